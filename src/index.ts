@@ -1,0 +1,1 @@
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from './errors.ts';

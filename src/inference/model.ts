@@ -1,0 +1,47 @@
+import type { Zyx } from '../space/zyx.ts';
+
+/** Turns a network's raw output into scores: over classes, per class, or not at all. */
+export type Activation = 'softmax' | 'sigmoid' | 'none';
+
+/** What a network expects and gives: its card. */
+export interface ModelSpec {
+  /** Name for messages and reports. */
+  readonly name: string;
+  /** Shape of an input tile, in voxels; a multiple of `outputStride`. */
+  readonly tile: Zyx;
+  /** Voxels per score along each axis: the output of a tile has `tile / outputStride` scores along an axis. */
+  readonly outputStride: 1 | 2 | 4;
+  /** Voxel size that the network was made for, in Å. */
+  readonly voxelSize: number;
+  /** Name of each output class; `null` for one that is no object (background). Null classes are dropped before blending. */
+  readonly classes: readonly (string | null)[];
+  readonly activation: Activation;
+  /** How voxels are normalised before they enter. */
+  readonly normalization: 'z-score' | 'quantiles' | 'min-max' | 'none';
+  /** Least score of a peak, per object. */
+  readonly thresholds: Readonly<Record<string, number>>;
+  /** Least distance between two picks of an object, in Å. */
+  readonly minDistances: Readonly<Record<string, number>>;
+}
+
+/** Float32 tiles `[n, z, y, x]` in C-order. */
+export interface TileBatch {
+  readonly data: Float32Array;
+  readonly shape: readonly [n: number, z: number, y: number, x: number];
+}
+
+/** Float32 scores `[n, class, z, y, x]` in C-order, before activation; all classes of the card, in its order. */
+export interface ScoreBatch {
+  readonly data: Float32Array;
+  readonly shape: readonly [n: number, classes: number, z: number, y: number, x: number];
+}
+
+/**
+ * The seam for networks: anything that scores a batch of tiles. Whoever opens a model disposes it.
+ */
+export interface Model {
+  readonly spec: ModelSpec;
+  /** Scores tiles. The result belongs to the caller; the tiles may not be kept. */
+  score(tiles: TileBatch, options?: { readonly signal?: AbortSignal | undefined }): Promise<ScoreBatch>;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,49 @@
+/** Three numbers in voxel space, slowest axis first: an index, a shape, a stride. Never a position in Å. */
+export type Zyx = readonly [z: number, y: number, x: number];
+
+/** An axis of voxel space: 0 is z, 1 is y, 2 is x. */
+export type Axis = 0 | 1 | 2;
+
+/** A half-open box of voxels: `start` belongs to it, `end` does not. */
+export interface Box {
+  readonly start: Zyx;
+  readonly end: Zyx;
+}
+
+/** The box that holds every voxel of an array of this shape. */
+export function wholeBox(shape: Zyx): Box {
+  return { start: [0, 0, 0], end: shape };
+}
+
+/** The extent of a box along z, y, x; negative extents count as 0. */
+export function boxShape({ start, end }: Box): Zyx {
+  return [Math.max(0, end[0] - start[0]), Math.max(0, end[1] - start[1]), Math.max(0, end[2] - start[2])];
+}
+
+/** The voxels that two boxes share; empty (`end` ≤ `start` along some axis) where they do not meet. */
+export function intersectBoxes(a: Box, b: Box): Box {
+  return {
+    start: [Math.max(a.start[0], b.start[0]), Math.max(a.start[1], b.start[1]), Math.max(a.start[2], b.start[2])],
+    end: [Math.min(a.end[0], b.end[0]), Math.min(a.end[1], b.end[1]), Math.min(a.end[2], b.end[2])],
+  };
+}
+
+/** Number of voxels of an array of this shape. */
+export function voxelCount(shape: Zyx): number {
+  return shape[0] * shape[1] * shape[2];
+}
+
+/** Strides, in elements, of a C-order array of this shape. */
+export function contiguousStride(shape: Zyx): Zyx {
+  return [shape[1] * shape[2], shape[2], 1];
+}
+
+/** True if both triples hold the same numbers. */
+export function sameZyx(a: Zyx, b: Zyx): boolean {
+  return a[0] === b[0] && a[1] === b[1] && a[2] === b[2];
+}
+
+/** A triple as people read it: `184×630×630`. */
+export function formatZyx(zyx: readonly number[]): string {
+  return zyx.join('×');
+}

@@ -1,0 +1,195 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { VoxelGrid } from '../space/grid.ts';
+import { type Box, boxShape, contiguousStride, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+
+/** Anything that holds numbers by index; what the functions of this library accept as data. */
+export interface NumericData {
+  readonly length: number;
+  [index: number]: number;
+}
+
+/**
+ * A 3-D array `[z, y, x]` as a view of flat data: element (z, y, x) is
+ * `data[offset + z · stride[0] + y · stride[1] + x · stride[2]]`.
+ */
+export interface Volume<A extends NumericData = Float32Array> {
+  readonly data: A;
+  readonly shape: Zyx;
+  readonly stride: Zyx;
+  readonly offset: number;
+}
+
+/**
+ * What may be handed in wherever a volume is asked for: structurally a {@link Volume} whose shape the compiler need not
+ * know to be a triple, so that every `NdArray` of the `ndarray` package and every zarrita chunk (with `offset: 0`) fits.
+ */
+export interface VolumeLike<A extends NumericData = NumericData> {
+  readonly data: A;
+  readonly shape: readonly number[];
+  readonly stride: readonly number[];
+  readonly offset: number;
+}
+
+/**
+ * The seam for voxels: something of known geometry that can read a box.
+ *
+ * Everything optional wraps it (`resampled`, `masked`, a cache); a fake of a few lines serves a test.
+ */
+export interface VolumeSource {
+  readonly grid: VoxelGrid;
+  /**
+   * Reads the voxels of a half-open box that lies inside the grid, as float32.
+   *
+   * The result may be a view of memory that the source keeps, with any stride: read it, do not write to it.
+   *
+   * @throws The abort reason of `signal`, untouched.
+   */
+  read(box: Box, options?: ReadOptions): Promise<Volume>;
+}
+
+/** Options of {@link VolumeSource.read}. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A C-order volume over flat data. @throws {@link CryoetPicksError} `invalid-option` if the length does not fit. */
+export function contiguousVolume<A extends NumericData>(data: A, shape: Zyx): Volume<A> {
+  if (data.length !== voxelCount(shape)) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${data.length} values do not fill a volume of ${formatZyx(shape)} = ${voxelCount(shape)} voxels`,
+    );
+  }
+  return { data, shape, stride: contiguousStride(shape), offset: 0 };
+}
+
+/** Narrows something volume-like to a {@link Volume}. @throws {@link CryoetPicksError} `invalid-option` if it is not 3-D. */
+export function asVolume<A extends NumericData>(like: VolumeLike<A>): Volume<A> {
+  if (like.shape.length !== 3 || like.stride.length !== 3) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `expected a 3-D array [z, y, x], found ${like.shape.length} dimensions (${formatZyx(like.shape)})`,
+    );
+  }
+  return like as Volume<A>;
+}
+
+/**
+ * A source over voxels in memory. Float32 data is handed out as views, without copying; other types are converted box
+ * by box.
+ *
+ * @param volume - Any 3-D array `[z, y, x]`: a {@link Volume}, an `NdArray`, a zarrita chunk with `offset: 0`.
+ * @param geometry - Voxel size and origin in Å; the voxel size defaults to 1 Å, the origin to (0, 0, 0).
+ */
+export function sourceFromArray(
+  volume: VolumeLike,
+  { voxelSize = [1, 1, 1], origin = { x: 0, y: 0, z: 0 } }: Partial<Pick<VoxelGrid, 'voxelSize' | 'origin'>> = {},
+): VolumeSource {
+  const { data, shape, stride, offset } = asVolume(volume);
+  return {
+    grid: { shape, voxelSize, origin },
+    async read(box, { signal } = {}) {
+      signal?.throwIfAborted();
+      const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
+      const view = { data, shape: boxShape(box), stride, offset: start };
+      return data instanceof Float32Array ? { ...view, data } : toFloat32(view);
+    },
+  };
+}
+
+/** A C-order float32 copy of a volume. */
+export function toFloat32(volume: Volume<NumericData>): Volume {
+  const copy = contiguousVolume(new Float32Array(voxelCount(volume.shape)), volume.shape);
+  copyVolumeInto(volume, copy, [0, 0, 0]);
+  return copy;
+}
+
+/** Copies all voxels of `from` into `to`, voxel (0, 0, 0) of `from` landing at index `at` of `to`. */
+export function copyVolumeInto(from: Volume<NumericData>, to: Volume, at: Zyx): void {
+  const [depth, height, width] = from.shape;
+  const [fz, fy, fx] = from.stride;
+  const [tz, ty, tx] = to.stride;
+  const source = from.data;
+  const target = to.data;
+  const rowsAreViews = fx === 1 && tx === 1 && source instanceof Float32Array;
+  for (let z = 0; z < depth; z++) {
+    for (let y = 0; y < height; y++) {
+      let f = from.offset + z * fz + y * fy;
+      let t = to.offset + (z + at[0]) * tz + (y + at[1]) * ty + at[2] * tx;
+      if (rowsAreViews) {
+        target.set(source.subarray(f, f + width), t);
+        continue;
+      }
+      for (let x = 0; x < width; x++, f += fx, t += tx) target[t] = source[f];
+    }
+  }
+}
+
+/**
+ * Reads a box that may stick out of the grid into `out`, voxels outside being mirrored at the faces (the outermost voxel
+ * is not repeated, as numpy's `reflect`); where the volume is thinner than the margin, the mirror repeats.
+ *
+ * @param out - C-order `[z, y, x]` of the box's shape; every element is written.
+ */
+export async function readPaddedInto(
+  source: VolumeSource,
+  box: Box,
+  out: Float32Array,
+  options: ReadOptions = {},
+): Promise<void> {
+  const target = contiguousVolume(out, boxShape(box));
+  const rows = mirroredIndices(box, source.grid.shape);
+  const needed = {
+    start: [least(rows[0]), least(rows[1]), least(rows[2])] as const,
+    end: [greatest(rows[0]) + 1, greatest(rows[1]) + 1, greatest(rows[2]) + 1] as const,
+  };
+  const voxels = await source.read(needed, options);
+  if (sameZyx(needed.start, box.start) && sameZyx(needed.end, box.end)) {
+    copyVolumeInto(voxels, target, [0, 0, 0]);
+    return;
+  }
+  gatherInto(voxels, needed.start, rows, target);
+}
+
+/** Per axis, the voxel inside the grid that stands for each voxel of the box. */
+function mirroredIndices(box: Box, shape: Zyx): readonly [Int32Array, Int32Array, Int32Array] {
+  const [depth, height, width] = boxShape(box);
+  return [
+    Int32Array.from({ length: depth }, (_, i) => mirror(box.start[0] + i, shape[0])),
+    Int32Array.from({ length: height }, (_, i) => mirror(box.start[1] + i, shape[1])),
+    Int32Array.from({ length: width }, (_, i) => mirror(box.start[2] + i, shape[2])),
+  ];
+}
+
+/** Index `i` reflected into `0 … length − 1`: … 2 1 0 1 2 … */
+function mirror(i: number, length: number): number {
+  const period = Math.max(1, 2 * (length - 1));
+  const phase = ((i % period) + period) % period;
+  return phase < length ? phase : period - phase;
+}
+
+function least(indices: Int32Array): number {
+  return indices.reduce((a, b) => Math.min(a, b));
+}
+
+function greatest(indices: Int32Array): number {
+  return indices.reduce((a, b) => Math.max(a, b));
+}
+
+/** Fills `to` from rows, columns and planes of `from` picked by index; `start` is the grid index of `from`'s first voxel. */
+function gatherInto(
+  from: Volume,
+  start: Zyx,
+  [zs, ys, xs]: readonly [Int32Array, Int32Array, Int32Array],
+  to: Volume,
+): void {
+  const { data, stride, offset } = from;
+  const columns = xs.map((x) => (x - start[2]) * stride[2]);
+  let t = to.offset;
+  for (const z of zs) {
+    for (const y of ys) {
+      const row = offset + (z - start[0]) * stride[0] + (y - start[1]) * stride[1];
+      for (let i = 0; i < columns.length; i++) to.data[t++] = data[row + columns[i]];
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import { defineConfig } from 'tsup';
+
+export default defineConfig({
+  entry: {
+    index: 'src/index.ts',
+    node: 'src/node.ts',
+    ndarray: 'src/volume/ndarray.ts',
+    simulate: 'src/simulate/index.ts',
+    cli: 'src/cli/main.ts',
+  },
+  format: 'esm',
+  target: 'node20',
+  platform: 'neutral',
+  splitting: true,
+  clean: true,
+  // tsup strips "node:" by default, which breaks bundlers that know only the prefixed names.
+  removeNodeProtocol: false,
+  external: [/^node:/],
+  // tsup injects "baseUrl" into the declaration build, which TypeScript 6 reports as deprecated (egoist/tsup#1388).
+  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+});
