@@ -33,43 +33,30 @@ export interface MergeNearbyOptions {
 export function mergeNearby(picks: readonly Pick[], { radius }: MergeNearbyOptions): Pick[] {
   const radiusOf = lengthPerObject(radius, 'radius');
   const ranked = bestFirst(picks);
-  const groups = new Map<string, ObjectPicks>();
-  for (const pick of ranked) {
-    let group = groups.get(pick.object);
-    if (!group) {
-      group = { picks: [], taken: [], places: new CellList(radiusOf(pick.object) || 1) };
-      groups.set(pick.object, group);
-    }
-    group.places.add(pick.position);
-    group.picks.push(pick);
-    group.taken.push(false);
-  }
-  const next = new Map<string, number>();
+  const placesOf = new Map<string, CellList>();
+  ranked.forEach(({ object, position }, rank) => {
+    const places = placesOf.get(object) ?? new CellList(radiusOf(object) || 1);
+    placesOf.set(object, places);
+    places.add(position, rank);
+  });
+  const taken = new Uint8Array(ranked.length);
   const merged: Pick[] = [];
-  for (const founder of ranked) {
-    const { object } = founder;
-    const group = groups.get(object) as ObjectPicks;
-    const index = next.get(object) ?? 0;
-    next.set(object, index + 1);
-    if (group.taken[index]) continue;
-    const members = takeWithin(group, founder.position, radiusOf(object));
-    merged.push({ ...founder, position: weightedMean(founder.position, members) });
-  }
+  ranked.forEach((founder, rank) => {
+    if (taken[rank]) return;
+    const { object, position } = founder;
+    const near = (placesOf.get(object) as CellList).within(position, radiusOf(object));
+    // The order of a sum decides its last digits.
+    const members = near.filter((i) => !taken[i]).sort((a, b) => a - b);
+    for (const i of members) taken[i] = 1;
+    merged.push({
+      ...founder,
+      position: weightedMean(
+        position,
+        members.map((i) => ranked[i]),
+      ),
+    });
+  });
   return merged;
-}
-
-/** All picks of one object, best first, with their places in the same order. */
-interface ObjectPicks {
-  readonly picks: Pick[];
-  readonly taken: boolean[];
-  readonly places: CellList;
-}
-
-function takeWithin({ picks, taken, places }: ObjectPicks, position: Point, radius: number): Pick[] {
-  const free = places.within(position, radius).filter((i) => !taken[i]);
-  for (const i of free) taken[i] = true;
-  // The order of a sum decides its last digits.
-  return free.sort((a, b) => a - b).map((i) => picks[i]);
 }
 
 /** Sums displacements from the founder rather than positions, so that a pick alone stays where it is to the last bit. */

@@ -20,6 +20,7 @@ const lastCell = 2 ** 52;
 export class CellList {
   readonly #cellSize: number;
   readonly #points: Point[] = [];
+  readonly #indices: number[] = [];
   /** Per bucket its latest point, and per point the one before it in its bucket; −1 ends a chain. */
   #heads: Int32Array = new Int32Array(64).fill(-1);
   readonly #previous: number[] = [];
@@ -40,13 +41,12 @@ export class CellList {
     return this.#points.length;
   }
 
-  /** Adds a point and gives its index: the number of points added before it. */
-  add(point: Point): number {
-    const index = this.#points.length;
+  /** Adds a point; queries give back its index, by default the number of points added before it. */
+  add(point: Point, index: number = this.#points.length): void {
     this.#points.push(point);
-    if (index >= this.#heads.length) this.#grow();
-    this.#chain(index);
-    return index;
+    this.#indices.push(index);
+    if (this.#points.length > this.#heads.length) this.#grow();
+    else this.#chain(this.#points.length - 1);
   }
 
   /** Indices of the points at most `radius` Å from a place, in no particular order. */
@@ -91,7 +91,7 @@ export class CellList {
         if (distance < squared) return true;
       } else if (distance <= squared && this.#isInCell(candidate, x, y, z)) {
         // Cells that share a bucket would report the point twice.
-        out.push(i);
+        out.push(this.#indices[i]);
       }
     }
     return false;
@@ -102,7 +102,7 @@ export class CellList {
       const distance = squaredDistance(point, this.#points[i]);
       if (out === undefined) {
         if (distance < squared) return true;
-      } else if (distance <= squared) out.push(i);
+      } else if (distance <= squared) out.push(this.#indices[i]);
     }
     return false;
   }
@@ -123,17 +123,17 @@ export class CellList {
     return Math.floor(x / size) === cellX && Math.floor(y / size) === cellY && Math.floor(z / size) === cellZ;
   }
 
-  #chain(index: number): void {
-    const { x, y, z } = this.#points[index];
+  #chain(i: number): void {
+    const { x, y, z } = this.#points[i];
     const size = this.#cellSize;
     const bucket = bucketOf(Math.floor(x / size), Math.floor(y / size), Math.floor(z / size), this.#heads.length);
-    this.#previous[index] = this.#heads[bucket];
-    this.#heads[bucket] = index;
+    this.#previous[i] = this.#heads[bucket];
+    this.#heads[bucket] = i;
   }
 
   #grow(): void {
     this.#heads = new Int32Array(this.#heads.length * 2).fill(-1);
-    for (let i = 0; i < this.#points.length - 1; i++) this.#chain(i);
+    for (let i = 0; i < this.#points.length; i++) this.#chain(i);
   }
 }
 
