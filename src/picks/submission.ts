@@ -1,0 +1,149 @@
+import Papa from 'papaparse';
+import { CryoetPicksError } from '../errors.ts';
+import { type CsvRow, parseNumber, readCsvTable } from './csv-table.ts';
+import type { Pick } from './pick.ts';
+
+/** The picks of one run. */
+export interface RunPicks {
+  readonly run: string;
+  readonly picks: readonly Pick[];
+}
+
+/** One row of a submission, or of a truth table in the same columns. */
+export interface SubmissionRow {
+  /** The competition calls it experiment. */
+  readonly run: string;
+  readonly pick: Pick;
+  /** Line of the file, counted from 1. */
+  readonly line: number;
+}
+
+export interface ParseSubmissionOptions {
+  /**
+   * Name of the table in messages.
+   * @defaultValue `'submission'`
+   */
+  readonly source?: string | undefined;
+}
+
+export interface FormatSubmissionOptions {
+  /**
+   * Adds a column `score`, which thresholds can be swept over; the competition's own files have none.
+   * @defaultValue false
+   */
+  readonly score?: boolean | undefined;
+}
+
+const required = ['experiment', 'particle_type', 'x', 'y', 'z'];
+
+/**
+ * Reads a submission CSV, or a truth table in the same columns, run by run in order of first appearance.
+ *
+ * Columns `experiment`, `particle_type`, `x`, `y`, `z` (Å) in any order; `id` and unknown columns are ignored. A column
+ * `score` or `conf` becomes the score, which is 1 without such a column. A coordinate may be `nan` or `inf`: the official
+ * metric counts such a row, or refuses it when scoring.
+ *
+ * @throws {@link CryoetPicksError} `invalid-submission` for an empty file, missing columns, or a bad row, naming its line.
+ *
+ * @example
+ * ```ts
+ * const [first] = parseSubmission('experiment,particle_type,x,y,z\nTS_5_4,ribosome,100,200,300\n');
+ * ```
+ */
+export function parseSubmission(text: string, options: ParseSubmissionOptions = {}): RunPicks[] {
+  const runs = new Map<string, Pick[]>();
+  for (const { run, pick } of parseSubmissionRows(text, options)) {
+    const picks = runs.get(run);
+    if (picks === undefined) runs.set(run, [pick]);
+    else picks.push(pick);
+  }
+  return [...runs].map(([run, picks]) => ({ run, picks }));
+}
+
+/** {@link parseSubmission} without grouping: the rows in the order of the file, as `scoreTables` takes them. */
+export function parseSubmissionRows(
+  text: string,
+  { source = 'submission' }: ParseSubmissionOptions = {},
+): SubmissionRow[] {
+  return readCsvTable(text, { required, source, code: 'invalid-submission' }).map((row) => readRow(row, source));
+}
+
+function readRow(row: CsvRow, source: string): SubmissionRow {
+  return {
+    run: readName(row, 'experiment', source),
+    pick: {
+      object: readName(row, 'particle_type', source),
+      position: { x: readNumber(row, 'x', source), y: readNumber(row, 'y', source), z: readNumber(row, 'z', source) },
+      score: readScore(row, source),
+    },
+    line: row.line,
+  };
+}
+
+function readName(row: CsvRow, column: string, source: string): string {
+  const name = row.cell(column)!;
+  if (name.trim() !== '') return name;
+  throw new CryoetPicksError('invalid-submission', `${source}, line ${row.line}: ${column} is empty; expected a name`);
+}
+
+function readNumber(row: CsvRow, column: string, source: string): number {
+  const cell = row.cell(column)!;
+  const value = parseNumber(cell);
+  if (value !== undefined) return value;
+  throw new CryoetPicksError(
+    'invalid-submission',
+    `${source}, line ${row.line}: ${column} is ${JSON.stringify(cell)}; expected a number`,
+  );
+}
+
+function readScore(row: CsvRow, source: string): number {
+  const column = row.cell('score') === undefined ? 'conf' : 'score';
+  if (row.cell(column) === undefined) return 1;
+  const score = readNumber(row, column, source);
+  if (!Number.isNaN(score)) return score;
+  throw new CryoetPicksError(
+    'invalid-submission',
+    `${source}, line ${row.line}: ${column} is NaN; expected a number that can be ordered`,
+  );
+}
+
+/**
+ * Writes picks as a submission CSV: `id,experiment,particle_type,x,y,z`, ids from 0, positions in Å, lines end in `\n`.
+ *
+ * Runs and picks keep their order. Numbers are written with the fewest digits that read back as the same double.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for a coordinate (or score, if written) that is not finite, or an empty
+ * name of a run or object.
+ *
+ * @example
+ * ```ts
+ * const csv = formatSubmission([{ run: 'TS_5_4', picks }]);
+ * ```
+ */
+export function formatSubmission(
+  runs: Iterable<RunPicks>,
+  { score: withScore = false }: FormatSubmissionOptions = {},
+): string {
+  const fields = ['id', ...required, ...(withScore ? ['score'] : [])];
+  const data: (string | number)[][] = [];
+  for (const { run, picks } of runs) {
+    if (run.trim() === '') throw new CryoetPicksError('invalid-picks', `run name is ${JSON.stringify(run)}`);
+    picks.forEach((pick, index) => {
+      checkPick(pick, `pick ${index} of run ${JSON.stringify(run)}`, withScore);
+      const { object, position, score } = pick;
+      const cells = [data.length, run, object, position.x, position.y, position.z];
+      data.push(withScore ? [...cells, score] : cells);
+    });
+  }
+  return `${Papa.unparse({ fields, data }, { newline: '\n' })}\n`;
+}
+
+function checkPick({ object, position: { x, y, z }, score }: Pick, name: string, withScore: boolean): void {
+  if (object.trim() === '') throw new CryoetPicksError('invalid-picks', `${name} has no object name`);
+  if (!Number.isFinite(x) || !Number.isFinite(y) || !Number.isFinite(z)) {
+    throw new CryoetPicksError('invalid-picks', `${name} is at (${x}, ${y}, ${z}) Å; expected finite coordinates`);
+  }
+  if (withScore && !Number.isFinite(score)) {
+    throw new CryoetPicksError('invalid-picks', `${name} has score ${score}; expected a finite number`);
+  }
+}
