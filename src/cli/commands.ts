@@ -1,0 +1,86 @@
+import { type Command, Option } from 'commander';
+import { collectThreshold, numberFrom, parseShape, parseTomogram, wholeNumber } from './arguments.ts';
+import type { CommonFlags, RunCommand } from './program.ts';
+import type { ScoreInput } from './score.ts';
+
+/** Defines all commands; their code is loaded when one of them runs. */
+export function defineCommands(program: Command, run: RunCommand): void {
+  defineDemo(program, run);
+  defineInfo(program, run);
+  defineDetect(program, run);
+  defineScore(program, run);
+  defineSimulate(program, run);
+}
+
+function command(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--json', 'print one JSON document instead of text, and no progress bar')
+    .option('--verbose', 'show where an error comes from');
+}
+
+function defineDemo(program: Command, run: RunCommand): void {
+  command(program, 'demo', 'Simulate a small project, find its particles, draw and score them.')
+    .argument('[directory]', 'where to put it', 'cryoet-picks-demo')
+    .action((directory: string, options: CommonFlags) =>
+      run(async () => (await import('./demo.ts')).demo, { directory, ...options }),
+    );
+}
+
+function defineInfo(program: Command, run: RunCommand): void {
+  command(program, 'info', 'List the runs, tomograms and picks of a copick project, and what is wrong with it.')
+    .argument('<config>', 'the copick project file, such as copick.json')
+    .action((config: string, options: CommonFlags) =>
+      run(async () => (await import('./info.ts')).info, { config, ...options }),
+    );
+}
+
+function defineDetect(program: Command, run: RunCommand): void {
+  command(program, 'detect', 'Find particles in the tomograms of a copick project and write them to its overlay.')
+    .argument('<config>', 'the copick project file, such as copick.json')
+    .option('--run <name...>', 'only these runs (default: all)')
+    .option('--tomogram <type@spacing>', 'tomogram type, and voxel spacing in Å', parseTomogram, {
+      type: 'denoised',
+    })
+    .option('--model <file>', 'an ONNX network with its card (.json) beside it (default: the one that comes along)')
+    .option('--user-id <name>', 'user that the picks are written for', 'cryoet-picks')
+    .option('--session-id <name>', 'session that the picks are written for', '0')
+    .option('--submission <file>', 'write all picks as a competition CSV')
+    .option('--figure <file>', 'write a PNG of the first run with its picks')
+    .option('--resume', 'skip runs that have picks of this user and session')
+    .option('--threshold <object=value...>', 'least score of the picks of an object', collectThreshold)
+    .option('--threads <number>', 'threads of the network (default: all cores)', wholeNumber(1))
+    .action((config: string, options: CommonFlags) =>
+      run(async () => (await import('./detect.ts')).detect, { config, ...options } as never),
+    );
+}
+
+function defineScore(program: Command, run: RunCommand): void {
+  const matchings = ['official', 'greedy', 'hungarian'];
+  command(program, 'score', 'Score picks against the truth, as the CZII competition does.')
+    .requiredOption('--truth <file>', 'true positions: a CSV, or a copick project file')
+    .requiredOption('--submission <file>', 'positions to score: a CSV, or a copick project file')
+    .addOption(
+      new Option('--matching <name>', 'how picks are paired with truths').choices(matchings).default('official'),
+    )
+    .option('--truth-user-id <name>', 'user of the truth, where that is a project')
+    .option('--truth-session-id <name>', 'session of the truth, where that is a project')
+    .option('--user-id <name>', 'user of the picks to score, where they are in a project')
+    .option('--session-id <name>', 'session of the picks to score, where they are in a project')
+    .option('--per-run', 'show every run as well')
+    .action((options: CommonFlags) => run(async () => (await import('./score.ts')).score, options as ScoreInput));
+}
+
+function defineSimulate(program: Command, run: RunCommand): void {
+  command(program, 'simulate', 'Write a copick project of simulated tomograms with known particles.')
+    .argument('<directory>', 'where to put it; must be empty or absent')
+    .option('--runs <number>', 'number of runs', wholeNumber(1), 1)
+    .option('--seed <number>', 'the same seed gives the same project', wholeNumber(0), 0)
+    .option('--shape <z,y,x>', 'voxels of a tomogram', parseShape)
+    .option('--positions <csv>', 'take positions from a picks CSV instead of chance')
+    .option('--noise <number>', 'strength of the noise', numberFrom(0))
+    .action((directory: string, options: CommonFlags) =>
+      run(async () => (await import('./simulate.ts')).simulate, { directory, ...options } as never),
+    );
+}

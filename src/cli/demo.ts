@@ -1,0 +1,6 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { Outcome } from './program.ts';
+
+export async function demo(): Promise<Outcome> {
+  throw new CryoetPicksError('unsupported', 'demo is not written yet');
+}

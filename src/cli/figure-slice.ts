@@ -1,0 +1,134 @@
+import { toPhysical } from '../space/grid.ts';
+import type { Zyx } from '../space/zyx.ts';
+import type { Volume, VolumeSource } from '../volume/volume.ts';
+
+/** Values row by row. */
+export interface Plane {
+  readonly data: Float32Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A slice across z (seen from above: x to the right, y down) or across y (seen from the side: x to the right, z down). */
+export interface Slice extends Plane {
+  readonly across: 'z' | 'y';
+  /** Index of its middle plane along that axis. */
+  readonly index: number;
+  /** Position of its middle plane along that axis, in Å. */
+  readonly position: number;
+  /** How many planes it is the mean of. */
+  readonly planes: number;
+}
+
+/** Options of {@link readSlice}. */
+export interface SliceOptions {
+  readonly across: 'z' | 'y';
+  readonly index: number;
+  /** Planes on either side that enter the mean; fewer at the faces of the volume. @defaultValue 1 */
+  readonly margin?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Reads the mean of a few neighbouring planes; reads nothing else. Voxels that are not finite are left out, and a column
+ * without any is NaN.
+ */
+export async function readSlice(
+  source: VolumeSource,
+  { across, index, margin = 1, signal }: SliceOptions,
+): Promise<Slice> {
+  const axis = across === 'z' ? 0 : 1;
+  const { shape } = source.grid;
+  const first = Math.max(0, index - margin);
+  const end = Math.min(shape[axis], index + margin + 1);
+  const box = {
+    start: [axis === 0 ? first : 0, axis === 1 ? first : 0, 0] as Zyx,
+    end: [axis === 0 ? end : shape[0], axis === 1 ? end : shape[1], shape[2]] as Zyx,
+  };
+  const plane = meanAlong(await source.read(box, { signal }), axis);
+  const middle = toPhysical(source.grid, axis === 0 ? [index, 0, 0] : [0, index, 0]);
+  return { ...plane, across, index, position: across === 'z' ? middle.z : middle.y, planes: end - first };
+}
+
+/** The mean along z (axis 0) or y (axis 1), over finite voxels. */
+function meanAlong({ data, shape, stride, offset }: Volume, axis: 0 | 1): Plane {
+  const rowAxis = axis === 0 ? 1 : 0;
+  const [height, width] = [shape[rowAxis], shape[2]];
+  const mean = new Float32Array(width * height);
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const start = offset + row * stride[rowAxis] + column * stride[2];
+      let sum = 0;
+      let count = 0;
+      for (let plane = 0; plane < shape[axis]; plane++) {
+        const value = data[start + plane * stride[axis]];
+        if (!Number.isFinite(value)) continue;
+        sum += value;
+        count++;
+      }
+      mean[row * width + column] = count === 0 ? Number.NaN : sum / count;
+    }
+  }
+  return { data: mean, width, height };
+}
+
+/** The values to show black and white: the 0.5 % and 99.5 % quantiles of all finite values of the planes. */
+export function contrastOf(planes: readonly Plane[]): readonly [black: number, white: number] {
+  const total = planes.reduce((sum, { data }) => sum + data.length, 0);
+  const step = Math.max(1, Math.floor(total / 200_000));
+  const sample = planes.flatMap(({ data }) => Array.from(everyNth(data, step)));
+  const sorted = Float32Array.from(sample.filter(Number.isFinite)).sort();
+  if (sorted.length === 0) return [0, 1];
+  const quantile = (fraction: number) => sorted[Math.round(fraction * (sorted.length - 1))];
+  return [quantile(0.005), quantile(0.995)];
+}
+
+function everyNth(data: Float32Array, step: number): Float32Array {
+  return new Float32Array(Math.ceil(data.length / step)).map((_, i) => data[i * step]);
+}
+
+/** Grey values 0 … 255 of a plane; NaN is black, and a plane without any contrast is an even grey. */
+export function toGrey({ data }: Plane, [black, white]: readonly [number, number]): Uint8Array {
+  if (!(white > black)) return new Uint8Array(data.length).fill(128);
+  const factor = 255 / (white - black);
+  return Uint8Array.from(data, (value) => Math.min(255, Math.max(0, Math.round((value - black) * factor))) || 0);
+}
+
+/** A plane stretched or shrunk to another size, by linear interpolation upwards and by weighted means downwards. */
+export function resizePlane({ data, width, height }: Plane, to: { width: number; height: number }): Plane {
+  const wide = resizeRows(data, { rows: height, from: width, to: to.width });
+  const turned = transpose(wide, to.width, height);
+  const tall = resizeRows(turned, { rows: to.width, from: height, to: to.height });
+  return { data: transpose(tall, to.height, to.width), width: to.width, height: to.height };
+}
+
+function resizeRows(data: Float32Array, { rows, from, to }: { rows: number; from: number; to: number }): Float32Array {
+  if (from === to) return data;
+  const out = new Float32Array(rows * to);
+  const ratio = from / to;
+  const support = Math.max(1, ratio);
+  for (let i = 0; i < to; i++) {
+    const centre = (i + 0.5) * ratio - 0.5;
+    const first = Math.max(0, Math.ceil(centre - support));
+    const last = Math.min(from - 1, Math.floor(centre + support));
+    for (let row = 0; row < rows; row++) {
+      let sum = 0;
+      let weights = 0;
+      for (let j = first; j <= last; j++) {
+        const weight = 1 - Math.abs(j - centre) / support;
+        const value = data[row * from + j];
+        if (!(weight > 0) || Number.isNaN(value)) continue;
+        sum += weight * value;
+        weights += weight;
+      }
+      out[row * to + i] = sum / weights;
+    }
+  }
+  return out;
+}
+
+function transpose(data: Float32Array, width: number, height: number): Float32Array {
+  const out = new Float32Array(data.length);
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) out[x * height + y] = data[y * width + x];
+  return out;
+}

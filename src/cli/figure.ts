@@ -1,0 +1,195 @@
+import { encode } from 'fast-png';
+import { CryoetPicksError } from '../errors.ts';
+import type { Pick } from '../picks/pick.ts';
+import { toVoxel, type VoxelGrid } from '../space/grid.ts';
+import type { Point } from '../space/point.ts';
+import { formatZyx } from '../space/zyx.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import {
+  type Canvas,
+  createCanvas,
+  drawRing,
+  drawText,
+  fillRect,
+  paintGrey,
+  type Rect,
+  type Rgb,
+  type Ring,
+  textHeight,
+  textWidth,
+} from './figure-canvas.ts';
+import { formatLength, type Layout, layOut, lineStep, scaleBarLength } from './figure-layout.ts';
+import { contrastOf, readSlice, resizePlane, type Slice, toGrey } from './figure-slice.ts';
+
+/** How the picks of an object are drawn. */
+export interface FigureObject {
+  readonly name: string;
+  /** Red, green, blue, each 0 … 255; more numbers, such as an opacity, are ignored. */
+  readonly color: readonly number[];
+  /** Radius of the particle, in Å. */
+  readonly radius: number;
+}
+
+/** Options of {@link renderFigure}. */
+export interface FigureOptions {
+  readonly picks: readonly Pick[];
+  /** Known particles, drawn as dashed rings around the others. */
+  readonly truth?: readonly Pick[] | undefined;
+  readonly objects: readonly FigureObject[];
+  /** Headline. @defaultValue the size of the tomogram */
+  readonly title?: string | undefined;
+  /** Number of slices across z, evenly spaced. @defaultValue 3 */
+  readonly slices?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const paper: Rgb = [19, 21, 26];
+const ink: Rgb = [232, 234, 238];
+const faint: Rgb = [150, 156, 166];
+/** Pixels between the ring of a pick and that of the truth around it. */
+const dashGap = 4;
+
+/**
+ * Draws slices of a tomogram with its picks over them, as a PNG.
+ *
+ * A row of slices across z, one slice across y below it, and a legend. Each slice is the mean of three planes, and only
+ * these planes are read. A ring is where the plane of the slice cuts the particle's sphere, so particles above or below
+ * it show smaller rings or none.
+ *
+ * @returns The bytes of the PNG.
+ * @throws {@link CryoetPicksError} `invalid-option` if a pick's object is not among `objects`; the abort reason of
+ * `signal`.
+ */
+export async function renderFigure(source: VolumeSource, options: FigureOptions): Promise<Uint8Array> {
+  const { picks, truth = [], objects, slices = 3, signal } = options;
+  const { grid } = source;
+  const { title = `${formatZyx(grid.shape)} voxels (z×y×x), ${grid.voxelSize[2].toFixed(3)} Å` } = options;
+  checkObjects([...picks, ...truth], objects);
+  const [depth, height] = grid.shape;
+  const legend = legendLines(options);
+  const count = Math.max(1, Math.min(slices, depth));
+  const layout = layOut(grid, { slices: count, legend: legend.map(({ text }) => `    ${text}`), title });
+
+  const fromAbove: Slice[] = [];
+  for (let i = 0; i < count; i++) {
+    const index = Math.floor((depth * (i + 1)) / (count + 1));
+    fromAbove.push(await readSlice(source, { across: 'z', index, signal }));
+  }
+  const fromSide = await readSlice(source, { across: 'y', index: Math.floor(height / 2), signal });
+
+  const canvas = createCanvas(layout.width, layout.height, paper);
+  const contrast = contrastOf([...fromAbove, fromSide]);
+  const scene = { canvas, grid, layout, picks, truth, colors: new Map(objects.map((object) => [object.name, object])) };
+  drawText(canvas, title, { ...layout.title, color: ink, scale: layout.textScale });
+  for (const [i, slice] of fromAbove.entries()) drawPanel(scene, slice, layout.panels[i], contrast);
+  drawPanel(scene, fromSide, layout.side, contrast);
+  drawScaleBar(canvas, layout);
+  drawLegend(canvas, layout, legend);
+  return encode({ width: canvas.width, height: canvas.height, data: canvas.data, depth: 8, channels: 3 });
+}
+
+interface Scene {
+  readonly canvas: Canvas;
+  readonly grid: VoxelGrid;
+  readonly layout: Layout;
+  readonly picks: readonly Pick[];
+  readonly truth: readonly Pick[];
+  readonly colors: ReadonlyMap<string, FigureObject>;
+}
+
+interface LegendLine {
+  readonly text: string;
+  /** Without one, the line is a remark. */
+  readonly color?: Rgb | undefined;
+}
+
+function checkObjects(picks: readonly Pick[], objects: readonly FigureObject[]): void {
+  const names = new Set(objects.map(({ name }) => name));
+  const stranger = picks.find(({ object }) => !names.has(object));
+  if (stranger === undefined) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `cannot draw a pick of "${stranger.object}": its colour and radius are unknown; known are ${[...names].map((name) => `"${name}"`).join(', ')}`,
+  );
+}
+
+function legendLines({ picks, truth, objects }: FigureOptions): LegendLine[] {
+  const countOf = (list: readonly Pick[], name: string) => list.filter(({ object }) => object === name).length;
+  const nameWidth = Math.max(0, ...objects.map(({ name }) => name.length));
+  const lines: LegendLine[] = objects.map(({ name, color }) => {
+    const found = `${String(countOf(picks, name)).padStart(5)} picks`;
+    const known = truth === undefined ? '' : `${String(countOf(truth, name)).padStart(6)} true`;
+    return { text: `${name.padEnd(nameWidth)} ${found}${known}`, color: toRgb(color) };
+  });
+  if (truth !== undefined) lines.push({ text: 'ring: pick   dashed ring: ground truth' });
+  return lines;
+}
+
+function toRgb([red = 255, green = 255, blue = 255]: readonly number[]): Rgb {
+  return [red, green, blue];
+}
+
+function drawPanel(scene: Scene, slice: Slice, rect: Rect, contrast: readonly [number, number]): void {
+  const { canvas, layout, picks, truth } = scene;
+  paintGrey(canvas, rect, toGrey(resizePlane(slice, rect), contrast));
+  for (const pick of truth) drawParticle(scene, { pick, slice, rect, dashed: true });
+  for (const pick of picks) drawParticle(scene, { pick, slice, rect, dashed: false });
+  const caption = `${slice.across} = ${slice.position.toFixed(0)} Å, mean of ${slice.planes} plane${slice.planes === 1 ? '' : 's'}`;
+  const y = rect.top - lineStep + 2;
+  drawText(canvas, caption, { x: rect.left, y, color: faint, scale: layout.textScale });
+}
+
+/** Draws where the plane of a slice cuts the sphere of a particle. */
+function drawParticle(
+  { canvas, grid, layout, colors }: Scene,
+  { pick, slice, rect, dashed }: { pick: Pick; slice: Slice; rect: Rect; dashed: boolean },
+): void {
+  const object = colors.get(pick.object)!;
+  const away = pick.position[slice.across] - slice.position;
+  if (Math.abs(away) >= object.radius) return;
+  const radius = Math.max(2, Math.sqrt(object.radius ** 2 - away ** 2) / layout.pitch) + (dashed ? dashGap : 0);
+  const ring = { ...toPixel(pick.position, { grid, slice, rect }), radius, clip: rect };
+  const dashes = dashed ? Math.max(4, Math.round((2 * Math.PI * radius) / 12)) : undefined;
+  drawOutlined(canvas, { ...ring, dashes, lineWidth: dashed ? 1.5 : 2.5, color: toRgb(object.color) });
+}
+
+/** Draws a ring with a rim that sets it off from both grey and paper: light around dark colours, dark around light ones. */
+function drawOutlined(canvas: Canvas, ring: Ring): void {
+  const [red, green, blue] = ring.color;
+  const dark = 0.299 * red + 0.587 * green + 0.114 * blue < 100;
+  const rim = { color: dark ? ink : paper, opacity: dark ? 0.7 : 0.45, lineWidth: ring.lineWidth + 2 };
+  if (ring.dashes === undefined) drawRing(canvas, { ...ring, ...rim });
+  drawRing(canvas, ring);
+}
+
+/** The pixel of a position, seen along the slice's axis; fractional, and maybe outside the panel. */
+function toPixel(position: Point, at: { grid: VoxelGrid; slice: Slice; rect: Rect }): { x: number; y: number } {
+  const [z, y, x] = toVoxel(at.grid, position);
+  const row = at.slice.across === 'z' ? y : z;
+  return {
+    x: at.rect.left + ((x + 0.5) * at.rect.width) / at.slice.width - 0.5,
+    y: at.rect.top + ((row + 0.5) * at.rect.height) / at.slice.height - 0.5,
+  };
+}
+
+function drawScaleBar(canvas: Canvas, { panels, pitch, textScale }: Layout): void {
+  const { left, top, width, height } = panels[0];
+  const length = scaleBarLength(width * pitch);
+  const label = formatLength(length);
+  const bar = { left: left + 12, top: top + height - 20, width: Math.round(length / pitch), height: 6 };
+  const labelTop = bar.top - textHeight(textScale) - 4;
+  const boxWidth = Math.max(bar.width, textWidth(label, textScale)) + 16;
+  fillRect(canvas, { left: left + 4, top: labelTop - 4, width: boxWidth, height: top + height - labelTop }, paper);
+  fillRect(canvas, bar, ink);
+  drawText(canvas, label, { x: bar.left, y: labelTop, color: ink, scale: textScale });
+}
+
+function drawLegend(canvas: Canvas, { legend, textScale }: Layout, lines: readonly LegendLine[]): void {
+  const clip = { left: 0, top: 0, width: canvas.width, height: canvas.height };
+  lines.forEach(({ text, color }, i) => {
+    const y = legend.y + i * lineStep;
+    const centre = { x: legend.x + 16, y: y + textHeight(textScale) / 2 };
+    if (color !== undefined) drawOutlined(canvas, { ...centre, radius: 10, lineWidth: 4, color, clip });
+    drawText(canvas, text, { x: legend.x + 48, y, color: color === undefined ? faint : ink, scale: textScale });
+  });
+}

@@ -1,0 +1,6 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { Outcome } from './program.ts';
+
+export async function info(): Promise<Outcome> {
+  throw new CryoetPicksError('unsupported', 'info is not written yet');
+}

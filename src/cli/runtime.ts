@@ -1,0 +1,29 @@
+import type * as OnnxRuntime from 'onnxruntime-node';
+import { CryoetPicksError } from '../errors.ts';
+
+const howToInstall =
+  'install it with "npm install onnxruntime-node --ignore-scripts": its install script downloads CUDA libraries that are ' +
+  'not needed here, and fails without a network; ONNXRUNTIME_NODE_INSTALL=skip, or "allowScripts": {"onnxruntime-node": ' +
+  'false} in package.json, skips that script too';
+
+/**
+ * Loads the ONNX runtime, which is an optional peer of this package.
+ *
+ * @param load - How it is imported.
+ * @throws {@link CryoetPicksError} `model-failed`, saying how to install it.
+ */
+export async function loadRuntime(
+  load: () => Promise<typeof OnnxRuntime> = () => import('onnxruntime-node'),
+): Promise<typeof OnnxRuntime> {
+  try {
+    return await load();
+  } catch (error) {
+    const missing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
+    const reason = missing
+      ? 'is not installed'
+      : `cannot be loaded (${error instanceof Error ? error.message : error})`;
+    throw new CryoetPicksError('model-failed', `onnxruntime-node, which runs the network, ${reason}; ${howToInstall}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,34 @@
+import type { ScoringRules } from '../metric/competition.ts';
+import type { ObjectScore, Report } from '../metric/score.ts';
+import { formatTable } from './table.ts';
+
+/** The score and what it is made of, as lines: the total first, then a table per object. */
+export function scoreLines({ score, objects }: Pick<Report, 'score' | 'objects'>, rules: ScoringRules): string[] {
+  const { beta, matchFraction, matching = 'official' } = rules;
+  const within = matchFraction === 0.5 ? 'half the radius' : `${matchFraction} of the radius`;
+  return [
+    `score ${score.toFixed(4)}  (weighted mean of F${beta}; a pick counts within ${within}; ${matching} matching)`,
+    '',
+    ...objectTable(objects, rules),
+  ];
+}
+
+/** A table of objects; the heading names what they are of. */
+export function objectTable(
+  objects: Readonly<Record<string, ObjectScore>>,
+  { objects: known, beta }: ScoringRules,
+): string[] {
+  const rows = Object.entries(objects).map(([name, { tp, fp, fn, precision, recall, fbeta, meanDistance }]) => [
+    name,
+    known[name]?.weight ?? 0,
+    tp,
+    fp,
+    fn,
+    precision.toFixed(3),
+    recall.toFixed(3),
+    fbeta.toFixed(4),
+    meanDistance === undefined ? '–' : meanDistance.toFixed(1),
+  ]);
+  const header = ['particle', 'weight', 'hit', 'false', 'missed', 'precision', 'recall', `F${beta}`, 'offset Å'];
+  return formatTable({ header, rows });
+}

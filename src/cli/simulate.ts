@@ -1,0 +1,6 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { Outcome } from './program.ts';
+
+export async function simulate(): Promise<Outcome> {
+  throw new CryoetPicksError('unsupported', 'simulate is not written yet');
+}
