@@ -1,15 +1,5 @@
 /** A rotation as a 3×3 matrix, row by row, acting on column vectors (x, y, z). */
-export type Rotation = readonly [
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-];
+export type Rotation = readonly [number, number, number, number, number, number, number, number, number];
 
 /** A stream of random numbers that its seed fixes. */
 export interface Random {

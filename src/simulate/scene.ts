@@ -155,7 +155,11 @@ function placeSome(candidate: Species, { count, exact, packing, region, random, 
 }
 
 function occupiedRegion({ shape, voxelSize }: VoxelGrid): Region {
-  const [depth, height, width] = shape.map((length, axis) => (length - 1) * voxelSize[axis]!) as [number, number, number];
+  const [depth, height, width] = shape.map((length, axis) => (length - 1) * voxelSize[axis]!) as [
+    number,
+    number,
+    number,
+  ];
   // As close to the side faces as the truth gets.
   const [marginY, marginX] = [Math.min(50, height / 2), Math.min(50, width / 2)];
   return {
@@ -170,7 +174,10 @@ function volumeOf(shape: Zyx, voxelSize: Zyx): number {
 
 function checkGeometry(shape: Zyx, voxelSize: Zyx): void {
   if (shape.length !== 3 || !shape.every((length) => Number.isInteger(length) && length > 0)) {
-    throw new CryoetPicksError('invalid-option', `expected a shape of three whole numbers > 0, found ${formatZyx(shape)}`);
+    throw new CryoetPicksError(
+      'invalid-option',
+      `expected a shape of three whole numbers > 0, found ${formatZyx(shape)}`,
+    );
   }
   if (voxelSize.length !== 3 || !voxelSize.every((size) => Number.isFinite(size) && size > 0)) {
     throw new CryoetPicksError('invalid-option', `expected three voxel sizes > 0 Å, found ${formatZyx(voxelSize)}`);

@@ -32,7 +32,11 @@ export interface SpectrumLine {
  */
 export function paddedVolume(shape: Zyx, { margin }: { readonly margin: number }): PaddedVolume {
   const [depth, height, width] = shape;
-  const lengths: Zyx = [transformLength(depth + margin), transformLength(height + margin), transformLength(width + margin)];
+  const lengths: Zyx = [
+    transformLength(depth + margin),
+    transformLength(height + margin),
+    transformLength(width + margin),
+  ];
   const data = new Float32Array(depth * lengths[1] * width);
   return { volume: { data, shape, stride: [lengths[1] * width, width, 1], offset: 0 }, lengths };
 }
