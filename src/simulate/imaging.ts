@@ -10,7 +10,7 @@ const wavelength = 0.0197;
 const amplitudeContrast = 0.07;
 
 /** Relative strength below which the deconvolution of the contrast transfer no longer amplifies. */
-const deconvolutionFloor = 0.05;
+const deconvolutionFloor = 0.004;
 
 /**
  * Width, in degrees of tilt, over which a view loses strength as exp(−tilt²/2w²): higher tilts look through thicker ice and
@@ -21,14 +21,20 @@ const tiltFallOff = 27;
 /** Degrees over which the wedge's edge fades. */
 const wedgeEdge = 2;
 
+/** Blur of the particles, in Å: the standard deviation of a Gaussian. */
+const blur = 8;
+
 /**
- * Blur of the denoised tomograms, in Å: the standard deviation of the Gaussian their noise looks blurred by. Measured in
- * the real planes: noise power along kx is k · exp(−43 k²), k in cycles per 10 Å voxel.
+ * Blur of the noise across and along the tilt axis, in Å. Measured in the real planes: noise power falls along kx as
+ * k · exp(−43 k²), along ky as exp(−25 k²), k in cycles per 10 Å voxel.
  */
-const blur = 10.4;
+const noiseBlur = { xz: 10.4, y: 8 };
+
+/** Noise without the ramp, as a frequency, in Å⁻¹: below it the real noise no longer falls with k. */
+const rampFloor = 0.003;
 
 /** Noise of the real planes relative to the density of solid protein, at `noise: 1`. */
-const noiseLevel = 0.1;
+const noiseLevel = 0.042;
 
 /** Options of {@link imagingFilter}. */
 export interface ImagingOptions {
@@ -163,7 +169,8 @@ function transferTable(defocus: number): TransferTable {
 
 /** Amplitude of the noise as a product of a z-x plane and a line along y, and what makes its variance 1. */
 function noiseColour({ lengths, voxelSize }: FilterGeometry, views: Float64Array) {
-  const damping = 2 * Math.PI ** 2 * blur ** 2;
+  const damping = 2 * Math.PI ** 2 * noiseBlur.xz ** 2;
+  const dampingY = 2 * Math.PI ** 2 * noiseBlur.y ** 2;
   const plane = new Float64Array(views.length);
   let planePower = 0;
   for (let i = 0; i < lengths[2]; i++) {
@@ -172,11 +179,11 @@ function noiseColour({ lengths, voxelSize }: FilterGeometry, views: Float64Array
       const at = i * lengths[0] + k;
       const squared = x * x + frequency(k, lengths[0], voxelSize[0]) ** 2;
       // Weighted back-projection: the ramp k, over the root of the density of views, 1/k, leaves √k.
-      plane[at] = views[at] * squared ** 0.25 * Math.exp(-damping * squared);
+      plane[at] = views[at] * Math.sqrt(Math.sqrt(squared) + rampFloor) * Math.exp(-damping * squared);
       planePower += plane[at] ** 2;
     }
   }
-  const alongY = squaredFrequencies(lengths[1], voxelSize[1]).map((squared) => Math.exp(-damping * squared));
+  const alongY = squaredFrequencies(lengths[1], voxelSize[1]).map((squared) => Math.exp(-dampingY * squared));
   const power = (planePower / plane.length) * (alongY.reduce((sum, value) => sum + value ** 2, 0) / alongY.length);
   return { plane, alongY, scale: power > 0 ? 1 / Math.sqrt(2 * power) : 0 };
 }

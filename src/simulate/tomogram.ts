@@ -2,6 +2,7 @@ import type { Pick } from '../picks/pick.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { contiguousVolume, toFloat32, type Volume } from '../volume/volume.ts';
 import { type ImagingOptions, imagingFilter } from './imaging.ts';
+import { createRandom } from './random.ts';
 import { drawMolecule } from './render.ts';
 import { type SceneOptions, simulateScene } from './scene.ts';
 import { filterSpectrum, paddedVolume } from './spectrum.ts';
@@ -11,6 +12,9 @@ const margin = 16;
 
 /** Grey value of solid protein's contrast in the competition's denoised tomograms. */
 const greyPerDensity = 5e-5;
+
+/** Deviation of the grain inside particles at `noise: 1`, relative to their density, per 10 Å voxel before the blur. */
+const roughness = 1.2;
 
 /** How far a simulation is: first molecules are drawn, then planes of the spectrum imaged. */
 export interface SimulationProgress {
@@ -61,6 +65,7 @@ export async function simulateTomogram(options: SimulateTomogramOptions = {}): P
     if (index % 64 === 63) await breathe(signal);
     onProgress?.({ stage: 'molecules', done: index + 1, total: molecules.length });
   }
+  roughen(padded.volume, grid, options);
   for (const { done, total } of filterSpectrum(padded, filter)) {
     if (done % 8 === 0) await breathe(signal);
     onProgress?.({ stage: 'imaging', done, total });
@@ -68,6 +73,20 @@ export async function simulateTomogram(options: SimulateTomogramOptions = {}): P
   const volume = toFloat32(padded.volume);
   for (let i = 0; i < volume.data.length; i++) volume.data[i] *= -greyPerDensity;
   return { volume: contiguousVolume(volume.data, grid.shape), grid, picks };
+}
+
+/**
+ * Multiplies density by noise around 1, in place: particles in real denoised tomograms are grainy inside, because a
+ * denoiser keeps most of the noise where it sees structure.
+ */
+function roughen({ data }: Volume, { voxelSize }: VoxelGrid, { noise = 1, seed = 0 }: SimulateTomogramOptions): void {
+  if (noise === 0) return;
+  const random = createRandom(seed, 2);
+  // White noise: its variance per voxel goes with one over the voxel's volume.
+  const strength = noise * roughness * Math.sqrt(1000 / (voxelSize[0] * voxelSize[1] * voxelSize[2]));
+  for (let i = 0; i < data.length; i++) {
+    if (data[i] !== 0) data[i] *= 1 + strength * random.normal();
+  }
 }
 
 /** Lets timers, events and an abort through. */
