@@ -1,6 +1,7 @@
 import { CryoetPicksError } from './errors.ts';
+import type { Progress } from './async.ts';
 import type { Model, ModelSpec } from './inference/model.ts';
-import { type Progress, type ScoreAverage, scoreSlabs } from './inference/score.ts';
+import { type ScoreAverage, scoreSlabs } from './inference/score.ts';
 import { localMaxima } from './peaks/local-maxima.ts';
 import { type Pick, toPick } from './picks/pick.ts';
 import { suppressNearby } from './picks/suppress.ts';
