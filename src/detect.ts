@@ -1,7 +1,7 @@
 import { CryoetPicksError } from './errors.ts';
 import type { Progress } from './async.ts';
 import type { Model, ModelSpec } from './inference/model.ts';
-import { type ScoreAverage, scoreSlabs } from './inference/score.ts';
+import { type scoreSlabs } from './inference/score.ts';
 import { localMaxima } from './peaks/local-maxima.ts';
 import { type Pick, toPick } from './picks/pick.ts';
 import { suppressNearby } from './picks/suppress.ts';
@@ -33,7 +33,7 @@ export interface DetectOptions {
   /** Voxels shared by neighbouring tiles along z, y, x. @defaultValue a quarter of the tile */
   readonly overlap?: Zyx | undefined;
   /** What is averaged where tiles overlap. @defaultValue 'probabilities' */
-  readonly average?: ScoreAverage | undefined;
+  readonly average?: ScoreOptions['average'];
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
