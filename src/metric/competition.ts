@@ -42,6 +42,12 @@ export type CompetitionObject =
   | 'thyroglobulin'
   | 'virus-like-particle';
 
+/** Rules for the competition's objects, each with its colour. */
+export interface CompetitionRules extends ScoringRules {
+  readonly objects: { readonly [name in CompetitionObject]: ScoredObject & { readonly color: Rgb } };
+  readonly weightSum: number;
+}
+
 /**
  * The rules of the CZII competition: radii in Å, weights, β = 4, half the radius, divisor 7.
  *
@@ -50,10 +56,7 @@ export type CompetitionObject =
  *
  * Source: Kaggle notebook `metric/czi-cryoet-84969`.
  */
-export const competition: ScoringRules & {
-  readonly objects: { readonly [name in CompetitionObject]: ScoredObject & { readonly color: Rgb } };
-  readonly weightSum: number;
-} = {
+export const competition: CompetitionRules = {
   objects: {
     'apo-ferritin': { radius: 60, weight: 1, color: [230, 159, 0] },
     'beta-amylase': { radius: 65, weight: 0, color: [240, 228, 66] },
