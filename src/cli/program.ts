@@ -47,14 +47,14 @@ export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as c
 export async function runCli(args: readonly string[], options: CliOptions): Promise<number> {
   const { stdout, stderr } = options;
   let exitCode: number = exitCodes.done;
-  const program = new Command('cryoet-picks')
+  const program: Command = new Command('cryoet-picks')
     .description('Finds protein particles in cryo-electron tomograms.')
     .version(manifest.version)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
-      outputError: (text, write) => write(`cryoet-picks: ${usageMessage(text)}\n`),
+      outputError: (text, write) => write(`cryoet-picks: ${usageMessage(text, program, args)}\n`),
     });
   defineCommands(program, async (load, input) => {
     exitCode = await execute(await load(), input, options);
@@ -98,11 +98,12 @@ function reportFailure(error: unknown, options: CliOptions & { readonly flags: C
   return error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
 }
 
-/** Commander's message on one line, with a way out. */
-function usageMessage(text: string): string {
+/** Commander's message on one line, and where to read on. */
+function usageMessage(text: string, program: Command, [first]: readonly string[]): string {
   const message = text
     .trim()
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ');
-  return `${message}${/[.)]$/.test(message) ? '' : '.'} See cryoet-picks --help.`;
+  const known = program.commands.some((command) => command.name() === first);
+  return `${message}${/[.)?]$/.test(message) ? '' : '.'} See cryoet-picks ${known ? `${first} ` : ''}--help.`;
 }
