@@ -6,9 +6,12 @@ export interface ScoredObject {
   readonly radius: number;
   /** Share in the weighted mean; 0 computes the object without counting it. */
   readonly weight: number;
-  /** Display colour, red, green, blue, 0 to 255. */
-  readonly color?: readonly [red: number, green: number, blue: number] | undefined;
+  /** Display colour. */
+  readonly color?: Rgb | undefined;
 }
+
+/** Red, green, blue, 0 to 255. */
+export type Rgb = readonly [red: number, green: number, blue: number];
 
 /** How candidates are paired with the truth: the official union of hits, or one-to-one by score or by optimum. */
 export type Matching = 'official' | 'greedy' | 'hungarian';
@@ -39,6 +42,12 @@ export type CompetitionObject =
   | 'thyroglobulin'
   | 'virus-like-particle';
 
+/** Rules for the competition's objects, each with its colour. */
+export interface CompetitionRules extends ScoringRules {
+  readonly objects: { readonly [name in CompetitionObject]: ScoredObject & { readonly color: Rgb } };
+  readonly weightSum: number;
+}
+
 /**
  * The rules of the CZII competition: radii in Å, weights, β = 4, half the radius, divisor 7.
  *
@@ -47,10 +56,7 @@ export type CompetitionObject =
  *
  * Source: Kaggle notebook `metric/czi-cryoet-84969`.
  */
-export const competition: ScoringRules & {
-  readonly objects: { readonly [name in CompetitionObject]: Required<ScoredObject> };
-  readonly weightSum: number;
-} = {
+export const competition: CompetitionRules = {
   objects: {
     'apo-ferritin': { radius: 60, weight: 1, color: [230, 159, 0] },
     'beta-amylase': { radius: 65, weight: 0, color: [240, 228, 66] },

@@ -135,7 +135,8 @@ export function formatSubmission(
       data.push(withScore ? [...cells, score] : cells);
     });
   }
-  return `${Papa.unparse({ fields, data }, { newline: '\n' })}\n`;
+  // papaparse ends a table without rows in a line break, one with rows in none.
+  return `${Papa.unparse({ fields, data }, { newline: '\n' }).trimEnd()}\n`;
 }
 
 function checkPick({ object, position: { x, y, z }, score }: Pick, name: string, withScore: boolean): void {

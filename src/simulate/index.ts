@@ -1,1 +1,10 @@
-export {};
+export type { Random, Rotation } from './random.ts';
+export { createRandom } from './random.ts';
+export type { PlacedMolecule } from './render.ts';
+export { drawMolecule } from './render.ts';
+export type { KnownPosition, Scene, SceneOptions } from './scene.ts';
+export { competitionShape, competitionVoxelSize, simulateScene } from './scene.ts';
+export type { Species } from './species.ts';
+export { species, speciesNamed } from './species.ts';
+export type { SimulatedTomogram, SimulateTomogramOptions, SimulationProgress } from './tomogram.ts';
+export { simulateTomogram } from './tomogram.ts';

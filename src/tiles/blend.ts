@@ -1,5 +1,9 @@
+import { CryoetPicksError } from '../errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
-import type { Axis } from '../space/zyx.ts';
+import { type Axis, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { addWeighted, weightedExtent } from './add-weighted.ts';
+import { cutSegments, type Segment } from './cover.ts';
+import type { Tile, TilePlan } from './plan.ts';
 
 /** A 4-D array `[class, z, y, x]` as a view of flat data. */
 export interface ScoreVolume {
@@ -23,4 +27,177 @@ export interface ScoreSlab {
   readonly classes: readonly number[];
   /** Scores `[class, z, y, x]`; whole along the two other axes. */
   readonly scores: ScoreVolume;
+}
+
+/** Options of {@link SlabBlender}. */
+export interface BlendOptions {
+  /** Geometry of the score map; its shape is the plan's `outputShape`. */
+  readonly grid: VoxelGrid;
+  /** The class indices to keep; each is a channel of the scores that are added. */
+  readonly classes: readonly number[];
+}
+
+/** A segment of the sweep axis while tiles are added to it. */
+interface OpenSegment extends Segment {
+  /** Sums of weighted scores, C-order `[class, z, y, x]`. */
+  readonly sums: Float32Array;
+}
+
+/**
+ * Blends overlapping tiles of scores into slabs of the score map: add a tile, take what is finished.
+ *
+ * Each tile adds score × weight, and since the plan's weights sum to 1 everywhere, nothing is divided at the end. Memory
+ * is allocated when the first tile of a row along the sweep axis comes, and given away with the finished slab, so that
+ * never more is held than `plan.memory.accumulators` for as many classes.
+ *
+ * @example
+ * ```ts
+ * const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: [1, 2] });
+ * for (const tile of plan.tiles) {
+ *   blender.add(tile, await scoresOf(tile));
+ *   for (const slab of blender.takeFinished()) use(slab);
+ * }
+ * ```
+ */
+export class SlabBlender {
+  readonly #plan: TilePlan;
+  readonly #grid: VoxelGrid;
+  readonly #classes: readonly number[];
+  readonly #outputTile: Zyx;
+  readonly #segments: readonly Segment[];
+  /** Number of segments that have been allocated so far. */
+  #opened = 0;
+  #open: OpenSegment[] = [];
+  #finished: ScoreSlab[] = [];
+  #tilesAdded = 0;
+
+  constructor(plan: TilePlan, { grid, classes }: BlendOptions) {
+    if (!sameZyx(grid.shape, plan.outputShape)) {
+      throw new CryoetPicksError(
+        'invalid-option',
+        `the grid of ${formatZyx(grid.shape)} is not that of the plan's score map, ${formatZyx(plan.outputShape)}`,
+      );
+    }
+    if (classes.length === 0 || classes.some((index) => !Number.isInteger(index) || index < 0)) {
+      throw new CryoetPicksError(
+        'invalid-option',
+        `classes to blend must be one or more class indices, found [${classes.join(', ')}]`,
+      );
+    }
+    const { tile, outputStride: stride, axis, starts } = plan;
+    this.#plan = plan;
+    this.#grid = grid;
+    this.#classes = classes;
+    this.#outputTile = [tile[0] / stride, tile[1] / stride, tile[2] / stride];
+    this.#segments = cutSegments(
+      starts[axis].map((start) => start / stride),
+      { tile: this.#outputTile[axis], length: plan.outputShape[axis] },
+    );
+  }
+
+  /**
+   * Adds the scores of the next tile of the plan.
+   *
+   * @param scores - C-order `[channel, z, y, x]` of one tile, the channels being the model's classes. Only read.
+   * @throws {@link CryoetPicksError} `invalid-option` if it is not the plan's next tile or a channel is missing;
+   * `model-failed` if a kept score is not finite, since one NaN would spread over all that overlaps it.
+   */
+  add(tile: Tile, scores: Float32Array): void {
+    const next = this.#plan.tiles[this.#tilesAdded];
+    if (next === undefined || !sameZyx(next.index, tile.index)) {
+      const expected = next ? `expected the one at ${formatZyx(next.start)}` : 'all tiles were added';
+      throw new CryoetPicksError(
+        'invalid-option',
+        `the tile at voxel ${formatZyx(tile.start)} is out of order: ${expected}`,
+      );
+    }
+    const size = voxelCount(this.#outputTile);
+    const channels = Math.max(...this.#classes) + 1;
+    if (scores.length % size !== 0 || scores.length < channels * size) {
+      throw new CryoetPicksError(
+        'invalid-option',
+        `${scores.length} scores do not fill ${channels} or more channels of ${formatZyx(this.#outputTile)}`,
+      );
+    }
+    for (const channel of this.#classes) requireFinite(scores.subarray(channel * size, (channel + 1) * size), tile);
+    this.#openSegmentsOf(tile);
+    for (const segment of this.#open) this.#addToSegment(segment, tile, scores);
+    this.#tilesAdded++;
+    const { axis, tiles } = this.#plan;
+    if (tiles[this.#tilesAdded]?.index[axis] !== tile.index[axis]) this.#finishRow(tile.index[axis]);
+  }
+
+  /** Hands over the slabs finished since the last call, in order. The blender forgets them. */
+  takeFinished(): ScoreSlab[] {
+    const finished = this.#finished;
+    this.#finished = [];
+    return finished;
+  }
+
+  /** Allocates the segments, along the sweep axis, that a tile is the first to reach. */
+  #openSegmentsOf(tile: Tile): void {
+    const { axis, outputShape, outputStride } = this.#plan;
+    const end = tile.start[axis] / outputStride + this.#outputTile[axis];
+    const plane = (this.#classes.length * voxelCount(outputShape)) / outputShape[axis];
+    while (this.#opened < this.#segments.length && this.#segments[this.#opened].start < end) {
+      const segment = this.#segments[this.#opened++];
+      this.#open.push({ ...segment, sums: new Float32Array(plane * (segment.end - segment.start)) });
+    }
+  }
+
+  #addToSegment(segment: OpenSegment, tile: Tile, scores: Float32Array): void {
+    const { axis, outputShape, outputStride, weights } = this.#plan;
+    const outputTile = this.#outputTile;
+    const shape = replaceAxis(outputShape, axis, segment.end - segment.start);
+    const extents = ([0, 1, 2] as const).map((a) =>
+      weightedExtent(weights[a][tile.index[a]], {
+        at: tile.start[a] / outputStride - (a === axis ? segment.start : 0),
+        length: shape[a],
+      }),
+    );
+    this.#classes.forEach((channel, i) => {
+      addWeighted(
+        { data: scores, base: channel * voxelCount(outputTile), shape: outputTile },
+        { data: segment.sums, base: i * voxelCount(shape), shape },
+        extents,
+      );
+    });
+  }
+
+  /** Turns the segments that no further tile touches into slabs. */
+  #finishRow(row: number): void {
+    const { axis, outputShape } = this.#plan;
+    while (this.#open.length > 0 && this.#open[0].lastTile <= row) {
+      const { start, end, sums } = this.#open.shift()!;
+      const [depth, height, width] = replaceAxis(outputShape, axis, end - start);
+      const plane = height * width;
+      this.#finished.push({
+        grid: this.#grid,
+        axis,
+        start,
+        classes: this.#classes,
+        scores: {
+          data: sums,
+          shape: [this.#classes.length, depth, height, width],
+          stride: [depth * plane, plane, width, 1],
+          offset: 0,
+        },
+      });
+    }
+  }
+}
+
+function replaceAxis([z, y, x]: Zyx, axis: Axis, length: number): Zyx {
+  return [axis === 0 ? length : z, axis === 1 ? length : y, axis === 2 ? length : x];
+}
+
+function requireFinite(scores: Float32Array, tile: Tile): void {
+  for (let i = 0; i < scores.length; i++) {
+    if (scores[i] - scores[i] !== 0) {
+      throw new CryoetPicksError(
+        'model-failed',
+        `the model gave ${scores[i]} for the tile at voxel ${formatZyx(tile.start)}; scores must be finite`,
+      );
+    }
+  }
 }

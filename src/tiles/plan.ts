@@ -1,4 +1,7 @@
-import type { Axis, Zyx } from '../space/zyx.ts';
+import { type Axis, voxelCount, type Zyx } from '../space/zyx.ts';
+import { coverAxis } from './cover.ts';
+import { checkPlanOptions, type PlanOptions } from './plan-options.ts';
+import { blendWeights, type WindowName } from './window.ts';
 
 /** One tile of a plan. */
 export interface Tile {
@@ -6,6 +9,16 @@ export interface Tile {
   readonly start: Zyx;
   /** Which window of each axis it is: index into `plan.starts[axis]` and `plan.weights[axis]`. */
   readonly index: Zyx;
+}
+
+/** Bytes that running a plan takes, the volume's and the model's own memory not counted. */
+export interface PlanMemory {
+  /** Sums of weighted scores: classes × at most one tile's depth of the score map × its cross-section × 4. */
+  readonly accumulators: number;
+  /** One tile on its way: its voxels and its scores. */
+  readonly perTile: number;
+  /** `accumulators` and four tiles: two read ahead, one waiting, one in the model. A batch of n takes n times the four. */
+  readonly total: number;
 }
 
 /**
@@ -22,12 +35,92 @@ export interface TilePlan {
   readonly outputStride: 1 | 2 | 4;
   /** Shape of the score map: `ceil(shape / outputStride)`. */
   readonly outputShape: Zyx;
-  /** The axis along which tiles are swept and slabs finish: the longest one. */
+  /** The axis along which tiles are swept and slabs finish: the longest one, unless the caller chose. */
   readonly axis: Axis;
   /** Tile starts along z, y, x, in voxels. */
   readonly starts: readonly [readonly number[], readonly number[], readonly number[]];
   /** Blend weights of each tile along z, y, x: one weight per score of the tile, 0 outside the score map. */
   readonly weights: readonly [readonly Float32Array[], readonly Float32Array[], readonly Float32Array[]];
+  /** The window that the weights were made of. */
+  readonly window: WindowName;
   /** All tiles, in sweep order: sorted by their start along `axis`. */
   readonly tiles: readonly Tile[];
+  /** What running it takes. */
+  readonly memory: PlanMemory;
+}
+
+/**
+ * Plans how a volume is cut into overlapping tiles and how their scores are blended.
+ *
+ * Along each axis the fewest tiles that overlap as asked are spread evenly, the first at 0, the last flush with the end
+ * (rounded up to the output stride). A volume smaller than a tile gets one tile that sticks out; voxels outside are
+ * mirrored when it is read.
+ *
+ * @param shape - Shape `[z, y, x]` of the volume, in voxels.
+ * @throws {@link CryoetPicksError} `invalid-option` if the tiles cannot be laid as asked.
+ *
+ * @example
+ * ```ts
+ * const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
+ * plan.tiles.length;        // 147: 3 × 7 × 7
+ * plan.memory.total / 1e6;  // 32.4: megabytes
+ * ```
+ */
+export function planTiles(shape: Zyx, options: PlanOptions): TilePlan {
+  const { tile, outputStride = 1, window = 'hann', classes = 1 } = options;
+  const { overlap = [Math.floor(tile[0] / 4), Math.floor(tile[1] / 4), Math.floor(tile[2] / 4)] } = options;
+  checkPlanOptions(shape, { ...options, overlap, outputStride, window, classes });
+  const toScores = (voxels: Zyx): Zyx => [
+    Math.ceil(voxels[0] / outputStride),
+    Math.ceil(voxels[1] / outputStride),
+    Math.ceil(voxels[2] / outputStride),
+  ];
+  const outputShape = toScores(shape);
+  const outputTile = toScores(tile);
+  const covers = ([0, 1, 2] as const).map((axis) => ({
+    length: outputShape[axis],
+    tile: outputTile[axis],
+    overlap: Math.floor(overlap[axis] / outputStride),
+  }));
+  const scoreStarts = covers.map(coverAxis);
+  const axis = options.axis ?? (outputShape.indexOf(Math.max(...outputShape)) as Axis);
+  const starts = scoreStarts.map((axisStarts) => axisStarts.map((start) => start * outputStride));
+  const weights = covers.map((cover, i) => blendWeights(window, { ...cover, starts: scoreStarts[i] }));
+  return {
+    shape,
+    tile,
+    outputStride,
+    outputShape,
+    axis,
+    starts: starts as unknown as TilePlan['starts'],
+    weights: weights as unknown as TilePlan['weights'],
+    window,
+    tiles: tilesInSweepOrder(starts, axis),
+    memory: predictMemory({ tile, outputTile, outputShape, axis, classes }),
+  };
+}
+
+function tilesInSweepOrder(starts: readonly (readonly number[])[], axis: Axis): Tile[] {
+  const tiles: Tile[] = [];
+  starts[0].forEach((z, iz) => {
+    starts[1].forEach((y, iy) => {
+      starts[2].forEach((x, ix) => {
+        tiles.push({ start: [z, y, x], index: [iz, iy, ix] });
+      });
+    });
+  });
+  return tiles.sort((a, b) => a.start[axis] - b.start[axis]);
+}
+
+function predictMemory({
+  tile,
+  outputTile,
+  outputShape,
+  axis,
+  classes,
+}: Pick<TilePlan, 'tile' | 'outputShape' | 'axis'> & { outputTile: Zyx; classes: number }): PlanMemory {
+  const planes = Math.min(outputTile[axis], outputShape[axis]);
+  const accumulators = 4 * classes * planes * (voxelCount(outputShape) / outputShape[axis]);
+  const perTile = 4 * (voxelCount(tile) + classes * voxelCount(outputTile));
+  return { accumulators, perTile, total: accumulators + 4 * perTile };
 }

@@ -1,0 +1,21 @@
+// Runs the packed package as a program of a user's would.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import * as ort from 'onnxruntime-node';
+import { competition, detectParticles, isCryoetPicksError, scorePicks } from 'cryoet-picks';
+import { toNdarray } from 'cryoet-picks/ndarray';
+import { loadModel, openProject } from 'cryoet-picks/node';
+import { simulateTomogram } from 'cryoet-picks/simulate';
+import { sourceFromArray } from 'cryoet-picks';
+
+const { volume, grid, picks: truth } = await simulateTomogram({ shape: [48, 96, 96], seed: 3 });
+assert.deepEqual(toNdarray(volume).shape, [48, 96, 96]);
+const model = await loadModel(ort);
+const picks = await detectParticles(sourceFromArray(volume, grid), { model });
+await model.dispose();
+const report = scorePicks([{ run: 'TS_1', truth, picks }], competition);
+assert.ok(report.score >= 0 && picks.length > 0, `score ${report.score}, ${picks.length} picks`);
+await assert.rejects(openProject('nowhere.json'), (error) => isCryoetPicksError(error, 'not-found'));
+const required = createRequire(import.meta.url).resolve('cryoet-picks/models/default.json');
+assert.ok(required.endsWith('default.json'));
+console.log(`consumer: ${picks.length} picks of ${truth.length} particles, score ${report.score.toFixed(3)}`);

@@ -1,0 +1,73 @@
+/** How far a long call has come: `total` is constant within a stage, `done` never falls and ends at `total`. */
+export interface Progress {
+  readonly stage: 'intensity' | 'tiles';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Options of {@link mapOrdered}. */
+export interface MapOptions {
+  /** How many calls may be under way or finished and not yet asked for. @defaultValue 2 */
+  readonly concurrency?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Calls an async function for each item, a bounded number of them ahead of the consumer, and yields the results in the
+ * order of the items.
+ *
+ * While the consumer works on one result, up to `concurrency` further calls run. The first failure, in the order of the
+ * items, ends the stream. When it ends early, by a failure, an abort or a consumer that leaves the loop, the signal that
+ * each call was given is aborted, no further call starts, and the calls under way have settled before the loop is left.
+ *
+ * @throws The abort reason of `signal`, untouched; or what `fn` throws.
+ *
+ * @example
+ * ```ts
+ * for await (const bytes of mapOrdered(keys, (key, signal) => store.get(key, { signal }))) use(bytes);
+ * ```
+ */
+export async function* mapOrdered<T, R>(
+  items: Iterable<T>,
+  fn: (item: T, signal: AbortSignal) => Promise<R>,
+  { concurrency = 2, signal }: MapOptions = {},
+): AsyncGenerator<R, void, undefined> {
+  const pending: Promise<R>[] = [];
+  const leaving = new AbortController();
+  const forwardAbort = () => leaving.abort(signal?.reason);
+  const iterator = items[Symbol.iterator]();
+  const readAhead = () => {
+    while (pending.length < concurrency) {
+      signal?.throwIfAborted();
+      const { value, done } = iterator.next();
+      if (done) return;
+      const result = callAsync(fn, value, leaving.signal);
+      // A failure is thrown when its turn comes; until then it must not count as unhandled.
+      result.catch(() => {});
+      pending.push(result);
+    }
+  };
+  signal?.addEventListener('abort', forwardAbort, { once: true });
+  try {
+    readAhead();
+    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+      const result = await next;
+      readAhead();
+      yield result;
+    }
+  } finally {
+    signal?.removeEventListener('abort', forwardAbort);
+    leaving.abort();
+    iterator.return?.();
+    await Promise.allSettled(pending);
+  }
+}
+
+/** Turns what `fn` throws before its first `await` into a rejection, so that it keeps its turn. */
+async function callAsync<T, R>(
+  fn: (item: T, signal: AbortSignal) => Promise<R>,
+  item: T,
+  signal: AbortSignal,
+): Promise<R> {
+  return fn(item, signal);
+}

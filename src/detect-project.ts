@@ -1,0 +1,103 @@
+import type { Progress } from './async.ts';
+import type { Project, Run } from './copick/project.ts';
+import { type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
+import { CryoetPicksError } from './errors.ts';
+import type { Pick } from './picks/pick.ts';
+
+/** How far a project is: the progress of one run, and which of how many it is. */
+export interface ProjectProgress extends Progress {
+  readonly run: string;
+  /** Runs finished before this one. */
+  readonly runsDone: number;
+  readonly runsTotal: number;
+}
+
+/** Options of {@link detectProject}; those of {@link detectParticles} apply to every run. */
+export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> {
+  /** Type of the tomograms to search, such as `denoised`. */
+  readonly tomogram: string;
+  /** In Å, as the folder says. @defaultValue the only one that has such a tomogram */
+  readonly voxelSpacing?: number | undefined;
+  /** Names of the runs to work on, in this order. @defaultValue all runs */
+  readonly runs?: readonly string[] | undefined;
+  /** Under whose name picks are written. @defaultValue 'cryoet-picks' */
+  readonly userId?: string | undefined;
+  /** @defaultValue '0', copick's mark of picks that a tool made */
+  readonly sessionId?: string | undefined;
+  /** Reads the picks of runs that this user and session already have, instead of finding them again. @defaultValue false */
+  readonly resume?: boolean | undefined;
+  readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
+}
+
+/** What became of one run. */
+export type RunResult =
+  | { readonly run: string; readonly status: 'detected' | 'skipped'; readonly picks: readonly Pick[] }
+  | { readonly run: string; readonly status: 'failed'; readonly error: unknown };
+
+/**
+ * Finds the particles of every run of a copick project, one after the other, and writes them into the overlay: one picks
+ * file per object, an empty one where nothing was found, so that a later `resume` knows the run is done.
+ *
+ * A run that fails is yielded as `failed` and the next one is taken up. Leaving the loop stops the work.
+ *
+ * @throws {@link CryoetPicksError} `not-found` if a named run is absent, before any work; `invalid-option` if no object
+ * of the project is a class of the model; `read-only` if the overlay cannot be written; the abort reason of `signal`.
+ *
+ * @example
+ * ```ts
+ * for await (const result of detectProject(project, { tomogram: 'denoised', model, resume: true })) {
+ *   console.log(result.run, result.status);
+ * }
+ * ```
+ */
+export async function* detectProject(
+  project: Project,
+  options: DetectProjectOptions,
+): AsyncGenerator<RunResult, void, undefined> {
+  const { objects = project.objects, signal } = options;
+  wantedObjects(options.model.spec, { objects });
+  const runs = await chosenRuns(project, options);
+  for (const [runsDone, run] of runs.entries()) {
+    signal?.throwIfAborted();
+    const progress = { run: run.name, runsDone, runsTotal: runs.length };
+    yield await resultOf(run, {
+      ...options,
+      objects,
+      onProgress: (one) => options.onProgress?.({ ...one, ...progress }),
+    });
+  }
+}
+
+async function chosenRuns(project: Project, { runs, signal }: DetectProjectOptions): Promise<readonly Run[]> {
+  if (runs === undefined) return project.runs({ signal });
+  return Promise.all(runs.map((name) => project.run(name, { signal })));
+}
+
+type RunOptions = Omit<DetectProjectOptions, 'onProgress'> & Required<globalThis.Pick<DetectOptions, 'objects' | 'onProgress'>>;
+
+/** Detects one run; an abort and an overlay that refuses writing end the whole project, any other failure only the run. */
+async function resultOf(run: Run, options: RunOptions): Promise<RunResult> {
+  try {
+    return await detectRun(run, options);
+  } catch (error) {
+    if (options.signal?.aborted || (error instanceof CryoetPicksError && error.code === 'read-only')) throw error;
+    return { run: run.name, status: 'failed', error };
+  }
+}
+
+async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
+  const { tomogram, voxelSpacing, userId = 'cryoet-picks', sessionId = '0', resume = false, model, signal } = options;
+  const objects = wantedObjects(model.spec, options).map(({ name }) => name);
+  if (resume) {
+    const sets = await run.pickSets({ userId, sessionId, signal });
+    const done = new Set(sets.map(({ object }) => object));
+    if (objects.every((name) => done.has(name))) {
+      const picks = await run.picks({ userId, sessionId, object: objects, signal });
+      return { run: run.name, status: 'skipped', picks };
+    }
+  }
+  const source = await run.tomogram(tomogram, { voxelSpacing, signal });
+  const picks = await detectParticles(source, options);
+  await run.writePicks(picks, { userId, sessionId, objects, signal });
+  return { run: run.name, status: 'detected', picks };
+}

@@ -1,0 +1,111 @@
+import { CryoetPicksError } from './errors.ts';
+import type { Progress } from './async.ts';
+import type { Model, ModelSpec } from './inference/model.ts';
+import { type scoreSlabs } from './inference/score.ts';
+import { localMaxima } from './peaks/local-maxima.ts';
+import { type Pick, toPick } from './picks/pick.ts';
+import { suppressNearby } from './picks/suppress.ts';
+import type { VoxelGrid } from './space/grid.ts';
+import { formatZyx, type Zyx } from './space/zyx.ts';
+import { planTiles } from './tiles/plan.ts';
+import { measureIntensity } from './volume/intensity.ts';
+import { normalizerFor } from './volume/normalize.ts';
+import type { VolumeSource } from './volume/volume.ts';
+
+/** What detection needs to know of an object; copick's pickable objects have it. */
+export interface DetectableObject {
+  readonly name: string;
+  /** False for objects that are segmented, not picked. @defaultValue true */
+  readonly isParticle?: boolean | undefined;
+  /** In Å; the least distance of two picks where the model's card gives none. */
+  readonly radius?: number | null | undefined;
+}
+
+/** Options of {@link detectParticles}. */
+export interface DetectOptions {
+  readonly model: Model;
+  /** Objects to look for; others that the model knows are left out. @defaultValue every object of the model */
+  readonly objects?: readonly DetectableObject[] | undefined;
+  /** Least score of a pick, per object; objects left out keep the card's threshold, or 0.5 where it has none. */
+  readonly thresholds?: Readonly<Record<string, number>> | undefined;
+  /** Least distance of two picks of an object, in Å; objects left out keep the card's, or the object's radius, or 0. */
+  readonly minDistances?: Readonly<Record<string, number>> | undefined;
+  /** Voxels shared by neighbouring tiles along z, y, x. @defaultValue a quarter of the tile */
+  readonly overlap?: Zyx | undefined;
+  /** What is averaged where tiles overlap. @defaultValue 'probabilities' */
+  readonly average?: ScoreOptions['average'];
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * Finds the particles of a tomogram: intensity, tile plan, scores, local maxima, picks, suppression, in that order.
+ *
+ * A transcript of the blocks with no algorithm of its own; write the same lines to replace one of them.
+ *
+ * @param source - The tomogram; its voxel size must be within 5 % of the model's.
+ * @returns Picks in Å, best first within each object.
+ * @throws {@link CryoetPicksError} `invalid-option` if voxel size or objects do not fit the model; `corrupt-data` if the
+ * volume holds no finite voxel or is constant; `model-failed`; the abort reason of `signal`, untouched.
+ *
+ * @example
+ * ```ts
+ * const picks = await detectParticles(tomogram, { model, objects: project.objects });
+ * ```
+ */
+export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<Pick[]> {
+  const { model, overlap, average, signal, onProgress } = options;
+  const { spec } = model;
+  requireVoxelSize(source.grid, spec);
+  const wanted = new Map(wantedObjects(spec, options).map((object) => [object.name, object]));
+
+  const intensity = await measureIntensity(source, { signal, onProgress });
+  const plan = planTiles(source.grid.shape, { tile: spec.tile, outputStride: spec.outputStride, overlap });
+  const normalize = normalizerFor(spec.normalization, intensity);
+  const slabs = scoreSlabs(source, { plan, model, normalize, average, signal, onProgress });
+
+  const found: Pick[] = [];
+  const threshold = (index: number): number => thresholdOf(spec.classes[index] ?? '', options);
+  for await (const peak of localMaxima(slabs, { threshold, signal })) {
+    if (wanted.has(spec.classes[peak.classIndex] ?? '')) found.push(toPick(peak, spec.classes));
+  }
+  return suppressNearby(found, { minDistance: (name) => minDistanceOf(name, wanted.get(name), options) });
+}
+
+/** The objects that are both asked for and known to the model. */
+export function wantedObjects(spec: ModelSpec, { objects }: { readonly objects?: readonly DetectableObject[] | undefined }): DetectableObject[] {
+  const known = spec.classes.filter((name) => name !== null);
+  if (objects === undefined) return known.map((name) => ({ name }));
+  const wanted = objects.filter(({ name, isParticle = true }) => isParticle && known.includes(name));
+  if (wanted.length > 0) return wanted;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `none of the objects is a class of model "${spec.name}": asked for ${listOf(objects.map(({ name }) => name))}, ` +
+      `the model finds ${listOf(known)}`,
+  );
+}
+
+function listOf(names: readonly string[]): string {
+  return names.length === 0 ? 'nothing' : names.map((name) => `"${name}"`).join(', ');
+}
+
+function thresholdOf(name: string, { model, thresholds }: DetectOptions): number {
+  return thresholds?.[name] ?? model.spec.thresholds[name] ?? 0.5;
+}
+
+function minDistanceOf(
+  name: string,
+  object: DetectableObject | undefined,
+  { model, minDistances }: DetectOptions,
+): number {
+  return minDistances?.[name] ?? model.spec.minDistances[name] ?? object?.radius ?? 0;
+}
+
+function requireVoxelSize({ voxelSize }: VoxelGrid, { name, voxelSize: expected }: ModelSpec): void {
+  if (voxelSize.every((length) => Math.abs(length / expected - 1) <= 0.05)) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `model "${name}" was made for voxels of ${expected} Å, the tomogram has ${formatZyx(voxelSize)} Å (z×y×x); ` +
+      'open a level or a voxel spacing within 5 % of it',
+  );
+}

@@ -1,0 +1,166 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { VoxelGrid } from '../space/grid.ts';
+import { type Axis, contiguousStride, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
+import type { ScoreSlab } from '../tiles/blend.ts';
+
+/** One plane of one class, perpendicular to the sweep axis: a view of the memory of its slab. */
+export interface Plane {
+  readonly data: Float32Array;
+  readonly offset: number;
+  readonly rowStride: number;
+  readonly columnStride: number;
+}
+
+/**
+ * What all planes of a sweep share. Rows and columns are the two axes that are not swept, in the order z, y, x.
+ *
+ * A voxel of the score map is named by its C-order index, `plane · planeStep + row · rowStep + column · columnStep`, so
+ * that the lowest (z, y, x) is the lowest number, whatever the axis.
+ */
+export interface Sweep {
+  readonly grid: VoxelGrid;
+  readonly axis: Axis;
+  readonly classes: readonly number[];
+  readonly rowAxis: Axis;
+  readonly columnAxis: Axis;
+  readonly rows: number;
+  readonly columns: number;
+  readonly planeStep: number;
+  readonly rowStep: number;
+  readonly columnStep: number;
+}
+
+/** All classes of one plane of a sweep. */
+export interface SweepPlane {
+  readonly sweep: Sweep;
+  /** Index of the plane along the sweep axis. */
+  readonly index: number;
+  /** One plane per class, in the order of `sweep.classes`. */
+  readonly channels: readonly Plane[];
+}
+
+/** The sweep along one axis of a score map. */
+export function sweepAlong(axis: Axis, grid: VoxelGrid, classes: readonly number[]): Sweep {
+  const rowAxis = axis === 0 ? 1 : 0;
+  const columnAxis = axis === 2 ? 1 : 2;
+  const step = contiguousStride(grid.shape);
+  return {
+    grid,
+    axis,
+    classes,
+    rowAxis,
+    columnAxis,
+    rows: grid.shape[rowAxis],
+    columns: grid.shape[columnAxis],
+    planeStep: step[axis],
+    rowStep: step[rowAxis],
+    columnStep: step[columnAxis],
+  };
+}
+
+/** The voxel with this C-order index. */
+export function voxelAt(index: number, [, height, width]: Zyx): Zyx {
+  const row = Math.floor(index / width);
+  return [Math.floor(row / height), row % height, index % width];
+}
+
+/** A triple given along (sweep axis, rows, columns) as (z, y, x). */
+export function fromSweepOrder({ axis }: Sweep, plane: number, row: number, column: number): Zyx {
+  if (axis === 0) return [plane, row, column];
+  return axis === 1 ? [row, plane, column] : [row, column, plane];
+}
+
+/**
+ * Cuts slabs into planes, so that whatever works on planes cannot depend on where slabs were cut.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if slabs leave a gap, change their geometry, or end before the score map does.
+ */
+export async function* planesOf(
+  slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SweepPlane> {
+  let sweep: Sweep | undefined;
+  let index = 0;
+  signal?.throwIfAborted();
+  for await (const slab of slabs) {
+    signal?.throwIfAborted();
+    sweep ??= sweepAlong(slab.axis, slab.grid, slab.classes);
+    checkSlab(slab, sweep, index);
+    for (const end = index + slab.scores.shape[slab.axis + 1]; index < end; index++) {
+      yield { sweep, index, channels: channelsAt(slab, sweep, index - slab.start) };
+      signal?.throwIfAborted();
+    }
+  }
+  if (sweep && index !== sweep.grid.shape[sweep.axis]) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `slabs end after plane ${index - 1} of axis ${sweep.axis}; the score map has ${sweep.grid.shape[sweep.axis]} planes`,
+    );
+  }
+}
+
+function channelsAt({ scores }: ScoreSlab, { axis, rowAxis, columnAxis, classes }: Sweep, plane: number): Plane[] {
+  const { data, offset, stride } = scores;
+  return classes.map((_, channel) => ({
+    data,
+    offset: offset + channel * stride[0] + plane * stride[axis + 1],
+    rowStride: stride[rowAxis + 1],
+    columnStride: stride[columnAxis + 1],
+  }));
+}
+
+function checkSlab(slab: ScoreSlab, sweep: Sweep, expectedStart: number): void {
+  const { grid, axis, rowAxis, columnAxis, classes, rows, columns } = sweep;
+  const { shape } = slab.scores;
+  const where = `slab that starts at plane ${slab.start} of axis ${slab.axis}`;
+  if (slab.axis !== axis || !sameZyx(slab.grid.shape, grid.shape) || slab.classes.join() !== classes.join()) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${where} belongs to another sweep: found shape ${formatZyx(slab.grid.shape)}, classes ${slab.classes}; ` +
+        `expected axis ${axis}, shape ${formatZyx(grid.shape)}, classes ${classes}`,
+    );
+  }
+  if (slab.start !== expectedStart) {
+    throw new CryoetPicksError('invalid-option', `${where} leaves a gap or overlaps: expected plane ${expectedStart}`);
+  }
+  const fits =
+    shape[0] === classes.length &&
+    shape[rowAxis + 1] === rows &&
+    shape[columnAxis + 1] === columns &&
+    slab.start + shape[axis + 1] <= grid.shape[axis];
+  if (!fits || !staysInside(slab)) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${where} has scores of ${formatZyx(shape)} over ${slab.scores.data.length} values, which is no part of a score ` +
+        `map of ${classes.length} classes × ${formatZyx(grid.shape)}`,
+    );
+  }
+}
+
+/** A view that reaches past its data would read `undefined`, which no comparison notices. */
+function staysInside({ scores: { data, shape, stride, offset } }: ScoreSlab): boolean {
+  let first = offset;
+  let last = offset;
+  for (let i = 0; i < 4; i++) {
+    if (shape[i] === 0) return true;
+    if (stride[i] < 0) first += (shape[i] - 1) * stride[i];
+    else last += (shape[i] - 1) * stride[i];
+  }
+  return first >= 0 && last < data.length;
+}
+
+/** Least score per class, checked: a number for all classes or a function of the model's class index. */
+export type Threshold = number | ((classIndex: number) => number);
+
+/** Resolves a threshold. @throws {@link CryoetPicksError} `invalid-option` if one is not finite. */
+export function thresholdPerClass(threshold: Threshold): (classIndex: number) => number {
+  if (typeof threshold === 'number') {
+    if (Number.isFinite(threshold)) return () => threshold;
+    throw new CryoetPicksError('invalid-option', `threshold must be a finite score, found ${threshold}`);
+  }
+  return (classIndex) => {
+    const value = threshold(classIndex);
+    if (Number.isFinite(value)) return value;
+    throw new CryoetPicksError('invalid-option', `threshold of class ${classIndex} must be finite, found ${value}`);
+  };
+}

@@ -1,0 +1,149 @@
+import FFT from 'fft.js';
+import type { Zyx } from '../space/zyx.ts';
+import type { Volume } from '../volume/volume.ts';
+
+/** A volume with empty rows behind its end along y, as {@link filterSpectrum} needs them. */
+export interface PaddedVolume {
+  /** The volume proper: a view without the padding. */
+  readonly volume: Volume;
+  /** Transform lengths along z, y, x: powers of two; only y is padded in memory. */
+  readonly lengths: Zyx;
+}
+
+/** One line of a volume's Fourier transform, along kz. */
+export interface SpectrumLine {
+  /** Frequency indices of the line, wrapped: negative ones count from the transform length down. */
+  readonly ky: number;
+  readonly kx: number;
+  /** Real and imaginary parts in turn; to be changed in place. */
+  readonly values: Float64Array;
+  /**
+   * True if the plane of this ky is its own mirror image (ky = 0 and the highest): of what is added to it, only the half
+   * that a real volume can hold remains.
+   */
+  readonly selfMirrored: boolean;
+}
+
+/**
+ * Makes an empty volume with room for its transform.
+ *
+ * @param margin - Fewest empty voxels behind each axis, so that what a filter smears over the end does not come back at the
+ *   start.
+ */
+export function paddedVolume(shape: Zyx, { margin }: { readonly margin: number }): PaddedVolume {
+  const [depth, height, width] = shape;
+  const lengths: Zyx = [
+    transformLength(depth + margin),
+    transformLength(height + margin),
+    transformLength(width + margin),
+  ];
+  const data = new Float32Array(depth * lengths[1] * width);
+  return { volume: { data, shape, stride: [lengths[1] * width, width, 1], offset: 0 }, lengths };
+}
+
+/**
+ * Filters a real volume by its 3-D Fourier transform, in place, holding one complex plane beside it.
+ *
+ * First transforms along y, where a real line of n values packs into n values; then each ky is a complex z-x plane on its
+ * own: transformed, handed out line by line, and transformed back. ky runs from 0 to half the length; the mirrored half
+ * follows from the volume being real.
+ */
+export function* filterSpectrum(
+  padded: PaddedVolume,
+  change: (line: SpectrumLine) => void,
+): Generator<{ readonly done: number; readonly total: number }> {
+  const total = padded.lengths[1] / 2 + 1;
+  const transformPlane = planeFilter(padded, change);
+  transformRows(padded, 'forward');
+  for (let ky = 0; ky < total; ky++) {
+    transformPlane(ky);
+    yield { done: ky + 1, total };
+  }
+  transformRows(padded, 'inverse');
+}
+
+function transformLength(voxels: number): number {
+  return 2 ** Math.max(1, Math.ceil(Math.log2(voxels)));
+}
+
+/**
+ * Transforms every line along y. Spectra are packed: rows 2k and 2k + 1 hold the real and imaginary part of frequency k;
+ * row 1 holds the highest frequency, which is real like the lowest.
+ */
+function transformRows({ volume, lengths }: PaddedVolume, direction: 'forward' | 'inverse'): void {
+  const length = lengths[1];
+  const { data, shape, stride } = volume;
+  const fft = new FFT(length);
+  const line = new Float64Array(length);
+  const input = new Float64Array(2 * length);
+  const output = new Float64Array(2 * length);
+  for (let z = 0; z < shape[0]; z++) {
+    for (let x = 0; x < shape[2]; x++) {
+      const start = z * stride[0] + x;
+      if (direction === 'forward') {
+        for (let y = 0, at = start; y < length; y++, at += stride[1]) line[y] = data[at];
+        fft.realTransform(output, line);
+        output[1] = output[length];
+        for (let y = 0, at = start; y < length; y++, at += stride[1]) data[at] = output[y];
+      } else {
+        for (let y = 0, at = start; y < length; y++, at += stride[1]) input[y] = data[at];
+        input[length] = input[1];
+        input[1] = 0;
+        input[length + 1] = 0;
+        fft.completeSpectrum(input);
+        fft.inverseTransform(output, input);
+        for (let y = 0, at = start; y < length; y++, at += stride[1]) data[at] = output[2 * y];
+      }
+    }
+  }
+}
+
+/** A function that transforms, changes and transforms back the z-x plane of one ky. */
+function planeFilter(padded: PaddedVolume, change: (line: SpectrumLine) => void): (ky: number) => void {
+  const [nz, ny, nx] = padded.lengths;
+  const { data, shape, stride } = padded.volume;
+  const [depth, , width] = shape;
+  const alongX = new FFT(nx);
+  const alongZ = new FFT(nz);
+  // Lines along kz are contiguous here: [kx][z][re, im].
+  const plane = new Float64Array(2 * nx * nz);
+  const rowIn = new Float64Array(2 * nx);
+  const rowOut = new Float64Array(2 * nx);
+  const values = new Float64Array(2 * nz);
+  const lines = Array.from({ length: nx }, (_, kx) => plane.subarray(2 * kx * nz, 2 * (kx + 1) * nz));
+  return (ky) => {
+    const selfMirrored = ky === 0 || ky === ny / 2;
+    const realRow = ky === ny / 2 ? 1 : 2 * ky;
+    plane.fill(0);
+    rowIn.fill(0);
+    for (let z = 0; z < depth; z++) {
+      const re = z * stride[0] + realRow * stride[1];
+      for (let x = 0; x < width; x++) {
+        rowIn[2 * x] = data[re + x];
+        rowIn[2 * x + 1] = selfMirrored ? 0 : data[re + stride[1] + x];
+      }
+      alongX.transform(rowOut, rowIn);
+      for (let kx = 0, at = 2 * z; kx < nx; kx++, at += 2 * nz) {
+        plane[at] = rowOut[2 * kx];
+        plane[at + 1] = rowOut[2 * kx + 1];
+      }
+    }
+    for (let kx = 0; kx < nx; kx++) {
+      alongZ.transform(values, lines[kx]!);
+      change({ ky, kx, values, selfMirrored });
+      alongZ.inverseTransform(lines[kx]!, values);
+    }
+    for (let z = 0; z < depth; z++) {
+      for (let kx = 0, at = 2 * z; kx < nx; kx++, at += 2 * nz) {
+        rowIn[2 * kx] = plane[at];
+        rowIn[2 * kx + 1] = plane[at + 1];
+      }
+      alongX.inverseTransform(rowOut, rowIn);
+      const re = z * stride[0] + realRow * stride[1];
+      for (let x = 0; x < width; x++) {
+        data[re + x] = rowOut[2 * x];
+        if (!selfMirrored) data[re + stride[1] + x] = rowOut[2 * x + 1];
+      }
+    }
+  };
+}

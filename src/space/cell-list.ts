@@ -1,0 +1,145 @@
+import { CryoetPicksError } from '../errors.ts';
+import { type Point, squaredDistance } from './point.ts';
+
+/** Beyond this, consecutive cell numbers are no longer apart as float64. */
+const lastCell = 2 ** 52;
+
+/**
+ * Points in space, found by distance: space is cut into cubic cells, and a query looks only into cells in reach.
+ *
+ * Memory grows with the number of points alone: coordinates may be negative, and any distance apart. Queries are fastest
+ * if their radius is about the cell size, and right for any radius. Points must be finite; nothing here checks them.
+ *
+ * @example
+ * ```ts
+ * const list = new CellList(60);                       // Å
+ * for (const { position } of picks) list.add(position);
+ * const near = list.within({ x: 0, y: 0, z: 0 }, 60).map((i) => picks[i]);
+ * ```
+ */
+export class CellList {
+  readonly #cellSize: number;
+  readonly #points: Point[] = [];
+  readonly #indices: number[] = [];
+  /** Per bucket its latest point, and per point the one before it in its bucket; −1 ends a chain. */
+  #heads: Int32Array = new Int32Array(64).fill(-1);
+  readonly #previous: number[] = [];
+
+  /**
+   * @param cellSize - Edge length of a cell in Å.
+   * @throws {@link CryoetPicksError} `invalid-option` if it is not positive and finite.
+   */
+  constructor(cellSize: number) {
+    if (!(cellSize > 0 && cellSize < Number.POSITIVE_INFINITY)) {
+      throw new CryoetPicksError('invalid-option', `cell size must be a positive length in Å, found ${cellSize}`);
+    }
+    this.#cellSize = cellSize;
+  }
+
+  /** Number of points. */
+  get size(): number {
+    return this.#points.length;
+  }
+
+  /** Adds a point; queries give back its index, by default the number of points added before it. */
+  add(point: Point, index: number = this.#points.length): void {
+    this.#points.push(point);
+    this.#indices.push(index);
+    if (this.#points.length > this.#heads.length) this.#grow();
+    else this.#chain(this.#points.length - 1);
+  }
+
+  /** Indices of the points at most `radius` Å from a place, in no particular order. */
+  within(point: Point, radius: number): number[] {
+    return this.withinInto(point, radius, []);
+  }
+
+  /** As {@link CellList.within}, into an array that is emptied first and given back. */
+  withinInto(point: Point, radius: number, out: number[]): number[] {
+    out.length = 0;
+    this.#search(point, radius, radius * radius, out);
+    return out;
+  }
+
+  /** True if some point is less than `distance` Å from a place. */
+  anyCloser(point: Point, distance: number): boolean {
+    return this.#search(point, distance, distance * distance, undefined);
+  }
+
+  /** Collects the points with squared distance ≤ `squared` into `out`; without `out`, tells whether one is < `squared`. */
+  #search(point: Point, radius: number, squared: number, out: number[] | undefined): boolean {
+    const [x0, x1] = this.#reach(point.x, radius);
+    const [y0, y1] = this.#reach(point.y, radius);
+    const [z0, z1] = this.#reach(point.z, radius);
+    const cells = (x1 - x0 + 1) * (y1 - y0 + 1) * (z1 - z0 + 1);
+    if (!(cells <= this.#points.length + 27)) return this.#searchAll(point, squared, out);
+    for (let z = z0; z <= z1; z++) {
+      for (let y = y0; y <= y1; y++) {
+        for (let x = x0; x <= x1; x++) {
+          if (this.#searchCell(x, y, z, point, squared, out)) return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  #searchCell(x: number, y: number, z: number, point: Point, squared: number, out: number[] | undefined): boolean {
+    for (let i = this.#heads[bucketOf(x, y, z, this.#heads.length)]; i >= 0; i = this.#previous[i]) {
+      const candidate = this.#points[i];
+      const distance = squaredDistance(point, candidate);
+      if (out === undefined) {
+        if (distance < squared) return true;
+      } else if (distance <= squared && this.#isInCell(candidate, x, y, z)) {
+        // Cells that share a bucket would report the point twice.
+        out.push(this.#indices[i]);
+      }
+    }
+    return false;
+  }
+
+  #searchAll(point: Point, squared: number, out: number[] | undefined): boolean {
+    for (let i = 0; i < this.#points.length; i++) {
+      const distance = squaredDistance(point, this.#points[i]);
+      if (out === undefined) {
+        if (distance < squared) return true;
+      } else if (distance <= squared) out.push(this.#indices[i]);
+    }
+    return false;
+  }
+
+  /**
+   * First and last cell along an axis. The margin covers the rounding of a squared distance (1e-160: its underflow), so
+   * that a query finds what comparing all points would. An infinite span stands for cells too far out to be counted.
+   */
+  #reach(x: number, radius: number): readonly [number, number] {
+    const reach = radius + 4 * Number.EPSILON * (Math.abs(x) + radius) + 1e-160;
+    const first = Math.floor((x - reach) / this.#cellSize);
+    const last = Math.floor((x + reach) / this.#cellSize);
+    return first > -lastCell && last < lastCell ? [first, last] : [0, Number.POSITIVE_INFINITY];
+  }
+
+  #isInCell({ x, y, z }: Point, cellX: number, cellY: number, cellZ: number): boolean {
+    const size = this.#cellSize;
+    return Math.floor(x / size) === cellX && Math.floor(y / size) === cellY && Math.floor(z / size) === cellZ;
+  }
+
+  #chain(i: number): void {
+    const { x, y, z } = this.#points[i];
+    const size = this.#cellSize;
+    const bucket = bucketOf(Math.floor(x / size), Math.floor(y / size), Math.floor(z / size), this.#heads.length);
+    this.#previous[i] = this.#heads[bucket];
+    this.#heads[bucket] = i;
+  }
+
+  #grow(): void {
+    this.#heads = new Int32Array(this.#heads.length * 2).fill(-1);
+    for (let i = 0; i < this.#points.length; i++) this.#chain(i);
+  }
+}
+
+/** Bucket of a cell; `buckets` is a power of two. */
+function bucketOf(x: number, y: number, z: number, buckets: number): number {
+  let hash = Math.imul(x, 0x8da6b343) ^ Math.imul(y, 0xd8163841) ^ Math.imul(z, 0xcb1ab31f);
+  hash ^= hash >>> 15;
+  return hash & (buckets - 1);
+}

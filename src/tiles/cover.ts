@@ -1,0 +1,50 @@
+/** How tiles are laid along one axis; all lengths in scores, that is in units of the output stride. */
+export interface AxisCover {
+  /** Length of the axis. */
+  readonly length: number;
+  /** Length of a tile. */
+  readonly tile: number;
+  /** Least number of scores that neighbouring tiles share; below `tile`. */
+  readonly overlap: number;
+}
+
+/** Number of tiles that {@link coverAxis} lays. */
+export function tilesAlongAxis({ length, tile, overlap }: AxisCover): number {
+  return length <= tile ? 1 : 1 + Math.ceil((length - tile) / (tile - overlap));
+}
+
+/**
+ * Tile starts along one axis: as few tiles as the overlap allows, spread evenly, the first at 0 and the last flush with
+ * the end. An axis shorter than a tile gets one tile, which sticks out at the end.
+ */
+export function coverAxis(cover: AxisCover): number[] {
+  const count = tilesAlongAxis(cover);
+  const room = Math.max(0, cover.length - cover.tile);
+  // Rounding an even step never makes two starts differ by more than the step rounded up, which the overlap allows.
+  return Array.from({ length: count }, (_, i) => (count === 1 ? 0 : Math.round((i * room) / (count - 1))));
+}
+
+/** A stretch of an axis, in scores, that is covered by the same tiles all along. */
+export interface Segment {
+  readonly start: number;
+  readonly end: number;
+  /** Index of the last tile that covers it: once that one is added, the segment is final. */
+  readonly lastTile: number;
+}
+
+/**
+ * Cuts an axis where a tile starts or ends, in order.
+ *
+ * A tile covers a segment wholly or not at all, so the segments that one tile needs are never longer, together, than the
+ * tile; that is what bounds the memory of blending.
+ */
+export function cutSegments(starts: readonly number[], { tile, length }: Omit<AxisCover, 'overlap'>): Segment[] {
+  const cuts = [...new Set([...starts, ...starts.map((start) => Math.min(start + tile, length))])].sort(
+    (a, b) => a - b,
+  );
+  let lastTile = 0;
+  return cuts.slice(0, -1).map((start, i) => {
+    while (lastTile + 1 < starts.length && starts[lastTile + 1] <= start) lastTile++;
+    return { start, end: cuts[i + 1], lastTile };
+  });
+}

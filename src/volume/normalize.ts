@@ -1,0 +1,116 @@
+import { CryoetPicksError } from '../errors.ts';
+import { type Intensity, quantile } from './intensity.ts';
+
+/**
+ * Normalises voxels before they enter a network. May work in place; what counts is what it returns, of equal length.
+ * Those of this library work in place and turn voxels that are not finite into what the volume's mean becomes.
+ */
+export type Normalize = (voxels: Float32Array) => Float32Array;
+
+/**
+ * Shifts and scales voxels to mean 0 and standard deviation 1 over the volume; voxels that are not finite become 0.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data` if all voxels are equal.
+ *
+ * @example
+ * ```ts
+ * const normalize = zScore(await measureIntensity(tomogram));
+ * ```
+ */
+export function zScore(intensity: Intensity): Normalize {
+  requireContrast(intensity);
+  const { mean, standardDeviation } = intensity;
+  return scaled({ mean, low: mean, range: standardDeviation, least: -Infinity, most: Infinity });
+}
+
+/** Options of {@link clipToQuantiles}. */
+export interface QuantileOptions {
+  /** @defaultValue 0.01 */
+  readonly low?: number | undefined;
+  /** @defaultValue 0.99 */
+  readonly high?: number | undefined;
+}
+
+/**
+ * Maps the range between two quantiles of the volume to 0 … 1 and clips what lies outside.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` unless 0 ≤ low < high ≤ 1; `corrupt-data` if all voxels are equal, or
+ * so many that both quantiles are.
+ */
+export function clipToQuantiles(intensity: Intensity, { low = 0.01, high = 0.99 }: QuantileOptions = {}): Normalize {
+  if (!(low >= 0 && low < high && high <= 1)) {
+    throw new CryoetPicksError('invalid-option', `quantiles must be 0 ≤ low < high ≤ 1, found ${low} and ${high}`);
+  }
+  requireContrast(intensity);
+  const least = quantile(intensity, low);
+  const range = quantile(intensity, high) - least;
+  if (!(range > 0)) {
+    throw new CryoetPicksError(
+      'corrupt-data',
+      `quantiles ${low} and ${high} of the volume are both ${least}, so nothing is left between them; ` +
+        `its voxels reach from ${intensity.minimum} to ${intensity.maximum}: choose wider quantiles`,
+    );
+  }
+  return scaled({ mean: intensity.mean, low: least, range, least: 0, most: 1 });
+}
+
+/** Maps the volume's least and greatest voxel to 0 and 1. @throws {@link CryoetPicksError} `corrupt-data` if all are equal. */
+export function minMax(intensity: Intensity): Normalize {
+  requireContrast(intensity);
+  const { mean, minimum, maximum } = intensity;
+  return scaled({ mean, low: minimum, range: maximum - minimum, least: 0, most: 1 });
+}
+
+/** Leaves finite voxels as they are; others become 0. */
+export function noNormalization(voxels: Float32Array): Float32Array {
+  for (let i = 0; i < voxels.length; i++) if (voxels[i] - voxels[i] !== 0) voxels[i] = 0;
+  return voxels;
+}
+
+/**
+ * The normalisation that a model card names.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data` if all voxels of the volume are equal and the normalisation needs contrast.
+ */
+export function normalizerFor(name: 'z-score' | 'quantiles' | 'min-max' | 'none', intensity: Intensity): Normalize {
+  switch (name) {
+    case 'z-score':
+      return zScore(intensity);
+    case 'quantiles':
+      return clipToQuantiles(intensity);
+    case 'min-max':
+      return minMax(intensity);
+    case 'none':
+      return noNormalization;
+  }
+}
+
+function requireContrast({ minimum, maximum, standardDeviation, count }: Intensity): void {
+  if (minimum < maximum && standardDeviation > 0) return;
+  throw new CryoetPicksError(
+    'corrupt-data',
+    `cannot normalise the volume: every one of its ${count} voxels is ${minimum}; ` +
+      'is the tomogram empty, or are its chunks missing?',
+  );
+}
+
+interface Scaling {
+  readonly mean: number;
+  /** What becomes 0. */
+  readonly low: number;
+  /** What becomes a difference of 1. */
+  readonly range: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+function scaled({ mean, low, range, least, most }: Scaling): Normalize {
+  return (voxels) => {
+    for (let i = 0; i < voxels.length; i++) {
+      const voxel = voxels[i];
+      const value = ((voxel - voxel === 0 ? voxel : mean) - low) / range;
+      voxels[i] = value < least ? least : value > most ? most : value;
+    }
+    return voxels;
+  };
+}

@@ -1,0 +1,319 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Progress } from '../../src/async.ts';
+import { type ScoreOptions, scoreSlabs } from '../../src/inference/score.ts';
+import { coarseGrid } from '../../src/space/grid.ts';
+import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import { planTiles } from '../../src/tiles/plan.ts';
+import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
+import { countingSource } from '../support/counting-source.ts';
+import { fakeModel, fakeSpec, identityModel, subsample } from '../support/identity-model.ts';
+import { plannable } from '../support/plan-arbitraries.ts';
+import { joinSlabs, type ScoreMap } from '../support/score-map.ts';
+
+const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+const unhandled: unknown[] = [];
+const note = (reason: unknown) => unhandled.push(reason);
+
+beforeEach(() => {
+  unhandled.length = 0;
+  process.on('unhandledRejection', note);
+});
+
+afterEach(async () => {
+  await pause(1);
+  process.off('unhandledRejection', note);
+  expect(unhandled).toEqual([]);
+});
+
+/** Voxels between -1 and 1 that look random. */
+function noise(shape: Zyx, seed = 1): Float32Array {
+  return Float32Array.from({ length: voxelCount(shape) }, (_, i) => {
+    const s = Math.sin((i + 1) * 12.9898 + seed) * 43758.5453;
+    return 2 * (s - Math.floor(s)) - 1;
+  });
+}
+
+const sourceOf = (data: Float32Array, shape: Zyx): VolumeSource => sourceFromArray(contiguousVolume(data, shape));
+
+function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+  expect(found.length).toBe(expected.length);
+  let worst = 0;
+  for (let i = 0; i < found.length; i++) {
+    const off = Math.abs(found[i] - expected[i]);
+    worst = Math.max(off, worst);
+  }
+  expect(worst).toBeLessThanOrEqual(tolerance);
+}
+
+const scoreAll = (source: VolumeSource, options: ScoreOptions): Promise<ScoreMap> =>
+  joinSlabs(scoreSlabs(source, options));
+
+describe('scoreSlabs: tiled equals whole', () => {
+  it('gives the volume back with the identity model, for any plan and batch', async () => {
+    await fc.assert(
+      fc.asyncProperty(plannable(), fc.integer({ min: 1, max: 4 }), async ({ shape, options }, batch) => {
+        const voxels = noise(shape);
+        const plan = planTiles(shape, options);
+        const model = identityModel({ outputStride: plan.outputStride });
+        const map = await scoreAll(sourceOf(voxels, shape), { plan, model, batch });
+        expectClose(map.data, subsample(voxels, shape, plan.outputStride), 1e-6);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it.each([1, 3])('keeps a constant field of %d constant', async (value) => {
+    await fc.assert(
+      fc.asyncProperty(plannable(), async ({ shape, options }) => {
+        const plan = planTiles(shape, options);
+        const model = identityModel({ outputStride: plan.outputStride });
+        const source = sourceOf(new Float32Array(voxelCount(shape)).fill(value), shape);
+        const { data } = await scoreAll(source, { plan, model });
+        // Weights are such that a power of two is kept to the last bit.
+        expectClose(data, new Float32Array(data.length).fill(value), value === 1 ? 0 : 3e-6);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('equals one whole pass for a model with context, if the crop window leaves out what the context spoils', async () => {
+    const shape: Zyx = [9, 13, 30];
+    const voxels = noise(shape);
+    const model = fakeModel(fakeSpec(), boxMean);
+    const whole = boxMean(voxels, shape);
+    const plan = planTiles(shape, { tile: [9, 8, 8], overlap: [0, 2, 2], window: 'crop' });
+    expect(plan.tiles.length).toBeGreaterThan(8);
+    expectClose((await scoreAll(sourceOf(voxels, shape), { plan, model })).data, whole, 1e-6);
+    const bare = planTiles(shape, { tile: [9, 8, 8], overlap: [0, 0, 0], window: 'crop' });
+    const { data } = await scoreAll(sourceOf(voxels, shape), { plan: bare, model });
+    expect(Math.max(...data.map((score, i) => Math.abs(score - whole[i])))).toBeGreaterThan(0.01);
+  });
+
+  it('places slabs on the coarse grid', async () => {
+    const grid = { voxelSize: [10, 8, 6], origin: { x: 1, y: 2, z: 3 } } as const;
+    const source = sourceFromArray(contiguousVolume(noise([5, 6, 7]), [5, 6, 7]), grid);
+    const plan = planTiles([5, 6, 7], { tile: [4, 4, 4], outputStride: 2 });
+    for await (const slab of scoreSlabs(source, { plan, model: identityModel({ outputStride: 2 }) })) {
+      expect(slab.grid).toEqual(coarseGrid(source.grid, 2));
+      expect(slab.axis).toBe(2);
+    }
+  });
+});
+
+describe('scoreSlabs: classes and activations', () => {
+  const shape: Zyx = [5, 6, 12];
+  const voxels = noise(shape);
+  const plan = planTiles(shape, { tile: [4, 4, 6] });
+  const classes = ['a', null, 'b'];
+
+  /** Activated class scores at one voxel whose logits are 1, 2, 3 times its value. */
+  const expected = {
+    none: (v: number) => [v, 3 * v],
+    sigmoid: (v: number) => [1 / (1 + Math.exp(-v)), 1 / (1 + Math.exp(-3 * v))],
+    softmax: (v: number) => {
+      const sum = Math.exp(v) + Math.exp(2 * v) + Math.exp(3 * v);
+      return [Math.exp(v) / sum, Math.exp(3 * v) / sum];
+    },
+  };
+
+  it.each([
+    ['none', 'probabilities'],
+    ['none', 'logits'],
+    ['sigmoid', 'probabilities'],
+    ['sigmoid', 'logits'],
+    ['softmax', 'probabilities'],
+    ['softmax', 'logits'],
+  ] as const)('activation %s, averaging %s: drops null classes and keeps the order', async (activation, average) => {
+    const model = identityModel({ classes, activation });
+    const map = await scoreAll(sourceOf(voxels, shape), { plan, model, average });
+    expect(map.classes).toEqual([0, 2]);
+    const per = [...voxels].map(expected[activation]);
+    expectClose(map.data, [...per.map(([a]) => a), ...per.map(([, b]) => b)], 2e-6);
+  });
+
+  it('averages probabilities or logits as told where tiles disagree', async () => {
+    // Two tiles cover voxels 2 and 3; the model's logit is 0 in the first tile and 4 in the second.
+    const two = planTiles([1, 1, 6], { tile: [1, 1, 4], overlap: [0, 0, 2], window: 'linear' });
+    let call = 0;
+    const model = fakeModel(fakeSpec({ activation: 'sigmoid' }), () => new Float32Array(4).fill(4 * call++));
+    const source = sourceOf(new Float32Array(6), [1, 1, 6]);
+    const sigmoid = (v: number) => 1 / (1 + Math.exp(-v));
+    const probabilities = await scoreAll(source, { plan: two, model });
+    expect(probabilities.data[2]).toBeCloseTo(0.75 * sigmoid(0) + 0.25 * sigmoid(4), 6);
+    call = 0;
+    const logits = await scoreAll(source, { plan: two, model, average: 'logits' });
+    expect(logits.data[2]).toBeCloseTo(sigmoid(0.75 * 0 + 0.25 * 4), 6);
+  });
+
+  it('survives logits that overflow an exponential', async () => {
+    const model = fakeModel(fakeSpec({ classes: ['a', 'b'], activation: 'softmax' }), (tile) => {
+      return Float32Array.from({ length: 2 * tile.length }, (_, i) => (i < tile.length ? 1e4 : -1e4));
+    });
+    const { data } = await scoreAll(sourceOf(voxels, shape), { plan, model });
+    expect(new Set(data)).toEqual(new Set([1, 0]));
+  });
+
+  it('normalises each tile, in place or not', async () => {
+    const inPlace = (tile: Float32Array) => tile.fill(7);
+    const copied = (tile: Float32Array) => tile.map(() => 7);
+    for (const normalize of [inPlace, copied]) {
+      const { data } = await scoreAll(sourceOf(voxels, shape), { plan, model: identityModel(), normalize });
+      expectClose(data, new Float32Array(data.length).fill(7), 7e-6);
+    }
+    expectClose(voxels, noise(shape), 0);
+  });
+});
+
+describe('scoreSlabs: the run', () => {
+  const shape: Zyx = [4, 4, 40];
+  const plan = planTiles(shape, { tile: [4, 4, 8], overlap: [0, 0, 4] });
+
+  it('reports progress that never falls and ends at the total', async () => {
+    const events: Progress[] = [];
+    const onProgress = (progress: Progress) => events.push(progress);
+    await scoreAll(sourceOf(noise(shape), shape), { plan, model: identityModel(), batch: 2, onProgress });
+    expect(events.map(({ done }) => done)).toEqual([2, 4, 6, 8, 9]);
+    expect(new Set(events.map(({ stage, total }) => `${stage} ${total}`))).toEqual(new Set(['tiles 9']));
+  });
+
+  it('does the work as it is asked for, a bounded number of tiles ahead', async () => {
+    const source = countingSource(noise(shape), shape);
+    const model = identityModel();
+    const slabs = scoreSlabs(source, { plan, model });
+    expect(source.reads).toBe(0);
+    await slabs.next();
+    await pause(5);
+    expect(model.calls).toBe(1);
+    expect(source.reads).toBe(3);
+    await slabs.return();
+    expect(source.reads).toBe(3);
+    expect(model.disposed).toBe(0);
+  });
+
+  it.each(['reading', 'scoring', 'consuming'] as const)(
+    'aborts while %s: the reason itself, and nothing after',
+    async (stage) => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const reason = new Error('enough');
+      const counted = countingSource(noise(shape), shape);
+      const model = identityModel();
+      const score = model.score.bind(model);
+      model.score = async (tiles, options) => {
+        if (stage === 'scoring' && model.calls === 1) controller.abort(reason);
+        return score(tiles, options);
+      };
+      const read = counted.read.bind(counted);
+      counted.read = async (box, options) => {
+        if (stage === 'reading' && counted.reads === 4) controller.abort(reason);
+        return read(box, options);
+      };
+      let atAbort = { reads: -1, calls: -1 };
+      signal.addEventListener('abort', () => {
+        atAbort = { reads: counted.reads, calls: model.calls };
+      });
+      const run = async () => {
+        for await (const { start } of scoreSlabs(counted, { plan, model, signal })) {
+          if (stage === 'consuming' && start > 0) controller.abort(reason);
+        }
+      };
+      await expect(run()).rejects.toBe(reason);
+      await pause(5);
+      // The call in which the abort happens was under way already.
+      expect(counted.reads).toBeLessThanOrEqual(atAbort.reads + (stage === 'reading' ? 1 : 0));
+      expect(model.calls).toBeLessThanOrEqual(atAbort.calls + (stage === 'scoring' ? 1 : 0));
+    },
+  );
+
+  it('reads nothing if it was aborted before', async () => {
+    const source = countingSource(noise(shape), shape);
+    const slabs = scoreSlabs(source, { plan, model: identityModel(), signal: AbortSignal.abort('before') });
+    await expect(slabs.next()).rejects.toBe('before');
+    expect(source.reads).toBe(0);
+  });
+
+  it('passes an abort that the model heeds on untouched', async () => {
+    const controller = new AbortController();
+    const model = identityModel();
+    model.score = (_, options) =>
+      new Promise((_resolve, reject) => {
+        options?.signal?.addEventListener('abort', () => reject(options.signal?.reason));
+        setTimeout(() => controller.abort('stop'), 2);
+      });
+    const slabs = scoreSlabs(sourceOf(noise(shape), shape), { plan, model, signal: controller.signal });
+    await expect(slabs.next()).rejects.toBe('stop');
+  });
+
+  it('wraps a failure of the model, naming the tile, and keeps its cause', async () => {
+    const cause = new Error('out of memory');
+    const model = identityModel({ name: 'unet' });
+    model.score = async () => {
+      throw cause;
+    };
+    await expect(scoreAll(sourceOf(noise(shape), shape), { plan, model })).rejects.toMatchObject({
+      code: 'model-failed',
+      message: 'model "unet" failed on the tile at voxel 0×0×0: out of memory',
+      cause,
+    });
+  });
+
+  it('passes a failure of the source on untouched', async () => {
+    const failure = new Error('disk');
+    const source = { grid: sourceOf(noise(shape), shape).grid, read: () => Promise.reject(failure) };
+    await expect(scoreAll(source, { plan, model: identityModel() })).rejects.toBe(failure);
+  });
+
+  it('refuses scores of another shape than the card says, and scores that are no number', async () => {
+    const model = identityModel({ name: 'unet', classes: ['a', 'b'] });
+    const wrong = identityModel();
+    model.score = wrong.score.bind(wrong);
+    await expect(scoreAll(sourceOf(noise(shape), shape), { plan, model })).rejects.toMatchObject({
+      code: 'model-failed',
+      message:
+        'model "unet" gave 128 scores of shape 1×1×4×4×8 for the tile at voxel 0×0×0; ' +
+        'expected 1×2×4×4×8 [n, class, z, y, x]: 2 classes, one score per 1 voxels',
+    });
+    const nan = fakeModel(fakeSpec({ activation: 'softmax' }), (tile) => tile.fill(Number.NaN));
+    await expect(scoreAll(sourceOf(noise(shape), shape), { plan, model: nan })).rejects.toMatchObject({
+      code: 'model-failed',
+    });
+  });
+
+  it.each<[string, Partial<ScoreOptions>, string]>([
+    [
+      'a plan for another shape',
+      { plan: planTiles([4, 4, 41], { tile: [4, 4, 8] }) },
+      'the plan is for a volume of 4×4×41',
+    ],
+    [
+      'another stride',
+      { model: identityModel({ outputStride: 2 }) },
+      'the plan has output stride 1, model "fake" has 2',
+    ],
+    ['a model without objects', { model: identityModel({ classes: [null] }) }, 'names no class'],
+    ['half a batch', { batch: 0.5 }, 'batch must be a whole number'],
+    ['an unknown average', { average: 'median' as 'logits' }, 'average "median" is unknown'],
+  ])('refuses %s at once', (_, options, message) => {
+    const source = sourceOf(noise(shape), shape);
+    expect(() => scoreSlabs(source, { plan, model: identityModel(), ...options })).toThrow(
+      expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
+    );
+  });
+});
+
+/** Mean over 3×3×3 voxels with zeros outside, as a convolution pads. */
+function boxMean(voxels: Float32Array, [depth, height, width]: Zyx): Float32Array {
+  const means = new Float32Array(voxels.length);
+  for (let z = 0; z < depth; z++)
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) {
+        let sum = 0;
+        for (let k = Math.max(0, z - 1); k <= Math.min(depth - 1, z + 1); k++)
+          for (let j = Math.max(0, y - 1); j <= Math.min(height - 1, y + 1); j++)
+            for (let i = Math.max(0, x - 1); i <= Math.min(width - 1, x + 1); i++)
+              sum += voxels[(k * height + j) * width + i];
+        means[(z * height + y) * width + x] = sum / 27;
+      }
+  return means;
+}

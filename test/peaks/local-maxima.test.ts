@@ -1,0 +1,260 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { localMaxima, type Peak } from '../../src/peaks/local-maxima.ts';
+import type { Axis, Zyx } from '../../src/space/zyx.ts';
+import type { ScoreSlab } from '../../src/tiles/blend.ts';
+import { arbitrarySweep, collect, flatScores, gridOf, type Scores, scoresOf, slabsOf } from '../support/slabs.ts';
+
+const axes: readonly Axis[] = [0, 1, 2];
+const byClassThenVoxel = (a: Peak, b: Peak) =>
+  a.classIndex - b.classIndex || a.voxel[0] - b.voxel[0] || a.voxel[1] - b.voxel[1] || a.voxel[2] - b.voxel[2];
+
+/** The definition, literally: flood each plateau, keep it if nothing beside it is higher. */
+function maximaByFlooding({ shape, classes, values }: Scores, threshold: number): Peak[] {
+  const [depth, height, width] = shape;
+  const count = depth * height * width;
+  const peaks: Peak[] = [];
+  classes.forEach((classIndex, channel) => {
+    const scores = values.subarray(channel * count, (channel + 1) * count);
+    const seen = new Set<number>();
+    for (let seed = 0; seed < count; seed++) {
+      if (seen.has(seed) || !(scores[seed] >= threshold)) continue;
+      let highest = true;
+      const queue = [seed];
+      seen.add(seed);
+      for (let i = queue.pop(); i !== undefined; i = queue.pop()) {
+        const [z, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+        for (let n = 0; n < 27; n++) {
+          const [zz, yy, xx] = [z + Math.floor(n / 9) - 1, y + (Math.floor(n / 3) % 3) - 1, x + (n % 3) - 1];
+          if (zz < 0 || yy < 0 || xx < 0 || zz >= depth || yy >= height || xx >= width) continue;
+          const j = (zz * height + yy) * width + xx;
+          if (scores[j] > scores[seed]) highest = false;
+          if (scores[j] !== scores[seed] || seen.has(j)) continue;
+          seen.add(j);
+          queue.push(j);
+        }
+      }
+      const voxel: Zyx = [Math.floor(seed / (height * width)), Math.floor(seed / width) % height, seed % width];
+      if (highest) peaks.push({ grid: gridOf(shape), voxel, classIndex, score: scores[seed] });
+    }
+  });
+  return peaks.sort(byClassThenVoxel);
+}
+
+describe('localMaxima against flooding every plateau', () => {
+  it.each([
+    ['two levels', [0, 1]],
+    ['mostly one level', [1, 1, 1, 1, 1, 2]],
+    ['some ties', [0, 1, 2, 3, 4, 5, 6, 7]],
+    ['NaN and infinities', [0, 1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]],
+    ['negative scores', [-3, -2, -1]],
+  ])('finds the same peaks for any axis and any cuts: %s', async (_, levels) => {
+    await fc.assert(
+      fc.asyncProperty(arbitrarySweep(levels), fc.constantFrom(-10, -2, 0.5, 1), async (sweep, threshold) => {
+        const found = await collect(localMaxima(slabsOf(sweep.scores, sweep.axis, sweep.cuts), { threshold }));
+        expect(found.sort(byClassThenVoxel)).toEqual(maximaByFlooding(sweep.scores, threshold));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('gives the same peaks in the same order wherever slabs are cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitrarySweep([0, 1, 1, 2]), async ({ scores, axis, cuts }) => {
+        const whole = await collect(localMaxima(slabsOf(scores, axis), { threshold: 1 }));
+        expect(await collect(localMaxima(slabsOf(scores, axis, cuts), { threshold: 1 }))).toEqual(whole);
+        expect(await collect(localMaxima(slabsOf(scores, axis, [1, 2, 3, 4, 5]), { threshold: 1 }))).toEqual(whole);
+      }),
+    );
+  });
+});
+
+describe('localMaxima on degenerate volumes', () => {
+  const single = (score: number): Scores => flatScores([1, 1, 1], score);
+  const line = (...values: number[]): Scores => scoresOf([[values]]);
+  it.each<[string, Scores, Zyx[]]>([
+    ['one voxel', single(1), [[0, 0, 0]]],
+    ['one voxel exactly at the threshold', single(0.5), [[0, 0, 0]]],
+    ['one voxel below the threshold', single(0.25), []],
+    ['one voxel of NaN', single(Number.NaN), []],
+    ['flat above the threshold', flatScores([3, 4, 5], 1), [[0, 0, 0]]],
+    ['flat below the threshold', flatScores([3, 4, 5], 0), []],
+    ['NaN only', flatScores([3, 4, 5], Number.NaN), []],
+    ['+∞ only', flatScores([3, 4, 5], Number.POSITIVE_INFINITY), [[0, 0, 0]]],
+    ['−∞ only', flatScores([3, 4, 5], Number.NEGATIVE_INFINITY), []],
+    ['a volume without voxels', flatScores([0, 4, 5], 1), []],
+    ['peak beside NaN', line(Number.NaN, 1, Number.NaN), [[0, 0, 1]]],
+    [
+      'peaks at both ends',
+      line(1, 0, 2),
+      [
+        [0, 0, 0],
+        [0, 0, 2],
+      ],
+    ],
+    ['a staircase', line(1, 1, 2, 2, 3, 3), [[0, 0, 4]]],
+    ['a plateau beaten at its far end', line(1, 1, 1, 1, 1, 2), [[0, 0, 5]]],
+    ['a plateau parted by a beaten voxel', line(1, 1, 2, 1, 1), [[0, 0, 2]]],
+    [
+      'two equal peaks diagonal to each other',
+      scoresOf([
+        [
+          [0, 1],
+          [0, 0],
+        ],
+        [
+          [0, 0],
+          [1, 0],
+        ],
+      ]),
+      [[0, 0, 1]],
+    ],
+    [
+      'two equal peaks with a gap',
+      line(1, 0, 1),
+      [
+        [0, 0, 0],
+        [0, 0, 2],
+      ],
+    ],
+  ])('%s', async (_, scores, expected) => {
+    for (const axis of axes) {
+      const found = await collect(localMaxima(slabsOf(scores, axis, [1, 2, 3, 4]), { threshold: 0.5 }));
+      expect(found.map(({ voxel }) => voxel).sort()).toEqual(expected);
+    }
+  });
+
+  it('finds a peak on each corner, with its score and grid', async () => {
+    for (const corner of [0, 2, 6, 8, 18, 20, 24, 26]) {
+      const scores = flatScores([3, 3, 3], 0);
+      scores.values[corner] = 0.75;
+      const voxel: Zyx = [Math.floor(corner / 9), Math.floor(corner / 3) % 3, corner % 3];
+      for (const axis of axes) {
+        expect(await collect(localMaxima(slabsOf(scores, axis, [1]), { threshold: 0.5 }))).toEqual([
+          { grid: gridOf([3, 3, 3]), voxel, classIndex: 0, score: 0.75 },
+        ]);
+      }
+    }
+  });
+
+  it('sees that a U of equal scores is one plateau, though its arms meet on the last plane only', async () => {
+    const scores = flatScores([9, 1, 3], 1);
+    for (let z = 0; z < 8; z++) scores.values[z * 3 + 1] = 0;
+    expect(await collect(localMaxima(slabsOf(scores, 0, [2, 5]), { threshold: 0.5 }))).toMatchObject([
+      { voxel: [0, 0, 0] },
+    ]);
+    scores.values[2] = 2; // the end of one arm beats both
+    expect(await collect(localMaxima(slabsOf(scores, 0, [2, 5]), { threshold: 0.5 }))).toMatchObject([
+      { voxel: [0, 0, 2], score: 2 },
+    ]);
+  });
+
+  it('takes one threshold per class, by the class index of the model', async () => {
+    const scores: Scores = { shape: [1, 1, 1], classes: [5, 2], values: Float32Array.of(0.3, 0.3) };
+    const asked: number[] = [];
+    const threshold = (classIndex: number) => {
+      asked.push(classIndex);
+      return classIndex === 5 ? 0.4 : 0.2;
+    };
+    const found = await collect(localMaxima(slabsOf(scores, 0), { threshold }));
+    expect(found.map(({ classIndex }) => classIndex)).toEqual([2]);
+    expect(asked).toEqual([5, 2]);
+  });
+
+  it('orders peaks by plane, then class; a plateau comes right before the plane after its last', async () => {
+    const scores: Scores = {
+      shape: [5, 1, 3],
+      classes: [0, 1],
+      values: Float32Array.from(
+        [
+          [1, 0, 0],
+          [1, 0, 2],
+          [0, 0, 0],
+          [0, 0, 0],
+          [3, 0, 0],
+          [0, 0, 0],
+          [0, 4, 0],
+          [0, 0, 0],
+          [0, 0, 0],
+          [5, 0, 0],
+        ].flat(),
+      ),
+    };
+    const found = await collect(localMaxima(slabsOf(scores, 0), { threshold: 0.5 }));
+    expect(found.map(({ score }) => score)).toEqual([2, 4, 1, 3, 5]);
+  });
+});
+
+describe('localMaxima and its callers', () => {
+  const scores = flatScores([4, 2, 2], 1);
+  const [whole] = [...slabsOf(scores, 0)];
+  const run = (slabs: Iterable<ScoreSlab>) => collect(localMaxima(slabs, { threshold: 0.5 }));
+
+  it('finds nothing in an empty stream', async () => {
+    expect(await run([])).toEqual([]);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('refuses the threshold %s', async (bad) => {
+    await expect(collect(localMaxima([], { threshold: bad }))).rejects.toMatchObject({ code: 'invalid-option' });
+    await expect(collect(localMaxima([whole], { threshold: () => bad }))).rejects.toThrow(
+      `threshold of class 0 must be finite, found ${bad}`,
+    );
+  });
+
+  it.each<[string, (slabs: ScoreSlab[]) => ScoreSlab[], RegExp]>([
+    ['a missing first slab', ([, b, c]) => [b, c], /starts at plane 1 of axis 0 leaves a gap.*expected plane 0/],
+    ['a missing slab in the middle', ([a, , c]) => [a, c], /starts at plane 2.*expected plane 1/],
+    ['a missing last slab', ([a, b]) => [a, b], /end after plane 1 of axis 0; the score map has 4 planes/],
+    ['a slab given twice', ([a, b, c]) => [a, b, b, c], /expected plane 2/],
+    ['another sweep axis', ([a, b]) => [a, { ...b, axis: 1 }], /belongs to another sweep/],
+    [
+      'other classes',
+      ([a, b]) => [a, { ...b, classes: [7] }],
+      /belongs to another sweep.*classes 7; expected.*classes 0/,
+    ],
+    ['fewer channels than classes', ([a]) => [{ ...a, classes: [0, 1] }], /2 classes/],
+    [
+      'data shorter than its shape',
+      ([a]) => [{ ...a, scores: { ...a.scores, data: new Float32Array(3) } }],
+      /3 values/,
+    ],
+  ])('refuses %s', async (_, spoil, message) => {
+    const slabs = spoil([...slabsOf(scores, 0, [1, 2])]);
+    await expect(run(slabs)).rejects.toThrow(message);
+    await expect(run(slabs)).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+
+  it('stops at an abort with its reason, and takes no further slab', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    let taken = 0;
+    async function* source() {
+      for (const slab of slabsOf(scores, 0, [1, 2, 3])) {
+        if (++taken === 2) controller.abort(reason);
+        yield slab;
+      }
+    }
+    await expect(collect(localMaxima(source(), { threshold: 0.5, signal: controller.signal }))).rejects.toBe(reason);
+    expect(taken).toBe(2);
+  });
+
+  it('releases the source when the caller leaves early', async () => {
+    let released = false;
+    async function* source() {
+      try {
+        yield* slabsOf({ ...scores, values: Float32Array.from({ length: 16 }, (_, i) => +(i === 0)) }, 0, [1, 2, 3]);
+      } finally {
+        released = true;
+      }
+    }
+    for await (const _ of localMaxima(source(), { threshold: 0.5 })) break;
+    expect(released).toBe(true);
+  });
+
+  it('writes neither slabs nor options', async () => {
+    const [slab] = [...slabsOf(scores, 1)];
+    const before = slab.scores.data.slice();
+    await collect(localMaxima([slab], Object.freeze({ threshold: 0.5 })));
+    expect(slab.scores.data).toEqual(before);
+  });
+});

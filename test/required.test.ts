@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { chromiumPath } from './support/chromium.ts';
+import { sharedDataMissing } from './support/shared-data.ts';
+
+/**
+ * Tests that want a browser or the reference data skip where it is missing. CI names what must not be missing in
+ * `CRYOET_PICKS_REQUIRE`, so that a skip there is a failure here.
+ */
+const present: Readonly<Record<string, boolean>> = {
+  chromium: chromiumPath !== undefined,
+  'shared-data': !sharedDataMissing,
+};
+
+const required = (process.env['CRYOET_PICKS_REQUIRE'] ?? '').split(',').filter((name) => name !== '');
+
+describe('what this run requires', () => {
+  it('is known by name', () => {
+    expect(required.filter((name) => !(name in present))).toEqual([]);
+  });
+
+  it.each(required)('has %s', (name) => {
+    expect(present[name]).toBe(true);
+  });
+});

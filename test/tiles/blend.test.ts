@@ -1,0 +1,157 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { coarseGrid } from '../../src/space/grid.ts';
+import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import { SlabBlender } from '../../src/tiles/blend.ts';
+import { planTiles, type TilePlan } from '../../src/tiles/plan.ts';
+import { plannable } from '../support/plan-arbitraries.ts';
+import { joinSlabs } from '../support/score-map.ts';
+
+const gridOf = ({ shape, outputStride }: TilePlan) =>
+  coarseGrid({ shape, voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } }, outputStride);
+
+const scoresPerTile = ({ tile, outputStride }: TilePlan) => voxelCount(tile) / outputStride ** 3;
+
+function blenderFor(plan: TilePlan, classes: readonly number[] = [0]): SlabBlender {
+  return new SlabBlender(plan, { grid: gridOf(plan), classes });
+}
+
+describe('SlabBlender', () => {
+  it('equals a blend of whole maps: sum of weight × score over all tiles', async () => {
+    await fc.assert(
+      fc.asyncProperty(plannable({ longest: 20, mostTiles: 60 }), fc.nat(), async ({ shape, options }, seed) => {
+        const plan = planTiles(shape, options);
+        const blender = blenderFor(plan, [1, 2]);
+        const expected = new Float64Array(2 * voxelCount(plan.outputShape));
+        const slabs = [];
+        for (const [t, tile] of plan.tiles.entries()) {
+          const scores = Float32Array.from({ length: 3 * scoresPerTile(plan) }, (_, i) => hash(seed + t * 7919 + i));
+          addByBruteForce(plan, tile, scores, expected);
+          blender.add(tile, scores);
+          slabs.push(...blender.takeFinished());
+        }
+        const map = await joinSlabs(slabs);
+        expect(map.classes).toEqual([1, 2]);
+        map.data.forEach((score, i) => {
+          if (Math.abs(score - expected[i]) > 1e-5) expect(score).toBeCloseTo(expected[i], 5);
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('holds no more bytes than the plan predicts, however long the volume', () => {
+    fc.assert(
+      fc.property(plannable({ longest: 30, mostTiles: 200 }), ({ shape, options }) => {
+        const plan = planTiles(shape, { ...options, classes: 2 });
+        const most = mostBytesHeld(plan);
+        expect(most).toBe(plan.memory.accumulators);
+      }),
+      { numRuns: 60 },
+    );
+    const options = { tile: [4, 4, 8], classes: 2 } as const;
+    expect(mostBytesHeld(planTiles([6, 6, 80], options))).toBe(mostBytesHeld(planTiles([6, 6, 160], options)));
+  });
+
+  it('finishes slabs as soon as no further tile touches them', () => {
+    const plan = planTiles([1, 1, 20], { tile: [1, 1, 8], overlap: [0, 0, 2] });
+    const blender = blenderFor(plan);
+    expect(plan.starts[2]).toEqual([0, 6, 12]);
+    const finished = plan.tiles.map((tile) => {
+      blender.add(tile, new Float32Array(8));
+      return blender.takeFinished().map(({ start, scores }) => [start, start + scores.shape[3]]);
+    });
+    expect(finished).toEqual([
+      [[0, 6]],
+      [
+        [6, 8],
+        [8, 12],
+      ],
+      [
+        [12, 14],
+        [14, 20],
+      ],
+    ]);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('refuses a score of %s and names the tile', (score) => {
+    const plan = planTiles([1, 1, 12], { tile: [1, 1, 8] });
+    const blender = blenderFor(plan, [1]);
+    blender.add(plan.tiles[0], new Float32Array(16));
+    const scores = new Float32Array(16);
+    scores[0] = score;
+    blenderFor(plan, [1]).add(plan.tiles[0], scores); // a class that is not kept may hold anything
+    scores[9] = score;
+    expect(() => blender.add(plan.tiles[1], scores)).toThrow(
+      expect.objectContaining({
+        code: 'model-failed',
+        message: expect.stringContaining(`the model gave ${score} for the tile at voxel 0×0×4`),
+      }),
+    );
+  });
+
+  it('refuses tiles out of order, too few scores, a foreign grid and no classes', () => {
+    const plan = planTiles([1, 1, 12], { tile: [1, 1, 8] });
+    const blender = blenderFor(plan, [1]);
+    const scores = new Float32Array(16);
+    expect(() => blender.add(plan.tiles[1], scores)).toThrow('0×0×4 is out of order: expected the one at 0×0×0');
+    expect(() => blender.add(plan.tiles[0], scores.subarray(8))).toThrow('8 scores do not fill 2 or more channels');
+    expect(() => blender.add(plan.tiles[0], scores.subarray(1))).toThrow('15 scores do not fill');
+    for (const tile of plan.tiles) blender.add(tile, scores);
+    expect(() => blender.add(plan.tiles[0], scores)).toThrow('all tiles were added');
+    expect(() => blenderFor(plan, [])).toThrow('one or more class indices');
+    const foreign = { ...gridOf(plan), shape: [1, 1, 11] as Zyx };
+    expect(() => new SlabBlender(plan, { grid: foreign, classes: [0] })).toThrow('1×1×11');
+  });
+});
+
+/** A number in -1 … 1 that looks random. */
+function hash(n: number): number {
+  const s = Math.sin(n * 12.9898) * 43758.5453;
+  return 2 * (s - Math.floor(s)) - 1;
+}
+
+function addByBruteForce(plan: TilePlan, tile: TilePlan['tiles'][number], scores: Float32Array, map: Float64Array) {
+  const [, height, width] = plan.outputShape;
+  const [tz, ty, tx] = plan.tile.map((edge) => edge / plan.outputStride);
+  const [sz, sy, sx] = tile.start.map((start) => start / plan.outputStride);
+  const [wz, wy, wx] = ([0, 1, 2] as const).map((a) => plan.weights[a][tile.index[a]]);
+  for (const [channel, k] of [
+    [0, 1],
+    [1, 2],
+  ])
+    for (let z = 0; z < tz; z++)
+      for (let y = 0; y < ty; y++)
+        for (let x = 0; x < tx; x++) {
+          const weight = wz[z] * wy[y] * wx[x];
+          if (weight === 0) continue;
+          const score = scores[((k * tz + z) * ty + y) * tx + x];
+          map[channel * voxelCount(plan.outputShape) + ((z + sz) * height + y + sy) * width + x + sx] += weight * score;
+        }
+}
+
+/** Greatest number of bytes allocated for sums and not yet taken, counted from outside: by allocations. */
+function mostBytesHeld(plan: TilePlan): number {
+  const RealArray = globalThis.Float32Array;
+  let allocated = 0;
+  let taken = 0;
+  let most = 0;
+  const blender = blenderFor(plan, [0, 1]);
+  const scores = new RealArray(2 * scoresPerTile(plan));
+  globalThis.Float32Array = class extends RealArray {
+    constructor(length: number) {
+      super(length);
+      allocated += 4 * length;
+    }
+  } as unknown as typeof Float32Array;
+  try {
+    for (const tile of plan.tiles) {
+      blender.add(tile, scores);
+      most = Math.max(most, allocated - taken);
+      for (const slab of blender.takeFinished()) taken += slab.scores.data.byteLength;
+    }
+  } finally {
+    globalThis.Float32Array = RealArray;
+  }
+  return most;
+}

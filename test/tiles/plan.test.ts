@@ -1,0 +1,171 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Zyx } from '../../src/space/zyx.ts';
+import { planTiles } from '../../src/tiles/plan.ts';
+import type { PlanOptions } from '../../src/tiles/plan-options.ts';
+import { WINDOW_NAMES } from '../../src/tiles/window.ts';
+import { plannable } from '../support/plan-arbitraries.ts';
+
+const AXES = [0, 1, 2] as const;
+
+describe('planTiles', () => {
+  it('leaves no gap, starts at multiples of the stride, overlaps as asked and ends flush', () => {
+    fc.assert(
+      fc.property(plannable(), ({ shape, options }) => {
+        const plan = planTiles(shape, options);
+        const stride = plan.outputStride;
+        for (const a of AXES) {
+          const starts = plan.starts[a];
+          const tile = plan.tile[a];
+          expect(starts[0]).toBe(0);
+          for (const start of starts) expect(start % stride).toBe(0);
+          const asked = Math.floor((options.overlap?.[a] ?? 0) / stride) * stride;
+          for (let i = 1; i < starts.length; i++) {
+            expect(starts[i]).toBeGreaterThan(starts[i - 1]);
+            expect(starts[i - 1] + tile - starts[i]).toBeGreaterThanOrEqual(asked);
+          }
+          const end = starts[starts.length - 1] + tile;
+          if (starts.length > 1) expect(end).toBe(plan.outputShape[a] * stride);
+          else expect(end).toBeGreaterThanOrEqual(shape[a]);
+        }
+      }),
+    );
+  });
+
+  it('takes no more tiles than the overlap asks for', () => {
+    fc.assert(
+      fc.property(plannable(), ({ shape, options }) => {
+        const plan = planTiles(shape, options);
+        for (const a of AXES) {
+          const step = plan.tile[a] - Math.floor((options.overlap?.[a] ?? 0) / plan.outputStride) * plan.outputStride;
+          const reached = (plan.starts[a].length - 2) * step + plan.tile[a];
+          if (plan.starts[a].length > 1) expect(reached).toBeLessThan(plan.outputShape[a] * plan.outputStride);
+        }
+      }),
+    );
+  });
+
+  it('spreads the tiles evenly, so that no last tile repeats nearly all of the one before', () => {
+    const plan = planTiles([1, 1, 101], { tile: [1, 1, 40], overlap: [0, 0, 10] });
+    expect(plan.starts[2]).toEqual([0, 20, 41, 61]);
+  });
+
+  it('gives weights that sum to exactly 1 at every score, and 0 outside the score map', () => {
+    fc.assert(
+      fc.property(plannable(), ({ shape, options }) => {
+        const plan = planTiles(shape, options);
+        for (const a of AXES) {
+          const sum = new Float64Array(plan.outputShape[a]);
+          plan.starts[a].forEach((start, t) => {
+            const weights = plan.weights[a][t];
+            expect(weights.length).toBe(plan.tile[a] / plan.outputStride);
+            weights.forEach((weight, i) => {
+              const score = start / plan.outputStride + i;
+              if (score >= sum.length) expect(weight).toBe(0);
+              else {
+                expect(weight).toBeGreaterThanOrEqual(0);
+                sum[score] += weight;
+              }
+            });
+          });
+          expect(sum.every((total) => total === 1)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it.each(WINDOW_NAMES)('%s weights are symmetric for a symmetric cover', (window) => {
+    const { weights } = planTiles([1, 1, 25], { tile: [1, 1, 10], overlap: [0, 0, 5], window });
+    const flipped = weights[2].map((w) => [...w].reverse()).reverse();
+    flipped.forEach((w, i) => {
+      w.forEach((value, j) => {
+        // "crop" gives the middle of an odd overlap to the lower tile.
+        if (window !== 'crop') expect(Math.abs(value - weights[2][i][j])).toBeLessThanOrEqual(1 / 256);
+      });
+    });
+    expect(weights[2]).toHaveLength(4);
+  });
+
+  it('crop takes each score from the nearest tile', () => {
+    const { weights } = planTiles([1, 1, 8], { tile: [1, 1, 5], overlap: [0, 0, 2], window: 'crop' });
+    expect(weights[2].map((w) => [...w])).toEqual([
+      [1, 1, 1, 1, 0],
+      [0, 1, 1, 1, 1],
+    ]);
+  });
+
+  it('gives tiles as the product of the covers, in sweep order', () => {
+    fc.assert(
+      fc.property(plannable(), ({ shape, options }) => {
+        const { tiles, starts, axis, outputShape } = planTiles(shape, options);
+        expect(tiles).toHaveLength(starts[0].length * starts[1].length * starts[2].length);
+        expect(new Set(tiles.map(({ index }) => index.join())).size).toBe(tiles.length);
+        for (const { start, index } of tiles) expect(start).toEqual(AXES.map((a) => starts[a][index[a]]));
+        for (let i = 1; i < tiles.length; i++) {
+          expect(tiles[i].start[axis]).toBeGreaterThanOrEqual(tiles[i - 1].start[axis]);
+        }
+        if (options.axis === undefined) expect(outputShape[axis]).toBe(Math.max(...outputShape));
+      }),
+    );
+  });
+
+  it('predicts memory that does not grow with the length of the volume', () => {
+    const options: PlanOptions = { tile: [64, 128, 128], outputStride: 2, classes: 6 };
+    const short = planTiles([184, 640, 630], options);
+    const long = planTiles([184, 1280, 630], options);
+    expect(long.memory).toEqual(short.memory);
+    expect(short.memory.accumulators).toBe(6 * 64 * 92 * 315 * 4);
+    expect(short.memory.perTile).toBe(4 * (64 * 128 * 128 + 6 * 32 * 64 * 64));
+    expect(short.memory.total).toBe(short.memory.accumulators + 4 * short.memory.perTile);
+  });
+
+  it('overlaps by a quarter of the tile unless told otherwise', () => {
+    const { starts } = planTiles([1, 1, 100], { tile: [1, 1, 40] });
+    expect(starts[2]).toEqual([0, 30, 60]);
+  });
+
+  it.each<[string, Zyx, PlanOptions, string]>([
+    ['an empty volume', [0, 4, 4], { tile: [4, 4, 4] }, 'volume shape 0×4×4 must be three whole numbers'],
+    ['a negative shape', [4, -1, 4], { tile: [4, 4, 4] }, 'volume shape 4×-1×4'],
+    ['a fractional tile', [4, 4, 4], { tile: [4, 2.5, 4] }, 'tile 4×2.5×4 must be three whole numbers'],
+    ['an empty tile', [4, 4, 4], { tile: [4, 0, 4] }, 'of at least 1'],
+    ['a NaN overlap', [4, 4, 4], { tile: [4, 4, 4], overlap: [0, Number.NaN, 0] }, 'overlap 0×NaN×0'],
+    ['a negative overlap', [4, 4, 4], { tile: [4, 4, 4], overlap: [0, -1, 0] }, 'of at least 0'],
+    [
+      'an overlap of the whole tile',
+      [9, 9, 9],
+      { tile: [4, 4, 4], overlap: [0, 4, 0] },
+      'overlap 0×4×0 must be below the tile 4×4×4, at most 3×3×3 voxels',
+    ],
+    [
+      'a tile that the stride does not divide',
+      [9, 9, 9],
+      { tile: [4, 6, 9], outputStride: 4 },
+      'tile 4×6×9 is not a multiple of the output stride 4; 4×8×12 would be',
+    ],
+    ['a stride of 3', [9, 9, 9], { tile: [3, 3, 3], outputStride: 3 as 2 }, 'output stride 3 is none of 1, 2, 4'],
+    ['an unknown window', [9, 9, 9], { tile: [3, 3, 3], window: 'box' as 'crop' }, 'available: "crop", "linear"'],
+    ['an unknown axis', [9, 9, 9], { tile: [3, 3, 3], axis: 3 as 2 }, 'axis 3 is none of 0 (z), 1 (y), 2 (x)'],
+    ['half a class', [9, 9, 9], { tile: [3, 3, 3], classes: 0.5 }, 'classes must be a whole number'],
+    [
+      'more tiles than memory',
+      [1e6, 1e6, 1e6],
+      { tile: [2, 2, 2], overlap: [1, 1, 1] },
+      'tiles, more than 1000000; take larger tiles or less overlap',
+    ],
+  ])('refuses %s', (_, shape, options, message) => {
+    expect(() => planTiles(shape, options)).toThrow(
+      expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
+    );
+  });
+
+  it.each<[string, Zyx, PlanOptions]>([
+    ['one voxel', [1, 1, 1], { tile: [1, 1, 1] }],
+    ['one voxel in a large tile', [1, 1, 1], { tile: [64, 64, 64], outputStride: 4 }],
+    ['a thin volume', [3, 700, 2], { tile: [64, 64, 64], outputStride: 2 }],
+  ])('plans %s', (_, shape, options) => {
+    const plan = planTiles(shape, options);
+    expect(plan.tiles[0].start).toEqual([0, 0, 0]);
+    expect(plan.memory.total).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,90 @@
+"""Turns radial density profiles into the matched filters of the network's first layer.
+
+A species' rotationally averaged density is laid on the network's grid (cells of 2x2x2 voxels), its Fourier transform is cut by the
+missing wedge of a +-60 degree tilt series about y, divided by the power spectrum of what is not the particle, made zero-mean, and
+negated, since protein is dark. For stationary noise this is the filter of Fisher's linear discriminant.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+SIDE = 15
+CELL = 2 * 10.012444
+TILT = 60.0
+GRID = 48
+FINE = 4
+
+
+def load_profiles():
+    return json.loads((HERE / 'profiles.json').read_text())
+
+
+def compact(text):
+    """Puts lists of numbers in indented JSON on one line each."""
+    return re.sub(r'\[\s+([-\d.,e\s]+?)\s+\]', lambda m: '[' + re.sub(r'\s+', ' ', m.group(1)) + ']', text) + '\n'
+
+
+def average_density(profile, step):
+    """The profile as a ball on a GRID^3 lattice of cells, averaged over FINE^3 points of each cell. Centre at index GRID / 2."""
+    n = 10
+    points = (np.arange(-n * FINE - FINE // 2, n * FINE + FINE - FINE // 2) + 0.5) / FINE * CELL
+    squared = points**2
+    radius = np.sqrt(squared[:, None, None] + squared[None, :, None] + squared[None, None, :])
+    fine = np.interp(radius, np.arange(len(profile)) * step, profile, right=0.0)
+    m = 2 * n + 1
+    coarse = fine.reshape(m, FINE, m, FINE, m, FINE).mean(axis=(1, 3, 5))
+    density = np.zeros((GRID,) * 3)
+    lo = GRID // 2 - n
+    density[lo : lo + m, lo : lo + m, lo : lo + m] = coarse
+    return density
+
+
+def frequencies():
+    k = np.fft.fftfreq(GRID)
+    return k[:, None, None], k[None, :, None], k[None, None, :]
+
+
+def wedge():
+    """1 where a +-TILT degree series about y measures, 0 in the missing wedge, with a soft edge. Axes z, y, x."""
+    kz, _, kx = frequencies()
+    edge = (np.abs(kz) - np.abs(kx) * np.tan(np.radians(TILT))) / 0.02
+    return np.broadcast_to(1 / (1 + np.exp(np.clip(edge, -50, 50))), (GRID,) * 3)
+
+
+def noise_spectrum(parameters):
+    """Power of the background: white plus a Lorentzian, per cell frequency."""
+    kz, ky, kx = frequencies()
+    k2 = kz**2 + ky**2 + kx**2
+    return parameters['white'] + parameters['low'] / (1 + k2 / parameters['corner'] ** 2)
+
+
+def centred(field):
+    return np.real(np.fft.fftshift(np.fft.ifftn(field)))
+
+
+def matched_filter(density, noise):
+    """Kernel [SIDE]^3 of one species: zero-mean, unit Euclidean norm, negative where protein is."""
+    spectrum = np.fft.fftn(np.fft.ifftshift(density)) * wedge() / noise
+    lo = GRID // 2 - SIDE // 2
+    kernel = centred(spectrum)[lo : lo + SIDE, lo : lo + SIDE, lo : lo + SIDE]
+    window = np.ones(SIDE)
+    window[[0, -1]] = 0.5
+    taper = window[:, None, None] * window[None, :, None] * window[None, None, :]
+    kernel = kernel * taper
+    kernel = kernel - taper * (kernel.sum() / taper.sum())
+    return -kernel / np.sqrt(np.sum(kernel**2))
+
+
+def kernels(bands):
+    """Float32 kernels [species x bands, SIDE, SIDE, SIDE]; one band per noise model."""
+    table = load_profiles()
+    out = []
+    for noise in bands:
+        for name in table['profiles']:
+            density = average_density(table['profiles'][name], table['step'])
+            out.append(matched_filter(density, noise_spectrum(noise)))
+    return np.round(np.stack(out), 6).astype(np.float32)
