@@ -1,8 +1,8 @@
 import { competition, type Matching, type ScoringRules } from '../metric/competition.ts';
 import { scoreTables, type TableReport, type TableRow } from '../metric/tables.ts';
 import { parseSubmissionRows } from '../picks/submission.ts';
+import type { CommonFlags, Outcome } from './command.ts';
 import { readText } from './files.ts';
-import type { CommonFlags, Outcome } from './program.ts';
 import { objectTable, scoreLines } from './score-table.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -41,7 +41,13 @@ export function encodeBlosc(bytes: Uint8Array, { typeSize }: EncodeBloscOptions)
     end = encodeBlock(plain, parts, out, end, table);
   }
   if (end >= HEADER_BYTES + bytes.length) return storedBlosc(bytes, { typeSize });
-  writeHeader(out, { flags: FLAG_SHUFFLE | FORMAT_LZ4, typeSize, decodedBytes: bytes.length, blockBytes, storedBytes: end });
+  writeHeader(out, {
+    flags: FLAG_SHUFFLE | FORMAT_LZ4,
+    typeSize,
+    decodedBytes: bytes.length,
+    blockBytes,
+    storedBytes: end,
+  });
   return out.slice(0, end);
 }
 
