@@ -73,7 +73,8 @@ async function chosenRuns(project: Project, { runs, signal }: DetectProjectOptio
   return Promise.all(runs.map((name) => project.run(name, { signal })));
 }
 
-type RunOptions = Omit<DetectProjectOptions, 'onProgress'> & Required<globalThis.Pick<DetectOptions, 'objects' | 'onProgress'>>;
+type RunOptions = Omit<DetectProjectOptions, 'onProgress'> &
+  Required<globalThis.Pick<DetectOptions, 'objects' | 'onProgress'>>;
 
 /** Detects one run; an abort and an overlay that refuses writing end the whole project, any other failure only the run. */
 async function resultOf(run: Run, options: RunOptions): Promise<RunResult> {

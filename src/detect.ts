@@ -1,7 +1,7 @@
-import { CryoetPicksError } from './errors.ts';
 import type { Progress } from './async.ts';
+import { CryoetPicksError } from './errors.ts';
 import type { Model, ModelSpec } from './inference/model.ts';
-import { type scoreSlabs } from './inference/score.ts';
+import type { scoreSlabs } from './inference/score.ts';
 import { localMaxima } from './peaks/local-maxima.ts';
 import { type Pick, toPick } from './picks/pick.ts';
 import { suppressNearby } from './picks/suppress.ts';
@@ -73,7 +73,10 @@ export async function detectParticles(source: VolumeSource, options: DetectOptio
 }
 
 /** The objects that are both asked for and known to the model. */
-export function wantedObjects(spec: ModelSpec, { objects }: { readonly objects?: readonly DetectableObject[] | undefined }): DetectableObject[] {
+export function wantedObjects(
+  spec: ModelSpec,
+  { objects }: { readonly objects?: readonly DetectableObject[] | undefined },
+): DetectableObject[] {
   const known = spec.classes.filter((name) => name !== null);
   if (objects === undefined) return known.map((name) => ({ name }));
   const wanted = objects.filter(({ name, isParticle = true }) => isParticle && known.includes(name));

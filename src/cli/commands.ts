@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { collectThreshold, numberFrom, parseShape, parseTomogram, wholeNumber } from './arguments.ts';
-import type { CommonFlags, RunCommand } from './program.ts';
+import type { CommonFlags, RunCommand } from './command.ts';
 import type { ScoreInput } from './score.ts';
 
 /** Defines all commands; their code is loaded when one of them runs. */

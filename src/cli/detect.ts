@@ -1,5 +1,5 @@
 import { CryoetPicksError } from '../errors.ts';
-import type { Outcome } from './program.ts';
+import type { Outcome } from './command.ts';
 
 export async function detect(): Promise<Outcome> {
   throw new CryoetPicksError('unsupported', 'detect is not written yet');

@@ -1,30 +1,81 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { CryoetPicksError } from '../errors.ts';
+import { directoryStore } from '../storage/directory.ts';
 
-/** Options of {@link writeWhole}. */
-export interface WriteOptions {
+/** Options of {@link readText}. */
+export interface ReadTextOptions {
+  /** What the file is, for messages: `truth table`. */
+  readonly what: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The text of a file. @throws {@link CryoetPicksError} `not-found` if it is not there, or is a folder. */
+export async function readText(path: string, { what, signal }: ReadTextOptions): Promise<string> {
+  try {
+    return await readFile(path, { encoding: 'utf8', signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'EISDIR' && code !== 'ENOTDIR') throw error;
+    const found = code === 'EISDIR' ? 'is a folder, expected a file' : 'not found';
+    throw new CryoetPicksError('not-found', `${what} ${path} ${found}`, { cause: error });
+  }
+}
+
+/** What {@link writeWhole} writes. */
+export interface WholeFile {
+  readonly data: Uint8Array | string;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Writes a file under a temporary name and renames it, making the folders above it: a reader sees the old file or the new
- * one, and nothing stays behind where the write fails or is aborted.
+ * Writes a file and the folders above it: a reader sees the old file or the new one, and nothing stays behind where the
+ * write fails or is aborted.
+ *
+ * @throws {@link CryoetPicksError} `read-only` where it cannot be written.
  */
-export async function writeWhole(
-  path: string,
-  content: { readonly data: Uint8Array | string } & WriteOptions,
-): Promise<void> {
-  const { data, signal } = content;
+export async function writeWhole(path: string, { data, signal }: WholeFile): Promise<void> {
+  const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
+  await directoryStore(dirname(resolve(path))).set(`/${basename(path)}`, bytes, { signal });
+}
+
+/** Options of {@link buildFolder}. */
+export interface BuildFolderOptions {
+  readonly build: (folder: string) => Promise<void>;
+}
+
+/**
+ * Fills a new folder under a temporary name and then gives it its own: it appears with everything in it, or not at all.
+ *
+ * @param path - Must be absent, or an empty folder.
+ * @throws {@link CryoetPicksError} `invalid-option` if something is there already.
+ */
+export async function buildFolder(path: string, { build }: BuildFolderOptions): Promise<void> {
   const target = resolve(path);
-  await mkdir(dirname(target), { recursive: true });
+  await requireFree(target);
   const temporary = `${target}.${randomUUID()}.tmp`;
   try {
-    await writeFile(temporary, data, { signal });
+    await mkdir(temporary, { recursive: true });
+    await build(temporary);
     await rename(temporary, target);
   } catch (error) {
-    await rm(temporary, { force: true });
-    signal?.throwIfAborted();
+    await rm(temporary, { recursive: true, force: true });
     throw error;
   }
+}
+
+async function requireFree(folder: string): Promise<void> {
+  const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    if (error.code === 'ENOTDIR')
+      throw new CryoetPicksError('invalid-option', `${folder} is a file, expected a folder`);
+    throw error;
+  });
+  if (entries.length === 0) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${folder} is not empty: it holds ${entries.slice(0, 3).join(', ')}${entries.length > 3 ? ', …' : ''}; name a new folder`,
+  );
 }

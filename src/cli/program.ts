@@ -1,31 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import type { CommandBody, CommonFlags } from './command.ts';
 import { defineCommands } from './commands.ts';
 import { describeFailure, detailsOf, UsageError } from './failure.ts';
-import { openTerminal, type Terminal, type TextStream } from './terminal.ts';
-
-/** What a command hands back when it is through. */
-export interface Outcome {
-  /** The document that `--json` prints. */
-  readonly json: unknown;
-  /** True if a part of the work failed while the rest was done; exit code 1. */
-  readonly failed?: boolean | undefined;
-}
-
-/** A command: does its work with what the command line named. */
-export type CommandBody<Input> = (terminal: Terminal, input: Input) => Promise<Outcome>;
-
-/** Options that every command has. */
-export interface CommonFlags {
-  readonly json?: true | undefined;
-  readonly verbose?: true | undefined;
-}
-
-/** Runs a command that is loaded first, so that starting the program and printing its help costs nothing. */
-export type RunCommand = <Input extends CommonFlags>(
-  load: () => Promise<CommandBody<Input>>,
-  input: Input,
-) => Promise<void>;
+import { openTerminal, type TextStream } from './terminal.ts';
 
 /** Options of {@link runCli}. */
 export interface CliOptions {
@@ -47,14 +25,14 @@ export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as c
 export async function runCli(args: readonly string[], options: CliOptions): Promise<number> {
   const { stdout, stderr } = options;
   let exitCode: number = exitCodes.done;
-  const program = new Command('cryoet-picks')
+  const program: Command = new Command('cryoet-picks')
     .description('Finds protein particles in cryo-electron tomograms.')
     .version(manifest.version)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
-      outputError: (text, write) => write(`cryoet-picks: ${usageMessage(text)}\n`),
+      outputError: (text, write) => write(`cryoet-picks: ${usageMessage(text, program, args)}\n`),
     });
   defineCommands(program, async (load, input) => {
     exitCode = await execute(await load(), input, options);
@@ -98,11 +76,12 @@ function reportFailure(error: unknown, options: CliOptions & { readonly flags: C
   return error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
 }
 
-/** Commander's message on one line, with a way out. */
-function usageMessage(text: string): string {
+/** Commander's message on one line, and where to read on. */
+function usageMessage(text: string, program: Command, [first]: readonly string[]): string {
   const message = text
     .trim()
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ');
-  return `${message}${/[.)]$/.test(message) ? '' : '.'} See cryoet-picks --help.`;
+  const known = program.commands.some((command) => command.name() === first);
+  return `${message}${/[.)?]$/.test(message) ? '' : '.'} See cryoet-picks ${known ? `${first} ` : ''}--help.`;
 }

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { competition, type Matching, type ScoringRules } from '../metric/competition.ts';
 import { scoreTables, type TableReport, type TableRow } from '../metric/tables.ts';
 import { parseSubmissionRows } from '../picks/submission.ts';
-import type { CommonFlags, Outcome } from './program.ts';
+import type { CommonFlags, Outcome } from './command.ts';
+import { readText } from './files.ts';
 import { objectTable, scoreLines } from './score-table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -40,7 +40,9 @@ export async function score(terminal: Terminal, input: ScoreInput): Promise<Outc
 }
 
 async function readTable(path: string, source: string, signal: AbortSignal): Promise<readonly TableRow[]> {
-  return parseSubmissionRows(await readFile(path, { encoding: 'utf8', signal }), { source: `${source} "${path}"` });
+  return parseSubmissionRows(await readText(path, { what: `${source} table`, signal }), {
+    source: `${source} ${path}`,
+  });
 }
 
 function remarks({ ignoredRuns, ignoredObjects }: TableReport): string[] {

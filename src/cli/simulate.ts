@@ -1,5 +1,5 @@
 import { CryoetPicksError } from '../errors.ts';
-import type { Outcome } from './program.ts';
+import type { Outcome } from './command.ts';
 
 export async function simulate(): Promise<Outcome> {
   throw new CryoetPicksError('unsupported', 'simulate is not written yet');

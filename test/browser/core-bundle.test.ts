@@ -4,7 +4,16 @@ import { bundleForBrowser } from './bundle.ts';
 
 const core = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
 const simulate = fileURLToPath(new URL('../../src/simulate/index.ts', import.meta.url));
-const dependencies = ['zarrita', 'valibot', 'papaparse', 'lru-cache', 'onnxruntime-common', 'fft.js', 'fast-png', 'numcodecs'];
+const dependencies = [
+  'zarrita',
+  'valibot',
+  'papaparse',
+  'lru-cache',
+  'onnxruntime-common',
+  'fft.js',
+  'fast-png',
+  'numcodecs',
+];
 
 describe('the core bundle', () => {
   it('builds for browsers and imports nothing of Node', async () => {
@@ -31,6 +40,8 @@ describe('the core bundle', () => {
   it('does not contain ndarray or a runtime', async () => {
     const { metafile } = await bundleForBrowser(core);
     const inputs = Object.keys(metafile!.inputs);
-    expect(inputs.filter((path) => /node_modules\/(ndarray|ndarray-ops|cwise|onnxruntime-(node|web))\//.test(path))).toEqual([]);
+    expect(
+      inputs.filter((path) => /node_modules\/(ndarray|ndarray-ops|cwise|onnxruntime-(node|web))\//.test(path)),
+    ).toEqual([]);
   });
 });

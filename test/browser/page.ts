@@ -31,10 +31,23 @@ function plantedStore(): ReturnType<typeof memoryStore> {
   const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
   const axes = ['z', 'y', 'x'].map((name) => ({ name, type: 'space', unit: 'angstrom' }));
   const coordinateTransformations = [{ type: 'scale', scale: [10, 10, 10] }];
-  const array = { zarr_format: 2, shape, chunks: shape, dtype: '<f4', compressor: null, filters: null, order: 'C', fill_value: 0, dimension_separator: '/' };
+  const array = {
+    zarr_format: 2,
+    shape,
+    chunks: shape,
+    dtype: '<f4',
+    compressor: null,
+    filters: null,
+    order: 'C',
+    fill_value: 0,
+    dimension_separator: '/',
+  };
   return memoryStore([
     ['/.zgroup', json({ zarr_format: 2 })],
-    ['/.zattrs', json({ multiscales: [{ version: '0.4', axes, datasets: [{ path: '0', coordinateTransformations }] }] })],
+    [
+      '/.zattrs',
+      json({ multiscales: [{ version: '0.4', axes, datasets: [{ path: '0', coordinateTransformations }] }] }),
+    ],
     ['/0/.zarray', json(array)],
     ['/0/0/0/0', new Uint8Array(voxels.buffer)],
   ]);
@@ -64,7 +77,13 @@ async function run(): Promise<PageResult> {
       thresholds: {},
       minDistances: {},
     },
-    async score({ data, shape: [n, z, y, x] }: { data: Float32Array; shape: readonly [number, number, number, number] }) {
+    async score({
+      data,
+      shape: [n, z, y, x],
+    }: {
+      data: Float32Array;
+      shape: readonly [number, number, number, number];
+    }) {
       return { data: data.slice(), shape: [n, 1, z, y, x] as const };
     },
     async dispose() {},
@@ -76,7 +95,12 @@ async function run(): Promise<PageResult> {
   }
   const picks = suppressNearby(found, { minDistance: competition.objects['ribosome']?.radius ?? 150 });
   const report = scorePicks([{ run: 'TS_1', truth: picks, picks }], competition);
-  return { position: picks[0]!.position, picks: picks.length, score: report.objects['ribosome']!.fbeta, evalRefused: evalRefused() };
+  return {
+    position: picks[0]!.position,
+    picks: picks.length,
+    score: report.objects['ribosome']!.fbeta,
+    evalRefused: evalRefused(),
+  };
 }
 
 run().then(

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { describeFailure } from '../../src/cli/failure.ts';
+import { loadRuntime } from '../../src/cli/runtime.ts';
+import { CryoetPicksError } from '../../src/errors.ts';
+
+it.each([
+  ['ours', new CryoetPicksError('not-found', 'run "a" not found'), 'not-found', 'run "a" not found'],
+  ['of several lines', new CryoetPicksError('invalid-config', 'bad\n  thing'), 'invalid-config', 'bad thing'],
+  [
+    'a bug',
+    new TypeError('x is undefined'),
+    'unexpected',
+    'unexpected TypeError: x is undefined (--verbose shows where)',
+  ],
+  ['no error at all', 'boom', 'unexpected', 'boom'],
+])('says in one line what went wrong: %s', (_, error, code, message) => {
+  expect(describeFailure(error)).toEqual({ code, message });
+});
+
+it('says what the operating system refused', async () => {
+  const error = await readFile('/no/such/file').catch((reason: unknown) => reason);
+  expect(describeFailure(error)).toEqual({
+    code: 'ENOENT',
+    message: 'cannot access /no/such/file: no such file or directory',
+  });
+});
+
+it('says how to install the ONNX runtime where it is missing', async () => {
+  const absent = Object.assign(new Error("Cannot find package 'onnxruntime-node'"), { code: 'ERR_MODULE_NOT_FOUND' });
+  const failure = describeFailure(await loadRuntime(() => Promise.reject(absent)).catch((error: unknown) => error));
+  expect(failure.code).toBe('model-failed');
+  expect(failure.message).toMatch(
+    /^onnxruntime-node, which runs the network, is not installed; install it with "npm install/,
+  );
+  for (const way of [
+    '--ignore-scripts',
+    'ONNXRUNTIME_NODE_INSTALL=skip',
+    '"allowScripts": {"onnxruntime-node": false}',
+  ]) {
+    expect(failure.message).toContain(way);
+  }
+});
+
+it('says why the ONNX runtime does not load where it is installed', async () => {
+  const broken = Object.assign(new Error('libonnxruntime.so.1: cannot open shared object file'), {
+    code: 'ERR_DLOPEN_FAILED',
+  });
+  await expect(loadRuntime(() => Promise.reject(broken))).rejects.toThrow(
+    'onnxruntime-node, which runs the network, cannot be loaded (libonnxruntime.so.1: cannot open shared object file)',
+  );
+});

@@ -1,0 +1,199 @@
+import { decode } from 'fast-png';
+import { describe, expect, it } from 'vitest';
+import { renderFigure } from '../../src/cli/figure.ts';
+import { glyphOf } from '../../src/cli/figure-font.ts';
+import { formatLength, layOut, scaleBarLength } from '../../src/cli/figure-layout.ts';
+import { contrastOf, readSlice, resizePlane, toGrey } from '../../src/cli/figure-slice.ts';
+import { toPhysical, type VoxelGrid } from '../../src/space/grid.ts';
+import { boxShape, voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
+
+const red = [250, 0, 0] as const;
+const green = [0, 250, 0] as const;
+const objects = [
+  { name: 'ribosome', color: red, radius: 150 },
+  { name: 'apo-ferritin', color: green, radius: 60 },
+];
+
+function sourceOf(grid: VoxelGrid, value: (i: number) => number = (i) => (i * 7919) % 101): VolumeSource {
+  const data = Float32Array.from({ length: voxelCount(grid.shape) }, (_, i) => value(i));
+  return sourceFromArray(contiguousVolume(data, grid.shape), grid);
+}
+
+/** Pixels of exactly this colour. */
+function pixelsOf(png: Uint8Array, [red, green, blue]: readonly number[]): [x: number, y: number][] {
+  const { data, width } = decode(png);
+  const found: [number, number][] = [];
+  for (let i = 0; i < data.length; i += 3) {
+    if (data[i] !== red || data[i + 1] !== green || data[i + 2] !== blue) continue;
+    found.push([(i / 3) % width, Math.floor(i / 3 / width)]);
+  }
+  return found;
+}
+
+const isotropic: VoxelGrid = { shape: [40, 60, 80], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } };
+const anisotropic: VoxelGrid = { shape: [20, 120, 40], voxelSize: [20, 5, 20], origin: { x: -300, y: 55, z: 1000 } };
+
+describe('renderFigure', () => {
+  it.each([
+    ['isotropic', isotropic],
+    ['anisotropic and translated', anisotropic],
+  ])('draws a ring where the plane of a slice cuts the sphere (%s)', async (_, grid) => {
+    const [depth, height, width] = grid.shape;
+    const slice = Math.floor(depth / 2);
+    const position = toPhysical(grid, [slice, height / 2, width / 2]);
+    const away = 90;
+    const pick = { object: 'ribosome', position: { ...position, z: position.z + away }, score: 1 };
+    const png = await renderFigure(sourceOf(grid), { picks: [pick], objects, slices: 1, title: '' });
+
+    const { panels, pitch } = layOut(grid, { slices: 1, legend: [''], title: '' });
+    const [panel] = panels;
+    const centre = [
+      panel.left + ((width / 2 + 0.5) * panel.width) / width - 0.5,
+      panel.top + ((height / 2 + 0.5) * panel.height) / height - 0.5,
+    ];
+    const radius = Math.sqrt(150 ** 2 - away ** 2) / pitch;
+    const ring = pixelsOf(png, red)
+      .filter(([x, y]) => y >= panel.top && y < panel.top + panel.height && x < panel.left + panel.width)
+      .map(([x, y]) => Math.hypot(x - centre[0], y - centre[1]));
+    expect(ring.length).toBeGreaterThan(Math.PI * radius);
+    expect(Math.min(...ring)).toBeGreaterThan(radius - 2);
+    expect(Math.max(...ring)).toBeLessThan(radius + 2);
+  });
+
+  it('draws nothing of a particle that no slice cuts, but counts it in the legend', async () => {
+    const far = { object: 'apo-ferritin', position: { x: 400, y: 100, z: 20 }, score: 1 };
+    const picture = await renderFigure(sourceOf(isotropic), { picks: [far], objects });
+    const empty = await renderFigure(sourceOf(isotropic), { picks: [], objects });
+    const top = layOut(isotropic, { slices: 3, legend: [''], title: '' }).side.top;
+    expect(pixelsOf(picture, green).filter(([, y]) => y < top)).toEqual([]);
+    expect(pixelsOf(picture, green)).toEqual(pixelsOf(empty, green));
+    expect(picture).not.toEqual(empty);
+  });
+
+  it('shows every object in the legend, right of the slice across y', async () => {
+    const png = await renderFigure(sourceOf(isotropic), { picks: [], objects });
+    const { side } = layOut(isotropic, { slices: 3, legend: [''], title: '' });
+    for (const { color } of objects) {
+      const swatch = pixelsOf(png, color);
+      expect(swatch.length).toBeGreaterThan(50);
+      expect(Math.min(...swatch.map(([x]) => x))).toBeGreaterThan(side.left + side.width);
+      expect(Math.min(...swatch.map(([, y]) => y))).toBeGreaterThanOrEqual(side.top);
+    }
+  });
+
+  it('draws the truth as a dashed ring outside of the pick', async () => {
+    const particle = { object: 'ribosome', position: { x: 400, y: 300, z: 200 }, score: 1 };
+    const ringPixels = async (picks: (typeof particle)[], truth: (typeof particle)[]) => {
+      const png = await renderFigure(sourceOf(isotropic), { picks, truth, objects, slices: 1 });
+      const { panels } = layOut(isotropic, { slices: 1, legend: [''], title: '' });
+      return pixelsOf(png, red).filter(([x, y]) => x < panels[0].width && y < panels[0].top + panels[0].height);
+    };
+    const pick = await ringPixels([particle], []);
+    const truth = await ringPixels([], [particle]);
+    expect(truth.length).toBeGreaterThan(20);
+    expect(truth.length).toBeLessThan(pick.length);
+    const inside = new Set(pick.map(String));
+    expect(truth.filter((pixel) => inside.has(String(pixel)))).toEqual([]);
+  });
+
+  it('reads the planes it shows and nothing else', async () => {
+    const source = sourceOf({ ...isotropic, shape: [64, 48, 48] });
+    const read: Zyx[] = [];
+    const counting: VolumeSource = {
+      grid: source.grid,
+      read(box, options) {
+        read.push(boxShape(box));
+        return source.read(box, options);
+      },
+    };
+    await renderFigure(counting, { picks: [], objects });
+    expect(read).toEqual([
+      [3, 48, 48],
+      [3, 48, 48],
+      [3, 48, 48],
+      [64, 3, 48],
+    ]);
+  });
+
+  it.each([
+    ['one voxel', { ...isotropic, shape: [1, 1, 1] as Zyx }, () => 1],
+    ['constant', isotropic, () => 3],
+    ['all NaN', isotropic, () => Number.NaN],
+    ['some NaN and infinity', isotropic, (i: number) => [1, Number.NaN, Number.POSITIVE_INFINITY, 2][i % 4]],
+  ])('draws a volume that is %s', async (_, grid, value) => {
+    const png = await renderFigure(sourceOf(grid, value), { picks: [], objects });
+    expect(decode(png)).toMatchObject({ channels: 3, depth: 8 });
+  });
+
+  it('refuses a pick whose object it does not know, by name', async () => {
+    const picks = [{ object: 'proteasome', position: { x: 0, y: 0, z: 0 }, score: 1 }];
+    await expect(renderFigure(sourceOf(isotropic), { picks, objects })).rejects.toThrow(
+      'cannot draw a pick of "proteasome": its colour and radius are unknown; known are "ribosome", "apo-ferritin"',
+    );
+  });
+
+  it('stops with the reason of its signal', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(renderFigure(sourceOf(isotropic), { picks: [], objects, signal })).rejects.toThrow('enough');
+  });
+});
+
+describe('slices', () => {
+  it('are means over finite voxels of the planes around', async () => {
+    const grid = { ...isotropic, shape: [5, 1, 2] as Zyx };
+    const source = sourceOf(grid, (i) => [0, 1, 10, 11, Number.NaN, 21, 30, 31, 40, 41][i]);
+    const slice = await readSlice(source, { across: 'z', index: 2 });
+    expect([...slice.data]).toEqual([20, 21]);
+    expect(slice).toMatchObject({ position: 20, planes: 3, width: 2, height: 1 });
+    expect(await readSlice(source, { across: 'z', index: 0 })).toMatchObject({ planes: 2 });
+  });
+
+  it('keep their mean when they are enlarged or shrunk, and an even plane stays even', () => {
+    const plane = { data: Float32Array.from({ length: 64 }, (_, i) => (i % 8 < 4 ? 0 : 2)), width: 8, height: 8 };
+    const mean = ({ data }: { data: Float32Array }) => data.reduce((sum, value) => sum + value, 0) / data.length;
+    expect(mean(resizePlane(plane, { width: 24, height: 32 }))).toBeCloseTo(1, 5);
+    expect(mean(resizePlane(plane, { width: 3, height: 2 }))).toBeCloseTo(1, 5);
+    const even = resizePlane({ ...plane, data: new Float32Array(64).fill(5) }, { width: 13, height: 5 });
+    expect([...even.data].every((value) => Math.abs(value - 5) < 1e-6)).toBe(true);
+  });
+
+  it('ignore a few extreme voxels in their contrast', () => {
+    const data = Float32Array.from({ length: 10_000 }, (_, i) => (i === 7 ? 1e9 : i / 10_000));
+    const [black, white] = contrastOf([{ data, width: 100, height: 100 }]);
+    expect(black).toBeCloseTo(0.005, 3);
+    expect(white).toBeCloseTo(0.995, 3);
+    const plane = { data: Float32Array.of(0, 0.5, 1, Number.NaN), width: 4, height: 1 };
+    expect([...toGrey(plane, [0, 1])]).toEqual([0, 128, 255, 0]);
+  });
+});
+
+describe('layout', () => {
+  it('enlarges small tomograms and shrinks huge ones by whole factors', () => {
+    const pitchOf = (edge: number) =>
+      layOut({ ...isotropic, shape: [10, edge, edge] }, { slices: 3, legend: [''], title: '' }).pitch;
+    expect(pitchOf(128)).toBe(2.5);
+    expect(pitchOf(630)).toBe(10);
+    expect(pitchOf(2500)).toBe(30);
+  });
+
+  it.each([
+    [1280, 200, '20 nm = 200 Å'],
+    [6300, 1000, '100 nm = 1000 Å'],
+    [90, 10, '10 Å'],
+  ])('has a scale bar for a panel of %d Å', (edge, length, label) => {
+    expect(scaleBarLength(edge)).toBe(length);
+    expect(formatLength(length)).toBe(label);
+  });
+});
+
+describe('font', () => {
+  it('has all letters a figure needs, and a question mark for others', () => {
+    const needed = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,:=()×·Å@/';
+    const unknown = [...needed].filter((letter) => glyphOf(letter) === glyphOf('?'));
+    expect(unknown).toEqual([]);
+    expect(new Set([...needed].map((letter) => glyphOf(letter).join(''))).size).toBe(needed.length);
+    expect(glyphOf('漢')).toBe(glyphOf('?'));
+    expect(glyphOf(' ').every((cell) => cell === 0)).toBe(true);
+  });
+});

@@ -1,0 +1,92 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { buildFolder, readText, writeWhole } from '../../src/cli/files.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe('writeWhole', () => {
+  it('makes the folders above and replaces what was there', async () => {
+    const path = join(folder, 'a', 'b', 'out.csv');
+    await writeWhole(path, { data: 'one' });
+    await writeWhole(path, { data: Uint8Array.of(116, 119, 111) });
+    expect(await readFile(path, 'utf8')).toBe('two');
+    expect(await readdir(join(folder, 'a', 'b'))).toEqual(['out.csv']);
+  });
+
+  it('writes nothing once aborted, and keeps the old file', async () => {
+    const path = join(folder, 'out.csv');
+    await writeWhole(path, { data: 'old' });
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(writeWhole(path, { data: 'new', signal })).rejects.toThrow('enough');
+    expect(await readFile(path, 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['out.csv']);
+  });
+
+  it('says where it cannot write', async () => {
+    await writeFile(join(folder, 'file'), '');
+    await expect(writeWhole(join(folder, 'file', 'out.csv'), { data: '' })).rejects.toMatchObject({
+      code: 'read-only',
+      message: expect.stringContaining(join(folder, 'file', 'out.csv')),
+    });
+  });
+});
+
+describe('buildFolder', () => {
+  it('shows the folder only when it is complete', async () => {
+    const path = join(folder, 'project');
+    await buildFolder(path, {
+      async build(temporary) {
+        await writeFile(join(temporary, 'a'), '');
+        expect(await readdir(folder)).not.toContain('project');
+      },
+    });
+    expect(await readdir(path)).toEqual(['a']);
+    expect(await readdir(folder)).toEqual(['project']);
+  });
+
+  it('takes an empty folder', async () => {
+    await buildFolder(folder, { build: (temporary) => writeFile(join(temporary, 'a'), '') });
+    expect(await readdir(folder)).toEqual(['a']);
+  });
+
+  it('leaves nothing behind where the work fails', async () => {
+    const build = async (temporary: string) => {
+      await writeFile(join(temporary, 'half'), '');
+      throw new Error('power cut');
+    };
+    await expect(buildFolder(join(folder, 'project'), { build })).rejects.toThrow('power cut');
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.each([
+    [
+      'a folder with files',
+      (path: string) => mkdir(join(path, 'thesis'), { recursive: true }),
+      /not empty: it holds thesis/,
+    ],
+    ['a file', (path: string) => writeFile(path, ''), /is a file, expected a folder/],
+  ])('refuses %s before any work', async (_, prepare, message) => {
+    const path = join(folder, 'project');
+    await prepare(path);
+    const build = () => Promise.reject(new Error('work was begun'));
+    await expect(buildFolder(path, { build })).rejects.toThrow(message);
+  });
+});
+
+describe('readText', () => {
+  it.each([
+    ['is absent', 'none', /^picks none not found$/],
+    ['is a folder', '.', /^picks \. is a folder, expected a file$/],
+  ])('says what a file is that %s', async (_, path, message) => {
+    await expect(readText(path, { what: 'picks' })).rejects.toMatchObject({
+      code: 'not-found',
+      message: expect.stringMatching(message),
+    });
+  });
+});

@@ -1,0 +1,174 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { captureCli } from '../support/capture-cli.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const truthCsv = `experiment,particle_type,x,y,z
+TS_1,ribosome,100,100,100
+TS_1,ribosome,900,100,100
+TS_1,apo-ferritin,500,500,500
+TS_2,ribosome,200,200,200
+`;
+const submissionCsv = `id,experiment,particle_type,x,y,z
+0,TS_1,ribosome,110,100,100
+1,TS_1,apo-ferritin,500,500,510
+2,TS_2,ribosome,900,900,900
+3,TS_9,ribosome,1,1,1
+`;
+
+async function file(name: string, text: string): Promise<string> {
+  await writeFile(join(folder, name), text);
+  return join(folder, name);
+}
+
+describe('wrong usage', () => {
+  it.each([
+    ['an unknown command', ['detct'], "unknown command 'detct' (Did you mean detect?) See cryoet-picks --help."],
+    ['an unknown option', ['info', 'a', '--verbos'], "unknown option '--verbos' (Did you mean --verbose?)"],
+    ['a missing argument', ['info'], "missing required argument 'config'. See cryoet-picks info --help."],
+    ['a missing option', ['score', '--truth', 'a'], "required option '--submission <file>' not specified."],
+    ['one argument too many', ['info', 'a', 'b'], "too many arguments for 'info'."],
+    ['an unknown matching', ['score', '--matching', 'best'], 'Allowed choices are official, greedy, hungarian.'],
+    ['threads that are no number', ['detect', 'a', '--threads', 'x'], 'Expected a whole number from 1 on.'],
+    ['no threads', ['detect', 'a', '--threads', '0'], 'Expected a whole number from 1 on.'],
+    ['a shape of two', ['simulate', 'a', '--shape', '1,2'], 'Expected three whole numbers of voxels, Z,Y,X'],
+    ['a flat shape', ['simulate', 'a', '--shape', '0,2,2'], 'Expected three whole numbers of voxels, Z,Y,X'],
+    ['negative noise', ['simulate', 'a', '--noise=-1'], 'Expected a number from 0 on.'],
+    ['a spacing that is none', ['detect', 'a', '--tomogram', 'wbp@ten'], 'such as denoised@10.'],
+    ['an empty tomogram', ['detect', 'a', '--tomogram', ''], 'such as denoised@10.'],
+    ['a threshold without object', ['detect', 'a', '--threshold', '0.5'], 'such as ribosome=0.3.'],
+    ['a threshold without value', ['detect', 'a', '--threshold', 'ribosome='], 'such as ribosome=0.3.'],
+  ])('%s ends with 2 and one line', async (_, args, message) => {
+    const { exitCode, stdout, stderr } = await captureCli(args);
+    expect(stderr).toContain(message);
+    expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  });
+
+  it('without a command shows the help and ends with 2', async () => {
+    const { exitCode, stderr } = await captureCli([]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('Usage: cryoet-picks [options] [command]');
+  });
+});
+
+describe('help and version', () => {
+  it.each([['--help'], ['help'], ['detect --help'], ['help score']])(
+    '%s goes to stdout and ends with 0',
+    async (line) => {
+      const { exitCode, stdout, stderr } = await captureCli(line.split(' '));
+      expect(stdout).toContain('Usage: cryoet-picks');
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    },
+  );
+
+  it('offers --json and --verbose with every command', async () => {
+    for (const command of ['demo', 'info', 'detect', 'score', 'simulate']) {
+      const { stdout } = await captureCli([command, '--help']);
+      expect(stdout).toContain('--json');
+      expect(stdout).toContain('--verbose');
+    }
+  });
+});
+
+describe('score', () => {
+  it('prints the total first, then a row per particle, then what was not scored', async () => {
+    const args = [
+      'score',
+      '--truth',
+      await file('t.csv', truthCsv),
+      '--submission',
+      await file('s.csv', submissionCsv),
+    ];
+    const { exitCode, stdout, stderr } = await captureCli(args);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    const lines = stdout.split('\n');
+    expect(lines[0]).toMatch(
+      /^score 0\.\d{4} {2}\(weighted mean of F4; a pick counts within half the radius; official/,
+    );
+    expect(
+      lines
+        .find((line) => line.startsWith('ribosome'))
+        ?.split(/\s+/)
+        .slice(1, 5),
+    ).toEqual(['1', '1', '1', '2']);
+    expect(lines).toContain('not scored, since the truth lacks these runs: TS_9');
+    expect(stdout).not.toContain('TS_2');
+  });
+
+  it('shows every run with --per-run', async () => {
+    const args = [
+      'score',
+      '--truth',
+      await file('t.csv', truthCsv),
+      '--submission',
+      await file('s.csv', submissionCsv),
+    ];
+    const { stdout } = await captureCli([...args, '--per-run']);
+    expect(stdout.split('\n')).toEqual(expect.arrayContaining(['TS_1', 'TS_2']));
+  });
+
+  it('prints one JSON document with --json', async () => {
+    const args = [
+      'score',
+      '--truth',
+      await file('t.csv', truthCsv),
+      '--submission',
+      await file('s.csv', submissionCsv),
+    ];
+    const { stdout } = await captureCli([...args, '--json', '--matching', 'hungarian']);
+    expect(JSON.parse(stdout)).toMatchObject({
+      matching: 'hungarian',
+      objects: { ribosome: { tp: 1, fp: 1, fn: 2 }, 'apo-ferritin': { tp: 1, fp: 0, fn: 0 } },
+      runs: { TS_1: { ribosome: { tp: 1, fp: 0, fn: 1 } } },
+      ignoredRuns: ['TS_9'],
+      ignoredObjects: [],
+    });
+  });
+
+  it.each([
+    ['a missing table', undefined, /^cryoet-picks: truth table \S+t\.csv not found\n$/],
+    ['an empty table', '', /^cryoet-picks: [^\n]*t\.csv[^\n]*\n$/],
+    [
+      'a table without coordinates',
+      'experiment,particle_type\nTS_1,ribosome\n',
+      /^cryoet-picks: [^\n]*t\.csv[^\n]*\bx\b[^\n]*\n$/,
+    ],
+    ['a bad number', `${truthCsv}TS_2,ribosome,1,two,3\n`, /^cryoet-picks: [^\n]*t\.csv[^\n]*line 6[^\n]*two[^\n]*\n$/],
+    ['an unknown particle', `${truthCsv}TS_2,proteasome,1,2,3\n`, /^cryoet-picks: [^\n]*"proteasome"[^\n]*\n$/],
+  ])('%s ends with 1 and one line that names it', async (_, text, message) => {
+    const truth = text === undefined ? join(folder, 't.csv') : await file('t.csv', text);
+    const { exitCode, stdout, stderr } = await captureCli(['score', '--truth', truth, '--submission', truth]);
+    expect(stderr).toMatch(message);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+  });
+
+  it('reports a failure as JSON too, and its stack only with --verbose', async () => {
+    const args = ['score', '--truth', join(folder, 'none.csv'), '--submission', 'x'];
+    const plain = await captureCli([...args, '--json']);
+    expect(JSON.parse(plain.stdout)).toEqual({
+      error: { code: 'not-found', message: `truth table ${join(folder, 'none.csv')} not found` },
+    });
+    expect(plain.stderr.split('\n')).toHaveLength(2);
+    const verbose = await captureCli([...args, '--verbose']);
+    expect(verbose.stderr).toMatch(/\n +at /);
+    expect(verbose.stderr).toContain('ENOENT');
+  });
+
+  it('ends with 130 and leaves no files when it is aborted', async () => {
+    const args = ['score', '--truth', await file('t.csv', truthCsv), '--submission', 's.csv'];
+    const { exitCode, stderr } = await captureCli(args, { signal: AbortSignal.abort() });
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 130,
+      stderr: 'cryoet-picks: interrupted; finished files are kept, no file is half written\n',
+    });
+    expect(await readdir(folder)).toEqual(['t.csv']);
+  });
+});
