@@ -1,0 +1,178 @@
+import * as zarr from 'zarrita';
+import { registerCheckedCodecs } from '../codecs/registry.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
+import { formatZyx } from '../space/zyx.ts';
+import type { ByteRange, ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
+import { joinKey, subStore } from '../storage/store.ts';
+import { type ArrayDescription, describeArray, halfToNumber } from './array-metadata.ts';
+import { parseJson } from './json.ts';
+
+/** The arrays that a decoded chunk can be. */
+export type ChunkData =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array;
+
+/** A decoded chunk: data of the chunk's full shape in the array's own type (float16 as float32, bool as 0 and 1). */
+export interface DecodedChunk {
+  readonly data: ChunkData;
+  /** In elements, in the order of the array's dimensions. */
+  readonly stride: readonly number[];
+}
+
+/** A Zarr array that is read chunk by chunk. */
+export interface ChunkedArray extends ArrayDescription {
+  /** Names the array in messages. */
+  readonly where: string;
+  /** Reads and decodes one chunk; `undefined` where the format says that all of it is the fill value. */
+  readChunk(at: readonly number[], options?: StoreOptions): Promise<DecodedChunk | undefined>;
+}
+
+/** Thrown through zarrita where a chunk is absent, so that it allocates no chunk of fill values. */
+const ABSENT = Symbol('absent chunk');
+
+/**
+ * Opens the Zarr array at a folder of a store, v2 or v3 by the metadata file that is there.
+ *
+ * Everything that zarrita and its codecs take on trust is checked: sizes, lengths, checksums.
+ *
+ * @returns `undefined` if there is no array.
+ * @throws {@link CryoetPicksError} `invalid-metadata`, `unsupported`.
+ */
+export async function openArray(
+  store: ReadableStore,
+  folder: StoreKey,
+  options: StoreOptions = {},
+): Promise<ChunkedArray | undefined> {
+  const found =
+    (await readDocument(store, joinKey(folder, '.zarray'), 2, options)) ??
+    (await readDocument(store, joinKey(folder, 'zarr.json'), 3, options));
+  if (!found) return undefined;
+  const { json, zarrFormat, key } = found;
+  if (zarrFormat === 3 && (json as { node_type?: unknown } | null)?.node_type === 'group') return undefined;
+  const where = `${key.replace(/\/[^/]*$/, '') || '/'} of ${store.location}`;
+  const description = describeArray(json, zarrFormat, `${key} of ${store.location}`);
+  registerCheckedCodecs();
+  const inner = checkedStore(subStore(store, folder), description);
+  const array = await (zarrFormat === 2
+    ? zarr.open.v2(inner, { kind: 'array', attrs: false })
+    : zarr.open.v3(inner, { kind: 'array' }));
+  return {
+    ...description,
+    where: `array ${where}`,
+    readChunk: (at, readOptions = {}) => readChunk({ array, description, where }, at, readOptions),
+  };
+}
+
+async function readDocument(store: ReadableStore, key: StoreKey, zarrFormat: 2 | 3, options: StoreOptions) {
+  const bytes = await store.get(key, options);
+  return bytes && { json: parseJson(bytes, `${key} of ${store.location}`), zarrFormat, key };
+}
+
+interface OpenedArray {
+  readonly array: { getChunk(at: number[], options?: StoreOptions): Promise<zarr.Chunk<zarr.DataType>> };
+  readonly description: ArrayDescription;
+  readonly where: string;
+}
+
+async function readChunk(
+  { array, description, where }: OpenedArray,
+  at: readonly number[],
+  { signal }: StoreOptions,
+): Promise<DecodedChunk | undefined> {
+  signal?.throwIfAborted();
+  try {
+    const chunk = await array.getChunk([...at], signal ? { signal } : {});
+    const count = description.chunkShape.reduce((a, b) => a * b, 1);
+    const data = chunk.data as ChunkData;
+    if (data.length !== count) {
+      const expected = `${formatZyx(description.chunkShape)} = ${count}`;
+      throw new CryoetPicksError('corrupt-data', `it decodes to ${data.length} values, expected ${expected}`);
+    }
+    return { data: asNumbers(data, description), stride: chunk.stride };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error === ABSENT) return undefined;
+    throw describeFailure(error, `chunk ${at.join('/')} of array ${where}`);
+  }
+}
+
+/** Undoes the stand-ins that `describeArray` gave zarrita. */
+function asNumbers(data: ChunkData, { dtype }: ArrayDescription): ChunkData {
+  if (dtype === 'float16') return Float32Array.from(data as Uint16Array, halfToNumber);
+  if (dtype === 'bool') return (data as Uint8Array).map((value) => (value === 0 ? 0 : 1));
+  return data;
+}
+
+function describeFailure(error: unknown, chunk: string): unknown {
+  if (zarr.isZarritaError(error, 'UnknownCodecError')) {
+    const what = `cannot read ${chunk}: codec "${error.codec}" is not supported`;
+    return new CryoetPicksError('unsupported', what, { cause: error });
+  }
+  if (zarr.isZarritaError(error, 'InvalidMetadataError')) {
+    return new CryoetPicksError('invalid-metadata', `cannot read ${chunk}: ${error.message}`, { cause: error });
+  }
+  const isDecoding = zarr.isZarritaError(error, 'CodecPipelineError');
+  const cause = isDecoding ? error.cause : error;
+  if (isCryoetPicksError(cause, 'unsupported')) {
+    return new CryoetPicksError('unsupported', `cannot read ${chunk}: ${cause.message}`, { cause });
+  }
+  if (isDecoding || isCryoetPicksError(cause, 'corrupt-data')) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    return new CryoetPicksError('corrupt-data', `${chunk} is damaged: ${what}`, { cause });
+  }
+  return error;
+}
+
+/**
+ * The store that zarrita sees: the checked metadata document in place of the file, absent chunks as {@link ABSENT}, and
+ * ranges of shards that must come back in full.
+ */
+function checkedStore(store: ReadableStore, { document, ...description }: ArrayDescription) {
+  const metadata = new TextEncoder().encode(JSON.stringify(document));
+  const absentShards = new Set<string>();
+  const chunkBytes = description.chunkShape.reduce((a, b) => a * b, description.itemBytes);
+  const readRange = async (key: StoreKey, range: ByteRange, options?: StoreOptions) => {
+    const isIndex = 'suffixLength' in range;
+    if (isIndex && absentShards.has(key)) throw ABSENT;
+    const length = isIndex ? range.suffixLength : range.length;
+    // Incompressible chunks grow, by no more than this with any codec.
+    if (!isIndex && !(length > 0 && length <= 2 * chunkBytes + 65536 && Number.isSafeInteger(range.offset))) {
+      damaged(key, `its index places a chunk of ${length} bytes at byte ${range.offset}`);
+    }
+    const asked = isIndex && description.isIndexAtStart ? { offset: 0, length } : range;
+    // All readers of a shard share its index, so none of them may abort it.
+    const bytes = await store.getRange(key, asked, isIndex ? {} : options);
+    if (!bytes) {
+      absentShards.add(key);
+      throw ABSENT;
+    }
+    if (bytes.length !== length) {
+      const part = isIndex ? 'index' : 'chunk';
+      damaged(key, `${bytes.length} bytes of its ${part} of ${length} bytes are there`);
+    }
+    return bytes;
+  };
+  return {
+    async get(key: StoreKey, options?: StoreOptions): Promise<Uint8Array | undefined> {
+      if (key === '/.zarray' || key === '/zarr.json') return metadata;
+      const bytes = await store.get(key, options);
+      if (!bytes) throw ABSENT;
+      return bytes;
+    },
+    async getRange(key: StoreKey, range: ByteRange, options?: StoreOptions): Promise<Uint8Array | undefined> {
+      return readRange(key, range, options);
+    },
+  };
+}
+
+function damaged(shard: string, found: string): never {
+  throw new CryoetPicksError('corrupt-data', `in shard ${shard}, ${found}`);
+}

@@ -1,0 +1,124 @@
+import { LRUCache } from 'lru-cache';
+import type { StoreOptions } from '../storage/store.ts';
+import type { ChunkedArray, DecodedChunk } from './array.ts';
+
+/** Options of {@link ChunkCache}. */
+export interface ChunkCacheOptions {
+  /** Bytes of decoded chunks to keep; chunks larger than this are read and not kept. */
+  readonly cacheBytes: number;
+}
+
+/** What a chunk without data in the store is: the fill value everywhere. */
+export type CachedChunk = DecodedChunk | 'fill';
+
+interface Pending {
+  readonly promise: Promise<CachedChunk>;
+  readonly controller: AbortController;
+  readers: number;
+}
+
+/** Chunks of one array that are read at a time. */
+export const MAX_READS: number = 4;
+/** Decoded bytes of the chunks that are read at a time; one chunk always is. */
+const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
+
+/**
+ * Reads chunks of one array, a few at a time, and keeps the most recently used.
+ *
+ * A chunk that several readers wait for is read once; it is aborted only when the last of them gives up.
+ */
+export class ChunkCache {
+  readonly #array: ChunkedArray;
+  readonly #kept: LRUCache<string, CachedChunk> | undefined;
+  readonly #pending = new Map<string, Pending>();
+  readonly #queue: (() => void)[] = [];
+  readonly #maxReads: number;
+  #running = 0;
+
+  constructor(array: ChunkedArray, { cacheBytes }: ChunkCacheOptions) {
+    this.#array = array;
+    this.#kept =
+      cacheBytes >= 1 ? new LRUCache({ maxSize: Math.floor(cacheBytes), sizeCalculation: bytesOf }) : undefined;
+    const chunkBytes = array.chunkShape.reduce((a, b) => a * b, array.itemBytes);
+    this.#maxReads = Math.max(1, Math.min(MAX_READS, Math.floor(MAX_BYTES_IN_FLIGHT / chunkBytes)));
+  }
+
+  /** The chunk at an index of the chunk grid. @throws The abort reason of `signal`; the errors of {@link ChunkedArray.readChunk}. */
+  async get(at: readonly number[], { signal }: StoreOptions = {}): Promise<CachedChunk> {
+    signal?.throwIfAborted();
+    const key = at.join('/');
+    const kept = this.#kept?.get(key);
+    if (kept) return kept;
+    const pending = this.#pending.get(key) ?? this.#start(key, at);
+    pending.readers++;
+    try {
+      return await untilAborted(pending.promise, signal);
+    } finally {
+      if (--pending.readers === 0) this.#leave(key, pending, signal);
+    }
+  }
+
+  #leave(key: string, pending: Pending, signal: AbortSignal | undefined): void {
+    if (this.#pending.get(key) !== pending) return;
+    this.#pending.delete(key);
+    pending.controller.abort(signal?.reason);
+  }
+
+  #start(key: string, at: readonly number[]): Pending {
+    const controller = new AbortController();
+    const promise = this.#read(key, at, controller.signal).finally(() => {
+      if (this.#pending.get(key) === pending) this.#pending.delete(key);
+    });
+    // Whoever waits sees the error; if all have given up, nobody need.
+    promise.catch(() => {});
+    const pending: Pending = { promise, controller, readers: 0 };
+    this.#pending.set(key, pending);
+    return pending;
+  }
+
+  async #read(key: string, at: readonly number[], signal: AbortSignal): Promise<CachedChunk> {
+    await this.#enter();
+    try {
+      signal.throwIfAborted();
+      const chunk = await this.#array.readChunk(at, { signal });
+      const kept = chunk ? trimmed(chunk, at, this.#array) : 'fill';
+      this.#kept?.set(key, kept);
+      return kept;
+    } finally {
+      const next = this.#queue.shift();
+      if (next) next();
+      else this.#running--;
+    }
+  }
+
+  /** Waits for a turn; who leaves hands it to the next in the queue. */
+  async #enter(): Promise<void> {
+    if (this.#running < this.#maxReads) this.#running++;
+    else await new Promise<void>((resume) => this.#queue.push(resume));
+  }
+}
+
+function bytesOf(chunk: CachedChunk): number {
+  return chunk === 'fill' ? 1 : Math.max(1, chunk.data.byteLength);
+}
+
+/** Cuts off what a chunk at the end of the array holds beyond it, where that saves memory. */
+function trimmed(chunk: DecodedChunk, at: readonly number[], { shape, chunkShape }: ChunkedArray): DecodedChunk {
+  const last = chunk.stride.reduce((index, stride, axis) => {
+    const extent = Math.min(chunkShape[axis]!, shape[axis]! - at[axis]! * chunkShape[axis]!);
+    return index + (extent - 1) * stride;
+  }, 0);
+  const isView = chunk.data.buffer.byteLength > chunk.data.byteLength;
+  if (!isView && last + 1 > 0.9 * chunk.data.length) return chunk;
+  return { data: chunk.data.slice(0, last + 1), stride: chunk.stride };
+}
+
+/** The promise, or the abort reason as soon as the signal fires. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

@@ -1,0 +1,124 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { VoxelGrid } from '../space/grid.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { isListable, joinKey, type ReadableStore, type StoreOptions } from '../storage/store.ts';
+import { type ChunkedArray, openArray } from './array.ts';
+import { parseJson } from './json.ts';
+import { type ImageLevel, type ImageMetadata, readMultiscales } from './metadata.ts';
+
+/** One resolution level, opened. */
+export interface OpenedLevel {
+  readonly index: number;
+  readonly path: string;
+  readonly grid: VoxelGrid;
+  readonly array: ChunkedArray;
+  /** Which dimension of the array is z, y, x; all others have length 1. */
+  readonly dimensions: Zyx;
+}
+
+/** Options of {@link openLevels}. */
+export interface OpenLevelsOptions extends StoreOptions {
+  readonly fallbackVoxelSize?: number | undefined;
+}
+
+/**
+ * Opens the arrays of all levels of an OME-Zarr image, finest first as listed. A level whose array is absent, as in a
+ * partial download, is left out.
+ */
+export async function openLevels(store: ReadableStore, options: OpenLevelsOptions = {}): Promise<OpenedLevel[]> {
+  const image = await readImageMetadata(store, options);
+  if (!image) return [await openBareArray(store, options)];
+  const levels: OpenedLevel[] = [];
+  for (const [index, level] of image.levels.entries()) {
+    const array = await openArray(store, joinKey(level.path), options);
+    const scale = level.scale ?? fallbackScale(image, index, options);
+    if (array && scale) levels.push(placeLevel({ ...level, scale }, array, index, image));
+  }
+  if (levels.length > 0) return levels;
+  const paths = image.levels.map(({ path }) => `"${path}"`).join(', ');
+  throw new CryoetPicksError(
+    'invalid-metadata',
+    `no level of ${store.location} can be read: its metadata list ${paths}${await describeContent(store, options)}`,
+  );
+}
+
+/** Without a scale in the metadata only the first level has a known voxel size, the caller's. */
+function fallbackScale(image: ImageMetadata, index: number, { fallbackVoxelSize }: OpenLevelsOptions) {
+  return index === 0 && fallbackVoxelSize !== undefined ? image.axes.map(() => fallbackVoxelSize) : undefined;
+}
+
+async function readImageMetadata(store: ReadableStore, options: StoreOptions): Promise<ImageMetadata | undefined> {
+  for (const key of ['/.zattrs', '/zarr.json'] as const) {
+    const bytes = await store.get(key, options);
+    if (!bytes) continue;
+    const where = `${key} of ${store.location}`;
+    const json = parseJson(bytes, where) as { attributes?: { ome?: unknown } } | null;
+    const attributes = key === '/.zattrs' ? json : (json?.attributes?.ome ?? json?.attributes);
+    const image = readMultiscales(attributes, where);
+    if (image) return image;
+  }
+  return undefined;
+}
+
+async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): Promise<OpenedLevel> {
+  const { fallbackVoxelSize } = options;
+  for (const path of ['0', ''] as const) {
+    const array = await openArray(store, joinKey(path), options);
+    if (!array) continue;
+    if (fallbackVoxelSize === undefined) {
+      throw new CryoetPicksError(
+        'invalid-metadata',
+        `${store.location} has no "multiscales" metadata, so the voxel size of its ${array.where} is unknown; give fallbackVoxelSize (Å)`,
+      );
+    }
+    const names = array.document['dimension_names'];
+    const axes = (Array.isArray(names) ? names : ['z', 'y', 'x']).map((name) => ({ name: String(name).toLowerCase() }));
+    while (axes.length < array.shape.length) axes.unshift({ name: `axis ${array.shape.length - axes.length}` });
+    const level = { path, scale: axes.map(() => fallbackVoxelSize), translation: axes.map(() => 0) };
+    return placeLevel(level, array, 0, { axes });
+  }
+  throw new CryoetPicksError(
+    'invalid-metadata',
+    `${store.location} is no Zarr store: neither .zattrs nor zarr.json with "multiscales", nor an array${await describeContent(store, options)}`,
+  );
+}
+
+async function describeContent(store: ReadableStore, options: StoreOptions): Promise<string> {
+  if (!isListable(store)) return '';
+  const entries = await store.list('/', options);
+  const names = entries.slice(0, 12).map(({ name, kind }) => (kind === 'folder' ? `${name}/` : name));
+  if (entries.length === 0) return '; it is empty or absent';
+  return `; found ${names.join(', ')}${entries.length > names.length ? ', …' : ''}`;
+}
+
+function placeLevel(
+  { path, scale, translation }: ImageLevel & { readonly scale: readonly number[] },
+  array: ChunkedArray,
+  index: number,
+  { axes }: Pick<ImageMetadata, 'axes'>,
+): OpenedLevel {
+  const names = axes.map(({ name }) => name);
+  if (names.length !== array.shape.length) {
+    const shape = formatZyx(array.shape);
+    throw new CryoetPicksError('invalid-metadata', `${array.where} is ${shape}, and its axes are ${names.join(', ')}`);
+  }
+  const dimensions = ['z', 'y', 'x'].map((name) => names.indexOf(name)) as unknown as Zyx;
+  const extra = names.filter((_, i) => !dimensions.includes(i) && array.shape[i] !== 1);
+  if (dimensions.includes(-1) || extra.length > 0) {
+    const found = names.map((name, i) => `${name} (${array.shape[i]})`).join(', ');
+    throw new CryoetPicksError(
+      'unsupported',
+      `${array.where} is no single volume: expected axes z, y, x and others of length 1, found ${found}`,
+    );
+  }
+  const pick = (values: readonly number[]): Zyx => [values[dimensions[0]]!, values[dimensions[1]]!, values[dimensions[2]]!];
+  const [z, y, x] = pick(translation);
+  const grid = { shape: pick(array.shape), voxelSize: pick(scale), origin: { x, y, z } };
+  return { index, path, grid, array, dimensions };
+}
+
+/** The chunk shape of a level along z, y, x. */
+export function chunkShapeOf({ array, dimensions }: OpenedLevel): Zyx {
+  return [array.chunkShape[dimensions[0]]!, array.chunkShape[dimensions[1]]!, array.chunkShape[dimensions[2]]!];
+}
+

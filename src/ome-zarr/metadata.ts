@@ -1,0 +1,152 @@
+import * as v from 'valibot';
+import { CryoetPicksError } from '../errors.ts';
+import { parseMetadata } from './array-metadata.ts';
+
+/** One axis of an OME-Zarr image. */
+export interface ImageAxis {
+  /** Lower case. */
+  readonly name: string;
+  readonly unit?: string | undefined;
+}
+
+/** One resolution level of an OME-Zarr image, per dimension of its array: `position = index · scale + translation`. */
+export interface ImageLevel {
+  readonly path: string;
+  /** In Å along z, y, x, else as given; absent where the metadata say nothing. */
+  readonly scale: readonly number[] | undefined;
+  readonly translation: readonly number[];
+}
+
+/** The multiscales metadata of an image. */
+export interface ImageMetadata {
+  readonly version: string;
+  readonly axes: readonly ImageAxis[];
+  readonly levels: readonly ImageLevel[];
+}
+
+const finite = v.pipe(v.number(), v.finite());
+const axis = v.union([
+  v.pipe(
+    v.string(),
+    v.transform((name) => ({ name, unit: undefined })),
+  ),
+  v.looseObject({ name: v.string(), unit: v.nullish(v.string()) }),
+]);
+const transform = v.looseObject({
+  type: v.string(),
+  scale: v.optional(v.array(v.pipe(finite, v.gtValue(0)))),
+  translation: v.optional(v.array(finite)),
+});
+const transforms = v.nullish(v.array(transform));
+const multiscales = v.pipe(
+  v.array(
+    v.looseObject({
+      version: v.optional(v.unknown()),
+      axes: v.nullish(v.pipe(v.array(axis), v.minLength(1))),
+      datasets: v.pipe(
+        v.array(v.looseObject({ path: v.string(), coordinateTransformations: transforms })),
+        v.minLength(1),
+      ),
+      coordinateTransformations: transforms,
+    }),
+  ),
+  v.minLength(1),
+);
+
+type Transform = v.InferOutput<typeof transform>;
+
+/** Å per unit; UDUNITS-2 names, as OME-NGFF prescribes, and the short forms that are met. */
+const ANGSTROM_PER_UNIT: Readonly<Record<string, number>> = {
+  angstrom: 1,
+  ångström: 1,
+  ångstrom: 1,
+  å: 1,
+  a: 1,
+  picometer: 0.01,
+  pm: 0.01,
+  nanometer: 10,
+  nm: 10,
+  micrometer: 1e4,
+  micron: 1e4,
+  um: 1e4,
+  µm: 1e4,
+  μm: 1e4,
+  millimeter: 1e7,
+  mm: 1e7,
+  centimeter: 1e8,
+  cm: 1e8,
+  meter: 1e10,
+  m: 1e10,
+};
+
+/** The 5-D axes of OME-NGFF 0.1 and 0.2, which do not name them. */
+const FIRST_AXES = ['t', 'c', 'z', 'y', 'x'];
+
+/**
+ * Reads the `multiscales` of OME-Zarr 0.4 (`.zattrs`) or 0.5 (`attributes.ome` of `zarr.json`): axes by name, and the scale
+ * and translation of each level, dataset and multiscales transforms composed, in Å along z, y and x.
+ *
+ * An axis without a unit counts as Å. Of several multiscales the first is read.
+ *
+ * @param attributes - What holds the `multiscales` key.
+ * @param where - Names the file in messages.
+ * @returns `undefined` if there is no `multiscales` key.
+ * @throws {@link CryoetPicksError} `invalid-metadata`, also for an unknown unit; `unsupported` for other transforms.
+ */
+export function readMultiscales(attributes: unknown, where: string): ImageMetadata | undefined {
+  const json = (attributes as { multiscales?: unknown } | null | undefined)?.multiscales;
+  if (json === undefined || json === null) return undefined;
+  const image = parseMetadata(multiscales, json, `"multiscales" in ${where}`)[0]!;
+  const version = (attributes as { version?: unknown }).version ?? image.version ?? 'unknown';
+  const axes = (image.axes ?? FIRST_AXES.map((name) => ({ name, unit: undefined }))).map(({ name, unit }) => ({
+    name: name.toLowerCase(),
+    unit: unit ?? undefined,
+  }));
+  const names = axes.map(({ name }) => name);
+  if (new Set(names).size < names.length) throw invalid(where, `axes ${names.join(', ')} are not distinct`);
+  const units = axes.map((one) => angstromPer(one, where));
+  const levels = image.datasets.map(({ path, coordinateTransformations }) => {
+    const context = { rank: axes.length, where: `level "${path}" of ${where}` };
+    const own = compose(coordinateTransformations ?? [], context);
+    const all = compose(image.coordinateTransformations ?? [], context);
+    const scale = own.scale ?? all.scale ? units.map((unit, i) => (own.scale?.[i] ?? 1) * (all.scale?.[i] ?? 1) * unit) : undefined;
+    const translation = units.map((unit, i) => (own.translation[i]! * (all.scale?.[i] ?? 1) + all.translation[i]!) * unit);
+    return { path, scale, translation };
+  });
+  return { version: String(version), axes, levels };
+}
+
+interface TransformContext {
+  readonly rank: number;
+  readonly where: string;
+}
+
+/** Scales and translations applied one after the other. */
+function compose(list: readonly Transform[], { rank, where }: TransformContext) {
+  let scale: number[] | undefined;
+  let translation = new Array<number>(rank).fill(0);
+  for (const { type, ...values } of list) {
+    if (type === 'identity') continue;
+    const numbers = type === 'scale' ? values.scale : type === 'translation' ? values.translation : undefined;
+    if (!numbers) {
+      throw new CryoetPicksError('unsupported', `cannot place ${where}: transform "${type}" without numbers; scale and translation are supported`);
+    }
+    if (numbers.length !== rank) throw invalid(where, `${type} has ${numbers.length} numbers for ${rank} axes`);
+    if (type === 'scale') {
+      scale = numbers.map((factor, i) => factor * (scale?.[i] ?? 1));
+      translation = translation.map((shift, i) => shift * numbers[i]!);
+    } else translation = translation.map((shift, i) => shift + numbers[i]!);
+  }
+  return { scale, translation };
+}
+
+function angstromPer({ name, unit }: ImageAxis, where: string): number {
+  if (!['z', 'y', 'x'].includes(name) || unit === undefined) return 1;
+  const factor = ANGSTROM_PER_UNIT[unit.toLowerCase().replace(/metre$/, 'meter').replace(/s$/, '')];
+  if (factor !== undefined) return factor;
+  throw invalid(where, `unknown unit "${unit}" of axis "${name}"; expected angstrom, nanometer, micrometer or the like`);
+}
+
+function invalid(where: string, what: string): CryoetPicksError {
+  return new CryoetPicksError('invalid-metadata', `cannot understand the metadata of ${where}: ${what}`);
+}

@@ -1,0 +1,97 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { Point } from '../space/point.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
+import type { ReadableStore } from '../storage/store.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import type { NumberType } from './array-metadata.ts';
+import { chunkShapeOf, type OpenedLevel, openLevels } from './levels.ts';
+import { levelSource } from './level-source.ts';
+
+/** One resolution level of a tomogram. */
+export interface TomogramLevel {
+  /** Its place in the metadata; 0 is the finest. */
+  readonly index: number;
+  /** Folder of its array inside the store. */
+  readonly path: string;
+  readonly shape: Zyx;
+  /** Edge lengths of a voxel along z, y, x, in Å. */
+  readonly voxelSize: Zyx;
+  /** Position of the centre of voxel (0, 0, 0), in Å. */
+  readonly origin: Point;
+  /** Shape of what is decoded at once; it may be larger than the level. */
+  readonly chunkShape: Zyx;
+  /** Type of the voxels in the store; they are read as float32. */
+  readonly dtype: NumberType;
+}
+
+/** A tomogram in a store, read at one of its resolution levels. */
+export interface Tomogram extends VolumeSource {
+  readonly levels: readonly TomogramLevel[];
+  /** Index of the level that is read. */
+  readonly level: number;
+}
+
+/** Options of {@link openTomogram}. */
+export interface OpenTomogramOptions {
+  /** Which level to read. @defaultValue 0, the finest */
+  readonly level?: number | undefined;
+  /** Read the level whose voxel size, in Å, is closest to this by ratio; instead of `level`. */
+  readonly voxelSize?: number | undefined;
+  /** Voxel size in Å where the metadata say none, as in stores without `multiscales`. */
+  readonly fallbackVoxelSize?: number | undefined;
+  /** Bytes of decoded chunks to keep for later reads. @defaultValue 256 MiB */
+  readonly cacheBytes?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens an OME-Zarr image, version 0.4 (Zarr v2) or 0.5 (Zarr v3, also sharded), as a source of float32 voxels.
+ *
+ * Axes are found by name in any order, lengths converted to Å. `read` fetches only the chunks that a box touches, a few at
+ * a time, and keeps decoded chunks so that neighbouring boxes do not decode them again; chunks absent from the store are
+ * the fill value. Every integer and float type is read, float16 and bool too.
+ *
+ * @param store - Where the image lies; its root is the folder that is called `….zarr`.
+ * @throws {@link CryoetPicksError} `invalid-metadata`; `not-found` for a level that is not there; `unsupported` for an image
+ * that is no single volume or a codec nobody knows; from `read`, `corrupt-data` naming store, array and chunk.
+ * @example
+ * ```ts
+ * const tomogram = await openTomogram(httpStore('https://example.org/denoised.zarr'), { voxelSize: 10 });
+ * const corner = await tomogram.read({ start: [0, 0, 0], end: [32, 64, 64] });
+ * ```
+ */
+export async function openTomogram(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Tomogram> {
+  const { level, voxelSize, fallbackVoxelSize, cacheBytes = 256 * 2 ** 20, signal } = options;
+  checkPositive('voxelSize', voxelSize, 'Å');
+  checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
+  if (!(cacheBytes >= 0)) throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
+  const opened = await openLevels(store, { fallbackVoxelSize, signal });
+  const chosen = voxelSize === undefined ? levelAt(opened, level ?? opened[0]!.index, store) : closest(opened, voxelSize);
+  const levels = opened.map((one) => ({
+    index: one.index,
+    path: one.path,
+    ...one.grid,
+    chunkShape: chunkShapeOf(one),
+    dtype: one.array.dtype,
+  }));
+  return { ...levelSource(chosen, { cacheBytes }), levels, level: chosen.index };
+}
+
+function checkPositive(name: string, value: number | undefined, unit: string): void {
+  if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
+    throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected a positive number of ${unit}`);
+  }
+}
+
+function levelAt(levels: readonly OpenedLevel[], index: number, { location }: ReadableStore): OpenedLevel {
+  const found = levels.find((level) => level.index === index);
+  if (found) return found;
+  const available = levels.map(({ index, grid }) => `${index} (${formatZyx(grid.shape)})`).join(', ');
+  throw new CryoetPicksError('not-found', `level ${index} not found in ${location}; available: ${available}`);
+}
+
+/** The level whose voxels are closest in size by ratio; of two equally close ones the finer. */
+function closest(levels: readonly OpenedLevel[], voxelSize: number): OpenedLevel {
+  const misfit = ({ grid: { voxelSize: [z, y, x] } }: OpenedLevel) => Math.abs(Math.log(Math.cbrt(z * y * x) / voxelSize));
+  return levels.reduce((best, level) => (misfit(level) < misfit(best) - 1e-9 ? level : best));
+}

@@ -1,0 +1,168 @@
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { CryoetPicksError } from '../errors.ts';
+import { type ByteRange, checkKey, compareNames, type Store, type StoreEntry } from './store.ts';
+
+/** Options of {@link directoryStore}. */
+export interface DirectoryStoreOptions {
+  /** Refuse every write. @defaultValue false */
+  readonly readOnly?: boolean | undefined;
+}
+
+/**
+ * A folder of the file system as a store (Node only). The folder need not exist before the first write.
+ *
+ * A write goes to a temporary name beside the target and is renamed, so a reader never sees half a file; the temporary
+ * file is removed where the write fails or is aborted. Keys cannot leave the folder; symbolic links inside it are followed.
+ *
+ * @throws {@link CryoetPicksError} `read-only` where a file or folder cannot be written, `not-found` never: absent is `undefined`.
+ * @example
+ * ```ts
+ * const tomogram = await openTomogram(directoryStore('denoised.zarr'));
+ * ```
+ */
+export function directoryStore(path: string, { readOnly = false }: DirectoryStoreOptions = {}): Store {
+  const root = resolve(path);
+  const at = (key: string) => join(root, checkKey(key));
+  const checkWritable = (file: string) => {
+    if (readOnly) throw new CryoetPicksError('read-only', `cannot write ${file}: its store is opened read-only`);
+  };
+  return {
+    location: root,
+    async get(key, { signal } = {}) {
+      const file = at(key);
+      return orAbsent(file, () => readFile(file, { signal }), signal);
+    },
+    async getRange(key, range, { signal } = {}) {
+      const file = at(key);
+      return orAbsent(file, () => readRange(file, range), signal);
+    },
+    async list(folder, { signal } = {}) {
+      const file = at(folder);
+      return (await orAbsent(file, () => listFolder(file), signal)) ?? [];
+    },
+    async set(key, value, { signal } = {}) {
+      const file = at(key);
+      checkWritable(file);
+      await writeAtomically(file, value, signal);
+    },
+    async delete(key, { signal } = {}) {
+      const file = at(key);
+      checkWritable(file);
+      signal?.throwIfAborted();
+      await orWriteError(file, () => rm(file, { recursive: true, force: true }), signal);
+    },
+  };
+}
+
+/** Runs a read; what is absent, or no file, is `undefined`. */
+async function orAbsent<T>(file: string, read: () => Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
+  signal?.throwIfAborted();
+  try {
+    return await read();
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const code = codeOf(cause);
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined;
+    throw new CryoetPicksError('not-found', `cannot read ${file}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** Reads what lies within the file; the buffer is never larger than the file, whatever was asked for. */
+async function readRange(file: string, range: ByteRange): Promise<Uint8Array> {
+  const handle = await open(file, 'r');
+  try {
+    const { size } = await handle.stat();
+    const start = 'suffixLength' in range ? Math.max(0, size - range.suffixLength) : Math.min(range.offset, size);
+    const end = 'suffixLength' in range ? size : Math.min(size, start + range.length);
+    const bytes = new Uint8Array(end - start);
+    let done = 0;
+    while (done < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done);
+      if (bytesRead === 0) return bytes.subarray(0, done);
+      done += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function listFolder(folder: string): Promise<StoreEntry[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const found = entries
+    .filter((entry) => !isTemporary(entry.name))
+    .map(async (entry): Promise<StoreEntry> => {
+      const isFolder = entry.isSymbolicLink() ? await pointsToFolder(join(folder, entry.name)) : entry.isDirectory();
+      return { name: entry.name, kind: isFolder ? 'folder' : 'file' };
+    });
+  return (await Promise.all(found)).sort((a, b) => compareNames(a.name, b.name));
+}
+
+async function pointsToFolder(link: string): Promise<boolean> {
+  const handle = await open(link, 'r').catch(() => undefined);
+  if (!handle) return false;
+  try {
+    return (await handle.stat()).isDirectory();
+  } finally {
+    await handle.close();
+  }
+}
+
+const TEMPORARY = /^\..*\.[0-9a-f-]{36}\.tmp$/;
+
+function isTemporary(name: string): boolean {
+  return TEMPORARY.test(name);
+}
+
+async function writeAtomically(file: string, value: Uint8Array, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  const folder = dirname(file);
+  const temporary = join(folder, `.${basename(file)}.${crypto.randomUUID()}.tmp`);
+  await orWriteError(
+    file,
+    async () => {
+      await mkdir(folder, { recursive: true });
+      try {
+        await writeFile(temporary, value, { signal });
+        signal?.throwIfAborted();
+        await rename(temporary, file);
+      } catch (error) {
+        await rm(temporary, { force: true });
+        throw error;
+      }
+    },
+    signal,
+  );
+}
+
+async function orWriteError(file: string, write: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+  try {
+    await write();
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new CryoetPicksError('read-only', `cannot write ${file}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space is left on the device',
+  EDQUOT: 'the disk quota is used up',
+  EISDIR: 'a folder of this name is in the way',
+  ENOTDIR: 'a file is in the way where a folder is needed',
+  EEXIST: 'a file is in the way where a folder is needed',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+function reasonOf(error: unknown): string {
+  const code = codeOf(error);
+  const reason = code === undefined ? undefined : REASONS[code];
+  return reason ? `${reason} (${code})` : error instanceof Error ? error.message : String(error);
+}
