@@ -1,0 +1,67 @@
+import type { PickableObject, ProjectConfig } from './config.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * Writes a config as copick does: JSON with an indent of four. Keys that were read and are not known here come back
+ * unchanged, objects' keys too (matched by name); `go_id` becomes `identifier`, as copick writes it.
+ *
+ * The text holds whatever secrets the config's file-system options hold.
+ *
+ * @example
+ * ```ts
+ * const config = parseConfig(text, { source: 'copick.json' });
+ * await writeFile('copick.json', formatConfig({ ...config, description: 'Ribosomes of the test run' }));
+ * ```
+ */
+export function formatConfig(config: ProjectConfig): string {
+  const original = config.original?.() ?? {};
+  const known = {
+    name: config.name,
+    description: config.description,
+    version: config.version,
+    user_id: config.userId,
+    session_id: config.sessionId,
+    overlay_root: config.overlayRoot,
+    static_root: config.staticRoot,
+  };
+  const objects = originalObjects(original);
+  const json = {
+    config_type: 'filesystem',
+    ...merged(original, known),
+    pickable_objects: config.objects.map((object) => formatObject(object, objects.get(object.name) ?? {})),
+  };
+  return JSON.stringify(json, null, 4);
+}
+
+function originalObjects({ pickable_objects: objects }: Json): ReadonlyMap<unknown, Json> {
+  const list = Array.isArray(objects) ? (objects as Json[]) : [];
+  // Later entries of a map win, but the first declaration of an object counts.
+  return new Map(list.toReversed().map((object) => [object.name, object]));
+}
+
+function formatObject(object: PickableObject, { go_id: _, ...original }: Json): Json {
+  return merged(original, {
+    name: object.name,
+    is_particle: object.isParticle,
+    // Left out, a label would be read as copick's default of 1.
+    label: object.label ?? null,
+    color: object.color,
+    emdb_id: object.emdbId,
+    pdb_id: object.pdbId,
+    identifier: object.identifier,
+    map_threshold: object.mapThreshold,
+    radius: object.radius,
+    metadata: object.metadata,
+  });
+}
+
+/** The original with the known fields set; a field without value is null where the original has the key, else left out. */
+function merged(original: Json, known: Json): Json {
+  const result: Record<string, unknown> = { ...original };
+  for (const [key, value] of Object.entries(known)) {
+    if (value !== undefined) result[key] = value;
+    else if (key in original) result[key] = null;
+  }
+  return result;
+}

@@ -1,0 +1,184 @@
+import * as v from 'valibot';
+import { CryoetPicksError } from '../errors.ts';
+import type { Pick, Transform } from '../picks/pick.ts';
+import { parseJson } from './json.ts';
+import { checkSchema } from './schema.ts';
+
+/** Whose picks they are: what copick tells picks files of a run apart by. */
+export interface PicksIdentity {
+  readonly object: string;
+  readonly userId: string;
+  /** `0` means made by a tool. */
+  readonly sessionId: string;
+}
+
+/** One picks file of copick: the picks of one object by one user in one session. */
+export interface PicksFile extends PicksIdentity {
+  readonly picks: readonly Pick[];
+  readonly runName?: string | undefined;
+  /** Voxel spacing that the picks were made at, in Å; mostly absent, and never used in a computation. */
+  readonly voxelSpacing?: number | undefined;
+  /** False where the rotations mean nothing. @defaultValue true */
+  readonly trustOrientation?: boolean | undefined;
+  /** What is odd about the file, without being in the way. */
+  readonly warnings?: readonly string[] | undefined;
+  /** Keys this library does not know, of the file and of its points; written back with the same picks. */
+  readonly unknown?: UnknownKeys | undefined;
+}
+
+/** Keys of a picks file that this library does not know. */
+export interface UnknownKeys {
+  readonly file: Readonly<Record<string, unknown>>;
+  readonly points: ReadonlyMap<Pick, Readonly<Record<string, unknown>>>;
+}
+
+/** Options of {@link parsePicksFile}. */
+export interface ParsePicksOptions {
+  /** Path of the file, for messages. */
+  readonly source: string;
+  /** What the name of the file says; it wins over the content, since it is what the file is found by. */
+  readonly identity?: Partial<PicksIdentity> | undefined;
+}
+
+const finite = v.pipe(v.number(), v.finite('it must be finite'));
+const id = v.pipe(
+  v.union([v.string(), v.number()]),
+  v.transform((value) => String(value)),
+);
+const row = v.tuple([finite, finite, finite, finite]);
+const pointSchema = v.looseObject({
+  location: v.object({ x: finite, y: finite, z: finite }),
+  transformation_: v.nullish(v.strictTuple([row, row, row, row])),
+  instance_id: v.nullish(v.pipe(v.number(), v.integer())),
+  score: v.nullish(finite),
+});
+const fileSchema = v.looseObject({
+  pickable_object_name: v.nullish(v.string()),
+  user_id: v.nullish(id),
+  session_id: v.nullish(id),
+  run_name: v.nullish(v.string()),
+  voxel_spacing: v.nullish(v.number()),
+  unit: v.nullish(v.string()),
+  points: v.nullish(v.array(v.unknown())),
+  trust_orientation: v.nullish(v.boolean()),
+});
+
+type Point = v.InferOutput<typeof pointSchema>;
+
+const identityMatrix: Transform = [
+  [1, 0, 0, 0],
+  [0, 1, 0, 0],
+  [0, 0, 1, 0],
+  [0, 0, 0, 1],
+];
+
+/**
+ * Reads a picks file of copick. The centre of a particle is its location plus the translation of its matrix, and
+ * `position` is that centre, in Å.
+ *
+ * What copick takes for a missing value reads as missing: the identity matrix, instance id 0. A missing score is 1, as in
+ * copick; the competition's files have none.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` with the line and column where the text is not JSON, or with the index
+ *   of the point that cannot be understood, bare `NaN` and `Infinity` of Python's writer included.
+ * @example
+ * ```ts
+ * const { picks } = parsePicksFile(text, { source: 'Picks/curation_0_ribosome.json' });
+ * ```
+ */
+export function parsePicksFile(text: string, { source, identity = {} }: ParsePicksOptions): PicksFile {
+  const code = 'invalid-picks';
+  const what = `picks file "${source}"`;
+  const json = checkSchema(fileSchema, parseJson(text, { what, code }), { what, code });
+  const named = nameOf(json, identity, what);
+  const warnings = [...identityWarnings(json, named), ...unitWarnings(json.unit)];
+  const extras = new Map<Pick, Record<string, unknown>>();
+  const picks = (json.points ?? []).map((value, index) => {
+    const place = `${what}: point ${index}`;
+    const point = checkSchema(pointSchema, value, { what: place, code });
+    const pick = toPick(point, { object: named.object, place, warnings });
+    const { location, transformation_, instance_id, score, ...unknown } = point;
+    if (Object.keys(unknown).length > 0) extras.set(pick, unknown);
+    return pick;
+  });
+  const {
+    pickable_object_name,
+    user_id,
+    session_id,
+    run_name,
+    voxel_spacing,
+    unit,
+    points,
+    trust_orientation,
+    ...rest
+  } = json;
+  return {
+    ...named,
+    picks,
+    runName: run_name ?? undefined,
+    voxelSpacing: voxel_spacing ?? undefined,
+    trustOrientation: trust_orientation ?? true,
+    warnings,
+    unknown: { file: rest, points: extras },
+  };
+}
+
+/** The name of the file where it says something, else the content. */
+function nameOf(json: v.InferOutput<typeof fileSchema>, identity: Partial<PicksIdentity>, what: string): PicksIdentity {
+  const object = identity.object ?? json.pickable_object_name;
+  if (object === undefined || object === null || object === '') {
+    throw new CryoetPicksError('invalid-picks', `${what}: neither its name nor pickable_object_name tells the object`);
+  }
+  return {
+    object,
+    userId: identity.userId ?? json.user_id ?? '',
+    sessionId: identity.sessionId ?? json.session_id ?? '',
+  };
+}
+
+function identityWarnings(json: v.InferOutput<typeof fileSchema>, named: PicksIdentity): string[] {
+  const pairs = [
+    ['object', named.object, json.pickable_object_name],
+    ['user', named.userId, json.user_id],
+    ['session', named.sessionId, json.session_id],
+  ] as const;
+  return pairs
+    .filter(([, fromName, inside]) => inside !== undefined && inside !== null && inside !== fromName)
+    .map(([key, fromName, inside]) => `its name says ${key} "${fromName}", its content "${inside}"; the name counts`);
+}
+
+/** copick reads every unit as Å, and so do we; but a reader should hear of it. */
+function unitWarnings(unit: string | null | undefined): string[] {
+  if (unit === undefined || unit === null || /^(å|a|angstroms?|ångströms?)$/i.test(unit)) return [];
+  return [`its unit is "${unit}"; as in copick, numbers are taken as Å all the same`];
+}
+
+interface ToPickOptions {
+  readonly object: string;
+  readonly place: string;
+  readonly warnings: string[];
+}
+
+function toPick(point: Point, { object, place, warnings }: ToPickOptions): Pick {
+  const { location, transformation_: matrix, instance_id: instance } = point;
+  const pick = { object, score: point.score ?? 1, ...instanceOf(instance, place, warnings) };
+  if (matrix === undefined || matrix === null) return { ...pick, position: location };
+  const [x, y, z, last] = matrix;
+  if (last[3] !== 1 || Math.abs(last[0]) > 1e-8 || Math.abs(last[1]) > 1e-8 || Math.abs(last[2]) > 1e-8) {
+    throw new CryoetPicksError('invalid-picks', `${place}: the last row of its matrix is ${last}, expected 0,0,0,1`);
+  }
+  const position = { x: location.x + x[3], y: location.y + y[3], z: location.z + z[3] };
+  const transform = [x, y, z, identityMatrix[3]!];
+  return isIdentity(transform) ? { ...pick, position } : { ...pick, position, transform };
+}
+
+function instanceOf(instance: number | null | undefined, place: string, warnings: string[]): { instanceId?: number } {
+  if (instance === undefined || instance === null || instance === 0) return {};
+  if (Number.isSafeInteger(instance)) return { instanceId: instance };
+  warnings.push(`${place}: its instance id is beyond 2^53, which a number cannot hold, and is left out`);
+  return {};
+}
+
+function isIdentity(matrix: Transform): boolean {
+  return matrix.every((values, i) => values.every((value, j) => value === identityMatrix[i]![j]));
+}
