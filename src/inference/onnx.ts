@@ -50,6 +50,8 @@ export async function onnxModel(
   const session = await createSession(ort, file, {
     name: spec.name,
     options: {
+      // Its errors are thrown; printed too they would be noise.
+      logSeverityLevel: 4,
       ...(executionProviders && { executionProviders }),
       ...(threads !== undefined && { intraOpNumThreads: threads }),
     },
@@ -139,7 +141,7 @@ async function runOnce({ ort, session, spec, ports }: LoadedModel, { data, shape
   const input = new ort.Tensor('float32', data, [n, 1, z, y, x]);
   let outputs: InferenceSession.OnnxValueMapType | undefined;
   try {
-    outputs = await session.run({ [ports.input]: input });
+    outputs = await session.run({ [ports.input]: input }, { logSeverityLevel: 4 });
     const output = outputs[ports.output] as Tensor;
     const { dims } = output;
     if (dims.length !== 5) {
