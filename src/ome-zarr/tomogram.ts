@@ -101,3 +101,5 @@ function closest(levels: readonly OpenedLevel[], voxelSize: number): OpenedLevel
   }: OpenedLevel) => Math.abs(Math.log(Math.cbrt(z * y * x) / voxelSize));
   return levels.reduce((best, level) => (misfit(level) < misfit(best) - 1e-9 ? level : best));
 }
+
+export { type WriteProgress, type WriteTomogramOptions, type WrittenType, writeTomogram } from './write.ts';

@@ -66,9 +66,14 @@ export class ComponentSweep {
       if (both >= 0 && r < rows - 1) joinRows(this.#current, r, this.#before, r + 1, both);
       this.#gatherRow(plane, r);
     }
-    const ended = this.#close(this.#index);
-    this.#index++;
-    return ended;
+    return this.#close(this.#index++);
+  }
+
+  /** As {@link ComponentSweep.advance} for a plane known to hold no voxel that reaches the threshold. */
+  skip(): Component[] {
+    clearRuns(this.#before);
+    [this.#before, this.#current] = [this.#current, this.#before];
+    return this.#close(this.#index++);
   }
 
   /** Ends the sweep: the components that reach the last plane. */
@@ -105,12 +110,17 @@ function noRuns(rows: number): Runs {
   return { starts: [], ends: [], components: [], rowFirst: new Int32Array(rows + 1) };
 }
 
+function clearRuns(runs: Runs): void {
+  runs.starts.length = 0;
+  runs.ends.length = 0;
+  runs.components.length = 0;
+  runs.rowFirst.fill(0);
+}
+
 function findRunsInto(plane: Plane, { rows, columns }: Sweep, threshold: number, runs: Runs): void {
   const { data, offset, rowStride, columnStride } = plane;
-  const { starts, ends, components, rowFirst } = runs;
-  starts.length = 0;
-  ends.length = 0;
-  components.length = 0;
+  const { starts, ends, rowFirst } = runs;
+  clearRuns(runs);
   for (let row = 0; row < rows; row++) {
     rowFirst[row] = starts.length;
     let i = offset + row * rowStride;

@@ -2,12 +2,7 @@ import Papa from 'papaparse';
 import { CryoetPicksError } from '../errors.ts';
 import { type CsvRow, parseNumber, readCsvTable } from './csv-table.ts';
 import type { Pick } from './pick.ts';
-
-/** The picks of one run. */
-export interface RunPicks {
-  readonly run: string;
-  readonly picks: readonly Pick[];
-}
+import { groupByRun, type RunPicks } from './run-picks.ts';
 
 /** One row of a submission, or of a truth table in the same columns. */
 export interface SubmissionRow {
@@ -51,13 +46,7 @@ const required = ['experiment', 'particle_type', 'x', 'y', 'z'];
  * ```
  */
 export function parseSubmission(text: string, options: ParseSubmissionOptions = {}): RunPicks[] {
-  const runs = new Map<string, Pick[]>();
-  for (const { run, pick } of parseSubmissionRows(text, options)) {
-    const picks = runs.get(run);
-    if (picks === undefined) runs.set(run, [pick]);
-    else picks.push(pick);
-  }
-  return [...runs].map(([run, picks]) => ({ run, picks }));
+  return groupByRun(parseSubmissionRows(text, options));
 }
 
 /** {@link parseSubmission} without grouping: the rows in the order of the file, as `scoreTables` takes them. */
@@ -136,7 +125,7 @@ export function formatSubmission(
     });
   }
   // papaparse ends a table without rows in a line break, one with rows in none.
-  return `${Papa.unparse({ fields, data }, { newline: '\n' }).trimEnd()}\n`;
+  return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
 }
 
 function checkPick({ object, position: { x, y, z }, score }: Pick, name: string, withScore: boolean): void {

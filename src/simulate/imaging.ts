@@ -10,7 +10,7 @@ const wavelength = 0.0197;
 const amplitudeContrast = 0.07;
 
 /** Relative strength below which the deconvolution of the contrast transfer no longer amplifies. */
-const deconvolutionFloor = 0.004;
+const deconvolutionFloor = 0.006;
 
 /**
  * Width, in degrees of tilt, over which a view loses strength as exp(−tilt²/2w²): higher tilts look through thicker ice and
@@ -28,13 +28,13 @@ const blur = 8;
  * Blur of the noise across and along the tilt axis, in Å. Measured in the real planes: noise power falls along kx as
  * k · exp(−43 k²), along ky as exp(−25 k²), k in cycles per 10 Å voxel.
  */
-const noiseBlur = { xz: 10.4, y: 8 };
+const noiseBlur = { xz: 10.1, y: 7.4 };
 
 /** Noise without the ramp, as a frequency, in Å⁻¹: below it the real noise no longer falls with k. */
 const rampFloor = 0.003;
 
 /** Noise of the real planes relative to the density of solid protein, at `noise: 1`. */
-const noiseLevel = 0.042;
+export const noiseLevel = 0.045;
 
 /** Options of {@link imagingFilter}. */
 export interface ImagingOptions {

@@ -1,3 +1,6 @@
+export { simulatedObjects } from './objects.ts';
+export type { ProjectProgress, RunPositions, SimulatedProject, SimulateProjectOptions } from './project.ts';
+export { simulateProject } from './project.ts';
 export type { Random, Rotation } from './random.ts';
 export { createRandom } from './random.ts';
 export type { PlacedMolecule } from './render.ts';

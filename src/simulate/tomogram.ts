@@ -1,7 +1,7 @@
 import type { Pick } from '../picks/pick.ts';
 import type { VoxelGrid } from '../space/grid.ts';
-import { contiguousVolume, toFloat32, type Volume } from '../volume/volume.ts';
-import { type ImagingOptions, imagingFilter } from './imaging.ts';
+import { toFloat32, type Volume } from '../volume/volume.ts';
+import { type ImagingOptions, imagingFilter, noiseLevel } from './imaging.ts';
 import { createRandom } from './random.ts';
 import { drawMolecule } from './render.ts';
 import { type SceneOptions, simulateScene } from './scene.ts';
@@ -15,6 +15,10 @@ const greyPerDensity = 5e-5;
 
 /** Deviation of the grain inside particles at `noise: 1`, relative to their density, per 10 Å voxel before the blur. */
 const roughness = 1.2;
+
+/** Above this many deviations of the noise, brightness rises with this slope only. */
+const fringeKnee = 1.2;
+const fringeSlope = 0.55;
 
 /** How far a simulation is: first molecules are drawn, then planes of the spectrum imaged. */
 export interface SimulationProgress {
@@ -71,8 +75,8 @@ export async function simulateTomogram(options: SimulateTomogramOptions = {}): P
     onProgress?.({ stage: 'imaging', done, total });
   }
   const volume = toFloat32(padded.volume);
-  for (let i = 0; i < volume.data.length; i++) volume.data[i] *= -greyPerDensity;
-  return { volume: contiguousVolume(volume.data, grid.shape), grid, picks };
+  finishGreyValues(volume.data, options);
+  return { volume, grid, picks };
 }
 
 /**
@@ -86,6 +90,18 @@ function roughen({ data }: Volume, { voxelSize }: VoxelGrid, { noise = 1, seed =
   const strength = noise * roughness * Math.sqrt(1000 / (voxelSize[0] * voxelSize[1] * voxelSize[2]));
   for (let i = 0; i < data.length; i++) {
     if (data[i] !== 0) data[i] *= 1 + strength * random.normal();
+  }
+}
+
+/**
+ * Turns density into grey values, protein dark, in place, and flattens what is bright: the white fringes that wedge and
+ * contrast transfer leave around particles are all but gone from denoised tomograms, whose bright side is that of noise.
+ */
+function finishGreyValues(data: Float32Array, { noise = 1 }: SimulateTomogramOptions): void {
+  const knee = noise === 0 ? Number.POSITIVE_INFINITY : fringeKnee * noise * noiseLevel;
+  for (let i = 0; i < data.length; i++) {
+    const bright = -data[i];
+    data[i] = greyPerDensity * (bright > knee ? knee + (bright - knee) * fringeSlope : bright);
   }
 }
 

@@ -44,6 +44,6 @@ export function sameZyx(a: Zyx, b: Zyx): boolean {
 }
 
 /** A triple as people read it: `184×630×630`. */
-export function formatZyx(zyx: readonly number[]): string {
+export function formatZyx(zyx: readonly (number | string)[]): string {
   return zyx.join('×');
 }

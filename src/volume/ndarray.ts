@@ -1,1 +1,96 @@
-export {};
+/**
+ * Volumes as arrays of the `ndarray` package, and back, without copying; and the elementwise work on whole tomograms that
+ * comes up before picking. Apart from the core, because `ndarray` compiles code while it runs, which a page with a strict
+ * Content-Security-Policy refuses.
+ *
+ * @example
+ * ```ts
+ * import { fromNdarray, toNdarray } from 'cryoet-picks/ndarray';
+ *
+ * const array = toNdarray(await tomogram.read(wholeBox(tomogram.grid.shape)));
+ * const slice = array.pick(92, null, null);                       // a view: z = 92
+ * const source = sourceFromArray(array.step(1, 2, 2), { voxelSize });  // every second voxel along y and x
+ * ```
+ *
+ * @module
+ */
+import ndarray, { type NdArray } from 'ndarray';
+import ops from 'ndarray-ops';
+import { CryoetPicksError } from '../errors.ts';
+import { formatZyx, sameZyx } from '../space/zyx.ts';
+import { asVolume, type NumericData, toFloat32, type Volume, type VolumeLike } from './volume.ts';
+
+/** Flat data that both a volume and an `NdArray` can hold. */
+export type SharedData = ndarray.TypedArray & NumericData;
+
+/** A volume as an `NdArray` over the same memory. */
+export function toNdarray<A extends SharedData>({ data, shape, stride, offset }: Volume<A>): NdArray<A> {
+  return ndarray(data, [...shape], [...stride], offset);
+}
+
+/**
+ * An `NdArray` as a volume over the same memory; views (`hi`, `lo`, `step`, `transpose`, `pick`) are fine.
+ *
+ * Needed only where the compiler must know that there are three axes: functions of this library take an `NdArray` as it is.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if it is not 3-D.
+ */
+export function fromNdarray<A extends NumericData>(array: VolumeLike<A>): Volume<A> {
+  const { data, shape, stride, offset } = asVolume(array);
+  return { data, shape: [shape[0], shape[1], shape[2]], stride: [stride[0], stride[1], stride[2]], offset };
+}
+
+/**
+ * The voxelwise mean of volumes of one shape, as float32: two half-maps, or several denoisings of a tomogram.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if there is none or the shapes differ.
+ */
+export function meanOf(volumes: readonly VolumeLike[]): NdArray<Float32Array> {
+  const [first, ...others] = volumes;
+  if (first === undefined) throw new CryoetPicksError('invalid-option', 'meanOf needs at least one volume');
+  const sum = floatCopy(first);
+  for (const other of others) ops.addeq(sum, matching(other, first));
+  ops.divseq(sum, volumes.length);
+  return sum;
+}
+
+/** The voxelwise difference `a − b` of two volumes of one shape, as float32. @throws `invalid-option` if the shapes differ. */
+export function differenceOf(a: VolumeLike, b: VolumeLike): NdArray<Float32Array> {
+  const difference = floatCopy(a);
+  ops.subeq(difference, matching(b, a));
+  return difference;
+}
+
+/** A float32 copy with dark and bright exchanged: each voxel's negative, for networks made for the other contrast. */
+export function invertContrast(volume: VolumeLike): NdArray<Float32Array> {
+  const copy = floatCopy(volume);
+  ops.negeq(copy);
+  return copy;
+}
+
+/**
+ * A float32 copy, each voxel multiplied by that of a mask of the same shape (0 and 1, or anything between).
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if the shapes differ.
+ */
+export function maskedBy(volume: VolumeLike, mask: VolumeLike): NdArray<Float32Array> {
+  const copy = floatCopy(volume);
+  ops.muleq(copy, matching(mask, volume));
+  return copy;
+}
+
+function floatCopy(volume: VolumeLike): NdArray<Float32Array> {
+  return toNdarray(toFloat32(asVolume(volume)));
+}
+
+function matching(volume: VolumeLike, reference: VolumeLike): NdArray<Float32Array> {
+  const { shape } = asVolume(volume);
+  if (!sameZyx(shape, asVolume(reference).shape)) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `volumes of shape ${formatZyx(reference.shape)} and ${formatZyx(shape)} cannot be combined voxel by voxel`,
+    );
+  }
+  const { data, stride, offset } = volume;
+  return data instanceof Float32Array ? ndarray(data, [...shape], [...stride], offset) : floatCopy(volume);
+}

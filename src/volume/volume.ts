@@ -90,11 +90,20 @@ export function sourceFromArray(
     grid: { shape, voxelSize, origin },
     async read(box, { signal } = {}) {
       signal?.throwIfAborted();
+      requireInside(box, shape);
       const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
       const view = { data, shape: boxShape(box), stride, offset: start };
       return data instanceof Float32Array ? { ...view, data } : toFloat32(view);
     },
   };
+}
+
+function requireInside({ start, end }: Box, shape: Zyx): void {
+  if (start.every((index, axis) => index >= 0 && index <= end[axis] && end[axis] <= shape[axis])) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `box ${formatZyx(start)} to ${formatZyx(end)} does not lie inside the volume of ${formatZyx(shape)} voxels`,
+  );
 }
 
 /** A C-order float32 copy of a volume. */
@@ -139,10 +148,8 @@ export async function readPaddedInto(
 ): Promise<void> {
   const target = contiguousVolume(out, boxShape(box));
   const rows = mirroredIndices(box, source.grid.shape);
-  const needed = {
-    start: [least(rows[0]), least(rows[1]), least(rows[2])] as const,
-    end: [greatest(rows[0]) + 1, greatest(rows[1]) + 1, greatest(rows[2]) + 1] as const,
-  };
+  const [z, y, x] = rows.map(rangeOf);
+  const needed = { start: [z.least, y.least, x.least], end: [z.greatest + 1, y.greatest + 1, x.greatest + 1] } as const;
   const voxels = await source.read(needed, options);
   if (sameZyx(needed.start, box.start) && sameZyx(needed.end, box.end)) {
     copyVolumeInto(voxels, target, [0, 0, 0]);
@@ -168,12 +175,8 @@ function mirror(i: number, length: number): number {
   return phase < length ? phase : period - phase;
 }
 
-function least(indices: Int32Array): number {
-  return indices.reduce((a, b) => Math.min(a, b));
-}
-
-function greatest(indices: Int32Array): number {
-  return indices.reduce((a, b) => Math.max(a, b));
+function rangeOf(indices: Int32Array): { least: number; greatest: number } {
+  return { least: Math.min(...indices), greatest: Math.max(...indices) };
 }
 
 /** Fills `to` from rows, columns and planes of `from` picked by index; `start` is the grid index of `from`'s first voxel. */

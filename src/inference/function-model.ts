@@ -1,0 +1,63 @@
+import { CryoetPicksError } from '../errors.ts';
+import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import type { Model, ModelSpec } from './model.ts';
+
+/** Scores one tile: C-order scores `[class, z, y, x]` of C-order voxels `[z, y, x]`. May keep or change nothing it is given. */
+export type ScoreTile = (voxels: Float32Array, shape: Zyx) => Float32Array | Promise<Float32Array>;
+
+/** Options of {@link functionModel}: a card of which only the classes must be given. */
+export interface FunctionModelOptions extends Partial<Omit<ModelSpec, 'classes'>> {
+  readonly classes: ModelSpec['classes'];
+}
+
+/**
+ * Makes a model of a function that scores one tile: a filter, a template, a call to another service.
+ *
+ * Unless told otherwise, tiles are 64³ voxels, one score per voxel, z-scored voxels in, scores taken as they are;
+ * threshold 0.5, voxel size and least distances 10 Å.
+ *
+ * @throws {@link CryoetPicksError} `model-failed`, while scoring, if the function gives another number of scores.
+ *
+ * @example
+ * ```ts
+ * const bright = functionModel((voxels) => voxels, { classes: ['bright spot'], thresholds: { 'bright spot': 3 } });
+ * ```
+ */
+export function functionModel(scoreTile: ScoreTile, options: FunctionModelOptions): Model {
+  const names = options.classes.filter((name) => name !== null);
+  const spec: ModelSpec = {
+    name: scoreTile.name || 'function',
+    tile: [64, 64, 64],
+    outputStride: 1,
+    voxelSize: 10,
+    activation: 'none',
+    normalization: 'z-score',
+    thresholds: Object.fromEntries(names.map((name) => [name, 0.5])),
+    minDistances: Object.fromEntries(names.map((name) => [name, 10])),
+    ...options,
+  };
+  return {
+    spec,
+    async score({ data, shape: [n, z, y, x] }, { signal } = {}) {
+      const { outputStride: stride, classes } = spec;
+      const size = z * y * x;
+      const scores: Zyx = [z / stride, y / stride, x / stride];
+      const perTile = classes.length * voxelCount(scores);
+      const all = new Float32Array(n * perTile);
+      for (let i = 0; i < n; i++) {
+        signal?.throwIfAborted();
+        const tile = await scoreTile(data.subarray(i * size, (i + 1) * size), [z, y, x]);
+        if (tile.length !== perTile) {
+          throw new CryoetPicksError(
+            'model-failed',
+            `model "${spec.name}" gave ${tile.length} scores for a tile of ${z}×${y}×${x} voxels; ` +
+              `expected ${perTile}: ${classes.length} classes of ${formatZyx(scores)}`,
+          );
+        }
+        all.set(tile, i * perTile);
+      }
+      return { data: all, shape: [n, classes.length, ...scores] };
+    },
+    dispose: async () => {},
+  };
+}

@@ -1,0 +1,96 @@
+import * as v from 'valibot';
+import { CryoetPicksError } from '../errors.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
+import type { ModelSpec } from './model.ts';
+
+const edge = v.pipe(
+  v.number(),
+  v.integer('expected a whole number of voxels'),
+  v.minValue(1, 'expected at least 1 voxel'),
+);
+const finite = v.pipe(v.number(), v.finite('expected a finite number'));
+const length = v.pipe(finite, v.minValue(0, 'expected a length in Å, at least 0'));
+
+const cardSchema = v.object({
+  name: v.pipe(v.string(), v.nonEmpty('expected a name')),
+  tile: v.tuple([edge, edge, edge]),
+  outputStride: v.picklist([1, 2, 4]),
+  voxelSize: v.pipe(finite, v.gtValue(0, 'expected a voxel size in Å above 0')),
+  classes: v.pipe(v.array(v.nullable(v.string())), v.minLength(1, 'expected at least one class')),
+  activation: v.picklist(['softmax', 'sigmoid', 'none']),
+  normalization: v.picklist(['z-score', 'quantiles', 'min-max', 'none']),
+  thresholds: v.record(v.string(), finite),
+  minDistances: v.record(v.string(), length),
+});
+
+/** Options of {@link parseModelSpec}. */
+export interface ParseModelSpecOptions {
+  /** Where the card comes from, for messages. @defaultValue 'model card' */
+  readonly source?: string | undefined;
+}
+
+/**
+ * Reads a model card: the JSON that says what a network expects and gives. Fields it does not know are ignored.
+ *
+ * @param card - JSON text, or the value parsed from it.
+ * @throws {@link CryoetPicksError} `invalid-metadata` naming the field that is missing or wrong.
+ *
+ * @example
+ * ```ts
+ * const spec = parseModelSpec(await readFile('models/default.json', 'utf8'), { source: 'models/default.json' });
+ * ```
+ */
+export function parseModelSpec(card: unknown, { source = 'model card' }: ParseModelSpecOptions = {}): ModelSpec {
+  const result = v.safeParse(cardSchema, typeof card === 'string' ? parseJson(card, source) : card);
+  if (!result.success) {
+    const [issue] = result.issues;
+    const path = v.getDotPath(issue);
+    const more = result.issues.length > 1 ? ` (and ${result.issues.length - 1} more)` : '';
+    fail(source, `${path === null ? '' : `field "${path}": `}${issue.message}${more}`);
+  }
+  const spec = result.output;
+  checkTile(spec, source);
+  checkNames(spec, source);
+  return spec;
+}
+
+/** The JSON text of a card, as {@link parseModelSpec} reads it. */
+export function formatModelSpec(spec: ModelSpec): string {
+  return `${JSON.stringify(spec, null, 2)}\n`;
+}
+
+function parseJson(text: string, source: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CryoetPicksError('invalid-metadata', `${source} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function checkTile(
+  { tile, outputStride }: { readonly tile: Zyx; readonly outputStride: number },
+  source: string,
+): void {
+  if (tile.some((voxels) => voxels % outputStride !== 0)) {
+    fail(source, `field "tile": ${formatZyx(tile)} is not a multiple of the output stride ${outputStride}`);
+  }
+}
+
+/** Every named class has a threshold and a least distance, and nothing else has. */
+function checkNames({ classes, thresholds, minDistances }: ModelSpec, source: string): void {
+  const names = classes.filter((name) => name !== null);
+  const known = names.map((name) => `"${name}"`).join(', ');
+  if (names.length === 0) fail(source, 'field "classes": every class is null; expected at least one name');
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) fail(source, `field "classes": "${twice}" comes twice`);
+  for (const [field, values] of Object.entries({ thresholds, minDistances })) {
+    const missing = names.find((name) => !Object.hasOwn(values, name));
+    if (missing !== undefined) fail(source, `field "${field}": no value for class "${missing}"`);
+    const foreign = Object.keys(values).find((name) => !names.includes(name));
+    if (foreign !== undefined) fail(source, `field "${field}": "${foreign}" is no class; the classes are ${known}`);
+  }
+}
+
+function fail(source: string, message: string): never {
+  throw new CryoetPicksError('invalid-metadata', `${source}: ${message}`);
+}

@@ -1,0 +1,120 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { Model, ModelSpec, ScoreBatch, TileBatch } from './model.ts';
+
+/**
+ * Averages a model over mirrored copies of each tile: test-time augmentation.
+ *
+ * Every combination of the given axes is scored, so n axes cost 2ⁿ calls, and the result mirrors exactly as the voxels do.
+ * What is averaged is what `score` returns: logits, before the activation. Disposing it disposes the model.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if an axis is named twice or unknown.
+ *
+ * @example
+ * ```ts
+ * const model = averageOf(withFlips(unetA, ['y', 'x']), unetB);
+ * ```
+ */
+export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Model {
+  const indices = axes.map((axis) => ['z', 'y', 'x'].indexOf(axis));
+  if (indices.includes(-1) || new Set(indices).size < axes.length) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `axes to flip must be some of "z", "y", "x", each once; found [${axes.join(', ')}]`,
+    );
+  }
+  const combinations = Array.from({ length: 2 ** axes.length }, (_, bits) =>
+    [0, 1, 2].map((axis) => indices.some((index, i) => index === axis && (bits >> i) % 2 === 1)),
+  );
+  return {
+    spec: model.spec,
+    async score(tiles, options = {}) {
+      return averageScores(combinations, options.signal, async (flipped) => {
+        const scores = await model.score(mirrored(tiles, flipped), options);
+        return mirrored(scores, flipped);
+      });
+    },
+    dispose: () => model.dispose(),
+  };
+}
+
+/**
+ * Averages several models that agree on classes, tile, output stride, activation and normalisation: an ensemble.
+ *
+ * What is averaged is what `score` returns: logits, before the activation. Thresholds and distances are the first
+ * model's. Disposing it disposes all of them.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if there is none, or naming the field in which two differ.
+ */
+export function averageOf(...models: readonly Model[]): Model {
+  const [first] = models;
+  if (first === undefined) throw new CryoetPicksError('invalid-option', 'averageOf needs at least one model');
+  for (const { spec } of models) requireAgreement(first.spec, spec);
+  return {
+    spec: { ...first.spec, name: models.map(({ spec }) => spec.name).join(' + ') },
+    async score(tiles, options = {}) {
+      return averageScores(models, options.signal, (model) => model.score(tiles, options));
+    },
+    async dispose() {
+      await Promise.all(models.map((model) => model.dispose()));
+    },
+  };
+}
+
+const FIELDS_THAT_AGREE = ['classes', 'tile', 'outputStride', 'voxelSize', 'activation', 'normalization'] as const;
+
+function requireAgreement(a: ModelSpec, b: ModelSpec): void {
+  for (const field of FIELDS_THAT_AGREE) {
+    const [ofA, ofB] = [JSON.stringify(a[field]), JSON.stringify(b[field])];
+    if (ofA === ofB) continue;
+    throw new CryoetPicksError(
+      'invalid-option',
+      `models "${a.name}" and "${b.name}" cannot be averaged: ${field} is ${ofA} and ${ofB}`,
+    );
+  }
+}
+
+/** Mean of the scores of several variants, one after the other, summed into those of the first. */
+async function averageScores<T>(
+  variants: readonly T[],
+  signal: AbortSignal | undefined,
+  score: (variant: T) => Promise<ScoreBatch>,
+): Promise<ScoreBatch> {
+  let mean: ScoreBatch | undefined;
+  for (const variant of variants) {
+    signal?.throwIfAborted();
+    const scores = await score(variant);
+    mean ??= scores;
+    if (mean.data.length !== scores.data.length) {
+      const [a, b] = [mean, scores].map(({ shape }) => shape.join('×'));
+      throw new CryoetPicksError('model-failed', `scores of shapes ${a} and ${b} cannot be averaged`);
+    }
+    if (mean !== scores) addInto(mean.data, scores.data);
+  }
+  const { data, shape } = mean!;
+  for (let i = 0; i < data.length; i++) data[i] /= variants.length;
+  return { data, shape };
+}
+
+function addInto(sum: Float32Array, values: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] += values[i];
+}
+
+/** The batch with its last three axes mirrored as told: the same one if none is, else a copy. */
+function mirrored<B extends TileBatch | ScoreBatch>(batch: B, flipped: readonly boolean[]): B {
+  if (!flipped.includes(true)) return batch;
+  const { data, shape } = batch;
+  const [depth, height, width] = shape.slice(-3);
+  const [flipZ, flipY, flipX] = flipped;
+  const copy = new Float32Array(data.length);
+  const rows = data.length / width;
+  for (let row = 0; row < rows; row++) {
+    const y = row % height;
+    const z = Math.floor(row / height) % depth;
+    const block = row - z * height - y;
+    const from = block + (flipZ ? depth - 1 - z : z) * height + (flipY ? height - 1 - y : y);
+    const line = data.subarray(from * width, (from + 1) * width);
+    copy.set(line, row * width);
+    if (flipX) copy.subarray(row * width, (row + 1) * width).reverse();
+  }
+  return { ...batch, data: copy };
+}

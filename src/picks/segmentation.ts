@@ -1,0 +1,157 @@
+import { CryoetPicksError } from '../errors.ts';
+import { toPhysical, toVoxel, type VoxelGrid } from '../space/grid.ts';
+import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { contiguousVolume, type Volume } from '../volume/volume.ts';
+import { checkPositions } from './best-first.ts';
+import { type LengthPerObject, lengthPerObject } from './per-object.ts';
+import type { Pick } from './pick.ts';
+
+/** Options of {@link paintSegmentation}. */
+export interface PaintSegmentationOptions {
+  /** Geometry of the label volume. */
+  readonly grid: VoxelGrid;
+  /** Radius of a ball in Å; one number, or a function of the object's name. */
+  readonly radius: LengthPerObject;
+  /** Label of an object: a whole number from 1 to 65535. */
+  readonly label: (object: string) => number;
+}
+
+/**
+ * Paints each pick as a ball of its object's label: what networks learn from, and what viewers show.
+ *
+ * A voxel belongs to a ball if its centre is at most `radius` from the pick; where balls overlap, it takes the label of
+ * the nearest pick, the first of several equally near. The voxel nearest to a pick belongs to its ball however small the
+ * radius is. Balls are cut off at the faces of the grid. Needs one plane of memory besides the result.
+ *
+ * @returns Labels `[z, y, x]`, C-order, 0 where no ball is; Uint16Array if a label exceeds 255, else Uint8Array.
+ * @throws {@link CryoetPicksError} `invalid-picks` if a position is not finite or a ball lies wholly outside the grid;
+ *   `invalid-option` if a radius is negative or not finite, or a label is out of range.
+ *
+ * @example
+ * ```ts
+ * const labels = paintSegmentation(picks, {
+ *   grid: tomogram.grid,
+ *   radius: (object) => 0.5 * project.object(object).radius,
+ *   label: (object) => project.object(object).label,
+ * });
+ * ```
+ */
+export function paintSegmentation(
+  picks: readonly Pick[],
+  { grid, radius, label }: PaintSegmentationOptions,
+): Volume<Uint8Array | Uint16Array> {
+  checkPositions(picks);
+  const radiusOf = lengthPerObject(radius, 'radius');
+  const balls = picks.map(({ object, position }) => ({
+    centre: toVoxel(grid, position),
+    radius: radiusOf(object),
+    label: checkLabel(label(object), object),
+  }));
+  checkInside(picks, balls, grid);
+  const highest = balls.reduce((most, ball) => Math.max(most, ball.label), 0);
+  const count = voxelCount(grid.shape);
+  const labels = highest > 255 ? new Uint16Array(count) : new Uint8Array(count);
+  const planeLength = grid.shape[1] * grid.shape[2];
+  const nearest = new Float64Array(planeLength);
+  ballsByPlane(balls, grid).forEach((touching, z) => {
+    if (touching.length === 0) return;
+    const plane = labels.subarray(z * planeLength, (z + 1) * planeLength);
+    nearest.fill(Number.POSITIVE_INFINITY);
+    for (const ball of touching) paintDisc(ball, z, grid, plane, nearest);
+  });
+  return contiguousVolume(labels, grid.shape);
+}
+
+interface Ball {
+  /** Fractional index. */
+  readonly centre: Zyx;
+  /** In Å. */
+  readonly radius: number;
+  readonly label: number;
+}
+
+function checkLabel(label: number, object: string): number {
+  if (Number.isInteger(label) && label >= 1 && label <= 65535) return label;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `label of "${object}" must be a whole number from 1 to 65535, found ${label}`,
+  );
+}
+
+/** For each plane the balls that may touch it, in the order of the picks. */
+function ballsByPlane(balls: readonly Ball[], { shape, voxelSize }: VoxelGrid): Ball[][] {
+  const planes: Ball[][] = Array.from({ length: shape[0] }, () => []);
+  for (const ball of balls) {
+    const [z] = ball.centre;
+    const reach = ball.radius / voxelSize[0];
+    const last = Math.min(shape[0] - 1, Math.ceil(z + reach));
+    for (let plane = Math.max(0, Math.floor(z - reach)); plane <= last; plane++) planes[plane].push(ball);
+  }
+  return planes;
+}
+
+/** Paints the part of a ball on one plane, where it is nearer than whatever is there. */
+function paintDisc(
+  ball: Ball,
+  z: number,
+  grid: VoxelGrid,
+  labels: Uint8Array | Uint16Array,
+  nearest: Float64Array,
+): void {
+  const [, height, width] = grid.shape;
+  const [, sizeY, sizeX] = grid.voxelSize;
+  const [, centreY, centreX] = ball.centre;
+  const squaredRadius = ball.radius * ball.radius;
+  const [ownZ, ownY, ownX] = nearestVoxel(ball);
+  const reachY = ball.radius / sizeY;
+  const reachX = ball.radius / sizeX;
+  const dz = (z - ball.centre[0]) * grid.voxelSize[0];
+  const lastY = Math.min(height - 1, Math.ceil(centreY + reachY));
+  const lastX = Math.min(width - 1, Math.ceil(centreX + reachX));
+  for (let y = Math.max(0, Math.floor(centreY - reachY)); y <= lastY; y++) {
+    const dy = (y - centreY) * sizeY;
+    const squaredRow = dz * dz + dy * dy;
+    for (let x = Math.max(0, Math.floor(centreX - reachX)); x <= lastX; x++) {
+      const dx = (x - centreX) * sizeX;
+      const squared = squaredRow + dx * dx;
+      if (squared > squaredRadius && !(x === ownX && y === ownY && z === ownZ)) continue;
+      const i = y * width + x;
+      if (squared >= nearest[i]) continue;
+      nearest[i] = squared;
+      labels[i] = ball.label;
+    }
+  }
+}
+
+function nearestVoxel({ centre: [z, y, x] }: Ball): Zyx {
+  return [Math.round(z), Math.round(y), Math.round(x)];
+}
+
+function checkInside(picks: readonly Pick[], balls: readonly Ball[], grid: VoxelGrid): void {
+  const outside = balls.flatMap((ball, i) => (touches(ball, grid) ? [] : [i]));
+  if (outside.length === 0) return;
+  const { object, position } = picks[outside[0]];
+  const first = grid.origin;
+  const [depth, height, width] = grid.shape;
+  const last = toPhysical(grid, [depth - 1, height - 1, width - 1]);
+  throw new CryoetPicksError(
+    'invalid-picks',
+    `${outside.length} of ${picks.length} picks lie outside the grid of ${formatZyx(grid.shape)} voxels, first pick ` +
+      `${outside[0]} ("${object}") at x ${position.x}, y ${position.y}, z ${position.z} Å; voxel centres span ` +
+      `x ${first.x} to ${last.x}, y ${first.y} to ${last.y}, z ${first.z} to ${last.z} Å`,
+  );
+}
+
+/** True if the ball holds the voxel of the grid that is nearest to it. */
+function touches(ball: Ball, { shape, voxelSize }: VoxelGrid): boolean {
+  let squared = 0;
+  let isOwn = true;
+  const own = nearestVoxel(ball);
+  for (let axis = 0; axis < 3; axis++) {
+    if (shape[axis] === 0) return false;
+    const index = Math.min(Math.max(own[axis], 0), shape[axis] - 1);
+    isOwn &&= index === own[axis];
+    squared += ((index - ball.centre[axis]) * voxelSize[axis]) ** 2;
+  }
+  return isOwn || squared <= ball.radius * ball.radius;
+}

@@ -1,0 +1,168 @@
+import { formatConfig } from '../copick/format-config.ts';
+import { CryoetPicksError } from '../errors.ts';
+import { writeTomogram } from '../ome-zarr/write.ts';
+import type { Pick } from '../picks/pick.ts';
+import { joinKey, type Store, type StoreKey, subStore } from '../storage/store.ts';
+import { sourceFromArray } from '../volume/volume.ts';
+import { simulatedObjects } from './objects.ts';
+import { createRandom } from './random.ts';
+import type { KnownPosition } from './scene.ts';
+import { type SimulateTomogramOptions, simulateTomogram } from './tomogram.ts';
+
+/** How far a project is: per run, the stages of its tomogram, then the writing of it. */
+export interface ProjectProgress {
+  readonly run: string;
+  /** Runs finished before this one, and all. */
+  readonly runsDone: number;
+  readonly runs: number;
+  readonly stage: 'molecules' | 'imaging' | 'write';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** The particles of one run: a run of a submission or truth table is one. */
+export interface RunPositions {
+  readonly run: string;
+  readonly picks: readonly KnownPosition[];
+}
+
+/** Options of {@link simulateProject}. */
+export interface SimulateProjectOptions extends Omit<SimulateTomogramOptions, 'positions' | 'onProgress'> {
+  /** Number of runs where no positions are given. @defaultValue 3 */
+  readonly runs?: number | undefined;
+  /** Runs with their names and particles, instead of random ones. */
+  readonly positions?: readonly RunPositions[] | undefined;
+  /** Replace tomograms that are there. Otherwise they are an error. @defaultValue false */
+  readonly overwrite?: boolean | undefined;
+  readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
+}
+
+/** What {@link simulateProject} wrote. */
+export interface SimulatedProject {
+  /** Where the config lies in the store. */
+  readonly config: StoreKey;
+  /** The ground truth of every run, as it was written. */
+  readonly runs: readonly { readonly run: string; readonly picks: readonly Pick[] }[];
+}
+
+/**
+ * Simulates tomograms and writes them as a copick project with ground truth, in the exact layout of the CZII competition:
+ * `copick.json`, `static/ExperimentRuns/{run}/VoxelSpacing10.000/denoised.zarr` with the true voxel size in its metadata,
+ * `overlay/ExperimentRuns/{run}/Picks/{particle}.json` by user `curation`, session `0`.
+ *
+ * Equal options give equal projects, to the byte. One tomogram is held at a time. The config is written last, so a project
+ * that has one is complete.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` as {@link simulateTomogram} and {@link writeTomogram}; `read-only`.
+ * @throws The abort reason of `signal`, untouched; whole runs written before stay.
+ *
+ * @example
+ * ```ts
+ * await simulateProject(directoryStore('demo'), { runs: 2, seed: 1, shape: [64, 256, 256] });
+ * ```
+ */
+export async function simulateProject(store: Store, options: SimulateProjectOptions = {}): Promise<SimulatedProject> {
+  const { positions, overwrite = false, onProgress, signal, ...scene } = options;
+  const planned = plannedRuns(options);
+  const written: { run: string; picks: readonly Pick[] }[] = [];
+  for (const [index, { run, seed, picks: known }] of planned.entries()) {
+    const report = (progress: { stage: ProjectProgress['stage']; done: number; total: number }) =>
+      onProgress?.({ run, runsDone: index, runs: planned.length, ...progress });
+    const { volume, grid, picks } = await simulateTomogram({
+      ...scene,
+      seed,
+      positions: known,
+      signal,
+      onProgress: report,
+    });
+    const image = joinKey('static', 'ExperimentRuns', run, 'VoxelSpacing10.000', 'denoised.zarr');
+    await writeTomogram(subStore(store, image), sourceFromArray(volume, grid), {
+      overwrite,
+      signal,
+      onProgress: report,
+    });
+    await writePicks(store, { run, picks, signal });
+    written.push({ run, picks });
+  }
+  const config: StoreKey = '/copick.json';
+  await store.set(config, encode(projectConfig()), { signal });
+  return { config, runs: written };
+}
+
+interface PlannedRun {
+  readonly run: string;
+  readonly seed: number;
+  readonly picks: readonly KnownPosition[] | undefined;
+}
+
+function plannedRuns({ runs = 3, seed = 0, positions }: SimulateProjectOptions): readonly PlannedRun[] {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new CryoetPicksError('invalid-option', `expected a whole number ≥ 0 as seed, found ${seed}`);
+  }
+  if (!Number.isSafeInteger(runs) || runs < 0) {
+    throw new CryoetPicksError('invalid-option', `expected a whole number ≥ 0 of runs, found ${runs}`);
+  }
+  const seeds = createRandom(seed, 3);
+  if (positions !== undefined) {
+    return positions.map(({ run, picks }) => ({ run: checkedRun(run), seed: seeds.uint32(), picks }));
+  }
+  const name = (index: number) => `TS_${index + 1}_${seed}`;
+  return Array.from({ length: runs }, (_, i) => ({ run: name(i), seed: seeds.uint32(), picks: undefined }));
+}
+
+/** A run's name becomes a folder's. */
+function checkedRun(run: string): string {
+  if (run !== '' && !run.startsWith('.') && !/[/\\]/.test(run)) return run;
+  throw new CryoetPicksError('invalid-option', `run name ${JSON.stringify(run)} cannot be the name of a folder`);
+}
+
+interface RunTruth {
+  readonly run: string;
+  readonly picks: readonly Pick[];
+  readonly signal: AbortSignal | undefined;
+}
+
+async function writePicks(store: Store, { run, picks, signal }: RunTruth): Promise<void> {
+  for (const { name } of simulatedObjects) {
+    const key = joinKey('overlay', 'ExperimentRuns', run, 'Picks', `${name}.json`);
+    const mine = picks.filter(({ object }) => object === name);
+    await store.set(key, encode(competitionPicks(run, name, mine)), { signal });
+  }
+}
+
+/** A picks file as the competition has them: no user and session in its name, and no scores. */
+function competitionPicks(run: string, object: string, picks: readonly Pick[]): string {
+  const identity = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) => (row === column ? 1 : 0)));
+  const points = picks.map(({ position: { x, y, z } }) => ({
+    location: { x, y, z },
+    transformation_: identity,
+    instance_id: 0,
+  }));
+  const file = {
+    pickable_object_name: object,
+    user_id: 'curation',
+    session_id: '0',
+    run_name: run,
+    voxel_spacing: null,
+    unit: 'angstrom',
+    points,
+    trust_orientation: true,
+  };
+  return JSON.stringify(file, null, 4);
+}
+
+function projectConfig(): string {
+  return formatConfig({
+    name: 'cryoet-picks simulation',
+    description: 'Simulated tomograms in the layout of the CZII competition, with ground truth',
+    version: '1.0.0',
+    objects: simulatedObjects,
+    overlayRoot: 'overlay',
+    staticRoot: 'static',
+    problems: [],
+  });
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { functionModel } from '../../src/inference/function-model.ts';
+import { scoreSlabs } from '../../src/inference/score.ts';
+import { planTiles } from '../../src/tiles/plan.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { joinSlabs } from '../support/score-map.ts';
+
+describe('functionModel', () => {
+  const voxels = Float32Array.from({ length: 5 * 6 * 7 }, (_, i) => i);
+  const source = sourceFromArray(contiguousVolume(voxels, [5, 6, 7]));
+
+  it('scores tiles with a function, synchronous or not, in batches', async () => {
+    const twice = async (tile: Float32Array) => tile.map((value) => 2 * value);
+    const model = functionModel(twice, { classes: ['bright'], tile: [4, 4, 4] });
+    const plan = planTiles([5, 6, 7], { tile: model.spec.tile });
+    const map = await joinSlabs(scoreSlabs(source, { plan, model, batch: 3 }));
+    map.data.forEach((score, i) => {
+      expect(score).toBeCloseTo(2 * voxels[i], 3);
+    });
+    await model.dispose();
+  });
+
+  it('has a card with sensible values, which options override', () => {
+    function blobs(tile: Float32Array) {
+      return tile;
+    }
+    const { spec } = functionModel(blobs, { classes: ['a', null], thresholds: { a: 3 } });
+    expect(spec).toMatchObject({ name: 'blobs', outputStride: 1, thresholds: { a: 3 }, minDistances: { a: 10 } });
+  });
+
+  it('says what it expected when the function gives too few scores', async () => {
+    const model = functionModel(() => new Float32Array(3), { name: 'short', classes: ['a'], tile: [4, 4, 4] });
+    await expect(model.score({ data: new Float32Array(64), shape: [1, 4, 4, 4] })).rejects.toMatchObject({
+      code: 'model-failed',
+      message: 'model "short" gave 3 scores for a tile of 4×4×4 voxels; expected 64: 1 classes of 4×4×4',
+    });
+  });
+});

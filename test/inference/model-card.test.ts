@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import type { ModelSpec } from '../../src/inference/model.ts';
+import { formatModelSpec, parseModelSpec } from '../../src/inference/model-card.ts';
+
+const card: ModelSpec = {
+  name: 'unet',
+  tile: [64, 128, 128],
+  outputStride: 2,
+  voxelSize: 10.012,
+  classes: [null, 'ribosome', 'apo-ferritin'],
+  activation: 'softmax',
+  normalization: 'z-score',
+  thresholds: { ribosome: 0.16, 'apo-ferritin': 0.255 },
+  minDistances: { ribosome: 150, 'apo-ferritin': 60 },
+};
+
+describe('parseModelSpec', () => {
+  it('reads what formatModelSpec writes, as text or as a value, and ignores other fields', () => {
+    expect(parseModelSpec(formatModelSpec(card))).toEqual(card);
+    expect(parseModelSpec({ ...card, trainedOn: 'simulations' })).toEqual(card);
+  });
+
+  it.each<[string, object, string]>([
+    ['a missing name', { name: undefined }, 'field "name"'],
+    ['a tile of two edges', { tile: [64, 64] }, 'field "tile.2"'],
+    ['half a voxel', { tile: [64, 64, 0.5] }, 'field "tile.2": expected a whole number of voxels'],
+    [
+      'a tile off the stride',
+      { tile: [64, 63, 64] },
+      'field "tile": 64×63×64 is not a multiple of the output stride 2',
+    ],
+    ['a stride of 3', { outputStride: 3 }, 'field "outputStride": '],
+    ['a voxel size of 0', { voxelSize: 0 }, 'field "voxelSize": expected a voxel size in Å above 0'],
+    ['no classes', { classes: [] }, 'field "classes": expected at least one class'],
+    ['only background', { classes: [null], thresholds: {}, minDistances: {} }, 'every class is null'],
+    ['a class twice', { classes: ['ribosome', 'ribosome'] }, 'field "classes": "ribosome" comes twice'],
+    ['an unknown activation', { activation: 'relu' }, 'field "activation": '],
+    ['a threshold that is no number', { thresholds: { ribosome: '1' } }, 'field "thresholds.ribosome": '],
+    ['a missing threshold', { thresholds: { ribosome: 1 } }, 'field "thresholds": no value for class "apo-ferritin"'],
+    [
+      'a threshold of nothing',
+      { thresholds: { ...card.thresholds, virus: 1 } },
+      'field "thresholds": "virus" is no class; the classes are "ribosome", "apo-ferritin"',
+    ],
+    ['a negative distance', { minDistances: { ...card.minDistances, ribosome: -1 } }, 'expected a length in Å'],
+  ])('refuses %s and names the field', (_, fields, message) => {
+    expect(() => parseModelSpec({ ...card, ...fields }, { source: 'unet.json' })).toThrow(
+      expect.objectContaining({
+        code: 'invalid-metadata',
+        message: expect.stringMatching(/^unet\.json: /),
+      }),
+    );
+    expect(() => parseModelSpec({ ...card, ...fields })).toThrow(message);
+  });
+
+  it('refuses text that is not JSON, and JSON that is no card', () => {
+    expect(() => parseModelSpec('{', { source: 'unet.json' })).toThrow(/^unet\.json is not JSON: /);
+    expect(() => parseModelSpec('[]')).toThrow(expect.objectContaining({ code: 'invalid-metadata' }));
+  });
+});

@@ -1,0 +1,167 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import * as ort from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import type { ModelSpec } from '../../src/inference/model.ts';
+import { type OrtModule, onnxModel } from '../../src/inference/onnx.ts';
+import { scoreSlabs } from '../../src/inference/score.ts';
+import { planTiles } from '../../src/tiles/plan.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { fakeSpec } from '../support/identity-model.ts';
+import { joinSlabs } from '../support/score-map.ts';
+
+const path = (name: string) => fileURLToPath(new URL(`../fixtures/onnx/${name}.onnx`, import.meta.url));
+const bytes = (name: string) => readFileSync(path(name));
+const spec = (fields: Partial<ModelSpec> = {}) => fakeSpec({ name: 'tiny', ...fields });
+const ramp = (length: number) => Float32Array.from({ length }, (_, i) => i);
+
+describe('onnxModel', () => {
+  it.each([
+    ['bytes', bytes('identity')],
+    ['an ArrayBuffer', Uint8Array.from(bytes('identity')).buffer],
+    ['a path', path('identity')],
+  ])('runs a network given as %s', async (_, file) => {
+    const model = await onnxModel(ort, file, { spec: spec(), threads: 1, executionProviders: ['cpu'] });
+    const scores = await model.score({ data: ramp(2 * 8), shape: [2, 2, 2, 2] });
+    expect(scores.shape).toEqual([2, 1, 2, 2, 2]);
+    expect(scores.data).toEqual(ramp(16));
+    await model.dispose();
+  });
+
+  it('gives scores of several classes at stride 2, in the card’s order, through the runner', async () => {
+    const model = await onnxModel(ort, bytes('two-classes-stride-two'), {
+      spec: spec({ tile: [4, 4, 4], outputStride: 2, classes: ['a', 'b'] }),
+    });
+    const shape = [4, 4, 10] as const;
+    const plan = planTiles(shape, { tile: [4, 4, 4], outputStride: 2 });
+    const source = sourceFromArray(contiguousVolume(ramp(160), shape));
+    const map = await joinSlabs(scoreSlabs(source, { plan, model, batch: 2 }));
+    // Class k scores (k + 1) × the mean of the cell + k; the first cell holds 0, 1, 10, 11, 40, 41, 50, 51.
+    expect(map.shape).toEqual([2, 2, 2, 5]);
+    expect(map.data[0]).toBeCloseTo(25.5, 4);
+    expect(map.data[1]).toBeCloseTo(27.5, 4);
+    expect(map.data[20]).toBeCloseTo(2 * 25.5 + 1, 4);
+    await model.dispose();
+  });
+
+  it.each([1, 2, 3, 5])('runs a network of fixed batch size on %d tiles', async (n) => {
+    const model = await onnxModel(ort, bytes('identity-batch-of-two'), { spec: spec() });
+    const scores = await model.score({ data: ramp(n * 8), shape: [n, 2, 2, 2] });
+    expect(scores.shape).toEqual([n, 1, 2, 2, 2]);
+    expect(scores.data).toEqual(ramp(n * 8));
+    await model.dispose();
+  });
+
+  it('gives scores that stay when it scores again and is disposed', async () => {
+    const model = await onnxModel(ort, bytes('identity'), { spec: spec() });
+    const first = await model.score({ data: ramp(8), shape: [1, 2, 2, 2] });
+    await model.score({ data: new Float32Array(8), shape: [1, 2, 2, 2] });
+    await model.dispose();
+    expect(first.data).toEqual(ramp(8));
+  });
+
+  it.each<[string, string, Partial<ModelSpec>, string]>([
+    [
+      'four dimensions',
+      'rank-four',
+      {},
+      'input "tiles" has shape [n, z, y, x], 4 dimensions; expected 5: [n, channel, z, y, x]',
+    ],
+    ['two channels', 'two-channels', {}, 'tomograms have one channel, so channel must be 1, not 2'],
+    [
+      'other classes than its card',
+      'two-classes-stride-two',
+      { outputStride: 2, classes: ['a', 'b', 'c'] },
+      'output "scores" has shape [n, 2, sz, sy, sx]; its card names 3 classes, so class must be 3, not 2',
+    ],
+    [
+      'another tile than its card',
+      'identity-fixed-tile',
+      {},
+      'input "tiles" has shape [1, 1, 4, 4, 4]; the card\'s tile is 8×8×8 voxels, so z must be 8, not 4',
+    ],
+    [
+      'another stride than its card',
+      'identity-fixed-tile',
+      { tile: [4, 4, 4], outputStride: 2 },
+      'output "scores" has shape [1, 1, 4, 4, 4]; the card\'s tile is 4×4×4 voxels, so z must be 2, not 4',
+    ],
+    ['two inputs', 'two-inputs', {}, 'model "tiny" has 2 inputs ("tiles", "more"); expected one'],
+  ])('refuses a network with %s', async (_, name, fields, message) => {
+    await expect(onnxModel(ort, bytes(name), { spec: spec(fields) })).rejects.toMatchObject({
+      code: 'model-failed',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('refuses a class count that shows only in the scores', async () => {
+    const model = await onnxModel(ort, bytes('class-count-unknown'), { spec: spec({ tile: [4, 4, 4] }) });
+    const plan = planTiles([4, 4, 4], { tile: [4, 4, 4] });
+    const source = sourceFromArray(contiguousVolume(new Float32Array(64).fill(2), [4, 4, 4]));
+    await expect(scoreSlabs(source, { plan, model }).next()).rejects.toMatchObject({
+      code: 'model-failed',
+      message: expect.stringContaining('scores of shape 1×2×4×4×4 for the tile at voxel 0×0×0; expected 1×1×4×4×4'),
+    });
+    await model.dispose();
+  });
+
+  it('refuses a tile that the file does not take, before it runs', async () => {
+    const model = await onnxModel(ort, bytes('identity-fixed-tile'), { spec: spec({ tile: [4, 4, 4] }) });
+    await expect(model.score({ data: ramp(8), shape: [1, 2, 2, 2] })).rejects.toMatchObject({
+      code: 'model-failed',
+      message: 'model "tiny" takes tiles of 4×4×4 voxels only, found 2×2×2',
+    });
+    await model.dispose();
+  });
+
+  it('wraps what the runtime says when a network fails on a tile', async () => {
+    const model = await onnxModel(ort, bytes('fails-at-run'), { spec: spec({ tile: [3, 3, 3] }) });
+    await expect(model.score({ data: ramp(8), shape: [1, 2, 2, 2] })).rejects.toMatchObject({
+      code: 'model-failed',
+      message: expect.stringContaining('model "tiny" failed on 1 tile(s) of 2×2×2 voxels: '),
+      cause: expect.any(Error),
+    });
+    await model.dispose();
+  });
+
+  it.each([
+    ['no network', Uint8Array.of(1, 2, 3), 'cannot load model "tiny" from 3 bytes: '],
+    ['nothing', '/nowhere/net.onnx', 'cannot load model "tiny" from /nowhere/net.onnx: '],
+  ])('refuses a file that is %s', async (_, file, message) => {
+    await expect(onnxModel(ort, file, { spec: spec() })).rejects.toMatchObject({
+      code: 'model-failed',
+      message: expect.stringContaining(message),
+      cause: expect.any(Error),
+    });
+  });
+
+  it('heeds an abort before and after loading, and between runs', async () => {
+    const before = AbortSignal.abort('before');
+    await expect(onnxModel(ort, bytes('identity'), { spec: spec(), signal: before })).rejects.toBe('before');
+
+    const controller = new AbortController();
+    let released = 0;
+    const slow: OrtModule = {
+      Tensor: ort.Tensor,
+      InferenceSession: {
+        async create(...args: unknown[]) {
+          const session = await ort.InferenceSession.create(args[0] as Uint8Array);
+          const release = session.release.bind(session);
+          session.release = () => {
+            released++;
+            return release();
+          };
+          controller.abort('meanwhile');
+          return session;
+        },
+      },
+    };
+    const { signal } = controller;
+    await expect(onnxModel(slow, bytes('identity'), { spec: spec(), signal })).rejects.toBe('meanwhile');
+    expect(released).toBe(1);
+
+    const model = await onnxModel(ort, bytes('identity'), { spec: spec() });
+    await expect(model.score({ data: ramp(8), shape: [1, 2, 2, 2] }, { signal })).rejects.toBe('meanwhile');
+    await model.dispose();
+  });
+});

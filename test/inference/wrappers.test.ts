@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import type { Model, TileBatch } from '../../src/inference/model.ts';
+import { averageOf, withFlips } from '../../src/inference/wrappers.ts';
+import { contiguousVolume, toFloat32 } from '../../src/volume/volume.ts';
+import { fakeModel, fakeSpec, identityModel } from '../support/identity-model.ts';
+
+const batch: TileBatch = { data: Float32Array.from({ length: 48 }, (_, i) => i), shape: [2, 2, 4, 3] };
+
+/** Scores each voxel by itself and its place, so that flips show. */
+const placed = () => fakeModel(fakeSpec(), (voxels) => voxels.map((value, i) => value * (i + 1)));
+
+/** The batch with some of its axes mirrored, by strides. */
+function mirrored({ data, shape }: TileBatch, axes: string): TileBatch {
+  const [n, z, y, x] = shape;
+  const size = z * y * x;
+  const [fz, fy, fx] = ['z', 'y', 'x'].map((axis) => axes.includes(axis));
+  const flipped = new Float32Array(data.length);
+  for (let i = 0; i < n; i++) {
+    const { stride } = contiguousVolume(new Float32Array(size), [z, y, x]);
+    const view = {
+      data,
+      shape: [z, y, x] as const,
+      stride: [fz ? -stride[0] : stride[0], fy ? -stride[1] : stride[1], fx ? -1 : 1] as const,
+      offset: i * size + (fz ? (z - 1) * stride[0] : 0) + (fy ? (y - 1) * stride[1] : 0) + (fx ? x - 1 : 0),
+    };
+    flipped.set(toFloat32(view).data, i * size);
+  }
+  return { data: flipped, shape };
+}
+
+describe('withFlips', () => {
+  it('averages over every combination of the axes, and gives the tiles back as they were', async () => {
+    const model = placed();
+    const before = batch.data.slice();
+    const scores = await withFlips(model, ['z', 'x']).score(batch);
+    expect(model.calls).toBe(4);
+    expect(batch.data).toEqual(before);
+    const expected = new Float32Array(48);
+    for (const axes of ['', 'z', 'x', 'zx']) {
+      const plain = await placed().score(mirrored(batch, axes));
+      const back = mirrored({ data: plain.data, shape: batch.shape }, axes);
+      back.data.forEach((score, i) => {
+        expected[i] += score / 4;
+      });
+    }
+    expect(scores.shape).toEqual([2, 1, 2, 4, 3]);
+    scores.data.forEach((score, i) => {
+      expect(score).toBeCloseTo(expected[i], 3);
+    });
+  });
+
+  it.each(['z', 'y', 'x', 'zyx'])('mirrors along %s exactly as the voxels do', async (axes) => {
+    const model = withFlips(placed(), ['z', 'y', 'x']);
+    const ofMirrored = await model.score(mirrored(batch, axes));
+    const { data } = await model.score(batch);
+    const expected = mirrored({ data, shape: batch.shape }, axes).data;
+    ofMirrored.data.forEach((score, i) => {
+      expect(score).toBeCloseTo(expected[i], 3);
+    });
+  });
+
+  it('changes nothing for a model that does not see place, at any stride and class', async () => {
+    const tiles: TileBatch = { data: new Float32Array(2 * 64).map((_, i) => i % 64), shape: [2, 4, 4, 4] };
+    const constant = { ...tiles, data: tiles.data.fill(2) };
+    const model = identityModel({ outputStride: 2, classes: ['a', 'b'] });
+    const scores = await withFlips(model, ['y', 'x']).score(constant);
+    expect(scores).toEqual(await model.score(constant));
+  });
+
+  it('is the model itself for no axis', async () => {
+    expect(await withFlips(placed(), []).score(batch)).toEqual(await placed().score(batch));
+  });
+
+  it('refuses axes that are unknown or come twice', () => {
+    for (const axes of [['y', 'y'], ['w']] as ('z' | 'y' | 'x')[][]) {
+      expect(() => withFlips(placed(), axes)).toThrow('axes to flip must be some of "z", "y", "x", each once');
+    }
+  });
+
+  it('stops between calls on abort, and passes the signal on', async () => {
+    const controller = new AbortController();
+    const model = placed();
+    const score = model.score.bind(model);
+    model.score = (tiles, options) => {
+      expect(options?.signal).toBe(controller.signal);
+      controller.abort('enough');
+      return score(tiles, options);
+    };
+    const pending = withFlips(model, ['y', 'x']).score(batch, { signal: controller.signal });
+    await expect(pending).rejects.toBe('enough');
+    expect(model.calls).toBe(1);
+  });
+});
+
+describe('averageOf', () => {
+  const times = (factor: number, fields = {}) =>
+    fakeModel(fakeSpec({ name: `times ${factor}`, ...fields }), (voxels) => voxels.map((value) => value * factor));
+
+  it('averages scores, keeps the first card, and disposes all', async () => {
+    const models = [times(1), times(2), times(6)];
+    const model = averageOf(...models);
+    const scores = await model.score(batch);
+    expect(scores.data).toEqual(batch.data.map((value) => value * 3));
+    expect(model.spec).toEqual({ ...models[0].spec, name: 'times 1 + times 2 + times 6' });
+    await model.dispose();
+    expect(models.map(({ disposed }) => disposed)).toEqual([1, 1, 1]);
+  });
+
+  it('composes with flips, as the runner never learns', async () => {
+    const model: Model = averageOf(withFlips(times(1), ['y', 'x']), times(3));
+    expect((await model.score(batch)).data).toEqual(batch.data.map((value) => value * 2));
+  });
+
+  it.each([
+    ['classes', { classes: ['other'] }, 'classes is ["object"] and ["other"]'],
+    ['tile', { tile: [8, 8, 16] }, 'tile is [8,8,8] and [8,8,16]'],
+    ['outputStride', { outputStride: 2 }, 'outputStride is 1 and 2'],
+    ['activation', { activation: 'softmax' }, 'activation is "none" and "softmax"'],
+    ['normalization', { normalization: 'z-score' }, 'normalization is "none" and "z-score"'],
+  ])('refuses models of different %s', (_, fields, message) => {
+    expect(() => averageOf(times(1), times(2, fields))).toThrow(
+      expect.objectContaining({
+        code: 'invalid-option',
+        message: `models "times 1" and "times 2" cannot be averaged: ${message}`,
+      }),
+    );
+  });
+
+  it('refuses none, and scores that do not match', async () => {
+    expect(() => averageOf()).toThrow('at least one model');
+    const short = times(1);
+    short.score = async () => ({ data: new Float32Array(1), shape: [1, 1, 1, 1, 1] });
+    await expect(averageOf(times(1), short).score(batch)).rejects.toMatchObject({ code: 'model-failed' });
+  });
+});

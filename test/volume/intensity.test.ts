@@ -1,0 +1,171 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Progress } from '../../src/async.ts';
+import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import { blockShape, cutIntoBoxes } from '../../src/volume/blocks.ts';
+import { type Intensity, measureIntensity, quantile } from '../../src/volume/intensity.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { countingSource } from '../support/counting-source.ts';
+
+const measure = (values: ArrayLike<number>, blockBytes?: number): Promise<Intensity> =>
+  measureIntensity(sourceFromArray(contiguousVolume(Float32Array.from(values), [1, 1, values.length])), { blockBytes });
+
+/** numpy.quantile of sorted values. */
+function exactQuantile(sorted: ArrayLike<number>, p: number): number {
+  const rank = p * (sorted.length - 1);
+  const lower = sorted[Math.floor(rank)];
+  return lower + (rank - Math.floor(rank)) * (sorted[Math.ceil(rank)] - lower);
+}
+
+describe('measureIntensity', () => {
+  it('equals a two-pass computation in float64, whatever the blocks', async () => {
+    const edge = fc.integer({ min: 1, max: 9 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.tuple(edge, edge, edge).chain((shape) => {
+          const size = voxelCount(shape);
+          const values = fc.float32Array({ minLength: size, maxLength: size, noNaN: false });
+          return fc.record({ shape: fc.constant(shape), values });
+        }),
+        fc.integer({ min: 4, max: 4000 }),
+        async ({ shape, values }, blockBytes) => {
+          const finite = [...values].filter(Number.isFinite);
+          fc.pre(finite.length > 0);
+          const source = sourceFromArray(contiguousVolume(values, shape));
+          const found = await measureIntensity(source, { blockBytes });
+          const mean = finite.reduce((a, b) => a + b, 0) / finite.length;
+          const variance = finite.reduce((a, b) => a + (b - mean) ** 2, 0) / finite.length;
+          const scale = Math.max(...finite.map(Math.abs));
+          expect(found.count).toBe(finite.length);
+          expect(found.notFinite).toBe(values.length - finite.length);
+          expect(Math.abs(found.mean - mean)).toBeLessThanOrEqual(1e-12 * scale);
+          expect(Math.abs(found.standardDeviation - Math.sqrt(variance))).toBeLessThanOrEqual(1e-7 * scale);
+          expect(found.minimum).toBe(Math.min(...finite));
+          expect(found.maximum).toBe(Math.max(...finite));
+          expect(found.counts.reduce((a, b) => a + b)).toBe(finite.length);
+        },
+      ),
+    );
+  });
+
+  it('keeps the deviation exact on a large offset', async () => {
+    const { mean, standardDeviation } = await measure(
+      Float32Array.from({ length: 5000 }, (_, i) => 1e7 + (i % 2)),
+      400,
+    );
+    expect(mean).toBeCloseTo(1e7 + 0.5, 6);
+    expect(standardDeviation).toBeCloseTo(0.5, 9);
+  });
+
+  it('counts NaN and infinities and leaves them out', async () => {
+    const values = [1, Number.NaN, 3, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 5];
+    expect(await measure(values)).toMatchObject({ count: 3, notFinite: 3, mean: 3, minimum: 1, maximum: 5 });
+  });
+
+  it.each([
+    ['nothing but NaN', [Number.NaN, Number.NaN]],
+    ['nothing but infinity', [Number.POSITIVE_INFINITY]],
+  ])('refuses %s', async (_, values) => {
+    await expect(measure(values)).rejects.toMatchObject({
+      code: 'corrupt-data',
+      message: expect.stringContaining(`none of the ${values.length} voxels`),
+    });
+  });
+
+  it('reads every voxel once and reports progress to the end', async () => {
+    const shape: Zyx = [7, 8, 9];
+    const source = countingSource(new Float32Array(voxelCount(shape)).fill(1), shape);
+    const events: Progress[] = [];
+    await measureIntensity(source, { blockBytes: 400, onProgress: (progress) => events.push(progress) });
+    expect(source.voxels).toBe(voxelCount(shape));
+    expect(events.map(({ done }) => done)).toEqual(events.map((_, i) => i + 1));
+    expect(events.at(-1)).toEqual({ stage: 'intensity', done: source.reads, total: source.reads });
+  });
+
+  it('on abort rejects with the reason and starts no further read', async () => {
+    const source = countingSource(new Float32Array(1000), [10, 10, 10]);
+    const controller = new AbortController();
+    let readsAtAbort = 0;
+    const onProgress = ({ done }: Progress) => {
+      if (done !== 3) return;
+      readsAtAbort = source.reads;
+      controller.abort('enough');
+    };
+    const pending = measureIntensity(source, { blockBytes: 200, signal: controller.signal, onProgress });
+    await expect(pending).rejects.toBe('enough');
+    expect(source.reads).toBe(readsAtAbort);
+  });
+
+  it('passes a failed read on untouched', async () => {
+    const failure = new Error('disk');
+    const source = {
+      grid: sourceFromArray(contiguousVolume([1], [1, 1, 1])).grid,
+      read: () => Promise.reject(failure),
+    };
+    await expect(measureIntensity(source)).rejects.toBe(failure);
+  });
+
+  it('refuses blocks below a voxel', async () => {
+    await expect(measure([1], 3)).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+});
+
+describe('blocks', () => {
+  it('fill the volume and stay within the bound', () => {
+    const edge = fc.integer({ min: 1, max: 700 });
+    fc.assert(
+      fc.property(fc.tuple(edge, edge, edge), fc.integer({ min: 1e4, max: 1e8 }), (shape, most) => {
+        const block = blockShape(shape, most);
+        expect(voxelCount(block)).toBeLessThanOrEqual(most);
+        const volume = cutIntoBoxes(shape, block).reduce((sum, { start, end }) => {
+          return sum + (end[0] - start[0]) * (end[1] - start[1]) * (end[2] - start[2]);
+        }, 0);
+        expect(volume).toBe(voxelCount(shape));
+      }),
+    );
+  });
+
+  it('are chunk-aligned for a whole tomogram', () => {
+    expect(blockShape([184, 630, 630], 2 ** 22)).toEqual([128, 128, 256]);
+    expect(blockShape([184, 630, 630], 1)).toEqual([1, 1, 1]);
+    expect(blockShape([184, 630, 630], 1e9)).toEqual([184, 630, 630]);
+  });
+});
+
+describe('quantile', () => {
+  it('is within 2⁻¹¹ of the exact one, relative to the greater of the two ranks', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.float32Array({ minLength: 1, maxLength: 60, noNaN: true, noDefaultInfinity: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        async (values, p) => {
+          const sorted = values.slice().sort();
+          const rank = p * (sorted.length - 1);
+          const scale = Math.max(Math.abs(sorted[Math.floor(rank)]), Math.abs(sorted[Math.ceil(rank)]));
+          const off = Math.abs(quantile(await measure(values), p) - exactQuantile(sorted, p));
+          // The last term is for numbers too small to have 11 bits after the leading one.
+          expect(off).toBeLessThanOrEqual(scale * 2 ** -11 + 2 ** -137);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is exact for 8-bit and 12-bit data', async () => {
+    const values = Float32Array.from({ length: 3000 }, (_, i) => ((i * 7919) % 4097) - 2048);
+    const intensity = await measure(values);
+    const sorted = values.slice().sort();
+    for (const p of [0, 0.001, 0.01, 0.25, 0.5, 0.77, 0.99, 1]) {
+      expect(quantile(intensity, p)).toBeCloseTo(exactQuantile(sorted, p), 8);
+    }
+  });
+
+  it.each([-0.1, 1.1, Number.NaN])('refuses p = %s', async (p) => {
+    const intensity = await measure([1, 2]);
+    expect(() => quantile(intensity, p)).toThrow('between 0 and 1');
+  });
+
+  it('ranks negative zero and zero as one', async () => {
+    expect(quantile(await measure([-0, 0, -0, 0]), 0.4)).toBeCloseTo(0);
+  });
+});

@@ -1,0 +1,153 @@
+import fc from 'fast-check';
+import ndarray from 'ndarray';
+import { describe, expect, it } from 'vitest';
+import { type Box, boxShape, voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import {
+  asVolume,
+  contiguousVolume,
+  copyVolumeInto,
+  readPaddedInto,
+  sourceFromArray,
+  toFloat32,
+} from '../../src/volume/volume.ts';
+
+/** Voxel (z, y, x) holds 100 z + 10 y + x. */
+function counting([depth, height, width]: Zyx): Float32Array {
+  const data = new Float32Array(depth * height * width);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = 100 * Math.floor(i / (height * width)) + 10 * (Math.floor(i / width) % height) + (i % width);
+  }
+  return data;
+}
+
+/** Index of numpy.pad(mode='reflect'), by walking to and fro. */
+function reflected(i: number, length: number): number {
+  let index = 0;
+  let step = 1;
+  for (let walked = 0; walked < Math.abs(i); walked++) {
+    if (length === 1) return 0;
+    if (index + step < 0 || index + step >= length) step = -step;
+    index += step;
+  }
+  return index;
+}
+
+describe('readPaddedInto', () => {
+  it('mirrors at the faces like numpy, for any box that starts or ends anywhere', async () => {
+    const index = fc.integer({ min: -9, max: 9 });
+    const edge = fc.integer({ min: 1, max: 6 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.tuple(edge, edge, edge),
+        fc.tuple(index, index, index),
+        fc.tuple(edge, edge, edge),
+        async (shape, start, extent) => {
+          const box: Box = { start, end: [start[0] + extent[0], start[1] + extent[1], start[2] + extent[2]] };
+          const out = new Float32Array(voxelCount(extent)).fill(Number.NaN);
+          await readPaddedInto(sourceFromArray(contiguousVolume(counting(shape), shape)), box, out);
+          const expected: number[] = [];
+          for (let z = 0; z < extent[0]; z++)
+            for (let y = 0; y < extent[1]; y++)
+              for (let x = 0; x < extent[2]; x++)
+                expected.push(
+                  // Symmetric about 0, so a walk to the left is one to the right.
+                  100 * reflected(start[0] + z, shape[0]) +
+                    10 * reflected(start[1] + y, shape[1]) +
+                    reflected(start[2] + x, shape[2]),
+                );
+          expect([...out]).toEqual(expected);
+        },
+      ),
+    );
+  });
+
+  it('gives the numbers that numpy gives', async () => {
+    const out = new Float32Array(11);
+    const source = sourceFromArray(contiguousVolume(Float32Array.of(0, 1, 2), [1, 1, 3]));
+    await readPaddedInto(source, { start: [0, 0, -4], end: [1, 1, 7] }, out);
+    // numpy.pad([0, 1, 2], 4, mode='reflect')
+    expect([...out]).toEqual([0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]);
+  });
+
+  it('asks the source only for voxels that exist', async () => {
+    const boxes: Box[] = [];
+    const source = sourceFromArray(contiguousVolume(counting([4, 4, 4]), [4, 4, 4]));
+    const watched = {
+      grid: source.grid,
+      read: (box: Box) => {
+        boxes.push(box);
+        return source.read(box);
+      },
+    };
+    await readPaddedInto(watched, { start: [2, -1, 0], end: [6, 1, 4] }, new Float32Array(32));
+    expect(boxes).toEqual([{ start: [1, 0, 0], end: [4, 2, 4] }]);
+  });
+
+  it('rejects with the abort reason', async () => {
+    const source = sourceFromArray(contiguousVolume(counting([2, 2, 2]), [2, 2, 2]));
+    const box = { start: [0, 0, 0], end: [2, 2, 2] } as const;
+    const signal = AbortSignal.abort('enough');
+    await expect(readPaddedInto(source, box, new Float32Array(8), { signal })).rejects.toBe('enough');
+  });
+});
+
+describe('sourceFromArray', () => {
+  const data = counting([3, 4, 5]);
+
+  it('hands out float32 as views, without copying', async () => {
+    const box: Box = { start: [1, 1, 2], end: [3, 3, 4] };
+    const view = await sourceFromArray(contiguousVolume(data, [3, 4, 5])).read(box);
+    expect(view.data).toBe(data);
+    expect(view.shape).toEqual(boxShape(box));
+    expect([...toFloat32(view).data]).toEqual([112, 113, 122, 123, 212, 213, 222, 223]);
+  });
+
+  it.each([
+    ['uint8', Uint8Array.from({ length: 60 }, (_, i) => i)],
+    ['int16', Int16Array.from({ length: 60 }, (_, i) => i - 30)],
+    ['float64', Float64Array.from({ length: 60 }, (_, i) => i / 4)],
+    ['plain numbers', Array.from({ length: 60 }, (_, i) => i)],
+  ])('converts %s', async (_, values) => {
+    const read = await sourceFromArray(contiguousVolume(values, [3, 4, 5])).read({ start: [0, 0, 1], end: [1, 1, 3] });
+    expect(read.data).toEqual(Float32Array.of(values[1], values[2]));
+  });
+
+  it('takes transposed, flipped and stepped ndarrays', async () => {
+    const array = ndarray(data, [3, 4, 5]);
+    const views = [array.transpose(2, 0, 1), array.step(-1, 2, -2), array.lo(1, 1, 1).hi(2, 2, 3)];
+    for (const view of views) {
+      const [depth, height, width] = view.shape;
+      const whole = await sourceFromArray(view).read({ start: [0, 0, 0], end: [depth, height, width] });
+      const { data: copy } = toFloat32(whole);
+      let i = 0;
+      for (let z = 0; z < depth; z++)
+        for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) expect(copy[i++]).toBe(view.get(z, y, x));
+    }
+  });
+
+  it.each<[string, Box]>([
+    ['before', { start: [-1, 0, 0], end: [1, 1, 1] }],
+    ['beyond', { start: [0, 0, 0], end: [3, 5, 5] }],
+    ['backwards', { start: [2, 0, 0], end: [1, 4, 5] }],
+    ['at NaN', { start: [Number.NaN, 0, 0], end: [1, 4, 5] }],
+  ])('refuses a box %s the volume rather than reading other voxels', async (_, box) => {
+    await expect(sourceFromArray(contiguousVolume(data, [3, 4, 5])).read(box)).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('does not lie inside the volume of 3×4×5 voxels'),
+    });
+  });
+});
+
+describe('volumes', () => {
+  it('refuse data of another length and arrays of other rank', () => {
+    expect(() => contiguousVolume([1, 2, 3], [1, 2, 2])).toThrow('3 values do not fill a volume of 1×2×2 = 4 voxels');
+    expect(() => asVolume(ndarray(new Float32Array(4), [2, 2]))).toThrow('expected a 3-D array [z, y, x], found 2');
+  });
+
+  it('copies a block into a larger volume', () => {
+    const to = contiguousVolume(new Float32Array(2 * 3 * 4), [2, 3, 4]);
+    copyVolumeInto(contiguousVolume(Float32Array.of(1, 2, 3, 4), [1, 2, 2]), to, [1, 1, 2]);
+    expect([...to.data.subarray(12)]).toEqual([0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4]);
+    expect(Math.max(...to.data.subarray(0, 12))).toBe(0);
+  });
+});
