@@ -1,6 +1,148 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Project } from '../copick/project.ts';
 import { CryoetPicksError } from '../errors.ts';
-import type { Outcome } from './command.ts';
+import { competition } from '../metric/competition.ts';
+import type { ScoredRun } from '../metric/runs.ts';
+import { type Report, scorePicks } from '../metric/score.ts';
+import { openProject } from '../node.ts';
+import type { RunPicks } from '../picks/run-picks.ts';
+import { formatSubmission } from '../picks/submission.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
+import type { CommonFlags, Outcome } from './command.ts';
+import { counted } from './counts.ts';
+import { detectRuns, type RunSummary } from './detect.ts';
+import { renderFigure } from './figure.ts';
+import { figureObjects } from './figure-objects.ts';
+import { buildFolder, writeWhole } from './files.ts';
+import { openModel } from './runtime.ts';
+import { scoreLines } from './score-table.ts';
+import { simulateInto, truthLines } from './simulate.ts';
+import type { Terminal } from './terminal.ts';
 
-export async function demo(): Promise<Outcome> {
-  throw new CryoetPicksError('unsupported', 'demo is not written yet');
+/** What `demo` was asked for. */
+export interface DemoInput extends CommonFlags {
+  readonly directory: string;
+  /** Voxels of each tomogram. @defaultValue `[96, 320, 320]` */
+  readonly shape?: Zyx | undefined;
+  /** @defaultValue 2 */
+  readonly runs?: number | undefined;
+}
+
+/** What `demo --json` prints. */
+export interface DemoDocument {
+  readonly report: Report;
+  readonly runs: readonly RunSummary[];
+  /** Absolute paths of what was written. */
+  readonly files: DemoFiles;
+}
+
+interface DemoFiles {
+  readonly project: string;
+  readonly config: string;
+  readonly picks: string;
+  readonly submission: string;
+  readonly figure: string;
+}
+
+const user = { userId: 'cryoet-picks', sessionId: '0' };
+
+/** A folder that holds this file is a demo's, and a new demo may replace what the old one made there. */
+const readme = 'README.txt';
+const signature = 'Made by "cryoet-picks demo".';
+
+/** Simulates a project, detects its particles, writes picks, submission and figure, and scores them. */
+export async function demo(terminal: Terminal, input: DemoInput): Promise<Outcome> {
+  const { directory, shape = [96, 320, 320], runs = 2 } = input;
+  const files = filesIn(resolve(directory));
+  await prepare(resolve(directory), files);
+  terminal.print(`Simulating ${counted(runs, 'tomogram')} of ${formatZyx(shape)} voxels …`, '');
+  await buildFolder(files.project, {
+    async build(folder) {
+      terminal.print(...truthLines(await simulateInto(terminal, { folder, runs, seed: 1, shape })));
+    },
+  });
+  terminal.print('', 'Finding particles with the network that comes along …', '');
+  const { project, summaries, found } = await detectDemo(terminal, files.config);
+  const scored = await withTruth(project, found, terminal.signal);
+  await writeFiles(terminal, { project, scored, files });
+  const report = scorePicks(scored, competition);
+  terminal.print('', ...scoreLines(report, competition), '', ...fileLines(files));
+  const document: DemoDocument = { report, runs: summaries, files };
+  return { json: document };
+}
+
+function filesIn(folder: string): DemoFiles {
+  const project = join(folder, 'project');
+  return {
+    project,
+    config: join(project, 'copick.json'),
+    picks: join(project, 'overlay', 'ExperimentRuns'),
+    submission: join(folder, 'submission.csv'),
+    figure: join(folder, 'picks.png'),
+  };
+}
+
+/** Makes the folder, or clears what an earlier demo made in it; refuses to touch a folder that is no demo's. */
+async function prepare(folder: string, { project, submission, figure }: DemoFiles): Promise<void> {
+  const entries = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const marker = join(folder, readme);
+  const isDemo = entries.includes(readme) && (await readFile(marker, 'utf8')).startsWith(signature);
+  if (entries.length > 0 && !isDemo) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${folder} is not empty and was not made by a demo, so nothing in it is touched; name another folder`,
+    );
+  }
+  await writeWhole(marker, {
+    data: `${signature} The next demo in this folder replaces project, submission.csv and picks.png.\n`,
+  });
+  for (const path of [project, submission, figure]) await rm(path, { recursive: true, force: true });
+}
+
+async function detectDemo(terminal: Terminal, config: string): Promise<Detected> {
+  const project = await openProject(config, { signal: terminal.signal });
+  const model = await openModel({});
+  try {
+    const tomogram = { type: 'denoised' };
+    const { summaries, found } = await detectRuns(terminal, { ...user, project, model, tomogram });
+    if (found.length < summaries.length) throw new CryoetPicksError('model-failed', 'the demo ends here, see above');
+    return { project, summaries, found };
+  } finally {
+    await model.dispose();
+  }
+}
+
+interface Detected {
+  readonly project: Project;
+  readonly summaries: readonly RunSummary[];
+  readonly found: readonly RunPicks[];
+}
+
+async function withTruth(project: Project, found: readonly RunPicks[], signal: AbortSignal): Promise<ScoredRun[]> {
+  const scored: ScoredRun[] = [];
+  for (const { run: name, picks } of found) {
+    const run = await project.run(name, { signal });
+    scored.push({ run: name, picks, truth: await run.picks({ userId: 'curation', signal }) });
+  }
+  return scored;
+}
+
+async function writeFiles(
+  { signal }: Terminal,
+  { project, scored, files }: { project: Project; scored: readonly ScoredRun[]; files: DemoFiles },
+): Promise<void> {
+  await writeWhole(files.submission, { data: formatSubmission(scored), signal });
+  const { run, picks, truth } = scored[0]!;
+  const source = await (await project.run(run, { signal })).tomogram('denoised', { signal });
+  const title = `${run}: simulated tomogram, picks and ground truth`;
+  const data = await renderFigure(source, { picks, truth, objects: figureObjects(project.objects), title, signal });
+  await writeWhole(files.figure, { data, signal });
+}
+
+function fileLines({ config, picks, submission, figure }: DemoFiles): string[] {
+  return [`project     ${config}`, `picks       ${picks}`, `submission  ${submission}`, `figure      ${figure}`];
 }

@@ -1,6 +1,180 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { Outcome } from './command.ts';
+import { dirname, resolve } from 'node:path';
+import type { Project } from '../copick/project.ts';
+import { detectProject, type RunResult } from '../detect-project.ts';
+import type { Model } from '../inference/model.ts';
+import { openProject } from '../node.ts';
+import type { RunPicks } from '../picks/run-picks.ts';
+import { formatSubmission } from '../picks/submission.ts';
+import type { TomogramName } from './arguments.ts';
+import type { CommonFlags, Outcome } from './command.ts';
+import { countByObject, counted } from './counts.ts';
+import { describeFailure, type Failure, UsageError } from './failure.ts';
+import { renderFigure } from './figure.ts';
+import { figureObjects } from './figure-objects.ts';
+import { writeWhole } from './files.ts';
+import { openModel } from './runtime.ts';
 
-export async function detect(): Promise<Outcome> {
-  throw new CryoetPicksError('unsupported', 'detect is not written yet');
+import { runBar, type Terminal } from './terminal.ts';
+
+/** What `detect` was asked for. */
+export interface DetectInput extends CommonFlags {
+  readonly config: string;
+  readonly run?: readonly string[] | undefined;
+  readonly tomogram: TomogramName;
+  readonly model?: string | undefined;
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly submission?: string | undefined;
+  readonly figure?: string | undefined;
+  readonly resume?: true | undefined;
+  readonly threshold?: Readonly<Record<string, number>> | undefined;
+  readonly threads?: number | undefined;
+}
+
+/** What `detect --json` prints. */
+export interface DetectDocument {
+  readonly runs: readonly RunSummary[];
+  readonly userId: string;
+  readonly sessionId: string;
+  /** Absolute paths of what was written. */
+  readonly overlay: string;
+  readonly submission?: string | undefined;
+  readonly figure?: string | undefined;
+}
+
+/** What became of a run; a count of picks per object, or why it failed. */
+export interface RunSummary {
+  readonly run: string;
+  readonly status: 'detected' | 'skipped' | 'failed';
+  readonly picks?: Readonly<Record<string, number>> | undefined;
+  readonly seconds: number;
+  readonly error?: Failure | undefined;
+}
+
+/** Finds particles in a project and writes them to its overlay, a submission and a figure. */
+export async function detect(terminal: Terminal, input: DetectInput): Promise<Outcome> {
+  const { signal } = terminal;
+  const project = await openProject(input.config, { signal });
+  requireObjects(project, Object.keys(input.threshold ?? {}));
+  const model = await openModel(input);
+  const { summaries, found } = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
+  const files = await writeResults(terminal, { ...input, project, found });
+  const overlay = resolve(dirname(input.config), project.config.overlayRoot);
+  const failed = summaries.filter(({ status }) => status === 'failed').length;
+  terminal.print('', ...closingLines({ ...input, ...files, overlay, found, failed }));
+  const document: DetectDocument = {
+    runs: summaries,
+    userId: input.userId,
+    sessionId: input.sessionId,
+    overlay,
+    ...files,
+  };
+  return { json: document, failed: failed > 0 };
+}
+
+/** Options of {@link detectRuns}. */
+export interface DetectRunsOptions
+  extends globalThis.Pick<DetectInput, 'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'threshold'> {
+  readonly project: Project;
+  readonly model: Model;
+}
+
+/** Runs the detection with a bar per run and a line per finished run; failures go to stderr and do not stop the rest. */
+export async function detectRuns(
+  terminal: Terminal,
+  { project, model, run: runs, tomogram, threshold: thresholds, ...options }: DetectRunsOptions,
+): Promise<{ summaries: RunSummary[]; found: RunPicks[] }> {
+  const summaries: RunSummary[] = [];
+  const found: RunPicks[] = [];
+  const bar = runBar(terminal);
+  let started = performance.now();
+  try {
+    for await (const result of detectProject(project, {
+      ...options,
+      model,
+      runs,
+      tomogram: tomogram.type,
+      voxelSpacing: tomogram.voxelSpacing,
+      thresholds,
+      signal: terminal.signal,
+      onProgress: bar.update,
+    })) {
+      bar.stop();
+      const summary = summarize(result, (performance.now() - started) / 1000);
+      started = performance.now();
+      summaries.push(summary);
+      if (result.status !== 'failed') found.push({ run: result.run, picks: result.picks });
+      if (summary.error === undefined) terminal.print(runLine(summary));
+      else terminal.warn(`cryoet-picks: run "${summary.run}" failed: ${summary.error.message}`);
+    }
+  } finally {
+    bar.stop();
+  }
+  return { summaries, found };
+}
+
+function summarize(result: RunResult, seconds: number): RunSummary {
+  const { run, status } = result;
+  const rounded = Math.round(seconds * 10) / 10;
+  if (status === 'failed') return { run, status, seconds: rounded, error: describeFailure(result.error) };
+  return { run, status, picks: countByObject(result.picks), seconds: rounded };
+}
+
+function runLine({ run, status, picks = {}, seconds }: RunSummary): string {
+  const total = Object.values(picks).reduce((sum, count) => sum + count, 0);
+  const each = Object.entries(picks).map(([object, count]) => `${object} ${count}`);
+  const how = status === 'skipped' ? 'has them already' : `${seconds.toFixed(1)} s`;
+  return `${run}  ${counted(total, 'pick')}, ${how}${each.length === 0 ? '' : `  (${each.join(', ')})`}`;
+}
+
+function requireObjects({ objects }: Project, names: readonly string[]): void {
+  const known = objects.map(({ name }) => name);
+  const stranger = names.find((name) => !known.includes(name));
+  if (stranger === undefined) return;
+  throw new UsageError(
+    `--threshold names "${stranger}", which is no object of the project; it has ${known.join(', ')}`,
+  );
+}
+
+interface ResultsOptions extends globalThis.Pick<DetectInput, 'submission' | 'figure' | 'tomogram'> {
+  readonly project: Project;
+  readonly found: readonly RunPicks[];
+}
+
+async function writeResults(
+  { signal }: Terminal,
+  { project, found, submission, figure, tomogram: { type, voxelSpacing } }: ResultsOptions,
+): Promise<{ submission?: string; figure?: string }> {
+  const files: { submission?: string; figure?: string } = {};
+  if (submission !== undefined) {
+    await writeWhole(submission, { data: formatSubmission(found), signal });
+    files.submission = resolve(submission);
+  }
+  const [first] = found;
+  if (figure !== undefined && first !== undefined) {
+    const run = await project.run(first.run, { signal });
+    const source = await run.tomogram(type, { voxelSpacing, signal });
+    const objects = figureObjects(project.objects);
+    const data = await renderFigure(source, { picks: first.picks, objects, title: `${first.run}, ${type}`, signal });
+    await writeWhole(figure, { data, signal });
+    files.figure = resolve(figure);
+  }
+  return files;
+}
+
+interface Closing extends globalThis.Pick<DetectInput, 'userId' | 'sessionId' | 'submission' | 'figure'> {
+  readonly overlay: string;
+  readonly found: readonly RunPicks[];
+  readonly failed: number;
+}
+
+function closingLines({ overlay, userId, sessionId, submission, figure, found, failed }: Closing): string[] {
+  const total = found.reduce((sum, { picks }) => sum + picks.length, 0);
+  const lines = [
+    `${counted(total, 'pick')} in ${counted(found.length, 'run')}${failed === 0 ? '' : `; ${counted(failed, 'run')} failed`}`,
+    `picks       ${overlay} (user ${userId}, session ${sessionId})`,
+  ];
+  if (submission !== undefined) lines.push(`submission  ${submission}`);
+  if (figure !== undefined) lines.push(`figure      ${figure}`);
+  return lines;
 }

@@ -67,7 +67,7 @@ export async function buildFolder(path: string, { build }: BuildFolderOptions): 
 }
 
 async function requireFree(folder: string): Promise<void> {
-  const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+  const entries = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return [];
     if (error.code === 'ENOTDIR')
       throw new CryoetPicksError('invalid-option', `${folder} is a file, expected a folder`);

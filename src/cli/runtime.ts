@@ -1,5 +1,7 @@
 import type * as OnnxRuntime from 'onnxruntime-node';
 import { CryoetPicksError } from '../errors.ts';
+import type { Model } from '../inference/model.ts';
+import { loadModel } from '../node.ts';
 
 const howToInstall =
   'install it with "npm install onnxruntime-node --ignore-scripts": its install script downloads CUDA libraries that are ' +
@@ -26,4 +28,16 @@ export async function loadRuntime(
       cause: error,
     });
   }
+}
+
+/** Options of {@link openModel}. */
+export interface OpenModelOptions {
+  /** Path of an ONNX file. @defaultValue the network that comes along */
+  readonly model?: string | undefined;
+  readonly threads?: number | undefined;
+}
+
+/** Loads the runtime and a network; whoever asked for it disposes it. */
+export async function openModel({ model, threads }: OpenModelOptions): Promise<Model> {
+  return loadModel(await loadRuntime(), model, { threads });
 }

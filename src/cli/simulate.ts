@@ -1,6 +1,81 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { Outcome } from './command.ts';
+import { join, resolve } from 'node:path';
+import { parseSubmission } from '../picks/submission.ts';
+import { type SimulateProjectOptions, simulateProject } from '../simulate/project.ts';
+import type { Zyx } from '../space/zyx.ts';
+import { directoryStore } from '../storage/directory.ts';
+import type { CommonFlags, Outcome } from './command.ts';
+import { countByObject, counted } from './counts.ts';
+import { buildFolder, readText } from './files.ts';
+import { formatTable } from './table.ts';
+import { runBar, type Terminal } from './terminal.ts';
 
-export async function simulate(): Promise<Outcome> {
-  throw new CryoetPicksError('unsupported', 'simulate is not written yet');
+/** What `simulate` was asked for. */
+export interface SimulateInput extends CommonFlags {
+  readonly directory: string;
+  readonly runs: number;
+  readonly seed: number;
+  readonly shape?: Zyx | undefined;
+  readonly positions?: string | undefined;
+  readonly noise?: number | undefined;
+}
+
+/** What `simulate --json` prints. */
+export interface SimulateDocument {
+  /** Absolute path of the project file. */
+  readonly config: string;
+  /** True positions per run and object. */
+  readonly runs: readonly { readonly run: string; readonly truth: Readonly<Record<string, number>> }[];
+}
+
+/** Writes a project of simulated tomograms, complete or not at all. */
+export async function simulate(terminal: Terminal, input: SimulateInput): Promise<Outcome> {
+  const { directory, positions, seed, shape, noise } = input;
+  const { signal } = terminal;
+  const known =
+    positions === undefined
+      ? undefined
+      : parseSubmission(await readText(positions, { what: 'positions', signal }), { source: positions });
+  let runs: SimulateDocument['runs'] = [];
+  await buildFolder(directory, {
+    async build(folder) {
+      runs = await simulateInto(terminal, { folder, runs: input.runs, seed, shape, noise, positions: known });
+    },
+  });
+  const config = join(resolve(directory), 'copick.json');
+  terminal.print(...truthLines(runs), '', `${counted(runs.length, 'run')} in ${config}`);
+  const document: SimulateDocument = { config, runs };
+  return { json: document };
+}
+
+/**
+ * Simulates a project into a folder, with a bar per run.
+ *
+ * @returns The true positions per run and object.
+ */
+export async function simulateInto(
+  terminal: Terminal,
+  { folder, ...options }: Omit<SimulateProjectOptions, 'signal' | 'onProgress'> & { readonly folder: string },
+): Promise<SimulateDocument['runs']> {
+  const bar = runBar(terminal);
+  try {
+    const { runs } = await simulateProject(directoryStore(folder), {
+      ...options,
+      signal: terminal.signal,
+      onProgress: ({ runs: runsTotal, ...progress }) => bar.update({ ...progress, runsTotal }),
+    });
+    return runs.map(({ run, picks }) => ({ run, truth: countByObject(picks) }));
+  } finally {
+    bar.stop();
+  }
+}
+
+/** A table of how many particles there are: a line per object, a column per run, or the sum where there are many runs. */
+export function truthLines(runs: SimulateDocument['runs']): string[] {
+  const objects = [...new Set(runs.flatMap(({ truth }) => Object.keys(truth)))];
+  const shown = runs.length <= 4 ? runs : [];
+  const rows = objects.map((object) => {
+    const counts = runs.map(({ truth }) => truth[object] ?? 0);
+    return [object, ...counts.slice(0, shown.length), counts.reduce((sum, count) => sum + count, 0)];
+  });
+  return formatTable({ header: ['true particles', ...shown.map(({ run }) => run), 'all'], rows });
 }

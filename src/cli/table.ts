@@ -29,8 +29,3 @@ export function formatTable({ header, rows, footer = [] }: TableOptions): string
 function isNumeric(cell: string | number): boolean {
   return cell === '' || cell === '–' || Number.isFinite(Number(cell));
 }
-
-/** A count and its noun: `1 run`, `2 runs`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}

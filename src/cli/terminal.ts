@@ -81,3 +81,31 @@ function drawnBar(stream: TextStream, label: string): Bar {
     },
   };
 }
+
+/** How far a piece of work on many runs is. */
+export interface RunProgress extends BarProgress {
+  readonly run: string;
+  /** Runs finished before this one. */
+  readonly runsDone: number;
+  readonly runsTotal: number;
+}
+
+/** A bar that starts anew for each run. */
+export function runBar(terminal: Terminal): { update(progress: RunProgress): void; stop(): void } {
+  let current: { run: string; bar: Bar } | undefined;
+  const stop = () => {
+    current?.bar.stop();
+    current = undefined;
+  };
+  return {
+    update(progress) {
+      const { run, runsDone, runsTotal } = progress;
+      if (current?.run !== run) {
+        stop();
+        current = { run, bar: terminal.startBar(`${run} (${runsDone + 1} of ${runsTotal})`) };
+      }
+      current.bar.update(progress);
+    },
+    stop,
+  };
+}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { counted, formatTable } from '../../src/cli/table.ts';
+import { counted } from '../../src/cli/counts.ts';
+import { formatTable } from '../../src/cli/table.ts';
 
 describe('formatTable', () => {
   it('puts words to the left, numbers to the right, totals below a rule', () => {
