@@ -10,7 +10,8 @@ export interface EncodeBloscOptions {
 const HEADER_BYTES = 16;
 const BLOCK_BYTES = 1 << 18;
 const HASH_SLOTS = 1 << 14;
-const MAX_STREAM = 1 << 16;
+const MAX_PARTS = 16;
+const MIN_PART_BYTES = 128;
 const FLAG_SHUFFLE = 0x01;
 const FLAG_COPY = 0x02;
 const FLAG_NO_SPLIT = 0x10;
@@ -24,11 +25,13 @@ const FORMAT_LZ4 = 1 << 5;
  * Source: c-blosc `README_CHUNK_FORMAT.rst`.
  */
 export function encodeBlosc(bytes: Uint8Array, { typeSize }: EncodeBloscOptions): Uint8Array {
-  const blockBytes = Math.max(typeSize, BLOCK_BYTES - (BLOCK_BYTES % typeSize));
+  const blockBytes = Math.min(bytes.length, BLOCK_BYTES - (BLOCK_BYTES % typeSize));
+  if (blockBytes === 0) return storedBlosc(bytes, { typeSize });
+  const isSplit = typeSize <= MAX_PARTS && blockBytes % typeSize === 0 && blockBytes / typeSize >= MIN_PART_BYTES;
   const blocks = Math.ceil(bytes.length / blockBytes);
   const out = new Uint8Array(HEADER_BYTES + 4 * blocks + bytes.length + 4 * blocks * MAX_PARTS);
   const view = new DataView(out.buffer);
-  const shuffled = new Uint8Array(Math.min(blockBytes, bytes.length));
+  const shuffled = new Uint8Array(blockBytes);
   const table = new Int32Array(HASH_SLOTS);
   let end = HEADER_BYTES + 4 * blocks;
   for (let b = 0; b < blocks; b++) {
@@ -36,16 +39,15 @@ export function encodeBlosc(bytes: Uint8Array, { typeSize }: EncodeBloscOptions)
     view.setUint32(HEADER_BYTES + 4 * b, end, true);
     const plain = shuffled.subarray(0, block.length);
     shuffleInto(block, plain, typeSize);
-    // A last block that is not full is never split, and small blocks never pay.
-    const parts = block.length === blockBytes && typeSize <= MAX_PARTS ? typeSize : 1;
+    // The format never splits a last block that is not full.
+    const parts = isSplit && block.length === blockBytes ? typeSize : 1;
     end = encodeBlock(plain, parts, out, end, table);
   }
   if (end >= HEADER_BYTES + bytes.length) return storedBlosc(bytes, { typeSize });
-  writeHeader(out, { flags: FLAG_SHUFFLE | FORMAT_LZ4, typeSize, decodedBytes: bytes.length, blockBytes, storedBytes: end });
+  const flags = FLAG_SHUFFLE | FORMAT_LZ4 | (isSplit ? 0 : FLAG_NO_SPLIT);
+  writeHeader(out, { flags, typeSize, decodedBytes: bytes.length, blockBytes, storedBytes: end });
   return out.slice(0, end);
 }
-
-const MAX_PARTS = 16;
 
 /** Writes the streams of a block; returns where they end. */
 function encodeBlock(plain: Uint8Array, parts: number, out: Uint8Array, at: number, table: Int32Array): number {

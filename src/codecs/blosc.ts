@@ -88,7 +88,8 @@ function checkPromise(header: BloscHeader, { decodedBytes, maxBytes, shuffle, fo
   if (decodedBytes !== undefined && found !== decodedBytes) {
     fail(`its blosc header promises ${found} decoded bytes, expected ${decodedBytes}`);
   }
-  if (maxBytes !== undefined && found > maxBytes) fail(`its blosc header promises ${found} bytes, at most ${maxBytes} fit`);
+  if (maxBytes !== undefined && found > maxBytes)
+    fail(`its blosc header promises ${found} bytes, at most ${maxBytes} fit`);
   if (shuffle !== undefined && header.shuffle !== shuffle) {
     fail(`its blosc header says shuffle "${header.shuffle}", the array metadata "${shuffle}"`);
   }
@@ -168,7 +169,9 @@ function readBlock(view: DataView, at: number, parts: number, block: number, par
   for (let n = 0; n < parts; n++) {
     const length = start <= view.byteLength ? view.getUint32(start - 4, true) : 0;
     if (length === 0 || length > partBytes || start + length > view.byteLength) {
-      fail(`stream ${n} of blosc block ${block}, at byte ${start - 4}, does not lie within its ${view.byteLength} bytes`);
+      fail(
+        `stream ${n} of blosc block ${block}, at byte ${start - 4}, does not lie within its ${view.byteLength} bytes`,
+      );
     }
     spans.push({ start, end: start + length });
     start += length + 4;

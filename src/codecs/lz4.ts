@@ -71,7 +71,7 @@ const LAST_LITERALS = 5;
 const MATCH_LIMIT = 12;
 
 /**
- * Encodes `source[from … to)`, at most 64 KiB, as one LZ4 block into `target` from `at`.
+ * Encodes `source[from … to)` as one LZ4 block into `target` from `at`.
  *
  * @param table - 16384 numbers of scratch memory.
  * @returns Where the block ends in `target`, or −1 if it would not end before `limit`.

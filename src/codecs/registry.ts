@@ -2,8 +2,8 @@ import { registry } from 'zarrita';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { type BloscFormat, type BloscPromise, type BloscShuffle, decodeBlosc } from './blosc.ts';
 import { checkedCrc32c } from './crc32c.ts';
-import { decodeLz4Into } from './lz4.ts';
 import { inflate } from './inflate.ts';
+import { decodeLz4Into } from './lz4.ts';
 
 /** The largest chunk this library decodes, in bytes. */
 export const MAX_CHUNK_BYTES: number = 2 ** 31;
@@ -121,7 +121,8 @@ function promisedFormat(value: unknown): BloscFormat | undefined {
 
 /** Decodes numcodecs' lz4: the decoded size as little-endian int32, then one LZ4 block. */
 function decodeLz4(bytes: Uint8Array, expected: number | undefined): Uint8Array {
-  if (bytes.length < 4) throw new CryoetPicksError('corrupt-data', `${bytes.length} bytes are too few for an lz4 header of 4`);
+  if (bytes.length < 4)
+    throw new CryoetPicksError('corrupt-data', `${bytes.length} bytes are too few for an lz4 header of 4`);
   const size = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   // An LZ4 byte stands for at most 255 decoded bytes.
   if ((expected !== undefined && size !== expected) || size > 255 * bytes.length) {

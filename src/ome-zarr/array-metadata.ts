@@ -115,7 +115,10 @@ export function describeArray(json: unknown, zarrFormat: 2 | 3, where: string): 
   const described = zarrFormat === 2 ? describeV2(json, where) : describeV3(json, where);
   const { shape, chunkShape, itemBytes } = described;
   if (shape.length === 0 || shape.length !== chunkShape.length) {
-    throw invalid(where, `shape ${formatZyx(shape)} and chunk shape ${formatZyx(chunkShape)} have different ranks, or rank 0`);
+    throw invalid(
+      where,
+      `shape ${formatZyx(shape)} and chunk shape ${formatZyx(chunkShape)} have different ranks, or rank 0`,
+    );
   }
   const voxels = shape.reduce((a, b) => a * b, 1);
   if (!Number.isSafeInteger(voxels)) throw unsupported(where, `a shape of ${formatZyx(shape)}`);
@@ -141,7 +144,8 @@ function describeV2(json: unknown, where: string): ArrayDescription {
   const { dtype, endian } = typeV2(meta.dtype, where);
   const itemBytes = ITEM_BYTES[dtype];
   const isStandIn = dtype in STAND_INS;
-  for (const filter of meta.filters ?? []) checkFilter(filter, { dtype: String(meta.dtype), itemBytes, isStandIn, where });
+  for (const filter of meta.filters ?? [])
+    checkFilter(filter, { dtype: String(meta.dtype), itemBytes, isStandIn, where });
   const fillValue = numberOf(meta.fill_value, dtype, where);
   const document = {
     ...meta,
@@ -185,7 +189,10 @@ interface FilterContext {
 }
 
 /** Refuses filters that zarrita would take for something else without a word. */
-function checkFilter(filter: v.InferOutput<typeof codecV2>, { dtype, itemBytes, isStandIn, where }: FilterContext): void {
+function checkFilter(
+  filter: v.InferOutput<typeof codecV2>,
+  { dtype, itemBytes, isStandIn, where }: FilterContext,
+): void {
   const id = filter.id.replace(/^numcodecs\./, '');
   const astype = filter['astype'] ?? filter['dtype'] ?? dtype;
   const elements = filter['elementsize'];
@@ -205,7 +212,8 @@ function describeV3(json: unknown, where: string): ArrayDescription {
     throw unsupported(where, `data type ${JSON.stringify(meta.data_type)}; numbers and booleans are`);
   }
   const gridShape = meta.chunk_grid.configuration?.chunk_shape;
-  if (meta.chunk_grid.name !== 'regular' || !gridShape) throw unsupported(where, `chunk grid "${meta.chunk_grid.name}"`);
+  if (meta.chunk_grid.name !== 'regular' || !gridShape)
+    throw unsupported(where, `chunk grid "${meta.chunk_grid.name}"`);
   if (meta.storage_transformers?.length) throw unsupported(where, 'storage transformers');
   const shards = shardingOf(meta.codecs, gridShape, where);
   checkCodecs(shards?.codecs ?? meta.codecs, { dtype, itemBytes, rank: gridShape.length, where });

@@ -111,7 +111,11 @@ function placeLevel(
       `${array.where} is no single volume: expected axes z, y, x and others of length 1, found ${found}`,
     );
   }
-  const pick = (values: readonly number[]): Zyx => [values[dimensions[0]]!, values[dimensions[1]]!, values[dimensions[2]]!];
+  const pick = (values: readonly number[]): Zyx => [
+    values[dimensions[0]]!,
+    values[dimensions[1]]!,
+    values[dimensions[2]]!,
+  ];
   const [z, y, x] = pick(translation);
   const grid = { shape: pick(array.shape), voxelSize: pick(scale), origin: { x, y, z } };
   return { index, path, grid, array, dimensions };
@@ -121,4 +125,3 @@ function placeLevel(
 export function chunkShapeOf({ array, dimensions }: OpenedLevel): Zyx {
   return [array.chunkShape[dimensions[0]]!, array.chunkShape[dimensions[1]]!, array.chunkShape[dimensions[2]]!];
 }
-

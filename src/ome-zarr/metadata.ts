@@ -109,8 +109,13 @@ export function readMultiscales(attributes: unknown, where: string): ImageMetada
     const context = { rank: axes.length, where: `level "${path}" of ${where}` };
     const own = compose(coordinateTransformations ?? [], context);
     const all = compose(image.coordinateTransformations ?? [], context);
-    const scale = own.scale ?? all.scale ? units.map((unit, i) => (own.scale?.[i] ?? 1) * (all.scale?.[i] ?? 1) * unit) : undefined;
-    const translation = units.map((unit, i) => (own.translation[i]! * (all.scale?.[i] ?? 1) + all.translation[i]!) * unit);
+    const scale =
+      (own.scale ?? all.scale)
+        ? units.map((unit, i) => (own.scale?.[i] ?? 1) * (all.scale?.[i] ?? 1) * unit)
+        : undefined;
+    const translation = units.map(
+      (unit, i) => (own.translation[i]! * (all.scale?.[i] ?? 1) + all.translation[i]!) * unit,
+    );
     return { path, scale, translation };
   });
   return { version: String(version), axes, levels };
@@ -129,7 +134,10 @@ function compose(list: readonly Transform[], { rank, where }: TransformContext) 
     if (type === 'identity') continue;
     const numbers = type === 'scale' ? values.scale : type === 'translation' ? values.translation : undefined;
     if (!numbers) {
-      throw new CryoetPicksError('unsupported', `cannot place ${where}: transform "${type}" without numbers; scale and translation are supported`);
+      throw new CryoetPicksError(
+        'unsupported',
+        `cannot place ${where}: transform "${type}" without numbers; scale and translation are supported`,
+      );
     }
     if (numbers.length !== rank) throw invalid(where, `${type} has ${numbers.length} numbers for ${rank} axes`);
     if (type === 'scale') {
@@ -142,9 +150,18 @@ function compose(list: readonly Transform[], { rank, where }: TransformContext) 
 
 function angstromPer({ name, unit }: ImageAxis, where: string): number {
   if (!['z', 'y', 'x'].includes(name) || unit === undefined) return 1;
-  const factor = ANGSTROM_PER_UNIT[unit.toLowerCase().replace(/metre$/, 'meter').replace(/s$/, '')];
+  const factor =
+    ANGSTROM_PER_UNIT[
+      unit
+        .toLowerCase()
+        .replace(/metre$/, 'meter')
+        .replace(/s$/, '')
+    ];
   if (factor !== undefined) return factor;
-  throw invalid(where, `unknown unit "${unit}" of axis "${name}"; expected angstrom, nanometer, micrometer or the like`);
+  throw invalid(
+    where,
+    `unknown unit "${unit}" of axis "${name}"; expected angstrom, nanometer, micrometer or the like`,
+  );
 }
 
 function invalid(where: string, what: string): CryoetPicksError {

@@ -4,8 +4,8 @@ import { formatZyx, type Zyx } from '../space/zyx.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { NumberType } from './array-metadata.ts';
-import { chunkShapeOf, type OpenedLevel, openLevels } from './levels.ts';
 import { levelSource } from './level-source.ts';
+import { chunkShapeOf, type OpenedLevel, openLevels } from './levels.ts';
 
 /** One resolution level of a tomogram. */
 export interface TomogramLevel {
@@ -64,9 +64,11 @@ export async function openTomogram(store: ReadableStore, options: OpenTomogramOp
   const { level, voxelSize, fallbackVoxelSize, cacheBytes = 256 * 2 ** 20, signal } = options;
   checkPositive('voxelSize', voxelSize, 'Å');
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
-  if (!(cacheBytes >= 0)) throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
+  if (!(cacheBytes >= 0))
+    throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
   const opened = await openLevels(store, { fallbackVoxelSize, signal });
-  const chosen = voxelSize === undefined ? levelAt(opened, level ?? opened[0]!.index, store) : closest(opened, voxelSize);
+  const chosen =
+    voxelSize === undefined ? levelAt(opened, level ?? opened[0]!.index, store) : closest(opened, voxelSize);
   const levels = opened.map((one) => ({
     index: one.index,
     path: one.path,
@@ -92,6 +94,12 @@ function levelAt(levels: readonly OpenedLevel[], index: number, { location }: Re
 
 /** The level whose voxels are closest in size by ratio; of two equally close ones the finer. */
 function closest(levels: readonly OpenedLevel[], voxelSize: number): OpenedLevel {
-  const misfit = ({ grid: { voxelSize: [z, y, x] } }: OpenedLevel) => Math.abs(Math.log(Math.cbrt(z * y * x) / voxelSize));
+  const misfit = ({
+    grid: {
+      voxelSize: [z, y, x],
+    },
+  }: OpenedLevel) => Math.abs(Math.log(Math.cbrt(z * y * x) / voxelSize));
   return levels.reduce((best, level) => (misfit(level) < misfit(best) - 1e-9 ? level : best));
 }
+
+export { type WriteProgress, type WriteTomogramOptions, type WrittenType, writeTomogram } from './write.ts';
