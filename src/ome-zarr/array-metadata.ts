@@ -194,8 +194,8 @@ function checkFilter(
   { dtype, itemBytes, isStandIn, where }: FilterContext,
 ): void {
   const id = filter.id.replace(/^numcodecs\./, '');
-  const astype = filter['astype'] ?? filter['dtype'] ?? dtype;
-  const elements = filter['elementsize'];
+  const astype = filter.astype ?? filter.dtype ?? dtype;
+  const elements = filter.elementsize;
   const isOdd =
     (id === 'delta' && astype !== dtype) ||
     (id === 'fixedscaleoffset' && String(astype).startsWith('>') !== dtype.startsWith('>')) ||
@@ -269,7 +269,7 @@ interface CodecContext {
 function checkCodecs(codecs: readonly CodecV3[], { dtype, itemBytes, rank, where }: CodecContext): void {
   const transposes = codecs.filter(({ name }) => name === 'transpose');
   if (transposes.length > 1) throw unsupported(where, 'more than one "transpose" codec');
-  const order = transposes[0]?.configuration?.['order'];
+  const order = transposes[0]?.configuration?.order;
   if (transposes.length > 0 && order !== 'C' && order !== 'F') {
     const axes = Array.isArray(order) ? [...order].sort((a, b) => a - b) : [];
     if (axes.length !== rank || axes.some((axis, i) => axis !== i)) {
@@ -278,7 +278,7 @@ function checkCodecs(codecs: readonly CodecV3[], { dtype, itemBytes, rank, where
   }
   for (const { name, configuration } of codecs) {
     const id = name.replace(/^numcodecs\./, '');
-    const elements = configuration?.['elementsize'];
+    const elements = configuration?.elementsize;
     const isOdd =
       (id === 'shuffle' && elements !== undefined && elements !== itemBytes) ||
       (dtype in STAND_INS && /^(delta|bitround|scale_offset|cast_value|fixedscaleoffset)$/.test(id));

@@ -158,19 +158,25 @@ function checkedStore(store: ReadableStore, { document, ...description }: ArrayD
       const part = isIndex ? 'index' : 'chunk';
       damaged(key, `${bytes.length} bytes of its ${part} of ${length} bytes are there`);
     }
-    return bytes;
+    return plainBytes(bytes);
   };
   return {
     async get(key: StoreKey, options?: StoreOptions): Promise<Uint8Array | undefined> {
       if (key === '/.zarray' || key === '/zarr.json') return metadata;
       const bytes = await store.get(key, options);
       if (!bytes) throw ABSENT;
-      return bytes;
+      return plainBytes(bytes);
     },
     async getRange(key: StoreKey, range: ByteRange, options?: StoreOptions): Promise<Uint8Array | undefined> {
       return readRange(key, range, options);
     },
   };
+}
+
+/** A `Buffer` as what it is underneath: its `slice`, which codecs call to get a copy, gives none. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function damaged(shard: string, found: string): never {
