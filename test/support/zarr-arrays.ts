@@ -115,3 +115,73 @@ export function watchedStore(store: ReadableStore): ReadableStore & { reads: Sto
   };
   return watched;
 }
+
+export interface ShardedArray {
+  readonly shape: readonly number[];
+  readonly shard: readonly number[];
+  readonly chunk: readonly number[];
+  readonly indexLocation?: 'start' | 'end';
+  readonly value: (index: readonly number[]) => number;
+  /** True for inner chunks, by index in the whole grid of inner chunks, that the index marks as absent. */
+  readonly isAbsent?: (at: readonly number[]) => boolean;
+  readonly checksum: (bytes: Uint8Array) => number;
+}
+
+/** Writes an uncompressed float32 Zarr v3 array in shards with a checksummed index, at the root of a store. */
+export async function putShardedArray(store: Store, array: ShardedArray): Promise<void> {
+  const { shape, shard, chunk, indexLocation = 'end', value, isAbsent = () => false, checksum } = array;
+  const bytes = { name: 'bytes', configuration: { endian: 'little' } };
+  const metadata = {
+    zarr_format: 3,
+    node_type: 'array',
+    shape,
+    data_type: 'float32',
+    chunk_grid: { name: 'regular', configuration: { chunk_shape: shard } },
+    chunk_key_encoding: { name: 'default', configuration: { separator: '/' } },
+    fill_value: -1,
+    codecs: [
+      {
+        name: 'sharding_indexed',
+        configuration: {
+          chunk_shape: chunk,
+          codecs: [bytes],
+          index_codecs: [bytes, { name: 'crc32c' }],
+          index_location: indexLocation,
+        },
+      },
+    ],
+  };
+  await store.set('/zarr.json', new TextEncoder().encode(JSON.stringify(metadata)));
+  const inner = shard.map((extent, i) => extent / chunk[i]!);
+  const chunkBytes = 4 * chunk.reduce((a, b) => a * b, 1);
+  const count = inner.reduce((a, b) => a * b, 1);
+  const indexBytes = 16 * count + 4;
+  const shards: { key: StoreKey; file: Uint8Array }[] = [];
+  forEachIndex(
+    shape.map((extent, i) => Math.ceil(extent / shard[i]!)),
+    (place) => {
+      const file = new Uint8Array(indexBytes + count * chunkBytes);
+      const view = new DataView(file.buffer);
+      const index = new DataView(new ArrayBuffer(indexBytes));
+      let end = indexLocation === 'start' ? indexBytes : 0;
+      let n = 0;
+      forEachIndex(inner, (at) => {
+        const chunkAt = at.map((i, axis) => i + place[axis]! * inner[axis]!);
+        const absent = isAbsent(chunkAt);
+        index.setBigUint64(16 * n, absent ? 2n ** 64n - 1n : BigInt(end), true);
+        index.setBigUint64(16 * n++ + 8, absent ? 2n ** 64n - 1n : BigInt(chunkBytes), true);
+        if (absent) return;
+        forEachIndex(chunk, (i) => {
+          view.setFloat32(end, value(i.map((offset, axis) => offset + chunkAt[axis]! * chunk[axis]!)), true);
+          end += 4;
+        });
+      });
+      const table = new Uint8Array(index.buffer);
+      index.setUint32(indexBytes - 4, checksum(table.subarray(0, -4)), true);
+      file.set(table, indexLocation === 'start' ? 0 : end);
+      const length = indexLocation === 'start' ? end : end + indexBytes;
+      shards.push({ key: `/c/${place.join('/')}`, file: file.slice(0, length) });
+    },
+  );
+  for (const { key, file } of shards) await store.set(key, file);
+}
