@@ -49,7 +49,8 @@ export function shardReader(store: ReadableStore, layout: ShardLayout): ShardRea
       fail(key, `the index places a chunk of ${length} bytes at byte ${offset}`);
     }
     const bytes = await store.getRange(key, { offset: Number(offset), length: Number(length) }, options);
-    if (bytes?.length !== Number(length)) fail(key, `${bytes?.length ?? 0} of the ${length} bytes of a chunk are there`);
+    if (bytes?.length !== Number(length))
+      fail(key, `${bytes?.length ?? 0} of the ${length} bytes of a chunk are there`);
     return bytes;
   };
 }

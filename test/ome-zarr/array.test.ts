@@ -66,7 +66,14 @@ describe('every type, order and separator', () => {
     ['>u2', 9, 9],
   ])('%s: absent chunks are the fill value %j', async (dtype, fill, meaning) => {
     const store = memoryStore();
-    await putRawArray(store, '/', { shape, chunks: [2, 3, 4], dtype, fill, value: () => 1, without: ['0/0/0', '2/1/1'] });
+    await putRawArray(store, '/', {
+      shape,
+      chunks: [2, 3, 4],
+      dtype,
+      fill,
+      value: () => 1,
+      without: ['0/0/0', '2/1/1'],
+    });
     const isAbsent = ([z, y, x]: readonly number[]) => (z! < 2 && y! < 3 && x! < 4) || (z! === 4 && y! === 3 && x! > 3);
     expect(await readWhole(store)).toEqual(expected((index) => (isAbsent(index) ? meaning : 1)));
   });
@@ -74,7 +81,9 @@ describe('every type, order and separator', () => {
   it('reads bare NaN in the metadata, as Python writes it', async () => {
     const store = memoryStore();
     await putRawArray(store, '/', { shape, chunks: [2, 3, 4], fill: 'NaN', value, without: ['0/0/0'] });
-    await change(store, '/.zarray', (bytes) => new TextEncoder().encode(new TextDecoder().decode(bytes).replace('"NaN"', 'NaN')));
+    await change(store, '/.zarray', (bytes) =>
+      new TextEncoder().encode(new TextDecoder().decode(bytes).replace('"NaN"', 'NaN')),
+    );
     expect((await readWhole(store))[0]).toBeNaN();
   });
 });
@@ -82,21 +91,27 @@ describe('every type, order and separator', () => {
 describe('sharded arrays', () => {
   const sharded = { shape, shard: [4, 4, 4], chunk: [2, 2, 4], value, checksum: crc32c } as const;
 
-  it.each(['start', 'end'] as const)('reads shards with the index at the %s, and absent inner chunks', async (indexLocation) => {
-    const store = memoryStore();
-    const isAbsent = ([z, y]: readonly number[]) => z === 0 && y === 1;
-    await putShardedArray(store, { ...sharded, indexLocation, isAbsent });
-    await store.delete('/c/1/0/1');
-    const isFill = ([z, y, x]: readonly number[]) => (z! < 2 && y! >= 2) || (z! >= 4 && x! >= 4);
-    expect(await readWhole(store)).toEqual(expected((index) => (isFill(index) ? -1 : value(index))));
-  });
+  it.each(['start', 'end'] as const)(
+    'reads shards with the index at the %s, and absent inner chunks',
+    async (indexLocation) => {
+      const store = memoryStore();
+      const isAbsent = ([z, y]: readonly number[]) => z === 0 && y === 1;
+      await putShardedArray(store, { ...sharded, indexLocation, isAbsent });
+      await store.delete('/c/1/0/1');
+      const isFill = ([z, y, x]: readonly number[]) => (z! < 2 && y! >= 2) || (z! >= 4 && x! >= 4);
+      expect(await readWhole(store)).toEqual(expected((index) => (isFill(index) ? -1 : value(index))));
+    },
+  );
 
   it('asks for an absent shard once, however many chunks it has', async () => {
     const store = memoryStore();
     await putShardedArray(store, sharded);
     await store.delete('/c/0/0/0');
     const asked: string[] = [];
-    const watched = { ...store, getRange: (key: StoreKey, ...rest: [never]) => (asked.push(key), store.getRange(key, ...rest)) };
+    const watched = {
+      ...store,
+      getRange: (key: StoreKey, ...rest: [never]) => (asked.push(key), store.getRange(key, ...rest)),
+    };
     const array = await openArray(watched, '/');
     expect(await array!.readChunk([0, 0, 0])).toBeUndefined();
     expect(await array!.readChunk([1, 1, 0])).toBeUndefined();
@@ -104,7 +119,11 @@ describe('sharded arrays', () => {
   });
 
   it.each<[string, (bytes: Uint8Array) => Uint8Array | undefined, RegExp]>([
-    ['cut in its index', (bytes) => bytes.slice(0, 50), /in shard \/c\/0\/0\/0, 50 of the 68 bytes of the index are there/],
+    [
+      'cut in its index',
+      (bytes) => bytes.slice(0, 50),
+      /in shard \/c\/0\/0\/0, 50 of the 68 bytes of the index are there/,
+    ],
     ['cut by one byte', (bytes) => bytes.slice(0, -1), /checksum is 0x[0-9a-f]{8}, and 0x[0-9a-f]{8} is stored/],
     ['empty', () => new Uint8Array(0), / 0 of the 68 bytes of the index are there/],
     ['with a flipped bit in its index', (bytes) => void (bytes[bytes.length - 30]! ^= 4), /checksum/],
@@ -115,7 +134,9 @@ describe('sharded arrays', () => {
     await change(store, '/c/0/0/0', edit);
     const failure = await readWhole(store).catch((error: Error) => error);
     expect(failure).toMatchObject({ code: 'corrupt-data', message: expect.stringMatching(message) });
-    expect(failure).toMatchObject({ message: expect.stringMatching(/^chunk 0\/0\/0 of array \/ of memory is damaged: /) });
+    expect(failure).toMatchObject({
+      message: expect.stringMatching(/^chunk 0\/0\/0 of array \/ of memory is damaged: /),
+    });
   });
 
   it.each([
@@ -141,7 +162,11 @@ describe('sharded arrays', () => {
 describe('damaged chunks', () => {
   it.each([
     ['one value short', (bytes: Uint8Array) => bytes.slice(0, -4), 'it decodes to 23 values, expected 2×3×4 = 24'],
-    ['one value long', (bytes: Uint8Array) => Uint8Array.from([...bytes, 0, 0, 0, 0]), 'it decodes to 25 values, expected 2×3×4 = 24'],
+    [
+      'one value long',
+      (bytes: Uint8Array) => Uint8Array.from([...bytes, 0, 0, 0, 0]),
+      'it decodes to 25 values, expected 2×3×4 = 24',
+    ],
     ['cut inside a value', (bytes: Uint8Array) => bytes.slice(0, -1), ''],
     ['empty', () => new Uint8Array(0), 'it decodes to 0 values, expected 2×3×4 = 24'],
   ])('refuses an uncompressed chunk that is %s', async (_, edit, message) => {
@@ -167,7 +192,10 @@ describe('damaged chunks', () => {
     const store = memoryStore();
     await putRawArray(store, '/', { shape, chunks: [2, 3, 4], value });
     const trouble = new Error('the disk is on fire');
-    const failing: Store = { ...store, get: async (key) => (key === '/.zarray' ? store.get(key) : Promise.reject(trouble)) };
+    const failing: Store = {
+      ...store,
+      get: async (key) => (key === '/.zarray' ? store.get(key) : Promise.reject(trouble)),
+    };
     await expect(readWhole(failing)).rejects.toBe(trouble);
   });
 
@@ -201,14 +229,29 @@ describe('array metadata', () => {
     ['a negative shape', { shape: [-1, 2, 3] }, 'invalid-metadata', /"shape.0"/],
     ['a chunk of 0', { chunks: [0, 2, 3] }, 'invalid-metadata', /"chunks.0"/],
     ['a chunk of another rank', { chunks: [2, 2] }, 'invalid-metadata', /shape 5×4×7 and chunk shape 2×2/],
-    ['10^12 voxels a chunk', { chunks: [1e4, 1e4, 1e4] }, 'unsupported', /a chunk of 10000×10000×10000 float32 = 4000000000000 bytes/],
+    [
+      '10^12 voxels a chunk',
+      { chunks: [1e4, 1e4, 1e4] },
+      'unsupported',
+      /a chunk of 10000×10000×10000 float32 = 4000000000000 bytes/,
+    ],
     ['10^30 voxels', { shape: [1e10, 1e10, 1e10] }, 'unsupported', /a shape of 10000000000×/],
     ['complex numbers', { dtype: '<c8' }, 'unsupported', /data type "<c8"; numbers and booleans are not supported/],
     ['records', { dtype: [['a', '<f4']] }, 'unsupported', /data type \[\["a","<f4"\]\]/],
     ['order "A"', { order: 'A' }, 'invalid-metadata', /"order"/],
     ['a fill value of text', { fill_value: 'nothing' }, 'invalid-metadata', /fill value "nothing" is no float32/],
-    ['a delta filter between types', { filters: [{ id: 'delta', dtype: '<f4', astype: '<i2' }] }, 'unsupported', /filter \{"id":"delta"/],
-    ['a shuffle of another element size', { filters: [{ id: 'shuffle', elementsize: 2 }] }, 'unsupported', /"elementsize":2/],
+    [
+      'a delta filter between types',
+      { filters: [{ id: 'delta', dtype: '<f4', astype: '<i2' }] },
+      'unsupported',
+      /filter \{"id":"delta"/,
+    ],
+    [
+      'a shuffle of another element size',
+      { filters: [{ id: 'shuffle', elementsize: 2 }] },
+      'unsupported',
+      /"elementsize":2/,
+    ],
     ['another format number', { zarr_format: 3 }, 'invalid-metadata', /"zarr_format"/],
   ])('with %s is reported as what it is', async (_, edit, code, message) => {
     await expect(openWith(edit)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
@@ -223,9 +266,14 @@ describe('array metadata', () => {
     const store = memoryStore();
     await putShardedArray(store, { shape, shard: [4, 4, 4], chunk: [2, 2, 4], value, checksum: crc32c });
     const { codecs } = JSON.parse(new TextDecoder().decode((await store.get('/zarr.json'))!));
-    const around = edit['codecs'] ? { codecs: [{ name: 'transpose', configuration: { order: [2, 1, 0] } }, ...codecs] } : {};
+    const around = edit['codecs']
+      ? { codecs: [{ name: 'transpose', configuration: { order: [2, 1, 0] } }, ...codecs] }
+      : {};
     await changeMetadata(store, '/zarr.json', { ...edit, ...around });
-    await expect(openArray(store, '/')).rejects.toMatchObject({ code: 'unsupported', message: expect.stringMatching(message) });
+    await expect(openArray(store, '/')).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(message),
+    });
   });
 
   it('that are no JSON name the file', async () => {

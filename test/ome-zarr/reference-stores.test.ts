@@ -36,15 +36,14 @@ describe.skipIf(sharedDataMissing)('the reference stores (needs ../shared/data)'
     expect(await readAll(array!)).toEqual(expected);
   });
 
-  it.each(cases.filter(({ path, shape }) => shape.length === 3 && !path.startsWith('viv') && !path.startsWith('portal')))(
-    '$path reads as a tomogram',
-    async ({ path, shape, values: expected }) => {
-      const tomogram = await openTomogram(directoryStore(sharedData(`fixtures/${path}`)), { fallbackVoxelSize: 10 });
-      expect(tomogram.grid).toEqual({ shape, voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } });
-      const voxels = await tomogram.read(wholeBox(tomogram.grid.shape));
-      expect([...toFloat32(voxels).data]).toEqual(expected);
-    },
-  );
+  it.each(
+    cases.filter(({ path, shape }) => shape.length === 3 && !path.startsWith('viv') && !path.startsWith('portal')),
+  )('$path reads as a tomogram', async ({ path, shape, values: expected }) => {
+    const tomogram = await openTomogram(directoryStore(sharedData(`fixtures/${path}`)), { fallbackVoxelSize: 10 });
+    expect(tomogram.grid).toEqual({ shape, voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } });
+    const voxels = await tomogram.read(wholeBox(tomogram.grid.shape));
+    expect([...toFloat32(voxels).data]).toEqual(expected);
+  });
 
   it('portal/sample_tomos/input_omezarr.zarr lists its axes as x, y, z, and is read so', async () => {
     const folder = 'fixtures/portal/sample_tomos/input_omezarr.zarr';
@@ -73,7 +72,9 @@ describe.skipIf(sharedDataMissing)('the reference stores (needs ../shared/data)'
     '/zarrita/v2/data.zarr/1d.contiguous.json2.O',
     '/zarrita/v3/data.zarr/1d.chunked.string.vlen',
   ])('%s holds no numbers, and is refused', async (path) => {
-    await expect(openArray(store, path)).rejects.toThrow(/^cannot read .*: data type ".*"; numbers and booleans are not supported$/);
+    await expect(openArray(store, path)).rejects.toThrow(
+      /^cannot read .*: data type ".*"; numbers and booleans are not supported$/,
+    );
   });
 });
 

@@ -94,7 +94,6 @@ export async function putMultiscales(store: Store, multiscales: object): Promise
   await store.set('/.zattrs', new TextEncoder().encode(JSON.stringify(json)));
 }
 
-
 /** A store that keeps a list of what is read, and that can be made to wait. */
 export function watchedStore(store: ReadableStore): ReadableStore & { reads: StoreKey[]; gate: Promise<unknown> } {
   const watched = {
