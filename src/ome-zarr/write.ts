@@ -42,7 +42,8 @@ const ZARR_TYPES: Readonly<Record<WrittenType, string>> = { float32: '<f4', uint
  * Unlike copick's, a cell at the edge of an odd extent is the mean of the voxels it holds, without zeros, and each level
  * has a translation: its first voxel is centred half a voxel of the finer level further in. The source is read chunk by
  * chunk, each voxel once; about three chunks are held at a time, whatever the volume's size. The metadata are written
- * last, and a write that fails or is aborted deletes what it has written, so no reader ever sees half an image.
+ * last, and a write that fails or is aborted deletes what it has written (all of a folder that was empty before), so no
+ * reader ever sees half an image.
  *
  * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
  * @throws {@link CryoetPicksError} `invalid-option`, also for a value that the type cannot hold; `read-only`.
@@ -61,6 +62,7 @@ export async function writeTomogram(
   checkOptions(source, { levels, chunkShape });
   signal?.throwIfAborted();
   await makeRoom(store, { overwrite, signal });
+  const wasEmpty = (await store.list('/', { signal })).length === 0;
   const pyramid = planPyramid(source.grid, { levels, chunkShape, isMean: dtype === 'float32' });
   const total = pyramid.levels.reduce((sum, { chunks }) => sum + voxelCount(chunks), 0);
   const written: StoreKey[] = [];
@@ -76,7 +78,7 @@ export async function writeTomogram(
     }
     for (const [key, json] of metadataOf(pyramid, { dtype, name })) await set(key, encodeJson(json));
   } catch (error) {
-    await removeAll(store, written);
+    await removeAll(store, wasEmpty ? ['/'] : written);
     signal?.throwIfAborted();
     throw error;
   }
