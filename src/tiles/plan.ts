@@ -62,12 +62,12 @@ export interface TilePlan {
  * @example
  * ```ts
  * const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
- * plan.tiles.length;        // 147: 3 × 7 × 7
- * plan.memory.total / 1e6;  // 32.4: megabytes
+ * plan.tiles.length;        // 196: 4 × 7 × 7
+ * plan.memory.total / 1e6;  // 26.3: megabytes, for one class
  * ```
  */
 export function planTiles(shape: Zyx, options: PlanOptions): TilePlan {
-  const { tile, outputStride = 1, window = 'hann', classes = 1 } = options;
+  const { tile, outputStride = 1, window = 'gaussian', classes = 1 } = options;
   const { overlap = [Math.floor(tile[0] / 4), Math.floor(tile[1] / 4), Math.floor(tile[2] / 4)] } = options;
   checkPlanOptions(shape, { ...options, overlap, outputStride, window, classes });
   const toScores = (voxels: Zyx): Zyx => [

@@ -124,6 +124,13 @@ describe('planTiles', () => {
     expect(starts[2]).toEqual([0, 30, 60]);
   });
 
+  it('gives the numbers of its documentation', () => {
+    const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
+    expect(plan.tiles).toHaveLength(196);
+    expect(plan.memory.total / 1e6).toBeCloseTo(26.3, 1);
+    expect(plan).toMatchObject({ window: 'gaussian', axis: 1, outputShape: [92, 315, 315] });
+  });
+
   it.each<[string, Zyx, PlanOptions, string]>([
     ['an empty volume', [0, 4, 4], { tile: [4, 4, 4] }, 'volume shape 0×4×4 must be three whole numbers'],
     ['a negative shape', [4, -1, 4], { tile: [4, 4, 4] }, 'volume shape 4×-1×4'],
