@@ -71,3 +71,16 @@ async function callAsync<T, R>(
 ): Promise<R> {
   return fn(item, signal);
 }
+
+/**
+ * A function to await between pieces of work: every so often it lets timers, input and drawing have their turn, which
+ * promises that are ready at once never do. So a button can abort work that has nothing to wait for.
+ */
+export function eventLoopTurns(milliseconds = 50): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < milliseconds) return;
+    await new Promise<void>((resolve) => setTimeout(resolve));
+    last = performance.now();
+  };
+}

@@ -233,6 +233,35 @@ describe('scoreSlabs: the run', () => {
     expect(source.reads).toBe(0);
   });
 
+  it('can be aborted by a timer though source and model never wait', async () => {
+    const controller = new AbortController();
+    let calls = 0;
+    const busy = fakeModel(fakeSpec(), (tile) => {
+      calls++;
+      for (const end = performance.now() + 10; performance.now() < end; );
+      return tile;
+    });
+    const long: Zyx = [4, 4, 2004];
+    const many = planTiles(long, { tile: [4, 4, 8], overlap: [0, 0, 4] });
+    setTimeout(() => controller.abort('a button'));
+    const run = scoreAll(sourceOf(noise(long), long), { plan: many, model: busy, signal: controller.signal });
+    await expect(run).rejects.toBe('a button');
+    expect(calls).toBeLessThan(many.tiles.length / 2);
+  });
+
+  it('gives the same to the last bit for any batch size and sweep axis', async () => {
+    const reference = await scoreAll(sourceOf(noise(shape), shape), { plan, model: identityModel() });
+    for (const batch of [2, 3, 100]) {
+      const { data } = await scoreAll(sourceOf(noise(shape), shape), { plan, model: identityModel(), batch });
+      expect(data).toEqual(reference.data);
+    }
+    for (const axis of [0, 1] as const) {
+      const swept = planTiles(shape, { tile: plan.tile, overlap: [0, 0, 4], axis });
+      const { data } = await scoreAll(sourceOf(noise(shape), shape), { plan: swept, model: identityModel() });
+      expect(data).toEqual(reference.data);
+    }
+  });
+
   it('passes an abort that the model heeds on untouched', async () => {
     const controller = new AbortController();
     const model = identityModel();
