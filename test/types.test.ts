@@ -15,7 +15,7 @@ describe('types', () => {
     expectTypeOf<NdArray<TypedArray>>().toExtend<VolumeLike>();
     // Data that is read by a method, not by index, is not.
     expectTypeOf<NdArray<GenericArray<number>>>().not.toExtend<VolumeLike>();
-    expectTypeOf<NdArray<BigInt64Array>>().not.toExtend<VolumeLike>();
+    expectTypeOf<NdArray<BigInt64Array<ArrayBuffer>>>().not.toExtend<VolumeLike>();
   });
 
   it('any zarrita chunk of numbers is volume-like with an offset', () => {

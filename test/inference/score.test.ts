@@ -132,6 +132,18 @@ describe('scoreSlabs: classes and activations', () => {
     expectClose(map.data, [...per.map(([a]) => a), ...per.map(([, b]) => b)], 2e-6);
   });
 
+  it('spends no memory on null classes, but for the logits of a softmax', async () => {
+    for (const activation of ['none', 'sigmoid', 'softmax'] as const) {
+      for (const average of ['probabilities', 'logits'] as const) {
+        const model = identityModel({ classes, activation });
+        for await (const { scores } of scoreSlabs(sourceOf(voxels, shape), { plan, model, average })) {
+          const channels = scores.data.buffer.byteLength / (4 * scores.stride[0]);
+          expect(channels).toBe(activation === 'softmax' && average === 'logits' ? 3 : 2);
+        }
+      }
+    }
+  });
+
   it('averages probabilities or logits as told where tiles disagree', async () => {
     // Two tiles cover voxels 2 and 3; the model's logit is 0 in the first tile and 4 in the second.
     const two = planTiles([1, 1, 6], { tile: [1, 1, 4], overlap: [0, 0, 2], window: 'linear' });

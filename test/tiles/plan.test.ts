@@ -94,6 +94,14 @@ describe('planTiles', () => {
     ]);
   });
 
+  it('crop gives a score that is as near to two tiles to the lower one', () => {
+    const { weights } = planTiles([1, 1, 9], { tile: [1, 1, 5], overlap: [0, 0, 1], window: 'crop' });
+    expect(weights[2].map((w) => [...w])).toEqual([
+      [1, 1, 1, 1, 1],
+      [0, 1, 1, 1, 1],
+    ]);
+  });
+
   it('gives tiles as the product of the covers, in sweep order', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
