@@ -1,7 +1,7 @@
 import type { Progress } from './async.ts';
 import { CryoetPicksError } from './errors.ts';
 import type { Model, ModelSpec } from './inference/model.ts';
-import type { scoreSlabs } from './inference/score.ts';
+import { type ScoreOptions, scoreSlabs } from './inference/score.ts';
 import { localMaxima } from './peaks/local-maxima.ts';
 import { type Pick, toPick } from './picks/pick.ts';
 import { suppressNearby } from './picks/suppress.ts';

@@ -1,1 +1,9 @@
-export {};
+/**
+ * What needs Node: projects, stores and models in files.
+ *
+ * @module
+ */
+
+export { type LoadModelOptions, loadModel } from './node-model.ts';
+export { type OpenProjectOptions, openProject } from './node-project.ts';
+export { type DirectoryStoreOptions, directoryStore } from './storage/directory.ts';

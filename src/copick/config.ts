@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
 import { parseJson } from './json.ts';
-import { sanitizeName } from './names.ts';
+import { fitName } from './names.ts';
 import { checkSchema } from './schema.ts';
 
 /** An object that a project looks for, as copick's config declares it. */
@@ -145,15 +145,6 @@ function toObject(json: v.InferOutput<typeof objectSchema>, place: string): Pick
     ...present({ identifier: json.go_id ?? json.identifier, mapThreshold: json.map_threshold }),
     metadata: json.metadata ?? {},
   };
-}
-
-/** The name as copick would write it; undefined where nothing would be left. */
-function fitName(name: string): string | undefined {
-  try {
-    return sanitizeName(name);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The entries that have a value: neither undefined nor null. */

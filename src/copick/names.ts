@@ -21,14 +21,29 @@ const invalidCharacters =
  * ```
  */
 export function sanitizeName(name: string): string {
-  const sanitized = name.replace(invalidCharacters, '-').replace(/^-+|-+$/g, '');
-  if (sanitized === '') {
+  const sanitized = fitName(name);
+  if (sanitized === undefined) {
     throw new CryoetPicksError(
       'invalid-option',
       `name ${JSON.stringify(name)} has no character that copick's file names can hold`,
     );
   }
   return sanitized;
+}
+
+/** The same, undefined where nothing is left. */
+export function fitName(name: string): string | undefined {
+  return name.replace(invalidCharacters, '-').replace(/^-+|-+$/g, '') || undefined;
+}
+
+/** What a filter asks of a name: to be one of these, as given or as copick writes them. Absent, it asks nothing. */
+export type NameFilter = string | readonly string[] | undefined;
+
+/** True if a name is what a filter asks for. */
+export function matchesName(wanted: NameFilter, name: string): boolean {
+  if (wanted === undefined) return true;
+  const names = typeof wanted === 'string' ? [wanted] : wanted;
+  return names.some((one) => one === name || fitName(one) === name);
 }
 
 /**

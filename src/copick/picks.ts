@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
-import type { Pick, Transform } from '../picks/pick.ts';
+import type { Pick } from '../picks/pick.ts';
 import { parseJson } from './json.ts';
+import { parsePoint } from './points.ts';
 import { checkSchema } from './schema.ts';
 
 /** Whose picks they are: what copick tells picks files of a run apart by. */
@@ -38,20 +39,15 @@ export interface ParsePicksOptions {
   readonly source: string;
   /** What the name of the file says; it wins over the content, since it is what the file is found by. */
   readonly identity?: Partial<PicksIdentity> | undefined;
+  /** The object where neither `identity` nor the content tells it. */
+  readonly fallbackObject?: string | undefined;
 }
 
-const finite = v.pipe(v.number(), v.finite('it must be finite'));
+const code = 'invalid-picks';
 const id = v.pipe(
   v.union([v.string(), v.number()]),
   v.transform((value) => String(value)),
 );
-const row = v.tuple([finite, finite, finite, finite]);
-const pointSchema = v.looseObject({
-  location: v.object({ x: finite, y: finite, z: finite }),
-  transformation_: v.nullish(v.strictTuple([row, row, row, row])),
-  instance_id: v.nullish(v.pipe(v.number(), v.integer())),
-  score: v.nullish(finite),
-});
 const fileSchema = v.looseObject({
   pickable_object_name: v.nullish(v.string()),
   user_id: v.nullish(id),
@@ -62,15 +58,6 @@ const fileSchema = v.looseObject({
   points: v.nullish(v.array(v.unknown())),
   trust_orientation: v.nullish(v.boolean()),
 });
-
-type Point = v.InferOutput<typeof pointSchema>;
-
-const identityMatrix: Transform = [
-  [1, 0, 0, 0],
-  [0, 1, 0, 0],
-  [0, 0, 1, 0],
-  [0, 0, 0, 1],
-];
 
 /**
  * Reads a picks file of copick. The centre of a particle is its location plus the translation of its matrix, and
@@ -86,18 +73,15 @@ const identityMatrix: Transform = [
  * const { picks } = parsePicksFile(text, { source: 'Picks/curation_0_ribosome.json' });
  * ```
  */
-export function parsePicksFile(text: string, { source, identity = {} }: ParsePicksOptions): PicksFile {
-  const code = 'invalid-picks';
-  const what = `picks file "${source}"`;
-  const json = checkSchema(fileSchema, parseJson(text, { what, code }), { what, code });
-  const named = nameOf(json, identity, what);
+export function parsePicksFile(text: string, options: ParsePicksOptions): PicksFile {
+  const what = describeFile(options);
+  const json = parseFile(text, what);
+  const named = nameOf(json, options);
   const warnings = [...identityWarnings(json, named), ...unitWarnings(json.unit)];
   const extras = new Map<Pick, Record<string, unknown>>();
   const picks = (json.points ?? []).map((value, index) => {
     const place = `${what}: point ${index}`;
-    const point = checkSchema(pointSchema, value, { what: place, code });
-    const pick = toPick(point, { object: named.object, place, warnings });
-    const { location, transformation_, instance_id, score, ...unknown } = point;
+    const { pick, unknown } = parsePoint(value, { object: named.object, place, warnings });
     if (Object.keys(unknown).length > 0) extras.set(pick, unknown);
     return pick;
   });
@@ -123,11 +107,31 @@ export function parsePicksFile(text: string, { source, identity = {} }: ParsePic
   };
 }
 
+/**
+ * Reads whose picks a file holds, as {@link parsePicksFile} does, without looking at the points: the competition's files are
+ * called `ribosome.json` and tell user and session inside only. Empty where nothing tells the user or the session.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` if it is no picks file.
+ */
+export function parsePicksIdentity(text: string, options: ParsePicksOptions): PicksIdentity {
+  return nameOf(parseFile(text, describeFile(options)), options);
+}
+
+function describeFile({ source }: ParsePicksOptions): string {
+  return `picks file "${source}"`;
+}
+
+function parseFile(text: string, what: string): v.InferOutput<typeof fileSchema> {
+  return checkSchema(fileSchema, parseJson(text, { what, code }), { what, code });
+}
+
 /** The name of the file where it says something, else the content. */
-function nameOf(json: v.InferOutput<typeof fileSchema>, identity: Partial<PicksIdentity>, what: string): PicksIdentity {
-  const object = identity.object ?? json.pickable_object_name;
-  if (object === undefined || object === null || object === '') {
-    throw new CryoetPicksError('invalid-picks', `${what}: neither its name nor pickable_object_name tells the object`);
+function nameOf(json: v.InferOutput<typeof fileSchema>, options: ParsePicksOptions): PicksIdentity {
+  const { identity = {}, fallbackObject } = options;
+  const object = identity.object || json.pickable_object_name || fallbackObject;
+  if (!object) {
+    const what = describeFile(options);
+    throw new CryoetPicksError(code, `${what}: neither its name nor pickable_object_name tells the object`);
   }
   return {
     object,
@@ -151,34 +155,4 @@ function identityWarnings(json: v.InferOutput<typeof fileSchema>, named: PicksId
 function unitWarnings(unit: string | null | undefined): string[] {
   if (unit === undefined || unit === null || /^(å|a|angstroms?|ångströms?)$/i.test(unit)) return [];
   return [`its unit is "${unit}"; as in copick, numbers are taken as Å all the same`];
-}
-
-interface ToPickOptions {
-  readonly object: string;
-  readonly place: string;
-  readonly warnings: string[];
-}
-
-function toPick(point: Point, { object, place, warnings }: ToPickOptions): Pick {
-  const { location, transformation_: matrix, instance_id: instance } = point;
-  const pick = { object, score: point.score ?? 1, ...instanceOf(instance, place, warnings) };
-  if (matrix === undefined || matrix === null) return { ...pick, position: location };
-  const [x, y, z, last] = matrix;
-  if (last[3] !== 1 || Math.abs(last[0]) > 1e-8 || Math.abs(last[1]) > 1e-8 || Math.abs(last[2]) > 1e-8) {
-    throw new CryoetPicksError('invalid-picks', `${place}: the last row of its matrix is ${last}, expected 0,0,0,1`);
-  }
-  const position = { x: location.x + x[3], y: location.y + y[3], z: location.z + z[3] };
-  const transform = [x, y, z, identityMatrix[3]!];
-  return isIdentity(transform) ? { ...pick, position } : { ...pick, position, transform };
-}
-
-function instanceOf(instance: number | null | undefined, place: string, warnings: string[]): { instanceId?: number } {
-  if (instance === undefined || instance === null || instance === 0) return {};
-  if (Number.isSafeInteger(instance)) return { instanceId: instance };
-  warnings.push(`${place}: its instance id is beyond 2^53, which a number cannot hold, and is left out`);
-  return {};
-}
-
-function isIdentity(matrix: Transform): boolean {
-  return matrix.every((values, i) => values.every((value, j) => value === identityMatrix[i]![j]));
 }

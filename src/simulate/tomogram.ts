@@ -74,6 +74,7 @@ export async function simulateTomogram(options: SimulateTomogramOptions = {}): P
     if (done % 8 === 0) await breathe(signal);
     onProgress?.({ stage: 'imaging', done, total });
   }
+  signal?.throwIfAborted();
   const volume = toFloat32(padded.volume);
   finishGreyValues(volume.data, options);
   return { volume, grid, picks };

@@ -45,34 +45,50 @@ def greatest(source, output, side):
     return nodes
 
 
-def graph(head, first_layer_only=False):
-    """The network: pool, matched filters, their squares and neighbourhood maxima, and one linear score per class."""
+def filters_of(head):
     filters = kernels.kernels(head['bands'])[:, None] / np.array(head['deviation'], np.float32)[:, None, None, None, None]
+    return filters.astype(np.float32)
+
+
+def competition(head):
+    """Nodes and tensors that turn features into one score per class: two layers, cell by cell."""
+    nodes, tensors, source = [], [], 'features'
+    for name, last in (('hidden', False), ('output', True)):
+        weight = np.array(head[name]['weight'], np.float32)[:, :, None, None, None]
+        tensors.append(numpy_helper.from_array(weight, f'{name}.weight'))
+        tensors.append(numpy_helper.from_array(np.array(head[name]['bias'], np.float32), f'{name}.bias'))
+        target = 'logits' if last else f'{name}.sum'
+        nodes.append(convolution(source, name, target, 1))
+        if not last:
+            nodes.append(node('Relu', [target], name))
+        source = name
+    return nodes, tensors
+
+
+def graph(head, features_only=False):
+    """The network: pool, matched filters, maxima of their responses over neighbourhoods, competition between the classes."""
+    filters = filters_of(head)
     nodes = [
         node('AveragePool', ['voxels'], 'cells', kernel_shape=[2] * 3, strides=[2] * 3, pads=[0] * 6),
         convolution('cells', 'filters', 'response', kernels.SIDE, bias=False),
     ]
-    tensors = [numpy_helper.from_array(filters.astype(np.float32), 'filters.weight')]
-    output, channels = 'response', len(filters)
-    if not first_layer_only:
-        nodes.append(node('Mul', ['response', 'response'], 'square'))
-        for side in POOLS:
-            nodes += greatest('response', f'greatest{side}', side)
-        features = ['response', 'square'] + [f'greatest{side}' for side in POOLS]
-        nodes.append(node('Concat', features, 'features', axis=1))
-        nodes.append(convolution('features', 'head', 'logits', 1))
-        weight = np.array(head['weight'], np.float32)
-        output, channels = 'logits', len(weight)
-        tensors.append(numpy_helper.from_array(weight[:, :, None, None, None], 'head.weight'))
-        tensors.append(numpy_helper.from_array(np.array(head['bias'], np.float32), 'head.bias'))
+    tensors = [numpy_helper.from_array(filters, 'filters.weight')]
+    for side in POOLS:
+        nodes += greatest('response', f'greatest{side}', side)
+    nodes.append(node('Concat', ['response'] + [f'greatest{side}' for side in POOLS], 'features', axis=1))
+    output, channels = 'features', len(filters) * (1 + len(POOLS))
+    if not features_only:
+        layers = competition(head)
+        nodes, tensors = nodes + layers[0], tensors + layers[1]
+        output, channels = 'logits', len(head['output']['bias'])
     voxels = helper.make_tensor_value_info('voxels', TensorProto.FLOAT, ['n', 1, 'z', 'y', 'x'])
     scores = helper.make_tensor_value_info(output, TensorProto.FLOAT, ['n', channels, 'z/2', 'y/2', 'x/2'])
     return helper.make_graph(nodes, 'default', [voxels], [scores], tensors)
 
 
-def model_bytes(head, first_layer_only=False):
+def model_bytes(head, features_only=False):
     opsets = [helper.make_opsetid('', 17)]
-    model = helper.make_model(graph(head, first_layer_only), opset_imports=opsets, ir_version=8, producer_name='cryoet-picks')
+    model = helper.make_model(graph(head, features_only), opset_imports=opsets, ir_version=8, producer_name='cryoet-picks')
     onnx.checker.check_model(model)
     return model.SerializeToString(deterministic=True)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from scipy.ndimage import maximum_filter
 from scipy.optimize import minimize
 
 import build
@@ -23,17 +22,25 @@ import scenes
 NAMES = list(kernels.load_profiles()['profiles'])
 BACKGROUND = len(NAMES)
 VOXEL = kernels.CELL / 2
-BANDS = [{'white': 1.0, 'low': 0.0, 'corner': 0.1}, {'white': 0.05, 'low': 1.0, 'corner': 0.12}]
+BANDS = [
+    {'white': 1.0, 'low': 0.0, 'corner': 0.1},
+    {'white': 0.05, 'low': 1.0, 'corner': 0.12},
+    {'white': 0.003, 'low': 1.0, 'corner': 0.05},
+]
 SEED = 20241106
 POSITIVE = 18.0
 IGNORED = 0.45
-KEPT = 0.004
+KEPT = 0.003
+NEGATIVE = 0.1
+HIDDEN = 24
+RIDGE = 1e-6
+STEPS = 400
 
 
-def session(head, first_layer_only=False):
+def session(head, features_only=False):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
-    content = build.model_bytes(head, first_layer_only)
+    content = build.model_bytes(head, features_only)
     return onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
 
 
@@ -42,11 +49,10 @@ def cropped(voxels):
     return np.ascontiguousarray(voxels[:depth, :height, :width])[None, None]
 
 
-def features(response):
-    parts = [response, response * response]
-    for side in build.POOLS:
-        parts.append(maximum_filter(response, (1, side, side, side), mode='constant', cval=-np.inf))
-    return np.concatenate(parts)
+def raw(network, name):
+    """Features [feature, z, y, x] of a scene, and its truth."""
+    voxels, truth = scenes.read_scene(name)
+    return network.run(None, {'voxels': cropped(voxels)})[0][0], truth
 
 
 def labels(shape, truth):
@@ -65,38 +71,54 @@ def labels(shape, truth):
     return label
 
 
-def sample(response, label, random):
+def sample(features, label, random):
     """Features, classes and weights of all cells on particles and of a share of the others, more where filters respond."""
-    flat, label = features(response).reshape(-1, label.size), label.ravel()
+    response = features[: len(BANDS) * len(NAMES)].max(axis=0).ravel()
+    flat, label = features.reshape(len(features), -1), label.ravel()
     positive = np.flatnonzero((label >= 0) & (label < BACKGROUND))
     negative = np.flatnonzero(label == BACKGROUND)
-    energy = response.max(axis=0).ravel()[negative]
-    share = np.minimum(1, KEPT * np.maximum(1, np.maximum(energy, 0) ** 3 / 3))
+    share = np.minimum(1, KEPT * np.maximum(1, np.maximum(response[negative], 0) ** 3 / 3))
     taken = random.random(len(negative)) < share
     index = np.concatenate([positive, negative[taken]])
-    weight = np.concatenate([np.ones(len(positive)), 0.1 / share[taken]])
-    return flat[:, index].T.astype(np.float64), label[index], weight
+    weight = np.concatenate([np.ones(len(positive)), NEGATIVE / share[taken]])
+    return flat[:, index].T.astype(np.float32), label[index], weight
 
 
-def logistic(x, y, weight, ridge=1e-5, steps=400):
-    """Weights [class, feature] and biases [class] of a weighted multinomial logistic regression."""
+def fit_head(x, y, weight, random):
+    """Two layers, fitted by weighted cross-entropy: {'hidden': ..., 'output': ...} with the scaling of x folded in."""
     mean, deviation = x.mean(axis=0), x.std(axis=0)
-    z, target, weight = (x - mean) / deviation, np.eye(BACKGROUND + 1)[y], weight / weight.sum()
+    z, target = (x - mean) / deviation, np.eye(BACKGROUND + 1, dtype=np.float32)[y]
+    weight = (weight / weight.sum()).astype(np.float32)
+    shapes = [(z.shape[1], HIDDEN), (HIDDEN,), (HIDDEN, BACKGROUND + 1), (BACKGROUND + 1,)]
+    ends = np.cumsum([0] + [int(np.prod(shape)) for shape in shapes])
+
+    def split(flat):
+        return [flat[a:b].reshape(shape).astype(np.float32) for a, b, shape in zip(ends, ends[1:], shapes)]
 
     def loss(flat):
-        w = flat.reshape(z.shape[1] + 1, -1)
-        logit = z @ w[:-1] + w[-1]
+        a, b, c, d = split(flat)
+        inner = np.maximum(z @ a + b, 0)
+        logit = inner @ c + d
         logit -= logit.max(axis=1, keepdims=True)
         p = np.exp(logit)
         p /= p.sum(axis=1, keepdims=True)
         slope = (p - target) * weight[:, None]
-        value = -np.sum(weight * np.log(p[np.arange(len(y)), y] + 1e-30)) + ridge * np.sum(w[:-1] ** 2)
-        return value, np.concatenate([z.T @ slope + 2 * ridge * w[:-1], slope.sum(axis=0)[None]]).ravel()
+        back = (slope @ c.T) * (inner > 0)
+        value = -np.sum(weight * np.log(p[np.arange(len(y)), y] + 1e-30), dtype=np.float64)
+        value += RIDGE * (np.sum(a**2, dtype=np.float64) + np.sum(c**2, dtype=np.float64))
+        parts = [z.T @ back + 2 * RIDGE * a, back.sum(axis=0), inner.T @ slope + 2 * RIDGE * c, slope.sum(axis=0)]
+        return value, np.concatenate([part.ravel() for part in parts]).astype(np.float64)
 
-    start = np.zeros((z.shape[1] + 1) * (BACKGROUND + 1))
-    fitted = minimize(loss, start, jac=True, method='L-BFGS-B', options={'maxiter': steps}).x.reshape(z.shape[1] + 1, -1)
-    slope = fitted[:-1] / deviation[:, None]
-    return slope.T, fitted[-1] - mean @ slope
+    start = np.concatenate([(random.normal(size=shape) / np.sqrt(shape[0])).ravel() for shape in shapes])
+    fitted = minimize(loss, start, jac=True, method='L-BFGS-B', options={'maxiter': STEPS, 'maxfun': 2 * STEPS})
+    print(len(y), 'cells,', np.bincount(y), 'loss', round(fitted.fun, 5), fitted.nit, 'steps', flush=True)
+    a, b, c, d = split(fitted.x)
+    a = a / deviation[:, None]
+    return {'hidden': layer(a, b - mean @ a), 'output': layer(c, d)}
+
+
+def layer(weight, bias):
+    return {'weight': [[round(float(w), 5) for w in row] for row in weight.T], 'bias': [round(float(b), 5) for b in bias]}
 
 
 def find_all(head, folder):
@@ -127,19 +149,17 @@ def main():
         'deviation': [1.0] * (len(BANDS) * len(NAMES)),
         'minDistances': {name: round(metric.SEPARATION * radius, 1) for name, radius in metric.RADIUS.items()},
     }
-    first = session(head, first_layer_only=True)
-    responses, marks = [], []
-    for name in scenes.scene_names(folders.train):
-        voxels, truth = scenes.read_scene(name)
-        responses.append(first.run(None, {'voxels': cropped(voxels)})[0][0])
-        marks.append(labels(responses[-1].shape[1:], truth))
-    deviation = np.sqrt(np.mean([np.mean(r**2, axis=(1, 2, 3)) for r in responses], axis=0))
+    train = scenes.scene_names(folders.train)
+    count = len(BANDS) * len(NAMES)
+    first = session(head, features_only=True)
+    power = [np.mean(raw(first, name)[0][:count] ** 2, axis=(1, 2, 3)) for name in train[:2]]
+    deviation = np.sqrt(np.mean(power, axis=0))
     head['deviation'] = [round(float(d), 5) for d in deviation]
-    scale = np.array(head['deviation'], np.float32)[:, None, None, None]
-    parts = [sample(r / scale, mark, random) for r, mark in zip(responses, marks)]
-    weight, bias = logistic(*(np.concatenate(p) for p in zip(*parts)))
-    head['weight'] = [[round(float(w), 5) for w in row] for row in weight]
-    head['bias'] = [round(float(b), 5) for b in bias]
+    parts, first = [], session(head, features_only=True)
+    for name in train:
+        features, truth = raw(first, name)
+        parts.append(sample(features, labels(features.shape[1:], truth), random))
+    head |= fit_head(*(np.concatenate(part) for part in zip(*parts)), random)
 
     validation = find_all(head, folders.validate)
     head['thresholds'] = {name: round(metric.best_threshold(validation[name], name), 3) for name in NAMES}

@@ -1,8 +1,9 @@
 """Turns radial density profiles into the matched filters of the network's first layer.
 
-A species' rotationally averaged density is laid on the network's grid (cells of 2x2x2 voxels), its Fourier transform is cut by the
-missing wedge of a +-60 degree tilt series about y, divided by the power spectrum of what is not the particle, made zero-mean, and
-negated, since protein is dark. For stationary noise this is the filter of Fisher's linear discriminant.
+A species' rotationally averaged density is laid on the network's grid (cells of 2x2x2 voxels), its Fourier transform is multiplied by what
+the tilt series and the reconstruction keep (missing wedge about y, contrast transfer, blur), divided by a power spectrum of what
+is not the particle, made zero-mean, and negated, since protein is dark. For stationary noise of that spectrum this is the filter
+of Fisher's linear discriminant; each species has one filter per assumed spectrum ("band").
 """
 
 import json
@@ -14,7 +15,11 @@ import numpy as np
 HERE = Path(__file__).parent
 SIDE = 15
 CELL = 2 * 10.012444
-TILT = 60.0
+TILT = 45.0
+TILT_EDGE = 4.0
+TILT_FALL_OFF = 27.0
+DEFOCUS = 3e4
+BLUR = 8.0
 GRID = 48
 FINE = 4
 
@@ -48,11 +53,20 @@ def frequencies():
     return k[:, None, None], k[None, :, None], k[None, None, :]
 
 
-def wedge():
-    """1 where a +-TILT degree series about y measures, 0 in the missing wedge, with a soft edge. Axes z, y, x."""
-    kz, _, kx = frequencies()
-    edge = (np.abs(kz) - np.abs(kx) * np.tan(np.radians(TILT))) / 0.02
-    return np.broadcast_to(1 / (1 + np.exp(np.clip(edge, -50, 50))), (GRID,) * 3)
+def imaging():
+    """What a tilt series about y, deconvolved of its contrast transfer and denoised, keeps of each frequency. Axes z, y, x.
+
+    The tilt range and its fall-off are those measured in the competition's tomograms; see src/simulate/imaging.ts.
+    """
+    kz, ky, kx = (k / CELL for k in frequencies())
+    with np.errstate(divide='ignore', invalid='ignore'):
+        tilt = np.degrees(np.arctan(np.abs(kz) / np.abs(kx)))
+    tilt = np.where((kz == 0) & (kx == 0), 0.0, tilt)
+    views = np.clip((TILT - tilt) / TILT_EDGE, 0, 1) * np.exp(-0.5 * (tilt / TILT_FALL_OFF) ** 2)
+    squared = kz**2 + ky**2 + kx**2
+    phase = np.pi * 0.0197 * DEFOCUS * squared
+    contrast = np.sqrt(1 - 0.07**2) * np.sin(phase) + 0.07 * np.cos(phase)
+    return views * contrast**2 / (contrast**2 + 0.005) * np.exp(-2 * np.pi**2 * BLUR**2 * squared)
 
 
 def noise_spectrum(parameters):
@@ -68,7 +82,7 @@ def centred(field):
 
 def matched_filter(density, noise):
     """Kernel [SIDE]^3 of one species: zero-mean, unit Euclidean norm, negative where protein is."""
-    spectrum = np.fft.fftn(np.fft.ifftshift(density)) * wedge() / noise
+    spectrum = np.fft.fftn(np.fft.ifftshift(density)) * imaging() / noise
     lo = GRID // 2 - SIDE // 2
     kernel = centred(spectrum)[lo : lo + SIDE, lo : lo + SIDE, lo : lo + SIDE]
     window = np.ones(SIDE)

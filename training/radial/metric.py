@@ -1,7 +1,6 @@
 """Peaks of score maps and the competition's metric: F-beta with beta 4, a hit within half the particle's radius."""
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
 RADIUS = {
@@ -26,8 +25,12 @@ SEPARATION = 0.8
 
 def find_peaks(scores, separation, voxel_size, floor=0.002):
     """Local maxima of a map of stride 2 as positions x, y, z (A) and scores, best first, none closer than the separation."""
-    index = np.argwhere((scores == maximum_filter(scores, 3, mode='constant')) & (scores > floor))
+    index = np.argwhere(scores > floor)
     value = scores[tuple(index.T)]
+    padded = np.pad(scores, 1)
+    steps = [step for step in np.ndindex(3, 3, 3) if step != (1, 1, 1)]
+    peak = np.all([value >= padded[tuple((index + step).T)] for step in steps], axis=0)
+    index, value = index[peak], value[peak]
     order = np.argsort(-value, kind='stable')
     position, value = ((2 * index + 0.5) * voxel_size)[order][:, ::-1], value[order]
     if len(position) == 0:

@@ -1,0 +1,38 @@
+/** Something in a project that is broken or odd and was passed over. */
+export interface Problem {
+  /** Where it lies. */
+  readonly path: string;
+  readonly message: string;
+  /** The error behind it, if there was one. */
+  readonly cause?: unknown;
+}
+
+/** Keeps the problems met while a project is used, one per path, and tells each once. */
+export class ProblemLog {
+  private readonly byPath = new Map<string, Problem>();
+
+  constructor(private readonly onProblem?: ((problem: Problem) => void) | undefined) {}
+
+  get problems(): readonly Problem[] {
+    return [...this.byPath.values()];
+  }
+
+  report(problem: Problem): void {
+    if (this.byPath.has(problem.path)) return;
+    this.byPath.set(problem.path, problem);
+    this.onProblem?.(problem);
+  }
+
+  /** Reports a caught error, unless the signal was aborted: then the abort reason goes on. */
+  reportError(path: string, cause: unknown, signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted();
+    this.report({ path, message: cause instanceof Error ? cause.message : String(cause), cause });
+  }
+}
+
+/** Names as a message lists them: quoted, the first twenty. */
+export function listNames(names: readonly string[]): string {
+  if (names.length === 0) return 'none';
+  const shown = names.slice(0, 20).map((name) => JSON.stringify(name));
+  return shown.join(', ') + (names.length > 20 ? ` and ${names.length - 20} more` : '');
+}

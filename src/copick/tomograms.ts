@@ -1,0 +1,176 @@
+import { CryoetPicksError } from '../errors.ts';
+import { type OpenTomogramOptions, openTomogram, type Tomogram } from '../ome-zarr/tomogram.ts';
+import { subStore } from '../storage/store.ts';
+import { folderOf, parseName } from './layout.ts';
+import { formatSpacing, matchesName, type NameFilter } from './names.ts';
+import { listNames } from './problems.ts';
+import { type Located, listBoth, listFolder, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
+
+/** A tomogram of a run, found but not opened. */
+export interface TomogramEntry extends Located {
+  readonly type: string;
+  /** What the folder says, in Å: a label, mostly rounded. The true voxel size is in the metadata; `open` reads it. */
+  readonly voxelSpacing: number;
+  /** Opens it, the folder's voxel spacing standing in where the metadata tell no voxel size. */
+  open(options?: OpenTomogramOptions): Promise<Tomogram>;
+}
+
+/** Options of {@link findTomograms}. */
+export interface TomogramFilter {
+  readonly type?: NameFilter;
+  /** In Å; found by its three-decimal label, else the nearest within 0.001 Å. */
+  readonly voxelSpacing?: number | undefined;
+  /** List too what the overlay, or another folder of the same label, hides. @defaultValue false */
+  readonly includeShadowed?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The tomograms of a run, by voxel spacing and type. */
+export async function findTomograms(
+  tree: ProjectTree,
+  run: string,
+  { type, voxelSpacing, includeShadowed, signal }: TomogramFilter = {},
+): Promise<TomogramEntry[]> {
+  const found: FoundTomogram[] = [];
+  for (const folder of await findSpacings(tree, run, signal)) {
+    const entries = await listOrReport(tree, folder.entry, signal);
+    found.push(...entries.flatMap((entry) => toTomogram(tree, entry, folder.voxelSpacing)));
+  }
+  const wanted = voxelSpacing === undefined ? undefined : nearestLabel(found, voxelSpacing);
+  const chosen = found.filter(
+    (one) => matchesName(type, one.type) && (voxelSpacing === undefined || formatSpacing(one.voxelSpacing) === wanted),
+  );
+  const filled = await withoutEmptyShadows(tree, chosen, signal);
+  return markShadowed(filled, { identity: identityOf, includeShadowed })
+    .sort((a, b) => a.voxelSpacing - b.voxelSpacing || (a.type < b.type ? -1 : a.type > b.type ? 1 : 0))
+    .map(({ entry, ...tomogram }) => ({
+      ...tomogram,
+      root: entry.root,
+      path: entry.path,
+      open: (options = {}) =>
+        openTomogram(subStore(entry.store, entry.key), { fallbackVoxelSize: tomogram.voxelSpacing, ...options }),
+    }));
+}
+
+/** Options of {@link openTomogramOf}. */
+export interface RunTomogramOptions extends OpenTomogramOptions {
+  /** Which of several voxel spacings, in Å; may be left out where the type exists at one only. */
+  readonly voxelSpacing?: number | undefined;
+}
+
+/** Opens the tomogram of a type; see `Run.tomogram`. */
+export async function openTomogramOf(
+  tree: ProjectTree,
+  run: string,
+  { type, voxelSpacing, ...options }: RunTomogramOptions & { readonly type: string },
+): Promise<Tomogram> {
+  const { signal } = options;
+  const [found, ...others] = await findTomograms(tree, run, { type, voxelSpacing, signal });
+  if (found !== undefined && others.length === 0) return found.open(options);
+  const name = `tomogram "${type}"`;
+  if (found !== undefined) {
+    const spacings = [found, ...others].map((one) => formatSpacing(one.voxelSpacing)).join(', ');
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${name} of run "${run}" exists at the voxel spacings ${spacings} Å; say which by voxelSpacing`,
+    );
+  }
+  throw new CryoetPicksError(
+    'not-found',
+    `${name} not found ${await describeMissing(tree, run, { voxelSpacing, signal })}`,
+  );
+}
+
+async function describeMissing(
+  tree: ProjectTree,
+  run: string,
+  { voxelSpacing, signal }: TomogramFilter,
+): Promise<string> {
+  const place = `in run "${run}"`;
+  const all = await findTomograms(tree, run, { signal });
+  const here = await findTomograms(tree, run, { voxelSpacing, signal });
+  if (voxelSpacing !== undefined && here.length > 0) {
+    const types = listNames(here.map(({ type }) => type));
+    return `${place} at voxel spacing ${formatSpacing(here[0]!.voxelSpacing)} Å; available: ${types}`;
+  }
+  const available = listNames(all.map((one) => `${one.type}@${formatSpacing(one.voxelSpacing)}`));
+  const at = voxelSpacing === undefined ? '' : ` at voxel spacing ${formatSpacing(voxelSpacing)} Å`;
+  return `${place}${at}; available: ${available}`;
+}
+
+/** What is in a folder; nothing, and a report, where it cannot be listed. */
+async function listOrReport(
+  { log }: ProjectTree,
+  folder: TreeEntry,
+  signal: AbortSignal | undefined,
+): Promise<TreeEntry[]> {
+  try {
+    return await listFolder(folder, folder.key, signal);
+  } catch (error) {
+    log.reportError(folder.path, error, signal);
+    return [];
+  }
+}
+
+interface FoundTomogram {
+  readonly type: string;
+  readonly voxelSpacing: number;
+  readonly entry: TreeEntry;
+}
+
+function identityOf({ type, voxelSpacing }: FoundTomogram): string {
+  return `${formatSpacing(voxelSpacing)}/${type}`;
+}
+
+async function findSpacings(
+  tree: ProjectTree,
+  run: string,
+  signal: AbortSignal | undefined,
+): Promise<{ voxelSpacing: number; entry: TreeEntry }[]> {
+  const entries = await listBoth(tree, folderOf('spacing', { run }), { signal });
+  return entries
+    .filter(({ name, kind }) => kind === 'folder' && name.startsWith('VoxelSpacing'))
+    .flatMap((entry) => {
+      const parsed = parseName('spacing', entry.name);
+      if (parsed !== undefined) return [{ ...parsed, entry }];
+      tree.log.report({ path: entry.path, message: `folder "${entry.name}" names no voxel spacing in Å` });
+      return [];
+    });
+}
+
+function toTomogram({ log }: ProjectTree, entry: TreeEntry, voxelSpacing: number): FoundTomogram[] {
+  const { name, path } = entry;
+  if (!name.endsWith('.zarr') || parseName('features', name) !== undefined) return [];
+  const parsed = parseName('tomogram', name);
+  if (parsed === undefined) log.report({ path, message: `"${name}" names neither a tomogram nor its features` });
+  else if (entry.kind === 'file') log.report({ path, message: `tomogram "${name}" is a file, expected a folder` });
+  else return [{ ...parsed, voxelSpacing, entry }];
+  return [];
+}
+
+/** The label to look for: the wanted one if it is there, else that of the nearest spacing within 0.001 Å. */
+function nearestLabel(found: readonly FoundTomogram[], wanted: number): string | undefined {
+  const label = formatSpacing(wanted);
+  const distance = ({ voxelSpacing }: FoundTomogram) => Math.abs(voxelSpacing - wanted);
+  if (found.some(({ voxelSpacing }) => formatSpacing(voxelSpacing) === label)) return label;
+  const [nearest] = found.filter((one) => distance(one) <= 1e-3 + 1e-9).sort((a, b) => distance(a) - distance(b));
+  return nearest === undefined ? undefined : formatSpacing(nearest.voxelSpacing);
+}
+
+/** Without folders that are empty where another of the same identity may hold the data: copick makes them before it writes. */
+async function withoutEmptyShadows(
+  tree: ProjectTree,
+  found: readonly FoundTomogram[],
+  signal: AbortSignal | undefined,
+): Promise<FoundTomogram[]> {
+  const kept: FoundTomogram[] = [];
+  for (const one of found) {
+    const { entry } = one;
+    const alone = found.filter((other) => identityOf(other) === identityOf(one)).length === 1;
+    const empty = !alone && (await listOrReport(tree, entry, signal)).length === 0;
+    if (empty)
+      tree.log.report({ path: entry.path, message: `tomogram folder "${entry.name}" is empty and passed over` });
+    else kept.push(one);
+  }
+  return kept;
+}

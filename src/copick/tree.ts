@@ -1,0 +1,106 @@
+import type { ListableStore, Store, StoreEntry, StoreKey } from '../storage/store.ts';
+import type { PickableObject } from './config.ts';
+import type { ProblemLog } from './problems.ts';
+
+/** Which of the two trees of a project something lies in: the one that is only read, or the one that is written. */
+export type RootKind = 'static' | 'overlay';
+
+/** What `Project` and `Run` share: the two trees, seen as one, and the log of what is broken in them. */
+export interface ProjectTree {
+  readonly objects: readonly PickableObject[];
+  readonly overlay: Store;
+  /** Absent where the project has one root. */
+  readonly static?: ListableStore | undefined;
+  readonly log: ProblemLog;
+}
+
+/** An entry of a folder in one of the trees. */
+export interface TreeEntry extends StoreEntry {
+  readonly root: RootKind;
+  readonly store: ListableStore;
+  readonly key: StoreKey;
+  /** Store and key together, for messages. */
+  readonly path: string;
+}
+
+/** What every thing that is found in a project says about its place. */
+export interface Located {
+  readonly root: RootKind;
+  readonly path: string;
+  /** True where something of the same identity lies before it, as the overlay lies before the static tree. */
+  readonly shadowed: boolean;
+}
+
+/** Where a key lies, for messages. */
+export function locate(store: ListableStore, key: StoreKey): string {
+  return `${store.location.replace(/\/$/, '')}${key}`;
+}
+
+/** The visible entries of one folder of one tree. */
+export async function listFolder(
+  { root, store }: { readonly root: RootKind; readonly store: ListableStore },
+  folder: StoreKey,
+  signal: AbortSignal | undefined,
+): Promise<TreeEntry[]> {
+  const entries = await store.list(folder, { signal });
+  return entries
+    .filter(({ name }) => !name.startsWith('.'))
+    .map((entry) => {
+      const key: StoreKey = `${folder}/${entry.name}`;
+      return { ...entry, root, store, key, path: locate(store, key) };
+    });
+}
+
+/**
+ * The visible entries of a folder in both trees, those of the overlay first. A tree that cannot be listed is reported
+ * and hides nothing of the other.
+ *
+ * @throws The first error, if no tree can be listed.
+ */
+export async function listBoth(
+  tree: ProjectTree,
+  folder: StoreKey,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<TreeEntry[]> {
+  const roots = rootsOf(tree);
+  const errors: unknown[] = [];
+  const found: TreeEntry[] = [];
+  for (const root of roots) {
+    try {
+      found.push(...(await listFolder(root, folder, signal)));
+    } catch (error) {
+      tree.log.reportError(locate(root.store, folder), error, signal);
+      errors.push(error);
+    }
+  }
+  if (errors.length === roots.length) throw errors[0];
+  return found;
+}
+
+function rootsOf({ overlay, static: readOnly }: ProjectTree): readonly { root: RootKind; store: ListableStore }[] {
+  const roots = [{ root: 'overlay' as const, store: overlay }];
+  return readOnly === undefined ? roots : [...roots, { root: 'static', store: readOnly }];
+}
+
+/** Options of {@link markShadowed}. */
+export interface MarkShadowedOptions<T> {
+  /** Equal for things that stand for the same. */
+  readonly identity: (item: T) => string;
+  /** Keep what is shadowed in the list. */
+  readonly includeShadowed?: boolean | undefined;
+}
+
+/** Marks, or leaves out, all but the first of each identity. */
+export function markShadowed<T extends object>(
+  items: readonly T[],
+  { identity, includeShadowed = false }: MarkShadowedOptions<T>,
+): (T & { readonly shadowed: boolean })[] {
+  const seen = new Set<string>();
+  const marked = items.map((item) => {
+    const id = identity(item);
+    const shadowed = seen.has(id);
+    seen.add(id);
+    return { ...item, shadowed };
+  });
+  return includeShadowed ? marked : marked.filter(({ shadowed }) => !shadowed);
+}

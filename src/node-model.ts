@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { CryoetPicksError } from './errors.ts';
+import type { Model, ModelSpec } from './inference/model.ts';
+import { parseModelSpec } from './inference/model-card.ts';
+import { type OnnxOptions, onnxModel, type OrtModule } from './inference/onnx.ts';
+
+/** Options of {@link loadModel}. */
+export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
+  /** The model's card. @defaultValue the JSON file of the same name beside the ONNX file */
+  readonly spec?: ModelSpec | undefined;
+}
+
+const defaultModel: string = fileURLToPath(new URL('../models/default.onnx', import.meta.url));
+
+/**
+ * Loads an ONNX network and its card from files: `unet.onnx` and, beside it, `unet.json`.
+ *
+ * @param ort - The runtime: `import * as ort from 'onnxruntime-node'`.
+ * @param path - The ONNX file; without it, the network of this package.
+ * @returns A model; whoever loads it disposes it.
+ * @throws {@link CryoetPicksError} `not-found` naming the file that is missing; `invalid-metadata` for a card that cannot be
+ * understood; `model-failed` for a file that the runtime cannot load, or that does not fit its card.
+ *
+ * @example
+ * ```ts
+ * const model = await loadModel(ort, 'unet.onnx');
+ * ```
+ */
+export async function loadModel(
+  ort: OrtModule,
+  path: string = defaultModel,
+  { spec, ...options }: LoadModelOptions = {},
+): Promise<Model> {
+  const { signal } = options;
+  const bytes = await readModelFile(path, { what: 'model', signal });
+  return onnxModel(ort, bytes, { ...options, spec: spec ?? (await readCard(path, signal)) });
+}
+
+async function readCard(path: string, signal: AbortSignal | undefined): Promise<ModelSpec> {
+  const card = path.replace(/\.onnx$/i, '') + '.json';
+  const bytes = await readModelFile(card, { what: `card of model ${path}`, signal });
+  return parseModelSpec(bytes.toString('utf8'), { source: card });
+}
+
+async function readModelFile(
+  path: string,
+  { what, signal }: { readonly what: string; readonly signal: AbortSignal | undefined },
+): Promise<Buffer> {
+  try {
+    return await readFile(path, { signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CryoetPicksError('not-found', `cannot read the ${what}: ${reason}`, { cause });
+  }
+}
