@@ -18,7 +18,7 @@ import { figureObjects } from './figure-objects.ts';
 import { buildFolder, writeWhole } from './files.ts';
 import { openModel } from './runtime.ts';
 import { scoreLines } from './score-table.ts';
-import { simulateInto, truthLines } from './simulate.ts';
+import { simulateInto, truthTable } from './simulate.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What `demo` was asked for. */
@@ -111,7 +111,7 @@ async function simulateDemo(
   terminal.print(`Simulating ${counted(runs, 'tomogram')} of ${formatZyx(shape)} voxels …`, '');
   await buildFolder(files.project, {
     async build(folder) {
-      terminal.print(...truthLines(await simulateInto(terminal, { folder, runs, seed: 1, shape })));
+      terminal.print(...truthTable(await simulateInto(terminal, { folder, runs, seed: 1, shape })));
     },
   });
 }
