@@ -1,4 +1,5 @@
 import type { Pick } from '../picks/pick.ts';
+import { formatTable } from './table.ts';
 
 /** A count and its noun: `1 run`, `2 runs`. */
 export function counted(count: number, noun: string): string {
@@ -10,4 +11,30 @@ export function countByObject(picks: readonly Pick[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { object } of picks) counts[object] = (counts[object] ?? 0) + 1;
   return counts;
+}
+
+/** Counts per object of a run. */
+export interface RunCounts {
+  readonly run: string;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** A table of counts: a line per object, a column per run, or only the sum where there are many runs. */
+export function countTable(title: string, { runs }: { readonly runs: readonly RunCounts[] }): string[] {
+  const objects = [...new Set(runs.flatMap(({ counts }) => Object.keys(counts)))].sort();
+  const shown = runs.length <= 4 ? runs : [];
+  const cells = (countOf: (run: RunCounts) => number) => [
+    ...shown.map(countOf),
+    runs.reduce((sum, run) => sum + countOf(run), 0),
+  ];
+  return formatTable({
+    header: [title, ...shown.map(({ run }) => run), 'all'],
+    rows: objects.map((object) => [object, ...cells(({ counts }) => counts[object] ?? 0)]),
+    footer: [['all', ...cells(({ counts }) => sumOf(counts))]],
+  });
+}
+
+/** The sum of counts. */
+export function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }

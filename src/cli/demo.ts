@@ -2,6 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
 import { CryoetPicksError } from '../errors.ts';
+import type { Model } from '../inference/model.ts';
 import { competition } from '../metric/competition.ts';
 import type { ScoredRun } from '../metric/runs.ts';
 import { type Report, scorePicks } from '../metric/score.ts';
@@ -17,7 +18,7 @@ import { figureObjects } from './figure-objects.ts';
 import { buildFolder, writeWhole } from './files.ts';
 import { openModel } from './runtime.ts';
 import { scoreLines } from './score-table.ts';
-import { simulateInto, truthLines } from './simulate.ts';
+import { simulateInto, truthTable } from './simulate.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What `demo` was asked for. */
@@ -55,21 +56,21 @@ const signature = 'Made by "cryoet-picks demo".';
 export async function demo(terminal: Terminal, input: DemoInput): Promise<Outcome> {
   const { directory, shape = [96, 320, 320], runs = 2 } = input;
   const files = filesIn(resolve(directory));
-  await prepare(resolve(directory), files);
-  terminal.print(`Simulating ${counted(runs, 'tomogram')} of ${formatZyx(shape)} voxels …`, '');
-  await buildFolder(files.project, {
-    async build(folder) {
-      terminal.print(...truthLines(await simulateInto(terminal, { folder, runs, seed: 1, shape })));
-    },
-  });
-  terminal.print('', 'Finding particles with the network that comes along …', '');
-  const { project, summaries, found } = await detectDemo(terminal, files.config);
-  const scored = await withTruth(project, found, terminal.signal);
-  await writeFiles(terminal, { project, scored, files });
-  const report = scorePicks(scored, competition);
-  terminal.print('', ...scoreLines(report, competition), '', ...fileLines(files));
-  const document: DemoDocument = { report, runs: summaries, files };
-  return { json: document };
+  // First of all, so that a missing runtime shows before a minute of other work.
+  const model = await openModel({});
+  try {
+    await prepare(resolve(directory), files);
+    await simulateDemo(terminal, { files, shape, runs });
+    const { project, summaries, found } = await detectDemo(terminal, { files, model });
+    const scored = await withTruth(project, found, terminal.signal);
+    await writeFiles(terminal, { project, scored, files });
+    const report = scorePicks(scored, competition);
+    terminal.print('', ...scoreLines(report, competition), '', ...fileLines(files));
+    const document: DemoDocument = { report, runs: summaries, files };
+    return { json: document };
+  } finally {
+    await model.dispose();
+  }
 }
 
 function filesIn(folder: string): DemoFiles {
@@ -103,17 +104,25 @@ async function prepare(folder: string, { project, submission, figure }: DemoFile
   for (const path of [project, submission, figure]) await rm(path, { recursive: true, force: true });
 }
 
-async function detectDemo(terminal: Terminal, config: string): Promise<Detected> {
-  const project = await openProject(config, { signal: terminal.signal });
-  const model = await openModel({});
-  try {
-    const tomogram = { type: 'denoised' };
-    const { summaries, found } = await detectRuns(terminal, { ...user, project, model, tomogram });
-    if (found.length < summaries.length) throw new CryoetPicksError('model-failed', 'the demo ends here, see above');
-    return { project, summaries, found };
-  } finally {
-    await model.dispose();
-  }
+async function simulateDemo(
+  terminal: Terminal,
+  { files, shape, runs }: { files: DemoFiles; shape: Zyx; runs: number },
+): Promise<void> {
+  terminal.print(`Simulating ${counted(runs, 'tomogram')} of ${formatZyx(shape)} voxels …`, '');
+  await buildFolder(files.project, {
+    async build(folder) {
+      terminal.print(...truthTable(await simulateInto(terminal, { folder, runs, seed: 1, shape })));
+    },
+  });
+}
+
+async function detectDemo(terminal: Terminal, { files, model }: { files: DemoFiles; model: Model }): Promise<Detected> {
+  terminal.print('', `Finding particles with the network "${model.spec.name}" …`, '');
+  const project = await openProject(files.config, { signal: terminal.signal });
+  const tomogram = { type: 'denoised' };
+  const { summaries, found } = await detectRuns(terminal, { ...user, project, model, tomogram });
+  if (found.length < summaries.length) throw new CryoetPicksError('model-failed', 'the demo ends here, see above');
+  return { project, summaries, found };
 }
 
 interface Detected {

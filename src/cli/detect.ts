@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
 import { detectProject, type RunResult } from '../detect-project.ts';
 import type { Model } from '../inference/model.ts';
@@ -7,7 +7,7 @@ import type { RunPicks } from '../picks/run-picks.ts';
 import { formatSubmission } from '../picks/submission.ts';
 import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { countByObject, counted } from './counts.ts';
+import { countByObject, counted, countTable, sumOf } from './counts.ts';
 import { describeFailure, type Failure, UsageError } from './failure.ts';
 import { renderFigure } from './figure.ts';
 import { figureObjects } from './figure-objects.ts';
@@ -36,8 +36,8 @@ export interface DetectDocument {
   readonly runs: readonly RunSummary[];
   readonly userId: string;
   readonly sessionId: string;
-  /** Absolute paths of what was written. */
-  readonly overlay: string;
+  /** Paths of what was written; `picks` is the overlay, if any run was done. */
+  readonly picks?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
 }
@@ -59,14 +59,12 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const model = await openModel(input);
   const { summaries, found } = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
   const files = await writeResults(terminal, { ...input, project, found });
-  const overlay = resolve(dirname(input.config), project.config.overlayRoot);
   const failed = summaries.filter(({ status }) => status === 'failed').length;
-  terminal.print('', ...closingLines({ ...input, ...files, overlay, found, failed }));
+  terminal.print('', ...closingLines({ summaries, files, failed }));
   const document: DetectDocument = {
     runs: summaries,
     userId: input.userId,
     sessionId: input.sessionId,
-    overlay,
     ...files,
   };
   return { json: document, failed: failed > 0 };
@@ -121,10 +119,7 @@ function summarize(result: RunResult, seconds: number): RunSummary {
 }
 
 function runLine({ run, status, picks = {}, seconds }: RunSummary): string {
-  const total = Object.values(picks).reduce((sum, count) => sum + count, 0);
-  const each = Object.entries(picks).map(([object, count]) => `${object} ${count}`);
-  const how = status === 'skipped' ? 'has them already' : `${seconds.toFixed(1)} s`;
-  return `${run}  ${counted(total, 'pick')}, ${how}${each.length === 0 ? '' : `  (${each.join(', ')})`}`;
+  return `${run}  ${counted(sumOf(picks), 'pick')}, ${status === 'skipped' ? 'there already' : `${seconds.toFixed(1)} s`}`;
 }
 
 function requireObjects({ objects }: Project, names: readonly string[]): void {
@@ -136,45 +131,50 @@ function requireObjects({ objects }: Project, names: readonly string[]): void {
   );
 }
 
-interface ResultsOptions extends globalThis.Pick<DetectInput, 'submission' | 'figure' | 'tomogram'> {
+interface ResultFiles {
+  readonly picks?: string | undefined;
+  readonly submission?: string | undefined;
+  readonly figure?: string | undefined;
+}
+
+interface ResultsOptions
+  extends globalThis.Pick<DetectInput, 'submission' | 'figure' | 'tomogram' | 'userId' | 'sessionId'> {
   readonly project: Project;
   readonly found: readonly RunPicks[];
 }
 
 async function writeResults(
   { signal }: Terminal,
-  { project, found, submission, figure, tomogram: { type, voxelSpacing } }: ResultsOptions,
-): Promise<{ submission?: string; figure?: string }> {
-  const files: { submission?: string; figure?: string } = {};
-  if (submission !== undefined) {
-    await writeWhole(submission, { data: formatSubmission(found), signal });
-    files.submission = resolve(submission);
-  }
+  { project, found, submission, figure, tomogram, userId, sessionId }: ResultsOptions,
+): Promise<ResultFiles> {
+  if (submission !== undefined) await writeWhole(submission, { data: formatSubmission(found), signal });
+  const written = { ...(submission !== undefined && { submission: resolve(submission) }) };
   const [first] = found;
-  if (figure !== undefined && first !== undefined) {
-    const run = await project.run(first.run, { signal });
-    const source = await run.tomogram(type, { voxelSpacing, signal });
-    const objects = figureObjects(project.objects);
-    const data = await renderFigure(source, { picks: first.picks, objects, title: `${first.run}, ${type}`, signal });
-    await writeWhole(figure, { data, signal });
-    files.figure = resolve(figure);
-  }
-  return files;
+  if (first === undefined) return written;
+  const run = await project.run(first.run, { signal });
+  const [set] = await run.pickSets({ userId, sessionId, signal });
+  const picks = set?.path.replace(/\/ExperimentRuns\/.*$/, '');
+  if (figure === undefined) return { ...written, picks };
+  const { type, voxelSpacing } = tomogram;
+  const source = await run.tomogram(type, { voxelSpacing, signal });
+  const objects = figureObjects(project.objects);
+  const data = await renderFigure(source, { picks: first.picks, objects, title: `${first.run}, ${type}`, signal });
+  await writeWhole(figure, { data, signal });
+  return { ...written, picks, figure: resolve(figure) };
 }
 
-interface Closing extends globalThis.Pick<DetectInput, 'userId' | 'sessionId' | 'submission' | 'figure'> {
-  readonly overlay: string;
-  readonly found: readonly RunPicks[];
+interface Closing {
+  readonly summaries: readonly RunSummary[];
+  readonly files: ResultFiles;
   readonly failed: number;
 }
 
-function closingLines({ overlay, userId, sessionId, submission, figure, found, failed }: Closing): string[] {
-  const total = found.reduce((sum, { picks }) => sum + picks.length, 0);
-  const lines = [
-    `${counted(total, 'pick')} in ${counted(found.length, 'run')}${failed === 0 ? '' : `; ${counted(failed, 'run')} failed`}`,
-    `picks       ${overlay} (user ${userId}, session ${sessionId})`,
-  ];
-  if (submission !== undefined) lines.push(`submission  ${submission}`);
-  if (figure !== undefined) lines.push(`figure      ${figure}`);
+function closingLines({ summaries, files, failed }: Closing): string[] {
+  const runs = summaries.flatMap(({ run, picks }) => (picks === undefined ? [] : [{ run, counts: picks }]));
+  const lines = runs.length === 0 ? [] : [...countTable('picks', { runs }), ''];
+  lines.push(
+    ...Object.entries(files).flatMap(([what, path]) => (path === undefined ? [] : [`${what.padEnd(12)}${path}`])),
+  );
+  if (failed > 0) lines.push(`${failed} of ${counted(summaries.length, 'run')} failed`);
   return lines;
 }

@@ -8,7 +8,7 @@ export class UsageError extends Error {
 
 /** An error as machines read it. */
 export interface Failure {
-  /** Code of a `CryoetPicksError`, code of the operating system (`EACCES`), or `unexpected`. */
+  /** Code of a `CryoetPicksError`, code of the operating system (`EACCES`), `usage` or `unexpected`. */
   readonly code: string;
   /** One line. */
   readonly message: string;
@@ -28,6 +28,7 @@ const systemReasons: Readonly<Record<string, string>> = {
 /** Says in one line what went wrong. */
 export function describeFailure(error: unknown): Failure {
   if (isCryoetPicksError(error)) return { code: error.code, message: oneLine(error.message) };
+  if (error instanceof UsageError) return { code: 'usage', message: oneLine(error.message) };
   if (!(error instanceof Error)) return { code: 'unexpected', message: oneLine(String(error)) };
   if ('code' in error && typeof error.code === 'string' && error.code in systemReasons) {
     const path = 'path' in error && typeof error.path === 'string' ? ` ${error.path}` : '';

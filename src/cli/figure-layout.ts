@@ -27,7 +27,7 @@ export interface LayoutOptions {
   readonly title: string;
 }
 
-/** Pixels that the longer edge of a panel should have, about, and has at most. */
+/** Pixels that the longer edge of a panel should have, more or less, and has at most. */
 const wantedPanel = 480;
 const largestPanel = 1024;
 const textScale = 2;
@@ -70,7 +70,7 @@ export function layOut(grid: VoxelGrid, { slices, legend, title }: LayoutOptions
 function pitchFor(edge: number, voxel: number): number {
   const voxels = edge / voxel;
   if (voxels > largestPanel) return voxel * Math.ceil(voxels / largestPanel);
-  return voxel / Math.max(1, Math.round(wantedPanel / voxels));
+  return voxel / Math.max(1, Math.ceil(wantedPanel / voxels - 0.3));
 }
 
 /** A round length, in Å, of about a fifth of `edge`: 1, 2 or 5 times a power of ten. */

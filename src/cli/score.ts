@@ -1,8 +1,7 @@
-import { competition, type Matching, type ScoringRules } from '../metric/competition.ts';
-import { scoreTables, type TableReport, type TableRow } from '../metric/tables.ts';
-import { parseSubmissionRows } from '../picks/submission.ts';
+import { competition, type Matching, type ScoringRules, scoringRules } from '../metric/competition.ts';
+import { scoreTables, type TableReport } from '../metric/tables.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { readText } from './files.ts';
+import { type Positions, readPositions } from './positions.ts';
 import { objectTable, scoreLines } from './score-table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -25,11 +24,22 @@ export interface ScoreDocument extends TableReport {
 
 /** Scores one table of positions against another. */
 export async function score(terminal: Terminal, input: ScoreInput): Promise<Outcome> {
-  const { signal } = terminal;
-  const rules: ScoringRules = { ...competition, matching: input.matching };
-  const truth = await readTable(input.truth, 'truth', signal);
-  const submission = await readTable(input.submission, 'submission', signal);
-  const report = scoreTables({ truth, submission }, rules);
+  const truth = await readPositions(terminal, input.truth, {
+    what: 'truth',
+    userId: input.truthUserId,
+    sessionId: input.truthSessionId,
+    usualUser: 'curation',
+    flags: '--truth-user-id and --truth-session-id',
+  });
+  const submission = await readPositions(terminal, input.submission, {
+    what: 'submission',
+    userId: input.userId,
+    sessionId: input.sessionId,
+    usualUser: 'cryoet-picks',
+    flags: '--user-id and --session-id',
+  });
+  const rules = { ...rulesFor([truth, submission]), matching: input.matching };
+  const report = scoreTables({ truth: truth.rows, submission: submission.rows }, rules);
   terminal.print(...scoreLines(report, rules));
   if (input.perRun) {
     for (const [run, objects] of Object.entries(report.runs)) terminal.print('', run, ...objectTable(objects, rules));
@@ -39,10 +49,11 @@ export async function score(terminal: Terminal, input: ScoreInput): Promise<Outc
   return { json: document };
 }
 
-async function readTable(path: string, source: string, signal: AbortSignal): Promise<readonly TableRow[]> {
-  return parseSubmissionRows(await readText(path, { what: `${source} table`, signal }), {
-    source: `${source} ${path}`,
-  });
+/** The competition's rules; or, where a project has particles that it did not have, its own radii and equal weights. */
+function rulesFor(sides: readonly Positions[]): ScoringRules {
+  const particles = sides.flatMap(({ objects = [] }) => objects.filter(({ isParticle }) => isParticle));
+  if (particles.every(({ name }) => Object.hasOwn(competition.objects, name))) return competition;
+  return scoringRules(particles);
 }
 
 function remarks({ ignoredRuns, ignoredObjects }: TableReport): string[] {

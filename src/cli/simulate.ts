@@ -4,9 +4,8 @@ import { type SimulateProjectOptions, simulateProject } from '../simulate/projec
 import type { Zyx } from '../space/zyx.ts';
 import { directoryStore } from '../storage/directory.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { countByObject, counted } from './counts.ts';
+import { countByObject, counted, countTable } from './counts.ts';
 import { buildFolder, readText } from './files.ts';
-import { formatTable } from './table.ts';
 import { runBar, type Terminal } from './terminal.ts';
 
 /** What `simulate` was asked for. */
@@ -42,7 +41,7 @@ export async function simulate(terminal: Terminal, input: SimulateInput): Promis
     },
   });
   const config = join(resolve(directory), 'copick.json');
-  terminal.print(...truthLines(runs), '', `${counted(runs.length, 'run')} in ${config}`);
+  terminal.print(...truthTable(runs), '', `${counted(runs.length, 'run')} in ${config}`);
   const document: SimulateDocument = { config, runs };
   return { json: document };
 }
@@ -69,13 +68,7 @@ export async function simulateInto(
   }
 }
 
-/** A table of how many particles there are: a line per object, a column per run, or the sum where there are many runs. */
-export function truthLines(runs: SimulateDocument['runs']): string[] {
-  const objects = [...new Set(runs.flatMap(({ truth }) => Object.keys(truth)))];
-  const shown = runs.length <= 4 ? runs : [];
-  const rows = objects.map((object) => {
-    const counts = runs.map(({ truth }) => truth[object] ?? 0);
-    return [object, ...counts.slice(0, shown.length), counts.reduce((sum, count) => sum + count, 0)];
-  });
-  return formatTable({ header: ['true particles', ...shown.map(({ run }) => run), 'all'], rows });
+/** The true particles as a table. */
+export function truthTable(runs: SimulateDocument['runs']): string[] {
+  return countTable('true particles', { runs: runs.map(({ run, truth }) => ({ run, counts: truth })) });
 }
