@@ -92,12 +92,12 @@ function sizeOf(config: Config, meta: ChunkMeta): { expectedBytes: number | unde
 
 function bloscDecoder(config: Config, meta: ChunkMeta): Decode {
   const item = ITEM_BYTES[meta.dataType];
-  const typeSize = config?.['typesize'];
+  const typeSize = config?.typesize;
   const promise: BloscPromise = {
     decodedBytes: expectedBytes(config, meta),
     maxBytes: MAX_CHUNK_BYTES,
-    shuffle: promisedShuffle(config?.['shuffle']),
-    format: promisedFormat(config?.['cname']),
+    shuffle: promisedShuffle(config?.shuffle),
+    format: promisedFormat(config?.cname),
     // Writers that do not know the element size say 1, where a shuffle changes nothing.
     typeSizes: item === undefined ? undefined : [item, 1, ...(typeof typeSize === 'number' ? [typeSize] : [])],
   };

@@ -2,6 +2,8 @@ import * as v from 'valibot';
 import { MAX_CHUNK_BYTES } from '../codecs/registry.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { formatZyx } from '../space/zyx.ts';
+import type { StoreKey } from '../storage/store.ts';
+import type { ShardLayout } from './shards.ts';
 
 /** The types of numbers that are read. */
 export type NumberType =
@@ -24,9 +26,8 @@ export interface ArrayDescription {
   readonly shape: readonly number[];
   /** Shape of what is decoded at once: a chunk, or an inner chunk of a shard. */
   readonly chunkShape: readonly number[];
-  /** Shape of a shard; absent where the array is not sharded. */
-  readonly shardShape?: readonly number[] | undefined;
-  readonly isIndexAtStart: boolean;
+  /** Absent where the array is not sharded. */
+  readonly shards?: ShardLayout | undefined;
   readonly dtype: NumberType;
   readonly itemBytes: number;
   readonly fillValue: number;
@@ -95,7 +96,7 @@ const arrayV3 = v.looseObject({
   storage_transformers: v.optional(v.array(v.unknown())),
 });
 
-const sharding = v.looseObject({
+const shardingCodec = v.looseObject({
   chunk_shape: chunkExtents,
   codecs: v.pipe(v.array(codecV3), v.minLength(1)),
   index_codecs: v.pipe(v.array(codecV3), v.minLength(1)),
@@ -155,8 +156,7 @@ function describeV2(json: unknown, where: string): ArrayDescription {
     compressor: meta.compressor ?? null,
     fill_value: 0,
   };
-  const common = { shape: meta.shape, chunkShape: meta.chunks, isIndexAtStart: false };
-  return { zarrFormat: 2, ...common, dtype, itemBytes, fillValue, document };
+  return { zarrFormat: 2, shape: meta.shape, chunkShape: meta.chunks, dtype, itemBytes, fillValue, document };
 }
 
 const KINDS_V2: Readonly<Record<string, NumberType>> = {
@@ -194,8 +194,8 @@ function checkFilter(
   { dtype, itemBytes, isStandIn, where }: FilterContext,
 ): void {
   const id = filter.id.replace(/^numcodecs\./, '');
-  const astype = filter['astype'] ?? filter['dtype'] ?? dtype;
-  const elements = filter['elementsize'];
+  const astype = filter.astype ?? filter.dtype ?? dtype;
+  const elements = filter.elementsize;
   const isOdd =
     (id === 'delta' && astype !== dtype) ||
     (id === 'fixedscaleoffset' && String(astype).startsWith('>') !== dtype.startsWith('>')) ||
@@ -215,36 +215,45 @@ function describeV3(json: unknown, where: string): ArrayDescription {
   if (meta.chunk_grid.name !== 'regular' || !gridShape)
     throw unsupported(where, `chunk grid "${meta.chunk_grid.name}"`);
   if (meta.storage_transformers?.length) throw unsupported(where, 'storage transformers');
-  const shards = shardingOf(meta.codecs, gridShape, where);
-  checkCodecs(shards?.codecs ?? meta.codecs, { dtype, itemBytes, rank: gridShape.length, where });
+  const sharding = shardingOf(meta.codecs, gridShape, where);
+  const codecs = sharding?.codecs ?? meta.codecs;
+  checkCodecs(codecs, { dtype, itemBytes, rank: gridShape.length, where });
+  const chunkShape = sharding?.chunk_shape ?? gridShape;
+  const encoding = sharding ? { name: 'default', configuration: { separator: '/' } } : meta.chunk_key_encoding;
   const document = {
     ...meta,
     data_type: STAND_INS[dtype] ?? dtype,
+    chunk_grid: { name: 'regular', configuration: { chunk_shape: chunkShape } },
+    chunk_key_encoding: encoding,
     fill_value: 0,
-    codecs: shards ? [{ name: 'sharding_indexed', configuration: shards }] : meta.codecs,
+    codecs,
     attributes: {},
   };
-  return {
-    zarrFormat: 3,
-    shape: meta.shape,
-    chunkShape: shards?.chunk_shape ?? gridShape,
-    shardShape: shards && gridShape,
-    isIndexAtStart: shards?.index_location === 'start',
-    dtype,
-    itemBytes,
-    fillValue: numberOf(meta.fill_value, dtype, where),
-    document,
+  const shards = sharding && {
+    inner: gridShape.map((extent, i) => extent / chunkShape[i]!),
+    isIndexAtStart: sharding.index_location === 'start',
+    hasChecksum: sharding.index_codecs.length > 1,
+    // Incompressible chunks grow, by no more than this with any codec.
+    maxChunkBytes: 2 * chunkShape.reduce((product, extent) => product * extent, itemBytes) + 65536,
+    keyOf: keyEncoder(meta.chunk_key_encoding),
   };
+  const fillValue = numberOf(meta.fill_value, dtype, where);
+  return { zarrFormat: 3, shape: meta.shape, chunkShape, shards, dtype, itemBytes, fillValue, document };
+}
+
+function keyEncoder({ name, configuration }: v.InferOutput<typeof arrayV3>['chunk_key_encoding']) {
+  const separator = configuration?.separator ?? (name === 'v2' ? '.' : '/');
+  return (at: readonly number[]): StoreKey => `/${(name === 'v2' ? at : ['c', ...at]).join(separator)}`;
 }
 
 function shardingOf(
   codecs: readonly CodecV3[],
   shard: readonly number[],
   where: string,
-): v.InferOutput<typeof sharding> | undefined {
+): v.InferOutput<typeof shardingCodec> | undefined {
   const codec = codecs.find(({ name }) => name === 'sharding_indexed');
   if (!codec) return undefined;
-  const shards = parseMetadata(sharding, codec.configuration, `${where}, codec "sharding_indexed"`);
+  const shards = parseMetadata(shardingCodec, codec.configuration, `${where}, codec "sharding_indexed"`);
   if (codecs.length > 1) throw unsupported(where, 'codecs around "sharding_indexed"');
   if (shards.codecs.some(({ name }) => name === 'sharding_indexed')) throw unsupported(where, 'shards inside shards');
   const chunk = shards.chunk_shape;
@@ -269,7 +278,7 @@ interface CodecContext {
 function checkCodecs(codecs: readonly CodecV3[], { dtype, itemBytes, rank, where }: CodecContext): void {
   const transposes = codecs.filter(({ name }) => name === 'transpose');
   if (transposes.length > 1) throw unsupported(where, 'more than one "transpose" codec');
-  const order = transposes[0]?.configuration?.['order'];
+  const order = transposes[0]?.configuration?.order;
   if (transposes.length > 0 && order !== 'C' && order !== 'F') {
     const axes = Array.isArray(order) ? [...order].sort((a, b) => a - b) : [];
     if (axes.length !== rank || axes.some((axis, i) => axis !== i)) {
@@ -278,7 +287,7 @@ function checkCodecs(codecs: readonly CodecV3[], { dtype, itemBytes, rank, where
   }
   for (const { name, configuration } of codecs) {
     const id = name.replace(/^numcodecs\./, '');
-    const elements = configuration?.['elementsize'];
+    const elements = configuration?.elementsize;
     const isOdd =
       (id === 'shuffle' && elements !== undefined && elements !== itemBytes) ||
       (dtype in STAND_INS && /^(delta|bitround|scale_offset|cast_value|fixedscaleoffset)$/.test(id));

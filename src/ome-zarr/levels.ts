@@ -71,7 +71,7 @@ async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): 
         `${store.location} has no "multiscales" metadata, so the voxel size of its ${array.where} is unknown; give fallbackVoxelSize (Å)`,
       );
     }
-    const names = array.document['dimension_names'];
+    const names = array.document.dimension_names;
     const axes = (Array.isArray(names) ? names : ['z', 'y', 'x']).map((name) => ({ name: String(name).toLowerCase() }));
     while (axes.length < array.shape.length) axes.unshift({ name: `axis ${array.shape.length - axes.length}` });
     const level = { path, scale: axes.map(() => fallbackVoxelSize), translation: axes.map(() => 0) };
