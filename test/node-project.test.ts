@@ -8,6 +8,7 @@ import type { Pick } from '../src/picks/pick.ts';
 import { wholeBox } from '../src/space/zyx.ts';
 import { toFloat32 } from '../src/volume/volume.ts';
 import { copickFixture, type ExpectedPicks, expectedByCopick } from './support/copick-fixture.ts';
+import { sharedData, sharedDataMissing } from './support/shared-data.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -196,6 +197,20 @@ describe('roots', () => {
     const project = await openProject(config, { onProblem: ({ message }) => told.push(message) });
     expect(await project.runs()).toHaveLength(1);
     expect(told).toEqual([expect.stringMatching(/static_root ".*gone" is not there/)]);
+  });
+});
+
+describe.skipIf(sharedDataMissing)('a tomogram of the data portal in a tree (needs ../shared/data)', () => {
+  it('opens: one chunk of 256×256×256 around 4×4×4 voxels, axes listed x, y, z', async () => {
+    const spacing = join(folder, 'overlay/ExperimentRuns/TS_1/VoxelSpacing10.000');
+    await mkdir(spacing, { recursive: true });
+    await symlink(sharedData('fixtures/portal/sample_tomos/input_omezarr.zarr'), join(spacing, 'wbp.zarr'));
+    const run = await (await openProject(await writeConfig({}))).run('TS_1');
+    const tomogram = await run.tomogram('wbp');
+    expect(tomogram.grid.shape).toEqual([4, 4, 4]);
+    const { data } = toFloat32(await tomogram.read(wholeBox(tomogram.grid.shape)));
+    expect(data.every(Number.isFinite)).toBe(true);
+    expect(new Set(data).size).toBeGreaterThan(1);
   });
 });
 

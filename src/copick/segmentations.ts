@@ -45,7 +45,10 @@ export async function findSegmentations(
       root: entry.root,
       path: entry.path,
       open: (options = {}) =>
-        openTomogram(subStore(entry.store, entry.key), { fallbackVoxelSize: one.voxelSpacing, ...options }),
+        openTomogram(subStore(entry.store, entry.key), {
+          ...options,
+          fallbackVoxelSize: options.fallbackVoxelSize ?? one.voxelSpacing,
+        }),
     }));
 }
 

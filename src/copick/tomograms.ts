@@ -48,7 +48,10 @@ export async function findTomograms(
       root: entry.root,
       path: entry.path,
       open: (options = {}) =>
-        openTomogram(subStore(entry.store, entry.key), { fallbackVoxelSize: tomogram.voxelSpacing, ...options }),
+        openTomogram(subStore(entry.store, entry.key), {
+          ...options,
+          fallbackVoxelSize: options.fallbackVoxelSize ?? tomogram.voxelSpacing,
+        }),
     }));
 }
 
