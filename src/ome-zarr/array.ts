@@ -1,11 +1,13 @@
 import * as zarr from 'zarrita';
+import { halfToNumber } from '../codecs/number-type.ts';
 import { registerCheckedCodecs } from '../codecs/registry.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
 import { joinKey, subStore } from '../storage/store.ts';
-import { type ArrayDescription, describeArray, halfToNumber } from './array-metadata.ts';
-import { parseJson } from './json.ts';
+import type { ArrayDescription } from './array-description.ts';
+import { describeArray } from './array-metadata.ts';
+import { parseJson } from './parse.ts';
 import { shardReader } from './shards.ts';
 
 /** The arrays that a decoded chunk can be. */

@@ -3,8 +3,8 @@ import type { VoxelGrid } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { isListable, joinKey, type ReadableStore, type StoreOptions } from '../storage/store.ts';
 import { type ChunkedArray, openArray } from './array.ts';
-import { parseJson } from './json.ts';
 import { type ImageLevel, type ImageMetadata, readMultiscales } from './metadata.ts';
+import { parseJson } from './parse.ts';
 
 /** One resolution level, opened. */
 export interface OpenedLevel {

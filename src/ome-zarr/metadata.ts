@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
-import { parseMetadata } from './array-metadata.ts';
+import { invalid, parseMetadata } from './parse.ts';
 
 /** One axis of an OME-Zarr image. */
 export interface ImageAxis {
@@ -162,8 +162,4 @@ function angstromPer({ name, unit }: ImageAxis, where: string): number {
     where,
     `unknown unit "${unit}" of axis "${name}"; expected angstrom, nanometer, micrometer or the like`,
   );
-}
-
-function invalid(where: string, what: string): CryoetPicksError {
-  return new CryoetPicksError('invalid-metadata', `cannot understand the metadata of ${where}: ${what}`);
 }

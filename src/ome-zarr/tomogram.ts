@@ -1,9 +1,9 @@
+import type { NumberType } from '../codecs/number-type.ts';
 import { CryoetPicksError } from '../errors.ts';
 import type { Point } from '../space/point.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import type { NumberType } from './array-metadata.ts';
 import { levelSource } from './level-source.ts';
 import { chunkShapeOf, type OpenedLevel, openLevels } from './levels.ts';
 
