@@ -19,17 +19,11 @@
 
 // Errors and progress
 export type { Progress } from './async.ts';
-// Copick
-export { type PickableObject, type ProjectConfig, parseConfig } from './copick/config.ts';
-export { formatConfig } from './copick/format-config.ts';
-export { formatPicksFile } from './copick/format-picks.ts';
-export type { PickSet, PicksFilter } from './copick/pick-sets.ts';
-export { type PicksFile, type PicksIdentity, parsePicksFile, type UnknownKeys } from './copick/picks.ts';
-export type { Problem } from './copick/problems.ts';
-export { Project, type ProjectOptions, projectFromStores } from './copick/project.ts';
-export { Run } from './copick/run.ts';
-export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './copick/tomograms.ts';
-export type { WritePicksOptions } from './copick/write-picks.ts';
+// Copick: what the functions here take and give; `cryoet-picks/copick` has the rest
+export type { PickableObject } from './copick/config.ts';
+export type { Project } from './copick/project.ts';
+export type { Run } from './copick/run.ts';
+
 // All of it at once
 export { type DetectableObject, type DetectOptions, detectParticles } from './detect.ts';
 export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from './detect-project.ts';
