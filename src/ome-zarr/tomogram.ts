@@ -102,4 +102,5 @@ function closest(levels: readonly OpenedLevel[], voxelSize: number): OpenedLevel
   return levels.reduce((best, level) => (misfit(level) < misfit(best) - 1e-9 ? level : best));
 }
 
-export { type WriteProgress, type WriteTomogramOptions, type WrittenType, writeTomogram } from './write.ts';
+export { type WriteProgress, type WriteTomogramOptions, writeTomogram } from './write.ts';
+export type { WrittenType } from './write-metadata.ts';
