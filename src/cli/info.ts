@@ -51,13 +51,14 @@ export interface PicksInfo {
 export async function info(terminal: Terminal, { config }: InfoInput): Promise<Outcome> {
   const { signal } = terminal;
   const project = await openProject(config, { signal });
-  const problems: { path: string; message: string }[] = [];
+  const broken = new Map<string, string>();
   const runs: RunInfo[] = [];
   for (const run of await project.runs({ signal })) {
-    const tomograms = await describeTomograms(run, { problems, signal });
-    runs.push({ name: run.name, tomograms, picks: await describePicks(run, { problems, signal }) });
+    const tomograms = await describeTomograms(run, { broken, signal });
+    runs.push({ name: run.name, tomograms, picks: await describePicks(run, { broken, signal }) });
   }
-  for (const { path, message } of project.problems) problems.unshift({ path, message });
+  for (const { path, message } of project.problems) broken.set(path, message);
+  const problems = [...broken].map(([path, message]) => ({ path, message }));
   const { name } = project.config;
   const document: InfoDocument = { config, name, objects: project.objects, runs, problems };
   terminal.print(...infoLines(document, project.config));
@@ -65,11 +66,12 @@ export async function info(terminal: Terminal, { config }: InfoInput): Promise<O
 }
 
 interface DescribeOptions {
-  readonly problems: { path: string; message: string }[];
+  /** What cannot be read, by path, and why. */
+  readonly broken: Map<string, string>;
   readonly signal: AbortSignal;
 }
 
-async function describeTomograms(run: Run, { problems, signal }: DescribeOptions): Promise<TomogramInfo[]> {
+async function describeTomograms(run: Run, { broken, signal }: DescribeOptions): Promise<TomogramInfo[]> {
   const described: TomogramInfo[] = [];
   for (const { type, voxelSpacing, path, open } of await run.tomograms({ signal })) {
     try {
@@ -78,21 +80,21 @@ async function describeTomograms(run: Run, { problems, signal }: DescribeOptions
       described.push({ type, voxelSpacing, path, levels: shown });
     } catch (error) {
       signal.throwIfAborted();
-      problems.push({ path, message: describeFailure(error).message });
+      broken.set(path, describeFailure(error).message);
       described.push({ type, voxelSpacing, path, levels: [] });
     }
   }
   return described;
 }
 
-async function describePicks(run: Run, { problems, signal }: DescribeOptions): Promise<PicksInfo[]> {
+async function describePicks(run: Run, { broken, signal }: DescribeOptions): Promise<PicksInfo[]> {
   const described: PicksInfo[] = [];
   for (const { userId, sessionId, object, path, read } of await run.pickSets({ signal })) {
     try {
       described.push({ userId, sessionId, object, count: (await read({ signal })).picks.length });
     } catch (error) {
       signal.throwIfAborted();
-      problems.push({ path, message: describeFailure(error).message });
+      broken.set(path, describeFailure(error).message);
       described.push({ userId, sessionId, object });
     }
   }
