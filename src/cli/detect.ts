@@ -56,7 +56,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const { signal } = terminal;
   const project = await openProject(input.config, { signal });
   requireObjects(project, Object.keys(input.threshold ?? {}));
-  const model = await openModel(input);
+  const model = await openModel({ model: input.model, threads: input.threads, signal });
   const { summaries, found } = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
   const files = await writeResults(terminal, { ...input, project, found });
   const failed = summaries.filter(({ status }) => status === 'failed').length;
