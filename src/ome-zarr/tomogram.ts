@@ -4,8 +4,7 @@ import type { Point } from '../space/point.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { levelSource } from './level-source.ts';
-import { chunkShapeOf, type OpenedLevel, openLevels } from './levels.ts';
+import type { OpenedLevel } from './levels.ts';
 
 /** One resolution level of a tomogram. */
 export interface TomogramLevel {
@@ -66,6 +65,11 @@ export async function openTomogram(store: ReadableStore, options: OpenTomogramOp
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
   if (!(cacheBytes >= 0))
     throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
+  // Loaded with the first image, so that a page that only scores or clusters never fetches the decoders.
+  const [{ chunkShapeOf, openLevels }, { levelSource }] = await Promise.all([
+    import('./levels.ts'),
+    import('./level-source.ts'),
+  ]);
   const opened = await openLevels(store, { fallbackVoxelSize, signal });
   const chosen =
     voxelSize === undefined ? levelAt(opened, level ?? opened[0]!.index, store) : closest(opened, voxelSize);
