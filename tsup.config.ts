@@ -5,6 +5,7 @@ export default defineConfig({
     index: 'src/index.ts',
     node: 'src/node.ts',
     ndarray: 'src/volume/ndarray.ts',
+    copick: 'src/copick/index.ts',
     simulate: 'src/simulate/index.ts',
     cli: 'src/cli/main.ts',
   },

@@ -49,5 +49,10 @@ await model.dispose();
 function report(name: string, picks: readonly Pick[]): void {
   const { score } = scorePicks([{ run: 'TS_1', truth, picks }], competition);
   console.log(`${name}: ${picks.length} picks, official score ${score.toFixed(3)}`);
-  console.log(formatSubmission([{ run: 'TS_1', picks }]).split('\n').slice(0, 3).join('\n'));
+  console.log(
+    formatSubmission([{ run: 'TS_1', picks }])
+      .split('\n')
+      .slice(0, 3)
+      .join('\n'),
+  );
 }

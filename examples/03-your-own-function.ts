@@ -1,5 +1,5 @@
 // Bring your own function as a model: anything that turns tiles into scores will do, here a box filter.
-import { type Model, type ScoreBatch, type TileBatch, detectParticles, sourceFromArray } from 'cryoet-picks';
+import { detectParticles, type Model, type ScoreBatch, sourceFromArray, type TileBatch } from 'cryoet-picks';
 import { simulateTomogram } from 'cryoet-picks/simulate';
 
 // %% A card says what the function expects and gives: tile shape, voxel size, classes, thresholds.
@@ -25,7 +25,8 @@ function darkness({ data, shape: [n, depth, height, width] }: TileBatch): ScoreB
     const sums = summedVolume(data.subarray(tile * depth * height * width), depth, height, width);
     let i = tile * d * h * w;
     for (let z = 0; z < d; z++) {
-      for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) scores[i++] = -boxMean(sums, [2 * z + 1, 2 * y + 1, 2 * x + 1]);
+      for (let y = 0; y < h; y++)
+        for (let x = 0; x < w; x++) scores[i++] = -boxMean(sums, [2 * z + 1, 2 * y + 1, 2 * x + 1]);
     }
   }
   return { data: scores, shape: [n, 1, d, h, w] };
@@ -58,8 +59,14 @@ function boxMean({ data, shape: [depth, height, width] }: Sums, centre: readonly
   const low = centre.map((c) => Math.max(0, c - reach));
   const high = [depth, height, width].map((length, axis) => Math.min(length, centre[axis]! + reach));
   let sum = 0;
-  for (const [z, sz] of [[high[0]!, 1], [low[0]!, -1]] as const) {
-    for (const [y, sy] of [[high[1]!, 1], [low[1]!, -1]] as const) {
+  for (const [z, sz] of [
+    [high[0]!, 1],
+    [low[0]!, -1],
+  ] as const) {
+    for (const [y, sy] of [
+      [high[1]!, 1],
+      [low[1]!, -1],
+    ] as const) {
       const row = (z * (height + 1) + y) * (width + 1);
       sum += sz * sy * (data[row + high[2]!]! - data[row + low[2]!]!);
     }
@@ -75,5 +82,7 @@ const picks = await detectParticles(sourceFromArray(volume, grid), { model });
 const ribosomes = truth.filter(({ object }) => object === 'ribosome').length;
 console.log(`${picks.length} dark blobs; the tomogram holds ${ribosomes} ribosomes among ${truth.length} particles`);
 for (const { position, score } of picks.slice(0, 3)) {
-  console.log(`x ${position.x.toFixed(0)} y ${position.y.toFixed(0)} z ${position.z.toFixed(0)} Å, ${score.toFixed(2)} σ`);
+  console.log(
+    `x ${position.x.toFixed(0)} y ${position.y.toFixed(0)} z ${position.z.toFixed(0)} Å, ${score.toFixed(2)} σ`,
+  );
 }

@@ -1,5 +1,5 @@
 // Score a submission three ways, then ask which threshold per object would have been best.
-import { competition, formatSubmission, parseSubmission, type Pick, scorePicks, sweepThresholds } from 'cryoet-picks';
+import { competition, formatSubmission, type Pick, parseSubmission, scorePicks, sweepThresholds } from 'cryoet-picks';
 import { simulateTomogram } from 'cryoet-picks/simulate';
 
 // %% Truth, and a made-up finder: it misses some, is off by a few Å, invents others, and is unsure about what it invents.
@@ -32,7 +32,7 @@ for (const matching of ['official', 'greedy', 'hungarian'] as const) {
 }
 
 // %% F4 forgives extra picks and punishes missed ones, so the best threshold is a low one.
-const { objects } = sweepThresholds([{ run: 'TS_1', truth, picks }], competition);
-for (const [name, { best }] of Object.entries(objects)) {
-  console.log(`${name.padEnd(22)} best threshold ${best.threshold.toFixed(3)}, F4 ${best.fbeta.toFixed(3)}`);
+const { objects: swept } = sweepThresholds([{ run: 'TS_1', truth, picks }], competition);
+for (const [name, { best }] of Object.entries(swept)) {
+  if (best) console.log(`${name.padEnd(22)} best threshold ${best.threshold.toFixed(3)}, F4 ${best.fbeta.toFixed(3)}`);
 }

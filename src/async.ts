@@ -1,3 +1,5 @@
+import { CryoetPicksError } from './errors.ts';
+
 /** How far a long call has come: `total` is constant within a stage, `done` never falls and ends at `total`. */
 export interface Progress {
   readonly stage: 'intensity' | 'tiles';
@@ -20,7 +22,7 @@ export interface MapOptions {
  * items, ends the stream. When it ends early, by a failure, an abort or a consumer that leaves the loop, the signal that
  * each call was given is aborted, no further call starts, and the calls under way have settled before the loop is left.
  *
- * @throws The abort reason of `signal`, untouched; or what `fn` throws.
+ * @throws The abort reason of `signal`, untouched; what `fn` throws; `invalid-option` for a concurrency below 1.
  *
  * @example
  * ```ts
@@ -32,6 +34,9 @@ export async function* mapOrdered<T, R>(
   fn: (item: T, signal: AbortSignal) => Promise<R>,
   { concurrency = 2, signal }: MapOptions = {},
 ): AsyncGenerator<R, void, undefined> {
+  if (!(concurrency >= 1)) {
+    throw new CryoetPicksError('invalid-option', `concurrency must be at least 1, found ${concurrency}`);
+  }
   const pending: Promise<R>[] = [];
   const leaving = new AbortController();
   const forwardAbort = () => leaving.abort(signal?.reason);
@@ -70,4 +75,17 @@ async function callAsync<T, R>(
   signal: AbortSignal,
 ): Promise<R> {
   return fn(item, signal);
+}
+
+/**
+ * A function to await between pieces of work: every so often it lets timers, input and drawing have their turn, which
+ * promises that are ready at once never do. So a button can abort work that has nothing to wait for.
+ */
+export function eventLoopTurns(milliseconds = 50): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < milliseconds) return;
+    await new Promise<void>((resolve) => setTimeout(resolve));
+    last = performance.now();
+  };
 }

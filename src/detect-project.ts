@@ -1,5 +1,6 @@
 import type { Progress } from './async.ts';
-import type { Project, Run } from './copick/project.ts';
+import type { Project } from './copick/project.ts';
+import type { Run } from './copick/run.ts';
 import { type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
 import { CryoetPicksError } from './errors.ts';
 import type { Pick } from './picks/pick.ts';
@@ -89,13 +90,9 @@ async function resultOf(run: Run, options: RunOptions): Promise<RunResult> {
 async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
   const { tomogram, voxelSpacing, userId = 'cryoet-picks', sessionId = '0', resume = false, model, signal } = options;
   const objects = wantedObjects(model.spec, options).map(({ name }) => name);
-  if (resume) {
-    const sets = await run.pickSets({ userId, sessionId, signal });
-    const done = new Set(sets.map(({ object }) => object));
-    if (objects.every((name) => done.has(name))) {
-      const picks = await run.picks({ userId, sessionId, object: objects, signal });
-      return { run: run.name, status: 'skipped', picks };
-    }
+  if (resume && (await run.hasPicks({ userId, sessionId, objects, signal }))) {
+    const picks = await run.picks({ userId, sessionId, object: objects, signal });
+    return { run: run.name, status: 'skipped', picks };
   }
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
   const picks = await detectParticles(source, options);

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { CryoetPicksError } from './errors.ts';
 import type { Model, ModelSpec } from './inference/model.ts';
 import { parseModelSpec } from './inference/model-card.ts';
-import { type OnnxOptions, onnxModel, type OrtModule } from './inference/onnx.ts';
+import { type OnnxOptions, type OrtModule, onnxModel } from './inference/onnx.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
@@ -38,7 +38,7 @@ export async function loadModel(
 }
 
 async function readCard(path: string, signal: AbortSignal | undefined): Promise<ModelSpec> {
-  const card = path.replace(/\.onnx$/i, '') + '.json';
+  const card = `${path.replace(/\.onnx$/i, '')}.json`;
   const bytes = await readModelFile(card, { what: `card of model ${path}`, signal });
   return parseModelSpec(bytes.toString('utf8'), { source: card });
 }

@@ -137,6 +137,12 @@ describe('mapOrdered', () => {
     expect(started).toBe(0);
   });
 
+  it.each([0, -1, Number.NaN])('refuses a concurrency of %s instead of yielding nothing', async (concurrency) => {
+    await expect(collect(mapOrdered([1], async (i) => i, { concurrency }))).rejects.toMatchObject({
+      code: 'invalid-option',
+    });
+  });
+
   it('leaves no listener on the signal', async () => {
     const { signal } = new AbortController();
     const added: string[] = [];

@@ -11,7 +11,7 @@ const present: Readonly<Record<string, boolean>> = {
   'shared-data': !sharedDataMissing,
 };
 
-const required = (process.env['CRYOET_PICKS_REQUIRE'] ?? '').split(',').filter((name) => name !== '');
+const required = (process.env.CRYOET_PICKS_REQUIRE ?? '').split(',').filter((name) => name !== '');
 
 describe('what this run requires', () => {
   it('is known by name', () => {

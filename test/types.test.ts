@@ -1,4 +1,4 @@
-import type { NdArray, TypedArray } from 'ndarray';
+import type { GenericArray, NdArray, TypedArray } from 'ndarray';
 import type * as ortNode from 'onnxruntime-node';
 import type * as ortWeb from 'onnxruntime-web';
 import { describe, expectTypeOf, it } from 'vitest';
@@ -13,6 +13,9 @@ describe('types', () => {
     expectTypeOf<NdArray<Uint8Array>>().toExtend<VolumeLike>();
     expectTypeOf<NdArray<number[]>>().toExtend<VolumeLike>();
     expectTypeOf<NdArray<TypedArray>>().toExtend<VolumeLike>();
+    // Data that is read by a method, not by index, is not.
+    expectTypeOf<NdArray<GenericArray<number>>>().not.toExtend<VolumeLike>();
+    expectTypeOf<NdArray<BigInt64Array<ArrayBuffer>>>().not.toExtend<VolumeLike>();
   });
 
   it('any zarrita chunk of numbers is volume-like with an offset', () => {

@@ -1,12 +1,11 @@
 // Runs the packed package as a program of a user's would.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import * as ort from 'onnxruntime-node';
-import { competition, detectParticles, isCryoetPicksError, scorePicks } from 'cryoet-picks';
+import { competition, detectParticles, isCryoetPicksError, scorePicks, sourceFromArray } from 'cryoet-picks';
 import { toNdarray } from 'cryoet-picks/ndarray';
 import { loadModel, openProject } from 'cryoet-picks/node';
 import { simulateTomogram } from 'cryoet-picks/simulate';
-import { sourceFromArray } from 'cryoet-picks';
+import * as ort from 'onnxruntime-node';
 
 const { volume, grid, picks: truth } = await simulateTomogram({ shape: [48, 96, 96], seed: 3 });
 assert.deepEqual(toNdarray(volume).shape, [48, 96, 96]);

@@ -1,10 +1,11 @@
 // Type-checked against the packed declarations: the ten-line program, and a runtime injected without a cast.
-import ndarray from 'ndarray';
-import * as ort from 'onnxruntime-node';
+
 import { competition, detectParticles, type Pick, type Report, scorePicks, sourceFromArray } from 'cryoet-picks';
 import { fromNdarray, toNdarray } from 'cryoet-picks/ndarray';
 import { loadModel, openProject } from 'cryoet-picks/node';
 import { simulateTomogram } from 'cryoet-picks/simulate';
+import ndarray from 'ndarray';
+import * as ort from 'onnxruntime-node';
 
 export async function tenLines(): Promise<Report> {
   const project = await openProject('copick.json');

@@ -1,9 +1,11 @@
 import { registry } from 'zarrita';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
-import { type BloscFormat, type BloscPromise, type BloscShuffle, decodeBlosc } from './blosc.ts';
+import { decodeBlosc } from './blosc.ts';
+import type { BloscFormat, BloscPromise, BloscShuffle } from './blosc-header.ts';
 import { checkedCrc32c } from './crc32c.ts';
 import { inflate } from './inflate.ts';
 import { decodeLz4Into } from './lz4.ts';
+import { ITEM_BYTES, type NumberType } from './number-type.ts';
 
 /** The largest chunk this library decodes, in bytes. */
 export const MAX_CHUNK_BYTES: number = 2 ** 31;
@@ -18,21 +20,6 @@ interface ChunkMeta {
 type Config = Readonly<Record<string, unknown>> | undefined;
 type Decode = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 type Loader = NonNullable<ReturnType<typeof registry.get>>;
-
-const ITEM_BYTES: Readonly<Record<string, number>> = {
-  bool: 1,
-  int8: 1,
-  uint8: 1,
-  int16: 2,
-  uint16: 2,
-  float16: 2,
-  int32: 4,
-  uint32: 4,
-  float32: 4,
-  int64: 8,
-  uint64: 8,
-  float64: 8,
-};
 
 /** The loaders that zarrita came with; they compile code and so are called only when a chunk needs them. */
 const originals = new Map<string, Loader>();
@@ -75,7 +62,7 @@ function codec(name: string, decode: Decode) {
 
 /** How many bytes the codec of this configuration decodes to, where the codecs before it do not hide it. */
 function expectedBytes(config: Config, { dataType, shape, codecs }: ChunkMeta): number | undefined {
-  const item = ITEM_BYTES[dataType];
+  const item = ITEM_BYTES[dataType as NumberType] as number | undefined;
   if (item === undefined) return undefined;
   let bytes = shape.reduce((product, n) => product * n, item);
   for (const { name, configuration } of codecs) {
@@ -91,13 +78,13 @@ function sizeOf(config: Config, meta: ChunkMeta): { expectedBytes: number | unde
 }
 
 function bloscDecoder(config: Config, meta: ChunkMeta): Decode {
-  const item = ITEM_BYTES[meta.dataType];
-  const typeSize = config?.['typesize'];
+  const item = ITEM_BYTES[meta.dataType as NumberType] as number | undefined;
+  const typeSize = config?.typesize;
   const promise: BloscPromise = {
     decodedBytes: expectedBytes(config, meta),
     maxBytes: MAX_CHUNK_BYTES,
-    shuffle: promisedShuffle(config?.['shuffle']),
-    format: promisedFormat(config?.['cname']),
+    shuffle: promisedShuffle(config?.shuffle),
+    format: promisedFormat(config?.cname),
     // Writers that do not know the element size say 1, where a shuffle changes nothing.
     typeSizes: item === undefined ? undefined : [item, 1, ...(typeof typeSize === 'number' ? [typeSize] : [])],
   };

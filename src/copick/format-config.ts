@@ -15,8 +15,9 @@ type Json = Readonly<Record<string, unknown>>;
  * ```
  */
 export function formatConfig(config: ProjectConfig): string {
-  const original = config.original?.() ?? {};
+  const original = { config_type: 'filesystem', ...config.original?.() };
   const known = {
+    config_type: 'filesystem',
     name: config.name,
     description: config.description,
     version: config.version,
@@ -27,7 +28,6 @@ export function formatConfig(config: ProjectConfig): string {
   };
   const objects = originalObjects(original);
   const json = {
-    config_type: 'filesystem',
     ...merged(original, known),
     pickable_objects: config.objects.map((object) => formatObject(object, objects.get(object.name) ?? {})),
   };

@@ -1,6 +1,14 @@
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import { findPickSets, type PickSet, type PicksFilter, readAllPicks } from './pick-sets.ts';
+import {
+  findSegmentations,
+  type SegmentationEntry,
+  type SegmentationFilter,
+  type WriteSegmentationOptions,
+  writeSegmentationOf,
+} from './segmentations.ts';
 import {
   findTomograms,
   openTomogramOf,
@@ -108,5 +116,25 @@ export class Run {
    */
   async writePicks(picks: readonly Pick[], options: WritePicksOptions): Promise<string[]> {
     return writePicksOf(this.tree, this.name, { ...options, picks });
+  }
+
+  /** Lists the segmentations, by voxel spacing, user, session and name. */
+  async segmentations(filter: SegmentationFilter = {}): Promise<SegmentationEntry[]> {
+    return findSegmentations(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes a volume of labels `[z, y, x]` into the overlay as a segmentation of one level, and returns its path.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character, a label that the type cannot
+   *   hold, or a segmentation of this name that is not to be overwritten; `read-only` if the overlay cannot be written.
+   * @example
+   * ```ts
+   * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });
+   * await run.writeSegmentation(labels, { name: 'particles', userId: 'me', sessionId: '0', multilabel: true });
+   * ```
+   */
+  async writeSegmentation(labels: VolumeSource, options: WriteSegmentationOptions): Promise<string> {
+    return writeSegmentationOf(this.tree, this.name, { ...options, labels });
   }
 }

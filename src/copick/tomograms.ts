@@ -48,7 +48,10 @@ export async function findTomograms(
       root: entry.root,
       path: entry.path,
       open: (options = {}) =>
-        openTomogram(subStore(entry.store, entry.key), { fallbackVoxelSize: tomogram.voxelSpacing, ...options }),
+        openTomogram(subStore(entry.store, entry.key), {
+          ...options,
+          fallbackVoxelSize: options.fallbackVoxelSize ?? tomogram.voxelSpacing,
+        }),
     }));
 }
 
@@ -157,20 +160,23 @@ function nearestLabel(found: readonly FoundTomogram[], wanted: number): string |
   return nearest === undefined ? undefined : formatSpacing(nearest.voxelSpacing);
 }
 
-/** Without folders that are empty where another of the same identity may hold the data: copick makes them before it writes. */
+/** Without folders that hold no array where another of the same identity does: copick makes folders before it writes. */
 async function withoutEmptyShadows(
   tree: ProjectTree,
   found: readonly FoundTomogram[],
   signal: AbortSignal | undefined,
 ): Promise<FoundTomogram[]> {
-  const kept: FoundTomogram[] = [];
+  const same = (one: FoundTomogram) => found.filter((other) => identityOf(other) === identityOf(one));
+  const empty = new Set<FoundTomogram>();
   for (const one of found) {
-    const { entry } = one;
-    const alone = found.filter((other) => identityOf(other) === identityOf(one)).length === 1;
-    const empty = !alone && (await listOrReport(tree, entry, signal)).length === 0;
-    if (empty)
-      tree.log.report({ path: entry.path, message: `tomogram folder "${entry.name}" is empty and passed over` });
-    else kept.push(one);
+    if (same(one).length === 1) continue;
+    const entries = await listOrReport(tree, one.entry, signal);
+    if (entries.every(({ name }) => name === 'zarr.json')) empty.add(one);
   }
-  return kept;
+  return found.filter((one) => {
+    const kept = !empty.has(one) || same(one).every((other) => empty.has(other));
+    const { path, name } = one.entry;
+    if (!kept) tree.log.report({ path, message: `tomogram folder "${name}" holds no array and is passed over` });
+    return kept;
+  });
 }

@@ -1,4 +1,4 @@
-import { mapOrdered, type Progress } from '../async.ts';
+import { eventLoopTurns, mapOrdered, type Progress } from '../async.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { coarseGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
@@ -68,6 +68,7 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
     concurrency: 2,
     signal,
   });
+  const turn = eventLoopTurns();
   let done = 0;
   for await (const { tiles, voxels } of batches) {
     const scores = await scoreBatch(voxels, tiles, options);
@@ -83,6 +84,7 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
       activate(late, slab.scores.data, blended.length);
       yield blended === named ? slab : keepClasses(slab, named);
     }
+    await turn();
     signal?.throwIfAborted();
   }
 }

@@ -42,9 +42,12 @@ export type CompetitionObject =
   | 'thyroglobulin'
   | 'virus-like-particle';
 
+/** A scored object whose display colour is known. */
+export type ColoredObject = ScoredObject & { readonly color: Rgb };
+
 /** Rules for the competition's objects, each with its colour. */
 export interface CompetitionRules extends ScoringRules {
-  readonly objects: { readonly [name in CompetitionObject]: ScoredObject & { readonly color: Rgb } };
+  readonly objects: Readonly<Record<CompetitionObject, ColoredObject>> & { readonly [name: string]: ColoredObject };
   readonly weightSum: number;
 }
 

@@ -1,11 +1,14 @@
 import * as zarr from 'zarrita';
+import { halfToNumber } from '../codecs/number-type.ts';
 import { registerCheckedCodecs } from '../codecs/registry.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { formatZyx } from '../space/zyx.ts';
-import type { ByteRange, ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
+import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
 import { joinKey, subStore } from '../storage/store.ts';
-import { type ArrayDescription, describeArray, halfToNumber } from './array-metadata.ts';
-import { parseJson } from './json.ts';
+import type { ArrayDescription } from './array-description.ts';
+import { describeArray } from './array-metadata.ts';
+import { parseJson } from './parse.ts';
+import { shardReader } from './shards.ts';
 
 /** The arrays that a decoded chunk can be. */
 export type ChunkData =
@@ -35,6 +38,12 @@ export interface ChunkedArray extends ArrayDescription {
   readChunk(at: readonly number[], options?: StoreOptions): Promise<DecodedChunk | undefined>;
 }
 
+/** Options of {@link openArray}. */
+export interface OpenArrayOptions extends StoreOptions {
+  /** The format to look for first. @defaultValue 2 */
+  readonly zarrFormat?: 2 | 3 | undefined;
+}
+
 /** Thrown through zarrita where a chunk is absent, so that it allocates no chunk of fill values. */
 const ABSENT = Symbol('absent chunk');
 
@@ -49,11 +58,12 @@ const ABSENT = Symbol('absent chunk');
 export async function openArray(
   store: ReadableStore,
   folder: StoreKey,
-  options: StoreOptions = {},
+  options: OpenArrayOptions = {},
 ): Promise<ChunkedArray | undefined> {
+  const formats = options.zarrFormat === 3 ? ([3, 2] as const) : ([2, 3] as const);
   const found =
-    (await readDocument(store, joinKey(folder, '.zarray'), 2, options)) ??
-    (await readDocument(store, joinKey(folder, 'zarr.json'), 3, options));
+    (await readDocument(store, folder, formats[0], options)) ??
+    (await readDocument(store, folder, formats[1], options));
   if (!found) return undefined;
   const { json, zarrFormat, key } = found;
   if (zarrFormat === 3 && (json as { node_type?: unknown } | null)?.node_type === 'group') return undefined;
@@ -71,8 +81,9 @@ export async function openArray(
   };
 }
 
-async function readDocument(store: ReadableStore, key: StoreKey, zarrFormat: 2 | 3, options: StoreOptions) {
-  const bytes = await store.get(key, options);
+async function readDocument(store: ReadableStore, folder: StoreKey, zarrFormat: 2 | 3, { signal }: StoreOptions) {
+  const key = joinKey(folder, zarrFormat === 2 ? '.zarray' : 'zarr.json');
+  const bytes = await store.get(key, { signal });
   return bytes && { json: parseJson(bytes, `${key} of ${store.location}`), zarrFormat, key };
 }
 
@@ -132,47 +143,29 @@ function describeFailure(error: unknown, chunk: string): unknown {
 }
 
 /**
- * The store that zarrita sees: the checked metadata document in place of the file, absent chunks as {@link ABSENT}, and
- * ranges of shards that must come back in full.
+ * The store that zarrita sees: the checked metadata document in place of the file, inner chunks of shards as chunks of their
+ * own, and absent ones as {@link ABSENT}.
  */
-function checkedStore(store: ReadableStore, { document, ...description }: ArrayDescription) {
+function checkedStore(store: ReadableStore, { document, shards }: ArrayDescription) {
   const metadata = new TextEncoder().encode(JSON.stringify(document));
-  const absentShards = new Set<string>();
-  const chunkBytes = description.chunkShape.reduce((a, b) => a * b, description.itemBytes);
-  const readRange = async (key: StoreKey, range: ByteRange, options?: StoreOptions) => {
-    const isIndex = 'suffixLength' in range;
-    if (isIndex && absentShards.has(key)) throw ABSENT;
-    const length = isIndex ? range.suffixLength : range.length;
-    // Incompressible chunks grow, by no more than this with any codec.
-    if (!isIndex && !(length > 0 && length <= 2 * chunkBytes + 65536 && Number.isSafeInteger(range.offset))) {
-      damaged(key, `its index places a chunk of ${length} bytes at byte ${range.offset}`);
-    }
-    const asked = isIndex && description.isIndexAtStart ? { offset: 0, length } : range;
-    // All readers of a shard share its index, so none of them may abort it.
-    const bytes = await store.getRange(key, asked, isIndex ? {} : options);
-    if (!bytes) {
-      absentShards.add(key);
-      throw ABSENT;
-    }
-    if (bytes.length !== length) {
-      const part = isIndex ? 'index' : 'chunk';
-      damaged(key, `${bytes.length} bytes of its ${part} of ${length} bytes are there`);
-    }
-    return bytes;
-  };
+  const readInner = shards && shardReader(store, shards);
   return {
-    async get(key: StoreKey, options?: StoreOptions): Promise<Uint8Array | undefined> {
+    async get(key: StoreKey, options: StoreOptions = {}): Promise<Uint8Array | undefined> {
       if (key === '/.zarray' || key === '/zarr.json') return metadata;
-      const bytes = await store.get(key, options);
+      const bytes = readInner ? await readInner(innerIndex(key), options) : await store.get(key, options);
       if (!bytes) throw ABSENT;
-      return bytes;
-    },
-    async getRange(key: StoreKey, range: ByteRange, options?: StoreOptions): Promise<Uint8Array | undefined> {
-      return readRange(key, range, options);
+      return plainBytes(bytes);
     },
   };
 }
 
-function damaged(shard: string, found: string): never {
-  throw new CryoetPicksError('corrupt-data', `in shard ${shard}, ${found}`);
+/** The index in a key `/c/0/1/2`, the form that `describeArray` gives the keys of inner chunks. */
+function innerIndex(key: string): number[] {
+  return key.split('/').slice(2).map(Number);
+}
+
+/** A `Buffer` as what it is underneath: its `slice`, which codecs call to get a copy, gives none. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

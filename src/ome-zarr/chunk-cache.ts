@@ -1,6 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { StoreOptions } from '../storage/store.ts';
+import { onAbort } from './abort.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
+import { cropChunk } from './crop.ts';
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
@@ -102,23 +104,18 @@ function bytesOf(chunk: CachedChunk): number {
   return chunk === 'fill' ? 1 : Math.max(1, chunk.data.byteLength);
 }
 
-/** Cuts off what a chunk at the end of the array holds beyond it, where that saves memory. */
+/** Cuts off what a chunk at the end of the array holds beyond it, and what its data are a small view of. */
 function trimmed(chunk: DecodedChunk, at: readonly number[], { shape, chunkShape }: ChunkedArray): DecodedChunk {
-  const last = chunk.stride.reduce((index, stride, axis) => {
-    const extent = Math.min(chunkShape[axis]!, shape[axis]! - at[axis]! * chunkShape[axis]!);
-    return index + (extent - 1) * stride;
-  }, 0);
-  const isView = chunk.data.buffer.byteLength > chunk.data.byteLength;
-  if (!isView && last + 1 > 0.9 * chunk.data.length) return chunk;
-  return { data: chunk.data.slice(0, last + 1), stride: chunk.stride };
+  const extents = shape.map((extent, axis) => Math.min(chunkShape[axis]!, extent - at[axis]! * chunkShape[axis]!));
+  const needed = extents.reduce((product, extent) => product * extent, chunk.data.BYTES_PER_ELEMENT);
+  return needed < 0.9 * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
 }
 
 /** The promise, or the abort reason as soon as the signal fires. */
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    const stopWaiting = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(stopWaiting);
   });
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
-import { parseMetadata } from './array-metadata.ts';
+import { invalid, parseMetadata } from './parse.ts';
 
 /** One axis of an OME-Zarr image. */
 export interface ImageAxis {
@@ -37,16 +37,17 @@ const transform = v.looseObject({
   scale: v.optional(v.array(v.pipe(finite, v.gtValue(0)))),
   translation: v.optional(v.array(finite)),
 });
+const path = v.pipe(
+  v.string(),
+  v.check((text) => !/(^|\/)\.\.?(\/|$)|\0/.test(text), 'expected a path inside the image'),
+);
 const transforms = v.nullish(v.array(transform));
 const multiscales = v.pipe(
   v.array(
     v.looseObject({
       version: v.optional(v.unknown()),
       axes: v.nullish(v.pipe(v.array(axis), v.minLength(1))),
-      datasets: v.pipe(
-        v.array(v.looseObject({ path: v.string(), coordinateTransformations: transforms })),
-        v.minLength(1),
-      ),
+      datasets: v.pipe(v.array(v.looseObject({ path, coordinateTransformations: transforms })), v.minLength(1)),
       coordinateTransformations: transforms,
     }),
   ),
@@ -162,8 +163,4 @@ function angstromPer({ name, unit }: ImageAxis, where: string): number {
     where,
     `unknown unit "${unit}" of axis "${name}"; expected angstrom, nanometer, micrometer or the like`,
   );
-}
-
-function invalid(where: string, what: string): CryoetPicksError {
-  return new CryoetPicksError('invalid-metadata', `cannot understand the metadata of ${where}: ${what}`);
 }

@@ -1,9 +1,9 @@
+import type { NumberType } from '../codecs/number-type.ts';
 import { CryoetPicksError } from '../errors.ts';
 import type { Point } from '../space/point.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import type { NumberType } from './array-metadata.ts';
 import { levelSource } from './level-source.ts';
 import { chunkShapeOf, type OpenedLevel, openLevels } from './levels.ts';
 
@@ -102,4 +102,5 @@ function closest(levels: readonly OpenedLevel[], voxelSize: number): OpenedLevel
   return levels.reduce((best, level) => (misfit(level) < misfit(best) - 1e-9 ? level : best));
 }
 
-export { type WriteProgress, type WriteTomogramOptions, type WrittenType, writeTomogram } from './write.ts';
+export { type WriteProgress, type WriteTomogramOptions, writeTomogram } from './write.ts';
+export type { WrittenType } from './write-metadata.ts';

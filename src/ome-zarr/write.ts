@@ -5,9 +5,7 @@ import { type Box, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
 import { joinKey, type Store, type StoreKey } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type Pyramid, type PyramidChunk, pyramidChunks } from './pyramid.ts';
-
-/** The types of numbers that are written. */
-export type WrittenType = 'float32' | 'uint8' | 'uint16';
+import { metadataOf, type WrittenType } from './write-metadata.ts';
 
 /** How far {@link writeTomogram} has come, in chunks. */
 export interface WriteProgress {
@@ -33,7 +31,6 @@ export interface WriteTomogramOptions {
 }
 
 const ITEM_BYTES: Readonly<Record<WrittenType, number>> = { float32: 4, uint8: 1, uint16: 2 };
-const ZARR_TYPES: Readonly<Record<WrittenType, string>> = { float32: '<f4', uint8: '|u1', uint16: '<u2' };
 
 /**
  * Writes a volume as OME-Zarr 0.4 (Zarr v2, blosc-lz4 with byte shuffle), the form that copick 1 reads and writes, with a
@@ -42,7 +39,8 @@ const ZARR_TYPES: Readonly<Record<WrittenType, string>> = { float32: '<f4', uint
  * Unlike copick's, a cell at the edge of an odd extent is the mean of the voxels it holds, without zeros, and each level
  * has a translation: its first voxel is centred half a voxel of the finer level further in. The source is read chunk by
  * chunk, each voxel once; about three chunks are held at a time, whatever the volume's size. The metadata are written
- * last, and a write that fails or is aborted deletes what it has written, so no reader ever sees half an image.
+ * last, and a write that fails or is aborted deletes what it has written (all of a folder that was empty before), so no
+ * reader ever sees half an image.
  *
  * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
  * @throws {@link CryoetPicksError} `invalid-option`, also for a value that the type cannot hold; `read-only`.
@@ -61,6 +59,7 @@ export async function writeTomogram(
   checkOptions(source, { levels, chunkShape });
   signal?.throwIfAborted();
   await makeRoom(store, { overwrite, signal });
+  const wasEmpty = (await store.list('/', { signal })).length === 0;
   const pyramid = planPyramid(source.grid, { levels, chunkShape, isMean: dtype === 'float32' });
   const total = pyramid.levels.reduce((sum, { chunks }) => sum + voxelCount(chunks), 0);
   const written: StoreKey[] = [];
@@ -74,9 +73,9 @@ export async function writeTomogram(
       await set(joinKey(String(chunk.level), ...chunk.at.map(String)), bytes);
       onProgress?.({ stage: 'write', done: written.length, total });
     }
-    for (const [key, json] of metadataOf(pyramid, { dtype, name })) await set(key, encodeJson(json));
+    for (const [key, bytes] of metadataOf(pyramid, { dtype, name })) await set(key, bytes);
   } catch (error) {
-    await removeAll(store, written);
+    await removeAll(store, wasEmpty ? ['/'] : written);
     signal?.throwIfAborted();
     throw error;
   }
@@ -171,38 +170,4 @@ function checkFit(voxels: Float32Array, dtype: WrittenType, { box }: { readonly 
     'invalid-option',
     `cannot write ${voxels[bad]}, in ${where}, as ${dtype}: expected whole numbers from 0 to ${max}`,
   );
-}
-
-function metadataOf(
-  { levels }: Pyramid,
-  { dtype, name }: { readonly dtype: WrittenType; readonly name: string },
-): [StoreKey, object][] {
-  const arrays = levels.map(({ grid, chunk }, level): [StoreKey, object] => [
-    `/${level}/.zarray`,
-    {
-      zarr_format: 2,
-      shape: grid.shape,
-      chunks: chunk,
-      dtype: ZARR_TYPES[dtype],
-      compressor: { id: 'blosc', cname: 'lz4', clevel: 5, shuffle: 1, blocksize: 0 },
-      fill_value: 0,
-      filters: null,
-      order: 'C',
-      dimension_separator: '/',
-    },
-  ]);
-  const axes = ['z', 'y', 'x'].map((axis) => ({ name: axis, type: 'space', unit: 'angstrom' }));
-  const datasets = levels.map(({ grid: { voxelSize, origin } }, level) => ({
-    path: String(level),
-    coordinateTransformations: [
-      { type: 'scale', scale: voxelSize },
-      { type: 'translation', translation: [origin.z, origin.y, origin.x] },
-    ],
-  }));
-  const multiscales = [{ version: '0.4', name, axes, datasets, metadata: {} }];
-  return [...arrays, ['/.zgroup', { zarr_format: 2 }], ['/.zattrs', { multiscales }]];
-}
-
-function encodeJson(json: object): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(json, undefined, 2));
 }

@@ -85,6 +85,7 @@ export class PlateauTracker {
   /** Joins each voxel of `from` with its neighbours of the same score in `to`; one that is not tied there has been beaten. */
   #joinNeighbours(from: TiedVoxels, fromPlane: Plane, to: TiedVoxels, toPlane: Plane): void {
     const { rows, columns } = this.#sweep;
+    const { data, offset, rowStride, columnStride } = toPlane;
     for (const voxel of from.voxels) {
       const column = voxel % columns;
       const row = (voxel - column) / columns;
@@ -94,12 +95,14 @@ export class PlateauTracker {
       let plateau = rootOf(from.plateaus[voxel] as Plateau);
       for (let r = Math.max(row - 1, 0); r <= lastRow; r++) {
         for (let c = Math.max(column - 1, 0); c <= lastColumn; c++) {
-          if (scoreAt(toPlane, r, c) !== score) continue;
+          if (data[offset + r * rowStride + c * columnStride] !== score) continue;
           const other = to.plateaus[r * columns + c];
+          if (other === plateau) continue;
           if (other) plateau = join(plateau, rootOf(other));
           else plateau.beaten = true;
         }
       }
+      from.plateaus[voxel] = plateau;
     }
   }
 

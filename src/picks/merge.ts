@@ -40,11 +40,12 @@ export function mergeNearby(picks: readonly Pick[], { radius }: MergeNearbyOptio
     places.add(position, rank);
   });
   const taken = new Uint8Array(ranked.length);
+  const near: number[] = [];
   const merged: Pick[] = [];
   ranked.forEach((founder, rank) => {
     if (taken[rank]) return;
     const { object, position } = founder;
-    const near = (placesOf.get(object) as CellList).within(position, radiusOf(object));
+    placesOf.get(object)?.withinInto(position, radiusOf(object), near);
     // The order of a sum decides its last digits.
     const members = near.filter((i) => !taken[i]).sort((a, b) => a - b);
     for (const i of members) taken[i] = 1;

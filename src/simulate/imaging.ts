@@ -1,7 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
-import type { Zyx } from '../space/zyx.ts';
 import { createRandom, type Random } from './random.ts';
 import type { SpectrumLine } from './spectrum.ts';
+import { type FilterGeometry, frequency, squaredFrequencies, viewStrength } from './views.ts';
 
 /** Electron wavelength at 300 kV, in Å. */
 const wavelength = 0.0197;
@@ -11,15 +11,6 @@ const amplitudeContrast = 0.07;
 
 /** Relative strength below which the deconvolution of the contrast transfer no longer amplifies. */
 const deconvolutionFloor = 0.006;
-
-/**
- * Width, in degrees of tilt, over which a view loses strength as exp(−tilt²/2w²): higher tilts look through thicker ice and
- * come later in the dose. Measured in the real planes: noise power falls to a fifth at 35°.
- */
-const tiltFallOff = 27;
-
-/** Degrees over which the wedge's edge fades. */
-const wedgeEdge = 2;
 
 /** Blur of the particles, in Å: the standard deviation of a Gaussian. */
 const blur = 8;
@@ -45,12 +36,6 @@ export interface ImagingOptions {
   /** Underfocus, in µm. @defaultValue 3 */
   readonly defocus?: number | undefined;
   readonly seed?: number | undefined;
-}
-
-interface FilterGeometry {
-  /** Transform lengths along z, y, x. */
-  readonly lengths: Zyx;
-  readonly voxelSize: Zyx;
 }
 
 /**
@@ -120,32 +105,6 @@ function addNoise(values: Float64Array, { weights, row, gain, random }: LineNois
   }
 }
 
-/** Squared frequency, in Å⁻², of every index of a transform. */
-function squaredFrequencies(length: number, voxelSize: number): Float64Array {
-  return Float64Array.from({ length }, (_, i) => frequency(i, length, voxelSize) ** 2);
-}
-
-function frequency(index: number, length: number, voxelSize: number): number {
-  return (index <= length / 2 ? index : index - length) / (length * voxelSize);
-}
-
-/** Per kx and kz, how strongly the views of the tilt series hold that direction: 0 in the missing wedge. */
-function viewStrength({ lengths, voxelSize }: FilterGeometry, [first, last]: readonly [number, number]): Float64Array {
-  const strength = new Float64Array(lengths[2] * lengths[0]);
-  for (let i = 0; i < lengths[2]; i++) {
-    const x = frequency(i, lengths[2], voxelSize[2]);
-    for (let k = 0; k < lengths[0]; k++) {
-      const z = frequency(k, lengths[0], voxelSize[0]);
-      // A view at tilt θ holds the direction θ away from kx; the axis itself, kx = kz = 0, is in every view.
-      const tilt = x === 0 && z === 0 ? 0 : (Math.atan(z / x) * 180) / Math.PI;
-      const inside = Math.min(tilt - first, last - tilt);
-      const edge = Math.min(1, Math.max(0, inside / wedgeEdge));
-      strength[i * lengths[0] + k] = edge * Math.exp(-0.5 * (tilt / tiltFallOff) ** 2);
-    }
-  }
-  return strength;
-}
-
 interface TransferTable {
   /** Entries per Å⁻² of squared frequency. */
   readonly steps: number;
@@ -188,11 +147,16 @@ function noiseColour({ lengths, voxelSize }: FilterGeometry, views: Float64Array
   return { plane, alongY, scale: power > 0 ? 1 / Math.sqrt(2 * power) : 0 };
 }
 
-function checkImaging({ noise, tiltRange, defocus }: Required<Omit<ImagingOptions, 'seed'>>): void {
-  if (!(noise !== undefined && noise >= 0 && Number.isFinite(noise))) {
+interface CheckedImaging {
+  readonly noise: number;
+  readonly tiltRange: readonly [number, number];
+  readonly defocus: number;
+}
+
+function checkImaging({ noise, tiltRange: [first, last], defocus }: CheckedImaging): void {
+  if (!(noise >= 0 && Number.isFinite(noise))) {
     throw new CryoetPicksError('invalid-option', `noise must be a number ≥ 0, found ${noise}`);
   }
-  const [first, last] = tiltRange ?? [Number.NaN, Number.NaN];
   if (!(first >= -90 && first < last && last <= 90)) {
     throw new CryoetPicksError('invalid-option', `tiltRange must rise within −90° … 90°, found [${first}, ${last}]`);
   }

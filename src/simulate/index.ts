@@ -3,7 +3,7 @@ export type { ProjectProgress, RunPositions, SimulatedProject, SimulateProjectOp
 export { simulateProject } from './project.ts';
 export type { Random, Rotation } from './random.ts';
 export { createRandom } from './random.ts';
-export type { PlacedMolecule } from './render.ts';
+export type { DrawOptions, PlacedMolecule } from './render.ts';
 export { drawMolecule } from './render.ts';
 export type { KnownPosition, Scene, SceneOptions } from './scene.ts';
 export { competitionShape, competitionVoxelSize, simulateScene } from './scene.ts';

@@ -2,7 +2,7 @@ import type { PickableObject } from '../copick/config.ts';
 
 /**
  * The competition's six objects as a copick config declares them: labels, colours and radii (Å) of its official notebook,
- * PDB ids of what the simulator draws. beta-amylase is drawn as an ellipsoid of the size of 1FA2, and never scored.
+ * PDB ids of what the simulator draws. beta-amylase (1FA2) is drawn as a compact ellipsoid of about 65 Å, and never scored.
  */
 export const simulatedObjects: readonly PickableObject[] = [
   pickable('apo-ferritin', { label: 1, radius: 60, pdbId: '6PXM', color: [0, 117, 220, 128] }),

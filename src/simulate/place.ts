@@ -52,7 +52,7 @@ export class Packing {
   }
 
   /** Adds a ball at a random free place of the region; `undefined` where none was found. */
-  place(radius: number, region: Region, random: Random): Point | undefined {
+  place(radius: number, { region, random }: { readonly region: Region; readonly random: Random }): Point | undefined {
     const { low, high } = region;
     for (let attempt = 0; attempt < attempts; attempt++) {
       const centre = {

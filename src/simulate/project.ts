@@ -125,15 +125,15 @@ interface RunTruth {
 async function writePicks(store: Store, { run, picks, signal }: RunTruth): Promise<void> {
   for (const { name } of simulatedObjects) {
     const key = joinKey('overlay', 'ExperimentRuns', run, 'Picks', `${name}.json`);
-    const mine = picks.filter(({ object }) => object === name);
-    await store.set(key, encode(competitionPicks(run, name, mine)), { signal });
+    await store.set(key, encode(competitionPicks(name, { run, picks })), { signal });
   }
 }
 
 /** A picks file as the competition has them: no user and session in its name, and no scores. */
-function competitionPicks(run: string, object: string, picks: readonly Pick[]): string {
+function competitionPicks(object: string, { run, picks }: Omit<RunTruth, 'signal'>): string {
   const identity = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) => (row === column ? 1 : 0)));
-  const points = picks.map(({ position: { x, y, z } }) => ({
+  const mine = picks.filter((pick) => pick.object === object);
+  const points = mine.map(({ position: { x, y, z } }) => ({
     location: { x, y, z },
     transformation_: identity,
     instance_id: 0,

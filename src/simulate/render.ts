@@ -15,6 +15,13 @@ export interface PlacedMolecule {
   readonly rotation: Rotation;
 }
 
+/** Options of {@link drawMolecule}. */
+export interface DrawOptions {
+  /** Where the volume's voxels lie. */
+  readonly grid: VoxelGrid;
+  readonly molecule: PlacedMolecule;
+}
+
 /**
  * Adds a molecule's density to a volume, every bead drawn as a Gaussian where it lies: no interpolation, any voxel size,
  * orientation and position; what lies outside the volume is left out.
@@ -23,9 +30,14 @@ export interface PlacedMolecule {
  * voxel.
  *
  * @param volume - `[z, y, x]` with any stride; written.
- * @param grid - Where the volume's voxels lie.
+ *
+ * @example
+ * ```ts
+ * const molecule = { species: speciesNamed('ribosome'), position: { x: 300, y: 300, z: 300 }, rotation: random.rotation() };
+ * drawMolecule(volume, { grid, molecule });
+ * ```
  */
-export function drawMolecule(volume: Volume, grid: VoxelGrid, { species, position, rotation }: PlacedMolecule): void {
+export function drawMolecule(volume: Volume, { grid, molecule: { species, position, rotation } }: DrawOptions): void {
   const { beads, sigma } = species;
   const rows = [0, 1, 2].map((axis) => profileRow(sigma / grid.voxelSize[axis]!)) as [Profile, Profile, Profile];
   for (let i = 0; i < beads.length; i += 4) {

@@ -142,7 +142,7 @@ interface Placement {
 
 function placeSome(candidate: Species, { count, exact, packing, region, random, molecules }: Placement): void {
   for (let placed = 0; placed < count; placed++) {
-    const position = packing.place(candidate.radius, region, random);
+    const position = packing.place(candidate.radius, { region, random });
     if (position !== undefined) {
       molecules.push({ species: candidate, position, rotation: random.rotation() });
     } else if (exact) {

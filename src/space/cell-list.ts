@@ -1,5 +1,5 @@
 import { CryoetPicksError } from '../errors.ts';
-import { type Point, squaredDistance } from './point.ts';
+import type { Point } from './point.ts';
 
 /** Beyond this, consecutive cell numbers are no longer apart as float64. */
 const lastCell = 2 ** 52;
@@ -19,7 +19,8 @@ const lastCell = 2 ** 52;
  */
 export class CellList {
   readonly #cellSize: number;
-  readonly #points: Point[] = [];
+  /** x, y, z of each point, one after the other: a query reads many points, few of which it keeps. */
+  #places: Float64Array = new Float64Array(192);
   readonly #indices: number[] = [];
   /** Per bucket its latest point, and per point the one before it in its bucket; −1 ends a chain. */
   #heads: Int32Array = new Int32Array(64).fill(-1);
@@ -38,15 +39,18 @@ export class CellList {
 
   /** Number of points. */
   get size(): number {
-    return this.#points.length;
+    return this.#indices.length;
   }
 
   /** Adds a point; queries give back its index, by default the number of points added before it. */
-  add(point: Point, index: number = this.#points.length): void {
-    this.#points.push(point);
+  add({ x, y, z }: Point, index: number = this.#indices.length): void {
+    const i = this.#indices.length;
+    if (i === this.#heads.length) this.#grow();
+    this.#places[3 * i] = x;
+    this.#places[3 * i + 1] = y;
+    this.#places[3 * i + 2] = z;
     this.#indices.push(index);
-    if (this.#points.length > this.#heads.length) this.#grow();
-    else this.#chain(this.#points.length - 1);
+    this.#chain(i);
   }
 
   /** Indices of the points at most `radius` Å from a place, in no particular order. */
@@ -72,7 +76,7 @@ export class CellList {
     const [y0, y1] = this.#reach(point.y, radius);
     const [z0, z1] = this.#reach(point.z, radius);
     const cells = (x1 - x0 + 1) * (y1 - y0 + 1) * (z1 - z0 + 1);
-    if (!(cells <= this.#points.length + 27)) return this.#searchAll(point, squared, out);
+    if (!(cells <= this.#indices.length + 27)) return this.#searchAll(point, squared, out);
     for (let z = z0; z <= z1; z++) {
       for (let y = y0; y <= y1; y++) {
         for (let x = x0; x <= x1; x++) {
@@ -85,11 +89,10 @@ export class CellList {
 
   #searchCell(x: number, y: number, z: number, point: Point, squared: number, out: number[] | undefined): boolean {
     for (let i = this.#heads[bucketOf(x, y, z, this.#heads.length)]; i >= 0; i = this.#previous[i]) {
-      const candidate = this.#points[i];
-      const distance = squaredDistance(point, candidate);
+      const distance = this.#squaredDistance(point, i);
       if (out === undefined) {
         if (distance < squared) return true;
-      } else if (distance <= squared && this.#isInCell(candidate, x, y, z)) {
+      } else if (distance <= squared && this.#isInCell(i, x, y, z)) {
         // Cells that share a bucket would report the point twice.
         out.push(this.#indices[i]);
       }
@@ -98,13 +101,21 @@ export class CellList {
   }
 
   #searchAll(point: Point, squared: number, out: number[] | undefined): boolean {
-    for (let i = 0; i < this.#points.length; i++) {
-      const distance = squaredDistance(point, this.#points[i]);
+    for (let i = 0; i < this.#indices.length; i++) {
+      const distance = this.#squaredDistance(point, i);
       if (out === undefined) {
         if (distance < squared) return true;
       } else if (distance <= squared) out.push(this.#indices[i]);
     }
     return false;
+  }
+
+  /** As `squaredDistance`, term by term, so that both agree on what lies exactly at a distance. */
+  #squaredDistance({ x, y, z }: Point, i: number): number {
+    const dx = x - this.#places[3 * i];
+    const dy = y - this.#places[3 * i + 1];
+    const dz = z - this.#places[3 * i + 2];
+    return dx * dx + dy * dy + dz * dz;
   }
 
   /**
@@ -118,28 +129,31 @@ export class CellList {
     return first > -lastCell && last < lastCell ? [first, last] : [0, Number.POSITIVE_INFINITY];
   }
 
-  #isInCell({ x, y, z }: Point, cellX: number, cellY: number, cellZ: number): boolean {
-    const size = this.#cellSize;
-    return Math.floor(x / size) === cellX && Math.floor(y / size) === cellY && Math.floor(z / size) === cellZ;
+  #isInCell(i: number, x: number, y: number, z: number): boolean {
+    return this.#cellOf(3 * i) === x && this.#cellOf(3 * i + 1) === y && this.#cellOf(3 * i + 2) === z;
+  }
+
+  #cellOf(coordinate: number): number {
+    return Math.floor(this.#places[coordinate] / this.#cellSize);
   }
 
   #chain(i: number): void {
-    const { x, y, z } = this.#points[i];
-    const size = this.#cellSize;
-    const bucket = bucketOf(Math.floor(x / size), Math.floor(y / size), Math.floor(z / size), this.#heads.length);
+    const bucket = bucketOf(this.#cellOf(3 * i), this.#cellOf(3 * i + 1), this.#cellOf(3 * i + 2), this.#heads.length);
     this.#previous[i] = this.#heads[bucket];
     this.#heads[bucket] = i;
   }
 
   #grow(): void {
+    const places = new Float64Array(this.#places.length * 2);
+    places.set(this.#places);
+    this.#places = places;
     this.#heads = new Int32Array(this.#heads.length * 2).fill(-1);
-    for (let i = 0; i < this.#points.length; i++) this.#chain(i);
+    for (let i = 0; i < this.#indices.length; i++) this.#chain(i);
   }
 }
 
-/** Bucket of a cell; `buckets` is a power of two. */
+/** Bucket of a cell; `buckets` is a power of two. Neighbours along x have neighbouring buckets, which memory is quick at. */
 function bucketOf(x: number, y: number, z: number, buckets: number): number {
-  let hash = Math.imul(x, 0x8da6b343) ^ Math.imul(y, 0xd8163841) ^ Math.imul(z, 0xcb1ab31f);
-  hash ^= hash >>> 15;
-  return hash & (buckets - 1);
+  const hash = Math.imul(y, 0xd8163841) ^ Math.imul(z, 0xcb1ab31f);
+  return ((hash ^ (hash >>> 15)) + x) & (buckets - 1);
 }

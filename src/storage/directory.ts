@@ -31,7 +31,7 @@ export function directoryStore(path: string, { readOnly = false }: DirectoryStor
     location: root,
     async get(key, { signal } = {}) {
       const file = at(key);
-      return orAbsent(file, () => readFile(file, { signal }), signal);
+      return orAbsent(file, () => readWhole(file, signal), signal);
     },
     async getRange(key, range, { signal } = {}) {
       const file = at(key);
@@ -66,6 +66,12 @@ async function orAbsent<T>(file: string, read: () => Promise<T>, signal?: AbortS
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined;
     throw new CryoetPicksError('not-found', `cannot read ${file}: ${reasonOf(cause)}`, { cause });
   }
+}
+
+/** A plain Uint8Array: a Buffer's `slice` would share memory where all others copy. */
+async function readWhole(file: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const { buffer, byteOffset, byteLength } = await readFile(file, { signal });
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Reads what lies within the file; the buffer is never larger than the file, whatever was asked for. */

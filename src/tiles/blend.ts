@@ -73,16 +73,11 @@ export class SlabBlender {
 
   constructor(plan: TilePlan, { grid, classes }: BlendOptions) {
     if (!sameZyx(grid.shape, plan.outputShape)) {
-      throw new CryoetPicksError(
-        'invalid-option',
-        `the grid of ${formatZyx(grid.shape)} is not that of the plan's score map, ${formatZyx(plan.outputShape)}`,
-      );
+      const expected = formatZyx(plan.outputShape);
+      refuse(`the grid of ${formatZyx(grid.shape)} is not that of the plan's score map, ${expected}`);
     }
     if (classes.length === 0 || classes.some((index) => !Number.isInteger(index) || index < 0)) {
-      throw new CryoetPicksError(
-        'invalid-option',
-        `classes to blend must be one or more class indices, found [${classes.join(', ')}]`,
-      );
+      refuse(`classes to blend must be one or more class indices, found [${classes.join(', ')}]`);
     }
     const { tile, outputStride: stride, axis, starts } = plan;
     this.#plan = plan;
@@ -106,18 +101,12 @@ export class SlabBlender {
     const next = this.#plan.tiles[this.#tilesAdded];
     if (next === undefined || !sameZyx(next.index, tile.index)) {
       const expected = next ? `expected the one at ${formatZyx(next.start)}` : 'all tiles were added';
-      throw new CryoetPicksError(
-        'invalid-option',
-        `the tile at voxel ${formatZyx(tile.start)} is out of order: ${expected}`,
-      );
+      refuse(`the tile at voxel ${formatZyx(tile.start)} is out of order: ${expected}`);
     }
     const size = voxelCount(this.#outputTile);
     const channels = Math.max(...this.#classes) + 1;
     if (scores.length % size !== 0 || scores.length < channels * size) {
-      throw new CryoetPicksError(
-        'invalid-option',
-        `${scores.length} scores do not fill ${channels} or more channels of ${formatZyx(this.#outputTile)}`,
-      );
+      refuse(`${scores.length} scores do not fill ${channels} or more channels of ${formatZyx(this.#outputTile)}`);
     }
     for (const channel of this.#classes) requireFinite(scores.subarray(channel * size, (channel + 1) * size), tile);
     this.#openSegmentsOf(tile);
@@ -200,4 +189,8 @@ function requireFinite(scores: Float32Array, tile: Tile): void {
       );
     }
   }
+}
+
+function refuse(message: string): never {
+  throw new CryoetPicksError('invalid-option', message);
 }

@@ -14,7 +14,7 @@ export interface PlanOptions {
   readonly overlap?: Zyx | undefined;
   /** Voxels per score along each axis. @defaultValue 1 */
   readonly outputStride?: 1 | 2 | 4 | undefined;
-  /** How overlapping tiles are weighted. @defaultValue 'hann': see docs/tiling.md for how it was chosen */
+  /** How overlapping tiles are weighted. @defaultValue 'gaussian': docs/tiling.md says why */
   readonly window?: WindowName | undefined;
   /** Number of score classes that the prediction of memory counts on. @defaultValue 1 */
   readonly classes?: number | undefined;

@@ -11,13 +11,13 @@ export interface Tile {
   readonly index: Zyx;
 }
 
-/** Bytes that running a plan takes, the volume's and the model's own memory not counted. */
+/** Bytes that running a plan takes, not counting the model's own memory and what the source keeps. */
 export interface PlanMemory {
   /** Sums of weighted scores: classes × at most one tile's depth of the score map × its cross-section × 4. */
   readonly accumulators: number;
-  /** One tile on its way: its voxels and its scores. */
-  readonly perTile: number;
-  /** `accumulators` and four tiles: two read ahead, one waiting, one in the model. A batch of n takes n times the four. */
+  /** Tiles on their way, one by one: the voxels of two read ahead and of one in the model, the scores of one. */
+  readonly tiles: number;
+  /** `accumulators` and `tiles`; a batch of n tiles takes n times the latter. */
   readonly total: number;
 }
 
@@ -62,12 +62,12 @@ export interface TilePlan {
  * @example
  * ```ts
  * const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
- * plan.tiles.length;        // 147: 3 × 7 × 7
- * plan.memory.total / 1e6;  // 32.4: megabytes
+ * plan.tiles.length;        // 196: 4 × 7 × 7
+ * plan.memory.total / 1e6;  // 20.5: megabytes, for one class
  * ```
  */
 export function planTiles(shape: Zyx, options: PlanOptions): TilePlan {
-  const { tile, outputStride = 1, window = 'hann', classes = 1 } = options;
+  const { tile, outputStride = 1, window = 'gaussian', classes = 1 } = options;
   const { overlap = [Math.floor(tile[0] / 4), Math.floor(tile[1] / 4), Math.floor(tile[2] / 4)] } = options;
   checkPlanOptions(shape, { ...options, overlap, outputStride, window, classes });
   const toScores = (voxels: Zyx): Zyx => [
@@ -121,6 +121,6 @@ function predictMemory({
 }: Pick<TilePlan, 'tile' | 'outputShape' | 'axis'> & { outputTile: Zyx; classes: number }): PlanMemory {
   const planes = Math.min(outputTile[axis], outputShape[axis]);
   const accumulators = 4 * classes * planes * (voxelCount(outputShape) / outputShape[axis]);
-  const perTile = 4 * (voxelCount(tile) + classes * voxelCount(outputTile));
-  return { accumulators, perTile, total: accumulators + 4 * perTile };
+  const tiles = 4 * (3 * voxelCount(tile) + classes * voxelCount(outputTile));
+  return { accumulators, tiles, total: accumulators + tiles };
 }

@@ -1,4 +1,4 @@
-import { mapOrdered, type Progress } from '../async.ts';
+import { eventLoopTurns, mapOrdered, type Progress } from '../async.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { formatZyx, voxelCount } from '../space/zyx.ts';
 import { blockShape, cutIntoBoxes } from './blocks.ts';
@@ -59,10 +59,12 @@ export async function measureIntensity(source: VolumeSource, options: IntensityO
   const boxes = cutIntoBoxes(shape, blockShape(shape, blockBytes / 4));
   const sums: Sums = { count: 0, notFinite: 0, mean: 0, squares: 0, minimum: Infinity, maximum: -Infinity };
   const histogram = new Float64Array(2 ** LEVEL_BITS);
+  const turn = eventLoopTurns();
   let done = 0;
   for await (const voxels of mapOrdered(boxes, (box, stop) => source.read(box, { signal: stop }), { signal })) {
     addVoxels(voxels, sums, histogram);
     onProgress?.({ stage: 'intensity', done: ++done, total: boxes.length });
+    await turn();
     signal?.throwIfAborted();
   }
   const { count, notFinite, mean, squares, minimum, maximum } = sums;

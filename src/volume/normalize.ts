@@ -85,8 +85,9 @@ export function normalizerFor(name: 'z-score' | 'quantiles' | 'min-max' | 'none'
   }
 }
 
-function requireContrast({ minimum, maximum, standardDeviation, count }: Intensity): void {
-  if (minimum < maximum && standardDeviation > 0) return;
+function requireContrast({ minimum, maximum, count }: Intensity): void {
+  // Not the deviation: rounding makes that of a constant volume a little more than 0.
+  if (minimum < maximum) return;
   throw new CryoetPicksError(
     'corrupt-data',
     `cannot normalise the volume: every one of its ${count} voxels is ${minimum}; ` +

@@ -93,12 +93,12 @@ async function run(): Promise<PageResult> {
   for await (const peak of localMaxima(scoreSlabs(tomogram, { plan, model, normalize }), { threshold: 1 })) {
     found.push(toPick(peak, model.spec.classes));
   }
-  const picks = suppressNearby(found, { minDistance: competition.objects['ribosome']?.radius ?? 150 });
+  const picks = suppressNearby(found, { minDistance: competition.objects.ribosome?.radius ?? 150 });
   const report = scorePicks([{ run: 'TS_1', truth: picks, picks }], competition);
   return {
     position: picks[0]!.position,
     picks: picks.length,
-    score: report.objects['ribosome']!.fbeta,
+    score: report.objects.ribosome!.fbeta,
     evalRefused: evalRefused(),
   };
 }

@@ -187,6 +187,11 @@ describe('formatConfig', () => {
     expect(written.pickable_objects[1]).not.toHaveProperty('future');
   });
 
+  it('names the kind of a config that left it out or null, as copick asks for it', () => {
+    const written = [minimal, { ...minimal, config_type: null }].map((json) => JSON.parse(formatConfig(parse(json))));
+    expect(written.map((json) => json.config_type)).toEqual(['filesystem', 'filesystem']);
+  });
+
   it('writes go_id as identifier, as copick does', () => {
     const [object] = JSON.parse(formatConfig(parse(withObject({ go_id: 'GO:1' })))).pickable_objects;
     expect(object).toMatchObject({ identifier: 'GO:1' });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { projectFromStores } from '../../src/copick/project.ts';
+import { type Project, projectFromStores } from '../../src/copick/project.ts';
+import type { Run } from '../../src/copick/run.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
 import { config, projectOf, storeOf } from '../support/copick-tree.ts';
 
 const run = (name: string) => ({ [`/ExperimentRuns/${name}/.meta`]: 'meta' });
@@ -82,5 +84,33 @@ describe('createRun', () => {
     await expect(projectOf({}).project.createRun(name)).rejects.toEqual(
       expect.objectContaining({ code: 'invalid-option' }),
     );
+  });
+});
+
+describe('an aborted signal', () => {
+  const labels = sourceFromArray(contiguousVolume(new Uint8Array(1), [1, 1, 1]));
+  const me = { userId: 'me', sessionId: '0' };
+  const signal = AbortSignal.abort('stop');
+  const calls: Record<string, (project: Project, run: Run) => Promise<unknown>> = {
+    runs: (project) => project.runs({ signal }),
+    run: (project) => project.run('TS_1', { signal }),
+    createRun: (project) => project.createRun('TS_2', { signal }),
+    tomograms: (_, run) => run.tomograms({ signal }),
+    tomogram: (_, run) => run.tomogram('wbp', { signal }),
+    pickSets: (_, run) => run.pickSets({ signal }),
+    picks: (_, run) => run.picks({ signal }),
+    hasPicks: (_, run) => run.hasPicks({ ...me, signal }),
+    writePicks: (_, run) => run.writePicks([], { ...me, objects: ['virus'], signal }),
+    segmentations: (_, run) => run.segmentations({ signal }),
+    writeSegmentation: (_, run) => run.writeSegmentation(labels, { ...me, name: 'cell', signal }),
+  };
+
+  it.each(Object.entries(calls))('rejects %s with its reason, reports nothing and writes nothing', async (_, call) => {
+    const { project, told, overlay } = projectOf({ overlay: run('TS_1') });
+    const found = await project.run('TS_1');
+    await expect(call(project, found)).rejects.toBe('stop');
+    expect(told).toEqual([]);
+    expect(await overlay.list('/ExperimentRuns')).toHaveLength(1);
+    expect(await overlay.list('/ExperimentRuns/TS_1')).toHaveLength(1);
   });
 });

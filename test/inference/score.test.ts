@@ -132,6 +132,18 @@ describe('scoreSlabs: classes and activations', () => {
     expectClose(map.data, [...per.map(([a]) => a), ...per.map(([, b]) => b)], 2e-6);
   });
 
+  it('spends no memory on null classes, but for the logits of a softmax', async () => {
+    for (const activation of ['none', 'sigmoid', 'softmax'] as const) {
+      for (const average of ['probabilities', 'logits'] as const) {
+        const model = identityModel({ classes, activation });
+        for await (const { scores } of scoreSlabs(sourceOf(voxels, shape), { plan, model, average })) {
+          const channels = scores.data.buffer.byteLength / (4 * scores.stride[0]);
+          expect(channels).toBe(activation === 'softmax' && average === 'logits' ? 3 : 2);
+        }
+      }
+    }
+  });
+
   it('averages probabilities or logits as told where tiles disagree', async () => {
     // Two tiles cover voxels 2 and 3; the model's logit is 0 in the first tile and 4 in the second.
     const two = planTiles([1, 1, 6], { tile: [1, 1, 4], overlap: [0, 0, 2], window: 'linear' });
@@ -231,6 +243,35 @@ describe('scoreSlabs: the run', () => {
     const slabs = scoreSlabs(source, { plan, model: identityModel(), signal: AbortSignal.abort('before') });
     await expect(slabs.next()).rejects.toBe('before');
     expect(source.reads).toBe(0);
+  });
+
+  it('can be aborted by a timer though source and model never wait', async () => {
+    const controller = new AbortController();
+    let calls = 0;
+    const busy = fakeModel(fakeSpec(), (tile) => {
+      calls++;
+      for (const end = performance.now() + 10; performance.now() < end; );
+      return tile;
+    });
+    const long: Zyx = [4, 4, 2004];
+    const many = planTiles(long, { tile: [4, 4, 8], overlap: [0, 0, 4] });
+    setTimeout(() => controller.abort('a button'));
+    const run = scoreAll(sourceOf(noise(long), long), { plan: many, model: busy, signal: controller.signal });
+    await expect(run).rejects.toBe('a button');
+    expect(calls).toBeLessThan(many.tiles.length / 2);
+  });
+
+  it('gives the same to the last bit for any batch size and sweep axis', async () => {
+    const reference = await scoreAll(sourceOf(noise(shape), shape), { plan, model: identityModel() });
+    for (const batch of [2, 3, 100]) {
+      const { data } = await scoreAll(sourceOf(noise(shape), shape), { plan, model: identityModel(), batch });
+      expect(data).toEqual(reference.data);
+    }
+    for (const axis of [0, 1] as const) {
+      const swept = planTiles(shape, { tile: plan.tile, overlap: [0, 0, 4], axis });
+      const { data } = await scoreAll(sourceOf(noise(shape), shape), { plan: swept, model: identityModel() });
+      expect(data).toEqual(reference.data);
+    }
   });
 
   it('passes an abort that the model heeds on untouched', async () => {

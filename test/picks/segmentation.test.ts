@@ -129,9 +129,9 @@ describe('picksFromSegmentation', () => {
   });
 
   it('joins across empty planes nothing, and reads any stride', () => {
-    const volume = { data: [5, 9, 0, 9, 5, 9, 5, 9], shape: [4, 1, 1], stride: [2, 1, 1], offset: 0 };
+    const volume = { data: [5, 9, 5, 9, 0, 9, 5, 9], shape: [4, 1, 1], stride: [2, 1, 1], offset: 0 };
     const options = { grid: gridOf([4, 1, 1]), objects: { 5: 'a' } };
-    expect(picksFromSegmentation(volume, options).map((p) => p.position.z)).toEqual([64, 64 + 2.5 * 8]);
+    expect(picksFromSegmentation(volume, options).map((p) => p.position.z)).toEqual([64 + 0.5 * 8, 64 + 3 * 8]);
     expect(picksFromSegmentation(volume, { ...options, minVoxels: 2 })).toHaveLength(1);
   });
 

@@ -9,7 +9,7 @@ const anisotropic: VoxelGrid = { shape: [40, 44, 48], voxelSize: [9, 10, 11], or
 
 function render(grid: VoxelGrid, molecules: readonly PlacedMolecule[]): Volume {
   const volume = contiguousVolume(new Float32Array(voxelCount(grid.shape)), grid.shape);
-  for (const molecule of molecules) drawMolecule(volume, grid, molecule);
+  for (const molecule of molecules) drawMolecule(volume, { grid, molecule });
   return volume;
 }
 
@@ -130,7 +130,7 @@ describe('drawMolecule', () => {
     const grid: VoxelGrid = { shape: [20, 20, 20], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } };
     const molecule = { species: species[0]!, position: { x: 95, y: 95, z: 95 }, rotation };
     const padded = new Float32Array(20 * 32 * 20);
-    drawMolecule({ data: padded, shape: grid.shape, stride: [32 * 20, 20, 1], offset: 0 }, grid, molecule);
+    drawMolecule({ data: padded, shape: grid.shape, stride: [32 * 20, 20, 1], offset: 0 }, { grid, molecule });
     const plain = render(grid, [molecule]).data;
     for (let z = 0; z < 20; z++) {
       expect(padded.slice(z * 640, z * 640 + 400)).toEqual(plain.slice(z * 400, z * 400 + 400));

@@ -65,6 +65,7 @@ describe('CellList', () => {
       2,
       [0, 1],
     ],
+    ['a point whose squared distance underflows to 0, across a cell face', [{ x: -1e-170, y: 0, z: 0 }], 0, [0]],
   ])('within() gives %s', (_, points, r, expected) => {
     expect(listOf(points, 2).within(origin, r).sort(ascending)).toEqual(expected);
   });

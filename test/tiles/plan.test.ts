@@ -94,6 +94,14 @@ describe('planTiles', () => {
     ]);
   });
 
+  it('crop gives a score that is as near to two tiles to the lower one', () => {
+    const { weights } = planTiles([1, 1, 9], { tile: [1, 1, 5], overlap: [0, 0, 1], window: 'crop' });
+    expect(weights[2].map((w) => [...w])).toEqual([
+      [1, 1, 1, 1, 1],
+      [0, 1, 1, 1, 1],
+    ]);
+  });
+
   it('gives tiles as the product of the covers, in sweep order', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
@@ -115,13 +123,20 @@ describe('planTiles', () => {
     const long = planTiles([184, 1280, 630], options);
     expect(long.memory).toEqual(short.memory);
     expect(short.memory.accumulators).toBe(6 * 64 * 92 * 315 * 4);
-    expect(short.memory.perTile).toBe(4 * (64 * 128 * 128 + 6 * 32 * 64 * 64));
-    expect(short.memory.total).toBe(short.memory.accumulators + 4 * short.memory.perTile);
+    expect(short.memory.tiles).toBe(4 * (3 * 64 * 128 * 128 + 6 * 32 * 64 * 64));
+    expect(short.memory.total).toBe(short.memory.accumulators + short.memory.tiles);
   });
 
   it('overlaps by a quarter of the tile unless told otherwise', () => {
     const { starts } = planTiles([1, 1, 100], { tile: [1, 1, 40] });
     expect(starts[2]).toEqual([0, 30, 60]);
+  });
+
+  it('gives the numbers of its documentation', () => {
+    const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
+    expect(plan.tiles).toHaveLength(196);
+    expect(plan.memory.total / 1e6).toBeCloseTo(20.5, 1);
+    expect(plan).toMatchObject({ window: 'gaussian', axis: 1, outputShape: [92, 315, 315] });
   });
 
   it.each<[string, Zyx, PlanOptions, string]>([

@@ -1,0 +1,25 @@
+/**
+ * Copick projects over any store; `openProject` of `cryoet-picks/node` opens one from a config file.
+ *
+ * @module
+ */
+
+export { type PickableObject, type ProjectConfig, parseConfig } from './config.ts';
+export { formatConfig } from './format-config.ts';
+export { formatPicksFile } from './format-picks.ts';
+export { formatSpacing, type NameFilter, sanitizeName } from './names.ts';
+export type { PickSet, PicksFilter } from './pick-sets.ts';
+export {
+  type ParsePicksOptions,
+  type PicksFile,
+  type PicksIdentity,
+  parsePicksFile,
+  type UnknownKeys,
+} from './picks.ts';
+export type { Problem } from './problems.ts';
+export { Project, type ProjectOptions, projectFromStores } from './project.ts';
+export { type HasPicksOptions, Run } from './run.ts';
+export type { SegmentationEntry, SegmentationFilter, WriteSegmentationOptions } from './segmentations.ts';
+export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';
+export type { Located, RootKind } from './tree.ts';
+export type { WritePicksOptions } from './write-picks.ts';

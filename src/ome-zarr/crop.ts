@@ -1,0 +1,32 @@
+import type { ChunkData, DecodedChunk } from './array.ts';
+
+type ChunkDataConstructor = new (length: number) => ChunkData;
+
+/**
+ * A copy of the first `extents` values of a chunk along each dimension, in the chunk's own memory order. Chunks at the end of
+ * an array keep no memory for what lies beyond it: a 4×4×4 array in a chunk of 256³ is 256 bytes, not 64 MiB.
+ */
+export function cropChunk({ data, stride }: DecodedChunk, extents: readonly number[]): DecodedChunk {
+  const axes = extents.map((_, axis) => axis).sort((a, b) => stride[b]! - stride[a]!);
+  const run = extents[axes.at(-1)!]!;
+  const outer = axes.slice(0, -1);
+  const length = extents.reduce((product, extent) => product * extent, 1);
+  const out = new (data.constructor as ChunkDataConstructor)(length);
+  const index = outer.map(() => 0);
+  for (let to = 0; to < length; to += run) {
+    const from = outer.reduce((sum, axis, i) => sum + index[i]! * stride[axis]!, 0);
+    (out as Uint8Array).set((data as Uint8Array).subarray(from, from + run), to);
+    for (let i = outer.length - 1; i >= 0; i--) {
+      index[i]!++;
+      if (index[i]! < extents[outer[i]!]!) break;
+      index[i] = 0;
+    }
+  }
+  return { data: out, stride: packedStride(axes, extents) };
+}
+
+function packedStride(axes: readonly number[], extents: readonly number[]): number[] {
+  const stride = extents.map(() => 1);
+  for (let i = axes.length - 2; i >= 0; i--) stride[axes[i]!] = stride[axes[i + 1]!]! * extents[axes[i + 1]!]!;
+  return stride;
+}

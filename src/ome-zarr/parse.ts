@@ -1,0 +1,38 @@
+import * as v from 'valibot';
+import { CryoetPicksError } from '../errors.ts';
+
+/**
+ * Parses a metadata file. The bare `NaN` and `Infinity` that Python writes are understood as the strings of that name.
+ *
+ * @throws {@link CryoetPicksError} `invalid-metadata` naming the file.
+ */
+export function parseJson(bytes: Uint8Array, where: string): unknown {
+  const text = new TextDecoder().decode(bytes);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const quoted = text.replace(/([:[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])/g, '$1"$2"');
+    if (quoted !== text) return parseJson(new TextEncoder().encode(quoted), where);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CryoetPicksError('invalid-metadata', `${where} is not valid JSON: ${reason}`, { cause });
+  }
+}
+
+/** Parses by a schema. @throws {@link CryoetPicksError} `invalid-metadata` naming the place of the first issue. */
+export function parseMetadata<S extends v.GenericSchema>(schema: S, json: unknown, where: string): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, json);
+  if (parsed.success) return parsed.output;
+  const issue = parsed.issues[0];
+  const path = v.getDotPath(issue);
+  throw invalid(where, `${path === null ? '' : `"${path}": `}${issue.message}`);
+}
+
+/** An error about metadata that cannot be understood. */
+export function invalid(where: string, what: string): CryoetPicksError {
+  return new CryoetPicksError('invalid-metadata', `cannot understand the metadata of ${where}: ${what}`);
+}
+
+/** An error about something valid that this library does not handle; `what` goes before "not supported". */
+export function unsupported(where: string, what: string): CryoetPicksError {
+  return new CryoetPicksError('unsupported', `cannot read ${where}: ${what} not supported`);
+}

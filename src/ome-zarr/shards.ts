@@ -1,0 +1,79 @@
+import { LRUCache } from 'lru-cache';
+import { checkedCrc32c } from '../codecs/crc32c.ts';
+import { CryoetPicksError } from '../errors.ts';
+import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
+
+/** How the shards of a Zarr v3 array are laid out. */
+export interface ShardLayout {
+  /** Inner chunks per shard, along each dimension. */
+  readonly inner: readonly number[];
+  readonly isIndexAtStart: boolean;
+  readonly hasChecksum: boolean;
+  /** The most bytes that an inner chunk can take, encoded. */
+  readonly maxChunkBytes: number;
+  readonly keyOf: (shard: readonly number[]) => StoreKey;
+}
+
+/** Reads the encoded bytes of an inner chunk; `undefined` where it, or its shard, is absent. */
+export type ShardReader = (at: readonly number[], options: StoreOptions) => Promise<Uint8Array | undefined>;
+
+const ABSENT = 2n ** 64n - 1n;
+const KEPT_INDEXES = 256;
+
+/**
+ * Reads inner chunks out of shards: the index once per shard, its length and checksum checked, then exactly the bytes that
+ * it names. No length is believed before it is known to be plausible, so a damaged index allocates nothing.
+ *
+ * Source: Zarr v3 `sharding_indexed` codec specification 1.0.
+ */
+export function shardReader(store: ReadableStore, layout: ShardLayout): ShardReader {
+  const indexes = new LRUCache<StoreKey, Promise<DataView | undefined>>({ max: KEPT_INDEXES });
+  const indexOf = (key: StoreKey) => {
+    const kept = indexes.get(key);
+    if (kept) return kept;
+    // All readers of a shard share its index, so none of them may abort it.
+    const index = readIndex(store, key, layout);
+    indexes.set(key, index);
+    index.catch(() => indexes.delete(key));
+    return index;
+  };
+  return async (at, options) => {
+    const key = layout.keyOf(at.map((n, i) => Math.floor(n / layout.inner[i]!)));
+    const index = await indexOf(key);
+    options.signal?.throwIfAborted();
+    const place = at.reduce((sum, n, i) => sum * layout.inner[i]! + (n % layout.inner[i]!), 0);
+    const offset = index?.getBigUint64(16 * place, true) ?? ABSENT;
+    const length = index?.getBigUint64(16 * place + 8, true) ?? ABSENT;
+    if (offset === ABSENT && length === ABSENT) return undefined;
+    if (length < 1n || length > BigInt(layout.maxChunkBytes) || offset > BigInt(Number.MAX_SAFE_INTEGER)) {
+      fail(key, `the index places a chunk of ${length} bytes at byte ${offset}`);
+    }
+    const bytes = await store.getRange(key, { offset: Number(offset), length: Number(length) }, options);
+    if (bytes?.length !== Number(length))
+      fail(key, `${bytes?.length ?? 0} of the ${length} bytes of a chunk are there`);
+    return bytes;
+  };
+}
+
+async function readIndex(store: ReadableStore, key: StoreKey, layout: ShardLayout): Promise<DataView | undefined> {
+  const tableBytes = layout.inner.reduce((product, n) => product * n, 16);
+  const length = tableBytes + (layout.hasChecksum ? 4 : 0);
+  const range = layout.isIndexAtStart ? { offset: 0, length } : { suffixLength: length };
+  const bytes = await store.getRange(key, range);
+  if (!bytes) return undefined;
+  if (bytes.length !== length) fail(key, `${bytes.length} of the ${length} bytes of the index are there`);
+  const table = layout.hasChecksum ? checkedIndex(key, bytes) : bytes;
+  return new DataView(table.buffer, table.byteOffset, tableBytes);
+}
+
+function checkedIndex(key: StoreKey, bytes: Uint8Array): Uint8Array {
+  try {
+    return checkedCrc32c(bytes);
+  } catch (cause) {
+    fail(key, `the index is damaged: ${(cause as Error).message}`);
+  }
+}
+
+function fail(key: StoreKey, what: string): never {
+  throw new CryoetPicksError('corrupt-data', `in shard ${key}, ${what}`);
+}

@@ -1,0 +1,114 @@
+import { deflateSync, gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { registry } from 'zarrita';
+import { checkedCrc32c, crc32c } from '../../src/codecs/crc32c.ts';
+import { inflate } from '../../src/codecs/inflate.ts';
+import { registerCheckedCodecs } from '../../src/codecs/registry.ts';
+
+registerCheckedCodecs();
+
+const plain = Uint8Array.from({ length: 4000 }, (_, i) => (i * i) % 251);
+
+interface Codec {
+  decode(bytes: Uint8Array): Promise<Uint8Array> | Uint8Array;
+}
+
+async function codecFor(name: string, count: number): Promise<Codec> {
+  const configuration = {};
+  const meta = { dataType: 'uint8', shape: [count], codecs: [{ name, configuration }] };
+  const entry = (await registry.get(name)!()) as unknown as { fromConfig(config: object, meta: object): Codec };
+  return entry.fromConfig(configuration, meta);
+}
+
+const LZ4 = fixtureLz4();
+
+/** An lz4 buffer as numcodecs writes it: the first period as literals, then one long match. */
+function fixtureLz4(): Uint8Array {
+  const literals = 251;
+  const tail = 5;
+  const match = 4000 - literals - tail;
+  const long = (rest: number) => [...Array(Math.floor(rest / 255)).fill(255), rest % 255];
+  return Uint8Array.from([
+    ...[4000 & 255, 4000 >> 8, 0, 0],
+    ...[0xff, ...long(literals - 15), ...plain.subarray(0, literals), 251, 0, ...long(match - 19)],
+    ...[tail << 4, ...plain.subarray(4000 - tail)],
+  ]);
+}
+
+describe('crc32c', () => {
+  it('is 0xe3069283 of "123456789", and 0x8a9136aa of 32 zeros, as RFC 3720 says', () => {
+    expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283);
+    expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);
+  });
+
+  it('notices every single flipped bit', () => {
+    const bytes = new Uint8Array(24);
+    new DataView(bytes.buffer).setUint32(20, crc32c(bytes.subarray(0, 20)), true);
+    expect(checkedCrc32c(bytes)).toHaveLength(20);
+    for (let flip = 0; flip < 24 * 8; flip++) {
+      const damaged = bytes.slice();
+      damaged[flip >> 3]! ^= 1 << (flip & 7);
+      expect(() => checkedCrc32c(damaged)).toThrow(/checksum is 0x[0-9a-f]{8}, and 0x[0-9a-f]{8} is stored/);
+    }
+    expect(() => checkedCrc32c(new Uint8Array(3))).toThrow('3 bytes are too few');
+  });
+});
+
+describe.each([
+  ['gzip', new Uint8Array(gzipSync(plain))],
+  ['zlib', new Uint8Array(deflateSync(plain))],
+  ['numcodecs.zlib', new Uint8Array(deflateSync(plain))],
+  ['lz4', LZ4],
+])('%s', (name, encoded) => {
+  it('gives back what was put in', async () => {
+    expect(await (await codecFor(name, plain.length)).decode(encoded)).toEqual(plain);
+  });
+
+  it('refuses every truncation', async () => {
+    const codec = await codecFor(name, plain.length);
+    for (let length = 0; length < encoded.length; length += 3) {
+      await expect((async () => codec.decode(encoded.slice(0, length)))()).rejects.toMatchObject({
+        code: 'corrupt-data',
+      });
+    }
+  });
+
+  it('refuses a chunk of another size, before it fills the memory', async () => {
+    const codec = await codecFor(name, plain.length - 1);
+    await expect((async () => codec.decode(encoded))()).rejects.toThrow(/expected 3999/);
+  });
+});
+
+describe('a codec met in a chunk', () => {
+  it('stops inflating where more comes out than a chunk holds', async () => {
+    const bomb = new Uint8Array(gzipSync(new Uint8Array(50_000_000)));
+    await expect(inflate(bomb, { format: 'gzip', expectedBytes: 1000 })).rejects.toThrow(
+      'to more than 1000 bytes, expected 1000',
+    );
+  });
+
+  it('refuses an lz4 header that claims 4 GB', async () => {
+    const codec = await codecFor('lz4', plain.length);
+    const damaged = LZ4.slice();
+    damaged.fill(255, 0, 4);
+    expect(() => codec.decode(damaged)).toThrow('promises 4294967295 decoded bytes, expected 4000');
+  });
+
+  it.each([
+    ['that is none', [1, 2, 3, 4, 5, 6, 7, 8], /do not start as a zstd frame/],
+    ['that promises another size', [0x28, 0xb5, 0x2f, 0xfd, 0x20, 9, 0, 0], /promises 9 decoded bytes, expected 4000/],
+    ['that is cut off', [0x28, 0xb5, 0x2f, 0xfd, 0x60, 0xa0, 0x0e, 0x05, 0x01], /do not decode/],
+  ])('refuses a zstd frame %s', async (_, bytes, message) => {
+    const codec = await codecFor('zstd', plain.length);
+    await expect((async () => codec.decode(Uint8Array.from(bytes)))()).rejects.toThrow(message);
+  });
+
+  it('is registered once: a second call keeps a codec that the caller put in since', () => {
+    const mine = () => ({}) as never;
+    const ours = registry.get('gzip')!;
+    registry.set('gzip', mine);
+    registerCheckedCodecs();
+    expect(registry.get('gzip')).toBe(mine);
+    registry.set('gzip', ours);
+  });
+});

@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { openTomogram, writeTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { voxelCount, wholeBox, type Zyx } from '../../src/space/zyx.ts';
+import { directoryStore } from '../../src/storage/directory.ts';
+import { contiguousVolume, sourceFromArray, toFloat32 } from '../../src/volume/volume.ts';
+import { forEachIndex } from '../support/zarr-arrays.ts';
+
+const script = fileURLToPath(new URL('zarr_python.py', import.meta.url));
+const python = process.env.PYTHON ?? 'python3';
+
+function runPython(...args: string[]): string {
+  return execFileSync(python, ['-W', 'ignore', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+function zarrPythonMissing(): boolean {
+  try {
+    runPython('-c', 'import zarr, numcodecs');
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe.skipIf(zarrPythonMissing())('zarr-python (needs PYTHON with zarr)', () => {
+  const isBool = (name: string) => name.endsWith('bool');
+
+  it('writes stores that are read with the right numbers', async () => {
+    const names: string[] = JSON.parse(runPython(script, 'write', folder));
+    expect(names.length).toBeGreaterThanOrEqual(10);
+    for (const name of names) {
+      const tomogram = await openTomogram(directoryStore(join(folder, name)), { fallbackVoxelSize: 10 });
+      const expected: number[] = [];
+      forEachIndex([5, 6, 7], ([z, y, x]) => {
+        const value = 100 * z! + 10 * y! + x!;
+        expected.push(isBool(name) ? Math.sign(value) : name === 'v2-gzip' ? value % 256 : value);
+      });
+      const found = toFloat32(await tomogram.read(wholeBox([5, 6, 7]))).data;
+      expect([...found], name).toEqual(expected);
+    }
+  });
+
+  it.each(['float32', 'uint8'] as const)(
+    'opens what writeTomogram writes as %s, every level, with the right numbers',
+    async (dtype) => {
+      const shape: Zyx = [21, 34, 45];
+      const data = Float32Array.from({ length: voxelCount(shape) }, (_, i) =>
+        dtype === 'float32' ? Math.sin(i / 30) + (i % 7) / 100 : (i * i) % 251,
+      );
+      const source = sourceFromArray(contiguousVolume(data, shape), { voxelSize: [10.012444, 11, 12] });
+      const store = directoryStore(join(folder, `written-${dtype}`));
+      await writeTomogram(store, source, { dtype, chunkShape: [16, 16, 16], levels: 3 });
+      const { levels } = JSON.parse(runPython(script, 'read', join(folder, `written-${dtype}`)));
+      expect(levels).toHaveLength(3);
+      expect(levels[0].values).toEqual([...data]);
+      for (const [i, level] of levels.entries()) {
+        const tomogram = await openTomogram(store, { level: i });
+        expect(level).toMatchObject({ shape: tomogram.grid.shape, dtype });
+        expect(level.transforms[0]).toEqual({ type: 'scale', scale: tomogram.grid.voxelSize });
+        expect(level.values).toEqual([...toFloat32(await tomogram.read(wholeBox(tomogram.grid.shape))).data]);
+      }
+    },
+  );
+});

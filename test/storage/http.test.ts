@@ -1,0 +1,90 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { httpStore } from '../../src/storage/http.ts';
+
+const value = Uint8Array.from({ length: 10 }, (_, i) => i);
+let server: Server;
+let base: string;
+const seen: { url: string; headers: Record<string, unknown> }[] = [];
+
+/** `/plain` ignores ranges, `/ranged` knows them, `/private` answers 403, `/broken` 500, `/slow` never. */
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    seen.push({ url: request.url ?? '', headers: request.headers });
+    const path = decodeURIComponent((request.url ?? '').split('?')[0]!);
+    if (path.startsWith('/slow')) return;
+    if (path.startsWith('/private')) return response.writeHead(403).end('<Error>AccessDenied</Error>');
+    if (path.startsWith('/broken')) return response.writeHead(500, 'Oh dear').end();
+    if (!path.endsWith('/a b#?%')) return response.writeHead(404).end('nothing');
+    const range = path.startsWith('/ranged') ? request.headers.range : undefined;
+    const [, from, to] = /^bytes=(\d*)-(\d*)$/.exec(range ?? '') ?? [];
+    if (range === undefined) return response.writeHead(200).end(value);
+    const start = from ? Number(from) : Math.max(0, value.length - Number(to));
+    if (start >= value.length) return response.writeHead(416).end();
+    return response.writeHead(206).end(value.subarray(start, from ? Number(to) + 1 : undefined));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+describe.each(['plain', 'ranged'])('httpStore on a server with %s answers', (folder) => {
+  it('reads the whole, a part, the end, beyond the end, and nothing', async () => {
+    const store = httpStore(`${base}/${folder}/`);
+    expect(await store.get('/a b#?%')).toEqual(value);
+    expect(await store.getRange('/a b#?%', { offset: 2, length: 3 })).toEqual(value.slice(2, 5));
+    expect(await store.getRange('/a b#?%', { offset: 8, length: 5 })).toEqual(value.slice(8));
+    expect(await store.getRange('/a b#?%', { offset: 20, length: 5 })).toEqual(new Uint8Array(0));
+    expect(await store.getRange('/a b#?%', { suffixLength: 3 })).toEqual(value.slice(7));
+    expect(await store.getRange('/a b#?%', { offset: 2, length: 0 })).toEqual(new Uint8Array(0));
+    expect(await store.getRange('/none', { offset: 2, length: 0 })).toBeUndefined();
+  });
+});
+
+describe('httpStore', () => {
+  it('takes 404, and the 403 of a bucket, for absent', async () => {
+    expect(await httpStore(`${base}/plain`).get('/none')).toBeUndefined();
+    expect(await httpStore(`${base}/private`).get('/a b#?%')).toBeUndefined();
+    expect(await httpStore(`${base}/private`).getRange('/x', { suffixLength: 1 })).toBeUndefined();
+  });
+
+  it('reports other statuses and unreachable servers with the address', async () => {
+    await expect(httpStore(`${base}/broken`).get('/x')).rejects.toMatchObject({
+      code: 'not-found',
+      message: `cannot read ${base}/broken/x: the server answered 500 Oh dear`,
+    });
+    await expect(httpStore('http://127.0.0.1:1/').get('/x')).rejects.toThrow('cannot read http://127.0.0.1:1/x: ');
+    expect(() => httpStore('not a url')).toThrow('"not a url" is not a URL');
+  });
+
+  it('sends headers and the query string, and shows neither', async () => {
+    const store = httpStore(`${base}/plain?token=secret`, { headers: { Authorization: 'Bearer secret' } });
+    await store.get('/a b#?%');
+    expect(seen.at(-1)?.url).toBe('/plain/a%20b%23%3F%25?token=secret');
+    expect(seen.at(-1)?.headers).toMatchObject({ authorization: 'Bearer secret' });
+    expect(store.location).toBe(`${base}/plain`);
+    const broken = httpStore(`${base}/broken?token=secret`, { headers: { Authorization: 'Bearer secret' } });
+    await expect(broken.get('/x')).rejects.toThrow(/^((?!secret).)*$/);
+  });
+
+  it('uses the fetch it is given', async () => {
+    const store = httpStore('https://example.org/x', { fetch: async (url) => new Response(url) });
+    expect(new TextDecoder().decode(await store.get('/a'))).toBe('https://example.org/x/a');
+  });
+
+  it('rejects with the reason when aborted, before and during a request', async () => {
+    const store = httpStore(`${base}/slow`);
+    const before = seen.length;
+    await expect(store.get('/x', { signal: AbortSignal.abort('early') })).rejects.toBe('early');
+    expect(seen.length).toBe(before);
+    const controller = new AbortController();
+    const pending = store.get('/x', { signal: controller.signal });
+    controller.abort('late');
+    await expect(pending).rejects.toBe('late');
+  });
+});
