@@ -37,7 +37,7 @@ function command(program: Command, name: string, description: string): Command {
 
 function defineDemo(program: Command, run: RunCommand): void {
   command(program, 'demo', 'Simulate a small project, find its particles, draw and score them.')
-    .argument('[directory]', 'where to put it', 'cryoet-picks-demo')
+    .argument('[directory]', 'where to put it', 'demo')
     .action((directory: string, options: Omit<DemoInput, 'directory'>) =>
       run(async () => (await import('./demo.ts')).demo, { directory, ...options }),
     );
