@@ -76,7 +76,6 @@ export type { WindowName } from './tiles/window.ts';
 // Models
 export { type FunctionModelOptions, functionModel, type ScoreTile } from './inference/function-model.ts';
 export type { Activation, Model, ModelSpec, ScoreBatch, TileBatch } from './inference/model.ts';
-export { formatModelSpec, type ParseModelSpecOptions, parseModelSpec } from './inference/model-card.ts';
 export { type OnnxOptions, onnxModel, type OrtModule } from './inference/onnx.ts';
 export { type ScoreOptions, scoreSlabs } from './inference/score.ts';
 export { averageOf, withFlips } from './inference/wrappers.ts';
@@ -102,7 +101,6 @@ export {
 } from './picks/suppress.ts';
 
 // Files of picks
-export { type CsvFormatOptions, csvFormat } from './picks/formats/csv.ts';
 export { formatPicks, type ParsePicksOptions, type PicksFormat, parsePicks } from './picks/formats/format.ts';
 export type { RunPicks } from './picks/run-picks.ts';
 export {
