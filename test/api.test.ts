@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as copick from '../src/copick/index.ts';
+import * as figure from '../src/figure/index.ts';
 import * as core from '../src/index.ts';
 import * as node from '../src/node.ts';
 import * as simulate from '../src/simulate/index.ts';
@@ -12,6 +13,7 @@ describe('the public API', () => {
     ['cryoet-picks', core],
     ['cryoet-picks/node', node],
     ['cryoet-picks/copick', copick],
+    ['cryoet-picks/figure', figure],
     ['cryoet-picks/ndarray', ndarray],
     ['cryoet-picks/simulate', simulate],
   ])('%s exports what it always did', (_, entry) => {

@@ -22,6 +22,7 @@ const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [4, /^metric\//],
   [4, /^copick\//],
   [4, /^picks\/formats\//],
+  [5, /^figure\//],
   [5, /^simulate\//],
   [5, /^detect[^/]*\.ts$/],
   [6, /^index\.ts$/],

@@ -89,7 +89,9 @@ describe('detectProject', () => {
     const { project, overlay } = projectOf({ static: broken });
     const results = await resultsOf(project);
     expect(results.map(({ status }) => status)).toEqual(['detected', 'failed', 'detected']);
-    expect(results[1]).toMatchObject({ error: { code: 'corrupt-data', message: expect.stringMatching(/chunk 0\/0\/0 .*TS_2.*is damaged/) } });
+    expect(results[1]).toMatchObject({
+      error: { code: 'corrupt-data', message: expect.stringMatching(/chunk 0\/0\/0 .*TS_2.*is damaged/) },
+    });
     expect(await filesOf(overlay, 'TS_2')).toEqual([]);
   });
 

@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { sanitizeName } from '../copick/names.ts';
 import type { Project } from '../copick/project.ts';
 import { detectProject, type RunResult } from '../detect-project.ts';
+import { renderFigure } from '../figure/figure.ts';
+import { figureObjects } from '../figure/objects.ts';
 import type { Model } from '../inference/model.ts';
 import { openProject } from '../node.ts';
 import type { RunPicks } from '../picks/run-picks.ts';
@@ -10,8 +12,6 @@ import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
 import { describeFailure, type Failure, UsageError } from './failure.ts';
-import { renderFigure } from './figure.ts';
-import { figureObjects } from './figure-objects.ts';
 import { writeWhole } from './files.ts';
 import { openModel } from './runtime.ts';
 
