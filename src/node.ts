@@ -4,6 +4,7 @@
  * @module
  */
 
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from './errors.ts';
 export { formatModelSpec, type ParseModelSpecOptions, parseModelSpec } from './inference/model-card.ts';
 export { type LoadModelOptions, loadModel } from './node-model.ts';
 export { type OpenProjectOptions, openProject } from './node-project.ts';
