@@ -1,10 +1,13 @@
 import { resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
-import { detectProject, type RunResult } from '../detect-project.ts';
-import type { Model } from '../inference/model.ts';
+import { fitsVoxelSize } from '../detect.ts';
+import { type DetectProjectOptions, detectProject, type RunResult } from '../detect-project.ts';
+import type { Model, ModelSpec } from '../inference/model.ts';
 import { openProject } from '../node.ts';
 import type { RunPicks } from '../picks/run-picks.ts';
 import { formatSubmission } from '../picks/submission.ts';
+import { formatZyx } from '../space/zyx.ts';
+import { resampled } from '../volume/resampled.ts';
 import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
@@ -27,6 +30,7 @@ export interface DetectInput extends CommonFlags {
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
   readonly resume?: true | undefined;
+  readonly resample?: true | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly threads?: number | undefined;
 }
@@ -72,7 +76,10 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
 
 /** Options of {@link detectRuns}. */
 export interface DetectRunsOptions
-  extends globalThis.Pick<DetectInput, 'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'threshold'> {
+  extends globalThis.Pick<
+    DetectInput,
+    'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'resample' | 'threshold'
+  > {
   readonly project: Project;
   readonly model: Model;
 }
@@ -80,7 +87,7 @@ export interface DetectRunsOptions
 /** Runs the detection with a bar per run and a line per finished run; failures go to stderr and do not stop the rest. */
 export async function detectRuns(
   terminal: Terminal,
-  { project, model, run: runs, tomogram, threshold: thresholds, ...options }: DetectRunsOptions,
+  { project, model, run: runs, tomogram, threshold: thresholds, resample, ...options }: DetectRunsOptions,
 ): Promise<{ summaries: RunSummary[]; found: RunPicks[] }> {
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
@@ -94,6 +101,7 @@ export async function detectRuns(
       tomogram: tomogram.type,
       voxelSpacing: tomogram.voxelSpacing,
       thresholds,
+      prepare: resample && resampling(terminal, model.spec),
       signal: terminal.signal,
       onProgress: bar.update,
     })) {
@@ -109,6 +117,18 @@ export async function detectRuns(
     bar.stop();
   }
   return { summaries, found };
+}
+
+/** Resamples the tomograms that do not fit the model, and says so. */
+function resampling(terminal: Terminal, spec: ModelSpec): DetectProjectOptions['prepare'] {
+  return (tomogram, run) => {
+    if (fitsVoxelSize(tomogram.grid, spec)) return tomogram;
+    const found = formatZyx(tomogram.grid.voxelSize.map((length) => length.toFixed(3)));
+    terminal.warn(
+      `cryoet-picks: run "${run.name}" is resampled from voxels of ${found} Å (z×y×x) to ${spec.voxelSize} Å`,
+    );
+    return resampled(tomogram, spec.voxelSize);
+  };
 }
 
 function summarize(result: RunResult, seconds: number): RunSummary {

@@ -1,6 +1,8 @@
+import { checkTomogram } from '../check.ts';
 import type { PickableObject } from '../copick/config.ts';
 import type { Run } from '../copick/run.ts';
 import { openProject } from '../node.ts';
+import type { Pick } from '../picks/pick.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { describeFailure } from './failure.ts';
@@ -54,8 +56,9 @@ export async function info(terminal: Terminal, { config }: InfoInput): Promise<O
   const problems: { path: string; message: string }[] = [];
   const runs: RunInfo[] = [];
   for (const run of await project.runs({ signal })) {
-    const tomograms = await describeTomograms(run, { problems, signal });
-    runs.push({ name: run.name, tomograms, picks: await describePicks(run, { problems, signal }) });
+    const { picks, positions } = await describePicks(run, { problems, signal });
+    const tomograms = await describeTomograms(run, { problems, positions, signal });
+    runs.push({ name: run.name, tomograms, picks });
   }
   for (const { path, message } of project.problems) problems.unshift({ path, message });
   const { name } = project.config;
@@ -69,13 +72,19 @@ interface DescribeOptions {
   readonly signal: AbortSignal;
 }
 
-async function describeTomograms(run: Run, { problems, signal }: DescribeOptions): Promise<TomogramInfo[]> {
+async function describeTomograms(
+  run: Run,
+  { problems, positions, signal }: DescribeOptions & { readonly positions: readonly Pick[] },
+): Promise<TomogramInfo[]> {
   const described: TomogramInfo[] = [];
   for (const { type, voxelSpacing, path, open } of await run.tomograms({ signal })) {
     try {
-      const { levels } = await open({ signal });
-      const shown = levels.map(({ shape, voxelSize, dtype }) => ({ shape, voxelSize, dtype }));
+      const tomogram = await open({ signal });
+      const shown = tomogram.levels.map(({ shape, voxelSize, dtype }) => ({ shape, voxelSize, dtype }));
       described.push({ type, voxelSpacing, path, levels: shown });
+      for (const { message } of checkTomogram(tomogram, { picks: positions, folderSpacing: voxelSpacing })) {
+        problems.push({ path, message });
+      }
     } catch (error) {
       signal.throwIfAborted();
       problems.push({ path, message: describeFailure(error).message });
@@ -85,16 +94,25 @@ async function describeTomograms(run: Run, { problems, signal }: DescribeOptions
   return described;
 }
 
-async function describePicks(run: Run, { problems, signal }: DescribeOptions): Promise<PicksInfo[]> {
+interface DescribedPicks {
+  readonly picks: readonly PicksInfo[];
+  /** The picks of all files that can be read. */
+  readonly positions: readonly Pick[];
+}
+
+async function describePicks(run: Run, { problems, signal }: DescribeOptions): Promise<DescribedPicks> {
   const described: PicksInfo[] = [];
+  const positions: Pick[] = [];
   for (const { userId, sessionId, object, path, read } of await run.pickSets({ signal })) {
     try {
-      described.push({ userId, sessionId, object, count: (await read({ signal })).picks.length });
+      const { picks } = await read({ signal });
+      described.push({ userId, sessionId, object, count: picks.length });
+      for (const pick of picks) positions.push(pick);
     } catch (error) {
       signal.throwIfAborted();
       problems.push({ path, message: describeFailure(error).message });
       described.push({ userId, sessionId, object });
     }
   }
-  return described;
+  return { picks: described, positions };
 }

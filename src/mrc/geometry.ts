@@ -1,7 +1,7 @@
-import { CryoetPicksError } from '../errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import type { Point } from '../space/point.ts';
-import { type Axis, formatZyx, type Zyx } from '../space/zyx.ts';
+import { asVoxelSize } from '../space/voxel-size.ts';
+import type { Axis, Zyx } from '../space/zyx.ts';
 import type { MrcAxis, MrcHeader } from './header.ts';
 
 /** What a caller may say of the geometry. */
@@ -32,7 +32,7 @@ export function gridOf(
   const shape: [number, number, number] = [0, 0, 0];
   for (const [i, axis] of axes.entries()) shape[axisIndex(axis)] = counts[i]!;
   const warnings: string[] = [];
-  const voxelSize = said === undefined ? statedVoxelSize(header, warnings) : requireVoxelSize(said);
+  const voxelSize = said === undefined ? statedVoxelSize(header, warnings) : asVoxelSize(said);
   if (angles.some((angle) => angle !== 0 && Math.abs(angle - 90) > 0.01)) {
     warnings.push(`the header gives the cell angles ${angles.join(', ')}°; they are taken as right angles`);
   }
@@ -40,16 +40,6 @@ export function gridOf(
     grid: { shape, voxelSize, origin: origin === 'header' ? statedOrigin(header, voxelSize) : origin },
     warnings,
   };
-}
-
-/** A voxel size along z, y, x from a number or a triple. @throws {@link CryoetPicksError} `invalid-option` unless above 0. */
-export function requireVoxelSize(voxelSize: number | Zyx): Zyx {
-  const triple: Zyx = typeof voxelSize === 'number' ? [voxelSize, voxelSize, voxelSize] : voxelSize;
-  if (triple.length === 3 && triple.every((length) => Number.isFinite(length) && length > 0)) return triple;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `voxelSize is ${formatZyx(triple)} Å, expected a length above 0, or three along z, y, x`,
-  );
 }
 
 function statedVoxelSize({ cell, intervals }: MrcHeader, warnings: string[]): Zyx {

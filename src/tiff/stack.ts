@@ -6,7 +6,8 @@
 import { decode, type TiffIfd } from 'tiff';
 import { CryoetPicksError } from '../errors.ts';
 import type { Point } from '../space/point.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { asVoxelSize } from '../space/voxel-size.ts';
+import type { Zyx } from '../space/zyx.ts';
 import { contiguousVolume, sourceFromArray, type VolumeSource } from '../volume/volume.ts';
 import { imagejCalibration, imagejFields, imagejVoxelSize } from './imagej.ts';
 import { countPages } from './pages.ts';
@@ -149,11 +150,7 @@ interface VoxelSizeOptions {
 }
 
 function chosenVoxelSize(page: TiffIfd, { description, warnings, said }: VoxelSizeOptions): Zyx {
-  if (said !== undefined) {
-    const triple: Zyx = typeof said === 'number' ? [said, said, said] : said;
-    if (triple.length === 3 && triple.every((length) => Number.isFinite(length) && length > 0)) return triple;
-    throw new CryoetPicksError('invalid-option', `voxelSize is ${formatZyx(triple)} Å, expected lengths above 0`);
-  }
+  if (said !== undefined) return asVoxelSize(said);
   const { xResolution = Number.NaN, yResolution = Number.NaN, resolutionUnit } = page;
   const voxelSize = imagejVoxelSize({ description, xResolution, yResolution, resolutionUnit }, warnings);
   if (voxelSize !== undefined) return voxelSize;
