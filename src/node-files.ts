@@ -73,7 +73,8 @@ export async function writeMrcFile(path: string, source: VolumeSource, options: 
     options.signal?.throwIfAborted();
     await orReadOnly(file, () => rename(temporary, file));
   } catch (error) {
-    await rm(temporary, { force: true });
+    // Where a file stands for the folder, there is nothing to remove; the first error counts.
+    await rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
 }
