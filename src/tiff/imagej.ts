@@ -6,8 +6,6 @@ export interface ImagejTags {
   /** Pixels per unit; `NaN` where not given. */
   readonly xResolution: number;
   readonly yResolution: number;
-  /** Of the tags: 1 for none, 2 for inches, 3 for centimetres. */
-  readonly resolutionUnit: number;
 }
 
 /** The lines `key=value` of the description; none where ImageJ has not written it. */
@@ -40,15 +38,17 @@ const IN_ANGSTROM: Readonly<Record<string, number>> = {
 
 /** The voxel size in Å along z, y, x as ImageJ reads it, or why there is none. */
 export function imagejVoxelSize(
-  { description, xResolution, yResolution, resolutionUnit }: ImagejTags,
+  { description, xResolution, yResolution }: ImagejTags,
   warnings: string[],
 ): Zyx | undefined {
   const fields = imagejFields(description);
-  const stated = fields.get('unit') ?? (resolutionUnit === 3 ? 'cm' : resolutionUnit === 2 ? 'inch' : undefined);
-  const unit = stated?.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  // Inches and centimetres of the tags alone are those of a printer.
+  const unit = fields
+    .get('unit')
+    ?.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
   const angstrom = unit === undefined ? undefined : IN_ANGSTROM[unit.toLowerCase().replace(/(?<=.{4})s$/, '')];
   if (unit === undefined || angstrom === undefined) {
-    warnings.push(`${unit === undefined ? 'no unit of length is given' : `the unit "${unit}" is no length`}`);
+    warnings.push(unit === undefined ? 'no unit of length is given' : `the unit "${unit}" is no length`);
     return undefined;
   }
   const spacing = Math.abs(Number(fields.get('spacing') ?? 1));

@@ -151,8 +151,8 @@ interface VoxelSizeOptions {
 
 function chosenVoxelSize(page: TiffIfd, { description, warnings, said }: VoxelSizeOptions): Zyx {
   if (said !== undefined) return asVoxelSize(said);
-  const { xResolution = Number.NaN, yResolution = Number.NaN, resolutionUnit } = page;
-  const voxelSize = imagejVoxelSize({ description, xResolution, yResolution, resolutionUnit }, warnings);
+  const { xResolution = Number.NaN, yResolution = Number.NaN } = page;
+  const voxelSize = imagejVoxelSize({ description, xResolution, yResolution }, warnings);
   if (voxelSize !== undefined) return voxelSize;
   warnings.push('the voxel size is unknown; 1 Å is assumed, give "voxelSize"');
   return [1, 1, 1];
