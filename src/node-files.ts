@@ -5,7 +5,7 @@ import { CryoetPicksError } from './errors.ts';
 import { type EncodeMrcOptions, encodeMrc } from './mrc/encode.ts';
 import { type MrcVolume, type OpenMrcOptions, openMrc } from './mrc/open.ts';
 import type { RandomAccessReader } from './mrc/random-access.ts';
-import { type OpenTiffStackOptions, openTiffStack, type TiffStack } from './tiff/stack.ts';
+import type { OpenTiffStackOptions, TiffStack } from './tiff/stack.ts';
 import type { VolumeSource } from './volume/volume.ts';
 
 /**
@@ -24,11 +24,13 @@ export async function openMrcFile(path: string, options: OpenMrcOptions = {}): P
 /**
  * Opens a TIFF stack; the file is read into memory.
  *
- * @throws As {@link openTiffStack} does; `not-found` if the file is not there.
+ * @throws As `openTiffStack` does; `not-found` if the file is not there.
  */
 export async function openTiffStackFile(path: string, options: OpenTiffStackOptions = {}): Promise<TiffStack> {
   const { signal } = options;
   const bytes = await orNotFound(path, () => readFile(path, { signal }), signal);
+  // The decoder is loaded only by those who open TIFF files.
+  const { openTiffStack } = await import('./tiff/stack.ts');
   return openTiffStack(bytes, { source: path, ...options });
 }
 
@@ -48,8 +50,8 @@ export async function fileReader(path: string): Promise<RandomAccessReader> {
 }
 
 /**
- * Writes a volume as an MRC file, streaming. A reader sees the old file or the new one: the bytes go to a temporary file beside it, which
- * is renamed, or removed where the write fails or is aborted.
+ * Writes a volume as an MRC file, streaming. A reader sees the old file or the new one: the bytes go to a temporary file
+ * beside it, which is renamed, or removed where the write fails or is aborted.
  *
  * @throws As {@link encodeMrc} does; `read-only` where the file cannot be written.
  * @example
