@@ -2,6 +2,8 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
 import { CryoetPicksError } from '../errors.ts';
+import { renderFigure } from '../figure/figure.ts';
+import { figureObjects } from '../figure/objects.ts';
 import type { Model } from '../inference/model.ts';
 import { competition } from '../metric/competition.ts';
 import type { ScoredRun } from '../metric/runs.ts';
@@ -13,8 +15,6 @@ import { formatZyx, type Zyx } from '../space/zyx.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { counted } from './counts.ts';
 import { detectRuns, type RunSummary } from './detect.ts';
-import { renderFigure } from './figure.ts';
-import { figureObjects } from './figure-objects.ts';
 import { buildFolder, writeWhole } from './files.ts';
 import { openModel } from './runtime.ts';
 import { scoreLines } from './score-table.ts';
@@ -56,8 +56,9 @@ const signature = 'Made by "cryoet-picks demo".';
 export async function demo(terminal: Terminal, input: DemoInput): Promise<Outcome> {
   const { directory, shape = [96, 320, 320], runs = 2 } = input;
   const files = filesIn(resolve(directory));
-  // First of all, so that a missing runtime shows before a minute of other work.
-  const model = await openModel({});
+  await requireDemoFolder(resolve(directory));
+  // Before anything else, so that a missing runtime shows at once and costs nobody an older demo.
+  const model = await openModel({ signal: terminal.signal });
   try {
     await prepare(resolve(directory), files);
     await simulateDemo(terminal, { files, shape, runs });
@@ -84,23 +85,23 @@ function filesIn(folder: string): DemoFiles {
   };
 }
 
-/** Makes the folder, or clears what an earlier demo made in it; refuses to touch a folder that is no demo's. */
-async function prepare(folder: string, { project, submission, figure }: DemoFiles): Promise<void> {
+async function requireDemoFolder(folder: string): Promise<void> {
   const entries = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
-  const marker = join(folder, readme);
-  const isDemo = entries.includes(readme) && (await readFile(marker, 'utf8')).startsWith(signature);
-  if (entries.length > 0 && !isDemo) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `${folder} is not empty and was not made by a demo, so nothing in it is touched; name another folder`,
-    );
-  }
-  await writeWhole(marker, {
-    data: `${signature} The next demo in this folder replaces project, submission.csv and picks.png.\n`,
-  });
+  if (entries.length === 0) return;
+  if (entries.includes(readme) && (await readFile(join(folder, readme), 'utf8')).startsWith(signature)) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${folder} is not empty and was not made by a demo, so nothing in it is touched; name another folder`,
+  );
+}
+
+/** Makes the folder, or clears what an earlier demo made in it. */
+async function prepare(folder: string, { project, submission, figure }: DemoFiles): Promise<void> {
+  const data = `${signature} The next demo in this folder replaces project, submission.csv and picks.png.\n`;
+  await writeWhole(join(folder, readme), { data });
   for (const path of [project, submission, figure]) await rm(path, { recursive: true, force: true });
 }
 

@@ -1,22 +1,20 @@
 import { resolve } from 'node:path';
+import { sanitizeName } from '../copick/names.ts';
 import type { Project } from '../copick/project.ts';
-import { fitsVoxelSize } from '../detect.ts';
-import { type DetectProjectOptions, detectProject, type RunResult } from '../detect-project.ts';
-import type { Model, ModelSpec } from '../inference/model.ts';
+import { detectProject, type RunResult } from '../detect-project.ts';
+import { renderFigure } from '../figure/figure.ts';
+import { figureObjects } from '../figure/objects.ts';
+import type { Model } from '../inference/model.ts';
 import { openProject } from '../node.ts';
 import type { RunPicks } from '../picks/run-picks.ts';
 import { formatSubmission } from '../picks/submission.ts';
-import { formatZyx } from '../space/zyx.ts';
-import { resampled } from '../volume/resampled.ts';
 import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
 import { describeFailure, type Failure, UsageError } from './failure.ts';
-import { renderFigure } from './figure.ts';
-import { figureObjects } from './figure-objects.ts';
 import { writeWhole } from './files.ts';
+import { resampling } from './resample.ts';
 import { openModel } from './runtime.ts';
-
 import { runBar, type Terminal } from './terminal.ts';
 
 /** What `detect` was asked for. */
@@ -60,7 +58,9 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const { signal } = terminal;
   const project = await openProject(input.config, { signal });
   requireObjects(project, Object.keys(input.threshold ?? {}));
-  const model = await openModel(input);
+  // Refuses names that no file could have, before any work.
+  for (const name of [input.userId, input.sessionId]) sanitizeName(name);
+  const model = await openModel({ model: input.model, threads: input.threads, signal });
   const { summaries, found } = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
   const files = await writeResults(terminal, { ...input, project, found });
   const failed = summaries.filter(({ status }) => status === 'failed').length;
@@ -117,18 +117,6 @@ export async function detectRuns(
     bar.stop();
   }
   return { summaries, found };
-}
-
-/** Resamples the tomograms that do not fit the model, and says so. */
-function resampling(terminal: Terminal, spec: ModelSpec): DetectProjectOptions['prepare'] {
-  return (tomogram, run) => {
-    if (fitsVoxelSize(tomogram.grid, spec)) return tomogram;
-    const found = formatZyx(tomogram.grid.voxelSize.map((length) => length.toFixed(3)));
-    terminal.warn(
-      `cryoet-picks: run "${run.name}" is resampled from voxels of ${found} Å (z×y×x) to ${spec.voxelSize} Å`,
-    );
-    return resampled(tomogram, spec.voxelSize);
-  };
 }
 
 function summarize(result: RunResult, seconds: number): RunSummary {

@@ -2,7 +2,8 @@ import type { PickableObject, ProjectConfig } from '../copick/config.ts';
 import { formatSpacing } from '../copick/names.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { counted } from './counts.ts';
-import type { InfoDocument, RunInfo, TomogramInfo } from './info.ts';
+
+import type { InfoDocument, RunInfo, TomogramInfo } from './survey.ts';
 import { formatTable } from './table.ts';
 
 /** What a project holds, as lines for people. */

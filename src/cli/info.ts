@@ -1,12 +1,7 @@
-import { checkTomogram } from '../check.ts';
-import type { PickableObject } from '../copick/config.ts';
-import type { Run } from '../copick/run.ts';
 import { openProject } from '../node.ts';
-import type { Pick } from '../picks/pick.ts';
-import type { Zyx } from '../space/zyx.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { describeFailure } from './failure.ts';
 import { infoLines } from './info-lines.ts';
+import { surveyProject } from './survey.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What `info` was asked for. */
@@ -14,105 +9,11 @@ export interface InfoInput extends CommonFlags {
   readonly config: string;
 }
 
-/** What `info --json` prints. */
-export interface InfoDocument {
-  readonly config: string;
-  readonly name?: string | undefined;
-  readonly objects: readonly PickableObject[];
-  readonly runs: readonly RunInfo[];
-  /** What is broken or odd; `path` says where. */
-  readonly problems: readonly { readonly path: string; readonly message: string }[];
-}
-
-/** A run and what it holds. */
-export interface RunInfo {
-  readonly name: string;
-  readonly tomograms: readonly TomogramInfo[];
-  readonly picks: readonly PicksInfo[];
-}
-
-/** A tomogram; `levels` is empty where it cannot be opened, and a problem says why. */
-export interface TomogramInfo {
-  readonly type: string;
-  /** In Å, as the folder says. */
-  readonly voxelSpacing: number;
-  readonly path: string;
-  /** Finest first; voxel sizes in Å, along z, y, x. */
-  readonly levels: readonly { readonly shape: Zyx; readonly voxelSize: Zyx; readonly dtype: string }[];
-}
-
-/** A picks file; without `count` where it cannot be read, and a problem says why. */
-export interface PicksInfo {
-  readonly userId: string;
-  readonly sessionId: string;
-  readonly object: string;
-  readonly count?: number | undefined;
-}
-
 /** Lists what a project holds, and what is wrong with it. */
 export async function info(terminal: Terminal, { config }: InfoInput): Promise<Outcome> {
   const { signal } = terminal;
   const project = await openProject(config, { signal });
-  const problems: { path: string; message: string }[] = [];
-  const runs: RunInfo[] = [];
-  for (const run of await project.runs({ signal })) {
-    const { picks, positions } = await describePicks(run, { problems, signal });
-    const tomograms = await describeTomograms(run, { problems, positions, signal });
-    runs.push({ name: run.name, tomograms, picks });
-  }
-  for (const { path, message } of project.problems) problems.unshift({ path, message });
-  const { name } = project.config;
-  const document: InfoDocument = { config, name, objects: project.objects, runs, problems };
+  const document = await surveyProject(project, { config, signal });
   terminal.print(...infoLines(document, project.config));
   return { json: document };
-}
-
-interface DescribeOptions {
-  readonly problems: { path: string; message: string }[];
-  readonly signal: AbortSignal;
-}
-
-async function describeTomograms(
-  run: Run,
-  { problems, positions, signal }: DescribeOptions & { readonly positions: readonly Pick[] },
-): Promise<TomogramInfo[]> {
-  const described: TomogramInfo[] = [];
-  for (const { type, voxelSpacing, path, open } of await run.tomograms({ signal })) {
-    try {
-      const tomogram = await open({ signal });
-      const shown = tomogram.levels.map(({ shape, voxelSize, dtype }) => ({ shape, voxelSize, dtype }));
-      described.push({ type, voxelSpacing, path, levels: shown });
-      for (const { message } of checkTomogram(tomogram, { picks: positions, folderSpacing: voxelSpacing })) {
-        problems.push({ path, message });
-      }
-    } catch (error) {
-      signal.throwIfAborted();
-      problems.push({ path, message: describeFailure(error).message });
-      described.push({ type, voxelSpacing, path, levels: [] });
-    }
-  }
-  return described;
-}
-
-interface DescribedPicks {
-  readonly picks: readonly PicksInfo[];
-  /** The picks of all files that can be read. */
-  readonly positions: readonly Pick[];
-}
-
-async function describePicks(run: Run, { problems, signal }: DescribeOptions): Promise<DescribedPicks> {
-  const described: PicksInfo[] = [];
-  const positions: Pick[] = [];
-  for (const { userId, sessionId, object, path, read } of await run.pickSets({ signal })) {
-    try {
-      const { picks } = await read({ signal });
-      described.push({ userId, sessionId, object, count: picks.length });
-      for (const pick of picks) positions.push(pick);
-    } catch (error) {
-      signal.throwIfAborted();
-      problems.push({ path, message: describeFailure(error).message });
-      described.push({ userId, sessionId, object });
-    }
-  }
-  return { picks: described, positions };
 }

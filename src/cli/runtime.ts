@@ -35,9 +35,10 @@ export interface OpenModelOptions {
   /** Path of an ONNX file. @defaultValue the network that comes along */
   readonly model?: string | undefined;
   readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Loads the runtime and a network; whoever asked for it disposes it. */
-export async function openModel({ model, threads }: OpenModelOptions): Promise<Model> {
-  return loadModel(await loadRuntime(), model, { threads });
+export async function openModel({ model, ...options }: OpenModelOptions): Promise<Model> {
+  return loadModel(await loadRuntime(), model, options);
 }

@@ -1,6 +1,7 @@
 import { registry } from 'zarrita';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
-import { type BloscFormat, type BloscPromise, type BloscShuffle, decodeBlosc } from './blosc.ts';
+import { decodeBlosc } from './blosc.ts';
+import type { BloscFormat, BloscPromise, BloscShuffle } from './blosc-header.ts';
 import { checkedCrc32c } from './crc32c.ts';
 import { inflate } from './inflate.ts';
 import { decodeLz4Into } from './lz4.ts';

@@ -38,6 +38,12 @@ export interface ChunkedArray extends ArrayDescription {
   readChunk(at: readonly number[], options?: StoreOptions): Promise<DecodedChunk | undefined>;
 }
 
+/** Options of {@link openArray}. */
+export interface OpenArrayOptions extends StoreOptions {
+  /** The format to look for first. @defaultValue 2 */
+  readonly zarrFormat?: 2 | 3 | undefined;
+}
+
 /** Thrown through zarrita where a chunk is absent, so that it allocates no chunk of fill values. */
 const ABSENT = Symbol('absent chunk');
 
@@ -52,11 +58,12 @@ const ABSENT = Symbol('absent chunk');
 export async function openArray(
   store: ReadableStore,
   folder: StoreKey,
-  options: StoreOptions = {},
+  options: OpenArrayOptions = {},
 ): Promise<ChunkedArray | undefined> {
+  const formats = options.zarrFormat === 3 ? ([3, 2] as const) : ([2, 3] as const);
   const found =
-    (await readDocument(store, joinKey(folder, '.zarray'), 2, options)) ??
-    (await readDocument(store, joinKey(folder, 'zarr.json'), 3, options));
+    (await readDocument(store, folder, formats[0], options)) ??
+    (await readDocument(store, folder, formats[1], options));
   if (!found) return undefined;
   const { json, zarrFormat, key } = found;
   if (zarrFormat === 3 && (json as { node_type?: unknown } | null)?.node_type === 'group') return undefined;
@@ -74,8 +81,9 @@ export async function openArray(
   };
 }
 
-async function readDocument(store: ReadableStore, key: StoreKey, zarrFormat: 2 | 3, options: StoreOptions) {
-  const bytes = await store.get(key, options);
+async function readDocument(store: ReadableStore, folder: StoreKey, zarrFormat: 2 | 3, { signal }: StoreOptions) {
+  const key = joinKey(folder, zarrFormat === 2 ? '.zarray' : 'zarr.json');
+  const bytes = await store.get(key, { signal });
   return bytes && { json: parseJson(bytes, `${key} of ${store.location}`), zarrFormat, key };
 }
 

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { StoreOptions } from '../storage/store.ts';
+import { onAbort } from './abort.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
 import { cropChunk } from './crop.ts';
 
@@ -114,8 +115,7 @@ function trimmed(chunk: DecodedChunk, at: readonly number[], { shape, chunkShape
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    const stopWaiting = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(stopWaiting);
   });
 }

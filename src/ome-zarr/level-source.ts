@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
 import { type Box, boxShape, contiguousStride, formatZyx, intersectBoxes, voxelCount, type Zyx } from '../space/zyx.ts';
 import { contiguousVolume, type Volume, type VolumeSource } from '../volume/volume.ts';
+import { onAbort } from './abort.ts';
 import type { ChunkData } from './array.ts';
 import { type CachedChunk, ChunkCache, MAX_READS } from './chunk-cache.ts';
 import { chunkShapeOf, type OpenedLevel } from './levels.ts';
@@ -90,8 +91,7 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
   const { cache, signal } = reading;
   // The first failure stops the reads of the other chunks.
   const controller = new AbortController();
-  const stop = () => controller.abort(signal?.reason);
-  signal?.addEventListener('abort', stop, { once: true });
+  const stopWaiting = onAbort(signal, () => controller.abort(signal?.reason));
   const rest = chunks.values();
   const readSome = async () => {
     for (const touched of rest) {
@@ -105,7 +105,7 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
     controller.abort(error);
     throw error;
   } finally {
-    signal?.removeEventListener('abort', stop);
+    stopWaiting();
   }
 }
 

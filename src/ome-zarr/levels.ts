@@ -26,11 +26,12 @@ export interface OpenLevelsOptions extends StoreOptions {
  * partial download, is left out.
  */
 export async function openLevels(store: ReadableStore, options: OpenLevelsOptions = {}): Promise<OpenedLevel[]> {
-  const image = await readImageMetadata(store, options);
-  if (!image) return [await openBareArray(store, options)];
+  const found = await readImageMetadata(store, options);
+  if (!found) return [await openBareArray(store, options)];
+  const { image, zarrFormat } = found;
   const levels: OpenedLevel[] = [];
   for (const [index, level] of image.levels.entries()) {
-    const array = await openArray(store, joinKey(level.path), options);
+    const array = await openArray(store, joinKey(level.path), { ...options, zarrFormat });
     const scale = level.scale ?? fallbackScale(image, index, options);
     if (array && scale) levels.push(placeLevel({ ...level, scale }, array, index, image));
   }
@@ -47,7 +48,13 @@ function fallbackScale(image: ImageMetadata, index: number, { fallbackVoxelSize 
   return index === 0 && fallbackVoxelSize !== undefined ? image.axes.map(() => fallbackVoxelSize) : undefined;
 }
 
-async function readImageMetadata(store: ReadableStore, options: StoreOptions): Promise<ImageMetadata | undefined> {
+/** An image's metadata and the Zarr format of the file that holds them, which is that of its arrays. */
+interface FoundImage {
+  readonly image: ImageMetadata;
+  readonly zarrFormat: 2 | 3;
+}
+
+async function readImageMetadata(store: ReadableStore, options: StoreOptions): Promise<FoundImage | undefined> {
   for (const key of ['/.zattrs', '/zarr.json'] as const) {
     const bytes = await store.get(key, options);
     if (!bytes) continue;
@@ -55,7 +62,7 @@ async function readImageMetadata(store: ReadableStore, options: StoreOptions): P
     const json = parseJson(bytes, where) as { attributes?: { ome?: unknown } } | null;
     const attributes = key === '/.zattrs' ? json : (json?.attributes?.ome ?? json?.attributes);
     const image = readMultiscales(attributes, where);
-    if (image) return image;
+    if (image) return { image, zarrFormat: key === '/.zattrs' ? 2 : 3 };
   }
   return undefined;
 }

@@ -37,16 +37,17 @@ const transform = v.looseObject({
   scale: v.optional(v.array(v.pipe(finite, v.gtValue(0)))),
   translation: v.optional(v.array(finite)),
 });
+const path = v.pipe(
+  v.string(),
+  v.check((text) => !/(^|\/)\.\.?(\/|$)|\0/.test(text), 'expected a path inside the image'),
+);
 const transforms = v.nullish(v.array(transform));
 const multiscales = v.pipe(
   v.array(
     v.looseObject({
       version: v.optional(v.unknown()),
       axes: v.nullish(v.pipe(v.array(axis), v.minLength(1))),
-      datasets: v.pipe(
-        v.array(v.looseObject({ path: v.string(), coordinateTransformations: transforms })),
-        v.minLength(1),
-      ),
+      datasets: v.pipe(v.array(v.looseObject({ path, coordinateTransformations: transforms })), v.minLength(1)),
       coordinateTransformations: transforms,
     }),
   ),

@@ -16,13 +16,16 @@ export interface VoxelGrid {
   readonly origin: Point;
 }
 
+/** What of a grid ties voxel indices to positions; the number of voxels plays no part. */
+export type VoxelPlacement = Omit<VoxelGrid, 'shape'>;
+
 /** The position, in Å, of a voxel index; fractional indices are allowed. */
-export function toPhysical({ voxelSize, origin }: VoxelGrid, [z, y, x]: Zyx): Point {
+export function toPhysical({ voxelSize, origin }: VoxelPlacement, [z, y, x]: Zyx): Point {
   return { x: x * voxelSize[2] + origin.x, y: y * voxelSize[1] + origin.y, z: z * voxelSize[0] + origin.z };
 }
 
 /** The voxel index, fractional, of a position in Å; round it to get the nearest voxel. */
-export function toVoxel({ voxelSize, origin }: VoxelGrid, { x, y, z }: Point): Zyx {
+export function toVoxel({ voxelSize, origin }: VoxelPlacement, { x, y, z }: Point): Zyx {
   return [(z - origin.z) / voxelSize[0], (y - origin.y) / voxelSize[1], (x - origin.x) / voxelSize[2]];
 }
 

@@ -78,6 +78,12 @@ describe('readMultiscales', () => {
       /unknown unit "furlong" of axis "z"/,
     ],
     ['no level', { axes: zyx(), datasets: [] }, 'invalid-metadata', /"0.datasets"/],
+    [
+      'a level outside',
+      { axes: zyx(), datasets: [{ path: '../1' }] },
+      'invalid-metadata',
+      /"0.datasets.0.path": expected a path inside the image/,
+    ],
     ['a level without a path', { axes: zyx(), datasets: [{}] }, 'invalid-metadata', /"0.datasets.0.path"/],
     [
       'a scale of zero',

@@ -183,6 +183,20 @@ describe('aborting', () => {
     expect(await readBox(tomogram, wholeBox(shape))).toEqual(expectedIn(wholeBox(shape)));
   });
 
+  it('takes any number of reads with one signal without a warning', async () => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error) => warnings.push(warning);
+    process.on('warning', listen);
+    const { tomogram, open } = await pendingRead([6, 9, 11]);
+    const { signal } = new AbortController();
+    const pending = Promise.all(Array.from({ length: 40 }, () => readBox(tomogram, wholeBox(shape), signal)));
+    open();
+    await pending;
+    await settle();
+    process.off('warning', listen);
+    expect(warnings).toEqual([]);
+  });
+
   it('of opening rejects with the reason', async () => {
     await expect(openTomogram(await plainStore(), { signal: AbortSignal.abort('no') })).rejects.toBe('no');
   });
@@ -391,7 +405,9 @@ it('opens OME-Zarr 0.5: attributes of zarr.json, Zarr v3 arrays', async () => {
     }),
   );
   await store.set('/0/0/0/0', Uint8Array.from([1, 2, 3, 4, 5, 6]));
-  const tomogram = await openTomogram(store);
+  const watched = watchedStore(store);
+  const tomogram = await openTomogram(watched);
+  expect(watched.reads).toEqual(['/.zattrs', '/zarr.json', '/0/zarr.json']);
   expect(tomogram.grid.voxelSize).toEqual([1, 2, 3]);
   expect(await readBox(tomogram, wholeBox([1, 2, 3]))).toEqual([1, 2, 3, 4, 5, 6]);
 });

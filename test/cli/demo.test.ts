@@ -1,0 +1,83 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decode } from 'fast-png';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type DemoDocument, demo } from '../../src/cli/demo.ts';
+import { openTerminal } from '../../src/cli/terminal.ts';
+import { captureCli, TextSink } from '../support/capture-cli.ts';
+import { filesBelow, temporaryFolder } from '../support/simulated-project.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await temporaryFolder();
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe('demo', () => {
+  it('leaves picks, submission and figure, prints the score, and may be run again', async () => {
+    const stdout = new TextSink();
+    const terminal = openTerminal({
+      stdout,
+      stderr: new TextSink(),
+      json: false,
+      signal: new AbortController().signal,
+    });
+    const directory = join(folder, 'demo');
+    for (const _ of ['first', 'again']) {
+      const { json } = await demo(terminal, { directory, runs: 1, shape: [24, 40, 40] });
+      const { report, files } = json as DemoDocument;
+      expect((await readdir(directory)).sort()).toEqual(['README.txt', 'picks.png', 'project', 'submission.csv']);
+      expect(stdout.text).toContain(`score ${report.score.toFixed(4)}  (weighted mean of F4`);
+      for (const path of Object.values(files)) expect(path.startsWith(directory)).toBe(true);
+      expect(stdout.text).toContain(files.figure);
+      expect(decode(await readFile(files.figure)).channels).toBe(3);
+      expect(await readFile(files.submission, 'utf8')).toMatch(/^id,experiment,particle_type,x,y,z\n/);
+    }
+  });
+
+  it('touches nothing in a folder that is no demo', async () => {
+    await mkdir(join(folder, 'project'));
+    await writeFile(join(folder, 'project', 'thesis.tex'), 'years of work');
+    await writeFile(join(folder, 'README.txt'), 'my project');
+    const { exitCode, stderr } = await captureCli(['demo', folder]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^cryoet-picks: \S+ is not empty and was not made by a demo, so nothing in it is touched[^\n]*\n$/,
+    );
+    expect(await filesBelow(folder)).toEqual(['README.txt', 'project/thesis.tex']);
+  });
+});
+
+describe('simulate', () => {
+  it('writes the same project for the same seed', async () => {
+    const flags = ['--seed', '4', '--shape', '16,24,24', '--json'];
+    const [a, b] = [join(folder, 'a'), join(folder, 'b')];
+    const { exitCode, stdout } = await captureCli(['simulate', a, ...flags]);
+    expect(exitCode).toBe(0);
+    await captureCli(['simulate', b, ...flags]);
+    const document = JSON.parse(stdout);
+    expect(document).toMatchObject({ config: join(a, 'copick.json'), runs: [{ run: 'TS_1_4' }] });
+    const files = await filesBelow(a);
+    expect(await filesBelow(b)).toEqual(files);
+    for (const file of files) expect(await readFile(join(b, file))).toEqual(await readFile(join(a, file)));
+  });
+
+  it('takes runs and positions from a CSV', async () => {
+    const csv = join(folder, 'picks.csv');
+    await writeFile(csv, 'experiment,particle_type,x,y,z\nTS_7,ribosome,120,120,80\nTS_8,apo-ferritin,100,90,80\n');
+    const args = ['simulate', join(folder, 'p'), '--shape', '16,24,24', '--positions', csv, '--noise', '0', '--json'];
+    expect(JSON.parse((await captureCli(args)).stdout).runs).toEqual([
+      { run: 'TS_7', truth: { ribosome: 1 } },
+      { run: 'TS_8', truth: { 'apo-ferritin': 1 } },
+    ]);
+    const first = await captureCli(args.with(1, join(folder, 'q')).concat('--runs', '1'));
+    expect(JSON.parse(first.stdout).runs).toEqual([{ run: 'TS_7', truth: { ribosome: 1 } }]);
+  });
+
+  it('refuses a folder that is not empty', async () => {
+    await writeFile(join(folder, 'data.txt'), '');
+    const { exitCode, stderr } = await captureCli(['simulate', folder]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/is not empty: it holds data\.txt; name a new folder\n$/);
+  });
+});

@@ -1,0 +1,190 @@
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decode } from 'fast-png';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { detectRuns } from '../../src/cli/detect.ts';
+import { openTerminal } from '../../src/cli/terminal.ts';
+import { openProject } from '../../src/node.ts';
+import { parseSubmission } from '../../src/picks/submission.ts';
+import { captureCli, TextSink } from '../support/capture-cli.ts';
+import { identityModel } from '../support/identity-model.ts';
+import { filesBelow, smallProject, temporaryFolder } from '../support/simulated-project.ts';
+
+let original: string;
+let folder: string;
+let config: string;
+beforeAll(async () => {
+  original = await temporaryFolder();
+  await smallProject(original);
+});
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  await cp(original, folder, { recursive: true });
+  config = join(folder, 'copick.json');
+});
+afterEach(() => rm(folder, { recursive: true }));
+afterAll(() => rm(original, { recursive: true }));
+
+const user = { userId: 'cryoet-picks', sessionId: '0' };
+const tomogram = { type: 'denoised', voxelSpacing: 10 };
+
+function fakeTerminal(signal: AbortSignal = new AbortController().signal) {
+  const stdout = new TextSink();
+  const stderr = new TextSink();
+  return { stdout, stderr, terminal: openTerminal({ stdout, stderr, json: false, signal }) };
+}
+
+/** Takes the brightest voxels for ribosomes, and is quick. */
+function quickModel() {
+  const classes = ['ribosome', null];
+  return identityModel({ tile: [24, 24, 24], classes, normalization: 'z-score', minDistances: { ribosome: 100 } });
+}
+
+describe('detect', () => {
+  it('writes picks, submission and figure with the network that comes along', async () => {
+    const [submission, figure] = [join(folder, 'out', 'submission.csv'), join(folder, 'out', 'picks.png')];
+    const flags = ['--run', 'TS_1_3', '--threads', '1', '--submission', submission, '--figure', figure, '--json'];
+    const { exitCode, stdout, stderr } = await captureCli(['detect', config, ...flags]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    const document = JSON.parse(stdout);
+    expect(document).toMatchObject({ ...user, submission, figure, runs: [{ run: 'TS_1_3', status: 'detected' }] });
+    expect(document.picks).toContain('overlay');
+    const rows = parseSubmission(await readFile(submission, 'utf8')).flatMap(({ picks }) => picks);
+    const counts = Object.values<number>(document.runs[0].picks);
+    expect(rows).toHaveLength(counts.reduce((sum, count) => sum + count, 0));
+    expect(decode(await readFile(figure)).width).toBeGreaterThan(1000);
+    const written = (await filesBelow(folder)).filter((path) => path.includes('cryoet-picks_0_'));
+    expect(written).toHaveLength(6);
+  });
+
+  it('reports a failed run on stderr, does the others, and ends with 1', async () => {
+    await rm(join(folder, 'static', 'ExperimentRuns', 'TS_1_3', 'VoxelSpacing10.000'), { recursive: true });
+    const { stdout, stderr, terminal } = fakeTerminal();
+    const project = await openProject(config);
+    const options = { ...user, project, tomogram, model: quickModel() };
+    const { summaries, found } = await detectRuns(terminal, options);
+    expect(stderr.text).toMatch(
+      /^cryoet-picks: run "TS_1_3" failed: tomogram "denoised" not found in run "TS_1_3"[^\n]*\n$/,
+    );
+    expect(stdout.text).toMatch(/^TS_2_3 {2}\d+ picks?, \d+\.\d s\n$/);
+    expect(summaries.map(({ status }) => status)).toEqual(['failed', 'detected']);
+    expect(found.map(({ run }) => run)).toEqual(['TS_2_3']);
+    const whole = await captureCli(['detect', config, '--run', 'TS_1_3', '--json']);
+    expect(whole.exitCode).toBe(1);
+    expect(JSON.parse(whole.stdout).runs[0].error.code).toBe('not-found');
+  });
+
+  it('skips runs that are done with --resume, and counts their picks', async () => {
+    const project = await openProject(config);
+    const first = await detectRuns(fakeTerminal().terminal, { ...user, project, tomogram, model: quickModel() });
+    const model = quickModel();
+    const { stdout, terminal } = fakeTerminal();
+    const again = await detectRuns(terminal, { ...user, project, tomogram, model, resume: true });
+    expect(model.calls).toBe(0);
+    expect(again.summaries.map(({ status }) => status)).toEqual(['skipped', 'skipped']);
+    expect(again.summaries.map(({ picks }) => picks)).toEqual(first.summaries.map(({ picks }) => picks));
+    expect(stdout.text).toMatch(/^TS_1_3 {2}\d+ picks?, there already\nTS_2_3 /);
+  });
+
+  it('leaves no new file when it is aborted while the network works', async () => {
+    const before = await filesBelow(folder);
+    const controller = new AbortController();
+    const model = quickModel();
+    const aborting = {
+      ...model,
+      score: async (...args: Parameters<typeof model.score>) => {
+        controller.abort(new Error('Ctrl-C'));
+        return model.score(...args);
+      },
+    };
+    const { stderr, terminal } = fakeTerminal(controller.signal);
+    const project = await openProject(config);
+    await expect(detectRuns(terminal, { ...user, project, tomogram, model: aborting })).rejects.toThrow('Ctrl-C');
+    expect(stderr.text).toBe('');
+    expect(await filesBelow(folder)).toEqual(before);
+  });
+
+  it.each([
+    ['an absent run', ['--run', 'TS_9'], 1, 'run "TS_9" not found in project'],
+    ['an absent model', ['--model', '/none.onnx'], 1, 'cannot read the model: ENOENT'],
+    ['a user without a name', ['--user-id', '//'], 1, 'name "//" has no character that'],
+    ['a threshold for an unknown object', ['--threshold', 'rib=1'], 2, '--threshold names "rib", which is no object'],
+  ])('%s ends in one line, before any work', async (_, flags, code, message) => {
+    const { exitCode, stderr } = await captureCli(['detect', config, ...flags]);
+    expect(stderr).toContain(message);
+    expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);
+    expect(exitCode).toBe(code);
+  });
+
+  it('ends as a whole where the overlay cannot be written', async () => {
+    const picks = join(folder, 'overlay', 'ExperimentRuns', 'TS_1_3', 'Picks');
+    await rm(picks, { recursive: true });
+    await writeFile(picks, 'a file where a folder should be');
+    const project = await openProject(config);
+    const detection = detectRuns(fakeTerminal().terminal, { ...user, project, tomogram, model: quickModel() });
+    await expect(detection).rejects.toMatchObject({ code: 'read-only', message: expect.stringContaining(picks) });
+  });
+});
+
+describe('a project file', () => {
+  it.each([
+    ['that is missing', undefined, 'config "CONFIG" not found'],
+    ['that is no JSON', '{\n  "name": oops\n}', 'config "CONFIG" is not JSON: line 2'],
+    ['of an unknown kind', '{"config_type": "s3"}', 'unknown config_type "s3"'],
+    ['without objects', '{"overlay_root": "overlay"}', 'pickable_objects is missing'],
+  ])('%s ends with 1 and one line, in every command that takes one', async (_, text, message) => {
+    if (text === undefined) await rm(config);
+    else await writeFile(config, text);
+    for (const args of [['info'], ['detect'], ['score', '--submission', 'x.csv', '--truth']]) {
+      const { exitCode, stdout, stderr } = await captureCli([...args, config]);
+      expect(stderr).toContain(message.replace('CONFIG', config));
+      expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);
+      expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    }
+  });
+});
+
+describe('info', () => {
+  it('lists runs, tomograms and picks, and what is broken, and ends with 0', async () => {
+    await writeFile(join(folder, 'overlay', 'ExperimentRuns', 'TS_1_3', 'Picks', 'ribosome.json'), '{"points": [');
+    await rm(join(folder, 'static/ExperimentRuns/TS_2_3/VoxelSpacing10.000/denoised.zarr/.zattrs'));
+    await rm(join(folder, 'static/ExperimentRuns/TS_2_3/VoxelSpacing10.000/denoised.zarr/0/.zarray'));
+    const { exitCode, stdout } = await captureCli(['info', config]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/denoised@10\.000 +24×40×40 +10\.012 +float32 +\d +1 +TS_1_3\n/);
+    expect(stdout).toMatch(/denoised@10\.000 +cannot be opened .* TS_2_3\n/);
+    expect(stdout).toMatch(/curation +0 +apo-ferritin +2 +\d+\n/);
+    expect(stdout).toMatch(/\d problems:\n/);
+    expect(stdout).toContain('ribosome.json');
+    const { runs, problems } = JSON.parse((await captureCli(['info', config, '--json'])).stdout);
+    expect(runs[0]).toMatchObject({
+      name: 'TS_1_3',
+      tomograms: [{ type: 'denoised', voxelSpacing: 10, levels: [{ shape: [24, 40, 40] }, {}, {}] }],
+    });
+    expect(runs[1].tomograms[0].levels).toEqual([]);
+    expect(problems.map(({ path }: { path: string }) => path.split('/').at(-1)).sort()).toEqual([
+      'denoised.zarr',
+      'ribosome.json',
+    ]);
+  });
+});
+
+describe('score of projects', () => {
+  it('takes the truth from user curation, and finds all of it in itself', async () => {
+    const args = ['score', '--truth', config, '--submission', config, '--user-id', 'curation', '--json'];
+    const { stdout } = await captureCli(args);
+    const { objects, matching } = JSON.parse(stdout);
+    expect(matching).toBe('official');
+    expect(Object.keys(objects).length).toBeGreaterThan(2);
+    for (const object of Object.values(objects)) expect(object).toMatchObject({ fp: 0, fn: 0, fbeta: 1 });
+  });
+
+  it('says which users there are where none fits', async () => {
+    const args = ['score', '--truth', config, '--submission', config, '--user-id', 'bob'];
+    const { exitCode, stderr } = await captureCli(args);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(
+      /no picks found, expected those of one; name them by --user-id and --session-id; there are curation\/0\n$/,
+    );
+  });
+});

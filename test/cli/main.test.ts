@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { smallProject, temporaryFolder } from '../support/simulated-project.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+let folder: string;
+beforeEach(async () => {
+  folder = await temporaryFolder();
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+function start(args: readonly string[]): { child: ChildProcess; stderr: () => string } {
+  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  return { child, stderr: () => text };
+}
+
+it('is interrupted by Ctrl-C without leaving anything half written, and ends with 130', async () => {
+  const { child, stderr } = start(['simulate', join(folder, 'project'), '--runs', '1000', '--shape', '24,32,32']);
+  const closed = once(child, 'close');
+  while ((await readdir(folder)).length === 0 && child.exitCode === null) await new Promise((r) => setTimeout(r, 50));
+  child.kill('SIGINT');
+  expect(await closed).toEqual([130, null]);
+  expect(stderr()).toBe('cryoet-picks: interrupted; finished files are kept, no file is half written\n');
+  expect(await readdir(folder)).toEqual([]);
+});
+
+it('is quiet where the reader of its output leaves early, as head does', async () => {
+  const config = await smallProject(folder, { runs: 1 });
+  const { child, stderr } = start(['info', config]);
+  child.stdout!.destroy();
+  expect(await once(child, 'close')).toEqual([0, null]);
+  expect(stderr()).toBe('');
+});

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { openTerminal, runBar } from '../../src/cli/terminal.ts';
+import { TextSink } from '../support/capture-cli.ts';
+
+function open({ tty, json }: { tty: boolean; json: boolean }) {
+  const stdout = new TextSink();
+  const stderr = Object.assign(new TextSink(), { isTTY: tty, columns: 120 });
+  return { stdout, stderr, terminal: openTerminal({ stdout, stderr, json, signal: new AbortController().signal }) };
+}
+
+const progress = { run: 'TS_5_4', runsDone: 0, runsTotal: 7, stage: 'tiles', done: 3, total: 12 };
+
+describe('openTerminal', () => {
+  it('draws bars on a terminal, on stderr only, and wipes them away', () => {
+    const { stdout, stderr, terminal } = open({ tty: true, json: false });
+    const bar = runBar(terminal);
+    bar.update(progress);
+    bar.update({ ...progress, run: 'TS_6_4', runsDone: 1 });
+    bar.stop();
+    expect(stderr.text).toContain('TS_5_4 (1 of 7)  tiles');
+    expect(stderr.text).toContain('TS_6_4 (2 of 7)  tiles');
+    expect(stderr.text).toContain('3/12');
+    expect(stdout.text).toBe('');
+  });
+
+  it.each([
+    ['a pipe', { tty: false, json: false }],
+    ['--json', { tty: true, json: true }],
+  ])('draws no bars with %s', (_, mode) => {
+    const { stderr, terminal } = open(mode);
+    const bar = runBar(terminal);
+    bar.update(progress);
+    bar.stop();
+    expect(stderr.text).toBe('');
+  });
+
+  it('prints lines to stdout, but none with --json, and warnings to stderr always', () => {
+    const plain = open({ tty: false, json: false });
+    plain.terminal.print('one', 'two');
+    plain.terminal.warn('careful');
+    expect([plain.stdout.text, plain.stderr.text]).toEqual(['one\ntwo\n', 'careful\n']);
+    const json = open({ tty: false, json: true });
+    json.terminal.print('one');
+    json.terminal.warn('careful');
+    expect([json.stdout.text, json.stderr.text]).toEqual(['', 'careful\n']);
+  });
+});
