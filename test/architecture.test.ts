@@ -29,6 +29,7 @@ const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [5, /^detect[^/]*\.ts$/],
   [5, /^check\.ts$/],
   [6, /^index\.ts$/],
+  [6, /^volumes\.ts$/],
   [6, /^node[^/]*\.ts$/],
   [7, /^cli\//],
 ];

@@ -12,6 +12,8 @@ import { contiguousVolume, sourceFromArray, type VolumeSource } from '../volume/
 import { imagejCalibration, imagejFields, imagejVoxelSize } from './imagej.ts';
 import { countPages } from './pages.ts';
 
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
+
 /** Options of {@link openTiffStack}. */
 export interface OpenTiffStackOptions {
   /** In Å, instead of what the file says; one number for all axes, or along z, y, x. */
