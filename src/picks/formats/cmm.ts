@@ -32,7 +32,7 @@ const name = 'ChimeraX markers';
 /**
  * Markers of Chimera and ChimeraX (`.cmm`, XML), in Å: a marker set per run and object, named after the object.
  *
- * Run, score and instance id are attributes that ChimeraX passes over. A coordinate of ChimeraX counts from the origin that it
+ * Picks come back set by set. Run, score and instance id are attributes that ChimeraX passes over. A coordinate of ChimeraX counts from the origin that it
  * gives the map; that is the centre of voxel 0 for a map opened without one.
  *
  * @example
@@ -108,8 +108,10 @@ function markerSets(text: string, source: string): MarkerSet[] {
   if (valid !== true) {
     throw new CryoetPicksError(code, `${source}, line ${valid.err.line}: no XML: ${valid.err.msg}`);
   }
-  const root = parse(text, source) as { readonly marker_sets?: Node | ''; readonly marker_set?: readonly Node[] };
-  const sets = root.marker_sets === '' ? [] : (root.marker_sets?.marker_set ?? root.marker_set);
+  const root = parse(text, source) as { readonly marker_sets?: Node | string; readonly marker_set?: readonly Node[] };
+  // An element without children is its text.
+  const { marker_sets: all, marker_set: alone } = root;
+  const sets = typeof all === 'string' ? [] : (all?.marker_set ?? alone);
   if (sets === undefined) {
     throw new CryoetPicksError(
       code,
