@@ -7,6 +7,7 @@ export default defineConfig({
     ndarray: 'src/volume/ndarray.ts',
     copick: 'src/copick/index.ts',
     simulate: 'src/simulate/index.ts',
+    formats: 'src/picks/formats/index.ts',
     cli: 'src/cli/main.ts',
   },
   format: 'esm',

@@ -73,10 +73,13 @@ export type { Threshold } from './peaks/planes.ts';
 export { type CsvFormatOptions, csvFormat } from './picks/formats/csv.ts';
 export {
   formatPicks,
+  type Loss,
   type ParsePicksOptions,
+  type PickPart,
   type PicksFormat,
   parsePicks,
 } from './picks/formats/format.ts';
+export { type SubmissionFormatOptions, submissionFormat } from './picks/formats/submission.ts';
 export { type PicksFromSegmentationOptions, picksFromSegmentation } from './picks/from-segmentation.ts';
 export { type MergeNearbyOptions, mergeNearby } from './picks/merge.ts';
 export type { LengthPerObject } from './picks/per-object.ts';

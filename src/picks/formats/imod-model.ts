@@ -86,8 +86,13 @@ export function readImodModel(bytes: Uint8Array, source: string): ImodModel {
       at += count * 12;
     } else if (id === 'MESH') {
       need(meshBytes);
-      at += meshBytes + view.getInt32(at) * 12 + view.getInt32(at + 4) * 4;
-      need(0);
+      const [vertices, indices] = [view.getInt32(at), view.getInt32(at + 4)];
+      at += meshBytes;
+      // Each on its own, so that no negative count leads back.
+      need(vertices * 12);
+      at += vertices * 12;
+      need(indices * 4);
+      at += indices * 4;
     } else {
       need(4);
       const size = view.getInt32(at);
