@@ -6,6 +6,7 @@ export default defineConfig({
     node: 'src/node.ts',
     ndarray: 'src/volume/ndarray.ts',
     copick: 'src/copick/index.ts',
+    figure: 'src/figure/index.ts',
     simulate: 'src/simulate/index.ts',
     formats: 'src/picks/formats/index.ts',
     cli: 'src/cli/main.ts',

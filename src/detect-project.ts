@@ -2,7 +2,7 @@ import type { Progress } from './async.ts';
 import type { Project } from './copick/project.ts';
 import type { Run } from './copick/run.ts';
 import { type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
-import { CryoetPicksError } from './errors.ts';
+import { isCryoetPicksError } from './errors.ts';
 import type { Pick } from './picks/pick.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
@@ -41,7 +41,7 @@ export type RunResult =
  *
  * A run that fails is yielded as `failed` and the next one is taken up. Leaving the loop stops the work.
  *
- * @throws {@link CryoetPicksError} `not-found` if a named run is absent, before any work; `invalid-option` if no object
+ * @throws `CryoetPicksError` `not-found` if a named run is absent, before any work; `invalid-option` if no object
  * of the project is a class of the model; `read-only` if the overlay cannot be written; the abort reason of `signal`.
  *
  * @example
@@ -82,7 +82,7 @@ async function resultOf(run: Run, options: RunOptions): Promise<RunResult> {
   try {
     return await detectRun(run, options);
   } catch (error) {
-    if (options.signal?.aborted || (error instanceof CryoetPicksError && error.code === 'read-only')) throw error;
+    if (options.signal?.aborted || isCryoetPicksError(error, 'read-only')) throw error;
     return { run: run.name, status: 'failed', error };
   }
 }

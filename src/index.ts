@@ -19,110 +19,13 @@
 
 // Errors and progress
 export type { Progress } from './async.ts';
-// Copick: what the functions here take and give; `cryoet-picks/copick` has the rest
-export type { PickableObject } from './copick/config.ts';
-export type { Project } from './copick/project.ts';
-export type { Run } from './copick/run.ts';
-
-// All of it at once
-export { type DetectableObject, type DetectOptions, detectParticles } from './detect.ts';
-export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from './detect-project.ts';
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from './errors.ts';
-export { type FunctionModelOptions, functionModel, type ScoreTile } from './inference/function-model.ts';
-export type { Activation, Model, ModelSpec, ScoreBatch, TileBatch } from './inference/model.ts';
-export { formatModelSpec, type ParseModelSpecOptions, parseModelSpec } from './inference/model-card.ts';
-export { type OnnxOptions, type OrtModule, onnxModel } from './inference/onnx.ts';
-export { type ScoreOptions, scoreSlabs } from './inference/score.ts';
-export { averageOf, withFlips } from './inference/wrappers.ts';
-// The metric
-export {
-  type ColoredObject,
-  type CompetitionObject,
-  type CompetitionRules,
-  competition,
-  type Matching,
-  type RadiusOfObject,
-  type Rgb,
-  type ScoredObject,
-  type ScoringRules,
-  type ScoringRulesOptions,
-  scoringRules,
-} from './metric/competition.ts';
-export type { Counts, Quality } from './metric/f-beta.ts';
-export { type Candidate, type MatchedPair, type MatchOptions, type MatchResult, matchPicks } from './metric/match.ts';
-export type { ScoredRun } from './metric/runs.ts';
-export { type ObjectScore, type Report, scorePicks } from './metric/score.ts';
-export {
-  type ObjectSweep,
-  type Sweep,
-  type SweepCurve,
-  type SweepPoint,
-  sweepThresholds,
-} from './metric/sweep.ts';
-export { scoreTables, type TableReport, type TableRow } from './metric/tables.ts';
-export { type OpenTomogramOptions, openTomogram, type Tomogram, type TomogramLevel } from './ome-zarr/tomogram.ts';
-export { type WriteProgress, type WriteTomogramOptions, type WrittenType, writeTomogram } from './ome-zarr/write.ts';
-// Peaks and picks
-export type { Component } from './peaks/component.ts';
-export type { Connectivity } from './peaks/component-sweep.ts';
-export { type ConnectedComponentsOptions, connectedComponents } from './peaks/components.ts';
-export { type LocalMaximaOptions, localMaxima, type Peak } from './peaks/local-maxima.ts';
-export type { Threshold } from './peaks/planes.ts';
 
-// Files of picks
-export { type CsvFormatOptions, csvFormat } from './picks/formats/csv.ts';
-export {
-  formatPicks,
-  type Loss,
-  type ParsePicksOptions,
-  type PickPart,
-  type PicksFormat,
-  parsePicks,
-} from './picks/formats/format.ts';
-export { type SubmissionFormatOptions, submissionFormat } from './picks/formats/submission.ts';
-export { type PicksFromSegmentationOptions, picksFromSegmentation } from './picks/from-segmentation.ts';
-export { type MergeNearbyOptions, mergeNearby } from './picks/merge.ts';
-export type { LengthPerObject } from './picks/per-object.ts';
-export { type Pick, type Transform, toPick } from './picks/pick.ts';
-export type { RunPicks } from './picks/run-picks.ts';
-export { type PaintSegmentationOptions, paintSegmentation } from './picks/segmentation.ts';
-export {
-  type FormatSubmissionOptions,
-  formatSubmission,
-  type ParseSubmissionOptions,
-  parseSubmission,
-  parseSubmissionRows,
-  type SubmissionRow,
-} from './picks/submission.ts';
-export {
-  type SuppressAcrossObjectsOptions,
-  type SuppressNearbyOptions,
-  suppressAcrossObjects,
-  suppressNearby,
-} from './picks/suppress.ts';
 // Space
 export { coarseGrid, toPhysical, toVoxel, type VoxelGrid } from './space/grid.ts';
 export type { Point } from './space/point.ts';
 export type { Axis, Box, Zyx } from './space/zyx.ts';
-// Stores and tomograms
-export { type HttpStoreOptions, httpStore } from './storage/http.ts';
-export {
-  type ByteRange,
-  type ListableStore,
-  memoryStore,
-  type ReadableStore,
-  type Store,
-  type StoreEntry,
-  type StoreKey,
-  type StoreOptions,
-  subStore,
-} from './storage/store.ts';
-// Tiles and models
-export type { BlendOptions, ScoreSlab, ScoreVolume } from './tiles/blend.ts';
-export { SlabBlender } from './tiles/blend.ts';
-export { type PlanMemory, planTiles, type Tile, type TilePlan } from './tiles/plan.ts';
-export type { PlanOptions } from './tiles/plan-options.ts';
-export type { WindowName } from './tiles/window.ts';
+
 // Voxels
 export { type Intensity, type IntensityOptions, measureIntensity, quantile } from './volume/intensity.ts';
 export {
@@ -144,3 +47,104 @@ export {
   type VolumeLike,
   type VolumeSource,
 } from './volume/volume.ts';
+
+// Stores and tomograms
+export { type HttpStoreOptions, httpStore } from './storage/http.ts';
+export {
+  type ByteRange,
+  joinKey,
+  type ListableStore,
+  memoryStore,
+  type ReadableStore,
+  type Store,
+  type StoreEntry,
+  type StoreKey,
+  type StoreOptions,
+  subStore,
+} from './storage/store.ts';
+export type { NumberType } from './codecs/number-type.ts';
+export { type OpenTomogramOptions, openTomogram, type Tomogram, type TomogramLevel } from './ome-zarr/tomogram.ts';
+export { type WriteProgress, type WriteTomogramOptions, writeTomogram } from './ome-zarr/write.ts';
+export type { WrittenType } from './ome-zarr/write-metadata.ts';
+
+// Tiles
+export { type BlendOptions, type ScoreSlab, type ScoreVolume, SlabBlender } from './tiles/blend.ts';
+export { type PlanMemory, planTiles, type Tile, type TilePlan } from './tiles/plan.ts';
+export type { PlanOptions } from './tiles/plan-options.ts';
+export type { WindowName } from './tiles/window.ts';
+
+// Models
+export { type FunctionModelOptions, functionModel, type ScoreTile } from './inference/function-model.ts';
+export type { Activation, Model, ModelSpec, ScoreBatch, TileBatch } from './inference/model.ts';
+export { type OnnxOptions, onnxModel, type OrtModule } from './inference/onnx.ts';
+export { type ScoreOptions, scoreSlabs } from './inference/score.ts';
+export { averageOf, withFlips } from './inference/wrappers.ts';
+
+// Peaks
+export type { Component } from './peaks/component.ts';
+export type { Connectivity } from './peaks/component-sweep.ts';
+export { type ConnectedComponentsOptions, connectedComponents } from './peaks/components.ts';
+export { type LocalMaximaOptions, localMaxima, type Peak } from './peaks/local-maxima.ts';
+export type { Threshold } from './peaks/planes.ts';
+
+// Picks
+export { type PicksFromSegmentationOptions, picksFromSegmentation } from './picks/from-segmentation.ts';
+export { type MergeNearbyOptions, mergeNearby } from './picks/merge.ts';
+export type { LengthPerObject } from './picks/per-object.ts';
+export { type Pick, toPick, type Transform } from './picks/pick.ts';
+export { type PaintSegmentationOptions, paintSegmentation } from './picks/segmentation.ts';
+export {
+  type SuppressAcrossObjectsOptions,
+  type SuppressNearbyOptions,
+  suppressAcrossObjects,
+  suppressNearby,
+} from './picks/suppress.ts';
+
+// Files of picks
+export {
+  formatPicks,
+  type Loss,
+  type ParsePicksOptions,
+  type PickPart,
+  type PicksFormat,
+  parsePicks,
+} from './picks/formats/format.ts';
+export type { RunPicks } from './picks/run-picks.ts';
+export {
+  type FormatSubmissionOptions,
+  formatSubmission,
+  type ParseSubmissionOptions,
+  parseSubmission,
+  parseSubmissionRows,
+  type SubmissionRow,
+} from './picks/submission.ts';
+
+// The metric
+export {
+  type ColoredObject,
+  type CompetitionObject,
+  type CompetitionRules,
+  competition,
+  type Matching,
+  type RadiusOfObject,
+  type Rgb,
+  type ScoredObject,
+  type ScoringRules,
+  type ScoringRulesOptions,
+  scoringRules,
+} from './metric/competition.ts';
+export type { Counts, Quality } from './metric/f-beta.ts';
+export { type Candidate, type MatchedPair, type MatchOptions, type MatchResult, matchPicks } from './metric/match.ts';
+export type { ScoredRun } from './metric/runs.ts';
+export { type ObjectScore, type Report, scorePicks } from './metric/score.ts';
+export { type ObjectSweep, type Sweep, type SweepCurve, type SweepPoint, sweepThresholds } from './metric/sweep.ts';
+export { scoreTables, type TableReport, type TableRow } from './metric/tables.ts';
+
+// Copick: what the functions here take and give; `cryoet-picks/copick` has the rest
+export type { PickableObject } from './copick/config.ts';
+export type { Project } from './copick/project.ts';
+export type { Run } from './copick/run.ts';
+
+// All of it at once
+export { type DetectableObject, type DetectOptions, detectParticles } from './detect.ts';
+export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from './detect-project.ts';

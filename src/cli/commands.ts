@@ -1,15 +1,34 @@
 import { type Command, Option } from 'commander';
-import { collectThreshold, numberFrom, parseShape, parseTomogram, wholeNumber } from './arguments.ts';
-import type { CommonFlags, RunCommand } from './command.ts';
+import { formatNames } from '../picks/formats/names.ts';
+import { collectThreshold, numberFrom, parseLength, parseShape, parseTomogram, wholeNumber } from './arguments.ts';
+import type { RunCommand } from './command.ts';
+import type { ConvertInput } from './convert.ts';
+import type { DemoInput } from './demo.ts';
+import type { DetectInput } from './detect.ts';
+import type { InfoInput } from './info.ts';
 import type { ScoreInput } from './score.ts';
+import type { SimulateInput } from './simulate.ts';
+
+const examples = `
+Examples:
+  cryoet-picks demo
+  cryoet-picks info copick.json
+  cryoet-picks detect copick.json --tomogram denoised@10 --submission submission.csv --figure picks.png
+  cryoet-picks score --truth truth.csv --submission submission.csv --per-run
+  cryoet-picks simulate project --runs 2 --seed 1 --shape 96,320,320
+  cryoet-picks convert submission.csv picks.star --to relion5 --voxel-size 10.012 --shape 184,630,630
+
+Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.`;
 
 /** Defines all commands; their code is loaded when one of them runs. */
 export function defineCommands(program: Command, run: RunCommand): void {
+  program.addHelpText('after', examples);
   defineDemo(program, run);
   defineInfo(program, run);
   defineDetect(program, run);
   defineScore(program, run);
   defineSimulate(program, run);
+  defineConvert(program, run);
 }
 
 function command(program: Command, name: string, description: string): Command {
@@ -22,8 +41,8 @@ function command(program: Command, name: string, description: string): Command {
 
 function defineDemo(program: Command, run: RunCommand): void {
   command(program, 'demo', 'Simulate a small project, find its particles, draw and score them.')
-    .argument('[directory]', 'where to put it', 'cryoet-picks-demo')
-    .action((directory: string, options: CommonFlags) =>
+    .argument('[directory]', 'where to put it', 'demo')
+    .action((directory: string, options: Omit<DemoInput, 'directory'>) =>
       run(async () => (await import('./demo.ts')).demo, { directory, ...options }),
     );
 }
@@ -31,7 +50,7 @@ function defineDemo(program: Command, run: RunCommand): void {
 function defineInfo(program: Command, run: RunCommand): void {
   command(program, 'info', 'List the runs, tomograms and picks of a copick project, and what is wrong with it.')
     .argument('<config>', 'the copick project file, such as copick.json')
-    .action((config: string, options: CommonFlags) =>
+    .action((config: string, options: Omit<InfoInput, 'config'>) =>
       run(async () => (await import('./info.ts')).info, { config, ...options }),
     );
 }
@@ -40,9 +59,11 @@ function defineDetect(program: Command, run: RunCommand): void {
   command(program, 'detect', 'Find particles in the tomograms of a copick project and write them to its overlay.')
     .argument('<config>', 'the copick project file, such as copick.json')
     .option('--run <name...>', 'only these runs (default: all)')
-    .option('--tomogram <type@spacing>', 'tomogram type, and voxel spacing in Å', parseTomogram, {
-      type: 'denoised',
-    })
+    .addOption(
+      new Option('--tomogram <type@spacing>', 'tomogram type, and voxel spacing in Å where there are several')
+        .argParser(parseTomogram)
+        .default({ type: 'denoised' }, 'denoised'),
+    )
     .option('--model <file>', 'an ONNX network with its card (.json) beside it (default: the one that comes along)')
     .option('--user-id <name>', 'user that the picks are written for', 'cryoet-picks')
     .option('--session-id <name>', 'session that the picks are written for', '0')
@@ -51,8 +72,8 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--resume', 'skip runs that have picks of this user and session')
     .option('--threshold <object=value...>', 'least score of the picks of an object', collectThreshold)
     .option('--threads <number>', 'threads of the network (default: all cores)', wholeNumber(1))
-    .action((config: string, options: CommonFlags) =>
-      run(async () => (await import('./detect.ts')).detect, { config, ...options } as never),
+    .action((config: string, options: Omit<DetectInput, 'config'>) =>
+      run(async () => (await import('./detect.ts')).detect, { config, ...options }),
     );
 }
 
@@ -69,18 +90,35 @@ function defineScore(program: Command, run: RunCommand): void {
     .option('--user-id <name>', 'user of the picks to score, where they are in a project')
     .option('--session-id <name>', 'session of the picks to score, where they are in a project')
     .option('--per-run', 'show every run as well')
-    .action((options: CommonFlags) => run(async () => (await import('./score.ts')).score, options as ScoreInput));
+    .action((options: ScoreInput) => run(async () => (await import('./score.ts')).score, options));
 }
 
 function defineSimulate(program: Command, run: RunCommand): void {
   command(program, 'simulate', 'Write a copick project of simulated tomograms with known particles.')
     .argument('<directory>', 'where to put it; must be empty or absent')
-    .option('--runs <number>', 'number of runs', wholeNumber(1), 1)
+    .option('--runs <number>', 'number of runs (default: 1, or all that the positions name)', wholeNumber(1))
     .option('--seed <number>', 'the same seed gives the same project', wholeNumber(0), 0)
     .option('--shape <z,y,x>', 'voxels of a tomogram', parseShape)
-    .option('--positions <csv>', 'take positions from a picks CSV instead of chance')
+    .option('--positions <csv>', 'take runs and positions from a picks CSV instead of chance')
     .option('--noise <number>', 'strength of the noise', numberFrom(0))
-    .action((directory: string, options: CommonFlags) =>
-      run(async () => (await import('./simulate.ts')).simulate, { directory, ...options } as never),
+    .action((directory: string, options: Omit<SimulateInput, 'directory'>) =>
+      run(async () => (await import('./simulate.ts')).simulate, { directory, ...options }),
+    );
+}
+
+function defineConvert(program: Command, run: RunCommand): void {
+  command(program, 'convert', 'Read picks in one format and write them in another; --verbose tells what is lost.')
+    .argument('<in>', 'a file of picks')
+    .argument('<out>', 'the file to write')
+    .addOption(
+      new Option('--from <format>', 'format of the first file (default: by its name and text)').choices(formatNames),
+    )
+    .addOption(new Option('--to <format>', 'format of the second file (default: by its name)').choices(formatNames))
+    .option('--voxel-size <length>', 'edge of a voxel in Å, where a format counts in voxels', parseLength)
+    .option('--shape <z,y,x>', 'voxels of the tomogram, where a format counts from its centre', parseShape)
+    .option('--run <name>', 'run of a file that names none; of one that names several, only this')
+    .option('--object <name...>', 'object of a file that names none, or objects of classes 1, 2, …; only these')
+    .action((input: string, output: string, options: Omit<ConvertInput, 'input' | 'output'>) =>
+      run(async () => (await import('./convert.ts')).convert, { input, output, ...options }),
     );
 }

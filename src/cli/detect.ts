@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
+import { sanitizeName } from '../copick/names.ts';
 import type { Project } from '../copick/project.ts';
 import { detectProject, type RunResult } from '../detect-project.ts';
+import { renderFigure } from '../figure/figure.ts';
+import { figureObjects } from '../figure/objects.ts';
 import type { Model } from '../inference/model.ts';
 import { openProject } from '../node.ts';
 import type { RunPicks } from '../picks/run-picks.ts';
@@ -9,8 +12,6 @@ import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
 import { describeFailure, type Failure, UsageError } from './failure.ts';
-import { renderFigure } from './figure.ts';
-import { figureObjects } from './figure-objects.ts';
 import { writeWhole } from './files.ts';
 import { openModel } from './runtime.ts';
 
@@ -56,6 +57,8 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const { signal } = terminal;
   const project = await openProject(input.config, { signal });
   requireObjects(project, Object.keys(input.threshold ?? {}));
+  // Refuses names that no file could have, before any work.
+  for (const name of [input.userId, input.sessionId]) sanitizeName(name);
   const model = await openModel({ model: input.model, threads: input.threads, signal });
   const { summaries, found } = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
   const files = await writeResults(terminal, { ...input, project, found });

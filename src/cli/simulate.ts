@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import type { RunPicks } from '../picks/run-picks.ts';
 import { parseSubmission } from '../picks/submission.ts';
 import { type SimulateProjectOptions, simulateProject } from '../simulate/project.ts';
 import type { Zyx } from '../space/zyx.ts';
@@ -11,7 +12,8 @@ import { runBar, type Terminal } from './terminal.ts';
 /** What `simulate` was asked for. */
 export interface SimulateInput extends CommonFlags {
   readonly directory: string;
-  readonly runs: number;
+  /** @defaultValue 1, or all that the positions name */
+  readonly runs?: number | undefined;
   readonly seed: number;
   readonly shape?: Zyx | undefined;
   readonly positions?: string | undefined;
@@ -28,22 +30,24 @@ export interface SimulateDocument {
 
 /** Writes a project of simulated tomograms, complete or not at all. */
 export async function simulate(terminal: Terminal, input: SimulateInput): Promise<Outcome> {
-  const { directory, positions, seed, shape, noise } = input;
-  const { signal } = terminal;
-  const known =
-    positions === undefined
-      ? undefined
-      : parseSubmission(await readText(positions, { what: 'positions', signal }), { source: positions });
+  const { directory, seed, shape, noise } = input;
+  const positions = await readPositions(input, terminal.signal);
   let runs: SimulateDocument['runs'] = [];
   await buildFolder(directory, {
     async build(folder) {
-      runs = await simulateInto(terminal, { folder, runs: input.runs, seed, shape, noise, positions: known });
+      runs = await simulateInto(terminal, { folder, runs: input.runs ?? 1, seed, shape, noise, positions });
     },
   });
   const config = join(resolve(directory), 'copick.json');
   terminal.print(...truthTable(runs), '', `${counted(runs.length, 'run')} in ${config}`);
   const document: SimulateDocument = { config, runs };
   return { json: document };
+}
+
+async function readPositions({ positions, runs }: SimulateInput, signal: AbortSignal): Promise<RunPicks[] | undefined> {
+  if (positions === undefined) return undefined;
+  const text = await readText(positions, { what: 'positions', signal });
+  return parseSubmission(text, { source: positions }).slice(0, runs);
 }
 
 /**

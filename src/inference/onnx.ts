@@ -1,8 +1,5 @@
-import type { Env, InferenceSession, InferenceSessionFactory, Tensor, TensorConstructor } from 'onnxruntime-common';
-import { CryoetPicksError } from '../errors.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
-import type { Model, ModelSpec, ScoreBatch, TileBatch } from './model.ts';
-import { checkMetadata, type OnnxPorts } from './onnx-metadata.ts';
+import type { Env, InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-common';
+import type { Model, ModelSpec } from './model.ts';
 
 /** Any flavour of ONNX Runtime: `import * as ort from 'onnxruntime-node'`, `-web` or `-web/webgpu`. */
 export interface OrtModule {
@@ -44,125 +41,9 @@ export interface OnnxOptions {
 export async function onnxModel(
   ort: OrtModule,
   file: Uint8Array | ArrayBuffer | string,
-  { spec, executionProviders, threads, signal }: OnnxOptions,
+  options: OnnxOptions,
 ): Promise<Model> {
-  signal?.throwIfAborted();
-  const session = await createSession(ort, file, {
-    name: spec.name,
-    options: {
-      // Its errors are thrown; printed too they would be noise.
-      logSeverityLevel: 4,
-      ...(executionProviders && { executionProviders }),
-      ...(threads !== undefined && { intraOpNumThreads: threads }),
-    },
-  });
-  try {
-    signal?.throwIfAborted();
-    const ports = checkMetadata(session, spec);
-    return {
-      spec,
-      score: (tiles, options = {}) => scoreTiles({ ort, session, spec, ports }, tiles, options.signal),
-      dispose: () => session.release(),
-    };
-  } catch (error) {
-    await session.release();
-    throw error;
-  }
-}
-
-async function createSession(
-  { InferenceSession }: OrtModule,
-  file: Uint8Array | ArrayBuffer | string,
-  { name, options }: { readonly name: string; readonly options: InferenceSession.SessionOptions },
-): Promise<InferenceSession> {
-  try {
-    // The three signatures of create() are separate overloads.
-    if (typeof file === 'string') return await InferenceSession.create(file, options);
-    const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
-    return await InferenceSession.create(bytes, options);
-  } catch (error) {
-    const what = typeof file === 'string' ? file : `${file.byteLength} bytes`;
-    throw failure(`cannot load model "${name}" from ${what}`, error);
-  }
-}
-
-interface LoadedModel {
-  readonly ort: OrtModule;
-  readonly session: InferenceSession;
-  readonly spec: ModelSpec;
-  readonly ports: OnnxPorts;
-}
-
-async function scoreTiles(model: LoadedModel, tiles: TileBatch, signal: AbortSignal | undefined): Promise<ScoreBatch> {
-  const { spec, ports } = model;
-  const [n, ...tile] = tiles.shape;
-  const wrongAxis = ports.fixedTile.findIndex((edge, i) => edge !== undefined && edge !== tile[i]);
-  if (wrongAxis >= 0) {
-    const takes = formatZyx(ports.fixedTile.map((edge) => edge ?? 'any'));
-    throw new CryoetPicksError(
-      'model-failed',
-      `model "${spec.name}" takes tiles of ${takes} voxels only, found ${formatZyx(tile)}`,
-    );
-  }
-  const perRun = ports.fixedBatch ?? n;
-  const parts: ScoreBatch[] = [];
-  for (let first = 0; first < n; first += perRun) {
-    signal?.throwIfAborted();
-    parts.push(await runOnce(model, slice(tiles, first, perRun)));
-  }
-  if (parts.length === 1 && perRun === n) return parts[0];
-  return join(parts, n);
-}
-
-/** `count` tiles from `first` on; zeros where the batch has no more. */
-function slice({ data, shape: [n, z, y, x] }: TileBatch, first: number, count: number): TileBatch {
-  const size = z * y * x;
-  if (first === 0 && count === n) return { data, shape: [n, z, y, x] };
-  const part = new Float32Array(count * size);
-  part.set(data.subarray(first * size, Math.min(n, first + count) * size));
-  return { data: part, shape: [count, z, y, x] };
-}
-
-/** The first `n` tiles of several runs. */
-function join(parts: readonly ScoreBatch[], n: number): ScoreBatch {
-  const [perRun, classes, z, y, x] = parts[0].shape;
-  const size = classes * z * y * x;
-  const data = new Float32Array(n * size);
-  parts.forEach((part, i) => {
-    const first = i * perRun;
-    data.set(part.data.subarray(0, Math.min(perRun, n - first) * size), first * size);
-  });
-  return { data, shape: [n, classes, z, y, x] };
-}
-
-async function runOnce({ ort, session, spec, ports }: LoadedModel, { data, shape }: TileBatch): Promise<ScoreBatch> {
-  const [n, z, y, x] = shape;
-  const tile: Zyx = [z, y, x];
-  const input = new ort.Tensor('float32', data, [n, 1, z, y, x]);
-  let outputs: InferenceSession.OnnxValueMapType | undefined;
-  try {
-    outputs = await session.run({ [ports.input]: input }, { logSeverityLevel: 4 });
-    const output = outputs[ports.output] as Tensor;
-    const { dims } = output;
-    if (dims.length !== 5) {
-      throw new CryoetPicksError(
-        'model-failed',
-        `model "${spec.name}" gave scores of ${dims.length} dimensions (${formatZyx(dims)}) for a tile of ` +
-          `${formatZyx(tile)}; expected 5: [n, class, z, y, x]`,
-      );
-    }
-    const scores = (await output.getData()) as Float32Array;
-    return { data: scores, shape: [dims[0], dims[1], dims[2], dims[3], dims[4]] };
-  } catch (error) {
-    if (error instanceof CryoetPicksError) throw error;
-    throw failure(`model "${spec.name}" failed on ${n} tile(s) of ${formatZyx(tile)} voxels`, error);
-  } finally {
-    input.dispose();
-    for (const value of Object.values(outputs ?? {})) value.dispose();
-  }
-}
-
-function failure(what: string, cause: unknown): CryoetPicksError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CryoetPicksError('model-failed', `${what}: ${reason}`, { cause });
+  // Loaded with the first network, so that a page that brings a function as a model never fetches it.
+  const { openSession } = await import('./onnx-session.ts');
+  return openSession(ort, file, options);
 }

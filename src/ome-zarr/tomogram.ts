@@ -1,11 +1,8 @@
 import type { NumberType } from '../codecs/number-type.ts';
-import { CryoetPicksError } from '../errors.ts';
 import type { Point } from '../space/point.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/zyx.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { levelSource } from './level-source.ts';
-import { chunkShapeOf, type OpenedLevel, openLevels } from './levels.ts';
 
 /** One resolution level of a tomogram. */
 export interface TomogramLevel {
@@ -61,46 +58,7 @@ export interface OpenTomogramOptions {
  * ```
  */
 export async function openTomogram(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Tomogram> {
-  const { level, voxelSize, fallbackVoxelSize, cacheBytes = 256 * 2 ** 20, signal } = options;
-  checkPositive('voxelSize', voxelSize, 'Å');
-  checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
-  if (!(cacheBytes >= 0))
-    throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
-  const opened = await openLevels(store, { fallbackVoxelSize, signal });
-  const chosen =
-    voxelSize === undefined ? levelAt(opened, level ?? opened[0]!.index, store) : closest(opened, voxelSize);
-  const levels = opened.map((one) => ({
-    index: one.index,
-    path: one.path,
-    ...one.grid,
-    chunkShape: chunkShapeOf(one),
-    dtype: one.array.dtype,
-  }));
-  return { ...levelSource(chosen, { cacheBytes }), levels, level: chosen.index };
+  // Loaded with the first image, so that a page that only scores or clusters never fetches the decoders.
+  const { openImage } = await import('./open-image.ts');
+  return openImage(store, options);
 }
-
-function checkPositive(name: string, value: number | undefined, unit: string): void {
-  if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
-    throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected a positive number of ${unit}`);
-  }
-}
-
-function levelAt(levels: readonly OpenedLevel[], index: number, { location }: ReadableStore): OpenedLevel {
-  const found = levels.find((level) => level.index === index);
-  if (found) return found;
-  const available = levels.map(({ index, grid }) => `${index} (${formatZyx(grid.shape)})`).join(', ');
-  throw new CryoetPicksError('not-found', `level ${index} not found in ${location}; available: ${available}`);
-}
-
-/** The level whose voxels are closest in size by ratio; of two equally close ones the finer. */
-function closest(levels: readonly OpenedLevel[], voxelSize: number): OpenedLevel {
-  const misfit = ({
-    grid: {
-      voxelSize: [z, y, x],
-    },
-  }: OpenedLevel) => Math.abs(Math.log(Math.cbrt(z * y * x) / voxelSize));
-  return levels.reduce((best, level) => (misfit(level) < misfit(best) - 1e-9 ? level : best));
-}
-
-export { type WriteProgress, type WriteTomogramOptions, writeTomogram } from './write.ts';
-export type { WrittenType } from './write-metadata.ts';

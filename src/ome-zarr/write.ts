@@ -1,11 +1,7 @@
-import { encodeBlosc } from '../codecs/blosc-encode.ts';
-import { CryoetPicksError } from '../errors.ts';
-import { coarseGrid, type VoxelGrid } from '../space/grid.ts';
-import { type Box, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { joinKey, type Store, type StoreKey } from '../storage/store.ts';
+import type { Zyx } from '../space/zyx.ts';
+import type { Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { type Pyramid, type PyramidChunk, pyramidChunks } from './pyramid.ts';
-import { metadataOf, type WrittenType } from './write-metadata.ts';
+import type { WrittenType } from './write-metadata.ts';
 
 /** How far {@link writeTomogram} has come, in chunks. */
 export interface WriteProgress {
@@ -30,8 +26,6 @@ export interface WriteTomogramOptions {
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
 }
 
-const ITEM_BYTES: Readonly<Record<WrittenType, number>> = { float32: 4, uint8: 1, uint16: 2 };
-
 /**
  * Writes a volume as OME-Zarr 0.4 (Zarr v2, blosc-lz4 with byte shuffle), the form that copick 1 reads and writes, with a
  * pyramid of means over 2×2×2 voxels.
@@ -54,120 +48,7 @@ export async function writeTomogram(
   source: VolumeSource,
   options: WriteTomogramOptions = {},
 ): Promise<void> {
-  const { dtype = 'float32', levels = dtype === 'float32' ? 3 : 1, chunkShape = [128, 128, 128] } = options;
-  const { name = '/', overwrite = false, signal, onProgress } = options;
-  checkOptions(source, { levels, chunkShape });
-  signal?.throwIfAborted();
-  await makeRoom(store, { overwrite, signal });
-  const wasEmpty = (await store.list('/', { signal })).length === 0;
-  const pyramid = planPyramid(source.grid, { levels, chunkShape, isMean: dtype === 'float32' });
-  const total = pyramid.levels.reduce((sum, { chunks }) => sum + voxelCount(chunks), 0);
-  const written: StoreKey[] = [];
-  const set = async (key: StoreKey, value: Uint8Array) => {
-    written.push(key);
-    await store.set(key, value, { signal });
-  };
-  try {
-    for await (const chunk of pyramidChunks(source, pyramid, { signal })) {
-      const bytes = encodeBlosc(packVoxels(chunk, pyramid, dtype), { typeSize: ITEM_BYTES[dtype] });
-      await set(joinKey(String(chunk.level), ...chunk.at.map(String)), bytes);
-      onProgress?.({ stage: 'write', done: written.length, total });
-    }
-    for (const [key, bytes] of metadataOf(pyramid, { dtype, name })) await set(key, bytes);
-  } catch (error) {
-    await removeAll(store, wasEmpty ? ['/'] : written);
-    signal?.throwIfAborted();
-    throw error;
-  }
-}
-
-function checkOptions(
-  { grid }: VolumeSource,
-  { levels, chunkShape }: { readonly levels: number; readonly chunkShape: Zyx },
-): void {
-  const isCount = (n: number) => Number.isSafeInteger(n) && n >= 1;
-  if (!isCount(levels) || levels > 20) {
-    throw new CryoetPicksError('invalid-option', `levels is ${levels}, expected a whole number from 1 to 20`);
-  }
-  for (const [what, shape] of [
-    ['chunkShape', chunkShape],
-    ['shape of the volume', grid.shape],
-  ] as const) {
-    if (shape.length === 3 && shape.every(isCount)) continue;
-    throw new CryoetPicksError(
-      'invalid-option',
-      `${what} is ${formatZyx(shape)}, expected three whole numbers above 0`,
-    );
-  }
-}
-
-async function makeRoom(
-  store: Store,
-  { overwrite, signal }: Pick<WriteTomogramOptions, 'overwrite' | 'signal'>,
-): Promise<void> {
-  if (overwrite) {
-    // Metadata first: from here on no reader takes the rest for an image.
-    for (const key of ['/.zattrs', '/zarr.json', '/.zgroup'] as const) await store.delete(key, { signal });
-    for (const { name } of await store.list('/', { signal })) await store.delete(joinKey(name), { signal });
-    return;
-  }
-  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup', '/.zarray'] as const) {
-    if (!(await store.get(key, { signal }))) continue;
-    throw new CryoetPicksError(
-      'invalid-option',
-      `${store.location} holds ${key} already; choose another place or overwrite`,
-    );
-  }
-}
-
-async function removeAll(store: Store, keys: readonly StoreKey[]): Promise<void> {
-  // Metadata first, and on to the next if one cannot be deleted: the error that led here is the one to report.
-  for (const key of [...keys].reverse()) {
-    try {
-      await store.delete(key);
-    } catch {}
-  }
-}
-
-function planPyramid(
-  grid: VoxelGrid,
-  { levels, chunkShape, isMean }: { readonly levels: number; readonly chunkShape: Zyx; readonly isMean: boolean },
-): Pyramid {
-  return {
-    isMean,
-    levels: Array.from({ length: levels }, (_, level) => {
-      const coarse = coarseGrid(grid, 2 ** level);
-      const { shape } = coarse;
-      const chunk = shape.map((extent, i) => Math.min(extent, chunkShape[i]!)) as unknown as Zyx;
-      const chunks = shape.map((extent, i) => Math.ceil(extent / chunk[i]!)) as unknown as Zyx;
-      return { grid: isMean ? coarse : { ...coarse, origin: grid.origin }, chunk, chunks };
-    }),
-  };
-}
-
-/** The voxels of a chunk as bytes, padded with zeros to the full shape of a chunk. */
-function packVoxels({ level, at, box, voxels }: PyramidChunk, { levels }: Pyramid, dtype: WrittenType): Uint8Array {
-  const { chunk } = levels[level]!;
-  const count = voxelCount(chunk);
-  const data =
-    dtype === 'float32' ? new Float32Array(count) : dtype === 'uint8' ? new Uint8Array(count) : new Uint16Array(count);
-  const [depth, height, width] = [box.end[0] - box.start[0], box.end[1] - box.start[1], box.end[2] - box.start[2]];
-  for (let z = 0, f = 0; z < depth; z++) {
-    for (let y = 0; y < height; y++, f += width) {
-      data.set(voxels.subarray(f, f + width), (z * chunk[1] + y) * chunk[2]);
-    }
-  }
-  if (dtype !== 'float32') checkFit(voxels, dtype, { at, box });
-  return new Uint8Array(data.buffer);
-}
-
-function checkFit(voxels: Float32Array, dtype: WrittenType, { box }: { readonly at: Zyx; readonly box: Box }): void {
-  const max = dtype === 'uint8' ? 255 : 65535;
-  const bad = voxels.findIndex((value) => !(Number.isInteger(value) && value >= 0 && value <= max));
-  if (bad < 0) return;
-  const where = `the box from (${box.start.join(', ')}) to (${box.end.join(', ')})`;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `cannot write ${voxels[bad]}, in ${where}, as ${dtype}: expected whole numbers from 0 to ${max}`,
-  );
+  // Loaded with the first write, so that a page that only reads or scores never fetches the encoder.
+  const { writeImage } = await import('./write-image.ts');
+  await writeImage(store, source, options);
 }

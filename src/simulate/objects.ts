@@ -1,18 +1,21 @@
 import type { PickableObject } from '../copick/config.ts';
+import { type CompetitionObject, competition } from '../metric/competition.ts';
 
 /**
- * The competition's six objects as a copick config declares them: labels, colours and radii (Å) of its official notebook,
- * PDB ids of what the simulator draws. beta-amylase (1FA2) is drawn as a compact ellipsoid of about 65 Å, and never scored.
+ * The competition's six objects as a copick config declares them: its names, labels and radii (Å), the colours of this
+ * package, and PDB ids of what the simulator draws. beta-amylase (1FA2) is drawn as a compact ellipsoid of about 65 Å, and
+ * never scored.
  */
 export const simulatedObjects: readonly PickableObject[] = [
-  pickable('apo-ferritin', { label: 1, radius: 60, pdbId: '6PXM', color: [0, 117, 220, 128] }),
-  pickable('beta-amylase', { label: 2, radius: 65, pdbId: '1FA2', color: [153, 63, 0, 128] }),
-  pickable('beta-galactosidase', { label: 3, radius: 90, pdbId: '1F4A', color: [76, 0, 92, 128] }),
-  pickable('ribosome', { label: 4, radius: 150, pdbId: '6QZP', color: [0, 92, 49, 128] }),
-  pickable('thyroglobulin', { label: 5, radius: 130, pdbId: '7N4Y', color: [43, 206, 72, 128] }),
-  pickable('virus-like-particle', { label: 6, radius: 135, pdbId: '8TUX', color: [255, 204, 153, 128] }),
+  pickable('apo-ferritin', 1, '6PXM'),
+  pickable('beta-amylase', 2, '1FA2'),
+  pickable('beta-galactosidase', 3, '1F4A'),
+  pickable('ribosome', 4, '6QZP'),
+  pickable('thyroglobulin', 5, '7N4Y'),
+  pickable('virus-like-particle', 6, '8TUX'),
 ];
 
-function pickable(name: string, fields: Omit<PickableObject, 'name' | 'isParticle' | 'metadata'>): PickableObject {
-  return { name, isParticle: true, metadata: {}, ...fields };
+function pickable(name: CompetitionObject, label: number, pdbId: string): PickableObject {
+  const { radius, color } = competition.objects[name];
+  return { name, isParticle: true, label, radius, pdbId, color: [...color, 255], metadata: {} };
 }

@@ -8,8 +8,10 @@ import {
   planTiles,
   scorePicks,
   scoreSlabs,
+  sourceFromArray,
   suppressNearby,
   toPick,
+  writeTomogram,
   zScore,
 } from '../../src/index.ts';
 
@@ -62,8 +64,18 @@ function evalRefused(): boolean {
   }
 }
 
-async function run(): Promise<PageResult> {
-  const tomogram = await openTomogram(plantedStore());
+/** The same image, compressed as copick does: blosc-lz4. */
+async function compressedStore(): Promise<ReturnType<typeof memoryStore>> {
+  const store = memoryStore();
+  const plain = await openTomogram(plantedStore());
+  const { data } = await plain.read({ start: [0, 0, 0], end: shape });
+  const stride = [shape[1] * shape[2], shape[2], 1];
+  await writeTomogram(store, sourceFromArray({ data, shape, stride, offset: 0 }, { voxelSize: [10, 10, 10] }));
+  return store;
+}
+
+async function run(store: ReturnType<typeof memoryStore>): Promise<PageResult> {
+  const tomogram = await openTomogram(store);
   const plan = planTiles(tomogram.grid.shape, { tile: [8, 8, 8], overlap: [2, 2, 2] });
   const model = {
     spec: {
@@ -103,7 +115,7 @@ async function run(): Promise<PageResult> {
   };
 }
 
-run().then(
-  (result) => Object.assign(globalThis, { pageResult: result }),
+Promise.all([run(plantedStore()), compressedStore().then(run)]).then(
+  (results) => Object.assign(globalThis, { pageResult: results }),
   (error) => Object.assign(globalThis, { pageResult: { error: String(error?.stack ?? error) } }),
 );

@@ -70,6 +70,8 @@ describe('simulate', () => {
       { run: 'TS_7', truth: { ribosome: 1 } },
       { run: 'TS_8', truth: { 'apo-ferritin': 1 } },
     ]);
+    const first = await captureCli(args.with(1, join(folder, 'q')).concat('--runs', '1'));
+    expect(JSON.parse(first.stdout).runs).toEqual([{ run: 'TS_7', truth: { ribosome: 1 } }]);
   });
 
   it('refuses a folder that is not empty', async () => {

@@ -107,8 +107,9 @@ describe('detect', () => {
   it.each([
     ['an absent run', ['--run', 'TS_9'], 1, 'run "TS_9" not found in project'],
     ['an absent model', ['--model', '/none.onnx'], 1, 'cannot read the model: ENOENT'],
+    ['a user without a name', ['--user-id', '//'], 1, 'name "//" has no character that'],
     ['a threshold for an unknown object', ['--threshold', 'rib=1'], 2, '--threshold names "rib", which is no object'],
-  ])('%s ends in one line that lists what is there', async (_, flags, code, message) => {
+  ])('%s ends in one line, before any work', async (_, flags, code, message) => {
     const { exitCode, stderr } = await captureCli(['detect', config, ...flags]);
     expect(stderr).toContain(message);
     expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);

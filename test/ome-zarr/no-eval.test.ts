@@ -15,7 +15,8 @@ const at = (path: string) => JSON.stringify(fileURLToPath(new URL(`../../src/${p
 const program = `
   import { memoryStore } from ${at('storage/store.ts')};
   import { httpStore } from ${at('storage/http.ts')};
-  import { openTomogram, writeTomogram } from ${at('ome-zarr/tomogram.ts')};
+  import { openTomogram } from ${at('ome-zarr/tomogram.ts')};
+  import { writeTomogram } from ${at('ome-zarr/write.ts')};
   import { sourceFromArray, contiguousVolume } from ${at('volume/volume.ts')};
   httpStore('https://example.org');
   const data = Float32Array.from({ length: 4096 }, (_, i) => i % 50);

@@ -1,4 +1,5 @@
-import type { FormatName, FormatOptions } from '../../src/picks/formats/named.ts';
+import type { FormatOptions } from '../../src/picks/formats/named.ts';
+import type { FormatName } from '../../src/picks/formats/names.ts';
 import { rotationFromEuler, transformOf } from '../../src/picks/rotation.ts';
 import type { RunPicks } from '../../src/picks/run-picks.ts';
 

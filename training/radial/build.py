@@ -127,7 +127,8 @@ def draw(path):
     for i, name in enumerate(names):
         radius = np.arange(len(table['profiles'][name])) * table['step']
         axes[0, i].plot(radius, table['profiles'][name], color='#1f4e79')
-        axes[0, i].set(title=name, xlim=(0, 180), ylim=(0, None), xlabel='radius (Å)')
+        axes[0, i].set_title(name, fontsize=9)
+        axes[0, i].set(xlim=(0, 180), ylim=(0, None), xlabel='radius (Å)')
         for row, section in ((1, filters[i][kernels.SIDE // 2]), (2, filters[i][:, kernels.SIDE // 2])):
             limit = np.abs(section).max()
             axes[row, i].imshow(section, cmap='RdBu_r', vmin=-limit, vmax=limit, extent=extent, origin='lower')

@@ -43,4 +43,7 @@ for (let seed = Number(first); seed <= Number(last); seed++) {
   const rows = picks.map(({ object, position: { x, y, z } }) => [object, x, y, z]);
   await writeFile(`${name}.json`, JSON.stringify(rows));
 }
-await writeFile(join(folder, 'SOURCE.txt'), `simulateTomogram, ${shapeText} voxels, seeds ${first} to ${last}, density ${density}`);
+await writeFile(
+  join(folder, 'SOURCE.txt'),
+  `simulateTomogram, ${shapeText} voxels, seeds ${first} to ${last}, density ${density}`,
+);

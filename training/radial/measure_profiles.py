@@ -1,7 +1,7 @@
 """Measures the radial density profile of each species from its density map and writes profiles.json.
 
 The maps are those of polnet (Apache-2.0), 10 A per voxel, protein positive. Beta-amylase has no map among them: its row is a
-soft ball of the mass of a 224 kDa tetramer at the mean density of beta-galactosidase's mass.
+soft ball 65 A across, as dense as beta-galactosidase at its densest.
 
     python measure_profiles.py MAPS_FOLDER
 """
@@ -24,10 +24,8 @@ MAPS = {
 ORDER = ['apo-ferritin', 'beta-amylase', 'beta-galactosidase', 'ribosome', 'thyroglobulin', 'virus-like-particle']
 STEP = 5.0
 END = 200.0
-GALACTOSIDASE_KDA = 465.0
-AMYLASE_KDA = 224.0
-AMYLASE_RADIUS = 54.0
-AMYLASE_EDGE = 8.0
+AMYLASE_RADIUS = 32.5
+AMYLASE_EDGE = 5.0
 
 
 def read_mrc(path):
@@ -63,25 +61,21 @@ def radial_profile(density, voxel_size):
     return profile
 
 
-def ball(mass):
-    """Soft ball whose volume integral (in voxels of 10 A) is mass."""
+def ball(density):
     r = np.arange(0, END + STEP / 2, STEP)
-    shape = 1 / (1 + np.exp((r - AMYLASE_RADIUS) / (AMYLASE_EDGE / 2)))
-    volume = np.sum(4 * np.pi * r**2 * shape) * STEP / 1000
-    return [float(v) for v in shape * mass / volume]
+    return [float(v) for v in density / (1 + np.exp((r - AMYLASE_RADIUS) / AMYLASE_EDGE))]
 
 
 def main():
     folder = Path(sys.argv[1])
-    profiles, mass = {}, {}
+    profiles = {}
     for name, code in MAPS.items():
         density, voxel_size = read_mrc(folder / f'{code}.mrc')
         profiles[name] = radial_profile(density, voxel_size)
-        mass[name] = float(density.sum())
-    profiles['beta-amylase'] = ball(mass['beta-galactosidase'] * AMYLASE_KDA / GALACTOSIDASE_KDA)
+    profiles['beta-amylase'] = ball(max(profiles['beta-galactosidase']))
     table = {
         'source': 'Density maps of polnet (https://github.com/anmartinezs/polnet), Apache-2.0, 10 A per voxel, protein positive; '
-        'mean over spheres about the centroid. Beta-amylase: a soft ball by mass, no map.',
+        'mean over spheres about the centroid. Beta-amylase: a soft ball, no map.',
         'maps': MAPS,
         'unit': 'density as in the maps; radius in A',
         'step': STEP,

@@ -22,13 +22,12 @@ export { type ImodFormatOptions, imodFormat } from './imod.ts';
 export { describeLosses } from './losses.ts';
 export {
   type AnyPicksFormat,
-  type FormatName,
   type FormatOptions,
   formatNamed,
-  formatNames,
   formatOfFile,
   formatOfName,
 } from './named.ts';
+export { type FormatName, formatNames } from './names.ts';
 export { type NapariFormatOptions, napariFormat } from './napari.ts';
 export { type NdjsonFormatOptions, ndjsonFormat } from './ndjson.ts';
 export type { NamesByNumber, ObjectNames, RunNames } from './numbered-names.ts';

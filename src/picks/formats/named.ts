@@ -7,6 +7,7 @@ import { eman2Format } from './eman2.ts';
 import type { ShapeOption, VoxelSizeOption } from './file-grid.ts';
 import type { PicksFormat } from './format.ts';
 import { imodFormat } from './imod.ts';
+import { type FormatName, formatNames } from './names.ts';
 import { napariFormat } from './napari.ts';
 import { ndjsonFormat } from './ndjson.ts';
 import type { ObjectNames, RunNames } from './numbered-names.ts';
@@ -22,9 +23,9 @@ export interface FormatOptions extends VoxelSizeOption, ShapeOption, ObjectNames
 /** A format of text or of bytes, told apart by its `content`. */
 export type AnyPicksFormat = PicksFormat<string> | PicksFormat<Uint8Array>;
 
-const factories = {
+const factories: Readonly<Record<FormatName, (options: FormatOptions) => AnyPicksFormat>> = {
   csv: csvFormat,
-  submission: (_: FormatOptions) => submissionFormat({ score: true }),
+  submission: () => submissionFormat({ score: true }),
   copick: copickFormat,
   relion3: relion3Format,
   relion4: relion4Format,
@@ -38,13 +39,7 @@ const factories = {
   napari: napariFormat,
   cmm: cmmFormat,
   points: pointsFormat,
-} satisfies Record<string, (options: FormatOptions) => AnyPicksFormat>;
-
-/** Name of a format. */
-export type FormatName = keyof typeof factories;
-
-/** Names of all formats. */
-export const formatNames: readonly FormatName[] = Object.keys(factories) as FormatName[];
+};
 
 /**
  * A format by its name. A submission gets a column `score`.

@@ -73,17 +73,17 @@ export function numberRuns(picks: readonly CheckedPick[], { runs }: RunNames): (
   return ({ run }) => numberOf(run);
 }
 
+/** Numbers for names: the names themselves where all are whole numbers, else from 1 in their order. */
+export function numbered(names: ReadonlySet<string>): NamesByNumber {
+  const whole = [...names].every((name) => /^[1-9]\d{0,5}$/.test(name));
+  return Object.fromEntries([...names].map((name, index) => [whole ? name : index + 1, name]));
+}
+
 function numbersFor(
   found: ReadonlySet<string>,
   { names, option }: { readonly names: NamesByNumber | undefined; readonly option: string },
 ): (name: string) => number {
-  const numbers = new Map<string, number>();
-  if (names !== undefined) {
-    for (const [number, name] of Object.entries(names)) numbers.set(name, Number(number));
-  } else {
-    const whole = [...found].every((name) => /^[1-9]\d{0,5}$/.test(name));
-    for (const name of found) numbers.set(name, whole ? Number(name) : numbers.size + 1);
-  }
+  const numbers = new Map(Object.entries(names ?? numbered(found)).map(([number, name]) => [name, Number(number)]));
   return (name) => {
     const number = numbers.get(name);
     if (number !== undefined) return number;

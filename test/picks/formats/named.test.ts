@@ -5,14 +5,8 @@ import { cmmFormat } from '../../../src/picks/formats/cmm.ts';
 import type { PicksFormat } from '../../../src/picks/formats/format.ts';
 import { formatPicks, parsePicks } from '../../../src/picks/formats/format.ts';
 import { describeLosses } from '../../../src/picks/formats/losses.ts';
-import {
-  type FormatName,
-  type FormatOptions,
-  formatNamed,
-  formatNames,
-  formatOfFile,
-  formatOfName,
-} from '../../../src/picks/formats/named.ts';
+import { type FormatOptions, formatNamed, formatOfFile, formatOfName } from '../../../src/picks/formats/named.ts';
+import { type FormatName, formatNames } from '../../../src/picks/formats/names.ts';
 import { napariFormat } from '../../../src/picks/formats/napari.ts';
 import { relion4Format, relion5Format } from '../../../src/picks/formats/relion.ts';
 import { samplePicks } from '../../support/format-samples.ts';

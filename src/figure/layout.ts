@@ -1,5 +1,5 @@
 import type { VoxelGrid } from '../space/grid.ts';
-import { type Rect, textHeight, textWidth } from './figure-canvas.ts';
+import { type Rect, textHeight, textWidth } from './canvas.ts';
 
 /** Where everything in a figure lies, in pixels. */
 export interface Layout {

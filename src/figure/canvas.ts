@@ -1,4 +1,4 @@
-import { glyphHeight, glyphOf, glyphWidth } from './figure-font.ts';
+import { glyphHeight, glyphOf, glyphWidth } from './font.ts';
 
 /** Red, green, blue, each 0 … 255. */
 export type Rgb = readonly [red: number, green: number, blue: number];

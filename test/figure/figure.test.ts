@@ -1,9 +1,9 @@
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import { renderFigure } from '../../src/cli/figure.ts';
-import { glyphOf } from '../../src/cli/figure-font.ts';
-import { formatLength, layOut, scaleBarLength } from '../../src/cli/figure-layout.ts';
-import { contrastOf, readSlice, resizePlane, toGrey } from '../../src/cli/figure-slice.ts';
+import { renderFigure } from '../../src/figure/figure.ts';
+import { glyphOf } from '../../src/figure/font.ts';
+import { formatLength, layOut, scaleBarLength } from '../../src/figure/layout.ts';
+import { contrastOf, readSlice, resizePlane, toGrey } from '../../src/figure/slice.ts';
 import { toPhysical, type VoxelGrid } from '../../src/space/grid.ts';
 import { boxShape, voxelCount, type Zyx } from '../../src/space/zyx.ts';
 import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';

@@ -17,9 +17,9 @@ import {
   type Ring,
   textHeight,
   textWidth,
-} from './figure-canvas.ts';
-import { formatLength, type Layout, layOut, lineStep, scaleBarLength } from './figure-layout.ts';
-import { contrastOf, readSlice, resizePlane, type Slice, toGrey } from './figure-slice.ts';
+} from './canvas.ts';
+import { formatLength, type Layout, layOut, lineStep, scaleBarLength } from './layout.ts';
+import { contrastOf, readSlice, resizePlane, type Slice, toGrey } from './slice.ts';
 
 /** How the picks of an object are drawn. */
 export interface FigureObject {
