@@ -10,6 +10,7 @@ export default defineConfig({
     volumes: 'src/volumes.ts',
     tiff: 'src/tiff/stack.ts',
     simulate: 'src/simulate/index.ts',
+    formats: 'src/picks/formats/index.ts',
     cli: 'src/cli/main.ts',
   },
   format: 'esm',

@@ -101,7 +101,14 @@ export {
 } from './picks/suppress.ts';
 
 // Files of picks
-export { formatPicks, type ParsePicksOptions, type PicksFormat, parsePicks } from './picks/formats/format.ts';
+export {
+  formatPicks,
+  type Loss,
+  type ParsePicksOptions,
+  type PickPart,
+  type PicksFormat,
+  parsePicks,
+} from './picks/formats/format.ts';
 export type { RunPicks } from './picks/run-picks.ts';
 export {
   type FormatSubmissionOptions,

@@ -4,6 +4,7 @@ import * as copick from '../src/copick/index.ts';
 import * as figure from '../src/figure/index.ts';
 import * as core from '../src/index.ts';
 import * as node from '../src/node.ts';
+import * as formats from '../src/picks/formats/index.ts';
 import * as simulate from '../src/simulate/index.ts';
 import * as tiff from '../src/tiff/stack.ts';
 import * as ndarray from '../src/volume/ndarray.ts';
@@ -20,6 +21,7 @@ describe('the public API', () => {
     ['cryoet-picks/ndarray', ndarray],
     ['cryoet-picks/simulate', simulate],
     ['cryoet-picks/tiff', tiff],
+    ['cryoet-picks/formats', formats],
   ])('%s exports what it always did', (_, entry) => {
     expect(Object.keys(entry).sort()).toMatchSnapshot();
   });

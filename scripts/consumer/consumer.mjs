@@ -1,7 +1,16 @@
 // Runs the packed package as a program of a user's would.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { competition, detectParticles, isCryoetPicksError, scorePicks, sourceFromArray } from 'cryoet-picks';
+import {
+  competition,
+  detectParticles,
+  formatPicks,
+  isCryoetPicksError,
+  parsePicks,
+  scorePicks,
+  sourceFromArray,
+} from 'cryoet-picks';
+import { cmmFormat } from 'cryoet-picks/formats';
 import { toNdarray } from 'cryoet-picks/ndarray';
 import { loadModel, openProject } from 'cryoet-picks/node';
 import { simulateTomogram } from 'cryoet-picks/simulate';
@@ -17,4 +26,6 @@ assert.ok(report.score >= 0 && picks.length > 0, `score ${report.score}, ${picks
 await assert.rejects(openProject('nowhere.json'), (error) => isCryoetPicksError(error, 'not-found'));
 const required = createRequire(import.meta.url).resolve('cryoet-picks/models/default.json');
 assert.ok(required.endsWith('default.json'));
+const runs = [{ run: 'TS_1', picks: truth.slice(0, 1).map(({ transform: _, ...pick }) => pick) }];
+assert.deepEqual(parsePicks(formatPicks(runs, { format: cmmFormat() }), { format: cmmFormat() }), runs);
 console.log(`consumer: ${picks.length} picks of ${truth.length} particles, score ${report.score.toFixed(3)}`);

@@ -1,6 +1,16 @@
 // Type-checked against the packed declarations: the ten-line program, and a runtime injected without a cast.
 
-import { competition, detectParticles, type Pick, type Report, scorePicks, sourceFromArray } from 'cryoet-picks';
+import {
+  competition,
+  detectParticles,
+  formatPicks,
+  type Pick,
+  type PicksFormat,
+  type Report,
+  scorePicks,
+  sourceFromArray,
+} from 'cryoet-picks';
+import { formatNamed, relion5Format } from 'cryoet-picks/formats';
 import { fromNdarray, toNdarray } from 'cryoet-picks/ndarray';
 import { loadModel, openProject } from 'cryoet-picks/node';
 import { simulateTomogram } from 'cryoet-picks/simulate';
@@ -20,3 +30,7 @@ export async function tenLines(): Promise<Report> {
 export const source = sourceFromArray(ndarray(new Float32Array(8), [2, 2, 2]), { voxelSize: [10, 10, 10] });
 export const view = toNdarray(fromNdarray(ndarray(new Float32Array(8), [2, 2, 2])));
 export const simulate: typeof simulateTomogram = simulateTomogram;
+const relion: PicksFormat = relion5Format({ shape: [184, 630, 630], voxelSize: 10, object: 'ribosome' });
+export const star: string = formatPicks([], { format: relion });
+const named = formatNamed('imod');
+export const bytes: Uint8Array | string = named.content === 'bytes' ? named.format([]) : named.format([]);

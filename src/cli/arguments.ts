@@ -25,6 +25,13 @@ export function numberFrom(least: number): (text: string) => number {
   };
 }
 
+/** Reads a length in Å. */
+export function parseLength(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('Expected a length in Å, such as 10.012.');
+}
+
 /** Reads `Z,Y,X`, in voxels. */
 export function parseShape(text: string): Zyx {
   const [z, y, x, ...more] = text.split(',').map(Number);

@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
-import { collectThreshold, numberFrom, parseShape, parseTomogram, wholeNumber } from './arguments.ts';
+import { formatNames } from '../picks/formats/names.ts';
+import { collectThreshold, numberFrom, parseLength, parseShape, parseTomogram, wholeNumber } from './arguments.ts';
 import type { RunCommand } from './command.ts';
+import type { ConvertInput } from './convert.ts';
 import type { DemoInput } from './demo.ts';
 import type { DetectInput } from './detect.ts';
 import type { InfoInput } from './info.ts';
@@ -14,6 +16,7 @@ Examples:
   cryoet-picks detect copick.json --tomogram denoised@10 --submission submission.csv --figure picks.png
   cryoet-picks score --truth truth.csv --submission submission.csv --per-run
   cryoet-picks simulate project --runs 2 --seed 1 --shape 96,320,320
+  cryoet-picks convert submission.csv picks.star --to relion5 --voxel-size 10.012 --shape 184,630,630
 
 Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.`;
 
@@ -25,6 +28,7 @@ export function defineCommands(program: Command, run: RunCommand): void {
   defineDetect(program, run);
   defineScore(program, run);
   defineSimulate(program, run);
+  defineConvert(program, run);
 }
 
 function command(program: Command, name: string, description: string): Command {
@@ -100,5 +104,22 @@ function defineSimulate(program: Command, run: RunCommand): void {
     .option('--noise <number>', 'strength of the noise', numberFrom(0))
     .action((directory: string, options: Omit<SimulateInput, 'directory'>) =>
       run(async () => (await import('./simulate.ts')).simulate, { directory, ...options }),
+    );
+}
+
+function defineConvert(program: Command, run: RunCommand): void {
+  command(program, 'convert', 'Read picks in one format and write them in another; --verbose tells what is lost.')
+    .argument('<in>', 'a file of picks')
+    .argument('<out>', 'the file to write')
+    .addOption(
+      new Option('--from <format>', 'format of the first file (default: by its name and text)').choices(formatNames),
+    )
+    .addOption(new Option('--to <format>', 'format of the second file (default: by its name)').choices(formatNames))
+    .option('--voxel-size <length>', 'edge of a voxel in Å, where a format counts in voxels', parseLength)
+    .option('--shape <z,y,x>', 'voxels of the tomogram, where a format counts from its centre', parseShape)
+    .option('--run <name>', 'run of a file that names none; of one that names several, only this')
+    .option('--object <name...>', 'object of a file that names none, or objects of classes 1, 2, …; only these')
+    .action((input: string, output: string, options: Omit<ConvertInput, 'input' | 'output'>) =>
+      run(async () => (await import('./convert.ts')).convert, { input, output, ...options }),
     );
 }

@@ -4,17 +4,26 @@ import { basename, dirname, resolve } from 'node:path';
 import { CryoetPicksError } from '../errors.ts';
 import { directoryStore } from '../storage/directory.ts';
 
-/** Options of {@link readText}. */
-export interface ReadTextOptions {
+/** Options of {@link readText} and {@link readBytes}. */
+export interface ReadFileOptions {
   /** What the file is, for messages: `truth table`. */
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The text of a file. @throws {@link CryoetPicksError} `not-found` if it is not there, or is a folder. */
-export async function readText(path: string, { what, signal }: ReadTextOptions): Promise<string> {
+export async function readText(path: string, options: ReadFileOptions): Promise<string> {
+  return (await readBuffer(path, options)).toString('utf8');
+}
+
+/** The bytes of a file. @throws {@link CryoetPicksError} `not-found` if it is not there, or is a folder. */
+export async function readBytes(path: string, options: ReadFileOptions): Promise<Uint8Array> {
+  return new Uint8Array(await readBuffer(path, options));
+}
+
+async function readBuffer(path: string, { what, signal }: ReadFileOptions): Promise<Buffer> {
   try {
-    return await readFile(path, { encoding: 'utf8', signal });
+    return await readFile(path, { signal });
   } catch (error) {
     signal?.throwIfAborted();
     const { code } = error as NodeJS.ErrnoException;

@@ -4,6 +4,7 @@ import { bundleForBrowser } from './bundle.ts';
 
 const core = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
 const simulate = fileURLToPath(new URL('../../src/simulate/index.ts', import.meta.url));
+const formats = fileURLToPath(new URL('../../src/picks/formats/index.ts', import.meta.url));
 const dependencies = [
   'zarrita',
   'valibot',
@@ -24,6 +25,17 @@ describe('the core bundle', () => {
 
   it('simulates in browsers too', async () => {
     await expect(bundleForBrowser(simulate)).resolves.toBeDefined();
+  });
+
+  it('reads the files of other programs in browsers too, without evaluating code', async () => {
+    const { outputFiles } = await bundleForBrowser(formats);
+    expect(outputFiles!.map((file) => file.text).join('\n')).not.toMatch(/\bnew Function\b|\beval\(/);
+  });
+
+  it('holds no format of picks, only their seam', async () => {
+    const { metafile } = await bundleForBrowser(core);
+    const names = Object.keys(metafile!.inputs).flatMap((path) => /picks\/formats\/(.*)\.ts$/.exec(path)?.[1] ?? []);
+    expect(names.sort()).toEqual(['format']);
   });
 
   it('evaluates no code', async () => {

@@ -70,7 +70,7 @@ describe('help and version', () => {
   );
 
   it('offers --json and --verbose with every command', async () => {
-    for (const command of ['demo', 'info', 'detect', 'score', 'simulate']) {
+    for (const command of ['demo', 'info', 'detect', 'score', 'simulate', 'convert']) {
       const { stdout } = await captureCli([command, '--help']);
       expect(stdout).toContain('--json');
       expect(stdout).toContain('--verbose');

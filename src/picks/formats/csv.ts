@@ -31,6 +31,8 @@ const matrixColumns = indices.map((i) => indices.map((j) => `transform_${i}${j}`
 export function csvFormat(options: CsvFormatOptions = {}): PicksFormat {
   return {
     name: 'CSV',
+    content: 'text',
+    losses: [],
     parse: (text, source) =>
       groupByRun(
         readCsvTable(text, { required: ['x', 'y', 'z'], source, code }).map((row) => readRow(row, source, options)),

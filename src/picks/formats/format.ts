@@ -1,53 +1,76 @@
 import type { RunPicks } from '../run-picks.ts';
 
-/**
- * A text format of picks: the seam between this library's picks and the files of other programs.
- *
- * What a format needs beside the text (a voxel size, a name for the only run) is an option of the function that makes it,
- * such as `csvFormat({ run: 'TS_5_4' })`. Positions are in Å on this side, whatever the file holds.
- */
-export interface PicksFormat {
-  /** For messages and lists: `CSV`. */
-  readonly name: string;
-  /** Reads picks run by run, in the order of the text; `source` names the text in errors. */
-  parse(text: string, source: string): RunPicks[];
-  /** Writes picks; parsing the result gives them back. */
-  format(runs: Iterable<RunPicks>): string;
+/** What of a pick a file may have no place for. `precision` means that numbers are rounded. */
+export type PickPart = 'run' | 'object' | 'score' | 'instance' | 'orientation' | 'precision';
+
+/** A part of picks that does not come back from a file as it went in. */
+export interface Loss {
+  readonly part: PickPart;
+  /** What happens to it: `runs become numbers`. */
+  readonly what: string;
 }
 
-export interface ParsePicksOptions {
-  readonly format: PicksFormat;
+/**
+ * A format of picks: the seam between this library's picks and the files of other programs.
+ *
+ * What a format needs beside the file (a voxel size, a name for the only run) is an option of the function that makes it,
+ * such as `csvFormat({ run: 'TS_5_4' })`. Positions are in Å on this side, whatever the file holds. Most formats are text;
+ * those of bytes are a `PicksFormat<Uint8Array>`.
+ */
+export interface PicksFormat<Content extends string | Uint8Array = string> {
+  /** For messages and lists: `CSV`. */
+  readonly name: string;
+  /** What a file of this format holds. */
+  readonly content: Content extends string ? 'text' : 'bytes';
+  /** What does not survive writing and reading; `describeLosses` tells which of it given picks have. */
+  readonly losses: readonly Loss[];
+  /** Reads picks run by run, in the order of the file; `source` names it in errors. */
+  parse(content: Content, source: string): RunPicks[];
+  /** Writes picks; parsing the result gives them back, but for the losses. */
+  format(runs: Iterable<RunPicks>): Content;
+}
+
+export interface ParsePicksOptions<Content extends string | Uint8Array = string> {
+  readonly format: PicksFormat<Content>;
   /**
-   * Name of the text in messages.
+   * Name of the file in messages.
    * @defaultValue `'picks'`
    */
   readonly source?: string | undefined;
 }
 
 /**
- * Reads picks from text of a given format.
+ * Reads picks from text, or bytes, of a given format.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` (submissions: `invalid-submission`) naming the source and the line.
+ * @throws {@link CryoetPicksError} `invalid-picks` (submissions: `invalid-submission`) naming the source and the place in it;
+ * `invalid-option` where the format needs to be told what the file does not hold, saying what.
  *
  * @example
  * ```ts
  * const runs = parsePicks(text, { format: csvFormat(), source: 'picks.csv' });
  * ```
  */
-export function parsePicks(text: string, { format, source = 'picks' }: ParsePicksOptions): RunPicks[] {
-  return format.parse(text, source);
+export function parsePicks<Content extends string | Uint8Array>(
+  content: NoInfer<Content>,
+  { format, source = 'picks' }: ParsePicksOptions<Content>,
+): RunPicks[] {
+  return format.parse(content, source);
 }
 
 /**
- * Writes picks as text of a given format.
+ * Writes picks as text, or bytes, of a given format.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for a pick that the format cannot hold.
+ * @throws {@link CryoetPicksError} `invalid-picks` for a pick that the format cannot hold; `invalid-option` where the format
+ * needs to be told something first.
  *
  * @example
  * ```ts
  * const text = formatPicks([{ run: 'TS_5_4', picks }], { format: csvFormat() });
  * ```
  */
-export function formatPicks(runs: Iterable<RunPicks>, { format }: { readonly format: PicksFormat }): string {
+export function formatPicks<Content extends string | Uint8Array>(
+  runs: Iterable<RunPicks>,
+  { format }: { readonly format: PicksFormat<Content> },
+): Content {
   return format.format(runs);
 }

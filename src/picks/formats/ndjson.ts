@@ -1,0 +1,87 @@
+import * as v from 'valibot';
+import { parseJson } from '../../copick/json.ts';
+import { checkSchema } from '../../copick/schema.ts';
+import { toPhysical, toVoxel } from '../../space/grid.ts';
+import type { Rotation } from '../rotation.ts';
+import type { RunPicks } from '../run-picks.ts';
+import { type CheckedPick, checkedPicks, checkedRotation, onlyObject, onlyRun } from './checked.ts';
+import { checkVoxelSize, gridFrom, needVoxelSize, type VoxelSizeOption } from './file-grid.ts';
+import type { PicksFormat } from './format.ts';
+import { needName } from './needed-name.ts';
+import { pickFrom } from './pick-from.ts';
+
+/** Options of {@link ndjsonFormat}. */
+export interface NdjsonFormatOptions extends VoxelSizeOption {
+  /** Run of the file: it holds points of one tomogram. */
+  readonly run?: string | undefined;
+  /** Object of the file: its metadata, another file, tells. */
+  readonly object?: string | undefined;
+}
+
+const code = 'invalid-picks';
+const name = 'data portal ndjson';
+const finite = v.pipe(v.number(), v.finite('it must be finite'));
+const row = v.strictTuple([finite, finite, finite]);
+const schema = v.looseObject({
+  location: v.object({ x: finite, y: finite, z: finite }),
+  xyz_rotation_matrix: v.nullish(v.strictTuple([row, row, row])),
+  instance_id: v.nullish(v.pipe(v.number(), v.integer())),
+});
+
+/**
+ * Points of the CryoET Data Portal: a JSON object per line, `point`, `orientedPoint` or `instancePoint`, in voxels of the
+ * annotation's voxel spacing, voxel 0 first.
+ *
+ * @example
+ * ```ts
+ * const runs = parsePicks(text, { format: ndjsonFormat({ run: 'TS_5_4', object: 'ribosome', voxelSize: 10.012 }) });
+ * ```
+ */
+export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
+  const voxelSize = checkVoxelSize(options.voxelSize);
+  const grid = () => gridFrom(needVoxelSize(voxelSize, { place: name }));
+  return {
+    name,
+    content: 'text',
+    losses: [
+      { part: 'score', what: 'the portal keeps none' },
+      { part: 'run', what: 'the portal names it by the folder' },
+      { part: 'object', what: 'the portal names it in the metadata beside the file' },
+    ],
+    parse(text, source) {
+      const placement = grid();
+      const run = needName(options.run, { name: 'run', place: source });
+      const object = needName(options.object, { name: 'object', place: source });
+      const picks = [];
+      for (const [index, line] of text.split(/\r\n?|\n/).entries()) {
+        if (line.trim() === '') continue;
+        const what = `${source}, line ${index + 1}`;
+        const point = checkSchema(schema, parseJson(line, { what, code }), { what, code });
+        const { x, y, z } = point.location;
+        const found = { object, position: toPhysical(placement, [z, y, x]), instance: point.instance_id ?? undefined };
+        picks.push(pickFrom({ ...found, rotation: point.xyz_rotation_matrix as Rotation | undefined }, what));
+      }
+      return picks.length === 0 ? [] : [{ run, picks }];
+    },
+    format(runs: Iterable<RunPicks>) {
+      const picks = checkedPicks(runs);
+      const placement = grid();
+      onlyRun(picks, name);
+      onlyObject(picks, name);
+      return picks.map((checked) => `${JSON.stringify(pointOf(checked, placement))}\n`).join('');
+    },
+  };
+}
+
+function pointOf(checked: CheckedPick, grid: ReturnType<typeof gridFrom>): Record<string, unknown> {
+  const { position, instanceId } = checked.pick;
+  const [z, y, x] = toVoxel(grid, position);
+  const rotation = checkedRotation(checked);
+  const type = rotation === undefined ? (instanceId === undefined ? 'point' : 'instancePoint') : 'orientedPoint';
+  return {
+    type,
+    location: { x, y, z },
+    ...(rotation === undefined ? {} : { xyz_rotation_matrix: rotation }),
+    ...(instanceId === undefined ? {} : { instance_id: instanceId }),
+  };
+}

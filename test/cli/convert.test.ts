@@ -1,0 +1,137 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { captureCli } from '../support/capture-cli.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  await writeFile(join(folder, 'in.csv'), csv);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const csv = `run_name,object_name,x,y,z,score
+TS_1,ribosome,1000,2000,300,0.5
+TS_1,apo-ferritin,100,200,300,1
+TS_2,ribosome,10,20,30,1
+`;
+
+async function convert(...args: string[]) {
+  const [input, output, ...rest] = args as [string, string];
+  return captureCli(['convert', join(folder, input), join(folder, output), ...rest]);
+}
+
+const written = (name: string) => readFile(join(folder, name), 'utf8');
+
+describe('convert', () => {
+  it('goes by the ends of names, and back', async () => {
+    const { exitCode, stdout, stderr } = await convert('in.csv', 'out.cmm');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toBe(`3 picks of 2 runs, csv to cmm: ${join(folder, 'out.cmm')}\n`);
+    expect((await convert('out.cmm', 'again.csv')).exitCode).toBe(0);
+    expect(await written('again.csv')).toBe(csv);
+  });
+
+  it('tells with --verbose what is lost, and without it that something is', async () => {
+    const args = ['in.csv', 'out.tbl', '--voxel-size', '10'];
+    expect((await convert(...args)).stdout.split('\n')[1]).toBe(
+      'not all of it has a place there; --verbose tells what',
+    );
+    const { stdout } = await convert(...args, '--verbose');
+    expect(stdout.split('\n').slice(1)).toEqual([
+      'object: Dynamo has class numbers, not names (3 of 3 picks)',
+      'run: Dynamo has tomogram numbers, not names (3 of 3 picks)',
+      'class 1 is ribosome',
+      'class 2 is apo-ferritin',
+      'tomogram 1 is TS_1',
+      'tomogram 2 is TS_2',
+      '',
+    ]);
+  });
+
+  it('prints one document with --json', async () => {
+    const { stdout } = await convert('in.csv', 'out.csv', '--to', 'submission', '--json');
+    expect(JSON.parse(stdout)).toEqual({ from: 'csv', to: 'submission', runs: 2, picks: 3, losses: [] });
+  });
+
+  it('takes the run and objects that are named, in the order of their classes', async () => {
+    const names = ['--run', 'TS_1', '--object', 'apo-ferritin', 'ribosome'];
+    const { exitCode } = await convert('in.csv', 'out.star', '--to', 'relion4', '--voxel-size', '10', ...names);
+    expect(exitCode).toBe(0);
+    const rows = (await written('out.star')).split('\n').filter((line) => line.startsWith('TS_'));
+    expect(rows.map((row) => row.split('\t').slice(0, 8))).toEqual([
+      ['TS_1', '100', '200', '30', '0', '0', '0', '2'],
+      ['TS_1', '10', '20', '30', '0', '0', '0', '1'],
+    ]);
+    const back = await convert('out.star', 'back.csv', '--object', 'apo-ferritin', 'ribosome');
+    expect(back.exitCode).toBe(0);
+    expect(await written('back.csv')).toBe(csv.split('\n').slice(0, 3).join('\n').concat('\n'));
+  });
+
+  it('writes bytes and reads them', async () => {
+    const options = ['--run', 'TS_1', '--voxel-size', '10'];
+    expect((await convert('in.csv', 'out.mod', ...options)).exitCode).toBe(0);
+    expect((await convert('out.mod', 'back.csv', ...options)).exitCode).toBe(0);
+    expect(await written('back.csv')).toBe(csv.split('\n').slice(0, 3).join('\n').concat('\n'));
+  });
+
+  it.each([
+    [
+      'no voxel size',
+      ['in.csv', 'o.tbl'],
+      'Dynamo table counts in voxels and nothing tells their size; give the option --voxel-size, in Å',
+    ],
+    [
+      'no shape',
+      ['in.csv', 'o.star', '--to', 'relion5', '--voxel-size', '1'],
+      'give the options --shape, in voxels, and --voxel-size, in Å',
+    ],
+    [
+      'a star that may be many things',
+      ['in.csv', 'o.star'],
+      'may be relion3, relion4, relion5, stopgap; name it with --to',
+    ],
+    ['an end that says nothing', ['in.csv', 'out'], 'tells no format; name one with --from or --to: csv, submission'],
+    ['an unknown format', ['in.csv', 'o.csv', '--to', 'pdb'], 'Allowed choices are csv, submission, copick'],
+    ['a voxel size that is none', ['in.csv', 'o.tbl', '--voxel-size', '0'], 'Expected a length in Å, such as 10.012.'],
+    ['an unknown run', ['in.csv', 'o.csv', '--run', 'TS_3'], 'has no run "TS_3"; there are TS_1, TS_2'],
+    [
+      'an unknown object',
+      ['in.csv', 'o.csv', '--object', 'virus'],
+      'has no object "virus"; there are ribosome, apo-ferritin',
+    ],
+  ])('%s ends with 2 and one line', async (_, args, message) => {
+    const { exitCode, stdout, stderr } = await convert(...args);
+    expect(stderr).toContain(message);
+    expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(await readdir(folder)).toEqual(['in.csv']);
+  });
+
+  it.each([
+    ['a missing file', ['none.csv', 'o.csv'], /picks \S+none\.csv not found/],
+    [
+      'two runs for a format of one',
+      ['in.csv', 'o.json'],
+      /copick JSON holds one run per file; found 2: "TS_1", "TS_2"/,
+    ],
+    [
+      'another format',
+      ['in.csv', 'o.csv', '--from', 'relion4'],
+      /in\.csv, line 1: expected data_, the start of a STAR block/,
+    ],
+  ])('%s ends with 1 and one line', async (_, args, message) => {
+    const { exitCode, stderr } = await convert(...args);
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);
+    expect(exitCode).toBe(1);
+    expect(await readdir(folder)).toEqual(['in.csv']);
+  });
+
+  it('keeps the old file where the picks do not fit', async () => {
+    await writeFile(join(folder, 'o.json'), 'old');
+    expect((await convert('in.csv', 'o.json')).exitCode).toBe(1);
+    expect(await written('o.json')).toBe('old');
+  });
+});
