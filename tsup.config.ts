@@ -7,6 +7,8 @@ export default defineConfig({
     ndarray: 'src/volume/ndarray.ts',
     copick: 'src/copick/index.ts',
     figure: 'src/figure/index.ts',
+    volumes: 'src/volumes.ts',
+    tiff: 'src/tiff/stack.ts',
     simulate: 'src/simulate/index.ts',
     formats: 'src/picks/formats/index.ts',
     cli: 'src/cli/main.ts',

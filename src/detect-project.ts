@@ -4,6 +4,7 @@ import type { Run } from './copick/run.ts';
 import { type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
 import { isCryoetPicksError } from './errors.ts';
 import type { Pick } from './picks/pick.ts';
+import type { VolumeSource } from './volume/volume.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
 export interface ProjectProgress extends Progress {
@@ -27,6 +28,8 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
   readonly sessionId?: string | undefined;
   /** Reads the picks of runs that this user and session already have, instead of finding them again. @defaultValue false */
   readonly resume?: boolean | undefined;
+  /** Wraps each tomogram before it is searched: `(tomogram) => resampled(tomogram, 10)`. */
+  readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource) | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
@@ -95,7 +98,7 @@ async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
     return { run: run.name, status: 'skipped', picks };
   }
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
-  const picks = await detectParticles(source, options);
+  const picks = await detectParticles(options.prepare?.(source, run) ?? source, options);
   await run.writePicks(picks, { userId, sessionId, objects, signal });
   return { run: run.name, status: 'detected', picks };
 }

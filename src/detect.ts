@@ -104,11 +104,16 @@ function minDistanceOf(
   return minDistances?.[name] ?? model.spec.minDistances[name] ?? object?.radius ?? 0;
 }
 
-function requireVoxelSize({ voxelSize }: VoxelGrid, { name, voxelSize: expected }: ModelSpec): void {
-  if (voxelSize.every((length) => Math.abs(length / expected - 1) <= 0.05)) return;
+/** True where voxels are within 5 % of what the model was made for. */
+export function fitsVoxelSize({ voxelSize }: VoxelGrid, { voxelSize: expected }: ModelSpec): boolean {
+  return voxelSize.every((length) => Math.abs(length / expected - 1) <= 0.05);
+}
+
+function requireVoxelSize(grid: VoxelGrid, spec: ModelSpec): void {
+  if (fitsVoxelSize(grid, spec)) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `model "${name}" was made for voxels of ${expected} Å, the tomogram has ${formatZyx(voxelSize)} Å (z×y×x); ` +
-      'open a level or a voxel spacing within 5 % of it',
+    `model "${spec.name}" was made for voxels of ${spec.voxelSize} Å, the tomogram has ${formatZyx(grid.voxelSize)} Å ` +
+      `(z×y×x); open a level or a voxel spacing within 5 % of it, or hand in resampled(tomogram, ${spec.voxelSize})`,
   );
 }

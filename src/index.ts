@@ -22,7 +22,7 @@ export type { Progress } from './async.ts';
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from './errors.ts';
 
 // Space
-export { coarseGrid, toPhysical, toVoxel, type VoxelGrid } from './space/grid.ts';
+export { coarseGrid, toPhysical, toVoxel, type VoxelGrid, type VoxelPlacement } from './space/grid.ts';
 export type { Point } from './space/point.ts';
 export type { Axis, Box, Zyx } from './space/zyx.ts';
 

@@ -6,7 +6,9 @@ import * as core from '../src/index.ts';
 import * as node from '../src/node.ts';
 import * as formats from '../src/picks/formats/index.ts';
 import * as simulate from '../src/simulate/index.ts';
+import * as tiff from '../src/tiff/stack.ts';
 import * as ndarray from '../src/volume/ndarray.ts';
+import * as volumes from '../src/volumes.ts';
 
 /** Widening or narrowing the public API must show in a diff. */
 describe('the public API', () => {
@@ -15,8 +17,10 @@ describe('the public API', () => {
     ['cryoet-picks/node', node],
     ['cryoet-picks/copick', copick],
     ['cryoet-picks/figure', figure],
+    ['cryoet-picks/volumes', volumes],
     ['cryoet-picks/ndarray', ndarray],
     ['cryoet-picks/simulate', simulate],
+    ['cryoet-picks/tiff', tiff],
     ['cryoet-picks/formats', formats],
   ])('%s exports what it always did', (_, entry) => {
     expect(Object.keys(entry).sort()).toMatchSnapshot();

@@ -18,6 +18,8 @@ const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [2, /^inference\//],
   [2, /^peaks\//],
   [2, /^ome-zarr\//],
+  [2, /^mrc\//],
+  [2, /^tiff\//],
   [3, /^picks\/[^/]+\.ts$/],
   [4, /^metric\//],
   [4, /^copick\//],
@@ -25,7 +27,9 @@ const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [5, /^figure\//],
   [5, /^simulate\//],
   [5, /^detect[^/]*\.ts$/],
+  [5, /^check\.ts$/],
   [6, /^index\.ts$/],
+  [6, /^volumes\.ts$/],
   [6, /^node[^/]*\.ts$/],
   [7, /^cli\//],
 ];

@@ -70,6 +70,7 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--submission <file>', 'write all picks as a competition CSV')
     .option('--figure <file>', 'write a PNG of the first run with its picks')
     .option('--resume', 'skip runs that have picks of this user and session')
+    .option('--resample', 'resample tomograms whose voxel size is not the one the network was made for')
     .option('--threshold <object=value...>', 'least score of the picks of an object', collectThreshold)
     .option('--threads <number>', 'threads of the network (default: all cores)', wholeNumber(1))
     .action((config: string, options: Omit<DetectInput, 'config'>) =>

@@ -13,8 +13,8 @@ import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
 import { describeFailure, type Failure, UsageError } from './failure.ts';
 import { writeWhole } from './files.ts';
+import { resampling } from './resample.ts';
 import { openModel } from './runtime.ts';
-
 import { runBar, type Terminal } from './terminal.ts';
 
 /** What `detect` was asked for. */
@@ -28,6 +28,7 @@ export interface DetectInput extends CommonFlags {
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
   readonly resume?: true | undefined;
+  readonly resample?: true | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly threads?: number | undefined;
 }
@@ -75,7 +76,10 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
 
 /** Options of {@link detectRuns}. */
 export interface DetectRunsOptions
-  extends globalThis.Pick<DetectInput, 'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'threshold'> {
+  extends globalThis.Pick<
+    DetectInput,
+    'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'resample' | 'threshold'
+  > {
   readonly project: Project;
   readonly model: Model;
 }
@@ -83,7 +87,7 @@ export interface DetectRunsOptions
 /** Runs the detection with a bar per run and a line per finished run; failures go to stderr and do not stop the rest. */
 export async function detectRuns(
   terminal: Terminal,
-  { project, model, run: runs, tomogram, threshold: thresholds, ...options }: DetectRunsOptions,
+  { project, model, run: runs, tomogram, threshold: thresholds, resample, ...options }: DetectRunsOptions,
 ): Promise<{ summaries: RunSummary[]; found: RunPicks[] }> {
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
@@ -97,6 +101,7 @@ export async function detectRuns(
       tomogram: tomogram.type,
       voxelSpacing: tomogram.voxelSpacing,
       thresholds,
+      prepare: resample && resampling(terminal, model.spec),
       signal: terminal.signal,
       onProgress: bar.update,
     })) {

@@ -1,6 +1,8 @@
+import { checkTomogram } from '../check.ts';
 import type { PickableObject } from '../copick/config.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
+import type { Pick } from '../picks/pick.ts';
 import type { Zyx } from '../space/zyx.ts';
 import { describeFailure } from './failure.ts';
 
@@ -51,8 +53,9 @@ export async function surveyProject(project: Project, { config, signal }: Survey
   const broken = new Map<string, string>();
   const runs: RunInfo[] = [];
   for (const run of await project.runs({ signal })) {
-    const tomograms = await describeTomograms(run, { broken, signal });
-    runs.push({ name: run.name, tomograms, picks: await describePicks(run, { broken, signal }) });
+    const { picks, positions } = await describePicks(run, { broken, signal });
+    const tomograms = await describeTomograms(run, { broken, positions, signal });
+    runs.push({ name: run.name, tomograms, picks });
   }
   for (const { path, message } of project.problems) broken.set(path, message);
   const problems = [...broken].map(([path, message]) => ({ path, message }));
@@ -60,18 +63,23 @@ export async function surveyProject(project: Project, { config, signal }: Survey
 }
 
 interface DescribeOptions {
-  /** What cannot be read, by path, and why. */
+  /** What cannot be read or looks wrong, by path, and why. */
   readonly broken: Map<string, string>;
   readonly signal: AbortSignal;
 }
 
-async function describeTomograms(run: Run, { broken, signal }: DescribeOptions): Promise<TomogramInfo[]> {
+async function describeTomograms(
+  run: Run,
+  { broken, positions, signal }: DescribeOptions & { readonly positions: readonly Pick[] },
+): Promise<TomogramInfo[]> {
   const described: TomogramInfo[] = [];
   for (const { type, voxelSpacing, path, open } of await run.tomograms({ signal })) {
     try {
-      const { levels } = await open({ signal });
-      const shown = levels.map(({ shape, voxelSize, dtype }) => ({ shape, voxelSize, dtype }));
+      const tomogram = await open({ signal });
+      const shown = tomogram.levels.map(({ shape, voxelSize, dtype }) => ({ shape, voxelSize, dtype }));
       described.push({ type, voxelSpacing, path, levels: shown });
+      const odd = checkTomogram(tomogram, { picks: positions, folderSpacing: voxelSpacing });
+      if (odd.length > 0) broken.set(path, odd.map(({ message }) => message).join('; '));
     } catch (error) {
       signal.throwIfAborted();
       broken.set(path, describeFailure(error).message);
@@ -81,16 +89,25 @@ async function describeTomograms(run: Run, { broken, signal }: DescribeOptions):
   return described;
 }
 
-async function describePicks(run: Run, { broken, signal }: DescribeOptions): Promise<PicksInfo[]> {
+interface DescribedPicks {
+  readonly picks: readonly PicksInfo[];
+  /** The picks of all files that can be read. */
+  readonly positions: readonly Pick[];
+}
+
+async function describePicks(run: Run, { broken, signal }: DescribeOptions): Promise<DescribedPicks> {
   const described: PicksInfo[] = [];
+  const positions: Pick[] = [];
   for (const { userId, sessionId, object, path, read } of await run.pickSets({ signal })) {
     try {
-      described.push({ userId, sessionId, object, count: (await read({ signal })).picks.length });
+      const { picks } = await read({ signal });
+      described.push({ userId, sessionId, object, count: picks.length });
+      for (const pick of picks) positions.push(pick);
     } catch (error) {
       signal.throwIfAborted();
       broken.set(path, describeFailure(error).message);
       described.push({ userId, sessionId, object });
     }
   }
-  return described;
+  return { picks: described, positions };
 }

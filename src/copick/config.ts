@@ -6,7 +6,7 @@ import { checkSchema } from './schema.ts';
 
 /** An object that a project looks for, as copick's config declares it. */
 export interface PickableObject {
-  /** No underscore and nothing else that {@link sanitizeName} would change. */
+  /** No underscore and nothing else that `sanitizeName` would change. */
   readonly name: string;
   /** False for what is only ever segmented, as membranes are. */
   readonly isParticle: boolean;

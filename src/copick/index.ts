@@ -4,6 +4,7 @@
  * @module
  */
 
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
 export { type PickableObject, type ProjectConfig, parseConfig } from './config.ts';
 export { formatConfig } from './format-config.ts';
 export { formatPicksFile } from './format-picks.ts';
@@ -17,7 +18,7 @@ export {
   type UnknownKeys,
 } from './picks.ts';
 export type { Problem } from './problems.ts';
-export { Project, type ProjectOptions, projectFromStores } from './project.ts';
+export { Project, type ProjectOptions, projectFromStores, type WaitOptions } from './project.ts';
 export { type HasPicksOptions, Run } from './run.ts';
 export type { SegmentationEntry, SegmentationFilter, WriteSegmentationOptions } from './segmentations.ts';
 export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';

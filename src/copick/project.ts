@@ -19,7 +19,8 @@ export interface ProjectOptions {
   readonly onProblem?: ((problem: Problem) => void) | undefined;
 }
 
-interface WaitOptions {
+/** Options of calls that only wait. */
+export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -15,7 +15,7 @@ export interface TomogramEntry extends Located {
   open(options?: OpenTomogramOptions): Promise<Tomogram>;
 }
 
-/** Options of {@link findTomograms}. */
+/** Which tomograms of a run to list. */
 export interface TomogramFilter {
   readonly type?: NameFilter;
   /** In Å; found by its three-decimal label, else the nearest within 0.001 Å. */
@@ -55,7 +55,7 @@ export async function findTomograms(
     }));
 }
 
-/** Options of {@link openTomogramOf}. */
+/** Which tomogram of a run to open, and how. */
 export interface RunTomogramOptions extends OpenTomogramOptions {
   /** Which of several voxel spacings, in Å; may be left out where the type exists at one only. */
   readonly voxelSpacing?: number | undefined;

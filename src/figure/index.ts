@@ -4,5 +4,6 @@
  * @module
  */
 
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
 export { type FigureObject, type FigureOptions, renderFigure } from './figure.ts';
 export { figureObjects } from './objects.ts';

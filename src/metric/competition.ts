@@ -95,7 +95,7 @@ export interface ScoringRulesOptions {
  *
  * The weighted sum is divided by the sum of the weights.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for an object without a radius, and as {@link checkRules}.
+ * @throws {@link CryoetPicksError} `invalid-option` for an object without a radius, or rules that cannot score.
  *
  * @example
  * ```ts

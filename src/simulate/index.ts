@@ -1,3 +1,4 @@
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
 export { simulatedObjects } from './objects.ts';
 export type { ProjectProgress, RunPositions, SimulatedProject, SimulateProjectOptions } from './project.ts';
 export { simulateProject } from './project.ts';

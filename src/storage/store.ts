@@ -47,7 +47,7 @@ export interface Store extends ListableStore {
 /**
  * Puts path segments together to a store key: `joinKey('/runs', name, 'Picks')`. Slashes at the ends of a segment do not matter.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a key that {@link checkKey} refuses.
+ * @throws {@link CryoetPicksError} `invalid-option` for a key that holds a `.`, `..` or empty segment, or a NUL.
  */
 export function joinKey(...segments: readonly string[]): StoreKey {
   const parts = segments.map((segment) => segment.replace(/^\/+|\/+$/g, '')).filter((segment) => segment !== '');

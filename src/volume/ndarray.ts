@@ -20,6 +20,8 @@ import { CryoetPicksError } from '../errors.ts';
 import { formatZyx, sameZyx } from '../space/zyx.ts';
 import { asVolume, type NumericData, toFloat32, type Volume, type VolumeLike } from './volume.ts';
 
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
+
 /** Flat data that both a volume and an `NdArray` can hold. */
 export type SharedData = ndarray.TypedArray & NumericData;
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../../errors.ts';
 export { type CmmFormatOptions, cmmFormat } from './cmm.ts';
 export { type CopickFormatOptions, copickFormat } from './copick.ts';
 export { type CsvFormatOptions, csvFormat } from './csv.ts';

@@ -1,0 +1,178 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { Point } from '../space/point.ts';
+import { MODE_BYTES, type MrcEncoding, requireMode } from './modes.ts';
+
+/** Bytes of the header; extended header and voxels follow. */
+export const HEADER_BYTES = 1024;
+
+/** What the header of an MRC file says; triples of counts are in the order of the file: columns, rows, sections. */
+export interface MrcHeader extends MrcEncoding {
+  /** NX, NY, NZ: columns, rows, sections; columns are stored fastest. */
+  readonly counts: readonly [columns: number, rows: number, sections: number];
+  /** MAPC, MAPR, MAPS: which axis columns, rows and sections run along. */
+  readonly axes: readonly [columns: MrcAxis, rows: MrcAxis, sections: MrcAxis];
+  /** NXSTART …: index of the first column, row and section. */
+  readonly start: readonly [number, number, number];
+  /** MX, MY, MZ: intervals of the cell along x, y, z. */
+  readonly intervals: Point;
+  /** CELLA: edges of the cell along x, y, z, in Å. */
+  readonly cell: Point;
+  /** CELLB: angles of the cell in degrees. */
+  readonly angles: readonly [number, number, number];
+  /** ORIGIN, in Å. What it means differs between programs. */
+  readonly origin: Point;
+  /** ISPG: 0 for images, 1 for a volume, 401 and more for several volumes. */
+  readonly spaceGroup: number;
+  /** NSYMBT: bytes between the header and the voxels. */
+  readonly extendedBytes: number;
+  /** EXTTYP: what is in them, such as `FEI1`, `SERI`; empty where not said. */
+  readonly extendedType: string;
+  /** DMIN, DMAX, DMEAN, RMS as written; often wrong or unset. */
+  readonly statistics: {
+    readonly minimum: number;
+    readonly maximum: number;
+    readonly mean: number;
+    readonly deviation: number;
+  };
+  /** The texts that programs left. */
+  readonly labels: readonly string[];
+}
+
+/** An axis of an MRC file. */
+export type MrcAxis = 'x' | 'y' | 'z';
+
+/** Options of {@link parseMrcHeader}. */
+export interface ParseMrcHeaderOptions {
+  /** Where the bytes are from, for messages. @defaultValue 'the MRC header' */
+  readonly source?: string | undefined;
+  /** Reads mode 0 as said here, whatever the header says. */
+  readonly bytes?: 'signed' | 'unsigned' | undefined;
+}
+
+/**
+ * Reads the 1024 bytes that an MRC, CCP4, `.rec` or `.map` file starts with.
+ *
+ * The byte order is that of the machine stamp, unless the numbers make sense in the other only. Mode 0 holds signed bytes,
+ * unless IMOD's stamp says unsigned, or no stamp is there and the header's maximum is one that signed bytes cannot reach.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data` for bytes that are no such header; `unsupported` for a mode, or several
+ * volumes in one file, saying which.
+ */
+export function parseMrcHeader(bytes: Uint8Array, options: ParseMrcHeaderOptions = {}): MrcHeader {
+  const { source = 'the MRC header' } = options;
+  if (bytes.length < HEADER_BYTES) {
+    fail(`${source} is no MRC file: it has ${bytes.length} bytes, the header alone takes ${HEADER_BYTES}`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  const littleEndian = byteOrder(view, source);
+  const int = (offset: number) => view.getInt32(offset, littleEndian);
+  const float = (offset: number) => view.getFloat32(offset, littleEndian);
+  const point = (offset: number): Point => ({ x: float(offset), y: float(offset + 4), z: float(offset + 8) });
+  const statistics = { minimum: float(76), maximum: float(80), mean: float(84), deviation: float(216) };
+  const mode = requireMode(int(12), source);
+  const header: MrcHeader = {
+    mode,
+    littleEndian,
+    signedBytes: mode === 0 && areBytesSigned(statistics, { stamp: int(152), flags: int(156), said: options.bytes }),
+    counts: [int(0), int(4), int(8)],
+    axes: axesOf([int(64), int(68), int(72)]),
+    start: [int(16), int(20), int(24)],
+    intervals: { x: int(28), y: int(32), z: int(36) },
+    cell: point(40),
+    angles: [float(52), float(56), float(60)],
+    origin: point(196),
+    spaceGroup: int(88),
+    extendedBytes: int(92),
+    extendedType: textAt(bytes, 104, 4),
+    statistics,
+    labels: labelsOf(bytes, int(220)),
+  };
+  requireOneVolume(header, source);
+  return header;
+}
+
+/** Where the voxels start, in bytes. */
+export function dataStart({ extendedBytes }: MrcHeader): number {
+  return HEADER_BYTES + extendedBytes;
+}
+
+/** Bytes of all voxels; beyond 2⁵³ only roughly. */
+export function dataBytes({ counts, mode }: MrcHeader): number {
+  return counts[0] * counts[1] * counts[2] * MODE_BYTES[mode];
+}
+
+/** True for little-endian. */
+function byteOrder(view: DataView, source: string): boolean {
+  const stamp = view.getUint8(212);
+  const stamped = stamp !== 0x11;
+  if (isPlausible(view, stamped)) return stamped;
+  if (isPlausible(view, !stamped)) return !stamped;
+  const counts = [0, 4, 8].map((offset) => view.getInt32(offset, stamped)).join('×');
+  fail(
+    `${source} is no MRC file: its header says ${counts} voxels, mode ${view.getInt32(12, stamped)}, ` +
+      `${view.getInt32(92, stamped)} bytes of extended header and axes ` +
+      `${[64, 68, 72].map((offset) => view.getInt32(offset, stamped)).join(', ')}, which makes sense in neither byte order`,
+  );
+}
+
+function isPlausible(view: DataView, littleEndian: boolean): boolean {
+  const int = (offset: number) => view.getInt32(offset, littleEndian);
+  const axes = [int(64), int(68), int(72)].sort().join();
+  return (
+    [int(0), int(4), int(8)].every((count) => count > 0) &&
+    int(12) >= 0 &&
+    int(12) < 1024 &&
+    int(92) >= 0 &&
+    (axes === '1,2,3' || axes === '0,0,0')
+  );
+}
+
+function axesOf(numbers: readonly number[]): MrcHeader['axes'] {
+  const [c, r, s] = numbers.map((number) => (['x', 'y', 'z'] as const)[number - 1]);
+  // Old files leave them 0.
+  return c === undefined || r === undefined || s === undefined ? ['x', 'y', 'z'] : [c, r, s];
+}
+
+const IMOD_STAMP = 1146047817;
+
+interface ByteMarks {
+  readonly stamp: number;
+  readonly flags: number;
+  readonly said: 'signed' | 'unsigned' | undefined;
+}
+
+function areBytesSigned({ minimum, maximum }: MrcHeader['statistics'], { stamp, flags, said }: ByteMarks): boolean {
+  if (said !== undefined) return said === 'signed';
+  if (stamp === IMOD_STAMP) return (flags & 1) === 1;
+  // A maximum below the minimum marks statistics that nobody measured.
+  return !(maximum >= 128 && maximum <= 255 && maximum >= minimum);
+}
+
+function requireOneVolume({ spaceGroup, intervals: { z }, counts: [, , sections] }: MrcHeader, source: string): void {
+  if (spaceGroup < 401 || spaceGroup > 630 || z < 1 || sections === z) return;
+  throw new CryoetPicksError(
+    'unsupported',
+    `${source} holds several volumes (space group ${spaceGroup}, ${sections} sections of ${z} each); expected one`,
+  );
+}
+
+function labelsOf(bytes: Uint8Array, count: number): string[] {
+  const labels: string[] = [];
+  for (let i = 0; i < Math.min(10, count); i++) labels.push(textAt(bytes, 224 + 80 * i, 80));
+  return labels.filter((label) => label !== '');
+}
+
+/** Printable ASCII up to the first NUL. */
+function textAt(bytes: Uint8Array, offset: number, length: number): string {
+  const codes = [...bytes.subarray(offset, offset + length)];
+  const end = codes.indexOf(0);
+  return codes
+    .slice(0, end < 0 ? length : end)
+    .map((code) => (code >= 32 && code < 127 ? String.fromCharCode(code) : '?'))
+    .join('')
+    .trim();
+}
+
+function fail(message: string): never {
+  throw new CryoetPicksError('corrupt-data', message);
+}

@@ -1,0 +1,188 @@
+import { CryoetPicksError } from '../errors.ts';
+import { type Box, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import type { ReadOptions, Volume, VolumeSource } from '../volume/volume.ts';
+import { axisIndex, gridOf, type MrcGeometryOptions } from './geometry.ts';
+import { gunzipStart, isGzip } from './gunzip.ts';
+import { dataBytes, dataStart, HEADER_BYTES, type MrcHeader, parseMrcHeader } from './header.ts';
+import { decodeVoxels, MODE_BYTES } from './modes.ts';
+import { bytesReader, type RandomAccessReader } from './random-access.ts';
+import { type FileBox, fileSpans } from './spans.ts';
+
+/** Options of {@link openMrc}. */
+export interface OpenMrcOptions extends MrcGeometryOptions {
+  /** Reads mode 0 as said here, whatever the header says. */
+  readonly bytes?: 'signed' | 'unsigned' | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A volume of an MRC file. */
+export interface MrcVolume extends VolumeSource {
+  readonly header: MrcHeader;
+  /** What is odd about the file and how it was understood, for people; empty for a file that is in order. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Opens an MRC, CCP4, `.rec` or `.map` file as a volume. Reads its header; voxels are read when they are asked for, and only
+ * the rows that a box touches.
+ *
+ * Modes 0, 1, 2, 6 and 12 of either byte order are read as float32. Axes are z, y, x whatever their order in the file. The
+ * first voxel is centred at (0, 0, 0), as copick's picks are measured, unless `origin` says otherwise. A file packed by
+ * gzip is decompressed into memory as a whole; `warnings` says so.
+ *
+ * @param input - The file's bytes, or a reader of them: {@link blobReader}, {@link storeReader}, or `openMrcFile` of
+ * `cryoet-picks/node`, which brings its own.
+ * @throws {@link CryoetPicksError} `corrupt-data` for what is no MRC file or is shorter than its header says, with both
+ * sizes; `unsupported` for other modes, naming them; `not-found`; the abort reason of `signal`. Reads throw the same.
+ * @example
+ * ```ts
+ * const tomogram = await openMrc(bytes, { voxelSize: 10.012 });
+ * console.log(tomogram.grid.shape, tomogram.header.labels, tomogram.warnings);
+ * ```
+ */
+export async function openMrc(
+  input: RandomAccessReader | Uint8Array,
+  options: OpenMrcOptions = {},
+): Promise<MrcVolume> {
+  const { bytes, signal } = options;
+  let reader = input instanceof Uint8Array ? bytesReader(input) : input;
+  const warnings: string[] = [];
+  signal?.throwIfAborted();
+  let start = await reader.read(0, HEADER_BYTES, { signal });
+  if (isGzip(start)) {
+    reader = await decompressed(reader, signal);
+    start = await reader.read(0, HEADER_BYTES, { signal });
+    warnings.push(`${reader.location} is packed by gzip: all of it was read into memory, ${reader.size} bytes`);
+  } else if (start[0] === 0x42 && start[1] === 0x5a && start[2] === 0x68) {
+    throw new CryoetPicksError('unsupported', `${reader.location} is packed by bzip2; unpack it, or pack it by gzip`);
+  }
+  const header = parseMrcHeader(start, { source: reader.location, bytes });
+  await requireWhole(reader, header, { warnings, signal });
+  const geometry = gridOf(header, options);
+  const { grid } = geometry;
+  return {
+    grid,
+    header,
+    warnings: [...warnings, ...geometry.warnings],
+    read: (box, { signal } = {}) => readBox(box, { reader, header, shape: grid.shape, signal }),
+  };
+}
+
+async function decompressed(reader: RandomAccessReader, signal: AbortSignal | undefined): Promise<RandomAccessReader> {
+  const { location: source, size = Number.MAX_SAFE_INTEGER } = reader;
+  const wanted = (start: Uint8Array): number => {
+    const header = parseMrcHeader(start, { source });
+    return dataStart(header) + dataBytes(header);
+  };
+  const packed = await reader.read(0, size, { signal });
+  return bytesReader(await gunzipStart(packed, { wanted, least: HEADER_BYTES, source, signal }), { location: source });
+}
+
+interface WholeOptions {
+  readonly warnings: string[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Refuses a file that ends before its last voxel; where the size is unknown, by asking for the last byte. */
+async function requireWhole(
+  reader: RandomAccessReader,
+  header: MrcHeader,
+  { warnings, signal }: WholeOptions,
+): Promise<void> {
+  const { location, size } = reader;
+  const expected = dataStart(header) + dataBytes(header);
+  if (size !== undefined && size > expected) {
+    warnings.push(
+      `${location} has ${size} bytes, ${size - expected} more than its header accounts for; they are ignored`,
+    );
+  }
+  if (size !== undefined && size >= expected) return;
+  if (size === undefined && Number.isSafeInteger(expected)) {
+    const last = await reader.read(expected - 1, 1, { signal });
+    if (last.length === 1) return;
+  }
+  const [x, y, z] = header.counts;
+  throw new CryoetPicksError(
+    'corrupt-data',
+    `${location} ${size === undefined ? 'ends too early' : `has ${size} bytes`}: ${x}×${y}×${z} voxels (columns, rows, ` +
+      `sections) of mode ${header.mode} after ${dataStart(header)} bytes of header take ${expected} bytes`,
+  );
+}
+
+interface BoxOptions extends ReadOptions {
+  readonly reader: RandomAccessReader;
+  readonly header: MrcHeader;
+  readonly shape: Zyx;
+}
+
+/** Decodes a box in the order of the file; the strides of the result turn it to z, y, x. */
+async function readBox(box: Box, { reader, header, shape, signal }: BoxOptions): Promise<Volume> {
+  signal?.throwIfAborted();
+  requireInside(box, { shape, where: reader.location });
+  const [column, row, section] = [axisIndex(header.axes[0]), axisIndex(header.axes[1]), axisIndex(header.axes[2])];
+  const fileBox: FileBox = {
+    start: [box.start[section], box.start[row], box.start[column]],
+    end: [box.end[section], box.end[row], box.end[column]],
+  };
+  const extents = [0, 1, 2].map((axis) => box.end[axis]! - box.start[axis]!);
+  const data = new Float32Array(voxelCount([extents[0]!, extents[1]!, extents[2]!]));
+  if (data.length > 0) await readSpans(fileBox, data, { reader, header, signal });
+  const stride: [number, number, number] = [0, 0, 0];
+  stride[column] = 1;
+  stride[row] = extents[column]!;
+  stride[section] = extents[column]! * extents[row]!;
+  return { data, shape: [extents[0]!, extents[1]!, extents[2]!], stride, offset: 0 };
+}
+
+/** Reads of a box that run at a time: enough to hide the way to a server. */
+const CONCURRENCY = 4;
+
+async function readSpans(
+  box: FileBox,
+  out: Float32Array,
+  { reader, header, signal }: Omit<BoxOptions, 'shape'>,
+): Promise<void> {
+  const width = MODE_BYTES[header.mode];
+  const spans = fileSpans(box, { counts: header.counts, bytesPerVoxel: width }).values();
+  const columns = box.end[2] - box.start[2];
+  // The first failure stops the reads of the other spans.
+  let failed = false;
+  const readSome = async () => {
+    for (const { first, voxels, rows, rowStep, to } of spans) {
+      if (failed) return;
+      signal?.throwIfAborted();
+      const offset = dataStart(header) + first * width;
+      const bytes = await reader.read(offset, voxels * width, { signal });
+      if (bytes.length < voxels * width) {
+        throw new CryoetPicksError(
+          'corrupt-data',
+          `${reader.location} ended after ${bytes.length} of ${voxels * width} bytes at ${offset}: it was cut since it was opened`,
+        );
+      }
+      if (columns === rowStep) decodeVoxels(bytes, header, out.subarray(to, to + voxels));
+      else {
+        for (let row = 0; row < rows; row++) {
+          const at = to + row * columns;
+          decodeVoxels(bytes.subarray(row * rowStep * width), header, out.subarray(at, at + columns));
+        }
+      }
+    }
+  };
+  const stop = (error: unknown) => {
+    failed = true;
+    throw error;
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, () => readSome().catch(stop)));
+}
+
+function requireInside({ start, end }: Box, { shape, where }: { readonly shape: Zyx; readonly where: string }): void {
+  const isInside = start.every((from, axis) => {
+    const to = end[axis]!;
+    return Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= shape[axis]!;
+  });
+  if (isInside) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `box ${formatZyx(start)} to ${formatZyx(end)} does not lie in ${where}, ${formatZyx(shape)} voxels`,
+  );
+}

@@ -1,0 +1,16 @@
+/**
+ * Volumes beyond OME-Zarr: MRC files as sources of voxels that seek instead of loading, resampling to the voxel size that a
+ * network wants, and a check that names trouble before an hour is lost. `openMrcFile`, `writeMrcFile` and
+ * `openTiffStackFile` of `cryoet-picks/node` work on paths.
+ *
+ * @module
+ */
+
+export { type CheckOptions, checkTomogram, type Finding } from './check.ts';
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from './errors.ts';
+export { type EncodeMrcOptions, encodeMrc } from './mrc/encode.ts';
+export { type MrcAxis, type MrcHeader, type ParseMrcHeaderOptions, parseMrcHeader } from './mrc/header.ts';
+export type { MrcMode } from './mrc/modes.ts';
+export { type MrcVolume, type OpenMrcOptions, openMrc } from './mrc/open.ts';
+export { blobReader, bytesReader, type RandomAccessReader, storeReader } from './mrc/random-access.ts';
+export { resampled } from './volume/resampled.ts';

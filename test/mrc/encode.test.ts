@@ -1,0 +1,231 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { halfToNumber } from '../../src/codecs/number-type.ts';
+import { encodeMrc } from '../../src/mrc/encode.ts';
+import { numberToHalf } from '../../src/mrc/modes.ts';
+import { openMrc } from '../../src/mrc/open.ts';
+import { openMrcFile, writeMrcFile } from '../../src/node.ts';
+import { voxelCount, wholeBox, type Zyx } from '../../src/space/zyx.ts';
+import { measureIntensity } from '../../src/volume/intensity.ts';
+import { contiguousVolume, sourceFromArray, toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
+
+const shape: Zyx = [3, 4, 5];
+const geometry = { voxelSize: [12.5, 11.25, 10.012], origin: { x: 1.5, y: -2, z: 0 } } as const;
+
+function sourceOf(value: (i: number) => number, of: Zyx = shape): VolumeSource {
+  const data = Float32Array.from({ length: voxelCount(of) }, (_, i) => value(i));
+  return sourceFromArray(contiguousVolume(data, of), geometry);
+}
+
+async function bytesOf(source: VolumeSource, options?: Parameters<typeof encodeMrc>[1]): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const part of encodeMrc(source, options)) parts.push(part);
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+const valuesOf = async (source: VolumeSource) => [...toFloat32(await source.read(wholeBox(source.grid.shape))).data];
+
+const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('encodeMrc', () => {
+  const modes = [
+    [2, (i: number) => Math.sin(i)],
+    [12, (i: number) => i / 8],
+    [0, (i: number) => i - 30],
+    [1, (i: number) => 1000 * (i - 30)],
+    [6, (i: number) => 1000 * i],
+  ] as const;
+
+  it.each(modes)('writes mode %i so that it reads back with its geometry', async (mode, value) => {
+    const source = sourceOf(value);
+    const volume = await openMrc(await bytesOf(source, { mode }), { origin: 'header' });
+    expect(volume.grid).toEqual(source.grid);
+    expect(volume.warnings).toEqual([]);
+    expect(volume.header.mode).toBe(mode);
+    expect(await valuesOf(volume)).toEqual(await valuesOf(source));
+  });
+
+  it('writes statistics, measured or handed in, and labels', async () => {
+    const source = sourceOf((i) => i);
+    const { header } = await openMrc(await bytesOf(source, { labels: ['one', 'zwölf\n', 'x'.repeat(99)] }));
+    expect(header.statistics).toEqual({
+      minimum: 0,
+      maximum: 59,
+      mean: 29.5,
+      deviation: Math.fround(Math.sqrt(3599 / 12)),
+    });
+    expect(header.labels).toEqual(['one', 'zw?lf?', 'x'.repeat(80)]);
+    const intensity = await measureIntensity(sourceOf(() => 7));
+    const given = await openMrc(await bytesOf(source, { intensity }));
+    expect(given.header.statistics).toMatchObject({ minimum: 7, maximum: 7 });
+  });
+
+  it('cuts volumes and planes larger than a piece without a seam', async () => {
+    for (const large of [
+      [5, 700, 500],
+      [2, 1100, 1000],
+    ] as const) {
+      const source = sourceOf((i) => i % 251, large);
+      const parts: number[] = [];
+      for await (const part of encodeMrc(source, { mode: 6 })) parts.push(part.length);
+      expect(parts.length).toBeGreaterThan(2);
+      expect(Math.max(...parts)).toBeLessThanOrEqual(2 ** 22);
+      const volume = await openMrc(await bytesOf(source, { mode: 6 }));
+      const found = toFloat32(await volume.read(wholeBox(large))).data;
+      expect(found.findIndex((value, i) => value !== i % 251)).toBe(-1);
+    }
+  });
+
+  it.each<[string, number, () => number]>([
+    ['a fraction as bytes', 0, () => 0.5],
+    ['128 as a byte', 0, () => 128],
+    ['−1 as uint16', 6, () => -1],
+    ['40000 as int16', 1, () => 40000],
+    ['70000 as float16', 12, () => 70000],
+    ['an unknown mode', 4, () => 0],
+  ])('refuses %s', async (_, mode, value) => {
+    await expect(bytesOf(sourceOf(value), { mode: mode as 0 })).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+
+  it('stops where it is aborted', async () => {
+    const controller = new AbortController();
+    const pieces = encodeMrc(
+      sourceOf((i) => i),
+      { signal: controller.signal },
+    );
+    await pieces.next();
+    const reason = new Error('enough');
+    controller.abort(reason);
+    await expect(pieces.next()).rejects.toBe(reason);
+  });
+});
+
+describe('numberToHalf', () => {
+  it('gives every half back', () => {
+    const wrong: number[] = [];
+    for (let half = 0; half < 65536; half++) {
+      const value = halfToNumber(half);
+      if (!Number.isNaN(value) && numberToHalf(value) !== half) wrong.push(half);
+    }
+    expect(wrong).toEqual([]);
+  });
+  it('rounds to the nearest half, ties to even', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 65519, noNaN: true }), (value) => {
+        const half = numberToHalf(value);
+        const error = (bits: number) => Math.abs(halfToNumber(bits) - value);
+        if (half < 0x7bff) expect(error(half)).toBeLessThanOrEqual(error(half + 1));
+        if (half > 0) expect(error(half)).toBeLessThanOrEqual(error(half - 1));
+      }),
+    );
+    expect([2049, 2051, 65519, 65520, Number.NaN].map((n) => halfToNumber(numberToHalf(n)))).toEqual([
+      2048,
+      2052,
+      65504,
+      Number.POSITIVE_INFINITY,
+      Number.NaN,
+    ]);
+  });
+});
+
+describe('files', () => {
+  it('are written whole and read by seeking', async () => {
+    const path = join(folder, 'deep', 'a.mrc');
+    const source = sourceOf((i) => i);
+    await writeMrcFile(path, source);
+    const volume = await openMrcFile(path);
+    expect(await valuesOf(volume)).toEqual(await valuesOf(source));
+    expect(readdirSync(join(folder, 'deep'))).toEqual(['a.mrc']);
+  });
+
+  it('stay what they were where writing fails, and nothing is left beside them', async () => {
+    const path = join(folder, 'kept', 'a.mrc');
+    await writeMrcFile(
+      path,
+      sourceOf((i) => i),
+    );
+    const before = readFileSync(path);
+    const failing: VolumeSource = { ...sourceOf(() => 0), read: () => Promise.reject(new Error('gone')) };
+    const intensity = await measureIntensity(sourceOf((i) => i));
+    await expect(writeMrcFile(path, failing, { intensity })).rejects.toThrow('gone');
+    await expect(
+      writeMrcFile(
+        path,
+        sourceOf((i) => i),
+        { signal: AbortSignal.abort(new Error('stop')) },
+      ),
+    ).rejects.toThrow('stop');
+    expect(readFileSync(path)).toEqual(before);
+    expect(readdirSync(join(folder, 'kept'))).toEqual(['a.mrc']);
+  });
+
+  it('are refused where they are not there, or are folders', async () => {
+    await expect(openMrcFile(join(folder, 'none.mrc'))).rejects.toMatchObject({ code: 'not-found' });
+    await expect(openMrcFile(folder)).rejects.toMatchObject({ code: 'not-found' });
+    writeFileSync(join(folder, 'file'), '');
+    await expect(
+      writeMrcFile(
+        join(folder, 'file', 'a.mrc'),
+        sourceOf(() => 1),
+      ),
+    ).rejects.toMatchObject({ code: 'read-only' });
+  });
+
+  it('that shrink after they were opened are named', async () => {
+    const path = join(folder, 'shrinking.mrc');
+    await writeMrcFile(
+      path,
+      sourceOf((i) => i),
+    );
+    const volume = await openMrcFile(path);
+    writeFileSync(path, readFileSync(path).subarray(0, 1100));
+    await expect(valuesOf(volume)).rejects.toMatchObject({ code: 'corrupt-data' });
+  });
+});
+
+const python = process.env.PYTHON ?? 'python3';
+
+function mrcfileMissing(): boolean {
+  try {
+    execFileSync(python, ['-c', 'import mrcfile'], { stdio: 'ignore' });
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+describe.skipIf(mrcfileMissing())('mrcfile (needs PYTHON with mrcfile)', () => {
+  const script = [
+    'import json, sys, mrcfile',
+    'assert mrcfile.validate(sys.argv[1], print_file=sys.stderr)',
+    'm = mrcfile.open(sys.argv[1])',
+    'size = [float(m.voxel_size[a]) for a in "zyx"]',
+    'print(json.dumps([m.data.dtype.name, m.data.shape, size, m.data.ravel().astype(float).tolist()]))',
+  ].join('\n');
+
+  it.each([
+    [2, 'float32'],
+    [12, 'float16'],
+    [0, 'int8'],
+    [1, 'int16'],
+    [6, 'uint16'],
+  ] as const)('finds mode %i valid and reads the same numbers', async (mode, dtype) => {
+    const path = join(folder, `mode-${mode}.mrc`);
+    await writeMrcFile(
+      path,
+      sourceOf((i) => i + 1),
+      { mode },
+    );
+    const [type, found, size, values] = JSON.parse(
+      execFileSync(python, ['-c', script, path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+    );
+    expect([type, found]).toEqual([dtype, [...shape]]);
+    for (const axis of [0, 1, 2]) expect(size[axis]).toBeCloseTo(geometry.voxelSize[axis]!, 5);
+    expect(values).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+  });
+});

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { openTiffStackFile } from '../../src/node.ts';
+import { wholeBox } from '../../src/space/zyx.ts';
+import { openTiffStack } from '../../src/tiff/stack.ts';
+import { toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
+import golden from '../fixtures/tiff.json' with { type: 'json' };
+import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
+
+const fixture = (name: string) =>
+  new Uint8Array(readFileSync(fileURLToPath(new URL(`../fixtures/tiff/${name}.tif`, import.meta.url))));
+
+const valuesOf = async (source: VolumeSource) => [...toFloat32(await source.read(wholeBox(source.grid.shape))).data];
+
+describe('openTiffStack', () => {
+  const oddities: Readonly<Record<string, RegExp>> = {
+    'no-spacing': /no spacing of slices.*1 nm is assumed/,
+    pixels: /unit "pixel" is no length/,
+    'no-unit': /no unit of length/,
+    deflate: /no unit of length/,
+  };
+
+  it.each(Object.entries(golden))('reads %s as tifffile does', async (name, expected) => {
+    const stack = await openTiffStack(fixture(name));
+    expect(stack.grid).toEqual({ shape: expected.shape, voxelSize: expected.voxelSize, origin: { x: 0, y: 0, z: 0 } });
+    expect(await valuesOf(stack)).toEqual(expected.values);
+    const odd = oddities[name];
+    if (odd === undefined) expect(stack.warnings).toEqual([]);
+    else expect(stack.warnings[0]).toMatch(odd);
+  });
+
+  it('takes the voxel size and origin of the caller without a warning', async () => {
+    const origin = { x: 1, y: 2, z: 3 };
+    const stack = await openTiffStack(fixture('no-unit'), { voxelSize: [12, 11, 10], origin });
+    expect(stack.grid).toEqual({ shape: [3, 4, 5], voxelSize: [12, 11, 10], origin });
+    expect(stack.warnings).toEqual([]);
+  });
+
+  it('reads bytes at an odd address', async () => {
+    const moved = new Uint8Array([0, ...fixture('float32')]).subarray(1);
+    expect(await valuesOf(await openTiffStack(moved))).toEqual(golden.float32.values);
+  });
+
+  describe.skipIf(sharedDataMissing)('real crops (needs ../shared/data)', () => {
+    // Shapes and means as tifffile reads them.
+    it.each([
+      ['13pf_MT.tif', [36, 206, 94], 106.06224465789896],
+      ['14pf_MT.tif', [44, 136, 84], 113.52585664947797],
+    ] as const)('%s', async (name, shape, mean) => {
+      const stack = await openTiffStackFile(sharedData(`real/${name}`));
+      expect(stack.grid).toEqual({ shape, voxelSize: [10.52, 10.52, 10.52], origin: { x: 0, y: 0, z: 0 } });
+      expect(stack.dtype).toBe('uint8');
+      expect(stack.warnings).toEqual([]);
+      const values = await valuesOf(stack);
+      expect(values.reduce((a, b) => a + b, 0) / values.length).toBeCloseTo(mean, 9);
+    });
+  });
+});
+
+describe('what is refused', () => {
+  const whole = fixture('uint8');
+  const changed = (at: number, ...bytes: number[]) => {
+    const copy = whole.slice();
+    copy.set(bytes, at);
+    return copy;
+  };
+  const view = new DataView(whole.buffer);
+  const firstPage = view.getUint32(4, true);
+  const entries = view.getUint16(firstPage, true);
+  const bytesOf = (number: number) => [...new Uint8Array(Uint32Array.of(number).buffer)];
+
+  it.each<[string, Uint8Array, string, RegExp]>([
+    ['nothing', new Uint8Array(), 'corrupt-data', /no TIFF file/],
+    ['a text', new TextEncoder().encode('x,y,z\n1,2,3\n'), 'corrupt-data', /no TIFF file/],
+    ['no page', Uint8Array.of(0x49, 0x49, 42, 0, 0, 0, 0, 0), 'corrupt-data', /has no page/],
+    ['a page beyond the end', changed(4, 0xff, 0xff), 'corrupt-data', /page 1 lies beyond/],
+    [
+      'a page that follows itself',
+      changed(firstPage + 2 + 12 * entries, ...bytesOf(firstPage)),
+      'corrupt-data',
+      /page before it/,
+    ],
+    ['half a file', whole.subarray(0, 500), 'corrupt-data', /beyond the end|too few|cannot be decoded/],
+    ['colours', fixture('rgb'), 'unsupported', /3 values per pixel/],
+    ['signed integers', fixture('int16'), 'unsupported', /16 bits of sample format 2/],
+    ['float64', fixture('float64'), 'unsupported', /64 bits/],
+    ['low values white', fixture('inverted'), 'unsupported', /Grays/],
+    ['BigTIFF', fixture('bigtiff'), 'unsupported', /BigTIFF/],
+    ['channels', fixture('channels'), 'unsupported', /3 channels and 2 slices|2 slices and 3 channels/],
+    ['pages that are not alike', fixture('unlike'), 'unsupported', /page 2 is 5×3/],
+  ])('%s', async (_, bytes, code, message) => {
+    await expect(openTiffStack(bytes)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  it('a width that claims more than the file holds, before room is made for it', async () => {
+    // The first entry is the width, the second the height, in 16 or 32 bits.
+    const huge = whole.slice();
+    const pages = new DataView(huge.buffer);
+    for (const entry of [0, 1]) {
+      pages.setUint16(firstPage + 2 + 12 * entry + 2, 4, true);
+      pages.setUint32(firstPage + 2 + 12 * entry + 8, 1e6, true);
+    }
+    await expect(openTiffStack(huge)).rejects.toMatchObject({
+      code: expect.stringMatching(/unsupported|corrupt-data/),
+    });
+  });
+
+  it('an absent file', async () => {
+    await expect(openTiffStackFile('/nowhere/a.tif')).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('any noise with an error of this library', async () => {
+    const change = fc.tuple(fc.nat(whole.length - 1), fc.nat(255));
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { maxLength: 6 }), async (changes) => {
+        const bytes = whole.slice();
+        for (const [at, value] of changes) bytes[at] = value;
+        const result = await openTiffStack(bytes).then(
+          () => 'read',
+          (error: { code: string }) => error.code ?? String(error),
+        );
+        expect(['read', 'corrupt-data', 'unsupported']).toContain(result);
+      }),
+      { numRuns: 2000, seed: 11 },
+    );
+  });
+});
