@@ -50,7 +50,9 @@ export function cmmFormat(options: CmmFormatOptions = {}): PicksFormat {
       const sets = new Map<string, CheckedPick[]>();
       for (const checked of checkedPicks(runs)) {
         const key = JSON.stringify([checked.run, checked.pick.object]);
-        sets.set(key, [...(sets.get(key) ?? []), checked]);
+        const set = sets.get(key);
+        if (set === undefined) sets.set(key, [checked]);
+        else set.push(checked);
       }
       const text = [...sets.values()].map((picks) => formatSet(picks, options)).join('');
       return `<?xml version="1.0" encoding="UTF-8"?>\n<marker_sets>\n${text}</marker_sets>\n`;
@@ -92,8 +94,6 @@ const parser = {
   attributesGroupName: 'attributes',
   parseAttributeValue: false,
   trimValues: false,
-  // Names from a file never become keys of ours, and no entity but XML's own five and numbers is expanded.
-  htmlEntities: false,
   isArray: isSet,
 };
 
@@ -104,6 +104,10 @@ interface Node {
 }
 
 function markerSets(text: string, source: string): MarkerSet[] {
+  // Markers need no entities but XML's own, and others can grow without bounds.
+  if (/<!DOCTYPE/i.test(text)) {
+    throw new CryoetPicksError(code, `${source}: XML with a DOCTYPE, which marker files do not have`);
+  }
   const valid = XMLValidator.validate(text);
   if (valid !== true) {
     throw new CryoetPicksError(code, `${source}, line ${valid.err.line}: no XML: ${valid.err.msg}`);

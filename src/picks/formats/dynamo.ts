@@ -12,7 +12,7 @@ import { pickFrom } from './pick-from.ts';
 /** Options of {@link dynamoFormat}. */
 export interface DynamoFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
   /**
-   * The number that columns 24–26 give the first voxel: 0 as copick and dynamotable take them, 1 as MATLAB counts.
+   * The number that columns 24–26 give the first voxel: 0 as copick reads them, 1 as MATLAB counts.
    * @defaultValue 0
    */
   readonly firstVoxel?: 0 | 1 | undefined;

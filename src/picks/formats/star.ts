@@ -21,9 +21,6 @@ export interface StarRow {
 }
 
 const code = 'invalid-picks';
-// A quote ends a value only before white space.
-const token = /"((?:[^"]|"(?=\S))*)"(?=\s|$)|'((?:[^']|'(?=\S))*)'(?=\s|$)|(\S+)/g;
-
 /**
  * Reads the tables of a STAR file: loops and single values, quoted or bare, with comments; no values over several lines.
  *
@@ -68,13 +65,39 @@ interface OpenTable {
   readonly rows: { readonly values: string[]; readonly place: string }[];
 }
 
-function tokensOf(line: string): { readonly value: string; readonly bare?: string | undefined }[] {
-  const tokens = [];
-  for (const [, double, single, bare] of line.matchAll(token)) {
-    if (bare?.startsWith('#')) break;
-    tokens.push({ value: double ?? single ?? bare!, bare });
+interface Token {
+  readonly value: string;
+  /** The value, if it stands there without quotes. */
+  readonly bare?: string | undefined;
+}
+
+/** The values of a line up to a comment. A quote ends a value only before white space, and is a letter where none ends it. */
+function tokensOf(line: string): Token[] {
+  const tokens: Token[] = [];
+  const word = /\S+/g;
+  // Once a quote is known to have no end, it is not looked for again.
+  const endless = new Set<string>();
+  for (let found = word.exec(line); found !== null; found = word.exec(line)) {
+    const [bare] = found;
+    if (bare.startsWith('#')) break;
+    const quote = bare[0]!;
+    const end = (quote === '"' || quote === "'") && !endless.has(quote) ? endOf(quote, line, found.index + 1) : -1;
+    if (end < 0) {
+      if (quote === '"' || quote === "'") endless.add(quote);
+      tokens.push({ value: bare, bare });
+    } else {
+      tokens.push({ value: line.slice(found.index + 1, end) });
+      word.lastIndex = end + 1;
+    }
   }
   return tokens;
+}
+
+function endOf(quote: string, line: string, from: number): number {
+  for (let at = line.indexOf(quote, from); at >= 0; at = line.indexOf(quote, at + 1)) {
+    if (at + 1 === line.length || /\s/.test(line[at + 1]!)) return at;
+  }
+  return -1;
 }
 
 function addLabel(

@@ -174,6 +174,7 @@ describe('broken files', () => {
     ['two columns', 'points', '1,2\n', 'file, line 1: found fewer than three columns'],
     ['no XML', 'cmm', 'x', 'no XML'],
     ['XML that is not closed', 'cmm', '<marker_set>', 'file, line 1: no XML'],
+    ['XML with entities of its own', 'cmm', '<!DOCTYPE a [<!ENTITY b "c">]><marker_set/>', 'XML with a DOCTYPE'],
     ['other XML', 'cmm', '<html/>', 'expected a marker_set, found html'],
     [
       'a marker nowhere',

@@ -127,32 +127,36 @@ describe.each(formatNames)('the format %s', (name) => {
     );
   });
 
-  it.runIf(name !== 'tom')('writes no picks as a file that holds none', () => {
-    const empty = formatNamed(name, { ...options, object: objects[1] }) as PicksFormat;
-    expect(parsePicks(formatPicks([], { format: empty }), { format: empty })).toEqual([]);
-  });
+  if (name !== 'tom')
+    it('writes no picks as a file that holds none', () => {
+      const empty = formatNamed(name, { ...options, object: objects[1] }) as PicksFormat;
+      expect(parsePicks(formatPicks([], { format: empty }), { format: empty })).toEqual([]);
+    });
 
-  it.runIf(oneRun.includes(name))('refuses picks of two runs', () => {
-    const pick = { object: objects[1], position: { x: 1, y: 2, z: 3 }, score: 1 };
-    const given = Object.values(runs).map((run) => ({ run, picks: [pick] }));
-    expect(() => formatPicks(given, { format })).toThrow(/one run per file; found 2: "TS_1", "TS 2"/);
-  });
+  if (oneRun.includes(name))
+    it('refuses picks of two runs', () => {
+      const pick = { object: objects[1], position: { x: 1, y: 2, z: 3 }, score: 1 };
+      const given = Object.values(runs).map((run) => ({ run, picks: [pick] }));
+      expect(() => formatPicks(given, { format })).toThrow(/one run per file; found 2: "TS_1", "TS 2"/);
+    });
 
-  it.runIf(oneObject.includes(name))('refuses picks of two objects', () => {
-    const picks = Object.values(objects).map((object) => ({ object, position: { x: 1, y: 2, z: 3 }, score: 1 }));
-    expect(() => formatPicks([{ run: runs[1], picks }], { format })).toThrow(/one object per file; found 3/);
-  });
+  if (oneObject.includes(name))
+    it('refuses picks of two objects', () => {
+      const picks = Object.values(objects).map((object) => ({ object, position: { x: 1, y: 2, z: 3 }, score: 1 }));
+      expect(() => formatPicks([{ run: runs[1], picks }], { format })).toThrow(/one object per file; found 3/);
+    });
 
   const turns = !losses.has('orientation') && name !== 'csv' && name !== 'copick';
-  it.runIf(turns)('refuses a matrix that is no rotation', () => {
-    const mirrored = transformOf([
-      [-1, 0, 0],
-      [0, 1, 0],
-      [0, 0, 1],
-    ]);
-    const picks = [{ object: objects[1], position: { x: 1, y: 2, z: 3 }, score: 1, transform: mirrored }];
-    expect(() => formatPicks([{ run: runs[1], picks }], { format })).toThrow(
-      /pick 0 of run "TS_1" .*expected a rotation/,
-    );
-  });
+  if (turns)
+    it('refuses a matrix that is no rotation', () => {
+      const mirrored = transformOf([
+        [-1, 0, 0],
+        [0, 1, 0],
+        [0, 0, 1],
+      ]);
+      const picks = [{ object: objects[1], position: { x: 1, y: 2, z: 3 }, score: 1, transform: mirrored }];
+      expect(() => formatPicks([{ run: runs[1], picks }], { format })).toThrow(
+        /pick 0 of run "TS_1" .*expected a rotation/,
+      );
+    });
 });
