@@ -12,6 +12,8 @@ export default defineConfig({
     simulate: 'src/simulate/index.ts',
     formats: 'src/picks/formats/index.ts',
     cli: 'src/cli/main.ts',
+    // Opened by loadModel, imported by nobody.
+    'onnx-worker': 'src/onnx-worker.ts',
   },
   format: 'esm',
   target: 'node20',

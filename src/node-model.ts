@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { CryoetPicksError } from './errors.ts';
 import type { Model, ModelSpec } from './inference/model.ts';
 import { parseModelSpec } from './inference/model-card.ts';
 import { type OnnxOptions, type OrtModule, onnxModel } from './inference/onnx.ts';
+import { workerModel } from './node-worker-model.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
@@ -12,9 +15,14 @@ export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
 }
 
 const defaultModel: string = fileURLToPath(new URL('../models/default.onnx', import.meta.url));
+const workerScript = new URL('./onnx-worker.js', import.meta.url);
 
 /**
  * Loads an ONNX network and its card from files: `unet.onnx` and, beside it, `unet.json`.
+ *
+ * With onnxruntime-node the network computes in a thread of its own, so timers, servers and progress bars go on meanwhile;
+ * an abort rejects at once and the thread finishes its batch in the background. Any other runtime, and a program that is
+ * itself a worker thread, computes where it was called.
  *
  * @param ort - The runtime: `import * as ort from 'onnxruntime-node'`.
  * @param path - The ONNX file; without it, the network of this package.
@@ -34,7 +42,20 @@ export async function loadModel(
 ): Promise<Model> {
   const { signal } = options;
   const bytes = await readModelFile(path, { what: 'model', signal });
-  return onnxModel(ort, bytes, { ...options, spec: spec ?? (await readCard(path, signal)) });
+  const onnxOptions: OnnxOptions = { ...options, spec: spec ?? (await readCard(path, signal)) };
+  if (await runsInThread(ort)) return workerModel(workerScript, bytes, onnxOptions);
+  return onnxModel(ort, bytes, onnxOptions);
+}
+
+/** Whether the thread, which imports onnxruntime-node itself, would compute with the runtime that was handed in. */
+async function runsInThread(ort: OrtModule): Promise<boolean> {
+  // There is no built script where the sources run as they are, or were bundled into another program.
+  if (!isMainThread || !existsSync(workerScript)) return false;
+  try {
+    return (await import('onnxruntime-node')).InferenceSession === ort.InferenceSession;
+  } catch {
+    return false;
+  }
 }
 
 async function readCard(path: string, signal: AbortSignal | undefined): Promise<ModelSpec> {

@@ -41,7 +41,10 @@ export interface ScoreBatch {
  */
 export interface Model {
   readonly spec: ModelSpec;
-  /** Scores tiles. The result belongs to the caller; the tiles may not be kept. */
+  /**
+   * Scores tiles, which may be neither kept nor changed. The result belongs to the caller, who may write into it: it is
+   * memory of its own, neither the tiles' nor that of an earlier result.
+   */
   score(tiles: TileBatch, options?: { readonly signal?: AbortSignal | undefined }): Promise<ScoreBatch>;
   dispose(): Promise<void>;
 }

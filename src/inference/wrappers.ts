@@ -73,7 +73,7 @@ function requireAgreement(a: ModelSpec, b: ModelSpec): void {
   }
 }
 
-/** Mean of the scores of several variants, one after the other, summed into those of the first. */
+/** Mean of the scores of several variants, one after the other. */
 async function averageScores<T>(
   variants: readonly T[],
   signal: AbortSignal | undefined,
@@ -82,13 +82,17 @@ async function averageScores<T>(
   let mean: ScoreBatch | undefined;
   for (const variant of variants) {
     signal?.throwIfAborted();
-    const scores = await score(variant);
-    mean ??= scores;
-    if (mean.data.length !== scores.data.length) {
-      const [a, b] = [mean, scores].map(({ shape }) => shape.join('×'));
+    const { data, shape } = await score(variant);
+    if (mean === undefined) {
+      // Summed in memory of its own: a model that hands its input back must not change the tiles of the next variant.
+      mean = { data: data.slice(), shape };
+      continue;
+    }
+    if (mean.data.length !== data.length) {
+      const [a, b] = [mean.shape, shape].map((axes) => axes.join('×'));
       throw new CryoetPicksError('model-failed', `scores of shapes ${a} and ${b} cannot be averaged`);
     }
-    if (mean !== scores) addInto(mean.data, scores.data);
+    addInto(mean.data, data);
   }
   const { data, shape } = mean!;
   for (let i = 0; i < data.length; i++) data[i] /= variants.length;

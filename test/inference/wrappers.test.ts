@@ -9,6 +9,13 @@ const batch: TileBatch = { data: Float32Array.from({ length: 48 }, (_, i) => i),
 /** Scores each voxel by itself and its place, so that flips show. */
 const placed = () => fakeModel(fakeSpec(), (voxels) => voxels.map((value, i) => value * (i + 1)));
 
+/** Breaks the rule that a result is memory of its own. */
+const returningItsTiles = (): Model => ({
+  spec: fakeSpec(),
+  score: async ({ data, shape: [n, z, y, x] }) => ({ data, shape: [n, 1, z, y, x] }),
+  dispose: async () => {},
+});
+
 /** The batch with some of its axes mirrored, by strides. */
 function mirrored({ data, shape }: TileBatch, axes: string): TileBatch {
   const [n, z, y, x] = shape;
@@ -67,6 +74,13 @@ describe('withFlips', () => {
     expect(scores).toEqual(await model.score(constant));
   });
 
+  it('averages right, and leaves the tiles alone, when the model returns its own tile buffer', async () => {
+    const before = batch.data.slice();
+    const own = withFlips(returningItsTiles(), ['z', 'y', 'x']);
+    expect((await own.score(batch)).data).toEqual(before);
+    expect(batch.data).toEqual(before);
+  });
+
   it('is the model itself for no axis', async () => {
     expect(await withFlips(placed(), []).score(batch)).toEqual(await placed().score(batch));
   });
@@ -93,6 +107,13 @@ describe('withFlips', () => {
 });
 
 describe('averageOf', () => {
+  it('averages right, and leaves the tiles alone, when all of three models return their own tile buffer', async () => {
+    const before = batch.data.slice();
+    const three = averageOf(returningItsTiles(), returningItsTiles(), returningItsTiles());
+    expect((await three.score(batch)).data).toEqual(before);
+    expect(batch.data).toEqual(before);
+  });
+
   const times = (factor: number, fields = {}) =>
     fakeModel(fakeSpec({ name: `times ${factor}`, ...fields }), (voxels) => voxels.map((value) => value * factor));
 
