@@ -26,7 +26,10 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
   readonly userId?: string | undefined;
   /** @defaultValue '0', copick's mark of picks that a tool made */
   readonly sessionId?: string | undefined;
-  /** Reads the picks of runs that this user and session already have, instead of finding them again. @defaultValue false */
+  /**
+   * Reads the picks of runs that this user and session already have of every object, instead of finding them again. A run
+   * with a file that cannot be read is detected anew. @defaultValue false
+   */
   readonly resume?: boolean | undefined;
   /** Wraps each tomogram before it is searched: `(tomogram) => resampled(tomogram, 10)`. */
   readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource) | undefined;

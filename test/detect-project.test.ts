@@ -81,6 +81,22 @@ describe('detectProject', () => {
     expect((await resultsOf(project)).map(({ status }) => status)).toEqual(['detected', 'detected']);
   });
 
+  it.each([
+    ['an empty file', ''],
+    ['a file cut off while it was written', '{"pickable_object_name": "ribosome", "points": [{"loc'],
+  ])('detects a run anew on resume where the picks of an object cannot be read: %s', async (_, broken) => {
+    const { project, overlay, told } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const [first] = await resultsOf(project);
+    const key = picksFile('TS_1', 'ribosome');
+    const whole = await overlay.get(key);
+    await overlay.set(key, new TextEncoder().encode(broken));
+    const [again, other] = await resultsOf(project, { resume: true });
+    expect([again.status, other.status]).toEqual(['detected', 'skipped']);
+    expect(again).toEqual(first);
+    expect(await overlay.get(key)).toEqual(whole);
+    expect(told).toEqual([expect.objectContaining({ path: `overlay${key}` })]);
+  });
+
   it('reports a run that fails and takes up the next', async () => {
     const broken = await tomograms(['TS_1', 'TS_2', 'TS_3']);
     const chunk = '/ExperimentRuns/TS_2/VoxelSpacing10.000/denoised.zarr/0/0/0/0';

@@ -2,7 +2,7 @@ import type { PickableObject, ProjectConfig } from '../copick/config.ts';
 import { formatSpacing } from '../copick/names.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { counted } from './counts.ts';
-
+import { describeProblem } from './failure.ts';
 import type { InfoDocument, RunInfo, TomogramInfo } from './survey.ts';
 import { formatTable } from './table.ts';
 
@@ -16,7 +16,7 @@ export function infoLines(
   lines.push(...objectLines(objects), '', ...tomogramLines(runs), '', ...picksLines(runs));
   if (problems.length > 0) {
     lines.push('', `${counted(problems.length, 'problem')}:`);
-    lines.push(...problems.map(({ path, message }) => `  ${message.includes(path) ? message : `${path}: ${message}`}`));
+    for (const problem of problems) lines.push(`  ${describeProblem(problem)}`);
   }
   return lines;
 }
