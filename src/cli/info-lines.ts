@@ -12,13 +12,18 @@ export function infoLines(
   { overlayRoot, staticRoot }: ProjectConfig,
 ): string[] {
   const roots = `overlay ${overlayRoot}${staticRoot === undefined ? '' : `, static ${staticRoot}`}`;
-  const lines = [`${config}${name === undefined ? '' : `: ${name}`}`, `${counted(runs.length, 'run')}; ${roots}`, ''];
-  lines.push(...objectLines(objects), '', ...tomogramLines(runs), '', ...picksLines(runs));
-  if (problems.length > 0) {
-    lines.push('', `${counted(problems.length, 'problem')}:`);
-    for (const problem of problems) lines.push(`  ${describeProblem(problem)}`);
-  }
-  return lines;
+  return [
+    `${config}${name === undefined ? '' : `: ${name}`}`,
+    `${counted(runs.length, 'run')}; ${roots}`,
+    '',
+    ...objectLines(objects),
+    '',
+    ...tomogramLines(runs),
+    '',
+    ...picksLines(runs),
+    ...(problems.length > 0 ? ['', `${counted(problems.length, 'problem')}:`] : []),
+    ...problems.map((problem) => `  ${describeProblem(problem)}`),
+  ];
 }
 
 function objectLines(objects: readonly PickableObject[]): string[] {
