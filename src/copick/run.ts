@@ -130,7 +130,7 @@ export class Run {
   /**
    * Writes a volume of labels `[z, y, x]` into the overlay as a segmentation of one level, and returns its path.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character, a label that the type cannot
+   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character or with the ending `-multilabel`, a label that the type cannot
    *   hold, or a segmentation of this name that is not to be overwritten; `read-only` if the overlay cannot be written.
    * @example
    * ```ts
