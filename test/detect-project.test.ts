@@ -120,6 +120,28 @@ describe('detectProject', () => {
     expect(await filesOf(overlay, 'TS_1')).toEqual([]);
   });
 
+  it.each<[string, Partial<DetectProjectOptions>, RegExp]>([
+    ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistance of "ribosome"/],
+    ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo"/],
+    ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0/],
+    ['an unknown average', { average: 'logit' as 'logits' }, /average "logit"/],
+    ['a user without a name', { userId: '//' }, /name "\/\/"/],
+    ['a session without a name', { sessionId: '' }, /name ""/],
+    ['a voxel spacing of 0 Å', { voxelSpacing: 0 }, /voxel spacing 0 Å/],
+  ])('throws for %s before any run, instead of failing each', async (_, options, message) => {
+    const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const seen: string[] = [];
+    const results = resultsOf(project, { ...options, onProgress: ({ run }) => seen.push(run) });
+    await expect(results).rejects.toMatchObject({ code: 'invalid-option', message: expect.stringMatching(message) });
+    expect(seen).toEqual([]);
+  });
+
+  it('works once on a run that is named twice', async () => {
+    const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const results = await resultsOf(project, { runs: ['TS_2', 'TS_1', 'TS_2'] });
+    expect(results.map(({ run }) => run)).toEqual(['TS_2', 'TS_1']);
+  });
+
   it('stops where the overlay cannot be written', async () => {
     const overlay = memoryStore();
     const sealed: Store = {
