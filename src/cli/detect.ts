@@ -13,7 +13,7 @@ import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
 import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
 import { writeWhole } from './files.ts';
-import { resampling } from './resample.ts';
+import { fitting } from './resample.ts';
 import { openModel } from './runtime.ts';
 import { runBar, type Terminal } from './terminal.ts';
 
@@ -106,7 +106,7 @@ export async function detectRuns(
       tomogram: tomogram.type,
       voxelSpacing: tomogram.voxelSpacing,
       thresholds,
-      prepare: resample && resampling(terminal, model.spec),
+      prepare: fitting(terminal, { spec: model.spec, resample }),
       signal: terminal.signal,
       onProgress: bar.update,
     })) {
