@@ -122,7 +122,7 @@ describe('detect', () => {
 
   it.each([
     ['an absent run', ['--run', 'TS_9'], 1, 'run "TS_9" not found in project'],
-    ['an absent model', ['--model', '/none.onnx'], 1, 'cannot read the model: ENOENT'],
+    ['an absent model', ['--model', '/none.onnx'], 1, 'model not found: /none.onnx\n'],
     ['a user without a name', ['--user-id', '//'], 1, 'name "//" has no character that'],
     ['a threshold for an unknown object', ['--threshold', 'rib=1'], 2, '--threshold names "rib", which is no object'],
   ])('%s ends in one line, before any work', async (_, flags, code, message) => {
