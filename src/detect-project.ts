@@ -1,7 +1,8 @@
 import type { Progress } from './async.ts';
+import { formatSpacing, sanitizeName } from './copick/names.ts';
 import type { Project } from './copick/project.ts';
 import type { Run } from './copick/run.ts';
-import { type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
+import { checkDetectOptions, type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
 import { isCryoetPicksError } from './errors.ts';
 import type { Pick } from './picks/pick.ts';
 import type { VolumeSource } from './volume/volume.ts';
@@ -20,18 +21,23 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
   readonly tomogram: string;
   /** In Å, as the folder says. @defaultValue the only one that has such a tomogram */
   readonly voxelSpacing?: number | undefined;
-  /** Names of the runs to work on, in this order. @defaultValue all runs */
+  /** Names of the runs to work on, in this order, each once. @defaultValue all runs */
   readonly runs?: readonly string[] | undefined;
   /** Under whose name picks are written. @defaultValue 'cryoet-picks' */
   readonly userId?: string | undefined;
   /** @defaultValue '0', copick's mark of picks that a tool made */
   readonly sessionId?: string | undefined;
-  /** Reads the picks of runs that this user and session already have, instead of finding them again. @defaultValue false */
+  /**
+   * Reads the picks of runs that this user and session already have of every object, instead of finding them again. A run
+   * with a file that cannot be read is detected anew. @defaultValue false
+   */
   readonly resume?: boolean | undefined;
   /** Wraps each tomogram before it is searched: `(tomogram) => resampled(tomogram, 10)`. */
   readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource) | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
+
+const defaults = { userId: 'cryoet-picks', sessionId: '0' };
 
 /** What became of one run. */
 export type RunResult =
@@ -44,8 +50,9 @@ export type RunResult =
  *
  * A run that fails is yielded as `failed` and the next one is taken up. Leaving the loop stops the work.
  *
- * @throws `CryoetPicksError` `not-found` if a named run is absent, before any work; `invalid-option` if no object
- * of the project is a class of the model; `read-only` if the overlay cannot be written; the abort reason of `signal`.
+ * @throws `CryoetPicksError` before any work: `not-found` if a named run is absent, `invalid-option` if no object of the
+ * project is a class of the model, or for any option that would fail every run. Later: `read-only` if the overlay cannot be
+ * written; the abort reason of `signal`.
  *
  * @example
  * ```ts
@@ -59,7 +66,7 @@ export async function* detectProject(
   options: DetectProjectOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
   const { objects = project.objects, signal } = options;
-  wantedObjects(options.model.spec, { objects });
+  checkProjectOptions({ ...options, objects });
   const runs = await chosenRuns(project, options);
   for (const [runsDone, run] of runs.entries()) {
     signal?.throwIfAborted();
@@ -72,9 +79,17 @@ export async function* detectProject(
   }
 }
 
+/** Refuses what would fail every run alike. */
+function checkProjectOptions(options: Omit<DetectProjectOptions, 'onProgress'>): void {
+  const { userId = defaults.userId, sessionId = defaults.sessionId, voxelSpacing } = options;
+  checkDetectOptions(options);
+  for (const name of [userId, sessionId]) sanitizeName(name);
+  if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
+}
+
 async function chosenRuns(project: Project, { runs, signal }: DetectProjectOptions): Promise<readonly Run[]> {
   if (runs === undefined) return project.runs({ signal });
-  return Promise.all(runs.map((name) => project.run(name, { signal })));
+  return Promise.all([...new Set(runs)].map((name) => project.run(name, { signal })));
 }
 
 type RunOptions = Omit<DetectProjectOptions, 'onProgress'> &
@@ -91,7 +106,15 @@ async function resultOf(run: Run, options: RunOptions): Promise<RunResult> {
 }
 
 async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
-  const { tomogram, voxelSpacing, userId = 'cryoet-picks', sessionId = '0', resume = false, model, signal } = options;
+  const {
+    tomogram,
+    voxelSpacing,
+    userId = defaults.userId,
+    sessionId = defaults.sessionId,
+    resume = false,
+    model,
+    signal,
+  } = options;
   const objects = wantedObjects(model.spec, options).map(({ name }) => name);
   if (resume && (await run.hasPicks({ userId, sessionId, objects, signal }))) {
     const picks = await run.picks({ userId, sessionId, object: objects, signal });

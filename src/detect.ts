@@ -1,8 +1,9 @@
 import type { Progress } from './async.ts';
 import { CryoetPicksError } from './errors.ts';
 import type { Model, ModelSpec } from './inference/model.ts';
-import { type ScoreOptions, scoreSlabs } from './inference/score.ts';
+import { checkAverage, type ScoreOptions, scoreSlabs } from './inference/score.ts';
 import { localMaxima } from './peaks/local-maxima.ts';
+import { lengthPerObject } from './picks/per-object.ts';
 import { type Pick, toPick } from './picks/pick.ts';
 import { suppressNearby } from './picks/suppress.ts';
 import type { VoxelGrid } from './space/grid.ts';
@@ -39,13 +40,14 @@ export interface DetectOptions {
 }
 
 /**
- * Finds the particles of a tomogram: intensity, tile plan, scores, local maxima, picks, suppression, in that order.
+ * Finds the particles of a tomogram: tile plan, intensity, scores, local maxima, picks, suppression, in that order.
  *
- * A transcript of the blocks with no algorithm of its own; write the same lines to replace one of them.
+ * A transcript of the blocks with no algorithm of its own; write the same lines to replace one of them. Options are checked
+ * before the first voxel is read.
  *
  * @param source - The tomogram; its voxel size must be within 5 % of the model's.
  * @returns Picks in Å, best first within each object.
- * @throws {@link CryoetPicksError} `invalid-option` if voxel size or objects do not fit the model; `corrupt-data` if the
+ * @throws {@link CryoetPicksError} `invalid-option` if voxel size, objects or options do not fit the model; `corrupt-data` if the
  * volume holds no finite voxel or is constant; `model-failed`; the abort reason of `signal`, untouched.
  *
  * @example
@@ -56,11 +58,12 @@ export interface DetectOptions {
 export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<Pick[]> {
   const { model, overlap, average, signal, onProgress } = options;
   const { spec } = model;
+  checkDetectOptions(options);
   requireVoxelSize(source.grid, spec);
   const wanted = new Map(wantedObjects(spec, options).map((object) => [object.name, object]));
 
-  const intensity = await measureIntensity(source, { signal, onProgress });
   const plan = planTiles(source.grid.shape, { tile: spec.tile, outputStride: spec.outputStride, overlap });
+  const intensity = await measureIntensity(source, { signal, onProgress });
   const normalize = normalizerFor(spec.normalization, intensity);
   const slabs = scoreSlabs(source, { plan, model, normalize, average, signal, onProgress });
 
@@ -81,25 +84,59 @@ export function wantedObjects(
   if (objects === undefined) return known.map((name) => ({ name }));
   const wanted = objects.filter(({ name, isParticle = true }) => isParticle && known.includes(name));
   if (wanted.length > 0) return wanted;
-  throw new CryoetPicksError(
-    'invalid-option',
+  return fail(
     `none of the objects is a class of model "${spec.name}": asked for ${listOf(objects.map(({ name }) => name))}, ` +
       `the model finds ${listOf(known)}`,
   );
+}
+
+/**
+ * Refuses options that no tomogram could be searched with, so that a mistake shows before any work.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option`.
+ */
+export function checkDetectOptions(options: Omit<DetectOptions, 'onProgress'>): void {
+  const { model, thresholds = {}, minDistances = {}, overlap, average } = options;
+  const { name: modelName, classes, tile, outputStride } = model.spec;
+  const known = classes.filter((name) => name !== null);
+  for (const [option, given] of Object.entries({ thresholds, minDistances })) {
+    const stranger = Object.keys(given).find((name) => !known.includes(name));
+    if (stranger !== undefined) {
+      fail(
+        `${option} names "${stranger}", which is no class of model "${modelName}"; the model finds ${listOf(known)}`,
+      );
+    }
+  }
+  const wanted = new Map(wantedObjects(model.spec, options).map((object) => [object.name, object]));
+  for (const name of known) {
+    const threshold = thresholdOf(name, options);
+    if (!Number.isFinite(threshold)) fail(`threshold of "${name}" must be a finite score, found ${threshold}`);
+    lengthPerObject(minDistanceOf(name, wanted.get(name), options), `minDistance of "${name}"`);
+  }
+  checkAverage(average);
+  // Tile and overlap must fit each other whatever the shape of the volume.
+  planTiles(tile, { tile, outputStride, overlap });
 }
 
 function listOf(names: readonly string[]): string {
   return names.length === 0 ? 'nothing' : names.map((name) => `"${name}"`).join(', ');
 }
 
-function thresholdOf(name: string, { model, thresholds }: DetectOptions): number {
+function fail(message: string): never {
+  throw new CryoetPicksError('invalid-option', message);
+}
+
+function thresholdOf(
+  name: string,
+  { model, thresholds }: globalThis.Pick<DetectOptions, 'model' | 'thresholds'>,
+): number {
   return thresholds?.[name] ?? model.spec.thresholds[name] ?? 0.5;
 }
 
 function minDistanceOf(
   name: string,
   object: DetectableObject | undefined,
-  { model, minDistances }: DetectOptions,
+  { model, minDistances }: globalThis.Pick<DetectOptions, 'model' | 'minDistances'>,
 ): number {
   return minDistances?.[name] ?? model.spec.minDistances[name] ?? object?.radius ?? 0;
 }
@@ -109,11 +146,19 @@ export function fitsVoxelSize({ voxelSize }: VoxelGrid, { voxelSize: expected }:
   return voxelSize.every((length) => Math.abs(length / expected - 1) <= 0.05);
 }
 
-function requireVoxelSize(grid: VoxelGrid, spec: ModelSpec): void {
+/**
+ * Refuses a tomogram whose voxels a model was not made for.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option`, with the remedy.
+ */
+export function requireVoxelSize(
+  grid: VoxelGrid,
+  spec: ModelSpec,
+  { remedy = `hand in resampled(tomogram, ${spec.voxelSize})` }: { readonly remedy?: string | undefined } = {},
+): void {
   if (fitsVoxelSize(grid, spec)) return;
-  throw new CryoetPicksError(
-    'invalid-option',
+  fail(
     `model "${spec.name}" was made for voxels of ${spec.voxelSize} Å, the tomogram has ${formatZyx(grid.voxelSize)} Å ` +
-      `(z×y×x); open a level or a voxel spacing within 5 % of it, or hand in resampled(tomogram, ${spec.voxelSize})`,
+      `(z×y×x); open a level or a voxel spacing within 5 % of it, or ${remedy}`,
   );
 }

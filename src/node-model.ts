@@ -72,7 +72,9 @@ async function readModelFile(
     return await readFile(path, { signal });
   } catch (cause) {
     signal?.throwIfAborted();
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CryoetPicksError('not-found', `cannot read the ${what}: ${reason}`, { cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'not found' : `cannot be read (${code})`;
+    const remedy = what === 'model' ? '' : '; a model needs its card beside it (docs/models.md)';
+    throw new CryoetPicksError('not-found', `${what} ${reason}: ${path}${remedy}`, { cause });
   }
 }

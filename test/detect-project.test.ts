@@ -81,6 +81,22 @@ describe('detectProject', () => {
     expect((await resultsOf(project)).map(({ status }) => status)).toEqual(['detected', 'detected']);
   });
 
+  it.each([
+    ['an empty file', ''],
+    ['a file cut off while it was written', '{"pickable_object_name": "ribosome", "points": [{"loc'],
+  ])('detects a run anew on resume where the picks of an object cannot be read: %s', async (_, broken) => {
+    const { project, overlay, told } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const [first] = await resultsOf(project);
+    const key = picksFile('TS_1', 'ribosome');
+    const whole = await overlay.get(key);
+    await overlay.set(key, new TextEncoder().encode(broken));
+    const [again, other] = await resultsOf(project, { resume: true });
+    expect([again.status, other.status]).toEqual(['detected', 'skipped']);
+    expect(again).toEqual(first);
+    expect(await overlay.get(key)).toEqual(whole);
+    expect(told).toEqual([expect.objectContaining({ path: `overlay${key}` })]);
+  });
+
   it('reports a run that fails and takes up the next', async () => {
     const broken = await tomograms(['TS_1', 'TS_2', 'TS_3']);
     const chunk = '/ExperimentRuns/TS_2/VoxelSpacing10.000/denoised.zarr/0/0/0/0';
@@ -102,6 +118,28 @@ describe('detectProject', () => {
       message: expect.stringMatching(/TS_9.*TS_1/),
     });
     expect(await filesOf(overlay, 'TS_1')).toEqual([]);
+  });
+
+  it.each<[string, Partial<DetectProjectOptions>, RegExp]>([
+    ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistance of "ribosome"/],
+    ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo"/],
+    ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0/],
+    ['an unknown average', { average: 'logit' as 'logits' }, /average "logit"/],
+    ['a user without a name', { userId: '//' }, /name "\/\/"/],
+    ['a session without a name', { sessionId: '' }, /name ""/],
+    ['a voxel spacing of 0 Å', { voxelSpacing: 0 }, /voxel spacing 0 Å/],
+  ])('throws for %s before any run, instead of failing each', async (_, options, message) => {
+    const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const seen: string[] = [];
+    const results = resultsOf(project, { ...options, onProgress: ({ run }) => seen.push(run) });
+    await expect(results).rejects.toMatchObject({ code: 'invalid-option', message: expect.stringMatching(message) });
+    expect(seen).toEqual([]);
+  });
+
+  it('works once on a run that is named twice', async () => {
+    const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const results = await resultsOf(project, { runs: ['TS_2', 'TS_1', 'TS_2'] });
+    expect(results.map(({ run }) => run)).toEqual(['TS_2', 'TS_1']);
   });
 
   it('stops where the overlay cannot be written', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../src/copick/index.ts';
 import {
   coarseGrid,
+  type DetectOptions,
   detectParticles,
   formatSubmission,
   localMaxima,
@@ -27,6 +28,7 @@ import {
 } from '../src/index.ts';
 import { createRandom } from '../src/simulate/random.ts';
 import { contiguousVolume } from '../src/volume/volume.ts';
+import { countingSource } from './support/counting-source.ts';
 import { fakeModel, fakeSpec, identityModel } from './support/identity-model.ts';
 import { plantVoxels } from './support/planted.ts';
 
@@ -148,8 +150,8 @@ describe('detectParticles', () => {
   });
 
   it('is a transcript of the blocks', async () => {
-    const intensity = await measureIntensity(source);
     const plan = planTiles(source.grid.shape, { tile: model.spec.tile, outputStride: model.spec.outputStride });
+    const intensity = await measureIntensity(source);
     const slabs = scoreSlabs(source, { plan, model, normalize: zScore(intensity) });
     const found: Pick[] = [];
     const threshold = (index: number): number => model.spec.thresholds[model.spec.classes[index] as string];
@@ -210,6 +212,24 @@ describe('detectParticles', () => {
       code: 'invalid-option',
       message: expect.stringMatching(/made for voxels of 10 Å, the tomogram has 7.84×7.84×7.84 Å/),
     });
+  });
+
+  it.each<[string, Partial<DetectOptions>, RegExp]>([
+    ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistance of "ribosome" .* ≥ 0 Å, found -1/],
+    ['a distance that is no number', { minDistances: { ribosome: Number.NaN } }, /minDistance of "ribosome".*NaN/],
+    ['a threshold that is no number', { thresholds: { ribosome: Number.NaN } }, /threshold of "ribosome".*NaN/],
+    ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo".*"ribosome", "apo-fer/],
+    ['a distance of a misspelt object', { minDistances: { typo: 3 } }, /minDistances names "typo".*"ribosome", "apo-f/],
+    ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0 must be below the tile/],
+    ['an unknown average', { average: 'logit' as 'logits' }, /average "logit" is unknown/],
+  ])('refuses %s before it reads a voxel', async (_, options, message) => {
+    const counted = { ...countingSource(data, [20, 30, 24]), grid: source.grid };
+    const calls = model.calls;
+    await expect(detectParticles(counted, { model, ...options })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringMatching(message),
+    });
+    expect({ reads: counted.reads, calls: model.calls }).toEqual({ reads: 0, calls });
   });
 
   it('refuses objects of which the model knows none, naming both', async () => {

@@ -11,9 +11,9 @@ import { formatSubmission } from '../picks/submission.ts';
 import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
-import { describeFailure, type Failure, UsageError } from './failure.ts';
+import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
 import { writeWhole } from './files.ts';
-import { resampling } from './resample.ts';
+import { fitting } from './resample.ts';
 import { openModel } from './runtime.ts';
 import { runBar, type Terminal } from './terminal.ts';
 
@@ -42,6 +42,8 @@ export interface DetectDocument {
   readonly picks?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
+  /** What in the project is broken and was passed over, or replaced. */
+  readonly problems: readonly { readonly path: string; readonly message: string }[];
 }
 
 /** What became of a run; a count of picks per object, or why it failed. */
@@ -63,6 +65,8 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const model = await openModel({ model: input.model, threads: input.threads, signal });
   const { summaries, found } = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
   const files = await writeResults(terminal, { ...input, project, found });
+  const problems = project.problems.map(({ path, message }) => ({ path, message }));
+  for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
   const failed = summaries.filter(({ status }) => status === 'failed').length;
   terminal.print('', ...closingLines({ summaries, files, failed }));
   const document: DetectDocument = {
@@ -70,6 +74,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
     userId: input.userId,
     sessionId: input.sessionId,
     ...files,
+    problems,
   };
   return { json: document, failed: failed > 0 };
 }
@@ -101,7 +106,7 @@ export async function detectRuns(
       tomogram: tomogram.type,
       voxelSpacing: tomogram.voxelSpacing,
       thresholds,
-      prepare: resample && resampling(terminal, model.spec),
+      prepare: fitting(terminal, { spec: model.spec, resample }),
       signal: terminal.signal,
       onProgress: bar.update,
     })) {
@@ -145,24 +150,22 @@ interface ResultFiles {
   readonly figure?: string | undefined;
 }
 
-interface ResultsOptions
-  extends globalThis.Pick<DetectInput, 'submission' | 'figure' | 'tomogram' | 'userId' | 'sessionId'> {
+interface ResultsOptions extends globalThis.Pick<DetectInput, 'submission' | 'figure' | 'tomogram'> {
   readonly project: Project;
   readonly found: readonly RunPicks[];
 }
 
 async function writeResults(
   { signal }: Terminal,
-  { project, found, submission, figure, tomogram, userId, sessionId }: ResultsOptions,
+  { project, found, submission, figure, tomogram }: ResultsOptions,
 ): Promise<ResultFiles> {
   if (submission !== undefined) await writeWhole(submission, { data: formatSubmission(found), signal });
   const written = { ...(submission !== undefined && { submission: resolve(submission) }) };
   const [first] = found;
   if (first === undefined) return written;
-  const run = await project.run(first.run, { signal });
-  const [set] = await run.pickSets({ userId, sessionId, signal });
-  const picks = set?.path.replace(/\/ExperimentRuns\/.*$/, '');
+  const picks = project.overlayLocation;
   if (figure === undefined) return { ...written, picks };
+  const run = await project.run(first.run, { signal });
   const { type, voxelSpacing } = tomogram;
   const source = await run.tomogram(type, { voxelSpacing, signal });
   const objects = figureObjects(project.objects);

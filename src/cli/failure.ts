@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { Problem } from '../copick/problems.ts';
 import { isCryoetPicksError } from '../errors.ts';
 
 /** Wrong usage that only shows once the work has begun, such as an option that names an unknown object; exit code 2. */
@@ -36,6 +37,11 @@ export function describeFailure(error: unknown): Failure {
   }
   const message = `unexpected ${error.name}: ${oneLine(error.message)} (--verbose shows where)`;
   return { code: 'unexpected', message };
+}
+
+/** Says in one line what is wrong in a project, and where. */
+export function describeProblem({ path, message }: Problem): string {
+  return oneLine(message.includes(path) ? message : `${path}: ${message}`);
 }
 
 /** Everything known about an error, for `--verbose`: stack, properties, causes. */

@@ -2,7 +2,7 @@ import type { PickableObject, ProjectConfig } from '../copick/config.ts';
 import { formatSpacing } from '../copick/names.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { counted } from './counts.ts';
-
+import { describeProblem } from './failure.ts';
 import type { InfoDocument, RunInfo, TomogramInfo } from './survey.ts';
 import { formatTable } from './table.ts';
 
@@ -12,13 +12,18 @@ export function infoLines(
   { overlayRoot, staticRoot }: ProjectConfig,
 ): string[] {
   const roots = `overlay ${overlayRoot}${staticRoot === undefined ? '' : `, static ${staticRoot}`}`;
-  const lines = [`${config}${name === undefined ? '' : `: ${name}`}`, `${counted(runs.length, 'run')}; ${roots}`, ''];
-  lines.push(...objectLines(objects), '', ...tomogramLines(runs), '', ...picksLines(runs));
-  if (problems.length > 0) {
-    lines.push('', `${counted(problems.length, 'problem')}:`);
-    lines.push(...problems.map(({ path, message }) => `  ${message.includes(path) ? message : `${path}: ${message}`}`));
-  }
-  return lines;
+  return [
+    `${config}${name === undefined ? '' : `: ${name}`}`,
+    `${counted(runs.length, 'run')}; ${roots}`,
+    '',
+    ...objectLines(objects),
+    '',
+    ...tomogramLines(runs),
+    '',
+    ...picksLines(runs),
+    ...(problems.length > 0 ? ['', `${counted(problems.length, 'problem')}:`] : []),
+    ...problems.map((problem) => `  ${describeProblem(problem)}`),
+  ];
 }
 
 function objectLines(objects: readonly PickableObject[]): string[] {

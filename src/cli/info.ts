@@ -14,6 +14,6 @@ export async function info(terminal: Terminal, { config }: InfoInput): Promise<O
   const { signal } = terminal;
   const project = await openProject(config, { signal });
   const document = await surveyProject(project, { config, signal });
-  terminal.print(...infoLines(document, project.config));
+  terminal.print(infoLines(document, project.config).join('\n'));
   return { json: document };
 }

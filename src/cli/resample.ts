@@ -1,13 +1,20 @@
-import { fitsVoxelSize } from '../detect.ts';
+import { fitsVoxelSize, requireVoxelSize } from '../detect.ts';
 import type { DetectProjectOptions } from '../detect-project.ts';
 import type { ModelSpec } from '../inference/model.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { resampled } from '../volume/resampled.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Resamples the tomograms that do not fit the model, and says so. */
-export function resampling(terminal: Terminal, spec: ModelSpec): DetectProjectOptions['prepare'] {
+/** Options of {@link fitting}. */
+export interface FittingOptions {
+  readonly spec: ModelSpec;
+  readonly resample?: true | undefined;
+}
+
+/** Resamples the tomograms that do not fit the model, and says so; or refuses them, naming the flag that would. */
+export function fitting(terminal: Terminal, { spec, resample }: FittingOptions): DetectProjectOptions['prepare'] {
   return (tomogram, run) => {
+    if (resample !== true) requireVoxelSize(tomogram.grid, spec, { remedy: 'add --resample' });
     if (fitsVoxelSize(tomogram.grid, spec)) return tomogram;
     const found = formatZyx(tomogram.grid.voxelSize.map((length) => length.toFixed(3)));
     terminal.warn(

@@ -12,7 +12,9 @@ export interface TableOptions {
  */
 export function formatTable({ header, rows, footer = [] }: TableOptions): string[] {
   const all = [header, ...rows, ...footer];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => String(row[column] ?? '').length)));
+  const widths = header.map((_, column) =>
+    all.reduce((width, row) => Math.max(width, String(row[column] ?? '').length), 0),
+  );
   const numeric = header.map((_, column) => rows.every((row) => isNumeric(row[column] ?? '')));
   const line = (row: readonly (string | number)[]) => {
     const cells = widths.map((width, column) => {

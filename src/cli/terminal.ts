@@ -7,7 +7,7 @@ export interface TextStream extends NodeJS.WritableStream {
 
 /** What a command has of the world outside: places to write to, and the wish to stop. */
 export interface Terminal {
-  /** Aborts on Ctrl-C. */
+  /** Aborts on Ctrl-C, and where the program is told to end. */
   readonly signal: AbortSignal;
   /** Writes lines for people to stdout; nothing with `--json`. */
   print(...lines: readonly string[]): void;

@@ -70,6 +70,24 @@ export async function readAllPicks(tree: ProjectTree, run: string, filter: Picks
   return picks;
 }
 
+/** Tells whether all sets can be read; those that cannot are reported. */
+export async function allReadable(
+  { log }: ProjectTree,
+  sets: readonly PickSet[],
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  let readable = true;
+  for (const set of sets) {
+    try {
+      await set.read({ signal });
+    } catch (error) {
+      log.reportError(set.path, error, signal);
+      readable = false;
+    }
+  }
+  return readable;
+}
+
 interface FoundPicks extends PicksIdentity {
   readonly entry: TreeEntry;
   /** False where the name alone does not tell the identity. */

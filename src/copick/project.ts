@@ -46,6 +46,11 @@ export class Project {
     if (config.problems.length > 0) log.report({ path: source, message: config.problems.join('; ') });
   }
 
+  /** Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. */
+  get overlayLocation(): string {
+    return this.tree.overlay.location;
+  }
+
   /** What was found broken or odd so far. */
   get problems(): readonly Problem[] {
     return this.tree.log.problems;

@@ -1,7 +1,7 @@
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { findPickSets, type PickSet, type PicksFilter, readAllPicks } from './pick-sets.ts';
+import { allReadable, findPickSets, type PickSet, type PicksFilter, readAllPicks } from './pick-sets.ts';
 import {
   findSegmentations,
   type SegmentationEntry,
@@ -23,7 +23,7 @@ import { type WritePicksOptions, writePicksOf } from './write-picks.ts';
 export interface HasPicksOptions {
   readonly userId: string;
   readonly sessionId: string;
-  /** Every one of these must have a file; any one will do if absent. */
+  /** Every one of these must have a file that can be read; if absent, there must be one, and all can be read. */
   readonly objects?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -93,11 +93,15 @@ export class Run {
     return readAllPicks(this.tree, this.name, filter);
   }
 
-  /** Tells whether a user has picks of a session here, empty files included: what a resumed detection asks. */
+  /**
+   * Tells whether a user has picks of a session here, files without a point included: what a resumed detection asks.
+   *
+   * Reads what is asked for: a file that cannot be understood is reported, and holds no picks.
+   */
   async hasPicks({ userId, sessionId, objects, signal }: HasPicksOptions): Promise<boolean> {
-    const sets = await this.pickSets({ userId, sessionId, signal });
-    if (objects === undefined) return sets.length > 0;
-    return objects.every((object) => sets.some((set) => set.object === object));
+    const sets = await this.pickSets({ userId, sessionId, object: objects, signal });
+    const present = objects?.every((object) => sets.some((set) => set.object === object)) ?? sets.length > 0;
+    return present && allReadable(this.tree, sets, signal);
   }
 
   /**
@@ -126,7 +130,7 @@ export class Run {
   /**
    * Writes a volume of labels `[z, y, x]` into the overlay as a segmentation of one level, and returns its path.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character, a label that the type cannot
+   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character or with the ending `-multilabel`, a label that the type cannot
    *   hold, or a segmentation of this name that is not to be overwritten; `read-only` if the overlay cannot be written.
    * @example
    * ```ts

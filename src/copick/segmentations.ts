@@ -1,3 +1,4 @@
+import { CryoetPicksError } from '../errors.ts';
 import { type OpenTomogramOptions, openTomogram, type Tomogram } from '../ome-zarr/tomogram.ts';
 import { type WriteProgress, writeTomogram } from '../ome-zarr/write.ts';
 import { subStore } from '../storage/store.ts';
@@ -82,12 +83,23 @@ export async function writeSegmentationOf(
     voxelSpacing,
     userId: sanitizeName(options.userId),
     sessionId: sanitizeName(options.sessionId),
-    name: sanitizeName(options.name),
+    name: segmentationName(options.name),
     multilabel,
   });
   const { overwrite, signal, onProgress } = options;
   await writeTomogram(subStore(tree.overlay, key), labels, { dtype, levels: 1, overwrite, signal, onProgress });
   return locate(tree.overlay, key);
+}
+
+/** A name as the file has it. The ending that tells labels of several objects cannot belong to the name. */
+function segmentationName(name: string): string {
+  const fit = sanitizeName(name);
+  if (!fit.endsWith('-multilabel')) return fit;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `segmentation name "${name}" cannot end in "-multilabel", copick's mark of labels of several objects; ` +
+      `leave it out and set \`multilabel: true\` if they are`,
+  );
 }
 
 interface FoundSegmentation extends SegmentationName {

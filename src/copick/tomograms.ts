@@ -34,7 +34,7 @@ export async function findTomograms(
   const found: FoundTomogram[] = [];
   for (const folder of await findSpacings(tree, run, signal)) {
     const entries = await listOrReport(tree, folder.entry, signal);
-    found.push(...entries.flatMap((entry) => toTomogram(tree, entry, folder.voxelSpacing)));
+    for (const entry of entries) found.push(...toTomogram(tree, entry, folder.voxelSpacing));
   }
   const wanted = voxelSpacing === undefined ? undefined : nearestLabel(found, voxelSpacing);
   const chosen = found.filter(

@@ -67,7 +67,7 @@ export async function listBoth(
   const found: TreeEntry[] = [];
   for (const root of roots) {
     try {
-      found.push(...(await listFolder(root, folder, signal)));
+      for (const entry of await listFolder(root, folder, signal)) found.push(entry);
     } catch (error) {
       tree.log.reportError(locate(root.store, folder), error, signal);
       errors.push(error);

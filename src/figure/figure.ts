@@ -19,7 +19,7 @@ import {
   textWidth,
 } from './canvas.ts';
 import { formatLength, type Layout, layOut, lineStep, scaleBarLength } from './layout.ts';
-import { contrastOf, readSlice, resizePlane, type Slice, toGrey } from './slice.ts';
+import { checkSlices, contrastOf, readSlice, resizePlane, type Slice, toGrey } from './slice.ts';
 
 /** How the picks of an object are drawn. */
 export interface FigureObject {
@@ -57,17 +57,18 @@ const dashGap = 4;
  * it show smaller rings or none.
  *
  * @returns The bytes of the PNG.
- * @throws {@link CryoetPicksError} `invalid-option` if a pick's object is not among `objects`; the abort reason of
- * `signal`.
+ * @throws {@link CryoetPicksError} `invalid-option` if a pick's object is not among `objects`, or `slices` is no whole number
+ * from 1 on; the abort reason of `signal`.
  */
 export async function renderFigure(source: VolumeSource, options: FigureOptions): Promise<Uint8Array> {
   const { picks, truth = [], objects, slices = 3, signal } = options;
   const { grid } = source;
   const { title = `${formatZyx(grid.shape)} voxels (z×y×x), ${grid.voxelSize[2].toFixed(3)} Å` } = options;
+  checkSlices(slices);
   checkObjects([...picks, ...truth], objects);
   const [depth, height] = grid.shape;
   const legend = legendLines(options);
-  const count = Math.max(1, Math.min(slices, depth));
+  const count = Math.min(slices, depth);
   const layout = layOut(grid, { slices: count, legend: legend.map(({ text }) => `    ${text}`), title });
 
   const fromAbove: Slice[] = [];

@@ -1,3 +1,4 @@
+import { CryoetPicksError } from '../errors.ts';
 import { toPhysical } from '../space/grid.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { Volume, VolumeSource } from '../volume/volume.ts';
@@ -27,6 +28,12 @@ export interface SliceOptions {
   /** Planes on either side that enter the mean; fewer at the faces of the volume. @defaultValue 1 */
   readonly margin?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Refuses a number of slices that is none. @throws {@link CryoetPicksError} `invalid-option` */
+export function checkSlices(slices: number): void {
+  if (Number.isSafeInteger(slices) && slices > 0) return;
+  throw new CryoetPicksError('invalid-option', `slices must be a whole number ≥ 1, found ${slices}`);
 }
 
 /**

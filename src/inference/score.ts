@@ -173,9 +173,13 @@ function checkOptions({ grid }: VolumeSource, { plan, model, batch = 1, average 
   }
   if (classes.every((object) => object === null)) fail(`model "${name}" names no class; every one of them is null`);
   if (!Number.isInteger(batch) || batch < 1) fail(`batch must be a whole number of at least 1, found ${batch}`);
-  if (average !== undefined && average !== 'probabilities' && average !== 'logits') {
-    fail(`average "${average}" is unknown; available: "probabilities", "logits"`);
-  }
+  checkAverage(average);
+}
+
+/** Refuses an unknown way of averaging. @throws {@link CryoetPicksError} `invalid-option` */
+export function checkAverage(average: ScoreOptions['average']): void {
+  if (average === undefined || average === 'probabilities' || average === 'logits') return;
+  fail(`average "${average}" is unknown; available: "probabilities", "logits"`);
 }
 
 function fail(message: string): never {

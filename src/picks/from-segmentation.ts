@@ -106,9 +106,13 @@ function componentsOfLabel(
   const mask = new Float32Array(height * width);
   const plane = { data: mask, offset: 0, rowStride: width, columnStride: 1 };
   const components: Component[] = [];
+  // One by one: a plane may end more components than a call takes arguments.
+  const keep = (ended: readonly Component[]): void => {
+    for (const component of ended) components.push(component);
+  };
   for (let z = 0; z < depth; z++) {
     if (!planes.has(z)) {
-      components.push(...sweep.skip());
+      keep(sweep.skip());
       continue;
     }
     let m = 0;
@@ -116,8 +120,8 @@ function componentsOfLabel(
       let i = offset + z * stride[0] + y * stride[1];
       for (let x = 0; x < width; x++, i += stride[2]) mask[m++] = data[i] === label ? 1 : 0;
     }
-    components.push(...sweep.advance(plane));
+    keep(sweep.advance(plane));
   }
-  components.push(...sweep.finish());
+  keep(sweep.finish());
   return components;
 }

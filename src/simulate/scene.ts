@@ -1,8 +1,9 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { Pick } from '../picks/pick.ts';
-import { toPhysical, type VoxelGrid } from '../space/grid.ts';
+import type { VoxelGrid } from '../space/grid.ts';
 import type { Point } from '../space/point.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/zyx.ts';
+import { checkInside, checkScene } from './check-scene.ts';
 import { Packing, type Region } from './place.ts';
 import { createRandom, type Random } from './random.ts';
 import type { PlacedMolecule } from './render.ts';
@@ -85,8 +86,8 @@ export interface Scene {
  * Small volumes get their share of the numbers, but at least two of each particle where they fit; numbers asked for by
  * `counts` are met or it is an error.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for an unknown species, a position outside the volume, or more molecules
- *   than find room.
+ * @throws {@link CryoetPicksError} `invalid-option` for an unknown species, a position outside the volume, a number that cannot be
+ *   one, or more molecules than find room.
  *
  * @example
  * ```ts
@@ -95,7 +96,7 @@ export interface Scene {
  */
 export function simulateScene(options: SceneOptions = {}): Scene {
   const { shape = competitionShape, voxelSize = competitionVoxelSize, seed = 0, positions } = options;
-  checkGeometry(shape, voxelSize);
+  checkScene({ ...options, shape, voxelSize, seed });
   const grid: VoxelGrid = { shape, voxelSize, origin: { x: 0, y: 0, z: 0 } };
   const random = createRandom(seed, 1);
   const packing = new Packing(Math.max(...species.map(({ radius }) => radius)));
@@ -170,27 +171,4 @@ function occupiedRegion({ shape, voxelSize }: VoxelGrid): Region {
 
 function volumeOf(shape: Zyx, voxelSize: Zyx): number {
   return shape.reduce((product, length, axis) => product * length * voxelSize[axis]!, 1);
-}
-
-function checkGeometry(shape: Zyx, voxelSize: Zyx): void {
-  if (shape.length !== 3 || !shape.every((length) => Number.isInteger(length) && length > 0)) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `expected a shape of three whole numbers > 0, found ${formatZyx(shape)}`,
-    );
-  }
-  if (voxelSize.length !== 3 || !voxelSize.every((size) => Number.isFinite(size) && size > 0)) {
-    throw new CryoetPicksError('invalid-option', `expected three voxel sizes > 0 Å, found ${formatZyx(voxelSize)}`);
-  }
-}
-
-function checkInside(grid: VoxelGrid, object: string, position: Point): void {
-  const end = toPhysical(grid, [grid.shape[0] - 1, grid.shape[1] - 1, grid.shape[2] - 1]);
-  const inside = (['x', 'y', 'z'] as const).every((axis) => position[axis] >= 0 && position[axis] <= end[axis]);
-  if (inside) return;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `${object} at (${position.x}, ${position.y}, ${position.z}) Å lies outside the volume, which ends at ` +
-      `(${end.x.toFixed(1)}, ${end.y.toFixed(1)}, ${end.z.toFixed(1)}) Å`,
-  );
 }

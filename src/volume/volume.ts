@@ -176,7 +176,7 @@ function mirror(i: number, length: number): number {
 }
 
 function rangeOf(indices: Int32Array): { least: number; greatest: number } {
-  return { least: Math.min(...indices), greatest: Math.max(...indices) };
+  return { least: indices.reduce((a, b) => Math.min(a, b)), greatest: indices.reduce((a, b) => Math.max(a, b)) };
 }
 
 /** Fills `to` from rows, columns and planes of `from` picked by index; `start` is the grid index of `from`'s first voxel. */

@@ -1,4 +1,4 @@
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -86,6 +86,22 @@ describe('detect', () => {
     expect(stdout.text).toMatch(/^TS_1_3 {2}\d+ picks?, there already\nTS_2_3 /);
   });
 
+  it('tells of picks that cannot be read, and finds them anew with --resume', async () => {
+    const args = ['detect', config, '--run', 'TS_1_3', '--threads', '1', '--resume', '--json'];
+    const first = JSON.parse((await captureCli(args)).stdout);
+    expect(first).toMatchObject({ problems: [], picks: join(await realpath(folder), 'overlay') });
+    const broken = join(folder, 'overlay/ExperimentRuns/TS_1_3/Picks/cryoet-picks_0_apo-ferritin.json');
+    await writeFile(broken, '');
+    const { exitCode, stdout, stderr } = await captureCli(args);
+    const document = JSON.parse(stdout);
+    expect({ exitCode, status: document.runs[0].status }).toEqual({ exitCode: 0, status: 'detected' });
+    expect(document.runs[0].picks).toEqual(first.runs[0].picks);
+    expect(document.problems).toEqual([
+      { path: expect.stringContaining('apo-ferritin.json'), message: expect.any(String) },
+    ]);
+    expect(stderr).toMatch(/^cryoet-picks: [^\n]*cryoet-picks_0_apo-ferritin\.json[^\n]*\n$/);
+  });
+
   it('leaves no new file when it is aborted while the network works', async () => {
     const before = await filesBelow(folder);
     const controller = new AbortController();
@@ -106,7 +122,7 @@ describe('detect', () => {
 
   it.each([
     ['an absent run', ['--run', 'TS_9'], 1, 'run "TS_9" not found in project'],
-    ['an absent model', ['--model', '/none.onnx'], 1, 'cannot read the model: ENOENT'],
+    ['an absent model', ['--model', '/none.onnx'], 1, 'model not found: /none.onnx\n'],
     ['a user without a name', ['--user-id', '//'], 1, 'name "//" has no character that'],
     ['a threshold for an unknown object', ['--threshold', 'rib=1'], 2, '--threshold names "rib", which is no object'],
   ])('%s ends in one line, before any work', async (_, flags, code, message) => {

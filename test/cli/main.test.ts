@@ -23,12 +23,16 @@ function start(args: readonly string[]): { child: ChildProcess; stderr: () => st
   return { child, stderr: () => text };
 }
 
-it('is interrupted by Ctrl-C without leaving anything half written, and ends with 130', async () => {
+it.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)('is interrupted by %s without leaving anything half written, and ends with %d', async (signal, code) => {
   const { child, stderr } = start(['simulate', join(folder, 'project'), '--runs', '1000', '--shape', '24,32,32']);
   const closed = once(child, 'close');
   while ((await readdir(folder)).length === 0 && child.exitCode === null) await new Promise((r) => setTimeout(r, 50));
-  child.kill('SIGINT');
-  expect(await closed).toEqual([130, null]);
+  child.kill(signal);
+  expect(await closed).toEqual([code, null]);
   expect(stderr()).toBe('cryoet-picks: interrupted; finished files are kept, no file is half written\n');
   expect(await readdir(folder)).toEqual([]);
 });

@@ -16,6 +16,10 @@ describe('Project', () => {
     expect(told).toEqual([]);
   });
 
+  it('tells where the overlay lies', () => {
+    expect(projectOf({ overlay: run('TS_1'), static: run('TS_2') }).project.overlayLocation).toBe('overlay');
+  });
+
   it('goes by what is in storage, not by the list of runs in the config', async () => {
     const project = projectFromStores({
       config: { ...config, original: () => ({ runs: ['TS_1'] }) },

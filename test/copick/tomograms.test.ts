@@ -219,6 +219,23 @@ describe('segmentations of a run', () => {
     expect(Array.from({ length: 24 }, (_, i) => i % 4)).toEqual([...read.data]);
   });
 
+  it.each(['mem-multilabel', 'mem_multilabel'])(
+    'refuse the name "%s", which would read back as another',
+    async (name) => {
+      const { project } = projectOf({});
+      const run = await project.createRun('TS_5_4');
+      for (const multilabel of [false, true]) {
+        await expect(run.writeSegmentation(labels, { ...me, name, multilabel })).rejects.toMatchObject({
+          code: 'invalid-option',
+          message: expect.stringMatching(/cannot end in "-multilabel".*multilabel: true/),
+        });
+      }
+      expect(await run.segmentations()).toEqual([]);
+      await run.writeSegmentation(labels, { ...me, name: 'multilabel-mem' });
+      expect(await run.segmentations()).toMatchObject([{ name: 'multilabel-mem', multilabel: false }]);
+    },
+  );
+
   it('replace one of the same name only if told to', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_5_4');

@@ -35,6 +35,13 @@ const isotropic: VoxelGrid = { shape: [40, 60, 80], voxelSize: [10, 10, 10], ori
 const anisotropic: VoxelGrid = { shape: [20, 120, 40], voxelSize: [20, 5, 20], origin: { x: -300, y: 55, z: 1000 } };
 
 describe('renderFigure', () => {
+  it.each([2.5, Number.NaN, 0, -1, Number.POSITIVE_INFINITY])('refuses %s slices', async (slices) => {
+    await expect(renderFigure(sourceOf(isotropic), { picks: [], objects, slices })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining(`slices must be a whole number ≥ 1, found ${slices}`),
+    });
+  });
+
   it.each([
     ['isotropic', isotropic],
     ['anisotropic and translated', anisotropic],

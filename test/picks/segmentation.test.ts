@@ -192,6 +192,14 @@ describe('picksFromSegmentation', () => {
     expect(picksFromSegmentation(volume, { grid: gridOf(volume.shape), objects: { 3: 'a' } })).toHaveLength(count);
   });
 
+  it('takes 250,000 groups that end in one plane', () => {
+    const side = 1000;
+    const data = new Uint8Array(side * side);
+    for (let y = 0; y < side; y += 2) for (let x = 0; x < side; x += 2) data[y * side + x] = 1;
+    const volume = contiguousVolume(data, [1, side, side]);
+    expect(picksFromSegmentation(volume, { grid: gridOf(volume.shape), objects: { 1: 'a' } })).toHaveLength(250_000);
+  });
+
   it('lists labels that have no object', () => {
     const volume = labels([1, 7, 9]);
     const run = () => picksFromSegmentation(volume, { grid: gridOf(volume.shape), objects: { 1: 'a', 2: 'b' } });

@@ -33,6 +33,14 @@ function reflected(i: number, length: number): number {
 }
 
 describe('readPaddedInto', () => {
+  it('takes boxes that are 300,000 voxels long', async () => {
+    const source = sourceFromArray(contiguousVolume(Float32Array.of(1, 2, 3), [1, 1, 3]));
+    const out = new Float32Array(300_000);
+    await readPaddedInto(source, { start: [0, 0, 0], end: [1, 1, out.length] }, out);
+    expect([...out.subarray(0, 7)]).toEqual([1, 2, 3, 2, 1, 2, 3]);
+    expect(out.at(-1)).toBe([1, 2, 3, 2][(out.length - 1) % 4]);
+  });
+
   it('mirrors at the faces like numpy, for any box that starts or ends anywhere', async () => {
     const index = fc.integer({ min: -9, max: 9 });
     const edge = fc.integer({ min: 1, max: 6 });
