@@ -3,7 +3,7 @@ import type { VoxelGrid } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { isListable, joinKey, type ReadableStore, type StoreOptions } from '../storage/store.ts';
 import { type ChunkedArray, openArray } from './array.ts';
-import { type ImageLevel, type ImageMetadata, readMultiscales } from './metadata.ts';
+import { type ImageLevel, type ImageMetadata, meanTranslation, readMultiscales } from './metadata.ts';
 import { parseJson } from './parse.ts';
 
 /** One resolution level, opened. */
@@ -33,7 +33,10 @@ export async function openLevels(store: ReadableStore, options: OpenLevelsOption
   for (const [index, level] of image.levels.entries()) {
     const array = await openArray(store, joinKey(level.path), { ...options, zarrFormat });
     const scale = level.scale ?? fallbackScale(image, index, options);
-    if (array && scale) levels.push(placeLevel({ ...level, scale }, array, index, image));
+    if (!array || !scale) continue;
+    // Labels, which are integers, are one of the voxels of each cell, not their mean.
+    const translation = array.dtype.startsWith('float') ? meanTranslation(image, index) : level.translation;
+    levels.push(placeLevel({ ...level, scale, translation }, array, index, image));
   }
   if (levels.length > 0) return levels;
   const paths = image.levels.map(({ path }) => `"${path}"`).join(', ');

@@ -22,6 +22,8 @@ export interface ImageMetadata {
   readonly version: string;
   readonly axes: readonly ImageAxis[];
   readonly levels: readonly ImageLevel[];
+  /** Whether any translation is written, for one level or for all, be it 0. */
+  readonly hasTranslation: boolean;
 }
 
 const finite = v.pipe(v.number(), v.finite());
@@ -119,7 +121,28 @@ export function readMultiscales(attributes: unknown, where: string): ImageMetada
     );
     return { path, scale, translation };
   });
-  return { version: String(version), axes, levels };
+  const written = [image, ...image.datasets].flatMap((one) => one.coordinateTransformations ?? []);
+  const hasTranslation = written.some(({ type }) => type === 'translation');
+  return { version: String(version), axes, levels, hasTranslation };
+}
+
+/**
+ * The translation of a level whose voxels are means over k voxels of the first level and whose metadata forgot to say so:
+ * (k − 1) / 2 voxels of the first level, along each axis.
+ *
+ * copick 1 writes pyramids of means without any translation, though the first mean lies between voxels.
+ *
+ * @returns The translation as written if the metadata hold any, if a scale is missing, or if one is no whole multiple of the first
+ * level's.
+ */
+export function meanTranslation({ levels, hasTranslation }: ImageMetadata, index: number): readonly number[] {
+  const { scale, translation } = levels[index]!;
+  const first = levels[0]!.scale;
+  if (hasTranslation || !scale || !first) return translation;
+  const factors = scale.map((length, i) => length / first[i]!);
+  // Scales that were rounded to a few decimals are multiples still.
+  if (factors.some((k) => Math.round(k) < 1 || Math.abs(k - Math.round(k)) > 1e-3 * k)) return translation;
+  return factors.map((k, i) => ((Math.round(k) - 1) / 2) * first[i]!);
 }
 
 interface TransformContext {

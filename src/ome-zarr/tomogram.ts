@@ -48,6 +48,10 @@ export interface OpenTomogramOptions {
  * a time, and keeps decoded chunks so that neighbouring boxes do not decode them again; chunks absent from the store are
  * the fill value. Every integer and float type is read, float16 and bool too.
  *
+ * A coarse level of floats without any translation in the metadata, as copick 1 writes it, is taken for means over k voxels of
+ * the first level, and lies (k − 1) / 2 of them further in. Levels of integers stay where the metadata put them: labels are
+ * not averaged.
+ *
  * @param store - Where the image lies; its root is the folder that is called `….zarr`.
  * @throws {@link CryoetPicksError} `invalid-metadata`; `not-found` for a level that is not there; `unsupported` for an image
  * that is no single volume or a codec nobody knows; from `read`, `corrupt-data` naming store, array and chunk.

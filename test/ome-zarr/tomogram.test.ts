@@ -320,6 +320,40 @@ describe('levels', () => {
     });
   });
 
+  it.each([
+    ['of floats without a translation', '<f4', undefined, [0, 5, 15]],
+    ['of labels without a translation', '|u1', undefined, [0, 0, 0]],
+    ['of floats with a translation of 0', '<f4', [0, 0, 0], [0, 0, 0]],
+  ] as const)('puts coarse levels %s where they lie', async (_, dtype, translation, expected) => {
+    const store = await pyramid();
+    for (const i of [0, 1, 2])
+      await putRawArray(store, `/s${i}`, { shape: [2, 2, 2], chunks: [2, 2, 2], dtype, value: () => i });
+    const datasets = [10, 20, 40].map((v, i) => ({
+      path: `s${i}`,
+      coordinateTransformations: [...scaled(v, v, v), ...(translation ? [{ type: 'translation', translation }] : [])],
+    }));
+    await putMultiscales(store, { axes: axes('z', 'y', 'x'), datasets });
+    const { levels } = await openTomogram(store);
+    expect(levels.map(({ origin }) => origin)).toEqual(expected.map((v) => ({ x: v, y: v, z: v })));
+    expect((await openTomogram(store, { level: 2 })).grid.origin).toEqual(levels[2]?.origin);
+  });
+
+  it('shifts coarse levels by their own factor along each axis, and not at all where one is no whole number', async () => {
+    const store = await pyramid();
+    const datasets = [
+      [10, 10, 12],
+      [10, 20, 36],
+      [25, 20, 24],
+    ].map((scale, i) => ({ path: `s${i}`, coordinateTransformations: scaled(...scale) }));
+    await putMultiscales(store, { axes: axes('z', 'y', 'x'), datasets });
+    const origins = (await openTomogram(store)).levels.map(({ origin: { x, y, z } }) => [z, y, x]);
+    expect(origins).toEqual([
+      [0, 0, 0],
+      [0, 5, 12],
+      [0, 0, 0],
+    ]);
+  });
+
   it.each([{ voxelSize: 0 }, { voxelSize: Number.NaN }, { fallbackVoxelSize: -1 }, { cacheBytes: -1 }])(
     'refuses %j',
     async (options) => {
