@@ -1,9 +1,13 @@
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { toPhysical } from '../../src/space/grid.ts';
 import { type Box, wholeBox, type Zyx } from '../../src/space/zyx.ts';
+import { directoryStore } from '../../src/storage/directory.ts';
 import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
 import { toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
+import { copickFixture } from '../support/copick-fixture.ts';
 import { forEachIndex, putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 
 const value = ([z, y, x]: readonly number[]) => 10_000 * z! + 100 * y! + x!;
@@ -352,6 +356,16 @@ describe('levels', () => {
       [0, 5, 12],
       [0, 0, 0],
     ]);
+  });
+
+  it("puts the first mean of copick's own pyramid at the mean position of the voxels it is made of", async () => {
+    const store = directoryStore(join(copickFixture, 'static/ExperimentRuns/TS_5_4/VoxelSpacing10.012/denoised.zarr'));
+    const [fine, coarse] = [await openTomogram(store), await openTomogram(store, { level: 1 })];
+    const voxels = await readBox(fine, { start: [0, 0, 0], end: [2, 2, 2] });
+    const [mean] = await readBox(coarse, { start: [0, 0, 0], end: [1, 1, 1] });
+    expect(mean).toBeCloseTo(voxels.reduce((a, b) => a + b) / 8, 5);
+    expect(coarse.grid.origin.z).toBeCloseTo(10.012444 / 2, 4);
+    expect(toPhysical(coarse.grid, [0, 0, 0])).toEqual(toPhysical(fine.grid, [0.5, 0.5, 0.5]));
   });
 
   it.each([{ voxelSize: 0 }, { voxelSize: Number.NaN }, { fallbackVoxelSize: -1 }, { cacheBytes: -1 }])(
