@@ -73,16 +73,13 @@ async function orAbsent<T>(place: Place, read: () => Promise<T>, signal?: AbortS
     signal?.throwIfAborted();
     const code = codeOf(cause);
     if (code === 'ENOTDIR') return undefined;
-    const { file } = place;
-    if (code === 'ENOENT') {
-      const link = await danglingLink(place);
-      if (link === undefined) return undefined;
-      throw new CryoetPicksError('not-found', `cannot read ${file}: ${link}`, { cause });
-    }
-    if (code === 'EISDIR') {
-      throw new CryoetPicksError('corrupt-data', `cannot read ${file}: it is a folder, expected a file`, { cause });
-    }
-    throw new CryoetPicksError('not-found', `cannot read ${file}: ${reasonOf(cause)}`, { cause });
+    const link = code === 'ENOENT' ? await danglingLink(place) : undefined;
+    if (code === 'ENOENT' && link === undefined) return undefined;
+    const isFolder = code === 'EISDIR';
+    const reason = isFolder ? 'it is a folder, expected a file' : (link ?? reasonOf(cause));
+    throw new CryoetPicksError(isFolder ? 'corrupt-data' : 'not-found', `cannot read ${place.file}: ${reason}`, {
+      cause,
+    });
   }
 }
 
@@ -109,9 +106,9 @@ async function readWhole(file: string, signal?: AbortSignal): Promise<Uint8Array
 async function readRange(file: string, range: ByteRange): Promise<Uint8Array> {
   const handle = await open(file, 'r');
   try {
-    const found = await handle.stat();
-    if (found.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
-    const { size } = found;
+    const stats = await handle.stat();
+    if (stats.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
+    const { size } = stats;
     const start = 'suffixLength' in range ? Math.max(0, size - range.suffixLength) : Math.min(range.offset, size);
     const end = 'suffixLength' in range ? size : Math.min(size, start + range.length);
     const bytes = new Uint8Array(end - start);
