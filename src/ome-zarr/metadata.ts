@@ -41,7 +41,10 @@ const transform = v.looseObject({
 });
 const path = v.pipe(
   v.string(),
-  v.check((text) => !/(^|\/)\.\.?(\/|$)|\0/.test(text), 'expected a path inside the image'),
+  v.check(
+    (text) => !/(^|\/)\.\.?(\/|$)|\/\/|\0/.test(text),
+    'expected a path inside the image, of names between single slashes',
+  ),
 );
 const transforms = v.nullish(v.array(transform));
 const multiscales = v.pipe(

@@ -84,6 +84,12 @@ describe('readMultiscales', () => {
       'invalid-metadata',
       /"0.datasets.0.path": expected a path inside the image/,
     ],
+    [
+      'a level path with an empty name',
+      { axes: zyx(), datasets: [{ path: 'a//b' }] },
+      'invalid-metadata',
+      /"0.datasets.0.path": expected a path inside the image, of names between single slashes/,
+    ],
     ['a level without a path', { axes: zyx(), datasets: [{}] }, 'invalid-metadata', /"0.datasets.0.path"/],
     [
       'a scale of zero',
