@@ -315,6 +315,49 @@ describe('levels', () => {
     });
   });
 
+  it('opens the level it is asked for though another one is broken', async () => {
+    const store = await pyramid();
+    await store.set('/s2/.zarray', new TextEncoder().encode('{'));
+    await putRawArray(store, '/s1', { shape: [4, 4], chunks: [4, 4], value: () => 1 });
+    expect((await openTomogram(store)).levels.map(({ index }) => index)).toEqual([0]);
+    await expect(openTomogram(store, { level: 1 })).rejects.toMatchObject({
+      code: 'invalid-metadata',
+      message: 'cannot open level 1 (available: 0 (8×8×8)): array /s1 of memory is 4×4, and its axes are z, y, x',
+    });
+    await expect(openTomogram(store, { voxelSize: 50 })).rejects.toMatchObject({
+      code: 'invalid-metadata',
+      message: expect.stringMatching(/^cannot open level 2 \(available: 0 \(8×8×8\)\): \/s2\/.zarray of memory is not/),
+    });
+  });
+
+  it.each([{}, { level: 0 }, { voxelSize: 10 }])(
+    'puts no other level in the place of a first one that was not downloaded: %j',
+    async (options) => {
+      const store = await pyramid();
+      await store.delete('/s0');
+      await expect(openTomogram(store, options)).rejects.toMatchObject({
+        code: 'not-found',
+        message: 'level 0 not found in memory; available: 1 (4×4×4), 2 (2×2×2)',
+      });
+    },
+  );
+
+  it('opens a level by voxel size though a finer one was not downloaded', async () => {
+    const store = await pyramid();
+    await store.delete('/s0');
+    expect((await openTomogram(store, { voxelSize: 20 })).level).toBe(1);
+  });
+
+  it('rejects with the reason when aborted while a level is opened', async () => {
+    const controller = new AbortController();
+    const store = await pyramid();
+    const get: Store['get'] = async (key, options) => {
+      if (key === '/s1/.zarray') controller.abort('enough');
+      return store.get(key, options);
+    };
+    await expect(openTomogram({ ...store, get }, { signal: controller.signal })).rejects.toBe('enough');
+  });
+
   it('says what is there when no level is', async () => {
     const store = await pyramid();
     for (const key of ['/s0', '/s1', '/s2'] as const) await store.delete(key);
