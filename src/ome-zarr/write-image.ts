@@ -43,7 +43,7 @@ export async function writeImage(store: Store, source: VolumeSource, options: Wr
 
 function checkOptions(
   { grid }: VolumeSource,
-  { dtype, levels, chunkShape }: Required<Pick<WriteTomogramOptions, 'dtype' | 'levels' | 'chunkShape'>>,
+  { dtype, levels, chunkShape }: { readonly dtype: WrittenType; readonly levels: number; readonly chunkShape: Zyx },
 ): void {
   if (!Object.hasOwn(ITEM_BYTES, dtype)) {
     const known = Object.keys(ITEM_BYTES).join(', ');
