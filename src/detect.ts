@@ -93,7 +93,7 @@ function listOf(names: readonly string[]): string {
 }
 
 function thresholdOf(name: string, { model, thresholds }: DetectOptions): number {
-  return thresholds?.[name] ?? model.spec.thresholds[name] ?? 0.5;
+  return ownNumber(thresholds, name) ?? ownNumber(model.spec.thresholds, name) ?? 0.5;
 }
 
 function minDistanceOf(
@@ -101,7 +101,12 @@ function minDistanceOf(
   object: DetectableObject | undefined,
   { model, minDistances }: DetectOptions,
 ): number {
-  return minDistances?.[name] ?? model.spec.minDistances[name] ?? object?.radius ?? 0;
+  return ownNumber(minDistances, name) ?? ownNumber(model.spec.minDistances, name) ?? object?.radius ?? 0;
+}
+
+/** The number of a name; nothing for what every object inherits, such as `constructor`. */
+function ownNumber(numbers: Readonly<Record<string, number>> | undefined, name: string): number | undefined {
+  return numbers && Object.hasOwn(numbers, name) ? numbers[name] : undefined;
 }
 
 /** True where voxels are within 5 % of what the model was made for. */

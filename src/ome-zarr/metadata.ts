@@ -62,28 +62,30 @@ const multiscales = v.pipe(
 type Transform = v.InferOutput<typeof transform>;
 
 /** Å per unit; UDUNITS-2 names, as OME-NGFF prescribes, and the short forms that are met. */
-const ANGSTROM_PER_UNIT: Readonly<Record<string, number>> = {
-  angstrom: 1,
-  ångström: 1,
-  ångstrom: 1,
-  å: 1,
-  a: 1,
-  picometer: 0.01,
-  pm: 0.01,
-  nanometer: 10,
-  nm: 10,
-  micrometer: 1e4,
-  micron: 1e4,
-  um: 1e4,
-  µm: 1e4,
-  μm: 1e4,
-  millimeter: 1e7,
-  mm: 1e7,
-  centimeter: 1e8,
-  cm: 1e8,
-  meter: 1e10,
-  m: 1e10,
-};
+const ANGSTROM_PER_UNIT: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    angstrom: 1,
+    ångström: 1,
+    ångstrom: 1,
+    å: 1,
+    a: 1,
+    picometer: 0.01,
+    pm: 0.01,
+    nanometer: 10,
+    nm: 10,
+    micrometer: 1e4,
+    micron: 1e4,
+    um: 1e4,
+    µm: 1e4,
+    μm: 1e4,
+    millimeter: 1e7,
+    mm: 1e7,
+    centimeter: 1e8,
+    cm: 1e8,
+    meter: 1e10,
+    m: 1e10,
+  }),
+);
 
 /** The 5-D axes of OME-NGFF 0.1 and 0.2, which do not name them. */
 const FIRST_AXES = ['t', 'c', 'z', 'y', 'x'];
@@ -177,13 +179,12 @@ function compose(list: readonly Transform[], { rank, where }: TransformContext) 
 
 function angstromPer({ name, unit }: ImageAxis, where: string): number {
   if (!['z', 'y', 'x'].includes(name) || unit === undefined) return 1;
-  const factor =
-    ANGSTROM_PER_UNIT[
-      unit
-        .toLowerCase()
-        .replace(/metre$/, 'meter')
-        .replace(/s$/, '')
-    ];
+  const factor = ANGSTROM_PER_UNIT.get(
+    unit
+      .toLowerCase()
+      .replace(/metre$/, 'meter')
+      .replace(/s$/, ''),
+  );
   if (factor !== undefined) return factor;
   throw invalid(
     where,

@@ -193,6 +193,6 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function reasonOf(error: unknown): string {
   const code = codeOf(error);
-  const reason = code === undefined ? undefined : REASONS[code];
+  const reason = code !== undefined && Object.hasOwn(REASONS, code) ? REASONS[code] : undefined;
   return reason ? `${reason} (${code})` : error instanceof Error ? error.message : String(error);
 }

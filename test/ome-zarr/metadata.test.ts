@@ -77,6 +77,12 @@ describe('readMultiscales', () => {
       'invalid-metadata',
       /unknown unit "furlong" of axis "z"/,
     ],
+    ...['constructor', '__proto__', 'toString'].map((unit): [string, object, string, RegExp] => [
+      `the unit "${unit}", which every object knows`,
+      { axes: zyx(unit), datasets: [{ path: '0' }] },
+      'invalid-metadata',
+      new RegExp(`unknown unit "${unit}" of axis "z"`),
+    ]),
     ['no level', { axes: zyx(), datasets: [] }, 'invalid-metadata', /"0.datasets"/],
     [
       'a level outside',
