@@ -130,7 +130,7 @@ function thresholdOf(
   name: string,
   { model, thresholds }: globalThis.Pick<DetectOptions, 'model' | 'thresholds'>,
 ): number {
-  return thresholds?.[name] ?? model.spec.thresholds[name] ?? 0.5;
+  return ownNumber(thresholds, name) ?? ownNumber(model.spec.thresholds, name) ?? 0.5;
 }
 
 function minDistanceOf(
@@ -138,7 +138,12 @@ function minDistanceOf(
   object: DetectableObject | undefined,
   { model, minDistances }: globalThis.Pick<DetectOptions, 'model' | 'minDistances'>,
 ): number {
-  return minDistances?.[name] ?? model.spec.minDistances[name] ?? object?.radius ?? 0;
+  return ownNumber(minDistances, name) ?? ownNumber(model.spec.minDistances, name) ?? object?.radius ?? 0;
+}
+
+/** The number of a name; nothing for what every object inherits, such as `constructor`. */
+function ownNumber(numbers: Readonly<Record<string, number>> | undefined, name: string): number | undefined {
+  return numbers && Object.hasOwn(numbers, name) ? numbers[name] : undefined;
 }
 
 /** True where voxels are within 5 % of what the model was made for. */

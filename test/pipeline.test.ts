@@ -5,6 +5,7 @@ import {
   type DetectOptions,
   detectParticles,
   formatSubmission,
+  functionModel,
   localMaxima,
   type Model,
   measureIntensity,
@@ -238,4 +239,23 @@ describe('detectParticles', () => {
       message: expect.stringMatching(/"proteasome".*"ribosome", "apo-ferritin"/),
     });
   });
+});
+
+it('takes no threshold or distance from what every object inherits for a class of that name', async () => {
+  const data = new Float32Array(8 ** 3);
+  data[(3 * 8 + 3) * 8 + 3] = 0.9;
+  data[(3 * 8 + 3) * 8 + 5] = 0.8;
+  const model = functionModel((voxels) => voxels, {
+    classes: ['constructor'],
+    tile: [8, 8, 8],
+    normalization: 'none',
+    thresholds: {},
+    minDistances: {},
+  });
+  const source = sourceFromArray(contiguousVolume(data, [8, 8, 8]), { voxelSize: [10, 10, 10] });
+  const picks = await detectParticles(source, { model });
+  expect(picks.map(({ object, score }) => [object, score.toFixed(3)])).toEqual([
+    ['constructor', '0.900'],
+    ['constructor', '0.800'],
+  ]);
 });

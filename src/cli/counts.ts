@@ -8,9 +8,9 @@ export function counted(count: number, noun: string): string {
 
 /** Number of picks of each object. */
 export function countByObject(picks: readonly Pick[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { object } of picks) counts[object] = (counts[object] ?? 0) + 1;
-  return counts;
+  const counts = new Map<string, number>();
+  for (const { object } of picks) counts.set(object, (counts.get(object) ?? 0) + 1);
+  return Object.fromEntries(counts);
 }
 
 /** Counts per object of a run. */
@@ -29,7 +29,10 @@ export function countTable(title: string, { runs }: { readonly runs: readonly Ru
   ];
   return formatTable({
     header: [title, ...shown.map(({ run }) => run), 'all'],
-    rows: objects.map((object) => [object, ...cells(({ counts }) => counts[object] ?? 0)]),
+    rows: objects.map((object) => [
+      object,
+      ...cells(({ counts }) => (Object.hasOwn(counts, object) ? counts[object]! : 0)),
+    ]),
     footer: [['all', ...cells(({ counts }) => sumOf(counts))]],
   });
 }

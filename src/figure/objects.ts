@@ -9,7 +9,7 @@ const colorless = '100,100,100';
 const defaultRadius = 75;
 
 const spare = Object.values(competition.objects).map(({ color }) => color);
-const byName: Readonly<Record<string, { readonly color: readonly number[] }>> = competition.objects;
+const byName: ReadonlyMap<string, { readonly color: readonly number[] }> = new Map(Object.entries(competition.objects));
 
 /** How the particles of a project are drawn: in their own colours, or in colours of this package where they have none. */
 export function figureObjects(objects: readonly PickableObject[]): FigureObject[] {
@@ -19,7 +19,7 @@ export function figureObjects(objects: readonly PickableObject[]): FigureObject[
       const own = color.slice(0, 3).join() === colorless ? undefined : color;
       return {
         name,
-        color: own ?? byName[name]?.color ?? spare[index % spare.length],
+        color: own ?? byName.get(name)?.color ?? spare[index % spare.length],
         radius: radius !== undefined && radius > 0 ? radius : defaultRadius,
       };
     });

@@ -43,7 +43,7 @@ export async function* encodeMrc(
   options: EncodeMrcOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { mode = 2, signal } = options;
-  if (!(mode in MODE_BYTES)) {
+  if (!Object.hasOwn(MODE_BYTES, mode)) {
     throw new CryoetPicksError('invalid-option', `mode is ${mode}, expected 0, 1, 2, 6 or 12`);
   }
   const { shape } = source.grid;

@@ -44,7 +44,7 @@ type CodecV3 = v.InferOutput<typeof codecV3>;
 export function describeV3(json: unknown, where: string): ArrayDescription {
   const meta = parseMetadata(arrayV3, json, where);
   const dtype = meta.data_type as NumberType;
-  const itemBytes = typeof dtype === 'string' ? ITEM_BYTES[dtype] : undefined;
+  const itemBytes = typeof dtype === 'string' && Object.hasOwn(ITEM_BYTES, dtype) ? ITEM_BYTES[dtype] : undefined;
   if (itemBytes === undefined) {
     throw unsupported(where, `data type ${JSON.stringify(meta.data_type)}; numbers and booleans are`);
   }

@@ -3,7 +3,7 @@ import type { VoxelGrid } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { isListable, joinKey, type ReadableStore, type StoreOptions } from '../storage/store.ts';
 import { type ChunkedArray, openArray } from './array.ts';
-import { type ImageLevel, type ImageMetadata, readMultiscales } from './metadata.ts';
+import { type ImageLevel, type ImageMetadata, meanTranslation, readMultiscales } from './metadata.ts';
 import { parseJson } from './parse.ts';
 
 /** One resolution level, opened. */
@@ -16,31 +16,76 @@ export interface OpenedLevel {
   readonly dimensions: Zyx;
 }
 
+/** A resolution level that the metadata list and that cannot be opened. */
+export interface BrokenLevel {
+  readonly index: number;
+  readonly path: string;
+  /** In Å; absent where the metadata do not say. */
+  readonly voxelSize: Zyx | undefined;
+  /** What went wrong; absent where there is no array. */
+  readonly failure?: unknown;
+}
+
+/** True for a level that can be read. */
+export function isOpened(level: OpenedLevel | BrokenLevel): level is OpenedLevel {
+  return 'array' in level;
+}
+
 /** Options of {@link openLevels}. */
 export interface OpenLevelsOptions extends StoreOptions {
   readonly fallbackVoxelSize?: number | undefined;
 }
 
 /**
- * Opens the arrays of all levels of an OME-Zarr image, finest first as listed. A level whose array is absent, as in a
- * partial download, is left out.
+ * Opens the arrays of all levels of an OME-Zarr image, in the order in which they are listed. A level that is absent, as in a
+ * partial download, or broken keeps no other from being read.
+ *
+ * @throws {@link CryoetPicksError} `invalid-metadata` if there is no image, or not one of its levels.
  */
-export async function openLevels(store: ReadableStore, options: OpenLevelsOptions = {}): Promise<OpenedLevel[]> {
+export async function openLevels(
+  store: ReadableStore,
+  options: OpenLevelsOptions = {},
+): Promise<(OpenedLevel | BrokenLevel)[]> {
   const found = await readImageMetadata(store, options);
   if (!found) return [await openBareArray(store, options)];
-  const { image, zarrFormat } = found;
-  const levels: OpenedLevel[] = [];
-  for (const [index, level] of image.levels.entries()) {
-    const array = await openArray(store, joinKey(level.path), { ...options, zarrFormat });
-    const scale = level.scale ?? fallbackScale(image, index, options);
-    if (array && scale) levels.push(placeLevel({ ...level, scale }, array, index, image));
-  }
-  if (levels.length > 0) return levels;
-  const paths = image.levels.map(({ path }) => `"${path}"`).join(', ');
+  const levels: (OpenedLevel | BrokenLevel)[] = [];
+  for (const index of found.image.levels.keys()) levels.push(await openLevel(store, found, { ...options, index }));
+  if (levels.some((level) => isOpened(level) || level.failure !== undefined)) return levels;
+  const paths = levels.map(({ path }) => `"${path}"`).join(', ');
   throw new CryoetPicksError(
     'invalid-metadata',
     `no level of ${store.location} can be read: its metadata list ${paths}${await describeContent(store, options)}`,
   );
+}
+
+async function openLevel(
+  store: ReadableStore,
+  { image, zarrFormat }: FoundImage,
+  { index, ...options }: OpenLevelsOptions & { readonly index: number },
+): Promise<OpenedLevel | BrokenLevel> {
+  const level = image.levels[index]!;
+  const scale = level.scale ?? fallbackScale(image, index, options);
+  try {
+    const array = await openArray(store, joinKey(level.path), { ...options, zarrFormat });
+    if (!array) return { index, path: level.path, voxelSize: spatial(image, scale) };
+    if (!scale) {
+      const hint = index === 0 ? '; give fallbackVoxelSize (Å)' : '';
+      const what = `the metadata of ${store.location} give no scale for level "${level.path}", so its voxel size is unknown`;
+      throw new CryoetPicksError('invalid-metadata', what + hint);
+    }
+    // Labels, which are integers, are one of the voxels of each cell, not their mean.
+    const translation = array.dtype.startsWith('float') ? meanTranslation(image, index) : level.translation;
+    return placeLevel({ ...level, scale, translation }, array, index, image);
+  } catch (failure) {
+    options.signal?.throwIfAborted();
+    return { index, path: level.path, voxelSize: spatial(image, scale), failure };
+  }
+}
+
+/** Numbers per axis as those along z, y, x. */
+function spatial({ axes }: Pick<ImageMetadata, 'axes'>, values: readonly number[] | undefined): Zyx | undefined {
+  const [z, y, x] = ['z', 'y', 'x'].map((name) => values?.[axes.findIndex((axis) => axis.name === name)]);
+  return z === undefined || y === undefined || x === undefined ? undefined : [z, y, x];
 }
 
 /** Without a scale in the metadata only the first level has a known voxel size, the caller's. */

@@ -22,6 +22,8 @@ export interface ImageMetadata {
   readonly version: string;
   readonly axes: readonly ImageAxis[];
   readonly levels: readonly ImageLevel[];
+  /** Whether any translation is written, for one level or for all, be it 0. */
+  readonly hasTranslation: boolean;
 }
 
 const finite = v.pipe(v.number(), v.finite());
@@ -39,7 +41,10 @@ const transform = v.looseObject({
 });
 const path = v.pipe(
   v.string(),
-  v.check((text) => !/(^|\/)\.\.?(\/|$)|\0/.test(text), 'expected a path inside the image'),
+  v.check(
+    (text) => !/(^|\/)\.\.?(\/|$)|\/\/|\0/.test(text),
+    'expected a path inside the image, of names between single slashes',
+  ),
 );
 const transforms = v.nullish(v.array(transform));
 const multiscales = v.pipe(
@@ -57,28 +62,30 @@ const multiscales = v.pipe(
 type Transform = v.InferOutput<typeof transform>;
 
 /** Å per unit; UDUNITS-2 names, as OME-NGFF prescribes, and the short forms that are met. */
-const ANGSTROM_PER_UNIT: Readonly<Record<string, number>> = {
-  angstrom: 1,
-  ångström: 1,
-  ångstrom: 1,
-  å: 1,
-  a: 1,
-  picometer: 0.01,
-  pm: 0.01,
-  nanometer: 10,
-  nm: 10,
-  micrometer: 1e4,
-  micron: 1e4,
-  um: 1e4,
-  µm: 1e4,
-  μm: 1e4,
-  millimeter: 1e7,
-  mm: 1e7,
-  centimeter: 1e8,
-  cm: 1e8,
-  meter: 1e10,
-  m: 1e10,
-};
+const ANGSTROM_PER_UNIT: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    angstrom: 1,
+    ångström: 1,
+    ångstrom: 1,
+    å: 1,
+    a: 1,
+    picometer: 0.01,
+    pm: 0.01,
+    nanometer: 10,
+    nm: 10,
+    micrometer: 1e4,
+    micron: 1e4,
+    um: 1e4,
+    µm: 1e4,
+    μm: 1e4,
+    millimeter: 1e7,
+    mm: 1e7,
+    centimeter: 1e8,
+    cm: 1e8,
+    meter: 1e10,
+    m: 1e10,
+  }),
+);
 
 /** The 5-D axes of OME-NGFF 0.1 and 0.2, which do not name them. */
 const FIRST_AXES = ['t', 'c', 'z', 'y', 'x'];
@@ -119,7 +126,28 @@ export function readMultiscales(attributes: unknown, where: string): ImageMetada
     );
     return { path, scale, translation };
   });
-  return { version: String(version), axes, levels };
+  const written = [image, ...image.datasets].flatMap((one) => one.coordinateTransformations ?? []);
+  const hasTranslation = written.some(({ type }) => type === 'translation');
+  return { version: String(version), axes, levels, hasTranslation };
+}
+
+/**
+ * The translation of a level whose voxels are means over k voxels of the first level and whose metadata forgot to say so:
+ * (k − 1) / 2 voxels of the first level, along each axis.
+ *
+ * copick 1 writes pyramids of means without any translation, though the first mean lies between voxels.
+ *
+ * @returns The translation as written if the metadata hold any, if a scale is missing, or if one is no whole multiple of the first
+ * level's.
+ */
+export function meanTranslation({ levels, hasTranslation }: ImageMetadata, index: number): readonly number[] {
+  const { scale, translation } = levels[index]!;
+  const first = levels[0]!.scale;
+  if (hasTranslation || !scale || !first) return translation;
+  const factors = scale.map((length, i) => length / first[i]!);
+  // Scales that were rounded to a few decimals are multiples still.
+  if (factors.some((k) => Math.round(k) < 1 || Math.abs(k - Math.round(k)) > 1e-3 * k)) return translation;
+  return factors.map((k, i) => ((Math.round(k) - 1) / 2) * first[i]!);
 }
 
 interface TransformContext {
@@ -151,13 +179,12 @@ function compose(list: readonly Transform[], { rank, where }: TransformContext) 
 
 function angstromPer({ name, unit }: ImageAxis, where: string): number {
   if (!['z', 'y', 'x'].includes(name) || unit === undefined) return 1;
-  const factor =
-    ANGSTROM_PER_UNIT[
-      unit
-        .toLowerCase()
-        .replace(/metre$/, 'meter')
-        .replace(/s$/, '')
-    ];
+  const factor = ANGSTROM_PER_UNIT.get(
+    unit
+      .toLowerCase()
+      .replace(/metre$/, 'meter')
+      .replace(/s$/, ''),
+  );
   if (factor !== undefined) return factor;
   throw invalid(
     where,

@@ -1,8 +1,8 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import { levelSource } from './level-source.ts';
-import { chunkShapeOf, type OpenedLevel, openLevels } from './levels.ts';
+import { type BrokenLevel, chunkShapeOf, isOpened, type OpenedLevel, openLevels } from './levels.ts';
 import type { OpenTomogramOptions, Tomogram } from './tomogram.ts';
 
 /** The work of `openTomogram`. */
@@ -12,9 +12,11 @@ export async function openImage(store: ReadableStore, options: OpenTomogramOptio
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
   if (!(cacheBytes >= 0))
     throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
-  const opened = await openLevels(store, { fallbackVoxelSize, signal });
-  const chosen =
-    voxelSize === undefined ? levelAt(opened, level ?? opened[0]!.index, store) : closest(opened, voxelSize);
+  const listed = await openLevels(store, { fallbackVoxelSize, signal });
+  const opened = listed.filter(isOpened);
+  const index = voxelSize === undefined ? (level ?? 0) : closest(listed, voxelSize);
+  const chosen = listed[index];
+  if (!chosen || !isOpened(chosen)) throw failureOf(chosen, { index, opened, store });
   const levels = opened.map((one) => ({
     index: one.index,
     path: one.path,
@@ -31,19 +33,35 @@ function checkPositive(name: string, value: number | undefined, unit: string): v
   }
 }
 
-function levelAt(levels: readonly OpenedLevel[], index: number, { location }: ReadableStore): OpenedLevel {
-  const found = levels.find((level) => level.index === index);
-  if (found) return found;
-  const available = levels.map(({ index, grid }) => `${index} (${formatZyx(grid.shape)})`).join(', ');
-  throw new CryoetPicksError('not-found', `level ${index} not found in ${location}; available: ${available}`);
+interface FailureContext {
+  readonly index: number;
+  readonly opened: readonly OpenedLevel[];
+  readonly store: ReadableStore;
 }
 
-/** The level whose voxels are closest in size by ratio; of two equally close ones the finer. */
-function closest(levels: readonly OpenedLevel[], voxelSize: number): OpenedLevel {
-  const misfit = ({
-    grid: {
-      voxelSize: [z, y, x],
-    },
-  }: OpenedLevel) => Math.abs(Math.log(Math.cbrt(z * y * x) / voxelSize));
-  return levels.reduce((best, level) => (misfit(level) < misfit(best) - 1e-9 ? level : best));
+/** Why the chosen level cannot be read, and which others can. */
+function failureOf(level: BrokenLevel | undefined, { index, opened, store }: FailureContext): unknown {
+  const failure = level?.failure;
+  const others = opened.map(({ index, grid }) => `${index} (${formatZyx(grid.shape)})`).join(', ') || 'none';
+  if (failure === undefined) {
+    return new CryoetPicksError('not-found', `level ${index} not found in ${store.location}; available: ${others}`);
+  }
+  if (opened.length === 0 || !isCryoetPicksError(failure)) return failure;
+  const what = `cannot open level ${index} (available: ${others}): ${failure.message}`;
+  return new CryoetPicksError(failure.code, what, { cause: failure });
+}
+
+/**
+ * Index of the level whose voxels are closest in size by ratio, whether or not it can be read; of two equally close ones the
+ * one listed first.
+ */
+function closest(levels: readonly (OpenedLevel | BrokenLevel)[], voxelSize: number): number {
+  let best = 0;
+  let least = Infinity;
+  for (const [index, level] of levels.entries()) {
+    const size = isOpened(level) ? level.grid.voxelSize : level.voxelSize;
+    const misfit = size ? Math.abs(Math.log(Math.cbrt(size[0] * size[1] * size[2]) / voxelSize)) : Infinity;
+    if (misfit < least - 1e-9) [best, least] = [index, misfit];
+  }
+  return best;
 }

@@ -6,7 +6,7 @@ import type { VolumeSource } from '../volume/volume.ts';
 
 /** One resolution level of a tomogram. */
 export interface TomogramLevel {
-  /** Its place in the metadata; 0 is the finest. */
+  /** Its place in the metadata; 0 is the one listed first, which is the finest in every sound image. */
   readonly index: number;
   /** Folder of its array inside the store. */
   readonly path: string;
@@ -23,6 +23,7 @@ export interface TomogramLevel {
 
 /** A tomogram in a store, read at one of its resolution levels. */
 export interface Tomogram extends VolumeSource {
+  /** The levels that can be read; one that is absent or broken is left out. */
   readonly levels: readonly TomogramLevel[];
   /** Index of the level that is read. */
   readonly level: number;
@@ -30,9 +31,9 @@ export interface Tomogram extends VolumeSource {
 
 /** Options of {@link openTomogram}. */
 export interface OpenTomogramOptions {
-  /** Which level to read. @defaultValue 0, the finest */
+  /** Which level to read. @defaultValue 0, the one listed first */
   readonly level?: number | undefined;
-  /** Read the level whose voxel size, in Å, is closest to this by ratio; instead of `level`. */
+  /** Read the level whose voxel size, in Å, is closest to this by ratio, of all in the metadata; instead of `level`. */
   readonly voxelSize?: number | undefined;
   /** Voxel size in Å where the metadata say none, as in stores without `multiscales`. */
   readonly fallbackVoxelSize?: number | undefined;
@@ -48,9 +49,14 @@ export interface OpenTomogramOptions {
  * a time, and keeps decoded chunks so that neighbouring boxes do not decode them again; chunks absent from the store are
  * the fill value. Every integer and float type is read, float16 and bool too.
  *
+ * A coarse level of floats without any translation in the metadata, as copick 1 writes it, is taken for means over k voxels of
+ * the first level, and lies (k − 1) / 2 of them further in. Levels of integers stay where the metadata put them: labels are
+ * not averaged.
+ *
  * @param store - Where the image lies; its root is the folder that is called `….zarr`.
  * @throws {@link CryoetPicksError} `invalid-metadata`; `not-found` for a level that is not there; `unsupported` for an image
- * that is no single volume or a codec nobody knows; from `read`, `corrupt-data` naming store, array and chunk.
+ * that is no single volume or a codec nobody knows, always of the level to read alone, others being named if they can
+ * be read; from `read`, `corrupt-data` naming store, array and chunk.
  * @example
  * ```ts
  * const tomogram = await openTomogram(httpStore('https://example.org/denoised.zarr'), { voxelSize: 10 });

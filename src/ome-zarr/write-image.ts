@@ -1,4 +1,5 @@
 import { encodeBlosc } from '../codecs/blosc-encode.ts';
+import { MAX_CHUNK_BYTES } from '../codecs/registry.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { coarseGrid, type VoxelGrid } from '../space/grid.ts';
 import { type Box, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
@@ -14,11 +15,12 @@ const ITEM_BYTES: Readonly<Record<WrittenType, number>> = { float32: 4, uint8: 1
 export async function writeImage(store: Store, source: VolumeSource, options: WriteTomogramOptions): Promise<void> {
   const { dtype = 'float32', levels = dtype === 'float32' ? 3 : 1, chunkShape = [128, 128, 128] } = options;
   const { name = '/', overwrite = false, signal, onProgress } = options;
-  checkOptions(source, { levels, chunkShape });
+  checkOptions(source, { dtype, levels, chunkShape });
+  const pyramid = planPyramid(source.grid, { levels, chunkShape, isMean: dtype === 'float32' });
+  checkPyramid(pyramid, dtype);
   signal?.throwIfAborted();
   await makeRoom(store, { overwrite, signal });
   const wasEmpty = (await store.list('/', { signal })).length === 0;
-  const pyramid = planPyramid(source.grid, { levels, chunkShape, isMean: dtype === 'float32' });
   const total = pyramid.levels.reduce((sum, { chunks }) => sum + voxelCount(chunks), 0);
   const written: StoreKey[] = [];
   const set = async (key: StoreKey, value: Uint8Array) => {
@@ -41,8 +43,12 @@ export async function writeImage(store: Store, source: VolumeSource, options: Wr
 
 function checkOptions(
   { grid }: VolumeSource,
-  { levels, chunkShape }: { readonly levels: number; readonly chunkShape: Zyx },
+  { dtype, levels, chunkShape }: { readonly dtype: WrittenType; readonly levels: number; readonly chunkShape: Zyx },
 ): void {
+  if (!Object.hasOwn(ITEM_BYTES, dtype)) {
+    const known = Object.keys(ITEM_BYTES).join(', ');
+    throw new CryoetPicksError('invalid-option', `dtype is ${JSON.stringify(dtype)}, expected one of ${known}`);
+  }
   const isCount = (n: number) => Number.isSafeInteger(n) && n >= 1;
   if (!isCount(levels) || levels > 20) {
     throw new CryoetPicksError('invalid-option', `levels is ${levels}, expected a whole number from 1 to 20`);
@@ -56,6 +62,28 @@ function checkOptions(
       'invalid-option',
       `${what} is ${formatZyx(shape)}, expected three whole numbers above 0`,
     );
+  }
+}
+
+/** Refuses what could be written and not be read again. */
+function checkPyramid({ levels }: Pyramid, dtype: WrittenType): void {
+  const invalid = (what: string) => new CryoetPicksError('invalid-option', what);
+  for (const [index, { grid, chunk }] of levels.entries()) {
+    const { voxelSize, origin } = grid;
+    const where = index === 0 ? 'the volume' : `level ${index}`;
+    if (voxelSize.length !== 3 || !voxelSize.every((length) => length > 0 && Number.isFinite(length))) {
+      throw invalid(`voxelSize of ${where} is ${formatZyx(voxelSize)} Å, expected three finite numbers above 0`);
+    }
+    if (![origin.x, origin.y, origin.z].every(Number.isFinite)) {
+      const found = `x ${origin.x}, y ${origin.y}, z ${origin.z}`;
+      throw invalid(`origin of ${where} is ${found} Å, expected finite numbers`);
+    }
+    const bytes = voxelCount(chunk) * ITEM_BYTES[dtype];
+    if (bytes > MAX_CHUNK_BYTES) {
+      throw invalid(
+        `a chunk of ${formatZyx(chunk)} ${dtype} takes ${bytes} bytes, expected at most ${MAX_CHUNK_BYTES}`,
+      );
+    }
   }
 }
 

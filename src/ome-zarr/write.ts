@@ -20,7 +20,10 @@ export interface WriteTomogramOptions {
   readonly chunkShape?: Zyx | undefined;
   /** Name in the metadata. @defaultValue '/', as copick writes it */
   readonly name?: string | undefined;
-  /** Replace what the store holds. Otherwise a store with an image in it is refused. @defaultValue false */
+  /**
+   * Replace what the store holds. It is deleted before the first voxel is written: where the write then fails or is
+   * aborted, the old image is lost. Otherwise a store with an image in it is refused. @defaultValue false
+   */
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
@@ -30,14 +33,17 @@ export interface WriteTomogramOptions {
  * Writes a volume as OME-Zarr 0.4 (Zarr v2, blosc-lz4 with byte shuffle), the form that copick 1 reads and writes, with a
  * pyramid of means over 2×2×2 voxels.
  *
- * Unlike copick's, a cell at the edge of an odd extent is the mean of the voxels it holds, without zeros, and each level
+ * A cell is the mean of the cells of the level below that it holds: at the edge of an odd extent fewer than eight, without
+ * copick's zeros (so from the second halving on, voxels at such an edge weigh more than others). Unlike copick's, each level
  * has a translation: its first voxel is centred half a voxel of the finer level further in. The source is read chunk by
  * chunk, each voxel once; about three chunks are held at a time, whatever the volume's size. The metadata are written
  * last, and a write that fails or is aborted deletes what it has written (all of a folder that was empty before), so no
- * reader ever sees half an image.
+ * reader ever sees half an image. Options, voxel size and origin are checked before anything is written or deleted; from
+ * then on an overwritten image is gone, whether or not the new one is finished.
  *
  * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
- * @throws {@link CryoetPicksError} `invalid-option`, also for a value that the type cannot hold; `read-only`.
+ * @throws {@link CryoetPicksError} `invalid-option`, also for a voxel size that is not above 0, for what
+ * is not finite and for a value that the type cannot hold; `read-only`.
  * @example
  * ```ts
  * await writeTomogram(directoryStore('denoised.zarr'), sourceFromArray(volume, { voxelSize: [10, 10, 10] }));

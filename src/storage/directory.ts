@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CryoetPicksError } from '../errors.ts';
 import { type ByteRange, checkKey, compareNames, type Store, type StoreEntry } from './store.ts';
@@ -15,7 +15,11 @@ export interface DirectoryStoreOptions {
  * A write goes to a temporary name beside the target and is renamed, so a reader never sees half a file; the temporary
  * file is removed where the write fails or is aborted. Keys cannot leave the folder; symbolic links inside it are followed.
  *
- * @throws {@link CryoetPicksError} `read-only` where a file or folder cannot be written, `not-found` never: absent is `undefined`.
+ * What is absent is `undefined`. A link to what is not there, as git-annex leaves it until the file is fetched, is not absent,
+ * and neither is a folder where a file is read: both are errors.
+ *
+ * @throws {@link CryoetPicksError} `read-only` where a file or folder cannot be written; from reads, `not-found` for a link that
+ * leads nowhere and for what may not be read, `corrupt-data` for a folder where a file belongs.
  * @example
  * ```ts
  * const tomogram = await openTomogram(directoryStore('denoised.zarr'));
@@ -31,15 +35,15 @@ export function directoryStore(path: string, { readOnly = false }: DirectoryStor
     location: root,
     async get(key, { signal } = {}) {
       const file = at(key);
-      return orAbsent(file, () => readWhole(file, signal), signal);
+      return orAbsent({ root, file }, () => readWhole(file, signal), signal);
     },
     async getRange(key, range, { signal } = {}) {
       const file = at(key);
-      return orAbsent(file, () => readRange(file, range), signal);
+      return orAbsent({ root, file }, () => readRange(file, range), signal);
     },
     async list(folder, { signal } = {}) {
       const file = at(folder);
-      return (await orAbsent(file, () => listFolder(file), signal)) ?? [];
+      return (await orAbsent({ root, file }, () => listFolder(file), signal)) ?? [];
     },
     async set(key, value, { signal } = {}) {
       const file = at(key);
@@ -55,17 +59,41 @@ export function directoryStore(path: string, { readOnly = false }: DirectoryStor
   };
 }
 
-/** Runs a read; what is absent, or no file, is `undefined`. */
-async function orAbsent<T>(file: string, read: () => Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
+interface Place {
+  readonly root: string;
+  readonly file: string;
+}
+
+/** Runs a read; what is absent is `undefined`. */
+async function orAbsent<T>(place: Place, read: () => Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
   signal?.throwIfAborted();
   try {
     return await read();
   } catch (cause) {
     signal?.throwIfAborted();
     const code = codeOf(cause);
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined;
-    throw new CryoetPicksError('not-found', `cannot read ${file}: ${reasonOf(cause)}`, { cause });
+    if (code === 'ENOTDIR') return undefined;
+    const link = code === 'ENOENT' ? await danglingLink(place) : undefined;
+    if (code === 'ENOENT' && link === undefined) return undefined;
+    const isFolder = code === 'EISDIR';
+    const reason = isFolder ? 'it is a folder, expected a file' : (link ?? reasonOf(cause));
+    throw new CryoetPicksError(isFolder ? 'corrupt-data' : 'not-found', `cannot read ${place.file}: ${reason}`, {
+      cause,
+    });
   }
+}
+
+/** Tells of the link, at a file or at a folder on the way to it, whose target is missing; nothing if none is to blame. */
+async function danglingLink({ root, file }: Place): Promise<string | undefined> {
+  for (let path = file; path.startsWith(root); path = dirname(path)) {
+    const found = await lstat(path).catch(() => undefined);
+    // What exists is a link that leads nowhere, or a sound folder that lacks the rest.
+    if (found?.isSymbolicLink() && !(await stat(path).catch(() => undefined))) {
+      return `${path} is a link to ${await readlink(path)}, which is not there`;
+    }
+    if (found || path === dirname(path)) return undefined;
+  }
+  return undefined;
 }
 
 /** A plain Uint8Array: a Buffer's `slice` would share memory where all others copy. */
@@ -78,7 +106,9 @@ async function readWhole(file: string, signal?: AbortSignal): Promise<Uint8Array
 async function readRange(file: string, range: ByteRange): Promise<Uint8Array> {
   const handle = await open(file, 'r');
   try {
-    const { size } = await handle.stat();
+    const stats = await handle.stat();
+    if (stats.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
+    const { size } = stats;
     const start = 'suffixLength' in range ? Math.max(0, size - range.suffixLength) : Math.min(range.offset, size);
     const end = 'suffixLength' in range ? size : Math.min(size, start + range.length);
     const bytes = new Uint8Array(end - start);
@@ -106,13 +136,7 @@ async function listFolder(folder: string): Promise<StoreEntry[]> {
 }
 
 async function pointsToFolder(link: string): Promise<boolean> {
-  const handle = await open(link, 'r').catch(() => undefined);
-  if (!handle) return false;
-  try {
-    return (await handle.stat()).isDirectory();
-  } finally {
-    await handle.close();
-  }
+  return (await stat(link).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 const TEMPORARY = /^\..*\.[0-9a-f-]{36}\.tmp$/;
@@ -169,6 +193,6 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function reasonOf(error: unknown): string {
   const code = codeOf(error);
-  const reason = code === undefined ? undefined : REASONS[code];
+  const reason = code !== undefined && Object.hasOwn(REASONS, code) ? REASONS[code] : undefined;
   return reason ? `${reason} (${code})` : error instanceof Error ? error.message : String(error);
 }

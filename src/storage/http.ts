@@ -12,8 +12,11 @@ export interface HttpStoreOptions {
 /**
  * A folder on a web server, or a public bucket, as a read-only store that cannot be listed.
  *
- * Status 404 means absent, and so does 403, which S3 answers for keys that are not there where listing is not allowed. A
- * server that ignores `Range` is served by cutting the part out of the whole.
+ * Status 404 means absent. So does 403 for a metadata file of Zarr (`.zattrs`, `.zgroup`, `.zarray`, `.zmetadata`, `zarr.json`),
+ * since S3 answers it for keys that are not there where listing is not allowed, and a reader looks for either. For every
+ * other key 403 is an error: a chunk whose access has expired must not be read as one that was never written. An image with
+ * chunks left out therefore needs a bucket that answers 404. A server that ignores `Range` is served by cutting the part
+ * out of the whole.
  *
  * @param url - The folder; a query string stays at the end of each request and is not shown in messages.
  * @throws {@link CryoetPicksError} `invalid-option` for a URL that is none; from reads, `not-found` for other statuses and for
@@ -31,9 +34,9 @@ export function httpStore(url: string | URL, options: HttpStoreOptions = {}): Re
     signal?.throwIfAborted();
     const path = checkKey(key).split('/').map(encodeURIComponent).join('/');
     const where = `${location}${path}`;
-    return receive(where, signal, () =>
-      request(`${where}${base.search}`, { headers: { ...headers, ...extra }, signal: signal ?? null }),
-    );
+    const response = () =>
+      request(`${where}${base.search}`, { headers: { ...headers, ...extra }, signal: signal ?? null });
+    return receive(response, { where, absent: METADATA.test(key) ? [403, 404] : [404], signal });
   };
   return {
     location,
@@ -50,6 +53,8 @@ export function httpStore(url: string | URL, options: HttpStoreOptions = {}): Re
     },
   };
 }
+
+const METADATA = /\/(\.z(attrs|group|array|metadata)|zarr\.json)$/;
 
 function parseUrl(url: string | URL): URL {
   try {
@@ -69,14 +74,21 @@ interface Answer {
   readonly isPart: boolean;
 }
 
+interface ReceiveOptions {
+  /** What is read, for messages. */
+  readonly where: string;
+  /** The statuses that mean that nothing is there. */
+  readonly absent: readonly number[];
+  readonly signal: AbortSignal | undefined;
+}
+
 async function receive(
-  where: string,
-  signal: AbortSignal | undefined,
   request: () => Promise<Response>,
+  { where, absent, signal }: ReceiveOptions,
 ): Promise<Answer | undefined> {
   try {
     const response = await request();
-    if (response.status === 404 || response.status === 403) {
+    if (absent.includes(response.status)) {
       await response.body?.cancel();
       return undefined;
     }

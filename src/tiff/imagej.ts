@@ -46,7 +46,8 @@ export function imagejVoxelSize(
   const unit = fields
     .get('unit')
     ?.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-  const angstrom = unit === undefined ? undefined : IN_ANGSTROM[unit.toLowerCase().replace(/(?<=.{4})s$/, '')];
+  const name = unit?.toLowerCase().replace(/(?<=.{4})s$/, '');
+  const angstrom = name !== undefined && Object.hasOwn(IN_ANGSTROM, name) ? IN_ANGSTROM[name] : undefined;
   if (unit === undefined || angstrom === undefined) {
     warnings.push(unit === undefined ? 'no unit of length is given' : `the unit "${unit}" is no length`);
     return undefined;

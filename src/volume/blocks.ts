@@ -1,4 +1,4 @@
-import type { Box, Zyx } from '../space/zyx.ts';
+import { type Box, voxelCount, type Zyx } from '../space/zyx.ts';
 
 /** An edge that chunks of common sizes (32, 64, 128) divide. */
 const CHUNK_EDGE = 128;
@@ -18,9 +18,16 @@ export function blockShape(shape: Zyx, mostVoxels: number): Zyx {
   return [edges[0], edges[1], edges[2]];
 }
 
-/** The boxes of this shape, cut at the end, that make up a volume; z-slowest. */
-export function cutIntoBoxes(shape: Zyx, block: Zyx): Box[] {
-  const boxes: Box[] = [];
+/** Number of boxes that {@link cutIntoBoxes} yields. */
+export function countBoxes(shape: Zyx, block: Zyx): number {
+  return voxelCount([Math.ceil(shape[0] / block[0]), Math.ceil(shape[1] / block[1]), Math.ceil(shape[2] / block[2])]);
+}
+
+/**
+ * The boxes of this shape, cut at the end, that make up a volume; z-slowest. One at a time: a header can claim a volume of more
+ * boxes than memory holds.
+ */
+export function* cutIntoBoxes(shape: Zyx, block: Zyx): Generator<Box> {
   for (let z = 0; z < shape[0]; z += block[0]) {
     for (let y = 0; y < shape[1]; y += block[1]) {
       for (let x = 0; x < shape[2]; x += block[2]) {
@@ -29,9 +36,8 @@ export function cutIntoBoxes(shape: Zyx, block: Zyx): Box[] {
           Math.min(y + block[1], shape[1]),
           Math.min(x + block[2], shape[2]),
         ];
-        boxes.push({ start: [z, y, x], end: [end[0], end[1], end[2]] });
+        yield { start: [z, y, x], end: [end[0], end[1], end[2]] };
       }
     }
   }
-  return boxes;
 }

@@ -1,7 +1,7 @@
 import { eventLoopTurns, mapOrdered, type Progress } from '../async.ts';
 import { CryoetPicksError } from '../errors.ts';
-import { formatZyx, voxelCount } from '../space/zyx.ts';
-import { blockShape, cutIntoBoxes } from './blocks.ts';
+import { type Box, formatZyx, voxelCount } from '../space/zyx.ts';
+import { blockShape, countBoxes, cutIntoBoxes } from './blocks.ts';
 import type { Volume, VolumeSource } from './volume.ts';
 
 /** Statistics of a volume's finite voxels: plain data. */
@@ -56,14 +56,16 @@ export async function measureIntensity(source: VolumeSource, options: IntensityO
     );
   }
   const { shape } = source.grid;
-  const boxes = cutIntoBoxes(shape, blockShape(shape, blockBytes / 4));
+  const block = blockShape(shape, blockBytes / 4);
+  const total = countBoxes(shape, block);
   const sums: Sums = { count: 0, notFinite: 0, mean: 0, squares: 0, minimum: Infinity, maximum: -Infinity };
   const histogram = new Float64Array(2 ** LEVEL_BITS);
   const turn = eventLoopTurns();
   let done = 0;
-  for await (const voxels of mapOrdered(boxes, (box, stop) => source.read(box, { signal: stop }), { signal })) {
+  const read = (box: Box, stop: AbortSignal) => source.read(box, { signal: stop });
+  for await (const voxels of mapOrdered(cutIntoBoxes(shape, block), read, { signal })) {
     addVoxels(voxels, sums, histogram);
-    onProgress?.({ stage: 'intensity', done: ++done, total: boxes.length });
+    onProgress?.({ stage: 'intensity', done: ++done, total });
     await turn();
     signal?.throwIfAborted();
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { counted } from '../../src/cli/counts.ts';
+import { countByObject, counted, countTable } from '../../src/cli/counts.ts';
 import { formatTable } from '../../src/cli/table.ts';
 
 describe('formatTable', () => {
@@ -25,4 +25,18 @@ describe('formatTable', () => {
 
 it('counts things in words', () => {
   expect([counted(0, 'run'), counted(1, 'run'), counted(2, 'run')]).toEqual(['0 runs', '1 run', '2 runs']);
+});
+
+it('counts picks of objects named like what every object inherits', () => {
+  const pick = (object: string) => ({ object, position: { x: 0, y: 0, z: 0 }, score: 1 });
+  const counts = countByObject(['constructor', '__proto__', 'constructor'].map(pick));
+  expect(Object.entries(counts)).toEqual([
+    ['constructor', 2],
+    ['__proto__', 1],
+  ]);
+  const runs = [
+    { run: 'A', counts },
+    { run: 'B', counts: {} },
+  ];
+  expect(countTable('picks', { runs }).find((line) => line.startsWith('constructor'))).toMatch(/ 2 +0 +2$/);
 });

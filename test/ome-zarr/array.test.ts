@@ -270,6 +270,8 @@ describe('array metadata', () => {
     ['an irregular grid', { chunk_grid: { name: 'rectilinear' } }, /chunk grid "rectilinear"/],
     ['storage transformers', { storage_transformers: [{}] }, /storage transformers/],
     ['bfloat16', { data_type: 'bfloat16' }, /data type "bfloat16"/],
+    ['a data type that every object knows', { data_type: 'constructor' }, /data type "constructor"/],
+    ['a data type that turns objects into text', { data_type: 'toString' }, /data type "toString"/],
   ])('of Zarr v3 with %s are not supported', async (_, edit, message) => {
     const store = memoryStore();
     await putShardedArray(store, { shape, shard: [4, 4, 4], chunk: [2, 2, 4], value, checksum: crc32c });

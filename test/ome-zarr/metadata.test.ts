@@ -77,12 +77,24 @@ describe('readMultiscales', () => {
       'invalid-metadata',
       /unknown unit "furlong" of axis "z"/,
     ],
+    ...['constructor', '__proto__', 'toString'].map((unit): [string, object, string, RegExp] => [
+      `the unit "${unit}", which every object knows`,
+      { axes: zyx(unit), datasets: [{ path: '0' }] },
+      'invalid-metadata',
+      new RegExp(`unknown unit "${unit}" of axis "z"`),
+    ]),
     ['no level', { axes: zyx(), datasets: [] }, 'invalid-metadata', /"0.datasets"/],
     [
       'a level outside',
       { axes: zyx(), datasets: [{ path: '../1' }] },
       'invalid-metadata',
       /"0.datasets.0.path": expected a path inside the image/,
+    ],
+    [
+      'a level path with an empty name',
+      { axes: zyx(), datasets: [{ path: 'a//b' }] },
+      'invalid-metadata',
+      /"0.datasets.0.path": expected a path inside the image, of names between single slashes/,
     ],
     ['a level without a path', { axes: zyx(), datasets: [{}] }, 'invalid-metadata', /"0.datasets.0.path"/],
     [

@@ -1,9 +1,13 @@
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { toPhysical } from '../../src/space/grid.ts';
 import { type Box, wholeBox, type Zyx } from '../../src/space/zyx.ts';
+import { directoryStore } from '../../src/storage/directory.ts';
 import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
 import { toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
+import { copickFixture } from '../support/copick-fixture.ts';
 import { forEachIndex, putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 
 const value = ([z, y, x]: readonly number[]) => 10_000 * z! + 100 * y! + x!;
@@ -311,6 +315,49 @@ describe('levels', () => {
     });
   });
 
+  it('opens the level it is asked for though another one is broken', async () => {
+    const store = await pyramid();
+    await store.set('/s2/.zarray', new TextEncoder().encode('{'));
+    await putRawArray(store, '/s1', { shape: [4, 4], chunks: [4, 4], value: () => 1 });
+    expect((await openTomogram(store)).levels.map(({ index }) => index)).toEqual([0]);
+    await expect(openTomogram(store, { level: 1 })).rejects.toMatchObject({
+      code: 'invalid-metadata',
+      message: 'cannot open level 1 (available: 0 (8×8×8)): array /s1 of memory is 4×4, and its axes are z, y, x',
+    });
+    await expect(openTomogram(store, { voxelSize: 50 })).rejects.toMatchObject({
+      code: 'invalid-metadata',
+      message: expect.stringMatching(/^cannot open level 2 \(available: 0 \(8×8×8\)\): \/s2\/.zarray of memory is not/),
+    });
+  });
+
+  it.each([{}, { level: 0 }, { voxelSize: 10 }])(
+    'puts no other level in the place of a first one that was not downloaded: %j',
+    async (options) => {
+      const store = await pyramid();
+      await store.delete('/s0');
+      await expect(openTomogram(store, options)).rejects.toMatchObject({
+        code: 'not-found',
+        message: 'level 0 not found in memory; available: 1 (4×4×4), 2 (2×2×2)',
+      });
+    },
+  );
+
+  it('opens a level by voxel size though a finer one was not downloaded', async () => {
+    const store = await pyramid();
+    await store.delete('/s0');
+    expect((await openTomogram(store, { voxelSize: 20 })).level).toBe(1);
+  });
+
+  it('rejects with the reason when aborted while a level is opened', async () => {
+    const controller = new AbortController();
+    const store = await pyramid();
+    const get: Store['get'] = async (key, options) => {
+      if (key === '/s1/.zarray') controller.abort('enough');
+      return store.get(key, options);
+    };
+    await expect(openTomogram({ ...store, get }, { signal: controller.signal })).rejects.toBe('enough');
+  });
+
   it('says what is there when no level is', async () => {
     const store = await pyramid();
     for (const key of ['/s0', '/s1', '/s2'] as const) await store.delete(key);
@@ -318,6 +365,50 @@ describe('levels', () => {
       code: 'invalid-metadata',
       message: 'no level of memory can be read: its metadata list "s0", "s1", "s2"; found .zattrs',
     });
+  });
+
+  it.each([
+    ['of floats without a translation', '<f4', undefined, [0, 5, 15]],
+    ['of labels without a translation', '|u1', undefined, [0, 0, 0]],
+    ['of floats with a translation of 0', '<f4', [0, 0, 0], [0, 0, 0]],
+  ] as const)('puts coarse levels %s where they lie', async (_, dtype, translation, expected) => {
+    const store = await pyramid();
+    for (const i of [0, 1, 2])
+      await putRawArray(store, `/s${i}`, { shape: [2, 2, 2], chunks: [2, 2, 2], dtype, value: () => i });
+    const datasets = [10, 20, 40].map((v, i) => ({
+      path: `s${i}`,
+      coordinateTransformations: [...scaled(v, v, v), ...(translation ? [{ type: 'translation', translation }] : [])],
+    }));
+    await putMultiscales(store, { axes: axes('z', 'y', 'x'), datasets });
+    const { levels } = await openTomogram(store);
+    expect(levels.map(({ origin }) => origin)).toEqual(expected.map((v) => ({ x: v, y: v, z: v })));
+    expect((await openTomogram(store, { level: 2 })).grid.origin).toEqual(levels[2]?.origin);
+  });
+
+  it('shifts coarse levels by their own factor along each axis, and not at all where one is no whole number', async () => {
+    const store = await pyramid();
+    const datasets = [
+      [10, 10, 12],
+      [10, 20, 36],
+      [25, 20, 24],
+    ].map((scale, i) => ({ path: `s${i}`, coordinateTransformations: scaled(...scale) }));
+    await putMultiscales(store, { axes: axes('z', 'y', 'x'), datasets });
+    const origins = (await openTomogram(store)).levels.map(({ origin: { x, y, z } }) => [z, y, x]);
+    expect(origins).toEqual([
+      [0, 0, 0],
+      [0, 5, 12],
+      [0, 0, 0],
+    ]);
+  });
+
+  it("puts the first mean of copick's own pyramid at the mean position of the voxels it is made of", async () => {
+    const store = directoryStore(join(copickFixture, 'static/ExperimentRuns/TS_5_4/VoxelSpacing10.012/denoised.zarr'));
+    const [fine, coarse] = [await openTomogram(store), await openTomogram(store, { level: 1 })];
+    const voxels = await readBox(fine, { start: [0, 0, 0], end: [2, 2, 2] });
+    const [mean] = await readBox(coarse, { start: [0, 0, 0], end: [1, 1, 1] });
+    expect(mean).toBeCloseTo(voxels.reduce((a, b) => a + b) / 8, 5);
+    expect(coarse.grid.origin.z).toBeCloseTo(10.012444 / 2, 4);
+    expect(toPhysical(coarse.grid, [0, 0, 0])).toEqual(toPhysical(fine.grid, [0.5, 0.5, 0.5]));
   });
 
   it.each([{ voxelSize: 0 }, { voxelSize: Number.NaN }, { fallbackVoxelSize: -1 }, { cacheBytes: -1 }])(

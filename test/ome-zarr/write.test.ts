@@ -220,6 +220,46 @@ describe('writeTomogram', () => {
     await expect(writeTomogram(memoryStore(), sourceOf([2, 2, 2]), options)).rejects.toThrow(message);
   });
 
+  const o = { x: 0, y: 0, z: 0 };
+  it.each<[string, object, object, string]>([
+    [
+      'a voxel size of NaN',
+      { voxelSize: [10, Number.NaN, 10] },
+      {},
+      'voxelSize of the volume is 10×NaN×10 Å, expected',
+    ],
+    ['a voxel size of 0', { voxelSize: [0, 10, 10] }, {}, 'voxelSize of the volume is 0×10×10 Å'],
+    ['a negative voxel size', { voxelSize: [10, 10, -1] }, {}, 'voxelSize of the volume is 10×10×-1 Å'],
+    ['an infinite voxel size', { voxelSize: [Infinity, 10, 10] }, {}, 'voxelSize of the volume is Infinity×10×10 Å'],
+    ['a voxel size without end', { voxelSize: [1e308, 10, 10] }, {}, 'voxelSize of level 1 is Infinity×20×20 Å'],
+    [
+      'an origin of NaN',
+      { origin: { ...o, y: Number.NaN } },
+      {},
+      'origin of the volume is x 0, y NaN, z 0 Å, expected',
+    ],
+    ['an infinite origin', { origin: { ...o, z: -Infinity } }, {}, 'origin of the volume is x 0, y 0, z -Infinity Å'],
+    ['an unknown type', {}, { dtype: 'int8' }, 'dtype is "int8", expected one of float32, uint8, uint16'],
+    ['a type that every object knows', {}, { dtype: 'toString' }, 'dtype is "toString", expected one of'],
+    [
+      'a chunk too large to be read',
+      { shape: [1024, 1024, 1024] },
+      { chunkShape: [999, 999, 999] },
+      'takes 3988011996 by',
+    ],
+  ])('refuses %s before it writes or deletes anything', async (_, grid, options, message) => {
+    const store = memoryStore();
+    await writeTomogram(store, sourceOf([2, 2, 2]), { levels: 1 });
+    const before = await keysOf(store);
+    const inner = sourceOf([2, 2, 2]);
+    const source = { ...inner, grid: { ...inner.grid, ...grid } };
+    await expect(writeTomogram(store, source, { ...options, overwrite: true })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining(message),
+    });
+    expect(await keysOf(store)).toEqual(before);
+  });
+
   it('refuses an empty volume', async () => {
     await expect(writeTomogram(memoryStore(), sourceOf([0, 2, 2]))).rejects.toThrow('shape of the volume is 0×2×2');
   });

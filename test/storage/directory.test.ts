@@ -2,8 +2,11 @@ import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { writeTomogram } from '../../src/ome-zarr/write.ts';
 import { directoryStore } from '../../src/storage/directory.ts';
 import type { StoreKey } from '../../src/storage/store.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 let folder: string;
@@ -29,8 +32,50 @@ describe('directoryStore', () => {
     expect(await store.getRange('/a/x', { suffixLength: 2 })).toEqual(bytes(7, 8));
     expect(await store.getRange('/a/x', { suffixLength: 99 })).toEqual(bytes(5, 6, 7, 8));
     expect(await store.getRange('/b', { suffixLength: 2 })).toBeUndefined();
-    expect(await store.get('/a')).toBeUndefined();
     expect(await store.get('/a/x/y')).toBeUndefined();
+  });
+
+  it.each(['/link', '/folder/x', '/good/gone'] as const)(
+    'reports %s, a link to what was not fetched, instead of taking it for absent',
+    async (key) => {
+      await symlink('.git/annex/objects/SHA256-1', join(folder, 'link'));
+      await symlink('elsewhere', join(folder, 'folder'));
+      await mkdir(join(folder, 'real'));
+      await symlink('real', join(folder, 'good'));
+      await symlink('nowhere', join(folder, 'real', 'gone'));
+      const message = expect.stringMatching(/^cannot read .*: .* is a link to .*, which is not there$/);
+      const store = directoryStore(folder);
+      await expect(store.get(key)).rejects.toMatchObject({ code: 'not-found', message });
+      await expect(store.getRange(key, { suffixLength: 1 })).rejects.toMatchObject({ code: 'not-found', message });
+      expect(await store.get('/good/absent')).toBeUndefined();
+      expect(await store.get('/good/absent/deeper')).toBeUndefined();
+    },
+  );
+
+  it('reports a folder where a file is read, also in parts', async () => {
+    await mkdir(join(folder, '0'));
+    const store = directoryStore(folder);
+    const expected = {
+      code: 'corrupt-data',
+      message: `cannot read ${join(folder, '0')}: it is a folder, expected a file`,
+    };
+    await expect(store.get('/0')).rejects.toMatchObject(expected);
+    for (const range of [{ suffixLength: 9 }, { offset: 0, length: 1 }, { offset: 1e9, length: 1 }])
+      await expect(store.getRange('/0', range)).rejects.toMatchObject(expected);
+  });
+
+  it('does not read a chunk that was not fetched, or is a folder, as fill value', async () => {
+    const store = directoryStore(folder);
+    const volume = contiguousVolume(new Float32Array(8).fill(1), [1, 2, 4]);
+    const source = sourceFromArray(volume, { voxelSize: [10, 10, 10] });
+    await writeTomogram(store, source, { levels: 1, chunkShape: [1, 2, 2] });
+    await rm(join(folder, '0/0/0/0'));
+    await symlink('annex', join(folder, '0/0/0/0'));
+    await rm(join(folder, '0/0/0/1'));
+    await mkdir(join(folder, '0/0/0/1'));
+    const tomogram = await openTomogram(store);
+    await expect(tomogram.read({ start: [0, 0, 0], end: [1, 1, 1] })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(tomogram.read({ start: [0, 0, 2], end: [1, 1, 3] })).rejects.toMatchObject({ code: 'corrupt-data' });
   });
 
   it('allocates no more than the file holds, whatever range is asked for', async () => {

@@ -1,7 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { writeTomogram } from '../../src/ome-zarr/write.ts';
+import { wholeBox } from '../../src/space/zyx.ts';
 import { httpStore } from '../../src/storage/http.ts';
+import { memoryStore, type StoreKey } from '../../src/storage/store.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
 
 const value = Uint8Array.from({ length: 10 }, (_, i) => i);
 let server: Server;
@@ -47,10 +52,43 @@ describe.each(['plain', 'ranged'])('httpStore on a server with %s answers', (fol
 });
 
 describe('httpStore', () => {
-  it('takes 404, and the 403 of a bucket, for absent', async () => {
+  it('takes 404 for absent', async () => {
     expect(await httpStore(`${base}/plain`).get('/none')).toBeUndefined();
-    expect(await httpStore(`${base}/private`).get('/a b#?%')).toBeUndefined();
-    expect(await httpStore(`${base}/private`).getRange('/x', { suffixLength: 1 })).toBeUndefined();
+  });
+
+  it.each(['/.zattrs', '/.zgroup', '/0/.zarray', '/.zmetadata', '/0/zarr.json'] as const)(
+    'takes the 403 of a bucket for the absence of %s',
+    async (key) => {
+      expect(await httpStore(`${base}/private`).get(key)).toBeUndefined();
+    },
+  );
+
+  it.each(['/0/0/0/0', '/0/c/0/0/0', '/a b#?%', '/0/.zarray/0', '/xzarr.json'] as const)(
+    'reports 403 for %s, which is no metadata file',
+    async (key) => {
+      const message = expect.stringMatching(/^cannot read http.*\/private\/.*: the server answered 403 Forbidden$/);
+      const store = httpStore(`${base}/private`);
+      await expect(store.get(key)).rejects.toMatchObject({ code: 'not-found', message });
+      await expect(store.getRange(key, { suffixLength: 1 })).rejects.toMatchObject({ code: 'not-found', message });
+    },
+  );
+
+  it('does not blank the chunks of an image whose token expires after it was opened', async () => {
+    const files = memoryStore();
+    const volume = contiguousVolume(new Float32Array(8).fill(1), [2, 2, 2]);
+    await writeTomogram(files, sourceFromArray(volume, { voxelSize: [10, 10, 10] }), { levels: 1 });
+    let isExpired = false;
+    const fetch = async (url: string) => {
+      const bytes = await files.get(new URL(url).pathname as StoreKey);
+      return new Response((bytes as Uint8Array<ArrayBuffer> | undefined) ?? null, {
+        status: isExpired || !bytes ? 403 : 200,
+      });
+    };
+    const tomogram = await openTomogram(httpStore('https://example.org/', { fetch }));
+    isExpired = true;
+    await expect(tomogram.read(wholeBox([2, 2, 2]))).rejects.toMatchObject({ code: 'not-found' });
+    isExpired = false;
+    expect((await tomogram.read(wholeBox([2, 2, 2]))).data[0]).toBe(1);
   });
 
   it('reports other statuses and unreachable servers with the address', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Progress } from '../../src/async.ts';
 import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { blockShape, cutIntoBoxes } from '../../src/volume/blocks.ts';
+import { blockShape, countBoxes, cutIntoBoxes } from '../../src/volume/blocks.ts';
 import { type Intensity, measureIntensity, quantile } from '../../src/volume/intensity.ts';
 import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
 import { countingSource } from '../support/counting-source.ts';
@@ -117,12 +117,21 @@ describe('blocks', () => {
       fc.property(fc.tuple(edge, edge, edge), fc.integer({ min: 1e4, max: 1e8 }), (shape, most) => {
         const block = blockShape(shape, most);
         expect(voxelCount(block)).toBeLessThanOrEqual(most);
-        const volume = cutIntoBoxes(shape, block).reduce((sum, { start, end }) => {
+        const boxes = [...cutIntoBoxes(shape, block)];
+        expect(countBoxes(shape, block)).toBe(boxes.length);
+        const volume = boxes.reduce((sum, { start, end }) => {
           return sum + (end[0] - start[0]) * (end[1] - start[1]) * (end[2] - start[2]);
         }, 0);
         expect(volume).toBe(voxelCount(shape));
       }),
     );
+  });
+
+  it('of a volume that is claimed to be immense are not listed before the first is read', async () => {
+    const shape: Zyx = [1, 1, Number.MAX_SAFE_INTEGER];
+    const source = sourceFromArray(contiguousVolume([1], [1, 1, 1]));
+    const read = () => Promise.reject(new Error('first read'));
+    await expect(measureIntensity({ grid: { ...source.grid, shape }, read })).rejects.toThrow('first read');
   });
 
   it('are chunk-aligned for a whole tomogram', () => {
