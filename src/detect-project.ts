@@ -1,5 +1,4 @@
 import type { Progress } from './async.ts';
-import { formatSpacing, sanitizeName } from './copick/names.ts';
 import type { Project } from './copick/project.ts';
 import type { Run } from './copick/run.ts';
 import { checkDetectOptions, type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
@@ -66,7 +65,7 @@ export async function* detectProject(
   options: DetectProjectOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
   const { objects = project.objects, signal } = options;
-  checkProjectOptions({ ...options, objects });
+  await checkProjectOptions({ ...options, objects });
   const runs = await chosenRuns(project, options);
   for (const [runsDone, run] of runs.entries()) {
     signal?.throwIfAborted();
@@ -80,9 +79,11 @@ export async function* detectProject(
 }
 
 /** Refuses what would fail every run alike. */
-function checkProjectOptions(options: Omit<DetectProjectOptions, 'onProgress'>): void {
+async function checkProjectOptions(options: Omit<DetectProjectOptions, 'onProgress'>): Promise<void> {
   const { userId = defaults.userId, sessionId = defaults.sessionId, voxelSpacing } = options;
   checkDetectOptions(options);
+  // Whoever has a project has loaded this; whoever has none need not.
+  const { formatSpacing, sanitizeName } = await import('./copick/names.ts');
   for (const name of [userId, sessionId]) sanitizeName(name);
   if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
 }

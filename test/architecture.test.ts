@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 /**
- * The layers of the library, lowest first: a file imports only from lower layers, or from files of its own layer that
- * stand in an earlier line or in its own folder, without cycles.
+ * The layers of the library, lowest first. A file imports only from lower layers, from an earlier line of its own layer,
+ * or from its own folder, whose files are in no order: there, only cycles are refused, and types make none.
  */
 const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [0, /^errors\.ts$/],
@@ -67,7 +67,7 @@ describe('architecture', () => {
     expect(files.filter((file) => rankOf(file) < 0)).toEqual([]);
   });
 
-  it.each(files)('%s imports from lower layers only', (file) => {
+  it.each(files)('%s imports from lower layers, earlier lines or its own folder only', (file) => {
     const rank = rankOf(file);
     const upward = localImports(file).filter((target) => {
       const [layer] = layers[rank]!;

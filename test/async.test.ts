@@ -1,8 +1,7 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { mapOrdered } from '../src/async.ts';
-
-const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+import { forbidUnhandledRejections, pause } from './support/unhandled-rejections.ts';
 
 async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -10,19 +9,7 @@ async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-const unhandled: unknown[] = [];
-const note = (reason: unknown) => unhandled.push(reason);
-
-beforeEach(() => {
-  unhandled.length = 0;
-  process.on('unhandledRejection', note);
-});
-
-afterEach(async () => {
-  await pause(1);
-  process.off('unhandledRejection', note);
-  expect(unhandled).toEqual([]);
-});
+forbidUnhandledRejections();
 
 describe('mapOrdered', () => {
   it('yields in the order of the items whatever the order of completion, within its bound', async () => {

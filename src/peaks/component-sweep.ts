@@ -1,6 +1,6 @@
 import { addRun, type Component, type Growing, joinComponents, openComponent, toComponent } from './component.ts';
 import type { Plane, Sweep } from './planes.ts';
-import { rootOf } from './union-find.ts';
+import { rootOf, splitEnded } from './union-find.ts';
 
 /** Which voxels are neighbours: those that share a face (6), also an edge (18), also a corner (26). */
 export type Connectivity = 6 | 18 | 26;
@@ -94,15 +94,11 @@ export class ComponentSweep {
   }
 
   #close(index: number): Component[] {
-    const ended: Component[] = [];
-    const open: Growing[] = [];
-    for (const component of this.#open) {
-      if (component.parent !== component) continue;
-      if (component.lastPlane === index) open.push(component);
-      else if (component.voxels >= this.#minVoxels) ended.push(toComponent(component, this.#sweep, this.#classIndex));
-    }
+    const { open, ended } = splitEnded(this.#open, index);
     this.#open = open;
-    return ended;
+    return ended
+      .filter(({ voxels }) => voxels >= this.#minVoxels)
+      .map((component) => toComponent(component, this.#sweep, this.#classIndex));
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Plane, Sweep } from './planes.ts';
-import { type Linked, rootOf } from './union-find.ts';
+import { type Linked, rootOf, splitEnded } from './union-find.ts';
 
 /** Connected voxels of one score, none of which has a higher neighbour as far as seen. */
 export interface Plateau extends Linked<Plateau> {
@@ -107,15 +107,9 @@ export class PlateauTracker {
   }
 
   #close(index: number): Plateau[] {
-    const ended: Plateau[] = [];
-    const open: Plateau[] = [];
-    for (const plateau of this.#open) {
-      if (plateau.parent !== plateau) continue;
-      if (plateau.lastPlane === index) open.push(plateau);
-      else if (!plateau.beaten) ended.push(plateau);
-    }
+    const { open, ended } = splitEnded(this.#open, index);
     this.#open = open;
-    return ended;
+    return ended.filter(({ beaten }) => !beaten);
   }
 }
 

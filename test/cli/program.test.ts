@@ -78,15 +78,14 @@ describe('help and version', () => {
   });
 });
 
+/** A call of `score` on two small files. */
+async function scoreArgs(): Promise<string[]> {
+  return ['score', '--truth', await file('t.csv', truthCsv), '--submission', await file('s.csv', submissionCsv)];
+}
+
 describe('score', () => {
   it('prints the total first, then a row per particle, then what was not scored', async () => {
-    const args = [
-      'score',
-      '--truth',
-      await file('t.csv', truthCsv),
-      '--submission',
-      await file('s.csv', submissionCsv),
-    ];
+    const args = await scoreArgs();
     const { exitCode, stdout, stderr } = await captureCli(args);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     const lines = stdout.split('\n');
@@ -104,25 +103,13 @@ describe('score', () => {
   });
 
   it('shows every run with --per-run', async () => {
-    const args = [
-      'score',
-      '--truth',
-      await file('t.csv', truthCsv),
-      '--submission',
-      await file('s.csv', submissionCsv),
-    ];
+    const args = await scoreArgs();
     const { stdout } = await captureCli([...args, '--per-run']);
     expect(stdout.split('\n')).toEqual(expect.arrayContaining(['TS_1', 'TS_2']));
   });
 
   it('prints one JSON document with --json', async () => {
-    const args = [
-      'score',
-      '--truth',
-      await file('t.csv', truthCsv),
-      '--submission',
-      await file('s.csv', submissionCsv),
-    ];
+    const args = await scoreArgs();
     const { stdout } = await captureCli([...args, '--json', '--matching', 'hungarian']);
     expect(JSON.parse(stdout)).toMatchObject({
       matching: 'hungarian',

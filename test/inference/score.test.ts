@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Progress } from '../../src/async.ts';
 import { type ScoreOptions, scoreSlabs } from '../../src/inference/score.ts';
 import { coarseGrid } from '../../src/space/grid.ts';
@@ -10,21 +10,9 @@ import { countingSource } from '../support/counting-source.ts';
 import { fakeModel, fakeSpec, identityModel, subsample } from '../support/identity-model.ts';
 import { plannable } from '../support/plan-arbitraries.ts';
 import { joinSlabs, type ScoreMap } from '../support/score-map.ts';
+import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
 
-const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
-const unhandled: unknown[] = [];
-const note = (reason: unknown) => unhandled.push(reason);
-
-beforeEach(() => {
-  unhandled.length = 0;
-  process.on('unhandledRejection', note);
-});
-
-afterEach(async () => {
-  await pause(1);
-  process.off('unhandledRejection', note);
-  expect(unhandled).toEqual([]);
-});
+forbidUnhandledRejections();
 
 /** Voxels between -1 and 1 that look random. */
 function noise(shape: Zyx, seed = 1): Float32Array {
