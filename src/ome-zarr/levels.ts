@@ -152,7 +152,10 @@ function placeLevel(
   const names = axes.map(({ name }) => name);
   if (names.length !== array.shape.length) {
     const shape = formatZyx(array.shape);
-    throw new CryoetPicksError('invalid-metadata', `${array.where} is ${shape}, and its axes are ${names.join(', ')}`);
+    throw new CryoetPicksError(
+      'invalid-metadata',
+      `${array.where} has the shape ${shape}, but its metadata list ${names.length} axes: ${names.join(', ')}`,
+    );
   }
   const dimensions = ['z', 'y', 'x'].map((name) => names.indexOf(name)) as unknown as Zyx;
   const extra = names.filter((_, i) => !dimensions.includes(i) && array.shape[i] !== 1);

@@ -32,7 +32,7 @@ export function invalid(where: string, what: string): CryoetPicksError {
   return new CryoetPicksError('invalid-metadata', `cannot understand the metadata of ${where}: ${what}`);
 }
 
-/** An error about something valid that this library does not handle; `what` goes before "not supported". */
+/** An error about something valid that this library does not handle; `what` names it, and may tell what is handled. */
 export function unsupported(where: string, what: string): CryoetPicksError {
-  return new CryoetPicksError('unsupported', `cannot read ${where}: ${what} not supported`);
+  return new CryoetPicksError('unsupported', `cannot read ${where}: not supported: ${what}`);
 }

@@ -269,7 +269,9 @@ describe('axes', () => {
       axes: axes('c', 'z', 'y', 'x'),
       datasets: [{ path: '0', coordinateTransformations: scaled(1, 1, 1, 1) }],
     });
-    await expect(openTomogram(store)).rejects.toThrow('array /0 of memory is 6×9×11, and its axes are c, z, y, x');
+    await expect(openTomogram(store)).rejects.toThrow(
+      'array /0 of memory has the shape 6×9×11, but its metadata list 4 axes: c, z, y, x',
+    );
   });
 });
 
@@ -322,7 +324,8 @@ describe('levels', () => {
     expect((await openTomogram(store)).levels.map(({ index }) => index)).toEqual([0]);
     await expect(openTomogram(store, { level: 1 })).rejects.toMatchObject({
       code: 'invalid-metadata',
-      message: 'cannot open level 1 (available: 0 (8×8×8)): array /s1 of memory is 4×4, and its axes are z, y, x',
+      message:
+        'cannot open level 1 (available: 0 (8×8×8)): array /s1 of memory has the shape 4×4, but its metadata list 3 axes: z, y, x',
     });
     await expect(openTomogram(store, { voxelSize: 50 })).rejects.toMatchObject({
       code: 'invalid-metadata',
