@@ -20,7 +20,7 @@ export function crc32c(bytes: Uint8Array): number {
 /** The bytes before a trailing little-endian CRC-32C, as a view. @throws {@link CryoetPicksError} `corrupt-data` if it does not fit. */
 export function checkedCrc32c(bytes: Uint8Array): Uint8Array {
   if (bytes.length < 4)
-    throw new CryoetPicksError('corrupt-data', `${bytes.length} bytes are too few for a checksum of 4`);
+    throw new CryoetPicksError('corrupt-data', `its ${bytes.length} bytes are too few for a checksum of 4`);
   const payload = bytes.subarray(0, bytes.length - 4);
   const stored = new DataView(bytes.buffer, bytes.byteOffset + payload.length, 4).getUint32(0, true);
   const actual = crc32c(payload);

@@ -53,7 +53,7 @@ function codec(name: string, decode: Decode) {
     kind: 'bytes_to_bytes',
     decode,
     encode() {
-      throw new CryoetPicksError('unsupported', `encoding with "${name}" through zarrita`);
+      throw new CryoetPicksError('unsupported', `encoding with "${name}" through zarrita is not supported`);
     },
     // A shard index is fixed in size; crc32c is the only one of these codecs that keeps it so.
     ...(name === 'crc32c' ? { computeEncodedSize: (size: number) => size + 4 } : {}),
@@ -109,7 +109,7 @@ function promisedFormat(value: unknown): BloscFormat | undefined {
 /** Decodes numcodecs' lz4: the decoded size as little-endian int32, then one LZ4 block. */
 function decodeLz4(bytes: Uint8Array, expected: number | undefined): Uint8Array {
   if (bytes.length < 4)
-    throw new CryoetPicksError('corrupt-data', `${bytes.length} bytes are too few for an lz4 header of 4`);
+    throw new CryoetPicksError('corrupt-data', `its ${bytes.length} bytes are too few for an lz4 header of 4`);
   const size = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   // An LZ4 byte stands for at most 255 decoded bytes.
   if ((expected !== undefined && size !== expected) || size > 255 * bytes.length) {
@@ -140,7 +140,7 @@ async function decodeZstd(bytes: Uint8Array, expected: number | undefined): Prom
 function zstdContentBytes(bytes: Uint8Array): number | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < 6 || view.getUint32(0, true) !== 0xfd2fb528) {
-    throw new CryoetPicksError('corrupt-data', `${bytes.length} bytes that do not start as a zstd frame`);
+    throw new CryoetPicksError('corrupt-data', `its ${bytes.length} bytes do not start as a zstd frame`);
   }
   const descriptor = bytes[4]!;
   const isSingle = (descriptor & 0x20) !== 0;

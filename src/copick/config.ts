@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
-import { parseJson } from './json.ts';
+import { parseJson } from '../json.ts';
 import { fitName } from './names.ts';
 import { checkSchema } from './schema.ts';
 

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Pick } from '../picks/pick.ts';
-import { parseJson } from './json.ts';
 import { parsePoint } from './points.ts';
 import { checkSchema } from './schema.ts';
 

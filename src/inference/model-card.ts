@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import type { ModelSpec } from './model.ts';
 
@@ -41,7 +42,10 @@ export interface ParseModelSpecOptions {
  * ```
  */
 export function parseModelSpec(card: unknown, { source = 'model card' }: ParseModelSpecOptions = {}): ModelSpec {
-  const result = v.safeParse(cardSchema, typeof card === 'string' ? parseJson(card, source) : card);
+  const result = v.safeParse(
+    cardSchema,
+    typeof card === 'string' ? parseJson(card, { what: source, code: 'invalid-metadata' }) : card,
+  );
   if (!result.success) {
     const [issue] = result.issues;
     const path = v.getDotPath(issue);
@@ -57,14 +61,6 @@ export function parseModelSpec(card: unknown, { source = 'model card' }: ParseMo
 /** The JSON text of a card, as {@link parseModelSpec} reads it. */
 export function formatModelSpec(spec: ModelSpec): string {
   return `${JSON.stringify(spec, null, 2)}\n`;
-}
-
-function parseJson(text: string, source: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new CryoetPicksError('invalid-metadata', `${source} is not JSON: ${(cause as Error).message}`, { cause });
-  }
 }
 
 function checkTile(

@@ -18,15 +18,16 @@ export function describeArray(json: unknown, zarrFormat: 2 | 3, where: string): 
   if (shape.length === 0 || shape.length !== chunkShape.length) {
     throw invalid(
       where,
-      `shape ${formatZyx(shape)} and chunk shape ${formatZyx(chunkShape)} have different ranks, or rank 0`,
+      `shape ${formatZyx(shape)} and chunk shape ${formatZyx(chunkShape)} must have the same rank, at least 1`,
     );
   }
   const voxels = shape.reduce((a, b) => a * b, 1);
-  if (!Number.isSafeInteger(voxels)) throw unsupported(where, `a shape of ${formatZyx(shape)}`);
+  if (!Number.isSafeInteger(voxels))
+    throw unsupported(where, `a shape of ${formatZyx(shape)}, more voxels than can be counted exactly`);
   const chunkBytes = chunkShape.reduce((a, b) => a * b, itemBytes);
   if (chunkBytes > MAX_CHUNK_BYTES) {
-    const sizes = `${formatZyx(chunkShape)} ${described.dtype} = ${chunkBytes} bytes; at most ${MAX_CHUNK_BYTES}`;
-    throw unsupported(where, `a chunk of ${sizes} bytes are decoded at once`);
+    const sizes = `${formatZyx(chunkShape)} ${described.dtype} = ${chunkBytes} bytes`;
+    throw unsupported(where, `a chunk of ${sizes}; expected at most ${MAX_CHUNK_BYTES} bytes`);
   }
   return described;
 }

@@ -55,7 +55,8 @@ const KINDS_V2: Readonly<Record<string, NumberType>> = {
 function typeV2(value: unknown, where: string): { dtype: NumberType; endian: string } {
   const match = typeof value === 'string' ? /^([<>|])([biuf]\d)$/.exec(value) : null;
   const dtype = match ? KINDS_V2[match[2]!] : undefined;
-  if (!match || !dtype) throw unsupported(where, `data type ${JSON.stringify(value)}; numbers and booleans are`);
+  if (!match || !dtype)
+    throw unsupported(where, `data type ${JSON.stringify(value)}; expected a type of numbers, or booleans`);
   return { dtype, endian: match[1]! };
 }
 

@@ -46,7 +46,7 @@ export function describeV3(json: unknown, where: string): ArrayDescription {
   const dtype = meta.data_type as NumberType;
   const itemBytes = typeof dtype === 'string' && Object.hasOwn(ITEM_BYTES, dtype) ? ITEM_BYTES[dtype] : undefined;
   if (itemBytes === undefined) {
-    throw unsupported(where, `data type ${JSON.stringify(meta.data_type)}; numbers and booleans are`);
+    throw unsupported(where, `data type ${JSON.stringify(meta.data_type)}; expected a type of numbers, or booleans`);
   }
   const gridShape = meta.chunk_grid.configuration?.chunk_shape;
   if (meta.chunk_grid.name !== 'regular' || !gridShape)
@@ -101,7 +101,8 @@ function shardingOf(
   const isBig = shards.index_codecs[0]?.configuration?.endian === 'big';
   if (!/^bytes(,crc32c)?$/.test(index) || isBig) throw unsupported(where, `shard index codecs "${index}"`);
   const indexBytes = shard.reduce((product, extent, i) => product * (extent / chunk[i]!), 16);
-  if (indexBytes > 2 ** 28) throw unsupported(where, `a shard index of ${indexBytes} bytes`);
+  if (indexBytes > 2 ** 28)
+    throw unsupported(where, `a shard index of ${indexBytes} bytes; expected at most ${2 ** 28} bytes`);
   return shards;
 }
 

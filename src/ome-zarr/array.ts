@@ -7,7 +7,7 @@ import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts'
 import { joinKey, subStore } from '../storage/store.ts';
 import type { ArrayDescription } from './array-description.ts';
 import { describeArray } from './array-metadata.ts';
-import { parseJson } from './parse.ts';
+import { parseMetadataFile } from './parse.ts';
 import { shardReader } from './shards.ts';
 
 /** The arrays that a decoded chunk can be. */
@@ -84,7 +84,7 @@ export async function openArray(
 async function readDocument(store: ReadableStore, folder: StoreKey, zarrFormat: 2 | 3, { signal }: StoreOptions) {
   const key = joinKey(folder, zarrFormat === 2 ? '.zarray' : 'zarr.json');
   const bytes = await store.get(key, { signal });
-  return bytes && { json: parseJson(bytes, `${key} of ${store.location}`), zarrFormat, key };
+  return bytes && { json: parseMetadataFile(bytes, `${key} of ${store.location}`), zarrFormat, key };
 }
 
 interface OpenedArray {

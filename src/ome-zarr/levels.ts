@@ -4,7 +4,7 @@ import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { isListable, joinKey, type ReadableStore, type StoreOptions } from '../storage/store.ts';
 import { type ChunkedArray, openArray } from './array.ts';
 import { type ImageLevel, type ImageMetadata, meanTranslation, readMultiscales } from './metadata.ts';
-import { parseJson } from './parse.ts';
+import { parseMetadataFile } from './parse.ts';
 
 /** One resolution level, opened. */
 export interface OpenedLevel {
@@ -104,7 +104,7 @@ async function readImageMetadata(store: ReadableStore, options: StoreOptions): P
     const bytes = await store.get(key, options);
     if (!bytes) continue;
     const where = `${key} of ${store.location}`;
-    const json = parseJson(bytes, where) as { attributes?: { ome?: unknown } } | null;
+    const json = parseMetadataFile(bytes, where) as { attributes?: { ome?: unknown } } | null;
     const attributes = key === '/.zattrs' ? json : (json?.attributes?.ome ?? json?.attributes);
     const image = readMultiscales(attributes, where);
     if (image) return { image, zarrFormat: key === '/.zattrs' ? 2 : 3 };
@@ -152,7 +152,10 @@ function placeLevel(
   const names = axes.map(({ name }) => name);
   if (names.length !== array.shape.length) {
     const shape = formatZyx(array.shape);
-    throw new CryoetPicksError('invalid-metadata', `${array.where} is ${shape}, and its axes are ${names.join(', ')}`);
+    throw new CryoetPicksError(
+      'invalid-metadata',
+      `${array.where} has the shape ${shape}, but its metadata list ${names.length} axes: ${names.join(', ')}`,
+    );
   }
   const dimensions = ['z', 'y', 'x'].map((name) => names.indexOf(name)) as unknown as Zyx;
   const extra = names.filter((_, i) => !dimensions.includes(i) && array.shape[i] !== 1);

@@ -163,9 +163,10 @@ function compose(list: readonly Transform[], { rank, where }: TransformContext) 
     if (type === 'identity') continue;
     const numbers = type === 'scale' ? values.scale : type === 'translation' ? values.translation : undefined;
     if (!numbers) {
+      const isKnown = type === 'scale' || type === 'translation';
       throw new CryoetPicksError(
         'unsupported',
-        `cannot place ${where}: transform "${type}" without numbers; scale and translation are supported`,
+        `cannot place ${where}: not supported: transform "${type}"${isKnown ? ' without numbers' : ''}; expected scale and translation, with numbers`,
       );
     }
     if (numbers.length !== rank) throw invalid(where, `${type} has ${numbers.length} numbers for ${rank} axes`);

@@ -1,21 +1,14 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 
 /**
- * Parses a metadata file. The bare `NaN` and `Infinity` that Python writes are understood as the strings of that name.
+ * Parses a metadata file; the bare `NaN` and `Infinity` that Python writes are those numbers.
  *
  * @throws {@link CryoetPicksError} `invalid-metadata` naming the file.
  */
-export function parseJson(bytes: Uint8Array, where: string): unknown {
-  const text = new TextDecoder().decode(bytes);
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const quoted = text.replace(/([:[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])/g, '$1"$2"');
-    if (quoted !== text) return parseJson(new TextEncoder().encode(quoted), where);
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CryoetPicksError('invalid-metadata', `${where} is not valid JSON: ${reason}`, { cause });
-  }
+export function parseMetadataFile(bytes: Uint8Array, where: string): unknown {
+  return parseJson(new TextDecoder().decode(bytes), { what: where, code: 'invalid-metadata' });
 }
 
 /** Parses by a schema. @throws {@link CryoetPicksError} `invalid-metadata` naming the place of the first issue. */
@@ -32,7 +25,7 @@ export function invalid(where: string, what: string): CryoetPicksError {
   return new CryoetPicksError('invalid-metadata', `cannot understand the metadata of ${where}: ${what}`);
 }
 
-/** An error about something valid that this library does not handle; `what` goes before "not supported". */
+/** An error about something valid that this library does not handle; `what` names it, and may tell what is handled. */
 export function unsupported(where: string, what: string): CryoetPicksError {
-  return new CryoetPicksError('unsupported', `cannot read ${where}: ${what} not supported`);
+  return new CryoetPicksError('unsupported', `cannot read ${where}: not supported: ${what}`);
 }

@@ -46,11 +46,14 @@ export function shardReader(store: ReadableStore, layout: ShardLayout): ShardRea
     const length = index?.getBigUint64(16 * place + 8, true) ?? ABSENT;
     if (offset === ABSENT && length === ABSENT) return undefined;
     if (length < 1n || length > BigInt(layout.maxChunkBytes) || offset > BigInt(Number.MAX_SAFE_INTEGER)) {
-      fail(key, `the index places a chunk of ${length} bytes at byte ${offset}`);
+      fail(
+        key,
+        `the index places a chunk of ${length} bytes at byte ${offset}, expected 1 to ${layout.maxChunkBytes} bytes`,
+      );
     }
     const bytes = await store.getRange(key, { offset: Number(offset), length: Number(length) }, options);
     if (bytes?.length !== Number(length))
-      fail(key, `${bytes?.length ?? 0} of the ${length} bytes of a chunk are there`);
+      fail(key, `${bytes?.length ?? 0} of the ${length} bytes that the index promises of a chunk are there`);
     return bytes;
   };
 }

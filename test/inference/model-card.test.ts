@@ -54,7 +54,7 @@ describe('parseModelSpec', () => {
   });
 
   it('refuses text that is not JSON, and JSON that is no card', () => {
-    expect(() => parseModelSpec('{', { source: 'unet.json' })).toThrow(/^unet\.json is not JSON: /);
+    expect(() => parseModelSpec('{', { source: 'unet.json' })).toThrow(/^unet\.json is not JSON: line 1, column 2: /);
     expect(() => parseModelSpec('[]')).toThrow(expect.objectContaining({ code: 'invalid-metadata' }));
   });
 });

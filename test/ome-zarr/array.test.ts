@@ -147,8 +147,8 @@ describe('sharded arrays', () => {
   });
 
   it.each([
-    ['beyond the shard', 1000n, 64n, / 0 of the 64 bytes of a chunk are there/],
-    ['across its end', 300n, 64n, / 24 of the 64 bytes of a chunk are there/],
+    ['beyond the shard', 1000n, 64n, / 0 of the 64 bytes that the index promises of a chunk are there/],
+    ['across its end', 300n, 64n, / 24 of the 64 bytes that the index promises of a chunk are there/],
     ['of 515 GB', 0n, 515_000_000_000n, /the index places a chunk of 515000000000 bytes at byte 0/],
     ['at 2^63', 2n ** 63n, 64n, /the index places a chunk of 64 bytes at byte 9223372036854775808/],
     ['of no bytes', 0n, 0n, /the index places a chunk of 0 bytes/],
@@ -241,10 +241,15 @@ describe('array metadata', () => {
       '10^12 voxels a chunk',
       { chunks: [1e4, 1e4, 1e4] },
       'unsupported',
-      /a chunk of 10000×10000×10000 float32 = 4000000000000 bytes/,
+      /: not supported: a chunk of 10000×10000×10000 float32 = 4000000000000 bytes; expected at most 2147483648 bytes$/,
     ],
     ['10^30 voxels', { shape: [1e10, 1e10, 1e10] }, 'unsupported', /a shape of 10000000000×/],
-    ['complex numbers', { dtype: '<c8' }, 'unsupported', /data type "<c8"; numbers and booleans are not supported/],
+    [
+      'complex numbers',
+      { dtype: '<c8' },
+      'unsupported',
+      /: not supported: data type "<c8"; expected a type of numbers, or booleans$/,
+    ],
     ['records', { dtype: [['a', '<f4']] }, 'unsupported', /data type \[\["a","<f4"\]\]/],
     ['order "A"', { order: 'A' }, 'invalid-metadata', /"order"/],
     ['a fill value of text', { fill_value: 'nothing' }, 'invalid-metadata', /fill value "nothing" is no float32/],
@@ -290,7 +295,7 @@ describe('array metadata', () => {
     const store = memoryStore([['/.zarray', new TextEncoder().encode('{"shape": [1,')]]);
     await expect(openArray(store, '/')).rejects.toMatchObject({
       code: 'invalid-metadata',
-      message: expect.stringMatching(/^\/.zarray of memory is not valid JSON: /),
+      message: expect.stringMatching(/^\/.zarray of memory is not JSON: line 1, column /),
     });
   });
 });

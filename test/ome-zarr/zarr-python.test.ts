@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,27 +9,13 @@ import { voxelCount, wholeBox, type Zyx } from '../../src/space/zyx.ts';
 import { directoryStore } from '../../src/storage/directory.ts';
 import { contiguousVolume, sourceFromArray, toFloat32 } from '../../src/volume/volume.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
+import { runPython, zarrPythonMissing } from '../support/zarr-python.ts';
 
 const script = fileURLToPath(new URL('zarr_python.py', import.meta.url));
-const python = process.env.PYTHON ?? 'python3';
-
-function runPython(...args: string[]): string {
-  return execFileSync(python, ['-W', 'ignore', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-}
-
-function zarrPythonMissing(): boolean {
-  try {
-    runPython('-c', 'import zarr, numcodecs');
-    return false;
-  } catch {
-    return true;
-  }
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe.skipIf(zarrPythonMissing())('zarr-python (needs PYTHON with zarr)', () => {
+describe.skipIf(zarrPythonMissing)('zarr-python (needs CRYOET_PICKS_PYTHON or PYTHON with zarr)', () => {
   const isBool = (name: string) => name.endsWith('bool');
 
   it('writes stores that are read with the right numbers', async () => {

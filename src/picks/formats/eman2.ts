@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { parseJson } from '../../copick/json.ts';
 import { checkSchema } from '../../copick/schema.ts';
 import { CryoetPicksError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { toPhysical, toVoxel, type VoxelPlacement } from '../../space/grid.ts';
 import type { Zyx } from '../../space/zyx.ts';
 import type { RunPicks } from '../run-picks.ts';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { parseJson } from '../../copick/json.ts';
 import { checkSchema } from '../../copick/schema.ts';
+import { parseJson } from '../../json.ts';
 import { toPhysical, toVoxel } from '../../space/grid.ts';
 import type { Rotation } from '../rotation.ts';
 import type { RunPicks } from '../run-picks.ts';

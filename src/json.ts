@@ -1,4 +1,4 @@
-import { CryoetPicksError, type ErrorCode } from '../errors.ts';
+import { CryoetPicksError, type ErrorCode } from './errors.ts';
 
 const space = /[ \t\n\r]*/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON strings hold no bare control characters

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseJson } from '../../src/copick/json.ts';
+import { parseJson } from '../src/json.ts';
 
 const parse = (text: string) => parseJson(text, { what: 'file "a.json"', code: 'invalid-config' });
 
