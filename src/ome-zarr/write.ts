@@ -33,10 +33,10 @@ export interface WriteTomogramOptions {
  * Writes a volume as OME-Zarr 0.4 (Zarr v2, blosc-lz4 with byte shuffle), the form that copick 1 reads and writes, with a
  * pyramid of means over 2×2×2 voxels.
  *
- * A cell is the mean of the voxels of the next finer level that it holds: at the edge of an odd extent fewer than eight, without
- * copick's zeros (so from the second halving on, voxels of the volume at such an edge can weigh more than others). Unlike copick's, each level
- * has a translation: its first voxel is centred half a voxel of the finer level further in. The source is read chunk by
- * chunk, each voxel once; about three chunks are held at a time, whatever the volume's size. The metadata are written
+ * A cell is the mean of the voxels of the next finer level that it holds: at the edge of an odd extent fewer than eight,
+ * without copick's zeros (so from the second halving on, voxels of the volume at such an edge can weigh more than
+ * others). Unlike copick's, each level has a translation: its first voxel is centred half a voxel of the finer level further
+ * in. The source is read chunk by chunk, each voxel once; about three chunks are held at a time, whatever the volume's size. The metadata are written
  * last, and a write that fails or is aborted deletes what it has written (all of a folder that was empty before), so no
  * reader ever sees half an image. Options, voxel size and origin are checked before anything is written or deleted; from
  * then on an overwritten image is gone, whether or not the new one is finished.
