@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
-import { CryoetPicksError } from './errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from './errors.ts';
 import type { Model, ModelSpec } from './inference/model.ts';
 import { parseModelSpec } from './inference/model-card.ts';
 import { type OnnxOptions, type OrtModule, onnxModel } from './inference/onnx.ts';
@@ -43,8 +43,13 @@ export async function loadModel(
   const { signal } = options;
   const bytes = await readModelFile(path, { what: 'model', signal });
   const onnxOptions: OnnxOptions = { ...options, spec: spec ?? (await readCard(path, signal)) };
-  if (await runsInThread(ort)) return workerModel(workerScript, bytes, onnxOptions);
-  return onnxModel(ort, bytes, onnxOptions);
+  const inThread = await runsInThread(ort);
+  try {
+    return await (inThread ? workerModel(workerScript, bytes, onnxOptions) : onnxModel(ort, bytes, onnxOptions));
+  } catch (error) {
+    if (!isCryoetPicksError(error, 'model-failed')) throw error;
+    throw new CryoetPicksError('model-failed', `${path}: ${error.message}`, { cause: error.cause });
+  }
 }
 
 /** Whether the thread, which imports onnxruntime-node itself, would compute with the runtime that was handed in. */

@@ -67,7 +67,7 @@ function reportFailure(error: unknown, options: CliOptions & { readonly flags: C
   const { stdout, stderr, signal, flags } = options;
   const interrupted = signal.aborted;
   const failure = interrupted
-    ? { code: 'interrupted', message: 'interrupted; finished files are kept, no file is half written' }
+    ? { code: 'interrupted', message: 'interrupted; no file is half written' }
     : describeFailure(error);
   stderr.write(`cryoet-picks: ${failure.message}\n`);
   if (flags.verbose && !interrupted) stderr.write(`${detailsOf(error)}\n`);

@@ -17,6 +17,8 @@ const howToInstall =
 export async function loadRuntime(
   load: () => Promise<typeof OnnxRuntime> = () => import('onnxruntime-node'),
 ): Promise<typeof OnnxRuntime> {
+  // The runtime would keep a device id and a log of its use in the home folder.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   try {
     return await load();
   } catch (error) {

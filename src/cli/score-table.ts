@@ -8,9 +8,20 @@ export function scoreLines({ score, objects }: Pick<Report, 'score' | 'objects'>
   const within = matchFraction === 0.5 ? 'half the radius' : `${matchFraction} of the radius`;
   return [
     `score ${score.toFixed(4)}  (weighted mean of F${beta}; a pick counts within ${within}; ${matching} matching)`,
+    ...missingLines(objects, rules),
     '',
     ...objectTable(objects, rules),
   ];
+}
+
+/** Why even perfect picks score less than 1, where the truth lacks objects that the divisor counts. */
+function missingLines(objects: Report['objects'], { objects: known, weightSum }: ScoringRules): string[] {
+  if (weightSum === undefined) return [];
+  const weights = Object.entries(known).map(([name, { weight }]) => (Object.hasOwn(objects, name) ? weight : 0));
+  const best = weights.reduce((sum, weight) => sum + weight, 0) / weightSum;
+  if (best >= 1) return [];
+  const there = `${Object.keys(objects).length} of the ${weights.length} particles of the competition`;
+  return [`the truth holds ${there}, whose weights always sum to ${weightSum}: perfect picks score ${best.toFixed(4)}`];
 }
 
 /** A table of objects; the heading names what they are of. */

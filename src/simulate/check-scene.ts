@@ -1,7 +1,10 @@
 import { CryoetPicksError } from '../errors.ts';
 import { toPhysical, type VoxelGrid } from '../space/grid.ts';
 import type { Point } from '../space/point.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+
+/** A tomogram is held whole while it is simulated; this many voxels take about 20 GB. */
+const MOST_VOXELS = 2 ** 30;
 
 /** The numbers that describe a scene. */
 interface SceneNumbers {
@@ -16,6 +19,9 @@ interface SceneNumbers {
 export function checkScene({ shape, voxelSize, seed, counts = {}, decoys = 1 }: SceneNumbers): void {
   if (shape.length !== 3 || !shape.every((length) => Number.isSafeInteger(length) && length > 0)) {
     fail(`expected a shape of three whole numbers > 0, found ${formatZyx(shape)}`);
+  }
+  if (voxelCount(shape) > MOST_VOXELS) {
+    fail(`${formatZyx(shape)} is ${voxelCount(shape)} voxels, and a simulated tomogram holds at most ${MOST_VOXELS}`);
   }
   if (voxelSize.length !== 3 || !voxelSize.every((size) => Number.isFinite(size) && size > 0)) {
     fail(`expected three voxel sizes > 0 Å, found ${formatZyx(voxelSize)}`);

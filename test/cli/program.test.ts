@@ -154,7 +154,7 @@ describe('score', () => {
     const { exitCode, stderr } = await captureCli(args, { signal: AbortSignal.abort() });
     expect({ exitCode, stderr }).toEqual({
       exitCode: 130,
-      stderr: 'cryoet-picks: interrupted; finished files are kept, no file is half written\n',
+      stderr: 'cryoet-picks: interrupted; no file is half written\n',
     });
     expect(await readdir(folder)).toEqual(['t.csv']);
   });

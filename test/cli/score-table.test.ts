@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { scoreLines } from '../../src/cli/score-table.ts';
+import { competition } from '../../src/metric/competition.ts';
+import { scorePicks } from '../../src/metric/score.ts';
+import type { Pick } from '../../src/picks/pick.ts';
+
+const pick = (object: string, x: number): Pick => ({ object, position: { x, y: 0, z: 0 }, score: 1 });
+
+function linesFor(objects: readonly string[]): string[] {
+  const picks = objects.map((object, i) => pick(object, 1000 * i));
+  return scoreLines(scorePicks([{ run: 'TS_1', truth: picks, picks }], competition), competition);
+}
+
+describe('the score as lines', () => {
+  it('says why perfect picks score less than 1 where the truth lacks particles', () => {
+    const lines = linesFor(['ribosome', 'thyroglobulin']);
+    expect(lines[0]).toMatch(/^score 0\.4286 /);
+    expect(lines[1]).toBe(
+      'the truth holds 2 of the 6 particles of the competition, whose weights always sum to 7: perfect picks score 0.4286',
+    );
+  });
+
+  it('says nothing of it where all that count are there', () => {
+    const scored = Object.keys(competition.objects).filter((name) => name !== 'beta-amylase');
+    expect(linesFor(scored)[0]).toMatch(/^score 1\.0000 /);
+    expect(linesFor(scored)[1]).toBe('');
+  });
+});
