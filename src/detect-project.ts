@@ -121,6 +121,7 @@ async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
     const picks = await run.picks({ userId, sessionId, object: objects, signal });
     return { run: run.name, status: 'skipped', picks };
   }
+  await run.requireWritable({ signal });
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
   const picks = await detectParticles(options.prepare?.(source, run) ?? source, options);
   await run.writePicks(picks, { userId, sessionId, objects, signal });

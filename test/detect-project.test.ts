@@ -142,7 +142,7 @@ describe('detectProject', () => {
     expect(results.map(({ run }) => run)).toEqual(['TS_2', 'TS_1']);
   });
 
-  it('stops where the overlay cannot be written', async () => {
+  it('stops where the overlay cannot be written, before it computes', async () => {
     const overlay = memoryStore();
     const sealed: Store = {
       ...overlay,
@@ -150,7 +150,9 @@ describe('detectProject', () => {
         Promise.reject(Object.assign(new Error('sealed'), { name: 'CryoetPicksError', code: 'read-only' })),
     };
     const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']), overlay: sealed });
+    const calls = model.calls;
     await expect(resultsOf(project)).rejects.toMatchObject({ code: 'read-only' });
+    expect(model.calls).toBe(calls);
   });
 
   it.each(['intensity', 'tiles'] as const)(
