@@ -12,7 +12,7 @@ import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
 import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
-import { writeWhole } from './files.ts';
+import { requireDestination, writeWhole } from './files.ts';
 import { fitting } from './resample.ts';
 import { openModel } from './runtime.ts';
 import { runBar, type Terminal } from './terminal.ts';
@@ -62,6 +62,9 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   requireObjects(project, Object.keys(input.threshold ?? {}));
   // Refuses names that no file could have, before any work.
   for (const name of [input.userId, input.sessionId]) sanitizeName(name);
+  for (const path of [input.submission, input.figure]) {
+    if (path !== undefined) await requireDestination(path, { signal });
+  }
   const model = await openModel({ model: input.model, threads: input.threads, signal });
   const { summaries, found } = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
   const files = await writeResults(terminal, { ...input, project, found });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CryoetPicksError } from '../errors.ts';
 import { directoryStore } from '../storage/directory.ts';
@@ -48,6 +48,30 @@ export interface WholeFile {
 export async function writeWhole(path: string, { data, signal }: WholeFile): Promise<void> {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
   await directoryStore(dirname(resolve(path))).set(`/${basename(path)}`, bytes, { signal });
+}
+
+/**
+ * Makes sure, before any work, that {@link writeWhole} will be able to write a file.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if a folder has its name; `read-only` if its folder cannot be written.
+ */
+export async function requireDestination(path: string, { signal }: Pick<WholeFile, 'signal'> = {}): Promise<void> {
+  const target = resolve(path);
+  if (await isFolder(target)) {
+    throw new CryoetPicksError('invalid-option', `cannot write ${path}: it is a folder; give the name of a file`);
+  }
+  const store = directoryStore(dirname(target));
+  const probe = `/.${randomUUID()}` as const;
+  await store.set(probe, new Uint8Array(0), { signal });
+  await store.delete(probe, { signal });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** Options of {@link buildFolder}. */

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { buildFolder, readText, writeWhole } from '../../src/cli/files.ts';
+import { buildFolder, readText, requireDestination, writeWhole } from '../../src/cli/files.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -34,6 +34,22 @@ describe('writeWhole', () => {
       code: 'read-only',
       message: expect.stringContaining(join(folder, 'file', 'out.csv')),
     });
+  });
+});
+
+describe('requireDestination', () => {
+  it('passes where a file can be written, and leaves nothing there', async () => {
+    await requireDestination(join(folder, 'out.csv'));
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('refuses a folder, and a file in the way of a folder, before any work', async () => {
+    await expect(requireDestination(folder)).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('it is a folder'),
+    });
+    await writeFile(join(folder, 'file'), '');
+    await expect(requireDestination(join(folder, 'file', 'out.csv'))).rejects.toMatchObject({ code: 'read-only' });
   });
 });
 
