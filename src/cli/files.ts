@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CryoetPicksError } from '../errors.ts';
 import { directoryStore } from '../storage/directory.ts';
+import { requireWritable } from '../storage/store.ts';
 
 /** Options of {@link readText} and {@link readBytes}. */
 export interface ReadFileOptions {
@@ -60,10 +61,7 @@ export async function requireDestination(path: string, { signal }: Pick<WholeFil
   if (await isFolder(target)) {
     throw new CryoetPicksError('invalid-option', `cannot write ${path}: it is a folder; give the name of a file`);
   }
-  const store = directoryStore(dirname(target));
-  const probe = `/.${randomUUID()}` as const;
-  await store.set(probe, new Uint8Array(0), { signal });
-  await store.delete(probe, { signal });
+  await requireWritable(directoryStore(dirname(target)), '/', { signal });
 }
 
 async function isFolder(path: string): Promise<boolean> {

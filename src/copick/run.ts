@@ -1,6 +1,6 @@
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
-import { joinKey } from '../storage/store.ts';
+import { requireWritable } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { folderOf } from './layout.ts';
 import { allReadable, findPickSets, type PickSet, type PicksFilter, readAllPicks } from './pick-sets.ts';
@@ -106,16 +106,9 @@ export class Run {
     return present && allReadable(this.tree, sets, signal);
   }
 
-  /**
-   * Makes sure that picks can be written here, by writing a hidden file and deleting it: better asked before an hour's work
-   * than after it.
-   *
-   * @throws {@link CryoetPicksError} `read-only` if the overlay cannot be written.
-   */
+  /** Makes sure, before any work, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
   async requireWritable({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    const key = joinKey(folderOf('picks', { run: this.name }), '.writable');
-    await this.tree.overlay.set(key, new Uint8Array(0), { signal });
-    await this.tree.overlay.delete(key, { signal });
+    await requireWritable(this.tree.overlay, folderOf('picks', { run: this.name }), { signal });
   }
 
   /**
