@@ -3,8 +3,9 @@ import { MAX_CHUNK_BYTES } from '../codecs/registry.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { coarseGrid, type VoxelGrid } from '../space/grid.ts';
 import { type Box, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { joinKey, type Store, type StoreKey } from '../storage/store.ts';
+import { joinKey, type Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import { placeImage } from './place-image.ts';
 import { type Pyramid, type PyramidChunk, pyramidChunks } from './pyramid.ts';
 import type { WriteTomogramOptions } from './write.ts';
 import { metadataOf, type WrittenType } from './write-metadata.ts';
@@ -19,26 +20,16 @@ export async function writeImage(store: Store, source: VolumeSource, options: Wr
   const pyramid = planPyramid(source.grid, { levels, chunkShape, isMean: dtype === 'float32' });
   checkPyramid(pyramid, dtype);
   signal?.throwIfAborted();
-  await makeRoom(store, { overwrite, signal });
-  const wasEmpty = (await store.list('/', { signal })).length === 0;
   const total = pyramid.levels.reduce((sum, { chunks }) => sum + voxelCount(chunks), 0);
-  const written: StoreKey[] = [];
-  const set = async (key: StoreKey, value: Uint8Array) => {
-    written.push(key);
-    await store.set(key, value, { signal });
-  };
-  try {
+  await placeImage(store, { overwrite, signal }, async (place) => {
+    let done = 0;
     for await (const chunk of pyramidChunks(source, pyramid, { signal })) {
       const bytes = encodeBlosc(packVoxels(chunk, pyramid, dtype), { typeSize: ITEM_BYTES[dtype] });
-      await set(joinKey(String(chunk.level), ...chunk.at.map(String)), bytes);
-      onProgress?.({ stage: 'write', done: written.length, total });
+      await place.set(joinKey(String(chunk.level), ...chunk.at.map(String)), bytes, { signal });
+      onProgress?.({ stage: 'write', done: ++done, total });
     }
-    for (const [key, bytes] of metadataOf(pyramid, { dtype, name })) await set(key, bytes);
-  } catch (error) {
-    await removeAll(store, wasEmpty ? ['/'] : written);
-    signal?.throwIfAborted();
-    throw error;
-  }
+    for (const [key, bytes] of metadataOf(pyramid, { dtype, name })) await place.set(key, bytes, { signal });
+  });
 }
 
 function checkOptions(
@@ -84,34 +75,6 @@ function checkPyramid({ levels }: Pyramid, dtype: WrittenType): void {
         `a chunk of ${formatZyx(chunk)} ${dtype} takes ${bytes} bytes, expected at most ${MAX_CHUNK_BYTES}`,
       );
     }
-  }
-}
-
-async function makeRoom(
-  store: Store,
-  { overwrite, signal }: Pick<WriteTomogramOptions, 'overwrite' | 'signal'>,
-): Promise<void> {
-  if (overwrite) {
-    // Metadata first: from here on no reader takes the rest for an image.
-    for (const key of ['/.zattrs', '/zarr.json', '/.zgroup'] as const) await store.delete(key, { signal });
-    for (const { name } of await store.list('/', { signal })) await store.delete(joinKey(name), { signal });
-    return;
-  }
-  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup', '/.zarray'] as const) {
-    if (!(await store.get(key, { signal }))) continue;
-    throw new CryoetPicksError(
-      'invalid-option',
-      `${store.location} holds ${key} already; choose another place or overwrite`,
-    );
-  }
-}
-
-async function removeAll(store: Store, keys: readonly StoreKey[]): Promise<void> {
-  // Metadata first, and on to the next if one cannot be deleted: the error that led here is the one to report.
-  for (const key of [...keys].reverse()) {
-    try {
-      await store.delete(key);
-    } catch {}
   }
 }
 

@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
 import { childrenOf, folderPrefix } from './children.ts';
 import { checkExpected } from './expect.ts';
+import type { StagedFolder } from './staged.ts';
 
 /** A key of a store: a path that starts with `/`, without `.` or `..` segments. */
 export type StoreKey = `/${string}`;
@@ -62,6 +63,8 @@ export interface Store extends ListableStore {
    * never have the same token. A store without this method ignores `expect`; `setFiles` and `deleteFile` refuse it then.
    */
   version?(key: StoreKey, options?: StoreOptions): Promise<string | undefined>;
+  /** Starts to write a folder anew, out of sight; undefined where that cannot be done here. */
+  stage?(folder: StoreKey, options?: StoreOptions): Promise<StagedFolder | undefined>;
 }
 
 /**
@@ -175,6 +178,7 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
   if (whole.set) part.set = (key, value, options) => whole.set!(at(key), value, options);
   if (whole.delete) part.delete = (key, options) => whole.delete!(at(key), options);
   if (whole.version) part.version = (key, options) => whole.version!(at(key), options);
+  if (whole.stage) part.stage = (folder, options) => whole.stage!(at(folder), options);
   return part as S;
 }
 
