@@ -18,9 +18,9 @@ export {
   type UnknownKeys,
 } from './picks.ts';
 export type { Problem } from './problems.ts';
-export { Project, type ProjectOptions, projectFromStores, type WaitOptions } from './project.ts';
+export { Project, type ProjectOptions, projectFromStores } from './project.ts';
 export { type HasPicksOptions, Run } from './run.ts';
 export type { SegmentationEntry, SegmentationFilter, WriteSegmentationOptions } from './segmentations.ts';
 export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';
-export type { Located, RootKind } from './tree.ts';
+export type { Deletable, Located, RootKind, WaitOptions } from './tree.ts';
 export type { WritePicksOptions } from './write-picks.ts';

@@ -3,10 +3,18 @@ import type { Pick } from '../picks/pick.ts';
 import { folderOf, parseName } from './layout.ts';
 import { matchesName, type NameFilter } from './names.ts';
 import { type PicksFile, type PicksIdentity, parsePicksFile, parsePicksIdentity } from './picks.ts';
-import { type Located, listBoth, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
+import {
+  type Deletable,
+  type Located,
+  listBoth,
+  markShadowed,
+  type ProjectTree,
+  placeOf,
+  type TreeEntry,
+} from './tree.ts';
 
 /** A picks file of a run, found but not read. User and session are empty where neither name nor content tells them. */
-export interface PickSet extends PicksIdentity, Located {
+export interface PickSet extends PicksIdentity, Located, Deletable {
   /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it cannot be read. */
   read(options?: { readonly signal?: AbortSignal | undefined }): Promise<PicksFile>;
 }
@@ -42,8 +50,7 @@ export async function findPickSets(
     .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : identityOf(a) > identityOf(b) ? 1 : 0))
     .map(({ entry, fromName: _, ...one }) => ({
       ...one,
-      root: entry.root,
-      path: entry.path,
+      ...placeOf(tree, entry),
       read: (options = {}) => readPicks(tree, entry, { identity: one, ...options }),
     }));
 }

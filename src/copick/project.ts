@@ -4,7 +4,7 @@ import type { PickableObject, ProjectConfig } from './config.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
 import { listNames, type Problem, ProblemLog } from './problems.ts';
 import { Run } from './run.ts';
-import { listBoth, type ProjectTree } from './tree.ts';
+import { listBoth, type ProjectTree, type WaitOptions } from './tree.ts';
 
 /** Options of {@link projectFromStores}. */
 export interface ProjectOptions {
@@ -17,11 +17,6 @@ export interface ProjectOptions {
   readonly source?: string | undefined;
   /** Told each problem once, as it is met. */
   readonly onProblem?: ((problem: Problem) => void) | undefined;
-}
-
-/** Options of calls that only wait. */
-export interface WaitOptions {
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
