@@ -1,6 +1,12 @@
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
-import { contiguousVolume, copyVolumeInto, type ReadOptions, type VolumeSource } from '../volume/volume.ts';
+import {
+  contiguousVolume,
+  copyVolumeInto,
+  type NumericData,
+  type ReadOptions,
+  type VolumeSource,
+} from '../volume/volume.ts';
 
 /** One level of a pyramid, cut into chunks. */
 export interface PyramidLevel {
@@ -15,14 +21,19 @@ export interface Pyramid {
   readonly levels: readonly PyramidLevel[];
   /** Cells are means; otherwise the first voxel of each cell, as labels need. */
   readonly isMean: boolean;
+  /** Voxels are whole numbers, kept in float64, which holds them up to 2⁵³; means are rounded. */
+  readonly isWhole: boolean;
 }
+
+/** Voxels on their way into a store. */
+export type PyramidVoxels = Float32Array | Float64Array;
 
 /** The voxels of one chunk, C-order, of the shape of its box. */
 export interface PyramidChunk {
   readonly level: number;
   readonly at: Zyx;
   readonly box: Box;
-  readonly voxels: Float32Array;
+  readonly voxels: PyramidVoxels;
 }
 
 /**
@@ -31,7 +42,7 @@ export interface PyramidChunk {
  * Walks the chunks as an octree, so that one chunk per level is held at a time.
  */
 export async function* pyramidChunks(
-  source: VolumeSource,
+  source: VolumeSource<NumericData>,
   pyramid: Pyramid,
   options: ReadOptions = {},
 ): AsyncGenerator<PyramidChunk> {
@@ -41,7 +52,7 @@ export async function* pyramidChunks(
 }
 
 interface Walk {
-  readonly source: VolumeSource;
+  readonly source: VolumeSource<NumericData>;
   readonly pyramid: Pyramid;
   readonly options: ReadOptions;
 }
@@ -52,7 +63,8 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
   const box = boxOf(at, chunk, grid.shape);
   if (level === 0) {
     walk.options.signal?.throwIfAborted();
-    const voxels = new Float32Array(voxelCount(boxShape(box)));
+    const count = voxelCount(boxShape(box));
+    const voxels = walk.pyramid.isWhole ? new Float64Array(count) : new Float32Array(count);
     copyVolumeInto(await walk.source.read(box, walk.options), contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
     yield { level, at, box, voxels };
     return;
@@ -69,7 +81,12 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
       yield part;
     }
   }
-  yield { level, at, box, voxels: new Float32Array(sums) };
+  yield { level, at, box, voxels: finished(sums, walk.pyramid) };
+}
+
+function finished(sums: Float64Array, { isMean, isWhole }: Pyramid): PyramidVoxels {
+  if (!isWhole) return new Float32Array(sums);
+  return isMean ? sums.map(Math.round) : sums;
 }
 
 interface Cells {
