@@ -5,6 +5,7 @@ import {
   copyVolumeInto,
   type NumericData,
   type ReadOptions,
+  type Volume,
   type VolumeSource,
 } from '../volume/volume.ts';
 
@@ -65,7 +66,7 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
     walk.options.signal?.throwIfAborted();
     const count = voxelCount(boxShape(box));
     const voxels = walk.pyramid.isWhole ? new Float64Array(count) : new Float32Array(count);
-    copyVolumeInto(await walk.source.read(box, walk.options), contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
+    copyVolumeInto(await readVoxels(walk, box), contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
     yield { level, at, box, voxels };
     return;
   }
@@ -82,6 +83,11 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
     }
   }
   yield { level, at, box, voxels: finished(sums, walk.pyramid) };
+}
+
+/** Whole numbers are read in the source's own type, where it tells them: float32 rounds those above 2²⁴. */
+function readVoxels({ source, pyramid: { isWhole }, options }: Walk, box: Box): Promise<Volume<NumericData>> {
+  return isWhole && source.readExact ? source.readExact(box, options) : source.read(box, options);
 }
 
 function finished(sums: Float64Array, { isMean, isWhole }: Pyramid): PyramidVoxels {
