@@ -6,10 +6,11 @@
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
 export { type PickableObject, type ProjectConfig, parseConfig } from './config.ts';
+export { deleteAll } from './delete.ts';
 export { formatConfig } from './format-config.ts';
 export { formatPicksFile } from './format-picks.ts';
 export { formatSpacing, type NameFilter, sanitizeName } from './names.ts';
-export type { PickSet, PicksFilter } from './pick-sets.ts';
+export type { HasPicksOptions, PickSet, PicksFilter } from './pick-sets.ts';
 export {
   type ParsePicksOptions,
   type PicksFile,
@@ -19,8 +20,9 @@ export {
 } from './picks.ts';
 export type { Problem } from './problems.ts';
 export { Project, type ProjectOptions, projectFromStores } from './project.ts';
-export { type HasPicksOptions, Run } from './run.ts';
+export { Run } from './run.ts';
 export type { SegmentationEntry, SegmentationFilter, WriteSegmentationOptions } from './segmentations.ts';
 export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';
 export type { Deletable, Located, RootKind, WaitOptions } from './tree.ts';
+export type { VoxelSpacingEntry, VoxelSpacingOptions } from './voxel-spacings.ts';
 export type { WritePicksOptions } from './write-picks.ts';

@@ -77,8 +77,28 @@ export async function readAllPicks(tree: ProjectTree, run: string, filter: Picks
   return picks;
 }
 
+/** Options of `Run.hasPicks`. */
+export interface HasPicksOptions {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** Every one of these must have a file that can be read; if absent, there must be one, and all can be read. */
+  readonly objects?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Tells whether a user has picks of a session; see `Run.hasPicks`. */
+export async function hasPicksOf(
+  tree: ProjectTree,
+  run: string,
+  { userId, sessionId, objects, signal }: HasPicksOptions,
+): Promise<boolean> {
+  const sets = await findPickSets(tree, run, { userId, sessionId, object: objects, signal });
+  const present = objects?.every((object) => sets.some((set) => set.object === object)) ?? sets.length > 0;
+  return present && allReadable(tree, sets, signal);
+}
+
 /** Tells whether all sets can be read; those that cannot are reported. */
-export async function allReadable(
+async function allReadable(
   { log }: ProjectTree,
   sets: readonly PickSet[],
   signal: AbortSignal | undefined,

@@ -38,7 +38,12 @@ export class Project {
     this.source = source;
     const log = new ProblemLog(onProblem);
     this.tree = { objects: config.objects, overlay, static: readOnly === overlay ? undefined : readOnly, log };
-    if (config.problems.length > 0) log.report({ path: source, message: config.problems.join('; ') });
+    this.reportConfig();
+  }
+
+  private reportConfig(): void {
+    const { problems } = this.config;
+    if (problems.length > 0) this.tree.log.report({ path: this.source, message: problems.join('; ') });
   }
 
   /** Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. */
@@ -76,6 +81,18 @@ export class Project {
   }
 
   /**
+   * Looks anew, after others changed the project: forgets the problems met so far, but for those of the config, and has
+   * stores that keep something of their place forget it. A project on disk keeps nothing, so there only problems go.
+   */
+  refresh(): void {
+    const { overlay, static: readOnly, log } = this.tree;
+    log.forget();
+    this.reportConfig();
+    overlay.refresh?.();
+    readOnly?.refresh?.();
+  }
+
+  /**
    * Finds an object by its name.
    *
    * @throws {@link CryoetPicksError} `not-found`, listing the project's objects.
@@ -108,6 +125,15 @@ export class Project {
     if (found !== undefined) return found;
     await this.tree.overlay.set(`${pathOf('run', { run: name })}/.meta`, new TextEncoder().encode('meta'), { signal });
     return new Run(name, this.tree);
+  }
+
+  /**
+   * Deletes a run from the overlay, as {@link Run.delete} does.
+   *
+   * @throws {@link CryoetPicksError} `not-found`, listing the runs that are there; `read-only`.
+   */
+  async deleteRun(name: string, { signal }: WaitOptions = {}): Promise<void> {
+    await (await this.run(name, { signal })).delete({ signal });
   }
 }
 

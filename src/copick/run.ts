@@ -2,8 +2,16 @@ import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
 import { requireWritable } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import { deleteRunOf } from './delete.ts';
 import { folderOf } from './layout.ts';
-import { allReadable, findPickSets, type PickSet, type PicksFilter, readAllPicks } from './pick-sets.ts';
+import {
+  findPickSets,
+  type HasPicksOptions,
+  hasPicksOf,
+  type PickSet,
+  type PicksFilter,
+  readAllPicks,
+} from './pick-sets.ts';
 import {
   findSegmentations,
   type SegmentationEntry,
@@ -18,17 +26,14 @@ import {
   type TomogramEntry,
   type TomogramFilter,
 } from './tomograms.ts';
-import type { ProjectTree } from './tree.ts';
+import type { ProjectTree, WaitOptions } from './tree.ts';
+import {
+  createVoxelSpacingOf,
+  findVoxelSpacings,
+  type VoxelSpacingEntry,
+  type VoxelSpacingOptions,
+} from './voxel-spacings.ts';
 import { type WritePicksOptions, writePicksOf } from './write-picks.ts';
-
-/** Options of {@link Run.hasPicks}. */
-export interface HasPicksOptions {
-  readonly userId: string;
-  readonly sessionId: string;
-  /** Every one of these must have a file that can be read; if absent, there must be one, and all can be read. */
-  readonly objects?: readonly string[] | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * One tilt series of a project: its tomograms and picks, in the static tree and the overlay alike.
@@ -45,6 +50,21 @@ export class Run {
     private readonly tree: ProjectTree,
   ) {
     this.name = name;
+  }
+
+  /** Lists the voxel spacings: the folders of tomograms in both trees, each label once, the smallest first. */
+  async voxelSpacings(options: VoxelSpacingOptions = {}): Promise<VoxelSpacingEntry[]> {
+    return findVoxelSpacings(this.tree, this.name, options);
+  }
+
+  /**
+   * Makes the folder of a voxel spacing, in Å, in the overlay, with the `.meta` file that copick puts there; one of the same
+   * three-decimal label that is there, in either tree, is given back.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is no length; `read-only`.
+   */
+  async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<VoxelSpacingEntry> {
+    return createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
   }
 
   /**
@@ -100,14 +120,12 @@ export class Run {
    *
    * Reads what is asked for: a file that cannot be understood is reported, and holds no picks.
    */
-  async hasPicks({ userId, sessionId, objects, signal }: HasPicksOptions): Promise<boolean> {
-    const sets = await this.pickSets({ userId, sessionId, object: objects, signal });
-    const present = objects?.every((object) => sets.some((set) => set.object === object)) ?? sets.length > 0;
-    return present && allReadable(this.tree, sets, signal);
+  async hasPicks(options: HasPicksOptions): Promise<boolean> {
+    return hasPicksOf(this.tree, this.name, options);
   }
 
   /** Makes sure, before any work, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
-  async requireWritable({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+  async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
     await requireWritable(this.tree.overlay, folderOf('picks', { run: this.name }), { signal });
   }
 
@@ -147,5 +165,14 @@ export class Run {
    */
   async writeSegmentation(labels: VolumeSource, options: WriteSegmentationOptions): Promise<string> {
     return writeSegmentationOf(this.tree, this.name, { ...options, labels });
+  }
+
+  /**
+   * Deletes the run from the overlay, with all that is in it. What the static tree has of it stays, and is seen again.
+   *
+   * @throws {@link CryoetPicksError} `read-only` if it lies in the static tree alone, or the overlay cannot be written.
+   */
+  async delete({ signal }: WaitOptions = {}): Promise<void> {
+    return deleteRunOf(this.tree, this.name, { signal });
   }
 }

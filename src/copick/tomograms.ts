@@ -1,10 +1,11 @@
 import { CryoetPicksError } from '../errors.ts';
 import { type OpenTomogramOptions, openTomogram, type Tomogram } from '../ome-zarr/tomogram.ts';
 import { subStore } from '../storage/store.ts';
-import { folderOf, parseName } from './layout.ts';
+import { parseName } from './layout.ts';
 import { formatSpacing, matchesName, type NameFilter } from './names.ts';
 import { listNames } from './problems.ts';
-import { type Located, listBoth, listFolder, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
+import { type Located, listFolder, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
+import { findSpacingFolders } from './voxel-spacings.ts';
 
 /** A tomogram of a run, found but not opened. */
 export interface TomogramEntry extends Located {
@@ -32,7 +33,7 @@ export async function findTomograms(
   { type, voxelSpacing, includeShadowed, signal }: TomogramFilter = {},
 ): Promise<TomogramEntry[]> {
   const found: FoundTomogram[] = [];
-  for (const folder of await findSpacings(tree, run, signal)) {
+  for (const folder of await findSpacingFolders(tree, run, { signal })) {
     const entries = await listOrReport(tree, folder.entry, signal);
     for (const entry of entries) found.push(...toTomogram(tree, entry, folder.voxelSpacing));
   }
@@ -123,22 +124,6 @@ interface FoundTomogram {
 
 function identityOf({ type, voxelSpacing }: FoundTomogram): string {
   return `${formatSpacing(voxelSpacing)}/${type}`;
-}
-
-async function findSpacings(
-  tree: ProjectTree,
-  run: string,
-  signal: AbortSignal | undefined,
-): Promise<{ voxelSpacing: number; entry: TreeEntry }[]> {
-  const entries = await listBoth(tree, folderOf('spacing', { run }), { signal });
-  return entries
-    .filter(({ name, kind }) => kind === 'folder' && name.startsWith('VoxelSpacing'))
-    .flatMap((entry) => {
-      const parsed = parseName('spacing', entry.name);
-      if (parsed !== undefined) return [{ ...parsed, entry }];
-      tree.log.report({ path: entry.path, message: `folder "${entry.name}" names no voxel spacing in Å` });
-      return [];
-    });
 }
 
 function toTomogram({ log }: ProjectTree, entry: TreeEntry, voxelSpacing: number): FoundTomogram[] {

@@ -76,6 +76,18 @@ export function locate(store: ListableStore, key: StoreKey): string {
   return `${store.location.replace(/\/$/, '')}${key}`;
 }
 
+/** The entry of the overlay at a key, whether or not it is there. */
+export function overlayEntry({ overlay }: ProjectTree, key: StoreKey, kind: StoreEntry['kind']): TreeEntry {
+  return {
+    name: key.slice(key.lastIndexOf('/') + 1),
+    kind,
+    root: 'overlay',
+    store: overlay,
+    key,
+    path: locate(overlay, key),
+  };
+}
+
 /** The visible entries of one folder of one tree. */
 export async function listFolder(
   { root, store }: { readonly root: RootKind; readonly store: ListableStore },
