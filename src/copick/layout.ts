@@ -135,9 +135,7 @@ function formatSpaced({ voxelSpacing, userId, sessionId, name }: SpacedName, end
 /** Spacing, user and session, and what a pattern with the group `name` finds in the rest. */
 function parseSpaced(rest: RegExp, text: string) {
   const pattern = `^(?<voxelSpacing>[^_]+)_(?<userId>[^_]+)_(?<sessionId>[^_]+)_${rest.source.slice(1)}`;
-  return withSpacing(
-    match<'voxelSpacing' | 'userId' | 'sessionId' | 'name' | 'labels'>(new RegExp(pattern), text),
-  );
+  return withSpacing(match<'voxelSpacing' | 'userId' | 'sessionId' | 'name' | 'labels'>(new RegExp(pattern), text));
 }
 
 /** Where a thing lies in a copick tree, as copick names it. Sanitises nothing. */

@@ -1,7 +1,6 @@
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
 import { requireWritable } from '../storage/store.ts';
-import type { VolumeSource } from '../volume/volume.ts';
 import { deleteRunOf } from './delete.ts';
 import { folderOf } from './layout.ts';
 import {
@@ -12,21 +11,8 @@ import {
   type PicksFilter,
   readAllPicks,
 } from './pick-sets.ts';
-import {
-  findSegmentations,
-  type SegmentationEntry,
-  type SegmentationFilter,
-  type WriteSegmentationOptions,
-  writeSegmentationOf,
-} from './segmentations.ts';
-import {
-  findTomograms,
-  openTomogramOf,
-  type RunTomogramOptions,
-  type TomogramEntry,
-  type TomogramFilter,
-} from './tomograms.ts';
 import type { ProjectTree, WaitOptions } from './tree.ts';
+import * as volumes from './volumes.ts';
 import {
   createVoxelSpacingOf,
   findVoxelSpacings,
@@ -75,8 +61,8 @@ export class Run {
    * for (const { type, voxelSpacing } of await run.tomograms()) report(`${type} at ${voxelSpacing} Å`);
    * ```
    */
-  async tomograms(filter: TomogramFilter = {}): Promise<TomogramEntry[]> {
-    return findTomograms(this.tree, this.name, filter);
+  async tomograms(filter: volumes.TomogramFilter = {}): Promise<volumes.TomogramEntry[]> {
+    return volumes.findTomograms(this.tree, this.name, filter);
   }
 
   /**
@@ -92,8 +78,8 @@ export class Run {
    * const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
    * ```
    */
-  async tomogram(type: string, options: RunTomogramOptions = {}): Promise<Tomogram> {
-    return openTomogramOf(this.tree, this.name, { ...options, type });
+  async tomogram(type: string, options: volumes.RunTomogramOptions = {}): Promise<Tomogram> {
+    return volumes.openTomogramOf(this.tree, this.name, { ...options, type });
   }
 
   /** Lists the picks files, by object, user and session. Files named as the competition's are opened to tell whose they are. */
@@ -147,24 +133,60 @@ export class Run {
     return writePicksOf(this.tree, this.name, { ...options, picks });
   }
 
-  /** Lists the segmentations, by voxel spacing, user, session and name. */
-  async segmentations(filter: SegmentationFilter = {}): Promise<SegmentationEntry[]> {
-    return findSegmentations(this.tree, this.name, filter);
+  /**
+   * Writes a tomogram `[z, y, x]` into the overlay, with a pyramid, and returns its path; its features are kept.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for voxels that are no cubes (by more than 0.1 %), a `voxelSpacing` more
+   *   than 1 % off them, a type with "features" in it, and one that is there and not to be overwritten; `read-only`.
+   * @example
+   * ```ts
+   * await run.writeTomogram(source, { type: 'denoised' });
+   * ```
+   */
+  async writeTomogram(source: volumes.AnyVolumeSource, options: volumes.WriteRunTomogramOptions): Promise<string> {
+    return volumes.writeTomogramOf(this.tree, this.name, { ...options, source });
+  }
+
+  /** Lists the features of all tomograms, by voxel spacing, tomogram and type. */
+  async features(filter: volumes.FeaturesFilter = {}): Promise<volumes.FeaturesEntry[]> {
+    return volumes.findFeatures(this.tree, this.name, filter);
   }
 
   /**
-   * Writes a volume of labels `[z, y, x]` into the overlay as a segmentation of one level, and returns its path.
+   * Writes features of a tomogram into the overlay and returns their path: one volume as a 3-D image, a list as a 4-D image.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character or with the ending `-multilabel`, a label that the type cannot
-   *   hold, or a segmentation of this name that is not to be overwritten; `read-only` if the overlay cannot be written.
+   * @throws {@link CryoetPicksError} As `writeTomogram`; `not-found` where the tomogram is not there.
+   */
+  async writeFeatures(
+    features: volumes.AnyVolumeSource | readonly volumes.AnyVolumeSource[],
+    options: volumes.WriteFeaturesOptions,
+  ): Promise<string> {
+    return volumes.writeFeaturesOf(this.tree, this.name, { ...options, features });
+  }
+
+  /** Lists the segmentations of all four kinds, by voxel spacing, user, session, name and kind. */
+  async segmentations(filter: volumes.SegmentationFilter = {}): Promise<volumes.SegmentationEntry[]> {
+    return volumes.findSegmentations(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes a volume of labels `[z, y, x]`, or `{ label, instance }`, into the overlay as a segmentation, and returns its path.
+   * The labels are read twice: all are checked, and the type of number is found, before anything is written.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character or with the ending `-multilabel`, a
+   *   label that is no whole number or does not fit the type, for a panoptic one also a label that no object has or an
+   *   instance on the background, voxels that are no cubes, one that is not to be overwritten; `read-only`.
    * @example
    * ```ts
    * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });
-   * await run.writeSegmentation(labels, { name: 'particles', userId: 'me', sessionId: '0', multilabel: true });
+   * await run.writeSegmentation(labels, { name: 'ribosome', kind: 'instance', userId: 'me', sessionId: '0' });
    * ```
    */
-  async writeSegmentation(labels: VolumeSource, options: WriteSegmentationOptions): Promise<string> {
-    return writeSegmentationOf(this.tree, this.name, { ...options, labels });
+  async writeSegmentation(
+    labels: volumes.SegmentationVolumes,
+    options: volumes.WriteSegmentationOptions,
+  ): Promise<string> {
+    return volumes.writeSegmentationOf(this.tree, this.name, { ...options, labels });
   }
 
   /**
