@@ -52,11 +52,8 @@ export async function withoutEmptyShadows<T extends FoundImage>(
   const passed = new Set<T>();
   for (const same of groups.values()) {
     if (same.length === 1) continue;
-    const empty: T[] = [];
-    for (const one of same) {
-      const entries = await listOrReport(tree, one.entry, signal);
-      if (entries.every(({ name }) => name === 'zarr.json')) empty.push(one);
-    }
+    const filled = await withoutEmpty(tree, same, signal);
+    const empty = same.filter((one) => !filled.includes(one));
     if (empty.length === same.length) continue;
     for (const one of empty) {
       const { path, name } = one.entry;
@@ -65,6 +62,20 @@ export async function withoutEmptyShadows<T extends FoundImage>(
     }
   }
   return found.filter((one) => !passed.has(one));
+}
+
+/** Without folders that hold no array. One that cannot be listed is reported, and counts as empty. */
+export async function withoutEmpty<T extends FoundImage>(
+  tree: ProjectTree,
+  found: readonly T[],
+  signal: AbortSignal | undefined,
+): Promise<T[]> {
+  const filled: T[] = [];
+  for (const one of found) {
+    const entries = await listOrReport(tree, one.entry, signal);
+    if (entries.some(({ name }) => name !== 'zarr.json')) filled.push(one);
+  }
+  return filled;
 }
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
