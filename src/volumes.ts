@@ -15,5 +15,4 @@ export { type MrcVolume, type OpenMrcOptions, openMrc } from './mrc/open.ts';
 export { blobReader, bytesReader, type RandomAccessReader, storeReader } from './mrc/random-access.ts';
 export type { WriteProgress, WriteTomogramOptions } from './ome-zarr/write.ts';
 export { type WriteChannelsOptions, writeChannels } from './ome-zarr/write-channels.ts';
-export { exactSource } from './volume/exact-source.ts';
 export { resampled } from './volume/resampled.ts';

@@ -3,7 +3,6 @@ import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
 import {
   contiguousVolume,
   copyVolumeInto,
-  type NumericData,
   type ReadOptions,
   type VolumeSource,
 } from '../volume/volume.ts';
@@ -42,7 +41,7 @@ export interface PyramidChunk {
  * Walks the chunks as an octree, so that one chunk per level is held at a time.
  */
 export async function* pyramidChunks(
-  source: VolumeSource<NumericData>,
+  source: VolumeSource,
   pyramid: Pyramid,
   options: ReadOptions = {},
 ): AsyncGenerator<PyramidChunk> {
@@ -52,7 +51,7 @@ export async function* pyramidChunks(
 }
 
 interface Walk {
-  readonly source: VolumeSource<NumericData>;
+  readonly source: VolumeSource;
   readonly pyramid: Pyramid;
   readonly options: ReadOptions;
 }
@@ -65,7 +64,8 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
     walk.options.signal?.throwIfAborted();
     const count = voxelCount(boxShape(box));
     const voxels = walk.pyramid.isWhole ? new Float64Array(count) : new Float32Array(count);
-    copyVolumeInto(await walk.source.read(box, walk.options), contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
+    const found = await (walk.source.readExact?.(box, walk.options) ?? walk.source.read(box, walk.options));
+    copyVolumeInto(found, contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
     yield { level, at, box, voxels };
     return;
   }

@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import { joinKey, type Store, type StoreKey } from '../storage/store.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import { chunkFiles, type SetValue } from './chunk-sink.ts';
 import { pyramidChunks } from './pyramid.ts';
 import { metadataOf } from './write-metadata.ts';
@@ -10,7 +10,7 @@ import { packVoxels } from './written-type.ts';
 /** The work of `writeTomogram` and `writeChannels`. */
 export async function writeImage(
   store: Store,
-  sources: readonly VolumeSource<NumericData>[],
+  sources: readonly VolumeSource[],
   options: WriteImageOptions,
 ): Promise<void> {
   const plan = planWrite(sources, options);
@@ -42,7 +42,7 @@ interface ChunkWriting {
 }
 
 async function writeChunks(
-  sources: readonly VolumeSource<NumericData>[],
+  sources: readonly VolumeSource[],
   { plan, set, options: { signal, onProgress } }: ChunkWriting,
 ): Promise<void> {
   const { pyramid, dtype, total } = plan;

@@ -3,7 +3,7 @@ import { MAX_CHUNK_BYTES } from '../codecs/registry.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { coarseGrid, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { Pyramid } from './pyramid.ts';
 import type { WriteTomogramOptions } from './write.ts';
 import { isWholeType, type WrittenType, ZARR2_TYPES } from './written-type.ts';
@@ -35,7 +35,7 @@ export interface WritePlan {
 }
 
 /** Checks the options and plans the levels. @throws {@link CryoetPicksError} `invalid-option`. */
-export function planWrite(sources: readonly VolumeSource<NumericData>[], options: WriteImageOptions): WritePlan {
+export function planWrite(sources: readonly VolumeSource[], options: WriteImageOptions): WritePlan {
   const { format = 'zarr2', dtype = 'float32', name = '/', channels } = options;
   requireOneOf('format', format, ['zarr2', 'zarr3']);
   requireOneOf('dtype', dtype, Object.keys(ZARR2_TYPES));
@@ -80,7 +80,7 @@ function checkedAxis({ axis, names }: ChannelOptions, count: number): 'c' | 'fea
 }
 
 /** The grid of all sources. */
-function commonGrid(sources: readonly VolumeSource<NumericData>[]): VoxelGrid {
+function commonGrid(sources: readonly VolumeSource[]): VoxelGrid {
   if (sources.length === 0) throw invalid('no channel is given, expected at least one');
   const [first, ...rest] = sources.map(({ grid }) => grid);
   for (const [index, grid] of rest.entries()) {

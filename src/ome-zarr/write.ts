@@ -1,6 +1,6 @@
 import type { Zyx } from '../space/zyx.ts';
 import type { Store } from '../storage/store.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { WrittenType } from './written-type.ts';
 
 /** How far {@link writeTomogram} has come, in chunks. */
@@ -54,8 +54,7 @@ export interface WriteTomogramOptions {
  * then on an overwritten image is gone, whether or not the new one is finished.
  *
  * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
- * @param source - Voxels of any type of numbers; integers above 2²⁴ need a source that is not float32, as `exactSource` of
- * `cryoet-picks/volumes` is.
+ * @param source - Read by its `readExact` where it has one, so that labels above 2^24 arrive as they are.
  * @throws {@link CryoetPicksError} `invalid-option`, also for a voxel size that is not above 0, for what
  * is not finite and for a value that the type cannot hold; `read-only`.
  * @example
@@ -65,7 +64,7 @@ export interface WriteTomogramOptions {
  */
 export async function writeTomogram(
   store: Store,
-  source: VolumeSource<NumericData>,
+  source: VolumeSource,
   options: WriteTomogramOptions = {},
 ): Promise<void> {
   // Loaded with the first write, so that a page that only reads or scores never fetches the encoder.
