@@ -1,11 +1,6 @@
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
-import {
-  contiguousVolume,
-  copyVolumeInto,
-  type ReadOptions,
-  type VolumeSource,
-} from '../volume/volume.ts';
+import { contiguousVolume, copyVolumeInto, type ReadOptions, type VolumeSource } from '../volume/volume.ts';
 
 /** One level of a pyramid, cut into chunks. */
 export interface PyramidLevel {
@@ -20,8 +15,10 @@ export interface Pyramid {
   readonly levels: readonly PyramidLevel[];
   /** Cells are means; otherwise the first voxel of each cell, as labels need. */
   readonly isMean: boolean;
-  /** Voxels are whole numbers, kept in float64, which holds them up to 2⁵³; means are rounded. */
+  /** Means are rounded to whole numbers. */
   readonly isWhole: boolean;
+  /** Voxels are read exactly and kept in float64, since float32 holds whole numbers up to 2^24 only. */
+  readonly isExact: boolean;
 }
 
 /** Voxels on their way into a store. */
@@ -63,8 +60,9 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
   if (level === 0) {
     walk.options.signal?.throwIfAborted();
     const count = voxelCount(boxShape(box));
-    const voxels = walk.pyramid.isWhole ? new Float64Array(count) : new Float32Array(count);
-    const found = await (walk.source.readExact?.(box, walk.options) ?? walk.source.read(box, walk.options));
+    const voxels = walk.pyramid.isExact ? new Float64Array(count) : new Float32Array(count);
+    const exact = walk.pyramid.isExact ? walk.source.readExact?.(box, walk.options) : undefined;
+    const found = await (exact ?? walk.source.read(box, walk.options));
     copyVolumeInto(found, contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
     yield { level, at, box, voxels };
     return;
@@ -84,9 +82,9 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
   yield { level, at, box, voxels: finished(sums, walk.pyramid) };
 }
 
-function finished(sums: Float64Array, { isMean, isWhole }: Pyramid): PyramidVoxels {
-  if (!isWhole) return new Float32Array(sums);
-  return isMean ? sums.map(Math.round) : sums;
+function finished(sums: Float64Array, { isMean, isWhole, isExact }: Pyramid): PyramidVoxels {
+  const cells = isMean && isWhole ? sums.map(Math.round) : sums;
+  return isExact ? cells : new Float32Array(cells);
 }
 
 interface Cells {

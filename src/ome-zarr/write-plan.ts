@@ -50,6 +50,7 @@ export function planWrite(sources: readonly VolumeSource[], options: WriteImageO
     isClipped: format === 'zarr2',
     isMean: coarse === 'mean',
     isWhole,
+    isExact: isWhole && ITEM_BYTES[dtype] > 2,
   });
   checkPyramid(pyramid, dtype);
   const chunks = pyramid.levels.reduce((sum, level) => sum + voxelCount(level.chunks), 0);
@@ -132,16 +133,16 @@ function checkPyramid({ levels }: Pyramid, dtype: WrittenType): void {
   }
 }
 
-interface PyramidOptions extends Pick<Pyramid, 'isMean' | 'isWhole'> {
+interface PyramidOptions extends Omit<Pyramid, 'levels'> {
   readonly levels: number;
   readonly chunkShape: Zyx;
   readonly isClipped: boolean;
 }
 
-function planPyramid(grid: VoxelGrid, { levels, chunkShape, isClipped, isMean, isWhole }: PyramidOptions): Pyramid {
+function planPyramid(grid: VoxelGrid, { levels, chunkShape, isClipped, isMean, ...rest }: PyramidOptions): Pyramid {
   return {
+    ...rest,
     isMean,
-    isWhole,
     levels: Array.from({ length: levels }, (_, level) => {
       const coarse = coarseGrid(grid, 2 ** level);
       const { shape } = coarse;

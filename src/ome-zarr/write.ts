@@ -54,7 +54,8 @@ export interface WriteTomogramOptions {
  * then on an overwritten image is gone, whether or not the new one is finished.
  *
  * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
- * @param source - Read by its `readExact` where it has one, so that labels above 2^24 arrive as they are.
+ * @param source - Integers of more than 16 bits are read by its `readExact` where it has one, so that labels above 2^24 arrive as
+ * they are.
  * @throws {@link CryoetPicksError} `invalid-option`, also for a voxel size that is not above 0, for what
  * is not finite and for a value that the type cannot hold; `read-only`.
  * @example

@@ -35,7 +35,10 @@ describe('writeChannels', () => {
     expect(image.metadata).toEqual({ channels: ['sobel', 'gauss'] });
   });
 
-  const other = sourceFromArray(contiguousVolume(new Float32Array(24), [2, 3, 4]), { ...grid, voxelSize: [10, 10, 11] });
+  const other = sourceFromArray(contiguousVolume(new Float32Array(24), [2, 3, 4]), {
+    ...grid,
+    voxelSize: [10, 10, 11],
+  });
   it.each([
     [[], {}, 'no channel is given, expected at least one'],
     [[source(1), other], {}, 'channel 1 has 2×3×4 voxels of 10×10×11 Å at x 1, y 2, z 3 Å, and channel 0'],
