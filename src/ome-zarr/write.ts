@@ -39,6 +39,8 @@ export interface WriteTomogramOptions {
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
+  /** Told of what is written though it may give trouble later: in `zarr3`, a shard of more than 5 GB. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
