@@ -116,9 +116,9 @@ export class Run {
    *
    * All is checked before anything is written. Each file is replaced as a whole: where writing fails or is aborted midway,
    * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects`
-   * stay as they are.
+   * stay as they are. With `expect`, nothing is written if a file has changed since it was read.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` for an object that the project does not have or a pick that is not
+   * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object that the project does not have or a pick that is not
    *   finite; `invalid-option` for a user or session without a usable character; `read-only` if the overlay cannot be written.
    * @example
    * ```ts
