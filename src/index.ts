@@ -61,6 +61,7 @@ export {
   type StoreKey,
   type StoreOptions,
   subStore,
+  type WriteOptions,
 } from './storage/store.ts';
 export type { NumberType } from './codecs/number-type.ts';
 export { type OpenTomogramOptions, openTomogram, type Tomogram, type TomogramLevel } from './ome-zarr/tomogram.ts';

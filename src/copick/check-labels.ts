@@ -6,13 +6,13 @@ import type { NumericData, ReadOptions, Volume, VolumeSource } from '../volume/v
 /** The two volumes of a panoptic segmentation, of one grid. */
 export interface PanopticVolumes {
   /** The label of the object at each voxel, 0 where none is. */
-  readonly label: VolumeSource<NumericData>;
+  readonly label: VolumeSource;
   /** The number of the object's instance at each voxel; 0 for a region that is not divided, and where no object is. */
-  readonly instance: VolumeSource<NumericData>;
+  readonly instance: VolumeSource;
 }
 
 /** What `Run.writeSegmentation` takes: one volume of labels, or the two of a panoptic segmentation. */
-export type SegmentationVolumes = VolumeSource<NumericData> | PanopticVolumes;
+export type SegmentationVolumes = VolumeSource | PanopticVolumes;
 
 /** Voxels that are looked at together. */
 const BLOCK_VOXELS = 2 ** 22;
@@ -22,7 +22,7 @@ const BLOCK_VOXELS = 2 ** 22;
  *
  * @throws {@link CryoetPicksError} `invalid-option` for a voxel that is no whole number from 0 to 2^53 − 1.
  */
-export async function greatestLabel(labels: VolumeSource<NumericData>, options: ReadOptions): Promise<number> {
+export async function greatestLabel(labels: VolumeSource, options: ReadOptions): Promise<number> {
   let greatest = 0;
   for (const box of boxesOf(labels)) {
     greatest = Math.max(greatest, greatestOf(await readLabels(labels, box, options), box));
@@ -58,11 +58,11 @@ export async function greatestPanoptic(
   return greatest;
 }
 
-function boxesOf({ grid: { shape } }: VolumeSource<NumericData>): Iterable<Box> {
+function boxesOf({ grid: { shape } }: VolumeSource): Iterable<Box> {
   return cutIntoBoxes(shape, blockShape(shape, BLOCK_VOXELS));
 }
 
-function readLabels(source: VolumeSource<NumericData>, box: Box, options: ReadOptions): Promise<Volume<NumericData>> {
+function readLabels(source: VolumeSource, box: Box, options: ReadOptions): Promise<Volume<NumericData>> {
   options.signal?.throwIfAborted();
   return source.readExact ? source.readExact(box, options) : source.read(box, options);
 }

@@ -38,4 +38,4 @@ export type { WriteFeaturesOptions } from './write-features.ts';
 export type { WritePicksOptions } from './write-picks.ts';
 export type { LabelType, WriteSegmentationOptions } from './write-segmentation.ts';
 export type { WriteRunTomogramOptions } from './write-tomogram.ts';
-export type { AnyVolumeSource, WriteSpacedOptions, WriteVolumeOptions } from './write-volumes.ts';
+export type { WriteSpacedOptions, WriteVolumeOptions } from './write-volumes.ts';

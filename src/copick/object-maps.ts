@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openImageOf, withoutEmpty } from './images.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
 import { matchesName, type NameFilter } from './names.ts';
@@ -59,7 +59,7 @@ export interface WriteObjectMapOptions extends WriteVolumeOptions {
 /** Writes the density map of an object into the overlay; see `Project.writeObjectMap`. */
 export async function writeObjectMapOf(
   tree: ProjectTree,
-  { map, object, ...options }: WriteObjectMapOptions & { readonly map: VolumeSource<NumericData> },
+  { map, object, ...options }: WriteObjectMapOptions & { readonly map: VolumeSource },
 ): Promise<string> {
   options.signal?.throwIfAborted();
   const found = tree.objects.find(({ name }) => name === object);

@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store } from '../storage/store.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
 import { listNames, type Problem, ProblemLog } from './problems.ts';
@@ -152,7 +153,7 @@ export class Project {
    * await project.writeObjectMap(map, { object: 'ribosome' });
    * ```
    */
-  async writeObjectMap(map: volumes.AnyVolumeSource, options: volumes.WriteObjectMapOptions): Promise<string> {
+  async writeObjectMap(map: VolumeSource, options: volumes.WriteObjectMapOptions): Promise<string> {
     return volumes.writeObjectMapOf(this.tree, { ...options, map });
   }
 }

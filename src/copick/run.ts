@@ -1,6 +1,7 @@
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
 import { requireWritable } from '../storage/store.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import { deleteRunOf } from './delete.ts';
 import { folderOf } from './layout.ts';
 import {
@@ -13,12 +14,6 @@ import {
 } from './pick-sets.ts';
 import type { ProjectTree, WaitOptions } from './tree.ts';
 import * as volumes from './volumes.ts';
-import {
-  createVoxelSpacingOf,
-  findVoxelSpacings,
-  type VoxelSpacingEntry,
-  type VoxelSpacingOptions,
-} from './voxel-spacings.ts';
 import { type WritePicksOptions, writePicksOf } from './write-picks.ts';
 
 /**
@@ -39,8 +34,8 @@ export class Run {
   }
 
   /** Lists the voxel spacings: the folders of tomograms in both trees, each label once, the smallest first. */
-  async voxelSpacings(options: VoxelSpacingOptions = {}): Promise<VoxelSpacingEntry[]> {
-    return findVoxelSpacings(this.tree, this.name, options);
+  async voxelSpacings(options: volumes.VoxelSpacingOptions = {}): Promise<volumes.VoxelSpacingEntry[]> {
+    return volumes.findVoxelSpacings(this.tree, this.name, options);
   }
 
   /**
@@ -49,8 +44,8 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is no length; `read-only`.
    */
-  async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<VoxelSpacingEntry> {
-    return createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
+  async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<volumes.VoxelSpacingEntry> {
+    return volumes.createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
   }
 
   /**
@@ -120,9 +115,9 @@ export class Run {
    *
    * All is checked before anything is written. Each file is replaced as a whole: where writing fails or is aborted midway,
    * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects`
-   * stay as they are.
+   * stay as they are. With `expect`, nothing is written if a file has changed since it was read.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` for an object that the project does not have or a pick that is not
+   * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object that the project does not have or a pick that is not
    *   finite; `invalid-option` for a user or session without a usable character; `read-only` if the overlay cannot be written.
    * @example
    * ```ts
@@ -143,7 +138,7 @@ export class Run {
    * await run.writeTomogram(source, { type: 'denoised' });
    * ```
    */
-  async writeTomogram(source: volumes.AnyVolumeSource, options: volumes.WriteRunTomogramOptions): Promise<string> {
+  async writeTomogram(source: VolumeSource, options: volumes.WriteRunTomogramOptions): Promise<string> {
     return volumes.writeTomogramOf(this.tree, this.name, { ...options, source });
   }
 
@@ -158,7 +153,7 @@ export class Run {
    * @throws {@link CryoetPicksError} As `writeTomogram`; `not-found` where the tomogram is not there.
    */
   async writeFeatures(
-    features: volumes.AnyVolumeSource | readonly volumes.AnyVolumeSource[],
+    features: VolumeSource | readonly VolumeSource[],
     options: volumes.WriteFeaturesOptions,
   ): Promise<string> {
     return volumes.writeFeaturesOf(this.tree, this.name, { ...options, features });
@@ -173,9 +168,8 @@ export class Run {
    * Writes a volume of labels `[z, y, x]`, or `{ label, instance }`, into the overlay as a segmentation, and returns its path.
    * The labels are read twice: all are checked, and the type of number is found, before anything is written.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character or with the ending `-multilabel`, a
-   *   label that is no whole number or does not fit the type, for a panoptic one also a label that no object has or an
-   *   instance on the background, voxels that are no cubes, one that is not to be overwritten; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot be a file's, a label that does not fit, a panoptic
+   *   one with a label that no object has or an instance on the background, voxels that are no cubes; `read-only`.
    * @example
    * ```ts
    * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });

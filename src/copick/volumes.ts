@@ -1,4 +1,4 @@
-/** What `Run` and `Project` do with images: tomograms, their features, segmentations and density maps. */
+/** What `Run` and `Project` do with images: voxel spacings, tomograms, their features, segmentations and density maps. */
 
 export type { SegmentationVolumes } from './check-labels.ts';
 export { type FeaturesEntry, type FeaturesFilter, findFeatures } from './features.ts';
@@ -17,7 +17,12 @@ export {
   type TomogramEntry,
   type TomogramFilter,
 } from './tomograms.ts';
+export {
+  createVoxelSpacingOf,
+  findVoxelSpacings,
+  type VoxelSpacingEntry,
+  type VoxelSpacingOptions,
+} from './voxel-spacings.ts';
 export { type WriteFeaturesOptions, writeFeaturesOf } from './write-features.ts';
 export { type WriteSegmentationOptions, writeSegmentationOf } from './write-segmentation.ts';
 export { type WriteRunTomogramOptions, writeTomogramOf } from './write-tomogram.ts';
-export type { AnyVolumeSource } from './write-volumes.ts';

@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { WriteTomogramOptions } from '../ome-zarr/write.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import { pathOf } from './layout.ts';
 import { formatSpacing, sanitizeName } from './names.ts';
 import { listNames } from './problems.ts';
@@ -32,7 +32,7 @@ export async function writeFeaturesOf(
     voxelSpacing,
     names,
     ...options
-  }: WriteFeaturesOptions & { readonly features: VolumeSource<NumericData> | readonly VolumeSource<NumericData>[] },
+  }: WriteFeaturesOptions & { readonly features: VolumeSource | readonly VolumeSource[] },
 ): Promise<string> {
   const { signal } = options;
   signal?.throwIfAborted();

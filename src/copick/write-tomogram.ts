@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { WriteTomogramOptions } from '../ome-zarr/write.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import { pathOf } from './layout.ts';
 import { sanitizeName } from './names.ts';
 import { spacingOf } from './spacing-label.ts';
@@ -21,7 +21,7 @@ export interface WriteRunTomogramOptions extends WriteSpacedOptions {
 export async function writeTomogramOf(
   tree: ProjectTree,
   run: string,
-  { source, type, voxelSpacing, ...options }: WriteRunTomogramOptions & { readonly source: VolumeSource<NumericData> },
+  { source, type, voxelSpacing, ...options }: WriteRunTomogramOptions & { readonly source: VolumeSource },
 ): Promise<string> {
   options.signal?.throwIfAborted();
   const name = tomogramType(type);

@@ -2,7 +2,7 @@ import type { WriteProgress, WriteTomogramOptions } from '../ome-zarr/write.ts';
 import { writeTomogram } from '../ome-zarr/write.ts';
 import { type WriteChannelsOptions, writeChannels } from '../ome-zarr/write-channels.ts';
 import { type Store, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import { locate, type ProjectTree } from './tree.ts';
 
 /** Options of all volumes that are written into a project. */
@@ -26,9 +26,6 @@ export interface WriteSpacedOptions extends WriteVolumeOptions {
   readonly voxelSpacing?: number | undefined;
 }
 
-/** A source of voxels of any type of numbers. */
-export type AnyVolumeSource = VolumeSource<NumericData>;
-
 /** Options of {@link writeVolumes}. */
 export type WriteVolumesOptions = WriteVolumeOptions &
   Pick<WriteChannelsOptions, 'axis' | 'names' | 'dtype' | 'levels' | 'metadata'>;
@@ -40,7 +37,7 @@ export type WriteVolumesOptions = WriteVolumeOptions &
 export async function writeVolumes(
   { overlay }: ProjectTree,
   key: StoreKey,
-  sources: AnyVolumeSource | readonly AnyVolumeSource[],
+  sources: VolumeSource | readonly VolumeSource[],
   options: WriteVolumesOptions,
 ): Promise<string> {
   const store = subStore(overlay, key);

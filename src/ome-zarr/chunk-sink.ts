@@ -15,6 +15,10 @@ export interface ChunkPlace {
 export interface ChunkSink {
   /** Takes the voxels of a full chunk, little-endian. */
   put(place: ChunkPlace, voxels: Uint8Array): Promise<void>;
+  /** Completes what holds several chunks of a channel, all of which have been put. */
+  endChannel(channel: number): Promise<void>;
+  /** Drops what is not complete. */
+  abort(): Promise<void>;
 }
 
 /** Writes a value of the image. */
@@ -28,5 +32,7 @@ export function chunkFiles({ dtype, channels }: WritePlan, set: SetValue): Chunk
       const bytes = encodeBlosc(voxels, { typeSize: ITEM_BYTES[dtype] });
       await set(joinKey(String(level), ...indices.map(String)), bytes);
     },
+    async endChannel() {},
+    async abort() {},
   };
 }

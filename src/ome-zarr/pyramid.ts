@@ -1,13 +1,6 @@
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
-import {
-  contiguousVolume,
-  copyVolumeInto,
-  type NumericData,
-  type ReadOptions,
-  type Volume,
-  type VolumeSource,
-} from '../volume/volume.ts';
+import { contiguousVolume, copyVolumeInto, type ReadOptions, type VolumeSource } from '../volume/volume.ts';
 
 /** One level of a pyramid, cut into chunks. */
 export interface PyramidLevel {
@@ -22,8 +15,10 @@ export interface Pyramid {
   readonly levels: readonly PyramidLevel[];
   /** Cells are means; otherwise the first voxel of each cell, as labels need. */
   readonly isMean: boolean;
-  /** Voxels are whole numbers, kept in float64, which holds them up to 2⁵³; means are rounded. */
+  /** Means are rounded to whole numbers. */
   readonly isWhole: boolean;
+  /** Voxels are read exactly and kept in float64, since float32 holds whole numbers up to 2^24 only. */
+  readonly isExact: boolean;
 }
 
 /** Voxels on their way into a store. */
@@ -43,7 +38,7 @@ export interface PyramidChunk {
  * Walks the chunks as an octree, so that one chunk per level is held at a time.
  */
 export async function* pyramidChunks(
-  source: VolumeSource<NumericData>,
+  source: VolumeSource,
   pyramid: Pyramid,
   options: ReadOptions = {},
 ): AsyncGenerator<PyramidChunk> {
@@ -53,7 +48,7 @@ export async function* pyramidChunks(
 }
 
 interface Walk {
-  readonly source: VolumeSource<NumericData>;
+  readonly source: VolumeSource;
   readonly pyramid: Pyramid;
   readonly options: ReadOptions;
 }
@@ -65,8 +60,10 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
   if (level === 0) {
     walk.options.signal?.throwIfAborted();
     const count = voxelCount(boxShape(box));
-    const voxels = walk.pyramid.isWhole ? new Float64Array(count) : new Float32Array(count);
-    copyVolumeInto(await readVoxels(walk, box), contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
+    const voxels = walk.pyramid.isExact ? new Float64Array(count) : new Float32Array(count);
+    const exact = walk.pyramid.isExact ? walk.source.readExact?.(box, walk.options) : undefined;
+    const found = await (exact ?? walk.source.read(box, walk.options));
+    copyVolumeInto(found, contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
     yield { level, at, box, voxels };
     return;
   }
@@ -85,14 +82,9 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
   yield { level, at, box, voxels: finished(sums, walk.pyramid) };
 }
 
-/** Whole numbers are read in the source's own type, where it tells them: float32 rounds those above 2²⁴. */
-function readVoxels({ source, pyramid: { isWhole }, options }: Walk, box: Box): Promise<Volume<NumericData>> {
-  return isWhole && source.readExact ? source.readExact(box, options) : source.read(box, options);
-}
-
-function finished(sums: Float64Array, { isMean, isWhole }: Pyramid): PyramidVoxels {
-  if (!isWhole) return new Float32Array(sums);
-  return isMean ? sums.map(Math.round) : sums;
+function finished(sums: Float64Array, { isMean, isWhole, isExact }: Pyramid): PyramidVoxels {
+  const cells = isMean && isWhole ? sums.map(Math.round) : sums;
+  return isExact ? cells : new Float32Array(cells);
 }
 
 interface Cells {

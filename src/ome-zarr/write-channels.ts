@@ -1,5 +1,5 @@
 import type { Store } from '../storage/store.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { WriteTomogramOptions } from './write.ts';
 
 /** Options of {@link writeChannels}. */
@@ -28,7 +28,7 @@ export interface WriteChannelsOptions extends WriteTomogramOptions {
  */
 export async function writeChannels(
   store: Store,
-  sources: readonly VolumeSource<NumericData>[],
+  sources: readonly VolumeSource[],
   { axis = 'c', names, ...options }: WriteChannelsOptions = {},
 ): Promise<void> {
   const { writeImage } = await import('./write-image.ts');

@@ -1,8 +1,12 @@
+import { encodeZstd } from '../codecs/zstd-encode.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { joinKey, type Store, type StoreKey } from '../storage/store.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
-import { chunkFiles, type SetValue } from './chunk-sink.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import { type ChunkSink, chunkFiles } from './chunk-sink.ts';
 import { pyramidChunks } from './pyramid.ts';
+import { checkShards } from './shard-limits.ts';
+import { shardFiles, ZSTD_LEVEL } from './shard-sink.ts';
+import { heldWriter } from './value-writer.ts';
 import { metadataOf } from './write-metadata.ts';
 import { planWrite, type WriteImageOptions, type WritePlan } from './write-plan.ts';
 import { packVoxels } from './written-type.ts';
@@ -10,13 +14,17 @@ import { packVoxels } from './written-type.ts';
 /** The work of `writeTomogram` and `writeChannels`. */
 export async function writeImage(
   store: Store,
-  sources: readonly VolumeSource<NumericData>[],
+  sources: readonly VolumeSource[],
   options: WriteImageOptions,
 ): Promise<void> {
+  const { overwrite = false, signal, onWarning } = options;
   const plan = planWrite(sources, options);
-  if (plan.format === 'zarr3') throw new CryoetPicksError('unsupported', 'writing Zarr v3 is not supported yet');
   const metadata = metadataOf(plan);
-  const { overwrite = false, signal } = options;
+  if (plan.format === 'zarr3') {
+    checkShards(plan, onWarning);
+    // Where it cannot start, this says so before anything is deleted.
+    await encodeZstd(new Uint8Array(1), ZSTD_LEVEL);
+  }
   signal?.throwIfAborted();
   await makeRoom(store, { overwrite, signal });
   const wasEmpty = (await store.list('/', { signal })).length === 0;
@@ -25,10 +33,17 @@ export async function writeImage(
     written.push(key);
     await store.set(key, value, { signal });
   };
+  const open = async (key: StoreKey) => {
+    written.push(key);
+    return heldWriter(store, key, { signal });
+  };
+  const sink = plan.format === 'zarr2' ? chunkFiles(plan, set) : shardFiles(plan, open);
   try {
-    await writeChunks(sources, { plan, set, options });
+    await writeChunks(sources, { plan, sink, options });
     for (const [key, bytes] of metadata) await set(key, bytes);
   } catch (error) {
+    // The error that led here is the one to report.
+    await sink.abort().catch(() => {});
     await removeAll(store, wasEmpty ? ['/'] : written);
     signal?.throwIfAborted();
     throw error;
@@ -37,16 +52,14 @@ export async function writeImage(
 
 interface ChunkWriting {
   readonly plan: WritePlan;
-  readonly set: SetValue;
+  readonly sink: ChunkSink;
   readonly options: WriteImageOptions;
 }
 
 async function writeChunks(
-  sources: readonly VolumeSource<NumericData>[],
-  { plan, set, options: { signal, onProgress } }: ChunkWriting,
+  sources: readonly VolumeSource[],
+  { plan: { pyramid, dtype, total }, sink, options: { signal, onProgress } }: ChunkWriting,
 ): Promise<void> {
-  const { pyramid, dtype, total } = plan;
-  const sink = chunkFiles(plan, set);
   let done = 0;
   for (const [channel, source] of sources.entries()) {
     for await (const chunk of pyramidChunks(source, pyramid, { signal })) {
@@ -54,6 +67,7 @@ async function writeChunks(
       await sink.put({ level, channel, at }, packVoxels(chunk, pyramid.levels[level]!.chunk, dtype));
       onProgress?.({ stage: 'write', done: ++done, total });
     }
+    await sink.endChannel(channel);
   }
 }
 

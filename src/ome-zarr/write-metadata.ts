@@ -1,7 +1,9 @@
+import { ITEM_BYTES } from '../codecs/number-type.ts';
 import { CryoetPicksError } from '../errors.ts';
 import type { StoreKey } from '../storage/store.ts';
+import { channelsPerShard, ZSTD_LEVEL } from './shard-sink.ts';
 import type { WritePlan } from './write-plan.ts';
-import { ZARR2_TYPES } from './written-type.ts';
+import { isWholeType, type WrittenType, ZARR2_TYPES } from './written-type.ts';
 
 /**
  * The metadata files of an image, in the order in which they are written: what makes it an image comes last.
@@ -9,7 +11,8 @@ import { ZARR2_TYPES } from './written-type.ts';
  * @throws {@link CryoetPicksError} `invalid-option` for metadata that are no JSON.
  */
 export function metadataOf(plan: WritePlan): [StoreKey, Uint8Array][] {
-  return filesOfZarr2(plan).map(([key, json]) => [key, encodeJson(json)]);
+  const files = plan.format === 'zarr2' ? filesOfZarr2(plan) : filesOfZarr3(plan);
+  return files.map(([key, json]) => [key, encodeJson(json)]);
 }
 
 function filesOfZarr2(plan: WritePlan): [StoreKey, object][] {
@@ -31,6 +34,50 @@ function filesOfZarr2(plan: WritePlan): [StoreKey, object][] {
   const { name, axes, datasets, metadata = {} } = multiscaleOf(plan);
   const multiscales = [{ version: '0.4', name, axes, datasets, metadata }];
   return [...arrays, ['/.zgroup', { zarr_format: 2 }], ['/.zattrs', { multiscales }]];
+}
+
+/** The codecs around the voxels, and those of the shards' indexes, as copick 2 writes them. */
+function codecsOf(dtype: WrittenType): object[] {
+  const bytes = ITEM_BYTES[dtype] === 1 ? { name: 'bytes' } : LITTLE_ENDIAN;
+  const zstd = { name: 'zstd', configuration: { level: ZSTD_LEVEL, checksum: false } };
+  if (isWholeType(dtype)) return [bytes, zstd];
+  return [bytes, { name: 'numcodecs.shuffle', configuration: { elementsize: ITEM_BYTES[dtype] } }, zstd];
+}
+
+const LITTLE_ENDIAN = { name: 'bytes', configuration: { endian: 'little' } };
+
+function filesOfZarr3(plan: WritePlan): [StoreKey, object][] {
+  const { pyramid, channels, dtype } = plan;
+  const { name, axes, datasets, metadata } = multiscaleOf(plan);
+  const arrays = pyramid.levels.map(({ grid, chunk, chunks }, level): [StoreKey, object] => {
+    const shard = chunk.map((extent, i) => extent * chunks[i]!);
+    const configuration = {
+      chunk_shape: channels ? [1, ...chunk] : chunk,
+      codecs: codecsOf(dtype),
+      index_codecs: [LITTLE_ENDIAN, { name: 'crc32c' }],
+      index_location: 'end',
+    };
+    const array = {
+      zarr_format: 3,
+      node_type: 'array',
+      shape: channels ? [channels.count, ...grid.shape] : grid.shape,
+      data_type: dtype,
+      chunk_grid: {
+        name: 'regular',
+        configuration: { chunk_shape: channels ? [channelsPerShard(plan), ...shard] : shard },
+      },
+      chunk_key_encoding: { name: 'v2', configuration: { separator: '/' } },
+      fill_value: 0,
+      codecs: [{ name: 'sharding_indexed', configuration }],
+      attributes: {},
+      dimension_names: axes.map((axis) => axis.name),
+      storage_transformers: [],
+    };
+    return [`/${level}/zarr.json`, array];
+  });
+  const multiscales = [{ name, axes, datasets, ...(metadata && { metadata }) }];
+  const group = { zarr_format: 3, node_type: 'group', attributes: { ome: { version: '0.5', multiscales } } };
+  return [...arrays, ['/zarr.json', group]];
 }
 
 function multiscaleOf({ pyramid, channels, name, metadata }: WritePlan) {

@@ -3,7 +3,7 @@ import { MAX_CHUNK_BYTES } from '../codecs/registry.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { coarseGrid, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { Pyramid } from './pyramid.ts';
 import type { WriteTomogramOptions } from './write.ts';
 import { isWholeType, type WrittenType, ZARR2_TYPES } from './written-type.ts';
@@ -35,7 +35,7 @@ export interface WritePlan {
 }
 
 /** Checks the options and plans the levels. @throws {@link CryoetPicksError} `invalid-option`. */
-export function planWrite(sources: readonly VolumeSource<NumericData>[], options: WriteImageOptions): WritePlan {
+export function planWrite(sources: readonly VolumeSource[], options: WriteImageOptions): WritePlan {
   const { format = 'zarr2', dtype = 'float32', name = '/', channels } = options;
   requireOneOf('format', format, ['zarr2', 'zarr3']);
   requireOneOf('dtype', dtype, Object.keys(ZARR2_TYPES));
@@ -50,6 +50,7 @@ export function planWrite(sources: readonly VolumeSource<NumericData>[], options
     isClipped: format === 'zarr2',
     isMean: coarse === 'mean',
     isWhole,
+    isExact: isWhole && ITEM_BYTES[dtype] > 2,
   });
   checkPyramid(pyramid, dtype);
   const chunks = pyramid.levels.reduce((sum, level) => sum + voxelCount(level.chunks), 0);
@@ -80,7 +81,7 @@ function checkedAxis({ axis, names }: ChannelOptions, count: number): 'c' | 'fea
 }
 
 /** The grid of all sources. */
-function commonGrid(sources: readonly VolumeSource<NumericData>[]): VoxelGrid {
+function commonGrid(sources: readonly VolumeSource[]): VoxelGrid {
   if (sources.length === 0) throw invalid('no channel is given, expected at least one');
   const [first, ...rest] = sources.map(({ grid }) => grid);
   for (const [index, grid] of rest.entries()) {
@@ -132,16 +133,16 @@ function checkPyramid({ levels }: Pyramid, dtype: WrittenType): void {
   }
 }
 
-interface PyramidOptions extends Pick<Pyramid, 'isMean' | 'isWhole'> {
+interface PyramidOptions extends Omit<Pyramid, 'levels'> {
   readonly levels: number;
   readonly chunkShape: Zyx;
   readonly isClipped: boolean;
 }
 
-function planPyramid(grid: VoxelGrid, { levels, chunkShape, isClipped, isMean, isWhole }: PyramidOptions): Pyramid {
+function planPyramid(grid: VoxelGrid, { levels, chunkShape, isClipped, isMean, ...rest }: PyramidOptions): Pyramid {
   return {
+    ...rest,
     isMean,
-    isWhole,
     levels: Array.from({ length: levels }, (_, level) => {
       const coarse = coarseGrid(grid, 2 ** level);
       const { shape } = coarse;

@@ -1,6 +1,6 @@
 import type { Zyx } from '../space/zyx.ts';
 import type { Store } from '../storage/store.ts';
-import type { NumericData, VolumeSource } from '../volume/volume.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { WrittenType } from './written-type.ts';
 
 /** How far {@link writeTomogram} has come, in chunks. */
@@ -39,6 +39,8 @@ export interface WriteTomogramOptions {
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
+  /** Told of what is written though it may give trouble later: in `zarr3`, a shard of more than 5 GB. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -54,8 +56,8 @@ export interface WriteTomogramOptions {
  * then on an overwritten image is gone, whether or not the new one is finished.
  *
  * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
- * @param source - Voxels of any type of numbers; integers above 2²⁴ need a source that is not float32, as `exactSource` of
- * `cryoet-picks/volumes` is.
+ * @param source - Integers of more than 16 bits are read by its `readExact` where it has one, so that labels above 2^24 arrive as
+ * they are.
  * @throws {@link CryoetPicksError} `invalid-option`, also for a voxel size that is not above 0, for what
  * is not finite and for a value that the type cannot hold; `read-only`.
  * @example
@@ -65,7 +67,7 @@ export interface WriteTomogramOptions {
  */
 export async function writeTomogram(
   store: Store,
-  source: VolumeSource<NumericData>,
+  source: VolumeSource,
   options: WriteTomogramOptions = {},
 ): Promise<void> {
   // Loaded with the first write, so that a page that only reads or scores never fetches the encoder.

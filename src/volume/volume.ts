@@ -33,20 +33,19 @@ export interface VolumeLike<A extends NumericData = NumericData> {
 /**
  * The seam for voxels: something of known geometry that can read a box.
  *
- * Everything optional wraps it (`resampled`, `masked`, a cache); a fake of a few lines serves a test. Voxels are float32
- * but where the type says otherwise, as for labels above 2²⁴, which float32 cannot tell apart.
+ * Everything optional wraps it (`resampled`, `masked`, a cache); a fake of a few lines serves a test.
  */
-export interface VolumeSource<A extends NumericData = Float32Array> {
+export interface VolumeSource {
   readonly grid: VoxelGrid;
   /**
-   * Reads the voxels of a half-open box that lies inside the grid.
+   * Reads the voxels of a half-open box that lies inside the grid, as float32.
    *
    * The result may be a view of memory that the source keeps, with any stride: read it, do not write to it. Integers beyond
    * 2^24 in size are rounded to the nearest float32.
    *
    * @throws The abort reason of `signal`, untouched.
    */
-  read(box: Box, options?: ReadOptions): Promise<Volume<A>>;
+  read(box: Box, options?: ReadOptions): Promise<Volume>;
   /**
    * Reads the same voxels in the type that the source holds, where that may be another than float32: labels above 2^24 as
    * they are. Whoever needs every integer asks for this first.
@@ -111,8 +110,7 @@ export function sourceFromArray(
   };
 }
 
-/** @throws {@link CryoetPicksError} `invalid-option` for a box that sticks out. */
-export function requireInside({ start, end }: Box, shape: Zyx): void {
+function requireInside({ start, end }: Box, shape: Zyx): void {
   if (start.every((index, axis) => index >= 0 && index <= end[axis] && end[axis] <= shape[axis])) return;
   throw new CryoetPicksError(
     'invalid-option',

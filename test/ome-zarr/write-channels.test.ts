@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { writeChannels } from '../../src/ome-zarr/write-channels.ts';
 import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
-import { exactSource } from '../../src/volume/exact-source.ts';
-import { contiguousVolume } from '../../src/volume/volume.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
 
 const grid = { voxelSize: [10, 10, 10], origin: { x: 1, y: 2, z: 3 } } as const;
-const source = (value: number) => exactSource(contiguousVolume(new Float32Array(24).fill(value), [2, 3, 4]), grid);
+const source = (value: number) => sourceFromArray(contiguousVolume(new Float32Array(24).fill(value), [2, 3, 4]), grid);
 
 async function json(store: Store, key: StoreKey) {
   return JSON.parse(new TextDecoder().decode((await store.get(key))!));
@@ -36,7 +35,10 @@ describe('writeChannels', () => {
     expect(image.metadata).toEqual({ channels: ['sobel', 'gauss'] });
   });
 
-  const other = exactSource(contiguousVolume(new Float32Array(24), [2, 3, 4]), { ...grid, voxelSize: [10, 10, 11] });
+  const other = sourceFromArray(contiguousVolume(new Float32Array(24), [2, 3, 4]), {
+    ...grid,
+    voxelSize: [10, 10, 11],
+  });
   it.each([
     [[], {}, 'no channel is given, expected at least one'],
     [[source(1), other], {}, 'channel 1 has 2×3×4 voxels of 10×10×11 Å at x 1, y 2, z 3 Å, and channel 0'],
