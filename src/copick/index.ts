@@ -5,11 +5,15 @@
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
+export type { PanopticVolumes, SegmentationVolumes } from './check-labels.ts';
 export { type PickableObject, type ProjectConfig, parseConfig } from './config.ts';
+export { deleteAll } from './delete.ts';
+export type { FeaturesEntry, FeaturesFilter, TomogramFeaturesFilter } from './features.ts';
 export { formatConfig } from './format-config.ts';
 export { formatPicksFile } from './format-picks.ts';
 export { formatSpacing, type NameFilter, sanitizeName } from './names.ts';
-export type { PickSet, PicksFilter } from './pick-sets.ts';
+export type { ObjectMapEntry, ObjectMapFilter, WriteObjectMapOptions } from './object-maps.ts';
+export type { HasPicksOptions, PickSet, PicksFilter } from './pick-sets.ts';
 export {
   type ParsePicksOptions,
   type PicksFile,
@@ -18,9 +22,20 @@ export {
   type UnknownKeys,
 } from './picks.ts';
 export type { Problem } from './problems.ts';
-export { Project, type ProjectOptions, projectFromStores, type WaitOptions } from './project.ts';
-export { type HasPicksOptions, Run } from './run.ts';
-export type { SegmentationEntry, SegmentationFilter, WriteSegmentationOptions } from './segmentations.ts';
+export { Project, type ProjectOptions, projectFromStores } from './project.ts';
+export { Run } from './run.ts';
+export type {
+  OpenSegmentationOptions,
+  PanopticChannel,
+  SegmentationEntry,
+  SegmentationFilter,
+  SegmentationKind,
+} from './segmentations.ts';
 export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';
-export type { Located, RootKind } from './tree.ts';
+export type { Deletable, Located, RootKind, WaitOptions } from './tree.ts';
+export type { VoxelSpacingEntry, VoxelSpacingOptions } from './voxel-spacings.ts';
+export type { WriteFeaturesOptions } from './write-features.ts';
 export type { WritePicksOptions } from './write-picks.ts';
+export type { LabelType, WriteSegmentationOptions } from './write-segmentation.ts';
+export type { WriteRunTomogramOptions } from './write-tomogram.ts';
+export type { WriteSpacedOptions, WriteVolumeOptions } from './write-volumes.ts';

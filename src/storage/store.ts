@@ -33,6 +33,8 @@ export interface ReadableStore {
   readonly location: string;
   get(key: StoreKey, options?: StoreOptions): Promise<Uint8Array | undefined>;
   getRange(key: StoreKey, range: ByteRange, options?: StoreOptions): Promise<Uint8Array | undefined>;
+  /** Forgets what it keeps of its place, so that later calls look again. A store that keeps nothing has none. */
+  refresh?(): void;
 }
 
 /** A direct child of a folder. */
@@ -176,6 +178,7 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
   };
   if (whole.list) part.list = (key, options) => whole.list!(at(key), options);
   if (whole.set) part.set = (key, value, options) => whole.set!(at(key), value, options);
+  if (whole.refresh) part.refresh = () => whole.refresh!();
   if (whole.delete) part.delete = (key, options) => whole.delete!(at(key), options);
   if (whole.version) part.version = (key, options) => whole.version!(at(key), options);
   if (whole.stage) part.stage = (folder, options) => whole.stage!(at(folder), options);
