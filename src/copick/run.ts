@@ -2,8 +2,12 @@ import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
 import { requireWritable } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import type { AuthoredFilter } from './authored.ts';
 import { deleteRunOf } from './delete.ts';
+import { type FilamentsEntry, findFilaments, type WriteFilamentsOptions, writeFilamentsOf } from './filaments.ts';
+import type { Filament } from './filaments-file.ts';
 import { folderOf } from './layout.ts';
+import { findMeshes, type MeshEntry, type WriteMeshOptions, writeMeshOf } from './meshes.ts';
 import {
   findPickSets,
   type HasPicksOptions,
@@ -165,6 +169,37 @@ export class Run {
    */
   async writeSegmentation(labels: VolumeSource, options: WriteSegmentationOptions): Promise<string> {
     return writeSegmentationOf(this.tree, this.name, { ...options, labels });
+  }
+
+  /** Lists the meshes, by object, user and session; `read()` of one gives the bytes of its GLB file. */
+  async meshes(filter: AuthoredFilter = {}): Promise<MeshEntry[]> {
+    return findMeshes(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes the bytes of a binary glTF file (GLB), its vertices in Å, into the overlay as a mesh, and returns its path.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are no whole GLB file, an object that the project does not
+   *   have, a user or session without a usable character, or a mesh that is not to be overwritten; `unsupported`; `read-only`.
+   */
+  async writeMesh(bytes: Uint8Array, options: WriteMeshOptions): Promise<string> {
+    return writeMeshOf(this.tree, this.name, { ...options, bytes });
+  }
+
+  /** Lists the files of filaments, by object, user and session. */
+  async filaments(filter: AuthoredFilter = {}): Promise<FilamentsEntry[]> {
+    return findFilaments(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes filaments of one object into the overlay, and returns the path of the file. Curves that no longer match the points of
+   * their filament are left out, as copick does, and that is reported.
+   *
+   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; `invalid-option` as
+   *   {@link Run.writeMesh}; `read-only`.
+   */
+  async writeFilaments(filaments: readonly Filament[], options: WriteFilamentsOptions): Promise<string> {
+    return writeFilamentsOf(this.tree, this.name, { ...options, filaments });
   }
 
   /**
