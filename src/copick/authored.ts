@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { StoreKey } from '../storage/store.ts';
+import { setFiles } from '../storage/versioned.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
 import { matchesName, type NameFilter, sanitizeName } from './names.ts';
 import { listNames } from './problems.ts';
@@ -86,7 +87,11 @@ export async function readFound({ entry }: FoundFile, { signal }: WaitOptions): 
 
 /** What is written, and as whose. */
 export interface WriteAuthoredOptions extends AuthoredIdentity, WaitOptions {
+  readonly bytes: Uint8Array;
+  /** Replace a file that is there. Without effect where `expect` is given. @defaultValue false */
   readonly overwrite?: boolean | undefined;
+  /** The token of the file that is replaced, `null` for no file. */
+  readonly expect?: string | null | undefined;
 }
 
 /** A name fit for files: which object's, by whom, in which session. */
@@ -104,19 +109,26 @@ export function fitIdentity(tree: ProjectTree, { object, userId, sessionId }: Au
 /**
  * Writes a file into the overlay as a whole, and returns its path.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if there is one that is not to be overwritten; `read-only`.
+ * @throws {@link CryoetPicksError} `invalid-option` if there is one that is not to be overwritten; `conflict` if it is not the
+ *   expected one; `read-only`.
  */
 export async function writeAuthored(
   tree: ProjectTree,
   { kind, run }: { readonly kind: AuthoredKind; readonly run: string },
-  { bytes, overwrite = false, signal, ...identity }: WriteAuthoredOptions & { readonly bytes: Uint8Array },
+  { bytes, overwrite = false, expect, signal, ...identity }: WriteAuthoredOptions,
 ): Promise<string> {
+  const { overlay } = tree;
   const key: StoreKey = pathOf(kind, { run, ...identity });
-  const path = locate(tree.overlay, key);
+  const path = locate(overlay, key);
   signal?.throwIfAborted();
-  if (!overwrite && (await tree.overlay.getRange(key, { offset: 0, length: 1 }, { signal })) !== undefined) {
-    throw new CryoetPicksError('invalid-option', `"${path}" is there already; set \`overwrite: true\` to replace it`);
+  if (expect !== undefined) await setFiles(overlay, [{ key, bytes, expect }], { signal });
+  else if (overwrite) await overlay.set(key, bytes, { signal });
+  else {
+    if ((await overlay.getRange(key, { offset: 0, length: 1 }, { signal })) !== undefined) {
+      throw new CryoetPicksError('invalid-option', `"${path}" is there already; set \`overwrite: true\` to replace it`);
+    }
+    // Another program may have made one meanwhile.
+    await overlay.set(key, bytes, { signal, expect: null });
   }
-  await tree.overlay.set(key, bytes, { signal });
   return path;
 }

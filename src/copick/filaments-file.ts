@@ -32,8 +32,10 @@ export interface FilamentsFile extends AuthoredIdentity {
   readonly runName?: string | undefined;
   /** Voxel spacing that they were traced at, in Å. */
   readonly voxelSpacing?: number | undefined;
-  /** Of the file format. @defaultValue 1 */
-  readonly version?: number | undefined;
+  /** Version of the file format. @defaultValue 1 */
+  readonly formatVersion?: number | undefined;
+  /** What it was read as, to hand back as `expect`: a token, or `null` where writing makes a new file. */
+  readonly version?: string | null | undefined;
   /** What is odd about the file, without being in the way. */
   readonly warnings?: readonly string[] | undefined;
   /** Keys this library does not know; written back. */
@@ -112,7 +114,7 @@ export function parseFilamentsFile(text: string, { source, identity }: ParseFila
     filaments: (filaments ?? []).map(toFilament),
     runName: run_name ?? undefined,
     voxelSpacing: voxel_spacing ?? undefined,
-    version: version ?? 1,
+    formatVersion: version ?? 1,
     warnings: [...identityWarnings(json, named), ...unitWarnings(unit), ...versionWarnings(version ?? 1)],
     unknown,
   };

@@ -11,7 +11,7 @@ import {
 import { hasStaleCurve } from './filament-fit.ts';
 import { type Filament, type FilamentsFile, parseFilamentsFile } from './filaments-file.ts';
 import { formatFilamentsFile } from './format-filaments.ts';
-import type { Deletable, Located, ProjectTree, WaitOptions } from './tree.ts';
+import { type Deletable, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
 
 /** A filaments file of a run, found but not read. */
 export interface FilamentsEntry extends AuthoredIdentity, Located, Deletable {
@@ -32,13 +32,14 @@ export async function findFilaments(
   });
 }
 
-async function readFilaments({ log }: ProjectTree, found: FoundFile, options: WaitOptions): Promise<FilamentsFile> {
+async function readFilaments(tree: ProjectTree, found: FoundFile, options: WaitOptions): Promise<FilamentsFile> {
   const { path, object, userId, sessionId } = found;
+  const version = await replacedVersion(tree, found.entry, options.signal);
   const text = decode(await readFound(found, options), path);
   const file = parseFilamentsFile(text, { source: path, identity: { object, userId, sessionId } });
   const { warnings = [] } = file;
-  if (warnings.length > 0) log.report({ path, message: warnings.join('; ') });
-  return file;
+  if (warnings.length > 0) tree.log.report({ path, message: warnings.join('; ') });
+  return { ...file, version };
 }
 
 function decode(bytes: Uint8Array, path: string): string {
@@ -53,12 +54,14 @@ function decode(bytes: Uint8Array, path: string): string {
 export interface WriteFilamentsOptions extends AuthoredIdentity {
   /** Voxel spacing that they were traced at, in Å. */
   readonly voxelSpacing?: number | undefined;
-  /** Of the file format, as a file that was read has it. @defaultValue 1 */
-  readonly version?: number | undefined;
+  /** Version of the file format, as a file that was read has it. @defaultValue 1 */
+  readonly formatVersion?: number | undefined;
   /** Keys of the file that this library does not know, as a file that was read has them. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
-  /** Replace filaments of the same object, user and session. @defaultValue false */
+  /** Replace filaments of the same object, user and session, whatever they are. @defaultValue false */
   readonly overwrite?: boolean | undefined;
+  /** Replace them if they have not changed since they were read with this `version`; `null`: if there are none. */
+  readonly expect?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -69,16 +72,16 @@ export async function writeFilamentsOf(
   {
     filaments,
     voxelSpacing,
-    version,
+    formatVersion,
     unknown,
     ...options
   }: WriteFilamentsOptions & { readonly filaments: readonly Filament[] },
 ): Promise<string> {
-  const { overwrite, signal, ...given } = options;
+  const { overwrite, expect, signal, ...given } = options;
   const identity = fitIdentity(tree, given);
-  const text = formatFilamentsFile({ ...identity, filaments, runName: run, voxelSpacing, version, unknown });
+  const text = formatFilamentsFile({ ...identity, filaments, runName: run, voxelSpacing, formatVersion, unknown });
   const bytes = new TextEncoder().encode(text);
-  const path = await writeAuthored(tree, { kind: 'filaments', run }, { ...identity, bytes, overwrite, signal });
+  const path = await writeAuthored(tree, { kind: 'filaments', run }, { ...identity, bytes, overwrite, expect, signal });
   const stale = filaments.filter(hasStaleCurve).map(({ instanceId }) => instanceId);
   if (stale.length > 0) {
     const message = `the curves of the filaments ${stale.join(', ')} no longer match their points and were not written`;

@@ -31,7 +31,7 @@ export function formatFilamentsFile(file: FilamentsFile): string {
     run_name: file.runName ?? null,
     voxel_spacing: file.voxelSpacing ?? null,
     unit: 'angstrom',
-    version: file.version ?? 1,
+    version: file.formatVersion ?? 1,
     filaments: file.filaments.map(formatFilament),
     ...file.unknown,
   };

@@ -6,8 +6,10 @@
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
 export type { AuthoredFilter, AuthoredIdentity } from './authored.ts';
+export type { PanopticVolumes, SegmentationVolumes } from './check-labels.ts';
 export { type PickableObject, type ProjectConfig, parseConfig } from './config.ts';
 export { deleteAll } from './delete.ts';
+export type { FeaturesEntry, FeaturesFilter, TomogramFeaturesFilter } from './features.ts';
 export { evaluateCurve, type FilamentCurve } from './filament-curve.ts';
 export { type CurvedLine, curveOf, hasCurrentCurve } from './filament-fit.ts';
 export { type FilamentPicksOptions, picksAlongFilaments } from './filament-picks.ts';
@@ -23,6 +25,7 @@ export { formatFilamentsFile } from './format-filaments.ts';
 export { formatPicksFile } from './format-picks.ts';
 export type { MeshEntry, WriteMeshOptions } from './meshes.ts';
 export { formatSpacing, type NameFilter, sanitizeName } from './names.ts';
+export type { ObjectMapEntry, ObjectMapFilter, WriteObjectMapOptions } from './object-maps.ts';
 export type { HasPicksOptions, PickSet, PicksFilter } from './pick-sets.ts';
 export {
   type ParsePicksOptions,
@@ -34,8 +37,18 @@ export {
 export type { Problem } from './problems.ts';
 export { Project, type ProjectOptions, projectFromStores } from './project.ts';
 export { Run } from './run.ts';
-export type { SegmentationEntry, SegmentationFilter, WriteSegmentationOptions } from './segmentations.ts';
+export type {
+  OpenSegmentationOptions,
+  PanopticChannel,
+  SegmentationEntry,
+  SegmentationFilter,
+  SegmentationKind,
+} from './segmentations.ts';
 export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';
 export type { Deletable, Located, RootKind, WaitOptions } from './tree.ts';
 export type { VoxelSpacingEntry, VoxelSpacingOptions } from './voxel-spacings.ts';
+export type { WriteFeaturesOptions } from './write-features.ts';
 export type { WritePicksOptions } from './write-picks.ts';
+export type { LabelType, WriteSegmentationOptions } from './write-segmentation.ts';
+export type { WriteRunTomogramOptions } from './write-tomogram.ts';
+export type { WriteSpacedOptions, WriteVolumeOptions } from './write-volumes.ts';

@@ -10,6 +10,7 @@ import {
   markShadowed,
   type ProjectTree,
   placeOf,
+  replacedVersion,
   type TreeEntry,
 } from './tree.ts';
 
@@ -48,10 +49,10 @@ export async function findPickSets(
     .sort((a, b) => precedence(a) - precedence(b));
   return markShadowed(chosen, { identity: identityOf, includeShadowed })
     .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : identityOf(a) > identityOf(b) ? 1 : 0))
-    .map(({ entry, fromName: _, ...one }) => ({
+    .map(({ entry, fromName, ...one }) => ({
       ...one,
       ...placeOf(tree, entry),
-      read: (options = {}) => readPicks(tree, entry, { identity: one, ...options }),
+      read: (options = {}) => readPicks(tree, { ...one, entry, fromName }, options),
     }));
 }
 
@@ -144,22 +145,18 @@ async function identify(tree: ProjectTree, entry: TreeEntry, signal: AbortSignal
   }
 }
 
-interface ReadPicksOptions {
-  readonly identity: PicksIdentity;
-  readonly signal?: AbortSignal | undefined;
-}
-
 async function readPicks(
   tree: ProjectTree,
-  entry: TreeEntry,
-  { identity, signal }: ReadPicksOptions,
+  { entry, fromName, object, userId, sessionId }: FoundPicks,
+  { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<PicksFile> {
-  const { object, userId, sessionId } = identity;
+  // Picks are written under a full name, which a short one is not.
+  const version = fromName ? await replacedVersion(tree, entry, signal) : null;
   const text = await readText(entry, signal);
   const file = parsePicksFile(text, { source: entry.path, identity: { object, userId, sessionId } });
   const { warnings = [] } = file;
   if (warnings.length > 0) tree.log.report({ path: entry.path, message: warnings.join('; ') });
-  return file;
+  return { ...file, version };
 }
 
 async function readText({ store, key, path }: TreeEntry, signal: AbortSignal | undefined): Promise<string> {

@@ -1,10 +1,12 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store } from '../storage/store.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
 import { listNames, type Problem, ProblemLog } from './problems.ts';
 import { Run } from './run.ts';
 import { listBoth, type ProjectTree, type WaitOptions } from './tree.ts';
+import * as volumes from './volumes.ts';
 
 /** Options of {@link projectFromStores}. */
 export interface ProjectOptions {
@@ -134,6 +136,25 @@ export class Project {
    */
   async deleteRun(name: string, { signal }: WaitOptions = {}): Promise<void> {
     await (await this.run(name, { signal })).delete({ signal });
+  }
+
+  /** Lists the density maps of the project's particles, by the object's name. */
+  async objectMaps(filter: volumes.ObjectMapFilter = {}): Promise<volumes.ObjectMapEntry[]> {
+    return volumes.findObjectMaps(this.tree, filter);
+  }
+
+  /**
+   * Writes the density map of a particle into the overlay and returns its path.
+   *
+   * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for one that is
+   *   no particle, voxels that are no cubes, and a map that is there and not to be overwritten; `read-only`.
+   * @example
+   * ```ts
+   * await project.writeObjectMap(map, { object: 'ribosome' });
+   * ```
+   */
+  async writeObjectMap(map: VolumeSource, options: volumes.WriteObjectMapOptions): Promise<string> {
+    return volumes.writeObjectMapOf(this.tree, { ...options, map });
   }
 }
 

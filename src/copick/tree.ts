@@ -129,6 +129,19 @@ export async function listBoth(
   return found;
 }
 
+/**
+ * The token to expect when a file that was found is written again; ask before reading it, so that what others write in
+ * between leads to a conflict and not to a loss. `null` for a file of the static tree, since writing makes one in the
+ * overlay; undefined where the overlay keeps no versions.
+ */
+export async function replacedVersion(
+  { overlay }: ProjectTree,
+  { root, key }: Pick<TreeEntry, 'root' | 'key'>,
+  signal: AbortSignal | undefined,
+): Promise<string | null | undefined> {
+  return root === 'overlay' ? overlay.version?.(key, { signal }) : null;
+}
+
 function rootsOf({ overlay, static: readOnly }: ProjectTree): readonly { root: RootKind; store: ListableStore }[] {
   const roots = [{ root: 'overlay' as const, store: overlay }];
   return readOnly === undefined ? roots : [...roots, { root: 'static', store: readOnly }];
