@@ -54,7 +54,7 @@ export async function killWriters({ folder, kills, seed }: KillOptions): Promise
   let next = 1;
   const report = { kills: 0, turns: 0, leftovers: 0, putBack: 0 };
   while (report.kills < kills) {
-    const finished = await killOne(fork(script, [project, String(next)]), random() * 800);
+    const finished = await killOne(fork(script, [project, String(next)], { execArgv: [] }), random() * 800);
     report.kills++;
     report.turns += Math.max(0, finished - next + 1);
     const left = await hiddenIn(project);
