@@ -48,6 +48,7 @@ export async function fuzz({ parser, seed, first, count }: FuzzOptions): Promise
   const most = { slowest: 0, largest: 0 };
   for (let next = first; next < end; ) {
     const part = await runChild({ parser, seed, first: next, end });
+    if (part.last < 0) throw new Error(`${parser} cannot start: ${part.died}`);
     for (const { failed, reason, kind } of part.failed) {
       if (kind === 'error') failures.push({ parser, index: failed, reason });
       else suspects.push(failed);
@@ -96,7 +97,7 @@ function runChild({ parser, seed, first, end }: ChildOptions): Promise<Part> {
   });
   const failed: Extract<Message, { failed: number }>[] = [];
   let done: Part['done'];
-  let last = first;
+  let last = -1;
   let hangs = false;
   const bark = () => {
     hangs = true;

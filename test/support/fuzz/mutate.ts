@@ -6,17 +6,21 @@ export type Kind = 'json' | 'text' | 'bytes';
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('latin1');
 
+/** No mutant is larger, in bytes: times and memory are told for files of a size that picks and metadata have. */
+const LARGEST = 2 ** 20;
+
 /** Mutates an input: some changes of its structure, then sometimes some of its bytes. */
 export function mutate(input: Uint8Array, kind: Kind, random: Random): Uint8Array {
-  if (kind === 'json') {
-    const bytes = encoder.encode(mutateJson(new TextDecoder().decode(input), random));
-    return random.chance(0.3) ? mutateBytes(bytes, random) : bytes;
-  }
-  if (kind === 'text') {
-    const bytes = latin(mutateText(decoder.decode(input), random));
-    return random.chance(0.4) ? mutateBytes(bytes, random) : bytes;
-  }
-  return mutateBytes(input, random);
+  return mutateStructure(input, kind, random).slice(0, LARGEST);
+}
+
+function mutateStructure(input: Uint8Array, kind: Kind, random: Random): Uint8Array {
+  if (kind === 'bytes') return mutateBytes(input, random);
+  const bytes =
+    kind === 'json'
+      ? encoder.encode(mutateJson(new TextDecoder().decode(input), random))
+      : latin(mutateText(decoder.decode(input), random));
+  return random.chance(kind === 'json' ? 0.2 : 0.3) ? mutateBytes(bytes, random) : bytes;
 }
 
 /** JSON of odd meaning; `@` stands for what was there. */
@@ -50,7 +54,7 @@ function mutateJson(text: string, random: Random): string {
     return mutateText(text, random);
   }
   const count = countNodes(parsed);
-  const targets = new Set(Array.from({ length: 1 + random.below(3) }, () => random.below(count)));
+  const targets = new Set(Array.from({ length: 1 + random.below(2) }, () => random.below(count)));
   let at = -1;
   const write = (value: unknown): string => {
     at++;
@@ -134,7 +138,7 @@ const ODD_WORDS = [
 
 function mutateText(text: string, random: Random): string {
   const lines = text.split(/(?<=\n)/);
-  for (let n = 1 + random.below(3); n > 0; n--) {
+  for (let n = 1 + random.below(2); n > 0; n--) {
     const at = random.below(lines.length);
     const line = lines[at] ?? '';
     const roll = random.next();

@@ -9,7 +9,7 @@ import { parsePicksFile } from '../../../src/copick/picks.ts';
 import { parseModelSpec } from '../../../src/inference/model-card.ts';
 import { openMrc } from '../../../src/mrc/open.ts';
 import { bytesReader } from '../../../src/mrc/random-access.ts';
-import { formatNamed } from '../../../src/picks/formats/named.ts';
+import { type AnyPicksFormat, formatNamed, formatOfFile } from '../../../src/picks/formats/named.ts';
 import type { FormatName } from '../../../src/picks/formats/names.ts';
 import { openTiffStack } from '../../../src/tiff/stack.ts';
 import type { VolumeSource } from '../../../src/volume/volume.ts';
@@ -46,31 +46,46 @@ export async function readSome(source: VolumeSource): Promise<void> {
   await source.read({ start: last, end: shape });
 }
 
-const options = { voxelSize: 10, shape: [64, 401, 500], object: 'ribosome', run: 'TS_1' } as const;
+const names = { 1: 'TS_001', 2: 'TS_002' };
+const options = { voxelSize: 10, shape: [64, 401, 500], object: 'ribosome' } as const;
+/** These tell runs and objects by number, or hold one run only. */
+const numbered: readonly FormatName[] = ['dynamo', 'stopgap', 'tom'];
+const single: readonly FormatName[] = ['imod', 'cmm', 'eman2', 'copick', 'ndjson', 'napari', 'points'];
 
-/** A format of picks: what we write ourselves and what the fixtures hold is mutated; what is read is written again. */
+function formatOf(name: FormatName): AnyPicksFormat {
+  if (numbered.includes(name)) return formatNamed(name, { ...options, runs: names });
+  return formatNamed(name, single.includes(name) ? { ...options, run: 'TS_001' } : options);
+}
+
+interface PicksInput {
+  readonly format: FormatName;
+  readonly bytes: Uint8Array;
+}
+
+/** What we write ourselves, and what the fixtures hold of these formats. */
+function picksInputs(formats: readonly FormatName[], files: RegExp | undefined): PicksInput[] {
+  const one = samplePicks.slice(0, 1).map(({ run, picks }) => ({ run, picks: picks.slice(0, 1) }));
+  const own = formats.map((format) => {
+    const content = formatOf(format).format(single.includes(format) ? one : samplePicks);
+    return { format, bytes: typeof content === 'string' ? encoder.encode(content) : content };
+  });
+  const found = (files ? filesIn('formats', files) : []).map((bytes) => {
+    return { format: formats.length === 1 ? formats[0]! : formatOfFile('x.star', text(bytes)), bytes };
+  });
+  return [...own, ...found];
+}
+
+/** Formats of picks; what is read from text is written again. */
 function picksTarget(name: string, formats: readonly FormatName[], kind: Kind, files?: RegExp): Target {
-  const extra = files ? filesIn('formats', files) : [];
+  const inputs = picksInputs(formats, files);
   return {
     name,
     kind,
-    async corpus() {
-      const own = formats.flatMap((format) => {
-        const { format: write } = formatNamed(format, options);
-        const one = samplePicks.slice(0, 1).map(({ run, picks }) => ({ run, picks: picks.slice(0, 1) }));
-        const content = write(
-          ['imod', 'cmm', 'eman2', 'copick', 'ndjson', 'napari', 'points'].includes(format) ? one : samplePicks,
-        );
-        return typeof content === 'string' ? encoder.encode(content) : content;
-      });
-      return [...own, ...extra];
-    },
+    corpus: async () => inputs.map(({ bytes }) => bytes),
     async run(bytes, item) {
-      const format = formatNamed(formats[item % formats.length]!, options);
-      if (format.content === 'text') {
-        const runs = format.parse(text(bytes), 'fuzz');
-        format.format(runs);
-      } else format.parse(bytes, 'fuzz');
+      const format = formatOf(inputs[item]!.format);
+      if (format.content === 'text') format.format(format.parse(text(bytes), 'fuzz'));
+      else format.parse(bytes, 'fuzz');
     },
   };
 }
