@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { Pick, Transform } from '../picks/pick.ts';
+import { writeNested } from './nested-json.ts';
 import type { PicksFile } from './picks.ts';
 
 /**
@@ -34,7 +35,7 @@ export function formatPicksFile(file: PicksFile): string {
     trust_orientation: file.trustOrientation ?? true,
     ...file.unknown?.file,
   };
-  return JSON.stringify(json, null, 4);
+  return writeNested(() => JSON.stringify(json, null, 4), `the picks file of "${file.object}"`, 'invalid-picks');
 }
 
 function formatPick({ position: { x, y, z }, transform, instanceId = 0, score }: Pick): Record<string, unknown> {

@@ -1,6 +1,5 @@
 import { CryoetPicksError } from '../errors.ts';
 import { childrenOf, folderPrefix } from './children.ts';
-import { checkExpected } from './expect.ts';
 import type { StagedFolder } from './staged.ts';
 
 /** A key of a store: a path that starts with `/`, without `.` or `..` segments. */
@@ -127,6 +126,8 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
     values.set(key, value);
     versions.set(key, `${++writes}@${new Date().toISOString()}`);
   };
+  // Loaded with the first write that expects something. Nothing may wait between the check and the write.
+  const rulesFor = (expect: string | null | undefined) => (expect === undefined ? undefined : import('./expect.ts'));
   for (const [key, value] of entries) put(checkKey(key), value);
   return {
     location: 'memory',
@@ -145,13 +146,16 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
     },
     async set(key, value, { signal, expect } = {}) {
       signal?.throwIfAborted();
-      checkExpected(checkKey(key), expect, versions.get(key));
+      checkKey(key);
+      const rules = await rulesFor(expect);
+      rules?.checkExpected(key, expect, versions.get(key));
       put(key, value);
     },
     async delete(key, { signal, expect } = {}) {
       signal?.throwIfAborted();
       const inside = folderPrefix(checkKey(key));
-      checkExpected(key, expect, versions.get(key));
+      const rules = await rulesFor(expect);
+      rules?.checkExpected(key, expect, versions.get(key));
       for (const other of [...values.keys()]) {
         if (other === key || other.startsWith(inside)) values.delete(other) && versions.delete(other);
       }

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Message } from './child.ts';
+import type { Message } from './mutants.ts';
 
 /** An input on which a parser failed, or took too much. */
 export interface Failure {
@@ -30,16 +30,21 @@ export interface FuzzOptions {
   /** Index of the first mutant. */
   readonly first: number;
   readonly count: number;
+  /** The process that runs the mutants. @defaultValue that of the library's parsers */
+  readonly script?: string;
+  /** After so long without a word, in ms, a process hangs; slower ones are told by themselves. @defaultValue 10,000 */
+  readonly patience?: number;
 }
 
-/** After so long without a word, in ms, a child hangs; slower than that is told by itself, and this machine may be busy. */
-const PATIENCE = 10_000;
+const child = fileURLToPath(new URL('./child.ts', import.meta.url));
 
 /**
  * Runs mutants of a parser in a process with little memory, which is watched: where it hangs or dies, the mutant is noted and
  * another process goes on behind it. What took too long or too much is tried once more by itself, before it counts.
  */
-export async function fuzz({ parser, seed, first, count }: FuzzOptions): Promise<FuzzReport> {
+export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const { parser, seed, first, count, script = child, patience = 10_000 } = options;
+  const run = { parser, seed, script, patience };
   const started = performance.now();
   const end = first + count;
   const outcomes: Record<string, number> = {};
@@ -47,7 +52,7 @@ export async function fuzz({ parser, seed, first, count }: FuzzOptions): Promise
   const suspects: number[] = [];
   const most = { slowest: 0, largest: 0 };
   for (let next = first; next < end; ) {
-    const part = await runChild({ parser, seed, first: next, end });
+    const part = await runChild({ ...run, first: next, end });
     if (part.last < 0) throw new Error(`${parser} cannot start: ${part.died}`);
     for (const { failed, reason, kind } of part.failed) {
       if (kind === 'error') failures.push({ parser, index: failed, reason });
@@ -60,7 +65,7 @@ export async function fuzz({ parser, seed, first, count }: FuzzOptions): Promise
     next = part.died === undefined ? end : part.last + 1;
   }
   for (const index of suspects) {
-    const { died, failed } = await runChild({ parser, seed, first: index, end: index + 1 });
+    const { died, failed } = await runChild({ ...run, first: index, end: index + 1 });
     const reasons = [...failed.map(({ reason }) => reason), ...(died === undefined ? [] : [died])];
     if (reasons.length > 0) failures.push({ parser, index, reason: reasons.join('; ') });
   }
@@ -83,10 +88,11 @@ interface ChildOptions {
   readonly seed: number;
   readonly first: number;
   readonly end: number;
+  readonly script: string;
+  readonly patience: number;
 }
 
-function runChild({ parser, seed, first, end }: ChildOptions): Promise<Part> {
-  const script = fileURLToPath(new URL('./child.ts', import.meta.url));
+function runChild({ parser, seed, first, end, script, patience }: ChildOptions): Promise<Part> {
   const child: ChildProcess = fork(script, [parser, String(seed), String(first), String(end)], {
     execArgv: ['--import', 'tsx', '--expose-gc', '--max-old-space-size=256'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -107,7 +113,7 @@ function runChild({ parser, seed, first, end }: ChildOptions): Promise<Part> {
   let watchdog = setTimeout(bark, 60_000);
   child.on('message', (message: Message) => {
     clearTimeout(watchdog);
-    watchdog = setTimeout(bark, PATIENCE);
+    watchdog = setTimeout(bark, patience);
     if ('start' in message) last = message.start;
     else if ('failed' in message) failed.push(message);
     else done = message;
@@ -116,7 +122,7 @@ function runChild({ parser, seed, first, end }: ChildOptions): Promise<Part> {
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(watchdog);
-      const how = hangs ? `hung for ${PATIENCE} ms` : `died with ${signal ?? code}: ${stderr}`;
+      const how = hangs ? `hung for ${patience} ms` : `died with ${signal ?? code}: ${stderr}`;
       resolve({ failed, done, last, died: done ? undefined : how });
     });
   });

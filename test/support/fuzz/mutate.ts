@@ -216,5 +216,5 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 function latin(text: string): Uint8Array {
-  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+  return new Uint8Array(Buffer.from(text, 'latin1'));
 }
