@@ -5,12 +5,25 @@
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
+export type { AuthoredFilter, AuthoredIdentity } from './authored.ts';
 export type { PanopticVolumes, SegmentationVolumes } from './check-labels.ts';
 export { type PickableObject, type ProjectConfig, parseConfig } from './config.ts';
 export { deleteAll } from './delete.ts';
 export type { FeaturesEntry, FeaturesFilter, TomogramFeaturesFilter } from './features.ts';
+export { evaluateCurve, type FilamentCurve } from './filament-curve.ts';
+export { type CurvedLine, curveOf, hasCurrentCurve } from './filament-fit.ts';
+export { type FilamentPicksOptions, picksAlongFilaments } from './filament-picks.ts';
+export type { FilamentsEntry, WriteFilamentsOptions } from './filaments.ts';
+export {
+  type Filament,
+  type FilamentsFile,
+  type ParseFilamentsOptions,
+  parseFilamentsFile,
+} from './filaments-file.ts';
 export { formatConfig } from './format-config.ts';
+export { formatFilamentsFile } from './format-filaments.ts';
 export { formatPicksFile } from './format-picks.ts';
+export type { MeshEntry, WriteMeshOptions } from './meshes.ts';
 export { formatSpacing, type NameFilter, sanitizeName } from './names.ts';
 export type { ObjectMapEntry, ObjectMapFilter, WriteObjectMapOptions } from './object-maps.ts';
 export type { HasPicksOptions, PickSet, PicksFilter } from './pick-sets.ts';

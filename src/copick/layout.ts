@@ -10,6 +10,7 @@ export interface Names {
   readonly features: { readonly type: string; readonly featureType: string };
   readonly picks: AuthoredName & { readonly object: string };
   readonly mesh: AuthoredName & { readonly object: string };
+  readonly filaments: AuthoredName & { readonly object: string };
   readonly segmentation: SpacedName & {
     /** True where the voxels hold labels of several objects, false where one object is 1. */
     readonly multilabel: boolean;
@@ -39,6 +40,7 @@ export interface Places {
   readonly features: InRun & { readonly voxelSpacing: number };
   readonly picks: InRun;
   readonly mesh: InRun;
+  readonly filaments: InRun;
   readonly segmentation: InRun;
   readonly instanceSegmentation: InRun;
   readonly panopticSegmentation: InRun;
@@ -99,6 +101,11 @@ const layout: { readonly [K in Kind]: Rule<K> } = {
     folder: ({ run }) => `/ExperimentRuns/${run}/Meshes`,
     format: ({ userId, sessionId, object }) => `${userId}_${sessionId}_${object}.glb`,
     parse: (name) => match(/^(?<userId>[^_]+)_(?<sessionId>[^_]+)_(?<object>.+)\.glb$/, name),
+  },
+  filaments: {
+    folder: ({ run }) => `/ExperimentRuns/${run}/Filaments`,
+    format: ({ userId, sessionId, object }) => `${userId}_${sessionId}_${object}.json`,
+    parse: (name) => match(/^(?<userId>[^_]+)_(?<sessionId>[^_]+)_(?<object>.+)\.json$/, name),
   },
   segmentation: {
     folder: ({ run }) => `/ExperimentRuns/${run}/Segmentations`,

@@ -2,25 +2,27 @@ import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
 import { requireWritable } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import * as files from './annotation-files.ts';
 import { deleteRunOf } from './delete.ts';
 import { folderOf } from './layout.ts';
-import {
-  findPickSets,
-  type HasPicksOptions,
-  hasPicksOf,
-  type PickSet,
-  type PicksFilter,
-  readAllPicks,
-} from './pick-sets.ts';
 import type { ProjectTree, WaitOptions } from './tree.ts';
 import * as volumes from './volumes.ts';
-import { type WritePicksOptions, writePicksOf } from './write-picks.ts';
 
 /**
  * One tilt series of a project: its tomograms and picks, in the static tree and the overlay alike.
  *
  * Nothing is cached: each call looks at storage. Where both trees hold the same thing, the overlay's counts. What is
  * broken is reported to the project's `problems` and hides nothing else.
+ *
+ * @example
+ * ```ts
+ * const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
+ * const truth = await run.picks({ userId: 'curation' });
+ * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0' });
+ * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });
+ * await run.writeSegmentation(labels, { name: 'ribosome', kind: 'instance', userId: 'me', sessionId: '0' });
+ * for (const mesh of await run.meshes({ object: 'membrane' })) show(await mesh.read());
+ * ```
  */
 export class Run {
   /** As its folder is called; copick makes no other of it. */
@@ -48,14 +50,7 @@ export class Run {
     return volumes.createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
   }
 
-  /**
-   * Lists the tomograms, by voxel spacing and type.
-   *
-   * @example
-   * ```ts
-   * for (const { type, voxelSpacing } of await run.tomograms()) report(`${type} at ${voxelSpacing} Å`);
-   * ```
-   */
+  /** Lists the tomograms, by voxel spacing and type. */
   async tomograms(filter: volumes.TomogramFilter = {}): Promise<volumes.TomogramEntry[]> {
     return volumes.findTomograms(this.tree, this.name, filter);
   }
@@ -68,18 +63,14 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `not-found`, listing what is there; `invalid-option` where several voxel spacings fit
    *   and none was given; whatever opening an OME-Zarr image throws.
-   * @example
-   * ```ts
-   * const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
-   * ```
    */
   async tomogram(type: string, options: volumes.RunTomogramOptions = {}): Promise<Tomogram> {
     return volumes.openTomogramOf(this.tree, this.name, { ...options, type });
   }
 
   /** Lists the picks files, by object, user and session. Files named as the competition's are opened to tell whose they are. */
-  async pickSets(filter: PicksFilter = {}): Promise<PickSet[]> {
-    return findPickSets(this.tree, this.name, filter);
+  async pickSets(filter: files.PicksFilter = {}): Promise<files.PickSet[]> {
+    return files.findPickSets(this.tree, this.name, filter);
   }
 
   /**
@@ -87,22 +78,17 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-picks` or `not-found`, if there are sets but none can be read; otherwise sets
    *   that cannot be read are reported and left out.
-   * @example
-   * ```ts
-   * const truth = await run.picks({ userId: 'curation' });
-   * ```
    */
-  async picks(filter: PicksFilter = {}): Promise<Pick[]> {
-    return readAllPicks(this.tree, this.name, filter);
+  async picks(filter: files.PicksFilter = {}): Promise<Pick[]> {
+    return files.readAllPicks(this.tree, this.name, filter);
   }
 
   /**
-   * Tells whether a user has picks of a session here, files without a point included: what a resumed detection asks.
-   *
-   * Reads what is asked for: a file that cannot be understood is reported, and holds no picks.
+   * Tells whether a user has picks of a session here, files without a point included: what a resumed detection asks. A file
+   * that cannot be understood is reported, and holds no picks.
    */
-  async hasPicks(options: HasPicksOptions): Promise<boolean> {
-    return hasPicksOf(this.tree, this.name, options);
+  async hasPicks(options: files.HasPicksOptions): Promise<boolean> {
+    return files.hasPicksOf(this.tree, this.name, options);
   }
 
   /** Makes sure, before any work, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
@@ -117,15 +103,12 @@ export class Run {
    * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects`
    * stay as they are. With `expect`, nothing is written if a file has changed since it was read.
    *
-   * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object that the project does not have or a pick that is not
-   *   finite; `invalid-option` for a user or session without a usable character; `read-only` if the overlay cannot be written.
-   * @example
-   * ```ts
-   * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0' });
-   * ```
+   * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object
+   *   that the project does not have or a pick that is not finite; `invalid-option` for a user or session without a usable
+   *   character; `read-only` if the overlay cannot be written.
    */
-  async writePicks(picks: readonly Pick[], options: WritePicksOptions): Promise<string[]> {
-    return writePicksOf(this.tree, this.name, { ...options, picks });
+  async writePicks(picks: readonly Pick[], options: files.WritePicksOptions): Promise<string[]> {
+    return files.writePicksOf(this.tree, this.name, { ...options, picks });
   }
 
   /**
@@ -133,10 +116,6 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-option` for voxels that are no cubes (by more than 0.1 %), a `voxelSpacing` more
    *   than 1 % off them, a type with "features" in it, and one that is there and not to be overwritten; `read-only`.
-   * @example
-   * ```ts
-   * await run.writeTomogram(source, { type: 'denoised' });
-   * ```
    */
   async writeTomogram(source: VolumeSource, options: volumes.WriteRunTomogramOptions): Promise<string> {
     return volumes.writeTomogramOf(this.tree, this.name, { ...options, source });
@@ -170,17 +149,43 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot be a file's, a label that does not fit, a panoptic
    *   one with a label that no object has or an instance on the background, voxels that are no cubes; `read-only`.
-   * @example
-   * ```ts
-   * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });
-   * await run.writeSegmentation(labels, { name: 'ribosome', kind: 'instance', userId: 'me', sessionId: '0' });
-   * ```
    */
   async writeSegmentation(
     labels: volumes.SegmentationVolumes,
     options: volumes.WriteSegmentationOptions,
   ): Promise<string> {
     return volumes.writeSegmentationOf(this.tree, this.name, { ...options, labels });
+  }
+
+  /** Lists the meshes, by object, user and session; `read()` of one gives the bytes of its GLB file. */
+  async meshes(filter: files.AuthoredFilter = {}): Promise<files.MeshEntry[]> {
+    return files.findMeshes(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes the bytes of a binary glTF file (GLB), its vertices in Å, into the overlay as a mesh, and returns its path.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are no whole GLB file, an object that the project does not
+   *   have, a user or session without a usable character, or a mesh that is not to be overwritten; `unsupported`; `read-only`.
+   */
+  async writeMesh(bytes: Uint8Array, options: files.WriteMeshOptions): Promise<string> {
+    return files.writeMeshOf(this.tree, this.name, { ...options, bytes });
+  }
+
+  /** Lists the files of filaments, by object, user and session. */
+  async filaments(filter: files.AuthoredFilter = {}): Promise<files.FilamentsEntry[]> {
+    return files.findFilaments(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes filaments of one object into the overlay, and returns the path of the file. Curves that no longer match the points of
+   * their filament are left out, as copick does, and that is reported.
+   *
+   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; `invalid-option` as
+   *   {@link Run.writeMesh}; `read-only`.
+   */
+  async writeFilaments(filaments: readonly files.Filament[], options: files.WriteFilamentsOptions): Promise<string> {
+    return files.writeFilamentsOf(this.tree, this.name, { ...options, filaments });
   }
 
   /**
