@@ -6,7 +6,7 @@ import { type ChunkSink, chunkFiles } from './chunk-sink.ts';
 import { pyramidChunks } from './pyramid.ts';
 import { checkShards } from './shard-limits.ts';
 import { shardFiles, ZSTD_LEVEL } from './shard-sink.ts';
-import { heldWriter } from './value-writer.ts';
+import { valueWriter } from './value-writer.ts';
 import { metadataOf } from './write-metadata.ts';
 import { planWrite, type WriteImageOptions, type WritePlan } from './write-plan.ts';
 import { packVoxels } from './written-type.ts';
@@ -27,7 +27,7 @@ export async function writeImage(
   }
   signal?.throwIfAborted();
   await makeRoom(store, { overwrite, signal });
-  const wasEmpty = (await store.list('/', { signal })).length === 0;
+  const before = (await store.list('/', { signal })).map(({ name }) => name);
   const written: StoreKey[] = [];
   const set = async (key: StoreKey, value: Uint8Array) => {
     written.push(key);
@@ -35,7 +35,7 @@ export async function writeImage(
   };
   const open = async (key: StoreKey) => {
     written.push(key);
-    return heldWriter(store, key, { signal });
+    return valueWriter(store, key, { signal });
   };
   const sink = plan.format === 'zarr2' ? chunkFiles(plan, set) : shardFiles(plan, open);
   try {
@@ -44,7 +44,7 @@ export async function writeImage(
   } catch (error) {
     // The error that led here is the one to report.
     await sink.abort().catch(() => {});
-    await removeAll(store, wasEmpty ? ['/'] : written);
+    await removeWritten(store, { before, written });
     signal?.throwIfAborted();
     throw error;
   }
@@ -90,9 +90,18 @@ async function makeRoom(
   }
 }
 
-async function removeAll(store: Store, keys: readonly StoreKey[]): Promise<void> {
-  // Metadata first, and on to the next if one cannot be deleted: the error that led here is the one to report.
-  for (const key of [...keys].reverse()) {
+interface Traces {
+  /** What the root of the store held before. */
+  readonly before: readonly string[];
+  readonly written: readonly StoreKey[];
+}
+
+async function removeWritten(store: Store, { before, written }: Traces): Promise<void> {
+  // Folders that were made go as a whole, what was written among other things one by one: metadata first, and on to the
+  // next if one cannot be deleted.
+  const made = new Set(written.map((key) => key.split('/')[1]!).filter((name) => !before.includes(name)));
+  const folders = [...made].map((name) => joinKey(name));
+  for (const key of before.length === 0 ? (['/'] as const) : [...written].reverse().concat(folders)) {
     try {
       await store.delete(key);
     } catch {}
