@@ -49,7 +49,7 @@ describe('setPieces of a directory store', () => {
       taken.push(n);
       if (n === 1) controller.abort(reason);
     });
-    await expect(directoryStore(folder).setPieces!('/c', source, controller)).rejects.toBe(reason);
+    await expect(directoryStore(folder).setPieces!('/c', source, { signal: controller.signal })).rejects.toBe(reason);
     expect(taken).toEqual([0, 1]);
     expect(await readdir(folder)).toEqual([]);
   });
