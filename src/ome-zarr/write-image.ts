@@ -3,11 +3,11 @@ import { CryoetPicksError } from '../errors.ts';
 import { joinKey, type Store, type StoreKey } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type ChunkSink, chunkFiles } from './chunk-sink.ts';
-import { pyramidChunks } from './pyramid.ts';
+import { type PyramidVoxels, pyramidChunks } from './pyramid.ts';
 import { checkShards } from './shard-limits.ts';
 import { shardFiles, ZSTD_LEVEL } from './shard-sink.ts';
 import { valueWriter } from './value-writer.ts';
-import { metadataOf } from './write-metadata.ts';
+import { metadataOf, type ValueRange } from './write-metadata.ts';
 import { planWrite, type WriteImageOptions, type WritePlan } from './write-plan.ts';
 import { packVoxels } from './written-type.ts';
 
@@ -19,7 +19,8 @@ export async function writeImage(
 ): Promise<void> {
   const { overwrite = false, signal, onWarning } = options;
   const plan = planWrite(sources, options);
-  const metadata = metadataOf(plan);
+  // Refuses what is no JSON while nothing is written yet.
+  metadataOf(plan);
   if (plan.format === 'zarr3') {
     checkShards(plan, onWarning);
     // Where it cannot start, this says so before anything is deleted.
@@ -39,8 +40,8 @@ export async function writeImage(
   };
   const sink = plan.format === 'zarr2' ? chunkFiles(plan, set) : shardFiles(plan, open);
   try {
-    await writeChunks(sources, { plan, sink, options });
-    for (const [key, bytes] of metadata) await set(key, bytes);
+    const ranges = await writeChunks(sources, { plan, sink, options });
+    for (const [key, bytes] of metadataOf(plan, ranges)) await set(key, bytes);
   } catch (error) {
     // The error that led here is the one to report.
     await sink.abort().catch(() => {});
@@ -58,17 +59,33 @@ interface ChunkWriting {
 
 async function writeChunks(
   sources: readonly VolumeSource[],
-  { plan: { pyramid, dtype, total }, sink, options: { signal, onProgress } }: ChunkWriting,
-): Promise<void> {
+  { plan: { pyramid, dtype, total, channels }, sink, options: { signal, onProgress } }: ChunkWriting,
+): Promise<ValueRange[]> {
+  const ranges: ValueRange[] = [];
   let done = 0;
   for (const [channel, source] of sources.entries()) {
+    let range: ValueRange | undefined;
     for await (const chunk of pyramidChunks(source, pyramid, { signal })) {
       const { level, at } = chunk;
+      if (level === 0 && channels?.names) range = widened(range, chunk.voxels);
       await sink.put({ level, channel, at }, packVoxels(chunk, pyramid.levels[level]!.chunk, dtype));
       onProgress?.({ stage: 'write', done: ++done, total });
     }
     await sink.endChannel(channel);
+    ranges.push(range ?? { least: 0, greatest: 0 });
   }
+  return ranges;
+}
+
+function widened(range: ValueRange | undefined, voxels: PyramidVoxels): ValueRange | undefined {
+  let [least, greatest] = range ? [range.least, range.greatest] : [Infinity, -Infinity];
+  for (let i = 0; i < voxels.length; i++) {
+    const value = voxels[i]!;
+    if (!Number.isFinite(value)) continue;
+    if (value < least) least = value;
+    if (value > greatest) greatest = value;
+  }
+  return least <= greatest ? { least, greatest } : undefined;
 }
 
 async function makeRoom(
