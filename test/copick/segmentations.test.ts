@@ -149,7 +149,18 @@ describe('writeSegmentation', () => {
     ['a label too large for the type', volume(sparse(256)), { dtype: 'uint8' }, 'label 256 does not fit uint8'],
     ['a type of no labels', volume(sparse(1)), { dtype: 'float32' }, 'dtype is "float32", expected one of uint8'],
     ['an unknown kind', volume(sparse(1)), { kind: 'semantic' }, 'kind is "semantic", expected one of binary'],
-    ['kinds that disagree', volume(sparse(1)), { kind: 'instance', multilabel: true }, 'multilabel is set for'],
+    [
+      'kinds that disagree',
+      volume(sparse(1)),
+      { kind: 'instance', multilabel: true },
+      'multilabel is true for a segmentation of the kind "instance"',
+    ],
+    [
+      'kinds that disagree otherwise',
+      volume(sparse(1)),
+      { kind: 'multilabel', multilabel: false },
+      'multilabel is false for',
+    ],
     ['one volume as panoptic', volume(sparse(1)), { kind: 'panoptic' }, 'two volumes, { label, instance }, found one'],
     ['two volumes as binary', pair(sparse(1), sparse(1)), { kind: 'binary' }, 'is one volume, found two'],
     [
@@ -207,6 +218,22 @@ describe('opening a segmentation', () => {
       message: expect.stringMatching(/label 16777217 of ".*virus\.zarr" does not survive float32.*readExact/),
     });
     expect((await opened.readExact(wholeBox(shape))).data[2]).toBe(2 ** 24 + 1);
+  });
+
+  it('of float64 refuses to round a label too, and reads what is no label as it is', async () => {
+    const overlay = storeOf({}, 'overlay');
+    const image = subStore(overlay, `${base}/Segmentations/10.000_a_1_cell.zarr`);
+    await writeTomogram(image, volume(filled(1)), { dtype: 'uint64', chunkShape: shape });
+    const json = JSON.parse(new TextDecoder().decode(await image.get('/0/.zarray')));
+    const raw = { ...json, dtype: '<f8', compressor: null };
+    await image.set('/0/.zarray', new TextEncoder().encode(JSON.stringify(raw)));
+    const open = async (values: Float64Array) => {
+      await image.set('/0/0/0/0', new Uint8Array(values.buffer));
+      const [found] = await (await projectOf({ overlay }).project.run('TS_1')).segmentations();
+      return (await found!.open()).read(wholeBox(shape));
+    };
+    expect((await open(filled(0.1, Number.NaN))).data.slice(0, 2)).toEqual(Float32Array.of(0.1, Number.NaN));
+    await expect(open(filled(2 ** 24 + 1))).rejects.toMatchObject({ code: 'unsupported' });
   });
 
   it('asks for the channel of a panoptic one, and of no other', async () => {

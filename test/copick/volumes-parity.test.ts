@@ -53,7 +53,10 @@ async function writeAll(project: Project, format: 'zarr2' | 'zarr3'): Promise<vo
   await run.writeSegmentation(volume(labels), { ...me, name: 'cell', kind: 'multilabel' });
   await run.writeSegmentation(volume(ids), { ...me, name: 'ribosome', kind: 'instance', levels: 2 });
   await run.writeSegmentation(volume(big), { ...me, name: 'virus', kind: 'instance' });
-  await run.writeSegmentation({ label: volume(labels), instance: volume(instances) }, { ...me, name: 'cell' });
+  await run.writeSegmentation(
+    { label: volume(labels), instance: volume(instances) },
+    { ...me, name: 'cell', levels: 2 },
+  );
   await project.writeObjectMap(volume(inputs.map, 3.52), { object: 'ribosome', format });
 }
 

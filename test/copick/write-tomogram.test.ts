@@ -61,6 +61,7 @@ describe('writeTomogram', () => {
     ['a label that is no length', [10, 10, 10], { voxelSpacing: -1 }, 'voxel spacing -1 Å is not a finite length'],
     ['a voxel size that is no length', [Number.NaN, 10, 10], {}, 'voxel spacing NaN Å is not a finite length'],
     ['a type that copick hides', [10, 10, 10], { type: 'no-features' }, 'cannot hold the word "features"'],
+    ['a type of a hidden folder', [10, 10, 10], { type: '..' }, '"...zarr" would be hidden'],
     ['a type without a character', [10, 10, 10], { type: '_' }, 'no character'],
   ])('refuses %s and writes nothing', async (_, voxelSize, options, message) => {
     const { project } = projectOf({});
