@@ -5,7 +5,15 @@
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
-export { type PickableObject, type ProjectConfig, parseConfig } from './config.ts';
+export {
+  type ConfigBase,
+  type CroissantConfig,
+  type FilesystemConfig,
+  type PickableObject,
+  type PortalConfig,
+  type ProjectConfig,
+  parseConfig,
+} from './config.ts';
 export { formatConfig } from './format-config.ts';
 export { formatPicksFile } from './format-picks.ts';
 export { formatSpacing, type NameFilter, sanitizeName } from './names.ts';
