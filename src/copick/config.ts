@@ -76,6 +76,8 @@ const base = {
   pickable_objects: v.array(objectSchema),
 };
 
+const baseSchema = v.looseObject({ ...base, pickable_objects: v.nullish(base.pickable_objects) });
+
 const filesystemSchema = v.looseObject({ ...base, overlay_root: root, static_root: optionalText });
 
 const croissantSchema = v.looseObject({
@@ -104,7 +106,7 @@ export const portalDefaults = {
   portal_cache_lock_timeout_seconds: 60,
 } as const;
 
-type BaseJson = v.InferOutput<typeof filesystemSchema> | v.InferOutput<typeof croissantSchema>;
+type BaseJson = v.InferOutput<typeof baseSchema>;
 
 /**
  * Reads the config of a copick project, of any of the three kinds; `type` of the result tells which. A missing `config_type`
@@ -118,7 +120,6 @@ type BaseJson = v.InferOutput<typeof filesystemSchema> | v.InferOutput<typeof cr
  * ```ts
  * const config = parseConfig(await readFile('copick.json', 'utf8'), { source: 'copick.json' });
  * config.objects.map((object) => object.name);
- * if (config.type === 'filesystem') config.overlayRoot;
  * ```
  */
 export function parseConfig(text: string, { source }: { readonly source: string }): ProjectConfig {
@@ -179,6 +180,15 @@ function toBase(output: BaseJson, what: string): ConfigBase {
     objects,
     problems: [...objectProblems(objects), ...idProblems(output)],
   };
+}
+
+/**
+ * Reads what the configs of all kinds say; objects may be missing.
+ *
+ * @throws {@link CryoetPicksError} `invalid-config`.
+ */
+export function parseConfigBase(json: unknown, what: string): ConfigBase {
+  return toBase(checkSchema(baseSchema, json, { what, code: 'invalid-config' }), what);
 }
 
 function idProblems(config: BaseJson): string[] {

@@ -5,7 +5,8 @@
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
-export { type S3Addressing, type S3StoreOptions, s3Store } from '../storage/s3.ts';
+export { type ReadOnlyStoreOptions, readOnlyStore } from '../storage/read-only.ts';
+export { type S3Addressing, type S3AddressOptions, type S3StoreOptions, s3Store } from '../storage/s3.ts';
 export {
   type ConfigBase,
   type CroissantConfig,
@@ -15,6 +16,10 @@ export {
   type ProjectConfig,
   parseConfig,
 } from './config.ts';
+export { type OpenCroissantOptions, openCroissant } from './croissant.ts';
+export type { CroissantIndex, LoadCroissantOptions } from './croissant-load.ts';
+export { type CroissantStore, type CroissantStoreOptions, croissantStore } from './croissant-store.ts';
+export type { CroissantAccess, LocalFolders } from './croissant-urls.ts';
 export { formatConfig } from './format-config.ts';
 export { formatPicksFile } from './format-picks.ts';
 export { formatSpacing, type NameFilter, sanitizeName } from './names.ts';
@@ -27,7 +32,7 @@ export {
   type UnknownKeys,
 } from './picks.ts';
 export type { Problem } from './problems.ts';
-export { Project, type ProjectOptions, projectFromStores, type WaitOptions } from './project.ts';
+export { Project, type ProjectOptions, projectFromStores, type RunsOptions, type WaitOptions } from './project.ts';
 export { type HasPicksOptions, Run } from './run.ts';
 export type { SegmentationEntry, SegmentationFilter, WriteSegmentationOptions } from './segmentations.ts';
 export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';

@@ -2,15 +2,17 @@ import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store } from '../storage/store.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
+import { noOverlay } from './no-overlay.ts';
 import { listNames, type Problem, ProblemLog } from './problems.ts';
 import { Run } from './run.ts';
+import { runsOfSplit, splitsOf } from './splits.ts';
 import { listBoth, type ProjectTree } from './tree.ts';
 
 /** Options of {@link projectFromStores}. */
 export interface ProjectOptions {
   readonly config: ProjectConfig;
-  /** Where everything is written. */
-  readonly overlay: Store;
+  /** Where everything is written; without it the project can only be read. */
+  readonly overlay?: Store | undefined;
   /** Where data is only read; leave it out, or give the overlay, where the project has one root. */
   readonly static?: ListableStore | undefined;
   /** Where the config comes from, for messages. @defaultValue 'config' */
@@ -22,6 +24,12 @@ export interface ProjectOptions {
 /** Options of calls that only wait. */
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link Project.runs}. */
+export interface RunsOptions extends WaitOptions {
+  /** Only the runs of a split, such as `train`. */
+  readonly split?: string | undefined;
 }
 
 /**
@@ -42,11 +50,20 @@ export class Project {
     this.objects = config.objects;
     this.source = source;
     const log = new ProblemLog(onProblem);
-    this.tree = { objects: config.objects, overlay, static: readOnly === overlay ? undefined : readOnly, log };
+    this.tree = {
+      objects: config.objects,
+      overlay: overlay ?? noOverlay(readOnly),
+      hasOverlay: overlay !== undefined,
+      static: readOnly === overlay ? undefined : readOnly,
+      log,
+    };
     if (config.problems.length > 0) log.report({ path: source, message: config.problems.join('; ') });
   }
 
-  /** Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. */
+  /**
+   * Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. Of a project without an
+   * overlay, where its data lies.
+   */
   get overlayLocation(): string {
     return this.tree.overlay.location;
   }
@@ -56,13 +73,32 @@ export class Project {
     return this.tree.log.problems;
   }
 
-  /** The runs of both trees, sorted by name. The config's own list of runs is only a hint, and not used. */
-  async runs({ signal }: WaitOptions = {}): Promise<Run[]> {
+  /**
+   * The runs of both trees, sorted by name. The config's own list of runs is only a hint, and not used.
+   *
+   * @throws {@link CryoetPicksError} `not-found` for a split that the project does not have, listing those it has.
+   */
+  async runs({ split, signal }: RunsOptions = {}): Promise<Run[]> {
+    const wanted =
+      split === undefined ? undefined : await runsOfSplit(this.tree, { split, source: this.source, signal });
     const entries = await listBoth(this.tree, folderOf('run', {}), { signal });
     const names = entries
       .filter(({ name, kind }) => kind === 'folder' && parseName('run', name) !== undefined)
       .map(({ name }) => name);
-    return [...new Set(names)].sort().map((name) => new Run(name, this.tree));
+    const chosen = [...new Set(names)].filter((name) => wanted?.has(name) ?? true);
+    return chosen.sort().map((name) => new Run(name, this.tree));
+  }
+
+  /**
+   * The names of the runs by split, such as `train` and `test`, as a Croissant tells them; empty for projects of other kinds.
+   *
+   * @example
+   * ```ts
+   * for (const [split, runs] of await project.splits()) report(`${split}: ${runs.length} runs`);
+   * ```
+   */
+  async splits({ signal }: WaitOptions = {}): Promise<ReadonlyMap<string, readonly string[]>> {
+    return splitsOf(this.tree, signal);
   }
 
   /**

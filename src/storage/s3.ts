@@ -2,7 +2,7 @@ import { type HttpStoreOptions, httpStore } from './http.ts';
 import { bucketAddress, type S3AddressOptions } from './s3-address.ts';
 import type { ListableStore } from './store.ts';
 
-export type { S3Addressing } from './s3-address.ts';
+export type { S3Addressing, S3AddressOptions } from './s3-address.ts';
 
 /** Options of {@link s3Store}. */
 export interface S3StoreOptions extends HttpStoreOptions, S3AddressOptions {}
