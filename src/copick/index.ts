@@ -23,10 +23,12 @@ export type { CroissantIndex, LoadCroissantOptions } from './croissant-load.ts';
 export { type CroissantStore, type CroissantStoreOptions, croissantStore } from './croissant-store.ts';
 export type { CroissantAccess, LocalFolders } from './croissant-urls.ts';
 export { deleteAll } from './delete.ts';
+export { type NewConfigOptions, type NewObject, newConfig, withObject, withoutObject } from './edit-config.ts';
 export type { FeaturesEntry, FeaturesFilter, TomogramFeaturesFilter } from './features.ts';
 export { evaluateCurve, type FilamentCurve } from './filament-curve.ts';
 export { type CurvedLine, curveOf, hasCurrentCurve } from './filament-fit.ts';
 export { type FilamentPicksOptions, picksAlongFilaments } from './filament-picks.ts';
+export { type FilamentSpec, filamentOf, withFilament } from './filament-spec.ts';
 export type { FilamentsEntry, WriteFilamentsOptions } from './filaments.ts';
 export {
   type Filament,
