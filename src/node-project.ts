@@ -31,6 +31,12 @@ export interface OpenProjectOptions {
  */
 export async function openProject(path: string, { onProblem, signal }: OpenProjectOptions = {}): Promise<Project> {
   const config = parseConfig(await readConfig(path, signal), { source: path });
+  if (config.type !== 'filesystem') {
+    throw new CryoetPicksError(
+      'unsupported',
+      `config "${path}": projects of the kind "${config.type}" are not opened yet`,
+    );
+  }
   const overlay = await resolveRoot(config.overlayRoot, { key: 'overlay_root', config: path });
   const fixed =
     config.staticRoot === undefined

@@ -5,14 +5,30 @@
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
+export { type ReadOnlyStoreOptions, readOnlyStore } from '../storage/read-only.ts';
+export { type S3Addressing, type S3AddressOptions, type S3StoreOptions, s3Store } from '../storage/s3.ts';
 export type { AuthoredFilter, AuthoredIdentity } from './authored.ts';
 export type { PanopticVolumes, SegmentationVolumes } from './check-labels.ts';
-export { type PickableObject, type ProjectConfig, parseConfig } from './config.ts';
+export {
+  type ConfigBase,
+  type CroissantConfig,
+  type FilesystemConfig,
+  type PickableObject,
+  type PortalConfig,
+  type ProjectConfig,
+  parseConfig,
+} from './config.ts';
+export { type OpenCroissantOptions, openCroissant } from './croissant.ts';
+export type { CroissantIndex, LoadCroissantOptions } from './croissant-load.ts';
+export { type CroissantStore, type CroissantStoreOptions, croissantStore } from './croissant-store.ts';
+export type { CroissantAccess, LocalFolders } from './croissant-urls.ts';
 export { deleteAll } from './delete.ts';
+export { type NewConfigOptions, type NewObject, newConfig, withObject, withoutObject } from './edit-config.ts';
 export type { FeaturesEntry, FeaturesFilter, TomogramFeaturesFilter } from './features.ts';
 export { evaluateCurve, type FilamentCurve } from './filament-curve.ts';
 export { type CurvedLine, curveOf, hasCurrentCurve } from './filament-fit.ts';
 export { type FilamentPicksOptions, picksAlongFilaments } from './filament-picks.ts';
+export { type FilamentSpec, filamentOf, withFilament } from './filament-spec.ts';
 export type { FilamentsEntry, WriteFilamentsOptions } from './filaments.ts';
 export {
   type Filament,
@@ -37,6 +53,7 @@ export {
 export type { Problem } from './problems.ts';
 export { Project, type ProjectOptions, projectFromStores } from './project.ts';
 export { Run } from './run.ts';
+export type { RunsOptions } from './run-folders.ts';
 export type {
   OpenSegmentationOptions,
   PanopticChannel,

@@ -2,17 +2,19 @@ import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
-import { folderOf, parseName, pathOf } from './layout.ts';
+import { noOverlay } from './no-overlay.ts';
 import { listNames, type Problem, ProblemLog } from './problems.ts';
 import { Run } from './run.ts';
-import { listBoth, type ProjectTree, type WaitOptions } from './tree.ts';
+import { checkRunName, makeRunFolder, type RunsOptions, runNames } from './run-folders.ts';
+import { splitsOf } from './splits.ts';
+import type { ProjectTree, WaitOptions } from './tree.ts';
 import * as volumes from './volumes.ts';
 
 /** Options of {@link projectFromStores}. */
 export interface ProjectOptions {
   readonly config: ProjectConfig;
-  /** Where everything is written. */
-  readonly overlay: Store;
+  /** Where everything is written; without it the project can only be read. */
+  readonly overlay?: Store | undefined;
   /** Where data is only read; leave it out, or give the overlay, where the project has one root. */
   readonly static?: ListableStore | undefined;
   /** Where the config comes from, for messages. @defaultValue 'config' */
@@ -39,7 +41,13 @@ export class Project {
     this.objects = config.objects;
     this.source = source;
     const log = new ProblemLog(onProblem);
-    this.tree = { objects: config.objects, overlay, static: readOnly === overlay ? undefined : readOnly, log };
+    this.tree = {
+      objects: config.objects,
+      overlay: overlay ?? noOverlay(readOnly),
+      hasOverlay: overlay !== undefined,
+      static: readOnly === overlay ? undefined : readOnly,
+      log,
+    };
     this.reportConfig();
   }
 
@@ -48,7 +56,10 @@ export class Project {
     if (problems.length > 0) this.tree.log.report({ path: this.source, message: problems.join('; ') });
   }
 
-  /** Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. */
+  /**
+   * Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. Of a project without an
+   * overlay, where its data lies.
+   */
   get overlayLocation(): string {
     return this.tree.overlay.location;
   }
@@ -58,13 +69,26 @@ export class Project {
     return this.tree.log.problems;
   }
 
-  /** The runs of both trees, sorted by name. The config's own list of runs is only a hint, and not used. */
-  async runs({ signal }: WaitOptions = {}): Promise<Run[]> {
-    const entries = await listBoth(this.tree, folderOf('run', {}), { signal });
-    const names = entries
-      .filter(({ name, kind }) => kind === 'folder' && parseName('run', name) !== undefined)
-      .map(({ name }) => name);
-    return [...new Set(names)].sort().map((name) => new Run(name, this.tree));
+  /**
+   * The runs of both trees, sorted by name. The config's own list of runs is only a hint, and not used.
+   *
+   * @throws {@link CryoetPicksError} `not-found` for a split that the project does not have, listing those it has.
+   */
+  async runs({ split, signal }: RunsOptions = {}): Promise<Run[]> {
+    const names = await runNames(this.tree, { split, source: this.source, signal });
+    return names.map((name) => new Run(name, this.tree));
+  }
+
+  /**
+   * The names of the runs by split, such as `train` and `test`, as a Croissant tells them; empty for projects of other kinds.
+   *
+   * @example
+   * ```ts
+   * for (const [split, runs] of await project.splits()) report(`${split}: ${runs.length} runs`);
+   * ```
+   */
+  async splits({ signal }: WaitOptions = {}): Promise<ReadonlyMap<string, readonly string[]>> {
+    return splitsOf(this.tree, signal);
   }
 
   /**
@@ -115,17 +139,11 @@ export class Project {
    *   be written.
    */
   async createRun(name: string, { signal }: WaitOptions = {}): Promise<Run> {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-    if (name === '' || name.startsWith('.') || /[/\\\u0000-\u001f\u007f]/.test(name)) {
-      throw new CryoetPicksError(
-        'invalid-option',
-        `${JSON.stringify(name)} cannot name a run: expected a folder name that is not hidden, without slashes`,
-      );
-    }
+    checkRunName(name);
     const runs = await this.runs({ signal });
     const found = runs.find((run) => run.name === name);
     if (found !== undefined) return found;
-    await this.tree.overlay.set(`${pathOf('run', { run: name })}/.meta`, new TextEncoder().encode('meta'), { signal });
+    await makeRunFolder(this.tree, name, { signal });
     return new Run(name, this.tree);
   }
 
