@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { chromiumPath } from './support/chromium.ts';
 import { sharedDataMissing } from './support/shared-data.ts';
-import { zarrPythonMissing } from './support/zarr-python.ts';
+import { copick1Missing, zarrPythonMissing } from './support/zarr-python.ts';
 import { copick2Missing, zarrPython3Missing } from './support/zarr-python-3.ts';
 
 /**
@@ -13,6 +13,7 @@ const present: Readonly<Record<string, boolean>> = {
   'shared-data': !sharedDataMissing,
   'zarr-python': !zarrPythonMissing,
   'zarr-python-3': !zarrPython3Missing,
+  'copick-1': !copick1Missing,
   'copick-2': !copick2Missing,
 };
 

@@ -11,11 +11,12 @@ import { directoryStore } from '../../src/storage/directory.ts';
 import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
 import { contiguousVolume, type NumericData, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
 import { keysOf } from '../support/store-keys.ts';
+import { copick1Missing, runPython } from '../support/zarr-python.ts';
 import { copick2Missing, runPython3, zarrPython3Missing } from '../support/zarr-python-3.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const script = fileURLToPath(new URL('zarr_python_3.py', import.meta.url));
+const script = fileURLToPath(new URL('read_images.py', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -93,55 +94,71 @@ describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYT
 });
 
 describe.skipIf(copick2Missing)('copick 2 (needs CRYOET_PICKS_ZARR3_PYTHON with copick 2)', () => {
-  it.each(['zarr2', 'zarr3'] as const)('finds every voxel of a project written as %s', async (format) => {
-    const root = join(folder, `project-${format}`);
-    const run = join(root, 'ExperimentRuns', 'TS_1');
-    mkdirSync(run, { recursive: true });
-    const config = join(root, 'copick.json');
-    const pickable_objects = [1, 2, 3].map((label) => ({ name: `object-${label}`, is_particle: true, label }));
-    const overlay = { overlay_root: `local://${root}`, overlay_fs_args: {} };
-    writeFileSync(config, JSON.stringify({ config_type: 'filesystem', name: 'p', pickable_objects, ...overlay }));
-    const at = (path: string) => directoryStore(join(run, path), { durable: false });
-    const one = (path: string, data: NumericData, options: WriteTomogramOptions) =>
-      writeTomogram(at(path), sourceOf(data), { format, ...options });
-    const many = (path: string, data: readonly NumericData[], options: WriteChannelsOptions) =>
-      writeChannels(at(path), data.map(sourceOf), { format, ...options });
-    await one('VoxelSpacing10.000/wbp.zarr', noise, {});
-    const more = noise.map((v) => v + 1);
-    await many('VoxelSpacing10.000/wbp_sobel_features.zarr', [noise, more], { axis: 'feature', levels: 1 });
-    await one('Segmentations/10.000_a_1_object-1.zarr', labels, { dtype: 'uint8' });
-    await one('Segmentations/10.000_a_1_all-multilabel.zarr', labels, { dtype: 'uint16' });
-    await one('InstanceSegmentations/10.000_a_1_object-2.zarr', ids, { dtype: 'uint32' });
-    const metadata = { copick: { segmentation_type: 'panoptic', channels: ['label', 'instance'] } };
-    await many('PanopticSegmentations/10.000_a_1_cell.zarr', [labels, ids], { dtype: 'uint32', metadata });
-
-    const { copick, spacing, images } = JSON.parse(runPython3(script, 'copick', config));
-    expect(copick).toMatch(/^2\./);
-    expect(spacing).toBe(10);
-    const float = { shape, dtype: 'float32' };
-    expect(Object.keys(images).sort()).toEqual(
-      [
-        'all multilabel',
-        'cell instance',
-        'cell panoptic',
-        'object-1 binary',
-        'object-2 instance',
-        'wbp 0',
-        'wbp 1',
-        'wbp 2',
-        'wbp sobel',
-      ].sort(),
-    );
-    expect(images['wbp 0']).toEqual({ ...float, bytes: bytesOf(noise) });
-    expect(images['wbp 2'].shape).toEqual([6, 9, 12]);
-    expect(images['wbp sobel']).toEqual({ shape: [2, ...shape], dtype: 'float32', bytes: bytesOf(noise, more) });
-    expect(images['object-1 binary']).toEqual({ shape, dtype: 'uint8', bytes: bytesOf(Uint8Array.from(labels)) });
-    expect(images['all multilabel']).toEqual({ shape, dtype: 'uint16', bytes: bytesOf(Uint16Array.from(labels)) });
-    expect(images['object-2 instance']).toEqual({ shape, dtype: 'uint32', bytes: bytesOf(ids) });
-    expect(images['cell panoptic']).toEqual({ shape: [2, ...shape], dtype: 'uint32', bytes: bytesOf(labels, ids) });
-    expect(images['cell instance']).toEqual({ shape, dtype: 'uint32', bytes: bytesOf(ids) });
-  });
+  it.each(['zarr2', 'zarr3'] as const)('finds every voxel of a project written as %s', (format) =>
+    expectEveryVoxel({ format, version: 2, run: runPython3 }),
+  );
 });
+
+describe.skipIf(copick1Missing)('copick 1 (needs CRYOET_PICKS_PYTHON or PYTHON with copick 1)', () => {
+  it('finds every voxel of a project written as zarr2', () =>
+    expectEveryVoxel({ format: 'zarr2', version: 1, run: runPython }));
+});
+
+interface CopickCase {
+  readonly format: 'zarr2' | 'zarr3';
+  readonly version: 1 | 2;
+  readonly run: (...args: string[]) => string;
+}
+
+/** Writes an image of every kind into a copick project, and compares what copick finds in it. */
+async function expectEveryVoxel({ format, version, run }: CopickCase): Promise<void> {
+  const root = join(folder, `project-${version}-${format}`);
+  const tree = join(root, 'ExperimentRuns', 'TS_1');
+  mkdirSync(tree, { recursive: true });
+  const config = join(root, 'copick.json');
+  const pickable_objects = [1, 2, 3].map((label) => ({ name: `object-${label}`, is_particle: true, label }));
+  const overlay = { overlay_root: `local://${root}`, overlay_fs_args: {} };
+  writeFileSync(config, JSON.stringify({ config_type: 'filesystem', name: 'p', pickable_objects, ...overlay }));
+  const at = (path: string) => directoryStore(join(tree, path), { durable: false });
+  const one = (path: string, data: NumericData, options: WriteTomogramOptions) =>
+    writeTomogram(at(path), sourceOf(data), { format, ...options });
+  const many = (path: string, data: readonly NumericData[], options: WriteChannelsOptions) =>
+    writeChannels(at(path), data.map(sourceOf), { format, ...options });
+  await one('VoxelSpacing10.000/wbp.zarr', noise, {});
+  const more = noise.map((v) => v + 1);
+  await many('VoxelSpacing10.000/wbp_sobel_features.zarr', [noise, more], { axis: 'feature', levels: 1 });
+  await one('Segmentations/10.000_a_1_object-1.zarr', labels, { dtype: 'uint8' });
+  await one('Segmentations/10.000_a_1_all-multilabel.zarr', labels, { dtype: 'uint16' });
+  await one('InstanceSegmentations/10.000_a_1_object-2.zarr', ids, { dtype: 'uint32' });
+  const metadata = { copick: { segmentation_type: 'panoptic', channels: ['label', 'instance'] } };
+  await many('PanopticSegmentations/10.000_a_1_cell.zarr', [labels, ids], { dtype: 'uint32', metadata });
+
+  const { copick, spacing, images } = JSON.parse(run(script, 'copick', config));
+  expect(copick.slice(0, 2)).toBe(`${version}.`);
+  expect(spacing).toBe(10);
+  const float = { shape, dtype: 'float32' };
+  expect(Object.keys(images).sort()).toEqual(
+    [
+      'all multilabel',
+      'cell instance',
+      'cell panoptic',
+      'object-1 binary',
+      'object-2 instance',
+      'wbp 0',
+      'wbp 1',
+      'wbp 2',
+      'wbp sobel',
+    ].sort(),
+  );
+  expect(images['wbp 0']).toEqual({ ...float, bytes: bytesOf(noise) });
+  expect(images['wbp 2'].shape).toEqual([6, 9, 12]);
+  expect(images['wbp sobel']).toEqual({ shape: [2, ...shape], dtype: 'float32', bytes: bytesOf(noise, more) });
+  expect(images['object-1 binary']).toEqual({ shape, dtype: 'uint8', bytes: bytesOf(Uint8Array.from(labels)) });
+  expect(images['all multilabel']).toEqual({ shape, dtype: 'uint16', bytes: bytesOf(Uint16Array.from(labels)) });
+  expect(images['object-2 instance']).toEqual({ shape, dtype: 'uint32', bytes: bytesOf(ids) });
+  expect(images['cell panoptic']).toEqual({ shape: [2, ...shape], dtype: 'uint32', bytes: bytesOf(labels, ids) });
+  expect(images['cell instance']).toEqual({ shape, dtype: 'uint32', bytes: bytesOf(ids) });
+}
 
 describe('the files of zarr3', () => {
   interface Layout {

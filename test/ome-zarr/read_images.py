@@ -1,7 +1,7 @@
-"""What zarr-python 3 and copick 2 find in images on disk; called by zarr-python-3.test.ts.
+"""What zarr-python and copick find in images on disk; called by zarr-python-3.test.ts.
 
-    python zarr_python_3.py read FOLDER      every level of every image in FOLDER, by zarr-python
-    python zarr_python_3.py copick CONFIG    every tomogram, feature map and segmentation, by copick
+    python read_images.py read FOLDER      every level of every image in FOLDER, by zarr-python
+    python read_images.py copick CONFIG    every tomogram, feature map and segmentation, by copick
 
 Both print one JSON object; voxels are in it as little-endian bytes in base64.
 """
