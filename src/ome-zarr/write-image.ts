@@ -1,5 +1,5 @@
 import { encodeZstd } from '../codecs/zstd-encode.ts';
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { joinKey, type Store, type StoreKey } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type ChunkSink, chunkFiles } from './chunk-sink.ts';
@@ -23,8 +23,7 @@ export async function writeImage(
   metadataOf(plan);
   if (plan.format === 'zarr3') {
     checkShards(plan, onWarning);
-    // Where it cannot start, this says so before anything is deleted.
-    await encodeZstd(new Uint8Array(1), ZSTD_LEVEL);
+    await requireZstd();
   }
   signal?.throwIfAborted();
   await makeRoom(store, { overwrite, signal });
@@ -48,6 +47,16 @@ export async function writeImage(
     await removeWritten(store, { before, written });
     signal?.throwIfAborted();
     throw error;
+  }
+}
+
+/** Where the encoder cannot start, this says so before anything is deleted. */
+async function requireZstd(): Promise<void> {
+  try {
+    await encodeZstd(new Uint8Array(1), ZSTD_LEVEL);
+  } catch (cause) {
+    if (!isCryoetPicksError(cause)) throw cause;
+    throw new CryoetPicksError(cause.code, `${cause.message}; write the format "zarr2"`, { cause });
   }
 }
 
