@@ -14,5 +14,7 @@ export type { MrcMode } from './mrc/modes.ts';
 export { type MrcVolume, type OpenMrcOptions, openMrc } from './mrc/open.ts';
 export { blobReader, bytesReader, type RandomAccessReader, storeReader } from './mrc/random-access.ts';
 export { type Channel, type ChannelInfo, openChannels } from './ome-zarr/channels.ts';
+export { type ConsolidatedOptions, withConsolidated } from './ome-zarr/consolidated.ts';
 export { type CoalesceOptions, coalesced } from './storage/coalesced.ts';
 export { resampled } from './volume/resampled.ts';
+export { type ZipStoreOptions, zipStore } from './zip/zip-store.ts';

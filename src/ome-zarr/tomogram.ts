@@ -43,6 +43,11 @@ export interface OpenTomogramOptions {
   readonly voxelSize?: number | undefined;
   /** Voxel size in Å where the metadata say none, as in stores without `multiscales`. */
   readonly fallbackVoxelSize?: number | undefined;
+  /**
+   * Look for files of this Zarr format only, and make no request for the other's.
+   * @defaultValue both, that of the image's own metadata first
+   */
+  readonly zarrFormat?: 2 | 3 | undefined;
   /** Bytes of decoded chunks to keep for later reads. @defaultValue 256 MiB */
   readonly cacheBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
