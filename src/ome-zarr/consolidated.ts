@@ -1,4 +1,4 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import {
   isListable,
   type ListableStore,
@@ -71,7 +71,9 @@ const METADATA = /\/(\.z(attrs|group|array)|zarr\.json)$/;
 
 /** Documents by key, as the consolidated metadata of either format list them; none where there are none. */
 async function readConsolidated(store: ReadableStore): Promise<ReadonlyMap<string, unknown>> {
-  const [v2, v3] = await Promise.all([readObject(store, '/.zmetadata'), readObject(store, '/zarr.json')]);
+  const keys = ['/.zmetadata', '/zarr.json'] as const;
+  const [first, second] = await Promise.allSettled(keys.map((key) => readObject(store, key)));
+  const [v2, v3] = [foundIn(first!), foundIn(second!)];
   const documents = new Map<string, unknown>();
   if (v2) {
     for (const [name, json] of entriesOf(v2.metadata, '/.zmetadata', store)) documents.set(`/${name}`, json);
@@ -84,6 +86,13 @@ async function readConsolidated(store: ReadableStore): Promise<ReadonlyMap<strin
     for (const [path, json] of entriesOf(metadata, where, store)) documents.set(`/${path}/zarr.json`, json);
   }
   return documents;
+}
+
+/** What is there; a file that cannot be reached may be absent, which a page cannot tell, and then counts as such. */
+function foundIn<T>(result: PromiseSettledResult<T>): T | undefined {
+  if (result.status === 'fulfilled') return result.value;
+  if (!isCryoetPicksError(result.reason, 'not-found')) throw result.reason;
+  return undefined;
 }
 
 async function readObject(store: ReadableStore, key: StoreKey): Promise<Record<string, unknown> | undefined> {

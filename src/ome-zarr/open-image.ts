@@ -12,7 +12,7 @@ import type { OpenTomogramOptions, Tomogram, TomogramLevel } from './tomogram.ts
 /** The work of `openTomogram`. */
 export async function openImage(store: ReadableStore, options: OpenTomogramOptions): Promise<Tomogram> {
   const { level, levels, cache } = await chooseLevel(store, options, { hasChannels: false });
-  return { ...levelSource(level, { cache }), levels, level: level.index };
+  return { ...levelSource(level, { cache }), levels, level: level.index, chunks: cache.tally };
 }
 
 /** The work of `openChannels`. */
@@ -23,6 +23,7 @@ export async function openImageChannels(store: ReadableStore, options: OpenTomog
     ...levelSource(level, { cache, channel: index }),
     levels,
     level: level.index,
+    chunks: cache.tally,
     channel: { index, axis, name: channelNames[index] },
   }));
 }
