@@ -1,4 +1,5 @@
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
+import { untilAborted } from '../storage/abort.ts';
 import {
   isListable,
   type ListableStore,
@@ -52,8 +53,7 @@ export function withConsolidated<S extends ReadableStore>(
     async get(key, options = {}) {
       options.signal?.throwIfAborted();
       if (!METADATA.test(key)) return checked(key, options, () => store.get(key, options));
-      const found = (await documents()).get(key);
-      options.signal?.throwIfAborted();
+      const found = (await untilAborted(documents(), options.signal)).get(key);
       return found === undefined ? store.get(key, options) : encode(found);
     },
     getRange: (key, range, options = {}) => checked(key, options, () => store.getRange(key, range, options)),
@@ -142,7 +142,7 @@ function verifier(store: ReadableStore, documents: () => Promise<ReadonlyMap<str
     );
   };
   return async (chunk: StoreKey, { signal }: StoreOptions): Promise<void> => {
-    const listed = await documents();
+    const listed = await untilAborted(documents(), signal);
     const waits: Promise<void>[] = [];
     for (let at = chunk.lastIndexOf('/'); at >= 0; at = chunk.lastIndexOf('/', at - 1)) {
       for (const name of ['.zarray', '.zattrs', 'zarr.json']) {
@@ -156,8 +156,7 @@ function verifier(store: ReadableStore, documents: () => Promise<ReadonlyMap<str
       }
       if (at === 0) break;
     }
-    await Promise.all(waits);
-    signal?.throwIfAborted();
+    await untilAborted(Promise.all(waits), signal);
   };
 }
 

@@ -1,4 +1,5 @@
 import { blobReader, type RandomAccessReader, storeReader } from '../mrc/random-access.ts';
+import { untilAborted } from '../storage/abort.ts';
 import { httpStore } from '../storage/http.ts';
 import { type ListableStore, type StoreKey, sliceRange } from '../storage/store.ts';
 import type { ZipArchive } from './archive.ts';
@@ -42,11 +43,11 @@ export function zipStore(source: RandomAccessReader | Blob | URL, { folder }: Zi
     location: reader.location,
     async get(key, { signal } = {}) {
       signal?.throwIfAborted();
-      return (await load()).read(key, { signal });
+      return (await untilAborted(load(), signal)).read(key, { signal });
     },
     async getRange(key, range, { signal } = {}) {
       signal?.throwIfAborted();
-      const archive = await load();
+      const archive = await untilAborted(load(), signal);
       const span = await archive.locate(key, { signal });
       if (!span) return sliceOf(await archive.readKept(key, { signal }), range);
       const offset =
@@ -58,7 +59,7 @@ export function zipStore(source: RandomAccessReader | Blob | URL, { folder }: Zi
     },
     async list(at, { signal } = {}) {
       signal?.throwIfAborted();
-      return (await load()).list(at);
+      return (await untilAborted(load(), signal)).list(at);
     },
   };
 }

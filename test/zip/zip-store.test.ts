@@ -202,6 +202,19 @@ describe('zipStore', () => {
     await expect(store.list('/', { signal })).rejects.toBe('no');
   });
 
+  it('is left at once by who aborts while the directory is on its way', async () => {
+    const controller = new AbortController();
+    const store = zipStore({ location: 'slow.zip', size: 100, read: () => new Promise(() => {}) });
+    const pending = [
+      store.get('/a', { signal: controller.signal }),
+      store.getRange('/a', { suffixLength: 1 }, { signal: controller.signal }),
+      store.list('/', { signal: controller.signal }),
+    ];
+    controller.abort('enough');
+    const settled = await Promise.allSettled(pending);
+    expect(settled.map((one) => one.status === 'rejected' && one.reason)).toEqual(['enough', 'enough', 'enough']);
+  });
+
   it('needs a source whose size can be known', async () => {
     const { location, get, getRange } = memoryStore([['/a.zip', zipBytes([])]]);
     const sizeless: ReadableStore = { location, get, getRange };
