@@ -1,4 +1,5 @@
 import type { ModelSpec } from './inference/model.ts';
+import type { Tomogram } from './ome-zarr/tomogram.ts';
 import { toVoxel, type VoxelGrid } from './space/grid.ts';
 import type { Point } from './space/point.ts';
 import { formatZyx, type Zyx } from './space/zyx.ts';
@@ -15,7 +16,8 @@ export interface Finding {
     | 'picks-axes-swapped'
     | 'picks-in-voxels'
     | 'voxels-constant'
-    | 'voxels-not-finite';
+    | 'voxels-not-finite'
+    | 'chunks-missing';
   /** What is wrong, with numbers, and what it hints at. */
   readonly message: string;
 }
@@ -35,7 +37,8 @@ export interface CheckOptions {
  * Names trouble before an hour is lost: a voxel size that nobody has set or that contradicts the folder or the model, picks
  * outside the volume, picks with axes in another order or in voxels instead of Å, voxels that hold nothing.
  *
- * Reads no voxel. Contrast is not judged: neither the model's card nor the skewness of voxels tells it reliably.
+ * Reads no voxel; chunks of a tomogram that are not in its store are those met by reads before the call, such as that of
+ * `measureIntensity`. Contrast is not judged: neither the model's card nor the skewness of voxels tells it reliably.
  *
  * @returns Findings, of the grid first; none where all looks well.
  * @example
@@ -43,7 +46,8 @@ export interface CheckOptions {
  * for (const { code, message } of checkTomogram(tomogram, { picks, folderSpacing: 10 })) console.warn(code, message);
  * ```
  */
-export function checkTomogram({ grid }: VolumeSource, options: CheckOptions = {}): Finding[] {
+export function checkTomogram(source: VolumeSource | Tomogram, options: CheckOptions = {}): Finding[] {
+  const { grid } = source;
   const { picks = [], folderSpacing, spec, intensity } = options;
   return [
     ...checkVoxelSize(grid),
@@ -54,6 +58,7 @@ export function checkTomogram({ grid }: VolumeSource, options: CheckOptions = {}
       picks.map(({ position }) => position),
     ),
     ...(intensity === undefined ? [] : checkIntensity(intensity)),
+    ...('chunks' in source ? checkChunks(source) : []),
   ];
 }
 
@@ -92,6 +97,16 @@ function checkPicks(grid: VoxelGrid, positions: readonly Point[]): Finding[] {
   const order = betterOrder(grid, positions);
   if (order === undefined) return [{ code: 'picks-outside', message }];
   return [{ code: 'picks-axes-swapped', message: `${message}; with x, y, z taken as ${order}, none would` }];
+}
+
+/** Writers leave out chunks that hold nothing but the fill value: of labels most, of a measured density hardly one. */
+function checkChunks({ chunks: { total, read, missing }, levels, level }: Tomogram): Finding[] {
+  const isMeasured = levels.find(({ index }) => index === level)?.dtype.startsWith('float') ?? false;
+  if (missing === 0 || !isMeasured) return [];
+  const message =
+    `${missing} of the ${read} chunks read so far (of ${total}) are not in the store, and their voxels are the fill value: ` +
+    'was it copied whole?';
+  return [{ code: 'chunks-missing', message }];
 }
 
 /** A pick belongs to the volume up to the outer faces of its voxels. */

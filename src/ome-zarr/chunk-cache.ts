@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
+import { ChunkTally } from './chunk-tally.ts';
 import { cropChunk } from './crop.ts';
 
 /** Options of {@link ChunkCache}. */
@@ -30,6 +31,8 @@ const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
  * A chunk that several readers wait for is read once; it is aborted only when the last of them gives up.
  */
 export class ChunkCache {
+  /** What has been found so far. */
+  readonly tally: ChunkTally;
   readonly #array: ChunkedArray;
   readonly #kept: LRUCache<string, CachedChunk> | undefined;
   readonly #pending = new Map<string, Pending>();
@@ -39,6 +42,7 @@ export class ChunkCache {
 
   constructor(array: ChunkedArray, { cacheBytes }: ChunkCacheOptions) {
     this.#array = array;
+    this.tally = new ChunkTally(array);
     this.#kept =
       cacheBytes >= 1 ? new LRUCache({ maxSize: Math.floor(cacheBytes), sizeCalculation: bytesOf }) : undefined;
     const chunkBytes = array.chunkShape.reduce((a, b) => a * b, array.itemBytes);
@@ -83,6 +87,7 @@ export class ChunkCache {
     try {
       signal.throwIfAborted();
       const chunk = await this.#array.readChunk(at, { signal });
+      this.tally.count(at, chunk !== undefined);
       const kept = chunk ? trimmed(chunk, at, this.#array) : 'fill';
       this.#kept?.set(key, kept);
       return kept;

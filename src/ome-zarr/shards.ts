@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { checkedCrc32c } from '../codecs/crc32c.ts';
+import { withoutChecksum } from '../codecs/checksum.ts';
 import { CryoetPicksError } from '../errors.ts';
 import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
 
@@ -74,7 +74,7 @@ async function readIndex(store: ReadableStore, key: StoreKey, layout: ShardLayou
 
 function checkedIndex(key: StoreKey, bytes: Uint8Array): Uint8Array {
   try {
-    return checkedCrc32c(bytes);
+    return withoutChecksum(bytes, { name: 'crc32c' });
   } catch (cause) {
     fail(key, `the index is damaged: ${(cause as Error).message}`);
   }

@@ -48,6 +48,7 @@ export function coalesced<S extends ReadableStore>(
     getRange: (key, range, options) => queue.read({ key, range }, options),
   };
   const whole: ReadableStore = store;
+  if (whole.size) reading.size = whole.size.bind(whole);
   const merged = isListable(whole) ? { ...reading, list: whole.list.bind(whole) } : reading;
   return merged as S extends ListableStore ? ListableStore : ReadableStore;
 }

@@ -8,6 +8,8 @@ export interface HttpRequest {
   /** The URL without its query string, for messages. */
   readonly where: string;
   readonly query: string;
+  /** `GET`, or `HEAD` for the length alone. */
+  readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly range: ByteRange | undefined;
   /** The statuses that mean that nothing is there. */
@@ -23,6 +25,8 @@ export interface HttpRequest {
 export interface Answer {
   readonly bytes: Uint8Array;
   readonly isPart: boolean;
+  /** The length of the value, where the answer tells. */
+  readonly total: number | undefined;
 }
 
 /** What a request came to; an answer of `undefined` is that nothing is there. */
@@ -30,11 +34,11 @@ export type Outcome = { readonly answer: Answer | undefined } | { readonly failu
 
 /** Makes one request. @throws The abort reason of `signal`. */
 export async function attempt(request: HttpRequest, signal: AbortSignal | undefined): Promise<Outcome> {
-  const { where, query, headers, range, timeout, send } = request;
+  const { where, query, method, headers, range, timeout, send } = request;
   const stall = stallWatch(timeout, signal);
   try {
     const asked = range ? { ...headers, Range: rangeHeader(range) } : { ...headers };
-    const init: RequestInit = { headers: asked, signal: stall.signal };
+    const init: RequestInit = { method, headers: asked, signal: stall.signal };
     const response = await untilAborted(send(`${where}${query}`, init), stall.signal);
     return await receive(response, { ...request, stall });
   } catch (cause) {
@@ -102,7 +106,7 @@ function stallWatch(timeout: number, signal: AbortSignal | undefined): StallWatc
 
 async function receive(
   response: Response,
-  { range, absent, isForeign, stall }: HttpRequest & { readonly stall: StallWatch },
+  { method, range, absent, isForeign, stall }: HttpRequest & { readonly stall: StallWatch },
 ): Promise<Outcome> {
   const { status } = response;
   if (status !== 200 && status !== 206) {
@@ -112,11 +116,20 @@ async function receive(
     if (status !== 416 || !range) return { failure: refusalOf(response) };
   }
   const isPart = status !== 200;
+  const total = totalOf(response);
+  if (method === 'HEAD') return { answer: { bytes: new Uint8Array(0), isPart, total } };
   const enough = enoughOf(range, isPart);
   const bytes = status === 416 ? new Uint8Array(0) : await readBody(response, { enough, stall });
   const what = checkAnswer(response, { bytes, range, enough, isForeign });
   if (what !== undefined) return { failure: { kind: 'content', what, mayPass: true } };
-  return { answer: { bytes, isPart } };
+  return { answer: { bytes, isPart, total } };
+}
+
+function totalOf({ status, headers }: Response): number | undefined {
+  const isEncoded = (headers.get('Content-Encoding') ?? 'identity') !== 'identity';
+  const label = headers.get('Content-Range');
+  const found = status === 200 ? (isEncoded ? null : headers.get('Content-Length')) : /\/(\d+)$/.exec(label ?? '')?.[1];
+  return found ? Number(found) : undefined;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { HttpStoreOptions } from './http.ts';
 import { type Answer, attempt } from './http-attempt.ts';
 import { type RetryRules, untilAnswered } from './http-retry.ts';
 import { platformClock } from './platform-clock.ts';
-import { type ByteRange, type ReadableStore, type StoreKey, type StoreOptions, sliceRange } from './store.ts';
+import { type ByteRange, type ReadableStore, type StoreKey, sliceRange } from './store.ts';
 
 /** Where requests go. */
 export interface ServerAddress {
@@ -22,10 +22,20 @@ export function serverStore({ location, query }: ServerAddress, options: HttpSto
       throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected at least 1`);
   }
   const isForeign = isForeignTo(location);
-  const ask = (key: StoreKey, range: ByteRange | undefined, signal: AbortSignal | undefined) => {
+  const ask = (key: StoreKey, range: ByteRange | undefined, signal: AbortSignal | undefined, method = 'GET') => {
     const isMetadata = METADATA.test(key);
     const where = `${location}${key.split('/').map(encodeURIComponent).join('/')}`;
-    const request = { where, query, headers, range, absent: isMetadata ? [403, 404] : [404], timeout, send, isForeign };
+    const request = {
+      where,
+      method,
+      query,
+      headers,
+      range,
+      absent: isMetadata ? [403, 404] : [404],
+      timeout,
+      send,
+      isForeign,
+    };
     // A page cannot tell a file that is absent on a foreign server without CORS from a connection that fails.
     const rules: RetryRules = {
       tries,
@@ -38,7 +48,12 @@ export function serverStore({ location, query }: ServerAddress, options: HttpSto
   const plain: ReadableStore = {
     location,
     get: async (key, { signal } = {}) => (await ask(key, undefined, signal))?.bytes,
-    getRange: (key, range, { signal }: StoreOptions = {}) => partOf(range, (asked) => ask(key, asked, signal)),
+    getRange: (key, range, { signal } = {}) => partOf(range, (asked) => ask(key, asked, signal)),
+    size: async (key, { signal } = {}) => {
+      const answer = await ask(key, { offset: 0, length: 1 }, signal);
+      // A page does not see the total that a foreign server sends with a part, but the length of a whole.
+      return answer && (answer.total ?? (await ask(key, undefined, signal, 'HEAD'))?.total);
+    },
   };
   return coalesced(plain, { maxGapBytes, maxBytes, maxRequests });
 }

@@ -64,6 +64,7 @@ export function httpStore(url: string | URL, options: HttpStoreOptions = {}): Re
     location,
     get: async (key, wait) => (await load()).get(checkKey(key), wait),
     getRange: async (key, range, wait) => (await load()).getRange(checkKey(key), range, wait),
+    size: async (key, wait) => (await load()).size?.(checkKey(key), wait),
   };
 }
 

@@ -34,6 +34,8 @@ export interface ReadableStore {
   getRange(key: StoreKey, range: ByteRange, options?: StoreOptions): Promise<Uint8Array | undefined>;
   /** Forgets what it keeps of its place, so that later calls look again. A store that keeps nothing has none. */
   refresh?(): void;
+  /** The length of a value, where the store can tell without reading it; `undefined` where it cannot, or the key is absent. */
+  size?(key: StoreKey, options?: StoreOptions): Promise<number | undefined>;
 }
 
 /** A direct child of a folder. */
@@ -180,6 +182,7 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
     get: (key, options) => store.get(at(key), options),
     getRange: (key, range, options) => store.getRange(at(key), range, options),
   };
+  if (whole.size) part.size = (key, options) => whole.size!(at(key), options);
   if (whole.list) part.list = (key, options) => whole.list!(at(key), options);
   if (whole.set) part.set = (key, value, options) => whole.set!(at(key), value, options);
   if (whole.refresh) part.refresh = () => whole.refresh!();
