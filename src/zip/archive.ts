@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { CryoetPicksError } from '../errors.ts';
 import type { RandomAccessReader } from '../mrc/random-access.ts';
-import { compareNames, joinKey, type StoreEntry, type StoreKey, type StoreOptions } from '../storage/store.ts';
+import { compareNames } from '../storage/children.ts';
+import { joinKey, type StoreEntry, type StoreKey, type StoreOptions } from '../storage/store.ts';
 import { readDirectory, type ZipRecord } from './directory.ts';
 import { dataStart, readRecord } from './record.ts';
 
