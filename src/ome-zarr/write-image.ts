@@ -37,7 +37,8 @@ export async function writeImage(
     written.push(key);
     return valueWriter(store, key, { signal });
   };
-  const sink = plan.format === 'zarr2' ? chunkFiles(plan, set) : shardFiles(plan, open);
+  const remove = (key: StoreKey) => store.delete(key, { signal });
+  const sink = plan.format === 'zarr2' ? chunkFiles(plan, set) : shardFiles(plan, { open, remove });
   try {
     const ranges = await writeChunks(sources, { plan, sink, options });
     for (const [key, bytes] of metadataOf(plan, ranges)) await set(key, bytes);
@@ -107,7 +108,7 @@ async function makeRoom(
     for (const { name } of await store.list('/', { signal })) await store.delete(joinKey(name), { signal });
     return;
   }
-  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup', '/.zarray'] as const) {
+  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup', '/.zarray', '/0/.zarray', '/0/zarr.json'] as const) {
     if (!(await store.get(key, { signal }))) continue;
     throw new CryoetPicksError(
       'invalid-option',
