@@ -1,6 +1,6 @@
 import * as v from 'valibot';
+import { formatExactJson, parseExactJson } from '../../copick/exact-json.ts';
 import { checkSchema } from '../../copick/schema.ts';
-import { parseJson } from '../../json.ts';
 import { toPhysical, toVoxel } from '../../space/grid.ts';
 import type { Rotation } from '../rotation.ts';
 import type { RunPicks } from '../run-picks.ts';
@@ -25,7 +25,7 @@ const row = v.strictTuple([finite, finite, finite]);
 const schema = v.looseObject({
   location: v.object({ x: finite, y: finite, z: finite }),
   xyz_rotation_matrix: v.nullish(v.strictTuple([row, row, row])),
-  instance_id: v.nullish(v.pipe(v.number(), v.integer())),
+  instance_id: v.nullish(v.union([v.pipe(v.number(), v.integer()), v.bigint()])),
 });
 
 /**
@@ -56,7 +56,7 @@ export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
       for (const [index, line] of text.split(/\r\n?|\n/).entries()) {
         if (line.trim() === '') continue;
         const what = `${source}, line ${index + 1}`;
-        const point = checkSchema(schema, parseJson(line, { what, code }), { what, code });
+        const point = checkSchema(schema, parseExactJson(line, { what, code }), { what, code });
         const { x, y, z } = point.location;
         const found = { object, position: toPhysical(placement, [z, y, x]), instance: point.instance_id ?? undefined };
         picks.push(pickFrom({ ...found, rotation: point.xyz_rotation_matrix as Rotation | undefined }, what));
@@ -68,7 +68,7 @@ export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
       const placement = grid();
       onlyRun(picks, name);
       onlyObject(picks, name);
-      return picks.map((checked) => `${JSON.stringify(pointOf(checked, placement))}\n`).join('');
+      return picks.map((checked) => `${formatExactJson(pointOf(checked, placement))}\n`).join('');
     },
   };
 }
