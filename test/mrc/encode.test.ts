@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +11,8 @@ import { openMrcFile, writeMrcFile } from '../../src/node.ts';
 import { voxelCount, wholeBox, type Zyx } from '../../src/space/zyx.ts';
 import { measureIntensity } from '../../src/volume/intensity.ts';
 import { contiguousVolume, sourceFromArray, toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
+import { pythonMissing } from '../support/python.ts';
+import { runPython } from '../support/zarr-python.ts';
 
 const shape: Zyx = [3, 4, 5];
 const geometry = { voxelSize: [12.5, 11.25, 10.012], origin: { x: 1.5, y: -2, z: 0 } } as const;
@@ -188,18 +189,7 @@ describe('files', () => {
   });
 });
 
-const python = process.env.PYTHON ?? 'python3';
-
-function mrcfileMissing(): boolean {
-  try {
-    execFileSync(python, ['-c', 'import mrcfile'], { stdio: 'ignore' });
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-describe.skipIf(mrcfileMissing())('mrcfile (needs PYTHON with mrcfile)', () => {
+describe.skipIf(pythonMissing('mrcfile'))('mrcfile (needs CRYOET_PICKS_PYTHON or PYTHON with mrcfile)', () => {
   const script = [
     'import json, sys, mrcfile',
     'assert mrcfile.validate(sys.argv[1], print_file=sys.stderr)',
@@ -221,9 +211,7 @@ describe.skipIf(mrcfileMissing())('mrcfile (needs PYTHON with mrcfile)', () => {
       sourceOf((i) => i + 1),
       { mode },
     );
-    const [type, found, size, values] = JSON.parse(
-      execFileSync(python, ['-c', script, path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
-    );
+    const [type, found, size, values] = JSON.parse(runPython('-c', script, path));
     expect([type, found]).toEqual([dtype, [...shape]]);
     for (const axis of [0, 1, 2]) expect(size[axis]).toBeCloseTo(geometry.voxelSize[axis]!, 5);
     expect(values).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
