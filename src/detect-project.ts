@@ -31,8 +31,8 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
    * with a file that cannot be read is detected anew. @defaultValue false
    */
   readonly resume?: boolean | undefined;
-  /** Wraps each tomogram before it is searched: `(tomogram) => resampled(tomogram, 10)`. */
-  readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource) | undefined;
+  /** Looks at each tomogram before it is searched, or wraps it: `(tomogram) => resampled(tomogram, 10)`. */
+  readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource | Promise<VolumeSource>) | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
@@ -123,7 +123,7 @@ async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
   }
   await run.requireWritable({ signal });
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
-  const picks = await detectParticles(options.prepare?.(source, run) ?? source, options);
+  const picks = await detectParticles((await options.prepare?.(source, run)) ?? source, options);
   await run.writePicks(picks, { userId, sessionId, objects, signal });
   return { run: run.name, status: 'detected', picks };
 }

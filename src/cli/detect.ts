@@ -13,6 +13,7 @@ import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
 import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
 import { requireDestination, writeWhole } from './files.ts';
+import { lookingOver } from './look-over.ts';
 import { fitting } from './resample.ts';
 import { openModel } from './runtime.ts';
 import { runBar, type Terminal } from './terminal.ts';
@@ -109,7 +110,11 @@ export async function detectRuns(
       tomogram: tomogram.type,
       voxelSpacing: tomogram.voxelSpacing,
       thresholds,
-      prepare: fitting(terminal, { spec: model.spec, resample }),
+      prepare: lookingOver(terminal, {
+        spec: model.spec,
+        tomogram,
+        fit: fitting(terminal, { spec: model.spec, resample }),
+      }),
       signal: terminal.signal,
       onProgress: bar.update,
     })) {
