@@ -113,7 +113,7 @@ export async function detectRuns(
       prepare: lookingOver(terminal, {
         spec: model.spec,
         tomogram,
-        fit: fitting(terminal, { spec: model.spec, resample }),
+        prepare: fitting(terminal, { spec: model.spec, resample }),
       }),
       signal: terminal.signal,
       onProgress: bar.update,

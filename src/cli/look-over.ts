@@ -13,17 +13,17 @@ export interface LookingOverOptions {
   readonly spec: ModelSpec;
   readonly tomogram: TomogramName;
   /** What happens to the tomogram then. */
-  readonly fit: (tomogram: VolumeSource, run: Run) => VolumeSource;
+  readonly prepare: (tomogram: VolumeSource, run: Run) => VolumeSource;
 }
 
 /** Warns of what looks wrong with a tomogram and the run's picks before an hour is spent on it; stops nothing. */
 export function lookingOver(
   terminal: Terminal,
-  { spec, tomogram: { type, voxelSpacing }, fit }: LookingOverOptions,
+  { spec, tomogram: { type, voxelSpacing }, prepare }: LookingOverOptions,
 ): (tomogram: VolumeSource, run: Run) => Promise<VolumeSource> {
   const { signal } = terminal;
   return async (tomogram, run) => {
-    const prepared = fit(tomogram, run);
+    const prepared = prepare(tomogram, run);
     const [entry] = await run.tomograms({ type, voxelSpacing, signal });
     const picks = await run.picks({ signal }).catch(() => []);
     signal.throwIfAborted();

@@ -1,4 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -175,6 +176,30 @@ describe('files', () => {
         sourceOf(() => 1),
       ),
     ).rejects.toMatchObject({ code: 'read-only' });
+  });
+
+  it('of 10 GB are opened by their header, and read where they are asked', async () => {
+    const path = join(folder, 'sparse.mrc');
+    const parts: Uint8Array[] = [];
+    for await (const part of encodeMrc(sourceOf((i) => i))) parts.push(part);
+    const header = parts[0]!.slice();
+    // 1000 × 1600 × 1600 voxels of float32, of which the file system keeps what is written.
+    const view = new DataView(header.buffer, header.byteOffset);
+    for (const [i, count] of [1600, 1600, 1000].entries()) {
+      view.setInt32(4 * i, count, true);
+      view.setInt32(28 + 4 * i, count, true);
+    }
+    const size = 1024 + 4 * 1600 * 1600 * 1000;
+    const file = await open(path, 'w');
+    await file.write(header);
+    await file.write(Buffer.from(Float32Array.of(42).buffer), 0, 4, size - 4);
+    await file.close();
+    const before = process.memoryUsage().arrayBuffers;
+    const volume = await openMrcFile(path);
+    expect(volume.grid.shape).toEqual([1000, 1600, 1600]);
+    const corner = await volume.read({ start: [999, 1598, 1590], end: [1000, 1600, 1600] });
+    expect([...toFloat32(corner).data]).toEqual([...new Array(19).fill(0), 42]);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24);
   });
 
   it('that shrink after they were opened are named', async () => {
