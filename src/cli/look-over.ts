@@ -1,36 +1,34 @@
 import { checkTomogram } from '../check.ts';
 import type { Run } from '../copick/run.ts';
-import type { ModelSpec } from '../inference/model.ts';
 import type { TomogramLevel } from '../ome-zarr/tomogram.ts';
 import { voxelCount } from '../space/zyx.ts';
 import { type Intensity, measureIntensity } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { TomogramName } from './arguments.ts';
+import { type FittingOptions, fitting } from './resample.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Options of {@link lookingOver}. */
-export interface LookingOverOptions {
-  readonly spec: ModelSpec;
+export interface LookingOverOptions extends FittingOptions {
   readonly tomogram: TomogramName;
-  /** What happens to the tomogram then. */
-  readonly prepare: (tomogram: VolumeSource, run: Run) => VolumeSource;
 }
 
-/** Warns of what looks wrong with a tomogram and the run's picks before an hour is spent on it; stops nothing. */
+/** Resamples tomograms as {@link fitting} does, and warns of what looks wrong with them and with the run's picks. */
 export function lookingOver(
   terminal: Terminal,
-  { spec, tomogram: { type, voxelSpacing }, prepare }: LookingOverOptions,
+  { tomogram: { type, voxelSpacing }, ...options }: LookingOverOptions,
 ): (tomogram: VolumeSource, run: Run) => Promise<VolumeSource> {
   const { signal } = terminal;
+  const fitted = fitting(terminal, options);
   return async (tomogram, run) => {
-    const prepared = prepare(tomogram, run);
+    const prepared = fitted(tomogram, run);
     const [entry] = await run.tomograms({ type, voxelSpacing, signal });
     const picks = await run.picks({ signal }).catch(() => []);
     signal.throwIfAborted();
     const findings = checkTomogram(tomogram, {
       picks,
       folderSpacing: entry?.voxelSpacing,
-      spec,
+      spec: options.spec,
       intensity: await coarseIntensity(entry?.open, signal),
     });
     for (const { code, message } of findings) {
