@@ -14,7 +14,7 @@ import { countByObject, counted, countTable, sumOf } from './counts.ts';
 import { foresee } from './dry-run.ts';
 import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
 import { requireDestination, writeWhole } from './files.ts';
-import { fitting } from './resample.ts';
+import { lookingOver } from './look-over.ts';
 import { openModel } from './runtime.ts';
 import { runBar, type Terminal } from './terminal.ts';
 
@@ -112,7 +112,7 @@ export async function detectRuns(
       tomogram: tomogram.type,
       voxelSpacing: tomogram.voxelSpacing,
       thresholds,
-      prepare: fitting(terminal, { spec: model.spec, resample }),
+      prepare: lookingOver(terminal, { spec: model.spec, tomogram, resample }),
       signal: terminal.signal,
       onProgress: bar.update,
     })) {

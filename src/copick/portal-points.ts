@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { parseJson } from '../json.ts';
 import type { Rotation } from '../picks/rotation.ts';
 import type { Point } from '../space/point.ts';
+import { parseExactJson } from './exact-json.ts';
 import { checkSchema } from './schema.ts';
 
 /** A point of an annotation file of the CryoET Data Portal. */
@@ -9,7 +9,7 @@ export interface PortalPoint {
   /** In voxels of the annotation's voxel spacing, voxel 0 first. */
   readonly location: Point;
   readonly rotation?: Rotation | undefined;
-  readonly instanceId?: number | undefined;
+  readonly instanceId?: number | bigint | undefined;
   /** Line of the file, counted from 1. */
   readonly line: number;
 }
@@ -20,7 +20,7 @@ const row = v.strictTuple([finite, finite, finite]);
 const schema = v.looseObject({
   location: v.object({ x: finite, y: finite, z: finite }),
   xyz_rotation_matrix: v.nullish(v.strictTuple([row, row, row])),
-  instance_id: v.nullish(v.pipe(v.number(), v.integer())),
+  instance_id: v.nullish(v.union([v.pipe(v.number(), v.integer()), v.bigint()])),
 });
 
 /**
@@ -38,7 +38,7 @@ export function parsePortalPoints(text: string, { source }: { readonly source: s
       location,
       xyz_rotation_matrix: rotation,
       instance_id: instanceId,
-    } = checkSchema(schema, parseJson(line, { what, code }), { what, code });
+    } = checkSchema(schema, parseExactJson(line, { what, code }), { what, code });
     points.push({
       location,
       ...(rotation === undefined || rotation === null ? {} : { rotation }),

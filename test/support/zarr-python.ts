@@ -14,7 +14,7 @@ export function runPython(...args: string[]): string {
 
 /**
  * Whether that Python lacks zarr. 2.18 is what copick 1 writes with, 3 does as well;
- * test/fixtures/requirements-zarr-python.txt names versions that are known to work.
+ * test/fixtures/requirements-parity.txt names versions that are known to work.
  */
 export const zarrPythonMissing: boolean = !imports('import zarr, numcodecs');
 

@@ -1,3 +1,4 @@
+import { formatExactJson } from '../../copick/exact-json.ts';
 import { parsePortalPoints } from '../../copick/portal-points.ts';
 import { toPhysical, toVoxel } from '../../space/grid.ts';
 import type { RunPicks } from '../run-picks.ts';
@@ -51,7 +52,7 @@ export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
       const placement = grid();
       onlyRun(picks, name);
       onlyObject(picks, name);
-      return picks.map((checked) => `${JSON.stringify(pointOf(checked, placement))}\n`).join('');
+      return picks.map((checked) => `${formatExactJson(pointOf(checked, placement))}\n`).join('');
     },
   };
 }
