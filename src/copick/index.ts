@@ -5,6 +5,7 @@
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
+export { type S3Addressing, type S3StoreOptions, s3Store } from '../storage/s3.ts';
 export {
   type ConfigBase,
   type CroissantConfig,
