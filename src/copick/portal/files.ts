@@ -88,7 +88,10 @@ export class PortalFiles {
     const text = new TextDecoder().decode(await readFile(url, { ...this.http, signal }));
     const picks = picksFromPortalPoints(text, { object, voxelSpacing, oriented, source: url });
     const who = { object, userId: portalUser, sessionId: String(row.id) };
-    return new TextEncoder().encode(formatPicksFile({ ...who, voxelSpacing, picks, trustOrientation: oriented }));
+    const runName = String(row.annotationShape.annotation.runId);
+    return new TextEncoder().encode(
+      formatPicksFile({ ...who, runName, voxelSpacing, picks, trustOrientation: oriented }),
+    );
   }
 }
 

@@ -90,7 +90,8 @@ async function receive(
   });
   const { status } = response;
   if (status >= 500 || status === 408 || status === 425 || status === 429) {
-    await response.body?.cancel();
+    // Nobody reads the rest, and nobody waits for it to be given up.
+    response.body?.cancel().catch(() => {});
     return { trouble: { reason: `the server answered ${status}`, wait: retryAfter(response) } };
   }
   const text = await response.text();
