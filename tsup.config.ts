@@ -8,6 +8,7 @@ export default defineConfig({
     copick: 'src/copick/index.ts',
     figure: 'src/figure/index.ts',
     volumes: 'src/volumes.ts',
+    peaks: 'src/peaks.ts',
     tiff: 'src/tiff/stack.ts',
     simulate: 'src/simulate/index.ts',
     formats: 'src/picks/formats/index.ts',

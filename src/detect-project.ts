@@ -1,8 +1,7 @@
 import type { Progress } from './async.ts';
 import type { Project } from './copick/project.ts';
 import type { Run } from './copick/run.ts';
-import { checkDetectOptions, type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
-import { isCryoetPicksError } from './errors.ts';
+import type { DetectOptions } from './detect.ts';
 import type { Pick } from './picks/pick.ts';
 import type { VolumeSource } from './volume/volume.ts';
 
@@ -36,8 +35,6 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
-const defaults = { userId: 'cryoet-picks', sessionId: '0' };
-
 /** What became of one run. */
 export type RunResult =
   | { readonly run: string; readonly status: 'detected' | 'skipped'; readonly picks: readonly Pick[] }
@@ -64,66 +61,7 @@ export async function* detectProject(
   project: Project,
   options: DetectProjectOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
-  const { objects = project.objects, signal } = options;
-  await checkProjectOptions({ ...options, objects });
-  const runs = await chosenRuns(project, options);
-  for (const [runsDone, run] of runs.entries()) {
-    signal?.throwIfAborted();
-    const progress = { run: run.name, runsDone, runsTotal: runs.length };
-    yield await resultOf(run, {
-      ...options,
-      objects,
-      onProgress: (one) => options.onProgress?.({ ...one, ...progress }),
-    });
-  }
-}
-
-/** Refuses what would fail every run alike. */
-async function checkProjectOptions(options: Omit<DetectProjectOptions, 'onProgress'>): Promise<void> {
-  const { userId = defaults.userId, sessionId = defaults.sessionId, voxelSpacing } = options;
-  checkDetectOptions(options);
-  // Whoever has a project has loaded this; whoever has none need not.
-  const { formatSpacing, sanitizeName } = await import('./copick/names.ts');
-  for (const name of [userId, sessionId]) sanitizeName(name);
-  if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
-}
-
-async function chosenRuns(project: Project, { runs, signal }: DetectProjectOptions): Promise<readonly Run[]> {
-  if (runs === undefined) return project.runs({ signal });
-  return Promise.all([...new Set(runs)].map((name) => project.run(name, { signal })));
-}
-
-type RunOptions = Omit<DetectProjectOptions, 'onProgress'> &
-  Required<globalThis.Pick<DetectOptions, 'objects' | 'onProgress'>>;
-
-/** Detects one run; an abort and an overlay that refuses writing end the whole project, any other failure only the run. */
-async function resultOf(run: Run, options: RunOptions): Promise<RunResult> {
-  try {
-    return await detectRun(run, options);
-  } catch (error) {
-    if (options.signal?.aborted || isCryoetPicksError(error, 'read-only')) throw error;
-    return { run: run.name, status: 'failed', error };
-  }
-}
-
-async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
-  const {
-    tomogram,
-    voxelSpacing,
-    userId = defaults.userId,
-    sessionId = defaults.sessionId,
-    resume = false,
-    model,
-    signal,
-  } = options;
-  const objects = wantedObjects(model.spec, options).map(({ name }) => name);
-  if (resume && (await run.hasPicks({ userId, sessionId, objects, signal }))) {
-    const picks = await run.picks({ userId, sessionId, object: objects, signal });
-    return { run: run.name, status: 'skipped', picks };
-  }
-  await run.requireWritable({ signal });
-  const source = await run.tomogram(tomogram, { voxelSpacing, signal });
-  const picks = await detectParticles(options.prepare?.(source, run) ?? source, options);
-  await run.writePicks(picks, { userId, sessionId, objects, signal });
-  return { run: run.name, status: 'detected', picks };
+  // Loaded with the first project, so that a page that works on single tomograms never fetches it.
+  const { detectRuns } = await import('./detect-runs.ts');
+  yield* detectRuns(project, options);
 }

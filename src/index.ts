@@ -86,6 +86,7 @@ export type { Connectivity } from './peaks/component-sweep.ts';
 export { type ConnectedComponentsOptions, connectedComponents } from './peaks/components.ts';
 export { type LocalMaximaOptions, localMaxima, type Peak } from './peaks/local-maxima.ts';
 export type { Threshold } from './peaks/planes.ts';
+export type { Refine } from './peaks/refine.ts';
 
 // Picks
 export { type PicksFromSegmentationOptions, picksFromSegmentation } from './picks/from-segmentation.ts';

@@ -4,6 +4,7 @@ import * as copick from '../src/copick/index.ts';
 import * as figure from '../src/figure/index.ts';
 import * as core from '../src/index.ts';
 import * as node from '../src/node.ts';
+import * as peaks from '../src/peaks.ts';
 import * as formats from '../src/picks/formats/index.ts';
 import * as simulate from '../src/simulate/index.ts';
 import * as tiff from '../src/tiff/stack.ts';
@@ -18,6 +19,7 @@ describe('the public API', () => {
     ['cryoet-picks/copick', copick],
     ['cryoet-picks/figure', figure],
     ['cryoet-picks/volumes', volumes],
+    ['cryoet-picks/peaks', peaks],
     ['cryoet-picks/ndarray', ndarray],
     ['cryoet-picks/simulate', simulate],
     ['cryoet-picks/tiff', tiff],

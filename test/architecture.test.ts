@@ -31,6 +31,7 @@ const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [5, /^check\.ts$/],
   [6, /^index\.ts$/],
   [6, /^volumes\.ts$/],
+  [6, /^peaks\.ts$/],
   [6, /^onnx-worker\.ts$/],
   [6, /^node[^/]*\.ts$/],
   [7, /^cli\//],

@@ -31,6 +31,16 @@ export {
   parsePicksFile,
   type UnknownKeys,
 } from './picks.ts';
+export { portalTomogramType, type TomogramOrigin } from './portal/camel.ts';
+export {
+  annotationFits,
+  type PortalAnnotation,
+  type PortalFilter,
+  type PortalRun,
+  type PortalTomogram,
+} from './portal/metadata.ts';
+export { type OpenPortalOptions, openPortal, type PortalProject } from './portal/open.ts';
+export { type PortalStore, type PortalStoreOptions, portalStore } from './portal/store.ts';
 export type { Problem } from './problems.ts';
 export { Project, type ProjectOptions, projectFromStores, type RunsOptions, type WaitOptions } from './project.ts';
 export { type HasPicksOptions, Run } from './run.ts';

@@ -1,4 +1,4 @@
-import { addRun, type Component, type Growing, joinComponents, openComponent, toComponent } from './component.ts';
+import { addRun, type Growing, joinComponents, openComponent } from './component.ts';
 import type { Plane, Sweep } from './planes.ts';
 import { rootOf, splitEnded } from './union-find.ts';
 
@@ -32,7 +32,7 @@ interface Runs {
 /** Grows the components of one class plane by plane, from runs of voxels at or above a threshold. */
 export class ComponentSweep {
   readonly #sweep: Sweep;
-  readonly #classIndex: number;
+  readonly #gather: typeof addRun;
   readonly #threshold: number;
   readonly #reach: Reach;
   readonly #minVoxels: number;
@@ -42,9 +42,16 @@ export class ComponentSweep {
   #count = 0;
   #index = 0;
 
-  constructor(sweep: Sweep, classIndex: number, threshold: number, connectivity: Connectivity, minVoxels: number) {
+  /** @param gather - What a run of voxels does to its component. */
+  constructor(
+    sweep: Sweep,
+    threshold: number,
+    connectivity: Connectivity,
+    minVoxels: number,
+    gather: typeof addRun = addRun,
+  ) {
     this.#sweep = sweep;
-    this.#classIndex = classIndex;
+    this.#gather = gather;
     this.#threshold = threshold;
     this.#reach = reachOf[connectivity];
     this.#minVoxels = minVoxels;
@@ -53,7 +60,7 @@ export class ComponentSweep {
   }
 
   /** Takes the next plane and gives the components that ended on the one before. */
-  advance(plane: Plane): Component[] {
+  advance(plane: Plane): Growing[] {
     [this.#before, this.#current] = [this.#current, this.#before];
     findRunsInto(plane, this.#sweep, this.#threshold, this.#current);
     const { row, plane: samePlace, both } = this.#reach;
@@ -70,14 +77,14 @@ export class ComponentSweep {
   }
 
   /** As {@link ComponentSweep.advance} for a plane known to hold no voxel that reaches the threshold. */
-  skip(): Component[] {
+  skip(): Growing[] {
     clearRuns(this.#before);
     [this.#before, this.#current] = [this.#current, this.#before];
     return this.#close(this.#index++);
   }
 
   /** Ends the sweep: the components that reach the last plane. */
-  finish(): Component[] {
+  finish(): Growing[] {
     return this.#close(this.#index);
   }
 
@@ -89,16 +96,14 @@ export class ComponentSweep {
       const component = known ? rootOf(known) : openComponent(this.#count++);
       if (!known) this.#open.push(component);
       components[i] = component;
-      addRun(component, plane, this.#sweep, this.#index, row, starts[i], ends[i]);
+      this.#gather(component, plane, this.#sweep, this.#index, row, starts[i], ends[i]);
     }
   }
 
-  #close(index: number): Component[] {
+  #close(index: number): Growing[] {
     const { open, ended } = splitEnded(this.#open, index);
     this.#open = open;
-    return ended
-      .filter(({ voxels }) => voxels >= this.#minVoxels)
-      .map((component) => toComponent(component, this.#sweep, this.#classIndex));
+    return ended.filter(({ voxels }) => voxels >= this.#minVoxels);
   }
 }
 

@@ -1,8 +1,8 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
-import type { Component } from './component.ts';
+import { type Component, type Growing, toComponent } from './component.ts';
 import { ComponentSweep, type Connectivity } from './component-sweep.ts';
-import { planesOf, type Threshold, thresholdPerClass } from './planes.ts';
+import { planesOf, type Sweep, type Threshold, thresholdPerClass } from './planes.ts';
 
 /** Options of {@link connectedComponents}. */
 export interface ConnectedComponentsOptions {
@@ -50,13 +50,19 @@ export async function* connectedComponents(
   const thresholdOf = thresholdPerClass(threshold);
   checkComponentOptions(connectivity, minVoxels);
   let searches: readonly ComponentSweep[] = [];
+  let all: Sweep | undefined;
   for await (const { sweep, index, channels } of planesOf(slabs, signal)) {
     if (index === 0) {
-      searches = sweep.classes.map((c) => new ComponentSweep(sweep, c, thresholdOf(c), connectivity, minVoxels));
+      all = sweep;
+      searches = sweep.classes.map((c) => new ComponentSweep(sweep, thresholdOf(c), connectivity, minVoxels));
     }
-    for (let i = 0; i < searches.length; i++) yield* searches[i].advance(channels[i]);
+    for (let i = 0; i < searches.length; i++) yield* ended(searches[i].advance(channels[i]), sweep, i);
   }
-  for (const search of searches) yield* search.finish();
+  for (let i = 0; i < searches.length; i++) yield* ended(searches[i].finish(), all as Sweep, i);
+}
+
+function ended(components: readonly Growing[], sweep: Sweep, channel: number): Component[] {
+  return components.map((component) => toComponent(component, sweep, sweep.classes[channel]));
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option` */

@@ -3,6 +3,7 @@ import type { Zyx } from '../space/zyx.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
 import { type Plane, planesOf, type Sweep, type Threshold, thresholdPerClass, voxelAt } from './planes.ts';
 import { PlateauTracker } from './plateaus.ts';
+import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
 
 /** A place where a score map exceeds its neighbourhood, in voxel space of that map. */
 export interface Peak {
@@ -19,6 +20,11 @@ export interface Peak {
 export interface LocalMaximaOptions {
   /** Least score of a peak, finite; a peak may equal it. One number, or a function of the model's class index. */
   readonly threshold: Threshold;
+  /**
+   * Places a peak between voxels: given the 27 scores around it, C-order `[z, y, x]`, NaN beyond the volume, it gives the
+   * offset from the voxel. `quadraticFit` of `cryoet-picks/peaks` is one. Peaks of plateaus are left where they are.
+   */
+  readonly refine?: Refine | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -43,12 +49,12 @@ export interface LocalMaximaOptions {
  */
 export async function* localMaxima(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
-  { threshold, signal }: LocalMaximaOptions,
+  { threshold, refine, signal }: LocalMaximaOptions,
 ): AsyncGenerator<Peak> {
   const thresholdOf = thresholdPerClass(threshold);
   let searches: readonly MaximumSearch[] = [];
   for await (const { sweep, index, channels } of planesOf(slabs, signal)) {
-    if (index === 0) searches = sweep.classes.map((c) => new MaximumSearch(sweep, c, thresholdOf(c)));
+    if (index === 0) searches = sweep.classes.map((c) => new MaximumSearch(sweep, c, thresholdOf(c), refine));
     for (let i = 0; i < searches.length; i++) yield* searches[i].advance(channels[i]);
   }
   for (const search of searches) {
@@ -62,13 +68,16 @@ class MaximumSearch {
   readonly #sweep: Sweep;
   readonly #classIndex: number;
   readonly #threshold: number;
+  readonly #refine: Refine | undefined;
   readonly #plateaus: PlateauTracker;
+  readonly #around = new Float64Array(27);
   #index = -1;
   #before: Plane | undefined;
   #current: Plane | undefined;
 
-  constructor(sweep: Sweep, classIndex: number, threshold: number) {
+  constructor(sweep: Sweep, classIndex: number, threshold: number, refine: Refine | undefined) {
     this.#sweep = sweep;
+    this.#refine = refine;
     this.#classIndex = classIndex;
     this.#threshold = threshold;
     this.#plateaus = new PlateauTracker(sweep);
@@ -80,6 +89,7 @@ class MaximumSearch {
     const peaks: Peak[] = [];
     if (plane) {
       const { columns, planeStep, rowStep, columnStep } = this.#sweep;
+      const layers = [this.#before, plane, next] as const;
       const strict: number[] = [];
       const tied: number[] = [];
       scanPlane(plane, [this.#before, next], this.#sweep, this.#threshold, strict, tied);
@@ -89,7 +99,8 @@ class MaximumSearch {
         const column = voxel % columns;
         const row = (voxel - column) / columns;
         const score = plane.data[plane.offset + row * plane.rowStride + column * plane.columnStride];
-        peaks.push(this.#peak(this.#index * planeStep + row * rowStep + column * columnStep, score));
+        const peak = this.#peak(this.#index * planeStep + row * rowStep + column * columnStep, score);
+        peaks.push(this.#refine ? this.#refined(peak, this.#refine, layers, row, column) : peak);
       }
     }
     this.#before = plane;
@@ -100,6 +111,12 @@ class MaximumSearch {
 
   finish(): Peak[] {
     return this.#plateaus.finish().map(({ lowest, score }) => this.#peak(lowest, score));
+  }
+
+  #refined(peak: Peak, refine: Refine, layers: Layers, row: number, column: number): Peak {
+    scoresAroundInto(layers, this.#sweep, row, column, this.#around);
+    const offset = refine(this.#around);
+    return { ...peak, voxel: [peak.voxel[0] + offset[0], peak.voxel[1] + offset[1], peak.voxel[2] + offset[2]] };
   }
 
   #peak(index: number, score: number): Peak {

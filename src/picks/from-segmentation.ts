@@ -1,8 +1,8 @@
 import { CryoetPicksError } from '../errors.ts';
-import type { Component } from '../peaks/component.ts';
+import { type Component, type Growing, toComponent } from '../peaks/component.ts';
 import { ComponentSweep, type Connectivity } from '../peaks/component-sweep.ts';
 import { checkComponentOptions } from '../peaks/components.ts';
-import { sweepAlong } from '../peaks/planes.ts';
+import { type Sweep, sweepAlong } from '../peaks/planes.ts';
 import { toPhysical, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx } from '../space/zyx.ts';
 import { asVolume, type NumericData, type Volume, type VolumeLike } from '../volume/volume.ts';
@@ -65,8 +65,9 @@ export function picksFromSegmentation(
   }
   const instances = new Map<string, number>();
   return known.flatMap((label) => {
-    const sweep = new ComponentSweep(sweepAlong(0, grid, [label]), label, 1, connectivity, minVoxels);
-    return componentsOfLabel(volume, label, planesOf.get(label) as Set<number>, sweep).map(({ voxel }) => {
+    const sweep = sweepAlong(0, grid, [label]);
+    const search = new ComponentSweep(sweep, 1, connectivity, minVoxels);
+    return componentsOfLabel(volume, label, planesOf.get(label) as Set<number>, { sweep, search }).map(({ voxel }) => {
       const object = objects[label];
       const instanceId = (instances.get(object) ?? 0) + 1;
       instances.set(object, instanceId);
@@ -101,18 +102,18 @@ function componentsOfLabel(
   { data, shape: [depth, height, width], stride, offset }: Volume<NumericData>,
   label: number,
   planes: ReadonlySet<number>,
-  sweep: ComponentSweep,
+  { sweep, search }: { readonly sweep: Sweep; readonly search: ComponentSweep },
 ): Component[] {
   const mask = new Float32Array(height * width);
   const plane = { data: mask, offset: 0, rowStride: width, columnStride: 1 };
   const components: Component[] = [];
   // One by one: a plane may end more components than a call takes arguments.
-  const keep = (ended: readonly Component[]): void => {
-    for (const component of ended) components.push(component);
+  const keep = (ended: readonly Growing[]): void => {
+    for (const component of ended) components.push(toComponent(component, sweep, label));
   };
   for (let z = 0; z < depth; z++) {
     if (!planes.has(z)) {
-      keep(sweep.skip());
+      keep(search.skip());
       continue;
     }
     let m = 0;
@@ -120,8 +121,8 @@ function componentsOfLabel(
       let i = offset + z * stride[0] + y * stride[1];
       for (let x = 0; x < width; x++, i += stride[2]) mask[m++] = data[i] === label ? 1 : 0;
     }
-    keep(sweep.advance(plane));
+    keep(search.advance(plane));
   }
-  keep(sweep.finish());
+  keep(search.finish());
   return components;
 }

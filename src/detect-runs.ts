@@ -1,0 +1,75 @@
+import { formatSpacing, sanitizeName } from './copick/names.ts';
+import type { Project } from './copick/project.ts';
+import type { Run } from './copick/run.ts';
+import { checkDetectOptions, type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
+import type { DetectProjectOptions, RunResult } from './detect-project.ts';
+import { isCryoetPicksError } from './errors.ts';
+
+const defaults = { userId: 'cryoet-picks', sessionId: '0' };
+
+/** The work of `detectProject`. */
+export async function* detectRuns(
+  project: Project,
+  options: DetectProjectOptions,
+): AsyncGenerator<RunResult, void, undefined> {
+  const { objects = project.objects, signal } = options;
+  checkProjectOptions({ ...options, objects });
+  const runs = await chosenRuns(project, options);
+  for (const [runsDone, run] of runs.entries()) {
+    signal?.throwIfAborted();
+    const progress = { run: run.name, runsDone, runsTotal: runs.length };
+    yield await resultOf(run, {
+      ...options,
+      objects,
+      onProgress: (one) => options.onProgress?.({ ...one, ...progress }),
+    });
+  }
+}
+
+/** Refuses what would fail every run alike. */
+function checkProjectOptions(options: Omit<DetectProjectOptions, 'onProgress'>): void {
+  const { userId = defaults.userId, sessionId = defaults.sessionId, voxelSpacing } = options;
+  checkDetectOptions(options);
+  for (const name of [userId, sessionId]) sanitizeName(name);
+  if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
+}
+
+async function chosenRuns(project: Project, { runs, signal }: DetectProjectOptions): Promise<readonly Run[]> {
+  if (runs === undefined) return project.runs({ signal });
+  return Promise.all([...new Set(runs)].map((name) => project.run(name, { signal })));
+}
+
+type RunOptions = Omit<DetectProjectOptions, 'onProgress'> &
+  Required<globalThis.Pick<DetectOptions, 'objects' | 'onProgress'>>;
+
+/** Detects one run; an abort and an overlay that refuses writing end the whole project, any other failure only the run. */
+async function resultOf(run: Run, options: RunOptions): Promise<RunResult> {
+  try {
+    return await detectRun(run, options);
+  } catch (error) {
+    if (options.signal?.aborted || isCryoetPicksError(error, 'read-only')) throw error;
+    return { run: run.name, status: 'failed', error };
+  }
+}
+
+async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
+  const {
+    tomogram,
+    voxelSpacing,
+    userId = defaults.userId,
+    sessionId = defaults.sessionId,
+    resume = false,
+    model,
+    signal,
+  } = options;
+  const objects = wantedObjects(model.spec, options).map(({ name }) => name);
+  if (resume && (await run.hasPicks({ userId, sessionId, objects, signal }))) {
+    const picks = await run.picks({ userId, sessionId, object: objects, signal });
+    return { run: run.name, status: 'skipped', picks };
+  }
+  await run.requireWritable({ signal });
+  const source = await run.tomogram(tomogram, { voxelSpacing, signal });
+  const picks = await detectParticles(options.prepare?.(source, run) ?? source, options);
+  await run.writePicks(picks, { userId, sessionId, objects, signal });
+  return { run: run.name, status: 'detected', picks };
+}

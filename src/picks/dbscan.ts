@@ -1,0 +1,118 @@
+import { CryoetPicksError } from '../errors.ts';
+import { CellList } from '../space/cell-list.ts';
+import { bestFirst } from './best-first.ts';
+import { type LengthPerObject, lengthPerObject } from './per-object.ts';
+import type { Pick } from './pick.ts';
+
+/** Options of {@link dbscan}. */
+export interface DbscanOptions {
+  /** Distance in Å within which picks are neighbours; one number, or a function of the object's name. */
+  readonly radius: LengthPerObject;
+  /**
+   * Number of picks, itself included, that a pick must have within `radius` to be in the middle of a cluster.
+   * @defaultValue 2
+   */
+  readonly minPicks?: number | undefined;
+}
+
+/** Picks in groups. Nothing is lost: each pick is in one cluster or in the noise. */
+export interface Clusters {
+  /** Each cluster best pick first; the clusters by their best pick. */
+  readonly clusters: readonly (readonly Pick[])[];
+  /** Picks that belong to no cluster, best first. */
+  readonly noise: readonly Pick[];
+}
+
+/**
+ * Groups picks of one object by density: DBSCAN (Ester, Kriegel, Sander and Xu, KDD 1996).
+ *
+ * A pick with at least `minPicks` within `radius` is a core; cores within `radius` of each other share a cluster, as do the
+ * picks within `radius` of a core. A pick in reach of several clusters goes to that of the best core in reach, so that the
+ * order of the picks does not matter (in the original, the first cluster found takes it). The usual clean-up of slice-wise
+ * detections, and of stray picks.
+ *
+ * @param picks - Picks of one tomogram, in any order; different objects never share a cluster.
+ * @throws {@link CryoetPicksError} `invalid-picks` if a score is NaN or a position is not finite; `invalid-option` if a
+ *   radius is not positive and finite or `minPicks` is no whole number above 0.
+ *
+ * @example
+ * ```ts
+ * const { clusters } = dbscan(picks, { radius: 40, minPicks: 3 });
+ * const merged = clusters.flatMap((cluster) => mergeNearby(cluster, { radius: 1000 }));
+ * ```
+ */
+export function dbscan(picks: readonly Pick[], { radius, minPicks = 2 }: DbscanOptions): Clusters {
+  const radiusOf = lengthPerObject(radius, 'radius');
+  if (!Number.isInteger(minPicks) || minPicks < 1) {
+    throw new CryoetPicksError('invalid-option', `minPicks must be a whole number ≥ 1, found ${minPicks}`);
+  }
+  const ranked = bestFirst(picks);
+  const neighbours = neighbourFinder(ranked, radiusOf);
+  const isCore = ranked.map((_, rank) => neighbours(rank).length >= minPicks);
+  const clusterOf = new Int32Array(ranked.length).fill(-1);
+  let count = 0;
+  ranked.forEach((_, rank) => {
+    if (!isCore[rank] || clusterOf[rank] >= 0) return;
+    growCluster(rank, count++, { isCore, clusterOf, neighbours });
+  });
+  ranked.forEach((_, rank) => {
+    if (isCore[rank]) return;
+    const best = neighbours(rank).reduce((least, i) => (isCore[i] && i < least ? i : least), ranked.length);
+    if (best < ranked.length) clusterOf[rank] = clusterOf[best];
+  });
+  return collect(ranked, clusterOf);
+}
+
+/** Finds the ranks of the picks of the same object within its radius, in an array that the next call overwrites. */
+function neighbourFinder(ranked: readonly Pick[], radiusOf: (object: string) => number): (rank: number) => number[] {
+  const placesOf = new Map<string, CellList>();
+  ranked.forEach(({ object, position }, rank) => {
+    let places = placesOf.get(object);
+    if (!places) {
+      places = new CellList(positive(radiusOf(object), object));
+      placesOf.set(object, places);
+    }
+    places.add(position, rank);
+  });
+  const near: number[] = [];
+  return (rank) => {
+    const { object, position } = ranked[rank];
+    return (placesOf.get(object) as CellList).withinInto(position, radiusOf(object), near);
+  };
+}
+
+function positive(radius: number, object: string): number {
+  if (radius > 0) return radius;
+  throw new CryoetPicksError('invalid-option', `radius of "${object}" must be a positive length in Å, found ${radius}`);
+}
+
+interface Growth {
+  readonly isCore: readonly boolean[];
+  readonly clusterOf: Int32Array;
+  readonly neighbours: (rank: number) => number[];
+}
+
+function growCluster(seed: number, cluster: number, { isCore, clusterOf, neighbours }: Growth): void {
+  clusterOf[seed] = cluster;
+  const queue = [seed];
+  for (let rank = queue.pop(); rank !== undefined; rank = queue.pop()) {
+    for (const other of neighbours(rank)) {
+      if (!isCore[other] || clusterOf[other] >= 0) continue;
+      clusterOf[other] = cluster;
+      queue.push(other);
+    }
+  }
+}
+
+function collect(ranked: readonly Pick[], clusterOf: Int32Array): Clusters {
+  const byNumber = new Map<number, Pick[]>();
+  const noise: Pick[] = [];
+  ranked.forEach((pick, rank) => {
+    const cluster = clusterOf[rank];
+    if (cluster < 0) noise.push(pick);
+    else if (byNumber.has(cluster)) byNumber.get(cluster)?.push(pick);
+    else byNumber.set(cluster, [pick]);
+  });
+  // A map keeps the order of insertion, which is that of the best picks.
+  return { clusters: [...byNumber.values()], noise };
+}

@@ -1,0 +1,141 @@
+import { CryoetPicksError } from '../errors.ts';
+import { CellList } from '../space/cell-list.ts';
+import type { Point } from '../space/point.ts';
+import { bestFirst } from './best-first.ts';
+import { type LengthPerObject, lengthPerObject } from './per-object.ts';
+import type { Pick } from './pick.ts';
+
+/** Options of {@link meanShift}. */
+export interface MeanShiftOptions {
+  /** Radius in Å of the window that climbs; one number, or a function of the object's name. */
+  readonly bandwidth: LengthPerObject;
+  /**
+   * A window stops when it moves by less than this part of the bandwidth, or after this many moves.
+   * @defaultValue 1e-3
+   */
+  readonly tolerance?: number | undefined;
+  /** @defaultValue 300 */
+  readonly maxMoves?: number | undefined;
+}
+
+/**
+ * Moves picks of one object to the places where they are densest, and makes one pick of those that meet: mean shift with a
+ * flat window (Comaniciu and Meer, IEEE TPAMI 24, 2002), as DeepFinder and MemBrain use it.
+ *
+ * A window around each pick moves to the mean of the picks within `bandwidth`, weighted by score (negative scores count 0;
+ * plain mean where no weight is above 0), until it rests. Resting places are taken by falling number of picks in their
+ * window (then by falling weight, then by the score of the pick that began there); one within `bandwidth` of a taken one is
+ * the same. Each pick belongs to the nearest taken place.
+ *
+ * @param picks - Picks of one tomogram, in any order; different objects do not see each other.
+ * @returns One pick per place, by falling score: the best pick that belongs to it, moved there.
+ * @throws {@link CryoetPicksError} `invalid-picks` if a score is NaN or a position is not finite; `invalid-option` if an
+ *   option cannot be.
+ *
+ * @example
+ * ```ts
+ * const picks = meanShift(votes, { bandwidth: (object) => radiusOf(object) });
+ * ```
+ */
+export function meanShift(
+  picks: readonly Pick[],
+  { bandwidth, tolerance = 1e-3, maxMoves = 300 }: MeanShiftOptions,
+): Pick[] {
+  const bandwidthOf = lengthPerObject(bandwidth, 'bandwidth');
+  if (!(tolerance > 0) || !Number.isInteger(maxMoves) || maxMoves < 1) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `tolerance must be above 0 and maxMoves a whole number ≥ 1, found ${tolerance} and ${maxMoves}`,
+    );
+  }
+  const groups = new Map<string, Pick[]>();
+  for (const pick of bestFirst(picks)) {
+    const group = groups.get(pick.object);
+    if (group) group.push(pick);
+    else groups.set(pick.object, [pick]);
+  }
+  const found = [...groups].flatMap(([object, group]) => {
+    const radius = bandwidthOf(object);
+    if (radius > 0) return modesOf(group, { radius, tolerance, maxMoves });
+    throw new CryoetPicksError(
+      'invalid-option',
+      `bandwidth of "${object}" must be a positive length in Å, found ${radius}`,
+    );
+  });
+  return bestFirst(found);
+}
+
+interface Climb {
+  readonly radius: number;
+  readonly tolerance: number;
+  readonly maxMoves: number;
+}
+
+/** Where a window came to rest. */
+interface Mode {
+  readonly position: Point;
+  /** Number of picks in the window, and the sum of their weights. */
+  readonly count: number;
+  readonly weight: number;
+}
+
+/** The picks of one object, best first, at their modes. */
+function modesOf(picks: readonly Pick[], climb: Climb): Pick[] {
+  const places = new CellList(climb.radius);
+  for (const { position } of picks) places.add(position);
+  const modes = picks.map(({ position }) => climbFrom(position, picks, places, climb));
+  // A stable sort: equal modes stay in the order of the picks that began there.
+  const ranked = [...modes].sort((a, b) => b.count - a.count || b.weight - a.weight);
+  const chosen: Mode[] = [];
+  const chosenPlaces = new CellList(climb.radius);
+  for (const mode of ranked) {
+    if (chosenPlaces.within(mode.position, climb.radius).length > 0) continue;
+    chosenPlaces.add(mode.position);
+    chosen.push(mode);
+  }
+  const best = new Map<number, Pick>();
+  picks.forEach((pick, i) => {
+    const nearest = nearestOf(modes[i].position, chosen, chosenPlaces.within(modes[i].position, climb.radius));
+    if (!best.has(nearest)) best.set(nearest, { ...pick, position: chosen[nearest].position });
+  });
+  return [...best.values()];
+}
+
+function climbFrom(start: Point, picks: readonly Pick[], places: CellList, climb: Climb): Mode {
+  const near: number[] = [];
+  let position = start;
+  let mode: Mode = { position, count: 0, weight: 0 };
+  for (let move = 0; ; move++) {
+    places.withinInto(position, climb.radius, near);
+    // Rounding may leave picks that lie on the edge of a window just outside the next.
+    if (near.length === 0) return mode;
+    // The order of a sum decides its last digits.
+    const members = near.sort((a, b) => a - b).map((i) => picks[i]);
+    const weight = members.reduce((sum, { score }) => sum + Math.max(score, 0), 0);
+    const mean = meanOf(members, weight);
+    const moved = Math.hypot(mean.x - position.x, mean.y - position.y, mean.z - position.z);
+    position = mean;
+    mode = { position, count: members.length, weight };
+    if (moved < climb.tolerance * climb.radius || move === climb.maxMoves) return mode;
+  }
+}
+
+/** Sums displacements from the first rather than positions, so that a pick alone stays where it is to the last bit. */
+function meanOf(members: readonly Pick[], total: number): Point {
+  const weigh = total > 0 && total < Number.POSITIVE_INFINITY;
+  const origin = members[0].position;
+  let [dx, dy, dz] = [0, 0, 0];
+  for (const { position, score } of members) {
+    const share = weigh ? Math.max(score, 0) / total : 1 / members.length;
+    dx += share * (position.x - origin.x);
+    dy += share * (position.y - origin.y);
+    dz += share * (position.z - origin.z);
+  }
+  return { x: origin.x + dx, y: origin.y + dy, z: origin.z + dz };
+}
+
+function nearestOf(place: Point, modes: readonly Mode[], candidates: readonly number[]): number {
+  const distance = ({ position }: Mode) =>
+    (position.x - place.x) ** 2 + (position.y - place.y) ** 2 + (position.z - place.z) ** 2;
+  return [...candidates].sort((a, b) => distance(modes[a]) - distance(modes[b]) || a - b)[0];
+}
