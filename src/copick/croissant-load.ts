@@ -82,7 +82,11 @@ export async function loadCroissant(
 }
 
 function dataUrl(declared: string, access: CroissantAccess): string {
-  return absoluteUrl(declared, access, 'the place of the data that the Croissant tells');
+  return absoluteUrl(
+    declared,
+    access,
+    'where the data lies, as the Croissant says and baseUrl (croissant_base_url) could say,',
+  );
 }
 
 interface TableUrlOptions {
