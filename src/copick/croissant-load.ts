@@ -9,7 +9,7 @@ import { buildTree, type CroissantTree } from './croissant-tree.ts';
 import { absoluteUrl, type CroissantAccess, joinUrl, openFolder, splitUrl } from './croissant-urls.ts';
 import type { Problem } from './problems.ts';
 
-/** Options of {@link loadCroissant}. */
+/** How a Croissant is reached, and where its data lies. */
 export interface LoadCroissantOptions extends CroissantAccess {
   /** Where the data lies, if not where the Croissant says. */
   readonly baseUrl?: string | undefined;
