@@ -1,5 +1,6 @@
 import { isCryoetPicksError } from '../errors.ts';
-import { compareNames, type StoreEntry, type StoreKey } from '../storage/store.ts';
+import { compareNames } from '../storage/children.ts';
+import type { StoreEntry, StoreKey } from '../storage/store.ts';
 import { placeRow } from './croissant-places.ts';
 import type { CroissantRow, TableName } from './croissant-rows.ts';
 import { type ResolveCellOptions, resolveCell } from './croissant-urls.ts';

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
+import { filamentOf } from './filament-spec.ts';
 import { fitName } from './names.ts';
 
 /** An object that a project looks for, as copick's config declares it. */
@@ -56,9 +57,10 @@ export const objectSchema: v.GenericSchema<unknown, ObjectJson> = v.looseObject(
   metadata: v.nullish(v.record(v.string(), v.unknown())),
 });
 
-/** What copick takes where a config leaves these out. */
+/** What copick takes where a config leaves the label out. */
 const defaultLabel = 1;
-const defaultColor = [100, 100, 100, 255] as const;
+/** What copick takes where a config leaves the color out. */
+export const defaultColor: PickableObject['color'] = [100, 100, 100, 255];
 
 /** Reads an object. @throws {@link CryoetPicksError} `invalid-config` for a name that copick refuses. */
 export function toObject(json: ObjectJson, place: string): PickableObject {
@@ -71,7 +73,7 @@ export function toObject(json: ObjectJson, place: string): PickableObject {
       `${place}: object name ${JSON.stringify(name)} is not allowed; ${advice}`,
     );
   }
-  return {
+  const object = {
     name,
     isParticle: json.is_particle,
     // Only a label that is left out gets the default; null means that the object has none.
@@ -81,6 +83,18 @@ export function toObject(json: ObjectJson, place: string): PickableObject {
     ...present({ identifier: json.go_id ?? json.identifier, mapThreshold: json.map_threshold }),
     metadata: json.metadata ?? {},
   };
+  checkFilament(object, place);
+  return object;
+}
+
+/** Refuses a declaration as a filament that copick refuses. */
+function checkFilament(object: PickableObject, place: string): void {
+  try {
+    filamentOf(object);
+  } catch (cause) {
+    if (!isCryoetPicksError(cause)) throw cause;
+    throw new CryoetPicksError(cause.code, `${place}: ${cause.message}`, { cause });
+  }
 }
 
 /** The entries that have a value: neither undefined nor null. */

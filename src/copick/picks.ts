@@ -21,6 +21,11 @@ export interface PicksFile extends PicksIdentity {
   readonly voxelSpacing?: number | undefined;
   /** False where the rotations mean nothing. @defaultValue true */
   readonly trustOrientation?: boolean | undefined;
+  /**
+   * What to hand back as `expect` when these picks are written again: a token of the file as it was read, `null` where
+   * writing makes a new file, as of picks of the static tree. Absent where the store keeps no versions.
+   */
+  readonly version?: string | null | undefined;
   /** What is odd about the file, without being in the way. */
   readonly warnings?: readonly string[] | undefined;
   /** Keys this library does not know, of the file and of its points; written back with the same picks. */
@@ -41,6 +46,13 @@ export interface ParsePicksOptions {
   readonly identity?: Partial<PicksIdentity> | undefined;
   /** The object where neither `identity` nor the content tells it. */
   readonly fallbackObject?: string | undefined;
+}
+
+/** What picks files and filaments files say of their identity, as they write it. */
+interface FileHeader {
+  readonly pickable_object_name?: string | null | undefined;
+  readonly user_id?: string | null | undefined;
+  readonly session_id?: string | null | undefined;
 }
 
 const code = 'invalid-picks';
@@ -140,7 +152,8 @@ function nameOf(json: v.InferOutput<typeof fileSchema>, options: ParsePicksOptio
   };
 }
 
-function identityWarnings(json: v.InferOutput<typeof fileSchema>, named: PicksIdentity): string[] {
+/** Tells where the content of a file of picks, or of filaments, says another identity than its name. */
+export function identityWarnings(json: FileHeader, named: PicksIdentity): string[] {
   const pairs = [
     ['object', named.object, json.pickable_object_name],
     ['user', named.userId, json.user_id],
@@ -152,7 +165,7 @@ function identityWarnings(json: v.InferOutput<typeof fileSchema>, named: PicksId
 }
 
 /** copick reads every unit as Å, and so do we; but a reader should hear of it. */
-function unitWarnings(unit: string | null | undefined): string[] {
+export function unitWarnings(unit: string | null | undefined): string[] {
   if (unit === undefined || unit === null || /^(å|a|angstroms?|ångströms?)$/i.test(unit)) return [];
   return [`its unit is "${unit}"; as in copick, numbers are taken as Å all the same`];
 }

@@ -1,12 +1,16 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store } from '../storage/store.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
-import { folderOf, parseName, pathOf } from './layout.ts';
+import { type FindOptions, type Found, findByUri } from './find.ts';
 import { noOverlay } from './no-overlay.ts';
 import { listNames, type Problem, ProblemLog } from './problems.ts';
 import { Run } from './run.ts';
-import { runsOfSplit, splitsOf } from './splits.ts';
-import { listBoth, type ProjectTree } from './tree.ts';
+import { checkRunName, makeRunFolder, type RunsOptions, runNames } from './run-folders.ts';
+import { splitsOf } from './splits.ts';
+import type { ProjectTree, WaitOptions } from './tree.ts';
+import type { UriKind } from './uri.ts';
+import * as volumes from './volumes.ts';
 
 /** Options of {@link projectFromStores}. */
 export interface ProjectOptions {
@@ -19,17 +23,6 @@ export interface ProjectOptions {
   readonly source?: string | undefined;
   /** Told each problem once, as it is met. */
   readonly onProblem?: ((problem: Problem) => void) | undefined;
-}
-
-/** Options of calls that only wait. */
-export interface WaitOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Options of {@link Project.runs}. */
-export interface RunsOptions extends WaitOptions {
-  /** Only the runs of a split, such as `train`. */
-  readonly split?: string | undefined;
 }
 
 /**
@@ -57,13 +50,15 @@ export class Project {
       static: readOnly === overlay ? undefined : readOnly,
       log,
     };
-    if (config.problems.length > 0) log.report({ path: source, message: config.problems.join('; ') });
+    this.reportConfig();
   }
 
-  /**
-   * Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. Of a project without an
-   * overlay, where its data lies.
-   */
+  private reportConfig(): void {
+    const { problems } = this.config;
+    if (problems.length > 0) this.tree.log.report({ path: this.source, message: problems.join('; ') });
+  }
+
+  /** Where all that is written lies, as a path or URL; of a project without an overlay, where its data lies. */
   get overlayLocation(): string {
     return this.tree.overlay.location;
   }
@@ -79,24 +74,11 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found` for a split that the project does not have, listing those it has.
    */
   async runs({ split, signal }: RunsOptions = {}): Promise<Run[]> {
-    const wanted =
-      split === undefined ? undefined : await runsOfSplit(this.tree, { split, source: this.source, signal });
-    const entries = await listBoth(this.tree, folderOf('run', {}), { signal });
-    const names = entries
-      .filter(({ name, kind }) => kind === 'folder' && parseName('run', name) !== undefined)
-      .map(({ name }) => name);
-    const chosen = [...new Set(names)].filter((name) => wanted?.has(name) ?? true);
-    return chosen.sort().map((name) => new Run(name, this.tree));
+    const names = await runNames(this.tree, { split, source: this.source, signal });
+    return names.map((name) => new Run(name, this.tree));
   }
 
-  /**
-   * The names of the runs by split, such as `train` and `test`, as a Croissant tells them; empty for projects of other kinds.
-   *
-   * @example
-   * ```ts
-   * for (const [split, runs] of await project.splits()) report(`${split}: ${runs.length} runs`);
-   * ```
-   */
+  /** The names of the runs by split, such as `train` and `test`, as a Croissant tells them; empty for projects of other kinds. */
   async splits({ signal }: WaitOptions = {}): Promise<ReadonlyMap<string, readonly string[]>> {
     return splitsOf(this.tree, signal);
   }
@@ -114,6 +96,39 @@ export class Project {
       'not-found',
       `run "${name}" not found in project "${this.source}"; available: ${listNames(runs.map((run) => run.name))}`,
     );
+  }
+
+  /**
+   * Finds things of a kind by a copick URI, in all runs or some of them; each comes with its `run`. See {@link parseUri} for what a
+   * URI can ask. A run that cannot be listed is reported and hides nothing of the others.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for what is no URI of the kind; `not-found` for a run that is not there; the first
+   *   error, if no run can be listed.
+   * @example
+   * ```ts
+   * for (const picks of await project.find('picks', 'ribosome:*\/0')) report(picks.run.name, await picks.read());
+   * ```
+   */
+  async find<K extends UriKind>(kind: K, uri: string, options: FindOptions = {}): Promise<Found<K>[]> {
+    const { runs, includeShadowed, signal } = options;
+    const names = typeof runs === 'string' ? [runs] : runs;
+    const all = await this.runs({ signal });
+    const missing = names?.find((name) => all.every((run) => run.name !== name));
+    if (missing !== undefined) await this.run(missing, { signal });
+    const chosen = all.filter(({ name }) => names?.includes(name) ?? true);
+    return findByUri(chosen, { kind, uri, includeShadowed, signal });
+  }
+
+  /**
+   * Looks anew, after others changed the project: forgets the problems met so far, but for those of the config, and has
+   * stores that keep something of their place forget it. A project on disk keeps nothing, so there only problems go.
+   */
+  refresh(): void {
+    const { overlay, static: readOnly, log } = this.tree;
+    log.forget();
+    this.reportConfig();
+    overlay.refresh?.();
+    readOnly?.refresh?.();
   }
 
   /**
@@ -137,18 +152,36 @@ export class Project {
    *   be written.
    */
   async createRun(name: string, { signal }: WaitOptions = {}): Promise<Run> {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-    if (name === '' || name.startsWith('.') || /[/\\\u0000-\u001f\u007f]/.test(name)) {
-      throw new CryoetPicksError(
-        'invalid-option',
-        `${JSON.stringify(name)} cannot name a run: expected a folder name that is not hidden, without slashes`,
-      );
-    }
+    checkRunName(name);
     const runs = await this.runs({ signal });
     const found = runs.find((run) => run.name === name);
     if (found !== undefined) return found;
-    await this.tree.overlay.set(`${pathOf('run', { run: name })}/.meta`, new TextEncoder().encode('meta'), { signal });
+    await makeRunFolder(this.tree, name, { signal });
     return new Run(name, this.tree);
+  }
+
+  /**
+   * Deletes a run from the overlay, as {@link Run.delete} does.
+   *
+   * @throws {@link CryoetPicksError} `not-found`, listing the runs that are there; `read-only`.
+   */
+  async deleteRun(name: string, { signal }: WaitOptions = {}): Promise<void> {
+    await (await this.run(name, { signal })).delete({ signal });
+  }
+
+  /** Lists the density maps of the project's particles, by the object's name. */
+  async objectMaps(filter: volumes.ObjectMapFilter = {}): Promise<volumes.ObjectMapEntry[]> {
+    return volumes.findObjectMaps(this.tree, filter);
+  }
+
+  /**
+   * Writes the density map of a particle into the overlay and returns its path.
+   *
+   * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for one that is
+   *   no particle, voxels that are no cubes, and a map that is there and not to be overwritten; `read-only`.
+   */
+  async writeObjectMap(map: VolumeSource, options: volumes.WriteObjectMapOptions): Promise<string> {
+    return volumes.writeObjectMapOf(this.tree, { ...options, map });
   }
 }
 

@@ -2,39 +2,27 @@ import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
 import { requireWritable } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import * as files from './annotation-files.ts';
+import { deleteRunOf } from './delete.ts';
 import { folderOf } from './layout.ts';
-import { allReadable, findPickSets, type PickSet, type PicksFilter, readAllPicks } from './pick-sets.ts';
-import {
-  findSegmentations,
-  type SegmentationEntry,
-  type SegmentationFilter,
-  type WriteSegmentationOptions,
-  writeSegmentationOf,
-} from './segmentations.ts';
-import {
-  findTomograms,
-  openTomogramOf,
-  type RunTomogramOptions,
-  type TomogramEntry,
-  type TomogramFilter,
-} from './tomograms.ts';
-import type { ProjectTree } from './tree.ts';
-import { type WritePicksOptions, writePicksOf } from './write-picks.ts';
-
-/** Options of {@link Run.hasPicks}. */
-export interface HasPicksOptions {
-  readonly userId: string;
-  readonly sessionId: string;
-  /** Every one of these must have a file that can be read; if absent, there must be one, and all can be read. */
-  readonly objects?: readonly string[] | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
+import type { ProjectTree, WaitOptions } from './tree.ts';
+import * as volumes from './volumes.ts';
 
 /**
  * One tilt series of a project: its tomograms and picks, in the static tree and the overlay alike.
  *
  * Nothing is cached: each call looks at storage. Where both trees hold the same thing, the overlay's counts. What is
  * broken is reported to the project's `problems` and hides nothing else.
+ *
+ * @example
+ * ```ts
+ * const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
+ * const truth = await run.picks({ userId: 'curation' });
+ * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0' });
+ * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });
+ * await run.writeSegmentation(labels, { name: 'ribosome', kind: 'instance', userId: 'me', sessionId: '0' });
+ * for (const mesh of await run.meshes({ object: 'membrane' })) show(await mesh.read());
+ * ```
  */
 export class Run {
   /** As its folder is called; copick makes no other of it. */
@@ -47,16 +35,24 @@ export class Run {
     this.name = name;
   }
 
+  /** Lists the voxel spacings: the folders of tomograms in both trees, each label once, the smallest first. */
+  async voxelSpacings(options: volumes.VoxelSpacingOptions = {}): Promise<volumes.VoxelSpacingEntry[]> {
+    return volumes.findVoxelSpacings(this.tree, this.name, options);
+  }
+
   /**
-   * Lists the tomograms, by voxel spacing and type.
+   * Makes the folder of a voxel spacing, in Å, in the overlay, with the `.meta` file that copick puts there; one of the same
+   * three-decimal label that is there, in either tree, is given back.
    *
-   * @example
-   * ```ts
-   * for (const { type, voxelSpacing } of await run.tomograms()) report(`${type} at ${voxelSpacing} Å`);
-   * ```
+   * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is no length; `read-only`.
    */
-  async tomograms(filter: TomogramFilter = {}): Promise<TomogramEntry[]> {
-    return findTomograms(this.tree, this.name, filter);
+  async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<volumes.VoxelSpacingEntry> {
+    return volumes.createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
+  }
+
+  /** Lists the tomograms, by voxel spacing and type. */
+  async tomograms(filter: volumes.TomogramFilter = {}): Promise<volumes.TomogramEntry[]> {
+    return volumes.findTomograms(this.tree, this.name, filter);
   }
 
   /**
@@ -67,18 +63,14 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `not-found`, listing what is there; `invalid-option` where several voxel spacings fit
    *   and none was given; whatever opening an OME-Zarr image throws.
-   * @example
-   * ```ts
-   * const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
-   * ```
    */
-  async tomogram(type: string, options: RunTomogramOptions = {}): Promise<Tomogram> {
-    return openTomogramOf(this.tree, this.name, { ...options, type });
+  async tomogram(type: string, options: volumes.RunTomogramOptions = {}): Promise<Tomogram> {
+    return volumes.openTomogramOf(this.tree, this.name, { ...options, type });
   }
 
   /** Lists the picks files, by object, user and session. Files named as the competition's are opened to tell whose they are. */
-  async pickSets(filter: PicksFilter = {}): Promise<PickSet[]> {
-    return findPickSets(this.tree, this.name, filter);
+  async pickSets(filter: files.PicksFilter = {}): Promise<files.PickSet[]> {
+    return files.findPickSets(this.tree, this.name, filter);
   }
 
   /**
@@ -86,28 +78,21 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-picks` or `not-found`, if there are sets but none can be read; otherwise sets
    *   that cannot be read are reported and left out.
-   * @example
-   * ```ts
-   * const truth = await run.picks({ userId: 'curation' });
-   * ```
    */
-  async picks(filter: PicksFilter = {}): Promise<Pick[]> {
-    return readAllPicks(this.tree, this.name, filter);
+  async picks(filter: files.PicksFilter = {}): Promise<Pick[]> {
+    return files.readAllPicks(this.tree, this.name, filter);
   }
 
   /**
-   * Tells whether a user has picks of a session here, files without a point included: what a resumed detection asks.
-   *
-   * Reads what is asked for: a file that cannot be understood is reported, and holds no picks.
+   * Tells whether a user has picks of a session here, files without a point included: what a resumed detection asks. A file
+   * that cannot be understood is reported, and holds no picks.
    */
-  async hasPicks({ userId, sessionId, objects, signal }: HasPicksOptions): Promise<boolean> {
-    const sets = await this.pickSets({ userId, sessionId, object: objects, signal });
-    const present = objects?.every((object) => sets.some((set) => set.object === object)) ?? sets.length > 0;
-    return present && allReadable(this.tree, sets, signal);
+  async hasPicks(options: files.HasPicksOptions): Promise<boolean> {
+    return files.hasPicksOf(this.tree, this.name, options);
   }
 
   /** Makes sure, before any work, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
-  async requireWritable({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+  async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
     await requireWritable(this.tree.overlay, folderOf('picks', { run: this.name }), { signal });
   }
 
@@ -116,36 +101,99 @@ export class Run {
    *
    * All is checked before anything is written. Each file is replaced as a whole: where writing fails or is aborted midway,
    * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects`
-   * stay as they are.
+   * stay as they are. With `expect`, nothing is written if a file has changed since it was read.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` for an object that the project does not have or a pick that is not
-   *   finite; `invalid-option` for a user or session without a usable character; `read-only` if the overlay cannot be written.
-   * @example
-   * ```ts
-   * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0' });
-   * ```
+   * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object
+   *   that the project does not have or a pick that is not finite; `invalid-option` for a user or session without a usable
+   *   character; `read-only` if the overlay cannot be written.
    */
-  async writePicks(picks: readonly Pick[], options: WritePicksOptions): Promise<string[]> {
-    return writePicksOf(this.tree, this.name, { ...options, picks });
-  }
-
-  /** Lists the segmentations, by voxel spacing, user, session and name. */
-  async segmentations(filter: SegmentationFilter = {}): Promise<SegmentationEntry[]> {
-    return findSegmentations(this.tree, this.name, filter);
+  async writePicks(picks: readonly Pick[], options: files.WritePicksOptions): Promise<string[]> {
+    return files.writePicksOf(this.tree, this.name, { ...options, picks });
   }
 
   /**
-   * Writes a volume of labels `[z, y, x]` into the overlay as a segmentation of one level, and returns its path.
+   * Writes a tomogram `[z, y, x]` into the overlay, with a pyramid, and returns its path; its features are kept.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character or with the ending `-multilabel`, a label that the type cannot
-   *   hold, or a segmentation of this name that is not to be overwritten; `read-only` if the overlay cannot be written.
-   * @example
-   * ```ts
-   * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });
-   * await run.writeSegmentation(labels, { name: 'particles', userId: 'me', sessionId: '0', multilabel: true });
-   * ```
+   * @throws {@link CryoetPicksError} `invalid-option` for voxels that are no cubes (by more than 0.1 %), a `voxelSpacing` more
+   *   than 1 % off them, a type with "features" in it, and one that is there and not to be overwritten; `read-only`.
    */
-  async writeSegmentation(labels: VolumeSource, options: WriteSegmentationOptions): Promise<string> {
-    return writeSegmentationOf(this.tree, this.name, { ...options, labels });
+  async writeTomogram(source: VolumeSource, options: volumes.WriteRunTomogramOptions): Promise<string> {
+    return volumes.writeTomogramOf(this.tree, this.name, { ...options, source });
+  }
+
+  /** Lists the features of all tomograms, by voxel spacing, tomogram and type. */
+  async features(filter: volumes.FeaturesFilter = {}): Promise<volumes.FeaturesEntry[]> {
+    return volumes.findFeatures(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes features of a tomogram into the overlay and returns their path: one volume as a 3-D image, a list as a 4-D image.
+   *
+   * @throws {@link CryoetPicksError} As `writeTomogram`; `not-found` where the tomogram is not there.
+   */
+  async writeFeatures(
+    features: VolumeSource | readonly VolumeSource[],
+    options: volumes.WriteFeaturesOptions,
+  ): Promise<string> {
+    return volumes.writeFeaturesOf(this.tree, this.name, { ...options, features });
+  }
+
+  /** Lists the segmentations of all four kinds, by voxel spacing, user, session, name and kind. */
+  async segmentations(filter: volumes.SegmentationFilter = {}): Promise<volumes.SegmentationEntry[]> {
+    return volumes.findSegmentations(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes a volume of labels `[z, y, x]`, or `{ label, instance }`, into the overlay as a segmentation, and returns its path.
+   * The labels are read twice: all are checked, and the type of number is found, before anything is written.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot be a file's, a label that does not fit, a panoptic
+   *   one with a label that no object has or an instance on the background, voxels that are no cubes; `read-only`.
+   */
+  async writeSegmentation(
+    labels: volumes.SegmentationVolumes,
+    options: volumes.WriteSegmentationOptions,
+  ): Promise<string> {
+    return volumes.writeSegmentationOf(this.tree, this.name, { ...options, labels });
+  }
+
+  /** Lists the meshes, by object, user and session; `read()` of one gives the bytes of its GLB file. */
+  async meshes(filter: files.AuthoredFilter = {}): Promise<files.MeshEntry[]> {
+    return files.findMeshes(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes the bytes of a binary glTF file (GLB), its vertices in Å, into the overlay as a mesh, and returns its path.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are no whole GLB file, an object that the project does not
+   *   have, a user or session without a usable character, or a mesh that is not to be overwritten; `unsupported`; `read-only`.
+   */
+  async writeMesh(bytes: Uint8Array, options: files.WriteMeshOptions): Promise<string> {
+    return files.writeMeshOf(this.tree, this.name, { ...options, bytes });
+  }
+
+  /** Lists the files of filaments, by object, user and session. */
+  async filaments(filter: files.AuthoredFilter = {}): Promise<files.FilamentsEntry[]> {
+    return files.findFilaments(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes filaments of one object into the overlay, and returns the path of the file. Curves that no longer match the points of
+   * their filament are left out, as copick does, and that is reported.
+   *
+   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; `invalid-option` as
+   *   {@link Run.writeMesh}; `read-only`.
+   */
+  async writeFilaments(filaments: readonly files.Filament[], options: files.WriteFilamentsOptions): Promise<string> {
+    return files.writeFilamentsOf(this.tree, this.name, { ...options, filaments });
+  }
+
+  /**
+   * Deletes the run from the overlay, with all that is in it. What the static tree has of it stays, and is seen again.
+   *
+   * @throws {@link CryoetPicksError} `read-only` if it lies in the static tree alone, or the overlay cannot be written.
+   */
+  async delete({ signal }: WaitOptions = {}): Promise<void> {
+    return deleteRunOf(this.tree, this.name, { signal });
   }
 }

@@ -20,7 +20,10 @@ const identities: { readonly [K in Kind]: fc.Arbitrary<Parameters<typeof pathOf<
   features: fc.record({ run, voxelSpacing, type: name, featureType: name }),
   picks: fc.record({ ...authored, object: name }),
   mesh: fc.record({ ...authored, object: name }),
+  filaments: fc.record({ ...authored, object: name }),
   segmentation: fc.record({ ...authored, voxelSpacing, name, multilabel: fc.boolean() }),
+  instanceSegmentation: fc.record({ ...authored, voxelSpacing, name }),
+  panopticSegmentation: fc.record({ ...authored, voxelSpacing, name }),
 };
 
 describe('layout', () => {
@@ -47,10 +50,21 @@ describe('layout', () => {
     ],
     ['picks', { run: 'r', userId: 'u', sessionId: '0', object: 'o' }, '/ExperimentRuns/r/Picks/u_0_o.json'],
     ['mesh', { run: 'r', userId: 'u', sessionId: '0', object: 'o' }, '/ExperimentRuns/r/Meshes/u_0_o.glb'],
+    ['filaments', { run: 'r', userId: 'u', sessionId: '0', object: 'o' }, '/ExperimentRuns/r/Filaments/u_0_o.json'],
     [
       'segmentation',
       { run: 'r', voxelSpacing: 10, userId: 'u', sessionId: '0', name: 'cell', multilabel: true },
       '/ExperimentRuns/r/Segmentations/10.000_u_0_cell-multilabel.zarr',
+    ],
+    [
+      'instanceSegmentation',
+      { run: 'r', voxelSpacing: 10, userId: 'u', sessionId: '0', name: 'cell' },
+      '/ExperimentRuns/r/InstanceSegmentations/10.000_u_0_cell.zarr',
+    ],
+    [
+      'panopticSegmentation',
+      { run: 'r', voxelSpacing: 10, userId: 'u', sessionId: '0', name: 'cell' },
+      '/ExperimentRuns/r/PanopticSegmentations/10.000_u_0_cell.zarr',
     ],
   ] as const)('writes the path of a %s as copick does', (kind, identity, path) => {
     expect(pathOf(kind as Kind, identity as never)).toBe(path);
@@ -99,6 +113,7 @@ describe('layout', () => {
     ['segmentation', '10.000_u_0.zarr'],
     ['segmentation', 'x_u_0_cell.zarr'],
     ['mesh', 'u_0.glb'],
+    ['filaments', 'u_0.json'],
   ] as const)('takes for no %s: %s', (kind, file) => {
     expect(parseName(kind, file)).toBeUndefined();
   });

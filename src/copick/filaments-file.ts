@@ -1,0 +1,168 @@
+import * as v from 'valibot';
+import { CryoetPicksError } from '../errors.ts';
+import { parseJson } from '../json.ts';
+import type { Point } from '../space/point.ts';
+import type { AuthoredIdentity } from './authored.ts';
+import type { FilamentCurve } from './filament-curve.ts';
+import { identityWarnings, unitWarnings } from './picks.ts';
+import { checkSchema } from './schema.ts';
+
+/** One filament: the ordered points of its centreline. */
+export interface Filament {
+  /** A whole number from 1 on, one for each filament of a file; picks along it carry the same. */
+  readonly instanceId: number;
+  /** Two or more, in Å, in order along it. */
+  readonly points: readonly Point[];
+  /** Whether the order of the points follows the polarity of the structure. @defaultValue false */
+  readonly polarityKnown?: boolean | undefined;
+  /** @defaultValue 1 */
+  readonly score?: number | undefined;
+  /** Of the tube, in Å. */
+  readonly radius?: number | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** What the points were made from, if anything; see {@link FilamentCurve}. */
+  readonly curve?: FilamentCurve | undefined;
+  /** Keys this library does not know; written back. */
+  readonly unknown?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** One filaments file of copick: those of one object, by one user in one session. */
+export interface FilamentsFile extends AuthoredIdentity {
+  readonly filaments: readonly Filament[];
+  readonly runName?: string | undefined;
+  /** Voxel spacing that they were traced at, in Å. */
+  readonly voxelSpacing?: number | undefined;
+  /** Version of the file format. @defaultValue 1 */
+  readonly formatVersion?: number | undefined;
+  /** What it was read as, to hand back as `expect`: a token, or `null` where writing makes a new file. */
+  readonly version?: string | null | undefined;
+  /** What is odd about the file, without being in the way. */
+  readonly warnings?: readonly string[] | undefined;
+  /** Keys this library does not know; written back. */
+  readonly unknown?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Options of {@link parseFilamentsFile}. */
+export interface ParseFilamentsOptions {
+  /** Path of the file, for messages. */
+  readonly source: string;
+  /** What the name of the file says; it wins over the content, since it is what the file is found by. */
+  readonly identity?: AuthoredIdentity | undefined;
+}
+
+const code = 'invalid-picks';
+const finite = v.pipe(v.number(), v.finite('it must be finite'));
+const length = v.pipe(finite, v.gtValue(0, 'it must be above 0'));
+const point = v.strictTuple([finite, finite, finite]);
+const curveSchema = v.looseObject({
+  kind: v.pipe(v.string(), v.nonEmpty('it is empty')),
+  control_points: v.array(point),
+  step: length,
+  alpha: v.nullish(finite),
+  degree: v.nullish(v.pipe(v.number(), v.integer())),
+  knots: v.nullish(v.array(finite)),
+  smoothing: v.nullish(v.pipe(finite, v.minValue(0))),
+});
+const filamentSchema = v.looseObject({
+  instance_id: v.pipe(v.number(), v.safeInteger('it must be a whole number'), v.minValue(1)),
+  points: v.pipe(v.array(point), v.minLength(2, 'a filament has two points or more')),
+  polarity_known: v.nullish(v.boolean()),
+  score: v.nullish(finite),
+  radius: v.nullish(length),
+  metadata: v.nullish(v.record(v.string(), v.unknown())),
+  curve: v.nullish(curveSchema),
+});
+const fileSchema = v.looseObject({
+  pickable_object_name: v.string(),
+  user_id: v.string(),
+  session_id: v.string(),
+  run_name: v.nullish(v.string()),
+  voxel_spacing: v.nullish(v.number()),
+  unit: v.nullish(v.string()),
+  version: v.nullish(v.pipe(v.number(), v.integer())),
+  filaments: v.nullish(v.array(filamentSchema)),
+});
+
+/**
+ * Reads a filaments file of copick, curves and unknown keys included. What is left out reads as copick takes it: a score of 1,
+ * no known polarity, no metadata.
+ *
+ * A curve is given as it is, also where it no longer matches its points; {@link hasCurrentCurve} tells.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` with line and column where the text is not JSON, or with the place of what
+ *   cannot be understood: an id that is below 1 or used twice, fewer than two points, a number that is not finite.
+ * @example
+ * ```ts
+ * const { filaments } = parseFilamentsFile(text, { source: 'Filaments/me_1_actin.json' });
+ * ```
+ */
+export function parseFilamentsFile(text: string, { source, identity }: ParseFilamentsOptions): FilamentsFile {
+  const what = `filaments file "${source}"`;
+  const json = checkSchema(fileSchema, parseJson(text, { what, code }), { what, code });
+  const { pickable_object_name, user_id, session_id, run_name, voxel_spacing, unit, version, filaments, ...unknown } =
+    json;
+  const named = identity ?? { object: pickable_object_name, userId: user_id, sessionId: session_id };
+  const { object, userId, sessionId } = named;
+  checkIds(
+    (filaments ?? []).map(({ instance_id }) => instance_id),
+    what,
+  );
+  return {
+    object,
+    userId,
+    sessionId,
+    filaments: (filaments ?? []).map(toFilament),
+    runName: run_name ?? undefined,
+    voxelSpacing: voxel_spacing ?? undefined,
+    formatVersion: version ?? 1,
+    warnings: [...identityWarnings(json, named), ...unitWarnings(unit), ...versionWarnings(version ?? 1)],
+    unknown,
+  };
+}
+
+/** Refuses filaments that cannot be told apart. @throws {@link CryoetPicksError} `invalid-picks` */
+export function checkIds(ids: readonly number[], what: string): void {
+  const seen = new Set<number>();
+  for (const id of ids) {
+    if (seen.has(id)) throw new CryoetPicksError(code, `${what}: two filaments have the instance id ${id}`);
+    seen.add(id);
+  }
+}
+
+function versionWarnings(version: number): string[] {
+  return version === 1
+    ? []
+    : [`it is of version ${version} of the format; it is read as version 1, the one known here`];
+}
+
+function toFilament(json: v.InferOutput<typeof filamentSchema>): Filament {
+  const { instance_id, points, polarity_known, score, radius, metadata, curve, ...unknown } = json;
+  return {
+    instanceId: instance_id,
+    points: points.map(toPoint),
+    polarityKnown: polarity_known ?? false,
+    score: score ?? 1,
+    ...(radius === undefined || radius === null ? {} : { radius }),
+    metadata: metadata ?? {},
+    ...(curve === undefined || curve === null ? {} : { curve: toCurve(curve) }),
+    unknown,
+  };
+}
+
+function toCurve(json: v.InferOutput<typeof curveSchema>): FilamentCurve {
+  const { kind, control_points, step, alpha, degree, knots, smoothing, ...unknown } = json;
+  const numbers = { alpha, degree, smoothing };
+  const present = Object.entries(numbers).filter(([, value]) => value !== undefined && value !== null);
+  return {
+    kind,
+    controlPoints: control_points.map(toPoint),
+    step,
+    ...(Object.fromEntries(present) as { readonly [key in keyof typeof numbers]?: number }),
+    ...(knots === undefined || knots === null ? {} : { knots }),
+    unknown,
+  };
+}
+
+function toPoint([x, y, z]: readonly [number, number, number]): Point {
+  return { x, y, z };
+}
