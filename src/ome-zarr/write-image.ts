@@ -1,13 +1,13 @@
 import { encodeZstd } from '../codecs/zstd-encode.ts';
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { joinKey, type Store, type StoreKey } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type ChunkSink, chunkFiles } from './chunk-sink.ts';
-import { pyramidChunks } from './pyramid.ts';
+import { type PyramidVoxels, pyramidChunks } from './pyramid.ts';
 import { checkShards } from './shard-limits.ts';
 import { shardFiles, ZSTD_LEVEL } from './shard-sink.ts';
-import { heldWriter } from './value-writer.ts';
-import { metadataOf } from './write-metadata.ts';
+import { valueWriter } from './value-writer.ts';
+import { metadataOf, type ValueRange } from './write-metadata.ts';
 import { planWrite, type WriteImageOptions, type WritePlan } from './write-plan.ts';
 import { packVoxels } from './written-type.ts';
 
@@ -19,15 +19,15 @@ export async function writeImage(
 ): Promise<void> {
   const { overwrite = false, signal, onWarning } = options;
   const plan = planWrite(sources, options);
-  const metadata = metadataOf(plan);
+  // Refuses what is no JSON while nothing is written yet.
+  metadataOf(plan);
   if (plan.format === 'zarr3') {
     checkShards(plan, onWarning);
-    // Where it cannot start, this says so before anything is deleted.
-    await encodeZstd(new Uint8Array(1), ZSTD_LEVEL);
+    await requireZstd();
   }
   signal?.throwIfAborted();
   await makeRoom(store, { overwrite, signal });
-  const wasEmpty = (await store.list('/', { signal })).length === 0;
+  const before = (await store.list('/', { signal })).map(({ name }) => name);
   const written: StoreKey[] = [];
   const set = async (key: StoreKey, value: Uint8Array) => {
     written.push(key);
@@ -35,18 +35,28 @@ export async function writeImage(
   };
   const open = async (key: StoreKey) => {
     written.push(key);
-    return heldWriter(store, key, { signal });
+    return valueWriter(store, key, { signal });
   };
   const sink = plan.format === 'zarr2' ? chunkFiles(plan, set) : shardFiles(plan, open);
   try {
-    await writeChunks(sources, { plan, sink, options });
-    for (const [key, bytes] of metadata) await set(key, bytes);
+    const ranges = await writeChunks(sources, { plan, sink, options });
+    for (const [key, bytes] of metadataOf(plan, ranges)) await set(key, bytes);
   } catch (error) {
     // The error that led here is the one to report.
     await sink.abort().catch(() => {});
-    await removeAll(store, wasEmpty ? ['/'] : written);
+    await removeWritten(store, { before, written });
     signal?.throwIfAborted();
     throw error;
+  }
+}
+
+/** Where the encoder cannot start, this says so before anything is deleted. */
+async function requireZstd(): Promise<void> {
+  try {
+    await encodeZstd(new Uint8Array(1), ZSTD_LEVEL);
+  } catch (cause) {
+    if (!isCryoetPicksError(cause)) throw cause;
+    throw new CryoetPicksError(cause.code, `${cause.message}; write the format "zarr2"`, { cause });
   }
 }
 
@@ -58,17 +68,33 @@ interface ChunkWriting {
 
 async function writeChunks(
   sources: readonly VolumeSource[],
-  { plan: { pyramid, dtype, total }, sink, options: { signal, onProgress } }: ChunkWriting,
-): Promise<void> {
+  { plan: { pyramid, dtype, total, channels }, sink, options: { signal, onProgress } }: ChunkWriting,
+): Promise<ValueRange[]> {
+  const ranges: ValueRange[] = [];
   let done = 0;
   for (const [channel, source] of sources.entries()) {
+    let range: ValueRange | undefined;
     for await (const chunk of pyramidChunks(source, pyramid, { signal })) {
       const { level, at } = chunk;
+      if (level === 0 && channels?.names) range = widened(range, chunk.voxels);
       await sink.put({ level, channel, at }, packVoxels(chunk, pyramid.levels[level]!.chunk, dtype));
       onProgress?.({ stage: 'write', done: ++done, total });
     }
     await sink.endChannel(channel);
+    ranges.push(range ?? { least: 0, greatest: 0 });
   }
+  return ranges;
+}
+
+function widened(range: ValueRange | undefined, voxels: PyramidVoxels): ValueRange | undefined {
+  let [least, greatest] = range ? [range.least, range.greatest] : [Infinity, -Infinity];
+  for (let i = 0; i < voxels.length; i++) {
+    const value = voxels[i]!;
+    if (!Number.isFinite(value)) continue;
+    if (value < least) least = value;
+    if (value > greatest) greatest = value;
+  }
+  return least <= greatest ? { least, greatest } : undefined;
 }
 
 async function makeRoom(
@@ -90,9 +116,18 @@ async function makeRoom(
   }
 }
 
-async function removeAll(store: Store, keys: readonly StoreKey[]): Promise<void> {
-  // Metadata first, and on to the next if one cannot be deleted: the error that led here is the one to report.
-  for (const key of [...keys].reverse()) {
+interface Traces {
+  /** What the root of the store held before. */
+  readonly before: readonly string[];
+  readonly written: readonly StoreKey[];
+}
+
+async function removeWritten(store: Store, { before, written }: Traces): Promise<void> {
+  // Folders that were made go as a whole, what was written among other things one by one: metadata first, and on to the
+  // next if one cannot be deleted.
+  const made = new Set(written.map((key) => key.split('/')[1]!).filter((name) => !before.includes(name)));
+  const folders = [...made].map((name) => joinKey(name));
+  for (const key of before.length === 0 ? (['/'] as const) : [...written].reverse().concat(folders)) {
     try {
       await store.delete(key);
     } catch {}

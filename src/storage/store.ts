@@ -54,6 +54,13 @@ export interface Store extends ListableStore {
   /** @throws `read-only` if the place cannot be written; `conflict` if the value is not the expected one. */
   set(key: StoreKey, value: Uint8Array, options?: WriteOptions): Promise<void>;
   /**
+   * Writes a value whose bytes come piece by piece, so that it need not fit into memory; absent where a store takes whole
+   * values only. The value appears when the last piece is written; where `pieces` throws, the old value stays.
+   *
+   * @throws As `set` does, and what `pieces` throws, or an error with that as its cause.
+   */
+  setPieces?(key: StoreKey, pieces: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<void>;
+  /**
    * Deletes a value, or a folder with all that is in it; nothing happens where there is nothing.
    *
    * @throws `read-only` if the place cannot be written; `conflict` if the value is not the expected one.
@@ -176,19 +183,8 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
   if (whole.list) part.list = (key, options) => whole.list!(at(key), options);
   if (whole.set) part.set = (key, value, options) => whole.set!(at(key), value, options);
   if (whole.refresh) part.refresh = () => whole.refresh!();
+  if (whole.setPieces) part.setPieces = (key, pieces, options) => whole.setPieces!(at(key), pieces, options);
   if (whole.delete) part.delete = (key, options) => whole.delete!(at(key), options);
   if (whole.version) part.version = (key, options) => whole.version!(at(key), options);
   return part as S;
-}
-
-/**
- * Makes sure that a folder of a store can be written, by writing a hidden file and deleting it: better asked before an
- * hour's work than after it.
- *
- * @throws {@link CryoetPicksError} `read-only` if it cannot.
- */
-export async function requireWritable(store: Store, folder: StoreKey, options: StoreOptions = {}): Promise<void> {
-  const key = joinKey(folder, '.writable');
-  await store.set(key, new Uint8Array(0), options);
-  await store.delete(key, options);
 }
