@@ -49,7 +49,7 @@ function defineDemo(program: Command, run: RunCommand): void {
 
 function defineInfo(program: Command, run: RunCommand): void {
   command(program, 'info', 'List the runs, tomograms and picks of a copick project, and what is wrong with it.')
-    .argument('<config>', 'the copick project file, such as copick.json')
+    .argument('<config>', 'the copick project file, such as copick.json; or a Croissant, by path or web address')
     .action((config: string, options: Omit<InfoInput, 'config'>) =>
       run(async () => (await import('./info.ts')).info, { config, ...options }),
     );

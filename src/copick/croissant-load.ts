@@ -9,7 +9,7 @@ import { buildTree, type CroissantTree } from './croissant-tree.ts';
 import { absoluteUrl, type CroissantAccess, joinUrl, openFolder, splitUrl } from './croissant-urls.ts';
 import type { Problem } from './problems.ts';
 
-/** Options of {@link loadCroissant}. */
+/** How a Croissant is reached, and where its data lies. */
 export interface LoadCroissantOptions extends CroissantAccess {
   /** Where the data lies, if not where the Croissant says. */
   readonly baseUrl?: string | undefined;
@@ -82,7 +82,11 @@ export async function loadCroissant(
 }
 
 function dataUrl(declared: string, access: CroissantAccess): string {
-  return absoluteUrl(declared, access, 'the place of the data that the Croissant tells');
+  return absoluteUrl(
+    declared,
+    access,
+    'where the data lies, as the Croissant says and baseUrl (croissant_base_url) could say,',
+  );
 }
 
 interface TableUrlOptions {

@@ -1,13 +1,15 @@
+import { CryoetPicksError } from '../errors.ts';
 import {
   checkKey,
+  isListable,
   type ListableStore,
   type ReadableStore,
+  type StoreEntry,
   type StoreKey,
   type StoreOptions,
   sliceRange,
 } from '../storage/store.ts';
 import { checkSha256, toCopickBytes } from './croissant-files.ts';
-import { listImage } from './croissant-images.ts';
 import {
   type CroissantIndex,
   type LoadCroissantOptions,
@@ -18,6 +20,7 @@ import {
 } from './croissant-load.ts';
 import type { CroissantItem } from './croissant-tree.ts';
 import { openFolder, splitUrl } from './croissant-urls.ts';
+import { listImage } from './portal/bucket.ts';
 import { Shared } from './portal/shared.ts';
 
 /** Options of {@link croissantStore}. */
@@ -82,7 +85,7 @@ export function croissantStore(url: string | URL, options: CroissantStoreOptions
     },
     async list(folder, { signal } = {}) {
       const found = await find(folder, signal);
-      if (found?.image !== undefined) return listImage(found.image, { folder: found.rest, signal });
+      if (found?.image !== undefined) return listInside(found.image, found.rest, signal);
       return (await loading.get(signal)).tree.list(folder) ?? [];
     },
     index: async ({ signal } = {}) => (await loading.get(signal)).index,
@@ -99,6 +102,17 @@ interface Found extends Pick<LoadedCroissant, 'open'> {
   readonly rest: StoreKey;
   /** The store of an image; absent for a file. */
   readonly image?: ReadableStore | undefined;
+}
+
+/** What is in an image. Where its store cannot be listed, the top shows what its metadata name, and more is not known. */
+async function listInside(
+  image: ReadableStore,
+  folder: StoreKey,
+  signal: AbortSignal | undefined,
+): Promise<readonly StoreEntry[]> {
+  if (isListable(image)) return image.list(folder, { signal });
+  if (folder === '/') return listImage(image, { signal });
+  throw new CryoetPicksError('unsupported', `${image.location}${folder} cannot be listed: its server lists no folders`);
 }
 
 /** Whether a key is that of the image itself, which has no bytes. */

@@ -36,6 +36,7 @@ export {
   type ParseFilamentsOptions,
   parseFilamentsFile,
 } from './filaments-file.ts';
+export type { FindOptions, Found, UriEntries } from './find.ts';
 export { formatConfig } from './format-config.ts';
 export { formatFilamentsFile } from './format-filaments.ts';
 export { formatPicksFile } from './format-picks.ts';
@@ -50,6 +51,16 @@ export {
   parsePicksFile,
   type UnknownKeys,
 } from './picks.ts';
+export { portalTomogramType, type TomogramOrigin } from './portal/camel.ts';
+export {
+  annotationFits,
+  type PortalAnnotation,
+  type PortalFilter,
+  type PortalRun,
+  type PortalTomogram,
+} from './portal/metadata.ts';
+export { type OpenPortalOptions, openPortal, type PortalProject } from './portal/open.ts';
+export { type PortalStore, type PortalStoreOptions, portalStore } from './portal/store.ts';
 export type { Problem } from './problems.ts';
 export { Project, type ProjectOptions, projectFromStores } from './project.ts';
 export { Run } from './run.ts';
@@ -63,6 +74,19 @@ export type {
 } from './segmentations.ts';
 export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';
 export type { Deletable, Located, RootKind, WaitOptions } from './tree.ts';
+export {
+  type AuthoredUri,
+  type FeaturesUri,
+  formatUri,
+  parseUri,
+  type SegmentationUri,
+  type TomogramUri,
+  type UriKind,
+  type UriParts,
+  type Uris,
+} from './uri.ts';
+export type { UriSyntax } from './uri-match.ts';
+export { type ConvertedKind, type ExpandOutputUriOptions, expandOutputUri } from './uri-output.ts';
 export type { VoxelSpacingEntry, VoxelSpacingOptions } from './voxel-spacings.ts';
 export type { WriteFeaturesOptions } from './write-features.ts';
 export type { WritePicksOptions } from './write-picks.ts';

@@ -2,12 +2,14 @@ import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
+import { type FindOptions, type Found, findByUri } from './find.ts';
 import { noOverlay } from './no-overlay.ts';
 import { listNames, type Problem, ProblemLog } from './problems.ts';
 import { Run } from './run.ts';
 import { checkRunName, makeRunFolder, type RunsOptions, runNames } from './run-folders.ts';
 import { splitsOf } from './splits.ts';
 import type { ProjectTree, WaitOptions } from './tree.ts';
+import type { UriKind } from './uri.ts';
 import * as volumes from './volumes.ts';
 
 /** Options of {@link projectFromStores}. */
@@ -56,10 +58,7 @@ export class Project {
     if (problems.length > 0) this.tree.log.report({ path: this.source, message: problems.join('; ') });
   }
 
-  /**
-   * Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. Of a project without an
-   * overlay, where its data lies.
-   */
+  /** Where all that is written lies, as a path or URL; of a project without an overlay, where its data lies. */
   get overlayLocation(): string {
     return this.tree.overlay.location;
   }
@@ -79,14 +78,7 @@ export class Project {
     return names.map((name) => new Run(name, this.tree));
   }
 
-  /**
-   * The names of the runs by split, such as `train` and `test`, as a Croissant tells them; empty for projects of other kinds.
-   *
-   * @example
-   * ```ts
-   * for (const [split, runs] of await project.splits()) report(`${split}: ${runs.length} runs`);
-   * ```
-   */
+  /** The names of the runs by split, such as `train` and `test`, as a Croissant tells them; empty for projects of other kinds. */
   async splits({ signal }: WaitOptions = {}): Promise<ReadonlyMap<string, readonly string[]>> {
     return splitsOf(this.tree, signal);
   }
@@ -104,6 +96,27 @@ export class Project {
       'not-found',
       `run "${name}" not found in project "${this.source}"; available: ${listNames(runs.map((run) => run.name))}`,
     );
+  }
+
+  /**
+   * Finds things of a kind by a copick URI, in all runs or some of them; each comes with its `run`. See {@link parseUri} for what a
+   * URI can ask. A run that cannot be listed is reported and hides nothing of the others.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for what is no URI of the kind; `not-found` for a run that is not there; the first
+   *   error, if no run can be listed.
+   * @example
+   * ```ts
+   * for (const picks of await project.find('picks', 'ribosome:*\/0')) report(picks.run.name, await picks.read());
+   * ```
+   */
+  async find<K extends UriKind>(kind: K, uri: string, options: FindOptions = {}): Promise<Found<K>[]> {
+    const { runs, includeShadowed, signal } = options;
+    const names = typeof runs === 'string' ? [runs] : runs;
+    const all = await this.runs({ signal });
+    const missing = names?.find((name) => all.every((run) => run.name !== name));
+    if (missing !== undefined) await this.run(missing, { signal });
+    const chosen = all.filter(({ name }) => names?.includes(name) ?? true);
+    return findByUri(chosen, { kind, uri, includeShadowed, signal });
   }
 
   /**
@@ -166,10 +179,6 @@ export class Project {
    *
    * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for one that is
    *   no particle, voxels that are no cubes, and a map that is there and not to be overwritten; `read-only`.
-   * @example
-   * ```ts
-   * await project.writeObjectMap(map, { object: 'ribosome' });
-   * ```
    */
   async writeObjectMap(map: VolumeSource, options: volumes.WriteObjectMapOptions): Promise<string> {
     return volumes.writeObjectMapOf(this.tree, { ...options, map });
