@@ -22,8 +22,6 @@ const schema = v.looseObject({
   helical_twist_deg: v.nullish(finite),
 });
 
-type Declared = Pick<PickableObject, 'name' | 'isParticle' | 'metadata'>;
-
 /**
  * What an object says of itself as a filament; undefined for one that is none.
  *
@@ -34,7 +32,7 @@ type Declared = Pick<PickableObject, 'name' | 'isParticle' | 'metadata'>;
  * const filaments = project.objects.filter((object) => filamentOf(object) !== undefined);
  * ```
  */
-export function filamentOf({ name, isParticle, metadata }: Declared): FilamentSpec | undefined {
+export function filamentOf({ name, isParticle, metadata }: PickableObject): FilamentSpec | undefined {
   const namespace = namespaceOf(metadata);
   const declared = namespace?.filament;
   if (declared === undefined || declared === null) return undefined;

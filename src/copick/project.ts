@@ -99,7 +99,7 @@ export class Project {
   }
 
   /**
-   * Finds things of a kind by a copick URI, in all runs or some of them; each comes with its `run`. See {@link parseUri} for what a
+   * Finds things of a kind by a copick URI, in all runs or some of them; each comes with its `run`. See `parseUri` for what a
    * URI can ask. A run that cannot be listed is reported and hides nothing of the others.
    *
    * @throws {@link CryoetPicksError} `invalid-option` for what is no URI of the kind; `not-found` for a run that is not there; the first

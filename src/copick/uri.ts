@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../errors.ts';
+import type { AuthoredIdentity } from './authored.ts';
 import { pythonNumber, type UriSyntax } from './uri-match.ts';
 
 /** What a URI of picks, filaments or meshes asks for: `object:user/session`. Each part is a pattern. */
@@ -115,10 +116,10 @@ export function segmentationFlags(
 
 /** What a URI can be made of, by kind: the entries that are found are such things. */
 export interface UriParts {
-  readonly picks: AuthoredParts;
-  readonly filaments: AuthoredParts;
-  readonly mesh: AuthoredParts;
-  readonly segmentation: Omit<AuthoredParts, 'object'> & {
+  readonly picks: AuthoredIdentity;
+  readonly filaments: AuthoredIdentity;
+  readonly mesh: AuthoredIdentity;
+  readonly segmentation: Omit<AuthoredIdentity, 'object'> & {
     readonly name: string;
     readonly voxelSpacing: number;
     /** @defaultValue 'binary' */
@@ -126,12 +127,6 @@ export interface UriParts {
   };
   readonly tomogram: { readonly type: string; readonly voxelSpacing: number };
   readonly features: UriParts['tomogram'] & { readonly featureType: string };
-}
-
-interface AuthoredParts {
-  readonly object: string;
-  readonly userId: string;
-  readonly sessionId: string;
 }
 
 /**
@@ -148,7 +143,7 @@ interface AuthoredParts {
 export function formatUri<K extends UriKind>(kind: K, parts: UriParts[K]): string;
 export function formatUri(kind: UriKind, parts: UriParts[UriKind]): string {
   const isTomogram = kind === 'tomogram' || kind === 'features';
-  const uri = isTomogram ? ofTomogram(parts as UriParts['features']) : ofAuthored(parts as AuthoredParts);
+  const uri = isTomogram ? ofTomogram(parts as UriParts['features']) : ofAuthored(parts as AuthoredIdentity);
   return uri.startsWith('re:') ? uri.replace('re:', '[r]e:') : uri;
 }
 
@@ -157,7 +152,7 @@ function ofTomogram(parts: UriParts['tomogram'] | UriParts['features']): string 
   return 'featureType' in parts ? `${uri}:${part(parts.featureType)}` : uri;
 }
 
-function ofAuthored(parts: AuthoredParts | UriParts['segmentation']): string {
+function ofAuthored(parts: AuthoredIdentity | UriParts['segmentation']): string {
   const marks = 'name' in parts ? '@' : '';
   const name = part('name' in parts ? parts.name : parts.object, `:${marks}`);
   const uri = `${name}:${part(parts.userId, `:/${marks}`)}/${part(parts.sessionId, `:${marks}`)}`;
