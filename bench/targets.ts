@@ -2,6 +2,8 @@
 export interface Stage {
   readonly name: string;
   readonly ours: string;
+  /** Each set of arguments is a process of its own. */
+  readonly args?: readonly (readonly string[])[];
   readonly peer?: string;
 }
 
@@ -12,6 +14,7 @@ export const stages: readonly Stage[] = [
   { name: 'splitting', ours: 'splitting.ts', peer: 'splitting.py' },
   { name: 'metric', ours: 'metric.ts', peer: 'metric.py' },
   { name: 'suppression', ours: 'suppression.ts', peer: 'suppression.py' },
+  { name: 'detect', ours: 'detect.ts', args: [[], ['bare']], peer: 'detect.py' },
 ];
 
 /** Two timings, and how many times as fast the first must be. */
@@ -34,4 +37,6 @@ export const comparisons: readonly Comparison[] = [
   { ours: 'splitTouching 1 %', peer: 'scipy + scikit-image 1 %', atLeast: 5 },
   { ours: 'scoreTables', peer: 'pandas + scipy', atLeast: 20 },
   { ours: 'suppressNearby', peer: 'cKDTree greedy loop', atLeast: 10 },
+  { ours: 'detectParticles', peer: 'bare session.run', atLeast: 1 / 1.05 },
+  { ours: 'detectParticles', peer: 'zarr + MONAI + onnxruntime + scikit-image', atLeast: 1.3 },
 ];

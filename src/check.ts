@@ -1,8 +1,9 @@
 import type { ModelSpec } from './inference/model.ts';
+import type { Tomogram } from './ome-zarr/tomogram.ts';
 import { toVoxel, type VoxelGrid } from './space/grid.ts';
 import type { Point } from './space/point.ts';
 import { formatZyx, type Zyx } from './space/zyx.ts';
-import type { Intensity } from './volume/intensity.ts';
+import { type Intensity, quantile } from './volume/intensity.ts';
 import type { VolumeSource } from './volume/volume.ts';
 
 /** Something that looks wrong. */
@@ -14,8 +15,10 @@ export interface Finding {
     | 'picks-outside'
     | 'picks-axes-swapped'
     | 'picks-in-voxels'
+    | 'contrast-inverted'
     | 'voxels-constant'
-    | 'voxels-not-finite';
+    | 'voxels-not-finite'
+    | 'chunks-missing';
   /** What is wrong, with numbers, and what it hints at. */
   readonly message: string;
 }
@@ -28,14 +31,18 @@ export interface CheckOptions {
   readonly folderSpacing?: number | undefined;
   /** The model that shall search it. */
   readonly spec?: ModelSpec | undefined;
+  /** Of the voxels, for what they hold and, with `spec`, their contrast; a coarse level will do, and tells more. */
   readonly intensity?: Intensity | undefined;
 }
 
 /**
  * Names trouble before an hour is lost: a voxel size that nobody has set or that contradicts the folder or the model, picks
- * outside the volume, picks with axes in another order or in voxels instead of Å, voxels that hold nothing.
+ * outside the volume, picks with axes in another order or in voxels instead of Å, voxels that hold nothing, protein that is
+ * bright where the model's card says dark.
  *
- * Reads no voxel. Contrast is not judged: neither the model's card nor the skewness of voxels tells it reliably.
+ * Reads no voxel; chunks of a tomogram that are not in its store are those met by reads before the call, such as that of
+ * `measureIntensity`. Contrast is told by the tails of `intensity`: protein is the rarer, so the longer one is its side. Where
+ * they are much alike, as in noisy volumes, nothing is said.
  *
  * @returns Findings, of the grid first; none where all looks well.
  * @example
@@ -43,7 +50,8 @@ export interface CheckOptions {
  * for (const { code, message } of checkTomogram(tomogram, { picks, folderSpacing: 10 })) console.warn(code, message);
  * ```
  */
-export function checkTomogram({ grid }: VolumeSource, options: CheckOptions = {}): Finding[] {
+export function checkTomogram(source: VolumeSource | Tomogram, options: CheckOptions = {}): Finding[] {
+  const { grid } = source;
   const { picks = [], folderSpacing, spec, intensity } = options;
   return [
     ...checkVoxelSize(grid),
@@ -54,6 +62,8 @@ export function checkTomogram({ grid }: VolumeSource, options: CheckOptions = {}
       picks.map(({ position }) => position),
     ),
     ...(intensity === undefined ? [] : checkIntensity(intensity)),
+    ...('chunks' in source ? checkChunks(source) : []),
+    ...(intensity === undefined || spec === undefined ? [] : checkContrast(intensity, spec)),
   ];
 }
 
@@ -92,6 +102,16 @@ function checkPicks(grid: VoxelGrid, positions: readonly Point[]): Finding[] {
   const order = betterOrder(grid, positions);
   if (order === undefined) return [{ code: 'picks-outside', message }];
   return [{ code: 'picks-axes-swapped', message: `${message}; with x, y, z taken as ${order}, none would` }];
+}
+
+/** Writers leave out chunks that hold nothing but the fill value: of labels most, of a measured density hardly one. */
+function checkChunks({ chunks: { total, read, missing }, levels, level }: Tomogram): Finding[] {
+  const isMeasured = levels.find(({ index }) => index === level)?.dtype.startsWith('float') ?? false;
+  if (missing === 0 || !isMeasured) return [];
+  const message =
+    `${missing} of the ${read} chunks read so far (of ${total}) are not in the store, and their voxels are the fill value: ` +
+    'was it copied whole?';
+  return [{ code: 'chunks-missing', message }];
 }
 
 /** A pick belongs to the volume up to the outer faces of its voxels. */
@@ -142,4 +162,23 @@ function checkIntensity({ count, notFinite, standardDeviation, mean }: Intensity
     findings.push({ code: 'voxels-not-finite', message });
   }
   return findings;
+}
+
+/** The least difference of the tails, as a share of both, that is taken for a sign of contrast. */
+const TELLING = 0.1;
+
+function checkContrast(intensity: Intensity, { name, contrast }: ModelSpec): Finding[] {
+  const longer = longerTail(intensity);
+  if (contrast === undefined || Math.abs(longer) < TELLING || longer > 0 === (contrast === 'bright')) return [];
+  const found = contrast === 'dark' ? 'bright' : 'dark';
+  const message =
+    `protein looks ${found}, and model "${name}" was made for ${contrast} protein: the ${found} tail of the voxels is ` +
+    `${Math.round((100 * (1 + Math.abs(longer))) / (1 - Math.abs(longer)))} % as long as the other; look at a slice, and if it is so, search the negative`;
+  return [{ code: 'contrast-inverted', message }];
+}
+
+/** From −1, all of the spread lies below the median, to 1, all of it above; without the rarest hundredth. */
+function longerTail(intensity: Intensity): number {
+  const [low, middle, high] = [0.005, 0.5, 0.995].map((p) => quantile(intensity, p)) as [number, number, number];
+  return high > low ? (high + low - 2 * middle) / (high - low) : 0;
 }

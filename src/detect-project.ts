@@ -30,8 +30,8 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
    * with a file that cannot be read is detected anew. @defaultValue false
    */
   readonly resume?: boolean | undefined;
-  /** Wraps each tomogram before it is searched: `(tomogram) => resampled(tomogram, 10)`. */
-  readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource) | undefined;
+  /** Looks at each tomogram before it is searched, or wraps it: `(tomogram) => resampled(tomogram, 10)`. */
+  readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource | Promise<VolumeSource>) | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 

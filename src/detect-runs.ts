@@ -69,7 +69,7 @@ async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
   }
   await run.requireWritable({ signal });
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
-  const picks = await detectParticles(options.prepare?.(source, run) ?? source, options);
+  const picks = await detectParticles((await options.prepare?.(source, run)) ?? source, options);
   await run.writePicks(picks, { userId, sessionId, objects, signal });
   return { run: run.name, status: 'detected', picks };
 }

@@ -49,7 +49,7 @@ export {
 } from './volume/volume.ts';
 
 // Stores and tomograms
-export { type HttpStoreOptions, httpStore } from './storage/http.ts';
+export { type HttpClock, type HttpStoreOptions, httpStore } from './storage/http.ts';
 export type { StagedFolder } from './storage/staged.ts';
 export {
   type ByteRange,
@@ -65,7 +65,13 @@ export {
   type WriteOptions,
 } from './storage/store.ts';
 export type { NumberType } from './codecs/number-type.ts';
-export { type OpenTomogramOptions, openTomogram, type Tomogram, type TomogramLevel } from './ome-zarr/tomogram.ts';
+export {
+  type ChunkCounts,
+  type OpenTomogramOptions,
+  openTomogram,
+  type Tomogram,
+  type TomogramLevel,
+} from './ome-zarr/tomogram.ts';
 export { type WriteProgress, type WriteTomogramOptions, writeTomogram } from './ome-zarr/write.ts';
 export type { WrittenType } from './ome-zarr/written-type.ts';
 

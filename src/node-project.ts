@@ -1,48 +1,59 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { parseConfig } from './copick/config.ts';
 import type { Problem } from './copick/problems.ts';
 import { type Project, projectFromStores } from './copick/project.ts';
 import { CryoetPicksError } from './errors.ts';
-import { directoryStore } from './storage/directory.ts';
+import { configOfCroissant, openCroissantConfig } from './node-croissant.ts';
+import { openRoot, type Root } from './node-roots.ts';
 
 /** Options of {@link openProject}. */
 export interface OpenProjectOptions {
   /** Told each problem once, as it is met; they are in `project.problems` too. */
   readonly onProblem?: ((problem: Problem) => void) | undefined;
+  /** Makes the requests for what lies on other computers. @defaultValue the platform's `fetch` */
+  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Opens a copick project from its config file (Node only).
+ * Opens a copick project from its config file (Node only), of any of copick's kinds: `filesystem`, `mlcroissant`,
+ * `cryoet_data_portal`. In place of a config, a Croissant may be named: its web address, its `metadata.json`, or the folder above.
  *
- * Roots are folders: bare paths, `local://` or `file://`. A relative root is looked for beside the config first, then, as
- * copick does, in the working directory; an overlay that is nowhere yet will be made beside the config. The static root is
- * never written.
+ * Roots are folders (bare paths, `local://`, `file://`) or public buckets (`s3://`, or the `https://` URL of one). A relative root
+ * is looked for beside the config first, then, as copick does, in the working directory; an overlay that is nowhere yet will be
+ * made beside the config. The static root, a Croissant and the portal are never written, nor is an overlay in a bucket.
  *
- * @throws {@link CryoetPicksError} `not-found` if the config, or every root, is missing; `invalid-config`; `unsupported` for
- *   roots on other file systems (`s3://`, `ssh://`, …).
+ * @throws {@link CryoetPicksError} `not-found` if the config, or every root, is missing, or a server cannot be reached;
+ *   `invalid-config`; `invalid-metadata` for a broken Croissant; `unsupported` for roots on other file systems (`ssh://`, …), that
+ *   need credentials, or whose server lists no folders.
  * @example
  * ```ts
  * const project = await openProject('copick.json');
  * const run = await project.run('TS_5_4');
  * ```
  */
-export async function openProject(path: string, { onProblem, signal }: OpenProjectOptions = {}): Promise<Project> {
-  const config = parseConfig(await readConfig(path, signal), { source: path });
-  const overlay = await resolveRoot(config.overlayRoot, { key: 'overlay_root', config: path });
+export async function openProject(path: string, options: OpenProjectOptions = {}): Promise<Project> {
+  const { onProblem, fetch, signal } = options;
+  const config = (await configOfCroissant(path)) ?? parseConfig(await readConfig(path, signal), { source: path });
+  if (config.type === 'mlcroissant') return openCroissantConfig(config, { ...options, path });
+  const args = config.original?.() ?? {};
+  const open = { config: path, fetch, signal };
+  const overlay = await openRoot(config.overlayRoot, { ...open, key: 'overlay_root', fsArgs: args.overlay_fs_args });
+  const project = { overlay: overlay.store, source: path, onProblem };
+  if (config.type === 'cryoet_data_portal') {
+    const { portalStore } = await import('./copick/portal/store.ts');
+    signal?.throwIfAborted();
+    return projectFromStores({ ...project, config, static: portalStore({ ...config, fetch }) });
+  }
   const fixed =
     config.staticRoot === undefined
       ? overlay
-      : await resolveRoot(config.staticRoot, { key: 'static_root', config: path });
+      : await openRoot(config.staticRoot, { ...open, key: 'static_root', fsArgs: args.static_fs_args });
   signal?.throwIfAborted();
   return projectFromStores({
+    ...project,
     config: { ...config, problems: [...config.problems, ...missingRoots(path, overlay, fixed)] },
-    overlay: directoryStore(overlay.path),
-    static: fixed.path === overlay.path ? undefined : directoryStore(fixed.path, { readOnly: true }),
-    source: path,
-    onProblem,
+    static: fixed.location === overlay.location ? undefined : fixed.store,
   });
 }
 
@@ -63,45 +74,11 @@ async function readConfig(path: string, signal: AbortSignal | undefined): Promis
   }
 }
 
-/** A root as a folder. */
-interface Root {
-  /** Links resolved where it exists, so that the same folder has one path. */
-  readonly path: string;
-  readonly exists: boolean;
-}
-
-async function resolveRoot(
-  root: string,
-  { key, config }: { readonly key: string; readonly config: string },
-): Promise<Root> {
-  // Of a URL only the scheme is shown: the rest may hold a password.
-  const scheme = /^([a-z][a-z0-9+.-]*)(?:::|:\/\/)/i.exec(root)?.[1]?.toLowerCase();
-  if (scheme !== undefined && scheme !== 'local' && scheme !== 'file') {
-    throw new CryoetPicksError(
-      'unsupported',
-      `config "${config}": ${key} lies on "${scheme}://", which is not handled yet; expected a folder, "local://" or "file://"`,
-    );
-  }
-  const plain = root.replace(/^(local|file):\/\//i, '').replace(/^~(?=$|\/)/, homedir());
-  const beside = resolve(dirname(config), plain);
-  for (const candidate of [beside, resolve(plain)]) {
-    if (await isFolder(candidate)) return { path: await realpath(candidate), exists: true };
-  }
-  return { path: beside, exists: false };
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-}
-
 /** What to say of roots that are not there: a new project has no overlay yet, but one without any data is a mistake. */
 function missingRoots(config: string, overlay: Root, fixed: Root): string[] {
   if (fixed.exists) return [];
-  if (fixed.path === overlay.path) return [`overlay_root "${overlay.path}" is not there yet`];
-  const message = `static_root "${fixed.path}" is not there`;
+  if (fixed.location === overlay.location) return [`overlay_root "${overlay.location}" is not there yet`];
+  const message = `static_root "${fixed.location}" is not there`;
   if (overlay.exists) return [message];
-  throw new CryoetPicksError('not-found', `config "${config}": ${message}, nor is overlay_root "${overlay.path}"`);
+  throw new CryoetPicksError('not-found', `config "${config}": ${message}, nor is overlay_root "${overlay.location}"`);
 }

@@ -9,4 +9,5 @@ export { formatModelSpec, type ParseModelSpecOptions, parseModelSpec } from './i
 export { fileReader, openMrcFile, openTiffStackFile, writeMrcFile } from './node-files.ts';
 export { type LoadModelOptions, loadModel } from './node-model.ts';
 export { type OpenProjectOptions, openProject } from './node-project.ts';
+export { openStore } from './node-store.ts';
 export { type DirectoryStoreOptions, directoryStore } from './storage/directory.ts';

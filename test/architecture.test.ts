@@ -21,6 +21,7 @@ const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [2, /^ome-zarr\//],
   [2, /^mrc\//],
   [2, /^tiff\//],
+  [2, /^zip\//],
   [3, /^picks\/[^/]+\.ts$/],
   [4, /^metric\//],
   [4, /^copick\//],

@@ -1,9 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkTomogram } from '../src/check.ts';
 import type { ModelSpec } from '../src/inference/model.ts';
 import type { Zyx } from '../src/space/zyx.ts';
+import { openTiffStack } from '../src/tiff/stack.ts';
 import { measureIntensity } from '../src/volume/intensity.ts';
+import { resampled } from '../src/volume/resampled.ts';
 import { contiguousVolume, sourceFromArray, type VolumeSource } from '../src/volume/volume.ts';
+import { sharedData, sharedDataMissing } from './support/shared-data.ts';
 
 function sourceOf(shape: Zyx, voxelSize: number | Zyx): VolumeSource {
   const size: Zyx = typeof voxelSize === 'number' ? [voxelSize, voxelSize, voxelSize] : voxelSize;
@@ -86,6 +90,42 @@ describe('checkTomogram', () => {
     const moved = { ...tomogram, grid: { ...tomogram.grid, origin: { x: -10000, y: 0, z: 0 } } };
     expect(codesOf(moved, { picks: [pick(-9000, 100, 100)] })).toEqual([]);
     expect(codesOf(moved, { picks: [pick(100, 100, 100)] })).toEqual(['picks-outside']);
+  });
+
+  it.each([
+    ['dark', 1, ['contrast-inverted']],
+    ['bright', 1, []],
+    ['dark', -1, []],
+    ['bright', -1, ['contrast-inverted']],
+    ['dark', 0, []],
+    [undefined, 1, []],
+  ] as const)(
+    'protein for a model of %s protein, and voxels whose longer tail is %d',
+    async (contrast, sign, codes) => {
+      // A twentieth of the voxels is protein, five deviations off.
+      const data = Float32Array.from({ length: 8000 }, (_, i) => {
+        const noise = Math.sin(i * 12.9898) + Math.sin(i * 78.233) + Math.sin(i * 37.719);
+        return noise + (i % 20 === 0 ? sign * 6 : 0);
+      });
+      const intensity = await measureIntensity(sourceFromArray(contiguousVolume(data, [20, 20, 20])));
+      const spec = { voxelSize: 10.012, name: 'm', contrast } as ModelSpec;
+      expect(codesOf(tomogram, { spec, intensity })).toEqual(codes);
+    },
+  );
+
+  it.skipIf(sharedDataMissing)('real protein that is bright, and dark (needs ../shared/data)', async () => {
+    const bytes = new Uint8Array(readFileSync(sharedData('real/14pf_MT.tif')));
+    const bright = await measureIntensity(resampled(await openTiffStack(bytes), 42.08));
+    const planes = Float32Array.from(readFileSync(sharedData('real/TS_100_3_9planes.u8')));
+    const dark = await measureIntensity(sourceFromArray(contiguousVolume(planes, [9, 128, 128])));
+    for (const [intensity, contrast, other] of [
+      [bright, 'bright', 'dark'],
+      [dark, 'dark', 'bright'],
+    ] as const) {
+      const spec = { voxelSize: 10.012, name: 'm' } as ModelSpec;
+      expect(codesOf(tomogram, { spec: { ...spec, contrast }, intensity })).toEqual([]);
+      expect(codesOf(tomogram, { spec: { ...spec, contrast: other }, intensity })).toEqual(['contrast-inverted']);
+    }
   });
 
   it('names voxels that hold nothing', async () => {

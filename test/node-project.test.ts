@@ -166,7 +166,7 @@ describe('roots', () => {
     ['s3://user:hunter2@bucket/hunter2', 's3'],
     ['ssh://me:hunter2@host/hunter2', 'ssh'],
     ['smb://hunter2/x', 'smb'],
-    ['HTTPS://hunter2/x', 'https'],
+    ['HTTPS://me:hunter2@host/x', 'https'],
     ['simplecache::s3://hunter2', 'simplecache'],
   ])('on other file systems are refused by scheme alone, without what may be secret: %s', async (root, scheme) => {
     for (const key of ['overlay_root', 'static_root']) {

@@ -49,7 +49,7 @@ function defineDemo(program: Command, run: RunCommand): void {
 
 function defineInfo(program: Command, run: RunCommand): void {
   command(program, 'info', 'List the runs, tomograms and picks of a copick project, and what is wrong with it.')
-    .argument('<config>', 'the copick project file, such as copick.json')
+    .argument('<config>', 'the copick project file, such as copick.json; or a Croissant, by path or web address')
     .action((config: string, options: Omit<InfoInput, 'config'>) =>
       run(async () => (await import('./info.ts')).info, { config, ...options }),
     );
@@ -72,6 +72,7 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--resume', 'skip runs that have picks of this user and session')
     .option('--resample', 'resample tomograms whose voxel size is not the one the network was made for')
     .option('--threshold <object=value...>', 'least score of the picks of an object', collectThreshold)
+    .option('--dry-run', 'time three tiles, tell what all would take, and write nothing')
     .option('--threads <number>', 'threads of the network (default: all cores)', wholeNumber(1))
     .action((config: string, options: Omit<DetectInput, 'config'>) =>
       run(async () => (await import('./detect.ts')).detect, { config, ...options }),

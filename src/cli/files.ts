@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CryoetPicksError } from '../errors.ts';
 import { directoryStore } from '../storage/directory.ts';
-import { requireWritable } from '../storage/store.ts';
+import { requireWritable } from '../storage/writable.ts';
 
 /** Options of {@link readText} and {@link readBytes}. */
 export interface ReadFileOptions {

@@ -7,14 +7,10 @@ import type { InfoDocument, RunInfo, TomogramInfo } from './survey.ts';
 import { formatTable } from './table.ts';
 
 /** What a project holds, as lines for people. */
-export function infoLines(
-  { config, name, objects, runs, problems }: InfoDocument,
-  { overlayRoot, staticRoot }: ProjectConfig,
-): string[] {
-  const roots = `overlay ${overlayRoot}${staticRoot === undefined ? '' : `, static ${staticRoot}`}`;
+export function infoLines({ config, name, objects, runs, problems }: InfoDocument, project: ProjectConfig): string[] {
   return [
     `${config}${name === undefined ? '' : `: ${name}`}`,
-    `${counted(runs.length, 'run')}; ${roots}`,
+    `${counted(runs.length, 'run')}; ${describeRoots(project)}`,
     '',
     ...objectLines(objects),
     '',
@@ -24,6 +20,18 @@ export function infoLines(
     ...(problems.length > 0 ? ['', `${counted(problems.length, 'problem')}:`] : []),
     ...problems.map((problem) => `  ${describeProblem(problem)}`),
   ];
+}
+
+/** Where a project lies, as its config says; a query string may hold a secret, and is not shown. */
+function describeRoots(config: ProjectConfig): string {
+  const overlay = config.overlayRoot === undefined ? 'read-only' : `overlay ${withoutQuery(config.overlayRoot)}`;
+  if (config.type === 'mlcroissant') return `${overlay}, Croissant ${withoutQuery(config.croissantUrl)}`;
+  if (config.type === 'cryoet_data_portal') return `${overlay}, portal datasets ${config.datasetIds.join(', ')}`;
+  return config.staticRoot === undefined ? overlay : `${overlay}, static ${withoutQuery(config.staticRoot)}`;
+}
+
+function withoutQuery(root: string): string {
+  return root.includes('://') ? root.replace(/\?.*$/, '').replace(/:\/\/[^/@]*@/, '://') : root;
 }
 
 function objectLines(objects: readonly PickableObject[]): string[] {

@@ -1,8 +1,9 @@
+import type { Run } from '../copick/run.ts';
 import { fitsVoxelSize, requireVoxelSize } from '../detect.ts';
-import type { DetectProjectOptions } from '../detect-project.ts';
 import type { ModelSpec } from '../inference/model.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { resampled } from '../volume/resampled.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Options of {@link fitting}. */
@@ -12,7 +13,10 @@ export interface FittingOptions {
 }
 
 /** Resamples the tomograms that do not fit the model, and says so; or refuses them, naming the flag that would. */
-export function fitting(terminal: Terminal, { spec, resample }: FittingOptions): DetectProjectOptions['prepare'] {
+export function fitting(
+  terminal: Terminal,
+  { spec, resample }: FittingOptions,
+): (tomogram: VolumeSource, run: Run) => VolumeSource {
   return (tomogram, run) => {
     if (resample !== true) requireVoxelSize(tomogram.grid, spec, { remedy: 'add --resample' });
     if (fitsVoxelSize(tomogram.grid, spec)) return tomogram;

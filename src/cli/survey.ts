@@ -5,6 +5,7 @@ import type { Run } from '../copick/run.ts';
 import type { Pick } from '../picks/pick.ts';
 import type { Zyx } from '../space/zyx.ts';
 import { describeFailure } from './failure.ts';
+import type { BarProgress } from './terminal.ts';
 
 /** What `info --json` prints. */
 export interface InfoDocument {
@@ -46,13 +47,18 @@ export interface SurveyOptions {
   /** Path of the project file. */
   readonly config: string;
   readonly signal: AbortSignal;
+  /** Told before each run. */
+  readonly onProgress?: ((progress: BarProgress) => void) | undefined;
 }
 
 /** Looks at everything a project holds; what is broken is listed and hides nothing else. */
-export async function surveyProject(project: Project, { config, signal }: SurveyOptions): Promise<InfoDocument> {
+export async function surveyProject(project: Project, options: SurveyOptions): Promise<InfoDocument> {
+  const { config, signal, onProgress } = options;
   const broken = new Map<string, string>();
   const runs: RunInfo[] = [];
-  for (const run of await project.runs({ signal })) {
+  const found = await project.runs({ signal });
+  for (const run of found) {
+    onProgress?.({ stage: 'runs', done: runs.length, total: found.length });
     const { picks, positions } = await describePicks(run, { broken, signal });
     const tomograms = await describeTomograms(run, { broken, positions, signal });
     runs.push({ name: run.name, tomograms, picks });

@@ -2,7 +2,7 @@ import { registry } from 'zarrita';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { decodeBlosc } from './blosc.ts';
 import type { BloscFormat, BloscPromise, BloscShuffle } from './blosc-header.ts';
-import { checkedCrc32c } from './crc32c.ts';
+import { CHECKSUM_BYTES, type ChecksumName, withoutChecksum } from './checksum.ts';
 import { inflate } from './inflate.ts';
 import { decodeLz4Into } from './lz4.ts';
 import { ITEM_BYTES, type NumberType } from './number-type.ts';
@@ -23,8 +23,8 @@ type Decode = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 type Loader = NonNullable<ReturnType<typeof registry.get>>;
 
 /**
- * Puts codecs that check what they decode into zarrita's registry: blosc, lz4, zstd, gzip, zlib, crc32c, under the names
- * of Zarr v2 and v3. Every further call does nothing.
+ * Puts codecs that check what they decode into zarrita's registry: blosc, lz4, zstd, gzip, zlib, crc32c, crc32,
+ * adler32, under the names of Zarr v2 and v3. Every further call does nothing.
  *
  * The registry belongs to the whole page or process, so this is a call and not a side effect of an import; opening a
  * tomogram makes it. Damaged bytes give `corrupt-data` instead of garbage.
@@ -37,7 +37,9 @@ export function registerCheckedCodecs(): void {
     zstd: (config, meta) => (bytes) => decodeZstd(bytes, expectedBytes(config, meta)),
     gzip: (config, meta) => (bytes) => inflate(bytes, { format: 'gzip', ...sizeOf(config, meta) }),
     zlib: (config, meta) => (bytes) => inflate(bytes, { format: 'deflate', ...sizeOf(config, meta) }),
-    crc32c: () => checkedCrc32c,
+    crc32c: (config) => checksumDecoder('crc32c', config),
+    crc32: (config) => checksumDecoder('crc32', config),
+    adler32: (config) => checksumDecoder('adler32', config),
   };
   for (const [name, decoder] of Object.entries(codecs)) {
     const loader = () => ({ fromConfig: (config: Config, meta: ChunkMeta) => codec(name, decoder(config, meta)) });
@@ -52,9 +54,17 @@ function codec(name: string, decode: Decode) {
     encode() {
       throw new CryoetPicksError('unsupported', `encoding with "${name}" through zarrita is not supported`);
     },
-    // A shard index is fixed in size; crc32c is the only one of these codecs that keeps it so.
-    ...(name === 'crc32c' ? { computeEncodedSize: (size: number) => size + 4 } : {}),
+    // A shard index is fixed in size; checksums are the only ones of these codecs that keep it so.
+    ...(CHECKSUM.test(name) ? { computeEncodedSize: (size: number) => size + CHECKSUM_BYTES } : {}),
   };
+}
+
+const CHECKSUM = /^(numcodecs\.)?(crc32c?|adler32)$/;
+
+/** That of Zarr, and of numcodecs where it does not say, stands at the end for crc32c, at the start for the others. */
+function checksumDecoder(name: ChecksumName, config: Config): Decode {
+  const place = config?.location ?? (name === 'crc32c' ? 'end' : 'start');
+  return (bytes) => withoutChecksum(bytes, { name, isAtStart: place === 'start' });
 }
 
 /** How many bytes the codec of this configuration decodes to, where the codecs before it do not hide it. */
@@ -64,7 +74,7 @@ function expectedBytes(config: Config, { dataType, shape, codecs }: ChunkMeta): 
   let bytes = shape.reduce((product, n) => product * n, item);
   for (const { name, configuration } of codecs) {
     if (configuration === config) return bytes;
-    if (/^(numcodecs\.)?crc32c$/.test(name)) bytes += 4;
+    if (CHECKSUM.test(name)) bytes += CHECKSUM_BYTES;
     else if (/^(numcodecs\.)?(blosc|lz4|zstd|gzip|zlib|vlen-utf8|json2)$/.test(name)) return undefined;
   }
   return bytes;

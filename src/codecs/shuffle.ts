@@ -1,8 +1,20 @@
 /** Writes the bytes of elements of `size` bytes plane by plane: all first bytes, all second bytes, …; a rest is copied. */
 export function shuffleInto(source: Uint8Array, target: Uint8Array, size: number): void {
   const count = Math.floor(source.length / size);
-  for (let byte = 0; byte < size; byte++) {
-    for (let i = 0, s = byte, t = byte * count; i < count; i++, s += size) target[t++] = source[s]!;
+  if (size === 4 && source.byteOffset % 4 === 0 && LITTLE_ENDIAN) {
+    const words = new Uint32Array(source.buffer, source.byteOffset, count);
+    const [b, c, d] = [count, 2 * count, 3 * count];
+    for (let i = 0; i < count; i++) {
+      const word = words[i]!;
+      target[i] = word;
+      target[b + i] = word >>> 8;
+      target[c + i] = word >>> 16;
+      target[d + i] = word >>> 24;
+    }
+  } else {
+    for (let byte = 0; byte < size; byte++) {
+      for (let i = 0, s = byte, t = byte * count; i < count; i++, s += size) target[t++] = source[s]!;
+    }
   }
   target.set(source.subarray(count * size), count * size);
 }

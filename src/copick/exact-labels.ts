@@ -9,7 +9,7 @@ import { contiguousVolume, copyVolumeInto, type NumericData, type Volume } from 
  */
 export function exactLabels<T extends Tomogram>(labels: T, path: string): T {
   const dtype = labels.levels.find(({ index }) => index === labels.level)?.dtype;
-  if (dtype === undefined || !/^u?int(32|64)$/.test(dtype)) return labels;
+  if (dtype === undefined || !/^(u?int(32|64)|float64)$/.test(dtype)) return labels;
   return {
     ...labels,
     async read(box, options) {
@@ -30,7 +30,7 @@ function refuseRounded(exact: Volume<NumericData>, rounded: Float32Array, path: 
     for (let y = 0; y < height; y++) {
       let e = exact.offset + z * sz + y * sy;
       for (let x = 0; x < width; x++, e += sx, r++) {
-        if (rounded[r] === exact.data[e]) continue;
+        if (rounded[r] === exact.data[e] || !Number.isInteger(exact.data[e])) continue;
         throw new CryoetPicksError(
           'unsupported',
           `label ${exact.data[e]} of "${path}" does not survive float32, which \`read\` gives: use \`readExact\``,

@@ -40,14 +40,11 @@ export async function findFeatures(
   run: string,
   { type, featureType, voxelSpacing, includeShadowed, signal }: FeaturesFilter = {},
 ): Promise<FeaturesEntry[]> {
-  const found = await findAll(tree, await findSpacingFolders(tree, run, { signal }), signal);
-  const wanted = voxelSpacing === undefined ? undefined : nearestLabel(found, voxelSpacing);
-  const chosen = found.filter(
-    (one) =>
-      matchesName(type, one.type) &&
-      matchesName(featureType, one.featureType) &&
-      (voxelSpacing === undefined || formatSpacing(one.voxelSpacing) === wanted),
-  );
+  const folders = await findSpacingFolders(tree, run, { signal });
+  const wanted = voxelSpacing === undefined ? undefined : nearestLabel(folders, voxelSpacing);
+  const isWanted = (one: SpacingFolder) => voxelSpacing === undefined || formatSpacing(one.voxelSpacing) === wanted;
+  const found = await findAll(tree, folders.filter(isWanted), signal);
+  const chosen = found.filter((one) => matchesName(type, one.type) && matchesName(featureType, one.featureType));
   const filled = await withoutEmptyShadows(tree, chosen, { identity, what: 'features', signal });
   return markShadowed(filled, { identity, includeShadowed })
     .sort((a, b) => a.voxelSpacing - b.voxelSpacing || (identity(a) < identity(b) ? -1 : 1))

@@ -53,6 +53,11 @@ export interface ParseFilamentsOptions {
 const code = 'invalid-picks';
 const finite = v.pipe(v.number(), v.finite('it must be finite'));
 const length = v.pipe(finite, v.gtValue(0, 'it must be above 0'));
+/** Passed through as it is: a schema of keys would drop those that objects have from their prototype. */
+const metadata = v.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'it must be an object',
+);
 const point = v.strictTuple([finite, finite, finite]);
 const curveSchema = v.looseObject({
   kind: v.pipe(v.string(), v.nonEmpty('it is empty')),
@@ -69,7 +74,7 @@ const filamentSchema = v.looseObject({
   polarity_known: v.nullish(v.boolean()),
   score: v.nullish(finite),
   radius: v.nullish(length),
-  metadata: v.nullish(v.record(v.string(), v.unknown())),
+  metadata: v.nullish(metadata),
   curve: v.nullish(curveSchema),
 });
 const fileSchema = v.looseObject({

@@ -1,4 +1,4 @@
-import type { PickableObject, ProjectConfig } from './config.ts';
+import { type PickableObject, type PortalConfig, type ProjectConfig, portalDefaults } from './config.ts';
 import { writeNested } from './nested-json.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -16,16 +16,16 @@ type Json = Readonly<Record<string, unknown>>;
  * ```
  */
 export function formatConfig(config: ProjectConfig): string {
-  const original = { config_type: 'filesystem', ...config.original?.() };
+  const original: Json = { config_type: config.type, ...config.original?.() };
   const known = {
-    config_type: 'filesystem',
+    config_type: config.type,
     name: config.name,
     description: config.description,
     version: config.version,
     user_id: config.userId,
     session_id: config.sessionId,
     overlay_root: config.overlayRoot,
-    static_root: config.staticRoot,
+    ...ofKind(config, original),
   };
   const objects = originalObjects(original);
   const json = {
@@ -33,6 +33,27 @@ export function formatConfig(config: ProjectConfig): string {
     pickable_objects: config.objects.map((object) => formatObject(object, objects.get(object.name) ?? {})),
   };
   return writeNested(() => JSON.stringify(json, null, 4), 'the config', 'invalid-config');
+}
+
+/** The keys that only configs of one kind have. */
+function ofKind(config: ProjectConfig, original: Json): Json {
+  if (config.type === 'filesystem') return { static_root: config.staticRoot };
+  if (config.type === 'cryoet_data_portal') return ofPortal(config, original);
+  return { croissant_url: config.croissantUrl, croissant_base_url: config.croissantBaseUrl };
+}
+
+/** Defaults that the original leaves out stay out. */
+function ofPortal(config: PortalConfig, original: Json): Json {
+  const cache = {
+    portal_cache: config.portalCache,
+    portal_cache_ttl_seconds: config.portalCacheTtlSeconds,
+    portal_cache_lock_timeout_seconds: config.portalCacheLockTimeoutSeconds,
+  };
+  const defaults: Json = portalDefaults;
+  const told = Object.entries(cache).filter(
+    ([key, value]) => (original[key] ?? defaults[key]) !== value || original[key],
+  );
+  return { dataset_ids: config.datasetIds, portal_cache_dir: config.portalCacheDir, ...Object.fromEntries(told) };
 }
 
 function originalObjects({ pickable_objects: objects }: Json): ReadonlyMap<unknown, Json> {

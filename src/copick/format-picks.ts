@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { Pick, Transform } from '../picks/pick.ts';
+import { formatExactJson } from './exact-json.ts';
 import { writeNested } from './nested-json.ts';
 import type { PicksFile } from './picks.ts';
 
@@ -35,7 +36,7 @@ export function formatPicksFile(file: PicksFile): string {
     trust_orientation: file.trustOrientation ?? true,
     ...file.unknown?.file,
   };
-  return writeNested(() => JSON.stringify(json, null, 4), `the picks file of "${file.object}"`, 'invalid-picks');
+  return writeNested(() => formatExactJson(json, 4), `the picks file of "${file.object}"`, 'invalid-picks');
 }
 
 function formatPick({ position: { x, y, z }, transform, instanceId = 0, score }: Pick): Record<string, unknown> {
@@ -60,7 +61,7 @@ function checkPick({ position, transform, instanceId, score }: Pick, what: strin
   if (!Number.isFinite(score)) {
     throw new CryoetPicksError('invalid-picks', `${what} has a score of ${score}, expected a finite number`);
   }
-  if (instanceId !== undefined && !Number.isSafeInteger(instanceId)) {
+  if (instanceId !== undefined && typeof instanceId !== 'bigint' && !Number.isSafeInteger(instanceId)) {
     throw new CryoetPicksError('invalid-picks', `${what} has the instance id ${instanceId}, expected a whole number`);
   }
   if (transform === undefined) return;

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Pick } from '../picks/pick.ts';
+import { holdsLongInteger, parseExactJson } from './exact-json.ts';
 import { parsePoint } from './points.ts';
 import { checkSchema } from './schema.ts';
 
@@ -57,7 +58,7 @@ interface FileHeader {
 
 const code = 'invalid-picks';
 const id = v.pipe(
-  v.union([v.string(), v.number()]),
+  v.union([v.string(), v.number(), v.bigint()]),
   v.transform((value) => String(value)),
 );
 const fileSchema = v.looseObject({
@@ -67,7 +68,8 @@ const fileSchema = v.looseObject({
   run_name: v.nullish(v.string()),
   voxel_spacing: v.nullish(v.number()),
   unit: v.nullish(v.string()),
-  points: v.nullish(v.array(v.unknown())),
+  // Not v.array, which would look at every point on its own.
+  points: v.nullish(v.instance(Array<unknown>)),
   trust_orientation: v.nullish(v.boolean()),
 });
 
@@ -76,7 +78,7 @@ const fileSchema = v.looseObject({
  * `position` is that centre, in Å.
  *
  * What copick takes for a missing value reads as missing: the identity matrix, instance id 0. A missing score is 1, as in
- * copick; the competition's files have none.
+ * copick; the competition's files have none. An instance id beyond 2⁵³ is a `bigint`.
  *
  * @throws {@link CryoetPicksError} `invalid-picks` with the line and column where the text is not JSON, or with the index
  *   of the point that cannot be understood, bare `NaN` and `Infinity` of Python's writer included.
@@ -87,14 +89,39 @@ const fileSchema = v.looseObject({
  */
 export function parsePicksFile(text: string, options: ParsePicksOptions): PicksFile {
   const what = describeFile(options);
-  const json = parseFile(text, what);
+  const json = parseJson(text, { what, code });
+  const file = readFile(json, options);
+  const { unknown, picks } = file;
+  // What this library knows holds no other long integers than instance ids.
+  const isExact =
+    unknown.points.size === 0 &&
+    Object.keys(unknown.file).length === 0 &&
+    !picks.some(({ instanceId }) => typeof instanceId === 'bigint');
+  if (isExact || !holdsLongInteger(text)) return file;
+  return readFile(exactKeys(parseExactJson(text, { what, code }) as ExactFile, json as ExactFile), options);
+}
+
+interface ExactFile extends Readonly<Record<string, unknown>> {
+  readonly points?: readonly Readonly<Record<string, unknown>>[] | null | undefined;
+}
+
+/** A file with long integers in its ids and unknown keys, and with plain numbers where it measures. */
+function exactKeys(exact: ExactFile, plain: ExactFile): ExactFile {
+  const points = exact.points?.map((point, index) => {
+    const { location, transformation_, score } = plain.points![index]!;
+    return { ...point, location, transformation_, score };
+  });
+  return { ...exact, points, voxel_spacing: plain.voxel_spacing };
+}
+
+function readFile(value: unknown, options: ParsePicksOptions): PicksFile & { readonly unknown: UnknownKeys } {
+  const what = describeFile(options);
+  const json = checkSchema(fileSchema, value, { what, code });
   const named = nameOf(json, options);
-  const warnings = [...identityWarnings(json, named), ...unitWarnings(json.unit)];
-  const extras = new Map<Pick, Record<string, unknown>>();
-  const picks = (json.points ?? []).map((value, index) => {
-    const place = `${what}: point ${index}`;
-    const { pick, unknown } = parsePoint(value, { object: named.object, place, warnings });
-    if (Object.keys(unknown).length > 0) extras.set(pick, unknown);
+  const extras = new Map<Pick, Readonly<Record<string, unknown>>>();
+  const picks = (json.points ?? []).map((point, index) => {
+    const { pick, unknown } = parsePoint(point, { object: named.object, what, index });
+    if (unknown !== undefined) extras.set(pick, unknown);
     return pick;
   });
   const {
@@ -114,7 +141,7 @@ export function parsePicksFile(text: string, options: ParsePicksOptions): PicksF
     runName: run_name ?? undefined,
     voxelSpacing: voxel_spacing ?? undefined,
     trustOrientation: trust_orientation ?? true,
-    warnings,
+    warnings: [...identityWarnings(json, named), ...unitWarnings(json.unit)],
     unknown: { file: rest, points: extras },
   };
 }
@@ -126,15 +153,12 @@ export function parsePicksFile(text: string, options: ParsePicksOptions): PicksF
  * @throws {@link CryoetPicksError} `invalid-picks` if it is no picks file.
  */
 export function parsePicksIdentity(text: string, options: ParsePicksOptions): PicksIdentity {
-  return nameOf(parseFile(text, describeFile(options)), options);
+  const what = describeFile(options);
+  return nameOf(checkSchema(fileSchema, parseJson(text, { what, code }), { what, code }), options);
 }
 
 function describeFile({ source }: ParsePicksOptions): string {
   return `picks file "${source}"`;
-}
-
-function parseFile(text: string, what: string): v.InferOutput<typeof fileSchema> {
-  return checkSchema(fileSchema, parseJson(text, { what, code }), { what, code });
 }
 
 /** The name of the file where it says something, else the content. */

@@ -2,17 +2,21 @@ import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
-import { folderOf, parseName, pathOf } from './layout.ts';
+import { type FindOptions, type Found, findByUri } from './find.ts';
+import { noOverlay } from './no-overlay.ts';
 import { listNames, type Problem, ProblemLog } from './problems.ts';
 import { Run } from './run.ts';
-import { listBoth, type ProjectTree, type WaitOptions } from './tree.ts';
+import { checkRunName, makeRunFolder, type RunsOptions, runNames } from './run-folders.ts';
+import { splitsOf } from './splits.ts';
+import type { ProjectTree, WaitOptions } from './tree.ts';
+import type { UriKind } from './uri.ts';
 import * as volumes from './volumes.ts';
 
 /** Options of {@link projectFromStores}. */
 export interface ProjectOptions {
   readonly config: ProjectConfig;
-  /** Where everything is written. */
-  readonly overlay: Store;
+  /** Where everything is written; without it the project can only be read. */
+  readonly overlay?: Store | undefined;
   /** Where data is only read; leave it out, or give the overlay, where the project has one root. */
   readonly static?: ListableStore | undefined;
   /** Where the config comes from, for messages. @defaultValue 'config' */
@@ -39,7 +43,13 @@ export class Project {
     this.objects = config.objects;
     this.source = source;
     const log = new ProblemLog(onProblem);
-    this.tree = { objects: config.objects, overlay, static: readOnly === overlay ? undefined : readOnly, log };
+    this.tree = {
+      objects: config.objects,
+      overlay: overlay ?? noOverlay(readOnly),
+      hasOverlay: overlay !== undefined,
+      static: readOnly === overlay ? undefined : readOnly,
+      log,
+    };
     this.reportConfig();
   }
 
@@ -48,7 +58,7 @@ export class Project {
     if (problems.length > 0) this.tree.log.report({ path: this.source, message: problems.join('; ') });
   }
 
-  /** Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. */
+  /** Where all that is written lies, as a path or URL; of a project without an overlay, where its data lies. */
   get overlayLocation(): string {
     return this.tree.overlay.location;
   }
@@ -58,13 +68,19 @@ export class Project {
     return this.tree.log.problems;
   }
 
-  /** The runs of both trees, sorted by name. The config's own list of runs is only a hint, and not used. */
-  async runs({ signal }: WaitOptions = {}): Promise<Run[]> {
-    const entries = await listBoth(this.tree, folderOf('run', {}), { signal });
-    const names = entries
-      .filter(({ name, kind }) => kind === 'folder' && parseName('run', name) !== undefined)
-      .map(({ name }) => name);
-    return [...new Set(names)].sort().map((name) => new Run(name, this.tree));
+  /**
+   * The runs of both trees, sorted by name. The config's own list of runs is only a hint, and not used.
+   *
+   * @throws {@link CryoetPicksError} `not-found` for a split that the project does not have, listing those it has.
+   */
+  async runs({ split, signal }: RunsOptions = {}): Promise<Run[]> {
+    const names = await runNames(this.tree, { split, source: this.source, signal });
+    return names.map((name) => new Run(name, this.tree));
+  }
+
+  /** The names of the runs by split, such as `train` and `test`, as a Croissant tells them; empty for projects of other kinds. */
+  async splits({ signal }: WaitOptions = {}): Promise<ReadonlyMap<string, readonly string[]>> {
+    return splitsOf(this.tree, signal);
   }
 
   /**
@@ -80,6 +96,27 @@ export class Project {
       'not-found',
       `run "${name}" not found in project "${this.source}"; available: ${listNames(runs.map((run) => run.name))}`,
     );
+  }
+
+  /**
+   * Finds things of a kind by a copick URI, in all runs or some of them; each comes with its `run`. See `parseUri` for what a
+   * URI can ask. A run that cannot be listed is reported and hides nothing of the others.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for what is no URI of the kind; `not-found` for a run that is not there; the first
+   *   error, if no run can be listed.
+   * @example
+   * ```ts
+   * for (const picks of await project.find('picks', 'ribosome:*\/0')) report(picks.run.name, await picks.read());
+   * ```
+   */
+  async find<K extends UriKind>(kind: K, uri: string, options: FindOptions = {}): Promise<Found<K>[]> {
+    const { runs, includeShadowed, signal } = options;
+    const names = typeof runs === 'string' ? [runs] : runs;
+    const all = await this.runs({ signal });
+    const missing = names?.find((name) => all.every((run) => run.name !== name));
+    if (missing !== undefined) await this.run(missing, { signal });
+    const chosen = all.filter(({ name }) => names?.includes(name) ?? true);
+    return findByUri(chosen, { kind, uri, includeShadowed, signal });
   }
 
   /**
@@ -115,17 +152,11 @@ export class Project {
    *   be written.
    */
   async createRun(name: string, { signal }: WaitOptions = {}): Promise<Run> {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-    if (name === '' || name.startsWith('.') || /[/\\\u0000-\u001f\u007f]/.test(name)) {
-      throw new CryoetPicksError(
-        'invalid-option',
-        `${JSON.stringify(name)} cannot name a run: expected a folder name that is not hidden, without slashes`,
-      );
-    }
+    checkRunName(name);
     const runs = await this.runs({ signal });
     const found = runs.find((run) => run.name === name);
     if (found !== undefined) return found;
-    await this.tree.overlay.set(`${pathOf('run', { run: name })}/.meta`, new TextEncoder().encode('meta'), { signal });
+    await makeRunFolder(this.tree, name, { signal });
     return new Run(name, this.tree);
   }
 
@@ -148,10 +179,6 @@ export class Project {
    *
    * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for one that is
    *   no particle, voxels that are no cubes, and a map that is there and not to be overwritten; `read-only`.
-   * @example
-   * ```ts
-   * await project.writeObjectMap(map, { object: 'ribosome' });
-   * ```
    */
   async writeObjectMap(map: VolumeSource, options: volumes.WriteObjectMapOptions): Promise<string> {
     return volumes.writeObjectMapOf(this.tree, { ...options, map });

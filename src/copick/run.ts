@@ -1,6 +1,6 @@
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
-import { requireWritable } from '../storage/store.ts';
+import { requireWritable } from '../storage/writable.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import * as files from './annotation-files.ts';
 import { deleteRunOf } from './delete.ts';

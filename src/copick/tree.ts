@@ -14,7 +14,9 @@ export type RootKind = 'static' | 'overlay';
 /** What `Project` and `Run` share: the two trees, seen as one, and the log of what is broken in them. */
 export interface ProjectTree {
   readonly objects: readonly PickableObject[];
+  /** Where there is no overlay, a store that is empty and refuses writes. */
   readonly overlay: Store;
+  readonly hasOverlay: boolean;
   /** Absent where the project has one root. */
   readonly static?: ListableStore | undefined;
   readonly log: ProblemLog;
@@ -142,8 +144,9 @@ export async function replacedVersion(
   return root === 'overlay' ? overlay.version?.(key, { signal }) : null;
 }
 
-function rootsOf({ overlay, static: readOnly }: ProjectTree): readonly { root: RootKind; store: ListableStore }[] {
-  const roots = [{ root: 'overlay' as const, store: overlay }];
+function rootsOf(tree: ProjectTree): readonly { root: RootKind; store: ListableStore }[] {
+  const { overlay, hasOverlay, static: readOnly } = tree;
+  const roots = hasOverlay ? [{ root: 'overlay' as const, store: overlay }] : [];
   return readOnly === undefined ? roots : [...roots, { root: 'static', store: readOnly }];
 }
 

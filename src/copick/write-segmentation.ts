@@ -65,8 +65,11 @@ function kindOf(labels: SegmentationVolumes, { kind, multilabel }: WriteSegmenta
     const known = Object.keys(FLOORS).join(', ');
     throw new CryoetPicksError('invalid-option', `kind is ${JSON.stringify(kind)}, expected one of ${known}`);
   }
-  if (multilabel === true && chosen !== 'multilabel') {
-    throw new CryoetPicksError('invalid-option', `multilabel is set for a segmentation of the kind "${chosen}"`);
+  if (multilabel === true ? chosen !== 'multilabel' : multilabel === false && chosen === 'multilabel') {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `multilabel is ${multilabel} for a segmentation of the kind "${chosen}"`,
+    );
   }
   if (isPair !== (chosen === 'panoptic')) {
     throw new CryoetPicksError(

@@ -1,3 +1,4 @@
+import { CryoetPicksError } from '../errors.ts';
 import type { WriteProgress, WriteTomogramOptions } from '../ome-zarr/write.ts';
 import { writeTomogram } from '../ome-zarr/write.ts';
 import { type WriteChannelsOptions, writeChannels } from '../ome-zarr/write-channels.ts';
@@ -40,6 +41,13 @@ export async function writeVolumes(
   sources: VolumeSource | readonly VolumeSource[],
   options: WriteVolumesOptions,
 ): Promise<string> {
+  const name = key.slice(key.lastIndexOf('/') + 1);
+  if (name.startsWith('.')) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `"${name}" would be hidden, and not found again; expected another name`,
+    );
+  }
   const store = subStore(overlay, key);
   const { axis, names, ...image } = options;
   const overwrite = options.overwrite === true || (await isEmptyGroup(store, options));

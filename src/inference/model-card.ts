@@ -20,6 +20,7 @@ const cardSchema = v.object({
   classes: v.pipe(v.array(v.nullable(v.string())), v.minLength(1, 'expected at least one class')),
   activation: v.picklist(['softmax', 'sigmoid', 'none']),
   normalization: v.picklist(['z-score', 'quantiles', 'min-max', 'none']),
+  contrast: v.optional(v.picklist(['dark', 'bright'])),
   thresholds: v.record(v.string(), finite),
   minDistances: v.record(v.string(), length),
 });

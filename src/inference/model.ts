@@ -18,6 +18,8 @@ export interface ModelSpec {
   readonly activation: Activation;
   /** How voxels are normalised before they enter. */
   readonly normalization: 'z-score' | 'quantiles' | 'min-max' | 'none';
+  /** Whether protein is darker or brighter than what lies around it, in the volumes that the network was made for. */
+  readonly contrast?: 'dark' | 'bright' | undefined;
   /** Least score of a peak, per object. */
   readonly thresholds: Readonly<Record<string, number>>;
   /** Least distance between two picks of an object, in Å. */

@@ -11,6 +11,8 @@ export interface RandomAccessReader {
   readonly location: string;
   /** In bytes; `undefined` where it cannot be known without reading, as over HTTP. */
   readonly size: number | undefined;
+  /** Asks for the size where it is not known beforehand; `undefined` where nobody can tell. */
+  measure?(options?: StoreOptions): Promise<number | undefined>;
   /** Reads `length` bytes from `offset`, fewer where the bytes end earlier. The result may be shared: do not write to it. */
   read(offset: number, length: number, options?: StoreOptions): Promise<Uint8Array>;
 }
@@ -63,6 +65,12 @@ export function storeReader(store: ReadableStore, key: StoreKey): RandomAccessRe
   return {
     location,
     size: undefined,
+    async measure(options) {
+      const size = await store.size?.(key, options);
+      if (size !== undefined || (await store.getRange(key, { offset: 0, length: 0 }, options)) !== undefined)
+        return size;
+      throw new CryoetPicksError('not-found', `${location} not found`);
+    },
     async read(offset, length, options) {
       const bytes = await store.getRange(key, { offset, length }, options);
       if (bytes === undefined) throw new CryoetPicksError('not-found', `${location} not found`);

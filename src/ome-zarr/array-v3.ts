@@ -99,7 +99,8 @@ function shardingOf(
   }
   const index = shards.index_codecs.map(({ name }) => name).join();
   const isBig = shards.index_codecs[0]?.configuration?.endian === 'big';
-  if (!/^bytes(,crc32c)?$/.test(index) || isBig) throw unsupported(where, `shard index codecs "${index}"`);
+  if (!/^bytes(,crc32c)?$/.test(index) || isBig)
+    throw unsupported(where, `shard index codecs "${index}"${isBig ? ', big-endian' : ''}`);
   const indexBytes = shard.reduce((product, extent, i) => product * (extent / chunk[i]!), 16);
   if (indexBytes > 2 ** 28)
     throw unsupported(where, `a shard index of ${indexBytes} bytes; expected at most ${2 ** 28} bytes`);
@@ -129,7 +130,13 @@ function checkCodecs(codecs: readonly CodecV3[], { dtype, itemBytes, rank, where
     const elements = configuration?.elementsize;
     const isOdd =
       (id === 'shuffle' && elements !== undefined && elements !== itemBytes) ||
+      (id === 'delta' && isOtherType(configuration?.astype, configuration?.dtype)) ||
       (dtype in STAND_INS && /^(delta|bitround|scale_offset|cast_value|fixedscaleoffset)$/.test(id));
     if (isOdd) throw unsupported(where, `codec ${JSON.stringify({ name, configuration })} on data type "${dtype}"`);
   }
+}
+
+/** Whether differences are kept in another type than that of the numbers. */
+function isOtherType(astype: unknown, dtype: unknown): boolean {
+  return astype !== undefined && astype !== null && astype !== dtype;
 }

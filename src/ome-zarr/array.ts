@@ -8,6 +8,7 @@ import { joinKey, subStore } from '../storage/store.ts';
 import type { ArrayDescription } from './array-description.ts';
 import { describeArray } from './array-metadata.ts';
 import { parseMetadataFile } from './parse.ts';
+import { firstFound, type ZarrFormat } from './probe.ts';
 import { shardReader } from './shards.ts';
 
 /** The arrays that a decoded chunk can be. */
@@ -40,8 +41,8 @@ export interface ChunkedArray extends ArrayDescription {
 
 /** Options of {@link openArray}. */
 export interface OpenArrayOptions extends StoreOptions {
-  /** The format to look for first. @defaultValue 2 */
-  readonly zarrFormat?: 2 | 3 | undefined;
+  /** The formats to look for, in this order. @defaultValue [2, 3] */
+  readonly zarrFormats?: readonly ZarrFormat[] | undefined;
 }
 
 /** Thrown through zarrita where a chunk is absent, so that it allocates no chunk of fill values. */
@@ -60,10 +61,8 @@ export async function openArray(
   folder: StoreKey,
   options: OpenArrayOptions = {},
 ): Promise<ChunkedArray | undefined> {
-  const formats = options.zarrFormat === 3 ? ([3, 2] as const) : ([2, 3] as const);
-  const found =
-    (await readDocument(store, folder, formats[0], options)) ??
-    (await readDocument(store, folder, formats[1], options));
+  const { zarrFormats = [2, 3] } = options;
+  const found = await firstFound(zarrFormats, (format) => readDocument(store, folder, format, options), options);
   if (!found) return undefined;
   const { json, zarrFormat, key } = found;
   if (zarrFormat === 3 && (json as { node_type?: unknown } | null)?.node_type === 'group') return undefined;

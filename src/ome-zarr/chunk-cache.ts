@@ -1,12 +1,13 @@
 import { LRUCache } from 'lru-cache';
+import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
-import { onAbort } from './abort.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
+import { ChunkTally } from './chunk-tally.ts';
 import { cropChunk } from './crop.ts';
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
-  /** Bytes of decoded chunks to keep; chunks larger than this are read and not kept. */
+  /** Bytes of decoded chunks to keep, 256 more counted for each; chunks larger than this are read and not kept. */
   readonly cacheBytes: number;
 }
 
@@ -20,7 +21,7 @@ interface Pending {
 }
 
 /** Chunks of one array that are read at a time. */
-export const MAX_READS: number = 4;
+export const MAX_READS: number = 16;
 /** Decoded bytes of the chunks that are read at a time; one chunk always is. */
 const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
 
@@ -30,6 +31,8 @@ const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
  * A chunk that several readers wait for is read once; it is aborted only when the last of them gives up.
  */
 export class ChunkCache {
+  /** What has been found so far. */
+  readonly tally: ChunkTally;
   readonly #array: ChunkedArray;
   readonly #kept: LRUCache<string, CachedChunk> | undefined;
   readonly #pending = new Map<string, Pending>();
@@ -39,6 +42,7 @@ export class ChunkCache {
 
   constructor(array: ChunkedArray, { cacheBytes }: ChunkCacheOptions) {
     this.#array = array;
+    this.tally = new ChunkTally(array);
     this.#kept =
       cacheBytes >= 1 ? new LRUCache({ maxSize: Math.floor(cacheBytes), sizeCalculation: bytesOf }) : undefined;
     const chunkBytes = array.chunkShape.reduce((a, b) => a * b, array.itemBytes);
@@ -83,6 +87,7 @@ export class ChunkCache {
     try {
       signal.throwIfAborted();
       const chunk = await this.#array.readChunk(at, { signal });
+      this.tally.count(at, chunk !== undefined);
       const kept = chunk ? trimmed(chunk, at, this.#array) : 'fill';
       this.#kept?.set(key, kept);
       return kept;
@@ -100,8 +105,11 @@ export class ChunkCache {
   }
 }
 
+/** What an entry takes beside its data; without it, absent chunks would be kept without end. */
+const ENTRY_BYTES = 256;
+
 function bytesOf(chunk: CachedChunk): number {
-  return chunk === 'fill' ? 1 : Math.max(1, chunk.data.byteLength);
+  return ENTRY_BYTES + (chunk === 'fill' ? 0 : chunk.data.byteLength);
 }
 
 /** Cuts off what a chunk at the end of the array holds beyond it, and what its data are a small view of. */
@@ -109,13 +117,4 @@ function trimmed(chunk: DecodedChunk, at: readonly number[], { shape, chunkShape
   const extents = shape.map((extent, axis) => Math.min(chunkShape[axis]!, extent - at[axis]! * chunkShape[axis]!));
   const needed = extents.reduce((product, extent) => product * extent, chunk.data.BYTES_PER_ELEMENT);
   return needed < 0.9 * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
-}
-
-/** The promise, or the abort reason as soon as the signal fires. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const stopWaiting = onAbort(signal, () => reject(signal.reason));
-    promise.then(resolve, reject).finally(stopWaiting);
-  });
 }

@@ -6,6 +6,7 @@ import { type ChannelNames, readChannelNames } from './channel-names.ts';
 import { type ImageMetadata, meanTranslation, readMultiscales } from './metadata.ts';
 import { parseMetadataFile } from './parse.ts';
 import { type OpenedLevel, placeLevel } from './place-level.ts';
+import { firstFound, type ZarrFormat } from './probe.ts';
 
 /** A resolution level that the metadata list and that cannot be opened. */
 export interface BrokenLevel {
@@ -27,6 +28,8 @@ export interface OpenLevelsOptions extends StoreOptions {
   readonly fallbackVoxelSize?: number | undefined;
   /** Whether levels may have several channels. @defaultValue false */
   readonly hasChannels?: boolean | undefined;
+  /** The only format to look for. @defaultValue both */
+  readonly zarrFormat?: ZarrFormat | undefined;
 }
 
 /** What {@link openLevels} finds. */
@@ -65,7 +68,8 @@ async function openLevel(
   const level = image.levels[index]!;
   const scale = level.scale ?? fallbackScale(image, index, options);
   try {
-    const array = await openArray(store, joinKey(level.path), { ...options, zarrFormat });
+    const zarrFormats = options.zarrFormat ? [options.zarrFormat] : zarrFormat === 3 ? BOTH.toReversed() : BOTH;
+    const array = await openArray(store, joinKey(level.path), { signal: options.signal, zarrFormats });
     if (!array) return { index, path: level.path, voxelSize: spatial(image, scale) };
     if (!scale) {
       const hint = index === 0 ? '; give fallbackVoxelSize (Å)' : '';
@@ -96,27 +100,31 @@ function fallbackScale(image: ImageMetadata, index: number, { fallbackVoxelSize 
 interface FoundImage {
   readonly image: ImageMetadata;
   readonly channelNames: ChannelNames;
-  readonly zarrFormat: 2 | 3;
+  readonly zarrFormat: ZarrFormat;
 }
 
-async function readImageMetadata(store: ReadableStore, options: StoreOptions): Promise<FoundImage | undefined> {
-  for (const key of ['/.zattrs', '/zarr.json'] as const) {
-    const bytes = await store.get(key, options);
-    if (!bytes) continue;
+const BOTH: readonly ZarrFormat[] = [2, 3];
+
+async function readImageMetadata(store: ReadableStore, options: OpenLevelsOptions): Promise<FoundImage | undefined> {
+  const { zarrFormat, signal } = options;
+  const look = async (format: ZarrFormat): Promise<FoundImage | undefined> => {
+    const key = format === 2 ? '/.zattrs' : '/zarr.json';
+    const bytes = await store.get(key, { signal });
+    if (!bytes) return undefined;
     const where = `${key} of ${store.location}`;
     const json = parseMetadataFile(bytes, where) as { attributes?: { ome?: unknown } } | null;
-    const attributes = key === '/.zattrs' ? json : (json?.attributes?.ome ?? json?.attributes);
+    const attributes = format === 2 ? json : (json?.attributes?.ome ?? json?.attributes);
     const image = readMultiscales(attributes, where);
-    const channelNames = readChannelNames(attributes);
-    if (image) return { image, channelNames, zarrFormat: key === '/.zattrs' ? 2 : 3 };
-  }
-  return undefined;
+    return image && { image, channelNames: readChannelNames(attributes), zarrFormat: format };
+  };
+  return firstFound(zarrFormat ? [zarrFormat] : BOTH, look, { signal });
 }
 
 async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): Promise<OpenedLevel> {
-  const { fallbackVoxelSize, hasChannels = false } = options;
+  const { fallbackVoxelSize, hasChannels = false, zarrFormat, signal } = options;
   for (const path of ['0', ''] as const) {
-    const array = await openArray(store, joinKey(path), options);
+    const zarrFormats = zarrFormat ? [zarrFormat] : BOTH;
+    const array = await openArray(store, joinKey(path), { signal, zarrFormats });
     if (!array) continue;
     if (fallbackVoxelSize === undefined) {
       throw new CryoetPicksError(
@@ -136,10 +144,25 @@ async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): 
   );
 }
 
-async function describeContent(store: ReadableStore, options: StoreOptions): Promise<string> {
-  if (!isListable(store)) return '';
-  const entries = await store.list('/', options);
+async function describeContent(store: ReadableStore, { signal }: StoreOptions): Promise<string> {
+  const hint = (await hasConsolidated(store, signal))
+    ? '; its metadata are consolidated: open withConsolidated(store)'
+    : '';
+  if (!isListable(store)) return hint;
+  const entries = await store.list('/', { signal });
   const names = entries.slice(0, 12).map(({ name, kind }) => (kind === 'folder' ? `${name}/` : name));
   if (entries.length === 0) return '; it is empty or absent';
-  return `; found ${names.join(', ')}${entries.length > names.length ? ', …' : ''}`;
+  return `; found ${names.join(', ')}${entries.length > names.length ? ', …' : ''}${hint}`;
+}
+
+async function hasConsolidated(store: ReadableStore, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    if (await store.get('/.zmetadata', { signal })) return true;
+    const bytes = await store.get('/zarr.json', { signal });
+    return bytes !== undefined && new TextDecoder().decode(bytes).includes('"consolidated_metadata"');
+  } catch {
+    // It is a hint in a message about something else.
+    signal?.throwIfAborted();
+    return false;
+  }
 }

@@ -12,7 +12,7 @@ import type { OpenTomogramOptions, Tomogram, TomogramLevel } from './tomogram.ts
 /** The work of `openTomogram`. */
 export async function openImage(store: ReadableStore, options: OpenTomogramOptions): Promise<Tomogram> {
   const { level, levels, cache } = await chooseLevel(store, options, { hasChannels: false });
-  return { ...levelSource(level, { cache }), levels, level: level.index };
+  return { ...levelSource(level, { cache }), levels, level: level.index, chunks: cache.tally };
 }
 
 /** The work of `openChannels`. */
@@ -23,6 +23,7 @@ export async function openImageChannels(store: ReadableStore, options: OpenTomog
     ...levelSource(level, { cache, channel: index }),
     levels,
     level: level.index,
+    chunks: cache.tally,
     channel: { index, axis, name: channelNames[index] },
   }));
 }
@@ -36,14 +37,21 @@ interface ChosenLevel {
 
 async function chooseLevel(
   store: ReadableStore,
-  { level, voxelSize, fallbackVoxelSize, cacheBytes = 256 * 2 ** 20, signal }: OpenTomogramOptions,
+  { level, voxelSize, fallbackVoxelSize, zarrFormat, cacheBytes = 256 * 2 ** 20, signal }: OpenTomogramOptions,
   { hasChannels }: { readonly hasChannels: boolean },
 ): Promise<ChosenLevel> {
+  if (zarrFormat !== undefined && zarrFormat !== 2 && zarrFormat !== 3)
+    throw new CryoetPicksError('invalid-option', `zarrFormat is ${String(zarrFormat)}, expected 2 or 3`);
   checkPositive('voxelSize', voxelSize, 'Å');
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
   if (!(cacheBytes >= 0))
     throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
-  const { levels: listed, channelNames } = await openLevels(store, { fallbackVoxelSize, hasChannels, signal });
+  const { levels: listed, channelNames } = await openLevels(store, {
+    fallbackVoxelSize,
+    hasChannels,
+    zarrFormat,
+    signal,
+  });
   const opened = listed.filter(isOpened);
   const index = voxelSize === undefined ? (level ?? 0) : closest(listed, voxelSize);
   const chosen = listed[index];

@@ -43,23 +43,40 @@ async function writeInPlace(
   write: (place: Store) => Promise<void>,
 ): Promise<void> {
   if (overwrite) await empty(store, signal);
-  const wasEmpty = (await store.list('/', { signal })).length === 0;
+  const before = (await store.list('/', { signal })).map(({ name }) => name);
   const written: StoreKey[] = [];
-  const set: Store['set'] = async (key, value, options) => {
-    written.push(key);
-    await store.set(key, value, options);
-  };
   try {
-    await write({ ...subStore(store, '/'), set });
+    await write(recording(store, written));
   } catch (error) {
-    await removeAll(store, wasEmpty ? ['/'] : written);
+    await removeWritten(store, { before, written });
     signal?.throwIfAborted();
     throw error;
   }
 }
 
+/** The store, which notes the keys of what is written to it. */
+function recording(store: Store, written: StoreKey[]): Store {
+  const whole = subStore(store, '/');
+  const { setPieces } = whole;
+  const noted: Store = {
+    ...whole,
+    async set(key, value, options) {
+      written.push(key);
+      await store.set(key, value, options);
+    },
+  };
+  if (!setPieces) return noted;
+  return {
+    ...noted,
+    async setPieces(key, pieces, options) {
+      written.push(key);
+      await setPieces(key, pieces, options);
+    },
+  };
+}
+
 async function refuseImage(store: Store, signal: AbortSignal | undefined): Promise<void> {
-  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup', '/.zarray'] as const) {
+  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup', '/.zarray', '/0/.zarray', '/0/zarr.json'] as const) {
     if (!(await store.get(key, { signal }))) continue;
     throw new CryoetPicksError(
       'invalid-option',
@@ -74,9 +91,18 @@ async function empty(store: Store, signal: AbortSignal | undefined): Promise<voi
   for (const { name } of await store.list('/', { signal })) await store.delete(joinKey(name), { signal });
 }
 
-async function removeAll(store: Store, keys: readonly StoreKey[]): Promise<void> {
-  // Metadata first, and on to the next if one cannot be deleted: the error that led here is the one to report.
-  for (const key of [...keys].reverse()) {
+interface Traces {
+  /** What the root of the store held before. */
+  readonly before: readonly string[];
+  readonly written: readonly StoreKey[];
+}
+
+async function removeWritten(store: Store, { before, written }: Traces): Promise<void> {
+  // Folders that were made go as a whole, what was written among other things one by one: metadata first, and on to the
+  // next if one cannot be deleted.
+  const made = new Set(written.map((key) => key.split('/')[1]!).filter((name) => !before.includes(name)));
+  const folders = [...made].map((name) => joinKey(name));
+  for (const key of before.length === 0 ? (['/'] as const) : [...written].reverse().concat(folders)) {
     try {
       await store.delete(key);
     } catch {}

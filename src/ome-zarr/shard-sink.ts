@@ -4,8 +4,7 @@ import { encodeZstd } from '../codecs/zstd-encode.ts';
 import { voxelCount, type Zyx } from '../space/zyx.ts';
 import type { StoreKey } from '../storage/store.ts';
 import type { ChunkSink } from './chunk-sink.ts';
-import { type ShardWriter, shardWriter } from './shard-writer.ts';
-import type { OpenWriter } from './value-writer.ts';
+import { type ShardWriter, type ShardWriterOptions, shardWriter } from './shard-writer.ts';
 import type { WritePlan } from './write-plan.ts';
 import { isWholeType, type WrittenType } from './written-type.ts';
 
@@ -18,7 +17,7 @@ export function channelsPerShard({ channels }: Pick<WritePlan, 'channels'>): num
 }
 
 /** Writes all chunks of a level to one shard: of all channels, or of each feature. Chunks of nothing but zeros are left out. */
-export function shardFiles(plan: WritePlan, open: OpenWriter): ChunkSink {
+export function shardFiles(plan: WritePlan, values: Pick<ShardWriterOptions, 'open' | 'remove'>): ChunkSink {
   const { pyramid, channels, dtype } = plan;
   const perShard = channelsPerShard(plan);
   const shards = new Map<StoreKey, ShardWriter>();
@@ -28,7 +27,7 @@ export function shardFiles(plan: WritePlan, open: OpenWriter): ChunkSink {
     const known = shards.get(key);
     if (known) return known;
     const chunkCount = perShard * voxelCount(pyramid.levels[level]!.chunks);
-    const shard = shardWriter(key, { chunkCount, open });
+    const shard = shardWriter(key, { ...values, chunkCount });
     shards.set(key, shard);
     return shard;
   };
@@ -41,7 +40,7 @@ export function shardFiles(plan: WritePlan, open: OpenWriter): ChunkSink {
     },
     async endChannel(channel) {
       if ((channel + 1) % perShard !== 0) return;
-      for (const shard of shards.values()) await shard.close();
+      for (const level of pyramid.levels.keys()) await shardOf(level, channel).close();
       shards.clear();
     },
     async abort() {

@@ -7,13 +7,15 @@ export interface ShardWriterOptions {
   /** Inner chunks of the shard, present or not. */
   readonly chunkCount: number;
   readonly open: OpenWriter;
+  /** Deletes a value, if there is one. */
+  readonly remove: (key: StoreKey) => Promise<void>;
 }
 
 /** Writes one shard. Calls must not overlap. */
 export interface ShardWriter {
   /** Adds an encoded inner chunk; `place` is its index in C order. Chunks come in any order, each at most once. */
   append(place: number, chunk: Uint8Array): Promise<void>;
-  /** Adds the index; the shard appears. Nothing appears if there was no chunk. */
+  /** Adds the index; the shard appears. If there was no chunk, nothing of that name is there afterwards. */
   close(): Promise<void>;
   /** Drops the shard. */
   abort(): Promise<void>;
@@ -25,7 +27,7 @@ export interface ShardWriter {
  *
  * Source: Zarr v3 `sharding_indexed` codec specification 1.0.
  */
-export function shardWriter(key: StoreKey, { chunkCount, open }: ShardWriterOptions): ShardWriter {
+export function shardWriter(key: StoreKey, { chunkCount, open, remove }: ShardWriterOptions): ShardWriter {
   const index = new Uint8Array(16 * chunkCount + 4).fill(255);
   const table = new DataView(index.buffer);
   let writer: ValueWriter | undefined;
@@ -39,7 +41,8 @@ export function shardWriter(key: StoreKey, { chunkCount, open }: ShardWriterOpti
       end += chunk.length;
     },
     async close() {
-      if (!writer) return;
+      // A writer that was killed may have left a shard here.
+      if (!writer) return remove(key);
       table.setUint32(16 * chunkCount, crc32c(index.subarray(0, 16 * chunkCount)), true);
       await writer.append(index);
       await writer.close();

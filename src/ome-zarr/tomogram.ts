@@ -21,12 +21,26 @@ export interface TomogramLevel {
   readonly dtype: NumberType;
 }
 
+/** Chunks of an array, each counted once. */
+export interface ChunkCounts {
+  readonly total: number;
+  /** Looked for so far. */
+  readonly read: number;
+  /**
+   * Of these, not in the store and therefore the fill value: left out by a writer that skips them, or lost on the way, which
+   * the format does not tell apart.
+   */
+  readonly missing: number;
+}
+
 /** A tomogram in a store, read at one of its resolution levels. */
 export interface Tomogram extends VolumeSource {
   /** The levels that can be read; one that is absent or broken is left out. */
   readonly levels: readonly TomogramLevel[];
   /** Index of the level that is read. */
   readonly level: number;
+  /** The chunks of its array, as far as they have been read up to now; channels of one image share the count. */
+  readonly chunks: ChunkCounts;
   /**
    * Reads a box in the type of the store: float16 as float32, bool as uint8, 64-bit integers as float64.
    *
@@ -43,6 +57,11 @@ export interface OpenTomogramOptions {
   readonly voxelSize?: number | undefined;
   /** Voxel size in Å where the metadata say none, as in stores without `multiscales`. */
   readonly fallbackVoxelSize?: number | undefined;
+  /**
+   * Look for files of this Zarr format only, and make no request for the other's.
+   * @defaultValue both, that of the image's own metadata first
+   */
+  readonly zarrFormat?: 2 | 3 | undefined;
   /** Bytes of decoded chunks to keep for later reads. @defaultValue 256 MiB */
   readonly cacheBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -9,7 +9,7 @@ export interface WriteChannelsOptions extends WriteTomogramOptions {
    * channels share the shard of a level, and each feature has its own, as copick 2 writes them. @defaultValue 'c'
    */
   readonly axis?: 'c' | 'feature' | undefined;
-  /** A name for each channel, kept as `channels` in the metadata of the image. */
+  /** A name for each channel, kept where viewers and `openChannels` look for it: `omero.channels[].label`. */
   readonly names?: readonly string[] | undefined;
 }
 

@@ -5,17 +5,24 @@ import { channelsPerShard, ZSTD_LEVEL } from './shard-sink.ts';
 import type { WritePlan } from './write-plan.ts';
 import { isWholeType, type WrittenType, ZARR2_TYPES } from './written-type.ts';
 
+/** The least and greatest finite voxel of a channel. */
+export interface ValueRange {
+  readonly least: number;
+  readonly greatest: number;
+}
+
 /**
  * The metadata files of an image, in the order in which they are written: what makes it an image comes last.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for metadata that are no JSON.
  */
-export function metadataOf(plan: WritePlan): [StoreKey, Uint8Array][] {
-  const files = plan.format === 'zarr2' ? filesOfZarr2(plan) : filesOfZarr3(plan);
+export function metadataOf(plan: WritePlan, ranges: readonly ValueRange[] = []): [StoreKey, Uint8Array][] {
+  const omero = omeroOf(plan, ranges);
+  const files = plan.format === 'zarr2' ? filesOfZarr2(plan, omero) : filesOfZarr3(plan, omero);
   return files.map(([key, json]) => [key, encodeJson(json)]);
 }
 
-function filesOfZarr2(plan: WritePlan): [StoreKey, object][] {
+function filesOfZarr2(plan: WritePlan, omero: object): [StoreKey, object][] {
   const { pyramid, channels, dtype } = plan;
   const arrays = pyramid.levels.map(({ grid, chunk }, level): [StoreKey, object] => [
     `/${level}/.zarray`,
@@ -33,7 +40,7 @@ function filesOfZarr2(plan: WritePlan): [StoreKey, object][] {
   ]);
   const { name, axes, datasets, metadata = {} } = multiscaleOf(plan);
   const multiscales = [{ version: '0.4', name, axes, datasets, metadata }];
-  return [...arrays, ['/.zgroup', { zarr_format: 2 }], ['/.zattrs', { multiscales }]];
+  return [...arrays, ['/.zgroup', { zarr_format: 2 }], ['/.zattrs', { multiscales, ...omero }]];
 }
 
 /** The codecs around the voxels, and those of the shards' indexes, as copick 2 writes them. */
@@ -46,7 +53,7 @@ function codecsOf(dtype: WrittenType): object[] {
 
 const LITTLE_ENDIAN = { name: 'bytes', configuration: { endian: 'little' } };
 
-function filesOfZarr3(plan: WritePlan): [StoreKey, object][] {
+function filesOfZarr3(plan: WritePlan, omero: object): [StoreKey, object][] {
   const { pyramid, channels, dtype } = plan;
   const { name, axes, datasets, metadata } = multiscaleOf(plan);
   const arrays = pyramid.levels.map(({ grid, chunk, chunks }, level): [StoreKey, object] => {
@@ -76,8 +83,18 @@ function filesOfZarr3(plan: WritePlan): [StoreKey, object][] {
     return [`/${level}/zarr.json`, array];
   });
   const multiscales = [{ name, axes, datasets, ...(metadata && { metadata }) }];
-  const group = { zarr_format: 3, node_type: 'group', attributes: { ome: { version: '0.5', multiscales } } };
+  const group = { zarr_format: 3, node_type: 'group', attributes: { ome: { version: '0.5', multiscales, ...omero } } };
   return [...arrays, ['/zarr.json', group]];
+}
+
+/** Names of channels where viewers look for them; OME-Zarr asks for a colour and a window of values with each. */
+function omeroOf({ channels }: WritePlan, ranges: readonly ValueRange[]): object {
+  if (!channels?.names) return {};
+  const described = channels.names.map((label, i) => {
+    const { least: min, greatest: max } = ranges[i] ?? { least: 0, greatest: 0 };
+    return { label, color: 'FFFFFF', active: true, window: { min, max, start: min, end: max } };
+  });
+  return { omero: { channels: described } };
 }
 
 function multiscaleOf({ pyramid, channels, name, metadata }: WritePlan) {

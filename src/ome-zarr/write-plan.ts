@@ -27,7 +27,7 @@ export interface WritePlan {
   /** The levels of each channel. */
   readonly pyramid: Pyramid;
   /** Absent for a 3-D image. */
-  readonly channels: { readonly axis: 'c' | 'feature'; readonly count: number } | undefined;
+  readonly channels: (ChannelOptions & { readonly count: number }) | undefined;
   readonly name: string;
   readonly metadata: Readonly<Record<string, unknown>> | undefined;
   /** Chunks of all levels and channels. */
@@ -58,9 +58,9 @@ export function planWrite(sources: readonly VolumeSource[], options: WriteImageO
     format,
     dtype,
     pyramid,
-    channels: channels && { axis: checkedAxis(channels, sources.length), count: sources.length },
+    channels: channels && checkedChannels(channels, sources.length),
     name,
-    metadata: channels?.names ? { ...options.metadata, channels: channels.names } : options.metadata,
+    metadata: options.metadata,
     total: chunks * sources.length,
   };
 }
@@ -74,10 +74,10 @@ function requireOneOf(what: string, found: string, known: readonly string[]): vo
   throw invalid(`${what} is ${JSON.stringify(found)}, expected one of ${known.join(', ')}`);
 }
 
-function checkedAxis({ axis, names }: ChannelOptions, count: number): 'c' | 'feature' {
+function checkedChannels({ axis, names }: ChannelOptions, count: number): WritePlan['channels'] {
   requireOneOf('axis', axis, ['c', 'feature']);
   if (names && names.length !== count) throw invalid(`${names.length} names are given for ${count} channels`);
-  return axis;
+  return { axis, names, count };
 }
 
 /** The grid of all sources. */

@@ -14,7 +14,8 @@ export interface Pick {
   readonly position: Point;
   /** Higher is surer; the scale is the finder's. */
   readonly score: number;
-  readonly instanceId?: number | undefined;
+  /** A whole number; a `bigint` only where a `number` would not hold all of its digits, beyond 2⁵³. */
+  readonly instanceId?: number | bigint | undefined;
   /** Orientation, and a shift that `position` already includes. */
   readonly transform?: Transform | undefined;
 }

@@ -153,6 +153,7 @@ function competitionPicks(object: string, { run, picks }: Omit<RunTruth, 'signal
 
 function projectConfig(): string {
   return formatConfig({
+    type: 'filesystem',
     name: 'cryoet-picks simulation',
     description: 'Simulated tomograms in the layout of the CZII competition, with ground truth',
     version: '1.0.0',

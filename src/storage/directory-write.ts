@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CryoetPicksError } from '../errors.ts';
@@ -21,7 +21,7 @@ export interface WriteFileOptions extends WriteOptions {
  */
 export async function writeAtomically(
   file: string,
-  value: Uint8Array,
+  value: Uint8Array | AsyncIterable<Uint8Array>,
   { signal, expect, durable, onFolder }: WriteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
@@ -96,12 +96,12 @@ async function versionOrAbsent(file: string): Promise<string | undefined> {
 
 async function writeWhole(
   file: string,
-  value: Uint8Array,
+  value: Uint8Array | AsyncIterable<Uint8Array>,
   { signal, durable }: Pick<WriteFileOptions, 'signal' | 'durable'>,
 ): Promise<void> {
   const handle = await open(file, 'wx');
   try {
-    await handle.writeFile(value, { signal });
+    await writeFile(handle, value, { signal });
     if (durable) await handle.datasync();
   } finally {
     await handle.close();

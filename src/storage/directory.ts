@@ -68,6 +68,11 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       checkWritable(file);
       await writeAtomically(file, value, { ...options, durable, onFolder });
     },
+    async setPieces(key, pieces, options = {}) {
+      const file = at(key);
+      checkWritable(file);
+      await writeAtomically(file, pieces, { ...options, durable, onFolder });
+    },
     async delete(key, options = {}) {
       const file = at(key);
       checkWritable(file);

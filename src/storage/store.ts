@@ -34,6 +34,8 @@ export interface ReadableStore {
   getRange(key: StoreKey, range: ByteRange, options?: StoreOptions): Promise<Uint8Array | undefined>;
   /** Forgets what it keeps of its place, so that later calls look again. A store that keeps nothing has none. */
   refresh?(): void;
+  /** The length of a value, where the store can tell without reading it; `undefined` where it cannot, or the key is absent. */
+  size?(key: StoreKey, options?: StoreOptions): Promise<number | undefined>;
 }
 
 /** A direct child of a folder. */
@@ -53,6 +55,13 @@ export interface ListableStore extends ReadableStore {
 export interface Store extends ListableStore {
   /** @throws `read-only` if the place cannot be written; `conflict` if the value is not the expected one. */
   set(key: StoreKey, value: Uint8Array, options?: WriteOptions): Promise<void>;
+  /**
+   * Writes a value whose bytes come piece by piece, so that it need not fit into memory; absent where a store takes whole
+   * values only. The value appears when the last piece is written; where `pieces` throws, the old value stays.
+   *
+   * @throws As `set` does, and what `pieces` throws, or an error with that as its cause.
+   */
+  setPieces?(key: StoreKey, pieces: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<void>;
   /**
    * Deletes a value, or a folder with all that is in it; nothing happens where there is nothing.
    *
@@ -167,6 +176,9 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
   };
 }
 
+/** What stores can do, each with a key first. */
+const abilities = ['get', 'getRange', 'size', 'list', 'set', 'setPieces', 'delete', 'version', 'stage'] as const;
+
 /**
  * The part of a store below a folder, as a store of its own with the same abilities: a listable store stays listable, a
  * writable one writable.
@@ -175,28 +187,13 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
   const base = joinKey(folder);
   const at = (key: StoreKey) => joinKey(base, checkKey(key));
   const whole: Partial<Store> = store;
-  const part: ReadableStore & Partial<Store> = {
+  const part: Record<string, unknown> = {
     location: `${store.location.replace(/\/+$/, '')}${base === '/' ? '' : base}`,
-    get: (key, options) => store.get(at(key), options),
-    getRange: (key, range, options) => store.getRange(at(key), range, options),
   };
-  if (whole.list) part.list = (key, options) => whole.list!(at(key), options);
-  if (whole.set) part.set = (key, value, options) => whole.set!(at(key), value, options);
   if (whole.refresh) part.refresh = () => whole.refresh!();
-  if (whole.delete) part.delete = (key, options) => whole.delete!(at(key), options);
-  if (whole.version) part.version = (key, options) => whole.version!(at(key), options);
-  if (whole.stage) part.stage = (folder, options) => whole.stage!(at(folder), options);
-  return part as S;
-}
-
-/**
- * Makes sure that a folder of a store can be written, by writing a hidden file and deleting it: better asked before an
- * hour's work than after it.
- *
- * @throws {@link CryoetPicksError} `read-only` if it cannot.
- */
-export async function requireWritable(store: Store, folder: StoreKey, options: StoreOptions = {}): Promise<void> {
-  const key = joinKey(folder, '.writable');
-  await store.set(key, new Uint8Array(0), options);
-  await store.delete(key, options);
+  for (const name of abilities) {
+    const ability = whole[name] as ((key: StoreKey, ...rest: unknown[]) => unknown) | undefined;
+    if (ability) part[name] = (key: StoreKey, ...rest: unknown[]) => ability.call(store, at(key), ...rest);
+  }
+  return part as unknown as S;
 }

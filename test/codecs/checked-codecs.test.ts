@@ -1,7 +1,9 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { registry } from 'zarrita';
-import { checkedCrc32c, crc32c } from '../../src/codecs/crc32c.ts';
+import { adler32, withoutChecksum } from '../../src/codecs/checksum.ts';
+import { crc32 } from '../../src/codecs/crc32.ts';
+import { crc32c } from '../../src/codecs/crc32c.ts';
 import { inflate } from '../../src/codecs/inflate.ts';
 import { registerCheckedCodecs } from '../../src/codecs/registry.ts';
 
@@ -40,17 +42,36 @@ describe('crc32c', () => {
     expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283);
     expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);
   });
+});
 
-  it('notices every single flipped bit', () => {
-    const bytes = new Uint8Array(24);
-    new DataView(bytes.buffer).setUint32(20, crc32c(bytes.subarray(0, 20)), true);
-    expect(checkedCrc32c(bytes)).toHaveLength(20);
+describe('adler32', () => {
+  it('is what a zlib file ends in, for bytes of any length', () => {
+    expect(adler32(new TextEncoder().encode('Wikipedia'))).toBe(0x11e60398);
+    for (const length of [0, 1, 3799, 3800, 3801, 100_000]) {
+      const bytes = new Uint8Array(length).fill(255);
+      expect(adler32(bytes)).toBe(deflateSync(bytes).readUInt32BE(deflateSync(bytes).length - 4));
+    }
+  });
+});
+
+describe.each([
+  ['crc32c', crc32c],
+  ['crc32', crc32],
+  ['adler32', adler32],
+] as const)('a chunk with %s', (name, checksum) => {
+  it.each([true, false])('shows every single flipped bit, checksum first: %s', (isAtStart) => {
+    const bytes = Uint8Array.from({ length: 24 }, (_, i) => i);
+    const payload = isAtStart ? bytes.subarray(4) : bytes.subarray(0, 20);
+    new DataView(bytes.buffer).setUint32(isAtStart ? 0 : 20, checksum(payload), true);
+    expect(withoutChecksum(bytes, { name, isAtStart })).toEqual(payload);
     for (let flip = 0; flip < 24 * 8; flip++) {
       const damaged = bytes.slice();
       damaged[flip >> 3]! ^= 1 << (flip & 7);
-      expect(() => checkedCrc32c(damaged)).toThrow(/checksum is 0x[0-9a-f]{8}, and 0x[0-9a-f]{8} is stored/);
+      expect(() => withoutChecksum(damaged, { name, isAtStart })).toThrow(
+        /checksum is 0x[0-9a-f]{8}, and 0x[0-9a-f]{8} is stored/,
+      );
     }
-    expect(() => checkedCrc32c(new Uint8Array(3))).toThrow('3 bytes are too few');
+    expect(() => withoutChecksum(new Uint8Array(3), { name, isAtStart })).toThrow('3 bytes are too few');
   });
 });
 

@@ -67,8 +67,6 @@ describe('parseConfig', () => {
   });
 
   it.each([
-    ['cryoet_data_portal', 'unsupported', /"cryoet_data_portal" is not handled yet/],
-    ['mlcroissant', 'unsupported', /"mlcroissant" is not handled yet/],
     ['multilayer', 'invalid-config', /"multilayer"; copick has "filesystem", "cryoet_data_portal" and "mlcroissant"/],
     [7, 'invalid-config', /unknown config_type 7/],
   ])('refuses the config_type %j', (type, code, message) => {

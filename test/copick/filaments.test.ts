@@ -79,7 +79,10 @@ describe('filaments of copick', () => {
 
   it('keep unknown keys and unknown kinds of curves untouched', () => {
     const stranger = { kind: 'nurbs', control_points: [[1, 2, 3]], step: 4, weights: [1, { deep: null }] };
-    const json = fileJson({ format: 'mine', version: 3 }, { curve: stranger, colour: 'red', metadata: { a: [null] } });
+    const json = fileJson(
+      { format: 'mine', version: 3 },
+      { curve: stranger, colour: 'red', metadata: { a: [null], constructor: 1 } },
+    );
     const file = parseFilamentsFile(JSON.stringify(json), { source: 'x.json' });
     expect(file.warnings).toEqual([expect.stringContaining('version 3')]);
     const again = JSON.parse(formatFilamentsFile(file));

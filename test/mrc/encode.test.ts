@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -12,6 +12,8 @@ import { openMrcFile, writeMrcFile } from '../../src/node.ts';
 import { voxelCount, wholeBox, type Zyx } from '../../src/space/zyx.ts';
 import { measureIntensity } from '../../src/volume/intensity.ts';
 import { contiguousVolume, sourceFromArray, toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
+import { pythonMissing } from '../support/python.ts';
+import { runPython } from '../support/zarr-python.ts';
 
 const shape: Zyx = [3, 4, 5];
 const geometry = { voxelSize: [12.5, 11.25, 10.012], origin: { x: 1.5, y: -2, z: 0 } } as const;
@@ -176,6 +178,30 @@ describe('files', () => {
     ).rejects.toMatchObject({ code: 'read-only' });
   });
 
+  it('of 10 GB are opened by their header, and read where they are asked', async () => {
+    const path = join(folder, 'sparse.mrc');
+    const parts: Uint8Array[] = [];
+    for await (const part of encodeMrc(sourceOf((i) => i))) parts.push(part);
+    const header = parts[0]!.slice();
+    // 1000 × 1600 × 1600 voxels of float32, of which the file system keeps what is written.
+    const view = new DataView(header.buffer, header.byteOffset);
+    for (const [i, count] of [1600, 1600, 1000].entries()) {
+      view.setInt32(4 * i, count, true);
+      view.setInt32(28 + 4 * i, count, true);
+    }
+    const size = 1024 + 4 * 1600 * 1600 * 1000;
+    const file = await open(path, 'w');
+    await file.write(header);
+    await file.write(Buffer.from(Float32Array.of(42).buffer), 0, 4, size - 4);
+    await file.close();
+    const before = process.memoryUsage().arrayBuffers;
+    const volume = await openMrcFile(path);
+    expect(volume.grid.shape).toEqual([1000, 1600, 1600]);
+    const corner = await volume.read({ start: [999, 1598, 1590], end: [1000, 1600, 1600] });
+    expect([...toFloat32(corner).data]).toEqual([...new Array(19).fill(0), 42]);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24);
+  });
+
   it('that shrink after they were opened are named', async () => {
     const path = join(folder, 'shrinking.mrc');
     await writeMrcFile(
@@ -188,18 +214,7 @@ describe('files', () => {
   });
 });
 
-const python = process.env.PYTHON ?? 'python3';
-
-function mrcfileMissing(): boolean {
-  try {
-    execFileSync(python, ['-c', 'import mrcfile'], { stdio: 'ignore' });
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-describe.skipIf(mrcfileMissing())('mrcfile (needs PYTHON with mrcfile)', () => {
+describe.skipIf(pythonMissing('mrcfile'))('mrcfile (needs CRYOET_PICKS_PYTHON or PYTHON with mrcfile)', () => {
   const script = [
     'import json, sys, mrcfile',
     'assert mrcfile.validate(sys.argv[1], print_file=sys.stderr)',
@@ -221,9 +236,7 @@ describe.skipIf(mrcfileMissing())('mrcfile (needs PYTHON with mrcfile)', () => {
       sourceOf((i) => i + 1),
       { mode },
     );
-    const [type, found, size, values] = JSON.parse(
-      execFileSync(python, ['-c', script, path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
-    );
+    const [type, found, size, values] = JSON.parse(runPython('-c', script, path));
     expect([type, found]).toEqual([dtype, [...shape]]);
     for (const axis of [0, 1, 2]) expect(size[axis]).toBeCloseTo(geometry.voxelSize[axis]!, 5);
     expect(values).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));

@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const at = (path: string) => JSON.stringify(fileURLToPath(new URL(`../../src/${path}`, import.meta.url)));
 
-/** Writes and reads back a tomogram, then meets a zstd chunk, whose decoder compiles code. */
+/** Writes and reads back a tomogram, then meets a zstd chunk and writes one: that codec compiles code. */
 const program = `
   import { memoryStore } from ${at('storage/store.ts')};
   import { httpStore } from ${at('storage/http.ts')};
@@ -33,6 +33,12 @@ const program = `
   } catch (error) {
     console.log(error.code, error.message);
   }
+  const other = memoryStore([['/notes.txt', new Uint8Array(1)]]);
+  try {
+    await writeTomogram(other, sourceFromArray(contiguousVolume(data, [16, 16, 16])), { format: 'zarr3', overwrite: true });
+  } catch (error) {
+    console.log(error.code, error.message, (await other.list('/')).length);
+  }
 `;
 
 it('bundles for a browser without Node, and reads blosc-lz4 where code may not be evaluated', () => {
@@ -49,8 +55,9 @@ it('bundles for a browser without Node, and reads blosc-lz4 where code may not b
   const bundle = join(folder, 'bundle.mjs');
   writeFileSync(bundle, outputFiles[0]!.text);
   const out = execFileSync(process.execPath, ['--disallow-code-generation-from-strings', bundle], { encoding: 'utf8' });
-  expect(out.split('\n').slice(0, 2)).toEqual([
+  expect(out.split('\n').slice(0, 3)).toEqual([
     'true',
     'unsupported cannot read chunk 0/0/0 of array /0 of memory: decoding zstd needs "unsafe-eval", which the Content-Security-Policy of this page refuses',
+    'unsupported encoding zstd needs "unsafe-eval", which the Content-Security-Policy of this page refuses; write the format "zarr2" 1',
   ]);
 });

@@ -84,7 +84,6 @@ describe('writing where a killed writer has left chunks without metadata', () =>
     const store = open();
     await store.set('/0/0/0/0', new Uint8Array(5));
     await store.set('/0/1/0/0', new Uint8Array(5));
-    await store.set('/0/.zarray', new TextEncoder().encode('{'));
     await writeTomogram(store, sourceOf(4), { ...options, overwrite: false });
     expect(await firstVoxel(store)).toBe(4);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { openChannels } from '../../src/ome-zarr/channels.ts';
 import { writeChannels } from '../../src/ome-zarr/write-channels.ts';
 import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
 import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
@@ -30,9 +31,14 @@ describe('writeChannels', () => {
   it('keeps the names of features', async () => {
     const store = memoryStore();
     await writeChannels(store, [source(1), source(2)], { axis: 'feature', names: ['sobel', 'gauss'], levels: 1 });
-    const [image] = (await json(store, '/.zattrs')).multiscales;
-    expect(image.axes[0]).toEqual({ name: 'feature' });
-    expect(image.metadata).toEqual({ channels: ['sobel', 'gauss'] });
+    const { multiscales, omero } = await json(store, '/.zattrs');
+    expect(multiscales[0].axes[0]).toEqual({ name: 'feature' });
+    const window = (value: number) => ({ min: value, max: value, start: value, end: value });
+    expect(omero.channels).toEqual([
+      { label: 'sobel', color: 'FFFFFF', active: true, window: window(1) },
+      { label: 'gauss', color: 'FFFFFF', active: true, window: window(2) },
+    ]);
+    expect((await openChannels(store)).map(({ channel }) => channel.name)).toEqual(['sobel', 'gauss']);
   });
 
   const other = sourceFromArray(contiguousVolume(new Float32Array(24), [2, 3, 4]), {

@@ -212,6 +212,12 @@ describe('writeTomogram', () => {
     expect(await keysOf(store)).toEqual(['/.zattrs', '/.zgroup', '/0/.zarray', '/0/0/0/0']);
   });
 
+  it.each(['/0/.zarray', '/0/zarr.json'] as const)('refuses to write over a bare array, %s', async (key) => {
+    const store = memoryStore([[key, new Uint8Array(1)]]);
+    await expect(writeTomogram(store, sourceOf([3, 3, 3]))).rejects.toThrow(`memory holds ${key} already`);
+    expect(await keysOf(store)).toEqual([key]);
+  });
+
   it.each([
     [{ levels: 0 }, 'levels is 0, expected a whole number from 1 to 20'],
     [{ levels: 1.5 }, 'levels is 1.5'],

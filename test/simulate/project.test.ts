@@ -59,7 +59,7 @@ describe('simulateProject', () => {
     await simulateProject(store, { runs: 0 });
     const config = parseConfig(await text(store, '/copick.json'), { source: 'copick.json' });
     expect(config.problems).toEqual([]);
-    expect([config.staticRoot, config.overlayRoot]).toEqual(['static', 'overlay']);
+    expect(config).toMatchObject({ type: 'filesystem', staticRoot: 'static', overlayRoot: 'overlay' });
     expect(config.objects.map(({ name, label, radius }) => [name, label, radius])).toEqual([
       ['apo-ferritin', 1, 60],
       ['beta-amylase', 2, 65],

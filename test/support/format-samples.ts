@@ -40,4 +40,5 @@ export const sampleFiles: readonly (readonly [file: string, format: FormatName, 
   ['ours_relion4.star', 'relion4', { voxelSize: 2 }],
   ['ours_relion5.star', 'relion5', { voxelSize: 10, shape: [64, 401, 500] }],
   ['ours_stopgap.star', 'stopgap', { voxelSize: 10 }],
+  ['ours_napari.csv', 'napari', { voxelSize: 10 }],
 ];

@@ -5,18 +5,25 @@ export const python: string = process.env.CRYOET_PICKS_PYTHON || process.env.PYT
 
 /** What a call of that Python prints. */
 export function runPython(...args: string[]): string {
-  return execFileSync(python, ['-W', 'ignore', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return execFileSync(python, ['-W', 'ignore', ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: 2 ** 28,
+  });
 }
 
 /**
  * Whether that Python lacks zarr. 2.18 is what copick 1 writes with, 3 does as well;
- * test/fixtures/requirements-zarr-python.txt names versions that are known to work.
+ * test/fixtures/requirements-parity.txt names versions that are known to work.
  */
-export const zarrPythonMissing: boolean = !hasZarr();
+export const zarrPythonMissing: boolean = !imports('import zarr, numcodecs');
 
-function hasZarr(): boolean {
+/** Whether that Python lacks copick 1; test/fixtures/requirements-copick.txt. */
+export const copick1Missing: boolean = !imports('import copick; assert copick.__version__.startswith("1.")');
+
+function imports(program: string): boolean {
   try {
-    runPython('-c', 'import zarr, numcodecs');
+    runPython('-c', program);
     return true;
   } catch {
     return false;

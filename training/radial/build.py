@@ -102,6 +102,7 @@ def card(head):
         'classes': [*kernels.load_profiles()['profiles'], None],
         'activation': 'softmax',
         'normalization': 'z-score',
+        'contrast': 'dark',
         'thresholds': head['thresholds'],
         'minDistances': head['minDistances'],
         'provenance': head['provenance'],

@@ -49,7 +49,7 @@ function checkPick(run: string, { object, position: { x, y, z }, score, instance
       `${place} is at (${x}, ${y}, ${z}) Å with score ${score}; expected finite numbers`,
     );
   }
-  if (instanceId !== undefined && !Number.isSafeInteger(instanceId)) {
+  if (instanceId !== undefined && typeof instanceId !== 'bigint' && !Number.isSafeInteger(instanceId)) {
     throw new CryoetPicksError(code, `${place} has instance id ${instanceId}; expected a whole number`);
   }
 }

@@ -4,6 +4,7 @@ import { parseNumber } from '../csv-table.ts';
 import { groupByRun, type RunPicks } from '../run-picks.ts';
 import { type CheckedPick, checkedPicks } from './checked.ts';
 import type { PicksFormat } from './format.ts';
+import { parseInstanceId } from './instance-id.ts';
 import { needName } from './needed-name.ts';
 import { pickFrom } from './pick-from.ts';
 
@@ -71,7 +72,7 @@ function formatSet(picks: readonly CheckedPick[], { radius = 50 }: CmmFormatOpti
   return `<marker_set${attributes({ name: pick.object, run })}>\n${markers.join('')}</marker_set>\n`;
 }
 
-function attributes(values: Readonly<Record<string, string | number>>): string {
+function attributes(values: Readonly<Record<string, string | number | bigint>>): string {
   return Object.entries(values)
     .map(([key, value]) => ` ${key}="${escaped(String(typeof value === 'number' ? value + 0 : value))}"`)
     .join('');
@@ -147,10 +148,16 @@ function rowsOf(sets: readonly MarkerSet[], source: string, options: CmmFormatOp
       const number = (key: string) => numberIn(marker, key, at);
       const position = { x: number('x'), y: number('y'), z: number('z') };
       const score = marker.score === undefined ? 1 : number('score');
-      const instance = marker.instance_id === undefined ? undefined : number('instance_id');
+      const instance = marker.instance_id === undefined ? undefined : instanceIn(marker.instance_id, at);
       return { run, pick: pickFrom({ object, position, score, instance }, at) };
     });
   });
+}
+
+function instanceIn(text: string, place: string): number | bigint {
+  const value = parseInstanceId(text);
+  if (value !== undefined) return value;
+  throw new CryoetPicksError(code, `${place}: instance_id is ${JSON.stringify(text)}; expected a whole number`);
 }
 
 function numberIn(marker: Attributes, key: string, place: string): number {

@@ -4,6 +4,7 @@ import { type CsvRow, parseNumber, readCsvTable } from '../csv-table.ts';
 import type { Pick, Transform } from '../pick.ts';
 import { groupByRun, type RunPicks } from '../run-picks.ts';
 import type { PicksFormat } from './format.ts';
+import { parseInstanceId } from './instance-id.ts';
 
 export interface CsvFormatOptions {
   /** Run of all rows where the table has no column `run_name`. */
@@ -73,9 +74,9 @@ function readNumber(row: CsvRow, column: string, source: string): number {
   throw new CryoetPicksError(code, `${source}, line ${row.line}: ${column} is ${found}; expected a finite number`);
 }
 
-function readInstance(row: CsvRow, cell: string, source: string): number {
-  const value = parseNumber(cell);
-  if (value !== undefined && Number.isSafeInteger(value)) return value;
+function readInstance(row: CsvRow, cell: string, source: string): number | bigint {
+  const value = parseInstanceId(cell);
+  if (typeof value === 'bigint' || Number.isSafeInteger(value)) return value!;
   throw new CryoetPicksError(
     code,
     `${source}, line ${row.line}: instance_id is ${JSON.stringify(cell)}; expected a whole number`,
@@ -104,7 +105,7 @@ function formatCsv(runs: Iterable<RunPicks>): string {
   const data = given.flatMap(({ run, picks }) =>
     picks.map((pick, index) => {
       const cells = cellsOf(run, pick, `pick ${index} of run ${JSON.stringify(run)}`);
-      if (withInstance) cells.push(pick.instanceId ?? '');
+      if (withInstance) cells.push(String(pick.instanceId ?? ''));
       if (withTransform) cells.push(...matrixCells(pick.transform));
       return cells;
     }),

@@ -6,6 +6,7 @@ import { groupByRun, type RunPicks } from '../run-picks.ts';
 import { checkedAngles, checkedPicks } from './checked.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, type VoxelSizeOption } from './file-grid.ts';
 import type { PicksFormat } from './format.ts';
+import { numberedInstance } from './instance-id.ts';
 import { numberObjects, numberRuns, type ObjectNames, objectOf, type RunNames, runsOf } from './numbered-names.ts';
 import { pickFrom } from './pick-from.ts';
 
@@ -60,7 +61,7 @@ export function dynamoFormat(options: DynamoFormatOptions = {}): PicksFormat {
         const [z, y, x] = toVoxel(grid, checked.pick.position);
         const numbers = {
           tomo: runNumber(checked),
-          region: checked.pick.instanceId ?? 0,
+          region: numberedInstance(checked, name),
           class: objectNumber(checked),
         };
         const found = { cc: checked.pick.score, x, y, z, tdrot, tilt, narot, apix: size[2] };

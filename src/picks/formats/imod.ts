@@ -7,6 +7,7 @@ import { type CheckedPick, checkedPicks, onlyRun } from './checked.ts';
 import { checkShape, checkVoxelSize, needVoxelSize, type ShapeOption, type VoxelSizeOption } from './file-grid.ts';
 import type { PicksFormat } from './format.ts';
 import { type ImodContour, type ImodModel, readImodModel } from './imod-model.ts';
+import { numberedInstance } from './instance-id.ts';
 import { needName } from './needed-name.ts';
 import { pickFrom } from './pick-from.ts';
 import { writeImodModel } from './write-imod-model.ts';
@@ -101,10 +102,11 @@ function modelOf(
   { grid, size }: { readonly grid: VoxelPlacement; readonly size: Zyx },
 ): ImodModel {
   const objects = new Map<string, OpenContour[]>();
-  for (const { pick, place } of picks) {
+  for (const checked of picks) {
+    const { pick, place } = checked;
     const contours = objects.get(pick.object) ?? [];
     objects.set(checkedName(pick.object, place), contours);
-    const surface = pick.instanceId ?? 0;
+    const surface = numberedInstance(checked, name);
     if (surface !== (surface | 0)) {
       throw new CryoetPicksError('invalid-picks', `${place} has instance id ${surface}; IMOD holds 32 bits`);
     }

@@ -6,6 +6,7 @@ import { groupByRun, type RunPicks } from '../run-picks.ts';
 import { checkedPicks } from './checked.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, type VoxelSizeOption } from './file-grid.ts';
 import type { PicksFormat } from './format.ts';
+import { parseInstanceId } from './instance-id.ts';
 import { needName } from './needed-name.ts';
 import { pickFrom } from './pick-from.ts';
 
@@ -50,7 +51,7 @@ export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
             object: needName(row.cell('object') ?? options.object, { name: 'object', place }),
             position: toPhysical(placement, [z!, y!, x!]),
             score: numberIn(row, 'score', place),
-            instance: numberIn(row, 'instance_id', place),
+            instance: instanceIn(row, place),
           };
           return {
             run: needName(row.cell('run') ?? options.run, { name: 'run', place }),
@@ -64,13 +65,20 @@ export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
       const placement = grid();
       const data = picks.map(({ run, pick }, index) => {
         const [z, y, x] = toVoxel(placement, pick.position);
-        return [index, z, y, x, run, pick.object, pick.score, pick.instanceId ?? 0];
+        return [index, z, y, x, run, pick.object, pick.score, String(pick.instanceId ?? 0)];
       });
       const fields = ['index', ...axes, 'run', 'object', 'score', 'instance_id'];
       // papaparse ends a table without rows in a line break, one with rows in none.
       return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
     },
   };
+}
+
+function instanceIn(row: CsvRow, place: string): number | bigint | undefined {
+  const cell = row.cell('instance_id');
+  const value = cell === undefined ? undefined : parseInstanceId(cell);
+  if (cell === undefined || value !== undefined) return value;
+  throw new CryoetPicksError(code, `${place}: instance_id is ${JSON.stringify(cell)}; expected a whole number`);
 }
 
 function numberIn(row: CsvRow, column: string, place: string): number | undefined {

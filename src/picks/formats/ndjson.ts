@@ -1,8 +1,6 @@
-import * as v from 'valibot';
-import { checkSchema } from '../../copick/schema.ts';
-import { parseJson } from '../../json.ts';
+import { formatExactJson } from '../../copick/exact-json.ts';
+import { parsePortalPoints } from '../../copick/portal-points.ts';
 import { toPhysical, toVoxel } from '../../space/grid.ts';
-import type { Rotation } from '../rotation.ts';
 import type { RunPicks } from '../run-picks.ts';
 import { type CheckedPick, checkedPicks, checkedRotation, onlyObject, onlyRun } from './checked.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, type VoxelSizeOption } from './file-grid.ts';
@@ -18,16 +16,7 @@ export interface NdjsonFormatOptions extends VoxelSizeOption {
   readonly object?: string | undefined;
 }
 
-const code = 'invalid-picks';
 const name = 'data portal ndjson';
-const finite = v.pipe(v.number(), v.finite('it must be finite'));
-const row = v.strictTuple([finite, finite, finite]);
-const schema = v.looseObject({
-  location: v.object({ x: finite, y: finite, z: finite }),
-  xyz_rotation_matrix: v.nullish(v.strictTuple([row, row, row])),
-  instance_id: v.nullish(v.pipe(v.number(), v.integer())),
-});
-
 /**
  * Points of the CryoET Data Portal: a JSON object per line, `point`, `orientedPoint` or `instancePoint`, in voxels of the
  * annotation's voxel spacing, voxel 0 first.
@@ -52,15 +41,10 @@ export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
       const placement = grid();
       const run = needName(options.run, { name: 'run', place: source });
       const object = needName(options.object, { name: 'object', place: source });
-      const picks = [];
-      for (const [index, line] of text.split(/\r\n?|\n/).entries()) {
-        if (line.trim() === '') continue;
-        const what = `${source}, line ${index + 1}`;
-        const point = checkSchema(schema, parseJson(line, { what, code }), { what, code });
-        const { x, y, z } = point.location;
-        const found = { object, position: toPhysical(placement, [z, y, x]), instance: point.instance_id ?? undefined };
-        picks.push(pickFrom({ ...found, rotation: point.xyz_rotation_matrix as Rotation | undefined }, what));
-      }
+      const picks = parsePortalPoints(text, { source }).map(({ location: { x, y, z }, rotation, instanceId, line }) => {
+        const position = toPhysical(placement, [z, y, x]);
+        return pickFrom({ object, position, instance: instanceId, rotation }, `${source}, line ${line}`);
+      });
       return picks.length === 0 ? [] : [{ run, picks }];
     },
     format(runs: Iterable<RunPicks>) {
@@ -68,7 +52,7 @@ export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
       const placement = grid();
       onlyRun(picks, name);
       onlyObject(picks, name);
-      return picks.map((checked) => `${JSON.stringify(pointOf(checked, placement))}\n`).join('');
+      return picks.map((checked) => `${formatExactJson(pointOf(checked, placement))}\n`).join('');
     },
   };
 }

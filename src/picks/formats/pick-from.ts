@@ -10,7 +10,7 @@ export interface FoundPick {
   /** 1 where the file has none. */
   readonly score?: number | undefined;
   /** 0 is none, as in copick. */
-  readonly instance?: number | undefined;
+  readonly instance?: number | bigint | undefined;
   /** The identity is none, as in copick. */
   readonly rotation?: Rotation | undefined;
 }
@@ -21,7 +21,7 @@ export interface FoundPick {
  * @throws {@link CryoetPicksError} `invalid-picks` for an instance id that is no whole number.
  */
 export function pickFrom({ object, position, score = 1, instance, rotation }: FoundPick, place: string): Pick {
-  if (instance !== undefined && !Number.isSafeInteger(instance)) {
+  if (instance !== undefined && typeof instance !== 'bigint' && !Number.isSafeInteger(instance)) {
     throw new CryoetPicksError('invalid-picks', `${place}: instance id is ${instance}; expected a whole number`);
   }
   return {

@@ -13,6 +13,7 @@ import {
   type VoxelSizeOption,
 } from './file-grid.ts';
 import type { Loss, PicksFormat } from './format.ts';
+import { numberedInstance } from './instance-id.ts';
 import { numberObjects, type ObjectNames } from './numbered-names.ts';
 import { parseRelion } from './relion-rows.ts';
 import { formatStar, type StarBlock } from './star.ts';
@@ -177,7 +178,7 @@ function tableOf(picks: readonly CheckedPick[], { block, labels, lead, more, num
       ...checkedAngles(checked, 'relion'),
       numberOf(checked),
       checked.pick.score,
-      ...(withInstance ? [checked.pick.instanceId ?? 0] : []),
+      ...(withInstance ? [numberedInstance(checked, 'RELION')] : []),
       ...Object.values(more),
     ]),
   };

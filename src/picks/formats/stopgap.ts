@@ -5,6 +5,7 @@ import { groupByRun, type RunPicks } from '../run-picks.ts';
 import { checkedAngles, checkedPicks } from './checked.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, type VoxelSizeOption } from './file-grid.ts';
 import type { PicksFormat } from './format.ts';
+import { numberedInstance } from './instance-id.ts';
 import { numberObjects, numberRuns, type ObjectNames, objectOf, type RunNames, runsOf } from './numbered-names.ts';
 import { pickFrom } from './pick-from.ts';
 import { formatStar, parseStar, type StarRow } from './star.ts';
@@ -53,10 +54,16 @@ export function stopgapFormat(options: StopgapFormatOptions = {}): PicksFormat {
       const objectNumber = numberObjects(picks, options);
       const runNumber = numberRuns(picks, options);
       const rows = picks.map((checked, index) => {
-        const { instanceId = 0, position, score } = checked.pick;
+        const { position, score } = checked.pick;
         const [z, y, x] = toVoxel(placement, position);
         const [phi, theta, psi] = checkedAngles(checked, 'tom');
-        const lead = [index + 1, runNumber(checked), instanceId, index + 1, index % 2 === 0 ? 'A' : 'B'];
+        const lead = [
+          index + 1,
+          runNumber(checked),
+          numberedInstance(checked, name),
+          index + 1,
+          index % 2 === 0 ? 'A' : 'B',
+        ];
         return [...lead, x, y, z, score, 0, 0, 0, phi, psi, theta, objectNumber(checked)];
       });
       return formatStar([{ name: 'stopgap_motivelist', labels, rows }]);

@@ -6,6 +6,7 @@ import { checkedAngles, checkedPicks } from './checked.ts';
 import { type EmArray, readEm, writeEm } from './em.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, type VoxelSizeOption } from './file-grid.ts';
 import type { PicksFormat } from './format.ts';
+import { numberedInstance } from './instance-id.ts';
 import { numberObjects, numberRuns, type ObjectNames, objectOf, type RunNames, runsOf } from './numbered-names.ts';
 import { pickFrom } from './pick-from.ts';
 
@@ -58,13 +59,13 @@ export function tomFormat(options: TomFormatOptions = {}): PicksFormat<Uint8Arra
       const runNumber = numberRuns(picks, options);
       const data = new Float64Array(picks.length * height);
       for (const [index, checked] of picks.entries()) {
-        const { instanceId = 0, position, score } = checked.pick;
+        const { position, score } = checked.pick;
         const [z, y, x] = toVoxel(placement, position);
         const [phi, theta, psi] = checkedAngles(checked, 'tom');
         const numbers = {
           subtomogram: index + 1,
           tomogram: runNumber(checked),
-          instance: exact(instanceId, checked.place),
+          instance: exact(numberedInstance(checked, name), checked.place),
         };
         const row = { ...numbers, score, x, y, z, phi, theta, psi, class: objectNumber(checked) };
         for (const [key, value] of Object.entries(row)) data[index * height + at[key as keyof typeof at]] = value;

@@ -1,0 +1,132 @@
+import { mapOrdered } from '../async.ts';
+import { CryoetPicksError } from '../errors.ts';
+import type { ReadableStore } from '../storage/store.ts';
+import type { ConfigBase } from './config.ts';
+import { checkSha256 } from './croissant-files.ts';
+import { type DeclaredTable, parseCroissant } from './croissant-metadata.ts';
+import { type CroissantRow, parseTable, type TableName } from './croissant-rows.ts';
+import { buildTree, type CroissantTree } from './croissant-tree.ts';
+import { absoluteUrl, type CroissantAccess, joinUrl, openFolder, splitUrl } from './croissant-urls.ts';
+import type { Problem } from './problems.ts';
+
+/** How a Croissant is reached, and where its data lies. */
+export interface LoadCroissantOptions extends CroissantAccess {
+  /** Where the data lies, if not where the Croissant says. */
+  readonly baseUrl?: string | undefined;
+}
+
+/** What a Croissant says beside its tree. */
+export interface CroissantIndex {
+  /** The config that the Croissant carries. */
+  readonly config: ConfigBase;
+  /** The names of the runs by split, such as `train` and `test`; runs without a split are in none. */
+  readonly splits: ReadonlyMap<string, readonly string[]>;
+  /** Rows of its tables that cannot be understood and were left out, and what is odd about others. */
+  readonly problems: readonly Problem[];
+  /** Where its data lies. */
+  readonly baseUrl: string;
+}
+
+/** A Croissant with its tables. */
+export interface LoadedCroissant {
+  readonly tree: CroissantTree;
+  readonly index: CroissantIndex;
+  /** The folder at a URL. */
+  readonly open: (url: string) => ReadableStore;
+}
+
+/** The URL of a Croissant's `metadata.json`, from that or from the URL of the folder that holds `Croissant/`. */
+export function metadataUrl(url: string, access: CroissantAccess): string {
+  const isRelative = !/^[a-z][a-z0-9+.-]*:/i.test(url) && access.local === undefined;
+  const page = globalThis.location?.href;
+  if (isRelative && page === undefined) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${JSON.stringify(url)} is not a URL; expected that of a metadata.json`,
+    );
+  }
+  const whole = absoluteUrl(isRelative ? new URL(url, page).href : url, access, 'the Croissant');
+  return /\.json(\?|$)/i.test(whole) ? whole : joinUrl(whole, ['Croissant', 'metadata.json']);
+}
+
+/** The URL of the folder that holds `Croissant/`. */
+export function projectUrl(metadata: string): string {
+  return splitUrl(splitUrl(metadata).folder).folder;
+}
+
+/** Reads `metadata.json` and all tables that it declares. */
+export async function loadCroissant(
+  metadata: string,
+  options: LoadCroissantOptions,
+  signal: AbortSignal,
+): Promise<LoadedCroissant> {
+  const trusted = options.baseUrl === undefined ? [metadata] : [metadata, options.baseUrl];
+  const open = (url: string) => openFolder(url, options, trusted);
+  const text = await readText(metadata, { what: 'the Croissant', open, signal });
+  const { baseUrl, config, tables } = parseCroissant(text, { source: withoutQuery(metadata) });
+  const declared = options.baseUrl ?? baseUrl;
+  const base = declared === undefined ? projectUrl(metadata) : dataUrl(declared, options);
+  const readTable = async ([table, declaration]: readonly [TableName, DeclaredTable], inner: AbortSignal) => {
+    const what = `table ${table}.csv of the Croissant`;
+    const url = tableUrl(declaration, { metadata, table, access: options });
+    const sha256 = url.startsWith('file:') ? undefined : declaration.sha256;
+    return [table, parseTable(table, await readText(url, { what, open, sha256, signal: inner }))] as const;
+  };
+  const rows = new Map<TableName, CroissantRow[]>();
+  for await (const [table, its] of mapOrdered(tables, readTable, { concurrency: tables.size, signal })) {
+    rows.set(table, its);
+  }
+  const tree = buildTree(rows, { base, access: options });
+  const { splits, problems } = tree;
+  return { tree, index: { config, splits, problems, baseUrl: withoutQuery(base) }, open };
+}
+
+function dataUrl(declared: string, access: CroissantAccess): string {
+  return absoluteUrl(
+    declared,
+    access,
+    'where the data lies, as the Croissant says and baseUrl (croissant_base_url) could say,',
+  );
+}
+
+interface TableUrlOptions {
+  readonly metadata: string;
+  readonly table: TableName;
+  readonly access: CroissantAccess;
+}
+
+/**
+ * Where a table lies. Copick puts the tables beside `metadata.json` and writes their addresses as of the day of the export, so a
+ * table in a folder `Croissant`, or of a local Croissant, is looked for there; any other at its address.
+ */
+function tableUrl({ contentUrl }: DeclaredTable, { metadata, table, access }: TableUrlOptions): string {
+  const { folder } = splitUrl(metadata);
+  const beside = joinUrl(folder, [`${table}.csv`]);
+  const isElsewhere = /^(https?|s3a?):\/\//i.test(contentUrl) && !/(^|\/)Croissant\/[^/]+$/.test(contentUrl);
+  return metadata.startsWith('file:') || !isElsewhere ? beside : absoluteUrl(contentUrl, access, `table ${table}.csv`);
+}
+
+interface ReadTextOptions {
+  readonly what: string;
+  readonly open: (url: string) => ReadableStore;
+  readonly sha256?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function readText(url: string, { what, open, sha256, signal }: ReadTextOptions): Promise<string> {
+  const { folder, key } = splitUrl(url);
+  const store = open(folder);
+  const where = `${store.location}${key}`;
+  const bytes = await store.get(key, { signal });
+  if (bytes === undefined) throw new CryoetPicksError('not-found', `${what} is not at ${where}`);
+  await checkSha256(bytes, sha256, where);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new CryoetPicksError('invalid-metadata', `${what} at ${where} is not UTF-8 text`, { cause });
+  }
+}
+
+function withoutQuery(url: string): string {
+  return /^s3a?:/i.test(url) ? url : url.replace(/\?.*$/s, '');
+}

@@ -1,0 +1,148 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { FilesystemConfig, ProjectConfig } from './config.ts';
+import { filamentOf } from './filament-spec.ts';
+import { fitName } from './names.ts';
+import { defaultColor, type PickableObject } from './pickable-object.ts';
+import { listNames } from './problems.ts';
+
+/** Options of {@link newConfig}. */
+export interface NewConfigOptions {
+  /** Where everything will be written: a folder, as `openProject` resolves it. */
+  readonly overlayRoot: string;
+  /** Where data is only read; leave it out for a project of one root. */
+  readonly staticRoot?: string | undefined;
+  /** @defaultValue 'copick project' */
+  readonly name?: string | undefined;
+  /** @defaultValue '' */
+  readonly description?: string | undefined;
+  /** @defaultValue none */
+  readonly objects?: readonly NewObject[] | undefined;
+}
+
+/**
+ * The config of a new project on disk, to be written by {@link formatConfig}. Like copick's own, it has the overlay's folder
+ * made when something is first written.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` as {@link withObject}.
+ * @example
+ * ```ts
+ * const config = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome', isParticle: true, radius: 150 }] });
+ * await writeFile('copick.json', formatConfig(config));
+ * const project = await openProject('copick.json');
+ * ```
+ */
+export function newConfig(options: NewConfigOptions): FilesystemConfig {
+  const { overlayRoot, staticRoot, name = 'copick project', description = '', objects = [] } = options;
+  if (overlayRoot === '') throw new CryoetPicksError('invalid-option', 'the overlay root of a new config is empty');
+  const folders = { overlay_fs_args: { auto_mkdir: true } };
+  const original = { ...folders, ...(staticRoot === undefined ? {} : { static_fs_args: {} }) };
+  const empty: FilesystemConfig = {
+    type: 'filesystem',
+    name,
+    description,
+    overlayRoot,
+    staticRoot,
+    objects: [],
+    problems: [],
+    original: () => original,
+  };
+  return objects.reduce((config, object) => withObject(config, object), empty);
+}
+
+/** An object to put into a config. */
+export interface NewObject extends Partial<Omit<PickableObject, 'name' | 'isParticle' | 'label'>> {
+  /** As copick's file names can hold it: {@link sanitizeName} must not change it. */
+  readonly name: string;
+  readonly isParticle: boolean;
+  /** `null` for none. @defaultValue one above the highest label of the config */
+  readonly label?: number | null | undefined;
+}
+
+/**
+ * The config with one object more, after all others. `{ replace: true }` puts it in the place of the object of that name: what is
+ * left out stays as it was.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for a name that copick refuses or that is taken, a label of 0, one that is no
+ *   whole number or one that another object has; `invalid-config` for a filament that copick refuses.
+ * @example
+ * ```ts
+ * const config = withObject(project.config, { name: 'virus', isParticle: true, radius: 135 });
+ * await writeFile('copick.json', formatConfig(config));
+ * ```
+ */
+export function withObject<C extends ProjectConfig>(
+  config: C,
+  object: NewObject,
+  { replace = false }: { readonly replace?: boolean | undefined } = {},
+): C {
+  const { objects } = config;
+  const { name } = object;
+  const place = objects.findIndex((one) => one.name === name);
+  if (place >= 0 && !replace) throw refusal(name, 'the config has one of this name; set `replace: true` to change it');
+  if (place < 0 && replace) throw refusal(name, `the config has none to replace; its objects are ${namesOf(objects)}`);
+  const others = objects.filter((_, i) => i !== place);
+  const made = toObject(object, { old: objects[place], others });
+  return { ...config, objects: place < 0 ? [...objects, made] : objects.map((one, i) => (i === place ? made : one)) };
+}
+
+/**
+ * The config without an object. What is in storage of it stays.
+ *
+ * @throws {@link CryoetPicksError} `not-found`, listing the objects that are there.
+ */
+export function withoutObject<C extends ProjectConfig>(config: C, name: string): C {
+  const { objects } = config;
+  if (objects.some((one) => one.name === name))
+    return { ...config, objects: objects.filter((one) => one.name !== name) };
+  throw new CryoetPicksError('not-found', `object "${name}" is not in the config; available: ${namesOf(objects)}`);
+}
+
+interface Neighbours {
+  readonly old: PickableObject | undefined;
+  readonly others: readonly PickableObject[];
+}
+
+function toObject({ label, ...given }: NewObject, { old, others }: Neighbours): PickableObject {
+  const { name } = given;
+  const fit = fitName(name);
+  if (fit !== name) throw refusal(name, fit === undefined ? 'it has no usable character' : `copick writes it "${fit}"`);
+  const told = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as typeof given;
+  const { label: oldLabel, ...rest } = old ?? { label: nextLabel(others), color: defaultColor, metadata: {} };
+  const number = label === undefined ? oldLabel : (label ?? undefined);
+  const object: PickableObject = { ...rest, ...told, ...(number === undefined ? {} : { label: number }) };
+  if (number !== undefined) checkLabel(name, number, others);
+  checkNumbers(object);
+  filamentOf(object);
+  return object;
+}
+
+function nextLabel(objects: readonly PickableObject[]): number {
+  const labels = objects.flatMap(({ label }) => label ?? []);
+  return labels.length === 0 ? 1 : Math.max(...labels) + 1;
+}
+
+function checkLabel(name: string, label: number, others: readonly PickableObject[]): void {
+  if (!Number.isSafeInteger(label)) throw refusal(name, `its label ${label} is no whole number`);
+  if (label === 0) throw refusal(name, 'label 0 is the background');
+  const other = others.find((one) => one.label === label);
+  if (other !== undefined) throw refusal(name, `object "${other.name}" has the label ${label} already`);
+}
+
+function checkNumbers({ name, color, radius = 0, mapThreshold = 0 }: PickableObject): void {
+  if (!(color.length === 4 && color.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255))) {
+    throw refusal(name, `its color is ${JSON.stringify(color)}, expected four whole numbers from 0 to 255`);
+  }
+  if (Number.isFinite(radius) && Number.isFinite(mapThreshold)) return;
+  throw refusal(name, `its radius is ${radius} Å and its map threshold ${mapThreshold}, expected finite numbers`);
+}
+
+function refusal(name: string, reason: string): CryoetPicksError {
+  return new CryoetPicksError(
+    'invalid-option',
+    `object ${JSON.stringify(name)} cannot be put into the config: ${reason}`,
+  );
+}
+
+function namesOf(objects: readonly PickableObject[]): string {
+  return listNames(objects.map(({ name }) => name));
+}

@@ -1,0 +1,163 @@
+import type { Zyx } from '../../space/zyx.ts';
+import type { StoreKey } from '../../storage/store.ts';
+import type { AnnotationEntry, TomogramEntry } from './entries.ts';
+
+/** A run of the portal. */
+export interface PortalRun {
+  /** Its name in the project: the portal's id, as in copick. */
+  readonly run: string;
+  readonly id: number;
+  /** What its authors call it, such as `TS_5_4`; unique within its dataset only. */
+  readonly name: string;
+  readonly datasetId: number;
+}
+
+/** What the portal says of a tomogram. What it leaves open is absent. */
+export interface PortalTomogram {
+  readonly id: number;
+  /** Its type in the project. */
+  readonly type: string;
+  /** In Å, as the portal has it. */
+  readonly voxelSpacing: number;
+  readonly voxelSpacingId: number;
+  /** Key of the image in the store. */
+  readonly key: StoreKey;
+  readonly shape: Zyx;
+  /** The alignment of the tilt series that it was reconstructed with. */
+  readonly alignmentId?: number | undefined;
+  readonly depositionId?: number | undefined;
+  readonly name?: string | undefined;
+  readonly reconstructionMethod: string;
+  readonly reconstructionSoftware?: string | undefined;
+  readonly processing: string;
+  readonly processingSoftware?: string | undefined;
+  readonly ctfCorrected?: boolean | undefined;
+  readonly isVisualizationDefault?: boolean | undefined;
+  readonly isAuthorSubmitted?: boolean | undefined;
+  readonly isPortalStandard?: boolean | undefined;
+  readonly authors: readonly string[];
+  /** URL of the OME-Zarr image. */
+  readonly url?: string | undefined;
+  readonly mrcUrl?: string | undefined;
+}
+
+/** What the portal says of one file of an annotation. What it leaves open is absent. */
+export interface PortalAnnotation {
+  readonly fileId: number;
+  /** Its session in the project: the id of the file. */
+  readonly sessionId: string;
+  readonly annotationId: number;
+  /** The project's object whose identifier is `objectId`. */
+  readonly object: string;
+  readonly shapeType: string;
+  /** In Å, as the portal has it. */
+  readonly voxelSpacing?: number | undefined;
+  readonly voxelSpacingId?: number | undefined;
+  /** Key of the picks file, or of the image, in the store. */
+  readonly key: StoreKey;
+  /** The alignment of the tilt series that it was made on. */
+  readonly alignmentId?: number | undefined;
+  readonly depositionId?: number | undefined;
+  readonly objectId: string;
+  readonly objectName: string;
+  readonly objectDescription?: string | undefined;
+  readonly objectState?: string | undefined;
+  readonly objectCount?: number | undefined;
+  readonly groundTruthStatus?: boolean | undefined;
+  readonly isCuratorRecommended?: boolean | undefined;
+  readonly isVisualizationDefault?: boolean | undefined;
+  /** `manual`, `automated`, `hybrid` or `simulated`. */
+  readonly methodType?: string | undefined;
+  readonly annotationMethod?: string | undefined;
+  readonly annotationSoftware?: string | undefined;
+  readonly annotationPublication?: string | undefined;
+  readonly confidencePrecision?: number | undefined;
+  readonly confidenceRecall?: number | undefined;
+  readonly authors: readonly string[];
+  readonly url?: string | undefined;
+}
+
+/** Which tomograms or annotations of a run; what is left out asks for all. */
+export interface PortalFilter<T> {
+  /** Fields that must be equal, all of them: `{ groundTruthStatus: true, methodType: 'manual' }`. */
+  readonly where?: Partial<T> | undefined;
+  /** Names that must all be among the authors, as the portal writes them. */
+  readonly authors?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Whether an annotation lies on a tomogram: same alignment, same voxel spacing. Others of the same run may be shifted,
+ * turned or scaled against each other.
+ *
+ * @example
+ * ```ts
+ * const [tomogram] = await portal.tomograms(run.name, { where: { type: 'wbp-denoised' } });
+ * const fitting = (await portal.annotations(run.name)).filter((one) => annotationFits(one, tomogram));
+ * const picks = await run.picks({ sessionId: fitting.map(({ sessionId }) => sessionId) });
+ * ```
+ */
+export function annotationFits(
+  annotation: Pick<PortalAnnotation, 'alignmentId' | 'voxelSpacingId'>,
+  tomogram: Pick<PortalTomogram, 'alignmentId' | 'voxelSpacingId'>,
+): boolean {
+  return annotation.alignmentId === tomogram.alignmentId && annotation.voxelSpacingId === tomogram.voxelSpacingId;
+}
+
+/** True if something is what a filter asks for. */
+export function fitsFilter<T extends { readonly authors: readonly string[] }>(
+  one: T,
+  { where = {}, authors = [] }: PortalFilter<T>,
+): boolean {
+  const wanted = Object.entries(where).filter(([, value]) => value !== undefined && value !== null);
+  return (
+    wanted.every(([key, value]) => Object.is(one[key as keyof T], value)) &&
+    authors.every((name) => one.authors.includes(name))
+  );
+}
+
+/** Where a thing of the portal lies, and who made it. */
+export interface PortalPlace {
+  readonly key: StoreKey;
+  readonly url: string | undefined;
+  readonly authors: readonly string[];
+}
+
+/** What the portal says of a tomogram, put together. */
+export function describeTomogram({ type, spacing, row }: TomogramEntry, place: PortalPlace): PortalTomogram {
+  const {
+    sizeX,
+    sizeY,
+    sizeZ,
+    tomogramVoxelSpacingId,
+    httpsMrcFile,
+    httpsOmezarrDir: _,
+    s3OmezarrDir: __,
+    ...rest
+  } = row;
+  return {
+    ...withoutNulls({ ...rest, ...place, mrcUrl: httpsMrcFile }),
+    type,
+    shape: [sizeZ, sizeY, sizeX],
+    voxelSpacing: spacing.voxelSpacing,
+    voxelSpacingId: tomogramVoxelSpacingId,
+  };
+}
+
+/** What the portal says of an annotation file, put together. */
+export function describeAnnotation({ object, row }: AnnotationEntry, place: PortalPlace): PortalAnnotation {
+  const { id: fileId, alignmentId, isVisualizationDefault, tomogramVoxelSpacing: spacing } = row;
+  const { shapeType, annotation } = row.annotationShape;
+  const { id: annotationId, runId: _, ...rest } = annotation;
+  const measured = { voxelSpacing: spacing?.voxelSpacing, voxelSpacingId: spacing?.id };
+  return {
+    ...withoutNulls({ ...rest, ...place, ...measured, alignmentId, isVisualizationDefault }),
+    ...{ fileId, sessionId: String(fileId), annotationId, object, shapeType },
+  };
+}
+
+/** The fields that have a value. */
+function withoutNulls<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], null> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], null> };
+}

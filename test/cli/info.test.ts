@@ -1,0 +1,72 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { captureCli } from '../support/capture-cli.ts';
+import { croissantFixture, expectedOfCroissant, type FileServer, serveFiles } from '../support/croissant-fixture.ts';
+
+let server: FileServer;
+let folder: string;
+beforeAll(async () => {
+  server = await serveFiles(croissantFixture);
+  folder = await mkdtemp(join(tmpdir(), 'info-'));
+});
+afterAll(async () => {
+  server.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function writeConfig(fields: object): Promise<string> {
+  const path = join(folder, 'copick.json');
+  await writeFile(path, JSON.stringify({ pickable_objects: [], ...fields }));
+  return path;
+}
+
+describe('info of a project that is not on disk', () => {
+  it('lists what a Croissant on the web holds, and where it lies', async () => {
+    const croissant_url = `${server.url}/Croissant/metadata.json`;
+    const config = await writeConfig({ config_type: 'mlcroissant', croissant_url });
+    const { exitCode, stdout, stderr } = await captureCli(['info', config]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toContain(`4 runs; read-only, Croissant ${croissant_url}`);
+    expect(stdout).toMatch(/denoised@10\.012\s+6×10×13\s+10\.012/);
+    const { runs, problems } = JSON.parse((await captureCli(['info', config, '--json'])).stdout);
+    // The picks of this fixture are made up, and its tomograms tiny.
+    const messages = problems.map(({ message }: { message: string }) => message);
+    expect(messages.filter((message: string) => !/picks lie outside the volume/.test(message))).toEqual([]);
+    const counts = (name: string) => expectedOfCroissant.runs[name]!.picks.map(({ scores }) => scores.length);
+    for (const { name, picks } of runs) {
+      expect(picks.map(({ count }: { count: number }) => count).sort()).toEqual(counts(name).sort());
+    }
+  });
+
+  it('takes the web address itself', async () => {
+    const { exitCode, stdout } = await captureCli(['info', server.url]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(': fixture\n');
+  });
+
+  it('shows neither query nor password of a root', async () => {
+    const croissant_url = `${server.url}/Croissant/metadata.json?sig=hunter2`;
+    const config = await writeConfig({ config_type: 'mlcroissant', croissant_url });
+    const { exitCode, stdout, stderr } = await captureCli(['info', config]);
+    expect(exitCode).toBe(0);
+    expect(stdout + stderr).not.toContain('hunter2');
+  });
+
+  it.each([
+    ['a server that is not there', { overlay_root: 'o', static_root: 'http://127.0.0.1:1/x' }, /lists no folders/],
+    [
+      'a Croissant that is not there',
+      { config_type: 'mlcroissant', croissant_url: 'http://127.0.0.1:1/Croissant/metadata.json' },
+      /cannot read http:\/\/127\.0\.0\.1:1\/Croissant\/metadata\.json/,
+    ],
+    ['another file system', { overlay_root: 'ssh://me:hunter2@host/x' }, /overlay_root lies on "ssh:\/\/"/],
+  ])('says in one line what is wrong: %s', async (_, fields, message) => {
+    const { exitCode, stdout, stderr } = await captureCli(['info', await writeConfig(fields)]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).not.toContain('hunter2');
+  });
+});

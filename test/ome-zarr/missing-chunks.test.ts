@@ -1,0 +1,69 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { checkTomogram } from '../../src/check.ts';
+import { openChannels } from '../../src/ome-zarr/channels.ts';
+import { ChunkTally } from '../../src/ome-zarr/chunk-tally.ts';
+import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { wholeBox } from '../../src/space/zyx.ts';
+import { memoryStore } from '../../src/storage/store.ts';
+import { putRawArray } from '../support/zarr-arrays.ts';
+
+async function halfCopied(dtype = '<f4') {
+  const store = memoryStore();
+  const image = { shape: [4, 4, 4], chunks: [2, 2, 2], dtype, value: () => 1, without: ['0/0/1', '1/1/1'] };
+  await putRawArray(store, '/0', image);
+  return openTomogram(store, { fallbackVoxelSize: 10, cacheBytes: 0 });
+}
+
+describe('chunks that are not in the store', () => {
+  it('are counted once each as they are met', async () => {
+    const tomogram = await halfCopied();
+    expect(tomogram.chunks).toMatchObject({ total: 8, read: 0, missing: 0 });
+    await tomogram.read({ start: [0, 0, 0], end: [1, 1, 4] });
+    expect(tomogram.chunks).toMatchObject({ total: 8, read: 2, missing: 1 });
+    await tomogram.read(wholeBox([4, 4, 4]));
+    await tomogram.readExact(wholeBox([4, 4, 4]));
+    expect(tomogram.chunks).toMatchObject({ total: 8, read: 8, missing: 2 });
+  });
+
+  it('are a finding in a measured volume, none among labels', async () => {
+    const tomogram = await halfCopied();
+    expect(checkTomogram(tomogram)).toEqual([]);
+    await tomogram.read(wholeBox([4, 4, 4]));
+    expect(checkTomogram(tomogram)).toEqual([
+      {
+        code: 'chunks-missing',
+        message:
+          '2 of the 8 chunks read so far (of 8) are not in the store, and their voxels are the fill value: was it copied whole?',
+      },
+    ]);
+    const labels = await halfCopied('|u1');
+    await labels.read(wholeBox([4, 4, 4]));
+    expect(checkTomogram(labels)).toEqual([]);
+  });
+
+  it('are counted over the channels of an image together', async () => {
+    const store = memoryStore();
+    await putRawArray(store, '/0', { shape: [2, 2, 2, 2], chunks: [1, 2, 2, 2], value: () => 1, without: ['1/0/0/0'] });
+    const [first, second] = await openChannels(store, { fallbackVoxelSize: 10 });
+    await first!.read(wholeBox([2, 2, 2]));
+    expect(first!.chunks).toMatchObject({ total: 2, read: 1, missing: 0 });
+    await second!.read(wholeBox([2, 2, 2]));
+    expect(first!.chunks).toMatchObject({ total: 2, read: 2, missing: 1 });
+  });
+
+  it('are counted right in a grid of any size', () => {
+    const property = fc.property(
+      fc.array(fc.tuple(fc.nat(99_999), fc.nat(99_999), fc.nat(99_999)), { maxLength: 50 }),
+      (chunks) => {
+        const tally = new ChunkTally({ shape: [1e5, 1e5, 1e5], chunkShape: [1, 1, 1] });
+        for (const at of chunks) tally.count(at, at[2] % 2 === 0);
+        const distinct = [...new Set(chunks.map((at) => at.join()))];
+        expect(tally.total).toBe(1e15);
+        expect(tally.read).toBe(distinct.length);
+        expect(tally.missing).toBe(distinct.filter((at) => Number(at.at(-1)) % 2 === 1).length);
+      },
+    );
+    fc.assert(property);
+  });
+});

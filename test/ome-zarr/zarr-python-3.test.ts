@@ -1,0 +1,207 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { type WriteTomogramOptions, writeTomogram } from '../../src/ome-zarr/write.ts';
+import { type WriteChannelsOptions, writeChannels } from '../../src/ome-zarr/write-channels.ts';
+import type { WrittenType } from '../../src/ome-zarr/written-type.ts';
+import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import { directoryStore } from '../../src/storage/directory.ts';
+import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
+import { contiguousVolume, type NumericData, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
+import { keysOf } from '../support/store-keys.ts';
+import { copick1Missing, runPython } from '../support/zarr-python.ts';
+import { copick2Missing, runPython3, zarrPython3Missing } from '../support/zarr-python-3.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const script = fileURLToPath(new URL('read_images.py', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const shape: Zyx = [21, 34, 45];
+const voxelSize: Zyx = [10, 10, 10];
+const count = voxelCount(shape);
+const sourceOf = (data: NumericData): VolumeSource => sourceFromArray(contiguousVolume(data, shape), { voxelSize });
+const noise = Float32Array.from({ length: count }, (_, i) => Math.fround(Math.sin(i * 12.9898) * 43758.5453) % 1);
+const ids = Uint32Array.from({ length: count }, (_, i) => ((i >> 4) % 3 === 0 ? 0 : 2 ** 32 - 1 - (i % 97)));
+const labels = ids.map((id) => (id === 0 ? 0 : 1 + (id % 3)));
+
+interface Found {
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly bytes: string;
+}
+
+function bytesOf(...parts: readonly ArrayBufferView[]): string {
+  return Buffer.concat(parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.byteLength))).toString(
+    'base64',
+  );
+}
+
+const image = (name: string) => directoryStore(join(folder, 'images', name), { durable: false });
+
+describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYTHON)', () => {
+  const arrays: Readonly<Record<Exclude<WrittenType, 'float16'>, ArrayBufferView & NumericData>> = {
+    float32: noise,
+    uint8: Uint8Array.from(ids),
+    uint16: Uint16Array.from(ids),
+    uint32: ids,
+    int8: Int8Array.from(ids),
+    int16: Int16Array.from(ids),
+    int32: Int32Array.from(ids),
+    uint64: Float64Array.from(ids, (id) => id * 2 ** 21),
+    int64: Float64Array.from(ids, (id) => -id * 2 ** 21),
+  };
+
+  it('finds every voxel of every type, in both formats, with and without channels', async () => {
+    const layout = { chunkShape: [16, 16, 16], levels: 1 } as const;
+    const expected: Record<string, Found> = {};
+    const asBytes = (dtype: string, data: ArrayBufferView & NumericData) =>
+      dtype.endsWith('64') ? BigInt64Array.from(data as Float64Array, BigInt) : data;
+    for (const format of ['zarr2', 'zarr3'] as const) {
+      for (const [name, data] of Object.entries(arrays)) {
+        const dtype = name as WrittenType;
+        await writeTomogram(image(`${format}-${name}`), sourceOf(data), { ...layout, format, dtype });
+        expected[`${format}-${name}`] = { shape, dtype, bytes: bytesOf(asBytes(name, data)) };
+      }
+      for (const axis of ['c', 'feature'] as const) {
+        const name = `${format}-${axis}`;
+        const options = { ...layout, format, axis, dtype: 'uint32' } as const;
+        await writeChannels(image(name), [sourceOf(labels), sourceOf(ids)], options);
+        expected[name] = { shape: [2, ...shape], dtype: 'uint32', bytes: bytesOf(labels, ids) };
+      }
+      const halves = Float32Array.from(noise, (v) => Math.round(v * 512) / 512);
+      await writeTomogram(image(`${format}-float16`), sourceOf(halves), { ...layout, format, dtype: 'float16' });
+    }
+    const { zarr, images } = JSON.parse(runPython3(script, 'read', join(folder, 'images')));
+    expect(zarr).toMatch(/^3\./);
+    for (const [name, found] of Object.entries(expected)) expect(images[name], name).toEqual([found]);
+    expect(images['zarr3-float16']).toEqual(images['zarr2-float16']);
+    expect(images['zarr3-float16'][0]).toMatchObject({ dtype: 'float16', shape });
+  });
+
+  it('finds the same pyramid in both formats', async () => {
+    const name = (format: string) => `pyramid-${format}`;
+    for (const format of ['zarr2', 'zarr3'] as const) {
+      await writeTomogram(image(name(format)), sourceOf(noise), { format, chunkShape: [16, 16, 16] });
+    }
+    const { images } = JSON.parse(runPython3(script, 'read', join(folder, 'images')));
+    expect(images[name('zarr3')]).toHaveLength(3);
+    expect(images[name('zarr3')]).toEqual(images[name('zarr2')]);
+  });
+});
+
+describe.skipIf(copick2Missing)('copick 2 (needs CRYOET_PICKS_ZARR3_PYTHON with copick 2)', () => {
+  it.each(['zarr2', 'zarr3'] as const)('finds every voxel of a project written as %s', (format) =>
+    expectEveryVoxel({ format, version: 2, run: runPython3 }),
+  );
+});
+
+describe.skipIf(copick1Missing)('copick 1 (needs CRYOET_PICKS_PYTHON or PYTHON with copick 1)', () => {
+  it('finds every voxel of a project written as zarr2', () =>
+    expectEveryVoxel({ format: 'zarr2', version: 1, run: runPython }));
+});
+
+interface CopickCase {
+  readonly format: 'zarr2' | 'zarr3';
+  readonly version: 1 | 2;
+  readonly run: (...args: string[]) => string;
+}
+
+/** Writes an image of every kind into a copick project, and compares what copick finds in it. */
+async function expectEveryVoxel({ format, version, run }: CopickCase): Promise<void> {
+  const root = join(folder, `project-${version}-${format}`);
+  const tree = join(root, 'ExperimentRuns', 'TS_1');
+  mkdirSync(tree, { recursive: true });
+  const config = join(root, 'copick.json');
+  const pickable_objects = [1, 2, 3].map((label) => ({ name: `object-${label}`, is_particle: true, label }));
+  const overlay = { overlay_root: `local://${root}`, overlay_fs_args: {} };
+  writeFileSync(config, JSON.stringify({ config_type: 'filesystem', name: 'p', pickable_objects, ...overlay }));
+  const at = (path: string) => directoryStore(join(tree, path), { durable: false });
+  const one = (path: string, data: NumericData, options: WriteTomogramOptions) =>
+    writeTomogram(at(path), sourceOf(data), { format, ...options });
+  const many = (path: string, data: readonly NumericData[], options: WriteChannelsOptions) =>
+    writeChannels(at(path), data.map(sourceOf), { format, ...options });
+  await one('VoxelSpacing10.000/wbp.zarr', noise, {});
+  const more = noise.map((v) => v + 1);
+  await many('VoxelSpacing10.000/wbp_sobel_features.zarr', [noise, more], { axis: 'feature', levels: 1 });
+  await one('Segmentations/10.000_a_1_object-1.zarr', labels, { dtype: 'uint8' });
+  await one('Segmentations/10.000_a_1_all-multilabel.zarr', labels, { dtype: 'uint16' });
+  await one('InstanceSegmentations/10.000_a_1_object-2.zarr', ids, { dtype: 'uint32' });
+  const metadata = { copick: { segmentation_type: 'panoptic', channels: ['label', 'instance'] } };
+  await many('PanopticSegmentations/10.000_a_1_cell.zarr', [labels, ids], { dtype: 'uint32', metadata });
+
+  const { copick, spacing, images } = JSON.parse(run(script, 'copick', config));
+  expect(copick.slice(0, 2)).toBe(`${version}.`);
+  expect(spacing).toBe(10);
+  const float = { shape, dtype: 'float32' };
+  expect(Object.keys(images).sort()).toEqual(
+    [
+      'all multilabel',
+      'cell instance',
+      'cell panoptic',
+      'object-1 binary',
+      'object-2 instance',
+      'wbp 0',
+      'wbp 1',
+      'wbp 2',
+      'wbp sobel',
+    ].sort(),
+  );
+  expect(images['wbp 0']).toEqual({ ...float, bytes: bytesOf(noise) });
+  expect(images['wbp 2'].shape).toEqual([6, 9, 12]);
+  expect(images['wbp sobel']).toEqual({ shape: [2, ...shape], dtype: 'float32', bytes: bytesOf(noise, more) });
+  expect(images['object-1 binary']).toEqual({ shape, dtype: 'uint8', bytes: bytesOf(Uint8Array.from(labels)) });
+  expect(images['all multilabel']).toEqual({ shape, dtype: 'uint16', bytes: bytesOf(Uint16Array.from(labels)) });
+  expect(images['object-2 instance']).toEqual({ shape, dtype: 'uint32', bytes: bytesOf(ids) });
+  expect(images['cell panoptic']).toEqual({ shape: [2, ...shape], dtype: 'uint32', bytes: bytesOf(labels, ids) });
+  expect(images['cell instance']).toEqual({ shape, dtype: 'uint32', bytes: bytesOf(ids) });
+}
+
+describe('the files of zarr3', () => {
+  interface Layout {
+    readonly files: readonly string[];
+    readonly documents: Readonly<Record<string, unknown>>;
+  }
+  const layouts: Readonly<Record<string, Layout>> = JSON.parse(
+    readFileSync(new URL('../fixtures/copick2-layout.json', import.meta.url), 'utf8'),
+  );
+
+  const small = (seed: number, dtype: 'floats' | 'whole'): VolumeSource => {
+    const data = Float32Array.from({ length: 210 }, (_, i) => (dtype === 'whole' ? i % 7 : Math.sin(i + seed)));
+    return sourceFromArray(contiguousVolume(data, [5, 6, 7]), { voxelSize });
+  };
+  const metadata = { copick: { segmentation_type: 'panoptic', channels: ['label', 'instance'] } };
+  const chunks = { format: 'zarr3', chunkShape: [4, 4, 4] } as const;
+  const writers: Readonly<Record<string, (store: Store) => Promise<void>>> = {
+    tomogram: (store) => writeTomogram(store, small(0, 'floats'), { ...chunks, levels: 2 }),
+    labels: (store) => writeTomogram(store, small(0, 'whole'), { ...chunks, dtype: 'uint8' }),
+    features: (store) =>
+      writeChannels(
+        store,
+        [0, 1, 2].map((n) => small(n, 'floats')),
+        { ...chunks, axis: 'feature', levels: 1 },
+      ),
+    panoptic: (store) =>
+      writeChannels(store, [small(0, 'whole'), small(0, 'whole')], { ...chunks, dtype: 'uint32', metadata }),
+  };
+
+  /** A document without the translations, which copick does not write. */
+  function withoutTranslations(json: string): unknown {
+    return JSON.parse(json, (key, value) =>
+      key === 'coordinateTransformations' ? value.filter(({ type }: { type: string }) => type === 'scale') : value,
+    );
+  }
+
+  it.each(Object.keys(layouts))('are those that copick 2 writes, but for translations: %s', async (name) => {
+    const store = memoryStore();
+    await writers[name]!(store);
+    expect((await keysOf(store)).sort()).toEqual([...layouts[name]!.files].sort());
+    for (const [key, document] of Object.entries(layouts[name]!.documents)) {
+      const json = new TextDecoder().decode(await store.get(key as StoreKey));
+      expect(withoutTranslations(json), key).toEqual(document);
+    }
+  });
+});

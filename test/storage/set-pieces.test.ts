@@ -1,0 +1,64 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { directoryStore } from '../../src/storage/directory.ts';
+import { subStore } from '../../src/storage/store.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function* pieces(count: number, onPiece: (n: number) => void = () => {}): AsyncGenerator<Uint8Array> {
+  for (let n = 0; n < count; n++) {
+    onPiece(n);
+    yield Uint8Array.of(n, n, n);
+  }
+}
+
+describe('setPieces of a directory store', () => {
+  it('writes the pieces one behind the other, through a part of the store too', async () => {
+    const store = subStore(directoryStore(folder), '/a');
+    await store.setPieces!('/b/c', pieces(3));
+    expect([...(await store.get('/b/c'))!]).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2]);
+    expect(await readdir(join(folder, 'a', 'b'))).toEqual(['c']);
+  });
+
+  it('shows the old value until the last piece is written, and keeps it where the pieces fail', async () => {
+    const store = directoryStore(folder);
+    await store.set('/c', Uint8Array.of(9));
+    const trouble = new Error('lost');
+    const writing = store.setPieces!(
+      '/c',
+      pieces(3, (n) => {
+        if (n === 2) throw trouble;
+      }),
+    );
+    await expect(writing).rejects.toMatchObject({ cause: trouble });
+    expect([...(await store.get('/c'))!]).toEqual([9]);
+    expect(await readdir(folder)).toEqual(['c']);
+  });
+
+  it('stops at an abort, with the reason, and leaves nothing', async () => {
+    const controller = new AbortController();
+    const reason = new Error('stop');
+    const taken: number[] = [];
+    const source = pieces(5, (n) => {
+      taken.push(n);
+      if (n === 1) controller.abort(reason);
+    });
+    await expect(directoryStore(folder).setPieces!('/c', source, { signal: controller.signal })).rejects.toBe(reason);
+    expect(taken).toEqual([0, 1]);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('writes only what is expected there', async () => {
+    const store = directoryStore(folder);
+    await store.set('/c', Uint8Array.of(9));
+    await expect(store.setPieces!('/c', pieces(1), { expect: null })).rejects.toMatchObject({ code: 'conflict' });
+    await store.setPieces!('/c', pieces(1), { expect: (await store.version!('/c'))! });
+    expect([...(await store.get('/c'))!]).toEqual([0, 0, 0]);
+  });
+});

@@ -1,0 +1,9 @@
+import type { NumericData, Volume } from '../../src/volume/volume.ts';
+import { forEachIndex } from './zarr-arrays.ts';
+
+/** The voxels of a volume in C order. */
+export function listOf({ data, shape, stride, offset }: Volume<NumericData>): number[] {
+  const out: number[] = [];
+  forEachIndex(shape, (index) => out.push(data[offset + index.reduce((sum, n, i) => sum + n * stride[i]!, 0)]!));
+  return out;
+}
