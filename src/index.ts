@@ -61,11 +61,12 @@ export {
   type StoreKey,
   type StoreOptions,
   subStore,
+  type WriteOptions,
 } from './storage/store.ts';
 export type { NumberType } from './codecs/number-type.ts';
 export { type OpenTomogramOptions, openTomogram, type Tomogram, type TomogramLevel } from './ome-zarr/tomogram.ts';
 export { type WriteProgress, type WriteTomogramOptions, writeTomogram } from './ome-zarr/write.ts';
-export type { WrittenType } from './ome-zarr/write-metadata.ts';
+export type { WrittenType } from './ome-zarr/written-type.ts';
 
 // Tiles
 export { type BlendOptions, type ScoreSlab, type ScoreVolume, SlabBlender } from './tiles/blend.ts';

@@ -13,4 +13,7 @@ export { type MrcAxis, type MrcHeader, type ParseMrcHeaderOptions, parseMrcHeade
 export type { MrcMode } from './mrc/modes.ts';
 export { type MrcVolume, type OpenMrcOptions, openMrc } from './mrc/open.ts';
 export { blobReader, bytesReader, type RandomAccessReader, storeReader } from './mrc/random-access.ts';
+export { type Channel, type ChannelInfo, openChannels } from './ome-zarr/channels.ts';
+export type { WriteProgress, WriteTomogramOptions } from './ome-zarr/write.ts';
+export { type WriteChannelsOptions, writeChannels } from './ome-zarr/write-channels.ts';
 export { resampled } from './volume/resampled.ts';

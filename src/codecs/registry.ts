@@ -6,6 +6,7 @@ import { checkedCrc32c } from './crc32c.ts';
 import { inflate } from './inflate.ts';
 import { decodeLz4Into } from './lz4.ts';
 import { ITEM_BYTES, type NumberType } from './number-type.ts';
+import { keepOriginals, originalCodec, refuseIfEvaluating } from './original-codecs.ts';
 
 /** The largest chunk this library decodes, in bytes. */
 export const MAX_CHUNK_BYTES: number = 2 ** 31;
@@ -21,9 +22,6 @@ type Config = Readonly<Record<string, unknown>> | undefined;
 type Decode = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 type Loader = NonNullable<ReturnType<typeof registry.get>>;
 
-/** The loaders that zarrita came with; they compile code and so are called only when a chunk needs them. */
-const originals = new Map<string, Loader>();
-
 /**
  * Puts codecs that check what they decode into zarrita's registry: blosc, lz4, zstd, gzip, zlib, crc32c, under the names
  * of Zarr v2 and v3. Every further call does nothing.
@@ -32,8 +30,7 @@ const originals = new Map<string, Loader>();
  * tomogram makes it. Damaged bytes give `corrupt-data` instead of garbage.
  */
 export function registerCheckedCodecs(): void {
-  if (originals.size > 0) return;
-  for (const name of ['blosc', 'zstd'] as const) originals.set(name, registry.get(name)!);
+  if (!keepOriginals()) return;
   const codecs: Record<string, (config: Config, meta: ChunkMeta) => Decode> = {
     blosc: bloscDecoder,
     lz4: (config, meta) => (bytes) => decodeLz4(bytes, expectedBytes(config, meta)),
@@ -153,20 +150,12 @@ function zstdContentBytes(bytes: Uint8Array): number | undefined {
 }
 
 async function decodeOriginally(name: 'blosc' | 'zstd', bytes: Uint8Array): Promise<Uint8Array> {
-  const Codec = (await originals.get(name)!()) as unknown as {
-    fromConfig(config: object): { decode(bytes: Uint8Array): Promise<Uint8Array> };
-  };
+  const codec = await originalCodec(name, {});
   try {
-    return await Codec.fromConfig({}).decode(bytes);
+    return await codec.decode(bytes);
   } catch (cause) {
     if (isCryoetPicksError(cause)) throw cause;
-    if (cause instanceof EvalError) {
-      throw new CryoetPicksError(
-        'unsupported',
-        `decoding ${name} needs "unsafe-eval", which the Content-Security-Policy of this page refuses`,
-        { cause },
-      );
-    }
+    refuseIfEvaluating(cause, `decoding ${name}`);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new CryoetPicksError('corrupt-data', `its ${name} data do not decode: ${reason}`, { cause });
   }

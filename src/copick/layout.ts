@@ -10,18 +10,24 @@ export interface Names {
   readonly features: { readonly type: string; readonly featureType: string };
   readonly picks: AuthoredName & { readonly object: string };
   readonly mesh: AuthoredName & { readonly object: string };
-  readonly segmentation: AuthoredName & {
-    readonly voxelSpacing: number;
-    readonly name: string;
+  readonly segmentation: SpacedName & {
     /** True where the voxels hold labels of several objects, false where one object is 1. */
     readonly multilabel: boolean;
   };
+  readonly instanceSegmentation: SpacedName;
+  readonly panopticSegmentation: SpacedName;
 }
 
 /** Who made it, in which session; session `0` means by a tool. */
 interface AuthoredName {
   readonly userId: string;
   readonly sessionId: string;
+}
+
+/** The same, of a volume of labels. */
+interface SpacedName extends AuthoredName {
+  readonly voxelSpacing: number;
+  readonly name: string;
 }
 
 /** What decides the folder that a thing lies in, by kind. */
@@ -34,6 +40,8 @@ export interface Places {
   readonly picks: InRun;
   readonly mesh: InRun;
   readonly segmentation: InRun;
+  readonly instanceSegmentation: InRun;
+  readonly panopticSegmentation: InRun;
 }
 
 interface InRun {
@@ -94,22 +102,40 @@ const layout: { readonly [K in Kind]: Rule<K> } = {
   },
   segmentation: {
     folder: ({ run }) => `/ExperimentRuns/${run}/Segmentations`,
-    format: ({ voxelSpacing, userId, sessionId, name, multilabel }) =>
-      `${formatSpacing(voxelSpacing)}_${userId}_${sessionId}_${name}${multilabel ? '-multilabel' : ''}.zarr`,
+    format: ({ multilabel, ...name }) => formatSpaced(name, multilabel ? '-multilabel.zarr' : '.zarr'),
     // The ending alone makes it multilabel, although copick 1 looks for the word anywhere in the name.
     parse: (name) => {
-      const pattern =
-        /^(?<voxelSpacing>[^_]+)_(?<userId>[^_]+)_(?<sessionId>[^_]+)_(?<name>.+?)(?<labels>-multilabel)?\.zarr$/;
-      const found = withSpacing(match<'voxelSpacing' | 'userId' | 'sessionId' | 'name' | 'labels'>(pattern, name));
+      const found = parseSpaced(/^(?<name>.+?)(?<labels>-multilabel)?\.zarr$/, name);
       if (found === undefined) return undefined;
       const { labels, ...rest } = found;
       return { ...rest, multilabel: labels !== undefined };
     },
   },
+  // Folders of one kind each need no mark in the name.
+  instanceSegmentation: {
+    folder: ({ run }) => `/ExperimentRuns/${run}/InstanceSegmentations`,
+    format: (name) => formatSpaced(name, '.zarr'),
+    parse: (name) => parseSpaced(/^(?<name>.+)\.zarr$/, name),
+  },
+  panopticSegmentation: {
+    folder: ({ run }) => `/ExperimentRuns/${run}/PanopticSegmentations`,
+    format: (name) => formatSpaced(name, '.zarr'),
+    parse: (name) => parseSpaced(/^(?<name>.+)\.zarr$/, name),
+  },
 };
 
 function spacingFolder({ run, voxelSpacing }: Places['tomogram']): StoreKey {
   return pathOf('spacing', { run, voxelSpacing });
+}
+
+function formatSpaced({ voxelSpacing, userId, sessionId, name }: SpacedName, ending: string): string {
+  return `${formatSpacing(voxelSpacing)}_${userId}_${sessionId}_${name}${ending}`;
+}
+
+/** Spacing, user and session, and what a pattern with the group `name` finds in the rest. */
+function parseSpaced(rest: RegExp, text: string) {
+  const pattern = `^(?<voxelSpacing>[^_]+)_(?<userId>[^_]+)_(?<sessionId>[^_]+)_${rest.source.slice(1)}`;
+  return withSpacing(match<'voxelSpacing' | 'userId' | 'sessionId' | 'name' | 'labels'>(new RegExp(pattern), text));
 }
 
 /** Where a thing lies in a copick tree, as copick names it. Sanitises nothing. */

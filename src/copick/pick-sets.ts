@@ -3,10 +3,19 @@ import type { Pick } from '../picks/pick.ts';
 import { folderOf, parseName } from './layout.ts';
 import { matchesName, type NameFilter } from './names.ts';
 import { type PicksFile, type PicksIdentity, parsePicksFile, parsePicksIdentity } from './picks.ts';
-import { type Located, listBoth, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
+import {
+  type Deletable,
+  type Located,
+  listBoth,
+  markShadowed,
+  type ProjectTree,
+  placeOf,
+  replacedVersion,
+  type TreeEntry,
+} from './tree.ts';
 
 /** A picks file of a run, found but not read. User and session are empty where neither name nor content tells them. */
-export interface PickSet extends PicksIdentity, Located {
+export interface PickSet extends PicksIdentity, Located, Deletable {
   /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it cannot be read. */
   read(options?: { readonly signal?: AbortSignal | undefined }): Promise<PicksFile>;
 }
@@ -40,11 +49,10 @@ export async function findPickSets(
     .sort((a, b) => precedence(a) - precedence(b));
   return markShadowed(chosen, { identity: identityOf, includeShadowed })
     .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : identityOf(a) > identityOf(b) ? 1 : 0))
-    .map(({ entry, fromName: _, ...one }) => ({
+    .map(({ entry, fromName, ...one }) => ({
       ...one,
-      root: entry.root,
-      path: entry.path,
-      read: (options = {}) => readPicks(tree, entry, { identity: one, ...options }),
+      ...placeOf(tree, entry),
+      read: (options = {}) => readPicks(tree, { ...one, entry, fromName }, options),
     }));
 }
 
@@ -70,8 +78,28 @@ export async function readAllPicks(tree: ProjectTree, run: string, filter: Picks
   return picks;
 }
 
+/** Options of `Run.hasPicks`. */
+export interface HasPicksOptions {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** Every one of these must have a file that can be read; if absent, there must be one, and all can be read. */
+  readonly objects?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Tells whether a user has picks of a session; see `Run.hasPicks`. */
+export async function hasPicksOf(
+  tree: ProjectTree,
+  run: string,
+  { userId, sessionId, objects, signal }: HasPicksOptions,
+): Promise<boolean> {
+  const sets = await findPickSets(tree, run, { userId, sessionId, object: objects, signal });
+  const present = objects?.every((object) => sets.some((set) => set.object === object)) ?? sets.length > 0;
+  return present && allReadable(tree, sets, signal);
+}
+
 /** Tells whether all sets can be read; those that cannot are reported. */
-export async function allReadable(
+async function allReadable(
   { log }: ProjectTree,
   sets: readonly PickSet[],
   signal: AbortSignal | undefined,
@@ -117,22 +145,18 @@ async function identify(tree: ProjectTree, entry: TreeEntry, signal: AbortSignal
   }
 }
 
-interface ReadPicksOptions {
-  readonly identity: PicksIdentity;
-  readonly signal?: AbortSignal | undefined;
-}
-
 async function readPicks(
   tree: ProjectTree,
-  entry: TreeEntry,
-  { identity, signal }: ReadPicksOptions,
+  { entry, fromName, object, userId, sessionId }: FoundPicks,
+  { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<PicksFile> {
-  const { object, userId, sessionId } = identity;
+  // Picks are written under a full name, which a short one is not.
+  const version = fromName ? await replacedVersion(tree, entry, signal) : null;
   const text = await readText(entry, signal);
   const file = parsePicksFile(text, { source: entry.path, identity: { object, userId, sessionId } });
   const { warnings = [] } = file;
   if (warnings.length > 0) tree.log.report({ path: entry.path, message: warnings.join('; ') });
-  return file;
+  return { ...file, version };
 }
 
 async function readText({ store, key, path }: TreeEntry, signal: AbortSignal | undefined): Promise<string> {

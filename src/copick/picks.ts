@@ -21,6 +21,11 @@ export interface PicksFile extends PicksIdentity {
   readonly voxelSpacing?: number | undefined;
   /** False where the rotations mean nothing. @defaultValue true */
   readonly trustOrientation?: boolean | undefined;
+  /**
+   * What to hand back as `expect` when these picks are written again: a token of the file as it was read, `null` where
+   * writing makes a new file, as of picks of the static tree. Absent where the store keeps no versions.
+   */
+  readonly version?: string | null | undefined;
   /** What is odd about the file, without being in the way. */
   readonly warnings?: readonly string[] | undefined;
   /** Keys this library does not know, of the file and of its points; written back with the same picks. */

@@ -23,6 +23,11 @@ export class ProblemLog {
     this.onProblem?.(problem);
   }
 
+  /** Forgets what was reported; what is met again is told again. */
+  forget(): void {
+    this.byPath.clear();
+  }
+
   /** Reports a caught error, unless the signal was aborted: then the abort reason goes on. */
   reportError(path: string, cause: unknown, signal: AbortSignal | undefined): void {
     signal?.throwIfAborted();

@@ -1,10 +1,12 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store } from '../storage/store.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
 import { listNames, type Problem, ProblemLog } from './problems.ts';
 import { Run } from './run.ts';
-import { listBoth, type ProjectTree } from './tree.ts';
+import { listBoth, type ProjectTree, type WaitOptions } from './tree.ts';
+import * as volumes from './volumes.ts';
 
 /** Options of {@link projectFromStores}. */
 export interface ProjectOptions {
@@ -17,11 +19,6 @@ export interface ProjectOptions {
   readonly source?: string | undefined;
   /** Told each problem once, as it is met. */
   readonly onProblem?: ((problem: Problem) => void) | undefined;
-}
-
-/** Options of calls that only wait. */
-export interface WaitOptions {
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -43,7 +40,12 @@ export class Project {
     this.source = source;
     const log = new ProblemLog(onProblem);
     this.tree = { objects: config.objects, overlay, static: readOnly === overlay ? undefined : readOnly, log };
-    if (config.problems.length > 0) log.report({ path: source, message: config.problems.join('; ') });
+    this.reportConfig();
+  }
+
+  private reportConfig(): void {
+    const { problems } = this.config;
+    if (problems.length > 0) this.tree.log.report({ path: this.source, message: problems.join('; ') });
   }
 
   /** Where all that is written lies, as the overlay's store tells it: the path of a folder, or a URL. */
@@ -81,6 +83,18 @@ export class Project {
   }
 
   /**
+   * Looks anew, after others changed the project: forgets the problems met so far, but for those of the config, and has
+   * stores that keep something of their place forget it. A project on disk keeps nothing, so there only problems go.
+   */
+  refresh(): void {
+    const { overlay, static: readOnly, log } = this.tree;
+    log.forget();
+    this.reportConfig();
+    overlay.refresh?.();
+    readOnly?.refresh?.();
+  }
+
+  /**
    * Finds an object by its name.
    *
    * @throws {@link CryoetPicksError} `not-found`, listing the project's objects.
@@ -113,6 +127,34 @@ export class Project {
     if (found !== undefined) return found;
     await this.tree.overlay.set(`${pathOf('run', { run: name })}/.meta`, new TextEncoder().encode('meta'), { signal });
     return new Run(name, this.tree);
+  }
+
+  /**
+   * Deletes a run from the overlay, as {@link Run.delete} does.
+   *
+   * @throws {@link CryoetPicksError} `not-found`, listing the runs that are there; `read-only`.
+   */
+  async deleteRun(name: string, { signal }: WaitOptions = {}): Promise<void> {
+    await (await this.run(name, { signal })).delete({ signal });
+  }
+
+  /** Lists the density maps of the project's particles, by the object's name. */
+  async objectMaps(filter: volumes.ObjectMapFilter = {}): Promise<volumes.ObjectMapEntry[]> {
+    return volumes.findObjectMaps(this.tree, filter);
+  }
+
+  /**
+   * Writes the density map of a particle into the overlay and returns its path.
+   *
+   * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for one that is
+   *   no particle, voxels that are no cubes, and a map that is there and not to be overwritten; `read-only`.
+   * @example
+   * ```ts
+   * await project.writeObjectMap(map, { object: 'ribosome' });
+   * ```
+   */
+  async writeObjectMap(map: VolumeSource, options: volumes.WriteObjectMapOptions): Promise<string> {
+    return volumes.writeObjectMapOf(this.tree, { ...options, map });
   }
 }
 

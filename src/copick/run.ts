@@ -2,33 +2,19 @@ import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Pick } from '../picks/pick.ts';
 import { requireWritable } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import { deleteRunOf } from './delete.ts';
 import { folderOf } from './layout.ts';
-import { allReadable, findPickSets, type PickSet, type PicksFilter, readAllPicks } from './pick-sets.ts';
 import {
-  findSegmentations,
-  type SegmentationEntry,
-  type SegmentationFilter,
-  type WriteSegmentationOptions,
-  writeSegmentationOf,
-} from './segmentations.ts';
-import {
-  findTomograms,
-  openTomogramOf,
-  type RunTomogramOptions,
-  type TomogramEntry,
-  type TomogramFilter,
-} from './tomograms.ts';
-import type { ProjectTree } from './tree.ts';
+  findPickSets,
+  type HasPicksOptions,
+  hasPicksOf,
+  type PickSet,
+  type PicksFilter,
+  readAllPicks,
+} from './pick-sets.ts';
+import type { ProjectTree, WaitOptions } from './tree.ts';
+import * as volumes from './volumes.ts';
 import { type WritePicksOptions, writePicksOf } from './write-picks.ts';
-
-/** Options of {@link Run.hasPicks}. */
-export interface HasPicksOptions {
-  readonly userId: string;
-  readonly sessionId: string;
-  /** Every one of these must have a file that can be read; if absent, there must be one, and all can be read. */
-  readonly objects?: readonly string[] | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * One tilt series of a project: its tomograms and picks, in the static tree and the overlay alike.
@@ -47,6 +33,21 @@ export class Run {
     this.name = name;
   }
 
+  /** Lists the voxel spacings: the folders of tomograms in both trees, each label once, the smallest first. */
+  async voxelSpacings(options: volumes.VoxelSpacingOptions = {}): Promise<volumes.VoxelSpacingEntry[]> {
+    return volumes.findVoxelSpacings(this.tree, this.name, options);
+  }
+
+  /**
+   * Makes the folder of a voxel spacing, in Å, in the overlay, with the `.meta` file that copick puts there; one of the same
+   * three-decimal label that is there, in either tree, is given back.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is no length; `read-only`.
+   */
+  async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<volumes.VoxelSpacingEntry> {
+    return volumes.createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
+  }
+
   /**
    * Lists the tomograms, by voxel spacing and type.
    *
@@ -55,8 +56,8 @@ export class Run {
    * for (const { type, voxelSpacing } of await run.tomograms()) report(`${type} at ${voxelSpacing} Å`);
    * ```
    */
-  async tomograms(filter: TomogramFilter = {}): Promise<TomogramEntry[]> {
-    return findTomograms(this.tree, this.name, filter);
+  async tomograms(filter: volumes.TomogramFilter = {}): Promise<volumes.TomogramEntry[]> {
+    return volumes.findTomograms(this.tree, this.name, filter);
   }
 
   /**
@@ -72,8 +73,8 @@ export class Run {
    * const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
    * ```
    */
-  async tomogram(type: string, options: RunTomogramOptions = {}): Promise<Tomogram> {
-    return openTomogramOf(this.tree, this.name, { ...options, type });
+  async tomogram(type: string, options: volumes.RunTomogramOptions = {}): Promise<Tomogram> {
+    return volumes.openTomogramOf(this.tree, this.name, { ...options, type });
   }
 
   /** Lists the picks files, by object, user and session. Files named as the competition's are opened to tell whose they are. */
@@ -100,14 +101,12 @@ export class Run {
    *
    * Reads what is asked for: a file that cannot be understood is reported, and holds no picks.
    */
-  async hasPicks({ userId, sessionId, objects, signal }: HasPicksOptions): Promise<boolean> {
-    const sets = await this.pickSets({ userId, sessionId, object: objects, signal });
-    const present = objects?.every((object) => sets.some((set) => set.object === object)) ?? sets.length > 0;
-    return present && allReadable(this.tree, sets, signal);
+  async hasPicks(options: HasPicksOptions): Promise<boolean> {
+    return hasPicksOf(this.tree, this.name, options);
   }
 
   /** Makes sure, before any work, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
-  async requireWritable({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+  async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
     await requireWritable(this.tree.overlay, folderOf('picks', { run: this.name }), { signal });
   }
 
@@ -116,9 +115,9 @@ export class Run {
    *
    * All is checked before anything is written. Each file is replaced as a whole: where writing fails or is aborted midway,
    * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects`
-   * stay as they are.
+   * stay as they are. With `expect`, nothing is written if a file has changed since it was read.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` for an object that the project does not have or a pick that is not
+   * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object that the project does not have or a pick that is not
    *   finite; `invalid-option` for a user or session without a usable character; `read-only` if the overlay cannot be written.
    * @example
    * ```ts
@@ -129,23 +128,67 @@ export class Run {
     return writePicksOf(this.tree, this.name, { ...options, picks });
   }
 
-  /** Lists the segmentations, by voxel spacing, user, session and name. */
-  async segmentations(filter: SegmentationFilter = {}): Promise<SegmentationEntry[]> {
-    return findSegmentations(this.tree, this.name, filter);
+  /**
+   * Writes a tomogram `[z, y, x]` into the overlay, with a pyramid, and returns its path; its features are kept.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for voxels that are no cubes (by more than 0.1 %), a `voxelSpacing` more
+   *   than 1 % off them, a type with "features" in it, and one that is there and not to be overwritten; `read-only`.
+   * @example
+   * ```ts
+   * await run.writeTomogram(source, { type: 'denoised' });
+   * ```
+   */
+  async writeTomogram(source: VolumeSource, options: volumes.WriteRunTomogramOptions): Promise<string> {
+    return volumes.writeTomogramOf(this.tree, this.name, { ...options, source });
+  }
+
+  /** Lists the features of all tomograms, by voxel spacing, tomogram and type. */
+  async features(filter: volumes.FeaturesFilter = {}): Promise<volumes.FeaturesEntry[]> {
+    return volumes.findFeatures(this.tree, this.name, filter);
   }
 
   /**
-   * Writes a volume of labels `[z, y, x]` into the overlay as a segmentation of one level, and returns its path.
+   * Writes features of a tomogram into the overlay and returns their path: one volume as a 3-D image, a list as a 4-D image.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a name without a usable character or with the ending `-multilabel`, a label that the type cannot
-   *   hold, or a segmentation of this name that is not to be overwritten; `read-only` if the overlay cannot be written.
+   * @throws {@link CryoetPicksError} As `writeTomogram`; `not-found` where the tomogram is not there.
+   */
+  async writeFeatures(
+    features: VolumeSource | readonly VolumeSource[],
+    options: volumes.WriteFeaturesOptions,
+  ): Promise<string> {
+    return volumes.writeFeaturesOf(this.tree, this.name, { ...options, features });
+  }
+
+  /** Lists the segmentations of all four kinds, by voxel spacing, user, session, name and kind. */
+  async segmentations(filter: volumes.SegmentationFilter = {}): Promise<volumes.SegmentationEntry[]> {
+    return volumes.findSegmentations(this.tree, this.name, filter);
+  }
+
+  /**
+   * Writes a volume of labels `[z, y, x]`, or `{ label, instance }`, into the overlay as a segmentation, and returns its path.
+   * The labels are read twice: all are checked, and the type of number is found, before anything is written.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot be a file's, a label that does not fit, a panoptic
+   *   one with a label that no object has or an instance on the background, voxels that are no cubes; `read-only`.
    * @example
    * ```ts
    * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });
-   * await run.writeSegmentation(labels, { name: 'particles', userId: 'me', sessionId: '0', multilabel: true });
+   * await run.writeSegmentation(labels, { name: 'ribosome', kind: 'instance', userId: 'me', sessionId: '0' });
    * ```
    */
-  async writeSegmentation(labels: VolumeSource, options: WriteSegmentationOptions): Promise<string> {
-    return writeSegmentationOf(this.tree, this.name, { ...options, labels });
+  async writeSegmentation(
+    labels: volumes.SegmentationVolumes,
+    options: volumes.WriteSegmentationOptions,
+  ): Promise<string> {
+    return volumes.writeSegmentationOf(this.tree, this.name, { ...options, labels });
+  }
+
+  /**
+   * Deletes the run from the overlay, with all that is in it. What the static tree has of it stays, and is seen again.
+   *
+   * @throws {@link CryoetPicksError} `read-only` if it lies in the static tree alone, or the overlay cannot be written.
+   */
+  async delete({ signal }: WaitOptions = {}): Promise<void> {
+    return deleteRunOf(this.tree, this.name, { signal });
   }
 }

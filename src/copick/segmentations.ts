@@ -1,18 +1,55 @@
 import { CryoetPicksError } from '../errors.ts';
-import { type OpenTomogramOptions, openTomogram, type Tomogram } from '../ome-zarr/tomogram.ts';
-import { type WriteProgress, writeTomogram } from '../ome-zarr/write.ts';
-import { subStore } from '../storage/store.ts';
-import type { VolumeSource } from '../volume/volume.ts';
-import { folderOf, type Names, parseName, pathOf } from './layout.ts';
-import { formatSpacing, matchesName, type NameFilter, sanitizeName } from './names.ts';
-import { type Located, listBoth, locate, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
+import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
+import { exactLabels } from './exact-labels.ts';
+import { type FoundImage, imageFolder, openChannelsOf, openImageOf, withoutEmptyShadows } from './images.ts';
+import { folderOf, parseName } from './layout.ts';
+import { formatSpacing, matchesName, type NameFilter } from './names.ts';
+import {
+  type Deletable,
+  type Located,
+  listBoth,
+  markShadowed,
+  type ProjectTree,
+  placeOf,
+  type TreeEntry,
+} from './tree.ts';
 
-type SegmentationName = Names['segmentation'];
+/**
+ * What the voxels of a segmentation hold. `binary`: 1 inside one object. `multilabel`: the label of an object, of several.
+ * `instance`: the number of a particle, of one object. `panoptic`: both, in two channels. 0 is always background.
+ */
+export type SegmentationKind = 'binary' | 'multilabel' | 'instance' | 'panoptic';
+
+/** The two channels of a panoptic segmentation. */
+export type PanopticChannel = 'label' | 'instance';
+
+/** Options of {@link SegmentationEntry.open}. */
+export interface OpenSegmentationOptions extends OpenTomogramOptions {
+  /** Which channel of a panoptic segmentation to read, which must be said; other kinds have none. */
+  readonly channel?: PanopticChannel | undefined;
+}
 
 /** A segmentation of a run, found but not opened. */
-export interface SegmentationEntry extends SegmentationName, Located {
-  /** Opens it as a volume of labels, read as float32. */
-  open(options?: OpenTomogramOptions): Promise<Tomogram>;
+export interface SegmentationEntry extends Located, Deletable {
+  readonly kind: SegmentationKind;
+  /** True where the kind is `multilabel`. */
+  readonly multilabel: boolean;
+  /** Of the object, or of the set of labels. */
+  readonly name: string;
+  readonly userId: string;
+  readonly sessionId: string;
+  /** What the file name says, in Å. */
+  readonly voxelSpacing: number;
+  /**
+   * Opens it as a volume of labels; of a panoptic one, the channel that is asked for.
+   *
+   * `read` gives float32, which holds whole numbers up to 2^24; where a label does not survive it throws `unsupported`, and
+   * `readExact` gives it as it is.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` where `channel` is missing or too much; whatever opening an OME-Zarr
+   *   image throws.
+   */
+  open(options?: OpenSegmentationOptions): Promise<Tomogram>;
 }
 
 /** Which segmentations of a run; what is left out asks for all. Names match as given or as copick writes them. */
@@ -22,111 +59,126 @@ export interface SegmentationFilter {
   readonly sessionId?: NameFilter;
   /** In Å; compared by its three-decimal label. */
   readonly voxelSpacing?: number | undefined;
+  /** One kind, or one of several. */
+  readonly kind?: SegmentationKind | readonly SegmentationKind[] | undefined;
+  /** True asks for the kind `multilabel`, false for `binary`. */
   readonly multilabel?: boolean | undefined;
   /** List too what the overlay hides. @defaultValue false */
   readonly includeShadowed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The segmentations of a run, by voxel spacing, user, session and name. */
+/** The segmentations of a run, by voxel spacing, user, session, name and kind. */
 export async function findSegmentations(
   tree: ProjectTree,
   run: string,
   filter: SegmentationFilter = {},
 ): Promise<SegmentationEntry[]> {
   const { includeShadowed, signal } = filter;
-  const entries = await listBoth(tree, folderOf('segmentation', { run }), { signal });
-  const found = entries.flatMap((entry) => toSegmentation(tree, entry)).filter((one) => isWanted(one, filter));
+  const all = await listPlaces(tree, run, filter);
+  const chosen = all.filter((one) => isWanted(one, filter));
+  const found = await withoutEmptyShadows(tree, chosen, { identity, what: 'segmentation', signal });
   return markShadowed(found, { identity, includeShadowed })
     .sort(
       (a, b) => a.voxelSpacing - b.voxelSpacing || (identity(a) < identity(b) ? -1 : identity(a) > identity(b) ? 1 : 0),
     )
     .map(({ entry, ...one }) => ({
       ...one,
-      root: entry.root,
-      path: entry.path,
-      open: (options = {}) =>
-        openTomogram(subStore(entry.store, entry.key), {
-          ...options,
-          fallbackVoxelSize: options.fallbackVoxelSize ?? one.voxelSpacing,
-        }),
+      ...placeOf(tree, entry),
+      open: (options = {}) => openSegmentation(tree, { ...one, entry }, options),
     }));
 }
 
-/** Options of `Run.writeSegmentation`. */
-export interface WriteSegmentationOptions {
-  /** Name of the object, or of the set of labels; made fit for file names, as are user and session. */
-  readonly name: string;
-  readonly userId: string;
-  readonly sessionId: string;
-  /** Whether the voxels hold the labels of several objects. @defaultValue false */
-  readonly multilabel?: boolean | undefined;
-  /** Label in the file name, in Å. @defaultValue the volume's voxel size along z */
-  readonly voxelSpacing?: number | undefined;
-  /** @defaultValue 'uint8', which holds labels up to 255 */
-  readonly dtype?: 'uint8' | 'uint16' | undefined;
-  /** Replace a segmentation of this name. @defaultValue false */
-  readonly overwrite?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
+interface FoundSegmentation
+  extends FoundImage,
+    Pick<SegmentationEntry, 'kind' | 'multilabel' | 'name' | 'userId' | 'sessionId' | 'voxelSpacing'> {}
+
+/** The folders that segmentations lie in, with the kinds that each holds. */
+const PLACES = [
+  { place: 'segmentation', kinds: ['binary', 'multilabel'] },
+  { place: 'instanceSegmentation', kinds: ['instance'] },
+  { place: 'panopticSegmentation', kinds: ['panoptic'] },
+] as const;
+
+/** What lies in the folders that can hold what is asked for; a folder that cannot be listed is reported and hides no other. */
+async function listPlaces(tree: ProjectTree, run: string, filter: SegmentationFilter): Promise<FoundSegmentation[]> {
+  const places = PLACES.filter(({ kinds }) => kinds.some((kind) => isWantedKind(kind, filter)));
+  const found: FoundSegmentation[] = [];
+  const errors: unknown[] = [];
+  for (const { place } of places) {
+    try {
+      const entries = await listBoth(tree, folderOf(place, { run }), { signal: filter.signal });
+      for (const entry of entries) found.push(...toSegmentation(tree, entry, place));
+    } catch (error) {
+      filter.signal?.throwIfAborted();
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0 && errors.length === places.length) throw errors[0];
+  return found;
 }
 
-/** Writes a volume of labels into the overlay; see `Run.writeSegmentation`. */
-export async function writeSegmentationOf(
+function toSegmentation(
   tree: ProjectTree,
-  run: string,
-  { labels, ...options }: WriteSegmentationOptions & { readonly labels: VolumeSource },
-): Promise<string> {
-  const { multilabel = false, voxelSpacing = labels.grid.voxelSize[0], dtype = 'uint8' } = options;
-  const key = pathOf('segmentation', {
-    run,
-    voxelSpacing,
-    userId: sanitizeName(options.userId),
-    sessionId: sanitizeName(options.sessionId),
-    name: segmentationName(options.name),
-    multilabel,
-  });
-  const { overwrite, signal, onProgress } = options;
-  await writeTomogram(subStore(tree.overlay, key), labels, { dtype, levels: 1, overwrite, signal, onProgress });
-  return locate(tree.overlay, key);
-}
-
-/** A name as the file has it. The ending that tells labels of several objects cannot belong to the name. */
-function segmentationName(name: string): string {
-  const fit = sanitizeName(name);
-  if (!fit.endsWith('-multilabel')) return fit;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `segmentation name "${name}" cannot end in "-multilabel", copick's mark of labels of several objects; ` +
-      `leave it out and set \`multilabel: true\` if they are`,
-  );
-}
-
-interface FoundSegmentation extends SegmentationName {
-  readonly entry: TreeEntry;
-}
-
-function toSegmentation({ log }: ProjectTree, entry: TreeEntry): FoundSegmentation[] {
+  entry: TreeEntry,
+  place: (typeof PLACES)[number]['place'],
+): FoundSegmentation[] {
   const { name, path } = entry;
   if (!name.endsWith('.zarr')) return [];
-  const parsed = parseName('segmentation', name);
-  if (parsed === undefined) log.report({ path, message: `"${name}" names no segmentation` });
-  else if (entry.kind === 'file') log.report({ path, message: `segmentation "${name}" is a file, expected a folder` });
-  else return [{ ...parsed, entry }];
-  return [];
+  const parsed = parseName(place, name);
+  if (parsed === undefined) {
+    tree.log.report({ path, message: `"${name}" names no segmentation` });
+    return [];
+  }
+  const multilabel = 'multilabel' in parsed && parsed.multilabel;
+  const inFolder = { instanceSegmentation: 'instance', panopticSegmentation: 'panoptic' } as const;
+  const kind = place === 'segmentation' ? (multilabel ? 'multilabel' : 'binary') : inFolder[place];
+  return imageFolder(tree, entry, 'segmentation').map(() => ({ ...parsed, kind, multilabel, entry }));
 }
 
 function isWanted(one: FoundSegmentation, filter: SegmentationFilter): boolean {
-  const { name, userId, sessionId, voxelSpacing, multilabel } = filter;
+  const { name, userId, sessionId, voxelSpacing } = filter;
   return (
     matchesName(name, one.name) &&
     matchesName(userId, one.userId) &&
     matchesName(sessionId, one.sessionId) &&
     (voxelSpacing === undefined || formatSpacing(voxelSpacing) === formatSpacing(one.voxelSpacing)) &&
-    (multilabel === undefined || multilabel === one.multilabel)
+    isWantedKind(one.kind, filter)
   );
 }
 
-function identity({ voxelSpacing, userId, sessionId, name, multilabel }: SegmentationName): string {
-  return JSON.stringify([formatSpacing(voxelSpacing), userId, sessionId, name, multilabel]);
+function isWantedKind(one: SegmentationKind, { kind, multilabel }: SegmentationFilter): boolean {
+  const kinds = typeof kind === 'string' ? [kind] : kind;
+  return (
+    (kinds === undefined || kinds.includes(one)) &&
+    (multilabel === undefined || one === (multilabel ? 'multilabel' : 'binary'))
+  );
+}
+
+function identity({ voxelSpacing, userId, sessionId, name, kind }: FoundSegmentation): string {
+  return JSON.stringify([formatSpacing(voxelSpacing), userId, sessionId, name, kind]);
+}
+
+async function openSegmentation(
+  tree: ProjectTree,
+  { entry, kind, voxelSpacing }: FoundSegmentation,
+  { channel, ...options }: OpenSegmentationOptions,
+): Promise<Tomogram> {
+  const isPanoptic = kind === 'panoptic';
+  const isKnown = channel === undefined || channel === 'label' || channel === 'instance';
+  if (!isKnown || isPanoptic !== (channel !== undefined)) {
+    const found = channel === undefined ? 'none given' : JSON.stringify(channel);
+    const expected = isPanoptic ? 'expected channel "label" or "instance"' : 'expected no channel';
+    throw new CryoetPicksError(
+      'invalid-option',
+      `"${entry.path}" is a ${kind} segmentation: ${expected}, found ${found}`,
+    );
+  }
+  if (!isPanoptic) return exactLabels(await openImageOf(tree, entry, { ...options, voxelSpacing }), entry.path);
+  const channels = await openChannelsOf(tree, entry, { ...options, voxelSpacing });
+  if (channels.length === 2) return exactLabels(channels[channel === 'label' ? 0 : 1]!, entry.path);
+  throw new CryoetPicksError(
+    'invalid-metadata',
+    `panoptic segmentation "${entry.path}" has ${channels.length} channels, expected two: labels and instances`,
+  );
 }

@@ -1,18 +1,23 @@
 import { CryoetPicksError } from '../errors.ts';
-import { type OpenTomogramOptions, openTomogram, type Tomogram } from '../ome-zarr/tomogram.ts';
-import { subStore } from '../storage/store.ts';
-import { folderOf, parseName } from './layout.ts';
+import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
+import { type FeaturesEntry, findFeatures, type TomogramFeaturesFilter } from './features.ts';
+import { type FoundImage, imageFolder, listOrReport, openImageOf, withoutEmptyShadows } from './images.ts';
+import { parseName } from './layout.ts';
 import { formatSpacing, matchesName, type NameFilter } from './names.ts';
 import { listNames } from './problems.ts';
-import { type Located, listBoth, listFolder, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
+import { nearestLabel } from './spacing-label.ts';
+import { type Deletable, type Located, markShadowed, type ProjectTree, placeOf, type TreeEntry } from './tree.ts';
+import { findSpacingFolders } from './voxel-spacings.ts';
 
 /** A tomogram of a run, found but not opened. */
-export interface TomogramEntry extends Located {
+export interface TomogramEntry extends Located, Deletable {
   readonly type: string;
   /** What the folder says, in Å: a label, mostly rounded. The true voxel size is in the metadata; `open` reads it. */
   readonly voxelSpacing: number;
-  /** Opens it, the folder's voxel spacing standing in where the metadata tell no voxel size. */
+  /** Opens it, the folder's voxel spacing standing in where the metadata tell no voxel size, which is reported. */
   open(options?: OpenTomogramOptions): Promise<Tomogram>;
+  /** Lists the features that were computed from it, by their type. */
+  features(filter?: TomogramFeaturesFilter): Promise<FeaturesEntry[]>;
 }
 
 /** Which tomograms of a run to list. */
@@ -32,7 +37,7 @@ export async function findTomograms(
   { type, voxelSpacing, includeShadowed, signal }: TomogramFilter = {},
 ): Promise<TomogramEntry[]> {
   const found: FoundTomogram[] = [];
-  for (const folder of await findSpacings(tree, run, signal)) {
+  for (const folder of await findSpacingFolders(tree, run, { signal })) {
     const entries = await listOrReport(tree, folder.entry, signal);
     for (const entry of entries) found.push(...toTomogram(tree, entry, folder.voxelSpacing));
   }
@@ -40,18 +45,14 @@ export async function findTomograms(
   const chosen = found.filter(
     (one) => matchesName(type, one.type) && (voxelSpacing === undefined || formatSpacing(one.voxelSpacing) === wanted),
   );
-  const filled = await withoutEmptyShadows(tree, chosen, signal);
+  const filled = await withoutEmptyShadows(tree, chosen, { identity: identityOf, what: 'tomogram', signal });
   return markShadowed(filled, { identity: identityOf, includeShadowed })
     .sort((a, b) => a.voxelSpacing - b.voxelSpacing || (a.type < b.type ? -1 : a.type > b.type ? 1 : 0))
-    .map(({ entry, ...tomogram }) => ({
-      ...tomogram,
-      root: entry.root,
-      path: entry.path,
-      open: (options = {}) =>
-        openTomogram(subStore(entry.store, entry.key), {
-          ...options,
-          fallbackVoxelSize: options.fallbackVoxelSize ?? tomogram.voxelSpacing,
-        }),
+    .map(({ entry, ...one }) => ({
+      ...one,
+      ...placeOf(tree, entry),
+      open: (options = {}) => openImageOf(tree, entry, { ...options, voxelSpacing: one.voxelSpacing }),
+      features: (filter = {}) => findFeatures(tree, run, { ...filter, type: one.type, voxelSpacing: one.voxelSpacing }),
     }));
 }
 
@@ -101,82 +102,20 @@ async function describeMissing(
   return `${place}${at}; available: ${available}`;
 }
 
-/** What is in a folder; nothing, and a report, where it cannot be listed. */
-async function listOrReport(
-  { log }: ProjectTree,
-  folder: TreeEntry,
-  signal: AbortSignal | undefined,
-): Promise<TreeEntry[]> {
-  try {
-    return await listFolder(folder, folder.key, signal);
-  } catch (error) {
-    log.reportError(folder.path, error, signal);
-    return [];
-  }
-}
-
-interface FoundTomogram {
+interface FoundTomogram extends FoundImage {
   readonly type: string;
   readonly voxelSpacing: number;
-  readonly entry: TreeEntry;
 }
 
 function identityOf({ type, voxelSpacing }: FoundTomogram): string {
   return `${formatSpacing(voxelSpacing)}/${type}`;
 }
 
-async function findSpacings(
-  tree: ProjectTree,
-  run: string,
-  signal: AbortSignal | undefined,
-): Promise<{ voxelSpacing: number; entry: TreeEntry }[]> {
-  const entries = await listBoth(tree, folderOf('spacing', { run }), { signal });
-  return entries
-    .filter(({ name, kind }) => kind === 'folder' && name.startsWith('VoxelSpacing'))
-    .flatMap((entry) => {
-      const parsed = parseName('spacing', entry.name);
-      if (parsed !== undefined) return [{ ...parsed, entry }];
-      tree.log.report({ path: entry.path, message: `folder "${entry.name}" names no voxel spacing in Å` });
-      return [];
-    });
-}
-
-function toTomogram({ log }: ProjectTree, entry: TreeEntry, voxelSpacing: number): FoundTomogram[] {
+function toTomogram(tree: ProjectTree, entry: TreeEntry, voxelSpacing: number): FoundTomogram[] {
   const { name, path } = entry;
   if (!name.endsWith('.zarr') || parseName('features', name) !== undefined) return [];
   const parsed = parseName('tomogram', name);
-  if (parsed === undefined) log.report({ path, message: `"${name}" names neither a tomogram nor its features` });
-  else if (entry.kind === 'file') log.report({ path, message: `tomogram "${name}" is a file, expected a folder` });
-  else return [{ ...parsed, voxelSpacing, entry }];
+  if (parsed !== undefined) return imageFolder(tree, entry, 'tomogram').map(() => ({ ...parsed, voxelSpacing, entry }));
+  tree.log.report({ path, message: `"${name}" names neither a tomogram nor its features` });
   return [];
-}
-
-/** The label to look for: the wanted one if it is there, else that of the nearest spacing within 0.001 Å. */
-function nearestLabel(found: readonly FoundTomogram[], wanted: number): string | undefined {
-  const label = formatSpacing(wanted);
-  const distance = ({ voxelSpacing }: FoundTomogram) => Math.abs(voxelSpacing - wanted);
-  if (found.some(({ voxelSpacing }) => formatSpacing(voxelSpacing) === label)) return label;
-  const [nearest] = found.filter((one) => distance(one) <= 1e-3 + 1e-9).sort((a, b) => distance(a) - distance(b));
-  return nearest === undefined ? undefined : formatSpacing(nearest.voxelSpacing);
-}
-
-/** Without folders that hold no array where another of the same identity does: copick makes folders before it writes. */
-async function withoutEmptyShadows(
-  tree: ProjectTree,
-  found: readonly FoundTomogram[],
-  signal: AbortSignal | undefined,
-): Promise<FoundTomogram[]> {
-  const same = (one: FoundTomogram) => found.filter((other) => identityOf(other) === identityOf(one));
-  const empty = new Set<FoundTomogram>();
-  for (const one of found) {
-    if (same(one).length === 1) continue;
-    const entries = await listOrReport(tree, one.entry, signal);
-    if (entries.every(({ name }) => name === 'zarr.json')) empty.add(one);
-  }
-  return found.filter((one) => {
-    const kept = !empty.has(one) || same(one).every((other) => empty.has(other));
-    const { path, name } = one.entry;
-    if (!kept) tree.log.report({ path, message: `tomogram folder "${name}" holds no array and is passed over` });
-    return kept;
-  });
 }

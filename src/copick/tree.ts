@@ -1,6 +1,12 @@
+import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store, StoreEntry, StoreKey } from '../storage/store.ts';
 import type { PickableObject } from './config.ts';
 import type { ProblemLog } from './problems.ts';
+
+/** Options of calls that only wait. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** Which of the two trees of a project something lies in: the one that is only read, or the one that is written. */
 export type RootKind = 'static' | 'overlay';
@@ -31,9 +37,55 @@ export interface Located {
   readonly shadowed: boolean;
 }
 
+/** What every thing that is found in a project can do away with: itself. */
+export interface Deletable {
+  /**
+   * Deletes it from the overlay; nothing happens where it is gone already. What it hid in the static tree is seen again.
+   *
+   * @throws {@link CryoetPicksError} `read-only` if it lies in the static tree, or the overlay cannot be written.
+   */
+  delete(options?: WaitOptions): Promise<void>;
+}
+
+/** What an entry of a tree says about its place, and how to delete it: the part that things of all kinds share. */
+export function placeOf(tree: ProjectTree, entry: TreeEntry): Omit<Located, 'shadowed'> & Deletable {
+  const { root, path } = entry;
+  return { root, path, delete: ({ signal } = {}) => deleteEntry(tree, entry, signal) };
+}
+
+/**
+ * Deletes a file of the overlay, or a folder with all that is in it.
+ *
+ * @throws {@link CryoetPicksError} `read-only` for an entry of the static tree.
+ */
+export async function deleteEntry(
+  { overlay }: ProjectTree,
+  { root, key, path }: TreeEntry,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted();
+  if (root === 'overlay') return overlay.delete(key, { signal });
+  throw new CryoetPicksError(
+    'read-only',
+    `cannot delete "${path}": it lies in the static tree, which is only read; only what is in the overlay can be deleted`,
+  );
+}
+
 /** Where a key lies, for messages. */
 export function locate(store: ListableStore, key: StoreKey): string {
   return `${store.location.replace(/\/$/, '')}${key}`;
+}
+
+/** The entry of the overlay at a key, whether or not it is there. */
+export function overlayEntry({ overlay }: ProjectTree, key: StoreKey, kind: StoreEntry['kind']): TreeEntry {
+  return {
+    name: key.slice(key.lastIndexOf('/') + 1),
+    kind,
+    root: 'overlay',
+    store: overlay,
+    key,
+    path: locate(overlay, key),
+  };
 }
 
 /** The visible entries of one folder of one tree. */
@@ -75,6 +127,19 @@ export async function listBoth(
   }
   if (errors.length === roots.length) throw errors[0];
   return found;
+}
+
+/**
+ * The token to expect when a file that was found is written again; ask before reading it, so that what others write in
+ * between leads to a conflict and not to a loss. `null` for a file of the static tree, since writing makes one in the
+ * overlay; undefined where the overlay keeps no versions.
+ */
+export async function replacedVersion(
+  { overlay }: ProjectTree,
+  { root, key }: Pick<TreeEntry, 'root' | 'key'>,
+  signal: AbortSignal | undefined,
+): Promise<string | null | undefined> {
+  return root === 'overlay' ? overlay.version?.(key, { signal }) : null;
 }
 
 function rootsOf({ overlay, static: readOnly }: ProjectTree): readonly { root: RootKind; store: ListableStore }[] {

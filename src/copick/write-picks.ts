@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { Pick } from '../picks/pick.ts';
+import { setFiles } from '../storage/versioned.ts';
 import { formatPicksFile } from './format-picks.ts';
 import { pathOf } from './layout.ts';
 import { sanitizeName } from './names.ts';
@@ -14,6 +15,11 @@ export interface WritePicksOptions {
   readonly sessionId: string;
   /** Objects to write a file for even if they have no pick, so that older picks do not stay. */
   readonly objects?: readonly string[] | undefined;
+  /**
+   * For objects whose file must not have changed, the `version` that their picks were read with; `null` for no file. If one
+   * of them is another, nothing is written.
+   */
+  readonly expect?: Readonly<Record<string, string | null | undefined>> | undefined;
   /** Whether the picks' rotations mean something. @defaultValue true */
   readonly trustOrientation?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -23,28 +29,36 @@ export interface WritePicksOptions {
 export async function writePicksOf(
   tree: ProjectTree,
   run: string,
-  { picks, objects = [], signal, ...options }: WritePicksOptions & { readonly picks: readonly Pick[] },
+  { picks, objects = [], expect = {}, signal, ...options }: WritePicksOptions & { readonly picks: readonly Pick[] },
 ): Promise<string[]> {
   signal?.throwIfAborted();
   const userId = sanitizeName(options.userId);
   const sessionId = sanitizeName(options.sessionId);
-  const files = [...byObject(tree, picks, objects)].map(([object, its]) => ({
-    key: pathOf('picks', { run, userId, sessionId, object }),
-    text: formatPicksFile({
-      object,
-      userId,
-      sessionId,
-      picks: its,
-      runName: run,
-      trustOrientation: options.trustOrientation,
-    }),
-  }));
+  const groups = byObject(tree, picks, objects);
+  checkExpectations(expect, groups);
+  const { trustOrientation } = options;
   const encoder = new TextEncoder();
-  for (const { key, text } of files) {
-    signal?.throwIfAborted();
-    await tree.overlay.set(key, encoder.encode(text), { signal });
-  }
+  const files = [...groups].map(([object, its]) => {
+    const text = formatPicksFile({ object, userId, sessionId, picks: its, runName: run, trustOrientation });
+    const expected = Object.hasOwn(expect, object) ? expect[object] : undefined;
+    return {
+      key: pathOf('picks', { run, userId, sessionId, object }),
+      bytes: encoder.encode(text),
+      expect: expected,
+    };
+  });
+  await setFiles(tree.overlay, files, { signal });
   return files.map(({ key }) => locate(tree.overlay, key));
+}
+
+/** An object that is expected but not written is a mistake: its older picks would stay. */
+function checkExpectations(expect: object, groups: ReadonlyMap<string, readonly Pick[]>): void {
+  const idle = Object.keys(expect).filter((object) => !groups.has(object));
+  if (idle.length === 0) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `expect names ${listNames(idle)}, of which no picks are written; to write a file without picks, name it in objects`,
+  );
 }
 
 /** The picks of each object, in the order of the project's objects. */

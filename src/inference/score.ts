@@ -5,7 +5,8 @@ import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
 import { type ScoreSlab, SlabBlender } from '../tiles/blend.ts';
 import type { Tile, TilePlan } from '../tiles/plan.ts';
 import { type Normalize, noNormalization } from '../volume/normalize.ts';
-import { readPaddedInto, type VolumeSource } from '../volume/volume.ts';
+import { readPaddedInto } from '../volume/padded.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import { activate } from './activation.ts';
 import type { Model, ScoreBatch, TileBatch } from './model.ts';
 

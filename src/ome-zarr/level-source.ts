@@ -1,47 +1,51 @@
 import { CryoetPicksError } from '../errors.ts';
-import { type Box, boxShape, contiguousStride, formatZyx, intersectBoxes, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Box, boxShape, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import type { StoreOptions } from '../storage/store.ts';
 import { contiguousVolume, type Volume, type VolumeSource } from '../volume/volume.ts';
 import { onAbort } from './abort.ts';
-import type { ChunkData } from './array.ts';
-import { type CachedChunk, ChunkCache, MAX_READS } from './chunk-cache.ts';
-import { chunkShapeOf, type OpenedLevel } from './levels.ts';
+import { type ChunkCache, MAX_READS } from './chunk-cache.ts';
+import { copyPart, indexIn, strideOf, type TouchedChunk } from './copy-part.ts';
+import { createExact, type VoxelData } from './copy-rows.ts';
+import { chunkShapeOf, type OpenedLevel } from './place-level.ts';
 
 /** Options of {@link levelSource}. */
 export interface LevelSourceOptions {
-  readonly cacheBytes: number;
+  /** The chunks of the level's array. */
+  readonly cache: ChunkCache;
+  /** Which channel, where the level has several. @defaultValue 0 */
+  readonly channel?: number | undefined;
 }
 
-/** The voxels of one level as a source. A box inside one float32 chunk comes back as a view of it. */
-export function levelSource(level: OpenedLevel, { cacheBytes }: LevelSourceOptions): VolumeSource {
-  const cache = new ChunkCache(level.array, { cacheBytes });
-  const { grid } = level;
+/** A source that also gives voxels in the type that they are stored in. */
+export type ExactSource = VolumeSource & Required<Pick<VolumeSource, 'readExact'>>;
+
+/** The voxels of a level, or of one of its channels, as a source. A box inside one chunk of the type comes back as a view of it. */
+export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSourceOptions): ExactSource {
+  const readAs = async <A extends VoxelData>(create: (length: number) => A, box: Box, { signal }: StoreOptions) => {
+    signal?.throwIfAborted();
+    checkBox(box, level);
+    const reading = { box, level, cache, channel, signal, create };
+    const chunks = chunksOf(reading);
+    if (chunks.length === 1) return readOne(chunks[0]!, reading);
+    const out = contiguousVolume(create(voxelCount(boxShape(box))), boxShape(box));
+    await readAll(chunks, reading, out.data);
+    return out;
+  };
+  const exactly = createExact(level.array.dtype);
   return {
-    grid,
-    async read(box, { signal } = {}) {
-      signal?.throwIfAborted();
-      checkBox(box, level);
-      const chunks = chunksOf(box, level);
-      if (chunks.length === 1) return readOne(chunks[0]!, { box, level, cache, signal });
-      const out = contiguousVolume(new Float32Array(voxelCount(boxShape(box))), boxShape(box));
-      await readAll(chunks, { box, level, cache, signal }, out);
-      return out;
-    },
+    grid: level.grid,
+    read: (box, options = {}) => readAs((length) => new Float32Array(length), box, options),
+    readExact: (box, options = {}) => readAs(exactly, box, options),
   };
 }
 
-interface Reading {
+interface Reading<A extends VoxelData> {
   readonly box: Box;
   readonly level: OpenedLevel;
   readonly cache: ChunkCache;
+  readonly channel: number;
   readonly signal: AbortSignal | undefined;
-}
-
-/** A chunk that a box touches. */
-interface TouchedChunk {
-  /** Index in the chunk grid, along the array's own dimensions. */
-  readonly at: readonly number[];
-  /** The voxels of the level that it holds. */
-  readonly box: Box;
+  readonly create: (length: number) => A;
 }
 
 function checkBox({ start, end }: Box, { grid: { shape }, array }: OpenedLevel): void {
@@ -56,8 +60,9 @@ function checkBox({ start, end }: Box, { grid: { shape }, array }: OpenedLevel):
   );
 }
 
-function chunksOf(box: Box, level: OpenedLevel): TouchedChunk[] {
+function chunksOf({ box, level, channel }: Pick<Reading<VoxelData>, 'box' | 'level' | 'channel'>): TouchedChunk[] {
   if (voxelCount(boxShape(box)) === 0) return [];
+  const { array, dimensions, channelAxis } = level;
   const chunk = chunkShapeOf(level);
   const first = box.start.map((start, i) => Math.floor(start / chunk[i]!)) as unknown as Zyx;
   const last = box.end.map((end, i) => Math.ceil(end / chunk[i]!)) as unknown as Zyx;
@@ -65,8 +70,9 @@ function chunksOf(box: Box, level: OpenedLevel): TouchedChunk[] {
   for (let z = first[0]; z < last[0]; z++) {
     for (let y = first[1]; y < last[1]; y++) {
       for (let x = first[2]; x < last[2]; x++) {
-        const at = new Array<number>(level.array.shape.length).fill(0);
-        [at[level.dimensions[0]], at[level.dimensions[1]], at[level.dimensions[2]]] = [z, y, x];
+        const at = new Array<number>(array.shape.length).fill(0);
+        [at[dimensions[0]], at[dimensions[1]], at[dimensions[2]]] = [z, y, x];
+        if (channelAxis) at[channelAxis.dimension] = Math.floor(channel / array.chunkShape[channelAxis.dimension]!);
         const start: Zyx = [z * chunk[0], y * chunk[1], x * chunk[2]];
         found.push({ at, box: { start, end: [start[0] + chunk[0], start[1] + chunk[1], start[2] + chunk[2]] } });
       }
@@ -75,19 +81,24 @@ function chunksOf(box: Box, level: OpenedLevel): TouchedChunk[] {
   return found;
 }
 
-async function readOne(touched: TouchedChunk, { box, level, cache, signal }: Reading): Promise<Volume> {
+async function readOne<A extends VoxelData>(touched: TouchedChunk, reading: Reading<A>): Promise<Volume<A>> {
+  const { box, level, cache, channel, signal, create } = reading;
   const chunk = await cache.get(touched.at, { signal });
   const shape = boxShape(box);
-  if (chunk !== 'fill' && chunk.data instanceof Float32Array) {
-    const stride = strideOf(chunk.stride, level);
-    return { data: chunk.data, shape, stride, offset: indexIn(touched.box, box.start, stride) };
+  if (chunk !== 'fill' && chunk.data.constructor === create(0).constructor) {
+    const { stride, offset } = strideOf(chunk, { level, channel });
+    return { data: chunk.data as A, shape, stride, offset: offset + indexIn(touched.box, box.start, stride) };
   }
-  const out = contiguousVolume(new Float32Array(voxelCount(shape)), shape);
-  copyPart(chunk, touched, { box, level }, out.data);
+  const out = contiguousVolume(create(voxelCount(shape)), shape);
+  copyPart(chunk, touched, reading, out.data);
   return out;
 }
 
-async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: Volume): Promise<void> {
+async function readAll<A extends VoxelData>(
+  chunks: readonly TouchedChunk[],
+  reading: Reading<A>,
+  out: A,
+): Promise<void> {
   const { cache, signal } = reading;
   // The first failure stops the reads of the other chunks.
   const controller = new AbortController();
@@ -96,7 +107,7 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
   const readSome = async () => {
     for (const touched of rest) {
       const chunk = await cache.get(touched.at, { signal: controller.signal });
-      copyPart(chunk, touched, reading, out.data);
+      copyPart(chunk, touched, reading, out);
     }
   };
   try {
@@ -106,62 +117,5 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
     throw error;
   } finally {
     stopWaiting();
-  }
-}
-
-/** Copies what a chunk and a box share into the C-order voxels of the box. */
-function copyPart(
-  chunk: CachedChunk,
-  touched: TouchedChunk,
-  { box, level }: Pick<Reading, 'box' | 'level'>,
-  out: Float32Array,
-): void {
-  const shared = intersectBoxes(touched.box, box);
-  const shape = boxShape(shared);
-  const outStride = contiguousStride(boxShape(box));
-  const to = { stride: outStride, offset: indexIn(box, shared.start, outStride) };
-  if (chunk === 'fill') {
-    fillRows(out, shape, to, level.array.fillValue);
-    return;
-  }
-  const stride = strideOf(chunk.stride, level);
-  copyRows(chunk.data, { stride, offset: indexIn(touched.box, shared.start, stride) }, out, to, shape);
-}
-
-function strideOf(stride: readonly number[], { dimensions }: OpenedLevel): Zyx {
-  return [stride[dimensions[0]]!, stride[dimensions[1]]!, stride[dimensions[2]]!];
-}
-
-function indexIn({ start }: Box, [z, y, x]: Zyx, stride: Zyx): number {
-  return (z - start[0]) * stride[0] + (y - start[1]) * stride[1] + (x - start[2]) * stride[2];
-}
-
-interface Layout {
-  readonly stride: Zyx;
-  readonly offset: number;
-}
-
-function fillRows(out: Float32Array, [depth, height, width]: Zyx, { stride, offset }: Layout, value: number): void {
-  for (let z = 0; z < depth; z++) {
-    for (let y = 0; y < height; y++) {
-      const row = offset + z * stride[0] + y * stride[1];
-      out.fill(value, row, row + width);
-    }
-  }
-}
-
-/** Copies rows of numbers of any type into float32 rows that are contiguous along x. */
-function copyRows(data: ChunkData, from: Layout, out: Float32Array, to: Layout, [depth, height, width]: Zyx): void {
-  const step = from.stride[2];
-  const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array;
-  const numbers = data as Exclude<ChunkData, BigInt64Array | BigUint64Array>;
-  for (let z = 0; z < depth; z++) {
-    for (let y = 0; y < height; y++) {
-      let f = from.offset + z * from.stride[0] + y * from.stride[1];
-      let t = to.offset + z * to.stride[0] + y * to.stride[1];
-      if (isBig) for (let x = 0; x < width; x++, f += step) out[t++] = Number(data[f]);
-      else if (step === 1) out.set(numbers.subarray(f, f + width), t);
-      else for (let x = 0; x < width; x++, f += step) out[t++] = numbers[f]!;
-    }
   }
 }

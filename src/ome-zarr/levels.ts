@@ -1,20 +1,11 @@
 import { CryoetPicksError } from '../errors.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/zyx.ts';
 import { isListable, joinKey, type ReadableStore, type StoreOptions } from '../storage/store.ts';
-import { type ChunkedArray, openArray } from './array.ts';
-import { type ImageLevel, type ImageMetadata, meanTranslation, readMultiscales } from './metadata.ts';
+import { openArray } from './array.ts';
+import { type ChannelNames, readChannelNames } from './channel-names.ts';
+import { type ImageMetadata, meanTranslation, readMultiscales } from './metadata.ts';
 import { parseMetadataFile } from './parse.ts';
-
-/** One resolution level, opened. */
-export interface OpenedLevel {
-  readonly index: number;
-  readonly path: string;
-  readonly grid: VoxelGrid;
-  readonly array: ChunkedArray;
-  /** Which dimension of the array is z, y, x; all others have length 1. */
-  readonly dimensions: Zyx;
-}
+import { type OpenedLevel, placeLevel } from './place-level.ts';
 
 /** A resolution level that the metadata list and that cannot be opened. */
 export interface BrokenLevel {
@@ -34,6 +25,15 @@ export function isOpened(level: OpenedLevel | BrokenLevel): level is OpenedLevel
 /** Options of {@link openLevels}. */
 export interface OpenLevelsOptions extends StoreOptions {
   readonly fallbackVoxelSize?: number | undefined;
+  /** Whether levels may have several channels. @defaultValue false */
+  readonly hasChannels?: boolean | undefined;
+}
+
+/** What {@link openLevels} finds. */
+export interface ListedLevels {
+  readonly levels: readonly (OpenedLevel | BrokenLevel)[];
+  /** As far as the metadata name them. */
+  readonly channelNames: ChannelNames;
 }
 
 /**
@@ -42,15 +42,14 @@ export interface OpenLevelsOptions extends StoreOptions {
  *
  * @throws {@link CryoetPicksError} `invalid-metadata` if there is no image, or not one of its levels.
  */
-export async function openLevels(
-  store: ReadableStore,
-  options: OpenLevelsOptions = {},
-): Promise<(OpenedLevel | BrokenLevel)[]> {
+export async function openLevels(store: ReadableStore, options: OpenLevelsOptions = {}): Promise<ListedLevels> {
   const found = await readImageMetadata(store, options);
-  if (!found) return [await openBareArray(store, options)];
+  if (!found) return { levels: [await openBareArray(store, options)], channelNames: [] };
   const levels: (OpenedLevel | BrokenLevel)[] = [];
   for (const index of found.image.levels.keys()) levels.push(await openLevel(store, found, { ...options, index }));
-  if (levels.some((level) => isOpened(level) || level.failure !== undefined)) return levels;
+  if (levels.some((level) => isOpened(level) || level.failure !== undefined)) {
+    return { levels, channelNames: found.channelNames };
+  }
   const paths = levels.map(({ path }) => `"${path}"`).join(', ');
   throw new CryoetPicksError(
     'invalid-metadata',
@@ -61,7 +60,7 @@ export async function openLevels(
 async function openLevel(
   store: ReadableStore,
   { image, zarrFormat }: FoundImage,
-  { index, ...options }: OpenLevelsOptions & { readonly index: number },
+  { index, hasChannels = false, ...options }: OpenLevelsOptions & { readonly index: number },
 ): Promise<OpenedLevel | BrokenLevel> {
   const level = image.levels[index]!;
   const scale = level.scale ?? fallbackScale(image, index, options);
@@ -75,7 +74,7 @@ async function openLevel(
     }
     // Labels, which are integers, are one of the voxels of each cell, not their mean.
     const translation = array.dtype.startsWith('float') ? meanTranslation(image, index) : level.translation;
-    return placeLevel({ ...level, scale, translation }, array, index, image);
+    return placeLevel({ ...level, scale, translation }, array, { axes: image.axes, index, hasChannels });
   } catch (failure) {
     options.signal?.throwIfAborted();
     return { index, path: level.path, voxelSize: spatial(image, scale), failure };
@@ -96,6 +95,7 @@ function fallbackScale(image: ImageMetadata, index: number, { fallbackVoxelSize 
 /** An image's metadata and the Zarr format of the file that holds them, which is that of its arrays. */
 interface FoundImage {
   readonly image: ImageMetadata;
+  readonly channelNames: ChannelNames;
   readonly zarrFormat: 2 | 3;
 }
 
@@ -107,13 +107,14 @@ async function readImageMetadata(store: ReadableStore, options: StoreOptions): P
     const json = parseMetadataFile(bytes, where) as { attributes?: { ome?: unknown } } | null;
     const attributes = key === '/.zattrs' ? json : (json?.attributes?.ome ?? json?.attributes);
     const image = readMultiscales(attributes, where);
-    if (image) return { image, zarrFormat: key === '/.zattrs' ? 2 : 3 };
+    const channelNames = readChannelNames(attributes);
+    if (image) return { image, channelNames, zarrFormat: key === '/.zattrs' ? 2 : 3 };
   }
   return undefined;
 }
 
 async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): Promise<OpenedLevel> {
-  const { fallbackVoxelSize } = options;
+  const { fallbackVoxelSize, hasChannels = false } = options;
   for (const path of ['0', ''] as const) {
     const array = await openArray(store, joinKey(path), options);
     if (!array) continue;
@@ -127,7 +128,7 @@ async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): 
     const axes = (Array.isArray(names) ? names : ['z', 'y', 'x']).map((name) => ({ name: String(name).toLowerCase() }));
     while (axes.length < array.shape.length) axes.unshift({ name: `axis ${array.shape.length - axes.length}` });
     const level = { path, scale: axes.map(() => fallbackVoxelSize), translation: axes.map(() => 0) };
-    return placeLevel(level, array, 0, { axes });
+    return placeLevel(level, array, { axes, index: 0, hasChannels });
   }
   throw new CryoetPicksError(
     'invalid-metadata',
@@ -141,42 +142,4 @@ async function describeContent(store: ReadableStore, options: StoreOptions): Pro
   const names = entries.slice(0, 12).map(({ name, kind }) => (kind === 'folder' ? `${name}/` : name));
   if (entries.length === 0) return '; it is empty or absent';
   return `; found ${names.join(', ')}${entries.length > names.length ? ', …' : ''}`;
-}
-
-function placeLevel(
-  { path, scale, translation }: ImageLevel & { readonly scale: readonly number[] },
-  array: ChunkedArray,
-  index: number,
-  { axes }: Pick<ImageMetadata, 'axes'>,
-): OpenedLevel {
-  const names = axes.map(({ name }) => name);
-  if (names.length !== array.shape.length) {
-    const shape = formatZyx(array.shape);
-    throw new CryoetPicksError(
-      'invalid-metadata',
-      `${array.where} has the shape ${shape}, but its metadata list ${names.length} axes: ${names.join(', ')}`,
-    );
-  }
-  const dimensions = ['z', 'y', 'x'].map((name) => names.indexOf(name)) as unknown as Zyx;
-  const extra = names.filter((_, i) => !dimensions.includes(i) && array.shape[i] !== 1);
-  if (dimensions.includes(-1) || extra.length > 0) {
-    const found = names.map((name, i) => `${name} (${array.shape[i]})`).join(', ');
-    throw new CryoetPicksError(
-      'unsupported',
-      `${array.where} is no single volume: expected axes z, y, x and others of length 1, found ${found}`,
-    );
-  }
-  const pick = (values: readonly number[]): Zyx => [
-    values[dimensions[0]]!,
-    values[dimensions[1]]!,
-    values[dimensions[2]]!,
-  ];
-  const [z, y, x] = pick(translation);
-  const grid = { shape: pick(array.shape), voxelSize: pick(scale), origin: { x, y, z } };
-  return { index, path, grid, array, dimensions };
-}
-
-/** The chunk shape of a level along z, y, x. */
-export function chunkShapeOf({ array, dimensions }: OpenedLevel): Zyx {
-  return [array.chunkShape[dimensions[0]]!, array.chunkShape[dimensions[1]]!, array.chunkShape[dimensions[2]]!];
 }

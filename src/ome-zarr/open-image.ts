@@ -1,18 +1,49 @@
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { ReadableStore } from '../storage/store.ts';
+import type { ChannelNames } from './channel-names.ts';
+import type { Channel } from './channels.ts';
+import { ChunkCache } from './chunk-cache.ts';
 import { levelSource } from './level-source.ts';
-import { type BrokenLevel, chunkShapeOf, isOpened, type OpenedLevel, openLevels } from './levels.ts';
-import type { OpenTomogramOptions, Tomogram } from './tomogram.ts';
+import { type BrokenLevel, isOpened, openLevels } from './levels.ts';
+import { chunkShapeOf, type OpenedLevel } from './place-level.ts';
+import type { OpenTomogramOptions, Tomogram, TomogramLevel } from './tomogram.ts';
 
 /** The work of `openTomogram`. */
 export async function openImage(store: ReadableStore, options: OpenTomogramOptions): Promise<Tomogram> {
-  const { level, voxelSize, fallbackVoxelSize, cacheBytes = 256 * 2 ** 20, signal } = options;
+  const { level, levels, cache } = await chooseLevel(store, options, { hasChannels: false });
+  return { ...levelSource(level, { cache }), levels, level: level.index };
+}
+
+/** The work of `openChannels`. */
+export async function openImageChannels(store: ReadableStore, options: OpenTomogramOptions): Promise<Channel[]> {
+  const { level, levels, cache, channelNames } = await chooseLevel(store, options, { hasChannels: true });
+  const { name: axis, length = 1 } = level.channelAxis ?? {};
+  return Array.from({ length }, (_, index) => ({
+    ...levelSource(level, { cache, channel: index }),
+    levels,
+    level: level.index,
+    channel: { index, axis, name: channelNames[index] },
+  }));
+}
+
+interface ChosenLevel {
+  readonly level: OpenedLevel;
+  readonly levels: readonly TomogramLevel[];
+  readonly cache: ChunkCache;
+  readonly channelNames: ChannelNames;
+}
+
+async function chooseLevel(
+  store: ReadableStore,
+  { level, voxelSize, fallbackVoxelSize, cacheBytes = 256 * 2 ** 20, signal }: OpenTomogramOptions,
+  { hasChannels }: { readonly hasChannels: boolean },
+): Promise<ChosenLevel> {
   checkPositive('voxelSize', voxelSize, 'Å');
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
   if (!(cacheBytes >= 0))
     throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
-  const listed = await openLevels(store, { fallbackVoxelSize, signal });
+  const { levels: listed, channelNames } = await openLevels(store, { fallbackVoxelSize, hasChannels, signal });
   const opened = listed.filter(isOpened);
   const index = voxelSize === undefined ? (level ?? 0) : closest(listed, voxelSize);
   const chosen = listed[index];
@@ -24,7 +55,7 @@ export async function openImage(store: ReadableStore, options: OpenTomogramOptio
     chunkShape: chunkShapeOf(one),
     dtype: one.array.dtype,
   }));
-  return { ...levelSource(chosen, { cacheBytes }), levels, level: chosen.index };
+  return { level: chosen, levels, cache: new ChunkCache(chosen.array, { cacheBytes }), channelNames };
 }
 
 function checkPositive(name: string, value: number | undefined, unit: string): void {

@@ -15,14 +15,21 @@ export interface Pyramid {
   readonly levels: readonly PyramidLevel[];
   /** Cells are means; otherwise the first voxel of each cell, as labels need. */
   readonly isMean: boolean;
+  /** Means are rounded to whole numbers. */
+  readonly isWhole: boolean;
+  /** Voxels are read exactly and kept in float64, since float32 holds whole numbers up to 2^24 only. */
+  readonly isExact: boolean;
 }
+
+/** Voxels on their way into a store. */
+export type PyramidVoxels = Float32Array | Float64Array;
 
 /** The voxels of one chunk, C-order, of the shape of its box. */
 export interface PyramidChunk {
   readonly level: number;
   readonly at: Zyx;
   readonly box: Box;
-  readonly voxels: Float32Array;
+  readonly voxels: PyramidVoxels;
 }
 
 /**
@@ -52,8 +59,11 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
   const box = boxOf(at, chunk, grid.shape);
   if (level === 0) {
     walk.options.signal?.throwIfAborted();
-    const voxels = new Float32Array(voxelCount(boxShape(box)));
-    copyVolumeInto(await walk.source.read(box, walk.options), contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
+    const count = voxelCount(boxShape(box));
+    const voxels = walk.pyramid.isExact ? new Float64Array(count) : new Float32Array(count);
+    const exact = walk.pyramid.isExact ? walk.source.readExact?.(box, walk.options) : undefined;
+    const found = await (exact ?? walk.source.read(box, walk.options));
+    copyVolumeInto(found, contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
     yield { level, at, box, voxels };
     return;
   }
@@ -69,7 +79,12 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
       yield part;
     }
   }
-  yield { level, at, box, voxels: new Float32Array(sums) };
+  yield { level, at, box, voxels: finished(sums, walk.pyramid) };
+}
+
+function finished(sums: Float64Array, { isMean, isWhole, isExact }: Pyramid): PyramidVoxels {
+  const cells = isMean && isWhole ? sums.map(Math.round) : sums;
+  return isExact ? cells : new Float32Array(cells);
 }
 
 interface Cells {

@@ -1,8 +1,8 @@
 import type { NumberType } from '../codecs/number-type.ts';
 import type { Point } from '../space/point.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { Box, Zyx } from '../space/zyx.ts';
 import type { ReadableStore } from '../storage/store.ts';
-import type { VolumeSource } from '../volume/volume.ts';
+import type { NumericData, ReadOptions, Volume, VolumeSource } from '../volume/volume.ts';
 
 /** One resolution level of a tomogram. */
 export interface TomogramLevel {
@@ -17,7 +17,7 @@ export interface TomogramLevel {
   readonly origin: Point;
   /** Shape of what is decoded at once; it may be larger than the level. */
   readonly chunkShape: Zyx;
-  /** Type of the voxels in the store; they are read as float32. */
+  /** Type of the voxels in the store; `read` gives them as float32, `readExact` as they are. */
   readonly dtype: NumberType;
 }
 
@@ -27,6 +27,12 @@ export interface Tomogram extends VolumeSource {
   readonly levels: readonly TomogramLevel[];
   /** Index of the level that is read. */
   readonly level: number;
+  /**
+   * Reads a box in the type of the store: float16 as float32, bool as uint8, 64-bit integers as float64.
+   *
+   * @throws {@link CryoetPicksError} `unsupported` for an integer beyond 2^53 − 1 in size, which no number holds for certain.
+   */
+  readExact(box: Box, options?: ReadOptions): Promise<Volume<NumericData>>;
 }
 
 /** Options of {@link openTomogram}. */
@@ -52,6 +58,9 @@ export interface OpenTomogramOptions {
  * A coarse level of floats without any translation in the metadata, as copick 1 writes it, is taken for means over k voxels of
  * the first level, and lies (k − 1) / 2 of them further in. Levels of integers stay where the metadata put them: labels are
  * not averaged.
+ *
+ * Float32 holds integers up to 2^24 exactly; `readExact` gives labels beyond that. An image with channels, features or times
+ * is opened one by one by `openChannels` of `cryoet-picks/volumes`.
  *
  * @param store - Where the image lies; its root is the folder that is called `….zarr`.
  * @throws {@link CryoetPicksError} `invalid-metadata`; `not-found` for a level that is not there; `unsupported` for an image

@@ -1,23 +1,29 @@
+import { ITEM_BYTES } from '../codecs/number-type.ts';
+import { CryoetPicksError } from '../errors.ts';
 import type { StoreKey } from '../storage/store.ts';
-import type { Pyramid } from './pyramid.ts';
+import { channelsPerShard, ZSTD_LEVEL } from './shard-sink.ts';
+import type { WritePlan } from './write-plan.ts';
+import { isWholeType, type WrittenType, ZARR2_TYPES } from './written-type.ts';
 
-/** The types of numbers that are written. */
-export type WrittenType = 'float32' | 'uint8' | 'uint16';
+/**
+ * The metadata files of an image, in the order in which they are written: what makes it an image comes last.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for metadata that are no JSON.
+ */
+export function metadataOf(plan: WritePlan): [StoreKey, Uint8Array][] {
+  const files = plan.format === 'zarr2' ? filesOfZarr2(plan) : filesOfZarr3(plan);
+  return files.map(([key, json]) => [key, encodeJson(json)]);
+}
 
-const ZARR_TYPES: Readonly<Record<WrittenType, string>> = { float32: '<f4', uint8: '|u1', uint16: '<u2' };
-
-/** The metadata files of an OME-Zarr 0.4 image, in the order in which they are written: what makes it an image comes last. */
-export function metadataOf(
-  { levels }: Pyramid,
-  { dtype, name }: { readonly dtype: WrittenType; readonly name: string },
-): [StoreKey, Uint8Array][] {
-  const arrays = levels.map(({ grid, chunk }, level): [StoreKey, object] => [
+function filesOfZarr2(plan: WritePlan): [StoreKey, object][] {
+  const { pyramid, channels, dtype } = plan;
+  const arrays = pyramid.levels.map(({ grid, chunk }, level): [StoreKey, object] => [
     `/${level}/.zarray`,
     {
       zarr_format: 2,
-      shape: grid.shape,
-      chunks: chunk,
-      dtype: ZARR_TYPES[dtype],
+      shape: channels ? [channels.count, ...grid.shape] : grid.shape,
+      chunks: channels ? [1, ...chunk] : chunk,
+      dtype: ZARR2_TYPES[dtype],
       compressor: { id: 'blosc', cname: 'lz4', clevel: 5, shuffle: 1, blocksize: 0 },
       fill_value: 0,
       filters: null,
@@ -25,19 +31,75 @@ export function metadataOf(
       dimension_separator: '/',
     },
   ]);
-  const axes = ['z', 'y', 'x'].map((axis) => ({ name: axis, type: 'space', unit: 'angstrom' }));
-  const datasets = levels.map(({ grid: { voxelSize, origin } }, level) => ({
+  const { name, axes, datasets, metadata = {} } = multiscaleOf(plan);
+  const multiscales = [{ version: '0.4', name, axes, datasets, metadata }];
+  return [...arrays, ['/.zgroup', { zarr_format: 2 }], ['/.zattrs', { multiscales }]];
+}
+
+/** The codecs around the voxels, and those of the shards' indexes, as copick 2 writes them. */
+function codecsOf(dtype: WrittenType): object[] {
+  const bytes = ITEM_BYTES[dtype] === 1 ? { name: 'bytes' } : LITTLE_ENDIAN;
+  const zstd = { name: 'zstd', configuration: { level: ZSTD_LEVEL, checksum: false } };
+  if (isWholeType(dtype)) return [bytes, zstd];
+  return [bytes, { name: 'numcodecs.shuffle', configuration: { elementsize: ITEM_BYTES[dtype] } }, zstd];
+}
+
+const LITTLE_ENDIAN = { name: 'bytes', configuration: { endian: 'little' } };
+
+function filesOfZarr3(plan: WritePlan): [StoreKey, object][] {
+  const { pyramid, channels, dtype } = plan;
+  const { name, axes, datasets, metadata } = multiscaleOf(plan);
+  const arrays = pyramid.levels.map(({ grid, chunk, chunks }, level): [StoreKey, object] => {
+    const shard = chunk.map((extent, i) => extent * chunks[i]!);
+    const configuration = {
+      chunk_shape: channels ? [1, ...chunk] : chunk,
+      codecs: codecsOf(dtype),
+      index_codecs: [LITTLE_ENDIAN, { name: 'crc32c' }],
+      index_location: 'end',
+    };
+    const array = {
+      zarr_format: 3,
+      node_type: 'array',
+      shape: channels ? [channels.count, ...grid.shape] : grid.shape,
+      data_type: dtype,
+      chunk_grid: {
+        name: 'regular',
+        configuration: { chunk_shape: channels ? [channelsPerShard(plan), ...shard] : shard },
+      },
+      chunk_key_encoding: { name: 'v2', configuration: { separator: '/' } },
+      fill_value: 0,
+      codecs: [{ name: 'sharding_indexed', configuration }],
+      attributes: {},
+      dimension_names: axes.map((axis) => axis.name),
+      storage_transformers: [],
+    };
+    return [`/${level}/zarr.json`, array];
+  });
+  const multiscales = [{ name, axes, datasets, ...(metadata && { metadata }) }];
+  const group = { zarr_format: 3, node_type: 'group', attributes: { ome: { version: '0.5', multiscales } } };
+  return [...arrays, ['/zarr.json', group]];
+}
+
+function multiscaleOf({ pyramid, channels, name, metadata }: WritePlan) {
+  const space = ['z', 'y', 'x'].map((axis) => ({ name: axis, type: 'space', unit: 'angstrom' }));
+  // As copick writes them: OME-Zarr has a type for channels and none for features.
+  const first = channels?.axis === 'c' ? { name: 'c', type: 'channel' } : { name: 'feature' };
+  const datasets = pyramid.levels.map(({ grid: { voxelSize, origin } }, level) => ({
     path: String(level),
     coordinateTransformations: [
-      { type: 'scale', scale: voxelSize },
-      { type: 'translation', translation: [origin.z, origin.y, origin.x] },
+      { type: 'scale', scale: channels ? [1, ...voxelSize] : voxelSize },
+      { type: 'translation', translation: [...(channels ? [0] : []), origin.z, origin.y, origin.x] },
     ],
   }));
-  const multiscales = [{ version: '0.4', name, axes, datasets, metadata: {} }];
-  const files: [StoreKey, object][] = [...arrays, ['/.zgroup', { zarr_format: 2 }], ['/.zattrs', { multiscales }]];
-  return files.map(([key, json]) => [key, encodeJson(json)]);
+  return { name, axes: channels ? [first, ...space] : space, datasets, metadata };
 }
 
 function encodeJson(json: object): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(json, undefined, 2));
+  try {
+    return new TextEncoder().encode(JSON.stringify(json, undefined, 2));
+  } catch (cause) {
+    throw new CryoetPicksError('invalid-option', `metadata cannot be written as JSON: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }

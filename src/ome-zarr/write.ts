@@ -1,7 +1,7 @@
 import type { Zyx } from '../space/zyx.ts';
 import type { Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import type { WrittenType } from './write-metadata.ts';
+import type { WrittenType } from './written-type.ts';
 
 /** How far {@link writeTomogram} has come, in chunks. */
 export interface WriteProgress {
@@ -12,14 +12,26 @@ export interface WriteProgress {
 
 /** Options of {@link writeTomogram}. */
 export interface WriteTomogramOptions {
-  /** Type of the voxels. Integers hold labels: their pyramid takes one voxel of each cell instead of the mean. @defaultValue 'float32' */
+  /**
+   * `zarr2`: OME-Zarr 0.4, one file per chunk, blosc-lz4; what copick 1 and most programs read. `zarr3`: OME-Zarr 0.5, one
+   * shard per level, zstd; what copick 2 writes, and copick 1 cannot read. @defaultValue 'zarr2'
+   */
+  readonly format?: 'zarr2' | 'zarr3' | undefined;
+  /** Type of the voxels. @defaultValue 'float32' */
   readonly dtype?: WrittenType | undefined;
-  /** Number of resolution levels, each half of the one before. @defaultValue 3, for labels 1 */
+  /** Number of resolution levels, each half of the one before. @defaultValue 3, for integers 1 */
   readonly levels?: number | undefined;
-  /** Shape of a chunk along z, y, x; clipped to the level. @defaultValue 128×128×128 */
+  /**
+   * What a coarse voxel is: the mean of its cell, rounded for integers, or the first voxel of it, as labels need.
+   * @defaultValue 'mean', for integers 'first'
+   */
+  readonly coarse?: 'mean' | 'first' | undefined;
+  /** Shape of a chunk along z, y, x; for `zarr2` clipped to the level. @defaultValue 128×128×128 */
   readonly chunkShape?: Zyx | undefined;
   /** Name in the metadata. @defaultValue '/', as copick writes it */
   readonly name?: string | undefined;
+  /** Further metadata, JSON: the `metadata` of the first `multiscales`. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /**
    * Replace what the store holds. It is deleted before the first voxel is written: where the write then fails or is
    * aborted, the old image is lost. Otherwise a store with an image in it is refused. @defaultValue false
@@ -27,11 +39,13 @@ export interface WriteTomogramOptions {
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
+  /** Told of what is written though it may give trouble later: in `zarr3`, a shard of more than 5 GB. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
- * Writes a volume as OME-Zarr 0.4 (Zarr v2, blosc-lz4 with byte shuffle), the form that copick 1 reads and writes, with a
- * pyramid of means over 2×2×2 voxels.
+ * Writes a volume as an OME-Zarr image with a pyramid of means over 2×2×2 voxels: 0.4 (Zarr v2), the form that copick 1 reads
+ * and writes, or 0.5 (Zarr v3 in shards), the form that copick 2 writes.
  *
  * A cell is the mean of the voxels of the next finer level that it holds: at the edge of an odd extent fewer than eight,
  * without copick's zeros (so from the second halving on, voxels of the volume at such an edge can weigh more than
@@ -42,6 +56,8 @@ export interface WriteTomogramOptions {
  * then on an overwritten image is gone, whether or not the new one is finished.
  *
  * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
+ * @param source - Integers of more than 16 bits are read by its `readExact` where it has one, so that labels above 2^24 arrive as
+ * they are.
  * @throws {@link CryoetPicksError} `invalid-option`, also for a voxel size that is not above 0, for what
  * is not finite and for a value that the type cannot hold; `read-only`.
  * @example
@@ -56,5 +72,5 @@ export async function writeTomogram(
 ): Promise<void> {
   // Loaded with the first write, so that a page that only reads or scores never fetches the encoder.
   const { writeImage } = await import('./write-image.ts');
-  await writeImage(store, source, options);
+  await writeImage(store, [source], options);
 }

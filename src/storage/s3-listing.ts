@@ -1,7 +1,8 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { CryoetPicksError } from '../errors.ts';
 import type { BucketAddress } from './s3-address.ts';
-import { checkKey, compareNames, type StoreEntry, type StoreKey } from './store.ts';
+import { compareNames } from './children.ts';
+import { checkKey, type StoreEntry, type StoreKey } from './store.ts';
 
 /** A bucket, and how it is asked. */
 export interface Bucket {

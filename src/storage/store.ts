@@ -1,4 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
+import { childrenOf, folderPrefix } from './children.ts';
+import { checkExpected } from './expect.ts';
 
 /** A key of a store: a path that starts with `/`, without `.` or `..` segments. */
 export type StoreKey = `/${string}`;
@@ -11,6 +13,15 @@ export interface StoreOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of every call that writes. */
+export interface WriteOptions extends StoreOptions {
+  /**
+   * Write only if the value is still the one that this token of {@link Store.version} stands for; `null`: only if there is
+   * none. If absent, whatever is there is replaced.
+   */
+  readonly expect?: string | null | undefined;
+}
+
 /**
  * The seam for bytes that are only read: zarrita's async readable, plus a name for messages.
  *
@@ -21,6 +32,8 @@ export interface ReadableStore {
   readonly location: string;
   get(key: StoreKey, options?: StoreOptions): Promise<Uint8Array | undefined>;
   getRange(key: StoreKey, range: ByteRange, options?: StoreOptions): Promise<Uint8Array | undefined>;
+  /** Forgets what it keeps of its place, so that later calls look again. A store that keeps nothing has none. */
+  refresh?(): void;
 }
 
 /** A direct child of a folder. */
@@ -38,10 +51,19 @@ export interface ListableStore extends ReadableStore {
 
 /** A store that can be written. Writes are atomic: a reader sees the old value or the new one, never half. */
 export interface Store extends ListableStore {
-  /** @throws `read-only` if the place cannot be written. */
-  set(key: StoreKey, value: Uint8Array, options?: StoreOptions): Promise<void>;
-  /** Deletes a value, or a folder with all that is in it; nothing happens where there is nothing. */
-  delete(key: StoreKey, options?: StoreOptions): Promise<void>;
+  /** @throws `read-only` if the place cannot be written; `conflict` if the value is not the expected one. */
+  set(key: StoreKey, value: Uint8Array, options?: WriteOptions): Promise<void>;
+  /**
+   * Deletes a value, or a folder with all that is in it; nothing happens where there is nothing.
+   *
+   * @throws `read-only` if the place cannot be written; `conflict` if the value is not the expected one.
+   */
+  delete(key: StoreKey, options?: WriteOptions): Promise<void>;
+  /**
+   * A token of the value as it is now, to hand back as `expect`; undefined where there is no value. Two values that differ
+   * never have the same token. A store without this method ignores `expect`; `setFiles` and `deleteFile` refuse it then.
+   */
+  version?(key: StoreKey, options?: StoreOptions): Promise<string | undefined>;
 }
 
 /**
@@ -96,7 +118,13 @@ export function isListable(store: ReadableStore): store is ListableStore {
  */
 export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> = []): Store {
   const values = new Map<string, Uint8Array>();
-  for (const [key, value] of entries) values.set(checkKey(key), value);
+  const versions = new Map<string, string>();
+  let writes = 0;
+  const put = (key: string, value: Uint8Array) => {
+    values.set(key, value);
+    versions.set(key, `${++writes}@${new Date().toISOString()}`);
+  };
+  for (const [key, value] of entries) put(checkKey(key), value);
   return {
     location: 'memory',
     async get(key, { signal } = {}) {
@@ -112,36 +140,24 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
       signal?.throwIfAborted();
       return childrenOf(checkKey(folder), values.keys());
     },
-    async set(key, value, { signal } = {}) {
+    async set(key, value, { signal, expect } = {}) {
       signal?.throwIfAborted();
-      values.set(checkKey(key), value);
+      checkExpected(checkKey(key), expect, versions.get(key));
+      put(key, value);
     },
-    async delete(key, { signal } = {}) {
+    async delete(key, { signal, expect } = {}) {
       signal?.throwIfAborted();
       const inside = folderPrefix(checkKey(key));
-      for (const other of [...values.keys()]) if (other === key || other.startsWith(inside)) values.delete(other);
+      checkExpected(key, expect, versions.get(key));
+      for (const other of [...values.keys()]) {
+        if (other === key || other.startsWith(inside)) values.delete(other) && versions.delete(other);
+      }
+    },
+    async version(key, { signal } = {}) {
+      signal?.throwIfAborted();
+      return versions.get(checkKey(key));
     },
   };
-}
-
-function folderPrefix(folder: string): string {
-  return folder === '/' ? '/' : `${folder}/`;
-}
-
-function childrenOf(folder: string, keys: Iterable<string>): StoreEntry[] {
-  const prefix = folderPrefix(folder);
-  const kinds = new Map<string, StoreEntry['kind']>();
-  for (const key of keys) {
-    if (!key.startsWith(prefix)) continue;
-    const [name, ...rest] = key.slice(prefix.length).split('/');
-    if (name) kinds.set(name, rest.length > 0 ? 'folder' : 'file');
-  }
-  return [...kinds].map(([name, kind]) => ({ name, kind })).sort((a, b) => compareNames(a.name, b.name));
-}
-
-/** Orders names by code unit, the same on every machine. */
-export function compareNames(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /**
@@ -159,7 +175,9 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
   };
   if (whole.list) part.list = (key, options) => whole.list!(at(key), options);
   if (whole.set) part.set = (key, value, options) => whole.set!(at(key), value, options);
+  if (whole.refresh) part.refresh = () => whole.refresh!();
   if (whole.delete) part.delete = (key, options) => whole.delete!(at(key), options);
+  if (whole.version) part.version = (key, options) => whole.version!(at(key), options);
   return part as S;
 }
 

@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
-import { type Box, boxShape, contiguousStride, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Box, boxShape, contiguousStride, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
 
 /** Anything that holds numbers by index; what the functions of this library accept as data. */
 export interface NumericData {
@@ -40,11 +40,19 @@ export interface VolumeSource {
   /**
    * Reads the voxels of a half-open box that lies inside the grid, as float32.
    *
-   * The result may be a view of memory that the source keeps, with any stride: read it, do not write to it.
+   * The result may be a view of memory that the source keeps, with any stride: read it, do not write to it. Integers beyond
+   * 2^24 in size are rounded to the nearest float32.
    *
    * @throws The abort reason of `signal`, untouched.
    */
   read(box: Box, options?: ReadOptions): Promise<Volume>;
+  /**
+   * Reads the same voxels in the type that the source holds, where that may be another than float32: labels above 2^24 as
+   * they are. Whoever needs every integer asks for this first.
+   *
+   * @throws As `read` does; `unsupported` for an integer beyond 2^53 − 1 in size.
+   */
+  readExact?(box: Box, options?: ReadOptions): Promise<Volume<NumericData>>;
 }
 
 /** Options of {@link VolumeSource.read}. */
@@ -86,13 +94,17 @@ export function sourceFromArray(
   { voxelSize = [1, 1, 1], origin = { x: 0, y: 0, z: 0 } }: Partial<Pick<VoxelGrid, 'voxelSize' | 'origin'>> = {},
 ): VolumeSource {
   const { data, shape, stride, offset } = asVolume(volume);
+  const readExact = async (box: Box, { signal }: ReadOptions = {}) => {
+    signal?.throwIfAborted();
+    requireInside(box, shape);
+    const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
+    return { data, shape: boxShape(box), stride, offset: start };
+  };
   return {
     grid: { shape, voxelSize, origin },
-    async read(box, { signal } = {}) {
-      signal?.throwIfAborted();
-      requireInside(box, shape);
-      const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
-      const view = { data, shape: boxShape(box), stride, offset: start };
+    readExact,
+    async read(box, options) {
+      const view = await readExact(box, options);
       return data instanceof Float32Array ? { ...view, data } : toFloat32(view);
     },
   };
@@ -114,7 +126,7 @@ export function toFloat32(volume: Volume<NumericData>): Volume {
 }
 
 /** Copies all voxels of `from` into `to`, voxel (0, 0, 0) of `from` landing at index `at` of `to`. */
-export function copyVolumeInto(from: Volume<NumericData>, to: Volume, at: Zyx): void {
+export function copyVolumeInto(from: Volume<NumericData>, to: Volume<Float32Array | Float64Array>, at: Zyx): void {
   const [depth, height, width] = from.shape;
   const [fz, fy, fx] = from.stride;
   const [tz, ty, tx] = to.stride;
@@ -130,69 +142,6 @@ export function copyVolumeInto(from: Volume<NumericData>, to: Volume, at: Zyx): 
         continue;
       }
       for (let x = 0; x < width; x++, f += fx, t += tx) target[t] = source[f];
-    }
-  }
-}
-
-/**
- * Reads a box that may stick out of the grid into `out`, voxels outside being mirrored at the faces (the outermost voxel
- * is not repeated, as numpy's `reflect`); where the volume is thinner than the margin, the mirror repeats.
- *
- * @param out - C-order `[z, y, x]` of the box's shape; every element is written.
- */
-export async function readPaddedInto(
-  source: VolumeSource,
-  box: Box,
-  out: Float32Array,
-  options: ReadOptions = {},
-): Promise<void> {
-  const target = contiguousVolume(out, boxShape(box));
-  const rows = mirroredIndices(box, source.grid.shape);
-  const [z, y, x] = rows.map(rangeOf);
-  const needed = { start: [z.least, y.least, x.least], end: [z.greatest + 1, y.greatest + 1, x.greatest + 1] } as const;
-  const voxels = await source.read(needed, options);
-  if (sameZyx(needed.start, box.start) && sameZyx(needed.end, box.end)) {
-    copyVolumeInto(voxels, target, [0, 0, 0]);
-    return;
-  }
-  gatherInto(voxels, needed.start, rows, target);
-}
-
-/** Per axis, the voxel inside the grid that stands for each voxel of the box. */
-function mirroredIndices(box: Box, shape: Zyx): readonly [Int32Array, Int32Array, Int32Array] {
-  const [depth, height, width] = boxShape(box);
-  return [
-    Int32Array.from({ length: depth }, (_, i) => mirror(box.start[0] + i, shape[0])),
-    Int32Array.from({ length: height }, (_, i) => mirror(box.start[1] + i, shape[1])),
-    Int32Array.from({ length: width }, (_, i) => mirror(box.start[2] + i, shape[2])),
-  ];
-}
-
-/** Index `i` reflected into `0 … length − 1`: … 2 1 0 1 2 … */
-function mirror(i: number, length: number): number {
-  const period = Math.max(1, 2 * (length - 1));
-  const phase = ((i % period) + period) % period;
-  return phase < length ? phase : period - phase;
-}
-
-function rangeOf(indices: Int32Array): { least: number; greatest: number } {
-  return { least: indices.reduce((a, b) => Math.min(a, b)), greatest: indices.reduce((a, b) => Math.max(a, b)) };
-}
-
-/** Fills `to` from rows, columns and planes of `from` picked by index; `start` is the grid index of `from`'s first voxel. */
-function gatherInto(
-  from: Volume,
-  start: Zyx,
-  [zs, ys, xs]: readonly [Int32Array, Int32Array, Int32Array],
-  to: Volume,
-): void {
-  const { data, stride, offset } = from;
-  const columns = xs.map((x) => (x - start[2]) * stride[2]);
-  let t = to.offset;
-  for (const z of zs) {
-    for (const y of ys) {
-      const row = offset + (z - start[0]) * stride[0] + (y - start[1]) * stride[1];
-      for (let i = 0; i < columns.length; i++) to.data[t++] = data[row + columns[i]];
     }
   }
 }

@@ -21,6 +21,8 @@ const identities: { readonly [K in Kind]: fc.Arbitrary<Parameters<typeof pathOf<
   picks: fc.record({ ...authored, object: name }),
   mesh: fc.record({ ...authored, object: name }),
   segmentation: fc.record({ ...authored, voxelSpacing, name, multilabel: fc.boolean() }),
+  instanceSegmentation: fc.record({ ...authored, voxelSpacing, name }),
+  panopticSegmentation: fc.record({ ...authored, voxelSpacing, name }),
 };
 
 describe('layout', () => {
@@ -51,6 +53,16 @@ describe('layout', () => {
       'segmentation',
       { run: 'r', voxelSpacing: 10, userId: 'u', sessionId: '0', name: 'cell', multilabel: true },
       '/ExperimentRuns/r/Segmentations/10.000_u_0_cell-multilabel.zarr',
+    ],
+    [
+      'instanceSegmentation',
+      { run: 'r', voxelSpacing: 10, userId: 'u', sessionId: '0', name: 'cell' },
+      '/ExperimentRuns/r/InstanceSegmentations/10.000_u_0_cell.zarr',
+    ],
+    [
+      'panopticSegmentation',
+      { run: 'r', voxelSpacing: 10, userId: 'u', sessionId: '0', name: 'cell' },
+      '/ExperimentRuns/r/PanopticSegmentations/10.000_u_0_cell.zarr',
     ],
   ] as const)('writes the path of a %s as copick does', (kind, identity, path) => {
     expect(pathOf(kind as Kind, identity as never)).toBe(path);

@@ -259,7 +259,7 @@ describe('axes', () => {
     await expect(openTomogram(store)).rejects.toMatchObject({
       code: 'unsupported',
       message:
-        'array /0 of memory is no single volume: expected axes z, y, x and others of length 1, found c (2), z (3), y (3), x (3)',
+        'array /0 of memory is no single volume: expected axes z, y, x and others of length 1, found c (2), z (3), y (3), x (3); openChannels of cryoet-picks/volumes gives each as a volume',
     });
   });
 

@@ -2,14 +2,8 @@ import fc from 'fast-check';
 import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
 import { type Box, boxShape, voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import {
-  asVolume,
-  contiguousVolume,
-  copyVolumeInto,
-  readPaddedInto,
-  sourceFromArray,
-  toFloat32,
-} from '../../src/volume/volume.ts';
+import { readPaddedInto } from '../../src/volume/padded.ts';
+import { asVolume, contiguousVolume, copyVolumeInto, sourceFromArray, toFloat32 } from '../../src/volume/volume.ts';
 
 /** Voxel (z, y, x) holds 100 z + 10 y + x. */
 function counting([depth, height, width]: Zyx): Float32Array {

@@ -1,0 +1,111 @@
+import type { Channel } from '../ome-zarr/channels.ts';
+import type { OpenTomogramOptions } from '../ome-zarr/tomogram.ts';
+import { type FoundImage, imageFolder, listOrReport, openChannelsOf, withoutEmptyShadows } from './images.ts';
+import { type Names, parseName } from './layout.ts';
+import { formatSpacing, matchesName, type NameFilter } from './names.ts';
+import { nearestLabel } from './spacing-label.ts';
+import { type Deletable, type Located, markShadowed, type ProjectTree, placeOf, type TreeEntry } from './tree.ts';
+import { findSpacingFolders, type SpacingFolder } from './voxel-spacings.ts';
+
+/** Features of a tomogram, one or several per voxel, found but not opened. */
+export interface FeaturesEntry extends Located, Deletable {
+  /** Type of the tomogram that they were computed from. */
+  readonly type: string;
+  readonly featureType: string;
+  /** What the folder says, in Å. */
+  readonly voxelSpacing: number;
+  /** Opens them, one volume for each feature: a 3-D image is one, a 4-D image as many as its first axis is long. */
+  open(options?: OpenTomogramOptions): Promise<Channel[]>;
+}
+
+/** Which features of a tomogram to list. */
+export interface TomogramFeaturesFilter {
+  readonly featureType?: NameFilter;
+  /** List too what the overlay, or another folder of the same label, hides. @defaultValue false */
+  readonly includeShadowed?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Which features of a run to list. */
+export interface FeaturesFilter extends TomogramFeaturesFilter {
+  /** Type of the tomogram. */
+  readonly type?: NameFilter;
+  /** In Å; found by its three-decimal label, else the nearest within 0.001 Å. */
+  readonly voxelSpacing?: number | undefined;
+}
+
+/** The features of a run, by voxel spacing, tomogram and type. */
+export async function findFeatures(
+  tree: ProjectTree,
+  run: string,
+  { type, featureType, voxelSpacing, includeShadowed, signal }: FeaturesFilter = {},
+): Promise<FeaturesEntry[]> {
+  const found = await findAll(tree, await findSpacingFolders(tree, run, { signal }), signal);
+  const wanted = voxelSpacing === undefined ? undefined : nearestLabel(found, voxelSpacing);
+  const chosen = found.filter(
+    (one) =>
+      matchesName(type, one.type) &&
+      matchesName(featureType, one.featureType) &&
+      (voxelSpacing === undefined || formatSpacing(one.voxelSpacing) === wanted),
+  );
+  const filled = await withoutEmptyShadows(tree, chosen, { identity, what: 'features', signal });
+  return markShadowed(filled, { identity, includeShadowed })
+    .sort((a, b) => a.voxelSpacing - b.voxelSpacing || (identity(a) < identity(b) ? -1 : 1))
+    .map(({ entry, ...one }) => ({
+      ...one,
+      ...placeOf(tree, entry),
+      open: (options = {}) => openChannelsOf(tree, entry, { ...options, voxelSpacing: one.voxelSpacing }),
+    }));
+}
+
+interface FoundFeatures extends FoundImage {
+  readonly type: string;
+  readonly featureType: string;
+  readonly voxelSpacing: number;
+}
+
+function identity({ type, featureType, voxelSpacing }: FoundFeatures): string {
+  return JSON.stringify([formatSpacing(voxelSpacing), type, featureType]);
+}
+
+async function findAll(
+  tree: ProjectTree,
+  folders: readonly SpacingFolder[],
+  signal: AbortSignal | undefined,
+): Promise<FoundFeatures[]> {
+  const listed: SpacingFolder[] = [];
+  const types = new Map<string, string[]>();
+  for (const { entry: folder, voxelSpacing } of folders) {
+    const beside = types.get(formatSpacing(voxelSpacing)) ?? [];
+    types.set(formatSpacing(voxelSpacing), beside);
+    for (const entry of await listOrReport(tree, folder, signal)) {
+      listed.push({ entry, voxelSpacing });
+      const tomogram = parseName('tomogram', entry.name);
+      if (tomogram !== undefined) beside.push(tomogram.type);
+    }
+  }
+  return listed.flatMap(({ entry, voxelSpacing }) => {
+    const parsed = parseName('features', entry.name);
+    if (parsed === undefined) return reportOdd(tree, entry);
+    const names = splitByTomogram(parsed, types.get(formatSpacing(voxelSpacing))!);
+    return imageFolder(tree, entry, 'features').map(() => ({ ...names, voxelSpacing, entry }));
+  });
+}
+
+function reportOdd({ log }: ProjectTree, { name, path }: TreeEntry): [] {
+  const isOdd = name.endsWith('_features.zarr');
+  if (isOdd) log.report({ path, message: `"${name}" names neither a tomogram nor its features` });
+  return [];
+}
+
+/**
+ * Where the tomogram's type ends in the name of its features: at the first underscore, as copick's own types have none,
+ * unless a tomogram of a longer type, such as `denoised_v2`, lies beside it.
+ */
+function splitByTomogram({ type, featureType }: Names['features'], types: readonly string[]): Names['features'] {
+  const whole = `${type}_${featureType}`;
+  const [longest = type] = types
+    .filter((one) => whole.startsWith(`${one}_`) && whole.length > one.length + 1)
+    .sort((a, b) => b.length - a.length);
+  return { type: longest, featureType: whole.slice(longest.length + 1) };
+}

@@ -1,0 +1,129 @@
+import { isCryoetPicksError } from '../errors.ts';
+import { type Channel, openChannels } from '../ome-zarr/channels.ts';
+import { type OpenTomogramOptions, openTomogram, type Tomogram } from '../ome-zarr/tomogram.ts';
+import { type StoreOptions, subStore } from '../storage/store.ts';
+import { formatSpacing } from './names.ts';
+import { listFolder, type ProjectTree, type TreeEntry } from './tree.ts';
+
+/** A folder of a project that should hold an OME-Zarr image. */
+export interface FoundImage {
+  readonly entry: TreeEntry;
+}
+
+/** The entry, if it is a folder; a file, which is reported, is no image. */
+export function imageFolder({ log }: ProjectTree, entry: TreeEntry, what: string): TreeEntry[] {
+  if (entry.kind === 'folder') return [entry];
+  log.report({ path: entry.path, message: `${what} "${entry.name}" is a file, expected a folder` });
+  return [];
+}
+
+/** What is in a folder; nothing, and a report, where it cannot be listed. */
+export async function listOrReport(
+  { log }: ProjectTree,
+  folder: TreeEntry,
+  signal: AbortSignal | undefined,
+): Promise<TreeEntry[]> {
+  try {
+    return await listFolder(folder, folder.key, signal);
+  } catch (error) {
+    log.reportError(folder.path, error, signal);
+    return [];
+  }
+}
+
+/** Options of {@link withoutEmptyShadows}. */
+export interface EmptyShadowOptions<T> extends StoreOptions {
+  /** Equal for things that stand for the same. */
+  readonly identity: (item: T) => string;
+  /** What the folders are called in reports. */
+  readonly what: string;
+}
+
+/**
+ * Without folders that hold no array where another of the same identity does: copick makes the folder, or an empty group in
+ * it, before it writes. An empty folder that stands alone stays in the list, as in copick's.
+ */
+export async function withoutEmptyShadows<T extends FoundImage>(
+  tree: ProjectTree,
+  found: readonly T[],
+  { identity, what, signal }: EmptyShadowOptions<T>,
+): Promise<T[]> {
+  const groups = groupBy(found, identity);
+  const passed = new Set<T>();
+  for (const same of groups.values()) {
+    if (same.length === 1) continue;
+    const filled = await withoutEmpty(tree, same, signal);
+    const empty = same.filter((one) => !filled.includes(one));
+    if (empty.length === same.length) continue;
+    for (const one of empty) {
+      const { path, name } = one.entry;
+      tree.log.report({ path, message: `${what} folder "${name}" holds no array and is passed over` });
+      passed.add(one);
+    }
+  }
+  return found.filter((one) => !passed.has(one));
+}
+
+/** Without folders that hold no array. One that cannot be listed is reported, and counts as empty. */
+export async function withoutEmpty<T extends FoundImage>(
+  tree: ProjectTree,
+  found: readonly T[],
+  signal: AbortSignal | undefined,
+): Promise<T[]> {
+  const filled: T[] = [];
+  for (const one of found) {
+    const entries = await listOrReport(tree, one.entry, signal);
+    if (entries.some(({ name }) => name !== 'zarr.json')) filled.push(one);
+  }
+  return filled;
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** Opens an image of one channel. What its folder or name says of the voxel spacing, in Å, stands in for metadata that say nothing. */
+export async function openImageOf(
+  tree: ProjectTree,
+  entry: TreeEntry,
+  { voxelSpacing, ...options }: OpenTomogramOptions & { readonly voxelSpacing?: number | undefined },
+): Promise<Tomogram> {
+  const store = subStore(entry.store, entry.key);
+  return orWithSpacing(tree, entry, voxelSpacing, options, (all) => openTomogram(store, all));
+}
+
+/** The same for the channels of an image; one without a channel axis has one. */
+export async function openChannelsOf(
+  tree: ProjectTree,
+  entry: TreeEntry,
+  { voxelSpacing, ...options }: OpenTomogramOptions & { readonly voxelSpacing?: number | undefined },
+): Promise<Channel[]> {
+  const store = subStore(entry.store, entry.key);
+  return orWithSpacing(tree, entry, voxelSpacing, options, (all) => openChannels(store, all));
+}
+
+/** Opens; where the metadata tell no voxel size, once more with the spacing that stands in for it, which is reported. */
+async function orWithSpacing<T>(
+  { log }: ProjectTree,
+  { path, name }: TreeEntry,
+  voxelSpacing: number | undefined,
+  options: OpenTomogramOptions,
+  open: (options: OpenTomogramOptions) => Promise<T>,
+): Promise<T> {
+  try {
+    return await open(options);
+  } catch (error) {
+    const isKnown = voxelSpacing === undefined || options.fallbackVoxelSize !== undefined;
+    if (isKnown || !isCryoetPicksError(error, 'invalid-metadata')) throw error;
+    const opened = await open({ ...options, fallbackVoxelSize: voxelSpacing });
+    const message = `the metadata of "${name}" tell no voxel size; the ${formatSpacing(voxelSpacing)} Å that it is filed under are taken`;
+    log.report({ path, message });
+    return opened;
+  }
+}

@@ -1,0 +1,96 @@
+import { CryoetPicksError } from '../errors.ts';
+import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import { type FoundImage, imageFolder, openImageOf, withoutEmpty } from './images.ts';
+import { folderOf, parseName, pathOf } from './layout.ts';
+import { matchesName, type NameFilter } from './names.ts';
+import { listNames } from './problems.ts';
+import { spacingOf } from './spacing-label.ts';
+import {
+  type Deletable,
+  type Located,
+  listBoth,
+  markShadowed,
+  type ProjectTree,
+  placeOf,
+  type TreeEntry,
+} from './tree.ts';
+import { type WriteVolumeOptions, writeVolumes } from './write-volumes.ts';
+
+/** The density map of an object, found but not opened. */
+export interface ObjectMapEntry extends Located, Deletable {
+  readonly object: string;
+  /** Opens it. The place of a map tells no voxel size: where the metadata tell none either, give `fallbackVoxelSize`. */
+  open(options?: OpenTomogramOptions): Promise<Tomogram>;
+}
+
+/** Which density maps to list. */
+export interface ObjectMapFilter {
+  readonly object?: NameFilter;
+  /** List too what the overlay hides. @defaultValue false */
+  readonly includeShadowed?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The density maps of a project's particles, by the object's name. */
+export async function findObjectMaps(
+  tree: ProjectTree,
+  { object, includeShadowed, signal }: ObjectMapFilter = {},
+): Promise<ObjectMapEntry[]> {
+  const entries = await listBoth(tree, folderOf('object', {}), { signal });
+  const found = entries.flatMap((entry) => toMap(tree, entry)).filter((one) => matchesName(object, one.object));
+  // copick 1 makes an empty folder for every map that it is asked for, so that an empty one says nothing.
+  const filled = await withoutEmpty(tree, found, signal);
+  return markShadowed(filled, { identity: nameOf, includeShadowed })
+    .sort((a, b) => (a.object < b.object ? -1 : a.object > b.object ? 1 : 0))
+    .map(({ entry, ...one }) => ({
+      ...one,
+      ...placeOf(tree, entry),
+      open: (options = {}) => openImageOf(tree, entry, options),
+    }));
+}
+
+/** Options of `Project.writeObjectMap`. */
+export interface WriteObjectMapOptions extends WriteVolumeOptions {
+  /** Name of a particle of the project. */
+  readonly object: string;
+}
+
+/** Writes the density map of an object into the overlay; see `Project.writeObjectMap`. */
+export async function writeObjectMapOf(
+  tree: ProjectTree,
+  { map, object, ...options }: WriteObjectMapOptions & { readonly map: VolumeSource },
+): Promise<string> {
+  options.signal?.throwIfAborted();
+  const found = tree.objects.find(({ name }) => name === object);
+  if (found === undefined) {
+    const available = listNames(tree.objects.map(({ name }) => name));
+    throw new CryoetPicksError('not-found', `object "${object}" not found in the project; available: ${available}`);
+  }
+  if (!found.isParticle) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `object "${object}" is no particle, and only particles have a density map in copick`,
+    );
+  }
+  spacingOf(map.grid);
+  return writeVolumes(tree, pathOf('object', { object }), map, { levels: 1, ...options });
+}
+
+interface FoundMap extends FoundImage {
+  readonly object: string;
+}
+
+function nameOf({ object }: FoundMap): string {
+  return object;
+}
+
+function toMap(tree: ProjectTree, entry: TreeEntry): FoundMap[] {
+  const parsed = parseName('object', entry.name);
+  if (parsed === undefined) return [];
+  const known = tree.objects.find(({ name }) => name === parsed.object);
+  if (known?.isParticle) return imageFolder(tree, entry, 'density map').map(() => ({ ...parsed, entry }));
+  const reason = known === undefined ? 'an object that the project does not have' : 'an object that is no particle';
+  tree.log.report({ path: entry.path, message: `density map "${entry.name}" is of ${reason}` });
+  return [];
+}

@@ -1,0 +1,70 @@
+import { CryoetPicksError } from '../errors.ts';
+import { type Box, boxShape, contiguousStride, intersectBoxes, type Zyx } from '../space/zyx.ts';
+import type { DecodedChunk } from './array.ts';
+import type { CachedChunk } from './chunk-cache.ts';
+import { copyRows, fillRows, type Layout, type VoxelData } from './copy-rows.ts';
+import type { OpenedLevel } from './place-level.ts';
+
+/** A chunk that a box touches. */
+export interface TouchedChunk {
+  /** Index in the chunk grid, along the array's own dimensions. */
+  readonly at: readonly number[];
+  /** The voxels of the level that it holds. */
+  readonly box: Box;
+}
+
+/** Which channel of which level. */
+export interface Place {
+  readonly level: OpenedLevel;
+  readonly channel: number;
+}
+
+/** Copies what a chunk and a box share into the C-order voxels of the box. */
+export function copyPart(
+  chunk: CachedChunk,
+  touched: TouchedChunk,
+  { box, level, channel }: Place & { readonly box: Box },
+  out: VoxelData,
+): void {
+  const shared = intersectBoxes(touched.box, box);
+  const shape = boxShape(shared);
+  const outStride = contiguousStride(boxShape(box));
+  const to = { stride: outStride, offset: indexIn(box, shared.start, outStride) };
+  if (chunk === 'fill') {
+    fillRows(out, shape, to, exactFill(level, out));
+    return;
+  }
+  const { stride, offset } = strideOf(chunk, { level, channel });
+  const from = { stride, offset: offset + indexIn(touched.box, shared.start, stride) };
+  const unheld = copyRows(chunk.data, from, out, to, shape);
+  if (unheld !== undefined) throw refusal(level, unheld);
+}
+
+/** Where the voxels of a channel lie in a chunk. */
+export function strideOf({ stride }: DecodedChunk, { level, channel }: Place): Layout {
+  const { dimensions, channelAxis, array } = level;
+  const inChunk = channelAxis ? channel % array.chunkShape[channelAxis.dimension]! : 0;
+  return {
+    stride: [stride[dimensions[0]]!, stride[dimensions[1]]!, stride[dimensions[2]]!],
+    offset: channelAxis ? inChunk * stride[channelAxis.dimension]! : 0,
+  };
+}
+
+/** The index in flat data of a voxel of a box, from the box's first voxel. */
+export function indexIn({ start }: Box, [z, y, x]: Zyx, stride: Zyx): number {
+  return (z - start[0]) * stride[0] + (y - start[1]) * stride[1] + (x - start[2]) * stride[2];
+}
+
+/** The fill value; refused where it is asked for exactly and a number of JSON did not hold it. */
+function exactFill({ array, ...level }: OpenedLevel, out: VoxelData): number {
+  const isExact = out instanceof Float64Array && array.dtype.endsWith('int64');
+  if (isExact && !Number.isSafeInteger(array.fillValue)) throw refusal({ array, ...level }, array.fillValue);
+  return array.fillValue;
+}
+
+function refusal({ array }: OpenedLevel, value: bigint | number): CryoetPicksError {
+  return new CryoetPicksError(
+    'unsupported',
+    `${array.where} holds ${value}, which no number is sure to hold; expected integers up to 2^53 − 1 in size`,
+  );
+}

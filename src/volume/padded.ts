@@ -1,0 +1,65 @@
+import { type Box, boxShape, sameZyx, type Zyx } from '../space/zyx.ts';
+import { contiguousVolume, copyVolumeInto, type ReadOptions, type Volume, type VolumeSource } from './volume.ts';
+
+/**
+ * Reads a box that may stick out of the grid into `out`, voxels outside being mirrored at the faces (the outermost voxel
+ * is not repeated, as numpy's `reflect`); where the volume is thinner than the margin, the mirror repeats.
+ *
+ * @param out - C-order `[z, y, x]` of the box's shape; every element is written.
+ */
+export async function readPaddedInto(
+  source: VolumeSource,
+  box: Box,
+  out: Float32Array,
+  options: ReadOptions = {},
+): Promise<void> {
+  const target = contiguousVolume(out, boxShape(box));
+  const rows = mirroredIndices(box, source.grid.shape);
+  const [z, y, x] = rows.map(rangeOf);
+  const needed = { start: [z.least, y.least, x.least], end: [z.greatest + 1, y.greatest + 1, x.greatest + 1] } as const;
+  const voxels = await source.read(needed, options);
+  if (sameZyx(needed.start, box.start) && sameZyx(needed.end, box.end)) {
+    copyVolumeInto(voxels, target, [0, 0, 0]);
+    return;
+  }
+  gatherInto(voxels, needed.start, rows, target);
+}
+
+/** Per axis, the voxel inside the grid that stands for each voxel of the box. */
+function mirroredIndices(box: Box, shape: Zyx): readonly [Int32Array, Int32Array, Int32Array] {
+  const [depth, height, width] = boxShape(box);
+  return [
+    Int32Array.from({ length: depth }, (_, i) => mirror(box.start[0] + i, shape[0])),
+    Int32Array.from({ length: height }, (_, i) => mirror(box.start[1] + i, shape[1])),
+    Int32Array.from({ length: width }, (_, i) => mirror(box.start[2] + i, shape[2])),
+  ];
+}
+
+/** Index `i` reflected into `0 … length − 1`: … 2 1 0 1 2 … */
+function mirror(i: number, length: number): number {
+  const period = Math.max(1, 2 * (length - 1));
+  const phase = ((i % period) + period) % period;
+  return phase < length ? phase : period - phase;
+}
+
+function rangeOf(indices: Int32Array): { least: number; greatest: number } {
+  return { least: indices.reduce((a, b) => Math.min(a, b)), greatest: indices.reduce((a, b) => Math.max(a, b)) };
+}
+
+/** Fills `to` from rows, columns and planes of `from` picked by index; `start` is the grid index of `from`'s first voxel. */
+function gatherInto(
+  from: Volume,
+  start: Zyx,
+  [zs, ys, xs]: readonly [Int32Array, Int32Array, Int32Array],
+  to: Volume,
+): void {
+  const { data, stride, offset } = from;
+  const columns = xs.map((x) => (x - start[2]) * stride[2]);
+  let t = to.offset;
+  for (const z of zs) {
+    for (const y of ys) {
+      const row = offset + (z - start[0]) * stride[0] + (y - start[1]) * stride[1];
+      for (let i = 0; i < columns.length; i++) to.data[t++] = data[row + columns[i]];
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { directoryStore } from '../../src/storage/directory.ts';
+import { memoryStore, type Store, subStore } from '../../src/storage/store.ts';
+import { deleteFile, setFiles } from '../../src/storage/versioned.ts';
+
+const bytes = (...values: number[]) => Uint8Array.from(values);
+const folders: string[] = [];
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folders.push(folder);
+  return folder;
+}
+
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+const stores: [string, () => Promise<Store>][] = [
+  ['memoryStore', async () => memoryStore()],
+  ['directoryStore', async () => directoryStore(await newFolder())],
+  ['a part of a directoryStore', async () => subStore(directoryStore(await newFolder()), '/a/b')],
+];
+
+const iso = '\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z';
+
+describe.each(stores)('versions of %s', (_, open) => {
+  it('stay while the value stays, and differ for values that differ, however fast they follow', async () => {
+    const store = await open();
+    expect(await store.version!('/x')).toBeUndefined();
+    const seen = new Set<string>();
+    for (let i = 0; i < 50; i++) {
+      await store.set('/x', bytes(i));
+      const version = await store.version!('/x');
+      expect(await store.version!('/x')).toBe(version);
+      seen.add(version!.replace(/@.*/, ''));
+    }
+    expect(seen.size).toBe(50);
+  });
+
+  it('let the expected value be replaced, and refuse any other, naming both times', async () => {
+    const store = await open();
+    await store.set('/x', bytes(1));
+    const version = await store.version!('/x');
+    await store.set('/x', bytes(2), { expect: version });
+    await expect(store.set('/x', bytes(3), { expect: version })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(
+        new RegExp(`x has changed since it was read: it was from ${iso} then and is from ${iso} now`),
+      ),
+    });
+    expect(await store.get('/x')).toEqual(bytes(2));
+  });
+
+  it('let a file be made only where none is', async () => {
+    const store = await open();
+    await store.set('/x', bytes(1), { expect: null });
+    await expect(store.set('/x', bytes(2), { expect: null })).rejects.toThrow(/it was absent then and is from 2/);
+    expect(await store.get('/x')).toEqual(bytes(1));
+  });
+
+  it('refuse to replace what is gone', async () => {
+    const store = await open();
+    await store.set('/x', bytes(1));
+    const version = await store.version!('/x');
+    await store.delete('/x');
+    await expect(store.set('/x', bytes(2), { expect: version })).rejects.toThrow(/from 2.* then and is absent now/);
+    expect(await store.get('/x')).toBeUndefined();
+  });
+
+  it('let only the expected value be deleted', async () => {
+    const store = await open();
+    await store.set('/x', bytes(1));
+    const version = await store.version!('/x');
+    await store.set('/x', bytes(2));
+    await expect(store.delete('/x', { expect: version })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(store.delete('/x', { expect: null })).rejects.toMatchObject({ code: 'conflict' });
+    await deleteFile(store, '/x', { expect: await store.version!('/x') });
+    await store.delete('/x', { expect: null });
+    expect(await store.get('/x')).toBeUndefined();
+  });
+
+  it('hold back all of several files where one has changed', async () => {
+    const store = await open();
+    await store.set('/b', bytes(1));
+    const files = (['/a', '/b', '/c'] as const).map((key) => ({ key, bytes: bytes(9), expect: null }));
+    await expect(setFiles(store, files)).rejects.toMatchObject({ code: 'conflict' });
+    expect(await store.list('/')).toEqual([{ name: 'b', kind: 'file' }]);
+    expect(await store.get('/b')).toEqual(bytes(1));
+  });
+
+  it('let one of many writers at once win, and tell the others', async () => {
+    const store = await open();
+    const made = Array.from({ length: 20 }, (_, i) => store.set('/x', bytes(i), { expect: null }));
+    expect((await Promise.allSettled(made)).filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const expectation = await store.version!('/x');
+    const replaced = Array.from({ length: 20 }, (_, i) => store.set('/x', bytes(100 + i), { expect: expectation }));
+    const done = await Promise.allSettled(replaced);
+    expect(done.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const one of done) if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'conflict' });
+  });
+});
+
+describe('versions of files', () => {
+  it('see what programs that know no locks have written', async () => {
+    const folder = await newFolder();
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(1, 2, 3));
+    const version = await store.version!('/x');
+    const { atime, mtime } = await stat(join(folder, 'x'));
+    // In place, of the same size, at the same time: as a program does that is fast enough.
+    await writeFile(join(folder, 'x'), bytes(3, 2, 1));
+    await utimes(join(folder, 'x'), atime, mtime);
+    await expect(store.set('/x', bytes(0), { expect: version })).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('do not mind a file that was copied or touched', async () => {
+    const folder = await newFolder();
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(1));
+    const version = await store.version!('/x');
+    await utimes(join(folder, 'x'), new Date(0), new Date(0));
+    await store.set('/x', bytes(2), { expect: version });
+    expect(await readdir(folder)).toEqual(['x']);
+  });
+
+  it('cannot be expected of a store that keeps none', async () => {
+    const { version: _, ...store } = memoryStore();
+    await expect(setFiles(store, [{ key: '/x', bytes: bytes(1), expect: null }])).rejects.toMatchObject({
+      code: 'unsupported',
+      message: 'memory/x: its store keeps no versions, so none can be expected',
+    });
+    await setFiles(store, [{ key: '/x', bytes: bytes(1) }]);
+    expect(await store.get('/x')).toEqual(bytes(1));
+  });
+});
