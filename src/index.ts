@@ -49,7 +49,7 @@ export {
 } from './volume/volume.ts';
 
 // Stores and tomograms
-export { type HttpStoreOptions, httpStore } from './storage/http.ts';
+export { type HttpClock, type HttpStoreOptions, httpStore } from './storage/http.ts';
 export {
   type ByteRange,
   joinKey,

@@ -16,4 +16,5 @@ export { blobReader, bytesReader, type RandomAccessReader, storeReader } from '.
 export { type Channel, type ChannelInfo, openChannels } from './ome-zarr/channels.ts';
 export type { WriteProgress, WriteTomogramOptions } from './ome-zarr/write.ts';
 export { type WriteChannelsOptions, writeChannels } from './ome-zarr/write-channels.ts';
+export { type CoalesceOptions, coalesced } from './storage/coalesced.ts';
 export { resampled } from './volume/resampled.ts';

@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache';
+import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
-import { onAbort } from './abort.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
 import { cropChunk } from './crop.ts';
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
-  /** Bytes of decoded chunks to keep; chunks larger than this are read and not kept. */
+  /** Bytes of decoded chunks to keep, 256 more counted for each; chunks larger than this are read and not kept. */
   readonly cacheBytes: number;
 }
 
@@ -20,7 +20,7 @@ interface Pending {
 }
 
 /** Chunks of one array that are read at a time. */
-export const MAX_READS: number = 4;
+export const MAX_READS: number = 16;
 /** Decoded bytes of the chunks that are read at a time; one chunk always is. */
 const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
 
@@ -100,8 +100,11 @@ export class ChunkCache {
   }
 }
 
+/** What an entry takes beside its data; without it, absent chunks would be kept without end. */
+const ENTRY_BYTES = 256;
+
 function bytesOf(chunk: CachedChunk): number {
-  return chunk === 'fill' ? 1 : Math.max(1, chunk.data.byteLength);
+  return ENTRY_BYTES + (chunk === 'fill' ? 0 : chunk.data.byteLength);
 }
 
 /** Cuts off what a chunk at the end of the array holds beyond it, and what its data are a small view of. */
@@ -109,13 +112,4 @@ function trimmed(chunk: DecodedChunk, at: readonly number[], { shape, chunkShape
   const extents = shape.map((extent, axis) => Math.min(chunkShape[axis]!, extent - at[axis]! * chunkShape[axis]!));
   const needed = extents.reduce((product, extent) => product * extent, chunk.data.BYTES_PER_ELEMENT);
   return needed < 0.9 * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
-}
-
-/** The promise, or the abort reason as soon as the signal fires. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const stopWaiting = onAbort(signal, () => reject(signal.reason));
-    promise.then(resolve, reject).finally(stopWaiting);
-  });
 }

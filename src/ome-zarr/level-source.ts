@@ -1,8 +1,8 @@
 import { CryoetPicksError } from '../errors.ts';
 import { type Box, boxShape, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { onAbort } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import { contiguousVolume, type Volume, type VolumeSource } from '../volume/volume.ts';
-import { onAbort } from './abort.ts';
 import { type ChunkCache, MAX_READS } from './chunk-cache.ts';
 import { copyPart, indexIn, strideOf, type TouchedChunk } from './copy-part.ts';
 import { createExact, type VoxelData } from './copy-rows.ts';

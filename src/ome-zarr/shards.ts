@@ -18,7 +18,8 @@ export interface ShardLayout {
 export type ShardReader = (at: readonly number[], options: StoreOptions) => Promise<Uint8Array | undefined>;
 
 const ABSENT = 2n ** 64n - 1n;
-const KEPT_INDEXES = 256;
+/** Bytes of indexes to keep; one always is. */
+const KEPT_BYTES = 64 * 2 ** 20;
 
 /**
  * Reads inner chunks out of shards: the index once per shard, its length and checksum checked, then exactly the bytes that
@@ -27,7 +28,9 @@ const KEPT_INDEXES = 256;
  * Source: Zarr v3 `sharding_indexed` codec specification 1.0.
  */
 export function shardReader(store: ReadableStore, layout: ShardLayout): ShardReader {
-  const indexes = new LRUCache<StoreKey, Promise<DataView | undefined>>({ max: KEPT_INDEXES });
+  const indexBytes = layout.inner.reduce((product, n) => product * n, 16);
+  const max = Math.max(1, Math.min(1024, Math.floor(KEPT_BYTES / indexBytes)));
+  const indexes = new LRUCache<StoreKey, Promise<DataView | undefined>>({ max });
   const indexOf = (key: StoreKey) => {
     const kept = indexes.get(key);
     if (kept) return kept;

@@ -1,7 +1,7 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { CryoetPicksError } from '../errors.ts';
-import type { BucketAddress } from './s3-address.ts';
 import { compareNames } from './children.ts';
+import type { BucketAddress } from './s3-address.ts';
 import { checkKey, type StoreEntry, type StoreKey } from './store.ts';
 
 /** A bucket, and how it is asked. */

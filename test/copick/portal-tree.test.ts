@@ -22,7 +22,7 @@ function openFake(
     datasetIds: [10001, 10002],
     objects,
     fetch: fake.fetch,
-    sleep: async () => {},
+    clock: { now: () => 0, random: () => 0, sleep: async () => {} },
     overlay: options.overlay,
     onProblem: ({ message }) => told.push(message),
   });

@@ -34,8 +34,8 @@ it('a cache holds chunks at the end of an array without what lies beyond it', as
   const inner = memoryStore();
   await putRawArray(inner, '/0', { shape: [34, 3, 33], chunks: [32, 32, 32], value: ([z]) => z! });
   const store = watchedStore(inner);
-  // The voxels of the array take 34 · 3 · 33 · 4 = 13464 bytes, its four chunks 512 KiB.
-  const tomogram = await openTomogram(store, { fallbackVoxelSize: 10, cacheBytes: 13464 });
+  // The voxels of the array take 34 · 3 · 33 · 4 = 13464 bytes, its four chunks 512 KiB; each entry 256 more.
+  const tomogram = await openTomogram(store, { fallbackVoxelSize: 10, cacheBytes: 13464 + 4 * 256 });
   store.reads = [];
   const box = { start: [0, 0, 0], end: [34, 3, 33] } as const;
   await tomogram.read(box);

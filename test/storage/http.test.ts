@@ -92,11 +92,12 @@ describe('httpStore', () => {
   });
 
   it('reports other statuses and unreachable servers with the address', async () => {
-    await expect(httpStore(`${base}/broken`).get('/x')).rejects.toMatchObject({
+    await expect(httpStore(`${base}/broken`, { tries: 1 }).get('/x')).rejects.toMatchObject({
       code: 'not-found',
       message: `cannot read ${base}/broken/x: the server answered 500 Oh dear`,
     });
-    await expect(httpStore('http://127.0.0.1:1/').get('/x')).rejects.toThrow('cannot read http://127.0.0.1:1/x: ');
+    const nobody = httpStore('http://127.0.0.1:1/', { tries: 1 });
+    await expect(nobody.get('/x')).rejects.toThrow('cannot read http://127.0.0.1:1/x: ');
     expect(() => httpStore('not a url')).toThrow('"not a url" is not a URL');
   });
 
@@ -106,7 +107,7 @@ describe('httpStore', () => {
     expect(seen.at(-1)?.url).toBe('/plain/a%20b%23%3F%25?token=secret');
     expect(seen.at(-1)?.headers).toMatchObject({ authorization: 'Bearer secret' });
     expect(store.location).toBe(`${base}/plain`);
-    const broken = httpStore(`${base}/broken?token=secret`, { headers: { Authorization: 'Bearer secret' } });
+    const broken = httpStore(`${base}/broken?token=secret`, { headers: { Authorization: 'Bearer secret' }, tries: 1 });
     await expect(broken.get('/x')).rejects.toThrow(/^((?!secret).)*$/);
   });
 

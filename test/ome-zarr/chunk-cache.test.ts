@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import type { ChunkedArray, DecodedChunk } from '../../src/ome-zarr/array.ts';
+import { ChunkCache } from '../../src/ome-zarr/chunk-cache.ts';
+import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
+
+forbidUnhandledRejections();
+
+interface CountedArray extends ChunkedArray {
+  readonly reads: string[];
+  mostAtOnce: number;
+}
+
+/** 1000 chunks of 64 × 1 × 1 float32; those of `absent` have no data, those of `failing` fail once. */
+function countedArray({
+  chunkShape = [64, 1, 1],
+  absent = (_: number): boolean => false,
+  failing = new Set<number>(),
+} = {}): CountedArray {
+  let running = 0;
+  const array: CountedArray = {
+    zarrFormat: 2,
+    shape: [chunkShape[0]! * 1000, chunkShape[1]!, chunkShape[2]!],
+    chunkShape,
+    dtype: 'float32',
+    itemBytes: 4,
+    fillValue: 0,
+    document: {},
+    where: 'array',
+    reads: [],
+    mostAtOnce: 0,
+    async readChunk(at): Promise<DecodedChunk | undefined> {
+      array.reads.push(at.join('/'));
+      array.mostAtOnce = Math.max(array.mostAtOnce, ++running);
+      await pause(0);
+      running--;
+      if (failing.delete(at[0]!)) throw new Error('once');
+      if (absent(at[0]!)) return undefined;
+      return { data: new Float32Array(64).fill(at[0]!), stride: [1, 1, 1] };
+    },
+  };
+  return array;
+}
+
+const all = (cache: ChunkCache, indices: readonly number[]) => Promise.all(indices.map((n) => cache.get([n, 0, 0])));
+const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
+
+describe('ChunkCache', () => {
+  it('keeps no more bytes than it may, however many are read at a time', async () => {
+    const array = countedArray();
+    const cache = new ChunkCache(array, { cacheBytes: 10 * (256 + 256) + 100 });
+    await all(cache, upTo(200));
+    expect(array.reads).toHaveLength(200);
+    expect(array.mostAtOnce).toBe(16);
+    array.reads.length = 0;
+    for (let n = 199; n >= 0; n--) await cache.get([n, 0, 0]);
+    expect(array.reads).toHaveLength(190);
+    expect(array.reads[0]).toBe('189/0/0');
+  });
+
+  it('counts absent chunks too, which are many in a sparse array', async () => {
+    const array = countedArray({ absent: () => true });
+    const cache = new ChunkCache(array, { cacheBytes: 10 * 256 });
+    await all(cache, upTo(200));
+    array.reads.length = 0;
+    for (let n = 199; n >= 0; n--) await cache.get([n, 0, 0]);
+    expect(array.reads).toHaveLength(190);
+  });
+
+  it('has at most 128 MiB of chunks on their way, and always one', async () => {
+    const large = countedArray({ chunkShape: [256, 256, 256] });
+    await all(new ChunkCache(large, { cacheBytes: 0 }), upTo(6)).catch(() => {});
+    expect(large.mostAtOnce).toBe(2);
+    const huge = countedArray({ chunkShape: [512, 512, 512] });
+    await all(new ChunkCache(huge, { cacheBytes: 0 }), upTo(3)).catch(() => {});
+    expect(huge.mostAtOnce).toBe(1);
+  });
+
+  it('shares what is on its way, and reads it once', async () => {
+    const array = countedArray();
+    const chunks = await all(new ChunkCache(array, { cacheBytes: 0 }), [7, 7, 7, 7]);
+    expect(array.reads).toEqual(['7/0/0']);
+    expect(new Set(chunks).size).toBe(1);
+  });
+
+  it('keeps no failure: all who waited see it, the next reader tries anew', async () => {
+    const array = countedArray({ failing: new Set([7]) });
+    const cache = new ChunkCache(array, { cacheBytes: 1e6 });
+    const settled = await Promise.allSettled([7, 7, 7].map((n) => cache.get([n, 0, 0])));
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(await cache.get([7, 0, 0])).toMatchObject({ stride: [1, 1, 1] });
+    await cache.get([7, 0, 0]);
+    expect(array.reads).toEqual(['7/0/0', '7/0/0']);
+  });
+
+  it('frees the place of a read that fails or is aborted', async () => {
+    const failing = new Set(upTo(40));
+    const array = countedArray({ failing });
+    const cache = new ChunkCache(array, { cacheBytes: 1e6 });
+    const controller = new AbortController();
+    const doomed = Promise.allSettled(upTo(40).map((n) => cache.get([n, 0, 0], { signal: controller.signal })));
+    await pause(0);
+    controller.abort('no');
+    expect((await doomed).filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    failing.clear();
+    expect(await all(cache, upTo(100))).toHaveLength(100);
+  });
+});

@@ -1,0 +1,288 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type HttpStoreOptions, httpStore } from '../../src/storage/http.ts';
+import { platformClock } from '../../src/storage/platform-clock.ts';
+import type { ByteRange } from '../../src/storage/store.ts';
+import { fakeClock, type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
+
+const value = Uint8Array.from({ length: 100 }, (_, i) => i);
+const range: ByteRange = { offset: 10, length: 5 };
+let server: ScriptedServer | undefined;
+afterEach(async () => {
+  await server?.close();
+  server = undefined;
+});
+
+/** A store whose n-th request is answered by the n-th of these, the last for all further ones. */
+async function scripted(
+  answers: readonly (Parameters<typeof scriptedServer>[0] | 'right')[],
+  options: HttpStoreOptions = {},
+) {
+  const clock = fakeClock();
+  server = await scriptedServer((request, response, n) => {
+    const answer = answers[Math.min(n, answers.length - 1)]!;
+    if (answer === 'right') serveBytes(request, response, value);
+    else answer(request, response, n);
+  });
+  return { store: httpStore(`${server.url}/data`, { clock, ...options }), clock, requests: server.requests };
+}
+
+const status =
+  (code: number, headers: Record<string, string> = {}) =>
+  (...[, response]: Parameters<Parameters<typeof scriptedServer>[0]>) =>
+    void response.writeHead(code, headers).end('sorry');
+
+describe('what may pass is tried again', () => {
+  it.each([408, 425, 429, 500, 502, 503, 504, 507])('status %i', async (code) => {
+    const { store, clock, requests } = await scripted([status(code), status(code), 'right']);
+    expect(await store.get('/a')).toEqual(value);
+    expect(requests).toHaveLength(3);
+    expect(clock.pauses).toEqual([500, 1000]);
+  });
+
+  it('a connection that breaks, before the answer and within it', async () => {
+    const { store, requests } = await scripted([
+      (_, response) => response.destroy(),
+      (_, response) => {
+        response.writeHead(200, { 'Content-Length': 100 });
+        response.write(value.subarray(0, 10), () => response.destroy());
+      },
+      'right',
+    ]);
+    expect(await store.get('/a')).toEqual(value);
+    expect(requests).toHaveLength(3);
+  });
+
+  it('a server that falls silent', async () => {
+    const { store, requests } = await scripted(
+      [
+        () => {},
+        (_, response) => {
+          response.writeHead(200, { 'Content-Length': 100 });
+          response.write(value.subarray(0, 10));
+        },
+        'right',
+      ],
+      { timeout: 60 },
+    );
+    expect(await store.get('/a')).toEqual(value);
+    expect(requests).toHaveLength(3);
+  });
+
+  it('an answer shorter than its Content-Length, where fetch hands it on', async () => {
+    let n = 0;
+    const fetch = async () =>
+      new Response(n++ < 2 ? value.slice(0, 99) : value, { status: 200, headers: { 'Content-Length': '100' } });
+    const store = httpStore('https://example.org', { fetch, clock: fakeClock() });
+    expect(await store.get('/a')).toEqual(value);
+    expect(n).toBe(3);
+    const short = async () => new Response(value.slice(0, 99), { headers: { 'Content-Length': '100' } });
+    await expect(
+      httpStore('https://example.org', { fetch: short, clock: fakeClock() }).get('/a'),
+    ).rejects.toMatchObject({
+      code: 'corrupt-data',
+      message: 'cannot read https://example.org/a: 99 bytes came of the 100 that the server promised (5 tries)',
+    });
+  });
+
+  it.each<[string, Record<string, string>, Uint8Array]>([
+    ['an earlier part', { 'Content-Range': 'bytes 0-4/100' }, value.slice(0, 5)],
+    ['a longer part', { 'Content-Range': 'bytes 10-20/100' }, value.slice(10, 21)],
+    ['a shorter part', { 'Content-Range': 'bytes 10-12/100' }, value.slice(10, 13)],
+    ['a part of unknown length that is shorter', { 'Content-Range': 'bytes 10-12/*' }, value.slice(10, 13)],
+    ['fewer bytes than it says', { 'Content-Range': 'bytes 10-14/100' }, value.slice(10, 13)],
+    ['more bytes than it says', { 'Content-Range': 'bytes 10-14/100' }, value.slice(10, 16)],
+    ['nonsense', { 'Content-Range': 'lines 1-2' }, value.slice(10, 15)],
+    ['too much without a label', {}, value.slice(10, 16)],
+  ])('a part that is %s', async (_, headers, bytes) => {
+    const wrong = status206(headers, bytes);
+    const { store, requests } = await scripted([wrong, 'right']);
+    expect(await store.getRange('/a', range)).toEqual(value.slice(10, 15));
+    expect(requests).toHaveLength(2);
+    await server?.close();
+    const never = await scripted([wrong], { tries: 3 });
+    await expect(never.store.getRange('/a', range)).rejects.toMatchObject({
+      code: 'corrupt-data',
+      message: expect.stringMatching(/^cannot read http.*\/data\/a: .* \(3 tries\)$/),
+    });
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['of a shorter file', { 'Content-Range': 'bytes 90-98/100' }],
+    ['too long', { 'Content-Range': 'bytes 90-99/*' }],
+  ])('an end that is %s', async (_, headers) => {
+    const { store, requests } = await scripted([status206(headers, value.slice(90)), 'right']);
+    expect(await store.getRange('/a', { suffixLength: 5 })).toEqual(value.slice(95));
+    expect(requests).toHaveLength(2);
+  });
+
+  it('416 for a part that must be there, and a part where the whole was asked for', async () => {
+    const beyond = await scripted([status(416, { 'Content-Range': 'bytes */100' }), 'right']);
+    expect(await beyond.store.getRange('/a', range)).toEqual(value.slice(10, 15));
+    expect(beyond.requests).toHaveLength(2);
+    await server?.close();
+    const part = await scripted([status206({ 'Content-Range': 'bytes 0-4/100' }, value.slice(0, 5)), 'right']);
+    expect(await part.store.get('/a')).toEqual(value);
+  });
+});
+
+const status206 =
+  (headers: Record<string, string>, bytes: Uint8Array) =>
+  (...[, response]: Parameters<Parameters<typeof scriptedServer>[0]>) =>
+    void response.writeHead(206, { ...headers, 'Content-Length': bytes.length }).end(bytes);
+
+describe('what is an answer is not tried again', () => {
+  it.each([400, 401, 403, 405, 410, 422, 304, 204])('status %i', async (code) => {
+    const { store, clock, requests } = await scripted([status(code)]);
+    await expect(store.get('/a')).rejects.toMatchObject({ code: 'not-found' });
+    expect(requests).toHaveLength(1);
+    expect(clock.pauses).toEqual([]);
+  });
+
+  it('404, a part beyond the end, an end longer than the file, a part that ends early', async () => {
+    const { store, requests } = await scripted(['right']);
+    expect(await store.getRange('/a', { offset: 200, length: 5 })).toEqual(new Uint8Array(0));
+    expect(await store.getRange('/a', { suffixLength: 500 })).toEqual(value);
+    expect(await store.getRange('/a', { offset: 98, length: 5 })).toEqual(value.slice(98));
+    expect(requests).toHaveLength(3);
+    await server?.close();
+    const absent = await scripted([status(404)]);
+    expect(await absent.store.get('/a')).toBeUndefined();
+    expect(absent.requests).toHaveLength(1);
+  });
+
+  it('a compressed body, which is longer than its Content-Length', async () => {
+    const headers = { 'Content-Length': '20', 'Content-Encoding': 'gzip' };
+    const fetch = vi.fn(async () => new Response(value, { headers }));
+    expect(await httpStore('https://example.org', { fetch }).get('/a')).toEqual(value);
+    expect(fetch).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('pauses', () => {
+  it('grow to a limit, with chance from 0', async () => {
+    const { store, clock, requests } = await scripted([status(503)], { tries: 9, retryFor: 1e6 });
+    await expect(store.get('/a')).rejects.toMatchObject({
+      code: 'not-found',
+      message: `cannot read ${server?.url}/data/a: the server answered 503 Service Unavailable (9 tries)`,
+    });
+    expect(clock.pauses).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 16_000, 16_000]);
+    expect(requests).toHaveLength(9);
+    const hasty = fakeClock(0);
+    await expect(httpStore(`${server?.url}/data`, { clock: hasty }).get('/a')).rejects.toThrow('(5 tries)');
+    expect(hasty.pauses).toEqual([0, 0, 0, 0]);
+  });
+
+  it('are no shorter than Retry-After, in seconds or as a date', async () => {
+    const inTen = new Date(Date.now() + 10_000).toUTCString();
+    const { store, clock } = await scripted([
+      status(429, { 'Retry-After': '7' }),
+      status(503, { 'Retry-After': inTen }),
+      status(503, { 'Retry-After': 'soon' }),
+      'right',
+    ]);
+    expect(await store.get('/a')).toEqual(value);
+    expect(clock.pauses[0]).toBe(7000);
+    expect(clock.pauses[1]).toBeGreaterThan(7000);
+    expect(clock.pauses[1]).toBeLessThanOrEqual(10_000);
+    expect(clock.pauses[2]).toBe(2000);
+  });
+
+  it('end when the time is up, at once where the server asks for more than is left', async () => {
+    const slow = await scripted([status(503)], { tries: 100, retryFor: 4000 });
+    await expect(slow.store.get('/a')).rejects.toThrow('503 Service Unavailable (4 tries)');
+    expect(slow.clock.pauses).toEqual([500, 1000, 2000]);
+    await server?.close();
+    const long = await scripted([status(429, { 'Retry-After': '3600' })]);
+    await expect(long.store.get('/a')).rejects.toThrow(
+      'the server answered 429 Too Many Requests; it asks to wait 3600 s',
+    );
+    expect(long.requests).toHaveLength(1);
+  });
+
+  it('end at once when aborted, with the reason and without another request', async () => {
+    const controller = new AbortController();
+    let isAsleep: () => void = () => {};
+    const asleep = new Promise<void>((resolve) => {
+      isAsleep = resolve;
+    });
+    const clock = {
+      ...platformClock,
+      random: () => 1,
+      sleep(_: number, signal?: AbortSignal) {
+        isAsleep();
+        return platformClock.sleep(3_600_000, signal);
+      },
+    };
+    const { store, requests } = await scripted([status(503)], { clock });
+    const pending = store.get('/a', { signal: controller.signal });
+    await asleep;
+    controller.abort('enough');
+    await expect(pending).rejects.toBe('enough');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(requests).toHaveLength(1);
+  });
+
+  it('of the platform pass, and are cut short by a signal', async () => {
+    await expect(platformClock.sleep(1)).resolves.toBeUndefined();
+    await expect(platformClock.sleep(1e6, AbortSignal.abort('no'))).rejects.toBe('no');
+    expect(platformClock.random()).toBeLessThan(1);
+    expect(platformClock.now()).toBeGreaterThan(0);
+  });
+});
+
+describe('a page of another origin', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('asks twice, not five times, for metadata that it cannot see the absence of', async () => {
+    vi.stubGlobal('location', new URL('https://page.example'));
+    const fetch = async () => {
+      throw new TypeError('Failed to fetch');
+    };
+    const store = httpStore('https://bucket.example', { fetch, clock: fakeClock() });
+    await expect(store.get('/.zattrs')).rejects.toThrow('Failed to fetch (2 tries)');
+    await expect(store.get('/0/0')).rejects.toThrow('Failed to fetch (5 tries)');
+    const own = httpStore('https://page.example/x', { fetch, clock: fakeClock() });
+    await expect(own.get('/.zattrs')).rejects.toThrow('Failed to fetch (5 tries)');
+  });
+
+  it('does not count lengths that an encoding, which it does not see, has changed', async () => {
+    vi.stubGlobal('location', new URL('https://page.example'));
+    const fetch = async () => new Response(value, { headers: { 'Content-Length': '120' } });
+    expect(await httpStore('https://bucket.example', { fetch }).get('/a')).toEqual(value);
+  });
+});
+
+describe('a server that sends the whole for a part', () => {
+  it('is listened to no longer than the part takes', async () => {
+    let sent = 0;
+    const { store } = await scripted([
+      (_, response) => {
+        response.writeHead(200, { 'Content-Length': 2 ** 40 });
+        const pump = () => {
+          while (!response.destroyed && response.write(new Uint8Array(65_536).fill(sent++ % 256)));
+          if (!response.destroyed) response.once('drain', pump);
+        };
+        pump();
+      },
+    ]);
+    const bytes = await store.getRange('/a', { offset: 65_530, length: 12 });
+    expect([...(bytes ?? [])]).toEqual([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+  });
+});
+
+it('keeps secrets out of the messages of others', async () => {
+  const fetch = async (url: string, init: RequestInit) => {
+    throw new TypeError(`cannot send ${url} with ${(init.headers as Record<string, string>).Authorization}`);
+  };
+  const options = { fetch, headers: { Authorization: 'Bearer secret' }, tries: 1 };
+  await expect(httpStore('https://example.org/x?sig=secret2', options).get('/a')).rejects.toThrow(
+    /^cannot read https:\/\/example\.org\/x\/a: cannot send https:\/\/example\.org\/x\/a… with …$/,
+  );
+});
+
+it.each([{ tries: 0 }, { timeout: 0 }, { retryFor: -1 }, { maxRequests: 0 }, { maxBytes: 0 }, { maxGapBytes: -1 }])(
+  'refuses the options %j',
+  async (options) => {
+    await expect(httpStore('https://example.org', options).get('/a')).rejects.toMatchObject({ code: 'invalid-option' });
+  },
+);
