@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../../errors.ts';
+import { onAbort } from '../../storage/abort.ts';
 import type { HttpClock } from '../../storage/http.ts';
 import { checkSchema } from '../schema.ts';
 
@@ -59,8 +60,7 @@ async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<
   const { signal } = request;
   signal?.throwIfAborted();
   const controller = new AbortController();
-  const forward = () => controller.abort(signal?.reason);
-  signal?.addEventListener('abort', forward, { once: true });
+  const stopWaiting = onAbort(signal, () => controller.abort(signal?.reason));
   const timer = setTimeout(() => controller.abort(), server.timeout);
   try {
     return await receive(server, request, controller.signal);
@@ -72,7 +72,7 @@ async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<
     return { trouble: { reason: `${reason}${originHint()}`, cause } };
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', forward);
+    stopWaiting();
   }
 }
 
