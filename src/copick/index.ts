@@ -5,6 +5,7 @@
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
+export type { HttpClock } from '../storage/http.ts';
 export { type S3Addressing, type S3StoreOptions, s3Store } from '../storage/s3.ts';
 export type { PanopticVolumes, SegmentationVolumes } from './check-labels.ts';
 export {
@@ -38,7 +39,7 @@ export {
   type PortalRun,
   type PortalTomogram,
 } from './portal/metadata.ts';
-export { type OpenPortalOptions, openPortal, type PortalProject } from './portal/open.ts';
+export { type OpenPortalOptions, openPortal, type PortalProject, portalOf } from './portal/open.ts';
 export { type PortalStore, type PortalStoreOptions, portalStore } from './portal/store.ts';
 export type { Problem } from './problems.ts';
 export { Project, type ProjectOptions, projectFromStores } from './project.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/copick/config.ts';
 import { annotationFits } from '../../src/copick/portal/metadata.ts';
-import { openPortal } from '../../src/copick/portal/open.ts';
+import { openPortal, portalOf } from '../../src/copick/portal/open.ts';
+import { projectFromStores } from '../../src/copick/project.ts';
 import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
 import type { StoreKey } from '../../src/storage/store.ts';
 import { memoryStore, subStore } from '../../src/storage/store.ts';
@@ -59,7 +60,7 @@ describe('what a portal store fetches', () => {
     expect(asked.splice(0)).toEqual(['tomogramAuthors']);
   });
 
-  it('is fetched again after refresh, also through the project that shows it', async () => {
+  it('is fetched again after refresh', async () => {
     const tables = portalTables();
     const { store, asked } = fakeStore({ tables });
     await store.list('/ExperimentRuns');
@@ -346,6 +347,22 @@ describe('annotations of the portal', () => {
 });
 
 describe('a project of the portal', () => {
+  it('tells its store, which a project of another kind does not have', () => {
+    const { project, portal } = openFake();
+    expect(portalOf(project)).toBe(portal);
+    expect(portalOf(projectFromStores({ config: project.config, overlay: memoryStore() }))).toBeUndefined();
+    const other = projectFromStores({ config: project.config, overlay: memoryStore(), static: memoryStore() });
+    expect(portalOf(other)).toBeUndefined();
+  });
+
+  it('asks the portal again after refresh', async () => {
+    const { project, asked } = openFake();
+    await project.runs();
+    project.refresh();
+    await project.runs();
+    expect(asked).toEqual(['runs', 'runs']);
+  });
+
   it('writes into the overlay under the id of the run, beside what the portal has', async () => {
     const overlay = memoryStore();
     const { project, portal, told } = openFake({ overlay });
