@@ -39,6 +39,7 @@ export {
   type PortalRun,
   type PortalTomogram,
 } from './portal/metadata.ts';
+export { type PortalObjectsOptions, portalObjects } from './portal/objects.ts';
 export { type OpenPortalOptions, openPortal, type PortalProject, portalOf } from './portal/open.ts';
 export { type PortalStore, type PortalStoreOptions, portalStore } from './portal/store.ts';
 export type { Problem } from './problems.ts';

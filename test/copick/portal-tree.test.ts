@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/copick/config.ts';
 import { annotationFits } from '../../src/copick/portal/metadata.ts';
+import { portalObjects } from '../../src/copick/portal/objects.ts';
 import { openPortal, portalOf } from '../../src/copick/portal/open.ts';
 import { projectFromStores } from '../../src/copick/project.ts';
 import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
@@ -343,6 +344,25 @@ describe('annotations of the portal', () => {
           'available: "17000", "17137", "17274", "17411"',
       }),
     );
+  });
+});
+
+describe('portalObjects', () => {
+  it('gives each object a name of its own that file names can hold', async () => {
+    const tables = changed(({ annotations }) => {
+      for (const annotation of annotations) annotation.objectName = annotation.objectId === 'GO:0016020' ? '_' : 'A b';
+    });
+    const { fetch } = fakePortal({ tables });
+    const found = await portalObjects({ datasetIds: [10001, 10002], fetch });
+    expect(found.map(({ name }) => name)).toEqual(['a-b', 'object-2', 'a-b-GO-0022626', 'a-b-PDB-6PXM']);
+  });
+
+  it('asks nothing without datasets, and ends with an abort', async () => {
+    const { fetch, asked } = fakePortal();
+    expect(await portalObjects({ datasetIds: [], fetch })).toEqual([]);
+    await expect(portalObjects({ datasetIds: [1], fetch, signal: AbortSignal.abort('stop') })).rejects.toBe('stop');
+    await expect(portalObjects({ datasetIds: [0.5], fetch })).rejects.toMatchObject({ code: 'invalid-option' });
+    expect(asked).toEqual([]);
   });
 });
 

@@ -66,7 +66,6 @@ export interface PortalStore extends ListableStore {
 export function portalStore(options: PortalStoreOptions): PortalStore {
   const { datasetIds, objects, instancePoints = false, fetch, clock } = options;
   const server = serverOf(options);
-  checkDatasets(datasetIds);
   const byIdentifier = new Map<string, string>();
   // As in copick, of two objects with one identifier the last counts.
   for (const { name, identifier } of objects) if (identifier) byIdentifier.set(identifier, name);
@@ -91,7 +90,9 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
   };
 }
 
-function serverOf(options: PortalStoreOptions): GraphqlServer {
+/** The server that options mean. @throws {@link CryoetPicksError} `invalid-option` for options that cannot work. */
+export function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
+  checkDatasets(options.datasetIds);
   const { endpoint = portalEndpoint, headers = {}, timeout = 60_000 } = options;
   const { fetch: send = (url, init) => fetch(url, init), clock = platformClock } = options;
   if (!(timeout > 0)) {
