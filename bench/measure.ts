@@ -8,7 +8,11 @@ export interface Timing {
 }
 
 /** Times work after one run to warm up, and prints it as a line of JSON for `bench/run.ts`. */
-export async function measure(name: string, work: () => unknown, { runs = 3 }: { readonly runs?: number } = {}): Promise<void> {
+export async function measure(
+  name: string,
+  work: () => unknown,
+  { runs = 3 }: { readonly runs?: number } = {},
+): Promise<void> {
   let result = await work();
   const seconds: number[] = [];
   for (let i = 0; i < runs; i++) {

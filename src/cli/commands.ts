@@ -72,6 +72,7 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--resume', 'skip runs that have picks of this user and session')
     .option('--resample', 'resample tomograms whose voxel size is not the one the network was made for')
     .option('--threshold <object=value...>', 'least score of the picks of an object', collectThreshold)
+    .option('--dry-run', 'time three tiles, tell what all would take, and write nothing')
     .option('--threads <number>', 'threads of the network (default: all cores)', wholeNumber(1))
     .action((config: string, options: Omit<DetectInput, 'config'>) =>
       run(async () => (await import('./detect.ts')).detect, { config, ...options }),

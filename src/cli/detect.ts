@@ -11,6 +11,7 @@ import { formatSubmission } from '../picks/submission.ts';
 import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
+import { foresee } from './dry-run.ts';
 import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
 import { requireDestination, writeWhole } from './files.ts';
 import { fitting } from './resample.ts';
@@ -29,6 +30,7 @@ export interface DetectInput extends CommonFlags {
   readonly figure?: string | undefined;
   readonly resume?: true | undefined;
   readonly resample?: true | undefined;
+  readonly dryRun?: true | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly threads?: number | undefined;
 }
@@ -62,6 +64,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   requireObjects(project, Object.keys(input.threshold ?? {}));
   // Refuses names that no file could have, before any work.
   for (const name of [input.userId, input.sessionId]) sanitizeName(name);
+  if (input.dryRun) return foresee(terminal, { ...input, project });
   for (const path of [input.submission, input.figure]) {
     if (path !== undefined) await requireDestination(path, { signal });
   }

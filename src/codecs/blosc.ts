@@ -1,3 +1,4 @@
+import { blockByStreams, blockOfLz4, type StreamDecoder } from './blosc-block.ts';
 import {
   type BloscFormat,
   type BloscHeader,
@@ -6,11 +7,7 @@ import {
   HEADER_BYTES,
   readBloscHeader,
 } from './blosc-header.ts';
-import { decodeLz4Into } from './lz4.ts';
-import { unshuffleBitsInto, unshuffleInto } from './shuffle.ts';
-
-/** Decodes one compressed stream that is known to decode to `decodedBytes`. */
-export type StreamDecoder = (stream: Uint8Array, decodedBytes: number) => Promise<Uint8Array>;
+import { bloscKernel, type Span } from './blosc-kernel.ts';
 
 /** Decoders that {@link decodeBlosc} falls back on for formats other than lz4. */
 export interface BloscDecoders {
@@ -37,25 +34,11 @@ export async function decodeBlosc(
   const decoder = decoders.streams[header.format];
   if (!decoder && header.format !== 'lz4') return decodeWhole(bytes, header, decoders);
   const out = new Uint8Array(header.decodedBytes);
-  const scratch = header.shuffle === 'none' ? undefined : new Uint8Array(header.blockBytes);
+  const decodeBlock = decoder ? blockByStreams(bytes, header, decoder) : blockOfLz4(bytes, header, bloscKernel());
   for (const [index, block] of streams.entries()) {
-    const target = out.subarray(index * header.blockBytes, Math.min((index + 1) * header.blockBytes, out.length));
-    const plain = scratch?.subarray(0, target.length) ?? target;
-    const part = target.length / block.length;
-    for (const [n, { start, end }] of block.entries()) {
-      if (end - start === part) plain.set(bytes.subarray(start, end), n * part);
-      else if (!decoder) decodeLz4(bytes, start, end, plain, n * part, part, index);
-      else plain.set(await decodePart(decoder, bytes.subarray(start, end), part, index), n * part);
-    }
-    if (header.shuffle === 'bytes') unshuffleInto(plain, target, header.typeSize);
-    if (header.shuffle === 'bits') unshuffleBitsInto(plain, target, header.typeSize);
+    await decodeBlock(block, out.subarray(index * header.blockBytes, (index + 1) * header.blockBytes), index);
   }
   return out;
-}
-
-interface Span {
-  readonly start: number;
-  readonly end: number;
 }
 
 /** Per block, where its streams lie. */
@@ -98,31 +81,10 @@ function readBlock(view: DataView, at: number, parts: number, block: number, par
   return spans;
 }
 
-function decodeLz4(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  at: number,
-  size: number,
-  block: number,
-): void {
-  if (!decodeLz4Into(bytes, start, end, target, at, size)) {
-    failBlosc(`the lz4 stream of blosc block ${block} does not decode to ${size} bytes`);
-  }
-}
-
 async function decodeWhole(bytes: Uint8Array, header: BloscHeader, { whole }: BloscDecoders): Promise<Uint8Array> {
   const decoded = await whole(bytes);
   if (decoded.length !== header.decodedBytes) {
     failBlosc(`its ${header.format} streams decode to ${decoded.length} bytes, expected ${header.decodedBytes}`);
   }
   return decoded;
-}
-
-async function decodePart(decode: StreamDecoder, stream: Uint8Array, size: number, block: number): Promise<Uint8Array> {
-  const part = await decode(stream, size);
-  if (part.length !== size)
-    failBlosc(`a stream of blosc block ${block} decodes to ${part.length} bytes, expected ${size}`);
-  return part;
 }

@@ -1,5 +1,5 @@
 import { eventLoopTurns, mapOrdered, type Progress } from '../async.ts';
-import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../errors.ts';
 import { coarseGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
 import { type ScoreSlab, SlabBlender } from '../tiles/blend.ts';
@@ -8,7 +8,8 @@ import { type Normalize, noNormalization } from '../volume/normalize.ts';
 import { readPaddedInto } from '../volume/padded.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { activate } from './activation.ts';
-import type { Model, ScoreBatch, TileBatch } from './model.ts';
+import type { Model } from './model.ts';
+import { type ReadBatch, scoreAhead } from './score-ahead.ts';
 
 /** Options of {@link scoreSlabs}. */
 export interface ScoreOptions {
@@ -31,8 +32,8 @@ export interface ScoreOptions {
 /**
  * Scores a volume tile by tile with a model and yields the score map slab by slab, while it goes.
  *
- * Tiles are read ahead while the model works, normalised, scored, activated and blended; classes that the card names
- * `null` are dropped before blending wherever possible. Score (k, j, i) of the slabs' grid is that of the cell of
+ * While the model works on a tile, the next one is read and normalised, and the scores of the one before are activated,
+ * blended and used; classes that the card names `null` are dropped before blending wherever possible. Score (k, j, i) of the slabs' grid is that of the cell of
  * `outputStride`³ voxels, see {@link coarseGrid}. Leaving the loop early stops the reads; the model is never disposed.
  * On abort the call under way is awaited, unless it heeds the signal, and no further one starts.
  *
@@ -65,14 +66,14 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
   // A softmax after blending needs the logits of every class.
   const blended = late === 'softmax' ? all : named;
   const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: blended });
+  // One batch is read while one waits for the model and one is in it.
   const batches = mapOrdered(inBatches(plan.tiles, batch), (tiles, stop) => readTiles(source, tiles, options, stop), {
-    concurrency: 2,
+    concurrency: 1,
     signal,
   });
   const turn = eventLoopTurns();
   let done = 0;
-  for await (const { tiles, voxels } of batches) {
-    const scores = await scoreBatch(voxels, tiles, options);
+  for await (const { tiles, scores } of scoreAhead(batches, options)) {
     const size = scores.data.length / tiles.length;
     for (let i = 0; i < tiles.length; i++) {
       const tileScores = scores.data.subarray(i * size, (i + 1) * size);
@@ -88,11 +89,6 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
     await turn();
     signal?.throwIfAborted();
   }
-}
-
-interface ReadBatch {
-  readonly tiles: readonly Tile[];
-  readonly voxels: TileBatch;
 }
 
 function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Tile[]> {
@@ -117,38 +113,6 @@ async function readTiles(
     if (normalized !== voxels) voxels.set(normalized);
   }
   return { tiles, voxels: { data, shape: [tiles.length, depth, height, width] } };
-}
-
-async function scoreBatch(
-  voxels: TileBatch,
-  tiles: readonly Tile[],
-  { plan, model, signal }: ScoreOptions,
-): Promise<ScoreBatch> {
-  signal?.throwIfAborted();
-  const { name, classes } = model.spec;
-  const where = `at voxel ${tiles.map(({ start }) => formatZyx(start)).join(', ')}`;
-  let scores: ScoreBatch;
-  try {
-    scores = await model.score(voxels, { signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (isCryoetPicksError(error)) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new CryoetPicksError('model-failed', `model "${name}" failed on the tile ${where}: ${reason}`, {
-      cause: error,
-    });
-  }
-  signal?.throwIfAborted();
-  const expected = [tiles.length, classes.length, ...plan.tile.map((edge) => edge / plan.outputStride)];
-  const length = expected.reduce((product, edge) => product * edge, 1);
-  if (formatZyx(scores.shape) !== formatZyx(expected) || scores.data.length !== length) {
-    throw new CryoetPicksError(
-      'model-failed',
-      `model "${name}" gave ${scores.data.length} scores of shape ${formatZyx(scores.shape)} for the tile ${where}; ` +
-        `expected ${formatZyx(expected)} [n, class, z, y, x]: ${classes.length} classes, one score per ${plan.outputStride} voxels`,
-    );
-  }
-  return scores;
 }
 
 /** The slab with some of its channels only, moved to the front of the same memory. */

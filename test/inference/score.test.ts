@@ -184,11 +184,34 @@ describe('scoreSlabs: the run', () => {
     expect(source.reads).toBe(0);
     await slabs.next();
     await pause(5);
-    expect(model.calls).toBe(1);
+    expect(model.calls).toBe(2);
     expect(source.reads).toBe(3);
     await slabs.return();
+    expect(model.calls).toBe(2);
     expect(source.reads).toBe(3);
     expect(model.disposed).toBe(0);
+  });
+
+  it('has the model work on the next tile while scores are used, and never on two at once', async () => {
+    const model = identityModel();
+    const score = model.score.bind(model);
+    const log: string[] = [];
+    model.score = async (tiles, options) => {
+      log.push('starts');
+      await pause(2);
+      const scores = await score(tiles, options);
+      log.push('ends');
+      return scores;
+    };
+    for await (const _ of scoreSlabs(countingSource(noise(shape), shape), { plan, model })) {
+      await pause(10);
+      log.push('used');
+    }
+    const calls = log.filter((event) => event !== 'used');
+    expect(calls).toEqual(calls.map((_, i) => (i % 2 === 0 ? 'starts' : 'ends')));
+    expect(calls).toHaveLength(2 * plan.tiles.length);
+    // By the time that the first slab has been used, the tile after it is scored.
+    expect(log.indexOf('used')).toBeGreaterThan(log.indexOf('ends', log.indexOf('ends') + 1));
   });
 
   it.each(['reading', 'scoring', 'consuming'] as const)(

@@ -1,0 +1,170 @@
+import type { Project } from '../copick/project.ts';
+import type { Run } from '../copick/run.ts';
+import type { Model } from '../inference/model.ts';
+import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { planTiles, type TilePlan } from '../tiles/plan.ts';
+import { readPaddedInto, type VolumeSource } from '../volume/volume.ts';
+import type { Outcome } from './command.ts';
+import type { DetectInput } from './detect.ts';
+import { describeFailure, type Failure } from './failure.ts';
+import { fitting } from './resample.ts';
+import { openModel } from './runtime.ts';
+import { formatTable } from './table.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What detecting a run would take. */
+export interface RunForecast {
+  readonly run: string;
+  /** Voxels z, y, x. */
+  readonly shape: Zyx;
+  readonly tiles: number;
+  /** Voxels that the network sees, overlaps counted as often as they are scored. */
+  readonly voxels: number;
+  /** Bytes of the process at its peak: what it takes after three tiles, and what a whole run adds. */
+  readonly memory: number;
+  readonly seconds: number;
+}
+
+/** What `detect --dry-run --json` prints. */
+export interface DryRunDocument {
+  readonly tile: Zyx;
+  /** Seconds of each tile that was timed, reading and scoring. */
+  readonly timed: readonly number[];
+  readonly runs: readonly (RunForecast | { readonly run: string; readonly error: Failure })[];
+}
+
+/** Tells what the work would take, and does none of it. */
+export async function foresee(
+  terminal: Terminal,
+  input: DetectInput & { readonly project: Project },
+): Promise<Outcome> {
+  const model = await openModel({ model: input.model, threads: input.threads, signal: terminal.signal });
+  const document = await forecastRuns(terminal, { ...input, model }).finally(() => model.dispose());
+  return { json: document, failed: document.runs.some((run) => 'error' in run) };
+}
+
+/** Options of {@link forecastRuns}. */
+export interface ForecastOptions extends Pick<DetectInput, 'run' | 'tomogram' | 'resample'> {
+  readonly project: Project;
+  readonly model: Model;
+}
+
+/** Decoded chunks that an opened tomogram keeps at most. */
+const CACHE_BYTES = 256 * 2 ** 20;
+const TIMED_TILES = 3;
+
+/**
+ * Tells what detection would take, without writing anything: plans every run, and times three tiles in the middle of the
+ * first one.
+ *
+ * Time counts reading the volume once more, for its intensity, at the rate at which the timed tiles were read.
+ */
+export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
+  const { project, model, run: names, tomogram, resample } = options;
+  const { signal } = terminal;
+  const { tile, outputStride } = model.spec;
+  const classes = model.spec.classes.filter((name) => name !== null).length;
+  const prepare = fitting(terminal, { spec: model.spec, resample });
+  const runs: (RunForecast | { run: string; error: Failure })[] = [];
+  let timing: Timing | undefined;
+  for (const run of await chosenRuns(project, names, signal)) {
+    try {
+      const opened = await run.tomogram(tomogram.type, { voxelSpacing: tomogram.voxelSpacing, signal });
+      const source = prepare?.(opened, run) ?? opened;
+      const plan = planTiles(source.grid.shape, { tile, outputStride, classes });
+      timing ??= await timeTiles(source, plan, { model, signal });
+      runs.push(forecast(run.name, plan, timing));
+    } catch (error) {
+      signal.throwIfAborted();
+      runs.push({ run: run.name, error: describeFailure(error) });
+    }
+  }
+  terminal.print(...forecastLines(tile, timing, runs));
+  return { tile, timed: timing?.seconds ?? [], runs };
+}
+
+async function chosenRuns(project: Project, names: readonly string[] | undefined, signal: AbortSignal): Promise<Run[]> {
+  if (names === undefined) return project.runs({ signal });
+  return Promise.all([...new Set(names)].map((name) => project.run(name, { signal })));
+}
+
+interface Timing {
+  readonly seconds: readonly number[];
+  /** Mean seconds of reading one voxel, and of reading and scoring one tile. */
+  readonly perVoxel: number;
+  readonly perTile: number;
+  /** Bytes of the process after the tiles. */
+  readonly memory: number;
+}
+
+interface TimeOptions {
+  readonly model: Model;
+  readonly signal: AbortSignal;
+}
+
+/** Times tiles from the middle of a plan; one before them, which nobody counts, lets the network allocate its memory. */
+async function timeTiles(source: VolumeSource, plan: TilePlan, { model, signal }: TimeOptions): Promise<Timing> {
+  const count = Math.min(TIMED_TILES + 1, plan.tiles.length);
+  const first = Math.floor((plan.tiles.length - count) / 2);
+  const seconds: number[] = [];
+  let reading = 0;
+  for (const { start } of plan.tiles.slice(first, first + count)) {
+    const voxels = new Float32Array(voxelCount(plan.tile));
+    const end: Zyx = [start[0] + plan.tile[0], start[1] + plan.tile[1], start[2] + plan.tile[2]];
+    const started = performance.now();
+    await readPaddedInto(source, { start, end }, voxels, { signal });
+    reading += performance.now() - started;
+    await model.score({ data: voxels, shape: [1, ...plan.tile] }, { signal });
+    seconds.push((performance.now() - started) / 1000);
+  }
+  const timed = seconds.length > 1 ? seconds.slice(1) : seconds;
+  return {
+    seconds: timed,
+    perVoxel: reading / 1000 / (count * voxelCount(plan.tile)),
+    perTile: timed.reduce((sum, one) => sum + one, 0) / timed.length,
+    memory: process.memoryUsage().rss,
+  };
+}
+
+function forecast(run: string, { shape, tiles, tile, memory }: TilePlan, timing: Timing): RunForecast {
+  return {
+    run,
+    shape,
+    tiles: tiles.length,
+    voxels: tiles.length * voxelCount(tile),
+    memory: timing.memory + memory.accumulators + Math.min(CACHE_BYTES, 4 * voxelCount(shape)),
+    seconds: tiles.length * timing.perTile + voxelCount(shape) * timing.perVoxel,
+  };
+}
+
+function forecastLines(tile: Zyx, timing: Timing | undefined, runs: DryRunDocument['runs']): string[] {
+  const planned = runs.filter((run): run is RunForecast => !('error' in run));
+  const total = planned.reduce((sum, { seconds }) => sum + seconds, 0);
+  const lines = formatTable({
+    header: ['run', 'voxels z×y×x', 'tiles', 'Mvoxels scored', 'memory MB', 'seconds'],
+    rows: planned.map(({ run, shape, tiles, voxels, memory, seconds }) => [
+      run,
+      formatZyx(shape),
+      tiles,
+      (voxels / 1e6).toFixed(1),
+      Math.round(memory / 1e6),
+      Math.round(seconds),
+    ]),
+  });
+  const failures = runs.flatMap((run) => ('error' in run ? [`run "${run.run}" would fail: ${run.error.message}`] : []));
+  const measured = timing?.seconds.map((one) => one.toFixed(2)).join(', ');
+  return [
+    ...lines,
+    '',
+    ...(measured === undefined
+      ? []
+      : [`tiles of ${formatZyx(tile)} took ${measured} s; about ${duration(total)} in all`]),
+    ...failures,
+    'nothing was written',
+  ];
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -1,0 +1,74 @@
+import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
+import { formatZyx } from '../space/zyx.ts';
+import type { Tile, TilePlan } from '../tiles/plan.ts';
+import type { Model, ScoreBatch, TileBatch } from './model.ts';
+
+/** Tiles that were read and normalised. */
+export interface ReadBatch {
+  readonly tiles: readonly Tile[];
+  readonly voxels: TileBatch;
+}
+
+/** Tiles and what the model makes of them. */
+export interface ScoredBatch {
+  readonly tiles: readonly Tile[];
+  readonly scores: ScoreBatch;
+}
+
+/** Options of {@link scoreAhead}. */
+export interface ScoreAheadOptions {
+  readonly plan: TilePlan;
+  readonly model: Model;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Has the model work on a batch while the scores of the one before it are used; never on two at once. */
+export async function* scoreAhead(
+  batches: AsyncIterable<ReadBatch>,
+  options: ScoreAheadOptions,
+): AsyncGenerator<ScoredBatch> {
+  let underWay: Promise<ScoredBatch> | undefined;
+  try {
+    for await (const batch of batches) {
+      const scored = await underWay;
+      underWay = scoreBatch(batch, options);
+      // Whoever awaits it sees the error.
+      underWay.catch(() => {});
+      if (scored) yield scored;
+    }
+    if (underWay) yield await underWay;
+  } finally {
+    await underWay?.catch(() => {});
+  }
+}
+
+async function scoreBatch(
+  { tiles, voxels }: ReadBatch,
+  { plan, model, signal }: ScoreAheadOptions,
+): Promise<ScoredBatch> {
+  signal?.throwIfAborted();
+  const { name, classes } = model.spec;
+  const where = `at voxel ${tiles.map(({ start }) => formatZyx(start)).join(', ')}`;
+  let scores: ScoreBatch;
+  try {
+    scores = await model.score(voxels, { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (isCryoetPicksError(error)) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CryoetPicksError('model-failed', `model "${name}" failed on the tile ${where}: ${reason}`, {
+      cause: error,
+    });
+  }
+  signal?.throwIfAborted();
+  const expected = [tiles.length, classes.length, ...plan.tile.map((edge) => edge / plan.outputStride)];
+  const length = expected.reduce((product, edge) => product * edge, 1);
+  if (formatZyx(scores.shape) !== formatZyx(expected) || scores.data.length !== length) {
+    throw new CryoetPicksError(
+      'model-failed',
+      `model "${name}" gave ${scores.data.length} scores of shape ${formatZyx(scores.shape)} for the tile ${where}; ` +
+        `expected ${formatZyx(expected)} [n, class, z, y, x]: ${classes.length} classes, one score per ${plan.outputStride} voxels`,
+    );
+  }
+  return { tiles, scores };
+}

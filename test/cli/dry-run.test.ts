@@ -1,0 +1,100 @@
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { forecastRuns } from '../../src/cli/dry-run.ts';
+import { openTerminal } from '../../src/cli/terminal.ts';
+import { openProject } from '../../src/node.ts';
+import { planTiles } from '../../src/tiles/plan.ts';
+import { captureCli, TextSink } from '../support/capture-cli.ts';
+import { identityModel } from '../support/identity-model.ts';
+import { filesBelow, smallProject, temporaryFolder } from '../support/simulated-project.ts';
+
+let original: string;
+let folder: string;
+let config: string;
+beforeAll(async () => {
+  original = await temporaryFolder();
+  await smallProject(original);
+});
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  await cp(original, folder, { recursive: true });
+  config = join(folder, 'copick.json');
+});
+afterAll(() => rm(original, { recursive: true }));
+
+const tomogram = { type: 'denoised', voxelSpacing: 10 };
+
+function fakeTerminal() {
+  const stdout = new TextSink();
+  return {
+    stdout,
+    terminal: openTerminal({ stdout, stderr: new TextSink(), json: false, signal: new AbortController().signal }),
+  };
+}
+
+describe('detect --dry-run', () => {
+  it('tells tiles, voxels, memory and time of every run, and writes nothing', async () => {
+    const before = await filesBelow(folder);
+    const submission = join(folder, 'out', 'submission.csv');
+    const { exitCode, stdout, stderr } = await captureCli([
+      'detect',
+      config,
+      '--dry-run',
+      '--submission',
+      submission,
+      '--threads',
+      '1',
+    ]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(/TS_1_3 +\d+×\d+×\d+ +\d+ +\d+\.\d +\d+ +\d+\n/);
+    expect(stdout).toMatch(/tiles of \d+×\d+×\d+ took [\d., ]+ s; about \d+ s in all\nnothing was written\n$/);
+    expect(await filesBelow(folder)).toEqual(before);
+  });
+
+  it('scores one tile to warm up and three to time, whatever the number of runs', async () => {
+    const model = identityModel({ tile: [8, 8, 8], classes: ['ribosome', null], normalization: 'z-score' });
+    let scored = 0;
+    const counting = {
+      ...model,
+      score: (...args: Parameters<typeof model.score>) => {
+        scored++;
+        return model.score(...args);
+      },
+    };
+    const { terminal } = fakeTerminal();
+    const document = await forecastRuns(terminal, { project: await openProject(config), model: counting, tomogram });
+    expect(scored).toBe(4);
+    expect(document.timed).toHaveLength(3);
+    expect(document.runs).toHaveLength(2);
+    for (const run of document.runs) {
+      if ('error' in run) throw new Error(run.error.message);
+      const plan = planTiles(run.shape, { tile: [8, 8, 8], outputStride: model.spec.outputStride });
+      expect([run.tiles, run.voxels]).toEqual([plan.tiles.length, plan.tiles.length * 512]);
+      expect(run.memory).toBeGreaterThan(plan.memory.accumulators);
+      expect(run.seconds).toBeGreaterThan(0);
+    }
+  });
+
+  it('says which runs would fail, and ends with 1', async () => {
+    await rm(join(folder, 'static', 'ExperimentRuns', 'TS_1_3', 'VoxelSpacing10.000'), { recursive: true });
+    const { exitCode, stdout } = await captureCli(['detect', config, '--dry-run', '--threads', '1']);
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain('run "TS_1_3" would fail: tomogram "denoised" not found in run "TS_1_3"');
+  });
+
+  it('prints one document with --json', async () => {
+    const { exitCode, stdout } = await captureCli([
+      'detect',
+      config,
+      '--dry-run',
+      '--json',
+      '--run',
+      'TS_2_3',
+      '--threads',
+      '1',
+    ]);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ runs: [{ run: 'TS_2_3' }] });
+  });
+});
