@@ -63,6 +63,11 @@ export class Project {
     return this.tree.overlay.location;
   }
 
+  /** The store of what is only read, if there is one; a back-end's own knows more than the tree shows. */
+  get staticStore(): ListableStore | undefined {
+    return this.tree.static;
+  }
+
   /** What was found broken or odd so far. */
   get problems(): readonly Problem[] {
     return this.tree.log.problems;
