@@ -27,9 +27,18 @@ export function parseJson(text: string, { what, code }: ParseJsonOptions): unkno
   } catch {
     const plain = quoteNonFinite(json);
     const error = firstError(plain.text);
-    if (error === undefined) return JSON.parse(plain.text, (_, value) => plain.numbers.get(value) ?? value);
+    if (error === undefined) return revive(plain, { what, code });
     // Quoting moves what follows, so the place is looked up in the text as it was.
     throw new CryoetPicksError(code, `${what} is not JSON: ${describe(json, firstError(json, true) ?? error)}`);
+  }
+}
+
+/** Only what is nested too deeply for the engine fails here. */
+function revive({ text, numbers }: ReturnType<typeof quoteNonFinite>, { what, code }: ParseJsonOptions): unknown {
+  try {
+    return JSON.parse(text, (_, value) => numbers.get(value) ?? value);
+  } catch (cause) {
+    throw new CryoetPicksError(code, `${what} is nested too deeply`, { cause });
   }
 }
 

@@ -1,10 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { CryoetPicksError } from './errors.ts';
 import { type EncodeMrcOptions, encodeMrc } from './mrc/encode.ts';
 import { type MrcVolume, type OpenMrcOptions, openMrc } from './mrc/open.ts';
 import type { RandomAccessReader } from './mrc/random-access.ts';
+import { removeLeftovers } from './storage/directory-leftovers.ts';
+import { temporaryBeside } from './storage/directory-lock.ts';
 import type { OpenTiffStackOptions, TiffStack } from './tiff/stack.ts';
 import type { VolumeSource } from './volume/volume.ts';
 
@@ -62,13 +63,15 @@ export async function fileReader(path: string): Promise<RandomAccessReader> {
 export async function writeMrcFile(path: string, source: VolumeSource, options: EncodeMrcOptions = {}): Promise<void> {
   const file = resolve(path);
   const folder = dirname(file);
-  const temporary = join(folder, `.${basename(file)}.${randomUUID()}.tmp`);
+  const temporary = temporaryBeside(file);
   const pieces = encodeMrc(source, options);
   try {
-    await orReadOnly(file, () => mkdir(folder, { recursive: true }));
+    const made = await orReadOnly(file, () => mkdir(folder, { recursive: true }));
+    if (made === undefined) await removeLeftovers(folder);
     const handle = await orReadOnly(file, () => open(temporary, 'wx'));
     try {
       for await (const piece of pieces) await orReadOnly(file, () => writeAll(handle, piece));
+      await orReadOnly(file, () => handle.datasync());
     } finally {
       await handle.close();
     }

@@ -82,3 +82,10 @@ describe('parseJson', () => {
 function literally(text: string): string {
   return text.replace(/[\\'",()[\]{}.*+?^$|/]/g, '\\$&');
 }
+
+it('refuses what is nested too deeply for a bare NaN in it to be read', () => {
+  const text = `${'['.repeat(20_000)}NaN${']'.repeat(20_000)}`;
+  expect(() => parseJson(text, { what: 'x', code: 'invalid-picks' })).toThrow(
+    expect.objectContaining({ code: 'invalid-picks', message: 'x is nested too deeply' }),
+  );
+});

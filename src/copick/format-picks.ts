@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { Pick, Transform } from '../picks/pick.ts';
 import { formatExactJson } from './exact-json.ts';
+import { writeNested } from './nested-json.ts';
 import type { PicksFile } from './picks.ts';
 
 /**
@@ -35,7 +36,7 @@ export function formatPicksFile(file: PicksFile): string {
     trust_orientation: file.trustOrientation ?? true,
     ...file.unknown?.file,
   };
-  return formatExactJson(json, 4);
+  return writeNested(() => formatExactJson(json, 4), `the picks file of "${file.object}"`, 'invalid-picks');
 }
 
 function formatPick({ position: { x, y, z }, transform, instanceId = 0, score }: Pick): Record<string, unknown> {

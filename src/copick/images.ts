@@ -1,7 +1,7 @@
 import { isCryoetPicksError } from '../errors.ts';
 import { type Channel, openChannels } from '../ome-zarr/channels.ts';
 import { type OpenTomogramOptions, openTomogram, type Tomogram } from '../ome-zarr/tomogram.ts';
-import { type StoreOptions, subStore } from '../storage/store.ts';
+import { type ListableStore, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
 import { formatSpacing } from './names.ts';
 import { listFolder, type ProjectTree, type TreeEntry } from './tree.ts';
 
@@ -48,7 +48,8 @@ export async function withoutEmptyShadows<T extends FoundImage>(
   found: readonly T[],
   { identity, what, signal }: EmptyShadowOptions<T>,
 ): Promise<T[]> {
-  const groups = groupBy(found, identity);
+  const whole = await withoutHalfWritten(tree, found, { what, signal });
+  const groups = groupBy(whole, identity);
   const passed = new Set<T>();
   for (const same of groups.values()) {
     if (same.length === 1) continue;
@@ -61,7 +62,43 @@ export async function withoutEmptyShadows<T extends FoundImage>(
       passed.add(one);
     }
   }
-  return found.filter((one) => !passed.has(one));
+  return whole.filter((one) => !passed.has(one));
+}
+
+const METADATA = ['.zattrs', '.zgroup', '.zarray', '.zmetadata', 'zarr.json'];
+
+/**
+ * Without folders of the overlay that hold chunks but no metadata, which come last: their writer was killed, or is still at
+ * work. They are reported.
+ */
+export async function withoutHalfWritten<T extends FoundImage>(
+  tree: ProjectTree,
+  found: readonly T[],
+  { what, signal }: { readonly what: string } & StoreOptions,
+): Promise<T[]> {
+  const whole: T[] = [];
+  for (const one of found) {
+    const { root, store, key, path, name } = one.entry;
+    try {
+      const names = root === 'static' ? [] : await namesIn(store, key, signal);
+      const isWhole = names.length === 0 || hasMetadata(names) || hasMetadata(await namesIn(store, `${key}/0`, signal));
+      if (isWhole) whole.push(one);
+      else
+        tree.log.report({ path, message: `${what} folder "${name}" holds no metadata: it was not written to the end` });
+    } catch (error) {
+      tree.log.reportError(path, error, signal);
+      whole.push(one);
+    }
+  }
+  return whole;
+}
+
+function hasMetadata(names: readonly string[]): boolean {
+  return names.some((name) => METADATA.includes(name));
+}
+
+async function namesIn(store: ListableStore, folder: StoreKey, signal: AbortSignal | undefined): Promise<string[]> {
+  return (await store.list(folder, { signal })).map(({ name }) => name);
 }
 
 /** Without folders that hold no array. One that cannot be listed is reported, and counts as empty. */

@@ -1,7 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { type FoundImage, imageFolder, openImageOf, withoutEmpty } from './images.ts';
+import { type FoundImage, imageFolder, openImageOf, withoutEmpty, withoutHalfWritten } from './images.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
 import { matchesName, type NameFilter } from './names.ts';
 import { listNames } from './problems.ts';
@@ -40,7 +40,8 @@ export async function findObjectMaps(
   const entries = await listBoth(tree, folderOf('object', {}), { signal });
   const found = entries.flatMap((entry) => toMap(tree, entry)).filter((one) => matchesName(object, one.object));
   // copick 1 makes an empty folder for every map that it is asked for, so that an empty one says nothing.
-  const filled = await withoutEmpty(tree, found, signal);
+  const whole = await withoutHalfWritten(tree, found, { what: 'density map', signal });
+  const filled = await withoutEmpty(tree, whole, signal);
   return markShadowed(filled, { identity: nameOf, includeShadowed })
     .sort((a, b) => (a.object < b.object ? -1 : a.object > b.object ? 1 : 0))
     .map(({ entry, ...one }) => ({

@@ -1,8 +1,9 @@
 import { encodeZstd } from '../codecs/zstd-encode.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
-import { joinKey, type Store, type StoreKey } from '../storage/store.ts';
+import type { Store, StoreKey } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type ChunkSink, chunkFiles } from './chunk-sink.ts';
+import { placeImage } from './place-image.ts';
 import { type PyramidVoxels, pyramidChunks } from './pyramid.ts';
 import { checkShards } from './shard-limits.ts';
 import { shardFiles, ZSTD_LEVEL } from './shard-sink.ts';
@@ -26,29 +27,20 @@ export async function writeImage(
     await requireZstd();
   }
   signal?.throwIfAborted();
-  await makeRoom(store, { overwrite, signal });
-  const before = (await store.list('/', { signal })).map(({ name }) => name);
-  const written: StoreKey[] = [];
-  const set = async (key: StoreKey, value: Uint8Array) => {
-    written.push(key);
-    await store.set(key, value, { signal });
-  };
-  const open = async (key: StoreKey) => {
-    written.push(key);
-    return valueWriter(store, key, { signal });
-  };
-  const remove = (key: StoreKey) => store.delete(key, { signal });
-  const sink = plan.format === 'zarr2' ? chunkFiles(plan, set) : shardFiles(plan, { open, remove });
-  try {
-    const ranges = await writeChunks(sources, { plan, sink, options });
-    for (const [key, bytes] of metadataOf(plan, ranges)) await set(key, bytes);
-  } catch (error) {
-    // The error that led here is the one to report.
-    await sink.abort().catch(() => {});
-    await removeWritten(store, { before, written });
-    signal?.throwIfAborted();
-    throw error;
-  }
+  await placeImage(store, { overwrite, signal }, async (place) => {
+    const set = (key: StoreKey, value: Uint8Array) => place.set(key, value, { signal });
+    const open = async (key: StoreKey) => valueWriter(place, key, { signal });
+    const remove = (key: StoreKey) => place.delete(key, { signal });
+    const sink = plan.format === 'zarr2' ? chunkFiles(plan, set) : shardFiles(plan, { open, remove });
+    try {
+      const ranges = await writeChunks(sources, { plan, sink, options });
+      for (const [key, bytes] of metadataOf(plan, ranges)) await set(key, bytes);
+    } catch (error) {
+      // The error that led here is the one to report.
+      await sink.abort().catch(() => {});
+      throw error;
+    }
+  });
 }
 
 /** Where the encoder cannot start, this says so before anything is deleted. */
@@ -96,41 +88,4 @@ function widened(range: ValueRange | undefined, voxels: PyramidVoxels): ValueRan
     if (value > greatest) greatest = value;
   }
   return least <= greatest ? { least, greatest } : undefined;
-}
-
-async function makeRoom(
-  store: Store,
-  { overwrite, signal }: Pick<WriteImageOptions, 'overwrite' | 'signal'>,
-): Promise<void> {
-  if (overwrite) {
-    // Metadata first: from here on no reader takes the rest for an image.
-    for (const key of ['/.zattrs', '/zarr.json', '/.zgroup'] as const) await store.delete(key, { signal });
-    for (const { name } of await store.list('/', { signal })) await store.delete(joinKey(name), { signal });
-    return;
-  }
-  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup', '/.zarray', '/0/.zarray', '/0/zarr.json'] as const) {
-    if (!(await store.get(key, { signal }))) continue;
-    throw new CryoetPicksError(
-      'invalid-option',
-      `${store.location} holds ${key} already; choose another place or overwrite`,
-    );
-  }
-}
-
-interface Traces {
-  /** What the root of the store held before. */
-  readonly before: readonly string[];
-  readonly written: readonly StoreKey[];
-}
-
-async function removeWritten(store: Store, { before, written }: Traces): Promise<void> {
-  // Folders that were made go as a whole, what was written among other things one by one: metadata first, and on to the
-  // next if one cannot be deleted.
-  const made = new Set(written.map((key) => key.split('/')[1]!).filter((name) => !before.includes(name)));
-  const folders = [...made].map((name) => joinKey(name));
-  for (const key of before.length === 0 ? (['/'] as const) : [...written].reverse().concat(folders)) {
-    try {
-      await store.delete(key);
-    } catch {}
-  }
 }

@@ -33,8 +33,9 @@ export interface WriteTomogramOptions {
   /** Further metadata, JSON: the `metadata` of the first `multiscales`. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /**
-   * Replace what the store holds. It is deleted before the first voxel is written: where the write then fails or is
-   * aborted, the old image is lost. Otherwise a store with an image in it is refused. @defaultValue false
+   * Replace what the store holds; otherwise a store with an image in it is refused. In a folder on disk, the new image is
+   * written beside the old one and takes its place when it is whole. Other stores delete the old one before the first voxel
+   * is written: where the write then fails or is aborted, it is lost. @defaultValue false
    */
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -52,8 +53,7 @@ export interface WriteTomogramOptions {
  * others). Unlike copick's, each level has a translation: its first voxel is centred half a voxel of the finer level further
  * in. The source is read chunk by chunk, each voxel once; about three chunks are held at a time, whatever the volume's size. The metadata are written
  * last, and a write that fails or is aborted deletes what it has written (all of a folder that was empty before), so no
- * reader ever sees half an image. Options, voxel size and origin are checked before anything is written or deleted; from
- * then on an overwritten image is gone, whether or not the new one is finished.
+ * reader ever sees half an image. Options, voxel size and origin are checked before anything is written or deleted.
  *
  * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
  * @param source - Integers of more than 16 bits are read by its `readExact` where it has one, so that labels above 2^24 arrive as

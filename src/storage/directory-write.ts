@@ -109,7 +109,7 @@ async function writeWhole(
 }
 
 /** Windows refuses for a moment to replace a file that another program reads. */
-async function renameOver(from: string, to: string): Promise<void> {
+export async function renameOver(from: string, to: string): Promise<void> {
   for (let wait = 5; ; wait *= 2) {
     try {
       return await rename(from, to);
@@ -121,7 +121,8 @@ async function renameOver(from: string, to: string): Promise<void> {
   }
 }
 
-async function orWriteError(file: string, write: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+/** Runs a write; what the system refuses becomes `read-only`. */
+export async function orWriteError(file: string, write: () => Promise<void>, signal?: AbortSignal): Promise<void> {
   try {
     await write();
   } catch (cause) {

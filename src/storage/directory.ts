@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { CryoetPicksError } from '../errors.ts';
 import { removeLeftovers } from './directory-leftovers.ts';
 import { listFolder, orAbsent, readRange, readWhole } from './directory-read.ts';
+import { stageFolder } from './directory-stage.ts';
 import { deleteAt, versionOf, writeAtomically } from './directory-write.ts';
 import { checkKey, type Store } from './store.ts';
 
@@ -80,6 +81,13 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
     async version(key, { signal } = {}) {
       const file = at(key);
       return orAbsent({ root, file }, () => versionOf(file), signal);
+    },
+    async stage(folder, { signal } = {}) {
+      const target = at(folder);
+      checkWritable(target);
+      signal?.throwIfAborted();
+      const staged = await stageFolder(target, { onFolder });
+      return staged && { ...staged, store: directoryStore(staged.path, { durable }) };
     },
   };
 }

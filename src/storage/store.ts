@@ -1,9 +1,8 @@
-import { CryoetPicksError } from '../errors.ts';
 import { childrenOf, folderPrefix } from './children.ts';
-import { checkExpected } from './expect.ts';
+import { checkKey, joinKey, type StoreKey } from './key.ts';
+import type { StagedFolder } from './staged.ts';
 
-/** A key of a store: a path that starts with `/`, without `.` or `..` segments. */
-export type StoreKey = `/${string}`;
+export { checkKey, joinKey, type StoreKey } from './key.ts';
 
 /** Part of a value: `length` bytes from `offset`, or the last `suffixLength` bytes. */
 export type ByteRange = { readonly offset: number; readonly length: number } | { readonly suffixLength: number };
@@ -73,33 +72,8 @@ export interface Store extends ListableStore {
    * never have the same token. A store without this method ignores `expect`; `setFiles` and `deleteFile` refuse it then.
    */
   version?(key: StoreKey, options?: StoreOptions): Promise<string | undefined>;
-}
-
-/**
- * Puts path segments together to a store key: `joinKey('/runs', name, 'Picks')`. Slashes at the ends of a segment do not matter.
- *
- * @throws {@link CryoetPicksError} `invalid-option` for a key that holds a `.`, `..` or empty segment, or a NUL.
- */
-export function joinKey(...segments: readonly string[]): StoreKey {
-  const parts = segments.map((segment) => segment.replace(/^\/+|\/+$/g, '')).filter((segment) => segment !== '');
-  return checkKey(`/${parts.join('/')}`);
-}
-
-/**
- * Lets a well-formed key pass: it starts with `/`, has no empty segment, no `.` or `..` and no NUL. `/` itself is the root folder.
- *
- * @throws {@link CryoetPicksError} `invalid-option`, so that no key ever leaves its store.
- */
-export function checkKey(key: string): StoreKey {
-  const segments = key.slice(1).split('/');
-  const bad = key !== '/' && segments.some((segment) => segment === '' || segment === '.' || segment === '..');
-  if (!key.startsWith('/') || bad || key.includes('\0')) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `${JSON.stringify(key)} is not a store key: expected "/" and names between single slashes, none of them "." or ".."`,
-    );
-  }
-  return key as StoreKey;
+  /** Starts to write a folder anew, out of sight; undefined where that cannot be done here. */
+  stage?(folder: StoreKey, options?: StoreOptions): Promise<StagedFolder | undefined>;
 }
 
 /** The part of a value that a range asks for, as a view; a range beyond the end gives what is there. */
@@ -133,6 +107,8 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
     values.set(key, value);
     versions.set(key, `${++writes}@${new Date().toISOString()}`);
   };
+  // Loaded with the first write that expects something. Nothing may wait between the check and the write.
+  const rulesFor = (expect: string | null | undefined) => (expect === undefined ? undefined : import('./expect.ts'));
   for (const [key, value] of entries) put(checkKey(key), value);
   return {
     location: 'memory',
@@ -151,13 +127,16 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
     },
     async set(key, value, { signal, expect } = {}) {
       signal?.throwIfAborted();
-      checkExpected(checkKey(key), expect, versions.get(key));
+      checkKey(key);
+      const rules = await rulesFor(expect);
+      rules?.checkExpected(key, expect, versions.get(key));
       put(key, value);
     },
     async delete(key, { signal, expect } = {}) {
       signal?.throwIfAborted();
       const inside = folderPrefix(checkKey(key));
-      checkExpected(key, expect, versions.get(key));
+      const rules = await rulesFor(expect);
+      rules?.checkExpected(key, expect, versions.get(key));
       for (const other of [...values.keys()]) {
         if (other === key || other.startsWith(inside)) values.delete(other) && versions.delete(other);
       }
@@ -189,5 +168,6 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
   if (whole.setPieces) part.setPieces = (key, pieces, options) => whole.setPieces!(at(key), pieces, options);
   if (whole.delete) part.delete = (key, options) => whole.delete!(at(key), options);
   if (whole.version) part.version = (key, options) => whole.version!(at(key), options);
+  if (whole.stage) part.stage = (folder, options) => whole.stage!(at(folder), options);
   return part as S;
 }

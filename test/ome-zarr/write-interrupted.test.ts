@@ -20,23 +20,26 @@ const noise = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i));
 const source = sourceFromArray(contiguousVolume(noise, [4, 4, 8]), { voxelSize: [10, 10, 10] });
 const layout = { chunkShape: [2, 4, 4], levels: 2 } as const;
 
-/** A store that counts its steps (values, and pieces of values) and fails at the nth. */
-function failingStore(inner: Store, n: number): Store & { steps: number } {
-  const store = {
+/** A store that counts its steps (values, pieces of values, and putting a folder in its place) and fails at the nth. */
+function failingStore(inner: Store, n: number): Store & { readonly steps: number } {
+  let steps = 0;
+  const step = () => {
+    if (++steps === n) throw trouble;
+  };
+  return Object.defineProperty(failing(inner, step), 'steps', { get: () => steps }) as Store & { steps: number };
+}
+
+function failing(inner: Store, step: () => void): Store {
+  const { setPieces, stage } = inner;
+  const store: Store = {
     ...inner,
-    steps: 0,
-    set: async (...args: Parameters<Store['set']>) => {
+    set: async (...args) => {
       step();
       return inner.set(...args);
     },
   };
-  const step = () => {
-    if (++store.steps === n) throw trouble;
-  };
-  const { setPieces } = inner;
-  if (!setPieces) return store;
-  return Object.assign(store, {
-    setPieces: async (...[key, pieces, options]: Parameters<typeof setPieces>) => {
+  if (setPieces) {
+    store.setPieces = async (key, pieces, options) => {
       const counted = async function* () {
         for await (const piece of pieces) {
           step();
@@ -45,8 +48,20 @@ function failingStore(inner: Store, n: number): Store & { steps: number } {
         step();
       };
       return setPieces(key, counted(), options);
-    },
-  });
+    };
+  }
+  if (stage) {
+    store.stage = async (folder, options) => {
+      const staged = await stage(folder, options);
+      if (!staged) return undefined;
+      const commit = async () => {
+        step();
+        await staged.commit();
+      };
+      return { ...staged, store: failing(staged.store, step), commit };
+    };
+  }
+  return store;
 }
 
 const stores: readonly (readonly [string, () => Store])[] = [

@@ -1,0 +1,106 @@
+import { CryoetPicksError } from '../errors.ts';
+import { joinKey, type Store, type StoreKey, subStore } from '../storage/store.ts';
+
+/** Options of {@link placeImage}. */
+export interface PlaceImageOptions {
+  /** Replace what the store holds. */
+  readonly overwrite: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Writes an image to the root of a store, which is refused where it holds one that is not to be overwritten. Where the store
+ * can write out of sight, the image appears whole, in place of the old one. Elsewhere the old one is deleted first, and
+ * what was written is deleted again if `write` fails, all of it if the store was empty.
+ *
+ * @param write - Writes the image to the store it is given, metadata last.
+ */
+export async function placeImage(
+  store: Store,
+  options: PlaceImageOptions,
+  write: (place: Store) => Promise<void>,
+): Promise<void> {
+  const { overwrite, signal } = options;
+  if (!overwrite) await refuseImage(store, signal);
+  const isFree = overwrite || (await store.list('/', { signal })).length === 0;
+  const staged = isFree ? await store.stage?.('/', { signal }) : undefined;
+  if (!staged) return writeInPlace(store, options, write);
+  try {
+    await write(staged.store);
+    signal?.throwIfAborted();
+    await staged.commit();
+  } catch (error) {
+    // The error that led here is the one to report.
+    await staged.discard().catch(() => {});
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+async function writeInPlace(
+  store: Store,
+  { overwrite, signal }: PlaceImageOptions,
+  write: (place: Store) => Promise<void>,
+): Promise<void> {
+  if (overwrite) await empty(store, signal);
+  const before = (await store.list('/', { signal })).map(({ name }) => name);
+  const written: StoreKey[] = [];
+  try {
+    await write(noting(store, written));
+  } catch (error) {
+    await removeWritten(store, { before, written });
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/** The store, which notes each key before it is written. */
+function noting(store: Store, written: StoreKey[]): Store {
+  const place = subStore(store, '/');
+  const { setPieces } = place;
+  place.set = async (key, value, options) => {
+    written.push(key);
+    await store.set(key, value, options);
+  };
+  if (setPieces) {
+    place.setPieces = async (key, pieces, options) => {
+      written.push(key);
+      await setPieces(key, pieces, options);
+    };
+  }
+  return place;
+}
+
+async function refuseImage(store: Store, signal: AbortSignal | undefined): Promise<void> {
+  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup', '/.zarray', '/0/.zarray', '/0/zarr.json'] as const) {
+    if (!(await store.get(key, { signal }))) continue;
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${store.location} holds ${key} already; choose another place or overwrite`,
+    );
+  }
+}
+
+async function empty(store: Store, signal: AbortSignal | undefined): Promise<void> {
+  // Metadata first: from here on no reader takes the rest for an image.
+  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup'] as const) await store.delete(key, { signal });
+  for (const { name } of await store.list('/', { signal })) await store.delete(joinKey(name), { signal });
+}
+
+interface Traces {
+  /** What the root of the store held before. */
+  readonly before: readonly string[];
+  readonly written: readonly StoreKey[];
+}
+
+async function removeWritten(store: Store, { before, written }: Traces): Promise<void> {
+  // Folders that were made go as a whole, what was written among other things one by one: metadata first, and on to the
+  // next if one cannot be deleted.
+  const made = new Set(written.map((key) => key.split('/')[1]!).filter((name) => !before.includes(name)));
+  const folders = [...made].map((name) => joinKey(name));
+  for (const key of before.length === 0 ? (['/'] as const) : [...written].reverse().concat(folders)) {
+    try {
+      await store.delete(key);
+    } catch {}
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * A process that writes a project over and over until it is killed; see `harness.ts`. In turn n every pick lies at x = n, and
+ * every voxel is n, so that a reader can tell a file of two turns from a whole one.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseConfig } from '../../../src/copick/config.ts';
+import { projectFromStores } from '../../../src/copick/project.ts';
+import { writeMrcFile } from '../../../src/node-files.ts';
+import { directoryStore } from '../../../src/storage/directory.ts';
+import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../../src/volume/volume.ts';
+
+const [folder = '', first = '1'] = process.argv.slice(2);
+const store = directoryStore(folder);
+const text = readFileSync(join(folder, 'copick.json'), 'utf8');
+const project = projectFromStores({ config: parseConfig(text, { source: 'copick.json' }), overlay: store });
+const run = await project.createRun('TS_1');
+
+function uniform(value: number, extent: number): VolumeSource {
+  const data = new Float32Array(extent ** 3).fill(value);
+  return sourceFromArray(contiguousVolume(data, [extent, extent, extent]), { voxelSize: [10, 10, 10] });
+}
+
+async function turn(n: number): Promise<void> {
+  await store.set('/copick.json', new TextEncoder().encode(JSON.stringify({ ...JSON.parse(text), turn: n })));
+  const picks = ['ribosome', 'virus'].flatMap((object) =>
+    Array.from({ length: 200 }, (_, i) => ({ object, position: { x: n, y: i, z: 0 }, score: 1 })),
+  );
+  await run.writePicks(picks, { userId: 'me', sessionId: '1' });
+  await run.writePicks(picks, { userId: 'me', sessionId: `new-${n % 7}` });
+  const format = n % 2 === 0 ? 'zarr2' : 'zarr3';
+  await run.writeTomogram(uniform(n, 12), { type: 'wbp', overwrite: true, chunkShape: [6, 6, 6], format });
+  await run.writeSegmentation(uniform(n % 200, 8), { name: 'virus', userId: 'me', sessionId: '1', overwrite: true });
+  await writeMrcFile(join(folder, 'wbp.mrc'), uniform(n, 16));
+}
+
+process.send?.({ ready: true });
+for (let n = Number(first); ; n++) {
+  await turn(n);
+  process.send?.({ turn: n });
+}
