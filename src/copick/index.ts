@@ -5,6 +5,7 @@
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
+export type { HttpClock } from '../storage/http.ts';
 export { type ReadOnlyStoreOptions, readOnlyStore } from '../storage/read-only.ts';
 export { type S3Addressing, type S3AddressOptions, type S3StoreOptions, s3Store } from '../storage/s3.ts';
 export type { AuthoredFilter, AuthoredIdentity } from './authored.ts';
@@ -59,7 +60,8 @@ export {
   type PortalRun,
   type PortalTomogram,
 } from './portal/metadata.ts';
-export { type OpenPortalOptions, openPortal, type PortalProject } from './portal/open.ts';
+export { type PortalObjectsOptions, portalObjects } from './portal/objects.ts';
+export { type OpenPortalOptions, openPortal, type PortalProject, portalOf } from './portal/open.ts';
 export { type PortalStore, type PortalStoreOptions, portalStore } from './portal/store.ts';
 export type { Problem } from './problems.ts';
 export { Project, type ProjectOptions, projectFromStores } from './project.ts';

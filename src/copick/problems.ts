@@ -1,3 +1,5 @@
+import { CryoetPicksError } from '../errors.ts';
+
 /** Something in a project that is broken or odd and was passed over. */
 export interface Problem {
   /** Where it lies. */
@@ -40,4 +42,29 @@ export function listNames(names: readonly string[]): string {
   if (names.length === 0) return 'none';
   const shown = names.slice(0, 20).map((name) => JSON.stringify(name));
   return shown.join(', ') + (names.length > 20 ? ` and ${names.length - 20} more` : '');
+}
+
+/** What {@link needNamed} looks for, and in which project. */
+export interface NeedNamedOptions {
+  readonly what: 'run' | 'object';
+  readonly source: string;
+}
+
+/**
+ * The one of a name.
+ *
+ * @throws {@link CryoetPicksError} `not-found`, listing those that are there.
+ */
+export function needNamed<T extends { readonly name: string }>(
+  all: readonly T[],
+  name: string,
+  { what, source }: NeedNamedOptions,
+): T {
+  const found = all.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  const available = listNames(all.map((one) => one.name));
+  throw new CryoetPicksError(
+    'not-found',
+    `${what} "${name}" not found in project "${source}"; available: ${available}`,
+  );
 }

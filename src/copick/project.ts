@@ -1,10 +1,9 @@
-import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
 import { type FindOptions, type Found, findByUri } from './find.ts';
 import { noOverlay } from './no-overlay.ts';
-import { listNames, type Problem, ProblemLog } from './problems.ts';
+import { needNamed, type Problem, ProblemLog } from './problems.ts';
 import { Run } from './run.ts';
 import { checkRunName, makeRunFolder, type RunsOptions, runNames } from './run-folders.ts';
 import { splitsOf } from './splits.ts';
@@ -63,6 +62,11 @@ export class Project {
     return this.tree.overlay.location;
   }
 
+  /** The store of what is only read, if there is one; a back-end's own knows more than the tree shows. */
+  get staticStore(): ListableStore | undefined {
+    return this.tree.static;
+  }
+
   /** What was found broken or odd so far. */
   get problems(): readonly Problem[] {
     return this.tree.log.problems;
@@ -89,13 +93,7 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found`, listing the runs that are there.
    */
   async run(name: string, options: WaitOptions = {}): Promise<Run> {
-    const runs = await this.runs(options);
-    const found = runs.find((run) => run.name === name);
-    if (found !== undefined) return found;
-    throw new CryoetPicksError(
-      'not-found',
-      `run "${name}" not found in project "${this.source}"; available: ${listNames(runs.map((run) => run.name))}`,
-    );
+    return needNamed(await this.runs(options), name, { what: 'run', source: this.source });
   }
 
   /**
@@ -137,12 +135,7 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found`, listing the project's objects.
    */
   object(name: string): PickableObject {
-    const found = this.objects.find((object) => object.name === name);
-    if (found !== undefined) return found;
-    throw new CryoetPicksError(
-      'not-found',
-      `object "${name}" not found in project "${this.source}"; available: ${listNames(this.objects.map((one) => one.name))}`,
-    );
+    return needNamed(this.objects, name, { what: 'object', source: this.source });
   }
 
   /**

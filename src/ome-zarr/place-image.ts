@@ -46,7 +46,7 @@ async function writeInPlace(
   const before = (await store.list('/', { signal })).map(({ name }) => name);
   const written: StoreKey[] = [];
   try {
-    await write(recording(store, written));
+    await write(noting(store, written));
   } catch (error) {
     await removeWritten(store, { before, written });
     signal?.throwIfAborted();
@@ -54,25 +54,21 @@ async function writeInPlace(
   }
 }
 
-/** The store, which notes the keys of what is written to it. */
-function recording(store: Store, written: StoreKey[]): Store {
-  const whole = subStore(store, '/');
-  const { setPieces } = whole;
-  const noted: Store = {
-    ...whole,
-    async set(key, value, options) {
-      written.push(key);
-      await store.set(key, value, options);
-    },
+/** The store, which notes each key before it is written. */
+function noting(store: Store, written: StoreKey[]): Store {
+  const place = subStore(store, '/');
+  const { setPieces } = place;
+  place.set = async (key, value, options) => {
+    written.push(key);
+    await store.set(key, value, options);
   };
-  if (!setPieces) return noted;
-  return {
-    ...noted,
-    async setPieces(key, pieces, options) {
+  if (setPieces) {
+    place.setPieces = async (key, pieces, options) => {
       written.push(key);
       await setPieces(key, pieces, options);
-    },
-  };
+    };
+  }
+  return place;
 }
 
 async function refuseImage(store: Store, signal: AbortSignal | undefined): Promise<void> {

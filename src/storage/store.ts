@@ -1,9 +1,8 @@
-import { CryoetPicksError } from '../errors.ts';
 import { childrenOf, folderPrefix } from './children.ts';
+import { checkKey, joinKey, type StoreKey } from './key.ts';
 import type { StagedFolder } from './staged.ts';
 
-/** A key of a store: a path that starts with `/`, without `.` or `..` segments. */
-export type StoreKey = `/${string}`;
+export { checkKey, joinKey, type StoreKey } from './key.ts';
 
 /** Part of a value: `length` bytes from `offset`, or the last `suffixLength` bytes. */
 export type ByteRange = { readonly offset: number; readonly length: number } | { readonly suffixLength: number };
@@ -75,33 +74,6 @@ export interface Store extends ListableStore {
   version?(key: StoreKey, options?: StoreOptions): Promise<string | undefined>;
   /** Starts to write a folder anew, out of sight; undefined where that cannot be done here. */
   stage?(folder: StoreKey, options?: StoreOptions): Promise<StagedFolder | undefined>;
-}
-
-/**
- * Puts path segments together to a store key: `joinKey('/runs', name, 'Picks')`. Slashes at the ends of a segment do not matter.
- *
- * @throws {@link CryoetPicksError} `invalid-option` for a key that holds a `.`, `..` or empty segment, or a NUL.
- */
-export function joinKey(...segments: readonly string[]): StoreKey {
-  const parts = segments.map((segment) => segment.replace(/^\/+|\/+$/g, '')).filter((segment) => segment !== '');
-  return checkKey(`/${parts.join('/')}`);
-}
-
-/**
- * Lets a well-formed key pass: it starts with `/`, has no empty segment, no `.` or `..` and no NUL. `/` itself is the root folder.
- *
- * @throws {@link CryoetPicksError} `invalid-option`, so that no key ever leaves its store.
- */
-export function checkKey(key: string): StoreKey {
-  const segments = key.slice(1).split('/');
-  const bad = key !== '/' && segments.some((segment) => segment === '' || segment === '.' || segment === '..');
-  if (!key.startsWith('/') || bad || key.includes('\0')) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `${JSON.stringify(key)} is not a store key: expected "/" and names between single slashes, none of them "." or ".."`,
-    );
-  }
-  return key as StoreKey;
 }
 
 /** The part of a value that a range asks for, as a view; a range beyond the end gives what is there. */

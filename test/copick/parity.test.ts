@@ -74,7 +74,7 @@ function tellPicks(picks: readonly Pick[]): PicksNumbers {
     positions: picks.map(({ position: { x, y, z } }) => [x, y, z]),
     rotations: picks.map(({ transform }) => transform!.slice(0, 3).map((row) => row.slice(0, 3))) as never,
     scores: picks.map(({ score }) => score),
-    instanceIds: picks.map(({ instanceId }) => instanceId!),
+    instanceIds: picks.map(({ instanceId }) => Number(instanceId)),
   };
 }
 type PicksNumbers = Omit<ExpectedRun['picks'][number], 'object' | 'userId' | 'sessionId' | 'root' | 'trustOrientation'>;

@@ -2,10 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/copick/config.ts';
 import { formatSpacing } from '../../src/copick/names.ts';
 import { camelCase, portalTomogramType } from '../../src/copick/portal/camel.ts';
+import { portalObjects } from '../../src/copick/portal/objects.ts';
 import { projectFromStores } from '../../src/copick/project.ts';
 import { openTomogram, type Tomogram } from '../../src/ome-zarr/tomogram.ts';
 import { memoryStore, subStore } from '../../src/storage/store.ts';
-import { answerQuestion, fakeStore, portalFixture, portalTables, type Question } from '../support/portal.ts';
+import {
+  answerQuestion,
+  fakePortal,
+  fakeStore,
+  portalFixture,
+  portalTables,
+  type Question,
+} from '../support/portal.ts';
 
 interface Annotation {
   readonly sessionId: string;
@@ -32,6 +40,7 @@ interface ExpectedRun {
 
 const expected = portalFixture<{
   readonly runs: Readonly<Record<string, ExpectedRun>>;
+  readonly objects: readonly { readonly emdbId: string | null; readonly pdbId: string | null }[];
   readonly camel: readonly (readonly [text: string, camel: string])[];
 }>('expected.json');
 const names = Object.keys(expected.runs).sort();
@@ -162,6 +171,23 @@ describe('datasets of the portal, as the released copick reads them', () => {
     expect([asked.length, met.length]).toEqual([10, 9]);
   });
 
+  it('have the objects that copick makes a config of', async () => {
+    const { fetch, questions } = fakePortal();
+    const objects = await portalObjects({ datasetIds: [10001, 10002], fetch });
+    const found = objects.map(({ name, identifier, isParticle, emdbId, pdbId, radius }) => {
+      return { name, identifier, isParticle, emdbId: emdbId ?? null, pdbId: pdbId ?? null, radius };
+    });
+    expect(found).toEqual(expected.objects);
+    expect(objects.map(({ label }) => label)).toEqual([1, 2, 3, 4]);
+    expect(new Set(objects.map(({ color }) => color.join())).size).toBe(4);
+    expect(questions).toHaveLength(2);
+    const config = JSON.stringify({
+      pickable_objects: objects.map(({ name, isParticle, color }) => ({ name, is_particle: isParticle, color })),
+      overlay_root: 'overlay',
+    });
+    expect(parseConfig(config, { source: 'copick.json' }).objects).toHaveLength(4);
+  });
+
   it.each(expected.camel)('makes of %j what copick makes of it', (text, camel) => {
     expect(camelCase(text)).toBe(camel);
   });
@@ -173,6 +199,9 @@ describe('the questions of the store', () => {
     const [{ run }] = await store.runs();
     await store.tomograms(run);
     await store.annotations(run);
+    const { fetch, questions: others } = fakePortal();
+    await portalObjects({ datasetIds: [10001], fetch });
+    questions.push(...others.slice(1));
     await expect(`${JSON.stringify(questions, null, 1)}\n`).toMatchFileSnapshot('../fixtures/portal/questions.json');
   });
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { pause } from '../../src/copick/portal/graphql.ts';
 import { portalStore } from '../../src/copick/portal/store.ts';
 import { isCryoetPicksError } from '../../src/errors.ts';
+import { platformClock } from '../../src/storage/platform-clock.ts';
 import { answerQuestion, endpoint, fakeStore, portalTables, type Question, type Tables } from '../support/portal.ts';
 import { forbidUnhandledRejections } from '../support/unhandled-rejections.ts';
 
@@ -306,7 +306,7 @@ describe('an aborted signal', () => {
   });
 
   it('ends the pause between attempts', async () => {
-    const { store, asked } = fakeStore({ first: () => new Response('', { status: 503 }), sleep: pause });
+    const { store, asked } = fakeStore({ first: () => new Response('', { status: 503 }), clock: platformClock });
     const controller = new AbortController();
     const pending = store.runs({ signal: controller.signal });
     await vi.waitFor(() => expect(asked).toHaveLength(1));

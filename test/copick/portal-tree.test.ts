@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/copick/config.ts';
 import { annotationFits } from '../../src/copick/portal/metadata.ts';
-import { openPortal } from '../../src/copick/portal/open.ts';
+import { portalObjects } from '../../src/copick/portal/objects.ts';
+import { openPortal, portalOf } from '../../src/copick/portal/open.ts';
+import { projectFromStores } from '../../src/copick/project.ts';
 import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
 import type { StoreKey } from '../../src/storage/store.ts';
 import { memoryStore, subStore } from '../../src/storage/store.ts';
@@ -22,7 +24,7 @@ function openFake(
     datasetIds: [10001, 10002],
     objects,
     fetch: fake.fetch,
-    sleep: async () => {},
+    clock: { now: () => 0, random: () => 0, sleep: async () => {} },
     overlay: options.overlay,
     onProblem: ({ message }) => told.push(message),
   });
@@ -59,7 +61,7 @@ describe('what a portal store fetches', () => {
     expect(asked.splice(0)).toEqual(['tomogramAuthors']);
   });
 
-  it('is fetched again after refresh, also through the project that shows it', async () => {
+  it('is fetched again after refresh', async () => {
     const tables = portalTables();
     const { store, asked } = fakeStore({ tables });
     await store.list('/ExperimentRuns');
@@ -345,7 +347,42 @@ describe('annotations of the portal', () => {
   });
 });
 
+describe('portalObjects', () => {
+  it('gives each object a name of its own that file names can hold', async () => {
+    const tables = changed(({ annotations }) => {
+      for (const annotation of annotations) annotation.objectName = annotation.objectId === 'GO:0016020' ? '_' : 'A b';
+    });
+    const { fetch } = fakePortal({ tables });
+    const found = await portalObjects({ datasetIds: [10001, 10002], fetch });
+    expect(found.map(({ name }) => name)).toEqual(['a-b', 'object-2', 'a-b-GO-0022626', 'a-b-PDB-6PXM']);
+  });
+
+  it('asks nothing without datasets, and ends with an abort', async () => {
+    const { fetch, asked } = fakePortal();
+    expect(await portalObjects({ datasetIds: [], fetch })).toEqual([]);
+    await expect(portalObjects({ datasetIds: [1], fetch, signal: AbortSignal.abort('stop') })).rejects.toBe('stop');
+    await expect(portalObjects({ datasetIds: [0.5], fetch })).rejects.toMatchObject({ code: 'invalid-option' });
+    expect(asked).toEqual([]);
+  });
+});
+
 describe('a project of the portal', () => {
+  it('tells its store, which a project of another kind does not have', () => {
+    const { project, portal } = openFake();
+    expect(portalOf(project)).toBe(portal);
+    expect(portalOf(projectFromStores({ config: project.config, overlay: memoryStore() }))).toBeUndefined();
+    const other = projectFromStores({ config: project.config, overlay: memoryStore(), static: memoryStore() });
+    expect(portalOf(other)).toBeUndefined();
+  });
+
+  it('asks the portal again after refresh', async () => {
+    const { project, asked } = openFake();
+    await project.runs();
+    project.refresh();
+    await project.runs();
+    expect(asked).toEqual(['runs', 'runs']);
+  });
+
   it('writes into the overlay under the id of the run, beside what the portal has', async () => {
     const overlay = memoryStore();
     const { project, portal, told } = openFake({ overlay });

@@ -87,4 +87,15 @@ describe('writing where a killed writer has left chunks without metadata', () =>
     await writeTomogram(store, sourceOf(4), { ...options, overwrite: false });
     expect(await firstVoxel(store)).toBe(4);
   });
+
+  it.each(['/0/.zarray', '/0/zarr.json'] as const)('takes %s for an array that is somebody else’s', async (key) => {
+    const store = directoryStore(join(folder, 'a.zarr'));
+    await store.set(key, new TextEncoder().encode('{}'));
+    await expect(writeTomogram(store, sourceOf(4), { ...options, overwrite: false })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining(`holds ${key} already`),
+    });
+    await writeTomogram(store, sourceOf(4), { ...options, overwrite: true });
+    expect(await firstVoxel(store)).toBe(4);
+  });
 });

@@ -20,38 +20,48 @@ const noise = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i));
 const source = sourceFromArray(contiguousVolume(noise, [4, 4, 8]), { voxelSize: [10, 10, 10] });
 const layout = { chunkShape: [2, 4, 4], levels: 2 } as const;
 
-/** A store that counts its steps (values, and pieces of values) and fails at the nth; so does a folder staged in it. */
+/** A store that counts its steps (values, pieces of values, and putting a folder in its place) and fails at the nth. */
 function failingStore(inner: Store, n: number): Store & { readonly steps: number } {
   let steps = 0;
   const step = () => {
     if (++steps === n) throw trouble;
   };
-  const failing = ({ setPieces, stage, ...store }: Store): Store => ({
-    ...store,
+  return Object.defineProperty(failing(inner, step), 'steps', { get: () => steps }) as Store & { steps: number };
+}
+
+function failing(inner: Store, step: () => void): Store {
+  const { setPieces, stage } = inner;
+  const store: Store = {
+    ...inner,
     set: async (...args) => {
       step();
-      return store.set(...args);
+      return inner.set(...args);
     },
-    ...(setPieces && {
-      setPieces: async (...[key, pieces, options]: Parameters<typeof setPieces>) => {
-        const counted = async function* () {
-          for await (const piece of pieces) {
-            step();
-            yield piece;
-          }
+  };
+  if (setPieces) {
+    store.setPieces = async (key, pieces, options) => {
+      const counted = async function* () {
+        for await (const piece of pieces) {
           step();
-        };
-        return setPieces(key, counted(), options);
-      },
-    }),
-    ...(stage && {
-      stage: async (...args: Parameters<typeof stage>) => {
-        const staged = await stage(...args);
-        return staged && { ...staged, store: failing(staged.store) };
-      },
-    }),
-  });
-  return Object.defineProperty(failing(inner) as Store & { steps: number }, 'steps', { get: () => steps });
+          yield piece;
+        }
+        step();
+      };
+      return setPieces(key, counted(), options);
+    };
+  }
+  if (stage) {
+    store.stage = async (folder, options) => {
+      const staged = await stage(folder, options);
+      if (!staged) return undefined;
+      const commit = async () => {
+        step();
+        await staged.commit();
+      };
+      return { ...staged, store: failing(staged.store, step), commit };
+    };
+  }
+  return store;
 }
 
 const stores: readonly (readonly [string, () => Store])[] = [

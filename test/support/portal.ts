@@ -81,9 +81,12 @@ export function fakeStore(
     datasetIds: config.dataset_ids,
     objects: parseConfig(JSON.stringify(config), { source: 'copick.json' }).objects,
     fetch: portal.fetch,
-    random: () => 0.5,
-    sleep: async (milliseconds) => {
-      pauses.push(milliseconds);
+    clock: {
+      now: () => 0,
+      random: () => 0.5,
+      sleep: async (milliseconds) => {
+        pauses.push(milliseconds);
+      },
     },
     ...options,
   });

@@ -46,7 +46,7 @@ function tellPicks(
     positions: picks.map(({ position: { x, y, z } }) => [x, y, z]),
     rotations: rotations as unknown as ExpectedRun['picks'][number]['rotations'],
     scores: picks.map(({ score }) => score),
-    instanceIds: picks.map(({ instanceId }) => instanceId ?? 0),
+    instanceIds: picks.map(({ instanceId }) => Number(instanceId ?? 0)),
   };
 }
 

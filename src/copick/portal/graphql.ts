@@ -1,5 +1,7 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../../errors.ts';
+import { onAbort } from '../../storage/abort.ts';
+import type { HttpClock } from '../../storage/http.ts';
 import { checkSchema } from '../schema.ts';
 
 /** A GraphQL server, and how to ask it. */
@@ -9,10 +11,8 @@ export interface GraphqlServer {
   readonly headers: Readonly<Record<string, string>>;
   /** Milliseconds until an answer counts as not coming. */
   readonly timeout: number;
-  /** Waits between attempts; rejects with the abort reason. */
-  readonly sleep: (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>;
-  /** A number from 0 to 1, so that many clients do not come back at the same moment. */
-  readonly random: () => number;
+  /** Pauses between attempts, at random, so that many clients do not come back at the same moment. */
+  readonly clock: HttpClock;
 }
 
 /** One question to a GraphQL server. */
@@ -46,8 +46,8 @@ export async function askGraphql(server: GraphqlServer, request: GraphqlRequest)
   for (let attempt = 1; ; attempt++) {
     const answer = await askOnce(server, request);
     if ('data' in answer || attempt >= request.attempts) return answer;
-    const pause = Math.min(1000 * 2 ** (attempt - 1) + 1000 * server.random(), 30_000);
-    await server.sleep(Math.max(pause, answer.trouble.wait ?? 0), request.signal);
+    const pause = Math.min(1000 * 2 ** (attempt - 1) + 1000 * server.clock.random(), 30_000);
+    await server.clock.sleep(Math.max(pause, answer.trouble.wait ?? 0), request.signal);
   }
 }
 
@@ -60,8 +60,7 @@ async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<
   const { signal } = request;
   signal?.throwIfAborted();
   const controller = new AbortController();
-  const forward = () => controller.abort(signal?.reason);
-  signal?.addEventListener('abort', forward, { once: true });
+  const stopWaiting = onAbort(signal, () => controller.abort(signal?.reason));
   const timer = setTimeout(() => controller.abort(), server.timeout);
   try {
     return await receive(server, request, controller.signal);
@@ -73,7 +72,7 @@ async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<
     return { trouble: { reason: `${reason}${originHint()}`, cause } };
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', forward);
+    stopWaiting();
   }
 }
 
@@ -141,22 +140,6 @@ function originHint(): string {
     `. The portal answers pages of few origins, and ${origin} may not be among them: ` +
     'give a `fetch` or an `endpoint` that goes through your own server, or read the portal in Node'
   );
-}
-
-/** Waits; an abort ends it with its reason. */
-export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted();
-  await new Promise<void>((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener('abort', abort, { once: true });
-  });
 }
 
 function withoutQuery(url: string): string {

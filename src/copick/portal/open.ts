@@ -53,3 +53,17 @@ export function openPortal(options: OpenPortalOptions): PortalProject {
     portal,
   };
 }
+
+/**
+ * The store of the portal that a project shows, which tells what the portal says of its runs, tomograms and annotations;
+ * undefined for a project of another kind.
+ *
+ * @example
+ * ```ts
+ * const project = await openProject('portal.json');
+ * const runs = await portalOf(project)?.runs();
+ * ```
+ */
+export function portalOf({ staticStore }: Project): PortalStore | undefined {
+  return staticStore !== undefined && 'annotations' in staticStore ? (staticStore as PortalStore) : undefined;
+}

@@ -1,3 +1,5 @@
+import { untilAborted } from '../../storage/abort.ts';
+
 interface Loading<T> {
   readonly promise: Promise<T>;
   readonly controller: AbortController;
@@ -23,7 +25,7 @@ export class Shared<T> {
     const loading = this.loading;
     loading.waiting++;
     try {
-      return await orAborted(loading.promise, signal);
+      return await untilAborted(loading.promise, signal);
     } finally {
       loading.waiting--;
       if (loading.waiting === 0 && !loading.settled) {
@@ -47,14 +49,4 @@ export class Shared<T> {
     );
     return loading;
   }
-}
-
-/** The outcome of a promise, or the abort reason where that comes first. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -1,10 +1,12 @@
 import { CryoetPicksError } from '../../errors.ts';
+import type { HttpClock } from '../../storage/http.ts';
+import { platformClock } from '../../storage/platform-clock.ts';
 import type { ListableStore, StoreOptions } from '../../storage/store.ts';
 import type { PickableObject } from '../pickable-object.ts';
 import { PortalCatalogue } from './catalogue.ts';
 import { shapeTypes } from './entries.ts';
 import { PortalFiles } from './files.ts';
-import { type GraphqlServer, pause } from './graphql.ts';
+import type { GraphqlServer } from './graphql.ts';
 import type { PortalAnnotation, PortalFilter, PortalRun, PortalTomogram } from './metadata.ts';
 import { PortalTables } from './tables.ts';
 import { PortalTree } from './tree.ts';
@@ -27,10 +29,8 @@ export interface PortalStoreOptions {
   readonly timeout?: number | undefined;
   /** Show annotations of the shape `InstanceSegmentation`, points with instance ids, as picks too; copick does not. @defaultValue false */
   readonly instancePoints?: boolean | undefined;
-  /** Waits between attempts. @defaultValue a timer that an abort ends */
-  readonly sleep?: ((milliseconds: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
-  /** A number from 0 to 1 that spreads the attempts of many clients. @defaultValue `Math.random` */
-  readonly random?: (() => number) | undefined;
+  /** Time and chance, for pauses between attempts. @defaultValue that of the platform */
+  readonly clock?: HttpClock | undefined;
 }
 
 /** Datasets of the CryoET Data Portal as a copick tree that can be read and listed. */
@@ -64,16 +64,15 @@ export interface PortalStore extends ListableStore {
  * ```
  */
 export function portalStore(options: PortalStoreOptions): PortalStore {
-  const { datasetIds, objects, instancePoints = false, fetch } = options;
+  const { datasetIds, objects, instancePoints = false, fetch, clock } = options;
   const server = serverOf(options);
-  checkDatasets(datasetIds);
   const byIdentifier = new Map<string, string>();
   // As in copick, of two objects with one identifier the last counts.
   for (const { name, identifier } of objects) if (identifier) byIdentifier.set(identifier, name);
   const shapes: readonly string[] = instancePoints ? [...shapeTypes, 'InstanceSegmentation'] : shapeTypes;
   const tables = new PortalTables(server, { datasetIds, objectIds: [...byIdentifier.keys()], shapeTypes: shapes });
   const tree = new PortalTree(tables, byIdentifier);
-  const files = new PortalFiles(tree, { fetch });
+  const files = new PortalFiles(tree, { fetch, clock });
   const location = `portal:${datasetIds.join(',')}`;
   const catalogue = new PortalCatalogue(tables, tree, location);
   return {
@@ -91,15 +90,17 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
   };
 }
 
-function serverOf(options: PortalStoreOptions): GraphqlServer {
+/** The server that options mean. @throws {@link CryoetPicksError} `invalid-option` for options that cannot work. */
+export function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
+  checkDatasets(options.datasetIds);
   const { endpoint = portalEndpoint, headers = {}, timeout = 60_000 } = options;
-  const { fetch: send = (url, init) => fetch(url, init), sleep = pause, random = Math.random } = options;
+  const { fetch: send = (url, init) => fetch(url, init), clock = platformClock } = options;
   if (!(timeout > 0)) {
     throw new CryoetPicksError('invalid-option', `timeout is ${timeout}, expected milliseconds above 0`);
   }
   try {
     const { href } = new URL(endpoint, globalThis.location?.href);
-    return { endpoint: href, fetch: send, headers, timeout, sleep, random };
+    return { endpoint: href, fetch: send, headers, timeout, clock };
   } catch (cause) {
     throw new CryoetPicksError('invalid-option', `endpoint ${JSON.stringify(String(endpoint))} is not a URL`, {
       cause,
