@@ -11,6 +11,11 @@ export interface ParseJsonOptions {
   /** What is parsed, for messages: `config "copick.json"`. */
   readonly what: string;
   readonly code: ErrorCode;
+  /**
+   * How many arrays and objects may be open at a place, to be found out before parsing: what is nested by thousands can be
+   * parsed but not shown or written. If absent, the text is not searched for it.
+   */
+  readonly maxDepth?: number | undefined;
 }
 
 /**
@@ -20,8 +25,11 @@ export interface ParseJsonOptions {
  *
  * @throws {@link CryoetPicksError} of the given code.
  */
-export function parseJson(text: string, { what, code }: ParseJsonOptions): unknown {
+export function parseJson(text: string, { what, code, maxDepth }: ParseJsonOptions): unknown {
   const json = text.replace(/^\uFEFF/, '');
+  if (maxDepth !== undefined && isDeeper(json, maxDepth)) {
+    throw new CryoetPicksError(code, `${what} is nested too deeply: more than ${maxDepth} levels`);
+  }
   try {
     return JSON.parse(json);
   } catch {
@@ -31,6 +39,19 @@ export function parseJson(text: string, { what, code }: ParseJsonOptions): unkno
     // Quoting moves what follows, so the place is looked up in the text as it was.
     throw new CryoetPicksError(code, `${what} is not JSON: ${describe(json, firstError(json, true) ?? error)}`);
   }
+}
+
+function isDeeper(json: string, maxDepth: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < json.length && depth <= maxDepth; i++) {
+    const char = json.charCodeAt(i);
+    if (char === 0x22) inString = !inString;
+    else if (inString) i += char === 0x5c ? 1 : 0;
+    else if (char === 0x5b || char === 0x7b) depth++;
+    else if (char === 0x5d || char === 0x7d) depth--;
+  }
+  return depth > maxDepth;
 }
 
 /** Only what is nested too deeply for the engine fails here. */

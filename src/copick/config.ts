@@ -124,7 +124,7 @@ type BaseJson = v.InferOutput<typeof baseSchema>;
  */
 export function parseConfig(text: string, { source }: { readonly source: string }): ProjectConfig {
   const what = `config "${source}"`;
-  const json = parseJson(text, { what, code: 'invalid-config' });
+  const json = parseJson(text, { what, code: 'invalid-config', maxDepth: 200 });
   const check = { what, code: 'invalid-config' } as const;
   const type = configType(json, what);
   const original = () => json as Readonly<Record<string, unknown>>;

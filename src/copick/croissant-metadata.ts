@@ -42,7 +42,7 @@ const fileObject = v.looseObject({
  */
 export function parseCroissant(text: string, { source }: { readonly source: string }): CroissantMetadata {
   const what = `Croissant "${source}"`;
-  const json = checkSchema(schema, parseJson(text, { what, code }), { what, code });
+  const json = checkSchema(schema, parseJson(text, { what, code, maxDepth: 200 }), { what, code });
   const tables = declaredTables(json.distribution ?? []);
   if (!tables.has('runs')) {
     throw new CryoetPicksError(

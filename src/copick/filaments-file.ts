@@ -103,7 +103,7 @@ const fileSchema = v.looseObject({
  */
 export function parseFilamentsFile(text: string, { source, identity }: ParseFilamentsOptions): FilamentsFile {
   const what = `filaments file "${source}"`;
-  const json = checkSchema(fileSchema, parseJson(text, { what, code }), { what, code });
+  const json = checkSchema(fileSchema, parseJson(text, { what, code, maxDepth: 200 }), { what, code });
   const { pickable_object_name, user_id, session_id, run_name, voxel_spacing, unit, version, filaments, ...unknown } =
     json;
   const named = identity ?? { object: pickable_object_name, userId: user_id, sessionId: session_id };

@@ -1,5 +1,4 @@
 import { type PickableObject, type PortalConfig, type ProjectConfig, portalDefaults } from './config.ts';
-import { writeNested } from './nested-json.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -32,7 +31,7 @@ export function formatConfig(config: ProjectConfig): string {
     ...merged(original, known),
     pickable_objects: config.objects.map((object) => formatObject(object, objects.get(object.name) ?? {})),
   };
-  return writeNested(() => JSON.stringify(json, null, 4), 'the config', 'invalid-config');
+  return JSON.stringify(json, null, 4);
 }
 
 /** The keys that only configs of one kind have. */

@@ -3,7 +3,6 @@ import type { Point } from '../space/point.ts';
 import type { FilamentCurve } from './filament-curve.ts';
 import { hasStaleCurve } from './filament-fit.ts';
 import { checkIds, type Filament, type FilamentsFile } from './filaments-file.ts';
-import { writeNested } from './nested-json.ts';
 
 /**
  * Writes a filaments file as copick does, with an indent of four. Unknown keys and curves of unknown kinds come back unchanged; a
@@ -36,7 +35,7 @@ export function formatFilamentsFile(file: FilamentsFile): string {
     filaments: file.filaments.map(formatFilament),
     ...file.unknown,
   };
-  return writeNested(() => JSON.stringify(json, null, 4), `the filaments file of "${file.object}"`, 'invalid-picks');
+  return JSON.stringify(json, null, 4);
 }
 
 function formatFilament(filament: Filament): Record<string, unknown> {

@@ -40,7 +40,7 @@ export function pythonNumber(value: number): string {
 /** A text that Python takes for a number, not-a-number and infinities included. */
 function toNumber(text: string): number | undefined {
   const trimmed = text.trim();
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed)) return Number(trimmed);
+  if (/^[+-]?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(trimmed)) return Number(trimmed);
   return /^[+-]?(nan|inf|infinity)$/i.test(trimmed) ? Number.NaN : undefined;
 }
 

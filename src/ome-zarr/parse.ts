@@ -8,7 +8,7 @@ import { parseJson } from '../json.ts';
  * @throws {@link CryoetPicksError} `invalid-metadata` naming the file.
  */
 export function parseMetadataFile(bytes: Uint8Array, where: string): unknown {
-  return parseJson(new TextDecoder().decode(bytes), { what: where, code: 'invalid-metadata' });
+  return parseJson(new TextDecoder().decode(bytes), { what: where, code: 'invalid-metadata', maxDepth: 200 });
 }
 
 /** Parses by a schema. @throws {@link CryoetPicksError} `invalid-metadata` naming the place of the first issue. */

@@ -91,7 +91,7 @@ function columnsOf(header: readonly string[], { required, code, source }: CsvTab
   );
 }
 
-const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const decimal = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const notFinite = /^(?:nan|([+-]?)inf(?:inity)?)$/i;
 
 /** The number a cell spells, as decimal digits, `nan` or `inf`; `undefined` for anything else, such as an empty cell. */

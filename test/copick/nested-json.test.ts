@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest';
 import { parseConfig } from '../../src/copick/config.ts';
-import { formatConfig } from '../../src/copick/format-config.ts';
+import { parseFilamentsFile } from '../../src/copick/filaments-file.ts';
 import { formatPicksFile } from '../../src/copick/format-picks.ts';
 import { parsePicksFile } from '../../src/copick/picks.ts';
+import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { formatNamed } from '../../src/picks/formats/named.ts';
+import { memoryStore } from '../../src/storage/store.ts';
 
 const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
 
@@ -16,7 +19,21 @@ it('refuses to write picks with an unknown key that is nested too deeply, and re
   );
 });
 
-it('refuses to write a config with an unknown key that is nested too deeply, and reads it', () => {
-  const config = parseConfig(`{"pickable_objects": [], "overlay_root": "o", "x": ${deep}}`, { source: 'a.json' });
-  expect(() => formatConfig(config)).toThrow(expect.objectContaining({ code: 'invalid-config' }));
+it('refuses a config, a filaments file and EMAN2 boxes that are nested too deeply', () => {
+  const config = `{"pickable_objects": [], "overlay_root": "o", "x": ${deep}}`;
+  const message = expect.stringMatching(/^.* is nested too deeply: more than 200 levels$/);
+  expect(() => parseConfig(config, { source: 'a.json' })).toThrow(
+    expect.objectContaining({ code: 'invalid-config', message }),
+  );
+  const picks = expect.objectContaining({ code: 'invalid-picks', message });
+  expect(() => parseFilamentsFile(`{"x": ${deep}}`, { source: 'a.json' })).toThrow(picks);
+  const eman2 = formatNamed('eman2', { voxelSize: 10, run: 'r', object: 'virus' });
+  expect(() => eman2.parse(`{"boxes_3d": [${deep}]}` as never, 'a.json')).toThrow(picks);
+});
+
+it('refuses metadata of images that are nested too deeply', async () => {
+  for (const key of ['/zarr.json', '/.zattrs', '/0/.zarray'] as const) {
+    const store = memoryStore([[key, new TextEncoder().encode(`{"zarr_format": 3, "fill_value": ${deep}}`)]]);
+    await expect(openTomogram(store)).rejects.toMatchObject({ code: 'invalid-metadata' });
+  }
 });

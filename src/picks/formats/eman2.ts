@@ -91,7 +91,7 @@ export function eman2Format(options: Eman2FormatOptions = {}): PicksFormat {
 type Reading = Omit<Eman2FormatOptions, 'voxelSize'> & { readonly voxelSize: Zyx | undefined };
 
 function parse(text: string, source: string, options: Reading): RunPicks[] {
-  const json = checkSchema(schema, parseJson(text, { what: source, code }), { what: source, code });
+  const json = checkSchema(schema, parseJson(text, { what: source, code, maxDepth: 200 }), { what: source, code });
   const run = needName(options.run, { name: 'run', place: source });
   const grid = gridOf(json.apix_unbin, source, options);
   const names = new Map(Object.entries(json.class_list).map(([number, { name: object }]) => [number, object]));
