@@ -148,6 +148,9 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
   };
 }
 
+/** What stores can do, each with a key first. */
+const abilities = ['get', 'getRange', 'size', 'list', 'set', 'setPieces', 'delete', 'version', 'stage'] as const;
+
 /**
  * The part of a store below a folder, as a store of its own with the same abilities: a listable store stays listable, a
  * writable one writable.
@@ -156,18 +159,13 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
   const base = joinKey(folder);
   const at = (key: StoreKey) => joinKey(base, checkKey(key));
   const whole: Partial<Store> = store;
-  const part: ReadableStore & Partial<Store> = {
+  const part: Record<string, unknown> = {
     location: `${store.location.replace(/\/+$/, '')}${base === '/' ? '' : base}`,
-    get: (key, options) => store.get(at(key), options),
-    getRange: (key, range, options) => store.getRange(at(key), range, options),
   };
-  if (whole.size) part.size = (key, options) => whole.size!(at(key), options);
-  if (whole.list) part.list = (key, options) => whole.list!(at(key), options);
-  if (whole.set) part.set = (key, value, options) => whole.set!(at(key), value, options);
   if (whole.refresh) part.refresh = () => whole.refresh!();
-  if (whole.setPieces) part.setPieces = (key, pieces, options) => whole.setPieces!(at(key), pieces, options);
-  if (whole.delete) part.delete = (key, options) => whole.delete!(at(key), options);
-  if (whole.version) part.version = (key, options) => whole.version!(at(key), options);
-  if (whole.stage) part.stage = (folder, options) => whole.stage!(at(folder), options);
-  return part as S;
+  for (const name of abilities) {
+    const ability = whole[name] as ((key: StoreKey, ...rest: unknown[]) => unknown) | undefined;
+    if (ability) part[name] = (key: StoreKey, ...rest: unknown[]) => ability.call(store, at(key), ...rest);
+  }
+  return part as unknown as S;
 }

@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseConfig } from '../../../src/copick/config.ts';
 import { parseFilamentsFile } from '../../../src/copick/filaments-file.ts';
 import { formatConfig } from '../../../src/copick/format-config.ts';
@@ -14,8 +13,10 @@ import type { FormatName } from '../../../src/picks/formats/names.ts';
 import { openTiffStack } from '../../../src/tiff/stack.ts';
 import type { VolumeSource } from '../../../src/volume/volume.ts';
 import { samplePicks } from '../format-samples.ts';
+import { filesIn, fixtures } from './corpus.ts';
 import { imageTargets } from './image-targets.ts';
 import type { Kind } from './mutate.ts';
+import { remoteTargets } from './remote-targets.ts';
 
 /** A parser, with valid inputs to mutate. */
 export interface Target {
@@ -26,16 +27,8 @@ export interface Target {
   run(bytes: Uint8Array, item: number): Promise<unknown>;
 }
 
-const fixtures = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 const encoder = new TextEncoder();
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-
-function filesIn(folder: string, pattern: RegExp): Uint8Array[] {
-  return readdirSync(join(fixtures, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => pattern.test(name.replaceAll('\\', '/')))
-    .sort()
-    .map((name) => new Uint8Array(readFileSync(join(fixtures, folder, name))));
-}
 
 /** Reads a corner of a volume, and its last voxel. */
 export async function readSome(source: VolumeSource): Promise<void> {
@@ -200,4 +193,5 @@ export const targets: readonly Target[] = [
     },
   },
   ...imageTargets,
+  ...remoteTargets,
 ];
