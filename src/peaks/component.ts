@@ -34,14 +34,13 @@ export interface Growing extends Linked<Growing> {
   readonly first: Triple;
   readonly last: Triple;
   /** Its voxels, where they are kept. */
-  foreground: Foreground | undefined;
+  foreground: Kept | undefined;
 }
 
-/** The voxels of a growing component as runs, and their scores in the order of the runs. */
-export interface Foreground {
-  /** Plane, row, first column and end column of each run, one after the other. */
-  readonly runs: number[];
-  readonly scores: number[];
+/** The voxels of a growing component, kept by whoever wants them. */
+export interface Kept {
+  /** Takes in those of a component that was found to be the same; the two are given up for the result. */
+  join(other: Kept | undefined): Kept;
 }
 
 type Triple = [plane: number, row: number, column: number];
@@ -83,17 +82,8 @@ export function joinComponents(a: Growing, b: Growing): Growing {
     root.first[axis] = Math.min(root.first[axis], child.first[axis]);
     root.last[axis] = Math.max(root.last[axis], child.last[axis]);
   }
-  root.foreground = joinForeground(root.foreground, child.foreground);
+  root.foreground = root.foreground?.join(child.foreground);
   return root;
-}
-
-/** Appends the shorter to the longer, so that a voxel moves only a few times however often components join. */
-function joinForeground(a: Foreground | undefined, b: Foreground | undefined): Foreground | undefined {
-  if (!a || !b) return a ?? b;
-  const [into, from] = a.scores.length >= b.scores.length ? [a, b] : [b, a];
-  for (const value of from.runs) into.runs.push(value);
-  for (const score of from.scores) into.scores.push(score);
-  return into;
 }
 
 /** Adds the voxels of columns `start … end − 1` of a row to a root. */
@@ -137,24 +127,6 @@ export function addRun(
   last[0] = Math.max(last[0], plane);
   last[1] = Math.max(last[1], row);
   last[2] = Math.max(last[2], end - 1);
-}
-
-/** As {@link addRun}, and keeps the voxels. */
-export function keepRun(
-  component: Growing,
-  plane: Plane,
-  sweep: Sweep,
-  index: number,
-  row: number,
-  start: number,
-  end: number,
-): void {
-  addRun(component, plane, sweep, index, row, start, end);
-  component.foreground ??= { runs: [], scores: [] };
-  const { runs, scores } = component.foreground;
-  runs.push(index, row, start, end);
-  let i = plane.offset + row * plane.rowStride + start * plane.columnStride;
-  for (let column = start; column < end; column++, i += plane.columnStride) scores.push(plane.data[i]);
 }
 
 /** The component that has stopped growing. */

@@ -3,10 +3,11 @@ import { CellList } from '../space/cell-list.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
 import { type Blob, blobOf, measureParts } from './blob.ts';
-import { type Component, type Growing, keepRun, toComponent } from './component.ts';
+import { type Component, type Growing, toComponent } from './component.ts';
 import { ComponentSweep, type Connectivity } from './component-sweep.ts';
 import { checkComponentOptions } from './components.ts';
 import { squaredDistances } from './distance-transform.ts';
+import { keepRun } from './foreground.ts';
 import { planesOf, type Sweep, type Threshold, thresholdPerClass } from './planes.ts';
 import { watershed } from './watershed.ts';
 
