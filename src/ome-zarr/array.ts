@@ -1,6 +1,6 @@
 import * as zarr from 'zarrita';
 import { halfToNumber } from '../codecs/number-type.ts';
-import { registerCheckedCodecs } from '../codecs/registry.ts';
+import { registerCheckedCodecs, unknownCodecs } from '../codecs/registry.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
@@ -98,6 +98,11 @@ async function readChunk(
   { signal }: StoreOptions,
 ): Promise<DecodedChunk | undefined> {
   signal?.throwIfAborted();
+  const [unknown] = unknownCodecs(description.document);
+  if (unknown !== undefined) {
+    const what = `cannot read chunk ${at.join('/')} of array ${where}: codec "${unknown}" is not supported`;
+    throw new CryoetPicksError('unsupported', what);
+  }
   try {
     const chunk = await array.getChunk([...at], signal ? { signal } : {});
     const count = description.chunkShape.reduce((a, b) => a * b, 1);
@@ -122,10 +127,6 @@ function asNumbers(data: ChunkData, { dtype }: ArrayDescription): ChunkData {
 }
 
 function describeFailure(error: unknown, chunk: string): unknown {
-  if (zarr.isZarritaError(error, 'UnknownCodecError')) {
-    const what = `cannot read ${chunk}: codec "${error.codec}" is not supported`;
-    return new CryoetPicksError('unsupported', what, { cause: error });
-  }
   if (zarr.isZarritaError(error, 'InvalidMetadataError')) {
     return new CryoetPicksError('invalid-metadata', `cannot read ${chunk}: ${error.message}`, { cause: error });
   }
