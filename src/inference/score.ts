@@ -9,7 +9,7 @@ import { readPaddedInto } from '../volume/padded.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { activate } from './activation.ts';
 import type { Model } from './model.ts';
-import { type ReadBatch, scoreAhead } from './score-ahead.ts';
+import type { ReadBatch } from './score-ahead.ts';
 
 /** Options of {@link scoreSlabs}. */
 export interface ScoreOptions {
@@ -66,6 +66,8 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
   // A softmax after blending needs the logits of every class.
   const blended = late === 'softmax' ? all : named;
   const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: blended });
+  // Loaded with the first volume, so that a page that scores nothing never fetches it.
+  const { scoreAhead } = await import('./score-ahead.ts');
   // One batch is read while one waits for the model and one is in it.
   const batches = mapOrdered(inBatches(plan.tiles, batch), (tiles, stop) => readTiles(source, tiles, options, stop), {
     concurrency: 1,
