@@ -1,5 +1,7 @@
 import { CryoetPicksError, type ErrorCode } from './errors.ts';
 
+export { showJson } from './show-json.ts';
+
 const space = /[ \t\n\r]*/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON strings hold no bare control characters
 const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
@@ -160,15 +162,4 @@ function describe(json: string, { offset, expected }: JsonError): string {
   const lines = json.slice(0, offset).split('\n');
   const found = offset < json.length ? JSON.stringify(json[offset]) : 'the end of the text';
   return `line ${lines.length}, column ${lines.at(-1)!.length + 1}: expected ${expected}, found ${found}`;
-}
-
-/** A value of a JSON document for a message: its beginning, if it is long. */
-export function showJson(value: unknown): string {
-  try {
-    const text = JSON.stringify(value) ?? String(value);
-    return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
-  } catch {
-    // The engine reads deeper nesting than it writes.
-    return 'a value that is nested too deeply to show';
-  }
 }

@@ -5,7 +5,6 @@ import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
 import { type ScoreSlab, SlabBlender } from '../tiles/blend.ts';
 import type { Tile, TilePlan } from '../tiles/plan.ts';
 import { type Normalize, noNormalization } from '../volume/normalize.ts';
-import { readPaddedInto } from '../volume/padded.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { activate } from './activation.ts';
 import type { Model } from './model.ts';
@@ -103,6 +102,7 @@ async function readTiles(
   { plan, normalize = noNormalization }: ScoreOptions,
   signal: AbortSignal,
 ): Promise<ReadBatch> {
+  const { readPaddedInto } = await import('../volume/padded.ts');
   const [depth, height, width] = plan.tile;
   const size = voxelCount(plan.tile);
   const data = new Float32Array(tiles.length * size);

@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
-import { type Box, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { requireInside } from '../space/outside.ts';
+import { type Box, voxelCount, type Zyx } from '../space/zyx.ts';
 import type { ReadOptions, Volume, VolumeSource } from '../volume/volume.ts';
 import { axisIndex, gridOf, type MrcGeometryOptions } from './geometry.ts';
 import { gunzipStart, isGzip } from './gunzip.ts';
@@ -173,16 +174,4 @@ async function readSpans(
     throw error;
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, () => readSome().catch(stop)));
-}
-
-function requireInside({ start, end }: Box, { shape, where }: { readonly shape: Zyx; readonly where: string }): void {
-  const isInside = start.every((from, axis) => {
-    const to = end[axis]!;
-    return Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= shape[axis]!;
-  });
-  if (isInside) return;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `box ${formatZyx(start)} to ${formatZyx(end)} does not lie in ${where}, ${formatZyx(shape)} voxels`,
-  );
 }

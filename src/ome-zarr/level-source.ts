@@ -1,5 +1,5 @@
-import { CryoetPicksError } from '../errors.ts';
-import { type Box, boxShape, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { requireInside } from '../space/outside.ts';
+import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
 import { onAbort } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import { contiguousVolume, type Volume, type VolumeSource } from '../volume/volume.ts';
@@ -23,7 +23,7 @@ export type ExactSource = VolumeSource & Required<Pick<VolumeSource, 'readExact'
 export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSourceOptions): ExactSource {
   const readAs = async <A extends VoxelData>(create: (length: number) => A, box: Box, { signal }: StoreOptions) => {
     signal?.throwIfAborted();
-    checkBox(box, level);
+    requireInside(box, { shape: level.grid.shape, where: level.array.where });
     const reading = { box, level, cache, channel, signal, create };
     const chunks = chunksOf(reading);
     if (chunks.length === 1) return readOne(chunks[0]!, reading);
@@ -46,18 +46,6 @@ interface Reading<A extends VoxelData> {
   readonly channel: number;
   readonly signal: AbortSignal | undefined;
   readonly create: (length: number) => A;
-}
-
-function checkBox({ start, end }: Box, { grid: { shape }, array }: OpenedLevel): void {
-  const isInside = [0, 1, 2].every((i) => {
-    const [from, to] = [start[i]!, end[i]!];
-    return Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from <= to && to <= shape[i]!;
-  });
-  if (isInside) return;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `box from (${start.join(', ')}) to (${end.join(', ')}) does not lie in ${array.where}, ${formatZyx(shape)} voxels`,
-  );
 }
 
 function chunksOf({ box, level, channel }: Pick<Reading<VoxelData>, 'box' | 'level' | 'channel'>): TouchedChunk[] {

@@ -15,6 +15,19 @@ export function wholeBox(shape: Zyx): Box {
   return { start: [0, 0, 0], end: shape };
 }
 
+/** True for a box of whole numbers inside an array of this shape; false for what is no box. */
+export function isInside(box: Box, shape: Zyx): boolean {
+  const { start, end } = box ?? {};
+  return (
+    start?.length === 3 &&
+    end?.length === 3 &&
+    shape.every((extent, i) => {
+      const [from, to] = [start[i]!, end[i]!];
+      return Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from <= to && to <= extent;
+    })
+  );
+}
+
 /** The extent of a box along z, y, x; negative extents count as 0. */
 export function boxShape({ start, end }: Box): Zyx {
   return [Math.max(0, end[0] - start[0]), Math.max(0, end[1] - start[1]), Math.max(0, end[2] - start[2])];

@@ -1,7 +1,7 @@
-import { CryoetPicksError } from '../errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
+import { requireInside } from '../space/outside.ts';
 import { asVoxelSize } from '../space/voxel-size.ts';
-import { type Box, boxShape, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
 import { applyTaps, type ResampledAxis, type Taps, tapsOf } from './resample-taps.ts';
 import {
   contiguousVolume,
@@ -44,7 +44,7 @@ export function resampled(source: VolumeSource, voxelSize: number | Zyx): Volume
     grid,
     async read(box, { signal } = {}) {
       signal?.throwIfAborted();
-      requireInside(box, grid.shape);
+      requireInside(box, { shape: grid.shape, where: 'the resampled volume' });
       const out = contiguousVolume(new Float32Array(voxelCount(boxShape(box))), boxShape(box));
       if (out.data.length === 0) return out;
       for (const slab of slabsOf(box, axes)) {
@@ -107,12 +107,4 @@ async function readSlab(source: VolumeSource, { start, end }: Box, { axes, signa
   const alongY = applyTaps(alongX, { outer: depth, along: height, inner: shape[2] }, taps[1]);
   const alongZ = applyTaps(alongY, { outer: 1, along: depth, inner: shape[1] * shape[2] }, taps[0]);
   return contiguousVolume(alongZ, shape);
-}
-
-function requireInside({ start, end }: Box, shape: Zyx): void {
-  if (start.every((from, axis) => from >= 0 && from <= end[axis]! && end[axis]! <= shape[axis]!)) return;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `box ${formatZyx(start)} to ${formatZyx(end)} does not lie inside the resampled volume of ${formatZyx(shape)} voxels`,
-  );
 }

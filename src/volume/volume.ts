@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
+import { showJson, showList } from '../show-json.ts';
 import type { VoxelGrid } from '../space/grid.ts';
-import { type Box, boxShape, contiguousStride, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Box, boxShape, contiguousStride, formatZyx, isInside, voxelCount, type Zyx } from '../space/zyx.ts';
 
 /** Anything that holds numbers by index; what the functions of this library accept as data. */
 export interface NumericData {
@@ -71,15 +72,25 @@ export function contiguousVolume<A extends NumericData>(data: A, shape: Zyx): Vo
   return { data, shape, stride: contiguousStride(shape), offset: 0 };
 }
 
-/** Narrows something volume-like to a {@link Volume}. @throws {@link CryoetPicksError} `invalid-option` if it is not 3-D. */
+/**
+ * Narrows something volume-like to a {@link Volume}.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if it is not 3-D, or reaches past its data.
+ */
 export function asVolume<A extends NumericData>(like: VolumeLike<A>): Volume<A> {
-  if (like.shape.length !== 3 || like.stride.length !== 3) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `expected a 3-D array [z, y, x], found ${like.shape.length} dimensions (${formatZyx(like.shape)})`,
-    );
+  const { data, shape, stride, offset } = like;
+  if (shape?.length !== 3 || stride?.length !== 3) {
+    const found = `${shape?.length} dimensions, shape ${showJson(shape)}, stride ${showJson(stride)}`;
+    throw new CryoetPicksError('invalid-option', `expected a 3-D array [z, y, x], found ${found}`);
   }
-  return like as Volume<A>;
+  // The first and the last element of the view, whichever way its strides lead.
+  const end = (pick: typeof Math.min) =>
+    shape.reduce((sum, extent, i) => sum + pick(0, (extent - 1) * stride[i]!), offset);
+  const isEmpty = shape.includes(0);
+  const isWhole = [...shape, ...stride, offset].every(Number.isInteger) && shape.every((extent) => extent >= 0);
+  if (isWhole && (isEmpty || (end(Math.min) >= 0 && end(Math.max) < data?.length))) return like as Volume<A>;
+  const found = `of shape ${showJson(shape)}, stride ${showJson(stride)} and offset ${showJson(offset)}`;
+  throw new CryoetPicksError('invalid-option', `a view ${found} does not lie in its data of ${data?.length} values`);
 }
 
 /**
@@ -88,15 +99,22 @@ export function asVolume<A extends NumericData>(like: VolumeLike<A>): Volume<A> 
  *
  * @param volume - Any 3-D array `[z, y, x]`: a {@link Volume}, an `NdArray`, a zarrita chunk with `offset: 0`.
  * @param geometry - Voxel size and origin in Å; the voxel size defaults to 1 Å, the origin to (0, 0, 0).
+ * @throws {@link CryoetPicksError} `invalid-option` for an array that is not 3-D or reaches past its data, for a voxel size that
+ * is no triple of lengths above 0, and an origin that is no finite point.
  */
 export function sourceFromArray(
   volume: VolumeLike,
   { voxelSize = [1, 1, 1], origin = { x: 0, y: 0, z: 0 } }: Partial<Pick<VoxelGrid, 'voxelSize' | 'origin'>> = {},
 ): VolumeSource {
   const { data, shape, stride, offset } = asVolume(volume);
+  requireGeometry({ voxelSize, origin });
   const readExact = async (box: Box, { signal }: ReadOptions = {}) => {
     signal?.throwIfAborted();
-    requireInside(box, shape);
+    if (!isInside(box, shape)) {
+      // Loaded with the first mistake.
+      const { outsideError } = await import('../space/outside.ts');
+      throw outsideError(box, { shape, where: 'the volume' });
+    }
     const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
     return { data, shape: boxShape(box), stride, offset: start };
   };
@@ -110,12 +128,13 @@ export function sourceFromArray(
   };
 }
 
-function requireInside({ start, end }: Box, shape: Zyx): void {
-  if (start.every((index, axis) => index >= 0 && index <= end[axis] && end[axis] <= shape[axis])) return;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `box ${formatZyx(start)} to ${formatZyx(end)} does not lie inside the volume of ${formatZyx(shape)} voxels`,
-  );
+function requireGeometry({ voxelSize, origin }: Pick<VoxelGrid, 'voxelSize' | 'origin'>): void {
+  const isSize = voxelSize?.length === 3 && voxelSize.every((length) => length > 0 && Number.isFinite(length));
+  if (isSize && [origin?.x, origin?.y, origin?.z].every(Number.isFinite)) return;
+  const found = isSize
+    ? `origin is ${showJson(origin)}, expected a point { x, y, z } in Å`
+    : `voxelSize is ${showList(voxelSize)}, expected three lengths above 0 in Å, [z, y, x]`;
+  throw new CryoetPicksError('invalid-option', found);
 }
 
 /** A C-order float32 copy of a volume. */

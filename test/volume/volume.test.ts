@@ -3,6 +3,7 @@ import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
 import { type Box, boxShape, voxelCount, type Zyx } from '../../src/space/zyx.ts';
 import { readPaddedInto } from '../../src/volume/padded.ts';
+import { resampled } from '../../src/volume/resampled.ts';
 import { asVolume, contiguousVolume, copyVolumeInto, sourceFromArray, toFloat32 } from '../../src/volume/volume.ts';
 
 /** Voxel (z, y, x) holds 100 z + 10 y + x. */
@@ -127,16 +128,67 @@ describe('sourceFromArray', () => {
     }
   });
 
-  it.each<[string, Box]>([
-    ['before', { start: [-1, 0, 0], end: [1, 1, 1] }],
-    ['beyond', { start: [0, 0, 0], end: [3, 5, 5] }],
-    ['backwards', { start: [2, 0, 0], end: [1, 4, 5] }],
-    ['at NaN', { start: [Number.NaN, 0, 0], end: [1, 4, 5] }],
-  ])('refuses a box %s the volume rather than reading other voxels', async (_, box) => {
-    await expect(sourceFromArray(contiguousVolume(data, [3, 4, 5])).read(box)).rejects.toMatchObject({
-      code: 'invalid-option',
-      message: expect.stringContaining('does not lie inside the volume of 3×4×5 voxels'),
-    });
+  it.each<[string, unknown, string]>([
+    [
+      'before',
+      { start: [-1, 0, 0], end: [1, 1, 1] },
+      '[-1, 0, 0] to [1, 1, 1] does not lie in the volume, 3×4×5 voxels',
+    ],
+    ['beyond', { start: [0, 0, 0], end: [3, 5, 5] }, 'does not lie in the volume, 3×4×5 voxels'],
+    ['backwards', { start: [2, 0, 0], end: [1, 4, 5] }, 'from [2, 0, 0] to [1, 4, 5] of the volume, 3×4×5 voxels, ends before it starts'],
+    ['at NaN', { start: [Number.NaN, 0, 0], end: [1, 4, 5] }, 'from [NaN, 0, 0] to [1, 4, 5] is not of whole numbers'],
+    ['of halves', { start: [0.5, 0, 0], end: [1, 4, 5] }, 'from [0.5, 0, 0] to [1, 4, 5] is not of whole numbers'],
+    ['of texts', { start: ['0', 0, 0], end: [1, 4, 5] }, 'from ["0", 0, 0] to [1, 4, 5] is not of whole numbers'],
+    ['of two axes', { start: [0, 0], end: [1, 4] }, 'expected a box { start: [z, y, x], end: [z, y, x] }'],
+    ['of other names', { min: [0, 0, 0] }, 'end: [z, y, x] } of the volume, 3×4×5 voxels, found {"min":[0,0,0]}'],
+    ['of nothing', {}, 'expected a box { start: [z, y, x], end: [z, y, x] } of the volume, 3×4×5 voxels, found {}'],
+    ['left out', undefined, 'found undefined'],
+  ])('refuses a box %s rather than reading other voxels', async (_, box, message) => {
+    const refusal = { code: 'invalid-option', message: expect.stringContaining(message) };
+    const source = sourceFromArray(contiguousVolume(data, [3, 4, 5]));
+    await expect(source.read(box as Box)).rejects.toMatchObject(refusal);
+    await expect(source.readExact!(box as Box)).rejects.toMatchObject(refusal);
+    const coarse = resampled(source, 2);
+    if (box) await expect(coarse.read(box as Box)).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+
+  it.each<[string, object, string]>([
+    ['a last row beyond', { shape: [8, 8, 9], stride: [72, 9, 1] }, 'does not lie in its data of 512 values'],
+    ['a start beyond', { offset: 1 }, 'offset 1 does not lie in its data of 512 values'],
+    ['strides that lead before it', { stride: [64, -8, 1] }, 'stride [64,-8,1]'],
+    ['no offset', { offset: undefined }, 'offset undefined'],
+    ['half a stride', { stride: [64, 8, 0.5] }, 'stride [64,8,0.5]'],
+    ['texts for a shape', { shape: ['8', '8', '8'] }, 'shape ["8","8","8"]'],
+    ['less than nothing', { shape: [8, -8, 8] }, 'shape [8,-8,8]'],
+    ['no data', { data: undefined }, 'data of undefined values'],
+    ['no stride', { stride: undefined }, 'expected a 3-D array [z, y, x], found 3 dimensions'],
+  ])('refuses a view with %s', (_, odd, message) => {
+    const whole = { data: new Float32Array(512), shape: [8, 8, 8], stride: [64, 8, 1], offset: 0 };
+    const make = () => sourceFromArray({ ...whole, ...odd });
+    expect(make).toThrow(
+      expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
+    );
+  });
+
+  it('takes a view of nothing, and one whose strides repeat or turn round', () => {
+    const empty = { data: new Float32Array(0), shape: [0, 8, 8], stride: [64, 8, 1], offset: 0 };
+    expect(sourceFromArray(empty).grid.shape).toEqual([0, 8, 8]);
+    const still = { data: Float32Array.of(7, 8), shape: [3, 3, 2], stride: [0, 0, -1], offset: 1 };
+    expect(sourceFromArray(still).grid.shape).toEqual([3, 3, 2]);
+  });
+
+  it.each<[object, string]>([
+    [{ voxelSize: 10 }, 'voxelSize is 10, expected three lengths above 0 in Å, [z, y, x]'],
+    [{ voxelSize: ['a', 'b', 'c'] }, 'voxelSize is ["a", "b", "c"]'],
+    [{ voxelSize: [10, 10, Number.NaN] }, 'voxelSize is [10, 10, NaN]'],
+    [{ voxelSize: [10, 10, 0] }, 'voxelSize is [10, 10, 0]'],
+    [{ origin: [0, 0, 0] }, 'origin is [0,0,0], expected a point { x, y, z } in Å'],
+    [{ origin: { x: 0, y: 0 } }, 'origin is {"x":0,"y":0}'],
+  ])('refuses the geometry %j', (geometry, message) => {
+    const make = () => sourceFromArray(contiguousVolume(data, [3, 4, 5]), geometry);
+    expect(make).toThrow(
+      expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
+    );
   });
 });
 
