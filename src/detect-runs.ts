@@ -3,7 +3,7 @@ import type { Project } from './copick/project.ts';
 import type { Run } from './copick/run.ts';
 import { checkDetectOptions, type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
 import type { DetectProjectOptions, RunResult } from './detect-project.ts';
-import { isCryoetPicksError } from './errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from './errors.ts';
 
 const defaults = { userId: 'cryoet-picks', sessionId: '0' };
 
@@ -15,6 +15,7 @@ export async function* detectRuns(
   const { objects = project.objects, signal } = options;
   checkProjectOptions({ ...options, objects });
   const runs = await chosenRuns(project, options);
+  await requireType(runs, options);
   for (const [runsDone, run] of runs.entries()) {
     signal?.throwIfAborted();
     const progress = { run: run.name, runsDone, runsTotal: runs.length };
@@ -37,6 +38,14 @@ function checkProjectOptions(options: Omit<DetectProjectOptions, 'onProgress'>):
 async function chosenRuns(project: Project, { runs, signal }: DetectProjectOptions): Promise<readonly Run[]> {
   if (runs === undefined) return project.runs({ signal });
   return Promise.all([...new Set(runs)].map((name) => project.run(name, { signal })));
+}
+
+/** Refuses a type of tomogram that is none. */
+async function requireType(runs: readonly Run[], { tomogram, signal }: DetectProjectOptions): Promise<void> {
+  if (typeof tomogram === 'string' && tomogram !== '') return;
+  // The first run says which types there are.
+  await runs[0]?.tomogram(tomogram, { signal });
+  throw new CryoetPicksError('invalid-option', "give the tomograms' type as `tomogram`");
 }
 
 type RunOptions = Omit<DetectProjectOptions, 'onProgress'> &

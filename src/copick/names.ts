@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../errors.ts';
+import { showJson } from '../show-json.ts';
 
 /**
  * What copick replaces in names: characters that file systems refuse, control characters, the underscore that separates
@@ -55,8 +56,8 @@ export function matchesName(wanted: NameFilter, name: string): boolean {
  * @throws {@link CryoetPicksError} `invalid-option` if the spacing is not a finite number above 0.
  */
 export function formatSpacing(spacing: number): string {
-  if (!(spacing > 0 && Number.isFinite(spacing))) {
-    throw new CryoetPicksError('invalid-option', `voxel spacing ${spacing} Å is not a finite length above 0`);
+  if (!(Number.isFinite(spacing) && spacing > 0)) {
+    throw new CryoetPicksError('invalid-option', `voxel spacing ${showJson(spacing)} Å is not a finite length above 0`);
   }
   if (spacing >= 1e21) return `${BigInt(spacing)}.000`;
   const greater = spacing.toFixed(3);

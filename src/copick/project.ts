@@ -1,6 +1,7 @@
 import type { ListableStore, Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
+import { checkFilter } from './filter-keys.ts';
 import { type FindOptions, type Found, findByUri } from './find.ts';
 import { noOverlay } from './no-overlay.ts';
 import { needNamed, type Problem, ProblemLog } from './problems.ts';
@@ -77,8 +78,8 @@ export class Project {
    *
    * @throws {@link CryoetPicksError} `not-found` for a split that the project does not have, listing those it has.
    */
-  async runs({ split, signal }: RunsOptions = {}): Promise<Run[]> {
-    const names = await runNames(this.tree, { split, source: this.source, signal });
+  async runs(options: RunsOptions = {}): Promise<Run[]> {
+    const names = await runNames(this.tree, { ...checkFilter('runs', options), source: this.source });
     return names.map((name) => new Run(name, this.tree));
   }
 
@@ -93,7 +94,7 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found`, listing the runs that are there.
    */
   async run(name: string, options: WaitOptions = {}): Promise<Run> {
-    return needNamed(await this.runs(options), name, { what: 'run', source: this.source });
+    return needNamed(await this.runs({ signal: options.signal }), name, { what: 'run', source: this.source });
   }
 
   /**

@@ -4,6 +4,7 @@ import { requireWritable } from '../storage/writable.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import * as files from './annotation-files.ts';
 import { deleteRunOf } from './delete.ts';
+import { checkFilter } from './filter-keys.ts';
 import { folderOf } from './layout.ts';
 import type { ProjectTree, WaitOptions } from './tree.ts';
 import * as volumes from './volumes.ts';
@@ -52,7 +53,7 @@ export class Run {
 
   /** Lists the tomograms, by voxel spacing and type. */
   async tomograms(filter: volumes.TomogramFilter = {}): Promise<volumes.TomogramEntry[]> {
-    return volumes.findTomograms(this.tree, this.name, filter);
+    return volumes.findTomograms(this.tree, this.name, checkFilter('tomograms', filter));
   }
 
   /**
@@ -70,7 +71,7 @@ export class Run {
 
   /** Lists the picks files, by object, user and session. Files named as the competition's are opened to tell whose they are. */
   async pickSets(filter: files.PicksFilter = {}): Promise<files.PickSet[]> {
-    return files.findPickSets(this.tree, this.name, filter);
+    return files.findPickSets(this.tree, this.name, checkFilter('picks', filter));
   }
 
   /**
@@ -80,7 +81,7 @@ export class Run {
    *   that cannot be read are reported and left out.
    */
   async picks(filter: files.PicksFilter = {}): Promise<Pick[]> {
-    return files.readAllPicks(this.tree, this.name, filter);
+    return files.readAllPicks(this.tree, this.name, checkFilter('picks', filter));
   }
 
   /**
@@ -123,7 +124,7 @@ export class Run {
 
   /** Lists the features of all tomograms, by voxel spacing, tomogram and type. */
   async features(filter: volumes.FeaturesFilter = {}): Promise<volumes.FeaturesEntry[]> {
-    return volumes.findFeatures(this.tree, this.name, filter);
+    return volumes.findFeatures(this.tree, this.name, checkFilter('features', filter));
   }
 
   /**
@@ -140,7 +141,7 @@ export class Run {
 
   /** Lists the segmentations of all four kinds, by voxel spacing, user, session, name and kind. */
   async segmentations(filter: volumes.SegmentationFilter = {}): Promise<volumes.SegmentationEntry[]> {
-    return volumes.findSegmentations(this.tree, this.name, filter);
+    return volumes.findSegmentations(this.tree, this.name, checkFilter('segmentations', filter));
   }
 
   /**
@@ -159,7 +160,7 @@ export class Run {
 
   /** Lists the meshes, by object, user and session; `read()` of one gives the bytes of its GLB file. */
   async meshes(filter: files.AuthoredFilter = {}): Promise<files.MeshEntry[]> {
-    return files.findMeshes(this.tree, this.name, filter);
+    return files.findMeshes(this.tree, this.name, checkFilter('meshes', filter));
   }
 
   /**
@@ -174,7 +175,7 @@ export class Run {
 
   /** Lists the files of filaments, by object, user and session. */
   async filaments(filter: files.AuthoredFilter = {}): Promise<files.FilamentsEntry[]> {
-    return files.findFilaments(this.tree, this.name, filter);
+    return files.findFilaments(this.tree, this.name, checkFilter('filaments', filter));
   }
 
   /**

@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
+import { showJson } from '../show-json.ts';
 import { type FeaturesEntry, findFeatures, type TomogramFeaturesFilter } from './features.ts';
 import { type FoundImage, imageFolder, listOrReport, openImageOf, withoutEmptyShadows } from './images.ts';
 import { parseName } from './layout.ts';
@@ -69,7 +70,14 @@ export async function openTomogramOf(
   { type, voxelSpacing, ...options }: RunTomogramOptions & { readonly type: string },
 ): Promise<Tomogram> {
   const { signal } = options;
-  const [found, ...others] = await findTomograms(tree, run, { type, voxelSpacing, signal });
+  if (typeof type !== 'string' || type === '') {
+    const place = await describeMissing(tree, run, { voxelSpacing, signal });
+    throw new CryoetPicksError('invalid-option', `give the tomogram's type, found ${showJson(type)}; ${place}`);
+  }
+  const all = await findTomograms(tree, run, { type, voxelSpacing, signal });
+  // A name as given comes before the one that copick makes of it.
+  const exact = all.filter((one) => one.type === type);
+  const [found, ...others] = exact.length > 0 ? exact : all;
   if (found !== undefined && others.length === 0) return found.open(options);
   const name = `tomogram "${type}"`;
   if (found !== undefined) {

@@ -1,6 +1,7 @@
 import { ITEM_BYTES } from '../codecs/number-type.ts';
 import { MAX_CHUNK_BYTES } from '../codecs/registry.ts';
 import { CryoetPicksError } from '../errors.ts';
+import { showJson, showList } from '../show-json.ts';
 import { coarseGrid, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
 import type { VolumeSource } from '../volume/volume.ts';
@@ -102,13 +103,14 @@ function checkExtents(
   { levels, chunkShape }: { readonly levels: number; readonly chunkShape: Zyx },
 ): void {
   const isCount = (n: number) => Number.isSafeInteger(n) && n >= 1;
-  if (!isCount(levels) || levels > 20) throw invalid(`levels is ${levels}, expected a whole number from 1 to 20`);
+  if (!isCount(levels) || levels > 20)
+    throw invalid(`levels is ${showJson(levels)}, expected a whole number from 1 to 20`);
   for (const [what, extents] of [
     ['chunkShape', chunkShape],
     ['shape of the volume', shape],
   ] as const) {
     if (extents.length === 3 && extents.every(isCount)) continue;
-    throw invalid(`${what} is ${formatZyx(extents)}, expected three whole numbers above 0`);
+    throw invalid(`${what} is ${showList(extents)}, expected three whole numbers above 0`);
   }
 }
 

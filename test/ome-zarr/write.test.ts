@@ -221,7 +221,7 @@ describe('writeTomogram', () => {
   it.each([
     [{ levels: 0 }, 'levels is 0, expected a whole number from 1 to 20'],
     [{ levels: 1.5 }, 'levels is 1.5'],
-    [{ chunkShape: [0, 1, 1] as Zyx }, 'chunkShape is 0×1×1'],
+    [{ chunkShape: [0, 1, 1] as Zyx }, 'chunkShape is [0, 1, 1]'],
   ])('refuses %j', async (options, message) => {
     await expect(writeTomogram(memoryStore(), sourceOf([2, 2, 2]), options)).rejects.toThrow(message);
   });
@@ -267,7 +267,7 @@ describe('writeTomogram', () => {
   });
 
   it('refuses an empty volume', async () => {
-    await expect(writeTomogram(memoryStore(), sourceOf([0, 2, 2]))).rejects.toThrow('shape of the volume is 0×2×2');
+    await expect(writeTomogram(memoryStore(), sourceOf([0, 2, 2]))).rejects.toThrow('shape of the volume is [0, 2, 2]');
   });
 });
 
