@@ -7,6 +7,7 @@ import type { Model, ModelSpec } from './inference/model.ts';
 import { parseModelSpec } from './inference/model-card.ts';
 import { type OnnxOptions, type OrtModule, onnxModel } from './inference/onnx.ts';
 import { workerModel } from './node-worker-model.ts';
+import { showJson } from './show-json.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
@@ -40,6 +41,10 @@ export async function loadModel(
   path: string = defaultModel,
   { spec, ...options }: LoadModelOptions = {},
 ): Promise<Model> {
+  if (typeof ort?.InferenceSession?.create !== 'function') {
+    const message = `hand in the runtime first: loadModel(ort, path), with ort from 'onnxruntime-node'; found ${showJson(ort)}`;
+    throw new CryoetPicksError('invalid-option', message);
+  }
   const { signal } = options;
   const bytes = await readModelFile(path, { what: 'model', signal });
   const onnxOptions: OnnxOptions = { ...options, spec: spec ?? (await readCard(path, signal)) };

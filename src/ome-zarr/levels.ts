@@ -148,7 +148,7 @@ async function describeContent(store: ReadableStore, { signal }: StoreOptions): 
   const hint = (await hasConsolidated(store, signal))
     ? '; its metadata are consolidated: open withConsolidated(store)'
     : '';
-  if (!isListable(store)) return hint;
+  if (!isListable(store)) return hint || '; nothing was found there (404): is the address right?';
   const entries = await store.list('/', { signal });
   const names = entries.slice(0, 12).map(({ name, kind }) => (kind === 'folder' ? `${name}/` : name));
   if (entries.length === 0) return '; it is empty or absent';

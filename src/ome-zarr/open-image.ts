@@ -1,5 +1,6 @@
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { formatZyx } from '../space/zyx.ts';
+import { requireStore } from '../storage/need-store.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import type { ChannelNames } from './channel-names.ts';
 import type { Channel } from './channels.ts';
@@ -40,6 +41,7 @@ async function chooseLevel(
   { level, voxelSize, fallbackVoxelSize, zarrFormat, cacheBytes = 256 * 2 ** 20, signal }: OpenTomogramOptions,
   { hasChannels }: { readonly hasChannels: boolean },
 ): Promise<ChosenLevel> {
+  requireStore(store, 'get');
   if (zarrFormat !== undefined && zarrFormat !== 2 && zarrFormat !== 3)
     throw new CryoetPicksError('invalid-option', `zarrFormat is ${String(zarrFormat)}, expected 2 or 3`);
   checkPositive('voxelSize', voxelSize, 'Å');

@@ -1,5 +1,6 @@
 import { encodeZstd } from '../codecs/zstd-encode.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
+import { requireStore } from '../storage/need-store.ts';
 import type { Store, StoreKey } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type ChunkSink, chunkFiles } from './chunk-sink.ts';
@@ -19,6 +20,7 @@ export async function writeImage(
   options: WriteImageOptions,
 ): Promise<void> {
   const { overwrite = false, signal, onWarning } = options;
+  requireStore(store, 'set');
   const plan = planWrite(sources, options);
   // Refuses what is no JSON while nothing is written yet.
   metadataOf(plan);

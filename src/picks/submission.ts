@@ -2,7 +2,7 @@ import Papa from 'papaparse';
 import { CryoetPicksError } from '../errors.ts';
 import { type CsvRow, parseNumber, readCsvTable } from './csv-table.ts';
 import type { Pick } from './pick.ts';
-import { groupByRun, type RunPicks } from './run-picks.ts';
+import { groupByRun, type RunPicks, runsOf } from './run-picks.ts';
 
 /** One row of a submission, or of a truth table in the same columns. */
 export interface SubmissionRow {
@@ -115,7 +115,7 @@ export function formatSubmission(
 ): string {
   const fields = ['id', ...required, ...(withScore ? ['score'] : [])];
   const data: (string | number)[][] = [];
-  for (const { run, picks } of runs) {
+  for (const { run, picks } of runsOf(runs)) {
     if (run.trim() === '') throw new CryoetPicksError('invalid-picks', `run name is ${JSON.stringify(run)}`);
     picks.forEach((pick, index) => {
       checkPick(pick, `pick ${index} of run ${JSON.stringify(run)}`, withScore);

@@ -1,3 +1,4 @@
+import { CryoetPicksError } from '../errors.ts';
 import { blobReader, type RandomAccessReader, storeReader } from '../mrc/random-access.ts';
 import { untilAborted } from '../storage/abort.ts';
 import { httpStore } from '../storage/http.ts';
@@ -70,6 +71,12 @@ function sliceOf(bytes: Uint8Array | undefined, range: Parameters<typeof sliceRa
 
 function readerOf(source: RandomAccessReader | Blob | URL): RandomAccessReader {
   if (source instanceof Blob) return blobReader(source);
+  if (typeof source === 'string') {
+    throw new CryoetPicksError(
+      'invalid-option',
+      'zipStore takes no text: give new URL(…), a Blob, or fileReader(path)',
+    );
+  }
   if (!(source instanceof URL)) return source;
   const folder = new URL(source);
   folder.pathname = source.pathname.replace(/[^/]*$/, '');

@@ -1,4 +1,6 @@
-import type { RunPicks } from '../run-picks.ts';
+import { CryoetPicksError } from '../../errors.ts';
+import { showJson } from '../../show-json.ts';
+import { type RunPicks, runsOf } from '../run-picks.ts';
 
 /** What of a pick a file may have no place for. `precision` means that numbers are rounded. */
 export type PickPart = 'run' | 'object' | 'score' | 'instance' | 'orientation' | 'precision';
@@ -54,6 +56,7 @@ export function parsePicks<Content extends string | Uint8Array>(
   content: NoInfer<Content>,
   { format, source = 'picks' }: ParsePicksOptions<Content>,
 ): RunPicks[] {
+  requireFormat(format);
   return format.parse(content, source);
 }
 
@@ -72,5 +75,12 @@ export function formatPicks<Content extends string | Uint8Array>(
   runs: Iterable<RunPicks>,
   { format }: { readonly format: PicksFormat<Content> },
 ): Content {
-  return format.format(runs);
+  requireFormat(format);
+  return format.format(runsOf(runs));
+}
+
+function requireFormat(format: unknown): void {
+  if ((format as PicksFormat | undefined)?.parse) return;
+  const found = `format is ${showJson(format)}, expected one of cryoet-picks/formats, such as csvFormat()`;
+  throw new CryoetPicksError('invalid-option', found);
 }
