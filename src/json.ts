@@ -161,3 +161,14 @@ function describe(json: string, { offset, expected }: JsonError): string {
   const found = offset < json.length ? JSON.stringify(json[offset]) : 'the end of the text';
   return `line ${lines.length}, column ${lines.at(-1)!.length + 1}: expected ${expected}, found ${found}`;
 }
+
+/** A value of a JSON document for a message: its beginning, if it is long. */
+export function showJson(value: unknown): string {
+  try {
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
+  } catch {
+    // The engine reads deeper nesting than it writes.
+    return 'a value that is nested too deeply to show';
+  }
+}

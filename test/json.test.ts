@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseJson } from '../src/json.ts';
+import { parseJson, showJson } from '../src/json.ts';
 
 const parse = (text: string) => parseJson(text, { what: 'file "a.json"', code: 'invalid-config' });
 
@@ -88,4 +88,14 @@ it('refuses what is nested too deeply for a bare NaN in it to be read', () => {
   expect(() => parseJson(text, { what: 'x', code: 'invalid-picks' })).toThrow(
     expect.objectContaining({ code: 'invalid-picks', message: 'x is nested too deeply' }),
   );
+});
+
+describe('showJson', () => {
+  it('shows a value, the beginning of a long one, and no more than that of one nested too deeply', () => {
+    expect(showJson({ a: [1, null] })).toBe('{"a":[1,null]}');
+    expect(showJson(undefined)).toBe('undefined');
+    expect(showJson('x'.repeat(200))).toBe(`"${'x'.repeat(99)}…`);
+    const deep = JSON.parse('['.repeat(50_000) + ']'.repeat(50_000));
+    expect(showJson(deep)).toBe('a value that is nested too deeply to show');
+  });
 });

@@ -47,6 +47,16 @@ export function registerCheckedCodecs(): void {
   }
 }
 
+/** The codecs of a Zarr array's metadata, of either version, that nobody has registered. zarrita lets all but the first go unhandled. */
+export function unknownCodecs(document: Readonly<Record<string, unknown>>): string[] {
+  const { codecs, compressor, filters } = document as { [key: string]: unknown };
+  const v3 = (Array.isArray(codecs) ? codecs : []).map(({ name }: { readonly name: string }) => name);
+  const v2 = [compressor, ...(Array.isArray(filters) ? filters : [])]
+    .filter((one) => one !== undefined && one !== null)
+    .map(({ id }: { readonly id: string }) => `numcodecs.${id}`);
+  return [...v3, ...v2].filter((name) => !registry.has(name));
+}
+
 function codec(name: string, decode: Decode) {
   return {
     kind: 'bytes_to_bytes',

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
-import { parseJson } from '../json.ts';
+import { parseJson, showJson } from '../json.ts';
 import { fitName } from './names.ts';
 import { objectProblems, objectSchema, type PickableObject, present, toObject } from './pickable-object.ts';
 import { checkSchema } from './schema.ts';
@@ -141,7 +141,7 @@ function configType(json: unknown, what: string): ProjectConfig['type'] {
   if (type === 'filesystem' || type === 'mlcroissant' || type === 'cryoet_data_portal') return type;
   throw new CryoetPicksError(
     'invalid-config',
-    `${what}: unknown config_type ${JSON.stringify(type)}; copick has "filesystem", "cryoet_data_portal" and "mlcroissant"`,
+    `${what}: unknown config_type ${showJson(type)}; copick has "filesystem", "cryoet_data_portal" and "mlcroissant"`,
   );
 }
 

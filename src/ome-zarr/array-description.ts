@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { halfToNumber, type NumberType } from '../codecs/number-type.ts';
+import { showJson } from '../json.ts';
 import { invalid } from './parse.ts';
 import type { ShardLayout } from './shards.ts';
 
@@ -42,5 +43,5 @@ export function fillNumber(value: unknown, dtype: NumberType, where: string): nu
     if (dtype === 'float64') return view.getFloat64(0);
     return dtype === 'float32' ? view.getFloat32(4) : halfToNumber(view.getUint16(6));
   }
-  throw invalid(where, `fill value ${JSON.stringify(value)} is no ${dtype}`);
+  throw invalid(where, `fill value ${showJson(value)} is no ${dtype}`);
 }

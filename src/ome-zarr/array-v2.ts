@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ITEM_BYTES, type NumberType } from '../codecs/number-type.ts';
+import { showJson } from '../json.ts';
 import { type ArrayDescription, chunkExtents, extents, fillNumber, STAND_INS } from './array-description.ts';
 import { parseMetadata, unsupported } from './parse.ts';
 
@@ -56,7 +57,7 @@ function typeV2(value: unknown, where: string): { dtype: NumberType; endian: str
   const match = typeof value === 'string' ? /^([<>|])([biuf]\d)$/.exec(value) : null;
   const dtype = match ? KINDS_V2[match[2]!] : undefined;
   if (!match || !dtype)
-    throw unsupported(where, `data type ${JSON.stringify(value)}; expected a type of numbers, or booleans`);
+    throw unsupported(where, `data type ${showJson(value)}; expected a type of numbers, or booleans`);
   return { dtype, endian: match[1]! };
 }
 
@@ -80,5 +81,5 @@ function checkFilter(
     (id === 'fixedscaleoffset' && String(astype).startsWith('>') !== dtype.startsWith('>')) ||
     (id === 'shuffle' && elements !== undefined && elements !== itemBytes) ||
     (isStandIn && id !== 'shuffle');
-  if (isOdd) throw unsupported(where, `filter ${JSON.stringify(filter)} on data type "${dtype}"`);
+  if (isOdd) throw unsupported(where, `filter ${showJson(filter)} on data type "${dtype}"`);
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ITEM_BYTES, type NumberType } from '../codecs/number-type.ts';
+import { showJson } from '../json.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { StoreKey } from '../storage/store.ts';
 import { type ArrayDescription, chunkExtents, extents, fillNumber, STAND_INS } from './array-description.ts';
@@ -46,7 +47,7 @@ export function describeV3(json: unknown, where: string): ArrayDescription {
   const dtype = meta.data_type as NumberType;
   const itemBytes = typeof dtype === 'string' && Object.hasOwn(ITEM_BYTES, dtype) ? ITEM_BYTES[dtype] : undefined;
   if (itemBytes === undefined) {
-    throw unsupported(where, `data type ${JSON.stringify(meta.data_type)}; expected a type of numbers, or booleans`);
+    throw unsupported(where, `data type ${showJson(meta.data_type)}; expected a type of numbers, or booleans`);
   }
   const gridShape = meta.chunk_grid.configuration?.chunk_shape;
   if (meta.chunk_grid.name !== 'regular' || !gridShape)
@@ -122,7 +123,7 @@ function checkCodecs(codecs: readonly CodecV3[], { dtype, itemBytes, rank, where
   if (transposes.length > 0 && order !== 'C' && order !== 'F') {
     const axes = Array.isArray(order) ? [...order].sort((a, b) => a - b) : [];
     if (axes.length !== rank || axes.some((axis, i) => axis !== i)) {
-      throw invalid(where, `transpose order ${JSON.stringify(order)} is no permutation of ${rank} axes`);
+      throw invalid(where, `transpose order ${showJson(order)} is no permutation of ${rank} axes`);
     }
   }
   for (const { name, configuration } of codecs) {
@@ -132,7 +133,7 @@ function checkCodecs(codecs: readonly CodecV3[], { dtype, itemBytes, rank, where
       (id === 'shuffle' && elements !== undefined && elements !== itemBytes) ||
       (id === 'delta' && isOtherType(configuration?.astype, configuration?.dtype)) ||
       (dtype in STAND_INS && /^(delta|bitround|scale_offset|cast_value|fixedscaleoffset)$/.test(id));
-    if (isOdd) throw unsupported(where, `codec ${JSON.stringify({ name, configuration })} on data type "${dtype}"`);
+    if (isOdd) throw unsupported(where, `codec ${showJson({ name, configuration })} on data type "${dtype}"`);
   }
 }
 

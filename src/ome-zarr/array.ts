@@ -1,6 +1,6 @@
 import * as zarr from 'zarrita';
 import { halfToNumber } from '../codecs/number-type.ts';
-import { registerCheckedCodecs } from '../codecs/registry.ts';
+import { registerCheckedCodecs, unknownCodecs } from '../codecs/registry.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
@@ -98,8 +98,11 @@ async function readChunk(
   { signal }: StoreOptions,
 ): Promise<DecodedChunk | undefined> {
   signal?.throwIfAborted();
-  const unknown = codecNames(description).find((name) => !zarr.registry.has(name));
-  if (unknown !== undefined) throw unknownCodec(unknown, `chunk ${at.join('/')} of array ${where}`);
+  const [unknown] = unknownCodecs(description.document);
+  if (unknown !== undefined) {
+    const what = `cannot read chunk ${at.join('/')} of array ${where}: codec "${unknown}" is not supported`;
+    throw new CryoetPicksError('unsupported', what);
+  }
   try {
     const chunk = await array.getChunk([...at], signal ? { signal } : {});
     const count = description.chunkShape.reduce((a, b) => a * b, 1);
@@ -123,31 +126,7 @@ function asNumbers(data: ChunkData, { dtype }: ArrayDescription): ChunkData {
   return data;
 }
 
-/**
- * What zarrita looks up. It starts on all at once, and of two that are unknown leaves one rejection that nobody handles. The
- * filter that it has under other names is left to it.
- */
-function codecNames({ zarrFormat, document }: ArrayDescription): string[] {
-  const { codecs, filters, compressor } = document as Readonly<Record<string, readonly Named[] & Named>>;
-  if (zarrFormat === 3) return codecs!.map(({ name }) => name);
-  return [...(filters ?? []), ...(compressor ? [compressor] : [])]
-    .filter(({ id }) => !/^(numcodecs\.)?fixedscaleoffset$/.test(id))
-    .map(({ id }) => (zarr.registry.has(id) ? id : `numcodecs.${id}`));
-}
-
-interface Named {
-  readonly name: string;
-  readonly id: string;
-}
-
-function unknownCodec(name: string, chunk: string, cause?: unknown): CryoetPicksError {
-  return new CryoetPicksError('unsupported', `cannot read ${chunk}: codec "${name}" is not supported`, { cause });
-}
-
 function describeFailure(error: unknown, chunk: string): unknown {
-  if (zarr.isZarritaError(error, 'UnknownCodecError')) {
-    return unknownCodec(error.codec, chunk, error);
-  }
   if (zarr.isZarritaError(error, 'InvalidMetadataError')) {
     return new CryoetPicksError('invalid-metadata', `cannot read ${chunk}: ${error.message}`, { cause: error });
   }

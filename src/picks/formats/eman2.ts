@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { checkSchema } from '../../copick/schema.ts';
 import { CryoetPicksError } from '../../errors.ts';
-import { parseJson } from '../../json.ts';
+import { parseJson, showJson } from '../../json.ts';
 import { toPhysical, toVoxel, type VoxelPlacement } from '../../space/grid.ts';
 import type { Zyx } from '../../space/zyx.ts';
 import type { RunPicks } from '../run-picks.ts';
@@ -99,10 +99,10 @@ function parse(text: string, source: string, options: Reading): RunPicks[] {
     const place = `${source}: box ${index}`;
     const parsed = v.safeParse(box, value);
     if (!parsed.success)
-      throw new CryoetPicksError(code, `${place}: expected x, y, z and more, found ${JSON.stringify(value)}`);
+      throw new CryoetPicksError(code, `${place}: expected x, y, z and more, found ${showJson(value)}`);
     const [x, y, z, , score, number] = parsed.output as [number, number, number, unknown, unknown, unknown];
     if (score !== undefined && !(typeof score === 'number' && Number.isFinite(score))) {
-      throw new CryoetPicksError(code, `${place}: score is ${JSON.stringify(score)}; expected a finite number`);
+      throw new CryoetPicksError(code, `${place}: score is ${showJson(score)}; expected a finite number`);
     }
     const object = needName(names.get(String(number)) ?? options.object, { name: 'object', place });
     return pickFrom({ object, position: toPhysical(grid, [z, y, x]), score }, place);
