@@ -25,7 +25,6 @@ describe('an array with two codecs that are unknown', () => {
         order: 'C',
         dimension_separator: '/',
       },
-      'numcodecs.one',
     ],
     [
       'Zarr v3',
@@ -40,13 +39,12 @@ describe('an array with two codecs that are unknown', () => {
         fill_value: 0,
         codecs: [{ name: 'bytes' }, { name: 'one' }, { name: 'two' }],
       },
-      'one',
     ],
-  ] as const)('is refused, and leaves no rejection unhandled: %s', async (_, key, document, name) => {
+  ] as const)('is refused, and leaves no rejection unhandled: %s', async (_, key, document) => {
     const tomogram = await openTomogram(memoryStore([[key, json(document)], chunk]), { fallbackVoxelSize: 10 });
     await expect(tomogram.read({ start: [0, 0, 0], end: [1, 1, 1] })).rejects.toMatchObject({
       code: 'unsupported',
-      message: expect.stringContaining(`codec "${name}" is not supported`),
+      message: expect.stringMatching(/codec "(numcodecs\.)?(one|two)" is not supported/),
     });
   });
 });
