@@ -165,7 +165,7 @@ function describe(json: string, { offset, expected }: JsonError): string {
 /** A value of a JSON document for a message: its beginning, if it is long. */
 export function showJson(value: unknown): string {
   try {
-    const text = JSON.stringify(value) ?? String(value);
+    const text = JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? `${one}` : one)) ?? String(value);
     return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
   } catch {
     // The engine reads deeper nesting than it writes.

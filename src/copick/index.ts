@@ -50,7 +50,6 @@ export {
   type PicksFile,
   type PicksIdentity,
   parsePicksFile,
-  type UnknownKeys,
 } from './picks.ts';
 export { portalTomogramType, type TomogramOrigin } from './portal/camel.ts';
 export {

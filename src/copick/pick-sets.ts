@@ -13,6 +13,7 @@ import {
   replacedVersion,
   type TreeEntry,
 } from './tree.ts';
+import { trustedPicks } from './trusted-picks.ts';
 
 /** A picks file of a run, found but not read. User and session are empty where neither name nor content tells them. */
 export interface PickSet extends PicksIdentity, Located, Deletable {
@@ -57,7 +58,7 @@ export async function findPickSets(
 }
 
 /**
- * All picks of the sets that a filter asks for. A set that cannot be read is reported and hides nothing of the others.
+ * All picks of the sets that a filter asks for, without the rotations of files that say not to trust them. A set that cannot be read is reported and hides nothing of the others.
  *
  * @throws The first error, if there are sets but none can be read.
  */
@@ -68,7 +69,7 @@ export async function readAllPicks(tree: ProjectTree, run: string, filter: Picks
   const errors: unknown[] = [];
   for (const set of sets) {
     try {
-      for (const pick of (await set.read({ signal })).picks) picks.push(pick);
+      for (const pick of trustedPicks(await set.read({ signal }))) picks.push(pick);
     } catch (error) {
       tree.log.reportError(set.path, error, signal);
       errors.push(error);

@@ -74,7 +74,8 @@ export class Run {
   }
 
   /**
-   * Reads all picks that a filter asks for, set by set.
+   * Reads all picks that a filter asks for, set by set. Rotations of a file that says not to trust them are left out;
+   * `read()` of the set keeps them.
    *
    * @throws {@link CryoetPicksError} `invalid-picks` or `not-found`, if there are sets but none can be read; otherwise sets
    *   that cannot be read are reported and left out.
@@ -101,11 +102,11 @@ export class Run {
    *
    * All is checked before anything is written. Each file is replaced as a whole: where writing fails or is aborted midway,
    * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects`
-   * stay as they are. With `expect`, nothing is written if a file has changed since it was read.
+   * stay as they are. With `expect`, nothing is written if a file has changed. `{ ...file }` keeps what a file holds beside picks.
    *
    * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object
    *   that the project does not have or a pick that is not finite; `invalid-option` for a user or session without a usable
-   *   character; `read-only` if the overlay cannot be written.
+   *   character, or two `files` of one object; `read-only` if the overlay cannot be written.
    */
   async writePicks(picks: readonly Pick[], options: files.WritePicksOptions): Promise<string[]> {
     return files.writePicksOf(this.tree, this.name, { ...options, picks });
