@@ -1,5 +1,6 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
+import { showJson } from '../json.ts';
 import { compareNames } from './children.ts';
 import { refusalOf } from './http-attempt.ts';
 import { type Failure, type RetryRules, untilAnswered } from './http-retry.ts';
@@ -134,7 +135,7 @@ function parsePage(text: string, { where, prefix }: { readonly where: string; re
   const isEncoded = childText(result, 'EncodingType') === 'url';
   const keysOf = (list: string, name: string) =>
     (typeof result === 'string' ? [] : ((result[list] ?? []) as readonly Element[]))
-      .map((element) => decodeKey(childText(element, name) ?? '', isEncoded))
+      .map((element) => decodeKey(childText(element, name) ?? '', isEncoded, where))
       .filter((key) => key.startsWith(prefix));
   const next = childText(result, 'NextContinuationToken') || undefined;
   if (childText(result, 'IsTruncated')?.trim() === 'true' && next === undefined) {
@@ -152,8 +153,14 @@ function parsePage(text: string, { where, prefix }: { readonly where: string; re
 }
 
 /** Servers encode keys as forms do, with a plus for a space. */
-function decodeKey(key: string, isEncoded: boolean): string {
-  return isEncoded ? decodeURIComponent(key.replaceAll('+', ' ')) : key;
+function decodeKey(key: string, isEncoded: boolean, where: string): string {
+  if (!isEncoded) return key;
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '));
+  } catch (cause) {
+    const found = `the key ${showJson(key)} is not encoded as the server says`;
+    throw new CryoetPicksError('unsupported', `cannot list ${where}: ${found}`, { cause });
+  }
 }
 
 interface Refused {
