@@ -74,7 +74,7 @@ export type {
   SegmentationKind,
 } from './segmentations.ts';
 export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';
-export type { Deletable, Located, RootKind, WaitOptions } from './tree.ts';
+export type { Deletable, DeletableFile, DeleteFileOptions, Located, RootKind, WaitOptions } from './tree.ts';
 export {
   type AuthoredUri,
   type FeaturesUri,

@@ -4,7 +4,7 @@ import { folderOf, parseName } from './layout.ts';
 import { matchesName, type NameFilter } from './names.ts';
 import { type PicksFile, type PicksIdentity, parsePicksFile, parsePicksIdentity } from './picks.ts';
 import {
-  type Deletable,
+  type DeletableFile,
   type Located,
   listBoth,
   markShadowed,
@@ -16,7 +16,7 @@ import {
 import { trustedPicks } from './trusted-picks.ts';
 
 /** A picks file of a run, found but not read. User and session are empty where neither name nor content tells them. */
-export interface PickSet extends PicksIdentity, Located, Deletable {
+export interface PickSet extends PicksIdentity, Located, DeletableFile {
   /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it cannot be read. */
   read(options?: { readonly signal?: AbortSignal | undefined }): Promise<PicksFile>;
 }

@@ -116,7 +116,7 @@ export class Run {
    * Writes a tomogram `[z, y, x]` into the overlay, with a pyramid, and returns its path; its features are kept.
    *
    * @throws {@link CryoetPicksError} `invalid-option` for voxels that are no cubes (by more than 0.1 %), a `voxelSpacing` more
-   *   than 1 % off them, a type with "features" in it, and one that is there and not to be overwritten; `read-only`.
+   *   than 1 % off them, a type with "features", one that is there and not to be overwritten; `conflict`: others wrote it meanwhile.
    */
   async writeTomogram(source: VolumeSource, options: volumes.WriteRunTomogramOptions): Promise<string> {
     return volumes.writeTomogramOf(this.tree, this.name, { ...options, source });
@@ -149,7 +149,7 @@ export class Run {
    * The labels are read twice: all are checked, and the type of number is found, before anything is written.
    *
    * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot be a file's, a label that does not fit, a panoptic
-   *   one with a label that no object has or an instance on the background, voxels that are no cubes; `read-only`.
+   *   one with a label that no object has or an instance on the background, voxels that are no cubes; `conflict`; `read-only`.
    */
   async writeSegmentation(
     labels: volumes.SegmentationVolumes,
@@ -166,8 +166,9 @@ export class Run {
   /**
    * Writes the bytes of a binary glTF file (GLB), its vertices in Å, into the overlay as a mesh, and returns its path.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are no whole GLB file, an object that the project does not
-   *   have, a user or session without a usable character, or a mesh that is not to be overwritten; `unsupported`; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are no whole GLB file, a user or session without a usable
+   *   character, a mesh that is not to be overwritten; `not-found` for an object that the project does not have; `conflict` for
+   *   a mesh that is not the expected one, or that others have written meanwhile; `unsupported`; `read-only`.
    */
   async writeMesh(bytes: Uint8Array, options: files.WriteMeshOptions): Promise<string> {
     return files.writeMeshOf(this.tree, this.name, { ...options, bytes });
@@ -182,8 +183,8 @@ export class Run {
    * Writes filaments of one object into the overlay, and returns the path of the file. Curves that no longer match the points of
    * their filament are left out, as copick does, and that is reported.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; `invalid-option` as
-   *   {@link Run.writeMesh}; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; all else as
+   *   {@link Run.writeMesh}: `invalid-option`, `not-found`, `conflict`, `read-only`.
    */
   async writeFilaments(filaments: readonly files.Filament[], options: files.WriteFilamentsOptions): Promise<string> {
     return files.writeFilamentsOf(this.tree, this.name, { ...options, filaments });

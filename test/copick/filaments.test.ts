@@ -305,7 +305,7 @@ describe('filaments of a run', () => {
   });
 
   it.each<[string, Filament, object, string]>([
-    ['an object that the project does not have', current, { object: 'actin' }, 'invalid-option'],
+    ['an object that the project does not have', current, { object: 'actin' }, 'not-found'],
     ['a session without a usable character', current, { sessionId: ' ' }, 'invalid-option'],
     ['a filament that is none', { ...current, points: [] }, {}, 'invalid-picks'],
   ])('are not written for %s', async (_, filament, change, code) => {
