@@ -10,7 +10,7 @@
  * - `unsupported`: well-formed input of a kind this library does not handle.
  * - `corrupt-data`: bytes that do not decode to what the metadata promises.
  * - `read-only`: a write to a place that cannot be written.
- * - `conflict`: a write of what another program has changed since it was read.
+ * - `conflict`: a write of what another program has changed since it was read, or made since it was found absent.
  * - `model-failed`: a model that could not be loaded, does not fit its card, or failed on a tile.
  */
 export type ErrorCode =

@@ -50,7 +50,7 @@ export {
 
 // Stores and tomograms
 export { type HttpClock, type HttpStoreOptions, httpStore } from './storage/http.ts';
-export type { StagedFolder } from './storage/staged.ts';
+export type { CommitOptions, StagedFolder } from './storage/staged.ts';
 export {
   type ByteRange,
   joinKey,

@@ -3,7 +3,7 @@ export function showJson(value: unknown): string {
   // JSON has neither NaN nor whole numbers of any length.
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   try {
-    const text = JSON.stringify(value) ?? String(value);
+    const text = JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? `${one}` : one)) ?? String(value);
     return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
   } catch {
     // The engine reads deeper nesting than it writes.

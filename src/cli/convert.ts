@@ -66,15 +66,14 @@ function convertBytes(bytes: Uint8Array, input: ConvertInput): Converted {
   const from = input.from ?? formatOfFile(input.input, text);
   const common: FormatOptions = { voxelSize, shape, run, object: object.length === 1 ? object[0] : undefined };
   const given = object.length > 1 ? numbersOf(object) : undefined;
-  const runs = chosen(
-    read(formatNamed(from, { ...common, objects: given }), { bytes, text, source: input.input }),
-    input,
-  );
+  const source = formatNamed(from, { ...common, objects: given });
+  const content = { bytes, text, source: input.input };
+  const runs = chosen(read(source, content), input);
   const objects = given ?? numbered(new Set(runs.flatMap(({ picks }) => picks.map((pick) => pick.object))));
   const names = numbered(new Set(runs.map((one) => one.run)));
   const format = formatNamed(to, { ...common, objects, runs: names });
   const picks = runs.reduce((sum, one) => sum + one.picks.length, 0);
-  const losses = describeLosses(runs, { format });
+  const losses = [...leftOut(source, content), ...describeLosses(runs, { format })];
   const parts = new Set(format.losses.map(({ part }) => part));
   const notes = [
     ...losses,
@@ -93,6 +92,11 @@ interface Content {
 
 function read(format: AnyPicksFormat, { bytes, text, source }: Content): RunPicks[] {
   return format.content === 'bytes' ? format.parse(bytes, source) : format.parse(text, source);
+}
+
+/** What the file holds that its picks do not. */
+function leftOut(format: AnyPicksFormat, { bytes, text, source }: Content): readonly string[] {
+  return (format.content === 'bytes' ? format.leftOut?.(bytes, source) : format.leftOut?.(text, source)) ?? [];
 }
 
 function numbersOf(names: readonly string[]): NamesByNumber {

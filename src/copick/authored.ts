@@ -3,9 +3,9 @@ import type { StoreKey } from '../storage/store.ts';
 import { setFiles } from '../storage/versioned.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
 import { matchesName, type NameFilter, sanitizeName } from './names.ts';
-import { listNames } from './problems.ts';
+import { needNamed } from './problems.ts';
 import {
-  type Deletable,
+  type DeletableFile,
   type Located,
   listBoth,
   locate,
@@ -40,7 +40,7 @@ type AuthoredKind = 'mesh' | 'filaments';
 const endings: { readonly [K in AuthoredKind]: string } = { mesh: '.glb', filaments: '.json' };
 
 /** A file that was found, with its entry to read it by. */
-export interface FoundFile extends AuthoredIdentity, Located, Deletable {
+export interface FoundFile extends AuthoredIdentity, Located, DeletableFile {
   readonly entry: TreeEntry;
 }
 
@@ -94,15 +94,14 @@ export interface WriteAuthoredOptions extends AuthoredIdentity, WaitOptions {
   readonly expect?: string | null | undefined;
 }
 
-/** A name fit for files: which object's, by whom, in which session. */
+/**
+ * A name fit for files: which object's, by whom, in which session.
+ *
+ * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for a user or
+ *   session without a usable character.
+ */
 export function fitIdentity(tree: ProjectTree, { object, userId, sessionId }: AuthoredIdentity): AuthoredIdentity {
-  const known = tree.objects.map(({ name }) => name);
-  if (!known.includes(object)) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `"${object}" is not an object of the project; its objects are ${listNames(known)}`,
-    );
-  }
+  needNamed(tree.objects, object, { what: 'object' });
   return { object, userId: sanitizeName(userId), sessionId: sanitizeName(sessionId) };
 }
 

@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
-import { parseJson, showJson } from '../json.ts';
+import { showJson } from '../json.ts';
+import { parseExactJson } from './exact-json.ts';
 import { fitName } from './names.ts';
 import { objectProblems, objectSchema, type PickableObject, present, toObject } from './pickable-object.ts';
-import { checkSchema } from './schema.ts';
+import { checkSchema, wholeNumber } from './schema.ts';
 
 export type { PickableObject } from './pickable-object.ts';
 
@@ -18,7 +19,7 @@ export interface ConfigBase {
   /** What is odd about the config, without being in the way. */
   readonly problems: readonly string[];
   /**
-   * The JSON that was read, with keys this library does not know and file-system options, which may hold passwords: a
+   * The JSON that was read, integers beyond 2⁵³ as `bigint`, with keys this library does not know and file-system options, which may hold passwords: a
    * function, so that printing a config shows no secret.
    */
   readonly original?: (() => Readonly<Record<string, unknown>>) | undefined;
@@ -64,7 +65,6 @@ export interface PortalConfig extends ConfigBase {
 export type ProjectConfig = FilesystemConfig | CroissantConfig | PortalConfig;
 
 const optionalText = v.nullish(v.string());
-const wholeNumber = v.pipe(v.number(), v.integer('it must be a whole number'));
 const root = v.pipe(v.string(), v.nonEmpty('is empty'));
 
 const base = {
@@ -124,7 +124,7 @@ type BaseJson = v.InferOutput<typeof baseSchema>;
  */
 export function parseConfig(text: string, { source }: { readonly source: string }): ProjectConfig {
   const what = `config "${source}"`;
-  const json = parseJson(text, { what, code: 'invalid-config', maxDepth: 200 });
+  const json = parseExactJson(text, { what, code: 'invalid-config', maxDepth: 200 });
   const check = { what, code: 'invalid-config' } as const;
   const type = configType(json, what);
   const original = () => json as Readonly<Record<string, unknown>>;

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
-import { parseJson } from '../json.ts';
 import { type ConfigBase, parseConfigBase } from './config.ts';
 import { type TableName, tableNames } from './croissant-rows.ts';
+import { parseExactJson } from './exact-json.ts';
 import { checkSchema } from './schema.ts';
 
 /** What the `metadata.json` of a Croissant says of a copick project. */
@@ -42,7 +42,7 @@ const fileObject = v.looseObject({
  */
 export function parseCroissant(text: string, { source }: { readonly source: string }): CroissantMetadata {
   const what = `Croissant "${source}"`;
-  const json = checkSchema(schema, parseJson(text, { what, code, maxDepth: 200 }), { what, code });
+  const json = checkSchema(schema, parseExactJson(text, { what, code, maxDepth: 200 }), { what, code });
   const tables = declaredTables(json.distribution ?? []);
   if (!tables.has('runs')) {
     throw new CryoetPicksError(

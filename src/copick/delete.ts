@@ -35,5 +35,5 @@ export async function deleteRunOf(tree: ProjectTree, run: string, { signal }: Wa
   const entries = await listBoth(tree, folderOf('run', {}), { signal });
   // The overlay's come first.
   const found = entries.find(({ name, kind }) => name === run && kind === 'folder');
-  if (found !== undefined) await deleteEntry(tree, found, signal);
+  if (found !== undefined) await deleteEntry(tree, found, { signal });
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
 import type { PickableObject } from './pickable-object.ts';
-import { checkSchema } from './schema.ts';
+import { checkSchema, measure } from './schema.ts';
 
 /** What an object says of itself as a filament, such as a microtubule: in copick's config, `metadata.copick.filament`. */
 export interface FilamentSpec {
@@ -15,7 +15,7 @@ export interface FilamentSpec {
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
-const finite = v.pipe(v.number(), v.finite('it must be finite'));
+const finite = v.pipe(measure, v.finite('it must be finite'));
 const schema = v.looseObject({
   polar: v.nullish(v.boolean()),
   helical_rise_a: v.nullish(v.pipe(finite, v.gtValue(0, 'it must be above 0'))),

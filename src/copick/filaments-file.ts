@@ -1,16 +1,19 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
-import { parseJson } from '../json.ts';
 import type { Point } from '../space/point.ts';
 import type { AuthoredIdentity } from './authored.ts';
+import { parseExactJson } from './exact-json.ts';
 import type { FilamentCurve } from './filament-curve.ts';
 import { identityWarnings, unitWarnings } from './picks.ts';
-import { checkSchema } from './schema.ts';
+import { checkSchema, measure, wholeNumber } from './schema.ts';
 
 /** One filament: the ordered points of its centreline. */
 export interface Filament {
-  /** A whole number from 1 on, one for each filament of a file; picks along it carry the same. */
-  readonly instanceId: number;
+  /**
+   * A whole number from 1 on, one for each filament of a file; picks along it carry the same. A `bigint` only where a `number`
+   * would not hold all of its digits, beyond 2⁵³.
+   */
+  readonly instanceId: number | bigint;
   /** Two or more, in Å, in order along it. */
   readonly points: readonly Point[];
   /** Whether the order of the points follows the polarity of the structure. @defaultValue false */
@@ -51,7 +54,7 @@ export interface ParseFilamentsOptions {
 }
 
 const code = 'invalid-picks';
-const finite = v.pipe(v.number(), v.finite('it must be finite'));
+const finite = v.pipe(measure, v.finite('it must be finite'));
 const length = v.pipe(finite, v.gtValue(0, 'it must be above 0'));
 /** Passed through as it is: a schema of keys would drop those that objects have from their prototype. */
 const metadata = v.custom<Readonly<Record<string, unknown>>>(
@@ -64,12 +67,15 @@ const curveSchema = v.looseObject({
   control_points: v.array(point),
   step: length,
   alpha: v.nullish(finite),
-  degree: v.nullish(v.pipe(v.number(), v.integer())),
+  degree: v.nullish(wholeNumber),
   knots: v.nullish(v.array(finite)),
   smoothing: v.nullish(v.pipe(finite, v.minValue(0))),
 });
 const filamentSchema = v.looseObject({
-  instance_id: v.pipe(v.number(), v.safeInteger('it must be a whole number'), v.minValue(1)),
+  instance_id: v.union([
+    v.pipe(v.number(), v.safeInteger('it must be a whole number'), v.minValue(1)),
+    v.pipe(v.bigint(), v.minValue(1n)),
+  ]),
   points: v.pipe(v.array(point), v.minLength(2, 'a filament has two points or more')),
   polarity_known: v.nullish(v.boolean()),
   score: v.nullish(finite),
@@ -82,15 +88,17 @@ const fileSchema = v.looseObject({
   user_id: v.string(),
   session_id: v.string(),
   run_name: v.nullish(v.string()),
-  voxel_spacing: v.nullish(v.number()),
+  voxel_spacing: v.nullish(measure),
   unit: v.nullish(v.string()),
-  version: v.nullish(v.pipe(v.number(), v.integer())),
+  version: v.nullish(wholeNumber),
   filaments: v.nullish(v.array(filamentSchema)),
 });
 
 /**
  * Reads a filaments file of copick, curves and unknown keys included. What is left out reads as copick takes it: a score of 1,
  * no known polarity, no metadata.
+ *
+ * Long integers of ids, metadata and unknown keys keep all their digits, as `bigint`.
  *
  * A curve is given as it is, also where it no longer matches its points; {@link hasCurrentCurve} tells.
  *
@@ -103,7 +111,7 @@ const fileSchema = v.looseObject({
  */
 export function parseFilamentsFile(text: string, { source, identity }: ParseFilamentsOptions): FilamentsFile {
   const what = `filaments file "${source}"`;
-  const json = checkSchema(fileSchema, parseJson(text, { what, code, maxDepth: 200 }), { what, code });
+  const json = checkSchema(fileSchema, parseExactJson(text, { what, code, maxDepth: 200 }), { what, code });
   const { pickable_object_name, user_id, session_id, run_name, voxel_spacing, unit, version, filaments, ...unknown } =
     json;
   const named = identity ?? { object: pickable_object_name, userId: user_id, sessionId: session_id };
@@ -126,9 +134,9 @@ export function parseFilamentsFile(text: string, { source, identity }: ParseFila
 }
 
 /** Refuses filaments that cannot be told apart. @throws {@link CryoetPicksError} `invalid-picks` */
-export function checkIds(ids: readonly number[], what: string): void {
-  const seen = new Set<number>();
-  for (const id of ids) {
+export function checkIds(ids: readonly (number | bigint)[], what: string): void {
+  const seen = new Set<bigint>();
+  for (const id of ids.map(BigInt)) {
     if (seen.has(id)) throw new CryoetPicksError(code, `${what}: two filaments have the instance id ${id}`);
     seen.add(id);
   }

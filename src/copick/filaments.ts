@@ -11,10 +11,10 @@ import {
 import { hasStaleCurve } from './filament-fit.ts';
 import { type Filament, type FilamentsFile, parseFilamentsFile } from './filaments-file.ts';
 import { formatFilamentsFile } from './format-filaments.ts';
-import { type Deletable, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
+import { type DeletableFile, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
 
 /** A filaments file of a run, found but not read. */
-export interface FilamentsEntry extends AuthoredIdentity, Located, Deletable {
+export interface FilamentsEntry extends AuthoredIdentity, Located, DeletableFile {
   /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it is gone. */
   read(options?: WaitOptions): Promise<FilamentsFile>;
 }

@@ -1,4 +1,5 @@
 import { type PickableObject, type PortalConfig, type ProjectConfig, portalDefaults } from './config.ts';
+import { formatExactJson } from './exact-json.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -31,7 +32,7 @@ export function formatConfig(config: ProjectConfig): string {
     ...merged(original, known),
     pickable_objects: config.objects.map((object) => formatObject(object, objects.get(object.name) ?? {})),
   };
-  return JSON.stringify(json, null, 4);
+  return formatExactJson(json, 4);
 }
 
 /** The keys that only configs of one kind have. */

@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { Point } from '../space/point.ts';
+import { formatExactJson } from './exact-json.ts';
 import type { FilamentCurve } from './filament-curve.ts';
 import { hasStaleCurve } from './filament-fit.ts';
 import { checkIds, type Filament, type FilamentsFile } from './filaments-file.ts';
@@ -35,7 +36,7 @@ export function formatFilamentsFile(file: FilamentsFile): string {
     filaments: file.filaments.map(formatFilament),
     ...file.unknown,
   };
-  return JSON.stringify(json, null, 4);
+  return formatExactJson(json, 4);
 }
 
 function formatFilament(filament: Filament): Record<string, unknown> {
@@ -64,7 +65,7 @@ function formatPoint({ x, y, z }: Point): number[] {
 
 function checkFilament({ instanceId, points, score = 1, radius = 1, curve }: Filament, what: string): void {
   const refuse = (wrong: string) => new CryoetPicksError('invalid-picks', `${what} ${wrong}`);
-  if (!(Number.isSafeInteger(instanceId) && instanceId >= 1)) {
+  if (!((typeof instanceId === 'bigint' || Number.isSafeInteger(instanceId)) && instanceId >= 1)) {
     throw refuse(`has the instance id ${instanceId}, expected a whole number from 1 on`);
   }
   if (points.length < 2) throw refuse(`has ${points.length} points, expected two or more`);

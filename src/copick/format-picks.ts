@@ -31,21 +31,28 @@ export function formatPicksFile(file: PicksFile): string {
       if (pick.object !== file.object) {
         throw new CryoetPicksError('invalid-picks', `pick ${index} of "${file.object}" is of object "${pick.object}"`);
       }
-      return { ...formatPick(pick), ...file.unknown?.points.get(pick) };
+      return formatPick(pick);
     }),
     trust_orientation: file.trustOrientation ?? true,
-    ...file.unknown?.file,
+    ...file.unknown,
   };
   return writeNested(() => formatExactJson(json, 4), `the picks file of "${file.object}"`, 'invalid-picks');
 }
 
-function formatPick({ position: { x, y, z }, transform, instanceId = 0, score }: Pick): Record<string, unknown> {
-  return {
+function formatPick({
+  position: { x, y, z },
+  transform,
+  instanceId = 0,
+  score,
+  unknown,
+}: Pick): Record<string, unknown> {
+  const known = {
     location: { x, y, z },
     transformation_: [...[0, 1, 2].map((i) => rotationRow(transform, i)), [0, 0, 0, 1]],
     instance_id: instanceId,
     score,
   };
+  return unknown === undefined ? known : { ...known, ...unknown, ...known };
 }
 
 function rotationRow(transform: Transform | undefined, i: number): number[] {

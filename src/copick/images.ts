@@ -2,6 +2,7 @@ import { isCryoetPicksError } from '../errors.ts';
 import { type Channel, openChannels } from '../ome-zarr/channels.ts';
 import { type OpenTomogramOptions, openTomogram, type Tomogram } from '../ome-zarr/tomogram.ts';
 import { type ListableStore, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
+import { orConsolidated } from './consolidated-image.ts';
 import { formatSpacing } from './names.ts';
 import { listFolder, type ProjectTree, type TreeEntry } from './tree.ts';
 
@@ -132,7 +133,9 @@ export async function openImageOf(
   { voxelSpacing, ...options }: OpenTomogramOptions & { readonly voxelSpacing?: number | undefined },
 ): Promise<Tomogram> {
   const store = subStore(entry.store, entry.key);
-  return orWithSpacing(tree, entry, voxelSpacing, options, (all) => openTomogram(store, all));
+  return orWithSpacing(tree, entry, voxelSpacing, options, (all) =>
+    orConsolidated(store, all, (place) => openTomogram(place, all)),
+  );
 }
 
 /** The same for the channels of an image; one without a channel axis has one. */
@@ -142,7 +145,9 @@ export async function openChannelsOf(
   { voxelSpacing, ...options }: OpenTomogramOptions & { readonly voxelSpacing?: number | undefined },
 ): Promise<Channel[]> {
   const store = subStore(entry.store, entry.key);
-  return orWithSpacing(tree, entry, voxelSpacing, options, (all) => openChannels(store, all));
+  return orWithSpacing(tree, entry, voxelSpacing, options, (all) =>
+    orConsolidated(store, all, (place) => openChannels(place, all)),
+  );
 }
 
 /** Opens; where the metadata tell no voxel size, once more with the spacing that stands in for it, which is reported. */

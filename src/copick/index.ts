@@ -50,7 +50,6 @@ export {
   type PicksFile,
   type PicksIdentity,
   parsePicksFile,
-  type UnknownKeys,
 } from './picks.ts';
 export { portalTomogramType, type TomogramOrigin } from './portal/camel.ts';
 export {
@@ -75,7 +74,7 @@ export type {
   SegmentationKind,
 } from './segmentations.ts';
 export type { RunTomogramOptions, TomogramEntry, TomogramFilter } from './tomograms.ts';
-export type { Deletable, Located, RootKind, WaitOptions } from './tree.ts';
+export type { Deletable, DeletableFile, DeleteFileOptions, Located, RootKind, WaitOptions } from './tree.ts';
 export {
   type AuthoredUri,
   type FeaturesUri,

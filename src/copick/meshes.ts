@@ -7,10 +7,10 @@ import {
   readFound,
   writeAuthored,
 } from './authored.ts';
-import type { Deletable, Located, ProjectTree, WaitOptions } from './tree.ts';
+import { type DeletableFile, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
 
 /** A mesh of a run, found but not read. */
-export interface MeshEntry extends AuthoredIdentity, Located, Deletable {
+export interface MeshEntry extends AuthoredIdentity, Located, DeletableFile {
   /**
    * Reads it: a binary glTF file (GLB), whose vertices are in Å, as it is.
    *
@@ -18,6 +18,11 @@ export interface MeshEntry extends AuthoredIdentity, Located, Deletable {
    *   other than version 2; `not-found` if it is gone.
    */
   read(options?: WaitOptions): Promise<Uint8Array>;
+  /**
+   * What it is now, to hand back as `expect`: a token, `null` where writing makes a new file, undefined where the overlay keeps
+   * no versions. Ask before `read`, so that what others write in between is a conflict and not a loss.
+   */
+  version(options?: WaitOptions): Promise<string | null | undefined>;
 }
 
 /** The meshes of a run, by object, user and session. */
@@ -32,14 +37,17 @@ export async function findMeshes(tree: ProjectTree, run: string, filter: Authore
         checkGlb(bytes, { what: `mesh "${mesh.path}"`, code: 'corrupt-data' });
         return bytes;
       },
+      version: ({ signal } = {}) => replacedVersion(tree, entry, signal),
     };
   });
 }
 
 /** Options of `Run.writeMesh`. */
 export interface WriteMeshOptions extends AuthoredIdentity {
-  /** Replace a mesh of the same object, user and session. @defaultValue false */
+  /** Replace a mesh of the same object, user and session, whatever it is. @defaultValue false */
   readonly overwrite?: boolean | undefined;
+  /** Replace it if it is still of this `version`; `null`: write if there is none. */
+  readonly expect?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -47,11 +55,11 @@ export interface WriteMeshOptions extends AuthoredIdentity {
 export async function writeMeshOf(
   tree: ProjectTree,
   run: string,
-  { bytes, overwrite, signal, ...identity }: WriteMeshOptions & { readonly bytes: Uint8Array },
+  { bytes, overwrite, expect, signal, ...identity }: WriteMeshOptions & { readonly bytes: Uint8Array },
 ): Promise<string> {
   checkGlb(bytes, { what: `the mesh of "${identity.object}"`, code: 'invalid-option' });
   const fit = fitIdentity(tree, identity);
-  return writeAuthored(tree, { kind: 'mesh', run }, { ...fit, bytes, overwrite, signal });
+  return writeAuthored(tree, { kind: 'mesh', run }, { ...fit, bytes, overwrite, expect, signal });
 }
 
 const headerLength = 12;

@@ -4,7 +4,7 @@ import type { VolumeSource } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openImageOf, withoutEmpty, withoutHalfWritten } from './images.ts';
 import { folderOf, parseName, pathOf } from './layout.ts';
 import { matchesName, type NameFilter } from './names.ts';
-import { listNames } from './problems.ts';
+import { needNamed } from './problems.ts';
 import { spacingOf } from './spacing-label.ts';
 import {
   type Deletable,
@@ -63,11 +63,7 @@ export async function writeObjectMapOf(
   { map, object, ...options }: WriteObjectMapOptions & { readonly map: VolumeSource },
 ): Promise<string> {
   options.signal?.throwIfAborted();
-  const found = tree.objects.find(({ name }) => name === object);
-  if (found === undefined) {
-    const available = listNames(tree.objects.map(({ name }) => name));
-    throw new CryoetPicksError('not-found', `object "${object}" not found in the project; available: ${available}`);
-  }
+  const found = needNamed(tree.objects, object, { what: 'object' });
   if (!found.isParticle) {
     throw new CryoetPicksError(
       'invalid-option',

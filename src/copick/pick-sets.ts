@@ -4,7 +4,7 @@ import { folderOf, parseName } from './layout.ts';
 import { matchesName, type NameFilter } from './names.ts';
 import { type PicksFile, type PicksIdentity, parsePicksFile, parsePicksIdentity } from './picks.ts';
 import {
-  type Deletable,
+  type DeletableFile,
   type Located,
   listBoth,
   markShadowed,
@@ -13,9 +13,10 @@ import {
   replacedVersion,
   type TreeEntry,
 } from './tree.ts';
+import { trustedPicks } from './trusted-picks.ts';
 
 /** A picks file of a run, found but not read. User and session are empty where neither name nor content tells them. */
-export interface PickSet extends PicksIdentity, Located, Deletable {
+export interface PickSet extends PicksIdentity, Located, DeletableFile {
   /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it cannot be read. */
   read(options?: { readonly signal?: AbortSignal | undefined }): Promise<PicksFile>;
 }
@@ -57,7 +58,7 @@ export async function findPickSets(
 }
 
 /**
- * All picks of the sets that a filter asks for. A set that cannot be read is reported and hides nothing of the others.
+ * All picks of the sets that a filter asks for, without the rotations of files that say not to trust them. A set that cannot be read is reported and hides nothing of the others.
  *
  * @throws The first error, if there are sets but none can be read.
  */
@@ -68,7 +69,7 @@ export async function readAllPicks(tree: ProjectTree, run: string, filter: Picks
   const errors: unknown[] = [];
   for (const set of sets) {
     try {
-      for (const pick of (await set.read({ signal })).picks) picks.push(pick);
+      for (const pick of trustedPicks(await set.read({ signal }))) picks.push(pick);
     } catch (error) {
       tree.log.reportError(set.path, error, signal);
       errors.push(error);

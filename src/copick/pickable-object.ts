@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { filamentOf } from './filament-spec.ts';
 import { fitName } from './names.ts';
+import { measure, wholeNumber } from './schema.ts';
 
 /** An object that a project looks for, as copick's config declares it. */
 export interface PickableObject {
@@ -24,7 +25,7 @@ export interface PickableObject {
 }
 
 const optionalText = v.nullish(v.string());
-const optionalNumber = v.nullish(v.pipe(v.number(), v.finite('a number must be finite')));
+const optionalNumber = v.nullish(v.pipe(measure, v.finite('a number must be finite')));
 const byte = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
 
 /** An object as the JSON of a config has it. */
@@ -46,7 +47,7 @@ export interface ObjectJson {
 export const objectSchema: v.GenericSchema<unknown, ObjectJson> = v.looseObject({
   name: v.string(),
   is_particle: v.boolean(),
-  label: v.nullish(v.pipe(v.number(), v.integer(), v.notValue(0, 'label 0 is the background'))),
+  label: v.nullish(v.pipe(wholeNumber, v.notValue(0, 'label 0 is the background'))),
   color: v.nullish(v.tuple([byte, byte, byte, byte])),
   radius: optionalNumber,
   emdb_id: optionalText,

@@ -20,7 +20,7 @@ export interface PicksFile extends PicksIdentity {
   readonly runName?: string | undefined;
   /** Voxel spacing that the picks were made at, in Å; mostly absent, and never used in a computation. */
   readonly voxelSpacing?: number | undefined;
-  /** False where the rotations mean nothing. @defaultValue true */
+  /** False where the rotations of `picks` mean nothing, and are only kept to be written back. @defaultValue true */
   readonly trustOrientation?: boolean | undefined;
   /**
    * What to hand back as `expect` when these picks are written again: a token of the file as it was read, `null` where
@@ -29,14 +29,8 @@ export interface PicksFile extends PicksIdentity {
   readonly version?: string | null | undefined;
   /** What is odd about the file, without being in the way. */
   readonly warnings?: readonly string[] | undefined;
-  /** Keys this library does not know, of the file and of its points; written back with the same picks. */
-  readonly unknown?: UnknownKeys | undefined;
-}
-
-/** Keys of a picks file that this library does not know. */
-export interface UnknownKeys {
-  readonly file: Readonly<Record<string, unknown>>;
-  readonly points: ReadonlyMap<Pick, Readonly<Record<string, unknown>>>;
+  /** Keys of the file that this library does not know, written back; those of a point are in `unknown` of its pick. */
+  readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Options of {@link parsePicksFile}. */
@@ -94,9 +88,8 @@ export function parsePicksFile(text: string, options: ParsePicksOptions): PicksF
   const { unknown, picks } = file;
   // What this library knows holds no other long integers than instance ids.
   const isExact =
-    unknown.points.size === 0 &&
-    Object.keys(unknown.file).length === 0 &&
-    !picks.some(({ instanceId }) => typeof instanceId === 'bigint');
+    Object.keys(unknown).length === 0 &&
+    !picks.some((pick) => pick.unknown !== undefined || typeof pick.instanceId === 'bigint');
   if (isExact || !holdsLongInteger(text)) return file;
   return readFile(exactKeys(parseExactJson(text, { what, code }) as ExactFile, json as ExactFile), options);
 }
@@ -114,16 +107,15 @@ function exactKeys(exact: ExactFile, plain: ExactFile): ExactFile {
   return { ...exact, points, voxel_spacing: plain.voxel_spacing };
 }
 
-function readFile(value: unknown, options: ParsePicksOptions): PicksFile & { readonly unknown: UnknownKeys } {
+function readFile(
+  value: unknown,
+  options: ParsePicksOptions,
+): PicksFile & { readonly unknown: Readonly<Record<string, unknown>> } {
   const what = describeFile(options);
   const json = checkSchema(fileSchema, value, { what, code });
   const named = nameOf(json, options);
-  const extras = new Map<Pick, Readonly<Record<string, unknown>>>();
-  const picks = (json.points ?? []).map((point, index) => {
-    const { pick, unknown } = parsePoint(point, { object: named.object, what, index });
-    if (unknown !== undefined) extras.set(pick, unknown);
-    return pick;
-  });
+  const { object } = named;
+  const picks = (json.points ?? []).map((point, index) => parsePoint(point, { object, what, index }));
   const {
     pickable_object_name,
     user_id,
@@ -133,7 +125,7 @@ function readFile(value: unknown, options: ParsePicksOptions): PicksFile & { rea
     unit,
     points,
     trust_orientation,
-    ...rest
+    ...unknown
   } = json;
   return {
     ...named,
@@ -142,7 +134,7 @@ function readFile(value: unknown, options: ParsePicksOptions): PicksFile & { rea
     voxelSpacing: voxel_spacing ?? undefined,
     trustOrientation: trust_orientation ?? true,
     warnings: [...identityWarnings(json, named), ...unitWarnings(json.unit)],
-    unknown: { file: rest, points: extras },
+    unknown,
   };
 }
 

@@ -32,16 +32,13 @@ export interface ParsePointOptions {
  *
  * @throws {@link CryoetPicksError} `invalid-picks`.
  */
-export function parsePoint(
-  value: unknown,
-  options: ParsePointOptions,
-): { readonly pick: Pick; readonly unknown: Readonly<Record<string, unknown>> | undefined } {
-  if (isPlainPoint(value)) {
-    return { pick: toPick(value, options), unknown: hasUnknownKeys(value) ? unknownOf(value) : undefined };
-  }
+export function parsePoint(value: unknown, options: ParsePointOptions): Pick {
   // What the quick look does not know is for the schema to take, or to name.
-  const point = checkSchema(pointSchema, value, { what: placeOf(options), code: 'invalid-picks' });
-  return { pick: toPick(point, options), unknown: hasUnknownKeys(point) ? unknownOf(point) : undefined };
+  const point = isPlainPoint(value)
+    ? value
+    : checkSchema(pointSchema, value, { what: placeOf(options), code: 'invalid-picks' });
+  const pick = toPick(point, options);
+  return hasUnknownKeys(point) ? { ...pick, unknown: unknownOf(point) } : pick;
 }
 
 function placeOf({ what, index }: ParsePointOptions): string {

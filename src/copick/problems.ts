@@ -47,7 +47,8 @@ export function listNames(names: readonly string[]): string {
 /** What {@link needNamed} looks for, and in which project. */
 export interface NeedNamedOptions {
   readonly what: 'run' | 'object';
-  readonly source: string;
+  /** Where the project comes from, if known. */
+  readonly source?: string | undefined;
 }
 
 /**
@@ -63,8 +64,6 @@ export function needNamed<T extends { readonly name: string }>(
   const found = all.find((one) => one.name === name);
   if (found !== undefined) return found;
   const available = listNames(all.map((one) => one.name));
-  throw new CryoetPicksError(
-    'not-found',
-    `${what} "${name}" not found in project "${source}"; available: ${available}`,
-  );
+  const place = source === undefined ? 'the project' : `project "${source}"`;
+  throw new CryoetPicksError('not-found', `${what} "${name}" not found in ${place}; available: ${available}`);
 }

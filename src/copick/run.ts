@@ -22,7 +22,6 @@ import * as volumes from './volumes.ts';
  * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0' });
  * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });
  * await run.writeSegmentation(labels, { name: 'ribosome', kind: 'instance', userId: 'me', sessionId: '0' });
- * for (const mesh of await run.meshes({ object: 'membrane' })) show(await mesh.read());
  * ```
  */
 export class Run {
@@ -57,13 +56,11 @@ export class Run {
   }
 
   /**
-   * Opens the tomogram of a type.
+   * Opens the tomogram of a type. `voxelSpacing` picks the folder, by its three-decimal label or the nearest within 0.001 Å; it
+   * may be left out where the type exists at one spacing only. `level` and `voxelSize` pick the resolution level inside.
    *
-   * `voxelSpacing` picks the folder, by its three-decimal label or the nearest within 0.001 Å; it may be left out where the
-   * type exists at one spacing only. `level` and `voxelSize` pick the resolution level inside.
-   *
-   * @throws {@link CryoetPicksError} `not-found`, listing what is there; `invalid-option` where several voxel spacings fit
-   *   and none was given; whatever opening an OME-Zarr image throws.
+   * @throws {@link CryoetPicksError} `not-found`, listing what is there; `invalid-option` without a type, or where several voxel
+   *   spacings fit and none was given; whatever opening an OME-Zarr image throws.
    */
   async tomogram(type: string, options: volumes.RunTomogramOptions = {}): Promise<Tomogram> {
     return volumes.openTomogramOf(this.tree, this.name, { ...options, type });
@@ -75,7 +72,8 @@ export class Run {
   }
 
   /**
-   * Reads all picks that a filter asks for, set by set.
+   * Reads all picks that a filter asks for, set by set. Rotations of a file that says not to trust them are left out;
+   * `read()` of the set keeps them.
    *
    * @throws {@link CryoetPicksError} `invalid-picks` or `not-found`, if there are sets but none can be read; otherwise sets
    *   that cannot be read are reported and left out.
@@ -102,11 +100,11 @@ export class Run {
    *
    * All is checked before anything is written. Each file is replaced as a whole: where writing fails or is aborted midway,
    * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects`
-   * stay as they are. With `expect`, nothing is written if a file has changed since it was read.
+   * stay as they are. With `expect`, nothing is written if a file has changed. `{ ...file }` keeps what a file holds beside picks.
    *
    * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object
    *   that the project does not have or a pick that is not finite; `invalid-option` for a user or session without a usable
-   *   character; `read-only` if the overlay cannot be written.
+   *   character, or two `files` of one object; `read-only` if the overlay cannot be written.
    */
   async writePicks(picks: readonly Pick[], options: files.WritePicksOptions): Promise<string[]> {
     return files.writePicksOf(this.tree, this.name, { ...options, picks });
@@ -116,7 +114,7 @@ export class Run {
    * Writes a tomogram `[z, y, x]` into the overlay, with a pyramid, and returns its path; its features are kept.
    *
    * @throws {@link CryoetPicksError} `invalid-option` for voxels that are no cubes (by more than 0.1 %), a `voxelSpacing` more
-   *   than 1 % off them, a type with "features" in it, and one that is there and not to be overwritten; `read-only`.
+   *   than 1 % off them, a type with "features", one that is there and not to be overwritten; `conflict`: others wrote it meanwhile.
    */
   async writeTomogram(source: VolumeSource, options: volumes.WriteRunTomogramOptions): Promise<string> {
     return volumes.writeTomogramOf(this.tree, this.name, { ...options, source });
@@ -149,7 +147,7 @@ export class Run {
    * The labels are read twice: all are checked, and the type of number is found, before anything is written.
    *
    * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot be a file's, a label that does not fit, a panoptic
-   *   one with a label that no object has or an instance on the background, voxels that are no cubes; `read-only`.
+   *   one with a label that no object has or an instance on the background, voxels that are no cubes; `conflict`; `read-only`.
    */
   async writeSegmentation(
     labels: volumes.SegmentationVolumes,
@@ -166,8 +164,9 @@ export class Run {
   /**
    * Writes the bytes of a binary glTF file (GLB), its vertices in Å, into the overlay as a mesh, and returns its path.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are no whole GLB file, an object that the project does not
-   *   have, a user or session without a usable character, or a mesh that is not to be overwritten; `unsupported`; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are no whole GLB file, a user or session without a usable
+   *   character, a mesh that is not to be overwritten; `not-found` for an object that the project does not have; `conflict` for
+   *   a mesh that is not the expected one, or that others have written meanwhile; `unsupported`; `read-only`.
    */
   async writeMesh(bytes: Uint8Array, options: files.WriteMeshOptions): Promise<string> {
     return files.writeMeshOf(this.tree, this.name, { ...options, bytes });
@@ -182,8 +181,8 @@ export class Run {
    * Writes filaments of one object into the overlay, and returns the path of the file. Curves that no longer match the points of
    * their filament are left out, as copick does, and that is reported.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; `invalid-option` as
-   *   {@link Run.writeMesh}; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; all else as
+   *   {@link Run.writeMesh}: `invalid-option`, `not-found`, `conflict`, `read-only`.
    */
   async writeFilaments(filaments: readonly files.Filament[], options: files.WriteFilamentsOptions): Promise<string> {
     return files.writeFilamentsOf(this.tree, this.name, { ...options, filaments });

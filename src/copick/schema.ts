@@ -1,6 +1,22 @@
 import * as v from 'valibot';
 import { CryoetPicksError, type ErrorCode } from '../errors.ts';
 
+/** A number that measures something; a long integer, which is a `bigint` in exact JSON, becomes the nearest number. */
+export const measure: v.GenericSchema<unknown, number> = v.pipe(
+  v.unknown(),
+  v.transform((value) => (typeof value === 'bigint' ? Number(value) : value)),
+  v.number(),
+);
+
+/** A whole number that a `number` holds to the last digit. */
+export const wholeNumber: v.GenericSchema<unknown, number> = v.pipe(
+  v.unknown(),
+  v.check((value) => typeof value !== 'bigint', 'it must be within ±2^53'),
+  v.number(),
+  v.integer('it must be a whole number'),
+  v.safeInteger('it must be within ±2^53'),
+);
+
 /** Options of {@link checkSchema}. */
 export interface CheckSchemaOptions {
   /** What is checked, for messages. */

@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { ListableStore, Store, StoreEntry, StoreKey } from '../storage/store.ts';
+import { deleteFile } from '../storage/versioned.ts';
 import type { PickableObject } from './config.ts';
 import type { ProblemLog } from './problems.ts';
 
@@ -49,28 +50,53 @@ export interface Deletable {
   delete(options?: WaitOptions): Promise<void>;
 }
 
+/** Options of {@link DeletableFile.delete}. */
+export interface DeleteFileOptions extends WaitOptions {
+  /** Delete it only if it is still as it was when this `version` of it was read. If absent, whatever is there is deleted. */
+  readonly expect?: string | null | undefined;
+}
+
+/** What files that are found in a project can do away with: themselves, if wished as they were read. */
+export interface DeletableFile {
+  /**
+   * As `delete` of {@link Deletable}, unless the file is not the expected one; then nothing is deleted.
+   * @throws {@link CryoetPicksError} `read-only`; `conflict` if it has changed or is gone where one is expected; `invalid-option`
+   *   for `null`, which stands for no file, and for what is no version.
+   */
+  delete(options?: DeleteFileOptions): Promise<void>;
+}
+
 /** What an entry of a tree says about its place, and how to delete it: the part that things of all kinds share. */
-export function placeOf(tree: ProjectTree, entry: TreeEntry): Omit<Located, 'shadowed'> & Deletable {
+export function placeOf(tree: ProjectTree, entry: TreeEntry): Omit<Located, 'shadowed'> & DeletableFile {
   const { root, path } = entry;
-  return { root, path, delete: ({ signal } = {}) => deleteEntry(tree, entry, signal) };
+  return { root, path, delete: (options = {}) => deleteEntry(tree, entry, options) };
 }
 
 /**
- * Deletes a file of the overlay, or a folder with all that is in it.
+ * Deletes a file of the overlay, or a folder with all that is in it, which has no version to expect.
  *
- * @throws {@link CryoetPicksError} `read-only` for an entry of the static tree.
+ * @throws {@link CryoetPicksError} As {@link DeletableFile.delete}.
  */
 export async function deleteEntry(
   { overlay }: ProjectTree,
-  { root, key, path }: TreeEntry,
-  signal: AbortSignal | undefined,
+  { root, key, path, kind }: TreeEntry,
+  { signal, expect }: DeleteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
-  if (root === 'overlay') return overlay.delete(key, { signal });
-  throw new CryoetPicksError(
-    'read-only',
-    `cannot delete "${path}": it lies in the static tree, which is only read; only what is in the overlay can be deleted`,
-  );
+  if (root === 'static') {
+    throw new CryoetPicksError(
+      'read-only',
+      `cannot delete "${path}": it lies in the static tree, which is only read; only what is in the overlay can be deleted`,
+    );
+  }
+  if (expect === null || (expect !== undefined && kind === 'folder')) {
+    const reason = kind === 'folder' ? 'it is a folder, which has no version' : 'null stands for no file';
+    throw new CryoetPicksError(
+      'invalid-option',
+      `cannot delete "${path}" as expected: ${reason}; leave \`expect\` out to delete it as it is`,
+    );
+  }
+  await deleteFile(overlay, key, { signal, expect });
 }
 
 /** Where a key lies, for messages. */

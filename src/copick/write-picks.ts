@@ -4,6 +4,7 @@ import { setFiles } from '../storage/versioned.ts';
 import { formatPicksFile } from './format-picks.ts';
 import { pathOf } from './layout.ts';
 import { sanitizeName } from './names.ts';
+import type { PicksFile } from './picks.ts';
 import { listNames } from './problems.ts';
 import { locate, type ProjectTree } from './tree.ts';
 
@@ -20,8 +21,22 @@ export interface WritePicksOptions {
    * of them is another, nothing is written.
    */
   readonly expect?: Readonly<Record<string, string | null | undefined>> | undefined;
+  /**
+   * The object that `voxelSpacing`, `trustOrientation` and `unknown` are of, whose file is written even if it has no pick; all
+   * objects if absent. With these four, the options take what `read()` of a set gave: `{ ...file }`.
+   */
+  readonly object?: string | undefined;
+  /** Voxel spacing that the picks were made at, in Å. */
+  readonly voxelSpacing?: number | undefined;
   /** Whether the picks' rotations mean something. @defaultValue true */
   readonly trustOrientation?: boolean | undefined;
+  /** Keys of the file that this library does not know, as a file that was read has them. */
+  readonly unknown?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * Files that were read, of several objects: each is written, even if it has no pick, and keeps its voxel spacing, whether its
+   * rotations are trusted, and its unknown keys. What the options say of an object wins.
+   */
+  readonly files?: readonly PicksFile[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -29,17 +44,19 @@ export interface WritePicksOptions {
 export async function writePicksOf(
   tree: ProjectTree,
   run: string,
-  { picks, objects = [], expect = {}, signal, ...options }: WritePicksOptions & { readonly picks: readonly Pick[] },
+  { picks, expect = {}, signal, ...options }: WritePicksOptions & { readonly picks: readonly Pick[] },
 ): Promise<string[]> {
   signal?.throwIfAborted();
   const userId = sanitizeName(options.userId);
   const sessionId = sanitizeName(options.sessionId);
-  const groups = byObject(tree, picks, objects);
+  const { object: only, objects = [], files: read = [] } = options;
+  const kept = keptOf(read);
+  const groups = byObject(tree, picks, [...objects, ...(only === undefined ? [] : [only]), ...kept.keys()]);
   checkExpectations(expect, groups);
-  const { trustOrientation } = options;
   const encoder = new TextEncoder();
   const files = [...groups].map(([object, its]) => {
-    const text = formatPicksFile({ object, userId, sessionId, picks: its, runName: run, trustOrientation });
+    const header = headerOf(object, options, kept.get(object));
+    const text = formatPicksFile({ ...header, object, userId, sessionId, picks: its, runName: run });
     const expected = Object.hasOwn(expect, object) ? expect[object] : undefined;
     return {
       key: pathOf('picks', { run, userId, sessionId, object }),
@@ -49,6 +66,27 @@ export async function writePicksOf(
   });
   await setFiles(tree.overlay, files, { signal });
   return files.map(({ key }) => locate(tree.overlay, key));
+}
+
+/** What a file holds beside its picks and their identity. */
+type Header = Readonly<{ [Key in 'voxelSpacing' | 'trustOrientation' | 'unknown']: PicksFile[Key] }>;
+
+/** What the options say of the object, else what its file said. */
+function headerOf(object: string, options: WritePicksOptions, file: Partial<PicksFile> = {}): Header {
+  const told: Partial<Header> = options.object === undefined || options.object === object ? options : {};
+  return {
+    voxelSpacing: told.voxelSpacing ?? file.voxelSpacing,
+    trustOrientation: told.trustOrientation ?? file.trustOrientation,
+    unknown: told.unknown ?? file.unknown,
+  };
+}
+
+/** Files that were read, by their object. */
+function keptOf(files: readonly PicksFile[]): ReadonlyMap<string, PicksFile> {
+  const kept = new Map(files.map((file) => [file.object, file]));
+  if (kept.size === files.length) return kept;
+  const twice = files.filter((file) => kept.get(file.object) !== file).map(({ object }) => object);
+  throw new CryoetPicksError('invalid-option', `files has more than one of ${listNames([...new Set(twice)])}`);
 }
 
 /** An object that is expected but not written is a mistake: its older picks would stay. */

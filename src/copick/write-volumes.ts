@@ -1,8 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { WriteProgress, WriteTomogramOptions } from '../ome-zarr/write.ts';
-import { writeTomogram } from '../ome-zarr/write.ts';
-import { type WriteChannelsOptions, writeChannels } from '../ome-zarr/write-channels.ts';
-import { type Store, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
+import type { WriteChannelsOptions } from '../ome-zarr/write-channels.ts';
+import { type StoreKey, subStore } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { locate, type ProjectTree } from './tree.ts';
 
@@ -15,7 +14,11 @@ export interface WriteVolumeOptions {
   readonly format?: WriteTomogramOptions['format'];
   /** Shape of a chunk along z, y, x. @defaultValue 128×128×128 */
   readonly chunkShape?: WriteTomogramOptions['chunkShape'];
-  /** Replace what the overlay holds under this name; without it, that is refused. @defaultValue false */
+  /**
+   * Replace what the overlay holds under this name; without it, that is refused. In a folder on disk the old image stays until
+   * the new one is whole; other overlays delete it before the first voxel is written, so that it is lost if the write fails
+   * or is aborted. @defaultValue false
+   */
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
@@ -33,10 +36,10 @@ export type WriteVolumesOptions = WriteVolumeOptions &
 
 /**
  * Writes an image into the overlay, 3-D for one source and 4-D for a list, and returns its path. The empty group that copick 2
- * makes for a new thing is filled; any other image there is replaced only if told to.
+ * makes for a new thing is filled; any other image there is replaced only if told to. Warnings go to the project's problems.
  */
 export async function writeVolumes(
-  { overlay }: ProjectTree,
+  { overlay, log }: ProjectTree,
   key: StoreKey,
   sources: VolumeSource | readonly VolumeSource[],
   options: WriteVolumesOptions,
@@ -48,24 +51,12 @@ export async function writeVolumes(
       `"${name}" would be hidden, and not found again; expected another name`,
     );
   }
-  const store = subStore(overlay, key);
-  const { axis, names, ...image } = options;
-  const overwrite = options.overwrite === true || (await isEmptyGroup(store, options));
-  if ('grid' in sources) await writeTomogram(store, sources, { ...image, overwrite });
-  else await writeChannels(store, sources, { ...image, axis, names, overwrite });
-  return locate(overlay, key);
-}
-
-/** True for a Zarr group that holds nothing: neither arrays nor attributes. */
-async function isEmptyGroup(store: Store, { signal }: StoreOptions): Promise<boolean> {
-  const entries = await store.list('/', { signal });
-  if (entries.some(({ name }) => name !== 'zarr.json' && name !== '.zgroup')) return false;
-  const bytes = await store.get('/zarr.json', { signal });
-  if (bytes === undefined) return entries.length > 0;
-  try {
-    const { node_type: type, attributes = {} } = JSON.parse(new TextDecoder().decode(bytes));
-    return type === 'group' && Object.keys(attributes).length === 0;
-  } catch {
-    return false;
-  }
+  const path = locate(overlay, key);
+  const { axis = 'c', names, ...image } = options;
+  const [volumes, channels] = 'grid' in sources ? [[sources]] : [sources, { axis, names }];
+  const onWarning = (message: string) => log.report({ path, message });
+  // Loaded with the first write, as `writeTomogram` does.
+  const { writeImage } = await import('../ome-zarr/write-image.ts');
+  await writeImage(subStore(overlay, key), volumes, { ...image, channels, fillGroup: true, onWarning });
+  return path;
 }

@@ -1,10 +1,14 @@
 import { CryoetPicksError } from '../errors.ts';
-import { joinKey, type Store, type StoreKey, subStore } from '../storage/store.ts';
+import { joinKey, type Store, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
+
+const METADATA = ['/.zattrs', '/zarr.json', '/.zgroup', '/.zmetadata'] as const;
 
 /** Options of {@link placeImage}. */
 export interface PlaceImageOptions {
   /** Replace what the store holds. */
   readonly overwrite: boolean;
+  /** Fill a group that holds nothing, as copick 2 makes it before it writes. @defaultValue false */
+  readonly fillGroup?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -13,22 +17,31 @@ export interface PlaceImageOptions {
  * can write out of sight, the image appears whole, in place of the old one. Elsewhere the old one is deleted first, and
  * what was written is deleted again if `write` fails, all of it if the store was empty.
  *
+ * Of several writers that found the place free, the first to end has it where the store can write out of sight; the others
+ * get `conflict` and leave nothing. Elsewhere what they write would mix.
+ *
  * @param write - Writes the image to the store it is given, metadata last.
+ * @throws {@link CryoetPicksError} `invalid-option` where an image is there from the start; `conflict` where one has come meanwhile.
  */
 export async function placeImage(
   store: Store,
   options: PlaceImageOptions,
   write: (place: Store) => Promise<void>,
 ): Promise<void> {
-  const { overwrite, signal } = options;
-  if (!overwrite) await refuseImage(store, signal);
-  const isFree = overwrite || (await store.list('/', { signal })).length === 0;
-  const staged = isFree ? await store.stage?.('/', { signal }) : undefined;
-  if (!staged) return writeInPlace(store, options, write);
+  const { overwrite, fillGroup, signal } = options;
+  const isEmpty = async () => (await store.list('/', { signal })).length === 0;
+  const isToFill = async () => fillGroup === true && (await isEmptyGroup(store, { signal }));
+  const replaces = overwrite || (await isToFill());
+  if (!replaces) await refuseImage(store, signal);
+  const staged = replaces || (await isEmpty()) ? await store.stage?.('/', { signal }) : undefined;
+  if (!staged) return writeInPlace(store, { overwrite: replaces, signal }, write);
+  const check = async () => {
+    if (!(await isEmpty()) && !(await isToFill())) throw takenMeanwhile(store);
+  };
   try {
     await write(staged.store);
     signal?.throwIfAborted();
-    await staged.commit();
+    await staged.commit(overwrite ? {} : { check });
   } catch (error) {
     // The error that led here is the one to report.
     await staged.discard().catch(() => {});
@@ -71,8 +84,29 @@ function noting(store: Store, written: StoreKey[]): Store {
   return place;
 }
 
+function takenMeanwhile({ location }: Store): CryoetPicksError {
+  return new CryoetPicksError(
+    'conflict',
+    `another writer has filled ${location} while this image was written, and its content stays; choose another place or overwrite`,
+  );
+}
+
+/** True for a Zarr group that holds nothing: neither arrays nor attributes. */
+async function isEmptyGroup(store: Store, { signal }: StoreOptions): Promise<boolean> {
+  const entries = await store.list('/', { signal });
+  if (entries.some(({ name }) => name !== 'zarr.json' && name !== '.zgroup')) return false;
+  const bytes = await store.get('/zarr.json', { signal });
+  if (bytes === undefined) return entries.length > 0;
+  try {
+    const { node_type: type, attributes = {} } = JSON.parse(new TextDecoder().decode(bytes));
+    return type === 'group' && Object.keys(attributes).length === 0;
+  } catch {
+    return false;
+  }
+}
+
 async function refuseImage(store: Store, signal: AbortSignal | undefined): Promise<void> {
-  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup', '/.zarray', '/0/.zarray', '/0/zarr.json'] as const) {
+  for (const key of [...METADATA, '/.zarray', '/0/.zarray', '/0/zarr.json'] as const) {
     if (!(await store.get(key, { signal }))) continue;
     throw new CryoetPicksError(
       'invalid-option',
@@ -83,7 +117,7 @@ async function refuseImage(store: Store, signal: AbortSignal | undefined): Promi
 
 async function empty(store: Store, signal: AbortSignal | undefined): Promise<void> {
   // Metadata first: from here on no reader takes the rest for an image.
-  for (const key of ['/.zattrs', '/zarr.json', '/.zgroup'] as const) await store.delete(key, { signal });
+  for (const key of METADATA) await store.delete(key, { signal });
   for (const { name } of await store.list('/', { signal })) await store.delete(joinKey(name), { signal });
 }
 

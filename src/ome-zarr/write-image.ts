@@ -19,7 +19,7 @@ export async function writeImage(
   sources: readonly VolumeSource[],
   options: WriteImageOptions,
 ): Promise<void> {
-  const { overwrite = false, signal, onWarning } = options;
+  const { overwrite = false, fillGroup, signal, onWarning } = options;
   requireStore(store, 'set');
   const plan = planWrite(sources, options);
   // Refuses what is no JSON while nothing is written yet.
@@ -29,7 +29,7 @@ export async function writeImage(
     await requireZstd();
   }
   signal?.throwIfAborted();
-  await placeImage(store, { overwrite, signal }, async (place) => {
+  await placeImage(store, { overwrite, fillGroup, signal }, async (place) => {
     const set = (key: StoreKey, value: Uint8Array) => place.set(key, value, { signal });
     const open = async (key: StoreKey) => valueWriter(place, key, { signal });
     const remove = (key: StoreKey) => place.delete(key, { signal });

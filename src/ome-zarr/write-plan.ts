@@ -19,6 +19,8 @@ export interface ChannelOptions {
 export interface WriteImageOptions extends WriteTomogramOptions {
   /** Absent for a 3-D image. */
   readonly channels?: ChannelOptions | undefined;
+  /** Fill a group that holds nothing, though it is not to be overwritten. @defaultValue false */
+  readonly fillGroup?: boolean | undefined;
 }
 
 /** An image to write, all of it known before the first voxel is read. */

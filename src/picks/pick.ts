@@ -18,6 +18,8 @@ export interface Pick {
   readonly instanceId?: number | bigint | undefined;
   /** Orientation, and a shift that `position` already includes. */
   readonly transform?: Transform | undefined;
+  /** Keys of its point in a picks file of copick that this library does not know; written back with it. */
+  readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { temporaryBeside, withLock } from './directory-lock.ts';
 import { codeOf } from './directory-read.ts';
 import { orWriteError, renameOver } from './directory-write.ts';
-import type { StagedFolder } from './staged.ts';
+import type { CommitOptions, StagedFolder } from './staged.ts';
 
 /** How {@link stageFolder} starts. */
 export interface StageOptions {
@@ -32,15 +32,19 @@ export async function stageFolder(
   }
   return {
     path,
-    commit: () => orWriteError(target, () => swap(path, target)),
+    commit: (options = {}) => orWriteError(target, () => swap(path, target, options)),
     discard: () => rm(path, { recursive: true, force: true }),
   };
 }
 
 /** Moves the target aside, the new folder into its place, and removes the old one; one writer at a time. */
-async function swap(path: string, target: string): Promise<void> {
+async function swap(path: string, target: string, { check }: CommitOptions): Promise<void> {
   const old = temporaryBeside(target).replace(/tmp$/, 'old');
-  await withLock(target, async () => {
+  let done = false;
+  const attempt = async (isHeld: () => Promise<boolean>) => {
+    await check?.();
+    done = await isHeld();
+    if (!done) return;
     const wasThere = await moveAside(target, old);
     try {
       await renameOver(path, target);
@@ -48,7 +52,8 @@ async function swap(path: string, target: string): Promise<void> {
       if (wasThere) await rename(old, target).catch(() => {});
       throw error;
     }
-  });
+  };
+  while (!done) await withLock(target, attempt);
   // What stays is removed once this process has ended.
   await rm(old, { recursive: true, force: true }).catch(() => {});
 }

@@ -68,8 +68,9 @@ export interface Store extends ListableStore {
    */
   delete(key: StoreKey, options?: WriteOptions): Promise<void>;
   /**
-   * A token of the value as it is now, to hand back as `expect`; undefined where there is no value. Two values that differ
-   * never have the same token. A store without this method ignores `expect`; `setFiles` and `deleteFile` refuse it then.
+   * A token of the value as it is now, to hand back as `expect`: `stamp@time`, the time as in `Date.toISOString`. Undefined where
+   * there is no value. Two values that differ never have the same stamp. A store without this method ignores `expect`;
+   * `setFiles` and `deleteFile` refuse it then.
    */
   version?(key: StoreKey, options?: StoreOptions): Promise<string | undefined>;
   /** Starts to write a folder anew, out of sight; undefined where that cannot be done here. */

@@ -138,11 +138,11 @@ describe('writeMesh', () => {
   });
 
   it.each([
-    ['an object that the project does not have', { ...me, object: 'actin' }],
-    ['a user without a usable character', { ...me, userId: '__' }],
-  ])('refuses %s', async (_, options) => {
+    ['an object that the project does not have', { ...me, object: 'actin' }, 'not-found'],
+    ['a user without a usable character', { ...me, userId: '__' }, 'invalid-option'],
+  ])('refuses %s', async (_, options, code) => {
     const { run, overlay } = await runOf({ static: { '/ExperimentRuns/TS_1/.meta': '' } });
-    await expect(run.writeMesh(glb(), options)).rejects.toMatchObject({ code: 'invalid-option' });
+    await expect(run.writeMesh(glb(), options)).rejects.toMatchObject({ code });
     expect(await overlay.list('/')).toEqual([]);
   });
 

@@ -27,7 +27,7 @@ describe('parsePicksFile', () => {
       trustOrientation: true,
       picks: [{ object: 'ribosome', position: location, score: 1 }],
       warnings: [],
-      unknown: { file: {}, points: new Map() },
+      unknown: {},
     });
   });
 

@@ -37,7 +37,7 @@ export interface ExpectedArray {
 type Triple = readonly [number, number, number];
 
 export interface ExpectedFilament {
-  readonly instanceId: number;
+  readonly instanceId: number | bigint;
   readonly points: readonly Triple[];
   readonly polarityKnown: boolean;
   readonly score: number;

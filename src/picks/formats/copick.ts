@@ -1,5 +1,8 @@
 import { formatPicksFile } from '../../copick/format-picks.ts';
-import { parsePicksFile } from '../../copick/picks.ts';
+import { type PicksFile, parsePicksFile } from '../../copick/picks.ts';
+import { listNames } from '../../copick/problems.ts';
+import { trustedPicks } from '../../copick/trusted-picks.ts';
+import { rotationOf } from '../rotation.ts';
 import type { RunPicks } from '../run-picks.ts';
 import { checkedPicks, onlyObject, onlyRun } from './checked.ts';
 import type { PicksFormat } from './format.ts';
@@ -20,9 +23,12 @@ export interface CopickFormatOptions {
 const name = 'copick JSON';
 
 /**
- * A picks file of copick: the picks of one object in one run, in Å, with all they have.
+ * A picks file of copick: the picks of one object in one run, in Å, with all they have. Rotations are left out where the file
+ * says not to trust them (`trust_orientation: false`). User, session, voxel spacing and unknown keys of the file are no part of
+ * its picks: `leftOut` tells them.
  *
- * For a whole project use `openProject`; this is for a file on its own.
+ * For a whole project use `openProject`; this is for a file on its own. To edit one and keep all of it, use `parsePicksFile` and
+ * `formatPicksFile` of `cryoet-picks/copick`.
  *
  * @example
  * ```ts
@@ -35,10 +41,13 @@ export function copickFormat(options: CopickFormatOptions = {}): PicksFormat {
     name,
     content: 'text',
     losses: [],
+    keepsUnknown: true,
+    leftOut: (text, source) => linesOf(parsePicksFile(text, { source, fallbackObject: options.object })),
     parse(text, source) {
-      const { picks, runName } = parsePicksFile(text, { source, fallbackObject: options.object });
-      if (picks.length === 0) return [];
-      return [{ run: needName(runName ?? options.run, { name: 'run', place: source }), picks }];
+      const file = parsePicksFile(text, { source, fallbackObject: options.object });
+      if (file.picks.length === 0) return [];
+      const run = needName(file.runName ?? options.run, { name: 'run', place: source });
+      return [{ run, picks: trustedPicks(file) }];
     },
     format(runs: Iterable<RunPicks>) {
       const checked = checkedPicks(runs);
@@ -47,4 +56,19 @@ export function copickFormat(options: CopickFormatOptions = {}): PicksFormat {
       return formatPicksFile({ object, userId, sessionId, runName, picks: checked.map(({ pick }) => pick) });
     },
   };
+}
+
+/** What a file holds beside its picks, a line each. */
+function linesOf({ picks, userId, sessionId, voxelSpacing, trustOrientation, unknown = {} }: PicksFile): string[] {
+  const keys = Object.keys(unknown);
+  const turned = picks.filter(({ transform }) => rotationOf(transform) !== undefined).length;
+  return [
+    ...(userId === '' ? [] : [`user: ${JSON.stringify(userId)} is not carried over`]),
+    ...(sessionId === '' ? [] : [`session: ${JSON.stringify(sessionId)} is not carried over`]),
+    ...(voxelSpacing === undefined ? [] : [`voxel spacing: ${voxelSpacing} Å is not carried over`]),
+    ...(keys.length === 0 ? [] : [`unknown: ${listNames(keys)} of the file cannot be carried over`]),
+    ...(trustOrientation !== false || turned === 0
+      ? []
+      : [`orientation: the file says not to trust it, so that it is left out (${turned} of ${picks.length} picks)`]),
+  ];
 }

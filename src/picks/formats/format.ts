@@ -2,8 +2,11 @@ import { CryoetPicksError } from '../../errors.ts';
 import { showJson } from '../../show-json.ts';
 import { type RunPicks, runsOf } from '../run-picks.ts';
 
-/** What of a pick a file may have no place for. `precision` means that numbers are rounded. */
-export type PickPart = 'run' | 'object' | 'score' | 'instance' | 'orientation' | 'precision';
+/**
+ * What of a pick a file may have no place for. `precision` means that numbers are rounded, `unknown` the keys of copick's points
+ * that this library does not know.
+ */
+export type PickPart = 'run' | 'object' | 'score' | 'instance' | 'orientation' | 'precision' | 'unknown';
 
 /** A part of picks that does not come back from a file as it went in. */
 export interface Loss {
@@ -26,6 +29,10 @@ export interface PicksFormat<Content extends string | Uint8Array = string> {
   readonly content: Content extends string ? 'text' : 'bytes';
   /** What does not survive writing and reading; `describeLosses` tells which of it given picks have. */
   readonly losses: readonly Loss[];
+  /** Whether `unknown` of picks survives too; only copick has a place for it. @defaultValue false */
+  readonly keepsUnknown?: boolean | undefined;
+  /** What a file holds that its picks do not, a line each; where absent, nothing. */
+  leftOut?(content: Content, source: string): readonly string[];
   /** Reads picks run by run, in the order of the file; `source` names it in errors. */
   parse(content: Content, source: string): RunPicks[];
   /** Writes picks; parsing the result gives them back, but for the losses. */

@@ -2,6 +2,8 @@ import { rotationOf } from '../rotation.ts';
 import type { RunPicks } from '../run-picks.ts';
 import type { Loss, PickPart } from './format.ts';
 
+const unknownLoss: Loss = { part: 'unknown', what: 'keys of copick points that are not known here have no place' };
+
 /**
  * Tells what of given picks a format has no place for, a line each; none if all of it survives.
  *
@@ -12,7 +14,7 @@ import type { Loss, PickPart } from './format.ts';
  */
 export function describeLosses(
   runs: Iterable<RunPicks>,
-  { format }: { readonly format: { readonly losses: readonly Loss[] } },
+  { format }: { readonly format: { readonly losses: readonly Loss[]; readonly keepsUnknown?: boolean | undefined } },
 ): string[] {
   const given = [...runs];
   const picks = given.flatMap((run) => run.picks);
@@ -23,8 +25,10 @@ export function describeLosses(
     instance: picks.filter(({ instanceId }) => instanceId !== undefined).length,
     orientation: picks.filter(({ transform }) => rotationOf(transform) !== undefined).length,
     precision: picks.length,
+    unknown: picks.filter(({ unknown }) => unknown !== undefined).length,
   };
-  return format.losses
+  const losses = format.keepsUnknown ? format.losses : [...format.losses, unknownLoss];
+  return losses
     .filter(({ part }) => counts[part] > 0)
     .map(({ part, what }) => `${part}: ${what} (${counts[part]} of ${picks.length} picks)`);
 }
