@@ -35,7 +35,7 @@ export interface LoadedCroissant {
   readonly open: (url: string) => ReadableStore;
 }
 
-/** The URL of a Croissant's `metadata.json`, from that or from the URL of the folder that holds `Croissant/`. */
+/** The URL of a Croissant's `metadata.json`, from that, from the URL of its folder `Croissant`, or of the folder above. */
 export function metadataUrl(url: string, access: CroissantAccess): string {
   const isRelative = !/^[a-z][a-z0-9+.-]*:/i.test(url) && access.local === undefined;
   const page = globalThis.location?.href;
@@ -46,7 +46,9 @@ export function metadataUrl(url: string, access: CroissantAccess): string {
     );
   }
   const whole = absoluteUrl(isRelative ? new URL(url, page).href : url, access, 'the Croissant');
-  return /\.json(\?|$)/i.test(whole) ? whole : joinUrl(whole, ['Croissant', 'metadata.json']);
+  if (/\.json(\?|$)/i.test(whole)) return whole;
+  const isFolderItself = /\/Croissant(\?|$)/.test(whole);
+  return joinUrl(whole, isFolderItself ? ['metadata.json'] : ['Croissant', 'metadata.json']);
 }
 
 /** The URL of the folder that holds `Croissant/`. */

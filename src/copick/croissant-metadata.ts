@@ -44,6 +44,10 @@ export function parseCroissant(text: string, { source }: { readonly source: stri
   const what = `Croissant "${source}"`;
   const json = checkSchema(schema, parseExactJson(text, { what, code, maxDepth: 200 }), { what, code });
   const tables = declaredTables(json.distribution ?? []);
+  if ('config_type' in json || 'pickable_objects' in json) {
+    const remedy = "a config is opened from disk; on the web, name a Croissant's metadata.json";
+    throw new CryoetPicksError(code, `"${source}" is a copick config, no Croissant: ${remedy}`);
+  }
   if (!tables.has('runs')) {
     throw new CryoetPicksError(
       code,

@@ -173,6 +173,12 @@ describe('names in the tables of a Croissant', () => {
 });
 
 describe('a Croissant', () => {
+  it('is opened by its own folder as well as by the one above', async () => {
+    const { fetch } = croissant({});
+    for (const url of [root, `${root}/`, `${root}/Croissant`, `${root}/Croissant/`, `${root}/Croissant/metadata.json`])
+      expect((await (await openCroissant(url, { fetch })).runs()).map(({ name }) => name)).toEqual(['TS_1']);
+  });
+
   it.each([
     [
       'no JSON',
@@ -180,6 +186,7 @@ describe('a Croissant', () => {
       'invalid-metadata',
       /Croissant "https:\/\/host\/data\/Croissant\/metadata\.json" is not JSON: line 1/,
     ],
+    ['a config in its place', '{"config_type": "filesystem"}', 'invalid-metadata', /is a copick config, .* from disk/],
     ['a list', '[]', 'invalid-metadata', /is not a JSON object/],
     ['no tables', '{"@type": "sc:Dataset"}', 'invalid-metadata', /none of copick's: .* no table "runs-csv"/],
     ['a base that is a number', '{"copick:baseUrl": 7}', 'invalid-metadata', /copick:baseUrl/],
