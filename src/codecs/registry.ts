@@ -53,7 +53,9 @@ export function unknownCodecs(document: Readonly<Record<string, unknown>>): stri
   const v3 = (Array.isArray(codecs) ? codecs : []).map(({ name }: { readonly name: string }) => name);
   const v2 = [compressor, ...(Array.isArray(filters) ? filters : [])]
     .filter((one) => one !== undefined && one !== null)
-    .map(({ id }: { readonly id: string }) => `numcodecs.${id}`);
+    .map(({ id }: { readonly id: string }) => `numcodecs.${id}`)
+    // zarrita puts two codecs of Zarr v3 in its place.
+    .filter((name) => name !== 'numcodecs.fixedscaleoffset');
   return [...v3, ...v2].filter((name) => !registry.has(name));
 }
 

@@ -147,7 +147,8 @@ function mayPass(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
-function refusalOf({ status, statusText, headers }: Response): Failure {
+/** What a status that is no answer means. */
+export function refusalOf({ status, statusText, headers }: Response): Failure {
   const what = `the server answered ${statusText ? `${status} ${statusText}` : status}`;
   return { kind: 'status', what, mayPass: mayPass(status), retryAfter: waitOf(headers.get('Retry-After')) };
 }

@@ -1,6 +1,9 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
+import { showJson } from '../json.ts';
 import { compareNames } from './children.ts';
+import { refusalOf } from './http-attempt.ts';
+import { type Failure, type RetryRules, untilAnswered } from './http-retry.ts';
 import type { BucketAddress } from './s3-address.ts';
 import { checkKey, type StoreEntry, type StoreKey } from './store.ts';
 
@@ -9,6 +12,7 @@ export interface Bucket {
   readonly address: BucketAddress;
   readonly send: (url: string, init: RequestInit) => Promise<Response>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly rules: RetryRules;
 }
 
 interface ListRequest {
@@ -58,7 +62,7 @@ interface Page {
 }
 
 async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
-  const { address, send, headers } = bucket;
+  const { address, send, headers, rules } = bucket;
   const { prefix, token, signal } = request;
   const where = whereOf(bucket, prefix);
   const query = Object.entries({
@@ -68,17 +72,26 @@ async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
     prefix,
     ...(token === undefined ? {} : { 'continuation-token': token }),
   }).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
-  signal?.throwIfAborted();
+  const attempt = async (within: AbortSignal | undefined): Promise<{ answer: string } | { failure: Failure }> => {
+    try {
+      const response = await send(`${address.endpoint}/?${query.join('&')}`, { headers, signal: within ?? null });
+      const text = await response.text();
+      if (response.status === 200) return { answer: text };
+      const cause = refusal(bucket, { where, response, text });
+      return { failure: { ...refusalOf(response), cause } };
+    } catch (cause) {
+      within?.throwIfAborted();
+      const what = cause instanceof Error ? cause.message : String(cause);
+      const error = new CryoetPicksError('not-found', `cannot list ${where}: ${what}`, { cause });
+      return { failure: { kind: 'network', what, mayPass: true, cause: error } };
+    }
+  };
   try {
-    const response = await send(`${address.endpoint}/?${query.join('&')}`, { headers, signal: signal ?? null });
-    const text = await response.text();
-    if (response.status !== 200) throw refusal(bucket, { where, response, text });
-    return parsePage(text, { where, prefix });
-  } catch (cause) {
-    signal?.throwIfAborted();
-    if (cause instanceof CryoetPicksError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CryoetPicksError('not-found', `cannot list ${where}: ${reason}`, { cause });
+    return parsePage(await untilAnswered(attempt, { ...rules, where, signal }), { where, prefix });
+  } catch (error) {
+    // What the server said is the cause of what retrying made of it.
+    if (isCryoetPicksError(error) && isCryoetPicksError(error.cause)) throw error.cause;
+    throw error;
   }
 }
 
@@ -122,7 +135,7 @@ function parsePage(text: string, { where, prefix }: { readonly where: string; re
   const isEncoded = childText(result, 'EncodingType') === 'url';
   const keysOf = (list: string, name: string) =>
     (typeof result === 'string' ? [] : ((result[list] ?? []) as readonly Element[]))
-      .map((element) => decodeKey(childText(element, name) ?? '', isEncoded))
+      .map((element) => decodeKey(childText(element, name) ?? '', isEncoded, where))
       .filter((key) => key.startsWith(prefix));
   const next = childText(result, 'NextContinuationToken') || undefined;
   if (childText(result, 'IsTruncated')?.trim() === 'true' && next === undefined) {
@@ -140,8 +153,14 @@ function parsePage(text: string, { where, prefix }: { readonly where: string; re
 }
 
 /** Servers encode keys as forms do, with a plus for a space. */
-function decodeKey(key: string, isEncoded: boolean): string {
-  return isEncoded ? decodeURIComponent(key.replaceAll('+', ' ')) : key;
+function decodeKey(key: string, isEncoded: boolean, where: string): string {
+  if (!isEncoded) return key;
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '));
+  } catch (cause) {
+    const found = `the key ${showJson(key)} is not encoded as the server says`;
+    throw new CryoetPicksError('unsupported', `cannot list ${where}: ${found}`, { cause });
+  }
 }
 
 interface Refused {

@@ -5,6 +5,7 @@ import { bucketAddress } from '../../src/storage/s3-address.ts';
 import { joinKey, memoryStore, type StoreKey } from '../../src/storage/store.ts';
 import { s3Error, s3Server } from '../support/s3-server.ts';
 import '../support/seed.ts';
+import { fakeClock } from '../support/scripted-server.ts';
 
 describe('bucketAddress', () => {
   it.each([
@@ -159,7 +160,7 @@ describe('s3Store', () => {
     ['another error', s3Error(503, 'SlowDown'), /the server answered 503 SlowDown/],
     ['an error page', new Response('<html>', { status: 502, statusText: 'Bad' }), /the server answered 502 Bad$/],
   ])('says what is wrong: %s', async (_, answer, message) => {
-    const store = s3Store('s3://bkt/p', { fetch: async () => answer });
+    const store = s3Store('s3://bkt/p', { fetch: async () => answer.clone(), clock: fakeClock() });
     await expect(store.list('/')).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringMatching(message),
@@ -215,10 +216,24 @@ describe('s3Store', () => {
     expect(server.requests).toHaveLength(2);
   });
 
+  it('lists again what may pass, with growing pauses, and gives up what may not at once', async () => {
+    const clock = fakeClock();
+    const page = '<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>';
+    const busy = [s3Error(503, 'SlowDown'), s3Error(500, 'InternalError'), new Response(page)];
+    const store = s3Store('s3://bkt', { clock, fetch: async () => busy.shift()! });
+    expect(await store.list('/')).toEqual([{ name: 'a', kind: 'file' }]);
+    expect(clock.pauses).toEqual([500, 1000]);
+    const closed = [s3Error(403, 'AccessDenied'), new Response(page)];
+    const refused = s3Store('s3://bkt', { clock, fetch: async () => closed.shift()! });
+    await expect(refused.list('/')).rejects.toMatchObject({ code: 'not-found' });
+    expect(closed).toHaveLength(1);
+  });
+
   it('sends headers, and shows neither them nor the query of a URL', async () => {
     const seen: unknown[] = [];
     const store = s3Store('https://host/b/p?sig=hunter2', {
       headers: { authorization: 'hunter2' },
+      clock: fakeClock(),
       fetch: async (_, init) => {
         seen.push(init.headers);
         throw new Error('no route');
@@ -227,6 +242,6 @@ describe('s3Store', () => {
     const error = await store.list('/').catch((caught: Error) => caught);
     expect(error).toMatchObject({ code: 'not-found', message: 'cannot list https://host/b/p/: no route' });
     expect(store.location).toBe('https://host/b/p');
-    expect(seen).toEqual([{ authorization: 'hunter2' }]);
+    expect(seen).toEqual([{ authorization: 'hunter2' }, { authorization: 'hunter2' }]);
   });
 });

@@ -144,8 +144,8 @@ function mutateText(text: string, random: Random): string {
     const roll = random.next();
     if (roll < 0.1) lines.splice(at, 1);
     else if (roll < 0.2) lines.splice(at, 0, line);
-    else if (roll < 0.25) lines.splice(at, 0, ...Array.from({ length: 500 }, () => line));
-    else if (roll < 0.3) lines[at] = line.repeat(200);
+    else if (roll < 0.25) lines.splice(at, 0, ...Array.from({ length: timesOf(line, 500) }, () => line));
+    else if (roll < 0.3) lines[at] = line.repeat(timesOf(line, 200));
     else if (roll < 0.35) lines[at] = random.pick(ODD_WORDS).repeat(20_000);
     else if (roll < 0.45) [lines[at], lines[0]] = [lines[0] ?? '', line];
     else {
@@ -155,6 +155,11 @@ function mutateText(text: string, random: Random): string {
     }
   }
   return lines.join('');
+}
+
+/** How often to repeat a line, within the size of a mutant. */
+function timesOf(line: string, wanted: number): number {
+  return Math.min(wanted, Math.ceil(LARGEST / (line.length + 1)));
 }
 
 const ODD_NUMBERS = [

@@ -1,0 +1,177 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { expect, it } from 'vitest';
+
+/** Names that a page may leave to its reader once a comment in a snippet says so (`// yours: a, b`), and their types. */
+const yours: Readonly<Record<string, string>> = {
+  bytes: 'Uint8Array<ArrayBuffer>',
+  file: 'File',
+  found: `import('cryoet-picks').Pick[]`,
+  gauss: `import('cryoet-picks').VolumeSource`,
+  instance: `import('cryoet-picks').VolumeSource`,
+  label: `import('cryoet-picks').VolumeSource`,
+  labels: `import('cryoet-picks').VolumeSource`,
+  map: `import('cryoet-picks').VolumeSource`,
+  model: `import('cryoet-picks').Model`,
+  objects: `import('cryoet-picks').PickableObject[]`,
+  picks: `import('cryoet-picks').Pick[]`,
+  project: `import('cryoet-picks').Project`,
+  radiusOf: '(object: string) => number',
+  run: `import('cryoet-picks').Run`,
+  runs: `import('cryoet-picks').ScoredRun[]`,
+  slabs: `AsyncIterable<import('cryoet-picks').ScoreSlab>`,
+  sobel: `import('cryoet-picks').VolumeSource`,
+  source: `import('cryoet-picks').VolumeSource`,
+  text: 'string',
+  tomogram: `import('cryoet-picks').Tomogram`,
+  truth: `import('cryoet-picks').Pick[]`,
+  votes: `import('cryoet-picks').Pick[]`,
+};
+
+const root = join(import.meta.dirname, '..');
+
+it('every snippet of README and docs is complete and of the right types', { timeout: 120_000 }, () => {
+  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
+    .filter((path) => path.endsWith('.md'))
+    .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+  const [unknownName, wrongOption, lateImport, undeclared] = [
+    page("import { toPicks } from 'cryoet-picks';\ntoPicks();"),
+    page("import { suppressNearby } from 'cryoet-picks';\nsuppressNearby([], { minimalDistance: 3 });"),
+    page('competition.objects;', "import { competition } from 'cryoet-picks';"),
+    page("import { scorePicks } from 'cryoet-picks';\nscorePicks(runs);"),
+  ].map((text, index) => ({ path: `wrong-${index}.md`, text }));
+  const found = problemsOf([...pages, unknownName, wrongOption, lateImport, undeclared]);
+
+  expect(pages.length).toBeGreaterThan(10);
+  expect(found.filter(({ path }) => !path.startsWith('wrong-')).map(describeProblem)).toEqual([]);
+  expect(found.filter(({ path }) => path.startsWith('wrong-')).map(describeProblem)).toEqual([
+    expect.stringMatching(/^wrong-0\.md:2: .*no exported member.*toPicks/),
+    expect.stringMatching(/^wrong-1\.md:3: .*minimalDistance/),
+    expect.stringMatching(/^wrong-2\.md:2: .*competition/),
+    expect.stringMatching(/^wrong-3\.md:3: .*runs/),
+  ]);
+});
+
+interface Page {
+  readonly path: string;
+  readonly text: string;
+}
+
+interface Problem {
+  readonly path: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+function page(...blocks: readonly string[]): string {
+  return blocks.map((code) => `\`\`\`ts\n${code}\n\`\`\`\n`).join('');
+}
+
+function describeProblem({ path, line, message }: Problem): string {
+  return `${path}:${line}: ${message}`;
+}
+
+/** A program of one module per snippet, each holding the snippets of its page up to this one. */
+function problemsOf(pages: readonly Page[]): Problem[] {
+  const modules = pages.flatMap(modulesOf);
+  const texts = new Map(modules.map(({ fileName, text }) => [fileName, text]));
+  const options = compilerOptions();
+  const host = ts.createCompilerHost(options);
+  const { fileExists, readFile, getSourceFile } = host;
+  host.fileExists = (name) => texts.has(name) || fileExists(name);
+  host.readFile = (name) => texts.get(name) ?? readFile(name);
+  host.getSourceFile = (name, target, ...rest) => {
+    const text = texts.get(name);
+    return text === undefined ? getSourceFile(name, target, ...rest) : ts.createSourceFile(name, text, target);
+  };
+  const program = ts.createProgram([...texts.keys()], options, host);
+  return modules.flatMap((module) => problemsOfModule(program, module));
+}
+
+function compilerOptions(): ts.CompilerOptions {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: ['src/index.ts'] }, ts.sys, root);
+  return {
+    ...options,
+    declaration: false,
+    isolatedDeclarations: false,
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+  };
+}
+
+interface Module {
+  readonly path: string;
+  readonly fileName: string;
+  /** Line 0: imports of earlier snippets, 1: those of this one, then the code of earlier ones, then that of this one. */
+  readonly text: string;
+  /** Where the code of this snippet starts, in the module and in the page. */
+  readonly line: number;
+  readonly pageLine: number;
+}
+
+function problemsOfModule(program: ts.Program, { path, fileName, line: firstLine, pageLine }: Module): Problem[] {
+  const file = program.getSourceFile(fileName);
+  const found = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
+  return found.flatMap(({ start = 0, messageText }) => {
+    const line = file?.getLineAndCharacterOfPosition(start).line ?? 0;
+    const message = ts.flattenDiagnosticMessageText(messageText, ' ');
+    if (line === 1) return [{ path, line: pageLine, message }];
+    return line < firstLine ? [] : [{ path, line: pageLine + line - firstLine, message }];
+  });
+}
+
+/** Each snippet lies in a scope inside that of the one before, so that it sees its names and may use them anew. */
+function modulesOf({ path, text }: Page): Module[] {
+  const imports = new Map<string, string>();
+  const modules: Module[] = [];
+  let body = '';
+  for (const [index, { code, pageLine }] of snippetsOf(text).entries()) {
+    const own = separateImports(code);
+    const earlier = [...imports].filter(([name]) => !own.imports.has(name)).map(([, statement]) => statement);
+    for (const [name, statement] of own.imports) imports.set(name, statement);
+    const head = `${earlier.join(' ')}\n${[...own.imports.values()].join(' ')}\nexport async function page() {`;
+    body += `{ ${declarationsOf(code)}\n`;
+    const line = `${head}${body}`.split('\n').length - 1;
+    body += `${own.code}\n`;
+    const fileName = join(root, `${path.replaceAll(/\W/g, '-')}-${index}.ts`);
+    modules.push({ path, fileName, text: `${head}${body}${'}'.repeat(index + 2)}`, line, pageLine });
+  }
+  return modules;
+}
+
+function snippetsOf(text: string): { code: string; pageLine: number }[] {
+  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(({ index, 1: code }) => ({
+    code: code ?? '',
+    pageLine: text.slice(0, index).split('\n').length + 1,
+  }));
+}
+
+/** The names that comments leave to the reader, as constants. */
+function declarationsOf(code: string): string {
+  const names = [...code.matchAll(/\/\/ yours: ([\w, ]+)/g)].flatMap(([, list]) => list?.split(',') ?? []);
+  return names.map((name) => `const ${name.trim()} = undefined as unknown as ${yours[name.trim()]};`).join(' ');
+}
+
+/** The imports of a snippet by the names that they bring, one statement each, and its code with blanks in their place. */
+function separateImports(code: string): { imports: Map<string, string>; code: string } {
+  const file = ts.createSourceFile('snippet.ts', code, ts.ScriptTarget.ES2022);
+  const imports = new Map<string, string>();
+  let rest = code;
+  for (const statement of file.statements.filter(ts.isImportDeclaration)) {
+    const { importClause: clause, moduleSpecifier } = statement;
+    const from = `from ${moduleSpecifier.getText(file)};`;
+    const bindings = clause?.namedBindings;
+    const word = clause?.phaseModifier === ts.SyntaxKind.TypeKeyword ? 'import type' : 'import';
+    if (clause?.name) imports.set(clause.name.text, `${word} ${clause.name.text} ${from}`);
+    if (bindings && ts.isNamespaceImport(bindings))
+      imports.set(bindings.name.text, `${word} ${bindings.getText(file)} ${from}`);
+    if (bindings && ts.isNamedImports(bindings)) {
+      for (const one of bindings.elements) imports.set(one.name.text, `${word} { ${one.getText(file)} } ${from}`);
+    }
+    const [start, end] = [statement.getStart(file), statement.getEnd()];
+    rest = rest.slice(0, start) + rest.slice(start, end).replaceAll(/[^\n]/g, ' ') + rest.slice(end);
+  }
+  return { imports, code: rest };
+}
