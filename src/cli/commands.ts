@@ -17,6 +17,7 @@ Examples:
   cryoet-picks score --truth truth.csv --submission submission.csv --per-run
   cryoet-picks simulate project --runs 2 --seed 1 --shape 96,320,320
   cryoet-picks convert submission.csv picks.star --to relion5 --voxel-size 10.012 --shape 184,630,630
+  cryoet-picks convert copick.json picks.star --to relion5 --object ribosome
 
 Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.`;
 
@@ -110,16 +111,30 @@ function defineSimulate(program: Command, run: RunCommand): void {
 
 function defineConvert(program: Command, run: RunCommand): void {
   command(program, 'convert', 'Read picks in one format and write them in another; --verbose tells what is lost.')
-    .argument('<in>', 'a file of picks')
-    .argument('<out>', 'the file to write')
+    .argument('<in>', 'a file of picks; or a copick project file, or a Croissant, by path or web address')
+    .argument('<out>', 'the file to write; or a folder, such as picks/, for a file of each run')
     .addOption(
       new Option('--from <format>', 'format of the first file (default: by its name and text)').choices(formatNames),
     )
     .addOption(new Option('--to <format>', 'format of the second file (default: by its name)').choices(formatNames))
     .option('--voxel-size <length>', 'edge of a voxel in Å, where a format counts in voxels', parseLength)
     .option('--shape <z,y,x>', 'voxels of the tomogram, where a format counts from its centre', parseShape)
-    .option('--run <name>', 'run of a file that names none; of one that names several, only this')
+    .option('--run <name...>', 'run of a file that names none; of a file or project that names several, only these')
     .option('--object <name...>', 'object of a file that names none, or objects of classes 1, 2, …; only these')
+    .option('--user-id <name>', 'user of the picks, where they are in a project')
+    .option('--session-id <name>', 'session of the picks, where they are in a project')
+    .addOption(
+      new Option('--uri <object:user/session>', 'copick URI of the picks, where they are in a project').conflicts([
+        'userId',
+        'sessionId',
+      ]),
+    )
+    .addOption(
+      new Option(
+        '--tomogram <type@spacing>',
+        'tomogram of a project that tells voxel size and shape (default: the finest)',
+      ).argParser(parseTomogram),
+    )
     .action((input: string, output: string, options: Omit<ConvertInput, 'input' | 'output'>) =>
       run(async () => (await import('./convert.ts')).convert, { input, output, ...options }),
     );

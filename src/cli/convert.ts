@@ -1,5 +1,6 @@
 import { isCryoetPicksError } from '../errors.ts';
-import { describeLosses } from '../picks/formats/losses.ts';
+import { openProject } from '../node.ts';
+import { configOfCroissant } from '../node-croissant.ts';
 import {
   type AnyPicksFormat,
   type FormatOptions,
@@ -11,10 +12,14 @@ import type { FormatName } from '../picks/formats/names.ts';
 import { type NamesByNumber, numbered } from '../picks/formats/numbered-names.ts';
 import type { RunPicks } from '../picks/run-picks.ts';
 import type { Zyx } from '../space/zyx.ts';
+import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { counted } from './counts.ts';
-import { UsageError } from './failure.ts';
-import { readBytes, writeWhole } from './files.ts';
+import { gridLines, readProjectPicks } from './convert-project.ts';
+import { type Source, writePicks } from './convert-write.ts';
+import { describeProblem, UsageError } from './failure.ts';
+import { isFolder, readBytes } from './files.ts';
+import { objectsOf } from './picks-files.ts';
+import { describeGrid } from './run-grids.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What `convert` was asked for. */
@@ -25,63 +30,76 @@ export interface ConvertInput extends CommonFlags {
   readonly to?: FormatName | undefined;
   readonly voxelSize?: number | undefined;
   readonly shape?: Zyx | undefined;
-  readonly run?: string | undefined;
+  readonly run?: readonly string[] | undefined;
   readonly object?: readonly string[] | undefined;
+  /** These four are of projects. */
+  readonly userId?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly uri?: string | undefined;
+  readonly tomogram?: TomogramName | undefined;
 }
 
-/** What `convert --json` prints. */
-export interface ConvertDocument {
-  readonly from: FormatName;
-  readonly to: FormatName;
-  readonly runs: number;
-  readonly picks: number;
-  /** What the new file does not hold. */
-  readonly losses: readonly string[];
-}
-
-/** Reads picks in one format and writes them in another. */
+/** Reads picks in one format, or of a project, and writes them in another. */
 export async function convert(terminal: Terminal, input: ConvertInput): Promise<Outcome> {
-  const { signal } = terminal;
-  const bytes = await readBytes(input.input, { what: 'picks', signal });
-  const converted = inWordsOfOptions(() => convertBytes(bytes, input));
-  await writeWhole(input.output, { data: converted.data, signal });
-  const { from, to, runs, picks, losses } = converted.document;
-  terminal.print(`${counted(picks, 'pick')} of ${counted(runs, 'run')}, ${from} to ${to}: ${input.output}`);
-  if (input.verbose) terminal.print(...converted.notes);
-  else if (losses.length > 0) terminal.print('not all of it has a place there; --verbose tells what');
-  return { json: converted.document };
-}
-
-interface Converted {
-  readonly data: Uint8Array | string;
-  readonly document: ConvertDocument;
-  /** What happens to the picks, a line each. */
-  readonly notes: readonly string[];
-}
-
-function convertBytes(bytes: Uint8Array, input: ConvertInput): Converted {
-  const { voxelSize, shape, run, object = [] } = input;
-  const to = input.to ?? formatOfName(input.output);
+  const isNoFile = input.from === undefined && (await configOfCroissant(input.input)) !== undefined;
+  const bytes = isNoFile ? undefined : await readBytes(input.input, { what: 'picks', signal: terminal.signal });
   const text = new TextDecoder().decode(bytes);
-  const from = input.from ?? formatOfFile(input.input, text);
-  const common: FormatOptions = { voxelSize, shape, run, object: object.length === 1 ? object[0] : undefined };
+  const ofProject = bytes === undefined || (input.from === undefined && isProjectConfig(text));
+  return inWordsOfOptions(async () => {
+    const to = input.to ?? formatOfName(input.output);
+    const source = ofProject
+      ? await projectSource(terminal, { ...input, to })
+      : fileSource({ bytes: bytes!, text, source: input.input }, input);
+    const folder = /[/\\]$/.test(input.output) || (await isFolder(input.output));
+    return writePicks(terminal, source, { ...input, to, isFolder: folder });
+  });
+}
+
+/** True for a config of copick, which picks files have nothing in common with. */
+function isProjectConfig(text: string): boolean {
+  if (!/"(pickable_objects|config_type)"/.test(text)) return false;
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === 'object' && json !== null && ('pickable_objects' in json || 'config_type' in json);
+  } catch {
+    return false;
+  }
+}
+
+async function projectSource(terminal: Terminal, input: ConvertInput & { readonly to: FormatName }): Promise<Source> {
+  if (input.to === 'relion4' && input.voxelSize === undefined) {
+    throw new UsageError(
+      'RELION 4 counts in pixels of the tilt series, whose size no tomogram tells; give the option --voxel-size, in Å',
+    );
+  }
+  const project = await openProject(input.input, { signal: terminal.signal });
+  const { runs, objects, owners, grids, failures } = await readProjectPicks(terminal, project, input);
+  const told = failures.map(({ error }) => error.message);
+  const problems = project.problems.filter(({ path }) => !told.some((message) => message.includes(path)));
+  for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
+  if (owners.length > 0) terminal.print(`picks of user/session ${owners.join(', ')}`);
+  terminal.print(...gridLines(grids, describeGrid));
+  const { voxelSize, shape } = input;
+  const names = numbersOf(input.object ?? objects);
+  return { from: 'project', runs, objects: names, grids, failures, options: { voxelSize, shape }, leftOut: [] };
+}
+
+/** The picks of a file, and what the options say of them. */
+function fileSource(content: Content, input: ConvertInput): Source {
+  const { voxelSize, shape, run = [], object = [] } = input;
+  const alien = (['userId', 'sessionId', 'uri', 'tomogram'] as const).find((option) => input[option] !== undefined);
+  if (alien !== undefined) {
+    const flag = alien.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new UsageError(`--${flag} chooses in a copick project, and ${input.input} is a file of picks`);
+  }
+  const from = input.from ?? formatOfFile(input.input, content.text);
+  const [onlyRun, onlyObject] = [run, object].map((names) => (names.length === 1 ? names[0] : undefined));
+  const options: FormatOptions = { voxelSize, shape, run: onlyRun, object: onlyObject };
   const given = object.length > 1 ? numbersOf(object) : undefined;
-  const source = formatNamed(from, { ...common, objects: given });
-  const content = { bytes, text, source: input.input };
-  const runs = chosen(read(source, content), input);
-  const objects = given ?? numbered(new Set(runs.flatMap(({ picks }) => picks.map((pick) => pick.object))));
-  const names = numbered(new Set(runs.map((one) => one.run)));
-  const format = formatNamed(to, { ...common, objects, runs: names });
-  const picks = runs.reduce((sum, one) => sum + one.picks.length, 0);
-  const losses = [...leftOut(source, content), ...describeLosses(runs, { format })];
-  const parts = new Set(format.losses.map(({ part }) => part));
-  const notes = [
-    ...losses,
-    ...(parts.has('object') ? numberLines('class', objects) : []),
-    ...(parts.has('run') ? numberLines('tomogram', names) : []),
-  ];
-  const document = { from, to, runs: runs.length, picks, losses };
-  return { data: format.format(runs), document, notes };
+  const format = formatNamed(from, { ...options, objects: given });
+  const runs = chosen(read(format, content), input);
+  const objects = given ?? numbered(new Set(objectsOf(runs)));
+  return { from, runs, objects, grids: new Map(), failures: [], options, leftOut: leftOut(format, content) };
 }
 
 interface Content {
@@ -103,17 +121,12 @@ function numbersOf(names: readonly string[]): NamesByNumber {
   return Object.fromEntries(names.map((name, index) => [index + 1, name]));
 }
 
-/** Which number means which name, where there are several. */
-function numberLines(what: string, names: NamesByNumber): string[] {
-  const entries = Object.entries(names).filter(([number, name]) => number !== name);
-  return entries.length < 2 ? [] : entries.map(([number, name]) => `${what} ${number} is ${name}`);
-}
-
 /** The picks of the run and the objects that were named, or all. */
 function chosen(runs: readonly RunPicks[], { run, object, input }: ConvertInput): RunPicks[] {
-  const some = runs.filter((one) => run === undefined || one.run === run);
-  if (some.length === 0 && runs.length > 0) {
-    throw new UsageError(`${input} has no run "${run}"; there are ${runs.map((one) => one.run).join(', ')}`);
+  const some = runs.filter((one) => run?.includes(one.run) ?? true);
+  const missing = run?.find((name) => runs.every((one) => one.run !== name));
+  if (missing !== undefined && runs.length > 0) {
+    throw new UsageError(`${input} has no run "${missing}"; there are ${runs.map((one) => one.run).join(', ')}`);
   }
   if (object === undefined) return some;
   const kept = some.map((one) => ({ ...one, picks: one.picks.filter((pick) => object.includes(pick.object)) }));
@@ -132,9 +145,9 @@ const optionNames: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** What a format needs to be told is wrong usage here, and has other names than in the library. */
-function inWordsOfOptions<T>(work: () => T): T {
+async function inWordsOfOptions<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     if (!isCryoetPicksError(error, 'invalid-option')) throw error;
     throw new UsageError(

@@ -64,7 +64,8 @@ export async function requireDestination(path: string, { signal }: Pick<WholeFil
   await requireWritable(directoryStore(dirname(target)), '/', { signal });
 }
 
-async function isFolder(path: string): Promise<boolean> {
+/** True if a folder is there. */
+export async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch {

@@ -3,11 +3,13 @@ import { formatSpacing } from '../copick/names.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { counted } from './counts.ts';
 import { describeProblem } from './failure.ts';
+import { listingLines } from './listing-lines.ts';
 import type { InfoDocument, RunInfo, TomogramInfo } from './survey.ts';
 import { formatTable } from './table.ts';
 
 /** What a project holds, as lines for people. */
-export function infoLines({ config, name, objects, runs, problems }: InfoDocument, project: ProjectConfig): string[] {
+export function infoLines(document: InfoDocument, project: ProjectConfig): string[] {
+  const { config, name, objects, runs, problems } = document;
   return [
     `${config}${name === undefined ? '' : `: ${name}`}`,
     `${counted(runs.length, 'run')}; ${describeRoots(project)}`,
@@ -17,6 +19,7 @@ export function infoLines({ config, name, objects, runs, problems }: InfoDocumen
     ...tomogramLines(runs),
     '',
     ...picksLines(runs),
+    ...listingLines(document),
     ...(problems.length > 0 ? ['', `${counted(problems.length, 'problem')}:`] : []),
     ...problems.map((problem) => `  ${describeProblem(problem)}`),
   ];

@@ -36,7 +36,7 @@ export async function readPositions(terminal: Terminal, path: string, options: P
     return { rows: parseSubmissionRows(text, { source: `${what} ${path}` }) };
   }
   const project = await openProject(path, { signal });
-  const sets = await choose(await setsOf(project, signal), path, options);
+  const sets = chooseSets(await setsOf(project, signal), path, options);
   const rows: TableRow[] = [];
   for (const { run, set } of sets) {
     for (const pick of (await set.read({ signal })).picks) rows.push({ run, pick });
@@ -46,7 +46,8 @@ export async function readPositions(terminal: Terminal, path: string, options: P
   return { rows, objects: project.objects };
 }
 
-interface RunSet {
+/** A picks file, and the run it is of. */
+export interface RunSet {
   readonly run: string;
   readonly set: PickSet;
 }
@@ -60,7 +61,7 @@ async function setsOf(project: Project, signal: AbortSignal): Promise<RunSet[]> 
 }
 
 /** The sets of one user and session: those named, else the usual user's, else the only ones there are. */
-function choose(sets: readonly RunSet[], path: string, options: PositionsOptions): readonly RunSet[] {
+export function chooseSets(sets: readonly RunSet[], path: string, options: PositionsOptions): readonly RunSet[] {
   const { what, userId, sessionId, usualUser, flags } = options;
   const named = sets.filter(
     ({ set }) => (userId ?? set.userId) === set.userId && (sessionId ?? set.sessionId) === set.sessionId,
@@ -76,6 +77,7 @@ function choose(sets: readonly RunSet[], path: string, options: PositionsOptions
   );
 }
 
-function ownerOf({ set: { userId, sessionId } }: RunSet): string {
+/** Whose a set is: `user/session`. */
+export function ownerOf({ set: { userId, sessionId } }: RunSet): string {
   return `${userId || '(no user)'}/${sessionId || '(no session)'}`;
 }

@@ -5,6 +5,7 @@ import type { Run } from '../copick/run.ts';
 import type { Pick } from '../picks/pick.ts';
 import type { Zyx } from '../space/zyx.ts';
 import { describeFailure } from './failure.ts';
+import { listObjectMaps, listRun, type ObjectMapInfo, type RunListing } from './listings.ts';
 import type { BarProgress } from './terminal.ts';
 
 /** What `info --json` prints. */
@@ -12,13 +13,15 @@ export interface InfoDocument {
   readonly config: string;
   readonly name?: string | undefined;
   readonly objects: readonly PickableObject[];
+  /** Density maps. */
+  readonly objectMaps: readonly ObjectMapInfo[];
   readonly runs: readonly RunInfo[];
   /** What is broken or odd; `path` says where. */
   readonly problems: readonly { readonly path: string; readonly message: string }[];
 }
 
 /** A run and what it holds. */
-export interface RunInfo {
+export interface RunInfo extends RunListing {
   readonly name: string;
   readonly tomograms: readonly TomogramInfo[];
   readonly picks: readonly PicksInfo[];
@@ -61,11 +64,12 @@ export async function surveyProject(project: Project, options: SurveyOptions): P
     onProgress?.({ stage: 'runs', done: runs.length, total: found.length });
     const { picks, positions } = await describePicks(run, { broken, signal });
     const tomograms = await describeTomograms(run, { broken, positions, signal });
-    runs.push({ name: run.name, tomograms, picks });
+    runs.push({ name: run.name, tomograms, picks, ...(await listRun(run, { broken, signal })) });
   }
+  const objectMaps = await listObjectMaps(project, { broken, signal });
   for (const { path, message } of project.problems) broken.set(path, message);
   const problems = [...broken].map(([path, message]) => ({ path, message }));
-  return { config, name: project.config.name, objects: project.objects, runs, problems };
+  return { config, name: project.config.name, objects: project.objects, objectMaps, runs, problems };
 }
 
 interface DescribeOptions {

@@ -165,8 +165,8 @@ export class Run {
    * Writes the bytes of a binary glTF file (GLB), its vertices in Å, into the overlay as a mesh, and returns its path.
    *
    * @throws {@link CryoetPicksError} `invalid-option` for bytes that are no whole GLB file, a user or session without a usable
-   *   character, a mesh that is not to be overwritten; `not-found` for an object that the project does not have; `conflict` for
-   *   a mesh that is not the expected one, or that others have written meanwhile; `unsupported`; `read-only`.
+   *   character, a mesh that is not to be overwritten; `not-found` for an object that the project does not have; `conflict`
+   *   where others have written; `unsupported`; `read-only`.
    */
   async writeMesh(bytes: Uint8Array, options: files.WriteMeshOptions): Promise<string> {
     return files.writeMeshOf(this.tree, this.name, { ...options, bytes });
@@ -181,8 +181,7 @@ export class Run {
    * Writes filaments of one object into the overlay, and returns the path of the file. Curves that no longer match the points of
    * their filament are left out, as copick does, and that is reported.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; all else as
-   *   {@link Run.writeMesh}: `invalid-option`, `not-found`, `conflict`, `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; as `writeMesh`.
    */
   async writeFilaments(filaments: readonly files.Filament[], options: files.WriteFilamentsOptions): Promise<string> {
     return files.writeFilamentsOf(this.tree, this.name, { ...options, filaments });

@@ -1,10 +1,10 @@
-import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { showJson } from '../json.ts';
 import { compareNames } from './children.ts';
 import { refusalOf } from './http-attempt.ts';
 import { type Failure, type RetryRules, untilAnswered } from './http-retry.ts';
 import type { BucketAddress } from './s3-address.ts';
+import { childText, type Element, parseXml } from './s3-xml.ts';
 import { checkKey, type StoreEntry, type StoreKey } from './store.ts';
 
 /** A bucket, and how it is asked. */
@@ -97,31 +97,6 @@ async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
 
 function whereOf({ address }: Bucket, prefix: string): string {
   return `${address.location.replace(/\/+$/, '')}/${prefix.slice(address.prefix.length)}`;
-}
-
-/** An element of the answer: text, or elements by name; those that may repeat are lists. */
-type Element = string | { readonly [name: string]: Element | readonly Element[] | undefined };
-
-const parser = {
-  parseTagValue: false,
-  trimValues: false,
-  ignoreDeclaration: true,
-  isArray: (name: string) => name === 'Contents' || name === 'CommonPrefixes',
-};
-
-/** The root element of the answer, if it is XML; without a DOCTYPE, since entities can grow without bounds. */
-function parseXml(text: string): Readonly<Record<string, Element | undefined>> {
-  if (/<!DOCTYPE/i.test(text) || XMLValidator.validate(text) !== true) return {};
-  try {
-    return new XMLParser(parser).parse(text) as Record<string, Element>;
-  } catch {
-    return {};
-  }
-}
-
-function childText(element: Element | undefined, name: string): string | undefined {
-  const child = typeof element === 'object' && Object.hasOwn(element, name) ? element[name] : undefined;
-  return typeof child === 'string' ? child : undefined;
 }
 
 function parsePage(text: string, { where, prefix }: { readonly where: string; readonly prefix: string }): Page {

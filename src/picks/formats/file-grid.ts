@@ -17,6 +17,12 @@ export interface ShapeOption {
   readonly shape?: Zyx | undefined;
 }
 
+/** Option of formats that count from the centre and hold several tomograms. */
+export interface RunShapesOption {
+  /** Voxels along z, y, x of the tomograms, by run; `shape` is that of all others. */
+  readonly shapes?: Readonly<Record<string, Zyx>> | undefined;
+}
+
 /** @throws {@link CryoetPicksError} `invalid-option` unless it is a length, or three. */
 export function checkVoxelSize(voxelSize: VoxelSize | undefined): Zyx | undefined {
   if (voxelSize === undefined) return undefined;
@@ -30,6 +36,13 @@ export function checkShape(shape: Zyx | undefined): Zyx | undefined {
   if (shape === undefined) return undefined;
   if (shape.length === 3 && shape.every((count) => Number.isSafeInteger(count) && count > 0)) return shape;
   throw new CryoetPicksError('invalid-option', `shape is ${JSON.stringify(shape)}; expected voxels along z, y, x`);
+}
+
+/** The shape of the tomogram of each run. @throws {@link CryoetPicksError} `invalid-option` for one that is none. */
+export function shapesByRun({ shape, shapes = {} }: ShapeOption & RunShapesOption): (run: string) => Zyx | undefined {
+  const others = checkShape(shape);
+  const named = new Map(Object.entries(shapes).map(([run, one]) => [run, checkShape(one)]));
+  return (run) => named.get(run) ?? others;
 }
 
 /** The given voxel size, else the one found in the file. @throws {@link CryoetPicksError} `invalid-option` without either. */

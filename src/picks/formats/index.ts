@@ -10,7 +10,7 @@ export { type CopickFormatOptions, copickFormat } from './copick.ts';
 export { type CsvFormatOptions, csvFormat } from './csv.ts';
 export { type DynamoFormatOptions, dynamoFormat } from './dynamo.ts';
 export { type Eman2FormatOptions, eman2Format } from './eman2.ts';
-export type { ShapeOption, VoxelSize, VoxelSizeOption } from './file-grid.ts';
+export type { RunShapesOption, ShapeOption, VoxelSize, VoxelSizeOption } from './file-grid.ts';
 export {
   formatPicks,
   type Loss,

@@ -4,7 +4,7 @@ import { copickFormat } from './copick.ts';
 import { csvFormat } from './csv.ts';
 import { dynamoFormat } from './dynamo.ts';
 import { eman2Format } from './eman2.ts';
-import type { ShapeOption, VoxelSizeOption } from './file-grid.ts';
+import type { RunShapesOption, ShapeOption, VoxelSizeOption } from './file-grid.ts';
 import type { PicksFormat } from './format.ts';
 import { imodFormat } from './imod.ts';
 import { type FormatName, formatNames } from './names.ts';
@@ -18,7 +18,7 @@ import { submissionFormat } from './submission.ts';
 import { tomFormat } from './tom.ts';
 
 /** What formats may need beside the file; each takes what it knows. */
-export interface FormatOptions extends VoxelSizeOption, ShapeOption, ObjectNames, RunNames {}
+export interface FormatOptions extends VoxelSizeOption, ShapeOption, RunShapesOption, ObjectNames, RunNames {}
 
 /** A format of text or of bytes, told apart by its `content`. */
 export type AnyPicksFormat = PicksFormat<string> | PicksFormat<Uint8Array>;

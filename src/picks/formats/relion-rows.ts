@@ -14,8 +14,8 @@ import { parseStar, type StarRow, type StarTable } from './star.ts';
 export interface RelionReading extends ObjectNames {
   readonly run?: string | undefined;
   readonly voxelSize?: Zyx | undefined;
-  /** The point that centred coordinates count from, in voxels. */
-  readonly centre?: Zyx | undefined;
+  /** The point that centred coordinates of a run count from, in voxels. */
+  readonly centreOf: (run: string) => Zyx | undefined;
 }
 
 const code = 'invalid-picks';
@@ -40,7 +40,10 @@ export function parseRelion(text: string, source: string, options: RelionReading
   }
   const optics = tables.find(({ name }) => name === 'optics');
   return groupByRun(
-    particles.rows.map((row) => ({ run: runOf(row, options.run), pick: readPick(row, { ...options, optics }) })),
+    particles.rows.map((row) => {
+      const run = runOf(row, options.run);
+      return { run, pick: readPick(row, { ...options, optics, centre: options.centreOf(run) }) };
+    }),
   );
 }
 
@@ -53,7 +56,12 @@ function runOf(row: StarRow, given: string | undefined): string {
   );
 }
 
-function readPick(row: StarRow, options: RelionReading & { readonly optics: StarTable | undefined }): Pick {
+interface RowReading extends RelionReading {
+  readonly optics: StarTable | undefined;
+  readonly centre: Zyx | undefined;
+}
+
+function readPick(row: StarRow, options: RowReading): Pick {
   const ofSubtomogram = anglesOf(row, ['rlnTomoSubtomogramRot', 'rlnTomoSubtomogramTilt', 'rlnTomoSubtomogramPsi']);
   const ofParticle = anglesOf(row, ['rlnAngleRot', 'rlnAngleTilt', 'rlnAnglePsi']);
   const rotation = isIdentity(ofSubtomogram) ? ofParticle : product(ofSubtomogram, ofParticle);
@@ -74,7 +82,7 @@ function anglesOf(row: StarRow, [rot, tilt, psi]: readonly [string, string, stri
   return rotationFromEuler([row.number(rot) ?? 0, row.number(tilt) ?? 0, row.number(psi) ?? 0], 'relion');
 }
 
-interface Placing extends RelionReading {
+interface Placing extends RowReading {
   readonly found: number | undefined;
 }
 

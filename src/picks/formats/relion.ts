@@ -4,12 +4,13 @@ import type { Zyx } from '../../space/zyx.ts';
 import type { RunPicks } from '../run-picks.ts';
 import { type CheckedPick, checkedAngles, checkedPicks } from './checked.ts';
 import {
-  checkShape,
   checkVoxelSize,
   gridAround,
   gridFrom,
   needVoxelSize,
+  type RunShapesOption,
   type ShapeOption,
+  shapesByRun,
   type VoxelSizeOption,
 } from './file-grid.ts';
 import type { Loss, PicksFormat } from './format.ts';
@@ -25,7 +26,7 @@ export interface RelionFormatOptions extends VoxelSizeOption, ObjectNames {
 }
 
 /** Options of {@link relion5Format}. */
-export interface Relion5FormatOptions extends RelionFormatOptions, ShapeOption {
+export interface Relion5FormatOptions extends RelionFormatOptions, ShapeOption, RunShapesOption {
   /**
    * Where RELION 5 has its origin: `half` is at voxel `size / 2`, as its extraction has it (`TomogramSet::loadTomogram`);
    * `half-less-one` at voxel `size / 2 − 1`, as its own picking tools write (3dem/relion#1137).
@@ -96,7 +97,8 @@ export function relion4Format(options: RelionFormatOptions = {}): PicksFormat {
 /**
  * STAR of RELION 5: `rlnCenteredCoordinateXAngst` …, in Å from the centre of the tomogram.
  *
- * Needs the shape and voxel size of a tomogram to know the centre; any binning does. See {@link relion3Format}.
+ * Needs the shape and voxel size of a tomogram to know the centre; any binning does. Where tomograms have several shapes,
+ * `shapes` has them by run. See {@link relion3Format}.
  *
  * @example
  * ```ts
@@ -104,24 +106,26 @@ export function relion4Format(options: RelionFormatOptions = {}): PicksFormat {
  * ```
  */
 export function relion5Format(options: Relion5FormatOptions = {}): PicksFormat {
-  const shape = checkShape(options.shape);
+  const shapeOf = shapesByRun(options);
   const less = options.centre === 'half-less-one' ? 1 : 0;
-  const centre = shape?.map((count) => count / 2 - less) as unknown as Zyx | undefined;
-  return relionFormat('RELION 5 STAR', { ...options, centre }, (picks, columns) => {
-    if (centre === undefined) {
+  const centreOf = (run: string) => shapeOf(run)?.map((count) => count / 2 - less) as unknown as Zyx | undefined;
+  return relionFormat('RELION 5 STAR', { ...options, centreOf }, (picks, columns) => {
+    const gridOf = (run: string) => {
+      const centre = centreOf(run);
+      if (centre !== undefined) return gridAround(centre, { voxelSize: columns.voxelSize, step: [1, 1, 1] });
       throw new CryoetPicksError(
         'invalid-option',
         'RELION 5 counts from the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å',
       );
-    }
-    const grid = gridAround(centre, { voxelSize: columns.voxelSize, step: [1, 1, 1] });
+    };
+    const grids = new Map([...new Set(picks.map(({ run }) => run))].map((run) => [run, gridOf(run)]));
     const labels = ['X', 'Y', 'Z'].map((axis) => `rlnCenteredCoordinate${axis}Angst`);
     return [
       tableOf(picks, {
         ...columns,
         block: 'particles',
         labels: ['rlnTomoName', ...labels],
-        lead: (pick) => [pick.run, ...coordinates(grid, pick)],
+        lead: (pick) => [pick.run, ...coordinates(grids.get(pick.run)!, pick)],
         more: {},
       }),
     ];
@@ -137,16 +141,16 @@ type BlocksOf = (picks: readonly CheckedPick[], columns: Columns) => StarBlock[]
 
 function relionFormat(
   name: string,
-  options: Omit<RelionFormatOptions, 'centre'> & { readonly centre?: Zyx | undefined },
+  options: RelionFormatOptions & { readonly centreOf?: ((run: string) => Zyx | undefined) | undefined },
   blocksOf: BlocksOf,
 ): PicksFormat {
-  const { centre, run, object, objects } = options;
+  const { centreOf = () => undefined, run, object, objects } = options;
   const voxelSize = checkVoxelSize(options.voxelSize);
   return {
     name,
     content: 'text',
     losses: [objectLoss],
-    parse: (text, source) => parseRelion(text, source, { voxelSize, centre, run, object, objects }),
+    parse: (text, source) => parseRelion(text, source, { voxelSize, centreOf, run, object, objects }),
     format(runs: Iterable<RunPicks>) {
       const picks = checkedPicks(runs);
       const numberOf = numberObjects(picks, { objects });

@@ -1,0 +1,104 @@
+import { formatSpacing } from '../copick/names.ts';
+import { listNames } from '../copick/problems.ts';
+import type { Run } from '../copick/run.ts';
+import { CryoetPicksError } from '../errors.ts';
+import type { Tomogram } from '../ome-zarr/tomogram.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
+import type { TomogramName } from './arguments.ts';
+import { UsageError } from './failure.ts';
+
+/** Voxel size, in Å, and shape of the tomogram of a run, and which that is. */
+export interface RunGrid {
+  /** `denoised@10.000` */
+  readonly tomogram: string;
+  readonly voxelSize: Zyx;
+  readonly shape: Zyx;
+}
+
+/** Options of {@link gridOfRun}. */
+export interface RunGridOptions {
+  /** Which tomogram. @defaultValue any of the finest voxel spacing */
+  readonly tomogram?: TomogramName | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The grid of a tomogram of a run.
+ *
+ * @throws {@link CryoetPicksError} `not-found` where there is none such; `invalid-option` where those of the finest spacing differ;
+ *   whatever opening throws where none can be opened.
+ */
+export async function gridOfRun(run: Run, { tomogram: wanted, signal }: RunGridOptions): Promise<RunGrid> {
+  const all = await run.tomograms({ ...wanted, signal });
+  const [finest] = all;
+  if (finest === undefined) throw await missing(run, { tomogram: wanted, signal });
+  const candidates = all.filter(({ voxelSpacing }) => voxelSpacing === finest.voxelSpacing);
+  const grids: RunGrid[] = [];
+  let refusal: unknown;
+  for (const { type, voxelSpacing, open } of candidates) {
+    try {
+      grids.push(gridOf(`${type}@${formatSpacing(voxelSpacing)}`, await open({ signal })));
+    } catch (error) {
+      signal.throwIfAborted();
+      refusal ??= error;
+    }
+  }
+  const [first] = grids;
+  if (first === undefined) throw refusal;
+  const other = grids.find((grid) => !isSameGrid(grid, first));
+  if (other === undefined) return first;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `run "${run.name}" has ${describeGrid(first)} and ${describeGrid(other)}; say which by --tomogram`,
+  );
+}
+
+function gridOf(tomogram: string, { grid: { voxelSize, shape } }: Tomogram): RunGrid {
+  return { tomogram, voxelSize, shape };
+}
+
+async function missing(run: Run, { tomogram, signal }: RunGridOptions): Promise<CryoetPicksError> {
+  const all = (await run.tomograms({ signal })).map((one) => `${one.type}@${formatSpacing(one.voxelSpacing)}`);
+  const at = tomogram?.voxelSpacing === undefined ? '' : `@${tomogram.voxelSpacing}`;
+  const what = tomogram === undefined ? 'no tomogram' : `no tomogram ${tomogram.type}${at}`;
+  return new CryoetPicksError(
+    'not-found',
+    `run "${run.name}" has ${what}, which would tell voxel size and shape; available: ${listNames(all)}`,
+  );
+}
+
+/** True where voxel sizes differ by rounding only. */
+export function isSameVoxelSize(a: Zyx, b: Zyx): boolean {
+  return a.every((length, axis) => Math.abs(length - b[axis]!) <= 1e-6 * length);
+}
+
+function isSameGrid(a: RunGrid, b: RunGrid): boolean {
+  return isSameVoxelSize(a.voxelSize, b.voxelSize) && a.shape.every((count, axis) => count === b.shape[axis]);
+}
+
+/** `denoised@10.012 of 184×630×630 voxels of 10.012 Å`. */
+export function describeGrid({ tomogram, shape, voxelSize }: RunGrid): string {
+  const sizes = [...new Set(voxelSize.map((length) => String(Number(length.toFixed(4)))))].join('×');
+  return `${tomogram} of ${formatZyx(shape)} voxels of ${sizes} Å`;
+}
+
+/** Options that stand beside what a tomogram tells. */
+export interface GivenGrid {
+  readonly voxelSize?: number | undefined;
+  readonly shape?: Zyx | undefined;
+}
+
+/**
+ * Makes sure that a voxel size, or a shape, that was given belongs to the tomogram that tells the other.
+ *
+ * @throws {@link UsageError} unless it does.
+ */
+export function checkGiven(grid: RunGrid, { voxelSize, shape }: GivenGrid): void {
+  const isSize = voxelSize === undefined || grid.voxelSize.every((length) => Math.abs(length / voxelSize - 1) < 0.01);
+  const isShape = shape === undefined || shape.every((count, axis) => count === grid.shape[axis]);
+  if (isSize && isShape) return;
+  const [given, other] = isSize ? ['--shape', '--voxel-size'] : ['--voxel-size', '--shape'];
+  throw new UsageError(
+    `${given} is not that of ${describeGrid(grid)}; name its tomogram by --tomogram, or give ${other} too`,
+  );
+}
