@@ -1,7 +1,7 @@
 /** A value of a caller or of a JSON document for a message, strings in quotes: its beginning, if it is long. */
 export function showJson(value: unknown): string {
-  // JSON has neither NaN nor whole numbers of any length.
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  // JSON has no NaN.
+  if (typeof value === 'number') return String(value);
   try {
     const text = JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? `${one}` : one)) ?? String(value);
     return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
