@@ -135,7 +135,11 @@ describe('sourceFromArray', () => {
       '[-1, 0, 0] to [1, 1, 1] does not lie in the volume, 3×4×5 voxels',
     ],
     ['beyond', { start: [0, 0, 0], end: [3, 5, 5] }, 'does not lie in the volume, 3×4×5 voxels'],
-    ['backwards', { start: [2, 0, 0], end: [1, 4, 5] }, 'from [2, 0, 0] to [1, 4, 5] of the volume, 3×4×5 voxels, ends before it starts'],
+    [
+      'backwards',
+      { start: [2, 0, 0], end: [1, 4, 5] },
+      'from [2, 0, 0] to [1, 4, 5] of the volume, 3×4×5 voxels, ends before it starts',
+    ],
     ['at NaN', { start: [Number.NaN, 0, 0], end: [1, 4, 5] }, 'from [NaN, 0, 0] to [1, 4, 5] is not of whole numbers'],
     ['of halves', { start: [0.5, 0, 0], end: [1, 4, 5] }, 'from [0.5, 0, 0] to [1, 4, 5] is not of whole numbers'],
     ['of texts', { start: ['0', 0, 0], end: [1, 4, 5] }, 'from ["0", 0, 0] to [1, 4, 5] is not of whole numbers'],
