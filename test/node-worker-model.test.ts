@@ -235,7 +235,9 @@ describe('loadModel of the built package', () => {
       if (isMainThread) {
         const other = await loadModel({ ...ort, InferenceSession: { create: (...args) => ort.InferenceSession.create(...args) } },
           fixture('identity'), { spec: spec() });
-        const inner = await new Promise((resolve) => new Worker(fileURLToPath(import.meta.url)).on('message', resolve));
+        let inner;
+        const worker = new Worker(fileURLToPath(import.meta.url)).on('message', (answer) => { inner = answer; });
+        await new Promise((resolve) => worker.on('exit', resolve));
         print({ other: [(await score(other)).data.length, threads()], web: web.InferenceSession === ort.InferenceSession, inner });
       } else {
         const { parentPort } = await import('node:worker_threads');
