@@ -1,6 +1,6 @@
 import { onAbort, untilAborted } from './abort.ts';
 import { checkAnswer } from './http-answer.ts';
-import type { Failure } from './http-retry.ts';
+import { type Failure, mayPass } from './http-retry.ts';
 import type { ByteRange } from './store.ts';
 
 /** One request. */
@@ -140,11 +140,6 @@ function enoughOf(range: ByteRange | undefined, isPart: boolean): number {
   if (!range) return Infinity;
   if (isPart) return 1 + ('offset' in range ? range.length : range.suffixLength);
   return 'offset' in range ? range.offset + range.length : Infinity;
-}
-
-/** Statuses that may be another the next time. */
-function mayPass(status: number): boolean {
-  return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
 /** What a status that is no answer means. */

@@ -13,6 +13,11 @@ export interface Failure {
   readonly cause?: unknown;
 }
 
+/** Statuses that may be another the next time. */
+export function mayPass(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
 /** How often and how long requests are made again. */
 export interface RetryRules {
   readonly tries: number;

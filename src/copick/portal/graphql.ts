@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { CryoetPicksError } from '../../errors.ts';
 import { onAbort } from '../../storage/abort.ts';
 import type { HttpClock } from '../../storage/http.ts';
+import { mayPass } from '../../storage/http-retry.ts';
 import { checkSchema } from '../schema.ts';
 
 /** A GraphQL server, and how to ask it. */
@@ -88,7 +89,7 @@ async function receive(
     signal,
   });
   const { status } = response;
-  if (status >= 500 || status === 408 || status === 425 || status === 429) {
+  if (mayPass(status)) {
     // Nobody reads the rest, and nobody waits for it to be given up.
     response.body?.cancel().catch(() => {});
     return { trouble: { reason: `the server answered ${status}`, wait: retryAfter(response) } };
