@@ -4,6 +4,7 @@ import { formatExactJson } from './exact-json.ts';
 import type { FilamentCurve } from './filament-curve.ts';
 import { hasStaleCurve } from './filament-fit.ts';
 import { checkIds, type Filament, type FilamentsFile } from './filaments-file.ts';
+import { headOf } from './file-head.ts';
 
 /**
  * Writes a filaments file as copick does, with an indent of four. Unknown keys and curves of unknown kinds come back unchanged; a
@@ -26,12 +27,7 @@ export function formatFilamentsFile(file: FilamentsFile): string {
     what,
   );
   const json = {
-    pickable_object_name: file.object,
-    user_id: file.userId,
-    session_id: file.sessionId,
-    run_name: file.runName ?? null,
-    voxel_spacing: file.voxelSpacing ?? null,
-    unit: 'angstrom',
+    ...headOf(file),
     version: file.formatVersion ?? 1,
     filaments: file.filaments.map(formatFilament),
     ...file.unknown,

@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { Pick, Transform } from '../picks/pick.ts';
 import { formatExactJson } from './exact-json.ts';
+import { headOf } from './file-head.ts';
 import { writeNested } from './nested-json.ts';
 import type { PicksFile } from './picks.ts';
 
@@ -20,12 +21,7 @@ import type { PicksFile } from './picks.ts';
  */
 export function formatPicksFile(file: PicksFile): string {
   const json = {
-    pickable_object_name: file.object,
-    user_id: file.userId,
-    session_id: file.sessionId,
-    run_name: file.runName ?? null,
-    voxel_spacing: file.voxelSpacing ?? null,
-    unit: 'angstrom',
+    ...headOf(file),
     points: file.picks.map((pick, index) => {
       checkPick(pick, `pick ${index} of "${file.object}"`);
       if (pick.object !== file.object) {
