@@ -37,21 +37,28 @@ export interface DrawOptions {
  * drawMolecule(volume, { grid, molecule });
  * ```
  */
-export function drawMolecule(volume: Volume, { grid, molecule: { species, position, rotation } }: DrawOptions): void {
-  const { beads, sigma } = species;
+export function drawMolecule(volume: Volume, { grid, molecule }: DrawOptions): void {
+  const { beads, sigma } = molecule.species;
   const rows = [0, 1, 2].map((axis) => profileRow(sigma / grid.voxelSize[axis]!)) as [Profile, Profile, Profile];
   for (let i = 0; i < beads.length; i += 4) {
-    const x = beads[i];
-    const y = beads[i + 1];
-    const z = beads[i + 2];
-    const voxel = toVoxel(grid, {
-      x: position.x + rotation[0] * x + rotation[1] * y + rotation[2] * z,
-      y: position.y + rotation[3] * x + rotation[4] * y + rotation[5] * z,
-      z: position.z + rotation[6] * x + rotation[7] * y + rotation[8] * z,
-    });
+    const voxel = toVoxel(grid, beadAt(molecule, i));
     for (let axis = 0; axis < 3; axis++) fillProfile(rows[axis]!, voxel[axis]!, volume.shape[axis]!);
     addProduct(volume, rows, beads[i + 3]);
   }
+}
+
+/** Where a molecule's beads lie, in Å. */
+export function* moleculePoints(molecule: PlacedMolecule): Generator<Point> {
+  for (let i = 0; i < molecule.species.beads.length; i += 4) yield beadAt(molecule, i);
+}
+
+function beadAt({ species: { beads }, position, rotation }: PlacedMolecule, i: number): Point {
+  const [x, y, z] = [beads[i]!, beads[i + 1]!, beads[i + 2]!];
+  return {
+    x: position.x + rotation[0] * x + rotation[1] * y + rotation[2] * z,
+    y: position.y + rotation[3] * x + rotation[4] * y + rotation[5] * z,
+    z: position.z + rotation[6] * x + rotation[7] * y + rotation[8] * z,
+  };
 }
 
 /** One axis of a bead: its Gaussian at voxels `start … end − 1`. */

@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import table from './data/beads.json' with { type: 'json' };
+import { solidBeads } from './solid.ts';
 
 /**
  * A molecule as a sum of Gaussians of one width, about its centre of mass: what the simulator draws.
@@ -27,7 +28,7 @@ const ribosomeContrast = 1.2;
 /** The species the simulator knows: the competition's six, then the decoys, large and small. */
 export const species: readonly Species[] = [
   ...table.species.map((entry) => speciesOfTable(entry)),
-  ellipsoid('beta-amylase', [37, 33, 27]),
+  ellipsoid('beta-amylase', [37, 33, 27], { kind: 'particle', sigma: 9, density: 1 }),
 ];
 
 /** The species of this name. @throws {@link CryoetPicksError} `invalid-option` if there is none. */
@@ -47,21 +48,11 @@ function speciesOfTable(entry: (typeof table.species)[number]): Species {
   return { name: entry.name, pdbId: entry.pdbId, kind, sigma: entry.sigma, radius: entry.radius, beads };
 }
 
-/** A solid ellipsoid of protein with these half axes, in Å: beads on a lattice, their sum close to 1 inside. */
-function ellipsoid(name: string, [a, b, c]: readonly [number, number, number]): Species {
-  const sigma = 9;
-  const step = 12;
-  // A lattice of Gaussians one per step³ adds up to weight · (√(2π) σ / step)³.
-  const weight = (step / (Math.sqrt(2 * Math.PI) * sigma)) ** 3;
-  const beads: number[] = [];
-  const reach = Math.ceil(Math.max(a, b, c) / step);
-  for (let i = -reach; i <= reach; i++) {
-    for (let j = -reach; j <= reach; j++) {
-      for (let k = -reach; k <= reach; k++) {
-        const [x, y, z] = [i * step, j * step, k * step];
-        if ((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2 <= 1) beads.push(x, y, z, weight);
-      }
-    }
-  }
-  return { name, pdbId: null, kind: 'particle', sigma, radius: Math.max(a, b, c), beads: Float64Array.from(beads) };
+/** A solid ellipsoid with these half axes, in Å; density relative to protein's. */
+export function ellipsoid(
+  name: string,
+  axes: readonly [number, number, number],
+  { kind, sigma, density }: Pick<Species, 'kind' | 'sigma'> & { readonly density: number },
+): Species {
+  return { name, pdbId: null, kind, sigma, radius: Math.max(...axes), beads: solidBeads(axes, { sigma, density }) };
 }

@@ -17,6 +17,8 @@ export interface SpectrumLine {
   readonly kx: number;
   /** Real and imaginary parts in turn; to be changed in place. */
   readonly values: Float64Array;
+  /** To be filled with what grows with x: per voxel from the middle of the volume, added to the values. Zeros at first. */
+  readonly slopes: Float64Array;
   /**
    * True if the plane of this ky is its own mirror image (ky = 0 and the highest): of what is added to it, only the half
    * that a real volume can hold remains.
@@ -105,16 +107,18 @@ function planeFilter(padded: PaddedVolume, change: (line: SpectrumLine) => void)
   const [depth, , width] = shape;
   const alongX = new FFT(nx);
   const alongZ = new FFT(nz);
-  // Lines along kz are contiguous here: [kx][z][re, im].
-  const plane = new Float64Array(2 * nx * nz);
+  const plane = emptyPlane(nx, nz);
+  const sloped = emptyPlane(nx, nz);
   const rowIn = new Float64Array(2 * nx);
   const rowOut = new Float64Array(2 * nx);
+  const slopeRow = new Float64Array(2 * nx);
   const values = new Float64Array(2 * nz);
-  const lines = Array.from({ length: nx }, (_, kx) => plane.subarray(2 * kx * nz, 2 * (kx + 1) * nz));
+  const slopes = new Float64Array(2 * nz);
+  const middle = (width - 1) / 2;
   return (ky) => {
     const selfMirrored = ky === 0 || ky === ny / 2;
     const realRow = ky === ny / 2 ? 1 : 2 * ky;
-    plane.fill(0);
+    plane.data.fill(0);
     rowIn.fill(0);
     for (let z = 0; z < depth; z++) {
       const re = z * stride[0] + realRow * stride[1];
@@ -123,27 +127,57 @@ function planeFilter(padded: PaddedVolume, change: (line: SpectrumLine) => void)
         rowIn[2 * x + 1] = selfMirrored ? 0 : data[re + stride[1] + x];
       }
       alongX.transform(rowOut, rowIn);
-      for (let kx = 0, at = 2 * z; kx < nx; kx++, at += 2 * nz) {
-        plane[at] = rowOut[2 * kx];
-        plane[at + 1] = rowOut[2 * kx + 1];
-      }
+      scatterRow(plane, { z, row: rowOut });
     }
     for (let kx = 0; kx < nx; kx++) {
-      alongZ.transform(values, lines[kx]!);
-      change({ ky, kx, values, selfMirrored });
-      alongZ.inverseTransform(lines[kx]!, values);
+      alongZ.transform(values, plane.lines[kx]!);
+      slopes.fill(0);
+      change({ ky, kx, values, slopes, selfMirrored });
+      alongZ.inverseTransform(plane.lines[kx]!, values);
+      alongZ.inverseTransform(sloped.lines[kx]!, slopes);
     }
     for (let z = 0; z < depth; z++) {
-      for (let kx = 0, at = 2 * z; kx < nx; kx++, at += 2 * nz) {
-        rowIn[2 * kx] = plane[at];
-        rowIn[2 * kx + 1] = plane[at + 1];
-      }
+      gatherRow(plane, { z, row: rowIn });
       alongX.inverseTransform(rowOut, rowIn);
+      gatherRow(sloped, { z, row: rowIn });
+      alongX.inverseTransform(slopeRow, rowIn);
       const re = z * stride[0] + realRow * stride[1];
       for (let x = 0; x < width; x++) {
-        data[re + x] = rowOut[2 * x];
-        if (!selfMirrored) data[re + stride[1] + x] = rowOut[2 * x + 1];
+        data[re + x] = rowOut[2 * x] + (x - middle) * slopeRow[2 * x];
+        if (!selfMirrored) data[re + stride[1] + x] = rowOut[2 * x + 1] + (x - middle) * slopeRow[2 * x + 1];
       }
     }
   };
+}
+
+/** A complex plane whose lines along z are contiguous: `[kx][z][re, im]`. */
+interface ComplexPlane {
+  readonly data: Float64Array;
+  readonly lines: readonly Float64Array[];
+}
+
+function emptyPlane(nx: number, nz: number): ComplexPlane {
+  const data = new Float64Array(2 * nx * nz);
+  return { data, lines: Array.from({ length: nx }, (_, kx) => data.subarray(2 * kx * nz, 2 * (kx + 1) * nz)) };
+}
+
+interface PlaneRow {
+  readonly z: number;
+  readonly row: Float64Array;
+}
+
+function scatterRow({ data, lines }: ComplexPlane, { z, row }: PlaneRow): void {
+  const pitch = data.length / lines.length;
+  for (let i = 0, at = 2 * z; i < row.length; i += 2, at += pitch) {
+    data[at] = row[i];
+    data[at + 1] = row[i + 1];
+  }
+}
+
+function gatherRow({ data, lines }: ComplexPlane, { z, row }: PlaneRow): void {
+  const pitch = data.length / lines.length;
+  for (let i = 0, at = 2 * z; i < row.length; i += 2, at += pitch) {
+    row[i] = data[at];
+    row[i + 1] = data[at + 1];
+  }
 }

@@ -1,24 +1,16 @@
 import type { Pick } from '../picks/pick.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { toFloat32, type Volume } from '../volume/volume.ts';
-import { type ImagingOptions, imagingFilter, noiseLevel } from './imaging.ts';
-import { createRandom } from './random.ts';
+import { drawCarbon } from './carbon.ts';
+import { finishGreyValues, roughen } from './grey.ts';
+import { imagingFilter } from './imaging.ts';
+import { checkImaging, type ImagingOptions } from './imaging-options.ts';
 import { drawMolecule } from './render.ts';
 import { type SceneOptions, simulateScene } from './scene.ts';
 import { filterSpectrum, paddedVolume } from './spectrum.ts';
 
 /** Voxels kept empty behind each axis while filtering; the blur and most of the wedge's streaks end within. */
 const margin = 16;
-
-/** Grey value of solid protein's contrast in the competition's denoised tomograms. */
-const greyPerDensity = 5e-5;
-
-/** Deviation of the grain inside particles at `noise: 1`, relative to their density, per 10 Å voxel before the blur. */
-const roughness = 1.2;
-
-/** Above this many deviations of the noise, brightness rises with this slope only. */
-const fringeKnee = 1.2;
-const fringeSlope = 0.55;
 
 /** How far a simulation is: first molecules are drawn, then planes of the spectrum imaged. */
 export interface SimulationProgress {
@@ -29,6 +21,10 @@ export interface SimulationProgress {
 
 /** Options of {@link simulateTomogram}. */
 export interface SimulateTomogramOptions extends SceneOptions, ImagingOptions {
+  /** Equal seeds give equal tomograms. @defaultValue 0 */
+  readonly seed?: number | undefined;
+  /** Thickness of the ice, in Å: where molecules are, and what high tilts look through. @defaultValue 950 to 1350 by the seed */
+  readonly iceThickness?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: SimulationProgress) => void) | undefined;
 }
@@ -61,49 +57,25 @@ export interface SimulatedTomogram {
 export async function simulateTomogram(options: SimulateTomogramOptions = {}): Promise<SimulatedTomogram> {
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
-  const { grid, molecules, picks } = simulateScene(options);
+  const imaging = checkImaging(options);
+  const { grid, molecules, carbon, picks } = simulateScene(options);
   const padded = paddedVolume(grid.shape, { margin });
-  const filter = imagingFilter({ lengths: padded.lengths, voxelSize: grid.voxelSize }, options);
+  const filter = imagingFilter({ lengths: padded.lengths, voxelSize: grid.voxelSize }, imaging);
   for (const [index, molecule] of molecules.entries()) {
     drawMolecule(padded.volume, { grid, molecule });
     if (index % 64 === 63) await breathe(signal);
     onProgress?.({ stage: 'molecules', done: index + 1, total: molecules.length });
   }
-  roughen(padded.volume, grid, options);
+  if (carbon !== undefined) drawCarbon(padded.volume, { grid, edge: carbon });
+  roughen(padded.volume, grid, imaging);
   for (const { done, total } of filterSpectrum(padded, filter)) {
     if (done % 8 === 0) await breathe(signal);
     onProgress?.({ stage: 'imaging', done, total });
   }
   signal?.throwIfAborted();
   const volume = toFloat32(padded.volume);
-  finishGreyValues(volume.data, options);
+  finishGreyValues(volume.data, imaging);
   return { volume, grid, picks };
-}
-
-/**
- * Multiplies density by noise around 1, in place: particles in real denoised tomograms are grainy inside, because a
- * denoiser keeps most of the noise where it sees structure.
- */
-function roughen({ data }: Volume, { voxelSize }: VoxelGrid, { noise = 1, seed = 0 }: SimulateTomogramOptions): void {
-  if (noise === 0) return;
-  const random = createRandom(seed, 2);
-  // White noise: its variance per voxel goes with one over the voxel's volume.
-  const strength = noise * roughness * Math.sqrt(1000 / (voxelSize[0] * voxelSize[1] * voxelSize[2]));
-  for (let i = 0; i < data.length; i++) {
-    if (data[i] !== 0) data[i] *= 1 + strength * random.normal();
-  }
-}
-
-/**
- * Turns density into grey values, protein dark, in place, and flattens what is bright: the white fringes that wedge and
- * contrast transfer leave around particles are all but gone from denoised tomograms, whose bright side is that of noise.
- */
-function finishGreyValues(data: Float32Array, { noise = 1 }: SimulateTomogramOptions): void {
-  const knee = noise === 0 ? Number.POSITIVE_INFINITY : fringeKnee * noise * noiseLevel;
-  for (let i = 0; i < data.length; i++) {
-    const bright = -data[i];
-    data[i] = greyPerDensity * (bright > knee ? knee + (bright - knee) * fringeSlope : bright);
-  }
 }
 
 /** Lets timers, events and an abort through. */

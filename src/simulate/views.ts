@@ -1,13 +1,15 @@
 import type { Zyx } from '../space/zyx.ts';
-
-/**
- * Width, in degrees of tilt, over which a view loses strength as exp(−tilt²/2w²): higher tilts look through thicker ice and
- * come later in the dose. Measured in the real planes: noise power falls to a fifth at 35°.
- */
-const tiltFallOff = 27;
+import type { Imaging } from './imaging-options.ts';
+import { createRandom } from './random.ts';
 
 /** Degrees over which the wedge's edge fades. */
 const wedgeEdge = 2;
+
+/**
+ * Ice, in Å, that weakens a view by e. Electrons of 300 kV have a mean free path of some 3000 Å; fitted to the real planes,
+ * whose high tilts are weaker than that and dose make them.
+ */
+const attenuation = 1800;
 
 /** The transform that a filter works on. */
 export interface FilterGeometry {
@@ -16,24 +18,54 @@ export interface FilterGeometry {
   readonly voxelSize: Zyx;
 }
 
-/** Per kx and kz, how strongly the views of the tilt series hold that direction: 0 in the missing wedge. */
-export function viewStrength(
-  { lengths, voxelSize }: FilterGeometry,
-  [first, last]: readonly [number, number],
-): Float64Array {
-  const strength = new Float64Array(lengths[2] * lengths[0]);
-  for (let i = 0; i < lengths[2]; i++) {
+/** The tilt series per direction: plain numbers per kx and kz, `[kx][kz]`. */
+export interface Views {
+  /** How strongly a direction was seen: 0 in the missing wedge, less at high tilts for the thicker ice. */
+  readonly strength: Float64Array;
+  /** Share of the whole dose that had fallen when a direction was seen, 0 … 1. */
+  readonly dose: Float64Array;
+  /** Sine of the tilt that saw a direction. */
+  readonly sine: Float64Array;
+  /** Index of the view that saw it. */
+  readonly view: Uint16Array;
+  /** Phase factors, real and imaginary part in turn, of that view's alignment error across the tilt axis. */
+  readonly shift: Float64Array;
+  /** Alignment error of each view along the tilt axis, in Å. */
+  readonly shiftY: Float64Array;
+}
+
+/** What the views of a tilt series hold of each direction. A view at tilt θ holds the direction θ away from kx. */
+export function tiltViews({ lengths, voxelSize }: FilterGeometry, imaging: Imaging): Views {
+  const [first, last] = imaging.tiltRange;
+  const count = Math.floor((last - first) / imaging.tiltStep) + 1;
+  const random = createRandom(imaging.seed, 4);
+  const draw = () => Float64Array.from({ length: count }, () => imaging.alignmentError * random.normal());
+  const [across, shiftY] = [draw(), draw()];
+  const size = lengths[2] * lengths[0];
+  const [strength, dose, sine] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
+  const view = new Uint16Array(size);
+  const shift = new Float64Array(2 * size);
+  const furthest = Math.max(Math.abs(first), Math.abs(last));
+  for (let i = 0, at = 0; i < lengths[2]; i++) {
     const x = frequency(i, lengths[2], voxelSize[2]);
-    for (let k = 0; k < lengths[0]; k++) {
+    for (let k = 0; k < lengths[0]; k++, at++) {
       const z = frequency(k, lengths[0], voxelSize[0]);
-      // A view at tilt θ holds the direction θ away from kx; the axis itself, kx = kz = 0, is in every view.
+      // The axis itself, kx = kz = 0, is in every view.
       const tilt = x === 0 && z === 0 ? 0 : (Math.atan(z / x) * 180) / Math.PI;
-      const inside = Math.min(tilt - first, last - tilt);
-      const edge = Math.min(1, Math.max(0, inside / wedgeEdge));
-      strength[i * lengths[0] + k] = edge * Math.exp(-0.5 * (tilt / tiltFallOff) ** 2);
+      const radians = (tilt * Math.PI) / 180;
+      const edge = Math.min(1, Math.max(0, Math.min(tilt - first, last - tilt) / wedgeEdge));
+      const path = imaging.iceThickness * (1 / Math.max(0.05, Math.cos(radians)) - 1);
+      strength[at] = edge * Math.exp(-path / attenuation);
+      dose[at] = Math.abs(tilt) / furthest;
+      sine[at] = Math.sin(radians);
+      view[at] = Math.min(count - 1, Math.max(0, Math.round((tilt - first) / imaging.tiltStep)));
+      // Along a view's own axis, negative where kx is: opposite frequencies get opposite phases.
+      const phase = -2 * Math.PI * Math.sign(x) * Math.hypot(x, z) * across[view[at]!]!;
+      shift[2 * at] = Math.cos(phase);
+      shift[2 * at + 1] = Math.sin(phase);
     }
   }
-  return strength;
+  return { strength, dose, sine, view, shift, shiftY };
 }
 
 /** Squared frequency, in Å⁻², of every index of a transform. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isCryoetPicksError } from '../../src/errors.ts';
-import { type ImagingOptions, imagingFilter } from '../../src/simulate/imaging.ts';
+import { imagingFilter } from '../../src/simulate/imaging.ts';
+import type { ImagingOptions } from '../../src/simulate/imaging-options.ts';
 import { createRandom } from '../../src/simulate/random.ts';
 import { filterSpectrum, type PaddedVolume, paddedVolume, type SpectrumLine } from '../../src/simulate/spectrum.ts';
 import type { Zyx } from '../../src/space/zyx.ts';

@@ -1,0 +1,99 @@
+import type { TomogramFilter } from './imaging-options.ts';
+import type { Random } from './random.ts';
+import type { Transfer } from './transfer.ts';
+import { type FilterGeometry, squaredFrequencies, type Views } from './views.ts';
+
+/** Noise of real tomograms relative to the density of solid protein, at `noise: 1`. */
+export const noiseLevels: Readonly<Record<TomogramFilter, number>> = {
+  denoised: 0.06,
+  ctfdeconvolved: 0.35,
+  wbp: 0.35,
+};
+
+/**
+ * Blur of the noise across and along the tilt axis, in Å: fitted to the spectra of the real denoised planes. Others only have
+ * the roll-off of back-projection.
+ */
+const noiseBlur: Readonly<Record<TomogramFilter, { xz: number; y: number }>> = {
+  denoised: { xz: 8.8, y: 7.5 },
+  ctfdeconvolved: { xz: 3, y: 3 },
+  wbp: { xz: 3, y: 3 },
+};
+
+/** Noise without the ramp, as a frequency, in Å⁻¹: below it the real noise no longer falls with k. */
+const rampFloor = 0.004;
+
+/** Strength at which a denoising network makes noise up where no view has seen any, relative to a view at 0°. */
+const wedgeLeak = 0.1;
+
+/** Amplitude of the noise: a z-x plane `[kx][kz]` times a line along y times a table over the squared frequency. */
+export interface NoiseColour {
+  readonly plane: Float64Array;
+  readonly alongY: Float64Array;
+  /** What makes the variance of the noise 1. */
+  readonly scale: number;
+}
+
+/** Planes of ky that the variance is summed over; it changes slowly with ky. */
+const sampledPlanes = 48;
+
+/** The colour that back-projection, and a denoiser where there is one, leave of white noise. */
+export function noiseColour(
+  { lengths, voxelSize }: FilterGeometry,
+  { views, transfer, filter }: { readonly views: Views; readonly transfer: Transfer; readonly filter: TomogramFilter },
+): NoiseColour {
+  const blur = noiseBlur[filter];
+  const [z, y, x] = [0, 1, 2].map((axis) => squaredFrequencies(lengths[axis]!, voxelSize[axis]!)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  const plane = new Float64Array(views.strength.length);
+  const squared = new Float64Array(views.strength.length);
+  for (let i = 0, at = 0; i < x.length; i++) {
+    for (let k = 0; k < z.length; k++, at++) {
+      squared[at] = x[i] + z[k];
+      const damage = Math.exp(-views.dose[at] * transfer.damage[Math.round(squared[at] * transfer.steps)]);
+      // Weighted back-projection: the ramp k, over the root of the density of views, 1/k, leaves √k.
+      const ramp = Math.sqrt(Math.sqrt(squared[at]) + rampFloor);
+      const seen = Math.max(views.strength[at] * damage, filter === 'denoised' ? wedgeLeak : 0);
+      plane[at] = seen * ramp * Math.exp(-2 * Math.PI ** 2 * blur.xz ** 2 * squared[at]);
+    }
+  }
+  const alongY = y.map((value) => Math.exp(-2 * Math.PI ** 2 * blur.y ** 2 * value));
+  const stride = Math.max(1, Math.floor(y.length / sampledPlanes));
+  let power = 0;
+  let planes = 0;
+  for (let j = 0; j < y.length; j += stride, planes++) {
+    for (let at = 0; at < plane.length; at++) {
+      if (plane[at] === 0) continue;
+      power += (plane[at] * alongY[j] * transfer.noise[Math.round((squared[at] + y[j]) * transfer.steps)]) ** 2;
+    }
+  }
+  power /= planes * plane.length;
+  return { plane, alongY, scale: power > 0 ? 1 / Math.sqrt(2 * power) : 0 };
+}
+
+interface LineNoise {
+  readonly colour: NoiseColour;
+  readonly transfer: Transfer;
+  /** Where the line starts in the plane. */
+  readonly row: number;
+  readonly gain: number;
+  readonly kz: Float64Array;
+  /** Squared frequency across the line. */
+  readonly kxy: number;
+  readonly random: Random;
+}
+
+/** Adds noise to a line of a spectrum. */
+export function addNoise(values: Float64Array, { colour, transfer, row, gain, kz, kxy, random }: LineNoise): void {
+  const { steps, noise } = transfer;
+  for (let z = 0; z < kz.length; z++) {
+    const seen = colour.plane[row + z];
+    if (seen === 0) continue;
+    const weight = seen * gain * noise[Math.round((kz[z] + kxy) * steps)];
+    values[2 * z] += weight * random.normal();
+    values[2 * z + 1] += weight * random.normal();
+  }
+}

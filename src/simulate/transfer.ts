@@ -1,0 +1,64 @@
+import type { Imaging, TomogramFilter } from './imaging-options.ts';
+
+/** Electron wavelength at 300 kV, in Å. */
+const wavelength = 0.0197;
+
+/** Entries per Å⁻² of squared frequency. */
+const steps = 200_000;
+
+/** Beyond this squared frequency, 1/2.2 Å, nothing is tabulated; a voxel of 2 Å holds 3/16 Å⁻². */
+const largestSquared = 0.2;
+
+/** What a filter does: its Wiener constant at k = 0, how it grows with k (Å), and a Gaussian blur (Å). */
+const filters: Readonly<Record<TomogramFilter, { floor: number; growth: number; blur: number }>> = {
+  denoised: { floor: 0.008, growth: 0, blur: 8 },
+  // As if signal over noise fell by e every 1/30 Å⁻¹, so that high frequencies are not amplified.
+  ctfdeconvolved: { floor: 0.006, growth: 110, blur: 4 },
+  wbp: { floor: Number.POSITIVE_INFINITY, growth: 0, blur: 3 },
+};
+
+/** Functions of the squared frequency, tabulated: index by `Math.round(k² · steps)`. */
+export interface Transfer {
+  readonly steps: number;
+  /** Contrast transfer, filtered, blurred. */
+  readonly signal: Float64Array;
+  /** Change of `signal` per Å of defocus. */
+  readonly perDefocus: Float64Array;
+  /** What the filter does to noise. */
+  readonly noise: Float64Array;
+  /** Exponent of damage and dose weighting after the whole dose. */
+  readonly damage: Float64Array;
+}
+
+/**
+ * Contrast transfer and what the tomogram's filter makes of it; damage as measured by T. Grant and N. Grigorieff
+ * (eLife 4, e06980, 2015): strength falls as exp(−N / 2Nₑ) with the dose N, Nₑ = 0.245 k^−1.665 + 2.81. It counts twice, in
+ * the specimen and in the dose weighting of the views.
+ */
+export function transferTable({ defocus, amplitudeContrast, filter, dose }: Imaging): Transfer {
+  const { floor, growth, blur } = filters[filter];
+  const phaseContrast = Math.sqrt(1 - amplitudeContrast ** 2);
+  const length = steps * largestSquared;
+  const tables = [0, 1, 2, 3].map(() => new Float64Array(length)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  const [signal, perDefocus, noise, damage] = tables;
+  for (let i = 0; i < length; i++) {
+    const squared = i / steps;
+    const turn = Math.PI * wavelength * squared;
+    const phase = turn * defocus * 1e4;
+    const contrast = phaseContrast * Math.sin(phase) + amplitudeContrast * Math.cos(phase);
+    const slope = phaseContrast * Math.cos(phase) - amplitudeContrast * Math.sin(phase);
+    const k = Math.sqrt(squared);
+    const restore = Number.isFinite(floor) ? contrast / (contrast ** 2 + floor * Math.exp(growth * k)) : 1;
+    const blurred = restore * Math.exp(-2 * Math.PI ** 2 * blur ** 2 * squared);
+    signal[i] = contrast * blurred;
+    perDefocus[i] = turn * slope * blurred;
+    noise[i] = filter === 'denoised' ? 1 : Math.abs(blurred);
+    damage[i] = k === 0 ? 0 : dose / (0.245 * k ** -1.665 + 2.81);
+  }
+  return { steps, signal, perDefocus, noise, damage };
+}
