@@ -1,95 +1,51 @@
 /**
- * Compares simulated planes with real ones: prints the numbers of docs/simulation.md and writes its figure.
+ * Compares real planes with simulated ones: prints a table for docs/simulation.md, draws its figures.
  *
- *     npx tsx scripts/simulate/compare.ts ../shared/data/real docs/simulation.png
- *
- * The real planes are nine orthogonal 128×128 planes of one 128³ cube of TS_100_3 (CryoET Data Portal dataset 10445, CC0;
- * taken from a figure of zarr-benchmarks-cryoet, BSD-3). The simulated cube is as crowded with ribosomes as that one.
+ *     npx tsx scripts/simulate/compare.ts ../shared/data/real/TS_100_3_9planes.u8 docs/simulation.png docs/images/simulation-match.svg
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { encode } from 'fast-png';
-import { simulateTomogram } from '../../src/simulate/index.ts';
-import type { Volume } from '../../src/volume/volume.ts';
+import { realPlanes, simulatedPlanes } from './cube.ts';
+import { drawCurves } from './curves.ts';
+import {
+  directions,
+  type NinePlanes,
+  type Plane,
+  type PlaneStatistics,
+  planeStatistics,
+  quantileShares,
+  side,
+} from './statistics.ts';
 
-const side = 128;
 const figureScale = 2;
-type Plane = Float64Array;
 
-/** In the real file's order: three z planes [y][x], three y planes [z][x], three x planes [z][y]. */
-function realPlanes(folder: string): Plane[] {
-  const bytes = readFileSync(`${folder}/TS_100_3_9planes.u8`);
-  return Array.from({ length: 9 }, (_, i) => Float64Array.from(bytes.subarray(i * side * side, (i + 1) * side * side)));
-}
+/** Rows of the table: a name, and the numbers that go under it, of each set of planes. */
+const rows: readonly (readonly [name: string, of: (statistics: PlaneStatistics) => readonly number[]])[] = [
+  ['skew of the grey values', ({ skew }) => [skew]],
+  ...quantileShares.map(
+    (share, i) => [`${100 * share} % quantile, in deviations`, (s: PlaneStatistics) => [s.quantiles[i]!]] as const,
+  ),
+  ...directions.map((direction) => {
+    const [across, along] = direction.split(' ');
+    const lag = (at: number) => (s: PlaneStatistics) => s.correlation[direction].map((plane) => plane[at]!);
+    return [`${across} planes along ${along}, lag 1`, lag(0)] as const;
+  }),
+  ['y planes along z, lag 8', (s) => s.correlation['y z'].map((plane) => plane[5]!)],
+  ['x planes along z, lag 8', (s) => s.correlation['x z'].map((plane) => plane[5]!)],
+];
 
-function simulatedPlanes({ data, stride }: Volume): Plane[] {
-  const corner = 26 * stride[0] + 16 * stride[1] + 16;
-  const plane =
-    (across: number, [row, column]: readonly number[]) =>
-    (at: number) =>
-      Float64Array.from({ length: side * side }, (_, i) => {
-        const offset = corner + at * across + Math.floor(i / side) * row! + (i % side) * column!;
-        return data[offset]!;
-      });
-  const [z, y, x] = stride;
-  return [plane(z, [y, x]), plane(y, [z, x]), plane(x, [z, y])].flatMap((of) => [32, 64, 96].map(of));
-}
-
-function moments(values: Plane): { mean: number; deviation: number; skew: number } {
-  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
-  const deviation = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length);
-  const skew = values.reduce((sum, v) => sum + (v - mean) ** 3, 0) / values.length / deviation ** 3;
-  return { mean, deviation, skew };
-}
-
-function lagCorrelation(plane: Plane, axis: 'row' | 'column', lag: number): number {
-  const { mean, deviation } = moments(plane);
-  const [rows, columns] = axis === 'row' ? [side - lag, side] : [side, side - lag];
-  let sum = 0;
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      const at = i * side + j;
-      sum += (plane[at]! - mean) * (plane[at + (axis === 'row' ? lag * side : lag)]! - mean);
-    }
-  }
-  return sum / (rows * columns) / deviation ** 2;
-}
-
-function describe(name: string, planes: readonly Plane[]): void {
-  const all = Float64Array.from(planes.flatMap((plane) => [...plane]));
-  const { mean, deviation, skew } = moments(all);
-  const sorted = all.toSorted();
-  const quantile = (share: number) =>
-    ((sorted[Math.floor(share * (sorted.length - 1))]! - mean) / deviation).toFixed(2);
-  console.log(name);
-  console.log(
-    `  skew ${skew.toFixed(2)}; quantiles in deviations`,
-    [0.001, 0.01, 0.05, 0.5, 0.95, 0.99, 0.999].map(quantile).join(' '),
-  );
-  const axes = [
-    ['x', [0, 1, 2], 'column'],
-    ['y', [0, 1, 2], 'row'],
-    ['x', [3, 4, 5], 'column'],
-    ['z', [3, 4, 5], 'row'],
-    ['y', [6, 7, 8], 'column'],
-    ['z', [6, 7, 8], 'row'],
-  ] as const;
-  for (const [axis, which, direction] of axes) {
-    const at = (lag: number) => which.map((i) => lagCorrelation(planes[i]!, direction, lag));
-    const mid = [1, 2, 4, 8].map((lag) => (at(lag).reduce((a, b) => a + b, 0) / 3).toFixed(2));
-    const lag1 = at(1).map((value) => value.toFixed(2));
-    console.log(
-      `  planes ${which[0]}–${which[2]} along ${axis}: lag 1 ${lag1.join(' ')}; mean at lags 1, 2, 4, 8: ${mid.join(' ')}`,
-    );
-  }
+function range(values: readonly number[]): string {
+  const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => value.toFixed(2).replace('-', '−'));
+  return low === high ? low! : `${low} … ${high}`;
 }
 
 /** Rows of planes as grey values: white lines between them, contrast by the background's spread. */
-function drawFigure(rows: readonly (readonly Plane[])[]): Uint8Array {
+function drawFigure(pictures: readonly (readonly Plane[])[]): Uint8Array {
   const gap = 4;
   const pitch = side * figureScale + gap;
-  const [width, height] = [3 * pitch - gap, rows.length * pitch - gap];
+  const [width, height] = [3 * pitch - gap, pictures.length * pitch - gap];
   const data = new Uint8Array(width * height).fill(255);
-  for (const [r, row] of rows.entries()) {
+  for (const [r, row] of pictures.entries()) {
     const sorted = Float64Array.from(row.flatMap((plane) => [...plane])).toSorted();
     const [low, mid, high] = [0.25, 0.5, 0.75].map((share) => sorted[Math.floor(share * sorted.length)]!) as [
       number,
@@ -101,7 +57,7 @@ function drawFigure(rows: readonly (readonly Plane[])[]): Uint8Array {
       for (let y = 0; y < side * figureScale; y++) {
         for (let x = 0; x < side * figureScale; x++) {
           const value = plane[Math.floor(y / figureScale) * side + Math.floor(x / figureScale)]!;
-          const grey = (((value - mid) / spread + 5) / 8) * 255;
+          const grey = (((value - mid) / spread + 6) / 9.5) * 255;
           data[(r * pitch + y) * width + c * pitch + x] = Math.min(255, Math.max(0, grey));
         }
       }
@@ -110,17 +66,18 @@ function drawFigure(rows: readonly (readonly Plane[])[]): Uint8Array {
   return encode({ width, height, data, channels: 1, depth: 8 }, { zlib: { level: 9 } });
 }
 
-const [folder, figure] = process.argv.slice(2);
-if (folder === undefined || figure === undefined)
-  throw new Error('expected the folder of real planes and a PNG to write');
-const counts = { ribosome: 16, 'virus-like-particle': 1, thyroglobulin: 3, 'beta-galactosidase': 2, 'apo-ferritin': 5 };
-const real = realPlanes(folder);
-describe('real', real);
-const simulated: Plane[][] = [];
-for (const seed of [1, 2, 3]) {
-  const planes = simulatedPlanes((await simulateTomogram({ shape: [180, 160, 160], seed, counts })).volume);
-  describe(`simulated, seed ${seed}`, planes);
-  simulated.push(planes);
+const [file, picture, curves] = process.argv.slice(2);
+if (file === undefined || picture === undefined || curves === undefined) {
+  throw new Error('expected the file of real planes, a PNG and an SVG to write');
 }
-const middles = (planes: readonly Plane[]) => [planes[1]!, planes[4]!, planes[7]!];
-writeFileSync(figure, drawFigure([middles(real), middles(simulated[0]!)]));
+const real = realPlanes(file);
+const simulated: NinePlanes[] = [];
+for (const seed of [1, 2, 3]) simulated.push(await simulatedPlanes(seed));
+const statistics = [real, ...simulated].map(planeStatistics);
+console.log('| | real | simulated |\n|---|---|---|');
+for (const [name, of] of rows) {
+  console.log(`| ${name} | ${range(of(statistics[0]!))} | ${range(statistics.slice(1).flatMap(of))} |`);
+}
+const middles = (planes: NinePlanes) => [planes[1]!, planes[4]!, planes[7]!];
+writeFileSync(picture, drawFigure([middles(real), middles(simulated[1]!)]));
+writeFileSync(curves, drawCurves(statistics[0]!, statistics.slice(1)));

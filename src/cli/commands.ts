@@ -104,6 +104,18 @@ function defineSimulate(program: Command, run: RunCommand): void {
     .option('--shape <z,y,x>', 'voxels of a tomogram', parseShape)
     .option('--positions <csv>', 'take runs and positions from a picks CSV instead of chance')
     .option('--noise <number>', 'strength of the noise', numberFrom(0))
+    .addOption(
+      new Option('--difficulty <name>', 'how much else is in the ice, and how noisy it is')
+        .choices(['clean', 'default', 'hard'])
+        .default('default'),
+    )
+    .addOption(
+      new Option('--filter <name>', 'kind of tomogram (default: denoised)').choices([
+        'denoised',
+        'ctfdeconvolved',
+        'wbp',
+      ]),
+    )
     .action((directory: string, options: Omit<SimulateInput, 'directory'>) =>
       run(async () => (await import('./simulate.ts')).simulate, { directory, ...options }),
     );

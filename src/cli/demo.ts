@@ -11,6 +11,7 @@ import { type Report, scorePicks } from '../metric/score.ts';
 import { openProject } from '../node.ts';
 import type { RunPicks } from '../picks/run-picks.ts';
 import { formatSubmission } from '../picks/submission.ts';
+import { difficulties } from '../simulate/difficulty.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { counted } from './counts.ts';
@@ -112,7 +113,9 @@ async function simulateDemo(
   terminal.print(`Simulating ${counted(runs, 'tomogram')} of ${formatZyx(shape)} voxels …`, '');
   await buildFolder(files.project, {
     async build(folder) {
-      terminal.print(...truthTable(await simulateInto(terminal, { folder, runs, seed: 1, shape })));
+      terminal.print(
+        ...truthTable(await simulateInto(terminal, { ...difficulties.clean, folder, runs, seed: 1, shape })),
+      );
     },
   });
 }

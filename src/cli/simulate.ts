@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path';
 import type { RunPicks } from '../picks/run-picks.ts';
 import { parseSubmission } from '../picks/submission.ts';
+import { type Difficulty, difficulties } from '../simulate/difficulty.ts';
+import type { TomogramFilter } from '../simulate/imaging-options.ts';
 import { type SimulateProjectOptions, simulateProject } from '../simulate/project.ts';
 import type { Zyx } from '../space/zyx.ts';
 import { directoryStore } from '../storage/directory.ts';
@@ -18,6 +20,8 @@ export interface SimulateInput extends CommonFlags {
   readonly shape?: Zyx | undefined;
   readonly positions?: string | undefined;
   readonly noise?: number | undefined;
+  readonly difficulty?: Difficulty | undefined;
+  readonly filter?: TomogramFilter | undefined;
 }
 
 /** What `simulate --json` prints. */
@@ -30,12 +34,21 @@ export interface SimulateDocument {
 
 /** Writes a project of simulated tomograms, complete or not at all. */
 export async function simulate(terminal: Terminal, input: SimulateInput): Promise<Outcome> {
-  const { directory, seed, shape, noise } = input;
+  const { directory, seed, shape, noise, filter, difficulty = 'default' } = input;
+  const hardness = { ...difficulties[difficulty], ...(noise === undefined ? {} : { noise }) };
   const positions = await readPositions(input, terminal.signal);
   let runs: SimulateDocument['runs'] = [];
   await buildFolder(directory, {
     async build(folder) {
-      runs = await simulateInto(terminal, { folder, runs: input.runs ?? 1, seed, shape, noise, positions });
+      runs = await simulateInto(terminal, {
+        ...hardness,
+        folder,
+        runs: input.runs ?? 1,
+        seed,
+        shape,
+        filter,
+        positions,
+      });
     },
   });
   const config = join(resolve(directory), 'copick.json');

@@ -1,33 +1,30 @@
+import { usualSurroundings } from './surroundings.ts';
 import type { SimulateTomogramOptions } from './tomogram.ts';
 
-/** How hard a simulated tomogram is, as options to spread into those of a simulation. */
+/** How hard a simulated tomogram is. */
 export type Difficulty = 'clean' | 'default' | 'hard';
 
-/** About what one tomogram of a crowded cell extract holds. */
-const usualSurroundings = {
-  vesicles: 4,
-  filaments: 8,
-  microtubules: 1,
-  goldBeads: 8,
-  aggregates: 12,
-  carbon: 0.15,
-} as const;
-
 /**
- * What tomograms are made hard with.
+ * How hard a simulated tomogram is, as options to spread into those of a simulation.
  *
- * - `clean`: particles and decoys in ice and nothing else, what a simulation makes without options.
- * - `default`: with membranes, filaments, gold beads, aggregates and now and then a carbon edge, the level that networks are
- *   trained and judged at.
+ * - `clean`: particles and decoys apart from each other in ice and nothing else, three quarters of the real noise, perfectly
+ *   aligned: for a demonstration, or to see whether a pipeline works at all.
+ * - `default`: what a simulation makes without options. Noise and clusters of the real data, membranes, filaments, gold
+ *   beads, aggregates and now and then a carbon edge: what networks are trained and judged on.
  * - `hard`: the same with twice the noise.
  *
  * @example
  * ```ts
- * const { volume } = await simulateTomogram({ ...difficulties.default, shape: [64, 256, 256], seed: 1 });
+ * const { volume } = await simulateTomogram({ ...difficulties.hard, shape: [64, 256, 256], seed: 1 });
  * ```
  */
-export const difficulties: Readonly<Record<Difficulty, Pick<SimulateTomogramOptions, 'surroundings' | 'noise'>>> = {
-  clean: {},
-  default: { surroundings: usualSurroundings },
-  hard: { surroundings: usualSurroundings, noise: 2 },
+export const difficulties: Readonly<
+  Record<
+    Difficulty,
+    Pick<SimulateTomogramOptions, 'noise' | 'alignmentError' | 'cargo' | 'clustering' | 'surroundings'>
+  >
+> = {
+  clean: { noise: 0.75, alignmentError: 0, cargo: 0, clustering: 0, surroundings: {} },
+  default: { noise: 1, surroundings: usualSurroundings },
+  hard: { noise: 2, surroundings: usualSurroundings },
 };

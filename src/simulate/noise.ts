@@ -6,8 +6,8 @@ import { type FilterGeometry, squaredFrequencies, type Views } from './views.ts'
 /** Noise of real tomograms relative to the density of solid protein, at `noise: 1`. */
 export const noiseLevels: Readonly<Record<TomogramFilter, number>> = {
   denoised: 0.06,
-  ctfdeconvolved: 0.35,
-  wbp: 0.35,
+  ctfdeconvolved: 0.13,
+  wbp: 0.08,
 };
 
 /**

@@ -18,13 +18,13 @@ const clusters: Readonly<Record<string, { readonly share: number; readonly reach
 /** Places molecules of one species. @throws {@link CryoetPicksError} `invalid-option` where fewer fit than must. */
 export function placeSpecies(
   { candidate, count, exact }: Wanted,
-  { packing, region, random }: Room & { readonly packing: Packing },
+  { packing, region, random, clustering }: Room & { readonly packing: Packing; readonly clustering: number },
 ): PlacedMolecule[] {
   const placed: PlacedMolecule[] = [];
   const { radius, name } = candidate;
   const { share, reach } = clusters[name] ?? { share: 0, reach: 1 };
   while (placed.length < count) {
-    const host = share > random.uniform() ? placed[random.integer(placed.length)] : undefined;
+    const host = share * clustering > random.uniform() ? placed[random.integer(placed.length)] : undefined;
     const position =
       (host === undefined
         ? undefined

@@ -47,7 +47,7 @@ export interface SimulatedProject {
 
 /**
  * Simulates tomograms and writes them as a copick project with ground truth, in the exact layout of the CZII competition:
- * `copick.json`, `static/ExperimentRuns/{run}/VoxelSpacing10.000/denoised.zarr` with the true voxel size in its metadata,
+ * `copick.json`, `static/ExperimentRuns/{run}/VoxelSpacing10.000/denoised.zarr` (or the name of another `filter`) with the true voxel size in its metadata,
  * `overlay/ExperimentRuns/{run}/Picks/{particle}.json` by user `curation`, session `0`.
  *
  * Equal options give equal projects, to the byte. One tomogram is held at a time. The config is written last, so a project
@@ -75,7 +75,7 @@ export async function simulateProject(store: Store, options: SimulateProjectOpti
       signal,
       onProgress: report,
     });
-    const image = joinKey('static', 'ExperimentRuns', run, 'VoxelSpacing10.000', 'denoised.zarr');
+    const image = joinKey('static', 'ExperimentRuns', run, 'VoxelSpacing10.000', `${scene.filter ?? 'denoised'}.zarr`);
     await writeTomogram(subStore(store, image), sourceFromArray(volume, grid), {
       overwrite,
       signal,

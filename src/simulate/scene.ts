@@ -11,7 +11,7 @@ import { occupiedRegion, placeSpecies } from './populate.ts';
 import { createRandom } from './random.ts';
 import type { PlacedMolecule } from './render.ts';
 import { species, speciesNamed } from './species.ts';
-import { placeSurroundings, type Surroundings } from './surroundings.ts';
+import { placeSurroundings, type Surroundings, usualSurroundings } from './surroundings.ts';
 
 /** An object and where it is: what a {@link Pick} and a row of a truth table have in common. */
 export interface KnownPosition {
@@ -36,7 +36,9 @@ export interface SceneOptions {
   readonly iceThickness?: number | undefined;
   /** Share of the virus-like particles that hold cargo, 0 … 1. @defaultValue 0.3 */
   readonly cargo?: number | undefined;
-  /** Membranes, filaments, gold, aggregates, carbon. @defaultValue none; {@link defaultDifficulty} has the usual ones */
+  /** How much apo-ferritin and ribosomes cluster, relative to the real data, 0 … 1. @defaultValue 1 */
+  readonly clustering?: number | undefined;
+  /** Membranes, filaments, gold, aggregates, carbon; `{}` for none. @defaultValue those of a crowded cell extract */
   readonly surroundings?: Surroundings | undefined;
   /** How many decoys and small proteins there are, relative to the default; 0 for none. @defaultValue 1 */
   readonly decoys?: number | undefined;
@@ -69,7 +71,14 @@ export interface Scene {
  * ```
  */
 export function simulateScene(options: SceneOptions = {}): Scene {
-  const { shape = competitionShape, voxelSize = competitionVoxelSize, seed = 0, positions, cargo = 0.3 } = options;
+  const {
+    shape = competitionShape,
+    voxelSize = competitionVoxelSize,
+    seed = 0,
+    positions,
+    cargo = 0.3,
+    clustering = 1,
+  } = options;
   checkScene({ ...options, shape, voxelSize, seed });
   const grid: VoxelGrid = { shape, voxelSize, origin: { x: 0, y: 0, z: 0 } };
   const random = createRandom(seed, 1);
@@ -82,9 +91,15 @@ export function simulateScene(options: SceneOptions = {}): Scene {
     packing.add(position, known.radius);
     bare.push({ species: known, position, rotation: random.rotation() });
   }
-  const around = placeSurroundings(options.surroundings ?? {}, { grid, packing, region, seed, known: bare });
+  const around = placeSurroundings(options.surroundings ?? usualSurroundings, {
+    grid,
+    packing,
+    region,
+    seed,
+    known: bare,
+  });
   for (const wanted of wantedSpecies(grid, options)) {
-    bare.push(...placeSpecies(wanted, { packing, region, random }));
+    bare.push(...placeSpecies(wanted, { packing, region, random, clustering }));
   }
   const particles = fillCapsids(bare, { share: cargo, seed });
   const picks = particles

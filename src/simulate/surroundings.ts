@@ -20,9 +20,19 @@ export interface Surroundings {
   readonly goldBeads?: number | undefined;
   /** Clumps of denatured protein. */
   readonly aggregates?: number | undefined;
-  /** Chance that the edge of a carbon film cuts off a side, 0 … 1, whatever the size of the volume. */
+  /** Chance that the edge of a carbon film cuts off a side. */
   readonly carbon?: number | undefined;
 }
+
+/** About what one tomogram of a crowded cell extract holds. */
+export const usualSurroundings: Surroundings = {
+  vesicles: 4,
+  filaments: 8,
+  microtubules: 1,
+  goldBeads: 8,
+  aggregates: 12,
+  carbon: 0.15,
+};
 
 /** Å between the balls that keep others off a structure, and their radius. */
 const hull = { spacing: 40, radius: 32 } as const;
@@ -45,7 +55,7 @@ export function placeSurroundings(
   { grid, packing, region, seed, known }: Ice,
 ): { readonly molecules: readonly PlacedMolecule[]; readonly carbon: CarbonEdge | undefined } {
   const random = createRandom(seed, 7);
-  const film = random.uniform() < (wanted.carbon ?? 0) ? carbonEdge(region, random) : undefined;
+  const film = random.uniform() < (wanted.carbon ?? 0) * volumeShare(grid) ? carbonEdge(region, random) : undefined;
   const free = known.every(
     ({ position, species }) => film === undefined || !touchesCarbon(film, { centre: position, radius: species.radius }),
   );

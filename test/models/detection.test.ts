@@ -6,6 +6,7 @@ import { matchPicks } from '../../src/metric/match.ts';
 import { scorePicks } from '../../src/metric/score.ts';
 import { loadModel } from '../../src/node.ts';
 import type { Pick } from '../../src/picks/pick.ts';
+import { difficulties } from '../../src/simulate/difficulty.ts';
 import { simulateTomogram } from '../../src/simulate/tomogram.ts';
 import { sourceFromArray } from '../../src/volume/volume.ts';
 
@@ -16,7 +17,16 @@ let truth: readonly Pick[];
 let picks: readonly Pick[];
 
 beforeAll(async () => {
-  const { volume, grid, picks: known } = await simulateTomogram({ shape: [64, 160, 160], seed: 1, counts });
+  const {
+    volume,
+    grid,
+    picks: known,
+  } = await simulateTomogram({
+    ...difficulties.clean,
+    shape: [64, 160, 160],
+    seed: 1,
+    counts,
+  });
   const model = await loadModel(ort, undefined, { threads: 2 });
   truth = known;
   picks = await detectParticles(sourceFromArray(volume, grid), { model }).finally(() => model.dispose());

@@ -7,7 +7,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { simulateTomogram } from '../../src/simulate/index.ts';
+import { difficulties, simulateTomogram } from '../../src/simulate/index.ts';
 import type { Zyx } from '../../src/space/zyx.ts';
 
 const perVoxel = {
@@ -37,7 +37,7 @@ const share = ((shape[0] * shape[1] * shape[2]) / (184 * 630 * 630 * 7)) * Numbe
 const counts = Object.fromEntries(Object.entries(perVoxel).map(([name, count]) => [name, Math.round(count * share)]));
 await mkdir(folder, { recursive: true });
 for (let seed = Number(first); seed <= Number(last); seed++) {
-  const { volume, picks } = await simulateTomogram({ shape, seed, counts });
+  const { volume, picks } = await simulateTomogram({ ...difficulties.clean, shape, seed, counts });
   const name = join(folder, `scene-${seed}`);
   await writeFile(`${name}.npy`, npy(volume.data as Float32Array, shape));
   const rows = picks.map(({ object, position: { x, y, z } }) => [object, x, y, z]);

@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { simulateTomogram } from '../../src/simulate/index.ts';
+import { type NinePlanes, planesOf, side } from './statistics.ts';
+
+/** Particles per 180×160×160 voxels, as crowded as the real cube looks: a guess from its nine planes. */
+const counts = { ribosome: 14, 'virus-like-particle': 1, thyroglobulin: 3, 'beta-galactosidase': 2, 'apo-ferritin': 9 };
+
+/** Nine planes of a real tomogram, TS_100_3 of CryoET Data Portal dataset 10445. */
+export function realPlanes(file: string): NinePlanes {
+  const bytes = readFileSync(file);
+  return Array.from({ length: 9 }, (_, i) => Float64Array.from(bytes.subarray(i * side * side, (i + 1) * side * side)));
+}
+
+/** Nine planes of a simulated cube that is as crowded, without membranes, filaments and gold, of which the real one has none. */
+export async function simulatedPlanes(seed: number): Promise<NinePlanes> {
+  const { volume } = await simulateTomogram({ shape: [180, 160, 160], seed, counts, surroundings: {} });
+  return planesOf(volume, [26, 16, 16]);
+}
