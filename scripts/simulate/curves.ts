@@ -18,8 +18,8 @@ const middles = rings.slice(1).map((end, i) => (end + rings[i]!) / 2);
 const panels: readonly Panel[] = [
   {
     title: 'quantiles, in deviations',
-    xLabel: 'share of voxels below (probit)',
-    x: quantileShares.map(probit),
+    xLabel: 'share of voxels below, 0.1 … 99.9 %, as log odds',
+    x: quantileShares.map(logit),
     of: (s) => s.quantiles,
   },
   { title: 'correlation along x', xLabel: 'voxels', x: lags, of: (s) => mean(s.correlation['z x']) },
@@ -86,7 +86,7 @@ function drawPanel(
   ].join('');
 }
 
-/** Where a standard normal has this share below it: logistic approximation, good enough for an axis. */
-function probit(share: number): number {
-  return Math.log(share / (1 - share)) / 1.702;
+/** The log of the odds: spreads shares near 0 and 1. */
+function logit(share: number): number {
+  return Math.log(share / (1 - share));
 }

@@ -34,6 +34,9 @@ export interface NoiseColour {
   readonly scale: number;
 }
 
+/** Amplitude, relative to the largest, below which there is no noise. */
+const negligible = 0.005;
+
 /** Planes of ky that the variance is summed over; it changes slowly with ky. */
 const sampledPlanes = 48;
 
@@ -60,6 +63,9 @@ export function noiseColour(
       plane[at] = seen * ramp * Math.exp(-2 * Math.PI ** 2 * blur.xz ** 2 * squared[at]);
     }
   }
+  // What is far weaker than the rest is not worth its random numbers.
+  const weakest = negligible * plane.reduce((most, value) => Math.max(most, value), 0);
+  for (let at = 0; at < plane.length; at++) if (plane[at] < weakest) plane[at] = 0;
   const alongY = y.map((value) => Math.exp(-2 * Math.PI ** 2 * blur.y ** 2 * value));
   const stride = Math.max(1, Math.floor(y.length / sampledPlanes));
   let power = 0;
