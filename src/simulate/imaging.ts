@@ -23,7 +23,7 @@ export function imagingFilter(geometry: FilterGeometry, options: ImagingOptions)
   const turns = new Float64Array(2 * views.shiftY.length);
   let random = createRandom(imaging.seed, 0);
   let drawnFor = -1;
-  return ({ ky: j, kx: i, values, slopes, selfMirrored }) => {
+  return ({ ky: j, kx: i, values, timesX, selfMirrored }) => {
     if (j !== drawnFor) {
       // A stream per plane, so that planes could be worked on in any order.
       random = createRandom(imaging.seed, 1000 + j);
@@ -32,7 +32,7 @@ export function imagingFilter(geometry: FilterGeometry, options: ImagingOptions)
     }
     const row = i * lengths[0];
     const kxy = ky[j] + kx[i];
-    transferLine({ values, slopes }, { views, turns, row, transfer, kz, kxy, voxelX: voxelSize[2] });
+    transferLine({ values, timesX }, { views, turns, row, transfer, kz, kxy, voxelX: voxelSize[2] });
     // One of two mirrored halves is dropped from these planes, and half the noise with it.
     const gain = level * colour.scale * colour.alongY[j] * (selfMirrored ? Math.SQRT2 : 1);
     if (gain > 0) addNoise(values, { colour, transfer, row, gain, kz, kxy, random });
@@ -64,7 +64,7 @@ interface LineTransfer {
 }
 
 function transferLine(
-  { values, slopes }: Pick<SpectrumLine, 'values' | 'slopes'>,
+  { values, timesX }: Pick<SpectrumLine, 'values' | 'timesX'>,
   { views, turns, row, transfer, kz, kxy, voxelX }: LineTransfer,
 ): void {
   const { strength, dose, sine, view, shift } = views;
@@ -74,8 +74,6 @@ function transferLine(
     if (seen === 0) {
       values[2 * z] = 0;
       values[2 * z + 1] = 0;
-      slopes[2 * z] = 0;
-      slopes[2 * z + 1] = 0;
       continue;
     }
     const step = Math.round((kz[z] + kxy) * steps);
@@ -84,12 +82,10 @@ function transferLine(
     const turnIm = turns[2 * view[at] + 1];
     const factorRe = weight * (shift[2 * at] * turnRe - shift[2 * at + 1] * turnIm);
     const factorIm = weight * (shift[2 * at] * turnIm + shift[2 * at + 1] * turnRe);
-    const re = values[2 * z] * factorRe - values[2 * z + 1] * factorIm;
-    const im = values[2 * z] * factorIm + values[2 * z + 1] * factorRe;
     const slope = perDefocus[step] * sine[at] * voxelX;
-    values[2 * z] = re * signal[step];
-    values[2 * z + 1] = im * signal[step];
-    slopes[2 * z] = re * slope;
-    slopes[2 * z + 1] = im * slope;
+    const re = values[2 * z] * signal[step] + timesX[2 * z] * slope;
+    const im = values[2 * z + 1] * signal[step] + timesX[2 * z + 1] * slope;
+    values[2 * z] = re * factorRe - im * factorIm;
+    values[2 * z + 1] = re * factorIm + im * factorRe;
   }
 }

@@ -17,8 +17,8 @@ export interface SpectrumLine {
   readonly kx: number;
   /** Real and imaginary parts in turn; to be changed in place. */
   readonly values: Float64Array;
-  /** To be filled with what grows with x: per voxel from the middle of the volume, added to the values. Zeros at first. */
-  readonly slopes: Float64Array;
+  /** The same line of the volume times x, in voxels from its middle; only to be read. */
+  readonly timesX: Float64Array;
   /**
    * True if the plane of this ky is its own mirror image (ky = 0 and the highest): of what is added to it, only the half
    * that a real volume can hold remains.
@@ -108,17 +108,17 @@ function planeFilter(padded: PaddedVolume, change: (line: SpectrumLine) => void)
   const alongX = new FFT(nx);
   const alongZ = new FFT(nz);
   const plane = emptyPlane(nx, nz);
-  const sloped = emptyPlane(nx, nz);
+  const weighted = emptyPlane(nx, nz);
   const rowIn = new Float64Array(2 * nx);
   const rowOut = new Float64Array(2 * nx);
-  const slopeRow = new Float64Array(2 * nx);
   const values = new Float64Array(2 * nz);
-  const slopes = new Float64Array(2 * nz);
+  const timesX = new Float64Array(2 * nz);
   const middle = (width - 1) / 2;
   return (ky) => {
     const selfMirrored = ky === 0 || ky === ny / 2;
     const realRow = ky === ny / 2 ? 1 : 2 * ky;
     plane.data.fill(0);
+    weighted.data.fill(0);
     rowIn.fill(0);
     for (let z = 0; z < depth; z++) {
       const re = z * stride[0] + realRow * stride[1];
@@ -128,23 +128,26 @@ function planeFilter(padded: PaddedVolume, change: (line: SpectrumLine) => void)
       }
       alongX.transform(rowOut, rowIn);
       scatterRow(plane, { z, row: rowOut });
+      for (let x = 0; x < width; x++) {
+        rowIn[2 * x] *= x - middle;
+        rowIn[2 * x + 1] *= x - middle;
+      }
+      alongX.transform(rowOut, rowIn);
+      scatterRow(weighted, { z, row: rowOut });
     }
     for (let kx = 0; kx < nx; kx++) {
       alongZ.transform(values, plane.lines[kx]!);
-      slopes.fill(0);
-      change({ ky, kx, values, slopes, selfMirrored });
+      alongZ.transform(timesX, weighted.lines[kx]!);
+      change({ ky, kx, values, timesX, selfMirrored });
       alongZ.inverseTransform(plane.lines[kx]!, values);
-      alongZ.inverseTransform(sloped.lines[kx]!, slopes);
     }
     for (let z = 0; z < depth; z++) {
       gatherRow(plane, { z, row: rowIn });
       alongX.inverseTransform(rowOut, rowIn);
-      gatherRow(sloped, { z, row: rowIn });
-      alongX.inverseTransform(slopeRow, rowIn);
       const re = z * stride[0] + realRow * stride[1];
       for (let x = 0; x < width; x++) {
-        data[re + x] = rowOut[2 * x] + (x - middle) * slopeRow[2 * x];
-        if (!selfMirrored) data[re + stride[1] + x] = rowOut[2 * x + 1] + (x - middle) * slopeRow[2 * x + 1];
+        data[re + x] = rowOut[2 * x];
+        if (!selfMirrored) data[re + stride[1] + x] = rowOut[2 * x + 1];
       }
     }
   };

@@ -10,6 +10,9 @@ import { toFloat32, type Volume } from '../../src/volume/volume.ts';
 
 const voxelSize: Zyx = [10, 10, 10];
 
+/** Nothing but contrast transfer, filter and wedge. */
+const ideal = { noise: 0, alignmentError: 0 };
+
 interface Filling {
   readonly margin?: number;
   readonly value?: ((index: number) => number) | undefined;
@@ -34,6 +37,16 @@ function filter(padded: PaddedVolume, change: (line: SpectrumLine) => void): Vol
 function image(shape: Zyx, options: ImagingOptions, value?: (index: number) => number): Volume {
   const padded = filled(shape, { value });
   return filter(padded, imagingFilter({ lengths: padded.lengths, voxelSize }, options));
+}
+
+/** The same without the gradient of defocus, which is no filter: it differs from place to place. */
+function uniform(shape: Zyx, options: ImagingOptions, value?: (index: number) => number): Volume {
+  const padded = filled(shape, { value });
+  const change = imagingFilter({ lengths: padded.lengths, voxelSize }, options);
+  return filter(padded, (line) => {
+    line.timesX.fill(0);
+    change(line);
+  });
 }
 
 /** The 3-D Fourier coefficient of a volume by its definition. */
@@ -86,6 +99,18 @@ describe('filterSpectrum', () => {
     expect.assertions(3 * 16 * 3 * 2);
   });
 
+  it('hands out the same of the volume times x', () => {
+    const padded = filled([4, 8, 16], { value: randomVolume(3) });
+    const { data, shape } = toFloat32(padded.volume);
+    const weighted = { shape, data: data.map((value, i) => value * ((i % 16) - 7.5)) } as Volume;
+    filter(padded, ({ ky, kx, timesX }) => {
+      const [re, im] = coefficient(weighted, [3, ky, kx]);
+      expect(timesX[6]).toBeCloseTo(re, 2);
+      expect(timesX[7]).toBeCloseTo(im, 2);
+    });
+    expect.assertions(5 * 16 * 2);
+  });
+
   it('shifts a volume when its phases are turned', () => {
     const padded = filled([8, 8, 8], { value: randomVolume(2) });
     const before = toFloat32(padded.volume).data;
@@ -108,8 +133,10 @@ describe('filterSpectrum', () => {
 });
 
 describe('imagingFilter', () => {
-  it('leaves nothing in the missing wedge, of signal or noise', () => {
-    const imaged = image([32, 8, 32], { seed: 1, noise: 1 }, (i) => (i === 16 * 256 + 4 * 32 + 16 ? 10 : 0));
+  it('leaves nothing in the missing wedge, of signal or noise, before it is denoised', () => {
+    const imaged = image([32, 8, 32], { ...ideal, seed: 1, noise: 1, filter: 'wbp' }, (i) =>
+      i === 16 * 256 + 4 * 32 + 16 ? 10 : 0,
+    );
     const inside = [1, 2, 4, 8].map((kx) => amplitude(imaged, [kx / 2, 1, kx]));
     expect(Math.min(...inside)).toBeGreaterThan(0.5);
     for (let kz = 1; kz < 16; kz++) {
@@ -121,14 +148,14 @@ describe('imagingFilter', () => {
 
   it('sees what the tilt range sees', () => {
     const point = (i: number) => (i === 16 * 256 + 4 * 32 + 16 ? 10 : 0);
-    const one = image([32, 8, 32], { noise: 0, tiltRange: [-10, 60] }, point);
+    const one = image([32, 8, 32], { ...ideal, tiltRange: [-10, 60] }, point);
     expect(amplitude(one, [6, 1, 4])).toBeGreaterThan(1e-3); // 56°
     expect(amplitude(one, [-4, 1, 6])).toBeLessThan(1e-5); // −34°
     expect(amplitude(one, [4, 1, -6])).toBeLessThan(1e-5);
   });
 
   it('moves nothing: a point stays the centre of its own symmetric image', () => {
-    const imaged = image([32, 16, 32], { noise: 0 }, (i) => (i === 16 * 512 + 8 * 32 + 16 ? 100 : 0));
+    const imaged = uniform([32, 16, 32], ideal, (i) => (i === 16 * 512 + 8 * 32 + 16 ? 100 : 0));
     const at = (z: number, y: number, x: number) => imaged.data[z * 512 + y * 32 + x]!;
     expect(Math.max(...imaged.data)).toBe(at(16, 8, 16));
     for (const [z, y, x] of [
@@ -143,7 +170,7 @@ describe('imagingFilter', () => {
   });
 
   it('smears along z more than along x, as a missing wedge does', () => {
-    const imaged = image([64, 16, 64], { noise: 0 }, (i) => (i === 32 * 1024 + 8 * 64 + 32 ? 100 : 0));
+    const imaged = image([64, 16, 64], ideal, (i) => (i === 32 * 1024 + 8 * 64 + 32 ? 100 : 0));
     const at = (z: number, x: number) => imaged.data[z * 1024 + 8 * 64 + x]! / imaged.data[32 * 1024 + 8 * 64 + 32]!;
     expect(at(34, 32)).toBeGreaterThan(0.4);
     expect(at(32, 34)).toBeLessThan(0.15);
@@ -154,7 +181,7 @@ describe('imagingFilter', () => {
       Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
     const one = image([64, 64, 64], { noise: 1, seed: 4 });
     const two = image([64, 64, 64], { noise: 2, seed: 4 });
-    expect(deviation(one.data)).toBeCloseTo(0.045, 2.5);
+    expect(deviation(one.data)).toBeCloseTo(0.06, 2.5);
     expect(deviation(two.data) / deviation(one.data)).toBeCloseTo(2, 4);
     const half = one.data.length / 2;
     expect(deviation(one.data.subarray(0, half)) / deviation(one.data.subarray(half))).toBeCloseTo(1, 0.8);
@@ -162,16 +189,88 @@ describe('imagingFilter', () => {
   });
 
   it('is linear in the density without noise', () => {
-    const a = image([16, 8, 16], { noise: 0 }, randomVolume(1));
-    const b = image([16, 8, 16], { noise: 0 }, randomVolume(2));
+    const a = image([16, 8, 16], ideal, randomVolume(1));
+    const b = image([16, 8, 16], ideal, randomVolume(2));
     const first = randomVolume(1);
     const second = randomVolume(2);
-    const sum = image([16, 8, 16], { noise: 0 }, (i) => first(i) + 3 * second(i));
+    const sum = image([16, 8, 16], ideal, (i) => first(i) + 3 * second(i));
     const difference = sum.data.map((value, i) => Math.abs(value - a.data[i]! - 3 * b.data[i]!));
     expect(Math.max(...difference)).toBeLessThan(1e-5);
   });
 
+  it('lets a denoiser make up a little noise in the missing wedge', () => {
+    const imaged = image([32, 8, 32], { seed: 1 });
+    const rms = (at: readonly Zyx[]) =>
+      Math.sqrt(at.reduce((sum, k) => sum + amplitude(imaged, k) ** 2, 0) / at.length);
+    const range = [3, 4, 5, 6];
+    const seen = rms(range.flatMap((kx) => [0, 1, 2, -1, -2].map((kz): Zyx => [kz, 1, kx])));
+    const missing = rms(range.flatMap((kz) => [0, 1, 2, -1, -2].map((kx): Zyx => [kz, 1, kx])));
+    expect(missing / seen).toBeGreaterThan(0.05);
+    expect(missing / seen).toBeLessThan(0.3);
+  });
+
+  it('changes the defocus across x as a tilted specimen does', () => {
+    const shape: Zyx = [32, 8, 256];
+    const aside = (i: number) => (i === 16 * 8 * 256 + 4 * 256 + 228 ? 100 : 0);
+    // One tilt: 100.5 voxels of 10 Å from the axis are 1005 Å · sin 30° nearer to focus or further from it.
+    const options: ImagingOptions = { ...ideal, filter: 'wbp', tiltRange: [28, 32], defocus: 3 };
+    const tilted = image(shape, options, aside).data;
+    const difference = (defocus: number) => {
+      const flat = uniform(shape, { ...options, defocus }, aside).data;
+      return Math.sqrt(flat.reduce((sum, value, i) => sum + (value - tilted[i]!) ** 2, 0));
+    };
+    expect(difference(3 + 0.05025)).toBeLessThan(0.1 * difference(3));
+    expect(difference(3 - 0.05025)).toBeGreaterThan(difference(3));
+  });
+
+  it('weakens what late and tilted views hold: by dose most at high frequencies, by thick ice at all', () => {
+    const point = (i: number) => (i === 16 * 256 + 4 * 32 + 16 ? 100 : 0);
+    const share = (k: Zyx, options: ImagingOptions) =>
+      amplitude(uniform([32, 8, 32], { ...ideal, ...options }, point), k) /
+      amplitude(uniform([32, 8, 32], { ...ideal, dose: 0, iceThickness: 0 }, point), k);
+    const [flat, lowTilted, highTilted] = [
+      [0, 0, 8],
+      [2, 0, 3],
+      [5, 0, 8],
+    ] as const;
+    expect(share(flat, { dose: 120, iceThickness: 2000 })).toBeCloseTo(1, 5);
+    expect(share(highTilted, { dose: 120, iceThickness: 0 })).toBeLessThan(0.8);
+    expect(share(highTilted, { dose: 120, iceThickness: 0 })).toBeLessThan(
+      share(lowTilted, { dose: 120, iceThickness: 0 }),
+    );
+    const [low, high] = [lowTilted, highTilted].map((k) => share(k, { dose: 0, iceThickness: 2000 }));
+    expect(low! / high!).toBeCloseTo(1, 1);
+    expect(high).toBeLessThan(0.9);
+  });
+
+  it('shifts every view by its alignment error: a point spreads, and loses nothing', () => {
+    const point = (i: number) => (i === 32 * 1024 + 8 * 64 + 32 ? 100 : 0);
+    const sharp = uniform([64, 16, 64], ideal, point).data;
+    const blurred = uniform([64, 16, 64], { ...ideal, alignmentError: 15, seed: 2 }, point).data;
+    const power = (data: Float32Array) => data.reduce((sum, value) => sum + value * value, 0);
+    expect(Math.max(...blurred)).toBeLessThan(0.9 * Math.max(...sharp));
+    expect(power(blurred) / power(sharp)).toBeCloseTo(1, 2);
+  });
+
+  it('leaves contrast transfer as it is in wbp, divides it out in ctfdeconvolved', () => {
+    const point = (i: number) => (i === 16 * 256 + 4 * 32 + 16 ? 100 : 0);
+    const of = (filter: ImagingOptions['filter']) => uniform([32, 8, 32], { ...ideal, filter }, point);
+    const ratio = (filter: ImagingOptions['filter']) =>
+      amplitude(of(filter), [0, 0, 1]) / amplitude(of(filter), [0, 0, 8]);
+    expect(ratio('wbp')).toBeLessThan(0.5);
+    expect(ratio('ctfdeconvolved')).toBeGreaterThan(2 * ratio('wbp'));
+  });
+
   it.each<[string, ImagingOptions, string]>([
+    ['a filter it does not know', { filter: 'isonet' as 'wbp' }, 'denoised, ctfdeconvolved, wbp, found isonet'],
+    ['negative dose', { dose: -1 }, 'dose'],
+    ['ice of no thickness there can be', { iceThickness: Number.NaN }, 'iceThickness'],
+    ['a step of 0', { tiltStep: 0 }, 'tiltStep'],
+    ['negative alignment error', { alignmentError: -1 }, 'alignmentError'],
+    ['amplitude contrast beyond 1', { amplitudeContrast: 1.1 }, 'amplitudeContrast'],
+    ['contrast of 0', { contrast: 0 }, 'contrast'],
+    ['a curve that is no number', { curve: Number.NaN }, 'curve'],
+    ['a broken seed', { seed: 0.5 }, 'seed'],
     ['negative noise', { noise: -1 }, 'noise'],
     ['noise that is no number', { noise: Number.NaN }, 'noise'],
     ['a tilt range the wrong way round', { tiltRange: [45, -45] }, '[45, -45]'],
