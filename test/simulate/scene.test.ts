@@ -14,7 +14,12 @@ describe('simulateScene', () => {
   it('places nothing in something else', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 30, max: 90 }), (seed, side) => {
-        const { molecules } = simulateScene({ shape: [side, 120, 100], seed, voxelSize: [10, 11, 9] });
+        const { molecules } = simulateScene({
+          shape: [side, 120, 100],
+          seed,
+          voxelSize: [10, 11, 9],
+          surroundings: {},
+        });
         for (const [i, a] of molecules.entries()) {
           for (const b of molecules.slice(0, i)) {
             const distance = Math.sqrt(squaredDistance(a.position, b.position));
@@ -88,7 +93,7 @@ describe('simulateScene', () => {
       { object: 'ribosome', position: { x: 300.123, y: 400.456, z: 200.789 } },
       { object: 'thyroglobulin', position: { x: 305, y: 402, z: 201 } },
     ];
-    const { picks, molecules } = simulateScene({ shape: small, seed: 1, positions });
+    const { picks, molecules } = simulateScene({ shape: small, seed: 1, positions, surroundings: {} });
     expect(picks).toEqual(positions.map((known) => ({ ...known, score: 1 })));
     expect(molecules.length).toBeGreaterThan(2);
     for (const { position, species: other } of molecules.slice(2)) {

@@ -46,7 +46,8 @@ describe('simulateTomogram', () => {
     const { volume } = await simulateTomogram({
       shape: [96, 128, 128],
       seed: 5,
-      counts: { ribosome: 8, 'virus-like-particle': 1, thyroglobulin: 2, 'apo-ferritin': 4 },
+      counts: { ribosome: 5, 'virus-like-particle': 1, thyroglobulin: 2, 'apo-ferritin': 4 },
+      surroundings: {},
     });
     expect(skew(volume.data)).toBeGreaterThan(-3);
     expect(skew(volume.data)).toBeLessThan(-1);
