@@ -23,8 +23,9 @@ export function placeSpecies(
   const placed: PlacedMolecule[] = [];
   const { radius, name } = candidate;
   const { share, reach } = clusters[name] ?? { share: 0, reach: 1 };
-  while (placed.length < count) {
-    const host = share * clustering > random.uniform() ? placed[random.integer(placed.length)] : undefined;
+  for (let tried = 0; tried < count; tried++) {
+    const beside = share * clustering;
+    const host = beside > 0 && beside > random.uniform() ? placed[random.integer(placed.length)] : undefined;
     const position =
       (host === undefined
         ? undefined
@@ -32,7 +33,7 @@ export function placeSpecies(
             { centre: host.position, radius },
             { nearest: 2 * radius, furthest: 2 * radius * reach, region, random },
           )) ?? packing.place(radius, { region, random });
-    if (position === undefined) break;
+    if (position === undefined) continue;
     placed.push({ species: candidate, position, rotation: random.rotation() });
   }
   if (exact && placed.length < count) {

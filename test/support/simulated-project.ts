@@ -1,6 +1,7 @@
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { difficulties } from '../../src/simulate/difficulty.ts';
 import { simulateProject } from '../../src/simulate/project.ts';
 import { directoryStore } from '../../src/storage/directory.ts';
 
@@ -11,7 +12,13 @@ export async function temporaryFolder(): Promise<string> {
 
 /** A small simulated project of the runs `TS_1_3`, `TS_2_3`, … in a folder; gives the path of its config. */
 export async function smallProject(folder: string, { runs = 2 }: { readonly runs?: number } = {}): Promise<string> {
-  await simulateProject(directoryStore(folder), { runs, seed: 3, shape: [24, 40, 40], decoys: 0 });
+  await simulateProject(directoryStore(folder), {
+    ...difficulties.clean,
+    runs,
+    seed: 3,
+    shape: [24, 40, 40],
+    decoys: 0,
+  });
   return join(folder, 'copick.json');
 }
 
