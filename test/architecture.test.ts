@@ -36,6 +36,7 @@ const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [6, /^peaks\.ts$/],
   [6, /^onnx-worker\.ts$/],
   [6, /^node[^/]*\.ts$/],
+  [6, /^web[^/]*\.ts$/],
   [7, /^cli\//],
 ];
 

@@ -1,0 +1,41 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import Tinypool from 'tinypool';
+import { answerTask, type ChunkTask, type FileSpan } from './ome-zarr/chunk-task.ts';
+
+/**
+ * The thread of `node-decode-pool.ts`: it reads compressed chunks from files, or takes their bytes, and moves the decoded ones
+ * to whoever asked.
+ *
+ * @module
+ */
+
+/** Compressed bytes are read into the same memory again and again: fresh memory costs as much as reading. */
+let scratch = new Uint8Array(0);
+
+export async function answer(task: ChunkTask): Promise<unknown> {
+  const reply = await answerTask(task, readSpan);
+  return reply instanceof Uint8Array ? Tinypool.move(reply) : reply;
+}
+
+/** The bytes of a span, until the next call; `undefined` where the file is not there, or ends before the span. */
+function readSpan({ file, range }: FileSpan): Uint8Array | undefined {
+  let handle: number | undefined;
+  try {
+    handle = openSync(file, 'r');
+    const length = range?.length ?? fstatSync(handle).size;
+    if (scratch.length < length) scratch = new Uint8Array(Math.ceil(1.25 * length));
+    const offset = range?.offset ?? 0;
+    let done = 0;
+    while (done < length) {
+      const read = readSync(handle, scratch, done, length - done, offset + done);
+      if (read === 0) return undefined;
+      done += read;
+    }
+    return scratch.subarray(0, length);
+  } catch {
+    // Whoever asked reads the file in the ordinary way then, and tells what is wrong with it.
+    return undefined;
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}
