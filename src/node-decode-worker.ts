@@ -1,5 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import * as zlib from 'node:zlib';
 import Tinypool from 'tinypool';
+import { useZstdDecoder } from './codecs/zstd.ts';
+import { CryoetPicksError } from './errors.ts';
 import { answerTask, type ChunkTask, type FileSpan } from './ome-zarr/chunk-task.ts';
 
 /**
@@ -8,6 +11,22 @@ import { answerTask, type ChunkTask, type FileSpan } from './ome-zarr/chunk-task
  *
  * @module
  */
+
+/** Node has a decoder of zstd from 22.15 on, twice as fast as the one in WebAssembly. */
+const { zstdDecompressSync } = zlib as { zstdDecompressSync?: (bytes: Uint8Array, options: object) => Uint8Array };
+
+if (zstdDecompressSync) {
+  useZstdDecoder((bytes, maxOutputLength) => {
+    try {
+      // Copied out of a buffer that others may share, since it will be moved.
+      return new Uint8Array(zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxOutputLength) }));
+    } catch (cause) {
+      throw new CryoetPicksError('corrupt-data', `its zstd frame does not decode to ${maxOutputLength} bytes`, {
+        cause,
+      });
+    }
+  });
+}
 
 /** Compressed bytes are read into the same memory again and again: fresh memory costs as much as reading. */
 let scratch = new Uint8Array(0);

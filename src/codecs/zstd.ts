@@ -1,4 +1,3 @@
-import type { ZSTDDecoder } from 'zstddec';
 import { CryoetPicksError } from '../errors.ts';
 
 /** Decodes a zstd frame whose decoded size is known. */
@@ -6,9 +5,14 @@ export type ZstdDecoder = (bytes: Uint8Array, decodedBytes: number) => Uint8Arra
 
 let shared: Promise<ZstdDecoder | undefined> | undefined;
 
+/** Takes a decoder of the platform instead of the one in WebAssembly. */
+export function useZstdDecoder(decode: ZstdDecoder): void {
+  shared = Promise.resolve((bytes, decodedBytes) => checked(decode(bytes, decodedBytes), decodedBytes));
+}
+
 /**
- * The zstd decoder of zstddec, compiled when first asked for; nothing where the Content-Security-Policy of a page refuses it
- * WebAssembly or `data:` URLs.
+ * The zstd decoder of the platform, if one was handed in, or of zstddec, compiled when first asked for; nothing where the
+ * Content-Security-Policy of a page refuses it WebAssembly or `data:` URLs.
  */
 export function zstdDecoder(): Promise<ZstdDecoder | undefined> {
   shared ??= openDecoder().catch(() => undefined);
@@ -19,16 +23,14 @@ async function openDecoder(): Promise<ZstdDecoder> {
   const { ZSTDDecoder } = await import('zstddec');
   const decoder = new ZSTDDecoder();
   await decoder.init();
-  return (bytes, decodedBytes) => decodeWith(decoder, bytes, decodedBytes);
+  // It takes 0 for a size that it must find itself.
+  const decode: ZstdDecoder = (bytes, size) => (size === 0 ? new Uint8Array(0) : decoder.decode(bytes, size));
+  return (bytes, decodedBytes) => checked(decode(bytes, decodedBytes), decodedBytes);
 }
 
-function decodeWith(decoder: ZSTDDecoder, bytes: Uint8Array, decodedBytes: number): Uint8Array {
-  // It takes 0 for a size that it must find itself.
-  const out = decodedBytes === 0 ? new Uint8Array(0) : decoder.decode(bytes, decodedBytes);
-  if (out.length !== decodedBytes) {
-    throw new CryoetPicksError('corrupt-data', `its zstd frame does not decode to ${decodedBytes} bytes`);
-  }
-  return out;
+function checked(decoded: Uint8Array, decodedBytes: number): Uint8Array {
+  if (decoded.length === decodedBytes) return decoded;
+  throw new CryoetPicksError('corrupt-data', `its zstd frame does not decode to ${decodedBytes} bytes`);
 }
 
 /**

@@ -3,7 +3,7 @@ import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
 import { ChunkTally } from './chunk-tally.ts';
-import { cropChunk } from './crop.ts';
+import { cropChunk, KEPT_WASTE } from './crop.ts';
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
@@ -116,5 +116,5 @@ function bytesOf(chunk: CachedChunk): number {
 function trimmed(chunk: DecodedChunk, at: readonly number[], { shape, chunkShape }: ChunkedArray): DecodedChunk {
   const extents = shape.map((extent, axis) => Math.min(chunkShape[axis]!, extent - at[axis]! * chunkShape[axis]!));
   const needed = extents.reduce((product, extent) => product * extent, chunk.data.BYTES_PER_ELEMENT);
-  return needed < 0.9 * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
+  return needed < (1 - KEPT_WASTE) * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
 }

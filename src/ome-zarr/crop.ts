@@ -2,6 +2,9 @@ import type { ChunkData, DecodedChunk } from './array.ts';
 
 type ChunkDataConstructor = new (length: number) => ChunkData;
 
+/** Part of a chunk that is kept though it lies outside the array: cutting it off takes a copy. */
+export const KEPT_WASTE: number = 0.25;
+
 /**
  * A copy of the first `extents` values of a chunk along each dimension, in the chunk's own memory order. Chunks at the end of
  * an array keep no memory for what lies beyond it: a 4×4×4 array in a chunk of 256³ is 256 bytes, not 64 MiB.

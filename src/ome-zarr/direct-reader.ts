@@ -4,14 +4,12 @@ import type { StoreOptions } from '../storage/store.ts';
 import type { ArrayDescription } from './array-description.ts';
 import { type ArrayPlace, plainBytes, type ReadChunk } from './chunk-place.ts';
 import { type ChunkTask, decodeChunk, type FileSpan } from './chunk-task.ts';
+import { KEPT_WASTE } from './crop.ts';
 import { type DecodePool, decodePool } from './decode-pool.ts';
 import { numbersOf, soleCompression } from './direct.ts';
 
 /** Smaller chunks are decoded where they are asked for: the way to a thread and back would take longer. */
 const LEAST_SENT_BYTES = 2 ** 18;
-
-/** Part of a chunk that may be kept though it lies outside the array: cutting it off takes a copy. */
-const KEPT_WASTE = 0.1;
 
 /**
  * Reads chunks that are compressed and no more, without zarrita: in a thread, which also reads the file where the store has
