@@ -11,6 +11,14 @@ export interface Plane {
   readonly columnStride: number;
 }
 
+/** A plane among those of its slab. */
+export interface SlabPlane extends Plane {
+  /** From a score to that of the plane after. */
+  readonly planeStride: number;
+  /** Number of planes of the slab that follow. */
+  readonly planesAfter: number;
+}
+
 /**
  * What all planes of a sweep share. Rows and columns are the two axes that are not swept, in the order z, y, x.
  *
@@ -36,7 +44,7 @@ export interface SweepPlane {
   /** Index of the plane along the sweep axis. */
   readonly index: number;
   /** One plane per class, in the order of `sweep.classes`. */
-  readonly channels: readonly Plane[];
+  readonly channels: readonly SlabPlane[];
 }
 
 /** The sweep along one axis of a score map. */
@@ -99,13 +107,15 @@ export async function* planesOf(
   }
 }
 
-function channelsAt({ scores }: ScoreSlab, { axis, rowAxis, columnAxis, classes }: Sweep, plane: number): Plane[] {
-  const { data, offset, stride } = scores;
+function channelsAt({ scores }: ScoreSlab, { axis, rowAxis, columnAxis, classes }: Sweep, plane: number): SlabPlane[] {
+  const { data, offset, stride, shape } = scores;
   return classes.map((_, channel) => ({
     data,
     offset: offset + channel * stride[0] + plane * stride[axis + 1],
     rowStride: stride[rowAxis + 1],
     columnStride: stride[columnAxis + 1],
+    planeStride: stride[axis + 1],
+    planesAfter: shape[axis + 1] - plane - 1,
   }));
 }
 
