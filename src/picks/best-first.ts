@@ -8,21 +8,71 @@ import type { Pick } from './pick.ts';
  */
 export function bestFirst(picks: readonly Pick[]): Pick[] {
   checkPositions(picks);
-  picks.forEach(({ score, object }, index) => {
-    if (!Number.isNaN(score)) return;
-    throw new CryoetPicksError('invalid-picks', `pick ${index} ("${object}") has the score NaN and cannot be ranked`);
-  });
-  // Not b − a, which is NaN for two infinite scores.
-  return [...picks].sort((a, b) => (a.score > b.score ? -1 : a.score < b.score ? 1 : 0));
+  checkScores(picks);
+  return ranked(picks);
 }
 
 /** @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite. */
 export function checkPositions(picks: readonly Pick[]): void {
-  picks.forEach(({ position: { x, y, z }, object }, index) => {
-    if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) return;
+  for (let index = 0; index < picks.length; index++) {
+    const { x, y, z } = picks[index].position;
+    if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) continue;
     throw new CryoetPicksError(
       'invalid-picks',
-      `pick ${index} ("${object}") is at x ${x}, y ${y}, z ${z} Å; expected finite coordinates`,
+      `pick ${index} ("${picks[index].object}") is at x ${x}, y ${y}, z ${z} Å; expected finite coordinates`,
     );
-  });
+  }
+}
+
+/** @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a score is NaN. */
+export function checkScores(picks: readonly Pick[]): void {
+  for (let index = 0; index < picks.length; index++) {
+    const { score, object } = picks[index];
+    if (!Number.isNaN(score)) continue;
+    throw new CryoetPicksError('invalid-picks', `pick ${index} ("${object}") has the score NaN and cannot be ranked`);
+  }
+}
+
+/**
+ * As {@link bestFirst}, of picks that were checked: a radix sort of the scores' bits, byte by byte, which is stable and
+ * takes the same time per pick however many there are.
+ */
+export function ranked(picks: readonly Pick[]): Pick[] {
+  const count = picks.length;
+  const keys = new Float64Array(count);
+  let order = new Uint32Array(count);
+  let next = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    // Not a sign change: −0 and 0 are equal scores, and must be one key.
+    keys[i] = 0 - picks[i].score;
+    order[i] = i;
+  }
+  const words = sortableWords(keys);
+  const places = new Uint32Array(256);
+  for (let byte = 0; byte < 8; byte++) {
+    const word = byte >> 2;
+    const shift = 8 * (byte & 3);
+    places.fill(0);
+    for (let i = word; i < words.length; i += 2) places[(words[i] >>> shift) & 255]++;
+    if (places[(words[word] >>> shift) & 255] === count) continue;
+    for (let value = 0, place = 0; value < 256; value++) {
+      const here = places[value];
+      places[value] = place;
+      place += here;
+    }
+    for (let i = 0; i < count; i++) next[places[(words[2 * order[i] + word] >>> shift) & 255]++] = order[i];
+    [order, next] = [next, order];
+  }
+  return Array.from(order, (i) => picks[i]);
+}
+
+/** The bits of numbers, low word first as all engines keep them, so that they sort as whole numbers do. */
+function sortableWords(numbers: Float64Array): Uint32Array {
+  const words = new Uint32Array(numbers.buffer);
+  for (let i = 0; i < words.length; i += 2) {
+    const sign = words[i + 1] >> 31;
+    words[i] ^= sign;
+    words[i + 1] ^= sign | 0x80000000;
+  }
+  return words;
 }
