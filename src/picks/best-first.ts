@@ -34,8 +34,8 @@ export function checkScores(picks: readonly Pick[]): void {
 }
 
 /**
- * As {@link bestFirst}, of picks that were checked: a radix sort of the scores' bits, byte by byte, which is stable and
- * takes the same time per pick however many there are.
+ * As {@link bestFirst}, of picks that were checked: a radix sort of the scores' bits, some at a time, which is stable
+ * and takes the same time per pick however many there are.
  */
 export function ranked(picks: readonly Pick[]): Pick[] {
   const count = picks.length;
@@ -48,22 +48,26 @@ export function ranked(picks: readonly Pick[]): Pick[] {
     order[i] = i;
   }
   const words = sortableWords(keys);
-  const places = new Uint32Array(256);
-  for (let byte = 0; byte < 8; byte++) {
-    const word = byte >> 2;
-    const shift = 8 * (byte & 3);
+  const bits = count < 65536 ? 8 : 16;
+  const places = new Uint32Array(1 << bits);
+  const mask = places.length - 1;
+  for (let bit = 0; bit < 64; bit += bits) {
+    const word = bit >> 5;
+    const shift = bit & 31;
     places.fill(0);
-    for (let i = word; i < words.length; i += 2) places[(words[i] >>> shift) & 255]++;
-    if (places[(words[word] >>> shift) & 255] === count) continue;
-    for (let value = 0, place = 0; value < 256; value++) {
+    for (let i = word; i < words.length; i += 2) places[(words[i] >>> shift) & mask]++;
+    if (places[(words[word] >>> shift) & mask] === count) continue;
+    for (let value = 0, place = 0; value <= mask; value++) {
       const here = places[value];
       places[value] = place;
       place += here;
     }
-    for (let i = 0; i < count; i++) next[places[(words[2 * order[i] + word] >>> shift) & 255]++] = order[i];
+    for (let i = 0; i < count; i++) next[places[(words[2 * order[i] + word] >>> shift) & mask]++] = order[i];
     [order, next] = [next, order];
   }
-  return Array.from(order, (i) => picks[i]);
+  const sorted: Pick[] = [];
+  for (let i = 0; i < count; i++) sorted.push(picks[order[i]]);
+  return sorted;
 }
 
 /** The bits of numbers, low word first as all engines keep them, so that they sort as whole numbers do. */

@@ -31,7 +31,13 @@ export function suppressNearby(picks: readonly Pick[], { minDistance }: Suppress
   checkScores(picks);
   const survives = new Uint8Array(picks.length);
   for (const [object, members] of membersByObject(picks)) thinOut(picks, members, distanceOf(object), survives);
-  return ranked(picks.filter((_, i) => survives[i]));
+  return ranked(marked(picks, survives));
+}
+
+function marked(picks: readonly Pick[], marks: Uint8Array): Pick[] {
+  const found: Pick[] = [];
+  for (let i = 0; i < marks.length; i++) if (marks[i] === 1) found.push(picks[i]);
+  return found;
 }
 
 /** Indices of the picks of each object. */
@@ -39,9 +45,11 @@ function membersByObject(picks: readonly Pick[]): Map<string, Uint32Array> {
   const numbers = new Map<string, number>();
   const counts: number[] = [];
   const numberOf = new Uint32Array(picks.length);
+  let number: number | undefined;
   for (let i = 0; i < picks.length; i++) {
     const { object } = picks[i];
-    let number = numbers.get(object);
+    // Picks of an object tend to come together.
+    if (i === 0 || object !== picks[i - 1].object) number = numbers.get(object);
     if (number === undefined) {
       number = counts.push(0) - 1;
       numbers.set(object, number);
@@ -78,5 +86,5 @@ export function suppressAcrossObjects(picks: readonly Pick[], { minDistance }: S
   checkScores(picks);
   const survives = new Uint8Array(picks.length);
   thinOut(picks, [...picks.keys()], distance, survives);
-  return ranked(picks.filter((_, i) => survives[i]));
+  return ranked(marked(picks, survives));
 }
