@@ -1,8 +1,8 @@
 import type { Peak } from './local-maxima.ts';
-import { type Plane, type SlabPlane, type Sweep, voxelAt } from './planes.ts';
 import { PlateauTracker } from './plateaus.ts';
 import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
 import { SurvivorFinder } from './survivors.ts';
+import { type Plane, type SlabPlane, type Sweep, voxelAt } from './sweep.ts';
 
 /** The search through one class: it decides on a plane when the next one is there. */
 export class MaximumSearch {

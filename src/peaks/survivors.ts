@@ -1,4 +1,4 @@
-import type { SlabPlane, Sweep } from './planes.ts';
+import type { SlabPlane, Sweep } from './sweep.ts';
 
 /** So many scores are a line of memory: what is read of one plane brings as many neighbours along. */
 const blockPlanes = 16;
