@@ -7,30 +7,33 @@ import type { Pick } from './pick.ts';
  * @throws {@link CryoetPicksError} `invalid-picks` if a score is NaN or a position is not finite.
  */
 export function bestFirst(picks: readonly Pick[]): Pick[] {
-  checkPositions(picks);
-  checkScores(picks);
+  checkRankable(picks);
   return ranked(picks);
 }
 
 /** @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite. */
 export function checkPositions(picks: readonly Pick[]): void {
-  for (let index = 0; index < picks.length; index++) {
-    const { x, y, z } = picks[index].position;
-    if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) continue;
-    throw new CryoetPicksError(
-      'invalid-picks',
-      `pick ${index} ("${picks[index].object}") is at x ${x}, y ${y}, z ${z} Å; expected finite coordinates`,
-    );
-  }
+  for (let index = 0; index < picks.length; index++) checkPosition(picks[index], index);
 }
 
-/** @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a score is NaN. */
-export function checkScores(picks: readonly Pick[]): void {
+/** @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite or else a score NaN. */
+export function checkRankable(picks: readonly Pick[]): void {
+  let unranked = -1;
   for (let index = 0; index < picks.length; index++) {
-    const { score, object } = picks[index];
-    if (!Number.isNaN(score)) continue;
-    throw new CryoetPicksError('invalid-picks', `pick ${index} ("${object}") has the score NaN and cannot be ranked`);
+    checkPosition(picks[index], index);
+    if (unranked < 0 && Number.isNaN(picks[index].score)) unranked = index;
   }
+  if (unranked < 0) return;
+  const name = picks[unranked].object;
+  throw new CryoetPicksError('invalid-picks', `pick ${unranked} ("${name}") has the score NaN and cannot be ranked`);
+}
+
+function checkPosition({ object, position: { x, y, z } }: Pick, index: number): void {
+  if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) return;
+  throw new CryoetPicksError(
+    'invalid-picks',
+    `pick ${index} ("${object}") is at x ${x}, y ${y}, z ${z} Å; expected finite coordinates`,
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-import { checkPositions, checkScores, ranked } from './best-first.ts';
+import { checkRankable, ranked } from './best-first.ts';
 import { type LengthPerObject, lengthPerObject } from './per-object.ts';
 import type { Pick } from './pick.ts';
 import { thinOut } from './thin-out.ts';
@@ -27,8 +27,7 @@ export interface SuppressNearbyOptions {
  */
 export function suppressNearby(picks: readonly Pick[], { minDistance }: SuppressNearbyOptions): Pick[] {
   const distanceOf = lengthPerObject(minDistance, 'minDistance');
-  checkPositions(picks);
-  checkScores(picks);
+  checkRankable(picks);
   const survives = new Uint8Array(picks.length);
   for (const [object, members] of membersByObject(picks)) thinOut(picks, members, distanceOf(object), survives);
   return ranked(marked(picks, survives));
@@ -82,8 +81,7 @@ export interface SuppressAcrossObjectsOptions {
  */
 export function suppressAcrossObjects(picks: readonly Pick[], { minDistance }: SuppressAcrossObjectsOptions): Pick[] {
   const distance = lengthPerObject(minDistance, 'minDistance')('');
-  checkPositions(picks);
-  checkScores(picks);
+  checkRankable(picks);
   const survives = new Uint8Array(picks.length);
   thinOut(picks, [...picks.keys()], distance, survives);
   return ranked(marked(picks, survives));

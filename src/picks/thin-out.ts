@@ -1,4 +1,4 @@
-import { CellRows, firstInReach, lastInReach } from './cell-rows.ts';
+import { CellRows, type Extent, firstInReach, lastInReach } from './cell-rows.ts';
 import type { Pick } from './pick.ts';
 
 /** Below this, squares of distances lose their digits, and a cell no longer bounds what is close. */
@@ -115,14 +115,15 @@ function bestAround(crowd: Crowd, pick: number, squared: number): number {
 /** Sorts picks into cells by counting. */
 function crowdOf(picks: readonly Pick[], members: ArrayLike<number>, edge: number): Crowd {
   const count = members.length;
-  const cells = new CellRows(edge, extentOf(picks, members), count);
+  const { values: given, extent } = flatten(picks, members);
+  const cells = new CellRows(edge, extent, count);
   const starts = new Uint32Array(cells.count + 1);
   const cellOf = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
-    const { x, y, z } = picks[members[i]].position;
-    const row = cells.row(Math.floor(cells.place(y)), Math.floor(cells.place(z)));
-    cellOf[i] = (row + Math.floor(cells.place(x))) & cells.mask;
-    starts[cellOf[i]]++;
+    const row = cells.row(Math.floor(cells.place(given[4 * i + 1])), Math.floor(cells.place(given[4 * i + 2])));
+    const cell = (row + Math.floor(cells.place(given[4 * i]))) & cells.mask;
+    cellOf[i] = cell;
+    starts[cell]++;
   }
   for (let cell = 0, start = 0; cell <= cells.count; cell++) {
     start += starts[cell];
@@ -130,23 +131,31 @@ function crowdOf(picks: readonly Pick[], members: ArrayLike<number>, edge: numbe
   }
   const values = new Float64Array(4 * count);
   const indices = new Uint32Array(count);
-  for (let i = count - 1; i >= 0; i--) {
-    const { position, score } = picks[members[i]];
+  for (let i = 0; i < count; i++) {
     const place = --starts[cellOf[i]];
     indices[place] = members[i];
-    values[4 * place] = position.x;
-    values[4 * place + 1] = position.y;
-    values[4 * place + 2] = position.z;
-    values[4 * place + 3] = score;
+    for (let k = 0; k < 4; k++) values[4 * place + k] = given[4 * i + k];
   }
   return { cells, starts, values, indices, states: new Uint8Array(count), near: [], nearCount: 0 };
 }
 
-function extentOf(picks: readonly Pick[], members: ArrayLike<number>) {
-  let [x0, y0, z0] = [Infinity, Infinity, Infinity];
-  let [x1, y1, z1] = [-Infinity, -Infinity, -Infinity];
+/** x, y, z and score of picks, one after the other: objects lie far apart in memory and are read once. */
+function flatten(
+  picks: readonly Pick[],
+  members: ArrayLike<number>,
+): { readonly values: Float64Array; readonly extent: Extent } {
+  const values = new Float64Array(4 * members.length);
+  let [x0, y0, z0] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  let [x1, y1, z1] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (let i = 0; i < members.length; i++) {
-    const { x, y, z } = picks[members[i]].position;
+    const {
+      position: { x, y, z },
+      score,
+    } = picks[members[i]];
+    values[4 * i] = x;
+    values[4 * i + 1] = y;
+    values[4 * i + 2] = z;
+    values[4 * i + 3] = score;
     x0 = Math.min(x0, x);
     y0 = Math.min(y0, y);
     z0 = Math.min(z0, z);
@@ -154,5 +163,5 @@ function extentOf(picks: readonly Pick[], members: ArrayLike<number>) {
     y1 = Math.max(y1, y);
     z1 = Math.max(z1, z);
   }
-  return { min: [x0, y0, z0], max: [x1, y1, z1] } as const;
+  return { values, extent: { min: [x0, y0, z0], max: [x1, y1, z1] } };
 }
