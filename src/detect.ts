@@ -68,8 +68,9 @@ export async function detectParticles(source: VolumeSource, options: DetectOptio
   const slabs = scoreSlabs(source, { plan, model, normalize, average, signal, onProgress });
 
   const found: Pick[] = [];
+  const { passSlabs } = await import('./tiles/pass-slabs.ts');
   const threshold = (index: number): number => thresholdOf(spec.classes[index] ?? '', options);
-  for await (const peak of localMaxima(slabs, { threshold, signal })) {
+  for await (const peak of localMaxima(passSlabs(slabs), { threshold, signal })) {
     if (wanted.has(spec.classes[peak.classIndex] ?? '')) found.push(toPick(peak, spec.classes));
   }
   return suppressNearby(found, { minDistance: (name) => minDistanceOf(name, wanted.get(name), options) });

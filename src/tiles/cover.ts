@@ -1,3 +1,5 @@
+import type { Axis, Zyx } from '../space/zyx.ts';
+
 /** How tiles are laid along one axis; all lengths in scores, that is in units of the output stride. */
 export interface AxisCover {
   /** Length of the axis. */
@@ -47,4 +49,9 @@ export function cutSegments(starts: readonly number[], { tile, length }: Omit<Ax
     while (lastTile + 1 < starts.length && starts[lastTile + 1] <= start) lastTile++;
     return { start, end: cuts[i + 1], lastTile };
   });
+}
+
+/** A shape with another length along one axis. */
+export function replaceAxis([z, y, x]: Zyx, axis: Axis, length: number): Zyx {
+  return [axis === 0 ? length : z, axis === 1 ? length : y, axis === 2 ? length : x];
 }
