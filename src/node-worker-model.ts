@@ -3,8 +3,8 @@ import { CryoetPicksError } from './errors.ts';
 import type { Model, ModelSpec, ScoreBatch, TileBatch } from './inference/model.ts';
 import type { OnnxOptions } from './inference/onnx.ts';
 import { unwatch, watch } from './node-exit.ts';
-import { SpareMemory } from './node-spare-memory.ts';
 import type { WorkerError, WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
+import { SpareMemory } from './spare-memory.ts';
 
 /**
  * Loads an ONNX network in a thread of its own, with onnxruntime-node: `onnxModel` with the same checks and messages, but

@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Axis, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { SpareMemory } from '../spare-memory.ts';
 import { addWeighted, requireFinite, weightedExtent } from './add-weighted.ts';
 import { cutSegments, replaceAxis, type Segment } from './cover.ts';
 import type { Tile, TilePlan } from './plan.ts';
@@ -75,7 +76,7 @@ export class SlabBlender {
   #open: OpenSegment[] = [];
   #finished: ScoreSlab[] = [];
   /** Memory of slabs that their receivers gave back. */
-  readonly #released: Float32Array[] = [];
+  readonly #memory = new SpareMemory(Infinity);
   #tilesAdded = 0;
 
   constructor(plan: TilePlan, { grid, classes }: BlendOptions) {
@@ -144,14 +145,8 @@ export class SlabBlender {
     const plane = (this.#classes.length * voxelCount(outputShape)) / outputShape[axis];
     while (this.#opened < this.#segments.length && this.#segments[this.#opened].start < end) {
       const segment = this.#segments[this.#opened++];
-      this.#open.push({ ...segment, sums: this.#zeros(plane * (segment.end - segment.start)) });
+      this.#open.push({ ...segment, sums: this.#memory.zeros(plane * (segment.end - segment.start), plane) });
     }
-  }
-
-  #zeros(length: number): Float32Array {
-    const at = this.#released.findIndex((sums) => sums.length === length);
-    if (at < 0) return new Float32Array(length);
-    return this.#released.splice(at, 1)[0].fill(0);
   }
 
   #addToSegment(segment: OpenSegment, i: number, tile: Tile, scores: Float32Array): void {
@@ -189,7 +184,7 @@ export class SlabBlender {
           stride: [depth * plane, plane, width, 1],
           offset: 0,
         },
-        release: () => this.#released.push(sums),
+        release: () => this.#memory.put(sums),
       });
     }
   }
