@@ -30,7 +30,8 @@ if (process.argv[2] !== 'bare') {
   );
 } else {
   const session = await ort.InferenceSession.create(await readFile(onnx));
-  const [depth, height, width] = [112, 160, 160];
+  const card = JSON.parse(await readFile(new URL('../../models/default.json', import.meta.url), 'utf8'));
+  const [depth, height, width] = card.tile as [number, number, number];
   const { tiles } = planTiles([184, 630, 630], { tile: [depth, height, width], outputStride: 2 });
   const voxels = Float32Array.from({ length: depth * height * width }, (_, i) => Math.sin(i * 1.7) * 2);
   const input = session.inputNames[0]!;

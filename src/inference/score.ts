@@ -60,7 +60,7 @@ async function* runLater(source: VolumeSource, options: ScoreOptions): AsyncGene
   yield* runPlan(source, options);
 }
 
-function checkOptions({ grid }: VolumeSource, { plan, model, batch = 1, average }: ScoreOptions): void {
+function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: ScoreOptions): void {
   const { name, outputStride, classes } = model.spec;
   if (!sameZyx(grid.shape, plan.shape)) {
     fail(`the plan is for a volume of ${formatZyx(plan.shape)} voxels, the source has ${formatZyx(grid.shape)}`);
@@ -69,8 +69,13 @@ function checkOptions({ grid }: VolumeSource, { plan, model, batch = 1, average 
     fail(`the plan has output stride ${plan.outputStride}, model "${name}" has ${outputStride}`);
   }
   if (classes.every((object) => object === null)) fail(`model "${name}" names no class; every one of them is null`);
-  if (!Number.isInteger(batch) || batch < 1) fail(`batch must be a whole number of at least 1, found ${batch}`);
+  checkBatch(batch);
   checkAverage(average);
+}
+
+/** Refuses a batch of no tiles. @throws {@link CryoetPicksError} `invalid-option` */
+export function checkBatch(batch: ScoreOptions['batch'] = 1): void {
+  if (!Number.isInteger(batch) || batch < 1) fail(`batch must be a whole number of at least 1, found ${batch}`);
 }
 
 /** Refuses an unknown way of averaging. @throws {@link CryoetPicksError} `invalid-option` */

@@ -71,7 +71,6 @@ export class SlabBlender {
   readonly #classes: readonly number[];
   readonly #outputTile: Zyx;
   readonly #segments: readonly Segment[];
-  /** Number of segments that have been allocated so far. */
   #opened = 0;
   #open: OpenSegment[] = [];
   #finished: ScoreSlab[] = [];
@@ -145,15 +144,8 @@ export class SlabBlender {
     const plane = (this.#classes.length * voxelCount(outputShape)) / outputShape[axis];
     while (this.#opened < this.#segments.length && this.#segments[this.#opened].start < end) {
       const segment = this.#segments[this.#opened++];
-      this.#open.push({ ...segment, sums: this.#zeros(plane, segment.end - segment.start) });
+      this.#open.push({ ...segment, sums: this.#memory.zeros(plane * (segment.end - segment.start)) });
     }
-  }
-
-  /** All segments take the memory of the longest, so that that of a released slab fits any. */
-  #zeros(plane: number, planes: number): Float32Array {
-    const longest = Math.max(...this.#segments.map(({ start, end }) => end - start));
-    const sums = this.#memory.take(plane * longest)?.fill(0) ?? new Float32Array(plane * longest);
-    return sums.subarray(0, plane * planes);
   }
 
   #addToSegment(segment: OpenSegment, i: number, tile: Tile, scores: Float32Array): void {
