@@ -10,6 +10,7 @@ import { describe, expect, it } from 'vitest';
 const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [0, /^errors\.ts$/],
   [0, /^async\.ts$/],
+  [0, /^spare-memory\.ts$/],
   [0, /^show-json\.ts$/],
   [0, /^json\.ts$/],
   [0, /^space\//],
