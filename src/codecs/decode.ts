@@ -1,5 +1,5 @@
 import { CryoetPicksError } from '../errors.ts';
-import { decodeBlosc } from './blosc.ts';
+import { type BloscWanted, decodeBlosc } from './blosc.ts';
 import type { BloscPromise } from './blosc-header.ts';
 import { inflate } from './inflate.ts';
 import { decodeLz4Into } from './lz4.ts';
@@ -23,14 +23,20 @@ export interface Fallbacks {
  * Decodes the bytes of a chunk, checking all that can be checked.
  *
  * @param fallbacks - Handed in, since a thread that decodes has none.
+ * @param wanted - Heeded where that saves work; more may come back than is wanted.
  * @throws {@link CryoetPicksError} `corrupt-data`, or what a fallback throws.
  */
-export async function decode(bytes: Uint8Array, how: Compression, fallbacks: Fallbacks): Promise<Uint8Array> {
+export async function decode(
+  bytes: Uint8Array,
+  how: Compression,
+  fallbacks: Fallbacks,
+  wanted: BloscWanted = {},
+): Promise<Uint8Array> {
   if (how.codec === 'lz4') return decodeLz4(bytes, how.decodedBytes);
   const zstd = (stream: Uint8Array, size?: number) => decodeZstd(stream, size, fallbacks);
   if (how.codec === 'zstd') return zstd(bytes, how.decodedBytes);
   const zlib = (part: Uint8Array, size: number) => inflate(part, { format: 'deflate', expectedBytes: size });
-  return decodeBlosc(bytes, how, { streams: { zstd, zlib }, whole: fallbacks.blosc });
+  return decodeBlosc(bytes, how, { streams: { zstd, zlib }, whole: fallbacks.blosc }, wanted);
 }
 
 /** Decodes numcodecs' lz4: the decoded size as little-endian int32, then one LZ4 block. */

@@ -1,6 +1,6 @@
 import { type Compression, decode, type Fallbacks } from '../codecs/decode.ts';
 import { type ErrorCode, isCryoetPicksError } from '../errors.ts';
-import { contiguousStrides, cropChunk } from './crop.ts';
+import { contiguousStrides, cropChunk, KEPT_WASTE } from './crop.ts';
 
 /** Where bytes lie in a file of this machine. */
 export interface FileSpan {
@@ -26,17 +26,35 @@ export type ChunkReply =
   | { readonly error: { readonly code: ErrorCode; readonly message: string } }
   | 'refused';
 
-/** Decodes a chunk and cuts off what is not wanted of it. */
+/** Decodes a chunk and cuts off what is not wanted of it; what is left is in memory of its own. */
 export async function decodeChunk(
   bytes: Uint8Array,
   { how, shape, extents, itemBytes }: Omit<ChunkTask, 'from'>,
   fallbacks: Fallbacks,
 ): Promise<Uint8Array> {
-  const decoded = await decode(bytes, how, fallbacks);
-  if (extents.every((extent, axis) => extent === shape[axis])) return decoded;
   const inBytes = (lengths: readonly number[]) => [...lengths.slice(0, -1), lengths.at(-1)! * itemBytes];
   const stride = contiguousStrides(inBytes(shape));
-  return cropChunk({ data: decoded, stride }, inBytes(extents)).data as Uint8Array;
+  const wanted = inBytes(extents);
+  const length = wanted.reduce((product, extent) => product * extent, 1);
+  const wantedBytes = wanted.reduce((last, extent, axis) => last + (extent - 1) * stride[axis]!, 1);
+  // The wanted bytes are the first ones, without gaps: nothing is to be cut out.
+  if (wantedBytes === length) return own(await decode(bytes, how, fallbacks, { wantedBytes }), length);
+  const memory = scratch;
+  scratch = undefined;
+  const allocate = (size: number) => (memory && memory.length >= size ? memory : new Uint8Array(size));
+  const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
+  const cropped = cropChunk({ data: decoded, stride }, wanted).data as Uint8Array;
+  scratch = new Uint8Array(decoded.buffer);
+  return cropped;
+}
+
+/** Where chunks are decoded that are cut afterwards: fresh memory costs as much as decoding. Absent while it is in use. */
+let scratch: Uint8Array | undefined;
+
+/** The first bytes in a buffer that holds nothing else to speak of, since it may be moved. */
+function own(bytes: Uint8Array, length: number): Uint8Array {
+  const isMost = bytes.byteOffset === 0 && length >= (1 - KEPT_WASTE) * bytes.buffer.byteLength;
+  return isMost ? bytes.subarray(0, length) : bytes.slice(0, length);
 }
 
 /** Thrown where only a decoder of numcodecs.js would do, which threads do not have. */
