@@ -14,12 +14,14 @@ export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<D
   const script = fileURLToPath(new URL('./node-decode-worker.js', import.meta.url));
   // There is no built script where the sources run as they are, or were bundled into another program.
   if (!isMainThread || !existsSync(script)) return undefined;
-  const maxThreads = count ?? Math.min(4, Math.max(1, availableParallelism() - 1));
+  const maxThreads = count ?? Math.min(4, availableParallelism());
   const pool = new Tinypool({
     filename: script,
     minThreads: 0,
     maxThreads,
     idleTimeout: IDLE_MS,
+    // A thread goes on with the next chunk while this one copies the last.
+    concurrentTasksPerWorker: 2,
     // Inherited, it would forbid to run a file.
     ...(process.execArgv.some((option) => option.startsWith('--input-type')) && { execArgv: [] }),
   });

@@ -28,29 +28,39 @@ if (zstdDecompressSync) {
   });
 }
 
-/** Compressed bytes are read into the same memory again and again: fresh memory costs as much as reading. */
-let scratch = new Uint8Array(0);
+/** What compressed bytes were read into before: fresh memory costs as much as reading. */
+const spares: Uint8Array<ArrayBuffer>[] = [];
 
 export async function answer(task: ChunkTask): Promise<unknown> {
-  const reply = await answerTask(task, readSpan);
+  let memory = spares.pop() ?? new Uint8Array(0);
+  const reply = await answerTask(task, (span) => {
+    const bytes = readSpan(span, memory);
+    if (bytes) memory = new Uint8Array(bytes.buffer);
+    return bytes;
+  });
+  spares.push(memory);
   return reply instanceof Uint8Array ? Tinypool.move(reply) : reply;
 }
 
-/** The bytes of a span, until the next call; `undefined` where the file is not there, or ends before the span. */
-function readSpan({ file, range }: FileSpan): Uint8Array | undefined {
+/**
+ * The bytes of a span; `undefined` where the file is not there, or ends before the span.
+ *
+ * @param memory - Where to read to, if it is long enough.
+ */
+function readSpan({ file, range }: FileSpan, memory: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
   let handle: number | undefined;
   try {
     handle = openSync(file, 'r');
     const length = range?.length ?? fstatSync(handle).size;
-    if (scratch.length < length) scratch = new Uint8Array(Math.ceil(1.25 * length));
+    const bytes = memory.length < length ? new Uint8Array(Math.ceil(1.25 * length)) : memory;
     const offset = range?.offset ?? 0;
     let done = 0;
     while (done < length) {
-      const read = readSync(handle, scratch, done, length - done, offset + done);
+      const read = readSync(handle, bytes, done, length - done, offset + done);
       if (read === 0) return undefined;
       done += read;
     }
-    return scratch.subarray(0, length);
+    return bytes.subarray(0, length);
   } catch {
     // Whoever asked reads the file in the ordinary way then, and tells what is wrong with it.
     return undefined;

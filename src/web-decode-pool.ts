@@ -21,7 +21,7 @@ interface Thread {
  */
 export async function openDecodePool({ count, script }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
   if (typeof Worker === 'undefined') return undefined;
-  const wanted = count ?? Math.min(4, Math.max(1, (navigator.hardwareConcurrency ?? 2) - 1));
+  const wanted = count ?? Math.min(4, navigator.hardwareConcurrency ?? 2);
   const threads = Array.from({ length: wanted }, () => startThread(script));
   const close = async () => {
     for (const { worker } of threads) worker.terminate();

@@ -10,7 +10,7 @@ export interface DecodePool {
 
 /** Options of {@link setDecodeWorkers}. */
 export interface DecodeWorkersOptions {
-  /** Number of threads; 0 decodes where the library is called. @defaultValue one less than there are cores, 1 to 4 */
+  /** Number of threads; 0 decodes where the library is called. @defaultValue as many as cores, at most 4 */
   readonly count?: number | undefined;
   /**
    * Where the thread's script is, for pages whose bundler did not follow it: a copy of `dist/decode-worker.js` of this
