@@ -13,6 +13,7 @@ const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [0, /^spare-memory\.ts$/],
   [0, /^show-json\.ts$/],
   [0, /^json\.ts$/],
+  [0, /^wasm\.ts$/],
   [0, /^space\//],
   [1, /^volume\//],
   [1, /^tiles\//],

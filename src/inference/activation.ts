@@ -1,4 +1,5 @@
 import type { Activation } from './model.ts';
+import { softmaxKernel } from './softmax-kernel.ts';
 
 /** Scores that are activated in one step: some milliseconds. */
 const STEP = 1 << 19;
@@ -12,6 +13,7 @@ export function* activate(activation: Activation, scores: Float32Array, classes:
   if (activation === 'none') return;
   const size = scores.length / classes;
   const step = Math.ceil(STEP / classes);
+  const softmax = softmaxKernel() ?? plainSoftmax;
   for (let from = 0; from < size; from += step) {
     const to = Math.min(size, from + step);
     if (activation === 'softmax') softmax(scores, size, from, to);
@@ -39,7 +41,7 @@ const unit = Math.LN2 / FRACTIONS;
  * Over the classes, at each voxel. The greatest score is subtracted first, so that nothing overflows, and what is left is
  * 0 or less: twice as fast by tables as by `Math.exp`, right to 1e-9 before it is rounded to float32.
  */
-function softmax(scores: Float32Array, size: number, from: number, to: number): void {
+export function plainSoftmax(scores: Float32Array, size: number, from: number, to: number): void {
   const end = scores.length;
   for (let i = from; i < to; i++) {
     let greatest = scores[i];
