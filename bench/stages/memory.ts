@@ -5,8 +5,8 @@ import { peakMemory, print } from '../measure.ts';
 import { openLong } from './files.ts';
 
 const times = Number(process.argv[2] ?? 1);
-/** The default of `openTomogram`. */
-const CACHE_BYTES = 256 * 2 ** 20;
+/** The default of `openTomogram` for these chunks of 128³. */
+const CACHE_BYTES = 128 * 2 ** 20;
 const classes = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const tile = [96, 96, 96] as const;
 const thresholds = Object.fromEntries(classes.map((name) => [name, 5]));

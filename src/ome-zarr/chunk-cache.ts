@@ -1,4 +1,6 @@
 import { LRUCache } from 'lru-cache';
+import type { VoxelGrid } from '../space/grid.ts';
+import { type Axis, voxelCount, type Zyx } from '../space/zyx.ts';
 import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
@@ -9,6 +11,24 @@ import { cropChunk, KEPT_WASTE } from './crop.ts';
 export interface ChunkCacheOptions {
   /** Bytes of decoded chunks to keep, 256 more counted for each; chunks larger than this are read and not kept. */
   readonly cacheBytes: number;
+}
+
+const [LEAST_CACHE, MOST_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];
+
+/**
+ * Bytes of decoded chunks to keep so that a sweep of tiles along the longest axis decodes none twice: two layers of chunks
+ * across it and a little more, from 128 to 256 MiB.
+ */
+export function defaultCacheBytes({
+  grid: { shape },
+  chunkShape = shape,
+}: {
+  readonly grid: VoxelGrid;
+  readonly chunkShape?: Zyx | undefined;
+}): number {
+  const axis = shape.indexOf(Math.max(...shape)) as Axis;
+  const layer = (4 * voxelCount(shape) * Math.min(chunkShape[axis], shape[axis])) / shape[axis];
+  return Math.round(Math.min(MOST_CACHE, Math.max(LEAST_CACHE, 2.25 * layer)));
 }
 
 /** What a chunk without data in the store is: the fill value everywhere. */
