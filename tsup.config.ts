@@ -1,6 +1,6 @@
 import { defineConfig } from 'tsup';
 
-export default defineConfig({
+const library = defineConfig({
   entry: {
     index: 'src/index.ts',
     node: 'src/node.ts',
@@ -15,15 +15,33 @@ export default defineConfig({
     cli: 'src/cli/main.ts',
     // Opened by loadModel, imported by nobody.
     'onnx-worker': 'src/onnx-worker.ts',
+    // What `#decode-pool` of package.json stands for in Node, and its thread.
+    'node-decode-pool': 'src/node-decode-pool.ts',
+    'node-decode-worker': 'src/node-decode-worker.ts',
+    'web-decode-pool': 'src/web-decode-pool.ts',
   },
   format: 'esm',
   target: 'node20',
   platform: 'neutral',
   splitting: true,
-  clean: true,
+  // The worker below is built at the same time.
+  clean: ['!decode-worker.js'],
   // tsup strips "node:" by default, which breaks bundlers that know only the prefixed names.
   removeNodeProtocol: false,
-  external: [/^node:/],
+  external: [/^node:/, '#decode-pool'],
   // tsup injects "baseUrl" into the declaration build, which TypeScript 6 reports as deprecated (egoist/tsup#1388).
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
 });
+
+/** A worker of browsers is one file: some bundlers copy it as it is, and pages may serve it themselves. */
+const webWorker = defineConfig({
+  entry: { 'decode-worker': 'src/web-decode-worker.ts' },
+  format: 'esm',
+  target: 'es2022',
+  platform: 'browser',
+  splitting: false,
+  minify: true,
+  noExternal: [/.*/],
+});
+
+export default [library, webWorker];

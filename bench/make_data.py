@@ -1,4 +1,4 @@
-"""Makes the files that both sides of the benchmarks read, seeded, into bench/data: about 1.5 GB.
+"""Makes the files that both sides of the benchmarks read, seeded, into bench/data: 1.6 GB.
 
     bench/peers/.venv/bin/python bench/make_data.py
 """

@@ -1,7 +1,7 @@
 import type { Progress } from './async.ts';
 import { CryoetPicksError } from './errors.ts';
 import type { Model, ModelSpec } from './inference/model.ts';
-import { checkAverage, type ScoreOptions, scoreSlabs } from './inference/score.ts';
+import { checkAverage, checkBatch, type ScoreOptions, scoreSlabs } from './inference/score.ts';
 import { localMaxima } from './peaks/local-maxima.ts';
 import { lengthPerObject } from './picks/per-object.ts';
 import { type Pick, toPick } from './picks/pick.ts';
@@ -35,6 +35,8 @@ export interface DetectOptions {
   readonly overlap?: Zyx | undefined;
   /** What is averaged where tiles overlap. @defaultValue 'probabilities' */
   readonly average?: ScoreOptions['average'];
+  /** Tiles per call of the model: more pay where a call costs much besides arithmetic, as on a GPU. @defaultValue 1 */
+  readonly batch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
@@ -56,7 +58,7 @@ export interface DetectOptions {
  * ```
  */
 export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<Pick[]> {
-  const { model, overlap, average, signal, onProgress } = options;
+  const { model, overlap, average, batch, signal, onProgress } = options;
   const { spec } = model;
   checkDetectOptions(options);
   requireVoxelSize(source.grid, spec);
@@ -65,11 +67,12 @@ export async function detectParticles(source: VolumeSource, options: DetectOptio
   const plan = planTiles(source.grid.shape, { tile: spec.tile, outputStride: spec.outputStride, overlap });
   const intensity = await measureIntensity(source, { signal, onProgress });
   const normalize = normalizerFor(spec.normalization, intensity);
-  const slabs = scoreSlabs(source, { plan, model, normalize, average, signal, onProgress });
+  const slabs = scoreSlabs(source, { plan, model, normalize, average, batch, signal, onProgress });
 
   const found: Pick[] = [];
+  const { passSlabs } = await import('./tiles/pass-slabs.ts');
   const threshold = (index: number): number => thresholdOf(spec.classes[index] ?? '', options);
-  for await (const peak of localMaxima(slabs, { threshold, signal })) {
+  for await (const peak of localMaxima(passSlabs(slabs), { threshold, signal })) {
     if (wanted.has(spec.classes[peak.classIndex] ?? '')) found.push(toPick(peak, spec.classes));
   }
   return suppressNearby(found, { minDistance: (name) => minDistanceOf(name, wanted.get(name), options) });
@@ -96,7 +99,7 @@ export function wantedObjects(
  * @throws {@link CryoetPicksError} `invalid-option`.
  */
 export function checkDetectOptions(options: Omit<DetectOptions, 'onProgress'>): void {
-  const { model, thresholds = {}, minDistances = {}, overlap, average } = options;
+  const { model, thresholds = {}, minDistances = {}, overlap, average, batch } = options;
   const { name: modelName, classes, tile, outputStride } = model.spec;
   const known = classes.filter((name) => name !== null);
   for (const [option, given] of Object.entries({ thresholds, minDistances })) {
@@ -114,6 +117,7 @@ export function checkDetectOptions(options: Omit<DetectOptions, 'onProgress'>): 
     lengthPerObject(minDistanceOf(name, wanted.get(name), options), `minDistance of "${name}"`);
   }
   checkAverage(average);
+  checkBatch(batch);
   // Tile and overlap must fit each other whatever the shape of the volume.
   planTiles(tile, { tile, outputStride, overlap });
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { CryoetPicksError, isCryoetPicksError } from './errors.ts';
@@ -13,6 +14,8 @@ import { showJson } from './show-json.ts';
 export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
   /** The model's card. @defaultValue the JSON file of the same name beside the ONNX file */
   readonly spec?: ModelSpec | undefined;
+  /** Threads per operator. @defaultValue as many as the process may use cores, in a thread of its own; else the runtime's own */
+  readonly threads?: number | undefined;
 }
 
 const defaultModel: string = fileURLToPath(new URL('../models/default.onnx', import.meta.url));
@@ -50,7 +53,12 @@ export async function loadModel(
   const onnxOptions: OnnxOptions = { ...options, spec: spec ?? (await readCard(path, signal)) };
   const inThread = await runsInThread(ort);
   try {
-    return await (inThread ? workerModel(workerScript, bytes, onnxOptions) : onnxModel(ort, bytes, onnxOptions));
+    if (!inThread) return await onnxModel(ort, bytes, onnxOptions);
+    // Told, the runtime does not pin its threads to cores, where they would be in the way of this program's.
+    return await workerModel(workerScript, bytes, {
+      ...onnxOptions,
+      threads: onnxOptions.threads ?? availableParallelism(),
+    });
   } catch (error) {
     if (!isCryoetPicksError(error, 'model-failed')) throw error;
     throw new CryoetPicksError('model-failed', `${path}: ${error.message}`, { cause: error.cause });

@@ -1,15 +1,17 @@
 import { Worker } from 'node:worker_threads';
 import { CryoetPicksError } from './errors.ts';
-import type { Model, ScoreBatch, TileBatch } from './inference/model.ts';
+import type { Model, ModelSpec, ScoreBatch, TileBatch } from './inference/model.ts';
 import type { OnnxOptions } from './inference/onnx.ts';
+import { unwatch, watch } from './node-exit.ts';
 import type { WorkerError, WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
+import { SpareMemory } from './spare-memory.ts';
 
 /**
  * Loads an ONNX network in a thread of its own, with onnxruntime-node: `onnxModel` with the same checks and messages, but
  * this thread stays free while it computes.
  *
- * An aborted call rejects at once; the runtime finishes that batch in the background, and the next call waits for it.
- * The thread keeps the process alive only while it computes or somebody waits for it.
+ * An aborted call rejects at once; the runtime finishes a batch it has begun in the background, and the next call waits for
+ * it. Two calls are sent ahead, so that the runtime never waits for this thread. The thread keeps the process alive only while it computes or somebody waits for it.
  *
  * @param script - The built `onnx-worker.js`.
  * @throws {@link CryoetPicksError} as `onnxModel`; later also `model-failed` if the thread dies or the model was disposed.
@@ -26,12 +28,18 @@ export async function workerModel(script: URL, file: Uint8Array, options: OnnxOp
   }
   return {
     spec: options.spec,
+    // Copied when their turn comes, and never looked at again.
+    keepsTiles: false,
+    callsAtOnce: CALLS_AHEAD,
     score: (tiles, { signal } = {}) => thread.score(tiles, signal),
     dispose: () => thread.close(),
   };
 }
 
-/** What waits for the next reply. */
+/** Calls that are sent to the thread before the first of them is answered. */
+const CALLS_AHEAD = 2;
+
+/** What waits for a reply. */
 interface Asker {
   readonly resolve: (reply: WorkerReply) => void;
   readonly reject: (error: Error) => void;
@@ -40,19 +48,21 @@ interface Asker {
 /** A session in a thread, and the calls that wait for it. */
 class SessionThread {
   readonly #worker: Worker;
-  readonly #name: string;
+  readonly #spec: ModelSpec;
   readonly #busy: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4)).fill(1);
   readonly #exited: Promise<void>;
   readonly #opened: Promise<unknown>;
-  /** Settles when everything asked so far is answered; never rejects. */
-  #last: Promise<unknown> = Promise.resolve();
-  /** At most one: the next request is sent when the one before it is answered. */
-  #asker: Asker | undefined;
+  /** Of the calls sent ahead, the last ones: each settles when everything asked up to it is answered; they never reject. */
+  #last: Promise<unknown>[] = [];
+  /** In the order of what was asked, which is that of the replies. */
+  readonly #askers: Asker[] = [];
+  readonly #tileMemory = new SpareMemory(CALLS_AHEAD);
+  readonly #scoreMemory = new SpareMemory(CALLS_AHEAD + 1);
   #died: CryoetPicksError | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(script: URL, file: Uint8Array, { spec, executionProviders, threads }: OnnxOptions) {
-    this.#name = spec.name;
+    this.#spec = spec;
     // The file is copied once, then moved: a Buffer may share its memory with others. Of the card goes what JSON can say.
     const card = JSON.parse(JSON.stringify(spec));
     const start: WorkerStart = {
@@ -69,7 +79,7 @@ class SessionThread {
       ...(process.execArgv.some((option) => option.startsWith('--input-type')) && { execArgv: [] }),
     });
     watch(this.#busy);
-    this.#worker.on('message', (reply: WorkerReply) => this.#asker?.resolve(reply));
+    this.#worker.on('message', (reply: WorkerReply) => this.#askers.shift()?.resolve(reply));
     this.#worker.on('error', (error) => this.#die(`died: ${error.message}`, error));
     this.#exited = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
@@ -77,7 +87,7 @@ class SessionThread {
         resolve();
       });
     });
-    this.#opened = this.#next(() => this.#reply());
+    this.#opened = this.#next(() => this.#reply(), 1);
   }
 
   opened(signal: AbortSignal | undefined): Promise<unknown> {
@@ -86,14 +96,23 @@ class SessionThread {
 
   async score({ data, shape }: TileBatch, signal: AbortSignal | undefined): Promise<ScoreBatch> {
     signal?.throwIfAborted();
+    const aborted = new Int32Array(new SharedArrayBuffer(4));
+    const onAbort = () => Atomics.store(aborted, 0, 1);
+    signal?.addEventListener('abort', onAbort, { once: true });
     const scores = this.#next(async () => {
       signal?.throwIfAborted();
-      if (this.#closed) throw new CryoetPicksError('model-failed', `model "${this.#name}" was disposed`);
+      if (this.#closed) throw new CryoetPicksError('model-failed', `model "${this.#spec.name}" was disposed`);
       // Copied, since the caller goes on using them, then moved.
-      const copy = data.slice();
-      const reply = await this.#ask({ data: copy, shape }, [copy.buffer]);
-      return (reply as Extract<WorkerReply, { scores: unknown }>).scores;
-    });
+      const copy = this.#tileMemory.take(data.length) ?? new Float32Array(data.length);
+      copy.set(data);
+      const { classes, outputStride: stride } = this.#spec;
+      const into = this.#scoreMemory.take((classes.length * data.length) / stride ** 3);
+      const request = { tiles: { data: copy, shape }, into, aborted };
+      const moved = into ? [copy.buffer, into.buffer] : [copy.buffer];
+      const reply = (await this.#ask(request, moved)) as Extract<WorkerReply, { scores: unknown }>;
+      const release = () => this.#scoreMemory.put(reply.scores.data);
+      return { ...reply.scores, release };
+    }, CALLS_AHEAD).finally(() => signal?.removeEventListener('abort', onAbort));
     return orAbort(scores, signal);
   }
 
@@ -105,33 +124,32 @@ class SessionThread {
 
   async #release(): Promise<void> {
     // Where no session was opened the thread ends by itself.
-    await this.#next(() => this.#opened.then(() => this.#ask(null))).catch(() => {});
+    await this.#next(() => this.#opened.then(() => this.#ask(null)), 1).catch(() => {});
     this.#worker.ref();
     await this.#exited;
   }
 
-  /** Does work when the work before it is done; the process stays alive until the last of it is. */
-  #next<T>(work: () => Promise<T>): Promise<T> {
+  /** Does work when fewer than `ahead` pieces before it are not done; the process stays alive until the last of it is. */
+  #next<T>(work: () => Promise<T>, ahead: number): Promise<T> {
     this.#worker.ref();
-    const result = this.#last.then(work);
-    const settled = result.then(
-      () => {},
-      () => {},
-    );
-    this.#last = settled;
+    const before = this.#last.at(-ahead) ?? Promise.resolve();
+    const result = before.then(work);
+    // Without their values: a chain of results would never be freed.
+    const settled = Promise.allSettled([this.#last.at(-1), result]).then(() => {});
+    this.#last = [...this.#last, settled].slice(-CALLS_AHEAD);
     void settled.then(() => {
-      if (this.#last === settled) this.#worker.unref();
+      if (this.#last.at(-1) === settled) this.#worker.unref();
     });
     return result;
   }
 
   #ask(request: WorkerRequest, transfer: ArrayBuffer[] = []): Promise<WorkerReply> {
     if (this.#died) throw this.#died;
-    Atomics.store(this.#busy, 0, 1);
+    Atomics.add(this.#busy, 0, 1);
     try {
       this.#worker.postMessage(request, transfer);
     } catch (error) {
-      Atomics.store(this.#busy, 0, 0);
+      Atomics.sub(this.#busy, 0, 1);
       throw error;
     }
     return this.#reply();
@@ -139,16 +157,20 @@ class SessionThread {
 
   async #reply(): Promise<WorkerReply> {
     const reply = await new Promise<WorkerReply>((resolve, reject) => {
-      this.#asker = { resolve, reject };
+      this.#askers.push({ resolve, reject });
     });
-    if ('error' in reply) throw errorOf(reply.error);
+    if ('tiles' in reply && reply.tiles) this.#tileMemory.put(reply.tiles);
+    if ('error' in reply) {
+      if (reply.into) this.#scoreMemory.put(reply.into);
+      throw errorOf(reply.error);
+    }
     return reply;
   }
 
   #die(how: string, cause?: unknown): void {
     unwatch(this.#busy);
-    this.#died ??= new CryoetPicksError('model-failed', `the thread of model "${this.#name}" ${how}`, { cause });
-    this.#asker?.reject(this.#died);
+    this.#died ??= new CryoetPicksError('model-failed', `the thread of model "${this.#spec.name}" ${how}`, { cause });
+    for (const { reject } of this.#askers.splice(0)) reject(this.#died);
   }
 }
 
@@ -166,21 +188,4 @@ function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<
     const settled = () => signal.removeEventListener('abort', onAbort);
     work.then(resolve, reject).then(settled);
   });
-}
-
-/** Threads that live. Node ends threads when the process exits, and onnxruntime-node aborts the process if it is at work. */
-const watched = new Set<Int32Array<SharedArrayBuffer>>();
-
-function watch(busy: Int32Array<SharedArrayBuffer>): void {
-  if (watched.size === 0) process.on('exit', awaitWatched);
-  watched.add(busy);
-}
-
-function unwatch(busy: Int32Array<SharedArrayBuffer>): void {
-  watched.delete(busy);
-  if (watched.size === 0) process.off('exit', awaitWatched);
-}
-
-function awaitWatched(): void {
-  for (const busy of watched) Atomics.wait(busy, 0, 1, 60_000);
 }

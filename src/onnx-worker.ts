@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { type ErrorCode, isCryoetPicksError } from './errors.ts';
-import type { Model, ScoreBatch, TileBatch } from './inference/model.ts';
+import type { ScoreBatch, TileBatch } from './inference/model.ts';
 import type { OnnxOptions } from './inference/onnx.ts';
-import { openSession } from './inference/onnx-session.ts';
+import { openSession, type SessionModel } from './inference/onnx-session.ts';
 
 /**
  * The thread that holds a session of onnxruntime-node. It answers its start, and then each batch of tiles, with one reply,
@@ -15,17 +15,26 @@ import { openSession } from './inference/onnx-session.ts';
 /** What the thread is started with. */
 export interface WorkerStart extends Omit<OnnxOptions, 'signal'> {
   readonly file: Uint8Array<ArrayBuffer>;
-  /** Shared: set to 1 by whoever asks, to 0 here when the runtime has finished. */
+  /** Shared: how many answers are owed; raised by whoever asks, lowered here when the runtime has finished. */
   readonly busy: Int32Array<SharedArrayBuffer>;
 }
 
-/** What it is sent, when it is not busy. */
-export type WorkerRequest = TileBatch | null;
+/** What it is asked: tiles to score, whose memory is moved here, or to end. */
+export type WorkerRequest = TilesRequest | null;
 
-/** What it answers: scores, an error, or that it is ready. */
+/** Tiles to score. */
+export interface TilesRequest {
+  readonly tiles: TileBatch;
+  /** Memory of an earlier result, for this one. */
+  readonly into: Float32Array<ArrayBuffer> | undefined;
+  /** Shared: not 0 if nobody waits for the scores any more. */
+  readonly aborted: Int32Array<SharedArrayBuffer>;
+}
+
+/** What it answers, in the order of the questions: scores, an error, or that it is ready. The memory of tiles comes back. */
 export type WorkerReply =
-  | { readonly scores: ScoreBatch }
-  | { readonly error: WorkerError }
+  | { readonly scores: ScoreBatch; readonly tiles: Float32Array }
+  | { readonly error: WorkerError; readonly tiles?: Float32Array | undefined; readonly into?: Float32Array | undefined }
   | { readonly done: 'opened' | 'released' };
 
 /** An error on its way from the thread. */
@@ -39,13 +48,17 @@ const port = parentPort!;
 const { file, busy, ...options } = workerData as WorkerStart;
 
 function reply(message: WorkerReply): void {
-  // First, since the reply may bring the next request, which sets it again.
-  Atomics.store(busy, 0, 0);
+  Atomics.sub(busy, 0, 1);
   Atomics.notify(busy, 0);
-  port.postMessage(message, 'scores' in message ? [message.scores.data.buffer as ArrayBuffer] : []);
+  const arrays = 'scores' in message ? [message.scores.data, message.tiles] : [];
+  if ('error' in message) arrays.push(...[message.tiles, message.into].filter((array) => array !== undefined));
+  port.postMessage(
+    message,
+    arrays.map(({ buffer }) => buffer as ArrayBuffer),
+  );
 }
 
-function replyError(error: unknown): void {
+function replyError(error: unknown, { tiles, into }: Partial<TilesRequest> = {}): void {
   const cause = error instanceof Error ? error.cause : undefined;
   reply({
     error: {
@@ -53,6 +66,8 @@ function replyError(error: unknown): void {
       message: messageOf(error),
       cause: cause === undefined ? undefined : messageOf(cause),
     },
+    tiles: tiles?.data,
+    into,
   });
 }
 
@@ -60,23 +75,29 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function answer(model: Model, request: WorkerRequest): Promise<void> {
+async function answer(model: SessionModel, request: WorkerRequest): Promise<void> {
   try {
     if (request !== null) {
-      reply({ scores: await model.score(request) });
+      const { tiles, into, aborted } = request;
+      if (Atomics.load(aborted, 0) !== 0) throw new Error('aborted before its turn');
+      reply({ scores: await model.score(tiles, { into }), tiles: tiles.data });
       return;
     }
     port.close();
     await model.dispose();
     reply({ done: 'released' });
   } catch (error) {
-    replyError(error);
+    replyError(error, request ?? {});
   }
 }
 
 try {
   const model = await openSession(ort, file, options);
-  port.on('message', (request: WorkerRequest) => void answer(model, request));
+  // One after the other: the runtime gives way to other messages before each run.
+  let last: Promise<void> = Promise.resolve();
+  port.on('message', (request: WorkerRequest) => {
+    last = last.then(() => answer(model, request));
+  });
   reply({ done: 'opened' });
 } catch (error) {
   // Nothing listens any more, so the thread ends.

@@ -15,6 +15,7 @@ export { type MrcVolume, type OpenMrcOptions, openMrc } from './mrc/open.ts';
 export { blobReader, bytesReader, type RandomAccessReader, storeReader } from './mrc/random-access.ts';
 export { type Channel, type ChannelInfo, openChannels } from './ome-zarr/channels.ts';
 export { type ConsolidatedOptions, withConsolidated } from './ome-zarr/consolidated.ts';
+export { type DecodeWorkersOptions, setDecodeWorkers } from './ome-zarr/decode-pool.ts';
 export type { WriteProgress, WriteTomogramOptions } from './ome-zarr/write.ts';
 export { type WriteChannelsOptions, writeChannels } from './ome-zarr/write-channels.ts';
 export { type CoalesceOptions, coalesced } from './storage/coalesced.ts';

@@ -10,8 +10,10 @@ import { describe, expect, it } from 'vitest';
 const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [0, /^errors\.ts$/],
   [0, /^async\.ts$/],
+  [0, /^spare-memory\.ts$/],
   [0, /^show-json\.ts$/],
   [0, /^json\.ts$/],
+  [0, /^wasm\.ts$/],
   [0, /^space\//],
   [1, /^volume\//],
   [1, /^tiles\//],
@@ -36,6 +38,7 @@ const layers: readonly (readonly [layer: number, pattern: RegExp])[] = [
   [6, /^peaks\.ts$/],
   [6, /^onnx-worker\.ts$/],
   [6, /^node[^/]*\.ts$/],
+  [6, /^web[^/]*\.ts$/],
   [7, /^cli\//],
 ];
 

@@ -1,8 +1,6 @@
 """The same detection as people put it together in Python: zarr, numpy, MONAI's sliding window over onnxruntime, scikit-image."""
 
 import json
-import resource
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -40,4 +38,3 @@ def detect():
 
 
 measure("zarr + MONAI + onnxruntime + scikit-image", detect, runs=1)
-print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f} MB", file=sys.stderr)

@@ -1,7 +1,6 @@
-// A whole volume read from Zarr: blosc-lz4 in three chunk shapes, and sharded zstd; by this library and by stock zarrita.
+// A whole volume read from Zarr: blosc-lz4 in three chunk shapes, and sharded zstd.
 import { openTomogram } from 'cryoet-picks';
 import { directoryStore } from 'cryoet-picks/node';
-import * as zarr from 'zarrita';
 import { measure } from '../measure.ts';
 import { dataPath } from './files.ts';
 
@@ -12,10 +11,5 @@ for (const name of ['lz4-64', 'lz4-128', 'lz4-256', 'sharded']) {
     const [depth, height, width] = tomogram.grid.shape;
     const whole = await tomogram.read({ start: [0, 0, 0], end: [depth, height, width] });
     return whole.data[whole.data.length >> 1];
-  });
-  await measure(`zarrita ${name}`, async () => {
-    const array = await zarr.open(zarr.root(store).resolve('0'), { kind: 'array' });
-    const { data } = await zarr.get(array as zarr.Array<'float32'>);
-    return data[data.length >> 1];
   });
 }

@@ -1,6 +1,7 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import type { Model } from '../inference/model.ts';
+import { defaultCacheBytes } from '../ome-zarr/chunk-cache.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
 import { readPaddedInto } from '../volume/padded.ts';
@@ -50,8 +51,6 @@ export interface ForecastOptions extends Pick<DetectInput, 'run' | 'tomogram' | 
   readonly model: Model;
 }
 
-/** Decoded chunks that an opened tomogram keeps at most. */
-const CACHE_BYTES = 256 * 2 ** 20;
 const TIMED_TILES = 3;
 
 /**
@@ -74,7 +73,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
       const source = prepare?.(opened, run) ?? opened;
       const plan = planTiles(source.grid.shape, { tile, outputStride, classes });
       timing ??= await timeTiles(source, plan, { model, signal });
-      runs.push(forecast(run.name, plan, timing));
+      runs.push(forecast(run.name, plan, { timing, cacheBytes: defaultCacheBytes(opened) }));
     } catch (error) {
       signal.throwIfAborted();
       runs.push({ run: run.name, error: describeFailure(error) });
@@ -127,13 +126,17 @@ async function timeTiles(source: VolumeSource, plan: TilePlan, { model, signal }
   };
 }
 
-function forecast(run: string, { shape, tiles, tile, memory }: TilePlan, timing: Timing): RunForecast {
+function forecast(
+  run: string,
+  { shape, tiles, tile, memory }: TilePlan,
+  { timing, cacheBytes }: { readonly timing: Timing; readonly cacheBytes: number },
+): RunForecast {
   return {
     run,
     shape,
     tiles: tiles.length,
     voxels: tiles.length * voxelCount(tile),
-    memory: timing.memory + memory.accumulators + Math.min(CACHE_BYTES, 4 * voxelCount(shape)),
+    memory: timing.memory + memory.accumulators + Math.min(cacheBytes, 4 * voxelCount(shape)),
     seconds: tiles.length * timing.perTile + voxelCount(shape) * timing.perVoxel,
   };
 }

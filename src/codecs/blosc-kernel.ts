@@ -1,3 +1,4 @@
+import { growTo, startWasm, type WasmModule } from '../wasm.ts';
 import { BLOSC_KERNEL } from './blosc-kernel-bytes.ts';
 
 /** Where a stream lies in a blosc buffer. */
@@ -31,7 +32,6 @@ interface KernelExports {
 
 /** The kernel may read and write this far beyond the end of what it works on. */
 const SLACK = 64;
-const PAGE_BYTES = 65536;
 
 let shared: BloscKernel | false | undefined;
 
@@ -47,19 +47,12 @@ export function bloscKernel(): BloscKernel | undefined {
 }
 
 function makeKernel(): BloscKernel | undefined {
-  try {
-    const memory = new WebAssembly.Memory({ initial: 1 });
-    const code = Uint8Array.from(atob(BLOSC_KERNEL), (letter) => letter.charCodeAt(0));
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
-    return { decodeInto: (block, target) => decodeInto(memory, exports as unknown as KernelExports, block, target) };
-  } catch {
-    return undefined;
-  }
+  const module = startWasm<KernelExports>(BLOSC_KERNEL);
+  return module && { decodeInto: (block, target) => decodeInto(module, block, target) };
 }
 
 function decodeInto(
-  memory: WebAssembly.Memory,
-  { decodeLz4, unshuffle2, unshuffle4 }: KernelExports,
+  { memory, exports: { decodeLz4, unshuffle2, unshuffle4 } }: WasmModule<KernelExports>,
   { bytes, streams, typeSize }: LzBlock,
   target: Uint8Array,
 ): boolean {
@@ -67,7 +60,7 @@ function decodeInto(
   const source = bytes.subarray(first, streams.at(-1)!.end);
   const plain = roundUp(source.length);
   const out = plain + roundUp(target.length);
-  ensure(memory, out + roundUp(target.length));
+  growTo(memory, out + roundUp(target.length));
   const heap = new Uint8Array(memory.buffer);
   heap.set(source);
   const part = target.length / streams.length;
@@ -88,9 +81,4 @@ function decodeInto(
 
 function roundUp(bytes: number): number {
   return Math.ceil((bytes + SLACK) / 64) * 64;
-}
-
-function ensure(memory: WebAssembly.Memory, bytes: number): void {
-  const missing = bytes - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
 }

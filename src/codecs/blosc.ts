@@ -17,6 +17,14 @@ export interface BloscDecoders {
   readonly whole: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
+/** What of a blosc buffer to decode. */
+export interface BloscWanted {
+  /** The first bytes of it that are wanted; blocks behind them are checked, but not decoded. @defaultValue all */
+  readonly wantedBytes?: number | undefined;
+  /** Memory to decode into, at least as long as asked for. @defaultValue new memory */
+  readonly allocate?: ((bytes: number) => Uint8Array) | undefined;
+}
+
 /**
  * Decodes a blosc buffer (c-blosc 1), checking every length on the way: the header, the block table (the blocks must
  * fill the buffer without gap or overlap) and each stream, which must decode to exactly the size of its part.
@@ -27,18 +35,23 @@ export async function decodeBlosc(
   bytes: Uint8Array,
   promise: BloscPromise,
   decoders: BloscDecoders,
+  { wantedBytes = Infinity, allocate = (length) => new Uint8Array(length) }: BloscWanted = {},
 ): Promise<Uint8Array> {
   const header = readBloscHeader(bytes, promise);
-  if (header.isCopy) return bytes.slice(HEADER_BYTES);
+  if (header.isCopy) return bytes.slice(HEADER_BYTES, HEADER_BYTES + wantedBytes);
   const streams = readStreams(bytes, header);
   const decoder = decoders.streams[header.format];
   if (!decoder && header.format !== 'lz4') return decodeWhole(bytes, header, decoders);
-  const out = new Uint8Array(header.decodedBytes);
+  const { blockBytes, decodedBytes } = header;
+  const wanted = Math.min(wantedBytes, decodedBytes);
+  const blocks = blockBytes === 0 ? 0 : Math.ceil(wanted / blockBytes);
+  const length = Math.min(decodedBytes, blocks * blockBytes);
+  const out = allocate(length);
   const decodeBlock = decoder ? blockByStreams(bytes, header, decoder) : blockOfLz4(bytes, header, bloscKernel());
-  for (const [index, block] of streams.entries()) {
-    await decodeBlock(block, out.subarray(index * header.blockBytes, (index + 1) * header.blockBytes), index);
+  for (const [index, block] of streams.slice(0, blocks).entries()) {
+    await decodeBlock(block, out.subarray(index * blockBytes, Math.min(length, (index + 1) * blockBytes)), index);
   }
-  return out;
+  return out.subarray(0, wanted);
 }
 
 /** Per block, where its streams lie. */

@@ -1,31 +1,68 @@
 import type { Activation } from './model.ts';
+import { softmaxKernel } from './softmax-kernel.ts';
+
+/** Scores that are activated in one step: some milliseconds. */
+const STEP = 1 << 19;
 
 /**
- * Applies an activation, in place, to scores `[class, …]` of several classes.
+ * Applies an activation, in place, to scores `[class, …]` of several classes, and stops between steps of some milliseconds.
  *
  * @param scores - C-order, `classes` channels of equal length.
  */
-export function activate(activation: Activation, scores: Float32Array, classes: number): void {
-  if (activation === 'softmax') softmax(scores, classes);
-  if (activation === 'sigmoid') sigmoid(scores);
+export function* activate(activation: Activation, scores: Float32Array, classes: number): Generator<void> {
+  if (activation === 'none') return;
+  const size = scores.length / classes;
+  const step = Math.ceil(STEP / classes);
+  const softmax = softmaxKernel() ?? plainSoftmax;
+  for (let from = 0; from < size; from += step) {
+    const to = Math.min(size, from + step);
+    if (activation === 'softmax') softmax(scores, size, from, to);
+    else for (let k = 0; k < classes; k++) sigmoid(scores.subarray(k * size + from, k * size + to));
+    yield;
+  }
 }
 
 function sigmoid(scores: Float32Array): void {
   for (let i = 0; i < scores.length; i++) scores[i] = 1 / (1 + Math.exp(-scores[i]));
 }
 
-/** Over the classes, at each voxel. The greatest score is subtracted first, so that nothing overflows. */
-function softmax(scores: Float32Array, classes: number): void {
-  const size = scores.length / classes;
-  for (let i = 0; i < size; i++) {
-    let greatest = -Infinity;
-    for (let k = i; k < scores.length; k += size) if (!(scores[k] <= greatest)) greatest = scores[k];
+/** exp(d) is 2^(q / FRACTIONS) · exp(r) for a whole number q and a small rest r: one table for each half of q's bits. */
+const FRACTION_BITS = 10;
+const FRACTIONS = 1 << FRACTION_BITS;
+/** exp of less rounds to 0 in float32. */
+const LEAST = -104;
+const WHOLE = Math.ceil(-LEAST / Math.LN2);
+const fractions = Float64Array.from({ length: FRACTIONS }, (_, i) => 2 ** (i / FRACTIONS));
+const powers = Float64Array.from({ length: WHOLE + 1 }, (_, i) => 2 ** (i - WHOLE));
+const perUnit = FRACTIONS / Math.LN2;
+const unit = Math.LN2 / FRACTIONS;
+
+/**
+ * Over the classes, at each voxel. The greatest score is subtracted first, so that nothing overflows, and what is left is
+ * 0 or less: twice as fast by tables as by `Math.exp`, right to 1e-9 before it is rounded to float32.
+ */
+export function plainSoftmax(scores: Float32Array, size: number, from: number, to: number): void {
+  const end = scores.length;
+  for (let i = from; i < to; i++) {
+    let greatest = scores[i];
+    for (let k = i + size; k < end; k += size) {
+      const score = scores[k];
+      // NaN stays: whoever blends it tells.
+      if (!(score <= greatest)) greatest = score;
+    }
     let sum = 0;
-    for (let k = i; k < scores.length; k += size) {
-      const value = Math.exp(scores[k] - greatest);
+    for (let k = i; k < end; k += size) {
+      let difference = scores[k] - greatest;
+      if (difference < LEAST) difference = LEAST;
+      const steps = difference * perUnit;
+      const q = steps | 0;
+      const rest = difference - q * unit;
+      const value =
+        powers[(q >> FRACTION_BITS) + WHOLE] * fractions[q & (FRACTIONS - 1)] * (1 + rest * (1 + 0.5 * rest));
       scores[k] = value;
       sum += value;
     }
-    for (let k = i; k < scores.length; k += size) scores[k] /= sum;
+    const share = 1 / sum;
+    for (let k = i; k < end; k += size) scores[k] *= share;
   }
 }

@@ -1,8 +1,12 @@
 import { CryoetPicksError } from '../errors.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { SpareMemory } from '../spare-memory.ts';
 import type { Model, ModelSpec } from './model.ts';
 
-/** Scores one tile: C-order scores `[class, z, y, x]` of C-order voxels `[z, y, x]`. May keep or change nothing it is given. */
+/**
+ * Scores one tile: C-order scores `[class, z, y, x]` of C-order voxels `[z, y, x]`, which it must not change. It may keep
+ * them, and may give the same array every time: its scores are copied.
+ */
 export type ScoreTile = (voxels: Float32Array, shape: Zyx) => Float32Array | Promise<Float32Array>;
 
 /** Options of {@link functionModel}: a card of which only the classes must be given. */
@@ -36,6 +40,7 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
     minDistances: Object.fromEntries(names.map((name) => [name, 10])),
     ...options,
   };
+  const spare = new SpareMemory(2);
   return {
     spec,
     async score({ data, shape: [n, z, y, x] }, { signal } = {}) {
@@ -43,7 +48,7 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
       const size = z * y * x;
       const scores: Zyx = [z / stride, y / stride, x / stride];
       const perTile = classes.length * voxelCount(scores);
-      const all = new Float32Array(n * perTile);
+      const all = spare.take(n * perTile) ?? new Float32Array(n * perTile);
       for (let i = 0; i < n; i++) {
         signal?.throwIfAborted();
         const tile = await scoreTile(data.subarray(i * size, (i + 1) * size), [z, y, x]);
@@ -56,7 +61,7 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
         }
         all.set(tile, i * perTile);
       }
-      return { data: all, shape: [n, classes.length, ...scores] };
+      return { data: all, shape: [n, classes.length, ...scores], release: () => spare.put(all) };
     },
     dispose: async () => {},
   };

@@ -36,6 +36,11 @@ export interface TileBatch {
 export interface ScoreBatch {
   readonly data: Float32Array;
   readonly shape: readonly [n: number, classes: number, z: number, y: number, x: number];
+  /**
+   * Gives the memory of `data` back to the model, which may write a later result into it: called at most once, by an owner
+   * who no longer reads it. Without the call it is freed as any other.
+   */
+  readonly release?: (() => void) | undefined;
 }
 
 /**
@@ -44,9 +49,19 @@ export interface ScoreBatch {
 export interface Model {
   readonly spec: ModelSpec;
   /**
-   * Scores tiles, which may be neither kept nor changed. The result belongs to the caller, who may write into it: it is
-   * memory of its own, neither the tiles' nor that of an earlier result.
+   * Scores tiles, which it must not change. The result belongs to the caller, who may write into it: it is memory of its
+   * own, neither the tiles' nor that of an earlier result that was not released.
    */
   score(tiles: TileBatch, options?: { readonly signal?: AbortSignal | undefined }): Promise<ScoreBatch>;
+  /**
+   * False where the model never looks at tiles again once `score` has settled: the runner then writes later tiles into their
+   * memory. Left out, every batch comes in fresh memory, and the model may keep its tiles.
+   */
+  readonly keepsTiles?: false | undefined;
+  /**
+   * How many calls of `score` may be under way at once, so that the next one is there when the model has finished the one
+   * before. @defaultValue 1
+   */
+  readonly callsAtOnce?: number | undefined;
   dispose(): Promise<void>;
 }

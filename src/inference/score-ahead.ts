@@ -10,8 +10,7 @@ export interface ReadBatch {
 }
 
 /** Tiles and what the model makes of them. */
-export interface ScoredBatch {
-  readonly tiles: readonly Tile[];
+export interface ScoredBatch extends ReadBatch {
   readonly scores: ScoreBatch;
 }
 
@@ -22,23 +21,28 @@ export interface ScoreAheadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Has the model work on a batch while the scores of the one before it are used; never on two at once. */
+/**
+ * Has the model work on a batch while the scores of the one before it are used; on several at once only where it says that
+ * it takes them.
+ */
 export async function* scoreAhead(
   batches: AsyncIterable<ReadBatch>,
   options: ScoreAheadOptions,
 ): AsyncGenerator<ScoredBatch> {
-  let underWay: Promise<ScoredBatch> | undefined;
+  const { callsAtOnce = 1 } = options.model;
+  const underWay: Promise<ScoredBatch>[] = [];
   try {
     for await (const batch of batches) {
-      const scored = await underWay;
-      underWay = scoreBatch(batch, options);
+      const scored = underWay.length < callsAtOnce ? undefined : await underWay.shift();
+      const next = scoreBatch(batch, options);
       // Whoever awaits it sees the error.
-      underWay.catch(() => {});
+      next.catch(() => {});
+      underWay.push(next);
       if (scored) yield scored;
     }
-    if (underWay) yield await underWay;
+    while (underWay.length > 0) yield await underWay.shift()!;
   } finally {
-    await underWay?.catch(() => {});
+    await Promise.allSettled(underWay);
   }
 }
 
@@ -70,5 +74,5 @@ async function scoreBatch(
         `expected ${formatZyx(expected)} [n, class, z, y, x]: ${classes.length} classes, one score per ${plan.outputStride} voxels`,
     );
   }
-  return { tiles, scores };
+  return { tiles, voxels, scores };
 }

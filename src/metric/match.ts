@@ -63,11 +63,22 @@ export function matchPicks(
   }
   checkMatching(matching);
   // As the official metric: nothing reaches an empty truth or comes of no candidates, so no distance is taken.
+  if (truth.length > 0 && candidates.length > 0) {
+    checkFinite(truth, 'invalid-picks', (index) => `truth ${index}`);
+    checkFinite(candidates, 'invalid-picks', (index) => `candidate ${index}`);
+  }
+  return matchFinite(truth, candidates, { radius, matching });
+}
+
+/** {@link matchPicks} of options and points that were looked at before. */
+export function matchFinite(
+  truth: readonly Point[],
+  candidates: readonly Candidate[],
+  { radius, matching = 'official' }: MatchOptions,
+): MatchResult {
   if (truth.length === 0 || candidates.length === 0) {
     return { tp: 0, fp: truth.length === 0 ? candidates.length : 0, fn: truth.length, pairs: [] };
   }
-  checkFinite(truth, 'invalid-picks', (index) => `truth ${index}`);
-  checkFinite(candidates, 'invalid-picks', (index) => `candidate ${index}`);
   const lists = truthsInRange(truth, candidates, radius);
   const pairs = pairUp(matching, lists, truth.length, candidates);
   const tp = pairs.length;

@@ -2,7 +2,7 @@ import type { Pick } from '../picks/pick.ts';
 import { competition, type ScoringRules } from './competition.ts';
 import { type Counts, type Quality, qualityOf } from './f-beta.ts';
 import { checkFinite } from './in-range.ts';
-import { type Candidate, matchPicks } from './match.ts';
+import { type Candidate, matchFinite } from './match.ts';
 import { byObject, checkRuns, objectsOf, type ScoredRun } from './runs.ts';
 
 /** How well one object was found, in one run or over all of them. */
@@ -123,13 +123,14 @@ function matchInto(
   { objects, matchFraction, matching }: ScoringRules,
 ): void {
   const references = truth.map(({ position }) => position);
-  const candidates = picks.map(toCandidate);
+  // Only greedy matching asks for scores; positions alone need no copy.
+  const candidates: Candidate[] = picks.map(matching === 'greedy' ? toCandidate : ({ position }) => position);
   if (truth.length > 0 && picks.length > 0) {
     checkFinite(references, 'invalid-submission', (index) => `truth ${index} of ${name}`);
     checkFinite(candidates, 'invalid-submission', (index) => `pick ${index} of ${name}`);
   }
   const radius = objects[object]!.radius * matchFraction;
-  const { tp, fp, fn, pairs } = matchPicks(references, candidates, { radius, matching });
+  const { tp, fp, fn, pairs } = matchFinite(references, candidates, { radius, matching });
   tally.tp = tp;
   tally.fp = fp;
   tally.fn = fn;

@@ -34,17 +34,32 @@ export function scoreTables(
   rules: ScoringRules = competition,
 ): TableReport {
   const runs = new Map<string, ScoredRun & { truth: Pick[]; picks: Pick[] }>();
-  for (const { run, pick } of truth) {
-    const group = runs.get(run);
-    if (group === undefined) runs.set(run, { run, truth: [pick], picks: [] });
-    else group.truth.push(pick);
-  }
+  const open = (run: string) => {
+    const group = { run, truth: [], picks: [] };
+    runs.set(run, group);
+    return group;
+  };
+  forEachRun(truth, (run) => {
+    const group = runs.get(run) ?? open(run);
+    return (pick) => group.truth.push(pick);
+  });
   const ignoredRuns = new Set<string>();
-  for (const { run, pick } of submission) {
+  forEachRun(submission, (run) => {
     const group = runs.get(run);
     if (group === undefined) ignoredRuns.add(run);
-    else group.picks.push(pick);
-  }
+    return (pick) => group?.picks.push(pick);
+  });
   const report = scoreInOrder([...runs.values()], objectsOf(truth.map(({ pick }) => pick)), rules);
   return { ...report, ignoredRuns: [...ignoredRuns] };
+}
+
+/** Hands each pick to what `enter` gives for its run; a table lists the rows of a run together, so it is seldom called. */
+function forEachRun(rows: readonly TableRow[], enter: (run: string) => (pick: Pick) => void): void {
+  let last: string | undefined;
+  let add: (pick: Pick) => void = () => {};
+  for (const { run, pick } of rows) {
+    if (run !== last) add = enter(run);
+    last = run;
+    add(pick);
+  }
 }

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { halfToNumber, type NumberType } from '../codecs/number-type.ts';
 import { showJson } from '../json.ts';
+import type { StoreKey } from '../storage/store.ts';
 import { invalid } from './parse.ts';
 import type { ShardLayout } from './shards.ts';
 
@@ -12,6 +13,8 @@ export interface ArrayDescription {
   readonly chunkShape: readonly number[];
   /** Absent where the array is not sharded. */
   readonly shards?: ShardLayout | undefined;
+  /** The key of a chunk in the folder of the array, where it is not sharded. */
+  readonly keyOf: (at: readonly number[]) => StoreKey;
   readonly dtype: NumberType;
   readonly itemBytes: number;
   readonly fillValue: number;

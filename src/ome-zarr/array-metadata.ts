@@ -1,4 +1,4 @@
-import { MAX_CHUNK_BYTES } from '../codecs/registry.ts';
+import { MAX_CHUNK_BYTES } from '../codecs/decode.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { ArrayDescription } from './array-description.ts';
 import { describeV2 } from './array-v2.ts';

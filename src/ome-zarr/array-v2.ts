@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { ITEM_BYTES, type NumberType } from '../codecs/number-type.ts';
 import { showJson } from '../json.ts';
+import type { StoreKey } from '../storage/store.ts';
 import { type ArrayDescription, chunkExtents, extents, fillNumber, STAND_INS } from './array-description.ts';
 import { parseMetadata, unsupported } from './parse.ts';
 
@@ -27,15 +28,17 @@ export function describeV2(json: unknown, where: string): ArrayDescription {
   for (const filter of meta.filters ?? [])
     checkFilter(filter, { dtype: String(meta.dtype), itemBytes, isStandIn, where });
   const fillValue = fillNumber(meta.fill_value, dtype, where);
+  const separator = meta.dimension_separator ?? '.';
   const document = {
     ...meta,
     dtype: isStandIn ? `${endian}u${itemBytes}` : meta.dtype,
-    dimension_separator: meta.dimension_separator ?? '.',
+    dimension_separator: separator,
     filters: meta.filters ?? null,
     compressor: meta.compressor ?? null,
     fill_value: 0,
   };
-  return { zarrFormat: 2, shape: meta.shape, chunkShape: meta.chunks, dtype, itemBytes, fillValue, document };
+  const keyOf = (at: readonly number[]): StoreKey => `/${at.join(separator)}`;
+  return { zarrFormat: 2, shape: meta.shape, chunkShape: meta.chunks, keyOf, dtype, itemBytes, fillValue, document };
 }
 
 const KINDS_V2: Readonly<Record<string, NumberType>> = {

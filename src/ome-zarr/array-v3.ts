@@ -67,16 +67,17 @@ export function describeV3(json: unknown, where: string): ArrayDescription {
     codecs,
     attributes: {},
   };
+  const keyOf = keyEncoder(meta.chunk_key_encoding);
   const shards = sharding && {
     inner: gridShape.map((extent, i) => extent / chunkShape[i]!),
     isIndexAtStart: sharding.index_location === 'start',
     hasChecksum: sharding.index_codecs.length > 1,
     // Incompressible chunks grow, by no more than this with any codec.
     maxChunkBytes: 2 * chunkShape.reduce((product, extent) => product * extent, itemBytes) + 65536,
-    keyOf: keyEncoder(meta.chunk_key_encoding),
+    keyOf,
   };
   const fillValue = fillNumber(meta.fill_value, dtype, where);
-  return { zarrFormat: 3, shape: meta.shape, chunkShape, shards, dtype, itemBytes, fillValue, document };
+  return { zarrFormat: 3, shape: meta.shape, chunkShape, shards, keyOf, dtype, itemBytes, fillValue, document };
 }
 
 function keyEncoder({ name, configuration }: v.InferOutput<typeof arrayV3>['chunk_key_encoding']) {

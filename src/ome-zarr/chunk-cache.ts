@@ -1,14 +1,34 @@
 import { LRUCache } from 'lru-cache';
+import type { VoxelGrid } from '../space/grid.ts';
+import { type Axis, voxelCount, type Zyx } from '../space/zyx.ts';
 import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
 import { ChunkTally } from './chunk-tally.ts';
-import { cropChunk } from './crop.ts';
+import { cropChunk, KEPT_WASTE } from './crop.ts';
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
   /** Bytes of decoded chunks to keep, 256 more counted for each; chunks larger than this are read and not kept. */
   readonly cacheBytes: number;
+}
+
+const [LEAST_CACHE, MOST_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];
+
+/**
+ * Bytes of decoded chunks to keep so that a sweep of tiles along the longest axis decodes none twice: two layers of chunks
+ * across it and a little more, from 128 to 256 MiB.
+ */
+export function defaultCacheBytes({
+  grid: { shape },
+  chunkShape = shape,
+}: {
+  readonly grid: VoxelGrid;
+  readonly chunkShape?: Zyx | undefined;
+}): number {
+  const axis = shape.indexOf(Math.max(...shape)) as Axis;
+  const layer = (4 * voxelCount(shape) * Math.min(chunkShape[axis], shape[axis])) / shape[axis];
+  return Math.round(Math.min(MOST_CACHE, Math.max(LEAST_CACHE, 2.25 * layer)));
 }
 
 /** What a chunk without data in the store is: the fill value everywhere. */
@@ -116,5 +136,5 @@ function bytesOf(chunk: CachedChunk): number {
 function trimmed(chunk: DecodedChunk, at: readonly number[], { shape, chunkShape }: ChunkedArray): DecodedChunk {
   const extents = shape.map((extent, axis) => Math.min(chunkShape[axis]!, extent - at[axis]! * chunkShape[axis]!));
   const needed = extents.reduce((product, extent) => product * extent, chunk.data.BYTES_PER_ELEMENT);
-  return needed < 0.9 * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
+  return needed < (1 - KEPT_WASTE) * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
 }

@@ -49,6 +49,10 @@ export function fillRows(out: VoxelData, [depth, height, width]: Zyx, { stride, 
  */
 export function copyRows(data: ChunkData, from: Layout, out: VoxelData, to: Layout, shape: Zyx): bigint | undefined {
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return copyBigRows(data, from, out, to, shape);
+  if (data instanceof Float32Array && out instanceof Float32Array) {
+    copyFloatRows(data, from, out, to, shape);
+    return undefined;
+  }
   const [depth, height, width] = shape;
   const step = from.stride[2];
   for (let z = 0; z < depth; z++) {
@@ -60,6 +64,26 @@ export function copyRows(data: ChunkData, from: Layout, out: VoxelData, to: Layo
     }
   }
   return undefined;
+}
+
+/** Rows are short: a loop copies them in half the time that `set` of a `subarray` takes. */
+function copyFloatRows(
+  data: Float32Array,
+  from: Layout,
+  out: Float32Array,
+  to: Layout,
+  [depth, height, width]: Zyx,
+): void {
+  const step = from.stride[2];
+  for (let z = 0; z < depth; z++) {
+    for (let y = 0; y < height; y++) {
+      let f = from.offset + z * from.stride[0] + y * from.stride[1];
+      let t = to.offset + z * to.stride[0] + y * to.stride[1];
+      const end = t + width;
+      if (step === 1) while (t < end) out[t++] = data[f++]!;
+      else for (; t < end; f += step) out[t++] = data[f]!;
+    }
+  }
 }
 
 function copyBigRows(

@@ -2,14 +2,19 @@ import type { ChunkData, DecodedChunk } from './array.ts';
 
 type ChunkDataConstructor = new (length: number) => ChunkData;
 
+/** Part of a chunk that is kept though it lies outside the array: cutting it off takes a copy. */
+export const KEPT_WASTE: number = 0.25;
+
 /**
  * A copy of the first `extents` values of a chunk along each dimension, in the chunk's own memory order. Chunks at the end of
  * an array keep no memory for what lies beyond it: a 4×4×4 array in a chunk of 256³ is 256 bytes, not 64 MiB.
  */
 export function cropChunk({ data, stride }: DecodedChunk, extents: readonly number[]): DecodedChunk {
   const axes = extents.map((_, axis) => axis).sort((a, b) => stride[b]! - stride[a]!);
-  const run = extents[axes.at(-1)!]!;
-  const outer = axes.slice(0, -1);
+  const outer = [...axes];
+  // Axes that are taken whole are one run together with the next one out.
+  let run = 1;
+  while (outer.length > 0 && stride[outer.at(-1)!]! === run) run *= extents[outer.pop()!]!;
   const length = extents.reduce((product, extent) => product * extent, 1);
   const out = new (data.constructor as ChunkDataConstructor)(length);
   const index = outer.map(() => 0);
@@ -29,4 +34,12 @@ function packedStride(axes: readonly number[], extents: readonly number[]): numb
   const stride = extents.map(() => 1);
   for (let i = axes.length - 2; i >= 0; i--) stride[axes[i]!] = stride[axes[i + 1]!]! * extents[axes[i + 1]!]!;
   return stride;
+}
+
+/** Strides, in elements, of an array in C order. */
+export function contiguousStrides(shape: readonly number[]): number[] {
+  return packedStride(
+    shape.map((_, axis) => axis),
+    shape,
+  );
 }

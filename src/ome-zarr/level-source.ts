@@ -34,6 +34,7 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
   const exactly = createExact(level.array.dtype);
   return {
     grid: level.grid,
+    chunkShape: chunkShapeOf(level),
     read: (box, options = {}) => readAs((length) => new Float32Array(length), box, options),
     readExact: (box, options = {}) => readAs(exactly, box, options),
   };

@@ -4,7 +4,7 @@ import { requireStore } from '../storage/need-store.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import type { ChannelNames } from './channel-names.ts';
 import type { Channel } from './channels.ts';
-import { ChunkCache } from './chunk-cache.ts';
+import { ChunkCache, defaultCacheBytes } from './chunk-cache.ts';
 import { levelSource } from './level-source.ts';
 import { type BrokenLevel, isOpened, openLevels } from './levels.ts';
 import { chunkShapeOf, type OpenedLevel } from './place-level.ts';
@@ -38,7 +38,7 @@ interface ChosenLevel {
 
 async function chooseLevel(
   store: ReadableStore,
-  { level, voxelSize, fallbackVoxelSize, zarrFormat, cacheBytes = 256 * 2 ** 20, signal }: OpenTomogramOptions,
+  { level, voxelSize, fallbackVoxelSize, zarrFormat, cacheBytes, signal }: OpenTomogramOptions,
   { hasChannels }: { readonly hasChannels: boolean },
 ): Promise<ChosenLevel> {
   requireStore(store, 'get');
@@ -46,7 +46,7 @@ async function chooseLevel(
     throw new CryoetPicksError('invalid-option', `zarrFormat is ${String(zarrFormat)}, expected 2 or 3`);
   checkPositive('voxelSize', voxelSize, 'Å');
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
-  if (!(cacheBytes >= 0))
+  if (cacheBytes !== undefined && !(cacheBytes >= 0))
     throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
   const { levels: listed, channelNames } = await openLevels(store, {
     fallbackVoxelSize,
@@ -65,7 +65,8 @@ async function chooseLevel(
     chunkShape: chunkShapeOf(one),
     dtype: one.array.dtype,
   }));
-  return { level: chosen, levels, cache: new ChunkCache(chosen.array, { cacheBytes }), channelNames };
+  const kept = cacheBytes ?? defaultCacheBytes({ grid: chosen.grid, chunkShape: chunkShapeOf(chosen) });
+  return { level: chosen, levels, cache: new ChunkCache(chosen.array, { cacheBytes: kept }), channelNames };
 }
 
 function checkPositive(name: string, value: number | undefined, unit: string): void {

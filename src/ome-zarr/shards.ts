@@ -14,8 +14,19 @@ export interface ShardLayout {
   readonly keyOf: (shard: readonly number[]) => StoreKey;
 }
 
-/** Reads the encoded bytes of an inner chunk; `undefined` where it, or its shard, is absent. */
-export type ShardReader = (at: readonly number[], options: StoreOptions) => Promise<Uint8Array | undefined>;
+/** Where the encoded bytes of an inner chunk lie in its shard. */
+export interface ShardSpan {
+  readonly key: StoreKey;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The inner chunks of shards, by their index in the grid of inner chunks; `undefined` where one, or its shard, is absent. */
+export interface Shards {
+  find(at: readonly number[], options: StoreOptions): Promise<ShardSpan | undefined>;
+  /** Its encoded bytes. */
+  read(at: readonly number[], options: StoreOptions): Promise<Uint8Array | undefined>;
+}
 
 const ABSENT = 2n ** 64n - 1n;
 /** Bytes of indexes to keep; one always is. */
@@ -27,7 +38,7 @@ const KEPT_BYTES = 64 * 2 ** 20;
  *
  * Source: Zarr v3 `sharding_indexed` codec specification 1.0.
  */
-export function shardReader(store: ReadableStore, layout: ShardLayout): ShardReader {
+export function openShards(store: ReadableStore, layout: ShardLayout): Shards {
   const indexBytes = layout.inner.reduce((product, n) => product * n, 16);
   const max = Math.max(1, Math.min(1024, Math.floor(KEPT_BYTES / indexBytes)));
   const indexes = new LRUCache<StoreKey, Promise<DataView | undefined>>({ max });
@@ -40,7 +51,7 @@ export function shardReader(store: ReadableStore, layout: ShardLayout): ShardRea
     index.catch(() => indexes.delete(key));
     return index;
   };
-  return async (at, options) => {
+  const find = async (at: readonly number[], options: StoreOptions): Promise<ShardSpan | undefined> => {
     const key = layout.keyOf(at.map((n, i) => Math.floor(n / layout.inner[i]!)));
     const index = await indexOf(key);
     options.signal?.throwIfAborted();
@@ -54,10 +65,19 @@ export function shardReader(store: ReadableStore, layout: ShardLayout): ShardRea
         `the index places a chunk of ${length} bytes at byte ${offset}, expected 1 to ${layout.maxChunkBytes} bytes`,
       );
     }
-    const bytes = await store.getRange(key, { offset: Number(offset), length: Number(length) }, options);
-    if (bytes?.length !== Number(length))
-      fail(key, `${bytes?.length ?? 0} of the ${length} bytes that the index promises of a chunk are there`);
-    return bytes;
+    return { key, offset: Number(offset), length: Number(length) };
+  };
+  return {
+    find,
+    async read(at, options) {
+      const span = await find(at, options);
+      if (!span) return undefined;
+      const { key, offset, length } = span;
+      const bytes = await store.getRange(key, { offset, length }, options);
+      if (bytes?.length !== length)
+        fail(key, `${bytes?.length ?? 0} of the ${length} bytes that the index promises of a chunk are there`);
+      return bytes;
+    },
   };
 }
 

@@ -62,7 +62,9 @@ export interface OpenTomogramOptions {
    * @defaultValue both, that of the image's own metadata first
    */
   readonly zarrFormat?: 2 | 3 | undefined;
-  /** Bytes of decoded chunks to keep for later reads. @defaultValue 256 MiB */
+  /**
+   * Bytes of decoded chunks to keep for later reads. @defaultValue two layers of chunks across the longest axis, 128 to 256 MiB
+   */
   readonly cacheBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }

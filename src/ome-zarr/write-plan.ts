@@ -1,5 +1,5 @@
+import { MAX_CHUNK_BYTES } from '../codecs/decode.ts';
 import { ITEM_BYTES } from '../codecs/number-type.ts';
-import { MAX_CHUNK_BYTES } from '../codecs/registry.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { showJson, showList } from '../show-json.ts';
 import { coarseGrid, type VoxelGrid } from '../space/grid.ts';

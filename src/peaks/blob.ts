@@ -2,7 +2,7 @@ import type { VoxelGrid } from '../space/grid.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { Component, Growing } from './component.ts';
 import type { Foreground } from './foreground.ts';
-import { fromSweepOrder, type Sweep } from './planes.ts';
+import { fromSweepOrder, type Sweep } from './sweep.ts';
 
 /** A component cut out: the voxels of its box, with a margin of one voxel wherever the volume goes on. */
 export interface Blob {

@@ -1,5 +1,5 @@
 import { addRun, type Growing, joinComponents, openComponent } from './component.ts';
-import type { Plane, Sweep } from './planes.ts';
+import type { Plane, Sweep } from './sweep.ts';
 import { rootOf, splitEnded } from './union-find.ts';
 
 /** Which voxels are neighbours: those that share a face (6), also an edge (18), also a corner (26). */

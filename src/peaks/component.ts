@@ -1,6 +1,6 @@
 import type { Box, Zyx } from '../space/zyx.ts';
 import type { Peak } from './local-maxima.ts';
-import { fromSweepOrder, type Plane, type Sweep, voxelAt } from './planes.ts';
+import { fromSweepOrder, type Plane, type Sweep, voxelAt } from './sweep.ts';
 import type { Linked } from './union-find.ts';
 
 /**

@@ -2,7 +2,8 @@ import { CryoetPicksError } from '../errors.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
 import { type Component, type Growing, toComponent } from './component.ts';
 import { ComponentSweep, type Connectivity } from './component-sweep.ts';
-import { planesOf, type Sweep, type Threshold, thresholdPerClass } from './planes.ts';
+import type { Threshold } from './planes.ts';
+import type { Sweep } from './sweep.ts';
 
 /** Options of {@link connectedComponents}. */
 export interface ConnectedComponentsOptions {
@@ -47,6 +48,8 @@ export async function* connectedComponents(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
   { threshold, connectivity = 26, minVoxels = 1, signal }: ConnectedComponentsOptions,
 ): AsyncGenerator<Component> {
+  // Not part of what a page loads first.
+  const { planesOf, thresholdPerClass } = await import('./planes.ts');
   const thresholdOf = thresholdPerClass(threshold);
   checkComponentOptions(connectivity, minVoxels);
   let searches: readonly ComponentSweep[] = [];

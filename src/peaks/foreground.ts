@@ -1,5 +1,5 @@
 import { addRun, type Growing, type Kept } from './component.ts';
-import type { Plane, Sweep } from './planes.ts';
+import type { Plane, Sweep } from './sweep.ts';
 
 /** The voxels of a growing component as runs, and their scores in the order of the runs. */
 export class Foreground implements Kept {

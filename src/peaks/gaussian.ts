@@ -1,4 +1,4 @@
-import type { Plane } from './planes.ts';
+import type { Plane } from './sweep.ts';
 
 /** What {@link smoothPlaneInto} works with: sizes, one-sided weights, and memory of `rows · columns` values each. */
 export interface PlaneSmoothing {

@@ -1,9 +1,9 @@
 import type { VoxelGrid } from '../space/grid.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
-import { type Plane, planesOf, type Sweep, type Threshold, thresholdPerClass, voxelAt } from './planes.ts';
-import { PlateauTracker } from './plateaus.ts';
-import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
+import type { MaximumSearch } from './maximum-search.ts';
+import type { Threshold } from './planes.ts';
+import type { Refine } from './refine.ts';
 
 /** A place where a score map exceeds its neighbourhood, in voxel space of that map. */
 export interface Peak {
@@ -51,6 +51,9 @@ export async function* localMaxima(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
   { threshold, refine, signal }: LocalMaximaOptions,
 ): AsyncGenerator<Peak> {
+  // Not part of what a page loads first.
+  const { planesOf, thresholdPerClass } = await import('./planes.ts');
+  const { MaximumSearch } = await import('./maximum-search.ts');
   const thresholdOf = thresholdPerClass(threshold);
   let searches: readonly MaximumSearch[] = [];
   for await (const { sweep, index, channels } of planesOf(slabs, signal)) {
@@ -61,120 +64,4 @@ export async function* localMaxima(
     yield* search.advance(undefined);
     yield* search.finish();
   }
-}
-
-/** The search through one class: it decides on a plane when the next one is there. */
-class MaximumSearch {
-  readonly #sweep: Sweep;
-  readonly #classIndex: number;
-  readonly #threshold: number;
-  readonly #refine: Refine | undefined;
-  readonly #plateaus: PlateauTracker;
-  readonly #around = new Float64Array(27);
-  #index = -1;
-  #before: Plane | undefined;
-  #current: Plane | undefined;
-
-  constructor(sweep: Sweep, classIndex: number, threshold: number, refine: Refine | undefined) {
-    this.#sweep = sweep;
-    this.#refine = refine;
-    this.#classIndex = classIndex;
-    this.#threshold = threshold;
-    this.#plateaus = new PlateauTracker(sweep);
-  }
-
-  /** Takes the next plane (none after the last), and gives the peaks that became certain. */
-  advance(next: Plane | undefined): Peak[] {
-    const plane = this.#current;
-    const peaks: Peak[] = [];
-    if (plane) {
-      const { columns, planeStep, rowStep, columnStep } = this.#sweep;
-      const layers = [this.#before, plane, next] as const;
-      const strict: number[] = [];
-      const tied: number[] = [];
-      scanPlane(plane, [this.#before, next], this.#sweep, this.#threshold, strict, tied);
-      const plateaus = this.#plateaus.advance(this.#index, tied, plane, this.#before);
-      for (const { lowest, score } of plateaus) peaks.push(this.#peak(lowest, score));
-      for (const voxel of strict) {
-        const column = voxel % columns;
-        const row = (voxel - column) / columns;
-        const score = plane.data[plane.offset + row * plane.rowStride + column * plane.columnStride];
-        const peak = this.#peak(this.#index * planeStep + row * rowStep + column * columnStep, score);
-        peaks.push(this.#refine ? this.#refined(peak, this.#refine, layers, row, column) : peak);
-      }
-    }
-    this.#before = plane;
-    this.#current = next;
-    this.#index++;
-    return peaks;
-  }
-
-  finish(): Peak[] {
-    return this.#plateaus.finish().map(({ lowest, score }) => this.#peak(lowest, score));
-  }
-
-  #refined(peak: Peak, refine: Refine, layers: Layers, row: number, column: number): Peak {
-    scoresAroundInto(layers, this.#sweep, row, column, this.#around);
-    const offset = refine(this.#around);
-    return { ...peak, voxel: [peak.voxel[0] + offset[0], peak.voxel[1] + offset[1], peak.voxel[2] + offset[2]] };
-  }
-
-  #peak(index: number, score: number): Peak {
-    const { grid } = this.#sweep;
-    return { grid, voxel: voxelAt(index, grid.shape), classIndex: this.#classIndex, score };
-  }
-}
-
-/**
- * Sorts out the voxels of a plane that reach the threshold and that no neighbour exceeds, as `row · columns + column`:
- * those above all neighbours into `strict`, those with an equal one into `tied`.
- */
-function scanPlane(
-  plane: Plane,
-  [before, after]: readonly [Plane | undefined, Plane | undefined],
-  { rows, columns }: Sweep,
-  threshold: number,
-  strict: number[],
-  tied: number[],
-): void {
-  const { data, offset, rowStride, columnStride } = plane;
-  for (let row = 0; row < rows; row++) {
-    let i = offset + row * rowStride;
-    const firstRow = row > 0 ? row - 1 : 0;
-    const lastRow = row < rows - 1 ? row + 1 : row;
-    for (let column = 0; column < columns; column++, i += columnStride) {
-      const score = data[i];
-      if (!(score >= threshold)) continue;
-      if (column > 0 && data[i - columnStride] > score) continue;
-      const firstColumn = column > 0 ? column - 1 : 0;
-      const lastColumn = column < columns - 1 ? column + 1 : column;
-      let equals = countEqual(plane, firstRow, lastRow, firstColumn, lastColumn, score);
-      if (equals > 0 && before) equals += countEqual(before, firstRow, lastRow, firstColumn, lastColumn, score);
-      if (equals > 0 && after) equals += countEqual(after, firstRow, lastRow, firstColumn, lastColumn, score);
-      // The voxel itself is one of the equals.
-      if (equals === 1) strict.push(row * columns + column);
-      else if (equals > 1) tied.push(row * columns + column);
-    }
-  }
-}
-
-/** How many scores of a window equal `score`; −∞ if one exceeds it. */
-function countEqual(
-  { data, offset, rowStride, columnStride }: Plane,
-  firstRow: number,
-  lastRow: number,
-  firstColumn: number,
-  lastColumn: number,
-  score: number,
-): number {
-  let equals = 0;
-  for (let row = firstRow; row <= lastRow; row++) {
-    let i = offset + row * rowStride + firstColumn * columnStride;
-    for (let column = firstColumn; column <= lastColumn; column++, i += columnStride) {
-      const other = data[i];
-      if (other > score) return Number.NEGATIVE_INFINITY;
-      if (other === score) equals++;
-    }
-  }
-  return equals;
 }

@@ -1,34 +1,7 @@
 import { CryoetPicksError } from '../errors.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import { type Axis, contiguousStride, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, sameZyx } from '../space/zyx.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
-
-/** One plane of one class, perpendicular to the sweep axis: a view of the memory of its slab. */
-export interface Plane {
-  readonly data: Float32Array;
-  readonly offset: number;
-  readonly rowStride: number;
-  readonly columnStride: number;
-}
-
-/**
- * What all planes of a sweep share. Rows and columns are the two axes that are not swept, in the order z, y, x.
- *
- * A voxel of the score map is named by its C-order index, `plane · planeStep + row · rowStep + column · columnStep`, so
- * that the lowest (z, y, x) is the lowest number, whatever the axis.
- */
-export interface Sweep {
-  readonly grid: VoxelGrid;
-  readonly axis: Axis;
-  readonly classes: readonly number[];
-  readonly rowAxis: Axis;
-  readonly columnAxis: Axis;
-  readonly rows: number;
-  readonly columns: number;
-  readonly planeStep: number;
-  readonly rowStep: number;
-  readonly columnStep: number;
-}
+import { type SlabPlane, type Sweep, sweepAlong } from './sweep.ts';
 
 /** All classes of one plane of a sweep. */
 export interface SweepPlane {
@@ -36,38 +9,7 @@ export interface SweepPlane {
   /** Index of the plane along the sweep axis. */
   readonly index: number;
   /** One plane per class, in the order of `sweep.classes`. */
-  readonly channels: readonly Plane[];
-}
-
-/** The sweep along one axis of a score map. */
-export function sweepAlong(axis: Axis, grid: VoxelGrid, classes: readonly number[]): Sweep {
-  const rowAxis = axis === 0 ? 1 : 0;
-  const columnAxis = axis === 2 ? 1 : 2;
-  const step = contiguousStride(grid.shape);
-  return {
-    grid,
-    axis,
-    classes,
-    rowAxis,
-    columnAxis,
-    rows: grid.shape[rowAxis],
-    columns: grid.shape[columnAxis],
-    planeStep: step[axis],
-    rowStep: step[rowAxis],
-    columnStep: step[columnAxis],
-  };
-}
-
-/** The voxel with this C-order index. */
-export function voxelAt(index: number, [, height, width]: Zyx): Zyx {
-  const row = Math.floor(index / width);
-  return [Math.floor(row / height), row % height, index % width];
-}
-
-/** A triple given along (sweep axis, rows, columns) as (z, y, x). */
-export function fromSweepOrder({ axis }: Sweep, plane: number, row: number, column: number): Zyx {
-  if (axis === 0) return [plane, row, column];
-  return axis === 1 ? [row, plane, column] : [row, column, plane];
+  readonly channels: readonly SlabPlane[];
 }
 
 /**
@@ -99,13 +41,15 @@ export async function* planesOf(
   }
 }
 
-function channelsAt({ scores }: ScoreSlab, { axis, rowAxis, columnAxis, classes }: Sweep, plane: number): Plane[] {
-  const { data, offset, stride } = scores;
+function channelsAt({ scores }: ScoreSlab, { axis, rowAxis, columnAxis, classes }: Sweep, plane: number): SlabPlane[] {
+  const { data, offset, stride, shape } = scores;
   return classes.map((_, channel) => ({
     data,
     offset: offset + channel * stride[0] + plane * stride[axis + 1],
     rowStride: stride[rowAxis + 1],
     columnStride: stride[columnAxis + 1],
+    planeStride: stride[axis + 1],
+    planesAfter: shape[axis + 1] - plane - 1,
   }));
 }
 

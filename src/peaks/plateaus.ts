@@ -1,4 +1,4 @@
-import type { Plane, Sweep } from './planes.ts';
+import type { Plane, Sweep } from './sweep.ts';
 import { type Linked, rootOf, splitEnded } from './union-find.ts';
 
 /** Connected voxels of one score, none of which has a higher neighbour as far as seen. */

@@ -1,5 +1,5 @@
 import type { Zyx } from '../space/zyx.ts';
-import { fromSweepOrder, type Plane, type Sweep } from './planes.ts';
+import { fromSweepOrder, type Plane, type Sweep } from './sweep.ts';
 
 /** The offset, in voxels along z, y, x, of a peak from the middle of its 3×3×3 neighbourhood, which it must not keep. */
 export type Refine = (scores: Float64Array) => Zyx;

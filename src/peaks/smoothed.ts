@@ -1,7 +1,8 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
 import { foldIndex, smoothPlaneInto, weightedSumInto } from './gaussian.ts';
-import { planesOf, type Sweep, type SweepPlane } from './planes.ts';
+import { planesOf, type SweepPlane } from './planes.ts';
+import type { Sweep } from './sweep.ts';
 
 /** Options of {@link smoothed}. */
 export interface SmoothedOptions {

@@ -8,7 +8,8 @@ import { ComponentSweep, type Connectivity } from './component-sweep.ts';
 import { checkComponentOptions } from './components.ts';
 import { squaredDistances } from './distance-transform.ts';
 import { keepRun } from './foreground.ts';
-import { planesOf, type Sweep, type Threshold, thresholdPerClass } from './planes.ts';
+import { planesOf, type Threshold, thresholdPerClass } from './planes.ts';
+import type { Sweep } from './sweep.ts';
 import { watershed } from './watershed.ts';
 
 /** Options of {@link splitTouching}. */

@@ -2,7 +2,7 @@ import { CryoetPicksError } from '../errors.ts';
 import { type Component, type Growing, toComponent } from '../peaks/component.ts';
 import { ComponentSweep, type Connectivity } from '../peaks/component-sweep.ts';
 import { checkComponentOptions } from '../peaks/components.ts';
-import { type Sweep, sweepAlong } from '../peaks/planes.ts';
+import { type Sweep, sweepAlong } from '../peaks/sweep.ts';
 import { toPhysical, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx } from '../space/zyx.ts';
 import { asVolume, type NumericData, type Volume, type VolumeLike } from '../volume/volume.ts';

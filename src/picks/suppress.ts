@@ -1,7 +1,7 @@
-import { CellList } from '../space/cell-list.ts';
-import { bestFirst } from './best-first.ts';
+import { checkRankable, ranked } from './best-first.ts';
 import { type LengthPerObject, lengthPerObject } from './per-object.ts';
 import type { Pick } from './pick.ts';
+import { thinOut } from './thin-out.ts';
 
 /** Options of {@link suppressNearby}. */
 export interface SuppressNearbyOptions {
@@ -27,19 +27,38 @@ export interface SuppressNearbyOptions {
  */
 export function suppressNearby(picks: readonly Pick[], { minDistance }: SuppressNearbyOptions): Pick[] {
   const distanceOf = lengthPerObject(minDistance, 'minDistance');
-  const survivorsOf = new Map<string, CellList>();
-  return bestFirst(picks).filter(({ object, position }) => {
-    const distance = distanceOf(object);
-    if (distance === 0) return true;
-    let survivors = survivorsOf.get(object);
-    if (!survivors) {
-      survivors = new CellList(distance);
-      survivorsOf.set(object, survivors);
+  checkRankable(picks);
+  const survives = new Uint8Array(picks.length);
+  for (const [object, members] of membersByObject(picks)) thinOut(picks, members, distanceOf(object), survives);
+  return ranked(marked(picks, survives));
+}
+
+function marked(picks: readonly Pick[], marks: Uint8Array): Pick[] {
+  const found: Pick[] = [];
+  for (let i = 0; i < marks.length; i++) if (marks[i] === 1) found.push(picks[i]);
+  return found;
+}
+
+/** Indices of the picks of each object. */
+function membersByObject(picks: readonly Pick[]): Map<string, Uint32Array> {
+  const numbers = new Map<string, number>();
+  const counts: number[] = [];
+  const numberOf = new Uint32Array(picks.length);
+  let number: number | undefined;
+  for (let i = 0; i < picks.length; i++) {
+    const { object } = picks[i];
+    // Picks of an object tend to come together.
+    if (i === 0 || object !== picks[i - 1].object) number = numbers.get(object);
+    if (number === undefined) {
+      number = counts.push(0) - 1;
+      numbers.set(object, number);
     }
-    if (survivors.anyCloser(position, distance)) return false;
-    survivors.add(position);
-    return true;
-  });
+    numberOf[i] = number;
+    counts[number]++;
+  }
+  const members = counts.map((count) => new Uint32Array(count));
+  for (let i = picks.length - 1; i >= 0; i--) members[numberOf[i]][--counts[numberOf[i]]] = i;
+  return new Map([...numbers].map(([object, number]) => [object, members[number]]));
 }
 
 /** Options of {@link suppressAcrossObjects}. */
@@ -62,11 +81,8 @@ export interface SuppressAcrossObjectsOptions {
  */
 export function suppressAcrossObjects(picks: readonly Pick[], { minDistance }: SuppressAcrossObjectsOptions): Pick[] {
   const distance = lengthPerObject(minDistance, 'minDistance')('');
-  if (distance === 0) return bestFirst(picks);
-  const survivors = new CellList(distance);
-  return bestFirst(picks).filter(({ position }) => {
-    if (survivors.anyCloser(position, distance)) return false;
-    survivors.add(position);
-    return true;
-  });
+  checkRankable(picks);
+  const survives = new Uint8Array(picks.length);
+  thinOut(picks, [...picks.keys()], distance, survives);
+  return ranked(marked(picks, survives));
 }

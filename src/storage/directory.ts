@@ -51,6 +51,7 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   };
   return {
     location: root,
+    pathOf: at,
     async get(key, { signal } = {}) {
       const file = at(key);
       return orAbsent({ root, file }, () => readWhole(file, signal), signal);

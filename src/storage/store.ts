@@ -35,6 +35,8 @@ export interface ReadableStore {
   refresh?(): void;
   /** The length of a value, where the store can tell without reading it; `undefined` where it cannot, or the key is absent. */
   size?(key: StoreKey, options?: StoreOptions): Promise<number | undefined>;
+  /** The path of the file of this machine that holds just this value, if it is there; a store elsewhere has no such method. */
+  pathOf?(key: StoreKey): string;
 }
 
 /** A direct child of a folder. */
@@ -164,6 +166,7 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
     location: `${store.location.replace(/\/+$/, '')}${base === '/' ? '' : base}`,
   };
   if (whole.refresh) part.refresh = () => whole.refresh!();
+  if (whole.pathOf) part.pathOf = (key: StoreKey) => whole.pathOf!(at(key));
   for (const name of abilities) {
     const ability = whole[name] as ((key: StoreKey, ...rest: unknown[]) => unknown) | undefined;
     if (ability) part[name] = (key: StoreKey, ...rest: unknown[]) => ability.call(store, at(key), ...rest);

@@ -1,4 +1,6 @@
-import type { Zyx } from '../space/zyx.ts';
+import { CryoetPicksError } from '../errors.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
+import type { Tile } from './plan.ts';
 
 /** A C-order 3-D array inside flat data. */
 export interface Block {
@@ -46,4 +48,24 @@ export function addWeighted(from: Block, to: Block, extents: readonly WeightedEx
       for (let x = ex.from; x < ex.to; x++) target[t + x] += w * wx[x] * source[s + x];
     }
   }
+}
+
+/** @throws {@link CryoetPicksError} `model-failed` naming the first score that is not finite. */
+export function requireFinite(scores: Float32Array, tile: Tile): void {
+  // x − x is 0 for a finite x and NaN for any other: four sums, since each must wait for its own last addition.
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = scores.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    a += scores[i] - scores[i];
+    b += scores[i + 1] - scores[i + 1];
+    c += scores[i + 2] - scores[i + 2];
+    d += scores[i + 3] - scores[i + 3];
+  }
+  for (let i = whole; i < scores.length; i++) a += scores[i] - scores[i];
+  if (a + b + c + d === 0) return;
+  const found = scores.find((score) => !Number.isFinite(score));
+  throw new CryoetPicksError(
+    'model-failed',
+    `the model gave ${found} for the tile at voxel ${formatZyx(tile.start)}; scores must be finite`,
+  );
 }

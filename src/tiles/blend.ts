@@ -1,8 +1,9 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Axis, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { addWeighted, weightedExtent } from './add-weighted.ts';
-import { cutSegments, type Segment } from './cover.ts';
+import { SpareMemory } from '../spare-memory.ts';
+import { addWeighted, requireFinite, weightedExtent } from './add-weighted.ts';
+import { cutSegments, replaceAxis, type Segment } from './cover.ts';
 import type { Tile, TilePlan } from './plan.ts';
 
 /** A 4-D array `[class, z, y, x]` as a view of flat data. */
@@ -27,6 +28,11 @@ export interface ScoreSlab {
   readonly classes: readonly number[];
   /** Scores `[class, z, y, x]`; whole along the two other axes. */
   readonly scores: ScoreVolume;
+  /**
+   * Gives the memory of `scores` back, for a later slab: called at most once, by a receiver who no longer reads it. Without
+   * the call it is freed as any other.
+   */
+  readonly release?: (() => void) | undefined;
 }
 
 /** Options of {@link SlabBlender}. */
@@ -65,10 +71,11 @@ export class SlabBlender {
   readonly #classes: readonly number[];
   readonly #outputTile: Zyx;
   readonly #segments: readonly Segment[];
-  /** Number of segments that have been allocated so far. */
   #opened = 0;
   #open: OpenSegment[] = [];
   #finished: ScoreSlab[] = [];
+  /** Memory of slabs that their receivers gave back. */
+  readonly #memory = new SpareMemory(64);
   #tilesAdded = 0;
 
   constructor(plan: TilePlan, { grid, classes }: BlendOptions) {
@@ -98,19 +105,26 @@ export class SlabBlender {
    * `model-failed` if a kept score is not finite, since one NaN would spread over all that overlaps it.
    */
   add(tile: Tile, scores: Float32Array): void {
+    for (const _ of this.addInSteps(tile, scores));
+  }
+
+  /** As `add`, but stops after each class, for whoever has other things to do; nothing else may be added meanwhile. */
+  *addInSteps(tile: Tile, scores: Float32Array): Generator<void> {
     const next = this.#plan.tiles[this.#tilesAdded];
     if (next === undefined || !sameZyx(next.index, tile.index)) {
       const expected = next ? `expected the one at ${formatZyx(next.start)}` : 'all tiles were added';
       refuse(`the tile at voxel ${formatZyx(tile.start)} is out of order: ${expected}`);
     }
-    const size = voxelCount(this.#outputTile);
-    const channels = Math.max(...this.#classes) + 1;
+    const [size, channels] = [voxelCount(this.#outputTile), Math.max(...this.#classes) + 1];
     if (scores.length % size !== 0 || scores.length < channels * size) {
       refuse(`${scores.length} scores do not fill ${channels} or more channels of ${formatZyx(this.#outputTile)}`);
     }
     for (const channel of this.#classes) requireFinite(scores.subarray(channel * size, (channel + 1) * size), tile);
     this.#openSegmentsOf(tile);
-    for (const segment of this.#open) this.#addToSegment(segment, tile, scores);
+    for (let i = 0; i < this.#classes.length; i++) {
+      for (const segment of this.#open) this.#addToSegment(segment, i, tile, scores);
+      yield;
+    }
     this.#tilesAdded++;
     const { axis, tiles } = this.#plan;
     if (tiles[this.#tilesAdded]?.index[axis] !== tile.index[axis]) this.#finishRow(tile.index[axis]);
@@ -130,11 +144,11 @@ export class SlabBlender {
     const plane = (this.#classes.length * voxelCount(outputShape)) / outputShape[axis];
     while (this.#opened < this.#segments.length && this.#segments[this.#opened].start < end) {
       const segment = this.#segments[this.#opened++];
-      this.#open.push({ ...segment, sums: new Float32Array(plane * (segment.end - segment.start)) });
+      this.#open.push({ ...segment, sums: this.#memory.zeros(plane * (segment.end - segment.start)) });
     }
   }
 
-  #addToSegment(segment: OpenSegment, tile: Tile, scores: Float32Array): void {
+  #addToSegment(segment: OpenSegment, i: number, tile: Tile, scores: Float32Array): void {
     const { axis, outputShape, outputStride, weights } = this.#plan;
     const outputTile = this.#outputTile;
     const shape = replaceAxis(outputShape, axis, segment.end - segment.start);
@@ -144,13 +158,11 @@ export class SlabBlender {
         length: shape[a],
       }),
     );
-    this.#classes.forEach((channel, i) => {
-      addWeighted(
-        { data: scores, base: channel * voxelCount(outputTile), shape: outputTile },
-        { data: segment.sums, base: i * voxelCount(shape), shape },
-        extents,
-      );
-    });
+    addWeighted(
+      { data: scores, base: this.#classes[i] * voxelCount(outputTile), shape: outputTile },
+      { data: segment.sums, base: i * voxelCount(shape), shape },
+      extents,
+    );
   }
 
   /** Turns the segments that no further tile touches into slabs. */
@@ -171,22 +183,8 @@ export class SlabBlender {
           stride: [depth * plane, plane, width, 1],
           offset: 0,
         },
+        release: () => this.#memory.put(sums),
       });
-    }
-  }
-}
-
-function replaceAxis([z, y, x]: Zyx, axis: Axis, length: number): Zyx {
-  return [axis === 0 ? length : z, axis === 1 ? length : y, axis === 2 ? length : x];
-}
-
-function requireFinite(scores: Float32Array, tile: Tile): void {
-  for (let i = 0; i < scores.length; i++) {
-    if (scores[i] - scores[i] !== 0) {
-      throw new CryoetPicksError(
-        'model-failed',
-        `the model gave ${scores[i]} for the tile at voxel ${formatZyx(tile.start)}; scores must be finite`,
-      );
     }
   }
 }

@@ -1,3 +1,5 @@
+import type { Axis, Zyx } from '../space/zyx.ts';
+
 /** How tiles are laid along one axis; all lengths in scores, that is in units of the output stride. */
 export interface AxisCover {
   /** Length of the axis. */
@@ -32,8 +34,11 @@ export interface Segment {
   readonly lastTile: number;
 }
 
+/** So that segments are of about one length, and the memory of one fits another. */
+const LONGEST = 16;
+
 /**
- * Cuts an axis where a tile starts or ends, in order.
+ * Cuts an axis where a tile starts or ends, in order, and long stretches once more.
  *
  * A tile covers a segment wholly or not at all, so the segments that one tile needs are never longer, together, than the
  * tile; that is what bounds the memory of blending.
@@ -43,8 +48,15 @@ export function cutSegments(starts: readonly number[], { tile, length }: Omit<Ax
     (a, b) => a - b,
   );
   let lastTile = 0;
-  return cuts.slice(0, -1).map((start, i) => {
+  return cuts.slice(0, -1).flatMap((start, i) => {
     while (lastTile + 1 < starts.length && starts[lastTile + 1] <= start) lastTile++;
-    return { start, end: cuts[i + 1], lastTile };
+    const pieces = Math.ceil((cuts[i + 1] - start) / LONGEST);
+    const at = (piece: number) => start + Math.round((piece * (cuts[i + 1] - start)) / pieces);
+    return Array.from({ length: pieces }, (_, piece) => ({ start: at(piece), end: at(piece + 1), lastTile }));
   });
+}
+
+/** A shape with another length along one axis. */
+export function replaceAxis([z, y, x]: Zyx, axis: Axis, length: number): Zyx {
+  return [axis === 0 ? length : z, axis === 1 ? length : y, axis === 2 ? length : x];
 }

@@ -1,4 +1,4 @@
-import { type Box, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Axis, type Box, voxelCount, type Zyx } from '../space/zyx.ts';
 
 /** An edge that chunks of common sizes (32, 64, 128) divide. */
 const CHUNK_EDGE = 128;
@@ -39,5 +39,20 @@ export function* cutIntoBoxes(shape: Zyx, block: Zyx): Generator<Box> {
         yield { start: [z, y, x], end: [end[0], end[1], end[2]] };
       }
     }
+  }
+}
+
+/**
+ * The boxes that {@link cutIntoBoxes} yields, from the far end of the longest axis to its beginning, which is where tiles are
+ * read first.
+ */
+export function* backwards(shape: Zyx, block: Zyx): Generator<Box> {
+  const axis = shape.indexOf(Math.max(...shape)) as Axis;
+  const edge = block[axis];
+  for (let first = (Math.ceil(shape[axis] / edge) - 1) * edge; first >= 0; first -= edge) {
+    const move = (corner: Zyx, by: number) => corner.map((at, i) => (i === axis ? at + by : at)) as unknown as Zyx;
+    const beyond = Math.max(0, shape[axis] - first - edge);
+    const layer = move(shape, -first - beyond);
+    for (const { start, end } of cutIntoBoxes(layer, block)) yield { start: move(start, first), end: move(end, first) };
   }
 }

@@ -20,7 +20,15 @@ export type Normalize = (voxels: Float32Array) => Float32Array;
 export function zScore(intensity: Intensity): Normalize {
   requireContrast(intensity);
   const { mean, standardDeviation } = intensity;
-  return scaled({ mean, low: mean, range: standardDeviation, least: -Infinity, most: Infinity });
+  // A division takes several times as long as a product.
+  const scale = 1 / standardDeviation;
+  return (voxels) => {
+    for (let i = 0; i < voxels.length; i++) {
+      const voxel = voxels[i];
+      voxels[i] = voxel - voxel === 0 ? (voxel - mean) * scale : 0;
+    }
+    return voxels;
+  };
 }
 
 /** Options of {@link clipToQuantiles}. */
@@ -51,14 +59,14 @@ export function clipToQuantiles(intensity: Intensity, { low = 0.01, high = 0.99 
         `its voxels reach from ${intensity.minimum} to ${intensity.maximum}: choose wider quantiles`,
     );
   }
-  return scaled({ mean: intensity.mean, low: least, range, least: 0, most: 1 });
+  return scaled({ mean: intensity.mean, low: least, range });
 }
 
 /** Maps the volume's least and greatest voxel to 0 and 1. @throws {@link CryoetPicksError} `corrupt-data` if all are equal. */
 export function minMax(intensity: Intensity): Normalize {
   requireContrast(intensity);
   const { mean, minimum, maximum } = intensity;
-  return scaled({ mean, low: minimum, range: maximum - minimum, least: 0, most: 1 });
+  return scaled({ mean, low: minimum, range: maximum - minimum });
 }
 
 /** Leaves finite voxels as they are; others become 0. */
@@ -99,18 +107,17 @@ interface Scaling {
   readonly mean: number;
   /** What becomes 0. */
   readonly low: number;
-  /** What becomes a difference of 1. */
+  /** What becomes a difference of 1; what is beyond 0 or 1 is clipped. */
   readonly range: number;
-  readonly least: number;
-  readonly most: number;
 }
 
-function scaled({ mean, low, range, least, most }: Scaling): Normalize {
+function scaled({ mean, low, range }: Scaling): Normalize {
+  const scale = 1 / range;
   return (voxels) => {
     for (let i = 0; i < voxels.length; i++) {
       const voxel = voxels[i];
-      const value = ((voxel - voxel === 0 ? voxel : mean) - low) / range;
-      voxels[i] = value < least ? least : value > most ? most : value;
+      const value = ((voxel - voxel === 0 ? voxel : mean) - low) * scale;
+      voxels[i] = value < 0 ? 0 : value > 1 ? 1 : value;
     }
     return voxels;
   };

@@ -39,6 +39,11 @@ export interface VolumeLike<A extends NumericData = NumericData> {
 export interface VolumeSource {
   readonly grid: VoxelGrid;
   /**
+   * Shape of what the source decodes at once, laid from voxel (0, 0, 0); it may be larger than the grid. Who reads all of it
+   * reads along these boxes. Absent where any box costs what its voxels do.
+   */
+  readonly chunkShape?: Zyx | undefined;
+  /**
    * Reads the voxels of a half-open box that lies inside the grid, as float32.
    *
    * The result may be a view of memory that the source keeps, with any stride: read it, do not write to it. Integers beyond

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { type BuildResult, build } from 'esbuild';
 
 /** Bundles a module for browsers as one ESM file in memory; fails on anything that a browser lacks. */
@@ -15,5 +16,6 @@ export async function bundleForBrowser(entry: string, external: readonly string[
     splitting: true,
     external: [...external],
     logLevel: 'silent',
+    alias: { '#decode-pool': fileURLToPath(new URL('../../src/web-decode-pool.ts', import.meta.url)) },
   });
 }

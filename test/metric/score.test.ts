@@ -145,6 +145,7 @@ describe('scorePicks', () => {
     { name: 'under two types', truth: [ribosome(1, 2, 3), pickAt('thyroglobulin', 1, 2, 3)] },
     { name: 'minus zero', truth: [ribosome(0), ribosome(-0)] },
     { name: 'NaN', truth: [ribosome(Number.NaN), ribosome(Number.NaN)] },
+    { name: 'beside others of equal x', truth: [ribosome(1, 2), ribosome(1, 3), ribosome(2), ribosome(1, 2)] },
   ])('refuses a point twice in the truth: $name', ({ truth }) => {
     expect(() => scorePicks([{ run: 'a', truth, picks: [] }])).toThrow(
       invalidSubmission('truth of run "a" has the point'),
@@ -244,6 +245,27 @@ describe('scoreTables', () => {
       'thyroglobulin',
       'apo-ferritin',
     ]);
+  });
+
+  it('scores rows of runs and objects that alternate as those that stand together', () => {
+    const names = Object.keys(competition.objects);
+    const rowOf = fc
+      .record({ run: fc.constantFrom('a', 'b', 'c'), object: fc.constantFrom(...names), x: fc.integer({ max: 2000 }) })
+      .map(({ run, object, x }) => row(run, object, x));
+    fc.assert(
+      fc.property(fc.array(rowOf, { maxLength: 60 }), (submission) => {
+        const truth = names.flatMap((object, i) => ['c', 'a'].map((run) => row(run, object, 10 * i + 1)));
+        const report = scoreTables({ truth, submission });
+        const sorted = [...submission].sort((a, b) => {
+          const [one, other] = [a, b].map(({ run, pick }) => `${run} ${pick.object}`) as [string, string];
+          return one < other ? -1 : one > other ? 1 : 0;
+        });
+        const { ignoredRuns, ignoredObjects, ...apart } = scoreTables({ truth, submission: sorted });
+        expect(report).toMatchObject(apart);
+        const tp = Object.values(report.objects).reduce((sum, object) => sum + object.tp + object.fp, 0);
+        expect(tp).toBe(submission.filter(({ run }) => run !== 'b').length);
+      }),
+    );
   });
 
   it('counts a run without rows in the submission as all missed', () => {

@@ -19,6 +19,7 @@ function countedArray({
   let running = 0;
   const array: CountedArray = {
     zarrFormat: 2,
+    keyOf: (at) => `/${at.join('.')}`,
     shape: [chunkShape[0]! * 1000, chunkShape[1]!, chunkShape[2]!],
     chunkShape,
     dtype: 'float32',

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/codecs/crc32c.ts';
 import { shardWriter } from '../../src/ome-zarr/shard-writer.ts';
-import { shardReader } from '../../src/ome-zarr/shards.ts';
+import { openShards } from '../../src/ome-zarr/shards.ts';
 import { type ValueWriter, valueWriter } from '../../src/ome-zarr/value-writer.ts';
 import { writeTomogram } from '../../src/ome-zarr/write.ts';
 import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
@@ -42,7 +42,7 @@ describe('shardWriter', () => {
       const shard = writerTo(store, 24);
       for (const [place, bytes] of list) await shard.append(place, bytes);
       await shard.close();
-      const read = shardReader(store, {
+      const { read } = openShards(store, {
         inner: [2, 3, 4],
         isIndexAtStart: false,
         hasChecksum: true,

@@ -69,6 +69,37 @@ describe('localMaxima against flooding every plateau', () => {
   });
 });
 
+describe('localMaxima on volumes longer than it reads at once', () => {
+  it.each(axes)('finds the same peaks along axis %i, in any layout', async (axis) => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          sides: fc.tuple(
+            fc.integer({ min: 33, max: 50 }),
+            fc.integer({ min: 1, max: 11 }),
+            fc.integer({ min: 1, max: 4 }),
+          ),
+          cuts: fc.array(fc.integer({ min: 1, max: 49 }), { maxLength: 3 }),
+          seed: fc.integer(),
+          levels: fc.constantFrom(3, 1000),
+        }),
+        async ({ sides: [length, a, b], cuts, seed, levels }) => {
+          const shape: Zyx = axis === 0 ? [length, a, b] : axis === 1 ? [a, length, b] : [b, a, length];
+          const scores = flatScores(shape, 0);
+          let state = seed;
+          for (let i = 0; i < scores.values.length; i++) {
+            state = (Math.imul(state, 1664525) + 1013904223) | 0;
+            scores.values[i] = ((state >>> 16) % levels) / levels;
+          }
+          const found = await collect(localMaxima(slabsOf(scores, axis, cuts), { threshold: 0.5 }));
+          expect(found.sort(byClassThenVoxel)).toEqual(maximaByFlooding(scores, 0.5));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
 describe('localMaxima on degenerate volumes', () => {
   const single = (score: number): Scores => flatScores([1, 1, 1], score);
   const line = (...values: number[]): Scores => scoresOf([[values]]);

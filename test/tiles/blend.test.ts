@@ -139,9 +139,10 @@ function mostBytesHeld(plan: TilePlan): number {
   const blender = blenderFor(plan, [0, 1]);
   const scores = new RealArray(2 * scoresPerTile(plan));
   globalThis.Float32Array = class extends RealArray {
-    constructor(length: number) {
-      super(length);
-      allocated += 4 * length;
+    constructor(...args: [number]) {
+      super(...args);
+      // Views of a buffer take nothing.
+      if (typeof args[0] === 'number') allocated += 4 * args[0];
     }
   } as unknown as typeof Float32Array;
   try {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Progress } from '../../src/async.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { blockShape, countBoxes, cutIntoBoxes } from '../../src/volume/blocks.ts';
+import { type Box, voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import { backwards, blockShape, countBoxes, cutIntoBoxes } from '../../src/volume/blocks.ts';
 import { type Intensity, measureIntensity, quantile } from '../../src/volume/intensity.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
 import { countingSource } from '../support/counting-source.ts';
 
 const measure = (values: ArrayLike<number>, blockBytes?: number): Promise<Intensity> =>
@@ -46,6 +46,76 @@ describe('measureIntensity', () => {
         },
       ),
     );
+  });
+
+  it('is the same of a view with any strides, and along any chunks', async () => {
+    const edge = fc.integer({ min: 1, max: 7 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.tuple(edge, edge, edge),
+        fc.tuple(edge, edge, edge),
+        fc.integer({ min: 0, max: 99 }),
+        async (shape, chunkShape, seed) => {
+          const values = Float32Array.from({ length: voxelCount(shape) }, (_, i) =>
+            (i * 31 + seed) % 23 === 0 ? [Number.NaN, Infinity, -Infinity][i % 3]! : 1000 + Math.sin(i * seed),
+          );
+          fc.pre(values.some(Number.isFinite));
+          const [depth, height, width] = shape;
+          // The same volume with its axes laid out the other way round, and its last one backwards.
+          const turned = new Float32Array(values.length);
+          const stride: Zyx = [1, depth, -depth * height];
+          const offset = depth * height * (width - 1);
+          values.forEach((value, i) => {
+            const [z, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+            turned[offset + z * stride[0] + y * stride[1] + x * stride[2]] = value;
+          });
+          const plain = await measureIntensity(sourceFromArray(contiguousVolume(values, shape)));
+          const view = sourceFromArray({ data: turned, shape, stride, offset });
+          for (const source of [view, { ...view, chunkShape }]) {
+            const { mean, standardDeviation, ...exact } = await measureIntensity(source);
+            expect({ ...exact, mean: plain.mean, standardDeviation: plain.standardDeviation }).toEqual(plain);
+            expect(Math.abs(mean - plain.mean)).toBeLessThan(1e-9);
+            expect(Math.abs(standardDeviation - plain.standardDeviation)).toBeLessThan(1e-7);
+          }
+        },
+      ),
+    );
+  });
+
+  it('reads whole chunks, last those that tiles need first', async () => {
+    const source = countingSource(new Float32Array(4 * 10 * 6).fill(1), [4, 10, 6]);
+    const boxes: Box[] = [];
+    const read: VolumeSource['read'] = (box, options) => {
+      boxes.push(box);
+      return source.read(box, options);
+    };
+    await measureIntensity({ grid: source.grid, read, chunkShape: [8, 4, 4] });
+    expect(boxes.map(({ start }) => start)).toEqual([
+      [0, 8, 0],
+      [0, 8, 4],
+      [0, 4, 0],
+      [0, 4, 4],
+      [0, 0, 0],
+      [0, 0, 4],
+    ]);
+    expect(source.voxels).toBe(240);
+  });
+
+  it.each([
+    ['as many ahead as make up two blocks', 64 * 4, 8],
+    ['one, where a chunk is larger than that', 4, 1],
+    ['16 at most', 1e9, 16],
+  ])('reads chunks ahead: %s', async (_, blockBytes, ahead) => {
+    const source = countingSource(new Float32Array(1024).fill(1), [1, 1, 1024]);
+    let underWay = 0;
+    let most = 0;
+    const read: VolumeSource['read'] = async (box, options) => {
+      most = Math.max(most, ++underWay);
+      return source.read(box, options).finally(() => underWay--);
+    };
+    await measureIntensity({ grid: source.grid, read, chunkShape: [1, 1, 16] }, { blockBytes });
+    expect(most).toBe(ahead);
+    expect(source.reads).toBe(64);
   });
 
   it('keeps the deviation exact on a large offset', async () => {
@@ -123,6 +193,20 @@ describe('blocks', () => {
           return sum + (end[0] - start[0]) * (end[1] - start[1]) * (end[2] - start[2]);
         }, 0);
         expect(volume).toBe(voxelCount(shape));
+      }),
+    );
+  });
+
+  it('are the same boxes backwards, by descending layers of the longest axis', () => {
+    const edge = fc.integer({ min: 1, max: 40 });
+    fc.assert(
+      fc.property(fc.tuple(edge, edge, edge), fc.tuple(edge, edge, edge), (shape, block) => {
+        const axis = shape.indexOf(Math.max(...shape));
+        const found = [...backwards(shape, block)];
+        const layers = found.map(({ start }) => start[axis]!);
+        expect(layers).toEqual([...layers].sort((a, b) => b - a));
+        const key = ({ start, end }: Box) => `${start} ${end}`;
+        expect(found.map(key).sort()).toEqual([...cutIntoBoxes(shape, block)].map(key).sort());
       }),
     );
   });

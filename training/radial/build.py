@@ -20,17 +20,34 @@ MODEL = ROOT / 'models' / 'default.onnx'
 CARD = ROOT / 'models' / 'default.json'
 FIGURE = ROOT / 'docs' / 'images' / 'default-network.png'
 POOLS = (3, 9)
+# Products of profiles along x and z that the filters share: with as many the responses are right to 1e-5 of their size.
+RANK = 32
 
 
 def node(kind, inputs, output, **attributes):
     return helper.make_node(kind, inputs, [output], name=output, **attributes)
 
 
-def convolution(source, weights, output, side, bias=True):
+def convolution(source, weights, output, kernel=(1, 1, 1), bias=True):
     inputs = [source, f'{weights}.weight'] + ([f'{weights}.bias'] if bias else [])
-    return node(
-        'Conv', inputs, output, kernel_shape=[side] * 3, strides=[1] * 3, dilations=[1] * 3, pads=[side // 2] * 6, group=1
-    )
+    pads = [side // 2 for side in kernel] * 2
+    return node('Conv', inputs, output, kernel_shape=list(kernel), strides=[1] * 3, dilations=[1] * 3, pads=pads, group=1)
+
+
+def matched_filters(head):
+    """Nodes and tensors of the filters' responses, as three convolutions of one axis each: a fifth of the arithmetic.
+
+    Outside the volume all three see zeros, as one convolution would.
+    """
+    x, z, y = kernels.separated(filters_of(head)[:, 0], RANK)
+    weights = {'profiles': x[:, None, None, None, :], 'products': z[:, :, :, None, None], 'filters': y[:, :, None, :, None]}
+    tensors = [numpy_helper.from_array(np.ascontiguousarray(values), f'{name}.weight') for name, values in weights.items()]
+    nodes, source = [], 'cells'
+    for name, values in weights.items():
+        target = 'response' if name == 'filters' else name
+        nodes.append(convolution(source, name, target, values.shape[2:], bias=False))
+        source = target
+    return nodes, tensors
 
 
 def greatest(source, output, side):
@@ -58,7 +75,7 @@ def competition(head):
         tensors.append(numpy_helper.from_array(weight, f'{name}.weight'))
         tensors.append(numpy_helper.from_array(np.array(head[name]['bias'], np.float32), f'{name}.bias'))
         target = 'logits' if last else f'{name}.sum'
-        nodes.append(convolution(source, name, target, 1))
+        nodes.append(convolution(source, name, target))
         if not last:
             nodes.append(node('Relu', [target], name))
         source = name
@@ -67,16 +84,13 @@ def competition(head):
 
 def graph(head, features_only=False):
     """The network: pool, matched filters, maxima of their responses over neighbourhoods, competition between the classes."""
-    filters = filters_of(head)
-    nodes = [
-        node('AveragePool', ['voxels'], 'cells', kernel_shape=[2] * 3, strides=[2] * 3, pads=[0] * 6),
-        convolution('cells', 'filters', 'response', kernels.SIDE, bias=False),
-    ]
-    tensors = [numpy_helper.from_array(filters, 'filters.weight')]
+    nodes = [node('AveragePool', ['voxels'], 'cells', kernel_shape=[2] * 3, strides=[2] * 3, pads=[0] * 6)]
+    filters, tensors = matched_filters(head)
+    nodes += filters
     for side in POOLS:
         nodes += greatest('response', f'greatest{side}', side)
     nodes.append(node('Concat', ['response'] + [f'greatest{side}' for side in POOLS], 'features', axis=1))
-    output, channels = 'features', len(filters) * (1 + len(POOLS))
+    output, channels = 'features', len(head['deviation']) * (1 + len(POOLS))
     if not features_only:
         layers = competition(head)
         nodes, tensors = nodes + layers[0], tensors + layers[1]
@@ -96,7 +110,7 @@ def model_bytes(head, features_only=False):
 def card(head):
     return {
         'name': 'default',
-        'tile': [112, 160, 160],
+        'tile': [184, 90, 90],
         'outputStride': 2,
         'voxelSize': 10.012,
         'classes': [*kernels.load_profiles()['profiles'], None],

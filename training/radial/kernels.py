@@ -102,3 +102,35 @@ def kernels(bands):
             density = average_density(table['profiles'][name], table['step'])
             out.append(matched_filter(density, noise_spectrum(noise)))
     return np.round(np.stack(out), 6).astype(np.float32)
+
+
+def separated(filters, rank):
+    """Weights of three convolutions, along x, then z, then y, that together give what `filters` [channel, z, y, x] give.
+
+    The first split is exact: mirror symmetry leaves at most 8 independent profiles along x. The second keeps `rank` of the
+    products of profiles along x and z. Rounded, so that another build of the linear algebra gives the same numbers.
+
+    Returns arrays [along x, x], [product, along x, z] and [channel, product, y].
+    """
+    side = filters.shape[-1]
+    profiles = side // 2 + 1
+    across = filters.astype(np.float64).transpose(3, 1, 0, 2).reshape(side, -1)
+    left, scale, right = np.linalg.svd(across, full_matrices=False)
+    first = left[:, :profiles]
+    rest = (scale[:profiles, None] * right[:profiles]).reshape(profiles * side, -1)
+    left, scale, right = np.linalg.svd(rest, full_matrices=False)
+    shared = np.sqrt(scale[:rank])
+    second = (left[:, :rank] * shared).reshape(profiles, side, rank)
+    third = (shared[:, None] * right[:rank]).reshape(rank, len(filters), side)
+    # A product of profiles and its weights may both change sign: the first weight that is not small is made positive.
+    first_sign, second_sign = leading_sign(first.T), leading_sign(third.reshape(rank, -1))
+    first = first.T * first_sign[:, None]
+    second = (second * first_sign[:, None, None] * second_sign).transpose(2, 0, 1)
+    third = (third * second_sign[:, None, None]).transpose(1, 0, 2)
+    return tuple(np.round(weights, 8).astype(np.float32) for weights in (first, second, third))
+
+
+def leading_sign(rows):
+    """Of each row, the sign of the first number of at least half the greatest magnitude."""
+    large = np.abs(rows) >= 0.5 * np.abs(rows).max(axis=1, keepdims=True)
+    return np.sign(rows[np.arange(len(rows)), large.argmax(axis=1)])

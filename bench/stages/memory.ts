@@ -1,0 +1,43 @@
+// Peak memory of a detection with 7 classes at stride 1 in tiles of 96³, beside the prediction: the process before it reads, the
+// decoded chunks that a tomogram keeps, and what the plan says. Argument: how many times as long along y the volume is.
+import { detectParticles, functionModel, planTiles } from 'cryoet-picks';
+import { peakMemory, print } from '../measure.ts';
+import { openLong } from './files.ts';
+
+const times = Number(process.argv[2] ?? 1);
+/** The default of `openTomogram` for these chunks of 128³. */
+const CACHE_BYTES = 128 * 2 ** 20;
+const classes = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+const tile = [96, 96, 96] as const;
+const thresholds = Object.fromEntries(classes.map((name) => [name, 5]));
+
+const model = functionModel(
+  (voxels) => {
+    const scores = new Float32Array(classes.length * voxels.length);
+    for (let index = 0; index < classes.length; index++) {
+      for (let i = 0; i < voxels.length; i++) scores[index * voxels.length + i] = voxels[i]! - index;
+    }
+    return scores;
+  },
+  { classes, tile, thresholds },
+);
+const tomogram = await openLong(times);
+const { shape } = tomogram.grid;
+const plan = planTiles(shape, { tile, classes: classes.length });
+const cache = Math.min(CACHE_BYTES, 4 * shape[0] * shape[1] * shape[2]);
+const before = process.memoryUsage().rss;
+
+const started = performance.now();
+const { user, system } = process.cpuUsage();
+const picks = await detectParticles(tomogram, { model });
+const seconds = (performance.now() - started) / 1000;
+const used = process.cpuUsage({ user, system });
+print({
+  name: `memory, volume ×${times}`,
+  seconds,
+  runs: [seconds],
+  cpu: (used.user + used.system) / 1e6,
+  memory: peakMemory(),
+  predicted: before + cache + plan.memory.total,
+  result: { picks: picks.length, before, cache, plan: plan.memory },
+});

@@ -1,0 +1,71 @@
+import { CryoetPicksError } from '../errors.ts';
+import { type BloscWanted, decodeBlosc } from './blosc.ts';
+import type { BloscPromise } from './blosc-header.ts';
+import { inflate } from './inflate.ts';
+import { decodeLz4Into } from './lz4.ts';
+import { checkZstdFrame, zstdDecoder } from './zstd.ts';
+
+/** The largest chunk this library decodes, in bytes. */
+export const MAX_CHUNK_BYTES: number = 2 ** 31;
+
+/** How the bytes of a chunk were compressed, and what its array promises of them; plain data, fit to be sent to a thread. */
+export type Compression =
+  | ({ readonly codec: 'blosc' } & BloscPromise)
+  | { readonly codec: 'lz4' | 'zstd'; readonly decodedBytes?: number | undefined };
+
+/** Decoders of numcodecs.js, which check nothing, for what this library has no decoder of its own for. */
+export interface Fallbacks {
+  readonly blosc: (bytes: Uint8Array) => Promise<Uint8Array>;
+  readonly zstd: (bytes: Uint8Array) => Promise<Uint8Array>;
+}
+
+/**
+ * Decodes the bytes of a chunk, checking all that can be checked.
+ *
+ * @param fallbacks - Handed in, since a thread that decodes has none.
+ * @param wanted - Heeded where that saves work; more may come back than is wanted.
+ * @throws {@link CryoetPicksError} `corrupt-data`, or what a fallback throws.
+ */
+export async function decode(
+  bytes: Uint8Array,
+  how: Compression,
+  fallbacks: Fallbacks,
+  wanted: BloscWanted = {},
+): Promise<Uint8Array> {
+  if (how.codec === 'lz4') return decodeLz4(bytes, how.decodedBytes);
+  const zstd = (stream: Uint8Array, size?: number) => decodeZstd(stream, size, fallbacks);
+  if (how.codec === 'zstd') return zstd(bytes, how.decodedBytes);
+  const zlib = (part: Uint8Array, size: number) => inflate(part, { format: 'deflate', expectedBytes: size });
+  return decodeBlosc(bytes, how, { streams: { zstd, zlib }, whole: fallbacks.blosc }, wanted);
+}
+
+/** Decodes numcodecs' lz4: the decoded size as little-endian int32, then one LZ4 block. */
+function decodeLz4(bytes: Uint8Array, expected: number | undefined): Uint8Array {
+  if (bytes.length < 4)
+    throw new CryoetPicksError('corrupt-data', `its ${bytes.length} bytes are too few for an lz4 header of 4`);
+  const size = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+  // An LZ4 byte stands for at most 255 decoded bytes.
+  if ((expected !== undefined && size !== expected) || size > 255 * bytes.length) {
+    const wanted = expected === undefined ? '' : `, expected ${expected}`;
+    throw new CryoetPicksError('corrupt-data', `its lz4 header promises ${size} decoded bytes${wanted}`);
+  }
+  const out = new Uint8Array(size);
+  if (!decodeLz4Into(bytes, 4, bytes.length, out, 0, size)) {
+    throw new CryoetPicksError('corrupt-data', `its lz4 block does not decode to ${size} bytes`);
+  }
+  return out;
+}
+
+/** More than this is not allocated in one piece in the memory of a WebAssembly module. */
+const MAX_ZSTD_BYTES = 2 ** 30;
+
+async function decodeZstd(bytes: Uint8Array, expected: number | undefined, fallbacks: Fallbacks): Promise<Uint8Array> {
+  const size = checkZstdFrame(bytes, { expectedBytes: expected, maxBytes: MAX_CHUNK_BYTES });
+  const decoder = size !== undefined && size <= MAX_ZSTD_BYTES ? await zstdDecoder() : undefined;
+  if (decoder && size !== undefined) return decoder(bytes, size);
+  const out = await fallbacks.zstd(bytes);
+  if (size !== undefined && out.length !== size) {
+    throw new CryoetPicksError('corrupt-data', `its zstd frame decodes to ${out.length} bytes, expected ${size}`);
+  }
+  return out;
+}

@@ -1,0 +1,111 @@
+import { eventLoopTurns, mapOrdered } from '../async.ts';
+import { coarseGrid } from '../space/grid.ts';
+import { voxelCount } from '../space/zyx.ts';
+import { type ScoreSlab, SlabBlender } from '../tiles/blend.ts';
+import type { Tile } from '../tiles/plan.ts';
+import { noNormalization } from '../volume/normalize.ts';
+import { readPaddedInto } from '../volume/padded.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import { activate } from './activation.ts';
+import type { ScoreOptions } from './score.ts';
+import { type ReadBatch, scoreAhead } from './score-ahead.ts';
+
+/** Milliseconds of work after which the event loop gets a turn: three such pieces are no stall that a person notices. */
+const TURN = 12;
+
+/** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/tiling.md. */
+export async function* runPlan(
+  source: VolumeSource,
+  options: ScoreOptions,
+): AsyncGenerator<ScoreSlab, void, undefined> {
+  const { plan, model, average = 'probabilities', batch = 1, signal, onProgress } = options;
+  const { activation, classes } = model.spec;
+  const named = classes.flatMap((name, index) => (name === null ? [] : [index]));
+  const all = classes.map((_, index) => index);
+  const late = average === 'logits' ? activation : 'none';
+  const early = average === 'logits' ? 'none' : activation;
+  // A softmax after blending needs the logits of every class.
+  const blended = late === 'softmax' ? all : named;
+  const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: blended });
+  const turn = eventLoopTurns(TURN);
+  const reader = new TileReader(source, options, turn);
+  // One batch is read while others are in the model or wait for it.
+  const batches = mapOrdered(inBatches(plan.tiles, batch), (tiles, stop) => reader.read(tiles, stop), {
+    concurrency: 1,
+    signal,
+  });
+  let done = 0;
+  for await (const { tiles, voxels, scores } of scoreAhead(batches, options)) {
+    reader.recycle(voxels.data);
+    const size = scores.data.length / tiles.length;
+    for (let i = 0; i < tiles.length; i++) {
+      const tileScores = scores.data.subarray(i * size, (i + 1) * size);
+      for (const _ of activate(early, tileScores, classes.length)) await turn();
+      for (const _ of blender.addInSteps(tiles[i], tileScores)) await turn();
+    }
+    scores.release?.();
+    done += tiles.length;
+    onProgress?.({ stage: 'tiles', done, total: plan.tiles.length });
+    for (const slab of blender.takeFinished()) {
+      for (const _ of activate(late, slab.scores.data, blended.length)) await turn();
+      yield blended === named ? slab : keepClasses(slab, named);
+    }
+    await turn();
+    signal?.throwIfAborted();
+  }
+}
+
+function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Tile[]> {
+  for (let i = 0; i < tiles.length; i += size) yield tiles.slice(i, i + size);
+}
+
+/** Reads tiles and normalises them, in memory that the model no longer needs where there is some. */
+class TileReader {
+  readonly #source: VolumeSource;
+  readonly #options: ScoreOptions;
+  readonly #turn: () => Promise<void>;
+  readonly #spare: Float32Array[] = [];
+
+  constructor(source: VolumeSource, options: ScoreOptions, turn: () => Promise<void>) {
+    this.#source = source;
+    this.#options = options;
+    this.#turn = turn;
+  }
+
+  async read(tiles: readonly Tile[], signal: AbortSignal): Promise<ReadBatch> {
+    const { plan, normalize = noNormalization } = this.#options;
+    const [depth, height, width] = plan.tile;
+    const size = voxelCount(plan.tile);
+    const spare = this.#spare.pop();
+    const data = spare?.length === tiles.length * size ? spare : new Float32Array(tiles.length * size);
+    for (const [i, { start }] of tiles.entries()) {
+      signal.throwIfAborted();
+      const voxels = data.subarray(i * size, (i + 1) * size);
+      const end = [start[0] + depth, start[1] + height, start[2] + width] as const;
+      await readPaddedInto(this.#source, { start, end }, voxels, { signal });
+      await this.#turn();
+      const normalized = normalize(voxels);
+      if (normalized !== voxels) voxels.set(normalized);
+      await this.#turn();
+    }
+    return { tiles, voxels: { data, shape: [tiles.length, depth, height, width] } };
+  }
+
+  /** Takes the memory of tiles that were scored, unless the model may still look at them. */
+  recycle(data: Float32Array): void {
+    if (this.#options.model.keepsTiles === false) this.#spare.push(data);
+  }
+}
+
+/** The slab with some of its channels only, moved to the front of the same memory. */
+function keepClasses(slab: ScoreSlab, classes: readonly number[]): ScoreSlab {
+  const { data, shape, stride } = slab.scores;
+  const [, depth, height, width] = shape;
+  const size = stride[0];
+  // Ascending, so that no channel is overwritten before it was moved.
+  classes.forEach((channel, i) => {
+    data.copyWithin(i * size, channel * size, (channel + 1) * size);
+  });
+  const kept = data.subarray(0, classes.length * size);
+  return { ...slab, classes, scores: { data: kept, shape: [classes.length, depth, height, width], stride, offset: 0 } };
+}

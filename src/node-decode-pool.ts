@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
+import Tinypool from 'tinypool';
+import type { ChunkReply, ChunkTask } from './ome-zarr/chunk-task.ts';
+import type { DecodePool, DecodeWorkersOptions } from './ome-zarr/decode-pool.ts';
+
+/** How long a thread waits for work before it ends, in milliseconds. */
+const IDLE_MS = 5000;
+
+/** Threads of Node that decode chunks; they keep the process alive only while they work. */
+export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
+  const script = fileURLToPath(new URL('./node-decode-worker.js', import.meta.url));
+  // There is no built script where the sources run as they are, or were bundled into another program.
+  if (!isMainThread || !existsSync(script)) return undefined;
+  const maxThreads = count ?? Math.min(4, availableParallelism());
+  const pool = new Tinypool({
+    filename: script,
+    minThreads: 0,
+    maxThreads,
+    idleTimeout: IDLE_MS,
+    // A thread goes on with the next chunk while this one copies the last.
+    concurrentTasksPerWorker: 2,
+    // Inherited, it would forbid to run a file.
+    ...(process.execArgv.some((option) => option.startsWith('--input-type')) && { execArgv: [] }),
+  });
+  return {
+    decode: (task: ChunkTask) => pool.run(task, { name: 'answer' }) as Promise<ChunkReply>,
+    close: () => pool.destroy(),
+  };
+}

@@ -1,0 +1,86 @@
+import { type Compression, decode, type Fallbacks } from '../codecs/decode.ts';
+import { type ErrorCode, isCryoetPicksError } from '../errors.ts';
+import { contiguousStrides, cropChunk, KEPT_WASTE } from './crop.ts';
+
+/** Where bytes lie in a file of this machine. */
+export interface FileSpan {
+  readonly file: string;
+  /** Absent where it is the whole file. */
+  readonly range?: { readonly offset: number; readonly length: number } | undefined;
+}
+
+/** A chunk to decode, as plain data: fit to be sent to a thread. */
+export interface ChunkTask {
+  /** The compressed bytes, or where a thread can read them. */
+  readonly from: Uint8Array | FileSpan;
+  readonly how: Compression;
+  /** Shape of the chunk, C-order, and what of it is wanted, from its first element. */
+  readonly shape: readonly number[];
+  readonly extents: readonly number[];
+  readonly itemBytes: number;
+}
+
+/** What a thread answers: the decoded bytes, what is wrong with the chunk, or that it cannot decode this one. */
+export type ChunkReply =
+  | Uint8Array
+  | { readonly error: { readonly code: ErrorCode; readonly message: string } }
+  | 'refused';
+
+/** Decodes a chunk and cuts off what is not wanted of it; what is left is in memory of its own. */
+export async function decodeChunk(
+  bytes: Uint8Array,
+  { how, shape, extents, itemBytes }: Omit<ChunkTask, 'from'>,
+  fallbacks: Fallbacks,
+): Promise<Uint8Array> {
+  const inBytes = (lengths: readonly number[]) => [...lengths.slice(0, -1), lengths.at(-1)! * itemBytes];
+  const stride = contiguousStrides(inBytes(shape));
+  const wanted = inBytes(extents);
+  const length = wanted.reduce((product, extent) => product * extent, 1);
+  const wantedBytes = wanted.reduce((last, extent, axis) => last + (extent - 1) * stride[axis]!, 1);
+  // The wanted bytes are the first ones, without gaps: nothing is to be cut out.
+  if (wantedBytes === length) return own(await decode(bytes, how, fallbacks, { wantedBytes }), length);
+  const memory = scratch;
+  scratch = undefined;
+  const allocate = (size: number) => (memory && memory.length >= size ? memory : new Uint8Array(size));
+  const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
+  const cropped = cropChunk({ data: decoded, stride }, wanted).data as Uint8Array;
+  scratch = new Uint8Array(decoded.buffer);
+  return cropped;
+}
+
+/** Where chunks are decoded that are cut afterwards: fresh memory costs as much as decoding. Absent while it is in use. */
+let scratch: Uint8Array | undefined;
+
+/** The first bytes in a buffer that holds nothing else to speak of, since it may be moved. */
+function own(bytes: Uint8Array, length: number): Uint8Array {
+  const isMost = bytes.byteOffset === 0 && length >= (1 - KEPT_WASTE) * bytes.buffer.byteLength;
+  return isMost ? bytes.subarray(0, length) : bytes.slice(0, length);
+}
+
+/** Thrown where only a decoder of numcodecs.js would do, which threads do not have. */
+const NOT_HERE = Symbol('not here');
+
+const noFallbacks: Fallbacks = {
+  blosc: () => Promise.reject(NOT_HERE),
+  zstd: () => Promise.reject(NOT_HERE),
+};
+
+/**
+ * Answers a task in a thread.
+ *
+ * @param read - Reads a span of a file; `undefined` where it is not there as a whole.
+ */
+export async function answerTask(
+  task: ChunkTask,
+  read: (span: FileSpan) => Uint8Array | undefined,
+): Promise<ChunkReply> {
+  const bytes = task.from instanceof Uint8Array ? task.from : read(task.from);
+  if (!bytes) return 'refused';
+  try {
+    return await decodeChunk(bytes, task, noFallbacks);
+  } catch (error) {
+    if (isCryoetPicksError(error)) return { error: { code: error.code, message: error.message } };
+    // The caller's own thread will meet the same failure, and report it with its cause.
+    return 'refused';
+  }
+}

@@ -1,0 +1,129 @@
+import type { Peak } from './local-maxima.ts';
+import { PlateauTracker } from './plateaus.ts';
+import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
+import { SurvivorFinder } from './survivors.ts';
+import { type Plane, type SlabPlane, type Sweep, voxelAt } from './sweep.ts';
+
+/** The search through one class: it decides on a plane when the next one is there. */
+export class MaximumSearch {
+  readonly #sweep: Sweep;
+  readonly #classIndex: number;
+  readonly #survivors: SurvivorFinder;
+  readonly #refine: Refine | undefined;
+  readonly #plateaus: PlateauTracker;
+  readonly #around = new Float64Array(27);
+  #index = -1;
+  #before: Plane | undefined;
+  #current: SlabPlane | undefined;
+
+  constructor(sweep: Sweep, classIndex: number, threshold: number, refine: Refine | undefined) {
+    this.#sweep = sweep;
+    this.#refine = refine;
+    this.#classIndex = classIndex;
+    this.#survivors = new SurvivorFinder(sweep, threshold);
+    this.#plateaus = new PlateauTracker(sweep);
+  }
+
+  /** Takes the next plane (none after the last), and gives the peaks that became certain. */
+  advance(next: SlabPlane | undefined): Peak[] {
+    const plane = this.#current;
+    const peaks: Peak[] = [];
+    if (plane) {
+      const { columns, planeStep, rowStep, columnStep } = this.#sweep;
+      const layers = [this.#before, plane, next] as const;
+      const strict: number[] = [];
+      const tied: number[] = [];
+      sortOut(this.#survivors.of(plane), layers, this.#sweep, strict, tied);
+      const plateaus = this.#plateaus.advance(this.#index, tied, plane, this.#before);
+      for (const { lowest, score } of plateaus) peaks.push(this.#peak(lowest, score));
+      for (const voxel of strict) {
+        const column = voxel % columns;
+        const row = (voxel - column) / columns;
+        const score = plane.data[plane.offset + row * plane.rowStride + column * plane.columnStride];
+        const peak = this.#peak(this.#index * planeStep + row * rowStep + column * columnStep, score);
+        peaks.push(this.#refine ? this.#refined(peak, this.#refine, layers, row, column) : peak);
+      }
+    }
+    this.#before = plane;
+    this.#current = next;
+    this.#index++;
+    return peaks;
+  }
+
+  finish(): Peak[] {
+    return this.#plateaus.finish().map(({ lowest, score }) => this.#peak(lowest, score));
+  }
+
+  #refined(peak: Peak, refine: Refine, layers: Layers, row: number, column: number): Peak {
+    scoresAroundInto(layers, this.#sweep, row, column, this.#around);
+    const offset = refine(this.#around);
+    return { ...peak, voxel: [peak.voxel[0] + offset[0], peak.voxel[1] + offset[1], peak.voxel[2] + offset[2]] };
+  }
+
+  #peak(index: number, score: number): Peak {
+    const { grid } = this.#sweep;
+    return { grid, voxel: voxelAt(index, grid.shape), classIndex: this.#classIndex, score };
+  }
+}
+
+/**
+ * Sorts out the survivors of a plane that no neighbour exceeds: those above all neighbours into `strict`, those with an
+ * equal one into `tied`.
+ */
+function sortOut(
+  survivors: readonly number[],
+  [before, plane, after]: Layers,
+  { rows, columns }: Sweep,
+  strict: number[],
+  tied: number[],
+): void {
+  const { data, offset, rowStride, columnStride } = plane;
+  for (const voxel of survivors) {
+    const column = voxel % columns;
+    const row = (voxel - column) / columns;
+    const i = offset + row * rowStride + column * columnStride;
+    const score = data[i];
+    // Of most survivors a neighbour across a face is higher.
+    if (column > 0 && data[i - columnStride] > score) continue;
+    if (column < columns - 1 && data[i + columnStride] > score) continue;
+    if (row > 0 && data[i - rowStride] > score) continue;
+    if (row < rows - 1 && data[i + rowStride] > score) continue;
+    if (before && scoreAt(before, row, column) > score) continue;
+    if (after && scoreAt(after, row, column) > score) continue;
+    const firstRow = row > 0 ? row - 1 : 0;
+    const lastRow = row < rows - 1 ? row + 1 : row;
+    const firstColumn = column > 0 ? column - 1 : 0;
+    const lastColumn = column < columns - 1 ? column + 1 : column;
+    let equals = countEqual(plane, firstRow, lastRow, firstColumn, lastColumn, score);
+    if (equals > 0 && before) equals += countEqual(before, firstRow, lastRow, firstColumn, lastColumn, score);
+    if (equals > 0 && after) equals += countEqual(after, firstRow, lastRow, firstColumn, lastColumn, score);
+    // The voxel itself is one of the equals.
+    if (equals === 1) strict.push(voxel);
+    else if (equals > 1) tied.push(voxel);
+  }
+}
+
+function scoreAt({ data, offset, rowStride, columnStride }: Plane, row: number, column: number): number {
+  return data[offset + row * rowStride + column * columnStride];
+}
+
+/** How many scores of a window equal `score`; −∞ if one exceeds it. */
+function countEqual(
+  { data, offset, rowStride, columnStride }: Plane,
+  firstRow: number,
+  lastRow: number,
+  firstColumn: number,
+  lastColumn: number,
+  score: number,
+): number {
+  let equals = 0;
+  for (let row = firstRow; row <= lastRow; row++) {
+    let i = offset + row * rowStride + firstColumn * columnStride;
+    for (let column = firstColumn; column <= lastColumn; column++, i += columnStride) {
+      const other = data[i];
+      if (other > score) return Number.NEGATIVE_INFINITY;
+      if (other === score) equals++;
+    }
+  }
+  return equals;
+}

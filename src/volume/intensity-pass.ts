@@ -1,0 +1,71 @@
+import { eventLoopTurns, mapOrdered } from '../async.ts';
+import { CryoetPicksError } from '../errors.ts';
+import { type Box, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { backwards, blockShape, countBoxes, cutIntoBoxes } from './blocks.ts';
+import type { Intensity, IntensityOptions } from './intensity.ts';
+import { addRows, newSums, pack } from './intensity-sums.ts';
+import type { VolumeSource } from './volume.ts';
+
+/** Longest work between two turns of the event loop, and the voxels after which the clock is looked at. */
+const TURN_MILLISECONDS = 15;
+const TURN_VOXELS = 2 ** 20;
+/** Chunks that are read ahead at most. */
+const MAX_AHEAD = 16;
+
+/** The work of `measureIntensity`. */
+export async function passOver(
+  source: VolumeSource,
+  { blockBytes = 2 ** 24, signal, onProgress }: IntensityOptions,
+): Promise<Intensity> {
+  if (!(blockBytes >= 4)) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `blockBytes must be at least 4, the size of a voxel, found ${blockBytes}`,
+    );
+  }
+  const { shape } = source.grid;
+  const { boxes, total, concurrency } = blocksOf(source, blockBytes);
+  const sums = newSums();
+  const turn = eventLoopTurns(TURN_MILLISECONDS);
+  const read = (box: Box, stop: AbortSignal) => source.read(box, { signal: stop });
+  let done = 0;
+  for await (const voxels of mapOrdered(boxes, read, { concurrency, signal })) {
+    const rows = voxels.shape[0] * voxels.shape[1];
+    const perTurn = Math.max(1, Math.floor(TURN_VOXELS / voxels.shape[2]));
+    for (let first = 0; first < rows; first += perTurn) {
+      addRows(voxels, { first, end: Math.min(rows, first + perTurn) }, sums);
+      await turn();
+      signal?.throwIfAborted();
+    }
+    onProgress?.({ stage: 'intensity', done: ++done, total });
+    signal?.throwIfAborted();
+  }
+  const packed = pack(sums);
+  const { count, mean, squares, minimum, maximum } = sums;
+  if (count === 0) {
+    throw new CryoetPicksError(
+      'corrupt-data',
+      `none of the ${voxelCount(shape)} voxels of the volume of ${formatZyx(shape)} is a finite number`,
+    );
+  }
+  return { count, mean, standardDeviation: Math.sqrt(squares / count), minimum, maximum, ...packed };
+}
+
+interface Blocks {
+  readonly boxes: Iterable<Box>;
+  readonly total: number;
+  /** Blocks that are read ahead. */
+  readonly concurrency: number;
+}
+
+function blocksOf({ grid: { shape }, chunkShape }: VolumeSource, blockBytes: number): Blocks {
+  if (chunkShape === undefined) {
+    const block = blockShape(shape, blockBytes / 4);
+    return { boxes: cutIntoBoxes(shape, block), total: countBoxes(shape, block), concurrency: 2 };
+  }
+  // A whole chunk, however large: the source holds it anyway, and gives it as a view.
+  const block = chunkShape.map((edge, axis) => Math.min(edge, shape[axis]!)) as unknown as Zyx;
+  const ahead = Math.floor((2 * blockBytes) / (4 * voxelCount(block)));
+  const concurrency = Math.max(1, Math.min(MAX_AHEAD, ahead));
+  return { boxes: backwards(shape, block), total: countBoxes(shape, block), concurrency };
+}

@@ -1,0 +1,25 @@
+import { expose, transfer } from 'comlink';
+import { answerTask, type ChunkReply, type ChunkTask } from './ome-zarr/chunk-task.ts';
+
+/**
+ * The thread of `web-decode-pool.ts`, built into one file without imports: it takes compressed bytes and moves the decoded ones
+ * to whoever asked.
+ *
+ * @module
+ */
+
+/** What the thread can be asked. */
+export interface ChunkThread {
+  isReady(): boolean;
+  answer(task: ChunkTask): Promise<ChunkReply>;
+}
+
+const thread: ChunkThread = {
+  isReady: () => true,
+  async answer(task) {
+    const reply = await answerTask(task, () => undefined);
+    return reply instanceof Uint8Array ? transfer(reply, [reply.buffer]) : reply;
+  },
+};
+
+expose(thread);

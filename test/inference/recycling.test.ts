@@ -1,0 +1,121 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { detectParticles } from '../../src/detect.ts';
+import { functionModel } from '../../src/inference/function-model.ts';
+import type { Model, TileBatch } from '../../src/inference/model.ts';
+import { scoreSlabs } from '../../src/inference/score.ts';
+import type { Zyx } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
+import { passSlabs } from '../../src/tiles/pass-slabs.ts';
+import { planTiles } from '../../src/tiles/plan.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { joinSlabs } from '../support/score-map.ts';
+import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
+
+forbidUnhandledRejections();
+
+const shape: Zyx = [11, 70, 13];
+const voxels = Float32Array.from({ length: voxelCount(shape) }, (_, i) => Math.sin(i * i + 1));
+const source = sourceFromArray(contiguousVolume(voxels, shape), { voxelSize: [10, 10, 10] });
+
+const plain = functionModel((tile) => Float32Array.from([...tile, ...tile.map((v) => v * v)]), {
+  classes: ['a', 'b'],
+  tile: [8, 8, 8],
+  thresholds: { a: 0.9, b: 0.9 },
+  minDistances: { a: 15, b: 15 },
+});
+
+/** As the thread of a network does: moves memory, hands it back, takes several calls, and spoils what it may not look at. */
+function recyclingModel({ callsAtOnce }: { readonly callsAtOnce: number }): Model & { readonly most: () => number } {
+  let [atOnce, most] = [0, 0];
+  return {
+    spec: plain.spec,
+    keepsTiles: false,
+    callsAtOnce,
+    most: () => most,
+    async score(tiles: TileBatch) {
+      most = Math.max(most, ++atOnce);
+      const scores = await plain.score({ ...tiles, data: tiles.data.slice() });
+      await pause(1);
+      atOnce--;
+      // Stale voxels that a reader left in place would show.
+      tiles.data.fill(Number.NaN);
+      const data = scores.data.slice();
+      return { ...scores, data, release: () => data.fill(Number.NaN) };
+    },
+    dispose: async () => {},
+  };
+}
+
+/** Without what it gives back: every result in fresh memory. */
+const fresh: Model = {
+  ...plain,
+  score: async (tiles) => {
+    const { data, shape } = await plain.score(tiles);
+    return { data, shape };
+  },
+};
+
+describe('memory that is used again', () => {
+  it('gives the picks of fresh memory, bit for bit, for any number of calls at once', async () => {
+    const expected = await detectParticles(source, { model: fresh });
+    expect(expected.length).toBeGreaterThan(20);
+    for (const callsAtOnce of [1, 2, 3]) {
+      const model = recyclingModel({ callsAtOnce });
+      expect(await detectParticles(source, { model })).toEqual(expected);
+      expect(model.most()).toBe(callsAtOnce);
+    }
+    expect(await detectParticles(source, { model: plain })).toEqual(expected);
+  });
+
+  it('gives the scores of fresh memory for any batch, sweep axis and way of averaging', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 5 }),
+        fc.constantFrom(0, 1, 2),
+        fc.constantFrom('logits', 'probabilities'),
+        async (batch, axis, average) => {
+          const plan = planTiles(shape, { tile: [8, 8, 8], axis: axis as 0 | 1 | 2 });
+          const options = { plan, batch, average } as const;
+          const model = recyclingModel({ callsAtOnce: 2 });
+          const found = await joinSlabs(passSlabs(scoreSlabs(source, { ...options, model })));
+          expect(found).toEqual(await joinSlabs(scoreSlabs(source, { ...options, model: fresh })));
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it('never writes into tiles that a model keeps', async () => {
+    const kept: [Float32Array, Float32Array][] = [];
+    const model = functionModel(
+      (tile) => {
+        kept.push([tile, tile.slice()]);
+        return tile;
+      },
+      { classes: ['a'], tile: [8, 8, 8] },
+    );
+    await detectParticles(source, { model });
+    expect(kept.length).toBeGreaterThan(20);
+    for (const [tile, copy] of kept) expect(tile).toEqual(copy);
+  });
+
+  it('is not handed to anybody by a run that ends early', async () => {
+    for (const callsAtOnce of [1, 2]) {
+      const model = recyclingModel({ callsAtOnce });
+      const controller = new AbortController();
+      const stopped = detectParticles(source, {
+        model,
+        signal: controller.signal,
+        onProgress: ({ stage, done }) => stage === 'tiles' && done === 3 && controller.abort(new Error('enough')),
+      });
+      await expect(stopped).rejects.toThrow('enough');
+      const failing: Model = {
+        ...model,
+        score: (tiles) => (tiles.data[0] > 0.5 ? Promise.reject(new Error('no')) : model.score(tiles)),
+      };
+      await expect(detectParticles(source, { model: failing })).rejects.toThrow('no');
+      expect(await detectParticles(source, { model })).toEqual(await detectParticles(source, { model: fresh }));
+    }
+  });
+});

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { SpareMemory } from '../src/spare-memory.ts';
+
+describe('SpareMemory', () => {
+  it('hands out what it was given, of the length asked for, and forgets what does not fit', () => {
+    const memory = new SpareMemory(2);
+    const [a, b] = [new Float32Array(4).fill(1), new Float32Array(4).fill(2)];
+    memory.put(a);
+    memory.put(b);
+    memory.put(new Float32Array(4));
+    expect(memory.take(4)?.buffer).toBe(b.buffer);
+    expect(memory.take(5)).toBeUndefined();
+    expect(memory.take(4)).toBeUndefined();
+  });
+
+  it('gives zeros in the smallest memory that is long enough', () => {
+    const memory = new SpareMemory(3);
+    const arrays = [8, 5, 6].map((length) => new Float32Array(length).fill(7));
+    for (const array of arrays) memory.put(array);
+    const zeros = memory.zeros(6);
+    expect(zeros.buffer).toBe(arrays[2].buffer);
+    expect([...zeros]).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(memory.zeros(6).buffer).toBe(arrays[0].buffer);
+    expect(memory.zeros(6).buffer).not.toBe(arrays[1].buffer);
+  });
+
+  it('keeps no memory that was moved away or is shared', () => {
+    const memory = new SpareMemory(2);
+    const moved = new Float32Array(4);
+    structuredClone(moved.buffer, { transfer: [moved.buffer] });
+    memory.put(moved);
+    memory.put(new Float32Array(new SharedArrayBuffer(16)));
+    expect(memory.take(4)).toBeUndefined();
+  });
+});
