@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import Tinypool from 'tinypool';
-import type { ChunkReply, ChunkTask } from './ome-zarr/chunk-task.ts';
 import type { DecodePool, DecodeWorkersOptions } from './ome-zarr/decode-pool.ts';
+import { Refusable } from './ome-zarr/refusable.ts';
 
 /** How long a thread waits for work before it ends, in milliseconds. */
 const IDLE_MS = 5000;
@@ -25,8 +25,14 @@ export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<D
     // Inherited, it would forbid to run a file.
     ...(process.execArgv.some((option) => option.startsWith('--input-type')) && { execArgv: [] }),
   });
+  const answers = new Refusable();
+  // A thread that dies without work, as one does that cannot start, would end the process if nobody listened.
+  pool.on('error', () => answers.goAway());
   return {
-    decode: (task: ChunkTask) => pool.run(task, { name: 'answer' }) as Promise<ChunkReply>,
-    close: () => pool.destroy(),
+    decode: (task) => answers.ask(() => pool.run(task, { name: 'answer' })),
+    async close() {
+      answers.goAway();
+      await pool.destroy();
+    },
   };
 }

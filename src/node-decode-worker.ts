@@ -3,7 +3,7 @@ import * as zlib from 'node:zlib';
 import Tinypool from 'tinypool';
 import { useZstdDecoder } from './codecs/zstd.ts';
 import { CryoetPicksError } from './errors.ts';
-import { answerTask, type ChunkTask, type FileSpan } from './ome-zarr/chunk-task.ts';
+import { answerTask, type ChunkTask, type FileSpan, MAX_KEPT_BYTES } from './ome-zarr/chunk-task.ts';
 
 /**
  * The thread of `node-decode-pool.ts`: it reads compressed chunks from files, or takes their bytes, and moves the decoded ones
@@ -38,7 +38,7 @@ export async function answer(task: ChunkTask): Promise<unknown> {
     if (bytes) memory = new Uint8Array(bytes.buffer);
     return bytes;
   });
-  spares.push(memory);
+  if (memory.length <= MAX_KEPT_BYTES) spares.push(memory);
   return reply instanceof Uint8Array ? Tinypool.move(reply) : reply;
 }
 

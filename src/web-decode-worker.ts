@@ -10,12 +10,13 @@ import { answerTask, type ChunkReply, type ChunkTask } from './ome-zarr/chunk-ta
 
 /** What the thread can be asked. */
 export interface ChunkThread {
-  isReady(): boolean;
+  /** Answers as soon as the script is loaded. */
+  ping(): ChunkReply;
   answer(task: ChunkTask): Promise<ChunkReply>;
 }
 
 const thread: ChunkThread = {
-  isReady: () => true,
+  ping: () => 'refused',
   async answer(task) {
     const reply = await answerTask(task, () => undefined);
     return reply instanceof Uint8Array ? transfer(reply, [reply.buffer]) : reply;

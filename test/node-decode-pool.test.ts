@@ -10,6 +10,14 @@ const repository = (path: string) => fileURLToPath(new URL(`../${path}`, import.
 const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Scripts of threads that die. */
+const broken = {
+  unstartable: "import 'a-module-that-is-not-there';",
+  dying:
+    "export function answer() { setTimeout(() => { throw new Error('out of memory'); }); return new Promise(() => {}); }",
+  throwing: "export function answer() { throw new Error('no'); }",
+};
+
 /** A built package: dist with the thread's script, another one without it, and images of 96×100×140 that they wrote. */
 beforeAll(async () => {
   symlinkSync(repository('node_modules'), join(folder, 'node_modules'), 'dir');
@@ -19,6 +27,10 @@ beforeAll(async () => {
   const entryPoints = [...index, repository('src/node-decode-worker.ts')];
   await build({ ...options, alias, entryPoints, outdir: join(folder, 'dist') });
   await build({ ...options, alias, entryPoints: index, outdir: join(folder, 'without') });
+  for (const [name, script] of Object.entries(broken)) {
+    await build({ ...options, alias, entryPoints: index, outdir: join(folder, name) });
+    writeFileSync(join(folder, name, 'node-decode-worker.js'), script);
+  }
   const { output } = await runProgram(
     'without',
     `
@@ -43,7 +55,7 @@ interface Ended {
 let programs = 0;
 
 /** Runs a program that prints JSON, in a process of its own; a process that does not end by itself fails the test. */
-async function runProgram(dist: 'dist' | 'without', body: string): Promise<Ended> {
+async function runProgram(dist: string, body: string): Promise<Ended> {
   const file = join(folder, `program-${programs++}.mjs`);
   const imports = `
     import { contiguousVolume, memoryStore, openTomogram, sourceFromArray, writeTomogram } from './${dist}/index.js';
@@ -155,5 +167,50 @@ describe('decoding in threads of the built package', () => {
     `,
     );
     expect(ended).toEqual(done(['enough', true]));
+  });
+
+  it.each(Object.keys(broken))('decodes on its own thread where a thread is %s', async (name) => {
+    const ended = await runProgram(
+      name,
+      `
+      const tomogram = await openTomogram(image('zarr2'), { cacheBytes: 0 });
+      print([isRight(await tomogram.read(whole)), isRight(await tomogram.read(whole))]);
+    `,
+    );
+    expect(ended).toEqual(done([true, true]));
+  });
+
+  it('finishes a read whose threads are taken away', async () => {
+    const ended = await runProgram(
+      'dist',
+      `
+      const tomogram = await openTomogram(image('zarr2'), { cacheBytes: 0 });
+      await tomogram.read(whole);
+      const reading = tomogram.read(whole);
+      setTimeout(() => setDecodeWorkers({ count: 0 }), 1);
+      print([isRight(await reading), isRight(await tomogram.read(whole))]);
+    `,
+    );
+    expect(ended).toEqual(done([true, true]));
+  });
+
+  it.runIf(process.platform === 'linux')('leaves no file open, whatever is wrong with it', async () => {
+    const ended = await runProgram(
+      'dist',
+      `
+      import { readdirSync } from 'node:fs';
+      const files = () => readdirSync('/proc/self/fd').length;
+      const readAll = async () => {
+        for (const name of ['zarr2', 'zarr3', 'damaged', 'cut', 'absent', 'folder']) {
+          await failure((await openTomogram(image(name))).read(whole));
+        }
+      };
+      await readAll();
+      const before = files();
+      for (let i = 0; i < 5; i++) await readAll();
+      print(files() <= before);
+    `,
+    );
+    expect(ended).toEqual(done(true));
   });
 });

@@ -73,7 +73,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
       const source = prepare?.(opened, run) ?? opened;
       const plan = planTiles(source.grid.shape, { tile, outputStride, classes });
       timing ??= await timeTiles(source, plan, { model, signal });
-      runs.push(forecast(run.name, plan, { timing, cacheBytes: defaultCacheBytes(opened) }));
+      runs.push(forecast(run.name, plan, { timing, cacheBytes: defaultCacheBytes(opened, 4) }));
     } catch (error) {
       signal.throwIfAborted();
       runs.push({ run: run.name, error: describeFailure(error) });

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import type { VoxelGrid } from '../space/grid.ts';
-import { type Axis, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Axis, voxelCount } from '../space/zyx.ts';
 import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
 import { ChunkTally } from './chunk-tally.ts';
 import { cropChunk, KEPT_WASTE } from './crop.ts';
@@ -14,21 +14,25 @@ export interface ChunkCacheOptions {
 }
 
 const [LEAST_CACHE, MOST_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];
+/** Of a tile, in voxels. */
+const COMMON_EDGE = 128;
 
 /**
- * Bytes of decoded chunks to keep so that a sweep of tiles along the longest axis decodes none twice: two layers of chunks
- * across it and a little more, from 128 to 256 MiB.
+ * Bytes of decoded chunks to keep so that a sweep of tiles along the longest axis decodes none twice, tiles being of common
+ * size: the layers of chunks across that axis which a tile can touch, and a little more; from 128 to 256 MiB, so of very large
+ * cross-sections some chunks are decoded twice.
+ *
+ * @param voxelBytes - Bytes of a voxel, all channels that share a chunk together.
  */
-export function defaultCacheBytes({
-  grid: { shape },
-  chunkShape = shape,
-}: {
-  readonly grid: VoxelGrid;
-  readonly chunkShape?: Zyx | undefined;
-}): number {
+export function defaultCacheBytes(
+  { grid: { shape }, chunkShape = shape }: Pick<VolumeSource, 'grid' | 'chunkShape'>,
+  voxelBytes: number,
+): number {
   const axis = shape.indexOf(Math.max(...shape)) as Axis;
-  const layer = (4 * voxelCount(shape) * Math.min(chunkShape[axis], shape[axis])) / shape[axis];
-  return Math.round(Math.min(MOST_CACHE, Math.max(LEAST_CACHE, 2.25 * layer)));
+  const edge = Math.min(chunkShape[axis], shape[axis]);
+  const layer = (voxelBytes * voxelCount(shape) * edge) / shape[axis];
+  const layers = Math.ceil(COMMON_EDGE / edge) + 1;
+  return Math.round(Math.min(MOST_CACHE, Math.max(LEAST_CACHE, 1.125 * layers * layer)));
 }
 
 /** What a chunk without data in the store is: the fill value everywhere. */

@@ -39,14 +39,20 @@ export async function decodeChunk(
   const wantedBytes = wanted.reduce((last, extent, axis) => last + (extent - 1) * stride[axis]!, 1);
   // The wanted bytes are the first ones, without gaps: nothing is to be cut out.
   if (wantedBytes === length) return own(await decode(bytes, how, fallbacks, { wantedBytes }), length);
-  const memory = scratch;
+  let memory = scratch;
   scratch = undefined;
-  const allocate = (size: number) => (memory && memory.length >= size ? memory : new Uint8Array(size));
+  const allocate = (size: number) => {
+    if (!memory || memory.length < size) memory = new Uint8Array(size);
+    return memory;
+  };
   const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
   const cropped = cropChunk({ data: decoded, stride }, wanted).data as Uint8Array;
-  scratch = new Uint8Array(decoded.buffer);
+  if (memory && memory.length <= MAX_KEPT_BYTES) scratch = memory;
   return cropped;
 }
+
+/** Larger memory is not kept for the next chunk. */
+export const MAX_KEPT_BYTES: number = 2 ** 26;
 
 /** Where chunks are decoded that are cut afterwards: fresh memory costs as much as decoding. Absent while it is in use. */
 let scratch: Uint8Array | undefined;

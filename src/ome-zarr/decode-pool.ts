@@ -4,7 +4,7 @@ import type { ChunkReply, ChunkTask } from './chunk-task.ts';
 /** Threads that decode chunks. */
 export interface DecodePool {
   decode(task: ChunkTask): Promise<ChunkReply>;
-  /** Ends the threads; what is under way is lost. */
+  /** Ends the threads; what is under way is refused. */
   close(): Promise<void>;
 }
 
@@ -25,8 +25,8 @@ let opened: Promise<DecodePool | undefined> | undefined;
 /**
  * Chooses the threads that decode chunks of Zarr arrays, for the whole page or process; from the next chunk on.
  *
- * Nobody has to call it: threads start with the first large chunk that needs decoding, keep no process alive, and end when
- * idle for some seconds. Where there are none to be had, chunks are decoded on the caller's own thread.
+ * Nobody has to call it: threads start with the first large chunk that needs decoding, and keep no process alive; in Node they
+ * end after five idle seconds. Where there are none to be had, chunks are decoded on the caller's own thread.
  *
  * @example
  * ```ts
@@ -44,7 +44,8 @@ export function setDecodeWorkers(options: DecodeWorkersOptions): void {
   const before = opened;
   chosen = options;
   opened = undefined;
-  void before?.then((pool) => pool?.close());
+  // What they are at work on is decoded by the caller's own thread.
+  before?.then((pool) => pool?.close()).catch(() => {});
 }
 
 /** The threads that decode chunks; nothing where there are none, or none are wanted. */

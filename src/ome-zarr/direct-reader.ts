@@ -6,7 +6,7 @@ import { type ArrayPlace, plainBytes, type ReadChunk } from './chunk-place.ts';
 import { type ChunkTask, decodeChunk, type FileSpan } from './chunk-task.ts';
 import { KEPT_WASTE } from './crop.ts';
 import { type DecodePool, decodePool } from './decode-pool.ts';
-import { numbersOf, soleCompression } from './direct.ts';
+import { numbersOf, soleCompression } from './sole-compression.ts';
 
 /** Smaller chunks are decoded where they are asked for: the way to a thread and back would take longer. */
 const LEAST_SENT_BYTES = 2 ** 18;

@@ -65,7 +65,9 @@ async function chooseLevel(
     chunkShape: chunkShapeOf(one),
     dtype: one.array.dtype,
   }));
-  const kept = cacheBytes ?? defaultCacheBytes({ grid: chosen.grid, chunkShape: chunkShapeOf(chosen) });
+  const { array, channelAxis, grid } = chosen;
+  const perVoxel = array.itemBytes * (channelAxis ? array.chunkShape[channelAxis.dimension]! : 1);
+  const kept = cacheBytes ?? defaultCacheBytes({ grid, chunkShape: chunkShapeOf(chosen) }, perVoxel);
   return { level: chosen, levels, cache: new ChunkCache(chosen.array, { cacheBytes: kept }), channelNames };
 }
 

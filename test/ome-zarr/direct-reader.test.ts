@@ -16,7 +16,7 @@ registerCheckedCodecs();
 
 /** numcodecs.js shuffles elements of four bytes, whatever the type of the array. */
 const compressors: readonly { readonly id: string; readonly [option: string]: unknown }[] = [
-  ...['lz4', 'lz4hc', 'blosclz', 'zstd', 'zlib'].flatMap((cname) =>
+  ...['lz4', 'lz4hc', 'zstd', 'zlib'].flatMap((cname) =>
     [0, 1, 2].map((shuffle) => ({ id: 'blosc', cname, clevel: 5, shuffle, blocksize: 0, typesize: 4 })),
   ),
   { id: 'zstd', level: 3 },
@@ -80,6 +80,7 @@ describe('directReader', () => {
     ['big-endian numbers', { dtype: '>f4' }],
     ['a filter', { filters: [{ id: 'shuffle', elementsize: 4 }] }],
     ['gzip', { compressor: { id: 'gzip', level: 1 } }],
+    ['blosclz', { compressor: { id: 'blosc', cname: 'blosclz', clevel: 5, shuffle: 1 } }],
   ])('leaves %s to zarrita', (_, fields) => {
     const compressor = { id: 'blosc', cname: 'lz4', clevel: 5, shuffle: 1 };
     const document = {

@@ -13,7 +13,10 @@ export function soleCompression(description: ArrayDescription): Compression | un
   const codec = zarrFormat === 2 ? soleCodecV2(document) : soleCodecV3(document, description.itemBytes);
   const name = codec?.name.replace(/^numcodecs\./, '');
   if (!codec || (name !== 'blosc' && name !== 'lz4' && name !== 'zstd')) return undefined;
-  return compressionOf(name, codec.configuration, { dataType: dtype, shape, codecs: [codec] });
+  const how = compressionOf(name, codec.configuration, { dataType: dtype, shape, codecs: [codec] });
+  // Only numcodecs.js decodes these.
+  const isForeign = how.codec === 'blosc' && (how.format === 'blosclz' || how.format === 'snappy');
+  return isForeign ? undefined : how;
 }
 
 interface Codec {
