@@ -1,5 +1,6 @@
-// What the network alone costs: bare calls of the session that loadModel makes, with the very tiles of detectParticles, which
-// are read and normalised before the clock starts.
+// What the network alone costs: bare calls of a session with the options and threads that loadModel gives it in its thread, with
+// the very tiles of detectParticles, which are read and normalised before the clock starts.
+import { availableParallelism } from 'node:os';
 import { detectParticles, type Model, type OrtModule, type TileBatch } from 'cryoet-picks';
 import { loadModel } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
@@ -19,7 +20,7 @@ const watched = {
   },
 } as unknown as OrtModule;
 
-const model = await loadModel(watched);
+const model = await loadModel(watched, undefined, { threads: availableParallelism() });
 const { spec } = model;
 const batches: TileBatch[] = [];
 const recorder: Model = {
