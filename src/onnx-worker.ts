@@ -15,7 +15,7 @@ import { openSession, type SessionModel } from './inference/onnx-session.ts';
 /** What the thread is started with. */
 export interface WorkerStart extends Omit<OnnxOptions, 'signal'> {
   readonly file: Uint8Array<ArrayBuffer>;
-  /** Shared: how many answers are owed; raised by whoever asks, lowered here when the runtime has finished. */
+  /** Shared: how many answers are owed; raised by whoever asks, lowered here when the runtime has finished, far below 0 when the thread ends. */
   readonly busy: Int32Array<SharedArrayBuffer>;
 }
 
@@ -46,6 +46,12 @@ export interface WorkerError {
 
 const port = parentPort!;
 const { file, busy, ...options } = workerData as WorkerStart;
+
+// However it ends, it owes nothing any more, whatever it is still asked: a process that exits then waits for no answer.
+process.on('exit', () => {
+  Atomics.store(busy, 0, -(2 ** 30));
+  Atomics.notify(busy, 0);
+});
 
 function reply(message: WorkerReply): void {
   Atomics.sub(busy, 0, 1);

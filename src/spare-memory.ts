@@ -14,15 +14,6 @@ export class SpareMemory {
     return this.#arrays.pop();
   }
 
-  /** Zeros, in the smallest that is long enough. Where none is, one is forgotten, so that what is kept never grows. */
-  zeros(length: number): Float32Array<ArrayBuffer> {
-    this.#arrays.sort((a, b) => a.length - b.length);
-    const at = this.#arrays.findIndex((array) => array.length >= length);
-    if (at >= 0) return this.#arrays.splice(at, 1)[0].subarray(0, length).fill(0);
-    this.#arrays.shift();
-    return new Float32Array(length);
-  }
-
   /** Keeps the whole memory of an array; one too many is left to the garbage collector. */
   put({ buffer }: Float32Array): void {
     const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength > 0 && buffer.byteLength % 4 === 0;

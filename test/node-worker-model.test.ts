@@ -199,6 +199,26 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual({ code, output: undefined, stderr: '' });
   });
 
+  it('lets the process exit at once when its thread has died and this one has not heard of it yet', async () => {
+    const preload = join(folder, 'dies-when-asked.mjs');
+    writeFileSync(
+      preload,
+      `import { isMainThread, parentPort } from 'node:worker_threads';
+       if (!isMainThread) parentPort.once('message', () => process.exit(7));`,
+    );
+    // No timer, so that no event of the thread comes between.
+    const body = `
+      const model = await loadModel(ort);
+      model.score(tile());
+      for (let i = 0; i < 50; i++) await undefined;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+      model.score(tile());
+      for (let i = 0; i < 50; i++) await undefined;
+      process.exit(5);
+    `;
+    expect(await runProgram(body, ['--import', preload])).toEqual({ code: 5, output: undefined, stderr: '' });
+  });
+
   it('fails pending and later calls when its thread dies', async () => {
     const dying = join(folder, 'dying');
     mkdirSync(dying);

@@ -13,17 +13,6 @@ describe('SpareMemory', () => {
     expect(memory.take(4)).toBeUndefined();
   });
 
-  it('gives zeros in the smallest memory that is long enough', () => {
-    const memory = new SpareMemory(3);
-    const arrays = [8, 5, 6].map((length) => new Float32Array(length).fill(7));
-    for (const array of arrays) memory.put(array);
-    const zeros = memory.zeros(6);
-    expect(zeros.buffer).toBe(arrays[2].buffer);
-    expect([...zeros]).toEqual([0, 0, 0, 0, 0, 0]);
-    expect(memory.zeros(6).buffer).toBe(arrays[0].buffer);
-    expect(memory.zeros(6).buffer).not.toBe(arrays[1].buffer);
-  });
-
   it('keeps no memory that was moved away or is shared', () => {
     const memory = new SpareMemory(2);
     const moved = new Float32Array(4);

@@ -22,7 +22,7 @@ export interface RunForecast {
   readonly tiles: number;
   /** Voxels that the network sees, overlaps counted as often as they are scored. */
   readonly voxels: number;
-  /** Bytes of the process at its peak: what it takes after three tiles, and what a whole run adds. */
+  /** Bytes of the process at its peak: what it takes once the network has run, the plan's memory, and the source's chunks. */
   readonly memory: number;
   readonly seconds: number;
 }
@@ -93,7 +93,7 @@ interface Timing {
   /** Mean seconds of reading one voxel, and of reading and scoring one tile. */
   readonly perVoxel: number;
   readonly perTile: number;
-  /** Bytes of the process after the tiles. */
+  /** Bytes of the process after the network has run, and before anything is read. */
   readonly memory: number;
 }
 
@@ -102,27 +102,31 @@ interface TimeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Times tiles from the middle of a plan; one before them, which nobody counts, lets the network allocate its memory. */
+/** Times tiles from the middle of a plan; a tile of zeros before them lets the network allocate its memory. */
 async function timeTiles(source: VolumeSource, plan: TilePlan, { model, signal }: TimeOptions): Promise<Timing> {
-  const count = Math.min(TIMED_TILES + 1, plan.tiles.length);
+  const count = Math.min(TIMED_TILES, plan.tiles.length);
   const first = Math.floor((plan.tiles.length - count) / 2);
+  const size = voxelCount(plan.tile);
+  const score = (data: Float32Array) => model.score({ data, shape: [1, ...plan.tile] }, { signal });
+  await score(new Float32Array(size));
+  // Measured after the tiles, it would hold some of the chunks and tiles that are added to it.
+  const memory = process.memoryUsage().rss;
   const seconds: number[] = [];
   let reading = 0;
   for (const { start } of plan.tiles.slice(first, first + count)) {
-    const voxels = new Float32Array(voxelCount(plan.tile));
+    const voxels = new Float32Array(size);
     const end: Zyx = [start[0] + plan.tile[0], start[1] + plan.tile[1], start[2] + plan.tile[2]];
     const started = performance.now();
     await readPaddedInto(source, { start, end }, voxels, { signal });
     reading += performance.now() - started;
-    await model.score({ data: voxels, shape: [1, ...plan.tile] }, { signal });
+    await score(voxels);
     seconds.push((performance.now() - started) / 1000);
   }
-  const timed = seconds.length > 1 ? seconds.slice(1) : seconds;
   return {
-    seconds: timed,
-    perVoxel: reading / 1000 / (count * voxelCount(plan.tile)),
-    perTile: timed.reduce((sum, one) => sum + one, 0) / timed.length,
-    memory: process.memoryUsage().rss,
+    seconds,
+    perVoxel: reading / 1000 / (count * size),
+    perTile: seconds.reduce((sum, one) => sum + one, 0) / count,
+    memory,
   };
 }
 
@@ -136,7 +140,7 @@ function forecast(
     shape,
     tiles: tiles.length,
     voxels: tiles.length * voxelCount(tile),
-    memory: timing.memory + memory.accumulators + Math.min(cacheBytes, 4 * voxelCount(shape)),
+    memory: timing.memory + memory.total + Math.min(cacheBytes, 4 * voxelCount(shape)),
     seconds: tiles.length * timing.perTile + voxelCount(shape) * timing.perVoxel,
   };
 }

@@ -1,5 +1,5 @@
 import { CryoetPicksError } from '../errors.ts';
-import type { Model, ModelSpec, ScoreBatch, TileBatch } from './model.ts';
+import type { Model, ModelSpec, ScoreBatch } from './model.ts';
 
 /**
  * Averages a model over mirrored copies of each tile: test-time augmentation.
@@ -29,10 +29,14 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
     spec: model.spec,
     async score(tiles, options = {}) {
       return averageScores(combinations, options.signal, async (flipped) => {
+        if (!flipped.includes(true)) return model.score(tiles, options);
         const scores = await model.score(mirrored(tiles, flipped), options);
-        return mirrored(scores, flipped);
+        const back = mirrored(scores, flipped);
+        scores.release?.();
+        return back;
       });
     },
+    ...runningOf([model]),
     dispose: () => model.dispose(),
   };
 }
@@ -54,9 +58,19 @@ export function averageOf(...models: readonly Model[]): Model {
     async score(tiles, options = {}) {
       return averageScores(models, options.signal, (model) => model.score(tiles, options));
     },
+    ...runningOf(models),
     async dispose() {
       await Promise.all(models.map((model) => model.dispose()));
     },
+  };
+}
+
+/** What all of these models let a runner do. */
+function runningOf(models: readonly Model[]): Omit<Model, 'spec' | 'score' | 'dispose'> {
+  return {
+    keepsTiles: models.every(({ keepsTiles }) => keepsTiles === false) ? false : undefined,
+    // Each call has one of theirs under way at a time.
+    callsAtOnce: Math.min(...models.map(({ callsAtOnce = 1 }) => callsAtOnce)),
   };
 }
 
@@ -82,17 +96,17 @@ async function averageScores<T>(
   let mean: ScoreBatch | undefined;
   for (const variant of variants) {
     signal?.throwIfAborted();
-    const { data, shape } = await score(variant);
+    const { data, shape, release } = await score(variant);
     if (mean === undefined) {
       // Summed in memory of its own: a model that hands its input back must not change the tiles of the next variant.
       mean = { data: data.slice(), shape };
-      continue;
-    }
-    if (mean.data.length !== data.length) {
+    } else if (mean.data.length === data.length) {
+      addInto(mean.data, data);
+    } else {
       const [a, b] = [mean.shape, shape].map((axes) => axes.join('×'));
       throw new CryoetPicksError('model-failed', `scores of shapes ${a} and ${b} cannot be averaged`);
     }
-    addInto(mean.data, data);
+    release?.();
   }
   const { data, shape } = mean!;
   for (let i = 0; i < data.length; i++) data[i] /= variants.length;
@@ -103,10 +117,11 @@ function addInto(sum: Float32Array, values: Float32Array): void {
   for (let i = 0; i < sum.length; i++) sum[i] += values[i];
 }
 
-/** The batch with its last three axes mirrored as told: the same one if none is, else a copy. */
-function mirrored<B extends TileBatch | ScoreBatch>(batch: B, flipped: readonly boolean[]): B {
-  if (!flipped.includes(true)) return batch;
-  const { data, shape } = batch;
+/** A copy of the batch with its last three axes mirrored as told. */
+function mirrored<S extends readonly number[]>(
+  { data, shape }: { readonly data: Float32Array; readonly shape: S },
+  flipped: readonly boolean[],
+): { readonly data: Float32Array; readonly shape: S } {
   const [depth, height, width] = shape.slice(-3);
   const [flipZ, flipY, flipX] = flipped;
   const copy = new Float32Array(data.length);
@@ -120,5 +135,5 @@ function mirrored<B extends TileBatch | ScoreBatch>(batch: B, flipped: readonly 
     copy.set(line, row * width);
     if (flipX) copy.subarray(row * width, (row + 1) * width).reverse();
   }
-  return { ...batch, data: copy };
+  return { data: copy, shape };
 }

@@ -5,6 +5,9 @@ import type { MaximumSearch } from './maximum-search.ts';
 import type { Threshold } from './planes.ts';
 import type { Refine } from './refine.ts';
 
+/** Milliseconds of work after which the event loop gets a turn, as where tiles are scored. */
+const TURN = 12;
+
 /** A place where a score map exceeds its neighbourhood, in voxel space of that map. */
 export interface Peak {
   /** Geometry of the score map. */
@@ -34,7 +37,8 @@ export interface LocalMaximaOptions {
  * A plateau (connected voxels of one score, of any size and shape) counts as one voxel: it is a peak if no neighbour of
  * any of its voxels exceeds it, and its peak is its lowest (z, y, x). So the peaks do not depend on where slabs are cut
  * nor on the sweep axis. NaN is never a peak and exceeds nothing; the outermost voxels count, compared with the
- * neighbours they have. Looks at three planes per class at a time, in the memory of their slabs.
+ * neighbours they have. Looks at three planes per class at a time, in the memory of their slabs; every so often the event
+ * loop gets a turn.
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
  *   last. They are read, not written; memory of the last two (of the last three, if they are one plane thick) is kept.
@@ -54,11 +58,17 @@ export async function* localMaxima(
   // Not part of what a page loads first.
   const { planesOf, thresholdPerClass } = await import('./planes.ts');
   const { MaximumSearch } = await import('./maximum-search.ts');
+  const { eventLoopTurns } = await import('../async.ts');
+  const turn = eventLoopTurns(TURN);
   const thresholdOf = thresholdPerClass(threshold);
   let searches: readonly MaximumSearch[] = [];
   for await (const { sweep, index, channels } of planesOf(slabs, signal)) {
     if (index === 0) searches = sweep.classes.map((c) => new MaximumSearch(sweep, c, thresholdOf(c), refine));
-    for (let i = 0; i < searches.length; i++) yield* searches[i].advance(channels[i]);
+    for (let i = 0; i < searches.length; i++) {
+      yield* searches[i].advance(channels[i]);
+      await turn();
+      signal?.throwIfAborted();
+    }
   }
   for (const search of searches) {
     yield* search.advance(undefined);

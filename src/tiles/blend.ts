@@ -1,10 +1,10 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Axis, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { SpareMemory } from '../spare-memory.ts';
 import { addWeighted, requireFinite, weightedExtent } from './add-weighted.ts';
 import { cutSegments, replaceAxis, type Segment } from './cover.ts';
 import type { Tile, TilePlan } from './plan.ts';
+import { SlabMemory } from './slab-memory.ts';
 
 /** A 4-D array `[class, z, y, x]` as a view of flat data. */
 export interface ScoreVolume {
@@ -46,15 +46,15 @@ export interface BlendOptions {
 /** A segment of the sweep axis while tiles are added to it. */
 interface OpenSegment extends Segment {
   /** Sums of weighted scores, C-order `[class, z, y, x]`. */
-  readonly sums: Float32Array;
+  readonly sums: Float32Array<ArrayBuffer>;
 }
 
 /**
  * Blends overlapping tiles of scores into slabs of the score map: add a tile, take what is finished.
  *
  * Each tile adds score × weight, and since the plan's weights sum to 1 everywhere, nothing is divided at the end. Memory
- * is allocated when the first tile of a row along the sweep axis comes, and given away with the finished slab, so that
- * never more is held than `plan.memory.accumulators` for as many classes.
+ * is taken when the first tile of a row along the sweep axis comes, and given away with the finished slab. What is open and
+ * what was released and waits to be used again never take more than `plan.memory.accumulators` for as many classes.
  *
  * @example
  * ```ts
@@ -74,8 +74,7 @@ export class SlabBlender {
   #opened = 0;
   #open: OpenSegment[] = [];
   #finished: ScoreSlab[] = [];
-  /** Memory of slabs that their receivers gave back. */
-  readonly #memory = new SpareMemory(64);
+  readonly #memory: SlabMemory;
   #tilesAdded = 0;
 
   constructor(plan: TilePlan, { grid, classes }: BlendOptions) {
@@ -86,11 +85,13 @@ export class SlabBlender {
     if (classes.length === 0 || classes.some((index) => !Number.isInteger(index) || index < 0)) {
       refuse(`classes to blend must be one or more class indices, found [${classes.join(', ')}]`);
     }
-    const { tile, outputStride: stride, axis, starts } = plan;
+    const { tile, outputStride: stride, outputShape, axis, starts } = plan;
     this.#plan = plan;
     this.#grid = grid;
     this.#classes = classes;
     this.#outputTile = [tile[0] / stride, tile[1] / stride, tile[2] / stride];
+    const planes = Math.min(this.#outputTile[axis], outputShape[axis]);
+    this.#memory = new SlabMemory(classes.length * planes * (voxelCount(outputShape) / outputShape[axis]));
     this.#segments = cutSegments(
       starts[axis].map((start) => start / stride),
       { tile: this.#outputTile[axis], length: plan.outputShape[axis] },
@@ -108,7 +109,7 @@ export class SlabBlender {
     for (const _ of this.addInSteps(tile, scores));
   }
 
-  /** As `add`, but stops after each class, for whoever has other things to do; nothing else may be added meanwhile. */
+  /** As `add`, but stops after each piece of it, for whoever has other things to do; nothing else may be added meanwhile. */
   *addInSteps(tile: Tile, scores: Float32Array): Generator<void> {
     const next = this.#plan.tiles[this.#tilesAdded];
     if (next === undefined || !sameZyx(next.index, tile.index)) {
@@ -119,8 +120,11 @@ export class SlabBlender {
     if (scores.length % size !== 0 || scores.length < channels * size) {
       refuse(`${scores.length} scores do not fill ${channels} or more channels of ${formatZyx(this.#outputTile)}`);
     }
-    for (const channel of this.#classes) requireFinite(scores.subarray(channel * size, (channel + 1) * size), tile);
-    this.#openSegmentsOf(tile);
+    for (const channel of this.#classes) {
+      requireFinite(scores.subarray(channel * size, (channel + 1) * size), tile);
+      yield;
+    }
+    for (const _ of this.#openSegmentsOf(tile)) yield;
     for (let i = 0; i < this.#classes.length; i++) {
       for (const segment of this.#open) this.#addToSegment(segment, i, tile, scores);
       yield;
@@ -134,17 +138,19 @@ export class SlabBlender {
   takeFinished(): ScoreSlab[] {
     const finished = this.#finished;
     this.#finished = [];
+    for (const { scores } of finished) this.#memory.handOut(scores.data);
     return finished;
   }
 
-  /** Allocates the segments, along the sweep axis, that a tile is the first to reach. */
-  #openSegmentsOf(tile: Tile): void {
+  /** Opens the segments, along the sweep axis, that a tile is the first to reach, one at a time. */
+  *#openSegmentsOf(tile: Tile): Generator<void> {
     const { axis, outputShape, outputStride } = this.#plan;
     const end = tile.start[axis] / outputStride + this.#outputTile[axis];
     const plane = (this.#classes.length * voxelCount(outputShape)) / outputShape[axis];
     while (this.#opened < this.#segments.length && this.#segments[this.#opened].start < end) {
       const segment = this.#segments[this.#opened++];
       this.#open.push({ ...segment, sums: this.#memory.zeros(plane * (segment.end - segment.start)) });
+      yield;
     }
   }
 

@@ -34,11 +34,11 @@ export interface Segment {
   readonly lastTile: number;
 }
 
-/** So that segments are of about one length, and the memory of one fits another. */
+/** So that many segments are of one length, and the memory of one serves another. */
 const LONGEST = 16;
 
 /**
- * Cuts an axis where a tile starts or ends, in order, and long stretches once more.
+ * Cuts an axis where a tile starts or ends, in order, and long stretches into pieces of one length and a rest.
  *
  * A tile covers a segment wholly or not at all, so the segments that one tile needs are never longer, together, than the
  * tile; that is what bounds the memory of blending.
@@ -51,7 +51,7 @@ export function cutSegments(starts: readonly number[], { tile, length }: Omit<Ax
   return cuts.slice(0, -1).flatMap((start, i) => {
     while (lastTile + 1 < starts.length && starts[lastTile + 1] <= start) lastTile++;
     const pieces = Math.ceil((cuts[i + 1] - start) / LONGEST);
-    const at = (piece: number) => start + Math.round((piece * (cuts[i + 1] - start)) / pieces);
+    const at = (piece: number) => Math.min(start + piece * LONGEST, cuts[i + 1]);
     return Array.from({ length: pieces }, (_, piece) => ({ start: at(piece), end: at(piece + 1), lastTile }));
   });
 }

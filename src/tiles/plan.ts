@@ -15,7 +15,10 @@ export interface Tile {
 export interface PlanMemory {
   /** Sums of weighted scores: classes × at most one tile's depth of the score map × its cross-section × 4. */
   readonly accumulators: number;
-  /** Tiles on their way, one by one: the voxels of two read ahead and of one in the model, the scores of two. */
+  /**
+   * Tiles on their way, one by one, through a model of `loadModel`: seven times the voxels of a tile and three times its
+   * scores, as docs/tiling.md counts them. A model that takes one call at once needs less.
+   */
   readonly tiles: number;
   /** `accumulators` and `tiles`; a batch of n tiles takes n times the latter. */
   readonly total: number;
@@ -63,7 +66,7 @@ export interface TilePlan {
  * ```ts
  * const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
  * plan.tiles.length;        // 196: 4 × 7 × 7
- * plan.memory.total / 1e6;  // 21.1: megabytes, for one class
+ * plan.memory.total / 1e6;  // 38.4: megabytes, for one class
  * ```
  */
 export function planTiles(shape: Zyx, options: PlanOptions): TilePlan {
@@ -112,6 +115,11 @@ function tilesInSweepOrder(starts: readonly (readonly number[])[], axis: Axis): 
   return tiles.sort((a, b) => a.start[axis] - b.start[axis]);
 }
 
+/** Tiles: one read, one that waits, two in the model and their copies in its thread, and the box of the source. */
+const TILES_HELD = 7;
+/** Scores: of the two tiles in the model, and those that are blended. */
+const SCORES_HELD = 3;
+
 function predictMemory({
   tile,
   outputTile,
@@ -121,6 +129,6 @@ function predictMemory({
 }: Pick<TilePlan, 'tile' | 'outputShape' | 'axis'> & { outputTile: Zyx; classes: number }): PlanMemory {
   const planes = Math.min(outputTile[axis], outputShape[axis]);
   const accumulators = 4 * classes * planes * (voxelCount(outputShape) / outputShape[axis]);
-  const tiles = 4 * (3 * voxelCount(tile) + 2 * classes * voxelCount(outputTile));
+  const tiles = 4 * (TILES_HELD * voxelCount(tile) + SCORES_HELD * classes * voxelCount(outputTile));
   return { accumulators, tiles, total: accumulators + tiles };
 }

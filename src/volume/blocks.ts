@@ -42,12 +42,17 @@ export function* cutIntoBoxes(shape: Zyx, block: Zyx): Generator<Box> {
   }
 }
 
+/** The first of the axes along which a volume is longest, which is the one that tiles are swept along. */
+export function longestAxis(shape: Zyx): Axis {
+  return shape.indexOf(Math.max(...shape)) as Axis;
+}
+
 /**
  * The boxes that {@link cutIntoBoxes} yields, from the far end of the longest axis to its beginning, which is where tiles are
  * read first.
  */
 export function* backwards(shape: Zyx, block: Zyx): Generator<Box> {
-  const axis = shape.indexOf(Math.max(...shape)) as Axis;
+  const axis = longestAxis(shape);
   const edge = block[axis];
   for (let first = (Math.ceil(shape[axis] / edge) - 1) * edge; first >= 0; first -= edge) {
     const move = (corner: Zyx, by: number) => corner.map((at, i) => (i === axis ? at + by : at)) as unknown as Zyx;

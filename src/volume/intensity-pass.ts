@@ -1,7 +1,7 @@
 import { eventLoopTurns, mapOrdered } from '../async.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { type Box, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { backwards, blockShape, countBoxes, cutIntoBoxes } from './blocks.ts';
+import { backwards, blockShape, countBoxes, cutIntoBoxes, longestAxis } from './blocks.ts';
 import type { Intensity, IntensityOptions } from './intensity.ts';
 import { addRows, newSums, pack } from './intensity-sums.ts';
 import type { VolumeSource } from './volume.ts';
@@ -9,7 +9,7 @@ import type { VolumeSource } from './volume.ts';
 /** Longest work between two turns of the event loop, and the voxels after which the clock is looked at. */
 const TURN_MILLISECONDS = 15;
 const TURN_VOXELS = 2 ** 20;
-/** Chunks that are read ahead at most. */
+/** Blocks that are read ahead at most. */
 const MAX_AHEAD = 16;
 
 /** The work of `measureIntensity`. */
@@ -63,9 +63,23 @@ function blocksOf({ grid: { shape }, chunkShape }: VolumeSource, blockBytes: num
     const block = blockShape(shape, blockBytes / 4);
     return { boxes: cutIntoBoxes(shape, block), total: countBoxes(shape, block), concurrency: 2 };
   }
-  // A whole chunk, however large: the source holds it anyway, and gives it as a view.
-  const block = chunkShape.map((edge, axis) => Math.min(edge, shape[axis]!)) as unknown as Zyx;
+  const block = wholeChunks(shape, chunkShape, blockBytes / 4 / MAX_AHEAD);
   const ahead = Math.floor((2 * blockBytes) / (4 * voxelCount(block)));
   const concurrency = Math.max(1, Math.min(MAX_AHEAD, ahead));
   return { boxes: backwards(shape, block), total: countBoxes(shape, block), concurrency };
+}
+
+/**
+ * A whole chunk, however large: the source holds it anyway, and gives it as a view. Several, as long as they have no more than
+ * so many voxels, since small ones cost less to copy than to ask for one by one: along x, then y, then z, but of one layer
+ * across the longest axis, so that layers still come one after the other.
+ */
+function wholeChunks(shape: Zyx, chunkShape: Zyx, mostVoxels: number): Zyx {
+  const block = chunkShape.map((edge, axis) => Math.min(edge, shape[axis]!)) as [number, number, number];
+  for (const axis of [2, 1, 0].filter((one) => one !== longestAxis(shape))) {
+    const chunks = Math.max(1, Math.floor(mostVoxels / voxelCount(block)));
+    block[axis] = Math.min(block[axis]! * chunks, shape[axis]!);
+    if (block[axis] < shape[axis]!) break;
+  }
+  return block;
 }

@@ -33,8 +33,8 @@ export interface IntensityOptions {
 /**
  * Measures mean, deviation, range and quantiles of a volume in one pass over its voxels.
  *
- * A source that names its chunks is read chunk by chunk, several ahead, backwards along its longest axis: the chunks that it
- * still keeps in the end are those that tiles need first. Any other is read in boxes with edges at multiples of 128 voxels
+ * A source that names its chunks is read chunk by chunk (small ones several at a time), ahead, backwards along its longest
+ * axis: the chunks that it still keeps in the end are those that tiles need first. Any other is read in boxes with edges at multiples of 128 voxels
  * where they can be. Mean and deviation are merged row by row (Chan et al. 1979), so a large offset costs no precision.
  * Timers, input and drawing get their turn every 15 ms.
  *

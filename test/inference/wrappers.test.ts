@@ -154,3 +154,43 @@ describe('averageOf', () => {
     await expect(averageOf(times(1), short).score(batch)).rejects.toMatchObject({ code: 'model-failed' });
   });
 });
+
+describe('memory of wrapped models', () => {
+  /** Gives scores that spoil when they are released, and counts those that are not. */
+  function releasing(fields: Partial<Model> = {}): Model & { held: number } {
+    const model = placed();
+    return {
+      held: 0,
+      keepsTiles: false,
+      callsAtOnce: 2,
+      ...fields,
+      spec: model.spec,
+      async score(tiles) {
+        const { data, shape } = await model.score(tiles);
+        this.held++;
+        const release = () => {
+          this.held--;
+          data.fill(Number.NaN);
+        };
+        return { data, shape, release };
+      },
+      dispose: () => model.dispose(),
+    };
+  }
+
+  it('is given back once its scores are added, and not handed on', async () => {
+    const [a, b] = [releasing(), releasing()];
+    const axes = ['z', 'y', 'x'] as const;
+    const { data, release } = await averageOf(withFlips(a, axes), b).score(batch);
+    expect([a.held, b.held, release]).toEqual([0, 0, undefined]);
+    expect(data).toEqual((await averageOf(withFlips(placed(), axes), placed()).score(batch)).data);
+  });
+
+  it('may be used again where that of all of them may, in as many calls as all of them take', () => {
+    const running = ({ keepsTiles, callsAtOnce }: Model) => [keepsTiles, callsAtOnce];
+    expect(running(withFlips(releasing(), ['x']))).toEqual([false, 2]);
+    expect(running(averageOf(releasing(), releasing({ callsAtOnce: 3 })))).toEqual([false, 2]);
+    expect(running(averageOf(releasing(), placed()))).toEqual([undefined, 1]);
+    expect(running(withFlips(placed(), ['x']))).toEqual([undefined, 1]);
+  });
+});

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { localMaxima, type Peak } from '../../src/peaks/local-maxima.ts';
 import type { Axis, Zyx } from '../../src/space/zyx.ts';
 import type { ScoreSlab } from '../../src/tiles/blend.ts';
@@ -267,6 +267,23 @@ describe('localMaxima and its callers', () => {
     }
     await expect(collect(localMaxima(source(), { threshold: 0.5, signal: controller.signal }))).rejects.toBe(reason);
     expect(taken).toBe(2);
+  });
+
+  it('lets a timer abort within one slab', async () => {
+    // A clock on which every piece of work is long.
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 100));
+    const controller = new AbortController();
+    try {
+      function* oneSlab() {
+        setTimeout(() => controller.abort('enough'));
+        yield* slabsOf(flatScores([50, 2, 2], 1), 0);
+      }
+      const peaks = collect(localMaxima(oneSlab(), { threshold: 0.5, signal: controller.signal }));
+      await expect(peaks).rejects.toBe('enough');
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it('releases the source when the caller leaves early', async () => {

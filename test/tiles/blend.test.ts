@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { coarseGrid } from '../../src/space/grid.ts';
 import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
 import { SlabBlender } from '../../src/tiles/blend.ts';
 import { planTiles, type TilePlan } from '../../src/tiles/plan.ts';
+import { SlabMemory } from '../../src/tiles/slab-memory.ts';
 import { plannable } from '../support/plan-arbitraries.ts';
 import { joinSlabs } from '../support/score-map.ts';
 
@@ -51,6 +52,31 @@ describe('SlabBlender', () => {
     );
     const options = { tile: [4, 4, 8], classes: 2 } as const;
     expect(mostBytesHeld(planTiles([6, 6, 80], options))).toBe(mostBytesHeld(planTiles([6, 6, 160], options)));
+  });
+
+  it('holds no more with the memory of released slabs, however odd the plan, and uses it again', () => {
+    const odd = planTiles([700, 1, 1], { tile: [19, 1, 1], overlap: [1, 0, 0], classes: 2 });
+    expect(withReleasedSlabs(odd).fresh).toBeLessThan(0.1 * 2 * 700);
+    fc.assert(
+      fc.property(plannable({ longest: 90, mostTiles: 200 }), ({ shape, options }) => {
+        const plan = planTiles(shape, { ...options, classes: 2 });
+        expect(withReleasedSlabs(plan).most).toBeLessThanOrEqual(plan.memory.accumulators);
+      }),
+      { examples: [[{ shape: odd.shape, options: { tile: odd.tile, overlap: [1, 0, 0] } }]], numRuns: 60 },
+    );
+  });
+
+  it('stops after each piece of its work: a class that is checked, a segment that is opened, a class that is added', () => {
+    const plan = planTiles([1, 1, 20], { tile: [1, 1, 8], overlap: [0, 0, 2] });
+    const blender = blenderFor(plan, [0, 1, 2]);
+    const scores = new Float32Array(24);
+    // Two segments open with the first tile.
+    expect([...blender.addInSteps(plan.tiles[0], scores)]).toHaveLength(3 + 2 + 3);
+    scores[16] = Number.NaN;
+    const steps = blender.addInSteps(plan.tiles[1], scores);
+    steps.next();
+    steps.next();
+    expect(() => steps.next()).toThrow('the model gave NaN');
   });
 
   it('finishes slabs as soon as no further tile touches them', () => {
@@ -155,4 +181,32 @@ function mostBytesHeld(plan: TilePlan): number {
     globalThis.Float32Array = RealArray;
   }
   return most;
+}
+
+/** Blends with a receiver who releases every slab: the most bytes held, and the numbers for which there was no memory yet. */
+function withReleasedSlabs(plan: TilePlan): { readonly most: number; readonly fresh: number } {
+  let memory: SlabMemory | undefined;
+  const buffers = new Map<ArrayBuffer, number>();
+  const { zeros } = SlabMemory.prototype;
+  const spy = vi.spyOn(SlabMemory.prototype, 'zeros').mockImplementation(function (this: SlabMemory, length) {
+    memory = this;
+    const array = zeros.call(this, length);
+    buffers.set(array.buffer, length);
+    return array;
+  });
+  let most = 0;
+  try {
+    const blender = blenderFor(plan, [0, 1]);
+    const scores = new Float32Array(2 * scoresPerTile(plan));
+    for (const tile of plan.tiles) {
+      for (const _ of blender.addInSteps(tile, scores)) most = Math.max(most, 4 * (memory?.held ?? 0));
+      for (const slab of blender.takeFinished()) {
+        slab.release?.();
+        most = Math.max(most, 4 * memory!.held);
+      }
+    }
+  } finally {
+    spy.mockRestore();
+  }
+  return { most, fresh: [...buffers.values()].reduce((sum, length) => sum + length, 0) };
 }

@@ -89,7 +89,7 @@ describe('measureIntensity', () => {
       boxes.push(box);
       return source.read(box, options);
     };
-    await measureIntensity({ grid: source.grid, read, chunkShape: [8, 4, 4] });
+    await measureIntensity({ grid: source.grid, read, chunkShape: [8, 4, 4] }, { blockBytes: 1000 });
     expect(boxes.map(({ start }) => start)).toEqual([
       [0, 8, 0],
       [0, 8, 4],
@@ -104,7 +104,7 @@ describe('measureIntensity', () => {
   it.each([
     ['as many ahead as make up two blocks', 64 * 4, 8],
     ['one, where a chunk is larger than that', 4, 1],
-    ['16 at most', 1e9, 16],
+    ['16 at most', 16 * 64, 16],
   ])('reads chunks ahead: %s', async (_, blockBytes, ahead) => {
     const source = countingSource(new Float32Array(1024).fill(1), [1, 1, 1024]);
     let underWay = 0;
@@ -116,6 +116,28 @@ describe('measureIntensity', () => {
     await measureIntensity({ grid: source.grid, read, chunkShape: [1, 1, 16] }, { blockBytes });
     expect(most).toBe(ahead);
     expect(source.reads).toBe(64);
+  });
+
+  it('reads small chunks several at a time, whole ones, along x and then y', async () => {
+    const boxesOf = async (shape: Zyx, chunkShape: Zyx, blockBytes: number) => {
+      const source = countingSource(new Float32Array(voxelCount(shape)).fill(1), shape);
+      const boxes: Box[] = [];
+      const read: VolumeSource['read'] = (box, options) => {
+        boxes.push(box);
+        return source.read(box, options);
+      };
+      const { count } = await measureIntensity({ grid: source.grid, read, chunkShape }, { blockBytes });
+      expect([count, source.voxels]).toEqual([voxelCount(shape), voxelCount(shape)]);
+      return boxes.map(({ start, end }) => [...start, ...end].join());
+    };
+    // A sixteenth of a block holds three chunks of 4³ and some voxels: the last of a row may be fewer.
+    const rows = ['0,4,24,4,8,30', '0,4,12,4,8,24', '0,4,0,4,8,12', '0,0,24,4,4,30', '0,0,12,4,4,24', '0,0,0,4,4,12'];
+    expect((await boxesOf([4, 31, 30], [4, 4, 4], 16 * 4 * 210)).slice(-6).sort()).toEqual(rows.sort());
+    // Never of two layers across the longest axis, the last of which comes first.
+    expect(await boxesOf([4, 4, 10], [4, 4, 4], 1e6)).toEqual(['0,0,8,4,4,10', '0,0,4,4,4,8', '0,0,0,4,4,4']);
+    // A row, and as many rows as fit.
+    expect(await boxesOf([20, 8, 10], [10, 4, 4], 16 * 4 * 799)).toHaveLength(4);
+    expect(await boxesOf([20, 8, 10], [10, 4, 4], 16 * 4 * 800)).toEqual(['10,0,0,20,8,10', '0,0,0,10,8,10']);
   });
 
   it('keeps the deviation exact on a large offset', async () => {
