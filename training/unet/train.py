@@ -85,17 +85,23 @@ def arguments():
     parser.add_argument('--rate', type=float, default=3e-3, help='greatest learning rate')
     parser.add_argument('--decay', type=float, default=0.998, help='of the average of weights')
     parser.add_argument('--seed', type=int, default=20241106)
-    parser.add_argument('--validate-every', type=int, default=250)
+    parser.add_argument('--validate-every', type=int, default=500)
     parser.add_argument('--validate-on', type=int, default=4, help='tomograms of the validation project')
     parser.add_argument('--workers', type=int, default=0, help='processes that cut crops; several pay with a GPU')
     parser.add_argument('--threads', type=int, default=0, help='of arithmetic on a CPU; 0 lets PyTorch choose')
+    parser.add_argument(
+        '--bfloat16',
+        action=argparse.BooleanOptionalAction,
+        default=torch.cuda.is_available(),
+        help='convolve in bfloat16: twice as fast on a GPU, and on a CPU that has instructions for it',
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--resume', action='store_true')
     return parser.parse_args()
 
 
 # What two CPU cores do in less than three hours; README.md has the measurement.
-DEFAULT_STEPS = 4000
+DEFAULT_STEPS = 8000
 
 
 def main():
@@ -107,7 +113,8 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     seed_everything(options.seed)
     device = torch.device(options.device)
-    network = UNet().to(device, memory_format=torch.channels_last_3d)
+    layout = torch.channels_last_3d if options.bfloat16 else torch.contiguous_format
+    network = UNet().to(device, memory_format=layout)
     average = Average(network, options.decay)
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.rate, total_steps=options.steps, pct_start=0.15)
@@ -133,8 +140,8 @@ def main():
     losses, started, since = [], time.monotonic(), first
     for step, (voxels, labels) in enumerate(loader, first + 1):
         network.train()
-        voxels = voxels.to(device, memory_format=torch.channels_last_3d, non_blocking=True)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == 'cuda'):
+        voxels = voxels.to(device, memory_format=layout, non_blocking=True)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bfloat16):
             logits = network(voxels)
         loss = loss_of(logits, labels.to(device, non_blocking=True), weights)
         optimizer.zero_grad(set_to_none=True)
