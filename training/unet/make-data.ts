@@ -2,7 +2,7 @@
  * Simulates the copick projects that the network is trained, tuned and tested on: DIR/train, DIR/validate, DIR/test and
  * DIR/hard, a tomogram each of the seeds in `splits`.
  *
- *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|toy]
+ *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|small|toy]
  *
  * Every tomogram depends on its own seed alone, so any number of workers gives the same bytes; one that is complete is left
  * alone, so that a call that was stopped goes on when it is repeated.
@@ -64,6 +64,10 @@ function isComplete(folder: string, { split, seed }: Task): boolean {
   return existsSync(join(picks, `${particles.at(-1)}.json`)) && existsSync(join(folder, split, 'copick.json'));
 }
 
+function isSize(text: string): text is Size {
+  return Object.hasOwn(splits, text);
+}
+
 function tasksOf(size: Size): Task[] {
   return Object.entries(splits[size]).flatMap(([split, { first, count, shape }]) =>
     Array.from({ length: count }, (_, index) => ({ split: split as Split, seed: first + index, shape })),
@@ -81,8 +85,8 @@ const { values, positionals } = parseArgs({
 const [folder] = positionals;
 const { size } = values;
 const workers = Number(values.workers);
-if (folder === undefined || (size !== 'full' && size !== 'toy') || !(Number.isSafeInteger(workers) && workers > 0)) {
-  throw new Error('expected: make-data.ts DIR [--workers 2] [--size full|toy]');
+if (folder === undefined || !isSize(size) || !(Number.isSafeInteger(workers) && workers > 0)) {
+  throw new Error('expected: make-data.ts DIR [--workers 2] [--size full|small|toy]');
 }
 if (values.part === undefined) {
   const ends = Array.from({ length: workers }, (_, part) => {
