@@ -1,0 +1,136 @@
+"""Reads simulated copick projects through zarr, makes targets of their picks, and cuts random crops.
+
+A project is read as anybody's: level 0 of each run's only tomogram, the voxel size of its metadata, the picks in its overlay.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import zarr
+
+from network import CLASSES, OUTPUT_STRIDE
+
+BACKGROUND = len(CLASSES)
+# Of a particle's radius: the ball around its centre that the network is to mark. A hit is at most half a radius off.
+BALL = 0.5
+
+
+class Tomogram:
+    """voxels: float16 [z, y, x], mean 0, deviation 1; labels: uint8 [z/2, y/2, x/2]; truth: positions (x, y, z), A, by object."""
+
+    def __init__(self, name, voxels, voxel_size, truth, radii):
+        self.name, self.voxel_size, self.truth = name, voxel_size, truth
+        self.voxels = z_scored(voxels).astype(np.float16)
+        self.labels, self.cells = balls(self.voxels.shape, voxel_size, truth, radii)
+
+
+def read_project(folder, limit=None):
+    """The tomograms of a project, in order of their names."""
+    folder = Path(folder)
+    config = json.loads((folder / 'copick.json').read_text())
+    radii = {item['name']: item['radius'] for item in config['pickable_objects']}
+    runs = sorted((folder / config['static_root'] / 'ExperimentRuns').iterdir())
+    picks = folder / config['overlay_root'] / 'ExperimentRuns'
+    return [read_run(run, picks / run.name / 'Picks', radii) for run in runs[:limit]]
+
+
+def read_run(run, picks, radii):
+    (image,) = run.glob('VoxelSpacing*/*.zarr')
+    group = zarr.open_group(image, mode='r')
+    level = group.attrs['multiscales'][0]['datasets'][0]
+    scale = next(step['scale'] for step in level['coordinateTransformations'] if step['type'] == 'scale')
+    truth = {name: read_picks(picks / f'{name}.json') for name in CLASSES}
+    return Tomogram(run.name, group[level['path']][:], np.array(scale), truth, radii)
+
+
+def read_picks(path):
+    points = json.loads(path.read_text())['points']
+    return np.array([[point['location'][axis] for axis in 'xyz'] for point in points]).reshape(-1, 3)
+
+
+def z_scored(voxels):
+    """As the package normalises: statistics of the whole tomogram."""
+    mean, deviation = voxels.mean(dtype=np.float64), voxels.std(dtype=np.float64)
+    return ((voxels - mean) / deviation).astype(np.float32)
+
+
+def balls(shape, voxel_size, truth, radii):
+    """Labels of all cells, and the cells (class, z, y, x) that hold a particle's centre. Where balls meet, the deeper one wins."""
+    cells = tuple(edge // OUTPUT_STRIDE for edge in shape)
+    labels = np.full(cells, BACKGROUND, np.uint8)
+    nearest = np.ones(cells, np.float32)
+    centres = []
+    for index, name in enumerate(CLASSES):
+        reach = BALL * radii[name] / (OUTPUT_STRIDE * voxel_size)
+        for position in truth[name]:
+            # Cell k holds voxels 2k and 2k + 1: its centre is voxel 2k + 0.5.
+            centre = (position[::-1] / voxel_size - 0.5 * (OUTPUT_STRIDE - 1)) / OUTPUT_STRIDE
+            low = np.clip(np.floor(centre - reach).astype(int), 0, cells)
+            high = np.clip(np.ceil(centre + reach).astype(int) + 1, 0, cells)
+            box = tuple(slice(a, b) for a, b in zip(low, high))
+            axes = [(np.arange(a, b) - c) / r for a, b, c, r in zip(low, high, centre, reach)]
+            distance = sum(part**2 for part in np.meshgrid(*axes, indexing='ij', sparse=True)).astype(np.float32)
+            deeper = distance < nearest[box]
+            labels[box][deeper] = index
+            nearest[box][deeper] = distance[deeper]
+            centres.append((index, *np.clip(np.round(centre).astype(int), 0, np.array(cells) - 1)))
+    return labels, np.array(centres).reshape(-1, 4)
+
+
+class Crops(torch.utils.data.Dataset):
+    """Crop i of a seed, always the same: half of them around a particle, of any class alike, the others anywhere."""
+
+    def __init__(self, tomograms, crop, length, seed, augment=True):
+        self.tomograms, self.crop, self.length, self.seed, self.augment = tomograms, crop, length, seed, augment
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        random = np.random.default_rng([self.seed, index])
+        tomogram = self.tomograms[random.integers(len(self.tomograms))]
+        start = corner(tomogram, self.crop // OUTPUT_STRIDE, random)
+        voxels, labels = cut(tomogram, start, self.crop // OUTPUT_STRIDE)
+        if self.augment:
+            voxels, labels = turned(voxels, labels, random)
+            voxels = jittered(voxels, random)
+        return torch.from_numpy(np.ascontiguousarray(voxels))[None], torch.from_numpy(np.ascontiguousarray(labels))
+
+
+def corner(tomogram, edge, random):
+    """First cell of a crop, which may reach beyond a tomogram that is smaller than it."""
+    room = np.maximum(np.array(tomogram.labels.shape) - edge, 0)
+    if random.random() < 0.5 or len(tomogram.cells) == 0:
+        return random.integers(room + 1)
+    present = np.unique(tomogram.cells[:, 0])
+    of_class = tomogram.cells[tomogram.cells[:, 0] == random.choice(present)]
+    # Anywhere in the crop, so that a particle at its border is nothing unusual either.
+    return np.clip(random.choice(of_class)[1:] - random.integers(edge, size=3), 0, room)
+
+
+def cut(tomogram, start, edge):
+    """float32 voxels and int64 labels from a cell on; what lies outside is 0, the mean, and background."""
+    first = OUTPUT_STRIDE * start
+    voxels = tomogram.voxels[tuple(slice(a, a + OUTPUT_STRIDE * edge) for a in first)].astype(np.float32)
+    labels = tomogram.labels[tuple(slice(a, a + edge) for a in start)].astype(np.int64)
+    voxels = np.pad(voxels, [(0, OUTPUT_STRIDE * edge - side) for side in voxels.shape])
+    return voxels, np.pad(labels, [(0, edge - side) for side in labels.shape], constant_values=BACKGROUND)
+
+
+def turned(voxels, labels, random):
+    """Mirrored along each axis and turned about z by a multiple of 90 degrees, each as likely as not."""
+    axes = [axis for axis in range(3) if random.random() < 0.5]
+    quarters = int(random.integers(4))
+    return [np.rot90(np.flip(array, axes), quarters, axes=(1, 2)) for array in (voxels, labels)]
+
+
+def jittered(voxels, random):
+    """Other contrast, brightness, grey-level curve, and sometimes more noise: a tomogram's own statistics are never quite right."""
+    scale, shift = np.exp(random.uniform(-0.25, 0.25)), random.uniform(-0.2, 0.2)
+    curve = np.exp(random.uniform(-0.2, 0.2))
+    voxels = np.sign(voxels) * np.abs(voxels) ** np.float32(curve) * np.float32(scale) + np.float32(shift)
+    if random.random() < 0.2:
+        voxels = voxels + np.float32(random.uniform(0.1, 0.5)) * random.standard_normal(voxels.shape, dtype=np.float32)
+    return voxels.astype(np.float32)

@@ -1,0 +1,112 @@
+/**
+ * Chooses a model's thresholds on the validation project and scores it on projects that nothing was chosen on, through the built
+ * package, as anybody would run it.
+ *
+ *     npm run evaluate -- DIR [--model OUT/unet.onnx] [--fill]
+ *
+ * DIR is what make-data.ts wrote; without a model, the package's own is scored. With --fill, thresholds and scores are written into
+ * the model's card.
+ */
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { detectProject, type Model, type Report, type ScoredRun, scorePicks, sweepThresholds } from 'cryoet-picks';
+import { loadModel, openProject } from 'cryoet-picks/node';
+import * as ort from 'onnxruntime-node';
+
+/** Candidates below are not worth a sweep: hardly one in a hundred of them is right. */
+const floor = 0.02;
+const userId = 'evaluate';
+
+type Thresholds = Readonly<Record<string, number>>;
+
+interface Detected {
+  readonly runs: readonly ScoredRun[];
+  readonly seconds: number;
+  readonly megavoxels: number;
+}
+
+/** Detects all runs of a project; the picks stay in its overlay, those of a former call are replaced. */
+async function detect(config: string, model: Model, thresholds: Thresholds): Promise<Detected> {
+  const project = await openProject(config);
+  const runs: ScoredRun[] = [];
+  let megavoxels = 0;
+  const started = performance.now();
+  for await (const result of detectProject(project, { tomogram: 'denoised', model, thresholds, userId })) {
+    if (result.status === 'failed') throw result.error;
+    const run = await project.run(result.run);
+    const [z, y, x] = (await run.tomogram('denoised')).grid.shape;
+    megavoxels += (z * y * x) / 1e6;
+    runs.push({ run: run.name, truth: await run.picks({ userId: 'curation' }), picks: result.picks });
+  }
+  return { runs, seconds: (performance.now() - started) / 1000, megavoxels };
+}
+
+/** The threshold of each object with the greatest F4, rounded down; an object without candidates keeps its card's. */
+function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
+  const { objects } = sweepThresholds(runs);
+  return Object.fromEntries(
+    Object.entries(card).map(([name, usual]) => {
+      const best = objects[name]?.best?.threshold;
+      return [name, best === undefined ? usual : Math.floor(best * 1000) / 1000];
+    }),
+  );
+}
+
+/** Markdown: a row per particle, the score last. */
+function table({ objects, score }: Report, thresholds: Thresholds): string {
+  const rows = Object.keys(objects).sort();
+  const cells = rows.map((name) => {
+    const { fbeta, precision, recall, tp, fn } = objects[name]!;
+    const numbers = [thresholds[name] ?? Number.NaN, fbeta, precision, recall].map((value) => value.toFixed(3));
+    return `| ${[name.padEnd(19), ...numbers, tp + fn].join(' | ')} |`;
+  });
+  return [
+    '| particle | threshold | F4 | precision | recall | in truth |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...cells,
+    `| **score** | | **${score.toFixed(4)}** | | | |`,
+  ].join('\n');
+}
+
+function summary({ objects, score }: Report): object {
+  const round = (value: number) => Number(value.toFixed(4));
+  const rows = Object.entries(objects).map(([name, { fbeta, precision, recall, tp, fn }]) => [
+    name,
+    { f4: round(fbeta), precision: round(precision), recall: round(recall), truth: tp + fn },
+  ]);
+  return { total: round(score), objects: Object.fromEntries(rows) };
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { model: { type: 'string' }, fill: { type: 'boolean', default: false } },
+});
+const [folder] = positionals;
+if (folder === undefined || (values.fill && values.model === undefined)) {
+  throw new Error('expected: evaluate.ts DIR [--model OUT/unet.onnx [--fill]]');
+}
+const model = await loadModel(ort, values.model);
+const classes = model.spec.classes.filter((name) => name !== null);
+const configOf = (split: string) => join(folder, split, 'copick.json');
+const low = Object.fromEntries(classes.map((name) => [name, floor]));
+const validation = await detect(configOf('validate'), model, low);
+const card = Object.fromEntries(classes.map((name) => [name, model.spec.thresholds?.[name] ?? 0.5]));
+const thresholds = chosen(validation.runs, card);
+const scores: Record<string, object> = {};
+for (const split of ['test', 'hard']) {
+  if (!existsSync(configOf(split))) continue;
+  const { runs, seconds, megavoxels } = await detect(configOf(split), model, thresholds);
+  const report = scorePicks(runs);
+  const speed = (seconds / megavoxels).toFixed(3);
+  console.log(`\n${split}: ${runs.length} tomograms, ${speed} s per Mvoxel\n\n${table(report, thresholds)}`);
+  scores[split] = { tomograms: runs.length, ...summary(report) };
+}
+await model.dispose();
+if (values.fill) {
+  const path = values.model!.replace(/\.onnx$/, '.json');
+  const old = JSON.parse(await readFile(path, 'utf8'));
+  const provenance = { ...old.provenance, validation: { tomograms: validation.runs.length }, scores };
+  await writeFile(path, `${JSON.stringify({ ...old, thresholds, provenance }, null, 2)}\n`);
+}

@@ -1,0 +1,115 @@
+"""Exports the average of a checkpoint as ONNX beside its card: python export.py --out DIR [--checkpoint DIR/best.pt] [--name unet].
+
+Writes DIR/NAME.onnx and DIR/NAME.json and compares PyTorch with onnxruntime, at several sizes. The card's thresholds are all 0.3
+until evaluate.ts has chosen them.
+"""
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from network import CLASSES, OUTPUT_STRIDE, UNet, folded, parameter_count
+from scoring import metric
+
+TOLERANCE = 1e-4
+SHAPES = ((1, 1, 32, 48, 40), (2, 1, 64, 32, 96))
+# Operators that CPU, WebAssembly and WebGPU all run; Constant feeds Resize its scales.
+PORTABLE = {'Conv', 'MaxPool', 'Resize', 'Concat', 'Add', 'Relu', 'Constant'}
+OPSET = 17
+
+
+def load(path):
+    saved = torch.load(path, map_location='cpu', weights_only=True)
+    network = UNet()
+    network.load_state_dict(saved.pop('average'))
+    return folded(network), {name: value for name, value in saved.items() if isinstance(value, (int, float, str))}
+
+
+def export(network, path):
+    axes = {2: 'z', 3: 'y', 4: 'x'}
+    torch.onnx.export(
+        network,
+        (torch.zeros(SHAPES[0]),),
+        path,
+        dynamo=False,
+        opset_version=OPSET,
+        input_names=['voxels'],
+        output_names=['logits'],
+        dynamic_axes={
+            'voxels': {0: 'n', **axes},
+            'logits': {0: 'n', **{axis: f'{name}/{OUTPUT_STRIDE}' for axis, name in axes.items()}},
+        },
+    )
+
+
+def check(network, path):
+    """Greatest difference between PyTorch and onnxruntime. Refuses operators that are not portable."""
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    strange = {node.op_type for node in model.graph.node} - PORTABLE
+    if strange:
+        raise SystemExit(f'operators that not every back-end runs: {sorted(strange)}')
+    session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    random = np.random.default_rng(0)
+    difference = 0.0
+    for shape in SHAPES:
+        voxels = random.standard_normal(shape, dtype=np.float32)
+        (logits,) = session.run(None, {'voxels': voxels})
+        with torch.no_grad():
+            expected = network(torch.from_numpy(voxels)).numpy()
+        difference = max(difference, float(np.abs(logits - expected).max()))
+    if not difference <= TOLERANCE:
+        raise SystemExit(f'PyTorch and onnxruntime differ by {difference}')
+    return difference
+
+
+def commit():
+    result = subprocess.run(
+        ['git', 'rev-parse', 'HEAD'], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return result.stdout.strip() or None
+
+
+def card(name, trained):
+    return {
+        'name': name,
+        'tile': [184, 160, 160],
+        'outputStride': OUTPUT_STRIDE,
+        'voxelSize': 10.012,
+        'classes': [*CLASSES, None],
+        'activation': 'softmax',
+        'normalization': 'z-score',
+        'contrast': 'dark',
+        'thresholds': {name: 0.3 for name in CLASSES},
+        'minDistances': {name: metric.SEPARATION * metric.RADIUS[name] for name in CLASSES},
+        'provenance': {
+            'made': 'training/unet: a U-Net of output stride 2, trained on simulated tomograms.',
+            'commit': commit(),
+            'training': trained,
+        },
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--out', type=Path, required=True, help='folder of the training')
+    parser.add_argument('--checkpoint', type=Path, help='another than its best')
+    parser.add_argument('--name', default='unet')
+    options = parser.parse_args()
+    network, trained = load(options.checkpoint or options.out / 'best.pt')
+    path = options.out / f'{options.name}.onnx'
+    export(network, path)
+    difference = check(network, path)
+    path.with_suffix('.json').write_text(json.dumps(card(options.name, trained), indent=2) + '\n')
+    megabytes = path.stat().st_size / 1e6
+    print(f'{path}: {parameter_count(network)} parameters, {megabytes:.2f} MB, differs from PyTorch by {difference:.1e}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,106 @@
+/**
+ * Simulates the copick projects that the network is trained, tuned and tested on: DIR/train, DIR/validate, DIR/test and
+ * DIR/hard, a tomogram each of the seeds in `splits`.
+ *
+ *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|small|toy]
+ *
+ * Every tomogram depends on its own seed alone, so any number of workers gives the same bytes; one that is complete is left
+ * alone, so that a call that was stopped goes on when it is repeated.
+ */
+import { fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { directoryStore } from 'cryoet-picks/node';
+import {
+  createRandom,
+  difficulties,
+  isCryoetPicksError,
+  randomImaging,
+  type SimulateProjectOptions,
+  simulatedObjects,
+  simulateProject,
+} from 'cryoet-picks/simulate';
+import { type Size, type Split, splits } from './splits.ts';
+
+interface Task {
+  readonly split: Split;
+  readonly seed: number;
+  readonly shape: readonly [number, number, number];
+}
+
+const particles = simulatedObjects.map(({ name }) => name);
+
+/**
+ * How the tomogram of a seed is made. For training, imaged unlike the next one and with as many particles of each kind as of
+ * any other, two to ten times as many as real tomograms hold; else as simulations are by default.
+ */
+function optionsOf({ split, seed, shape }: Task, crowding: number): SimulateProjectOptions {
+  if (split !== 'train') return { ...difficulties[split === 'hard' ? 'hard' : 'default'], seed, shape, runs: 1 };
+  const random = createRandom(seed, 101);
+  const most = (crowding * 16 * shape[0] * shape[1] * shape[2]) / (184 * 192 * 192);
+  const counts = Object.fromEntries(particles.map((name) => [name, Math.round(most * (0.2 + 0.8 * random.uniform()))]));
+  const decoys = 0.5 + 1.5 * random.uniform();
+  return { ...difficulties.default, ...randomImaging(seed), counts, decoys, seed, shape, runs: 1 };
+}
+
+/** Writes the tomogram of a task, with fewer particles where the ice of its seed is too thin for as many. */
+async function simulate(folder: string, task: Task): Promise<void> {
+  const store = directoryStore(join(folder, task.split));
+  for (let crowding = 1; ; crowding /= 2) {
+    try {
+      await simulateProject(store, { ...optionsOf(task, crowding), overwrite: true });
+      return;
+    } catch (error) {
+      if (crowding < 0.1 || !isCryoetPicksError(error, 'invalid-option')) throw error;
+    }
+  }
+}
+
+/** The last file that a run gets is there. */
+function isComplete(folder: string, { split, seed }: Task): boolean {
+  const picks = join(folder, split, 'overlay', 'ExperimentRuns', `TS_1_${seed}`, 'Picks');
+  return existsSync(join(picks, `${particles.at(-1)}.json`)) && existsSync(join(folder, split, 'copick.json'));
+}
+
+function isSize(text: string): text is Size {
+  return Object.hasOwn(splits, text);
+}
+
+function tasksOf(size: Size): Task[] {
+  return Object.entries(splits[size]).flatMap(([split, { first, count, shape }]) =>
+    Array.from({ length: count }, (_, index) => ({ split: split as Split, seed: first + index, shape })),
+  );
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    workers: { type: 'string', default: '2' },
+    size: { type: 'string', default: 'full' },
+    part: { type: 'string' },
+  },
+});
+const [folder] = positionals;
+const { size } = values;
+const workers = Number(values.workers);
+if (folder === undefined || !isSize(size) || !(Number.isSafeInteger(workers) && workers > 0)) {
+  throw new Error('expected: make-data.ts DIR [--workers 2] [--size full|small|toy]');
+}
+if (values.part === undefined) {
+  const ends = Array.from({ length: workers }, (_, part) => {
+    const child = fork(fileURLToPath(import.meta.url), [...process.argv.slice(2), '--part', `${part}`]);
+    return new Promise<number | null>((resolve) => child.once('exit', resolve));
+  });
+  const codes = await Promise.all(ends);
+  process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
+} else {
+  const mine = tasksOf(size).filter((_, index) => index % workers === Number(values.part));
+  for (const task of mine) {
+    if (isComplete(folder, task)) continue;
+    const started = performance.now();
+    await simulate(folder, task);
+    console.log(`${task.split} ${task.seed}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  }
+}

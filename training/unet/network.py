@@ -1,0 +1,122 @@
+"""The network: a U-Net that never works at full resolution, of operators that every back-end of onnxruntime has.
+
+    python network.py    # parameters, multiplications per voxel
+
+Ungrouped Conv, MaxPool, Resize (nearest), Concat, Add and Relu are all that is left after export: batch normalisation is folded
+into the convolutions. Batch, not instance, normalisation, so that a score does not depend on the tile it was computed in.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+# As in models/default.json; the last channel is background.
+CLASSES = ('apo-ferritin', 'beta-amylase', 'beta-galactosidase', 'ribosome', 'thyroglobulin', 'virus-like-particle')
+OUTPUT_STRIDE = 2
+# Edges of a tile are multiples of this: the coarsest level has one cell per 8 voxels.
+MULTIPLE = 8
+WIDTHS = (16, 48, 80)
+
+
+class Layer(nn.Sequential):
+    """Convolution, batch normalisation, ReLU."""
+
+    def __init__(self, inputs, outputs, kernel=3, stride=1, padding=1):
+        super().__init__(
+            nn.Conv3d(inputs, outputs, kernel, stride=stride, padding=padding, bias=False),
+            nn.BatchNorm3d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Residual(nn.Module):
+    """A layer whose input is added to what it gives."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.layer = Layer(channels, channels)
+
+    def forward(self, cells):
+        return cells + self.layer(cells)
+
+
+class Rise(nn.Module):
+    """Brings coarse cells to twice the resolution and joins them with the finer ones."""
+
+    def __init__(self, coarse, fine):
+        super().__init__()
+        # Fewer channels before, not after, there are eight times as many cells.
+        self.narrow = Layer(coarse, fine, kernel=1, padding=0)
+        self.join = Layer(2 * fine, fine)
+
+    def forward(self, coarse, fine):
+        raised = functional.interpolate(self.narrow(coarse), scale_factor=2.0, mode='nearest')
+        return self.join(torch.cat([raised, fine], dim=1))
+
+
+class UNet(nn.Module):
+    """float32 [n, 1, z, y, x], edges multiples of 8, to logits [n, 7, z/2, y/2, x/2]."""
+
+    def __init__(self, widths=WIDTHS, classes=len(CLASSES) + 1):
+        super().__init__()
+        fine, middle, coarse = widths
+        # The same as gathering 2x2x2 voxels as eight channels and convolving them with 3x3x3.
+        self.stem = Layer(1, fine, kernel=6, stride=2, padding=2)
+        self.fine = Residual(fine)
+        self.middle = nn.Sequential(Layer(fine, middle), Residual(middle))
+        self.coarse = nn.Sequential(Layer(middle, coarse), Residual(coarse), Residual(coarse))
+        self.rise_middle = Rise(coarse, middle)
+        self.rise_fine = Rise(middle, fine)
+        self.last = Residual(fine)
+        self.head = nn.Conv3d(fine, classes, 1)
+        self.pool = nn.MaxPool3d(2)
+
+    def forward(self, voxels):
+        fine = self.fine(self.stem(voxels))
+        middle = self.middle(self.pool(fine))
+        coarse = self.coarse(self.pool(middle))
+        middle = self.rise_middle(coarse, middle)
+        return self.head(self.last(self.rise_fine(middle, fine)))
+
+
+def folded(network):
+    """A copy in evaluation mode whose batch normalisations are part of the convolutions before them."""
+    copy = UNet(widths=widths_of(network), classes=network.head.out_channels)
+    copy.load_state_dict(network.state_dict())
+    copy.eval()
+    for module in copy.modules():
+        if isinstance(module, Layer):
+            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[1] = nn.Identity()
+    return copy
+
+
+def widths_of(network):
+    return network.head.in_channels, network.middle[0][0].out_channels, network.coarse[0][0].out_channels
+
+
+def parameter_count(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def multiplications_per_voxel(network, edge=32):
+    """Counted by running every convolution once."""
+    total = 0
+
+    def count(convolution, _, output):
+        nonlocal total
+        total += convolution.weight[0].numel() * output.numel()
+
+    hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, nn.Conv3d)]
+    with torch.no_grad():
+        network(torch.zeros(1, 1, edge, edge, edge))
+    for hook in hooks:
+        hook.remove()
+    return total / edge**3
+
+
+if __name__ == '__main__':
+    network = folded(UNet())
+    parameters = parameter_count(network)
+    print(f'{parameters} parameters ({parameters * 4 / 1e6:.2f} MB), {multiplications_per_voxel(network):.0f} multiplications per voxel')
