@@ -2,7 +2,7 @@ export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.
 export type { CarbonEdge } from './carbon.ts';
 export { competitionShape, competitionVoxelSize } from './counts.ts';
 export { type Difficulty, difficulties } from './difficulty.ts';
-export type { ImagingOptions, TomogramFilter } from './imaging-options.ts';
+export type { Imaging, ImagingOptions, TomogramFilter } from './imaging-options.ts';
 export { tomogramFilters } from './imaging-options.ts';
 export { simulatedObjects } from './objects.ts';
 export type { ProjectProgress, RunPositions, SimulatedProject, SimulateProjectOptions } from './project.ts';
