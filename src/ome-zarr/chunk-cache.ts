@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
-import { type Axis, voxelCount } from '../space/zyx.ts';
+import { longestAxis, voxelCount } from '../space/zyx.ts';
 import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
 import { ChunkTally } from './chunk-tally.ts';
-import { cropChunk, KEPT_WASTE } from './crop.ts';
+import { cropChunk, extentsInside, KEPT_WASTE } from './crop.ts';
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
@@ -28,7 +28,7 @@ export function defaultCacheBytes(
   { grid: { shape }, chunkShape = shape }: Pick<VolumeSource, 'grid' | 'chunkShape'>,
   voxelBytes: number,
 ): number {
-  const axis = shape.indexOf(Math.max(...shape)) as Axis;
+  const axis = longestAxis(shape);
   const edge = Math.min(chunkShape[axis], shape[axis]);
   const layer = (voxelBytes * voxelCount(shape) * edge) / shape[axis];
   const layers = Math.ceil(COMMON_EDGE / edge) + 1;
@@ -137,8 +137,8 @@ function bytesOf(chunk: CachedChunk): number {
 }
 
 /** Cuts off what a chunk at the end of the array holds beyond it, and what its data are a small view of. */
-function trimmed(chunk: DecodedChunk, at: readonly number[], { shape, chunkShape }: ChunkedArray): DecodedChunk {
-  const extents = shape.map((extent, axis) => Math.min(chunkShape[axis]!, extent - at[axis]! * chunkShape[axis]!));
+function trimmed(chunk: DecodedChunk, at: readonly number[], array: ChunkedArray): DecodedChunk {
+  const extents = extentsInside(at, array);
   const needed = extents.reduce((product, extent) => product * extent, chunk.data.BYTES_PER_ELEMENT);
   return needed < (1 - KEPT_WASTE) * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
 }

@@ -2,6 +2,14 @@ import type { ChunkData, DecodedChunk } from './array.ts';
 
 type ChunkDataConstructor = new (length: number) => ChunkData;
 
+/** Shape of the part of a chunk that lies inside its array. */
+export function extentsInside(
+  at: readonly number[],
+  { shape, chunkShape }: { readonly shape: readonly number[]; readonly chunkShape: readonly number[] },
+): number[] {
+  return shape.map((extent, axis) => Math.min(chunkShape[axis]!, extent - at[axis]! * chunkShape[axis]!));
+}
+
 /** Part of a chunk that is kept though it lies outside the array: cutting it off takes a copy. */
 export const KEPT_WASTE: number = 0.25;
 

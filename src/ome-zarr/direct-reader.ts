@@ -4,7 +4,7 @@ import type { StoreOptions } from '../storage/store.ts';
 import type { ArrayDescription } from './array-description.ts';
 import { type ArrayPlace, plainBytes, type ReadChunk } from './chunk-place.ts';
 import { type ChunkTask, decodeChunk, type FileSpan } from './chunk-task.ts';
-import { KEPT_WASTE } from './crop.ts';
+import { extentsInside, KEPT_WASTE } from './crop.ts';
 import { type DecodePool, decodePool } from './decode-pool.ts';
 import { numbersOf, soleCompression } from './sole-compression.ts';
 
@@ -30,8 +30,9 @@ export function directReader(place: ArrayPlace): ReadChunk | undefined {
 }
 
 /** Shape of the part of a chunk that lies inside the array, if it is worth to cut off the rest. */
-function wantedExtents(at: readonly number[], { shape, chunkShape }: ArrayDescription): readonly number[] {
-  const inside = shape.map((extent, axis) => Math.min(chunkShape[axis]!, extent - at[axis]! * chunkShape[axis]!));
+function wantedExtents(at: readonly number[], description: ArrayDescription): readonly number[] {
+  const { chunkShape } = description;
+  const inside = extentsInside(at, description);
   const part = inside.reduce((product, extent, axis) => product * (extent / chunkShape[axis]!), 1);
   return part < 1 - KEPT_WASTE ? inside : chunkShape;
 }

@@ -60,3 +60,8 @@ export function sameZyx(a: Zyx, b: Zyx): boolean {
 export function formatZyx(zyx: readonly (number | string)[]): string {
   return zyx.join('×');
 }
+
+/** The first of the axes along which a volume is longest, which is the one that tiles are swept along. */
+export function longestAxis(shape: Zyx): Axis {
+  return shape.indexOf(Math.max(...shape)) as Axis;
+}

@@ -1,4 +1,4 @@
-import { type Axis, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Axis, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
 import { coverAxis } from './cover.ts';
 import { checkPlanOptions, type PlanOptions } from './plan-options.ts';
 import { blendWeights, type WindowName } from './window.ts';
@@ -86,7 +86,7 @@ export function planTiles(shape: Zyx, options: PlanOptions): TilePlan {
     overlap: Math.floor(overlap[axis] / outputStride),
   }));
   const scoreStarts = covers.map(coverAxis);
-  const axis = options.axis ?? (outputShape.indexOf(Math.max(...outputShape)) as Axis);
+  const axis = options.axis ?? longestAxis(outputShape);
   const starts = scoreStarts.map((axisStarts) => axisStarts.map((start) => start * outputStride));
   const weights = covers.map((cover, i) => blendWeights(window, { ...cover, starts: scoreStarts[i] }));
   return {

@@ -1,4 +1,4 @@
-import { type Axis, type Box, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Box, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
 
 /** An edge that chunks of common sizes (32, 64, 128) divide. */
 const CHUNK_EDGE = 128;
@@ -40,11 +40,6 @@ export function* cutIntoBoxes(shape: Zyx, block: Zyx): Generator<Box> {
       }
     }
   }
-}
-
-/** The first of the axes along which a volume is longest, which is the one that tiles are swept along. */
-export function longestAxis(shape: Zyx): Axis {
-  return shape.indexOf(Math.max(...shape)) as Axis;
 }
 
 /**

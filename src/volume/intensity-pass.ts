@@ -1,7 +1,7 @@
 import { eventLoopTurns, mapOrdered } from '../async.ts';
 import { CryoetPicksError } from '../errors.ts';
-import { type Box, formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { backwards, blockShape, countBoxes, cutIntoBoxes, longestAxis } from './blocks.ts';
+import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
+import { backwards, blockShape, countBoxes, cutIntoBoxes } from './blocks.ts';
 import type { Intensity, IntensityOptions } from './intensity.ts';
 import { addRows, newSums, pack } from './intensity-sums.ts';
 import type { VolumeSource } from './volume.ts';
