@@ -64,7 +64,8 @@ export async function detectParticles(source: VolumeSource, options: DetectOptio
   requireVoxelSize(source.grid, spec);
   const wanted = new Map(wantedObjects(spec, options).map((object) => [object.name, object]));
 
-  const plan = planTiles(source.grid.shape, { tile: spec.tile, outputStride: spec.outputStride, overlap });
+  const { tile, tileMultiple, outputStride } = spec;
+  const plan = planTiles(source.grid.shape, { tile, tileMultiple, outputStride, overlap });
   const intensity = await measureIntensity(source, { signal, onProgress });
   const normalize = normalizerFor(spec.normalization, intensity);
   const slabs = scoreSlabs(source, { plan, model, normalize, average, batch, signal, onProgress });

@@ -163,6 +163,21 @@ describe('detectParticles', () => {
     expect(await detectParticles(source, { model })).toEqual(picks);
   });
 
+  it('makes tiles no larger than the volume needs, where the card says which ones the model takes', async () => {
+    const sizes = new Set<string>();
+    const tile = [32, 16, 32] as const;
+    const large = identityModel({ ...model.spec, tile });
+    const free = identityModel({ ...model.spec, tile, tileMultiple: 4 });
+    const score = free.score.bind(free);
+    free.score = (tiles) => {
+      sizes.add(tiles.shape.join('×'));
+      return score(tiles);
+    };
+    expect(await detectParticles(source, { model: free })).toEqual(await detectParticles(source, { model: large }));
+    // Of a volume of 20×30×24: 30 takes three tiles of 16, or of 12.
+    expect([...sizes]).toEqual(['1×20×12×24']);
+  });
+
   it('looks only for the objects asked for, with their thresholds and distances', async () => {
     const picks = await detectParticles(source, {
       model,

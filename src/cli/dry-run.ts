@@ -19,6 +19,8 @@ export interface RunForecast {
   readonly run: string;
   /** Voxels z, y, x. */
   readonly shape: Zyx;
+  /** Voxels z, y, x of a tile, as it is made for this run. */
+  readonly tile: Zyx;
   readonly tiles: number;
   /** Voxels that the network sees, overlaps counted as often as they are scored. */
   readonly voxels: number;
@@ -29,6 +31,7 @@ export interface RunForecast {
 
 /** What `detect --dry-run --json` prints. */
 export interface DryRunDocument {
+  /** Voxels z, y, x of the model's largest tile. */
   readonly tile: Zyx;
   /** Seconds of each tile that was timed, reading and scoring. */
   readonly timed: readonly number[];
@@ -62,7 +65,7 @@ const TIMED_TILES = 3;
 export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
   const { project, model, run: names, tomogram, resample } = options;
   const { signal } = terminal;
-  const { tile, outputStride } = model.spec;
+  const { tile, tileMultiple, outputStride } = model.spec;
   const classes = model.spec.classes.filter((name) => name !== null).length;
   const prepare = fitting(terminal, { spec: model.spec, resample });
   const runs: (RunForecast | { run: string; error: Failure })[] = [];
@@ -71,7 +74,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
     try {
       const opened = await run.tomogram(tomogram.type, { voxelSpacing: tomogram.voxelSpacing, signal });
       const source = prepare?.(opened, run) ?? opened;
-      const plan = planTiles(source.grid.shape, { tile, outputStride, classes });
+      const plan = planTiles(source.grid.shape, { tile, tileMultiple, outputStride, classes });
       timing ??= await timeTiles(source, plan, { model, signal });
       runs.push(forecast(run.name, plan, { timing, cacheBytes: defaultCacheBytes(opened, 4) }));
     } catch (error) {
@@ -79,7 +82,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
       runs.push({ run: run.name, error: describeFailure(error) });
     }
   }
-  terminal.print(...forecastLines(tile, timing, runs));
+  terminal.print(...forecastLines(timing, runs));
   return { tile, timed: timing?.seconds ?? [], runs };
 }
 
@@ -89,10 +92,12 @@ async function chosenRuns(project: Project, names: readonly string[] | undefined
 }
 
 interface Timing {
+  /** The tile that was timed, and the seconds it took each time. */
+  readonly tile: Zyx;
   readonly seconds: readonly number[];
-  /** Mean seconds of reading one voxel, and of reading and scoring one tile. */
-  readonly perVoxel: number;
-  readonly perTile: number;
+  /** Mean seconds of reading a voxel, and of reading and scoring one. */
+  readonly perVoxelRead: number;
+  readonly perVoxelScored: number;
   /** Bytes of the process after the network has run, and before anything is read. */
   readonly memory: number;
 }
@@ -123,9 +128,10 @@ async function timeTiles(source: VolumeSource, plan: TilePlan, { model, signal }
     seconds.push((performance.now() - started) / 1000);
   }
   return {
+    tile: plan.tile,
     seconds,
-    perVoxel: reading / 1000 / (count * size),
-    perTile: seconds.reduce((sum, one) => sum + one, 0) / count,
+    perVoxelRead: reading / 1000 / (count * size),
+    perVoxelScored: seconds.reduce((sum, one) => sum + one, 0) / (count * size),
     memory,
   };
 }
@@ -135,17 +141,19 @@ function forecast(
   { shape, tiles, tile, memory }: TilePlan,
   { timing, cacheBytes }: { readonly timing: Timing; readonly cacheBytes: number },
 ): RunForecast {
+  const voxels = tiles.length * voxelCount(tile);
   return {
     run,
     shape,
+    tile,
     tiles: tiles.length,
-    voxels: tiles.length * voxelCount(tile),
+    voxels,
     memory: timing.memory + memory.total + Math.min(cacheBytes, 4 * voxelCount(shape)),
-    seconds: tiles.length * timing.perTile + voxelCount(shape) * timing.perVoxel,
+    seconds: voxels * timing.perVoxelScored + voxelCount(shape) * timing.perVoxelRead,
   };
 }
 
-function forecastLines(tile: Zyx, timing: Timing | undefined, runs: DryRunDocument['runs']): string[] {
+function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs']): string[] {
   const planned = runs.filter((run): run is RunForecast => !('error' in run));
   const total = planned.reduce((sum, { seconds }) => sum + seconds, 0);
   const lines = formatTable({
@@ -160,16 +168,17 @@ function forecastLines(tile: Zyx, timing: Timing | undefined, runs: DryRunDocume
     ]),
   });
   const failures = runs.flatMap((run) => ('error' in run ? [`run "${run.run}" would fail: ${run.error.message}`] : []));
-  const measured = timing?.seconds.map((one) => one.toFixed(2)).join(', ');
   return [
     ...lines,
     '',
-    ...(measured === undefined
-      ? []
-      : [`tiles of ${formatZyx(tile)} took ${measured} s; about ${duration(total)} in all`]),
+    ...(timing ? [`${timedLine(timing)}; about ${duration(total)} in all`] : []),
     ...failures,
     'nothing was written',
   ];
+}
+
+function timedLine({ tile, seconds }: Timing): string {
+  return `tiles of ${formatZyx(tile)} took ${seconds.map((one) => one.toFixed(2)).join(', ')} s`;
 }
 
 function duration(seconds: number): string {

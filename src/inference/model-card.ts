@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../errors.ts';
 import { parseJson } from '../json.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx } from '../space/zyx.ts';
 import type { ModelSpec } from './model.ts';
 
 const edge = v.pipe(
@@ -15,6 +15,7 @@ const length = v.pipe(finite, v.minValue(0, 'expected a length in Å, at least 0
 const cardSchema = v.object({
   name: v.pipe(v.string(), v.nonEmpty('expected a name')),
   tile: v.tuple([edge, edge, edge]),
+  tileMultiple: v.optional(edge),
   outputStride: v.picklist([1, 2, 4]),
   voxelSize: v.pipe(finite, v.gtValue(0, 'expected a voxel size in Å above 0')),
   classes: v.pipe(v.array(v.nullable(v.string())), v.minLength(1, 'expected at least one class')),
@@ -65,11 +66,18 @@ export function formatModelSpec(spec: ModelSpec): string {
 }
 
 function checkTile(
-  { tile, outputStride }: { readonly tile: Zyx; readonly outputStride: number },
+  { tile, outputStride, tileMultiple = outputStride }: Pick<ModelSpec, 'tile' | 'outputStride' | 'tileMultiple'>,
   source: string,
 ): void {
-  if (tile.some((voxels) => voxels % outputStride !== 0)) {
-    fail(source, `field "tile": ${formatZyx(tile)} is not a multiple of the output stride ${outputStride}`);
+  if (tileMultiple % outputStride !== 0) {
+    fail(source, `field "tileMultiple": ${tileMultiple} is not a multiple of the output stride ${outputStride}`);
+  }
+  for (const [what, least] of [
+    ['the output stride', outputStride],
+    ['tileMultiple', tileMultiple],
+  ] as const) {
+    if (tile.every((voxels) => voxels % least === 0)) continue;
+    fail(source, `field "tile": ${formatZyx(tile)} is not a multiple of ${what} ${least}`);
   }
 }
 

@@ -9,6 +9,8 @@ export interface ModelSpec {
   readonly name: string;
   /** Shape of an input tile, in voxels; a multiple of `outputStride`. */
   readonly tile: Zyx;
+  /** Edges of the tiles that the network takes: any multiples of this, up to `tile`. Left out, it takes `tile` and nothing else. */
+  readonly tileMultiple?: number | undefined;
   /** Voxels per score along each axis: the output of a tile has `tile / outputStride` scores along an axis. */
   readonly outputStride: 1 | 2 | 4;
   /** Voxel size that the network was made for, in Å. */

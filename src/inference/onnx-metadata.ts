@@ -33,6 +33,13 @@ export function checkMetadata(
   const scores = tile.map((edge) => edge / outputStride);
   requireDimensions('output', output, [undefined, classes.length, ...scores], spec);
   const fixed = input.shape.map((size) => (isFixed(size) ? size : undefined));
+  const fixedEdges = fixed.slice(2).filter((size) => size !== undefined);
+  if (spec.tileMultiple !== undefined && fixedEdges.length > 0) {
+    fail(
+      `model "${spec.name}": its card has a tileMultiple, so tiles may be smaller than ${formatZyx(tile)}, but input ` +
+        `"${input.name}" has shape [${input.shape.join(', ')}]; leave tileMultiple out of the card, or export with symbolic sizes`,
+    );
+  }
   return { input: input.name, output: output.name, fixedBatch: fixed[0], fixedTile: fixed.slice(2) };
 }
 

@@ -74,7 +74,15 @@ function runningOf(models: readonly Model[]): Omit<Model, 'spec' | 'score' | 'di
   };
 }
 
-const FIELDS_THAT_AGREE = ['classes', 'tile', 'outputStride', 'voxelSize', 'activation', 'normalization'] as const;
+const FIELDS_THAT_AGREE = [
+  'classes',
+  'tile',
+  'tileMultiple',
+  'outputStride',
+  'voxelSize',
+  'activation',
+  'normalization',
+] as const;
 
 function requireAgreement(a: ModelSpec, b: ModelSpec): void {
   for (const field of FIELDS_THAT_AGREE) {

@@ -8,6 +8,11 @@ export interface PlanOptions {
   /** Shape of a tile, in voxels; each edge a multiple of `outputStride`. */
   readonly tile: Zyx;
   /**
+   * What edges of a tile are multiples of, for a network that takes tiles of any such size: `tile` is then the largest, and each
+   * edge is made as short as it can be without more tiles. Left out, all tiles are as `tile` says.
+   */
+  readonly tileMultiple?: number | undefined;
+  /**
    * Least number of voxels that neighbouring tiles share along z, y, x; 0 ≤ overlap < tile. Rounded down to a multiple
    * of the output stride. @defaultValue a quarter of the tile
    */
@@ -30,7 +35,7 @@ type FilledOptions = PlanOptions & { readonly overlap: Zyx; readonly outputStrid
 
 /** Refuses options that no plan can be made of. @throws {@link CryoetPicksError} `invalid-option` */
 export function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
-  const { tile, overlap, outputStride, window, classes, axis } = options;
+  const { tile, tileMultiple, overlap, outputStride, window, classes, axis } = options;
   if (![1, 2, 4].includes(outputStride)) fail(`output stride ${outputStride} is none of 1, 2, 4`);
   requireWholeNumbers('volume shape', shape, 1);
   requireWholeNumbers('tile', tile, 1);
@@ -39,6 +44,7 @@ export function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
     const works = formatZyx(tile.map((edge) => Math.ceil(edge / outputStride) * outputStride));
     fail(`tile ${formatZyx(tile)} is not a multiple of the output stride ${outputStride}; ${works} would be`);
   }
+  if (tileMultiple !== undefined) requireMultiple(options, tileMultiple);
   if (overlap.some((shared, i) => shared >= tile[i])) {
     const most = formatZyx(tile.map((edge) => edge - 1));
     fail(`overlap ${formatZyx(overlap)} must be below the tile ${formatZyx(tile)}, at most ${most} voxels`);
@@ -54,6 +60,16 @@ export function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
       `tiles of ${formatZyx(tile)} with overlap ${formatZyx(overlap)} cut a volume of ${formatZyx(shape)} into ` +
         `${count} tiles, more than ${MAX_TILES}; take larger tiles or less overlap`,
     );
+  }
+}
+
+function requireMultiple({ tile, outputStride }: FilledOptions, multiple: number): void {
+  if (!Number.isSafeInteger(multiple) || multiple < 1 || multiple % outputStride !== 0) {
+    fail(`tileMultiple ${multiple} is no whole multiple of the output stride ${outputStride}`);
+  }
+  if (tile.some((edge) => edge % multiple !== 0)) {
+    const works = formatZyx(tile.map((edge) => Math.ceil(edge / multiple) * multiple));
+    fail(`tile ${formatZyx(tile)} is not a multiple of tileMultiple ${multiple}; ${works} would be`);
   }
 }
 

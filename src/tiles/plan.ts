@@ -1,5 +1,6 @@
 import { type Axis, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
 import { coverAxis } from './cover.ts';
+import { fitTile, usualOverlap } from './fit-tile.ts';
 import { checkPlanOptions, type PlanOptions } from './plan-options.ts';
 import { blendWeights, type WindowName } from './window.ts';
 
@@ -32,7 +33,7 @@ export interface PlanMemory {
 export interface TilePlan {
   /** Shape of the volume, in voxels. */
   readonly shape: Zyx;
-  /** Shape of a tile, in voxels. */
+  /** Shape of a tile, in voxels: the one asked for, or a smaller one that needs no more tiles. */
   readonly tile: Zyx;
   /** Voxels per score along each axis. */
   readonly outputStride: 1 | 2 | 4;
@@ -70,9 +71,16 @@ export interface TilePlan {
  * ```
  */
 export function planTiles(shape: Zyx, options: PlanOptions): TilePlan {
-  const { tile, outputStride = 1, window = 'gaussian', classes = 1 } = options;
-  const { overlap = [Math.floor(tile[0] / 4), Math.floor(tile[1] / 4), Math.floor(tile[2] / 4)] } = options;
-  checkPlanOptions(shape, { ...options, overlap, outputStride, window, classes });
+  const { outputStride = 1, window = 'gaussian', classes = 1, tileMultiple: multiple } = options;
+  checkPlanOptions(shape, {
+    ...options,
+    overlap: options.overlap ?? usualOverlap(options.tile),
+    outputStride,
+    window,
+    classes,
+  });
+  const tile = multiple === undefined ? options.tile : fitTile(shape, { ...options, multiple, outputStride });
+  const overlap = options.overlap ?? usualOverlap(tile);
   const toScores = (voxels: Zyx): Zyx => [
     Math.ceil(voxels[0] / outputStride),
     Math.ceil(voxels[1] / outputStride),

@@ -29,6 +29,12 @@ describe('parseModelSpec', () => {
       { tile: [64, 63, 64] },
       'field "tile": 64×63×64 is not a multiple of the output stride 2',
     ],
+    ['a tile off its multiple', { tileMultiple: 12 }, 'field "tile": 64×128×128 is not a multiple of tileMultiple 12'],
+    [
+      'a multiple off the stride',
+      { tileMultiple: 5 },
+      'field "tileMultiple": 5 is not a multiple of the output stride 2',
+    ],
     ['a stride of 3', { outputStride: 3 }, 'field "outputStride": '],
     ['a voxel size of 0', { voxelSize: 0 }, 'field "voxelSize": expected a voxel size in Å above 0'],
     ['no classes', { classes: [] }, 'field "classes": expected at least one class'],

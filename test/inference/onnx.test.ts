@@ -86,6 +86,12 @@ describe('onnxModel', () => {
       { tile: [4, 4, 4], outputStride: 2 },
       'output "scores" has shape [1, 1, 4, 4, 4]; the card\'s tile is 4×4×4 voxels, so z must be 2, not 4',
     ],
+    [
+      'a size of its own where the card says that tiles may be smaller',
+      'identity-fixed-tile',
+      { tile: [4, 4, 4], tileMultiple: 2 },
+      'its card has a tileMultiple, so tiles may be smaller than 4×4×4, but input "tiles" has shape [1, 1, 4, 4, 4]',
+    ],
     ['two inputs', 'two-inputs', {}, 'model "tiny" has 2 inputs ("tiles", "more"); expected one'],
   ])('refuses a network with %s', async (_, name, fields, message) => {
     await expect(onnxModel(ort, bytes(name), { spec: spec(fields) })).rejects.toMatchObject({

@@ -132,6 +132,37 @@ describe('planTiles', () => {
     expect(starts[2]).toEqual([0, 30, 60]);
   });
 
+  it('takes the smallest tile of the multiple that needs no more tiles, when told what tiles may be', () => {
+    const options = { tile: [184, 160, 160], tileMultiple: 8, outputStride: 2 } as const;
+    const tileOf = (shape: Zyx) => planTiles(shape, options).tile;
+    expect(tileOf([184, 630, 630])).toEqual([184, 160, 160]);
+    // One that sticks out by less than 8 voxels.
+    expect(tileOf([64, 158, 41])).toEqual([64, 160, 48]);
+    // Two of 184 would repeat 168 of 200 planes; two of 120 overlap by 40.
+    expect(planTiles([200, 630, 630], options)).toMatchObject({ tile: [120, 160, 160], starts: { 0: [0, 80] } });
+    expect(tileOf([1, 1, 1])).toEqual([8, 8, 8]);
+    // Room for the overlap that was asked for.
+    expect(planTiles([36, 60, 60], { ...options, overlap: [46, 40, 0] }).tile).toEqual([48, 64, 64]);
+  });
+
+  it('never needs more tiles for a tile of its choice', () => {
+    fc.assert(
+      fc.property(plannable(), fc.integer({ min: 1, max: 4 }), ({ shape, options }, times) => {
+        const tileMultiple = times * (options.outputStride ?? 1);
+        const tile = options.tile.map((edge) => Math.ceil(edge / tileMultiple) * tileMultiple) as unknown as Zyx;
+        const [free, largest] = [
+          planTiles(shape, { ...options, tile, tileMultiple }),
+          planTiles(shape, { ...options, tile }),
+        ];
+        for (const a of AXES) {
+          expect(free.tile[a] % tileMultiple).toBe(0);
+          expect(free.tile[a]).toBeLessThanOrEqual(tile[a]);
+          expect(free.starts[a].length).toBeLessThanOrEqual(largest.starts[a].length);
+        }
+      }),
+    );
+  });
+
   it('gives the numbers of its documentation', () => {
     const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
     expect(plan.tiles).toHaveLength(196);
@@ -157,6 +188,18 @@ describe('planTiles', () => {
       [9, 9, 9],
       { tile: [4, 6, 9], outputStride: 4 },
       'tile 4×6×9 is not a multiple of the output stride 4; 4×8×12 would be',
+    ],
+    [
+      'a tile off its multiple',
+      [9, 9, 9],
+      { tile: [8, 12, 16], tileMultiple: 8 },
+      'tile 8×12×16 is not a multiple of tileMultiple 8; 8×16×16 would be',
+    ],
+    [
+      'a multiple off the stride',
+      [9, 9, 9],
+      { tile: [12, 12, 12], tileMultiple: 3, outputStride: 2 },
+      'tileMultiple 3 is no whole multiple of the output stride 2',
     ],
     ['a stride of 3', [9, 9, 9], { tile: [3, 3, 3], outputStride: 3 as 2 }, 'output stride 3 is none of 1, 2, 4'],
     ['an unknown window', [9, 9, 9], { tile: [3, 3, 3], window: 'box' as 'crop' }, 'available: "crop", "linear"'],
