@@ -14,7 +14,7 @@ import onnx
 import onnxruntime
 import torch
 
-from network import CLASSES, OUTPUT_STRIDE, UNet, folded, parameter_count
+from network import CLASSES, MULTIPLE, OUTPUT_STRIDE, UNet, folded, parameter_count
 from scoring import metric
 
 TOLERANCE = 1e-4
@@ -80,6 +80,7 @@ def card(name, trained):
     return {
         'name': name,
         'tile': [184, 160, 160],
+        'tileMultiple': MULTIPLE,
         'outputStride': OUTPUT_STRIDE,
         'voxelSize': 10.012,
         'classes': [*CLASSES, None],

@@ -86,8 +86,8 @@ def arguments():
     parser.add_argument('--decay', type=float, default=0.998, help='of the average of weights')
     parser.add_argument('--seed', type=int, default=20241106)
     parser.add_argument('--validate-every', type=int, default=500)
-    parser.add_argument('--validate-on', type=int, default=4, help='tomograms of the validation project')
-    parser.add_argument('--workers', type=int, default=0, help='processes that cut crops; several pay with a GPU')
+    parser.add_argument('--validate-on', type=int, default=3, help='tomograms of the validation project')
+    parser.add_argument('--workers', type=int, default=1, help='processes that cut crops; several pay with a GPU')
     parser.add_argument('--threads', type=int, default=0, help='of arithmetic on a CPU; 0 lets PyTorch choose')
     parser.add_argument(
         '--bfloat16',
@@ -101,7 +101,7 @@ def arguments():
 
 
 # What two CPU cores do in less than three hours; README.md has the measurement.
-DEFAULT_STEPS = 8000
+DEFAULT_STEPS = 7000
 
 
 def main():
