@@ -7,6 +7,16 @@ import type { DecodePageResult } from './decode-page.ts';
 
 const workerEntry = fileURLToPath(new URL('../../src/web-decode-worker.ts', import.meta.url));
 
+/** Ends a thread at the second call, which is the first chunk: the call before it was whether it is ready. */
+const leaving = `
+  let calls = 0;
+  addEventListener('message', (event) => {
+    if (event.data?.type !== 'APPLY' || ++calls < 2) return;
+    event.stopImmediatePropagation();
+    close();
+  });
+`;
+
 describe.skipIf(chromiumPath === undefined)('decoding in a worker of Chromium (needs Chromium)', () => {
   let site: PageSite;
   let worker: Uint8Array | undefined;
@@ -21,7 +31,9 @@ describe.skipIf(chromiumPath === undefined)('decoding in a worker of Chromium (n
       target: 'es2022',
     });
     worker = outputFiles[0]!.contents;
-    site = await openPageSite('decode-page', { file: (path) => (path === '/decode-worker.js' ? worker : undefined) });
+    const file = (path: string) => (path === '/decode-worker.js' ? worker : undefined);
+    // A thread that says no more is waited for ten seconds.
+    site = await openPageSite('decode-page', { file, patience: 60_000 });
   }, 60_000);
 
   afterAll(() => site?.close());
@@ -31,6 +43,14 @@ describe.skipIf(chromiumPath === undefined)('decoding in a worker of Chromium (n
     expect(result.right).toBe(true);
     expect(asked).toContain('/decode-worker.js');
   }, 60_000);
+
+  it('decodes on the page what a thread leaves undone that ends without an error', async () => {
+    const whole = worker;
+    worker = Buffer.concat([Buffer.from(leaving), whole!]);
+    const { result } = await site.visit<DecodePageResult>();
+    expect(result.right).toBe(true);
+    worker = whole;
+  }, 90_000);
 
   it('decodes on the page where the bundler left the script behind', async () => {
     worker = undefined;
