@@ -28,8 +28,22 @@ export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<D
   const answers = new Refusable();
   // A thread that dies without work, as one does that cannot start, would end the process if nobody listened.
   pool.on('error', () => answers.goAway());
+  const watched = new WeakSet<object>();
+  // The pool waits for ever for one that exits without an error, and gives it the next chunk.
+  const watch = () => {
+    for (const thread of pool.threads.filter((each) => !watched.has(each))) {
+      watched.add(thread);
+      // One that the pool has ended itself is no longer among its threads.
+      thread.on('exit', () => pool.threads.includes(thread) && answers.goAway());
+    }
+  };
   return {
-    decode: (task) => answers.ask(() => pool.run(task, { name: 'answer' })),
+    decode: (task) =>
+      answers.ask(() => {
+        const reply = pool.run(task, { name: 'answer' });
+        watch();
+        return reply;
+      }),
     async close() {
       answers.goAway();
       await pool.destroy();

@@ -4,15 +4,21 @@ import type { DecodePool, DecodeWorkersOptions } from './ome-zarr/decode-pool.ts
 import { Refusable } from './ome-zarr/refusable.ts';
 import type { ChunkThread } from './web-decode-worker.ts';
 
-/** How long a thread may take to load its script, in milliseconds. */
-const START_MS = 10_000;
+/**
+ * After how many seconds a thread is given up that has been asked and answers nothing: no event tells of a worker that has
+ * ended by itself. They are counted one by one, so that a machine that sleeps meanwhile loses no thread.
+ */
+const PATIENCE_S = 10;
 
-/** A worker, and how many chunks it has been given and not given back. */
+/** A worker, and how many answers it owes. */
 interface Thread {
   readonly worker: Worker;
   readonly remote: Remote<ChunkThread>;
   readonly answers: Refusable;
-  chunks: number;
+  owed: number;
+  /** Seconds since it last answered, while it owes anything, and what counts them. */
+  silent: number;
+  clock?: ReturnType<typeof setInterval>;
 }
 
 /**
@@ -24,15 +30,16 @@ export async function openDecodePool({ count, script }: DecodeWorkersOptions): P
   const threads = new Set<Thread>();
   const end = (thread: Thread) => {
     threads.delete(thread);
+    clearInterval(thread.clock);
     thread.answers.goAway();
     thread.worker.terminate();
   };
   for (let i = 0; i < (count ?? Math.min(4, navigator.hardwareConcurrency ?? 2)); i++)
     threads.add(startThread(script, end));
-  await Promise.all([...threads].map((thread) => untilReady(thread, end)));
+  await Promise.all([...threads].map((thread) => ask(thread, () => thread.remote.ping(), end)));
   if (threads.size === 0) return undefined;
   return {
-    decode: (task) => decodeIn(threads, task),
+    decode: (task) => decodeIn(threads, task, end),
     async close() {
       threads.forEach(end);
     },
@@ -44,25 +51,35 @@ function startThread(script: string | URL | undefined, end: (thread: Thread) => 
   const worker = script
     ? new Worker(script, { type: 'module' })
     : new Worker(new URL('./decode-worker.js', import.meta.url), { type: 'module' });
-  const thread: Thread = { worker, remote: wrap<ChunkThread>(worker), answers: new Refusable(), chunks: 0 };
+  const thread: Thread = { worker, remote: wrap<ChunkThread>(worker), answers: new Refusable(), owed: 0, silent: 0 };
   for (const event of ['error', 'messageerror']) worker.addEventListener(event, () => end(thread));
   return thread;
 }
 
-/** Waits until a thread answers; one that does not is ended. */
-async function untilReady(thread: Thread, end: (thread: Thread) => void): Promise<void> {
-  const timer = setTimeout(() => end(thread), START_MS);
-  await thread.answers.ask(() => thread.remote.ping());
-  clearTimeout(timer);
+/** What a thread answers; a refusal where it answers no more, and then it is ended. */
+async function ask(
+  thread: Thread,
+  question: () => Promise<ChunkReply>,
+  end: (thread: Thread) => void,
+): Promise<ChunkReply> {
+  if (thread.owed++ === 0) {
+    thread.silent = 0;
+    thread.clock = setInterval(() => ++thread.silent >= PATIENCE_S && end(thread), 1000);
+  }
+  const reply = await thread.answers.ask(question);
+  thread.silent = 0;
+  if (--thread.owed === 0) clearInterval(thread.clock);
+  return reply;
 }
 
-async function decodeIn(threads: ReadonlySet<Thread>, task: ChunkTask): Promise<ChunkReply> {
+async function decodeIn(
+  threads: ReadonlySet<Thread>,
+  task: ChunkTask,
+  end: (thread: Thread) => void,
+): Promise<ChunkReply> {
   const [first, ...others] = threads;
   // All are gone; the bytes are still here.
   if (!first) return 'refused';
-  const thread = others.reduce((a, b) => (b.chunks < a.chunks ? b : a), first);
-  thread.chunks++;
-  const reply = await thread.answers.ask(() => thread.remote.answer(task) as Promise<ChunkReply>);
-  thread.chunks--;
-  return reply;
+  const thread = others.reduce((a, b) => (b.owed < a.owed ? b : a), first);
+  return ask(thread, () => thread.remote.answer(task) as Promise<ChunkReply>, end);
 }
