@@ -27,6 +27,7 @@ import {
 } from 'cryoet-picks';
 import { loadModel, openProject } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
+import { cropModel } from './crop-model.ts';
 import { type Crop, type Matched, picksBy, readMatched, rules } from './template-picks.ts';
 
 /** Candidates below are not worth a sweep. */
@@ -63,7 +64,7 @@ function cut(searched: readonly Searched[]): { readonly runs: Searched[]; readon
   const threshold = (name: string) => objects[name]?.best?.threshold ?? Number.POSITIVE_INFINITY;
   const runs = searched
     .filter(({ split }) => split === 'test')
-    .map((run) => ({ ...run, picks: run.picks.filter((pick) => (pick.score ?? 0) >= threshold(pick.object)) }));
+    .map((run) => ({ ...run, picks: run.picks.filter((pick) => pick.score >= threshold(pick.object)) }));
   return { runs, validation: score };
 }
 
@@ -94,16 +95,6 @@ async function readCrop(
   return sourceFromArray({ ...volume, data }, { voxelSize: tomogram.grid.voxelSize, origin: { x, y, z } });
 }
 
-/** A model for a crop that is normalised already: its tiles are no deeper than the crop. */
-function forCrops(model: Model, shape: Zyx): Model {
-  const tile = model.spec.tile.map((edge, axis) => Math.min(edge, Math.ceil(shape[axis]! / 8) * 8)) as unknown as Zyx;
-  return {
-    spec: { ...model.spec, tile, normalization: 'none' },
-    score: (tiles, options) => model.score(tiles, options),
-    dispose: () => model.dispose(),
-  };
-}
-
 async function network(name: string, model: Model, searches: readonly Search[]): Promise<Row> {
   const searched: Searched[] = [];
   const low = Object.fromEntries(
@@ -114,7 +105,7 @@ async function network(name: string, model: Model, searches: readonly Search[]):
   for (const { crop, tomogram, truth } of searches) {
     const source = await readCrop(tomogram, crop, model);
     const [wall, cpu] = [performance.now(), process.cpuUsage()];
-    const picks = await detectParticles(source, { model: forCrops(model, crop.shape), thresholds: low });
+    const picks = await detectParticles(source, { model: cropModel(model, crop.shape), thresholds: low });
     const { user, system } = process.cpuUsage(cpu);
     cost.wall += (performance.now() - wall) / 1000;
     cost.cpu += (user + system) / 1e6;
@@ -143,9 +134,9 @@ async function openCrop(data: string, crop: Crop): Promise<Search> {
 /** Markdown: a row per method; below the head, how many particles the test crops hold. */
 function table(rows: readonly Row[]): string {
   const { objects } = rows[0]!.report;
-  const inTruth = scored.map((object) => (objects[object]!.tp + objects[object]!.fn).toString());
+  const inTruth = scored.map((object) => (objects[object] ? objects[object].tp + objects[object].fn : 0).toString());
   const lines = rows.map(({ name, report, wall, cpu }) => {
-    const f4 = scored.map((object) => report.objects[object]!.fbeta.toFixed(2));
+    const f4 = scored.map((object) => report.objects[object]?.fbeta.toFixed(2) ?? '–');
     return [name, `**${report.score.toFixed(3)}**`, ...f4, wall.toFixed(2), cpu.toFixed(2)];
   });
   const head = ['', 'score', ...scored, 's per Mvoxel', 's of a core per Mvoxel'];
