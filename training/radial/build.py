@@ -1,6 +1,6 @@
-"""Builds models/default.onnx and models/default.json from profiles.json and head.json.
+"""Builds radial.onnx and radial.json from profiles.json and head.json.
 
-    python build.py            # writes both files and docs/images/default-network.png
+    python build.py            # writes both files and docs/images/radial-network.png
     python build.py --check    # exits 1 unless the committed model and card are what the tables give, byte for byte
 """
 
@@ -16,9 +16,9 @@ import kernels
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-MODEL = ROOT / 'models' / 'default.onnx'
-CARD = ROOT / 'models' / 'default.json'
-FIGURE = ROOT / 'docs' / 'images' / 'default-network.png'
+MODEL = HERE / 'radial.onnx'
+CARD = HERE / 'radial.json'
+FIGURE = ROOT / 'docs' / 'images' / 'radial-network.png'
 POOLS = (3, 9)
 # Products of profiles along x and z that the filters share: with as many the responses are right to 1e-5 of their size.
 RANK = 32
@@ -97,7 +97,7 @@ def graph(head, features_only=False):
         output, channels = 'logits', len(head['output']['bias'])
     voxels = helper.make_tensor_value_info('voxels', TensorProto.FLOAT, ['n', 1, 'z', 'y', 'x'])
     scores = helper.make_tensor_value_info(output, TensorProto.FLOAT, ['n', channels, 'z/2', 'y/2', 'x/2'])
-    return helper.make_graph(nodes, 'default', [voxels], [scores], tensors)
+    return helper.make_graph(nodes, 'radial', [voxels], [scores], tensors)
 
 
 def model_bytes(head, features_only=False):
@@ -109,7 +109,7 @@ def model_bytes(head, features_only=False):
 
 def card(head):
     return {
-        'name': 'default',
+        'name': 'radial',
         'tile': [184, 90, 90],
         'outputStride': 2,
         'voxelSize': 10.012,

@@ -9,7 +9,7 @@ import { imagedParticles } from './imaged-particles.ts';
 const repository = new URL('../../', import.meta.url);
 const readJson = (path: string) => JSON.parse(readFileSync(new URL(path, repository), 'utf8'));
 
-const card: ModelSpec = readJson('models/default.json');
+const card: ModelSpec = readJson('training/radial/radial.json');
 const table: { step: number; profiles: Record<string, number[]> } = readJson('training/radial/profiles.json');
 const shape: Zyx = [64, 128, 128];
 const planted = new Map<string, Zyx>(
@@ -64,7 +64,7 @@ function probability(map: Scores, channel: number, cell: Zyx): number {
 }
 
 beforeAll(async () => {
-  session = await InferenceSession.create(fileURLToPath(new URL('models/default.onnx', repository)), {
+  session = await InferenceSession.create(fileURLToPath(new URL('training/radial/radial.onnx', repository)), {
     intraOpNumThreads: 2,
   });
   const particles = [...planted].map(([name, centre]) => ({
@@ -78,7 +78,7 @@ beforeAll(async () => {
 
 afterAll(() => session.release());
 
-describe('the default network and its card', () => {
+describe('the radial network and its card', () => {
   it('gives one finite score per class and cell of 2×2×2 voxels', () => {
     expect(scores.dims).toEqual([1, card.classes.length, 32, 64, 64]);
     expect(scores.data.every((value) => Number.isFinite(value))).toBe(true);
