@@ -1,0 +1,117 @@
+import { readFileSync, statSync } from 'node:fs';
+import * as ort from 'onnxruntime-node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Model, ScoreBatch } from '../../src/inference/model.ts';
+import { competition } from '../../src/metric/competition.ts';
+import { loadModel } from '../../src/node.ts';
+import { createRandom } from '../../src/simulate/random.ts';
+import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
+
+const file = (name: string) => new URL(`../../models/${name}`, import.meta.url);
+
+/** How far a score sees: 50 voxels, from kernels and poolings of its levels. In cells. */
+const SIGHT = 25;
+
+let model: Model;
+beforeAll(async () => {
+  model = await loadModel(ort, undefined, { threads: 2 });
+});
+afterAll(() => model.dispose());
+
+/** The same noise wherever it is cut from. */
+const shape: Zyx = [128, 128, 128];
+const random = createRandom(11);
+const noise = Float32Array.from({ length: voxelCount(shape) }, () => random.normal());
+
+function cut(start: number, [depth, height, width]: Zyx): Float32Array {
+  const part = new Float32Array(depth * height * width);
+  for (let z = 0; z < depth; z++) {
+    for (let y = 0; y < height; y++) {
+      const from = ((z + start) * shape[1] + y + start) * shape[2] + start;
+      part.set(noise.subarray(from, from + width), (z * height + y) * width);
+    }
+  }
+  return part;
+}
+
+function valueAt({ data, shape: [, , depth, height, width] }: ScoreBatch, channel: number, [z, y, x]: Zyx): number {
+  return data[((channel * depth + z) * height + y) * width + x]!;
+}
+
+describe('the default network and its card', () => {
+  it('is small enough to come along and to be fetched by a page', () => {
+    expect(statSync(file('default.onnx')).size).toBeLessThanOrEqual(3e6);
+  });
+
+  it('has a threshold and a distance for each particle of the competition, and background last', () => {
+    const { classes, thresholds, minDistances, contrast } = model.spec;
+    expect(classes).toEqual([...Object.keys(competition.objects), null]);
+    expect(contrast).toBe('dark');
+    for (const [name, { radius }] of Object.entries(competition.objects)) {
+      expect(thresholds[name]).toBeGreaterThan(0);
+      expect(thresholds[name]).toBeLessThan(1);
+      // Nearer ones could not both be right by half a radius; further ones would lose neighbours that touch.
+      expect(minDistances[name]).toBeGreaterThan(0.5 * radius);
+      expect(minDistances[name]).toBeLessThan(2 * radius);
+    }
+  });
+
+  it('says how it was made, and what it scored on data that nothing was chosen on', () => {
+    const { provenance } = JSON.parse(readFileSync(file('default.json'), 'utf8'));
+    expect(provenance).toMatchObject({
+      commit: expect.stringMatching(/^[0-9a-f]{40}$/),
+      training: { seed: expect.any(Number), steps: expect.any(Number) },
+      scores: { test: { tomograms: 20 }, hard: { tomograms: 20 } },
+    });
+    expect(Object.keys(provenance.scores.test.objects).sort()).toEqual(Object.keys(competition.objects).sort());
+  });
+
+  it('takes batches of any size that its card allows, each tile as if it were alone', async () => {
+    const { tileMultiple = 0, outputStride } = model.spec;
+    const size: Zyx = [2 * tileMultiple, 3 * tileMultiple, 5 * tileMultiple];
+    const [first, second] = [cut(0, size), cut(9, size)];
+    const both = await model.score({ data: Float32Array.from([...first, ...second]), shape: [2, ...size] });
+    expect(both.shape).toEqual([2, model.spec.classes.length, ...size.map((edge) => edge / outputStride)]);
+    const half = both.data.length / 2;
+    for (const [i, tile] of [first, second].entries()) {
+      const { data } = await model.score({ data: tile, shape: [1, ...size] });
+      const alike = data.every((logit, j) => Math.abs(logit - both.data[i * half + j]!) <= 1e-4);
+      expect(alike).toBe(true);
+    }
+  });
+
+  it('scores a volume moved by a step of its coarsest level alike, as far from the borders as it sees', async () => {
+    const step = model.spec.tileMultiple ?? 0;
+    const size: Zyx = [120, 120, 120];
+    const [first, second] = await Promise.all(
+      [0, step].map((start) => model.score({ data: cut(start, size), shape: [1, ...size] })),
+    );
+    const moved = step / model.spec.outputStride;
+    let compared = 0;
+    let largest = 0;
+    for (let channel = 0; channel < model.spec.classes.length; channel++) {
+      for (let z = SIGHT; z + moved < 60 - SIGHT; z++) {
+        for (let y = SIGHT; y + moved < 60 - SIGHT; y++) {
+          for (let x = SIGHT; x + moved < 60 - SIGHT; x++) {
+            const there = valueAt(first!, channel, [z + moved, y + moved, x + moved]);
+            largest = Math.max(largest, Math.abs(valueAt(second!, channel, [z, y, x]) - there));
+            compared++;
+          }
+        }
+      }
+    }
+    expect(compared).toBe(model.spec.classes.length * 6 ** 3);
+    expect(largest).toBeLessThan(1e-3);
+  });
+
+  it('finds nothing in noise without particles', async () => {
+    const { data } = await model.score({ data: cut(0, [64, 64, 64]), shape: [1, 64, 64, 64] });
+    const cells = 32 ** 3;
+    let background = 0;
+    for (let i = 0; i < cells; i++) {
+      const logits = model.spec.classes.map((_, channel) => data[channel * cells + i]!);
+      if (logits.indexOf(Math.max(...logits)) === model.spec.classes.length - 1) background++;
+    }
+    expect(background / cells).toBeGreaterThan(0.99);
+  });
+});
