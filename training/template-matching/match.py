@@ -1,6 +1,6 @@
 """Finds the five scored particles in crops of simulated tomograms by template matching; writes candidates for compare.ts.
 
-    python match.py MAPS DATA OUT.json [--validate 2] [--test 3] [--rotations 576] [--shape 64,256,256] [--threads 1]
+    python match.py MAPS DATA OUT.json [--validate 6] [--test 6] [--rotations 576] [--shape 64,256,256] [--threads 1]
 
 MAPS holds polnet's density maps (czii/*.mrc), DATA the copick projects `validate` and `test`.
 """
@@ -53,7 +53,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ('maps', 'data', 'out'):
         parser.add_argument(name)
-    for name, default in (('validate', 2), ('test', 3), ('rotations', 576), ('threads', 1)):
+    for name, default in (('validate', 6), ('test', 6), ('rotations', 576), ('threads', 1)):
         parser.add_argument(f'--{name}', type=int, default=default)
     parser.add_argument('--shape', default='64,256,256')
     options = parser.parse_args()
