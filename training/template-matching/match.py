@@ -1,6 +1,6 @@
 """Finds the five scored particles in crops of simulated tomograms by template matching; writes candidates for compare.ts.
 
-    python match.py MAPS DATA OUT.json [--validate 2] [--test 3] [--rotations 576] [--shape 64,256,256]
+    python match.py MAPS DATA OUT.json [--validate 6] [--test 6] [--rotations 576] [--shape 64,256,256] [--threads 1]
 
 MAPS holds polnet's density maps (czii/*.mrc), DATA the copick projects `validate` and `test`.
 """
@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy.fft import set_workers
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
@@ -19,7 +20,7 @@ from crops import read_crop, runs_of
 from rotations import coverage, needed_rotations
 from templates import PARTICLES, Template
 
-# The least distances (A) of models/default.json.
+# The radial network's card, whose least distances (A) are taken here, too.
 CARD = Path(__file__).parents[1] / 'radial' / 'radial.json'
 # Candidates of a particle in a crop, best first: several times as many as there are particles.
 MOST = 400
@@ -52,7 +53,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ('maps', 'data', 'out'):
         parser.add_argument(name)
-    for name, default in (('validate', 2), ('test', 3), ('rotations', 576)):
+    for name, default in (('validate', 6), ('test', 6), ('rotations', 576), ('threads', 1)):
         parser.add_argument(f'--{name}', type=int, default=default)
     parser.add_argument('--shape', default='64,256,256')
     options = parser.parse_args()
@@ -70,7 +71,9 @@ def main():
         template = Template(particle, options.maps, crops[0]['voxelSize'])
         rotations = needed_rotations(options.rotations, template.group)
         searched += len(rotations)
-        for crop, scores in zip(crops, best_correlations(volumes, template, rotations)):
+        with set_workers(options.threads):
+            found = best_correlations(volumes, template, rotations)
+        for crop, scores in zip(crops, found):
             crop['candidates'].extend(candidates(particle.name, scores, crop, distances[particle.name]))
         furthest, mean = coverage(rotations, template.group)
         print(

@@ -1,0 +1,95 @@
+/**
+ * Simulates the seven training runs of the CZII competition with their particles where they really are, detects and scores them;
+ * prints a table for docs/models.md.
+ *
+ *     npx tsx --tsconfig bench/tsconfig.json training/seven-runs.ts ../shared/data/truth/czii_train_picks.csv DIR \
+ *       [--model unet.onnx] [--runs TS_5_4,TS_6_4] [--shape 184,630,630]
+ *
+ * Default difficulty, thresholds of the model's card, one tomogram at a time: DIR holds 290 MB at most and is left empty. Of a
+ * smaller shape, what lies outside is left out. The package must be built.
+ */
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  competition,
+  detectParticles,
+  type Model,
+  parseSubmission,
+  type Report,
+  type RunPicks,
+  type ScoredRun,
+  scorePicks,
+  type Zyx,
+} from 'cryoet-picks';
+import { directoryStore, loadModel, openProject } from 'cryoet-picks/node';
+import { difficulties, simulateProject } from 'cryoet-picks/simulate';
+import * as ort from 'onnxruntime-node';
+
+/** Seed of the first run, the others follow; in none of the splits of unet/splits.ts. */
+const firstSeed = 700_000;
+/** Of simulated tomograms, in Å. */
+const voxelSize = 10.012;
+const objects = Object.keys(competition.objects);
+
+interface Detected extends ScoredRun {
+  readonly seconds: number;
+}
+
+interface Request extends RunPicks {
+  readonly folder: string;
+  readonly seed: number;
+  readonly shape: Zyx;
+}
+
+/** Simulates a run, detects it and deletes its tomogram. */
+async function detect({ run, picks, folder, seed, shape }: Request, model: Model): Promise<Detected> {
+  await simulateProject(directoryStore(folder), { ...difficulties.default, seed, shape, positions: [{ run, picks }] });
+  const project = await openProject(join(folder, 'copick.json'));
+  const tomogram = await (await project.run(run)).tomogram('denoised');
+  const started = performance.now();
+  const found = await detectParticles(tomogram, { model });
+  const seconds = (performance.now() - started) / 1000;
+  await rm(folder, { recursive: true });
+  return { run, truth: picks, picks: found, seconds };
+}
+
+function row(name: string, { score, objects: found }: Report, seconds: string): string {
+  const f4 = objects.map((object) => found[object]?.fbeta.toFixed(3) ?? '–');
+  return `| ${[name, score.toFixed(4), ...f4, seconds].join(' | ')} |`;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { model: { type: 'string' }, runs: { type: 'string' }, shape: { type: 'string', default: '184,630,630' } },
+});
+const [file, folder] = positionals;
+const shape = values.shape.split(',').map(Number);
+if (file === undefined || folder === undefined || shape.length !== 3) {
+  throw new Error('expected: seven-runs.ts PICKS.csv DIR [--model unet.onnx] [--runs TS_5_4,…] [--shape 184,630,630]');
+}
+const wanted = values.runs?.split(',');
+const known = parseSubmission(await readFile(file, 'utf8'), { source: file });
+const model = await loadModel(ort, values.model);
+const done: Detected[] = [];
+console.log(`| run | score | ${objects.join(' | ')} | seconds |`);
+console.log(`| --- | --- | ${objects.map(() => '---').join(' | ')} | --- |`);
+for (const [index, { run, picks }] of known.entries()) {
+  if (wanted !== undefined && !wanted.includes(run)) continue;
+  const inside = picks.filter(({ position: { x, y, z } }) =>
+    [z, y, x].every((length, axis) => length / voxelSize < shape[axis]! - 1),
+  );
+  const request = {
+    run,
+    picks: inside,
+    folder: join(folder, run),
+    seed: firstSeed + index,
+    shape: shape as unknown as Zyx,
+  };
+  const detected = await detect(request, model);
+  done.push(detected);
+  console.log(row(run, scorePicks([detected]), detected.seconds.toFixed(1)));
+}
+const seconds = done.reduce((sum, run) => sum + run.seconds, 0);
+console.log(row('**all**', scorePicks(done), seconds.toFixed(1)));
+await model.dispose();
