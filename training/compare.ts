@@ -2,7 +2,7 @@
  * Compares template matching, the radial network and another model on equal crops, with thresholds chosen on equal other crops;
  * prints the table of docs/models.md.
  *
- *     npx tsx --tsconfig bench/tsconfig.json training/compare.ts DATA CANDIDATES.json [--model OUT/unet.onnx]
+ *     npx tsx --tsconfig bench/tsconfig.json training/compare.ts DATA CANDIDATES.json [--model OUT/default.onnx]
  *
  * DATA is what unet/make-data.ts wrote, CANDIDATES what template-matching/match.py found there; the package must be built. Networks
  * see the crop and nothing around it, as template matching does; grey values are normalised by the whole tomogram, which a
@@ -147,7 +147,7 @@ function table(rows: readonly Row[]): string {
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { model: { type: 'string' } } });
 const [data, found] = positionals;
 if (data === undefined || found === undefined)
-  throw new Error('expected: compare.ts DATA CANDIDATES.json [--model OUT/unet.onnx]');
+  throw new Error('expected: compare.ts DATA CANDIDATES.json [--model OUT/default.onnx]');
 const matched = readMatched(found);
 const searches: Search[] = [];
 for (const crop of matched.crops) searches.push(await openCrop(data, crop));

@@ -1,7 +1,7 @@
 /**
  * Turns the real planes of the reference data into volumes, looks for particles in them, prints what is found and draws it.
  *
- *     npx tsx --tsconfig bench/tsconfig.json training/real-planes.ts ../shared/data/real OUT [--model unet.onnx]
+ *     npx tsx --tsconfig bench/tsconfig.json training/real-planes.ts ../shared/data/real OUT [--model OUT/default.onnx]
  *
  * Writes OUT/real-ribosome.png and OUT/real-cube.png; the package must be built. How planes become a volume: real-volumes.ts and
  * planes-volume.ts. Slices of the figures lie where the planes are.
@@ -43,7 +43,7 @@ async function look(volume: RealVolume, model: Model, { truth, slices, path }: D
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { model: { type: 'string' } } });
 const [real, out] = positionals;
-if (real === undefined || out === undefined) throw new Error('expected: real-planes.ts REAL OUT [--model unet.onnx]');
+if (real === undefined || out === undefined) throw new Error('expected: real-planes.ts REAL OUT [--model OUT/default.onnx]');
 await mkdir(out, { recursive: true });
 const model = await loadModel(ort, values.model);
 const truth = [{ object: 'ribosome', position: trueRibosome, score: 1 }];

@@ -3,7 +3,7 @@
  * prints a table for docs/models.md.
  *
  *     npx tsx --tsconfig bench/tsconfig.json training/seven-runs.ts ../shared/data/truth/czii_train_picks.csv DIR \
- *       [--model unet.onnx] [--runs TS_5_4,TS_6_4] [--shape 184,630,630]
+ *       [--model OUT/default.onnx] [--runs TS_5_4,TS_6_4] [--shape 184,630,630]
  *
  * Default difficulty, thresholds of the model's card, one tomogram at a time: DIR holds 290 MB at most and is left empty. Of a
  * smaller shape, what lies outside is left out. The package must be built.
@@ -66,7 +66,7 @@ const { values, positionals } = parseArgs({
 const [file, folder] = positionals;
 const shape = values.shape.split(',').map(Number);
 if (file === undefined || folder === undefined || shape.length !== 3) {
-  throw new Error('expected: seven-runs.ts PICKS.csv DIR [--model unet.onnx] [--runs TS_5_4,…] [--shape 184,630,630]');
+  throw new Error('expected: seven-runs.ts PICKS.csv DIR [--model OUT/default.onnx] [--runs TS_5_4,…] [--shape 184,630,630]');
 }
 const wanted = values.runs?.split(',');
 const known = parseSubmission(await readFile(file, 'utf8'), { source: file });

@@ -2,7 +2,7 @@
  * Chooses a model's thresholds on the validation project and scores it on projects that nothing was chosen on, through the built
  * package, as anybody would run it.
  *
- *     npm run evaluate -- DIR [--model OUT/unet.onnx] [--fill]
+ *     npm run evaluate -- DIR [--model OUT/default.onnx] [--fill]
  *
  * DIR is what make-data.ts wrote; without a model, the package's own is scored. With --fill, thresholds and scores are written into
  * the model's card.
@@ -85,7 +85,7 @@ const { values, positionals } = parseArgs({
 });
 const [folder] = positionals;
 if (folder === undefined || (values.fill && values.model === undefined)) {
-  throw new Error('expected: evaluate.ts DIR [--model OUT/unet.onnx [--fill]]');
+  throw new Error('expected: evaluate.ts DIR [--model OUT/default.onnx [--fill]]');
 }
 const model = await loadModel(ort, values.model);
 const classes = model.spec.classes.filter((name) => name !== null);

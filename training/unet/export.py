@@ -1,4 +1,4 @@
-"""Exports the average of a checkpoint as ONNX beside its card: python export.py --out DIR [--checkpoint DIR/best.pt] [--name unet].
+"""Exports the average of a checkpoint as ONNX beside its card: python export.py --out DIR [--checkpoint DIR/best.pt] [--name default].
 
 Writes DIR/NAME.onnx and DIR/NAME.json and compares PyTorch with onnxruntime, at several sizes. The card's thresholds are all 0.3
 until evaluate.ts has chosen them.
@@ -101,7 +101,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--out', type=Path, required=True, help='folder of the training')
     parser.add_argument('--checkpoint', type=Path, help='another than its best')
-    parser.add_argument('--name', default='unet')
+    parser.add_argument('--name', default='default')
     options = parser.parse_args()
     network, trained = load(options.checkpoint or options.out / 'best.pt')
     path = options.out / f'{options.name}.onnx'

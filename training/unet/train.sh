@@ -17,4 +17,4 @@ tsx "$here/make-data.ts" "$data" --workers "${WORKERS:-2}" --size "${SIZE:-full}
 "$python" "$here/train.py" --data "$data" --out "$out" --resume "$@"
 "$python" "$here/export.py" --out "$out"
 tsup --silent --no-dts
-tsx --tsconfig bench/tsconfig.json "$here/evaluate.ts" "$data" --model "$out/unet.onnx" --fill
+tsx --tsconfig bench/tsconfig.json "$here/evaluate.ts" "$data" --model "$out/default.onnx" --fill

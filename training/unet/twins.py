@@ -1,4 +1,4 @@
-"""Writes smaller twins of an exported network beside it: python twins.py OUT/unet.onnx --data DATA/validate.
+"""Writes smaller twins of an exported network beside it: python twins.py OUT/default.onnx --data DATA/validate.
 
 NAME-float16.onnx keeps the weights of its convolutions in 16 bits, NAME-int8.onnx in 8 with a scale per output channel; both turn
 them back into float32 in front of each convolution and compute as the network does, so they run wherever it runs and save the
