@@ -63,7 +63,9 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
   const { project, model, run: names, tomogram, resample } = options;
   const { signal } = terminal;
   const { tile, outputStride } = model.spec;
-  const classes = model.spec.classes.filter((name) => name !== null).length;
+  // What is blended: scores of named classes, and offsets.
+  const { offsets = [] } = model.spec;
+  const classes = model.spec.classes.filter((name) => name !== null).length + offsets.length;
   const prepare = fitting(terminal, { spec: model.spec, resample });
   const runs: (RunForecast | { run: string; error: Failure })[] = [];
   let timing: Timing | undefined;

@@ -29,7 +29,12 @@ export interface ScoreSlab {
   /** Scores `[class, z, y, x]`; whole along the two other axes. */
   readonly scores: ScoreVolume;
   /**
-   * Gives the memory of `scores` back, for a later slab: called at most once, by a receiver who no longer reads it. Without
+   * Of a model with offsets: how far along z, y, x, in voxels of `grid`, the centre of the particle that a voxel belongs to
+   * lies from its own; `[3, z, y, x]`, the last three as in `scores`.
+   */
+  readonly offsets?: ScoreVolume | undefined;
+  /**
+   * Gives the memory of `scores` and `offsets` back, for a later slab: called at most once, by a receiver who no longer reads it. Without
    * the call it is freed as any other.
    */
   readonly release?: (() => void) | undefined;
