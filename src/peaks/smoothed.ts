@@ -16,7 +16,8 @@ export interface SmoothedOptions {
  *
  * As `scipy.ndimage.gaussian_filter` does: cut off at four standard deviations, and mirrored at the faces of the volume
  * (`reflect`). σ is in Å, so on an anisotropic grid it is another number of voxels along each axis. A score that is not a
- * number spoils all scores in reach. Offsets are passed on as they are. Holds 8 σ of planes per class, whatever the length of the sweep.
+ * number spoils all scores in reach. Offsets are passed on as they are. Holds 8 σ of planes per class, whatever the
+ * length of the sweep.
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
  *   last. They are read, not written, and not kept.
