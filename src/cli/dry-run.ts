@@ -65,8 +65,9 @@ const TIMED_TILES = 3;
 export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
   const { project, model, run: names, tomogram, resample } = options;
   const { signal } = terminal;
-  const { tile, tileMultiple, outputStride } = model.spec;
-  const classes = model.spec.classes.filter((name) => name !== null).length;
+  // What is blended: scores of named classes, and offsets.
+  const { tile, tileMultiple, outputStride, offsets = [] } = model.spec;
+  const classes = model.spec.classes.filter((name) => name !== null).length + offsets.length;
   const prepare = fitting(terminal, { spec: model.spec, resample });
   const runs: (RunForecast | { run: string; error: Failure })[] = [];
   let timing: Timing | undefined;

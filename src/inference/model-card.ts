@@ -3,6 +3,7 @@ import { CryoetPicksError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { ModelSpec } from './model.ts';
+import { wrongOffsets } from './offsets.ts';
 
 const edge = v.pipe(
   v.number(),
@@ -19,6 +20,7 @@ const cardSchema = v.object({
   outputStride: v.picklist([1, 2, 4]),
   voxelSize: v.pipe(finite, v.gtValue(0, 'expected a voxel size in Å above 0')),
   classes: v.pipe(v.array(v.nullable(v.string())), v.minLength(1, 'expected at least one class')),
+  offsets: v.optional(v.tuple([v.number(), v.number(), v.number()])),
   activation: v.picklist(['softmax', 'sigmoid', 'none']),
   normalization: v.picklist(['z-score', 'quantiles', 'min-max', 'none']),
   contrast: v.optional(v.picklist(['dark', 'bright'])),
@@ -57,6 +59,8 @@ export function parseModelSpec(card: unknown, { source = 'model card' }: ParseMo
   const spec = result.output;
   checkTile(spec, source);
   checkNames(spec, source);
+  const wrong = wrongOffsets(spec);
+  if (wrong) fail(source, `field "offsets": ${wrong}`);
   return spec;
 }
 

@@ -17,6 +17,12 @@ export interface ModelSpec {
   readonly voxelSize: number;
   /** Name of each output class; `null` for one that is no object (background). Null classes are dropped before blending. */
   readonly classes: readonly (string | null)[];
+  /**
+   * Of an anchor-free network: the channels that hold, along z, y and x, how far the particle's centre lies from that of the
+   * cell, in voxels of the input. They are the last three channels, in any order, and `null` among the classes. They are
+   * neither activated nor searched: peaks are moved by them.
+   */
+  readonly offsets?: Zyx | undefined;
   readonly activation: Activation;
   /** How voxels are normalised before they enter. */
   readonly normalization: 'z-score' | 'quantiles' | 'min-max' | 'none';

@@ -7,6 +7,7 @@ import { noNormalization } from '../volume/normalize.ts';
 import { readPaddedInto } from '../volume/padded.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { activate } from './activation.ts';
+import { channelsOf, firstChannels, handedOn, scaleOffsets } from './channels.ts';
 import type { ScoreOptions } from './score.ts';
 import { type ReadBatch, scoreAhead } from './score-ahead.ts';
 
@@ -20,12 +21,10 @@ export async function* runPlan(
 ): AsyncGenerator<ScoreSlab, void, undefined> {
   const { plan, model, average = 'probabilities', batch = 1, signal, onProgress } = options;
   const { activation, classes } = model.spec;
-  const named = classes.flatMap((name, index) => (name === null ? [] : [index]));
-  const all = classes.map((_, index) => index);
   const late = average === 'logits' ? activation : 'none';
   const early = average === 'logits' ? 'none' : activation;
-  // A softmax after blending needs the logits of every class.
-  const blended = late === 'softmax' ? all : named;
+  const channels = channelsOf(model.spec, late);
+  const { activated, blended, blendedScores } = channels;
   const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: blended });
   const turn = eventLoopTurns(TURN);
   const reader = new TileReader(source, options, turn);
@@ -40,15 +39,19 @@ export async function* runPlan(
     const size = scores.data.length / tiles.length;
     for (let i = 0; i < tiles.length; i++) {
       const tileScores = scores.data.subarray(i * size, (i + 1) * size);
-      for (const _ of activate(early, tileScores, classes.length)) await turn();
+      const active = firstChannels(tileScores, activated, classes.length);
+      for (const _ of activate(early, active, activated)) await turn();
       for (const _ of blender.addInSteps(tiles[i], tileScores)) await turn();
     }
     scores.release?.();
     done += tiles.length;
     onProgress?.({ stage: 'tiles', done, total: plan.tiles.length });
     for (const slab of blender.takeFinished()) {
-      for (const _ of activate(late, slab.scores.data, blended.length)) await turn();
-      yield blended === named ? slab : keepClasses(slab, named);
+      const active = firstChannels(slab.scores.data, blendedScores, blended.length);
+      for (const _ of activate(late, active, blendedScores)) await turn();
+      const own = handedOn(slab, channels);
+      for (const _ of scaleOffsets(own, plan.outputStride)) await turn();
+      yield own;
     }
     await turn();
     signal?.throwIfAborted();
@@ -95,17 +98,4 @@ class TileReader {
   recycle(data: Float32Array): void {
     if (this.#options.model.keepsTiles === false) this.#spare.push(data);
   }
-}
-
-/** The slab with some of its channels only, moved to the front of the same memory. */
-function keepClasses(slab: ScoreSlab, classes: readonly number[]): ScoreSlab {
-  const { data, shape, stride } = slab.scores;
-  const [, depth, height, width] = shape;
-  const size = stride[0];
-  // Ascending, so that no channel is overwritten before it was moved.
-  classes.forEach((channel, i) => {
-    data.copyWithin(i * size, channel * size, (channel + 1) * size);
-  });
-  const kept = data.subarray(0, classes.length * size);
-  return { ...slab, classes, scores: { data: kept, shape: [classes.length, depth, height, width], stride, offset: 0 } };
 }

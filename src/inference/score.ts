@@ -6,6 +6,7 @@ import type { TilePlan } from '../tiles/plan.ts';
 import type { Normalize } from '../volume/normalize.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { Model } from './model.ts';
+import { wrongOffsets } from './offsets.ts';
 
 /** Options of {@link scoreSlabs}. */
 export interface ScoreOptions {
@@ -35,8 +36,8 @@ export interface ScoreOptions {
  * On abort the call under way is awaited, unless it heeds the signal, and no further one starts.
  *
  * @param source - Voxels, of the shape that the plan was made for.
- * @returns Slabs `[class, z, y, x]`, consecutive along the sweep axis, without gaps; each belongs to the receiver,
- * who may give its memory back by `release`.
+ * @returns Slabs `[class, z, y, x]`, consecutive along the sweep axis, without gaps, with the offsets of a model that gives
+ * some, blended as scores are; each belongs to the receiver, who may give its memory back by `release`.
  * @throws {@link CryoetPicksError} `invalid-option` at once, if options and source do not fit each other; `model-failed`
  * if the model fails, gives another shape than its card says, or a score that is not finite. Errors of the source and
  * the abort reason are passed on untouched.
@@ -69,6 +70,8 @@ function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: S
     fail(`the plan has output stride ${plan.outputStride}, model "${name}" has ${outputStride}`);
   }
   if (classes.every((object) => object === null)) fail(`model "${name}" names no class; every one of them is null`);
+  const wrong = wrongOffsets(model.spec);
+  if (wrong) fail(`offsets of model "${name}": ${wrong}`);
   checkBatch(batch);
   checkAverage(average);
 }

@@ -4,8 +4,8 @@ import type { Model, ModelSpec, ScoreBatch } from './model.ts';
 /**
  * Averages a model over mirrored copies of each tile: test-time augmentation.
  *
- * Every combination of the given axes is scored, so n axes cost 2ⁿ calls, and the result mirrors exactly as the voxels do.
- * What is averaged is what `score` returns: logits, before the activation. Disposing it disposes the model.
+ * Every combination of the given axes is scored, so n axes cost 2ⁿ calls, and the result mirrors exactly as the voxels do;
+ * offsets along a mirrored axis change their sign on the way back. What is averaged is what `score` returns: logits, before the activation. Disposing it disposes the model.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if an axis is named twice or unknown.
  *
@@ -32,6 +32,7 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
         if (!flipped.includes(true)) return model.score(tiles, options);
         const scores = await model.score(mirrored(tiles, flipped), options);
         const back = mirrored(scores, flipped);
+        turnOffsets(back, model.spec, flipped);
         scores.release?.();
         return back;
       });
@@ -42,7 +43,7 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
 }
 
 /**
- * Averages several models that agree on classes, tile, output stride, activation and normalisation: an ensemble.
+ * Averages several models that agree on classes, offsets, tile, output stride, activation and normalisation: an ensemble.
  *
  * What is averaged is what `score` returns: logits, before the activation. Thresholds and distances are the first
  * model's. Disposing it disposes all of them.
@@ -76,6 +77,7 @@ function runningOf(models: readonly Model[]): Omit<Model, 'spec' | 'score' | 'di
 
 const FIELDS_THAT_AGREE = [
   'classes',
+  'offsets',
   'tile',
   'tileMultiple',
   'outputStride',
@@ -123,6 +125,17 @@ async function averageScores<T>(
 
 function addInto(sum: Float32Array, values: Float32Array): void {
   for (let i = 0; i < sum.length; i++) sum[i] += values[i];
+}
+
+/** Offsets along mirrored axes point the other way. */
+function turnOffsets({ data, shape }: ScoreBatch, { offsets }: ModelSpec, flipped: readonly boolean[]): void {
+  const size = shape[2] * shape[3] * shape[4];
+  for (let i = 0; i < shape[0]; i++) {
+    offsets?.forEach((channel, axis) => {
+      const from = (i * shape[1] + channel) * size;
+      if (flipped[axis]) for (let j = from; j < from + size; j++) data[j] *= -1;
+    });
+  }
 }
 
 /** A copy of the batch with its last three axes mirrored as told. */

@@ -26,6 +26,7 @@ export interface LocalMaximaOptions {
   /**
    * Places a peak between voxels: given the 27 scores around it, C-order `[z, y, x]`, NaN beyond the volume, it gives the
    * offset from the voxel. `quadraticFit` of `cryoet-picks/peaks` is one. Peaks of plateaus are left where they are.
+   * @defaultValue the offsets of the slabs, where they have some; else peaks lie on voxels
    */
   readonly refine?: Refine | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -36,7 +37,7 @@ export interface LocalMaximaOptions {
  *
  * A plateau (connected voxels of one score, of any size and shape) counts as one voxel: it is a peak if no neighbour of
  * any of its voxels exceeds it, and its peak is its lowest (z, y, x). So the peaks do not depend on where slabs are cut
- * nor on the sweep axis. NaN is never a peak and exceeds nothing; the outermost voxels count, compared with the
+ * nor on the sweep axis. Where slabs have offsets, a peak is moved by that of its voxel. NaN is never a peak and exceeds nothing; the outermost voxels count, compared with the
  * neighbours they have. Looks at three planes per class at a time, in the memory of their slabs; every so often the event
  * loop gets a turn.
  *
@@ -62,10 +63,10 @@ export async function* localMaxima(
   const turn = eventLoopTurns(TURN);
   const thresholdOf = thresholdPerClass(threshold);
   let searches: readonly MaximumSearch[] = [];
-  for await (const { sweep, index, channels } of planesOf(slabs, signal)) {
+  for await (const { sweep, index, channels, offsets } of planesOf(slabs, signal)) {
     if (index === 0) searches = sweep.classes.map((c) => new MaximumSearch(sweep, c, thresholdOf(c), refine));
     for (let i = 0; i < searches.length; i++) {
-      yield* searches[i].advance(channels[i]);
+      yield* searches[i].advance(channels[i], offsets);
       await turn();
       signal?.throwIfAborted();
     }

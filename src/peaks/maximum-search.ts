@@ -1,5 +1,6 @@
 import type { Peak } from './local-maxima.ts';
-import { PlateauTracker } from './plateaus.ts';
+import { movedBy, type Offsets, offsetAt } from './offsets.ts';
+import { type Plateau, PlateauTracker } from './plateaus.ts';
 import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
 import { SurvivorFinder } from './survivors.ts';
 import { type Plane, type SlabPlane, type Sweep, voxelAt } from './sweep.ts';
@@ -15,6 +16,7 @@ export class MaximumSearch {
   #index = -1;
   #before: Plane | undefined;
   #current: SlabPlane | undefined;
+  #offsets: Offsets | undefined;
 
   constructor(sweep: Sweep, classIndex: number, threshold: number, refine: Refine | undefined) {
     this.#sweep = sweep;
@@ -24,8 +26,8 @@ export class MaximumSearch {
     this.#plateaus = new PlateauTracker(sweep);
   }
 
-  /** Takes the next plane (none after the last), and gives the peaks that became certain. */
-  advance(next: SlabPlane | undefined): Peak[] {
+  /** Takes the next plane (none after the last) and its offsets, and gives the peaks that became certain. */
+  advance(next: SlabPlane | undefined, nextOffsets?: Offsets | undefined): Peak[] {
     const plane = this.#current;
     const peaks: Peak[] = [];
     if (plane) {
@@ -34,30 +36,37 @@ export class MaximumSearch {
       const strict: number[] = [];
       const tied: number[] = [];
       sortOut(this.#survivors.of(plane), layers, this.#sweep, strict, tied);
-      const plateaus = this.#plateaus.advance(this.#index, tied, plane, this.#before);
-      for (const { lowest, score } of plateaus) peaks.push(this.#peak(lowest, score));
+      const offsets = this.#offsets;
+      const plateaus = this.#plateaus.advance(this.#index, tied, layers, offsets);
+      for (const plateau of plateaus) peaks.push(this.#peakOf(plateau));
       for (const voxel of strict) {
         const column = voxel % columns;
         const row = (voxel - column) / columns;
         const score = plane.data[plane.offset + row * plane.rowStride + column * plane.columnStride];
         const peak = this.#peak(this.#index * planeStep + row * rowStep + column * columnStep, score);
-        peaks.push(this.#refine ? this.#refined(peak, this.#refine, layers, row, column) : peak);
+        if (this.#refine) peaks.push(this.#refined(peak, this.#refine, layers, row, column));
+        else peaks.push(offsets ? movedBy(offsetAt(offsets, row, column), peak) : peak);
       }
     }
     this.#before = plane;
     this.#current = next;
+    // One answer to where between voxels a peak lies.
+    this.#offsets = this.#refine ? undefined : nextOffsets;
     this.#index++;
     return peaks;
   }
 
   finish(): Peak[] {
-    return this.#plateaus.finish().map(({ lowest, score }) => this.#peak(lowest, score));
+    return this.#plateaus.finish().map((plateau) => this.#peakOf(plateau));
   }
 
   #refined(peak: Peak, refine: Refine, layers: Layers, row: number, column: number): Peak {
     scoresAroundInto(layers, this.#sweep, row, column, this.#around);
-    const offset = refine(this.#around);
-    return { ...peak, voxel: [peak.voxel[0] + offset[0], peak.voxel[1] + offset[1], peak.voxel[2] + offset[2]] };
+    return movedBy(refine(this.#around), peak);
+  }
+
+  #peakOf({ lowest, score, offset }: Plateau): Peak {
+    return movedBy(offset, this.#peak(lowest, score));
   }
 
   #peak(index: number, score: number): Peak {

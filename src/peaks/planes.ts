@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import { formatZyx, sameZyx } from '../space/zyx.ts';
-import type { ScoreSlab } from '../tiles/blend.ts';
+import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 import { type SlabPlane, type Sweep, sweepAlong } from './sweep.ts';
 
 /** All classes of one plane of a sweep. */
@@ -10,6 +10,8 @@ export interface SweepPlane {
   readonly index: number;
   /** One plane per class, in the order of `sweep.classes`. */
   readonly channels: readonly SlabPlane[];
+  /** Offsets along z, y, x in voxels of the score map, where slabs have them. */
+  readonly offsets: readonly SlabPlane[] | undefined;
 }
 
 /**
@@ -29,7 +31,14 @@ export async function* planesOf(
     sweep ??= sweepAlong(slab.axis, slab.grid, slab.classes);
     checkSlab(slab, sweep, index);
     for (const end = index + slab.scores.shape[slab.axis + 1]; index < end; index++) {
-      yield { sweep, index, channels: channelsAt(slab, sweep, index - slab.start) };
+      const at = index - slab.start;
+      const { scores, offsets } = slab;
+      yield {
+        sweep,
+        index,
+        channels: channelsAt(scores, sweep, at),
+        offsets: offsets && channelsAt(offsets, sweep, at),
+      };
       signal?.throwIfAborted();
     }
   }
@@ -41,9 +50,12 @@ export async function* planesOf(
   }
 }
 
-function channelsAt({ scores }: ScoreSlab, { axis, rowAxis, columnAxis, classes }: Sweep, plane: number): SlabPlane[] {
-  const { data, offset, stride, shape } = scores;
-  return classes.map((_, channel) => ({
+function channelsAt(
+  { data, offset, stride, shape }: ScoreVolume,
+  { axis, rowAxis, columnAxis }: Sweep,
+  plane: number,
+): SlabPlane[] {
+  return Array.from({ length: shape[0] }, (_, channel) => ({
     data,
     offset: offset + channel * stride[0] + plane * stride[axis + 1],
     rowStride: stride[rowAxis + 1],
@@ -72,17 +84,29 @@ function checkSlab(slab: ScoreSlab, sweep: Sweep, expectedStart: number): void {
     shape[rowAxis + 1] === rows &&
     shape[columnAxis + 1] === columns &&
     slab.start + shape[axis + 1] <= grid.shape[axis];
-  if (!fits || !staysInside(slab)) {
+  if (!fits || !staysInside(slab.scores)) {
     throw new CryoetPicksError(
       'invalid-option',
       `${where} has scores of ${formatZyx(shape)} over ${slab.scores.data.length} values, which is no part of a score ` +
         `map of ${classes.length} classes × ${formatZyx(grid.shape)}`,
     );
   }
+  checkOffsets(slab, where);
+}
+
+/** Offsets go with the scores of a slab, one triple per voxel. */
+function checkOffsets({ offsets, scores }: ScoreSlab, where: string): void {
+  if (offsets === undefined) return;
+  const [, ...shape] = scores.shape;
+  if (formatZyx(offsets.shape) === formatZyx([3, ...shape]) && staysInside(offsets)) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${where} has offsets of ${formatZyx(offsets.shape)} over ${offsets.data.length} values; expected ${formatZyx([3, ...shape])}`,
+  );
 }
 
 /** A view that reaches past its data would read `undefined`, which no comparison notices. */
-function staysInside({ scores: { data, shape, stride, offset } }: ScoreSlab): boolean {
+function staysInside({ data, shape, stride, offset }: ScoreVolume): boolean {
   let first = offset;
   let last = offset;
   for (let i = 0; i < 4; i++) {

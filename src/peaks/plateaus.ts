@@ -1,3 +1,5 @@
+import type { Zyx } from '../space/zyx.ts';
+import { type Offsets, offsetAt } from './offsets.ts';
 import type { Plane, Sweep } from './sweep.ts';
 import { type Linked, rootOf, splitEnded } from './union-find.ts';
 
@@ -6,6 +8,8 @@ export interface Plateau extends Linked<Plateau> {
   readonly score: number;
   /** C-order index of its lowest voxel. */
   lowest: number;
+  /** That of its lowest voxel, where there are offsets. */
+  offset: Zyx | undefined;
   /** True once one of its voxels is known to have a higher neighbour: the plateau is no maximum. */
   beaten: boolean;
   lastPlane: number;
@@ -35,7 +39,12 @@ export class PlateauTracker {
    * Takes the tied voxels of the next plane, as ascending `row · columns + column`, and gives back the plateaus that
    * ended on the plane before and are maxima, by the order in which the sweep met them.
    */
-  advance(index: number, tied: readonly number[], plane: Plane, planeBefore: Plane | undefined): Plateau[] {
+  advance(
+    index: number,
+    tied: readonly number[],
+    [planeBefore, plane]: readonly [Plane | undefined, Plane, ...unknown[]],
+    offsets: Offsets | undefined,
+  ): Plateau[] {
     [this.#before, this.#current] = [this.#current, this.#before];
     for (const voxel of this.#current.voxels) this.#current.plateaus[voxel] = undefined;
     this.#current.voxels = tied;
@@ -43,7 +52,7 @@ export class PlateauTracker {
     if (tied.length > 0 && this.#current.plateaus.length === 0) {
       this.#current.plateaus = new Array(this.#sweep.rows * this.#sweep.columns);
     }
-    this.#label(index, plane);
+    this.#label(index, plane, offsets);
     this.#joinNeighbours(this.#current, plane, this.#current, plane);
     if (planeBefore) {
       this.#joinNeighbours(this.#current, plane, this.#before, planeBefore);
@@ -58,7 +67,7 @@ export class PlateauTracker {
   }
 
   /** Gives each tied voxel the plateau of the voxel before it or above it, or a new one. */
-  #label(index: number, plane: Plane): void {
+  #label(index: number, plane: Plane, offsets: Offsets | undefined): void {
     const { columns, planeStep, rowStep, columnStep } = this.#sweep;
     const { voxels, plateaus } = this.#current;
     for (const voxel of voxels) {
@@ -69,14 +78,25 @@ export class PlateauTracker {
       const left = column > 0 ? plateaus[voxel - 1] : undefined;
       const above = plateaus[voxel - columns];
       const known = left?.score === score ? left : above?.score === score ? above : undefined;
-      const plateau = known ?? this.#openPlateau(score, lowest, index);
-      if (lowest < plateau.lowest) plateau.lowest = lowest;
+      const plateau = known ?? this.#openPlateau(score, index);
+      if (lowest < plateau.lowest) {
+        plateau.lowest = lowest;
+        plateau.offset = offsets && offsetAt(offsets, row, column);
+      }
       plateaus[voxel] = plateau;
     }
   }
 
-  #openPlateau(score: number, lowest: number, lastPlane: number): Plateau {
-    const plateau = { score, lowest, lastPlane, beaten: false, age: this.#count++ } as Plateau;
+  #openPlateau(score: number, lastPlane: number): Plateau {
+    const lowest = Number.POSITIVE_INFINITY;
+    const plateau = {
+      score,
+      lowest,
+      offset: undefined,
+      lastPlane,
+      beaten: false,
+      age: this.#count++,
+    } as unknown as Plateau;
     plateau.parent = plateau;
     this.#open.push(plateau);
     return plateau;
@@ -129,7 +149,10 @@ function join(a: Plateau, b: Plateau): Plateau {
   const [root, child] = a.age < b.age ? [a, b] : [b, a];
   child.parent = root;
   root.beaten ||= child.beaten;
-  root.lowest = Math.min(root.lowest, child.lowest);
+  if (child.lowest < root.lowest) {
+    root.lowest = child.lowest;
+    root.offset = child.offset;
+  }
   root.lastPlane = Math.max(root.lastPlane, child.lastPlane);
   return root;
 }

@@ -1,8 +1,8 @@
 import { CryoetPicksError } from '../errors.ts';
-import type { ScoreSlab } from '../tiles/blend.ts';
+import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 import { foldIndex, smoothPlaneInto, weightedSumInto } from './gaussian.ts';
 import { planesOf, type SweepPlane } from './planes.ts';
-import type { Sweep } from './sweep.ts';
+import type { SlabPlane, Sweep } from './sweep.ts';
 
 /** Options of {@link smoothed}. */
 export interface SmoothedOptions {
@@ -16,7 +16,8 @@ export interface SmoothedOptions {
  *
  * As `scipy.ndimage.gaussian_filter` does: cut off at four standard deviations, and mirrored at the faces of the volume
  * (`reflect`). σ is in Å, so on an anisotropic grid it is another number of voxels along each axis. A score that is not a
- * number spoils all scores in reach. Holds 8 σ of planes per class, whatever the length of the sweep.
+ * number spoils all scores in reach. Offsets are passed on as they are. Holds 8 σ of planes per class, whatever the
+ * length of the sweep.
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
  *   last. They are read, not written, and not kept.
@@ -64,6 +65,8 @@ class PlaneWindow {
   /** A ring of planes, `[class, row, column]` each: plane i lies at i modulo the number of planes. */
   readonly #planes: Float64Array[];
   readonly #between: Float64Array;
+  /** Offsets of planes that are not finished, oldest first. */
+  readonly #offsets: (Float32Array | undefined)[] = [];
   #added = 0;
   #finished = 0;
 
@@ -80,7 +83,8 @@ class PlaneWindow {
     this.#between = new Float64Array(rows * columns);
   }
 
-  add({ channels }: SweepPlane): void {
+  add({ channels, offsets }: SweepPlane): void {
+    this.#offsets.push(offsets && this.#copy(offsets));
     const { rows, columns } = this.#sweep;
     const target = this.#planes[this.#added % this.#planes.length];
     channels.forEach((plane, channel) => {
@@ -106,7 +110,7 @@ class PlaneWindow {
   }
 
   #finish(index: number): ScoreSlab {
-    const { grid, axis, classes, rowAxis, columnAxis, rows, columns } = this.#sweep;
+    const { grid, axis, classes } = this.#sweep;
     const data = new Float32Array(this.#size);
     const reach: [Float64Array, number][] = [];
     for (let d = 1 - this.#along.length; d < this.#along.length; d++) {
@@ -114,11 +118,31 @@ class PlaneWindow {
       reach.push([plane, this.#along[Math.abs(d)]]);
     }
     weightedSumInto(reach, data);
-    const shape: [number, number, number, number] = [classes.length, ...grid.shape];
+    const offsets = this.#offsets.shift();
+    const slab = { grid, axis, start: index, classes, scores: this.#volume(data) };
+    return offsets ? { ...slab, offsets: this.#volume(offsets) } : slab;
+  }
+
+  /** Channels `[channel, row, column]` as a volume of one plane. */
+  #volume(data: Float32Array): ScoreVolume {
+    const { grid, axis, rowAxis, columnAxis, rows, columns } = this.#sweep;
+    const shape: [number, number, number, number] = [data.length / (rows * columns), ...grid.shape];
     shape[axis + 1] = 1;
     const stride: [number, number, number, number] = [rows * columns, 0, 0, 0];
     stride[rowAxis + 1] = columns;
     stride[columnAxis + 1] = 1;
-    return { grid, axis, start: index, classes, scores: { data, shape, stride, offset: 0 } };
+    return { data, shape, stride, offset: 0 };
+  }
+
+  #copy(planes: readonly SlabPlane[]): Float32Array {
+    const { rows, columns } = this.#sweep;
+    const copy = new Float32Array(planes.length * rows * columns);
+    let at = 0;
+    for (const { data, offset, rowStride, columnStride } of planes) {
+      for (let row = 0; row < rows; row++) {
+        for (let c = 0; c < columns; c++) copy[at++] = data[offset + row * rowStride + c * columnStride];
+      }
+    }
+    return copy;
   }
 }

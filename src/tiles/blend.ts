@@ -28,10 +28,9 @@ export interface ScoreSlab {
   readonly classes: readonly number[];
   /** Scores `[class, z, y, x]`; whole along the two other axes. */
   readonly scores: ScoreVolume;
-  /**
-   * Gives the memory of `scores` back, for a later slab: called at most once, by a receiver who no longer reads it. Without
-   * the call it is freed as any other.
-   */
+  /** Of an anchor-free model, `[3, z, y, x]`: from a voxel to its particle's centre along z, y, x, in voxels of `grid`. */
+  readonly offsets?: ScoreVolume | undefined;
+  /** Gives the memory back for a later slab, once and unread from then on; without the call it is freed as any other. */
   readonly release?: (() => void) | undefined;
 }
 

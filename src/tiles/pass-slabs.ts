@@ -1,4 +1,4 @@
-import type { ScoreSlab } from './blend.ts';
+import type { ScoreSlab, ScoreVolume } from './blend.ts';
 import { replaceAxis } from './cover.ts';
 
 /** Planes that a reader of slabs may still compare with those of the next one. */
@@ -13,21 +13,30 @@ export async function* passSlabs(slabs: AsyncIterable<ScoreSlab>): AsyncGenerato
     const planes = slab.scores.shape[slab.axis + 1];
     const cut = Math.max(0, planes - KEPT);
     const tail = copyPlanes(slab, cut, planes);
-    if (cut > 0) yield { ...slab, scores: planesOfSlab(slab, 0, cut), release: undefined };
+    if (cut > 0) yield { ...partOf(slab, (volume) => planesOf(volume, slab, 0, cut)), release: undefined };
     yield tail;
     slab.release?.();
   }
 }
 
+/** The slab with other scores, and offsets where it has some. */
+function partOf(slab: ScoreSlab, part: (volume: ScoreVolume) => ScoreVolume): ScoreSlab {
+  return { ...slab, scores: part(slab.scores), offsets: slab.offsets && part(slab.offsets) };
+}
+
 /** A view of some planes along the sweep axis. */
-function planesOfSlab({ axis, scores }: ScoreSlab, from: number, to: number): ScoreSlab['scores'] {
-  const [classes, z, y, x] = scores.shape;
+function planesOf(volume: ScoreVolume, { axis }: ScoreSlab, from: number, to: number): ScoreVolume {
+  const [channels, z, y, x] = volume.shape;
   const shape = replaceAxis([z, y, x], axis, to - from);
-  return { ...scores, shape: [classes, ...shape], offset: scores.offset + from * scores.stride[axis + 1] };
+  return { ...volume, shape: [channels, ...shape], offset: volume.offset + from * volume.stride[axis + 1] };
 }
 
 function copyPlanes(slab: ScoreSlab, from: number, to: number): ScoreSlab {
-  const { data, shape, stride, offset } = planesOfSlab(slab, from, to);
+  const copied = partOf(slab, (volume) => copyOf(planesOf(volume, slab, from, to)));
+  return { ...copied, start: slab.start + from, release: undefined };
+}
+
+function copyOf({ data, shape, stride, offset }: ScoreVolume): ScoreVolume {
   const [classes, depth, height, width] = shape;
   const copy = new Float32Array(classes * depth * height * width);
   let at = 0;
@@ -40,6 +49,5 @@ function copyPlanes(slab: ScoreSlab, from: number, to: number): ScoreSlab {
     }
   }
   const plane = height * width;
-  const scores = { data: copy, shape, stride: [depth * plane, plane, width, 1] as const, offset: 0 };
-  return { ...slab, start: slab.start + from, scores, release: undefined };
+  return { data: copy, shape, stride: [depth * plane, plane, width, 1], offset: 0 };
 }

@@ -21,7 +21,7 @@ export interface PlanOptions {
   readonly outputStride?: 1 | 2 | 4 | undefined;
   /** How overlapping tiles are weighted. @defaultValue 'gaussian': docs/tiling.md says why */
   readonly window?: WindowName | undefined;
-  /** Number of score classes that the prediction of memory counts on. @defaultValue 1 */
+  /** Number of score classes, and of offsets, that the prediction of memory counts on. @defaultValue 1 */
   readonly classes?: number | undefined;
   /** Sweep axis. @defaultValue the longest axis of the score map, which needs the least memory */
   readonly axis?: Axis | undefined;

@@ -86,6 +86,21 @@ describe('detect --dry-run', () => {
     }
   });
 
+  it('counts the memory of offsets', async () => {
+    const classes = ['ribosome', null, null, null, null];
+    const model = identityModel({ tile: [8, 8, 8], classes, offsets: [2, 3, 4], normalization: 'z-score' });
+    const project = await openProject(config);
+    const usage = { ...process.memoryUsage() };
+    const rss = vi.spyOn(process, 'memoryUsage').mockImplementation(() => ({ ...usage, rss: 0 }));
+    const document = await forecastRuns(fakeTerminal().terminal, { project, model, tomogram, run: ['TS_1_3'] }).finally(
+      () => rss.mockRestore(),
+    );
+    const [run] = document.runs;
+    if (run === undefined || 'error' in run) throw new Error('no forecast');
+    const plan = planTiles(run.shape, { tile: [8, 8, 8], classes: 4 });
+    expect(run.memory).toBe(plan.memory.total + 4 * voxelCount(run.shape));
+  });
+
   it('says which runs would fail, and ends with 1', async () => {
     await rm(join(folder, 'static', 'ExperimentRuns', 'TS_1_3', 'VoxelSpacing10.000'), { recursive: true });
     const { exitCode, stdout } = await captureCli(['detect', config, '--dry-run', '--threads', '1']);

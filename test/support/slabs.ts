@@ -1,13 +1,15 @@
 import fc from 'fast-check';
 import type { VoxelGrid } from '../../src/space/grid.ts';
 import { type Axis, voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import type { ScoreSlab } from '../../src/tiles/blend.ts';
+import type { ScoreSlab, ScoreVolume } from '../../src/tiles/blend.ts';
 
 /** Scores of several classes in C-order `[class, z, y, x]`, and how to cut them. */
 export interface Scores {
   readonly shape: Zyx;
   readonly classes: readonly number[];
   readonly values: Float32Array;
+  /** Offsets `[3, z, y, x]`, for slabs that have them. */
+  readonly offsets?: Float32Array | undefined;
 }
 
 export function gridOf(shape: Zyx): VoxelGrid {
@@ -30,25 +32,33 @@ export function flatScores(shape: Zyx, score: number): Scores {
  * nothing that reads them can lean on C-order.
  */
 export function* slabsOf(
-  { shape, classes, values }: Scores,
+  { shape, classes, values, offsets }: Scores,
   axis: Axis,
   cuts: readonly number[] = [],
 ): Generator<ScoreSlab> {
   const edges = [0, ...[...new Set(cuts)].filter((c) => c > 0 && c < shape[axis]).sort((a, b) => a - b), shape[axis]];
   for (let n = 0; n + 1 < edges.length; n++) {
     const [start, end] = [edges[n], edges[n + 1]];
-    yield cutSlab({ shape, classes, values }, axis, start, end, n % 2 === 0);
+    const cut = (data: Float32Array, reversed: boolean) => cutVolume({ shape, data }, axis, start, end, reversed);
+    yield {
+      grid: gridOf(shape),
+      axis,
+      start,
+      classes,
+      scores: cut(values, n % 2 === 0),
+      ...(offsets && { offsets: cut(offsets, n % 3 === 0) }),
+    };
   }
 }
 
-function cutSlab(
-  { shape, classes, values }: Scores,
+function cutVolume(
+  { shape, data: values }: { readonly shape: Zyx; readonly data: Float32Array },
   axis: Axis,
   start: number,
   end: number,
   reversed: boolean,
-): ScoreSlab {
-  const part: [number, number, number, number] = [classes.length, ...shape];
+): ScoreVolume {
+  const part: [number, number, number, number] = [values.length / voxelCount(shape), ...shape];
   part[axis + 1] = end - start;
   const [c, d, h, w] = part;
   const stride = reversed ? ([1, c, c * d, c * d * h] as const) : ([d * h * w, h * w, w, 1] as const);
@@ -66,7 +76,7 @@ function cutSlab(
       }
     }
   }
-  return { grid: gridOf(shape), axis, start, classes, scores: { data, shape: part, stride, offset } };
+  return { data, shape: part, stride, offset };
 }
 
 /** Random scores of one or two classes, drawn from few values so that ties abound, with a random sweep and cuts. */
