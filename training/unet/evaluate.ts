@@ -1,5 +1,5 @@
 /**
- * Chooses a model's thresholds on the validation project and scores it on projects that nothing was chosen on, through the built
+ * Chooses a model's thresholds on the validation projects and scores it on projects that nothing was chosen on, through the built
  * package, as anybody would run it.
  *
  *     npm run evaluate -- DIR [--model OUT/default.onnx] [--fill]
@@ -43,13 +43,21 @@ async function detect(config: string, model: Model, thresholds: Thresholds): Pro
   return { runs, seconds: (performance.now() - started) / 1000, megavoxels };
 }
 
-/** The threshold of each object with the greatest F4, rounded down; an object without candidates keeps its card's. */
+/** Of F4: what chance gives or takes among as few particles. */
+const tolerance = 0.005;
+
+/**
+ * The lowest threshold of each object that is as good as the best one, rounded down: what is missed costs more than what is picked
+ * in excess, and other tomograms are noisier. An object without candidates keeps its card's.
+ */
 function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
   const { objects } = sweepThresholds(runs);
   return Object.fromEntries(
     Object.entries(card).map(([name, usual]) => {
-      const best = objects[name]?.best?.threshold;
-      return [name, best === undefined ? usual : Math.floor(best * 1000) / 1000];
+      const { best, curve } = objects[name] ?? {};
+      if (!best || !curve) return [name, usual];
+      const lowest = curve.thresholds.filter((_, i) => curve.fbeta[i]! >= best.fbeta - tolerance).at(-1)!;
+      return [name, Math.floor(lowest * 1000) / 1000];
     }),
   );
 }
@@ -91,9 +99,10 @@ const model = await loadModel(ort, values.model);
 const classes = model.spec.classes.filter((name) => name !== null);
 const configOf = (split: string) => join(folder, split, 'copick.json');
 const low = Object.fromEntries(classes.map((name) => [name, floor]));
-const validation = await detect(configOf('validate'), model, low);
+const validation: ScoredRun[] = [];
+for (const split of ['validate', 'validate-hard']) validation.push(...(await detect(configOf(split), model, low)).runs);
 const card = Object.fromEntries(classes.map((name) => [name, model.spec.thresholds?.[name] ?? 0.5]));
-const thresholds = chosen(validation.runs, card);
+const thresholds = chosen(validation, card);
 const scores: Record<string, object> = {};
 for (const split of ['test', 'hard']) {
   if (!existsSync(configOf(split))) continue;
@@ -107,6 +116,6 @@ await model.dispose();
 if (values.fill) {
   const path = values.model!.replace(/\.onnx$/, '.json');
   const old = JSON.parse(await readFile(path, 'utf8'));
-  const provenance = { ...old.provenance, validation: { tomograms: validation.runs.length }, scores };
+  const provenance = { ...old.provenance, validation: { tomograms: validation.length }, scores };
   await writeFile(path, `${JSON.stringify({ ...old, thresholds, provenance }, null, 2)}\n`);
 }

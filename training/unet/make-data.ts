@@ -1,6 +1,6 @@
 /**
- * Simulates the copick projects that the network is trained, tuned and tested on: DIR/train, DIR/validate, DIR/test and
- * DIR/hard, a tomogram each of the seeds in `splits`.
+ * Simulates the copick projects that the network is trained, tuned and tested on: DIR/train, DIR/validate, DIR/test and so on,
+ * a tomogram each of the seeds in `splits`.
  *
  *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|small|toy]
  *
@@ -37,7 +37,7 @@ const particles = simulatedObjects.map(({ name }) => name);
  * any other, two to ten times as many as real tomograms hold; else as simulations are by default.
  */
 function optionsOf({ split, seed, shape }: Task, crowding: number): SimulateProjectOptions {
-  if (split !== 'train') return { ...difficulties[split === 'hard' ? 'hard' : 'default'], seed, shape, runs: 1 };
+  if (split !== 'train') return { ...difficulties[split.endsWith('hard') ? 'hard' : 'default'], seed, shape, runs: 1 };
   const random = createRandom(seed, 101);
   const most = (crowding * 16 * shape[0] * shape[1] * shape[2]) / (184 * 192 * 192);
   const counts = Object.fromEntries(particles.map((name) => [name, Math.round(most * (0.2 + 0.8 * random.uniform()))]));

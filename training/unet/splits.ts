@@ -1,5 +1,5 @@
-/** What a tomogram is for: learning, choosing thresholds, the scores that are reported, and those at twice the noise. */
-export type Split = 'train' | 'validate' | 'test' | 'hard';
+/** What a tomogram is for: learning, choosing thresholds and the scores that are reported, these two at the usual and at twice the noise. */
+export type Split = 'train' | 'validate' | 'validate-hard' | 'test' | 'hard';
 
 export type Size = 'full' | 'small' | 'toy';
 
@@ -16,6 +16,7 @@ export const splits: Readonly<Record<Size, Readonly<Record<Split, Tomograms>>>> 
   full: {
     train: { first: 100_000, count: 160, shape: [184, 192, 192] },
     validate: { first: 500_000, count: 8, shape: [184, 256, 256] },
+    'validate-hard': { first: 550_000, count: 8, shape: [184, 256, 256] },
     test: { first: 900_000, count: 20, shape: [184, 256, 256] },
     hard: { first: 950_000, count: 20, shape: [184, 256, 256] },
   },
@@ -23,6 +24,7 @@ export const splits: Readonly<Record<Size, Readonly<Record<Split, Tomograms>>>> 
   small: {
     train: { first: 100_000, count: 12, shape: [184, 192, 192] },
     validate: { first: 500_000, count: 2, shape: [184, 256, 256] },
+    'validate-hard': { first: 550_000, count: 1, shape: [184, 256, 256] },
     test: { first: 900_000, count: 2, shape: [184, 256, 256] },
     hard: { first: 950_000, count: 1, shape: [184, 256, 256] },
   },
@@ -30,6 +32,7 @@ export const splits: Readonly<Record<Size, Readonly<Record<Split, Tomograms>>>> 
   toy: {
     train: { first: 100_000, count: 4, shape: [96, 128, 128] },
     validate: { first: 500_000, count: 1, shape: [96, 128, 128] },
+    'validate-hard': { first: 550_000, count: 1, shape: [96, 128, 128] },
     test: { first: 900_000, count: 1, shape: [96, 128, 128] },
     hard: { first: 950_000, count: 1, shape: [96, 128, 128] },
   },
