@@ -47,8 +47,8 @@ async function detect(config: string, model: Model, thresholds: Thresholds): Pro
 const tolerance = 0.005;
 
 /**
- * The lowest threshold of each object that is as good as the best one, rounded down: what is missed costs more than what is picked
- * in excess, and other tomograms are noisier. An object without candidates keeps its card's.
+ * The highest threshold of each object that is as good as the best one, rounded down: no more picks in excess than the score
+ * asks for. An object without candidates keeps its card's.
  */
 function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
   const { objects } = sweepThresholds(runs);
@@ -56,8 +56,8 @@ function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
     Object.entries(card).map(([name, usual]) => {
       const { best, curve } = objects[name] ?? {};
       if (!best || !curve) return [name, usual];
-      const lowest = curve.thresholds.filter((_, i) => curve.fbeta[i]! >= best.fbeta - tolerance).at(-1)!;
-      return [name, Math.floor(lowest * 1000) / 1000];
+      const highest = Math.max(...curve.thresholds.filter((_, i) => curve.fbeta[i]! >= best.fbeta - tolerance));
+      return [name, Math.floor(highest * 1000) / 1000];
     }),
   );
 }
