@@ -22,6 +22,13 @@ SHAPES = ((1, 1, 32, 48, 40), (2, 1, 64, 32, 96))
 # Operators that CPU, WebAssembly and WebGPU all run; Constant feeds Resize its scales.
 PORTABLE = {'Conv', 'MaxPool', 'Resize', 'Concat', 'Add', 'Relu', 'Constant'}
 OPSET = 17
+LIMITS = [
+    'Trained on simulation alone; real data will give less.',
+    'For voxels of 9.5 to 10.5 A, protein dark, denoised, CTF-deconvolved or plain weighted back-projections.',
+    'Thresholds are those of the competition: they take many false picks of beta-galactosidase for a missed one.',
+    'Most picks of beta-amylase, which the competition does not score, are false.',
+    'Positions are good to about 10 A, orientations are not estimated.',
+]
 
 
 def load(path):
@@ -91,6 +98,8 @@ def card(name, trained):
         'minDistances': {name: metric.SEPARATION * metric.RADIUS[name] for name in CLASSES},
         'provenance': {
             'made': 'training/unet: a U-Net of output stride 2, trained on simulated tomograms.',
+            'data': 'training/unet/make-data.ts; seeds in training/unet/splits.ts',
+            'limits': LIMITS,
             'commit': commit(),
             'training': trained,
         },
