@@ -1,11 +1,14 @@
+import { eventLoopTurns } from '../async.ts';
 import { CryoetPicksError } from '../errors.ts';
+import { SpareMemory } from '../spare-memory.ts';
 import type { Model, ModelSpec, ScoreBatch } from './model.ts';
 
 /**
  * Averages a model over mirrored copies of each tile: test-time augmentation.
  *
  * Every combination of the given axes is scored, so n axes cost 2ⁿ calls, and the result mirrors exactly as the voxels do;
- * offsets along a mirrored axis change their sign on the way back. What is averaged is what `score` returns: logits, before the activation. Disposing it disposes the model.
+ * offsets along a mirrored axis change their sign on the way back. What is averaged is what `score` returns: logits, before
+ * the activation. Disposing it disposes the model.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if an axis is named twice or unknown.
  *
@@ -25,16 +28,22 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
   const combinations = Array.from({ length: 2 ** axes.length }, (_, bits) =>
     [0, 1, 2].map((axis) => indices.some((index, i) => index === axis && (bits >> i) % 2 === 1)),
   );
+  const [spareTiles, spareScores] = [new SpareMemory(SPARES), new SpareMemory(SPARES)];
   return {
     spec: model.spec,
     async score(tiles, options = {}) {
-      return averageScores(combinations, options.signal, async (flipped) => {
+      const turn = eventLoopTurns(TURN);
+      return averageScores(combinations, { signal: options.signal, spare: spareScores, turn }, async (flipped) => {
         if (!flipped.includes(true)) return model.score(tiles, options);
-        const scores = await model.score(mirrored(tiles, flipped), options);
-        const back = mirrored(scores, flipped);
+        const copy = mirrored(tiles, flipped, spareTiles);
+        await turn();
+        const scores = await model.score(copy, options);
+        if (model.keepsTiles === false) spareTiles.put(copy.data);
+        const back = mirrored(scores, flipped, spareScores);
         turnOffsets(back, model.spec, flipped);
         scores.release?.();
-        return back;
+        await turn();
+        return { ...back, release: () => spareScores.put(back.data) };
       });
     },
     ...runningOf([model]),
@@ -54,10 +63,12 @@ export function averageOf(...models: readonly Model[]): Model {
   const [first] = models;
   if (first === undefined) throw new CryoetPicksError('invalid-option', 'averageOf needs at least one model');
   for (const { spec } of models) requireAgreement(first.spec, spec);
+  const spare = new SpareMemory(SPARES);
   return {
     spec: { ...first.spec, name: models.map(({ spec }) => spec.name).join(' + ') },
     async score(tiles, options = {}) {
-      return averageScores(models, options.signal, (model) => model.score(tiles, options));
+      const memory = { signal: options.signal, spare, turn: eventLoopTurns(TURN) };
+      return averageScores(models, memory, (model) => model.score(tiles, options));
     },
     ...runningOf(models),
     async dispose() {
@@ -65,6 +76,11 @@ export function averageOf(...models: readonly Model[]): Model {
     },
   };
 }
+
+/** Arrays that wait to be used again: those of two calls at once. */
+const SPARES = 4;
+/** Milliseconds of work after which the event loop gets a turn. */
+const TURN = 12;
 
 /** What all of these models let a runner do. */
 function runningOf(models: readonly Model[]): Omit<Model, 'spec' | 'score' | 'dispose'> {
@@ -100,16 +116,18 @@ function requireAgreement(a: ModelSpec, b: ModelSpec): void {
 /** Mean of the scores of several variants, one after the other. */
 async function averageScores<T>(
   variants: readonly T[],
-  signal: AbortSignal | undefined,
+  { signal, spare, turn }: { signal: AbortSignal | undefined; spare: SpareMemory; turn: () => Promise<void> },
   score: (variant: T) => Promise<ScoreBatch>,
 ): Promise<ScoreBatch> {
-  let mean: ScoreBatch | undefined;
+  let mean: Pick<ScoreBatch, 'data' | 'shape'> | undefined;
   for (const variant of variants) {
     signal?.throwIfAborted();
     const { data, shape, release } = await score(variant);
     if (mean === undefined) {
       // Summed in memory of its own: a model that hands its input back must not change the tiles of the next variant.
-      mean = { data: data.slice(), shape };
+      const own = spare.take(data.length) ?? new Float32Array(data.length);
+      own.set(data);
+      mean = { data: own, shape };
     } else if (mean.data.length === data.length) {
       addInto(mean.data, data);
     } else {
@@ -117,10 +135,11 @@ async function averageScores<T>(
       throw new CryoetPicksError('model-failed', `scores of shapes ${a} and ${b} cannot be averaged`);
     }
     release?.();
+    await turn();
   }
   const { data, shape } = mean!;
   for (let i = 0; i < data.length; i++) data[i] /= variants.length;
-  return { data, shape };
+  return { data, shape, release: () => spare.put(data) };
 }
 
 function addInto(sum: Float32Array, values: Float32Array): void {
@@ -138,14 +157,15 @@ function turnOffsets({ data, shape }: ScoreBatch, { offsets }: ModelSpec, flippe
   }
 }
 
-/** A copy of the batch with its last three axes mirrored as told. */
+/** A copy of the batch with its last three axes mirrored as told, in spare memory where there is some. */
 function mirrored<S extends readonly number[]>(
   { data, shape }: { readonly data: Float32Array; readonly shape: S },
   flipped: readonly boolean[],
+  spare: SpareMemory,
 ): { readonly data: Float32Array; readonly shape: S } {
   const [depth, height, width] = shape.slice(-3);
   const [flipZ, flipY, flipX] = flipped;
-  const copy = new Float32Array(data.length);
+  const copy = spare.take(data.length) ?? new Float32Array(data.length);
   const rows = data.length / width;
   for (let row = 0; row < rows; row++) {
     const y = row % height;

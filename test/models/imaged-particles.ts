@@ -13,7 +13,7 @@ const voxelSize = 10.012;
 
 /**
  * Particles of radial density with noise, seen through the missing wedge, the contrast transfer and the blur that the
- * default network assumes: z-scored, protein dark, `[z, y, x]`. Edges are powers of two; the volume wraps around.
+ * radial network assumes: z-scored, protein dark, `[z, y, x]`. Edges are powers of two; the volume wraps around.
  */
 export function imagedParticles(
   shape: Zyx,
