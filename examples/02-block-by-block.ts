@@ -28,20 +28,21 @@ console.log(`mean ${intensity.mean.toFixed(3)}, deviation ${intensity.standardDe
 
 // %% The plan is a value: how many tiles, in which order, with how much memory, before anything is read.
 const model = await loadModel(ort);
-const { tile, outputStride, classes } = model.spec;
-const plan = planTiles(grid.shape, { tile, outputStride });
-console.log(`${plan.tiles.length} tiles of ${tile.join('×')}, swept along axis ${'zyx'[plan.axis]}`);
+const { tile, tileMultiple, outputStride, classes, thresholds } = model.spec;
+const plan = planTiles(grid.shape, { tile, tileMultiple, outputStride });
+console.log(`${plan.tiles.length} tiles of ${plan.tile.join('×')}, swept along axis ${'zyx'[plan.axis]}`);
 
 // %% Scores stream in as slabs; local maxima are found while they do.
 const scores = () => scoreSlabs(tomogram, { plan, model, normalize: zScore(intensity) });
 const radiusOf = (object: string): number => competition.objects[object]?.radius ?? 0;
 const byMaxima: Pick[] = [];
-for await (const peak of localMaxima(scores(), { threshold: 0.3 })) byMaxima.push(toPick(peak, classes));
+const threshold = (index: number): number => thresholds[classes[index] ?? ''] ?? 0.5;
+for await (const peak of localMaxima(scores(), { threshold })) byMaxima.push(toPick(peak, classes));
 report('local maxima', suppressNearby(byMaxima, { minDistance: radiusOf }));
 
 // %% The same with one block replaced: blobs above the threshold, at their centroids.
 const byComponents: Pick[] = [];
-for await (const blob of connectedComponents(scores(), { threshold: 0.3 })) byComponents.push(toPick(blob, classes));
+for await (const blob of connectedComponents(scores(), { threshold })) byComponents.push(toPick(blob, classes));
 report('connected components', suppressNearby(byComponents, { minDistance: radiusOf }));
 await model.dispose();
 
