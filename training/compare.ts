@@ -27,7 +27,7 @@ import {
 } from 'cryoet-picks';
 import { loadModel, openProject } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
-import { cropModel } from './crop-model.ts';
+import { forNormalized } from './normalized-model.ts';
 import { type Crop, type Matched, picksBy, readMatched, rules } from './template-picks.ts';
 
 /** Candidates below are not worth a sweep. */
@@ -105,7 +105,7 @@ async function network(name: string, model: Model, searches: readonly Search[]):
   for (const { crop, tomogram, truth } of searches) {
     const source = await readCrop(tomogram, crop, model);
     const [wall, cpu] = [performance.now(), process.cpuUsage()];
-    const picks = await detectParticles(source, { model: cropModel(model, crop.shape), thresholds: low });
+    const picks = await detectParticles(source, { model: forNormalized(model), thresholds: low });
     const { user, system } = process.cpuUsage(cpu);
     cost.wall += (performance.now() - wall) / 1000;
     cost.cpu += (user + system) / 1e6;

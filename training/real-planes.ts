@@ -13,7 +13,7 @@ import { competition, contiguousVolume, detectParticles, type Model, type Pick, 
 import { renderFigure } from 'cryoet-picks/figure';
 import { loadModel } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
-import { cropModel } from './crop-model.ts';
+import { forNormalized } from './normalized-model.ts';
 import { cubeVolume, type RealVolume, ribosomeVolume, trueRibosome } from './real-volumes.ts';
 
 const objects = Object.entries(competition.objects).map(([name, object]) => ({ name, ...object }));
@@ -27,7 +27,7 @@ interface Drawn {
 async function look(volume: RealVolume, model: Model, { truth, slices, path }: Drawn): Promise<void> {
   const { run, grid, data } = volume;
   const source = sourceFromArray(contiguousVolume(data, grid.shape), grid);
-  const picks = await detectParticles(source, { model: cropModel(model, grid.shape) });
+  const picks = await detectParticles(source, { model: forNormalized(model) });
   console.log(
     `\n${run}: ${picks.length} picks\n\n| particle | score | x | y | z (Å) | ${truth ? 'from the truth |' : ''}`,
   );
@@ -43,7 +43,8 @@ async function look(volume: RealVolume, model: Model, { truth, slices, path }: D
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { model: { type: 'string' } } });
 const [real, out] = positionals;
-if (real === undefined || out === undefined) throw new Error('expected: real-planes.ts REAL OUT [--model OUT/default.onnx]');
+if (real === undefined || out === undefined)
+  throw new Error('expected: real-planes.ts REAL OUT [--model OUT/default.onnx]');
 await mkdir(out, { recursive: true });
 const model = await loadModel(ort, values.model);
 const truth = [{ object: 'ribosome', position: trueRibosome, score: 1 }];

@@ -45,13 +45,15 @@ interface Request extends RunPicks {
 /** Simulates a run, detects it and deletes its tomogram. */
 async function detect({ run, picks, folder, seed, shape }: Request, model: Model): Promise<Detected> {
   await simulateProject(directoryStore(folder), { ...difficulties.default, seed, shape, positions: [{ run, picks }] });
-  const project = await openProject(join(folder, 'copick.json'));
-  const tomogram = await (await project.run(run)).tomogram('denoised');
-  const started = performance.now();
-  const found = await detectParticles(tomogram, { model });
-  const seconds = (performance.now() - started) / 1000;
-  await rm(folder, { recursive: true });
-  return { run, truth: picks, picks: found, seconds };
+  try {
+    const project = await openProject(join(folder, 'copick.json'));
+    const tomogram = await (await project.run(run)).tomogram('denoised');
+    const started = performance.now();
+    const found = await detectParticles(tomogram, { model });
+    return { run, truth: picks, picks: found, seconds: (performance.now() - started) / 1000 };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 function row(name: string, { score, objects: found }: Report, seconds: string): string {
@@ -66,7 +68,9 @@ const { values, positionals } = parseArgs({
 const [file, folder] = positionals;
 const shape = values.shape.split(',').map(Number);
 if (file === undefined || folder === undefined || shape.length !== 3) {
-  throw new Error('expected: seven-runs.ts PICKS.csv DIR [--model OUT/default.onnx] [--runs TS_5_4,…] [--shape 184,630,630]');
+  throw new Error(
+    'expected: seven-runs.ts PICKS.csv DIR [--model OUT/default.onnx] [--runs TS_5_4,…] [--shape 184,630,630]',
+  );
 }
 const wanted = values.runs?.split(',');
 const known = parseSubmission(await readFile(file, 'utf8'), { source: file });

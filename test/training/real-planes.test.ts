@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { detectParticles } from '../../src/detect.ts';
 import { loadModel } from '../../src/node.ts';
 import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
-import { cropModel } from '../../training/crop-model.ts';
+import { forNormalized } from '../../training/normalized-model.ts';
 import { type Correlations, type Plane, volumeFromPlanes } from '../../training/planes-volume.ts';
 import { ribosomeVolume, trueRibosome } from '../../training/real-volumes.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
@@ -55,7 +55,7 @@ describe.skipIf(sharedDataMissing)('three planes of a real ribosome (needs ../sh
     const model = await loadModel(ort);
     try {
       const source = sourceFromArray(contiguousVolume(data, grid.shape), grid);
-      const picks = await detectParticles(source, { model: cropModel(model, grid.shape) });
+      const picks = await detectParticles(source, { model: forNormalized(model) });
       const best = picks.find(({ object }) => object === 'ribosome');
       expect(best, 'no ribosome was found').toBeDefined();
       const { x, y, z } = best!.position;

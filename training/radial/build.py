@@ -111,6 +111,7 @@ def card(head):
     return {
         'name': 'radial',
         'tile': [184, 90, 90],
+        'tileMultiple': 2,
         'outputStride': 2,
         'voxelSize': 10.012,
         'classes': [*kernels.load_profiles()['profiles'], None],

@@ -17,7 +17,9 @@ def read_crop(project, run, shape):
     scale = next(step['scale'] for step in level['coordinateTransformations'] if step['type'] == 'scale')
     array = group[level['path']]
     picks = folder / config['overlay_root'] / 'ExperimentRuns' / run / 'Picks'
-    depths = [point['location']['z'] for path in picks.glob('*.json') for point in json.loads(path.read_text())['points']]
+    # The truth alone: evaluate.ts leaves its own picks beside it.
+    truth = [picks / f'{item["name"]}.json' for item in config['pickable_objects']]
+    depths = [point['location']['z'] for path in truth for point in json.loads(path.read_text())['points']]
     middle = [np.median(depths) / scale[0], array.shape[1] / 2, array.shape[2] / 2]
     start = [int(np.clip(round(m - n / 2), 0, full - n)) for m, n, full in zip(middle, shape, array.shape)]
     return array[tuple(slice(a, a + n) for a, n in zip(start, shape))].astype(np.float32), start, scale[0]
