@@ -62,11 +62,7 @@ describe.skipIf(chromiumPath === undefined)('networks in Chromium (needs Chromiu
     return result;
   }
 
-  it.each([
-    ['wasm'],
-    ['webgpu'],
-    ['webgpu of the default build'],
-  ])(
+  it.each([['wasm'], ['webgpu'], ['webgpu of the default build']])(
     'give by %s the logits that they give natively',
     async (backend) => {
       const networks = ['models/default', ...unets];

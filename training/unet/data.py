@@ -15,34 +15,38 @@ from network import CLASSES, OUTPUT_STRIDE
 BACKGROUND = len(CLASSES)
 # Of a particle's radius: the ball around its centre that the network is to mark. A hit is at most half a radius off.
 BALL = 0.5
+# What the network is to give: 'ball', the same score all over the ball; 'peak', within at most 40 A, a score that falls off as a
+# Gaussian, so that the greatest one is at the centre.
+TARGETS = {'ball': (np.inf, 0.0), 'peak': (40.0, 2.0)}
 
 
 class Tomogram:
-    """voxels: float16 [z, y, x], mean 0, deviation 1; labels: uint8 [z/2, y/2, x/2]; truth: positions (x, y, z), A, by object."""
+    """voxels: float16 [z, y, x], mean 0, deviation 1; labels: uint8 [z/2, y/2, x/2]; shares: the probability of that label that the
+    network is to give, the rest being background's, uint8, 255 for 1; truth: positions (x, y, z), A, by object."""
 
-    def __init__(self, name, voxels, voxel_size, truth, radii):
+    def __init__(self, name, voxels, voxel_size, truth, radii, target):
         self.name, self.voxel_size, self.truth = name, voxel_size, truth
         self.voxels = z_scored(voxels).astype(np.float16)
-        self.labels, self.cells = balls(self.voxels.shape, voxel_size, truth, radii)
+        self.labels, self.shares, self.cells = balls(self.voxels.shape, voxel_size, truth, radii, target)
 
 
-def read_project(folder, limit=None):
+def read_project(folder, limit=None, target='ball'):
     """The tomograms of a project, in order of their names."""
     folder = Path(folder)
     config = json.loads((folder / 'copick.json').read_text())
     radii = {item['name']: item['radius'] for item in config['pickable_objects']}
     runs = sorted((folder / config['static_root'] / 'ExperimentRuns').iterdir())
     picks = folder / config['overlay_root'] / 'ExperimentRuns'
-    return [read_run(run, picks / run.name / 'Picks', radii) for run in runs[:limit]]
+    return [read_run(run, picks / run.name / 'Picks', radii, target) for run in runs[:limit]]
 
 
-def read_run(run, picks, radii):
+def read_run(run, picks, radii, target):
     (image,) = run.glob('VoxelSpacing*/*.zarr')
     group = zarr.open_group(image, mode='r')
     level = group.attrs['multiscales'][0]['datasets'][0]
     scale = next(step['scale'] for step in level['coordinateTransformations'] if step['type'] == 'scale')
     truth = {name: read_picks(picks / f'{name}.json') for name in CLASSES}
-    return Tomogram(run.name, group[level['path']][:], np.array(scale), truth, radii)
+    return Tomogram(run.name, group[level['path']][:], np.array(scale), truth, radii, target)
 
 
 def read_picks(path):
@@ -56,14 +60,19 @@ def z_scored(voxels):
     return ((voxels - mean) / deviation).astype(np.float32)
 
 
-def balls(shape, voxel_size, truth, radii):
-    """Labels of all cells, and the cells (class, z, y, x) that hold a particle's centre. Where balls meet, the deeper one wins."""
+def reach_of(radius, target):
+    """Radius of the ball around a centre, in A."""
+    return min(BALL * radius, TARGETS[target][0])
+
+
+def balls(shape, voxel_size, truth, radii, target):
+    """Labels and shares of all cells, and the cells (class, z, y, x) that hold a particle's centre. Where balls meet, the deeper one wins."""
     cells = tuple(edge // OUTPUT_STRIDE for edge in shape)
     labels = np.full(cells, BACKGROUND, np.uint8)
     nearest = np.ones(cells, np.float32)
     centres = []
     for index, name in enumerate(CLASSES):
-        reach = BALL * radii[name] / (OUTPUT_STRIDE * voxel_size)
+        reach = reach_of(radii[name], target) / (OUTPUT_STRIDE * voxel_size)
         for position in truth[name]:
             # Cell k holds voxels 2k and 2k + 1: its centre is voxel 2k + 0.5.
             centre = (position[::-1] / voxel_size - 0.5 * (OUTPUT_STRIDE - 1)) / OUTPUT_STRIDE
@@ -76,7 +85,8 @@ def balls(shape, voxel_size, truth, radii):
             labels[box][deeper] = index
             nearest[box][deeper] = distance[deeper]
             centres.append((index, *np.clip(np.round(centre).astype(int), 0, np.array(cells) - 1)))
-    return labels, np.array(centres).reshape(-1, 4)
+    shares = np.where(labels < BACKGROUND, np.round(255 * np.exp(-TARGETS[target][1] * nearest)), 0).astype(np.uint8)
+    return labels, shares, np.array(centres).reshape(-1, 4)
 
 
 class Crops(torch.utils.data.Dataset):
@@ -92,11 +102,12 @@ class Crops(torch.utils.data.Dataset):
         random = np.random.default_rng([self.seed, index])
         tomogram = self.tomograms[random.integers(len(self.tomograms))]
         start = corner(tomogram, self.crop // OUTPUT_STRIDE, random)
-        voxels, labels = cut(tomogram, start, self.crop // OUTPUT_STRIDE)
+        voxels, labels, shares = cut(tomogram, start, self.crop // OUTPUT_STRIDE)
         if self.augment:
-            voxels, labels = turned(voxels, labels, random)
+            voxels, labels, shares = turned([voxels, labels, shares], random)
             voxels = jittered(voxels, random)
-        return torch.from_numpy(np.ascontiguousarray(voxels))[None], torch.from_numpy(np.ascontiguousarray(labels))
+        voxels, labels, shares = (torch.from_numpy(np.ascontiguousarray(array)) for array in (voxels, labels, shares))
+        return voxels[None], labels, shares
 
 
 def corner(tomogram, edge, random):
@@ -111,19 +122,21 @@ def corner(tomogram, edge, random):
 
 
 def cut(tomogram, start, edge):
-    """float32 voxels and int64 labels from a cell on; what lies outside is 0, the mean, and background."""
+    """float32 voxels, int64 labels and float32 shares from a cell on; what lies outside is 0, the mean, and background."""
     first = OUTPUT_STRIDE * start
     voxels = tomogram.voxels[tuple(slice(a, a + OUTPUT_STRIDE * edge) for a in first)].astype(np.float32)
-    labels = tomogram.labels[tuple(slice(a, a + edge) for a in start)].astype(np.int64)
+    box = tuple(slice(a, a + edge) for a in start)
+    labels, shares = tomogram.labels[box].astype(np.int64), tomogram.shares[box].astype(np.float32) / 255
     voxels = np.pad(voxels, [(0, OUTPUT_STRIDE * edge - side) for side in voxels.shape])
-    return voxels, np.pad(labels, [(0, edge - side) for side in labels.shape], constant_values=BACKGROUND)
+    pads = [(0, edge - side) for side in labels.shape]
+    return voxels, np.pad(labels, pads, constant_values=BACKGROUND), np.pad(shares, pads)
 
 
-def turned(voxels, labels, random):
+def turned(arrays, random):
     """Mirrored along each axis and turned about z by a multiple of 90 degrees, each as likely as not."""
     axes = [axis for axis in range(3) if random.random() < 0.5]
     quarters = int(random.integers(4))
-    return [np.rot90(np.flip(array, axes), quarters, axes=(1, 2)) for array in (voxels, labels)]
+    return [np.rot90(np.flip(array, axes), quarters, axes=(1, 2)) for array in arrays]
 
 
 def jittered(voxels, random):

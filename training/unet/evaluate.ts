@@ -56,7 +56,7 @@ function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
     Object.entries(card).map(([name, usual]) => {
       const { best, curve } = objects[name] ?? {};
       if (!best || !curve) return [name, usual];
-      const highest = Math.max(...curve.thresholds.filter((_, i) => curve.fbeta[i]! >= best.fbeta - tolerance));
+      const highest = curve.thresholds.filter((_, i) => curve.fbeta[i]! >= best.fbeta - tolerance).at(-1)!;
       return [name, Math.floor(highest * 1000) / 1000];
     }),
   );
@@ -66,23 +66,29 @@ function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
 function table({ objects, score }: Report, thresholds: Thresholds): string {
   const rows = Object.keys(objects).sort();
   const cells = rows.map((name) => {
-    const { fbeta, precision, recall, tp, fn } = objects[name]!;
+    const { fbeta, precision, recall, tp, fn, meanDistance = Number.NaN } = objects[name]!;
     const numbers = [thresholds[name] ?? Number.NaN, fbeta, precision, recall].map((value) => value.toFixed(3));
-    return `| ${[name.padEnd(19), ...numbers, tp + fn].join(' | ')} |`;
+    return `| ${[name.padEnd(19), ...numbers, tp + fn, meanDistance.toFixed(1)].join(' | ')} |`;
   });
   return [
-    '| particle | threshold | F4 | precision | recall | in truth |',
-    '| --- | --- | --- | --- | --- | --- |',
+    '| particle | threshold | F4 | precision | recall | in truth | Å from it |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
     ...cells,
-    `| **score** | | **${score.toFixed(4)}** | | | |`,
+    `| **score** | | **${score.toFixed(4)}** | | | | |`,
   ].join('\n');
 }
 
 function summary({ objects, score }: Report): object {
   const round = (value: number) => Number(value.toFixed(4));
-  const rows = Object.entries(objects).map(([name, { fbeta, precision, recall, tp, fn }]) => [
+  const rows = Object.entries(objects).map(([name, { fbeta, precision, recall, tp, fn, meanDistance = 0 }]) => [
     name,
-    { f4: round(fbeta), precision: round(precision), recall: round(recall), truth: tp + fn },
+    {
+      f4: round(fbeta),
+      precision: round(precision),
+      recall: round(recall),
+      truth: tp + fn,
+      apart: round(meanDistance),
+    },
   ]);
   return { total: round(score), objects: Object.fromEntries(rows) };
 }

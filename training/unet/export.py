@@ -6,7 +6,6 @@ until evaluate.ts has chosen them.
 
 import argparse
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,7 @@ def load(path):
     saved = torch.load(path, map_location='cpu', weights_only=True)
     network = UNet()
     network.load_state_dict(saved.pop('average'))
-    return folded(network), {name: value for name, value in saved.items() if isinstance(value, (int, float, str))}
+    return folded(network), {name: value for name, value in saved.items() if isinstance(value, (int, float, str, dict))}
 
 
 def export(network, path):
@@ -76,13 +75,6 @@ def check(network, path):
     return difference
 
 
-def commit():
-    result = subprocess.run(
-        ['git', 'rev-parse', 'HEAD'], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    return result.stdout.strip() or None
-
-
 def card(name, trained):
     return {
         'name': name,
@@ -100,7 +92,6 @@ def card(name, trained):
             'made': 'training/unet: a U-Net of output stride 2, trained on simulated tomograms.',
             'data': 'training/unet/make-data.ts; seeds in training/unet/splits.ts',
             'limits': LIMITS,
-            'commit': commit(),
             'training': trained,
         },
     }

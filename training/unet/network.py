@@ -6,6 +6,9 @@ Ungrouped Conv, MaxPool, Resize (nearest), Concat, Add and Relu are all that is 
 into the convolutions. Batch, not instance, normalisation, so that a score does not depend on the tile it was computed in.
 """
 
+import subprocess
+from pathlib import Path
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -114,6 +117,13 @@ def multiplications_per_voxel(network, edge=32):
     for hook in hooks:
         hook.remove()
     return total / edge**3
+
+
+def commit():
+    """Of this repository, with a plus where files differ from it; None outside of one."""
+    described = ['git', 'describe', '--always', '--abbrev=40', '--match=', '--dirty=+']
+    result = subprocess.run(described, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None
 
 
 if __name__ == '__main__':

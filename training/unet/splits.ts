@@ -17,8 +17,8 @@ export const splits: Readonly<Record<Size, Readonly<Record<Split, Tomograms>>>> 
     train: { first: 100_000, count: 160, shape: [184, 192, 192] },
     validate: { first: 500_000, count: 8, shape: [184, 256, 256] },
     'validate-hard': { first: 550_000, count: 8, shape: [184, 256, 256] },
-    test: { first: 900_000, count: 20, shape: [184, 256, 256] },
-    hard: { first: 950_000, count: 20, shape: [184, 256, 256] },
+    test: { first: 910_000, count: 20, shape: [184, 256, 256] },
+    hard: { first: 960_000, count: 20, shape: [184, 256, 256] },
   },
   // To see whether a change learns at all.
   small: {

@@ -8,6 +8,7 @@ import argparse
 import copy
 import json
 import os
+import platform
 import random
 import time
 from pathlib import Path
@@ -17,21 +18,34 @@ import torch
 from torch.nn import functional
 
 import scoring
-from data import BACKGROUND, BALL, Crops, read_project
-from network import CLASSES, MULTIPLE, UNet, parameter_count
+from data import BACKGROUND, BALL, TARGETS, Crops, read_project, reach_of
+from network import CLASSES, MULTIPLE, UNet, commit, parameter_count
 
 RADII = np.array([scoring.metric.RADIUS[name] for name in CLASSES])
 
 
-def class_weights():
+# Of a cell of the smallest particle. A high one finds particles soon, a low one makes scores that can be told apart.
+MOST = {'ball': 32, 'peak': 8}
+
+
+def class_weights(target):
     """Of a cell in the cross-entropy: background 1, particles more, small ones most, as they have fewer cells."""
-    volumes = RADII**3 / RADII.min() ** 3
-    return torch.tensor([*(32 / np.sqrt(volumes)), 1.0], dtype=torch.float32)
+    volumes = np.array([reach_of(radius, target) for radius in RADII]) ** 3
+    return torch.tensor([*(MOST[target] / np.sqrt(volumes / volumes.min())), 1.0], dtype=torch.float32)
 
 
-def tversky(probabilities, labels, missed=0.7):
+def entropy_of(logits, labels, shares, weights, smoothing=0.01):
+    """Cross-entropy with the share of the label and, for the rest, background; a little of everything besides."""
+    logs = functional.log_softmax(logits, 1)
+    label = logs.gather(1, labels[:, None])[:, 0]
+    wanted = torch.where(labels < BACKGROUND, shares * label + (1 - shares) * logs[:, BACKGROUND], label)
+    weight = weights[labels]
+    return -(weight * ((1 - smoothing) * wanted + smoothing * logs.mean(1))).sum() / weight.sum()
+
+
+def tversky(probabilities, labels, shares, missed=0.7):
     """1 - Tversky index, mean over the particle classes in the batch; missed cells cost more than cells too many."""
-    truth = functional.one_hot(labels, BACKGROUND + 1).movedim(-1, 1)[:, :BACKGROUND].float()
+    truth = functional.one_hot(labels, BACKGROUND + 1).movedim(-1, 1)[:, :BACKGROUND] * shares[:, None]
     guess = probabilities[:, :BACKGROUND]
     over = (0, 2, 3, 4)
     hit = (guess * truth).sum(over)
@@ -40,10 +54,9 @@ def tversky(probabilities, labels, missed=0.7):
     return ((1 - index) * present).sum() / present.sum().clamp(min=1)
 
 
-def loss_of(logits, labels, weights):
+def loss_of(logits, labels, shares, weights):
     logits = logits.float()
-    entropy = functional.cross_entropy(logits, labels, weight=weights, label_smoothing=0.01)
-    return entropy + 0.5 * tversky(logits.softmax(1), labels)
+    return entropy_of(logits, labels, shares, weights) + 0.5 * tversky(logits.softmax(1), labels, shares)
 
 
 class Average:
@@ -80,6 +93,8 @@ def arguments():
     parser.add_argument('--data', type=Path, required=True, help='folder that make-data.ts wrote')
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--steps', type=int, default=DEFAULT_STEPS)
+    parser.add_argument('--target', choices=TARGETS, default='ball', help='what the network is to give around a centre')
+    parser.add_argument('--start', type=Path, help='best.pt of another training, whose weights this one begins with')
     parser.add_argument('--batch', type=int, default=2)
     parser.add_argument('--crop', type=int, default=96, help=f'edge in voxels, a multiple of {MULTIPLE}')
     parser.add_argument('--rate', type=float, default=3e-3, help='greatest learning rate')
@@ -115,6 +130,9 @@ def main():
     device = torch.device(options.device)
     layout = torch.channels_last_3d if options.bfloat16 else torch.contiguous_format
     network = UNet().to(device, memory_format=layout)
+    start = torch.load(options.start, map_location=device, weights_only=True) if options.start else None
+    if start:
+        network.load_state_dict(start.pop('average'))
     average = Average(network, options.decay)
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.rate, total_steps=options.steps, pct_start=0.15)
@@ -129,21 +147,29 @@ def main():
             part.load_state_dict(saved[name])
         first, greatest = saved['step'], saved['greatest']
 
-    tomograms = read_project(options.data / 'train')
+    described = {
+        **{name: getattr(options, name) for name in ('target', 'seed', 'steps', 'batch', 'crop', 'rate', 'decay', 'bfloat16')},
+        'ball': BALL,
+        'device': torch.cuda.get_device_name() if device.type == 'cuda' else platform.processor() or platform.machine(),
+        'commit': commit(),
+        **({'start': start} if start else {}),
+    }
+    tomograms = read_project(options.data / 'train', target=options.target)
     held_out = read_project(options.data / 'validate', options.validate_on)
     crops = Crops(tomograms, options.crop, options.steps * options.batch, options.seed)
     rest = torch.utils.data.Subset(crops, range(first * options.batch, len(crops)))
     loader = torch.utils.data.DataLoader(rest, options.batch, num_workers=options.workers, pin_memory=device.type == 'cuda')
-    weights = class_weights().to(device)
+    weights = class_weights(options.target).to(device)
     print(f'{parameter_count(network)} parameters, {len(tomograms)} tomograms, {device}', flush=True)
 
     losses, started, since = [], time.monotonic(), first
-    for step, (voxels, labels) in enumerate(loader, first + 1):
+    for step, (voxels, labels, shares) in enumerate(loader, first + 1):
         network.train()
         voxels = voxels.to(device, memory_format=layout, non_blocking=True)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bfloat16):
             logits = network(voxels)
-        loss = loss_of(logits, labels.to(device, non_blocking=True), weights)
+        labels, shares = (truth.to(device, non_blocking=True) for truth in (labels, shares))
+        loss = loss_of(logits, labels, shares, weights)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -167,7 +193,6 @@ def main():
         with (options.out / 'log.jsonl').open('a') as log:
             log.write(json.dumps(line) + '\n')
         state = {name: part.state_dict() for name, part in parts.items()}
-        described = {'seed': options.seed, 'steps': options.steps, 'batch': options.batch, 'crop': options.crop, 'ball': BALL}
         if total > greatest:
             greatest = total
             save(options.out / 'best.pt', {'average': state['average'], 'step': step, **described})

@@ -14,7 +14,9 @@ python=${PYTHON:-python3}
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456 OMP_WAIT_POLICY=passive
 grep -qs avx512_bf16 /proc/cpuinfo && set -- --bfloat16 "$@"
 tsx "$here/make-data.ts" "$data" --workers "${WORKERS:-2}" --size "${SIZE:-full}"
-"$python" "$here/train.py" --data "$data" --out "$out" --resume "$@"
+"$python" "$here/train.py" --data "$data" --out "$out/ball" --resume "$@"
+"$python" "$here/train.py" --data "$data" --out "$out" --resume "$@" \
+  --target peak --start "$out/ball/best.pt" --steps "${LAST_STEPS:-1200}" --rate 1e-3
 "$python" "$here/export.py" --out "$out"
 tsup --silent --no-dts
 tsx --tsconfig bench/tsconfig.json "$here/evaluate.ts" "$data" --model "$out/default.onnx" --fill
