@@ -59,8 +59,8 @@ describe('the default network and its card', () => {
   it('says how it was made, and what it scored on data that nothing was chosen on', () => {
     const { provenance } = JSON.parse(readFileSync(file('default.json'), 'utf8'));
     expect(provenance).toMatchObject({
-      commit: expect.stringMatching(/^[0-9a-f]{40}$/),
-      training: { seed: expect.any(Number), steps: expect.any(Number) },
+      limits: expect.arrayContaining([expect.any(String)]),
+      training: { seed: expect.any(Number), steps: expect.any(Number), commit: expect.stringMatching(/^[0-9a-f]{40}\+?$/) },
       scores: { test: { tomograms: 20 }, hard: { tomograms: 20 } },
     });
     expect(Object.keys(provenance.scores.test.objects).sort()).toEqual(Object.keys(competition.objects).sort());

@@ -36,7 +36,6 @@ beforeAll(async () => {
 describe('a simulated tomogram of the default difficulty through the whole pipeline, with the network that comes along', () => {
   it.each(Object.entries(scene))('finds %s, and where they are', (name, { count, f4, distance }) => {
     const { tp, fn, fbeta, meanDistance } = report.objects[name]!;
-    console.log(name, { tp, fn, fbeta, meanDistance });
     expect(tp + fn).toBe(count);
     expect(fbeta).toBeGreaterThanOrEqual(f4);
     expect(meanDistance).toBeLessThanOrEqual(distance);

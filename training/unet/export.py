@@ -23,10 +23,10 @@ PORTABLE = {'Conv', 'MaxPool', 'Resize', 'Concat', 'Add', 'Relu', 'Constant'}
 OPSET = 17
 LIMITS = [
     'Trained on simulation alone; real data will give less.',
-    'For voxels of 9.5 to 10.5 A, protein dark, denoised, CTF-deconvolved or plain weighted back-projections.',
-    'Thresholds are those of the competition: they take many false picks of beta-galactosidase for a missed one.',
-    'Most picks of beta-amylase, which the competition does not score, are false.',
-    'Positions are good to about 10 A, orientations are not estimated.',
+    'For voxels of 9.5 to 10.5 A, protein dark; scores were measured on denoised tomograms alone.',
+    'Thresholds are those of the competition: four false picks of beta-galactosidase are taken for each true one.',
+    'Nearly all picks of beta-amylase, which the competition does not score, are false.',
+    'Positions are good to 10 to 17 A, orientations are not estimated.',
 ]
 
 
