@@ -11,7 +11,16 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { detectProject, type Model, type Report, type ScoredRun, scorePicks, sweepThresholds } from 'cryoet-picks';
+import {
+  competition,
+  detectProject,
+  type Model,
+  type Report,
+  type ScoredRun,
+  type SweepCurve,
+  scorePicks,
+  sweepThresholds,
+} from 'cryoet-picks';
 import { loadModel, openProject } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
 
@@ -48,7 +57,7 @@ const tolerance = 0.005;
 
 /**
  * The highest threshold of each object that is as good as the best one, rounded down: no more picks in excess than the score
- * asks for. An object without candidates keeps its card's.
+ * asks for. Good is F4 for what the competition scores, for the others F1. An object without candidates keeps its card's.
  */
 function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
   const { objects } = sweepThresholds(runs);
@@ -56,10 +65,16 @@ function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
     Object.entries(card).map(([name, usual]) => {
       const { best, curve } = objects[name] ?? {};
       if (!best || !curve) return [name, usual];
-      const highest = curve.thresholds.filter((_, i) => curve.fbeta[i]! >= best.fbeta - tolerance).at(-1)!;
+      const values = competition.objects[name]?.weight === 0 ? f1(curve) : curve.fbeta;
+      const most = values.reduce((a, b) => Math.max(a, b), 0);
+      const highest = curve.thresholds.filter((_, i) => values[i]! >= most - tolerance).at(-1)!;
       return [name, Math.floor(highest * 1000) / 1000];
     }),
   );
+}
+
+function f1({ precision, recall }: SweepCurve): Float64Array {
+  return precision.map((p, i) => (2 * p * recall[i]!) / (p + recall[i]! || 1));
 }
 
 /** Markdown: a row per particle, the score last. */
