@@ -17,7 +17,7 @@ export const stages: readonly Stage[] = [
   { name: 'splitting', scripts: [['stages/splitting.ts'], ['peers/splitting.py']] },
   { name: 'metric', scripts: [['stages/metric.ts'], ['peers/metric.py']] },
   { name: 'suppression', scripts: [['stages/suppression.ts'], ['peers/suppression.py']] },
-  { name: 'detect', scripts: [['stages/detect.ts'], ['stages/bare.ts'], ['peers/detect.py']] },
+  { name: 'detect', scripts: [['stages/detect.ts'], ['stages/bare.ts'], ['peers/detect.py'], ['stages/flips.ts']] },
   { name: 'memory', scripts: [['stages/memory.ts'], ['stages/memory.ts', '4']] },
   { name: 'growth', scripts: [['stages/growth.ts']] },
 ];
@@ -83,6 +83,20 @@ export const limits: readonly Limit[] = [
   {
     what: '`detectParticles`, longest stall of the event loop after one run to warm up',
     of: ['detectParticles'],
+    value: (ours) => ours!.stall,
+    show: (value) => `${Math.round(value)} ms`,
+    atMost: 50,
+  },
+  {
+    what: '`detectParticles` of four mirror images (`withFlips` along y and x), time to that without',
+    of: ['detectParticles', 'four mirror images'],
+    value: (one, four) => four!.seconds / one!.seconds,
+    show: ratio,
+    atMost: 4.2,
+  },
+  {
+    what: '`detectParticles` of four mirror images, longest stall of the event loop',
+    of: ['four mirror images'],
     value: (ours) => ours!.stall,
     show: (value) => `${Math.round(value)} ms`,
     atMost: 50,
