@@ -2,10 +2,10 @@
  * Chooses a model's thresholds on the validation projects and scores it on projects that nothing was chosen on, through the built
  * package, as anybody would run it.
  *
- *     npm run evaluate -- DIR [--model OUT/default.onnx] [--fill]
+ *     npm run evaluate -- DIR [--model OUT/default.onnx] [--fill | --keep]
  *
  * DIR is what make-data.ts wrote; without a model, the package's own is scored. With --fill, thresholds and scores are written into
- * the model's card.
+ * the model's card; with --keep, its thresholds are taken as they are.
  */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -110,20 +110,25 @@ function summary({ objects, score }: Report): object {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { model: { type: 'string' }, fill: { type: 'boolean', default: false } },
+  options: {
+    model: { type: 'string' },
+    fill: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+  },
 });
 const [folder] = positionals;
-if (folder === undefined || (values.fill && values.model === undefined)) {
-  throw new Error('expected: evaluate.ts DIR [--model OUT/default.onnx [--fill]]');
+if (folder === undefined || (values.fill && (values.model === undefined || values.keep))) {
+  throw new Error('expected: evaluate.ts DIR [--model OUT/default.onnx [--fill]] [--keep]');
 }
 const model = await loadModel(ort, values.model);
 const classes = model.spec.classes.filter((name) => name !== null);
 const configOf = (split: string) => join(folder, split, 'copick.json');
 const low = Object.fromEntries(classes.map((name) => [name, floor]));
 const validation: ScoredRun[] = [];
-for (const split of ['validate', 'validate-hard']) validation.push(...(await detect(configOf(split), model, low)).runs);
+const validating = values.keep ? [] : ['validate', 'validate-hard'];
+for (const split of validating) validation.push(...(await detect(configOf(split), model, low)).runs);
 const card = Object.fromEntries(classes.map((name) => [name, model.spec.thresholds?.[name] ?? 0.5]));
-const thresholds = chosen(validation, card);
+const thresholds = values.keep ? card : chosen(validation, card);
 const scores: Record<string, object> = {};
 for (const split of ['test', 'hard']) {
   if (!existsSync(configOf(split))) continue;
