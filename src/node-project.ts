@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { parseConfig } from './copick/config.ts';
 import type { Problem } from './copick/problems.ts';
 import { type Project, projectFromStores } from './copick/project.ts';
@@ -24,7 +24,7 @@ export interface OpenProjectOptions {
  * made beside the config. The static root, a Croissant and the portal are never written, nor is an overlay in a bucket.
  *
  * @throws {@link CryoetPicksError} `not-found` if the config, or every root, is missing, or a server cannot be reached;
- *   `invalid-config`; `invalid-metadata` for a broken Croissant; `unsupported` for roots on other file systems (`ssh://`, …), that
+ *   `invalid-config`, for a volume too; `invalid-metadata` for a broken Croissant; `unsupported` for roots on other file systems (`ssh://`, …), that
  *   need credentials, or whose server lists no folders.
  * @example
  * ```ts
@@ -34,6 +34,7 @@ export interface OpenProjectOptions {
  */
 export async function openProject(path: string, options: OpenProjectOptions = {}): Promise<Project> {
   const { onProblem, fetch, signal } = options;
+  await refuseVolume(path);
   const config = (await configOfCroissant(path)) ?? parseConfig(await readConfig(path, signal), { source: path });
   if (config.type === 'mlcroissant') return openCroissantConfig(config, { ...options, path });
   const args = config.original?.() ?? {};
@@ -55,6 +56,18 @@ export async function openProject(path: string, options: OpenProjectOptions = {}
     config: { ...config, problems: [...config.problems, ...missingRoots(path, overlay, fixed)] },
     static: fixed.location === overlay.location ? undefined : fixed.store,
   });
+}
+
+const volumeName = /\.(?:mrcs?|rec|map|ccp4|tiff?|zarr|ozx)(?:\.(?:gz|zip))?[/\\]*$/i;
+
+/** Tells whoever names a tomogram in place of a config what to do with it. */
+async function refuseVolume(path: string): Promise<void> {
+  if (!volumeName.test(path) || (await stat(path).catch(() => undefined)) === undefined) return;
+  throw new CryoetPicksError(
+    'invalid-config',
+    `"${path}" is named like a volume; expected the config of a copick project, such as copick.json. "A tomogram without a ` +
+      'project" in the README of cryoet-picks shows how to search a volume by itself and how to make a project of it',
+  );
 }
 
 async function readConfig(path: string, signal: AbortSignal | undefined): Promise<string> {

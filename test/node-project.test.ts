@@ -225,6 +225,24 @@ describe('bad input', () => {
     });
   });
 
+  it.each(['mine.mrc', 'mine.MRC', 'mine.map.gz', 'mine.zarr', 'mine.zarr/', 'mine.ozx'])(
+    'a volume in place of a config, %s, is told with the section that helps',
+    async (name) => {
+      const path = join(folder, name);
+      await expect(openProject(path)).rejects.toMatchObject({ code: 'not-found' });
+      if (/zarr/.test(name)) await mkdir(path);
+      else await writeFile(path, 'MAP ');
+      await expect(openProject(path)).rejects.toMatchObject({
+        code: 'invalid-config',
+        message: expect.stringMatching(
+          /named like a volume; expected the config .*"A tomogram without a project" in the/,
+        ),
+      });
+      const readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8');
+      expect(readme).toContain('\n## A tomogram without a project\n');
+    },
+  );
+
   it('invalid JSON is told with its line', async () => {
     await writeFile(join(folder, 'copick.json'), '{\n"name": oops}');
     await expect(openProject(join(folder, 'copick.json'))).rejects.toThrow(

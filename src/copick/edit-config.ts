@@ -26,7 +26,7 @@ export interface NewConfigOptions {
  * @throws {@link CryoetPicksError} `invalid-option` as {@link withObject}.
  * @example
  * ```ts
- * const config = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome', isParticle: true, radius: 150 }] });
+ * const config = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome', radius: 150 }] });
  * await writeFile('copick.json', formatConfig(config));
  * const project = await openProject('copick.json');
  * ```
@@ -53,7 +53,8 @@ export function newConfig(options: NewConfigOptions): FilesystemConfig {
 export interface NewObject extends Partial<Omit<PickableObject, 'name' | 'isParticle' | 'label'>> {
   /** As copick's file names can hold it: {@link sanitizeName} must not change it. */
   readonly name: string;
-  readonly isParticle: boolean;
+  /** False for what is only ever segmented, as membranes are. @defaultValue true */
+  readonly isParticle?: boolean | undefined;
   /** `null` for none. @defaultValue one above the highest label of the config */
   readonly label?: number | null | undefined;
 }
@@ -102,15 +103,21 @@ interface Neighbours {
   readonly others: readonly PickableObject[];
 }
 
+/** What was said of an object, without what is undefined. */
+type Told = Pick<PickableObject, 'name'> & { readonly [K in keyof Omit<PickableObject, 'label'>]?: PickableObject[K] };
+
+const defaults = { isParticle: true, color: defaultColor, metadata: {} };
+
 function toObject({ label, ...given }: NewObject, { old, others }: Neighbours): PickableObject {
   const { name } = given;
   const fit = fitName(name);
   if (fit !== name) throw refusal(name, fit === undefined ? 'it has no usable character' : `copick writes it "${fit}"`);
-  const told = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as typeof given;
-  const { label: oldLabel, ...rest } = old ?? { label: nextLabel(others), color: defaultColor, metadata: {} };
+  const told = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Told;
+  const { label: oldLabel, ...rest } = old ?? { label: nextLabel(others), ...defaults };
   const number = label === undefined ? oldLabel : (label ?? undefined);
   const object: PickableObject = { ...rest, ...told, ...(number === undefined ? {} : { label: number }) };
   if (number !== undefined) checkLabel(name, number, others);
+  if (typeof object.isParticle !== 'boolean') throw refusal(name, 'its isParticle is neither true nor false');
   checkNumbers(object);
   filamentOf(object);
   return object;

@@ -58,6 +58,17 @@ describe('newConfig', () => {
     });
   });
 
+  it('takes an object for a particle unless told otherwise, and refuses what is neither', () => {
+    const made = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome', radius: 150, label: 1 }] });
+    expect(parseConfig(formatConfig(made), { source: 'copick.json' }).objects).toEqual(made.objects);
+    expect(made.objects[0]).toMatchObject({ name: 'ribosome', isParticle: true, label: 1 });
+    const membrane = withObject(made, { name: 'membrane', isParticle: false });
+    const replaced = withObject(membrane, { name: 'membrane', radius: 20 }, { replace: true });
+    expect(replaced.objects[1]).toMatchObject({ isParticle: false, radius: 20 });
+    const odd = { name: 'virus', isParticle: 'yes' } as unknown as NewObject;
+    expect(() => withObject(made, odd)).toThrow(/"virus" cannot be put into the config: its isParticle is neither/);
+  });
+
   it('refuses an overlay that is nowhere', () => {
     expect(() => newConfig({ overlayRoot: '' })).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
