@@ -105,6 +105,16 @@ describe('detect', () => {
     expect(stderr).toMatch(/^cryoet-picks: [^\n]*cryoet-picks_0_apo-ferritin\.json[^\n]*\n$/);
   });
 
+  it('names the particles that the model does not know, and its classes that no particle has', async () => {
+    const text = await readFile(config, 'utf8');
+    await writeFile(config, text.replaceAll('"ribosome"', '"RB"').replaceAll('"thyroglobulin"', '"THG"'));
+    const { exitCode, stderr } = await captureCli(['detect', config, '--run', 'TS_1_3', '--threads', '1']);
+    expect(stderr).toMatch(
+      /^cryoet-picks: not searched, since model "[^"]+" has no such class: "RB", "THG"; of its classes, the project has no particle "ribosome", "thyroglobulin"\n$/,
+    );
+    expect(exitCode).toBe(0);
+  });
+
   it('tells, once per run, of chunks that a tomogram has lost, and goes on', async () => {
     const image = join(folder, 'static/ExperimentRuns/TS_1_3/VoxelSpacing10.000/denoised.zarr');
     const whole = await (await (await openProject(config)).run('TS_1_3')).tomogram('denoised');
