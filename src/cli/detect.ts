@@ -1,20 +1,18 @@
-import { resolve } from 'node:path';
 import { sanitizeName } from '../copick/names.ts';
 import type { Project } from '../copick/project.ts';
 import { detectProject, type RunResult } from '../detect-project.ts';
-import { renderFigure } from '../figure/figure.ts';
-import { figureObjects } from '../figure/objects.ts';
 import type { Model } from '../inference/model.ts';
 import { openProject } from '../node.ts';
 import type { RunPicks } from '../picks/run-picks.ts';
-import { formatSubmission } from '../picks/submission.ts';
 import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
+import { warnOfUnsearched } from './detect-objects.ts';
+import { type ResultFiles, writeResults } from './detect-results.ts';
 import { foresee } from './dry-run.ts';
 import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
-import { requireDestination, writeWhole } from './files.ts';
-import { lookingOver } from './look-over.ts';
+import { requireDestination } from './files.ts';
+import { lookingOver, type TomogramProblem } from './look-over.ts';
 import { openModel } from './runtime.ts';
 import { runBar, type Terminal } from './terminal.ts';
 
@@ -44,8 +42,8 @@ export interface DetectDocument {
   readonly picks?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
-  /** What in the project is broken and was passed over, or replaced. */
-  readonly problems: readonly { readonly path: string; readonly message: string }[];
+  /** What in the project is broken and was passed over, or replaced; tomograms of which chunks are missing. */
+  readonly problems: readonly TomogramProblem[];
 }
 
 /** What became of a run; a count of picks per object, or why it failed. */
@@ -69,7 +67,9 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
     if (path !== undefined) await requireDestination(path, { signal });
   }
   const model = await openModel({ model: input.model, threads: input.threads, signal });
-  const { summaries, found } = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
+  warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
+  const detected = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
+  const { summaries, found } = detected;
   const files = await writeResults(terminal, { ...input, project, found });
   const problems = project.problems.map(({ path, message }) => ({ path, message }));
   for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
@@ -80,7 +80,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
     userId: input.userId,
     sessionId: input.sessionId,
     ...files,
-    problems,
+    problems: [...problems, ...detected.problems],
   };
   return { json: document, failed: failed > 0 };
 }
@@ -95,13 +95,23 @@ export interface DetectRunsOptions
   readonly model: Model;
 }
 
+/** What {@link detectRuns} did. */
+export interface DetectedRuns {
+  readonly summaries: readonly RunSummary[];
+  readonly found: readonly RunPicks[];
+  /** What showed while tomograms were read, and was warned of. */
+  readonly problems: readonly TomogramProblem[];
+}
+
 /** Runs the detection with a bar per run and a line per finished run; failures go to stderr and do not stop the rest. */
 export async function detectRuns(
   terminal: Terminal,
   { project, model, run: runs, tomogram, threshold: thresholds, resample, ...options }: DetectRunsOptions,
-): Promise<{ summaries: RunSummary[]; found: RunPicks[] }> {
+): Promise<DetectedRuns> {
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
+  const problems: TomogramProblem[] = [];
+  const { prepare, afterwards } = lookingOver(terminal, { spec: model.spec, tomogram, resample });
   const bar = runBar(terminal);
   let started = performance.now();
   try {
@@ -112,11 +122,12 @@ export async function detectRuns(
       tomogram: tomogram.type,
       voxelSpacing: tomogram.voxelSpacing,
       thresholds,
-      prepare: lookingOver(terminal, { spec: model.spec, tomogram, resample }),
+      prepare,
       signal: terminal.signal,
       onProgress: bar.update,
     })) {
       bar.stop();
+      problems.push(...afterwards(result.run));
       const summary = summarize(result, (performance.now() - started) / 1000);
       started = performance.now();
       summaries.push(summary);
@@ -127,7 +138,7 @@ export async function detectRuns(
   } finally {
     bar.stop();
   }
-  return { summaries, found };
+  return { summaries, found, problems };
 }
 
 function summarize(result: RunResult, seconds: number): RunSummary {
@@ -148,36 +159,6 @@ function requireObjects({ objects }: Project, names: readonly string[]): void {
   throw new UsageError(
     `--threshold names "${stranger}", which is no object of the project; it has ${known.join(', ')}`,
   );
-}
-
-interface ResultFiles {
-  readonly picks?: string | undefined;
-  readonly submission?: string | undefined;
-  readonly figure?: string | undefined;
-}
-
-interface ResultsOptions extends globalThis.Pick<DetectInput, 'submission' | 'figure' | 'tomogram'> {
-  readonly project: Project;
-  readonly found: readonly RunPicks[];
-}
-
-async function writeResults(
-  { signal }: Terminal,
-  { project, found, submission, figure, tomogram }: ResultsOptions,
-): Promise<ResultFiles> {
-  if (submission !== undefined) await writeWhole(submission, { data: formatSubmission(found), signal });
-  const written = { ...(submission !== undefined && { submission: resolve(submission) }) };
-  const [first] = found;
-  if (first === undefined) return written;
-  const picks = project.overlayLocation;
-  if (figure === undefined) return { ...written, picks };
-  const run = await project.run(first.run, { signal });
-  const { type, voxelSpacing } = tomogram;
-  const source = await run.tomogram(type, { voxelSpacing, signal });
-  const objects = figureObjects(project.objects);
-  const data = await renderFigure(source, { picks: first.picks, objects, title: `${first.run}, ${type}`, signal });
-  await writeWhole(figure, { data, signal });
-  return { ...written, picks, figure: resolve(figure) };
 }
 
 interface Closing {

@@ -4,8 +4,11 @@ import { decode } from 'fast-png';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
-import { openProject } from '../../src/node.ts';
+import { directoryStore, openProject } from '../../src/node.ts';
+import { writeTomogram } from '../../src/ome-zarr/write.ts';
 import { parseSubmission } from '../../src/picks/submission.ts';
+import { wholeBox } from '../../src/space/zyx.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { filesBelow, smallProject, temporaryFolder } from '../support/simulated-project.ts';
@@ -100,6 +103,37 @@ describe('detect', () => {
       { path: expect.stringContaining('apo-ferritin.json'), message: expect.any(String) },
     ]);
     expect(stderr).toMatch(/^cryoet-picks: [^\n]*cryoet-picks_0_apo-ferritin\.json[^\n]*\n$/);
+  });
+
+  it('names the particles that the model does not know, and its classes that no particle has', async () => {
+    const text = await readFile(config, 'utf8');
+    await writeFile(config, text.replaceAll('"ribosome"', '"RB"').replaceAll('"thyroglobulin"', '"THG"'));
+    const { exitCode, stderr } = await captureCli(['detect', config, '--run', 'TS_1_3', '--threads', '1']);
+    expect(stderr).toMatch(
+      /^cryoet-picks: not searched, since model "[^"]+" has no such class: "RB", "THG"; of its classes, the project has no particle "ribosome", "thyroglobulin"\n$/,
+    );
+    expect(exitCode).toBe(0);
+  });
+
+  it('tells, once per run, of chunks that a tomogram has lost, and goes on', async () => {
+    const image = join(folder, 'static/ExperimentRuns/TS_1_3/VoxelSpacing10.000/denoised.zarr');
+    const whole = await (await (await openProject(config)).run('TS_1_3')).tomogram('denoised');
+    const data = contiguousVolume((await whole.read(wholeBox([24, 40, 40]))).data, [24, 40, 40]);
+    await rm(image, { recursive: true });
+    const source = sourceFromArray(data, { voxelSize: whole.grid.voxelSize });
+    await writeTomogram(directoryStore(image), source, { levels: 1, chunkShape: [12, 20, 20] });
+    await rm(join(image, '0/0/1/1'));
+    await rm(join(image, '0/1/0/1'));
+    const message =
+      '2 of the 8 chunks read so far (of 8) are not in the store, and their voxels are the fill value: was it copied whole?';
+    const { exitCode, stdout, stderr } = await captureCli(['detect', config, '--threads', '1', '--json']);
+    expect(stderr).toBe(`cryoet-picks: run "TS_1_3": ${message}\n`);
+    const { problems, runs } = JSON.parse(stdout);
+    expect(problems).toEqual([{ path: expect.stringMatching(/TS_1_3.*denoised\.zarr$/), message }]);
+    expect(runs.map(({ status }: { status: string }) => status)).toEqual(['detected', 'detected']);
+    expect(exitCode).toBe(0);
+    const again = await captureCli(['detect', config, '--threads', '1', '--resume']);
+    expect(again.stderr).toBe('');
   });
 
   it('leaves no new file when it is aborted while the network works', async () => {
