@@ -10,6 +10,7 @@ import type { VoxelGrid } from './space/grid.ts';
 import { formatZyx, type Zyx } from './space/zyx.ts';
 import { planTiles } from './tiles/plan.ts';
 import { measureIntensity } from './volume/intensity.ts';
+import { requireSource } from './volume/need-source.ts';
 import { normalizerFor } from './volume/normalize.ts';
 import type { VolumeSource } from './volume/volume.ts';
 
@@ -58,9 +59,10 @@ export interface DetectOptions {
  * ```
  */
 export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<Pick[]> {
+  requireSource(source, 'detectParticles(tomogram, { model })');
+  checkDetectOptions(options);
   const { model, overlap, average, batch, signal, onProgress } = options;
   const { spec } = model;
-  checkDetectOptions(options);
   requireVoxelSize(source.grid, spec);
   const wanted = new Map(wantedObjects(spec, options).map((object) => [object.name, object]));
 
@@ -100,6 +102,8 @@ export function wantedObjects(
  * @throws {@link CryoetPicksError} `invalid-option`.
  */
 export function checkDetectOptions(options: Omit<DetectOptions, 'onProgress'>): void {
+  if (!options?.model?.spec)
+    fail('hand in a model, such as `await loadModel(ort)`: detectParticles(tomogram, { model })');
   const { model, thresholds = {}, minDistances = {}, overlap, average, batch } = options;
   const { name: modelName, classes, tile, outputStride } = model.spec;
   const known = classes.filter((name) => name !== null);

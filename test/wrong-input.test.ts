@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { newConfig } from '../src/copick/edit-config.ts';
+import { projectFromStores } from '../src/copick/project.ts';
+import { detectParticles } from '../src/detect.ts';
+import { functionModel } from '../src/inference/function-model.ts';
 import { loadModel } from '../src/node-model.ts';
 import { openTomogram } from '../src/ome-zarr/tomogram.ts';
 import { writeTomogram } from '../src/ome-zarr/write.ts';
@@ -28,6 +32,41 @@ describe('what plain JavaScript may hand in by mistake', () => {
     await expect(writeTomogram(memoryStore(), source, { levels: any('3') })).rejects.toMatchObject(
       refusal('levels is "3"'),
     );
+  });
+
+  it('is refused where a tomogram and a model are expected', async () => {
+    const tomogram = sourceFromArray(contiguousVolume(new Float32Array(8), [2, 2, 2]));
+    const model = functionModel((voxels) => voxels, { classes: ['ribosome'] });
+    const noModel = refusal('hand in a model, such as `await loadModel(ort)`: detectParticles(tomogram, { model })');
+    await expect(detectParticles(tomogram, any(undefined))).rejects.toMatchObject(noModel);
+    await expect(detectParticles(tomogram, any({}))).rejects.toMatchObject(noModel);
+    await expect(detectParticles(tomogram, any({ model: Promise.resolve(model) }))).rejects.toMatchObject(noModel);
+    const noTomogram = (found: string) => refusal(`: detectParticles(tomogram, { model }); found ${found}`);
+    await expect(detectParticles(any({}), { model })).rejects.toMatchObject(noTomogram('an object without grid'));
+    await expect(detectParticles(any(undefined), { model })).rejects.toMatchObject(noTomogram('undefined'));
+    const promise = any(Promise.resolve(tomogram));
+    await expect(detectParticles(promise, { model })).rejects.toMatchObject(noTomogram('a promise'));
+  });
+
+  it('is refused where a run writes, with the call that was meant', async () => {
+    const config = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome' }] });
+    const run = await projectFromStores({ config, overlay: memoryStore() }).createRun('TS_1');
+    const call = "writePicks(picks, { userId: 'me', sessionId: '0' }); found ";
+    await expect(run.writePicks([], any(undefined))).rejects.toMatchObject(refusal(`${call}userId undefined`));
+    const ids = { userId: 'me', sessionId: '0' };
+    await expect(run.writePicks([], any({ ...ids, sessionId: 0 }))).rejects.toMatchObject(refusal('found sessionId 0'));
+    await expect(run.writePicks(any(Promise.resolve([])), ids)).rejects.toMatchObject(refusal(`${call}no list`));
+
+    const source = sourceFromArray(contiguousVolume(new Float32Array(8), [2, 2, 2]), { voxelSize: [10, 10, 10] });
+    const wanted = "writeTomogram(source, { type: 'denoised' })";
+    await expect(run.writeTomogram(any('denoised'), any(source))).rejects.toMatchObject(
+      refusal(`${wanted}; found "denoised"`),
+    );
+    await expect(run.writeTomogram(source, any(undefined))).rejects.toMatchObject(refusal(wanted));
+    await expect(run.writeFilaments([], any({ object: 'ribosome' }))).rejects.toMatchObject(
+      refusal('name undefined has no character'),
+    );
+    expect([await run.pickSets(), await run.tomograms(), await run.meshes()]).toEqual([[], [], []]);
   });
 
   it('is refused where a zip file is expected', async () => {

@@ -26,14 +26,15 @@ export function sanitizeName(name: string): string {
   if (sanitized === undefined) {
     throw new CryoetPicksError(
       'invalid-option',
-      `name ${JSON.stringify(name)} has no character that copick's file names can hold`,
+      `name ${showJson(name)} has no character that copick's file names can hold`,
     );
   }
   return sanitized;
 }
 
-/** The same, undefined where nothing is left. */
+/** The same, undefined where nothing is left, or where plain JavaScript handed in no text. */
 export function fitName(name: string): string | undefined {
+  if (typeof name !== 'string') return undefined;
   return name.replace(invalidCharacters, '-').replace(/^-+|-+$/g, '') || undefined;
 }
 

@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { Pick } from '../picks/pick.ts';
+import { showJson } from '../show-json.ts';
 import { setFiles } from '../storage/versioned.ts';
 import { formatPicksFile } from './format-picks.ts';
 import { pathOf } from './layout.ts';
@@ -47,6 +48,7 @@ export async function writePicksOf(
   { picks, expect = {}, signal, ...options }: WritePicksOptions & { readonly picks: readonly Pick[] },
 ): Promise<string[]> {
   signal?.throwIfAborted();
+  checkCall(picks, options);
   const userId = sanitizeName(options.userId);
   const sessionId = sanitizeName(options.sessionId);
   const { object: only, objects = [], files: read = [] } = options;
@@ -66,6 +68,17 @@ export async function writePicksOf(
   });
   await setFiles(tree.overlay, files, { signal });
   return files.map(({ key }) => locate(tree.overlay, key));
+}
+
+/** Refuses what plain JavaScript lets pass: a promise of picks, no options. */
+function checkCall(picks: readonly Pick[], { userId, sessionId }: WritePicksOptions): void {
+  const missing = Object.entries({ userId, sessionId }).find(([, id]) => typeof id !== 'string');
+  if (Array.isArray(picks) && missing === undefined) return;
+  const found = missing === undefined ? 'no list of picks' : `${missing[0]} ${showJson(missing[1])}`;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `hand in a list of picks and who found them: writePicks(picks, { userId: 'me', sessionId: '0' }); found ${found}`,
+  );
 }
 
 /** What a file holds beside its picks and their identity. */

@@ -1,5 +1,6 @@
 import { CryoetPicksError } from '../errors.ts';
 import type { WriteTomogramOptions } from '../ome-zarr/write.ts';
+import { requireSource } from '../volume/need-source.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { pathOf } from './layout.ts';
 import { sanitizeName } from './names.ts';
@@ -17,6 +18,8 @@ export interface WriteRunTomogramOptions extends WriteSpacedOptions {
   readonly dtype?: WriteTomogramOptions['dtype'];
 }
 
+const call = "writeTomogram(source, { type: 'denoised' })";
+
 /** Writes a tomogram into the overlay; see `Run.writeTomogram`. */
 export async function writeTomogramOf(
   tree: ProjectTree,
@@ -24,6 +27,7 @@ export async function writeTomogramOf(
   { source, type, voxelSpacing, ...options }: WriteRunTomogramOptions & { readonly source: VolumeSource },
 ): Promise<string> {
   options.signal?.throwIfAborted();
+  requireSource(source, call);
   const name = tomogramType(type);
   const spacing = spacingOf(source.grid, voxelSpacing);
   const path = await writeVolumes(
@@ -43,6 +47,8 @@ export async function writeTomogramOf(
 
 /** A type as the folder has it. copick 1 takes every name with this word in it for features, and hides it. */
 function tomogramType(type: string): string {
+  if (typeof type !== 'string')
+    throw new CryoetPicksError('invalid-option', `hand in the type of the tomogram: ${call}`);
   const fit = sanitizeName(type);
   if (!fit.includes('features')) return fit;
   throw new CryoetPicksError(
