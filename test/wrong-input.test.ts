@@ -63,7 +63,7 @@ describe('what plain JavaScript may hand in by mistake', () => {
       refusal(`${wanted}; found "denoised"`),
     );
     await expect(run.writeTomogram(source, any(undefined))).rejects.toMatchObject(refusal(wanted));
-    await expect(run.writeMesh(new Uint8Array(), any({ object: 'ribosome' }))).rejects.toMatchObject(
+    await expect(run.writeFilaments([], any({ object: 'ribosome' }))).rejects.toMatchObject(
       refusal('name undefined has no character'),
     );
     expect([await run.pickSets(), await run.tomograms(), await run.meshes()]).toEqual([[], [], []]);
