@@ -7,7 +7,7 @@ import type { RunPicks } from '../picks/run-picks.ts';
 import type { TomogramName } from './arguments.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { countByObject, counted, countTable, sumOf } from './counts.ts';
-import { warnOfUnsearched } from './detect-objects.ts';
+import { requireProbabilities, warnOfUnsearched } from './detect-objects.ts';
 import { type ResultFiles, writeResults } from './detect-results.ts';
 import { foresee } from './dry-run.ts';
 import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
@@ -67,8 +67,12 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
     if (path !== undefined) await requireDestination(path, { signal });
   }
   const model = await openModel({ model: input.model, threads: input.threads, signal });
-  warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
-  const detected = await detectRuns(terminal, { ...input, project, model }).finally(() => model.dispose());
+  const search = async () => {
+    requireProbabilities(input.threshold ?? {}, model.spec);
+    warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
+    return detectRuns(terminal, { ...input, project, model });
+  };
+  const detected = await search().finally(() => model.dispose());
   const { summaries, found } = detected;
   const files = await writeResults(terminal, { ...input, project, found });
   const problems = project.problems.map(({ path, message }) => ({ path, message }));

@@ -2,16 +2,16 @@ import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import type { Model } from '../inference/model.ts';
 import { defaultCacheBytes } from '../ome-zarr/chunk-cache.ts';
-import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { voxelCount, type Zyx } from '../space/zyx.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
 import { readPaddedInto } from '../volume/padded.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { Outcome } from './command.ts';
 import type { DetectInput } from './detect.ts';
+import { forecastLines } from './dry-run-lines.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import { fitting } from './resample.ts';
 import { openModel } from './runtime.ts';
-import { formatTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What detecting a run would take. */
@@ -58,7 +58,7 @@ const TIMED_TILES = 3;
 
 /**
  * Tells what detection would take, without writing anything: plans every run, and times three tiles in the middle of the
- * first one.
+ * first one, after a tile of zeros as large as the largest of all runs.
  *
  * Time counts reading the volume once more, for its intensity, at the rate at which the timed tiles were read.
  */
@@ -69,22 +69,56 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
   const { tile, tileMultiple, outputStride, offsets = [] } = model.spec;
   const classes = model.spec.classes.filter((name) => name !== null).length + offsets.length;
   const prepare = fitting(terminal, { spec: model.spec, resample });
-  const runs: (RunForecast | { run: string; error: Failure })[] = [];
-  let timing: Timing | undefined;
+  const planned: (PlannedRun | { run: string; error: Failure })[] = [];
   for (const run of await chosenRuns(project, names, signal)) {
     try {
       const opened = await run.tomogram(tomogram.type, { voxelSpacing: tomogram.voxelSpacing, signal });
       const source = prepare?.(opened, run) ?? opened;
       const plan = planTiles(source.grid.shape, { tile, tileMultiple, outputStride, classes });
-      timing ??= await timeTiles(source, plan, { model, signal });
-      runs.push(forecast(run.name, plan, { timing, cacheBytes: defaultCacheBytes(opened, 4) }));
+      planned.push({ run: run.name, plan, source, cacheBytes: defaultCacheBytes(opened, 4) });
     } catch (error) {
       signal.throwIfAborted();
-      runs.push({ run: run.name, error: describeFailure(error) });
+      planned.push({ run: run.name, error: describeFailure(error) });
     }
   }
+  const { timing, runs } = await forecastPlanned(planned, { model, signal });
   terminal.print(...forecastLines(timing, runs));
   return { tile, timed: timing?.seconds ?? [], runs };
+}
+
+interface PlannedRun {
+  readonly run: string;
+  readonly plan: TilePlan;
+  readonly source: VolumeSource;
+  readonly cacheBytes: number;
+}
+
+/** Times tiles of the first run that has any to read, once the network has seen the largest tile of all. */
+async function forecastPlanned(
+  planned: readonly (PlannedRun | { readonly run: string; readonly error: Failure })[],
+  options: { readonly model: Model; readonly signal: AbortSignal },
+): Promise<{ timing: Timing | undefined; runs: DryRunDocument['runs'] }> {
+  const largest = largestTile(planned.flatMap((one) => ('plan' in one ? [one.plan.tile] : [])));
+  const runs: (RunForecast | { run: string; error: Failure })[] = [];
+  let timing: Timing | undefined;
+  for (const one of planned) {
+    if ('error' in one) {
+      runs.push(one);
+      continue;
+    }
+    try {
+      timing ??= await timeTiles(one.source, one.plan, { ...options, largest });
+      runs.push(forecast(one.run, one.plan, { timing, cacheBytes: one.cacheBytes }));
+    } catch (error) {
+      options.signal.throwIfAborted();
+      runs.push({ run: one.run, error: describeFailure(error) });
+    }
+  }
+  return { timing, runs };
+}
+
+function largestTile(tiles: readonly Zyx[]): Zyx {
+  return tiles.reduce((most, tile) => (voxelCount(tile) > voxelCount(most) ? tile : most), [0, 0, 0] as Zyx);
 }
 
 async function chosenRuns(project: Project, names: readonly string[] | undefined, signal: AbortSignal): Promise<Run[]> {
@@ -92,7 +126,8 @@ async function chosenRuns(project: Project, names: readonly string[] | undefined
   return Promise.all([...new Set(names)].map((name) => project.run(name, { signal })));
 }
 
-interface Timing {
+/** What timing tiles told. */
+export interface Timing {
   /** The tile that was timed, and the seconds it took each time. */
   readonly tile: Zyx;
   readonly seconds: readonly number[];
@@ -105,16 +140,22 @@ interface Timing {
 
 interface TimeOptions {
   readonly model: Model;
+  /** The largest tile of all runs, for which the network needs most memory. */
+  readonly largest: Zyx;
   readonly signal: AbortSignal;
 }
 
-/** Times tiles from the middle of a plan; a tile of zeros before them lets the network allocate its memory. */
-async function timeTiles(source: VolumeSource, plan: TilePlan, { model, signal }: TimeOptions): Promise<Timing> {
+/** Times tiles from the middle of a plan; a largest tile of zeros before them lets the network allocate its memory. */
+async function timeTiles(
+  source: VolumeSource,
+  plan: TilePlan,
+  { model, largest, signal }: TimeOptions,
+): Promise<Timing> {
   const count = Math.min(TIMED_TILES, plan.tiles.length);
   const first = Math.floor((plan.tiles.length - count) / 2);
   const size = voxelCount(plan.tile);
-  const score = (data: Float32Array) => model.score({ data, shape: [1, ...plan.tile] }, { signal });
-  await score(new Float32Array(size));
+  const score = (data: Float32Array, tile: Zyx) => model.score({ data, shape: [1, ...tile] }, { signal });
+  await score(new Float32Array(voxelCount(largest)), largest);
   // Measured after the tiles, it would hold some of the chunks and tiles that are added to it.
   const memory = process.memoryUsage().rss;
   const seconds: number[] = [];
@@ -125,7 +166,7 @@ async function timeTiles(source: VolumeSource, plan: TilePlan, { model, signal }
     const started = performance.now();
     await readPaddedInto(source, { start, end }, voxels, { signal });
     reading += performance.now() - started;
-    await score(voxels);
+    await score(voxels, plan.tile);
     seconds.push((performance.now() - started) / 1000);
   }
   return {
@@ -152,37 +193,4 @@ function forecast(
     memory: timing.memory + memory.total + Math.min(cacheBytes, 4 * voxelCount(shape)),
     seconds: voxels * timing.perVoxelScored + voxelCount(shape) * timing.perVoxelRead,
   };
-}
-
-function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs']): string[] {
-  const planned = runs.filter((run): run is RunForecast => !('error' in run));
-  const total = planned.reduce((sum, { seconds }) => sum + seconds, 0);
-  const lines = formatTable({
-    header: ['run', 'voxels z×y×x', 'tiles', 'Mvoxels scored', 'memory MB', 'seconds'],
-    rows: planned.map(({ run, shape, tiles, voxels, memory, seconds }) => [
-      run,
-      formatZyx(shape),
-      tiles,
-      (voxels / 1e6).toFixed(1),
-      Math.round(memory / 1e6),
-      Math.round(seconds),
-    ]),
-  });
-  const failures = runs.flatMap((run) => ('error' in run ? [`run "${run.run}" would fail: ${run.error.message}`] : []));
-  return [
-    ...lines,
-    '',
-    ...(timing ? [`${timedLine(timing)}; about ${duration(total)} in all`] : []),
-    ...failures,
-    'nothing was written',
-  ];
-}
-
-function timedLine({ tile, seconds }: Timing): string {
-  return `tiles of ${formatZyx(tile)} took ${seconds.map((one) => one.toFixed(2)).join(', ')} s`;
-}
-
-function duration(seconds: number): string {
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }

@@ -159,6 +159,7 @@ describe('detect', () => {
     ['an absent model', ['--model', '/none.onnx'], 1, 'model not found: /none.onnx\n'],
     ['a user without a name', ['--user-id', '//'], 1, 'name "//" has no character that'],
     ['a threshold for an unknown object', ['--threshold', 'rib=1'], 2, '--threshold names "rib", which is no object'],
+    ['a threshold above 1', ['--threshold', 'ribosome=1.5'], 2, '--threshold ribosome=1.5: the scores of model'],
   ])('%s ends in one line, before any work', async (_, flags, code, message) => {
     const { exitCode, stderr } = await captureCli(['detect', config, ...flags]);
     expect(stderr).toContain(message);

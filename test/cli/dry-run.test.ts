@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { forecastRuns } from '../../src/cli/dry-run.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
-import { openProject } from '../../src/node.ts';
+import { directoryStore, openProject } from '../../src/node.ts';
+import { writeTomogram } from '../../src/ome-zarr/write.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { planTiles } from '../../src/tiles/plan.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { filesBelow, smallProject, temporaryFolder } from '../support/simulated-project.ts';
@@ -84,6 +86,32 @@ describe('detect --dry-run', () => {
       expect(run.memory).toBe(1 + plan.memory.total + 4 * voxelCount(run.shape));
       expect(run.seconds).toBeGreaterThan(0);
     }
+  });
+
+  it('warms up with the largest tile of all runs, also where the first run has smaller ones', async () => {
+    const image = join(folder, 'static/ExperimentRuns/TS_1_3/VoxelSpacing10.000/denoised.zarr');
+    await rm(image, { recursive: true });
+    const small = contiguousVolume(
+      Float32Array.from({ length: 8 * 16 * 16 }, (_, i) => 1 + (i % 7)),
+      [8, 16, 16],
+    );
+    await writeTomogram(directoryStore(image), sourceFromArray(small, { voxelSize: [10, 10, 10] }), { levels: 1 });
+    const model = identityModel({ tile: [24, 40, 40], tileMultiple: 8, classes: ['ribosome'] });
+    const scored: (readonly number[])[] = [];
+    const noting = {
+      ...model,
+      score: (...args: Parameters<typeof model.score>) => {
+        scored.push(args[0].shape);
+        return model.score(...args);
+      },
+    };
+    const project = await openProject(config);
+    const { runs } = await forecastRuns(fakeTerminal().terminal, { project, model: noting, tomogram });
+    expect(runs).toMatchObject([{ tile: [8, 16, 16] }, { tile: [24, 40, 40] }]);
+    expect(scored).toEqual([
+      [1, 24, 40, 40],
+      [1, 8, 16, 16],
+    ]);
   });
 
   it('counts the memory of offsets', async () => {
