@@ -13,6 +13,8 @@ export interface Positions {
   readonly rows: readonly TableRow[];
   /** The objects of the project, where they come from one. */
   readonly objects?: readonly PickableObject[] | undefined;
+  /** Who wrote them, where they come from a project. */
+  readonly userId?: string | undefined;
 }
 
 /** Options of {@link readPositions}. */
@@ -43,7 +45,7 @@ export async function readPositions(terminal: Terminal, path: string, options: P
   }
   const owner = sets[0]?.set;
   if (owner !== undefined) terminal.print(`${what}: picks of user ${owner.userId}, session ${owner.sessionId}`);
-  return { rows, objects: project.objects };
+  return { rows, objects: project.objects, userId: owner?.userId };
 }
 
 /** A picks file, and the run it is of. */

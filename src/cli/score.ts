@@ -38,6 +38,15 @@ export async function score(terminal: Terminal, input: ScoreInput): Promise<Outc
     usualUser: 'cryoet-picks',
     flags: '--user-id and --session-id',
   });
+  if (truth.userId === 'cryoet-picks') {
+    terminal.warn(
+      "cryoet-picks: the truth is this program's own picks, of user cryoet-picks; name another user by --truth-user-id",
+    );
+  }
+  const truthRuns = new Set(truth.rows.map(({ run }) => run));
+  const isApart = !submission.rows.some(({ run }) => truthRuns.has(run));
+  if (isApart)
+    terminal.warn('cryoet-picks: truth and submission have no run in common, so every particle counts as missed');
   const rules = { ...rulesFor([truth, submission]), matching: input.matching };
   const report = scoreTables({ truth: truth.rows, submission: submission.rows }, rules);
   terminal.print(...scoreLines(report, rules));
@@ -46,7 +55,7 @@ export async function score(terminal: Terminal, input: ScoreInput): Promise<Outc
   }
   terminal.print(...remarks(report));
   const document: ScoreDocument = { matching: input.matching, ...report };
-  return { json: document };
+  return { json: document, failed: isApart };
 }
 
 /** The competition's rules; or, where a project has particles that it did not have, its own radii and equal weights. */

@@ -230,6 +230,21 @@ describe('score of projects', () => {
     for (const object of Object.values(objects)) expect(object).toMatchObject({ fp: 0, fn: 0, fbeta: 1 });
   });
 
+  it('warns where the truth is picks of this program, and where no run is in common', async () => {
+    const run = await (await openProject(config)).run('TS_1_3');
+    const picks = [{ object: 'ribosome', position: { x: 50, y: 60, z: 70 }, score: 1 }];
+    await run.writePicks(picks, { ...user, objects: ['ribosome'] });
+    const args = ['score', '--truth', config, '--truth-user-id', 'cryoet-picks', '--submission'];
+    const own = await captureCli([...args, config]);
+    expect(own.stderr).toMatch(/^cryoet-picks: the truth is this program's own picks, [^\n]+\n$/);
+    expect(own.exitCode).toBe(0);
+    const table = join(folder, 'other.csv');
+    await writeFile(table, 'id,experiment,particle_type,x,y,z\n0,TS_9,ribosome,1,1,1\n');
+    const apart = await captureCli(['score', '--truth', config, '--submission', table]);
+    expect(apart.stderr).toMatch(/^cryoet-picks: truth and submission have no run in common, [^\n]+\n$/);
+    expect(apart.exitCode).toBe(1);
+  });
+
   it('says which users there are where none fits', async () => {
     const args = ['score', '--truth', config, '--submission', config, '--user-id', 'bob'];
     const { exitCode, stderr } = await captureCli(args);
