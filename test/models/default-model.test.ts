@@ -60,7 +60,11 @@ describe('the default network and its card', () => {
     const { provenance } = JSON.parse(readFileSync(file('default.json'), 'utf8'));
     expect(provenance).toMatchObject({
       limits: expect.arrayContaining([expect.any(String)]),
-      training: { seed: expect.any(Number), steps: expect.any(Number), commit: expect.stringMatching(/^[0-9a-f]{40}\+?$/) },
+      training: {
+        seed: expect.any(Number),
+        steps: expect.any(Number),
+        commit: expect.stringMatching(/^[0-9a-f]{40}\+?$/),
+      },
       scores: { test: { tomograms: 20 }, hard: { tomograms: 20 } },
     });
     expect(Object.keys(provenance.scores.test.objects).sort()).toEqual(Object.keys(competition.objects).sort());
