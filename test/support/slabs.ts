@@ -39,26 +39,27 @@ export function* slabsOf(
   const edges = [0, ...[...new Set(cuts)].filter((c) => c > 0 && c < shape[axis]).sort((a, b) => a - b), shape[axis]];
   for (let n = 0; n + 1 < edges.length; n++) {
     const [start, end] = [edges[n], edges[n + 1]];
-    const cut = (data: Float32Array, reversed: boolean) => cutVolume({ shape, data }, axis, start, end, reversed);
+    const cut = (data: Float32Array, channels: number, reversed: boolean) =>
+      cutVolume({ shape, channels, data }, axis, start, end, reversed);
     yield {
       grid: gridOf(shape),
       axis,
       start,
       classes,
-      scores: cut(values, n % 2 === 0),
-      ...(offsets && { offsets: cut(offsets, n % 3 === 0) }),
+      scores: cut(values, classes.length, n % 2 === 0),
+      ...(offsets && { offsets: cut(offsets, 3, n % 3 === 0) }),
     };
   }
 }
 
 function cutVolume(
-  { shape, data: values }: { readonly shape: Zyx; readonly data: Float32Array },
+  { shape, channels, data: values }: { readonly shape: Zyx; readonly channels: number; readonly data: Float32Array },
   axis: Axis,
   start: number,
   end: number,
   reversed: boolean,
 ): ScoreVolume {
-  const part: [number, number, number, number] = [values.length / voxelCount(shape), ...shape];
+  const part: [number, number, number, number] = [channels, ...shape];
   part[axis + 1] = end - start;
   const [c, d, h, w] = part;
   const stride = reversed ? ([1, c, c * d, c * d * h] as const) : ([d * h * w, h * w, w, 1] as const);
