@@ -10,9 +10,7 @@ import { activate } from './activation.ts';
 import { channelsOf, firstChannels, handedOn, scaleOffsets } from './channels.ts';
 import type { ScoreOptions } from './score.ts';
 import { type ReadBatch, scoreAhead } from './score-ahead.ts';
-
-/** Milliseconds of work after which the event loop gets a turn: three such pieces are no stall that a person notices. */
-const TURN = 12;
+import { TURN } from './turn.ts';
 
 /** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/tiling.md. */
 export async function* runPlan(

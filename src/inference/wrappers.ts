@@ -2,6 +2,7 @@ import { eventLoopTurns } from '../async.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { SpareMemory } from '../spare-memory.ts';
 import type { Model, ModelSpec, ScoreBatch } from './model.ts';
+import { TURN } from './turn.ts';
 
 /**
  * Averages a model over mirrored copies of each tile: test-time augmentation.
@@ -79,8 +80,6 @@ export function averageOf(...models: readonly Model[]): Model {
 
 /** Arrays that wait to be used again: those of two calls at once. */
 const SPARES = 4;
-/** Milliseconds of work after which the event loop gets a turn. */
-const TURN = 12;
 
 /** What all of these models let a runner do. */
 function runningOf(models: readonly Model[]): Omit<Model, 'spec' | 'score' | 'dispose'> {

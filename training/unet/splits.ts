@@ -11,29 +11,42 @@ interface Tomograms {
   readonly shape: readonly [number, number, number];
 }
 
+const firstSeeds: Readonly<Record<Split, number>> = {
+  train: 100_000,
+  validate: 500_000,
+  'validate-hard': 550_000,
+  test: 910_000,
+  hard: 960_000,
+};
+
+type Shape = Tomograms['shape'];
+
+/** Tomograms of one size of data: how many of each split, and the shape of those to learn from and of the others. */
+function sized(counts: Readonly<Record<Split, number>>, shapes: { readonly train: Shape; readonly others: Shape }) {
+  const of = (split: Split): Tomograms => ({
+    first: firstSeeds[split],
+    count: counts[split],
+    shape: split === 'train' ? shapes.train : shapes.others,
+  });
+  return {
+    train: of('train'),
+    validate: of('validate'),
+    'validate-hard': of('validate-hard'),
+    test: of('test'),
+    hard: of('hard'),
+  };
+}
+
+const usual = { train: [184, 192, 192], others: [184, 256, 256] } as const;
+
 /** The tomograms of each size of data. */
 export const splits: Readonly<Record<Size, Readonly<Record<Split, Tomograms>>>> = {
-  full: {
-    train: { first: 100_000, count: 160, shape: [184, 192, 192] },
-    validate: { first: 500_000, count: 8, shape: [184, 256, 256] },
-    'validate-hard': { first: 550_000, count: 8, shape: [184, 256, 256] },
-    test: { first: 910_000, count: 20, shape: [184, 256, 256] },
-    hard: { first: 960_000, count: 20, shape: [184, 256, 256] },
-  },
+  full: sized({ train: 160, validate: 8, 'validate-hard': 8, test: 20, hard: 20 }, usual),
   // To see whether a change learns at all.
-  small: {
-    train: { first: 100_000, count: 12, shape: [184, 192, 192] },
-    validate: { first: 500_000, count: 2, shape: [184, 256, 256] },
-    'validate-hard': { first: 550_000, count: 1, shape: [184, 256, 256] },
-    test: { first: 900_000, count: 2, shape: [184, 256, 256] },
-    hard: { first: 950_000, count: 1, shape: [184, 256, 256] },
-  },
+  small: sized({ train: 12, validate: 2, 'validate-hard': 1, test: 2, hard: 1 }, usual),
   // To see whether the programs run.
-  toy: {
-    train: { first: 100_000, count: 4, shape: [96, 128, 128] },
-    validate: { first: 500_000, count: 1, shape: [96, 128, 128] },
-    'validate-hard': { first: 550_000, count: 1, shape: [96, 128, 128] },
-    test: { first: 900_000, count: 1, shape: [96, 128, 128] },
-    hard: { first: 950_000, count: 1, shape: [96, 128, 128] },
-  },
+  toy: sized(
+    { train: 4, validate: 1, 'validate-hard': 1, test: 1, hard: 1 },
+    { train: [96, 128, 128], others: [96, 128, 128] },
+  ),
 };
