@@ -119,14 +119,14 @@ class PlaneWindow {
     }
     weightedSumInto(reach, data);
     const offsets = this.#offsets.shift();
-    const slab = { grid, axis, start: index, classes, scores: this.#volume(data) };
-    return offsets ? { ...slab, offsets: this.#volume(offsets) } : slab;
+    const slab = { grid, axis, start: index, classes, scores: this.#volume(data, classes.length) };
+    return offsets ? { ...slab, offsets: this.#volume(offsets, 3) } : slab;
   }
 
   /** Channels `[channel, row, column]` as a volume of one plane. */
-  #volume(data: Float32Array): ScoreVolume {
+  #volume(data: Float32Array, channels: number): ScoreVolume {
     const { grid, axis, rowAxis, columnAxis, rows, columns } = this.#sweep;
-    const shape: [number, number, number, number] = [data.length / (rows * columns), ...grid.shape];
+    const shape: [number, number, number, number] = [channels, ...grid.shape];
     shape[axis + 1] = 1;
     const stride: [number, number, number, number] = [rows * columns, 0, 0, 0];
     stride[rowAxis + 1] = columns;

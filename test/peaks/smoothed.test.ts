@@ -21,6 +21,16 @@ describe('smoothed', () => {
     );
   }
 
+  it('gives empty planes of as many classes for a volume without voxels', async () => {
+    const empty = { shape: [2, 0, 3], classes: [3, 5], values: new Float32Array(0) } as const;
+    const shapes = [];
+    for await (const { scores } of smoothed(slabsOf(empty, 0), { sigma: 3 })) shapes.push([...scores.shape]);
+    expect(shapes).toEqual([
+      [2, 1, 0, 3],
+      [2, 1, 0, 3],
+    ]);
+  });
+
   it('does not depend on where slabs are cut, nor on other classes', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep([0, 1, -2, 7]), async ({ scores, axis, cuts }) => {
