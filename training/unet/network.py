@@ -2,7 +2,7 @@
 
     python network.py    # parameters, multiplications per voxel
 
-Ungrouped Conv, MaxPool, Resize (nearest), Concat, Add and Relu are all that is left after export: batch normalisation is folded
+Ungrouped Conv, MaxPool, Unsqueeze, Concat, Reshape, Add and Relu are all that is left after export: batch normalisation is folded
 into the convolutions. Batch, not instance, normalisation, so that a score does not depend on the tile it was computed in.
 """
 
@@ -44,6 +44,30 @@ class Residual(nn.Module):
         return cells + self.layer(cells)
 
 
+def nearest(cells):
+    """Each cell repeated twice along z, y and x."""
+    return functional.interpolate(cells, scale_factor=2.0, mode='nearest')
+
+
+class RowCopies(torch.autograd.Function):
+    """`nearest`, exported as three Concats: onnxruntime copies whole rows, where its Resize takes a sixth of the network's time."""
+
+    @staticmethod
+    def forward(_, cells):
+        return nearest(cells)
+
+    @staticmethod
+    def symbolic(graph, cells):
+        def constant(*numbers):
+            return graph.op('Constant', value_t=torch.tensor(numbers))
+
+        twice = graph.op('Unsqueeze', cells, constant(5))
+        for axis in (5, 4, 3):
+            twice = graph.op('Concat', twice, twice, axis_i=axis)
+        # [n, c, z, 2y, 2x, 2]: 0 keeps an edge, and -1 is what remains, 2z.
+        return graph.op('Reshape', twice, constant(0, 0, -1, 0, 0))
+
+
 class Rise(nn.Module):
     """Brings coarse cells to twice the resolution and joins them with the finer ones."""
 
@@ -54,8 +78,8 @@ class Rise(nn.Module):
         self.join = Layer(2 * fine, fine)
 
     def forward(self, coarse, fine):
-        raised = functional.interpolate(self.narrow(coarse), scale_factor=2.0, mode='nearest')
-        return self.join(torch.cat([raised, fine], dim=1))
+        raised = RowCopies.apply if torch.onnx.is_in_onnx_export() else nearest
+        return self.join(torch.cat([raised(self.narrow(coarse)), fine], dim=1))
 
 
 class UNet(nn.Module):
