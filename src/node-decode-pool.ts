@@ -40,7 +40,7 @@ export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<D
   return {
     decode: (task) =>
       answers.ask(() => {
-        const reply = pool.run(task, { name: 'answer' });
+        const reply = pool.run(task, { name: 'answer', ...(task.into && { transferList: [task.into] }) });
         watch();
         return reply;
       }),

@@ -1,4 +1,4 @@
-import { type Remote, wrap } from 'comlink';
+import { type Remote, transfer, wrap } from 'comlink';
 import type { ChunkReply, ChunkTask } from './ome-zarr/chunk-task.ts';
 import type { DecodePool, DecodeWorkersOptions } from './ome-zarr/decode-pool.ts';
 import { Refusable } from './ome-zarr/refusable.ts';
@@ -81,5 +81,9 @@ async function decodeIn(
   // All are gone; the bytes are still here.
   if (!first) return 'refused';
   const thread = others.reduce((a, b) => (b.owed < a.owed ? b : a), first);
-  return ask(thread, () => thread.remote.answer(task) as Promise<ChunkReply>, end);
+  return ask(
+    thread,
+    () => thread.remote.answer(task.into ? transfer(task, [task.into]) : task) as Promise<ChunkReply>,
+    end,
+  );
 }

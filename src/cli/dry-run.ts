@@ -1,7 +1,7 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import type { Model } from '../inference/model.ts';
-import { defaultCacheBytes } from '../ome-zarr/chunk-cache.ts';
+import { defaultCacheBytes } from '../ome-zarr/cache-bytes.ts';
 import { voxelCount, type Zyx } from '../space/zyx.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
 import { readPaddedInto } from '../volume/padded.ts';

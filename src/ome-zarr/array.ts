@@ -2,6 +2,7 @@ import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts'
 import { joinKey, subStore } from '../storage/store.ts';
 import type { ArrayDescription } from './array-description.ts';
 import { describeArray } from './array-metadata.ts';
+import type { ReadChunkOptions } from './chunk-place.ts';
 import { chunkReader } from './chunk-reader.ts';
 import { parseMetadataFile } from './parse.ts';
 import { firstFound, type ZarrFormat } from './probe.ts';
@@ -34,7 +35,7 @@ export interface ChunkedArray extends ArrayDescription {
   /** Names the array in messages. */
   readonly where: string;
   /** Reads and decodes one chunk; `undefined` where the format says that all of it is the fill value. */
-  readChunk(at: readonly number[], options?: StoreOptions): Promise<DecodedChunk | undefined>;
+  readChunk(at: readonly number[], options?: ReadChunkOptions): Promise<DecodedChunk | undefined>;
 }
 
 /** Options of {@link openArray}. */

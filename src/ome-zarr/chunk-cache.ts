@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import { longestAxis, voxelCount } from '../space/zyx.ts';
 import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
-import type { VolumeSource } from '../volume/volume.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
 import { ChunkTally } from './chunk-tally.ts';
 import { cropChunk, extentsInside, KEPT_WASTE } from './crop.ts';
+import { SpareBuffers } from './spare-buffers.ts';
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
@@ -13,108 +12,139 @@ export interface ChunkCacheOptions {
   readonly cacheBytes: number;
 }
 
-const [LEAST_CACHE, MOST_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];
-/** Of a tile, in voxels. */
-const COMMON_EDGE = 128;
-
-/**
- * Bytes of decoded chunks to keep so that a sweep of tiles along the longest axis decodes none twice, tiles being of common
- * size: the layers of chunks across that axis which a tile can touch, and a little more; from 128 to 256 MiB, so of very large
- * cross-sections some chunks are decoded twice.
- *
- * @param voxelBytes - Bytes of a voxel, all channels that share a chunk together.
- */
-export function defaultCacheBytes(
-  { grid: { shape }, chunkShape = shape }: Pick<VolumeSource, 'grid' | 'chunkShape'>,
-  voxelBytes: number,
-): number {
-  const axis = longestAxis(shape);
-  const edge = Math.min(chunkShape[axis], shape[axis]);
-  const layer = (voxelBytes * voxelCount(shape) * edge) / shape[axis];
-  const layers = Math.ceil(COMMON_EDGE / edge) + 1;
-  return Math.round(Math.min(MOST_CACHE, Math.max(LEAST_CACHE, 1.125 * layers * layer)));
-}
-
 /** What a chunk without data in the store is: the fill value everywhere. */
 export type CachedChunk = DecodedChunk | 'fill';
 
-interface Pending {
+/** A chunk that is lent: it must not be looked at after the release, unless it was kept for good. */
+export interface HeldChunk {
+  readonly chunk: CachedChunk;
+  /** Has its memory never used again. */
+  keep(): void;
+  release(): void;
+}
+
+/** A chunk on its way or here, and who needs it. */
+interface Slot {
   readonly promise: Promise<CachedChunk>;
   readonly controller: AbortController;
+  /** Absent while it is on its way. */
+  chunk?: CachedChunk | undefined;
+  /** How many wait for it or hold it. */
   readers: number;
+  /** Whether somebody keeps it, or its memory was used again already. */
+  isForGood: boolean;
 }
 
 /** Chunks of one array that are read at a time. */
 export const MAX_READS: number = 16;
 /** Decoded bytes of the chunks that are read at a time; one chunk always is. */
 const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
+/** Memory that waits to be decoded into. */
+const MAX_SPARE_BYTES = 32 * 2 ** 20;
 
 /**
  * Reads chunks of one array, a few at a time, and keeps the most recently used.
  *
- * A chunk that several readers wait for is read once; it is aborted only when the last of them gives up.
+ * A chunk that several readers wait for is read once; it is aborted only when the last of them gives up. The memory of one that
+ * is neither kept nor held any more is decoded into again, unless it was given away.
  */
 export class ChunkCache {
   /** What has been found so far. */
   readonly tally: ChunkTally;
   readonly #array: ChunkedArray;
-  readonly #kept: LRUCache<string, CachedChunk> | undefined;
-  readonly #pending = new Map<string, Pending>();
+  readonly #kept: LRUCache<string, Slot> | undefined;
+  readonly #pending = new Map<string, Slot>();
   readonly #queue: (() => void)[] = [];
   readonly #maxReads: number;
+  readonly #spare: SpareBuffers;
   #running = 0;
 
   constructor(array: ChunkedArray, { cacheBytes }: ChunkCacheOptions) {
     this.#array = array;
     this.tally = new ChunkTally(array);
-    this.#kept =
-      cacheBytes >= 1 ? new LRUCache({ maxSize: Math.floor(cacheBytes), sizeCalculation: bytesOf }) : undefined;
+    if (cacheBytes >= 1) {
+      this.#kept = new LRUCache({
+        maxSize: Math.floor(cacheBytes),
+        sizeCalculation: ({ chunk }) => bytesOf(chunk!),
+        disposeAfter: (slot, key) => this.#reuse(key, slot),
+      });
+    }
     const chunkBytes = array.chunkShape.reduce((a, b) => a * b, array.itemBytes);
     this.#maxReads = Math.max(1, Math.min(MAX_READS, Math.floor(MAX_BYTES_IN_FLIGHT / chunkBytes)));
+    this.#spare = new SpareBuffers(Math.min(MAX_SPARE_BYTES, this.#maxReads * chunkBytes));
   }
 
-  /** The chunk at an index of the chunk grid. @throws The abort reason of `signal`; the errors of {@link ChunkedArray.readChunk}. */
-  async get(at: readonly number[], { signal }: StoreOptions = {}): Promise<CachedChunk> {
+  /**
+   * Lends the chunk at an index of the chunk grid, to whoever releases it.
+   *
+   * @throws The abort reason of `signal`; the errors of {@link ChunkedArray.readChunk}.
+   */
+  async hold(at: readonly number[], { signal }: StoreOptions = {}): Promise<HeldChunk> {
     signal?.throwIfAborted();
     const key = at.join('/');
-    const kept = this.#kept?.get(key);
-    if (kept) return kept;
-    const pending = this.#pending.get(key) ?? this.#start(key, at);
-    pending.readers++;
+    const slot = this.#kept?.get(key) ?? this.#pending.get(key) ?? this.#start(key, at);
+    slot.readers++;
+    let isHeld = true;
+    const release = () => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (--slot.readers === 0) this.#leave(key, slot, signal);
+    };
+    const keep = () => {
+      slot.isForGood = true;
+    };
     try {
-      return await untilAborted(pending.promise, signal);
-    } finally {
-      if (--pending.readers === 0) this.#leave(key, pending, signal);
+      return { chunk: slot.chunk ?? (await untilAborted(slot.promise, signal)), keep, release };
+    } catch (error) {
+      release();
+      throw error;
     }
   }
 
-  #leave(key: string, pending: Pending, signal: AbortSignal | undefined): void {
-    if (this.#pending.get(key) !== pending) return;
-    this.#pending.delete(key);
-    pending.controller.abort(signal?.reason);
+  #leave(key: string, slot: Slot, signal: AbortSignal | undefined): void {
+    if (this.#pending.get(key) === slot) {
+      this.#pending.delete(key);
+      slot.controller.abort(signal?.reason);
+    } else {
+      this.#reuse(key, slot);
+    }
   }
 
-  #start(key: string, at: readonly number[]): Pending {
+  /** Takes the memory of a chunk that nobody needs any more. */
+  #reuse(key: string, slot: Slot): void {
+    const { chunk, readers, isForGood } = slot;
+    if (!chunk || chunk === 'fill' || readers > 0 || isForGood || this.#kept?.peek(key) === slot) return;
+    const { buffer, byteLength } = chunk.data;
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) this.#spare.put(buffer);
+    slot.isForGood = true;
+  }
+
+  #start(key: string, at: readonly number[]): Slot {
     const controller = new AbortController();
-    const promise = this.#read(key, at, controller.signal).finally(() => {
-      if (this.#pending.get(key) === pending) this.#pending.delete(key);
-    });
+    const arrived = () => {
+      if (this.#pending.get(key) === slot) this.#pending.delete(key);
+    };
+    const promise = this.#read(at, controller.signal)
+      .finally(arrived)
+      .then((chunk) => {
+        slot.chunk = chunk;
+        this.#kept?.set(key, slot);
+        return chunk;
+      });
     // Whoever waits sees the error; if all have given up, nobody need.
     promise.catch(() => {});
-    const pending: Pending = { promise, controller, readers: 0 };
-    this.#pending.set(key, pending);
-    return pending;
+    const slot: Slot = { promise, controller, readers: 0, isForGood: false };
+    this.#pending.set(key, slot);
+    return slot;
   }
 
-  async #read(key: string, at: readonly number[], signal: AbortSignal): Promise<CachedChunk> {
+  async #read(at: readonly number[], signal: AbortSignal): Promise<CachedChunk> {
     await this.#enter();
     try {
       signal.throwIfAborted();
-      const chunk = await this.#array.readChunk(at, { signal });
+      const chunk = await this.#array.readChunk(at, { signal, spare: this.#spare });
       this.tally.count(at, chunk !== undefined);
-      const kept = chunk ? trimmed(chunk, at, this.#array) : 'fill';
-      this.#kept?.set(key, kept);
-      return kept;
+      return chunk ? trimmed(chunk, at, this.#array) : 'fill';
     } finally {
       const next = this.#queue.shift();
       if (next) next();

@@ -2,6 +2,7 @@ import type { ReadableStore, StoreOptions } from '../storage/store.ts';
 import type { DecodedChunk } from './array.ts';
 import type { ArrayDescription } from './array-description.ts';
 import type { Shards } from './shards.ts';
+import type { SpareBuffers } from './spare-buffers.ts';
 
 /** An array, and where its chunks are. */
 export interface ArrayPlace {
@@ -11,8 +12,14 @@ export interface ArrayPlace {
   readonly shards: Shards | undefined;
 }
 
+/** Options of {@link ReadChunk}. */
+export interface ReadChunkOptions extends StoreOptions {
+  /** Memory to decode into, where that can be chosen. */
+  readonly spare?: SpareBuffers | undefined;
+}
+
 /** Reads and decodes the chunk at an index of the chunk grid; `undefined` where there is none. */
-export type ReadChunk = (at: readonly number[], options?: StoreOptions) => Promise<DecodedChunk | undefined>;
+export type ReadChunk = (at: readonly number[], options?: ReadChunkOptions) => Promise<DecodedChunk | undefined>;
 
 /** A `Buffer` as what it is underneath: its `slice`, which codecs call to get a copy, gives none. */
 export function plainBytes(bytes: Uint8Array): Uint8Array {

@@ -23,7 +23,7 @@ export async function chunkReader(
   registerCheckedCodecs();
   const place = { store, description, shards: description.shards && openShards(store, description.shards) };
   const read = directReader(place) ?? (await zarritaReader(place));
-  return async (at, { signal } = {}) => {
+  return async (at, { signal, spare } = {}) => {
     signal?.throwIfAborted();
     const [unknown] = unknownCodecs(description.document);
     if (unknown !== undefined) {
@@ -31,7 +31,7 @@ export async function chunkReader(
       throw new CryoetPicksError('unsupported', what);
     }
     try {
-      const chunk = await read(at, { signal });
+      const chunk = await read(at, { signal, spare });
       return chunk && { ...chunk, data: asNumbers(chunk.data, description) };
     } catch (error) {
       signal?.throwIfAborted();

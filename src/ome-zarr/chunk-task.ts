@@ -18,6 +18,8 @@ export interface ChunkTask {
   readonly shape: readonly number[];
   readonly extents: readonly number[];
   readonly itemBytes: number;
+  /** Memory to decode into, of the length of what is wanted; it is moved to the thread, and comes back with the bytes. */
+  readonly into?: ArrayBuffer | undefined;
 }
 
 /** What a thread answers: the decoded bytes, what is wrong with the chunk, or that it cannot decode this one. */
@@ -26,10 +28,10 @@ export type ChunkReply =
   | { readonly error: { readonly code: ErrorCode; readonly message: string } }
   | 'refused';
 
-/** Decodes a chunk and cuts off what is not wanted of it; what is left is in memory of its own. */
+/** Decodes a chunk and cuts off what is not wanted of it; what is left is in memory of its own, in `into` where possible. */
 export async function decodeChunk(
   bytes: Uint8Array,
-  { how, shape, extents, itemBytes }: Omit<ChunkTask, 'from'>,
+  { how, shape, extents, itemBytes, into }: Omit<ChunkTask, 'from'>,
   fallbacks: Fallbacks,
 ): Promise<Uint8Array> {
   const inBytes = (lengths: readonly number[]) => [...lengths.slice(0, -1), lengths.at(-1)! * itemBytes];
@@ -38,7 +40,10 @@ export async function decodeChunk(
   const length = wanted.reduce((product, extent) => product * extent, 1);
   const wantedBytes = wanted.reduce((last, extent, axis) => last + (extent - 1) * stride[axis]!, 1);
   // The wanted bytes are the first ones, without gaps: nothing is to be cut out.
-  if (wantedBytes === length) return own(await decode(bytes, how, fallbacks, { wantedBytes }), length);
+  if (wantedBytes === length) {
+    const allocate = (size: number) => (into?.byteLength === size ? new Uint8Array(into) : new Uint8Array(size));
+    return own(await decode(bytes, how, fallbacks, { wantedBytes, allocate }), length);
+  }
   let memory = scratch;
   scratch = undefined;
   const allocate = (size: number) => {
@@ -46,7 +51,7 @@ export async function decodeChunk(
     return memory;
   };
   const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
-  const cropped = cropChunk({ data: decoded, stride }, wanted).data as Uint8Array;
+  const cropped = cropChunk({ data: decoded, stride }, wanted, into).data as Uint8Array;
   if (memory && memory.length <= MAX_KEPT_BYTES) scratch = memory;
   return cropped;
 }

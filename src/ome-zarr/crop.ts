@@ -1,6 +1,6 @@
 import type { ChunkData, DecodedChunk } from './array.ts';
 
-type ChunkDataConstructor = new (length: number) => ChunkData;
+type ChunkDataConstructor = new (memory: number | ArrayBuffer) => ChunkData;
 
 /** Shape of the part of a chunk that lies inside its array. */
 export function extentsInside(
@@ -16,15 +16,22 @@ export const KEPT_WASTE: number = 0.25;
 /**
  * A copy of the first `extents` values of a chunk along each dimension, in the chunk's own memory order. Chunks at the end of
  * an array keep no memory for what lies beyond it: a 4×4×4 array in a chunk of 256³ is 256 bytes, not 64 MiB.
+ *
+ * @param into - Memory for the copy, used if it has its length.
  */
-export function cropChunk({ data, stride }: DecodedChunk, extents: readonly number[]): DecodedChunk {
+export function cropChunk(
+  { data, stride }: DecodedChunk,
+  extents: readonly number[],
+  into?: ArrayBuffer | undefined,
+): DecodedChunk {
   const axes = extents.map((_, axis) => axis).sort((a, b) => stride[b]! - stride[a]!);
   const outer = [...axes];
   // Axes that are taken whole are one run together with the next one out.
   let run = 1;
   while (outer.length > 0 && stride[outer.at(-1)!]! === run) run *= extents[outer.pop()!]!;
   const length = extents.reduce((product, extent) => product * extent, 1);
-  const out = new (data.constructor as ChunkDataConstructor)(length);
+  const Data = data.constructor as ChunkDataConstructor;
+  const out = into?.byteLength === length * data.BYTES_PER_ELEMENT ? new Data(into) : new Data(length);
   const index = outer.map(() => 0);
   for (let to = 0; to < length; to += run) {
     const from = outer.reduce((sum, axis, i) => sum + index[i]! * stride[axis]!, 0);

@@ -2,11 +2,12 @@ import { originalDecoders } from '../codecs/registry.ts';
 import { CryoetPicksError } from '../errors.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { ArrayDescription } from './array-description.ts';
-import { type ArrayPlace, plainBytes, type ReadChunk } from './chunk-place.ts';
+import { type ArrayPlace, plainBytes, type ReadChunk, type ReadChunkOptions } from './chunk-place.ts';
 import { type ChunkTask, decodeChunk, type FileSpan } from './chunk-task.ts';
 import { extentsInside, KEPT_WASTE } from './crop.ts';
 import { type DecodePool, decodePool } from './decode-pool.ts';
 import { numbersOf, soleCompression } from './sole-compression.ts';
+import type { SpareBuffers } from './spare-buffers.ts';
 
 /** Smaller chunks are decoded where they are asked for: the way to a thread and back would take longer. */
 const LEAST_SENT_BYTES = 2 ** 18;
@@ -40,24 +41,37 @@ function wantedExtents(at: readonly number[], description: ArrayDescription): re
 async function read(
   place: ArrayPlace,
   at: readonly number[],
-  task: Omit<ChunkTask, 'from'>,
-  { pool, ...options }: StoreOptions & { readonly pool: DecodePool | undefined },
+  task: Omit<ChunkTask, 'from' | 'into'>,
+  { pool, spare, ...options }: ReadChunkOptions & { readonly pool: DecodePool | undefined },
 ): Promise<Uint8Array | undefined> {
   const span = pool && (await fileSpan(place, at, options));
-  const fromFile = span ? await decodeInThread(pool, { ...task, from: span }) : undefined;
+  const fromFile = span ? await decodeInThread(pool, { ...task, from: span }, spare) : undefined;
   if (fromFile) return fromFile;
   const bytes = await bytesOf(place, at, options);
   if (!bytes) return undefined;
-  const inThread = pool && !span ? await decodeInThread(pool, { ...task, from: bytes }) : undefined;
-  return inThread ?? decodeChunk(bytes, task, originalDecoders);
+  const inThread = pool && !span ? await decodeInThread(pool, { ...task, from: bytes }, spare) : undefined;
+  return inThread ?? decodeChunk(bytes, { ...task, into: memoryFor(task, spare) }, originalDecoders);
 }
 
 /** Nothing where the file is not there or threads cannot decode the chunk: then it is read and decoded here. */
-async function decodeInThread(pool: DecodePool, task: ChunkTask): Promise<Uint8Array | undefined> {
-  const reply = await pool.decode(task);
+async function decodeInThread(
+  pool: DecodePool,
+  task: ChunkTask,
+  spare: SpareBuffers | undefined,
+): Promise<Uint8Array | undefined> {
+  const reply = await pool.decode({ ...task, into: memoryFor(task, spare) });
   if (reply === 'refused') return undefined;
   if (reply instanceof Uint8Array) return reply;
   throw new CryoetPicksError(reply.error.code, reply.error.message);
+}
+
+/** Spare memory of the length of what a task gives, where its decoder can be told what to write to. */
+function memoryFor(
+  { how, extents, itemBytes }: Pick<ChunkTask, 'how' | 'extents' | 'itemBytes'>,
+  spare: SpareBuffers | undefined,
+): ArrayBuffer | undefined {
+  if (how.codec !== 'blosc') return undefined;
+  return spare?.take(extents.reduce((product, extent) => product * extent, itemBytes));
 }
 
 async function fileSpan(

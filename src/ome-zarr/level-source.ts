@@ -2,7 +2,9 @@ import { requireInside } from '../space/outside.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
 import { onAbort } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
-import { contiguousVolume, type Volume, type VolumeSource } from '../volume/volume.ts';
+import { type HeldVolume, tieWays } from '../volume/source-ways.ts';
+import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
+import type { DecodedChunk } from './array.ts';
 import { type ChunkCache, MAX_READS } from './chunk-cache.ts';
 import { copyPart, indexIn, strideOf, type TouchedChunk } from './copy-part.ts';
 import { createExact, type VoxelData } from './copy-rows.ts';
@@ -21,35 +23,48 @@ export type ExactSource = VolumeSource & Required<Pick<VolumeSource, 'readExact'
 
 /** The voxels of a level, or of one of its channels, as a source. A box inside one chunk of the type comes back as a view of it. */
 export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSourceOptions): ExactSource {
-  const readAs = async <A extends VoxelData>(create: (length: number) => A, box: Box, { signal }: StoreOptions) => {
+  const readingOf = (box: Box, { signal }: StoreOptions) => {
     signal?.throwIfAborted();
     requireInside(box, { shape: level.grid.shape, where: level.array.where });
-    const reading = { box, level, cache, channel, signal, create };
+    return { box, level, cache, channel, signal };
+  };
+  const readAs = async <A extends VoxelData>(create: (length: number) => A, box: Box, options: StoreOptions) => {
+    const reading = { ...readingOf(box, options), create };
     const chunks = chunksOf(reading);
     if (chunks.length === 1) return readOne(chunks[0]!, reading);
     const out = contiguousVolume(create(voxelCount(boxShape(box))), boxShape(box));
     await readAll(chunks, reading, out.data);
     return out;
   };
+  const read = (box: Box, options: ReadOptions = {}) => readAs((length) => new Float32Array(length), box, options);
+  const readInto = async (box: Box, out: Float32Array, options: ReadOptions = {}) => {
+    const reading = readingOf(box, options);
+    await readAll(chunksOf(reading), reading, out);
+  };
+  const hold = async (box: Box, options: ReadOptions = {}) => {
+    const reading = readingOf(box, options);
+    const [first, ...others] = chunksOf(reading);
+    const held = first && others.length === 0 ? await holdOne(first, reading) : undefined;
+    return held ?? { volume: await read(box, options), release: () => {} };
+  };
   const exactly = createExact(level.array.dtype);
   return {
     grid: level.grid,
     chunkShape: chunkShapeOf(level),
-    read: (box, options = {}) => readAs((length) => new Float32Array(length), box, options),
+    read: tieWays(read, { readInto, hold }),
     readExact: (box, options = {}) => readAs(exactly, box, options),
   };
 }
 
-interface Reading<A extends VoxelData> {
+interface Reading {
   readonly box: Box;
   readonly level: OpenedLevel;
   readonly cache: ChunkCache;
   readonly channel: number;
   readonly signal: AbortSignal | undefined;
-  readonly create: (length: number) => A;
 }
 
-function chunksOf({ box, level, channel }: Pick<Reading<VoxelData>, 'box' | 'level' | 'channel'>): TouchedChunk[] {
+function chunksOf({ box, level, channel }: Pick<Reading, 'box' | 'level' | 'channel'>): TouchedChunk[] {
   if (voxelCount(boxShape(box)) === 0) return [];
   const { array, dimensions, channelAxis } = level;
   const chunk = chunkShapeOf(level);
@@ -70,24 +85,43 @@ function chunksOf({ box, level, channel }: Pick<Reading<VoxelData>, 'box' | 'lev
   return found;
 }
 
-async function readOne<A extends VoxelData>(touched: TouchedChunk, reading: Reading<A>): Promise<Volume<A>> {
-  const { box, level, cache, channel, signal, create } = reading;
-  const chunk = await cache.get(touched.at, { signal });
-  const shape = boxShape(box);
-  if (chunk !== 'fill' && chunk.data.constructor === create(0).constructor) {
-    const { stride, offset } = strideOf(chunk, { level, channel });
-    return { data: chunk.data as A, shape, stride, offset: offset + indexIn(touched.box, box.start, stride) };
+/** The voxels of a box inside one chunk: a view of it, where it is of the type. */
+async function readOne<A extends VoxelData>(
+  touched: TouchedChunk,
+  reading: Reading & { readonly create: (length: number) => A },
+): Promise<Volume<A>> {
+  const { box, cache, signal, create } = reading;
+  const { chunk, keep, release } = await cache.hold(touched.at, { signal });
+  try {
+    if (chunk !== 'fill' && chunk.data.constructor === create(0).constructor) {
+      keep();
+      return { data: chunk.data as A, ...viewOf(chunk, touched, reading) };
+    }
+    const out = contiguousVolume(create(voxelCount(boxShape(box))), boxShape(box));
+    copyPart(chunk, touched, reading, out.data);
+    return out;
+  } finally {
+    release();
   }
-  const out = contiguousVolume(create(voxelCount(shape)), shape);
-  copyPart(chunk, touched, reading, out.data);
-  return out;
 }
 
-async function readAll<A extends VoxelData>(
-  chunks: readonly TouchedChunk[],
-  reading: Reading<A>,
-  out: A,
-): Promise<void> {
+/** Lends the voxels of a box inside one chunk of float32. */
+async function holdOne(touched: TouchedChunk, reading: Reading): Promise<HeldVolume | undefined> {
+  const { chunk, release } = await reading.cache.hold(touched.at, reading);
+  if (chunk !== 'fill' && chunk.data instanceof Float32Array) {
+    return { volume: { data: chunk.data, ...viewOf(chunk, touched, reading) }, release };
+  }
+  release();
+  return undefined;
+}
+
+/** Where the voxels of a box lie in the chunk that holds them all. */
+function viewOf(chunk: DecodedChunk, touched: TouchedChunk, { box, level, channel }: Reading): Omit<Volume, 'data'> {
+  const { stride, offset } = strideOf(chunk, { level, channel });
+  return { shape: boxShape(box), stride, offset: offset + indexIn(touched.box, box.start, stride) };
+}
+
+async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: VoxelData): Promise<void> {
   const { cache, signal } = reading;
   // The first failure stops the reads of the other chunks.
   const controller = new AbortController();
@@ -95,8 +129,12 @@ async function readAll<A extends VoxelData>(
   const rest = chunks.values();
   const readSome = async () => {
     for (const touched of rest) {
-      const chunk = await cache.get(touched.at, { signal: controller.signal });
-      copyPart(chunk, touched, reading, out);
+      const { chunk, release } = await cache.hold(touched.at, { signal: controller.signal });
+      try {
+        copyPart(chunk, touched, reading, out);
+      } finally {
+        release();
+      }
     }
   };
   try {

@@ -4,6 +4,7 @@ import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space
 import { backwards, blockShape, countBoxes, cutIntoBoxes } from './blocks.ts';
 import type { Intensity, IntensityOptions } from './intensity.ts';
 import { addRows, newSums, pack } from './intensity-sums.ts';
+import { holdBox } from './source-ways.ts';
 import type { VolumeSource } from './volume.ts';
 
 /** Longest work between two turns of the event loop, and the voxels after which the clock is looked at. */
@@ -27,9 +28,9 @@ export async function passOver(
   const { boxes, total, concurrency } = blocksOf(source, blockBytes);
   const sums = newSums();
   const turn = eventLoopTurns(TURN_MILLISECONDS);
-  const read = (box: Box, stop: AbortSignal) => source.read(box, { signal: stop });
+  const hold = (box: Box, stop: AbortSignal) => holdBox(source, box, { signal: stop });
   let done = 0;
-  for await (const voxels of mapOrdered(boxes, read, { concurrency, signal })) {
+  for await (const { volume: voxels, release } of mapOrdered(boxes, hold, { concurrency, signal })) {
     const rows = voxels.shape[0] * voxels.shape[1];
     const perTurn = Math.max(1, Math.floor(TURN_VOXELS / voxels.shape[2]));
     for (let first = 0; first < rows; first += perTurn) {
@@ -37,6 +38,7 @@ export async function passOver(
       await turn();
       signal?.throwIfAborted();
     }
+    release();
     onProgress?.({ stage: 'intensity', done: ++done, total });
     signal?.throwIfAborted();
   }

@@ -1,4 +1,5 @@
 import { type Box, boxShape, sameZyx, type Zyx } from '../space/zyx.ts';
+import { waysOf } from './source-ways.ts';
 import { contiguousVolume, copyVolumeInto, type ReadOptions, type Volume, type VolumeSource } from './volume.ts';
 
 /**
@@ -17,8 +18,11 @@ export async function readPaddedInto(
   const rows = mirroredIndices(box, source.grid.shape);
   const [z, y, x] = rows.map(rangeOf);
   const needed = { start: [z.least, y.least, x.least], end: [z.greatest + 1, y.greatest + 1, x.greatest + 1] } as const;
+  const isInside = sameZyx(needed.start, box.start) && sameZyx(needed.end, box.end);
+  const ways = isInside ? waysOf(source) : undefined;
+  if (ways) return ways.readInto(box, out, options);
   const voxels = await source.read(needed, options);
-  if (sameZyx(needed.start, box.start) && sameZyx(needed.end, box.end)) {
+  if (isInside) {
     copyVolumeInto(voxels, target, [0, 0, 0]);
     return;
   }

@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ChunkedArray, DecodedChunk } from '../../src/ome-zarr/array.ts';
-import { ChunkCache } from '../../src/ome-zarr/chunk-cache.ts';
+import { type CachedChunk, ChunkCache } from '../../src/ome-zarr/chunk-cache.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
 
 forbidUnhandledRejections();
@@ -42,7 +43,15 @@ function countedArray({
   return array;
 }
 
-const all = (cache: ChunkCache, indices: readonly number[]) => Promise.all(indices.map((n) => cache.get([n, 0, 0])));
+/** A chunk for good. */
+async function get(cache: ChunkCache, n: number, options = {}): Promise<CachedChunk> {
+  const { chunk, keep, release } = await cache.hold([n, 0, 0], options);
+  keep();
+  release();
+  return chunk;
+}
+
+const all = (cache: ChunkCache, indices: readonly number[]) => Promise.all(indices.map((n) => get(cache, n)));
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 describe('ChunkCache', () => {
@@ -53,7 +62,7 @@ describe('ChunkCache', () => {
     expect(array.reads).toHaveLength(200);
     expect(array.mostAtOnce).toBe(16);
     array.reads.length = 0;
-    for (let n = 199; n >= 0; n--) await cache.get([n, 0, 0]);
+    for (let n = 199; n >= 0; n--) await get(cache, n);
     expect(array.reads).toHaveLength(190);
     expect(array.reads[0]).toBe('189/0/0');
   });
@@ -63,7 +72,7 @@ describe('ChunkCache', () => {
     const cache = new ChunkCache(array, { cacheBytes: 10 * 256 });
     await all(cache, upTo(200));
     array.reads.length = 0;
-    for (let n = 199; n >= 0; n--) await cache.get([n, 0, 0]);
+    for (let n = 199; n >= 0; n--) await get(cache, n);
     expect(array.reads).toHaveLength(190);
   });
 
@@ -86,10 +95,10 @@ describe('ChunkCache', () => {
   it('keeps no failure: all who waited see it, the next reader tries anew', async () => {
     const array = countedArray({ failing: new Set([7]) });
     const cache = new ChunkCache(array, { cacheBytes: 1e6 });
-    const settled = await Promise.allSettled([7, 7, 7].map((n) => cache.get([n, 0, 0])));
+    const settled = await Promise.allSettled([7, 7, 7].map((n) => get(cache, n)));
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-    expect(await cache.get([7, 0, 0])).toMatchObject({ stride: [1, 1, 1] });
-    await cache.get([7, 0, 0]);
+    expect(await get(cache, 7)).toMatchObject({ stride: [1, 1, 1] });
+    await get(cache, 7);
     expect(array.reads).toEqual(['7/0/0', '7/0/0']);
   });
 
@@ -98,11 +107,69 @@ describe('ChunkCache', () => {
     const array = countedArray({ failing });
     const cache = new ChunkCache(array, { cacheBytes: 1e6 });
     const controller = new AbortController();
-    const doomed = Promise.allSettled(upTo(40).map((n) => cache.get([n, 0, 0], { signal: controller.signal })));
+    const doomed = Promise.allSettled(upTo(40).map((n) => get(cache, n, { signal: controller.signal })));
     await pause(0);
     controller.abort('no');
     expect((await doomed).filter(({ status }) => status === 'fulfilled')).toEqual([]);
     failing.clear();
     expect(await all(cache, upTo(100))).toHaveLength(100);
+  });
+
+  it('decodes into memory that nobody holds any more, and into no other', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ n: fc.nat(5), pause: fc.nat(3), keeps: fc.boolean(), aborts: fc.boolean() }), {
+          maxLength: 40,
+        }),
+        fc.integer({ min: 0, max: 4 }),
+        async (readers, kept) => {
+          const buffers = new Set<ArrayBufferLike>();
+          const array = countedArray();
+          array.readChunk = async ([n], { spare } = {}) => {
+            const data = new Float32Array(spare?.take(256) ?? new ArrayBuffer(256)).fill(Number.NaN);
+            buffers.add(data.buffer);
+            await pause(n! % 3);
+            return { data: data.fill(n!), stride: [1, 1, 1] };
+          };
+          const cache = new ChunkCache(array, { cacheBytes: kept * 512 });
+          const forGood: [number, CachedChunk][] = [];
+          const isRight = (chunk: CachedChunk, n: number) =>
+            chunk !== 'fill' && (chunk.data as Float32Array).every((value) => value === n);
+          const isReaderRight = readers.map(async ({ n, pause: milliseconds, keeps, aborts }) => {
+            const signal = aborts ? AbortSignal.abort() : undefined;
+            await pause(milliseconds);
+            try {
+              const { chunk, keep, release } = await cache.hold([n, 0, 0], { signal });
+              if (keeps) keep();
+              if (keeps) forGood.push([n, chunk]);
+              await pause(milliseconds);
+              const seen = isRight(chunk, n);
+              release();
+              release();
+              return seen;
+            } catch (error) {
+              return signal?.reason === error;
+            }
+          });
+          expect(await Promise.all(isReaderRight)).not.toContain(false);
+          expect(forGood.every(([n, chunk]) => isRight(chunk, n))).toBe(true);
+          expect(buffers.size).toBeLessThanOrEqual(readers.length);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('needs the memory of one chunk for a hundred that are read one after the other', async () => {
+    const buffers = new Set<ArrayBufferLike>();
+    const array = countedArray();
+    array.readChunk = async ([n], { spare } = {}) => {
+      const data = new Float32Array(spare?.take(256) ?? new ArrayBuffer(256)).fill(n!);
+      buffers.add(data.buffer);
+      return { data, stride: [1, 1, 1] };
+    };
+    const cache = new ChunkCache(array, { cacheBytes: 0 });
+    for (const n of upTo(100)) (await cache.hold([n, 0, 0])).release();
+    expect(buffers.size).toBe(1);
   });
 });

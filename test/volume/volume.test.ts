@@ -2,9 +2,18 @@ import fc from 'fast-check';
 import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
 import { type Box, boxShape, voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import { measureIntensity } from '../../src/volume/intensity.ts';
 import { readPaddedInto } from '../../src/volume/padded.ts';
 import { resampled } from '../../src/volume/resampled.ts';
-import { asVolume, contiguousVolume, copyVolumeInto, sourceFromArray, toFloat32 } from '../../src/volume/volume.ts';
+import { tieWays } from '../../src/volume/source-ways.ts';
+import {
+  asVolume,
+  contiguousVolume,
+  copyVolumeInto,
+  sourceFromArray,
+  toFloat32,
+  type VolumeSource,
+} from '../../src/volume/volume.ts';
 
 /** Voxel (z, y, x) holds 100 z + 10 y + x. */
 function counting([depth, height, width]: Zyx): Float32Array {
@@ -91,6 +100,49 @@ describe('readPaddedInto', () => {
     const box = { start: [0, 0, 0], end: [2, 2, 2] } as const;
     const signal = AbortSignal.abort('enough');
     await expect(readPaddedInto(source, box, new Float32Array(8), { signal })).rejects.toBe('enough');
+  });
+});
+
+describe('ways that are tied to a read', () => {
+  const box = { start: [0, 0, 0], end: [1, 1, 2] } as const;
+  const plain = sourceFromArray(contiguousVolume(Float32Array.of(1, 2), [1, 1, 2]));
+  const tied = (calls: string[]) => ({
+    ...plain,
+    read: tieWays((...args) => plain.read(...args), {
+      async readInto(_, out) {
+        calls.push('readInto');
+        out.set([1, 2]);
+      },
+      async hold(...args) {
+        calls.push('hold');
+        return { volume: await plain.read(...args), release: () => calls.push('release') };
+      },
+    }),
+  });
+
+  it('are used instead of it: into the memory of a tile, and held for the statistics', async () => {
+    const calls: string[] = [];
+    const out = new Float32Array(2);
+    await readPaddedInto(tied(calls), box, out);
+    expect([...out]).toEqual([1, 2]);
+    expect((await measureIntensity(tied(calls))).mean).toBe(1.5);
+    expect(calls).toEqual(['readInto', 'hold', 'release']);
+  });
+
+  it('are not used where somebody put another read in its place, nor beyond the faces', async () => {
+    const calls: string[] = [];
+    const doubled: VolumeSource = {
+      ...tied(calls),
+      read: async () => contiguousVolume(Float32Array.of(2, 4), [1, 1, 2]),
+    };
+    const out = new Float32Array(2);
+    await readPaddedInto(doubled, box, out);
+    expect([...out]).toEqual([2, 4]);
+    expect((await measureIntensity(doubled)).mean).toBe(3);
+    const wider = new Float32Array(4);
+    await readPaddedInto(tied(calls), { start: [0, 0, -1], end: [1, 1, 3] }, wider);
+    expect([...wider]).toEqual([2, 1, 2, 1]);
+    expect(calls).toEqual([]);
   });
 });
 
