@@ -1,10 +1,7 @@
-import { Worker } from 'node:worker_threads';
-import { CryoetPicksError } from './errors.ts';
-import type { Model, ModelSpec, ScoreBatch, TileBatch } from './inference/model.ts';
+import type { Model, TileBatch } from './inference/model.ts';
 import type { OnnxOptions } from './inference/onnx.ts';
-import { unwatch, watch } from './node-exit.ts';
-import type { WorkerError, WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
-import { SpareMemory } from './spare-memory.ts';
+import { tieScoreGiven } from './inference/score-given.ts';
+import { CALLS_AHEAD, SessionThread } from './node-session-thread.ts';
 
 /**
  * Loads an ONNX network in a thread of its own, with onnxruntime-node: `onnxModel` with the same checks and messages, but
@@ -26,166 +23,21 @@ export async function workerModel(script: URL, file: Uint8Array, options: OnnxOp
     void thread.close();
     throw error;
   }
+  const score: Model['score'] = (tiles, { signal } = {}) => thread.score(tiles, signal);
   return {
     spec: options.spec,
     // Copied when their turn comes, and never looked at again.
     keepsTiles: false,
     callsAtOnce: CALLS_AHEAD,
-    score: (tiles, { signal } = {}) => thread.score(tiles, signal),
+    score: tieScoreGiven(score, (tiles, { signal } = {}) => thread.scoreGiven(() => whole(tiles), signal)),
     dispose: () => thread.close(),
   };
 }
 
-/** Calls that are sent to the thread before the first of them is answered. */
-const CALLS_AHEAD = 2;
-
-/** What waits for a reply. */
-interface Asker {
-  readonly resolve: (reply: WorkerReply) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** A session in a thread, and the calls that wait for it. */
-class SessionThread {
-  readonly #worker: Worker;
-  readonly #spec: ModelSpec;
-  readonly #busy: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4)).fill(1);
-  readonly #exited: Promise<void>;
-  readonly #opened: Promise<unknown>;
-  /** Of the calls sent ahead, the last ones: each settles when everything asked up to it is answered; they never reject. */
-  #last: Promise<unknown>[] = [];
-  /** In the order of what was asked, which is that of the replies. */
-  readonly #askers: Asker[] = [];
-  readonly #tileMemory = new SpareMemory(CALLS_AHEAD);
-  readonly #scoreMemory = new SpareMemory(CALLS_AHEAD + 1);
-  #died: CryoetPicksError | undefined;
-  #closed: Promise<void> | undefined;
-
-  constructor(script: URL, file: Uint8Array, { spec, executionProviders, threads }: OnnxOptions) {
-    this.#spec = spec;
-    // The file is copied once, then moved: a Buffer may share its memory with others. Of the card goes what JSON can say.
-    const card = JSON.parse(JSON.stringify(spec));
-    const start: WorkerStart = {
-      file: new Uint8Array(file),
-      spec: card,
-      executionProviders,
-      threads,
-      busy: this.#busy,
-    };
-    this.#worker = new Worker(script, {
-      workerData: start,
-      transferList: [start.file.buffer],
-      // Inherited, it would forbid to run a file.
-      ...(process.execArgv.some((option) => option.startsWith('--input-type')) && { execArgv: [] }),
-    });
-    watch(this.#busy);
-    this.#worker.on('message', (reply: WorkerReply) => this.#askers.shift()?.resolve(reply));
-    this.#worker.on('error', (error) => this.#die(`died: ${error.message}`, error));
-    this.#exited = new Promise((resolve) => {
-      this.#worker.once('exit', (code) => {
-        this.#die(`ended with exit code ${code}`);
-        resolve();
-      });
-    });
-    this.#opened = this.#next(() => this.#reply(), 1);
-  }
-
-  opened(signal: AbortSignal | undefined): Promise<unknown> {
-    return orAbort(this.#opened, signal);
-  }
-
-  async score({ data, shape }: TileBatch, signal: AbortSignal | undefined): Promise<ScoreBatch> {
-    signal?.throwIfAborted();
-    const aborted = new Int32Array(new SharedArrayBuffer(4));
-    const onAbort = () => Atomics.store(aborted, 0, 1);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const scores = this.#next(async () => {
-      signal?.throwIfAborted();
-      if (this.#closed) throw new CryoetPicksError('model-failed', `model "${this.#spec.name}" was disposed`);
-      // Copied, since the caller goes on using them, then moved.
-      const copy = this.#tileMemory.take(data.length) ?? new Float32Array(data.length);
-      copy.set(data);
-      const { classes, outputStride: stride } = this.#spec;
-      const into = this.#scoreMemory.take((classes.length * data.length) / stride ** 3);
-      const request = { tiles: { data: copy, shape }, into, aborted };
-      const moved = into ? [copy.buffer, into.buffer] : [copy.buffer];
-      const reply = (await this.#ask(request, moved)) as Extract<WorkerReply, { scores: unknown }>;
-      const release = () => this.#scoreMemory.put(reply.scores.data);
-      return { ...reply.scores, release };
-    }, CALLS_AHEAD).finally(() => signal?.removeEventListener('abort', onAbort));
-    return orAbort(scores, signal);
-  }
-
-  /** Lets the runtime finish what is under way, releases the session and ends the thread. */
-  close(): Promise<void> {
-    this.#closed ??= this.#release();
-    return this.#closed;
-  }
-
-  async #release(): Promise<void> {
-    // Where no session was opened the thread ends by itself.
-    await this.#next(() => this.#opened.then(() => this.#ask(null)), 1).catch(() => {});
-    this.#worker.ref();
-    await this.#exited;
-  }
-
-  /** Does work when fewer than `ahead` pieces before it are not done; the process stays alive until the last of it is. */
-  #next<T>(work: () => Promise<T>, ahead: number): Promise<T> {
-    this.#worker.ref();
-    const before = this.#last.at(-ahead) ?? Promise.resolve();
-    const result = before.then(work);
-    // Without their values: a chain of results would never be freed.
-    const settled = Promise.allSettled([this.#last.at(-1), result]).then(() => {});
-    this.#last = [...this.#last, settled].slice(-CALLS_AHEAD);
-    void settled.then(() => {
-      if (this.#last.at(-1) === settled) this.#worker.unref();
-    });
-    return result;
-  }
-
-  #ask(request: WorkerRequest, transfer: ArrayBuffer[] = []): Promise<WorkerReply> {
-    if (this.#died) throw this.#died;
-    Atomics.add(this.#busy, 0, 1);
-    try {
-      this.#worker.postMessage(request, transfer);
-    } catch (error) {
-      Atomics.sub(this.#busy, 0, 1);
-      throw error;
-    }
-    return this.#reply();
-  }
-
-  async #reply(): Promise<WorkerReply> {
-    const reply = await new Promise<WorkerReply>((resolve, reject) => {
-      this.#askers.push({ resolve, reject });
-    });
-    if ('tiles' in reply && reply.tiles) this.#tileMemory.put(reply.tiles);
-    if ('error' in reply) {
-      if (reply.into) this.#scoreMemory.put(reply.into);
-      throw errorOf(reply.error);
-    }
-    return reply;
-  }
-
-  #die(how: string, cause?: unknown): void {
-    unwatch(this.#busy);
-    this.#died ??= new CryoetPicksError('model-failed', `the thread of model "${this.#spec.name}" ${how}`, { cause });
-    for (const { reject } of this.#askers.splice(0)) reject(this.#died);
-  }
-}
-
-function errorOf({ code, message, cause }: WorkerError): Error {
-  const options = cause === undefined ? {} : { cause: new Error(cause) };
-  return code === undefined ? new Error(message, options) : new CryoetPicksError(code, message, options);
-}
-
-/** The work's result, or the abort reason as soon as there is one. */
-function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    const settled = () => signal.removeEventListener('abort', onAbort);
-    work.then(resolve, reject).then(settled);
-  });
+/** The same tiles in memory that holds nothing else. */
+function whole({ data, shape }: TileBatch): TileBatch {
+  const { buffer, byteLength } = data;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength
+    ? { data, shape }
+    : { data: data.slice(), shape };
 }

@@ -32,8 +32,8 @@ export async function* runPlan(
     signal,
   });
   let done = 0;
-  for await (const { tiles, voxels, scores } of scoreAhead(batches, options)) {
-    reader.recycle(voxels.data);
+  for await (const { tiles, scores, memory } of scoreAhead(batches, options)) {
+    if (memory) reader.recycle(memory);
     const size = scores.data.length / tiles.length;
     for (let i = 0; i < tiles.length; i++) {
       const tileScores = scores.data.subarray(i * size, (i + 1) * size);
@@ -92,8 +92,8 @@ class TileReader {
     return { tiles, voxels: { data, shape: [tiles.length, depth, height, width] } };
   }
 
-  /** Takes the memory of tiles that were scored, unless the model may still look at them. */
+  /** Takes the memory of tiles that were scored. */
   recycle(data: Float32Array): void {
-    if (this.#options.model.keepsTiles === false) this.#spare.push(data);
+    this.#spare.push(data);
   }
 }

@@ -2,6 +2,7 @@ import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { Tile, TilePlan } from '../tiles/plan.ts';
 import type { Model, ScoreBatch, TileBatch } from './model.ts';
+import { type GivenTiles, scoreGiven } from './score-given.ts';
 
 /** Tiles that were read and normalised. */
 export interface ReadBatch {
@@ -10,8 +11,11 @@ export interface ReadBatch {
 }
 
 /** Tiles and what the model makes of them. */
-export interface ScoredBatch extends ReadBatch {
+export interface ScoredBatch {
+  readonly tiles: readonly Tile[];
   readonly scores: ScoreBatch;
+  /** That of the voxels, where it may be used again. */
+  readonly memory: Float32Array | undefined;
 }
 
 /** Options of {@link scoreAhead}. */
@@ -53,9 +57,9 @@ async function scoreBatch(
   signal?.throwIfAborted();
   const { name, classes } = model.spec;
   const where = `at voxel ${tiles.map(({ start }) => formatZyx(start)).join(', ')}`;
-  let scores: ScoreBatch;
+  let given: GivenTiles;
   try {
-    scores = await model.score(voxels, { signal });
+    given = await scoreGiven(model, voxels, { signal });
   } catch (error) {
     signal?.throwIfAborted();
     if (isCryoetPicksError(error)) throw error;
@@ -65,6 +69,7 @@ async function scoreBatch(
     });
   }
   signal?.throwIfAborted();
+  const { scores, memory } = given;
   const expected = [tiles.length, classes.length, ...plan.tile.map((edge) => edge / plan.outputStride)];
   const length = expected.reduce((product, edge) => product * edge, 1);
   if (formatZyx(scores.shape) !== formatZyx(expected) || scores.data.length !== length) {
@@ -74,5 +79,5 @@ async function scoreBatch(
         `expected ${formatZyx(expected)} [n, class, z, y, x]: ${classes.length} classes, one score per ${plan.outputStride} voxels`,
     );
   }
-  return { tiles, voxels, scores };
+  return { tiles, scores, memory };
 }

@@ -2,6 +2,7 @@ import { eventLoopTurns } from '../async.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { SpareMemory } from '../spare-memory.ts';
 import type { Model, ModelSpec, ScoreBatch } from './model.ts';
+import { scoreGiven } from './score-given.ts';
 import { TURN } from './turn.ts';
 
 /**
@@ -38,8 +39,8 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
         if (!flipped.includes(true)) return model.score(tiles, options);
         const copy = mirrored(tiles, flipped, spareTiles);
         await turn();
-        const scores = await model.score(copy, options);
-        if (model.keepsTiles === false) spareTiles.put(copy.data);
+        const { scores, memory } = await scoreGiven(model, copy, options);
+        if (memory) spareTiles.put(memory);
         const back = mirrored(scores, flipped, spareScores);
         turnOffsets(back, model.spec, flipped);
         scores.release?.();
