@@ -37,10 +37,9 @@ interface Slot {
 
 /** Chunks of one array that are read at a time. */
 export const MAX_READS: number = 16;
-/** Decoded bytes of the chunks that are read at a time; one chunk always is. */
+/** Decoded bytes of the chunks that are read at a time, if there are more than two of them; one chunk always is. */
+const BYTES_IN_FLIGHT = 32 * 2 ** 20;
 const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
-/** Memory that waits to be decoded into. */
-const MAX_SPARE_BYTES = 32 * 2 ** 20;
 
 /**
  * Reads chunks of one array, a few at a time, and keeps the most recently used.
@@ -70,8 +69,11 @@ export class ChunkCache {
       });
     }
     const chunkBytes = array.chunkShape.reduce((a, b) => a * b, array.itemBytes);
-    this.#maxReads = Math.max(1, Math.min(MAX_READS, Math.floor(MAX_BYTES_IN_FLIGHT / chunkBytes)));
-    this.#spare = new SpareBuffers(Math.min(MAX_SPARE_BYTES, this.#maxReads * chunkBytes));
+    const within = (bytes: number) => Math.floor(bytes / chunkBytes);
+    const atOnce = Math.min(within(MAX_BYTES_IN_FLIGHT), Math.max(2, within(BYTES_IN_FLIGHT)));
+    this.#maxReads = Math.max(1, Math.min(MAX_READS, atOnce));
+    // What is evicted when those under way have come is what those after them are decoded into.
+    this.#spare = new SpareBuffers(this.#maxReads * chunkBytes);
   }
 
   /**

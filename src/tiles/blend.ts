@@ -90,7 +90,8 @@ export class SlabBlender {
     this.#classes = classes;
     this.#outputTile = [tile[0] / stride, tile[1] / stride, tile[2] / stride];
     const planes = Math.min(this.#outputTile[axis], outputShape[axis]);
-    this.#memory = new SlabMemory(classes.length * planes * (voxelCount(outputShape) / outputShape[axis]));
+    const plane = (classes.length * voxelCount(outputShape)) / outputShape[axis];
+    this.#memory = new SlabMemory(planes * plane, { slack: plane });
     this.#segments = cutSegments(
       starts[axis].map((start) => start / stride),
       { tile: this.#outputTile[axis], length: plan.outputShape[axis] },

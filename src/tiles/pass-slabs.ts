@@ -1,3 +1,4 @@
+import { SpareMemory } from '../spare-memory.ts';
 import type { ScoreSlab, ScoreVolume } from './blend.ts';
 import { replaceAxis } from './cover.ts';
 
@@ -9,13 +10,18 @@ const KEPT = 2;
  * that reader asks for more: the last two planes of each slab it gets as a slab of their own, copied.
  */
 export async function* passSlabs(slabs: AsyncIterable<ScoreSlab>): AsyncGenerator<ScoreSlab, void, undefined> {
+  const spare = new SpareMemory(2);
+  let last: ScoreSlab | undefined;
   for await (const slab of slabs) {
     const planes = slab.scores.shape[slab.axis + 1];
     const cut = Math.max(0, planes - KEPT);
-    const tail = copyPlanes(slab, cut, planes);
+    const tail = copyPlanes(slab, { from: cut, to: planes }, spare);
     if (cut > 0) yield { ...partOf(slab, (volume) => planesOf(volume, slab, 0, cut)), release: undefined };
     yield tail;
     slab.release?.();
+    // Whoever looks back past this tail sees nothing of the one before.
+    if (last && planes >= KEPT) for (const { data } of volumesOf(last)) spare.put(data);
+    last = tail;
   }
 }
 
@@ -31,14 +37,23 @@ function planesOf(volume: ScoreVolume, { axis }: ScoreSlab, from: number, to: nu
   return { ...volume, shape: [channels, ...shape], offset: volume.offset + from * volume.stride[axis + 1] };
 }
 
-function copyPlanes(slab: ScoreSlab, from: number, to: number): ScoreSlab {
-  const copied = partOf(slab, (volume) => copyOf(planesOf(volume, slab, from, to)));
+function volumesOf({ scores, offsets }: ScoreSlab): ScoreVolume[] {
+  return offsets ? [scores, offsets] : [scores];
+}
+
+function copyPlanes(
+  slab: ScoreSlab,
+  { from, to }: { readonly from: number; readonly to: number },
+  spare: SpareMemory,
+): ScoreSlab {
+  const copied = partOf(slab, (volume) => copyOf(planesOf(volume, slab, from, to), spare));
   return { ...copied, start: slab.start + from, release: undefined };
 }
 
-function copyOf({ data, shape, stride, offset }: ScoreVolume): ScoreVolume {
+function copyOf({ data, shape, stride, offset }: ScoreVolume, spare: SpareMemory): ScoreVolume {
   const [classes, depth, height, width] = shape;
-  const copy = new Float32Array(classes * depth * height * width);
+  const length = classes * depth * height * width;
+  const copy = spare.take(length) ?? new Float32Array(length);
   let at = 0;
   for (let k = 0; k < classes; k++) {
     for (let z = 0; z < depth; z++) {

@@ -1,16 +1,23 @@
 /**
  * Memory of the sums of a sweep: of slabs that are open, and spare memory of released ones for those to come, since fresh
- * memory costs a page fault per 4 kB. Both together never take more than was agreed, as long as what is open does not.
+ * memory costs a page fault per 4 kB, and what is freed between pieces of other lengths is often lost to the process. Both
+ * together never take more than was agreed, as long as what is open does not, but for the slack of each open array.
  */
 export class SlabMemory {
   readonly #most: number;
+  readonly #slack: number;
   #open = 0;
   #spareLength = 0;
   #spare: Float32Array<ArrayBuffer>[] = [];
 
-  /** @param most - How many numbers are held at most. */
-  constructor(most: number) {
+  /**
+   * @param most - How many numbers are held at most.
+   * @param slack - By how many numbers spare memory may be longer than what it is used for: rows of tiles that are spread evenly
+   * differ by a plane.
+   */
+  constructor(most: number, { slack = 0 }: { readonly slack?: number } = {}) {
     this.#most = most;
+    this.#slack = slack;
   }
 
   /** How many numbers are held: open and spare. */
@@ -18,13 +25,14 @@ export class SlabMemory {
     return this.#open + this.#spareLength;
   }
 
-  /** Zeros of this length, which count as open; in spare memory only of that very length, so that none is wasted. */
+  /** Zeros of this length, which count as open; in the shortest spare memory that is long enough, but not much longer. */
   zeros(length: number): Float32Array<ArrayBuffer> {
     this.#open += length;
-    const at = this.#spare.findIndex((array) => array.length === length);
+    const at = this.#spare.findIndex((array) => array.length >= length && array.length <= length + this.#slack);
     if (at >= 0) {
-      this.#spareLength -= length;
-      return this.#spare.splice(at, 1)[0].fill(0);
+      const [spare] = this.#spare.splice(at, 1);
+      this.#spareLength -= spare.length;
+      return spare.subarray(0, length).fill(0);
     }
     this.#makeRoom();
     return new Float32Array(length);
@@ -39,8 +47,9 @@ export class SlabMemory {
   put(array: Float32Array<ArrayBuffer>): void {
     // Whoever had it may have moved it to another thread.
     if (array.length === 0) return;
-    this.#spare.push(array);
-    this.#spareLength += array.length;
+    const whole = new Float32Array(array.buffer);
+    this.#spare.push(whole);
+    this.#spareLength += whole.length;
     this.#makeRoom();
   }
 

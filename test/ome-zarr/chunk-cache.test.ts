@@ -76,7 +76,10 @@ describe('ChunkCache', () => {
     expect(array.reads).toHaveLength(190);
   });
 
-  it('has at most 128 MiB of chunks on their way, and always one', async () => {
+  it('has at most 32 MiB of chunks on their way, or two of 128 MiB together, and always one', async () => {
+    const usual = countedArray({ chunkShape: [128, 128, 128] });
+    await all(new ChunkCache(usual, { cacheBytes: 0 }), upTo(9)).catch(() => {});
+    expect(usual.mostAtOnce).toBe(4);
     const large = countedArray({ chunkShape: [256, 256, 256] });
     await all(new ChunkCache(large, { cacheBytes: 0 }), upTo(6)).catch(() => {});
     expect(large.mostAtOnce).toBe(2);
