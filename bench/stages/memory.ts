@@ -1,6 +1,6 @@
 // Peak memory of a detection with 7 classes at stride 1 in tiles of 96³, beside the prediction: the process before it reads, the
 // decoded chunks that a tomogram keeps, and what the plan says. Argument: how many times as long along y the volume is.
-import { detectParticles, functionModel, planTiles } from 'cryoet-picks';
+import { detectParticles, functionModel, type Model, planTiles } from 'cryoet-picks';
 import { peakMemory, print } from '../measure.ts';
 import { openLong } from './files.ts';
 
@@ -11,16 +11,24 @@ const classes = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const tile = [96, 96, 96] as const;
 const thresholds = Object.fromEntries(classes.map((name) => [name, 5]));
 
-const model = functionModel(
-  (voxels) => {
-    const scores = new Float32Array(classes.length * voxels.length);
+const { spec } = functionModel((voxels) => voxels, { classes, tile, thresholds });
+const spare: Float32Array[] = [];
+/** As one of `loadModel` does, it takes two calls at once, keeps no tile and writes into memory that was released. */
+const model: Model = {
+  spec,
+  keepsTiles: false,
+  callsAtOnce: 2,
+  async score({ data: voxels, shape: [n, z, y, x] }) {
+    // One after the other, as in a thread.
+    await new Promise((resolve) => setImmediate(resolve));
+    const data = spare.pop() ?? new Float32Array(classes.length * voxels.length);
     for (let index = 0; index < classes.length; index++) {
-      for (let i = 0; i < voxels.length; i++) scores[index * voxels.length + i] = voxels[i]! - index;
+      for (let i = 0; i < voxels.length; i++) data[index * voxels.length + i] = voxels[i]! - index;
     }
-    return scores;
+    return { data, shape: [n, classes.length, z, y, x], release: () => spare.push(data) };
   },
-  { classes, tile, thresholds },
-);
+  dispose: async () => {},
+};
 const tomogram = await openLong(times);
 const { shape } = tomogram.grid;
 const plan = planTiles(shape, { tile, classes: classes.length });
