@@ -77,17 +77,23 @@ async function callAsync<T, R>(
   return fn(item, signal);
 }
 
+/** Milliseconds of work after which the event loop gets a turn; where threads share the cores, it comes several times as late. */
+const TURN = 5;
+
+let lastTurn = 0;
+let turning: Promise<void> | undefined;
+
 /**
- * A function to await between pieces of work: every so often it lets timers, input and drawing have their turn, which
- * promises that are ready at once never do. So a button can abort work that has nothing to wait for.
+ * To await between pieces of work: every so often it lets timers, input and drawing have their turn, which promises that are
+ * ready at once never do. So a button can abort work that has nothing to wait for. All who work at a time share one clock.
  */
-export function eventLoopTurns(milliseconds = 50): () => Promise<void> {
-  let last = performance.now();
-  return async () => {
-    if (performance.now() - last < milliseconds) return;
-    await new Promise<void>((resolve) => later(resolve));
-    last = performance.now();
-  };
+export async function eventLoopTurn(): Promise<void> {
+  if (performance.now() - lastTurn < TURN) return;
+  turning ??= new Promise<void>((resolve) => later(resolve)).then(() => {
+    lastTurn = performance.now();
+    turning = undefined;
+  });
+  await turning;
 }
 
 /** After whatever waits now; a timer, which is all that browsers have, waits a millisecond or four on top. */

@@ -1,16 +1,15 @@
-import { eventLoopTurns, mapOrdered } from '../async.ts';
+import { eventLoopTurn, mapOrdered } from '../async.ts';
 import { coarseGrid } from '../space/grid.ts';
 import { voxelCount } from '../space/zyx.ts';
 import { type ScoreSlab, SlabBlender } from '../tiles/blend.ts';
 import type { Tile } from '../tiles/plan.ts';
-import { noNormalization } from '../volume/normalize.ts';
+import { isPointwise, noNormalization } from '../volume/normalize.ts';
 import { readPaddedInto } from '../volume/padded.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { activate } from './activation.ts';
 import { channelsOf, firstChannels, handedOn, scaleOffsets } from './channels.ts';
 import type { ScoreOptions } from './score.ts';
 import { type ReadBatch, scoreAhead } from './score-ahead.ts';
-import { TURN } from './turn.ts';
 
 /** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/tiling.md. */
 export async function* runPlan(
@@ -24,8 +23,7 @@ export async function* runPlan(
   const channels = channelsOf(model.spec, late);
   const { activated, blended, blendedScores } = channels;
   const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: blended });
-  const turn = eventLoopTurns(TURN);
-  const reader = new TileReader(source, options, turn);
+  const reader = new TileReader(source, options);
   // One batch is read while others are in the model or wait for it.
   const batches = mapOrdered(inBatches(plan.tiles, batch), (tiles, stop) => reader.read(tiles, stop), {
     concurrency: 1,
@@ -38,20 +36,20 @@ export async function* runPlan(
     for (let i = 0; i < tiles.length; i++) {
       const tileScores = scores.data.subarray(i * size, (i + 1) * size);
       const active = firstChannels(tileScores, activated, classes.length);
-      for (const _ of activate(early, active, activated)) await turn();
-      for (const _ of blender.addInSteps(tiles[i], tileScores)) await turn();
+      for (const _ of activate(early, active, activated)) await eventLoopTurn();
+      for (const _ of blender.addInSteps(tiles[i], tileScores)) await eventLoopTurn();
     }
     scores.release?.();
     done += tiles.length;
     onProgress?.({ stage: 'tiles', done, total: plan.tiles.length });
     for (const slab of blender.takeFinished()) {
       const active = firstChannels(slab.scores.data, blendedScores, blended.length);
-      for (const _ of activate(late, active, blendedScores)) await turn();
+      for (const _ of activate(late, active, blendedScores)) await eventLoopTurn();
       const own = handedOn(slab, channels);
-      for (const _ of scaleOffsets(own, plan.outputStride)) await turn();
+      for (const _ of scaleOffsets(own, plan.outputStride)) await eventLoopTurn();
       yield own;
     }
-    await turn();
+    await eventLoopTurn();
     signal?.throwIfAborted();
   }
 }
@@ -60,17 +58,18 @@ function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Ti
   for (let i = 0; i < tiles.length; i += size) yield tiles.slice(i, i + size);
 }
 
+/** Voxels of a tile that are normalised in one piece, where each is by itself: a few milliseconds. */
+const NORMALIZED_AT_ONCE = 2 ** 19;
+
 /** Reads tiles and normalises them, in memory that the model no longer needs where there is some. */
 class TileReader {
   readonly #source: VolumeSource;
   readonly #options: ScoreOptions;
-  readonly #turn: () => Promise<void>;
   readonly #spare: Float32Array[] = [];
 
-  constructor(source: VolumeSource, options: ScoreOptions, turn: () => Promise<void>) {
+  constructor(source: VolumeSource, options: ScoreOptions) {
     this.#source = source;
     this.#options = options;
-    this.#turn = turn;
   }
 
   async read(tiles: readonly Tile[], signal: AbortSignal): Promise<ReadBatch> {
@@ -84,10 +83,14 @@ class TileReader {
       const voxels = data.subarray(i * size, (i + 1) * size);
       const end = [start[0] + depth, start[1] + height, start[2] + width] as const;
       await readPaddedInto(this.#source, { start, end }, voxels, { signal });
-      await this.#turn();
-      const normalized = normalize(voxels);
-      if (normalized !== voxels) voxels.set(normalized);
-      await this.#turn();
+      await eventLoopTurn();
+      const step = isPointwise(normalize) ? NORMALIZED_AT_ONCE : size;
+      for (let from = 0; from < size; from += step) {
+        const piece = voxels.subarray(from, from + step);
+        const normalized = normalize(piece);
+        if (normalized !== piece) piece.set(normalized);
+        await eventLoopTurn();
+      }
     }
     return { tiles, voxels: { data, shape: [tiles.length, depth, height, width] } };
   }

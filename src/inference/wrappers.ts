@@ -1,9 +1,8 @@
-import { eventLoopTurns } from '../async.ts';
+import { eventLoopTurn } from '../async.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { SpareMemory } from '../spare-memory.ts';
 import type { Model, ModelSpec, ScoreBatch } from './model.ts';
 import { scoreGiven } from './score-given.ts';
-import { TURN } from './turn.ts';
 
 /**
  * Averages a model over mirrored copies of each tile: test-time augmentation.
@@ -34,17 +33,16 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
   return {
     spec: model.spec,
     async score(tiles, options = {}) {
-      const turn = eventLoopTurns(TURN);
-      return averageScores(combinations, { signal: options.signal, spare: spareScores, turn }, async (flipped) => {
+      return averageScores(combinations, { signal: options.signal, spare: spareScores }, async (flipped) => {
         if (!flipped.includes(true)) return model.score(tiles, options);
         const copy = mirrored(tiles, flipped, spareTiles);
-        await turn();
+        await eventLoopTurn();
         const { scores, memory } = await scoreGiven(model, copy, options);
         if (memory) spareTiles.put(memory);
         const back = mirrored(scores, flipped, spareScores);
         turnOffsets(back, model.spec, flipped);
         scores.release?.();
-        await turn();
+        await eventLoopTurn();
         return { ...back, release: () => spareScores.put(back.data) };
       });
     },
@@ -69,7 +67,7 @@ export function averageOf(...models: readonly Model[]): Model {
   return {
     spec: { ...first.spec, name: models.map(({ spec }) => spec.name).join(' + ') },
     async score(tiles, options = {}) {
-      const memory = { signal: options.signal, spare, turn: eventLoopTurns(TURN) };
+      const memory = { signal: options.signal, spare };
       return averageScores(models, memory, (model) => model.score(tiles, options));
     },
     ...runningOf(models),
@@ -116,7 +114,7 @@ function requireAgreement(a: ModelSpec, b: ModelSpec): void {
 /** Mean of the scores of several variants, one after the other. */
 async function averageScores<T>(
   variants: readonly T[],
-  { signal, spare, turn }: { signal: AbortSignal | undefined; spare: SpareMemory; turn: () => Promise<void> },
+  { signal, spare }: { signal: AbortSignal | undefined; spare: SpareMemory },
   score: (variant: T) => Promise<ScoreBatch>,
 ): Promise<ScoreBatch> {
   let mean: Pick<ScoreBatch, 'data' | 'shape'> | undefined;
@@ -135,7 +133,7 @@ async function averageScores<T>(
       throw new CryoetPicksError('model-failed', `scores of shapes ${a} and ${b} cannot be averaged`);
     }
     release?.();
-    await turn();
+    await eventLoopTurn();
   }
   const { data, shape } = mean!;
   for (let i = 0; i < data.length; i++) data[i] /= variants.length;

@@ -19,13 +19,16 @@ export interface Place {
   readonly channel: number;
 }
 
-/** Copies what a chunk and a box share into the C-order voxels of the box. */
-export function copyPart(
+/** Voxels that are copied in one step: a few milliseconds. */
+const STEP = 2 ** 19;
+
+/** Copies what a chunk and a box share into the C-order voxels of the box, and stops between steps of a few milliseconds. */
+export function* copyPart(
   chunk: CachedChunk,
   touched: TouchedChunk,
   { box, level, channel }: Place & { readonly box: Box },
   out: VoxelData,
-): void {
+): Generator<void> {
   const shared = intersectBoxes(touched.box, box);
   const shape = boxShape(shared);
   const outStride = contiguousStride(boxShape(box));
@@ -36,8 +39,14 @@ export function copyPart(
   }
   const { stride, offset } = strideOf(chunk, { level, channel });
   const from = { stride, offset: offset + indexIn(touched.box, shared.start, stride) };
-  const unheld = copyRows(chunk.data, from, out, to, shape);
-  if (unheld !== undefined) throw refusal(level, unheld);
+  const planes = Math.max(1, Math.floor(STEP / (shape[1] * shape[2])));
+  for (let z = 0; z < shape[0]; z += planes) {
+    const at = (layout: Layout) => ({ ...layout, offset: layout.offset + z * layout.stride[0] });
+    const step: Zyx = [Math.min(planes, shape[0] - z), shape[1], shape[2]];
+    const unheld = copyRows(chunk.data, at(from), out, at(to), step);
+    if (unheld !== undefined) throw refusal(level, unheld);
+    yield;
+  }
 }
 
 /** Where the voxels of a channel lie in a chunk. */

@@ -66,7 +66,9 @@ export function copyRows(data: ChunkData, from: Layout, out: VoxelData, to: Layo
   return undefined;
 }
 
-/** Rows are short: a loop copies them in half the time that `set` of a `subarray` takes. */
+/** Rows of fewer numbers are copied faster by a loop than by `set` of a `subarray`. */
+const LONG_ROW = 96;
+
 function copyFloatRows(
   data: Float32Array,
   from: Layout,
@@ -80,7 +82,8 @@ function copyFloatRows(
       let f = from.offset + z * from.stride[0] + y * from.stride[1];
       let t = to.offset + z * to.stride[0] + y * to.stride[1];
       const end = t + width;
-      if (step === 1) while (t < end) out[t++] = data[f++]!;
+      if (step === 1 && width >= LONG_ROW) out.set(data.subarray(f, f + width), t);
+      else if (step === 1) while (t < end) out[t++] = data[f++]!;
       else for (; t < end; f += step) out[t++] = data[f]!;
     }
   }

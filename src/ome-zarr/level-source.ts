@@ -1,3 +1,4 @@
+import { eventLoopTurn } from '../async.ts';
 import { requireInside } from '../space/outside.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
 import { onAbort } from '../storage/abort.ts';
@@ -98,7 +99,7 @@ async function readOne<A extends VoxelData>(
       return { data: chunk.data as A, ...viewOf(chunk, touched, reading) };
     }
     const out = contiguousVolume(create(voxelCount(boxShape(box))), boxShape(box));
-    copyPart(chunk, touched, reading, out.data);
+    for (const _ of copyPart(chunk, touched, reading, out.data)) await eventLoopTurn();
     return out;
   } finally {
     release();
@@ -131,7 +132,7 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
     for (const touched of rest) {
       const { chunk, release } = await cache.hold(touched.at, { signal: controller.signal });
       try {
-        copyPart(chunk, touched, reading, out);
+        for (const _ of copyPart(chunk, touched, reading, out)) await eventLoopTurn();
       } finally {
         release();
       }

@@ -5,9 +5,6 @@ import type { MaximumSearch } from './maximum-search.ts';
 import type { Threshold } from './planes.ts';
 import type { Refine } from './refine.ts';
 
-/** Milliseconds of work after which the event loop gets a turn, as where tiles are scored. */
-const TURN = 12;
-
 /** A place where a score map exceeds its neighbourhood, in voxel space of that map. */
 export interface Peak {
   /** Geometry of the score map. */
@@ -59,15 +56,14 @@ export async function* localMaxima(
   // Not part of what a page loads first.
   const { planesOf, thresholdPerClass } = await import('./planes.ts');
   const { MaximumSearch } = await import('./maximum-search.ts');
-  const { eventLoopTurns } = await import('../async.ts');
-  const turn = eventLoopTurns(TURN);
+  const { eventLoopTurn } = await import('../async.ts');
   const thresholdOf = thresholdPerClass(threshold);
   let searches: readonly MaximumSearch[] = [];
   for await (const { sweep, index, channels, offsets } of planesOf(slabs, signal)) {
     if (index === 0) searches = sweep.classes.map((c) => new MaximumSearch(sweep, c, thresholdOf(c), refine));
     for (let i = 0; i < searches.length; i++) {
       yield* searches[i].advance(channels[i], offsets);
-      await turn();
+      await eventLoopTurn();
       signal?.throwIfAborted();
     }
   }

@@ -126,8 +126,7 @@ export class SlabBlender {
     }
     for (const _ of this.#openSegmentsOf(tile)) yield;
     for (let i = 0; i < this.#classes.length; i++) {
-      for (const segment of this.#open) this.#addToSegment(segment, i, tile, scores);
-      yield;
+      for (const segment of this.#open) yield this.#addToSegment(segment, i, tile, scores);
     }
     this.#tilesAdded++;
     const { axis, tiles } = this.#plan;

@@ -1,4 +1,4 @@
-import { eventLoopTurns, mapOrdered } from '../async.ts';
+import { eventLoopTurn, mapOrdered } from '../async.ts';
 import { CryoetPicksError } from '../errors.ts';
 import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
 import { backwards, blockShape, countBoxes, cutIntoBoxes } from './blocks.ts';
@@ -7,9 +7,8 @@ import { addRows, newSums, pack } from './intensity-sums.ts';
 import { holdBox } from './source-ways.ts';
 import type { VolumeSource } from './volume.ts';
 
-/** Longest work between two turns of the event loop, and the voxels after which the clock is looked at. */
-const TURN_MILLISECONDS = 15;
-const TURN_VOXELS = 2 ** 20;
+/** Voxels that are added in one piece: a few milliseconds. */
+const TURN_VOXELS = 2 ** 19;
 /** Blocks that are read ahead at most. */
 const MAX_AHEAD = 16;
 
@@ -27,7 +26,6 @@ export async function passOver(
   const { shape } = source.grid;
   const { boxes, total, concurrency } = blocksOf(source, blockBytes);
   const sums = newSums();
-  const turn = eventLoopTurns(TURN_MILLISECONDS);
   const hold = (box: Box, stop: AbortSignal) => holdBox(source, box, { signal: stop });
   let done = 0;
   for await (const { volume: voxels, release } of mapOrdered(boxes, hold, { concurrency, signal })) {
@@ -35,7 +33,7 @@ export async function passOver(
     const perTurn = Math.max(1, Math.floor(TURN_VOXELS / voxels.shape[2]));
     for (let first = 0; first < rows; first += perTurn) {
       addRows(voxels, { first, end: Math.min(rows, first + perTurn) }, sums);
-      await turn();
+      await eventLoopTurn();
       signal?.throwIfAborted();
     }
     release();

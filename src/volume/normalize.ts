@@ -7,6 +7,23 @@ import { type Intensity, quantile } from './intensity.ts';
  */
 export type Normalize = (voxels: Float32Array) => Float32Array;
 
+const pointwise = new WeakSet<Normalize>();
+
+/** Whether a normalisation treats each voxel by itself and in place, so that a tile may be given to it in pieces. */
+export function isPointwise(normalize: Normalize): boolean {
+  return pointwise.has(normalize);
+}
+
+/** A normalisation of a tile's voxels one by one, in place. */
+function eachVoxel(work: (voxels: Float32Array) => void): Normalize {
+  const normalize = (voxels: Float32Array) => {
+    work(voxels);
+    return voxels;
+  };
+  pointwise.add(normalize);
+  return normalize;
+}
+
 /**
  * Shifts and scales voxels to mean 0 and standard deviation 1 over the volume; voxels that are not finite become 0.
  *
@@ -22,13 +39,12 @@ export function zScore(intensity: Intensity): Normalize {
   const { mean, standardDeviation } = intensity;
   // A division takes several times as long as a product.
   const scale = 1 / standardDeviation;
-  return (voxels) => {
+  return eachVoxel((voxels) => {
     for (let i = 0; i < voxels.length; i++) {
       const voxel = voxels[i];
       voxels[i] = voxel - voxel === 0 ? (voxel - mean) * scale : 0;
     }
-    return voxels;
-  };
+  });
 }
 
 /** Options of {@link clipToQuantiles}. */
@@ -74,6 +90,7 @@ export function noNormalization(voxels: Float32Array): Float32Array {
   for (let i = 0; i < voxels.length; i++) if (voxels[i] - voxels[i] !== 0) voxels[i] = 0;
   return voxels;
 }
+pointwise.add(noNormalization);
 
 /**
  * The normalisation that a model card names.
@@ -113,12 +130,11 @@ interface Scaling {
 
 function scaled({ mean, low, range }: Scaling): Normalize {
   const scale = 1 / range;
-  return (voxels) => {
+  return eachVoxel((voxels) => {
     for (let i = 0; i < voxels.length; i++) {
       const voxel = voxels[i];
       const value = ((voxel - voxel === 0 ? voxel : mean) - low) * scale;
       voxels[i] = value < 0 ? 0 : value > 1 ? 1 : value;
     }
-    return voxels;
-  };
+  });
 }

@@ -66,12 +66,12 @@ describe('SlabBlender', () => {
     );
   });
 
-  it('stops after each piece of its work: a class that is checked, a segment that is opened, a class that is added', () => {
+  it('stops after each piece of its work: a class that is checked, a segment that is opened, a class that is added to one', () => {
     const plan = planTiles([1, 1, 20], { tile: [1, 1, 8], overlap: [0, 0, 2] });
     const blender = blenderFor(plan, [0, 1, 2]);
     const scores = new Float32Array(24);
     // Two segments open with the first tile.
-    expect([...blender.addInSteps(plan.tiles[0], scores)]).toHaveLength(3 + 2 + 3);
+    expect([...blender.addInSteps(plan.tiles[0], scores)]).toHaveLength(3 + 2 + 3 * 2);
     scores[16] = Number.NaN;
     const steps = blender.addInSteps(plan.tiles[1], scores);
     steps.next();
