@@ -142,7 +142,6 @@ export class SessionThread {
       this.#askers.push({ resolve, reject });
     });
     if ('error' in reply) {
-      if (reply.tiles) this.#tileMemory.put(reply.tiles);
       if (reply.into) this.#scoreMemory.put(reply.into);
       throw errorOf(reply.error);
     }

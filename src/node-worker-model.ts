@@ -26,7 +26,7 @@ export async function workerModel(script: URL, file: Uint8Array, options: OnnxOp
   const score: Model['score'] = (tiles, { signal } = {}) => thread.score(tiles, signal);
   return {
     spec: options.spec,
-    // Copied when their turn comes, and never looked at again.
+    // Copied when their turn comes, or moved away where nobody needs them, and never looked at again.
     keepsTiles: false,
     callsAtOnce: CALLS_AHEAD,
     score: tieScoreGiven(score, (tiles, { signal } = {}) => thread.scoreGiven(() => whole(tiles), signal)),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { mapOrdered } from '../src/async.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { eventLoopTurn, mapOrdered } from '../src/async.ts';
 import { forbidUnhandledRejections, pause } from './support/unhandled-rejections.ts';
 
 async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
@@ -159,5 +159,41 @@ describe('mapOrdered', () => {
       if (seen.length === 5) break;
     }
     expect(seen).toEqual([0, 1, 2, 3, 4]);
+  });
+});
+
+describe('eventLoopTurn', () => {
+  // As it is before it is replaced below.
+  const now = performance.now.bind(performance);
+  const work = (milliseconds: number) => {
+    const end = now() + milliseconds;
+    while (now() < end);
+  };
+
+  it('lets timers have their turn while several work at a time, none of whom waits for anything', async () => {
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const busy = async () => {
+      for (let i = 0; i < 40; i++) {
+        work(2);
+        await eventLoopTurn();
+      }
+    };
+    await Promise.all([busy(), busy(), busy()]);
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(5);
+  });
+
+  it('goes on where the timers of the process are replaced', async () => {
+    vi.useFakeTimers();
+    try {
+      for (let i = 0; i < 3; i++) {
+        vi.advanceTimersByTime(1000);
+        work(8);
+        await eventLoopTurn();
+      }
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -5,8 +5,8 @@ import { peakMemory, print } from '../measure.ts';
 import { openLong } from './files.ts';
 
 const times = Number(process.argv[2] ?? 1);
-/** The default of `openTomogram` for these chunks of 128³. */
-const CACHE_BYTES = 128 * 2 ** 20;
+/** The default of `openTomogram` for these chunks of 128³, and what the next ones are decoded into. */
+const CACHE_BYTES = (128 + 64) * 2 ** 20;
 const classes = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const tile = [96, 96, 96] as const;
 const thresholds = Object.fromEntries(classes.map((name) => [name, 5]));
@@ -19,7 +19,7 @@ const model: Model = {
   keepsTiles: false,
   callsAtOnce: 2,
   async score({ data: voxels, shape: [n, z, y, x] }) {
-    // One after the other, as in a thread.
+    // Later, as a thread answers.
     await new Promise((resolve) => setImmediate(resolve));
     const data = spare.pop() ?? new Float32Array(classes.length * voxels.length);
     for (let index = 0; index < classes.length; index++) {

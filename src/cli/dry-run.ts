@@ -2,6 +2,7 @@ import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import type { Model } from '../inference/model.ts';
 import { defaultCacheBytes } from '../ome-zarr/cache-bytes.ts';
+import { SPARE_BYTES } from '../ome-zarr/chunk-cache.ts';
 import { voxelCount, type Zyx } from '../space/zyx.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
 import { readPaddedInto } from '../volume/padded.ts';
@@ -190,7 +191,7 @@ function forecast(
     tile,
     tiles: tiles.length,
     voxels,
-    memory: timing.memory + memory.total + Math.min(cacheBytes, 4 * voxelCount(shape)),
+    memory: timing.memory + memory.total + Math.min(cacheBytes + SPARE_BYTES, 4 * voxelCount(shape)),
     seconds: voxels * timing.perVoxelScored + voxelCount(shape) * timing.perVoxelRead,
   };
 }

@@ -38,7 +38,12 @@ export async function decodeBlosc(
   { wantedBytes = Infinity, allocate = (length) => new Uint8Array(length) }: BloscWanted = {},
 ): Promise<Uint8Array> {
   const header = readBloscHeader(bytes, promise);
-  if (header.isCopy) return bytes.slice(HEADER_BYTES, HEADER_BYTES + wantedBytes);
+  if (header.isCopy) {
+    const stored = bytes.subarray(HEADER_BYTES, HEADER_BYTES + wantedBytes);
+    const copy = allocate(stored.length).subarray(0, stored.length);
+    copy.set(stored);
+    return copy;
+  }
   const streams = readStreams(bytes, header);
   const decoder = decoders.streams[header.format];
   if (!decoder && header.format !== 'lz4') return decodeWhole(bytes, header, decoders);

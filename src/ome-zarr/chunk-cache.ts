@@ -37,9 +37,12 @@ interface Slot {
 
 /** Chunks of one array that are read at a time. */
 export const MAX_READS: number = 16;
-/** Decoded bytes of the chunks that are read at a time, if there are more than two of them; one chunk always is. */
-const BYTES_IN_FLIGHT = 32 * 2 ** 20;
+/** Decoded bytes of the chunks that are read at a time, if there are more than two of them. */
+const BYTES_IN_FLIGHT = 64 * 2 ** 20;
+/** Those of two; one chunk always is. */
 const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
+/** Beside the cache, memory that the next chunks are decoded into. */
+export const SPARE_BYTES: number = BYTES_IN_FLIGHT;
 
 /**
  * Reads chunks of one array, a few at a time, and keeps the most recently used.
@@ -73,7 +76,7 @@ export class ChunkCache {
     const atOnce = Math.min(within(MAX_BYTES_IN_FLIGHT), Math.max(2, within(BYTES_IN_FLIGHT)));
     this.#maxReads = Math.max(1, Math.min(MAX_READS, atOnce));
     // What is evicted when those under way have come is what those after them are decoded into.
-    this.#spare = new SpareBuffers(this.#maxReads * chunkBytes);
+    this.#spare = new SpareBuffers(cacheBytes > 0 ? Math.min(SPARE_BYTES, this.#maxReads * chunkBytes) : 0);
   }
 
   /**
@@ -126,13 +129,18 @@ export class ChunkCache {
     const arrived = () => {
       if (this.#pending.get(key) === slot) this.#pending.delete(key);
     };
-    const promise = this.#read(at, controller.signal)
-      .finally(arrived)
-      .then((chunk) => {
+    const promise = this.#read(at, controller.signal).then(
+      (chunk) => {
+        arrived();
         slot.chunk = chunk;
         this.#kept?.set(key, slot);
         return chunk;
-      });
+      },
+      (error) => {
+        arrived();
+        throw error;
+      },
+    );
     // Whoever waits sees the error; if all have given up, nobody need.
     promise.catch(() => {});
     const slot: Slot = { promise, controller, readers: 0, isForGood: false };

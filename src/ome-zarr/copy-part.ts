@@ -33,18 +33,18 @@ export function* copyPart(
   const shape = boxShape(shared);
   const outStride = contiguousStride(boxShape(box));
   const to = { stride: outStride, offset: indexIn(box, shared.start, outStride) };
-  if (chunk === 'fill') {
-    fillRows(out, shape, to, exactFill(level, out));
-    return;
-  }
-  const { stride, offset } = strideOf(chunk, { level, channel });
-  const from = { stride, offset: offset + indexIn(touched.box, shared.start, stride) };
   const planes = Math.max(1, Math.floor(STEP / (shape[1] * shape[2])));
   for (let z = 0; z < shape[0]; z += planes) {
     const at = (layout: Layout) => ({ ...layout, offset: layout.offset + z * layout.stride[0] });
     const step: Zyx = [Math.min(planes, shape[0] - z), shape[1], shape[2]];
-    const unheld = copyRows(chunk.data, at(from), out, at(to), step);
-    if (unheld !== undefined) throw refusal(level, unheld);
+    if (chunk === 'fill') {
+      fillRows(out, step, at(to), exactFill(level, out));
+    } else {
+      const { stride, offset } = strideOf(chunk, { level, channel });
+      const from = { stride, offset: offset + indexIn(touched.box, shared.start, stride) };
+      const unheld = copyRows(chunk.data, at(from), out, at(to), step);
+      if (unheld !== undefined) throw refusal(level, unheld);
+    }
     yield;
   }
 }

@@ -6,7 +6,7 @@ import type { StoreOptions } from '../storage/store.ts';
 import { type HeldVolume, tieWays } from '../volume/source-ways.ts';
 import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
 import type { DecodedChunk } from './array.ts';
-import { type ChunkCache, MAX_READS } from './chunk-cache.ts';
+import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
 import { copyPart, indexIn, strideOf, type TouchedChunk } from './copy-part.ts';
 import { createExact, type VoxelData } from './copy-rows.ts';
 import { chunkShapeOf, type OpenedLevel } from './place-level.ts';
@@ -37,7 +37,7 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
     await readAll(chunks, reading, out.data);
     return out;
   };
-  const read = (box: Box, options: ReadOptions = {}) => readAs((length) => new Float32Array(length), box, options);
+  const read = (box: Box, options: ReadOptions = {}) => readAs(newFloats, box, options);
   const readInto = async (box: Box, out: Float32Array, options: ReadOptions = {}) => {
     const reading = readingOf(box, options);
     await readAll(chunksOf(reading), reading, out);
@@ -45,8 +45,8 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
   const hold = async (box: Box, options: ReadOptions = {}) => {
     const reading = readingOf(box, options);
     const [first, ...others] = chunksOf(reading);
-    const held = first && others.length === 0 ? await holdOne(first, reading) : undefined;
-    return held ?? { volume: await read(box, options), release: () => {} };
+    if (first && others.length === 0) return holdOne(first, reading);
+    return { volume: await read(box, options), release: () => {} };
   };
   const exactly = createExact(level.array.dtype);
   return {
@@ -91,29 +91,46 @@ async function readOne<A extends VoxelData>(
   touched: TouchedChunk,
   reading: Reading & { readonly create: (length: number) => A },
 ): Promise<Volume<A>> {
-  const { box, cache, signal, create } = reading;
+  const { cache, signal, create } = reading;
   const { chunk, keep, release } = await cache.hold(touched.at, { signal });
   try {
     if (chunk !== 'fill' && chunk.data.constructor === create(0).constructor) {
       keep();
       return { data: chunk.data as A, ...viewOf(chunk, touched, reading) };
     }
-    const out = contiguousVolume(create(voxelCount(boxShape(box))), boxShape(box));
-    for (const _ of copyPart(chunk, touched, reading, out.data)) await eventLoopTurn();
-    return out;
+    return await copyOf(chunk, touched, reading);
   } finally {
     release();
   }
 }
 
-/** Lends the voxels of a box inside one chunk of float32. */
-async function holdOne(touched: TouchedChunk, reading: Reading): Promise<HeldVolume | undefined> {
+/** Lends the voxels of a box inside one chunk: a view of it, where it is of float32. */
+async function holdOne(touched: TouchedChunk, reading: Reading): Promise<HeldVolume> {
   const { chunk, release } = await reading.cache.hold(touched.at, reading);
   if (chunk !== 'fill' && chunk.data instanceof Float32Array) {
     return { volume: { data: chunk.data, ...viewOf(chunk, touched, reading) }, release };
   }
-  release();
-  return undefined;
+  try {
+    return { volume: await copyOf(chunk, touched, { ...reading, create: newFloats }), release: () => {} };
+  } finally {
+    release();
+  }
+}
+
+/** A chunk's share of a box that lies inside it. */
+async function copyOf<A extends VoxelData>(
+  chunk: CachedChunk,
+  touched: TouchedChunk,
+  reading: Reading & { readonly create: (length: number) => A },
+): Promise<Volume<A>> {
+  const shape = boxShape(reading.box);
+  const out = contiguousVolume(reading.create(voxelCount(shape)), shape);
+  for (const _ of copyPart(chunk, touched, reading, out.data)) await eventLoopTurn();
+  return out;
+}
+
+function newFloats(length: number): Float32Array {
+  return new Float32Array(length);
 }
 
 /** Where the voxels of a box lie in the chunk that holds them all. */

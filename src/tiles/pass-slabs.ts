@@ -7,20 +7,24 @@ const KEPT = 2;
 
 /**
  * Passes slabs on to a reader that looks back two planes at most, as local maxima do, and gives their memory back as soon as
- * that reader asks for more: the last two planes of each slab it gets as a slab of their own, copied.
+ * that reader asks for more: the last two planes of each slab it gets as a slab of their own, copied, whose memory is used again
+ * once it has got two planes more.
  */
 export async function* passSlabs(slabs: AsyncIterable<ScoreSlab>): AsyncGenerator<ScoreSlab, void, undefined> {
-  const spare = new SpareMemory(2);
+  const [spareScores, spareOffsets] = [new SpareMemory(2), new SpareMemory(2)];
   let last: ScoreSlab | undefined;
   for await (const slab of slabs) {
     const planes = slab.scores.shape[slab.axis + 1];
     const cut = Math.max(0, planes - KEPT);
-    const tail = copyPlanes(slab, { from: cut, to: planes }, spare);
+    const tail = copyPlanes(slab, { from: cut, to: planes }, { spareScores, spareOffsets });
     if (cut > 0) yield { ...partOf(slab, (volume) => planesOf(volume, slab, 0, cut)), release: undefined };
     yield tail;
     slab.release?.();
     // Whoever looks back past this tail sees nothing of the one before.
-    if (last && planes >= KEPT) for (const { data } of volumesOf(last)) spare.put(data);
+    if (last && planes >= KEPT) {
+      spareScores.put(last.scores.data);
+      if (last.offsets) spareOffsets.put(last.offsets.data);
+    }
     last = tail;
   }
 }
@@ -37,17 +41,18 @@ function planesOf(volume: ScoreVolume, { axis }: ScoreSlab, from: number, to: nu
   return { ...volume, shape: [channels, ...shape], offset: volume.offset + from * volume.stride[axis + 1] };
 }
 
-function volumesOf({ scores, offsets }: ScoreSlab): ScoreVolume[] {
-  return offsets ? [scores, offsets] : [scores];
-}
-
 function copyPlanes(
   slab: ScoreSlab,
   { from, to }: { readonly from: number; readonly to: number },
-  spare: SpareMemory,
+  { spareScores, spareOffsets }: { readonly spareScores: SpareMemory; readonly spareOffsets: SpareMemory },
 ): ScoreSlab {
-  const copied = partOf(slab, (volume) => copyOf(planesOf(volume, slab, from, to), spare));
-  return { ...copied, start: slab.start + from, release: undefined };
+  return {
+    ...slab,
+    scores: copyOf(planesOf(slab.scores, slab, from, to), spareScores),
+    offsets: slab.offsets && copyOf(planesOf(slab.offsets, slab, from, to), spareOffsets),
+    start: slab.start + from,
+    release: undefined,
+  };
 }
 
 function copyOf({ data, shape, stride, offset }: ScoreVolume, spare: SpareMemory): ScoreVolume {

@@ -17,7 +17,7 @@ export interface PlanMemory {
   /** Sums of weighted scores: classes × at most one tile's depth of the score map × its cross-section × 4. */
   readonly accumulators: number;
   /**
-   * Tiles on their way, one by one, through a model of `loadModel`: four times the voxels of a tile and three times its
+   * Tiles on their way, one by one, through a model of `loadModel`: at most five times the voxels of a tile and three times its
    * scores, as docs/tiling.md counts them. A model that takes one call at once needs less.
    */
   readonly tiles: number;
@@ -67,7 +67,7 @@ export interface TilePlan {
  * ```ts
  * const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
  * plan.tiles.length;        // 196: 4 × 7 × 7
- * plan.memory.total / 1e6;  // 25.8: megabytes, for one class
+ * plan.memory.total / 1e6;  // 30.0: megabytes, for one class
  * ```
  */
 export function planTiles(shape: Zyx, options: PlanOptions): TilePlan {
@@ -123,8 +123,8 @@ function tilesInSweepOrder(starts: readonly (readonly number[])[], axis: Axis): 
   return tiles.sort((a, b) => a.start[axis] - b.start[axis]);
 }
 
-/** Tiles: one read, one that waits, two in the model. */
-const TILES_HELD = 4;
+/** Tiles: one read, the box of a source that cannot read into it, one that waits, two in the model. */
+const TILES_HELD = 5;
 /** Scores: of the two tiles in the model, and those that are blended. */
 const SCORES_HELD = 3;
 

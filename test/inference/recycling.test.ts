@@ -4,7 +4,8 @@ import { detectParticles } from '../../src/detect.ts';
 import { functionModel } from '../../src/inference/function-model.ts';
 import type { Model, TileBatch } from '../../src/inference/model.ts';
 import { scoreSlabs } from '../../src/inference/score.ts';
-import { tieScoreGiven } from '../../src/inference/score-given.ts';
+import { type ScoreGiven, tieScoreGiven } from '../../src/inference/score-given.ts';
+import { withFlips } from '../../src/inference/wrappers.ts';
 import type { Zyx } from '../../src/space/zyx.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { passSlabs } from '../../src/tiles/pass-slabs.ts';
@@ -109,26 +110,38 @@ describe('memory that is used again', () => {
       const plan = planTiles(shape, { tile: [8, 8, 8], classes: 2 });
       await joinSlabs(passSlabs(scoreSlabs(source, { plan, model })));
       expect([tileMemory.size, most]).toEqual([tiles, scores]);
-      if (callsAtOnce === 2) expect(plan.memory.tiles).toBe(4 * 512 * (tiles + scores * 2));
+      // Beside these the box that a source gives.
+      if (callsAtOnce === 2) expect(plan.memory.tiles).toBe(4 * 512 * (tiles + 1 + scores * 2));
     },
   );
 
   it('moves tiles away and back where the model does so, with the picks of fresh memory', async () => {
-    const expected = await detectParticles(source, { model: fresh });
-    const memory = new Set<ArrayBufferLike>();
-    const moved: Model['score'] = () => Promise.reject(new Error('asked for a copy'));
+    let moved = 0;
+    const given: ScoreGiven = async (tiles) => {
+      // As the way to another thread does, this leaves the caller's array without memory.
+      const data = structuredClone(tiles.data, { transfer: [tiles.data.buffer as ArrayBuffer] });
+      expect(tiles.data).toHaveLength(0);
+      moved++;
+      const scores = await fresh.score({ ...tiles, data: data.slice() });
+      await pause(1);
+      return { scores, memory: data.fill(Number.NaN) };
+    };
     const model: Model = {
       ...plain,
       callsAtOnce: 2,
-      score: tieScoreGiven(moved, async (tiles) => {
-        memory.add(tiles.data.buffer);
-        const scores = await fresh.score({ ...tiles, data: tiles.data.slice() });
-        await pause(1);
-        return { scores, memory: tiles.data.fill(Number.NaN) };
-      }),
+      score: tieScoreGiven((tiles) => fresh.score({ ...tiles, data: tiles.data.slice() }), given),
     };
-    expect(await detectParticles(source, { model })).toEqual(expected);
-    expect(memory.size).toBe(4);
+    for (const batch of [1, 4]) {
+      moved = 0;
+      expect(await detectParticles(source, { model, batch })).toEqual(await detectParticles(source, { model: fresh }));
+      expect(moved).toBeGreaterThan(20 / batch);
+    }
+    moved = 0;
+    const flipped = await detectParticles(source, { model: withFlips(fresh, ['y', 'x']) });
+    // Of four images three are copies, which may move.
+    expect(await detectParticles(source, { model: withFlips(model, ['y', 'x']) })).toEqual(flipped);
+    expect(moved % 3).toBe(0);
+    expect(moved).toBeGreaterThan(60);
   });
 
   it('is asked for a copy by whoever scores the same tiles twice', async () => {

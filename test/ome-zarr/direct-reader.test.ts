@@ -8,6 +8,7 @@ import { openArray } from '../../src/ome-zarr/array.ts';
 import { describeArray } from '../../src/ome-zarr/array-metadata.ts';
 import type { ArrayPlace } from '../../src/ome-zarr/chunk-place.ts';
 import { directReader } from '../../src/ome-zarr/direct-reader.ts';
+import { SpareBuffers } from '../../src/ome-zarr/spare-buffers.ts';
 import { zarritaReader } from '../../src/ome-zarr/zarrita-reader.ts';
 import { memoryStore, type StoreKey } from '../../src/storage/store.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
@@ -42,6 +43,13 @@ async function encode(config: { readonly id: string }, bytes: Uint8Array): Promi
     .encode(bytes);
 }
 
+/** Spare memory of every length, full of what was there before. */
+class UsedMemory extends SpareBuffers {
+  override take(bytes: number): ArrayBuffer {
+    return new Uint8Array(bytes).fill(0xaa).buffer;
+  }
+}
+
 describe('directReader', () => {
   it('reads what zarrita reads, of every type, codec and shape, and only the part inside the array', async () => {
     const property = fc.asyncProperty(arrays, async ({ shape, chunks, dtype, compressor, bytes }) => {
@@ -62,13 +70,15 @@ describe('directReader', () => {
       const read = await zarritaReader(place);
       for (const at of indexes) {
         const expected = (await read(at))!;
-        const found = (await direct!(at))!;
-        expect(found.data.constructor).toBe(expected.data.constructor);
-        const inside = shape.map((extent, axis) => Math.min(chunks[axis]!, extent - at[axis]! * chunks[axis]!));
-        forEachIndex(inside, (index) => {
-          const place = (stride: readonly number[]) => index.reduce((sum, n, axis) => sum + n * stride[axis]!, 0);
-          expect(found.data[place(found.stride)]).toEqual(expected.data[place(expected.stride)]);
-        });
+        for (const spare of [undefined, new UsedMemory(0)]) {
+          const found = (await direct!(at, { spare }))!;
+          expect(found.data.constructor).toBe(expected.data.constructor);
+          const inside = shape.map((extent, axis) => Math.min(chunks[axis]!, extent - at[axis]! * chunks[axis]!));
+          forEachIndex(inside, (index) => {
+            const place = (stride: readonly number[]) => index.reduce((sum, n, axis) => sum + n * stride[axis]!, 0);
+            expect(found.data[place(found.stride)]).toEqual(expected.data[place(expected.stride)]);
+          });
+        }
       }
     });
     await fc.assert(property, { numRuns: 150 });

@@ -5,7 +5,8 @@ import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
 import { toPhysical } from '../../src/space/grid.ts';
 import { type Box, wholeBox, type Zyx } from '../../src/space/zyx.ts';
 import { directoryStore } from '../../src/storage/directory.ts';
-import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
+import { memoryStore, type ReadableStore, type Store, type StoreKey } from '../../src/storage/store.ts';
+import { measureIntensity } from '../../src/volume/intensity.ts';
 import { toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
 import { copickFixture } from '../support/copick-fixture.ts';
 import { forEachIndex, putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
@@ -249,6 +250,28 @@ describe('axes', () => {
       expectedIn({ start: [0, 0, 0], end: [2, 4, 5] }),
     );
   });
+
+  it.each(['<f4', '<i2'])(
+    'asks for each chunk of %s once for its statistics, though it may keep none',
+    async (dtype) => {
+      const store = memoryStore();
+      const without = ['1/0/0'];
+      await putRawArray(store, '/0', { shape: [4, 4, 4], chunks: [2, 2, 4], dtype, value: ([z]) => z!, without });
+      const asked: string[] = [];
+      const watched: ReadableStore = {
+        ...store,
+        async get(key, options) {
+          asked.push(key);
+          return store.get(key, options);
+        },
+      };
+      const tomogram = await openTomogram(watched, { fallbackVoxelSize: 10, cacheBytes: 0 });
+      asked.length = 0;
+      expect(await measureIntensity(tomogram)).toMatchObject({ count: 64, minimum: 0, maximum: 3 });
+      expect(asked).toHaveLength(4);
+      expect(new Set(asked).size).toBe(4);
+    },
+  );
 
   it('refuses more than one channel or time, by name', async () => {
     const store = memoryStore();
