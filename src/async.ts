@@ -91,7 +91,7 @@ let turning: Promise<void> | undefined;
  * ready at once never do. So a button can abort work that has nothing to wait for. All who work at a time share one clock.
  */
 export async function eventLoopTurn(): Promise<void> {
-  // Nor can a clock that was replaced for a while, which may have been ahead.
+  // A clock that was replaced for a while may have been ahead.
   if (Math.abs(performance.now() - lastTurn) < TURN) return;
   turning ??= new Promise<void>((resolve) => later(resolve)).then(() => {
     lastTurn = performance.now();
