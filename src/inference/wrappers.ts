@@ -35,11 +35,10 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
     async score(tiles, options = {}) {
       return averageScores(combinations, { signal: options.signal, spare: spareScores }, async (flipped) => {
         if (!flipped.includes(true)) return model.score(tiles, options);
-        const copy = mirrored(tiles, flipped, spareTiles);
-        await eventLoopTurn();
+        const copy = await mirrored(tiles, flipped, spareTiles);
         const { scores, memory } = await scoreGiven(model, copy, options);
         if (memory) spareTiles.put(memory);
-        const back = mirrored(scores, flipped, spareScores);
+        const back = await mirrored(scores, flipped, spareScores);
         turnOffsets(back, model.spec, flipped);
         scores.release?.();
         await eventLoopTurn();
@@ -127,7 +126,7 @@ async function averageScores<T>(
       own.set(data);
       mean = { data: own, shape };
     } else if (mean.data.length === data.length) {
-      addInto(mean.data, data);
+      await inPieces(data.length, (from, to) => addInto(mean!.data, data, from, to));
     } else {
       const [a, b] = [mean.shape, shape].map((axes) => axes.join('×'));
       throw new CryoetPicksError('model-failed', `scores of shapes ${a} and ${b} cannot be averaged`);
@@ -136,12 +135,27 @@ async function averageScores<T>(
     await eventLoopTurn();
   }
   const { data, shape } = mean!;
-  for (let i = 0; i < data.length; i++) data[i] /= variants.length;
+  await inPieces(data.length, (from, to) => divide(data, variants.length, from, to));
   return { data, shape, release: () => spare.put(data) };
 }
 
-function addInto(sum: Float32Array, values: Float32Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i] += values[i];
+/** Numbers that are worked on in one piece: a few milliseconds. */
+const PIECE = 2 ** 19;
+
+/** Does work on ranges of indices, one after the other, and gives the event loop its turn between them. */
+async function inPieces(length: number, work: (from: number, to: number) => void, piece = PIECE): Promise<void> {
+  for (let from = 0; from < length; from += piece) {
+    work(from, Math.min(length, from + piece));
+    await eventLoopTurn();
+  }
+}
+
+function addInto(sum: Float32Array, values: Float32Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) sum[i] += values[i];
+}
+
+function divide(values: Float32Array, by: number, from: number, to: number): void {
+  for (let i = from; i < to; i++) values[i] /= by;
 }
 
 /** Offsets along mirrored axes point the other way. */
@@ -156,23 +170,25 @@ function turnOffsets({ data, shape }: ScoreBatch, { offsets }: ModelSpec, flippe
 }
 
 /** A copy of the batch with its last three axes mirrored as told, in spare memory where there is some. */
-function mirrored<S extends readonly number[]>(
+async function mirrored<S extends readonly number[]>(
   { data, shape }: { readonly data: Float32Array; readonly shape: S },
   flipped: readonly boolean[],
   spare: SpareMemory,
-): { readonly data: Float32Array; readonly shape: S } {
+): Promise<{ readonly data: Float32Array; readonly shape: S }> {
   const [depth, height, width] = shape.slice(-3);
   const [flipZ, flipY, flipX] = flipped;
   const copy = spare.take(data.length) ?? new Float32Array(data.length);
-  const rows = data.length / width;
-  for (let row = 0; row < rows; row++) {
-    const y = row % height;
-    const z = Math.floor(row / height) % depth;
-    const block = row - z * height - y;
-    const from = block + (flipZ ? depth - 1 - z : z) * height + (flipY ? height - 1 - y : y);
-    const line = data.subarray(from * width, (from + 1) * width);
-    copy.set(line, row * width);
-    if (flipX) copy.subarray(row * width, (row + 1) * width).reverse();
-  }
+  const mirrorRows = (first: number, end: number) => {
+    for (let row = first; row < end; row++) {
+      const y = row % height;
+      const z = Math.floor(row / height) % depth;
+      const block = row - z * height - y;
+      const from = block + (flipZ ? depth - 1 - z : z) * height + (flipY ? height - 1 - y : y);
+      const line = data.subarray(from * width, (from + 1) * width);
+      copy.set(line, row * width);
+      if (flipX) copy.subarray(row * width, (row + 1) * width).reverse();
+    }
+  };
+  await inPieces(data.length / width, mirrorRows, Math.ceil(PIECE / width));
   return { data: copy, shape };
 }
