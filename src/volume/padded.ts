@@ -1,5 +1,5 @@
 import { type Box, boxShape, sameZyx, type Zyx } from '../space/zyx.ts';
-import { waysOf } from './source-ways.ts';
+import { readWhole, waysOf } from './source-ways.ts';
 import { contiguousVolume, copyVolumeInto, type ReadOptions, type Volume, type VolumeSource } from './volume.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function readPaddedInto(
   const isInside = sameZyx(needed.start, box.start) && sameZyx(needed.end, box.end);
   const ways = isInside ? waysOf(source) : undefined;
   if (ways) return ways.readInto(box, out, options);
-  const voxels = await source.read(needed, options);
+  const voxels = await readWhole(source, needed, options);
   if (isInside) {
     copyVolumeInto(voxels, target, [0, 0, 0]);
     return;

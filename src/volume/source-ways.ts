@@ -1,5 +1,6 @@
-import type { Box } from '../space/zyx.ts';
-import type { ReadOptions, Volume, VolumeSource } from './volume.ts';
+import { CryoetPicksError } from '../errors.ts';
+import { type Box, boxShape, formatZyx, sameZyx } from '../space/zyx.ts';
+import { asVolume, type ReadOptions, type Volume, type VolumeSource } from './volume.ts';
 
 /** Voxels that are lent: they must not be looked at after the release. */
 export interface HeldVolume {
@@ -34,5 +35,22 @@ export function waysOf({ read }: VolumeSource): SourceWays | undefined {
 /** Lends the voxels of a box, whatever the source. */
 export async function holdBox(source: VolumeSource, box: Box, options: ReadOptions): Promise<HeldVolume> {
   const ways = waysOf(source);
-  return ways ? ways.hold(box, options) : { volume: await source.read(box, options), release: () => {} };
+  return ways ? ways.hold(box, options) : { volume: await readWhole(source, box, options), release: () => {} };
+}
+
+/**
+ * Reads a box of any source, which anybody may have written.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data` if it gives a volume of another shape, `invalid-option` if one that reaches past
+ * its data.
+ */
+export async function readWhole(source: VolumeSource, box: Box, options: ReadOptions): Promise<Volume> {
+  const volume = asVolume(await source.read(box, options)) as Volume;
+  const shape = boxShape(box);
+  if (sameZyx(volume.shape, shape)) return volume;
+  throw new CryoetPicksError(
+    'corrupt-data',
+    `the source gave ${formatZyx(volume.shape)} voxels for a box of ${formatZyx(shape)} from voxel ${formatZyx(box.start)}; ` +
+      'its read must give every voxel of the box',
+  );
 }

@@ -129,6 +129,19 @@ describe('ways that are tied to a read', () => {
     expect(calls).toEqual(['readInto', 'hold', 'release']);
   });
 
+  it.each([
+    ['a voxel too few', [1, 1, 1], [1, 2], 'the source gave 1×1×1 voxels for a box of 1×1×2 from voxel 0×0×0'],
+    ['a voxel too many', [1, 1, 3], [1, 2, 3], 'the source gave 1×1×3 voxels for a box of 1×1×2'],
+    ['less data than it has voxels', [1, 1, 2], [1], 'does not lie in its data of 1 values'],
+  ] as const)('refuse what a read of somebody else gives: %s', async (_, shape, values, message) => {
+    const wrong: VolumeSource = {
+      ...plain,
+      read: async () => ({ data: Float32Array.from(values), shape, stride: [2, 2, 1], offset: 0 }),
+    };
+    await expect(readPaddedInto(wrong, box, new Float32Array(2))).rejects.toThrow(message);
+    await expect(measureIntensity(wrong)).rejects.toThrow(message);
+  });
+
   it('are not used where somebody put another read in its place, nor beyond the faces', async () => {
     const calls: string[] = [];
     const doubled: VolumeSource = {
