@@ -31,10 +31,10 @@ export interface TilesRequest {
   readonly aborted: Int32Array<SharedArrayBuffer>;
 }
 
-/** What it answers, in the order of the questions: scores, an error, or that it is ready. The memory of tiles comes back. */
+/** What it answers, in the order of the questions: scores, an error, or that it is ready. The memory of scored tiles comes back. */
 export type WorkerReply =
   | { readonly scores: ScoreBatch; readonly tiles: Float32Array }
-  | { readonly error: WorkerError; readonly tiles?: Float32Array | undefined; readonly into?: Float32Array | undefined }
+  | { readonly error: WorkerError; readonly into?: Float32Array | undefined }
   | { readonly done: 'opened' | 'released' };
 
 /** An error on its way from the thread. */
@@ -57,14 +57,14 @@ function reply(message: WorkerReply): void {
   Atomics.sub(busy, 0, 1);
   Atomics.notify(busy, 0);
   const arrays = 'scores' in message ? [message.scores.data, message.tiles] : [];
-  if ('error' in message) arrays.push(...[message.tiles, message.into].filter((array) => array !== undefined));
+  if ('error' in message && message.into) arrays.push(message.into);
   port.postMessage(
     message,
     arrays.map(({ buffer }) => buffer as ArrayBuffer),
   );
 }
 
-function replyError(error: unknown, { tiles, into }: Partial<TilesRequest> = {}): void {
+function replyError(error: unknown, { into }: Partial<TilesRequest> = {}): void {
   const cause = error instanceof Error ? error.cause : undefined;
   reply({
     error: {
@@ -72,7 +72,6 @@ function replyError(error: unknown, { tiles, into }: Partial<TilesRequest> = {})
       message: messageOf(error),
       cause: cause === undefined ? undefined : messageOf(cause),
     },
-    tiles: tiles?.data,
     into,
   });
 }

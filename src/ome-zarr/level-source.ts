@@ -3,7 +3,7 @@ import { requireInside } from '../space/outside.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
 import { onAbort } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
-import { type HeldVolume, tieWays } from '../volume/source-ways.ts';
+import { tieWays } from '../volume/source-ways.ts';
 import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
 import type { DecodedChunk } from './array.ts';
 import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
@@ -32,7 +32,12 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
   const readAs = async <A extends VoxelData>(create: (length: number) => A, box: Box, options: StoreOptions) => {
     const reading = { ...readingOf(box, options), create };
     const chunks = chunksOf(reading);
-    if (chunks.length === 1) return readOne(chunks[0]!, reading);
+    if (chunks.length === 1) {
+      const { volume, keep, release } = await lendOne(chunks[0]!, reading);
+      keep();
+      release();
+      return volume;
+    }
     const out = contiguousVolume(create(voxelCount(boxShape(box))), boxShape(box));
     await readAll(chunks, reading, out.data);
     return out;
@@ -43,9 +48,9 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
     await readAll(chunksOf(reading), reading, out);
   };
   const hold = async (box: Box, options: ReadOptions = {}) => {
-    const reading = readingOf(box, options);
+    const reading = { ...readingOf(box, options), create: newFloats };
     const [first, ...others] = chunksOf(reading);
-    if (first && others.length === 0) return holdOne(first, reading);
+    if (first && others.length === 0) return lendOne(first, reading);
     return { volume: await read(box, options), release: () => {} };
   };
   const exactly = createExact(level.array.dtype);
@@ -86,32 +91,18 @@ function chunksOf({ box, level, channel }: Pick<Reading, 'box' | 'level' | 'chan
   return found;
 }
 
-/** The voxels of a box inside one chunk: a view of it, where it is of the type. */
-async function readOne<A extends VoxelData>(
+/** Lends the voxels of a box inside one chunk: a view of it, where it is of the type, or else a copy. */
+async function lendOne<A extends VoxelData>(
   touched: TouchedChunk,
   reading: Reading & { readonly create: (length: number) => A },
-): Promise<Volume<A>> {
+): Promise<{ readonly volume: Volume<A>; keep(): void; release(): void }> {
   const { cache, signal, create } = reading;
   const { chunk, keep, release } = await cache.hold(touched.at, { signal });
-  try {
-    if (chunk !== 'fill' && chunk.data.constructor === create(0).constructor) {
-      keep();
-      return { data: chunk.data as A, ...viewOf(chunk, touched, reading) };
-    }
-    return await copyOf(chunk, touched, reading);
-  } finally {
-    release();
-  }
-}
-
-/** Lends the voxels of a box inside one chunk: a view of it, where it is of float32. */
-async function holdOne(touched: TouchedChunk, reading: Reading): Promise<HeldVolume> {
-  const { chunk, release } = await reading.cache.hold(touched.at, reading);
-  if (chunk !== 'fill' && chunk.data instanceof Float32Array) {
-    return { volume: { data: chunk.data, ...viewOf(chunk, touched, reading) }, release };
+  if (chunk !== 'fill' && chunk.data.constructor === create(0).constructor) {
+    return { volume: { data: chunk.data as A, ...viewOf(chunk, touched, reading) }, keep, release };
   }
   try {
-    return { volume: await copyOf(chunk, touched, { ...reading, create: newFloats }), release: () => {} };
+    return { volume: await copyOf(chunk, touched, reading), keep: () => {}, release: () => {} };
   } finally {
     release();
   }
