@@ -19,3 +19,4 @@ compile() {
 
 compile blosc codecs/blosc-kernel-bytes.ts BLOSC_KERNEL
 compile softmax inference/softmax-kernel-bytes.ts SOFTMAX_KERNEL
+compile maxima peaks/maxima-kernel-bytes.ts MAXIMA_KERNEL

@@ -1,4 +1,5 @@
 import type { Peak } from './local-maxima.ts';
+import { maximaKernel } from './maxima-kernel.ts';
 import { movedBy, type Offsets, offsetAt } from './offsets.ts';
 import { type Plateau, PlateauTracker } from './plateaus.ts';
 import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
@@ -22,7 +23,7 @@ export class MaximumSearch {
     this.#sweep = sweep;
     this.#refine = refine;
     this.#classIndex = classIndex;
-    this.#survivors = new SurvivorFinder(sweep, threshold);
+    this.#survivors = new SurvivorFinder(sweep, threshold, maximaKernel());
     this.#plateaus = new PlateauTracker(sweep);
   }
 

@@ -1,42 +1,93 @@
+import type { FindCandidates } from './maxima-kernel.ts';
 import type { SlabPlane, Sweep } from './sweep.ts';
 
-/** So many scores are a line of memory: what is read of one plane brings as many neighbours along. */
+/** Planes read at once: so many scores are a line of memory: what is read of one plane brings as many neighbours along. */
 const blockPlanes = 16;
 
+/** Scores that are looked at together: they fit a processor's cache. */
+const spanScores = 16384;
+
 /**
- * Finds the voxels that reach a threshold, plane by plane.
+ * Finds the voxels that reach a threshold, plane by plane; some of those that a neighbour exceeds may be left out.
  *
- * Where the scores of a plane follow each other in memory it reads them four at a time. Where those of consecutive planes
- * do, as in a sweep along x, it reads several planes at once and holds back the voxels of the later ones.
+ * What follows each other in memory is looked at by a kernel of WebAssembly: all of a plane, or the same row of consecutive
+ * planes. In a sweep along x, where the scores of consecutive planes follow each other, several planes are read at once.
+ * Voxels of planes that were read ahead are held back.
  */
 export class SurvivorFinder {
   readonly #sweep: Sweep;
   readonly #threshold: number;
+  readonly #kernel: FindCandidates | undefined;
   /** Voxels of this plane and those after it that were read with an earlier one. */
   #ahead: number[][] = [];
 
-  constructor(sweep: Sweep, threshold: number) {
+  constructor(sweep: Sweep, threshold: number, kernel: FindCandidates | undefined) {
     this.#sweep = sweep;
     this.#threshold = threshold;
+    this.#kernel = kernel;
   }
 
   /** Voxels of the next plane, rising, as `row · columns + column`. */
   of(plane: SlabPlane): number[] {
-    const { planeStride, columnStride, planesAfter } = plane;
     if (this.#ahead.length === 0) {
-      const acrossPlanes = planesAfter > 0 && Math.abs(planeStride) < Math.abs(columnStride);
-      const planes = acrossPlanes ? Math.min(blockPlanes, planesAfter + 1) : 1;
-      const found = Array.from({ length: planes }, (): number[] => []);
-      if (acrossPlanes) findAcross(plane, this.#sweep, this.#threshold, found);
-      else if (columnStride === 1) findAlong(plane, this.#sweep, this.#threshold, found[0]);
-      else findAcross(plane, this.#sweep, this.#threshold, found);
-      this.#ahead = found;
+      const planes = Math.min(this.#planesAtOnce(plane), plane.planesAfter + 1);
+      this.#ahead = Array.from({ length: planes }, (): number[] => []);
+      this.#find(plane, this.#ahead);
     }
     return this.#ahead.shift() as number[];
   }
+
+  #find(plane: SlabPlane, found: readonly number[][]): void {
+    const [sweep, threshold, kernel] = [this.#sweep, this.#threshold, this.#kernel];
+    if (plane.columnStride !== 1) findAcross(plane, sweep, threshold, found);
+    else if (!kernel) findAlong(plane, sweep, threshold, found[0]);
+    else if (plane.rowStride === sweep.columns) findInPlane(plane, sweep, threshold, kernel, found[0]);
+    else findInRows(plane, sweep, threshold, kernel, found);
+  }
+
+  #planesAtOnce({ planeStride, rowStride, columnStride }: SlabPlane): number {
+    const { columns } = this.#sweep;
+    if (Math.abs(planeStride) < Math.abs(columnStride)) return blockPlanes;
+    const rowsFollow = columnStride === 1 && planeStride === columns && rowStride !== columns;
+    return this.#kernel && rowsFollow ? Math.min(blockPlanes, Math.max(1, Math.floor(spanScores / columns))) : 1;
+  }
 }
 
-/** The voxels of a plane whose rows lie in memory as they are. */
+/** The voxels of several planes that follow each other row by row, into a list for each. */
+function findInRows(
+  { data, offset, rowStride }: SlabPlane,
+  { rows, columns }: Sweep,
+  threshold: number,
+  candidates: FindCandidates,
+  found: readonly number[][],
+): void {
+  candidates({ data, offset, rowStride, rows, lines: found.length, columns }, threshold, (row, places) => {
+    for (let i = 0, plane = 0; i < places.length; i++) {
+      while (places[i] >= (plane + 1) * columns) plane++;
+      found[plane].push((row - plane) * columns + places[i]);
+    }
+  });
+}
+
+/** The voxels of a plane whose rows follow each other, some rows at a time. */
+function findInPlane(
+  { data, offset }: SlabPlane,
+  { rows, columns }: Sweep,
+  threshold: number,
+  candidates: FindCandidates,
+  found: number[],
+): void {
+  const rowsAtOnce = Math.max(1, Math.floor(spanScores / columns));
+  for (let row = 0; row < rows; row += rowsAtOnce) {
+    const first = row * columns;
+    const lines = Math.min(rowsAtOnce, rows - row);
+    candidates({ data, offset: offset + first, rowStride: 0, rows: 1, lines, columns }, threshold, (_, places) => {
+      for (let i = 0; i < places.length; i++) found.push(first + places[i]);
+    });
+  }
+}
+
+/** The voxels of a plane whose rows lie in memory as they are, four at a time. */
 function findAlong(
   { data, offset, rowStride }: SlabPlane,
   { rows, columns }: Sweep,
