@@ -41,24 +41,26 @@ function marked(picks: readonly Pick[], marks: Uint8Array): Pick[] {
 
 /** Indices of the picks of each object. */
 function membersByObject(picks: readonly Pick[]): Map<string, Uint32Array> {
-  const numbers = new Map<string, number>();
-  const counts: number[] = [];
-  const numberOf = new Uint32Array(picks.length);
-  let number: number | undefined;
-  for (let i = 0; i < picks.length; i++) {
-    const { object } = picks[i];
-    // Picks of an object tend to come together.
-    if (i === 0 || object !== picks[i - 1].object) number = numbers.get(object);
-    if (number === undefined) {
-      number = counts.push(0) - 1;
-      numbers.set(object, number);
-    }
-    numberOf[i] = number;
-    counts[number]++;
+  const counts = new Map<string, number>();
+  // Picks of an object tend to come together.
+  forEachStretch(picks, (object, from, to) => counts.set(object, (counts.get(object) ?? 0) + to - from));
+  const members = new Map([...counts].map(([object, count]) => [object, new Uint32Array(count)]));
+  forEachStretch(picks, (object, from, to) => {
+    const left = counts.get(object) as number;
+    const own = members.get(object) as Uint32Array;
+    for (let i = from, at = own.length - left; i < to; i++, at++) own[at] = i;
+    counts.set(object, left - (to - from));
+  });
+  return members;
+}
+
+/** Visits picks of one object that follow each other, `from` … `to`. */
+function forEachStretch(picks: readonly Pick[], visit: (object: string, from: number, to: number) => void): void {
+  for (let from = 0, to = 0; from < picks.length; from = to) {
+    const { object } = picks[from];
+    for (to = from + 1; to < picks.length && picks[to].object === object; ) to++;
+    visit(object, from, to);
   }
-  const members = counts.map((count) => new Uint32Array(count));
-  for (let i = picks.length - 1; i >= 0; i--) members[numberOf[i]][--counts[numberOf[i]]] = i;
-  return new Map([...numbers].map(([object, number]) => [object, members[number]]));
 }
 
 /** Options of {@link suppressAcrossObjects}. */
@@ -83,6 +85,6 @@ export function suppressAcrossObjects(picks: readonly Pick[], { minDistance }: S
   const distance = lengthPerObject(minDistance, 'minDistance')('');
   checkRankable(picks);
   const survives = new Uint8Array(picks.length);
-  thinOut(picks, [...picks.keys()], distance, survives);
+  thinOut(picks, Uint32Array.from(picks.keys()), distance, survives);
   return ranked(marked(picks, survives));
 }

@@ -1,4 +1,5 @@
-import { CellRows, type Extent, firstInReach, lastInReach } from './cell-rows.ts';
+import { firstInReach, lastInReach } from './cell-rows.ts';
+import { type Crowd, crowdOf } from './crowd.ts';
 import type { Pick } from './pick.ts';
 
 /** Below this, squares of distances lose their digits, and a cell no longer bounds what is close. */
@@ -9,19 +10,10 @@ const undecided = 0;
 const dropped = 1;
 const kept = 2;
 
-/** Picks cell by cell. */
-interface Crowd {
-  readonly cells: CellRows;
-  /** First pick of each cell, and the end of the last. */
-  readonly starts: Uint32Array;
-  /** x, y, z and score of each pick. */
-  readonly values: Float64Array;
-  /** Which of the given picks each one is. */
-  readonly indices: Uint32Array;
-  readonly states: Uint8Array;
-  /** The undecided picks in reach of the one that was looked at last, so many of them as `nearCount` says. */
-  readonly near: number[];
-  nearCount: number;
+/** The undecided picks in reach of the one that was looked at last, the first so many of the list. */
+interface Near {
+  readonly picks: number[];
+  count: number;
 }
 
 /**
@@ -32,36 +24,33 @@ interface Crowd {
  * elsewhere; those in its reach are dropped, and the way resumes where it was. Picks one after the next on such a way lie
  * apart, as kept ones do, so that each is looked at a bounded number of times.
  *
- * @param members - Indices of the picks to look at, rising; of equal scores the first goes first.
+ * @param members - Indices of the picks to look at, in an order of their own afterwards; of equal scores the lower index goes first.
  * @param distance - In Å.
  * @param survives - Gets 1 at the index of each survivor.
  */
-export function thinOut(
-  picks: readonly Pick[],
-  members: ArrayLike<number>,
-  distance: number,
-  survives: Uint8Array,
-): void {
+export function thinOut(picks: readonly Pick[], members: Uint32Array, distance: number, survives: Uint8Array): void {
   const squared = distance * distance;
   if (squared === 0) {
     for (let i = 0; i < members.length; i++) survives[members[i]] = 1;
   }
   if (squared === 0 || members.length === 0) return;
   const crowd = crowdOf(picks, members, Math.max(distance, leastEdge));
-  const { states, indices, near } = crowd;
+  const { indices } = crowd;
+  const states = new Uint8Array(members.length);
+  const near: Near = { picks: [], count: 0 };
   const way: number[] = [];
   for (let start = 0; start < states.length; start++) {
     if (states[start] === undecided) way.push(start);
     while (way.length > 0) {
       const pick = way[way.length - 1];
-      const better = states[pick] === undecided ? bestAround(crowd, pick, squared) : pick;
+      const better = states[pick] === undecided ? bestAround(crowd, pick, squared, states, near) : pick;
       if (better !== pick) {
         way.push(better);
         continue;
       }
       way.pop();
       if (states[pick] !== undecided) continue;
-      for (let i = 0; i < crowd.nearCount; i++) states[near[i]] = dropped;
+      for (let i = 0; i < near.count; i++) states[near.picks[i]] = dropped;
       states[pick] = kept;
       survives[indices[pick]] = 1;
     }
@@ -69,11 +58,12 @@ export function thinOut(
 }
 
 /** The best undecided pick closer than a distance to one, itself included; all of them are `near` then. */
-function bestAround(crowd: Crowd, pick: number, squared: number): number {
-  const { cells, starts, values, indices, states, near } = crowd;
-  const x = values[4 * pick];
-  const y = values[4 * pick + 1];
-  const z = values[4 * pick + 2];
+function bestAround(crowd: Crowd, pick: number, squared: number, states: Uint8Array, near: Near): number {
+  const { cells, starts, places, scores, indices } = crowd;
+  const found = near.picks;
+  const x = places[3 * pick];
+  const y = places[3 * pick + 1];
+  const z = places[3 * pick + 2];
   const xPlace = cells.place(x);
   const yPlace = cells.place(y);
   const zPlace = cells.place(z);
@@ -82,7 +72,7 @@ function bestAround(crowd: Crowd, pick: number, squared: number): number {
   const lastY = lastInReach(yPlace);
   const lastZ = lastInReach(zPlace);
   let best = pick;
-  let bestScore = values[4 * pick + 3];
+  let bestScore = scores[pick];
   let nearCount = 0;
   for (let cellZ = firstInReach(zPlace); cellZ <= lastZ; cellZ++) {
     for (let cellY = firstInReach(yPlace); cellY <= lastY; cellY++) {
@@ -93,12 +83,12 @@ function bestAround(crowd: Crowd, pick: number, squared: number): number {
         const end = starts[cell + run];
         for (let i = starts[cell]; i < end; i++) {
           if (states[i] !== undecided) continue;
-          const dx = x - values[4 * i];
-          const dy = y - values[4 * i + 1];
-          const dz = z - values[4 * i + 2];
+          const dx = x - places[3 * i];
+          const dy = y - places[3 * i + 1];
+          const dz = z - places[3 * i + 2];
           if (!(dx * dx + dy * dy + dz * dz < squared)) continue;
-          near[nearCount++] = i;
-          const score = values[4 * i + 3];
+          found[nearCount++] = i;
+          const score = scores[i];
           if (score < bestScore || (score === bestScore && indices[i] >= indices[best])) continue;
           best = i;
           bestScore = score;
@@ -108,60 +98,6 @@ function bestAround(crowd: Crowd, pick: number, squared: number): number {
       }
     }
   }
-  crowd.nearCount = nearCount;
+  near.count = nearCount;
   return best;
-}
-
-/** Sorts picks into cells by counting. */
-function crowdOf(picks: readonly Pick[], members: ArrayLike<number>, edge: number): Crowd {
-  const count = members.length;
-  const { values: given, extent } = flatten(picks, members);
-  const cells = new CellRows(edge, extent, count);
-  const starts = new Uint32Array(cells.count + 1);
-  const cellOf = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    const row = cells.row(Math.floor(cells.place(given[4 * i + 1])), Math.floor(cells.place(given[4 * i + 2])));
-    const cell = (row + Math.floor(cells.place(given[4 * i]))) & cells.mask;
-    cellOf[i] = cell;
-    starts[cell]++;
-  }
-  for (let cell = 0, start = 0; cell <= cells.count; cell++) {
-    start += starts[cell];
-    starts[cell] = start;
-  }
-  const values = new Float64Array(4 * count);
-  const indices = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    const place = --starts[cellOf[i]];
-    indices[place] = members[i];
-    for (let k = 0; k < 4; k++) values[4 * place + k] = given[4 * i + k];
-  }
-  return { cells, starts, values, indices, states: new Uint8Array(count), near: [], nearCount: 0 };
-}
-
-/** x, y, z and score of picks, one after the other: objects lie far apart in memory and are read once. */
-function flatten(
-  picks: readonly Pick[],
-  members: ArrayLike<number>,
-): { readonly values: Float64Array; readonly extent: Extent } {
-  const values = new Float64Array(4 * members.length);
-  let [x0, y0, z0] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  let [x1, y1, z1] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (let i = 0; i < members.length; i++) {
-    const {
-      position: { x, y, z },
-      score,
-    } = picks[members[i]];
-    values[4 * i] = x;
-    values[4 * i + 1] = y;
-    values[4 * i + 2] = z;
-    values[4 * i + 3] = score;
-    x0 = Math.min(x0, x);
-    y0 = Math.min(y0, y);
-    z0 = Math.min(z0, z);
-    x1 = Math.max(x1, x);
-    y1 = Math.max(y1, y);
-    z1 = Math.max(z1, z);
-  }
-  return { values, extent: { min: [x0, y0, z0], max: [x1, y1, z1] } };
 }
