@@ -9,12 +9,17 @@ import { Refusable } from './ome-zarr/refusable.ts';
 /** How long a thread waits for work before it ends, in milliseconds. */
 const IDLE_MS = 5000;
 
+/** How many threads there are, where nobody says otherwise. */
+export function defaultDecodeThreads(): number {
+  return Math.min(4, availableParallelism());
+}
+
 /** Threads of Node that decode chunks; they keep the process alive only while they work. */
 export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
   const script = fileURLToPath(new URL('./node-decode-worker.js', import.meta.url));
   // There is no built script where the sources run as they are, or were bundled into another program.
   if (!isMainThread || !existsSync(script)) return undefined;
-  const maxThreads = count ?? Math.min(4, availableParallelism());
+  const maxThreads = count ?? defaultDecodeThreads();
   const pool = new Tinypool({
     filename: script,
     minThreads: 0,

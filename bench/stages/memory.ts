@@ -1,5 +1,6 @@
 // Peak memory of a detection with 7 classes at stride 1 in tiles of 96³, beside the prediction: the process before it reads, the
-// decoded chunks that a tomogram keeps, and what the plan says. Argument: how many times as long along y the volume is.
+// decoded chunks that a tomogram keeps, what threads keep to read and decode, and what the plan says. Argument: how many times as long along y the volume is.
+import { availableParallelism } from 'node:os';
 import { detectParticles, functionModel, type Model, planTiles } from 'cryoet-picks';
 import { peakMemory, print } from '../measure.ts';
 import { openLong } from './files.ts';
@@ -7,6 +8,8 @@ import { openLong } from './files.ts';
 const times = Number(process.argv[2] ?? 1);
 /** The default of `openTomogram` for these chunks of 128³, and what the next ones are decoded into. */
 const CACHE_BYTES = (128 + 64) * 2 ** 20;
+/** Three chunks' worth in each of the threads. */
+const THREAD_BYTES = Math.min(4, availableParallelism()) * 3 * 8 * 2 ** 20;
 const classes = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const tile = [96, 96, 96] as const;
 const thresholds = Object.fromEntries(classes.map((name) => [name, 5]));
@@ -46,6 +49,6 @@ print({
   runs: [seconds],
   cpu: (used.user + used.system) / 1e6,
   memory: peakMemory(),
-  predicted: before + cache + plan.memory.total,
-  result: { picks: picks.length, before, cache, plan: plan.memory },
+  predicted: before + cache + THREAD_BYTES + plan.memory.total,
+  result: { picks: picks.length, before, cache, threads: THREAD_BYTES, plan: plan.memory },
 });

@@ -1,8 +1,8 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import type { Model } from '../inference/model.ts';
-import { defaultCacheBytes } from '../ome-zarr/cache-bytes.ts';
-import { SPARE_BYTES } from '../ome-zarr/chunk-cache.ts';
+import { defaultDecodeThreads } from '../node-decode-pool.ts';
+import { readingBytes } from '../ome-zarr/cache-bytes.ts';
 import { voxelCount, type Zyx } from '../space/zyx.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
 import { readPaddedInto } from '../volume/padded.ts';
@@ -25,7 +25,7 @@ export interface RunForecast {
   readonly tiles: number;
   /** Voxels that the network sees, overlaps counted as often as they are scored. */
   readonly voxels: number;
-  /** Bytes of the process at its peak: what it takes once the network has run, the plan's memory, and the source's chunks. */
+  /** Bytes of the process at its peak: what it takes once the network has run, the plan's memory, and what reading takes. */
   readonly memory: number;
   readonly seconds: number;
 }
@@ -76,7 +76,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
       const opened = await run.tomogram(tomogram.type, { voxelSpacing: tomogram.voxelSpacing, signal });
       const source = prepare?.(opened, run) ?? opened;
       const plan = planTiles(source.grid.shape, { tile, tileMultiple, outputStride, classes });
-      planned.push({ run: run.name, plan, source, cacheBytes: defaultCacheBytes(opened, 4) });
+      planned.push({ run: run.name, plan, source, reading: readingBytes(opened, 4, defaultDecodeThreads()) });
     } catch (error) {
       signal.throwIfAborted();
       planned.push({ run: run.name, error: describeFailure(error) });
@@ -91,7 +91,8 @@ interface PlannedRun {
   readonly run: string;
   readonly plan: TilePlan;
   readonly source: VolumeSource;
-  readonly cacheBytes: number;
+  /** Bytes that reading it takes. */
+  readonly reading: number;
 }
 
 /** Times tiles of the first run that has any to read, once the network has seen the largest tile of all. */
@@ -109,7 +110,7 @@ async function forecastPlanned(
     }
     try {
       timing ??= await timeTiles(one.source, one.plan, { ...options, largest });
-      runs.push(forecast(one.run, one.plan, { timing, cacheBytes: one.cacheBytes }));
+      runs.push(forecast(one.run, one.plan, { timing, reading: one.reading }));
     } catch (error) {
       options.signal.throwIfAborted();
       runs.push({ run: one.run, error: describeFailure(error) });
@@ -182,7 +183,7 @@ async function timeTiles(
 function forecast(
   run: string,
   { shape, tiles, tile, memory }: TilePlan,
-  { timing, cacheBytes }: { readonly timing: Timing; readonly cacheBytes: number },
+  { timing, reading }: { readonly timing: Timing; readonly reading: number },
 ): RunForecast {
   const voxels = tiles.length * voxelCount(tile);
   return {
@@ -191,7 +192,7 @@ function forecast(
     tile,
     tiles: tiles.length,
     voxels,
-    memory: timing.memory + memory.total + Math.min(cacheBytes + SPARE_BYTES, 4 * voxelCount(shape)),
+    memory: timing.memory + memory.total + reading,
     seconds: voxels * timing.perVoxelScored + voxelCount(shape) * timing.perVoxelRead,
   };
 }

@@ -1,5 +1,7 @@
 import { longestAxis, voxelCount } from '../space/zyx.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import { SPARE_BYTES } from './chunk-cache.ts';
+import { MAX_KEPT_BYTES } from './chunk-task.ts';
 
 const [LEAST_CACHE, MOST_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];
 /** Of a tile, in voxels. */
@@ -21,4 +23,22 @@ export function defaultCacheBytes(
   const layer = (voxelBytes * voxelCount(shape) * edge) / shape[axis];
   const layers = Math.ceil(COMMON_EDGE / edge) + 1;
   return Math.round(Math.min(MOST_CACHE, Math.max(LEAST_CACHE, 1.125 * layers * layer)));
+}
+
+/** Chunks' worth of what a thread reads and decodes into, and keeps for the next ones. */
+const CHUNKS_PER_THREAD = 3;
+
+/**
+ * Bytes that reading a whole volume takes at its peak: chunks that are kept by default, memory to decode the next ones into, and
+ * what threads keep.
+ */
+export function readingBytes(
+  source: Pick<VolumeSource, 'grid' | 'chunkShape'>,
+  voxelBytes: number,
+  threads: number,
+): number {
+  const { grid, chunkShape } = source;
+  const kept = Math.min(defaultCacheBytes(source, voxelBytes) + SPARE_BYTES, voxelBytes * voxelCount(grid.shape));
+  const chunk = chunkShape ? voxelBytes * voxelCount(chunkShape) : 0;
+  return kept + threads * CHUNKS_PER_THREAD * Math.min(MAX_KEPT_BYTES, chunk);
 }
