@@ -119,23 +119,44 @@ function clearRuns(runs: Runs): void {
 }
 
 function findRunsInto(plane: Plane, { rows, columns }: Sweep, threshold: number, runs: Runs): void {
-  const { data, offset, rowStride, columnStride } = plane;
-  const { starts, ends, rowFirst } = runs;
+  const { offset, rowStride } = plane;
   clearRuns(runs);
   for (let row = 0; row < rows; row++) {
-    rowFirst[row] = starts.length;
-    let i = offset + row * rowStride;
-    let inside = false;
-    for (let column = 0; column < columns; column++, i += columnStride) {
-      const reaches = data[i] >= threshold;
-      if (reaches === inside) continue;
-      inside = reaches;
-      if (reaches) starts.push(column);
-      else ends.push(column);
-    }
-    if (inside) ends.push(columns);
+    runs.rowFirst[row] = runs.starts.length;
+    findRunsOfRow(plane, offset + row * rowStride, columns, threshold, runs);
   }
-  rowFirst[rows] = starts.length;
+  runs.rowFirst[rows] = runs.starts.length;
+}
+
+/** Adds the runs of a row; between them it looks at four scores at a time. */
+function findRunsOfRow(
+  { data, columnStride: step }: Plane,
+  first: number,
+  columns: number,
+  threshold: number,
+  { starts, ends }: Runs,
+): void {
+  let column = 0;
+  let i = first;
+  while (column < columns) {
+    while (
+      column + 3 < columns &&
+      !(
+        data[i] >= threshold ||
+        data[i + step] >= threshold ||
+        data[i + 2 * step] >= threshold ||
+        data[i + 3 * step] >= threshold
+      )
+    ) {
+      column += 4;
+      i += 4 * step;
+    }
+    for (; column < columns && !(data[i] >= threshold); i += step) column++;
+    if (column === columns) return;
+    starts.push(column);
+    for (; column < columns && data[i] >= threshold; i += step) column++;
+    ends.push(column);
+  }
 }
 
 /** Joins the runs of a row with the runs of a neighbouring row that they touch. */
