@@ -1,18 +1,14 @@
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import Tinypool from 'tinypool';
+import { defaultDecodeThreads } from './node-decode-threads.ts';
+import { TASKS_PER_THREAD } from './ome-zarr/chunk-task.ts';
 import type { DecodePool, DecodeWorkersOptions } from './ome-zarr/decode-pool.ts';
 import { Refusable } from './ome-zarr/refusable.ts';
 
 /** How long a thread waits for work before it ends, in milliseconds. */
 const IDLE_MS = 5000;
-
-/** How many threads there are, where nobody says otherwise. */
-export function defaultDecodeThreads(): number {
-  return Math.min(4, availableParallelism());
-}
 
 /** Threads of Node that decode chunks; they keep the process alive only while they work. */
 export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
@@ -25,8 +21,7 @@ export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<D
     minThreads: 0,
     maxThreads,
     idleTimeout: IDLE_MS,
-    // A thread goes on with the next chunk while this one copies the last.
-    concurrentTasksPerWorker: 2,
+    concurrentTasksPerWorker: TASKS_PER_THREAD,
     // Inherited, it would forbid to run a file.
     ...(process.execArgv.some((option) => option.startsWith('--input-type')) && { execArgv: [] }),
   });

@@ -1,7 +1,7 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import type { Model } from '../inference/model.ts';
-import { defaultDecodeThreads } from '../node-decode-pool.ts';
+import { defaultDecodeThreads } from '../node-decode-threads.ts';
 import { readingBytes } from '../ome-zarr/cache-bytes.ts';
 import { voxelCount, type Zyx } from '../space/zyx.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';

@@ -1,7 +1,7 @@
 import { longestAxis, voxelCount } from '../space/zyx.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { SPARE_BYTES } from './chunk-cache.ts';
-import { MAX_KEPT_BYTES } from './chunk-task.ts';
+import { readsAtOnce, SPARE_BYTES } from './chunk-cache.ts';
+import { LEAST_SENT_BYTES, MAX_KEPT_BYTES, TASKS_PER_THREAD } from './chunk-task.ts';
 
 const [LEAST_CACHE, MOST_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];
 /** Of a tile, in voxels. */
@@ -25,20 +25,23 @@ export function defaultCacheBytes(
   return Math.round(Math.min(MOST_CACHE, Math.max(LEAST_CACHE, 1.125 * layers * layer)));
 }
 
-/** Chunks' worth of what a thread reads and decodes into, and keeps for the next ones. */
-const CHUNKS_PER_THREAD = 3;
-
 /**
  * Bytes that reading a whole volume takes at its peak: chunks that are kept by default, memory to decode the next ones into, and
- * what threads keep.
+ * what threads keep: compressed bytes for each chunk that they are given at a time, and room for one that is decoded to be cut. Of
+ * chunks above 64 MiB they keep nothing, but take so much while at work; those too small to be sent to them do not count.
  */
 export function readingBytes(
   source: Pick<VolumeSource, 'grid' | 'chunkShape'>,
   voxelBytes: number,
   threads: number,
 ): number {
-  const { grid, chunkShape } = source;
-  const kept = Math.min(defaultCacheBytes(source, voxelBytes) + SPARE_BYTES, voxelBytes * voxelCount(grid.shape));
+  const { shape } = source.grid;
+  const kept = Math.min(defaultCacheBytes(source, voxelBytes) + SPARE_BYTES, voxelBytes * voxelCount(shape));
+  const { chunkShape } = source;
   const chunk = chunkShape ? voxelBytes * voxelCount(chunkShape) : 0;
-  return kept + threads * CHUNKS_PER_THREAD * Math.min(MAX_KEPT_BYTES, chunk);
+  if (!chunkShape || chunk < LEAST_SENT_BYTES) return kept;
+  const chunks = shape.reduce((product, extent, axis) => product * Math.ceil(extent / chunkShape[axis]), 1);
+  const atOnce = Math.min(readsAtOnce(chunk), chunks);
+  const pieces = Math.min(atOnce, TASKS_PER_THREAD * threads) + Math.min(atOnce, threads);
+  return kept + pieces * Math.min(MAX_KEPT_BYTES, chunk);
 }

@@ -44,6 +44,13 @@ const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
 /** Beside the cache, memory that the next chunks are decoded into. */
 export const SPARE_BYTES: number = BYTES_IN_FLIGHT;
 
+/** How many chunks of so many bytes are read at a time. */
+export function readsAtOnce(chunkBytes: number): number {
+  const within = (bytes: number) => Math.floor(bytes / chunkBytes);
+  const atOnce = Math.min(within(MAX_BYTES_IN_FLIGHT), Math.max(2, within(BYTES_IN_FLIGHT)));
+  return Math.max(1, Math.min(MAX_READS, atOnce));
+}
+
 /**
  * Reads chunks of one array, a few at a time, and keeps the most recently used.
  *
@@ -72,9 +79,7 @@ export class ChunkCache {
       });
     }
     const chunkBytes = array.chunkShape.reduce((a, b) => a * b, array.itemBytes);
-    const within = (bytes: number) => Math.floor(bytes / chunkBytes);
-    const atOnce = Math.min(within(MAX_BYTES_IN_FLIGHT), Math.max(2, within(BYTES_IN_FLIGHT)));
-    this.#maxReads = Math.max(1, Math.min(MAX_READS, atOnce));
+    this.#maxReads = readsAtOnce(chunkBytes);
     // What is evicted when those under way have come is what those after them are decoded into.
     this.#spare = new SpareBuffers(cacheBytes > 0 ? Math.min(SPARE_BYTES, this.#maxReads * chunkBytes) : 0);
   }

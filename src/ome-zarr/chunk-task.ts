@@ -2,6 +2,12 @@ import { type Compression, decode, type Fallbacks } from '../codecs/decode.ts';
 import { type ErrorCode, isCryoetPicksError } from '../errors.ts';
 import { contiguousStrides, cropChunk, KEPT_WASTE } from './crop.ts';
 
+/** Smaller chunks are decoded where they are asked for: the way to a thread and back would take longer. */
+export const LEAST_SENT_BYTES: number = 2 ** 18;
+
+/** Chunks that a thread is given at a time: it goes on with the next one while the last is copied. */
+export const TASKS_PER_THREAD: number = 2;
+
 /** Where bytes lie in a file of this machine. */
 export interface FileSpan {
   readonly file: string;

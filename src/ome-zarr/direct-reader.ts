@@ -3,14 +3,11 @@ import { CryoetPicksError } from '../errors.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { ArrayDescription } from './array-description.ts';
 import { type ArrayPlace, plainBytes, type ReadChunk, type ReadChunkOptions } from './chunk-place.ts';
-import { type ChunkTask, decodeChunk, type FileSpan } from './chunk-task.ts';
+import { type ChunkTask, decodeChunk, type FileSpan, LEAST_SENT_BYTES } from './chunk-task.ts';
 import { extentsInside, KEPT_WASTE } from './crop.ts';
 import { type DecodePool, decodePool } from './decode-pool.ts';
 import { numbersOf, soleCompression } from './sole-compression.ts';
 import type { SpareBuffers } from './spare-buffers.ts';
-
-/** Smaller chunks are decoded where they are asked for: the way to a thread and back would take longer. */
-const LEAST_SENT_BYTES = 2 ** 18;
 
 /**
  * Reads chunks that are compressed and no more, without zarrita: in a thread, which also reads the file where the store has

@@ -35,8 +35,8 @@ export interface LocalMaximaOptions {
  * A plateau (connected voxels of one score, of any size and shape) counts as one voxel: it is a peak if no neighbour of
  * any of its voxels exceeds it, and its peak is its lowest (z, y, x). So the peaks do not depend on where slabs are cut
  * nor on the sweep axis. Where slabs have offsets, a peak is moved by that of its voxel. NaN is never a peak and exceeds
- * nothing; the outermost voxels count, compared with the neighbours they have. Looks at three planes per class at a time, in the memory of their slabs; every so often the event
- * loop gets a turn.
+ * nothing; the outermost voxels count, compared with the neighbours they have. Compares three planes per class at a time, in the memory of their slabs; what may be a maximum is
+ * looked for some planes ahead. Every so often the event loop gets a turn.
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
  *   last. They are read, not written; memory of the last two (of the last three, if they are one plane thick) is kept.

@@ -1,10 +1,10 @@
 import type { FindCandidates } from './maxima-kernel.ts';
 import type { SlabPlane, Sweep } from './sweep.ts';
 
-/** Planes read at once: so many scores are a line of memory: what is read of one plane brings as many neighbours along. */
+/** Planes that are read together at most: so many scores are a line of memory, and one of a plane brings as many neighbours along. */
 const blockPlanes = 16;
 
-/** Scores that are looked at together: they fit a processor's cache. */
+/** Scores that are read together, of planes or rows that follow each other: a processor's cache holds them, but for one longer row. */
 const spanScores = 16384;
 
 /**
@@ -29,27 +29,30 @@ export class SurvivorFinder {
 
   /** Voxels of the next plane, rising, as `row · columns + column`. */
   of(plane: SlabPlane): number[] {
-    if (this.#ahead.length === 0) {
-      const planes = Math.min(this.#planesAtOnce(plane), plane.planesAfter + 1);
-      this.#ahead = Array.from({ length: planes }, (): number[] => []);
-      this.#find(plane, this.#ahead);
-    }
+    if (this.#ahead.length === 0) this.#ahead = this.#find(plane);
     return this.#ahead.shift() as number[];
   }
 
-  #find(plane: SlabPlane, found: readonly number[][]): void {
+  /** The voxels of a plane, and those of planes after it that are read along. */
+  #find(plane: SlabPlane): number[][] {
     const [sweep, threshold, kernel] = [this.#sweep, this.#threshold, this.#kernel];
-    if (plane.columnStride !== 1) findAcross(plane, sweep, threshold, found);
-    else if (!kernel) findAlong(plane, sweep, threshold, found[0]);
-    else if (plane.rowStride === sweep.columns) findInPlane(plane, sweep, threshold, kernel, found[0]);
-    else findInRows(plane, sweep, threshold, kernel, found);
-  }
-
-  #planesAtOnce({ planeStride, rowStride, columnStride }: SlabPlane): number {
-    const { columns } = this.#sweep;
-    if (Math.abs(planeStride) < Math.abs(columnStride)) return blockPlanes;
-    const rowsFollow = columnStride === 1 && planeStride === columns && rowStride !== columns;
-    return this.#kernel && rowsFollow ? Math.min(blockPlanes, Math.max(1, Math.floor(spanScores / columns))) : 1;
+    const { planeStride, rowStride, columnStride, planesAfter } = plane;
+    const listsOf = (planes: number) => Array.from({ length: Math.min(planes, planesAfter + 1) }, (): number[] => []);
+    if (columnStride !== 1) {
+      const found = listsOf(Math.abs(planeStride) < Math.abs(columnStride) ? blockPlanes : 1);
+      findAcross(plane, sweep, threshold, found);
+      return found;
+    }
+    if (kernel && rowStride !== sweep.columns) {
+      const planes = Math.min(blockPlanes, Math.max(1, Math.floor(spanScores / sweep.columns)));
+      const found = listsOf(planeStride === sweep.columns ? planes : 1);
+      findInRows(plane, sweep, threshold, kernel, found);
+      return found;
+    }
+    const found: number[] = [];
+    if (kernel) findInPlane(plane, sweep, threshold, kernel, found);
+    else findAlong(plane, sweep, threshold, found);
+    return [found];
   }
 }
 

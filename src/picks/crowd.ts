@@ -22,7 +22,7 @@ const parts = 256;
 
 /**
  * Sorts picks into cubic cells by counting, first into parts of consecutive cells, then each part by itself: sorted at once
- * a million picks would wait for memory one by one. It takes little memory besides what it returns, since the garbage
+ * a million picks would wait for memory one by one. Besides what it returns it takes memory for one part, since the garbage
  * collector looks at all that the caller keeps whenever some 64 MB were taken.
  *
  * @param members - Indices of the picks to take; sorted along, as the crowd's `indices`.

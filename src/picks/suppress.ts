@@ -41,15 +41,15 @@ function marked(picks: readonly Pick[], marks: Uint8Array): Pick[] {
 
 /** Indices of the picks of each object. */
 function membersByObject(picks: readonly Pick[]): Map<string, Uint32Array> {
-  const counts = new Map<string, number>();
+  const left = new Map<string, number>();
   // Picks of an object tend to come together.
-  forEachStretch(picks, (object, from, to) => counts.set(object, (counts.get(object) ?? 0) + to - from));
-  const members = new Map([...counts].map(([object, count]) => [object, new Uint32Array(count)]));
+  forEachStretch(picks, (object, from, to) => left.set(object, (left.get(object) ?? 0) + to - from));
+  const members = new Map([...left].map(([object, count]) => [object, new Uint32Array(count)]));
   forEachStretch(picks, (object, from, to) => {
-    const left = counts.get(object) as number;
     const own = members.get(object) as Uint32Array;
-    for (let i = from, at = own.length - left; i < to; i++, at++) own[at] = i;
-    counts.set(object, left - (to - from));
+    const missing = left.get(object) as number;
+    for (let i = from, at = own.length - missing; i < to; i++, at++) own[at] = i;
+    left.set(object, missing - (to - from));
   });
   return members;
 }
