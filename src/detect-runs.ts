@@ -1,7 +1,8 @@
 import { formatSpacing, sanitizeName } from './copick/names.ts';
 import type { Project } from './copick/project.ts';
 import type { Run } from './copick/run.ts';
-import { checkDetectOptions, type DetectOptions, detectParticles, wantedObjects } from './detect.ts';
+import { type DetectOptions, detectParticles } from './detect.ts';
+import { checkDetectOptions, wantedObjects } from './detect-options.ts';
 import type { DetectProjectOptions, RunResult } from './detect-project.ts';
 import { CryoetPicksError, isCryoetPicksError } from './errors.ts';
 

@@ -1,5 +1,5 @@
 import type { Run } from '../copick/run.ts';
-import { fitsVoxelSize, requireVoxelSize } from '../detect.ts';
+import { fitsVoxelSize, requireVoxelSize } from '../detect-options.ts';
 import type { ModelSpec } from '../inference/model.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { resampled } from '../volume/resampled.ts';
