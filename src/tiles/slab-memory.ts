@@ -1,12 +1,13 @@
 /**
  * Memory of the sums of a sweep: of slabs that are open, and spare memory of released ones for those to come, since fresh
  * memory costs a page fault per 4 kB, and what is freed between pieces of other lengths is often lost to the process. Both
- * together never take more than was agreed, as long as what is open does not, but for the slack of each open array.
+ * together never take more than was agreed, as long as what is open does not, but for the slack of each array.
  */
 export class SlabMemory {
   readonly #most: number;
   readonly #slack: number;
   #open = 0;
+  #openArrays = 0;
   #spareLength = 0;
   #spare: Float32Array<ArrayBuffer>[] = [];
 
@@ -27,20 +28,23 @@ export class SlabMemory {
 
   /** Zeros of this length, which count as open; in the shortest spare memory that is long enough, but not much longer. */
   zeros(length: number): Float32Array<ArrayBuffer> {
-    this.#open += length;
+    this.#openArrays++;
     const at = this.#spare.findIndex((array) => array.length >= length && array.length <= length + this.#slack);
     if (at >= 0) {
       const [spare] = this.#spare.splice(at, 1);
       this.#spareLength -= spare.length;
+      this.#open += spare.length;
       return spare.subarray(0, length).fill(0);
     }
+    this.#open += length;
     this.#makeRoom();
     return new Float32Array(length);
   }
 
   /** Hands an open array out: it is no longer held. */
-  handOut({ length }: Float32Array): void {
-    this.#open -= length;
+  handOut({ buffer }: Float32Array): void {
+    this.#open -= buffer.byteLength / 4;
+    this.#openArrays--;
   }
 
   /** Takes an array back that was handed out. */
@@ -56,6 +60,7 @@ export class SlabMemory {
   /** Forgets the smallest spare arrays, which cost least to make anew, until no more is held than was agreed. */
   #makeRoom(): void {
     this.#spare.sort((a, b) => a.length - b.length);
-    while (this.held > this.#most && this.#spare.length > 0) this.#spareLength -= this.#spare.shift()!.length;
+    const most = () => this.#most + this.#slack * (this.#openArrays + this.#spare.length);
+    while (this.held > most() && this.#spare.length > 0) this.#spareLength -= this.#spare.shift()!.length;
   }
 }

@@ -60,10 +60,20 @@ describe('SlabBlender', () => {
     fc.assert(
       fc.property(plannable({ longest: 90, mostTiles: 200 }), ({ shape, options }) => {
         const plan = planTiles(shape, { ...options, classes: 2 });
-        expect(withReleasedSlabs(plan).most).toBeLessThanOrEqual(plan.memory.accumulators);
+        const { most, arrays } = withReleasedSlabs(plan);
+        const plane = (4 * 2 * voxelCount(plan.outputShape)) / plan.outputShape[plan.axis];
+        expect(most).toBeLessThanOrEqual(plan.memory.accumulators + arrays * plane);
       }),
       { examples: [[{ shape: odd.shape, options: { tile: odd.tile, overlap: [1, 0, 0] } }]], numRuns: 60 },
     );
+  });
+
+  it.each([630, 2520, 1000, 911])('makes no slab anew after the first rows of tiles, %i planes long', (length) => {
+    for (const tile of [96, 64, 128, 160]) {
+      const plan = planTiles([1, length, 1], { tile: [1, tile, 1], overlap: [0, tile / 4, 0], classes: 2 });
+      // Two tiles' worth of planes, and the first and last ones, which overlap on one side.
+      expect(withReleasedSlabs(plan).fresh).toBeLessThanOrEqual(2 * 3 * tile);
+    }
   });
 
   it('stops after each piece of its work: a class that is checked, a segment that is opened, a class that is added to one', () => {
@@ -183,8 +193,8 @@ function mostBytesHeld(plan: TilePlan): number {
   return most;
 }
 
-/** Blends with a receiver who releases every slab: the most bytes held, and the numbers for which there was no memory yet. */
-function withReleasedSlabs(plan: TilePlan): { readonly most: number; readonly fresh: number } {
+/** Blends with a receiver who releases every slab: the most bytes held, how many arrays there were, and the numbers for which there was no memory yet. */
+function withReleasedSlabs(plan: TilePlan): { readonly most: number; readonly arrays: number; readonly fresh: number } {
   let memory: SlabMemory | undefined;
   const buffers = new Map<ArrayBuffer, number>();
   const { zeros } = SlabMemory.prototype;
@@ -208,5 +218,5 @@ function withReleasedSlabs(plan: TilePlan): { readonly most: number; readonly fr
   } finally {
     spy.mockRestore();
   }
-  return { most, fresh: [...buffers.values()].reduce((sum, length) => sum + length, 0) };
+  return { most, arrays: buffers.size, fresh: [...buffers.values()].reduce((sum, length) => sum + length, 0) };
 }
