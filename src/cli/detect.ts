@@ -11,7 +11,7 @@ import { requireProbabilities, warnOfUnsearched } from './detect-objects.ts';
 import { type ResultFiles, writeResults } from './detect-results.ts';
 import { foresee } from './dry-run.ts';
 import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
-import { requireDestination } from './files.ts';
+import { requireApart, requireDestination } from './files.ts';
 import { lookingOver, type TomogramProblem } from './look-over.ts';
 import { openModel } from './runtime.ts';
 import { runBar, type Terminal } from './terminal.ts';
@@ -63,6 +63,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   // Refuses names that no file could have, before any work.
   for (const name of [input.userId, input.sessionId]) sanitizeName(name);
   if (input.dryRun) return foresee(terminal, { ...input, project });
+  await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
   for (const path of [input.submission, input.figure]) {
     if (path !== undefined) await requireDestination(path, { signal });
   }

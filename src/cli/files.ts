@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CryoetPicksError } from '../errors.ts';
 import { directoryStore } from '../storage/directory.ts';
@@ -62,6 +62,28 @@ export async function requireDestination(path: string, { signal }: Pick<WholeFil
     throw new CryoetPicksError('invalid-option', `cannot write ${path}: it is a folder; give the name of a file`);
   }
   await requireWritable(directoryStore(dirname(target)), '/', { signal });
+}
+
+/**
+ * Refuses to write over a file that is read, or one file twice.
+ *
+ * @param names - The paths by what they are, for the message: `--figure`; those that were not given are passed over.
+ * @throws {@link CryoetPicksError} `invalid-option` if two are the same file.
+ */
+export async function requireApart(names: Readonly<Record<string, string | undefined>>): Promise<void> {
+  const seen = new Map<string, string>();
+  for (const [name, path] of Object.entries(names)) {
+    if (path === undefined) continue;
+    const file = await realpath(path).catch(() => resolve(path));
+    const other = seen.get(file);
+    if (other !== undefined) {
+      throw new CryoetPicksError(
+        'invalid-option',
+        `${other} and ${name} are both ${path}; give each a file of its own`,
+      );
+    }
+    seen.set(file, name);
+  }
 }
 
 /** True if a folder is there. */

@@ -44,6 +44,27 @@ function quickModel() {
 }
 
 describe('detect', () => {
+  it.each([
+    ['--submission', 'copick.json', '--figure', 'picks.png', 'the project file and --submission'],
+    ['--submission', 'a.csv', '--figure', join('overlay', '..', 'copick.json'), 'the project file and --figure'],
+    ['--submission', 'a.out', '--figure', join('.', 'a.out'), '--submission and --figure'],
+  ])('writes no file over the project or another: %s %s %s %s', async (a, submission, b, figure, which) => {
+    const before = await filesBelow(folder);
+    const given = await readFile(config, 'utf8');
+    const { exitCode, stderr } = await captureCli([
+      'detect',
+      config,
+      a,
+      join(folder, submission),
+      b,
+      join(folder, figure),
+    ]);
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain(`${which} are both `);
+    expect(await filesBelow(folder)).toEqual(before);
+    expect(await readFile(config, 'utf8')).toBe(given);
+  });
+
   it('writes picks, submission and figure with the network that comes along', async () => {
     const [submission, figure] = [join(folder, 'out', 'submission.csv'), join(folder, 'out', 'picks.png')];
     const flags = ['--run', 'TS_1_3', '--threads', '1', '--submission', submission, '--figure', figure, '--json'];
