@@ -122,7 +122,7 @@ export type Threshold = number | ((classIndex: number) => number);
 
 /** Resolves a threshold. @throws {@link CryoetPicksError} `invalid-option` if one is not finite. */
 export function thresholdPerClass(threshold: Threshold): (classIndex: number) => number {
-  if (typeof threshold === 'number') {
+  if (typeof threshold !== 'function') {
     if (Number.isFinite(threshold)) return () => threshold;
     throw new CryoetPicksError('invalid-option', `threshold must be a finite score, found ${threshold}`);
   }
