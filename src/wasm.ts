@@ -6,6 +6,15 @@ export interface WasmModule<Exports> {
 
 const PAGE_BYTES = 65536;
 
+/** Makes something when it is asked for first, and keeps it; where it cannot be made, there is nothing for good. */
+export function madeOnce<T>(make: () => T | undefined): () => T | undefined {
+  let made: T | false | undefined;
+  return () => {
+    made ??= make() ?? false;
+    return made || undefined;
+  };
+}
+
 /**
  * Compiles and starts a module that imports one memory; nothing where the platform has no SIMD, or where the page's
  * Content-Security-Policy refuses WebAssembly.

@@ -1,4 +1,4 @@
-import { growTo, startWasm, type WasmModule } from '../wasm.ts';
+import { growTo, madeOnce, startWasm, type WasmModule } from '../wasm.ts';
 import { BLOSC_KERNEL } from './blosc-kernel-bytes.ts';
 
 /** Where a stream lies in a blosc buffer. */
@@ -33,18 +33,13 @@ interface KernelExports {
 /** The kernel may read and write this far beyond the end of what it works on. */
 const SLACK = 64;
 
-let shared: BloscKernel | false | undefined;
-
 /**
  * The kernel in WebAssembly, made when first asked for; nothing where the platform has no SIMD, or where the page's
  * Content-Security-Policy refuses WebAssembly.
  *
  * One serves all: a block is decoded without waiting, and nothing is left in its memory.
  */
-export function bloscKernel(): BloscKernel | undefined {
-  shared ??= makeKernel() ?? false;
-  return shared || undefined;
-}
+export const bloscKernel: () => BloscKernel | undefined = madeOnce(makeKernel);
 
 function makeKernel(): BloscKernel | undefined {
   const module = startWasm<KernelExports>(BLOSC_KERNEL);

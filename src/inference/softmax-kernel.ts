@@ -1,4 +1,4 @@
-import { growTo, startWasm } from '../wasm.ts';
+import { growTo, madeOnce, startWasm } from '../wasm.ts';
 import { SOFTMAX_KERNEL } from './softmax-kernel-bytes.ts';
 
 /** Softmax over the classes of voxels `from` … `to`, in place, of scores `[class, voxel]` with `size` voxels. */
@@ -9,16 +9,11 @@ interface KernelExports {
   softmax(at: number, size: number, classes: number): void;
 }
 
-let shared: Softmax | false | undefined;
-
 /**
  * Softmax of four voxels at a time in WebAssembly, six times as fast as the plain loop and equal to it within 1e-6; nothing
  * where there is no WebAssembly with SIMD.
  */
-export function softmaxKernel(): Softmax | undefined {
-  shared ??= makeKernel() ?? false;
-  return shared || undefined;
-}
+export const softmaxKernel: () => Softmax | undefined = madeOnce(makeKernel);
 
 function makeKernel(): Softmax | undefined {
   const module = startWasm<KernelExports>(SOFTMAX_KERNEL);

@@ -1,4 +1,4 @@
-import { growTo, startWasm } from '../wasm.ts';
+import { growTo, madeOnce, startWasm } from '../wasm.ts';
 import { MAXIMA_KERNEL } from './maxima-kernel-bytes.ts';
 
 /** Rows of scores, each of some lines that follow each other in memory. */
@@ -31,13 +31,8 @@ interface KernelExports {
   ): number;
 }
 
-let shared: FindCandidates | false | undefined;
-
 /** The search in WebAssembly, sixteen scores at a time; nothing where there is no WebAssembly with SIMD. */
-export function maximaKernel(): FindCandidates | undefined {
-  shared ??= makeKernel() ?? false;
-  return shared || undefined;
-}
+export const maximaKernel: () => FindCandidates | undefined = madeOnce(makeKernel);
 
 function makeKernel(): FindCandidates | undefined {
   const module = startWasm<KernelExports>(MAXIMA_KERNEL);
