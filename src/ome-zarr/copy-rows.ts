@@ -1,6 +1,7 @@
 import type { NumberType } from '../codecs/number-type.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { ChunkData } from './array.ts';
+import { copyFloatRows } from './copy-floats.ts';
 
 /** The arrays that voxels are handed out in: those of chunks, but for 64-bit integers. */
 export type VoxelData = Exclude<ChunkData, BigInt64Array | BigUint64Array>;
@@ -64,29 +65,6 @@ export function copyRows(data: ChunkData, from: Layout, out: VoxelData, to: Layo
     }
   }
   return undefined;
-}
-
-/** Rows of fewer numbers are copied faster by a loop than by `set` of a `subarray`. */
-const LONG_ROW = 96;
-
-function copyFloatRows(
-  data: Float32Array,
-  from: Layout,
-  out: Float32Array,
-  to: Layout,
-  [depth, height, width]: Zyx,
-): void {
-  const step = from.stride[2];
-  for (let z = 0; z < depth; z++) {
-    for (let y = 0; y < height; y++) {
-      let f = from.offset + z * from.stride[0] + y * from.stride[1];
-      let t = to.offset + z * to.stride[0] + y * to.stride[1];
-      const end = t + width;
-      if (step === 1 && width >= LONG_ROW) out.set(data.subarray(f, f + width), t);
-      else if (step === 1) while (t < end) out[t++] = data[f++]!;
-      else for (; t < end; f += step) out[t++] = data[f]!;
-    }
-  }
 }
 
 function copyBigRows(
