@@ -34,11 +34,11 @@ export interface Segment {
   readonly lastTile: number;
 }
 
-/** Stretches are cut, so that their memory is used again sooner, and evenly, so that one piece serves another. */
+/** Stretches are cut, so that their memory is used again sooner, and evenly, so that the memory of one piece serves another. */
 const LONGEST = 16;
 
 /**
- * Cuts an axis where a tile starts or ends, in order, and long stretches into pieces of one length, or one shorter by 1.
+ * Cuts an axis where a tile starts or ends, in order, and long stretches into pieces of about the same length everywhere.
  *
  * A tile covers a segment wholly or not at all, so the segments that one tile needs are never longer, together, than the
  * tile; that is what bounds the memory of blending.
@@ -48,12 +48,16 @@ export function cutSegments(starts: readonly number[], { tile, length }: Omit<Ax
     (a, b) => a - b,
   );
   const lengths = new Set(cuts.slice(1).map((end, i) => end - cuts[i]));
+  // Starts are rounded: one stretch may be longer by 1 than the same one elsewhere, and is cut into as many pieces.
+  const rounded = (planes: number) => (lengths.has(planes + 1) ? planes + 1 : planes);
+  const leastPieces = (planes: number) => Math.ceil(planes / LONGEST);
+  const evenly = [...lengths].map(rounded).map((planes) => planes / leastPieces(planes));
+  const shortest = Math.min(LONGEST, ...evenly.filter((planes) => planes >= LONGEST / 2));
   let lastTile = 0;
   return cuts.slice(0, -1).flatMap((start, i) => {
     while (lastTile + 1 < starts.length && starts[lastTile + 1] <= start) lastTile++;
     const planes = cuts[i + 1] - start;
-    // Starts are rounded: one stretch may be longer by 1 than the same one elsewhere, and is cut into as many pieces.
-    const pieces = Math.ceil((lengths.has(planes + 1) ? planes + 1 : planes) / LONGEST);
+    const pieces = Math.max(leastPieces(rounded(planes)), Math.round(rounded(planes) / shortest));
     const at = (piece: number) => start + Math.round((piece * planes) / pieces);
     return Array.from({ length: pieces }, (_, piece) => ({ start: at(piece), end: at(piece + 1), lastTile }));
   });
