@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { openTomogram, type ReadableStore, type ScoreSlab, type StoreKey, type Tomogram } from 'cryoet-picks';
+import { cpSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { openTomogram, type ScoreSlab, type Tomogram } from 'cryoet-picks';
 import { directoryStore } from 'cryoet-picks/node';
 
 export const SHAPE = [184, 630, 630] as const;
@@ -25,27 +25,31 @@ export function thresholds(): Readonly<Record<string, number>> {
   return JSON.parse(readFileSync(dataPath('thresholds.json'), 'utf8')) as Record<string, number>;
 }
 
-/** The tomogram in chunks of 128³, or one so many times as long along y, of the same chunks. */
+/** The tomogram in chunks of 128³, or one so many times as long along y: a folder of links to the same chunks, over and over. */
 export function openLong(times: number): Promise<Tomogram> {
-  const store = directoryStore(dataPath('lz4-128.zarr'), { readOnly: true });
-  return openTomogram(times === 1 ? store : repeated(store, times));
+  const once = dataPath('lz4-128.zarr');
+  const path = times === 1 ? once : dataPath(`lz4-128-times-${times}.zarr`);
+  if (!existsSync(path)) linkTimes(once, path, times);
+  return openTomogram(directoryStore(path, { readOnly: true }));
 }
 
-function repeated(store: ReadableStore, times: number): ReadableStore {
-  const fullChunks = Math.floor(SHAPE[1] / 128);
-  const stored = (key: StoreKey) =>
-    key.replace(/^(.*\/\d+)\/(\d+)\/(\d+)$/, (_, z, y, x) => `${z}/${Number(y) % fullChunks}/${x}`) as StoreKey;
-  return {
-    location: `${store.location}, ${times} times`,
-    getRange: (key, range, options) => store.getRange(stored(key), range, options),
-    async get(key, options) {
-      const value = await store.get(stored(key), options);
-      if (key !== '/0/.zarray' || value === undefined) return value;
-      const metadata = JSON.parse(new TextDecoder().decode(value));
-      const shape = [SHAPE[0], SHAPE[1] * times, SHAPE[2]];
-      return new TextEncoder().encode(JSON.stringify({ ...metadata, shape }));
-    },
-  };
+function linkTimes(once: string, path: string, times: number): void {
+  const unfinished = `${path}.${process.pid}`;
+  cpSync(once, unfinished, { recursive: true, filter: (from) => !/\/\d+\/\d+$/.test(from) });
+  const { shape, chunks, ...rest } = JSON.parse(readFileSync(`${once}/0/.zarray`, 'utf8'));
+  const longer = [shape[0], shape[1] * times, shape[2]];
+  writeFileSync(`${unfinished}/0/.zarray`, JSON.stringify({ shape: longer, chunks, ...rest }));
+  const [depth, height, width] = longer.map((extent, axis) => Math.ceil(extent / chunks[axis]));
+  const whole = Math.floor(shape[1] / chunks[1]);
+  for (let z = 0; z < depth!; z++) {
+    for (let y = 0; y < height!; y++) {
+      mkdirSync(`${unfinished}/0/${z}/${y}`, { recursive: true });
+      for (let x = 0; x < width!; x++) {
+        linkSync(`${once}/0/${z}/${y % whole}/${x}`, `${unfinished}/0/${z}/${y}/${x}`);
+      }
+    }
+  }
+  renameSync(unfinished, path);
 }
 
 /** How {@link slabsOf} multiplies a score map. */
