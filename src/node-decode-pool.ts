@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import Tinypool from 'tinypool';
 import { defaultDecodeThreads } from './node-decode-threads.ts';
-import { TASKS_PER_THREAD } from './ome-zarr/chunk-task.ts';
+import { movedWith, TASKS_PER_THREAD } from './ome-zarr/chunk-task.ts';
 import type { DecodePool, DecodeWorkersOptions } from './ome-zarr/decode-pool.ts';
 import { Refusable } from './ome-zarr/refusable.ts';
 
@@ -40,7 +40,7 @@ export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<D
   return {
     decode: (task) =>
       answers.ask(() => {
-        const reply = pool.run(task, { name: 'answer', ...(task.into && { transferList: [task.into] }) });
+        const reply = pool.run(task, { name: 'answer', transferList: movedWith(task) });
         watch();
         return reply;
       }),

@@ -3,7 +3,7 @@ import * as zlib from 'node:zlib';
 import Tinypool from 'tinypool';
 import { useZstdDecoder } from './codecs/zstd.ts';
 import { CryoetPicksError } from './errors.ts';
-import { answerTask, type ChunkTask, type FileSpan, MAX_KEPT_BYTES } from './ome-zarr/chunk-task.ts';
+import { answerTask, type ChunkTask, decodedBytes, type FileSpan, MAX_KEPT_BYTES } from './ome-zarr/chunk-task.ts';
 
 /**
  * The thread of `node-decode-pool.ts`: it reads compressed chunks from files, or takes their bytes, and moves the decoded ones
@@ -34,7 +34,8 @@ const spares: Uint8Array<ArrayBuffer>[] = [];
 export async function answer(task: ChunkTask): Promise<unknown> {
   let memory = spares.pop() ?? new Uint8Array(0);
   const reply = await answerTask(task, (span) => {
-    const bytes = readSpan(span, memory);
+    // Chunks of one array differ in length, but hardly ever take more than what they decode to.
+    const bytes = readSpan(span, memory, decodedBytes(task));
     if (bytes) memory = new Uint8Array(bytes.buffer);
     return bytes;
   });
@@ -46,13 +47,18 @@ export async function answer(task: ChunkTask): Promise<unknown> {
  * The bytes of a span; `undefined` where the file is not there, or ends before the span.
  *
  * @param memory - Where to read to, if it is long enough.
+ * @param usual - Bytes of new memory, if that is long enough.
  */
-function readSpan({ file, range }: FileSpan, memory: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
+function readSpan(
+  { file, range }: FileSpan,
+  memory: Uint8Array<ArrayBuffer>,
+  usual: number,
+): Uint8Array<ArrayBuffer> | undefined {
   let handle: number | undefined;
   try {
     handle = openSync(file, 'r');
     const length = range?.length ?? fstatSync(handle).size;
-    const bytes = memory.length < length ? new Uint8Array(Math.ceil(1.25 * length)) : memory;
+    const bytes = memory.length < length ? new Uint8Array(Math.max(length, usual)) : memory;
     const offset = range?.offset ?? 0;
     let done = 0;
     while (done < length) {

@@ -1,5 +1,5 @@
 import { type Remote, transfer, wrap } from 'comlink';
-import type { ChunkReply, ChunkTask } from './ome-zarr/chunk-task.ts';
+import { type ChunkReply, type ChunkTask, movedWith } from './ome-zarr/chunk-task.ts';
 import type { DecodePool, DecodeWorkersOptions } from './ome-zarr/decode-pool.ts';
 import { Refusable } from './ome-zarr/refusable.ts';
 import type { ChunkThread } from './web-decode-worker.ts';
@@ -56,12 +56,12 @@ function startThread(script: string | URL | undefined, end: (thread: Thread) => 
   return thread;
 }
 
-/** What a thread answers; a refusal where it answers no more, and then it is ended. */
+/** What a thread answers; where it answers no more, it is ended. */
 async function ask(
   thread: Thread,
   question: () => Promise<ChunkReply>,
   end: (thread: Thread) => void,
-): Promise<ChunkReply> {
+): Promise<ChunkReply | 'gone'> {
   if (thread.owed++ === 0) {
     thread.silent = 0;
     thread.clock = setInterval(() => ++thread.silent >= PATIENCE_S && end(thread), 1000);
@@ -76,14 +76,9 @@ async function decodeIn(
   threads: ReadonlySet<Thread>,
   task: ChunkTask,
   end: (thread: Thread) => void,
-): Promise<ChunkReply> {
+): Promise<ChunkReply | 'gone'> {
   const [first, ...others] = threads;
-  // All are gone; the bytes are still here.
-  if (!first) return 'refused';
+  if (!first) return 'gone';
   const thread = others.reduce((a, b) => (b.owed < a.owed ? b : a), first);
-  return ask(
-    thread,
-    () => thread.remote.answer(task.into ? transfer(task, [task.into]) : task) as Promise<ChunkReply>,
-    end,
-  );
+  return ask(thread, () => thread.remote.answer(transfer(task, movedWith(task))) as Promise<ChunkReply>, end);
 }

@@ -32,7 +32,7 @@ export async function decode(
   fallbacks: Fallbacks,
   wanted: BloscWanted = {},
 ): Promise<Uint8Array> {
-  if (how.codec === 'lz4') return decodeLz4(bytes, how.decodedBytes);
+  if (how.codec === 'lz4') return decodeLz4(bytes, how.decodedBytes, wanted);
   const zstd = (stream: Uint8Array, size?: number) => decodeZstd(stream, size, fallbacks);
   if (how.codec === 'zstd') return zstd(bytes, how.decodedBytes);
   const zlib = (part: Uint8Array, size: number) => inflate(part, { format: 'deflate', expectedBytes: size });
@@ -40,7 +40,11 @@ export async function decode(
 }
 
 /** Decodes numcodecs' lz4: the decoded size as little-endian int32, then one LZ4 block. */
-function decodeLz4(bytes: Uint8Array, expected: number | undefined): Uint8Array {
+function decodeLz4(
+  bytes: Uint8Array,
+  expected: number | undefined,
+  { allocate = (length) => new Uint8Array(length) }: BloscWanted,
+): Uint8Array {
   if (bytes.length < 4)
     throw new CryoetPicksError('corrupt-data', `its ${bytes.length} bytes are too few for an lz4 header of 4`);
   const size = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
@@ -49,7 +53,7 @@ function decodeLz4(bytes: Uint8Array, expected: number | undefined): Uint8Array 
     const wanted = expected === undefined ? '' : `, expected ${expected}`;
     throw new CryoetPicksError('corrupt-data', `its lz4 header promises ${size} decoded bytes${wanted}`);
   }
-  const out = new Uint8Array(size);
+  const out = allocate(size).subarray(0, size);
   if (!decodeLz4Into(bytes, 4, bytes.length, out, 0, size)) {
     throw new CryoetPicksError('corrupt-data', `its lz4 block does not decode to ${size} bytes`);
   }

@@ -2,9 +2,9 @@ import { LRUCache } from 'lru-cache';
 import { untilAborted } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { ChunkedArray, DecodedChunk } from './array.ts';
+import { type ChunkMemory, chunkMemory, isShared } from './chunk-memory.ts';
 import { ChunkTally } from './chunk-tally.ts';
 import { cropChunk, extentsInside, KEPT_WASTE } from './crop.ts';
-import { SpareBuffers } from './spare-buffers.ts';
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
@@ -15,11 +15,9 @@ export interface ChunkCacheOptions {
 /** What a chunk without data in the store is: the fill value everywhere. */
 export type CachedChunk = DecodedChunk | 'fill';
 
-/** A chunk that is lent: it must not be looked at after the release, unless it was kept for good. */
+/** A chunk that is lent: it must not be looked at after the release, since the next one is decoded into its memory. */
 export interface HeldChunk {
   readonly chunk: CachedChunk;
-  /** Has its memory never used again. */
-  keep(): void;
   release(): void;
 }
 
@@ -27,12 +25,10 @@ export interface HeldChunk {
 interface Slot {
   readonly promise: Promise<CachedChunk>;
   readonly controller: AbortController;
-  /** Absent while it is on its way. */
+  /** Absent while it is on its way, and once its memory is given back. */
   chunk?: CachedChunk | undefined;
   /** How many wait for it or hold it. */
   readers: number;
-  /** Whether somebody keeps it, or its memory was used again already. */
-  isForGood: boolean;
 }
 
 /** Chunks of one array that are read at a time. */
@@ -55,7 +51,7 @@ export function readsAtOnce(chunkBytes: number): number {
  * Reads chunks of one array, a few at a time, and keeps the most recently used.
  *
  * A chunk that several readers wait for is read once; it is aborted only when the last of them gives up. The memory of one that
- * is neither kept nor held any more is decoded into again, unless it was given away.
+ * is neither kept nor held any more is decoded into again.
  */
 export class ChunkCache {
   /** What has been found so far. */
@@ -65,7 +61,7 @@ export class ChunkCache {
   readonly #pending = new Map<string, Slot>();
   readonly #queue: (() => void)[] = [];
   readonly #maxReads: number;
-  readonly #spare: SpareBuffers;
+  readonly #memory: ChunkMemory;
   #running = 0;
 
   constructor(array: ChunkedArray, { cacheBytes }: ChunkCacheOptions) {
@@ -75,13 +71,17 @@ export class ChunkCache {
       this.#kept = new LRUCache({
         maxSize: Math.floor(cacheBytes),
         sizeCalculation: ({ chunk }) => bytesOf(chunk!),
-        disposeAfter: (slot, key) => this.#reuse(key, slot),
+        disposeAfter: (slot, key) => this.#giveBack(key, slot),
       });
     }
-    const chunkBytes = array.chunkShape.reduce((a, b) => a * b, array.itemBytes);
+    const bytesOfShape = (shape: readonly number[]) => shape.reduce((a, b) => a * b, array.itemBytes);
+    const chunkBytes = bytesOfShape(array.chunkShape);
     this.#maxReads = readsAtOnce(chunkBytes);
-    // What is evicted when those under way have come is what those after them are decoded into.
-    this.#spare = new SpareBuffers(cacheBytes > 0 ? Math.min(SPARE_BYTES, this.#maxReads * chunkBytes) : 0);
+    this.#memory = chunkMemory({
+      totalBytes: bytesOfShape(array.shape),
+      // What is evicted when those under way have come is what those after them are decoded into.
+      spareBytes: cacheBytes > 0 ? Math.min(SPARE_BYTES, this.#maxReads * chunkBytes) : 0,
+    });
   }
 
   /**
@@ -100,11 +100,8 @@ export class ChunkCache {
       isHeld = false;
       if (--slot.readers === 0) this.#leave(key, slot, signal);
     };
-    const keep = () => {
-      slot.isForGood = true;
-    };
     try {
-      return { chunk: slot.chunk ?? (await untilAborted(slot.promise, signal)), keep, release };
+      return { chunk: slot.chunk ?? (await untilAborted(slot.promise, signal)), release };
     } catch (error) {
       release();
       throw error;
@@ -116,17 +113,16 @@ export class ChunkCache {
       this.#pending.delete(key);
       slot.controller.abort(signal?.reason);
     } else {
-      this.#reuse(key, slot);
+      this.#giveBack(key, slot);
     }
   }
 
-  /** Takes the memory of a chunk that nobody needs any more. */
-  #reuse(key: string, slot: Slot): void {
-    const { chunk, readers, isForGood } = slot;
-    if (!chunk || chunk === 'fill' || readers > 0 || isForGood || this.#kept?.peek(key) === slot) return;
-    const { buffer, byteLength } = chunk.data;
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) this.#spare.put(buffer);
-    slot.isForGood = true;
+  /** Gives back the memory of a chunk that is here and that nobody needs any more. */
+  #giveBack(key: string, slot: Slot): void {
+    const { chunk, readers } = slot;
+    if (!chunk || readers > 0 || this.#kept?.peek(key) === slot) return;
+    slot.chunk = undefined;
+    if (chunk !== 'fill') this.#memory.give(chunk.data);
   }
 
   #start(key: string, at: readonly number[]): Slot {
@@ -139,6 +135,8 @@ export class ChunkCache {
         arrived();
         slot.chunk = chunk;
         this.#kept?.set(key, slot);
+        // All who waited for it may have given up.
+        this.#giveBack(key, slot);
         return chunk;
       },
       (error) => {
@@ -148,7 +146,7 @@ export class ChunkCache {
     );
     // Whoever waits sees the error; if all have given up, nobody need.
     promise.catch(() => {});
-    const slot: Slot = { promise, controller, readers: 0, isForGood: false };
+    const slot: Slot = { promise, controller, readers: 0 };
     this.#pending.set(key, slot);
     return slot;
   }
@@ -157,7 +155,7 @@ export class ChunkCache {
     await this.#enter();
     try {
       signal.throwIfAborted();
-      const chunk = await this.#array.readChunk(at, { signal, spare: this.#spare });
+      const chunk = await this.#array.readChunk(at, { signal, memory: this.#memory });
       this.tally.count(at, chunk !== undefined);
       return chunk ? trimmed(chunk, at, this.#array) : 'fill';
     } finally {
@@ -181,8 +179,12 @@ function bytesOf(chunk: CachedChunk): number {
   return ENTRY_BYTES + (chunk === 'fill' ? 0 : chunk.data.byteLength);
 }
 
-/** Cuts off what a chunk at the end of the array holds beyond it, and what its data are a small view of. */
+/**
+ * Cuts off what a chunk at the end of the array holds beyond it, and what its data are a small view of; memory that is shared was
+ * taken in the right length.
+ */
 function trimmed(chunk: DecodedChunk, at: readonly number[], array: ChunkedArray): DecodedChunk {
+  if (isShared(chunk.data.buffer)) return chunk;
   const extents = extentsInside(at, array);
   const needed = extents.reduce((product, extent) => product * extent, chunk.data.BYTES_PER_ELEMENT);
   return needed < (1 - KEPT_WASTE) * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;

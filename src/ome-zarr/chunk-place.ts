@@ -1,8 +1,8 @@
 import type { ReadableStore, StoreOptions } from '../storage/store.ts';
 import type { DecodedChunk } from './array.ts';
 import type { ArrayDescription } from './array-description.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
 import type { Shards } from './shards.ts';
-import type { SpareBuffers } from './spare-buffers.ts';
 
 /** An array, and where its chunks are. */
 export interface ArrayPlace {
@@ -15,7 +15,7 @@ export interface ArrayPlace {
 /** Options of {@link ReadChunk}. */
 export interface ReadChunkOptions extends StoreOptions {
   /** Memory to decode into, where that can be chosen. */
-  readonly spare?: SpareBuffers | undefined;
+  readonly memory?: ChunkMemory | undefined;
 }
 
 /** Reads and decodes the chunk at an index of the chunk grid; `undefined` where there is none. */

@@ -23,7 +23,7 @@ export async function chunkReader(
   registerCheckedCodecs();
   const place = { store, description, shards: description.shards && openShards(store, description.shards) };
   const read = directReader(place) ?? (await zarritaReader(place));
-  return async (at, { signal, spare } = {}) => {
+  return async (at, { signal, memory } = {}) => {
     signal?.throwIfAborted();
     const [unknown] = unknownCodecs(description.document);
     if (unknown !== undefined) {
@@ -31,8 +31,10 @@ export async function chunkReader(
       throw new CryoetPicksError('unsupported', what);
     }
     try {
-      const chunk = await read(at, { signal, spare });
-      return chunk && { ...chunk, data: asNumbers(chunk.data, description) };
+      const chunk = await read(at, { signal, memory });
+      const data = chunk && asNumbers(chunk.data, description);
+      if (chunk && data !== chunk.data) memory?.give(chunk.data);
+      return chunk && data && { ...chunk, data };
     } catch (error) {
       signal?.throwIfAborted();
       throw describeFailure(error, `chunk ${at.join('/')} of array ${where}`);

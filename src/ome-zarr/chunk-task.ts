@@ -1,5 +1,6 @@
 import { type Compression, decode, type Fallbacks } from '../codecs/decode.ts';
 import { type ErrorCode, isCryoetPicksError } from '../errors.ts';
+import { isShared } from './chunk-memory.ts';
 import { contiguousStrides, cropChunk, KEPT_WASTE } from './crop.ts';
 
 /** Smaller chunks are decoded where they are asked for: the way to a thread and back would take longer. */
@@ -24,15 +25,32 @@ export interface ChunkTask {
   readonly shape: readonly number[];
   readonly extents: readonly number[];
   readonly itemBytes: number;
-  /** Memory to decode into, of the length of what is wanted; it is moved to the thread, and comes back with the bytes. */
-  readonly into?: ArrayBuffer | undefined;
+  /**
+   * Memory to decode into, of the length of what is wanted. Where threads share it, it is written to; else it is moved to the
+   * thread, all of its buffer, and comes back with the bytes.
+   */
+  readonly into?: Uint8Array | undefined;
 }
 
-/** What a thread answers: the decoded bytes, what is wrong with the chunk, or that it cannot decode this one. */
+/**
+ * What a thread answers: the decoded bytes, or that they are where they were wanted; what is wrong with the chunk, or that it
+ * cannot decode this one.
+ */
 export type ChunkReply =
   | Uint8Array
+  | 'written'
   | { readonly error: { readonly code: ErrorCode; readonly message: string } }
   | 'refused';
+
+/** Bytes of a chunk, all of it. */
+export function decodedBytes({ shape, itemBytes }: Pick<ChunkTask, 'shape' | 'itemBytes'>): number {
+  return shape.reduce((product, extent) => product * extent, itemBytes);
+}
+
+/** The buffers that a task moves to its thread. */
+export function movedWith({ into }: ChunkTask): ArrayBuffer[] {
+  return into && !isShared(into.buffer) ? [into.buffer] : [];
+}
 
 /** Decodes a chunk and cuts off what is not wanted of it; what is left is in memory of its own, in `into` where possible. */
 export async function decodeChunk(
@@ -47,26 +65,26 @@ export async function decodeChunk(
   const wantedBytes = wanted.reduce((last, extent, axis) => last + (extent - 1) * stride[axis]!, 1);
   // The wanted bytes are the first ones, without gaps: nothing is to be cut out.
   if (wantedBytes === length) {
-    const allocate = (size: number) => (into?.byteLength === size ? new Uint8Array(into) : new Uint8Array(size));
-    return own(await decode(bytes, how, fallbacks, { wantedBytes, allocate }), length);
+    const allocate = (size: number) => (into?.length === size ? into : new Uint8Array(size));
+    const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
+    return into && decoded.buffer === into.buffer ? into : own(decoded, length);
   }
-  let memory = scratch;
-  scratch = undefined;
+  let memory = scratches.pop();
   const allocate = (size: number) => {
     if (!memory || memory.length < size) memory = new Uint8Array(size);
     return memory;
   };
   const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
   const cropped = cropChunk({ data: decoded, stride }, wanted, into).data as Uint8Array;
-  if (memory && memory.length <= MAX_KEPT_BYTES) scratch = memory;
+  if (memory && memory.length <= MAX_KEPT_BYTES && scratches.length < TASKS_PER_THREAD) scratches.push(memory);
   return cropped;
 }
 
 /** Larger memory is not kept for the next chunk. */
 export const MAX_KEPT_BYTES: number = 2 ** 26;
 
-/** Where chunks are decoded that are cut afterwards: fresh memory costs as much as decoding. Absent while it is in use. */
-let scratch: Uint8Array | undefined;
+/** Where chunks are decoded that are cut afterwards: fresh memory costs as much as decoding. Those in use are not here. */
+const scratches: Uint8Array[] = [];
 
 /** The first bytes in a buffer that holds nothing else to speak of, since it may be moved. */
 function own(bytes: Uint8Array, length: number): Uint8Array {
@@ -94,7 +112,8 @@ export async function answerTask(
   const bytes = task.from instanceof Uint8Array ? task.from : read(task.from);
   if (!bytes) return 'refused';
   try {
-    return await decodeChunk(bytes, task, noFallbacks);
+    const decoded = await decodeChunk(bytes, task, noFallbacks);
+    return isShared(decoded.buffer) ? 'written' : decoded;
   } catch (error) {
     if (isCryoetPicksError(error)) return { error: { code: error.code, message: error.message } };
     // The caller's own thread will meet the same failure, and report it with its cause.

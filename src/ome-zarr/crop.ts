@@ -1,6 +1,6 @@
 import type { ChunkData, DecodedChunk } from './array.ts';
 
-type ChunkDataConstructor = new (memory: number | ArrayBuffer) => ChunkData;
+type ChunkDataConstructor = new (memory: number | ArrayBufferLike, offset?: number, length?: number) => ChunkData;
 
 /** Shape of the part of a chunk that lies inside its array. */
 export function extentsInside(
@@ -22,7 +22,7 @@ export const KEPT_WASTE: number = 0.25;
 export function cropChunk(
   { data, stride }: DecodedChunk,
   extents: readonly number[],
-  into?: ArrayBuffer | undefined,
+  into?: Uint8Array | undefined,
 ): DecodedChunk {
   const axes = extents.map((_, axis) => axis).sort((a, b) => stride[b]! - stride[a]!);
   const outer = [...axes];
@@ -31,7 +31,8 @@ export function cropChunk(
   while (outer.length > 0 && stride[outer.at(-1)!]! === run) run *= extents[outer.pop()!]!;
   const length = extents.reduce((product, extent) => product * extent, 1);
   const Data = data.constructor as ChunkDataConstructor;
-  const out = into?.byteLength === length * data.BYTES_PER_ELEMENT ? new Data(into) : new Data(length);
+  const isFit = into?.byteLength === length * data.BYTES_PER_ELEMENT;
+  const out = isFit ? new Data(into.buffer, into.byteOffset, length) : new Data(length);
   const index = outer.map(() => 0);
   for (let to = 0; to < length; to += run) {
     const from = outer.reduce((sum, axis, i) => sum + index[i]! * stride[axis]!, 0);

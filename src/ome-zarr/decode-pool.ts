@@ -3,8 +3,9 @@ import type { ChunkReply, ChunkTask } from './chunk-task.ts';
 
 /** Threads that decode chunks. */
 export interface DecodePool {
-  decode(task: ChunkTask): Promise<ChunkReply>;
-  /** Ends the threads; what is under way is refused. */
+  /** What a thread answers; `'gone'` where none is there any more, or has gone at work: it may still write for a moment. */
+  decode(task: ChunkTask): Promise<ChunkReply | 'gone'>;
+  /** Ends the threads. */
   close(): Promise<void>;
 }
 

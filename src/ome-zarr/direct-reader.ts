@@ -2,12 +2,12 @@ import { originalDecoders } from '../codecs/registry.ts';
 import { CryoetPicksError } from '../errors.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { ArrayDescription } from './array-description.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
 import { type ArrayPlace, plainBytes, type ReadChunk, type ReadChunkOptions } from './chunk-place.ts';
 import { type ChunkTask, decodeChunk, type FileSpan, LEAST_SENT_BYTES } from './chunk-task.ts';
 import { extentsInside, KEPT_WASTE } from './crop.ts';
 import { type DecodePool, decodePool } from './decode-pool.ts';
 import { numbersOf, soleCompression } from './sole-compression.ts';
-import type { SpareBuffers } from './spare-buffers.ts';
 
 /**
  * Reads chunks that are compressed and no more, without zarrita: in a thread, which also reads the file where the store has
@@ -39,36 +39,56 @@ async function read(
   place: ArrayPlace,
   at: readonly number[],
   task: Omit<ChunkTask, 'from' | 'into'>,
-  { pool, spare, ...options }: ReadChunkOptions & { readonly pool: DecodePool | undefined },
+  { pool, memory, ...options }: ReadChunkOptions & { readonly pool: DecodePool | undefined },
 ): Promise<Uint8Array | undefined> {
   const span = pool && (await fileSpan(place, at, options));
-  const fromFile = span ? await decodeInThread(pool, { ...task, from: span }, spare) : undefined;
+  const fromFile = span ? await decodeInThread(pool, { ...task, from: span }, memory) : undefined;
   if (fromFile) return fromFile;
   const bytes = await bytesOf(place, at, options);
   if (!bytes) return undefined;
-  const inThread = pool && !span ? await decodeInThread(pool, { ...task, from: bytes }, spare) : undefined;
-  return inThread ?? decodeChunk(bytes, { ...task, into: memoryFor(task, spare) }, originalDecoders);
+  const inThread = pool && !span ? await decodeInThread(pool, { ...task, from: bytes }, memory) : undefined;
+  return inThread ?? decodeHere(bytes, task, memory);
 }
 
 /** Nothing where the file is not there or threads cannot decode the chunk: then it is read and decoded here. */
 async function decodeInThread(
   pool: DecodePool,
   task: ChunkTask,
-  spare: SpareBuffers | undefined,
+  memory: ChunkMemory | undefined,
 ): Promise<Uint8Array | undefined> {
-  const reply = await pool.decode({ ...task, into: memoryFor(task, spare) });
-  if (reply === 'refused') return undefined;
+  const into = memoryFor(task, memory);
+  const reply = await pool.decode({ ...task, into });
+  if (reply === 'written') return into;
+  // A thread that has gone may still write to it for a moment.
+  if (into && reply === 'gone') memory?.forget(into);
+  else if (into) memory?.give(into);
   if (reply instanceof Uint8Array) return reply;
+  if (typeof reply === 'string') return undefined;
   throw new CryoetPicksError(reply.error.code, reply.error.message);
 }
 
-/** Spare memory of the length of what a task gives, where its decoder can be told what to write to. */
+async function decodeHere(
+  bytes: Uint8Array,
+  task: Omit<ChunkTask, 'from' | 'into'>,
+  memory: ChunkMemory | undefined,
+): Promise<Uint8Array> {
+  const into = memoryFor(task, memory);
+  let decoded: Uint8Array | undefined;
+  try {
+    decoded = await decodeChunk(bytes, { ...task, into }, originalDecoders);
+    return decoded;
+  } finally {
+    if (into && decoded?.buffer !== into.buffer) memory?.give(into);
+  }
+}
+
+/** Memory of the length of what a task gives, where its decoder can be told what to write to. */
 function memoryFor(
   { how, extents, itemBytes }: Pick<ChunkTask, 'how' | 'extents' | 'itemBytes'>,
-  spare: SpareBuffers | undefined,
-): ArrayBuffer | undefined {
-  if (how.codec !== 'blosc') return undefined;
-  return spare?.take(extents.reduce((product, extent) => product * extent, itemBytes));
+  memory: ChunkMemory | undefined,
+): Uint8Array | undefined {
+  if (how.codec === 'zstd') return undefined;
+  return memory?.take(extents.reduce((product, extent) => product * extent, itemBytes));
 }
 
 async function fileSpan(

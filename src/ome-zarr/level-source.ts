@@ -3,10 +3,10 @@ import { requireInside } from '../space/outside.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
 import { onAbort } from '../storage/abort.ts';
 import type { StoreOptions } from '../storage/store.ts';
-import { tieWays } from '../volume/source-ways.ts';
+import { type HeldVolume, tieWays } from '../volume/source-ways.ts';
 import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
 import type { DecodedChunk } from './array.ts';
-import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
+import { type ChunkCache, MAX_READS } from './chunk-cache.ts';
 import { copyPart, indexIn, strideOf, type TouchedChunk } from './copy-part.ts';
 import { createExact, type VoxelData } from './copy-rows.ts';
 import { chunkShapeOf, type OpenedLevel } from './place-level.ts';
@@ -22,7 +22,7 @@ export interface LevelSourceOptions {
 /** A source that also gives voxels in the type that they are stored in. */
 export type ExactSource = VolumeSource & Required<Pick<VolumeSource, 'readExact'>>;
 
-/** The voxels of a level, or of one of its channels, as a source. A box inside one chunk of the type comes back as a view of it. */
+/** The voxels of a level, or of one of its channels, as a source. A box inside one chunk of the type is lent as a view of it. */
 export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSourceOptions): ExactSource {
   const readingOf = (box: Box, { signal }: StoreOptions) => {
     signal?.throwIfAborted();
@@ -30,16 +30,9 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
     return { box, level, cache, channel, signal };
   };
   const readAs = async <A extends VoxelData>(create: (length: number) => A, box: Box, options: StoreOptions) => {
-    const reading = { ...readingOf(box, options), create };
-    const chunks = chunksOf(reading);
-    if (chunks.length === 1) {
-      const { volume, keep, release } = await lendOne(chunks[0]!, reading);
-      keep();
-      release();
-      return volume;
-    }
+    const reading = readingOf(box, options);
     const out = contiguousVolume(create(voxelCount(boxShape(box))), boxShape(box));
-    await readAll(chunks, reading, out.data);
+    await readAll(chunksOf(reading), reading, out.data);
     return out;
   };
   const read = (box: Box, options: ReadOptions = {}) => readAs(newFloats, box, options);
@@ -48,7 +41,7 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
     await readAll(chunksOf(reading), reading, out);
   };
   const hold = async (box: Box, options: ReadOptions = {}) => {
-    const reading = { ...readingOf(box, options), create: newFloats };
+    const reading = readingOf(box, options);
     const [first, ...others] = chunksOf(reading);
     if (first && others.length === 0) return lendOne(first, reading);
     return { volume: await read(box, options), release: () => {} };
@@ -91,33 +84,21 @@ function chunksOf({ box, level, channel }: Pick<Reading, 'box' | 'level' | 'chan
   return found;
 }
 
-/** Lends the voxels of a box inside one chunk: a view of it, where it is of the type, or else a copy. */
-async function lendOne<A extends VoxelData>(
-  touched: TouchedChunk,
-  reading: Reading & { readonly create: (length: number) => A },
-): Promise<{ readonly volume: Volume<A>; keep(): void; release(): void }> {
-  const { cache, signal, create } = reading;
-  const { chunk, keep, release } = await cache.hold(touched.at, { signal });
-  if (chunk !== 'fill' && chunk.data.constructor === create(0).constructor) {
-    return { volume: { data: chunk.data as A, ...viewOf(chunk, touched, reading) }, keep, release };
+/** Lends the voxels of a box inside one chunk: a view of it, where it holds float32, or else a copy. */
+async function lendOne(touched: TouchedChunk, reading: Reading): Promise<HeldVolume> {
+  const { cache, signal } = reading;
+  const { chunk, release } = await cache.hold(touched.at, { signal });
+  if (chunk !== 'fill' && chunk.data instanceof Float32Array) {
+    return { volume: { data: chunk.data, ...viewOf(chunk, touched, reading) }, release };
   }
   try {
-    return { volume: await copyOf(chunk, touched, reading), keep: () => {}, release: () => {} };
+    const shape = boxShape(reading.box);
+    const out = contiguousVolume(newFloats(voxelCount(shape)), shape);
+    for (const _ of copyPart(chunk, touched, reading, out.data)) await eventLoopTurn();
+    return { volume: out, release: () => {} };
   } finally {
     release();
   }
-}
-
-/** A chunk's share of a box that lies inside it. */
-async function copyOf<A extends VoxelData>(
-  chunk: CachedChunk,
-  touched: TouchedChunk,
-  reading: Reading & { readonly create: (length: number) => A },
-): Promise<Volume<A>> {
-  const shape = boxShape(reading.box);
-  const out = contiguousVolume(reading.create(voxelCount(shape)), shape);
-  for (const _ of copyPart(chunk, touched, reading, out.data)) await eventLoopTurn();
-  return out;
 }
 
 function newFloats(length: number): Float32Array {

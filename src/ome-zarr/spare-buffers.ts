@@ -1,8 +1,7 @@
-/**
- * Memory of chunks that nobody reads any more, for those that are decoded next: fresh memory costs a page fault per 4 kB,
- * which takes as long as decoding, and garbage that is collected late.
- */
-export class SpareBuffers {
+import type { ChunkMemory } from './chunk-memory.ts';
+
+/** Buffers of chunks that nobody reads any more, which can be moved to threads. */
+export class SpareBuffers implements ChunkMemory {
   readonly #mostBytes: number;
   #bytes = 0;
   /** Lengths that were asked for: no other memory is of use. */
@@ -14,20 +13,24 @@ export class SpareBuffers {
     this.#mostBytes = mostBytes;
   }
 
-  /** One of exactly this length, with whatever is in it. */
-  take(bytes: number): ArrayBuffer | undefined {
+  /** All of a buffer of exactly this length. */
+  take(bytes: number): Uint8Array<ArrayBuffer> | undefined {
     this.#asked.add(bytes);
     const at = this.#buffers.findIndex(({ byteLength }) => byteLength === bytes);
     if (at < 0) return undefined;
     this.#bytes -= bytes;
-    return this.#buffers.splice(at, 1)[0];
+    const [buffer] = this.#buffers.splice(at, 1);
+    return new Uint8Array(buffer!);
   }
 
-  /** Keeps memory, and forgets that which waits longest where it is too much. */
-  put(buffer: ArrayBuffer): void {
-    if (!this.#asked.has(buffer.byteLength)) return;
+  /** Keeps a buffer, and forgets that which waits longest where it is too much. */
+  give({ buffer, byteLength }: ArrayBufferView): void {
+    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength || !this.#asked.has(byteLength)) return;
     this.#buffers.push(buffer);
-    this.#bytes += buffer.byteLength;
+    this.#bytes += byteLength;
     while (this.#bytes > this.#mostBytes) this.#bytes -= this.#buffers.shift()!.byteLength;
   }
+
+  /** Nothing to do: buffers are not kept here while others use them. */
+  forget(): void {}
 }

@@ -6,9 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { registerCheckedCodecs } from '../../src/codecs/registry.ts';
 import { openArray } from '../../src/ome-zarr/array.ts';
 import { describeArray } from '../../src/ome-zarr/array-metadata.ts';
+import type { ChunkMemory } from '../../src/ome-zarr/chunk-memory.ts';
 import type { ArrayPlace } from '../../src/ome-zarr/chunk-place.ts';
 import { directReader } from '../../src/ome-zarr/direct-reader.ts';
-import { SpareBuffers } from '../../src/ome-zarr/spare-buffers.ts';
 import { zarritaReader } from '../../src/ome-zarr/zarrita-reader.ts';
 import { memoryStore, type StoreKey } from '../../src/storage/store.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
@@ -43,12 +43,12 @@ async function encode(config: { readonly id: string }, bytes: Uint8Array): Promi
     .encode(bytes);
 }
 
-/** Spare memory of every length, full of what was there before. */
-class UsedMemory extends SpareBuffers {
-  override take(bytes: number): ArrayBuffer {
-    return new Uint8Array(bytes).fill(0xaa).buffer;
-  }
-}
+/** Memory of every length, full of what was there before; what is given back is overwritten at once. */
+const usedMemory: ChunkMemory = {
+  take: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes + 128), 64, bytes).fill(0xaa),
+  give: ({ buffer, byteOffset, byteLength }) => void new Uint8Array(buffer, byteOffset, byteLength).fill(0x55),
+  forget: () => {},
+};
 
 describe('directReader', () => {
   it('reads what zarrita reads, of every type, codec and shape, and only the part inside the array', async () => {
@@ -70,8 +70,8 @@ describe('directReader', () => {
       const read = await zarritaReader(place);
       for (const at of indexes) {
         const expected = (await read(at))!;
-        for (const spare of [undefined, new UsedMemory(0)]) {
-          const found = (await direct!(at, { spare }))!;
+        for (const memory of [undefined, usedMemory]) {
+          const found = (await direct!(at, { memory }))!;
           expect(found.data.constructor).toBe(expected.data.constructor);
           const inside = shape.map((extent, axis) => Math.min(chunks[axis]!, extent - at[axis]! * chunks[axis]!));
           forEachIndex(inside, (index) => {

@@ -5,23 +5,32 @@ describe('SpareBuffers', () => {
   it('gives back memory of the very length that is asked for, once', () => {
     const spare = new SpareBuffers(1000);
     expect(spare.take(100)).toBeUndefined();
-    const [short, long] = [new ArrayBuffer(100), new ArrayBuffer(200)];
+    const [short, long] = [new Float32Array(25), new Uint8Array(200)];
     expect(spare.take(200)).toBeUndefined();
-    spare.put(short);
-    spare.put(long);
-    expect(spare.take(200)).toBe(long);
+    spare.give(short);
+    spare.give(long);
+    expect(spare.take(200)?.buffer).toBe(long.buffer);
     expect(spare.take(200)).toBeUndefined();
-    expect(spare.take(100)).toBe(short);
+    expect(spare.take(100)).toEqual(new Uint8Array(short.buffer));
   });
 
   it('keeps no memory that nobody asked for, and no more than it may', () => {
     const spare = new SpareBuffers(250);
-    spare.put(new ArrayBuffer(100));
+    spare.give(new Uint8Array(100));
     expect(spare.take(100)).toBeUndefined();
-    const buffers = [1, 2, 3].map(() => new ArrayBuffer(100));
-    for (const buffer of buffers) spare.put(buffer);
-    expect([spare.take(100), spare.take(100), spare.take(100)]).toEqual([buffers[1], buffers[2], undefined]);
-    spare.put(new ArrayBuffer(100));
+    const arrays = [1, 2, 3].map(() => new Uint8Array(100));
+    for (const array of arrays) spare.give(array);
+    const buffers = [spare.take(100), spare.take(100), spare.take(100)].map((taken) => taken?.buffer);
+    expect(buffers).toEqual([arrays[1]!.buffer, arrays[2]!.buffer, undefined]);
+    spare.give(new Uint8Array(100));
     expect(spare.take(100)).toBeDefined();
+  });
+
+  it('keeps no part of a buffer, and none that cannot be moved', () => {
+    const spare = new SpareBuffers(1000);
+    spare.take(100);
+    spare.give(new Uint8Array(200).subarray(0, 100));
+    spare.give(new Uint8Array(new SharedArrayBuffer(100)));
+    expect(spare.take(100)).toBeUndefined();
   });
 });
