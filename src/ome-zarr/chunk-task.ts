@@ -67,7 +67,10 @@ export async function decodeChunk(
   if (wantedBytes === length) {
     const allocate = (size: number) => (into?.length === size ? into : new Uint8Array(size));
     const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
-    return into && decoded.buffer === into.buffer ? into : own(decoded, length);
+    if (into?.length !== length) return own(decoded, length);
+    // Not every decoder can be told where to write to.
+    if (decoded.buffer !== into.buffer) into.set(decoded.subarray(0, length));
+    return into;
   }
   let memory = scratches.pop();
   const allocate = (size: number) => {

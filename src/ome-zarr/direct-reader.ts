@@ -82,12 +82,11 @@ async function decodeHere(
   }
 }
 
-/** Memory of the length of what a task gives, where its decoder can be told what to write to. */
+/** Memory of the length of what a task gives. */
 function memoryFor(
-  { how, extents, itemBytes }: Pick<ChunkTask, 'how' | 'extents' | 'itemBytes'>,
+  { extents, itemBytes }: Pick<ChunkTask, 'extents' | 'itemBytes'>,
   memory: ChunkMemory | undefined,
 ): Uint8Array | undefined {
-  if (how.codec === 'zstd') return undefined;
   return memory?.take(extents.reduce((product, extent) => product * extent, itemBytes));
 }
 
