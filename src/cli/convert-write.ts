@@ -9,7 +9,7 @@ import type { Outcome } from './command.ts';
 import type { RunFailure } from './convert-project.ts';
 import { counted } from './counts.ts';
 import { describeFailure } from './failure.ts';
-import { writeWhole } from './files.ts';
+import { requireApart, writeWhole } from './files.ts';
 import { type PlannedFile, planFiles } from './picks-files.ts';
 import type { RunGrid } from './run-grids.ts';
 import type { Terminal } from './terminal.ts';
@@ -47,6 +47,8 @@ export interface ConvertDocument {
 
 /** Where {@link writePicks} writes to. */
 export interface Destination {
+  /** Where the picks come from: no file to write to. */
+  readonly input: string;
   readonly output: string;
   readonly isFolder: boolean;
   readonly to: FormatName;
@@ -70,6 +72,7 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   for (const { run, error } of failures) terminal.warn(`cryoet-picks: run "${run}" failed: ${error.message}`);
   const isWhole = isFolder || failures.length === 0;
   const files = isWhole ? written.filter(({ run }) => run === undefined || !failed.has(run)) : [];
+  for (const { path } of files) await requireApart({ 'the input': destination.input, 'the output': path });
   for (const { path, data } of files) await writeWhole(path, { data, signal: terminal.signal });
   const kept = isWhole ? runs.filter(({ run }) => !failed.has(run)) : [];
   const picks = kept.reduce((sum, one) => sum + one.picks.length, 0);

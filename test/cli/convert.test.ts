@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -48,6 +48,21 @@ describe('convert', () => {
       'tomogram 2 is TS_2',
       '',
     ]);
+  });
+
+  it.each([
+    ['named', 'in.csv', []],
+    ['by a link', 'link.csv', []],
+    ['in the folder for files of one run each', '.', ['--to', 'csv']],
+  ])('leaves the file that it reads as it is: the same %s', async (_, output, options) => {
+    await symlink(join(folder, 'in.csv'), join(folder, 'link.csv'));
+    await symlink(join(folder, 'in.csv'), join(folder, 'TS_1.csv'));
+    const before = await readdir(folder);
+    const { exitCode, stderr } = await convert('in.csv', output, ...options);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^cryoet-picks: the input and the output are both .*; give each a file of its own\n/);
+    expect(await written('in.csv')).toBe(csv);
+    expect(await readdir(folder)).toEqual(before);
   });
 
   it('prints one document with --json', async () => {
