@@ -6,10 +6,10 @@ import { peakMemory, print } from '../measure.ts';
 import { openLong } from './files.ts';
 
 const times = Number(process.argv[2] ?? 1);
-/** The default of `openTomogram` for these chunks of 128³, and what the next ones are decoded into. */
+/** The default of `openTomogram` for these chunks of 128³, and what those are decoded into that are under way. */
 const CACHE_BYTES = (128 + 64) * 2 ** 20;
-/** Three chunks' worth in each of the threads. */
-const THREAD_BYTES = Math.min(4, availableParallelism()) * 3 * 8 * 2 ** 20;
+/** Four chunks' worth in each of the threads. */
+const THREAD_BYTES = Math.min(4, availableParallelism()) * 4 * 8 * 2 ** 20;
 const classes = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const tile = [96, 96, 96] as const;
 const thresholds = Object.fromEntries(classes.map((name) => [name, 5]));

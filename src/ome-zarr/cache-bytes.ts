@@ -26,8 +26,8 @@ export function defaultCacheBytes(
 }
 
 /**
- * Bytes that reading a whole volume takes at its peak: chunks that are kept by default, memory to decode the next ones into, and
- * what threads keep: compressed bytes for each chunk that they are given at a time, and room for one that is decoded to be cut. Of
+ * Bytes that reading a whole volume takes at its peak: chunks that are kept by default, memory of those that are being decoded, and
+ * what threads keep for each chunk that they are given at a time: its compressed bytes, and room for one that is decoded to be cut. Of
  * chunks above 64 MiB they keep nothing, but take so much while at work; those too small to be sent to them do not count.
  */
 export function readingBytes(
@@ -41,7 +41,6 @@ export function readingBytes(
   const chunk = chunkShape ? voxelBytes * voxelCount(chunkShape) : 0;
   if (!chunkShape || chunk < LEAST_SENT_BYTES) return kept;
   const chunks = shape.reduce((product, extent, axis) => product * Math.ceil(extent / chunkShape[axis]), 1);
-  const atOnce = Math.min(readsAtOnce(chunk), chunks);
-  const pieces = Math.min(atOnce, TASKS_PER_THREAD * threads) + Math.min(atOnce, threads);
-  return kept + pieces * Math.min(MAX_KEPT_BYTES, chunk);
+  const given = Math.min(readsAtOnce(chunk), chunks, TASKS_PER_THREAD * threads);
+  return kept + 2 * given * Math.min(MAX_KEPT_BYTES, chunk);
 }

@@ -10,9 +10,9 @@ function sourceOf(shape: Zyx, chunkShape?: Zyx) {
 }
 
 describe('readingBytes', () => {
-  it('counts what is kept, what comes next, and of two threads six chunks: two each to read and one to cut', () => {
+  it('counts what is kept, what comes next, and of two threads eight chunks: two each to read and two to cut', () => {
     const source = sourceOf(full, [128, 128, 128]);
-    expect(readingBytes(source, 4, 2)).toBe(defaultCacheBytes(source, 4) + 64 * MiB + 6 * 8 * MiB);
+    expect(readingBytes(source, 4, 2)).toBe(defaultCacheBytes(source, 4) + 64 * MiB + 8 * 8 * MiB);
     expect(readingBytes(source, 4, 0)).toBe(defaultCacheBytes(source, 4) + 64 * MiB);
   });
 
