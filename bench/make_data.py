@@ -4,6 +4,7 @@
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,9 @@ def tomogram(random):
 
 
 def stores(volume):
+    # Links to the chunks of another time.
+    for linked in DATA.glob("lz4-128-times-*"):
+        shutil.rmtree(linked)
     for chunk in (64, 128, 256):
         store = zarr.open_group(DATA / f"lz4-{chunk}.zarr", mode="w", zarr_format=2)
         shape = tuple(min(chunk, n) for n in SHAPE)

@@ -6,8 +6,8 @@ import { CryoetPicksError } from './errors.ts';
 import { answerTask, type ChunkTask, decodedBytes, type FileSpan, MAX_KEPT_BYTES } from './ome-zarr/chunk-task.ts';
 
 /**
- * The thread of `node-decode-pool.ts`: it reads compressed chunks from files, or takes their bytes, and moves the decoded ones
- * to whoever asked.
+ * The thread of `node-decode-pool.ts`: it reads compressed chunks from files, or takes their bytes, and decodes them into
+ * memory of whoever asked, or else moves them there.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const { zstdDecompressSync } = zlib as { zstdDecompressSync?: (bytes: Uint8Array
 if (zstdDecompressSync) {
   useZstdDecoder((bytes, maxOutputLength) => {
     try {
-      // Copied out of a buffer that others may share, since it will be moved.
+      // Copied out of a buffer that others may share, since it may be moved.
       return new Uint8Array(zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxOutputLength) }));
     } catch (cause) {
       throw new CryoetPicksError('corrupt-data', `its zstd frame does not decode to ${maxOutputLength} bytes`, {
@@ -58,7 +58,7 @@ function readSpan(
   try {
     handle = openSync(file, 'r');
     const length = range?.length ?? fstatSync(handle).size;
-    const bytes = memory.length < length ? new Uint8Array(Math.max(length, usual)) : memory;
+    const bytes = memory.length < length ? new Uint8Array(Math.max(length, Math.min(usual, MAX_KEPT_BYTES))) : memory;
     const offset = range?.offset ?? 0;
     let done = 0;
     while (done < length) {

@@ -78,7 +78,8 @@ async function decodeIn(
   end: (thread: Thread) => void,
 ): Promise<ChunkReply | 'gone'> {
   const [first, ...others] = threads;
-  if (!first) return 'gone';
+  // All are gone; the bytes are still here.
+  if (!first) return 'refused';
   const thread = others.reduce((a, b) => (b.owed < a.owed ? b : a), first);
   return ask(thread, () => thread.remote.answer(transfer(task, movedWith(task))) as Promise<ChunkReply>, end);
 }

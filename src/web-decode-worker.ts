@@ -2,8 +2,8 @@ import { expose, transfer } from 'comlink';
 import { answerTask, type ChunkReply, type ChunkTask } from './ome-zarr/chunk-task.ts';
 
 /**
- * The thread of `web-decode-pool.ts`, built into one file without imports: it takes compressed bytes and moves the decoded ones
- * to whoever asked.
+ * The thread of `web-decode-pool.ts`, built into one file without imports: it takes compressed bytes and decodes them into
+ * memory of whoever asked, or else moves them there.
  *
  * @module
  */

@@ -10,7 +10,7 @@ export interface ChunkMemory {
   take(bytes: number): Uint8Array | undefined;
   /** Takes memory back, whole; what cannot be used again is left to the garbage collector. */
   give(memory: ArrayBufferView): void;
-  /** Uses memory no more that somebody may still write to. */
+  /** Uses memory no more that somebody may still write to, nor what lies in one piece with it. */
   forget(memory: ArrayBufferView): void;
 }
 

@@ -40,16 +40,21 @@ function copyPairs(from: BigInt64Array, f: number, to: BigInt64Array, t: number,
 }
 
 /**
- * Whether this engine copies 64-bit integers as such: others than V8 make an object of each on the way. V8 is told by how it
- * writes a stack.
- */
-const COPIES_PAIRS = /\n {4}at /.test(new Error('which engine').stack ?? '');
-
-/**
  * The numbers two by two, but for an odd one at the end; as whole numbers, since of two float32 that look like a NaN of float64 an
  * engine may change both.
  */
 function pairsOf({ buffer, byteOffset, length }: Float32Array): BigInt64Array | undefined {
-  if (!COPIES_PAIRS || byteOffset % 8 !== 0) return undefined;
+  if (byteOffset % 8 !== 0 || !copiesPairs()) return undefined;
   return new BigInt64Array(buffer, byteOffset, Math.floor(length / 2));
+}
+
+let isKnown: boolean | undefined;
+
+/**
+ * Whether the engine copies 64-bit integers as such: others than V8 make an object of each on the way. It is told by the way in which
+ * it writes a stack; one that writes it alike, as Bun does, copies the same numbers slowly.
+ */
+function copiesPairs(): boolean {
+  isKnown ??= /\n {4}at /.test(new Error('which engine').stack ?? '');
+  return isKnown;
 }

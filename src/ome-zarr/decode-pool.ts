@@ -3,7 +3,7 @@ import type { ChunkReply, ChunkTask } from './chunk-task.ts';
 
 /** Threads that decode chunks. */
 export interface DecodePool {
-  /** What a thread answers; `'gone'` where none is there any more, or has gone at work: it may still write for a moment. */
+  /** What a thread answers; `'gone'` where it goes while at work: it may still write for a moment. */
   decode(task: ChunkTask): Promise<ChunkReply | 'gone'>;
   /** Ends the threads. */
   close(): Promise<void>;

@@ -59,7 +59,7 @@ async function decodeInThread(
   const into = memoryFor(task, memory);
   const reply = await pool.decode({ ...task, into });
   if (reply === 'written') return into;
-  // A thread that has gone may still write to it for a moment.
+  // A thread that went while at work may still write to it for a moment.
   if (into && reply === 'gone') memory?.forget(into);
   else if (into) memory?.give(into);
   if (reply instanceof Uint8Array) return reply;

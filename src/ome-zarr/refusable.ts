@@ -1,13 +1,16 @@
 import type { ChunkReply } from './chunk-task.ts';
 
-/** Answers of something that may go away: then all that are waited for tell so, and so do all later ones. */
+/** Answers of something that may go away: then all that are waited for tell so, and all later ones are refusals. */
 export class Refusable {
   readonly #waiting = new Set<() => void>();
   #isGone = false;
 
-  /** The answer, unless it never comes because its source has gone; the source has gone if an answer fails. */
+  /**
+   * The answer, or `'gone'` if it never comes because its source goes meanwhile, as it does if an answer fails; a refusal if the source had
+   * gone before.
+   */
   ask(answer: () => Promise<ChunkReply>): Promise<ChunkReply | 'gone'> {
-    if (this.#isGone) return Promise.resolve('gone');
+    if (this.#isGone) return Promise.resolve('refused');
     return new Promise((resolve) => {
       const giveUp = () => resolve('gone');
       this.#waiting.add(giveUp);

@@ -3,9 +3,9 @@ import { CryoetPicksError } from '../errors.ts';
 import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
 import { backwards, blockShape, countBoxes, cutIntoBoxes } from './blocks.ts';
 import type { Intensity, IntensityOptions } from './intensity.ts';
-import { addRows, newSums, pack } from './intensity-sums.ts';
-import { holdBox } from './source-ways.ts';
-import type { VolumeSource } from './volume.ts';
+import { addRows, newSums, pack, type Sums } from './intensity-sums.ts';
+import { type HeldVolume, holdBox } from './source-ways.ts';
+import type { Volume, VolumeSource } from './volume.ts';
 
 /** Voxels that are added in one piece: a few milliseconds. */
 const TURN_VOXELS = 2 ** 19;
@@ -26,19 +26,24 @@ export async function passOver(
   const { shape } = source.grid;
   const { boxes, total, concurrency } = blocksOf(source, blockBytes);
   const sums = newSums();
-  const hold = (box: Box, stop: AbortSignal) => holdBox(source, box, { signal: stop });
+  const held = new Set<HeldVolume>();
+  const hold = async (box: Box, stop: AbortSignal) => {
+    const lent = await holdBox(source, box, { signal: stop });
+    held.add(lent);
+    return lent;
+  };
   let done = 0;
-  for await (const { volume: voxels, release } of mapOrdered(boxes, hold, { concurrency, signal })) {
-    const rows = voxels.shape[0] * voxels.shape[1];
-    const perTurn = Math.max(1, Math.floor(TURN_VOXELS / voxels.shape[2]));
-    for (let first = 0; first < rows; first += perTurn) {
-      addRows(voxels, { first, end: Math.min(rows, first + perTurn) }, sums);
-      await eventLoopTurn();
+  try {
+    for await (const lent of mapOrdered(boxes, hold, { concurrency, signal })) {
+      await addInPieces(lent.volume, sums, signal);
+      lent.release();
+      held.delete(lent);
+      onProgress?.({ stage: 'intensity', done: ++done, total });
       signal?.throwIfAborted();
     }
-    release();
-    onProgress?.({ stage: 'intensity', done: ++done, total });
-    signal?.throwIfAborted();
+  } finally {
+    // Those that were read ahead are here by now, too.
+    for (const { release } of held) release();
   }
   const packed = pack(sums);
   const { count, mean, squares, minimum, maximum } = sums;
@@ -49,6 +54,16 @@ export async function passOver(
     );
   }
   return { count, mean, standardDeviation: Math.sqrt(squares / count), minimum, maximum, ...packed };
+}
+
+async function addInPieces(voxels: Volume, sums: Sums, signal: AbortSignal | undefined): Promise<void> {
+  const rows = voxels.shape[0] * voxels.shape[1];
+  const perTurn = Math.max(1, Math.floor(TURN_VOXELS / voxels.shape[2]));
+  for (let first = 0; first < rows; first += perTurn) {
+    addRows(voxels, { first, end: Math.min(rows, first + perTurn) }, sums);
+    await eventLoopTurn();
+    signal?.throwIfAborted();
+  }
 }
 
 interface Blocks {

@@ -138,4 +138,26 @@ describe('directReader', () => {
     expect(await array.readChunk([1])).toBeUndefined();
     expect(asked).toEqual(['/a/0', '/a/1']);
   });
+
+  it('gives memory back where a chunk is damaged', async () => {
+    const compressor = { id: 'blosc', cname: 'lz4', clevel: 5, shuffle: 1 };
+    const fields = { shape: [8], chunks: [8], dtype: '<f4', order: 'C', filters: null, fill_value: 0 };
+    const description = describeArray({ zarr_format: 2, compressor, ...fields }, 2, 'test');
+    const store = memoryStore();
+    const bytes = new Uint8Array(await encode({ ...compressor, shuffle: 0 } as never, new Uint8Array(32)));
+    bytes[bytes.length - 1]! ^= 0xff;
+    bytes[20]! ^= 0xff;
+    await store.set('/0', bytes);
+    const out: Uint8Array[] = [];
+    const memory: ChunkMemory = {
+      take: (length) => {
+        out.push(new Uint8Array(new SharedArrayBuffer(length)));
+        return out[0];
+      },
+      give: (piece) => expect(out.splice(0)).toEqual([piece]),
+      forget: () => {},
+    };
+    await expect(directReader({ description, store, shards: undefined })!([0], { memory })).rejects.toThrow();
+    expect(out).toEqual([]);
+  });
 });

@@ -1,13 +1,26 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { MOST_BYTES, SEGMENT_BYTES } from '../../src/ome-zarr/segments.ts';
 import { SharedMemory } from '../../src/ome-zarr/shared-memory.ts';
+import { pause } from '../support/unhandled-rejections.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
-const MIB = 2 ** 20;
+/** Collects garbage until a condition holds; what was seen in one task is kept to its end. */
+async function collectUntil(isTrue: () => boolean): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  for (let i = 0; i < 200 && !isTrue(); i++) {
+    await pause(1);
+    collect();
+  }
+  expect(isTrue()).toBe(true);
+}
 
 describe('SharedMemory', () => {
-  it('never gives the same byte twice, and everything again once it is back', () => {
+  it('never gives the same byte twice, and a piece that is back again', () => {
     const lengths = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(64, 128));
     const steps = fc.array(fc.record({ takes: fc.boolean(), length: lengths, which: fc.nat(1000) }), {
       maxLength: 120,
@@ -15,14 +28,12 @@ describe('SharedMemory', () => {
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 2000 }), (taken, total) => {
         const memory = new SharedMemory(total);
-        const segments = new Set<ArrayBufferLike>();
         const held: { readonly piece: Uint8Array; readonly mark: number }[] = [];
         for (const [i, { takes, length, which }] of taken.entries()) {
           if (takes) {
             const piece = memory.take(length)!;
             expect([piece.length, piece.byteOffset % 64]).toEqual([length, 0]);
             held.push({ piece: piece.fill(i % 256), mark: i % 256 });
-            segments.add(piece.buffer);
           } else if (held.length > 0) {
             const [{ piece, mark }] = held.splice(which % held.length, 1) as [(typeof held)[number]];
             expect(piece.every((value) => value === mark)).toBe(true);
@@ -30,31 +41,52 @@ describe('SharedMemory', () => {
             memory.give(
               piece.length % 4 === 0 ? new Float32Array(piece.buffer, piece.byteOffset, piece.length / 4) : piece,
             );
+            const other = memory.take(piece.length)!;
+            expect(held.some(({ piece: one }) => one.buffer === other.buffer && overlap(one, other))).toBe(false);
+            memory.give(other);
           }
         }
         expect(held.every(({ piece, mark }) => piece.every((value) => value === mark))).toBe(true);
         for (const { piece } of held) memory.give(piece);
-        const largestFirst = [...segments].sort((a, b) => b.byteLength - a.byteLength);
-        const again = largestFirst.map(({ byteLength }) => memory.take(byteLength)!.buffer);
-        expect(new Set(again)).toEqual(segments);
-        expect(again.every((segment) => segments.has(segment))).toBe(true);
       }),
       { numRuns: 300 },
     );
   });
 
-  it('takes no more than one small array needs, and 64 MiB at a time for large ones', () => {
+  it('fills the gaps of a segment before it takes another', () => {
+    const memory = new SharedMemory(1024);
+    const pieces = [256, 128, 384, 256].map((length) => memory.take(length)!);
+    expect(pieces.map(({ byteOffset }) => byteOffset)).toEqual([0, 256, 384, 768]);
+    memory.give(pieces[1]!);
+    memory.give(pieces[2]!);
+    // The two together, one after the other.
+    const between = memory.take(512)!;
+    expect([between.buffer, between.byteOffset]).toEqual([pieces[0]!.buffer, 256]);
+    expect(memory.take(64)!.buffer).not.toBe(pieces[0]!.buffer);
+  });
+
+  it('takes no more than one small array needs, 64 MiB at a time for large ones, and more for a large chunk', () => {
     expect(new SharedMemory(1000).take(10)!.buffer.byteLength).toBe(1024);
-    expect(new SharedMemory(1e9).take(MIB)!.buffer.byteLength).toBe(64 * MIB);
-    expect(new SharedMemory(1e9).take(65 * MIB)!.buffer.byteLength).toBe(65 * MIB);
+    expect(new SharedMemory(1e9).take(2 ** 20)!.buffer.byteLength).toBe(SEGMENT_BYTES);
+    expect(new SharedMemory(1e9).take(SEGMENT_BYTES + 1)!.buffer.byteLength).toBe(SEGMENT_BYTES + 64);
   });
 
   it('leaves alone what it did not give', () => {
     const memory = new SharedMemory(256);
-    const whole = memory.take(256)!;
+    const [first, second] = [memory.take(128)!, memory.take(128)!];
     memory.give(new Uint8Array(new SharedArrayBuffer(256)));
     memory.give(new Uint8Array(256));
-    expect(memory.take(256)!.buffer).not.toBe(whole.buffer);
+    const third = memory.take(128)!;
+    expect([first.buffer, second.buffer]).not.toContain(third.buffer);
+  });
+
+  it('leaves a segment that is free to other arrays', () => {
+    const [one, other] = [new SharedMemory(2 ** 15), new SharedMemory(2 ** 15)];
+    const piece = one.take(100)!;
+    expect(other.take(100)!.buffer).not.toBe(piece.buffer);
+    one.give(piece);
+    expect(other.take(2 ** 15)!.buffer).toBe(piece.buffer);
+    expect(one.take(100)!.buffer).not.toBe(piece.buffer);
   });
 
   it('never gives again what somebody may still write to', () => {
@@ -63,13 +95,45 @@ describe('SharedMemory', () => {
     expect(second.buffer).toBe(first.buffer);
     memory.forget(first);
     memory.give(second);
-    expect(memory.take(128)!.buffer).not.toBe(first.buffer);
+    memory.give(first);
+    expect(memory.take(256)!.buffer).not.toBe(first.buffer);
+  });
+
+  it('takes no more in all than one large tomogram needs, until others are collected, whose segments it takes over', async () => {
+    let taken = 0;
+    const fill = () => {
+      const memories: SharedMemory[] = [];
+      for (let memory = new SharedMemory(1e9); ; memory = new SharedMemory(1e9)) {
+        const piece = memory.take(2 ** 20);
+        if (!piece) return memories;
+        memories.push(memory);
+        taken += piece.buffer.byteLength;
+      }
+    };
+    let all: SharedMemory[] | undefined = fill();
+    expect(taken).toBeGreaterThan(0);
+    expect(taken).toBeLessThanOrEqual(MOST_BYTES);
+    expect(new SharedMemory(1e9).take(2 ** 20)).toBeUndefined();
+    all = undefined;
+    expect(all).toBeUndefined();
+    let memory: SharedMemory | undefined;
+    let piece: Uint8Array | undefined;
+    await collectUntil(() => {
+      memory = new SharedMemory(1e9);
+      piece = memory.take(2 ** 20);
+      return piece !== undefined;
+    });
+    expect(piece!.buffer.byteLength).toBe(SEGMENT_BYTES);
   });
 
   it('has nothing to give where no memory is left', () => {
     vi.stubGlobal('SharedArrayBuffer', function refuse() {
       throw new RangeError('Array buffer allocation failed');
     });
-    expect(new SharedMemory(256).take(100)).toBeUndefined();
+    expect(new SharedMemory(192).take(100)).toBeUndefined();
   });
 });
+
+function overlap(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteOffset < b.byteOffset + b.length && b.byteOffset < a.byteOffset + a.length;
+}

@@ -4,6 +4,7 @@ import type { Progress } from '../../src/async.ts';
 import { type Box, voxelCount, type Zyx } from '../../src/space/zyx.ts';
 import { backwards, blockShape, countBoxes, cutIntoBoxes } from '../../src/volume/blocks.ts';
 import { type Intensity, measureIntensity, quantile } from '../../src/volume/intensity.ts';
+import { tieWays } from '../../src/volume/source-ways.ts';
 import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
 import { countingSource } from '../support/counting-source.ts';
 
@@ -18,6 +19,36 @@ function exactQuantile(sorted: ArrayLike<number>, p: number): number {
 }
 
 describe('measureIntensity', () => {
+  it.each([
+    ['is done', Number.POSITIVE_INFINITY, undefined],
+    ['is aborted', 2, 'no'],
+    ['meets a block that fails', 3, 'damaged'],
+  ])('gives back every block that was lent to it when it %s', async (_, block, reason) => {
+    const shape: Zyx = [1, 1, 400];
+    const whole = sourceFromArray(contiguousVolume(new Float32Array(400).fill(1), shape));
+    const controller = new AbortController();
+    let [lent, back, reads] = [0, 0, 0];
+    const read = tieWays(whole.read, {
+      readInto: () => Promise.reject(new Error('not asked for')),
+      hold: async (box) => {
+        const number = reads++;
+        await new Promise((resolve) => setTimeout(resolve, number % 3));
+        if (reason === 'damaged' && number === block) throw new Error('damaged');
+        lent++;
+        return { volume: await whole.read(box), release: () => void back++ };
+      },
+    });
+    const source = { grid: { ...whole.grid, shape }, chunkShape: [1, 1, 10] as const, read };
+    const onProgress = ({ done }: Progress) => {
+      if (reason === 'no' && done === block) controller.abort('no');
+    };
+    const measured = measureIntensity(source, { signal: controller.signal, onProgress });
+    if (reason === undefined) expect((await measured).count).toBe(400);
+    else await measured.catch((error) => expect(String(error)).toContain(reason));
+    expect(lent).toBeGreaterThan(2);
+    expect(back).toBe(lent);
+  });
+
   it('equals a two-pass computation in float64, whatever the blocks', async () => {
     const edge = fc.integer({ min: 1, max: 9 });
     await fc.assert(
