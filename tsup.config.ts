@@ -2,23 +2,22 @@ import { defineConfig } from 'tsup';
 
 const library = defineConfig({
   entry: {
-    index: 'src/index.ts',
-    node: 'src/node.ts',
-    ndarray: 'src/volume/ndarray.ts',
-    copick: 'src/copick/index.ts',
-    figure: 'src/figure/index.ts',
-    volumes: 'src/volumes.ts',
-    peaks: 'src/peaks.ts',
-    tiff: 'src/tiff/stack.ts',
-    simulate: 'src/simulate/index.ts',
-    formats: 'src/picks/formats/index.ts',
+    index: 'src/entry/index.ts',
+    node: 'src/entry/node.ts',
+    io: 'src/entry/io.ts',
+    copick: 'src/entry/copick.ts',
+    portal: 'src/entry/portal.ts',
+    formats: 'src/entry/formats.ts',
+    figure: 'src/entry/figure.ts',
+    simulate: 'src/entry/simulate.ts',
+    ndarray: 'src/entry/ndarray.ts',
     cli: 'src/cli/main.ts',
     // Opened by loadModel, imported by nobody.
-    'onnx-worker': 'src/onnx-worker.ts',
+    'onnx-worker': 'src/node/onnx-worker.ts',
     // What `#decode-pool` of package.json stands for in Node, and its thread.
-    'node-decode-pool': 'src/node-decode-pool.ts',
-    'node-decode-worker': 'src/node-decode-worker.ts',
-    'web-decode-pool': 'src/web-decode-pool.ts',
+    'node-decode-pool': 'src/node/decode-pool.ts',
+    'node-decode-worker': 'src/node/decode-worker.ts',
+    'web-decode-pool': 'src/web/decode-pool.ts',
   },
   format: 'esm',
   target: 'node20',
@@ -35,7 +34,7 @@ const library = defineConfig({
 
 /** A worker of browsers is one file: some bundlers copy it as it is, and pages may serve it themselves. */
 const webWorker = defineConfig({
-  entry: { 'decode-worker': 'src/web-decode-worker.ts' },
+  entry: { 'decode-worker': 'src/web/decode-worker.ts' },
   format: 'esm',
   target: 'es2022',
   platform: 'browser',

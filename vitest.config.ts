@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  resolve: { alias: { '#decode-pool': fileURLToPath(new URL('src/node-decode-pool.ts', import.meta.url)) } },
+  resolve: { alias: { '#decode-pool': fileURLToPath(new URL('src/node/decode-pool.ts', import.meta.url)) } },
   test: {
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/seed.ts'],

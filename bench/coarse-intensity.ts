@@ -1,9 +1,16 @@
 // How far the intensity of a coarser level is from that of the first: the table in docs/performance.md.
 // Run: npx tsx bench/coarse-intensity.ts [TIFF stack …], beside one simulated tomogram of 184×320×320 voxels.
-import { openTiffStackFile } from '../src/node.ts';
-import { simulateTomogram } from '../src/simulate/index.ts';
-import { type Intensity, measureIntensity, quantile } from '../src/volume/intensity.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../src/volume/volume.ts';
+
+import {
+  contiguousVolume,
+  type Intensity,
+  measureIntensity,
+  quantile,
+  sourceFromArray,
+  type VolumeSource,
+} from '../src/entry/index.ts';
+import { openTiffStackFile } from '../src/entry/node.ts';
+import { simulateTomogram } from '../src/entry/simulate.ts';
 
 const { volume, grid } = await simulateTomogram({ seed: 1, shape: [184, 320, 320] });
 const volumes: [string, VolumeSource][] = [['simulated', sourceFromArray(volume, grid)]];

@@ -1,14 +1,11 @@
 // Times reading and writing large picks files: npx tsx bench/read-picks.ts [points]
-import { formatPicksFile } from '../src/copick/format-picks.ts';
-import { parsePicksFile } from '../src/copick/picks.ts';
-import type { PicksFormat } from '../src/picks/formats/format.ts';
-import { type FormatOptions, formatNamed } from '../src/picks/formats/named.ts';
-import { formatNames } from '../src/picks/formats/names.ts';
-import type { Pick } from '../src/picks/pick.ts';
+import { formatPicksFile, parsePicksFile } from '../src/entry/copick.ts';
+import { type FormatOptions, picksFormat, picksFormatNames } from '../src/entry/formats.ts';
+import type { ParticlePick, PicksFormat } from '../src/entry/index.ts';
 import { rotationFromEuler, transformOf } from '../src/picks/rotation.ts';
 
 const count = Number(process.argv[2] ?? 50_000);
-const picks: Pick[] = Array.from({ length: count }, (_, i) => ({
+const picks: ParticlePick[] = Array.from({ length: count }, (_, i) => ({
   object: 'ribosome',
   position: { x: (i * 7.31) % 6300, y: (i * 3.17) % 6300, z: (i * 1.13) % 1800 },
   score: (i % 100) / 100,
@@ -35,8 +32,8 @@ const read = time(() => parsePicksFile(text, { source: 'a.json' }));
 console.log(
   `${count} points; JSON.parse ${parsed.toFixed(0)} ms; picks file ${read.toFixed(0)} ms, ${(read / parsed).toFixed(1)} ×`,
 );
-for (const name of formatNames) {
-  const format = formatNamed(name, options) as PicksFormat<string | Uint8Array>;
+for (const name of picksFormatNames) {
+  const format = picksFormat(name, options) as PicksFormat<string | Uint8Array>;
   const content = format.format(runs);
   const [reading, writing] = [time(() => format.parse(content, name)), time(() => format.format(runs))];
   console.log(

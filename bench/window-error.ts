@@ -1,11 +1,17 @@
 // How far tiled scores are from those of one whole pass, by window and overlap: the table in docs/tiling.md.
 // Run: npx tsx bench/window-error.ts
-import { functionModel, type ScoreTile } from '../src/inference/function-model.ts';
-import { scoreSlabs } from '../src/inference/score.ts';
-import { voxelCount, type Zyx } from '../src/space/zyx.ts';
-import { planTiles } from '../src/tiles/plan.ts';
-import { WINDOW_NAMES, type WindowName } from '../src/tiles/window.ts';
-import { contiguousVolume, sourceFromArray } from '../src/volume/volume.ts';
+import {
+  contiguousVolume,
+  functionModel,
+  planTiles,
+  type ScoreTile,
+  scoreSlabs,
+  sourceFromArray,
+  type WindowName,
+  type Zyx,
+} from '../src/entry/index.ts';
+import { voxelCount } from '../src/space/zyx.ts';
+import { WINDOW_NAMES } from '../src/tiles/axis.ts';
 
 const TILE: Zyx = [32, 64, 64];
 const OVERLAPS = [8, 16, 24, 32];

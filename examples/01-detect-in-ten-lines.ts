@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { competition, detectParticles, scorePicks } from 'cryoet-picks';
+import { cziiRules, detectParticles, scorePicks } from 'cryoet-picks';
 import { directoryStore, loadModel, openProject } from 'cryoet-picks/node';
 import { simulateProject } from 'cryoet-picks/simulate';
 import * as ort from 'onnxruntime-node';
@@ -22,7 +22,7 @@ await model.dispose();
 
 // %% The simulator wrote the truth as user "curation", as the competition does; so there is something to score against.
 const truth = await run!.picks({ userId: 'curation' });
-const report = scorePicks([{ run: run!.name, truth, picks }], competition);
+const report = scorePicks([{ run: run!.name, truth, picks }], cziiRules);
 for (const [name, { tp, fp, fn, fbeta }] of Object.entries(report.objects)) {
   console.log(`${name.padEnd(22)} found ${tp} of ${tp + fn}, ${fp} extra, F4 ${fbeta.toFixed(3)}`);
 }

@@ -1,11 +1,11 @@
 // The blocks one by one, one of them replaced: connected components take the place of local maxima.
 import {
-  competition,
   connectedComponents,
+  cziiRules,
   formatSubmission,
   localMaxima,
   measureIntensity,
-  type Pick,
+  type ParticlePick,
   planTiles,
   scorePicks,
   scoreSlabs,
@@ -34,21 +34,21 @@ console.log(`${plan.tiles.length} tiles of ${plan.tile.join('×')}, swept along 
 
 // %% Scores stream in as slabs; local maxima are found while they do.
 const scores = () => scoreSlabs(tomogram, { plan, model, normalize: zScore(intensity) });
-const radiusOf = (object: string): number => competition.objects[object]?.radius ?? 0;
-const byMaxima: Pick[] = [];
+const radiusOf = (object: string): number => cziiRules.objects[object]?.radius ?? 0;
+const byMaxima: ParticlePick[] = [];
 const threshold = (index: number): number => thresholds[classes[index] ?? ''] ?? 0.5;
 for await (const peak of localMaxima(scores(), { threshold })) byMaxima.push(toPick(peak, classes));
 report('local maxima', suppressNearby(byMaxima, { minDistance: radiusOf }));
 
 // %% The same with one block replaced: blobs above the threshold, at their centroids.
-const byComponents: Pick[] = [];
+const byComponents: ParticlePick[] = [];
 for await (const blob of connectedComponents(scores(), { threshold })) byComponents.push(toPick(blob, classes));
 report('connected components', suppressNearby(byComponents, { minDistance: radiusOf }));
 await model.dispose();
 
 // %% What both are worth, and the first lines of the file that the competition would take.
-function report(name: string, picks: readonly Pick[]): void {
-  const { score } = scorePicks([{ run: 'TS_1', truth, picks }], competition);
+function report(name: string, picks: readonly ParticlePick[]): void {
+  const { score } = scorePicks([{ run: 'TS_1', truth, picks }], cziiRules);
   console.log(`${name}: ${picks.length} picks, official score ${score.toFixed(3)}`);
   console.log(
     formatSubmission([{ run: 'TS_1', picks }])

@@ -1,5 +1,5 @@
 // Masks from picks and back: paint balls as a label volume, then find their centres again.
-import { competition, paintSegmentation, picksFromSegmentation, type VoxelGrid } from 'cryoet-picks';
+import { cziiRules, paintSegmentation, picksFromSegmentation, type VoxelGrid } from 'cryoet-picks';
 import { toNdarray } from 'cryoet-picks/ndarray';
 import { simulateTomogram } from 'cryoet-picks/simulate';
 import ops from 'ndarray-ops';
@@ -13,10 +13,10 @@ const fine: VoxelGrid = {
 };
 
 // %% Half the radius, as training masks usually are; one label per object.
-const names = Object.keys(competition.objects);
+const names = Object.keys(cziiRules.objects);
 const labels = paintSegmentation(picks, {
   grid: fine,
-  radius: (object) => competition.objects[object]!.radius / 2,
+  radius: (object) => cziiRules.objects[object]!.radius / 2,
   label: (object) => names.indexOf(object) + 1,
 });
 

@@ -7,7 +7,7 @@ import {
   detectParticles,
   functionModel,
   openTomogram,
-  type Pick,
+  type ParticlePick,
   sourceFromArray,
   toFloat32,
   type Volume,
@@ -125,9 +125,10 @@ for (const name of present) {
 }
 
 // %% If the picks follow the axis they lie on a line in the plane, so their distance from the best line says how well.
-function straightness(picks: readonly Pick[]): string {
+function straightness(picks: readonly ParticlePick[]): string {
   if (picks.length < 3) return 'too few for a line';
-  const mean = (of: (pick: Pick) => number): number => picks.reduce((sum, pick) => sum + of(pick), 0) / picks.length;
+  const mean = (of: (pick: ParticlePick) => number): number =>
+    picks.reduce((sum, pick) => sum + of(pick), 0) / picks.length;
   const [cx, cy] = [mean(({ position }) => position.x), mean(({ position }) => position.y)];
   const slope = mean(({ position: { x, y } }) => (x - cx) * (y - cy)) / mean(({ position: { y } }) => (y - cy) ** 2);
   const rms = Math.sqrt(mean(({ position: { x, y } }) => (x - cx - slope * (y - cy)) ** 2 / (1 + slope ** 2)));

@@ -3,11 +3,11 @@ import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import {
   averageOf,
-  competition,
+  cziiRules,
   detectParticles,
   type Model,
   matchPicks,
-  type Pick,
+  type ParticlePick,
   sourceFromArray,
   withFlips,
 } from 'cryoet-picks';
@@ -61,11 +61,11 @@ await Promise.all([segmentation, heatmap, anchorFree].map((model) => model!.disp
 async function tell(name: string, model: Model, thresholds: Record<string, number> = {}): Promise<void> {
   const picks = await detectParticles(tomogram, { model, thresholds });
   const ofClass = ['ribosome', 'virus-like-particle'].map((object) => {
-    const centres = (all: readonly Pick[]) =>
+    const centres = (all: readonly ParticlePick[]) =>
       all.filter((one) => one.object === object).map(({ position }) => position);
     const [known, found] = [centres(truth), centres(picks)];
-    const { radius } = competition.objects[object]!;
-    const match = matchPicks(known, found, { radius: radius * competition.matchFraction, matching: 'hungarian' });
+    const { radius } = cziiRules.objects[object]!;
+    const match = matchPicks(known, found, { radius: radius * cziiRules.matchFraction, matching: 'hungarian' });
     return { ...match, known: known.length };
   });
   const [ribosome, virusLike] = ofClass.map(({ tp, known }) => `${tp} of ${known}`);

@@ -1,29 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import * as copick from '../src/copick/index.ts';
-import * as figure from '../src/figure/index.ts';
-import * as core from '../src/index.ts';
-import * as node from '../src/node.ts';
-import * as peaks from '../src/peaks.ts';
-import * as formats from '../src/picks/formats/index.ts';
-import * as simulate from '../src/simulate/index.ts';
-import * as tiff from '../src/tiff/stack.ts';
-import * as ndarray from '../src/volume/ndarray.ts';
-import * as volumes from '../src/volumes.ts';
+import * as copick from '../src/entry/copick.ts';
+import * as figure from '../src/entry/figure.ts';
+import * as formats from '../src/entry/formats.ts';
+import * as core from '../src/entry/index.ts';
+import * as io from '../src/entry/io.ts';
+import * as ndarray from '../src/entry/ndarray.ts';
+import * as node from '../src/entry/node.ts';
+import * as portal from '../src/entry/portal.ts';
+import * as simulate from '../src/entry/simulate.ts';
 
 /** Widening or narrowing the public API must show in a diff. */
 describe('the public API', () => {
   it.each([
     ['cryoet-picks', core],
     ['cryoet-picks/node', node],
+    ['cryoet-picks/io', io],
     ['cryoet-picks/copick', copick],
-    ['cryoet-picks/figure', figure],
-    ['cryoet-picks/volumes', volumes],
-    ['cryoet-picks/peaks', peaks],
-    ['cryoet-picks/ndarray', ndarray],
-    ['cryoet-picks/simulate', simulate],
-    ['cryoet-picks/tiff', tiff],
+    ['cryoet-picks/portal', portal],
     ['cryoet-picks/formats', formats],
+    ['cryoet-picks/figure', figure],
+    ['cryoet-picks/simulate', simulate],
+    ['cryoet-picks/ndarray', ndarray],
   ])('%s exports what it always did', (_, entry) => {
     expect(Object.keys(entry).sort()).toMatchSnapshot();
   });

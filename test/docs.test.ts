@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 const yours: Readonly<Record<string, string>> = {
   bytes: 'Uint8Array<ArrayBuffer>',
   file: 'File',
-  found: `import('cryoet-picks').Pick[]`,
+  found: `import('cryoet-picks').ParticlePick[]`,
   gauss: `import('cryoet-picks').VolumeSource`,
   instance: `import('cryoet-picks').VolumeSource`,
   label: `import('cryoet-picks').VolumeSource`,
@@ -15,7 +15,7 @@ const yours: Readonly<Record<string, string>> = {
   map: `import('cryoet-picks').VolumeSource`,
   model: `import('cryoet-picks').Model`,
   objects: `import('cryoet-picks').PickableObject[]`,
-  picks: `import('cryoet-picks').Pick[]`,
+  picks: `import('cryoet-picks').ParticlePick[]`,
   project: `import('cryoet-picks').Project`,
   radiusOf: '(object: string) => number',
   run: `import('cryoet-picks').Run`,
@@ -25,8 +25,8 @@ const yours: Readonly<Record<string, string>> = {
   source: `import('cryoet-picks').VolumeSource`,
   text: 'string',
   tomogram: `import('cryoet-picks').Tomogram`,
-  truth: `import('cryoet-picks').Pick[]`,
-  votes: `import('cryoet-picks').Pick[]`,
+  truth: `import('cryoet-picks').ParticlePick[]`,
+  votes: `import('cryoet-picks').ParticlePick[]`,
 };
 
 const root = join(import.meta.dirname, '..');
@@ -38,7 +38,7 @@ it('every snippet of README and docs is complete and of the right types', { time
   const [unknownName, wrongOption, lateImport, undeclared] = [
     page("import { toPicks } from 'cryoet-picks';\ntoPicks();"),
     page("import { suppressNearby } from 'cryoet-picks';\nsuppressNearby([], { minimalDistance: 3 });"),
-    page('competition.objects;', "import { competition } from 'cryoet-picks';"),
+    page('cziiRules.objects;', "import { cziiRules } from 'cryoet-picks';"),
     page("import { scorePicks } from 'cryoet-picks';\nscorePicks(runs);"),
   ].map((text, index) => ({ path: `wrong-${index}.md`, text }));
   const found = problemsOf([...pages, unknownName, wrongOption, lateImport, undeclared]);
@@ -48,7 +48,7 @@ it('every snippet of README and docs is complete and of the right types', { time
   expect(found.filter(({ path }) => path.startsWith('wrong-')).map(describeProblem)).toEqual([
     expect.stringMatching(/^wrong-0\.md:2: .*no exported member.*toPicks/),
     expect.stringMatching(/^wrong-1\.md:3: .*minimalDistance/),
-    expect.stringMatching(/^wrong-2\.md:2: .*competition/),
+    expect.stringMatching(/^wrong-2\.md:2: .*cziiRules/),
     expect.stringMatching(/^wrong-3\.md:3: .*runs/),
   ]);
 });

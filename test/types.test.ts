@@ -3,8 +3,7 @@ import type * as ortNode from 'onnxruntime-node';
 import type * as ortWeb from 'onnxruntime-web';
 import { describe, expectTypeOf, it } from 'vitest';
 import type { Chunk } from 'zarrita';
-import type { OrtModule } from '../src/inference/onnx.ts';
-import type { Volume, VolumeLike } from '../src/volume/volume.ts';
+import type { OrtModule, Volume, VolumeLike } from '../src/entry/index.ts';
 
 describe('types', () => {
   it('any NdArray is volume-like', () => {

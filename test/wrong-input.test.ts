@@ -1,18 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { newConfig } from '../src/copick/edit-config.ts';
-import { projectFromStores } from '../src/copick/project.ts';
-import { detectParticles } from '../src/detect.ts';
-import { functionModel } from '../src/inference/function-model.ts';
-import { loadModel } from '../src/node-model.ts';
-import { openTomogram } from '../src/ome-zarr/tomogram.ts';
-import { writeTomogram } from '../src/ome-zarr/write.ts';
-import { csvFormat } from '../src/picks/formats/csv.ts';
-import { formatPicks, parsePicks } from '../src/picks/formats/format.ts';
-import { formatSubmission } from '../src/picks/submission.ts';
-import { httpStore } from '../src/storage/http.ts';
-import { memoryStore } from '../src/storage/store.ts';
-import { contiguousVolume, sourceFromArray } from '../src/volume/volume.ts';
-import { zipStore } from '../src/zip/zip-store.ts';
+import { newConfig, projectFromStores } from '../src/entry/copick.ts';
+import { csvFormat } from '../src/entry/formats.ts';
+import {
+  contiguousVolume,
+  detectParticles,
+  formatPicks,
+  formatSubmission,
+  functionModel,
+  httpStore,
+  memoryStore,
+  openTomogram,
+  parsePicks,
+  sourceFromArray,
+  writeTomogram,
+} from '../src/entry/index.ts';
+import { zipStore } from '../src/entry/io.ts';
+import { loadModel } from '../src/entry/node.ts';
 
 const refusal = (message: string) => ({ code: 'invalid-option', message: expect.stringContaining(message) });
 /** What plain JavaScript lets pass. */

@@ -16,7 +16,7 @@ import {
   type Model,
   measureIntensity,
   normalizerFor,
-  type Pick,
+  type ParticlePick,
   type Report,
   scorePicks,
   sourceFromArray,
@@ -38,8 +38,8 @@ const scored = ['apo-ferritin', 'beta-galactosidase', 'ribosome', 'thyroglobulin
 interface Searched {
   readonly run: string;
   readonly split: Crop['split'];
-  readonly truth: readonly Pick[];
-  readonly picks: readonly Pick[];
+  readonly truth: readonly ParticlePick[];
+  readonly picks: readonly ParticlePick[];
 }
 
 interface Row {
@@ -51,7 +51,7 @@ interface Row {
 }
 
 /** True for positions whose nearest voxel centre the crop holds. */
-function isInside({ start, shape, voxelSize }: Crop, { position: { x, y, z } }: Pick): boolean {
+function isInside({ start, shape, voxelSize }: Crop, { position: { x, y, z } }: ParticlePick): boolean {
   return [z, y, x].every((length, axis) => {
     const voxel = Math.round(length / voxelSize) - start[axis]!;
     return voxel >= 0 && voxel < shape[axis]!;
@@ -121,7 +121,7 @@ async function network(name: string, model: Model, searches: readonly Search[]):
 interface Search {
   readonly crop: Crop;
   readonly tomogram: VolumeSource;
-  readonly truth: readonly Pick[];
+  readonly truth: readonly ParticlePick[];
 }
 
 async function openCrop(data: string, crop: Crop): Promise<Search> {

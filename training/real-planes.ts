@@ -9,17 +9,24 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { competition, contiguousVolume, detectParticles, type Model, type Pick, sourceFromArray } from 'cryoet-picks';
+import {
+  contiguousVolume,
+  cziiRules,
+  detectParticles,
+  type Model,
+  type ParticlePick,
+  sourceFromArray,
+} from 'cryoet-picks';
 import { renderFigure } from 'cryoet-picks/figure';
 import { loadModel } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
 import { forNormalized } from './normalized-model.ts';
 import { cubeVolume, type RealVolume, ribosomeVolume, trueRibosome } from './real-volumes.ts';
 
-const objects = Object.entries(competition.objects).map(([name, object]) => ({ name, ...object }));
+const objects = Object.entries(cziiRules.objects).map(([name, object]) => ({ name, ...object }));
 
 interface Drawn {
-  readonly truth?: readonly Pick[];
+  readonly truth?: readonly ParticlePick[];
   readonly slices: number;
   readonly path: string;
 }

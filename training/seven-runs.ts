@@ -12,7 +12,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
-  competition,
+  cziiRules,
   detectParticles,
   type Model,
   parseSubmission,
@@ -30,7 +30,7 @@ import * as ort from 'onnxruntime-node';
 const firstSeed = 700_000;
 /** Of simulated tomograms, in Å. */
 const voxelSize = 10.012;
-const objects = Object.keys(competition.objects);
+const objects = Object.keys(cziiRules.objects);
 
 interface Detected extends ScoredRun {
   readonly seconds: number;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { competition, type Pick, type Zyx } from 'cryoet-picks';
+import { cziiRules, type ParticlePick, type Zyx } from 'cryoet-picks';
 
 /** A crop of a tomogram in which template matching looked for particles. */
 export interface Crop {
@@ -51,7 +51,7 @@ export const rules: readonly Rule[] = (['correlation', 'deviations'] as const).f
 );
 
 /** The picks of a crop by a rule, without thresholds. */
-export function picksBy({ score, apart }: Rule, { candidates }: Crop): Pick[] {
+export function picksBy({ score, apart }: Rule, { candidates }: Crop): ParticlePick[] {
   const kept: Candidate[] = [];
   for (const candidate of candidates.toSorted((a, b) => b.deviations - a.deviations)) {
     if (!kept.some((better) => areRivals(candidate, better, apart))) kept.push(candidate);
@@ -65,7 +65,7 @@ function areRivals(a: Candidate, b: Candidate, apart: number): boolean {
 }
 
 function radiusOf(object: string): number {
-  const scored = Object.entries(competition.objects).find(([name]) => name === object);
+  const scored = Object.entries(cziiRules.objects).find(([name]) => name === object);
   if (scored === undefined) throw new Error(`${object} is none of the competition's particles`);
   return scored[1].radius;
 }

@@ -1,5 +1,5 @@
 // How cost grows: with the volume ×2 and ×4, repeated along y; with candidates ×10; with classes ×2.
-import { connectedComponents, localMaxima, type Pick, suppressNearby } from 'cryoet-picks';
+import { connectedComponents, localMaxima, type ParticlePick, suppressNearby } from 'cryoet-picks';
 import { measure } from '../measure.ts';
 import { doubles, floats, openLong, type SlabsOptions, slabsOf, thresholds } from './files.ts';
 
@@ -26,7 +26,7 @@ for (const times of [1, 2, 4]) {
 for (const classes of [1, 2]) await measure(`localMaxima, classes ×${classes}`, () => peaks({ classes }));
 
 const rows = doubles('points.f64');
-const picks = Array.from({ length: rows.length / 4 }, (_, i): Pick => {
+const picks = Array.from({ length: rows.length / 4 }, (_, i): ParticlePick => {
   const position = { x: rows[4 * i]!, y: rows[4 * i + 1]!, z: rows[4 * i + 2]! };
   return { object: 'ribosome', position, score: rows[4 * i + 3]! };
 });

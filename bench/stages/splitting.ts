@@ -1,5 +1,5 @@
 // Splitting of blobs that touch, at the threshold that leaves 1 % of a score map.
-import { splitTouching } from 'cryoet-picks/peaks';
+import { splitTouching } from 'cryoet-picks';
 import { measure } from '../measure.ts';
 import { floats, slabsOf, thresholds } from './files.ts';
 

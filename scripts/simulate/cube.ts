@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { simulateTomogram } from '../../src/simulate/index.ts';
+import { simulateTomogram } from '../../src/entry/simulate.ts';
 import { type NinePlanes, planesOf, side } from './statistics.ts';
 
 /** Particles per 180×160×160 voxels, as crowded as the real cube looks: a guess from its nine planes. */

@@ -1,5 +1,5 @@
 import FFT from 'fft.js';
-import type { Volume } from '../../src/volume/volume.ts';
+import type { Volume } from '../../src/entry/index.ts';
 
 /** Voxels along the edge of a plane. */
 export const side = 128;

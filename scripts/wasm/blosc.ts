@@ -1,5 +1,5 @@
 // The two loops that decoding a blosc-lz4 chunk spends its time in, in AssemblyScript with 16 bytes at a time.
-// `bash scripts/wasm/build.sh` compiles it into src/codecs/blosc-kernel-bytes.ts.
+// `bash scripts/wasm/build.sh` compiles it into src/wasm/modules.ts.
 //
 // Both may write up to 32 bytes beyond the end of the target, which the caller leaves free.
 

@@ -1,5 +1,5 @@
 // The first look for local maxima, in AssemblyScript with sixteen voxels at a time.
-// `bash scripts/wasm/build.sh` compiles it into src/peaks/maxima-kernel-bytes.ts.
+// `bash scripts/wasm/build.sh` compiles it into src/wasm/modules.ts.
 
 /**
  * Of float32 scores `[line, column]` at `at`, finds those that reach a threshold and that no neighbour exceeds: on the left,

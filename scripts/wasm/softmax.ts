@@ -1,5 +1,5 @@
 // The softmax over the classes of a score map, in AssemblyScript with four voxels at a time.
-// `bash scripts/wasm/build.sh` compiles it into src/inference/softmax-kernel-bytes.ts.
+// `bash scripts/wasm/build.sh` compiles it into src/wasm/modules.ts.
 
 /**
  * In place, on float32 scores `[class, voxel]` at `at`: `classes` channels of `size` voxels, `size` a multiple of 4.

@@ -1,4 +1,79 @@
+import { InvalidArgumentError } from 'commander';
+import type { Zyx } from '../space/zyx.ts';
 import type { Terminal } from './terminal.ts';
+
+/** What `detect` was asked for. */
+export interface DetectInput extends CommonFlags {
+  readonly config: string;
+  readonly run?: readonly string[] | undefined;
+  readonly tomogram: TomogramName;
+  readonly model?: string | undefined;
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly submission?: string | undefined;
+  readonly figure?: string | undefined;
+  readonly resume?: true | undefined;
+  readonly resample?: true | undefined;
+  readonly dryRun?: true | undefined;
+  readonly threshold?: Readonly<Record<string, number>> | undefined;
+  readonly threads?: number | undefined;
+}
+
+/** A tomogram asked for by type and, if given, voxel spacing in Å: `denoised@10`. */
+export interface TomogramName {
+  readonly type: string;
+  readonly voxelSpacing?: number | undefined;
+}
+
+/** Reads a whole number from `least` on. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${least} on.`);
+  };
+}
+
+/** Reads a number from `least` on. */
+export function numberFrom(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isFinite(value) && value >= least) return value;
+    throw new InvalidArgumentError(`Expected a number from ${least} on.`);
+  };
+}
+
+/** Reads a length in Å. */
+export function parseLength(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('Expected a length in Å, such as 10.012.');
+}
+
+/** Reads `Z,Y,X`, in voxels. */
+export function parseShape(text: string): Zyx {
+  const [z, y, x, ...more] = text.split(',').map(Number);
+  const counts = [z, y, x];
+  if (more.length === 0 && counts.every((count) => Number.isSafeInteger(count) && count > 0)) return [z, y, x];
+  throw new InvalidArgumentError('Expected three whole numbers of voxels, Z,Y,X, such as 64,128,128.');
+}
+
+/** Reads `TYPE` or `TYPE@SPACING`. */
+export function parseTomogram(text: string): TomogramName {
+  const at = text.lastIndexOf('@');
+  if (at < 0 && text !== '') return { type: text };
+  const voxelSpacing = Number(text.slice(at + 1));
+  if (at > 0 && text.length > at + 1 && voxelSpacing > 0) return { type: text.slice(0, at), voxelSpacing };
+  throw new InvalidArgumentError('Expected a tomogram type and its voxel spacing in Å, such as denoised@10.');
+}
+
+/** Adds one `OBJECT=VALUE` to those read before. */
+export function collectThreshold(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const at = text.lastIndexOf('=');
+  const value = Number(text.slice(at + 1));
+  if (at > 0 && text.length > at + 1 && Number.isFinite(value)) return { ...before, [text.slice(0, at)]: value };
+  throw new InvalidArgumentError('Expected an object and the least score of its picks, such as ribosome=0.3.');
+}
 
 /** What a command hands back when it is through. */
 export interface Outcome {

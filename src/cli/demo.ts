@@ -1,26 +1,23 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
-import { CryoetPicksError } from '../errors.ts';
-import { renderFigure } from '../figure/figure.ts';
-import { figureObjects } from '../figure/objects.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { openProject } from '../entry/node.ts';
+import { figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model } from '../inference/model.ts';
-import { competition } from '../metric/competition.ts';
-import type { ScoredRun } from '../metric/runs.ts';
-import { type Report, scorePicks } from '../metric/score.ts';
-import { openProject } from '../node.ts';
-import type { RunPicks } from '../picks/run-picks.ts';
+import { cziiRules } from '../metric/rules.ts';
+import { type Report, type ScoredRun, scorePicks } from '../metric/score.ts';
+import type { RunPicks } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
-import { difficulties } from '../simulate/difficulty.ts';
+import { difficulties } from '../simulate/tomogram.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { counted } from './counts.ts';
 import { detectRuns, type RunSummary } from './detect.ts';
 import { buildFolder, writeWhole } from './files.ts';
 import { openModel } from './runtime.ts';
-import { scoreLines } from './score-table.ts';
+import { scoreLines } from './score.ts';
 import { simulateInto, truthTable } from './simulate.ts';
-import type { Terminal } from './terminal.ts';
+import { counted, type Terminal } from './terminal.ts';
 
 /** What `demo` was asked for. */
 export interface DemoInput extends CommonFlags {
@@ -66,8 +63,8 @@ export async function demo(terminal: Terminal, input: DemoInput): Promise<Outcom
     const { project, summaries, found } = await detectDemo(terminal, { files, model });
     const scored = await withTruth(project, found, terminal.signal);
     await writeFiles(terminal, { project, scored, files });
-    const report = scorePicks(scored, competition);
-    terminal.print('', ...scoreLines(report, competition), '', ...fileLines(files));
+    const report = scorePicks(scored, cziiRules);
+    terminal.print('', ...scoreLines(report, cziiRules), '', ...fileLines(files));
     const document: DemoDocument = { report, runs: summaries, files };
     return { json: document };
   } finally {

@@ -1,37 +1,36 @@
-import { sanitizeName } from '../copick/names.ts';
+import { resolve } from 'node:path';
+import type { PickableObject } from '../copick/config.ts';
+import { sanitizeName } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
-import { detectProject, type RunResult } from '../detect-project.ts';
-import type { Model } from '../inference/model.ts';
-import { openProject } from '../node.ts';
-import type { RunPicks } from '../picks/run-picks.ts';
-import type { TomogramName } from './arguments.ts';
-import type { CommonFlags, Outcome } from './command.ts';
-import { countByObject, counted, countTable, sumOf } from './counts.ts';
-import { requireProbabilities, warnOfUnsearched } from './detect-objects.ts';
-import { type ResultFiles, writeResults } from './detect-results.ts';
-import { foresee } from './dry-run.ts';
-import { describeFailure, describeProblem, type Failure, UsageError } from './failure.ts';
-import { requireApart, requireDestination } from './files.ts';
-import { lookingOver, type TomogramProblem } from './look-over.ts';
-import { openModel } from './runtime.ts';
-import { runBar, type Terminal } from './terminal.ts';
-
-/** What `detect` was asked for. */
-export interface DetectInput extends CommonFlags {
-  readonly config: string;
-  readonly run?: readonly string[] | undefined;
-  readonly tomogram: TomogramName;
-  readonly model?: string | undefined;
-  readonly userId: string;
-  readonly sessionId: string;
-  readonly submission?: string | undefined;
-  readonly figure?: string | undefined;
-  readonly resume?: true | undefined;
-  readonly resample?: true | undefined;
-  readonly dryRun?: true | undefined;
-  readonly threshold?: Readonly<Record<string, number>> | undefined;
-  readonly threads?: number | undefined;
-}
+import type { Run } from '../copick/run.ts';
+import { listNames } from '../copick/tree.ts';
+import { checkTomogram } from '../detect/check-tomogram.ts';
+import { detectProject, type RunResult } from '../detect/project.ts';
+import { openProject } from '../entry/node.ts';
+import { figureObjects, renderFigure } from '../figure/figure.ts';
+import type { Model, ModelSpec } from '../inference/model.ts';
+import type { TomogramLevel } from '../ome-zarr/tomogram.ts';
+import type { RunPicks } from '../picks/pick.ts';
+import { formatSubmission } from '../picks/submission.ts';
+import { voxelCount } from '../space/zyx.ts';
+import { type Intensity, measureIntensity } from '../volume/intensity.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import type { DetectInput, Outcome, TomogramName } from './command.ts';
+import { dryRun } from './dry-run.ts';
+import { requireApart, requireDestination, writeWhole } from './files.ts';
+import { type FittingOptions, fitting, openModel } from './runtime.ts';
+import {
+  countByObject,
+  counted,
+  countTable,
+  describeFailure,
+  describeProblem,
+  type Failure,
+  runBar,
+  sumOf,
+  type Terminal,
+  UsageError,
+} from './terminal.ts';
 
 /** What `detect --json` prints. */
 export interface DetectDocument {
@@ -62,7 +61,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   requireObjects(project, Object.keys(input.threshold ?? {}));
   // Refuses names that no file could have, before any work.
   for (const name of [input.userId, input.sessionId]) sanitizeName(name);
-  if (input.dryRun) return foresee(terminal, { ...input, project });
+  if (input.dryRun) return dryRun(terminal, { ...input, project });
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
   for (const path of [input.submission, input.figure]) {
     if (path !== undefined) await requireDestination(path, { signal });
@@ -92,10 +91,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
 
 /** Options of {@link detectRuns}. */
 export interface DetectRunsOptions
-  extends globalThis.Pick<
-    DetectInput,
-    'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'resample' | 'threshold'
-  > {
+  extends Pick<DetectInput, 'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'resample' | 'threshold'> {
   readonly project: Project;
   readonly model: Model;
 }
@@ -180,4 +176,152 @@ function closingLines({ summaries, files, failed }: Closing): string[] {
   );
   if (failed > 0) lines.push(`${failed} of ${counted(summaries.length, 'run')} failed`);
   return lines;
+}
+
+/** Objects of a project, and the model that shall find them. */
+export interface ObjectsOfModel {
+  readonly objects: readonly PickableObject[];
+  readonly spec: ModelSpec;
+}
+
+/** Warns, in one line, of particles of the project that the model does not know, where it knows others. */
+function warnOfUnsearched(terminal: Terminal, { objects, spec }: ObjectsOfModel): void {
+  const classes = spec.classes.filter((name) => name !== null);
+  const particles = objects.filter(({ isParticle }) => isParticle).map(({ name }) => name);
+  const unsearched = particles.filter((name) => !classes.includes(name));
+  // Where the model knows none of them, the search refuses.
+  if (unsearched.length === 0 || unsearched.length === particles.length) return;
+  const unused = classes.filter((name) => !particles.includes(name));
+  const others = unused.length === 0 ? '' : `; of its classes, the project has no particle ${listNames(unused)}`;
+  terminal.warn(
+    `cryoet-picks: not searched, since model "${spec.name}" has no such class: ${listNames(unsearched)}${others}`,
+  );
+}
+
+/**
+ * Refuses thresholds beyond what probabilities can be.
+ *
+ * @throws {@link UsageError} naming the first.
+ */
+function requireProbabilities(
+  thresholds: Readonly<Record<string, number>>,
+  { name: model, activation }: ModelSpec,
+): void {
+  if (activation === 'none') return;
+  const beyond = Object.entries(thresholds).find(([, value]) => !(value >= 0 && value <= 1));
+  if (beyond === undefined) return;
+  throw new UsageError(
+    `--threshold ${beyond.join('=')}: the scores of model "${model}" are probabilities (${activation}), from 0 to 1`,
+  );
+}
+
+/** Absolute paths of what was written; `picks` is the overlay, if any run was done. */
+interface ResultFiles {
+  readonly picks?: string | undefined;
+  readonly submission?: string | undefined;
+  readonly figure?: string | undefined;
+}
+
+/** Options of {@link writeResults}. */
+export interface ResultsOptions extends Pick<DetectInput, 'submission' | 'figure' | 'tomogram'> {
+  readonly project: Project;
+  readonly found: readonly RunPicks[];
+}
+
+/** Writes the submission and the figure that were asked for. */
+async function writeResults(
+  { signal }: Terminal,
+  { project, found, submission, figure, tomogram }: ResultsOptions,
+): Promise<ResultFiles> {
+  if (submission !== undefined) await writeWhole(submission, { data: formatSubmission(found), signal });
+  const written = { ...(submission !== undefined && { submission: resolve(submission) }) };
+  const [first] = found;
+  if (first === undefined) return written;
+  const picks = project.overlayLocation;
+  if (figure === undefined) return { ...written, picks };
+  const run = await project.run(first.run, { signal });
+  const { type, voxelSpacing } = tomogram;
+  const source = await run.tomogram(type, { voxelSpacing, signal });
+  const objects = figureObjects(project.objects);
+  const data = await renderFigure(source, { picks: first.picks, objects, title: `${first.run}, ${type}`, signal });
+  await writeWhole(figure, { data, signal });
+  return { ...written, picks, figure: resolve(figure) };
+}
+
+/** Options of {@link lookingOver}. */
+export interface LookingOverOptions extends FittingOptions {
+  readonly tomogram: TomogramName;
+}
+
+/** Something wrong with a tomogram, and where that lies. */
+interface TomogramProblem {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Looks at the tomograms of runs, before and after they are searched. */
+export interface LookOver {
+  /** Resamples a tomogram as {@link fitting} does, and warns of what looks wrong with it and with the run's picks. */
+  readonly prepare: (tomogram: VolumeSource, run: Run) => Promise<VolumeSource>;
+  /** Warns of chunks that were missing when the tomogram of a run was read; of a run once, and only if it was prepared. */
+  readonly afterwards: (run: string) => readonly TomogramProblem[];
+}
+
+/** Looks over the tomograms of one type, and tells what it finds on stderr. */
+function lookingOver(
+  terminal: Terminal,
+  { tomogram: { type, voxelSpacing }, ...options }: LookingOverOptions,
+): LookOver {
+  const { signal } = terminal;
+  const fitted = fitting(terminal, options);
+  const searched = new Map<string, { readonly tomogram: VolumeSource; readonly path: string }>();
+  const warn = (run: string, message: string) => terminal.warn(`cryoet-picks: run "${run}": ${message}`);
+  return {
+    async prepare(tomogram, run) {
+      const prepared = fitted(tomogram, run);
+      const [entry] = await run.tomograms({ type, voxelSpacing, signal });
+      searched.set(run.name, { tomogram, path: entry?.path ?? run.name });
+      const picks = await run.picks({ signal }).catch(() => []);
+      signal.throwIfAborted();
+      const findings = checkTomogram(tomogram, {
+        picks,
+        folderSpacing: entry?.voxelSpacing,
+        spec: options.spec,
+        intensity: await coarseIntensity(entry?.open, signal),
+      });
+      for (const { code, message } of findings) {
+        // That is refused, or resampled and said.
+        if (code !== 'voxel-size-not-of-model') warn(run.name, message);
+      }
+      return prepared;
+    },
+    afterwards(run) {
+      const one = searched.get(run);
+      searched.delete(run);
+      if (one === undefined) return [];
+      const missing = checkTomogram(one.tomogram).filter(({ code }) => code === 'chunks-missing');
+      for (const { message } of missing) warn(run, message);
+      return missing.map(({ message }) => ({ path: one.path, message }));
+    },
+  };
+}
+
+/** The most voxels that are read to look over a tomogram. */
+const MOST_VOXELS = 2 ** 24;
+
+type OpenTomogram = Awaited<ReturnType<Run['tomograms']>>[number]['open'];
+
+/** The intensity of the coarsest level, where that is small; a level that cannot be read is the search's to refuse. */
+async function coarseIntensity(open: OpenTomogram | undefined, signal: AbortSignal): Promise<Intensity | undefined> {
+  try {
+    const coarsest = (await open?.({ signal }))?.levels.reduce<TomogramLevel | undefined>(
+      (least, level) => (least === undefined || voxelCount(level.shape) < voxelCount(least.shape) ? level : least),
+      undefined,
+    );
+    if (open === undefined || coarsest === undefined || voxelCount(coarsest.shape) > MOST_VOXELS) return undefined;
+    return await measureIntensity(await open({ level: coarsest.index, signal }), { signal });
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
 }

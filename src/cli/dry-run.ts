@@ -1,22 +1,18 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import type { Model } from '../inference/model.ts';
-import { defaultDecodeThreads } from '../node-decode-threads.ts';
-import { readingBytes } from '../ome-zarr/cache-bytes.ts';
-import { voxelCount, type Zyx } from '../space/zyx.ts';
+import { defaultDecodeThreads } from '../node/decode-pool.ts';
+import { readingBytes } from '../ome-zarr/chunk-cache.ts';
+import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
-import { readPaddedInto } from '../volume/padded.ts';
+import { readPaddedInto } from '../volume/read.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import type { Outcome } from './command.ts';
-import type { DetectInput } from './detect.ts';
-import { forecastLines } from './dry-run-lines.ts';
-import { describeFailure, type Failure } from './failure.ts';
-import { fitting } from './resample.ts';
-import { openModel } from './runtime.ts';
-import type { Terminal } from './terminal.ts';
+import type { DetectInput, Outcome } from './command.ts';
+import { fitting, openModel } from './runtime.ts';
+import { describeFailure, type Failure, formatTable, type Terminal } from './terminal.ts';
 
 /** What detecting a run would take. */
-export interface RunForecast {
+interface RunForecast {
   readonly run: string;
   /** Voxels z, y, x. */
   readonly shape: Zyx;
@@ -31,7 +27,7 @@ export interface RunForecast {
 }
 
 /** What `detect --dry-run --json` prints. */
-export interface DryRunDocument {
+interface DryRunDocument {
   /** Voxels z, y, x of the model's largest tile. */
   readonly tile: Zyx;
   /** Seconds of each tile that was timed, reading and scoring. */
@@ -40,10 +36,7 @@ export interface DryRunDocument {
 }
 
 /** Tells what the work would take, and does none of it. */
-export async function foresee(
-  terminal: Terminal,
-  input: DetectInput & { readonly project: Project },
-): Promise<Outcome> {
+export async function dryRun(terminal: Terminal, input: DetectInput & { readonly project: Project }): Promise<Outcome> {
   const model = await openModel({ model: input.model, threads: input.threads, signal: terminal.signal });
   const document = await forecastRuns(terminal, { ...input, model }).finally(() => model.dispose());
   return { json: document, failed: document.runs.some((run) => 'error' in run) };
@@ -129,7 +122,7 @@ async function chosenRuns(project: Project, names: readonly string[] | undefined
 }
 
 /** What timing tiles told. */
-export interface Timing {
+interface Timing {
   /** The tile that was timed, and the seconds it took each time. */
   readonly tile: Zyx;
   readonly seconds: readonly number[];
@@ -195,4 +188,38 @@ function forecast(
     memory: timing.memory + memory.total + reading,
     seconds: voxels * timing.perVoxelScored + voxelCount(shape) * timing.perVoxelRead,
   };
+}
+
+/** A forecast as lines: a table of runs, the time of all, and which would fail. */
+function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs']): string[] {
+  const planned = runs.filter((run): run is RunForecast => !('error' in run));
+  const total = planned.reduce((sum, { seconds }) => sum + seconds, 0);
+  const lines = formatTable({
+    header: ['run', 'voxels z×y×x', 'tiles', 'Mvoxels scored', 'memory MB', 'seconds'],
+    rows: planned.map(({ run, shape, tiles, voxels, memory, seconds }) => [
+      run,
+      formatZyx(shape),
+      tiles,
+      (voxels / 1e6).toFixed(1),
+      Math.round(memory / 1e6),
+      Math.round(seconds),
+    ]),
+  });
+  const failures = runs.flatMap((run) => ('error' in run ? [`run "${run.run}" would fail: ${run.error.message}`] : []));
+  return [
+    ...lines,
+    '',
+    ...(timing ? [`${timedLine(timing)}; about ${duration(total)} in all`] : []),
+    ...failures,
+    'nothing was written',
+  ];
+}
+
+function timedLine({ tile, seconds }: Timing): string {
+  return `tiles of ${formatZyx(tile)} took ${seconds.map((one) => one.toFixed(2)).join(', ')} s`;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { CryoetPicksError } from '../errors.ts';
-import { directoryStore } from '../storage/directory.ts';
-import { requireWritable } from '../storage/writable.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { directoryStore } from '../node/directory-store.ts';
+import { requireWritable } from '../storage/store.ts';
 
 /** Options of {@link readText} and {@link readBytes}. */
 export interface ReadFileOptions {

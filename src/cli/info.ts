@@ -1,8 +1,22 @@
-import { openProject } from '../node.ts';
+import type { PickableObject, ProjectConfig } from '../copick/config.ts';
+import { formatSpacing } from '../copick/layout.ts';
+import type { Project } from '../copick/project.ts';
+import type { Run } from '../copick/run.ts';
+import type { SegmentationKind } from '../copick/segmentations.ts';
+import { checkTomogram } from '../detect/check-tomogram.ts';
+import { openProject } from '../entry/node.ts';
+import type { ParticlePick } from '../picks/pick.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { infoLines } from './info-lines.ts';
-import { surveyProject } from './survey.ts';
-import type { Bar, Terminal } from './terminal.ts';
+import {
+  type Bar,
+  type BarProgress,
+  counted,
+  describeFailure,
+  describeProblem,
+  formatTable,
+  type Terminal,
+} from './terminal.ts';
 
 /** What `info` was asked for. */
 export interface InfoInput extends CommonFlags {
@@ -26,4 +40,340 @@ async function withBar<T>(terminal: Terminal, work: (update: Bar['update']) => P
   } finally {
     bar.stop();
   }
+}
+
+/** What `info --json` prints. */
+interface InfoDocument {
+  readonly config: string;
+  readonly name?: string | undefined;
+  readonly objects: readonly PickableObject[];
+  /** Density maps. */
+  readonly objectMaps: readonly ObjectMapInfo[];
+  readonly runs: readonly RunInfo[];
+  /** What is broken or odd; `path` says where. */
+  readonly problems: readonly { readonly path: string; readonly message: string }[];
+}
+
+/** A run and what it holds. */
+interface RunInfo extends RunListing {
+  readonly name: string;
+  readonly tomograms: readonly TomogramInfo[];
+  readonly picks: readonly PicksInfo[];
+}
+
+/** A tomogram; `levels` is empty where it cannot be opened, and a problem says why. */
+interface TomogramInfo {
+  readonly type: string;
+  /** In Å, as the folder says. */
+  readonly voxelSpacing: number;
+  readonly path: string;
+  /** Finest first; voxel sizes in Å, along z, y, x. */
+  readonly levels: readonly { readonly shape: Zyx; readonly voxelSize: Zyx; readonly dtype: string }[];
+}
+
+/** A picks file; without `count` where it cannot be read, and a problem says why. */
+export interface PicksInfo {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly object: string;
+  readonly count?: number | undefined;
+}
+
+/** Options of {@link surveyProject}. */
+export interface SurveyOptions {
+  /** Path of the project file. */
+  readonly config: string;
+  readonly signal: AbortSignal;
+  /** Told before each run. */
+  readonly onProgress?: ((progress: BarProgress) => void) | undefined;
+}
+
+/** Looks at everything a project holds; what is broken is listed and hides nothing else. */
+async function surveyProject(project: Project, options: SurveyOptions): Promise<InfoDocument> {
+  const { config, signal, onProgress } = options;
+  const broken = new Map<string, string>();
+  const runs: RunInfo[] = [];
+  const found = await project.runs({ signal });
+  for (const run of found) {
+    onProgress?.({ stage: 'runs', done: runs.length, total: found.length });
+    const { picks, positions } = await describePicks(run, { broken, signal });
+    const tomograms = await describeTomograms(run, { broken, positions, signal });
+    runs.push({ name: run.name, tomograms, picks, ...(await listRun(run, { broken, signal })) });
+  }
+  const objectMaps = await listObjectMaps(project, { broken, signal });
+  for (const { path, message } of project.problems) broken.set(path, message);
+  const problems = [...broken].map(([path, message]) => ({ path, message }));
+  return { config, name: project.config.name, objects: project.objects, objectMaps, runs, problems };
+}
+
+interface DescribeOptions {
+  /** What cannot be read or looks wrong, by path, and why. */
+  readonly broken: Map<string, string>;
+  readonly signal: AbortSignal;
+}
+
+async function describeTomograms(
+  run: Run,
+  { broken, positions, signal }: DescribeOptions & { readonly positions: readonly ParticlePick[] },
+): Promise<TomogramInfo[]> {
+  const described: TomogramInfo[] = [];
+  for (const { type, voxelSpacing, path, open } of await run.tomograms({ signal })) {
+    try {
+      const tomogram = await open({ signal });
+      const shown = tomogram.levels.map(({ shape, voxelSize, dtype }) => ({ shape, voxelSize, dtype }));
+      described.push({ type, voxelSpacing, path, levels: shown });
+      const odd = checkTomogram(tomogram, { picks: positions, folderSpacing: voxelSpacing });
+      if (odd.length > 0) broken.set(path, odd.map(({ message }) => message).join('; '));
+    } catch (error) {
+      signal.throwIfAborted();
+      broken.set(path, describeFailure(error).message);
+      described.push({ type, voxelSpacing, path, levels: [] });
+    }
+  }
+  return described;
+}
+
+interface DescribedPicks {
+  readonly picks: readonly PicksInfo[];
+  /** The picks of all files that can be read. */
+  readonly positions: readonly ParticlePick[];
+}
+
+async function describePicks(run: Run, { broken, signal }: DescribeOptions): Promise<DescribedPicks> {
+  const described: PicksInfo[] = [];
+  const positions: ParticlePick[] = [];
+  for (const { userId, sessionId, object, path, read } of await run.pickSets({ signal })) {
+    try {
+      const { picks } = await read({ signal });
+      described.push({ userId, sessionId, object, count: picks.length });
+      for (const pick of picks) positions.push(pick);
+    } catch (error) {
+      signal.throwIfAborted();
+      broken.set(path, describeFailure(error).message);
+      described.push({ userId, sessionId, object });
+    }
+  }
+  return { picks: described, positions };
+}
+
+/** What a run holds beside tomograms and picks; all of it is listed, and none of it opened. */
+interface RunListing {
+  readonly features: readonly FeaturesInfo[];
+  readonly segmentations: readonly SegmentationInfo[];
+  readonly meshes: readonly AuthoredInfo[];
+  readonly filaments: readonly AuthoredInfo[];
+}
+
+/** Features of a tomogram. */
+export interface FeaturesInfo {
+  /** Type of the tomogram. */
+  readonly type: string;
+  readonly featureType: string;
+  /** In Å, as the folder says. */
+  readonly voxelSpacing: number;
+  readonly path: string;
+}
+
+/** A segmentation. */
+export interface SegmentationInfo {
+  readonly kind: SegmentationKind;
+  readonly name: string;
+  readonly userId: string;
+  readonly sessionId: string;
+  /** In Å, as the file name says. */
+  readonly voxelSpacing: number;
+  readonly path: string;
+}
+
+/** A mesh, or a file of filaments. */
+interface AuthoredInfo {
+  readonly object: string;
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly path: string;
+}
+
+/** The density map of an object. */
+interface ObjectMapInfo {
+  readonly object: string;
+  readonly path: string;
+}
+
+/** Options of {@link listRun}. */
+export interface ListingOptions {
+  /** What cannot be listed, by where it lies, and why. */
+  readonly broken: Map<string, string>;
+  readonly signal: AbortSignal;
+}
+
+/** Lists what a run holds beside tomograms and picks; a kind that cannot be listed hides no other. */
+async function listRun(run: Run, { broken, signal }: ListingOptions): Promise<RunListing> {
+  const place = (kind: string) => ({ place: `run "${run.name}", ${kind}`, broken, signal });
+  const [features, segmentations, meshes, filaments] = await Promise.all([
+    listed(run.features({ signal }), place('features')),
+    listed(run.segmentations({ signal }), place('segmentations')),
+    listed(run.meshes({ signal }), place('meshes')),
+    listed(run.filaments({ signal }), place('filaments')),
+  ]);
+  return {
+    features: features.map(({ type, featureType, voxelSpacing, path }) => ({ type, featureType, voxelSpacing, path })),
+    segmentations: segmentations.map(({ kind, name, userId, sessionId, voxelSpacing, path }) => {
+      return { kind, name, userId, sessionId, voxelSpacing, path };
+    }),
+    meshes: meshes.map(authored),
+    filaments: filaments.map(authored),
+  };
+}
+
+/** Lists the density maps of a project. */
+async function listObjectMaps(project: Project, options: ListingOptions): Promise<ObjectMapInfo[]> {
+  const maps = await listed(project.objectMaps({ signal: options.signal }), { ...options, place: 'density maps' });
+  return maps.map(({ object, path }) => ({ object, path }));
+}
+
+function authored({ object, userId, sessionId, path }: AuthoredInfo): AuthoredInfo {
+  return { object, userId, sessionId, path };
+}
+
+async function listed<T>(
+  entries: Promise<readonly T[]>,
+  { place, broken, signal }: ListingOptions & { readonly place: string },
+): Promise<readonly T[]> {
+  try {
+    return await entries;
+  } catch (error) {
+    signal.throwIfAborted();
+    broken.set(place, describeFailure(error).message);
+    return [];
+  }
+}
+
+/** What a project holds, as lines for people. */
+function infoLines(document: InfoDocument, project: ProjectConfig): string[] {
+  const { config, name, objects, runs, problems } = document;
+  return [
+    `${config}${name === undefined ? '' : `: ${name}`}`,
+    `${counted(runs.length, 'run')}; ${describeRoots(project)}`,
+    '',
+    ...objectLines(objects),
+    '',
+    ...tomogramLines(runs),
+    '',
+    ...picksLines(runs),
+    ...listingLines(document),
+    ...(problems.length > 0 ? ['', `${counted(problems.length, 'problem')}:`] : []),
+    ...problems.map((problem) => `  ${describeProblem(problem)}`),
+  ];
+}
+
+/** Where a project lies, as its config says; a query string may hold a secret, and is not shown. */
+function describeRoots(config: ProjectConfig): string {
+  const overlay = config.overlayRoot === undefined ? 'read-only' : `overlay ${withoutQuery(config.overlayRoot)}`;
+  if (config.type === 'mlcroissant') return `${overlay}, Croissant ${withoutQuery(config.croissantUrl)}`;
+  if (config.type === 'cryoet_data_portal') return `${overlay}, portal datasets ${config.datasetIds.join(', ')}`;
+  return config.staticRoot === undefined ? overlay : `${overlay}, static ${withoutQuery(config.staticRoot)}`;
+}
+
+function withoutQuery(root: string): string {
+  return root.includes('://') ? root.replace(/\?.*$/, '').replace(/:\/\/[^/@]*@/, '://') : root;
+}
+
+function objectLines(objects: readonly PickableObject[]): string[] {
+  const rows = objects.map(({ name, radius, label, isParticle }) => [
+    name,
+    radius ?? '–',
+    label ?? '–',
+    isParticle ? 'particle' : 'segmented',
+  ]);
+  return formatTable({ header: ['object', 'radius Å', 'label', 'kind'], rows });
+}
+
+/** One line for all runs whose tomograms are alike. */
+function tomogramLines(runs: readonly RunInfo[]): string[] {
+  const groups = new Map<string, string[]>();
+  const cellsOf = ({ type, voxelSpacing, levels }: TomogramInfo) => {
+    const [finest] = levels;
+    const size =
+      finest === undefined ? '–' : [...new Set(finest.voxelSize.map((length) => length.toFixed(3)))].join('×');
+    const shape = finest === undefined ? 'cannot be opened' : formatZyx(finest.shape);
+    return [`${type}@${formatSpacing(voxelSpacing)}`, shape, size, finest?.dtype ?? '–', String(levels.length)];
+  };
+  for (const run of runs) {
+    for (const tomogram of run.tomograms) {
+      const key = JSON.stringify(cellsOf(tomogram));
+      groups.set(key, [...(groups.get(key) ?? []), run.name]);
+    }
+  }
+  const rows = [...groups].map(([key, names]) => [...(JSON.parse(key) as string[]), names.length, shortList(names)]);
+  const header = ['tomogram', 'voxels z×y×x', 'voxel size Å', 'type', 'levels', 'runs', ''];
+  return formatTable({ header, rows });
+}
+
+/** One line per user, session and object, over all runs. */
+function picksLines(runs: readonly RunInfo[]): string[] {
+  const groups = new Map<string, { runs: number; picks: number }>();
+  for (const { userId, sessionId, object, count = 0 } of runs.flatMap(({ picks }) => picks)) {
+    const key = JSON.stringify([userId || '–', sessionId || '–', object]);
+    const group = groups.get(key) ?? { runs: 0, picks: 0 };
+    groups.set(key, { runs: group.runs + 1, picks: group.picks + count });
+  }
+  const rows = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+  return formatTable({
+    header: ['user', 'session', 'object', 'runs', 'picks'],
+    rows: rows.map(([key, group]) => [...(JSON.parse(key) as string[]), group.runs, group.picks]),
+  });
+}
+
+function shortList(names: readonly string[]): string {
+  return names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')}, … ${names.at(-1)}`;
+}
+
+/** A table for each kind of thing that the project has beside tomograms and picks, an empty line before each. */
+function listingLines({ runs, objectMaps }: InfoDocument): string[] {
+  const features = runs.flatMap((run) => run.features);
+  const segmentations = runs.flatMap((run) => run.segmentations);
+  return [
+    ...groupTable(['features', 'of tomogram'], features, ({ featureType, type, voxelSpacing }) => [
+      featureType,
+      `${type}@${formatSpacing(voxelSpacing)}`,
+    ]),
+    ...groupTable(['user', 'session', 'segmentation', 'kind', 'spacing Å'], segmentations, (one) => {
+      return [...ownerOf(one), one.name, one.kind, formatSpacing(one.voxelSpacing)];
+    }),
+    ...authoredTable(
+      'mesh',
+      runs.flatMap((run) => run.meshes),
+    ),
+    ...authoredTable(
+      'filaments',
+      runs.flatMap((run) => run.filaments),
+    ),
+    ...(objectMaps.length === 0 ? [] : ['', `density maps: ${objectMaps.map(({ object }) => object).join(', ')}`]),
+  ];
+}
+
+function authoredTable(what: string, entries: readonly AuthoredInfo[]): string[] {
+  return groupTable(['user', 'session', what], entries, (one) => [...ownerOf(one), one.object]);
+}
+
+function ownerOf({ userId, sessionId }: { readonly userId: string; readonly sessionId: string }): [string, string] {
+  return [userId || '–', sessionId || '–'];
+}
+
+/** One line for all that have the same cells, and in how many runs they are; nothing where there are none. */
+function groupTable<T>(header: readonly string[], entries: readonly T[], cellsOf: (entry: T) => string[]): string[] {
+  if (entries.length === 0) return [];
+  const counts = new Map<string, number>();
+  for (const entry of entries) {
+    const key = JSON.stringify(cellsOf(entry));
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  const rows = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  return [
+    '',
+    ...formatTable({
+      header: [...header, 'runs'],
+      rows: rows.map(([key, runs]) => [...(JSON.parse(key) as string[]), runs]),
+    }),
+  ];
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+
 import { exitCodes, runCli } from './program.ts';
 
 const controller = new AbortController();

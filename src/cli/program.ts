@@ -1,9 +1,24 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import type { CommandBody, CommonFlags } from './command.ts';
-import { defineCommands } from './commands.ts';
-import { describeFailure, detailsOf, UsageError } from './failure.ts';
-import { openTerminal, type TextStream } from './terminal.ts';
+import { picksFormatNames } from '../formats/by-name.ts';
+import type { DetectInput } from './command.ts';
+import {
+  type CommandBody,
+  type CommonFlags,
+  collectThreshold,
+  numberFrom,
+  parseLength,
+  parseShape,
+  parseTomogram,
+  type RunCommand,
+  wholeNumber,
+} from './command.ts';
+import type { ConvertInput } from './convert.ts';
+import type { DemoInput } from './demo.ts';
+import type { InfoInput } from './info.ts';
+import type { ScoreInput } from './score.ts';
+import type { SimulateInput } from './simulate.ts';
+import { describeFailure, detailsOf, openTerminal, type TextStream, UsageError } from './terminal.ts';
 
 /** Options of {@link runCli}. */
 export interface CliOptions {
@@ -84,4 +99,151 @@ function usageMessage(text: string, program: Command, [first]: readonly string[]
     .replace(/\s*\n\s*/g, ' ');
   const known = program.commands.some((command) => command.name() === first);
   return `${message}${/[.)?]$/.test(message) ? '' : '.'} See cryoet-picks ${known ? `${first} ` : ''}--help.`;
+}
+
+const examples = `
+Examples:
+  cryoet-picks demo
+  cryoet-picks info copick.json
+  cryoet-picks detect copick.json --tomogram denoised@10 --submission submission.csv --figure picks.png
+  cryoet-picks score --truth truth.csv --submission submission.csv --per-run
+  cryoet-picks simulate project --runs 2 --seed 1 --shape 96,320,320
+  cryoet-picks convert submission.csv picks.star --to relion5 --voxel-size 10.012 --shape 184,630,630
+  cryoet-picks convert copick.json picks.star --to relion5 --object ribosome
+
+Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.`;
+
+/** Defines all commands; their code is loaded when one of them runs. */
+function defineCommands(program: Command, run: RunCommand): void {
+  program.addHelpText('after', examples);
+  defineDemo(program, run);
+  defineInfo(program, run);
+  defineDetect(program, run);
+  defineScore(program, run);
+  defineSimulate(program, run);
+  defineConvert(program, run);
+}
+
+function command(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--json', 'print one JSON document instead of text, and no progress bar')
+    .option('--verbose', 'show where an error comes from');
+}
+
+function defineDemo(program: Command, run: RunCommand): void {
+  command(program, 'demo', 'Simulate a small project, find its particles, draw and score them.')
+    .argument('[directory]', 'where to put it', 'demo')
+    .action((directory: string, options: Omit<DemoInput, 'directory'>) =>
+      run(async () => (await import('./demo.ts')).demo, { directory, ...options }),
+    );
+}
+
+function defineInfo(program: Command, run: RunCommand): void {
+  command(program, 'info', 'List the runs, tomograms and picks of a copick project, and what is wrong with it.')
+    .argument('<config>', 'the copick project file, such as copick.json; or a Croissant, by path or web address')
+    .action((config: string, options: Omit<InfoInput, 'config'>) =>
+      run(async () => (await import('./info.ts')).info, { config, ...options }),
+    );
+}
+
+function defineDetect(program: Command, run: RunCommand): void {
+  command(program, 'detect', 'Find particles in the tomograms of a copick project and write them to its overlay.')
+    .argument('<config>', 'the copick project file, such as copick.json')
+    .option('--run <name...>', 'only these runs (default: all)')
+    .addOption(
+      new Option('--tomogram <type@spacing>', 'tomogram type, and voxel spacing in Å where there are several')
+        .argParser(parseTomogram)
+        .default({ type: 'denoised' }, 'denoised'),
+    )
+    .option('--model <file>', 'an ONNX network with its card (.json) beside it (default: the one that comes along)')
+    .option('--user-id <name>', 'user that the picks are written for', 'cryoet-picks')
+    .option('--session-id <name>', 'session that the picks are written for', '0')
+    .option('--submission <file>', 'write all picks as a competition CSV')
+    .option('--figure <file>', 'write a PNG of the first run with its picks')
+    .option('--resume', 'skip runs that have picks of this user and session')
+    .option('--resample', 'resample tomograms whose voxel size is not the one the network was made for')
+    .option('--threshold <object=value...>', 'least score of the picks of an object', collectThreshold)
+    .option('--dry-run', 'time three tiles, tell what all would take, and write nothing')
+    .option('--threads <number>', 'threads of the network (default: all cores)', wholeNumber(1))
+    .action((config: string, options: Omit<DetectInput, 'config'>) =>
+      run(async () => (await import('./detect.ts')).detect, { config, ...options }),
+    );
+}
+
+function defineScore(program: Command, run: RunCommand): void {
+  const matchings = ['official', 'greedy', 'hungarian'];
+  command(program, 'score', 'Score picks against the truth, as the CZII competition does.')
+    .requiredOption('--truth <file>', 'true positions: a CSV, or a copick project file')
+    .requiredOption('--submission <file>', 'positions to score: a CSV, or a copick project file')
+    .addOption(
+      new Option('--matching <name>', 'how picks are paired with truths').choices(matchings).default('official'),
+    )
+    .option('--truth-user-id <name>', 'user of the truth, where that is a project')
+    .option('--truth-session-id <name>', 'session of the truth, where that is a project')
+    .option('--user-id <name>', 'user of the picks to score, where they are in a project')
+    .option('--session-id <name>', 'session of the picks to score, where they are in a project')
+    .option('--per-run', 'show every run as well')
+    .action((options: ScoreInput) => run(async () => (await import('./score.ts')).score, options));
+}
+
+function defineSimulate(program: Command, run: RunCommand): void {
+  command(program, 'simulate', 'Write a copick project of simulated tomograms with known particles.')
+    .argument('<directory>', 'where to put it; must be empty or absent')
+    .option('--runs <number>', 'number of runs (default: 1, or all that the positions name)', wholeNumber(1))
+    .option('--seed <number>', 'the same seed gives the same project', wholeNumber(0), 0)
+    .option('--shape <z,y,x>', 'voxels of a tomogram', parseShape)
+    .option('--positions <csv>', 'take runs and positions from a picks CSV instead of chance')
+    .option('--noise <number>', 'strength of the noise', numberFrom(0))
+    .addOption(
+      new Option('--difficulty <name>', 'how much else is in the ice, and how noisy it is')
+        .choices(['clean', 'default', 'hard'])
+        .default('default'),
+    )
+    .addOption(
+      new Option('--filter <name>', 'kind of tomogram (default: denoised)').choices([
+        'denoised',
+        'ctfdeconvolved',
+        'wbp',
+      ]),
+    )
+    .action((directory: string, options: Omit<SimulateInput, 'directory'>) =>
+      run(async () => (await import('./simulate.ts')).simulate, { directory, ...options }),
+    );
+}
+
+function defineConvert(program: Command, run: RunCommand): void {
+  command(program, 'convert', 'Read picks in one format and write them in another; --verbose tells what is lost.')
+    .argument('<in>', 'a file of picks; or a copick project file, or a Croissant, by path or web address')
+    .argument('<out>', 'the file to write; or a folder, such as picks/, for a file of each run')
+    .addOption(
+      new Option('--from <format>', 'format of the first file (default: by its name and text)').choices(
+        picksFormatNames,
+      ),
+    )
+    .addOption(
+      new Option('--to <format>', 'format of the second file (default: by its name)').choices(picksFormatNames),
+    )
+    .option('--voxel-size <length>', 'edge of a voxel in Å, where a format counts in voxels', parseLength)
+    .option('--shape <z,y,x>', 'voxels of the tomogram, where a format counts from its centre', parseShape)
+    .option('--run <name...>', 'run of a file that names none; of a file or project that names several, only these')
+    .option('--object <name...>', 'object of a file that names none, or objects of classes 1, 2, …; only these')
+    .option('--user-id <name>', 'user of the picks, where they are in a project')
+    .option('--session-id <name>', 'session of the picks, where they are in a project')
+    .addOption(
+      new Option('--uri <object:user/session>', 'copick URI of the picks, where they are in a project').conflicts([
+        'userId',
+        'sessionId',
+      ]),
+    )
+    .addOption(
+      new Option(
+        '--tomogram <type@spacing>',
+        'tomogram of a project that tells voxel size and shape (default: the finest)',
+      ).argParser(parseTomogram),
+    )
+    .action((input: string, output: string, options: Omit<ConvertInput, 'input' | 'output'>) =>
+      run(async () => (await import('./convert.ts')).convert, { input, output, ...options }),
+    );
 }

@@ -1,11 +1,19 @@
-import { formatSpacing } from '../copick/names.ts';
-import { listNames } from '../copick/problems.ts';
+import { formatSpacing } from '../copick/layout.ts';
 import type { Run } from '../copick/run.ts';
-import { CryoetPicksError } from '../errors.ts';
+import { listNames } from '../copick/tree.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { PicksFormatName } from '../formats/by-name.ts';
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
-import type { TomogramName } from './arguments.ts';
-import { UsageError } from './failure.ts';
+import type { TomogramName } from './command.ts';
+import type { Failure } from './terminal.ts';
+import { UsageError } from './terminal.ts';
+
+/** A run that could not be converted. */
+export interface RunFailure {
+  readonly run: string;
+  readonly error: Failure;
+}
 
 /** Voxel size, in Å, and shape of the tomogram of a run, and which that is. */
 export interface RunGrid {
@@ -102,3 +110,36 @@ export function checkGiven(grid: RunGrid, { voxelSize, shape }: GivenGrid): void
     `${given} is not that of ${describeGrid(grid)}; name its tomogram by --tomogram, or give ${other} too`,
   );
 }
+
+/** What a file of a format needs and holds. */
+export interface FormatRequirements {
+  /** End of the names of its files. */
+  readonly extension: string;
+  /** What of the tomogram has to be known to write it. */
+  readonly tomogram?: 'voxelSize' | 'voxelSizeAndShape' | undefined;
+  /** True where a file holds one run. */
+  readonly oneRun?: true | undefined;
+  /** True where a file holds one object. */
+  readonly oneObject?: true | undefined;
+}
+
+const oneTable = { tomogram: 'voxelSize' } as const;
+
+/** By format. `relion4` counts in pixels of the tilt series, which no tomogram tells. */
+export const formatRequirements: Readonly<Record<PicksFormatName, FormatRequirements>> = {
+  csv: { extension: 'csv' },
+  submission: { extension: 'csv' },
+  copick: { extension: 'json', oneRun: true, oneObject: true },
+  relion3: { ...oneTable, extension: 'star' },
+  relion4: { extension: 'star' },
+  relion5: { extension: 'star', tomogram: 'voxelSizeAndShape' },
+  dynamo: { ...oneTable, extension: 'tbl' },
+  stopgap: { ...oneTable, extension: 'star' },
+  tom: { ...oneTable, extension: 'em' },
+  imod: { ...oneTable, extension: 'mod', oneRun: true },
+  eman2: { extension: 'json', tomogram: 'voxelSizeAndShape', oneRun: true },
+  ndjson: { ...oneTable, extension: 'ndjson', oneRun: true, oneObject: true },
+  napari: { ...oneTable, extension: 'csv' },
+  cmm: { extension: 'cmm' },
+  points: { ...oneTable, extension: 'csv', oneRun: true, oneObject: true },
+};

@@ -1,7 +1,13 @@
 import type * as OnnxRuntime from 'onnxruntime-node';
-import { CryoetPicksError } from '../errors.ts';
-import type { Model } from '../inference/model.ts';
-import { loadModel } from '../node.ts';
+import type { Run } from '../copick/run.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { fitsVoxelSize, requireVoxelSize } from '../detect/particles.ts';
+import { loadModel } from '../entry/node.ts';
+import type { Model, ModelSpec } from '../inference/model.ts';
+import { formatZyx } from '../space/zyx.ts';
+import { resampled } from '../volume/resample.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import type { Terminal } from './terminal.ts';
 
 const howToInstall =
   'install it with "npm install onnxruntime-node --ignore-scripts": its install script downloads CUDA libraries that are ' +
@@ -43,4 +49,26 @@ export interface OpenModelOptions {
 /** Loads the runtime and a network; whoever asked for it disposes it. */
 export async function openModel({ model, ...options }: OpenModelOptions): Promise<Model> {
   return loadModel(await loadRuntime(), model, options);
+}
+
+/** Options of {@link fitting}. */
+export interface FittingOptions {
+  readonly spec: ModelSpec;
+  readonly resample?: true | undefined;
+}
+
+/** Resamples the tomograms that do not fit the model, and says so; or refuses them, naming the flag that would. */
+export function fitting(
+  terminal: Terminal,
+  { spec, resample }: FittingOptions,
+): (tomogram: VolumeSource, run: Run) => VolumeSource {
+  return (tomogram, run) => {
+    if (resample !== true) requireVoxelSize(tomogram.grid, spec, { remedy: 'add --resample' });
+    if (fitsVoxelSize(tomogram.grid, spec)) return tomogram;
+    const found = formatZyx(tomogram.grid.voxelSize.map((length) => length.toFixed(3)));
+    terminal.warn(
+      `cryoet-picks: run "${run.name}" is resampled from voxels of ${found} Å (z×y×x) to ${spec.voxelSize} Å`,
+    );
+    return resampled(tomogram, spec.voxelSize);
+  };
 }

@@ -1,15 +1,14 @@
 import { join, resolve } from 'node:path';
-import type { RunPicks } from '../picks/run-picks.ts';
+import { directoryStore } from '../node/directory-store.ts';
+import type { RunPicks } from '../picks/pick.ts';
 import { parseSubmission } from '../picks/submission.ts';
-import { type Difficulty, difficulties } from '../simulate/difficulty.ts';
-import type { TomogramFilter } from '../simulate/imaging-options.ts';
+import type { ReconstructionFilter } from '../simulate/imaging-options.ts';
 import { type SimulateProjectOptions, simulateProject } from '../simulate/project.ts';
+import { type Difficulty, difficulties } from '../simulate/tomogram.ts';
 import type { Zyx } from '../space/zyx.ts';
-import { directoryStore } from '../storage/directory.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { countByObject, counted, countTable } from './counts.ts';
 import { buildFolder, readText } from './files.ts';
-import { runBar, type Terminal } from './terminal.ts';
+import { countByObject, counted, countTable, runBar, type Terminal } from './terminal.ts';
 
 /** What `simulate` was asked for. */
 export interface SimulateInput extends CommonFlags {
@@ -21,7 +20,7 @@ export interface SimulateInput extends CommonFlags {
   readonly positions?: string | undefined;
   readonly noise?: number | undefined;
   readonly difficulty?: Difficulty | undefined;
-  readonly filter?: TomogramFilter | undefined;
+  readonly filter?: ReconstructionFilter | undefined;
 }
 
 /** What `simulate --json` prints. */

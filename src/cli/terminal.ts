@@ -1,4 +1,8 @@
+import { inspect } from 'node:util';
 import { SingleBar } from 'cli-progress';
+import type { Problem } from '../copick/tree.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
+import type { ParticlePick } from '../picks/pick.ts';
 
 /** Where text goes: `process.stdout`, `process.stderr`, or a fake. */
 export interface TextStream extends NodeJS.WritableStream {
@@ -108,4 +112,130 @@ export function runBar(terminal: Terminal): { update(progress: RunProgress): voi
     },
     stop,
   };
+}
+
+/** Options of {@link formatTable}. */
+export interface TableOptions {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+  /** Lines below a rule: totals. */
+  readonly footer?: readonly (readonly (string | number)[])[] | undefined;
+}
+
+/**
+ * Lines of a table with aligned columns: numbers to the right, words to the left. A column is of numbers if every cell of
+ * its rows is one, or stands for one that is missing (`''`).
+ */
+export function formatTable({ header, rows, footer = [] }: TableOptions): string[] {
+  const all = [header, ...rows, ...footer];
+  const widths = header.map((_, column) =>
+    all.reduce((width, row) => Math.max(width, String(row[column] ?? '').length), 0),
+  );
+  const numeric = header.map((_, column) => rows.every((row) => isNumeric(row[column] ?? '')));
+  const line = (row: readonly (string | number)[]) => {
+    const cells = widths.map((width, column) => {
+      const cell = String(row[column] ?? '');
+      return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
+    });
+    return cells.join('  ').trimEnd();
+  };
+  const rule = widths.map((width) => '─'.repeat(width)).join('──');
+  const below = footer.length === 0 ? [] : [rule, ...footer.map(line)];
+  return [line(header), rule, ...rows.map(line), ...below];
+}
+
+function isNumeric(cell: string | number): boolean {
+  return cell === '' || cell === '–' || Number.isFinite(Number(cell));
+}
+
+/** A count and its noun: `1 run`, `2 runs`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Number of picks of each object. */
+export function countByObject(picks: readonly ParticlePick[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { object } of picks) counts.set(object, (counts.get(object) ?? 0) + 1);
+  return Object.fromEntries(counts);
+}
+
+/** Counts per object of a run. */
+export interface RunCounts {
+  readonly run: string;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** A table of counts: a line per object, a column per run, or only the sum where there are many runs. */
+export function countTable(title: string, { runs }: { readonly runs: readonly RunCounts[] }): string[] {
+  const objects = [...new Set(runs.flatMap(({ counts }) => Object.keys(counts)))].sort();
+  const shown = runs.length <= 4 ? runs : [];
+  const cells = (countOf: (run: RunCounts) => number) => [
+    ...shown.map(countOf),
+    runs.reduce((sum, run) => sum + countOf(run), 0),
+  ];
+  return formatTable({
+    header: [title, ...shown.map(({ run }) => run), 'all'],
+    rows: objects.map((object) => [
+      object,
+      ...cells(({ counts }) => (Object.hasOwn(counts, object) ? counts[object]! : 0)),
+    ]),
+    footer: [['all', ...cells(({ counts }) => sumOf(counts))]],
+  });
+}
+
+/** The sum of counts. */
+export function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Wrong usage that only shows once the work has begun, such as an option that names an unknown object; exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** An error as machines read it. */
+export interface Failure {
+  /** Code of a `CryoetPicksError`, code of the operating system (`EACCES`), `usage` or `unexpected`. */
+  readonly code: string;
+  /** One line. */
+  readonly message: string;
+}
+
+const systemReasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space left on the disk',
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'a part of the path is a file, not a directory',
+  EISDIR: 'it is a directory',
+  EEXIST: 'it exists already',
+};
+
+/** Says in one line what went wrong. */
+export function describeFailure(error: unknown): Failure {
+  if (isCryoetPicksError(error)) return { code: error.code, message: oneLine(error.message) };
+  if (error instanceof UsageError) return { code: 'usage', message: oneLine(error.message) };
+  if (!(error instanceof Error)) return { code: 'unexpected', message: oneLine(String(error)) };
+  if ('code' in error && typeof error.code === 'string' && error.code in systemReasons) {
+    const path = 'path' in error && typeof error.path === 'string' ? ` ${error.path}` : '';
+    return { code: error.code, message: `cannot access${path}: ${systemReasons[error.code]}` };
+  }
+  const message = `unexpected ${error.name}: ${oneLine(error.message)} (--verbose shows where)`;
+  return { code: 'unexpected', message };
+}
+
+/** Says in one line what is wrong in a project, and where. */
+export function describeProblem({ path, message }: Problem): string {
+  return oneLine(message.includes(path) ? message : `${path}: ${message}`);
+}
+
+/** Everything known about an error, for `--verbose`: stack, properties, causes. */
+export function detailsOf(error: unknown): string {
+  return inspect(error, { depth: 6 });
+}
+
+function oneLine(message: string): string {
+  return message.trim().replace(/\s*\n\s*/g, ' ');
 }

@@ -1,13 +1,8 @@
-import { blockByStreams, blockOfLz4, type StreamDecoder } from './blosc-block.ts';
-import {
-  type BloscFormat,
-  type BloscHeader,
-  type BloscPromise,
-  failBlosc,
-  HEADER_BYTES,
-  readBloscHeader,
-} from './blosc-header.ts';
-import { bloscKernel, type Span } from './blosc-kernel.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { growTo, madeOnce, startWasm, type WasmModule } from '../wasm/instantiate.ts';
+import { BLOSC_KERNEL } from '../wasm/modules.ts';
+import { decodeLz4Into } from './lz4.ts';
+import { unshuffleBitsInto, unshuffleInto } from './shuffle.ts';
 
 /** Decoders that {@link decodeBlosc} falls back on for formats other than lz4. */
 export interface BloscDecoders {
@@ -105,4 +100,234 @@ async function decodeWhole(bytes: Uint8Array, header: BloscHeader, { whole }: Bl
     failBlosc(`its ${header.format} streams decode to ${decoded.length} bytes, expected ${header.decodedBytes}`);
   }
   return decoded;
+}
+
+/** The codecs a blosc buffer can name in its header, in the order of their numbers there. */
+const FORMATS = ['blosclz', 'lz4', 'snappy', 'zlib', 'zstd'] as const;
+
+/** A compression format inside a blosc buffer; lz4hc writes lz4. */
+export type BloscFormat = (typeof FORMATS)[number];
+
+/** How a blosc buffer is shuffled. */
+export type BloscShuffle = 'none' | 'bytes' | 'bits';
+
+/** The 16 bytes in front of a blosc buffer. */
+export interface BloscHeader {
+  readonly format: BloscFormat;
+  readonly shuffle: BloscShuffle;
+  /** Stored as it is, neither shuffled nor compressed. */
+  readonly isCopy: boolean;
+  /** Each element byte of a block is a stream of its own. */
+  readonly isSplit: boolean;
+  readonly typeSize: number;
+  readonly decodedBytes: number;
+  readonly blockBytes: number;
+}
+
+/** What the metadata of an array promises about its blosc buffers; what is absent is not checked. */
+export interface BloscPromise {
+  readonly decodedBytes?: number | undefined;
+  readonly shuffle?: BloscShuffle | undefined;
+  readonly format?: BloscFormat | undefined;
+  readonly typeSizes?: readonly number[] | undefined;
+  /** The most bytes a buffer may decode to where `decodedBytes` is unknown. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Length of the header. */
+const HEADER_BYTES: number = 16;
+const MAX_SPLITS = 16;
+const MIN_SPLIT_BYTES = 128;
+
+/**
+ * Reads and checks the header of a blosc buffer against its own length and against what the array promises.
+ *
+ * Blosc has no checksum: a flipped bit inside a compressed stream is seen only where the stream no longer decodes.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data`. Source: c-blosc `README_CHUNK_FORMAT.rst`.
+ */
+export function readBloscHeader(bytes: Uint8Array, promise: BloscPromise = {}): BloscHeader {
+  if (bytes.length < HEADER_BYTES) failBlosc(`${bytes.length} bytes are too few for a blosc header of ${HEADER_BYTES}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  const [version, formatVersion, flags, typeSize] = [bytes[0]!, bytes[1]!, bytes[2]!, bytes[3]!];
+  if (version !== 2 || formatVersion !== 1)
+    failBlosc(`blosc versions ${version} and ${formatVersion}, expected 2 and 1`);
+  const format = FORMATS[flags >> 5];
+  if (!format || flags & 0x08 || (flags & 0x05) === 0x05 || typeSize === 0) {
+    failBlosc(`a blosc header with flags 0x${flags.toString(16)} and elements of ${typeSize} bytes`);
+  }
+  const decodedBytes = view.getUint32(4, true);
+  const blockBytes = view.getUint32(8, true);
+  const storedBytes = view.getUint32(12, true);
+  if (storedBytes !== bytes.length) failBlosc(`${bytes.length} bytes, and its blosc header promises ${storedBytes}`);
+  const isCopy = (flags & 0x02) !== 0;
+  if (isCopy && storedBytes !== decodedBytes + HEADER_BYTES) {
+    failBlosc(`${storedBytes - HEADER_BYTES} bytes stored uncompressed, and its blosc header promises ${decodedBytes}`);
+  }
+  if (decodedBytes > 0 && (blockBytes === 0 || blockBytes > decodedBytes)) {
+    failBlosc(`blosc blocks of ${blockBytes} bytes in ${decodedBytes} bytes`);
+  }
+  const shuffle = flags & 0x01 ? 'bytes' : flags & 0x04 ? 'bits' : 'none';
+  const splits = !(flags & 0x10) && typeSize <= MAX_SPLITS && blockBytes / typeSize >= MIN_SPLIT_BYTES;
+  const header = { format, shuffle, isCopy, isSplit: splits, typeSize, decodedBytes, blockBytes } as const;
+  checkPromise(header, promise);
+  return header;
+}
+
+function checkPromise(header: BloscHeader, { decodedBytes, maxBytes, shuffle, format, typeSizes }: BloscPromise): void {
+  const found = header.decodedBytes;
+  if (decodedBytes !== undefined && found !== decodedBytes) {
+    failBlosc(`its blosc header promises ${found} decoded bytes, expected ${decodedBytes}`);
+  }
+  if (maxBytes !== undefined && found > maxBytes)
+    failBlosc(`its blosc header promises ${found} bytes, at most ${maxBytes} fit`);
+  if (shuffle !== undefined && header.shuffle !== shuffle) {
+    failBlosc(`its blosc header says shuffle "${header.shuffle}", the array metadata "${shuffle}"`);
+  }
+  if (format !== undefined && header.format !== format) {
+    failBlosc(`its blosc header says "${header.format}", the array metadata "${format}"`);
+  }
+  if (header.shuffle !== 'none' && typeSizes && !typeSizes.includes(header.typeSize)) {
+    failBlosc(`its blosc header says elements of ${header.typeSize} bytes, expected ${typeSizes.join(' or ')}`);
+  }
+}
+
+/** Reports what is wrong with a blosc buffer. */
+function failBlosc(what: string): never {
+  throw new CryoetPicksError('corrupt-data', what);
+}
+
+/** Decodes one compressed stream that is known to decode to `decodedBytes`. */
+type StreamDecoder = (stream: Uint8Array, decodedBytes: number) => Promise<Uint8Array>;
+
+/** Decodes block `index` of a blosc buffer into `target`, which is as long as the block. */
+export type BlockDecoder = (streams: readonly Span[], target: Uint8Array, index: number) => Promise<void> | void;
+
+/** Decodes lz4 blocks: by the kernel where there is one and the block is of a kind that it knows, else in plain loops. */
+export function blockOfLz4(bytes: Uint8Array, header: BloscHeader, kernel: BloscKernel | undefined): BlockDecoder {
+  const typeSize = header.shuffle === 'none' ? 1 : header.typeSize;
+  const isKnown = header.shuffle !== 'bits' && (typeSize === 1 || typeSize === 2 || typeSize === 4);
+  if (kernel && isKnown) {
+    return (streams, target, index) => {
+      if (!kernel.decodeInto({ bytes, streams, typeSize }, target)) failLz4(index);
+    };
+  }
+  const scratch = scratchFor(header);
+  return (streams, target, index) => {
+    const plain = scratch?.subarray(0, target.length) ?? target;
+    const part = target.length / streams.length;
+    for (const [n, { start, end }] of streams.entries()) {
+      if (end - start === part) plain.set(bytes.subarray(start, end), n * part);
+      else if (!decodeLz4Into(bytes, start, end, plain, n * part, part)) failLz4(index);
+    }
+    unshuffleBlock(plain, target, header);
+  };
+}
+
+/** Decodes blocks of other formats stream by stream. */
+function blockByStreams(bytes: Uint8Array, header: BloscHeader, decode: StreamDecoder): BlockDecoder {
+  const scratch = scratchFor(header);
+  return async (streams, target, index) => {
+    const plain = scratch?.subarray(0, target.length) ?? target;
+    const part = target.length / streams.length;
+    for (const [n, { start, end }] of streams.entries()) {
+      const stream = bytes.subarray(start, end);
+      const decoded = stream.length === part ? stream : await decode(stream, part);
+      if (decoded.length !== part) {
+        failBlosc(`a stream of blosc block ${index} decodes to ${decoded.length} bytes, expected ${part}`);
+      }
+      plain.set(decoded, n * part);
+    }
+    unshuffleBlock(plain, target, header);
+  };
+}
+
+function scratchFor({ shuffle, blockBytes }: BloscHeader): Uint8Array | undefined {
+  return shuffle === 'none' ? undefined : new Uint8Array(blockBytes);
+}
+
+function unshuffleBlock(plain: Uint8Array, target: Uint8Array, { shuffle, typeSize }: BloscHeader): void {
+  if (shuffle === 'bytes') unshuffleInto(plain, target, typeSize);
+  if (shuffle === 'bits') unshuffleBitsInto(plain, target, typeSize);
+}
+
+function failLz4(index: number): never {
+  failBlosc(`an lz4 stream of blosc block ${index} does not decode to its size`);
+}
+
+/** Where a stream lies in a blosc buffer. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** One block of a blosc buffer. */
+export interface LzBlock {
+  /** The whole buffer. */
+  readonly bytes: Uint8Array;
+  /** Its streams, one after the other; each decodes to an equal part of the block. */
+  readonly streams: readonly Span[];
+  /** Bytes of an element if its bytes are shuffled; 1 if they are not. */
+  readonly typeSize: 1 | 2 | 4;
+}
+
+/** Decodes lz4 blocks with 16 bytes at a time. */
+export interface BloscKernel {
+  /** Decodes a block into `target`, which is as long as the block; false if the block is damaged. */
+  decodeInto(block: LzBlock, target: Uint8Array): boolean;
+}
+
+/** What the compiled module offers; all arguments are places in its memory. */
+interface KernelExports {
+  decodeLz4(s: number, sEnd: number, t: number, tEnd: number): number;
+  unshuffle2(s: number, t: number, count: number): void;
+  unshuffle4(s: number, t: number, count: number): void;
+}
+
+/** The kernel may read and write this far beyond the end of what it works on. */
+const SLACK = 64;
+
+/**
+ * The kernel in WebAssembly, made when first asked for; nothing where the platform has no SIMD, or where the page's
+ * Content-Security-Policy refuses WebAssembly.
+ *
+ * One serves all: a block is decoded without waiting, and nothing is left in its memory.
+ */
+export const bloscKernel: () => BloscKernel | undefined = madeOnce(makeKernel);
+
+function makeKernel(): BloscKernel | undefined {
+  const module = startWasm<KernelExports>(BLOSC_KERNEL);
+  return module && { decodeInto: (block, target) => decodeInto(module, block, target) };
+}
+
+function decodeInto(
+  { memory, exports: { decodeLz4, unshuffle2, unshuffle4 } }: WasmModule<KernelExports>,
+  { bytes, streams, typeSize }: LzBlock,
+  target: Uint8Array,
+): boolean {
+  const first = streams[0]!.start;
+  const source = bytes.subarray(first, streams.at(-1)!.end);
+  const plain = roundUp(source.length);
+  const out = plain + roundUp(target.length);
+  growTo(memory, out + roundUp(target.length));
+  const heap = new Uint8Array(memory.buffer);
+  heap.set(source);
+  const part = target.length / streams.length;
+  for (const [n, { start, end }] of streams.entries()) {
+    const to = plain + n * part;
+    // What did not compress is stored as it is.
+    if (end - start === part) heap.copyWithin(to, start - first, end - first);
+    else if (!decodeLz4(start - first, end - first, to, to + part)) return false;
+  }
+  const count = Math.floor(target.length / typeSize);
+  if (typeSize === 4) unshuffle4(plain, out, count);
+  if (typeSize === 2) unshuffle2(plain, out, count);
+  const done = typeSize === 1 ? 0 : count * typeSize;
+  target.set(heap.subarray(out, out + done));
+  target.set(heap.subarray(plain + done, plain + target.length), done);
+  return true;
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil((bytes + SLACK) / 64) * 64;
 }

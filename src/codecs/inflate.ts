@@ -1,4 +1,4 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 
 /** Options of {@link inflate}. */
 export interface InflateOptions {

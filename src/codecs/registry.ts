@@ -1,10 +1,18 @@
 import { registry } from 'zarrita';
-import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { CHECKSUM_BYTES, type ChecksumName, withoutChecksum } from './checksum.ts';
-import { CHECKSUM, type ChunkMeta, type Config, compressionOf, expectedBytes } from './compression.ts';
-import { type Compression, decode, type Fallbacks, MAX_CHUNK_BYTES } from './decode.ts';
+import {
+  CHECKSUM,
+  type ChunkMeta,
+  type Compression,
+  type Config,
+  compressionOf,
+  decode,
+  expectedBytes,
+  type Fallbacks,
+  MAX_CHUNK_BYTES,
+} from './decode.ts';
 import { inflate } from './inflate.ts';
-import { keepOriginals, originalCodec, refuseIfEvaluating } from './original-codecs.ts';
 
 type Decode = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 type Loader = NonNullable<ReturnType<typeof registry.get>>;
@@ -87,5 +95,57 @@ async function decodeOriginally(name: 'blosc' | 'zstd', bytes: Uint8Array): Prom
     refuseIfEvaluating(cause, `decoding ${name}`);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new CryoetPicksError('corrupt-data', `its ${name} data do not decode: ${reason}`, { cause });
+  }
+}
+
+type CodecLoader = NonNullable<ReturnType<typeof registry.get>>;
+
+/** The loaders that zarrita came with; they compile code and so are called only when a chunk needs them. */
+const originals = new Map<string, CodecLoader>();
+
+/** A codec that checks nothing. */
+interface OriginalCodec {
+  encode(bytes: Uint8Array): Promise<Uint8Array>;
+  decode(bytes: Uint8Array): Promise<Uint8Array>;
+}
+
+/** Keeps the codecs of zarrita that are about to be replaced in its registry; false if that has been done. */
+function keepOriginals(): boolean {
+  if (originals.size > 0) return false;
+  for (const name of ['blosc', 'zstd'] as const) originals.set(name, registry.get(name)!);
+  return true;
+}
+
+/** One of the kept codecs. */
+async function originalCodec(name: 'blosc' | 'zstd', config: object): Promise<OriginalCodec> {
+  const loaded = (await originals.get(name)!()) as unknown as { fromConfig(config: object): OriginalCodec };
+  return loaded.fromConfig(config);
+}
+
+/** @throws {@link CryoetPicksError} `unsupported` if what went wrong is that no code may be compiled. */
+function refuseIfEvaluating(cause: unknown, what: string): void {
+  if (!(cause instanceof EvalError)) return;
+  throw new CryoetPicksError(
+    'unsupported',
+    `${what} needs "unsafe-eval", which the Content-Security-Policy of this page refuses`,
+    { cause },
+  );
+}
+
+/**
+ * Encodes bytes as a zstd frame, by the encoder of numcodecs.js, which zarrita brings along.
+ *
+ * @throws {@link CryoetPicksError} `unsupported` where a page's Content-Security-Policy keeps the encoder from starting, and
+ * for bytes that it cannot encode.
+ */
+export async function encodeZstd(bytes: Uint8Array, level: number): Promise<Uint8Array> {
+  registerCheckedCodecs();
+  const codec = await originalCodec('zstd', { level });
+  try {
+    return await codec.encode(bytes);
+  } catch (cause) {
+    refuseIfEvaluating(cause, 'encoding zstd');
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CryoetPicksError('unsupported', `cannot encode ${bytes.length} bytes with zstd: ${reason}`, { cause });
   }
 }

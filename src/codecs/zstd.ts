@@ -1,4 +1,4 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 
 /** Decodes a zstd frame whose decoded size is known. */
 export type ZstdDecoder = (bytes: Uint8Array, decodedBytes: number) => Uint8Array;

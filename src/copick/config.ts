@@ -1,12 +1,10 @@
 import * as v from 'valibot';
-import { CryoetPicksError } from '../errors.ts';
-import { showJson } from '../json.ts';
-import { parseExactJson } from './exact-json.ts';
-import { fitName } from './names.ts';
-import { objectProblems, objectSchema, type PickableObject, present, toObject } from './pickable-object.ts';
-import { checkSchema, wholeNumber } from './schema.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { checkSchema, parseJsonBigInt, showJson, wholeNumber } from '../core/json.ts';
+import { fitName } from './layout.ts';
+import { objectProblems, objectSchema, type PickableObject, present, toObject } from './object.ts';
 
-export type { PickableObject } from './pickable-object.ts';
+export type { PickableObject } from './object.ts';
 
 /** What the configs of all kinds say. */
 export interface ConfigBase {
@@ -124,7 +122,7 @@ type BaseJson = v.InferOutput<typeof baseSchema>;
  */
 export function parseConfig(text: string, { source }: { readonly source: string }): ProjectConfig {
   const what = `config "${source}"`;
-  const json = parseExactJson(text, { what, code: 'invalid-config', maxDepth: 200 });
+  const json = parseJsonBigInt(text, { what, code: 'invalid-config', maxDepth: 200 });
   const check = { what, code: 'invalid-config' } as const;
   const type = configType(json, what);
   const original = () => json as Readonly<Record<string, unknown>>;

@@ -1,10 +1,7 @@
-import type { Channel } from '../ome-zarr/channels.ts';
-import type { OpenTomogramOptions } from '../ome-zarr/tomogram.ts';
+import type { Channel, OpenTomogramOptions } from '../ome-zarr/tomogram.ts';
 import { type FoundImage, imageFolder, listOrReport, openChannelsOf, withoutEmptyShadows } from './images.ts';
-import { type Names, parseName } from './layout.ts';
-import { formatSpacing, matchesName, type NameFilter } from './names.ts';
-import { nearestLabel } from './spacing-label.ts';
-import { type Deletable, type Located, markShadowed, type ProjectTree, placeOf, type TreeEntry } from './tree.ts';
+import { formatSpacing, matchesName, type NameFilter, type Names, nearestLabel, parseName } from './layout.ts';
+import { type Deletable, type Located, locationOf, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
 import { findSpacingFolders, type SpacingFolder } from './voxel-spacings.ts';
 
 /** Features of a tomogram, one or several per voxel, found but not opened. */
@@ -50,7 +47,7 @@ export async function findFeatures(
     .sort((a, b) => a.voxelSpacing - b.voxelSpacing || (identity(a) < identity(b) ? -1 : 1))
     .map(({ entry, ...one }) => ({
       ...one,
-      ...placeOf(tree, entry),
+      ...locationOf(tree, entry),
       open: (options = {}) => openChannelsOf(tree, entry, { ...options, voxelSpacing: one.voxelSpacing }),
     }));
 }

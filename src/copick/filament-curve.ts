@@ -1,7 +1,17 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { Point } from '../space/point.ts';
-import { type BSpline, splineAt, splineProblem } from './bspline.ts';
-import { addScaled, arcLengths, between, distance, interpolator, type Vector } from './polyline.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { Point } from '../space/grid.ts';
+import {
+  addScaled,
+  arcLengths,
+  type BSpline,
+  between,
+  distance,
+  distanceToPolyline,
+  interpolator,
+  splineAt,
+  splineProblem,
+  type Vector,
+} from './spline.ts';
 
 /**
  * What a filament's centreline was drawn or fitted as, from which its points are made again when it is edited. Kinds other than
@@ -28,7 +38,7 @@ export interface FilamentCurve {
 /** As many points as one curve may be made into: some 300 MB. A step far too small would ask for more than memory holds. */
 const MOST_SAMPLES = 5_000_000;
 /** Control points of a curve through them are further apart than this, in Å. */
-export const leastDistance = 1e-6;
+const leastDistance = 1e-6;
 
 /**
  * The points of a curve from start to end, at most `step` apart: each piece between control points, or between knots, is cut
@@ -72,7 +82,7 @@ export function curveProblem({ kind, controlPoints, step, alpha, degree, knots }
 }
 
 /** True for the kinds of curve that are evaluated. */
-export function isKnownKind(kind: string): boolean {
+function isKnownKind(kind: string): boolean {
   return kind === 'catmull-rom' || kind === 'linear' || kind === 'bspline';
 }
 
@@ -91,7 +101,7 @@ export function toSpline({ controlPoints, degree = 0, knots = [] }: FilamentCurv
 }
 
 /** A point as a triple. */
-export function toVector({ x, y, z }: Point): Vector {
+function toVector({ x, y, z }: Point): Vector {
   return [x, y, z];
 }
 
@@ -177,4 +187,83 @@ function evenly(line: readonly Vector[], step: number): Vector[] {
   const count = Math.max(1, Math.ceil(length / step - 1e-9));
   const at = interpolator(along, fine);
   return Array.from({ length: count }, (_, k) => (k === 0 ? fine[0]! : at((k * length) / count)));
+}
+
+/** A centreline, and the curve that it may have been made from. */
+export interface CurvedLine {
+  readonly points: readonly Point[];
+  readonly curve?: FilamentCurve | undefined;
+}
+
+/**
+ * Tells whether the curve of a filament still describes its points: its ends lie within a hundredth of `step` of theirs, and
+ * all its anchors within that of the line through them. A filament without a curve, or with one of an unknown kind, has none
+ * that does.
+ */
+export function hasCurrentCurve({ points, curve }: CurvedLine): boolean {
+  if (curve === undefined || points.length < 2 || curveProblem(curve) !== undefined) return false;
+  const line = points.map(toVector);
+  const anchors = curveAnchors(curve);
+  const tolerance = 0.01 * curve.step;
+  // Negated, so that what is not a number is not current.
+  const isNear = (d: number) => d <= tolerance;
+  return (
+    isNear(distance(line[0]!, anchors[0]!)) &&
+    isNear(distance(line.at(-1)!, anchors.at(-1)!)) &&
+    anchors.every((anchor) => isNear(distanceToPolyline(anchor, line)))
+  );
+}
+
+/** True where a curve should not be written: this library can evaluate its kind, and it is not that of the points. */
+export function hasStaleCurve(filament: CurvedLine): boolean {
+  return filament.curve !== undefined && isKnownKind(filament.curve.kind) && !hasCurrentCurve(filament);
+}
+
+/**
+ * The curve to edit a filament by, or to sample it along: its own where that is current, else a `catmull-rom` curve through as
+ * few of its points as keep it within half a step of all of them. Its step is the median distance of the points.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for a filament whose points all lie in one place, or that ends where it starts.
+ * @example
+ * ```ts
+ * const curve = curveOf(filament);
+ * ```
+ */
+export function curveOf(filament: CurvedLine): FilamentCurve {
+  if (filament.curve !== undefined && hasCurrentCurve(filament)) return filament.curve;
+  const line = filament.points.map(toVector);
+  const step = medianDistance(line);
+  if (!(step > 0))
+    throw new CryoetPicksError('invalid-option', 'half of the points of the filament or more are the same');
+  return { kind: 'catmull-rom', alpha: 0.5, step, controlPoints: controlPointsOf(line, step / 2) };
+}
+
+function medianDistance(line: readonly Vector[]): number {
+  const gaps = line
+    .slice(1)
+    .map((point, i) => distance(line[i]!, point))
+    .sort((a, b) => a - b);
+  const middle = gaps.length >> 1;
+  return gaps.length % 2 === 1 ? gaps[middle]! : (gaps[middle - 1]! + gaps[middle]!) / 2;
+}
+
+/** Takes the ends, then always the point that is furthest off the curve so far, until none is further than the tolerance. */
+function controlPointsOf(points: readonly Vector[], tolerance: number): Point[] {
+  const line = points.filter((point, i) => i === 0 || distance(points[i - 1]!, point) > leastDistance);
+  if (line.length < 2 || distance(line[0]!, line.at(-1)!) <= leastDistance) {
+    throw new CryoetPicksError('invalid-option', 'the filament ends where it starts; closed filaments have no curve');
+  }
+  const chosen = new Set([0, line.length - 1]);
+  for (;;) {
+    const controlPoints = [...chosen].sort((a, b) => a - b).map((i) => toPoint(line[i]!));
+    const curve = curvePoints({ kind: 'catmull-rom', controlPoints, step: tolerance });
+    const off = line.map((point) => distanceToPolyline(point, curve));
+    const furthest = off.reduce((best, value, i) => (value > off[best]! ? i : best), 0);
+    if (off[furthest]! <= tolerance || chosen.has(furthest)) return controlPoints;
+    chosen.add(furthest);
+  }
+}
+
+function toPoint([x, y, z]: Vector): Point {
+  return { x, y, z };
 }

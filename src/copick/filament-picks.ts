@@ -1,10 +1,19 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { Pick } from '../picks/pick.ts';
-import { splineAt } from './bspline.ts';
-import { checkSamples, curvePoints, type FilamentCurve, toSpline } from './filament-curve.ts';
-import { curveOf } from './filament-fit.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { ParticlePick } from '../picks/pick.ts';
+import { checkSamples, curveOf, curvePoints, type FilamentCurve, toSpline } from './filament-curve.ts';
 import type { Filament } from './filaments-file.ts';
-import { addScaled, arcLengths, cross, distance, dot, firstFrom, interpolator, unit, type Vector } from './polyline.ts';
+import {
+  addScaled,
+  arcLengths,
+  cross,
+  distance,
+  dot,
+  firstFrom,
+  interpolator,
+  splineAt,
+  unit,
+  type Vector,
+} from './spline.ts';
 
 /** Options of {@link picksAlongFilaments}. */
 export interface FilamentPicksOptions {
@@ -39,7 +48,7 @@ export interface FilamentPicksOptions {
 export function picksAlongFilaments(
   filaments: readonly Filament[],
   { object, spacing, anchor = 'center' }: FilamentPicksOptions,
-): Pick[] {
+): ParticlePick[] {
   if (!(spacing > 0 && Number.isFinite(spacing))) {
     throw new CryoetPicksError('invalid-option', `a spacing of ${spacing} Å is not a finite length above 0`);
   }

@@ -1,11 +1,10 @@
 import * as v from 'valibot';
-import { CryoetPicksError } from '../errors.ts';
-import type { Point } from '../space/point.ts';
-import type { AuthoredIdentity } from './authored.ts';
-import { parseExactJson } from './exact-json.ts';
-import type { FilamentCurve } from './filament-curve.ts';
-import { identityWarnings, unitWarnings } from './picks.ts';
-import { checkSchema, measure, wholeNumber } from './schema.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { checkSchema, formatJsonBigInt, measure, parseJsonBigInt, wholeNumber } from '../core/json.ts';
+import type { Point } from '../space/grid.ts';
+import type { ObjectUserSession } from './authored-files.ts';
+import { type FilamentCurve, hasStaleCurve } from './filament-curve.ts';
+import { headOf, identityWarnings, unitWarnings } from './picks-file.ts';
 
 /** One filament: the ordered points of its centreline. */
 export interface Filament {
@@ -30,7 +29,7 @@ export interface Filament {
 }
 
 /** One filaments file of copick: those of one object, by one user in one session. */
-export interface FilamentsFile extends AuthoredIdentity {
+export interface FilamentsFile extends ObjectUserSession {
   readonly filaments: readonly Filament[];
   readonly runName?: string | undefined;
   /** Voxel spacing that they were traced at, in Å. */
@@ -50,7 +49,7 @@ export interface ParseFilamentsOptions {
   /** Path of the file, for messages. */
   readonly source: string;
   /** What the name of the file says; it wins over the content, since it is what the file is found by. */
-  readonly identity?: AuthoredIdentity | undefined;
+  readonly identity?: ObjectUserSession | undefined;
 }
 
 const code = 'invalid-picks';
@@ -111,7 +110,7 @@ const fileSchema = v.looseObject({
  */
 export function parseFilamentsFile(text: string, { source, identity }: ParseFilamentsOptions): FilamentsFile {
   const what = `filaments file "${source}"`;
-  const json = checkSchema(fileSchema, parseExactJson(text, { what, code, maxDepth: 200 }), { what, code });
+  const json = checkSchema(fileSchema, parseJsonBigInt(text, { what, code, maxDepth: 200 }), { what, code });
   const { pickable_object_name, user_id, session_id, run_name, voxel_spacing, unit, version, filaments, ...unknown } =
     json;
   const named = identity ?? { object: pickable_object_name, userId: user_id, sessionId: session_id };
@@ -134,7 +133,7 @@ export function parseFilamentsFile(text: string, { source, identity }: ParseFila
 }
 
 /** Refuses filaments that cannot be told apart. @throws {@link CryoetPicksError} `invalid-picks` */
-export function checkIds(ids: readonly (number | bigint)[], what: string): void {
+function checkIds(ids: readonly (number | bigint)[], what: string): void {
   const seen = new Set<bigint>();
   for (const id of ids.map(BigInt)) {
     if (seen.has(id)) throw new CryoetPicksError(code, `${what}: two filaments have the instance id ${id}`);
@@ -178,4 +177,83 @@ function toCurve(json: v.InferOutput<typeof curveSchema>): FilamentCurve {
 
 function toPoint([x, y, z]: readonly [number, number, number]): Point {
   return { x, y, z };
+}
+
+/**
+ * Writes a filaments file as copick does, with an indent of four. Unknown keys and curves of unknown kinds come back unchanged; a
+ * curve of a known kind that no longer matches the points of its filament is left out, as copick leaves it out.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that has fewer than two points, an id below 1 or of
+ *   another one, a number that is not finite, or a radius that is not above 0.
+ * @example
+ * ```ts
+ * const text = formatFilamentsFile({ object: 'actin', userId: 'me', sessionId: '1', filaments });
+ * ```
+ */
+export function formatFilamentsFile(file: FilamentsFile): string {
+  const what = `the filaments of "${file.object}"`;
+  file.filaments.forEach((filament, index) => {
+    checkFilament(filament, `${what}: filament ${index}`);
+  });
+  checkIds(
+    file.filaments.map(({ instanceId }) => instanceId),
+    what,
+  );
+  const json = {
+    ...headOf(file),
+    version: file.formatVersion ?? 1,
+    filaments: file.filaments.map(formatFilament),
+    ...file.unknown,
+  };
+  return formatJsonBigInt(json, 4);
+}
+
+function formatFilament(filament: Filament): Record<string, unknown> {
+  const { instanceId, points, polarityKnown = false, score = 1, radius, metadata = {}, curve, unknown } = filament;
+  return {
+    instance_id: instanceId,
+    points: points.map(formatPoint),
+    polarity_known: polarityKnown,
+    score,
+    radius: radius ?? null,
+    metadata,
+    curve: curve === undefined || hasStaleCurve(filament) ? null : formatCurve(curve),
+    ...unknown,
+  };
+}
+
+function formatCurve({ kind, controlPoints, unknown, ...numbers }: FilamentCurve): Record<string, unknown> {
+  const { step, alpha, degree, knots, smoothing } = numbers;
+  // What is undefined is no key of the JSON.
+  return { kind, control_points: controlPoints.map(formatPoint), step, alpha, degree, knots, smoothing, ...unknown };
+}
+
+function formatPoint({ x, y, z }: Point): number[] {
+  return [x, y, z];
+}
+
+function checkFilament({ instanceId, points, score = 1, radius = 1, curve }: Filament, what: string): void {
+  const refuse = (wrong: string) => new CryoetPicksError('invalid-picks', `${what} ${wrong}`);
+  if (!((typeof instanceId === 'bigint' || Number.isSafeInteger(instanceId)) && instanceId >= 1)) {
+    throw refuse(`has the instance id ${instanceId}, expected a whole number from 1 on`);
+  }
+  if (points.length < 2) throw refuse(`has ${points.length} points, expected two or more`);
+  const lost = points.findIndex((point) => !formatPoint(point).every(Number.isFinite));
+  if (lost >= 0) throw refuse(`has point ${lost} at ${formatPoint(points[lost]!).join(', ')} Å, which is no place`);
+  if (!Number.isFinite(score)) throw refuse(`has a score of ${score}, expected a finite number`);
+  if (!(radius > 0 && Number.isFinite(radius))) throw refuse(`has a radius of ${radius} Å, expected a length above 0`);
+  if (curve !== undefined && !isAllFinite(curve))
+    throw refuse(`has a curve of kind "${curve.kind}" with a number that is not finite`);
+}
+
+/** True if JSON can hold all numbers of a curve: it writes `null` for what is not finite, which nobody reads. */
+function isAllFinite({
+  controlPoints,
+  step,
+  alpha = 0,
+  degree = 0,
+  smoothing = 0,
+  knots = [],
+}: FilamentCurve): boolean {
+  return [step, alpha, degree, smoothing, ...knots, ...controlPoints.flatMap(formatPoint)].every(Number.isFinite);
 }

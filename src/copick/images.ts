@@ -1,9 +1,13 @@
-import { isCryoetPicksError } from '../errors.ts';
-import { type Channel, openChannels } from '../ome-zarr/channels.ts';
-import { type OpenTomogramOptions, openTomogram, type Tomogram } from '../ome-zarr/tomogram.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
+import {
+  type Channel,
+  type OpenTomogramOptions,
+  openChannels,
+  openTomogram,
+  type Tomogram,
+} from '../ome-zarr/tomogram.ts';
 import { type ListableStore, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
-import { orConsolidated } from './consolidated-image.ts';
-import { formatSpacing } from './names.ts';
+import { formatSpacing } from './layout.ts';
 import { listFolder, type ProjectTree, type TreeEntry } from './tree.ts';
 
 /** A folder of a project that should hold an OME-Zarr image. */
@@ -168,4 +172,30 @@ async function orWithSpacing<T>(
     log.report({ path, message });
     return opened;
   }
+}
+
+/**
+ * Opens an image; where its store has no metadata but the consolidated ones, by these, as copick does with zarr-python.
+ *
+ * @param open - Opens it from the store that it is given.
+ */
+async function orConsolidated<T>(
+  store: ListableStore,
+  { signal }: StoreOptions,
+  open: (store: ListableStore) => Promise<T>,
+): Promise<T> {
+  try {
+    return await open(store);
+  } catch (error) {
+    if (!isCryoetPicksError(error, 'invalid-metadata') || !(await hasConsolidatedOnly(store, { signal }))) throw error;
+    const { withConsolidated } = await import('../ome-zarr/consolidated.ts');
+    return open(withConsolidated(store));
+  }
+}
+
+async function hasConsolidatedOnly(store: ListableStore, options: StoreOptions): Promise<boolean> {
+  for (const key of ['/.zattrs', '/.zarray', '/zarr.json'] as const) {
+    if ((await store.get(key, options)) !== undefined) return false;
+  }
+  return (await store.get('/.zmetadata', options)) !== undefined;
 }

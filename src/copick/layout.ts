@@ -1,5 +1,8 @@
+import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
+import type { VoxelGrid } from '../space/grid.ts';
+import { formatZyx } from '../space/zyx.ts';
 import type { StoreKey } from '../storage/store.ts';
-import { formatSpacing } from './names.ts';
 
 /** What the name of a thing says, by kind. Voxel spacings in Å. */
 export interface Names {
@@ -32,7 +35,7 @@ interface SpacedName extends AuthoredName {
 }
 
 /** What decides the folder that a thing lies in, by kind. */
-export interface Places {
+export interface PathParts {
   readonly object: object;
   readonly run: object;
   readonly spacing: InRun;
@@ -55,7 +58,7 @@ export type Kind = keyof Names;
 
 /** One row of the layout. */
 interface Rule<K extends Kind> {
-  readonly folder: (place: Places[K]) => StoreKey;
+  readonly folder: (place: PathParts[K]) => StoreKey;
   readonly format: (name: Names[K]) => string;
   /** Undefined where copick would not give this name to a thing of the kind. */
   readonly parse: (name: string) => Names[K] | undefined;
@@ -131,7 +134,7 @@ const layout: { readonly [K in Kind]: Rule<K> } = {
   },
 };
 
-function spacingFolder({ run, voxelSpacing }: Places['tomogram']): StoreKey {
+function spacingFolder({ run, voxelSpacing }: PathParts['tomogram']): StoreKey {
   return pathOf('spacing', { run, voxelSpacing });
 }
 
@@ -146,12 +149,12 @@ function parseSpaced(rest: RegExp, text: string) {
 }
 
 /** Where a thing lies in a copick tree, as copick names it. Sanitises nothing. */
-export function pathOf<K extends Kind>(kind: K, identity: Places[K] & Names[K]): StoreKey {
+export function pathOf<K extends Kind>(kind: K, identity: PathParts[K] & Names[K]): StoreKey {
   return `${layout[kind].folder(identity)}/${layout[kind].format(identity)}`;
 }
 
 /** The folder that holds the things of a kind. */
-export function folderOf<K extends Kind>(kind: K, place: Places[K]): StoreKey {
+export function folderOf<K extends Kind>(kind: K, place: PathParts[K]): StoreKey {
   return layout[kind].folder(place);
 }
 
@@ -175,4 +178,112 @@ function withSpacing<T extends { readonly voxelSpacing: string }>(
   if (found === undefined || !/^\d+(\.\d*)?$/.test(found.voxelSpacing)) return undefined;
   const voxelSpacing = Number(found.voxelSpacing);
   return voxelSpacing > 0 ? { ...found, voxelSpacing } : undefined;
+}
+
+/**
+ * What copick replaces in names: characters that file systems refuse, control characters, the underscore that separates
+ * the parts of a file name, and white space as Python's `\s` has it (JavaScript's adds U+FEFF and lacks U+0085).
+ */
+const invalidCharacters =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
+  /[<>:"/\\|?*_\u0000-\u0020\u007f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/g;
+
+/**
+ * Makes a name fit for copick's file names: each invalid character, underscore and white space included, becomes `-`,
+ * then dashes at both ends go. Accents, dots and upper case stay.
+ *
+ * copick applies it to objects, users, sessions and tomogram types, but never to runs.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if nothing is left.
+ * @example
+ * ```ts
+ * sanitizeName('my_user 1'); // 'my-user-1'
+ * ```
+ */
+export function sanitizeName(name: string): string {
+  const sanitized = fitName(name);
+  if (sanitized === undefined) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `name ${showJson(name)} has no character that copick's file names can hold`,
+    );
+  }
+  return sanitized;
+}
+
+/** The same, undefined where nothing is left, or where plain JavaScript handed in no text. */
+export function fitName(name: string): string | undefined {
+  if (typeof name !== 'string') return undefined;
+  return name.replace(invalidCharacters, '-').replace(/^-+|-+$/g, '') || undefined;
+}
+
+/** What a filter asks of a name: to be one of these, as given or as copick writes them. Absent, it asks nothing. */
+export type NameFilter = string | readonly string[] | undefined;
+
+/** True if a name is what a filter asks for. */
+export function matchesName(wanted: NameFilter, name: string): boolean {
+  if (wanted === undefined) return true;
+  const names = typeof wanted === 'string' ? [wanted] : wanted;
+  return names.some((one) => one === name || fitName(one) === name);
+}
+
+/**
+ * The three-decimal label of a voxel spacing, in Å, as Python's `f'{spacing:.3f}'` writes it: `10` gives `10.000`.
+ *
+ * Differs from `toFixed(3)` where the number lies exactly between two labels: Python takes the even one, `toFixed` the
+ * greater. 1.0625 is `1.062`.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if the spacing is not a finite number above 0.
+ */
+export function formatSpacing(spacing: number): string {
+  if (!(Number.isFinite(spacing) && spacing > 0)) {
+    throw new CryoetPicksError('invalid-option', `voxel spacing ${showJson(spacing)} Å is not a finite length above 0`);
+  }
+  if (spacing >= 1e21) return `${BigInt(spacing)}.000`;
+  const greater = spacing.toFixed(3);
+  // Exact ties are the odd multiples of 1/16, which four decimals write exactly; multiplying by 16 rounds nothing.
+  if (Math.abs(spacing * 16) % 2 !== 1) return greater;
+  const lesser = spacing.toFixed(4).slice(0, -1);
+  return Number(lesser.at(-1)) % 2 === 0 ? lesser : greater;
+}
+
+/** The label to look for: the wanted one if it is there, else that of the nearest spacing within 0.001 Å. */
+export function nearestLabel(found: readonly { readonly voxelSpacing: number }[], wanted: number): string | undefined {
+  const label = formatSpacing(wanted);
+  const distance = ({ voxelSpacing }: { readonly voxelSpacing: number }) => Math.abs(voxelSpacing - wanted);
+  if (found.some(({ voxelSpacing }) => formatSpacing(voxelSpacing) === label)) return label;
+  const [nearest] = found.filter((one) => distance(one) <= 1e-3 + 1e-9).sort((a, b) => distance(a) - distance(b));
+  return nearest === undefined ? undefined : formatSpacing(nearest.voxelSpacing);
+}
+
+/** How far the edges of a voxel may differ, as a fraction: copick knows one length for all three. */
+const MOST_ANISOTROPY = 1e-3;
+
+/** How far the label of a folder may be from the voxel size, as a fraction. */
+const MOST_ROUNDING = 0.01;
+
+/**
+ * The voxel spacing, in Å, under which a volume is filed: the one asked for, else its voxel size along z.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for voxels whose edges differ by more than 0.1 %, which copick would read
+ *   as cubes, and for a spacing that is more than 1 % off the voxel size.
+ */
+export function spacingOf({ voxelSize }: VoxelGrid, voxelSpacing: number = voxelSize[0]): number {
+  const label = formatSpacing(voxelSpacing);
+  for (const length of voxelSize) formatSpacing(length);
+  if (Math.max(...voxelSize) > Math.min(...voxelSize) * (1 + MOST_ANISOTROPY)) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `voxels of ${formatZyx(voxelSize)} Å cannot be filed in a copick project, which takes them for cubes; ` +
+        'expected edges within 0.1 % of each other: resample the volume first',
+    );
+  }
+  const size = Math.cbrt(voxelSize[0] * voxelSize[1] * voxelSize[2]);
+  if (Math.abs(voxelSpacing / size - 1) > MOST_ROUNDING) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `voxelSpacing ${label} Å is no label for voxels of ${formatZyx(voxelSize)} Å; expected one within 1 % of them`,
+    );
+  }
+  return voxelSpacing;
 }

@@ -1,18 +1,16 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openImageOf, withoutEmpty, withoutHalfWritten } from './images.ts';
-import { folderOf, parseName, pathOf } from './layout.ts';
-import { matchesName, type NameFilter } from './names.ts';
-import { needNamed } from './problems.ts';
-import { spacingOf } from './spacing-label.ts';
+import { folderOf, matchesName, type NameFilter, parseName, pathOf, spacingOf } from './layout.ts';
 import {
   type Deletable,
   type Located,
   listBoth,
+  locationOf,
   markShadowed,
+  needNamed,
   type ProjectTree,
-  placeOf,
   type TreeEntry,
 } from './tree.ts';
 import { type WriteVolumeOptions, writeVolumes } from './write-volumes.ts';
@@ -46,7 +44,7 @@ export async function findObjectMaps(
     .sort((a, b) => (a.object < b.object ? -1 : a.object > b.object ? 1 : 0))
     .map(({ entry, ...one }) => ({
       ...one,
-      ...placeOf(tree, entry),
+      ...locationOf(tree, entry),
       open: (options = {}) => openImageOf(tree, entry, options),
     }));
 }

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
-import type { Rotation } from '../picks/rotation.ts';
-import type { Point } from '../space/point.ts';
-import { parseExactJson } from './exact-json.ts';
-import { checkSchema } from './schema.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { checkSchema, parseJsonBigInt } from '../core/json.ts';
+import type { ParticlePick } from '../picks/pick.ts';
+import { type Rotation, transformOf } from '../picks/rotation.ts';
+import type { Point } from '../space/grid.ts';
 
 /** A point of an annotation file of the CryoET Data Portal. */
 export interface PortalPoint {
@@ -38,7 +39,7 @@ export function parsePortalPoints(text: string, { source }: { readonly source: s
       location,
       xyz_rotation_matrix: rotation,
       instance_id: instanceId,
-    } = checkSchema(schema, parseExactJson(line, { what, code }), { what, code });
+    } = checkSchema(schema, parseJsonBigInt(line, { what, code }), { what, code });
     points.push({
       location,
       ...(rotation === undefined || rotation === null ? {} : { rotation }),
@@ -47,4 +48,40 @@ export function parsePortalPoints(text: string, { source }: { readonly source: s
     });
   }
   return points;
+}
+
+/** Options of {@link picksFromPortalPoints}. */
+export interface PortalPointsOptions {
+  readonly object: string;
+  /** Of the annotation file, in Å; its numbers are voxels of this size. */
+  readonly voxelSpacing: number;
+  /** Whether each point must have a rotation; if not, rotations are not looked at, as in copick. */
+  readonly oriented: boolean;
+  /** Where the text comes from, for messages. */
+  readonly source: string;
+}
+
+/**
+ * The picks of an annotation file of the portal: voxels become Å, voxel 0 first, without any shift; the score is 1, since the
+ * portal has none.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` with the line that cannot be understood or lacks its rotation.
+ */
+export function picksFromPortalPoints(text: string, options: PortalPointsOptions): ParticlePick[] {
+  const { object, voxelSpacing, oriented, source } = options;
+  return parsePortalPoints(text, { source }).map(({ location: { x, y, z }, rotation, instanceId, line }) => {
+    if (oriented && rotation === undefined) {
+      throw new CryoetPicksError(
+        'invalid-picks',
+        `${source}, line ${line}: an oriented point has no xyz_rotation_matrix`,
+      );
+    }
+    return {
+      object,
+      position: { x: x * voxelSpacing, y: y * voxelSpacing, z: z * voxelSpacing },
+      score: 1,
+      ...(instanceId === undefined ? {} : { instanceId }),
+      ...(oriented && rotation !== undefined ? { transform: transformOf(rotation) } : {}),
+    };
+  });
 }

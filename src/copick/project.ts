@@ -1,16 +1,17 @@
 import type { ListableStore, Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { PickableObject, ProjectConfig } from './config.ts';
-import { checkFilter } from './filter-keys.ts';
 import { type FindOptions, type Found, findByUri } from './find.ts';
-import { noOverlay } from './no-overlay.ts';
-import { needNamed, type Problem, ProblemLog } from './problems.ts';
-import { Run } from './run.ts';
-import { checkRunName, makeRunFolder, type RunsOptions, runNames } from './run-folders.ts';
-import { splitsOf } from './splits.ts';
-import type { ProjectTree, WaitOptions } from './tree.ts';
+import {
+  findObjectMaps,
+  type ObjectMapEntry,
+  type ObjectMapFilter,
+  type WriteObjectMapOptions,
+  writeObjectMapOf,
+} from './object-maps.ts';
+import { checkFilter, checkRunName, makeRunFolder, Run, type RunsOptions, runNames, splitsOf } from './run.ts';
+import { needNamed, noOverlay, type Problem, ProblemLog, type ProjectTree, type WaitOptions } from './tree.ts';
 import type { UriKind } from './uri.ts';
-import * as volumes from './volumes.ts';
 
 /** Options of {@link projectFromStores}. */
 export interface ProjectOptions {
@@ -164,8 +165,8 @@ export class Project {
   }
 
   /** Lists the density maps of the project's particles, by the object's name. */
-  async objectMaps(filter: volumes.ObjectMapFilter = {}): Promise<volumes.ObjectMapEntry[]> {
-    return volumes.findObjectMaps(this.tree, filter);
+  async objectMaps(filter: ObjectMapFilter = {}): Promise<ObjectMapEntry[]> {
+    return findObjectMaps(this.tree, filter);
   }
 
   /**
@@ -174,8 +175,8 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for one that is
    *   no particle, voxels that are no cubes, and a map that is there and not to be overwritten; `read-only`.
    */
-  async writeObjectMap(map: VolumeSource, options: volumes.WriteObjectMapOptions): Promise<string> {
-    return volumes.writeObjectMapOf(this.tree, { ...options, map });
+  async writeObjectMap(map: VolumeSource, options: WriteObjectMapOptions): Promise<string> {
+    return writeObjectMapOf(this.tree, { ...options, map });
   }
 }
 

@@ -1,13 +1,52 @@
+import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
-import type { Pick } from '../picks/pick.ts';
-import { requireWritable } from '../storage/writable.ts';
+import type { ParticlePick } from '../picks/pick.ts';
+import { type ListableStore, requireWritable, type StoreOptions } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import * as files from './annotation-files.ts';
-import { deleteRunOf } from './delete.ts';
-import { checkFilter } from './filter-keys.ts';
-import { folderOf } from './layout.ts';
-import type { ProjectTree, WaitOptions } from './tree.ts';
-import * as volumes from './volumes.ts';
+import {
+  findMeshes,
+  type MeshEntry,
+  type ObjectUserSessionFilter,
+  type WriteMeshOptions,
+  writeMeshOf,
+} from './authored-files.ts';
+import { type FeaturesEntry, type FeaturesFilter, findFeatures } from './features.ts';
+import { type FilamentsEntry, findFilaments, type WriteFilamentsOptions, writeFilamentsOf } from './filament-sets.ts';
+import type { Filament } from './filaments-file.ts';
+import { folderOf, parseName, pathOf } from './layout.ts';
+import {
+  findPickSets,
+  type HasPicksOptions,
+  hasPicksOf,
+  type PickSet,
+  type PicksFilter,
+  readAllPicks,
+  type WritePicksOptions,
+  writePicksOf,
+} from './pick-sets.ts';
+import { findSegmentations, type SegmentationEntry, type SegmentationFilter } from './segmentations.ts';
+import {
+  findTomograms,
+  openTomogramOf,
+  type RunTomogramOptions,
+  type TomogramEntry,
+  type TomogramFilter,
+} from './tomograms.ts';
+import { deleteRunOf, listBoth, listNames, type ProjectTree, type WaitOptions } from './tree.ts';
+import {
+  createVoxelSpacingOf,
+  findVoxelSpacings,
+  type VoxelSpacingEntry,
+  type VoxelSpacingOptions,
+} from './voxel-spacings.ts';
+import { type SegmentationVolumes, type WriteSegmentationOptions, writeSegmentationOf } from './write-segmentation.ts';
+import {
+  type WriteFeaturesOptions,
+  type WriteRunTomogramOptions,
+  writeFeaturesOf,
+  writeTomogramOf,
+} from './write-volumes.ts';
 
 /**
  * One tilt series of a project: its tomograms and picks, in the static tree and the overlay alike.
@@ -36,8 +75,8 @@ export class Run {
   }
 
   /** Lists the voxel spacings: the folders of tomograms in both trees, each label once, the smallest first. */
-  async voxelSpacings(options: volumes.VoxelSpacingOptions = {}): Promise<volumes.VoxelSpacingEntry[]> {
-    return volumes.findVoxelSpacings(this.tree, this.name, options);
+  async voxelSpacings(options: VoxelSpacingOptions = {}): Promise<VoxelSpacingEntry[]> {
+    return findVoxelSpacings(this.tree, this.name, options);
   }
 
   /**
@@ -46,13 +85,13 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is no length; `read-only`.
    */
-  async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<volumes.VoxelSpacingEntry> {
-    return volumes.createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
+  async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<VoxelSpacingEntry> {
+    return createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
   }
 
   /** Lists the tomograms, by voxel spacing and type. */
-  async tomograms(filter: volumes.TomogramFilter = {}): Promise<volumes.TomogramEntry[]> {
-    return volumes.findTomograms(this.tree, this.name, checkFilter('tomograms', filter));
+  async tomograms(filter: TomogramFilter = {}): Promise<TomogramEntry[]> {
+    return findTomograms(this.tree, this.name, checkFilter('tomograms', filter));
   }
 
   /**
@@ -62,13 +101,13 @@ export class Run {
    * @throws {@link CryoetPicksError} `not-found`, listing what is there; `invalid-option` without a type, or where several voxel
    *   spacings fit and none was given; whatever opening an OME-Zarr image throws.
    */
-  async tomogram(type: string, options: volumes.RunTomogramOptions = {}): Promise<Tomogram> {
-    return volumes.openTomogramOf(this.tree, this.name, { ...options, type });
+  async tomogram(type: string, options: RunTomogramOptions = {}): Promise<Tomogram> {
+    return openTomogramOf(this.tree, this.name, { ...options, type });
   }
 
   /** Lists the picks files, by object, user and session. Files named as the competition's are opened to tell whose they are. */
-  async pickSets(filter: files.PicksFilter = {}): Promise<files.PickSet[]> {
-    return files.findPickSets(this.tree, this.name, checkFilter('picks', filter));
+  async pickSets(filter: PicksFilter = {}): Promise<PickSet[]> {
+    return findPickSets(this.tree, this.name, checkFilter('picks', filter));
   }
 
   /**
@@ -78,16 +117,16 @@ export class Run {
    * @throws {@link CryoetPicksError} `invalid-picks` or `not-found`, if there are sets but none can be read; otherwise sets
    *   that cannot be read are reported and left out.
    */
-  async picks(filter: files.PicksFilter = {}): Promise<Pick[]> {
-    return files.readAllPicks(this.tree, this.name, checkFilter('picks', filter));
+  async picks(filter: PicksFilter = {}): Promise<ParticlePick[]> {
+    return readAllPicks(this.tree, this.name, checkFilter('picks', filter));
   }
 
   /**
    * Tells whether a user has picks of a session here, files without a point included: what a resumed detection asks. A file
    * that cannot be understood is reported, and holds no picks.
    */
-  async hasPicks(options: files.HasPicksOptions): Promise<boolean> {
-    return files.hasPicksOf(this.tree, this.name, options);
+  async hasPicks(options: HasPicksOptions): Promise<boolean> {
+    return hasPicksOf(this.tree, this.name, options);
   }
 
   /** Makes sure, before any work, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
@@ -106,8 +145,8 @@ export class Run {
    *   that the project does not have or a pick that is not finite; `invalid-option` for a user or session without a usable
    *   character, or two `files` of one object; `read-only` if the overlay cannot be written.
    */
-  async writePicks(picks: readonly Pick[], options: files.WritePicksOptions): Promise<string[]> {
-    return files.writePicksOf(this.tree, this.name, { ...options, picks });
+  async writePicks(picks: readonly ParticlePick[], options: WritePicksOptions): Promise<string[]> {
+    return writePicksOf(this.tree, this.name, { ...options, picks });
   }
 
   /**
@@ -116,13 +155,13 @@ export class Run {
    * @throws {@link CryoetPicksError} `invalid-option` for voxels that are no cubes (by more than 0.1 %), a `voxelSpacing` more
    *   than 1 % off them, a type with "features", one that is there and not to be overwritten; `conflict`: others wrote it meanwhile.
    */
-  async writeTomogram(source: VolumeSource, options: volumes.WriteRunTomogramOptions): Promise<string> {
-    return volumes.writeTomogramOf(this.tree, this.name, { ...options, source });
+  async writeTomogram(source: VolumeSource, options: WriteRunTomogramOptions): Promise<string> {
+    return writeTomogramOf(this.tree, this.name, { ...options, source });
   }
 
   /** Lists the features of all tomograms, by voxel spacing, tomogram and type. */
-  async features(filter: volumes.FeaturesFilter = {}): Promise<volumes.FeaturesEntry[]> {
-    return volumes.findFeatures(this.tree, this.name, checkFilter('features', filter));
+  async features(filter: FeaturesFilter = {}): Promise<FeaturesEntry[]> {
+    return findFeatures(this.tree, this.name, checkFilter('features', filter));
   }
 
   /**
@@ -132,14 +171,14 @@ export class Run {
    */
   async writeFeatures(
     features: VolumeSource | readonly VolumeSource[],
-    options: volumes.WriteFeaturesOptions,
+    options: WriteFeaturesOptions,
   ): Promise<string> {
-    return volumes.writeFeaturesOf(this.tree, this.name, { ...options, features });
+    return writeFeaturesOf(this.tree, this.name, { ...options, features });
   }
 
   /** Lists the segmentations of all four kinds, by voxel spacing, user, session, name and kind. */
-  async segmentations(filter: volumes.SegmentationFilter = {}): Promise<volumes.SegmentationEntry[]> {
-    return volumes.findSegmentations(this.tree, this.name, checkFilter('segmentations', filter));
+  async segmentations(filter: SegmentationFilter = {}): Promise<SegmentationEntry[]> {
+    return findSegmentations(this.tree, this.name, checkFilter('segmentations', filter));
   }
 
   /**
@@ -149,16 +188,13 @@ export class Run {
    * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot be a file's, a label that does not fit, a panoptic
    *   one with a label that no object has or an instance on the background, voxels that are no cubes; `conflict`; `read-only`.
    */
-  async writeSegmentation(
-    labels: volumes.SegmentationVolumes,
-    options: volumes.WriteSegmentationOptions,
-  ): Promise<string> {
-    return volumes.writeSegmentationOf(this.tree, this.name, { ...options, labels });
+  async writeSegmentation(labels: SegmentationVolumes, options: WriteSegmentationOptions): Promise<string> {
+    return writeSegmentationOf(this.tree, this.name, { ...options, labels });
   }
 
   /** Lists the meshes, by object, user and session; `read()` of one gives the bytes of its GLB file. */
-  async meshes(filter: files.AuthoredFilter = {}): Promise<files.MeshEntry[]> {
-    return files.findMeshes(this.tree, this.name, checkFilter('meshes', filter));
+  async meshes(filter: ObjectUserSessionFilter = {}): Promise<MeshEntry[]> {
+    return findMeshes(this.tree, this.name, checkFilter('meshes', filter));
   }
 
   /**
@@ -168,13 +204,13 @@ export class Run {
    *   character, a mesh that is not to be overwritten; `not-found` for an object that the project does not have; `conflict`
    *   where others have written; `unsupported`; `read-only`.
    */
-  async writeMesh(bytes: Uint8Array, options: files.WriteMeshOptions): Promise<string> {
-    return files.writeMeshOf(this.tree, this.name, { ...options, bytes });
+  async writeMesh(bytes: Uint8Array, options: WriteMeshOptions): Promise<string> {
+    return writeMeshOf(this.tree, this.name, { ...options, bytes });
   }
 
   /** Lists the files of filaments, by object, user and session. */
-  async filaments(filter: files.AuthoredFilter = {}): Promise<files.FilamentsEntry[]> {
-    return files.findFilaments(this.tree, this.name, checkFilter('filaments', filter));
+  async filaments(filter: ObjectUserSessionFilter = {}): Promise<FilamentsEntry[]> {
+    return findFilaments(this.tree, this.name, checkFilter('filaments', filter));
   }
 
   /**
@@ -183,8 +219,8 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; as `writeMesh`.
    */
-  async writeFilaments(filaments: readonly files.Filament[], options: files.WriteFilamentsOptions): Promise<string> {
-    return files.writeFilamentsOf(this.tree, this.name, { ...options, filaments });
+  async writeFilaments(filaments: readonly Filament[], options: WriteFilamentsOptions): Promise<string> {
+    return writeFilamentsOf(this.tree, this.name, { ...options, filaments });
   }
 
   /**
@@ -195,4 +231,117 @@ export class Run {
   async delete({ signal }: WaitOptions = {}): Promise<void> {
     return deleteRunOf(this.tree, this.name, { signal });
   }
+}
+
+/** Options of `Project.runs`. */
+export interface RunsOptions extends WaitOptions {
+  /** Only the runs of a split, such as `train`. */
+  readonly split?: string | undefined;
+}
+
+/** The names of the runs of both trees, sorted; see `Project.runs`. `source` says where the project comes from. */
+export async function runNames(
+  tree: ProjectTree,
+  { split, source, signal }: RunsOptions & { readonly source: string },
+): Promise<string[]> {
+  const wanted = split === undefined ? undefined : await runsOfSplit(tree, { split, source, signal });
+  const entries = await listBoth(tree, folderOf('run', {}), { signal });
+  const names = entries
+    .filter(({ name, kind }) => kind === 'folder' && parseName('run', name) !== undefined)
+    .map(({ name }) => name);
+  return [...new Set(names)].filter((name) => wanted?.has(name) ?? true).sort();
+}
+
+/** Lets the name of a run to make pass. @throws {@link CryoetPicksError} `invalid-option` */
+export function checkRunName(name: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (name !== '' && !name.startsWith('.') && !/[/\\\u0000-\u001f\u007f]/.test(name)) return name;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${JSON.stringify(name)} cannot name a run: expected a folder name that is not hidden, without slashes`,
+  );
+}
+
+/** Makes the folder of a run in the overlay, with the file that copick puts there. */
+export async function makeRunFolder({ overlay }: ProjectTree, run: string, { signal }: WaitOptions): Promise<void> {
+  await overlay.set(`${pathOf('run', { run })}/.meta`, new TextEncoder().encode('meta'), { signal });
+}
+
+/** The names of runs by split. */
+export type Splits = ReadonlyMap<string, readonly string[]>;
+
+/** A store that may know the splits of its runs, as a Croissant does. */
+interface SplitStore extends ListableStore {
+  splits?(options?: StoreOptions): Promise<Splits>;
+}
+
+/** The splits that the static tree tells of; none where it tells nothing. */
+export async function splitsOf({ static: data }: ProjectTree, signal: AbortSignal | undefined): Promise<Splits> {
+  const store: SplitStore | undefined = data;
+  return (await store?.splits?.({ signal })) ?? new Map();
+}
+
+interface RunsOfSplitOptions extends StoreOptions {
+  readonly split: string;
+  /** Where the project comes from, for messages. */
+  readonly source: string;
+}
+
+/** The names of the runs of a split. @throws {@link CryoetPicksError} `not-found`, listing the splits that are there. */
+async function runsOfSplit(
+  tree: ProjectTree,
+  { split, source, signal }: RunsOfSplitOptions,
+): Promise<ReadonlySet<string>> {
+  const splits = await splitsOf(tree, signal);
+  const names = splits.get(split);
+  if (names !== undefined) return new Set(names);
+  throw new CryoetPicksError(
+    'not-found',
+    `split "${split}" not found in project "${source}"; available: ${listNames([...splits.keys()])}`,
+  );
+}
+
+const waiting: readonly string[] = ['includeShadowed', 'signal'];
+const authored: readonly string[] = ['object', 'userId', 'sessionId', ...waiting];
+
+type Listing = 'runs' | 'picks' | 'meshes' | 'filaments' | 'tomograms' | 'features' | 'segmentations';
+
+/** What each listing can be asked for. */
+const known: Readonly<Record<Listing, readonly string[]>> = {
+  runs: ['split', 'signal'],
+  picks: authored,
+  meshes: authored,
+  filaments: authored,
+  tomograms: ['type', 'voxelSpacing', ...waiting],
+  features: ['type', 'featureType', 'voxelSpacing', ...waiting],
+  segmentations: ['name', 'userId', 'sessionId', 'voxelSpacing', 'kind', 'multilabel', ...waiting],
+};
+
+const kinds: readonly unknown[] = ['binary', 'multilabel', 'instance', 'panoptic'];
+
+/**
+ * Lets a filter pass that asks for what there is to ask for. Another would ask nothing, and all would be found.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for what is no object, has an unknown key, or names an unknown kind.
+ */
+export function checkFilter<T extends object>(what: Listing, filter: T): T {
+  const keys = known[what];
+  if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) {
+    const example = `{ ${keys[0]}: ${typeof filter === 'string' ? showJson(filter) : '…'} }`;
+    throw invalid(`${what} are asked for by an object such as ${example}, found ${showJson(filter)}`);
+  }
+  const unknown = Object.keys(filter).find((key) => !keys.includes(key));
+  if (unknown !== undefined) {
+    const inCamelCase = unknown.replace(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const hint = keys.includes(inCamelCase) ? `did you mean ${inCamelCase}? ` : '';
+    throw invalid(`${what} cannot be asked for by ${showJson(unknown)}; ${hint}known are ${keys.join(', ')}`);
+  }
+  const { kind } = filter as { readonly kind?: unknown };
+  const stranger = kind === undefined ? undefined : [kind].flat().find((one) => !kinds.includes(one));
+  if (stranger !== undefined) throw invalid(`kind is ${showJson(stranger)}, expected ${kinds.join(', ')}`);
+  return filter;
+}
+
+function invalid(message: string): CryoetPicksError {
+  return new CryoetPicksError('invalid-option', message);
 }

@@ -1,13 +1,18 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
-import { showJson } from '../show-json.ts';
 import { type FeaturesEntry, findFeatures, type TomogramFeaturesFilter } from './features.ts';
 import { type FoundImage, imageFolder, listOrReport, openImageOf, withoutEmptyShadows } from './images.ts';
-import { parseName } from './layout.ts';
-import { formatSpacing, matchesName, type NameFilter } from './names.ts';
-import { listNames } from './problems.ts';
-import { nearestLabel } from './spacing-label.ts';
-import { type Deletable, type Located, markShadowed, type ProjectTree, placeOf, type TreeEntry } from './tree.ts';
+import { formatSpacing, matchesName, type NameFilter, nearestLabel, parseName } from './layout.ts';
+import {
+  type Deletable,
+  type Located,
+  listNames,
+  locationOf,
+  markShadowed,
+  type ProjectTree,
+  type TreeEntry,
+} from './tree.ts';
 import { findSpacingFolders } from './voxel-spacings.ts';
 
 /** A tomogram of a run, found but not opened. */
@@ -51,7 +56,7 @@ export async function findTomograms(
     .sort((a, b) => a.voxelSpacing - b.voxelSpacing || (a.type < b.type ? -1 : a.type > b.type ? 1 : 0))
     .map(({ entry, ...one }) => ({
       ...one,
-      ...placeOf(tree, entry),
+      ...locationOf(tree, entry),
       open: (options = {}) => openImageOf(tree, entry, { ...options, voxelSpacing: one.voxelSpacing }),
       features: (filter = {}) => findFeatures(tree, run, { ...filter, type: one.type, voxelSpacing: one.voxelSpacing }),
     }));

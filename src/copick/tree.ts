@@ -1,8 +1,16 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { ListableStore, Store, StoreEntry, StoreKey } from '../storage/store.ts';
-import { deleteFile } from '../storage/versioned.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import {
+  checkExpected,
+  type ListableStore,
+  memoryStore,
+  readOnlyStore,
+  type Store,
+  type StoreEntry,
+  type StoreKey,
+  type StoreOptions,
+} from '../storage/store.ts';
 import type { PickableObject } from './config.ts';
-import type { ProblemLog } from './problems.ts';
+import { folderOf } from './layout.ts';
 
 /** Options of calls that only wait. */
 export interface WaitOptions {
@@ -67,7 +75,7 @@ export interface DeletableFile {
 }
 
 /** What an entry of a tree says about its place, and how to delete it: the part that things of all kinds share. */
-export function placeOf(tree: ProjectTree, entry: TreeEntry): Omit<Located, 'shadowed'> & DeletableFile {
+export function locationOf(tree: ProjectTree, entry: TreeEntry): Omit<Located, 'shadowed'> & DeletableFile {
   const { root, path } = entry;
   return { root, path, delete: (options = {}) => deleteEntry(tree, entry, options) };
 }
@@ -77,7 +85,7 @@ export function placeOf(tree: ProjectTree, entry: TreeEntry): Omit<Located, 'sha
  *
  * @throws {@link CryoetPicksError} As {@link DeletableFile.delete}.
  */
-export async function deleteEntry(
+async function deleteEntry(
   { overlay }: ProjectTree,
   { root, key, path, kind }: TreeEntry,
   { signal, expect }: DeleteFileOptions,
@@ -197,4 +205,170 @@ export function markShadowed<T extends object>(
     return { ...item, shadowed };
   });
   return includeShadowed ? marked : marked.filter(({ shadowed }) => !shadowed);
+}
+
+/**
+ * What stands for the overlay of a project that has none: empty, and closed to writes.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` where there is no static tree either.
+ */
+export function noOverlay(data: ListableStore | undefined): Store {
+  if (data === undefined) {
+    throw new CryoetPicksError('invalid-option', 'a project needs a place: give `overlay`, `static`, or both');
+  }
+  const { location } = data;
+  const reason =
+    'the project has no overlay; to write, give it one: overlay_root in the config, or the option `overlay`';
+  return readOnlyStore({ ...memoryStore(), location }, { reason });
+}
+
+/** Something in a project that is broken or odd and was passed over. */
+export interface Problem {
+  /** Where it lies. */
+  readonly path: string;
+  readonly message: string;
+  /** The error behind it, if there was one. */
+  readonly cause?: unknown;
+}
+
+/** Keeps the problems met while a project is used, one per path, and tells each once. */
+export class ProblemLog {
+  private readonly byPath = new Map<string, Problem>();
+
+  constructor(private readonly onProblem?: ((problem: Problem) => void) | undefined) {}
+
+  get problems(): readonly Problem[] {
+    return [...this.byPath.values()];
+  }
+
+  report(problem: Problem): void {
+    if (this.byPath.has(problem.path)) return;
+    this.byPath.set(problem.path, problem);
+    this.onProblem?.(problem);
+  }
+
+  /** Forgets what was reported; what is met again is told again. */
+  forget(): void {
+    this.byPath.clear();
+  }
+
+  /** Reports a caught error, unless the signal was aborted: then the abort reason goes on. */
+  reportError(path: string, cause: unknown, signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted();
+    this.report({ path, message: cause instanceof Error ? cause.message : String(cause), cause });
+  }
+}
+
+/** Names as a message lists them: quoted, the first twenty. */
+export function listNames(names: readonly string[]): string {
+  if (names.length === 0) return 'none';
+  const shown = names.slice(0, 20).map((name) => JSON.stringify(name));
+  return shown.join(', ') + (names.length > 20 ? ` and ${names.length - 20} more` : '');
+}
+
+/** What {@link needNamed} looks for, and in which project. */
+export interface NeedNamedOptions {
+  readonly what: 'run' | 'object';
+  /** Where the project comes from, if known. */
+  readonly source?: string | undefined;
+}
+
+/**
+ * The one of a name.
+ *
+ * @throws {@link CryoetPicksError} `not-found`, listing those that are there.
+ */
+export function needNamed<T extends { readonly name: string }>(
+  all: readonly T[],
+  name: string,
+  { what, source }: NeedNamedOptions,
+): T {
+  const found = all.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  const available = listNames(all.map((one) => one.name));
+  const place = source === undefined ? 'the project' : `project "${source}"`;
+  throw new CryoetPicksError('not-found', `${what} "${name}" not found in ${place}; available: ${available}`);
+}
+
+/**
+ * Deletes things that were found in a project, of any kind, and returns their paths. All is checked before anything is
+ * deleted: if one of them lies in the static tree, none is.
+ *
+ * List with `includeShadowed` to delete too what the overlay hides of its own.
+ *
+ * @throws {@link CryoetPicksError} `read-only` if one lies in the static tree, or the overlay cannot be written.
+ * @example
+ * ```ts
+ * await deleteAll(await run.pickSets({ userId: 'cryoet-picks', sessionId: '0' }));
+ * ```
+ */
+export async function deleteAll(
+  entries: readonly (Located & Deletable)[],
+  { signal }: WaitOptions = {},
+): Promise<string[]> {
+  const fixed = entries.filter(({ root }) => root === 'static').map(({ path }) => path);
+  if (fixed.length > 0) {
+    throw new CryoetPicksError(
+      'read-only',
+      `nothing is deleted: ${listNames(fixed)} lie in the static tree, which is only read`,
+    );
+  }
+  for (const entry of entries) await entry.delete({ signal });
+  return entries.map(({ path }) => path);
+}
+
+/** Deletes the folder of a run from the overlay; see `Run.delete`. */
+export async function deleteRunOf(tree: ProjectTree, run: string, { signal }: WaitOptions): Promise<void> {
+  const entries = await listBoth(tree, folderOf('run', {}), { signal });
+  // The overlay's come first.
+  const found = entries.find(({ name, kind }) => name === run && kind === 'folder');
+  if (found !== undefined) await deleteEntry(tree, found, { signal });
+}
+
+/** A file to write with others. */
+export interface FileToWrite {
+  readonly key: StoreKey;
+  readonly bytes: Uint8Array;
+  /** See `WriteOptions.expect`. */
+  readonly expect?: string | null | undefined;
+}
+
+/**
+ * Writes files that belong together: nothing is written unless each is as expected.
+ *
+ * @throws {@link CryoetPicksError} `conflict` where one is not; `unsupported` where the store cannot tell; `read-only`.
+ */
+export async function setFiles(store: Store, files: readonly FileToWrite[], options: StoreOptions = {}): Promise<void> {
+  for (const { key, expect } of files) await requireExpected(store, key, { ...options, expect });
+  for (const { key, bytes, expect } of files) {
+    options.signal?.throwIfAborted();
+    await store.set(key, bytes, { ...options, expect });
+  }
+}
+
+/**
+ * Deletes a file if it is the expected one.
+ *
+ * @throws {@link CryoetPicksError} `conflict` where it is not; `unsupported` where the store cannot tell; `read-only`.
+ */
+export async function deleteFile(
+  store: Store,
+  key: StoreKey,
+  options: StoreOptions & Pick<FileToWrite, 'expect'> = {},
+): Promise<void> {
+  await requireExpected(store, key, options);
+  await store.delete(key, options);
+}
+
+async function requireExpected(
+  store: Store,
+  key: StoreKey,
+  { expect, signal }: StoreOptions & Pick<FileToWrite, 'expect'>,
+): Promise<void> {
+  if (expect === undefined) return;
+  const where = `${store.location.replace(/\/$/, '')}${key}`;
+  if (!store.version) {
+    throw new CryoetPicksError('unsupported', `${where}: its store keeps no versions, so none can be expected`);
+  }
+  checkExpected(where, expect, await store.version(key, { signal }));
 }

@@ -1,14 +1,13 @@
-import { CryoetPicksError } from '../errors.ts';
-import { folderOf, parseName, pathOf } from './layout.ts';
-import { formatSpacing } from './names.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { folderOf, formatSpacing, parseName, pathOf } from './layout.ts';
 import {
   type Deletable,
   type Located,
   listBoth,
+  locationOf,
   markShadowed,
   overlayEntry,
   type ProjectTree,
-  placeOf,
   type TreeEntry,
   type WaitOptions,
 } from './tree.ts';
@@ -58,7 +57,7 @@ export async function findVoxelSpacings(
   const identity = ({ voxelSpacing }: SpacingFolder) => formatSpacing(voxelSpacing);
   return markShadowed(found, { identity, includeShadowed })
     .sort((a, b) => a.voxelSpacing - b.voxelSpacing)
-    .map(({ entry, ...one }) => ({ ...one, ...placeOf(tree, entry) }));
+    .map(({ entry, ...one }) => ({ ...one, ...locationOf(tree, entry) }));
 }
 
 /** Makes the folder of a voxel spacing; see `Run.createVoxelSpacing`. */
@@ -79,5 +78,5 @@ export async function createVoxelSpacingOf(
   if (found !== undefined) return found;
   const key = pathOf('spacing', { run, voxelSpacing });
   await tree.overlay.set(`${key}/.meta`, new TextEncoder().encode('meta'), { signal });
-  return { voxelSpacing: Number(label), shadowed: false, ...placeOf(tree, overlayEntry(tree, key, 'folder')) };
+  return { voxelSpacing: Number(label), shadowed: false, ...locationOf(tree, overlayEntry(tree, key, 'folder')) };
 }

@@ -1,8 +1,9 @@
 import { encode } from 'fast-png';
-import { CryoetPicksError } from '../errors.ts';
-import type { Pick } from '../picks/pick.ts';
-import { toVoxel, type VoxelGrid } from '../space/grid.ts';
-import type { Point } from '../space/point.ts';
+import type { PickableObject } from '../copick/config.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { cziiRules } from '../metric/rules.ts';
+import type { ParticlePick } from '../picks/pick.ts';
+import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import {
@@ -18,7 +19,6 @@ import {
   textHeight,
   textWidth,
 } from './canvas.ts';
-import { formatLength, type Layout, layOut, lineStep, scaleBarLength } from './layout.ts';
 import { checkSlices, contrastOf, readSlice, resizePlane, type Slice, toGrey } from './slice.ts';
 
 /** How the picks of an object are drawn. */
@@ -32,9 +32,9 @@ export interface FigureObject {
 
 /** Options of {@link renderFigure}. */
 export interface FigureOptions {
-  readonly picks: readonly Pick[];
+  readonly picks: readonly ParticlePick[];
   /** Known particles, drawn as dashed rings around the others. */
-  readonly truth?: readonly Pick[] | undefined;
+  readonly truth?: readonly ParticlePick[] | undefined;
   readonly objects: readonly FigureObject[];
   /** Headline. @defaultValue the size of the tomogram */
   readonly title?: string | undefined;
@@ -93,8 +93,8 @@ interface Scene {
   readonly canvas: Canvas;
   readonly grid: VoxelGrid;
   readonly layout: Layout;
-  readonly picks: readonly Pick[];
-  readonly truth: readonly Pick[];
+  readonly picks: readonly ParticlePick[];
+  readonly truth: readonly ParticlePick[];
   readonly colors: ReadonlyMap<string, FigureObject>;
 }
 
@@ -104,7 +104,7 @@ interface LegendLine {
   readonly color?: Rgb | undefined;
 }
 
-function checkObjects(picks: readonly Pick[], objects: readonly FigureObject[]): void {
+function checkObjects(picks: readonly ParticlePick[], objects: readonly FigureObject[]): void {
   const names = new Set(objects.map(({ name }) => name));
   const stranger = picks.find(({ object }) => !names.has(object));
   if (stranger === undefined) return;
@@ -115,7 +115,7 @@ function checkObjects(picks: readonly Pick[], objects: readonly FigureObject[]):
 }
 
 function legendLines({ picks, truth, objects }: FigureOptions): LegendLine[] {
-  const countOf = (list: readonly Pick[], name: string) => list.filter(({ object }) => object === name).length;
+  const countOf = (list: readonly ParticlePick[], name: string) => list.filter(({ object }) => object === name).length;
   const nameWidth = Math.max(0, ...objects.map(({ name }) => name.length));
   const lines: LegendLine[] = objects.map(({ name, color }) => {
     const found = `${String(countOf(picks, name)).padStart(5)} picks`;
@@ -143,7 +143,7 @@ function drawPanel(scene: Scene, slice: Slice, rect: Rect, contrast: readonly [n
 /** Draws where the plane of a slice cuts the sphere of a particle. */
 function drawParticle(
   { canvas, grid, layout, colors }: Scene,
-  { pick, slice, rect, dashed }: { pick: Pick; slice: Slice; rect: Rect; dashed: boolean },
+  { pick, slice, rect, dashed }: { pick: ParticlePick; slice: Slice; rect: Rect; dashed: boolean },
 ): void {
   const object = colors.get(pick.object)!;
   const away = pick.position[slice.across] - slice.position;
@@ -193,4 +193,112 @@ function drawLegend(canvas: Canvas, { legend, textScale }: Layout, lines: readon
     if (color !== undefined) drawOutlined(canvas, { ...centre, radius: 10, lineWidth: 4, color, clip });
     drawText(canvas, text, { x: legend.x + 48, y, color: color === undefined ? faint : ink, scale: textScale });
   });
+}
+
+/** What copick gives objects without a colour; on grey it cannot be seen. */
+const colorless = '100,100,100';
+
+/** Radius to draw where a config has none, in Å. */
+const defaultRadius = 75;
+
+const spare = Object.values(cziiRules.objects).map(({ color }) => color);
+const byName: ReadonlyMap<string, { readonly color: readonly number[] }> = new Map(Object.entries(cziiRules.objects));
+
+/** How the particles of a project are drawn: in their own colours, or in colours of this package where they have none. */
+export function figureObjects(objects: readonly PickableObject[]): FigureObject[] {
+  return objects
+    .filter(({ isParticle }) => isParticle)
+    .map(({ name, color, radius }, index) => {
+      const own = color.slice(0, 3).join() === colorless ? undefined : color;
+      return {
+        name,
+        color: own ?? byName.get(name)?.color ?? spare[index % spare.length],
+        radius: radius !== undefined && radius > 0 ? radius : defaultRadius,
+      };
+    });
+}
+
+/** Where everything in a figure lies, in pixels. */
+interface Layout {
+  readonly width: number;
+  readonly height: number;
+  /** Edge length of a pixel inside the panels, in Å; the same along all axes. */
+  readonly pitch: number;
+  /** Pixels per pixel of the font. */
+  readonly textScale: number;
+  /** Where the headline goes. */
+  readonly title: { readonly x: number; readonly y: number };
+  /** One panel per slice across z, from left to right. */
+  readonly panels: readonly Rect[];
+  /** The panel of the slice across y, below the first one. */
+  readonly side: Rect;
+  readonly legend: { readonly x: number; readonly y: number };
+}
+
+/** Options of {@link layOut}. */
+export interface LayoutOptions {
+  /** Number of slices across z. */
+  readonly slices: number;
+  /** Lines of the legend. */
+  readonly legend: readonly string[];
+  readonly title: string;
+}
+
+/** Pixels that the longer edge of a panel should have, more or less, and has at most. */
+const wantedPanel = 480;
+const largestPanel = 1024;
+const textScale = 2;
+
+/** Space between things, and between two lines of text. */
+export const margin = 24;
+const lineStep: number = textHeight(textScale) + 8;
+
+/** Plans a figure of a tomogram: small ones are enlarged by a whole factor, huge ones shrunk by one. */
+export function layOut(grid: VoxelGrid, { slices, legend, title }: LayoutOptions): Layout {
+  const [depth, height, width] = grid.shape.map((count, axis) => count * grid.voxelSize[axis]);
+  const pitch = pitchFor(Math.max(height, width), Math.min(grid.voxelSize[1], grid.voxelSize[2]));
+  const pixels = (length: number) => Math.max(1, Math.round(length / pitch));
+  const panel = { width: pixels(width), height: pixels(height) };
+  const column = Math.max(panel.width, textWidth('z = 1234 Å, mean of 3 planes', textScale)) + margin;
+
+  const top = margin + lineStep + margin / 2 + lineStep;
+  const panels = Array.from({ length: slices }, (_, i) => ({ ...panel, left: margin + i * column, top }));
+  const sideTop = top + panel.height + margin + lineStep;
+  const side = { left: margin, top: sideTop, width: panel.width, height: pixels(depth) };
+  const row = margin + slices * column;
+
+  const legendWidth = Math.max(...legend.map((line) => textWidth(line, textScale)));
+  const beside = slices > 1 && margin + column + legendWidth <= row;
+  const legendAt = beside ? { x: margin + column, y: sideTop } : { x: margin, y: side.top + side.height + margin };
+  const titleWidth = textWidth(title, textScale);
+  return {
+    width: Math.max(row, legendAt.x + legendWidth + margin, titleWidth + 2 * margin),
+    height: Math.max(side.top + side.height, legendAt.y + legend.length * lineStep) + margin,
+    pitch,
+    textScale,
+    title: { x: margin, y: margin },
+    panels,
+    side,
+    legend: legendAt,
+  };
+}
+
+/** Å per pixel for a panel whose longer edge and whose voxels have these lengths in Å. */
+function pitchFor(edge: number, voxel: number): number {
+  const voxels = edge / voxel;
+  if (voxels > largestPanel) return voxel * Math.ceil(voxels / largestPanel);
+  return voxel / Math.max(1, Math.ceil(wantedPanel / voxels - 0.3));
+}
+
+/** A round length, in Å, of about a fifth of `edge`: 1, 2 or 5 times a power of ten. */
+export function scaleBarLength(edge: number): number {
+  const wanted = edge / 5;
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  const factor = [5, 2].find((candidate) => candidate * power <= wanted) ?? 1;
+  return factor * power;
+}
+
+/** A length for people: Å, and nm where that is a number worth reading. */
+export function formatLength(length: number): string {
+  return length >= 100 ? `${length / 10} nm = ${length} Å` : `${length} Å`;
 }

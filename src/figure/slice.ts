@@ -1,4 +1,4 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import { toPhysical } from '../space/grid.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { Volume, VolumeSource } from '../volume/volume.ts';

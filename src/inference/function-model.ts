@@ -1,6 +1,6 @@
-import { CryoetPicksError } from '../errors.ts';
+import { BufferPool } from '../core/buffer-pool.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { SpareMemory } from '../spare-memory.ts';
 import type { Model, ModelSpec } from './model.ts';
 
 /**
@@ -40,7 +40,7 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
     minDistances: Object.fromEntries(names.map((name) => [name, 10])),
     ...options,
   };
-  const spare = new SpareMemory(2);
+  const spare = new BufferPool(2);
   return {
     spec,
     async score({ data, shape: [n, z, y, x] }, { signal } = {}) {

@@ -1,9 +1,8 @@
 import * as v from 'valibot';
-import { CryoetPicksError } from '../errors.ts';
-import { parseJson } from '../json.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { parseJson } from '../core/json.ts';
 import { formatZyx } from '../space/zyx.ts';
-import type { ModelSpec } from './model.ts';
-import { wrongOffsets } from './offsets.ts';
+import { type ModelSpec, wrongOffsets } from './model.ts';
 
 const edge = v.pipe(
   v.number(),

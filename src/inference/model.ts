@@ -73,3 +73,43 @@ export interface Model {
   readonly callsAtOnce?: number | undefined;
   dispose(): Promise<void>;
 }
+
+/** What is wrong with a card's offsets; nothing where they are right or there are none. */
+export function wrongOffsets({ offsets, classes }: ModelSpec): string | undefined {
+  const first = classes.length - 3;
+  const isRight = (_: unknown, i: number) => offsets?.includes(first + i) && classes[first + i] === null;
+  if (!offsets || [0, 0, 0].every(isRight)) return undefined;
+  return `expected the channels of z, y, x, the last three and null among the classes; found [${offsets}] of ${classes.length}`;
+}
+
+/** Scores, and the memory of their tiles, where it may be written to from now on. */
+export interface GivenTiles {
+  readonly scores: ScoreBatch;
+  readonly memory?: Float32Array | undefined;
+}
+
+/** Scores tiles that nobody else looks at any more. */
+export type ScoreGiven = (tiles: TileBatch, options: Parameters<Model['score']>[1]) => Promise<GivenTiles>;
+
+const ways = new WeakMap<Model['score'], ScoreGiven>();
+
+/**
+ * Ties to a model's `score` a way to score tiles whose memory it may take away, to another thread. It is bound to that
+ * function, not a property of the model: a wrapper that scores the same tiles twice never loses them.
+ */
+export function tieScoreGiven(score: Model['score'], given: ScoreGiven): Model['score'] {
+  ways.set(score, given);
+  return score;
+}
+
+/** Scores tiles that the caller will not look at again, whatever the model. */
+export async function scoreGiven(
+  model: Model,
+  tiles: TileBatch,
+  options: Parameters<Model['score']>[1],
+): Promise<GivenTiles> {
+  const given = ways.get(model.score);
+  if (given) return given(tiles, options);
+  const scores = await model.score(tiles, options);
+  return { scores, memory: model.keepsTiles === false ? tiles.data : undefined };
+}

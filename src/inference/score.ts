@@ -1,12 +1,23 @@
-import type { Progress } from '../async.ts';
-import { CryoetPicksError } from '../errors.ts';
-import { formatZyx, sameZyx } from '../space/zyx.ts';
-import type { ScoreSlab } from '../tiles/blend.ts';
-import type { TilePlan } from '../tiles/plan.ts';
-import type { Normalize } from '../volume/normalize.ts';
+import { eventLoopTurn, mapOrdered, type Progress } from '../core/concurrency.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { coarseGrid } from '../space/grid.ts';
+import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
+import { type ScoreSlab, type ScoreVolume, SlabBlender } from '../tiles/blend.ts';
+import type { Tile, TilePlan } from '../tiles/plan.ts';
+import { isPointwise, type Normalize, noNormalization } from '../volume/normalize.ts';
+import { readPaddedInto } from '../volume/read.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import type { Model } from './model.ts';
-import { wrongOffsets } from './offsets.ts';
+import { activate } from './activation.ts';
+import {
+  type Activation,
+  type GivenTiles,
+  type Model,
+  type ModelSpec,
+  type ScoreBatch,
+  scoreGiven,
+  type TileBatch,
+  wrongOffsets,
+} from './model.ts';
 
 /** Options of {@link scoreSlabs}. */
 export interface ScoreOptions {
@@ -57,7 +68,6 @@ export function scoreSlabs(source: VolumeSource, options: ScoreOptions): AsyncGe
 
 /** Loads the runner with the first volume, so that a page that scores nothing never fetches it. */
 async function* runLater(source: VolumeSource, options: ScoreOptions): AsyncGenerator<ScoreSlab, void, undefined> {
-  const { runPlan } = await import('./run-plan.ts');
   yield* runPlan(source, options);
 }
 
@@ -89,4 +99,220 @@ export function checkAverage(average: ScoreOptions['average']): void {
 
 function fail(message: string): never {
   throw new CryoetPicksError('invalid-option', `cannot score: ${message}`);
+}
+
+/** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/tiling.md. */
+async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGenerator<ScoreSlab, void, undefined> {
+  const { plan, model, average = 'probabilities', batch = 1, signal, onProgress } = options;
+  const { activation, classes } = model.spec;
+  const late = average === 'logits' ? activation : 'none';
+  const early = average === 'logits' ? 'none' : activation;
+  const channels = channelsOf(model.spec, late);
+  const { activated, blended, blendedScores } = channels;
+  const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: blended });
+  const reader = new TileReader(source, options);
+  // One batch is read while others are in the model or wait for it.
+  const batches = mapOrdered(inBatches(plan.tiles, batch), (tiles, stop) => reader.read(tiles, stop), {
+    concurrency: 1,
+    signal,
+  });
+  let done = 0;
+  for await (const { tiles, scores, memory } of scoreAhead(batches, options)) {
+    if (memory) reader.recycle(memory);
+    const size = scores.data.length / tiles.length;
+    for (let i = 0; i < tiles.length; i++) {
+      const tileScores = scores.data.subarray(i * size, (i + 1) * size);
+      const active = firstChannels(tileScores, activated, classes.length);
+      for (const _ of activate(early, active, activated)) await eventLoopTurn();
+      for (const _ of blender.addInSteps(tiles[i], tileScores)) await eventLoopTurn();
+    }
+    scores.release?.();
+    done += tiles.length;
+    onProgress?.({ stage: 'tiles', done, total: plan.tiles.length });
+    for (const slab of blender.takeFinished()) {
+      const active = firstChannels(slab.scores.data, blendedScores, blended.length);
+      for (const _ of activate(late, active, blendedScores)) await eventLoopTurn();
+      const own = handedOn(slab, channels);
+      for (const _ of scaleOffsets(own, plan.outputStride)) await eventLoopTurn();
+      yield own;
+    }
+    await eventLoopTurn();
+    signal?.throwIfAborted();
+  }
+}
+
+function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Tile[]> {
+  for (let i = 0; i < tiles.length; i += size) yield tiles.slice(i, i + size);
+}
+
+/** Voxels of a tile that are normalised in one piece, where each is by itself: a few milliseconds. */
+const NORMALIZED_AT_ONCE = 2 ** 19;
+
+/** Reads tiles and normalises them, in memory that the model no longer needs where there is some. */
+class TileReader {
+  readonly #source: VolumeSource;
+  readonly #options: ScoreOptions;
+  readonly #spare: Float32Array[] = [];
+
+  constructor(source: VolumeSource, options: ScoreOptions) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  async read(tiles: readonly Tile[], signal: AbortSignal): Promise<ReadBatch> {
+    const { plan, normalize = noNormalization } = this.#options;
+    const [depth, height, width] = plan.tile;
+    const size = voxelCount(plan.tile);
+    const spare = this.#spare.pop();
+    const data = spare?.length === tiles.length * size ? spare : new Float32Array(tiles.length * size);
+    for (const [i, { start }] of tiles.entries()) {
+      signal.throwIfAborted();
+      const voxels = data.subarray(i * size, (i + 1) * size);
+      const end = [start[0] + depth, start[1] + height, start[2] + width] as const;
+      await readPaddedInto(this.#source, { start, end }, voxels, { signal });
+      await eventLoopTurn();
+      const step = isPointwise(normalize) ? NORMALIZED_AT_ONCE : size;
+      for (let from = 0; from < size; from += step) {
+        const piece = voxels.subarray(from, from + step);
+        const normalized = normalize(piece);
+        if (normalized !== piece) piece.set(normalized);
+        await eventLoopTurn();
+      }
+    }
+    return { tiles, voxels: { data, shape: [tiles.length, depth, height, width] } };
+  }
+
+  /** Takes the memory of tiles that were scored. */
+  recycle(data: Float32Array): void {
+    this.#spare.push(data);
+  }
+}
+
+/** Tiles that were read and normalised. */
+interface ReadBatch {
+  readonly tiles: readonly Tile[];
+  readonly voxels: TileBatch;
+}
+
+/** Tiles and what the model makes of them. */
+export interface ScoredBatch {
+  readonly tiles: readonly Tile[];
+  readonly scores: ScoreBatch;
+  /** That of the voxels, where it may be used again. */
+  readonly memory: Float32Array | undefined;
+}
+
+/** Options of {@link scoreAhead}. */
+export interface ScoreAheadOptions {
+  readonly plan: TilePlan;
+  readonly model: Model;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Has the model work on a batch while the scores of the one before it are used; on several at once only where it says that
+ * it takes them.
+ */
+async function* scoreAhead(batches: AsyncIterable<ReadBatch>, options: ScoreAheadOptions): AsyncGenerator<ScoredBatch> {
+  const { callsAtOnce = 1 } = options.model;
+  const underWay: Promise<ScoredBatch>[] = [];
+  try {
+    for await (const batch of batches) {
+      const scored = underWay.length < callsAtOnce ? undefined : await underWay.shift();
+      const next = scoreBatch(batch, options);
+      // Whoever awaits it sees the error.
+      next.catch(() => {});
+      underWay.push(next);
+      if (scored) yield scored;
+    }
+    while (underWay.length > 0) yield await underWay.shift()!;
+  } finally {
+    await Promise.allSettled(underWay);
+  }
+}
+
+async function scoreBatch(
+  { tiles, voxels }: ReadBatch,
+  { plan, model, signal }: ScoreAheadOptions,
+): Promise<ScoredBatch> {
+  signal?.throwIfAborted();
+  const { name, classes } = model.spec;
+  const where = `at voxel ${tiles.map(({ start }) => formatZyx(start)).join(', ')}`;
+  let given: GivenTiles;
+  try {
+    given = await scoreGiven(model, voxels, { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (isCryoetPicksError(error)) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CryoetPicksError('model-failed', `model "${name}" failed on the tile ${where}: ${reason}`, {
+      cause: error,
+    });
+  }
+  signal?.throwIfAborted();
+  const { scores, memory } = given;
+  const expected = [tiles.length, classes.length, ...plan.tile.map((edge) => edge / plan.outputStride)];
+  const length = expected.reduce((product, edge) => product * edge, 1);
+  if (formatZyx(scores.shape) !== formatZyx(expected) || scores.data.length !== length) {
+    throw new CryoetPicksError(
+      'model-failed',
+      `model "${name}" gave ${scores.data.length} scores of shape ${formatZyx(scores.shape)} for the tile ${where}; ` +
+        `expected ${formatZyx(expected)} [n, class, z, y, x]: ${classes.length} classes, one score per ${plan.outputStride} voxels`,
+    );
+  }
+  return { tiles, scores, memory };
+}
+
+/** Which channels of a model's output are activated, blended and handed on. */
+export interface Channels {
+  /** How many of a tile there are to activate, the first ones: all but offsets. */
+  readonly activated: number;
+  /** Those that are blended: scores first, then offsets along z, y, x. */
+  readonly blended: readonly number[];
+  /** How many of the blended ones are scores. */
+  readonly blendedScores: number;
+  /** Those of named classes, in order: the scores that are handed on. */
+  readonly named: readonly number[];
+}
+
+/** @param late - What is applied to blended scores: a softmax then needs the logits of every class. */
+function channelsOf({ classes, offsets }: ModelSpec, late: Activation): Channels {
+  const all = classes.map((_, index) => index);
+  const named = all.filter((index) => classes[index] !== null);
+  const activated = classes.length - (offsets?.length ?? 0);
+  const scores = late === 'softmax' ? all.slice(0, activated) : named;
+  return { activated, blended: [...scores, ...(offsets ?? [])], blendedScores: scores.length, named };
+}
+
+/** The first channels of C-order scores `[channel, …]`. */
+function firstChannels(scores: Float32Array, count: number, of: number): Float32Array {
+  return scores.subarray(0, (count * scores.length) / of);
+}
+
+/** A blended slab as it is handed on: scores of named classes, moved to the front of its memory, and offsets behind them. */
+function handedOn(slab: ScoreSlab, { blended, blendedScores, named }: Channels): ScoreSlab {
+  const { data } = slab.scores;
+  const size = data.length / blended.length;
+  const kept = blended.flatMap((channel, i) => (i >= blendedScores || named.includes(channel) ? [i] : []));
+  // Ascending, so that no channel is overwritten before it was moved.
+  kept.forEach((channel, i) => {
+    if (channel !== i) data.copyWithin(i * size, channel * size, (channel + 1) * size);
+  });
+  const channels = (from: number, to: number): ScoreVolume => {
+    const [, ...shape] = slab.scores.shape;
+    return { ...slab.scores, data: data.subarray(from * size, to * size), shape: [to - from, ...shape] };
+  };
+  const scores = channels(0, named.length);
+  if (kept.length === named.length) return { ...slab, classes: named, scores };
+  return { ...slab, classes: named, scores, offsets: channels(named.length, kept.length) };
+}
+
+/** The offsets of a slab from voxels of the input to those of the score map, in place, one axis after the other. */
+function* scaleOffsets({ offsets, scores }: ScoreSlab, stride: number): Generator<void> {
+  if (!offsets || stride === 1) return;
+  const size = scores.stride[0];
+  for (let from = 0; from < offsets.data.length; from += size) {
+    for (let i = from; i < from + size; i++) offsets.data[i] /= stride;
+    yield;
+  }
 }

@@ -1,8 +1,7 @@
-import { eventLoopTurn } from '../async.ts';
-import { CryoetPicksError } from '../errors.ts';
-import { SpareMemory } from '../spare-memory.ts';
-import type { Model, ModelSpec } from './model.ts';
-import { scoreGiven } from './score-given.ts';
+import { BufferPool } from '../core/buffer-pool.ts';
+import { eventLoopTurn } from '../core/concurrency.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { type Model, type ModelSpec, type ScoreBatch, scoreGiven } from './model.ts';
 
 /**
  * Averages a model over mirrored copies of each tile: test-time augmentation.
@@ -29,13 +28,11 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
   const combinations = Array.from({ length: 2 ** axes.length }, (_, bits) =>
     [0, 1, 2].map((axis) => indices.some((index, i) => index === axis && (bits >> i) % 2 === 1)),
   );
-  const [spareTiles, spareScores] = [new SpareMemory(SPARES), new SpareMemory(SPARES)];
+  const [spareTiles, spareScores] = [new BufferPool(SPARES), new BufferPool(SPARES)];
   return {
     spec: model.spec,
     async score(tiles, options = {}) {
       // Not part of what a page loads first.
-      const { averageScores } = await import('./average-scores.ts');
-      const { mirrored, turnOffsets } = await import('./mirrored.ts');
       return averageScores(combinations, { signal: options.signal, spare: spareScores }, async (flipped) => {
         if (!flipped.includes(true)) return model.score(tiles, options);
         const copy = await mirrored(tiles, flipped, spareTiles);
@@ -65,11 +62,10 @@ export function averageOf(...models: readonly Model[]): Model {
   const [first] = models;
   if (first === undefined) throw new CryoetPicksError('invalid-option', 'averageOf needs at least one model');
   for (const { spec } of models) requireAgreement(first.spec, spec);
-  const spare = new SpareMemory(SPARES);
+  const spare = new BufferPool(SPARES);
   return {
     spec: { ...first.spec, name: models.map(({ spec }) => spec.name).join(' + ') },
     async score(tiles, options = {}) {
-      const { averageScores } = await import('./average-scores.ts');
       const memory = { signal: options.signal, spare };
       return averageScores(models, memory, (model) => model.score(tiles, options));
     },
@@ -111,5 +107,92 @@ function requireAgreement(a: ModelSpec, b: ModelSpec): void {
       'invalid-option',
       `models "${a.name}" and "${b.name}" cannot be averaged: ${field} is ${ofA} and ${ofB}`,
     );
+  }
+}
+
+/** Offsets along mirrored axes point the other way. */
+function turnOffsets({ data, shape }: ScoreBatch, { offsets }: ModelSpec, flipped: readonly boolean[]): void {
+  const size = shape[2] * shape[3] * shape[4];
+  for (let i = 0; i < shape[0]; i++) {
+    offsets?.forEach((channel, axis) => {
+      const from = (i * shape[1] + channel) * size;
+      if (flipped[axis]) for (let j = from; j < from + size; j++) data[j] *= -1;
+    });
+  }
+}
+
+/** A copy of the batch with its last three axes mirrored as told, in spare memory where there is some. */
+async function mirrored<S extends readonly number[]>(
+  { data, shape }: { readonly data: Float32Array; readonly shape: S },
+  flipped: readonly boolean[],
+  spare: BufferPool,
+): Promise<{ readonly data: Float32Array; readonly shape: S }> {
+  const [depth, height, width] = shape.slice(-3);
+  const [flipZ, flipY, flipX] = flipped;
+  const copy = spare.take(data.length) ?? new Float32Array(data.length);
+  const mirrorRows = (first: number, end: number) => {
+    for (let row = first; row < end; row++) {
+      const y = row % height;
+      const z = Math.floor(row / height) % depth;
+      const block = row - z * height - y;
+      const from = block + (flipZ ? depth - 1 - z : z) * height + (flipY ? height - 1 - y : y);
+      const line = data.subarray(from * width, (from + 1) * width);
+      copy.set(line, row * width);
+      if (flipX) copy.subarray(row * width, (row + 1) * width).reverse();
+    }
+  };
+  await inPieces(data.length / width, mirrorRows, Math.ceil(PIECE / width));
+  return { data: copy, shape };
+}
+
+/** Mean of the scores of several variants, one after the other. */
+async function averageScores<T>(
+  variants: readonly T[],
+  { signal, spare }: { signal: AbortSignal | undefined; spare: BufferPool },
+  score: (variant: T) => Promise<ScoreBatch>,
+): Promise<ScoreBatch> {
+  let mean: Pick<ScoreBatch, 'data' | 'shape'> | undefined;
+  for (const variant of variants) {
+    signal?.throwIfAborted();
+    const { data, shape, release } = await score(variant);
+    if (mean === undefined) {
+      // Summed in memory of its own: a model that hands its input back must not change the tiles of the next variant.
+      const own = spare.take(data.length) ?? new Float32Array(data.length);
+      own.set(data);
+      mean = { data: own, shape };
+    } else if (mean.data.length === data.length) {
+      await inPieces(data.length, (from, to) => addInto(mean!.data, data, from, to));
+    } else {
+      const [a, b] = [mean.shape, shape].map((axes) => axes.join('×'));
+      throw new CryoetPicksError('model-failed', `scores of shapes ${a} and ${b} cannot be averaged`);
+    }
+    release?.();
+    await eventLoopTurn();
+  }
+  const { data, shape } = mean!;
+  await inPieces(data.length, (from, to) => divide(data, variants.length, from, to));
+  return { data, shape, release: () => spare.put(data) };
+}
+
+function addInto(sum: Float32Array, values: Float32Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) sum[i] += values[i];
+}
+
+function divide(values: Float32Array, by: number, from: number, to: number): void {
+  for (let i = from; i < to; i++) values[i] /= by;
+}
+
+/** Numbers that are worked on in one piece: a few milliseconds. */
+const PIECE: number = 2 ** 19;
+
+/** Does work on ranges of indices, one after the other, and gives the event loop its turn between them. */
+async function inPieces(
+  length: number,
+  work: (from: number, to: number) => void,
+  piece: number = PIECE,
+): Promise<void> {
+  for (let from = 0; from < length; from += piece) {
+    work(from, Math.min(length, from + piece));
+    await eventLoopTurn();
   }
 }

@@ -1,8 +1,6 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { Point } from '../space/point.ts';
-import { assign } from './assignment.ts';
-import { checkMatching, type Matching } from './competition.ts';
-import { checkFinite, type RangeLists, truthsInRange } from './in-range.ts';
+import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
+import type { Point } from '../space/grid.ts';
+import { checkMatching, type Matching } from './rules.ts';
 
 /** A candidate position in Å; the score orders greedy matching, a missing one comes last. */
 export interface Candidate extends Point {
@@ -171,4 +169,219 @@ function listPairs(candidateOf: Int32Array, squared: Float64Array): MatchedPair[
     if (candidate !== -1) pairs.push({ truth, candidate, distance: Math.sqrt(squared[truth]!) });
   });
   return pairs;
+}
+
+/** Which truths each candidate reaches: those of candidate c lie at `start[c] … start[c + 1] − 1` of the two lists. */
+export interface RangeLists {
+  readonly start: Uint32Array;
+  /** Indices into the truth. */
+  readonly truth: readonly number[];
+  /** Squared distances in Å². */
+  readonly squared: readonly number[];
+}
+
+/**
+ * Lists, for each candidate, every truth at most `radius` away, inclusive.
+ *
+ * Squared distances are compared with the squared radius, both in doubles, summed x, y, z: the comparison of scipy's
+ * k-d tree, to the last bit. Truths are sorted along x and a window of them is looked at, so crowded tables stay fast.
+ *
+ * @param radius - In Å, not negative.
+ */
+export function truthsInRange(truth: readonly Point[], candidates: readonly Point[], radius: number): RangeLists {
+  const order = Uint32Array.from(truth.keys()).sort((a, b) => truth[a]!.x - truth[b]!.x || a - b);
+  const xs = Float64Array.from(order, (index) => truth[index]!.x);
+  // Slightly wide: a rounded square may equal the rounded limit where the distance itself exceeds the radius.
+  const reach = radius * (1 + 1e-9) + 1e-150;
+  const limit = radius * radius;
+  const start = new Uint32Array(candidates.length + 1);
+  const found: number[] = [];
+  const squared: number[] = [];
+  for (let c = 0; c < candidates.length; c++) {
+    const { x, y, z } = candidates[c]!;
+    for (let i = firstWithin(xs, x, reach); i < xs.length && xs[i]! - x <= reach; i++) {
+      const reference = truth[order[i]!]!;
+      const dx = reference.x - x;
+      const dy = reference.y - y;
+      const dz = reference.z - z;
+      const d2 = dx * dx + dy * dy + dz * dz;
+      if (d2 > limit) continue;
+      found.push(order[i]!);
+      squared.push(d2);
+    }
+    start[c + 1] = found.length;
+  }
+  return { start, truth: found, squared };
+}
+
+/** First index of ascending `xs` that is not below `x` by more than `reach`. */
+function firstWithin(xs: Float64Array, x: number, reach: number): number {
+  let low = 0;
+  let high = xs.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (xs[middle]! - x < -reach) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Refuses points that no distance can be taken of.
+ *
+ * @param what - How the message names one point, given its index.
+ */
+export function checkFinite(points: readonly Point[], code: ErrorCode, what: (index: number) => string): void {
+  for (let index = 0; index < points.length; index++) {
+    const { x, y, z } = points[index]!;
+    if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) continue;
+    throw new CryoetPicksError(code, `${what(index)} is at (${x}, ${y}, ${z}) Å; expected finite coordinates`);
+  }
+}
+
+/** A sparse bipartite graph: the edges of left vertex i lie at `start[i] … start[i + 1] − 1` of the two lists. */
+export interface SparseCosts {
+  readonly start: Uint32Array;
+  readonly right: Uint32Array;
+  /** Not negative, at most `maxCost`. */
+  readonly cost: Float64Array;
+  readonly rightCount: number;
+  readonly maxCost: number;
+}
+
+/**
+ * Pairs left with right vertices one to one: as many pairs as the edges allow, and among those the least total cost.
+ *
+ * Shortest augmenting paths with potentials (Jonker and Volgenant, Computing 38, 1987) over the edges alone: a search
+ * never leaves the connected component it starts in. To stay single costs more than any rearrangement could save.
+ *
+ * @returns The right vertex of each left vertex, −1 for one left alone.
+ */
+function assign(graph: SparseCosts): Int32Array {
+  const leftCount = graph.start.length - 1;
+  const search = newSearch(graph, leftCount);
+  for (let row = 0; row < leftCount; row++) augmentFrom(row, graph, search);
+  return search.rightOf;
+}
+
+/** State of the searches: the matching, the potentials, and scratch that is valid for the vertices in `reached`. */
+interface Search {
+  readonly rightOf: Int32Array;
+  readonly leftOf: Int32Array;
+  readonly leftPotential: Float64Array;
+  readonly rightPotential: Float64Array;
+  readonly singleCost: number;
+  readonly distance: Float64Array;
+  readonly from: Int32Array;
+  readonly settled: Uint8Array;
+  /** Right vertices with a finite distance, in order of discovery. */
+  readonly reached: number[];
+}
+
+function newSearch({ rightCount, maxCost }: SparseCosts, leftCount: number): Search {
+  return {
+    rightOf: new Int32Array(leftCount).fill(-1),
+    leftOf: new Int32Array(rightCount).fill(-1),
+    leftPotential: new Float64Array(leftCount),
+    rightPotential: new Float64Array(rightCount),
+    singleCost: (Math.min(leftCount, rightCount) + 1) * maxCost + 1,
+    distance: new Float64Array(rightCount).fill(Number.POSITIVE_INFINITY),
+    from: new Int32Array(rightCount),
+    settled: new Uint8Array(rightCount),
+    reached: [],
+  };
+}
+
+/** One Dijkstra search from an unpaired left vertex, to a free right vertex or to a left vertex better left single. */
+function augmentFrom(root: number, graph: SparseCosts, search: Search): void {
+  const { leftOf, leftPotential, singleCost, distance, settled } = search;
+  let left = root;
+  let travelled = 0;
+  let single = root;
+  let singleDistance = Number.POSITIVE_INFINITY;
+  let end = -1;
+  for (;;) {
+    const toSingle = travelled + singleCost - leftPotential[left]!;
+    if (toSingle < singleDistance) {
+      singleDistance = toSingle;
+      single = left;
+    }
+    relaxEdges(left, travelled, graph, search);
+    const next = nearestUnsettled(search);
+    if (next === -1 || distance[next]! >= singleDistance) break;
+    travelled = distance[next]!;
+    if (leftOf[next] === -1) {
+      end = next;
+      break;
+    }
+    settled[next] = 1;
+    left = leftOf[next]!;
+  }
+  const length = end === -1 ? singleDistance : travelled;
+  updatePotentials(root, length, search);
+  flipPath(root, end === -1 ? single : -1, end, search);
+  forget(search);
+}
+
+function relaxEdges(left: number, travelled: number, { start, right, cost }: SparseCosts, search: Search): void {
+  const { leftPotential, rightPotential, distance, from, settled, reached } = search;
+  for (let edge = start[left]!; edge < start[left + 1]!; edge++) {
+    const vertex = right[edge]!;
+    if (settled[vertex]) continue;
+    const along = travelled + (cost[edge]! - leftPotential[left]! - rightPotential[vertex]!);
+    if (along >= distance[vertex]!) continue;
+    if (distance[vertex] === Number.POSITIVE_INFINITY) reached.push(vertex);
+    distance[vertex] = along;
+    from[vertex] = left;
+  }
+}
+
+function nearestUnsettled({ reached, settled, distance, leftOf }: Search): number {
+  let best = -1;
+  for (const vertex of reached) {
+    if (settled[vertex]) continue;
+    if (best !== -1 && distance[vertex]! > distance[best]!) continue;
+    if (best === -1 || distance[vertex]! < distance[best]! || (leftOf[vertex] === -1 && leftOf[best] !== -1)) {
+      best = vertex;
+    }
+  }
+  return best;
+}
+
+/** Keeps every reduced cost of the next searches non-negative. */
+function updatePotentials(root: number, length: number, search: Search): void {
+  const { leftOf, leftPotential, rightPotential, distance, settled, reached } = search;
+  leftPotential[root]! += length;
+  for (const vertex of reached) {
+    if (!settled[vertex]) continue;
+    const slack = length - distance[vertex]!;
+    rightPotential[vertex]! -= slack;
+    leftPotential[leftOf[vertex]!]! += slack;
+  }
+}
+
+/** Swaps paired and unpaired edges along the path that ends at right vertex `end`, or at left vertex `single`. */
+function flipPath(root: number, single: number, end: number, { rightOf, leftOf, from }: Search): void {
+  let vertex = end;
+  if (single !== -1) {
+    if (single === root) return;
+    vertex = rightOf[single]!;
+    rightOf[single] = -1;
+  }
+  for (;;) {
+    const left = from[vertex]!;
+    const previous = rightOf[left]!;
+    rightOf[left] = vertex;
+    leftOf[vertex] = left;
+    if (left === root) return;
+    vertex = previous;
+  }
+}
+
+function forget({ reached, distance, settled }: Search): void {
+  for (const vertex of reached) {
+    distance[vertex] = Number.POSITIVE_INFINITY;
+    settled[vertex] = 0;
+  }
+  reached.length = 0;
 }

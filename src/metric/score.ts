@@ -1,9 +1,8 @@
-import type { Pick } from '../picks/pick.ts';
-import { competition, type ScoringRules } from './competition.ts';
-import { type Counts, type Quality, qualityOf } from './f-beta.ts';
-import { checkFinite } from './in-range.ts';
-import { type Candidate, matchFinite } from './match.ts';
-import { byObject, checkRuns, objectsOf, type ScoredRun } from './runs.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { ParticlePick } from '../picks/pick.ts';
+import type { Point } from '../space/grid.ts';
+import { type Candidate, checkFinite, matchFinite } from './match.ts';
+import { checkRules, cziiRules, type ScoringRules } from './rules.ts';
 
 /** How well one object was found, in one run or over all of them. */
 export interface ObjectScore extends Counts, Quality {
@@ -46,12 +45,12 @@ export interface Report {
  *
  * Source: Kaggle notebook `metric/czi-cryoet-84969`.
  */
-export function scorePicks(runs: readonly ScoredRun[], rules: ScoringRules = competition): Report {
+export function scorePicks(runs: readonly ScoredRun[], rules: ScoringRules = cziiRules): Report {
   return scoreInOrder(runs, objectsOf(runs.flatMap(({ truth }) => truth)), rules);
 }
 
 /** {@link scorePicks} with the objects to score named in the order their shares are summed. */
-export function scoreInOrder(runs: readonly ScoredRun[], objects: readonly string[], rules: ScoringRules): Report {
+function scoreInOrder(runs: readonly ScoredRun[], objects: readonly string[], rules: ScoringRules): Report {
   checkRuns(runs, rules);
   const totals = new Map(objects.map((object) => [object, newTally()]));
   const tables = runs.map((run): [string, Record<string, ObjectScore>] => [run.run, scoreRun(run, totals, rules)]);
@@ -116,8 +115,8 @@ function scoreRun(
 
 function matchInto(
   tally: Tally,
-  truth: readonly Pick[],
-  picks: readonly Pick[],
+  truth: readonly ParticlePick[],
+  picks: readonly ParticlePick[],
   object: string,
   name: string,
   { objects, matchFraction, matching }: ScoringRules,
@@ -137,7 +136,7 @@ function matchInto(
   for (const { distance } of pairs) tally.distances.push(distance);
 }
 
-function toCandidate({ position: { x, y, z }, score }: Pick): Candidate {
+function toCandidate({ position: { x, y, z }, score }: ParticlePick): Candidate {
   return { x, y, z, score };
 }
 
@@ -151,4 +150,180 @@ function summarize({ tp, fp, fn, distances }: Tally, { beta }: ScoringRules): Ob
     meanDistance: sorted.reduce((sum, distance) => sum + distance, 0) / sorted.length,
     medianDistance: sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2,
   };
+}
+
+/** Counts of one object: `tp + fp` candidates, `tp + fn` truths. */
+export interface Counts {
+  readonly tp: number;
+  /** May be negative under official matching. */
+  readonly fp: number;
+  readonly fn: number;
+}
+
+/** Precision, recall and F-measure; each is 0 where it is not defined, and may exceed 1 where fp is negative. */
+export interface Quality {
+  readonly precision: number;
+  readonly recall: number;
+  readonly fbeta: number;
+}
+
+/**
+ * Precision, recall and F-measure of counts, in the official order of operations to the last bit.
+ *
+ * @param beta - Recall counts β times as much as precision.
+ */
+export function qualityOf({ tp, fp, fn }: Counts, beta: number): Quality {
+  const precision = tp + fp > 0 ? tp / (tp + fp) : 0;
+  const recall = tp + fn > 0 ? tp / (tp + fn) : 0;
+  // The product comes first and the sum divides last: another association changes the last digit.
+  const fbeta =
+    precision + recall > 0 ? ((1 + beta * beta) * (precision * recall)) / (beta * beta * precision + recall) : 0;
+  return { precision, recall, fbeta };
+}
+
+/** Truth and picks of one run. */
+export interface ScoredRun {
+  readonly run: string;
+  readonly truth: readonly ParticlePick[];
+  readonly picks: readonly ParticlePick[];
+}
+
+/** Refuses rules and runs that cannot be scored; see `scorePicks` for what that is. */
+export function checkRuns(runs: readonly ScoredRun[], rules: ScoringRules): void {
+  checkRules(rules);
+  const names = new Set<string>();
+  for (const { run, truth, picks } of runs) {
+    if (names.has(run)) {
+      throw new CryoetPicksError('invalid-option', `run ${JSON.stringify(run)} is given twice; join its picks first`);
+    }
+    names.add(run);
+    checkObjects(run, picks, rules);
+    checkObjects(run, truth, rules);
+    checkDuplicates(run, truth, rules);
+  }
+}
+
+/** Objects of the truth in order of first appearance: the slots that are scored, and the order they are summed in. */
+export function objectsOf(truth: Iterable<ParticlePick>): string[] {
+  const names = new Set<string>();
+  let last: string | undefined;
+  for (const { object } of truth) {
+    // Tables list the picks of an object together, and looking a name up costs more than comparing it.
+    if (object === last) continue;
+    names.add(object);
+    last = object;
+  }
+  return [...names];
+}
+
+/** Picks by object, each list in the order given. */
+export function byObject(picks: readonly ParticlePick[]): Map<string, ParticlePick[]> {
+  const groups = new Map<string, ParticlePick[]>();
+  let object: string | undefined;
+  let group: ParticlePick[] = [];
+  for (const pick of picks) {
+    if (pick.object !== object) {
+      object = pick.object;
+      group = groups.get(object) ?? [];
+      groups.set(object, group);
+    }
+    group.push(pick);
+  }
+  return groups;
+}
+
+function checkObjects(run: string, picks: readonly ParticlePick[], { objects }: ScoringRules): void {
+  for (const object of objectsOf(picks)) {
+    if (Object.hasOwn(objects, object)) continue;
+    const known = Object.keys(objects).map((name) => JSON.stringify(name));
+    throw new CryoetPicksError(
+      'invalid-submission',
+      `Unrecognized particle type ${JSON.stringify(object)} in run ${JSON.stringify(run)}; scored are ${known.join(', ')}`,
+    );
+  }
+}
+
+/** The official metric refuses a point that occurs twice in the truth of a run, under whatever names. */
+function checkDuplicates(run: string, truth: readonly ParticlePick[], { matching = 'official' }: ScoringRules): void {
+  if (matching !== 'official') return;
+  // Keys are dear, and hardly ever do two points of a run share an x. A set tells numbers apart as the keys do.
+  if (new Set(truth.map(({ position }) => position.x)).size === truth.length) return;
+  const seen = new Map<string, ParticlePick>();
+  for (const pick of truth) {
+    const key = positionKey(pick.position);
+    const first = seen.get(key);
+    if (first !== undefined) {
+      throw new CryoetPicksError(
+        'invalid-submission',
+        `truth of run ${JSON.stringify(run)} has the point (${key}) Å twice, as ${JSON.stringify(first.object)} and as ${JSON.stringify(pick.object)}; expected every point once`,
+      );
+    }
+    seen.set(key, pick);
+  }
+}
+
+/** Equal for equal coordinates, where −0 is 0 and NaN is NaN, as in pandas. */
+function positionKey({ x, y, z }: Point): string {
+  return `${x}, ${y}, ${z}`;
+}
+
+/** One row of a truth or submission table. */
+export interface TableRow {
+  readonly run: string;
+  readonly pick: ParticlePick;
+}
+
+/** A report on tables, with what the truth table did not ask for. */
+export interface TableReport extends Report {
+  /** Runs that only the submission holds: dropped before anything is checked, as the official metric does. */
+  readonly ignoredRuns: readonly string[];
+}
+
+/**
+ * Scores a submission table against a truth table, as the official metric takes them.
+ *
+ * The truth decides which runs are scored: rows of other runs are dropped first, so an unknown object there does no harm,
+ * and a run without a row in the submission counts as all missed. Objects are summed in order of first appearance in the
+ * truth table, which decides the last digit.
+ *
+ * @throws {@link CryoetPicksError} as {@link scorePicks}.
+ *
+ * @example
+ * ```ts
+ * const report = scoreTables({ truth: parseSubmissionRows(truthCsv), submission: parseSubmissionRows(submissionCsv) });
+ * ```
+ */
+export function scoreTables(
+  { truth, submission }: { readonly truth: readonly TableRow[]; readonly submission: readonly TableRow[] },
+  rules: ScoringRules = cziiRules,
+): TableReport {
+  const runs = new Map<string, ScoredRun & { truth: ParticlePick[]; picks: ParticlePick[] }>();
+  const open = (run: string) => {
+    const group = { run, truth: [], picks: [] };
+    runs.set(run, group);
+    return group;
+  };
+  forEachRun(truth, (run) => {
+    const group = runs.get(run) ?? open(run);
+    return (pick) => group.truth.push(pick);
+  });
+  const ignoredRuns = new Set<string>();
+  forEachRun(submission, (run) => {
+    const group = runs.get(run);
+    if (group === undefined) ignoredRuns.add(run);
+    return (pick) => group?.picks.push(pick);
+  });
+  const report = scoreInOrder([...runs.values()], objectsOf(truth.map(({ pick }) => pick)), rules);
+  return { ...report, ignoredRuns: [...ignoredRuns] };
+}
+
+/** Hands each pick to what `enter` gives for its run; a table lists the rows of a run together, so it is seldom called. */
+function forEachRun(rows: readonly TableRow[], enter: (run: string) => (pick: ParticlePick) => void): void {
+  let last: string | undefined;
+  let add: (pick: ParticlePick) => void = () => {};
+  for (const { run, pick } of rows) {
+    if (run !== last) add = enter(run);
+    last = run;
+    add(pick);
+  }
 }

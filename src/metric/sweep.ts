@@ -1,11 +1,17 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { Pick } from '../picks/pick.ts';
-import { competition, type ScoringRules } from './competition.ts';
-import { type Quality, qualityOf } from './f-beta.ts';
-import { checkFinite, type RangeLists, truthsInRange } from './in-range.ts';
-import { nearestFree } from './match.ts';
-import { byObject, checkRuns, objectsOf, type ScoredRun } from './runs.ts';
-import { divisorOf, weightedMean } from './score.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { ParticlePick } from '../picks/pick.ts';
+import { checkFinite, nearestFree, type RangeLists, truthsInRange } from './match.ts';
+import { cziiRules, type ScoringRules } from './rules.ts';
+import {
+  byObject,
+  checkRuns,
+  divisorOf,
+  objectsOf,
+  type Quality,
+  qualityOf,
+  type ScoredRun,
+  weightedMean,
+} from './score.ts';
 
 /** A threshold and what it gives; picks whose score is at least the threshold are kept. */
 export interface SweepPoint extends Quality {
@@ -53,7 +59,7 @@ export interface Sweep {
  * console.log(score, objects['ribosome']?.best?.threshold);
  * ```
  */
-export function sweepThresholds(runs: readonly ScoredRun[], rules: ScoringRules = competition): Sweep {
+export function sweepThresholds(runs: readonly ScoredRun[], rules: ScoringRules = cziiRules): Sweep {
   checkRuns(runs, rules);
   if (rules.matching === 'hungarian') {
     throw new CryoetPicksError('invalid-option', 'thresholds are swept under "official" or "greedy" matching only');
@@ -145,7 +151,7 @@ function queueOf(object: string, runs: readonly ScoredRun[]): Queue {
   const queue = { scores: new Float64Array(count), runs: new Uint32Array(count), picks: new Uint32Array(count) };
   let next = 0;
   runs.forEach(({ run, picks }, r) => {
-    picks.forEach(({ score }: Pick, p) => {
+    picks.forEach(({ score }: ParticlePick, p) => {
       if (Number.isNaN(score)) {
         throw new CryoetPicksError(
           'invalid-picks',

@@ -1,10 +1,10 @@
-import { mapOrdered } from '../async.ts';
-import { CryoetPicksError } from '../errors.ts';
+import { mapOrdered } from '../core/concurrency.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import type { Box } from '../space/zyx.ts';
 import { type Intensity, measureIntensity } from '../volume/intensity.ts';
 import { toFloat32, type VolumeSource } from '../volume/volume.ts';
 import { HEADER_BYTES } from './header.ts';
-import { encodeVoxels, MODE_BYTES, type MrcMode } from './modes.ts';
+import { encodeVoxels, MODE_BYTES, type MrcMode } from './voxels.ts';
 
 /** Options of {@link encodeMrc}. */
 export interface EncodeMrcOptions {

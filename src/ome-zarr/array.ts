@@ -1,34 +1,24 @@
-import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
-import { joinKey, subStore } from '../storage/store.ts';
-import type { ArrayDescription } from './array-description.ts';
-import { describeArray } from './array-metadata.ts';
-import type { ReadChunkOptions } from './chunk-place.ts';
-import { chunkReader } from './chunk-reader.ts';
-import { parseMetadataFile } from './parse.ts';
-import { firstFound, type ZarrFormat } from './probe.ts';
-
-/** The arrays that a decoded chunk can be. */
-export type ChunkData =
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Float32Array
-  | Float64Array;
-
-/**
- * A decoded chunk in the array's own type (float16 as float32, bool as 0 and 1): of its full shape, or, at the end of the array,
- * of what lies inside.
- */
-export interface DecodedChunk {
-  readonly data: ChunkData;
-  /** In elements, in the order of the array's dimensions. */
-  readonly stride: readonly number[];
-}
+import * as zarr from 'zarrita';
+import { isZarritaError } from 'zarrita';
+import { halfToNumber } from '../codecs/number-type.ts';
+import { originalDecoders, registerCheckedCodecs, unknownCodecs } from '../codecs/registry.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { formatZyx } from '../space/zyx.ts';
+import { joinKey, type ReadableStore, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
+import { type ArrayDescription, describeArray } from './array-metadata.ts';
+import {
+  type ChunkData,
+  type DecodedChunk,
+  extentsInside,
+  MAX_PADDING_FRACTION,
+  numbersOf,
+  singleBytesCodec,
+} from './chunk.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
+import { decodePool } from './decode-pool.ts';
+import { type ChunkTask, type DecodePool, decodeChunk, type FileSpan, MIN_SENT_BYTES } from './decode-task.ts';
+import { firstFound, parseMetadataFile, type ZarrFormat } from './metadata.ts';
+import { openShards, type Shards } from './shards.ts';
 
 /** A Zarr array that is read chunk by chunk. */
 export interface ChunkedArray extends ArrayDescription {
@@ -72,4 +62,236 @@ async function readDocument(store: ReadableStore, folder: StoreKey, zarrFormat: 
   const key = joinKey(folder, zarrFormat === 2 ? '.zarray' : 'zarr.json');
   const bytes = await store.get(key, { signal });
   return bytes && { json: parseMetadataFile(bytes, `${key} of ${store.location}`), zarrFormat, key };
+}
+
+/**
+ * Reads chunks of an array, as numbers: those that are compressed and no more by our own decoders, in a thread where there is
+ * one, all others by zarrita.
+ *
+ * @param where - Names the array in messages; what goes wrong names the chunk, too.
+ */
+async function chunkReader(
+  store: ReadableStore,
+  { description, where }: { readonly description: ArrayDescription; readonly where: string },
+): Promise<ReadChunk> {
+  registerCheckedCodecs();
+  const place = { store, description, shards: description.shards && openShards(store, description.shards) };
+  const read = directReader(place) ?? (await zarritaReader(place));
+  return async (at, { signal, memory } = {}) => {
+    signal?.throwIfAborted();
+    const [unknown] = unknownCodecs(description.document);
+    if (unknown !== undefined) {
+      const what = `cannot read chunk ${at.join('/')} of array ${where}: codec "${unknown}" is not supported`;
+      throw new CryoetPicksError('unsupported', what);
+    }
+    try {
+      const chunk = await read(at, { signal, memory });
+      const data = chunk && asNumbers(chunk.data, description);
+      if (chunk && data !== chunk.data) memory?.give(chunk.data);
+      return chunk && data && { ...chunk, data };
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw describeFailure(error, `chunk ${at.join('/')} of array ${where}`);
+    }
+  };
+}
+
+/** Undoes the stand-ins that `describeArray` gives. */
+function asNumbers(data: ChunkData, { dtype }: ArrayDescription): ChunkData {
+  if (dtype === 'float16') return Float32Array.from(data as Uint16Array, halfToNumber);
+  if (dtype === 'bool') return (data as Uint8Array).map((value) => (value === 0 ? 0 : 1));
+  return data;
+}
+
+function describeFailure(error: unknown, chunk: string): unknown {
+  if (isZarritaError(error, 'InvalidMetadataError')) {
+    return new CryoetPicksError('invalid-metadata', `cannot read ${chunk}: ${error.message}`, { cause: error });
+  }
+  const isDecoding = isZarritaError(error, 'CodecPipelineError');
+  const cause = isDecoding ? error.cause : error;
+  if (isCryoetPicksError(cause, 'unsupported')) {
+    return new CryoetPicksError('unsupported', `cannot read ${chunk}: ${cause.message}`, { cause });
+  }
+  if (isDecoding || isCryoetPicksError(cause, 'corrupt-data')) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    return new CryoetPicksError('corrupt-data', `${chunk} is damaged: ${what}`, { cause });
+  }
+  return error;
+}
+
+/** An array, and where its chunks are. */
+export interface ArrayPath {
+  readonly description: ArrayDescription;
+  /** The folder of the array. */
+  readonly store: ReadableStore;
+  readonly shards: Shards | undefined;
+}
+
+/** Options of {@link ReadChunk}. */
+interface ReadChunkOptions extends StoreOptions {
+  /** Memory to decode into, where that can be chosen. */
+  readonly memory?: ChunkMemory | undefined;
+}
+
+/** Reads and decodes the chunk at an index of the chunk grid; `undefined` where there is none. */
+type ReadChunk = (at: readonly number[], options?: ReadChunkOptions) => Promise<DecodedChunk | undefined>;
+
+/** A `Buffer` as what it is underneath: its `slice`, which codecs call to get a copy, gives none. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Thrown through zarrita where a chunk is absent, so that it allocates no chunk of fill values. */
+const ABSENT = Symbol('absent chunk');
+
+/**
+ * Reads chunks by zarrita: for codecs and layouts of every kind, on this thread.
+ *
+ * Everything that zarrita and its codecs take on trust is checked: sizes, lengths, checksums.
+ */
+export async function zarritaReader(place: ArrayPath): Promise<ReadChunk> {
+  const { description } = place;
+  registerCheckedCodecs();
+  const inner = checkedStore(place);
+  const array = await (description.zarrFormat === 2
+    ? zarr.open.v2(inner, { kind: 'array', attrs: false })
+    : zarr.open.v3(inner, { kind: 'array' }));
+  return async (at, { signal } = {}) => {
+    try {
+      const chunk = await array.getChunk([...at], signal ? { signal } : {});
+      const count = description.chunkShape.reduce((a, b) => a * b, 1);
+      const data = chunk.data as ChunkData;
+      if (data.length !== count) {
+        const expected = `${formatZyx(description.chunkShape)} = ${count}`;
+        throw new CryoetPicksError('corrupt-data', `it decodes to ${data.length} values, expected ${expected}`);
+      }
+      return { data, stride: chunk.stride };
+    } catch (error) {
+      if (error === ABSENT) return undefined;
+      throw error;
+    }
+  };
+}
+
+/**
+ * The store that zarrita sees: the checked metadata document in place of the file, inner chunks of shards as chunks of their
+ * own, and absent ones as {@link ABSENT}.
+ */
+function checkedStore({ store, shards, description }: ArrayPath) {
+  const metadata = new TextEncoder().encode(JSON.stringify(description.document));
+  return {
+    async get(key: StoreKey, options: StoreOptions = {}): Promise<Uint8Array | undefined> {
+      if (key === '/.zarray' || key === '/zarr.json') return metadata;
+      const bytes = shards ? await shards.read(innerIndex(key), options) : await store.get(key, options);
+      if (!bytes) throw ABSENT;
+      return plainBytes(bytes);
+    },
+  };
+}
+
+/** The index in a key `/c/0/1/2`, the form that `describeArray` gives the keys of inner chunks. */
+function innerIndex(key: string): number[] {
+  return key.split('/').slice(2).map(Number);
+}
+
+/**
+ * Reads chunks that are compressed and no more, without zarrita: in a thread, which also reads the file where the store has
+ * files, so that this thread never touches the compressed bytes. Nothing for arrays that need more than that.
+ */
+export function directReader(place: ArrayPath): ReadChunk | undefined {
+  const { description } = place;
+  const how = singleBytesCodec(description);
+  if (!how) return undefined;
+  const { chunkShape: shape, itemBytes } = description;
+  const isSent = shape.reduce((product, extent) => product * extent, itemBytes) >= MIN_SENT_BYTES;
+  return async (at, options = {}) => {
+    const extents = wantedExtents(at, description);
+    const pool = isSent ? await decodePool() : undefined;
+    const decoded = await read(place, at, { how, shape, extents, itemBytes }, { ...options, pool });
+    return decoded && numbersOf(decoded, description, extents);
+  };
+}
+
+/** Shape of the part of a chunk that lies inside the array, if it is worth to cut off the rest. */
+function wantedExtents(at: readonly number[], description: ArrayDescription): readonly number[] {
+  const { chunkShape } = description;
+  const inside = extentsInside(at, description);
+  const part = inside.reduce((product, extent, axis) => product * (extent / chunkShape[axis]!), 1);
+  return part < 1 - MAX_PADDING_FRACTION ? inside : chunkShape;
+}
+
+async function read(
+  place: ArrayPath,
+  at: readonly number[],
+  task: Omit<ChunkTask, 'from' | 'into'>,
+  { pool, memory, ...options }: ReadChunkOptions & { readonly pool: DecodePool | undefined },
+): Promise<Uint8Array | undefined> {
+  const span = pool && (await fileSpan(place, at, options));
+  const fromFile = span ? await decodeInThread(pool, { ...task, from: span }, memory) : undefined;
+  if (fromFile) return fromFile;
+  const bytes = await bytesOf(place, at, options);
+  if (!bytes) return undefined;
+  const inThread = pool && !span ? await decodeInThread(pool, { ...task, from: bytes }, memory) : undefined;
+  return inThread ?? decodeHere(bytes, task, memory);
+}
+
+/** Nothing where the file is not there or threads cannot decode the chunk: then it is read and decoded here. */
+async function decodeInThread(
+  pool: DecodePool,
+  task: ChunkTask,
+  memory: ChunkMemory | undefined,
+): Promise<Uint8Array | undefined> {
+  const into = memoryFor(task, memory);
+  const reply = await pool.decode({ ...task, into });
+  if (reply === 'written') return into;
+  // A thread that went while at work may still write to it for a moment.
+  if (into && reply === 'gone') memory?.forget(into);
+  else if (into) memory?.give(into);
+  if (reply instanceof Uint8Array) return reply;
+  if (typeof reply === 'string') return undefined;
+  throw new CryoetPicksError(reply.error.code, reply.error.message);
+}
+
+async function decodeHere(
+  bytes: Uint8Array,
+  task: Omit<ChunkTask, 'from' | 'into'>,
+  memory: ChunkMemory | undefined,
+): Promise<Uint8Array> {
+  const into = memoryFor(task, memory);
+  let decoded: Uint8Array | undefined;
+  try {
+    decoded = await decodeChunk(bytes, { ...task, into }, originalDecoders);
+    return decoded;
+  } finally {
+    if (into && decoded?.buffer !== into.buffer) memory?.give(into);
+  }
+}
+
+/** Memory of the length of what a task gives. */
+function memoryFor(
+  { extents, itemBytes }: Pick<ChunkTask, 'extents' | 'itemBytes'>,
+  memory: ChunkMemory | undefined,
+): Uint8Array | undefined {
+  return memory?.take(extents.reduce((product, extent) => product * extent, itemBytes));
+}
+
+async function fileSpan(
+  { store, shards, description }: ArrayPath,
+  at: readonly number[],
+  options: StoreOptions,
+): Promise<FileSpan | undefined> {
+  if (!store.pathOf) return undefined;
+  if (!shards) return { file: store.pathOf(description.keyOf(at)) };
+  const span = await shards.find(at, options);
+  return span && { file: store.pathOf(span.key), range: { offset: span.offset, length: span.length } };
+}
+
+async function bytesOf(
+  { store, shards, description }: ArrayPath,
+  at: readonly number[],
+  options: StoreOptions,
+): Promise<Uint8Array | undefined> {
+  const bytes = shards ? await shards.read(at, options) : await store.get(description.keyOf(at), options);
+  return bytes && plainBytes(bytes);
 }

@@ -1,10 +1,25 @@
 import { LRUCache } from 'lru-cache';
-import { untilAborted } from '../storage/abort.ts';
+import { untilAborted } from '../core/concurrency.ts';
+import { longestAxis, voxelCount } from '../space/zyx.ts';
 import type { StoreOptions } from '../storage/store.ts';
-import type { ChunkedArray, DecodedChunk } from './array.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import type { ChunkedArray } from './array.ts';
+import type { DecodedChunk } from './chunk.ts';
+import { cropChunk, extentsInside, MAX_PADDING_FRACTION } from './chunk.ts';
 import { type ChunkMemory, chunkMemory, isShared } from './chunk-memory.ts';
-import { ChunkTally } from './chunk-tally.ts';
-import { cropChunk, extentsInside, KEPT_WASTE } from './crop.ts';
+import { MAX_KEPT_BYTES, MIN_SENT_BYTES, TASKS_PER_THREAD } from './decode-task.ts';
+
+/** Chunks of an array, each counted once. */
+export interface ChunkCounts {
+  readonly total: number;
+  /** Looked for so far. */
+  readonly read: number;
+  /**
+   * Of these, not in the store and therefore the fill value: left out by a writer that skips them, or lost on the way, which
+   * the format does not tell apart.
+   */
+  readonly missing: number;
+}
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
@@ -38,10 +53,10 @@ const BYTES_IN_FLIGHT = 64 * 2 ** 20;
 /** Those of two; one chunk always is. */
 const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
 /** Beside the cache, memory that the next chunks are decoded into. */
-export const SPARE_BYTES: number = BYTES_IN_FLIGHT;
+const SPARE_BYTES: number = BYTES_IN_FLIGHT;
 
 /** How many chunks of so many bytes are read at a time. */
-export function readsAtOnce(chunkBytes: number): number {
+function readsAtOnce(chunkBytes: number): number {
   const within = (bytes: number) => Math.floor(bytes / chunkBytes);
   const atOnce = Math.min(within(MAX_BYTES_IN_FLIGHT), Math.max(2, within(BYTES_IN_FLIGHT)));
   return Math.max(1, Math.min(MAX_READS, atOnce));
@@ -55,7 +70,7 @@ export function readsAtOnce(chunkBytes: number): number {
  */
 export class ChunkCache {
   /** What has been found so far. */
-  readonly tally: ChunkTally;
+  readonly tally: ChunkCounter;
   readonly #array: ChunkedArray;
   readonly #kept: LRUCache<string, Slot> | undefined;
   readonly #pending = new Map<string, Slot>();
@@ -66,7 +81,7 @@ export class ChunkCache {
 
   constructor(array: ChunkedArray, { cacheBytes }: ChunkCacheOptions) {
     this.#array = array;
-    this.tally = new ChunkTally(array);
+    this.tally = new ChunkCounter(array);
     if (cacheBytes >= 1) {
       this.#kept = new LRUCache({
         maxSize: Math.floor(cacheBytes),
@@ -187,5 +202,78 @@ function trimmed(chunk: DecodedChunk, at: readonly number[], array: ChunkedArray
   if (isShared(chunk.data.buffer)) return chunk;
   const extents = extentsInside(at, array);
   const needed = extents.reduce((product, extent) => product * extent, chunk.data.BYTES_PER_ELEMENT);
-  return needed < (1 - KEPT_WASTE) * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
+  return needed < (1 - MAX_PADDING_FRACTION) * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
+}
+
+/** Chunks per page of bits. */
+const PAGE = 65_536;
+
+/** Counts chunks of an array, each once, in a bit per chunk of the pages that are met. */
+export class ChunkCounter implements ChunkCounts {
+  readonly total: number;
+  read = 0;
+  missing = 0;
+  readonly #grid: readonly number[];
+  readonly #seen = new Map<number, Uint8Array>();
+
+  constructor({ shape, chunkShape }: Pick<ChunkedArray, 'shape' | 'chunkShape'>) {
+    this.#grid = shape.map((extent, i) => Math.ceil(extent / chunkShape[i]!));
+    this.total = this.#grid.reduce((product, n) => product * n, 1);
+  }
+
+  /** Counts a chunk, unless it has been. */
+  count(at: readonly number[], isThere: boolean): void {
+    const index = at.reduce((sum, n, i) => sum * this.#grid[i]! + n, 0);
+    const place = Math.floor(index / PAGE);
+    const page = this.#seen.get(place) ?? new Uint8Array(PAGE / 8);
+    this.#seen.set(place, page);
+    const inPage = index % PAGE;
+    const bit = 1 << (inPage & 7);
+    if ((page[inPage >> 3]! & bit) !== 0) return;
+    page[inPage >> 3]! |= bit;
+    this.read++;
+    if (!isThere) this.missing++;
+  }
+}
+
+const [LEAST_CACHE, MOST_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];
+/** Of a tile, in voxels. */
+const COMMON_EDGE = 128;
+
+/**
+ * Bytes of decoded chunks to keep so that a sweep of tiles along the longest axis decodes none twice, tiles being of common
+ * size: the layers of chunks across that axis which a tile can touch, and a little more; from 128 to 256 MiB, so of very large
+ * cross-sections some chunks are decoded twice.
+ *
+ * @param voxelBytes - Bytes of a voxel, all channels that share a chunk together.
+ */
+export function defaultCacheBytes(
+  { grid: { shape }, chunkShape = shape }: Pick<VolumeSource, 'grid' | 'chunkShape'>,
+  voxelBytes: number,
+): number {
+  const axis = longestAxis(shape);
+  const edge = Math.min(chunkShape[axis], shape[axis]);
+  const layer = (voxelBytes * voxelCount(shape) * edge) / shape[axis];
+  const layers = Math.ceil(COMMON_EDGE / edge) + 1;
+  return Math.round(Math.min(MOST_CACHE, Math.max(LEAST_CACHE, 1.125 * layers * layer)));
+}
+
+/**
+ * Bytes that reading a whole volume takes at its peak: chunks that are kept by default, memory of those that are being decoded, and
+ * what threads keep for each chunk that they are given at a time: its compressed bytes, and room for one that is decoded to be cut. Of
+ * chunks above 64 MiB they keep nothing, but take so much while at work; those too small to be sent to them do not count.
+ */
+export function readingBytes(
+  source: Pick<VolumeSource, 'grid' | 'chunkShape'>,
+  voxelBytes: number,
+  threads: number,
+): number {
+  const { shape } = source.grid;
+  const kept = Math.min(defaultCacheBytes(source, voxelBytes) + SPARE_BYTES, voxelBytes * voxelCount(shape));
+  const { chunkShape } = source;
+  const chunk = chunkShape ? voxelBytes * voxelCount(chunkShape) : 0;
+  if (!chunkShape || chunk < MIN_SENT_BYTES) return kept;
+  const chunks = shape.reduce((product, extent, axis) => product * Math.ceil(extent / chunkShape[axis]), 1);
+  const given = Math.min(readsAtOnce(chunk), chunks, TASKS_PER_THREAD * threads);
+  return kept + 2 * given * Math.min(MAX_KEPT_BYTES, chunk);
 }

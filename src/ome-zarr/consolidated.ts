@@ -1,5 +1,5 @@
-import { CryoetPicksError, isCryoetPicksError } from '../errors.ts';
-import { untilAborted } from '../storage/abort.ts';
+import { untilAborted } from '../core/concurrency.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import {
   isListable,
   type ListableStore,
@@ -7,7 +7,7 @@ import {
   type StoreKey,
   type StoreOptions,
 } from '../storage/store.ts';
-import { parseMetadataFile } from './parse.ts';
+import { parseMetadataFile } from './metadata.ts';
 
 /** Options of {@link withConsolidated}. */
 export interface ConsolidatedOptions {

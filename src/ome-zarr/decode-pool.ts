@@ -1,24 +1,5 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { ChunkReply, ChunkTask } from './chunk-task.ts';
-
-/** Threads that decode chunks. */
-export interface DecodePool {
-  /** What a thread answers; `'gone'` where it goes while at work: it may still write for a moment. */
-  decode(task: ChunkTask): Promise<ChunkReply | 'gone'>;
-  /** Ends the threads. */
-  close(): Promise<void>;
-}
-
-/** Options of {@link setDecodeWorkers}. */
-export interface DecodeWorkersOptions {
-  /** Number of threads; 0 decodes where the library is called. @defaultValue as many as cores, at most 4 */
-  readonly count?: number | undefined;
-  /**
-   * Where the thread's script is, for pages whose bundler did not follow it: a copy of `dist/decode-worker.js` of this
-   * package, served from the page's own origin. Browsers only.
-   */
-  readonly script?: string | URL | undefined;
-}
+import { CryoetPicksError } from '../core/errors.ts';
+import type { DecodePool, DecodeWorkersOptions } from './decode-task.ts';
 
 let chosen: DecodeWorkersOptions = {};
 let opened: Promise<DecodePool | undefined> | undefined;

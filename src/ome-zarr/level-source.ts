@@ -1,15 +1,21 @@
-import { eventLoopTurn } from '../async.ts';
-import { requireInside } from '../space/outside.ts';
-import { type Box, boxShape, voxelCount, type Zyx } from '../space/zyx.ts';
-import { onAbort } from '../storage/abort.ts';
+import { eventLoopTurn, onAbort } from '../core/concurrency.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import {
+  type Box,
+  boxShape,
+  contiguousStride,
+  intersectBoxes,
+  requireInside,
+  voxelCount,
+  type Zyx,
+} from '../space/zyx.ts';
 import type { StoreOptions } from '../storage/store.ts';
-import { type HeldVolume, tieWays } from '../volume/source-ways.ts';
+import { type HeldVolume, tieWays } from '../volume/read.ts';
 import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
-import type { DecodedChunk } from './array.ts';
-import { type ChunkCache, MAX_READS } from './chunk-cache.ts';
-import { copyPart, indexIn, strideOf, type TouchedChunk } from './copy-part.ts';
-import { createExact, type VoxelData } from './copy-rows.ts';
-import { chunkShapeOf, type OpenedLevel } from './place-level.ts';
+import type { DecodedChunk } from './chunk.ts';
+import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
+import { copyRows, createLossless, fillRows, type Layout, type VoxelData } from './copy-voxels.ts';
+import { chunkShapeOf, type OpenedLevel } from './levels.ts';
 
 /** Options of {@link levelSource}. */
 export interface LevelSourceOptions {
@@ -46,7 +52,7 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
     if (first && others.length === 0) return lendOne(first, reading);
     return { volume: await read(box, options), release: () => {} };
   };
-  const exactly = createExact(level.array.dtype);
+  const exactly = createLossless(level.array.dtype);
   return {
     grid: level.grid,
     chunkShape: chunkShapeOf(level),
@@ -135,4 +141,77 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
   } finally {
     stopWaiting();
   }
+}
+
+/** A chunk that a box touches. */
+interface TouchedChunk {
+  /** Index in the chunk grid, along the array's own dimensions. */
+  readonly at: readonly number[];
+  /** The voxels of the level that it holds. */
+  readonly box: Box;
+}
+
+/** Which channel of which level. */
+export interface Channel {
+  readonly level: OpenedLevel;
+  readonly channel: number;
+}
+
+/** Voxels that are copied in one step: a few milliseconds. */
+const STEP = 2 ** 19;
+
+/** Copies what a chunk and a box share into the C-order voxels of the box, and stops between steps of a few milliseconds. */
+function* copyPart(
+  chunk: CachedChunk,
+  touched: TouchedChunk,
+  { box, level, channel }: Channel & { readonly box: Box },
+  out: VoxelData,
+): Generator<void> {
+  const shared = intersectBoxes(touched.box, box);
+  const shape = boxShape(shared);
+  const outStride = contiguousStride(boxShape(box));
+  const to = { stride: outStride, offset: indexIn(box, shared.start, outStride) };
+  const planes = Math.max(1, Math.floor(STEP / (shape[1] * shape[2])));
+  for (let z = 0; z < shape[0]; z += planes) {
+    const at = (layout: Layout) => ({ ...layout, offset: layout.offset + z * layout.stride[0] });
+    const step: Zyx = [Math.min(planes, shape[0] - z), shape[1], shape[2]];
+    if (chunk === 'fill') {
+      fillRows(out, step, at(to), exactFill(level, out));
+    } else {
+      const { stride, offset } = strideOf(chunk, { level, channel });
+      const from = { stride, offset: offset + indexIn(touched.box, shared.start, stride) };
+      const unheld = copyRows(chunk.data, at(from), out, at(to), step);
+      if (unheld !== undefined) throw refusal(level, unheld);
+    }
+    yield;
+  }
+}
+
+/** Where the voxels of a channel lie in a chunk. */
+function strideOf({ stride }: DecodedChunk, { level, channel }: Channel): Layout {
+  const { dimensions, channelAxis, array } = level;
+  const inChunk = channelAxis ? channel % array.chunkShape[channelAxis.dimension]! : 0;
+  return {
+    stride: [stride[dimensions[0]]!, stride[dimensions[1]]!, stride[dimensions[2]]!],
+    offset: channelAxis ? inChunk * stride[channelAxis.dimension]! : 0,
+  };
+}
+
+/** The index in flat data of a voxel of a box, from the box's first voxel. */
+function indexIn({ start }: Box, [z, y, x]: Zyx, stride: Zyx): number {
+  return (z - start[0]) * stride[0] + (y - start[1]) * stride[1] + (x - start[2]) * stride[2];
+}
+
+/** The fill value; refused where it is asked for exactly and a number of JSON did not hold it. */
+function exactFill({ array, ...level }: OpenedLevel, out: VoxelData): number {
+  const isExact = out instanceof Float64Array && array.dtype.endsWith('int64');
+  if (isExact && !Number.isSafeInteger(array.fillValue)) throw refusal({ array, ...level }, array.fillValue);
+  return array.fillValue;
+}
+
+function refusal({ array }: OpenedLevel, value: bigint | number): CryoetPicksError {
+  return new CryoetPicksError(
+    'unsupported',
+    `${array.where} holds ${value}, which no number is sure to hold; expected integers up to 2^53 − 1 in size`,
+  );
 }

@@ -1,12 +1,19 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { Zyx } from '../space/zyx.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { VoxelGrid } from '../space/grid.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { isListable, joinKey, type ReadableStore, type StoreOptions } from '../storage/store.ts';
-import { openArray } from './array.ts';
-import { type ChannelNames, readChannelNames } from './channel-names.ts';
-import { type ImageMetadata, meanTranslation, readMultiscales } from './metadata.ts';
-import { parseMetadataFile } from './parse.ts';
-import { type OpenedLevel, placeLevel } from './place-level.ts';
-import { firstFound, type ZarrFormat } from './probe.ts';
+import { type ChunkedArray, openArray } from './array.ts';
+import {
+  type ChannelNames,
+  firstFound,
+  type ImageLevel,
+  type ImageMetadata,
+  meanTranslation,
+  parseMetadataFile,
+  readChannelNames,
+  readMultiscales,
+  type ZarrFormat,
+} from './metadata.ts';
 
 /** A resolution level that the metadata list and that cannot be opened. */
 export interface BrokenLevel {
@@ -78,7 +85,7 @@ async function openLevel(
     }
     // Labels, which are integers, are one of the voxels of each cell, not their mean.
     const translation = array.dtype.startsWith('float') ? meanTranslation(image, index) : level.translation;
-    return placeLevel({ ...level, scale, translation }, array, { axes: image.axes, index, hasChannels });
+    return levelGrid({ ...level, scale, translation }, array, { axes: image.axes, index, hasChannels });
   } catch (failure) {
     options.signal?.throwIfAborted();
     return { index, path: level.path, voxelSize: spatial(image, scale), failure };
@@ -136,7 +143,7 @@ async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): 
     const axes = (Array.isArray(names) ? names : ['z', 'y', 'x']).map((name) => ({ name: String(name).toLowerCase() }));
     while (axes.length < array.shape.length) axes.unshift({ name: `axis ${array.shape.length - axes.length}` });
     const level = { path, scale: axes.map(() => fallbackVoxelSize), translation: axes.map(() => 0) };
-    return placeLevel(level, array, { axes, index: 0, hasChannels });
+    return levelGrid(level, array, { axes, index: 0, hasChannels });
   }
   throw new CryoetPicksError(
     'invalid-metadata',
@@ -165,4 +172,94 @@ async function hasConsolidated(store: ReadableStore, signal: AbortSignal | undef
     signal?.throwIfAborted();
     return false;
   }
+}
+
+/** The axis of an image that is none of z, y, x and along which it has several volumes. */
+export interface ChannelAxis {
+  readonly name: string;
+  /** Which dimension of the array it is. */
+  readonly dimension: number;
+  readonly length: number;
+}
+
+/** One resolution level, opened. */
+export interface OpenedLevel {
+  readonly index: number;
+  readonly path: string;
+  readonly grid: VoxelGrid;
+  readonly array: ChunkedArray;
+  /** Which dimension of the array is z, y, x; all others but the channel axis have length 1. */
+  readonly dimensions: Zyx;
+  /** Absent where the level is a single volume. */
+  readonly channelAxis?: ChannelAxis | undefined;
+}
+
+/** A level as the metadata have it, with its scale found. */
+export interface ScaledLevel extends ImageLevel {
+  readonly scale: readonly number[];
+}
+
+/** Options of {@link levelGrid}. */
+export interface LevelGridOptions extends Pick<ImageMetadata, 'axes'> {
+  readonly index: number;
+  /** Whether one axis besides z, y, x may be longer than 1. */
+  readonly hasChannels: boolean;
+}
+
+/**
+ * Finds z, y and x among the dimensions of an array.
+ *
+ * @throws {@link CryoetPicksError} `invalid-metadata` where the axes are not those of the array; `unsupported` where it is
+ * no volume, nor channels of one if they are asked for.
+ */
+function levelGrid(
+  { path, scale, translation }: ScaledLevel,
+  array: ChunkedArray,
+  { axes, index, hasChannels }: LevelGridOptions,
+): OpenedLevel {
+  const names = axes.map(({ name }) => name);
+  if (names.length !== array.shape.length) {
+    const shape = formatZyx(array.shape);
+    throw new CryoetPicksError(
+      'invalid-metadata',
+      `${array.where} has the shape ${shape}, but its metadata list ${names.length} axes: ${names.join(', ')}`,
+    );
+  }
+  const dimensions = ['z', 'y', 'x'].map((name) => names.indexOf(name)) as unknown as Zyx;
+  const others = names.map((_, i) => i).filter((i) => !dimensions.includes(i));
+  const long = others.filter((i) => array.shape[i] !== 1);
+  if (dimensions.includes(-1) || long.length > (hasChannels ? 1 : 0)) {
+    throw notPlaced(array, { names, hasChannels, canHaveChannels: !dimensions.includes(-1) && long.length === 1 });
+  }
+  const pick = (values: readonly number[]): Zyx => [
+    values[dimensions[0]]!,
+    values[dimensions[1]]!,
+    values[dimensions[2]]!,
+  ];
+  const [z, y, x] = pick(translation);
+  const grid = { shape: pick(array.shape), voxelSize: pick(scale), origin: { x, y, z } };
+  const dimension = long[0] ?? others[0];
+  const channelAxis =
+    dimension === undefined ? undefined : { name: names[dimension]!, dimension, length: array.shape[dimension]! };
+  return { index, path, grid, array, dimensions, channelAxis };
+}
+
+interface Misplaced {
+  readonly names: readonly string[];
+  readonly hasChannels: boolean;
+  readonly canHaveChannels: boolean;
+}
+
+function notPlaced({ where, shape }: ChunkedArray, { names, hasChannels, canHaveChannels }: Misplaced) {
+  const found = names.map((name, i) => `${name} (${shape[i]})`).join(', ');
+  const hint = canHaveChannels && !hasChannels ? '; openChannels of cryoet-picks/io gives each as a volume' : '';
+  const what = hasChannels
+    ? 'channels of a volume: expected axes z, y, x, one more'
+    : 'single volume: expected axes z, y, x';
+  return new CryoetPicksError('unsupported', `${where} is no ${what} and others of length 1, found ${found}${hint}`);
+}
+
+/** The chunk shape of a level along z, y, x. */
+export function chunkShapeOf({ array, dimensions }: OpenedLevel): Zyx {
+  return [array.chunkShape[dimensions[0]]!, array.chunkShape[dimensions[1]]!, array.chunkShape[dimensions[2]]!];
 }

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
-import { CryoetPicksError } from '../errors.ts';
-import { invalid, parseMetadata } from './parse.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { parseJson } from '../core/json.ts';
+import type { StoreOptions } from '../storage/store.ts';
 
 /** One axis of an OME-Zarr image. */
 export interface ImageAxis {
@@ -191,4 +192,91 @@ function angstromPer({ name, unit }: ImageAxis, where: string): number {
     where,
     `unknown unit "${unit}" of axis "${name}"; expected angstrom, nanometer, micrometer or the like`,
   );
+}
+
+/**
+ * Parses a metadata file; the bare `NaN` and `Infinity` that Python writes are those numbers.
+ *
+ * @throws {@link CryoetPicksError} `invalid-metadata` naming the file.
+ */
+export function parseMetadataFile(bytes: Uint8Array, where: string): unknown {
+  return parseJson(new TextDecoder().decode(bytes), { what: where, code: 'invalid-metadata', maxDepth: 200 });
+}
+
+/** Parses by a schema. @throws {@link CryoetPicksError} `invalid-metadata` naming the place of the first issue. */
+export function parseMetadata<S extends v.GenericSchema>(schema: S, json: unknown, where: string): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, json);
+  if (parsed.success) return parsed.output;
+  const issue = parsed.issues[0];
+  const path = v.getDotPath(issue);
+  throw invalid(where, `${path === null ? '' : `"${path}": `}${issue.message}`);
+}
+
+/** An error about metadata that cannot be understood. */
+export function invalid(where: string, what: string): CryoetPicksError {
+  return new CryoetPicksError('invalid-metadata', `cannot understand the metadata of ${where}: ${what}`);
+}
+
+/** An error about something valid that this library does not handle; `what` names it, and may tell what is handled. */
+export function unsupported(where: string, what: string): CryoetPicksError {
+  return new CryoetPicksError('unsupported', `cannot read ${where}: not supported: ${what}`);
+}
+
+/** A name for each channel that has one, by index. */
+export type ChannelNames = readonly (string | undefined)[];
+
+/**
+ * The names of an image's channels: those that copick gives the channels of a panoptic segmentation
+ * (`multiscales[0].metadata.copick.channels`), else the labels for viewers (`omero.channels[].label`).
+ *
+ * What is no name is passed over: nothing depends on names.
+ */
+export function readChannelNames(attributes: unknown): ChannelNames {
+  const multiscales = at(attributes, 'multiscales', 0);
+  const copick = namesIn(at(multiscales, 'metadata', 'copick', 'channels'));
+  if (copick.some((name) => name !== undefined)) return copick;
+  const omero = at(attributes, 'omero', 'channels');
+  return Array.isArray(omero) ? namesIn(omero.map((channel) => at(channel, 'label'))) : [];
+}
+
+function namesIn(list: unknown): ChannelNames {
+  return Array.isArray(list) ? list.map((name) => (typeof name === 'string' && name !== '' ? name : undefined)) : [];
+}
+
+function at(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let found = value;
+  for (const key of path) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined;
+    found = (found as Record<string | number, unknown>)[key];
+  }
+  return found;
+}
+
+/** Either version of Zarr's metadata files. */
+export type ZarrFormat = 2 | 3;
+
+/**
+ * The first of several places in which something is found.
+ *
+ * A place that cannot be read is no reason not to look into the others: to a page, a file that is absent on another server
+ * without CORS is a failed connection. But if nothing is found anywhere, that may be why, and its error is thrown.
+ */
+export async function firstFound<P, T>(
+  places: readonly P[],
+  look: (place: P) => Promise<T | undefined>,
+  { signal }: StoreOptions,
+): Promise<T | undefined> {
+  let failure: unknown;
+  for (const place of places) {
+    try {
+      const found = await look(place);
+      if (found !== undefined) return found;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isCryoetPicksError(error, 'not-found')) throw error;
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return undefined;
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { withoutChecksum } from '../codecs/checksum.ts';
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import type { ReadableStore, StoreKey, StoreOptions } from '../storage/store.ts';
 
 /** How the shards of a Zarr v3 array are laid out. */

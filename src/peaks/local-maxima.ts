@@ -1,20 +1,18 @@
-import type { VoxelGrid } from '../space/grid.ts';
-import type { Zyx } from '../space/zyx.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
-import type { MaximumSearch } from './maximum-search.ts';
-import type { Threshold } from './planes.ts';
-import type { Refine } from './refine.ts';
-
-/** A place where a score map exceeds its neighbourhood, in voxel space of that map. */
-export interface Peak {
-  /** Geometry of the score map. */
-  readonly grid: VoxelGrid;
-  /** Index into the score map; fractional where a peak was refined or is a centroid. */
-  readonly voxel: Zyx;
-  /** The model's class index. */
-  readonly classIndex: number;
-  readonly score: number;
-}
+import { CandidateFinder, maximaKernel } from './candidates.ts';
+import { type Plateau, PlateauTracker } from './plateaus.ts';
+import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
+import {
+  movedBy,
+  type Offsets,
+  offsetAt,
+  type Peak,
+  type Plane,
+  type SlabPlane,
+  type Sweep,
+  type Threshold,
+  voxelAt,
+} from './sweep.ts';
 
 /** Options of {@link localMaxima}. */
 export interface LocalMaximaOptions {
@@ -22,7 +20,7 @@ export interface LocalMaximaOptions {
   readonly threshold: Threshold;
   /**
    * Places a peak between voxels: given the 27 scores around it, C-order `[z, y, x]`, NaN beyond the volume, it gives the
-   * offset from the voxel. `quadraticFit` of `cryoet-picks/peaks` is one. Peaks of plateaus are left where they are.
+   * offset from the voxel. `quadraticFit` of `cryoet-picks` is one. Peaks of plateaus are left where they are.
    * @defaultValue the offsets of the slabs, where they have some; else peaks lie on voxels
    */
   readonly refine?: Refine | undefined;
@@ -54,9 +52,8 @@ export async function* localMaxima(
   { threshold, refine, signal }: LocalMaximaOptions,
 ): AsyncGenerator<Peak> {
   // Not part of what a page loads first.
-  const { planesOf, thresholdPerClass } = await import('./planes.ts');
-  const { MaximumSearch } = await import('./maximum-search.ts');
-  const { eventLoopTurn } = await import('../async.ts');
+  const { planesOf, thresholdPerClass } = await import('./sweep.ts');
+  const { eventLoopTurn } = await import('../core/concurrency.ts');
   const thresholdOf = thresholdPerClass(threshold);
   let searches: readonly MaximumSearch[] = [];
   for await (const { sweep, index, channels, offsets } of planesOf(slabs, signal)) {
@@ -71,4 +68,136 @@ export async function* localMaxima(
     yield* search.advance(undefined);
     yield* search.finish();
   }
+}
+
+/** The search through one class: it decides on a plane when the next one is there. */
+class MaximumSearch {
+  readonly #sweep: Sweep;
+  readonly #classIndex: number;
+  readonly #survivors: CandidateFinder;
+  readonly #refine: Refine | undefined;
+  readonly #plateaus: PlateauTracker;
+  readonly #around = new Float64Array(27);
+  #index = -1;
+  #before: Plane | undefined;
+  #current: SlabPlane | undefined;
+  #offsets: Offsets | undefined;
+
+  constructor(sweep: Sweep, classIndex: number, threshold: number, refine: Refine | undefined) {
+    this.#sweep = sweep;
+    this.#refine = refine;
+    this.#classIndex = classIndex;
+    this.#survivors = new CandidateFinder(sweep, threshold, maximaKernel());
+    this.#plateaus = new PlateauTracker(sweep);
+  }
+
+  /** Takes the next plane (none after the last) and its offsets, and gives the peaks that became certain. */
+  advance(next: SlabPlane | undefined, nextOffsets?: Offsets | undefined): Peak[] {
+    const plane = this.#current;
+    const peaks: Peak[] = [];
+    if (plane) {
+      const { columns, planeStep, rowStep, columnStep } = this.#sweep;
+      const layers = [this.#before, plane, next] as const;
+      const strict: number[] = [];
+      const tied: number[] = [];
+      sortOut(this.#survivors.of(plane), layers, this.#sweep, strict, tied);
+      const offsets = this.#offsets;
+      const plateaus = this.#plateaus.advance(this.#index, tied, layers, offsets);
+      for (const plateau of plateaus) peaks.push(this.#peakOf(plateau));
+      for (const voxel of strict) {
+        const column = voxel % columns;
+        const row = (voxel - column) / columns;
+        const score = plane.data[plane.offset + row * plane.rowStride + column * plane.columnStride];
+        const peak = this.#peak(this.#index * planeStep + row * rowStep + column * columnStep, score);
+        if (this.#refine) peaks.push(this.#refined(peak, this.#refine, layers, row, column));
+        else peaks.push(offsets ? movedBy(offsetAt(offsets, row, column), peak) : peak);
+      }
+    }
+    this.#before = plane;
+    this.#current = next;
+    // One answer to where between voxels a peak lies.
+    this.#offsets = this.#refine ? undefined : nextOffsets;
+    this.#index++;
+    return peaks;
+  }
+
+  finish(): Peak[] {
+    return this.#plateaus.finish().map((plateau) => this.#peakOf(plateau));
+  }
+
+  #refined(peak: Peak, refine: Refine, layers: Layers, row: number, column: number): Peak {
+    scoresAroundInto(layers, this.#sweep, row, column, this.#around);
+    return movedBy(refine(this.#around), peak);
+  }
+
+  #peakOf({ lowest, score, offset }: Plateau): Peak {
+    return movedBy(offset, this.#peak(lowest, score));
+  }
+
+  #peak(index: number, score: number): Peak {
+    const { grid } = this.#sweep;
+    return { grid, voxel: voxelAt(index, grid.shape), classIndex: this.#classIndex, score };
+  }
+}
+
+/**
+ * Sorts out the survivors of a plane that no neighbour exceeds: those above all neighbours into `strict`, those with an
+ * equal one into `tied`.
+ */
+function sortOut(
+  survivors: readonly number[],
+  [before, plane, after]: Layers,
+  { rows, columns }: Sweep,
+  strict: number[],
+  tied: number[],
+): void {
+  const { data, offset, rowStride, columnStride } = plane;
+  for (const voxel of survivors) {
+    const column = voxel % columns;
+    const row = (voxel - column) / columns;
+    const i = offset + row * rowStride + column * columnStride;
+    const score = data[i];
+    // Of most survivors a neighbour across a face is higher.
+    if (column > 0 && data[i - columnStride] > score) continue;
+    if (column < columns - 1 && data[i + columnStride] > score) continue;
+    if (row > 0 && data[i - rowStride] > score) continue;
+    if (row < rows - 1 && data[i + rowStride] > score) continue;
+    if (before && scoreAt(before, row, column) > score) continue;
+    if (after && scoreAt(after, row, column) > score) continue;
+    const firstRow = row > 0 ? row - 1 : 0;
+    const lastRow = row < rows - 1 ? row + 1 : row;
+    const firstColumn = column > 0 ? column - 1 : 0;
+    const lastColumn = column < columns - 1 ? column + 1 : column;
+    let equals = countEqual(plane, firstRow, lastRow, firstColumn, lastColumn, score);
+    if (equals > 0 && before) equals += countEqual(before, firstRow, lastRow, firstColumn, lastColumn, score);
+    if (equals > 0 && after) equals += countEqual(after, firstRow, lastRow, firstColumn, lastColumn, score);
+    // The voxel itself is one of the equals.
+    if (equals === 1) strict.push(voxel);
+    else if (equals > 1) tied.push(voxel);
+  }
+}
+
+function scoreAt({ data, offset, rowStride, columnStride }: Plane, row: number, column: number): number {
+  return data[offset + row * rowStride + column * columnStride];
+}
+
+/** How many scores of a window equal `score`; −∞ if one exceeds it. */
+function countEqual(
+  { data, offset, rowStride, columnStride }: Plane,
+  firstRow: number,
+  lastRow: number,
+  firstColumn: number,
+  lastColumn: number,
+  score: number,
+): number {
+  let equals = 0;
+  for (let row = firstRow; row <= lastRow; row++) {
+    let i = offset + row * rowStride + firstColumn * columnStride;
+    for (let column = firstColumn; column <= lastColumn; column++, i += columnStride) {
+      const other = data[i];
+      if (other > score) return Number.NEGATIVE_INFINITY;
+      if (other === score) equals++;
+    }
+  }
+  return equals;
 }

@@ -1,7 +1,5 @@
 import type { Zyx } from '../space/zyx.ts';
-import { type Offsets, offsetAt } from './offsets.ts';
-import type { Plane, Sweep } from './sweep.ts';
-import { type Linked, rootOf, splitEnded } from './union-find.ts';
+import { type Linked, type Offsets, offsetAt, type Plane, rootOf, type Sweep, splitEnded } from './sweep.ts';
 
 /** Connected voxels of one score, none of which has a higher neighbour as far as seen. */
 export interface Plateau extends Linked<Plateau> {

@@ -1,5 +1,18 @@
+import { CryoetPicksError } from '../core/errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
-import { type Axis, contiguousStride, type Zyx } from '../space/zyx.ts';
+import { type Axis, contiguousStride, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
+import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
+
+/** A place where a score map exceeds its neighbourhood, in voxel space of that map. */
+export interface Peak {
+  /** Geometry of the score map. */
+  readonly grid: VoxelGrid;
+  /** Index into the score map; fractional where a peak was refined or is a centroid. */
+  readonly voxel: Zyx;
+  /** The model's class index. */
+  readonly classIndex: number;
+  readonly score: number;
+}
 
 /** One plane of one class, perpendicular to the sweep axis: a view of the memory of its slab. */
 export interface Plane {
@@ -65,4 +78,191 @@ export function voxelAt(index: number, [, height, width]: Zyx): Zyx {
 export function fromSweepOrder({ axis }: Sweep, plane: number, row: number, column: number): Zyx {
   if (axis === 0) return [plane, row, column];
   return axis === 1 ? [row, plane, column] : [row, column, plane];
+}
+
+/** All classes of one plane of a sweep. */
+export interface SweepPlane {
+  readonly sweep: Sweep;
+  /** Index of the plane along the sweep axis. */
+  readonly index: number;
+  /** One plane per class, in the order of `sweep.classes`. */
+  readonly channels: readonly SlabPlane[];
+  /** Offsets along z, y, x in voxels of the score map, where slabs have them. */
+  readonly offsets: readonly SlabPlane[] | undefined;
+}
+
+/**
+ * Cuts slabs into planes, so that whatever works on planes cannot depend on where slabs were cut.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if slabs leave a gap, change their geometry, or end before the score map does.
+ */
+export async function* planesOf(
+  slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SweepPlane> {
+  let sweep: Sweep | undefined;
+  let index = 0;
+  signal?.throwIfAborted();
+  for await (const slab of slabs) {
+    signal?.throwIfAborted();
+    sweep ??= sweepAlong(slab.axis, slab.grid, slab.classes);
+    checkSlab(slab, sweep, index);
+    for (const end = index + slab.scores.shape[slab.axis + 1]; index < end; index++) {
+      const at = index - slab.start;
+      const { scores, offsets } = slab;
+      yield {
+        sweep,
+        index,
+        channels: channelsAt(scores, sweep, at),
+        offsets: offsets && channelsAt(offsets, sweep, at),
+      };
+      signal?.throwIfAborted();
+    }
+  }
+  if (sweep && index !== sweep.grid.shape[sweep.axis]) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `slabs end after plane ${index - 1} of axis ${sweep.axis}; the score map has ${sweep.grid.shape[sweep.axis]} planes`,
+    );
+  }
+}
+
+function channelsAt(
+  { data, offset, stride, shape }: ScoreVolume,
+  { axis, rowAxis, columnAxis }: Sweep,
+  plane: number,
+): SlabPlane[] {
+  return Array.from({ length: shape[0] }, (_, channel) => ({
+    data,
+    offset: offset + channel * stride[0] + plane * stride[axis + 1],
+    rowStride: stride[rowAxis + 1],
+    columnStride: stride[columnAxis + 1],
+    planeStride: stride[axis + 1],
+    planesAfter: shape[axis + 1] - plane - 1,
+  }));
+}
+
+function checkSlab(slab: ScoreSlab, sweep: Sweep, expectedStart: number): void {
+  const { grid, axis, rowAxis, columnAxis, classes, rows, columns } = sweep;
+  const { shape } = slab.scores;
+  const where = `slab that starts at plane ${slab.start} of axis ${slab.axis}`;
+  if (slab.axis !== axis || !sameZyx(slab.grid.shape, grid.shape) || slab.classes.join() !== classes.join()) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${where} belongs to another sweep: found shape ${formatZyx(slab.grid.shape)}, classes ${slab.classes}; ` +
+        `expected axis ${axis}, shape ${formatZyx(grid.shape)}, classes ${classes}`,
+    );
+  }
+  if (slab.start !== expectedStart) {
+    throw new CryoetPicksError('invalid-option', `${where} leaves a gap or overlaps: expected plane ${expectedStart}`);
+  }
+  const fits =
+    shape[0] === classes.length &&
+    shape[rowAxis + 1] === rows &&
+    shape[columnAxis + 1] === columns &&
+    slab.start + shape[axis + 1] <= grid.shape[axis];
+  if (!fits || !staysInside(slab.scores)) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${where} has scores of ${formatZyx(shape)} over ${slab.scores.data.length} values, which is no part of a score ` +
+        `map of ${classes.length} classes × ${formatZyx(grid.shape)}`,
+    );
+  }
+  checkOffsets(slab, where);
+}
+
+/** Offsets go with the scores of a slab, one triple per voxel. */
+function checkOffsets({ offsets, scores }: ScoreSlab, where: string): void {
+  if (offsets === undefined) return;
+  const [, ...shape] = scores.shape;
+  if (formatZyx(offsets.shape) === formatZyx([3, ...shape]) && staysInside(offsets)) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${where} has offsets of ${formatZyx(offsets.shape)} over ${offsets.data.length} values; expected ${formatZyx([3, ...shape])}`,
+  );
+}
+
+/** A view that reaches past its data would read `undefined`, which no comparison notices. */
+function staysInside({ data, shape, stride, offset }: ScoreVolume): boolean {
+  let first = offset;
+  let last = offset;
+  for (let i = 0; i < 4; i++) {
+    if (shape[i] === 0) return true;
+    if (stride[i] < 0) first += (shape[i] - 1) * stride[i];
+    else last += (shape[i] - 1) * stride[i];
+  }
+  return first >= 0 && last < data.length;
+}
+
+/** Least score per class, checked: a number for all classes or a function of the model's class index. */
+export type Threshold = number | ((classIndex: number) => number);
+
+/** Resolves a threshold. @throws {@link CryoetPicksError} `invalid-option` if one is not finite. */
+export function thresholdPerClass(threshold: Threshold): (classIndex: number) => number {
+  if (typeof threshold !== 'function') {
+    if (Number.isFinite(threshold)) return () => threshold;
+    throw new CryoetPicksError('invalid-option', `threshold must be a finite score, found ${threshold}`);
+  }
+  return (classIndex) => {
+    const value = threshold(classIndex);
+    if (Number.isFinite(value)) return value;
+    throw new CryoetPicksError('invalid-option', `threshold of class ${classIndex} must be finite, found ${value}`);
+  };
+}
+
+/** A member of a disjoint set; the root of a set is its own parent, and the oldest member. */
+export interface Linked<T> {
+  parent: T;
+  /** Order of creation. */
+  readonly age: number;
+}
+
+/** The sets of a sweep that its last plane still touches, and those that ended before. */
+export interface SplitSets<T> {
+  readonly open: T[];
+  readonly ended: T[];
+}
+
+/** Splits sets, named by some of their members, into those that plane `index` touches and those that ended before it. */
+export function splitEnded<T extends Linked<T> & { readonly lastPlane: number }>(
+  members: readonly T[],
+  index: number,
+): SplitSets<T> {
+  const open: T[] = [];
+  const ended: T[] = [];
+  for (const member of members) {
+    if (member.parent !== member) continue;
+    if (member.lastPlane === index) open.push(member);
+    else ended.push(member);
+  }
+  return { open, ended };
+}
+
+/** The root of a member's set; shortens the way there. */
+export function rootOf<T extends Linked<T>>(member: T): T {
+  let node = member;
+  while (node.parent !== node) {
+    node.parent = node.parent.parent;
+    node = node.parent;
+  }
+  return node;
+}
+
+/** Offsets of one plane of a sweep: a plane along each of z, y, x, in voxels of the score map. */
+export type Offsets = readonly Plane[];
+
+/** The offset of one voxel. */
+export function offsetAt([z, y, x]: Offsets, row: number, column: number): Zyx {
+  return [valueAt(z, row, column), valueAt(y, row, column), valueAt(x, row, column)];
+}
+
+function valueAt({ data, offset, rowStride, columnStride }: Plane, row: number, column: number): number {
+  return data[offset + row * rowStride + column * columnStride];
+}
+
+/** The peak where an offset moves it; where there is none, it stays. */
+export function movedBy(offset: Zyx | undefined, peak: Peak): Peak {
+  if (offset === undefined) return peak;
+  const [z, y, x] = peak.voxel;
+  return { ...peak, voxel: [z + offset[0], y + offset[1], x + offset[2]] };
 }

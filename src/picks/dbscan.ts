@@ -1,8 +1,6 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import { CellList } from '../space/cell-list.ts';
-import { bestFirst } from './best-first.ts';
-import { type LengthPerObject, lengthPerObject } from './per-object.ts';
-import type { Pick } from './pick.ts';
+import { bestFirst, type LengthPerObject, lengthPerObject, type ParticlePick } from './pick.ts';
 
 /** Options of {@link dbscan}. */
 export interface DbscanOptions {
@@ -18,9 +16,9 @@ export interface DbscanOptions {
 /** Picks in groups. Nothing is lost: each pick is in one cluster or in the noise. */
 export interface Clusters {
   /** Each cluster best pick first; the clusters by their best pick. */
-  readonly clusters: readonly (readonly Pick[])[];
+  readonly clusters: readonly (readonly ParticlePick[])[];
   /** Picks that belong to no cluster, best first. */
-  readonly noise: readonly Pick[];
+  readonly noise: readonly ParticlePick[];
 }
 
 /**
@@ -41,7 +39,7 @@ export interface Clusters {
  * const merged = clusters.flatMap((cluster) => mergeNearby(cluster, { radius: 1000 }));
  * ```
  */
-export function dbscan(picks: readonly Pick[], { radius, minPicks = 2 }: DbscanOptions): Clusters {
+export function dbscan(picks: readonly ParticlePick[], { radius, minPicks = 2 }: DbscanOptions): Clusters {
   const radiusOf = lengthPerObject(radius, 'radius');
   if (!Number.isInteger(minPicks) || minPicks < 1) {
     throw new CryoetPicksError('invalid-option', `minPicks must be a whole number ≥ 1, found ${minPicks}`);
@@ -64,7 +62,10 @@ export function dbscan(picks: readonly Pick[], { radius, minPicks = 2 }: DbscanO
 }
 
 /** Finds the ranks of the picks of the same object within its radius, in an array that the next call overwrites. */
-function neighbourFinder(ranked: readonly Pick[], radiusOf: (object: string) => number): (rank: number) => number[] {
+function neighbourFinder(
+  ranked: readonly ParticlePick[],
+  radiusOf: (object: string) => number,
+): (rank: number) => number[] {
   const placesOf = new Map<string, CellList>();
   ranked.forEach(({ object, position }, rank) => {
     let places = placesOf.get(object);
@@ -104,9 +105,9 @@ function growCluster(seed: number, cluster: number, { isCore, clusterOf, neighbo
   }
 }
 
-function collect(ranked: readonly Pick[], clusterOf: Int32Array): Clusters {
-  const byNumber = new Map<number, Pick[]>();
-  const noise: Pick[] = [];
+function collect(ranked: readonly ParticlePick[], clusterOf: Int32Array): Clusters {
+  const byNumber = new Map<number, ParticlePick[]>();
+  const noise: ParticlePick[] = [];
   ranked.forEach((pick, rank) => {
     const cluster = clusterOf[rank];
     if (cluster < 0) noise.push(pick);

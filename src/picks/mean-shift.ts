@@ -1,9 +1,7 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import { CellList } from '../space/cell-list.ts';
-import type { Point } from '../space/point.ts';
-import { bestFirst } from './best-first.ts';
-import { type LengthPerObject, lengthPerObject } from './per-object.ts';
-import type { Pick } from './pick.ts';
+import type { Point } from '../space/grid.ts';
+import { bestFirst, type LengthPerObject, lengthPerObject, type ParticlePick } from './pick.ts';
 
 /** Options of {@link meanShift}. */
 export interface MeanShiftOptions {
@@ -38,9 +36,9 @@ export interface MeanShiftOptions {
  * ```
  */
 export function meanShift(
-  picks: readonly Pick[],
+  picks: readonly ParticlePick[],
   { bandwidth, tolerance = 1e-3, maxMoves = 300 }: MeanShiftOptions,
-): Pick[] {
+): ParticlePick[] {
   const bandwidthOf = lengthPerObject(bandwidth, 'bandwidth');
   if (!(tolerance > 0) || !Number.isInteger(maxMoves) || maxMoves < 1) {
     throw new CryoetPicksError(
@@ -48,7 +46,7 @@ export function meanShift(
       `tolerance must be above 0 and maxMoves a whole number ≥ 1, found ${tolerance} and ${maxMoves}`,
     );
   }
-  const groups = new Map<string, Pick[]>();
+  const groups = new Map<string, ParticlePick[]>();
   for (const pick of bestFirst(picks)) {
     const group = groups.get(pick.object);
     if (group) group.push(pick);
@@ -80,7 +78,7 @@ interface Mode {
 }
 
 /** The picks of one object, best first, at their modes. */
-function modesOf(picks: readonly Pick[], climb: Climb): Pick[] {
+function modesOf(picks: readonly ParticlePick[], climb: Climb): ParticlePick[] {
   const places = new CellList(climb.radius);
   for (const { position } of picks) places.add(position);
   const modes = picks.map(({ position }) => climbFrom(position, picks, places, climb));
@@ -93,7 +91,7 @@ function modesOf(picks: readonly Pick[], climb: Climb): Pick[] {
     chosenPlaces.add(mode.position);
     chosen.push(mode);
   }
-  const best = new Map<number, Pick>();
+  const best = new Map<number, ParticlePick>();
   picks.forEach((pick, i) => {
     const nearest = nearestOf(modes[i].position, chosen, chosenPlaces.within(modes[i].position, climb.radius));
     if (!best.has(nearest)) best.set(nearest, { ...pick, position: chosen[nearest].position });
@@ -101,7 +99,7 @@ function modesOf(picks: readonly Pick[], climb: Climb): Pick[] {
   return [...best.values()];
 }
 
-function climbFrom(start: Point, picks: readonly Pick[], places: CellList, climb: Climb): Mode {
+function climbFrom(start: Point, picks: readonly ParticlePick[], places: CellList, climb: Climb): Mode {
   const near: number[] = [];
   let position = start;
   let mode: Mode = { position, count: 0, weight: 0 };
@@ -121,7 +119,7 @@ function climbFrom(start: Point, picks: readonly Pick[], places: CellList, climb
 }
 
 /** Sums displacements from the first rather than positions, so that a pick alone stays where it is to the last bit. */
-function meanOf(members: readonly Pick[], total: number): Point {
+function meanOf(members: readonly ParticlePick[], total: number): Point {
   const weigh = total > 0 && total < Number.POSITIVE_INFINITY;
   const origin = members[0].position;
   let [dx, dy, dz] = [0, 0, 0];

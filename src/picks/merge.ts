@@ -1,8 +1,6 @@
 import { CellList } from '../space/cell-list.ts';
-import type { Point } from '../space/point.ts';
-import { bestFirst } from './best-first.ts';
-import { type LengthPerObject, lengthPerObject } from './per-object.ts';
-import type { Pick } from './pick.ts';
+import type { Point } from '../space/grid.ts';
+import { bestFirst, type LengthPerObject, lengthPerObject, type ParticlePick } from './pick.ts';
 
 /** Options of {@link mergeNearby}. */
 export interface MergeNearbyOptions {
@@ -30,7 +28,7 @@ export interface MergeNearbyOptions {
  * const merged = mergeNearby([...picksOfUnet, ...picksOfTemplate], { radius: 30 });
  * ```
  */
-export function mergeNearby(picks: readonly Pick[], { radius }: MergeNearbyOptions): Pick[] {
+export function mergeNearby(picks: readonly ParticlePick[], { radius }: MergeNearbyOptions): ParticlePick[] {
   const radiusOf = lengthPerObject(radius, 'radius');
   const ranked = bestFirst(picks);
   const placesOf = new Map<string, CellList>();
@@ -41,7 +39,7 @@ export function mergeNearby(picks: readonly Pick[], { radius }: MergeNearbyOptio
   });
   const taken = new Uint8Array(ranked.length);
   const near: number[] = [];
-  const merged: Pick[] = [];
+  const merged: ParticlePick[] = [];
   ranked.forEach((founder, rank) => {
     if (taken[rank]) return;
     const { object, position } = founder;
@@ -61,7 +59,7 @@ export function mergeNearby(picks: readonly Pick[], { radius }: MergeNearbyOptio
 }
 
 /** Sums displacements from the founder rather than positions, so that a pick alone stays where it is to the last bit. */
-function weightedMean(founder: Point, members: readonly Pick[]): Point {
+function weightedMean(founder: Point, members: readonly ParticlePick[]): Point {
   const total = members.reduce((sum, { score }) => sum + Math.max(score, 0), 0);
   const weigh = total > 0 && total < Number.POSITIVE_INFINITY;
   let dx = 0;

@@ -1,13 +1,13 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { Peak } from '../peaks/local-maxima.ts';
-import { toPhysical } from '../space/grid.ts';
-import type { Point } from '../space/point.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
+import type { Peak } from '../peaks/sweep.ts';
+import { type Point, toPhysical } from '../space/grid.ts';
 
 /** A 4×4 matrix, row by row, that maps object space to tomogram space; its last row is 0, 0, 0, 1. Translation in Å. */
 export type Transform = readonly (readonly number[])[];
 
 /** One particle found, or known: the sparse stage works on these alone. */
-export interface Pick {
+export interface ParticlePick {
   /** Name of the pickable object. */
   readonly object: string;
   /** Centre of the particle, in Å. */
@@ -28,7 +28,7 @@ export interface Pick {
  * @param classes - Names of the model's classes, `null` for one that is no object.
  * @throws {@link CryoetPicksError} `invalid-option` if the peak's class has no name.
  */
-export function toPick({ grid, voxel, classIndex, score }: Peak, classes: readonly (string | null)[]): Pick {
+export function toPick({ grid, voxel, classIndex, score }: Peak, classes: readonly (string | null)[]): ParticlePick {
   const object = classes[classIndex];
   if (object === undefined || object === null) {
     throw new CryoetPicksError(
@@ -37,4 +37,138 @@ export function toPick({ grid, voxel, classIndex, score }: Peak, classes: readon
     );
   }
   return { object, position: toPhysical(grid, voxel), score };
+}
+
+/** The picks of one run. */
+export interface RunPicks {
+  readonly run: string;
+  readonly picks: readonly ParticlePick[];
+}
+
+/** Picks run by run, as a list. @throws {@link CryoetPicksError} `invalid-option` for what is none, such as bare picks. */
+export function runsOf(runs: Iterable<RunPicks>): RunPicks[] {
+  const all = [...runs];
+  const odd = all.find((one) => typeof one?.run !== 'string' || !one.picks);
+  if (odd === undefined) return all;
+  throw new CryoetPicksError('invalid-option', `expected runs, [{ run: 'TS_1', picks }], found ${showJson(odd)}`);
+}
+
+/** Collects rows of a table run by run, runs in order of first appearance, picks in the order of the rows. */
+export function groupByRun(rows: Iterable<{ readonly run: string; readonly pick: ParticlePick }>): RunPicks[] {
+  const runs = new Map<string, ParticlePick[]>();
+  for (const { run, pick } of rows) {
+    const picks = runs.get(run);
+    if (picks === undefined) runs.set(run, [pick]);
+    else picks.push(pick);
+  }
+  return [...runs].map(([run, picks]) => ({ run, picks }));
+}
+
+/** A length in Å, the same for all objects or by the name of the object. */
+export type LengthPerObject = number | ((object: string) => number);
+
+/**
+ * Resolves a length per object, asking once per object.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if a length is negative or not finite.
+ */
+export function lengthPerObject(length: LengthPerObject, optionName: string): (object: string) => number {
+  if (typeof length === 'number') {
+    const checked = checkLength(length, optionName);
+    return () => checked;
+  }
+  const known = new Map<string, number>();
+  return (object) => {
+    const value = known.get(object) ?? checkLength(length(object), `${optionName} of "${object}"`);
+    known.set(object, value);
+    return value;
+  };
+}
+
+function checkLength(length: number, name: string): number {
+  if (length >= 0 && length < Number.POSITIVE_INFINITY) return length;
+  throw new CryoetPicksError('invalid-option', `${name} must be a finite length ≥ 0 Å, found ${length}`);
+}
+
+/**
+ * Picks by falling score; equal scores keep their order.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` if a score is NaN or a position is not finite.
+ */
+export function bestFirst(picks: readonly ParticlePick[]): ParticlePick[] {
+  checkRankable(picks);
+  return ranked(picks);
+}
+
+/** @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite. */
+export function checkPositions(picks: readonly ParticlePick[]): void {
+  for (let index = 0; index < picks.length; index++) checkPosition(picks[index], index);
+}
+
+/** @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite or else a score NaN. */
+export function checkRankable(picks: readonly ParticlePick[]): void {
+  let unranked = -1;
+  for (let index = 0; index < picks.length; index++) {
+    checkPosition(picks[index], index);
+    if (unranked < 0 && Number.isNaN(picks[index].score)) unranked = index;
+  }
+  if (unranked < 0) return;
+  const name = picks[unranked].object;
+  throw new CryoetPicksError('invalid-picks', `pick ${unranked} ("${name}") has the score NaN and cannot be ranked`);
+}
+
+function checkPosition({ object, position: { x, y, z } }: ParticlePick, index: number): void {
+  if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) return;
+  throw new CryoetPicksError(
+    'invalid-picks',
+    `pick ${index} ("${object}") is at x ${x}, y ${y}, z ${z} Å; expected finite coordinates`,
+  );
+}
+
+/**
+ * As {@link bestFirst}, of picks that were checked: a radix sort of the scores' bits, some at a time, which is stable
+ * and takes the same time per pick however many there are.
+ */
+export function ranked(picks: readonly ParticlePick[]): ParticlePick[] {
+  const count = picks.length;
+  const keys = new Float64Array(count);
+  let order = new Uint32Array(count);
+  let next = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    // Not a sign change: −0 and 0 are equal scores, and must be one key.
+    keys[i] = 0 - picks[i].score;
+    order[i] = i;
+  }
+  const words = sortableWords(keys);
+  const bits = count < 65536 ? 8 : 16;
+  const places = new Uint32Array(1 << bits);
+  const mask = places.length - 1;
+  for (let bit = 0; bit < 64; bit += bits) {
+    const word = bit >> 5;
+    const shift = bit & 31;
+    places.fill(0);
+    for (let i = word; i < words.length; i += 2) places[(words[i] >>> shift) & mask]++;
+    if (places[(words[word] >>> shift) & mask] === count) continue;
+    for (let value = 0, place = 0; value <= mask; value++) {
+      const here = places[value];
+      places[value] = place;
+      place += here;
+    }
+    for (let i = 0; i < count; i++) next[places[(words[2 * order[i] + word] >>> shift) & mask]++] = order[i];
+    [order, next] = [next, order];
+  }
+  const sorted: ParticlePick[] = [];
+  for (let i = 0; i < count; i++) sorted.push(picks[order[i]]);
+  return sorted;
+}
+
+/** The bits of numbers, low word first as all engines keep them, so that they sort as whole numbers do. */
+function sortableWords(numbers: Float64Array): Uint32Array {
+  const words = new Uint32Array(numbers.buffer);
+  for (let i = 0; i < words.length; i += 2) {
+    const sign = words[i + 1] >> 31;
+    words[i] ^= sign;
+    words[i + 1] ^= sign | 0x80000000;
+  }
+  return words;
 }

@@ -1,14 +1,13 @@
 import Papa from 'papaparse';
-import { CryoetPicksError } from '../errors.ts';
-import { type CsvRow, parseNumber, readCsvTable } from './csv-table.ts';
-import type { Pick } from './pick.ts';
-import { groupByRun, type RunPicks, runsOf } from './run-picks.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { type CsvRow, parseNumber, readCsvTable } from './csv.ts';
+import { groupByRun, type ParticlePick, type RunPicks, runsOf } from './pick.ts';
 
 /** One row of a submission, or of a truth table in the same columns. */
 export interface SubmissionRow {
   /** The competition calls it experiment. */
   readonly run: string;
-  readonly pick: Pick;
+  readonly pick: ParticlePick;
   /** Line of the file, counted from 1. */
   readonly line: number;
 }
@@ -128,7 +127,7 @@ export function formatSubmission(
   return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
 }
 
-function checkPick({ object, position: { x, y, z }, score }: Pick, name: string, withScore: boolean): void {
+function checkPick({ object, position: { x, y, z }, score }: ParticlePick, name: string, withScore: boolean): void {
   if (object.trim() === '') throw new CryoetPicksError('invalid-picks', `${name} has no object name`);
   if (!Number.isFinite(x) || !Number.isFinite(y) || !Number.isFinite(z)) {
     throw new CryoetPicksError('invalid-picks', `${name} is at (${x}, ${y}, ${z}) Å; expected finite coordinates`);

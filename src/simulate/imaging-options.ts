@@ -1,20 +1,23 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { Zyx } from '../space/zyx.ts';
+import { createRandom } from './random.ts';
+import { cziiVoxelSize } from './species.ts';
 
 /** Kinds of tomogram that can be imitated, named as the competition names its own. */
-export const tomogramFilters = ['denoised', 'ctfdeconvolved', 'wbp'] as const;
+export const reconstructionFilters = ['denoised', 'ctfdeconvolved', 'wbp'] as const;
 
 /**
  * What was done to a tomogram after its reconstruction: `denoised` by a network, `ctfdeconvolved`: contrast transfer
  * divided out, `wbp`: nothing, as weighted back-projection left it.
  */
-export type TomogramFilter = (typeof tomogramFilters)[number];
+export type ReconstructionFilter = (typeof reconstructionFilters)[number];
 
 /** How a tomogram is imaged; every one of these may differ between tomograms of one project. */
 export interface ImagingOptions {
   /** Noise relative to that of real tomograms of the same `filter`; 0 for none. @defaultValue 1 */
   readonly noise?: number | undefined;
   /** @defaultValue `'denoised'` */
-  readonly filter?: TomogramFilter | undefined;
+  readonly filter?: ReconstructionFilter | undefined;
   /** First and last tilt about y, in degrees; what no view has seen is missing. @defaultValue `[-45, 45]`, the real data's */
   readonly tiltRange?: readonly [number, number] | undefined;
   /** Degrees from view to view. @defaultValue 3 */
@@ -41,7 +44,7 @@ export interface ImagingOptions {
 export type Imaging = { readonly [K in keyof ImagingOptions]-?: NonNullable<ImagingOptions[K]> };
 
 /** Ice of the competition's tomograms as their truth fills it, in Å. */
-export const competitionIce = 1350;
+export const cziiIceThickness = 1350;
 
 /** Fills in defaults. @throws {@link CryoetPicksError} `invalid-option` for what cannot be. */
 export function checkImaging(options: ImagingOptions): Imaging {
@@ -53,7 +56,7 @@ export function checkImaging(options: ImagingOptions): Imaging {
     defocus: options.defocus ?? 3,
     amplitudeContrast: options.amplitudeContrast ?? 0.07,
     dose: options.dose ?? 120,
-    iceThickness: options.iceThickness ?? competitionIce,
+    iceThickness: options.iceThickness ?? cziiIceThickness,
     alignmentError: options.alignmentError ?? 4,
     contrast: options.contrast ?? 1,
     curve: options.curve ?? 1,
@@ -61,7 +64,8 @@ export function checkImaging(options: ImagingOptions): Imaging {
   };
   const { tiltRange, filter } = imaging;
   const [first, last] = tiltRange;
-  if (!tomogramFilters.includes(filter)) fail(`filter must be one of ${tomogramFilters.join(', ')}, found ${filter}`);
+  if (!reconstructionFilters.includes(filter))
+    fail(`filter must be one of ${reconstructionFilters.join(', ')}, found ${filter}`);
   if (!(tiltRange.length === 2 && first >= -90 && first < last && last <= 90)) {
     fail(`tiltRange must rise within −90° … 90°, found [${tiltRange.join(', ')}]`);
   }
@@ -86,4 +90,60 @@ export function checkImaging(options: ImagingOptions): Imaging {
 
 function fail(message: string): never {
   throw new CryoetPicksError('invalid-option', message);
+}
+
+/** Options for one tomogram imaged unlike the next. */
+export type RandomImaging = Imaging & { readonly voxelSize: Zyx };
+
+/** How often tomograms of each kind are drawn: denoised ones are what the competition asks about. */
+const filterShares: readonly (readonly [ReconstructionFilter, number])[] = [
+  ['denoised', 0.7],
+  ['ctfdeconvolved', 0.15],
+  ['wbp', 0.15],
+];
+
+/**
+ * Draws how a tomogram is imaged, for training data wide enough to hold the real ones: noise, filter, defocus, amplitude
+ * contrast, tilts, dose, alignment, thickness of the ice, contrast, grey-level curve, and a voxel size ±5 %.
+ *
+ * Plain options, to be spread into those of {@link simulateTomogram}; what is named after them wins. Equal seeds give equal
+ * options, and the tomogram's own `seed` among them.
+ *
+ * @example
+ * ```ts
+ * const { volume, picks } = await simulateTomogram({ ...randomImaging(7), shape: [64, 256, 256] });
+ * ```
+ */
+export function randomImaging(seed: number): RandomImaging {
+  const random = createRandom(seed, 8);
+  const between = (low: number, high: number) => low + (high - low) * random.uniform();
+  /** As likely between 1/2 and 1 as between 1 and 2. */
+  const factor = (most: number) => most ** between(-1, 1);
+  const scale = between(0.95, 1.05);
+  const half = between(40, 60);
+  const skewed = between(-5, 5);
+  return {
+    seed,
+    voxelSize: cziiVoxelSize.map((size) => size * scale) as unknown as Zyx,
+    filter: drawFilter(random.uniform()),
+    noise: factor(2),
+    tiltRange: [-half + skewed, half + skewed],
+    tiltStep: random.uniform() < 0.7 ? 3 : 2,
+    defocus: between(2, 5),
+    amplitudeContrast: between(0.05, 0.12),
+    dose: between(80, 160),
+    iceThickness: between(700, 1900),
+    alignmentError: between(0, 8),
+    contrast: factor(2),
+    curve: factor(1.25),
+  };
+}
+
+function drawFilter(share: number): ReconstructionFilter {
+  let left = share;
+  for (const [filter, weight] of filterShares) {
+    left -= weight;
+    if (left < 0) return filter;
+  }
+  return 'denoised';
 }

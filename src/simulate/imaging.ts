@@ -1,9 +1,16 @@
+import {
+  type FilterGeometry,
+  frequency,
+  squaredFrequencies,
+  type Transfer,
+  tiltViews,
+  transferTable,
+  type Views,
+} from './ctf.ts';
 import { checkImaging, type ImagingOptions } from './imaging-options.ts';
 import { addNoise, noiseColour, noiseLevels } from './noise.ts';
 import { createRandom } from './random.ts';
 import type { SpectrumLine } from './spectrum.ts';
-import { type Transfer, transferTable } from './transfer.ts';
-import { type FilterGeometry, frequency, squaredFrequencies, tiltViews, type Views } from './views.ts';
 
 /**
  * What the microscope and the reconstruction do to a density, as a change of its Fourier transform: contrast transfer with a

@@ -1,16 +1,16 @@
-import { formatConfig } from '../copick/format-config.ts';
-import { CryoetPicksError } from '../errors.ts';
-import { writeTomogram } from '../ome-zarr/write.ts';
-import type { Pick } from '../picks/pick.ts';
+import { formatConfig } from '../copick/edit-config.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { writeTomogram } from '../ome-zarr/write/image.ts';
+import type { ParticlePick } from '../picks/pick.ts';
 import { joinKey, type Store, type StoreKey, subStore } from '../storage/store.ts';
 import { sourceFromArray } from '../volume/volume.ts';
-import { simulatedObjects } from './objects.ts';
 import { createRandom } from './random.ts';
 import type { KnownPosition } from './scene.ts';
+import { simulatedObjects } from './species.ts';
 import { type SimulateTomogramOptions, simulateTomogram } from './tomogram.ts';
 
 /** How far a project is: per run, the stages of its tomogram, then the writing of it. */
-export interface ProjectProgress {
+export interface SimulateProjectProgress {
   readonly run: string;
   /** Runs finished before this one, and all. */
   readonly runsDone: number;
@@ -34,7 +34,7 @@ export interface SimulateProjectOptions extends Omit<SimulateTomogramOptions, 'p
   readonly positions?: readonly RunPositions[] | undefined;
   /** Replace tomograms that are there. Otherwise they are an error. @defaultValue false */
   readonly overwrite?: boolean | undefined;
-  readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
+  readonly onProgress?: ((progress: SimulateProjectProgress) => void) | undefined;
 }
 
 /** What {@link simulateProject} wrote. */
@@ -42,7 +42,7 @@ export interface SimulatedProject {
   /** Where the config lies in the store. */
   readonly config: StoreKey;
   /** The ground truth of every run, as it was written. */
-  readonly runs: readonly { readonly run: string; readonly picks: readonly Pick[] }[];
+  readonly runs: readonly { readonly run: string; readonly picks: readonly ParticlePick[] }[];
 }
 
 /**
@@ -64,9 +64,9 @@ export interface SimulatedProject {
 export async function simulateProject(store: Store, options: SimulateProjectOptions = {}): Promise<SimulatedProject> {
   const { positions, overwrite = false, onProgress, signal, ...scene } = options;
   const planned = plannedRuns(options);
-  const written: { run: string; picks: readonly Pick[] }[] = [];
+  const written: { run: string; picks: readonly ParticlePick[] }[] = [];
   for (const [index, { run, seed, picks: known }] of planned.entries()) {
-    const report = (progress: { stage: ProjectProgress['stage']; done: number; total: number }) =>
+    const report = (progress: { stage: SimulateProjectProgress['stage']; done: number; total: number }) =>
       onProgress?.({ run, runsDone: index, runs: planned.length, ...progress });
     const { volume, grid, picks } = await simulateTomogram({
       ...scene,
@@ -118,7 +118,7 @@ function checkedRun(run: string): string {
 
 interface RunTruth {
   readonly run: string;
-  readonly picks: readonly Pick[];
+  readonly picks: readonly ParticlePick[];
   readonly signal: AbortSignal | undefined;
 }
 

@@ -1,6 +1,9 @@
-import { CryoetPicksError } from '../errors.ts';
+import type { PickableObject } from '../copick/config.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { type CziiObject, cziiRules } from '../metric/rules.ts';
+import type { VoxelGrid } from '../space/grid.ts';
+import type { Zyx } from '../space/zyx.ts';
 import table from './data/beads.json' with { type: 'json' };
-import { solidBeads } from './solid.ts';
 
 /**
  * A molecule as a sum of Gaussians of one width, about its centre of mass: what the simulator draws.
@@ -55,4 +58,123 @@ export function ellipsoid(
   { kind, sigma, density }: Pick<Species, 'kind' | 'sigma'> & { readonly density: number },
 ): Species {
   return { name, pdbId: null, kind, sigma, radius: Math.max(...axes), beads: solidBeads(axes, { sigma, density }) };
+}
+
+/** The true voxel size of the competition's tomograms along z, y, x, in Å; their folders say 10.000. */
+export const cziiVoxelSize: Zyx = [10.012444196428572, 10.012444196428572, 10.012444537618887];
+
+/** The shape of the competition's tomograms. */
+export const cziiShape: Zyx = [184, 630, 630];
+
+/** Molecules of each species in a volume of the competition's size: the mean of its seven training runs, and decoys. */
+const meanCounts: Readonly<Record<string, number>> = {
+  'apo-ferritin': 375 / 7,
+  'beta-amylase': 87 / 7,
+  'beta-galactosidase': 112 / 7,
+  ribosome: 331 / 7,
+  thyroglobulin: 251 / 7,
+  'virus-like-particle': 113 / 7,
+  'fatty-acid-synthase': 4,
+  'chaperonin-tric': 4,
+  mitoribosome: 3,
+  'proteasome-26s': 6,
+  'proteasome-20s-pa26': 6,
+  'proteasome-20s': 12,
+  rubisco: 20,
+  clpb: 16,
+  p97: 16,
+  'cand1-cul1': 24,
+  'hsp110-hsp70': 24,
+  hsp90: 30,
+  hsp70: 500,
+  get3: 500,
+  'hsp70-atpase-domain': 600,
+  esterase: 600,
+};
+
+/** Fewest molecules of each of the six species, however small the volume, as far as they fit. */
+const fewestParticles = 2;
+
+/** What decides how many molecules a scene gets. */
+export interface Demand {
+  readonly counts?: Readonly<Record<string, number>> | undefined;
+  readonly decoys?: number | undefined;
+  /** Particles are given: there are no others. */
+  readonly positions?: readonly unknown[] | undefined;
+}
+
+/** How many of a species are wanted. */
+export interface Wanted {
+  readonly candidate: Species;
+  readonly count: number;
+  /** Fewer are an error. */
+  readonly exact: boolean;
+}
+
+/** How many of what, largest first: what needs most room is placed while there is most. */
+export function wantedSpecies(grid: VoxelGrid, { counts = {}, positions, decoys = 1 }: Demand): readonly Wanted[] {
+  for (const name of Object.keys(counts)) speciesNamed(name);
+  const share = volumeShare(grid);
+  return [...species]
+    .sort((a, b) => b.radius - a.radius)
+    .map((candidate) => {
+      const asked = counts[candidate.name];
+      if (asked !== undefined) return { candidate, count: asked, exact: true };
+      const usual = share * meanCounts[candidate.name]!;
+      if (candidate.kind === 'decoy') return { candidate, count: Math.round(decoys * usual), exact: false };
+      const count = positions === undefined ? Math.max(fewestParticles, Math.round(usual)) : 0;
+      return { candidate, count, exact: false };
+    });
+}
+
+/** Volume of a grid relative to the competition's. */
+export function volumeShare({ shape, voxelSize }: VoxelGrid): number {
+  return volumeOf(shape, voxelSize) / volumeOf(cziiShape, cziiVoxelSize);
+}
+
+function volumeOf(shape: Zyx, voxelSize: Zyx): number {
+  return shape.reduce((product, length, axis) => product * length * voxelSize[axis]!, 1);
+}
+
+/**
+ * The competition's six objects as a copick config declares them: its names, labels and radii (Å), the colours of this
+ * package, and PDB ids of what the simulator draws. beta-amylase (1FA2) is drawn as a compact ellipsoid of about 65 Å, and
+ * never scored.
+ */
+export const simulatedObjects: readonly PickableObject[] = [
+  pickable('apo-ferritin', 1, '6PXM'),
+  pickable('beta-amylase', 2, '1FA2'),
+  pickable('beta-galactosidase', 3, '1F4A'),
+  pickable('ribosome', 4, '6QZP'),
+  pickable('thyroglobulin', 5, '7N4Y'),
+  pickable('virus-like-particle', 6, '8TUX'),
+];
+
+function pickable(name: CziiObject, label: number, pdbId: string): PickableObject {
+  const { radius, color } = cziiRules.objects[name];
+  return { name, isParticle: true, label, radius, pdbId, color: [...color, 255], metadata: {} };
+}
+
+/**
+ * Gaussians on a lattice that fill an ellipsoid of these half axes (Å) with this density: x, y, z and weight of one after the
+ * other.
+ */
+function solidBeads(
+  [a, b, c]: readonly [number, number, number],
+  { sigma, density }: { readonly sigma: number; readonly density: number },
+): Float64Array {
+  const step = (4 / 3) * sigma;
+  // A lattice of Gaussians one per step³ adds up to weight · (√(2π) σ / step)³.
+  const weight = density * (step / (Math.sqrt(2 * Math.PI) * sigma)) ** 3;
+  const beads: number[] = [];
+  const reach = Math.ceil(Math.max(a, b, c) / step);
+  for (let i = -reach; i <= reach; i++) {
+    for (let j = -reach; j <= reach; j++) {
+      for (let k = -reach; k <= reach; k++) {
+        const [x, y, z] = [i * step, j * step, k * step];
+        if ((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2 <= 1) beads.push(x, y, z, weight);
+      }
+    }
+  }
+  return Float64Array.from(beads);
 }

@@ -1,13 +1,13 @@
-import type { Pick } from '../picks/pick.ts';
+import type { ParticlePick } from '../picks/pick.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { toFloat32, type Volume } from '../volume/volume.ts';
-import { drawCarbon } from './carbon.ts';
-import { finishGreyValues, roughen } from './grey.ts';
+import { drawMolecule } from './density.ts';
 import { imagingFilter } from './imaging.ts';
 import { checkImaging, type ImagingOptions } from './imaging-options.ts';
-import { drawMolecule } from './render.ts';
+import { finishGreyValues, roughen } from './noise.ts';
 import { type SceneOptions, simulateScene } from './scene.ts';
 import { filterSpectrum, paddedVolume } from './spectrum.ts';
+import { drawCarbon, usualSurroundings } from './surroundings.ts';
 
 /** Voxels kept empty behind each axis while filtering; the blur and most of the wedge's streaks end within. */
 const margin = 16;
@@ -35,7 +35,7 @@ export interface SimulatedTomogram {
   readonly volume: Volume;
   readonly grid: VoxelGrid;
   /** The ground truth, in Å. */
-  readonly picks: readonly Pick[];
+  readonly picks: readonly ParticlePick[];
 }
 
 /**
@@ -83,3 +83,31 @@ async function breathe(signal: AbortSignal | undefined): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 0));
   signal?.throwIfAborted();
 }
+
+/** How hard a simulated tomogram is. */
+export type Difficulty = 'clean' | 'default' | 'hard';
+
+/**
+ * How hard a simulated tomogram is, as options to spread into those of a simulation.
+ *
+ * - `clean`: particles and decoys apart from each other in ice and nothing else, three quarters of the real noise, softer contrast, perfectly
+ *   aligned: for a demonstration, or to see whether a pipeline works at all.
+ * - `default`: what a simulation makes without options. Noise and clusters of the real data, membranes, filaments, gold
+ *   beads, aggregates and now and then a carbon edge: what networks are trained and judged on.
+ * - `hard`: the same with twice the noise.
+ *
+ * @example
+ * ```ts
+ * const { volume } = await simulateTomogram({ ...difficulties.hard, shape: [64, 256, 256], seed: 1 });
+ * ```
+ */
+export const difficulties: Readonly<
+  Record<
+    Difficulty,
+    Pick<SimulateTomogramOptions, 'noise' | 'curve' | 'alignmentError' | 'cargo' | 'clustering' | 'surroundings'>
+  >
+> = {
+  clean: { noise: 0.75, curve: 0.8, alignmentError: 0, cargo: 0, clustering: 0, surroundings: {} },
+  default: { noise: 1, surroundings: usualSurroundings },
+  hard: { noise: 2, surroundings: usualSurroundings },
+};

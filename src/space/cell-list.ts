@@ -1,5 +1,5 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { Point } from './point.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { Point } from './grid.ts';
 
 /** Beyond this, consecutive cell numbers are no longer apart as float64. */
 const lastCell = 2 ** 52;

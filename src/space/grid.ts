@@ -1,5 +1,5 @@
-import type { Point } from './point.ts';
-import type { Zyx } from './zyx.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { formatZyx, type Zyx } from './zyx.ts';
 
 /**
  * Where the voxels of an array lie in physical space.
@@ -43,4 +43,29 @@ export function coarseGrid(grid: VoxelGrid, factor: number): VoxelGrid {
     voxelSize: [grid.voxelSize[0] * factor, grid.voxelSize[1] * factor, grid.voxelSize[2] * factor],
     origin: toPhysical(grid, [shift, shift, shift]),
   };
+}
+
+/** A position, or a displacement, in physical space, in Å. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+}
+
+/** Squared Euclidean distance between two points, in Å²; summed x, y, z, in that order, as the official metric does. */
+export function squaredDistance(a: Point, b: Point): number {
+  const dx = a.x - b.x;
+  const dy = a.y - b.y;
+  const dz = a.z - b.z;
+  return dx * dx + dy * dy + dz * dz;
+}
+
+/** A voxel size along z, y, x in Å, from a number for all axes or a triple. @throws {@link CryoetPicksError} `invalid-option` unless above 0. */
+export function asVoxelSize(voxelSize: number | Zyx): Zyx {
+  const triple: Zyx = typeof voxelSize === 'number' ? [voxelSize, voxelSize, voxelSize] : voxelSize;
+  if (triple.length === 3 && triple.every((length) => Number.isFinite(length) && length > 0)) return triple;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `voxelSize is ${formatZyx(triple)} Å, expected a length above 0, or three along z, y, x`,
+  );
 }

@@ -1,3 +1,6 @@
+import { CryoetPicksError } from '../core/errors.ts';
+import { showJson, showList } from '../core/json.ts';
+
 /** Three numbers in voxel space, slowest axis first: an index, a shape, a stride. Never a position in Å. */
 export type Zyx = readonly [z: number, y: number, x: number];
 
@@ -64,4 +67,31 @@ export function formatZyx(zyx: readonly (number | string)[]): string {
 /** The first of the axes along which a volume is longest, which is the one that tiles are swept along. */
 export function longestAxis(shape: Zyx): Axis {
   return shape.indexOf(Math.max(...shape)) as Axis;
+}
+
+/** Where a box should lie. */
+export interface InsideOptions {
+  readonly shape: Zyx;
+  /** For messages: `the volume`. */
+  readonly where: string;
+}
+
+/** Lets a box inside an array pass. @throws {@link CryoetPicksError} `invalid-option` */
+export function requireInside(box: Box, options: InsideOptions): void {
+  if (!isInside(box, options.shape)) throw outsideError(box, options);
+}
+
+/** What is wrong with a box that {@link isInside} refuses. */
+export function outsideError(box: Box, { shape, where }: InsideOptions): CryoetPicksError {
+  return new CryoetPicksError('invalid-option', describe(box ?? {}, `${where}, ${formatZyx(shape)} voxels`, box));
+}
+
+function describe({ start, end }: Partial<Box>, where: string, given: unknown): string {
+  if (start?.length !== 3 || end?.length !== 3) {
+    return `expected a box { start: [z, y, x], end: [z, y, x] } of ${where}, found ${showJson(given)}`;
+  }
+  const found = `box from ${showList(Array.from(start))} to ${showList(Array.from(end))}`;
+  if (![...start, ...end].every(Number.isInteger)) return `${found} is not of whole numbers, as those of ${where}`;
+  if (start.some((from, axis) => from > end[axis]!)) return `${found} of ${where}, ends before it starts`;
+  return `${found} does not lie in ${where}`;
 }

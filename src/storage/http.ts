@@ -1,16 +1,7 @@
-import { CryoetPicksError } from '../errors.ts';
-import type { CoalesceOptions } from './coalesced.ts';
-import { checkKey, type ReadableStore } from './store.ts';
-
-/** Time and chance, for retries; a test brings its own. */
-export interface HttpClock {
-  /** In milliseconds. */
-  now(): number;
-  /** @throws The abort reason of `signal`, at once. */
-  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
-  /** From 0 up to, not including, 1. */
-  random(): number;
-}
+import { CryoetPicksError } from '../core/errors.ts';
+import { type CoalesceOptions, coalesced } from './coalesce.ts';
+import { type Answer, attempt, type HttpClock, platformClock, type RetryRules, untilAnswered } from './http-request.ts';
+import { type ByteRange, checkKey, type ReadableStore, type StoreKey, sliceRange } from './store.ts';
 
 /** Options of {@link httpStore}. */
 export interface HttpStoreOptions extends CoalesceOptions {
@@ -39,7 +30,7 @@ export interface HttpStoreOptions extends CoalesceOptions {
  *
  * What may pass is tried again, after a pause that grows at random: a connection that fails or stalls, the statuses 408, 425,
  * 429 and 5xx (`Retry-After` is heeded), an answer that is cut short, or is another part than the one asked for. Requests are
- * merged and bounded as by `coalesced` of `cryoet-picks/volumes`, whose options hold here too.
+ * merged and bounded as by `coalesced` of `cryoet-picks/io`, whose options hold here too.
  *
  * @param url - The folder; a query string stays at the end of each request and is not shown in messages.
  * @throws {@link CryoetPicksError} `invalid-option` for a URL that is none; from reads, `not-found` for other statuses and for
@@ -52,19 +43,12 @@ export interface HttpStoreOptions extends CoalesceOptions {
 export function httpStore(url: string | URL, options: HttpStoreOptions = {}): ReadableStore {
   const base = parseUrl(url);
   const location = `${base.origin}${base.pathname}`.replace(/\/+$/, '');
-  let store: Promise<ReadableStore> | undefined;
-  // Loaded with the first request, so that a page that reads nothing over the network never fetches it.
-  const load = async () => {
-    store ??= import('./http-server.ts').then(({ serverStore }) =>
-      serverStore({ location, query: base.search }, options),
-    );
-    return store;
-  };
+  const store = serverStore({ location, query: base.search }, options);
   return {
     location,
-    get: async (key, wait) => (await load()).get(checkKey(key), wait),
-    getRange: async (key, range, wait) => (await load()).getRange(checkKey(key), range, wait),
-    size: async (key, wait) => (await load()).size?.(checkKey(key), wait),
+    get: async (key, wait) => store.get(checkKey(key), wait),
+    getRange: async (key, range, wait) => store.getRange(checkKey(key), range, wait),
+    size: async (key, wait) => store.size?.(checkKey(key), wait),
   };
 }
 
@@ -74,4 +58,75 @@ function parseUrl(url: string | URL): URL {
   } catch (cause) {
     throw new CryoetPicksError('invalid-option', `${JSON.stringify(String(url))} is not a URL`, { cause });
   }
+}
+
+/** Where requests go. */
+export interface ServerAddress {
+  /** The folder's URL without its query string. */
+  readonly location: string;
+  readonly query: string;
+}
+
+/** The work of `httpStore`. */
+export function serverStore({ location, query }: ServerAddress, options: HttpStoreOptions): ReadableStore {
+  const { fetch: send = (url, init) => fetch(url, init), headers = {}, maxGapBytes, maxBytes, maxRequests } = options;
+  const { tries = 5, retryFor = 60_000, timeout = 30_000, clock = platformClock } = options;
+  for (const [name, value] of Object.entries({ tries, retryFor, timeout })) {
+    if (!(value >= (name === 'retryFor' ? 0 : 1)))
+      throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected at least 1`);
+  }
+  const isForeign = isForeignTo(location);
+  const ask = (key: StoreKey, range: ByteRange | undefined, signal: AbortSignal | undefined, method = 'GET') => {
+    const isMetadata = METADATA.test(key);
+    const where = `${location}${key.split('/').map(encodeURIComponent).join('/')}`;
+    const request = {
+      where,
+      method,
+      query,
+      headers,
+      range,
+      absent: isMetadata ? [403, 404] : [404],
+      timeout,
+      send,
+      isForeign,
+    };
+    // A page cannot tell a file that is absent on a foreign server without CORS from a connection that fails.
+    const rules: RetryRules = {
+      tries,
+      networkTries: isMetadata && isForeign ? Math.min(2, tries) : tries,
+      retryFor,
+      clock,
+    };
+    return untilAnswered((within) => attempt(request, within), { ...rules, where, signal });
+  };
+  const plain: ReadableStore = {
+    location,
+    get: async (key, { signal } = {}) => (await ask(key, undefined, signal))?.bytes,
+    getRange: (key, range, { signal } = {}) => partOf(range, (asked) => ask(key, asked, signal)),
+    size: async (key, { signal } = {}) => {
+      const answer = await ask(key, { offset: 0, length: 1 }, signal);
+      // A page does not see the total that a foreign server sends with a part, but the length of a whole.
+      return answer && (answer.total ?? (await ask(key, undefined, signal, 'HEAD'))?.total);
+    },
+  };
+  return coalesced(plain, { maxGapBytes, maxBytes, maxRequests });
+}
+
+const METADATA = /\/(\.z(attrs|group|array|metadata)|zarr\.json)$/;
+
+/** True in a page, or its worker, of another origin, which sees only some headers, and nothing of answers that CORS hides. */
+function isForeignTo(location: string): boolean {
+  const page = globalThis.location?.origin;
+  return page !== undefined && new URL(location).origin !== page;
+}
+
+async function partOf(
+  range: ByteRange,
+  ask: (asked: ByteRange) => Promise<Answer | undefined>,
+): Promise<Uint8Array | undefined> {
+  const isEmpty = ('suffixLength' in range ? range.suffixLength : range.length) === 0;
+  // A range of nothing cannot be asked for; one byte tells whether the key is there.
+  const answer = await ask(isEmpty ? { offset: 0, length: 1 } : range);
+  if (!answer || isEmpty) return answer && new Uint8Array(0);
+  return answer.isPart ? answer.bytes : sliceRange(answer.bytes, range);
 }

@@ -1,8 +1,5 @@
-import { childrenOf, folderPrefix } from './children.ts';
-import { checkKey, joinKey, type StoreKey } from './key.ts';
-import type { StagedFolder } from './staged.ts';
-
-export { checkKey, joinKey, type StoreKey } from './key.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
 
 /** Part of a value: `length` bytes from `offset`, or the last `suffixLength` bytes. */
 export type ByteRange = { readonly offset: number; readonly length: number } | { readonly suffixLength: number };
@@ -110,8 +107,6 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
     values.set(key, value);
     versions.set(key, `${++writes}@${new Date().toISOString()}`);
   };
-  // Loaded with the first write that expects something. Nothing may wait between the check and the write.
-  const rulesFor = (expect: string | null | undefined) => (expect === undefined ? undefined : import('./expect.ts'));
   for (const [key, value] of entries) put(checkKey(key), value);
   return {
     location: 'memory',
@@ -131,15 +126,13 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
     async set(key, value, { signal, expect } = {}) {
       signal?.throwIfAborted();
       checkKey(key);
-      const rules = await rulesFor(expect);
-      rules?.checkExpected(key, expect, versions.get(key));
+      if (expect !== undefined) checkExpected(key, expect, versions.get(key));
       put(key, value);
     },
     async delete(key, { signal, expect } = {}) {
       signal?.throwIfAborted();
       const inside = folderPrefix(checkKey(key));
-      const rules = await rulesFor(expect);
-      rules?.checkExpected(key, expect, versions.get(key));
+      if (expect !== undefined) checkExpected(key, expect, versions.get(key));
       for (const other of [...values.keys()]) {
         if (other === key || other.startsWith(inside)) values.delete(other) && versions.delete(other);
       }
@@ -172,4 +165,149 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
     if (ability) part[name] = (key: StoreKey, ...rest: unknown[]) => ability.call(store, at(key), ...rest);
   }
   return part as unknown as S;
+}
+
+/** A key of a store: a path that starts with `/`, without `.` or `..` segments. */
+export type StoreKey = `/${string}`;
+
+/**
+ * Puts path segments together to a store key: `joinKey('/runs', name, 'Picks')`. Slashes at the ends of a segment do not matter.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for a key that holds a `.`, `..` or empty segment, or a NUL.
+ */
+export function joinKey(...segments: readonly string[]): StoreKey {
+  const parts = segments.map((segment) => segment.replace(/^\/+|\/+$/g, '')).filter((segment) => segment !== '');
+  return checkKey(`/${parts.join('/')}`);
+}
+
+/**
+ * Lets a well-formed key pass: it starts with `/`, has no empty segment, no `.` or `..` and no NUL. `/` itself is the root folder.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option`, so that no key ever leaves its store.
+ */
+export function checkKey(key: string): StoreKey {
+  const segments = key.slice(1).split('/');
+  const bad = key !== '/' && segments.some((segment) => segment === '' || segment === '.' || segment === '..');
+  if (!key.startsWith('/') || bad || key.includes('\0')) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${JSON.stringify(key)} is not a store key: expected "/" and names between single slashes, none of them "." or ".."`,
+    );
+  }
+  return key as StoreKey;
+}
+
+/** What the keys in a folder begin with. */
+function folderPrefix(folder: string): string {
+  return folder === '/' ? '/' : `${folder}/`;
+}
+
+/** The direct children of a folder among keys, sorted by name. */
+function childrenOf(folder: string, keys: Iterable<string>): StoreEntry[] {
+  const prefix = folderPrefix(folder);
+  const kinds = new Map<string, StoreEntry['kind']>();
+  for (const key of keys) {
+    if (!key.startsWith(prefix)) continue;
+    const [name, ...rest] = key.slice(prefix.length).split('/');
+    if (name) kinds.set(name, rest.length > 0 ? 'folder' : 'file');
+  }
+  return [...kinds].map(([name, kind]) => ({ name, kind })).sort((a, b) => compareNames(a.name, b.name));
+}
+
+/** Orders names by code unit, the same on every machine. */
+export function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Options of {@link StagedFolder.commit}. */
+export interface CommitOptions {
+  /**
+   * Looks once more at what is to be replaced, at the moment of it: no other writer of this library replaces it meanwhile. What
+   * it throws ends the commit, and everything stays as it is.
+   */
+  readonly check?: (() => Promise<void>) | undefined;
+}
+
+/** A folder that is written out of sight, to replace another as a whole. */
+export interface StagedFolder {
+  /** Takes what shall be in the folder. */
+  readonly store: Store;
+  /** Puts the folder into its place; what was there goes. */
+  commit(options?: CommitOptions): Promise<void>;
+  /** Removes what was written. */
+  discard(): Promise<void>;
+}
+
+/** Options of {@link readOnlyStore}. */
+export interface ReadOnlyStoreOptions {
+  /** Why it cannot be written, and what would work: ends the message of the error. */
+  readonly reason: string;
+}
+
+/**
+ * A store that refuses every write, for what can only be read but stands where a store for writing is asked for.
+ *
+ * @throws {@link CryoetPicksError} `read-only`, from writes and deletions.
+ */
+export function readOnlyStore(store: ListableStore, { reason }: ReadOnlyStoreOptions): Store {
+  const refuse = async (key: string): Promise<never> => {
+    throw new CryoetPicksError('read-only', `cannot write ${store.location.replace(/\/+$/, '')}${key}: ${reason}`);
+  };
+  return { ...store, set: refuse, delete: refuse };
+}
+
+/** Lets a store pass. @throws {@link CryoetPicksError} `invalid-option`, for a path or URL with the function that makes it one. */
+export function assertStore(store: ReadableStore, method: 'get' | 'set'): void {
+  const given: { readonly [K in typeof method]?: unknown } | null | undefined = store;
+  if (typeof given?.[method] === 'function') return;
+  const found =
+    given instanceof URL ? `the URL ${given.origin}${given.pathname}` : showJson(given).replace(/\?.*/s, '…');
+  throw new CryoetPicksError(
+    'invalid-option',
+    `expected a store, found ${found}; wrap a path in directoryStore(path) of cryoet-picks/node` +
+      (method === 'get' ? ', a URL in httpStore(url)' : ''),
+  );
+}
+
+/**
+ * Makes sure that a folder of a store can be written, by writing a hidden file and deleting it: better asked before an
+ * hour's work than after it.
+ *
+ * @throws {@link CryoetPicksError} `read-only` if it cannot.
+ */
+export async function requireWritable(store: Store, folder: StoreKey, options: StoreOptions = {}): Promise<void> {
+  const key = joinKey(folder, '.writable');
+  await store.set(key, new Uint8Array(0), options);
+  await store.delete(key, options);
+}
+
+const TOKEN = /^[^@]+@\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
+/**
+ * Makes sure that a value is the expected one. A token is `stamp@time`: the stamp tells values apart, and the time is when
+ * the value was written, for the message.
+ *
+ * @param where - Path of the value, for messages.
+ * @param expect - A token, `null` for no value, undefined for whatever there is.
+ * @param found - The token of the value as it is now; undefined where there is none.
+ * @throws {@link CryoetPicksError} `conflict`, naming both times; `invalid-option` for what is no token.
+ */
+export function checkExpected(where: string, expect: string | null | undefined, found: string | undefined): void {
+  if (expect === undefined || (expect ?? undefined) === found) return;
+  if (expect !== null && !TOKEN.test(expect)) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${where} is not changed: expect is ${JSON.stringify(expect)}, which is no version; expected the \`version\` that it was read with, or null for no file`,
+    );
+  }
+  if (stampOf(expect) === stampOf(found)) return;
+  const told = (token: string | null | undefined) => (token ? `from ${token.replace(/.*@/, '')}` : 'absent');
+  throw new CryoetPicksError(
+    'conflict',
+    `${where} has changed since it was read: it was ${told(expect)} then and is ${told(found)} now; read it again`,
+  );
+}
+
+function stampOf(token: string | null | undefined): string {
+  return token?.replace(/@.*/, '') ?? '';
 }

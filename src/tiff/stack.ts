@@ -3,16 +3,12 @@
  *
  * @module
  */
+
 import { decode, type TiffIfd } from 'tiff';
-import { CryoetPicksError } from '../errors.ts';
-import type { Point } from '../space/point.ts';
-import { asVoxelSize } from '../space/voxel-size.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { asVoxelSize, type Point } from '../space/grid.ts';
 import type { Zyx } from '../space/zyx.ts';
 import { contiguousVolume, sourceFromArray, type VolumeSource } from '../volume/volume.ts';
-import { imagejCalibration, imagejFields, imagejVoxelSize } from './imagej.ts';
-import { countPages } from './pages.ts';
-
-export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
 
 /** Options of {@link openTiffStack}. */
 export interface OpenTiffStackOptions {
@@ -44,7 +40,7 @@ export interface TiffStack extends VolumeSource {
  * other numbers of bits, several channels or times, and BigTIFF, saying which.
  * @example
  * ```ts
- * import { openTiffStack } from 'cryoet-picks/tiff';
+ * import { openTiffStack } from 'cryoet-picks/io';
  *
  * const crop = await openTiffStack(bytes);
  * ```
@@ -173,4 +169,142 @@ function joined(
   for (const [i, page] of pages.entries()) data.set(page.data, i * size);
   if (calibration) for (let i = 0; i < data.length; i++) data[i] = calibration.c0 + calibration.c1 * data[i];
   return { data, dtype };
+}
+
+/** Bytes of one value of the types 1 to 12 of TIFF. */
+const TYPE_BYTES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
+
+/**
+ * Walks the chain of pages before anything decodes them: the decoder would follow a chain that bites its own tail for
+ * ever, and make room for whatever an entry claims.
+ *
+ * @returns How many pages there are.
+ * @throws {@link CryoetPicksError} `corrupt-data` for what is no TIFF file, a chain or an entry that leaves it;
+ * `unsupported` for BigTIFF.
+ */
+function countPages(bytes: Uint8Array, source: string): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const order = bytes.length >= 8 ? view.getUint16(0) : 0;
+  const littleEndian = order === 0x4949;
+  const magic = order === 0x4949 || order === 0x4d4d ? view.getUint16(2, littleEndian) : 0;
+  if (magic === 43) {
+    throw new CryoetPicksError(
+      'unsupported',
+      `${source} is a BigTIFF file; expected a classic one, of less than 4 GiB`,
+    );
+  }
+  if (magic !== 42) fail(`${source} is no TIFF file: it does not start with "II*" or "MM*"`);
+  const seen = new Set<number>();
+  for (let at = view.getUint32(4, littleEndian); at !== 0; ) {
+    if (seen.has(at)) fail(`${source}: page ${seen.size} is followed by a page before it`);
+    seen.add(at);
+    const next = checkPage(view, at, { littleEndian, where: `${source}: page ${seen.size}` });
+    at = view.getUint32(next, littleEndian);
+  }
+  if (seen.size === 0) fail(`${source} has no page`);
+  return seen.size;
+}
+
+interface PageOptions {
+  readonly littleEndian: boolean;
+  readonly where: string;
+}
+
+/** Checks that the entries of a page lie in the file; returns where the offset of the next page stands. */
+function checkPage(view: DataView, at: number, { littleEndian, where }: PageOptions): number {
+  const size = view.byteLength;
+  const entries = at + 2 <= size ? view.getUint16(at, littleEndian) : 0;
+  const end = at + 2 + 12 * entries;
+  if (entries === 0 || end + 4 > size) fail(`${where} lies beyond the end of the ${size} bytes`);
+  for (let entry = at + 2; entry < end; entry += 12) {
+    const type = view.getUint16(entry + 2, littleEndian);
+    const length = (TYPE_BYTES[type] ?? 0) * view.getUint32(entry + 4, littleEndian);
+    const start = length <= 4 ? entry + 8 : view.getUint32(entry + 8, littleEndian);
+    if (start + length <= size) continue;
+    fail(
+      `${where}: entry ${view.getUint16(entry, littleEndian)} of ${length} bytes lies beyond the end of the ${size} bytes`,
+    );
+  }
+  return end;
+}
+
+function fail(message: string): never {
+  throw new CryoetPicksError('corrupt-data', message);
+}
+
+/** What ImageJ writes into the description of the first page, and the resolution tags beside it. */
+export interface ImagejTags {
+  readonly description: string;
+  /** Pixels per unit; `NaN` where not given. */
+  readonly xResolution: number;
+  readonly yResolution: number;
+}
+
+/** The lines `key=value` of the description; none where ImageJ has not written it. */
+function imagejFields(description: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  if (!description.startsWith('ImageJ=')) return fields;
+  for (const line of description.split('\n')) {
+    const at = line.indexOf('=');
+    if (at > 0) fields.set(line.slice(0, at), line.slice(at + 1).trim());
+  }
+  return fields;
+}
+
+const IN_ANGSTROM: Readonly<Record<string, number>> = {
+  a: 1,
+  å: 1,
+  angstrom: 1,
+  ångström: 1,
+  nm: 10,
+  nanometer: 10,
+  um: 1e4,
+  µm: 1e4,
+  μm: 1e4,
+  micron: 1e4,
+  mm: 1e7,
+  cm: 1e8,
+  m: 1e10,
+  inch: 2.54e8,
+};
+
+/** The voxel size in Å along z, y, x as ImageJ reads it, or why there is none. */
+function imagejVoxelSize({ description, xResolution, yResolution }: ImagejTags, warnings: string[]): Zyx | undefined {
+  const fields = imagejFields(description);
+  // Inches and centimetres of the tags alone are those of a printer.
+  const unit = fields
+    .get('unit')
+    ?.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const name = unit?.toLowerCase().replace(/(?<=.{4})s$/, '');
+  const angstrom = name !== undefined && Object.hasOwn(IN_ANGSTROM, name) ? IN_ANGSTROM[name] : undefined;
+  if (unit === undefined || angstrom === undefined) {
+    warnings.push(unit === undefined ? 'no unit of length is given' : `the unit "${unit}" is no length`);
+    return undefined;
+  }
+  const spacing = Math.abs(Number(fields.get('spacing') ?? 1));
+  const voxelSize: Zyx = [spacing * angstrom, angstrom / yResolution, angstrom / xResolution];
+  if (!voxelSize.every((length) => Number.isFinite(length) && length > 0)) {
+    warnings.push('the resolution tags or the spacing of slices give no length');
+    return undefined;
+  }
+  if (!fields.has('spacing')) {
+    warnings.push(
+      `no spacing of slices is given; 1 ${unit} is assumed, as ImageJ does: give "voxelSize" if that is wrong`,
+    );
+  }
+  return [nearRound(voxelSize[0]), nearRound(voxelSize[1]), nearRound(voxelSize[2])];
+}
+
+/** Resolutions are fractions of 32-bit integers: 10.52 Å comes back as 10.5200000002. */
+function nearRound(length: number): number {
+  const rounded = Number(length.toPrecision(8));
+  return Math.abs(rounded - length) <= 2e-9 * length ? rounded : length;
+}
+
+/** ImageJ's linear calibration of grey values, `value = c0 + c1 · stored`: how it keeps signed integers. */
+function imagejCalibration(description: string): { readonly c0: number; readonly c1: number } | undefined {
+  const fields = imagejFields(description);
+  const [c0, c1] = [Number(fields.get('c0')), Number(fields.get('c1'))];
+  const isLinear = fields.get('cf') === '0' && Number.isFinite(c0) && Number.isFinite(c1) && c1 !== 0;
+  return isLinear && (c0 !== 0 || c1 !== 1) ? { c0, c1 } : undefined;
 }

@@ -1,10 +1,9 @@
-import { CryoetPicksError } from '../errors.ts';
+import { BufferPool, SlabMemory } from '../core/buffer-pool.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Axis, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { addWeighted, requireFinite, weightedExtent } from './add-weighted.ts';
-import { cutSegments, replaceAxis, type Segment } from './cover.ts';
+import { cutSegments, replaceAxis, type Segment } from './axis.ts';
 import type { Tile, TilePlan } from './plan.ts';
-import { SlabMemory } from './slab-memory.ts';
 
 /** A 4-D array `[class, z, y, x]` as a view of flat data. */
 export interface ScoreVolume {
@@ -196,4 +195,142 @@ export class SlabBlender {
 
 function refuse(message: string): never {
   throw new CryoetPicksError('invalid-option', message);
+}
+
+/** A C-order 3-D array inside flat data. */
+export interface Block {
+  readonly data: Float32Array;
+  /** Index of its element (0, 0, 0). */
+  readonly base: number;
+  readonly shape: Zyx;
+}
+
+/** The part of a tile's axis that counts. */
+export interface WeightedExtent {
+  /** Weight of each index of the tile's axis. */
+  readonly weights: Float32Array;
+  /** First index with a weight inside the target, and the first after the last. */
+  readonly from: number;
+  readonly to: number;
+  /** Index, in the target, of the tile's index 0; may be negative. */
+  readonly at: number;
+}
+
+/** Clips a tile's axis, which lies `at` an index of a target of this length, to the target and to weights above 0. */
+function weightedExtent(
+  weights: Float32Array,
+  { at, length }: { readonly at: number; readonly length: number },
+): WeightedExtent {
+  let from = Math.max(0, -at);
+  let to = Math.min(weights.length, length - at);
+  while (from < to && weights[from] === 0) from++;
+  while (to > from && weights[to - 1] === 0) to--;
+  return { weights, from, to, at };
+}
+
+/** Adds `from` × its weights to `to`, where the extents along z, y, x say. */
+function addWeighted(from: Block, to: Block, extents: readonly WeightedExtent[]): void {
+  const [ez, ey, ex] = extents;
+  const source = from.data;
+  const target = to.data;
+  const wx = ex.weights;
+  for (let z = ez.from; z < ez.to; z++) {
+    for (let y = ey.from; y < ey.to; y++) {
+      const w = ez.weights[z] * ey.weights[y];
+      if (w === 0) continue;
+      const s = from.base + (z * from.shape[1] + y) * from.shape[2];
+      const t = to.base + ((z + ez.at) * to.shape[1] + y + ey.at) * to.shape[2] + ex.at;
+      for (let x = ex.from; x < ex.to; x++) target[t + x] += w * wx[x] * source[s + x];
+    }
+  }
+}
+
+/** @throws {@link CryoetPicksError} `model-failed` naming the first score that is not finite. */
+function requireFinite(scores: Float32Array, tile: Tile): void {
+  // x − x is 0 for a finite x and NaN for any other: four sums, since each must wait for its own last addition.
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = scores.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    a += scores[i] - scores[i];
+    b += scores[i + 1] - scores[i + 1];
+    c += scores[i + 2] - scores[i + 2];
+    d += scores[i + 3] - scores[i + 3];
+  }
+  for (let i = whole; i < scores.length; i++) a += scores[i] - scores[i];
+  if (a + b + c + d === 0) return;
+  const found = scores.find((score) => !Number.isFinite(score));
+  throw new CryoetPicksError(
+    'model-failed',
+    `the model gave ${found} for the tile at voxel ${formatZyx(tile.start)}; scores must be finite`,
+  );
+}
+
+/** Planes that a reader of slabs may still compare with those of the next one. */
+const KEPT = 2;
+
+/**
+ * Passes slabs on to a reader that looks back two planes at most, as local maxima do, and gives their memory back as soon as
+ * that reader asks for more: the last two planes of each slab it gets as a slab of their own, copied, whose memory is used again
+ * once it has got two planes more.
+ */
+export async function* passSlabs(slabs: AsyncIterable<ScoreSlab>): AsyncGenerator<ScoreSlab, void, undefined> {
+  const [spareScores, spareOffsets] = [new BufferPool(2), new BufferPool(2)];
+  let last: ScoreSlab | undefined;
+  for await (const slab of slabs) {
+    const planes = slab.scores.shape[slab.axis + 1];
+    const cut = Math.max(0, planes - KEPT);
+    const tail = copyPlanes(slab, { from: cut, to: planes }, { spareScores, spareOffsets });
+    if (cut > 0) yield { ...partOf(slab, (volume) => planesOf(volume, slab, 0, cut)), release: undefined };
+    yield tail;
+    slab.release?.();
+    // Whoever looks back past this tail sees nothing of the one before.
+    if (last && planes >= KEPT) {
+      spareScores.put(last.scores.data);
+      if (last.offsets) spareOffsets.put(last.offsets.data);
+    }
+    last = tail;
+  }
+}
+
+/** The slab with other scores, and offsets where it has some. */
+function partOf(slab: ScoreSlab, part: (volume: ScoreVolume) => ScoreVolume): ScoreSlab {
+  return { ...slab, scores: part(slab.scores), offsets: slab.offsets && part(slab.offsets) };
+}
+
+/** A view of some planes along the sweep axis. */
+function planesOf(volume: ScoreVolume, { axis }: ScoreSlab, from: number, to: number): ScoreVolume {
+  const [channels, z, y, x] = volume.shape;
+  const shape = replaceAxis([z, y, x], axis, to - from);
+  return { ...volume, shape: [channels, ...shape], offset: volume.offset + from * volume.stride[axis + 1] };
+}
+
+function copyPlanes(
+  slab: ScoreSlab,
+  { from, to }: { readonly from: number; readonly to: number },
+  { spareScores, spareOffsets }: { readonly spareScores: BufferPool; readonly spareOffsets: BufferPool },
+): ScoreSlab {
+  return {
+    ...slab,
+    scores: copyOf(planesOf(slab.scores, slab, from, to), spareScores),
+    offsets: slab.offsets && copyOf(planesOf(slab.offsets, slab, from, to), spareOffsets),
+    start: slab.start + from,
+    release: undefined,
+  };
+}
+
+function copyOf({ data, shape, stride, offset }: ScoreVolume, spare: BufferPool): ScoreVolume {
+  const [classes, depth, height, width] = shape;
+  const length = classes * depth * height * width;
+  const copy = spare.take(length) ?? new Float32Array(length);
+  let at = 0;
+  for (let k = 0; k < classes; k++) {
+    for (let z = 0; z < depth; z++) {
+      for (let y = 0; y < height; y++, at += width) {
+        const row = offset + k * stride[0] + z * stride[1] + y * stride[2];
+        copy.set(data.subarray(row, row + width), at);
+      }
+    }
+  }
+  const plane = height * width;
+  return { data: copy, shape, stride: [depth * plane, plane, width, 1], offset: 0 };
 }

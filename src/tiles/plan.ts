@@ -1,8 +1,6 @@
-import { type Axis, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
-import { coverAxis } from './cover.ts';
-import { fitTile, usualOverlap } from './fit-tile.ts';
-import { checkPlanOptions, type PlanOptions } from './plan-options.ts';
-import { blendWeights, type WindowName } from './window.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { type Axis, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
+import { blendWeights, coverAxis, tilesAlongAxis, WINDOW_NAMES, type WindowName } from './axis.ts';
 
 /** One tile of a plan. */
 export interface Tile {
@@ -139,4 +137,134 @@ function predictMemory({
   const accumulators = 4 * classes * planes * (voxelCount(outputShape) / outputShape[axis]);
   const tiles = 4 * (TILES_HELD * voxelCount(tile) + SCORES_HELD * classes * voxelCount(outputTile));
   return { accumulators, tiles, total: accumulators + tiles };
+}
+
+/** Options of {@link planTiles}. */
+export interface PlanOptions {
+  /** Shape of a tile, in voxels; each edge a multiple of `outputStride`. */
+  readonly tile: Zyx;
+  /**
+   * What edges of a tile are multiples of, for a network that takes tiles of any such size: `tile` is then the largest, and each
+   * edge is made as short as it can be without more tiles. Left out, all tiles are as `tile` says.
+   */
+  readonly tileMultiple?: number | undefined;
+  /**
+   * Least number of voxels that neighbouring tiles share along z, y, x; 0 ≤ overlap < tile. Rounded down to a multiple
+   * of the output stride. @defaultValue a quarter of the tile
+   */
+  readonly overlap?: Zyx | undefined;
+  /** Voxels per score along each axis. @defaultValue 1 */
+  readonly outputStride?: 1 | 2 | 4 | undefined;
+  /** How overlapping tiles are weighted. @defaultValue 'gaussian': docs/tiling.md says why */
+  readonly window?: WindowName | undefined;
+  /** Number of score classes, and of offsets, that the prediction of memory counts on. @defaultValue 1 */
+  readonly classes?: number | undefined;
+  /** Sweep axis. @defaultValue the longest axis of the score map, which needs the least memory */
+  readonly axis?: Axis | undefined;
+}
+
+/** More tiles than any tomogram needs, and few enough that the plan itself stays small. */
+const MAX_TILES = 1_000_000;
+
+/** Options with all defaults filled in, but for the sweep axis. */
+type FilledOptions = PlanOptions & { readonly overlap: Zyx; readonly outputStride: number; readonly classes: number };
+
+/** Refuses options that no plan can be made of. @throws {@link CryoetPicksError} `invalid-option` */
+function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
+  const { tile, tileMultiple, overlap, outputStride, window, classes, axis } = options;
+  if (![1, 2, 4].includes(outputStride)) fail(`output stride ${outputStride} is none of 1, 2, 4`);
+  requireWholeNumbers('volume shape', shape, 1);
+  requireWholeNumbers('tile', tile, 1);
+  requireWholeNumbers('overlap', overlap, 0);
+  if (tile.some((edge) => edge % outputStride !== 0)) {
+    const works = formatZyx(tile.map((edge) => Math.ceil(edge / outputStride) * outputStride));
+    fail(`tile ${formatZyx(tile)} is not a multiple of the output stride ${outputStride}; ${works} would be`);
+  }
+  if (tileMultiple !== undefined) requireMultiple(options, tileMultiple);
+  if (overlap.some((shared, i) => shared >= tile[i])) {
+    const most = formatZyx(tile.map((edge) => edge - 1));
+    fail(`overlap ${formatZyx(overlap)} must be below the tile ${formatZyx(tile)}, at most ${most} voxels`);
+  }
+  if (window !== undefined && !WINDOW_NAMES.includes(window)) {
+    fail(`window "${window}" is unknown; available: ${WINDOW_NAMES.map((name) => `"${name}"`).join(', ')}`);
+  }
+  if (!Number.isInteger(classes) || classes < 1) fail(`classes must be a whole number of at least 1, found ${classes}`);
+  if (axis !== undefined && ![0, 1, 2].includes(axis)) fail(`axis ${axis} is none of 0 (z), 1 (y), 2 (x)`);
+  const count = [0, 1, 2].reduce((product, i) => product * tilesAlong(i, shape, options), 1);
+  if (count > MAX_TILES) {
+    fail(
+      `tiles of ${formatZyx(tile)} with overlap ${formatZyx(overlap)} cut a volume of ${formatZyx(shape)} into ` +
+        `${count} tiles, more than ${MAX_TILES}; take larger tiles or less overlap`,
+    );
+  }
+}
+
+function requireMultiple({ tile, outputStride }: FilledOptions, multiple: number): void {
+  if (!Number.isSafeInteger(multiple) || multiple < 1 || multiple % outputStride !== 0) {
+    fail(`tileMultiple ${multiple} is no whole multiple of the output stride ${outputStride}`);
+  }
+  if (tile.some((edge) => edge % multiple !== 0)) {
+    const works = formatZyx(tile.map((edge) => Math.ceil(edge / multiple) * multiple));
+    fail(`tile ${formatZyx(tile)} is not a multiple of tileMultiple ${multiple}; ${works} would be`);
+  }
+}
+
+function tilesAlong(i: number, shape: Zyx, { tile, overlap, outputStride }: FilledOptions): number {
+  return tilesAlongAxis({
+    length: Math.ceil(shape[i] / outputStride),
+    tile: tile[i] / outputStride,
+    overlap: Math.floor(overlap[i] / outputStride),
+  });
+}
+
+function requireWholeNumbers(name: string, zyx: Zyx, least: number): void {
+  if (zyx.length !== 3 || zyx.some((value) => !Number.isSafeInteger(value) || value < least)) {
+    fail(`${name} ${formatZyx(zyx)} must be three whole numbers [z, y, x] of at least ${least}, in voxels`);
+  }
+}
+
+function fail(message: string): never {
+  throw new CryoetPicksError('invalid-option', `cannot plan tiles: ${message}`);
+}
+
+/** The largest tile, what its edges are multiples of, and how tiles overlap, as for `planTiles`. */
+interface FitOptions {
+  readonly tile: Zyx;
+  readonly multiple: number;
+  readonly overlap?: Zyx | undefined;
+  readonly outputStride: number;
+}
+
+/** A quarter of the tile. */
+function usualOverlap([z, y, x]: Zyx): Zyx {
+  return [Math.floor(z / 4), Math.floor(y / 4), Math.floor(x / 4)];
+}
+
+/**
+ * The smallest tile that covers a volume with no more tiles along any axis than the largest would: none sticks out of a thin
+ * volume further than it must, and two that share an axis do not repeat most of each other.
+ *
+ * @param shape - Shape `[z, y, x]` of the volume, in voxels.
+ * @returns Edges z, y, x in voxels, each at most that of `tile`.
+ */
+function fitTile(shape: Zyx, options: FitOptions): Zyx {
+  const fitted = (axis: Axis): number => {
+    const most = options.tile[axis];
+    const count = tilesOfEdge(axis, most, shape, options);
+    const least = options.overlap?.[axis] ?? 0;
+    for (let edge = options.multiple; edge < most; edge += options.multiple) {
+      if (edge > least && tilesOfEdge(axis, edge, shape, options) <= count) return edge;
+    }
+    return most;
+  };
+  return [fitted(0), fitted(1), fitted(2)];
+}
+
+function tilesOfEdge(axis: Axis, edge: number, shape: Zyx, { overlap, outputStride }: FitOptions): number {
+  const shared = (overlap ?? usualOverlap([edge, edge, edge]))[axis];
+  return tilesAlongAxis({
+    length: Math.ceil(shape[axis] / outputStride),
+    tile: edge / outputStride,
+    overlap: Math.floor(shared / outputStride),
+  });
 }

@@ -1,26 +1,9 @@
-/**
- * Volumes as arrays of the `ndarray` package, and back, without copying; and the elementwise work on whole tomograms that
- * comes up before picking. Apart from the core, because `ndarray` compiles code while it runs, which a page with a strict
- * Content-Security-Policy refuses.
- *
- * @example
- * ```ts
- * import { fromNdarray, toNdarray } from 'cryoet-picks/ndarray';
- *
- * const array = toNdarray(await tomogram.read(wholeBox(tomogram.grid.shape)));
- * const slice = array.pick(92, null, null);                       // a view: z = 92
- * const source = sourceFromArray(array.step(1, 2, 2), { voxelSize });  // every second voxel along y and x
- * ```
- *
- * @module
- */
-import ndarray, { type NdArray } from 'ndarray';
+import type { NdArray } from 'ndarray';
+import ndarray from 'ndarray';
 import ops from 'ndarray-ops';
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, sameZyx } from '../space/zyx.ts';
 import { asVolume, type NumericData, toFloat32, type Volume, type VolumeLike } from './volume.ts';
-
-export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
 
 /** Flat data that both a volume and an `NdArray` can hold. */
 export type SharedData = ndarray.TypedArray & NumericData;

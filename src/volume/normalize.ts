@@ -1,4 +1,4 @@
-import { CryoetPicksError } from '../errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import { type Intensity, quantile } from './intensity.ts';
 
 /**

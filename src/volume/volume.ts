@@ -1,5 +1,5 @@
-import { CryoetPicksError } from '../errors.ts';
-import { showJson, showList } from '../show-json.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { showJson, showList } from '../core/json.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Box, boxShape, contiguousStride, formatZyx, isInside, voxelCount, type Zyx } from '../space/zyx.ts';
 
@@ -117,7 +117,7 @@ export function sourceFromArray(
     signal?.throwIfAborted();
     if (!isInside(box, shape)) {
       // Loaded with the first mistake.
-      const { outsideError } = await import('../space/outside.ts');
+      const { outsideError } = await import('../space/zyx.ts');
       throw outsideError(box, { shape, where: 'the volume' });
     }
     const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
@@ -168,4 +168,21 @@ export function copyVolumeInto(from: Volume<NumericData>, to: Volume<Float32Arra
       for (let x = 0; x < width; x++, f += fx, t += tx) target[t] = source[f];
     }
   }
+}
+
+/** Lets a volume pass. @throws {@link CryoetPicksError} `invalid-option` for anything else, with the call that was meant. */
+export function assertVolumeSource(source: VolumeSource, call: string): void {
+  const given: Partial<VolumeSource> | null | undefined = source;
+  if (given?.grid && given.read) return;
+  // What an object holds may be a whole volume: it is not shown.
+  const found =
+    given instanceof Promise
+      ? 'a promise'
+      : given instanceof Object
+        ? 'an object without grid or read'
+        : showJson(given);
+  throw new CryoetPicksError(
+    'invalid-option',
+    `hand in a volume, such as \`await openTomogram(store)\`: ${call}; found ${found}`,
+  );
 }

@@ -1,6 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-common';
-import { type ModelSpec, type OrtModule, onnxModel, type TileBatch } from '../../src/index.ts';
-import { createRandom } from '../../src/simulate/random.ts';
+import { type ModelSpec, type OrtModule, onnxModel, type TileBatch } from '../../src/entry/index.ts';
+import { createRandom } from '../../src/entry/simulate.ts';
 
 /** What a network gave for the patch, or why it gave nothing. */
 export type Scored = { readonly shape: readonly number[]; readonly logits: readonly number[] } | Failed;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadModel } from '../../src/node.ts';
+import { loadModel } from '../../src/entry/node.ts';
 import { chromiumPath } from '../support/chromium.ts';
 import { openPageSite, type PageSite } from '../support/page-site.ts';
 import { patch, type Scored } from './backend-page.ts';

@@ -16,6 +16,6 @@ export async function bundleForBrowser(entry: string, external: readonly string[
     splitting: true,
     external: [...external],
     logLevel: 'silent',
-    alias: { '#decode-pool': fileURLToPath(new URL('../../src/web-decode-pool.ts', import.meta.url)) },
+    alias: { '#decode-pool': fileURLToPath(new URL('../../src/web/decode-pool.ts', import.meta.url)) },
   });
 }

@@ -1,4 +1,4 @@
-import { openCroissant } from '../../src/copick/index.ts';
+import { openCroissant } from '../../src/entry/portal.ts';
 
 /** What the page found out, for the test that opened it. */
 export interface CroissantPageResult {

@@ -10,7 +10,7 @@ import type { CroissantPageResult } from './croissant-page.ts';
 
 describe('the copick entry', () => {
   it('builds for browsers and evaluates no code of its own', async () => {
-    const entry = fileURLToPath(new URL('../../src/copick/index.ts', import.meta.url));
+    const entry = fileURLToPath(new URL('../../src/entry/portal.ts', import.meta.url));
     const { outputFiles, metafile } = await bundleForBrowser(entry, ['numcodecs', 'numcodecs/*']);
     expect(Object.keys(metafile!.inputs).filter((path) => path.includes('node:'))).toEqual([]);
     expect(outputFiles!.map((file) => file.text).join('\n')).not.toMatch(/\bnew Function\b|\beval\(/);

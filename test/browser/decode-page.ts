@@ -1,4 +1,4 @@
-import { contiguousVolume, memoryStore, openTomogram, sourceFromArray, writeTomogram } from '../../src/index.ts';
+import { contiguousVolume, memoryStore, openTomogram, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
 
 /** What the page found out, for the test that opened it. */
 export interface DecodePageResult {

@@ -5,7 +5,7 @@ import { chromiumPath } from '../support/chromium.ts';
 import { openPageSite, type PageSite } from '../support/page-site.ts';
 import type { DecodePageResult } from './decode-page.ts';
 
-const workerEntry = fileURLToPath(new URL('../../src/web-decode-worker.ts', import.meta.url));
+const workerEntry = fileURLToPath(new URL('../../src/web/decode-worker.ts', import.meta.url));
 
 /** Ends a thread at the second call, which is the first chunk: the call before it was whether it is ready. */
 const leaving = `

@@ -1,10 +1,10 @@
 import {
-  competition,
+  cziiRules,
   localMaxima,
   measureIntensity,
   memoryStore,
   openTomogram,
-  type Pick,
+  type ParticlePick,
   planTiles,
   scorePicks,
   scoreSlabs,
@@ -13,7 +13,7 @@ import {
   toPick,
   writeTomogram,
   zScore,
-} from '../../src/index.ts';
+} from '../../src/entry/index.ts';
 
 /** What the page found out, for the test that opened it. */
 export interface PageResult {
@@ -101,12 +101,12 @@ async function run(store: ReturnType<typeof memoryStore>): Promise<PageResult> {
     async dispose() {},
   };
   const normalize = zScore(await measureIntensity(tomogram));
-  const found: Pick[] = [];
+  const found: ParticlePick[] = [];
   for await (const peak of localMaxima(scoreSlabs(tomogram, { plan, model, normalize }), { threshold: 1 })) {
     found.push(toPick(peak, model.spec.classes));
   }
-  const picks = suppressNearby(found, { minDistance: competition.objects.ribosome?.radius ?? 150 });
-  const report = scorePicks([{ run: 'TS_1', truth: picks, picks }], competition);
+  const picks = suppressNearby(found, { minDistance: cziiRules.objects.ribosome?.radius ?? 150 });
+  const report = scorePicks([{ run: 'TS_1', truth: picks, picks }], cziiRules);
   return {
     position: picks[0]!.position,
     picks: picks.length,

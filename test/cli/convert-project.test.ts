@@ -1,13 +1,11 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { formatNeeds } from '../../src/cli/format-needs.ts';
-import { openProject } from '../../src/node.ts';
-import { formatNamed } from '../../src/picks/formats/named.ts';
-import { formatNames } from '../../src/picks/formats/names.ts';
-import { relion5Format } from '../../src/picks/formats/relion.ts';
-import type { RunPicks } from '../../src/picks/run-picks.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { formatRequirements } from '../../src/cli/run-grids.ts';
+import { picksFormat, picksFormatNames, relion5Format } from '../../src/entry/formats.ts';
+import type { RunPicks } from '../../src/entry/index.ts';
+import { contiguousVolume, sourceFromArray } from '../../src/entry/index.ts';
+import { openProject } from '../../src/entry/node.ts';
 import { captureCli } from '../support/capture-cli.ts';
 import { smallProject, temporaryFolder } from '../support/simulated-project.ts';
 
@@ -128,9 +126,9 @@ describe('convert of a project', () => {
 
 describe('formatNeeds', () => {
   const pick = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 };
-  it.each(formatNames)('knows how many runs and objects a file of %s holds', (name) => {
-    const { oneRun = false, oneObject = false } = formatNeeds[name];
-    const format = formatNamed(name, { shape: [4, 5, 6], voxelSize: 10 });
+  it.each(picksFormatNames)('knows how many runs and objects a file of %s holds', (name) => {
+    const { oneRun = false, oneObject = false } = formatRequirements[name];
+    const format = picksFormat(name, { shape: [4, 5, 6], voxelSize: 10 });
     const refused = (runs: RunPicks[]) => {
       try {
         format.format(runs);

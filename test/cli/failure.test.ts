@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { describeFailure } from '../../src/cli/failure.ts';
 import { loadRuntime } from '../../src/cli/runtime.ts';
-import { CryoetPicksError } from '../../src/errors.ts';
+import { describeFailure } from '../../src/cli/terminal.ts';
+import { CryoetPicksError } from '../../src/entry/index.ts';
 
 it.each([
   ['ours', new CryoetPicksError('not-found', 'run "a" not found'), 'not-found', 'run "a" not found'],

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
-import { directoryStore, openProject } from '../../src/node.ts';
-import { writeTomogram } from '../../src/ome-zarr/write.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { contiguousVolume, sourceFromArray, writeTomogram, type Zyx } from '../../src/entry/index.ts';
+import { directoryStore, openProject } from '../../src/entry/node.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 

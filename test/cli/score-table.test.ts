@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { scoreLines } from '../../src/cli/score-table.ts';
-import { competition } from '../../src/metric/competition.ts';
-import { scorePicks } from '../../src/metric/score.ts';
-import type { Pick } from '../../src/picks/pick.ts';
+import { scoreLines } from '../../src/cli/score.ts';
+import type { ParticlePick } from '../../src/entry/index.ts';
+import { cziiRules, scorePicks } from '../../src/entry/index.ts';
 
-const pick = (object: string, x: number): Pick => ({ object, position: { x, y: 0, z: 0 }, score: 1 });
+const pick = (object: string, x: number): ParticlePick => ({ object, position: { x, y: 0, z: 0 }, score: 1 });
 
 function linesFor(objects: readonly string[]): string[] {
   const picks = objects.map((object, i) => pick(object, 1000 * i));
-  return scoreLines(scorePicks([{ run: 'TS_1', truth: picks, picks }], competition), competition);
+  return scoreLines(scorePicks([{ run: 'TS_1', truth: picks, picks }], cziiRules), cziiRules);
 }
 
 describe('the score as lines', () => {
@@ -21,7 +20,7 @@ describe('the score as lines', () => {
   });
 
   it('says nothing of it where all that count are there', () => {
-    const scored = Object.keys(competition.objects).filter((name) => name !== 'beta-amylase');
+    const scored = Object.keys(cziiRules.objects).filter((name) => name !== 'beta-amylase');
     expect(linesFor(scored)[0]).toMatch(/^score 1\.0000 /);
     expect(linesFor(scored)[1]).toBe('');
   });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countByObject, counted, countTable } from '../../src/cli/counts.ts';
-import { formatTable } from '../../src/cli/table.ts';
+import { countByObject, counted, countTable, formatTable } from '../../src/cli/terminal.ts';
 
 describe('formatTable', () => {
   it('puts words to the left, numbers to the right, totals below a rule', () => {

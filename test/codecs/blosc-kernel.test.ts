@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { blockOfLz4 } from '../../src/codecs/blosc-block.ts';
-import type { BloscHeader } from '../../src/codecs/blosc-header.ts';
-import { bloscKernel, type Span } from '../../src/codecs/blosc-kernel.ts';
+import type { BloscHeader } from '../../src/codecs/blosc.ts';
+import { blockOfLz4, bloscKernel, type Span } from '../../src/codecs/blosc.ts';
 import { encodeLz4Into } from '../../src/codecs/lz4.ts';
 import { shuffleInto } from '../../src/codecs/shuffle.ts';
 
@@ -161,7 +160,7 @@ describe('without WebAssembly', () => {
   it('has no kernel', async () => {
     vi.stubGlobal('WebAssembly', undefined);
     vi.resetModules();
-    const fresh = await import('../../src/codecs/blosc-kernel.ts');
+    const fresh = await import('../../src/codecs/blosc.ts');
     expect(fresh.bloscKernel()).toBeUndefined();
   });
 });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { registry } from 'zarrita';
+import { readBloscHeader } from '../../src/codecs/blosc.ts';
 import { encodeBlosc } from '../../src/codecs/blosc-encode.ts';
-import { readBloscHeader } from '../../src/codecs/blosc-header.ts';
 import { registerCheckedCodecs } from '../../src/codecs/registry.ts';
 import buffers from '../fixtures/blosc-buffers.json' with { type: 'json' };
 

@@ -1,9 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { registry } from 'zarrita';
-import { adler32, withoutChecksum } from '../../src/codecs/checksum.ts';
-import { crc32 } from '../../src/codecs/crc32.ts';
-import { crc32c } from '../../src/codecs/crc32c.ts';
+import { adler32, crc32, crc32c, withoutChecksum } from '../../src/codecs/checksum.ts';
 import { inflate } from '../../src/codecs/inflate.ts';
 import { registerCheckedCodecs } from '../../src/codecs/registry.ts';
 

@@ -1,12 +1,18 @@
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import { renderFigure } from '../../src/figure/figure.ts';
-import { glyphOf } from '../../src/figure/font.ts';
-import { formatLength, layOut, scaleBarLength } from '../../src/figure/layout.ts';
+import { renderFigure } from '../../src/entry/figure.ts';
+import {
+  contiguousVolume,
+  sourceFromArray,
+  toPhysical,
+  type VolumeSource,
+  type VoxelGrid,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { glyphOf } from '../../src/figure/canvas.ts';
+import { formatLength, layOut, scaleBarLength } from '../../src/figure/figure.ts';
 import { contrastOf, readSlice, resizePlane, toGrey } from '../../src/figure/slice.ts';
-import { toPhysical, type VoxelGrid } from '../../src/space/grid.ts';
-import { boxShape, voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
+import { boxShape, voxelCount } from '../../src/space/zyx.ts';
 
 const red = [250, 0, 0] as const;
 const green = [0, 250, 0] as const;

@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openMrc } from '../../src/mrc/open.ts';
-import { bytesReader } from '../../src/mrc/random-access.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { formatNamed } from '../../src/picks/formats/named.ts';
-import { memoryStore } from '../../src/storage/store.ts';
-import { openTiffStack } from '../../src/tiff/stack.ts';
+import { picksFormat } from '../../src/entry/formats.ts';
+import { memoryStore, openTomogram } from '../../src/entry/index.ts';
+import { bytesReader, openMrc, openTiffStack } from '../../src/entry/io.ts';
 import { watchAllocations } from '../support/fuzz/allocations.ts';
 
 const encoder = new TextEncoder();
@@ -127,7 +124,7 @@ function em(): Uint8Array {
 function imod(): Uint8Array {
   const picks = [{ object: 'a', position: { x: 1, y: 2, z: 3 }, score: 1 }];
   const options = { voxelSize: 10, shape: [9, 9, 9], object: 'a', run: 'r' } as const;
-  const bytes = (formatNamed('imod', options).format([{ run: 'r', picks }]) as Uint8Array).slice();
+  const bytes = (picksFormat('imod', options).format([{ run: 'r', picks }]) as Uint8Array).slice();
   const at = Buffer.from(bytes).indexOf('CONT');
   new DataView(bytes.buffer).setInt32(at + 4, 2_000_000_000);
   return bytes;
@@ -144,12 +141,12 @@ describe('a header that claims 10^12 voxels, or as much as it can', () => {
     ['TIFF', async () => (await openTiffStack(tiff(), { voxelSize })).read(corner), 'corrupt-data'],
     [
       'EM',
-      async () => formatNamed('tom', { voxelSize: 10, object: 'a', run: 'r' }).parse(em() as never, 'x.em'),
+      async () => picksFormat('tom', { voxelSize: 10, object: 'a', run: 'r' }).parse(em() as never, 'x.em'),
       'invalid-picks',
     ],
     [
       'IMOD',
-      async () => formatNamed('imod', { voxelSize: 10, object: 'a', run: 'r' }).parse(imod() as never, 'x.mod'),
+      async () => picksFormat('imod', { voxelSize: 10, object: 'a', run: 'r' }).parse(imod() as never, 'x.mod'),
       'invalid-picks',
     ],
   ])('is refused without allocating anything: %s', async (_, open, code) => {

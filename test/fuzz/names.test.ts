@@ -2,15 +2,21 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ProjectConfig, parseConfig } from '../../src/copick/config.ts';
-import { formatConfig } from '../../src/copick/format-config.ts';
-import { parsePicksFile } from '../../src/copick/picks.ts';
-import { projectFromStores } from '../../src/copick/project.ts';
-import { isCryoetPicksError } from '../../src/errors.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
-import { memoryStore } from '../../src/storage/store.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import {
+  formatConfig,
+  type ProjectConfig,
+  parseConfig,
+  parsePicksFile,
+  projectFromStores,
+} from '../../src/entry/copick.ts';
+import {
+  contiguousVolume,
+  isCryoetPicksError,
+  memoryStore,
+  openTomogram,
+  sourceFromArray,
+} from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
 
 const names = [
   ...[

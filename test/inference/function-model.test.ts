@@ -1,8 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { functionModel } from '../../src/inference/function-model.ts';
-import { scoreSlabs } from '../../src/inference/score.ts';
-import { planTiles } from '../../src/tiles/plan.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { contiguousVolume, functionModel, planTiles, scoreSlabs, sourceFromArray } from '../../src/entry/index.ts';
 import { joinSlabs } from '../support/score-map.ts';
 
 describe('functionModel', () => {

@@ -1,14 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { detectParticles } from '../../src/detect.ts';
-import type { Model, ModelSpec } from '../../src/inference/model.ts';
-import { parseModelSpec } from '../../src/inference/model-card.ts';
-import { scoreSlabs } from '../../src/inference/score.ts';
-import { averageOf, withFlips } from '../../src/inference/wrappers.ts';
-import { toVoxel } from '../../src/space/grid.ts';
-import type { Axis, Zyx } from '../../src/space/zyx.ts';
-import { planTiles } from '../../src/tiles/plan.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import type { Axis, Model, ModelSpec, Zyx } from '../../src/entry/index.ts';
+import {
+  averageOf,
+  contiguousVolume,
+  detectParticles,
+  planTiles,
+  scoreSlabs,
+  sourceFromArray,
+  toVoxel,
+  withFlips,
+} from '../../src/entry/index.ts';
+import { parseModelSpec } from '../../src/entry/node.ts';
 import { fakeModel, fakeSpec } from '../support/identity-model.ts';
 import { type Centre, indexVolume, offsetOracle, oracleGrid, reach } from '../support/offset-oracle.ts';
 import { joinSlabs } from '../support/score-map.ts';

@@ -2,11 +2,15 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import type { ModelSpec } from '../../src/inference/model.ts';
-import { type OrtModule, onnxModel } from '../../src/inference/onnx.ts';
-import { scoreSlabs } from '../../src/inference/score.ts';
-import { planTiles } from '../../src/tiles/plan.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import type { ModelSpec } from '../../src/entry/index.ts';
+import {
+  contiguousVolume,
+  type OrtModule,
+  onnxModel,
+  planTiles,
+  scoreSlabs,
+  sourceFromArray,
+} from '../../src/entry/index.ts';
 import { fakeSpec } from '../support/identity-model.ts';
 import { joinSlabs } from '../support/score-map.ts';
 

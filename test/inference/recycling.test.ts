@@ -1,16 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { detectParticles } from '../../src/detect.ts';
-import { functionModel } from '../../src/inference/function-model.ts';
-import type { Model, TileBatch } from '../../src/inference/model.ts';
-import { scoreSlabs } from '../../src/inference/score.ts';
-import { type ScoreGiven, tieScoreGiven } from '../../src/inference/score-given.ts';
-import { withFlips } from '../../src/inference/wrappers.ts';
-import type { Zyx } from '../../src/space/zyx.ts';
+import type { Model, TileBatch, Zyx } from '../../src/entry/index.ts';
+import {
+  contiguousVolume,
+  detectParticles,
+  functionModel,
+  planTiles,
+  scoreSlabs,
+  sourceFromArray,
+  withFlips,
+} from '../../src/entry/index.ts';
+import { type ScoreGiven, tieScoreGiven } from '../../src/inference/model.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
-import { passSlabs } from '../../src/tiles/pass-slabs.ts';
-import { planTiles } from '../../src/tiles/plan.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { passSlabs } from '../../src/tiles/blend.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
 

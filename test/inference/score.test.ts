@@ -1,11 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Progress } from '../../src/async.ts';
-import { type ScoreOptions, scoreSlabs } from '../../src/inference/score.ts';
-import { coarseGrid } from '../../src/space/grid.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { planTiles } from '../../src/tiles/plan.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
+import type { Progress } from '../../src/entry/index.ts';
+import {
+  coarseGrid,
+  contiguousVolume,
+  planTiles,
+  type ScoreOptions,
+  scoreSlabs,
+  sourceFromArray,
+  type VolumeSource,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 import { countingSource } from '../support/counting-source.ts';
 import { fakeModel, fakeSpec, identityModel, subsample } from '../support/identity-model.ts';
 import { plannable } from '../support/plan-arbitraries.ts';

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { plainSoftmax } from '../../src/inference/activation.ts';
-import { softmaxKernel } from '../../src/inference/softmax-kernel.ts';
+import { plainSoftmax, softmaxKernel } from '../../src/inference/activation.ts';
 
 const kernel = softmaxKernel()!;
 

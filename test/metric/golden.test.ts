@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { competition } from '../../src/metric/competition.ts';
-import { qualityOf } from '../../src/metric/f-beta.ts';
-import { weightedMean } from '../../src/metric/score.ts';
-import { scoreTables, type TableRow } from '../../src/metric/tables.ts';
-import { parseSubmissionRows } from '../../src/picks/submission.ts';
+import { cziiRules, parseSubmissionRows, scoreTables, type TableRow } from '../../src/entry/index.ts';
+import { qualityOf, weightedMean } from '../../src/metric/score.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 import { pickAt } from './points.ts';
 
@@ -109,12 +106,12 @@ describe.skipIf(sharedDataMissing)('the official metric on the training truth (n
     expect(tables.length).toBe(10);
     for (const { recorded_score, per_particle } of tables) {
       const scores = Object.entries(per_particle).map(([object, { hit, miss, fp, fbeta4 }]) => {
-        const quality = qualityOf({ tp: hit, fp, fn: miss }, competition.beta);
+        const quality = qualityOf({ tp: hit, fp, fn: miss }, cziiRules.beta);
         // The notebooks evaluate F in another association, so the last digits differ.
         expect(Math.abs(quality.fbeta - fbeta4)).toBeLessThan(1e-14);
         return [object, quality] as const;
       });
-      expect(Math.abs(weightedMean(scores, competition) - recorded_score)).toBeLessThan(1e-14);
+      expect(Math.abs(weightedMean(scores, cziiRules) - recorded_score)).toBeLessThan(1e-14);
     }
   });
 });

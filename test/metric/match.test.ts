@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Matching } from '../../src/metric/competition.ts';
-import { type Candidate, matchPicks } from '../../src/metric/match.ts';
-import { type Point, squaredDistance } from '../../src/space/point.ts';
+import type { Matching } from '../../src/entry/index.ts';
+import { type Candidate, matchPicks, type Point } from '../../src/entry/index.ts';
+import { squaredDistance } from '../../src/space/grid.ts';
 import { latticePoints } from './points.ts';
 
 const matchings: Matching[] = ['official', 'greedy', 'hungarian'];

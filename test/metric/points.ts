@@ -1,9 +1,8 @@
 import fc from 'fast-check';
-import type { Pick } from '../../src/picks/pick.ts';
-import type { Point } from '../../src/space/point.ts';
+import type { ParticlePick, Point } from '../../src/entry/index.ts';
 
 /** A pick at a position in Å. */
-export function pickAt(object: string, x: number, y = 0, z = 0, score = 1): Pick {
+export function pickAt(object: string, x: number, y = 0, z = 0, score = 1): ParticlePick {
   return { object, position: { x, y, z }, score };
 }
 

@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { competition, type ScoringRules, scoringRules } from '../../src/metric/competition.ts';
-import { scorePicks } from '../../src/metric/score.ts';
-import { scoreTables } from '../../src/metric/tables.ts';
+import { cziiRules, type ScoringRules, scorePicks, scoreTables, scoringRules } from '../../src/entry/index.ts';
 import { pickAt } from './points.ts';
 
 const ribosome = (x: number, y = 0, z = 0) => pickAt('ribosome', x, y, z);
@@ -11,15 +9,15 @@ const invalidSubmission = (message: string) =>
 
 describe('the competition', () => {
   it('has weights that sum to its divisor and colours that differ', () => {
-    const objects = Object.values(competition.objects);
-    expect(objects.reduce((sum, { weight }) => sum + weight, 0)).toBe(competition.weightSum);
+    const objects = Object.values(cziiRules.objects);
+    expect(objects.reduce((sum, { weight }) => sum + weight, 0)).toBe(cziiRules.weightSum);
     expect(new Set(objects.map(({ color }) => color.join())).size).toBe(6);
   });
 
   it('has the match distances of the official metric, in Å', () => {
-    const distances = Object.entries(competition.objects).map(([name, { radius }]) => [
+    const distances = Object.entries(cziiRules.objects).map(([name, { radius }]) => [
       name,
-      radius * competition.matchFraction,
+      radius * cziiRules.matchFraction,
     ]);
     expect(Object.fromEntries(distances)).toEqual({
       'apo-ferritin': 30,
@@ -33,9 +31,9 @@ describe('the competition', () => {
 });
 
 describe('scorePicks', () => {
-  it.each(Object.entries(competition.objects))('one perfect kind alone scores weight / 7: %s', (object, { weight }) => {
+  it.each(Object.entries(cziiRules.objects))('one perfect kind alone scores weight / 7: %s', (object, { weight }) => {
     const truth = [pickAt(object, 100)];
-    expect(scorePicks([{ run: 'a', truth, picks: truth }], competition).score).toBe(weight / 7);
+    expect(scorePicks([{ run: 'a', truth, picks: truth }], cziiRules).score).toBe(weight / 7);
   });
 
   it('one candidate on two truths: F = 34/33', () => {
@@ -125,7 +123,7 @@ describe('scorePicks', () => {
   it('scores one to one where the rules say so', () => {
     const runs = [{ run: 'a', truth: [ribosome(0), ribosome(100)], picks: [ribosome(50)] }];
     for (const matching of ['greedy', 'hungarian'] as const) {
-      expect(scorePicks(runs, { ...competition, matching }).objects.ribosome).toMatchObject({ tp: 1, fp: 0, fn: 1 });
+      expect(scorePicks(runs, { ...cziiRules, matching }).objects.ribosome).toMatchObject({ tp: 1, fp: 0, fn: 1 });
     }
   });
 
@@ -188,7 +186,7 @@ describe('scorePicks', () => {
     ['radius', { objects: { ribosome: { radius: -1, weight: 1 } } }],
     ['weight', { objects: { ribosome: { radius: 1, weight: Number.POSITIVE_INFINITY } } }],
   ])('refuses rules with a bad %s', (what, change) => {
-    expect(() => scorePicks([], { ...competition, ...change })).toThrow(
+    expect(() => scorePicks([], { ...cziiRules, ...change })).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(what) }),
     );
   });
@@ -248,7 +246,7 @@ describe('scoreTables', () => {
   });
 
   it('scores rows of runs and objects that alternate as those that stand together', () => {
-    const names = Object.keys(competition.objects);
+    const names = Object.keys(cziiRules.objects);
     const rowOf = fc
       .record({ run: fc.constantFrom('a', 'b', 'c'), object: fc.constantFrom(...names), x: fc.integer({ max: 2000 }) })
       .map(({ run, object, x }) => row(run, object, x));

@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { competition, type Matching } from '../../src/metric/competition.ts';
-import type { ScoredRun } from '../../src/metric/runs.ts';
-import { scorePicks } from '../../src/metric/score.ts';
-import { sweepThresholds } from '../../src/metric/sweep.ts';
+import type { ScoredRun } from '../../src/entry/index.ts';
+import { cziiRules, type Matching, scorePicks, sweepThresholds } from '../../src/entry/index.ts';
 import { pickAt } from './points.ts';
 
 const objects = ['ribosome', 'thyroglobulin', 'apo-ferritin'];
@@ -31,7 +29,7 @@ const keepFrom = (runs: readonly ScoredRun[], keep: (object: string) => number):
 
 describe('sweepThresholds', () => {
   it.each<Matching>(['official', 'greedy'])('equals scoring again at every threshold, to the bit: %s', (matching) => {
-    const rules = { ...competition, matching };
+    const rules = { ...cziiRules, matching };
     fc.assert(
       fc.property(anyRuns, (runs) => {
         const sweep = sweepThresholds(runs, rules);
@@ -107,7 +105,7 @@ describe('sweepThresholds', () => {
   });
 
   it('refuses Hungarian matching', () => {
-    expect(() => sweepThresholds([], { ...competition, matching: 'hungarian' })).toThrow(
+    expect(() => sweepThresholds([], { ...cziiRules, matching: 'hungarian' })).toThrow(
       expect.objectContaining({ code: 'invalid-option' }),
     );
   });

@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Model, ScoreBatch } from '../../src/inference/model.ts';
-import { competition } from '../../src/metric/competition.ts';
-import { loadModel } from '../../src/node.ts';
-import { createRandom } from '../../src/simulate/random.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import type { Model, ScoreBatch } from '../../src/entry/index.ts';
+import { cziiRules, type Zyx } from '../../src/entry/index.ts';
+import { loadModel } from '../../src/entry/node.ts';
+import { createRandom } from '../../src/entry/simulate.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 
 const file = (name: string) => new URL(`../../models/${name}`, import.meta.url);
 
@@ -45,9 +45,9 @@ describe('the default network and its card', () => {
 
   it('has a threshold and a distance for each particle of the competition, and background last', () => {
     const { classes, thresholds, minDistances, contrast } = model.spec;
-    expect(classes).toEqual([...Object.keys(competition.objects), null]);
+    expect(classes).toEqual([...Object.keys(cziiRules.objects), null]);
     expect(contrast).toBe('dark');
-    for (const [name, { radius }] of Object.entries(competition.objects)) {
+    for (const [name, { radius }] of Object.entries(cziiRules.objects)) {
       expect(thresholds[name]).toBeGreaterThan(0);
       expect(thresholds[name]).toBeLessThan(1);
       // Nearer ones could not both be right by half a radius; further ones would lose neighbours that touch.
@@ -67,7 +67,7 @@ describe('the default network and its card', () => {
       },
       scores: { test: { tomograms: 20 }, hard: { tomograms: 20 } },
     });
-    expect(Object.keys(provenance.scores.test.objects).sort()).toEqual(Object.keys(competition.objects).sort());
+    expect(Object.keys(provenance.scores.test.objects).sort()).toEqual(Object.keys(cziiRules.objects).sort());
   });
 
   it('takes batches of any size that its card allows, each tile as if it were alone', async () => {

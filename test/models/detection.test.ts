@@ -1,14 +1,16 @@
 import * as ort from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { detectParticles } from '../../src/detect.ts';
-import { competition } from '../../src/metric/competition.ts';
-import { matchPicks } from '../../src/metric/match.ts';
-import { type Report, scorePicks } from '../../src/metric/score.ts';
-import { loadModel } from '../../src/node.ts';
-import type { Pick } from '../../src/picks/pick.ts';
-import { difficulties } from '../../src/simulate/difficulty.ts';
-import { simulateTomogram } from '../../src/simulate/tomogram.ts';
-import { sourceFromArray } from '../../src/volume/volume.ts';
+import type { ParticlePick } from '../../src/entry/index.ts';
+import {
+  cziiRules,
+  detectParticles,
+  matchPicks,
+  type Report,
+  scorePicks,
+  sourceFromArray,
+} from '../../src/entry/index.ts';
+import { loadModel } from '../../src/entry/node.ts';
+import { difficulties, simulateTomogram } from '../../src/entry/simulate.ts';
 
 /** What there is to find, in number, and how well that has to be done. Of a seed that nothing was trained or chosen on. */
 const scene = {
@@ -19,8 +21,8 @@ const scene = {
   'virus-like-particle': { count: 6, f4: 0.95, distance: 25 },
 } as const;
 
-let truth: readonly Pick[];
-let picks: readonly Pick[];
+let truth: readonly ParticlePick[];
+let picks: readonly ParticlePick[];
 let report: Report;
 
 beforeAll(async () => {
@@ -30,7 +32,7 @@ beforeAll(async () => {
   truth = simulated.picks;
   const source = sourceFromArray(simulated.volume, simulated.grid);
   picks = await detectParticles(source, { model }).finally(() => model.dispose());
-  report = scorePicks([{ run: 'TS_1', truth, picks }], competition);
+  report = scorePicks([{ run: 'TS_1', truth, picks }], cziiRules);
 }, 120_000);
 
 describe('a simulated tomogram of the default difficulty through the whole pipeline, with the network that comes along', () => {
@@ -45,7 +47,7 @@ describe('a simulated tomogram of the default difficulty through the whole pipel
     const [known, found] = [truth, picks].map((all) =>
       all.filter(({ object }) => object === 'apo-ferritin').map(({ position }) => position),
     );
-    const { pairs } = matchPicks(known!, found!, { radius: competition.objects['apo-ferritin'].radius / 2 });
+    const { pairs } = matchPicks(known!, found!, { radius: cziiRules.objects['apo-ferritin'].radius / 2 });
     expect(pairs.length).toBeGreaterThanOrEqual(55);
     // Half a voxel is 5 Å, and so is half a cell of the score map less half a voxel.
     for (const axis of ['x', 'y', 'z'] as const) {

@@ -1,5 +1,5 @@
 import FFT from 'fft.js';
-import type { Zyx } from '../../src/space/zyx.ts';
+import type { Zyx } from '../../src/entry/index.ts';
 
 /** A radial density profile, sampled every `step` Å, about a centre in voxels. */
 export interface PlantedParticle {

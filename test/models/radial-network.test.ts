@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelSpec } from '../../src/inference/model.ts';
-import type { Zyx } from '../../src/space/zyx.ts';
+import type { ModelSpec, Zyx } from '../../src/entry/index.ts';
 import { imagedParticles } from './imaged-particles.ts';
 
 const repository = new URL('../../', import.meta.url);

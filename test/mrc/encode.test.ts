@@ -5,13 +5,18 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { halfToNumber } from '../../src/codecs/number-type.ts';
-import { encodeMrc } from '../../src/mrc/encode.ts';
-import { numberToHalf } from '../../src/mrc/modes.ts';
-import { openMrc } from '../../src/mrc/open.ts';
-import { openMrcFile, writeMrcFile } from '../../src/node.ts';
-import { voxelCount, wholeBox, type Zyx } from '../../src/space/zyx.ts';
-import { measureIntensity } from '../../src/volume/intensity.ts';
-import { contiguousVolume, sourceFromArray, toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
+import {
+  contiguousVolume,
+  measureIntensity,
+  sourceFromArray,
+  toFloat32,
+  type VolumeSource,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { encodeMrc, openMrc } from '../../src/entry/io.ts';
+import { openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
+import { numberToHalf } from '../../src/mrc/voxels.ts';
+import { voxelCount, wholeBox } from '../../src/space/zyx.ts';
 import { pythonMissing } from '../support/python.ts';
 import { runPython } from '../support/zarr-python.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { defaultCacheBytes, readingBytes } from '../../src/ome-zarr/cache-bytes.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import type { Zyx } from '../../src/entry/index.ts';
+import { defaultCacheBytes, readingBytes } from '../../src/ome-zarr/chunk-cache.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 
 const MiB = 2 ** 20;
 const full: Zyx = [184, 630, 630];

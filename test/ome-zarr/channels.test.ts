@@ -1,11 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openChannels } from '../../src/ome-zarr/channels.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { memoryStore, openTomogram, type Store, toFloat32 } from '../../src/entry/index.ts';
+import { openChannels } from '../../src/entry/io.ts';
+import { directoryStore } from '../../src/entry/node.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
-import { memoryStore, type Store } from '../../src/storage/store.ts';
-import { toFloat32 } from '../../src/volume/volume.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 import { forEachIndex, putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 
@@ -151,7 +149,7 @@ describe('openChannels', () => {
       code: 'unsupported',
       message:
         'array /0 of memory is no single volume: expected axes z, y, x and others of length 1, found ' +
-        'c (3), z (2), y (3), x (4); openChannels of cryoet-picks/volumes gives each as a volume',
+        'c (3), z (2), y (3), x (4); openChannels of cryoet-picks/io gives each as a volume',
     });
   });
 

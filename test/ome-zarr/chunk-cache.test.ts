@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { ChunkedArray, DecodedChunk } from '../../src/ome-zarr/array.ts';
+import type { ChunkedArray } from '../../src/ome-zarr/array.ts';
+import type { DecodedChunk } from '../../src/ome-zarr/chunk.ts';
 import { type CachedChunk, ChunkCache } from '../../src/ome-zarr/chunk-cache.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
 

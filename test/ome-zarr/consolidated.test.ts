@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { withConsolidated } from '../../src/ome-zarr/consolidated.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { memoryStore, openTomogram, type ReadableStore, type Store, type StoreKey } from '../../src/entry/index.ts';
+import { withConsolidated } from '../../src/entry/io.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import { memoryStore, type ReadableStore, type Store, type StoreKey } from '../../src/storage/store.ts';
 import { forbidUnhandledRejections } from '../support/unhandled-rejections.ts';
 import { putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 

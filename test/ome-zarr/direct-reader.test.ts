@@ -4,13 +4,11 @@ import LZ4 from 'numcodecs/lz4';
 import Zstd from 'numcodecs/zstd';
 import { describe, expect, it } from 'vitest';
 import { registerCheckedCodecs } from '../../src/codecs/registry.ts';
-import { openArray } from '../../src/ome-zarr/array.ts';
+import { memoryStore, type StoreKey } from '../../src/entry/index.ts';
+import type { ArrayPath } from '../../src/ome-zarr/array.ts';
+import { directReader, openArray, zarritaReader } from '../../src/ome-zarr/array.ts';
 import { describeArray } from '../../src/ome-zarr/array-metadata.ts';
 import type { ChunkMemory } from '../../src/ome-zarr/chunk-memory.ts';
-import type { ArrayPlace } from '../../src/ome-zarr/chunk-place.ts';
-import { directReader } from '../../src/ome-zarr/direct-reader.ts';
-import { zarritaReader } from '../../src/ome-zarr/zarrita-reader.ts';
-import { memoryStore, type StoreKey } from '../../src/storage/store.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
 
 registerCheckedCodecs();
@@ -64,7 +62,7 @@ describe('directReader', () => {
         const chunk = Uint8Array.from({ length: count }, () => bytes.next().value as number);
         await store.set(`/${at.join('.')}`, new Uint8Array(await encode(compressor, chunk)));
       }
-      const place: ArrayPlace = { description, store, shards: undefined };
+      const place: ArrayPath = { description, store, shards: undefined };
       const direct = directReader(place);
       expect(direct).toBeDefined();
       const read = await zarritaReader(place);

@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { isCryoetPicksError } from '../../src/errors.ts';
+import { isCryoetPicksError, memoryStore, openTomogram, type StoreKey, type Zyx } from '../../src/entry/index.ts';
 import { openArray } from '../../src/ome-zarr/array.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { wholeBox, type Zyx } from '../../src/space/zyx.ts';
-import { memoryStore, type StoreKey } from '../../src/storage/store.ts';
+import { wholeBox } from '../../src/space/zyx.ts';
 import matrix from '../fixtures/zarr-matrix.json' with { type: 'json' };
 import { forEachIndex } from '../support/zarr-arrays.ts';
 

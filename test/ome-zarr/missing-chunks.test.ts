@@ -1,11 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkTomogram } from '../../src/check.ts';
-import { openChannels } from '../../src/ome-zarr/channels.ts';
-import { ChunkTally } from '../../src/ome-zarr/chunk-tally.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
+import { checkTomogram, memoryStore, openTomogram } from '../../src/entry/index.ts';
+import { openChannels } from '../../src/entry/io.ts';
+import { ChunkCounter } from '../../src/ome-zarr/chunk-cache.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import { memoryStore } from '../../src/storage/store.ts';
 import { putRawArray } from '../support/zarr-arrays.ts';
 
 async function halfCopied(dtype = '<f4') {
@@ -56,7 +54,7 @@ describe('chunks that are not in the store', () => {
     const property = fc.property(
       fc.array(fc.tuple(fc.nat(99_999), fc.nat(99_999), fc.nat(99_999)), { maxLength: 50 }),
       (chunks) => {
-        const tally = new ChunkTally({ shape: [1e5, 1e5, 1e5], chunkShape: [1, 1, 1] });
+        const tally = new ChunkCounter({ shape: [1e5, 1e5, 1e5], chunkShape: [1, 1, 1] });
         for (const at of chunks) tally.count(at, at[2] % 2 === 0);
         const distinct = [...new Set(chunks.map((at) => at.join()))];
         expect(tally.total).toBe(1e15);

@@ -13,11 +13,9 @@ const at = (path: string) => JSON.stringify(fileURLToPath(new URL(`../../src/${p
 
 /** Writes and reads back a tomogram, reads a zstd chunk, and writes one: that encoder compiles code. */
 const program = `
-  import { memoryStore } from ${at('storage/store.ts')};
-  import { httpStore } from ${at('storage/http.ts')};
-  import { openTomogram } from ${at('ome-zarr/tomogram.ts')};
-  import { writeTomogram } from ${at('ome-zarr/write.ts')};
-  import { sourceFromArray, contiguousVolume } from ${at('volume/volume.ts')};
+  import {
+    contiguousVolume, httpStore, memoryStore, openTomogram, sourceFromArray, writeTomogram,
+  } from ${at('entry/index.ts')};
   httpStore('https://example.org');
   const data = Float32Array.from({ length: 4096 }, (_, i) => i % 50);
   const store = memoryStore();
@@ -48,7 +46,7 @@ it('bundles for a browser without Node, and reads blosc-lz4 and zstd where code 
     platform: 'browser',
     format: 'esm',
     write: false,
-    alias: { '#decode-pool': fileURLToPath(new URL('../../src/web-decode-pool.ts', import.meta.url)) },
+    alias: { '#decode-pool': fileURLToPath(new URL('../../src/web/decode-pool.ts', import.meta.url)) },
     nodePaths: [fileURLToPath(new URL('../../node_modules', import.meta.url))],
   });
   const bundle = join(folder, 'bundle.mjs');

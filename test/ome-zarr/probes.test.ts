@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { withConsolidated } from '../../src/ome-zarr/consolidated.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { httpStore } from '../../src/storage/http.ts';
-import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
+import { httpStore, memoryStore, openTomogram, type Store, type StoreKey } from '../../src/entry/index.ts';
+import { withConsolidated } from '../../src/entry/io.ts';
 import { fakeClock } from '../support/scripted-server.ts';
 import { putMultiscales, putRawArray } from '../support/zarr-arrays.ts';
 

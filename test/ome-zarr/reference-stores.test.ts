@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { StoreKey } from '../../src/entry/index.ts';
+import { openTomogram, toFloat32 } from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
 import { type ChunkedArray, openArray } from '../../src/ome-zarr/array.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
-import type { StoreKey } from '../../src/storage/store.ts';
-import { toFloat32 } from '../../src/volume/volume.ts';
 import values from '../fixtures/zarr-values.json' with { type: 'json' };
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';

@@ -1,10 +1,18 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { crc32c } from '../../src/codecs/crc32c.ts';
-import { type OpenTomogramOptions, openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { type Box, wholeBox, type Zyx } from '../../src/space/zyx.ts';
-import { type HttpStoreOptions, httpStore } from '../../src/storage/http.ts';
-import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
-import { toFloat32 } from '../../src/volume/volume.ts';
+import { crc32c } from '../../src/codecs/checksum.ts';
+import {
+  type Box,
+  type HttpStoreOptions,
+  httpStore,
+  memoryStore,
+  type OpenTomogramOptions,
+  openTomogram,
+  type Store,
+  type StoreKey,
+  toFloat32,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { wholeBox } from '../../src/space/zyx.ts';
 import { type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
 import { putMultiscales, putRawArray, putShardedArray } from '../support/zarr-arrays.ts';
 

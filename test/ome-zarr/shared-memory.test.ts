@@ -2,8 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { MOST_BYTES, SEGMENT_BYTES } from '../../src/ome-zarr/segments.ts';
-import { SharedMemory } from '../../src/ome-zarr/shared-memory.ts';
+import { MAX_BYTES, SEGMENT_BYTES, SharedMemory } from '../../src/ome-zarr/chunk-memory.ts';
 import { pause } from '../support/unhandled-rejections.ts';
 
 afterEach(() => vi.unstubAllGlobals());
@@ -112,7 +111,7 @@ describe('SharedMemory', () => {
     };
     let all: SharedMemory[] | undefined = fill();
     expect(taken).toBeGreaterThan(0);
-    expect(taken).toBeLessThanOrEqual(MOST_BYTES);
+    expect(taken).toBeLessThanOrEqual(MAX_BYTES);
     expect(new SharedMemory(1e9).take(2 ** 20)).toBeUndefined();
     all = undefined;
     expect(all).toBeUndefined();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SpareBuffers } from '../../src/ome-zarr/spare-buffers.ts';
+import { SpareBuffers } from '../../src/ome-zarr/chunk-memory.ts';
 
 describe('SpareBuffers', () => {
   it('gives back memory of the very length that is asked for, once', () => {

@@ -1,13 +1,21 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { toPhysical } from '../../src/space/grid.ts';
-import { type Box, wholeBox, type Zyx } from '../../src/space/zyx.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
-import { memoryStore, type ReadableStore, type Store, type StoreKey } from '../../src/storage/store.ts';
-import { measureIntensity } from '../../src/volume/intensity.ts';
-import { toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
+import {
+  type Box,
+  measureIntensity,
+  memoryStore,
+  openTomogram,
+  type ReadableStore,
+  type Store,
+  type StoreKey,
+  toFloat32,
+  toPhysical,
+  type VolumeSource,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
+import { wholeBox } from '../../src/space/zyx.ts';
 import { copickFixture } from '../support/copick-fixture.ts';
 import { forEachIndex, putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 
@@ -283,7 +291,7 @@ describe('axes', () => {
     await expect(openTomogram(store)).rejects.toMatchObject({
       code: 'unsupported',
       message:
-        'array /0 of memory is no single volume: expected axes z, y, x and others of length 1, found c (2), z (3), y (3), x (3); openChannels of cryoet-picks/volumes gives each as a volume',
+        'array /0 of memory is no single volume: expected axes z, y, x and others of length 1, found c (2), z (3), y (3), x (3); openChannels of cryoet-picks/io gives each as a volume',
     });
   });
 

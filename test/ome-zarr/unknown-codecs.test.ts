@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { memoryStore } from '../../src/storage/store.ts';
+import { memoryStore, openTomogram } from '../../src/entry/index.ts';
 import { forbidUnhandledRejections } from '../support/unhandled-rejections.ts';
 
 const json = (value: object) => new TextEncoder().encode(JSON.stringify(value));

@@ -3,13 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { type WriteTomogramOptions, writeTomogram } from '../../src/ome-zarr/write.ts';
-import { type WriteChannelsOptions, writeChannels } from '../../src/ome-zarr/write-channels.ts';
-import type { WrittenType } from '../../src/ome-zarr/written-type.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
-import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
-import { contiguousVolume, type NumericData, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
+import type { WritableDtype, WriteTomogramOptions } from '../../src/entry/index.ts';
+import {
+  contiguousVolume,
+  memoryStore,
+  type NumericData,
+  type Store,
+  type StoreKey,
+  sourceFromArray,
+  type VolumeSource,
+  writeTomogram,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { type WriteChannelsOptions, writeChannels } from '../../src/entry/io.ts';
+import { directoryStore } from '../../src/entry/node.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 import { keysOf } from '../support/store-keys.ts';
 import { copick1Missing, runPython } from '../support/zarr-python.ts';
 import { copick2Missing, runPython3, zarrPython3Missing } from '../support/zarr-python-3.ts';
@@ -43,7 +51,7 @@ function bytesOf(...parts: readonly ArrayBufferView[]): string {
 const image = (name: string) => directoryStore(join(folder, 'images', name), { durable: false });
 
 describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYTHON)', () => {
-  const arrays: Readonly<Record<Exclude<WrittenType, 'float16'>, ArrayBufferView & NumericData>> = {
+  const arrays: Readonly<Record<Exclude<WritableDtype, 'float16'>, ArrayBufferView & NumericData>> = {
     float32: noise,
     uint8: Uint8Array.from(ids),
     uint16: Uint16Array.from(ids),
@@ -62,7 +70,7 @@ describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYT
       dtype.endsWith('64') ? BigInt64Array.from(data as Float64Array, BigInt) : data;
     for (const format of ['zarr2', 'zarr3'] as const) {
       for (const [name, data] of Object.entries(arrays)) {
-        const dtype = name as WrittenType;
+        const dtype = name as WritableDtype;
         await writeTomogram(image(`${format}-${name}`), sourceOf(data), { ...layout, format, dtype });
         expected[`${format}-${name}`] = { shape, dtype, bytes: bytesOf(asBytes(name, data)) };
       }

@@ -3,11 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { writeTomogram } from '../../src/ome-zarr/write.ts';
-import { voxelCount, wholeBox, type Zyx } from '../../src/space/zyx.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
-import { contiguousVolume, sourceFromArray, toFloat32 } from '../../src/volume/volume.ts';
+import {
+  contiguousVolume,
+  openTomogram,
+  sourceFromArray,
+  toFloat32,
+  writeTomogram,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
+import { voxelCount, wholeBox } from '../../src/space/zyx.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
 import { runPython, zarrPythonMissing } from '../support/zarr-python.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { squaredDistances } from '../../src/peaks/distance-transform.ts';
-import type { Zyx } from '../../src/space/zyx.ts';
+import type { Zyx } from '../../src/entry/index.ts';
+import { squaredDistances } from '../../src/peaks/watershed.ts';
 import golden from '../fixtures/splitting.json' with { type: 'json' };
 
 function byBruteForce(mask: Uint8Array, [depth, height, width]: Zyx, spacing: Zyx): number[] {

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { localMaxima, type Peak } from '../../src/peaks/local-maxima.ts';
-import type { Axis, Zyx } from '../../src/space/zyx.ts';
-import type { ScoreSlab } from '../../src/tiles/blend.ts';
+import type { Axis, Peak, ScoreSlab, Zyx } from '../../src/entry/index.ts';
+import { localMaxima } from '../../src/entry/index.ts';
 import { arbitrarySweep, collect, flatScores, gridOf, type Scores, scoresOf, slabsOf } from '../support/slabs.ts';
 
 const axes: readonly Axis[] = [0, 1, 2];

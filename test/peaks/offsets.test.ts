@@ -1,11 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { localMaxima, type Peak } from '../../src/peaks/local-maxima.ts';
-import { quadraticFit } from '../../src/peaks/quadratic-fit.ts';
-import { smoothed } from '../../src/peaks/smoothed.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import type { ScoreSlab } from '../../src/tiles/blend.ts';
-import { passSlabs } from '../../src/tiles/pass-slabs.ts';
+import type { Peak, ScoreSlab } from '../../src/entry/index.ts';
+import { localMaxima, quadraticFit, smoothed, type Zyx } from '../../src/entry/index.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
+import { passSlabs } from '../../src/tiles/blend.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { arbitrarySweep, collect, type Scores, slabsOf } from '../support/slabs.ts';
 

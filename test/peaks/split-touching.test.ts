@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Component } from '../../src/peaks/component.ts';
-import { connectedComponents } from '../../src/peaks/components.ts';
-import { splitTouching } from '../../src/peaks/split-touching.ts';
-import { type Axis, voxelCount, type Zyx } from '../../src/space/zyx.ts';
+import type { Component } from '../../src/entry/index.ts';
+import { type Axis, connectedComponents, splitTouching, type Zyx } from '../../src/entry/index.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 import { arbitrarySweep, collect, flatScores, gridOf, type Scores, slabsOf } from '../support/slabs.ts';
 
 /** Scores of 1 in balls, given in Å of the test grid, of 3 × 2 × 5 Å voxels. */

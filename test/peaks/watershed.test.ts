@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Zyx } from '../../src/entry/index.ts';
 import { watershed } from '../../src/peaks/watershed.ts';
-import type { Zyx } from '../../src/space/zyx.ts';
 import golden from '../fixtures/splitting.json' with { type: 'json' };
 
 describe('watershed', () => {

@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dbscan } from '../../src/picks/dbscan.ts';
-import { meanShift } from '../../src/picks/mean-shift.ts';
-import type { Pick } from '../../src/picks/pick.ts';
+import type { ParticlePick } from '../../src/entry/index.ts';
+import { dbscan, meanShift } from '../../src/entry/index.ts';
 import golden from '../fixtures/splitting.json' with { type: 'json' };
 
 const { points, dbscan: groupings, meanShift: shift } = golden.clusterings;
-const picks: Pick[] = points.map(([x, y, z]) => ({ object: 'ribosome', position: { x, y, z }, score: 1 }));
+const picks: ParticlePick[] = points.map(([x, y, z]) => ({ object: 'ribosome', position: { x, y, z }, score: 1 }));
 const numberOf = new Map(picks.map((pick, i) => [pick, i]));
 
 const coordinate = fc.integer({ min: 0, max: 60 });
@@ -57,7 +56,7 @@ describe('dbscan', () => {
   });
 
   it('joins a chain, and gives a pick between two clusters to that of the better core', () => {
-    const at = (x: number, score: number): Pick => ({ object: 'o', position: { x, y: 0, z: 0 }, score });
+    const at = (x: number, score: number): ParticlePick => ({ object: 'o', position: { x, y: 0, z: 0 }, score });
     const left = [at(0, 5), at(4, 4), at(8, 3), at(-4, 2)];
     const right = [at(28, 9), at(32, 8), at(36, 7), at(40, 6)];
     const between = at(18, 1);
@@ -77,7 +76,7 @@ describe('dbscan', () => {
 describe('meanShift', () => {
   it('finds the places that scikit-learn finds', () => {
     const found = meanShift(picks, { bandwidth: shift.bandwidth });
-    const far = (a: Pick, [x, y, z]: readonly number[]) =>
+    const far = (a: ParticlePick, [x, y, z]: readonly number[]) =>
       Math.hypot(a.position.x - x, a.position.y - y, a.position.z - z);
     // Places with the same number of picks in the window can hide each other either way round.
     const missing = shift.centres.filter((centre) => !found.some((pick) => far(pick, centre) < 1));
@@ -86,12 +85,12 @@ describe('meanShift', () => {
   });
 
   it('leaves a pick alone where it is, to the last bit', () => {
-    const alone: Pick = { object: 'o', position: { x: 0.1, y: 1e5 + 0.3, z: -7.7 }, score: 0.4, instanceId: 5 };
+    const alone: ParticlePick = { object: 'o', position: { x: 0.1, y: 1e5 + 0.3, z: -7.7 }, score: 0.4, instanceId: 5 };
     expect(meanShift([alone], { bandwidth: 3 })).toEqual([alone]);
   });
 
   it('goes to the middle of a group by weight, and keeps the best pick', () => {
-    const at = (x: number, score: number): Pick => ({ object: 'o', position: { x, y: 0, z: 0 }, score });
+    const at = (x: number, score: number): ParticlePick => ({ object: 'o', position: { x, y: 0, z: 0 }, score });
     expect(meanShift([at(0, 1), at(4, 3)], { bandwidth: 10 })).toEqual([at(3, 3)]);
     expect(meanShift([at(0, -1), at(4, -3)], { bandwidth: 10 })).toEqual([at(2, -1)]);
   });

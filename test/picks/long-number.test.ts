@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseNumber } from '../../src/picks/csv-table.ts';
+import { parseNumber } from '../../src/picks/csv.ts';
 
 it('looks at each digit of a long cell that is no number once, not once for every digit before it', () => {
   // Two passes over this many digits are 10^12 steps: a test that would never end.

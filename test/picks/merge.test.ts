@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mergeNearby } from '../../src/picks/merge.ts';
-import type { Pick } from '../../src/picks/pick.ts';
-import { squaredDistance } from '../../src/space/point.ts';
+import type { ParticlePick } from '../../src/entry/index.ts';
+import { mergeNearby } from '../../src/entry/index.ts';
+import { squaredDistance } from '../../src/space/grid.ts';
 import { crowdedPicks, pickAt } from '../support/arbitrary-picks.ts';
 
 const identity = [
@@ -13,7 +13,7 @@ const identity = [
 ];
 
 describe('mergeNearby', () => {
-  it.each<[string, Pick[], number, Pick[]]>([
+  it.each<[string, ParticlePick[], number, ParticlePick[]]>([
     ['no picks', [], 5, []],
     [
       'a pick alone stays to the last bit',
@@ -81,10 +81,10 @@ describe('mergeNearby', () => {
       fc.property(crowdedPicks, (picks) => {
         const free = picks.map((pick, i) => ({ pick, i }));
         free.sort((a, b) => (a.pick.score === b.pick.score ? a.i - b.i : a.pick.score < b.pick.score ? 1 : -1));
-        const founders: { founder: Pick; members: Pick[] }[] = [];
+        const founders: { founder: ParticlePick; members: ParticlePick[] }[] = [];
         while (free.length > 0) {
           const founder = free[0].pick;
-          const isMember = ({ pick }: { pick: Pick }) =>
+          const isMember = ({ pick }: { pick: ParticlePick }) =>
             pick.object === founder.object &&
             squaredDistance(pick.position, founder.position) <= radiusOf(pick.object) ** 2;
           founders.push({ founder, members: free.filter(isMember).map(({ pick }) => pick) });

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toPick } from '../../src/picks/pick.ts';
-import { coarseGrid, toVoxel } from '../../src/space/grid.ts';
+import { coarseGrid, toPick, toVoxel } from '../../src/entry/index.ts';
 
 const grid = { shape: [10, 20, 30], voxelSize: [4, 5, 6], origin: { x: 100, y: -50, z: 7 } } as const;
 

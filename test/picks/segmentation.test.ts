@@ -1,17 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { picksFromSegmentation } from '../../src/picks/from-segmentation.ts';
-import type { Pick } from '../../src/picks/pick.ts';
-import { paintSegmentation } from '../../src/picks/segmentation.ts';
-import { toPhysical, toVoxel, type VoxelGrid } from '../../src/space/grid.ts';
-import { squaredDistance } from '../../src/space/point.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { contiguousVolume } from '../../src/volume/volume.ts';
+import type { ParticlePick } from '../../src/entry/index.ts';
+import {
+  contiguousVolume,
+  paintSegmentation,
+  picksFromSegmentation,
+  toPhysical,
+  toVoxel,
+  type VoxelGrid,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { squaredDistance } from '../../src/space/grid.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 import { pickAt } from '../support/arbitrary-picks.ts';
 
 /** Anisotropic and shifted; powers of two, so that distances come out exactly whichever way they are computed. */
 const grid: VoxelGrid = { shape: [7, 12, 9], voxelSize: [8, 2, 4], origin: { x: -16, y: 32, z: 64 } };
-const at = (z: number, y: number, x: number, rest: Partial<Pick> = {}): Pick => ({
+const at = (z: number, y: number, x: number, rest: Partial<ParticlePick> = {}): ParticlePick => ({
   ...pickAt(0, 0, 0, rest),
   position: toPhysical(grid, [z, y, x]),
 });
@@ -55,7 +60,7 @@ describe('paintSegmentation', () => {
     );
   });
 
-  it.each<[string, Pick[], number, Zyx[]]>([
+  it.each<[string, ParticlePick[], number, Zyx[]]>([
     ['no picks', [], 10, []],
     ['radius 0 on a voxel', [at(3, 4, 5)], 0, [[3, 4, 5]]],
     ['a ball below a voxel, between voxels', [at(3.4, 4.6, 5.3)], 0.1, [[3, 5, 5]]],
@@ -86,7 +91,8 @@ describe('paintSegmentation', () => {
 
   it('gives a voxel between two equally near picks to the first of them', () => {
     const picks = [at(3, 4, 5, { object: 'ribosome' }), at(3, 6, 5, { object: 'apo-ferritin' })];
-    const middle = (order: Pick[]) => paintSegmentation(order, { grid, radius: 2, label }).data[(3 * 12 + 5) * 9 + 5];
+    const middle = (order: ParticlePick[]) =>
+      paintSegmentation(order, { grid, radius: 2, label }).data[(3 * 12 + 5) * 9 + 5];
     expect([middle(picks), middle([...picks].reverse())]).toEqual([4, 1]);
   });
 
@@ -149,7 +155,7 @@ describe('picksFromSegmentation', () => {
     const jitters = fc.array(fc.tuple(jitter, jitter, jitter), { minLength: sites.length, maxLength: sites.length });
     fc.assert(
       fc.property(jitters, fc.double({ min: 0, max: 20, noNaN: true }), (shifts, radius) => {
-        const truth = sites.map(([z, y, x], i): Pick => {
+        const truth = sites.map(([z, y, x], i): ParticlePick => {
           const voxel: Zyx = [z * 20 + shifts[i][0], y * 40 + shifts[i][1], x * 30 + shifts[i][2]];
           return { object: i % 2 ? 'ribosome' : 'apo-ferritin', position: toPhysical(wide, voxel), score: 1 };
         });

@@ -1,7 +1,7 @@
 import { build } from 'esbuild';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatSubmission, parseSubmission, parseSubmissionRows } from '../../src/picks/submission.ts';
+import { formatSubmission, parseSubmission, parseSubmissionRows } from '../../src/entry/index.ts';
 
 const header = 'id,experiment,particle_type,x,y,z\n';
 const invalid = (message: string) => expect.objectContaining({ code: 'invalid-submission', message });

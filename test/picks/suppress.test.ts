@@ -1,18 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Pick } from '../../src/picks/pick.ts';
-import { suppressAcrossObjects, suppressNearby } from '../../src/picks/suppress.ts';
-import { squaredDistance } from '../../src/space/point.ts';
+import type { ParticlePick } from '../../src/entry/index.ts';
+import { suppressAcrossObjects, suppressNearby } from '../../src/entry/index.ts';
+import { squaredDistance } from '../../src/space/grid.ts';
 import { crowdedPicks, pickAt } from '../support/arbitrary-picks.ts';
 
 const distances: Readonly<Record<string, number>> = { ribosome: 9, 'apo-ferritin': 5, thyroglobulin: 0 };
 const minDistance = (object: string) => distances[object];
 
 /** The definition, comparing every pick with every survivor. */
-function suppressedByComparingAll(picks: readonly Pick[], tooClose: (a: Pick, b: Pick) => boolean): Pick[] {
+function suppressedByComparingAll(
+  picks: readonly ParticlePick[],
+  tooClose: (a: ParticlePick, b: ParticlePick) => boolean,
+): ParticlePick[] {
   const ranked = picks.map((pick, i) => ({ pick, i }));
   ranked.sort((a, b) => (a.pick.score === b.pick.score ? a.i - b.i : a.pick.score < b.pick.score ? 1 : -1));
-  const kept: Pick[] = [];
+  const kept: ParticlePick[] = [];
   for (const { pick } of ranked) if (!kept.some((other) => tooClose(pick, other))) kept.push(pick);
   return kept;
 }
@@ -21,7 +24,7 @@ describe('suppressNearby', () => {
   it('equals comparing all pairs', () => {
     fc.assert(
       fc.property(crowdedPicks, (picks) => {
-        const tooClose = (a: Pick, b: Pick) =>
+        const tooClose = (a: ParticlePick, b: ParticlePick) =>
           a.object === b.object && squaredDistance(a.position, b.position) < minDistance(a.object) ** 2;
         expect(suppressNearby(picks, { minDistance })).toEqual(suppressedByComparingAll(picks, tooClose));
       }),
@@ -41,7 +44,8 @@ describe('suppressNearby', () => {
         }
         expect(suppressNearby(kept, { minDistance })).toEqual(kept);
         for (const object of Object.keys(distances)) {
-          const best = (list: Pick[]) => Math.max(...list.filter((p) => p.object === object).map((p) => p.score));
+          const best = (list: ParticlePick[]) =>
+            Math.max(...list.filter((p) => p.object === object).map((p) => p.score));
           expect(best(kept)).toBe(best(picks));
         }
         for (const pick of kept) expect(picks).toContain(pick);
@@ -49,7 +53,7 @@ describe('suppressNearby', () => {
     );
   });
 
-  it.each<[string, Pick[], number, number[]]>([
+  it.each<[string, ParticlePick[], number, number[]]>([
     ['no picks', [], 5, []],
     ['one pick', [pickAt(0, 0, 0)], 5, [0]],
     ['two exactly at the distance', [pickAt(0, 0, 0), pickAt(3, 4, 0)], 5, [0, 1]],
@@ -92,13 +96,13 @@ describe('suppressNearby', () => {
   });
 
   it('thins a hundred thousand candidates to the ones a coarse grid of distances allows', () => {
-    const picks: Pick[] = [];
+    const picks: ParticlePick[] = [];
     for (let i = 0; i < 100_000; i++) picks.push(pickAt(i % 100, Math.floor(i / 100) % 100, Math.floor(i / 10_000)));
     expect(suppressNearby(picks, { minDistance: 1000 })).toHaveLength(1);
     expect(suppressNearby(picks, { minDistance: 1 })).toHaveLength(100_000);
   });
 
-  it.each<[string, Pick, RegExp]>([
+  it.each<[string, ParticlePick, RegExp]>([
     ['a NaN score', pickAt(0, 0, 0, { score: Number.NaN }), /pick 1 \("ribosome"\) has the score NaN/],
     ['a NaN position', pickAt(0, Number.NaN, 0), /pick 1 \("ribosome"\) is at x 0, y NaN, z 0 Å/],
     [
@@ -131,7 +135,7 @@ describe('suppressAcrossObjects', () => {
   it('equals comparing all pairs', () => {
     fc.assert(
       fc.property(crowdedPicks, fc.integer({ min: 0, max: 12 }), (picks, distance) => {
-        const tooClose = (a: Pick, b: Pick) => squaredDistance(a.position, b.position) < distance ** 2;
+        const tooClose = (a: ParticlePick, b: ParticlePick) => squaredDistance(a.position, b.position) < distance ** 2;
         const expected = suppressedByComparingAll(picks, tooClose);
         expect(suppressAcrossObjects(picks, { minDistance: distance })).toEqual(expected);
       }),

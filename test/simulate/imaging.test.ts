@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isCryoetPicksError } from '../../src/errors.ts';
+import type { Zyx } from '../../src/entry/index.ts';
+import { isCryoetPicksError, toFloat32, type Volume } from '../../src/entry/index.ts';
+import type { ImagingOptions } from '../../src/entry/simulate.ts';
+import { createRandom } from '../../src/entry/simulate.ts';
 import { imagingFilter } from '../../src/simulate/imaging.ts';
-import type { ImagingOptions } from '../../src/simulate/imaging-options.ts';
-import { createRandom } from '../../src/simulate/random.ts';
 import { filterSpectrum, type PaddedVolume, paddedVolume, type SpectrumLine } from '../../src/simulate/spectrum.ts';
-import type { Zyx } from '../../src/space/zyx.ts';
-import { toFloat32, type Volume } from '../../src/volume/volume.ts';
 
 const voxelSize: Zyx = [10, 10, 10];
 

@@ -1,11 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../../src/copick/config.ts';
-import { parsePicksFile } from '../../src/copick/picks.ts';
-import { isCryoetPicksError } from '../../src/errors.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { type ProjectProgress, simulatedObjects, simulateProject, simulateTomogram } from '../../src/simulate/index.ts';
+import { parseConfig, parsePicksFile } from '../../src/entry/copick.ts';
+import {
+  isCryoetPicksError,
+  memoryStore,
+  openTomogram,
+  type Store,
+  type StoreKey,
+  subStore,
+} from '../../src/entry/index.ts';
+import {
+  type SimulateProjectProgress,
+  simulatedObjects,
+  simulateProject,
+  simulateTomogram,
+} from '../../src/entry/simulate.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import { memoryStore, type Store, type StoreKey, subStore } from '../../src/storage/store.ts';
 
 const shape = [24, 32, 40] as const;
 const particles = [
@@ -130,14 +139,14 @@ describe('simulateProject', () => {
     const store = memoryStore();
     const controller = new AbortController();
     const reason = new Error('enough');
-    const onProgress = ({ stage }: ProjectProgress) => stage === 'write' && controller.abort(reason);
+    const onProgress = ({ stage }: SimulateProjectProgress) => stage === 'write' && controller.abort(reason);
     const running = simulateProject(store, { runs: 2, shape, signal: controller.signal, onProgress });
     await expect(running).rejects.toBe(reason);
     expect(await allKeys(store)).toEqual([]);
   });
 
   it('tells run and stage while it works', async () => {
-    const events: ProjectProgress[] = [];
+    const events: SimulateProjectProgress[] = [];
     await simulateProject(memoryStore(), { runs: 2, shape, onProgress: (event) => events.push(event) });
     const steps = events.map(({ run, runsDone, runs, stage }) => `${run} ${runsDone}/${runs} ${stage}`);
     expect([...new Set(steps)]).toEqual([

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import Papa from 'papaparse';
 import { describe, expect, it } from 'vitest';
-import { isCryoetPicksError } from '../../src/errors.ts';
-import { type SceneOptions, simulatedObjects, simulateScene, species } from '../../src/simulate/index.ts';
-import { squaredDistance } from '../../src/space/point.ts';
-import type { Zyx } from '../../src/space/zyx.ts';
+import type { Zyx } from '../../src/entry/index.ts';
+import { isCryoetPicksError } from '../../src/entry/index.ts';
+import { type SceneOptions, simulatedObjects, simulateScene, species } from '../../src/entry/simulate.ts';
+import { squaredDistance } from '../../src/space/grid.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 
 const small: Zyx = [64, 128, 128];

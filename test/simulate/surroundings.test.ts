@@ -1,13 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isCryoetPicksError } from '../../src/errors.ts';
-import { aggregate } from '../../src/simulate/aggregate.ts';
-import { drawCarbon, touchesCarbon } from '../../src/simulate/carbon.ts';
-import { filament, helices } from '../../src/simulate/filament.ts';
-import { createRandom, type SceneOptions, simulateScene, simulateTomogram } from '../../src/simulate/index.ts';
-import { vesicle } from '../../src/simulate/membrane.ts';
-import { moleculePoints } from '../../src/simulate/render.ts';
-import { squaredDistance } from '../../src/space/point.ts';
+import { isCryoetPicksError } from '../../src/entry/index.ts';
+import { createRandom, type SceneOptions, simulateScene, simulateTomogram } from '../../src/entry/simulate.ts';
+import { moleculePoints } from '../../src/simulate/density.ts';
+import { aggregate, filament, helices, vesicle } from '../../src/simulate/structures.ts';
+import { drawCarbon, touchesCarbon } from '../../src/simulate/surroundings.ts';
+import { squaredDistance } from '../../src/space/grid.ts';
 
 const full = { vesicles: 60, filaments: 80, microtubules: 20, goldBeads: 80, aggregates: 80, carbon: 30 };
 const shape = [120, 200, 200] as const;

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { isCryoetPicksError } from '../../src/errors.ts';
-import { type SimulationProgress, simulateTomogram } from '../../src/simulate/index.ts';
-import { toVoxel } from '../../src/space/grid.ts';
-import type { Volume } from '../../src/volume/volume.ts';
+import type { Volume } from '../../src/entry/index.ts';
+import { isCryoetPicksError, toVoxel } from '../../src/entry/index.ts';
+import { type SimulationProgress, simulateTomogram } from '../../src/entry/simulate.ts';
 
 const shape = [48, 64, 80] as const;
 

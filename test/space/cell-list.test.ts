@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Point } from '../../src/entry/index.ts';
 import { CellList } from '../../src/space/cell-list.ts';
-import { type Point, squaredDistance } from '../../src/space/point.ts';
+import { squaredDistance } from '../../src/space/grid.ts';
 
 const ascending = (a: number, b: number) => a - b;
 

@@ -1,12 +1,16 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { writeTomogram } from '../../src/ome-zarr/write.ts';
+import {
+  contiguousVolume,
+  httpStore,
+  memoryStore,
+  openTomogram,
+  type StoreKey,
+  sourceFromArray,
+  writeTomogram,
+} from '../../src/entry/index.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import { httpStore } from '../../src/storage/http.ts';
-import { memoryStore, type StoreKey } from '../../src/storage/store.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
 
 const value = Uint8Array.from({ length: 10 }, (_, i) => i);
 let server: Server;

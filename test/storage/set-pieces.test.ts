@@ -2,8 +2,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { directoryStore } from '../../src/storage/directory.ts';
-import { subStore } from '../../src/storage/store.ts';
+import { subStore } from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
 
 let folder: string;
 beforeEach(async () => {

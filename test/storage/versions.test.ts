@@ -2,9 +2,9 @@ import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { directoryStore } from '../../src/storage/directory.ts';
-import { memoryStore, type Store, subStore } from '../../src/storage/store.ts';
-import { deleteFile, setFiles } from '../../src/storage/versioned.ts';
+import { deleteFile, setFiles } from '../../src/copick/tree.ts';
+import { memoryStore, type Store, subStore } from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 const folders: string[] = [];

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import type { Pick } from '../../src/picks/pick.ts';
+import type { ParticlePick } from '../../src/entry/index.ts';
 
 /** Crowded picks of three objects, on whole Å so that exact distances and equal scores abound. */
-export const crowdedPicks: fc.Arbitrary<Pick[]> = fc.array(
+export const crowdedPicks: fc.Arbitrary<ParticlePick[]> = fc.array(
   fc.record({
     object: fc.constantFrom('ribosome', 'apo-ferritin', 'thyroglobulin'),
     position: fc.record({
@@ -18,6 +18,6 @@ export const crowdedPicks: fc.Arbitrary<Pick[]> = fc.array(
   { maxLength: 60 },
 );
 
-export function pickAt(x: number, y: number, z: number, rest: Partial<Pick> = {}): Pick {
+export function pickAt(x: number, y: number, z: number, rest: Partial<ParticlePick> = {}): ParticlePick {
   return { object: 'ribosome', position: { x, y, z }, score: 1, ...rest };
 }

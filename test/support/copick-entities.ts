@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseConfig } from '../../src/copick/config.ts';
-import { type Project, projectFromStores } from '../../src/copick/project.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
+import { parseConfig, projectFromStores } from '../../src/entry/copick.ts';
+import type { Project } from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
 import type { JsonCurve } from './copick-vectors.ts';
 
 /** Folder of the project of every entity that the released copick made; see test/fixtures/make_copick_entities.py. */

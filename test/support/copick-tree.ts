@@ -1,7 +1,6 @@
-import { type ProjectConfig, parseConfig } from '../../src/copick/config.ts';
-import type { Problem } from '../../src/copick/problems.ts';
-import { type Project, projectFromStores } from '../../src/copick/project.ts';
-import { memoryStore, type Store, type StoreKey } from '../../src/storage/store.ts';
+import type { Problem } from '../../src/entry/copick.ts';
+import { type ProjectConfig, parseConfig, projectFromStores } from '../../src/entry/copick.ts';
+import { memoryStore, type Project, type Store, type StoreKey } from '../../src/entry/index.ts';
 
 /** Files of a tree by path; what is no text is written as JSON. */
 export type Tree = Readonly<Record<StoreKey, unknown>>;

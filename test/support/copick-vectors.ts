@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { FilamentCurve } from '../../src/copick/filament-curve.ts';
-import type { Point } from '../../src/space/point.ts';
+import type { FilamentCurve } from '../../src/entry/copick.ts';
+import type { Point } from '../../src/entry/index.ts';
 
 type Triple = readonly [number, number, number];
 

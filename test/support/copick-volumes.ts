@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Project } from '../../src/copick/project.ts';
-import type { OpenTomogramOptions, Tomogram } from '../../src/ome-zarr/tomogram.ts';
+import type { NumericData, OpenTomogramOptions, Project, Tomogram, Volume } from '../../src/entry/index.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import type { NumericData, Volume } from '../../src/volume/volume.ts';
 
 /** A level of a volume: its path, shape and type, and the SHA-256 of its voxels in C order. */
 export interface DescribedLevel {

@@ -1,5 +1,5 @@
-import type { Zyx } from '../../src/space/zyx.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
+import type { Zyx } from '../../src/entry/index.ts';
+import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/entry/index.ts';
 
 /** A source over voxels in memory that counts its reads, each of which waits for one turn of the event loop. */
 export function countingSource(data: Float32Array, shape: Zyx): VolumeSource & { reads: number; voxels: number } {

@@ -1,7 +1,6 @@
-import type { FormatOptions } from '../../src/picks/formats/named.ts';
-import type { FormatName } from '../../src/picks/formats/names.ts';
+import type { FormatOptions, PicksFormatName } from '../../src/entry/formats.ts';
+import type { RunPicks } from '../../src/entry/index.ts';
 import { rotationFromEuler, transformOf } from '../../src/picks/rotation.ts';
-import type { RunPicks } from '../../src/picks/run-picks.ts';
 
 /** Picks that single precision holds, of two runs and two objects. */
 export const samplePicks: readonly RunPicks[] = [
@@ -32,7 +31,7 @@ export const samplePicks: readonly RunPicks[] = [
 ];
 
 /** The files under `test/fixtures/formats` that Python's readers were shown, and how they were written. */
-export const sampleFiles: readonly (readonly [file: string, format: FormatName, options: FormatOptions])[] = [
+export const sampleFiles: readonly (readonly [file: string, format: PicksFormatName, options: FormatOptions])[] = [
   ['ours.tbl', 'dynamo', { voxelSize: 10 }],
   ['ours.em', 'tom', { voxelSize: 10 }],
   ['ours.mod', 'imod', { voxelSize: 10, shape: [64, 400, 500] }],

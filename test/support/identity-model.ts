@@ -1,5 +1,4 @@
-import type { Model, ModelSpec, ScoreBatch, TileBatch } from '../../src/inference/model.ts';
-import type { Zyx } from '../../src/space/zyx.ts';
+import type { Model, ModelSpec, ScoreBatch, TileBatch, Zyx } from '../../src/entry/index.ts';
 
 /** A card with sensible values for whatever a test does not care about. */
 export function fakeSpec(fields: Partial<ModelSpec> = {}): ModelSpec {

@@ -5,9 +5,8 @@
  * ends by telling its outcome: `written`, or the code of the error.
  */
 import { once } from 'node:events';
-import { isCryoetPicksError } from '../../src/errors.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { contiguousVolume, isCryoetPicksError, sourceFromArray } from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
 import { projectOf } from './copick-tree.ts';
 
 const [folder = '', value = '1'] = process.argv.slice(2);

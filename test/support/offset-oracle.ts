@@ -1,7 +1,12 @@
-import { functionModel } from '../../src/inference/function-model.ts';
-import type { Model, ModelSpec } from '../../src/inference/model.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
+import type { Model, ModelSpec } from '../../src/entry/index.ts';
+import {
+  contiguousVolume,
+  functionModel,
+  sourceFromArray,
+  type VolumeSource,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 
 /** Anisotropic, and not at the origin. */
 export const oracleGrid = { voxelSize: [10, 9.8, 10.3], origin: { x: -7, y: 11, z: 3 } } as const;

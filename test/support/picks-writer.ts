@@ -3,8 +3,8 @@
  *
  * `own`: a file per session and turn. `shared`: adds a pick to one file that others add to, with what was read as expectation.
  */
-import { isCryoetPicksError } from '../../src/errors.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
+import { isCryoetPicksError } from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
 import { projectOf } from './copick-tree.ts';
 
 const [folder = '', mode = '', name = '', count = '0'] = process.argv.slice(2);

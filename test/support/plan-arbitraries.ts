@@ -1,7 +1,6 @@
 import fc from 'fast-check';
-import type { Zyx } from '../../src/space/zyx.ts';
-import type { PlanOptions } from '../../src/tiles/plan-options.ts';
-import { WINDOW_NAMES } from '../../src/tiles/window.ts';
+import type { PlanOptions, Zyx } from '../../src/entry/index.ts';
+import { WINDOW_NAMES } from '../../src/tiles/axis.ts';
 
 /** A volume's shape and a way to cut it; covers of at most `mostTiles` tiles. */
 export function plannable({

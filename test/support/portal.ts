@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseConfig } from '../../src/copick/config.ts';
-import { type PortalStore, type PortalStoreOptions, portalStore } from '../../src/copick/portal/store.ts';
+import { parseConfig } from '../../src/entry/copick.ts';
+import { type PortalStore, type PortalStoreOptions, portalStore } from '../../src/entry/portal.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/portal/', import.meta.url));
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { ScoreSlab } from '../../src/tiles/blend.ts';
+import type { ScoreSlab } from '../../src/entry/index.ts';
 
 /** A whole score map `[class, z, y, x]`, put together from slabs whose order and fit are checked. */
 export interface ScoreMap {

@@ -1,9 +1,8 @@
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { difficulties } from '../../src/simulate/difficulty.ts';
-import { simulateProject } from '../../src/simulate/project.ts';
-import { directoryStore } from '../../src/storage/directory.ts';
+import { directoryStore } from '../../src/entry/node.ts';
+import { difficulties, simulateProject } from '../../src/entry/simulate.ts';
 
 /** A temporary folder; whoever asks for it removes it. */
 export async function temporaryFolder(): Promise<string> {

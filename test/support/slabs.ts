@@ -1,7 +1,6 @@
 import fc from 'fast-check';
-import type { VoxelGrid } from '../../src/space/grid.ts';
-import { type Axis, voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import type { ScoreSlab, ScoreVolume } from '../../src/tiles/blend.ts';
+import type { Axis, ScoreSlab, ScoreVolume, VoxelGrid, Zyx } from '../../src/entry/index.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 
 /** Scores of several classes in C-order `[class, z, y, x]`, and how to cut them. */
 export interface Scores {

@@ -1,4 +1,4 @@
-import type { Store, StoreKey } from '../../src/storage/store.ts';
+import type { Store, StoreKey } from '../../src/entry/index.ts';
 
 /** The keys of all values of a store below a folder, in the order of its listings. */
 export async function keysOf(store: Store, folder: StoreKey = '/'): Promise<StoreKey[]> {

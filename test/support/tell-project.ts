@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto';
-import { hasCurrentCurve } from '../../src/copick/filament-fit.ts';
-import type { Filament } from '../../src/copick/filaments-file.ts';
-import type { Project } from '../../src/copick/project.ts';
-import type { Run } from '../../src/copick/run.ts';
-import type { SegmentationEntry } from '../../src/copick/segmentations.ts';
-import type { Pick } from '../../src/picks/pick.ts';
+import type { Filament, SegmentationEntry } from '../../src/entry/copick.ts';
+import { hasCurrentCurve } from '../../src/entry/copick.ts';
+import type { ParticlePick, Project, Run, VolumeSource } from '../../src/entry/index.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import type { VolumeSource } from '../../src/volume/volume.ts';
 import type { ExpectedArray, ExpectedProject, ExpectedRun } from './copick-entities.ts';
 
 type Values = 'float32' | 'uint32';
@@ -38,7 +34,7 @@ async function tellSources(sources: readonly VolumeSource[], type: Values): Prom
 }
 
 function tellPicks(
-  picks: readonly Pick[],
+  picks: readonly ParticlePick[],
 ): Omit<ExpectedRun['picks'][number], 'object' | 'userId' | 'sessionId' | 'root' | 'trustOrientation'> {
   const eye = [0, 1, 2].map((i) => [0, 1, 2].map((j) => (i === j ? 1 : 0)));
   const rotations = picks.map(({ transform }) => transform?.slice(0, 3).map((row) => row.slice(0, 3)) ?? eye);

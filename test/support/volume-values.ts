@@ -1,4 +1,4 @@
-import type { NumericData, Volume } from '../../src/volume/volume.ts';
+import type { NumericData, Volume } from '../../src/entry/index.ts';
 import { forEachIndex } from './zarr-arrays.ts';
 
 /** The voxels of a volume in C order. */

@@ -1,4 +1,4 @@
-import type { ReadableStore, Store, StoreKey } from '../../src/storage/store.ts';
+import type { ReadableStore, Store, StoreKey } from '../../src/entry/index.ts';
 
 /** Calls `visit` with every index of a shape, last dimension fastest. */
 export function forEachIndex(shape: readonly number[], visit: (index: readonly number[]) => void): void {

@@ -1,5 +1,5 @@
 import { crc32 as crcOfNode, deflateRawSync } from 'node:zlib';
-import { crc32 } from '../../src/codecs/crc32.ts';
+import { crc32 } from '../../src/codecs/checksum.ts';
 
 /** An entry for {@link zipBytes}. */
 export interface ZipTestEntry {

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openTiffStackFile } from '../../src/node.ts';
+import { toFloat32, type VolumeSource } from '../../src/entry/index.ts';
+import { openTiffStack } from '../../src/entry/io.ts';
+import { openTiffStackFile } from '../../src/entry/node.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import { openTiffStack } from '../../src/tiff/stack.ts';
-import { toFloat32, type VolumeSource } from '../../src/volume/volume.ts';
 import golden from '../fixtures/tiff.json' with { type: 'json' };
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 

@@ -1,10 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { coarseGrid } from '../../src/space/grid.ts';
-import { voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { SlabBlender } from '../../src/tiles/blend.ts';
-import { planTiles, type TilePlan } from '../../src/tiles/plan.ts';
-import { SlabMemory } from '../../src/tiles/slab-memory.ts';
+import { SlabMemory } from '../../src/core/buffer-pool.ts';
+import { coarseGrid, planTiles, SlabBlender, type TilePlan, type Zyx } from '../../src/entry/index.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
 import { plannable } from '../support/plan-arbitraries.ts';
 import { joinSlabs } from '../support/score-map.ts';
 

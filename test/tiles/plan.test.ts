@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Zyx } from '../../src/space/zyx.ts';
-import { planTiles } from '../../src/tiles/plan.ts';
-import type { PlanOptions } from '../../src/tiles/plan-options.ts';
-import { WINDOW_NAMES } from '../../src/tiles/window.ts';
+import type { PlanOptions, Zyx } from '../../src/entry/index.ts';
+import { planTiles } from '../../src/entry/index.ts';
+import { WINDOW_NAMES } from '../../src/tiles/axis.ts';
 import { plannable } from '../support/plan-arbitraries.ts';
 
 const AXES = [0, 1, 2] as const;

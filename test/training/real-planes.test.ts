@@ -1,8 +1,7 @@
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { detectParticles } from '../../src/detect.ts';
-import { loadModel } from '../../src/node.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import { contiguousVolume, detectParticles, sourceFromArray } from '../../src/entry/index.ts';
+import { loadModel } from '../../src/entry/node.ts';
 import { forNormalized } from '../../training/normalized-model.ts';
 import { type Correlations, type Plane, volumeFromPlanes } from '../../training/planes-volume.ts';
 import { ribosomeVolume, trueRibosome } from '../../training/real-volumes.ts';

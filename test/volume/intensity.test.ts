@@ -1,11 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Progress } from '../../src/async.ts';
-import { type Box, voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { backwards, blockShape, countBoxes, cutIntoBoxes } from '../../src/volume/blocks.ts';
-import { type Intensity, measureIntensity, quantile } from '../../src/volume/intensity.ts';
-import { tieWays } from '../../src/volume/source-ways.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/volume/volume.ts';
+import type { Progress } from '../../src/entry/index.ts';
+import {
+  type Box,
+  contiguousVolume,
+  type Intensity,
+  measureIntensity,
+  quantile,
+  sourceFromArray,
+  type VolumeSource,
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { voxelCount } from '../../src/space/zyx.ts';
+import { backwards, blockShape, countBoxes, cutIntoBoxes } from '../../src/volume/intensity.ts';
+import { tieWays } from '../../src/volume/read.ts';
 import { countingSource } from '../support/counting-source.ts';
 
 const measure = (values: ArrayLike<number>, blockBytes?: number): Promise<Intensity> =>

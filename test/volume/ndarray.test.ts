@@ -1,7 +1,7 @@
 import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
-import { differenceOf, fromNdarray, invertContrast, maskedBy, meanOf, toNdarray } from '../../src/volume/ndarray.ts';
-import { contiguousVolume } from '../../src/volume/volume.ts';
+import { contiguousVolume } from '../../src/entry/index.ts';
+import { differenceOf, fromNdarray, invertContrast, maskedBy, meanOf, toNdarray } from '../../src/entry/ndarray.ts';
 
 const volume = contiguousVolume(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), [2, 2, 2]);
 

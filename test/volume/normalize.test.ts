@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { measureIntensity, quantile } from '../../src/volume/intensity.ts';
-import { clipToQuantiles, minMax, noNormalization, normalizerFor, zScore } from '../../src/volume/normalize.ts';
-import { contiguousVolume, sourceFromArray } from '../../src/volume/volume.ts';
+import {
+  clipToQuantiles,
+  contiguousVolume,
+  measureIntensity,
+  minMax,
+  noNormalization,
+  normalizerFor,
+  quantile,
+  sourceFromArray,
+  zScore,
+} from '../../src/entry/index.ts';
 
 const measure = (values: Float32Array) =>
   measureIntensity(sourceFromArray(contiguousVolume(values, [1, 1, values.length])));

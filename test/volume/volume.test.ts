@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
-import { type Box, boxShape, voxelCount, type Zyx } from '../../src/space/zyx.ts';
-import { measureIntensity } from '../../src/volume/intensity.ts';
-import { readPaddedInto } from '../../src/volume/padded.ts';
-import { resampled } from '../../src/volume/resampled.ts';
-import { tieWays } from '../../src/volume/source-ways.ts';
 import {
-  asVolume,
+  type Box,
   contiguousVolume,
-  copyVolumeInto,
+  measureIntensity,
+  resampled,
   sourceFromArray,
   toFloat32,
   type VolumeSource,
-} from '../../src/volume/volume.ts';
+  type Zyx,
+} from '../../src/entry/index.ts';
+import { boxShape, voxelCount } from '../../src/space/zyx.ts';
+import { readPaddedInto, tieWays } from '../../src/volume/read.ts';
+import { asVolume, copyVolumeInto } from '../../src/volume/volume.ts';
 
 /** Voxel (z, y, x) holds 100 z + 10 y + x. */
 function counting([depth, height, width]: Zyx): Float32Array {

@@ -7,8 +7,8 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { difficulties, simulateTomogram } from '../../src/simulate/index.ts';
-import type { Zyx } from '../../src/space/zyx.ts';
+import type { Zyx } from '../../src/entry/index.ts';
+import { difficulties, simulateTomogram } from '../../src/entry/simulate.ts';
 
 const perVoxel = {
   'apo-ferritin': 375,

@@ -12,7 +12,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
-  competition,
+  cziiRules,
   detectProject,
   type Model,
   type Report,
@@ -65,7 +65,7 @@ function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
     Object.entries(card).map(([name, usual]) => {
       const { best, curve } = objects[name] ?? {};
       if (!best || !curve) return [name, usual];
-      const values = competition.objects[name]?.weight === 0 ? f1(curve) : curve.fbeta;
+      const values = cziiRules.objects[name]?.weight === 0 ? f1(curve) : curve.fbeta;
       const most = values.reduce((a, b) => Math.max(a, b), 0);
       const highest = curve.thresholds.filter((_, i) => values[i]! >= most - tolerance).at(-1)!;
       return [name, Math.floor(highest * 1000) / 1000];

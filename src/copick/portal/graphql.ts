@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { CryoetPicksError } from '../../errors.ts';
-import { onAbort } from '../../storage/abort.ts';
-import type { HttpClock } from '../../storage/http.ts';
-import { mayPass } from '../../storage/http-retry.ts';
-import { checkSchema } from '../schema.ts';
+import { onAbort } from '../../core/concurrency.ts';
+import { CryoetPicksError } from '../../core/errors.ts';
+import { checkSchema } from '../../core/json.ts';
+import type { HttpClock } from '../../storage/http-request.ts';
+import { mayPass } from '../../storage/http-request.ts';
 
 /** A GraphQL server, and how to ask it. */
 export interface GraphqlServer {

@@ -1,6 +1,11 @@
+import { CryoetPicksError } from '../../core/errors.ts';
 import type { Zyx } from '../../space/zyx.ts';
-import type { StoreKey } from '../../storage/store.ts';
-import type { AnnotationEntry, TomogramEntry } from './entries.ts';
+import { joinKey, type StoreKey, type StoreOptions } from '../../storage/store.ts';
+import { listNames } from '../tree.ts';
+import { urlOf } from './files.ts';
+import type { RunRow } from './queries.ts';
+import type { PortalTables } from './tables.ts';
+import type { AnnotationEntry, PortalTree, TomogramEntry } from './tree.ts';
 
 /** A run of the portal. */
 export interface PortalRun {
@@ -105,7 +110,7 @@ export function annotationFits(
 }
 
 /** True if something is what a filter asks for. */
-export function fitsFilter<T extends { readonly authors: readonly string[] }>(
+function fitsFilter<T extends { readonly authors: readonly string[] }>(
   one: T,
   { where = {}, authors = [] }: PortalFilter<T>,
 ): boolean {
@@ -117,14 +122,14 @@ export function fitsFilter<T extends { readonly authors: readonly string[] }>(
 }
 
 /** Where a thing of the portal lies, and who made it. */
-export interface PortalPlace {
+interface PortalPlace {
   readonly key: StoreKey;
   readonly url: string | undefined;
   readonly authors: readonly string[];
 }
 
 /** What the portal says of a tomogram, put together. */
-export function describeTomogram({ type, spacing, row }: TomogramEntry, place: PortalPlace): PortalTomogram {
+function describeTomogram({ type, spacing, row }: TomogramEntry, place: PortalPlace): PortalTomogram {
   const {
     sizeX,
     sizeY,
@@ -145,7 +150,7 @@ export function describeTomogram({ type, spacing, row }: TomogramEntry, place: P
 }
 
 /** What the portal says of an annotation file, put together. */
-export function describeAnnotation({ object, row }: AnnotationEntry, place: PortalPlace): PortalAnnotation {
+function describeAnnotation({ object, row }: AnnotationEntry, place: PortalPlace): PortalAnnotation {
   const { id: fileId, alignmentId, isVisualizationDefault, tomogramVoxelSpacing: spacing } = row;
   const { shapeType, annotation } = row.annotationShape;
   const { id: annotationId, runId: _, ...rest } = annotation;
@@ -160,4 +165,60 @@ export function describeAnnotation({ object, row }: AnnotationEntry, place: Port
 function withoutNulls<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], null> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], null> };
+}
+
+/** What the portal says of the things in its tree. */
+export class PortalCatalogue {
+  constructor(
+    private readonly tables: PortalTables,
+    private readonly tree: PortalTree,
+    /** What the datasets are called, for messages. */
+    private readonly location: string,
+  ) {}
+
+  async runs(options: StoreOptions = {}): Promise<PortalRun[]> {
+    const runs = await this.tables.runs(options);
+    return runs.map(({ id, name, datasetId }) => ({ run: String(id), id, name, datasetId }));
+  }
+
+  async tomograms(name: string, filter: PortalFilter<PortalTomogram> = {}): Promise<PortalTomogram[]> {
+    const { signal } = filter;
+    const run = await this.needRun(name, { signal });
+    const entries = await this.tree.tomograms(run, { signal });
+    const authors = await this.tables.authors(run.id, { of: 'tomograms', signal });
+    return entries
+      .map((entry) => describeTomogram(entry, placeOf(run, entry, authors.get(entry.row.id))))
+      .filter((tomogram) => fitsFilter(tomogram, filter))
+      .sort((a, b) => a.id - b.id);
+  }
+
+  async annotations(name: string, filter: PortalFilter<PortalAnnotation> = {}): Promise<PortalAnnotation[]> {
+    const { signal } = filter;
+    const run = await this.needRun(name, { signal });
+    const entries = await this.tree.annotations(run, { signal });
+    const authors = await this.tables.authors(run.id, { of: 'annotations', signal });
+    return entries
+      .map((entry) => {
+        const { id } = entry.row.annotationShape.annotation;
+        return describeAnnotation(entry, placeOf(run, entry, authors.get(id)));
+      })
+      .filter((annotation) => fitsFilter(annotation, filter));
+  }
+
+  private async needRun(name: string, options: StoreOptions): Promise<RunRow> {
+    const run = await this.tree.run(name, options);
+    if (run !== undefined) return run;
+    const runs = await this.tables.runs(options);
+    const named = runs.find((one) => one.name === name);
+    const advice = named ? `; the portal's "${name}" is run "${named.id}"` : '';
+    const available = listNames(runs.map(({ id }) => String(id)));
+    throw new CryoetPicksError(
+      'not-found',
+      `run "${name}" not found in ${this.location}${advice}; available: ${available}`,
+    );
+  }
+}
+
+function placeOf(run: RunRow, entry: TomogramEntry | AnnotationEntry, authors: readonly string[] = []): PortalPlace {
+  return { key: joinKey('ExperimentRuns', String(run.id), entry.folder, entry.name), url: urlOf(entry), authors };
 }

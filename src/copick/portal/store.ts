@@ -1,15 +1,25 @@
-import { CryoetPicksError } from '../../errors.ts';
-import type { HttpClock } from '../../storage/http.ts';
-import { platformClock } from '../../storage/platform-clock.ts';
-import type { ListableStore, StoreOptions } from '../../storage/store.ts';
-import type { PickableObject } from '../pickable-object.ts';
-import { PortalCatalogue } from './catalogue.ts';
-import { shapeTypes } from './entries.ts';
+import * as v from 'valibot';
+import { CryoetPicksError } from '../../core/errors.ts';
+import type { HttpClock } from '../../storage/http-request.ts';
+import { platformClock } from '../../storage/http-request.ts';
+import { type ListableStore, memoryStore, type Store, type StoreOptions } from '../../storage/store.ts';
+import type { PortalConfig } from '../config.ts';
+import { fitName } from '../layout.ts';
+import type { PickableObject } from '../object.ts';
+import { type Project, projectFromStores } from '../project.ts';
+import type { Problem } from '../tree.ts';
 import { PortalFiles } from './files.ts';
 import type { GraphqlServer } from './graphql.ts';
-import type { PortalAnnotation, PortalFilter, PortalRun, PortalTomogram } from './metadata.ts';
+import {
+  type PortalAnnotation,
+  PortalCatalogue,
+  type PortalFilter,
+  type PortalRun,
+  type PortalTomogram,
+} from './metadata.ts';
+import { fetchRows, fetchRowsByRun, type Identified, runTable, type Table } from './queries.ts';
 import { PortalTables } from './tables.ts';
-import { PortalTree } from './tree.ts';
+import { PortalTree, shapeTypes } from './tree.ts';
 
 /** Where the CryoET Data Portal answers GraphQL. */
 const portalEndpoint = 'https://graphql.cryoetdataportal.czscience.com/graphql';
@@ -91,7 +101,7 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
 }
 
 /** The server that options mean. @throws {@link CryoetPicksError} `invalid-option` for options that cannot work. */
-export function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
+function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
   checkDatasets(options.datasetIds);
   const { endpoint = portalEndpoint, headers = {}, timeout = 60_000 } = options;
   const { fetch: send = (url, init) => fetch(url, init), clock = platformClock } = options;
@@ -112,4 +122,162 @@ function checkDatasets(datasetIds: readonly number[]): void {
   const bad = datasetIds.find((id) => !Number.isSafeInteger(id));
   if (bad === undefined) return;
   throw new CryoetPicksError('invalid-option', `datasetIds holds ${JSON.stringify(bad)}, expected whole numbers`);
+}
+
+/** Options of {@link openPortal}. */
+export interface OpenPortalOptions extends Omit<PortalStoreOptions, 'objects'> {
+  /** The project's objects; those with an `identifier` show the portal's annotations of it. */
+  readonly objects: readonly PickableObject[];
+  /** Where everything is written. @defaultValue a store in memory */
+  readonly overlay?: Store | undefined;
+  /** Told each problem once, as it is met. */
+  readonly onProblem?: ((problem: Problem) => void) | undefined;
+}
+
+/** A project of the CryoET Data Portal, with the store that knows what the portal says of it. */
+export interface PortalProject {
+  readonly project: Project;
+  readonly portal: PortalStore;
+}
+
+/**
+ * Opens datasets of the CryoET Data Portal as a copick project, in browsers and in Node; `openProject` of `cryoet-picks/node` opens
+ * config files of the kind `cryoet_data_portal`. Nothing is fetched until it is asked for.
+ *
+ * A page can read the portal where the portal allows its origin; otherwise give a `fetch` or an `endpoint` that goes through a
+ * server of your own.
+ *
+ * @throws {@link CryoetPicksError} as {@link portalStore} does.
+ * @example
+ * ```ts
+ * const { project, portal } = openPortal({ datasetIds: [10440], objects });
+ * const { run } = (await portal.runs()).find(({ name }) => name === 'TS_5_4');
+ * const picks = await (await project.run(run)).picks({ object: 'ribosome' });
+ * ```
+ */
+export function openPortal(options: OpenPortalOptions): PortalProject {
+  const { datasetIds, objects, overlay = memoryStore(), onProblem } = options;
+  const portal = portalStore(options);
+  const config: PortalConfig = {
+    type: 'cryoet_data_portal',
+    datasetIds,
+    objects,
+    overlayRoot: overlay.location,
+    portalCache: false,
+    portalCacheTtlSeconds: 0,
+    portalCacheLockTimeoutSeconds: 60,
+    problems: [],
+  };
+  return {
+    project: projectFromStores({ config, overlay, static: portal, source: portal.location, onProblem }),
+    portal,
+  };
+}
+
+/**
+ * The store of the portal that a project shows, which tells what the portal says of its runs, tomograms and annotations;
+ * undefined for a project of another kind.
+ *
+ * @example
+ * ```ts
+ * const project = await openProject('portal.json');
+ * const runs = await portalOf(project)?.runs();
+ * ```
+ */
+export function portalOf({ staticStore }: Project): PortalStore | undefined {
+  return staticStore !== undefined && 'annotations' in staticStore ? (staticStore as PortalStore) : undefined;
+}
+
+/** Options of {@link portalObjects}. */
+export interface PortalObjectsOptions extends Omit<PortalStoreOptions, 'objects' | 'instancePoints'>, StoreOptions {}
+
+/** A shape of an annotation, with what it is a shape of. */
+interface ShapeRow extends Identified {
+  readonly shapeType: string;
+  readonly annotation: {
+    readonly objectId: string;
+    readonly objectName: string;
+    readonly annotationPublication?: string | null | undefined;
+  };
+}
+
+const shapeTable: Table<ShapeRow> = {
+  root: 'annotationShapes',
+  type: 'AnnotationShape',
+  fields: 'id shapeType annotation { objectId objectName annotationPublication }',
+  row: v.looseObject({
+    id: v.number(),
+    shapeType: v.string(),
+    annotation: v.looseObject({
+      objectId: v.string(),
+      objectName: v.string(),
+      annotationPublication: v.nullish(v.string()),
+    }),
+  }),
+};
+
+/**
+ * The objects that datasets of the portal have annotations of, ready for {@link openPortal}: one per object id, by that id.
+ *
+ * As in copick, points make a particle, names are in lower case and fit for file names, publications give the ids of EMDB and
+ * PDB, and the radius is 50 Å, which knows nothing of the object: set your own. Labels count from 1. Unlike in copick, the order
+ * and the colours are the same each time, the first publication that has an id counts, and a second object of one name gets its
+ * id appended.
+ *
+ * @throws {@link CryoetPicksError} as reads of {@link portalStore} do.
+ * @example
+ * ```ts
+ * const objects = await portalObjects({ datasetIds: [10440] });
+ * const { project } = openPortal({ datasetIds: [10440], objects });
+ * ```
+ */
+export async function portalObjects(options: PortalObjectsOptions): Promise<PickableObject[]> {
+  const { datasetIds, signal } = options;
+  const server = serverOf(options);
+  if (datasetIds.length === 0) return [];
+  const runs = await fetchRows(server, { table: runTable, where: { datasetId: { _in: datasetIds } }, signal });
+  const runIds = runs.map(({ id }) => id);
+  const where = (ids: readonly number[]) => ({ annotation: { runId: { _in: ids } } });
+  const shapes = new Map<string, ShapeRow[]>();
+  for (let start = 0; start < runIds.length; start += 50) {
+    const some = runIds.slice(start, start + 50);
+    for (const row of await fetchRowsByRun(server, { table: shapeTable, runIds: some, where, signal })) {
+      const { objectId } = row.annotation;
+      shapes.set(objectId, [...(shapes.get(objectId) ?? []), row]);
+    }
+  }
+  return toObjects(shapes);
+}
+
+function toObjects(shapes: ReadonlyMap<string, readonly ShapeRow[]>): PickableObject[] {
+  const taken = new Set<string>();
+  return [...shapes]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([identifier, rows], index) => {
+      const plain = fitName(rows[0]?.annotation.objectName.toLowerCase() ?? '') ?? `object-${index + 1}`;
+      const name = taken.has(plain) ? (fitName(`${plain}-${identifier}`) ?? plain) : plain;
+      taken.add(name);
+      const publications = rows.flatMap(({ annotation }) => annotation.annotationPublication?.split(',') ?? []);
+      const published = (database: string) =>
+        publications.map((one) => one.trim()).find((one) => one.startsWith(database));
+      const emdbId = published('EMD');
+      const pdbId = published('PDB') ?? /^PDB-([0-9a-z]{4,8})$/i.exec(identifier)?.[1];
+      return {
+        ...{ name, identifier, label: index + 1, radius: 50, metadata: {} },
+        isParticle: rows.some(({ shapeType }) => shapeType === 'Point' || shapeType === 'OrientedPoint'),
+        color: colorOf(index),
+        ...(emdbId === undefined ? {} : { emdbId }),
+        ...(pdbId === undefined ? {} : { pdbId }),
+      };
+    });
+}
+
+/** Colours of hues a golden ratio of the circle apart: any few in a row are far from each other. */
+function colorOf(index: number): readonly [number, number, number, number] {
+  const hue = (index * 0.618034) % 1;
+  const channel = (shift: number) => {
+    const distance = Math.abs(((((hue + shift) % 1) + 1) % 1) - 0.5) * 6 - 1;
+    return Math.round(55 + 200 * Math.min(1, Math.max(0, distance)));
+  };
+  return [channel(0), channel(2 / 3), channel(1 / 3), 255];
 }

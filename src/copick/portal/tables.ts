@@ -1,9 +1,12 @@
+import { Shared } from '../../core/concurrency.ts';
 import type { StoreOptions } from '../../storage/store.ts';
 import type { GraphqlServer } from './graphql.ts';
 import {
   type AuthorRow,
   annotationAuthorTable,
   type FileRow,
+  fetchRows,
+  fetchRowsByRun,
   fileTable,
   type Identified,
   type RunRow,
@@ -15,8 +18,6 @@ import {
   tomogramAuthorTable,
   tomogramTable,
 } from './queries.ts';
-import { fetchRows, fetchRowsByRun } from './rows.ts';
-import { Shared } from './shared.ts';
 
 /** What of the portal a project shows. */
 export interface PortalScope {

@@ -1,13 +1,6 @@
 import type { StoreEntry, StoreOptions } from '../../storage/store.ts';
-import {
-  type AnnotationEntry,
-  listing,
-  nameAnnotation,
-  nameTomograms,
-  spacingFolder,
-  type TomogramEntry,
-} from './entries.ts';
-import type { RunRow } from './queries.ts';
+import { fitName, formatSpacing, pathOf } from '../layout.ts';
+import type { FileRow, RunRow, SpacingRow, TomogramRow } from './queries.ts';
 import type { PortalTables } from './tables.ts';
 
 const runsFolder = 'ExperimentRuns';
@@ -85,4 +78,137 @@ export class PortalTree {
     const entries = isAnnotation ? await this.annotations(run, options) : await this.tomograms(run, options);
     return entries.filter((entry) => entry.folder === folder);
   }
+}
+
+/** The user that copick gives to what the portal holds. */
+export const portalUser = 'data-portal';
+
+/** Folders of a run that hold annotations. */
+export type AnnotationFolder = 'Picks' | 'Segmentations' | 'InstanceSegmentations';
+
+/** A tomogram under the name that a copick tree gives it. */
+export interface TomogramEntry {
+  /** Name of its folder, with `.zarr`. */
+  readonly name: string;
+  /** Name of the folder that it lies in. */
+  readonly folder: string;
+  readonly type: string;
+  readonly spacing: SpacingRow;
+  readonly row: TomogramRow;
+}
+
+/** An annotation file under the name that a copick tree gives it. */
+export interface AnnotationEntry {
+  readonly name: string;
+  readonly folder: AnnotationFolder;
+  readonly object: string;
+  readonly row: FileRow;
+}
+
+/** Shapes of annotations that copick reads. */
+export const shapeTypes = ['Point', 'OrientedPoint', 'SegmentationMask', 'InstanceSegmentationMask'] as const;
+
+/** The folder of a voxel spacing. */
+function spacingFolder({ voxelSpacing }: SpacingRow): string {
+  return lastOf(pathOf('spacing', { run: '', voxelSpacing }));
+}
+
+/**
+ * Names the tomograms of one folder. Where several are of one type, as those of two alignments or depositions are, the one that
+ * came first to the portal has the plain name and the others carry their id: `wbp-raw`, `wbp-raw-17043`.
+ */
+function nameTomograms(
+  tomograms: readonly { readonly spacing: SpacingRow; readonly row: TomogramRow }[],
+): TomogramEntry[] {
+  const taken = new Set<string>();
+  return [...tomograms]
+    .sort((a, b) => a.row.id - b.row.id)
+    .map(({ spacing, row }) => {
+      const plain = fitName(portalTomogramType(row)) ?? `tomogram-${row.id}`;
+      const type = taken.has(plain) ? `${plain}-${row.id}` : plain;
+      taken.add(type);
+      return { name: `${type}.zarr`, folder: spacingFolder(spacing), type, spacing, row };
+    });
+}
+
+/** Names an annotation file; undefined for one that copick does not show. */
+function nameAnnotation(row: FileRow, objects: ReadonlyMap<string, string>): AnnotationEntry | undefined {
+  const { shapeType, annotation } = row.annotationShape;
+  const object = objects.get(annotation.objectId);
+  const folder = folderOfShape(shapeType);
+  if (object === undefined || folder === undefined) return undefined;
+  const userId = portalUser;
+  const sessionId = String(row.id);
+  if (folder === 'Picks') {
+    return { name: lastOf(pathOf('picks', { run: '', userId, sessionId, object })), folder, object, row };
+  }
+  if (row.format !== 'zarr') return undefined;
+  // A mask without a voxel spacing gets a name that is reported as none, rather than being left out in silence.
+  const spacing = row.tomogramVoxelSpacing ? formatSpacing(row.tomogramVoxelSpacing.voxelSpacing) : 'unknown';
+  return { name: `${spacing}_${userId}_${sessionId}_${object}.zarr`, folder, object, row };
+}
+
+function folderOfShape(shapeType: string): AnnotationFolder | undefined {
+  if (/Point$/.test(shapeType) || shapeType === 'InstanceSegmentation') return 'Picks';
+  if (shapeType === 'SegmentationMask') return 'Segmentations';
+  return shapeType === 'InstanceSegmentationMask' ? 'InstanceSegmentations' : undefined;
+}
+
+/** Entries of a listing, sorted, each name once. */
+function listing(names: Iterable<string>, kind: StoreEntry['kind']): StoreEntry[] {
+  return [...new Set(names)].sort().map((name) => ({ name, kind }));
+}
+
+function lastOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** What the portal says of how a tomogram was made. */
+export interface TomogramOrigin {
+  /** `WBP`, `SIRT`, `Fourier_Space`, … */
+  readonly reconstructionMethod: string;
+  /** `raw`, `denoised`, `filtered`, … */
+  readonly processing: string;
+  /** `cryoCARE`, `DenoisET`, … */
+  readonly processingSoftware?: string | null | undefined;
+  readonly ctfCorrected?: boolean | null | undefined;
+}
+
+/**
+ * The type that copick gives to a tomogram of the portal: how it was reconstructed and processed, by which software and
+ * whether its CTF was corrected, such as `wbp-denoised-denoiset-ctfdeconv`.
+ *
+ * @example
+ * ```ts
+ * portalTomogramType({ reconstructionMethod: 'WBP', processing: 'filtered_even', ctfCorrected: true }); // 'wbp-filteredEven-ctfdeconv'
+ * ```
+ */
+export function portalTomogramType(origin: TomogramOrigin): string {
+  const { reconstructionMethod, processing, processingSoftware, ctfCorrected } = origin;
+  const tool = processingSoftware ? camelCase(processingSoftware) : '';
+  const parts = [camelCase(reconstructionMethod), camelCase(processing)];
+  if (tool !== '') parts.push(tool);
+  if (ctfCorrected) parts.push('ctfdeconv');
+  return parts.join('-');
+}
+
+/**
+ * Camel case as copick makes it with Python's `str.title()`: underscores and dashes part words, and so does whatever is no
+ * letter, so that `cryo3d` becomes `cryo3D`; all other letters turn lower case.
+ */
+export function camelCase(text: string): string {
+  const [first = '', ...rest] = titleCase(text.replace(/[_-]+/g, ' ')).replaceAll(' ', '');
+  return first.toLowerCase() + rest.join('');
+}
+
+function titleCase(text: string): string {
+  let result = '';
+  let inWord = false;
+  for (const character of text) {
+    const [first = '', ...rest] = inWord ? character.toLowerCase() : character.toUpperCase();
+    // A ligature becomes two letters, of which only the first is a capital.
+    result += first + rest.join('').toLowerCase();
+    inWord = /\p{Cased}/u.test(character);
+  }
+  return result;
 }

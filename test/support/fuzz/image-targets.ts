@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { deflateSync, gzipSync } from 'node:zlib';
-import { encodeZstd } from '../../../src/codecs/zstd-encode.ts';
-import { openChannels } from '../../../src/ome-zarr/channels.ts';
-import { openTomogram } from '../../../src/ome-zarr/tomogram.ts';
-import { writeTomogram } from '../../../src/ome-zarr/write.ts';
-import { memoryStore, type Store, type StoreKey } from '../../../src/storage/store.ts';
-import { contiguousVolume, sourceFromArray } from '../../../src/volume/volume.ts';
+import { encodeZstd } from '../../../src/codecs/registry.ts';
+import {
+  contiguousVolume,
+  memoryStore,
+  openTomogram,
+  type Store,
+  type StoreKey,
+  sourceFromArray,
+  writeTomogram,
+} from '../../../src/entry/index.ts';
+import { openChannels } from '../../../src/entry/io.ts';
 import { readSome, type Target } from './targets.ts';
 
 type Files = ReadonlyMap<StoreKey, Uint8Array>;

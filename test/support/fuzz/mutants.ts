@@ -1,7 +1,7 @@
 /**
  * Runs mutants of a parser in a process of their own; see `harness.ts`.
  */
-import { isCryoetPicksError } from '../../../src/errors.ts';
+import { isCryoetPicksError } from '../../../src/entry/index.ts';
 import { watchAllocations } from './allocations.ts';
 import { mutate } from './mutate.ts';
 import { Random } from './random.ts';

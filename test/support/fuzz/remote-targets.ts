@@ -1,12 +1,9 @@
 import { configure, Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from '@zip.js/zip.js';
-import { parseCroissant } from '../../../src/copick/croissant-metadata.ts';
-import { parseTable, type TableName } from '../../../src/copick/croissant-rows.ts';
+import { parseCroissant, parseTable, type TableName } from '../../../src/copick/croissant/metadata.ts';
 import { askGraphql } from '../../../src/copick/portal/graphql.ts';
 import { parsePortalPoints } from '../../../src/copick/portal-points.ts';
-import { parseUri, type UriKind } from '../../../src/copick/uri.ts';
-import { bytesReader } from '../../../src/mrc/random-access.ts';
-import { s3Store } from '../../../src/storage/s3.ts';
-import { zipStore } from '../../../src/zip/zip-store.ts';
+import { parseUri, type UriKind } from '../../../src/entry/copick.ts';
+import { bytesReader, s3Store, zipStore } from '../../../src/entry/io.ts';
 import { filesIn } from './corpus.ts';
 import type { Target } from './targets.ts';
 

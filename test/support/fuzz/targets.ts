@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConfig } from '../../../src/copick/config.ts';
-import { parseFilamentsFile } from '../../../src/copick/filaments-file.ts';
-import { formatConfig } from '../../../src/copick/format-config.ts';
-import { formatPicksFile } from '../../../src/copick/format-picks.ts';
-import { parsePicksFile } from '../../../src/copick/picks.ts';
-import { parseModelSpec } from '../../../src/inference/model-card.ts';
-import { openMrc } from '../../../src/mrc/open.ts';
-import { bytesReader } from '../../../src/mrc/random-access.ts';
-import { type AnyPicksFormat, formatNamed, formatOfFile } from '../../../src/picks/formats/named.ts';
-import type { FormatName } from '../../../src/picks/formats/names.ts';
-import { openTiffStack } from '../../../src/tiff/stack.ts';
-import type { VolumeSource } from '../../../src/volume/volume.ts';
+import {
+  formatConfig,
+  formatPicksFile,
+  parseConfig,
+  parseFilamentsFile,
+  parsePicksFile,
+} from '../../../src/entry/copick.ts';
+import type { PicksFormatName } from '../../../src/entry/formats.ts';
+import { type AnyPicksFormat, detectPicksFormat, picksFormat } from '../../../src/entry/formats.ts';
+import type { VolumeSource } from '../../../src/entry/index.ts';
+import { bytesReader, openMrc, openTiffStack } from '../../../src/entry/io.ts';
+import { parseModelSpec } from '../../../src/entry/node.ts';
 import { samplePicks } from '../format-samples.ts';
 import { filesIn, fixtures } from './corpus.ts';
 import { imageTargets } from './image-targets.ts';
@@ -42,34 +42,34 @@ export async function readSome(source: VolumeSource): Promise<void> {
 const names = { 1: 'TS_001', 2: 'TS_002' };
 const options = { voxelSize: 10, shape: [64, 401, 500], object: 'ribosome' } as const;
 /** These tell runs and objects by number, or hold one run only. */
-const numbered: readonly FormatName[] = ['dynamo', 'stopgap', 'tom'];
-const single: readonly FormatName[] = ['imod', 'cmm', 'eman2', 'copick', 'ndjson', 'napari', 'points'];
+const numbered: readonly PicksFormatName[] = ['dynamo', 'stopgap', 'tom'];
+const single: readonly PicksFormatName[] = ['imod', 'cmm', 'eman2', 'copick', 'ndjson', 'napari', 'points'];
 
-function formatOf(name: FormatName): AnyPicksFormat {
-  if (numbered.includes(name)) return formatNamed(name, { ...options, runs: names });
-  return formatNamed(name, single.includes(name) ? { ...options, run: 'TS_001' } : options);
+function formatOf(name: PicksFormatName): AnyPicksFormat {
+  if (numbered.includes(name)) return picksFormat(name, { ...options, runs: names });
+  return picksFormat(name, single.includes(name) ? { ...options, run: 'TS_001' } : options);
 }
 
 interface PicksInput {
-  readonly format: FormatName;
+  readonly format: PicksFormatName;
   readonly bytes: Uint8Array;
 }
 
 /** What we write ourselves, and what the fixtures hold of these formats. */
-function picksInputs(formats: readonly FormatName[], files: RegExp | undefined): PicksInput[] {
+function picksInputs(formats: readonly PicksFormatName[], files: RegExp | undefined): PicksInput[] {
   const one = samplePicks.slice(0, 1).map(({ run, picks }) => ({ run, picks: picks.slice(0, 1) }));
   const own = formats.map((format) => {
     const content = formatOf(format).format(single.includes(format) ? one : samplePicks);
     return { format, bytes: typeof content === 'string' ? encoder.encode(content) : content };
   });
   const found = (files ? filesIn('formats', files) : []).map((bytes) => {
-    return { format: formats.length === 1 ? formats[0]! : formatOfFile('x.star', text(bytes)), bytes };
+    return { format: formats.length === 1 ? formats[0]! : detectPicksFormat('x.star', text(bytes)), bytes };
   });
   return [...own, ...found];
 }
 
 /** Formats of picks; what is read from text is written again. */
-function picksTarget(name: string, formats: readonly FormatName[], kind: Kind, files?: RegExp): Target {
+function picksTarget(name: string, formats: readonly PicksFormatName[], kind: Kind, files?: RegExp): Target {
   const inputs = picksInputs(formats, files);
   return {
     name,

@@ -5,13 +5,11 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { parseConfig } from '../../../src/copick/config.ts';
-import { projectFromStores } from '../../../src/copick/project.ts';
-import { openMrcFile } from '../../../src/node-files.ts';
-import { directoryStore } from '../../../src/storage/directory.ts';
-import { isHidden } from '../../../src/storage/directory-leftovers.ts';
-import { joinKey } from '../../../src/storage/store.ts';
-import type { VolumeSource } from '../../../src/volume/volume.ts';
+import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
+import type { VolumeSource } from '../../../src/entry/index.ts';
+import { joinKey } from '../../../src/entry/index.ts';
+import { directoryStore, openMrcFile } from '../../../src/entry/node.ts';
+import { isHidden } from '../../../src/node/file-lock.ts';
 
 /** What became of a project whose writer was killed many times. */
 export interface KillReport {

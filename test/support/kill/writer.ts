@@ -4,11 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConfig } from '../../../src/copick/config.ts';
-import { projectFromStores } from '../../../src/copick/project.ts';
-import { writeMrcFile } from '../../../src/node-files.ts';
-import { directoryStore } from '../../../src/storage/directory.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../../src/volume/volume.ts';
+import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
+import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../../src/entry/index.ts';
+import { directoryStore, writeMrcFile } from '../../../src/entry/node.ts';
 
 const [folder = '', first = '1'] = process.argv.slice(2);
 const store = directoryStore(folder);

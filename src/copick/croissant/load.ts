@@ -1,0 +1,212 @@
+import { mapOrdered } from '../../core/concurrency.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../../core/errors.ts';
+import { parseJson } from '../../core/json.ts';
+import type { ParticlePick } from '../../picks/pick.ts';
+import { transformOf } from '../../picks/rotation.ts';
+import type { ReadableStore } from '../../storage/store.ts';
+import type { ConfigBase } from '../config.ts';
+import { formatPicksFile } from '../picks-file.ts';
+import { type PortalPoint, parsePortalPoints } from '../portal-points.ts';
+import type { Problem } from '../tree.ts';
+import { type CroissantRow, type DeclaredTable, parseCroissant, parseTable, type TableName } from './metadata.ts';
+import { buildTree, type CroissantItem, type CroissantTree, type PicksOrigin } from './tree.ts';
+import { absoluteUrl, type CroissantAccess, joinUrl, openFolder, splitUrl } from './urls.ts';
+
+/** How a Croissant is reached, and where its data lies. */
+export interface LoadCroissantOptions extends CroissantAccess {
+  /** Where the data lies, if not where the Croissant says. */
+  readonly baseUrl?: string | undefined;
+}
+
+/** What a Croissant says beside its tree. */
+export interface CroissantIndex {
+  /** The config that the Croissant carries. */
+  readonly config: ConfigBase;
+  /** The names of the runs by split, such as `train` and `test`; runs without a split are in none. */
+  readonly splits: ReadonlyMap<string, readonly string[]>;
+  /** Rows of its tables that cannot be understood and were left out, and what is odd about others. */
+  readonly problems: readonly Problem[];
+  /** Where its data lies. */
+  readonly baseUrl: string;
+}
+
+/** A Croissant with its tables. */
+export interface LoadedCroissant {
+  readonly tree: CroissantTree;
+  readonly index: CroissantIndex;
+  /** The folder at a URL. */
+  readonly open: (url: string) => ReadableStore;
+}
+
+/** The URL of a Croissant's `metadata.json`, from that, from the URL of its folder `Croissant`, or of the folder above. */
+export function metadataUrl(url: string, access: CroissantAccess): string {
+  const isRelative = !/^[a-z][a-z0-9+.-]*:/i.test(url) && access.local === undefined;
+  const page = globalThis.location?.href;
+  if (isRelative && page === undefined) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${JSON.stringify(url)} is not a URL; expected that of a metadata.json`,
+    );
+  }
+  const whole = absoluteUrl(isRelative ? new URL(url, page).href : url, access, 'the Croissant');
+  if (/\.json(\?|$)/i.test(whole)) return whole;
+  const isFolderItself = /\/Croissant(\?|$)/.test(whole);
+  return joinUrl(whole, isFolderItself ? ['metadata.json'] : ['Croissant', 'metadata.json']);
+}
+
+/** The URL of the folder that holds `Croissant/`. */
+export function projectUrl(metadata: string): string {
+  return splitUrl(splitUrl(metadata).folder).folder;
+}
+
+/** Reads `metadata.json` and all tables that it declares. */
+export async function loadCroissant(
+  metadata: string,
+  options: LoadCroissantOptions,
+  signal: AbortSignal,
+): Promise<LoadedCroissant> {
+  const trusted = options.baseUrl === undefined ? [metadata] : [metadata, options.baseUrl];
+  const open = (url: string) => openFolder(url, options, trusted);
+  const text = await readText(metadata, { what: 'the Croissant', open, signal });
+  const { baseUrl, config, tables } = parseCroissant(text, { source: withoutQuery(metadata) });
+  const declared = options.baseUrl ?? baseUrl;
+  const base = declared === undefined ? projectUrl(metadata) : dataUrl(declared, options);
+  const readTable = async ([table, declaration]: readonly [TableName, DeclaredTable], inner: AbortSignal) => {
+    const what = `table ${table}.csv of the Croissant`;
+    const url = tableUrl(declaration, { metadata, table, access: options });
+    const sha256 = url.startsWith('file:') ? undefined : declaration.sha256;
+    return [table, parseTable(table, await readText(url, { what, open, sha256, signal: inner }))] as const;
+  };
+  const rows = new Map<TableName, CroissantRow[]>();
+  for await (const [table, its] of mapOrdered(tables, readTable, { concurrency: tables.size, signal })) {
+    rows.set(table, its);
+  }
+  const tree = buildTree(rows, { base, access: options });
+  const { splits, problems } = tree;
+  return { tree, index: { config, splits, problems, baseUrl: withoutQuery(base) }, open };
+}
+
+function dataUrl(declared: string, access: CroissantAccess): string {
+  return absoluteUrl(
+    declared,
+    access,
+    'where the data lies, as the Croissant says and baseUrl (croissant_base_url) could say,',
+  );
+}
+
+interface TableUrlOptions {
+  readonly metadata: string;
+  readonly table: TableName;
+  readonly access: CroissantAccess;
+}
+
+/**
+ * Where a table lies. Copick puts the tables beside `metadata.json` and writes their addresses as of the day of the export, so a
+ * table in a folder `Croissant`, or of a local Croissant, is looked for there; any other at its address.
+ */
+function tableUrl({ contentUrl }: DeclaredTable, { metadata, table, access }: TableUrlOptions): string {
+  const { folder } = splitUrl(metadata);
+  const beside = joinUrl(folder, [`${table}.csv`]);
+  const isElsewhere = /^(https?|s3a?):\/\//i.test(contentUrl) && !/(^|\/)Croissant\/[^/]+$/.test(contentUrl);
+  return metadata.startsWith('file:') || !isElsewhere ? beside : absoluteUrl(contentUrl, access, `table ${table}.csv`);
+}
+
+interface ReadTextOptions {
+  readonly what: string;
+  readonly open: (url: string) => ReadableStore;
+  readonly sha256?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function readText(url: string, { what, open, sha256, signal }: ReadTextOptions): Promise<string> {
+  const { folder, key } = splitUrl(url);
+  const store = open(folder);
+  const where = `${store.location}${key}`;
+  const bytes = await store.get(key, { signal });
+  if (bytes === undefined) throw new CryoetPicksError('not-found', `${what} is not at ${where}`);
+  await checkSha256(bytes, sha256, where);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new CryoetPicksError('invalid-metadata', `${what} at ${where} is not UTF-8 text`, { cause });
+  }
+}
+
+function withoutQuery(url: string): string {
+  return /^s3a?:/i.test(url) ? url : url.replace(/\?.*$/s, '');
+}
+
+/**
+ * Makes sure that bytes are those that a Croissant was made of. Where the platform has no `crypto.subtle`, as pages without
+ * HTTPS do not, they are taken as they are.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data` if they are not.
+ */
+export async function checkSha256(bytes: Uint8Array, expected: string | undefined, where: string): Promise<void> {
+  if (expected === undefined || globalThis.crypto?.subtle === undefined) return;
+  const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  const found = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (found === expected.toLowerCase()) return;
+  throw new CryoetPicksError(
+    'corrupt-data',
+    `${where} is not what the Croissant was made of: its SHA-256 is ${found.slice(0, 12)}…, the table says ` +
+      `${expected.slice(0, 12).toLowerCase()}…; it was changed since, or damaged on the way`,
+  );
+}
+
+/**
+ * The bytes of a file as those of a copick tree: points of the portal become a picks file of copick, whatever else stays.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for points that cannot be understood, or whose voxel size is unknown.
+ */
+export function toCopickBytes(bytes: Uint8Array, { url, picks }: CroissantItem, where: string): Uint8Array {
+  if (picks === undefined) return bytes;
+  const isPoints = /\.ndjson(\?|$)/i.test(url);
+  // Copick takes what is no JSON for points too, whatever its name.
+  if (!isPoints && (picks.voxelSpacing === undefined || isJson(bytes))) return bytes;
+  try {
+    return new TextEncoder().encode(pointsToPicksJson(new TextDecoder().decode(bytes), picks, where));
+  } catch (error) {
+    if (isPoints || !isCryoetPicksError(error)) throw error;
+    return bytes;
+  }
+}
+
+function isJson(bytes: Uint8Array): boolean {
+  try {
+    parseJson(new TextDecoder().decode(bytes), { what: 'picks', code: 'invalid-picks' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function pointsToPicksJson(text: string, { identity, run, voxelSpacing }: PicksOrigin, where: string): string {
+  if (voxelSpacing === undefined) {
+    throw new CryoetPicksError(
+      'invalid-picks',
+      `${where} holds points in voxels, but picks.csv tells no voxel_size for it, nor does its address`,
+    );
+  }
+  const points = parsePortalPoints(text, { source: where });
+  return formatPicksFile({
+    ...identity,
+    picks: points.map((point) => toPick(point, { object: identity.object, voxelSpacing })),
+    runName: run,
+    voxelSpacing,
+    trustOrientation: points.some(({ rotation }) => rotation !== undefined),
+  });
+}
+
+function toPick(
+  { location: { x, y, z }, rotation, instanceId }: PortalPoint,
+  { object, voxelSpacing }: { readonly object: string; readonly voxelSpacing: number },
+): ParticlePick {
+  return {
+    object,
+    position: { x: x * voxelSpacing, y: y * voxelSpacing, z: z * voxelSpacing },
+    score: 1,
+    ...(instanceId === undefined ? {} : { instanceId }),
+    ...(rotation === undefined ? {} : { transform: transformOf(rotation) }),
+  };
+}

@@ -1,0 +1,199 @@
+import { Shared } from '../../core/concurrency.ts';
+import { CryoetPicksError } from '../../core/errors.ts';
+import {
+  checkKey,
+  isListable,
+  type ListableStore,
+  type ReadableStore,
+  type Store,
+  type StoreEntry,
+  type StoreKey,
+  type StoreOptions,
+  sliceRange,
+} from '../../storage/store.ts';
+import type { CroissantConfig } from '../config.ts';
+import { listImage } from '../portal/files.ts';
+import { type Project, projectFromStores } from '../project.ts';
+import type { Problem } from '../tree.ts';
+import {
+  type CroissantIndex,
+  checkSha256,
+  type LoadCroissantOptions,
+  type LoadedCroissant,
+  loadCroissant,
+  metadataUrl,
+  projectUrl,
+  toCopickBytes,
+} from './load.ts';
+import type { CroissantItem } from './tree.ts';
+import { openFolder, splitUrl } from './urls.ts';
+
+/** Options of {@link croissantStore}. */
+export interface CroissantStoreOptions extends LoadCroissantOptions {}
+
+/** The copick tree that a Croissant describes, as a store that is only read. */
+export interface CroissantStore extends ListableStore {
+  /** What the Croissant says beside its tree. */
+  index(options?: StoreOptions): Promise<CroissantIndex>;
+  /** The names of the runs by split. */
+  splits(options?: StoreOptions): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Forgets the tables, so that the next call reads them anew. */
+  refresh(): void;
+}
+
+/**
+ * The copick tree that a Croissant describes, as a store that is only read. It needs no listing: tables beside the data tell
+ * what there is. So it opens from any web server, and in browsers.
+ *
+ * The tables are read with the first call, all at once, and kept until `refresh`. Files and chunks are read from where the tables
+ * say. Picks in the data portal's format show as copick's picks files; picks and meshes are checked against the SHA-256 that the
+ * Croissant gives.
+ *
+ * @param url - The Croissant's `metadata.json`, or the folder that holds `Croissant/`; `https://` or `s3://`.
+ * @throws {@link CryoetPicksError} `invalid-option` for a URL that is none; from calls, `not-found` where a file of the
+ *   Croissant is missing, `invalid-metadata` and `invalid-config` where it cannot be understood, `unsupported` where its data
+ *   lies in local folders, `corrupt-data` where a checksum differs.
+ * @example
+ * ```ts
+ * const store = croissantStore('https://example.org/data/Croissant/metadata.json');
+ * const { config, splits } = await store.index();
+ * ```
+ */
+export function croissantStore(url: string | URL, options: CroissantStoreOptions = {}): CroissantStore {
+  const metadata = metadataUrl(String(url), options);
+  const images = new Map<string, ReadableStore>();
+  const start = () => new Shared((signal) => loadCroissant(metadata, options, signal));
+  let loading = start();
+  const find = async (key: StoreKey, signal: AbortSignal | undefined): Promise<Found | undefined> => {
+    const { tree, open } = await loading.get(signal);
+    const found = tree.find(checkKey(key));
+    if (found === undefined || found.item.kind === 'file') return found && { ...found, open };
+    // Always the same store for an image, so that what it keeps is of use.
+    const image = images.get(found.item.url) ?? open(found.item.url);
+    images.set(found.item.url, image);
+    return { ...found, open, image };
+  };
+  return {
+    location: openFolder(projectUrl(metadata), options, []).location,
+    async get(key, { signal } = {}) {
+      const found = await find(key, signal);
+      if (found?.image !== undefined) return isTop(found) ? undefined : found.image.get(found.rest, { signal });
+      return found && readFile(found, signal);
+    },
+    async getRange(key, range, { signal } = {}) {
+      const found = await find(key, signal);
+      if (found?.image !== undefined) {
+        return isTop(found) ? undefined : found.image.getRange(found.rest, range, { signal });
+      }
+      const bytes = found && (await readFile(found, signal));
+      return bytes && sliceRange(bytes, range);
+    },
+    async list(folder, { signal } = {}) {
+      const found = await find(folder, signal);
+      if (found?.image !== undefined) return listInside(found.image, found.rest, signal);
+      return (await loading.get(signal)).tree.list(folder) ?? [];
+    },
+    index: async ({ signal } = {}) => (await loading.get(signal)).index,
+    splits: async ({ signal } = {}) => (await loading.get(signal)).index.splits,
+    refresh() {
+      images.clear();
+      loading = start();
+    },
+  };
+}
+
+interface Found extends Pick<LoadedCroissant, 'open'> {
+  readonly item: CroissantItem;
+  readonly rest: StoreKey;
+  /** The store of an image; absent for a file. */
+  readonly image?: ReadableStore | undefined;
+}
+
+/** What is in an image. Where its store cannot be listed, the top shows what its metadata name, and more is not known. */
+async function listInside(
+  image: ReadableStore,
+  folder: StoreKey,
+  signal: AbortSignal | undefined,
+): Promise<readonly StoreEntry[]> {
+  if (isListable(image)) return image.list(folder, { signal });
+  if (folder === '/') return listImage(image, { signal });
+  throw new CryoetPicksError('unsupported', `${image.location}${folder} cannot be listed: its server lists no folders`);
+}
+
+/** Whether a key is that of the image itself, which has no bytes. */
+function isTop({ rest }: Found): boolean {
+  return rest === '/';
+}
+
+async function readFile({ item, open }: Found, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+  const { folder, key } = splitUrl(item.url);
+  const store = open(folder);
+  const where = `${store.location}${key}`;
+  const bytes = await store.get(key, { signal });
+  if (bytes === undefined) return undefined;
+  await checkSha256(bytes, item.sha256, where);
+  return toCopickBytes(bytes, item, where);
+}
+
+/** Options of {@link openCroissant}. */
+export interface OpenCroissantOptions extends CroissantStoreOptions, StoreOptions {
+  /** Where everything is written; without it the project can only be read. */
+  readonly overlay?: Store | undefined;
+  /** Told each problem once, as it is met. */
+  readonly onProblem?: ((problem: Problem) => void) | undefined;
+}
+
+/**
+ * Opens the copick project that a Croissant describes, in browsers too: all that is asked of the server are plain files. In
+ * Node, `openProject` opens one from a config of the kind `mlcroissant`, or from local folders.
+ *
+ * The Croissant and its data are only read. With an `overlay`, what is written goes there, and wins over what the Croissant has.
+ *
+ * @param url - The Croissant's `metadata.json`, or the folder that holds `Croissant/`; `https://` or `s3://`.
+ * @throws {@link CryoetPicksError} What {@link croissantStore} and its calls throw.
+ * @example
+ * ```ts
+ * const project = await openCroissant('https://example.org/data/Croissant/metadata.json');
+ * const [run] = await project.runs({ split: 'test' });
+ * const tomogram = await run!.tomogram('denoised');
+ * ```
+ */
+export async function openCroissant(url: string | URL, options: OpenCroissantOptions = {}): Promise<Project> {
+  const { overlay, onProblem, signal, ...access } = options;
+  const store = croissantStore(url, access);
+  const config: CroissantConfig = { type: 'mlcroissant', croissantUrl: String(url), objects: [], problems: [] };
+  return projectOfCroissant(store, { config, overlay, onProblem, signal, source: store.location });
+}
+
+/** Options of {@link projectOfCroissant}. */
+export interface ProjectOfCroissantOptions extends Pick<OpenCroissantOptions, 'overlay' | 'onProblem' | 'signal'> {
+  readonly config: CroissantConfig;
+  /** Where the config comes from, for messages. */
+  readonly source: string;
+}
+
+/** A project over a Croissant, with the config that the Croissant carries. */
+export async function projectOfCroissant(
+  store: CroissantStore,
+  { config, overlay, onProblem, signal, source }: ProjectOfCroissantOptions,
+): Promise<Project> {
+  const { config: its, problems } = await store.index({ signal });
+  const rows = problems.slice(0, 20).map(({ path, message }) => `${path}: ${message}`);
+  const more = problems.length > 20 ? [`and ${problems.length - 20} more rows`] : [];
+  return projectFromStores({
+    config: { ...withConfigOf(config, its), problems: [...config.problems, ...its.problems, ...rows, ...more] },
+    overlay,
+    static: store,
+    source,
+    onProblem,
+  });
+}
+
+/** As copick does it: what the Croissant says of the project counts, but objects only where the config has none. */
+function withConfigOf(
+  config: CroissantConfig,
+  its: Awaited<ReturnType<CroissantStore['index']>>['config'],
+): CroissantConfig {
+  const { objects, problems: _, original: __, ...told } = its;
+  return { ...config, ...told, objects: config.objects.length > 0 ? config.objects : objects };
+}

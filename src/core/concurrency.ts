@@ -1,0 +1,204 @@
+import { CryoetPicksError } from './errors.ts';
+
+/** How far a long call has come: `total` is constant within a stage, `done` never falls and ends at `total`. */
+export interface Progress {
+  readonly stage: 'intensity' | 'tiles';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Options of {@link mapOrdered}. */
+export interface MapOptions {
+  /** How many calls may be under way or finished and not yet asked for. @defaultValue 2 */
+  readonly concurrency?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Calls an async function for each item, a bounded number of them ahead of the consumer, and yields the results in the
+ * order of the items.
+ *
+ * While the consumer works on one result, up to `concurrency` further calls run. The first failure, in the order of the
+ * items, ends the stream. When it ends early, by a failure, an abort or a consumer that leaves the loop, the signal that
+ * each call was given is aborted, no further call starts, and the calls under way have settled before the loop is left.
+ *
+ * @throws The abort reason of `signal`, untouched; what `fn` throws; `invalid-option` for a concurrency below 1.
+ *
+ * @example
+ * ```ts
+ * for await (const bytes of mapOrdered(keys, (key, signal) => store.get(key, { signal }))) use(bytes);
+ * ```
+ */
+export async function* mapOrdered<T, R>(
+  items: Iterable<T>,
+  fn: (item: T, signal: AbortSignal) => Promise<R>,
+  { concurrency = 2, signal }: MapOptions = {},
+): AsyncGenerator<R, void, undefined> {
+  if (!(concurrency >= 1)) {
+    throw new CryoetPicksError('invalid-option', `concurrency must be at least 1, found ${concurrency}`);
+  }
+  const pending: Promise<R>[] = [];
+  const leaving = new AbortController();
+  const forwardAbort = () => leaving.abort(signal?.reason);
+  const iterator = items[Symbol.iterator]();
+  const readAhead = () => {
+    while (pending.length < concurrency) {
+      signal?.throwIfAborted();
+      const { value, done } = iterator.next();
+      if (done) return;
+      const result = callAsync(fn, value, leaving.signal);
+      // A failure is thrown when its turn comes; until then it must not count as unhandled.
+      result.catch(() => {});
+      pending.push(result);
+    }
+  };
+  signal?.addEventListener('abort', forwardAbort, { once: true });
+  try {
+    readAhead();
+    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+      const result = await next;
+      readAhead();
+      yield result;
+    }
+  } finally {
+    signal?.removeEventListener('abort', forwardAbort);
+    leaving.abort();
+    iterator.return?.();
+    await Promise.allSettled(pending);
+  }
+}
+
+/** Turns what `fn` throws before its first `await` into a rejection, so that it keeps its turn. */
+async function callAsync<T, R>(
+  fn: (item: T, signal: AbortSignal) => Promise<R>,
+  item: T,
+  signal: AbortSignal,
+): Promise<R> {
+  return fn(item, signal);
+}
+
+/** Milliseconds of work after which the event loop gets a turn; where threads share the cores, it comes several times as late. */
+const TURN = 5;
+
+// As it is now: whoever replaces it later, as tests do, would stop all work for good.
+const { setImmediate } = globalThis as { readonly setImmediate?: (resume: () => void) => unknown };
+
+let lastTurn = 0;
+let turning: Promise<void> | undefined;
+
+/**
+ * To await between pieces of work: every so often it lets timers, input and drawing have their turn, which promises that are
+ * ready at once never do. So a button can abort work that has nothing to wait for. All who work at a time share one clock.
+ */
+export async function eventLoopTurn(): Promise<void> {
+  // A clock that was replaced for a while may have been ahead.
+  if (Math.abs(performance.now() - lastTurn) < TURN) return;
+  turning ??= new Promise<void>((resolve) => later(resolve)).then(() => {
+    lastTurn = performance.now();
+    turning = undefined;
+  });
+  await turning;
+}
+
+/** After whatever waits now. In browsers by a message: a timer would wait for 4 ms, and in a hidden tab for a second and more. */
+function later(resume: () => void): void {
+  if (setImmediate) {
+    setImmediate(resume);
+    return;
+  }
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    resume();
+  };
+  port2.postMessage(undefined);
+}
+
+const watched = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls back when a signal fires, at once if it has. However many wait for one signal, it gets one listener: Node prints a warning from eleven
+ * on.
+ *
+ * @returns A function that stops waiting.
+ */
+export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (!signal) return () => {};
+  if (signal.aborted) {
+    callback();
+    return () => {};
+  }
+  const waiting = watched.get(signal) ?? watch(signal);
+  waiting.add(callback);
+  return () => waiting.delete(callback);
+}
+
+function watch(signal: AbortSignal): Set<() => void> {
+  const waiting = new Set<() => void>();
+  watched.set(signal, waiting);
+  const callAll = () => {
+    for (const callback of waiting) callback();
+  };
+  signal.addEventListener('abort', callAll, { once: true });
+  return waiting;
+}
+
+/** The promise, or the abort reason as soon as the signal fires; what the promise comes to after that is nobody's concern. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const stopWaiting = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(stopWaiting);
+  });
+}
+
+interface Loading<T> {
+  readonly promise: Promise<T>;
+  readonly controller: AbortController;
+  waiting: number;
+  settled: boolean;
+}
+
+/**
+ * A value that is loaded when it is first asked for, once for all who ask.
+ *
+ * Each waits with a signal of their own: who aborts leaves, and loading goes on while another waits. It stops when the last has
+ * left. A failure reaches all who wait and is not kept, so that the next who asks tries again.
+ */
+export class Shared<T> {
+  private loading: Loading<T> | undefined;
+
+  constructor(private readonly load: (signal: AbortSignal) => Promise<T>) {}
+
+  /** @throws What loading throws, or the abort reason of `signal`. */
+  async get(signal: AbortSignal | undefined): Promise<T> {
+    signal?.throwIfAborted();
+    this.loading ??= this.start();
+    const loading = this.loading;
+    loading.waiting++;
+    try {
+      return await untilAborted(loading.promise, signal);
+    } finally {
+      loading.waiting--;
+      if (loading.waiting === 0 && !loading.settled) {
+        if (this.loading === loading) this.loading = undefined;
+        loading.controller.abort();
+      }
+    }
+  }
+
+  private start(): Loading<T> {
+    const controller = new AbortController();
+    const loading: Loading<T> = { promise: this.load(controller.signal), controller, waiting: 0, settled: false };
+    loading.promise.then(
+      () => {
+        loading.settled = true;
+      },
+      () => {
+        loading.settled = true;
+        if (this.loading === loading) this.loading = undefined;
+      },
+    );
+    return loading;
+  }
+}

@@ -1,0 +1,314 @@
+import * as v from 'valibot';
+import { CryoetPicksError, type ErrorCode } from './errors.ts';
+
+const space = /[ \t\n\r]*/y;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON strings hold no bare control characters
+const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const scalar = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y;
+const nonFiniteNumber = /-?\b(?:NaN|Infinity)\b/y;
+
+/** Options of {@link parseJson}. */
+interface ParseJsonOptions {
+  /** What is parsed, for messages: `config "copick.json"`. */
+  readonly what: string;
+  readonly code: ErrorCode;
+  /**
+   * How many arrays and objects may be open at a place, to be found out before parsing: what is nested by thousands can be
+   * parsed but not shown or written. If absent, the text is not searched for it.
+   */
+  readonly maxDepth?: number | undefined;
+}
+
+/**
+ * Parses JSON as Python writes it: the bare tokens `NaN`, `Infinity` and `-Infinity` become those numbers.
+ *
+ * Messages tell the line and column of what is wrong and show one character of it at most, so no secret leaks.
+ *
+ * @throws {@link CryoetPicksError} of the given code.
+ */
+export function parseJson(text: string, { what, code, maxDepth }: ParseJsonOptions): unknown {
+  const json = text.replace(/^\uFEFF/, '');
+  if (maxDepth !== undefined && isDeeper(json, maxDepth)) {
+    throw new CryoetPicksError(code, `${what} is nested too deeply: more than ${maxDepth} levels`);
+  }
+  try {
+    return JSON.parse(json);
+  } catch {
+    const plain = quoteNonFinite(json);
+    const error = firstError(plain.text);
+    if (error === undefined) return revive(plain, { what, code });
+    // Quoting moves what follows, so the place is looked up in the text as it was.
+    throw new CryoetPicksError(code, `${what} is not JSON: ${describe(json, firstError(json, true) ?? error)}`);
+  }
+}
+
+function isDeeper(json: string, maxDepth: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < json.length && depth <= maxDepth; i++) {
+    const char = json.charCodeAt(i);
+    if (char === 0x22) inString = !inString;
+    else if (inString) i += char === 0x5c ? 1 : 0;
+    else if (char === 0x5b || char === 0x7b) depth++;
+    else if (char === 0x5d || char === 0x7d) depth--;
+  }
+  return depth > maxDepth;
+}
+
+/** Only what is nested too deeply for the engine fails here. */
+function revive({ text, numbers }: ReturnType<typeof quoteNonFinite>, { what, code }: ParseJsonOptions): unknown {
+  try {
+    return JSON.parse(text, (_, value) => numbers.get(value) ?? value);
+  } catch (cause) {
+    throw new CryoetPicksError(code, `${what} is nested too deeply`, { cause });
+  }
+}
+
+/** Replaces bare non-finite numbers, outside strings, by strings that the text does not hold otherwise. */
+function quoteNonFinite(json: string): { text: string; numbers: ReadonlyMap<unknown, number> } {
+  let mark = '#';
+  while (json.includes(mark)) mark += '#';
+  const text = json.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
+    token.startsWith('"') ? token : `"${mark}${token}"`,
+  );
+  const names = ['NaN', 'Infinity', '-Infinity'];
+  return { text, numbers: new Map(names.map((name) => [`${mark}${name}`, Number(name)])) };
+}
+
+interface JsonError {
+  readonly offset: number;
+  readonly expected: string;
+}
+
+/** The first place where a text stops being JSON; scanned here, since the engines' messages differ and quote the text. */
+function firstError(json: string, nonFinite = false): JsonError | undefined {
+  const scanner = new Scanner(json, nonFinite);
+  const expected = scanner.scan();
+  return expected === undefined ? undefined : { offset: scanner.at, expected };
+}
+
+/** Walks over JSON, keeping the closing marks that are due; without recursion, so that depth cannot overflow the stack. */
+class Scanner {
+  at = 0;
+  private readonly closers: string[] = [];
+
+  constructor(
+    private readonly json: string,
+    private readonly nonFinite: boolean,
+  ) {}
+
+  /** What was expected where the scan stopped; undefined if all is JSON. */
+  scan(): string | undefined {
+    let valueDue = true;
+    for (;;) {
+      const closer = this.closers.at(-1);
+      let expected: string | undefined;
+      if (valueDue) {
+        const opener = this.takeMark('{[');
+        if (opener !== undefined) valueDue = !this.opened(opener);
+        else if (this.takeScalar()) valueDue = false;
+        else return 'a value';
+        if (valueDue && opener === '{') expected = this.takeKey();
+      } else if (closer === undefined) {
+        this.take(space);
+        return this.at < this.json.length ? 'the end' : undefined;
+      } else {
+        const mark = this.takeMark(`,${closer}`);
+        if (mark === undefined) return `',' or '${closer}'`;
+        if (mark === closer) this.closers.pop();
+        else valueDue = true;
+        if (valueDue && closer === '}') expected = this.takeKey();
+      }
+      if (expected !== undefined) return expected;
+    }
+  }
+
+  /** Notes the closing mark of an object or array; true if it follows at once. */
+  private opened(opener: string): boolean {
+    const closer = opener === '{' ? '}' : ']';
+    if (this.takeMark(closer) !== undefined) return true;
+    this.closers.push(closer);
+    return false;
+  }
+
+  private takeKey(): string | undefined {
+    this.take(space);
+    if (!this.take(string)) return 'a property name in double quotes';
+    return this.takeMark(':') === undefined ? "':'" : undefined;
+  }
+
+  private takeScalar(): boolean {
+    return this.take(string) || this.take(scalar) || (this.nonFinite && this.take(nonFiniteNumber));
+  }
+
+  private takeMark(marks: string): string | undefined {
+    this.take(space);
+    const mark = this.json[this.at];
+    if (mark === undefined || !marks.includes(mark)) return undefined;
+    this.at++;
+    return mark;
+  }
+
+  private take(pattern: RegExp): boolean {
+    pattern.lastIndex = this.at;
+    const found = pattern.test(this.json);
+    if (found) this.at = pattern.lastIndex;
+    return found;
+  }
+}
+
+function describe(json: string, { offset, expected }: JsonError): string {
+  const lines = json.slice(0, offset).split('\n');
+  const found = offset < json.length ? JSON.stringify(json[offset]) : 'the end of the text';
+  return `line ${lines.length}, column ${lines.at(-1)!.length + 1}: expected ${expected}, found ${found}`;
+}
+
+/** A value of a caller or of a JSON document for a message, strings in quotes: its beginning, if it is long. */
+export function showJson(value: unknown): string {
+  // JSON has no NaN.
+  if (typeof value === 'number') return String(value);
+  try {
+    const text = JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? `${one}` : one)) ?? String(value);
+    return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
+  } catch {
+    // The engine reads deeper nesting than it writes.
+    return 'a value that is nested too deeply to show';
+  }
+}
+
+/** The same for a list, whose numbers may be NaN: `[0, NaN, "1"]`. */
+export function showList(values: unknown): string {
+  return Array.isArray(values) ? `[${values.map(showJson).join(', ')}]` : showJson(values);
+}
+
+/** An integer of 16 digits or more, where a value may stand: the only ones that a number may not hold. */
+const longInteger = /[:[,\s]-?\d{16}\d*\s*[,}\]]/;
+const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** Whether a text has an integer that a number may not hold. */
+export function holdsLongInteger(text: string): boolean {
+  return longInteger.test(text);
+}
+
+/**
+ * Parses JSON as `parseJson` does, but integers beyond ±2⁵³ become `bigint`, which holds all their digits: copick-cpp writes
+ * instance ids of 64 bits.
+ *
+ * @throws {@link CryoetPicksError} of the given code.
+ */
+export function parseJsonBigInt(text: string, options: ParseJsonOptions): unknown {
+  const value = parseJson(text, options);
+  if (!holdsLongInteger(text)) return value;
+  const mark = unusedMark(text);
+  const quoted = text.replace(tokens, (token) =>
+    /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${mark}${token}"` : token,
+  );
+  return quoted === text ? value : withIntegers(parseJson(quoted, options), mark);
+}
+
+/** Writes JSON as `JSON.stringify` does, `bigint` as the integer that it is. */
+export function formatJsonBigInt(value: unknown, indent?: number): string {
+  try {
+    return JSON.stringify(value, null, indent);
+  } catch (error) {
+    // The engine's answer to a bigint; what else it refuses is refused below as well.
+    if (!(error instanceof TypeError)) throw error;
+  }
+  const mark = unusedMark(JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? 0 : one)));
+  const marked = JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? `${mark}${one}` : one), indent);
+  return marked.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1');
+}
+
+/** A run of `#` that a text does not hold. */
+function unusedMark(text: string): string {
+  let mark = '#';
+  while (text.includes(mark)) mark += '#';
+  return mark;
+}
+
+/** Puts integers where marked strings stand; without recursion into what JSON could nest deeper than the stack. */
+function withIntegers(root: unknown, mark: string): unknown {
+  const box: Record<string, unknown> = { root };
+  const due: Record<string, unknown>[] = [box];
+  for (let node = due.pop(); node !== undefined; node = due.pop()) {
+    for (const key of Object.keys(node)) {
+      const value = node[key];
+      if (typeof value === 'object' && value !== null) due.push(value as Record<string, unknown>);
+      else if (typeof value === 'string' && value.startsWith(mark)) setOwn(node, key, BigInt(value.slice(mark.length)));
+    }
+  }
+  return box.root;
+}
+
+/** Sets a key that JSON gave the object, were it `__proto__`. */
+function setOwn(node: Record<string, unknown>, key: string, value: unknown): void {
+  Object.defineProperty(node, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+/**
+ * Runs what writes JSON. Keys that this library does not know are kept as they were read, and the engine reads deeper nesting
+ * than it writes.
+ *
+ * @throws {@link CryoetPicksError} of the given code, where a value is nested too deeply to be written.
+ */
+export function writeNested(write: () => string, what: string, code: ErrorCode): string {
+  try {
+    return write();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new CryoetPicksError(code, `${what} holds an unknown key whose value is nested too deeply to be written`, {
+      cause,
+    });
+  }
+}
+
+/** A number that measures something; a long integer, which is a `bigint` in exact JSON, becomes the nearest number. */
+export const measure: v.GenericSchema<unknown, number> = v.pipe(
+  v.unknown(),
+  v.transform((value) => (typeof value === 'bigint' ? Number(value) : value)),
+  v.number(),
+);
+
+/** A whole number that a `number` holds to the last digit. */
+export const wholeNumber: v.GenericSchema<unknown, number> = v.pipe(
+  v.unknown(),
+  v.check((value) => typeof value !== 'bigint', 'it must be within ±2^53'),
+  v.number(),
+  v.integer('it must be a whole number'),
+  v.safeInteger('it must be within ±2^53'),
+);
+
+/** Options of {@link checkSchema}. */
+export interface CheckSchemaOptions {
+  /** What is checked, for messages. */
+  readonly what: string;
+  readonly code: ErrorCode;
+}
+
+/**
+ * The value as a schema gives it out.
+ *
+ * @throws {@link CryoetPicksError} of the given code, which names the first place that does not fit.
+ */
+export function checkSchema<S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  { what, code }: CheckSchemaOptions,
+): v.InferOutput<S> {
+  // Schemas of objects let arrays through.
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    const found = value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+    throw new CryoetPicksError(code, `${what} is not a JSON object: found ${found}`);
+  }
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  throw new CryoetPicksError(code, `${what}: ${describeIssue(parsed.issues[0])}`);
+}
+
+function describeIssue(issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue) ?? '';
+  if (issue.received === 'undefined') return `${path} is missing`;
+  return issue.expected === null || issue.type === 'not_value'
+    ? `${path} is ${issue.received}: ${issue.message}`
+    : `${path}: expected ${issue.expected}, found ${issue.received}`;
+}

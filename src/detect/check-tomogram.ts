@@ -1,0 +1,183 @@
+import type { ModelSpec } from '../inference/model.ts';
+import type { Tomogram } from '../ome-zarr/tomogram.ts';
+import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { type Intensity, quantile } from '../volume/intensity.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+
+/** Something that looks wrong. */
+export interface Finding {
+  readonly code:
+    | 'voxel-size-implausible'
+    | 'voxel-size-not-of-folder'
+    | 'voxel-size-not-of-model'
+    | 'picks-outside'
+    | 'picks-axes-swapped'
+    | 'picks-in-voxels'
+    | 'contrast-inverted'
+    | 'voxels-constant'
+    | 'voxels-not-finite'
+    | 'chunks-missing';
+  /** What is wrong, with numbers, and what it hints at. */
+  readonly message: string;
+}
+
+/** Options of {@link checkTomogram}; what is not given is not checked. */
+export interface CheckOptions {
+  /** Picks of this tomogram. */
+  readonly picks?: readonly { readonly position: Point }[] | undefined;
+  /** Voxel spacing in Å that the folder's name says. */
+  readonly folderSpacing?: number | undefined;
+  /** The model that shall search it. */
+  readonly spec?: ModelSpec | undefined;
+  /** Of the voxels, for what they hold and, with `spec`, their contrast; a coarse level will do, and tells more. */
+  readonly intensity?: Intensity | undefined;
+}
+
+/**
+ * Names trouble before an hour is lost: a voxel size that nobody has set or that contradicts the folder or the model, picks
+ * outside the volume, picks with axes in another order or in voxels instead of Å, voxels that hold nothing, protein that is
+ * bright where the model's card says dark.
+ *
+ * Reads no voxel; chunks of a tomogram that are not in its store are those met by reads before the call, such as that of
+ * `measureIntensity`. Contrast is told by the tails of `intensity`: protein is the rarer, so the longer one is its side. Where
+ * they are much alike, as in noisy volumes, nothing is said.
+ *
+ * @returns Findings, of the grid first; none where all looks well.
+ * @example
+ * ```ts
+ * for (const { code, message } of checkTomogram(tomogram, { picks, folderSpacing: 10 })) console.warn(code, message);
+ * ```
+ */
+export function checkTomogram(source: VolumeSource | Tomogram, options: CheckOptions = {}): Finding[] {
+  const { grid } = source;
+  const { picks = [], folderSpacing, spec, intensity } = options;
+  return [
+    ...checkVoxelSize(grid),
+    ...(folderSpacing === undefined ? [] : checkFolder(grid, folderSpacing)),
+    ...(spec === undefined ? [] : checkModel(grid, spec)),
+    ...checkPicks(
+      grid,
+      picks.map(({ position }) => position),
+    ),
+    ...(intensity === undefined ? [] : checkIntensity(intensity)),
+    ...('chunks' in source ? checkChunks(source) : []),
+    ...(intensity === undefined || spec === undefined ? [] : checkContrast(intensity, spec)),
+  ];
+}
+
+function checkVoxelSize({ voxelSize }: VoxelGrid): Finding[] {
+  const found = `the voxel size is ${formatZyx(voxelSize)} Å (z×y×x)`;
+  const code = 'voxel-size-implausible';
+  if (voxelSize.every((length) => length === 1)) {
+    return [{ code, message: `${found}, what programs write that do not know it` }];
+  }
+  if (voxelSize.every((length) => length >= 1 && length <= 100)) return [];
+  return [{ code, message: `${found}; tomograms have 1 to 100 Å: is it in nm, or of the unbinned image?` }];
+}
+
+function checkFolder({ voxelSize }: VoxelGrid, spacing: number): Finding[] {
+  if (voxelSize.every((length) => Math.abs(length / spacing - 1) <= 0.01)) return [];
+  const message =
+    `the voxel size is ${formatZyx(voxelSize)} Å (z×y×x), more than 1 % off the ${spacing} Å of its folder; ` +
+    'positions are computed by the former';
+  return [{ code: 'voxel-size-not-of-folder', message }];
+}
+
+function checkModel({ voxelSize }: VoxelGrid, { name, voxelSize: expected }: ModelSpec): Finding[] {
+  if (voxelSize.every((length) => Math.abs(length / expected - 1) <= 0.05)) return [];
+  const message =
+    `the voxel size is ${formatZyx(voxelSize)} Å (z×y×x), more than 5 % off the ${expected} Å of model "${name}"; ` +
+    `search resampled(tomogram, ${expected})`;
+  return [{ code: 'voxel-size-not-of-model', message }];
+}
+
+function checkPicks(grid: VoxelGrid, positions: readonly Point[]): Finding[] {
+  const outside = countOutside(grid, positions);
+  if (outside === 0) return inVoxels(grid, positions);
+  const { shape, voxelSize } = grid;
+  const extent = `${formatZyx([2, 1, 0].map((axis) => Math.round(shape[axis]! * voxelSize[axis]!)))} Å (x×y×z)`;
+  const message = `${outside} of ${positions.length} picks lie outside the volume of ${extent}`;
+  const order = betterOrder(grid, positions);
+  if (order === undefined) return [{ code: 'picks-outside', message }];
+  return [{ code: 'picks-axes-swapped', message: `${message}; with x, y, z taken as ${order}, none would` }];
+}
+
+/** Writers leave out chunks that hold nothing but the fill value: of labels most, of a measured density hardly one. */
+function checkChunks({ chunks: { total, read, missing }, levels, level }: Tomogram): Finding[] {
+  const isMeasured = levels.find(({ index }) => index === level)?.dtype.startsWith('float') ?? false;
+  if (missing === 0 || !isMeasured) return [];
+  const message =
+    `${missing} of the ${read} chunks read so far (of ${total}) are not in the store, and their voxels are the fill value: ` +
+    'was it copied whole?';
+  return [{ code: 'chunks-missing', message }];
+}
+
+/** A pick belongs to the volume up to the outer faces of its voxels. */
+function countOutside(grid: VoxelGrid, positions: readonly Point[]): number {
+  let outside = 0;
+  for (const position of positions) {
+    const voxel = toVoxel(grid, position);
+    if (!voxel.every((index, axis) => index >= -0.5 && index <= grid.shape[axis]! - 0.5)) outside++;
+  }
+  return outside;
+}
+
+const ORDERS: readonly (readonly ['x' | 'y' | 'z', 'x' | 'y' | 'z', 'x' | 'y' | 'z'])[] = [
+  ['z', 'y', 'x'],
+  ['y', 'x', 'z'],
+  ['x', 'z', 'y'],
+  ['y', 'z', 'x'],
+  ['z', 'x', 'y'],
+];
+
+function betterOrder(grid: VoxelGrid, positions: readonly Point[]): string | undefined {
+  const order = ORDERS.find(
+    ([x, y, z]) =>
+      countOutside(
+        grid,
+        positions.map((position) => ({ x: position[x], y: position[y], z: position[z] })),
+      ) === 0,
+  );
+  return order?.join(', ');
+}
+
+/** Picks that all have fewer Å than the volume has voxels: 1 in 10³ⁿ by chance for n of them in voxels of 10 Å. */
+function inVoxels({ shape, voxelSize, origin }: VoxelGrid, positions: readonly Point[]): Finding[] {
+  if (positions.length < 5 || Math.min(...voxelSize) < 2) return [];
+  const fits = ([z, y, x]: Zyx) => x <= shape[2] && y <= shape[1] && z <= shape[0];
+  if (!positions.every(({ x, y, z }) => fits([z - origin.z, y - origin.y, x - origin.x]))) return [];
+  const message =
+    `all ${positions.length} picks lie below ${formatZyx([...shape].reverse())} (x×y×z), the number of voxels, ` +
+    'which is the first corner of the volume: are they in voxels instead of Å?';
+  return [{ code: 'picks-in-voxels', message }];
+}
+
+function checkIntensity({ count, notFinite, standardDeviation, mean }: Intensity): Finding[] {
+  const findings: Finding[] = [];
+  if (standardDeviation === 0) findings.push({ code: 'voxels-constant', message: `every voxel is ${mean}` });
+  if (notFinite > 0) {
+    const message = `${notFinite} of ${notFinite + count} voxels are not finite numbers; they count as the mean`;
+    findings.push({ code: 'voxels-not-finite', message });
+  }
+  return findings;
+}
+
+/** The least difference of the tails, as a share of both, that is taken for a sign of contrast. */
+const TELLING = 0.1;
+
+function checkContrast(intensity: Intensity, { name, contrast }: ModelSpec): Finding[] {
+  const longer = longerTail(intensity);
+  if (contrast === undefined || Math.abs(longer) < TELLING || longer > 0 === (contrast === 'bright')) return [];
+  const found = contrast === 'dark' ? 'bright' : 'dark';
+  const message =
+    `protein looks ${found}, and model "${name}" was made for ${contrast} protein: the ${found} tail of the voxels is ` +
+    `${Math.round((100 * (1 + Math.abs(longer))) / (1 - Math.abs(longer)))} % as long as the other; look at a slice, and if it is so, search the negative`;
+  return [{ code: 'contrast-inverted', message }];
+}
+
+/** From −1, all of the spread lies below the median, to 1, all of it above; without the rarest hundredth. */
+function longerTail(intensity: Intensity): number {
+  const [low, middle, high] = [0.005, 0.5, 0.995].map((p) => quantile(intensity, p)) as [number, number, number];
+  return high > low ? (high + low - 2 * middle) / (high - low) : 0;
+}

@@ -1,0 +1,9 @@
+/**
+ * Slices of a tomogram with picks drawn over them, as a PNG.
+ *
+ * @module
+ */
+
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
+export { type FigureObject, type FigureOptions, renderFigure } from '../figure/figure.ts';
+export { figureObjects } from '../figure/figure.ts';

@@ -1,0 +1,27 @@
+/**
+ * Volumes as arrays of the `ndarray` package, and back, without copying; and the elementwise work on whole tomograms that
+ * comes up before picking. Apart from the core, because `ndarray` compiles code while it runs, which a page with a strict
+ * Content-Security-Policy refuses.
+ *
+ * @example
+ * ```ts
+ * import { fromNdarray, toNdarray } from 'cryoet-picks/ndarray';
+ *
+ * const array = toNdarray(await tomogram.read(wholeBox(tomogram.grid.shape)));
+ * const slice = array.pick(92, null, null);                       // a view: z = 92
+ * const source = sourceFromArray(array.step(1, 2, 2), { voxelSize });  // every second voxel along y and x
+ * ```
+ *
+ * @module
+ */
+
+export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
+export {
+  differenceOf,
+  fromNdarray,
+  invertContrast,
+  maskedBy,
+  meanOf,
+  type SharedData,
+  toNdarray,
+} from '../volume/ndarray.ts';

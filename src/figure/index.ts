@@ -1,9 +1,0 @@
-/**
- * Slices of a tomogram with picks drawn over them, as a PNG.
- *
- * @module
- */
-
-export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../errors.ts';
-export { type FigureObject, type FigureOptions, renderFigure } from './figure.ts';
-export { figureObjects } from './objects.ts';

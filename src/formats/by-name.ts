@@ -1,0 +1,144 @@
+import { CryoetPicksError } from '../core/errors.ts';
+import { cmmFormat } from './cmm.ts';
+import { copickFormat } from './copick.ts';
+import { csvFormat, submissionFormat } from './csv.ts';
+import { dynamoFormat } from './dynamo.ts';
+import { eman2Format } from './eman2.ts';
+import type { ObjectNames, RunNames, RunShapesOption, ShapeOption, VoxelSizeOption } from './file-context.ts';
+import type { PicksFormat } from './format.ts';
+import { imodFormat } from './imod.ts';
+import { napariFormat } from './napari.ts';
+import { ndjsonFormat } from './ndjson.ts';
+import { pointsFormat } from './points.ts';
+import { relion3Format, relion4Format, relion5Format } from './relion.ts';
+import { stopgapFormat } from './stopgap.ts';
+import { tomFormat } from './tom.ts';
+
+/** What formats may need beside the file; each takes what it knows. */
+export interface FormatOptions extends VoxelSizeOption, ShapeOption, RunShapesOption, ObjectNames, RunNames {}
+
+/** A format of text or of bytes, told apart by its `content`. */
+export type AnyPicksFormat = PicksFormat<string> | PicksFormat<Uint8Array>;
+
+const factories: Readonly<Record<PicksFormatName, (options: FormatOptions) => AnyPicksFormat>> = {
+  csv: csvFormat,
+  submission: () => submissionFormat({ score: true }),
+  copick: copickFormat,
+  relion3: relion3Format,
+  relion4: relion4Format,
+  relion5: relion5Format,
+  dynamo: dynamoFormat,
+  stopgap: stopgapFormat,
+  tom: tomFormat,
+  imod: imodFormat,
+  eman2: eman2Format,
+  ndjson: ndjsonFormat,
+  napari: napariFormat,
+  cmm: cmmFormat,
+  points: pointsFormat,
+};
+
+/**
+ * A format by its name. A submission gets a column `score`.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for an unknown name.
+ *
+ * @example
+ * ```ts
+ * const format = formatNamed('relion5', { shape: [184, 630, 630], voxelSize: 10, object: 'ribosome' });
+ * ```
+ */
+export function picksFormat(name: string, options: FormatOptions = {}): AnyPicksFormat {
+  if (Object.hasOwn(factories, name)) return factories[name as PicksFormatName](options);
+  throw new CryoetPicksError(
+    'invalid-option',
+    `no format is called "${name}"; there are ${picksFormatNames.join(', ')}`,
+  );
+}
+
+const byExtension: Readonly<Record<string, readonly PicksFormatName[]>> = {
+  csv: ['csv', 'submission', 'napari', 'points'],
+  txt: ['points'],
+  tsv: ['points'],
+  coords: ['points'],
+  json: ['copick', 'eman2'],
+  star: ['relion3', 'relion4', 'relion5', 'stopgap'],
+  tbl: ['dynamo'],
+  em: ['tom'],
+  mod: ['imod'],
+  ndjson: ['ndjson'],
+  cmm: ['cmm'],
+};
+
+/**
+ * The format of a file that is to be written, by the end of its name; where several share it, the first of CSV and JSON (`csv`,
+ * `copick`).
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` where the end tells none, or several as a `.star` does.
+ */
+export function picksFormatOfPath(path: string): PicksFormatName {
+  const names = candidates(path);
+  const [first] = names;
+  if (first !== undefined && !/\.star$/i.test(path)) return first;
+  throw new CryoetPicksError('invalid-option', `${path} may be ${names.join(', ')}; name the format`);
+}
+
+/**
+ * The format of a file that is there, by the end of its name and, where several share it, its text.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` where the end tells none.
+ */
+export function detectPicksFormat(path: string, text: string): PicksFormatName {
+  const names = candidates(path);
+  if (names.length === 1) return names[0]!;
+  const has = (pattern: RegExp) => pattern.test(text);
+  switch (names[0]) {
+    case 'relion3':
+      return has(/^data_stopgap_motivelist/m)
+        ? 'stopgap'
+        : has(/^_rlnCenteredCoordinateXAngst/m)
+          ? 'relion5'
+          : 'relion4';
+    case 'copick':
+      return has(/"boxes_3d"/) ? 'eman2' : 'copick';
+    default: {
+      const [header = ''] = text.replace(/^\uFEFF/, '').split(/[\r\n]/, 1);
+      const columns = header.split(',').map((column) => column.trim().replace(/^"(.*)"$/, '$1'));
+      if (columns.includes('particle_type')) return 'submission';
+      if (columns.includes('axis-0')) return 'napari';
+      return ['x', 'y', 'z'].every((axis) => columns.includes(axis)) ? 'csv' : 'points';
+    }
+  }
+}
+
+function candidates(path: string): readonly PicksFormatName[] {
+  const extension = /\.([^./\\]+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
+  const names = Object.hasOwn(byExtension, extension) ? byExtension[extension]! : [];
+  if (names.length > 0) return names;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `the end of ${path} tells no format; name one of ${picksFormatNames.join(', ')}, or end it in .${Object.keys(byExtension).join(', .')}`,
+  );
+}
+
+/** Names of all formats. */
+export const picksFormatNames = [
+  'csv',
+  'submission',
+  'copick',
+  'relion3',
+  'relion4',
+  'relion5',
+  'dynamo',
+  'stopgap',
+  'tom',
+  'imod',
+  'eman2',
+  'ndjson',
+  'napari',
+  'cmm',
+  'points',
+] as const;
+
+/** Name of a format. */
+export type PicksFormatName = (typeof picksFormatNames)[number];

@@ -1,0 +1,166 @@
+import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { CryoetPicksError } from '../core/errors.ts';
+import { parseNumber } from '../picks/csv.ts';
+import { groupByRun, type RunPicks } from '../picks/pick.ts';
+import { requireOption } from './file-context.ts';
+import type { PicksFormat } from './format.ts';
+import { type CheckedPick, checkedPicks, parseInstanceId, pickFrom } from './pick-fields.ts';
+
+/** Options of {@link cmmFormat}. */
+export interface CmmFormatOptions {
+  /** Run of marker sets that have no attribute `run`. */
+  readonly run?: string | undefined;
+  /** Object of marker sets without a name. */
+  readonly object?: string | undefined;
+  /**
+   * Radius of the markers that are written, in Å: one, or one per object.
+   * @defaultValue 50
+   */
+  readonly radius?: number | ((object: string) => number) | undefined;
+}
+
+type Attributes = Readonly<Record<string, string | undefined>>;
+interface MarkerSet {
+  readonly attributes: Attributes;
+  readonly markers: readonly Attributes[];
+}
+
+const code = 'invalid-picks';
+const name = 'ChimeraX markers';
+
+/**
+ * Markers of Chimera and ChimeraX (`.cmm`, XML), in Å: a marker set per run and object, named after the object.
+ *
+ * Picks come back set by set. Run, score and instance id are attributes that ChimeraX passes over. A coordinate of ChimeraX counts from the origin that it
+ * gives the map; that is the centre of voxel 0 for a map opened without one.
+ *
+ * @example
+ * ```ts
+ * const text = formatPicks(runs, { format: cmmFormat({ radius: 65 }) });
+ * ```
+ */
+export function cmmFormat(options: CmmFormatOptions = {}): PicksFormat {
+  return {
+    name,
+    content: 'text',
+    losses: [{ part: 'orientation', what: 'markers have none' }],
+    parse: (text, source) => groupByRun(rowsOf(markerSets(text, source), source, options)),
+    format(runs: Iterable<RunPicks>) {
+      const sets = new Map<string, CheckedPick[]>();
+      for (const checked of checkedPicks(runs)) {
+        const key = JSON.stringify([checked.run, checked.pick.object]);
+        const set = sets.get(key);
+        if (set === undefined) sets.set(key, [checked]);
+        else set.push(checked);
+      }
+      const text = [...sets.values()].map((picks) => formatSet(picks, options)).join('');
+      return `<?xml version="1.0" encoding="UTF-8"?>\n<marker_sets>\n${text}</marker_sets>\n`;
+    },
+  };
+}
+
+function formatSet(picks: readonly CheckedPick[], { radius = 50 }: CmmFormatOptions): string {
+  const { run, pick } = picks[0]!;
+  const size = typeof radius === 'number' ? radius : radius(pick.object);
+  const markers = picks.map(({ pick: { position, score, instanceId } }, index) => {
+    const { x, y, z } = position;
+    const known = instanceId === undefined ? { score } : { score, instance_id: instanceId };
+    return `<marker${attributes({ id: index + 1, x, y, z, r: 1, g: 1, b: 0, radius: size, ...known })}/>\n`;
+  });
+  return `<marker_set${attributes({ name: pick.object, run })}>\n${markers.join('')}</marker_set>\n`;
+}
+
+function attributes(values: Readonly<Record<string, string | number | bigint>>): string {
+  return Object.entries(values)
+    .map(([key, value]) => ` ${key}="${escaped(String(typeof value === 'number' ? value + 0 : value))}"`)
+    .join('');
+}
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+function escaped(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 cannot hold them
+  if (/[\u0000-\u001f\ud800-\udfff\ufffe\uffff]/.test(text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, ''))) {
+    throw new CryoetPicksError(code, `XML cannot hold the name ${JSON.stringify(text)}`);
+  }
+  return text.replace(/[&<>"]/g, (mark) => entities[mark]!);
+}
+
+const isSet = (tag: string) => tag === 'marker_set' || tag === 'marker';
+const parser = {
+  ignoreAttributes: false,
+  attributeNamePrefix: '',
+  attributesGroupName: 'attributes',
+  parseAttributeValue: false,
+  trimValues: false,
+  isArray: isSet,
+};
+
+interface Node {
+  readonly attributes?: Attributes | undefined;
+  readonly marker?: readonly Node[] | undefined;
+  readonly marker_set?: readonly Node[] | undefined;
+}
+
+function markerSets(text: string, source: string): MarkerSet[] {
+  // Markers need no entities but XML's own, and others can grow without bounds.
+  if (/<!DOCTYPE/i.test(text)) {
+    throw new CryoetPicksError(code, `${source}: XML with a DOCTYPE, which marker files do not have`);
+  }
+  const valid = XMLValidator.validate(text);
+  if (valid !== true) {
+    throw new CryoetPicksError(code, `${source}, line ${valid.err.line}: no XML: ${valid.err.msg}`);
+  }
+  const root = parse(text, source) as { readonly marker_sets?: Node | string; readonly marker_set?: readonly Node[] };
+  // An element without children is its text.
+  const { marker_sets: all, marker_set: alone } = root;
+  const sets = typeof all === 'string' ? [] : (all?.marker_set ?? alone);
+  if (sets === undefined) {
+    throw new CryoetPicksError(
+      code,
+      `${source}: expected a marker_set, found ${Object.keys(root).join(', ') || 'nothing'}`,
+    );
+  }
+  return sets.map((set) => ({
+    attributes: set.attributes ?? {},
+    markers: (set.marker ?? []).map((marker) => marker.attributes ?? {}),
+  }));
+}
+
+function parse(text: string, source: string): object {
+  try {
+    return new XMLParser(parser).parse(text) as object;
+  } catch (cause) {
+    throw new CryoetPicksError(code, `${source}: XML that cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function rowsOf(sets: readonly MarkerSet[], source: string, options: CmmFormatOptions) {
+  return sets.flatMap(({ attributes: ofSet, markers }, setIndex) => {
+    const place = `${source}, marker set ${setIndex + 1}`;
+    if (markers.length === 0) return [];
+    const run = requireOption(ofSet.run ?? options.run, { name: 'run', place });
+    const object = requireOption(ofSet.name || options.object, { name: 'object', place });
+    return markers.map((marker, index) => {
+      const at = `${place}, marker ${index + 1}`;
+      const number = (key: string) => numberIn(marker, key, at);
+      const position = { x: number('x'), y: number('y'), z: number('z') };
+      const score = marker.score === undefined ? 1 : number('score');
+      const instance = marker.instance_id === undefined ? undefined : instanceIn(marker.instance_id, at);
+      return { run, pick: pickFrom({ object, position, score, instance }, at) };
+    });
+  });
+}
+
+function instanceIn(text: string, place: string): number | bigint {
+  const value = parseInstanceId(text);
+  if (value !== undefined) return value;
+  throw new CryoetPicksError(code, `${place}: instance_id is ${JSON.stringify(text)}; expected a whole number`);
+}
+
+function numberIn(marker: Attributes, key: string, place: string): number {
+  const text = marker[key];
+  const value = text === undefined ? undefined : parseNumber(text);
+  if (value !== undefined && Number.isFinite(value)) return value;
+  throw new CryoetPicksError(code, `${place}: ${key} is ${JSON.stringify(text)}; expected a finite number`);
+}

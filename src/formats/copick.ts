@@ -1,0 +1,72 @@
+import { formatPicksFile, type PicksFile, parsePicksFile, withoutUntrustedRotations } from '../copick/picks-file.ts';
+import { listNames } from '../copick/tree.ts';
+import type { RunPicks } from '../picks/pick.ts';
+import { rotationOf } from '../picks/rotation.ts';
+import { requireOption } from './file-context.ts';
+import type { PicksFormat } from './format.ts';
+import { checkedPicks, onlyObject, onlyRun } from './pick-fields.ts';
+
+/** Options of {@link copickFormat}. */
+export interface CopickFormatOptions {
+  /** Run of a file that names none; copick knows it by the folder. */
+  readonly run?: string | undefined;
+  /** Object of a file that names none, and of one that is written without picks. */
+  readonly object?: string | undefined;
+  /** @defaultValue `'cryoet-picks'` */
+  readonly userId?: string | undefined;
+  /** @defaultValue `'0'`, made by a tool */
+  readonly sessionId?: string | undefined;
+}
+
+const name = 'copick JSON';
+
+/**
+ * A picks file of copick: the picks of one object in one run, in Å, with all they have. Rotations are left out where the file
+ * says not to trust them (`trust_orientation: false`). User, session, voxel spacing and unknown keys of the file are no part of
+ * its picks: `leftOut` tells them.
+ *
+ * For a whole project use `openProject`; this is for a file on its own. To edit one and keep all of it, use `parsePicksFile` and
+ * `formatPicksFile` of `cryoet-picks/copick`.
+ *
+ * @example
+ * ```ts
+ * const text = formatPicks([{ run: 'TS_5_4', picks }], { format: copickFormat({ userId: 'me', sessionId: '1' }) });
+ * ```
+ */
+export function copickFormat(options: CopickFormatOptions = {}): PicksFormat {
+  const { userId = 'cryoet-picks', sessionId = '0' } = options;
+  return {
+    name,
+    content: 'text',
+    losses: [],
+    keepsUnknown: true,
+    leftOut: (text, source) => linesOf(parsePicksFile(text, { source, fallbackObject: options.object })),
+    parse(text, source) {
+      const file = parsePicksFile(text, { source, fallbackObject: options.object });
+      if (file.picks.length === 0) return [];
+      const run = requireOption(file.runName ?? options.run, { name: 'run', place: source });
+      return [{ run, picks: withoutUntrustedRotations(file) }];
+    },
+    format(runs: Iterable<RunPicks>) {
+      const checked = checkedPicks(runs);
+      const runName = onlyRun(checked, name) ?? options.run;
+      const object = requireOption(onlyObject(checked, name) ?? options.object, { name: 'object', place: name });
+      return formatPicksFile({ object, userId, sessionId, runName, picks: checked.map(({ pick }) => pick) });
+    },
+  };
+}
+
+/** What a file holds beside its picks, a line each. */
+function linesOf({ picks, userId, sessionId, voxelSpacing, trustOrientation, unknown = {} }: PicksFile): string[] {
+  const keys = Object.keys(unknown);
+  const turned = picks.filter(({ transform }) => rotationOf(transform) !== undefined).length;
+  return [
+    ...(userId === '' ? [] : [`user: ${JSON.stringify(userId)} is not carried over`]),
+    ...(sessionId === '' ? [] : [`session: ${JSON.stringify(sessionId)} is not carried over`]),
+    ...(voxelSpacing === undefined ? [] : [`voxel spacing: ${voxelSpacing} Å is not carried over`]),
+    ...(keys.length === 0 ? [] : [`unknown: ${listNames(keys)} of the file cannot be carried over`]),
+    ...(trustOrientation !== false || turned === 0
+      ? []
+      : [`orientation: the file says not to trust it, so that it is left out (${turned} of ${picks.length} picks)`]),
+  ];
+}

@@ -1,0 +1,166 @@
+import Papa from 'papaparse';
+import { CryoetPicksError } from '../core/errors.ts';
+import { type CsvRow, parseNumber, readCsvTable } from '../picks/csv.ts';
+import { groupByRun, type ParticlePick, type RunPicks, type Transform } from '../picks/pick.ts';
+import { formatSubmission, parseSubmission } from '../picks/submission.ts';
+import type { PicksFormat } from './format.ts';
+import { parseInstanceId } from './pick-fields.ts';
+
+export interface CsvFormatOptions {
+  /** Run of all rows where the table has no column `run_name`. */
+  readonly run?: string | undefined;
+  /** Object of all rows where the table has no column `object_name`. */
+  readonly object?: string | undefined;
+}
+
+const code = 'invalid-picks';
+const indices = [0, 1, 2, 3];
+const matrixColumns = indices.map((i) => indices.map((j) => `transform_${i}${j}`));
+
+/**
+ * CSV in copick's columns: `run_name, object_name, x, y, z, score, instance_id, transform_00 … transform_33`, in Å.
+ *
+ * Only `x, y, z` must be there, if options name run and object; a missing score is 1. On reading, the translation of a
+ * matrix is added to the position, as in copick. On writing, the position is whole and translations are 0; the columns
+ * `instance_id` and `transform_…` appear if any pick has them.
+ *
+ * @example
+ * ```ts
+ * const runs = parsePicks('x,y,z\n10,20,30\n', { format: csvFormat({ run: 'TS_5_4', object: 'ribosome' }) });
+ * ```
+ */
+export function csvFormat(options: CsvFormatOptions = {}): PicksFormat {
+  return {
+    name: 'CSV',
+    content: 'text',
+    losses: [],
+    parse: (text, source) =>
+      groupByRun(
+        readCsvTable(text, { required: ['x', 'y', 'z'], source, code }).map((row) => readRow(row, source, options)),
+      ),
+    format: formatCsv,
+  };
+}
+
+function readRow(row: CsvRow, source: string, options: CsvFormatOptions): { run: string; pick: ParticlePick } {
+  const at = (column: string) => readNumber(row, column, source);
+  const transform = readTransform(row, source);
+  const [dx, dy, dz] = transform === undefined ? [0, 0, 0] : transform.slice(0, 3).map((cells) => cells[3]!);
+  const instance = row.cell('instance_id')?.trim();
+  const pick = {
+    object: readName(row, 'object_name', options.object, source),
+    position: { x: at('x') + dx!, y: at('y') + dy!, z: at('z') + dz! },
+    score: row.cell('score') === undefined ? 1 : at('score'),
+    ...(instance ? { instanceId: readInstance(row, instance, source) } : {}),
+    ...(transform === undefined ? {} : { transform }),
+  };
+  return { run: readName(row, 'run_name', options.run, source), pick };
+}
+
+function readName(row: CsvRow, column: string, fallback: string | undefined, source: string): string {
+  const name = row.cell(column) ?? fallback;
+  if (name === undefined) {
+    throw new CryoetPicksError(code, `${source}: no column "${column}", and no option names it for all rows`);
+  }
+  if (name.trim() !== '') return name;
+  throw new CryoetPicksError(code, `${source}, line ${row.line}: ${column} is empty; expected a name`);
+}
+
+function readNumber(row: CsvRow, column: string, source: string): number {
+  const cell = row.cell(column);
+  const value = cell === undefined ? undefined : parseNumber(cell);
+  if (value !== undefined && Number.isFinite(value)) return value;
+  const found = cell === undefined ? 'missing' : JSON.stringify(cell);
+  throw new CryoetPicksError(code, `${source}, line ${row.line}: ${column} is ${found}; expected a finite number`);
+}
+
+function readInstance(row: CsvRow, cell: string, source: string): number | bigint {
+  const value = parseInstanceId(cell);
+  if (typeof value === 'bigint' || Number.isSafeInteger(value)) return value!;
+  throw new CryoetPicksError(
+    code,
+    `${source}, line ${row.line}: instance_id is ${JSON.stringify(cell)}; expected a whole number`,
+  );
+}
+
+/** The matrix of a row; none where all its cells are absent or empty. */
+function readTransform(row: CsvRow, source: string): Transform | undefined {
+  if (matrixColumns.flat().every((column) => (row.cell(column) ?? '').trim() === '')) return undefined;
+  const matrix = matrixColumns.map((columns) => columns.map((column) => readNumber(row, column, source)));
+  if (matrix[3]!.every((value, j) => value === (j === 3 ? 1 : 0))) return matrix;
+  throw new CryoetPicksError(
+    code,
+    `${source}, line ${row.line}: the last row of the transform is ${matrix[3]!.join(', ')}; expected 0, 0, 0, 1`,
+  );
+}
+
+function formatCsv(runs: Iterable<RunPicks>): string {
+  const given = [...runs];
+  const all = given.flatMap(({ picks }) => picks);
+  const withInstance = all.some(({ instanceId }) => instanceId !== undefined);
+  const withTransform = all.some(({ transform }) => transform !== undefined);
+  const fields = ['run_name', 'object_name', 'x', 'y', 'z', 'score'];
+  if (withInstance) fields.push('instance_id');
+  if (withTransform) fields.push(...matrixColumns.flat());
+  const data = given.flatMap(({ run, picks }) =>
+    picks.map((pick, index) => {
+      const cells = cellsOf(run, pick, `pick ${index} of run ${JSON.stringify(run)}`);
+      if (withInstance) cells.push(String(pick.instanceId ?? ''));
+      if (withTransform) cells.push(...matrixCells(pick.transform));
+      return cells;
+    }),
+  );
+  // papaparse ends a table without rows in a line break, one with rows in none.
+  return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
+}
+
+function cellsOf(
+  run: string,
+  { object, position: { x, y, z }, score }: ParticlePick,
+  name: string,
+): (string | number)[] {
+  if (run.trim() === '' || object.trim() === '') {
+    throw new CryoetPicksError(code, `${name} needs names; run is ${JSON.stringify(run)}, object is "${object}"`);
+  }
+  if (![x, y, z, score].every(Number.isFinite)) {
+    throw new CryoetPicksError(code, `${name} is at (${x}, ${y}, ${z}) Å with score ${score}; expected finite numbers`);
+  }
+  return [run, object, x, y, z, score];
+}
+
+function matrixCells(transform: Transform | undefined): (string | number)[] {
+  if (transform === undefined) return Array<string>(16).fill('');
+  return indices.flatMap((i) => indices.map((j) => (i < 3 && j === 3 ? 0 : (transform[i]?.[j] ?? 0))));
+}
+
+/** Options of {@link submissionFormat}. */
+export interface SubmissionFormatOptions {
+  /**
+   * Writes a column `score`, which the competition's own files have not.
+   * @defaultValue false
+   */
+  readonly score?: boolean | undefined;
+}
+
+/**
+ * CSV of the CZII competition: `id, experiment, particle_type, x, y, z`, in Å; `parseSubmission` and `formatSubmission` as a
+ * format. A missing score is 1.
+ *
+ * @example
+ * ```ts
+ * const runs = parsePicks(text, { format: submissionFormat(), source: 'submission.csv' });
+ * ```
+ */
+export function submissionFormat({ score = false }: SubmissionFormatOptions = {}): PicksFormat {
+  return {
+    name: 'competition CSV',
+    content: 'text',
+    losses: [
+      ...(score ? [] : [{ part: 'score', what: 'the competition asks for none' } as const]),
+      { part: 'instance', what: 'the competition asks for none' },
+      { part: 'orientation', what: 'the competition asks for none' },
+    ],
+    parse: (text, source) => parseSubmission(text, { source }),
+    format: (runs: Iterable<RunPicks>) => formatSubmission(runs, { score }),
+  };
+}

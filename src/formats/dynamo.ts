@@ -1,0 +1,143 @@
+import { CryoetPicksError } from '../core/errors.ts';
+import { parseNumber } from '../picks/csv.ts';
+import { groupByRun, type RunPicks } from '../picks/pick.ts';
+import { rotationFromEuler } from '../picks/rotation.ts';
+import { toPhysical, toVoxel } from '../space/grid.ts';
+import {
+  checkVoxelSize,
+  gridFrom,
+  needVoxelSize,
+  numberObjects,
+  numberRuns,
+  type ObjectNames,
+  objectOf,
+  type RunNames,
+  runsOf,
+  type VoxelSizeOption,
+} from './file-context.ts';
+import type { PicksFormat } from './format.ts';
+import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
+
+/** Options of {@link dynamoFormat}. */
+export interface DynamoFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
+  /**
+   * The number that columns 24–26 give the first voxel: 0 as copick reads them, 1 as MATLAB counts.
+   * @defaultValue 0
+   */
+  readonly firstVoxel?: 0 | 1 | undefined;
+}
+
+const code = 'invalid-picks';
+const name = 'Dynamo table';
+/** Columns as Dynamo's table convention numbers them, from 1. */
+const column = {
+  ...{ tag: 1, aligned: 2, averaged: 3, dx: 4, dy: 5, dz: 6, tdrot: 7, tilt: 8, narot: 9, cc: 10 },
+  ...{ tomo: 20, region: 21, class: 22, x: 24, y: 25, z: 26, apix: 36 },
+} as const;
+type Column = keyof typeof column;
+const width = 42;
+
+/**
+ * Table of Dynamo (`.tbl`): voxels plus shifts, and tdrot, tilt, narot.
+ *
+ * The object is the class (column 22), the instance id the region (21, 0 is none), the run the tomogram number (20); the
+ * options name the numbers. The voxel size is column 36 where no option gives it.
+ *
+ * @example
+ * ```ts
+ * const runs = parsePicks(text, { format: dynamoFormat({ voxelSize: 10, object: 'ribosome', run: 'TS_5_4' }) });
+ * ```
+ */
+export function dynamoFormat(options: DynamoFormatOptions = {}): PicksFormat {
+  const voxelSize = checkVoxelSize(options.voxelSize);
+  return {
+    name,
+    content: 'text',
+    losses: [
+      { part: 'object', what: 'Dynamo has class numbers, not names' },
+      { part: 'run', what: 'Dynamo has tomogram numbers, not names' },
+    ],
+    parse: (text, source) => parse(text, source, options),
+    format(runs: Iterable<RunPicks>) {
+      const picks = checkedPicks(runs);
+      const size = needVoxelSize(voxelSize, { place: name });
+      const grid = gridFrom(size, options.firstVoxel);
+      const objectNumber = numberObjects(picks, options);
+      const runNumber = numberRuns(picks, options);
+      const lines = picks.map((checked, index) => {
+        const [tdrot, tilt, narot] = checkedAngles(checked, 'dynamo');
+        const [z, y, x] = toVoxel(grid, checked.pick.position);
+        const numbers = {
+          tomo: runNumber(checked),
+          region: numberedInstance(checked, name),
+          class: objectNumber(checked),
+        };
+        const found = { cc: checked.pick.score, x, y, z, tdrot, tilt, narot, apix: size[2] };
+        return lineOf({ tag: index + 1, aligned: 1, ...numbers, ...found });
+      });
+      return lines.join('');
+    },
+  };
+}
+
+function lineOf(values: Readonly<Partial<Record<Column, number>>>): string {
+  const cells = new Array<number>(width).fill(0);
+  for (const [key, value] of Object.entries(values)) cells[column[key as Column] - 1] = value + 0;
+  return `${cells.join(' ')}\n`;
+}
+
+interface Row {
+  readonly place: string;
+  readonly at: (key: Column) => number;
+}
+
+function parse(text: string, source: string, options: DynamoFormatOptions): RunPicks[] {
+  const voxelSize = checkVoxelSize(options.voxelSize);
+  const rows = rowsOf(text, source);
+  const runName = runsOf(
+    rows.map(({ at }) => at('tomo')),
+    options,
+    source,
+  );
+  return groupByRun(
+    rows.map((row) => {
+      const { at, place } = row;
+      const found = at('apix') > 0 ? at('apix') : undefined;
+      const grid = gridFrom(needVoxelSize(voxelSize, { found, place }), options.firstVoxel);
+      const pick = {
+        object: objectOf(at('class'), options, place),
+        position: toPhysical(grid, [at('z') + at('dz'), at('y') + at('dy'), at('x') + at('dx')]),
+        score: at('cc'),
+        instance: at('region'),
+        rotation: rotationFromEuler([at('tdrot'), at('tilt'), at('narot')], 'dynamo'),
+      };
+      return { run: runName(at('tomo')), pick: pickFrom(pick, place) };
+    }),
+  );
+}
+
+function rowsOf(text: string, source: string): Row[] {
+  const rows: Row[] = [];
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n?|\n/)
+    .entries()) {
+    const cells = line.trim().split(/\s+/);
+    if (cells[0] === '') continue;
+    const place = `${source}, line ${index + 1}`;
+    if (cells.length < column.z) {
+      throw new CryoetPicksError(code, `${place}: ${cells.length} columns; expected at least ${column.z}`);
+    }
+    const at = (key: Column) => {
+      const cell = cells[column[key] - 1];
+      const value = cell === undefined ? 0 : parseNumber(cell);
+      if (value !== undefined && Number.isFinite(value)) return value;
+      throw new CryoetPicksError(
+        code,
+        `${place}: column ${column[key]} (${key}) is "${cell}"; expected a finite number`,
+      );
+    };
+    rows.push({ place, at });
+  }
+  return rows;
+}

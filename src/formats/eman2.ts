@@ -1,0 +1,128 @@
+import * as v from 'valibot';
+import { CryoetPicksError } from '../core/errors.ts';
+import { checkSchema, parseJson, showJson } from '../core/json.ts';
+import type { RunPicks } from '../picks/pick.ts';
+import { toPhysical, toVoxel, type VoxelPlacement } from '../space/grid.ts';
+import type { Zyx } from '../space/zyx.ts';
+import {
+  checkShape,
+  checkVoxelSize,
+  gridAround,
+  gridFrom,
+  needVoxelSize,
+  requireOption,
+  type ShapeOption,
+  type VoxelSizeOption,
+} from './file-context.ts';
+import type { PicksFormat } from './format.ts';
+import { checkedPicks, onlyRun, pickFrom } from './pick-fields.ts';
+
+/** Options of {@link eman2Format}. */
+export interface Eman2FormatOptions extends VoxelSizeOption, ShapeOption {
+  /** Run of the file: it holds boxes of one tomogram. */
+  readonly run?: string | undefined;
+  /** Object of boxes whose class is not in the file's class list. */
+  readonly object?: string | undefined;
+  /**
+   * Edge of the boxes that are written, in voxels.
+   * @defaultValue 32
+   */
+  readonly boxSize?: number | undefined;
+}
+
+const code = 'invalid-picks';
+const name = 'EMAN2 JSON';
+const finite = v.pipe(v.number(), v.finite('it must be finite'));
+const schema = v.looseObject({
+  boxes_3d: v.array(v.unknown()),
+  class_list: v.optional(v.record(v.string(), v.looseObject({ name: v.string() })), {}),
+  apix_unbin: v.optional(v.pipe(finite, v.gtValue(0))),
+});
+const box = v.looseTuple([finite, finite, finite]);
+
+/**
+ * Info file of an EMAN2 tomogram (`info/….json`): `boxes_3d`, named by `class_list`.
+ *
+ * Where the file has `apix_unbin`, boxes count in pixels of that size from the centre of the tomogram, voxel `size / 2`, for
+ * which the shape and voxel size of any binning are needed; else in voxels from its corner (`e2spt_tempmatch.py`). Writing
+ * does the former if a shape is given. Other keys of a file are not kept.
+ *
+ * @example
+ * ```ts
+ * const format = eman2Format({ run: 'TS_5_4', shape: [184, 630, 630], voxelSize: 10 });
+ * ```
+ */
+export function eman2Format(options: Eman2FormatOptions = {}): PicksFormat {
+  const voxelSize = checkVoxelSize(options.voxelSize);
+  const shape = checkShape(options.shape);
+  return {
+    name,
+    content: 'text',
+    losses: [
+      { part: 'orientation', what: 'boxes of EMAN2 have none' },
+      { part: 'instance', what: 'boxes of EMAN2 have none' },
+      { part: 'run', what: 'EMAN2 names the tomogram by the name of the file' },
+    ],
+    parse: (text, source) => parse(text, source, { ...options, voxelSize, shape }),
+    format(runs: Iterable<RunPicks>) {
+      const picks = checkedPicks(runs);
+      onlyRun(picks, name);
+      const size = needVoxelSize(voxelSize, { place: name });
+      const classes = [...new Set(picks.map(({ pick }) => pick.object))];
+      const grid =
+        shape === undefined ? gridFrom(size) : gridAround(half(shape), { voxelSize: size, step: cube(size[2]) });
+      const boxes = picks.map(({ pick }) => {
+        const [z, y, x] = toVoxel(grid, pick.position);
+        return [x, y, z, 'cryoet-picks', pick.score, classes.indexOf(pick.object)];
+      });
+      const { boxSize = 32 } = options;
+      const json = {
+        ...(shape === undefined ? {} : { apix_unbin: size[2] }),
+        boxes_3d: boxes,
+        class_list: Object.fromEntries(classes.map((object, index) => [index, { boxsize: boxSize, name: object }])),
+      };
+      return `${JSON.stringify(json)}\n`;
+    },
+  };
+}
+
+type Reading = Omit<Eman2FormatOptions, 'voxelSize'> & { readonly voxelSize: Zyx | undefined };
+
+function parse(text: string, source: string, options: Reading): RunPicks[] {
+  const json = checkSchema(schema, parseJson(text, { what: source, code, maxDepth: 200 }), { what: source, code });
+  const run = requireOption(options.run, { name: 'run', place: source });
+  const grid = gridOf(json.apix_unbin, source, options);
+  const names = new Map(Object.entries(json.class_list).map(([number, { name: object }]) => [number, object]));
+  const picks = json.boxes_3d.map((value, index) => {
+    const place = `${source}: box ${index}`;
+    const parsed = v.safeParse(box, value);
+    if (!parsed.success)
+      throw new CryoetPicksError(code, `${place}: expected x, y, z and more, found ${showJson(value)}`);
+    const [x, y, z, , score, number] = parsed.output as [number, number, number, unknown, unknown, unknown];
+    if (score !== undefined && !(typeof score === 'number' && Number.isFinite(score))) {
+      throw new CryoetPicksError(code, `${place}: score is ${showJson(score)}; expected a finite number`);
+    }
+    const object = requireOption(names.get(String(number)) ?? options.object, { name: 'object', place });
+    return pickFrom({ object, position: toPhysical(grid, [z, y, x]), score }, place);
+  });
+  return picks.length === 0 ? [] : [{ run, picks }];
+}
+
+function gridOf(unbinned: number | undefined, source: string, { voxelSize, shape }: Reading): VoxelPlacement {
+  if (unbinned === undefined) return gridFrom(needVoxelSize(voxelSize, { place: source }));
+  if (shape !== undefined && voxelSize !== undefined) {
+    return gridAround(half(shape), { voxelSize, step: cube(unbinned) });
+  }
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${source} counts from the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å`,
+  );
+}
+
+function half([z, y, x]: Zyx): Zyx {
+  return [z / 2, y / 2, x / 2];
+}
+
+function cube(edge: number): Zyx {
+  return [edge, edge, edge];
+}

@@ -1,0 +1,356 @@
+import { CryoetPicksError } from '../core/errors.ts';
+import type { ParticlePick, RunPicks } from '../picks/pick.ts';
+import { toPhysical, toVoxel, type VoxelPlacement } from '../space/grid.ts';
+import type { Zyx } from '../space/zyx.ts';
+import {
+  checkShape,
+  checkVoxelSize,
+  needVoxelSize,
+  requireOption,
+  type ShapeOption,
+  type VoxelSizeOption,
+} from './file-context.ts';
+import type { PicksFormat } from './format.ts';
+import { type CheckedPick, checkedPicks, numberedInstance, onlyRun, pickFrom } from './pick-fields.ts';
+
+/** Options of {@link imodFormat}. */
+export interface ImodFormatOptions extends VoxelSizeOption, ShapeOption {
+  /** Run of the model: it holds points of one tomogram. */
+  readonly run?: string | undefined;
+  /** Object of points whose model object has no name. */
+  readonly object?: string | undefined;
+  /**
+   * Where the centre of voxel i lies along x and y: at `half`, i + 0.5, as IMOD's own coordinates have it, or at `whole`, i, as
+   * programs write and read that take points for indices (imodmodel, the data portal). Along z it is i either way.
+   * @defaultValue `'half'`
+   */
+  readonly voxelCentre?: 'half' | 'whole' | undefined;
+}
+
+const name = 'IMOD model';
+
+/**
+ * Points of a binary IMOD model (`.mod`), in voxels of single precision.
+ *
+ * Objects of the model are objects; the instance id is the surface of a contour (0 is none), the score a general value of a
+ * point. The voxel size is that of the model where no option gives it. Picks come back object by object. Meshes are passed
+ * over.
+ *
+ * @example
+ * ```ts
+ * const runs = parsePicks(bytes, { format: imodFormat({ run: 'TS_5_4', voxelSize: 10 }) });
+ * ```
+ */
+export function imodFormat(options: ImodFormatOptions = {}): PicksFormat<Uint8Array> {
+  const voxelSize = checkVoxelSize(options.voxelSize);
+  const shape = checkShape(options.shape);
+  return {
+    name,
+    content: 'bytes',
+    losses: [
+      { part: 'orientation', what: 'points of IMOD have none' },
+      { part: 'run', what: 'IMOD names no tomogram' },
+      { part: 'precision', what: 'numbers keep about 7 digits' },
+    ],
+    parse(bytes, source) {
+      const run = requireOption(options.run, { name: 'run', place: source });
+      const picks = picksOf(readImodModel(bytes, source), source, { ...options, voxelSize });
+      return picks.length === 0 ? [] : [{ run, picks }];
+    },
+    format(runs: Iterable<RunPicks>) {
+      const picks = checkedPicks(runs);
+      onlyRun(picks, name);
+      const size = needVoxelSize(voxelSize, { place: name });
+      const model = modelOf(picks, { grid: gridOf(size, options), size });
+      return writeImodModel(model, { extent: shape ? [shape[2], shape[1], shape[0]] : extentOf(model) });
+    },
+  };
+}
+
+function gridOf(voxelSize: Zyx, { voxelCentre = 'half' }: ImodFormatOptions): VoxelPlacement {
+  const [z, y, x] = voxelSize;
+  const centre = voxelCentre === 'half' ? 0.5 : 0;
+  return { voxelSize: [z, y, x], origin: { x: 0 - centre * x, y: 0 - centre * y, z: 0 } };
+}
+
+type Reading = Omit<ImodFormatOptions, 'voxelSize'> & { readonly voxelSize: Zyx | undefined };
+
+function picksOf({ objects, pixelSize }: ImodModel, source: string, options: Reading): ParticlePick[] {
+  return objects.flatMap((object, objectIndex) =>
+    object.contours.flatMap((contour, contourIndex) => {
+      const place = `${source}, object ${objectIndex + 1}, contour ${contourIndex + 1}`;
+      const grid = gridOf(needVoxelSize(options.voxelSize, { found: pixelSize, place }), options);
+      const named = object.name.trim() === '' ? options.object : object.name;
+      return contour.points.map(([x, y, z], index) => {
+        const score = contour.values.get(index) ?? 1;
+        if (![x, y, z, score].every(Number.isFinite)) {
+          throw new CryoetPicksError('invalid-picks', `${place}, point ${index + 1}: expected finite numbers`);
+        }
+        const found = {
+          object: requireOption(named, { name: 'object', place }),
+          position: toPhysical(grid, [z, y, x]),
+          score,
+        };
+        return pickFrom({ ...found, instance: contour.surface }, place);
+      });
+    }),
+  );
+}
+
+/** One object per object, and a contour per stretch of picks of one instance. */
+function modelOf(
+  picks: readonly CheckedPick[],
+  { grid, size }: { readonly grid: VoxelPlacement; readonly size: Zyx },
+): ImodModel {
+  const objects = new Map<string, GatheredContour[]>();
+  for (const checked of picks) {
+    const { pick, place } = checked;
+    const contours = objects.get(pick.object) ?? [];
+    objects.set(checkedName(pick.object, place), contours);
+    const surface = numberedInstance(checked, name);
+    if (surface !== (surface | 0)) {
+      throw new CryoetPicksError('invalid-picks', `${place} has instance id ${surface}; IMOD holds 32 bits`);
+    }
+    if (contours.at(-1)?.surface !== surface) contours.push({ surface, points: [], values: new Map() });
+    const { points, values } = contours.at(-1)!;
+    if (pick.score !== 1) values.set(points.length, pick.score);
+    const [z, y, x] = toVoxel(grid, pick.position);
+    points.push([x, y, z]);
+  }
+  return { objects: [...objects].map(([object, contours]) => ({ name: object, contours })), pixelSize: size[2] };
+}
+
+interface GatheredContour extends ImodContour {
+  readonly points: [number, number, number][];
+  readonly values: Map<number, number>;
+}
+
+function checkedName(object: string, place: string): string {
+  if (new TextEncoder().encode(object).length < 64 && !object.includes('\0')) return object;
+  throw new CryoetPicksError('invalid-picks', `${place} is of ${JSON.stringify(object)}; IMOD holds names of 63 bytes`);
+}
+
+function extentOf({ objects }: ImodModel): [number, number, number] {
+  const extent: [number, number, number] = [1, 1, 1];
+  for (const point of objects.flatMap(({ contours }) => contours.flatMap(({ points }) => points))) {
+    for (const [axis, value] of point.entries()) extent[axis] = Math.max(extent[axis]!, Math.ceil(value) + 1);
+  }
+  return extent;
+}
+
+/** One contour of a model: points that belong together. */
+interface ImodContour {
+  readonly surface: number;
+  /** x, y, z of each point, in model coordinates. */
+  readonly points: readonly (readonly [number, number, number])[];
+  /** General values of points, by index. */
+  readonly values: ReadonlyMap<number, number>;
+}
+
+/** One object of a model. */
+export interface ImodObject {
+  readonly name: string;
+  readonly contours: readonly ImodContour[];
+}
+
+/** The points of an IMOD model; meshes, views and the rest are passed over. */
+interface ImodModel {
+  readonly objects: readonly ImodObject[];
+  /** Size of a pixel in Å, where the model has a unit. */
+  readonly pixelSize?: number | undefined;
+}
+
+interface OpenContour extends ImodContour {
+  readonly values: Map<number, number>;
+}
+
+interface OpenObject extends ImodObject {
+  readonly contours: OpenContour[];
+}
+
+const code = 'invalid-picks';
+/** Bytes of the file's header. */
+const headerBytes: number = 240;
+/** Bytes of an object, after its id. */
+const objectBytes: number = 176;
+/** Bytes of a contour, after its id and before its points. */
+const contourBytes: number = 16;
+const meshBytes = 16;
+/** Bytes of one item of general storage. */
+const valueBytes: number = 12;
+/** General storage: type 10 is a value of a point, and flag 4 says that the value is a float. */
+const pointValue: { readonly type: number; readonly flags: number } = { type: 10, flags: 4 };
+/** Å per unit: the unit is the power of ten of a metre, but for 0 (pixels), 1 (m) and 3 (km). */
+function angstromPerUnit(unit: number): number | undefined {
+  if (unit === 0) return undefined;
+  return 10 ** ((unit === 1 ? 0 : unit) + 10);
+}
+
+/**
+ * Reads a binary IMOD model (https://bio3d.colorado.edu/imod/doc/binspec.html).
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for what is no model, or is cut off.
+ */
+function readImodModel(bytes: Uint8Array, source: string): ImodModel {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < headerBytes || latin(bytes, 0, 8) !== 'IMODV1.2') {
+    throw new CryoetPicksError(code, `${source}: expected a binary IMOD model, which begins with IMODV1.2`);
+  }
+  const objects: OpenObject[] = [];
+  let at = headerBytes;
+  const need = (count: number) => {
+    if (count >= 0 && at + count <= bytes.length) return;
+    throw new CryoetPicksError(
+      code,
+      `${source}: IMOD model is cut off: byte ${at} wants ${count} more of ${bytes.length}`,
+    );
+  };
+  for (;;) {
+    need(4);
+    const id = latin(bytes, at, at + 4);
+    at += 4;
+    if (id === 'IEOF') break;
+    if (id === 'OBJT') {
+      need(objectBytes);
+      objects.push({ name: cString(bytes.subarray(at, at + 64)), contours: [] });
+      at += objectBytes;
+    } else if (id === 'CONT') {
+      need(contourBytes);
+      const count = view.getInt32(at);
+      const surface = view.getInt32(at + 12);
+      at += contourBytes;
+      need(count * 12);
+      objects.at(-1)?.contours.push({ surface, points: pointsAt(view, at, count), values: new Map() });
+      at += count * 12;
+    } else if (id === 'MESH') {
+      need(meshBytes);
+      const [vertices, indices] = [view.getInt32(at), view.getInt32(at + 4)];
+      at += meshBytes;
+      // Each on its own, so that no negative count leads back.
+      need(vertices * 12);
+      at += vertices * 12;
+      need(indices * 4);
+      at += indices * 4;
+    } else {
+      need(4);
+      const size = view.getInt32(at);
+      at += 4;
+      need(size);
+      if (id === 'COST') readValues(view, { at, size, contour: objects.at(-1)?.contours.at(-1) });
+      at += size;
+    }
+  }
+  const scale = angstromPerUnit(view.getInt32(220));
+  return { objects, ...(scale === undefined ? {} : { pixelSize: view.getFloat32(216) * scale }) };
+}
+
+function pointsAt(view: DataView, start: number, count: number): [number, number, number][] {
+  return Array.from({ length: count }, (_, index) => {
+    const at = start + index * 12;
+    return [view.getFloat32(at), view.getFloat32(at + 4), view.getFloat32(at + 8)];
+  });
+}
+
+function readValues(
+  view: DataView,
+  { at, size, contour }: { readonly at: number; readonly size: number; readonly contour: OpenContour | undefined },
+): void {
+  for (let item = at; item + valueBytes <= at + size; item += valueBytes) {
+    if (view.getInt16(item) !== pointValue.type || (view.getInt16(item + 2) & 12) !== pointValue.flags) continue;
+    contour?.values.set(view.getInt32(item + 4), view.getFloat32(item + 8));
+  }
+}
+
+function latin(bytes: Uint8Array, start: number, end: number): string {
+  return String.fromCharCode(...bytes.subarray(start, end));
+}
+
+function cString(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** What {@link writeImodModel} needs beside the points. */
+export interface ImodModelOptions {
+  /** Extent of the image along x, y, z. */
+  readonly extent: readonly [number, number, number];
+}
+
+/** Writes a binary IMOD model of scattered points. */
+function writeImodModel({ objects, pixelSize }: ImodModel, { extent }: ImodModelOptions): Uint8Array {
+  const parts = [header({ count: objects.length, pixelSize: pixelSize ?? 1, extent })];
+  for (const { name, contours } of objects) {
+    parts.push(objectHeader(name, contours.length));
+    for (const contour of contours) parts.push(contourChunk(contour));
+  }
+  parts.push(ascii('IEOF'));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function header({ count, pixelSize, extent }: ImodModelOptions & { count: number; pixelSize: number }): Uint8Array {
+  const bytes = new Uint8Array(headerBytes);
+  const view = new DataView(bytes.buffer);
+  bytes.set(ascii('IMODV1.2picks'));
+  // Flags: z from −0.5 (bit 10), several clipping planes (12), materials as bytes (13).
+  const numbers = [...extent, count, 0x3400, 1, 1, 0, 255];
+  for (const [index, value] of numbers.entries()) view.setInt32(136 + index * 4, value);
+  for (const at of [184, 188, 192]) view.setFloat32(at, 1);
+  for (const [at, value] of [
+    [208, 3],
+    [212, 128],
+    [220, -10],
+  ] as const)
+    view.setInt32(at, value);
+  view.setFloat32(216, pixelSize);
+  return bytes;
+}
+
+function objectHeader(name: string, contours: number): Uint8Array {
+  const bytes = new Uint8Array(4 + objectBytes);
+  const view = new DataView(bytes.buffer);
+  bytes.set(ascii('OBJT'));
+  bytes.set(new TextEncoder().encode(name), 4);
+  // From byte 132: contours, flags (bit 9: scattered points), axis, drawing mode, green, and a radius of 3 pixels.
+  for (const [at, value] of [
+    [132, contours],
+    [136, 1 << 9],
+    [144, 1],
+    [160, 3],
+  ] as const)
+    view.setInt32(at, value);
+  view.setFloat32(152, 1);
+  bytes.set([1, 3, 1, 1], 164);
+  return bytes;
+}
+
+function contourChunk({ surface, points, values }: ImodContour): Uint8Array {
+  const head = 4 + contourBytes + points.length * 12;
+  const bytes = new Uint8Array(head + (values.size > 0 ? 8 + values.size * valueBytes : 0));
+  const view = new DataView(bytes.buffer);
+  bytes.set(ascii('CONT'));
+  view.setInt32(4, points.length);
+  view.setInt32(16, surface);
+  for (const [index, value] of points.flat().entries()) view.setFloat32(20 + index * 4, value);
+  if (values.size === 0) return bytes;
+  bytes.set(ascii('COST'), head);
+  view.setInt32(head + 4, values.size * valueBytes);
+  let at = head + 8;
+  for (const [index, value] of values) {
+    view.setInt16(at, pointValue.type);
+    view.setInt16(at + 2, pointValue.flags);
+    view.setInt32(at + 4, index);
+    view.setFloat32(at + 8, value);
+    at += valueBytes;
+  }
+  return bytes;
+}
+
+function ascii(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

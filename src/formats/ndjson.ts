@@ -1,0 +1,69 @@
+import { parsePortalPoints } from '../copick/portal-points.ts';
+import { formatJsonBigInt } from '../core/json.ts';
+import type { RunPicks } from '../picks/pick.ts';
+import { toPhysical, toVoxel } from '../space/grid.ts';
+import { checkVoxelSize, gridFrom, needVoxelSize, requireOption, type VoxelSizeOption } from './file-context.ts';
+import type { PicksFormat } from './format.ts';
+import { type CheckedPick, checkedPicks, checkedRotation, onlyObject, onlyRun, pickFrom } from './pick-fields.ts';
+
+/** Options of {@link ndjsonFormat}. */
+export interface NdjsonFormatOptions extends VoxelSizeOption {
+  /** Run of the file: it holds points of one tomogram. */
+  readonly run?: string | undefined;
+  /** Object of the file: its metadata, another file, tells. */
+  readonly object?: string | undefined;
+}
+
+const name = 'data portal ndjson';
+/**
+ * Points of the CryoET Data Portal: a JSON object per line, `point`, `orientedPoint` or `instancePoint`, in voxels of the
+ * annotation's voxel spacing, voxel 0 first.
+ *
+ * @example
+ * ```ts
+ * const runs = parsePicks(text, { format: ndjsonFormat({ run: 'TS_5_4', object: 'ribosome', voxelSize: 10.012 }) });
+ * ```
+ */
+export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
+  const voxelSize = checkVoxelSize(options.voxelSize);
+  const grid = () => gridFrom(needVoxelSize(voxelSize, { place: name }));
+  return {
+    name,
+    content: 'text',
+    losses: [
+      { part: 'score', what: 'the portal keeps none' },
+      { part: 'run', what: 'the portal names it by the folder' },
+      { part: 'object', what: 'the portal names it in the metadata beside the file' },
+    ],
+    parse(text, source) {
+      const placement = grid();
+      const run = requireOption(options.run, { name: 'run', place: source });
+      const object = requireOption(options.object, { name: 'object', place: source });
+      const picks = parsePortalPoints(text, { source }).map(({ location: { x, y, z }, rotation, instanceId, line }) => {
+        const position = toPhysical(placement, [z, y, x]);
+        return pickFrom({ object, position, instance: instanceId, rotation }, `${source}, line ${line}`);
+      });
+      return picks.length === 0 ? [] : [{ run, picks }];
+    },
+    format(runs: Iterable<RunPicks>) {
+      const picks = checkedPicks(runs);
+      const placement = grid();
+      onlyRun(picks, name);
+      onlyObject(picks, name);
+      return picks.map((checked) => `${formatJsonBigInt(pointOf(checked, placement))}\n`).join('');
+    },
+  };
+}
+
+function pointOf(checked: CheckedPick, grid: ReturnType<typeof gridFrom>): Record<string, unknown> {
+  const { position, instanceId } = checked.pick;
+  const [z, y, x] = toVoxel(grid, position);
+  const rotation = checkedRotation(checked);
+  const type = rotation === undefined ? (instanceId === undefined ? 'point' : 'instancePoint') : 'orientedPoint';
+  return {
+    type,
+    location: { x, y, z },
+    ...(rotation === undefined ? {} : { xyz_rotation_matrix: rotation }),
+    ...(instanceId === undefined ? {} : { instance_id: instanceId }),
+  };
+}

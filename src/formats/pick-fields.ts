@@ -1,0 +1,165 @@
+import { CryoetPicksError } from '../core/errors.ts';
+import { parseNumber } from '../picks/csv.ts';
+import type { ParticlePick, RunPicks } from '../picks/pick.ts';
+import {
+  deviationFromRotation,
+  type EulerAngles,
+  type EulerConvention,
+  eulerFromRotation,
+  isIdentity,
+  type Rotation,
+  rotationOf,
+  transformOf,
+} from '../picks/rotation.ts';
+import type { Point } from '../space/grid.ts';
+
+/** A pick on its way into a file. */
+export interface CheckedPick {
+  readonly run: string;
+  readonly pick: ParticlePick;
+  /** What it is called in messages: `pick 3 of run "TS_5_4"`. */
+  readonly place: string;
+}
+
+const code = 'invalid-picks';
+const still: EulerAngles = [0, 0, 0];
+
+/**
+ * Lists the picks of all runs in order.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for an empty name, a position or score that is not finite, or an instance
+ * id that is no whole number.
+ */
+export function checkedPicks(runs: Iterable<RunPicks>): CheckedPick[] {
+  const checked: CheckedPick[] = [];
+  for (const { run, picks } of runs) {
+    for (const [index, pick] of picks.entries()) {
+      const place = `pick ${index} of run ${JSON.stringify(run)}`;
+      checkPick(run, pick, place);
+      checked.push({ run, pick, place });
+    }
+  }
+  return checked;
+}
+
+function checkPick(
+  run: string,
+  { object, position: { x, y, z }, score, instanceId }: ParticlePick,
+  place: string,
+): void {
+  if (run.trim() === '' || object.trim() === '') {
+    throw new CryoetPicksError(code, `${place} needs names; run is ${JSON.stringify(run)}, object is "${object}"`);
+  }
+  if (![x, y, z, score].every(Number.isFinite)) {
+    throw new CryoetPicksError(
+      code,
+      `${place} is at (${x}, ${y}, ${z}) Å with score ${score}; expected finite numbers`,
+    );
+  }
+  if (instanceId !== undefined && typeof instanceId !== 'bigint' && !Number.isSafeInteger(instanceId)) {
+    throw new CryoetPicksError(code, `${place} has instance id ${instanceId}; expected a whole number`);
+  }
+}
+
+/**
+ * The rotation of a pick, undefined where nothing is turned.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for a matrix that is no rotation.
+ */
+export function checkedRotation({ pick, place }: CheckedPick): Rotation | undefined {
+  const rotation = rotationOf(pick.transform);
+  if (rotation === undefined) return undefined;
+  const deviation = deviationFromRotation(rotation);
+  if (deviation < 1e-3) return rotation;
+  throw new CryoetPicksError(
+    code,
+    `${place} has the matrix ${JSON.stringify(rotation)}, expected a rotation: rows of length 1 at right angles`,
+  );
+}
+
+/** The angles of a pick, 0 where nothing is turned. */
+export function checkedAngles(pick: CheckedPick, convention: EulerConvention): EulerAngles {
+  const rotation = checkedRotation(pick);
+  return rotation === undefined ? still : eulerFromRotation(rotation, convention);
+}
+
+/** The only run of picks for a file that has no place for more; undefined if there are no picks. */
+export function onlyRun(picks: readonly CheckedPick[], format: string): string | undefined {
+  return only(picks, { format, part: 'run', nameOf: ({ run }) => run });
+}
+
+/** The only object of picks for a file that has no place for more; undefined if there are no picks. */
+export function onlyObject(picks: readonly CheckedPick[], format: string): string | undefined {
+  return only(picks, { format, part: 'object', nameOf: ({ pick }) => pick.object });
+}
+
+interface OnlyOptions {
+  readonly format: string;
+  readonly part: string;
+  readonly nameOf: (pick: CheckedPick) => string;
+}
+
+function only(picks: readonly CheckedPick[], { format, part, nameOf }: OnlyOptions): string | undefined {
+  const names = [...new Set(picks.map(nameOf))];
+  if (names.length <= 1) return names[0];
+  const shown = names
+    .slice(0, 3)
+    .map((name) => JSON.stringify(name))
+    .join(', ');
+  throw new CryoetPicksError(
+    code,
+    `${format} holds one ${part} per file; found ${names.length}: ${shown}${names.length > 3 ? ', …' : ''}`,
+  );
+}
+
+/** What a row of a file says of a pick. */
+export interface FoundPick {
+  readonly object: string;
+  readonly position: Point;
+  /** 1 where the file has none. */
+  readonly score?: number | undefined;
+  /** 0 is none, as in copick. */
+  readonly instance?: number | bigint | undefined;
+  /** The identity is none, as in copick. */
+  readonly rotation?: Rotation | undefined;
+}
+
+/**
+ * A pick of what a row says.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for an instance id that is no whole number.
+ */
+export function pickFrom({ object, position, score = 1, instance, rotation }: FoundPick, place: string): ParticlePick {
+  if (instance !== undefined && typeof instance !== 'bigint' && !Number.isSafeInteger(instance)) {
+    throw new CryoetPicksError('invalid-picks', `${place}: instance id is ${instance}; expected a whole number`);
+  }
+  return {
+    object,
+    position,
+    score,
+    ...(instance ? { instanceId: instance } : {}),
+    ...(rotation === undefined || isIdentity(rotation) ? {} : { transform: transformOf(rotation) }),
+  };
+}
+
+/** The instance id that a cell spells, all of its digits; a number that is none is left to be refused. */
+export function parseInstanceId(cell: string): number | bigint | undefined {
+  const value = parseNumber(cell);
+  if (value === undefined || Number.isSafeInteger(value)) return value;
+  const digits = cell.trim().replace(/^\+/, '');
+  return /^-?\d+$/.test(digits) ? BigInt(digits) : value;
+}
+
+/**
+ * The instance id of a pick for a format whose readers take it as a number; 0 is none.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for one that a number cannot hold.
+ */
+export function numberedInstance({ pick: { instanceId = 0 }, place }: CheckedPick, format: string): number {
+  const number = Number(instanceId);
+  if (Number.isSafeInteger(number)) return number;
+  throw new CryoetPicksError(
+    'invalid-picks',
+    `${place} has instance id ${instanceId}; ${format} holds numbers to 2^53: csv, copick, ndjson, napari and cmm hold more`,
+  );
+}

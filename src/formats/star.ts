@@ -1,0 +1,176 @@
+import { CryoetPicksError } from '../core/errors.ts';
+import { parseNumber } from '../picks/csv.ts';
+
+/** A table of a STAR file; a block of single values is a table of one row. */
+export interface StarTable {
+  /** Name of its block, without `data_`. */
+  readonly name: string;
+  /** Labels without the leading underscore. */
+  readonly labels: readonly string[];
+  readonly rows: readonly StarRow[];
+}
+
+/** One row of a table, with what a message about it needs. */
+export interface StarRow {
+  /** The file and the line: `picks.star, line 30`. */
+  readonly place: string;
+  /** The value under a label; undefined if the table has no such label. */
+  text(label: string): string | undefined;
+  /** The finite number under a label; undefined if the table has no such label. */
+  number(label: string): number | undefined;
+}
+
+const code = 'invalid-picks';
+/**
+ * Reads the tables of a STAR file: loops and single values, quoted or bare, with comments; no values over several lines.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` naming the line.
+ */
+export function parseStar(text: string, source: string): StarTable[] {
+  const tables: OpenTable[] = [];
+  let name: string | undefined;
+  let table: OpenTable | undefined;
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n?|\n/)
+    .entries()) {
+    const [first, ...rest] = tokensOf(line);
+    if (first === undefined) continue;
+    const place = `${source}, line ${index + 1}`;
+    if (first.bare?.startsWith('data_')) {
+      name = first.bare.slice(5);
+      table = undefined;
+    } else if (name === undefined) {
+      throw new CryoetPicksError(code, `${place}: expected data_, the start of a STAR block`);
+    } else if (first.bare === 'loop_') {
+      table = { name, loop: true, labels: [], rows: [] };
+      tables.push(table);
+    } else if (first.bare?.startsWith('_')) {
+      if (table === undefined || (table.loop && table.rows.length > 0)) {
+        table = { name, loop: false, labels: [], rows: [] };
+        tables.push(table);
+      }
+      addLabel(table, { label: first.bare.slice(1), value: rest[0]?.value, place });
+    } else {
+      addRow(table, { values: [first, ...rest].map(({ value }) => value), place });
+    }
+  }
+  return tables.map((open) => finished(open));
+}
+
+interface OpenTable {
+  readonly name: string;
+  readonly loop: boolean;
+  readonly labels: string[];
+  readonly rows: { readonly values: string[]; readonly place: string }[];
+}
+
+interface Token {
+  readonly value: string;
+  /** The value, if it stands there without quotes. */
+  readonly bare?: string | undefined;
+}
+
+/** The values of a line up to a comment. A quote ends a value only before white space, and is a letter where none ends it. */
+function tokensOf(line: string): Token[] {
+  const tokens: Token[] = [];
+  const word = /\S+/g;
+  // Once a quote is known to have no end, it is not looked for again.
+  const endless = new Set<string>();
+  for (let found = word.exec(line); found !== null; found = word.exec(line)) {
+    const [bare] = found;
+    if (bare.startsWith('#')) break;
+    const quote = bare[0]!;
+    const end = (quote === '"' || quote === "'") && !endless.has(quote) ? endOf(quote, line, found.index + 1) : -1;
+    if (end < 0) {
+      if (quote === '"' || quote === "'") endless.add(quote);
+      tokens.push({ value: bare, bare });
+    } else {
+      tokens.push({ value: line.slice(found.index + 1, end) });
+      word.lastIndex = end + 1;
+    }
+  }
+  return tokens;
+}
+
+function endOf(quote: string, line: string, from: number): number {
+  for (let at = line.indexOf(quote, from); at >= 0; at = line.indexOf(quote, at + 1)) {
+    if (at + 1 === line.length || /\s/.test(line[at + 1]!)) return at;
+  }
+  return -1;
+}
+
+function addLabel(
+  table: OpenTable,
+  { label, value, place }: { label: string; value: string | undefined; place: string },
+): void {
+  if (table.labels.includes(label)) throw new CryoetPicksError(code, `${place}: label _${label} occurs twice`);
+  table.labels.push(label);
+  if (table.loop) return;
+  if (value === undefined) throw new CryoetPicksError(code, `${place}: _${label} has no value`);
+  if (table.rows.length === 0) table.rows.push({ values: [], place });
+  table.rows[0]!.values.push(value);
+}
+
+function addRow(table: OpenTable | undefined, row: { readonly values: string[]; readonly place: string }): void {
+  const expected = table?.loop ? table.labels.length : 0;
+  if (row.values.length !== expected) {
+    throw new CryoetPicksError(code, `${row.place}: ${row.values.length} values; expected ${expected}`);
+  }
+  table!.rows.push(row);
+}
+
+function finished({ name, labels, rows }: OpenTable): StarTable {
+  const columns = new Map(labels.map((label, index) => [label, index]));
+  return { name, labels, rows: rows.map(({ values, place }) => rowOf(values, { columns, place })) };
+}
+
+function rowOf(
+  values: readonly string[],
+  { columns, place }: { readonly columns: ReadonlyMap<string, number>; readonly place: string },
+): StarRow {
+  const text = (label: string) => {
+    const index = columns.get(label);
+    return index === undefined ? undefined : values[index];
+  };
+  return {
+    place,
+    text,
+    number(label) {
+      const value = text(label);
+      if (value === undefined) return undefined;
+      const number = parseNumber(value);
+      if (number !== undefined && Number.isFinite(number)) return number;
+      throw new CryoetPicksError(code, `${place}: _${label} is ${JSON.stringify(value)}; expected a finite number`);
+    },
+  };
+}
+
+/** A table to write. */
+export interface StarBlock {
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+/**
+ * Writes tables as loops of a STAR file. A name with white space is quoted, which starfile reads and RELION does not.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for a name that STAR cannot hold.
+ */
+export function formatStar(blocks: readonly StarBlock[]): string {
+  return blocks
+    .map(({ name, labels, rows }) => {
+      const header = labels.map((label, index) => `_${label} #${index + 1}\n`).join('');
+      return `\ndata_${name}\n\nloop_\n${header}${rows.map((row) => `${row.map(starValue).join('\t')}\n`).join('')}`;
+    })
+    .join('\n');
+}
+
+function starValue(value: string | number): string {
+  if (typeof value === 'number') return String(value + 0);
+  if (!/[\s"']|^(?:[#_]|data_|loop_)|^$/.test(value)) return value;
+  const quote = ['"', "'"].find((mark) => !value.includes(mark));
+  if (quote !== undefined && !/[\r\n]/.test(value)) return `${quote}${value}${quote}`;
+  throw new CryoetPicksError(code, `STAR cannot hold the name ${JSON.stringify(value)}`);
+}

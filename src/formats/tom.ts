@@ -1,0 +1,197 @@
+import { CryoetPicksError } from '../core/errors.ts';
+import { groupByRun, type RunPicks } from '../picks/pick.ts';
+import { rotationFromEuler } from '../picks/rotation.ts';
+import { toPhysical, toVoxel } from '../space/grid.ts';
+import {
+  checkVoxelSize,
+  gridFrom,
+  needVoxelSize,
+  numberObjects,
+  numberRuns,
+  type ObjectNames,
+  objectOf,
+  type RunNames,
+  runsOf,
+  type VoxelSizeOption,
+} from './file-context.ts';
+import type { PicksFormat } from './format.ts';
+import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
+
+/** Options of {@link tomFormat}. */
+export interface TomFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
+  /**
+   * The number that rows 8–10 give the first voxel; MATLAB counts from 1.
+   * @defaultValue 1
+   */
+  readonly firstVoxel?: 0 | 1 | undefined;
+}
+
+const name = 'TOM motive list';
+/** Rows of a motive list, from 0, as AV3, ArtiaX and cryoCAT have them. */
+const at = {
+  ...{ score: 0, subtomogram: 3, tomogram: 4, instance: 5, x: 7, y: 8, z: 9, dx: 10, dy: 11, dz: 12 },
+  ...{ phi: 16, psi: 17, theta: 18, class: 19 },
+} as const;
+const height = 20;
+
+/**
+ * Motive list of TOM and AV3 (`.em`): 20 numbers of single precision per particle, voxels from 1 plus shifts, and phi, psi,
+ * theta.
+ *
+ * The object is the class (row 20), the instance id row 6 (0 is none), the run the tomogram number (row 5), the score row 1;
+ * the options name the numbers.
+ *
+ * @example
+ * ```ts
+ * const runs = parsePicks(bytes, { format: tomFormat({ voxelSize: 10, object: 'ribosome', run: 'TS_5_4' }) });
+ * ```
+ */
+export function tomFormat(options: TomFormatOptions = {}): PicksFormat<Uint8Array> {
+  const voxelSize = checkVoxelSize(options.voxelSize);
+  const grid = () => gridFrom(needVoxelSize(voxelSize, { place: name }), options.firstVoxel ?? 1);
+  return {
+    name,
+    content: 'bytes',
+    losses: [
+      { part: 'object', what: 'TOM has class numbers, not names' },
+      { part: 'run', what: 'TOM has tomogram numbers, not names' },
+      { part: 'precision', what: 'numbers keep about 7 digits' },
+    ],
+    parse: (bytes, source) => parse(readEm(bytes, source), source, { ...options, grid: grid() }),
+    format(runs: Iterable<RunPicks>) {
+      const picks = checkedPicks(runs);
+      const placement = grid();
+      if (picks.length === 0) throw new CryoetPicksError('invalid-picks', `${name} cannot be empty; found no picks`);
+      const objectNumber = numberObjects(picks, options);
+      const runNumber = numberRuns(picks, options);
+      const data = new Float64Array(picks.length * height);
+      for (const [index, checked] of picks.entries()) {
+        const { position, score } = checked.pick;
+        const [z, y, x] = toVoxel(placement, position);
+        const [phi, theta, psi] = checkedAngles(checked, 'tom');
+        const numbers = {
+          subtomogram: index + 1,
+          tomogram: runNumber(checked),
+          instance: exact(numberedInstance(checked, name), checked.place),
+        };
+        const row = { ...numbers, score, x, y, z, phi, theta, psi, class: objectNumber(checked) };
+        for (const [key, value] of Object.entries(row)) data[index * height + at[key as keyof typeof at]] = value;
+      }
+      return writeEm({ data, extent: [height, picks.length, 1] });
+    },
+  };
+}
+
+/** A whole number that single precision holds. */
+function exact(instanceId: number, place: string): number {
+  if (Math.fround(instanceId) === instanceId) return instanceId;
+  throw new CryoetPicksError(
+    'invalid-picks',
+    `${place} has instance id ${instanceId}, which single precision cannot hold`,
+  );
+}
+
+type Reading = TomFormatOptions & { readonly grid: ReturnType<typeof gridFrom> };
+
+function parse({ data, extent: [rows, y, z] }: EmArray, source: string, options: Reading): RunPicks[] {
+  if (rows !== height) {
+    throw new CryoetPicksError(
+      'invalid-picks',
+      `${source} holds ${rows}×${y}×${z} numbers; a motive list has ${height} per particle`,
+    );
+  }
+  const particles = Array.from({ length: y * z }, (_, index) => data.subarray(index * height, (index + 1) * height));
+  const bad = particles.findIndex((particle) => !particle.every(Number.isFinite));
+  if (bad >= 0) throw new CryoetPicksError('invalid-picks', `${source}, particle ${bad + 1}: expected finite numbers`);
+  const numbers = particles.map((particle) => particle[at.tomogram]!);
+  const runName = runsOf(numbers, options, source);
+  return groupByRun(
+    particles.map((particle, index) => ({
+      run: runName(numbers[index]!),
+      pick: readPick(particle, { ...options, place: `${source}, particle ${index + 1}` }),
+    })),
+  );
+}
+
+function readPick(row: Float64Array, options: Reading & { readonly place: string }): RunPicks['picks'][number] {
+  const along = (voxel: number, shift: number) => row[voxel]! + row[shift]!;
+  const found = {
+    object: objectOf(row[at.class]!, options, options.place),
+    position: toPhysical(options.grid, [along(at.z, at.dz), along(at.y, at.dy), along(at.x, at.dx)]),
+    score: row[at.score]!,
+    instance: row[at.instance]!,
+    rotation: rotationFromEuler([row[at.phi]!, row[at.theta]!, row[at.psi]!], 'tom'),
+  };
+  return pickFrom(found, options.place);
+}
+
+/** Numbers of an EM file, x fastest. */
+interface EmArray {
+  readonly data: Float64Array;
+  /** Extent along x, y, z. */
+  readonly extent: readonly [number, number, number];
+}
+
+const code = 'invalid-picks';
+const headerBytes = 512;
+const littleEndian = 6;
+/** Machines that wrote the numbers of a file: OS-9, SGI and Mac with the largest byte first, PC with the smallest. */
+const machines: ReadonlyMap<number, boolean> = new Map([
+  [0, false],
+  [3, false],
+  [5, false],
+  [littleEndian, true],
+]);
+type Reader = (view: DataView, at: number, little: boolean) => number;
+const types: ReadonlyMap<number, readonly [bytes: number, read: Reader]> = new Map([
+  [1, [1, (view, at) => view.getInt8(at)]],
+  [2, [2, (view, at, little) => view.getInt16(at, little)]],
+  [4, [4, (view, at, little) => view.getInt32(at, little)]],
+  [5, [4, (view, at, little) => view.getFloat32(at, little)]],
+  [9, [8, (view, at, little) => view.getFloat64(at, little)]],
+]);
+
+/**
+ * Reads an EM file of TOM: 512 bytes of header, then the numbers.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for what is no EM file, or is cut off; `unsupported` for other machines
+ * and complex numbers.
+ */
+function readEm(bytes: Uint8Array, source: string): EmArray {
+  if (bytes.length < headerBytes) {
+    throw new CryoetPicksError(code, `${source}: ${bytes.length} bytes; an EM file begins with ${headerBytes}`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const little = machines.get(bytes[0]!);
+  const type = types.get(bytes[3]!);
+  if (little === undefined || type === undefined) {
+    throw new CryoetPicksError(
+      'unsupported',
+      `${source}: EM file of machine ${bytes[0]} and data type ${bytes[3]}; expected machine ${[...machines.keys()].join(', ')} and type ${[...types.keys()].join(', ')}`,
+    );
+  }
+  const [x, y, z] = [4, 8, 12].map((at) => view.getInt32(at, little)) as [number, number, number];
+  const [size, read] = type;
+  const count = x * y * z;
+  const fits = x > 0 && y > 0 && z > 0 && headerBytes + count * size <= bytes.length;
+  if (!fits) {
+    throw new CryoetPicksError(
+      code,
+      `${source}: EM file of ${x}×${y}×${z} numbers in ${bytes.length} bytes; it is cut off`,
+    );
+  }
+  const data = new Float64Array(count);
+  for (let i = 0; i < count; i++) data[i] = read(view, headerBytes + i * size, little);
+  return { data, extent: [x, y, z] };
+}
+
+/** Writes an EM file of single precision, smallest byte first. */
+function writeEm({ data, extent }: EmArray): Uint8Array {
+  const bytes = new Uint8Array(headerBytes + data.length * 4);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = littleEndian;
+  bytes[3] = 5;
+  for (const [axis, count] of extent.entries()) view.setInt32(4 + axis * 4, count, true);
+  for (const [i, value] of data.entries()) view.setFloat32(headerBytes + i * 4, value, true);
+  return bytes;
+}

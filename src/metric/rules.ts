@@ -1,0 +1,149 @@
+import { CryoetPicksError } from '../core/errors.ts';
+
+/** How one kind of particle is scored and drawn. */
+export interface ScoredObject {
+  /** Particle radius in Å; a match is at most `matchFraction` of it away. */
+  readonly radius: number;
+  /** Share in the weighted mean; 0 computes the object without counting it. */
+  readonly weight: number;
+  /** Display colour. */
+  readonly color?: Rgb | undefined;
+}
+
+/** Red, green, blue, 0 to 255. */
+export type Rgb = readonly [red: number, green: number, blue: number];
+
+/** How candidates are paired with the truth: the official union of hits, or one-to-one by score or by optimum. */
+export type Matching = 'official' | 'greedy' | 'hungarian';
+
+/** Everything a score depends on beside truth and picks. */
+export interface ScoringRules {
+  /** The objects that may occur, by name. */
+  readonly objects: { readonly [name: string]: ScoredObject };
+  /** β of the F-measure: recall counts β times as much as precision. */
+  readonly beta: number;
+  /** Part of the radius within which a candidate hits, inclusive. */
+  readonly matchFraction: number;
+  /**
+   * What the weighted sum is divided by, whatever objects the truth holds.
+   * @defaultValue the sum of all weights
+   */
+  readonly weightSum?: number | undefined;
+  /** @defaultValue `'official'` */
+  readonly matching?: Matching | undefined;
+}
+
+/** The six kinds of particle of the CZII competition. */
+export type CziiObject =
+  | 'apo-ferritin'
+  | 'beta-amylase'
+  | 'beta-galactosidase'
+  | 'ribosome'
+  | 'thyroglobulin'
+  | 'virus-like-particle';
+
+/** A scored object whose display colour is known. */
+export type ColoredObject = ScoredObject & { readonly color: Rgb };
+
+/** Rules for the competition's objects, each with its colour. */
+export interface CziiRules extends ScoringRules {
+  readonly objects: Readonly<Record<CziiObject, ColoredObject>> & { readonly [name: string]: ColoredObject };
+  readonly weightSum: number;
+}
+
+/**
+ * The rules of the CZII competition: radii in Å, weights, β = 4, half the radius, divisor 7.
+ *
+ * The divisor is 7 even where the truth lacks a kind, so one perfect kind alone scores weight / 7. Colours are those of
+ * Okabe and Ito, which stay apart on grey and for every common form of colour blindness.
+ *
+ * Source: Kaggle notebook `metric/czi-cryoet-84969`.
+ */
+export const cziiRules: CziiRules = {
+  objects: {
+    'apo-ferritin': { radius: 60, weight: 1, color: [230, 159, 0] },
+    'beta-amylase': { radius: 65, weight: 0, color: [240, 228, 66] },
+    'beta-galactosidase': { radius: 90, weight: 2, color: [0, 158, 115] },
+    ribosome: { radius: 150, weight: 1, color: [86, 180, 233] },
+    thyroglobulin: { radius: 130, weight: 2, color: [213, 94, 0] },
+    'virus-like-particle': { radius: 135, weight: 1, color: [204, 121, 167] },
+  },
+  beta: 4,
+  matchFraction: 0.5,
+  weightSum: 7,
+};
+
+/** What {@link scoringRules} needs of an object; copick's pickable objects have it. */
+export interface RadiusOfObject {
+  readonly name: string;
+  /** In Å. */
+  readonly radius?: number | null | undefined;
+}
+
+/** How {@link scoringRules} departs from equal weights and the competition's β and match fraction. */
+export interface ScoringRulesOptions {
+  /** Weight by object name; 1 where absent. */
+  readonly weights?: { readonly [name: string]: number } | undefined;
+  /** @defaultValue 4 */
+  readonly beta?: number | undefined;
+  /** @defaultValue 0.5 */
+  readonly matchFraction?: number | undefined;
+}
+
+/**
+ * Makes scoring rules of objects with a radius, for data sets other than the competition's.
+ *
+ * The weighted sum is divided by the sum of the weights.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for an object without a radius, or rules that cannot score.
+ *
+ * @example
+ * ```ts
+ * const report = scorePicks(runs, scoringRules(project.objects, { weights: { membrane: 0 } }));
+ * ```
+ */
+export function scoringRules(objects: readonly RadiusOfObject[], options: ScoringRulesOptions = {}): ScoringRules {
+  const { weights = {}, beta = 4, matchFraction = 0.5 } = options;
+  const scored = objects.map(({ name, radius }): [string, ScoredObject] => {
+    if (radius === undefined || radius === null) {
+      throw new CryoetPicksError(
+        'invalid-option',
+        `object ${JSON.stringify(name)} has no radius, so nothing can match it`,
+      );
+    }
+    return [name, { radius, weight: Object.hasOwn(weights, name) ? weights[name]! : 1 }];
+  });
+  const rules = { objects: Object.fromEntries(scored), beta, matchFraction };
+  checkRules(rules);
+  return rules;
+}
+
+/**
+ * Refuses rules that cannot give a score.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for a radius, weight, β, fraction, divisor or matching out of range.
+ */
+export function checkRules({ objects, beta, matchFraction, weightSum, matching = 'official' }: ScoringRules): void {
+  for (const [name, { radius, weight }] of Object.entries(objects)) {
+    checkNumber(`radius of ${JSON.stringify(name)} in Å`, radius, radius >= 0);
+    checkNumber(`weight of ${JSON.stringify(name)}`, weight, weight >= 0);
+  }
+  checkNumber('beta', beta, beta > 0);
+  checkNumber('matchFraction', matchFraction, matchFraction > 0);
+  if (weightSum !== undefined) checkNumber('weightSum', weightSum, weightSum > 0);
+  checkMatching(matching);
+}
+
+/** Refuses a matching that does not exist, by `invalid-option`. */
+export function checkMatching(matching: Matching): void {
+  if (matching === 'official' || matching === 'greedy' || matching === 'hungarian') return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `matching is ${JSON.stringify(matching)}; expected "official", "greedy" or "hungarian"`,
+  );
+}
+
+function checkNumber(what: string, value: number, inRange: boolean): void {
+  if (Number.isFinite(value) && inRange) return;
+  throw new CryoetPicksError('invalid-option', `${what} is ${value}; expected a finite number that is not negative`);
+}

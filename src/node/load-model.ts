@@ -1,0 +1,139 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
+import { type Model, type ModelSpec, type TileBatch, tieScoreGiven } from '../inference/model.ts';
+import { parseModelSpec } from '../inference/model-card.ts';
+import { type OnnxOptions, type OrtModule, onnxModel } from '../inference/onnx.ts';
+import { CALLS_AHEAD, SessionThread } from './onnx-thread.ts';
+
+/** Options of {@link loadModel}. */
+export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
+  /** The model's card. @defaultValue the JSON file of the same name beside the ONNX file */
+  readonly spec?: ModelSpec | undefined;
+  /** Threads per operator. @defaultValue as many as the process may use cores, in a thread of its own; else the runtime's own */
+  readonly threads?: number | undefined;
+}
+
+/** The folder `models` of the package, beside `dist`; the sources, which tests run, lie one folder deeper. */
+const models = new URL(import.meta.url.endsWith('.ts') ? '../../models/' : '../models/', import.meta.url);
+const defaultModel: string = fileURLToPath(new URL('default.onnx', models));
+const workerScript = new URL('./onnx-worker.js', import.meta.url);
+
+/**
+ * Loads an ONNX network and its card from files: `unet.onnx` and, beside it, `unet.json`.
+ *
+ * With onnxruntime-node the network computes in a thread of its own, so timers, servers and progress bars go on meanwhile;
+ * an abort rejects at once and the thread finishes its batch in the background. Any other runtime, and a program that is
+ * itself a worker thread, computes where it was called.
+ *
+ * @param ort - The runtime: `import * as ort from 'onnxruntime-node'`.
+ * @param path - The ONNX file; without it, the network of this package.
+ * @returns A model; whoever loads it disposes it.
+ * @throws {@link CryoetPicksError} `not-found` naming the file that is missing; `invalid-metadata` for a card that cannot be
+ * understood; `model-failed` for a file that the runtime cannot load, or that does not fit its card.
+ *
+ * @example
+ * ```ts
+ * const model = await loadModel(ort, 'unet.onnx');
+ * ```
+ */
+export async function loadModel(
+  ort: OrtModule,
+  path: string = defaultModel,
+  { spec, ...options }: LoadModelOptions = {},
+): Promise<Model> {
+  if (typeof ort?.InferenceSession?.create !== 'function') {
+    const message = `hand in the runtime first: loadModel(ort, path), with ort from 'onnxruntime-node'; found ${showJson(ort)}`;
+    throw new CryoetPicksError('invalid-option', message);
+  }
+  const { signal } = options;
+  const bytes = await readModelFile(path, { what: 'model', signal });
+  const onnxOptions: OnnxOptions = { ...options, spec: spec ?? (await readCard(path, signal)) };
+  const inThread = await runsInThread(ort);
+  try {
+    if (!inThread) return await onnxModel(ort, bytes, onnxOptions);
+    // Told, the runtime does not pin its threads to cores, where they would be in the way of this program's.
+    return await workerModel(workerScript, bytes, {
+      ...onnxOptions,
+      threads: onnxOptions.threads ?? availableParallelism(),
+    });
+  } catch (error) {
+    if (!isCryoetPicksError(error, 'model-failed')) throw error;
+    throw new CryoetPicksError('model-failed', `${path}: ${error.message}`, { cause: error.cause });
+  }
+}
+
+/** Whether the thread, which imports onnxruntime-node itself, would compute with the runtime that was handed in. */
+async function runsInThread(ort: OrtModule): Promise<boolean> {
+  // There is no built script where the sources run as they are, or were bundled into another program.
+  if (!isMainThread || !existsSync(workerScript)) return false;
+  try {
+    return (await import('onnxruntime-node')).InferenceSession === ort.InferenceSession;
+  } catch {
+    return false;
+  }
+}
+
+async function readCard(path: string, signal: AbortSignal | undefined): Promise<ModelSpec> {
+  const card = `${path.replace(/\.onnx$/i, '')}.json`;
+  const bytes = await readModelFile(card, { what: `card of model ${path}`, signal });
+  return parseModelSpec(bytes.toString('utf8'), { source: card });
+}
+
+async function readModelFile(
+  path: string,
+  { what, signal }: { readonly what: string; readonly signal: AbortSignal | undefined },
+): Promise<Buffer> {
+  try {
+    return await readFile(path, { signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'not found' : `cannot be read (${code})`;
+    const remedy = what === 'model' ? '' : '; a model needs its card beside it (docs/models.md)';
+    throw new CryoetPicksError('not-found', `${what} ${reason}: ${path}${remedy}`, { cause });
+  }
+}
+
+/**
+ * Loads an ONNX network in a thread of its own, with onnxruntime-node: `onnxModel` with the same checks and messages, but
+ * this thread stays free while it computes.
+ *
+ * An aborted call rejects at once; the runtime finishes a batch it has begun in the background, and the next call waits for
+ * it. Two calls are sent ahead, so that the runtime never waits for this thread. The thread keeps the process alive only while it computes or somebody waits for it.
+ *
+ * @param script - The built `onnx-worker.js`.
+ * @throws {@link CryoetPicksError} as `onnxModel`; later also `model-failed` if the thread dies or the model was disposed.
+ */
+async function workerModel(script: URL, file: Uint8Array, options: OnnxOptions): Promise<Model> {
+  options.signal?.throwIfAborted();
+  const thread = new SessionThread(script, file, options);
+  try {
+    await thread.opened(options.signal);
+  } catch (error) {
+    // After an abort it is still opening; nobody has to wait for that.
+    void thread.close();
+    throw error;
+  }
+  const score: Model['score'] = (tiles, { signal } = {}) => thread.score(tiles, signal);
+  return {
+    spec: options.spec,
+    // Copied when their turn comes, or moved away where nobody needs them, and never looked at again.
+    keepsTiles: false,
+    callsAtOnce: CALLS_AHEAD,
+    score: tieScoreGiven(score, (tiles, { signal } = {}) => thread.scoreGiven(() => whole(tiles), signal)),
+    dispose: () => thread.close(),
+  };
+}
+
+/** The same tiles in memory that holds nothing else. */
+function whole({ data, shape }: TileBatch): TileBatch {
+  const { buffer, byteLength } = data;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength
+    ? { data, shape }
+    : { data: data.slice(), shape };
+}

@@ -1,0 +1,193 @@
+import { Worker } from 'node:worker_threads';
+import { BufferPool } from '../core/buffer-pool.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { GivenTiles, ModelSpec, ScoreBatch, TileBatch } from '../inference/model.ts';
+import type { OnnxOptions } from '../inference/onnx.ts';
+import type { WorkerError, WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
+
+/** Calls that are sent to the thread before the first of them is answered. */
+export const CALLS_AHEAD = 2;
+
+/** What waits for a reply. */
+interface Asker {
+  readonly resolve: (reply: WorkerReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A session of onnxruntime-node in a thread, and the calls that wait for it. */
+export class SessionThread {
+  readonly #worker: Worker;
+  readonly #spec: ModelSpec;
+  readonly #busy: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4)).fill(1);
+  readonly #exited: Promise<void>;
+  readonly #opened: Promise<unknown>;
+  /** Of the calls sent ahead, the last ones: each settles when everything asked up to it is answered; they never reject. */
+  #last: Promise<unknown>[] = [];
+  /** In the order of what was asked, which is that of the replies. */
+  readonly #askers: Asker[] = [];
+  readonly #tileMemory = new BufferPool(CALLS_AHEAD);
+  readonly #scoreMemory = new BufferPool(CALLS_AHEAD + 1);
+  #died: CryoetPicksError | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(script: URL, file: Uint8Array, { spec, executionProviders, threads }: OnnxOptions) {
+    this.#spec = spec;
+    // The file is copied once, then moved: a Buffer may share its memory with others. Of the card goes what JSON can say.
+    const card = JSON.parse(JSON.stringify(spec));
+    const start: WorkerStart = {
+      file: new Uint8Array(file),
+      spec: card,
+      executionProviders,
+      threads,
+      busy: this.#busy,
+    };
+    this.#worker = new Worker(script, {
+      workerData: start,
+      transferList: [start.file.buffer],
+      // Inherited, it would forbid to run a file.
+      ...(process.execArgv.some((option) => option.startsWith('--input-type')) && { execArgv: [] }),
+    });
+    watch(this.#busy);
+    this.#worker.on('message', (reply: WorkerReply) => this.#askers.shift()?.resolve(reply));
+    this.#worker.on('error', (error) => this.#die(`died: ${error.message}`, error));
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => {
+        this.#die(`ended with exit code ${code}`);
+        resolve();
+      });
+    });
+    this.#opened = this.#next(() => this.#reply(), 1);
+  }
+
+  opened(signal: AbortSignal | undefined): Promise<unknown> {
+    return orAbort(this.#opened, signal);
+  }
+
+  /** Scores a copy of the tiles, since the caller goes on using them. */
+  async score({ data, shape }: TileBatch, signal: AbortSignal | undefined): Promise<ScoreBatch> {
+    const copied = () => {
+      const copy = this.#tileMemory.take(data.length) ?? new Float32Array(data.length);
+      copy.set(data);
+      return { data: copy, shape };
+    };
+    const { scores, memory } = await this.scoreGiven(copied, signal);
+    if (memory) this.#tileMemory.put(memory);
+    return scores;
+  }
+
+  /** Scores tiles whose memory is moved away, all of it, when it is their turn; it comes back. */
+  async scoreGiven(tiles: () => TileBatch, signal: AbortSignal | undefined): Promise<GivenTiles> {
+    signal?.throwIfAborted();
+    const aborted = new Int32Array(new SharedArrayBuffer(4));
+    const onAbort = () => Atomics.store(aborted, 0, 1);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const given = this.#next(async () => {
+      signal?.throwIfAborted();
+      if (this.#closed) throw new CryoetPicksError('model-failed', `model "${this.#spec.name}" was disposed`);
+      const batch = tiles();
+      const { classes, outputStride: stride } = this.#spec;
+      const into = this.#scoreMemory.take((classes.length * batch.data.length) / stride ** 3);
+      const request = { tiles: batch, into, aborted };
+      const buffers = [batch.data, ...(into ? [into] : [])].map(({ buffer }) => buffer as ArrayBuffer);
+      const reply = (await this.#ask(request, buffers)) as Extract<WorkerReply, { scores: unknown }>;
+      const release = () => this.#scoreMemory.put(reply.scores.data);
+      return { scores: { ...reply.scores, release }, memory: reply.tiles };
+    }, CALLS_AHEAD).finally(() => signal?.removeEventListener('abort', onAbort));
+    return orAbort(given, signal);
+  }
+
+  /** Lets the runtime finish what is under way, releases the session and ends the thread. */
+  close(): Promise<void> {
+    this.#closed ??= this.#release();
+    return this.#closed;
+  }
+
+  async #release(): Promise<void> {
+    // Where no session was opened the thread ends by itself.
+    await this.#next(() => this.#opened.then(() => this.#ask(null)), 1).catch(() => {});
+    this.#worker.ref();
+    await this.#exited;
+  }
+
+  /** Does work when fewer than `ahead` pieces before it are not done; the process stays alive until the last of it is. */
+  #next<T>(work: () => Promise<T>, ahead: number): Promise<T> {
+    this.#worker.ref();
+    const before = this.#last.at(-ahead) ?? Promise.resolve();
+    const result = before.then(work);
+    // Without their values: a chain of results would never be freed.
+    const settled = Promise.allSettled([this.#last.at(-1), result]).then(() => {});
+    this.#last = [...this.#last, settled].slice(-CALLS_AHEAD);
+    void settled.then(() => {
+      if (this.#last.at(-1) === settled) this.#worker.unref();
+    });
+    return result;
+  }
+
+  #ask(request: WorkerRequest, transfer: ArrayBuffer[] = []): Promise<WorkerReply> {
+    if (this.#died) throw this.#died;
+    Atomics.add(this.#busy, 0, 1);
+    try {
+      this.#worker.postMessage(request, transfer);
+    } catch (error) {
+      Atomics.sub(this.#busy, 0, 1);
+      throw error;
+    }
+    return this.#reply();
+  }
+
+  async #reply(): Promise<WorkerReply> {
+    const reply = await new Promise<WorkerReply>((resolve, reject) => {
+      this.#askers.push({ resolve, reject });
+    });
+    if ('error' in reply) {
+      if (reply.into) this.#scoreMemory.put(reply.into);
+      throw errorOf(reply.error);
+    }
+    return reply;
+  }
+
+  #die(how: string, cause?: unknown): void {
+    unwatch(this.#busy);
+    this.#died ??= new CryoetPicksError('model-failed', `the thread of model "${this.#spec.name}" ${how}`, { cause });
+    for (const { reject } of this.#askers.splice(0)) reject(this.#died);
+  }
+}
+
+function errorOf({ code, message, cause }: WorkerError): Error {
+  const options = cause === undefined ? {} : { cause: new Error(cause) };
+  return code === undefined ? new Error(message, options) : new CryoetPicksError(code, message, options);
+}
+
+/** The work's result, or the abort reason as soon as there is one. */
+function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const settled = () => signal.removeEventListener('abort', onAbort);
+    work.then(resolve, reject).then(settled);
+  });
+}
+
+/** Counts of answers that threads owe. Node ends threads when the process exits, and onnxruntime-node aborts the process if it is at work. */
+const watched = new Set<Int32Array<SharedArrayBuffer>>();
+
+/** Lets the process exit only when this count is 0. Whoever lowers it notifies. */
+function watch(busy: Int32Array<SharedArrayBuffer>): void {
+  if (watched.size === 0) process.on('exit', awaitWatched);
+  watched.add(busy);
+}
+
+/** Forgets a count. */
+function unwatch(busy: Int32Array<SharedArrayBuffer>): void {
+  watched.delete(busy);
+  if (watched.size === 0) process.off('exit', awaitWatched);
+}
+
+function awaitWatched(): void {
+  for (const busy of watched) {
+    for (let owed = Atomics.load(busy, 0); owed > 0; owed = Atomics.load(busy, 0)) {
+      if (Atomics.wait(busy, 0, owed, 60_000) === 'timed-out') break;
+    }
+  }
+}

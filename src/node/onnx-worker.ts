@@ -1,0 +1,109 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import * as ort from 'onnxruntime-node';
+import { type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
+import type { ScoreBatch, TileBatch } from '../inference/model.ts';
+import { type OnnxOptions, openSession, type SessionModel } from '../inference/onnx.ts';
+
+/**
+ * The thread that holds a session of onnxruntime-node. It answers its start, and then each batch of tiles, with one reply,
+ * in order; `null` instead of tiles releases the session and ends the thread.
+ *
+ * @module
+ */
+
+/** What the thread is started with. */
+export interface WorkerStart extends Omit<OnnxOptions, 'signal'> {
+  readonly file: Uint8Array<ArrayBuffer>;
+  /** Shared: how many answers are owed; raised by whoever asks, lowered here when the runtime has finished, far below 0 when the thread ends. */
+  readonly busy: Int32Array<SharedArrayBuffer>;
+}
+
+/** What it is asked: tiles to score, whose memory is moved here, or to end. */
+export type WorkerRequest = TilesRequest | null;
+
+/** Tiles to score. */
+export interface TilesRequest {
+  readonly tiles: TileBatch;
+  /** Memory of an earlier result, for this one. */
+  readonly into: Float32Array<ArrayBuffer> | undefined;
+  /** Shared: not 0 if nobody waits for the scores any more. */
+  readonly aborted: Int32Array<SharedArrayBuffer>;
+}
+
+/** What it answers, in the order of the questions: scores, an error, or that it is ready. The memory of scored tiles comes back. */
+export type WorkerReply =
+  | { readonly scores: ScoreBatch; readonly tiles: Float32Array }
+  | { readonly error: WorkerError; readonly into?: Float32Array | undefined }
+  | { readonly done: 'opened' | 'released' };
+
+/** An error on its way from the thread. */
+export interface WorkerError {
+  readonly code: ErrorCode | undefined;
+  readonly message: string;
+  readonly cause: string | undefined;
+}
+
+const port = parentPort!;
+const { file, busy, ...options } = workerData as WorkerStart;
+
+// However it ends, it owes nothing any more, whatever it is still asked: a process that exits then waits for no answer.
+process.on('exit', () => {
+  Atomics.store(busy, 0, -(2 ** 30));
+  Atomics.notify(busy, 0);
+});
+
+function reply(message: WorkerReply): void {
+  Atomics.sub(busy, 0, 1);
+  Atomics.notify(busy, 0);
+  const arrays = 'scores' in message ? [message.scores.data, message.tiles] : [];
+  if ('error' in message && message.into) arrays.push(message.into);
+  port.postMessage(
+    message,
+    arrays.map(({ buffer }) => buffer as ArrayBuffer),
+  );
+}
+
+function replyError(error: unknown, { into }: Partial<TilesRequest> = {}): void {
+  const cause = error instanceof Error ? error.cause : undefined;
+  reply({
+    error: {
+      code: isCryoetPicksError(error) ? error.code : undefined,
+      message: messageOf(error),
+      cause: cause === undefined ? undefined : messageOf(cause),
+    },
+    into,
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function answer(model: SessionModel, request: WorkerRequest): Promise<void> {
+  try {
+    if (request !== null) {
+      const { tiles, into, aborted } = request;
+      if (Atomics.load(aborted, 0) !== 0) throw new Error('aborted before its turn');
+      reply({ scores: await model.score(tiles, { into }), tiles: tiles.data });
+      return;
+    }
+    port.close();
+    await model.dispose();
+    reply({ done: 'released' });
+  } catch (error) {
+    replyError(error, request ?? {});
+  }
+}
+
+try {
+  const model = await openSession(ort, file, options);
+  // One after the other: the runtime gives way to other messages before each run.
+  let last: Promise<void> = Promise.resolve();
+  port.on('message', (request: WorkerRequest) => {
+    last = last.then(() => answer(model, request));
+  });
+  reply({ done: 'opened' });
+} catch (error) {
+  // Nothing listens any more, so the thread ends.
+  replyError(error);
+}

@@ -1,0 +1,186 @@
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type CroissantConfig, parseConfig } from '../copick/config.ts';
+import { croissantStore, projectOfCroissant } from '../copick/croissant/store.ts';
+import type { LocalFolders } from '../copick/croissant/urls.ts';
+import { type Project, projectFromStores } from '../copick/project.ts';
+import type { Problem } from '../copick/tree.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { s3OptionsOf } from '../storage/s3-address.ts';
+import { directoryStore } from './directory-store.ts';
+import { findLocal, isLocalAddress, localPaths, openRoot, type Root, schemeOf } from './roots.ts';
+
+/** Options of {@link openProject}. */
+export interface OpenProjectOptions {
+  /** Told each problem once, as it is met; they are in `project.problems` too. */
+  readonly onProblem?: ((problem: Problem) => void) | undefined;
+  /** Makes the requests for what lies on other computers. @defaultValue the platform's `fetch` */
+  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens a copick project from its config file (Node only), of any of copick's kinds: `filesystem`, `mlcroissant`,
+ * `cryoet_data_portal`. In place of a config, a Croissant may be named: its web address, its `metadata.json`, or the folder above.
+ *
+ * Roots are folders (bare paths, `local://`, `file://`) or public buckets (`s3://`, or the `https://` URL of one). A relative root
+ * is looked for beside the config first, then, as copick does, in the working directory; an overlay that is nowhere yet will be
+ * made beside the config. The static root, a Croissant and the portal are never written, nor is an overlay in a bucket.
+ *
+ * @throws {@link CryoetPicksError} `not-found` if the config, or every root, is missing, or a server cannot be reached;
+ *   `invalid-config`, for a volume too; `invalid-metadata` for a broken Croissant; `unsupported` for roots on other file systems (`ssh://`, …), that
+ *   need credentials, or whose server lists no folders.
+ * @example
+ * ```ts
+ * const project = await openProject('copick.json');
+ * const run = await project.run('TS_5_4');
+ * ```
+ */
+export async function openProject(path: string, options: OpenProjectOptions = {}): Promise<Project> {
+  const { onProblem, fetch, signal } = options;
+  await refuseVolume(path);
+  const config = (await configOfCroissant(path)) ?? parseConfig(await readConfig(path, signal), { source: path });
+  if (config.type === 'mlcroissant') return openCroissantConfig(config, { ...options, path });
+  const args = config.original?.() ?? {};
+  const open = { config: path, fetch, signal };
+  const overlay = await openRoot(config.overlayRoot, { ...open, key: 'overlay_root', fsArgs: args.overlay_fs_args });
+  const project = { overlay: overlay.store, source: path, onProblem };
+  if (config.type === 'cryoet_data_portal') {
+    const { portalStore } = await import('../copick/portal/store.ts');
+    signal?.throwIfAborted();
+    return projectFromStores({ ...project, config, static: portalStore({ ...config, fetch }) });
+  }
+  const fixed =
+    config.staticRoot === undefined
+      ? overlay
+      : await openRoot(config.staticRoot, { ...open, key: 'static_root', fsArgs: args.static_fs_args });
+  signal?.throwIfAborted();
+  return projectFromStores({
+    ...project,
+    config: { ...config, problems: [...config.problems, ...missingRoots(path, overlay, fixed)] },
+    static: fixed.location === overlay.location ? undefined : fixed.store,
+  });
+}
+
+const volumeName = /\.(?:mrcs?|rec|map|ccp4|tiff?|zarr|ozx)(?:\.(?:gz|zip))?[/\\]*$/i;
+
+/** Tells whoever names a tomogram in place of a config what to do with it. */
+async function refuseVolume(path: string): Promise<void> {
+  if (!volumeName.test(path) || (await stat(path).catch(() => undefined)) === undefined) return;
+  throw new CryoetPicksError(
+    'invalid-config',
+    `"${path}" is named like a volume; expected the config of a copick project, such as copick.json. "A tomogram without a ` +
+      'project" in the README of cryoet-picks shows how to search a volume by itself and how to make a project of it',
+  );
+}
+
+async function readConfig(path: string, signal: AbortSignal | undefined): Promise<string> {
+  signal?.throwIfAborted();
+  try {
+    return await readFile(path, { encoding: 'utf8', signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason =
+      code === 'ENOENT' || code === 'ENOTDIR'
+        ? 'not found'
+        : code === 'EISDIR'
+          ? 'is a folder; give the config file itself'
+          : `cannot be read (${code})`;
+    throw new CryoetPicksError('not-found', `config "${path}" ${reason}`, { cause });
+  }
+}
+
+/** What to say of roots that are not there: a new project has no overlay yet, but one without any data is a mistake. */
+function missingRoots(config: string, overlay: Root, fixed: Root): string[] {
+  if (fixed.exists) return [];
+  if (fixed.location === overlay.location) return [`overlay_root "${overlay.location}" is not there yet`];
+  const message = `static_root "${fixed.location}" is not there`;
+  if (overlay.exists) return [message];
+  throw new CryoetPicksError('not-found', `config "${config}": ${message}, nor is overlay_root "${overlay.location}"`);
+}
+
+/** Local folders, for Croissants that lie on disk. */
+const local: LocalFolders = {
+  urlOf(path) {
+    // Of a URL the decoded path counts, which comes last; and URLs are what this is mostly asked for.
+    const chosen = localPaths(path).at(-1) ?? path;
+    return pathToFileURL(resolve(chosen)).href.replace(/\/+$/, '');
+  },
+  open: (url) => directoryStore(fileURLToPath(url), { readOnly: true }),
+};
+
+/** Opens the project of a config of the kind `mlcroissant`, local or on the web. */
+async function openCroissantConfig(
+  config: CroissantConfig,
+  { path, onProblem, signal, fetch }: OpenProjectOptions & { readonly path: string },
+): Promise<Project> {
+  const url = await addressOf(config.croissantUrl, path);
+  const { croissantBaseUrl, overlayRoot } = config;
+  const baseUrl = croissantBaseUrl === undefined ? undefined : await addressOf(croissantBaseUrl, path);
+  const args = config.original?.() ?? {};
+  const s3 = {
+    ...s3OptionsOf(args.croissant_fs_args, `config "${path}": croissant_fs_args`),
+    ...s3OptionsOf(args.static_fs_args, `config "${path}": static_fs_args`),
+  };
+  const overlay =
+    overlayRoot === undefined
+      ? undefined
+      : await openRoot(overlayRoot, {
+          key: 'overlay_root',
+          config: path,
+          fsArgs: args.overlay_fs_args,
+          fetch,
+          signal,
+        });
+  const store = croissantStore(url, {
+    baseUrl,
+    s3,
+    fetch,
+    ...(isRemote(url) && !baseUrl?.startsWith('file:') ? {} : { local }),
+  });
+  await requireData(store, { path, signal });
+  return projectOfCroissant(store, { config, overlay: overlay?.store, onProblem, signal, source: path });
+}
+
+/**
+ * The config of a Croissant that is named itself, not by a config: its web address, its `metadata.json`, or the folder above it.
+ * Undefined for a path that is none of these.
+ */
+export async function configOfCroissant(path: string): Promise<CroissantConfig | undefined> {
+  const scheme = schemeOf(path);
+  const isWeb = scheme !== undefined && ['http', 'https', 's3', 's3a'].includes(scheme);
+  const isNamed = basename(path) === 'metadata.json' && basename(dirname(resolve(path))) === 'Croissant';
+  const folder =
+    isWeb || isNamed ? undefined : await stat(join(path, 'Croissant', 'metadata.json')).catch(() => undefined);
+  if (!isWeb && !isNamed && folder === undefined) return undefined;
+  return { type: 'mlcroissant', croissantUrl: isWeb ? path : resolve(path), objects: [], problems: [] };
+}
+
+function isRemote(url: string): boolean {
+  return !url.startsWith('file:');
+}
+
+/** A web address as it is, a local one as its `file:` URL; looked for as roots are. */
+async function addressOf(address: string, config: string): Promise<string> {
+  if (!isLocalAddress(address)) return address;
+  const file = await findLocal(address, { config, kind: 'file' });
+  const found = file.exists ? file : await findLocal(address, { config, kind: 'folder' });
+  return pathToFileURL(found.path).href.replace(/\/+$/, '');
+}
+
+/** Makes sure that the data of a local Croissant is where it says: it may have been moved since. */
+async function requireData(
+  store: ReturnType<typeof croissantStore>,
+  { path, signal }: { readonly path: string; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const { baseUrl } = await store.index({ signal });
+  if (!baseUrl.startsWith('file:')) return;
+  const folder = fileURLToPath(baseUrl);
+  if ((await stat(folder).catch(() => undefined))?.isDirectory()) return;
+  throw new CryoetPicksError(
+    'not-found',
+    `config "${path}": the Croissant places its data in ${folder}, which is not there; tell by croissant_base_url where it is now`,
+  );
+}

@@ -1,0 +1,386 @@
+import type { Entry, Reader } from '@zip.js/zip.js/lib/zip-core-reader.js';
+import { LRUCache } from 'lru-cache';
+import { crc32 } from '../codecs/checksum.ts';
+import { inflate } from '../codecs/inflate.ts';
+import { untilAborted } from '../core/concurrency.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { httpStore } from './http.ts';
+import { blobReader, type RandomAccessReader, storeReader } from './random-access.ts';
+import {
+  compareNames,
+  joinKey,
+  type ListableStore,
+  type StoreEntry,
+  type StoreKey,
+  type StoreOptions,
+  sliceRange,
+} from './store.ts';
+
+/** A part of the zip file. */
+export interface ZipSpan {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Bytes of inflated entries to keep for those who read them part by part. */
+const KEPT_BYTES = 64 * 2 ** 20;
+
+/** Opens a zip file by its directory. @throws {@link CryoetPicksError} `corrupt-data`, `not-found`. */
+export async function openArchive(
+  reader: RandomAccessReader,
+  { folder }: { readonly folder?: string | undefined },
+): Promise<ZipArchive> {
+  const size = reader.size ?? (await reader.measure?.());
+  if (size === undefined) {
+    const what = `cannot read ${reader.location} as a zip file: how long it is, is unknown`;
+    throw new CryoetPicksError('unsupported', `${what}; give a reader that has a size`);
+  }
+  const records = await readDirectory(reader, size);
+  const root = folder === undefined ? rootOf([...records.keys()]) : joinKey(folder).slice(1);
+  return new ZipArchive(reader, within(records, root));
+}
+
+const METADATA = /^(\.z(attrs|group|array|metadata)|zarr\.json)$/;
+
+/** The folder of the image: the root where metadata lie there, else the only one. */
+function rootOf(names: readonly string[]): string {
+  if (names.some((name) => METADATA.test(name))) return '';
+  const seen = names.filter((name) => !/^(\.|__MACOSX\/)/.test(name));
+  const [folder, ...others] = new Set(seen.map((name) => name.split('/', 1)[0]!));
+  return folder !== undefined && others.length === 0 && seen[0] !== folder ? folder : '';
+}
+
+function within(records: ReadonlyMap<string, ZipRecord>, root: string): Map<string, ZipRecord> {
+  const prefix = root === '' ? '' : `${root}/`;
+  const found = new Map<string, ZipRecord>();
+  for (const [name, record] of records) if (name.startsWith(prefix)) found.set(`/${name.slice(prefix.length)}`, record);
+  return found;
+}
+
+/** The files of a zip file by key. */
+class ZipArchive {
+  readonly #reader: RandomAccessReader;
+  readonly #records: ReadonlyMap<string, ZipRecord>;
+  readonly #starts = new Map<string, number>();
+  readonly #kept = new LRUCache<string, Uint8Array>({
+    maxSize: KEPT_BYTES,
+    sizeCalculation: ({ length }) => length + 1,
+  });
+  #folders: ReadonlyMap<string, readonly StoreEntry[]> | undefined;
+
+  constructor(reader: RandomAccessReader, records: ReadonlyMap<string, ZipRecord>) {
+    this.#reader = reader;
+    this.#records = records;
+  }
+
+  /** The bytes of an entry, its checksum verified; nothing where there is none. */
+  async read(key: StoreKey, options: StoreOptions): Promise<Uint8Array | undefined> {
+    const record = this.#records.get(key);
+    return record && readRecord(this.#reader, record, { ...options, where: this.#where(key) });
+  }
+
+  /** The same, from memory where it was read a while ago. */
+  async readKept(key: StoreKey, options: StoreOptions): Promise<Uint8Array | undefined> {
+    const bytes = this.#kept.get(key) ?? (await this.read(key, options));
+    if (bytes) this.#kept.set(key, bytes);
+    return bytes;
+  }
+
+  /** Where in the file the bytes of an entry lie as they are; nothing for one that is compressed, or absent. */
+  async locate(key: StoreKey, options: StoreOptions): Promise<ZipSpan | undefined> {
+    const record = this.#records.get(key);
+    if (record?.method !== 0) return undefined;
+    const start =
+      this.#starts.get(key) ?? (await dataStart(this.#reader, record, { ...options, where: this.#where(key) }));
+    this.#starts.set(key, start);
+    return { offset: start, length: record.bytes };
+  }
+
+  /** A part of the file that belongs to an entry. */
+  async readSpan(key: StoreKey, { offset, length }: ZipSpan, options: StoreOptions): Promise<Uint8Array> {
+    const bytes = await this.#reader.read(offset, length, options);
+    if (bytes.length === length) return bytes;
+    throw new CryoetPicksError('corrupt-data', `${this.#where(key)} is cut short: the file ends within it`);
+  }
+
+  /** What is in a folder. */
+  list(folder: StoreKey): readonly StoreEntry[] {
+    this.#folders ??= foldersOf(this.#records.keys());
+    return this.#folders.get(folder) ?? [];
+  }
+
+  #where(key: StoreKey): string {
+    return `${key} of ${this.#reader.location}`;
+  }
+}
+
+/** The content of every folder. */
+function foldersOf(keys: Iterable<string>): Map<string, StoreEntry[]> {
+  const folders = new Map<string, Map<string, StoreEntry>>();
+  for (const key of keys) {
+    let kind: StoreEntry['kind'] = 'file';
+    for (let end = key.length; end > 0; end = key.lastIndexOf('/', end - 1)) {
+      const slash = key.lastIndexOf('/', end - 1);
+      const folder = key.slice(0, slash) || '/';
+      const name = key.slice(slash + 1, end);
+      const entries = folders.get(folder) ?? new Map<string, StoreEntry>();
+      folders.set(folder, entries);
+      const isKnown = entries.get(name)?.kind === 'folder';
+      if (!isKnown) entries.set(name, { name, kind });
+      if (isKnown) break;
+      kind = 'folder';
+    }
+  }
+  return new Map([...folders].map(([folder, entries]) => [folder, [...entries.values()].sort(byName)]));
+}
+
+function byName(a: StoreEntry, b: StoreEntry): number {
+  return compareNames(a.name, b.name);
+}
+
+/** Options of {@link readRecord}. */
+export interface ReadRecordOptions extends StoreOptions {
+  /** Names the entry in messages. */
+  readonly where: string;
+}
+
+const LOCAL_HEADER_BYTES = 30;
+/** The fields of a local header may be longer than in the directory: by time stamps, or padding that aligns the data. */
+const MORE_HEADER_BYTES = 128;
+/** A whole entry is not read beyond this. */
+const MAX_BYTES = 2 ** 31;
+
+/**
+ * Reads an entry whole: its header and data, in one go where the header is no longer than it should be.
+ *
+ * Source: PKWARE APPNOTE 6.3.10, §4.3.7.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data`, `unsupported`.
+ */
+async function readRecord(
+  reader: RandomAccessReader,
+  record: ZipRecord,
+  { where, signal }: ReadRecordOptions,
+): Promise<Uint8Array> {
+  checkRecord(record, where);
+  if (record.bytes > MAX_BYTES) {
+    const found = `it has ${record.bytes} bytes, expected at most ${MAX_BYTES}`;
+    throw new CryoetPicksError('unsupported', `cannot read the whole of ${where}: ${found}`);
+  }
+  const guess = LOCAL_HEADER_BYTES + record.headerBytes + MORE_HEADER_BYTES;
+  const head = await reader.read(record.offset, guess + record.compressedBytes, { signal });
+  const start = startIn(head, where);
+  const end = start + record.compressedBytes;
+  const data =
+    end <= head.length
+      ? head.subarray(start, end)
+      : await reader.read(record.offset + start, record.compressedBytes, { signal });
+  if (data.length !== record.compressedBytes) {
+    const found = `${data.length} of its ${record.compressedBytes} bytes are there`;
+    throw new CryoetPicksError('corrupt-data', `${where} is cut short: ${found}`);
+  }
+  return record.method === 0 ? checkedStored(data, record, where) : inflated(data, record, where);
+}
+
+/** Where the data of an entry start in the file. */
+async function dataStart(
+  reader: RandomAccessReader,
+  record: ZipRecord,
+  { where, signal }: ReadRecordOptions,
+): Promise<number> {
+  checkRecord(record, where);
+  return record.offset + startIn(await reader.read(record.offset, LOCAL_HEADER_BYTES, { signal }), where);
+}
+
+/** Refuses what cannot be read, before anything of its size is read. */
+function checkRecord({ method, compressedBytes, bytes, refusal }: ZipRecord, where: string): void {
+  if (refusal !== undefined) throw new CryoetPicksError('unsupported', `cannot read ${where}: ${refusal}`);
+  // A deflated byte stands for at most 1032 bytes.
+  const isPlausible = method === 0 ? bytes === compressedBytes : bytes <= 1032 * compressedBytes;
+  if (isPlausible) return;
+  throw new CryoetPicksError('corrupt-data', `${where} is damaged: ${compressedBytes} bytes are said to hold ${bytes}`);
+}
+
+/** Where the data start after the start of a local header. */
+function startIn(head: Uint8Array, where: string): number {
+  const view = new DataView(head.buffer, head.byteOffset, head.length);
+  if (head.length < LOCAL_HEADER_BYTES || view.getUint32(0, true) !== 0x04034b50) {
+    throw new CryoetPicksError('corrupt-data', `${where} is damaged: there is no entry where the directory puts it`);
+  }
+  return LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
+}
+
+function checkedStored(data: Uint8Array, { crc }: ZipRecord, where: string): Uint8Array {
+  const found = crc32(data);
+  if (found === crc) return data;
+  const what = `its CRC-32 is ${hex(found)}, and the directory says ${hex(crc)}`;
+  throw new CryoetPicksError('corrupt-data', `${where} is damaged: ${what}`);
+}
+
+/** Inflates data as the gzip file that they are with a header and their checksum, which the platform then verifies. */
+async function inflated(data: Uint8Array, { crc, bytes }: ZipRecord, where: string): Promise<Uint8Array> {
+  const file = new Uint8Array(data.length + 18);
+  file.set([0x1f, 0x8b, 8]);
+  file.set(data, 10);
+  const view = new DataView(file.buffer);
+  view.setUint32(data.length + 10, crc, true);
+  view.setUint32(data.length + 14, bytes, true);
+  try {
+    return await inflate(file, { format: 'gzip', expectedBytes: bytes });
+  } catch (cause) {
+    if (!isCryoetPicksError(cause)) throw cause;
+    throw new CryoetPicksError('corrupt-data', `${where} is damaged: ${cause.message}`, { cause });
+  }
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`;
+}
+
+/** An entry of a zip file, as its directory has it. */
+interface ZipRecord {
+  /** Where its local header starts. */
+  readonly offset: number;
+  /** Bytes of name and further fields in the directory, which are about as many in the local header. */
+  readonly headerBytes: number;
+  /** 0 is stored, 8 is deflated. */
+  readonly method: number;
+  readonly compressedBytes: number;
+  readonly bytes: number;
+  readonly crc: number;
+  /** Why it cannot be read, where that is known beforehand. */
+  readonly refusal?: string | undefined;
+}
+
+/** Hands the bytes of a source to zip.js, whose module for reading alone has no class to extend. */
+function readerOver(source: RandomAccessReader, size: number): Reader<unknown> {
+  const reader: Pick<Reader<unknown>, 'size' | 'readUint8Array'> = {
+    size,
+    readUint8Array: async (index, length) => source.read(index, Math.max(0, Math.min(length, size - index))),
+  };
+  return reader as Reader<unknown>;
+}
+
+/**
+ * Reads the directory of a zip file: its files by name, the last of those that share one.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data` for what is no zip file, or has a name that leads out of it.
+ */
+async function readDirectory(source: RandomAccessReader, size: number): Promise<Map<string, ZipRecord>> {
+  const records = new Map<string, ZipRecord>();
+  try {
+    const { ZipReader } = await import('@zip.js/zip.js/lib/zip-core-reader.js');
+    const reader = new ZipReader(readerOver(source, size));
+    for await (const entry of reader.getEntriesGenerator({ filenameValidation: 'strict' })) {
+      if (!entry.directory) records.set(entry.filename, recordOf(entry));
+    }
+  } catch (cause) {
+    if (isCryoetPicksError(cause)) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const name = (cause as { filename?: unknown } | null)?.filename;
+    const where = typeof name === 'string' ? ` (${JSON.stringify(name)})` : '';
+    throw new CryoetPicksError('corrupt-data', `cannot read ${source.location} as a zip file: ${reason}${where}`, {
+      cause,
+    });
+  }
+  return records;
+}
+
+function recordOf(entry: Entry): ZipRecord {
+  const { offset, compressedSize, uncompressedSize, compressionMethod, rawFilename, rawExtraField } = entry;
+  return {
+    offset,
+    headerBytes: rawFilename.length + rawExtraField.length,
+    method: compressionMethod,
+    compressedBytes: compressedSize,
+    bytes: uncompressedSize,
+    crc: entry.crc32 ?? entry.signature ?? 0,
+    refusal: refusalOf(entry),
+  };
+}
+
+function refusalOf({ encrypted, symlink, compressionMethod }: Entry): string | undefined {
+  if (encrypted) return 'it is encrypted';
+  if (symlink) return 'it is a symbolic link';
+  if (compressionMethod === 0 || compressionMethod === 8) return undefined;
+  return `its compression method is ${compressionMethod}, expected 0 (stored) or 8 (deflated)`;
+}
+
+/** Options of {@link zipStore}. */
+export interface ZipStoreOptions {
+  /**
+   * The folder inside the file that is the root of the store.
+   * @defaultValue the root of the file where Zarr metadata lie there, else its only folder if it has just one
+   */
+  readonly folder?: string | undefined;
+}
+
+/**
+ * A zip file as a read-only store: an OME-Zarr image in one file, `.zip` or `.ozx`.
+ *
+ * The list of what is in the file is read with the first call, and then what is asked for, by range: of entries that are only
+ * stored, as Zarr writers leave them, nothing but the wanted bytes; deflated ones as a whole. ZIP64 is read. Checksums are
+ * verified of all that is read whole. Where a name occurs twice, the last entry counts, as in zarr-python.
+ *
+ * @param source - A reader (`fileReader` of `cryoet-picks/node`, `storeReader`), a dropped file, or a URL.
+ * @throws {@link CryoetPicksError} from its methods: `corrupt-data` for what is no zip file, is damaged, or has a name that
+ * would lead out of it; `unsupported` for encrypted entries, links, and compressions other than deflate.
+ * @example
+ * ```ts
+ * const tomogram = await openTomogram(zipStore(new URL('https://example.org/denoised.ozx')));
+ * ```
+ */
+export function zipStore(source: RandomAccessReader | Blob | URL, { folder }: ZipStoreOptions = {}): ListableStore {
+  const reader = readerOf(source);
+  let opened: Promise<ZipArchive> | undefined;
+  // A failure is not kept.
+  const load = () => {
+    opened ??= openArchive(reader, { folder });
+    opened.catch(() => {
+      opened = undefined;
+    });
+    return opened;
+  };
+  return {
+    location: reader.location,
+    async get(key, { signal } = {}) {
+      signal?.throwIfAborted();
+      return (await untilAborted(load(), signal)).read(key, { signal });
+    },
+    async getRange(key, range, { signal } = {}) {
+      signal?.throwIfAborted();
+      const archive = await untilAborted(load(), signal);
+      const span = await archive.locate(key, { signal });
+      if (!span) return sliceOf(await archive.readKept(key, { signal }), range);
+      const offset =
+        'offset' in range ? Math.min(range.offset, span.length) : Math.max(0, span.length - range.suffixLength);
+      const length = 'offset' in range ? Math.min(range.length, span.length - offset) : span.length - offset;
+      return length === 0
+        ? new Uint8Array(0)
+        : archive.readSpan(key, { offset: span.offset + offset, length }, { signal });
+    },
+    async list(at, { signal } = {}) {
+      signal?.throwIfAborted();
+      return (await untilAborted(load(), signal)).list(at);
+    },
+  };
+}
+
+function sliceOf(bytes: Uint8Array | undefined, range: Parameters<typeof sliceRange>[1]): Uint8Array | undefined {
+  return bytes && sliceRange(bytes, range);
+}
+
+function readerOf(source: RandomAccessReader | Blob | URL): RandomAccessReader {
+  if (source instanceof Blob) return blobReader(source);
+  if (typeof source === 'string') {
+    throw new CryoetPicksError(
+      'invalid-option',
+      'zipStore takes no text: give new URL(…), a Blob, or fileReader(path)',
+    );
+  }
+  if (!(source instanceof URL)) return source;
+  const folder = new URL(source);
+  folder.pathname = source.pathname.replace(/[^/]*$/, '');
+  const name = decodeURIComponent(source.pathname.slice(folder.pathname.length));
+  return storeReader(httpStore(folder), `/${name}` as StoreKey);
+}

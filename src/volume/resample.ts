@@ -1,0 +1,231 @@
+import { asVoxelSize, type VoxelGrid } from '../space/grid.ts';
+import { type Box, boxShape, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
+import {
+  contiguousVolume,
+  copyVolumeInto,
+  type ReadOptions,
+  toFloat32,
+  type Volume,
+  type VolumeSource,
+} from './volume.ts';
+
+/**
+ * The same volume in voxels of another size: a tomogram of 7.84 Å for a model that wants 10 Å.
+ *
+ * Along each axis on its own: where voxels grow, each is the mean of what it covers, parts counted by their share (so noise
+ * averages out and nothing aliases); where they shrink, linear interpolation between centres. The first faces of both
+ * grids coincide, so the first centre moves by half the difference of the voxel sizes; the last voxel may stick out by part
+ * of itself and is the mean of what there is. Positions in Å stay what they were: picks found here belong to the original.
+ *
+ * Streamed: a read takes from `source` the box it needs, a few planes at a time, and keeps nothing. At the voxel size that
+ * `source` has already, `source` itself is returned.
+ *
+ * @param voxelSize - In Å, for all axes or along z, y, x.
+ * @throws {@link CryoetPicksError} `invalid-option` for a voxel size that is not above 0.
+ *
+ * @example
+ * ```ts
+ * const picks = await detectParticles(resampled(tomogram, model.spec.voxelSize), { model });
+ * ```
+ */
+export function resampled(source: VolumeSource, voxelSize: number | Zyx): VolumeSource {
+  const wanted = asVoxelSize(voxelSize);
+  const axes = [
+    axisOf(source.grid, wanted, 0),
+    axisOf(source.grid, wanted, 1),
+    axisOf(source.grid, wanted, 2),
+  ] as const;
+  if (axes.every(({ factor }) => factor === 1)) return source;
+  const grid = resampledGrid(source.grid, axes, wanted);
+  return {
+    grid,
+    async read(box, { signal } = {}) {
+      signal?.throwIfAborted();
+      requireInside(box, { shape: grid.shape, where: 'the resampled volume' });
+      const out = contiguousVolume(new Float32Array(voxelCount(boxShape(box))), boxShape(box));
+      if (out.data.length === 0) return out;
+      for (const slab of slabsOf(box, axes)) {
+        const part = await readSlab(source, slab, { axes, signal });
+        copyVolumeInto(part, out, [slab.start[0] - box.start[0], 0, 0]);
+      }
+      return out;
+    },
+  };
+}
+
+type Axes = readonly [ResampledAxis, ResampledAxis, ResampledAxis];
+
+function axisOf({ shape, voxelSize }: VoxelGrid, wanted: Zyx, axis: 0 | 1 | 2): ResampledAxis {
+  const factor = wanted[axis] / voxelSize[axis];
+  return { length: shape[axis], factor: Math.abs(factor - 1) < 1e-9 ? 1 : factor };
+}
+
+/** Part of a voxel that may stay uncovered at the end, so that rounding makes no voxel of its own. */
+const TOLERANCE = 1e-3;
+
+function resampledGrid({ voxelSize, origin }: VoxelGrid, axes: Axes, wanted: Zyx): VoxelGrid {
+  const count = ({ length, factor }: ResampledAxis) => Math.max(1, Math.ceil(length / factor - TOLERANCE));
+  const shift = (axis: 0 | 1 | 2) => (wanted[axis] - voxelSize[axis]) / 2;
+  return {
+    shape: [count(axes[0]), count(axes[1]), count(axes[2])],
+    voxelSize: wanted,
+    origin: { x: origin.x + shift(2), y: origin.y + shift(1), z: origin.z + shift(0) },
+  };
+}
+
+/** Voxels of the source that are held at a time, unless a single plane needs more. */
+const SLAB_VOXELS = 2 ** 22;
+
+/** Cuts a box along z so that what each part needs of the source stays small. */
+function* slabsOf({ start, end }: Box, axes: Axes): Generator<Box> {
+  const width = (axis: 1 | 2) => (end[axis] - start[axis]) * Math.max(1, axes[axis].factor);
+  const planes = SLAB_VOXELS / (width(1) * width(2));
+  const step = Math.max(1, Math.floor(planes / Math.max(1, axes[0].factor)));
+  for (let z = start[0]; z < end[0]; z += step) {
+    yield { start: [z, start[1], start[2]], end: [Math.min(end[0], z + step), end[1], end[2]] };
+  }
+}
+
+interface SlabOptions extends ReadOptions {
+  readonly axes: Axes;
+}
+
+async function readSlab(source: VolumeSource, { start, end }: Box, { axes, signal }: SlabOptions): Promise<Volume> {
+  const taps = axes.map((axis, i) => tapsOf(axis, [start[i]!, end[i]!])) as [Taps, Taps, Taps];
+  const needed: Box = {
+    start: [taps[0].start, taps[1].start, taps[2].start],
+    end: [taps[0].end, taps[1].end, taps[2].end],
+  };
+  const [depth, height, width] = boxShape(needed);
+  const shape = boxShape({ start, end });
+  const voxels = toFloat32(await source.read(needed, { signal }));
+  // x, then y, then z: the axes that shrink rows and planes first leave less for the next.
+  const alongX = applyTaps(voxels.data, { outer: depth * height, along: width, inner: 1 }, taps[2]);
+  const alongY = applyTaps(alongX, { outer: depth, along: height, inner: shape[2] }, taps[1]);
+  const alongZ = applyTaps(alongY, { outer: 1, along: depth, inner: shape[1] * shape[2] }, taps[0]);
+  return contiguousVolume(alongZ, shape);
+}
+
+/**
+ * Weighted sums along one axis: output i is the sum of `weights[k] · input[indices[k]]` for k from `first[i]` to
+ * `first[i + 1]`; the weights of an output sum to 1.
+ */
+interface Taps {
+  readonly first: Int32Array;
+  readonly indices: Int32Array;
+  readonly weights: Float64Array;
+  /** The inputs that are needed: from `start`, up to but without `end`. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** An axis that is resampled. */
+interface ResampledAxis {
+  /** Voxels of the input. */
+  readonly length: number;
+  /** Voxels of the input per voxel of the output. */
+  readonly factor: number;
+}
+
+/**
+ * The taps of the outputs `from … to − 1` of an axis whose first faces coincide. Where voxels grow, the mean over what each
+ * covers; where they shrink, linear interpolation between centres, the outermost held.
+ */
+function tapsOf(axis: ResampledAxis, [from, to]: readonly [from: number, to: number]): Taps {
+  const first = new Int32Array(to - from + 1);
+  const indices: number[] = [];
+  const weights: number[] = [];
+  for (let i = from; i < to; i++) {
+    if (axis.factor > 1) addMean(axis, i, indices, weights);
+    else addLinear(axis, i, indices, weights);
+    first[i - from + 1] = indices.length;
+  }
+  const start = indices[0] ?? 0;
+  return {
+    first,
+    indices: Int32Array.from(indices),
+    weights: Float64Array.from(weights),
+    start,
+    end: (indices.at(-1) ?? -1) + 1,
+  };
+}
+
+/** A sliver of a voxel thinner than this is rounding of the factor. */
+const SLIVER = 1e-6;
+
+function addMean({ length, factor }: ResampledAxis, i: number, indices: number[], weights: number[]): void {
+  const low = i * factor;
+  const high = Math.min((i + 1) * factor, length);
+  const begin = indices.length;
+  let covered = 0;
+  for (let j = Math.min(Math.floor(low + SLIVER), length - 1); j < high - SLIVER; j++) {
+    const weight = Math.min(high, j + 1) - Math.max(low, j);
+    indices.push(j);
+    weights.push(weight);
+    covered += weight;
+  }
+  for (let k = begin; k < weights.length; k++) weights[k] = weights[k]! / covered;
+}
+
+function addLinear({ length, factor }: ResampledAxis, i: number, indices: number[], weights: number[]): void {
+  const centre = Math.min(Math.max((i + 0.5) * factor - 0.5, 0), length - 1);
+  const below = Math.floor(centre);
+  const rest = centre - below;
+  // A neighbour of no weight must not be read: its NaN would count.
+  if (rest < SLIVER || below === length - 1) {
+    indices.push(below);
+    weights.push(1);
+  } else if (rest > 1 - SLIVER) {
+    indices.push(below + 1);
+    weights.push(1);
+  } else {
+    indices.push(below, below + 1);
+    weights.push(1 - rest, rest);
+  }
+}
+
+/** Contiguous numbers seen as `[outer, along, inner]`, `along` being the axis to work on. */
+export interface AxisLayout {
+  readonly outer: number;
+  readonly along: number;
+  readonly inner: number;
+}
+
+/** Applies taps along the middle axis of `[outer, along, inner]`; the input starts at index `taps.start` of the axis. */
+function applyTaps(input: Float32Array, layout: AxisLayout, taps: Taps): Float32Array {
+  if (layout.inner === 1) return applyTapsToRows(input, layout, taps);
+  const { outer, along, inner } = layout;
+  const { first, indices, weights, start } = taps;
+  const outputs = first.length - 1;
+  const out = new Float32Array(outer * outputs * inner);
+  const sums = new Float64Array(inner);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < outputs; i++) {
+      sums.fill(0);
+      for (let k = first[i]; k < first[i + 1]; k++) {
+        const weight = weights[k];
+        const from = (o * along + indices[k] - start) * inner;
+        for (let j = 0; j < inner; j++) sums[j] += weight * input[from + j];
+      }
+      out.set(sums, (o * outputs + i) * inner);
+    }
+  }
+  return out;
+}
+
+/** The same where the axis is the fastest. */
+function applyTapsToRows(input: Float32Array, { outer, along }: AxisLayout, taps: Taps): Float32Array {
+  const { first, indices, weights, start } = taps;
+  const outputs = first.length - 1;
+  const out = new Float32Array(outer * outputs);
+  let to = 0;
+  for (let o = 0; o < outer; o++) {
+    const row = o * along - start;
+    for (let i = 0; i < outputs; i++) {
+      let sum = 0;
+      for (let k = first[i]; k < first[i + 1]; k++) sum += weights[k] * input[row + indices[k]];
+      out[to++] = sum;
+    }
+  }
+  return out;
+}

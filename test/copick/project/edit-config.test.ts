@@ -1,0 +1,220 @@
+import { describe, expect, it } from 'vitest';
+import type { PickableObject } from '../../../src/copick/object.ts';
+import {
+  type FilesystemConfig,
+  filamentOf,
+  formatConfig,
+  type NewObject,
+  newConfig,
+  parseConfig,
+  withFilament,
+  withObject,
+  withoutObject,
+} from '../../../src/entry/copick.ts';
+import { expectedEntities, openEntities } from '../../support/copick-entities.ts';
+import { config } from '../../support/copick-tree.ts';
+
+const actin: PickableObject = {
+  name: 'actin',
+  isParticle: true,
+  label: 9,
+  color: [1, 2, 3, 4],
+  metadata: { weight: 2 },
+};
+
+function json(text: string): Record<string, unknown> {
+  return JSON.parse(text);
+}
+
+describe('newConfig', () => {
+  it("is what copick's new_config writes, but for its version", () => {
+    const text = formatConfig(newConfig({ overlayRoot: 'local://overlay' }));
+    expect(json(text)).toEqual({
+      config_type: 'filesystem',
+      name: 'copick project',
+      description: '',
+      pickable_objects: [],
+      overlay_root: 'local://overlay',
+      overlay_fs_args: { auto_mkdir: true },
+    });
+  });
+
+  it('is read back with its objects, in order, each with a label of its own', () => {
+    const objects: NewObject[] = [
+      { name: 'ribosome', isParticle: true, radius: 150, emdbId: 'EMD-3883' },
+      { name: 'membrane', isParticle: false, label: 7 },
+      { name: 'virus', isParticle: true, color: [0, 1, 2, 3] },
+      { name: 'background', isParticle: false, label: null },
+    ];
+    const made = newConfig({ overlayRoot: 'overlay', staticRoot: 'static', name: 'n', description: 'd', objects });
+    const read = parseConfig(formatConfig(made), { source: 'copick.json' }) as FilesystemConfig;
+    expect(read).toMatchObject({
+      name: 'n',
+      description: 'd',
+      overlayRoot: 'overlay',
+      staticRoot: 'static',
+      problems: [],
+    });
+    expect(read.objects).toEqual(made.objects);
+    expect(read.objects.map(({ label }) => label)).toEqual([1, 7, 8, undefined]);
+    expect(read.objects[0]).toMatchObject({
+      color: [100, 100, 100, 255],
+      radius: 150,
+      emdbId: 'EMD-3883',
+      metadata: {},
+    });
+  });
+
+  it('takes an object for a particle unless told otherwise, and refuses what is neither', () => {
+    const made = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome', radius: 150, label: 1 }] });
+    expect(parseConfig(formatConfig(made), { source: 'copick.json' }).objects).toEqual(made.objects);
+    expect(made.objects[0]).toMatchObject({ name: 'ribosome', isParticle: true, label: 1 });
+    const membrane = withObject(made, { name: 'membrane', isParticle: false });
+    const replaced = withObject(membrane, { name: 'membrane', radius: 20 }, { replace: true });
+    expect(replaced.objects[1]).toMatchObject({ isParticle: false, radius: 20 });
+    const odd = { name: 'virus', isParticle: 'yes' } as unknown as NewObject;
+    expect(() => withObject(made, odd)).toThrow(/"virus" cannot be put into the config: its isParticle is neither/);
+  });
+
+  it('refuses an overlay that is nowhere', () => {
+    expect(() => newConfig({ overlayRoot: '' })).toThrow(expect.objectContaining({ code: 'invalid-option' }));
+  });
+});
+
+describe('withObject', () => {
+  it('adds an object with the next label, and leaves the config it was given alone', () => {
+    const more = withObject(config, { name: 'actin', isParticle: true });
+    expect(more.objects.map(({ name, label }) => [name, label])).toEqual([
+      ['ribosome', 1],
+      ['virus', 2],
+      ['apo-ferritin', 3],
+      ['actin', 4],
+    ]);
+    expect(config.objects).toHaveLength(3);
+  });
+
+  it('changes an object in its place, and keeps what is not told and what is not known', () => {
+    const text = JSON.stringify({
+      overlay_root: 'o',
+      pickable_objects: [
+        { name: 'a', is_particle: true, label: 3, radius: 10, shape: 'round', metadata: { weight: 1 } },
+        { name: 'b', is_particle: true, label: 4 },
+      ],
+    });
+    const read = parseConfig(text, { source: 'copick.json' });
+    const change = { name: 'a', isParticle: false, radius: 20, pdbId: undefined };
+    const changed = withObject(read, change, { replace: true });
+    expect(changed.objects.map(({ name }) => name)).toEqual(['a', 'b']);
+    expect(json(formatConfig(changed)).pickable_objects).toMatchObject([
+      { name: 'a', is_particle: false, label: 3, radius: 20, shape: 'round', metadata: { weight: 1 } },
+      { name: 'b' },
+    ]);
+    const bare = withObject(read, { name: 'a', isParticle: true, label: null }, { replace: true });
+    expect(bare.objects[0]!.label).toBeUndefined();
+  });
+
+  it.each<[string, NewObject, RegExp]>([
+    ['a name that is taken', { name: 'virus', isParticle: true }, /has one of this name; set `replace: true`/],
+    ['a name with an underscore', { name: 'my_virus', isParticle: true }, /copick writes it "my-virus"/],
+    ['a name of nothing usable', { name: '_', isParticle: true }, /no usable character/],
+    ['a label that is taken', { name: 'x', isParticle: true, label: 2 }, /object "virus" has the label 2/],
+    ['a label of 0', { name: 'x', isParticle: true, label: 0 }, /background/],
+    ['a label that is no whole number', { name: 'x', isParticle: true, label: 1.5 }, /no whole number/],
+    ['a color of three', { name: 'x', isParticle: true, color: [1, 2, 3] as never }, /four whole numbers/],
+    ['a color beyond 255', { name: 'x', isParticle: true, color: [1, 2, 3, 256] }, /four whole numbers/],
+    ['a radius that is none', { name: 'x', isParticle: true, radius: Number.NaN }, /radius is NaN/],
+  ])('refuses %s', (_, object, message) => {
+    expect(() => withObject(config, object)).toThrow(
+      expect.objectContaining({ code: 'invalid-option', message: expect.stringMatching(message) }),
+    );
+  });
+
+  it('refuses to replace what is not there, and a label of another object', () => {
+    expect(() => withObject(config, { name: 'x', isParticle: true }, { replace: true })).toThrow(
+      /none to replace.*"ribosome"/,
+    );
+    const clash = { name: 'virus', isParticle: true, label: 1 };
+    expect(() => withObject(config, clash, { replace: true })).toThrow(/"ribosome" has the label 1/);
+    expect(withObject(config, { ...clash, label: 2 }, { replace: true }).objects[1]).toMatchObject({ label: 2 });
+  });
+});
+
+describe('withoutObject', () => {
+  it('takes an object out, or tells which there are', () => {
+    expect(withoutObject(config, 'virus').objects.map(({ name }) => name)).toEqual(['ribosome', 'apo-ferritin']);
+    expect(() => withoutObject(config, 'x')).toThrow(
+      expect.objectContaining({ code: 'not-found', message: expect.stringContaining('"apo-ferritin"') }),
+    );
+  });
+});
+
+describe('filamentOf', () => {
+  it('tells what copick tells', () => {
+    const { objects } = openEntities();
+    for (const { name, filament } of expectedEntities.objects) {
+      const spec = filamentOf(objects.find((one) => one.name === name)!);
+      if (filament === null) expect(spec).toBeUndefined();
+      else {
+        expect(spec).toEqual({
+          polar: filament.polar,
+          helicalRise: filament.helical_rise_a,
+          helicalTwist: filament.helical_twist_deg,
+          unknown: name === 'microtubule' ? { lattice: 'B' } : {},
+        });
+      }
+    }
+    expect(expectedEntities.objects.filter(({ filament }) => filament !== null)).toHaveLength(2);
+  });
+
+  it.each([
+    [{}],
+    [{ copick: 'mine' }],
+    [{ copick: null }],
+    [{ copick: [] }],
+    [{ copick: {} }],
+    [{ copick: { filament: null } }],
+  ])('finds none in %j', (metadata) => {
+    expect(filamentOf({ ...actin, metadata })).toBeUndefined();
+  });
+
+  it.each([
+    ['a rise of 0', { filament: { helical_rise_a: 0 } }, true],
+    ['a polarity that is no truth value', { filament: { polar: 'yes' } }, true],
+    ['a declaration that is no object', { filament: true }, true],
+    ['an object that is no particle', { filament: {} }, false],
+  ])('refuses %s, as does reading the config', (_, copick, isParticle) => {
+    const metadata = { copick };
+    expect(() => filamentOf({ ...actin, isParticle, metadata })).toThrow(
+      expect.objectContaining({ code: 'invalid-config' }),
+    );
+    const pickable_objects = [{ name: 'actin', is_particle: isParticle, metadata }];
+    expect(() => parseConfig(JSON.stringify({ overlay_root: 'o', pickable_objects }), { source: 'c.json' })).toThrow(
+      expect.objectContaining({
+        code: 'invalid-config',
+        message: expect.stringMatching(/^config "c.json": .*filament/),
+      }),
+    );
+  });
+});
+
+describe('withFilament', () => {
+  it('declares, changes and takes back, and leaves other metadata alone', () => {
+    const declared = withFilament(actin, { polar: true, helicalRise: 27.5, unknown: { seam: 1 } });
+    expect(declared.metadata).toEqual({
+      weight: 2,
+      copick: { filament: { polar: true, helical_rise_a: 27.5, seam: 1 } },
+    });
+    expect(filamentOf(declared)).toEqual({ polar: true, helicalRise: 27.5, unknown: { seam: 1 } });
+    expect(withFilament(declared, undefined).metadata).toEqual({ weight: 2 });
+    const shared = { ...declared, metadata: { copick: { filament: {}, other: 3 } } };
+    expect(withFilament(shared, undefined).metadata).toEqual({ copick: { other: 3 } });
+    expect(actin.metadata).toEqual({ weight: 2 });
+  });
+
+  it('refuses what copick refuses', () => {
+    const code = expect.objectContaining({ code: 'invalid-config' });
+    expect(() => withFilament({ ...actin, isParticle: false }, {})).toThrow(code);
+    expect(() => withFilament(actin, { helicalRise: -1 })).toThrow(code);
+    expect(() => withFilament({ ...actin, metadata: { copick: 'mine' } }, {})).toThrow(code);
+  });
+});

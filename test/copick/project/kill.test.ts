@@ -1,0 +1,20 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { killWriters } from '../../support/kill/harness.ts';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+// `npm run kill` does it 200 times.
+it('leaves every file old or new when its writer is killed, and clears away the rest later', {
+  timeout: 120_000,
+}, async () => {
+  expect(await killWriters({ folder, kills: 10, seed: 3 })).toMatchObject({ kills: 10 });
+});

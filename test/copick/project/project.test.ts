@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { projectFromStores } from '../../../src/entry/copick.ts';
+import type { Run } from '../../../src/entry/index.ts';
+import { contiguousVolume, type Project, sourceFromArray } from '../../../src/entry/index.ts';
+import { config, projectOf, storeOf } from '../../support/copick-tree.ts';
+
+const run = (name: string) => ({ [`/ExperimentRuns/${name}/.meta`]: 'meta' });
+
+describe('Project', () => {
+  it('lists the runs of both trees once, sorted, as they are called', async () => {
+    const { project, told } = projectOf({
+      overlay: { ...run('TS_5_4'), ...run('b c'), '/ExperimentRuns/notes.txt': '' },
+      static: { ...run('TS_5_4'), ...run('TS_10'), ...run('.hidden') },
+    });
+    expect((await project.runs()).map(({ name }) => name)).toEqual(['TS_10', 'TS_5_4', 'b c']);
+    expect(told).toEqual([]);
+  });
+
+  it('tells where the overlay lies', () => {
+    expect(projectOf({ overlay: run('TS_1'), static: run('TS_2') }).project.overlayLocation).toBe('overlay');
+  });
+
+  it('goes by what is in storage, not by the list of runs in the config', async () => {
+    const project = projectFromStores({
+      config: { ...config, original: () => ({ runs: ['TS_1'] }) },
+      overlay: storeOf(run('TS_2')),
+    });
+    expect((await project.runs()).map(({ name }) => name)).toEqual(['TS_2']);
+  });
+
+  it.each([
+    ['a missing run', { overlay: { ...run('TS_2'), ...run('TS_1') } }, 'TS_3', '"TS_1", "TS_2"'],
+    ['any run of an empty project', {}, 'TS_3', 'none'],
+    ['no name', { overlay: run('TS_1') }, '', '"TS_1"'],
+    ['a way out of the project', { overlay: run('TS_1') }, '../TS_1', '"TS_1"'],
+  ])('tells what is there when asked for %s', async (_, trees, name, available) => {
+    await expect(projectOf(trees).project.run(name)).rejects.toEqual(
+      expect.objectContaining({
+        code: 'not-found',
+        message: `run "${name}" not found in project "copick.json"; available: ${available}`,
+      }),
+    );
+  });
+
+  it('lists twenty of many names', async () => {
+    const runs = Array.from({ length: 32 }, (_, i) => run(`r${i + 10}`));
+    await expect(projectOf({ overlay: Object.assign({}, ...runs) }).project.run('x')).rejects.toThrow(
+      /"r10", .*"r29" and 12 more$/,
+    );
+  });
+
+  it('finds an object by name, or tells which there are', () => {
+    const { project } = projectOf({});
+    expect(project.object('virus')).toMatchObject({ name: 'virus', label: 2 });
+    expect(() => project.object('actin')).toThrow(
+      expect.objectContaining({
+        code: 'not-found',
+        message: expect.stringMatching(/"ribosome", "virus", "apo-ferritin"/),
+      }),
+    );
+  });
+
+  it('tells the problems of the config', () => {
+    const project = projectFromStores({
+      config: { ...config, problems: ['a', 'b'] },
+      overlay: storeOf({}),
+      source: 'copick.json',
+    });
+    expect(project.problems).toEqual([{ path: 'copick.json', message: 'a; b' }]);
+  });
+});
+
+describe('createRun', () => {
+  it('makes a run that is listed, in the overlay, with the file that copick puts there', async () => {
+    const { project, overlay } = projectOf({});
+    await project.createRun('TS_5_4');
+    expect((await project.runs()).map(({ name }) => name)).toEqual(['TS_5_4']);
+    expect(new TextDecoder().decode(await overlay.get('/ExperimentRuns/TS_5_4/.meta'))).toBe('meta');
+  });
+
+  it('gives back a run that is there, also in the static tree, and writes nothing', async () => {
+    const { project, overlay } = projectOf({ static: run('TS_5_4') });
+    expect((await project.createRun('TS_5_4')).name).toBe('TS_5_4');
+    expect(await overlay.list('/')).toEqual([]);
+  });
+
+  it.each(['', '.', '..', 'a/b', 'a\\b', '.hidden', 'a\nb'])('refuses the name %j', async (name) => {
+    await expect(projectOf({}).project.createRun(name)).rejects.toEqual(
+      expect.objectContaining({ code: 'invalid-option' }),
+    );
+  });
+});
+
+describe('an aborted signal', () => {
+  const labels = sourceFromArray(contiguousVolume(new Uint8Array(1), [1, 1, 1]));
+  const me = { userId: 'me', sessionId: '0' };
+  const signal = AbortSignal.abort('stop');
+  const calls: Record<string, (project: Project, run: Run) => Promise<unknown>> = {
+    runs: (project) => project.runs({ signal }),
+    run: (project) => project.run('TS_1', { signal }),
+    createRun: (project) => project.createRun('TS_2', { signal }),
+    tomograms: (_, run) => run.tomograms({ signal }),
+    tomogram: (_, run) => run.tomogram('wbp', { signal }),
+    pickSets: (_, run) => run.pickSets({ signal }),
+    picks: (_, run) => run.picks({ signal }),
+    hasPicks: (_, run) => run.hasPicks({ ...me, signal }),
+    writePicks: (_, run) => run.writePicks([], { ...me, objects: ['virus'], signal }),
+    segmentations: (_, run) => run.segmentations({ signal }),
+    writeSegmentation: (_, run) => run.writeSegmentation(labels, { ...me, name: 'cell', signal }),
+  };
+
+  it.each(Object.entries(calls))('rejects %s with its reason, reports nothing and writes nothing', async (_, call) => {
+    const { project, told, overlay } = projectOf({ overlay: run('TS_1') });
+    const found = await project.run('TS_1');
+    await expect(call(project, found)).rejects.toBe('stop');
+    expect(told).toEqual([]);
+    expect(await overlay.list('/ExperimentRuns')).toHaveLength(1);
+    expect(await overlay.list('/ExperimentRuns/TS_1')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
+import { contiguousVolume, sourceFromArray, type Zyx } from '../../../src/entry/index.ts';
+import { wholeBox } from '../../../src/space/zyx.ts';
+import { storeOf, type Tree } from '../../support/copick-tree.ts';
+
+const shape: Zyx = [2, 3, 4];
+const map = (value: number, voxelSize: Zyx = [3.5, 3.5, 3.5]) =>
+  sourceFromArray(contiguousVolume(new Float32Array(24).fill(value), shape), { voxelSize });
+const treeOf = (...names: string[]): Tree =>
+  Object.fromEntries(names.map((name) => [`/Objects/${name}.zarr/0/.zarray`, '{}']));
+
+const config = parseConfig(
+  JSON.stringify({
+    pickable_objects: [
+      { name: 'virus', is_particle: true, label: 1 },
+      { name: 'ribosome', is_particle: true, label: 2 },
+      { name: 'membrane', is_particle: false, label: 3 },
+    ],
+    overlay_root: 'overlay',
+  }),
+  { source: 'copick.json' },
+);
+
+function projectOver(overlayTree: Tree, staticTree?: Tree) {
+  const overlay = storeOf(overlayTree, 'overlay');
+  const project = projectFromStores({ config, overlay, static: staticTree && storeOf(staticTree, 'static') });
+  return { project, overlay };
+}
+
+describe('density maps', () => {
+  it('are listed by object, the overlay winning, and filtered', async () => {
+    const { project } = projectOver(treeOf('ribosome'), treeOf('ribosome', 'virus'));
+    const listed = async (filter = {}) => (await project.objectMaps(filter)).map(({ object, root }) => [object, root]);
+    expect(await listed()).toEqual([
+      ['ribosome', 'overlay'],
+      ['virus', 'static'],
+    ]);
+    expect(await listed({ object: 'ribosome', includeShadowed: true })).toEqual([
+      ['ribosome', 'overlay'],
+      ['ribosome', 'static'],
+    ]);
+  });
+
+  it("are of the project's particles alone; others, and files, are reported", async () => {
+    const { project } = projectOver({
+      ...treeOf('membrane', 'actin'),
+      '/Objects/virus.zarr': 'PK',
+      '/Objects/a.mrc': '',
+    });
+    expect(await project.objectMaps()).toEqual([]);
+    expect(project.problems.map(({ message }) => message).sort()).toEqual([
+      'density map "actin.zarr" is of an object that the project does not have',
+      'density map "membrane.zarr" is of an object that is no particle',
+      'density map "virus.zarr" is a file, expected a folder',
+    ]);
+  });
+
+  it('are no folders without an array, which copick 1 makes when it is asked for a map', async () => {
+    const { project } = projectOver({ '/Objects/virus.zarr/zarr.json': '{}', '/Objects/ribosome.zarr/.zgroup': '{}' });
+    expect(await project.objectMaps({ includeShadowed: true })).toEqual([]);
+    expect(project.problems).toEqual([]);
+  });
+
+  it.each(['zarr2', 'zarr3'] as const)('are written, read and deleted, as %s', async (format) => {
+    const { project } = projectOver({});
+    expect(await project.writeObjectMap(map(1), { object: 'ribosome', format })).toBe('overlay/Objects/ribosome.zarr');
+    await expect(project.writeObjectMap(map(2), { object: 'ribosome', format })).rejects.toMatchObject({
+      code: 'invalid-option',
+    });
+    await project.writeObjectMap(map(2), { object: 'ribosome', format, overwrite: true });
+    const [found] = await project.objectMaps();
+    const opened = await found!.open();
+    expect(opened.levels).toMatchObject([{ dtype: 'float32', voxelSize: [3.5, 3.5, 3.5] }]);
+    expect((await opened.read(wholeBox(shape))).data[0]).toBe(2);
+    await found!.delete();
+    expect(await project.objectMaps()).toEqual([]);
+  });
+
+  it('need the voxel size where the metadata tell none', async () => {
+    const { project, overlay } = projectOver({});
+    await project.writeObjectMap(map(1), { object: 'virus' });
+    await overlay.delete('/Objects/virus.zarr/.zattrs');
+    const [found] = await project.objectMaps();
+    await expect(found!.open()).rejects.toMatchObject({
+      code: 'invalid-metadata',
+      message: expect.stringMatching(/fallbackVoxelSize/),
+    });
+    expect((await found!.open({ fallbackVoxelSize: 4 })).grid.voxelSize).toEqual([4, 4, 4]);
+  });
+
+  it.each([
+    ['an object that is not there', map(1), 'actin', 'not-found', 'available: "virus", "ribosome", "membrane"'],
+    ['one that is no particle', map(1), 'membrane', 'invalid-option', 'is no particle'],
+    ['voxels that are no cubes', map(1, [3.5, 3.5, 3.6]), 'virus', 'invalid-option', '3.5×3.5×3.6 Å'],
+  ])('are refused for %s', async (_, source, object, code, message) => {
+    const { project, overlay } = projectOver({});
+    await expect(project.writeObjectMap(source, { object })).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message),
+    });
+    expect(await overlay.list('/')).toEqual([]);
+  });
+});

@@ -1,0 +1,180 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { contiguousVolume, sourceFromArray, subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
+import { directoryStore } from '../../../src/entry/node.ts';
+import { wholeBox } from '../../../src/space/zyx.ts';
+import { failingStore, projectOf, storeOf } from '../../support/copick-tree.ts';
+
+const base = '/ExperimentRuns/TS_1';
+const at10 = `${base}/VoxelSpacing10.000` as const;
+const shape: Zyx = [5, 6, 7];
+const volume = (value: number, voxelSize: Zyx = [10, 10, 10]) =>
+  sourceFromArray(contiguousVolume(new Float32Array(210).fill(value), shape), { voxelSize });
+
+describe('writeTomogram', () => {
+  it.each(['zarr2', 'zarr3'] as const)(
+    'files a pyramid under the voxel size, as copick does, as %s',
+    async (format) => {
+      const { project, overlay } = projectOf({});
+      const run = await project.createRun('TS_1');
+      expect(await run.writeTomogram(volume(1), { type: 'wb_p', format })).toBe(`overlay${at10}/wb-p.zarr`);
+      expect(new TextDecoder().decode(await overlay.get(`${at10}/.meta`))).toBe('meta');
+      const [found] = await run.tomograms();
+      expect(found).toMatchObject({ type: 'wb-p', voxelSpacing: 10, root: 'overlay' });
+      const opened = await found!.open();
+      expect(opened.levels.map((level) => level.shape)).toEqual([
+        [5, 6, 7],
+        [3, 3, 4],
+        [2, 2, 2],
+      ]);
+      expect((await opened.read(wholeBox(shape))).data[209]).toBe(1);
+      await found!.delete();
+      expect(await run.tomograms()).toEqual([]);
+      expect(await run.voxelSpacings()).toHaveLength(1);
+    },
+  );
+
+  it('keeps the true voxel size under a rounded label, as the competition has it', async () => {
+    const { project } = projectOf({});
+    const run = await project.createRun('TS_1');
+    const exact: Zyx = [10.012444196428572, 10.012444196428572, 10.012444537618887];
+    expect(await run.writeTomogram(volume(1, exact), { type: 'wbp', voxelSpacing: 10 })).toContain(
+      'VoxelSpacing10.000',
+    );
+    expect(await run.writeTomogram(volume(1, exact), { type: 'wbp' })).toContain('VoxelSpacing10.012');
+    const opened = await run.tomogram('wbp', { voxelSpacing: 10 });
+    expect(opened.grid.voxelSize).toEqual(exact);
+  });
+
+  it.each([
+    ['voxels that are no cubes', [10, 10, 10.011], {}, 'voxels of 10×10×10.011 Å cannot be filed'],
+    [
+      'a label more than 1 % off',
+      [10, 10, 10],
+      { voxelSpacing: 10.11 },
+      'voxelSpacing 10.110 Å is no label for voxels',
+    ],
+    ['a label that is no length', [10, 10, 10], { voxelSpacing: -1 }, 'voxel spacing -1 Å is not a finite length'],
+    ['a voxel size that is no length', [Number.NaN, 10, 10], {}, 'voxel spacing NaN Å is not a finite length'],
+    ['a type that copick hides', [10, 10, 10], { type: 'no-features' }, 'cannot hold the word "features"'],
+    ['a type of a hidden folder', [10, 10, 10], { type: '..' }, '"...zarr" would be hidden'],
+    ['a type without a character', [10, 10, 10], { type: '_' }, 'no character'],
+  ])('refuses %s and writes nothing', async (_, voxelSize, options, message) => {
+    const { project } = projectOf({});
+    const run = await project.createRun('TS_1');
+    const sound = volume(1);
+    // A source of others may have any grid; one of an array is checked where it is made.
+    const source = { ...sound, grid: { ...sound.grid, voxelSize: voxelSize as unknown as Zyx } };
+    const refused = run.writeTomogram(source, { type: 'wbp', ...options });
+    await expect(refused).rejects.toMatchObject({ code: 'invalid-option', message: expect.stringContaining(message) });
+    expect(await run.voxelSpacings()).toEqual([]);
+  });
+
+  it('accepts edges within 0.1 % and labels within 1 %', async () => {
+    const { project } = projectOf({});
+    const run = await project.createRun('TS_1');
+    await run.writeTomogram(volume(1, [10, 10, 10.009]), { type: 'wbp', voxelSpacing: 10.1 });
+    expect(await run.tomograms()).toMatchObject([{ voxelSpacing: 10.1 }]);
+  });
+
+  it('replaces one of the same name only if told to, and fills the empty group that copick 2 makes', async () => {
+    const group = { zarr_format: 3, node_type: 'group', attributes: {} };
+    const { project } = projectOf({ overlay: { [`${at10}/wbp.zarr/zarr.json`]: group } });
+    const run = await project.run('TS_1');
+    await run.writeTomogram(volume(1), { type: 'wbp' });
+    await expect(run.writeTomogram(volume(2), { type: 'wbp' })).rejects.toMatchObject({ code: 'invalid-option' });
+    expect((await (await run.tomogram('wbp')).read(wholeBox(shape))).data[0]).toBe(1);
+    await run.writeTomogram(volume(2), { type: 'wbp', overwrite: true, format: 'zarr3' });
+    expect((await (await run.tomogram('wbp')).read(wholeBox(shape))).data[0]).toBe(2);
+  });
+
+  it.each([
+    ['a group with attributes', { zarr_format: 3, node_type: 'group', attributes: { mine: 1 } }],
+    ['an array', { zarr_format: 3, node_type: 'array' }],
+    ['what is no JSON', '{'],
+  ])('does not take %s for an empty group', async (_, content) => {
+    const { project } = projectOf({ overlay: { [`${at10}/wbp.zarr/zarr.json`]: content } });
+    const run = await project.run('TS_1');
+    await expect(run.writeTomogram(volume(1), { type: 'wbp' })).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+
+  it('keeps the features of the tomogram that it replaces', async () => {
+    const { project } = projectOf({});
+    const run = await project.createRun('TS_1');
+    await run.writeTomogram(volume(1), { type: 'wbp' });
+    await run.writeFeatures(volume(1), { type: 'wbp', featureType: 'sam' });
+    await run.writeTomogram(volume(2), { type: 'wbp', overwrite: true });
+    expect(await run.features()).toHaveLength(1);
+  });
+
+  it('leaves no half tomogram where the disk fails', async () => {
+    const store = storeOf({ [`${base}/.meta`]: 'meta' }, 'overlay');
+    const overlay = failingStore(store, (call, key) => call === 'set' && key.endsWith('/1/.zarray'));
+    const run = await projectOf({ overlay }).project.run('TS_1');
+    await expect(run.writeTomogram(volume(1), { type: 'wbp' })).rejects.toThrow('disk on fire');
+    expect(await run.voxelSpacings()).toEqual([]);
+  });
+});
+
+describe('a tomogram', () => {
+  it('without a voxel size in its metadata takes that of its folder, and says so', async () => {
+    const overlay = storeOf({}, 'overlay');
+    await writeTomogram(subStore(overlay, `${at10}/wbp.zarr`), volume(1), { levels: 1 });
+    await overlay.delete(`${at10}/wbp.zarr/.zattrs`);
+    const { project, told } = projectOf({ overlay });
+    const run = await project.run('TS_1');
+    expect((await run.tomogram('wbp', { fallbackVoxelSize: 9.99 })).grid.voxelSize[0]).toBe(9.99);
+    expect(told).toEqual([]);
+    expect((await run.tomogram('wbp')).grid.voxelSize).toEqual([10, 10, 10]);
+    expect(told).toMatchObject([
+      {
+        path: `overlay${at10}/wbp.zarr`,
+        message: 'the metadata of "wbp.zarr" tell no voxel size; the 10.000 Å that it is filed under are taken',
+      },
+    ]);
+  });
+
+  it('that is an empty folder, as copick 1 makes it, is listed, and tells so when it is opened', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+    try {
+      await mkdir(join(root, `${at10}/wbp.zarr`), { recursive: true });
+      const { project, told } = projectOf({ overlay: directoryStore(root) });
+      const run = await project.run('TS_1');
+      const [found] = await run.tomograms();
+      expect(found).toMatchObject({ type: 'wbp' });
+      await expect(found!.open()).rejects.toMatchObject({
+        code: 'invalid-metadata',
+        message: expect.stringMatching(/it is empty or absent/),
+      });
+      await run.writeTomogram(volume(1), { type: 'wbp' });
+      expect((await found!.open()).grid.shape).toEqual(shape);
+      expect(told).toEqual([]);
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  });
+});
+
+describe('an aborted signal', () => {
+  const signal = AbortSignal.abort('stop');
+  const labels = sourceFromArray(contiguousVolume(new Uint8Array(210), shape), { voxelSize: [10, 10, 10] });
+  const me = { userId: 'me', sessionId: '0', name: 'cell', signal };
+  const { project, overlay, told } = projectOf({ overlay: { [`${base}/.meta`]: 'meta' } });
+  const run = project.run('TS_1');
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['features', async () => (await run).features({ signal })],
+    ['objectMaps', () => project.objectMaps({ signal })],
+    ['writeTomogram', async () => (await run).writeTomogram(labels, { type: 'wbp', signal })],
+    ['writeFeatures', async () => (await run).writeFeatures(labels, { type: 'wbp', featureType: 'sam', signal })],
+    ['writeObjectMap', () => project.writeObjectMap(labels, { object: 'virus', signal })],
+    ['writeSegmentation', async () => (await run).writeSegmentation({ label: labels, instance: labels }, me)],
+  ])('rejects %s with its reason, reports nothing and writes nothing', async (_, call) => {
+    await expect(call()).rejects.toBe('stop');
+    expect(told).toEqual([]);
+    expect(await overlay.list('/')).toHaveLength(1);
+    expect(await overlay.list(base)).toEqual([{ name: '.meta', kind: 'file' }]);
+  });
+});

@@ -1,0 +1,199 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { eventLoopTurn, mapOrdered } from '../../src/core/concurrency.ts';
+import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
+
+async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const value of stream) all.push(value);
+  return all;
+}
+
+forbidUnhandledRejections();
+
+describe('mapOrdered', () => {
+  it('yields in the order of the items whatever the order of completion, within its bound', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat(3), { maxLength: 12 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (delays, bound) => {
+          let running = 0;
+          let most = 0;
+          const results = mapOrdered(
+            delays.keys(),
+            async (i) => {
+              most = Math.max(most, ++running);
+              await pause(delays[i]);
+              running--;
+              return i;
+            },
+            { concurrency: bound },
+          );
+          expect(await collect(results)).toEqual([...delays.keys()]);
+          expect(most).toBeLessThanOrEqual(bound);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it('reads ahead while the consumer works', async () => {
+    const started: number[] = [];
+    const stream = mapOrdered([0, 1, 2, 3, 4], async (i) => started.push(i), { concurrency: 2 });
+    await stream.next();
+    expect(started).toEqual([0, 1, 2]);
+    await stream.return();
+  });
+
+  it('throws a failure when its turn comes, after the results before it', async () => {
+    const seen: number[] = [];
+    const stream = mapOrdered(
+      [0, 1, 2, 3],
+      async (i) => {
+        if (i > 0) throw new Error(`item ${i}`);
+        await pause(5);
+        return i;
+      },
+      { concurrency: 4 },
+    );
+    await expect(
+      (async () => {
+        for await (const value of stream) seen.push(value);
+      })(),
+    ).rejects.toThrow('item 1');
+    expect(seen).toEqual([0]);
+  });
+
+  it('turns a synchronous throw into a failure of its turn', async () => {
+    const stream = mapOrdered([0, 1], (i) => {
+      if (i === 1) throw new Error('at once');
+      return Promise.resolve(i);
+    });
+    expect((await stream.next()).value).toBe(0);
+    await expect(stream.next()).rejects.toThrow('at once');
+  });
+
+  it('when the consumer leaves, aborts the calls under way, starts none and waits for them', async () => {
+    const settled: number[] = [];
+    let started = 0;
+    for await (const first of mapOrdered(
+      Array.from({ length: 100 }).keys(),
+      async (i, signal) => {
+        started++;
+        if (i > 0) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        settled.push(i);
+        if (i === 2) throw new Error('failed after the consumer left');
+        return i;
+      },
+      { concurrency: 3 },
+    )) {
+      expect(first).toBe(0);
+      break;
+    }
+    expect(settled.sort()).toEqual([0, 1, 2, 3]);
+    await pause(2);
+    expect(started).toBe(4);
+  });
+
+  it('on abort rejects with the reason itself and starts no further call', async () => {
+    const controller = new AbortController();
+    const reason = { why: 'the user left' };
+    let started = 0;
+    const stream = mapOrdered(
+      [0, 1, 2, 3, 4, 5],
+      (i, signal) =>
+        new Promise<number>((resolve, reject) => {
+          started++;
+          if (i === 0) resolve(i);
+          signal.addEventListener('abort', () => reject(signal.reason));
+        }),
+      { concurrency: 2, signal: controller.signal },
+    );
+    await stream.next();
+    const pending = stream.next();
+    controller.abort(reason);
+    await expect(pending).rejects.toBe(reason);
+    expect(started).toBe(3);
+  });
+
+  it('starts nothing if it was aborted before', async () => {
+    let started = 0;
+    const stream = mapOrdered([0], async () => started++, { signal: AbortSignal.abort('before') });
+    await expect(stream.next()).rejects.toBe('before');
+    expect(started).toBe(0);
+  });
+
+  it.each([0, -1, Number.NaN])('refuses a concurrency of %s instead of yielding nothing', async (concurrency) => {
+    await expect(collect(mapOrdered([1], async (i) => i, { concurrency }))).rejects.toMatchObject({
+      code: 'invalid-option',
+    });
+  });
+
+  it('leaves no listener on the signal', async () => {
+    const { signal } = new AbortController();
+    const added: string[] = [];
+    const removed: string[] = [];
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      added.push(args[0]);
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      removed.push(args[0]);
+      remove(...args);
+    };
+    await collect(mapOrdered([1, 2], async (i) => i, { signal }));
+    expect(added).toEqual(['abort']);
+    expect(removed).toEqual(added);
+  });
+
+  it('takes items lazily, so an endless source is fine', async () => {
+    function* endless() {
+      for (let i = 0; ; i++) yield i;
+    }
+    const seen: number[] = [];
+    for await (const value of mapOrdered(endless(), async (i) => i)) {
+      seen.push(value);
+      if (seen.length === 5) break;
+    }
+    expect(seen).toEqual([0, 1, 2, 3, 4]);
+  });
+});
+
+describe('eventLoopTurn', () => {
+  // As it is before it is replaced below.
+  const now = performance.now.bind(performance);
+  const work = (milliseconds: number) => {
+    const end = now() + milliseconds;
+    while (now() < end);
+  };
+
+  it('lets timers have their turn while several work at a time, none of whom waits for anything', async () => {
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const busy = async () => {
+      for (let i = 0; i < 40; i++) {
+        work(2);
+        await eventLoopTurn();
+      }
+    };
+    await Promise.all([busy(), busy(), busy()]);
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(5);
+  });
+
+  it('goes on where the timers of the process are replaced', async () => {
+    vi.useFakeTimers();
+    try {
+      for (let i = 0; i < 3; i++) {
+        vi.advanceTimersByTime(1000);
+        work(8);
+        await eventLoopTurn();
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});

@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseJson, showJson } from '../../src/core/json.ts';
+
+const parse = (text: string) => parseJson(text, { what: 'file "a.json"', code: 'invalid-config' });
+
+describe('parseJson', () => {
+  it('reads what JSON.parse reads', () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        expect(parse(text)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  it('reads the bare non-finite numbers of Python, and leaves strings that look like them', () => {
+    expect(parse('{"a": [NaN, -Infinity, Infinity], "b": "NaN, Infinity", "c#": "#NaN", "d\\"NaN": 1}')).toEqual({
+      a: [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
+      b: 'NaN, Infinity',
+      'c#': '#NaN',
+      'd"NaN': 1,
+    });
+  });
+
+  it('skips a byte order mark', () => {
+    expect(parse('\uFEFF{"a": 1}')).toEqual({ a: 1 });
+  });
+
+  it.each([
+    ['empty', '', 1, 1, 'a value', 'the end'],
+    ['cut short', '{"a": [1, 2', 1, 12, "',' or ']'", 'the end'],
+    ['comma missing', '{\n  "a": 1\n  "b": 2\n}', 3, 3, "',' or '}'", '"\\""'],
+    ['comma too many', '{\n  "a": 1,\n}', 3, 1, 'a property name', '"}"'],
+    ['comma too many in a list', '[1, 2, ]', 1, 8, 'a value', '"]"'],
+    ['single quotes', "{'a': 1}", 1, 2, 'a property name', '"\'"'],
+    ['colon missing', '{"a" 1}', 1, 6, "':'", '"1"'],
+    ['Python words', '{"a": True}', 1, 7, 'a value', '"T"'],
+    ['comment', '{\n// roots\n}', 2, 1, 'a property name', '"/"'],
+    ['text behind', '{} x', 1, 4, 'the end', '"x"'],
+    ['leading zero', '[01]', 1, 2, 'a value', '"0"'],
+    ['behind a NaN', '[NaN,\nx]', 2, 1, 'a value', '"x"'],
+    ['bare line break in a string', '["a\nb"]', 1, 2, 'a value', '"\\""'],
+  ])('tells where it is wrong: %s', (_, text, line, column, expected, found) => {
+    expect(() => parse(text)).toThrow(
+      expect.objectContaining({
+        code: 'invalid-config',
+        message: expect.stringMatching(
+          new RegExp(
+            `^file "a.json" is not JSON: line ${line}, column ${column}: expected ${literally(expected)}.*found ${literally(found)}`,
+          ),
+        ),
+      }),
+    );
+  });
+
+  it('shows no more of a text than one character, so that no secret leaks', () => {
+    const attempt = () => parse('{"key": "hunter2" "secret": hunter2}');
+    expect(attempt).toThrow();
+    expect(attempt).not.toThrow(/hunter2|secret/);
+  });
+
+  it('never fails otherwise than by its own error, however the text is broken', () => {
+    fc.assert(
+      fc.property(fc.json(), fc.nat(), fc.string({ maxLength: 2 }), (text, where, noise) => {
+        const at = where % (text.length + 1);
+        const broken = text.slice(0, at) + noise + text.slice(at + 1);
+        try {
+          parse(broken);
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'CryoetPicksError', code: 'invalid-config' });
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('survives brackets nested a million deep', () => {
+    expect(() => parse('['.repeat(1_000_000))).toThrow(/column 1000001/);
+  });
+});
+
+function literally(text: string): string {
+  return text.replace(/[\\'",()[\]{}.*+?^$|/]/g, '\\$&');
+}
+
+it('refuses what is nested too deeply for a bare NaN in it to be read', () => {
+  const text = `${'['.repeat(20_000)}NaN${']'.repeat(20_000)}`;
+  expect(() => parseJson(text, { what: 'x', code: 'invalid-picks' })).toThrow(
+    expect.objectContaining({ code: 'invalid-picks', message: 'x is nested too deeply' }),
+  );
+});
+
+describe('showJson', () => {
+  it('shows a value, the beginning of a long one, and no more than that of one nested too deeply', () => {
+    expect(showJson({ a: [1, null] })).toBe('{"a":[1,null]}');
+    expect(showJson(undefined)).toBe('undefined');
+    expect(showJson('x'.repeat(200))).toBe(`"${'x'.repeat(99)}…`);
+    const deep = JSON.parse('['.repeat(50_000) + ']'.repeat(50_000));
+    expect(showJson(deep)).toBe('a value that is nested too deeply to show');
+  });
+});

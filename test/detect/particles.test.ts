@@ -1,0 +1,276 @@
+import { describe, expect, it } from 'vitest';
+import { parseConfig, projectFromStores } from '../../src/entry/copick.ts';
+import {
+  coarseGrid,
+  contiguousVolume,
+  type DetectOptions,
+  detectParticles,
+  formatSubmission,
+  functionModel,
+  localMaxima,
+  type Model,
+  measureIntensity,
+  memoryStore,
+  openTomogram,
+  type ParticlePick,
+  parseSubmission,
+  planTiles,
+  type ReadableStore,
+  scoreSlabs,
+  sourceFromArray,
+  suppressNearby,
+  type TilePlan,
+  toPhysical,
+  toPick,
+  type VolumeSource,
+  type VoxelGrid,
+  writeTomogram,
+  type Zyx,
+  zScore,
+} from '../../src/entry/index.ts';
+import { createRandom } from '../../src/entry/simulate.ts';
+import { countingSource } from '../support/counting-source.ts';
+import { fakeModel, fakeSpec, identityModel } from '../support/identity-model.ts';
+import { plantVoxels } from '../support/planted.ts';
+
+const grid: VoxelGrid = {
+  shape: [21, 34, 27],
+  voxelSize: [8.25, 10.012444, 11.5],
+  origin: { x: -103.7, y: 51.25, z: 7.125 },
+};
+
+/** Scores each cell of `stride`³ voxels by its brightest voxel. */
+function brightest(stride: 1 | 2 | 4, tile: Zyx): Model {
+  return fakeModel(
+    fakeSpec({ tile, outputStride: stride, classes: ['ribosome'] }),
+    (voxels, [depth, height, width]) => {
+      const [d, h, w] = [depth / stride, height / stride, width / stride];
+      const scores = new Float32Array(d * h * w).fill(-Infinity);
+      for (let i = 0; i < voxels.length; i++) {
+        const [z, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+        const cell = (Math.floor(z / stride) * h + Math.floor(y / stride)) * w + Math.floor(x / stride);
+        scores[cell] = Math.max(scores[cell], voxels[i]);
+      }
+      return scores;
+    },
+  );
+}
+
+async function picksOf(source: VolumeSource, model: Model, plan: TilePlan): Promise<ParticlePick[]> {
+  const found: ParticlePick[] = [];
+  for await (const peak of localMaxima(scoreSlabs(source, { plan, model }), { threshold: 0.5 })) {
+    found.push(toPick(peak, model.spec.classes));
+  }
+  return found;
+}
+
+const byPlace = (a: ParticlePick, b: ParticlePick): number =>
+  a.position.z - b.position.z || a.position.y - b.position.y || a.position.x - b.position.x;
+
+/** Writes a tomogram, reads it back, finds the voxels, writes picks, reads them, writes the CSV and reads that. */
+async function allTheWay(data: Float32Array, stride: 1 | 2 | 4, tile: Zyx): Promise<ParticlePick[]> {
+  const store = memoryStore();
+  await writeTomogram(store, sourceFromArray(contiguousVolume(data, grid.shape), grid), { chunkShape: [8, 16, 8] });
+  const tomogram = await openTomogram(store as ReadableStore);
+  const plan = planTiles(tomogram.grid.shape, { tile, outputStride: stride });
+  const found = await picksOf(tomogram, brightest(stride, tile), plan);
+
+  const text = JSON.stringify({ overlay_root: 'overlay', pickable_objects: [{ name: 'ribosome', is_particle: true }] });
+  const project = projectFromStores({ config: parseConfig(text, { source: 'test' }), overlay: memoryStore() });
+  const run = await project.createRun('TS_1');
+  await run.writePicks(found, { userId: 'test', sessionId: '1' });
+  const picks = await run.picks({ userId: 'test' });
+  return parseSubmission(formatSubmission([{ run: 'TS_1', picks }]))[0].picks.slice();
+}
+
+describe('planted voxels through write, read, tiles, peaks, picks JSON and CSV, on an anisotropic, translated grid', () => {
+  it.each([
+    { seed: 1, stride: 1, tile: [8, 12, 10] },
+    { seed: 2, stride: 1, tile: [32, 8, 32] },
+    { seed: 3, stride: 2, tile: [8, 12, 10] },
+    { seed: 4, stride: 4, tile: [12, 16, 8] },
+  ] as const)(
+    'come back at their position, or the centre of their cell: seed $seed, stride $stride',
+    async ({ seed, stride, tile }) => {
+      const { data, places } = plantVoxels(grid.shape, createRandom(seed));
+      const found = (await allTheWay(data, stride, tile)).sort(byPlace);
+      const cells = coarseGrid(grid, stride);
+      const expected = places.map((place) =>
+        toPhysical(cells, place.map((i) => Math.floor(i / stride)) as unknown as Zyx),
+      );
+      if (stride < 4) expect(found).toHaveLength(places.length);
+      expect(found.length).toBeGreaterThan(10);
+      // At stride 4 touching cells merge; whatever is found must still be a planted cell's centre.
+      for (const { position } of found) {
+        const errors = expected.map((p) =>
+          Math.max(Math.abs(p.x - position.x), Math.abs(p.y - position.y), Math.abs(p.z - position.z)),
+        );
+        expect(Math.min(...errors)).toBeLessThanOrEqual(1e-6);
+      }
+    },
+  );
+});
+
+describe('the same volume, cut differently', () => {
+  const random = createRandom(7);
+  const data = Float32Array.from({ length: 21 * 34 * 27 }, () => random.normal());
+  const source = sourceFromArray(contiguousVolume(data, grid.shape), grid);
+
+  it.each([
+    { tile: [8, 8, 8], overlap: [2, 2, 2] },
+    { tile: [8, 8, 8], overlap: [0, 0, 0] },
+    { tile: [16, 10, 6], overlap: [9, 3, 5] },
+    { tile: [64, 64, 64], overlap: [16, 16, 16] },
+    { tile: [6, 40, 12], overlap: [3, 0, 4], axis: 0 },
+    { tile: [6, 40, 12], overlap: [3, 0, 4], axis: 2 },
+  ] as const)('gives identical picks with a position-independent model: tile $tile, overlap $overlap', async (cut) => {
+    const whole = await picksOf(
+      source,
+      identityModel(),
+      planTiles(grid.shape, { tile: grid.shape, overlap: [0, 0, 0] }),
+    );
+    const tiled = await picksOf(source, identityModel(), planTiles(grid.shape, { ...cut }));
+    const [expected, found] = [whole, tiled].map((picks) => picks.sort(byPlace));
+    expect(expected.length).toBeGreaterThan(100);
+    expect(found.map(({ object, position }) => ({ object, position }))).toEqual(
+      expected.map(({ object, position }) => ({ object, position })),
+    );
+    for (const [i, { score }] of found.entries()) expect(Math.abs(score - expected[i].score)).toBeLessThanOrEqual(1e-6);
+  });
+});
+
+describe('detectParticles', () => {
+  const random = createRandom(9);
+  const data = Float32Array.from({ length: 20 * 30 * 24 }, () => random.normal());
+  const source = sourceFromArray(contiguousVolume(data, [20, 30, 24]), { voxelSize: [10, 10, 10] });
+  const model = identityModel({
+    classes: ['ribosome', null, 'apo-ferritin'],
+    normalization: 'z-score',
+    thresholds: { ribosome: 1.5, 'apo-ferritin': 4 },
+    minDistances: { ribosome: 40, 'apo-ferritin': 25 },
+  });
+
+  it('is a transcript of the blocks', async () => {
+    const plan = planTiles(source.grid.shape, { tile: model.spec.tile, outputStride: model.spec.outputStride });
+    const intensity = await measureIntensity(source);
+    const slabs = scoreSlabs(source, { plan, model, normalize: zScore(intensity) });
+    const found: ParticlePick[] = [];
+    const threshold = (index: number): number => model.spec.thresholds[model.spec.classes[index] as string];
+    for await (const peak of localMaxima(slabs, { threshold })) found.push(toPick(peak, model.spec.classes));
+    const picks = suppressNearby(found, { minDistance: (object) => model.spec.minDistances[object] });
+
+    expect(picks.length).toBeGreaterThan(20);
+    expect(await detectParticles(source, { model })).toEqual(picks);
+  });
+
+  it('makes tiles no larger than the volume needs, where the card says which ones the model takes', async () => {
+    const sizes = new Set<string>();
+    const tile = [32, 16, 32] as const;
+    const large = identityModel({ ...model.spec, tile });
+    const free = identityModel({ ...model.spec, tile, tileMultiple: 4 });
+    const score = free.score.bind(free);
+    free.score = (tiles) => {
+      sizes.add(tiles.shape.join('×'));
+      return score(tiles);
+    };
+    expect(await detectParticles(source, { model: free })).toEqual(await detectParticles(source, { model: large }));
+    // Of a volume of 20×30×24: 30 takes three tiles of 16, or of 12.
+    expect([...sizes]).toEqual(['1×20×12×24']);
+  });
+
+  it('looks only for the objects asked for, with their thresholds and distances', async () => {
+    const picks = await detectParticles(source, {
+      model,
+      objects: [{ name: 'ribosome' }, { name: 'membrane', isParticle: false }, { name: 'thyroglobulin' }],
+      thresholds: { ribosome: 2 },
+      minDistances: { ribosome: 80 },
+    });
+    expect(new Set(picks.map(({ object }) => object))).toEqual(new Set(['ribosome']));
+    expect(Math.min(...picks.map(({ score }) => score))).toBeGreaterThanOrEqual(2);
+  });
+
+  it('reports progress that never falls and ends at its total', async () => {
+    const seen: { stage: string; done: number; total: number }[] = [];
+    await detectParticles(source, { model, onProgress: (progress) => seen.push(progress) });
+    for (const stage of ['intensity', 'tiles']) {
+      const events = seen.filter((event) => event.stage === stage);
+      expect(new Set(events.map(({ total }) => total)).size).toBe(1);
+      expect(events.map(({ done }) => done)).toEqual(events.map(({ done }) => done).sort((a, b) => a - b));
+      expect(events.at(-1)?.done).toBe(events.at(-1)?.total);
+    }
+  });
+
+  it.each([
+    ['a constant volume', () => new Float32Array(512).fill(3), 'corrupt-data', /every one of its 512 voxels is 3/],
+    ['a volume of NaN', () => new Float32Array(512).fill(NaN), 'corrupt-data', /finite/],
+  ] as const)('refuses %s, saying so', async (_, make, code, message) => {
+    const flat = sourceFromArray(contiguousVolume(make(), [8, 8, 8]), { voxelSize: [10, 10, 10] });
+    await expect(detectParticles(flat, { model })).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('finds what is there although some voxels are NaN', async () => {
+    const holed = data.slice();
+    for (let i = 0; i < holed.length; i += 97) holed[i] = NaN;
+    const picks = await detectParticles(
+      sourceFromArray(contiguousVolume(holed, [20, 30, 24]), { voxelSize: [10, 10, 10] }),
+      { model },
+    );
+    expect(picks.length).toBeGreaterThan(20);
+    expect(picks.every(({ score }) => Number.isFinite(score))).toBe(true);
+  });
+
+  it('refuses a voxel size that the model was not made for', async () => {
+    const fine = sourceFromArray(contiguousVolume(data, [20, 30, 24]), { voxelSize: [7.84, 7.84, 7.84] });
+    await expect(detectParticles(fine, { model })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringMatching(/made for voxels of 10 Å, the tomogram has 7.84×7.84×7.84 Å/),
+    });
+  });
+
+  it.each<[string, Partial<DetectOptions>, RegExp]>([
+    ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistance of "ribosome" .* ≥ 0 Å, found -1/],
+    ['a distance that is no number', { minDistances: { ribosome: Number.NaN } }, /minDistance of "ribosome".*NaN/],
+    ['a threshold that is no number', { thresholds: { ribosome: Number.NaN } }, /threshold of "ribosome".*NaN/],
+    ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo".*"ribosome", "apo-fer/],
+    ['a distance of a misspelt object', { minDistances: { typo: 3 } }, /minDistances names "typo".*"ribosome", "apo-f/],
+    ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0 must be below the tile/],
+    ['an unknown average', { average: 'logit' as 'logits' }, /average "logit" is unknown/],
+  ])('refuses %s before it reads a voxel', async (_, options, message) => {
+    const counted = { ...countingSource(data, [20, 30, 24]), grid: source.grid };
+    const calls = model.calls;
+    await expect(detectParticles(counted, { model, ...options })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringMatching(message),
+    });
+    expect({ reads: counted.reads, calls: model.calls }).toEqual({ reads: 0, calls });
+  });
+
+  it('refuses objects of which the model knows none, naming both', async () => {
+    await expect(detectParticles(source, { model, objects: [{ name: 'proteasome' }] })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringMatching(/"proteasome".*"ribosome", "apo-ferritin"/),
+    });
+  });
+});
+
+it('takes no threshold or distance from what every object inherits for a class of that name', async () => {
+  const data = new Float32Array(8 ** 3);
+  data[(3 * 8 + 3) * 8 + 3] = 0.9;
+  data[(3 * 8 + 3) * 8 + 5] = 0.8;
+  const model = functionModel((voxels) => voxels, {
+    classes: ['constructor'],
+    tile: [8, 8, 8],
+    normalization: 'none',
+    thresholds: {},
+    minDistances: {},
+  });
+  const source = sourceFromArray(contiguousVolume(data, [8, 8, 8]), { voxelSize: [10, 10, 10] });
+  const picks = await detectParticles(source, { model });
+  expect(picks.map(({ object, score }) => [object, score.toFixed(3)])).toEqual([
+    ['constructor', '0.900'],
+    ['constructor', '0.800'],
+  ]);
+});

@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest';
+import type { Project } from '../../src/entry/index.ts';
+import {
+  contiguousVolume,
+  type DetectProjectOptions,
+  detectProject,
+  memoryStore,
+  type RunResult,
+  type Store,
+  type StoreKey,
+  sourceFromArray,
+  subStore,
+  writeTomogram,
+} from '../../src/entry/index.ts';
+import { createRandom } from '../../src/entry/simulate.ts';
+import { projectOf } from '../support/copick-tree.ts';
+import { identityModel } from '../support/identity-model.ts';
+
+const shape = [8, 12, 16] as const;
+
+/** A static tree with a random tomogram in each run. */
+async function tomograms(runs: readonly string[]): Promise<Store> {
+  const store = memoryStore();
+  for (const [seed, run] of runs.entries()) {
+    const random = createRandom(seed);
+    const data = Float32Array.from({ length: 8 * 12 * 16 }, () => random.normal());
+    const folder = subStore(store, `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr`);
+    const source = sourceFromArray(contiguousVolume(data, shape), { voxelSize: [10.012, 10.012, 10.012] });
+    await writeTomogram(folder, source, { levels: 1 });
+  }
+  return store;
+}
+
+const model = identityModel({
+  classes: ['ribosome', null, 'apo-ferritin'],
+  normalization: 'z-score',
+  thresholds: { ribosome: 2, 'apo-ferritin': 1000 },
+  minDistances: { ribosome: 30, 'apo-ferritin': 30 },
+});
+
+async function resultsOf(project: Project, options: Partial<DetectProjectOptions> = {}): Promise<RunResult[]> {
+  const results: RunResult[] = [];
+  for await (const result of detectProject(project, { tomogram: 'denoised', model, ...options })) results.push(result);
+  return results;
+}
+
+const picksFile = (run: string, object: string): StoreKey =>
+  `/ExperimentRuns/${run}/Picks/cryoet-picks_0_${object}.json`;
+
+async function filesOf(overlay: Store, run: string): Promise<string[]> {
+  return (await overlay.list(`/ExperimentRuns/${run}/Picks`)).map(({ name }) => name);
+}
+
+describe('detectProject', () => {
+  it('writes one picks file per object of each run, an empty one where nothing was found', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const results = await resultsOf(project);
+    expect(results.map(({ run, status }) => [run, status])).toEqual([
+      ['TS_1', 'detected'],
+      ['TS_2', 'detected'],
+    ]);
+    for (const result of results) {
+      const run = await project.run(result.run);
+      if (result.status === 'failed') throw result.error;
+      expect(result.picks.length).toBeGreaterThan(3);
+      expect(await run.picks({ object: 'ribosome' })).toHaveLength(result.picks.length);
+      expect(await filesOf(overlay, result.run)).toEqual([
+        'cryoet-picks_0_apo-ferritin.json',
+        'cryoet-picks_0_ribosome.json',
+      ]);
+      const empty = JSON.parse(new TextDecoder().decode(await overlay.get(picksFile(result.run, 'apo-ferritin'))));
+      expect(empty.points).toEqual([]);
+    }
+  });
+
+  it('skips finished runs on resume and gives their picks, but finds anew without it', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const [first] = await resultsOf(project, { runs: ['TS_1'] });
+    const results = await resultsOf(project, { resume: true });
+    expect(results.map(({ status }) => status)).toEqual(['skipped', 'detected']);
+    if (results[0].status === 'failed' || first.status === 'failed') throw new Error('unexpected');
+    expect(results[0].picks).toEqual(first.picks);
+
+    await overlay.delete(picksFile('TS_1', 'apo-ferritin'));
+    expect((await resultsOf(project, { resume: true })).map(({ status }) => status)).toEqual(['detected', 'skipped']);
+    const calls = model.calls;
+    expect((await resultsOf(project, { resume: true })).map(({ status }) => status)).toEqual(['skipped', 'skipped']);
+    expect(model.calls).toBe(calls);
+    expect((await resultsOf(project)).map(({ status }) => status)).toEqual(['detected', 'detected']);
+  });
+
+  it.each([
+    ['an empty file', ''],
+    ['a file cut off while it was written', '{"pickable_object_name": "ribosome", "points": [{"loc'],
+  ])('detects a run anew on resume where the picks of an object cannot be read: %s', async (_, broken) => {
+    const { project, overlay, told } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const [first] = await resultsOf(project);
+    const key = picksFile('TS_1', 'ribosome');
+    const whole = await overlay.get(key);
+    await overlay.set(key, new TextEncoder().encode(broken));
+    const [again, other] = await resultsOf(project, { resume: true });
+    expect([again.status, other.status]).toEqual(['detected', 'skipped']);
+    expect(again).toEqual(first);
+    expect(await overlay.get(key)).toEqual(whole);
+    expect(told).toEqual([expect.objectContaining({ path: `overlay${key}` })]);
+  });
+
+  it('reports a run that fails and takes up the next', async () => {
+    const broken = await tomograms(['TS_1', 'TS_2', 'TS_3']);
+    const chunk = '/ExperimentRuns/TS_2/VoxelSpacing10.000/denoised.zarr/0/0/0/0';
+    const bytes = await broken.get(chunk);
+    await broken.set(chunk, bytes!.subarray(0, bytes!.length - 9));
+    const { project, overlay } = projectOf({ static: broken });
+    const results = await resultsOf(project);
+    expect(results.map(({ status }) => status)).toEqual(['detected', 'failed', 'detected']);
+    expect(results[1]).toMatchObject({
+      error: { code: 'corrupt-data', message: expect.stringMatching(/chunk 0\/0\/0 .*TS_2.*is damaged/) },
+    });
+    expect(await filesOf(overlay, 'TS_2')).toEqual([]);
+  });
+
+  it('refuses an absent run before any work, listing what is there', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(['TS_1']) });
+    await expect(resultsOf(project, { runs: ['TS_1', 'TS_9'] })).rejects.toMatchObject({
+      code: 'not-found',
+      message: expect.stringMatching(/TS_9.*TS_1/),
+    });
+    expect(await filesOf(overlay, 'TS_1')).toEqual([]);
+  });
+
+  it.each<[string, Partial<DetectProjectOptions>, RegExp]>([
+    ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistance of "ribosome"/],
+    ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo"/],
+    ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0/],
+    ['an unknown average', { average: 'logit' as 'logits' }, /average "logit"/],
+    ['a user without a name', { userId: '//' }, /name "\/\/"/],
+    ['a session without a name', { sessionId: '' }, /name ""/],
+    ['a voxel spacing of 0 Å', { voxelSpacing: 0 }, /voxel spacing 0 Å/],
+  ])('throws for %s before any run, instead of failing each', async (_, options, message) => {
+    const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const seen: string[] = [];
+    const results = resultsOf(project, { ...options, onProgress: ({ run }) => seen.push(run) });
+    await expect(results).rejects.toMatchObject({ code: 'invalid-option', message: expect.stringMatching(message) });
+    expect(seen).toEqual([]);
+  });
+
+  it('works once on a run that is named twice', async () => {
+    const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const results = await resultsOf(project, { runs: ['TS_2', 'TS_1', 'TS_2'] });
+    expect(results.map(({ run }) => run)).toEqual(['TS_2', 'TS_1']);
+  });
+
+  it('stops where the overlay cannot be written, before it computes', async () => {
+    const overlay = memoryStore();
+    const sealed: Store = {
+      ...overlay,
+      set: async () =>
+        Promise.reject(Object.assign(new Error('sealed'), { name: 'CryoetPicksError', code: 'read-only' })),
+    };
+    const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']), overlay: sealed });
+    const calls = model.calls;
+    await expect(resultsOf(project)).rejects.toMatchObject({ code: 'read-only' });
+    expect(model.calls).toBe(calls);
+  });
+
+  it.each(['intensity', 'tiles'] as const)(
+    'ends with the reason when aborted in stage "%s", leaving no file',
+    async (stage) => {
+      const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const seen: string[] = [];
+      const onProgress: DetectProjectOptions['onProgress'] = (progress) => {
+        seen.push(progress.run);
+        if (progress.stage === stage) controller.abort(reason);
+      };
+      await expect(resultsOf(project, { signal: controller.signal, onProgress })).rejects.toBe(reason);
+      expect(new Set(seen)).toEqual(new Set(['TS_1']));
+      expect(await filesOf(overlay, 'TS_1')).toEqual([]);
+    },
+  );
+
+  it('tells which run of how many it works on', async () => {
+    const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const seen = new Set<string>();
+    await resultsOf(project, {
+      onProgress: ({ run, runsDone, runsTotal }) => seen.add(`${run} ${runsDone}/${runsTotal}`),
+    });
+    expect([...seen]).toEqual(['TS_1 0/2', 'TS_2 1/2']);
+  });
+});

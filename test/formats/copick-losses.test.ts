@@ -1,0 +1,81 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { copickFormat, csvFormat, describeLosses } from '../../src/entry/formats.ts';
+import { parsePicks } from '../../src/entry/index.ts';
+import { captureCli } from '../support/capture-cli.ts';
+
+const turned = [
+  [0, -1, 0, 10],
+  [1, 0, 0, 20],
+  [0, 0, 1, 30],
+  [0, 0, 0, 1],
+];
+const location = { x: 1, y: 2, z: 3 };
+const header = { pickable_object_name: 'virus', user_id: 'ann', session_id: '7', run_name: 'TS_1' };
+const points = [{ location, transformation_: turned, note: 'first' }, { location }];
+const plain = JSON.stringify({ ...header, points });
+const doubted = JSON.stringify({ ...header, points, trust_orientation: false, voxel_spacing: 10, curated: true });
+const format = copickFormat();
+
+describe('copick files whose rotations are not to be trusted', () => {
+  it('give picks without them, at the same centres', () => {
+    const [trusted, untrusted] = [plain, doubted].map((text) => parsePicks(text, { format })[0]!.picks);
+    expect(trusted![0]).toMatchObject({ position: { x: 11, y: 22, z: 33 }, transform: turned });
+    expect(untrusted).toEqual(trusted!.map(({ transform: _, ...pick }) => pick));
+    expect(untrusted!.some((pick) => 'transform' in pick)).toBe(false);
+  });
+
+  it('are told, with all else that picks do not hold', () => {
+    expect(format.leftOut?.(doubted, 'a.json')).toEqual([
+      'user: "ann" is not carried over',
+      'session: "7" is not carried over',
+      'voxel spacing: 10 Å is not carried over',
+      'unknown: "curated" of the file cannot be carried over',
+      'orientation: the file says not to trust it, so that it is left out (1 of 2 picks)',
+    ]);
+    expect(format.leftOut?.(plain, 'a.json')).toHaveLength(2);
+  });
+});
+
+describe('unknown keys of points', () => {
+  it('survive in copick files and are told as lost elsewhere', () => {
+    const runs = parsePicks(plain, { format });
+    expect(parsePicks(format.format(runs), { format })[0]!.picks[0]).toMatchObject({ unknown: { note: 'first' } });
+    expect(describeLosses(runs, { format })).toEqual([]);
+    expect(describeLosses(runs, { format: csvFormat() })).toContain(
+      'unknown: keys of copick points that are not known here have no place (1 of 2 picks)',
+    );
+  });
+});
+
+describe('convert of a copick file', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+    await writeFile(join(folder, 'in.json'), doubted);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+  const convert = (...args: string[]) => captureCli(['convert', join(folder, 'in.json'), ...args]);
+
+  it('tells what a copick file made of it does not hold, and never calls doubted rotations sure', async () => {
+    const out = join(folder, 'out.json');
+    expect((await convert(out)).stdout).toContain('not all of it has a place there');
+    const { losses } = JSON.parse((await convert(out, '--json')).stdout);
+    expect(losses).toEqual(format.leftOut?.(doubted, 'in.json'));
+    const written = JSON.parse(await readFile(out, 'utf8'));
+    const still = [0, 1, 2, 3].map((i) => [0, 1, 2, 3].map((j) => (i === j ? 1 : 0)));
+    expect(written.points[0]).toMatchObject({
+      transformation_: still,
+      note: 'first',
+      location: { x: 11, y: 22, z: 33 },
+    });
+  });
+
+  it('tells the same of another format, and the keys of points', async () => {
+    const { stdout } = await convert(join(folder, 'out.csv'), '--verbose');
+    for (const line of format.leftOut?.(doubted, 'in.json') ?? []) expect(stdout).toContain(line);
+    expect(stdout).toContain('unknown: keys of copick points');
+  });
+});

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { csvFormat } from '../../src/entry/formats.ts';
+import { formatPicks, parsePicks } from '../../src/entry/index.ts';
+
+const format = csvFormat();
+const invalid = (message: string) =>
+  expect.objectContaining({ code: 'invalid-picks', message: expect.stringContaining(message) });
+const turned = [
+  [0, -1, 0, 0],
+  [1, 0, 0, 0],
+  [0, 0, 1, 0],
+  [0, 0, 0, 1],
+];
+const transformHeader = turned.flatMap((row, i) => row.map((_, j) => `transform_${i}${j}`)).join();
+
+describe('the CSV format', () => {
+  it('round-trips positions, scores, instances and rotations to the last bit', () => {
+    // + 0 makes of −0, which text does not keep, a 0.
+    const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+    const name = fc.string({ minLength: 1, maxLength: 8 }).filter((text) => text.trim() !== '');
+    const row = fc.tuple(number, number, number, fc.constant(0));
+    const pick = fc.record(
+      {
+        object: name,
+        position: fc.record({ x: number, y: number, z: number }),
+        score: number,
+        instanceId: fc.nat(),
+        transform: fc.tuple(row, row, row, fc.constant([0, 0, 0, 1])),
+      },
+      { requiredKeys: ['object', 'position', 'score'] },
+    );
+    const runs = fc.uniqueArray(fc.record({ run: name, picks: fc.array(pick, { minLength: 1, maxLength: 3 }) }), {
+      selector: ({ run }) => run,
+      maxLength: 3,
+    });
+    fc.assert(
+      fc.property(runs, (given) => {
+        expect(parsePicks(formatPicks(given, { format }), { format })).toEqual(given);
+      }),
+    );
+  });
+
+  it('writes only the columns that picks have', () => {
+    const pick = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 0.5 };
+    expect(formatPicks([{ run: 'a', picks: [pick] }], { format })).toBe(
+      'run_name,object_name,x,y,z,score\na,ribosome,1,2,3,0.5\n',
+    );
+    expect(formatPicks([], { format })).toBe('run_name,object_name,x,y,z,score\n');
+  });
+
+  it('names run and object by options where columns are missing', () => {
+    expect(parsePicks('z,y,x\n3,2,1\n', { format: csvFormat({ run: 'a', object: 'ribosome' }) })).toEqual([
+      { run: 'a', picks: [{ object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 }] },
+    ]);
+  });
+
+  it('adds the translation of a matrix to the position, and writes the sum', () => {
+    const text = `run_name,object_name,x,y,z,score,${transformHeader}\na,ribosome,10,20,30,1,0,-1,0,5,1,0,0,6,0,0,1,7,0,0,0,1\n`;
+    const runs = parsePicks(text, { format });
+    expect(runs[0]?.picks[0]?.position).toEqual({ x: 15, y: 26, z: 37 });
+    const [again] = parsePicks(formatPicks(runs, { format }), { format });
+    expect(again?.picks[0]).toMatchObject({ position: { x: 15, y: 26, z: 37 }, transform: turned });
+  });
+
+  it.each([
+    ['no run', 'object_name,x,y,z\nribosome,1,2,3\n', 'picks.csv: no column "run_name"'],
+    ['no coordinates', 'run_name,object_name\n', 'picks.csv: no column "x", "y", "z"'],
+    [
+      'a NaN',
+      'run_name,object_name,x,y,z\na,ribosome,1,nan,3\n',
+      'picks.csv, line 2: y is "nan"; expected a finite number',
+    ],
+    [
+      'a fractional instance',
+      'run_name,object_name,x,y,z,instance_id\na,b,1,2,3,1.5\n',
+      'line 2: instance_id is "1.5"',
+    ],
+    ['half a matrix', 'run_name,object_name,x,y,z,transform_00\na,b,1,2,3,1\n', 'line 2: transform_01 is missing'],
+    [
+      'a matrix with another last row',
+      `run_name,object_name,x,y,z,${transformHeader}\na,b,1,2,3,1,0,0,0,0,1,0,0,0,0,1,0,0,0,0,2\n`,
+      'line 2: the last row of the transform is 0, 0, 0, 2; expected 0, 0, 0, 1',
+    ],
+  ])('refuses %s', (_, text, message) => {
+    expect(() => parsePicks(text, { format, source: 'picks.csv' })).toThrow(invalid(message));
+  });
+
+  it('refuses to write a position or score that is not finite', () => {
+    const pick = { object: 'ribosome', position: { x: 1, y: Number.NaN, z: 3 }, score: 0.5 };
+    expect(() => formatPicks([{ run: 'a', picks: [pick] }], { format })).toThrow(
+      invalid('pick 0 of run "a" is at (1, NaN, 3) Å'),
+    );
+  });
+});

@@ -1,0 +1,184 @@
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { StoreKey } from '../../src/entry/index.ts';
+import { contiguousVolume, openTomogram, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
+
+const bytes = (...values: number[]) => Uint8Array.from(values);
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+});
+
+afterEach(async () => {
+  await chmod(folder, 0o755);
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('directoryStore', () => {
+  it('gives back what was set, in whole and in part, and undefined for what is absent', async () => {
+    const store = directoryStore(join(folder, 'new'));
+    expect(await store.get('/x')).toBeUndefined();
+    expect(await store.list('/')).toEqual([]);
+    await store.set('/a/x', bytes(1, 2, 3, 4));
+    await store.set('/a/x', bytes(5, 6, 7, 8));
+    expect(await store.get('/a/x')).toEqual(bytes(5, 6, 7, 8));
+    expect(await store.getRange('/a/x', { offset: 1, length: 2 })).toEqual(bytes(6, 7));
+    expect(await store.getRange('/a/x', { suffixLength: 2 })).toEqual(bytes(7, 8));
+    expect(await store.getRange('/a/x', { suffixLength: 99 })).toEqual(bytes(5, 6, 7, 8));
+    expect(await store.getRange('/b', { suffixLength: 2 })).toBeUndefined();
+    expect(await store.get('/a/x/y')).toBeUndefined();
+  });
+
+  it.each(['/link', '/folder/x', '/good/gone'] as const)(
+    'reports %s, a link to what was not fetched, instead of taking it for absent',
+    async (key) => {
+      await symlink('.git/annex/objects/SHA256-1', join(folder, 'link'));
+      await symlink('elsewhere', join(folder, 'folder'));
+      await mkdir(join(folder, 'real'));
+      await symlink('real', join(folder, 'good'));
+      await symlink('nowhere', join(folder, 'real', 'gone'));
+      const message = expect.stringMatching(/^cannot read .*: .* is a link to .*, which is not there$/);
+      const store = directoryStore(folder);
+      await expect(store.get(key)).rejects.toMatchObject({ code: 'not-found', message });
+      await expect(store.getRange(key, { suffixLength: 1 })).rejects.toMatchObject({ code: 'not-found', message });
+      expect(await store.get('/good/absent')).toBeUndefined();
+      expect(await store.get('/good/absent/deeper')).toBeUndefined();
+    },
+  );
+
+  it('reports a folder where a file is read, also in parts', async () => {
+    await mkdir(join(folder, '0'));
+    const store = directoryStore(folder);
+    const expected = {
+      code: 'corrupt-data',
+      message: `cannot read ${join(folder, '0')}: it is a folder, expected a file`,
+    };
+    await expect(store.get('/0')).rejects.toMatchObject(expected);
+    for (const range of [{ suffixLength: 9 }, { offset: 0, length: 1 }, { offset: 1e9, length: 1 }])
+      await expect(store.getRange('/0', range)).rejects.toMatchObject(expected);
+  });
+
+  it('does not read a chunk that was not fetched, or is a folder, as fill value', async () => {
+    const store = directoryStore(folder);
+    const volume = contiguousVolume(new Float32Array(8).fill(1), [1, 2, 4]);
+    const source = sourceFromArray(volume, { voxelSize: [10, 10, 10] });
+    await writeTomogram(store, source, { levels: 1, chunkShape: [1, 2, 2] });
+    await rm(join(folder, '0/0/0/0'));
+    await symlink('annex', join(folder, '0/0/0/0'));
+    await rm(join(folder, '0/0/0/1'));
+    await mkdir(join(folder, '0/0/0/1'));
+    const tomogram = await openTomogram(store);
+    await expect(tomogram.read({ start: [0, 0, 0], end: [1, 1, 1] })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(tomogram.read({ start: [0, 0, 2], end: [1, 1, 3] })).rejects.toMatchObject({ code: 'corrupt-data' });
+  });
+
+  it('allocates no more than the file holds, whatever range is asked for', async () => {
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(1, 2, 3));
+    expect(await store.getRange('/x', { offset: 1, length: 515e9 })).toEqual(bytes(2, 3));
+    expect(await store.getRange('/x', { offset: 1e15, length: 515e9 })).toEqual(bytes());
+  });
+
+  it('lists sorted, with hidden files and links to folders', async () => {
+    await writeFile(join(folder, 'b'), '');
+    await writeFile(join(folder, '.zattrs'), '');
+    await mkdir(join(folder, 'a'));
+    await symlink(join(folder, 'a'), join(folder, 'link'));
+    await symlink(join(folder, 'gone'), join(folder, 'stale'));
+    expect(await directoryStore(folder).list('/')).toEqual([
+      { name: '.zattrs', kind: 'file' },
+      { name: 'a', kind: 'folder' },
+      { name: 'b', kind: 'file' },
+      { name: 'link', kind: 'folder' },
+      { name: 'stale', kind: 'file' },
+    ]);
+    expect(await directoryStore(folder).list('/b')).toEqual([]);
+  });
+
+  it('deletes files and folders, and does not mind what is absent', async () => {
+    const store = directoryStore(folder);
+    await store.set('/a/b/c', bytes(1));
+    await store.delete('/a');
+    await store.delete('/a');
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.each(['/../x', '/a/../../x', '/a//x', 'x', '/a\0'])('refuses the key %j in every call', async (key) => {
+    const store = directoryStore(folder);
+    const calls = [
+      async () => store.get(key as StoreKey),
+      async () => store.getRange(key as StoreKey, { suffixLength: 1 }),
+      async () => store.list(key as StoreKey),
+      async () => store.set(key as StoreKey, bytes(1)),
+      async () => store.delete(key as StoreKey),
+    ];
+    for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'invalid-option' });
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+describe('writing to a directoryStore', () => {
+  it('never lets a reader see half a value', async () => {
+    const store = directoryStore(folder);
+    const values = Array.from({ length: 8 }, (_, i) => new Uint8Array(300_000 + i).fill(i));
+    await store.set('/x', values[0]!);
+    let isWriting = true;
+    const writing = (async () => {
+      for (let n = 0; n < 40; n++) await store.set('/x', values[n % 8]!);
+      isWriting = false;
+    })();
+    let reads = 0;
+    while (isWriting) {
+      const found = await store.get('/x');
+      expect(found?.length).toBe(300_000 + found![0]!);
+      expect(found!.at(-1)).toBe(found![0]);
+      reads++;
+    }
+    await writing;
+    expect(reads).toBeGreaterThan(1);
+    expect(await readdir(folder)).toEqual(['x']);
+  });
+
+  it('leaves nothing behind when a write is aborted', async () => {
+    const store = directoryStore(folder);
+    for (const early of [true, false]) {
+      const controller = new AbortController();
+      if (early) controller.abort('stop');
+      const pending = store.set('/x', new Uint8Array(50_000_000), { signal: controller.signal });
+      setTimeout(() => controller.abort('stop'), 1);
+      await expect(pending).rejects.toBe('stop');
+      expect(await readdir(folder)).toEqual([]);
+    }
+  });
+
+  it('says why a place cannot be written, and leaves no temporary file', async () => {
+    const store = directoryStore(folder);
+    await store.set('/file', bytes(1));
+    await mkdir(join(folder, 'folder', 'full'), { recursive: true });
+    await expect(store.set('/file/x', bytes(1))).rejects.toMatchObject({
+      code: 'read-only',
+      message: expect.stringMatching(/^cannot write .*file\/x: a file is in the way where a folder is needed/),
+    });
+    await expect(store.set('/folder', bytes(1))).rejects.toMatchObject({ code: 'read-only' });
+    await expect(store.set(`/${'n'.repeat(300)}`, bytes(1))).rejects.toThrow('the name is too long (ENAMETOOLONG)');
+    expect((await readdir(folder)).sort()).toEqual(['file', 'folder']);
+  });
+
+  it('writes nothing when opened read-only', async () => {
+    const store = directoryStore(folder, { readOnly: true });
+    await expect(store.set('/x', bytes(1))).rejects.toMatchObject({ code: 'read-only' });
+    await expect(store.delete('/x')).rejects.toThrow(
+      `cannot write ${join(folder, 'x')}: its store is opened read-only`,
+    );
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.skipIf(process.getuid?.() === 0)('reports a folder without write permission (not as root)', async () => {
+    await chmod(folder, 0o555);
+    await expect(directoryStore(folder).set('/x', bytes(1))).rejects.toThrow('permission denied (EACCES)');
+  });
+});

@@ -1,0 +1,152 @@
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { directoryStore } from '../../src/entry/node.ts';
+import { isHidden, makeTag, ownerState, temporaryBeside } from '../../src/node/file-lock.ts';
+
+const bytes = (...values: number[]) => Uint8Array.from(values);
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** No process has this number: Linux gives out at most 2^22, others fewer. */
+const gone = () => makeTag().replace(/-\d+-\d+-/, '-999999999-1-');
+/** A process that runs, but is not the one that made the tag: its number was given out again. */
+const reused = () => makeTag().replace(/-\d+-\d+-/, `-${process.pid}-1-`);
+const elsewhere = () => makeTag().replace(/^.{8}/, '00000000');
+
+describe('the owner of a tag', () => {
+  it('is alive while its process runs, dead when it has ended, unknown on another machine', () => {
+    expect(hostname()).not.toBe('');
+    expect(ownerState(makeTag())).toBe('alive');
+    expect(ownerState(gone())).toBe('dead');
+    expect(ownerState(elsewhere())).toBe('unknown');
+    expect(ownerState('')).toBe('unknown');
+    expect(ownerState('12345')).toBe('unknown');
+  });
+
+  it.skipIf(process.platform !== 'linux')('is dead when its number was given to another process', () => {
+    expect(ownerState(reused())).toBe('dead');
+  });
+});
+
+describe('what killed writers leave', () => {
+  it('is never listed', async () => {
+    const names = [`.x.${gone()}.tmp`, `.x.${gone()}.old`, '.x.lock', '.x.lock.0123456789ab', '.x.lock.unknown'];
+    for (const name of names) await writeFile(join(folder, name), '');
+    expect(await directoryStore(folder).list('/')).toEqual([]);
+    expect(['.zattrs', '.meta', 'x.lock', 'x.tmp', '.lock'].filter(isHidden)).toEqual([]);
+  });
+
+  it('is removed by the next write into the folder; what a living process or another machine has there stays', async () => {
+    const mine = `.a.${makeTag()}.tmp`;
+    const other = `.a.${elsewhere()}.tmp`;
+    const young = '.a.01234567-89ab-cdef-0123-456789abcdef.tmp';
+    for (const name of [mine, other, young, `.a.${gone()}.tmp`]) await writeFile(join(folder, name), 'half');
+    await mkdir(join(folder, `.b.zarr.${gone()}.tmp`, '0'), { recursive: true });
+    await writeFile(join(folder, '.c.lock'), gone());
+    await writeFile(join(folder, '.d.lock'), makeTag());
+    await directoryStore(folder).set('/x', bytes(1));
+    expect((await readdir(folder)).sort()).toEqual([mine, other, young, '.d.lock', 'x'].sort());
+  });
+
+  it('is put back if it is a folder that was moved aside and never replaced', async () => {
+    await mkdir(join(folder, `.b.zarr.${gone()}.old`));
+    await writeFile(join(folder, `.b.zarr.${gone()}.tmp`), '');
+    const old = (await readdir(folder)).find((name) => name.endsWith('.old'))!;
+    await writeFile(join(folder, old, '.zattrs'), 'old');
+    await directoryStore(folder).set('/x', bytes(1));
+    expect((await readdir(folder)).sort()).toEqual(['b.zarr', 'x']);
+    expect(await readFile(join(folder, 'b.zarr/.zattrs'), 'utf8')).toBe('old');
+  });
+
+  it('is removed if it is a folder that was moved aside and replaced', async () => {
+    await mkdir(join(folder, `.b.zarr.${gone()}.old`));
+    await mkdir(join(folder, 'b.zarr'));
+    await writeFile(join(folder, 'b.zarr/.zattrs'), 'new');
+    await directoryStore(folder).set('/x', bytes(1));
+    expect((await readdir(folder)).sort()).toEqual(['b.zarr', 'x']);
+    expect(await readFile(join(folder, 'b.zarr/.zattrs'), 'utf8')).toBe('new');
+  });
+
+  it('does not stop a writer: a lock whose process has ended is taken over, also while another did so', async () => {
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(0));
+    const first = gone();
+    await writeFile(join(folder, '.x.lock'), first);
+    await writeFile(join(folder, `.x.lock.${first.slice(-12)}`), gone());
+    await Promise.all(Array.from({ length: 10 }, (_, i) => store.set('/x', bytes(i))));
+    expect(await readdir(folder)).toEqual(['x']);
+  });
+
+  it('makes a writer wait where the process still runs, until the signal stops it', async () => {
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(0));
+    await writeFile(join(folder, '.x.lock'), makeTag());
+    const controller = new AbortController();
+    const pending = store.set('/x', bytes(1), { signal: controller.signal });
+    setTimeout(() => controller.abort('enough'), 50);
+    await expect(pending).rejects.toBe('enough');
+    expect(await store.get('/x')).toEqual(bytes(0));
+    expect((await readdir(folder)).sort()).toEqual(['.x.lock', 'x']);
+  });
+});
+
+describe('a staged folder', () => {
+  it('is out of sight until it takes the place of the old one', async () => {
+    const store = directoryStore(folder);
+    await store.set('/image/old', bytes(1));
+    const staged = (await store.stage!('/image'))!;
+    await staged.store.set('/new', bytes(2));
+    expect(await store.list('/')).toEqual([{ name: 'image', kind: 'folder' }]);
+    expect(await store.list('/image')).toEqual([{ name: 'old', kind: 'file' }]);
+    await staged.commit();
+    expect(await store.list('/image')).toEqual([{ name: 'new', kind: 'file' }]);
+    expect(await readdir(folder)).toEqual(['image']);
+  });
+
+  it('leaves the old one if it is discarded, or if its place cannot be taken', async () => {
+    const store = directoryStore(folder);
+    await store.set('/image/old', bytes(1));
+    const staged = (await store.stage!('/image'))!;
+    await staged.store.set('/new', bytes(2));
+    await staged.discard();
+    await expect(staged.commit()).rejects.toMatchObject({ code: 'read-only' });
+    expect(await readdir(folder)).toEqual(['image']);
+    expect(await store.list('/image')).toEqual([{ name: 'old', kind: 'file' }]);
+  });
+
+  it('is whole, whichever of many writers at once comes last', async () => {
+    const store = directoryStore(folder);
+    const write = async (i: number) => {
+      const staged = (await store.stage!('/image'))!;
+      for (const key of ['/a', '/b'] as const) await staged.store.set(key, bytes(i));
+      await staged.commit();
+    };
+    await Promise.all(Array.from({ length: 8 }, (_, i) => write(i)));
+    expect(await readdir(folder)).toEqual(['image']);
+    expect(await store.get('/image/a')).toEqual(await store.get('/image/b'));
+  });
+
+  it('replaces what a link leads to, and not the link', async () => {
+    await mkdir(join(folder, 'scratch/image'), { recursive: true });
+    await symlink('scratch/image', join(folder, 'image'));
+    const store = directoryStore(folder);
+    const staged = (await store.stage!('/image'))!;
+    await staged.store.set('/new', bytes(2));
+    await staged.commit();
+    expect((await lstat(join(folder, 'image'))).isSymbolicLink()).toBe(true);
+    expect(await readdir(join(folder, 'scratch'))).toEqual(['image']);
+    expect(await readdir(join(folder, 'scratch/image'))).toEqual(['new']);
+  });
+
+  it('cannot take the place of the root of the file system', async () => {
+    expect(await directoryStore('/').stage!('/')).toBeUndefined();
+    expect(temporaryBeside('/a/b')).toMatch(/^\/a\/\.b\.[0-9a-f]{8}-\d+-\d+-[0-9a-f]{12}\.tmp$/);
+  });
+});

@@ -1,0 +1,31 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as ort from 'onnxruntime-node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadModel } from '../../src/entry/node.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  await writeFile(join(folder, 'lonely.onnx'), 'network');
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('loadModel', () => {
+  it.each([
+    ['an absent file', 'none.onnx', 'model not found: FOLDER/none.onnx'],
+    ['a path through a file', 'lonely.onnx/none.onnx', 'model not found: FOLDER/lonely.onnx/none.onnx'],
+    ['a folder', '.', 'model cannot be read (EISDIR): FOLDER'],
+    [
+      'a network without its card',
+      'lonely.onnx',
+      'card of model FOLDER/lonely.onnx not found: FOLDER/lonely.json; a model needs its card beside it (docs/models.md)',
+    ],
+  ])('says in its own words what is missing: %s', async (_, name, message) => {
+    await expect(loadModel(ort, join(folder, name))).rejects.toMatchObject({
+      code: 'not-found',
+      message: message.replaceAll('FOLDER', folder),
+    });
+  });
+});

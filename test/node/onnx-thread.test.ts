@@ -1,0 +1,289 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fakeSpec } from '../support/identity-model.ts';
+
+const repository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A built package: dist with the thread's script, another one without it, the models and the dependencies. */
+beforeAll(async () => {
+  for (const name of ['node_modules', 'models']) symlinkSync(repository(name), join(folder, name), 'dir');
+  const node = repository('src/entry/node.ts');
+  const options = { bundle: true, splitting: true, platform: 'node', format: 'esm', packages: 'external' } as const;
+  await build({
+    ...options,
+    entryPoints: { node, 'onnx-worker': repository('src/node/onnx-worker.ts') },
+    outdir: join(folder, 'dist'),
+  });
+  await build({ ...options, entryPoints: [node], outdir: join(folder, 'without') });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: unknown;
+  readonly stderr: string;
+}
+
+let programs = 0;
+
+/** Runs a program that prints JSON, in a process of its own; a process that does not end by itself fails the test. */
+async function runProgram(body: string, args: readonly string[] = []): Promise<Ended> {
+  const file = join(folder, `program-${programs++}.mjs`);
+  writeFileSync(file, `${prelude}\n${body}`);
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [...args, file], { timeout: 25_000 }, (_, stdout, stderr) => {
+      resolve({ code: child.exitCode, output: stdout === '' ? undefined : JSON.parse(stdout), stderr });
+    });
+  });
+}
+
+const prelude = `
+  import * as ort from 'onnxruntime-node';
+  import { loadModel } from './dist/node.js';
+  const fixture = (name) => ${JSON.stringify(repository('test/fixtures/onnx'))} + '/' + name + '.onnx';
+  const spec = (fields) => ({ ...${JSON.stringify(fakeSpec({ name: 'tiny' }))}, ...fields });
+  const ramp = (length) => Float32Array.from({ length }, (_, i) => i);
+  const noise = (length) => Float32Array.from({ length }, (_, i) => Math.sin(i * i));
+  const tile = () => ({ data: noise(96 ** 3), shape: [1, 96, 96, 96] });
+  const print = (value) => console.log(JSON.stringify(value));
+  const failure = (promise) => promise.then(
+    () => 'no failure',
+    (error) => ({ name: error.name, code: error.code, message: error.message, cause: error.cause?.message }),
+  );
+  const threads = () => process.report.getReport().workers.length;
+`;
+
+const done = (output: unknown): Ended => ({ code: 0, output, stderr: '' });
+
+describe('loadModel of the built package', () => {
+  it('scores in a thread what it scores without one, bit for bit, and this thread goes on meanwhile', async () => {
+    const ended = await runProgram(`
+      import { loadModel as loadWithout } from './without/node.js';
+      const here = await loadWithout(ort);
+      const none = threads();
+      const expected = await here.score(tile());
+      const model = await loadModel(ort, undefined, { threads: 1 });
+      let ticks = 0;
+      const timer = setInterval(() => ticks++, 5);
+      const tiles = tile();
+      const scores = await model.score(tiles);
+      clearInterval(timer);
+      print({
+        threads: [none, threads()],
+        shape: scores.shape,
+        equal: scores.data.every((score, i) => score === expected.data[i]),
+        card: JSON.stringify(model.spec) === JSON.stringify(here.spec),
+        // The caller's tiles were not moved away.
+        kept: tiles.data.length,
+        ticked: ticks > 3,
+      });
+      await model.dispose();
+      await here.dispose();
+    `);
+    const expected = {
+      threads: [0, 1],
+      shape: [1, 7, 48, 48, 48],
+      equal: true,
+      card: true,
+      kept: 96 ** 3,
+      ticked: true,
+    };
+    expect(ended).toEqual(done(expected));
+  });
+
+  it('answers calls in their order, through fixed batch sizes and with a thread count', async () => {
+    const ended = await runProgram(`
+      const model = await loadModel(ort, fixture('identity-batch-of-two'), { spec: spec(), threads: 1 });
+      const calls = [1, 3, 2].map((n) => model.score({ data: ramp(n * 8), shape: [n, 2, 2, 2] }));
+      const all = await Promise.all(calls);
+      await model.dispose();
+      print(all.map(({ data, shape }) => [shape[0], data.length, data.every((score, i) => score === i)]));
+    `);
+    expect(ended).toEqual(
+      done([
+        [1, 8, true],
+        [3, 24, true],
+        [2, 16, true],
+      ]),
+    );
+  });
+
+  it('fails with the code, message and cause that it fails with without a thread, and leaves no thread', async () => {
+    const ended = await runProgram(`
+      import { writeFileSync } from 'node:fs';
+      import { loadModel as loadWithout } from './without/node.js';
+      writeFileSync('${join(folder, 'garbage.onnx').replaceAll('\\', '/')}', 'no network');
+      const failures = [];
+      for (const load of [loadModel, loadWithout]) {
+        const model = await load(ort, fixture('fails-at-run'), { spec: spec({ tile: [3, 3, 3] }) });
+        failures.push([
+          await failure(load(ort, '${join(folder, 'garbage.onnx').replaceAll('\\', '/')}', { spec: spec() })),
+          await failure(load(ort, fixture('rank-four'), { spec: spec() })),
+          await failure(model.score({ data: ramp(8), shape: [1, 2, 2, 2] })),
+          await failure(model.score({ data: ramp(7), shape: [1, 2, 2, 2] })),
+        ]);
+        await model.dispose();
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      print({ failures, threads: threads() });
+    `);
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    const { failures, threads } = ended.output as {
+      failures: { code: string; message: string; cause: string }[][];
+      threads: number;
+    };
+    expect(failures[0]).toEqual(failures[1]);
+    expect(failures[0].map(({ code }) => code)).toEqual(['model-failed', 'model-failed', 'model-failed', undefined]);
+    expect(failures[0][0].message).toContain('cannot load model "tiny" from 10 bytes: ');
+    expect(failures[0][0].cause).toBeTypeOf('string');
+    expect(failures[0][1].message).toContain('4 dimensions; expected 5');
+    expect(threads).toBe(0);
+  });
+
+  it('rejects an aborted call at once with the reason, finishes behind it, and scores the next one right', async () => {
+    const ended = await runProgram(`
+      const model = await loadModel(ort);
+      const controller = new AbortController();
+      const order = [];
+      const { signal } = controller;
+      const small = { data: noise(32 ** 3), shape: [1, 32, 32, 32] };
+      const aborted = [tile(), small].map((tiles) => model.score(tiles, { signal }).catch((reason) => order.push(reason)));
+      const next = model.score(small).then(({ shape }) => order.push(shape));
+      setTimeout(() => controller.abort('enough'), 20);
+      await Promise.all([...aborted, next]);
+      order.push(await model.score(small, { signal }).catch((reason) => 'still ' + reason));
+      await model.dispose();
+      print(order);
+    `);
+    expect(ended).toEqual(done(['enough', 'enough', [1, 7, 16, 16, 16], 'still enough']));
+  });
+
+  it('stops loading on abort, without a thread left over', async () => {
+    const ended = await runProgram(`
+      const controller = new AbortController();
+      const loading = loadModel(ort, undefined, { signal: controller.signal });
+      setTimeout(() => controller.abort('enough'), 20);
+      print([await loading.catch((reason) => reason), await loadModel(ort, undefined, { signal: controller.signal }).catch((reason) => reason)]);
+    `);
+    expect(ended).toEqual(done(['enough', 'enough']));
+  });
+
+  it('fails calls after it was disposed, which may come twice and while a call is under way', async () => {
+    const ended = await runProgram(`
+      const model = await loadModel(ort);
+      const under = model.score(tile());
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const disposed = Promise.all([model.dispose(), model.dispose()]);
+      const late = await failure(model.score(tile()));
+      await disposed;
+      print([(await under).shape, late, threads()]);
+    `);
+    const late = { name: 'CryoetPicksError', code: 'model-failed', message: 'model "default" was disposed' };
+    expect(ended).toEqual(done([[1, 7, 48, 48, 48], late, 0]));
+  });
+
+  it.each([
+    ['nothing is left to do, without disposing', '', 0],
+    ['a call that nobody awaits is under way', 'model.score(tile());', 0],
+    ['an aborted call is under way', 'model.score(tile(), { signal: AbortSignal.timeout(10) }).catch(() => {});', 0],
+    [
+      'process.exit() comes while a call is under way',
+      'model.score(tile()); setTimeout(() => process.exit(3), 30);',
+      3,
+    ],
+    ['process.exit() comes while it loads', 'loadModel(ort); setTimeout(() => process.exit(4), 40);', 4],
+  ])('lets the process end as it should when %s', async (_, body, code) => {
+    const ended = await runProgram(`const model = await loadModel(ort); ${body}`);
+    expect(ended).toEqual({ code, output: undefined, stderr: '' });
+  });
+
+  it('lets the process exit at once when its thread has died and this one has not heard of it yet', async () => {
+    const preload = join(folder, 'dies-when-asked.mjs');
+    writeFileSync(
+      preload,
+      `import { isMainThread, parentPort } from 'node:worker_threads';
+       if (!isMainThread) parentPort.once('message', () => process.exit(7));`,
+    );
+    // No timer, so that no event of the thread comes between.
+    const body = `
+      const model = await loadModel(ort);
+      model.score(tile());
+      for (let i = 0; i < 50; i++) await undefined;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+      model.score(tile());
+      for (let i = 0; i < 50; i++) await undefined;
+      process.exit(5);
+    `;
+    expect(await runProgram(body, ['--import', preload])).toEqual({ code: 5, output: undefined, stderr: '' });
+  });
+
+  it('fails pending and later calls when its thread dies', async () => {
+    const dying = join(folder, 'dying');
+    mkdirSync(dying);
+    const options = { bundle: true, platform: 'node', format: 'esm', packages: 'external' } as const;
+    await build({ ...options, entryPoints: [repository('src/entry/node.ts')], outdir: dying });
+    writeFileSync(
+      join(dying, 'onnx-worker.js'),
+      `import { parentPort } from 'node:worker_threads';
+       parentPort.on('message', () => process.exit(7));
+       parentPort.postMessage({ done: 'opened' });`,
+    );
+    const ended = await runProgram(`
+      import { loadModel as loadDying } from './dying/node.js';
+      const model = await loadDying(ort, fixture('identity'), { spec: spec() });
+      const calls = [1, 2].map(() => failure(model.score({ data: ramp(8), shape: [1, 2, 2, 2] })));
+      const failures = await Promise.all(calls);
+      await model.dispose();
+      print(failures);
+    `);
+    const died = {
+      name: 'CryoetPicksError',
+      code: 'model-failed',
+      message: 'the thread of model "tiny" ended with exit code 7',
+    };
+    expect(ended).toEqual(done([died, died]));
+  });
+
+  it('stays on this thread for another runtime, and inside a thread', async () => {
+    const ended = await runProgram(`
+      import * as web from 'onnxruntime-web';
+      import { isMainThread, Worker } from 'node:worker_threads';
+      import { fileURLToPath } from 'node:url';
+      const score = (model) => model.score({ data: ramp(8), shape: [1, 2, 2, 2] });
+      if (isMainThread) {
+        const other = await loadModel({ ...ort, InferenceSession: { create: (...args) => ort.InferenceSession.create(...args) } },
+          fixture('identity'), { spec: spec() });
+        let inner;
+        const worker = new Worker(fileURLToPath(import.meta.url)).on('message', (answer) => { inner = answer; });
+        await new Promise((resolve) => worker.on('exit', resolve));
+        print({ other: [(await score(other)).data.length, threads()], web: web.InferenceSession === ort.InferenceSession, inner });
+      } else {
+        const { parentPort } = await import('node:worker_threads');
+        const model = await loadModel(ort, fixture('identity'), { spec: spec() });
+        parentPort.postMessage((await score(model)).data.length);
+        await model.dispose();
+      }
+    `);
+    expect(ended).toEqual(done({ other: [8, 0], web: false, inner: 8 }));
+  });
+
+  it('opens its thread under options of Node that no thread takes', async () => {
+    const program = `
+      import * as ort from 'onnxruntime-node';
+      import { loadModel } from './dist/node.js';
+      const model = await loadModel(ort);
+      console.log(process.report.getReport().workers.length);
+    `;
+    const ended = await new Promise((resolve) => {
+      const args = ['--max-old-space-size=2000', '--input-type=module', '-e', program];
+      execFile(process.execPath, args, { cwd: folder, timeout: 25_000 }, (error, stdout) => resolve([error, stdout]));
+    });
+    expect(ended).toEqual([null, '1\n']);
+  });
+});

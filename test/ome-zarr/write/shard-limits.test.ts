@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import type { VolumeSource, Zyx } from '../../../src/entry/index.ts';
+import { memoryStore, writeTomogram } from '../../../src/entry/index.ts';
+import { writeChannels } from '../../../src/entry/io.ts';
+import { valueWriter } from '../../../src/ome-zarr/write/chunk-sinks.ts';
+
+const unread = new Error('no voxel is read');
+
+/** A source of any size that holds nothing. */
+function sourceOf(shape: Zyx): VolumeSource {
+  const grid = { shape, voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } } as const;
+  return { grid, read: () => Promise.reject(unread) };
+}
+
+describe('shards that are too large', () => {
+  it('are refused from 5 TB on, as copick 2 does, in zarr3 only', async () => {
+    const store = memoryStore([['/notes.txt', new Uint8Array(1)]]);
+    const huge = sourceOf([10752, 10752, 10880]);
+    await expect(writeTomogram(store, huge, { format: 'zarr3', overwrite: true })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message:
+        'the shard of level 0, 599760 chunks of 128×128×128 float32, takes 5031151534080 bytes uncompressed, expected less than 5 TB; write the format "zarr2"',
+    });
+    expect(await store.list('/')).toHaveLength(1);
+    await expect(writeTomogram(store, huge, { format: 'zarr2' })).rejects.toBe(unread);
+  });
+
+  it('are warned of above 5 GB, level by level, as copick 2 does', async () => {
+    const warningsOf = async (shape: Zyx, channels = 1, axis: 'c' | 'feature' = 'c') => {
+      const warnings: string[] = [];
+      const onWarning = (message: string) => warnings.push(message);
+      const sources = Array.from({ length: channels }, () => sourceOf(shape));
+      const writing = writeChannels(memoryStore(), sources, { format: 'zarr3', axis, onWarning });
+      await expect(writing).rejects.toBe(unread);
+      return warnings;
+    };
+    expect(await warningsOf([1024, 1024, 1152])).toEqual([]);
+    expect(await warningsOf([1024, 1024, 1280])).toEqual([
+      'the shard of level 0, 640 chunks of 128×128×128 float32, takes 5368709120 bytes uncompressed, more than the 5 GB that copick recommends',
+    ]);
+    expect(await warningsOf([512, 1024, 1280], 2)).toHaveLength(1);
+    expect(await warningsOf([512, 1024, 1280], 2, 'feature')).toEqual([]);
+  });
+
+  it('are refused where their index could not be read back', async () => {
+    const options = { format: 'zarr3', chunkShape: [1, 1, 1] } as const;
+    await expect(writeTomogram(memoryStore(), sourceOf([257, 256, 256]), options)).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('expected at most 16777216 chunks; make them larger'),
+    });
+  });
+
+  it('are refused at 2 GiB of compressed bytes by a store that takes whole values only', async () => {
+    const writer = valueWriter(memoryStore(), '/0/0', {});
+    await writer.append({ length: 2 ** 30 } as Uint8Array);
+    await expect(writer.append({ length: 2 ** 30 } as Uint8Array)).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('write the format "zarr2"'),
+    });
+  });
+});
