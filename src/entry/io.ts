@@ -13,7 +13,6 @@ export { type MrcVolume, type OpenMrcOptions, openMrc } from '../mrc/open.ts';
 export { blobReader, bytesReader, type RandomAccessReader, storeReader } from '../storage/random-access.ts';
 export { type Channel, type ChannelInfo, openChannels } from '../ome-zarr/tomogram.ts';
 export { type ConsolidatedOptions, withConsolidated } from '../ome-zarr/consolidated.ts';
-export { setDecodeWorkers } from '../ome-zarr/decode-pool.ts';
 export type { DecodeWorkersOptions } from '../ome-zarr/decode-task.ts';
 export type { WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';
 export { type WriteChannelsOptions, writeChannels } from '../ome-zarr/write/image.ts';

@@ -4,6 +4,8 @@ import type { Point } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { assertStore, type ReadableStore } from '../storage/store.ts';
 import { ChunkCache, type ChunkCounts, defaultCacheBytes } from './chunk-cache.ts';
+import { checkDecodeWorkers } from './decode-pool.ts';
+import type { DecodeWorkersOptions } from './decode-task.ts';
 import { type LevelSource, levelSource } from './level-source.ts';
 import { type BrokenLevel, chunkShapeOf, isOpened, type OpenedLevel, openLevels } from './levels.ts';
 import type { ChannelNames } from './metadata.ts';
@@ -52,6 +54,8 @@ export interface OpenTomogramOptions {
    * Bytes of decoded chunks to keep for later reads. @defaultValue two layers of chunks across the longest axis, 128 to 256 MiB
    */
   readonly cacheBytes?: number | undefined;
+  /** The threads that decode chunks. @defaultValue as many as cores, at most 4 */
+  readonly decodeWorkers?: DecodeWorkersOptions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -112,7 +116,7 @@ interface ChosenLevel {
 
 async function chooseLevel(
   store: ReadableStore,
-  { level, voxelSize, fallbackVoxelSize, zarrFormat, cacheBytes, signal }: OpenTomogramOptions,
+  { level, voxelSize, fallbackVoxelSize, zarrFormat, cacheBytes, decodeWorkers = {}, signal }: OpenTomogramOptions,
   { hasChannels }: { readonly hasChannels: boolean },
 ): Promise<ChosenLevel> {
   assertStore(store, 'get');
@@ -122,10 +126,12 @@ async function chooseLevel(
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
   if (cacheBytes !== undefined && !(cacheBytes >= 0))
     throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
+  checkDecodeWorkers(decodeWorkers);
   const { levels: listed, channelNames } = await openLevels(store, {
     fallbackVoxelSize,
     hasChannels,
     zarrFormat,
+    decodeWorkers,
     signal,
   });
   const opened = listed.filter(isOpened);
