@@ -106,7 +106,10 @@ export class Project {
    *   error, if no run can be listed.
    * @example
    * ```ts
-   * for (const picks of await project.find('picks', 'ribosome:*\/0')) report(picks.run.name, await picks.read());
+   * for (const set of await project.find('picks', 'ribosome:*\/0')) {
+   *   const { picks } = await set.read();
+   *   console.log(set.run.name, picks.length);
+   * }
    * ```
    */
   async find<K extends UriKind>(kind: K, uri: string, options: FindOptions = {}): Promise<Found<K>[]> {

@@ -137,7 +137,8 @@ export interface UriParts {
  *   names have none.
  * @example
  * ```ts
- * formatUri('segmentation', segmentation); // 'membrane:me/1@10.0'
+ * const [segmentation] = await run.segmentations({ name: 'membrane' });
+ * formatUri('segmentation', segmentation!); // 'membrane:me/1@10.0'
  * ```
  */
 export function formatUri<K extends UriKind>(kind: K, parts: UriParts[K]): string;
