@@ -1,7 +1,8 @@
 import type { ListableStore, Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import type { PickableObject, ProjectConfig } from './config.ts';
+import type { ProjectConfig } from './config.ts';
 import { type FindOptions, type Found, findByUri } from './find.ts';
+import type { PickableObject } from './object.ts';
 import {
   findObjectMaps,
   type ObjectMapEntry,

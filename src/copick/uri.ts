@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
-import type { ObjectUserSession } from './authored-files.ts';
 import { formatSpacing } from './layout.ts';
+import type { ObjectUserSession } from './user-session-files.ts';
 
 /** What a URI of picks, filaments or meshes asks for: `object:user/session`. Each part is a pattern. */
 export interface ObjectUserSessionUri {
