@@ -1,4 +1,4 @@
-// How far the intensity of a coarser level is from that of the first: the table in docs/performance.md.
+// How far the intensity of a coarser level is from that of the first: the table in docs/design/performance.md.
 // Run: npx tsx bench/coarse-intensity.ts [TIFF stack …], beside one simulated tomogram of 184×320×320 voxels.
 
 import {

@@ -1,7 +1,7 @@
 import { type BenchRun, type Medians, mediansOf } from './medians.ts';
 import { comparisons, growths, limits } from './targets.ts';
 
-/** The tables of docs/performance.md, as lines of Markdown: what was measured, and nothing of stages that did not run. */
+/** The tables of docs/design/performance.md, as lines of Markdown: what was measured, and nothing of stages that did not run. */
 export function report(run: BenchRun): string[] {
   const { cpu, cores, node, load, commit, rounds } = run.machine;
   const medians = mediansOf(run);

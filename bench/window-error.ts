@@ -1,4 +1,4 @@
-// How far tiled scores are from those of one whole pass, by window and overlap: the table in docs/tiling.md.
+// How far tiled scores are from those of one whole pass, by window and overlap: the table in docs/design/tiling.md.
 // Run: npx tsx bench/window-error.ts
 import {
   contiguousVolume,

@@ -51,7 +51,7 @@ const yoursInExamples: Readonly<Record<string, string>> = {
 const root = join(import.meta.dirname, '..');
 
 it('every snippet of README and docs is complete and of the right types', { timeout: 120_000 }, () => {
-  const pages = [textOf('README.md'), ...textsIn('docs', '.md')];
+  const pages = [textOf('README.md'), ...textsIn('docs', '.md')].filter(({ path }) => !path.startsWith('docs/api/'));
   const [unknownName, wrongOption, lateImport, undeclared] = [
     page("import { toPicks } from 'cryoet-picks';\ntoPicks();"),
     page("import { suppressNearby } from 'cryoet-picks';\nsuppressNearby([], { minimalDistance: 3 });"),

@@ -1,6 +1,6 @@
 /**
  * Compares template matching, the radial network and another model on equal crops, with thresholds chosen on equal other crops;
- * prints the table of docs/models.md.
+ * prints the table of docs/design/networks.md.
  *
  *     npx tsx --tsconfig bench/tsconfig.json training/compare.ts DATA CANDIDATES.json [--model OUT/default.onnx]
  *

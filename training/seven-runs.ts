@@ -1,6 +1,6 @@
 /**
  * Simulates the seven training runs of the CZII competition with their particles where they really are, detects and scores them;
- * prints a table for docs/models.md.
+ * prints a table for docs/design/networks.md.
  *
  *     npx tsx --tsconfig bench/tsconfig.json training/seven-runs.ts ../shared/data/truth/czii_train_picks.csv DIR \
  *       [--model OUT/default.onnx] [--runs TS_5_4,TS_6_4] [--shape 184,630,630]

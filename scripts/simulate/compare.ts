@@ -1,7 +1,7 @@
 /**
- * Compares real planes with simulated ones: prints a table for docs/simulation.md, draws its figures.
+ * Compares real planes with simulated ones: prints a table for docs/design/simulation.md, draws its figures.
  *
- *     npx tsx scripts/simulate/compare.ts ../shared/data/real/TS_100_3_9planes.u8 docs/simulation.png docs/images/simulation-match.svg
+ *     npx tsx scripts/simulate/compare.ts ../shared/data/real/TS_100_3_9planes.u8 docs/images/simulation.png docs/images/simulation-match.svg
  */
 import { writeFileSync } from 'node:fs';
 import { encode } from 'fast-png';

@@ -101,7 +101,7 @@ function fail(message: string): never {
   throw new CryoetPicksError('invalid-option', `cannot score: ${message}`);
 }
 
-/** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/tiling.md. */
+/** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/design/tiling.md. */
 async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGenerator<ScoreSlab, void, undefined> {
   const { plan, model, average = 'probabilities', batch = 1, signal, onProgress } = options;
   const { activation, classes } = model.spec;

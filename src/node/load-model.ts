@@ -94,7 +94,7 @@ async function readModelFile(
     signal?.throwIfAborted();
     const { code } = cause as NodeJS.ErrnoException;
     const reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'not found' : `cannot be read (${code})`;
-    const remedy = what === 'model' ? '' : '; a model needs its card beside it (docs/models.md)';
+    const remedy = what === 'model' ? '' : '; a model needs its card beside it (docs/reference/models.md)';
     throw new CryoetPicksError('not-found', `${what} ${reason}: ${path}${remedy}`, { cause });
   }
 }

@@ -16,7 +16,7 @@ export interface PlanMemory {
   readonly accumulators: number;
   /**
    * Tiles on their way, one by one, through a model of `loadModel`: at most five times the voxels of a tile and three times its
-   * scores, as docs/tiling.md counts them. A model that takes one call at once needs less.
+   * scores, as docs/reference/tiling.md counts them. A model that takes one call at once needs less.
    */
   readonly tiles: number;
   /** `accumulators` and `tiles`; a batch of n tiles takes n times the latter. */
@@ -155,7 +155,7 @@ export interface PlanOptions {
   readonly overlap?: Zyx | undefined;
   /** Voxels per score along each axis. @defaultValue 1 */
   readonly outputStride?: 1 | 2 | 4 | undefined;
-  /** How overlapping tiles are weighted. @defaultValue 'gaussian': docs/tiling.md says why */
+  /** How overlapping tiles are weighted. @defaultValue 'gaussian': docs/design/tiling.md says why */
   readonly window?: WindowName | undefined;
   /** Number of score classes, and of offsets, that the prediction of memory counts on. @defaultValue 1 */
   readonly classes?: number | undefined;
