@@ -79,7 +79,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'config',
     'tree',
     'edit-config',
-    'authored-files',
+    'user-session-files',
     'picks-file',
     'pick-sets',
     'spline',

@@ -4,8 +4,6 @@ import { checkSchema, parseJsonBigInt, showJson, wholeNumber } from '../core/jso
 import { fitName } from './layout.ts';
 import { objectProblems, objectSchema, type PickableObject, present, toObject } from './object.ts';
 
-export type { PickableObject } from './object.ts';
-
 /** What the configs of all kinds say. */
 export interface ConfigBase {
   readonly name?: string | undefined;

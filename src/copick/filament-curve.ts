@@ -48,7 +48,8 @@ const leastDistance = 1e-6;
  *   that would make more than five million points.
  * @example
  * ```ts
- * const curve = { kind: 'catmull-rom', controlPoints, step: 10 };
+ * const controlPoints = [{ x: 0, y: 0, z: 0 }, { x: 400, y: 50, z: 0 }, { x: 800, y: 0, z: 100 }];
+ * const curve = { kind: 'catmull-rom', controlPoints, step: 10 } as const;
  * const filament = { instanceId: 1, points: evaluateCurve(curve), curve };
  * ```
  */

@@ -41,7 +41,8 @@ export interface FilamentPicksOptions {
  *   filament that no curve leads along: its points all lie in one place, or it ends where it starts.
  * @example
  * ```ts
- * const { filaments } = await entry.read();
+ * const [entry] = await run.filaments({ object: 'actin' });
+ * const { filaments } = await entry!.read();
  * await run.writePicks(picksAlongFilaments(filaments, { object: 'actin', spacing: 55 }), { userId: 'me', sessionId: '1' });
  * ```
  */

@@ -1,4 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { hasStaleCurve } from './filament-curve.ts';
+import { type Filament, type FilamentsFile, formatFilamentsFile, parseFilamentsFile } from './filaments-file.ts';
+import { type DeletableFile, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
 import {
   type FoundFile,
   findUserFiles,
@@ -7,10 +10,7 @@ import {
   type ObjectUserSessionFilter,
   readFound,
   writeUserFile,
-} from './authored-files.ts';
-import { hasStaleCurve } from './filament-curve.ts';
-import { type Filament, type FilamentsFile, formatFilamentsFile, parseFilamentsFile } from './filaments-file.ts';
-import { type DeletableFile, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
+} from './user-session-files.ts';
 
 /** A filaments file of a run, found but not read. */
 export interface FilamentsEntry extends ObjectUserSession, Located, DeletableFile {

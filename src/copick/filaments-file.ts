@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { CryoetPicksError } from '../core/errors.ts';
 import { checkSchema, formatJsonBigInt, measure, parseJsonBigInt, wholeNumber } from '../core/json.ts';
 import type { Point } from '../space/grid.ts';
-import type { ObjectUserSession } from './authored-files.ts';
 import { type FilamentCurve, hasStaleCurve } from './filament-curve.ts';
 import { headOf, identityWarnings, unitWarnings } from './picks-file.ts';
+import type { ObjectUserSession } from './user-session-files.ts';
 
 /** One filament: the ordered points of its centreline. */
 export interface Filament {

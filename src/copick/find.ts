@@ -1,6 +1,5 @@
 import { mapOrdered } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
-import type { MeshEntry } from './authored-files.ts';
 import type { FeaturesEntry } from './features.ts';
 import type { FilamentsEntry } from './filament-sets.ts';
 import type { NameFilter } from './layout.ts';
@@ -20,6 +19,7 @@ import {
   type UriParts,
   type Uris,
 } from './uri.ts';
+import type { MeshEntry } from './user-session-files.ts';
 
 /** What is found, by kind of thing. */
 export interface UriEntries {

@@ -9,7 +9,7 @@ import {
   writeNested,
 } from '../core/json.ts';
 import type { ParticlePick, Transform } from '../picks/pick.ts';
-import type { ObjectUserSession } from './authored-files.ts';
+import type { ObjectUserSession } from './user-session-files.ts';
 
 /** Whose picks they are: what copick tells picks files of a run apart by. */
 export interface PicksIdentity {

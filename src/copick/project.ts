@@ -1,7 +1,8 @@
 import type { ListableStore, Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import type { PickableObject, ProjectConfig } from './config.ts';
+import type { ProjectConfig } from './config.ts';
 import { type FindOptions, type Found, findByUri } from './find.ts';
+import type { PickableObject } from './object.ts';
 import {
   findObjectMaps,
   type ObjectMapEntry,
@@ -106,7 +107,10 @@ export class Project {
    *   error, if no run can be listed.
    * @example
    * ```ts
-   * for (const picks of await project.find('picks', 'ribosome:*\/0')) report(picks.run.name, await picks.read());
+   * for (const set of await project.find('picks', 'ribosome:*\/0')) {
+   *   const { picks } = await set.read();
+   *   console.log(set.run.name, picks.length);
+   * }
    * ```
    */
   async find<K extends UriKind>(kind: K, uri: string, options: FindOptions = {}): Promise<Found<K>[]> {

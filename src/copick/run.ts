@@ -4,13 +4,6 @@ import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { type ListableStore, requireWritable, type StoreOptions } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import {
-  findMeshes,
-  type MeshEntry,
-  type ObjectUserSessionFilter,
-  type WriteMeshOptions,
-  writeMeshOf,
-} from './authored-files.ts';
 import { type FeaturesEntry, type FeaturesFilter, findFeatures } from './features.ts';
 import { type FilamentsEntry, findFilaments, type WriteFilamentsOptions, writeFilamentsOf } from './filament-sets.ts';
 import type { Filament } from './filaments-file.ts';
@@ -34,6 +27,13 @@ import {
   type TomogramFilter,
 } from './tomograms.ts';
 import { deleteRunOf, listBoth, listNames, type ProjectTree, type WaitOptions } from './tree.ts';
+import {
+  findMeshes,
+  type MeshEntry,
+  type ObjectUserSessionFilter,
+  type WriteMeshOptions,
+  writeMeshOf,
+} from './user-session-files.ts';
 import {
   createVoxelSpacingOf,
   findVoxelSpacings,

@@ -1,7 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
-import { voxelCount } from '../space/zyx.ts';
-import { contiguousVolume, copyVolumeInto, type NumericData, type Volume } from '../volume/volume.ts';
+import type { Box } from '../space/zyx.ts';
+import { type NumericData, type ReadOptions, toFloat32, type Volume } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openChannelsOf, openImageOf, withoutEmptyShadows } from './images.ts';
 import { folderOf, formatSpacing, matchesName, type NameFilter, parseName } from './layout.ts';
 import {
@@ -44,7 +44,7 @@ export interface SegmentationEntry extends Located, Deletable {
    * Opens it as a volume of labels; of a panoptic one, the channel that is asked for.
    *
    * `read` gives float32, which holds whole numbers up to 2^24; where a label does not survive it throws `unsupported`, and
-   * `readExact` gives it as it is.
+   * reading with `exact: true` gives it as it is.
    *
    * @throws {@link CryoetPicksError} `invalid-option` where `channel` is missing or too much; whatever opening an OME-Zarr
    *   image throws.
@@ -190,16 +190,14 @@ async function openSegmentation(
 function exactLabels<T extends Tomogram>(labels: T, path: string): T {
   const dtype = labels.levels.find(({ index }) => index === labels.level)?.dtype;
   if (dtype === undefined || !/^(u?int(32|64)|float64)$/.test(dtype)) return labels;
-  return {
-    ...labels,
-    async read(box, options) {
-      const exact = await labels.readExact(box, options);
-      const rounded = contiguousVolume(new Float32Array(voxelCount(exact.shape)), exact.shape);
-      copyVolumeInto(exact, rounded, [0, 0, 0]);
-      refuseRounded(exact, rounded.data, path);
-      return rounded;
-    },
+  const read = async (box: Box, options: ReadOptions = {}) => {
+    const exact = await labels.read(box, { signal: options.signal, exact: true });
+    if (options.exact) return exact;
+    const rounded = toFloat32(exact);
+    refuseRounded(exact, rounded.data, path);
+    return rounded;
   };
+  return { ...labels, read: read as Tomogram['read'] };
 }
 
 function refuseRounded(exact: Volume<NumericData>, rounded: Float32Array, path: string): void {
@@ -213,7 +211,7 @@ function refuseRounded(exact: Volume<NumericData>, rounded: Float32Array, path: 
         if (rounded[r] === exact.data[e] || !Number.isInteger(exact.data[e])) continue;
         throw new CryoetPicksError(
           'unsupported',
-          `label ${exact.data[e]} of "${path}" does not survive float32, which \`read\` gives: use \`readExact\``,
+          `label ${exact.data[e]} of "${path}" does not survive float32, which \`read\` gives: read it with \`exact: true\``,
         );
       }
     }

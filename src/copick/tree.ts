@@ -9,8 +9,8 @@ import {
   type StoreKey,
   type StoreOptions,
 } from '../storage/store.ts';
-import type { PickableObject } from './config.ts';
 import { folderOf } from './layout.ts';
+import type { PickableObject } from './object.ts';
 
 /** Options of calls that only wait. */
 export interface WaitOptions {

@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
-import type { ObjectUserSession } from './authored-files.ts';
 import { formatSpacing } from './layout.ts';
+import type { ObjectUserSession } from './user-session-files.ts';
 
 /** What a URI of picks, filaments or meshes asks for: `object:user/session`. Each part is a pattern. */
 export interface ObjectUserSessionUri {
@@ -137,7 +137,8 @@ export interface UriParts {
  *   names have none.
  * @example
  * ```ts
- * formatUri('segmentation', segmentation); // 'membrane:me/1@10.0'
+ * const [segmentation] = await run.segmentations({ name: 'membrane' });
+ * formatUri('segmentation', segmentation!); // 'membrane:me/1@10.0'
  * ```
  */
 export function formatUri<K extends UriKind>(kind: K, parts: UriParts[K]): string;

@@ -207,7 +207,7 @@ function boxesOf({ grid: { shape } }: VolumeSource): Iterable<Box> {
 
 function readLabels(source: VolumeSource, box: Box, options: ReadOptions): Promise<Volume<NumericData>> {
   options.signal?.throwIfAborted();
-  return source.readExact ? source.readExact(box, options) : source.read(box, options);
+  return source.read(box, { ...options, exact: true });
 }
 
 function greatestOf({ data, shape, stride, offset }: Volume<NumericData>, { start }: Box): number {

@@ -26,7 +26,8 @@ export interface MapOptions {
  *
  * @example
  * ```ts
- * for await (const bytes of mapOrdered(keys, (key, signal) => store.get(key, { signal }))) use(bytes);
+ * const urls = ['https://example.org/a', 'https://example.org/b'];
+ * for await (const { status } of mapOrdered(urls, (url, signal) => fetch(url, { signal }))) console.log(status);
  * ```
  */
 export async function* mapOrdered<T, R>(

@@ -45,7 +45,7 @@ const factories: Readonly<Record<PicksFormatName, (options: FormatOptions) => An
  *
  * @example
  * ```ts
- * const format = formatNamed('relion5', { shape: [184, 630, 630], voxelSize: 10, object: 'ribosome' });
+ * const format = picksFormat('relion5', { shape: [184, 630, 630], voxelSize: 10, object: 'ribosome' });
  * ```
  */
 export function picksFormat(name: string, options: FormatOptions = {}): AnyPicksFormat {

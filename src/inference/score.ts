@@ -4,7 +4,7 @@ import { coarseGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
 import { type ScoreSlab, type ScoreVolume, SlabBlender } from '../tiles/blend.ts';
 import type { Tile, TilePlan } from '../tiles/plan.ts';
-import { isPointwise, type Normalize, noNormalization } from '../volume/normalize.ts';
+import { type Normalize, noNormalization } from '../volume/normalize.ts';
 import { readPaddedInto } from '../volume/read.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { activate } from './activation.ts';
@@ -171,7 +171,7 @@ class TileReader {
       const end = [start[0] + depth, start[1] + height, start[2] + width] as const;
       await readPaddedInto(this.#source, { start, end }, voxels, { signal });
       await eventLoopTurn();
-      const step = isPointwise(normalize) ? NORMALIZED_AT_ONCE : size;
+      const step = normalize.pointwise ? NORMALIZED_AT_ONCE : size;
       for (let from = 0; from < size; from += step) {
         const piece = voxels.subarray(from, from + step);
         const normalized = normalize(piece);

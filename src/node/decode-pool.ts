@@ -43,10 +43,6 @@ export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<D
         watch();
         return reply;
       }),
-    async close() {
-      answers.rejectAll();
-      await pool.destroy();
-    },
   };
 }
 

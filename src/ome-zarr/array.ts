@@ -16,7 +16,14 @@ import {
 } from './chunk.ts';
 import type { ChunkMemory } from './chunk-memory.ts';
 import { decodePool } from './decode-pool.ts';
-import { type ChunkTask, type DecodePool, decodeChunk, type FileSpan, MIN_SENT_BYTES } from './decode-task.ts';
+import {
+  type ChunkTask,
+  type DecodePool,
+  type DecodeWorkersOptions,
+  decodeChunk,
+  type FileSpan,
+  MIN_SENT_BYTES,
+} from './decode-task.ts';
 import { firstFound, parseMetadataFile, type ZarrFormat } from './metadata.ts';
 import { openShards, type Shards } from './shards.ts';
 
@@ -32,6 +39,7 @@ export interface ChunkedArray extends ArrayDescription {
 export interface OpenArrayOptions extends StoreOptions {
   /** The formats to look for, in this order. @defaultValue [2, 3] */
   readonly zarrFormats?: readonly ZarrFormat[] | undefined;
+  readonly decodeWorkers?: DecodeWorkersOptions | undefined;
 }
 
 /**
@@ -54,7 +62,8 @@ export async function openArray(
   if (zarrFormat === 3 && (json as { node_type?: unknown } | null)?.node_type === 'group') return undefined;
   const where = `${key.replace(/\/[^/]*$/, '') || '/'} of ${store.location}`;
   const description = describeArray(json, zarrFormat, `${key} of ${store.location}`);
-  const read = await chunkReader(subStore(store, folder), { description, where });
+  const { decodeWorkers = {} } = options;
+  const read = await chunkReader(subStore(store, folder), { description, where, decodeWorkers });
   return { ...description, where: `array ${where}`, readChunk: (at, readOptions = {}) => read(at, readOptions) };
 }
 
@@ -64,19 +73,25 @@ async function readDocument(store: ReadableStore, folder: StoreKey, zarrFormat: 
   return bytes && { json: parseMetadataFile(bytes, `${key} of ${store.location}`), zarrFormat, key };
 }
 
+interface ChunkReaderOptions {
+  readonly description: ArrayDescription;
+  /** Names the array in messages. */
+  readonly where: string;
+  readonly decodeWorkers: DecodeWorkersOptions;
+}
+
 /**
- * Reads chunks of an array, as numbers: those that are compressed and no more by our own decoders, in a thread where there is
- * one, all others by zarrita.
- *
- * @param where - Names the array in messages; what goes wrong names the chunk, too.
+ * Makes a function that reads chunks of an array, as numbers. Chunks with one compressor and nothing else are decoded by our own
+ * decoders, in threads if there are any; all others by zarrita. Errors name the chunk.
  */
 async function chunkReader(
   store: ReadableStore,
-  { description, where }: { readonly description: ArrayDescription; readonly where: string },
+  { description, where, decodeWorkers }: ChunkReaderOptions,
 ): Promise<ReadChunk> {
   registerCheckedCodecs();
-  const place = { store, description, shards: description.shards && openShards(store, description.shards) };
-  const read = directReader(place) ?? (await zarritaReader(place));
+  const shards = description.shards && openShards(store, description.shards);
+  const files: ArrayFiles = { store, description, shards };
+  const read = directReader(files, decodeWorkers) ?? (await zarritaReader(files));
   return async (at, { signal, memory } = {}) => {
     signal?.throwIfAborted();
     const [unknown] = unknownCodecs(description.document);
@@ -119,8 +134,8 @@ function describeFailure(error: unknown, chunk: string): unknown {
   return error;
 }
 
-/** An array, and where its chunks are. */
-export interface ArrayPath {
+/** An array and the files of its chunks. */
+export interface ArrayFiles {
   readonly description: ArrayDescription;
   /** The folder of the array. */
   readonly store: ReadableStore;
@@ -150,10 +165,10 @@ const ABSENT = Symbol('absent chunk');
  *
  * Everything that zarrita and its codecs take on trust is checked: sizes, lengths, checksums.
  */
-export async function zarritaReader(place: ArrayPath): Promise<ReadChunk> {
-  const { description } = place;
+export async function zarritaReader(files: ArrayFiles): Promise<ReadChunk> {
+  const { description } = files;
   registerCheckedCodecs();
-  const inner = checkedStore(place);
+  const inner = checkedStore(files);
   const array = await (description.zarrFormat === 2
     ? zarr.open.v2(inner, { kind: 'array', attrs: false })
     : zarr.open.v3(inner, { kind: 'array' }));
@@ -178,7 +193,7 @@ export async function zarritaReader(place: ArrayPath): Promise<ReadChunk> {
  * The store that zarrita sees: the checked metadata document in place of the file, inner chunks of shards as chunks of their
  * own, and absent ones as {@link ABSENT}.
  */
-function checkedStore({ store, shards, description }: ArrayPath) {
+function checkedStore({ store, shards, description }: ArrayFiles) {
   const metadata = new TextEncoder().encode(JSON.stringify(description.document));
   return {
     async get(key: StoreKey, options: StoreOptions = {}): Promise<Uint8Array | undefined> {
@@ -199,16 +214,16 @@ function innerIndex(key: string): number[] {
  * Reads chunks that are compressed and no more, without zarrita: in a thread, which also reads the file where the store has
  * files, so that this thread never touches the compressed bytes. Nothing for arrays that need more than that.
  */
-export function directReader(place: ArrayPath): ReadChunk | undefined {
-  const { description } = place;
+export function directReader(files: ArrayFiles, decodeWorkers: DecodeWorkersOptions = {}): ReadChunk | undefined {
+  const { description } = files;
   const how = singleBytesCodec(description);
   if (!how) return undefined;
   const { chunkShape: shape, itemBytes } = description;
   const isSent = shape.reduce((product, extent) => product * extent, itemBytes) >= MIN_SENT_BYTES;
   return async (at, options = {}) => {
     const extents = wantedExtents(at, description);
-    const pool = isSent ? await decodePool() : undefined;
-    const decoded = await read(place, at, { how, shape, extents, itemBytes }, { ...options, pool });
+    const pool = isSent ? await decodePool(decodeWorkers) : undefined;
+    const decoded = await read(files, at, { how, shape, extents, itemBytes }, { ...options, pool });
     return decoded && numbersOf(decoded, description, extents);
   };
 }
@@ -222,15 +237,15 @@ function wantedExtents(at: readonly number[], description: ArrayDescription): re
 }
 
 async function read(
-  place: ArrayPath,
+  files: ArrayFiles,
   at: readonly number[],
   task: Omit<ChunkTask, 'from' | 'into'>,
   { pool, memory, ...options }: ReadChunkOptions & { readonly pool: DecodePool | undefined },
 ): Promise<Uint8Array | undefined> {
-  const span = pool && (await fileSpan(place, at, options));
+  const span = pool && (await fileSpan(files, at, options));
   const fromFile = span ? await decodeInThread(pool, { ...task, from: span }, memory) : undefined;
   if (fromFile) return fromFile;
-  const bytes = await bytesOf(place, at, options);
+  const bytes = await bytesOf(files, at, options);
   if (!bytes) return undefined;
   const inThread = pool && !span ? await decodeInThread(pool, { ...task, from: bytes }, memory) : undefined;
   return inThread ?? decodeHere(bytes, task, memory);
@@ -277,7 +292,7 @@ function memoryFor(
 }
 
 async function fileSpan(
-  { store, shards, description }: ArrayPath,
+  { store, shards, description }: ArrayFiles,
   at: readonly number[],
   options: StoreOptions,
 ): Promise<FileSpan | undefined> {
@@ -288,7 +303,7 @@ async function fileSpan(
 }
 
 async function bytesOf(
-  { store, shards, description }: ArrayPath,
+  { store, shards, description }: ArrayFiles,
   at: readonly number[],
   options: StoreOptions,
 ): Promise<Uint8Array | undefined> {

@@ -1,39 +1,29 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import type { DecodePool, DecodeWorkersOptions } from './decode-task.ts';
 
-let chosen: DecodeWorkersOptions = {};
-let opened: Promise<DecodePool | undefined> | undefined;
+/** Pools by their options, so that all images opened with equal options share their threads. */
+const pools = new Map<string, Promise<DecodePool | undefined>>();
 
-/**
- * Chooses the threads that decode chunks of Zarr arrays, for the whole page or process; from the next chunk on.
- *
- * Nobody has to call it: threads start with the first large chunk that needs decoding, and keep no process alive; in Node they
- * end after five idle seconds. Where there are none to be had, chunks are decoded on the caller's own thread.
- *
- * @example
- * ```ts
- * setDecodeWorkers({ count: 0 });
- * ```
- */
-export function setDecodeWorkers(options: DecodeWorkersOptions): void {
-  const { count } = options;
-  if (count !== undefined && !(Number.isInteger(count) && count >= 0)) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `the number of decode workers must be a whole number of at least 0, found ${count}`,
-    );
-  }
-  const before = opened;
-  chosen = options;
-  opened = undefined;
-  // What they are at work on is decoded by the caller's own thread.
-  before?.then((pool) => pool?.close()).catch(() => {});
+/** @throws {@link CryoetPicksError} `invalid-option` unless the number of threads is a whole number of at least 0. */
+export function checkDecodeWorkers({ count }: DecodeWorkersOptions): void {
+  if (count === undefined || (Number.isInteger(count) && count >= 0)) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `the number of decode workers must be a whole number of at least 0, found ${count}`,
+  );
 }
 
-/** The threads that decode chunks; nothing where there are none, or none are wanted. */
-export function decodePool(): Promise<DecodePool | undefined> {
-  opened ??= open(chosen);
-  return opened;
+/**
+ * The threads that decode chunks, started when first needed. They keep no process alive, and in Node they end after five idle
+ * seconds.
+ *
+ * @returns `undefined` where the caller's thread decodes: `count` is 0, or no threads can be started.
+ */
+export function decodePool({ count, script }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
+  const key = `${count} ${script}`;
+  const pool = pools.get(key) ?? open({ count, script });
+  pools.set(key, pool);
+  return pool;
 }
 
 async function open(options: DecodeWorkersOptions): Promise<DecodePool | undefined> {

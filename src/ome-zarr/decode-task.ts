@@ -5,18 +5,16 @@ import { isShared } from './chunk-memory.ts';
 
 /** Threads that decode chunks. */
 export interface DecodePool {
-  /** What a thread answers; `'gone'` where it goes while at work: it may still write for a moment. */
+  /** Decodes a chunk in a thread; `'gone'` if the thread ends meanwhile, which may still write for a moment. */
   decode(task: ChunkTask): Promise<ChunkReply | 'gone'>;
-  /** Ends the threads. */
-  close(): Promise<void>;
 }
 
-/** Options of {@link setDecodeWorkers}. */
+/** The threads that decode chunks of OME-Zarr images. Images opened with equal options share them. */
 export interface DecodeWorkersOptions {
-  /** Number of threads; 0 decodes where the library is called. @defaultValue as many as cores, at most 4 */
+  /** Number of threads; 0 decodes on the caller's thread. @defaultValue the number of cores, at most 4 */
   readonly count?: number | undefined;
   /**
-   * Where the thread's script is, for pages whose bundler did not follow it: a copy of `dist/decode-worker.js` of this
+   * Address of the worker's script, for pages whose bundler did not include it: a copy of `dist/decode-worker.js` of this
    * package, served from the page's own origin. Browsers only.
    */
   readonly script?: string | URL | undefined;

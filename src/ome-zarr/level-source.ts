@@ -9,9 +9,13 @@ import {
   voxelCount,
   type Zyx,
 } from '../space/zyx.ts';
-import type { StoreOptions } from '../storage/store.ts';
-import { type HeldVolume, tieWays } from '../volume/read.ts';
-import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
+import {
+  contiguousVolume,
+  type NumericData,
+  type ReadOptions,
+  type Volume,
+  type VolumeSource,
+} from '../volume/volume.ts';
 import type { DecodedChunk } from './chunk.ts';
 import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
 import { copyRows, createLossless, fillRows, type Layout, type VoxelData } from './copy-voxels.ts';
@@ -25,40 +29,33 @@ export interface LevelSourceOptions {
   readonly channel?: number | undefined;
 }
 
-/** A source that also gives voxels in the type that they are stored in. */
-export type ExactSource = VolumeSource & Required<Pick<VolumeSource, 'readExact'>>;
+/** A source over an array in a store. */
+export interface LevelSource extends VolumeSource {
+  /**
+   * Reads a box in the type of the store: float16 as float32, bool as uint8, 64-bit integers as float64.
+   *
+   * @throws {@link CryoetPicksError} `unsupported` for an integer beyond 2^53 − 1 in size.
+   */
+  read(box: Box, options: ReadOptions & { readonly exact: true }): Promise<Volume<NumericData>>;
+  read(box: Box, options?: ReadOptions): Promise<Volume>;
+}
 
-/** The voxels of a level, or of one of its channels, as a source. A box inside one chunk of the type is lent as a view of it. */
-export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSourceOptions): ExactSource {
-  const readingOf = (box: Box, { signal }: StoreOptions) => {
+/** Makes a source of a level, or of one of its channels. It lends a box inside one float32 chunk as a view of the chunk. */
+export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSourceOptions): LevelSource {
+  const exactly = createLossless(level.array.dtype);
+  const read = async (box: Box, { signal, out, lend, exact }: ReadOptions = {}): Promise<Volume<VoxelData>> => {
     signal?.throwIfAborted();
     requireInside(box, { shape: level.grid.shape, where: level.array.where });
-    return { box, level, cache, channel, signal };
+    const reading = { box, level, cache, channel, signal };
+    const chunks = chunksOf(reading);
+    const shape = boxShape(box);
+    const create = exact ? exactly : (length: number) => out ?? new Float32Array(length);
+    if (lend && !out && !exact && chunks.length === 1) return lendOne(chunks[0]!, reading);
+    const volume = contiguousVolume(create(voxelCount(shape)), shape);
+    await readAll(chunks, reading, volume.data);
+    return volume;
   };
-  const readAs = async <A extends VoxelData>(create: (length: number) => A, box: Box, options: StoreOptions) => {
-    const reading = readingOf(box, options);
-    const out = contiguousVolume(create(voxelCount(boxShape(box))), boxShape(box));
-    await readAll(chunksOf(reading), reading, out.data);
-    return out;
-  };
-  const read = (box: Box, options: ReadOptions = {}) => readAs(newFloats, box, options);
-  const readInto = async (box: Box, out: Float32Array, options: ReadOptions = {}) => {
-    const reading = readingOf(box, options);
-    await readAll(chunksOf(reading), reading, out);
-  };
-  const hold = async (box: Box, options: ReadOptions = {}) => {
-    const reading = readingOf(box, options);
-    const [first, ...others] = chunksOf(reading);
-    if (first && others.length === 0) return lendOne(first, reading);
-    return { volume: await read(box, options), release: () => {} };
-  };
-  const exactly = createLossless(level.array.dtype);
-  return {
-    grid: level.grid,
-    chunkShape: chunkShapeOf(level),
-    read: tieWays(read, { readInto, hold }),
-    readExact: (box, options = {}) => readAs(exactly, box, options),
-  };
+  return { grid: level.grid, chunkShape: chunkShapeOf(level), read: read as LevelSource['read'] };
 }
 
 interface Reading {
@@ -90,25 +87,21 @@ function chunksOf({ box, level, channel }: Pick<Reading, 'box' | 'level' | 'chan
   return found;
 }
 
-/** Lends the voxels of a box inside one chunk: a view of it, where it holds float32, or else a copy. */
-async function lendOne(touched: TouchedChunk, reading: Reading): Promise<HeldVolume> {
+/** Lends the voxels of a box inside one chunk: a view of the chunk if it holds float32, otherwise a copy. */
+async function lendOne(touched: TouchedChunk, reading: Reading): Promise<Volume> {
   const { cache, signal } = reading;
   const { chunk, release } = await cache.hold(touched.at, { signal });
   if (chunk !== 'fill' && chunk.data instanceof Float32Array) {
-    return { volume: { data: chunk.data, ...viewOf(chunk, touched, reading) }, release };
+    return { data: chunk.data, ...viewOf(chunk, touched, reading), release };
   }
   try {
     const shape = boxShape(reading.box);
-    const out = contiguousVolume(newFloats(voxelCount(shape)), shape);
+    const out = contiguousVolume(new Float32Array(voxelCount(shape)), shape);
     for (const _ of copyPart(chunk, touched, reading, out.data)) await eventLoopTurn();
-    return { volume: out, release: () => {} };
+    return out;
   } finally {
     release();
   }
-}
-
-function newFloats(length: number): Float32Array {
-  return new Float32Array(length);
 }
 
 /** Where the voxels of a box lie in the chunk that holds them all. */
@@ -123,7 +116,7 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
   const controller = new AbortController();
   const stopWaiting = onAbort(signal, () => controller.abort(signal?.reason));
   const rest = chunks.values();
-  const readSome = async () => {
+  const copySome = async () => {
     for (const touched of rest) {
       const { chunk, release } = await cache.hold(touched.at, { signal: controller.signal });
       try {
@@ -133,10 +126,13 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
       }
     }
   };
+  const copies = Array.from({ length: MAX_READS }, copySome);
   try {
-    await Promise.all(Array.from({ length: MAX_READS }, readSome));
+    await Promise.all(copies);
   } catch (error) {
     controller.abort(error);
+    // Nothing may be written to `out` after the read has failed.
+    await Promise.allSettled(copies);
     throw error;
   } finally {
     stopWaiting();

@@ -3,6 +3,7 @@ import type { VoxelGrid } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { isListable, joinKey, type ReadableStore, type StoreOptions } from '../storage/store.ts';
 import { type ChunkedArray, openArray } from './array.ts';
+import type { DecodeWorkersOptions } from './decode-task.ts';
 import {
   type ChannelNames,
   firstFound,
@@ -37,6 +38,7 @@ export interface OpenLevelsOptions extends StoreOptions {
   readonly hasChannels?: boolean | undefined;
   /** The only format to look for. @defaultValue both */
   readonly zarrFormat?: ZarrFormat | undefined;
+  readonly decodeWorkers?: DecodeWorkersOptions | undefined;
 }
 
 /** What {@link openLevels} finds. */
@@ -72,11 +74,12 @@ async function openLevel(
   { image, zarrFormat }: FoundImage,
   { index, hasChannels = false, ...options }: OpenLevelsOptions & { readonly index: number },
 ): Promise<OpenedLevel | BrokenLevel> {
+  const { signal, decodeWorkers } = options;
   const level = image.levels[index]!;
   const scale = level.scale ?? fallbackScale(image, index, options);
   try {
     const zarrFormats = options.zarrFormat ? [options.zarrFormat] : zarrFormat === 3 ? BOTH.toReversed() : BOTH;
-    const array = await openArray(store, joinKey(level.path), { signal: options.signal, zarrFormats });
+    const array = await openArray(store, joinKey(level.path), { signal, decodeWorkers, zarrFormats });
     if (!array) return { index, path: level.path, voxelSize: spatial(image, scale) };
     if (!scale) {
       const hint = index === 0 ? '; give fallbackVoxelSize (Å)' : '';
@@ -87,7 +90,7 @@ async function openLevel(
     const translation = array.dtype.startsWith('float') ? meanTranslation(image, index) : level.translation;
     return levelGrid({ ...level, scale, translation }, array, { axes: image.axes, index, hasChannels });
   } catch (failure) {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     return { index, path: level.path, voxelSize: spatial(image, scale), failure };
   }
 }
@@ -128,10 +131,10 @@ async function readImageMetadata(store: ReadableStore, options: OpenLevelsOption
 }
 
 async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): Promise<OpenedLevel> {
-  const { fallbackVoxelSize, hasChannels = false, zarrFormat, signal } = options;
+  const { fallbackVoxelSize, hasChannels = false, zarrFormat, decodeWorkers, signal } = options;
   for (const path of ['0', ''] as const) {
     const zarrFormats = zarrFormat ? [zarrFormat] : BOTH;
-    const array = await openArray(store, joinKey(path), { signal, zarrFormats });
+    const array = await openArray(store, joinKey(path), { signal, decodeWorkers, zarrFormats });
     if (!array) continue;
     if (fallbackVoxelSize === undefined) {
       throw new CryoetPicksError(

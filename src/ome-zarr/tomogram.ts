@@ -1,11 +1,12 @@
 import type { NumberType } from '../codecs/number-type.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Point } from '../space/grid.ts';
-import { type Box, formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { assertStore, type ReadableStore } from '../storage/store.ts';
-import type { NumericData, ReadOptions, Volume, VolumeSource } from '../volume/volume.ts';
 import { ChunkCache, type ChunkCounts, defaultCacheBytes } from './chunk-cache.ts';
-import { levelSource } from './level-source.ts';
+import { checkDecodeWorkers } from './decode-pool.ts';
+import type { DecodeWorkersOptions } from './decode-task.ts';
+import { type LevelSource, levelSource } from './level-source.ts';
 import { type BrokenLevel, chunkShapeOf, isOpened, type OpenedLevel, openLevels } from './levels.ts';
 import type { ChannelNames } from './metadata.ts';
 
@@ -22,24 +23,18 @@ export interface TomogramLevel {
   readonly origin: Point;
   /** Shape of what is decoded at once; it may be larger than the level. */
   readonly chunkShape: Zyx;
-  /** Type of the voxels in the store; `read` gives them as float32, `readExact` as they are. */
+  /** Type of the voxels in the store; `read` gives them as float32, with `exact: true` in this type. */
   readonly dtype: NumberType;
 }
 
 /** A tomogram in a store, read at one of its resolution levels. */
-export interface Tomogram extends VolumeSource {
+export interface Tomogram extends LevelSource {
   /** The levels that can be read; one that is absent or broken is left out. */
   readonly levels: readonly TomogramLevel[];
   /** Index of the level that is read. */
   readonly level: number;
   /** The chunks of its array, as far as they have been read up to now; channels of one image share the count. */
   readonly chunks: ChunkCounts;
-  /**
-   * Reads a box in the type of the store: float16 as float32, bool as uint8, 64-bit integers as float64.
-   *
-   * @throws {@link CryoetPicksError} `unsupported` for an integer beyond 2^53 − 1 in size, which no number holds for certain.
-   */
-  readExact(box: Box, options?: ReadOptions): Promise<Volume<NumericData>>;
 }
 
 /** Options of {@link openTomogram}. */
@@ -59,6 +54,8 @@ export interface OpenTomogramOptions {
    * Bytes of decoded chunks to keep for later reads. @defaultValue two layers of chunks across the longest axis, 128 to 256 MiB
    */
   readonly cacheBytes?: number | undefined;
+  /** The threads that decode chunks. @defaultValue as many as cores, at most 4 */
+  readonly decodeWorkers?: DecodeWorkersOptions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -73,7 +70,7 @@ export interface OpenTomogramOptions {
  * the first level, and lies (k − 1) / 2 of them further in. Levels of integers stay where the metadata put them: labels are
  * not averaged.
  *
- * Float32 holds integers up to 2^24 exactly; `readExact` gives labels beyond that. An image with channels, features or times
+ * Float32 holds integers up to 2^24 exactly; `read(box, { exact: true })` gives labels beyond that. An image with channels, features or times
  * is opened one by one by `openChannels` of `cryoet-picks/io`.
  *
  * @param store - Where the image lies; its root is the folder that is called `….zarr`.
@@ -119,7 +116,7 @@ interface ChosenLevel {
 
 async function chooseLevel(
   store: ReadableStore,
-  { level, voxelSize, fallbackVoxelSize, zarrFormat, cacheBytes, signal }: OpenTomogramOptions,
+  { level, voxelSize, fallbackVoxelSize, zarrFormat, cacheBytes, decodeWorkers = {}, signal }: OpenTomogramOptions,
   { hasChannels }: { readonly hasChannels: boolean },
 ): Promise<ChosenLevel> {
   assertStore(store, 'get');
@@ -129,10 +126,12 @@ async function chooseLevel(
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
   if (cacheBytes !== undefined && !(cacheBytes >= 0))
     throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
+  checkDecodeWorkers(decodeWorkers);
   const { levels: listed, channelNames } = await openLevels(store, {
     fallbackVoxelSize,
     hasChannels,
     zarrFormat,
+    decodeWorkers,
     signal,
   });
   const opened = listed.filter(isOpened);
@@ -220,7 +219,7 @@ export interface Channel extends Tomogram {
  * @example
  * ```ts
  * const [label, instance] = await openChannels(httpStore('https://example.org/10.000_curator_1_cell.zarr'));
- * const ids = await instance.readExact({ start: [0, 0, 0], end: [1, 64, 64] });
+ * const ids = await instance.read({ start: [0, 0, 0], end: [1, 64, 64] }, { exact: true });
  * ```
  */
 export async function openChannels(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Channel[]> {

@@ -47,8 +47,8 @@ export interface ConnectedComponentsOptions {
  * @example
  * ```ts
  * for await (const component of connectedComponents(slabs, { threshold: 0.15, minVoxels: 7 })) {
- *   picks.push(toPick(component, classes));                                             // at its centroid
- *   picks.push(toPick({ ...component, voxel: component.bestVoxel }, classes));          // or where it is best
+ *   picks.push(toPick(component, model.spec.classes));                                             // at its centroid
+ *   picks.push(toPick({ ...component, voxel: component.bestVoxel }, model.spec.classes));          // or where it is best
  * }
  * ```
  */

@@ -58,7 +58,7 @@ export interface SplitTouchingOptions {
  * @example
  * ```ts
  * for await (const part of splitTouching(slabs, { threshold: 0.5, minDistance: 60, minVoxels: 40 })) {
- *   picks.push(toPick(part, classes));
+ *   picks.push(toPick(part, model.spec.classes));
  * }
  * ```
  */

@@ -25,7 +25,7 @@ export interface MergeNearbyOptions {
  *
  * @example
  * ```ts
- * const merged = mergeNearby([...picksOfUnet, ...picksOfTemplate], { radius: 30 });
+ * const merged = mergeNearby([...picks, ...votes], { radius: 30 });
  * ```
  */
 export function mergeNearby(picks: readonly ParticlePick[], { radius }: MergeNearbyOptions): ParticlePick[] {

@@ -38,8 +38,8 @@ export interface PaintSegmentationOptions {
  * ```ts
  * const labels = paintSegmentation(picks, {
  *   grid: tomogram.grid,
- *   radius: (object) => 0.5 * project.object(object).radius,
- *   label: (object) => project.object(object).label,
+ *   radius: (object) => 0.5 * (project.object(object).radius ?? 60),
+ *   label: (object) => project.object(object).label ?? 1,
  * });
  * ```
  */
@@ -193,7 +193,9 @@ export interface PicksFromSegmentationOptions {
  *
  * @example
  * ```ts
- * const picks = picksFromSegmentation(labels, { grid, objects: { 1: 'apo-ferritin', 4: 'ribosome' }, minVoxels: 7 });
+ * const volume = await labels.read({ start: [0, 0, 0], end: labels.grid.shape });
+ * const { grid } = labels;
+ * const picks = picksFromSegmentation(volume, { grid, objects: { 1: 'apo-ferritin', 4: 'ribosome' }, minVoxels: 7 });
  * ```
  */
 export function picksFromSegmentation(

@@ -33,7 +33,7 @@ export interface CoalesceOptions {
  * @throws {@link CryoetPicksError} `invalid-option` for options that are no numbers above or at least 0.
  * @example
  * ```ts
- * const tomogram = await openTomogram(coalesced(myBucketStore, { maxRequests: 16 }));
+ * const tomogram = await openTomogram(coalesced(s3Store('s3://bucket/denoised.zarr'), { maxRequests: 16 }));
  * ```
  */
 export function coalesced<S extends ReadableStore>(

@@ -37,7 +37,7 @@ export function bytesReader(
  *
  * @example
  * ```ts
- * const tomogram = await openMrc(blobReader(input.files[0]));
+ * const tomogram = await openMrc(blobReader(file));
  * ```
  */
 export function blobReader(blob: Blob): RandomAccessReader {

@@ -6,8 +6,6 @@ import { type Failure, platformClock, type RetryRules, refusalOf, untilAnswered 
 import { type BucketAddress, bucketAddress, type S3AddressOptions } from './s3-address.ts';
 import { checkKey, compareNames, type ListableStore, type StoreEntry, type StoreKey } from './store.ts';
 
-export type { S3Addressing, S3AddressOptions } from './s3-address.ts';
-
 /** Options of {@link s3Store}. */
 export interface S3StoreOptions extends HttpStoreOptions, S3AddressOptions {}
 

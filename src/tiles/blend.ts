@@ -59,7 +59,7 @@ interface OpenSegment extends Segment {
  * const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: [1, 2] });
  * for (const tile of plan.tiles) {
  *   blender.add(tile, await scoresOf(tile));
- *   for (const slab of blender.takeFinished()) use(slab);
+ *   for (const slab of blender.takeFinished()) console.log(slab.start);
  * }
  * ```
  */

@@ -1,7 +1,7 @@
 import { eventLoopTurn, mapOrdered, type Progress } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
-import { type HeldVolume, holdBox } from './read.ts';
+import { readBox } from './read.ts';
 import type { Volume, VolumeSource } from './volume.ts';
 
 /** Statistics of a volume's finite voxels: plain data. */
@@ -96,24 +96,24 @@ async function passOver(
   const { shape } = source.grid;
   const { boxes, total, concurrency } = blocksOf(source, blockBytes);
   const sums = newSums();
-  const held = new Set<HeldVolume>();
-  const hold = async (box: Box, stop: AbortSignal) => {
-    const lent = await holdBox(source, box, { signal: stop });
-    held.add(lent);
-    return lent;
+  const lent = new Set<Volume>();
+  const read = async (box: Box, stop: AbortSignal) => {
+    const volume = await readBox(source, box, { signal: stop, lend: true });
+    lent.add(volume);
+    return volume;
   };
   let done = 0;
   try {
-    for await (const lent of mapOrdered(boxes, hold, { concurrency, signal })) {
-      await addInPieces(lent.volume, sums, signal);
-      lent.release();
-      held.delete(lent);
+    for await (const volume of mapOrdered(boxes, read, { concurrency, signal })) {
+      await addInPieces(volume, sums, signal);
+      lent.delete(volume);
+      volume.release?.();
       onProgress?.({ stage: 'intensity', done: ++done, total });
       signal?.throwIfAborted();
     }
   } finally {
-    // Those that were read ahead are here by now, too.
-    for (const { release } of held) release();
+    // `mapOrdered` has waited for the blocks that were read ahead.
+    for (const volume of lent) volume.release?.();
   }
   const packed = pack(sums);
   const { count, mean, squares, minimum, maximum } = sums;

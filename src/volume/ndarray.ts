@@ -69,13 +69,12 @@ function floatCopy(volume: VolumeLike): NdArray<Float32Array> {
 }
 
 function matching(volume: VolumeLike, reference: VolumeLike): NdArray<Float32Array> {
-  const { shape } = asVolume(volume);
+  const { data, shape, stride, offset } = asVolume(volume);
   if (!sameZyx(shape, asVolume(reference).shape)) {
     throw new CryoetPicksError(
       'invalid-option',
       `volumes of shape ${formatZyx(reference.shape)} and ${formatZyx(shape)} cannot be combined voxel by voxel`,
     );
   }
-  const { data, stride, offset } = volume;
   return data instanceof Float32Array ? ndarray(data, [...shape], [...stride], offset) : floatCopy(volume);
 }

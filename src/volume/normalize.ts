@@ -2,26 +2,23 @@ import { CryoetPicksError } from '../core/errors.ts';
 import { type Intensity, quantile } from './intensity.ts';
 
 /**
- * Normalises voxels before they enter a network. May work in place; what counts is what it returns, of equal length.
- * Those of this library work in place and turn voxels that are not finite into what the volume's mean becomes.
+ * Normalises the voxels of a tile before they enter a network, and returns as many. It may work in place.
+ *
+ * Those of this library work in place and give a voxel that is not finite the value that the volume's mean gets.
  */
-export type Normalize = (voxels: Float32Array) => Float32Array;
-
-const pointwise = new WeakSet<Normalize>();
-
-/** Whether a normalisation treats each voxel by itself and in place, so that a tile may be given to it in pieces. */
-export function isPointwise(normalize: Normalize): boolean {
-  return pointwise.has(normalize);
+export interface Normalize {
+  (voxels: Float32Array): Float32Array;
+  /** True if each voxel's result depends on that voxel alone, so that a tile may be normalised in pieces. @defaultValue false */
+  readonly pointwise?: boolean | undefined;
 }
 
-/** A normalisation of a tile's voxels one by one, in place. */
-function eachVoxel(work: (voxels: Float32Array) => void): Normalize {
+/** A pointwise normalisation that works in place. */
+function pointwise(work: (voxels: Float32Array) => void): Normalize {
   const normalize = (voxels: Float32Array) => {
     work(voxels);
     return voxels;
   };
-  pointwise.add(normalize);
-  return normalize;
+  return Object.assign(normalize, { pointwise: true });
 }
 
 /**
@@ -39,7 +36,7 @@ export function zScore(intensity: Intensity): Normalize {
   const { mean, standardDeviation } = intensity;
   // A division takes several times as long as a product.
   const scale = 1 / standardDeviation;
-  return eachVoxel((voxels) => {
+  return pointwise((voxels) => {
     for (let i = 0; i < voxels.length; i++) {
       const voxel = voxels[i];
       voxels[i] = voxel - voxel === 0 ? (voxel - mean) * scale : 0;
@@ -86,11 +83,9 @@ export function minMax(intensity: Intensity): Normalize {
 }
 
 /** Leaves finite voxels as they are; others become 0. */
-export function noNormalization(voxels: Float32Array): Float32Array {
+export const noNormalization: Normalize = /* @__PURE__ */ pointwise((voxels) => {
   for (let i = 0; i < voxels.length; i++) if (voxels[i] - voxels[i] !== 0) voxels[i] = 0;
-  return voxels;
-}
-pointwise.add(noNormalization);
+});
 
 /**
  * The normalisation that a model card names.
@@ -130,7 +125,7 @@ interface Scaling {
 
 function scaled({ mean, low, range }: Scaling): Normalize {
   const scale = 1 / range;
-  return eachVoxel((voxels) => {
+  return pointwise((voxels) => {
     for (let i = 0; i < voxels.length; i++) {
       const voxel = voxels[i];
       const value = ((voxel - voxel === 0 ? voxel : mean) - low) * scale;

@@ -4,57 +4,24 @@ import {
   asVolume,
   contiguousVolume,
   copyVolumeInto,
+  type NumericData,
   type ReadOptions,
+  toFloat32,
   type Volume,
   type VolumeSource,
 } from './volume.ts';
 
-/** Voxels that are lent: they must not be looked at after the release. */
-export interface HeldVolume {
-  readonly volume: Volume;
-  release(): void;
-}
-
-/** Ways to read a box inside the grid that need less memory than `read`, whose result nobody has to give back. */
-export interface SourceWays {
-  /** Into `out`, C-order `[z, y, x]` of the box's shape. */
-  readInto(box: Box, out: Float32Array, options?: ReadOptions): Promise<void>;
-  /** Lends the voxels, to whoever releases them. */
-  hold(box: Box, options?: ReadOptions): Promise<HeldVolume>;
-}
-
-const tied = new WeakMap<VolumeSource['read'], SourceWays>();
-
 /**
- * Ties other ways of reading the same voxels to a source's `read`. They are bound to that function and are no properties of the
- * source: whoever wraps one by `{ ...source, read }` then gets their own `read` called.
- */
-export function tieWays(read: VolumeSource['read'], ways: SourceWays): VolumeSource['read'] {
-  tied.set(read, ways);
-  return read;
-}
-
-/** The ways that are tied to a source's `read`, if there are some. */
-function waysOf({ read }: VolumeSource): SourceWays | undefined {
-  return tied.get(read);
-}
-
-/** Lends the voxels of a box, whatever the source. */
-export async function holdBox(source: VolumeSource, box: Box, options: ReadOptions): Promise<HeldVolume> {
-  const ways = waysOf(source);
-  return ways ? ways.hold(box, options) : { volume: await readWhole(source, box, options), release: () => {} };
-}
-
-/**
- * Reads a box of any source, which anybody may have written.
+ * Reads a box of any source, and checks what comes back: a user may have written the source.
  *
- * @throws {@link CryoetPicksError} `corrupt-data` if it gives a volume of another shape, `invalid-option` if one that reaches past
- * its data.
+ * @throws {@link CryoetPicksError} `corrupt-data` if the source returns a volume of another shape, `invalid-option` if it
+ * returns one that reaches past its data.
  */
-async function readWhole(source: VolumeSource, box: Box, options: ReadOptions): Promise<Volume> {
+export async function readBox(source: VolumeSource, box: Box, options: ReadOptions): Promise<Volume> {
   const volume = asVolume(await source.read(box, options)) as Volume;
   const shape = boxShape(box);
   if (sameZyx(volume.shape, shape)) return volume;
+  volume.release?.();
   throw new CryoetPicksError(
     'corrupt-data',
     `the source gave ${formatZyx(volume.shape)} voxels for a box of ${formatZyx(shape)} from voxel ${formatZyx(box.start)}; ` +
@@ -63,8 +30,33 @@ async function readWhole(source: VolumeSource, box: Box, options: ReadOptions): 
 }
 
 /**
+ * Reads a box inside the grid into `out`, C-order `[z, y, x]` of the box's shape. Float64 gets integers exactly, as far as the
+ * source heeds {@link ReadOptions.exact}.
+ */
+export async function readInto(
+  source: VolumeSource,
+  box: Box,
+  out: Float32Array | Float64Array,
+  { signal }: Pick<ReadOptions, 'signal'> = {},
+): Promise<void> {
+  const target = contiguousVolume(out, boxShape(box));
+  const how = out instanceof Float32Array ? { out } : { exact: true };
+  const volume: Volume<NumericData> = await readBox(source, box, { signal, lend: true, ...how });
+  if (!isSameView(volume, target)) {
+    // A wrapper may return another view of the memory that it was given, such as one with its axes swapped.
+    const isOverlapping = (volume.data as Partial<Float32Array>).buffer === out.buffer;
+    copyVolumeInto(isOverlapping ? toFloat32(volume) : volume, target, [0, 0, 0]);
+  }
+  volume.release?.();
+}
+
+function isSameView(a: Volume<NumericData>, b: Volume<NumericData>): boolean {
+  return a.data === b.data && a.offset === b.offset && sameZyx(a.stride, b.stride);
+}
+
+/**
  * Reads a box that may stick out of the grid into `out`, voxels outside being mirrored at the faces (the outermost voxel
- * is not repeated, as numpy's `reflect`); where the volume is thinner than the margin, the mirror repeats.
+ * is not repeated, as in numpy's `reflect`); where the volume is thinner than the margin, the mirror repeats.
  *
  * @param out - C-order `[z, y, x]` of the box's shape; every element is written.
  */
@@ -72,21 +64,18 @@ export async function readPaddedInto(
   source: VolumeSource,
   box: Box,
   out: Float32Array,
-  options: ReadOptions = {},
+  { signal }: Pick<ReadOptions, 'signal'> = {},
 ): Promise<void> {
-  const target = contiguousVolume(out, boxShape(box));
   const rows = mirroredIndices(box, source.grid.shape);
   const [z, y, x] = rows.map(rangeOf);
-  const needed = { start: [z.least, y.least, x.least], end: [z.greatest + 1, y.greatest + 1, x.greatest + 1] } as const;
-  const isInside = sameZyx(needed.start, box.start) && sameZyx(needed.end, box.end);
-  const ways = isInside ? waysOf(source) : undefined;
-  if (ways) return ways.readInto(box, out, options);
-  const voxels = await readWhole(source, needed, options);
-  if (isInside) {
-    copyVolumeInto(voxels, target, [0, 0, 0]);
+  const needed = { start: [z.minimum, y.minimum, x.minimum], end: [z.end, y.end, x.end] } as const;
+  if (sameZyx(needed.start, box.start) && sameZyx(needed.end, box.end)) {
+    await readInto(source, box, out, { signal });
     return;
   }
-  gatherInto(voxels, needed.start, rows, target);
+  const voxels = await readBox(source, needed, { signal, lend: true });
+  gatherInto(voxels, needed.start, rows, contiguousVolume(out, boxShape(box)));
+  voxels.release?.();
 }
 
 /** Per axis, the voxel inside the grid that stands for each voxel of the box. */
@@ -106,8 +95,8 @@ function mirror(i: number, length: number): number {
   return phase < length ? phase : period - phase;
 }
 
-function rangeOf(indices: Int32Array): { least: number; greatest: number } {
-  return { least: indices.reduce((a, b) => Math.min(a, b)), greatest: indices.reduce((a, b) => Math.max(a, b)) };
+function rangeOf(indices: Int32Array): { minimum: number; end: number } {
+  return { minimum: indices.reduce((a, b) => Math.min(a, b)), end: indices.reduce((a, b) => Math.max(a, b)) + 1 };
 }
 
 /** Fills `to` from rows, columns and planes of `from` picked by index; `start` is the grid index of `from`'s first voxel. */

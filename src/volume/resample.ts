@@ -1,13 +1,7 @@
 import { asVoxelSize, type VoxelGrid } from '../space/grid.ts';
 import { type Box, boxShape, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
-import {
-  contiguousVolume,
-  copyVolumeInto,
-  type ReadOptions,
-  toFloat32,
-  type Volume,
-  type VolumeSource,
-} from './volume.ts';
+import { readInto } from './read.ts';
+import { contiguousVolume, copyVolumeInto, type ReadOptions, type Volume, type VolumeSource } from './volume.ts';
 
 /**
  * The same volume in voxels of another size: a tomogram of 7.84 Å for a model that wants 10 Å.
@@ -39,16 +33,16 @@ export function resampled(source: VolumeSource, voxelSize: number | Zyx): Volume
   const grid = resampledGrid(source.grid, axes, wanted);
   return {
     grid,
-    async read(box, { signal } = {}) {
+    async read(box, { signal, out } = {}) {
       signal?.throwIfAborted();
       requireInside(box, { shape: grid.shape, where: 'the resampled volume' });
-      const out = contiguousVolume(new Float32Array(voxelCount(boxShape(box))), boxShape(box));
-      if (out.data.length === 0) return out;
+      const volume = contiguousVolume(out ?? new Float32Array(voxelCount(boxShape(box))), boxShape(box));
+      if (volume.data.length === 0) return volume;
       for (const slab of slabsOf(box, axes)) {
         const part = await readSlab(source, slab, { axes, signal });
-        copyVolumeInto(part, out, [slab.start[0] - box.start[0], 0, 0]);
+        copyVolumeInto(part, volume, [slab.start[0] - box.start[0], 0, 0]);
       }
-      return out;
+      return volume;
     },
   };
 }
@@ -98,9 +92,10 @@ async function readSlab(source: VolumeSource, { start, end }: Box, { axes, signa
   };
   const [depth, height, width] = boxShape(needed);
   const shape = boxShape({ start, end });
-  const voxels = toFloat32(await source.read(needed, { signal }));
+  const input = new Float32Array(voxelCount(boxShape(needed)));
+  await readInto(source, needed, input, { signal });
   // x, then y, then z: the axes that shrink rows and planes first leave less for the next.
-  const alongX = applyTaps(voxels.data, { outer: depth * height, along: width, inner: 1 }, taps[2]);
+  const alongX = applyTaps(input, { outer: depth * height, along: width, inner: 1 }, taps[2]);
   const alongY = applyTaps(alongX, { outer: depth, along: height, inner: shape[2] }, taps[1]);
   const alongZ = applyTaps(alongY, { outer: 1, along: depth, inner: shape[1] * shape[2] }, taps[0]);
   return contiguousVolume(alongZ, shape);

@@ -1,7 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson, showList } from '../core/json.ts';
 import type { VoxelGrid } from '../space/grid.ts';
-import { type Box, boxShape, contiguousStride, formatZyx, isInside, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Box, boxShape, contiguousStride, formatZyx, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
 
 /** Anything that holds numbers by index; what the functions of this library accept as data. */
 export interface NumericData {
@@ -18,52 +18,71 @@ export interface Volume<A extends NumericData = Float32Array> {
   readonly shape: Zyx;
   readonly stride: Zyx;
   readonly offset: number;
+  /**
+   * Gives the memory back to a source that lent it (see {@link ReadOptions.lend}); the data must not be looked at afterwards.
+   * Absent where there is nothing to give back.
+   */
+  readonly release?: (() => void) | undefined;
 }
 
 /**
- * What may be handed in wherever a volume is asked for: structurally a {@link Volume} whose shape the compiler need not
- * know to be a triple, so that every `NdArray` of the `ndarray` package and every zarrita chunk (with `offset: 0`) fits.
+ * Input that is read as a {@link Volume}: every `NdArray` of the `ndarray` package, every zarrita chunk, or `{ data, shape }`.
+ * The compiler need not know that it has three axes.
  */
 export interface VolumeLike<A extends NumericData = NumericData> {
   readonly data: A;
   readonly shape: readonly number[];
-  readonly stride: readonly number[];
-  readonly offset: number;
+  /** @defaultValue that of C-order */
+  readonly stride?: readonly number[] | undefined;
+  /** @defaultValue 0 */
+  readonly offset?: number | undefined;
 }
 
 /**
- * The seam for voxels: something of known geometry that can read a box.
+ * A volume of known geometry that can read a box of its voxels.
  *
- * Everything optional wraps it (`resampled`, `masked`, a cache); a fake of a few lines serves a test.
+ * Whatever changes voxels (`resampled`, a mask, a cache) wraps a source: `{ ...source, read }`. Only `read` gives voxels, so
+ * the wrapper's voxels are used everywhere.
  */
 export interface VolumeSource {
   readonly grid: VoxelGrid;
   /**
-   * Shape of what the source decodes at once, laid from voxel (0, 0, 0); it may be larger than the grid. Who reads all of it
-   * reads along these boxes. Absent where any box costs what its voxels do.
+   * Shape of the chunks that the source decodes as a whole, laid from voxel (0, 0, 0); it may be larger than the grid. Reading
+   * along chunks decodes each once. Absent where the cost of a box depends on its voxels alone.
    */
   readonly chunkShape?: Zyx | undefined;
   /**
-   * Reads the voxels of a half-open box that lies inside the grid, as float32.
+   * Reads the voxels of a half-open box that lies inside the grid, as float32. Integers beyond 2^24 in size are rounded to the
+   * nearest float32, unless `exact` is set and heeded.
    *
-   * The result may be a view of memory that the source keeps, with any stride: read it, do not write to it. Integers beyond
-   * 2^24 in size are rounded to the nearest float32.
+   * The result may be a view of memory that the source keeps, with any stride: do not write to it.
    *
    * @throws The abort reason of `signal`, untouched.
    */
   read(box: Box, options?: ReadOptions): Promise<Volume>;
-  /**
-   * Reads the same voxels in the type that the source holds, where that may be another than float32: labels above 2^24 as
-   * they are. Whoever needs every integer asks for this first.
-   *
-   * @throws As `read` does; `unsupported` for an integer beyond 2^53 − 1 in size.
-   */
-  readExact?(box: Box, options?: ReadOptions): Promise<Volume<NumericData>>;
 }
 
-/** Options of {@link VolumeSource.read}. */
+/**
+ * Options of {@link VolumeSource.read}. A source may ignore all but `signal`, so a caller works with the volume that it gets.
+ * A wrapper may pass them on to the source that it wraps; with `lend`, it must then pass `release` on too, or call it.
+ */
 export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Memory for the voxels: as many numbers as the box has voxels. A source may fill it in C-order and return a volume over it.
+   * When the read has failed, it may hold anything.
+   */
+  readonly out?: Float32Array | undefined;
+  /**
+   * The caller promises to call `release` of the returned volume, if it has one, when it no longer needs the voxels. A source
+   * may then return a view of memory that it uses again afterwards.
+   */
+  readonly lend?: boolean | undefined;
+  /**
+   * Keeps integers that float32 would round, such as labels above 2^24. The data may then be of another type than
+   * `Float32Array`, which the type of `read` does not say; a source throws `unsupported` for an integer beyond 2^53 − 1 in size.
+   */
+  readonly exact?: boolean | undefined;
 }
 
 /** A C-order volume over flat data. @throws {@link CryoetPicksError} `invalid-option` if the length does not fit. */
@@ -78,34 +97,46 @@ export function contiguousVolume<A extends NumericData>(data: A, shape: Zyx): Vo
 }
 
 /**
- * Narrows something volume-like to a {@link Volume}.
+ * Checks a volume-like value and returns it as a {@link Volume}, over the same data.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if it is not 3-D, or reaches past its data.
+ * @throws {@link CryoetPicksError} `invalid-option` if it is not 3-D, if it reaches past its data, or if data without a
+ * stride and an offset do not fill the shape.
  */
 export function asVolume<A extends NumericData>(like: VolumeLike<A>): Volume<A> {
-  const { data, shape, stride, offset } = like;
+  const { data, shape, offset = 0 } = like;
+  const stride = like.stride ?? (shape?.length === 3 ? contiguousStride(shape as unknown as Zyx) : undefined);
   if (shape?.length !== 3 || stride?.length !== 3) {
     const found = `${shape?.length} dimensions, shape ${showJson(shape)}, stride ${showJson(stride)}`;
     throw new CryoetPicksError('invalid-option', `expected a 3-D array [z, y, x], found ${found}`);
   }
-  // The first and the last element of the view, whichever way its strides lead.
+  // The first and the last element of the view; strides may be negative.
   const end = (pick: typeof Math.min) =>
     shape.reduce((sum, extent, i) => sum + pick(0, (extent - 1) * stride[i]!), offset);
   const isEmpty = shape.includes(0);
   const isWhole = [...shape, ...stride, offset].every(Number.isInteger) && shape.every((extent) => extent >= 0);
-  if (isWhole && (isEmpty || (end(Math.min) >= 0 && end(Math.max) < data?.length))) return like as Volume<A>;
+  if (isWhole && (isEmpty || (end(Math.min) >= 0 && end(Math.max) < data?.length))) {
+    if (like.stride && like.offset !== undefined) return like as Volume<A>;
+    const [z, y, x] = shape as unknown as Zyx;
+    const isBare = like.stride === undefined && like.offset === undefined;
+    return isBare
+      ? contiguousVolume(data, [z, y, x])
+      : { data, shape: [z, y, x], stride: stride as unknown as Zyx, offset };
+  }
   const found = `of shape ${showJson(shape)}, stride ${showJson(stride)} and offset ${showJson(offset)}`;
   throw new CryoetPicksError('invalid-option', `a view ${found} does not lie in its data of ${data?.length} values`);
 }
 
 /**
- * A source over voxels in memory. Float32 data is handed out as views, without copying; other types are converted box
- * by box.
+ * Makes a source of voxels in memory. It reads float32 data as views, without copying, and converts other types box by box.
  *
- * @param volume - Any 3-D array `[z, y, x]`: a {@link Volume}, an `NdArray`, a zarrita chunk with `offset: 0`.
+ * @param volume - Any 3-D array `[z, y, x]`: `{ data, shape }` in C-order, a {@link Volume}, an `NdArray`, a zarrita chunk.
  * @param geometry - Voxel size and origin in Å; the voxel size defaults to 1 Å, the origin to (0, 0, 0).
- * @throws {@link CryoetPicksError} `invalid-option` for an array that is not 3-D or reaches past its data, for a voxel size that
- * is no triple of lengths above 0, and an origin that is no finite point.
+ * @throws {@link CryoetPicksError} `invalid-option` if the array is not 3-D or does not fit its data, unless the voxel size is
+ * three lengths above 0, and unless the origin is a finite point.
+ * @example
+ * ```ts
+ * const tomogram = sourceFromArray({ data, shape: [184, 630, 630] }, { voxelSize: [10, 10, 10] });
+ * ```
  */
 export function sourceFromArray(
   volume: VolumeLike,
@@ -113,22 +144,17 @@ export function sourceFromArray(
 ): VolumeSource {
   const { data, shape, stride, offset } = asVolume(volume);
   requireGeometry({ voxelSize, origin });
-  const readExact = async (box: Box, { signal }: ReadOptions = {}) => {
-    signal?.throwIfAborted();
-    if (!isInside(box, shape)) {
-      // Loaded with the first mistake.
-      const { outsideError } = await import('../space/zyx.ts');
-      throw outsideError(box, { shape, where: 'the volume' });
-    }
-    const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
-    return { data, shape: boxShape(box), stride, offset: start };
-  };
   return {
     grid: { shape, voxelSize, origin },
-    readExact,
-    async read(box, options) {
-      const view = await readExact(box, options);
-      return data instanceof Float32Array ? { ...view, data } : toFloat32(view);
+    async read(box, { signal, out, exact } = {}) {
+      signal?.throwIfAborted();
+      requireInside(box, { shape, where: 'the volume' });
+      const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
+      const view: Volume<NumericData> = { data, shape: boxShape(box), stride, offset: start };
+      if (exact || data instanceof Float32Array) return view as Volume;
+      const copy = contiguousVolume(out ?? new Float32Array(voxelCount(view.shape)), view.shape);
+      copyVolumeInto(view, copy, [0, 0, 0]);
+      return copy;
     },
   };
 }
@@ -170,11 +196,11 @@ export function copyVolumeInto(from: Volume<NumericData>, to: Volume<Float32Arra
   }
 }
 
-/** Lets a volume pass. @throws {@link CryoetPicksError} `invalid-option` for anything else, with the call that was meant. */
+/** @throws {@link CryoetPicksError} `invalid-option`, with the call that was meant, unless `source` is a volume source. */
 export function assertVolumeSource(source: VolumeSource, call: string): void {
   const given: Partial<VolumeSource> | null | undefined = source;
   if (given?.grid && given.read) return;
-  // What an object holds may be a whole volume: it is not shown.
+  // An object may hold a whole volume, so the message does not show it.
   const found =
     given instanceof Promise
       ? 'a promise'

@@ -37,12 +37,7 @@ export async function openDecodePool({ count, script }: DecodeWorkersOptions): P
     threads.add(startThread(script, end));
   await Promise.all([...threads].map((thread) => ask(thread, () => thread.remote.ping(), end)));
   if (threads.size === 0) return undefined;
-  return {
-    decode: (task) => decodeIn(threads, task, end),
-    async close() {
-      threads.forEach(end);
-    },
-  };
+  return { decode: (task) => decodeIn(threads, task, end) };
 }
 
 function startThread(script: string | URL | undefined, end: (thread: Thread) => void): Thread {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../src/entry/copick.ts';
 import {
-  coarseGrid,
   contiguousVolume,
   type DetectOptions,
   detectParticles,
@@ -29,6 +28,7 @@ import {
   zScore,
 } from '../../src/entry/index.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
+import { coarseGrid } from '../../src/space/grid.ts';
 import { countingSource } from '../support/counting-source.ts';
 import { fakeModel, fakeSpec, identityModel } from '../support/identity-model.ts';
 import { plantVoxels } from '../support/planted.ts';

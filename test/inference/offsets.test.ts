@@ -5,13 +5,13 @@ import {
   averageOf,
   contiguousVolume,
   detectParticles,
+  parseModelSpec,
   planTiles,
   scoreSlabs,
   sourceFromArray,
   toVoxel,
   withFlips,
 } from '../../src/entry/index.ts';
-import { parseModelSpec } from '../../src/entry/node.ts';
 import { fakeModel, fakeSpec } from '../support/identity-model.ts';
 import { type Centre, indexVolume, offsetOracle, oracleGrid, reach } from '../support/offset-oracle.ts';
 import { joinSlabs } from '../support/score-map.ts';

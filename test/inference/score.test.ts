@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Progress } from '../../src/entry/index.ts';
 import {
-  coarseGrid,
   contiguousVolume,
   planTiles,
   type ScoreOptions,
@@ -11,6 +10,7 @@ import {
   type VolumeSource,
   type Zyx,
 } from '../../src/entry/index.ts';
+import { coarseGrid } from '../../src/space/grid.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { countingSource } from '../support/counting-source.ts';
 import { fakeModel, fakeSpec, identityModel, subsample } from '../support/identity-model.ts';

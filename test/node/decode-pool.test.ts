@@ -63,7 +63,6 @@ async function runProgram(dist: string, body: string): Promise<Ended> {
   const imports = `
     import { contiguousVolume, memoryStore, openTomogram, sourceFromArray, writeTomogram } from './${dist}/index.js';
     import { directoryStore } from './${dist}/node.js';
-    import { setDecodeWorkers } from './${dist}/io.js';
     const print = (value) => console.log(JSON.stringify(value));
     const threads = () => process.report.getReport().workers.length;
     const whole = { start: [0, 0, 0], end: [96, 100, 140] };
@@ -111,21 +110,20 @@ describe('decoding in threads of the built package', () => {
     expect(ended).toEqual(done({ right: true, threads: true, kept: true }));
   });
 
-  it('takes as many threads as it is told, and none', async () => {
+  it('starts as many threads as the option says, none for 0, and shares them between images', async () => {
     const ended = await runProgram(
       'dist',
       `
       const counts = [];
-      for (const count of [0, 3]) {
-        setDecodeWorkers({ count });
-        await (await openTomogram(image('zarr2'))).read(whole);
+      for (const count of [0, 3, 3]) {
+        await (await openTomogram(image('zarr2'), { decodeWorkers: { count } })).read(whole);
         counts.push(threads());
       }
-      print([...counts, await failure((async () => setDecodeWorkers({ count: -1 }))())]);
+      print([...counts, await failure(openTomogram(image('zarr2'), { decodeWorkers: { count: -1 } }))]);
     `,
     );
     const refused = 'invalid-option the number of decode workers must be a whole number of at least 0, found -1';
-    expect(ended).toEqual(done([0, 3, refused]));
+    expect(ended).toEqual(done([0, 3, 3, refused]));
   });
 
   it('tells of damaged, cut and absent files what it tells without threads', async () => {
@@ -178,20 +176,6 @@ describe('decoding in threads of the built package', () => {
       `
       const tomogram = await openTomogram(image('zarr2'), { cacheBytes: 0 });
       print([isRight(await tomogram.read(whole)), isRight(await tomogram.read(whole))]);
-    `,
-    );
-    expect(ended).toEqual(done([true, true]));
-  });
-
-  it('finishes a read whose threads are taken away', async () => {
-    const ended = await runProgram(
-      'dist',
-      `
-      const tomogram = await openTomogram(image('zarr2'), { cacheBytes: 0 });
-      await tomogram.read(whole);
-      const reading = tomogram.read(whole);
-      setTimeout(() => setDecodeWorkers({ count: 0 }), 1);
-      print([isRight(await reading), isRight(await tomogram.read(whole))]);
     `,
     );
     expect(ended).toEqual(done([true, true]));

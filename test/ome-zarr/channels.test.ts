@@ -69,7 +69,7 @@ describe('openChannels', () => {
           });
           const expected = expectedOf(names, shape, axis, index);
           expect([...toFloat32(await one.read(wholeBox(one.grid.shape))).data]).toEqual(expected);
-          expect([...toFloat32(await one.readExact(wholeBox(one.grid.shape))).data]).toEqual(expected);
+          expect([...toFloat32(await one.read(wholeBox(one.grid.shape), { exact: true })).data]).toEqual(expected);
         }
       },
     );
@@ -161,7 +161,7 @@ describe('openChannels', () => {
   });
 });
 
-describe('readExact', () => {
+describe('reading with exact', () => {
   const limits: [dtype: string, values: readonly number[], type: string][] = [
     ['|u1', [0, 1, 255], 'Uint8Array'],
     ['|i1', [-128, 0, 127], 'Int8Array'],
@@ -186,7 +186,7 @@ describe('readExact', () => {
       const value = (at: readonly number[]) => values[at[2]!]!;
       const store = await imageStore({ names: ['z', 'y', 'x'], shape: [1, 1, 3], chunks, dtype, value });
       const tomogram = await openTomogram(store);
-      const found = await tomogram.readExact(wholeBox([1, 1, 3]));
+      const found = await tomogram.read(wholeBox([1, 1, 3]), { exact: true });
       expect(found.data.constructor.name).toBe(type);
       const at = (x: number) => found.data[found.offset + x * found.stride[2]];
       expect([at(0), at(1), at(2)]).toEqual(values);
@@ -202,7 +202,7 @@ describe('readExact', () => {
       const value = () => 2 ** 53;
       const store = await imageStore({ names: ['z', 'y', 'x'], shape: [1, 1, 3], chunks, dtype, value });
       const tomogram = await openTomogram(store);
-      await expect(tomogram.readExact(wholeBox([1, 1, 3]))).rejects.toMatchObject({
+      await expect(tomogram.read(wholeBox([1, 1, 3]), { exact: true })).rejects.toMatchObject({
         code: 'unsupported',
         message:
           'array /0 of memory holds 9007199254740992, which no number is sure to hold; ' +
@@ -223,8 +223,8 @@ describe('readExact', () => {
       without: ['0/0/1'],
     });
     const tomogram = await openTomogram(store, { fallbackVoxelSize: 10 });
-    expect(toFloat32(await tomogram.readExact({ start: [0, 0, 0], end: [1, 1, 1] })).data[0]).toBe(5);
-    await expect(tomogram.readExact(wholeBox([1, 1, 2]))).rejects.toMatchObject({ code: 'unsupported' });
+    expect(toFloat32(await tomogram.read({ start: [0, 0, 0], end: [1, 1, 1] }, { exact: true })).data[0]).toBe(5);
+    await expect(tomogram.read(wholeBox([1, 1, 2]), { exact: true })).rejects.toMatchObject({ code: 'unsupported' });
   });
 
   it('fills absent chunks in the type of the store', async () => {
@@ -232,6 +232,8 @@ describe('readExact', () => {
     const absent = { shape: [1, 1, 2], chunks: [1, 1, 1], value: () => 0, without: ['0/0/0', '0/0/1'] };
     await putRawArray(store, '/0', { ...absent, dtype: '<u4', fill: 2 ** 32 - 1 });
     const tomogram = await openTomogram(store, { fallbackVoxelSize: 10 });
-    expect((await tomogram.readExact(wholeBox([1, 1, 2]))).data).toEqual(Uint32Array.of(2 ** 32 - 1, 2 ** 32 - 1));
+    expect((await tomogram.read(wholeBox([1, 1, 2]), { exact: true })).data).toEqual(
+      Uint32Array.of(2 ** 32 - 1, 2 ** 32 - 1),
+    );
   });
 });

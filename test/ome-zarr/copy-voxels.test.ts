@@ -15,7 +15,7 @@ const cases = fc.record({
 });
 
 describe('copyFloatRows', () => {
-  it('copies the very numbers of the rows, and touches no other, however both lie', () => {
+  it('copyFloatRows copies exactly the numbers of the rows and changes no others, whatever the two layouts', () => {
     fc.assert(
       fc.property(cases, ({ shape, steps, offsets, alongX, isShared, bits }) => {
         const [depth, height, width] = shape;

@@ -5,7 +5,7 @@ import Zstd from 'numcodecs/zstd';
 import { describe, expect, it } from 'vitest';
 import { registerCheckedCodecs } from '../../src/codecs/registry.ts';
 import { memoryStore, type StoreKey } from '../../src/entry/index.ts';
-import type { ArrayPath } from '../../src/ome-zarr/array.ts';
+import type { ArrayFiles } from '../../src/ome-zarr/array.ts';
 import { directReader, openArray, zarritaReader } from '../../src/ome-zarr/array.ts';
 import { describeArray } from '../../src/ome-zarr/array-metadata.ts';
 import type { ChunkMemory } from '../../src/ome-zarr/chunk-memory.ts';
@@ -62,10 +62,10 @@ describe('directReader', () => {
         const chunk = Uint8Array.from({ length: count }, () => bytes.next().value as number);
         await store.set(`/${at.join('.')}`, new Uint8Array(await encode(compressor, chunk)));
       }
-      const place: ArrayPath = { description, store, shards: undefined };
-      const direct = directReader(place);
+      const files: ArrayFiles = { description, store, shards: undefined };
+      const direct = directReader(files);
       expect(direct).toBeDefined();
-      const read = await zarritaReader(place);
+      const read = await zarritaReader(files);
       for (const at of indexes) {
         const expected = (await read(at))!;
         for (const memory of [undefined, usedMemory]) {

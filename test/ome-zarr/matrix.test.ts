@@ -41,7 +41,7 @@ const storeOf = ({ files }: MatrixEntry) =>
 
 async function readExactly(entry: MatrixEntry): Promise<number[]> {
   const tomogram = await openTomogram(storeOf(entry), { fallbackVoxelSize: 10 });
-  const { data, offset, stride } = await tomogram.readExact(wholeBox(entry.shape as unknown as Zyx));
+  const { data, offset, stride } = await tomogram.read(wholeBox(entry.shape as unknown as Zyx), { exact: true });
   const out: number[] = [];
   forEachIndex(entry.shape, ([z, y, x]) => out.push(data[offset + z! * stride[0] + y! * stride[1] + x! * stride[2]]!));
   return out;

@@ -20,7 +20,7 @@ describe('chunks that are not in the store', () => {
     await tomogram.read({ start: [0, 0, 0], end: [1, 1, 4] });
     expect(tomogram.chunks).toMatchObject({ total: 8, read: 2, missing: 1 });
     await tomogram.read(wholeBox([4, 4, 4]));
-    await tomogram.readExact(wholeBox([4, 4, 4]));
+    await tomogram.read(wholeBox([4, 4, 4]), { exact: true });
     expect(tomogram.chunks).toMatchObject({ total: 8, read: 8, missing: 2 });
   });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { coarseGrid, toPick, toVoxel } from '../../src/entry/index.ts';
+import { toPick, toVoxel } from '../../src/entry/index.ts';
+import { coarseGrid } from '../../src/space/grid.ts';
 
 const grid = { shape: [10, 20, 30], voxelSize: [4, 5, 6], origin: { x: 100, y: -50, z: 7 } } as const;
 

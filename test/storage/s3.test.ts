@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { joinKey, memoryStore, type StoreKey } from '../../src/entry/index.ts';
+import { memoryStore, type StoreKey } from '../../src/entry/index.ts';
 import { s3Store } from '../../src/entry/io.ts';
 import { bucketAddress } from '../../src/storage/s3-address.ts';
+import { joinKey } from '../../src/storage/store.ts';
 import { s3Error, s3Server } from '../support/s3-server.ts';
 import '../support/seed.ts';
 import { fakeClock } from '../support/scripted-server.ts';

@@ -100,7 +100,7 @@ async function describe(open: Open): Promise<DescribedVolume> {
   for (const { index, path, shape, dtype } of first[0]!.levels) {
     const channels = await open({ level: index });
     const hash = createHash('sha256');
-    for (const channel of channels) hash.update(bytesOf(await channel.readExact(wholeBox(shape)), dtype));
+    for (const channel of channels) hash.update(bytesOf(await channel.read(wholeBox(shape), { exact: true }), dtype));
     const whole = channels.length > 1 ? [channels.length, ...shape] : shape;
     levels.push({ path, shape: whole, dtype, sha256: hash.digest('hex') });
   }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { HttpClock } from '../../src/entry/index.ts';
+import type { HttpClock } from '../../src/storage/http-request.ts';
 
 /** A web server on this machine that keeps a list of requests. */
 export interface ScriptedServer {

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { SlabMemory } from '../../src/core/buffer-pool.ts';
-import { coarseGrid, planTiles, SlabBlender, type TilePlan, type Zyx } from '../../src/entry/index.ts';
+import { planTiles, type TilePlan, type Zyx } from '../../src/entry/index.ts';
+import { coarseGrid } from '../../src/space/grid.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
+import { SlabBlender } from '../../src/tiles/blend.ts';
 import { plannable } from '../support/plan-arbitraries.ts';
 import { joinSlabs } from '../support/score-map.ts';
 

@@ -13,7 +13,6 @@ import {
 } from '../../src/entry/index.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { backwards, blockShape, countBoxes, cutIntoBoxes } from '../../src/volume/intensity.ts';
-import { tieWays } from '../../src/volume/read.ts';
 import { countingSource } from '../support/counting-source.ts';
 
 const measure = (values: ArrayLike<number>, blockBytes?: number): Promise<Intensity> =>
@@ -36,16 +35,14 @@ describe('measureIntensity', () => {
     const whole = sourceFromArray(contiguousVolume(new Float32Array(400).fill(1), shape));
     const controller = new AbortController();
     let [lent, back, reads] = [0, 0, 0];
-    const read = tieWays(whole.read, {
-      readInto: () => Promise.reject(new Error('not asked for')),
-      hold: async (box) => {
-        const number = reads++;
-        await new Promise((resolve) => setTimeout(resolve, number % 3));
-        if (reason === 'damaged' && number === block) throw new Error('damaged');
-        lent++;
-        return { volume: await whole.read(box), release: () => void back++ };
-      },
-    });
+    const read: VolumeSource['read'] = async (box, { lend } = {}) => {
+      const number = reads++;
+      await new Promise((resolve) => setTimeout(resolve, number % 3));
+      if (reason === 'damaged' && number === block) throw new Error('damaged');
+      expect(lend).toBe(true);
+      lent++;
+      return { ...(await whole.read(box)), release: () => void back++ };
+    };
     const source = { grid: { ...whole.grid, shape }, chunkShape: [1, 1, 10] as const, read };
     const onProgress = ({ done }: Progress) => {
       if (reason === 'no' && done === block) controller.abort('no');

@@ -97,8 +97,9 @@ export interface PortalFilter<T> {
  *
  * @example
  * ```ts
+ * const portal = portalOf(project)!;
  * const [tomogram] = await portal.tomograms(run.name, { where: { type: 'wbp-denoised' } });
- * const fitting = (await portal.annotations(run.name)).filter((one) => annotationFits(one, tomogram));
+ * const fitting = (await portal.annotations(run.name)).filter((one) => annotationFits(one, tomogram!));
  * const picks = await run.picks({ sessionId: fitting.map(({ sessionId }) => sessionId) });
  * ```
  */

@@ -70,7 +70,7 @@ export interface PortalStore extends ListableStore {
  * ```ts
  * const portal = portalStore({ datasetIds: [10440], objects: [{ name: 'ribosome', identifier: 'GO:0022626' }] });
  * const run = (await portal.runs()).find(({ name }) => name === 'TS_5_4');
- * await portal.annotations(run.run, { where: { groundTruthStatus: true } });
+ * await portal.annotations(run!.run, { where: { groundTruthStatus: true } });
  * ```
  */
 export function portalStore(options: PortalStoreOptions): PortalStore {
@@ -151,8 +151,9 @@ export interface PortalProject {
  * @example
  * ```ts
  * const { project, portal } = openPortal({ datasetIds: [10440], objects });
- * const { run } = (await portal.runs()).find(({ name }) => name === 'TS_5_4');
- * const picks = await (await project.run(run)).picks({ object: 'ribosome' });
+ * const found = (await portal.runs()).find(({ name }) => name === 'TS_5_4');
+ * const run = await project.run(found!.run);
+ * const picks = await run.picks({ object: 'ribosome' });
  * ```
  */
 export function openPortal(options: OpenPortalOptions): PortalProject {

@@ -20,8 +20,7 @@ import { replaceImage } from './replace-image.ts';
  * reader ever sees half an image. Options, voxel size and origin are checked before anything is written or deleted.
  *
  * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
- * @param source - Integers of more than 16 bits are read by its `readExact` where it has one, so that labels above 2^24 arrive as
- * they are.
+ * @param source - Integers of more than 16 bits are read with `exact`, so that labels above 2^24 are written as they are.
  * @throws {@link CryoetPicksError} `invalid-option`, also for a voxel size that is not above 0, for what
  * is not finite and for a value that the type cannot hold; `read-only`.
  * @example

@@ -1,6 +1,7 @@
 import type { VoxelGrid } from '../../space/grid.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../../space/zyx.ts';
-import { contiguousVolume, copyVolumeInto, type ReadOptions, type VolumeSource } from '../../volume/volume.ts';
+import { readInto } from '../../volume/read.ts';
+import type { ReadOptions, VolumeSource } from '../../volume/volume.ts';
 
 /** One level of a pyramid, cut into chunks. */
 export interface PyramidLevel {
@@ -61,9 +62,7 @@ async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<
     walk.options.signal?.throwIfAborted();
     const count = voxelCount(boxShape(box));
     const voxels = walk.pyramid.isExact ? new Float64Array(count) : new Float32Array(count);
-    const exact = walk.pyramid.isExact ? walk.source.readExact?.(box, walk.options) : undefined;
-    const found = await (exact ?? walk.source.read(box, walk.options));
-    copyVolumeInto(found, contiguousVolume(voxels, boxShape(box)), [0, 0, 0]);
+    await readInto(walk.source, box, voxels, walk.options);
     yield { level, at, box, voxels };
     return;
   }

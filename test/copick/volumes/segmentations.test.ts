@@ -101,7 +101,7 @@ describe('writeSegmentation', () => {
       expect(path).toBe(`overlay${base}/${folder}/${name}`);
       expect(await dtypeOf(overlay, folder, name)).toBe(dtype);
       const [found] = await run.segmentations({ kind });
-      const { data } = await (await found!.open()).readExact(wholeBox(shape));
+      const { data } = await (await found!.open()).read(wholeBox(shape), { exact: true });
       expect([...(data as Uint32Array)]).toEqual([...filled(0, label)]);
     },
   );
@@ -113,7 +113,7 @@ describe('writeSegmentation', () => {
         const { run } = await emptyRun();
         await run.writeSegmentation(volume(values), { ...me, name: 'virus', kind: 'instance' });
         const [found] = await run.segmentations();
-        const { data } = await (await found!.open()).readExact(wholeBox(shape));
+        const { data } = await (await found!.open()).read(wholeBox(shape), { exact: true });
         expect([...(data as Float64Array)]).toEqual(values);
       }),
       { numRuns: 20 },
@@ -212,7 +212,7 @@ describe('writeSegmentation', () => {
 });
 
 describe('opening a segmentation', () => {
-  it('refuses to round a label, and gives it by readExact', async () => {
+  it('refuses to round a label, and gives it with exact', async () => {
     const { run } = await emptyRun();
     await run.writeSegmentation(volume(filled(0, 2 ** 24, 2 ** 24 + 1)), { ...me, name: 'virus', kind: 'instance' });
     const [found] = await run.segmentations();
@@ -221,9 +221,9 @@ describe('opening a segmentation', () => {
     expect([...first.data]).toEqual([0, 2 ** 24]);
     await expect(opened.read(wholeBox(shape))).rejects.toMatchObject({
       code: 'unsupported',
-      message: expect.stringMatching(/label 16777217 of ".*virus\.zarr" does not survive float32.*readExact/),
+      message: expect.stringMatching(/label 16777217 of ".*virus\.zarr" does not survive float32.*exact: true/),
     });
-    expect((await opened.readExact(wholeBox(shape))).data[2]).toBe(2 ** 24 + 1);
+    expect((await opened.read(wholeBox(shape), { exact: true })).data[2]).toBe(2 ** 24 + 1);
   });
 
   it('of float64 refuses to round a label too, and reads what is no label as it is', async () => {

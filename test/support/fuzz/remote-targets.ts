@@ -3,7 +3,8 @@ import { parseCroissant, parseTable, type TableName } from '../../../src/copick/
 import { askGraphql } from '../../../src/copick/portal/graphql.ts';
 import { parsePortalPoints } from '../../../src/copick/portal-points.ts';
 import { parseUri, type UriKind } from '../../../src/entry/copick.ts';
-import { bytesReader, s3Store, zipStore } from '../../../src/entry/io.ts';
+import { s3Store, zipStore } from '../../../src/entry/io.ts';
+import { bytesReader } from '../../../src/storage/random-access.ts';
 import { filesIn } from './corpus.ts';
 import type { Target } from './targets.ts';
 
