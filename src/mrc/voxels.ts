@@ -1,4 +1,4 @@
-import { halfToNumber } from '../codecs/number-type.ts';
+import { halfToNumber, numberToHalf } from '../codecs/number-type.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 
 /** The modes of an MRC file that hold one real number per voxel: 8 and 16 bits, float32, uint16, float16. */
@@ -112,25 +112,6 @@ function encodeHalves(values: Float32Array, out: Uint16Array): void {
     if (Math.abs(value) >= 65520 && Number.isFinite(value)) refuse(value, 12);
     out[i] = numberToHalf(value);
   }
-}
-
-/** The 16 bits of the IEEE 754 half nearest to a number, ties to even. */
-export function numberToHalf(value: number): number {
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const size = Math.abs(value);
-  if (Number.isNaN(value)) return 0x7e00;
-  if (size >= 65520) return sign | 0x7c00;
-  // The distance between halves near `size`; below 2⁻¹⁴ they are evenly spaced.
-  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
-  const steps = roundHalfToEven(size / 2 ** (exponent - 10));
-  // Steps beyond 1023 run over into the exponent, which is what the next half is.
-  return sign | (steps + (exponent + 14) * 1024);
-}
-
-function roundHalfToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
 
 function refuse(value: number, mode: Exclude<MrcMode, 2>): never {

@@ -35,6 +35,12 @@ function fixtureLz4(): Uint8Array {
   ]);
 }
 
+describe('crc32', () => {
+  it('crc32 gives the check value of its standard', () => {
+    expect(crc32(new TextEncoder().encode('123456789'))).toBe(0xcbf43926);
+  });
+});
+
 describe('crc32c', () => {
   it('is 0xe3069283 of "123456789", and 0x8a9136aa of 32 zeros, as RFC 3720 says', () => {
     expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283);

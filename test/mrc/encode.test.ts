@@ -2,9 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { halfToNumber } from '../../src/codecs/number-type.ts';
 import {
   contiguousVolume,
   measureIntensity,
@@ -15,7 +13,6 @@ import {
 } from '../../src/entry/index.ts';
 import { encodeMrc, openMrc } from '../../src/entry/io.ts';
 import { openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
-import { numberToHalf } from '../../src/mrc/voxels.ts';
 import { voxelCount, wholeBox } from '../../src/space/zyx.ts';
 import { pythonMissing } from '../support/python.ts';
 import { runPython } from '../support/zarr-python.ts';
@@ -109,34 +106,6 @@ describe('encodeMrc', () => {
     const reason = new Error('enough');
     controller.abort(reason);
     await expect(pieces.next()).rejects.toBe(reason);
-  });
-});
-
-describe('numberToHalf', () => {
-  it('gives every half back', () => {
-    const wrong: number[] = [];
-    for (let half = 0; half < 65536; half++) {
-      const value = halfToNumber(half);
-      if (!Number.isNaN(value) && numberToHalf(value) !== half) wrong.push(half);
-    }
-    expect(wrong).toEqual([]);
-  });
-  it('rounds to the nearest half, ties to even', () => {
-    fc.assert(
-      fc.property(fc.double({ min: 0, max: 65519, noNaN: true }), (value) => {
-        const half = numberToHalf(value);
-        const error = (bits: number) => Math.abs(halfToNumber(bits) - value);
-        if (half < 0x7bff) expect(error(half)).toBeLessThanOrEqual(error(half + 1));
-        if (half > 0) expect(error(half)).toBeLessThanOrEqual(error(half - 1));
-      }),
-    );
-    expect([2049, 2051, 65519, 65520, Number.NaN].map((n) => halfToNumber(numberToHalf(n)))).toEqual([
-      2048,
-      2052,
-      65504,
-      Number.POSITIVE_INFINITY,
-      Number.NaN,
-    ]);
   });
 });
 
