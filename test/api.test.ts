@@ -124,7 +124,7 @@ function describeExport(name: string, symbol: ts.Symbol): string {
 function membersOf(symbol: ts.Symbol): string {
   const members = checker.getDeclaredTypeOfSymbol(symbol).getProperties();
   return members
-    .filter(({ name, declarations = [] }) => !name.startsWith('__') && !declarations.some(isPrivate))
+    .filter(({ name, declarations = [] }) => !/^(#|__)/.test(name) && !declarations.some(isPrivate))
     .map(({ name, flags }) => `${name}${flags & ts.SymbolFlags.Optional ? '?' : ''}`)
     .sort()
     .join(', ');

@@ -62,26 +62,32 @@ export interface PortalPointsOptions {
 }
 
 /**
- * The picks of an annotation file of the portal: voxels become Å, voxel 0 first, without any shift; the score is 1, since the
- * portal has none.
+ * The picks of an annotation file of the portal.
  *
  * @throws {@link CryoetPicksError} `invalid-picks` with the line that cannot be understood or lacks its rotation.
  */
 export function picksFromPortalPoints(text: string, options: PortalPointsOptions): ParticlePick[] {
   const { object, voxelSpacing, oriented, source } = options;
-  return parsePortalPoints(text, { source }).map(({ location: { x, y, z }, rotation, instanceId, line }) => {
-    if (oriented && rotation === undefined) {
-      throw new CryoetPicksError(
-        'invalid-picks',
-        `${source}, line ${line}: an oriented point has no xyz_rotation_matrix`,
-      );
-    }
-    return {
-      object,
-      position: { x: x * voxelSpacing, y: y * voxelSpacing, z: z * voxelSpacing },
-      score: 1,
-      ...(instanceId === undefined ? {} : { instanceId }),
-      ...(oriented && rotation !== undefined ? { transform: transformOf(rotation) } : {}),
-    };
+  return parsePortalPoints(text, { source }).map(({ rotation, ...point }) => {
+    if (!oriented) return pickFromPortalPoint(point, { object, voxelSpacing });
+    if (rotation !== undefined) return pickFromPortalPoint({ ...point, rotation }, { object, voxelSpacing });
+    throw new CryoetPicksError(
+      'invalid-picks',
+      `${source}, line ${point.line}: an oriented point has no xyz_rotation_matrix`,
+    );
   });
+}
+
+/** The pick of a point: its voxels become Å, voxel 0 first, without any shift; the score is 1, since the portal has none. */
+export function pickFromPortalPoint(
+  { location: { x, y, z }, rotation, instanceId }: PortalPoint,
+  { object, voxelSpacing }: Pick<PortalPointsOptions, 'object' | 'voxelSpacing'>,
+): ParticlePick {
+  return {
+    object,
+    position: { x: x * voxelSpacing, y: y * voxelSpacing, z: z * voxelSpacing },
+    score: 1,
+    ...(instanceId === undefined ? {} : { instanceId }),
+    ...(rotation === undefined ? {} : { transform: transformOf(rotation) }),
+  };
 }

@@ -36,43 +36,43 @@ export interface ProjectOptions {
 export class Project {
   readonly config: ProjectConfig;
   readonly objects: readonly PickableObject[];
-  private readonly tree: ProjectTree;
-  private readonly source: string;
+  readonly #tree: ProjectTree;
+  readonly #source: string;
 
   /** Use {@link projectFromStores}, or `openProject` in Node. */
   constructor({ config, overlay, static: readOnly, source = 'config', onProblem }: ProjectOptions) {
     this.config = config;
     this.objects = config.objects;
-    this.source = source;
+    this.#source = source;
     const log = new ProblemLog(onProblem);
-    this.tree = {
+    this.#tree = {
       objects: config.objects,
       overlay: overlay ?? noOverlay(readOnly),
       hasOverlay: overlay !== undefined,
       static: readOnly === overlay ? undefined : readOnly,
       log,
     };
-    this.reportConfig();
+    this.#reportConfig();
   }
 
-  private reportConfig(): void {
+  #reportConfig(): void {
     const { problems } = this.config;
-    if (problems.length > 0) this.tree.log.report({ path: this.source, message: problems.join('; ') });
+    if (problems.length > 0) this.#tree.log.report({ path: this.#source, message: problems.join('; ') });
   }
 
   /** Where all that is written lies, as a path or URL; of a project without an overlay, where its data lies. */
   get overlayLocation(): string {
-    return this.tree.overlay.location;
+    return this.#tree.overlay.location;
   }
 
   /** The store of what is only read, if there is one; a back-end's own knows more than the tree shows. */
   get staticStore(): ListableStore | undefined {
-    return this.tree.static;
+    return this.#tree.static;
   }
 
   /** What was found broken or odd so far. */
   get problems(): readonly Problem[] {
-    return this.tree.log.problems;
+    return this.#tree.log.problems;
   }
 
   /**
@@ -81,13 +81,13 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found` for a split that the project does not have, listing those it has.
    */
   async runs(options: RunsOptions = {}): Promise<Run[]> {
-    const names = await runNames(this.tree, { ...checkFilter('runs', options), source: this.source });
-    return names.map((name) => new Run(name, this.tree));
+    const names = await runNames(this.#tree, { ...checkFilter('runs', options), source: this.#source });
+    return names.map((name) => new Run(name, this.#tree));
   }
 
   /** The names of the runs by split, such as `train` and `test`, as a Croissant tells them; empty for projects of other kinds. */
   async splits({ signal }: WaitOptions = {}): Promise<ReadonlyMap<string, readonly string[]>> {
-    return splitsOf(this.tree, signal);
+    return splitsOf(this.#tree, signal);
   }
 
   /**
@@ -96,7 +96,7 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found`, listing the runs that are there.
    */
   async run(name: string, options: WaitOptions = {}): Promise<Run> {
-    return needNamed(await this.runs({ signal: options.signal }), name, { what: 'run', source: this.source });
+    return needNamed(await this.runs({ signal: options.signal }), name, { what: 'run', source: this.#source });
   }
 
   /**
@@ -128,9 +128,9 @@ export class Project {
    * stores that keep something of their place forget it. A project on disk keeps nothing, so there only problems go.
    */
   refresh(): void {
-    const { overlay, static: readOnly, log } = this.tree;
+    const { overlay, static: readOnly, log } = this.#tree;
     log.forget();
-    this.reportConfig();
+    this.#reportConfig();
     overlay.refresh?.();
     readOnly?.refresh?.();
   }
@@ -141,7 +141,7 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found`, listing the project's objects.
    */
   object(name: string): PickableObject {
-    return needNamed(this.objects, name, { what: 'object', source: this.source });
+    return needNamed(this.objects, name, { what: 'object', source: this.#source });
   }
 
   /**
@@ -155,8 +155,8 @@ export class Project {
     const runs = await this.runs({ signal });
     const found = runs.find((run) => run.name === name);
     if (found !== undefined) return found;
-    await makeRunFolder(this.tree, name, { signal });
-    return new Run(name, this.tree);
+    await makeRunFolder(this.#tree, name, { signal });
+    return new Run(name, this.#tree);
   }
 
   /**
@@ -170,7 +170,7 @@ export class Project {
 
   /** Lists the density maps of the project's particles, by the object's name. */
   async objectMaps(filter: ObjectMapFilter = {}): Promise<ObjectMapEntry[]> {
-    return findObjectMaps(this.tree, filter);
+    return findObjectMaps(this.#tree, filter);
   }
 
   /**
@@ -180,7 +180,7 @@ export class Project {
    *   no particle, voxels that are no cubes, and a map that is there and not to be overwritten; `read-only`.
    */
   async writeObjectMap(map: VolumeSource, options: WriteObjectMapOptions): Promise<string> {
-    return writeObjectMapOf(this.tree, { ...options, map });
+    return writeObjectMapOf(this.#tree, { ...options, map });
   }
 }
 

@@ -67,16 +67,16 @@ export class Run {
   /** As its folder is called; copick makes no other of it. */
   readonly name: string;
 
-  constructor(
-    name: string,
-    private readonly tree: ProjectTree,
-  ) {
+  readonly #tree: ProjectTree;
+
+  constructor(name: string, tree: ProjectTree) {
     this.name = name;
+    this.#tree = tree;
   }
 
   /** Lists the voxel spacings: the folders of tomograms in both trees, each label once, the smallest first. */
   async voxelSpacings(options: VoxelSpacingOptions = {}): Promise<VoxelSpacingEntry[]> {
-    return findVoxelSpacings(this.tree, this.name, options);
+    return findVoxelSpacings(this.#tree, this.name, options);
   }
 
   /**
@@ -86,12 +86,12 @@ export class Run {
    * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is no length; `read-only`.
    */
   async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<VoxelSpacingEntry> {
-    return createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
+    return createVoxelSpacingOf(this.#tree, this.name, { voxelSpacing, signal });
   }
 
   /** Lists the tomograms, by voxel spacing and type. */
   async tomograms(filter: TomogramFilter = {}): Promise<TomogramEntry[]> {
-    return findTomograms(this.tree, this.name, checkFilter('tomograms', filter));
+    return findTomograms(this.#tree, this.name, checkFilter('tomograms', filter));
   }
 
   /**
@@ -102,12 +102,12 @@ export class Run {
    *   spacings fit and none was given; whatever opening an OME-Zarr image throws.
    */
   async tomogram(type: string, options: RunTomogramOptions = {}): Promise<Tomogram> {
-    return openTomogramOf(this.tree, this.name, { ...options, type });
+    return openTomogramOf(this.#tree, this.name, { ...options, type });
   }
 
   /** Lists the picks files, by object, user and session. Files named as the competition's are opened to tell whose they are. */
   async pickSets(filter: PicksFilter = {}): Promise<PickSet[]> {
-    return findPickSets(this.tree, this.name, checkFilter('picks', filter));
+    return findPickSets(this.#tree, this.name, checkFilter('picks', filter));
   }
 
   /**
@@ -118,7 +118,7 @@ export class Run {
    *   that cannot be read are reported and left out.
    */
   async picks(filter: PicksFilter = {}): Promise<ParticlePick[]> {
-    return readAllPicks(this.tree, this.name, checkFilter('picks', filter));
+    return readAllPicks(this.#tree, this.name, checkFilter('picks', filter));
   }
 
   /**
@@ -126,12 +126,12 @@ export class Run {
    * that cannot be understood is reported, and holds no picks.
    */
   async hasPicks(options: HasPicksOptions): Promise<boolean> {
-    return hasPicksOf(this.tree, this.name, options);
+    return hasPicksOf(this.#tree, this.name, options);
   }
 
   /** Makes sure, before any work, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
   async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
-    await requireWritable(this.tree.overlay, folderOf('picks', { run: this.name }), { signal });
+    await requireWritable(this.#tree.overlay, folderOf('picks', { run: this.name }), { signal });
   }
 
   /**
@@ -146,7 +146,7 @@ export class Run {
    *   character, or two `files` of one object; `read-only` if the overlay cannot be written.
    */
   async writePicks(picks: readonly ParticlePick[], options: WritePicksOptions): Promise<string[]> {
-    return writePicksOf(this.tree, this.name, { ...options, picks });
+    return writePicksOf(this.#tree, this.name, { ...options, picks });
   }
 
   /**
@@ -156,12 +156,12 @@ export class Run {
    *   than 1 % off them, a type with "features", one that is there and not to be overwritten; `conflict`: others wrote it meanwhile.
    */
   async writeTomogram(source: VolumeSource, options: WriteRunTomogramOptions): Promise<string> {
-    return writeTomogramOf(this.tree, this.name, { ...options, source });
+    return writeTomogramOf(this.#tree, this.name, { ...options, source });
   }
 
   /** Lists the features of all tomograms, by voxel spacing, tomogram and type. */
   async features(filter: FeaturesFilter = {}): Promise<FeaturesEntry[]> {
-    return findFeatures(this.tree, this.name, checkFilter('features', filter));
+    return findFeatures(this.#tree, this.name, checkFilter('features', filter));
   }
 
   /**
@@ -173,12 +173,12 @@ export class Run {
     features: VolumeSource | readonly VolumeSource[],
     options: WriteFeaturesOptions,
   ): Promise<string> {
-    return writeFeaturesOf(this.tree, this.name, { ...options, features });
+    return writeFeaturesOf(this.#tree, this.name, { ...options, features });
   }
 
   /** Lists the segmentations of all four kinds, by voxel spacing, user, session, name and kind. */
   async segmentations(filter: SegmentationFilter = {}): Promise<SegmentationEntry[]> {
-    return findSegmentations(this.tree, this.name, checkFilter('segmentations', filter));
+    return findSegmentations(this.#tree, this.name, checkFilter('segmentations', filter));
   }
 
   /**
@@ -189,12 +189,12 @@ export class Run {
    *   one with a label that no object has or an instance on the background, voxels that are no cubes; `conflict`; `read-only`.
    */
   async writeSegmentation(labels: SegmentationVolumes, options: WriteSegmentationOptions): Promise<string> {
-    return writeSegmentationOf(this.tree, this.name, { ...options, labels });
+    return writeSegmentationOf(this.#tree, this.name, { ...options, labels });
   }
 
   /** Lists the meshes, by object, user and session; `read()` of one gives the bytes of its GLB file. */
   async meshes(filter: ObjectUserSessionFilter = {}): Promise<MeshEntry[]> {
-    return findMeshes(this.tree, this.name, checkFilter('meshes', filter));
+    return findMeshes(this.#tree, this.name, checkFilter('meshes', filter));
   }
 
   /**
@@ -205,12 +205,12 @@ export class Run {
    *   where others have written; `unsupported`; `read-only`.
    */
   async writeMesh(bytes: Uint8Array, options: WriteMeshOptions): Promise<string> {
-    return writeMeshOf(this.tree, this.name, { ...options, bytes });
+    return writeMeshOf(this.#tree, this.name, { ...options, bytes });
   }
 
   /** Lists the files of filaments, by object, user and session. */
   async filaments(filter: ObjectUserSessionFilter = {}): Promise<FilamentsEntry[]> {
-    return findFilaments(this.tree, this.name, checkFilter('filaments', filter));
+    return findFilaments(this.#tree, this.name, checkFilter('filaments', filter));
   }
 
   /**
@@ -220,7 +220,7 @@ export class Run {
    * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; as `writeMesh`.
    */
   async writeFilaments(filaments: readonly Filament[], options: WriteFilamentsOptions): Promise<string> {
-    return writeFilamentsOf(this.tree, this.name, { ...options, filaments });
+    return writeFilamentsOf(this.#tree, this.name, { ...options, filaments });
   }
 
   /**
@@ -229,7 +229,7 @@ export class Run {
    * @throws {@link CryoetPicksError} `read-only` if it lies in the static tree alone, or the overlay cannot be written.
    */
   async delete({ signal }: WaitOptions = {}): Promise<void> {
-    return deleteRunOf(this.tree, this.name, { signal });
+    return deleteRunOf(this.#tree, this.name, { signal });
   }
 }
 
@@ -314,7 +314,7 @@ const known: Readonly<Record<Listing, readonly string[]>> = {
   filaments: authored,
   tomograms: ['type', 'voxelSpacing', ...waiting],
   features: ['type', 'featureType', 'voxelSpacing', ...waiting],
-  segmentations: ['name', 'userId', 'sessionId', 'voxelSpacing', 'kind', 'multilabel', ...waiting],
+  segmentations: ['name', 'userId', 'sessionId', 'voxelSpacing', 'kind', ...waiting],
 };
 
 const kinds: readonly unknown[] = ['binary', 'multilabel', 'instance', 'panoptic'];

@@ -32,8 +32,6 @@ export interface OpenSegmentationOptions extends OpenTomogramOptions {
 /** A segmentation of a run, found but not opened. */
 export interface SegmentationEntry extends Located, Deletable {
   readonly kind: SegmentationKind;
-  /** True where the kind is `multilabel`. */
-  readonly multilabel: boolean;
   /** Of the object, or of the set of labels. */
   readonly name: string;
   readonly userId: string;
@@ -61,8 +59,6 @@ export interface SegmentationFilter {
   readonly voxelSpacing?: number | undefined;
   /** One kind, or one of several. */
   readonly kind?: SegmentationKind | readonly SegmentationKind[] | undefined;
-  /** True asks for the kind `multilabel`, false for `binary`. */
-  readonly multilabel?: boolean | undefined;
   /** List too what the overlay hides. @defaultValue false */
   readonly includeShadowed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -91,7 +87,7 @@ export async function findSegmentations(
 
 interface FoundSegmentation
   extends FoundImage,
-    Pick<SegmentationEntry, 'kind' | 'multilabel' | 'name' | 'userId' | 'sessionId' | 'voxelSpacing'> {}
+    Pick<SegmentationEntry, 'kind' | 'name' | 'userId' | 'sessionId' | 'voxelSpacing'> {}
 
 /** The folders that segmentations lie in, with the kinds that each holds. */
 const PLACES = [
@@ -99,6 +95,8 @@ const PLACES = [
   { place: 'instanceSegmentation', kinds: ['instance'] },
   { place: 'panopticSegmentation', kinds: ['panoptic'] },
 ] as const;
+
+type SegmentationPlace = (typeof PLACES)[number]['place'];
 
 /** What lies in the folders that can hold what is asked for; a folder that cannot be listed is reported and hides no other. */
 async function listPlaces(tree: ProjectTree, run: string, filter: SegmentationFilter): Promise<FoundSegmentation[]> {
@@ -118,11 +116,7 @@ async function listPlaces(tree: ProjectTree, run: string, filter: SegmentationFi
   return found;
 }
 
-function toSegmentation(
-  tree: ProjectTree,
-  entry: TreeEntry,
-  place: (typeof PLACES)[number]['place'],
-): FoundSegmentation[] {
+function toSegmentation(tree: ProjectTree, entry: TreeEntry, place: SegmentationPlace): FoundSegmentation[] {
   const { name, path } = entry;
   if (!name.endsWith('.zarr')) return [];
   const parsed = parseName(place, name);
@@ -130,10 +124,14 @@ function toSegmentation(
     tree.log.report({ path, message: `"${name}" names no segmentation` });
     return [];
   }
-  const multilabel = 'multilabel' in parsed && parsed.multilabel;
-  const inFolder = { instanceSegmentation: 'instance', panopticSegmentation: 'panoptic' } as const;
-  const kind = place === 'segmentation' ? (multilabel ? 'multilabel' : 'binary') : inFolder[place];
-  return imageFolder(tree, entry, 'segmentation').map(() => ({ ...parsed, kind, multilabel, entry }));
+  const { userId, sessionId, voxelSpacing } = parsed;
+  const found = { kind: kindOf(place, parsed), name: parsed.name, userId, sessionId, voxelSpacing, entry };
+  return imageFolder(tree, entry, 'segmentation').map(() => found);
+}
+
+function kindOf(place: SegmentationPlace, name: object): SegmentationKind {
+  if (place === 'segmentation') return 'multilabel' in name && name.multilabel ? 'multilabel' : 'binary';
+  return place === 'instanceSegmentation' ? 'instance' : 'panoptic';
 }
 
 function isWanted(one: FoundSegmentation, filter: SegmentationFilter): boolean {
@@ -147,12 +145,8 @@ function isWanted(one: FoundSegmentation, filter: SegmentationFilter): boolean {
   );
 }
 
-function isWantedKind(one: SegmentationKind, { kind, multilabel }: SegmentationFilter): boolean {
-  const kinds = typeof kind === 'string' ? [kind] : kind;
-  return (
-    (kinds === undefined || kinds.includes(one)) &&
-    (multilabel === undefined || one === (multilabel ? 'multilabel' : 'binary'))
-  );
+function isWantedKind(one: SegmentationKind, { kind }: SegmentationFilter): boolean {
+  return kind === undefined || (typeof kind === 'string' ? kind === one : kind.includes(one));
 }
 
 function identity({ voxelSpacing, userId, sessionId, name, kind }: FoundSegmentation): string {

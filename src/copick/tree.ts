@@ -233,23 +233,26 @@ export interface Problem {
 
 /** Keeps the problems met while a project is used, one per path, and tells each once. */
 export class ProblemLog {
-  private readonly byPath = new Map<string, Problem>();
+  readonly #byPath = new Map<string, Problem>();
+  readonly #onProblem: ((problem: Problem) => void) | undefined;
 
-  constructor(private readonly onProblem?: ((problem: Problem) => void) | undefined) {}
+  constructor(onProblem?: ((problem: Problem) => void) | undefined) {
+    this.#onProblem = onProblem;
+  }
 
   get problems(): readonly Problem[] {
-    return [...this.byPath.values()];
+    return [...this.#byPath.values()];
   }
 
   report(problem: Problem): void {
-    if (this.byPath.has(problem.path)) return;
-    this.byPath.set(problem.path, problem);
-    this.onProblem?.(problem);
+    if (this.#byPath.has(problem.path)) return;
+    this.#byPath.set(problem.path, problem);
+    this.#onProblem?.(problem);
   }
 
   /** Forgets what was reported; what is met again is told again. */
   forget(): void {
-    this.byPath.clear();
+    this.#byPath.clear();
   }
 
   /** Reports a caught error, unless the signal was aborted: then the abort reason goes on. */

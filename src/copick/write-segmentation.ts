@@ -13,10 +13,8 @@ export interface WriteSegmentationOptions extends WriteSpacedOptions {
   readonly name: string;
   readonly userId: string;
   readonly sessionId: string;
-  /** What the voxels hold. @defaultValue 'panoptic' for two volumes, 'multilabel' where `multilabel` is set, else 'binary' */
+  /** What the voxels hold. @defaultValue 'panoptic' for two volumes, else 'binary' */
   readonly kind?: SegmentationKind | undefined;
-  /** Whether the voxels hold the labels of several objects: the kind `multilabel`. @defaultValue false */
-  readonly multilabel?: boolean | undefined;
   /** @defaultValue the smallest that holds every label, from uint8 on, or from uint16 for kinds with instances */
   readonly dtype?: LabelType | undefined;
   /** Number of resolution levels; a coarse voxel is the first of its cell. @defaultValue 1 */
@@ -57,18 +55,12 @@ function writtenOptions({ format, chunkShape, overwrite, signal, onProgress }: W
   return { format, chunkShape, overwrite, signal, onProgress };
 }
 
-function kindOf(labels: SegmentationVolumes, { kind, multilabel }: WriteSegmentationOptions): SegmentationKind {
+function kindOf(labels: SegmentationVolumes, { kind }: WriteSegmentationOptions): SegmentationKind {
   const isPair = !('grid' in labels);
-  const chosen = kind ?? (isPair ? 'panoptic' : multilabel ? 'multilabel' : 'binary');
+  const chosen = kind ?? (isPair ? 'panoptic' : 'binary');
   if (!Object.hasOwn(FLOORS, chosen)) {
     const known = Object.keys(FLOORS).join(', ');
     throw new CryoetPicksError('invalid-option', `kind is ${JSON.stringify(kind)}, expected one of ${known}`);
-  }
-  if (multilabel === true ? chosen !== 'multilabel' : multilabel === false && chosen === 'multilabel') {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `multilabel is ${multilabel} for a segmentation of the kind "${chosen}"`,
-    );
   }
   if (isPair !== (chosen === 'panoptic')) {
     throw new CryoetPicksError(
@@ -104,7 +96,7 @@ function segmentationName(name: string): string {
   throw new CryoetPicksError(
     'invalid-option',
     `segmentation name "${name}" cannot end in "-multilabel", copick's mark of labels of several objects; ` +
-      `leave it out and set \`multilabel: true\` if they are`,
+      `leave it out and set \`kind: 'multilabel'\` if they are`,
   );
 }
 

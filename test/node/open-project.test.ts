@@ -76,7 +76,7 @@ describe('the project that the released copick wrote', () => {
     const seen = await Promise.all(
       (await run.segmentations()).map(async (entry) => {
         const { sum } = await sumOf(entry);
-        return [entry.name, entry.userId, entry.sessionId, entry.voxelSpacing, entry.multilabel, sum];
+        return [entry.name, entry.userId, entry.sessionId, entry.voxelSpacing, entry.kind === 'multilabel', sum];
       }),
     );
     expect(seen.sort()).toEqual(expected.segmentations);

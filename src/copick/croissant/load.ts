@@ -1,12 +1,10 @@
 import { mapOrdered } from '../../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
-import type { ParticlePick } from '../../picks/pick.ts';
-import { transformOf } from '../../picks/rotation.ts';
 import type { ReadableStore } from '../../storage/store.ts';
 import type { ConfigBase } from '../config.ts';
 import { formatPicksFile } from '../picks-file.ts';
-import { type PortalPoint, parsePortalPoints } from '../portal-points.ts';
+import { parsePortalPoints, pickFromPortalPoint } from '../portal-points.ts';
 import type { Problem } from '../tree.ts';
 import { type CroissantRow, type DeclaredTable, parseCroissant, parseTable, type TableName } from './metadata.ts';
 import { buildTree, type CroissantItem, type CroissantTree, type PicksOrigin } from './tree.ts';
@@ -191,22 +189,9 @@ function pointsToPicksJson(text: string, { identity, run, voxelSpacing }: PicksO
   const points = parsePortalPoints(text, { source: where });
   return formatPicksFile({
     ...identity,
-    picks: points.map((point) => toPick(point, { object: identity.object, voxelSpacing })),
+    picks: points.map((point) => pickFromPortalPoint(point, { object: identity.object, voxelSpacing })),
     runName: run,
     voxelSpacing,
     trustOrientation: points.some(({ rotation }) => rotation !== undefined),
   });
-}
-
-function toPick(
-  { location: { x, y, z }, rotation, instanceId }: PortalPoint,
-  { object, voxelSpacing }: { readonly object: string; readonly voxelSpacing: number },
-): ParticlePick {
-  return {
-    object,
-    position: { x: x * voxelSpacing, y: y * voxelSpacing, z: z * voxelSpacing },
-    score: 1,
-    ...(instanceId === undefined ? {} : { instanceId }),
-    ...(rotation === undefined ? {} : { transform: transformOf(rotation) }),
-  };
 }

@@ -221,41 +221,41 @@ function splitsOf(runs: readonly CroissantRow[]): ReadonlyMap<string, readonly s
 
 /** Folders with their children, and the items among those. */
 class TreeContent {
-  private readonly folders = new Map<string, Map<string, StoreEntry['kind']>>([['/', new Map()]]);
-  private readonly items = new Map<string, CroissantItem>();
+  readonly #folders = new Map<string, Map<string, StoreEntry['kind']>>([['/', new Map()]]);
+  readonly #items = new Map<string, CroissantItem>();
 
   has(key: StoreKey): boolean {
-    return this.items.has(key);
+    return this.#items.has(key);
   }
 
   addFolder(key: StoreKey): Map<string, StoreEntry['kind']> {
-    const found = this.folders.get(key);
+    const found = this.#folders.get(key);
     if (found !== undefined) return found;
     const made = new Map<string, StoreEntry['kind']>();
-    this.addChild(key, 'folder');
-    this.folders.set(key, made);
+    this.#addChild(key, 'folder');
+    this.#folders.set(key, made);
     return made;
   }
 
   addItem(key: StoreKey, item: CroissantItem): void {
-    this.addChild(key, item.kind);
-    this.items.set(key, item);
+    this.#addChild(key, item.kind);
+    this.#items.set(key, item);
   }
 
-  private addChild(key: StoreKey, kind: StoreEntry['kind']): void {
+  #addChild(key: StoreKey, kind: StoreEntry['kind']): void {
     const cut = key.lastIndexOf('/');
     this.addFolder((key.slice(0, cut) || '/') as StoreKey).set(key.slice(cut + 1), kind);
   }
 
   list(folder: StoreKey): readonly StoreEntry[] | undefined {
-    const children = this.folders.get(folder);
+    const children = this.#folders.get(folder);
     if (children === undefined) return undefined;
     return [...children].map(([name, kind]) => ({ name, kind })).sort((a, b) => compareNames(a.name, b.name));
   }
 
   find(key: StoreKey): { readonly item: CroissantItem; readonly rest: StoreKey } | undefined {
     for (let end = key.length; end > 0; end = key.lastIndexOf('/', end - 1)) {
-      const item = this.items.get(key.slice(0, end));
+      const item = this.#items.get(key.slice(0, end));
       if (item === undefined) continue;
       // A file has nothing below it.
       if (item.kind === 'file' && end < key.length) return undefined;

@@ -292,7 +292,7 @@ describe('annotations of the portal', () => {
     const { project, told } = openFake({ tables });
     const run = await project.run(first);
     expect(await run.picks({ object: 'ribosome' })).toHaveLength(12);
-    expect(await run.segmentations({ multilabel: false })).toHaveLength(0);
+    expect(await run.segmentations({ kind: 'binary' })).toHaveLength(0);
     expect(told).toEqual([
       'annotation file 17060 of the portal has no voxel spacing, which its points need',
       '"unknown_data-portal_17745_membrane.zarr" names no segmentation',

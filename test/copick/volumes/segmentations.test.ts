@@ -46,9 +46,7 @@ describe('segmentations of four kinds', () => {
     expect(await kinds({})).toEqual(['binary', 'instance', 'multilabel', 'panoptic']);
     for (const kind of Object.keys(names)) expect(await kinds({ kind })).toEqual([kind]);
     expect(await kinds({ kind: ['panoptic', 'binary'] })).toEqual(['binary', 'panoptic']);
-    expect(await kinds({ multilabel: true })).toEqual(['multilabel']);
-    expect(await kinds({ multilabel: false })).toEqual(['binary']);
-    expect(await kinds({ multilabel: true, kind: 'instance' })).toEqual([]);
+    await expect(run.segmentations({ multilabel: true } as object)).rejects.toMatchObject({ code: 'invalid-option' });
     const listed = await run.segmentations();
     expect(listed.map(({ path }) => path.slice(`overlay${base}/`.length)).sort()).toEqual(Object.values(names).sort());
   });
@@ -126,7 +124,7 @@ describe('writeSegmentation', () => {
     const instances = filled(0, 7, 70_000);
     await run.writeSegmentation({ label: volume(labels), instance: volume(instances) }, { ...me, name: 'cell' });
     const [found] = await run.segmentations();
-    expect(found).toMatchObject({ kind: 'panoptic', multilabel: false, name: 'cell' });
+    expect(found).toMatchObject({ kind: 'panoptic', name: 'cell' });
     for (const [channel, expected] of [
       ['label', labels],
       ['instance', instances],
@@ -155,18 +153,6 @@ describe('writeSegmentation', () => {
     ['a label too large for the type', volume(sparse(256)), { dtype: 'uint8' }, 'label 256 does not fit uint8'],
     ['a type of no labels', volume(sparse(1)), { dtype: 'float32' }, 'dtype is "float32", expected one of uint8'],
     ['an unknown kind', volume(sparse(1)), { kind: 'semantic' }, 'kind is "semantic", expected one of binary'],
-    [
-      'kinds that disagree',
-      volume(sparse(1)),
-      { kind: 'instance', multilabel: true },
-      'multilabel is true for a segmentation of the kind "instance"',
-    ],
-    [
-      'kinds that disagree otherwise',
-      volume(sparse(1)),
-      { kind: 'multilabel', multilabel: false },
-      'multilabel is false for',
-    ],
     ['one volume as panoptic', volume(sparse(1)), { kind: 'panoptic' }, 'two volumes, { label, instance }, found one'],
     ['two volumes as binary', pair(sparse(1), sparse(1)), { kind: 'binary' }, 'is one volume, found two'],
     [
