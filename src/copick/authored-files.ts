@@ -82,7 +82,7 @@ function identityOf({ object, userId, sessionId }: ObjectUserSession): string {
 export async function readFound({ entry }: FoundFile, { signal }: WaitOptions): Promise<Uint8Array> {
   const bytes = await entry.store.get(entry.key, { signal });
   if (bytes !== undefined) return bytes;
-  throw new CryoetPicksError('not-found', `"${entry.path}" not found`);
+  throw new CryoetPicksError('not-found', `"${entry.path}" not found`, { path: entry.path });
 }
 
 /** What is written, and as whose. */

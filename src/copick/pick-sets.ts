@@ -171,7 +171,9 @@ async function readPicks(
 
 async function readText({ store, key, path }: TreeEntry, signal: AbortSignal | undefined): Promise<string> {
   const bytes = await store.get(key, { signal });
-  if (bytes === undefined) throw new CryoetPicksError('not-found', `picks file "${path}" not found`);
+  if (bytes === undefined) {
+    throw new CryoetPicksError('not-found', `picks file "${path}" not found`, { path });
+  }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {

@@ -295,9 +295,11 @@ async function runsOfSplit(
   const splits = await splitsOf(tree, signal);
   const names = splits.get(split);
   if (names !== undefined) return new Set(names);
+  const available = [...splits.keys()];
   throw new CryoetPicksError(
     'not-found',
-    `split "${split}" not found in project "${source}"; available: ${listNames([...splits.keys()])}`,
+    `split "${split}" not found in project "${source}"; available: ${listNames(available)}`,
+    { available },
   );
 }
 

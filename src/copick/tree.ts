@@ -285,9 +285,15 @@ export function needNamed<T extends { readonly name: string }>(
 ): T {
   const found = all.find((one) => one.name === name);
   if (found !== undefined) return found;
-  const available = listNames(all.map((one) => one.name));
+  const available = all.map((one) => one.name);
   const place = source === undefined ? 'the project' : `project "${source}"`;
-  throw new CryoetPicksError('not-found', `${what} "${name}" not found in ${place}; available: ${available}`);
+  throw new CryoetPicksError(
+    'not-found',
+    `${what} "${name}" not found in ${place}; available: ${listNames(available)}`,
+    {
+      available,
+    },
+  );
 }
 
 /**

@@ -29,9 +29,8 @@ export async function orAbsent<T>(
     if (code === 'ENOENT' && link === undefined) return undefined;
     const isFolder = code === 'EISDIR';
     const reason = isFolder ? 'it is a folder, expected a file' : (link ?? reasonOf(cause));
-    throw new CryoetPicksError(isFolder ? 'corrupt-data' : 'not-found', `cannot read ${place.file}: ${reason}`, {
-      cause,
-    });
+    const kind = isFolder ? 'corrupt-data' : link === undefined ? 'unavailable' : 'not-found';
+    throw new CryoetPicksError(kind, `cannot read ${place.file}: ${reason}`, { cause, path: place.file });
   }
 }
 
@@ -229,13 +228,13 @@ export async function renameOver(from: string, to: string): Promise<void> {
   }
 }
 
-/** Runs a write; what the system refuses becomes `read-only`. */
+/** Runs a write. @throws {@link CryoetPicksError} `write-failed` for an error of the file system. */
 export async function orWriteError(file: string, write: () => Promise<void>, signal?: AbortSignal): Promise<void> {
   try {
     await write();
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof CryoetPicksError) throw cause;
-    throw new CryoetPicksError('read-only', `cannot write ${file}: ${reasonOf(cause)}`, { cause });
+    throw new CryoetPicksError('write-failed', `cannot write ${file}: ${reasonOf(cause)}`, { cause, path: file });
   }
 }

@@ -51,7 +51,7 @@ export interface ListableStore extends ReadableStore {
 
 /** A store that can be written. Writes are atomic: a reader sees the old value or the new one, never half. */
 export interface Store extends ListableStore {
-  /** @throws `read-only` if the place cannot be written; `conflict` if the value is not the expected one. */
+  /** @throws `read-only` if the store does not allow writing; `write-failed` if writing fails; `conflict` if the value is not the expected one. */
   set(key: StoreKey, value: Uint8Array, options?: WriteOptions): Promise<void>;
   /**
    * Writes a value whose bytes come piece by piece, so that it need not fit into memory; absent where a store takes whole
@@ -63,7 +63,7 @@ export interface Store extends ListableStore {
   /**
    * Deletes a value, or a folder with all that is in it; nothing happens where there is nothing.
    *
-   * @throws `read-only` if the place cannot be written; `conflict` if the value is not the expected one.
+   * @throws `read-only` if the store does not allow writing; `write-failed` if deleting fails; `conflict` if the value is not the expected one.
    */
   delete(key: StoreKey, options?: WriteOptions): Promise<void>;
   /**
@@ -251,7 +251,8 @@ export interface ReadOnlyStoreOptions {
  */
 export function readOnlyStore(store: ListableStore, { reason }: ReadOnlyStoreOptions): Store {
   const refuse = async (key: string): Promise<never> => {
-    throw new CryoetPicksError('read-only', `cannot write ${store.location.replace(/\/+$/, '')}${key}: ${reason}`);
+    const path = `${store.location.replace(/\/+$/, '')}${key}`;
+    throw new CryoetPicksError('read-only', `cannot write ${path}: ${reason}`, { path });
   };
   return { ...store, set: refuse, delete: refuse };
 }
@@ -273,7 +274,7 @@ export function assertStore(store: ReadableStore, method: 'get' | 'set'): void {
  * Makes sure that a folder of a store can be written, by writing a hidden file and deleting it: better asked before an
  * hour's work than after it.
  *
- * @throws {@link CryoetPicksError} `read-only` if it cannot.
+ * @throws {@link CryoetPicksError} `read-only` or `write-failed` if it cannot be written.
  */
 export async function requireWritable(store: Store, folder: StoreKey, options: StoreOptions = {}): Promise<void> {
   const key = joinKey(folder, '.writable');
