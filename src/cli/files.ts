@@ -30,7 +30,7 @@ async function readBuffer(path: string, { what, signal }: ReadFileOptions): Prom
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'EISDIR' && code !== 'ENOTDIR') throw error;
     const found = code === 'EISDIR' ? 'is a folder, expected a file' : 'not found';
-    throw new CryoetPicksError('not-found', `${what} ${path} ${found}`, { cause: error });
+    throw new CryoetPicksError('not-found', `${what} ${path} ${found}`, { cause: error, path });
   }
 }
 
@@ -44,7 +44,7 @@ export interface WholeFile {
  * Writes a file and the folders above it: a reader sees the old file or the new one, and nothing stays behind where the
  * write fails or is aborted.
  *
- * @throws {@link CryoetPicksError} `read-only` where it cannot be written.
+ * @throws {@link CryoetPicksError} `write-failed` where it cannot be written.
  */
 export async function writeWhole(path: string, { data, signal }: WholeFile): Promise<void> {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
@@ -54,7 +54,7 @@ export async function writeWhole(path: string, { data, signal }: WholeFile): Pro
 /**
  * Makes sure, before any work, that {@link writeWhole} will be able to write a file.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if a folder has its name; `read-only` if its folder cannot be written.
+ * @throws {@link CryoetPicksError} `invalid-option` if a folder has its name; `write-failed` if its folder cannot be written.
  */
 export async function requireDestination(path: string, { signal }: Pick<WholeFile, 'signal'> = {}): Promise<void> {
   const target = resolve(path);

@@ -213,9 +213,25 @@ const systemReasons: Readonly<Record<string, string>> = {
   EEXIST: 'it exists already',
 };
 
-/** Says in one line what went wrong. */
+/** The options of the command line that stand for options of the library. */
+const flags: Readonly<Record<string, string>> = {
+  voxelSize: '--voxel-size',
+  shape: '--shape',
+  run: '--run',
+  runs: '--run',
+  object: '--object',
+  objects: '--object',
+  format: '--from or --to',
+  voxelSpacing: '--tomogram',
+};
+
+/** Says in one line what went wrong; an option that is missing or wrong by its name on the command line, too. */
 export function describeFailure(error: unknown): Failure {
-  if (isCryoetPicksError(error)) return { code: error.code, message: oneLine(error.message) };
+  if (isCryoetPicksError(error)) {
+    const { code, option } = error;
+    const flag = option !== undefined && Object.hasOwn(flags, option) ? ` (option ${flags[option]})` : '';
+    return { code, message: `${oneLine(error.message)}${flag}` };
+  }
   if (error instanceof UsageError) return { code: 'usage', message: oneLine(error.message) };
   if (!(error instanceof Error)) return { code: 'unexpected', message: oneLine(String(error)) };
   if ('code' in error && typeof error.code === 'string' && error.code in systemReasons) {

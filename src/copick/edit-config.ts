@@ -95,7 +95,9 @@ export function withoutObject<C extends ProjectConfig>(config: C, name: string):
   const { objects } = config;
   if (objects.some((one) => one.name === name))
     return { ...config, objects: objects.filter((one) => one.name !== name) };
-  throw new CryoetPicksError('not-found', `object "${name}" is not in the config; available: ${namesOf(objects)}`);
+  throw new CryoetPicksError('not-found', `object "${name}" is not in the config; available: ${namesOf(objects)}`, {
+    available: objects.map((one) => one.name),
+  });
 }
 
 interface Neighbours {

@@ -60,7 +60,7 @@ export interface WriteFilamentsOptions extends ObjectUserSession {
   /** Replace filaments of the same object, user and session, whatever they are. @defaultValue false */
   readonly overwrite?: boolean | undefined;
   /** Replace them if they have not changed since they were read with this `version`; `null`: if there are none. */
-  readonly expect?: string | null | undefined;
+  readonly ifVersion?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -76,11 +76,15 @@ export async function writeFilamentsOf(
     ...options
   }: WriteFilamentsOptions & { readonly filaments: readonly Filament[] },
 ): Promise<string> {
-  const { overwrite, expect, signal, ...given } = options;
+  const { overwrite, ifVersion, signal, ...given } = options;
   const identity = fitIdentity(tree, given);
   const text = formatFilamentsFile({ ...identity, filaments, runName: run, voxelSpacing, formatVersion, unknown });
   const bytes = new TextEncoder().encode(text);
-  const path = await writeUserFile(tree, { kind: 'filaments', run }, { ...identity, bytes, overwrite, expect, signal });
+  const path = await writeUserFile(
+    tree,
+    { kind: 'filaments', run },
+    { ...identity, bytes, overwrite, ifVersion, signal },
+  );
   const stale = filaments.filter(hasStaleCurve).map(({ instanceId }) => instanceId);
   if (stale.length > 0) {
     const message = `the curves of the filaments ${stale.join(', ')} no longer match their points and were not written`;

@@ -36,7 +36,7 @@ export interface FilamentsFile extends ObjectUserSession {
   readonly voxelSpacing?: number | undefined;
   /** Version of the file format. @defaultValue 1 */
   readonly formatVersion?: number | undefined;
-  /** What it was read as, to hand back as `expect`: a token, or `null` where writing makes a new file. */
+  /** What it was read as, to hand back as `ifVersion`: a token, or `null` where writing makes a new file. */
   readonly version?: string | null | undefined;
   /** What is odd about the file, without being in the way. */
   readonly warnings?: readonly string[] | undefined;

@@ -171,7 +171,9 @@ async function readPicks(
 
 async function readText({ store, key, path }: TreeEntry, signal: AbortSignal | undefined): Promise<string> {
   const bytes = await store.get(key, { signal });
-  if (bytes === undefined) throw new CryoetPicksError('not-found', `picks file "${path}" not found`);
+  if (bytes === undefined) {
+    throw new CryoetPicksError('not-found', `picks file "${path}" not found`, { path });
+  }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -191,7 +193,7 @@ export interface WritePicksOptions {
    * For objects whose file must not have changed, the `version` that their picks were read with; `null` for no file. If one
    * of them is another, nothing is written.
    */
-  readonly expect?: Readonly<Record<string, string | null | undefined>> | undefined;
+  readonly ifVersion?: Readonly<Record<string, string | null | undefined>> | undefined;
   /**
    * The object that `voxelSpacing`, `trustOrientation` and `unknown` are of, whose file is written even if it has no pick; all
    * objects if absent. With these four, the options take what `read()` of a set gave: `{ ...file }`.
@@ -215,7 +217,7 @@ export interface WritePicksOptions {
 export async function writePicksOf(
   tree: ProjectTree,
   run: string,
-  { picks, expect = {}, signal, ...options }: WritePicksOptions & { readonly picks: readonly ParticlePick[] },
+  { picks, ifVersion = {}, signal, ...options }: WritePicksOptions & { readonly picks: readonly ParticlePick[] },
 ): Promise<string[]> {
   signal?.throwIfAborted();
   checkCall(picks, options);
@@ -224,16 +226,16 @@ export async function writePicksOf(
   const { object: only, objects = [], files: read = [] } = options;
   const kept = keptOf(read);
   const groups = byObject(tree, picks, [...objects, ...(only === undefined ? [] : [only]), ...kept.keys()]);
-  checkExpectations(expect, groups);
+  checkVersionedObjects(ifVersion, groups);
   const encoder = new TextEncoder();
   const files = [...groups].map(([object, its]) => {
     const header = headerOf(object, options, kept.get(object));
     const text = formatPicksFile({ ...header, object, userId, sessionId, picks: its, runName: run });
-    const expected = Object.hasOwn(expect, object) ? expect[object] : undefined;
+    const expected = Object.hasOwn(ifVersion, object) ? ifVersion[object] : undefined;
     return {
       key: pathOf('picks', { run, userId, sessionId, object }),
       bytes: encoder.encode(text),
-      expect: expected,
+      ifVersion: expected,
     };
   });
   await setFiles(tree.overlay, files, { signal });
@@ -273,12 +275,12 @@ function keptOf(files: readonly PicksFile[]): ReadonlyMap<string, PicksFile> {
 }
 
 /** An object that is expected but not written is a mistake: its older picks would stay. */
-function checkExpectations(expect: object, groups: ReadonlyMap<string, readonly ParticlePick[]>): void {
-  const idle = Object.keys(expect).filter((object) => !groups.has(object));
+function checkVersionedObjects(ifVersion: object, groups: ReadonlyMap<string, readonly ParticlePick[]>): void {
+  const idle = Object.keys(ifVersion).filter((object) => !groups.has(object));
   if (idle.length === 0) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `expect names ${listNames(idle)}, of which no picks are written; to write a file without picks, name it in objects`,
+    `ifVersion names ${listNames(idle)}, of which no picks are written; to write a file without picks, name it in objects`,
   );
 }
 

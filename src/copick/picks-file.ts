@@ -28,7 +28,7 @@ export interface PicksFile extends PicksIdentity {
   /** False where the rotations of `picks` mean nothing, and are only kept to be written back. @defaultValue true */
   readonly trustOrientation?: boolean | undefined;
   /**
-   * What to hand back as `expect` when these picks are written again: a token of the file as it was read, `null` where
+   * What to hand back as `ifVersion` when these picks are written again: a token of the file as it was read, `null` where
    * writing makes a new file, as of picks of the static tree. Absent where the store keeps no versions.
    */
   readonly version?: string | null | undefined;

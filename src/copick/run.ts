@@ -139,7 +139,7 @@ export class Run {
    *
    * All is checked before anything is written. Each file is replaced as a whole: where writing fails or is aborted midway,
    * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects`
-   * stay as they are. With `expect`, nothing is written if a file has changed. `{ ...file }` keeps what a file holds beside picks.
+   * stay as they are. With `ifVersion`, nothing is written if a file has changed. `{ ...file }` keeps what a file holds beside picks.
    *
    * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object
    *   that the project does not have or a pick that is not finite; `invalid-option` for a user or session without a usable
@@ -295,9 +295,11 @@ async function runsOfSplit(
   const splits = await splitsOf(tree, signal);
   const names = splits.get(split);
   if (names !== undefined) return new Set(names);
+  const available = [...splits.keys()];
   throw new CryoetPicksError(
     'not-found',
-    `split "${split}" not found in project "${source}"; available: ${listNames([...splits.keys()])}`,
+    `split "${split}" not found in project "${source}"; available: ${listNames(available)}`,
+    { available },
   );
 }
 

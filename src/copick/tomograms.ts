@@ -76,8 +76,9 @@ export async function openTomogramOf(
 ): Promise<Tomogram> {
   const { signal } = options;
   if (typeof type !== 'string' || type === '') {
-    const place = await describeMissing(tree, run, { voxelSpacing, signal });
-    throw new CryoetPicksError('invalid-option', `give the tomogram's type, found ${showJson(type)}; ${place}`);
+    const { where, available } = await describeMissing(tree, run, { voxelSpacing, signal });
+    const message = `give the tomogram's type, found ${showJson(type)}; ${where}; available: ${listNames(available)}`;
+    throw new CryoetPicksError('invalid-option', message, { option: 'type', available });
   }
   const all = await findTomograms(tree, run, { type, voxelSpacing, signal });
   // A name as given comes before the one that copick makes of it.
@@ -90,29 +91,32 @@ export async function openTomogramOf(
     throw new CryoetPicksError(
       'invalid-option',
       `${name} of run "${run}" exists at the voxel spacings ${spacings} Å; say which by voxelSpacing`,
+      { option: 'voxelSpacing' },
     );
   }
-  throw new CryoetPicksError(
-    'not-found',
-    `${name} not found ${await describeMissing(tree, run, { voxelSpacing, signal })}`,
-  );
+  const { where, available } = await describeMissing(tree, run, { voxelSpacing, signal });
+  const message = `${name} not found ${where}; available: ${listNames(available)}`;
+  throw new CryoetPicksError('not-found', message, { available });
 }
 
+/** Where a tomogram is missing, and what is there. */
 async function describeMissing(
   tree: ProjectTree,
   run: string,
   { voxelSpacing, signal }: TomogramFilter,
-): Promise<string> {
+): Promise<{ readonly where: string; readonly available: readonly string[] }> {
   const place = `in run "${run}"`;
   const all = await findTomograms(tree, run, { signal });
   const here = await findTomograms(tree, run, { voxelSpacing, signal });
   if (voxelSpacing !== undefined && here.length > 0) {
-    const types = listNames(here.map(({ type }) => type));
-    return `${place} at voxel spacing ${formatSpacing(here[0]!.voxelSpacing)} Å; available: ${types}`;
+    const where = `${place} at voxel spacing ${formatSpacing(here[0]!.voxelSpacing)} Å`;
+    return { where, available: here.map(({ type }) => type) };
   }
-  const available = listNames(all.map((one) => `${one.type}@${formatSpacing(one.voxelSpacing)}`));
   const at = voxelSpacing === undefined ? '' : ` at voxel spacing ${formatSpacing(voxelSpacing)} Å`;
-  return `${place}${at}; available: ${available}`;
+  return {
+    where: `${place}${at}`,
+    available: all.map((one) => `${one.type}@${formatSpacing(one.voxelSpacing)}`),
+  };
 }
 
 interface FoundTomogram extends FoundImage {

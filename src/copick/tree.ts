@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import {
-  checkExpected,
+  assertVersion,
   type ListableStore,
   memoryStore,
   readOnlyStore,
@@ -61,7 +61,7 @@ export interface Deletable {
 /** Options of {@link DeletableFile.delete}. */
 export interface DeleteFileOptions extends WaitOptions {
   /** Delete it only if it is still as it was when this `version` of it was read. If absent, whatever is there is deleted. */
-  readonly expect?: string | null | undefined;
+  readonly ifVersion?: string | null | undefined;
 }
 
 /** What files that are found in a project can do away with: themselves, if wished as they were read. */
@@ -81,14 +81,14 @@ export function locationOf(tree: ProjectTree, entry: TreeEntry): Omit<Located, '
 }
 
 /**
- * Deletes a file of the overlay, or a folder with all that is in it, which has no version to expect.
+ * Deletes a file of the overlay, or a folder with all that is in it, which has no version.
  *
  * @throws {@link CryoetPicksError} As {@link DeletableFile.delete}.
  */
 async function deleteEntry(
   { overlay }: ProjectTree,
   { root, key, path, kind }: TreeEntry,
-  { signal, expect }: DeleteFileOptions,
+  { signal, ifVersion }: DeleteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
   if (root === 'static') {
@@ -97,14 +97,15 @@ async function deleteEntry(
       `cannot delete "${path}": it lies in the static tree, which is only read; only what is in the overlay can be deleted`,
     );
   }
-  if (expect === null || (expect !== undefined && kind === 'folder')) {
+  if (ifVersion === null || (ifVersion !== undefined && kind === 'folder')) {
     const reason = kind === 'folder' ? 'it is a folder, which has no version' : 'null stands for no file';
     throw new CryoetPicksError(
       'invalid-option',
-      `cannot delete "${path}" as expected: ${reason}; leave \`expect\` out to delete it as it is`,
+      `cannot delete "${path}" by its version: ${reason}; leave \`ifVersion\` out to delete it as it is`,
+      { option: 'ifVersion', path },
     );
   }
-  await deleteFile(overlay, key, { signal, expect });
+  await deleteFile(overlay, key, { signal, ifVersion });
 }
 
 /** Where a key lies, for messages. */
@@ -166,7 +167,7 @@ export async function listBoth(
 }
 
 /**
- * The token to expect when a file that was found is written again; ask before reading it, so that what others write in
+ * The version to give as `ifVersion` when a file that was found is written again; ask before reading it, so that what others write in
  * between leads to a conflict and not to a loss. `null` for a file of the static tree, since writing makes one in the
  * overlay; undefined where the overlay keeps no versions.
  */
@@ -288,9 +289,15 @@ export function needNamed<T extends { readonly name: string }>(
 ): T {
   const found = all.find((one) => one.name === name);
   if (found !== undefined) return found;
-  const available = listNames(all.map((one) => one.name));
+  const available = all.map((one) => one.name);
   const place = source === undefined ? 'the project' : `project "${source}"`;
-  throw new CryoetPicksError('not-found', `${what} "${name}" not found in ${place}; available: ${available}`);
+  throw new CryoetPicksError(
+    'not-found',
+    `${what} "${name}" not found in ${place}; available: ${listNames(available)}`,
+    {
+      available,
+    },
+  );
 }
 
 /**
@@ -332,8 +339,8 @@ export async function deleteRunOf(tree: ProjectTree, run: string, { signal }: Wa
 export interface FileToWrite {
   readonly key: StoreKey;
   readonly bytes: Uint8Array;
-  /** See `WriteOptions.expect`. */
-  readonly expect?: string | null | undefined;
+  /** See `WriteOptions.ifVersion`. */
+  readonly ifVersion?: string | null | undefined;
 }
 
 /**
@@ -342,10 +349,10 @@ export interface FileToWrite {
  * @throws {@link CryoetPicksError} `conflict` where one is not; `unsupported` where the store cannot tell; `read-only`.
  */
 export async function setFiles(store: Store, files: readonly FileToWrite[], options: StoreOptions = {}): Promise<void> {
-  for (const { key, expect } of files) await requireExpected(store, key, { ...options, expect });
-  for (const { key, bytes, expect } of files) {
+  for (const { key, ifVersion } of files) await requireVersion(store, key, { ...options, ifVersion });
+  for (const { key, bytes, ifVersion } of files) {
     options.signal?.throwIfAborted();
-    await store.set(key, bytes, { ...options, expect });
+    await store.set(key, bytes, { ...options, ifVersion });
   }
 }
 
@@ -357,21 +364,24 @@ export async function setFiles(store: Store, files: readonly FileToWrite[], opti
 export async function deleteFile(
   store: Store,
   key: StoreKey,
-  options: StoreOptions & Pick<FileToWrite, 'expect'> = {},
+  options: StoreOptions & Pick<FileToWrite, 'ifVersion'> = {},
 ): Promise<void> {
-  await requireExpected(store, key, options);
+  await requireVersion(store, key, options);
   await store.delete(key, options);
 }
 
-async function requireExpected(
+async function requireVersion(
   store: Store,
   key: StoreKey,
-  { expect, signal }: StoreOptions & Pick<FileToWrite, 'expect'>,
+  { ifVersion, signal }: StoreOptions & Pick<FileToWrite, 'ifVersion'>,
 ): Promise<void> {
-  if (expect === undefined) return;
+  if (ifVersion === undefined) return;
   const where = `${store.location.replace(/\/$/, '')}${key}`;
   if (!store.version) {
-    throw new CryoetPicksError('unsupported', `${where}: its store keeps no versions, so none can be expected`);
+    throw new CryoetPicksError(
+      'unsupported',
+      `${where}: its store keeps no versions, so \`ifVersion\` cannot be checked`,
+    );
   }
-  checkExpected(where, expect, await store.version(key, { signal }));
+  assertVersion(where, ifVersion, await store.version(key, { signal }));
 }

@@ -82,16 +82,16 @@ function identityOf({ object, userId, sessionId }: ObjectUserSession): string {
 export async function readFound({ entry }: FoundFile, { signal }: WaitOptions): Promise<Uint8Array> {
   const bytes = await entry.store.get(entry.key, { signal });
   if (bytes !== undefined) return bytes;
-  throw new CryoetPicksError('not-found', `"${entry.path}" not found`);
+  throw new CryoetPicksError('not-found', `"${entry.path}" not found`, { path: entry.path });
 }
 
 /** What is written, and as whose. */
 export interface WriteUserFileOptions extends ObjectUserSession, WaitOptions {
   readonly bytes: Uint8Array;
-  /** Replace a file that is there. Without effect where `expect` is given. @defaultValue false */
+  /** Replace a file that is there. Without effect where `ifVersion` is given. @defaultValue false */
   readonly overwrite?: boolean | undefined;
   /** The token of the file that is replaced, `null` for no file. */
-  readonly expect?: string | null | undefined;
+  readonly ifVersion?: string | null | undefined;
 }
 
 /**
@@ -114,20 +114,20 @@ export function fitIdentity(tree: ProjectTree, { object, userId, sessionId }: Ob
 export async function writeUserFile(
   tree: ProjectTree,
   { kind, run }: { readonly kind: AuthoredKind; readonly run: string },
-  { bytes, overwrite = false, expect, signal, ...identity }: WriteUserFileOptions,
+  { bytes, overwrite = false, ifVersion, signal, ...identity }: WriteUserFileOptions,
 ): Promise<string> {
   const { overlay } = tree;
   const key: StoreKey = pathOf(kind, { run, ...identity });
   const path = locate(overlay, key);
   signal?.throwIfAborted();
-  if (expect !== undefined) await setFiles(overlay, [{ key, bytes, expect }], { signal });
+  if (ifVersion !== undefined) await setFiles(overlay, [{ key, bytes, ifVersion }], { signal });
   else if (overwrite) await overlay.set(key, bytes, { signal });
   else {
     if ((await overlay.getRange(key, { offset: 0, length: 1 }, { signal })) !== undefined) {
       throw new CryoetPicksError('invalid-option', `"${path}" is there already; set \`overwrite: true\` to replace it`);
     }
     // Another program may have made one meanwhile.
-    await overlay.set(key, bytes, { signal, expect: null });
+    await overlay.set(key, bytes, { signal, ifVersion: null });
   }
   return path;
 }
@@ -142,7 +142,7 @@ export interface MeshEntry extends ObjectUserSession, Located, DeletableFile {
    */
   read(options?: WaitOptions): Promise<Uint8Array>;
   /**
-   * What it is now, to hand back as `expect`: a token, `null` where writing makes a new file, undefined where the overlay keeps
+   * What it is now, to hand back as `ifVersion`: a token, `null` where writing makes a new file, undefined where the overlay keeps
    * no versions. Ask before `read`, so that what others write in between is a conflict and not a loss.
    */
   version(options?: WaitOptions): Promise<string | null | undefined>;
@@ -174,7 +174,7 @@ export interface WriteMeshOptions extends ObjectUserSession {
   /** Replace a mesh of the same object, user and session, whatever it is. @defaultValue false */
   readonly overwrite?: boolean | undefined;
   /** Replace it if it is still of this `version`; `null`: write if there is none. */
-  readonly expect?: string | null | undefined;
+  readonly ifVersion?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -182,11 +182,11 @@ export interface WriteMeshOptions extends ObjectUserSession {
 export async function writeMeshOf(
   tree: ProjectTree,
   run: string,
-  { bytes, overwrite, expect, signal, ...identity }: WriteMeshOptions & { readonly bytes: Uint8Array },
+  { bytes, overwrite, ifVersion, signal, ...identity }: WriteMeshOptions & { readonly bytes: Uint8Array },
 ): Promise<string> {
   checkGlb(bytes, { what: `the mesh of "${identity.object}"`, code: 'invalid-option' });
   const fit = fitIdentity(tree, identity);
-  return writeUserFile(tree, { kind: 'mesh', run }, { ...fit, bytes, overwrite, expect, signal });
+  return writeUserFile(tree, { kind: 'mesh', run }, { ...fit, bytes, overwrite, ifVersion, signal });
 }
 
 const headerLength = 12;

@@ -3,7 +3,7 @@ import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, stat, writ
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type ByteRange, checkExpected, compareNames, type StoreEntry, type WriteOptions } from '../storage/store.ts';
+import { assertVersion, type ByteRange, compareNames, type StoreEntry, type WriteOptions } from '../storage/store.ts';
 import { isHidden, linkExclusively, temporaryBeside, withLock } from './file-lock.ts';
 
 /** A file, and the folder of the store it belongs to. */
@@ -29,9 +29,8 @@ export async function orAbsent<T>(
     if (code === 'ENOENT' && link === undefined) return undefined;
     const isFolder = code === 'EISDIR';
     const reason = isFolder ? 'it is a folder, expected a file' : (link ?? reasonOf(cause));
-    throw new CryoetPicksError(isFolder ? 'corrupt-data' : 'not-found', `cannot read ${place.file}: ${reason}`, {
-      cause,
-    });
+    const kind = isFolder ? 'corrupt-data' : link === undefined ? 'unavailable' : 'not-found';
+    throw new CryoetPicksError(kind, `cannot read ${place.file}: ${reason}`, { cause, path: place.file });
   }
 }
 
@@ -130,7 +129,7 @@ export interface WriteFileOptions extends WriteOptions {
 export async function writeAtomically(
   file: string,
   value: Uint8Array | AsyncIterable<Uint8Array>,
-  { signal, expect, durable, onFolder }: WriteFileOptions,
+  { signal, ifVersion, durable, onFolder }: WriteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
   const folder = dirname(file);
@@ -140,8 +139,8 @@ export async function writeAtomically(
     try {
       await writeWhole(temporary, value, { signal, durable });
       signal?.throwIfAborted();
-      if (typeof expect !== 'string' && (await linkExclusively(temporary, file))) return;
-      await replaceExpected(file, { expect, signal, replace: () => renameOver(temporary, file) });
+      if (typeof ifVersion !== 'string' && (await linkExclusively(temporary, file))) return;
+      await replaceVersion(file, { ifVersion, signal, replace: () => renameOver(temporary, file) });
     } finally {
       await rm(temporary, { force: true });
     }
@@ -150,13 +149,13 @@ export async function writeAtomically(
 }
 
 /** Deletes a file under its lock, or a folder with all that is in it. */
-export async function deleteAt(file: string, { signal, expect }: WriteOptions): Promise<void> {
+export async function deleteAt(file: string, { signal, ifVersion }: WriteOptions): Promise<void> {
   signal?.throwIfAborted();
   const replace = () => rm(file, { recursive: true, force: true });
   const remove = async () => {
     const found = await lstat(file).catch(() => undefined);
-    if (found?.isFile()) return replaceExpected(file, { expect, signal, replace });
-    if (expect !== undefined) checkExpected(file, expect, await versionOrAbsent(file));
+    if (found?.isFile()) return replaceVersion(file, { ifVersion, signal, replace });
+    if (ifVersion !== undefined) assertVersion(file, ifVersion, await versionOrAbsent(file));
     await replace();
   };
   await orWriteError(file, remove, signal);
@@ -181,11 +180,11 @@ interface Replacement extends WriteOptions {
   readonly replace: () => Promise<void>;
 }
 
-async function replaceExpected(file: string, { expect, signal, replace }: Replacement): Promise<void> {
+async function replaceVersion(file: string, { ifVersion, signal, replace }: Replacement): Promise<void> {
   let done = false;
   while (!done) {
     const attempt = async (isHeld: () => Promise<boolean>) => {
-      if (expect !== undefined) checkExpected(file, expect, await versionOrAbsent(file));
+      if (ifVersion !== undefined) assertVersion(file, ifVersion, await versionOrAbsent(file));
       done = await isHeld();
       if (done) await replace();
     };
@@ -229,13 +228,13 @@ export async function renameOver(from: string, to: string): Promise<void> {
   }
 }
 
-/** Runs a write; what the system refuses becomes `read-only`. */
+/** Runs a write. @throws {@link CryoetPicksError} `write-failed` for an error of the file system. */
 export async function orWriteError(file: string, write: () => Promise<void>, signal?: AbortSignal): Promise<void> {
   try {
     await write();
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof CryoetPicksError) throw cause;
-    throw new CryoetPicksError('read-only', `cannot write ${file}: ${reasonOf(cause)}`, { cause });
+    throw new CryoetPicksError('write-failed', `cannot write ${file}: ${reasonOf(cause)}`, { cause, path: file });
   }
 }

@@ -41,7 +41,7 @@ export async function openTiffStackFile(path: string, options: OpenTiffStackOpti
 export async function fileReader(path: string): Promise<RandomAccessReader> {
   const location = resolve(path);
   const found = await orNotFound(location, () => stat(location));
-  if (!found.isFile()) throw new CryoetPicksError('not-found', `${location} is no file`);
+  if (!found.isFile()) throw new CryoetPicksError('not-found', `${location} is not a file`, { path: location });
   return {
     location,
     size: found.size,
@@ -56,7 +56,7 @@ export async function fileReader(path: string): Promise<RandomAccessReader> {
  * Writes a volume as an MRC file, streaming. A reader sees the old file or the new one: the bytes go to a temporary file
  * beside it, which is renamed, or removed where the write fails or is aborted.
  *
- * @throws As {@link encodeMrc} does; `read-only` where the file cannot be written.
+ * @throws As {@link encodeMrc} does; `write-failed` where the file cannot be written.
  * @example
  * ```ts
  * await writeMrcFile('denoised.mrc', tomogram);
@@ -68,17 +68,17 @@ export async function writeMrcFile(path: string, source: VolumeSource, options: 
   const temporary = temporaryBeside(file);
   const pieces = encodeMrc(source, options);
   try {
-    const made = await orReadOnly(file, () => mkdir(folder, { recursive: true }));
+    const made = await orWriteFailed(file, () => mkdir(folder, { recursive: true }));
     if (made === undefined) await removeLeftovers(folder);
-    const handle = await orReadOnly(file, () => open(temporary, 'wx'));
+    const handle = await orWriteFailed(file, () => open(temporary, 'wx'));
     try {
-      for await (const piece of pieces) await orReadOnly(file, () => writeAll(handle, piece));
-      await orReadOnly(file, () => handle.datasync());
+      for await (const piece of pieces) await orWriteFailed(file, () => writeAll(handle, piece));
+      await orWriteFailed(file, () => handle.datasync());
     } finally {
       await handle.close();
     }
     options.signal?.throwIfAborted();
-    await orReadOnly(file, () => rename(temporary, file));
+    await orWriteFailed(file, () => rename(temporary, file));
   } catch (error) {
     // Where a file stands for the folder, there is nothing to remove; the first error counts.
     await rm(temporary, { force: true }).catch(() => {});
@@ -116,20 +116,32 @@ async function readPart(file: string, { offset, length, size }: Part): Promise<U
   }
 }
 
+/** True for an error of the file system that says that nothing is at the path, or a folder. */
+function isAbsence(error: unknown): boolean {
+  return /^(ENOENT|ENOTDIR|EISDIR)$/.test((error as NodeJS.ErrnoException).code ?? '');
+}
+
 async function orNotFound<T>(file: string, read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   try {
     return await read();
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new CryoetPicksError('not-found', `cannot read ${file}: ${(cause as Error).message}`, { cause });
+    throw new CryoetPicksError(
+      isAbsence(cause) ? 'not-found' : 'unavailable',
+      `cannot read ${file}: ${(cause as Error).message}`,
+      { cause, path: file },
+    );
   }
 }
 
-async function orReadOnly<T>(file: string, write: () => Promise<T>): Promise<T> {
+async function orWriteFailed<T>(file: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (cause) {
-    throw new CryoetPicksError('read-only', `cannot write ${file}: ${(cause as Error).message}`, { cause });
+    throw new CryoetPicksError('write-failed', `cannot write ${file}: ${(cause as Error).message}`, {
+      cause,
+      path: file,
+    });
   }
 }
 
@@ -148,7 +160,11 @@ export async function openStore(path: string): Promise<ListableStore> {
   try {
     isFolder = (await stat(location)).isDirectory();
   } catch (cause) {
-    throw new CryoetPicksError('not-found', `cannot open ${location}: ${(cause as Error).message}`, { cause });
+    throw new CryoetPicksError(
+      isAbsence(cause) ? 'not-found' : 'unavailable',
+      `cannot open ${location}: ${(cause as Error).message}`,
+      { cause, path: location },
+    );
   }
   return isFolder ? directoryStore(location, { readOnly: true }) : zipStore(await fileReader(location));
 }

@@ -93,9 +93,11 @@ async function readModelFile(
   } catch (cause) {
     signal?.throwIfAborted();
     const { code } = cause as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'not found' : `cannot be read (${code})`;
+    const isAbsent = code === 'ENOENT' || code === 'ENOTDIR';
+    const reason = isAbsent ? 'not found' : `cannot be read (${code})`;
     const remedy = what === 'model' ? '' : '; a model needs its card beside it (docs/reference/models.md)';
-    throw new CryoetPicksError('not-found', `${what} ${reason}: ${path}${remedy}`, { cause });
+    const message = `${what} ${reason}: ${path}${remedy}`;
+    throw new CryoetPicksError(isAbsent ? 'not-found' : 'unavailable', message, { cause, path });
   }
 }
 

@@ -46,7 +46,7 @@ export function coalesced<S extends ReadableStore>(
     ['maxRequests', maxRequests, 1],
   ] as const) {
     if (!(value >= least))
-      throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected at least ${least}`);
+      throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected at least ${least}`, { option: name });
   }
   const queue = new RequestQueue(store, { maxGapBytes, maxBytes, maxRequests });
   const reading: ReadableStore = {

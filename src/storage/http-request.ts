@@ -295,6 +295,8 @@ export interface RetryRules {
   readonly tries: number;
   /** The same for failures of the network. */
   readonly networkTries: number;
+  /** The code of a failure of the network. @defaultValue 'unavailable' */
+  readonly networkCode?: ErrorCode | undefined;
   readonly retryFor: number;
   readonly clock: HttpClock;
 }
@@ -319,7 +321,7 @@ const LONGEST_PAUSE = 16_000;
  */
 export async function untilAnswered<T>(
   attempt: (signal: AbortSignal | undefined) => Promise<{ readonly answer: T } | { readonly failure: Failure }>,
-  { tries, networkTries, retryFor, clock, where, signal }: UntilAnsweredOptions,
+  { tries, networkTries, networkCode = 'unavailable', retryFor, clock, where, signal }: UntilAnsweredOptions,
 ): Promise<T> {
   const start = clock.now();
   for (let made = 1; ; made++) {
@@ -333,16 +335,22 @@ export async function untilAnswered<T>(
       clock.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (made - 1)),
     );
     const isLast = made >= (failure.kind === 'network' ? networkTries : tries);
-    if (!failure.mayPass || isLast || clock.now() + pause > start + retryFor) throw failed(where, failure, made);
+    if (!failure.mayPass || isLast || clock.now() + pause > start + retryFor) {
+      const codes = { content: 'corrupt-data', status: 'unavailable', network: networkCode } as const;
+      throw failed(where, failure, { code: codes[failure.kind], made });
+    }
     await clock.sleep(pause, signal);
   }
 }
 
-function failed(where: string, { kind, what, retryAfter, cause }: Failure, made: number): CryoetPicksError {
-  const code: ErrorCode = kind === 'content' ? 'corrupt-data' : 'not-found';
+function failed(
+  where: string,
+  { what, retryAfter, cause }: Failure,
+  { code, made }: { readonly code: ErrorCode; readonly made: number },
+): CryoetPicksError {
   const tries = made > 1 ? ` (${made} tries)` : '';
   const later = retryAfter === undefined ? '' : `; it asks to wait ${Math.ceil(retryAfter / 1000)} s`;
-  return new CryoetPicksError(code, `cannot read ${where}: ${what}${later}${tries}`, { cause });
+  return new CryoetPicksError(code, `cannot read ${where}: ${what}${later}${tries}`, { cause, path: where });
 }
 
 /** The clock and the chance of the platform. */

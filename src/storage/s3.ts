@@ -18,8 +18,8 @@ export interface S3StoreOptions extends HttpStoreOptions, S3AddressOptions {}
  *
  * @param url - `s3://bucket/folder`, or the `https://` URL of the folder.
  * @throws {@link CryoetPicksError} `invalid-option` for a URL that names no bucket; from listing, `not-found` where there is no
- *   such bucket, it lies in another region, it may not be listed by all, or the server cannot be reached; `unsupported` where
- *   the server answers otherwise than a bucket does.
+ *   such bucket; `unavailable` where it lies in another region, the public may not list it, or the server cannot be reached;
+ *   `unsupported` where the server does not answer as a bucket does.
  * @example
  * ```ts
  * const store = s3Store('s3://cryoet-data-portal-public/10440', { region: 'us-west-2' });
@@ -121,7 +121,7 @@ async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
     } catch (cause) {
       within?.throwIfAborted();
       const what = cause instanceof Error ? cause.message : String(cause);
-      const error = new CryoetPicksError('not-found', `cannot list ${where}: ${what}`, { cause });
+      const error = new CryoetPicksError('unavailable', `cannot list ${where}: ${what}`, { cause, path: where });
       return { failure: { kind: 'network', what, mayPass: true, cause: error } };
     }
   };
@@ -201,7 +201,10 @@ function refusal({ address }: Bucket, { where, response, text }: Refused): Cryoe
   const { status, statusText } = response;
   const answer = [status, statusText, /^\w+$/.test(code) ? code : ''].filter(Boolean).join(' ');
   const reason = Object.hasOwn(reasons, code) ? `${reasons[code]} (${answer})` : `the server answered ${answer}`;
-  return new CryoetPicksError('not-found', `cannot list ${where}: ${reason}`);
+  const isAbsent = code === 'NoSuchBucket' || status === 404;
+  return new CryoetPicksError(isAbsent ? 'not-found' : 'unavailable', `cannot list ${where}: ${reason}`, {
+    path: where,
+  });
 }
 
 /** The region that the server names, in its header or in the host it sends to. */

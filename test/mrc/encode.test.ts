@@ -149,7 +149,7 @@ describe('files', () => {
         join(folder, 'file', 'a.mrc'),
         sourceOf(() => 1),
       ),
-    ).rejects.toMatchObject({ code: 'read-only' });
+    ).rejects.toMatchObject({ code: 'write-failed' });
   });
 
   it('of 10 GB are opened by their header, and read where they are asked', async () => {

@@ -116,7 +116,7 @@ describe('a staged folder', () => {
     const staged = (await store.stage!('/image'))!;
     await staged.store.set('/new', bytes(2));
     await staged.discard();
-    await expect(staged.commit()).rejects.toMatchObject({ code: 'read-only' });
+    await expect(staged.commit()).rejects.toMatchObject({ code: 'write-failed' });
     expect(await readdir(folder)).toEqual(['image']);
     expect(await store.list('/image')).toEqual([{ name: 'old', kind: 'file' }]);
   });

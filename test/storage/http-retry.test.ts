@@ -133,7 +133,7 @@ const status206 =
 describe('what is an answer is not tried again', () => {
   it.each([400, 401, 403, 405, 410, 422, 304, 204])('status %i', async (code) => {
     const { store, clock, requests } = await scripted([status(code)]);
-    await expect(store.get('/a')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(store.get('/a')).rejects.toMatchObject({ code: 'unavailable' });
     expect(requests).toHaveLength(1);
     expect(clock.pauses).toEqual([]);
   });
@@ -162,7 +162,7 @@ describe('pauses', () => {
   it('grow to a limit, with chance from 0', async () => {
     const { store, clock, requests } = await scripted([status(503)], { tries: 9, retryFor: 1e6 });
     await expect(store.get('/a')).rejects.toMatchObject({
-      code: 'not-found',
+      code: 'unavailable',
       message: `cannot read ${server?.url}/data/a: the server answered 503 Service Unavailable (9 tries)`,
     });
     expect(clock.pauses).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 16_000, 16_000]);

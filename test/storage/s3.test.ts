@@ -163,7 +163,7 @@ describe('s3Store', () => {
   ])('says what is wrong: %s', async (_, answer, message) => {
     const store = s3Store('s3://bkt/p', { fetch: async () => answer.clone(), clock: fakeClock() });
     await expect(store.list('/')).rejects.toMatchObject({
-      code: 'not-found',
+      code: answer.status === 404 ? 'not-found' : 'unavailable',
       message: expect.stringMatching(message),
     });
   });
@@ -226,7 +226,7 @@ describe('s3Store', () => {
     expect(clock.pauses).toEqual([500, 1000]);
     const closed = [s3Error(403, 'AccessDenied'), new Response(page)];
     const refused = s3Store('s3://bkt', { clock, fetch: async () => closed.shift()! });
-    await expect(refused.list('/')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(refused.list('/')).rejects.toMatchObject({ code: 'unavailable' });
     expect(closed).toHaveLength(1);
   });
 
@@ -241,7 +241,7 @@ describe('s3Store', () => {
       },
     });
     const error = await store.list('/').catch((caught: Error) => caught);
-    expect(error).toMatchObject({ code: 'not-found', message: 'cannot list https://host/b/p/: no route' });
+    expect(error).toMatchObject({ code: 'unavailable', message: 'cannot list https://host/b/p/: no route' });
     expect(store.location).toBe('https://host/b/p');
     expect(seen).toEqual([{ authorization: 'hunter2' }, { authorization: 'hunter2' }]);
   });

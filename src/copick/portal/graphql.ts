@@ -40,7 +40,7 @@ export type GraphqlAnswer = { readonly data: Readonly<Record<string, unknown>> }
  * Asks a GraphQL server, again with growing pauses while it is overloaded or out of reach: the statuses 408, 425, 429 and
  * 5xx, a time-out, a broken connection, and errors that GraphQL reports from within a field, as a database time-out is.
  *
- * @throws {@link CryoetPicksError} `not-found` for other statuses; `unsupported` where the server refuses the question;
+ * @throws {@link CryoetPicksError} `unavailable` for other statuses; `unsupported` where the server refuses the question;
  *   `invalid-metadata` where the answer is not GraphQL. The abort reason of the signal, untouched.
  */
 export async function askGraphql(server: GraphqlServer, request: GraphqlRequest): Promise<GraphqlAnswer> {
@@ -54,7 +54,8 @@ export async function askGraphql(server: GraphqlServer, request: GraphqlRequest)
 
 /** The error that trouble becomes where nothing more can be tried. */
 export function troubleError({ endpoint }: Pick<GraphqlServer, 'endpoint'>, { reason, cause }: Trouble): Error {
-  return new CryoetPicksError('not-found', `cannot read ${withoutQuery(endpoint)}: ${reason}`, { cause });
+  const path = withoutQuery(endpoint);
+  return new CryoetPicksError('unavailable', `cannot read ${path}: ${reason}`, { cause, path });
 }
 
 async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<GraphqlAnswer> {
@@ -106,7 +107,7 @@ const answerSchema = v.looseObject({
 function understand(text: string, { status, what }: { readonly status: number; readonly what: string }): GraphqlAnswer {
   const json = parse(text);
   if (status !== 200 && (json as { errors?: unknown } | undefined)?.errors === undefined) {
-    throw new CryoetPicksError('not-found', `${what} has the status ${status}, expected 200`);
+    throw new CryoetPicksError('unavailable', `${what} has the status ${status}, expected 200`);
   }
   if (json === undefined) throw new CryoetPicksError('invalid-metadata', `${what} is not JSON`);
   const { data, errors } = checkSchema(answerSchema, json, { what, code: 'invalid-metadata' });

@@ -212,10 +212,11 @@ export class PortalCatalogue {
     const runs = await this.tables.runs(options);
     const named = runs.find((one) => one.name === name);
     const advice = named ? `; the portal's "${name}" is run "${named.id}"` : '';
-    const available = listNames(runs.map(({ id }) => String(id)));
+    const available = runs.map(({ id }) => String(id));
     throw new CryoetPicksError(
       'not-found',
-      `run "${name}" not found in ${this.location}${advice}; available: ${available}`,
+      `run "${name}" not found in ${this.location}${advice}; available: ${listNames(available)}`,
+      { available },
     );
   }
 }

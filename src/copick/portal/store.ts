@@ -63,7 +63,7 @@ export interface PortalStore extends ListableStore {
  * Nothing is fetched before it is asked for. Tables come over GraphQL for 50 runs at once, in halves where that is too much, and
  * are kept until `refresh`; files come over HTTPS, points become picks in Å on the way. Nothing is kept on disk.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for options that cannot work; from reads, `not-found` where the portal
+ * @throws {@link CryoetPicksError} `invalid-option` for options that cannot work; from reads, `unavailable` where the portal
  * cannot be reached or keeps failing, `unsupported` where it refuses a question, `invalid-metadata` or `invalid-picks` where an
  * answer or a file cannot be understood.
  * @example
@@ -106,13 +106,16 @@ function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
   const { endpoint = portalEndpoint, headers = {}, timeout = 60_000 } = options;
   const { fetch: send = (url, init) => fetch(url, init), clock = platformClock } = options;
   if (!(timeout > 0)) {
-    throw new CryoetPicksError('invalid-option', `timeout is ${timeout}, expected milliseconds above 0`);
+    throw new CryoetPicksError('invalid-option', `timeout is ${timeout}, expected milliseconds above 0`, {
+      option: 'timeout',
+    });
   }
   try {
     const { href } = new URL(endpoint, globalThis.location?.href);
     return { endpoint: href, fetch: send, headers, timeout, clock };
   } catch (cause) {
     throw new CryoetPicksError('invalid-option', `endpoint ${JSON.stringify(String(endpoint))} is not a URL`, {
+      option: 'endpoint',
       cause,
     });
   }
@@ -121,7 +124,9 @@ function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
 function checkDatasets(datasetIds: readonly number[]): void {
   const bad = datasetIds.find((id) => !Number.isSafeInteger(id));
   if (bad === undefined) return;
-  throw new CryoetPicksError('invalid-option', `datasetIds holds ${JSON.stringify(bad)}, expected whole numbers`);
+  throw new CryoetPicksError('invalid-option', `datasetIds holds ${JSON.stringify(bad)}, expected whole numbers`, {
+    option: 'datasetIds',
+  });
 }
 
 /** Options of {@link openPortal}. */

@@ -93,7 +93,7 @@ describe('a question about many runs', () => {
         (await questionOf(request))?.variables.where.runId ? new Response('', { status: 504 }) : undefined,
     });
     await expect(store.list('/ExperimentRuns/1')).rejects.toEqual(
-      expect.objectContaining({ code: 'not-found', message: `cannot read ${endpoint}: the server answered 504` }),
+      expect.objectContaining({ code: 'unavailable', message: `cannot read ${endpoint}: the server answered 504` }),
     );
     expect(questions).toHaveLength(1 + 2 + 4);
     expect(pauses).toEqual([1500, 1500, 2500, 4500]);
@@ -123,7 +123,7 @@ describe('trouble that may pass', () => {
   it.each(troubles)('is %s: told after four attempts, and asked anew by the next call', async (_, trouble) => {
     let left = 4;
     const { store, pauses } = fakeStore({ first: () => (left-- > 0 ? trouble() : undefined) });
-    await expect(store.runs()).rejects.toMatchObject({ code: 'not-found' });
+    await expect(store.runs()).rejects.toMatchObject({ code: 'unavailable' });
     expect(pauses).toEqual([1500, 2500, 4500]);
     expect(await store.runs()).toHaveLength(4);
   });
@@ -133,7 +133,7 @@ describe('trouble that may pass', () => {
       new Promise<never>((_, reject) => init.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
     const { store, asked } = fakeStore({ first: hang, timeout: 5 });
     await expect(store.runs()).rejects.toMatchObject({
-      code: 'not-found',
+      code: 'unavailable',
       message: `cannot read ${endpoint}: no answer within 0.005 s`,
     });
     expect(asked).toHaveLength(4);
@@ -163,7 +163,7 @@ describe('what is no trouble that may pass', () => {
       /refuses .*field 'x'/,
     ],
     ['a refusal with the status 200', { errors: [{ message: 'no' }] }, 200, 'unsupported', /refuses the question: no$/],
-    ['a status without an answer', 'x', 403, 'not-found', /has the status 403, expected 200/],
+    ['a status without an answer', 'x', 403, 'unavailable', /has the status 403, expected 200/],
     ['what is not JSON', '<html>', 200, 'invalid-metadata', /is not JSON/],
     ['what is no object', [], 200, 'invalid-metadata', /not a JSON object: found an array/],
     ['neither data nor errors', {}, 200, 'invalid-metadata', /neither data nor errors/],

@@ -300,7 +300,7 @@ describe('annotations of the portal', () => {
   });
 
   it.each([
-    ['a file that is not there', undefined, 'not-found', /^https:.*ndjson is not there/],
+    ['a file that is not there', undefined, 'not-found', /^https:.*ndjson not found, although the portal names it$/],
     ['a line that is no JSON', '{"location":{"x":1,"y":2,"z":3}}\nx', 'invalid-picks', /^https:.*ndjson, line 2/],
     ['a point that is nowhere', '{"location":{"x":1,"y":2}}', 'invalid-picks', /line 1: location.z/],
     ['a rotation that is missing', '{"location":{"x":1,"y":2,"z":3}}', 'invalid-picks', /line 1: .*no xyz_rotation/],
