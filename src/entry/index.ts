@@ -19,6 +19,7 @@
 
 // Errors and progress
 export type { Progress } from '../core/concurrency.ts';
+export type { PerObject } from '../core/per-object.ts';
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
 
 // Space
@@ -75,7 +76,7 @@ export type { WritableDtype } from '../ome-zarr/write/plan.ts';
 // Tiles
 export { type BlendOptions, type ScoreSlab, type ScoreVolume, SlabBlender } from '../tiles/blend.ts';
 export { type PlanMemory, planTiles, type Tile, type TilePlan } from '../tiles/plan.ts';
-export type { PlanOptions } from '../tiles/plan.ts';
+export type { PlanOptions, TileSpec } from '../tiles/plan.ts';
 export type { WindowName } from '../tiles/axis.ts';
 
 // Models
@@ -91,13 +92,11 @@ export type { Connectivity } from '../peaks/connected-components.ts';
 export { type ConnectedComponentsOptions, connectedComponents } from '../peaks/connected-components.ts';
 export { type LocalMaximaOptions, localMaxima } from '../peaks/local-maxima.ts';
 export type { Peak } from '../peaks/sweep.ts';
-export type { Threshold } from '../peaks/sweep.ts';
 export type { Refine } from '../peaks/refine.ts';
 
 // Picks
 export { type PicksFromSegmentationOptions, picksFromSegmentation } from '../picks/segmentation.ts';
 export { type MergeNearbyOptions, mergeNearby } from '../picks/merge.ts';
-export type { LengthPerObject } from '../picks/pick.ts';
 export { type ParticlePick, toPick, type Transform } from '../picks/pick.ts';
 export { type PaintSegmentationOptions, paintSegmentation } from '../picks/segmentation.ts';
 export {
@@ -153,7 +152,13 @@ export type { Project } from '../copick/project.ts';
 export type { Run } from '../copick/run.ts';
 
 // All of it at once
-export { type DetectableObject, type DetectOptions, detectParticles } from '../detect/particles.ts';
+export {
+  type ChooseObjectsOptions,
+  type ChosenObjects,
+  chooseObjects,
+  type DetectableObject,
+} from '../detect/choose-objects.ts';
+export { type DetectOptions, detectParticles } from '../detect/particles.ts';
 export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from '../detect/project.ts';
 export { quadraticFit } from '../peaks/refine.ts';
 export { type SmoothedOptions, smoothed } from '../peaks/smooth.ts';
