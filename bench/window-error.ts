@@ -71,7 +71,7 @@ async function measureError(scoreTile: ScoreTile, window: WindowName, overlap: n
   const shape: Zyx = [32, edge, edge];
   const voxels = scene(shape);
   const whole = await scoreTile(voxels.slice(), shape);
-  const plan = planTiles(shape, { tile: TILE, overlap: [0, overlap, overlap], window });
+  const plan = planTiles(shape, { tile: TILE }, { overlap: [0, overlap, overlap], window });
   const model = functionModel(scoreTile, { classes: ['a'], tile: TILE });
   let squares = 0;
   let greatest = 0;

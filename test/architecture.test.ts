@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
  * count, and so do imports of `#…`, which package.json maps to files.
  */
 const house: Readonly<Record<string, readonly string[]>> = {
-  core: ['errors', 'json', 'concurrency', 'buffer-pool'],
+  core: ['errors', 'per-object', 'json', 'concurrency', 'buffer-pool'],
   wasm: ['instantiate', 'modules'],
   space: ['zyx', 'grid', 'cell-list'],
   volume: ['volume', 'read', 'intensity', 'normalize', 'resample', 'ndarray'],
@@ -122,7 +122,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'tom',
     'by-name',
   ],
-  detect: ['particles', 'project', 'check-tomogram'],
+  detect: ['choose-objects', 'particles', 'project', 'check-tomogram'],
   figure: ['canvas', 'slice', 'figure'],
   simulate: [
     'random',

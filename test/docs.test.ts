@@ -17,7 +17,7 @@ const yours: Readonly<Record<string, string>> = {
   objects: `import('cryoet-picks').PickableObject[]`,
   picks: `import('cryoet-picks').ParticlePick[]`,
   project: `import('cryoet-picks').Project`,
-  radiusOf: '(object: string) => number',
+  radii: 'Readonly<Record<string, number>>',
   run: `import('cryoet-picks').Run`,
   runs: `import('cryoet-picks').ScoredRun[]`,
   slabs: `AsyncIterable<import('cryoet-picks').ScoreSlab>`,

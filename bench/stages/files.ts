@@ -68,14 +68,14 @@ export function* slabsOf(scores: Float32Array, { times = 1, classes = 1 }: Slabs
     voxelSize: [10, 10, 10],
     origin: { x: 0, y: 0, z: 0 },
   } as const;
-  const indices = Array.from({ length: classes }, (_, index) => index);
+  const names = Array.from({ length: classes }, (_, index) => `class ${index}`);
   for (let first = 0; first < times * height; first += height) {
     for (let start = 0; start < height; start += 32) {
       const planes = Math.min(32, height - start);
       const shape = [classes, depth, planes, width] as const;
       const stride = [0, height * width, width, 1] as const;
       const volume = { data: scores, shape, stride, offset: start * width };
-      yield { grid, axis: 1, start: first + start, classes: indices, scores: volume };
+      yield { grid, axis: 1, start: first + start, classes: names, scores: volume };
     }
   }
 }

@@ -34,7 +34,7 @@ const model: Model = {
 };
 const tomogram = await openLong(times);
 const { shape } = tomogram.grid;
-const plan = planTiles(shape, { tile, classes: classes.length });
+const plan = planTiles(shape, spec);
 const cache = Math.min(CACHE_BYTES, 4 * shape[0] * shape[1] * shape[2]);
 const before = process.memoryUsage().rss;
 

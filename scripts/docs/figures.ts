@@ -52,7 +52,7 @@ function coordinates(): string {
 /** Tiles along one axis, and the weights that sum to 1. */
 function tiling(): string {
   const [length, tile, overlap] = [184, 64, 16];
-  const plan = planTiles([length, tile, tile], { tile: [tile, tile, tile], overlap: [overlap, 0, 0], axis: 0 });
+  const plan = planTiles([length, tile, tile], { tile: [tile, tile, tile] }, { overlap: [overlap, 0, 0], axis: 0 });
   const scale = 2.8;
   const left = 60;
   const parts = plan.starts[0].flatMap((start, i) => {

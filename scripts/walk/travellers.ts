@@ -46,15 +46,14 @@ async function open(): Promise<Tomogram> {
   return tomogram;
 }
 const model = await loadModel(ort, modelFile);
-const { classes, tile, outputStride } = model.spec;
-const plan = planTiles(shape, { tile, outputStride });
+const plan = planTiles(shape, model.spec);
 
 const score = (tomogram: VolumeSource, intensity: Awaited<ReturnType<typeof measureIntensity>>) =>
   scoreSlabs(tomogram, { plan, model, normalize: zScore(intensity) });
 
 async function detect(slabs: readonly ScoreSlab[]): Promise<ParticlePick[]> {
   const found: ParticlePick[] = [];
-  for await (const peak of localMaxima(slabs, { threshold: 0 })) found.push(toPick(peak, classes));
+  for await (const peak of localMaxima(slabs, { threshold: 0 })) found.push(toPick(peak));
   return suppressNearby(found, { minDistance: 60 });
 }
 

@@ -19,6 +19,7 @@
 
 // Errors and progress
 export type { Progress } from '../core/concurrency.ts';
+export type { PerObject } from '../core/per-object.ts';
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
 
 // Space
@@ -71,7 +72,14 @@ export type { WritableDtype, WriteProgress, WriteTomogramOptions } from '../ome-
 // Tiles
 export type { WindowName } from '../tiles/axis.ts';
 export type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
-export { type PlanMemory, type PlanOptions, planTiles, type Tile, type TilePlan } from '../tiles/plan.ts';
+export {
+  type PlanMemory,
+  type PlanOptions,
+  planTiles,
+  type Tile,
+  type TilePlan,
+  type TileSpec,
+} from '../tiles/plan.ts';
 
 // Models
 export { type FunctionModelOptions, functionModel, type ScoreTile } from '../inference/function-model.ts';
@@ -92,13 +100,13 @@ export { type LocalMaximaOptions, localMaxima } from '../peaks/local-maxima.ts';
 export { quadraticFit, type Refine } from '../peaks/refine.ts';
 export { type SmoothedOptions, smoothed } from '../peaks/smooth.ts';
 export { type SplitTouchingOptions, splitTouching } from '../peaks/split-touching.ts';
-export type { Peak, Threshold } from '../peaks/sweep.ts';
+export type { Peak } from '../peaks/sweep.ts';
 
 // Picks
 export { type Clusters, type DbscanOptions, dbscan } from '../picks/dbscan.ts';
 export { type MeanShiftOptions, meanShift } from '../picks/mean-shift.ts';
 export { type MergeNearbyOptions, mergeNearby } from '../picks/merge.ts';
-export { type LengthPerObject, type ParticlePick, type RunPicks, toPick, type Transform } from '../picks/pick.ts';
+export { type ParticlePick, type RunPicks, toPick, type Transform } from '../picks/pick.ts';
 export {
   type PaintSegmentationOptions,
   type PicksFromSegmentationOptions,
@@ -165,5 +173,11 @@ export type { Run } from '../copick/run.ts';
 
 // All of it at once
 export { type CheckOptions, checkTomogram, type Finding } from '../detect/check-tomogram.ts';
-export { type DetectableObject, type DetectOptions, detectParticles } from '../detect/particles.ts';
+export {
+  type ChooseObjectsOptions,
+  type ChosenObjects,
+  chooseObjects,
+  type DetectableObject,
+} from '../detect/choose-objects.ts';
+export { type DetectOptions, detectParticles } from '../detect/particles.ts';
 export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from '../detect/project.ts';

@@ -55,7 +55,7 @@ export interface ScoreOptions {
  *
  * @example
  * ```ts
- * const plan = planTiles(tomogram.grid.shape, { tile: model.spec.tile, outputStride: model.spec.outputStride });
+ * const plan = planTiles(tomogram.grid.shape, model.spec);
  * for await (const slab of scoreSlabs(tomogram, { plan, model, normalize: zScore(intensity) })) {
  *   console.log(slab.start, slab.scores.shape);
  * }
@@ -82,19 +82,15 @@ function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: S
   if (classes.every((object) => object === null)) fail(`model "${name}" names no class; every one of them is null`);
   const wrong = wrongOffsets(model.spec);
   if (wrong) fail(`offsets of model "${name}": ${wrong}`);
-  checkBatch(batch);
-  checkAverage(average);
+  checkScoring({ batch, average });
 }
 
-/** Refuses a batch of no tiles. @throws {@link CryoetPicksError} `invalid-option` */
-export function checkBatch(batch: ScoreOptions['batch'] = 1): void {
+/** Checks the options of scoring that fit any volume. @throws {@link CryoetPicksError} `invalid-option` */
+export function checkScoring({ batch = 1, average = 'probabilities' }: Pick<ScoreOptions, 'batch' | 'average'>): void {
   if (!Number.isInteger(batch) || batch < 1) fail(`batch must be a whole number of at least 1, found ${batch}`);
-}
-
-/** Refuses an unknown way of averaging. @throws {@link CryoetPicksError} `invalid-option` */
-export function checkAverage(average: ScoreOptions['average']): void {
-  if (average === undefined || average === 'probabilities' || average === 'logits') return;
-  fail(`average "${average}" is unknown; available: "probabilities", "logits"`);
+  if (average !== 'probabilities' && average !== 'logits') {
+    fail(`average "${average}" is unknown; available: "probabilities", "logits"`);
+  }
 }
 
 function fail(message: string): never {
@@ -109,7 +105,11 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
   const early = average === 'logits' ? 'none' : activation;
   const channels = channelsOf(model.spec, late);
   const { activated, blended, blendedScores } = channels;
-  const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: blended });
+  const blender = new SlabBlender(plan, {
+    grid: coarseGrid(source.grid, plan.outputStride),
+    classes: blended.map((channel) => classes[channel] ?? ''),
+    channels: blended,
+  });
   const reader = new TileReader(source, options);
   // One batch is read while others are in the model or wait for it.
   const batches = mapOrdered(inBatches(plan.tiles, batch), (tiles, stop) => reader.read(tiles, stop), {
@@ -132,7 +132,7 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
     for (const slab of blender.takeFinished()) {
       const active = firstChannels(slab.scores.data, blendedScores, blended.length);
       for (const _ of activate(late, active, blendedScores)) await eventLoopTurn();
-      const own = handedOn(slab, channels);
+      const own = selectOutputChannels(slab, channels, model.spec);
       for (const _ of scaleOffsets(own, plan.outputStride)) await eventLoopTurn();
       yield own;
     }
@@ -263,7 +263,7 @@ async function scoreBatch(
   return { tiles, scores, memory };
 }
 
-/** Which channels of a model's output are activated, blended and handed on. */
+/** Which channels of a model's output are activated, blended and given out. */
 export interface Channels {
   /** How many of a tile there are to activate, the first ones: all but offsets. */
   readonly activated: number;
@@ -271,7 +271,7 @@ export interface Channels {
   readonly blended: readonly number[];
   /** How many of the blended ones are scores. */
   readonly blendedScores: number;
-  /** Those of named classes, in order: the scores that are handed on. */
+  /** Those of named classes, in order: the scores that are given out. */
   readonly named: readonly number[];
 }
 
@@ -289,8 +289,12 @@ function firstChannels(scores: Float32Array, count: number, of: number): Float32
   return scores.subarray(0, (count * scores.length) / of);
 }
 
-/** A blended slab as it is handed on: scores of named classes, moved to the front of its memory, and offsets behind them. */
-function handedOn(slab: ScoreSlab, { blended, blendedScores, named }: Channels): ScoreSlab {
+/** A blended slab as it is given out: scores of named classes, moved to the front of its memory, and offsets behind them. */
+function selectOutputChannels(
+  slab: ScoreSlab,
+  { blended, blendedScores, named }: Channels,
+  { classes: all }: ModelSpec,
+): ScoreSlab {
   const { data } = slab.scores;
   const size = data.length / blended.length;
   const kept = blended.flatMap((channel, i) => (i >= blendedScores || named.includes(channel) ? [i] : []));
@@ -302,9 +306,10 @@ function handedOn(slab: ScoreSlab, { blended, blendedScores, named }: Channels):
     const [, ...shape] = slab.scores.shape;
     return { ...slab.scores, data: data.subarray(from * size, to * size), shape: [to - from, ...shape] };
   };
+  const classes = named.map((channel) => all[channel]!);
   const scores = channels(0, named.length);
-  if (kept.length === named.length) return { ...slab, classes: named, scores };
-  return { ...slab, classes: named, scores, offsets: channels(named.length, kept.length) };
+  if (kept.length === named.length) return { ...slab, classes, scores };
+  return { ...slab, classes, scores, offsets: channels(named.length, kept.length) };
 }
 
 /** The offsets of a slab from voxels of the input to those of the score map, in place, one axis after the other. */

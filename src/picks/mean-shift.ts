@@ -1,12 +1,13 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
 import { CellList } from '../space/cell-list.ts';
 import type { Point } from '../space/grid.ts';
-import { bestFirst, type LengthPerObject, lengthPerObject, type ParticlePick } from './pick.ts';
+import { bestFirst, type ParticlePick } from './pick.ts';
 
 /** Options of {@link meanShift}. */
 export interface MeanShiftOptions {
-  /** Radius in Å of the window that climbs; one number, or a function of the object's name. */
-  readonly bandwidth: LengthPerObject;
+  /** Radius in Å, above 0, of the window that climbs. */
+  readonly bandwidth: PerObject;
   /**
    * A window stops when it moves by less than this part of the bandwidth, or after this many moves.
    * @defaultValue 1e-3
@@ -32,14 +33,14 @@ export interface MeanShiftOptions {
  *
  * @example
  * ```ts
- * const picks = meanShift(votes, { bandwidth: (object) => radiusOf(object) });
+ * const picks = meanShift(votes, { bandwidth: { ribosome: 75, 'apo-ferritin': 30 } });
  * ```
  */
 export function meanShift(
   picks: readonly ParticlePick[],
   { bandwidth, tolerance = 1e-3, maxMoves = 300 }: MeanShiftOptions,
 ): ParticlePick[] {
-  const bandwidthOf = lengthPerObject(bandwidth, 'bandwidth');
+  const bandwidthOf = numberPerObject('bandwidth', bandwidth, positiveLength);
   if (!(tolerance > 0) || !Number.isInteger(maxMoves) || maxMoves < 1) {
     throw new CryoetPicksError(
       'invalid-option',
@@ -52,15 +53,9 @@ export function meanShift(
     if (group) group.push(pick);
     else groups.set(pick.object, [pick]);
   }
-  const found = [...groups].flatMap(([object, group]) => {
-    const radius = bandwidthOf(object);
-    if (radius > 0) return modesOf(group, { radius, tolerance, maxMoves });
-    throw new CryoetPicksError(
-      'invalid-option',
-      `bandwidth of "${object}" must be a positive length in Å, found ${radius}`,
-    );
-  });
-  return bestFirst(found);
+  return bestFirst(
+    [...groups].flatMap(([object, group]) => modesOf(group, { radius: bandwidthOf(object), tolerance, maxMoves })),
+  );
 }
 
 interface Climb {

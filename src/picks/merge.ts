@@ -1,11 +1,12 @@
+import { finiteLength, numberPerObject, type PerObject } from '../core/per-object.ts';
 import { CellList } from '../space/cell-list.ts';
 import type { Point } from '../space/grid.ts';
-import { bestFirst, type LengthPerObject, lengthPerObject, type ParticlePick } from './pick.ts';
+import { bestFirst, type ParticlePick } from './pick.ts';
 
 /** Options of {@link mergeNearby}. */
 export interface MergeNearbyOptions {
-  /** Reach in Å of the best pick of a group; one number, or a function of the object's name. */
-  readonly radius: LengthPerObject;
+  /** Reach in Å of the best pick of a group. */
+  readonly radius: PerObject;
 }
 
 /**
@@ -21,7 +22,7 @@ export interface MergeNearbyOptions {
  * @param picks - Picks of one tomogram, in any order.
  * @returns One pick per group, by falling score.
  * @throws {@link CryoetPicksError} `invalid-picks` if a score is NaN or a position is not finite; `invalid-option` if a
- *   radius is negative or not finite.
+ *   radius is negative or not finite, or an object of the picks has none.
  *
  * @example
  * ```ts
@@ -29,7 +30,7 @@ export interface MergeNearbyOptions {
  * ```
  */
 export function mergeNearby(picks: readonly ParticlePick[], { radius }: MergeNearbyOptions): ParticlePick[] {
-  const radiusOf = lengthPerObject(radius, 'radius');
+  const radiusOf = numberPerObject('radius', radius, finiteLength);
   const ranked = bestFirst(picks);
   const placesOf = new Map<string, CellList>();
   ranked.forEach(({ object, position }, rank) => {

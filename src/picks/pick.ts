@@ -22,20 +22,8 @@ export interface ParticlePick {
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/**
- * Makes a pick of a peak.
- *
- * @param classes - Names of the model's classes, `null` for one that is no object.
- * @throws {@link CryoetPicksError} `invalid-option` if the peak's class has no name.
- */
-export function toPick({ grid, voxel, classIndex, score }: Peak, classes: readonly (string | null)[]): ParticlePick {
-  const object = classes[classIndex];
-  if (object === undefined || object === null) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `peak of class ${classIndex} has no object; the classes are ${JSON.stringify(classes)}`,
-    );
-  }
+/** Makes a pick of a peak: its voxel becomes a position in Å. */
+export function toPick({ grid, voxel, object, score }: Peak): ParticlePick {
   return { object, position: toPhysical(grid, voxel), score };
 }
 
@@ -45,12 +33,12 @@ export interface RunPicks {
   readonly picks: readonly ParticlePick[];
 }
 
-/** Picks run by run, as a list. @throws {@link CryoetPicksError} `invalid-option` for what is none, such as bare picks. */
+/** Picks run by run, as a list. @throws {@link CryoetPicksError} `invalid-option` for anything else, such as bare picks. */
 export function runsOf(runs: Iterable<RunPicks>): RunPicks[] {
   const all = [...runs];
-  const odd = all.find((one) => typeof one?.run !== 'string' || !one.picks);
-  if (odd === undefined) return all;
-  throw new CryoetPicksError('invalid-option', `expected runs, [{ run: 'TS_1', picks }], found ${showJson(odd)}`);
+  const wrong = all.find((one) => typeof one?.run !== 'string' || !one.picks);
+  if (wrong === undefined) return all;
+  throw new CryoetPicksError('invalid-option', `expected runs, [{ run: 'TS_1', picks }], found ${showJson(wrong)}`);
 }
 
 /** Collects rows of a table run by run, runs in order of first appearance, picks in the order of the rows. */
@@ -62,32 +50,6 @@ export function groupByRun(rows: Iterable<{ readonly run: string; readonly pick:
     else picks.push(pick);
   }
   return [...runs].map(([run, picks]) => ({ run, picks }));
-}
-
-/** A length in Å, the same for all objects or by the name of the object. */
-export type LengthPerObject = number | ((object: string) => number);
-
-/**
- * Resolves a length per object, asking once per object.
- *
- * @throws {@link CryoetPicksError} `invalid-option` if a length is negative or not finite.
- */
-export function lengthPerObject(length: LengthPerObject, optionName: string): (object: string) => number {
-  if (typeof length === 'number') {
-    const checked = checkLength(length, optionName);
-    return () => checked;
-  }
-  const known = new Map<string, number>();
-  return (object) => {
-    const value = known.get(object) ?? checkLength(length(object), `${optionName} of "${object}"`);
-    known.set(object, value);
-    return value;
-  };
-}
-
-function checkLength(length: number, name: string): number {
-  if (length >= 0 && length < Number.POSITIVE_INFINITY) return length;
-  throw new CryoetPicksError('invalid-option', `${name} must be a finite length ≥ 0 Å, found ${length}`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Model, TileBatch, Zyx } from '../../src/entry/index.ts';
+import type { Model, ScoreSlab, TileBatch, Zyx } from '../../src/entry/index.ts';
 import {
   contiguousVolume,
   detectParticles,
@@ -12,7 +12,6 @@ import {
 } from '../../src/entry/index.ts';
 import { type ScoreGiven, tieScoreGiven } from '../../src/inference/model.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
-import { passSlabs } from '../../src/tiles/blend.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
 
@@ -28,6 +27,14 @@ const plain = functionModel((tile) => Float32Array.from([...tile, ...tile.map((v
   thresholds: { a: 0.9, b: 0.9 },
   minDistances: { a: 15, b: 15 },
 });
+
+/** Releases each slab once it was used. */
+async function* releasing(slabs: AsyncIterable<ScoreSlab>): AsyncGenerator<ScoreSlab> {
+  for await (const slab of slabs) {
+    yield slab;
+    slab.release?.();
+  }
+}
 
 /** As the thread of a network does: moves memory, hands it back, takes several calls, and spoils what it may not look at. */
 function recyclingModel({ callsAtOnce }: { readonly callsAtOnce: number }): Model & { readonly most: () => number } {
@@ -79,10 +86,10 @@ describe('memory that is used again', () => {
         fc.constantFrom(0, 1, 2),
         fc.constantFrom('logits', 'probabilities'),
         async (batch, axis, average) => {
-          const plan = planTiles(shape, { tile: [8, 8, 8], axis: axis as 0 | 1 | 2 });
+          const plan = planTiles(shape, { tile: [8, 8, 8] }, { axis: axis as 0 | 1 | 2 });
           const options = { plan, batch, average } as const;
           const model = recyclingModel({ callsAtOnce: 2 });
-          const found = await joinSlabs(passSlabs(scoreSlabs(source, { ...options, model })));
+          const found = await joinSlabs(releasing(scoreSlabs(source, { ...options, model })));
           expect(found).toEqual(await joinSlabs(scoreSlabs(source, { ...options, model: fresh })));
         },
       ),
@@ -109,8 +116,8 @@ describe('memory that is used again', () => {
           return { data, shape: scored, release: () => held-- };
         },
       };
-      const plan = planTiles(shape, { tile: [8, 8, 8], classes: 2 });
-      await joinSlabs(passSlabs(scoreSlabs(source, { plan, model })));
+      const plan = planTiles(shape, { tile: [8, 8, 8] }, { channels: 2 });
+      await joinSlabs(releasing(scoreSlabs(source, { plan, model })));
       expect([tileMemory.size, most]).toEqual([tiles, scores]);
       // Beside these the box that a source gives.
       if (callsAtOnce === 2) expect(plan.memory.tiles).toBe(4 * 512 * (tiles + 1 + scores * 2));

@@ -13,15 +13,16 @@ const gridOf = ({ shape, outputStride }: TilePlan) =>
 
 const scoresPerTile = ({ tile, outputStride }: TilePlan) => voxelCount(tile) / outputStride ** 3;
 
-function blenderFor(plan: TilePlan, classes: readonly number[] = [0]): SlabBlender {
-  return new SlabBlender(plan, { grid: gridOf(plan), classes });
+function blenderFor(plan: TilePlan, channels: readonly number[] = [0]): SlabBlender {
+  const classes = channels.map((channel) => `class ${channel}`);
+  return new SlabBlender(plan, { grid: gridOf(plan), classes, channels });
 }
 
 describe('SlabBlender', () => {
   it('equals a blend of whole maps: sum of weight × score over all tiles', async () => {
     await fc.assert(
       fc.asyncProperty(plannable({ longest: 20, mostTiles: 60 }), fc.nat(), async ({ shape, options }, seed) => {
-        const plan = planTiles(shape, options);
+        const plan = planTiles(shape, options, options);
         const blender = blenderFor(plan, [1, 2]);
         const expected = new Float64Array(2 * voxelCount(plan.outputShape));
         const slabs = [];
@@ -32,7 +33,7 @@ describe('SlabBlender', () => {
           slabs.push(...blender.takeFinished());
         }
         const map = await joinSlabs(slabs);
-        expect(map.classes).toEqual([1, 2]);
+        expect(map.classes).toEqual(['class 1', 'class 2']);
         map.data.forEach((score, i) => {
           if (Math.abs(score - expected[i]) > 1e-5) expect(score).toBeCloseTo(expected[i], 5);
         });
@@ -44,22 +45,24 @@ describe('SlabBlender', () => {
   it('holds no more bytes than the plan predicts, however long the volume', () => {
     fc.assert(
       fc.property(plannable({ longest: 30, mostTiles: 200 }), ({ shape, options }) => {
-        const plan = planTiles(shape, { ...options, classes: 2 });
+        const plan = planTiles(shape, options, { ...options, channels: 2 });
         const most = mostBytesHeld(plan);
         expect(most).toBe(plan.memory.accumulators);
       }),
       { numRuns: 60 },
     );
-    const options = { tile: [4, 4, 8], classes: 2 } as const;
-    expect(mostBytesHeld(planTiles([6, 6, 80], options))).toBe(mostBytesHeld(planTiles([6, 6, 160], options)));
+    const options = { tile: [4, 4, 8], channels: 2 } as const;
+    expect(mostBytesHeld(planTiles([6, 6, 80], options, options))).toBe(
+      mostBytesHeld(planTiles([6, 6, 160], options, options)),
+    );
   });
 
   it('holds no more with the memory of released slabs, however odd the plan, and uses it again', () => {
-    const odd = planTiles([700, 1, 1], { tile: [19, 1, 1], overlap: [1, 0, 0], classes: 2 });
+    const odd = planTiles([700, 1, 1], { tile: [19, 1, 1] }, { overlap: [1, 0, 0], channels: 2 });
     expect(withReleasedSlabs(odd).fresh).toBeLessThan(0.1 * 2 * 700);
     fc.assert(
       fc.property(plannable({ longest: 90, mostTiles: 200 }), ({ shape, options }) => {
-        const plan = planTiles(shape, { ...options, classes: 2 });
+        const plan = planTiles(shape, options, { ...options, channels: 2 });
         const { most, arrays } = withReleasedSlabs(plan);
         const plane = (4 * 2 * voxelCount(plan.outputShape)) / plan.outputShape[plan.axis];
         expect(most).toBeLessThanOrEqual(plan.memory.accumulators + arrays * plane);
@@ -70,14 +73,14 @@ describe('SlabBlender', () => {
 
   it.each([630, 2520, 1000, 911])('makes no slab anew after the first rows of tiles, %i planes long', (length) => {
     for (const tile of [96, 64, 128, 160]) {
-      const plan = planTiles([1, length, 1], { tile: [1, tile, 1], overlap: [0, tile / 4, 0], classes: 2 });
+      const plan = planTiles([1, length, 1], { tile: [1, tile, 1] }, { overlap: [0, tile / 4, 0], channels: 2 });
       // Two tiles' worth of planes, and the first and last ones, which overlap on one side.
       expect(withReleasedSlabs(plan).fresh).toBeLessThanOrEqual(2 * 3 * tile);
     }
   });
 
   it('stops after each piece of its work: a class that is checked, a segment that is opened, a class that is added to one', () => {
-    const plan = planTiles([1, 1, 20], { tile: [1, 1, 8], overlap: [0, 0, 2] });
+    const plan = planTiles([1, 1, 20], { tile: [1, 1, 8] }, { overlap: [0, 0, 2] });
     const blender = blenderFor(plan, [0, 1, 2]);
     const scores = new Float32Array(24);
     // Two segments open with the first tile.
@@ -90,7 +93,7 @@ describe('SlabBlender', () => {
   });
 
   it('finishes slabs as soon as no further tile touches them', () => {
-    const plan = planTiles([1, 1, 20], { tile: [1, 1, 8], overlap: [0, 0, 2] });
+    const plan = planTiles([1, 1, 20], { tile: [1, 1, 8] }, { overlap: [0, 0, 2] });
     const blender = blenderFor(plan);
     expect(plan.starts[2]).toEqual([0, 6, 12]);
     const finished = plan.tiles.map((tile) => {
@@ -135,9 +138,12 @@ describe('SlabBlender', () => {
     expect(() => blender.add(plan.tiles[0], scores.subarray(1))).toThrow('15 scores do not fill');
     for (const tile of plan.tiles) blender.add(tile, scores);
     expect(() => blender.add(plan.tiles[0], scores)).toThrow('all tiles were added');
-    expect(() => blenderFor(plan, [])).toThrow('one or more class indices');
+    expect(() => blenderFor(plan, [])).toThrow('one or more classes and a channel of each, found 0 and 0');
     const foreign = { ...gridOf(plan), shape: [1, 1, 11] as Zyx };
-    expect(() => new SlabBlender(plan, { grid: foreign, classes: [0] })).toThrow('1×1×11');
+    expect(() => new SlabBlender(plan, { grid: foreign, classes: ['a'] })).toThrow('1×1×11');
+    const twoForOne = { grid: gridOf(plan), classes: ['a'], channels: [0, 1] };
+    expect(() => new SlabBlender(plan, twoForOne)).toThrow('found 1 and 2');
+    expect(() => blenderFor(plan, [-1])).toThrow('channels to blend must be whole numbers from 0, found [-1]');
   });
 });
 
