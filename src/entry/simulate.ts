@@ -20,7 +20,7 @@ export {
   difficulties,
   type SimulatedTomogram,
   type SimulateTomogramOptions,
-  type SimulationProgress,
+  type SimulateTomogramProgress,
   simulateTomogram,
 } from '../simulate/tomogram.ts';
 
