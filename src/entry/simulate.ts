@@ -27,7 +27,14 @@ export {
 // What is in the ice
 export { type DrawOptions, drawMolecule, type PlacedMolecule } from '../simulate/density.ts';
 export { type KnownPosition, type Scene, type SceneOptions, simulateScene } from '../simulate/scene.ts';
-export { cziiShape, cziiVoxelSize, type Species, simulatedObjects, species } from '../simulate/species.ts';
+export {
+  cziiShape,
+  cziiVoxelSize,
+  type Species,
+  simulatedObjects,
+  species,
+  speciesNamed,
+} from '../simulate/species.ts';
 export type { CarbonEdge, Surroundings } from '../simulate/surroundings.ts';
 
 // How it is imaged
