@@ -20,14 +20,21 @@ export {
   difficulties,
   type SimulatedTomogram,
   type SimulateTomogramOptions,
-  type SimulationProgress,
+  type SimulateTomogramProgress,
   simulateTomogram,
 } from '../simulate/tomogram.ts';
 
 // What is in the ice
 export { type DrawOptions, drawMolecule, type PlacedMolecule } from '../simulate/density.ts';
 export { type KnownPosition, type Scene, type SceneOptions, simulateScene } from '../simulate/scene.ts';
-export { cziiShape, cziiVoxelSize, type Species, simulatedObjects, species } from '../simulate/species.ts';
+export {
+  cziiShape,
+  cziiVoxelSize,
+  type Species,
+  simulatedObjects,
+  species,
+  speciesNamed,
+} from '../simulate/species.ts';
 export type { CarbonEdge, Surroundings } from '../simulate/surroundings.ts';
 
 // How it is imaged
