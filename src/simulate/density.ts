@@ -29,6 +29,13 @@ export interface DrawOptions {
  * voxel.
  *
  * @param volume - `[z, y, x]` with any stride; written.
+ *
+ * @example
+ * ```ts
+ * const rotation = createRandom(1).rotation();
+ * const molecule = { species: speciesNamed('ribosome'), position: { x: 300, y: 300, z: 300 }, rotation };
+ * drawMolecule(volume, { grid, molecule });
+ * ```
  */
 export function drawMolecule(volume: Volume, { grid, molecule }: DrawOptions): void {
   const { beads, sigma } = molecule.species;
