@@ -1,7 +1,8 @@
-// Runs the stages of two checkouts alternately, A B A B …, and before that once A A: two runs of the same code, whose difference
-// is the noise of the machine. Each checkout runs its own stages on its own build; the data are those of this checkout.
+// Runs the benchmark stages of two checkouts alternately, A B A B …, so that a change of the machine's speed hits both. First it
+// runs one pair A A: the difference of two runs of the same code is the noise. Each checkout runs its own stages on its own build; both
+// read the data of this checkout.
 //
-//   npm run build, in both checkouts
+//   npm run build      (in both checkouts)
 //   npm run bench:alternate -- --a DIR_A --b DIR_B [--rounds 5] [--stages reading,detect] [--out DIR]
 //   npm run bench:compare -- DIR/a.json DIR/b.json --noise DIR/a1.json --noise DIR/a2.json
 import { existsSync, mkdirSync, readdirSync, realpathSync, statSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 import { type BenchRun, type Medians, mediansOf } from './medians.ts';
 
-/** What is compared of a stage: its time in seconds, or the peak memory of its process in bytes. */
+/** The quantity that is compared: the time of a stage in seconds, or the peak memory of its process in bytes. */
 export type Measure = 'seconds' | 'memory';
 
 /** Time or peak memory of one stage in two runs. */
@@ -13,18 +13,18 @@ export interface Difference {
   readonly after?: number | undefined;
   /** `after / before`, where there are both. */
   readonly ratio?: number | undefined;
-  /** How far two runs of the same code lie apart, as a part of the lower one; absent where no such pair was given. */
+  /** Difference of two runs of the same code, as a part of the lower value; absent where no such pair was given. */
   readonly spread?: number | undefined;
   /** Why the comparison fails. */
   readonly failure?: 'slower' | 'larger' | 'missing' | undefined;
 }
 
-/** A stage may take this part of the value before more than it did. */
+/** By what part of the value before a stage may be worse. */
 export const TOLERANCE = 0.05;
 
 /** Options of {@link differences}. */
 export interface DifferencesOptions {
-  /** Timings that never fail: those of other programs, which tell of the machine. */
+  /** Timings that never fail: those of other programs. */
   readonly peers?: ReadonlySet<string> | undefined;
   /** Two runs of the same code: a stage fails only if it is worse by more than these two differ. */
   readonly sameCode?: readonly [BenchRun, BenchRun] | undefined;
@@ -70,7 +70,7 @@ export function differences(
   });
 }
 
-/** How far values lie apart, as a part of the lowest; `undefined` if one was not measured. */
+/** Range of the values as a part of the lowest; `undefined` if one was not measured. */
 function spreadOf(values: readonly (Medians[Measure] | undefined)[]): number | undefined {
   const measured = values.filter((value) => value !== undefined && value > 0) as number[];
   return measured.length < values.length ? undefined : Math.max(...measured) / Math.min(...measured) - 1;

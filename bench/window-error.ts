@@ -1,4 +1,4 @@
-// How far tiled scores are from those of one whole pass, by window and overlap: the table in docs/design/tiling.md.
+// Compares tiled scores with those of one pass over the whole volume, by window and overlap; prints the table in docs/design/tiling.md.
 // Run: npx tsx bench/window-error.ts
 import {
   contiguousVolume,
@@ -65,7 +65,7 @@ function scene(shape: Zyx): Float32Array {
   return voxels.map((value, i) => value * (1 + Math.sin((i % shape[2]) / 20)) + 0.2 * Math.cos(i / 9000));
 }
 
-/** Root mean square and greatest difference from the whole pass, relative to the scores' own root mean square. */
+/** Root mean square and maximum of the difference, relative to the root mean square of the scores. */
 async function measureError(scoreTile: ScoreTile, window: WindowName, overlap: number): Promise<[number, number]> {
   const edge = 64 + 2 * (64 - overlap); // three tiles that overlap by exactly this
   const shape: Zyx = [32, edge, edge];

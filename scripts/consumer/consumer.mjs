@@ -22,7 +22,7 @@ const model = await loadModel(ort);
 const picks = await detectParticles(sourceFromArray(volume, grid), { model });
 await model.dispose();
 const report = scorePicks([{ run: 'TS_1', truth, picks }], cziiRules);
-// Measured: 0.84 with 2 ribosomes of 2; a wrong network, grid or pipeline finds almost nothing.
+// Measured: 0.98 with 2 ribosomes of 2; a wrong network, grid or pipeline finds almost nothing.
 const { tp, fn } = report.objects.ribosome;
 assert.ok(fn === 0 && report.score > 0.5, `score ${report.score}, ${tp} ribosomes found, ${fn} missed`);
 await assert.rejects(openProject('nowhere.json'), (error) => isCryoetPicksError(error, 'not-found'));

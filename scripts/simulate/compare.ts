@@ -19,7 +19,7 @@ import {
 
 const figureScale = 2;
 
-/** Rows of the table: a name, and the numbers that go under it, of each set of planes. */
+/** Rows of the table: a name, and the function that computes its numbers from a set of planes. */
 const rows: readonly (readonly [name: string, of: (statistics: PlaneStatistics) => readonly number[]])[] = [
   ['skew of the grey values', ({ skew }) => [skew]],
   ...quantileShares.map(
