@@ -6,13 +6,13 @@ import Tinypool from 'tinypool';
 import type { DecodePool, DecodeWorkersOptions } from '../ome-zarr/decode-task.ts';
 import { movedWith, PendingReplies, TASKS_PER_THREAD } from '../ome-zarr/decode-task.ts';
 
-/** How long a thread waits for work before it ends, in milliseconds. */
+/** Idle time after which a thread ends, in milliseconds. */
 const IDLE_MS = 5000;
 
-/** Threads of Node that decode chunks; they keep the process alive only while they work. */
+/** Starts threads of Node that decode chunks. They keep the process alive only while they work. */
 export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
   const script = fileURLToPath(new URL('./node-decode-worker.js', import.meta.url));
-  // There is no built script where the sources run as they are, or were bundled into another program.
+  // The built script is missing if the sources run unbuilt, or were bundled into another program.
   if (!isMainThread || !existsSync(script)) return undefined;
   const maxThreads = count ?? defaultDecodeThreads();
   const pool = new Tinypool({
@@ -21,18 +21,18 @@ export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<D
     maxThreads,
     idleTimeout: IDLE_MS,
     concurrentTasksPerWorker: TASKS_PER_THREAD,
-    // Inherited, it would forbid to run a file.
+    // If a thread inherited this option, it could not run a file.
     ...(process.execArgv.some((option) => option.startsWith('--input-type')) && { execArgv: [] }),
   });
   const answers = new PendingReplies();
-  // A thread that dies without work, as one does that cannot start, would end the process if nobody listened.
+  // Without a listener, an idle thread that dies, or one that cannot start, would end the process.
   pool.on('error', () => answers.rejectAll());
   const watched = new WeakSet<object>();
-  // The pool waits for ever for one that exits without an error, and gives it the next chunk.
+  // The pool does not notice a thread that exits without an error: it waits forever and sends it the next chunk.
   const watch = () => {
     for (const thread of pool.threads.filter((each) => !watched.has(each))) {
       watched.add(thread);
-      // One that the pool has ended itself is no longer among its threads.
+      // A thread that the pool itself has ended is no longer in its list.
       thread.on('exit', () => pool.threads.includes(thread) && answers.rejectAll());
     }
   };
@@ -46,7 +46,7 @@ export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<D
   };
 }
 
-/** How many threads decode chunks, where nobody says otherwise. */
+/** Default number of threads that decode chunks. */
 export function defaultDecodeThreads(): number {
   return Math.min(4, availableParallelism());
 }

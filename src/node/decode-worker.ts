@@ -3,22 +3,30 @@ import * as zlib from 'node:zlib';
 import Tinypool from 'tinypool';
 import { useZstdDecoder } from '../codecs/zstd.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { answerTask, type ChunkTask, decodedBytes, type FileSpan, MAX_KEPT_BYTES } from '../ome-zarr/decode-task.ts';
+import {
+  answerTask,
+  type ChunkTask,
+  decodedBytes,
+  type FileSpan,
+  keepScratch,
+  MAX_KEPT_BYTES,
+  takeScratch,
+} from '../ome-zarr/decode-task.ts';
 
 /**
- * The thread of `node-decode-pool.ts`: it reads compressed chunks from files, or takes their bytes, and decodes them into
- * memory of whoever asked, or else moves them there.
+ * The thread of `decode-pool.ts`. It reads compressed chunks from files, or receives their bytes, and decodes them into shared
+ * memory, or moves the result to the caller.
  *
  * @module
  */
 
-/** Node has a decoder of zstd from 22.15 on, twice as fast as the one in WebAssembly. */
+/** From 22.15 on, Node has a zstd decoder, twice as fast as the one in WebAssembly. */
 const { zstdDecompressSync } = zlib as { zstdDecompressSync?: (bytes: Uint8Array, options: object) => Uint8Array };
 
 if (zstdDecompressSync) {
   useZstdDecoder((bytes, maxOutputLength) => {
     try {
-      // Copied out of a buffer that others may share, since it may be moved.
+      // A copy, since the buffer may be shared with other data and the result may be moved.
       return new Uint8Array(zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxOutputLength) }));
     } catch (cause) {
       throw new CryoetPicksError('corrupt-data', `its zstd frame does not decode to ${maxOutputLength} bytes`, {
@@ -28,26 +36,23 @@ if (zstdDecompressSync) {
   });
 }
 
-/** What compressed bytes were read into before: fresh memory costs as much as reading. */
-const spares: Uint8Array<ArrayBuffer>[] = [];
-
 export async function answer(task: ChunkTask): Promise<unknown> {
-  let memory = spares.pop() ?? new Uint8Array(0);
+  let memory = takeScratch();
   const reply = await answerTask(task, (span) => {
-    // Chunks of one array differ in length, but hardly ever take more than what they decode to.
+    // Compressed chunks differ in length, but are hardly ever longer than decoded.
     const bytes = readSpan(span, memory, decodedBytes(task));
     if (bytes) memory = new Uint8Array(bytes.buffer);
     return bytes;
   });
-  if (memory.length <= MAX_KEPT_BYTES) spares.push(memory);
+  keepScratch(memory);
   return reply instanceof Uint8Array ? Tinypool.move(reply) : reply;
 }
 
 /**
- * The bytes of a span; `undefined` where the file is not there, or ends before the span.
+ * Reads a span; returns `undefined` if the file is missing or ends before the span.
  *
- * @param memory - Where to read to, if it is long enough.
- * @param usual - Bytes of new memory, if that is long enough.
+ * @param memory - Memory to read into, if it is long enough.
+ * @param usual - Length of new memory, if that is long enough.
  */
 function readSpan(
   { file, range }: FileSpan,
@@ -68,7 +73,7 @@ function readSpan(
     }
     return bytes.subarray(0, length);
   } catch {
-    // Whoever asked reads the file in the ordinary way then, and tells what is wrong with it.
+    // The caller then reads the file through the store, which reports the error.
     return undefined;
   } finally {
     if (handle !== undefined) closeSync(handle);

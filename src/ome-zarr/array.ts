@@ -27,25 +27,25 @@ import {
 import { firstFound, parseMetadataFile, type ZarrFormat } from './metadata.ts';
 import { openShards, type Shards } from './shards.ts';
 
-/** A Zarr array that is read chunk by chunk. */
+/** A Zarr array, read chunk by chunk. */
 export interface ChunkedArray extends ArrayDescription {
   /** Names the array in messages. */
   readonly where: string;
-  /** Reads and decodes one chunk; `undefined` where the format says that all of it is the fill value. */
+  /** Reads and decodes one chunk; `undefined` if it is absent, which the format takes for the fill value everywhere. */
   readChunk(at: readonly number[], options?: ReadChunkOptions): Promise<DecodedChunk | undefined>;
 }
 
 /** Options of {@link openArray}. */
 export interface OpenArrayOptions extends StoreOptions {
-  /** The formats to look for, in this order. @defaultValue [2, 3] */
+  /** The formats to look for, in order. @defaultValue [2, 3] */
   readonly zarrFormats?: readonly ZarrFormat[] | undefined;
   readonly decodeWorkers?: DecodeWorkersOptions | undefined;
 }
 
 /**
- * Opens the Zarr array at a folder of a store, v2 or v3 by the metadata file that is there.
+ * Opens the Zarr array in a folder of a store, v2 or v3 by the metadata file in it.
  *
- * Everything that zarrita and its codecs take on trust is checked: sizes, lengths, checksums.
+ * Checks what zarrita and its codecs do not check: sizes, lengths, checksums.
  *
  * @returns `undefined` if there is no array.
  * @throws {@link CryoetPicksError} `invalid-metadata`, `unsupported`.
@@ -111,7 +111,7 @@ async function chunkReader(
   };
 }
 
-/** Undoes the stand-ins that `describeArray` gives. */
+/** Converts the types that `describeArray` substitutes for zarrita. */
 function asNumbers(data: ChunkData, { dtype }: ArrayDescription): ChunkData {
   if (dtype === 'float16') return Float32Array.from(data as Uint16Array, halfToNumber);
   if (dtype === 'bool') return (data as Uint8Array).map((value) => (value === 0 ? 0 : 1));
@@ -144,26 +144,26 @@ export interface ArrayFiles {
 
 /** Options of {@link ReadChunk}. */
 interface ReadChunkOptions extends StoreOptions {
-  /** Memory to decode into, where that can be chosen. */
+  /** Memory to decode into, if the decoder allows it. */
   readonly memory?: ChunkMemory | undefined;
 }
 
-/** Reads and decodes the chunk at an index of the chunk grid; `undefined` where there is none. */
+/** Reads and decodes the chunk at an index of the chunk grid; `undefined` if it is absent. */
 type ReadChunk = (at: readonly number[], options?: ReadChunkOptions) => Promise<DecodedChunk | undefined>;
 
-/** A `Buffer` as what it is underneath: its `slice`, which codecs call to get a copy, gives none. */
+/** Converts a `Buffer` to a plain `Uint8Array`: codecs call `slice` for a copy, which that of a `Buffer` is not. */
 function plainBytes(bytes: Uint8Array): Uint8Array {
   if (bytes.constructor === Uint8Array) return bytes;
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Thrown through zarrita where a chunk is absent, so that it allocates no chunk of fill values. */
+/** Thrown through zarrita if a chunk is absent, so that zarrita does not allocate a chunk of fill values. */
 const ABSENT = Symbol('absent chunk');
 
 /**
- * Reads chunks by zarrita: for codecs and layouts of every kind, on this thread.
+ * Makes a function that reads chunks by zarrita, of any codecs and layout, on this thread.
  *
- * Everything that zarrita and its codecs take on trust is checked: sizes, lengths, checksums.
+ * Checks what zarrita and its codecs do not check: sizes, lengths, checksums.
  */
 export async function zarritaReader(files: ArrayFiles): Promise<ReadChunk> {
   const { description } = files;
@@ -190,8 +190,8 @@ export async function zarritaReader(files: ArrayFiles): Promise<ReadChunk> {
 }
 
 /**
- * The store that zarrita sees: the checked metadata document in place of the file, inner chunks of shards as chunks of their
- * own, and absent ones as {@link ABSENT}.
+ * The store that zarrita reads: with the checked metadata instead of the file, inner chunks of shards as separate chunks, and
+ * {@link ABSENT} thrown for absent ones.
  */
 function checkedStore({ store, shards, description }: ArrayFiles) {
   const metadata = new TextEncoder().encode(JSON.stringify(description.document));
@@ -205,14 +205,14 @@ function checkedStore({ store, shards, description }: ArrayFiles) {
   };
 }
 
-/** The index in a key `/c/0/1/2`, the form that `describeArray` gives the keys of inner chunks. */
+/** Parses the index from a key `/c/0/1/2`, the form that `describeArray` gives to keys of inner chunks. */
 function innerIndex(key: string): number[] {
   return key.split('/').slice(2).map(Number);
 }
 
 /**
- * Reads chunks that are compressed and no more, without zarrita: in a thread, which also reads the file where the store has
- * files, so that this thread never touches the compressed bytes. Nothing for arrays that need more than that.
+ * Makes a function that reads chunks with a single compressor without zarrita: in a thread, which also reads the file if the
+ * store has files, so that compressed bytes never pass this thread. Returns `undefined` for other arrays.
  */
 export function directReader(files: ArrayFiles, decodeWorkers: DecodeWorkersOptions = {}): ReadChunk | undefined {
   const { description } = files;
@@ -228,7 +228,7 @@ export function directReader(files: ArrayFiles, decodeWorkers: DecodeWorkersOpti
   };
 }
 
-/** Shape of the part of a chunk that lies inside the array, if it is worth to cut off the rest. */
+/** Shape of the part of a chunk to keep: the part inside the array, if the rest is worth cropping. */
 function wantedExtents(at: readonly number[], description: ArrayDescription): readonly number[] {
   const { chunkShape } = description;
   const inside = extentsInside(at, description);
@@ -251,7 +251,7 @@ async function read(
   return inThread ?? decodeHere(bytes, task, memory);
 }
 
-/** Nothing where the file is not there or threads cannot decode the chunk: then it is read and decoded here. */
+/** Returns `undefined` if the file is absent or threads cannot decode the chunk, which is then decoded on this thread. */
 async function decodeInThread(
   pool: DecodePool,
   task: ChunkTask,
@@ -260,7 +260,7 @@ async function decodeInThread(
   const into = memoryFor(task, memory);
   const reply = await pool.decode({ ...task, into });
   if (reply === 'written') return into;
-  // A thread that went while at work may still write to it for a moment.
+  // A thread that ended while decoding may still write to the memory for a moment.
   if (into && reply === 'gone') memory?.forget(into);
   else if (into) memory?.give(into);
   if (reply instanceof Uint8Array) return reply;
@@ -283,7 +283,7 @@ async function decodeHere(
   }
 }
 
-/** Memory of the length of what a task gives. */
+/** Memory of the length of a task's result. */
 function memoryFor(
   { extents, itemBytes }: Pick<ChunkTask, 'extents' | 'itemBytes'>,
   memory: ChunkMemory | undefined,

@@ -9,53 +9,53 @@ import { cropChunk, extentsInside, MAX_PADDING_FRACTION } from './chunk.ts';
 import { type ChunkMemory, chunkMemory, isShared } from './chunk-memory.ts';
 import { MAX_KEPT_BYTES, MIN_SENT_BYTES, TASKS_PER_THREAD } from './decode-task.ts';
 
-/** Chunks of an array, each counted once. */
+/** Numbers of chunks of an array; each chunk counts once. */
 export interface ChunkCounts {
   readonly total: number;
-  /** Looked for so far. */
+  /** Chunks that were looked for so far. */
   readonly read: number;
   /**
-   * Of these, not in the store and therefore the fill value: left out by a writer that skips them, or lost on the way, which
-   * the format does not tell apart.
+   * Those of them that are not in the store and therefore the fill value. The format does not distinguish chunks that a writer
+   * left out from chunks that were lost.
    */
   readonly missing: number;
 }
 
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
-  /** Bytes of decoded chunks to keep, 256 more counted for each; chunks larger than this are read and not kept. */
+  /** Bytes of decoded chunks to keep, plus 256 for each chunk. A larger chunk is not kept. */
   readonly cacheBytes: number;
 }
 
-/** What a chunk without data in the store is: the fill value everywhere. */
+/** A decoded chunk, or `'fill'` for one that is not in the store: the fill value everywhere. */
 export type CachedChunk = DecodedChunk | 'fill';
 
-/** A chunk that is lent: it must not be looked at after the release, since the next one is decoded into its memory. */
+/** A lent chunk. It must not be read after `release`, since another chunk may be decoded into its memory. */
 export interface HeldChunk {
   readonly chunk: CachedChunk;
   release(): void;
 }
 
-/** A chunk on its way or here, and who needs it. */
+/** A chunk that is pending or decoded, and the number of its readers. */
 interface Slot {
   readonly promise: Promise<CachedChunk>;
   readonly controller: AbortController;
-  /** Absent while it is on its way, and once its memory is given back. */
+  /** Absent while pending, and after its memory was given back. */
   chunk?: CachedChunk | undefined;
-  /** How many wait for it or hold it. */
+  /** Readers that wait for it or hold it. */
   readers: number;
 }
 
-/** Chunks of one array that are read at a time. */
+/** Maximum number of chunks of an array that are read at a time. */
 export const MAX_READS: number = 16;
-/** Decoded bytes of the chunks that are read at a time, if there are more than two of them. */
+/** Maximum decoded bytes of the chunks that are read at a time, if they are more than two. */
 const BYTES_IN_FLIGHT = 64 * 2 ** 20;
-/** Those of two; one chunk always is. */
+/** The same maximum for two chunks. A single chunk is always read. */
 const MAX_BYTES_IN_FLIGHT = 128 * 2 ** 20;
-/** Beside the cache, memory that the next chunks are decoded into. */
+/** Memory besides the cache that the next chunks are decoded into. */
 const SPARE_BYTES: number = BYTES_IN_FLIGHT;
 
-/** How many chunks of so many bytes are read at a time. */
+/** The number of chunks of this size that are read at a time. */
 function readsAtOnce(chunkBytes: number): number {
   const within = (bytes: number) => Math.floor(bytes / chunkBytes);
   const atOnce = Math.min(within(MAX_BYTES_IN_FLIGHT), Math.max(2, within(BYTES_IN_FLIGHT)));
@@ -65,11 +65,11 @@ function readsAtOnce(chunkBytes: number): number {
 /**
  * Reads chunks of one array, a few at a time, and keeps the most recently used.
  *
- * A chunk that several readers wait for is read once; it is aborted only when the last of them gives up. The memory of one that
- * is neither kept nor held any more is decoded into again.
+ * A chunk that several readers wait for is read once, and aborted only when all of them have aborted. When a chunk is neither
+ * kept nor held any more, its memory is used for the next one.
  */
 export class ChunkCache {
-  /** What has been found so far. */
+  /** Counts of the chunks read so far. */
   readonly tally: ChunkCounter;
   readonly #array: ChunkedArray;
   readonly #kept: LRUCache<string, Slot> | undefined;
@@ -94,13 +94,13 @@ export class ChunkCache {
     this.#maxReads = readsAtOnce(chunkBytes);
     this.#memory = chunkMemory({
       totalBytes: bytesOfShape(array.shape),
-      // What is evicted when those under way have come is what those after them are decoded into.
+      // The pending chunks evict as many, whose memory the chunks after them use.
       spareBytes: cacheBytes > 0 ? Math.min(SPARE_BYTES, this.#maxReads * chunkBytes) : 0,
     });
   }
 
   /**
-   * Lends the chunk at an index of the chunk grid, to whoever releases it.
+   * Lends the chunk at an index of the chunk grid until the caller releases it.
    *
    * @throws The abort reason of `signal`; the errors of {@link ChunkedArray.readChunk}.
    */
@@ -132,7 +132,7 @@ export class ChunkCache {
     }
   }
 
-  /** Gives back the memory of a chunk that is here and that nobody needs any more. */
+  /** Gives back the memory of a decoded chunk that is neither kept nor held. */
   #giveBack(key: string, slot: Slot): void {
     const { chunk, readers } = slot;
     if (!chunk || readers > 0 || this.#kept?.peek(key) === slot) return;
@@ -150,7 +150,7 @@ export class ChunkCache {
         arrived();
         slot.chunk = chunk;
         this.#kept?.set(key, slot);
-        // All who waited for it may have given up.
+        // All readers may have aborted meanwhile.
         this.#giveBack(key, slot);
         return chunk;
       },
@@ -159,7 +159,7 @@ export class ChunkCache {
         throw error;
       },
     );
-    // Whoever waits sees the error; if all have given up, nobody need.
+    // Readers that still wait get the error; without them, it must not count as unhandled.
     promise.catch(() => {});
     const slot: Slot = { promise, controller, readers: 0 };
     this.#pending.set(key, slot);
@@ -180,14 +180,14 @@ export class ChunkCache {
     }
   }
 
-  /** Waits for a turn; who leaves hands it to the next in the queue. */
+  /** Waits until fewer than the maximum are read; a finished read admits the next one in the queue. */
   async #enter(): Promise<void> {
     if (this.#running < this.#maxReads) this.#running++;
     else await new Promise<void>((resume) => this.#queue.push(resume));
   }
 }
 
-/** What an entry takes beside its data; without it, absent chunks would be kept without end. */
+/** Bytes counted for an entry besides its data, so that the number of absent chunks is limited too. */
 const ENTRY_BYTES = 256;
 
 function bytesOf(chunk: CachedChunk): number {
@@ -195,8 +195,8 @@ function bytesOf(chunk: CachedChunk): number {
 }
 
 /**
- * Cuts off what a chunk at the end of the array holds beyond it, and what its data are a small view of; memory that is shared was
- * taken in the right length.
+ * Copies a chunk that uses only a small part of its buffer, because the rest is padding beyond the end of the array or other data.
+ * Shared memory already has the right length.
  */
 function trimmed(chunk: DecodedChunk, at: readonly number[], array: ChunkedArray): DecodedChunk {
   if (isShared(chunk.data.buffer)) return chunk;
@@ -208,7 +208,7 @@ function trimmed(chunk: DecodedChunk, at: readonly number[], array: ChunkedArray
 /** Chunks per page of bits. */
 const PAGE = 65_536;
 
-/** Counts chunks of an array, each once, in a bit per chunk of the pages that are met. */
+/** Counts chunks of an array, each once, with one bit per chunk in pages that are allocated on demand. */
 export class ChunkCounter implements ChunkCounts {
   readonly total: number;
   read = 0;
@@ -221,12 +221,12 @@ export class ChunkCounter implements ChunkCounts {
     this.total = this.#grid.reduce((product, n) => product * n, 1);
   }
 
-  /** Counts a chunk, unless it has been. */
+  /** Counts a chunk, unless it was counted before. */
   count(at: readonly number[], isThere: boolean): void {
     const index = at.reduce((sum, n, i) => sum * this.#grid[i]! + n, 0);
-    const place = Math.floor(index / PAGE);
-    const page = this.#seen.get(place) ?? new Uint8Array(PAGE / 8);
-    this.#seen.set(place, page);
+    const pageNumber = Math.floor(index / PAGE);
+    const page = this.#seen.get(pageNumber) ?? new Uint8Array(PAGE / 8);
+    this.#seen.set(pageNumber, page);
     const inPage = index % PAGE;
     const bit = 1 << (inPage & 7);
     if ((page[inPage >> 3]! & bit) !== 0) return;
@@ -236,16 +236,16 @@ export class ChunkCounter implements ChunkCounts {
   }
 }
 
-const [LEAST_CACHE, MOST_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];
-/** Of a tile, in voxels. */
+const [MIN_CACHE, MAX_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];
+/** Edge of a common tile, in voxels. */
 const COMMON_EDGE = 128;
 
 /**
- * Bytes of decoded chunks to keep so that a sweep of tiles along the longest axis decodes none twice, tiles being of common
- * size: the layers of chunks across that axis which a tile can touch, and a little more; from 128 to 256 MiB, so of very large
- * cross-sections some chunks are decoded twice.
+ * Bytes of decoded chunks to keep so that a sweep of common tiles along the longest axis decodes no chunk twice: the layers of
+ * chunks across that axis that a tile can overlap, and a little more. From 128 to 256 MiB, so in a volume of a very large
+ * cross-section some chunks are decoded twice.
  *
- * @param voxelBytes - Bytes of a voxel, all channels that share a chunk together.
+ * @param voxelBytes - Bytes of a voxel, of all channels that share a chunk together.
  */
 export function defaultCacheBytes(
   { grid: { shape }, chunkShape = shape }: Pick<VolumeSource, 'grid' | 'chunkShape'>,
@@ -255,13 +255,13 @@ export function defaultCacheBytes(
   const edge = Math.min(chunkShape[axis], shape[axis]);
   const layer = (voxelBytes * voxelCount(shape) * edge) / shape[axis];
   const layers = Math.ceil(COMMON_EDGE / edge) + 1;
-  return Math.round(Math.min(MOST_CACHE, Math.max(LEAST_CACHE, 1.125 * layers * layer)));
+  return Math.round(Math.min(MAX_CACHE, Math.max(MIN_CACHE, 1.125 * layers * layer)));
 }
 
 /**
- * Bytes that reading a whole volume takes at its peak: chunks that are kept by default, memory of those that are being decoded, and
- * what threads keep for each chunk that they are given at a time: its compressed bytes, and room for one that is decoded to be cut. Of
- * chunks above 64 MiB they keep nothing, but take so much while at work; those too small to be sent to them do not count.
+ * Peak memory of reading a whole volume, in bytes: the chunks that are kept by default, the memory of those being decoded, and
+ * the buffers of the threads, which hold the compressed bytes of a chunk and its decoded bytes before they are cropped. Chunks too
+ * small for threads need no such buffers.
  */
 export function readingBytes(
   source: Pick<VolumeSource, 'grid' | 'chunkShape'>,

@@ -1,21 +1,21 @@
 /**
- * Memory that decoded chunks lie in, one after the other: fresh memory costs a page fault per 4 kB, which takes as long as
- * decoding, and garbage that is collected late.
+ * Memory of decoded chunks, which is used again for later chunks: fresh memory costs a page fault per 4 kB, which takes as long as
+ * decoding, and its garbage is collected late.
  */
 export interface ChunkMemory {
-  /** Memory of this length, with whatever is in it; nothing where none is left over. */
+  /** Memory of this length, with undefined content; `undefined` if there is none. */
   take(bytes: number): Uint8Array | undefined;
-  /** Takes memory back, whole; what cannot be used again is left to the garbage collector. */
+  /** Takes memory back as a whole. Memory that cannot be used again is left to the garbage collector. */
   give(memory: ArrayBufferView): void;
-  /** Uses memory no more that somebody may still write to, nor what lies in one piece with it. */
+  /** Stops using memory that a thread may still write to, together with its whole segment. */
   forget(memory: ArrayBufferView): void;
 }
 
 /**
- * Memory for the chunks of one array: what threads can write to where it lies, or, in pages that may not share memory with
- * threads, buffers that are moved to them and back.
+ * Creates memory for the chunks of one array: shared with the threads, or, on pages that may not share memory, buffers that move to
+ * the threads and back.
  *
- * @param options - `totalBytes`, of all chunks that there are, and how many bytes to keep for chunks to come where they move.
+ * @param options - `totalBytes` of all chunks of the array, and `spareBytes` to keep for later chunks if buffers move.
  */
 export function chunkMemory({
   totalBytes,
@@ -27,27 +27,27 @@ export function chunkMemory({
   return typeof SharedArrayBuffer === 'undefined' ? new SpareBuffers(spareBytes) : new SharedMemory(totalBytes);
 }
 
-/** Whether all threads see a buffer, so that it cannot be moved to one. */
+/** True for a buffer that all threads share, so that it cannot be moved to one. */
 export function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
   return buffer[Symbol.toStringTag] === 'SharedArrayBuffer';
 }
 
-/** Buffers of chunks that nobody reads any more, which can be moved to threads. */
+/** Buffers of chunks that are no longer read. They can be moved to threads. */
 export class SpareBuffers implements ChunkMemory {
-  readonly #mostBytes: number;
+  readonly #maxBytes: number;
   #bytes = 0;
-  /** Lengths that were asked for: no other memory is of use. */
-  readonly #asked = new Set<number>();
+  /** Lengths that were requested; buffers of other lengths are not kept. */
+  readonly #lengths = new Set<number>();
   #buffers: ArrayBuffer[] = [];
 
-  /** @param mostBytes - How many bytes are kept. */
-  constructor(mostBytes: number) {
-    this.#mostBytes = mostBytes;
+  /** @param maxBytes - Maximum number of bytes to keep. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
   }
 
-  /** All of a buffer of exactly this length. */
+  /** A whole buffer of exactly this length. */
   take(bytes: number): Uint8Array<ArrayBuffer> | undefined {
-    this.#asked.add(bytes);
+    this.#lengths.add(bytes);
     const at = this.#buffers.findIndex(({ byteLength }) => byteLength === bytes);
     if (at < 0) return undefined;
     this.#bytes -= bytes;
@@ -55,37 +55,37 @@ export class SpareBuffers implements ChunkMemory {
     return new Uint8Array(buffer!);
   }
 
-  /** Keeps a buffer, and forgets that which waits longest where it is too much. */
+  /** Keeps a buffer, and drops the oldest ones beyond the maximum. */
   give({ buffer, byteLength }: ArrayBufferView): void {
-    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength || !this.#asked.has(byteLength)) return;
+    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength || !this.#lengths.has(byteLength)) return;
     this.#buffers.push(buffer);
     this.#bytes += byteLength;
-    while (this.#bytes > this.#mostBytes) this.#bytes -= this.#buffers.shift()!.byteLength;
+    while (this.#bytes > this.#maxBytes) this.#bytes -= this.#buffers.shift()!.byteLength;
   }
 
-  /** Nothing to do: buffers are not kept here while others use them. */
+  /** Nothing to do: this object holds no buffer that is in use. */
   forget(): void {}
 }
 
-/** Every piece starts at a multiple of it, whatever the type of its numbers. */
+/** Every piece starts at a multiple of this, which suits numbers of any type. */
 const ALIGNMENT = 64;
 
-/** Bytes of a segment that nobody uses: from `start` up to `end`. */
+/** Unused bytes of a segment: from `start` to before `end`. */
 interface Gap {
   readonly start: number;
   readonly end: number;
 }
 
-/** Pieces of segments that all threads see, each in the first gap that holds it. */
+/** Allocates pieces of shared segments, first fit. */
 export class SharedMemory implements ChunkMemory {
   readonly #totalBytes: number;
-  /** The gaps of each segment, in order; none touches the next. */
+  /** The gaps of each segment, in order, with used bytes between them. */
   readonly #segments = new Map<SharedArrayBuffer, Gap[]>();
 
-  /** @param totalBytes - Of all chunks that there are. */
+  /** @param totalBytes - Bytes of all chunks of the array. */
   constructor(totalBytes: number) {
     this.#totalBytes = totalBytes;
-    yieldWhenCollected(this, this.#segments);
+    releaseOnGc(this, this.#segments);
   }
 
   take(bytes: number): Uint8Array | undefined {
@@ -114,7 +114,7 @@ export class SharedMemory implements ChunkMemory {
       return;
     }
     this.#segments.delete(segment);
-    yieldSegment(segment);
+    releaseSegment(segment);
   }
 
   forget({ buffer }: ArrayBufferView): void {
@@ -122,7 +122,7 @@ export class SharedMemory implements ChunkMemory {
   }
 }
 
-/** The same gaps, those that touch as one. */
+/** Joins gaps that touch. */
 function joined(gaps: readonly Gap[]): Gap[] {
   const found: Gap[] = [];
   for (const { start, end } of gaps) {
@@ -145,31 +145,31 @@ function aligned(bytes: number): number {
 }
 
 /**
- * Large enough for the operating system to take it from nowhere else and to get it back whole: smaller pieces lie between others
- * in the heap of the C library, which keeps the gaps.
+ * Large enough that the operating system maps it separately and gets it back whole. Smaller blocks lie in the heap of the C library,
+ * which keeps the gaps between them.
  */
 export const SEGMENT_BYTES: number = 2 ** 26;
 
 /**
- * What all segments of the process take together: those of a tomogram by default, in its largest cache. JavaScript engines do not
- * count this memory, and let it lie for long after its tomogram was dropped; what exceeds it is ordinary memory, which they count.
+ * Maximum of all segments of the process together: enough for one tomogram with the largest default cache. JavaScript engines do
+ * not count shared memory and may keep it long after its tomogram is unreachable, so beyond this, ordinary memory is used.
  */
 export const MAX_BYTES: number = 5 * SEGMENT_BYTES;
 
 let allBytes = 0;
-/** Segments that nobody uses, until the garbage collector takes them. */
+/** Unused segments, until they are collected as garbage. */
 let unused: WeakRef<SharedArrayBuffer>[] = [];
 let collected: FinalizationRegistry<() => void> | undefined;
 
 /**
- * A segment that nobody uses, new where there is none.
+ * Takes an unused segment, or creates one.
  *
- * @param leastBytes - It has at least so many.
- * @param totalBytes - All that whoever asks will ever need: no segment is larger than that.
- * @returns Nothing where all segments together would be too large, or there is no memory of the length in one piece.
+ * @param minBytes - Minimum length of the segment.
+ * @param totalBytes - All that the caller will ever need; the segment need not be larger.
+ * @returns `undefined` if all segments together would exceed {@link MAX_BYTES}, or the allocation fails.
  */
-function takeSegment(leastBytes: number, totalBytes: number): SharedArrayBuffer | undefined {
-  const bytes = Math.max(leastBytes, Math.min(SEGMENT_BYTES, totalBytes));
+function takeSegment(minBytes: number, totalBytes: number): SharedArrayBuffer | undefined {
+  const bytes = Math.max(minBytes, Math.min(SEGMENT_BYTES, totalBytes));
   const segments = unused.map((reference) => reference.deref()).filter((segment) => segment !== undefined);
   const used = segments.find(({ byteLength }) => byteLength === bytes);
   unused = segments.filter((segment) => segment !== used).map((segment) => new WeakRef(segment));
@@ -177,19 +177,19 @@ function takeSegment(leastBytes: number, totalBytes: number): SharedArrayBuffer 
   return allBytes + bytes > MAX_BYTES ? undefined : newSegment(bytes);
 }
 
-/** Leaves a segment to whoever takes the next one. */
-function yieldSegment(segment: SharedArrayBuffer): void {
+/** Makes a segment available to later calls of {@link takeSegment}. */
+function releaseSegment(segment: SharedArrayBuffer): void {
   unused.push(new WeakRef(segment));
 }
 
-/** Leaves the segments that an owner still has to others when it is collected. */
-function yieldWhenCollected(owner: object, segments: ReadonlyMap<SharedArrayBuffer, unknown>): void {
+/** Releases the segments of an owner when the owner is collected as garbage. */
+function releaseOnGc(owner: object, segments: ReadonlyMap<SharedArrayBuffer, unknown>): void {
   whenCollected(owner, () => {
-    for (const segment of segments.keys()) yieldSegment(segment);
+    for (const segment of segments.keys()) releaseSegment(segment);
   });
 }
 
-/** What is done then must not hold the target. */
+/** Calls `then` after the target was collected; `then` must not refer to the target. */
 function whenCollected(target: object, then: () => void): void {
   collected ??= new FinalizationRegistry((run) => run());
   collected.register(target, then);

@@ -2,7 +2,7 @@ import { type Compression, type Config, compressionOf } from '../codecs/decode.t
 
 import type { ArrayDescription } from './array-metadata.ts';
 
-/** The arrays that a decoded chunk can be. */
+/** The possible types of a decoded chunk. */
 export type ChunkData =
   | Int8Array
   | Uint8Array
@@ -16,8 +16,8 @@ export type ChunkData =
   | Float64Array;
 
 /**
- * A decoded chunk in the array's own type (float16 as float32, bool as 0 and 1): of its full shape, or, at the end of the array,
- * of what lies inside.
+ * A decoded chunk in the type of the array (float16 as float32, bool as 0 and 1). It has the full chunk shape, or at the end of
+ * the array the shape of the part inside.
  */
 export interface DecodedChunk {
   readonly data: ChunkData;
@@ -27,7 +27,7 @@ export interface DecodedChunk {
 
 type ChunkDataConstructor = new (memory: number | ArrayBufferLike, offset?: number, length?: number) => ChunkData;
 
-/** Shape of the part of a chunk that lies inside its array. */
+/** The shape of the part of a chunk that lies inside its array. */
 export function extentsInside(
   at: readonly number[],
   { shape, chunkShape }: { readonly shape: readonly number[]; readonly chunkShape: readonly number[] },
@@ -35,14 +35,14 @@ export function extentsInside(
   return shape.map((extent, axis) => Math.min(chunkShape[axis]!, extent - at[axis]! * chunkShape[axis]!));
 }
 
-/** Part of a chunk that is kept though it lies outside the array: cutting it off takes a copy. */
+/** Maximum part of a chunk outside the array that is kept, since cropping takes a copy. */
 export const MAX_PADDING_FRACTION: number = 0.25;
 
 /**
- * A copy of the first `extents` values of a chunk along each dimension, in the chunk's own memory order. Chunks at the end of
- * an array keep no memory for what lies beyond it: a 4×4×4 array in a chunk of 256³ is 256 bytes, not 64 MiB.
+ * Copies the first `extents` values of a chunk along each dimension, in the chunk's own memory order. So a 4×4×4 array in a chunk
+ * of 256³ takes 256 bytes, not 64 MiB.
  *
- * @param into - Memory for the copy, used if it has its length.
+ * @param into - Memory for the copy, used if it has the right length.
  */
 export function cropChunk(
   { data, stride }: DecodedChunk,
@@ -51,7 +51,7 @@ export function cropChunk(
 ): DecodedChunk {
   const axes = extents.map((_, axis) => axis).sort((a, b) => stride[b]! - stride[a]!);
   const outer = [...axes];
-  // Axes that are taken whole are one run together with the next one out.
+  // Axes that are copied whole form one run with the next outer axis.
   let run = 1;
   while (outer.length > 0 && stride[outer.at(-1)!]! === run) run *= extents[outer.pop()!]!;
   const length = extents.reduce((product, extent) => product * extent, 1);
@@ -77,7 +77,7 @@ function packedStride(axes: readonly number[], extents: readonly number[]): numb
   return stride;
 }
 
-/** Strides, in elements, of an array in C order. */
+/** The strides, in elements, of an array in C order. */
 export function contiguousStrides(shape: readonly number[]): number[] {
   return packedStride(
     shape.map((_, axis) => axis),
@@ -86,18 +86,17 @@ export function contiguousStrides(shape: readonly number[]): number[] {
 }
 
 /**
- * How the chunks of an array are compressed, where nothing else is done to them: numbers in C order, little-endian, and one
- * codec of those that this library decodes itself. Nothing for all other arrays, which are left to zarrita.
+ * Returns how the chunks of an array are compressed, if they are plain numbers in C order, little-endian, with a single codec that
+ * this library decodes itself; `undefined` for all other arrays, which zarrita decodes.
  */
 export function singleBytesCodec(description: ArrayDescription): Compression | undefined {
   const { zarrFormat, document, dtype, chunkShape: shape } = description;
-  const codec = zarrFormat === 2 ? soleCodecV2(document) : soleCodecV3(document, description.itemBytes);
+  const codec = zarrFormat === 2 ? singleCodecV2(document) : singleCodecV3(document, description.itemBytes);
   const name = codec?.name.replace(/^numcodecs\./, '');
   if (!codec || (name !== 'blosc' && name !== 'lz4' && name !== 'zstd')) return undefined;
   const how = compressionOf(name, codec.configuration, { dataType: dtype, shape, codecs: [codec] });
-  // Only numcodecs.js decodes these.
-  const isForeign = how.codec === 'blosc' && (how.format === 'blosclz' || how.format === 'snappy');
-  return isForeign ? undefined : how;
+  const needsNumcodecs = how.codec === 'blosc' && (how.format === 'blosclz' || how.format === 'snappy');
+  return needsNumcodecs ? undefined : how;
 }
 
 interface Codec {
@@ -105,7 +104,7 @@ interface Codec {
   readonly configuration?: Config;
 }
 
-function soleCodecV2(document: ArrayDescription['document']): Codec | undefined {
+function singleCodecV2(document: ArrayDescription['document']): Codec | undefined {
   const { compressor, filters, order, dtype } = document as {
     readonly compressor: (Config & { readonly id: string }) | null;
     readonly filters: readonly unknown[] | null;
@@ -116,7 +115,7 @@ function soleCodecV2(document: ArrayDescription['document']): Codec | undefined 
   return isPlain && compressor ? { name: compressor.id, configuration: compressor } : undefined;
 }
 
-function soleCodecV3({ codecs }: ArrayDescription['document'], itemBytes: number): Codec | undefined {
+function singleCodecV3({ codecs }: ArrayDescription['document'], itemBytes: number): Codec | undefined {
   const [bytes, codec, ...others] = codecs as readonly Codec[];
   const isPlain = bytes?.name === 'bytes' && (itemBytes === 1 || bytes.configuration?.endian === 'little');
   return isPlain && others.length === 0 ? codec : undefined;
@@ -137,7 +136,7 @@ const DATA = {
   float64: Float64Array,
 } as const;
 
-/** Decoded bytes as the numbers they are, C-order of this shape; float16 and bool as their bits. */
+/** Views decoded bytes as numbers, C-order of this shape; float16 and bool as their bits. */
 export function numbersOf(
   bytes: Uint8Array,
   { dtype, itemBytes }: ArrayDescription,

@@ -20,38 +20,38 @@ export interface DecodeWorkersOptions {
   readonly script?: string | URL | undefined;
 }
 
-/** Smaller chunks are decoded where they are asked for: the way to a thread and back would take longer. */
+/** Smaller chunks are decoded on the caller's thread: sending them to another would take longer. */
 export const MIN_SENT_BYTES: number = 2 ** 18;
 
-/** Chunks that a thread is given at a time: it goes on with the next one while the last is copied. */
+/** Chunks that are sent to a thread at a time, so that it has the next one while the last result is copied. */
 export const TASKS_PER_THREAD: number = 2;
 
-/** Where bytes lie in a file of this machine. */
+/** Bytes of a local file. */
 export interface FileSpan {
   readonly file: string;
-  /** Absent where it is the whole file. */
+  /** Absent for the whole file. */
   readonly range?: { readonly offset: number; readonly length: number } | undefined;
 }
 
-/** A chunk to decode, as plain data: fit to be sent to a thread. */
+/** A chunk to decode, as plain data that can be sent to a thread. */
 export interface ChunkTask {
-  /** The compressed bytes, or where a thread can read them. */
+  /** The compressed bytes, or the file from which a thread can read them. */
   readonly from: Uint8Array | FileSpan;
   readonly how: Compression;
-  /** Shape of the chunk, C-order, and what of it is wanted, from its first element. */
+  /** Shape of the chunk in C-order, and the part of it to return, from its first element. */
   readonly shape: readonly number[];
   readonly extents: readonly number[];
   readonly itemBytes: number;
   /**
-   * Memory to decode into, of the length of what is wanted. Where threads share it, it is written to; else it is moved to the
-   * thread, all of its buffer, and comes back with the bytes.
+   * Memory for the result, of its length. Shared memory is written to; any other is moved to the thread with its whole buffer, and
+   * comes back with the bytes.
    */
   readonly into?: Uint8Array | undefined;
 }
 
 /**
- * What a thread answers: the decoded bytes, or that they are where they were wanted; what is wrong with the chunk, or that it
- * cannot decode this one.
+ * The reply of a thread: the decoded bytes, `'written'` if they are in shared memory, an error of the chunk, or `'refused'` if the
+ * thread cannot decode it.
  */
 export type ChunkReply =
   | Uint8Array
@@ -59,17 +59,17 @@ export type ChunkReply =
   | { readonly error: { readonly code: ErrorCode; readonly message: string } }
   | 'refused';
 
-/** Bytes of a chunk, all of it. */
+/** The bytes of a whole decoded chunk. */
 export function decodedBytes({ shape, itemBytes }: Pick<ChunkTask, 'shape' | 'itemBytes'>): number {
   return shape.reduce((product, extent) => product * extent, itemBytes);
 }
 
-/** The buffers that a task moves to its thread. */
+/** The buffers to move to the thread with a task. */
 export function movedWith({ into }: ChunkTask): ArrayBuffer[] {
   return into && !isShared(into.buffer) ? [into.buffer] : [];
 }
 
-/** Decodes a chunk and cuts off what is not wanted of it; what is left is in memory of its own, in `into` where possible. */
+/** Decodes a chunk and crops it to `extents`. The result is in memory of its own, in `into` if possible. */
 export async function decodeChunk(
   bytes: Uint8Array,
   { how, shape, extents, itemBytes, into }: Omit<ChunkTask, 'from'>,
@@ -80,39 +80,50 @@ export async function decodeChunk(
   const wanted = inBytes(extents);
   const length = wanted.reduce((product, extent) => product * extent, 1);
   const wantedBytes = wanted.reduce((last, extent, axis) => last + (extent - 1) * stride[axis]!, 1);
-  // The wanted bytes are the first ones, without gaps: nothing is to be cut out.
+  // The wanted bytes are the first ones, without gaps, so there is nothing to crop.
   if (wantedBytes === length) {
     const allocate = (size: number) => (into?.length === size ? into : new Uint8Array(size));
     const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
     if (into?.length !== length) return own(decoded, length);
-    // Not every decoder can be told where to write to.
+    // Not every decoder writes to the memory that it is given.
     if (decoded.buffer !== into.buffer) into.set(decoded.subarray(0, length));
     return into;
   }
-  let memory = scratches.pop();
+  let scratch = takeScratch();
   const allocate = (size: number) => {
-    if (!memory || memory.length < size) memory = new Uint8Array(size);
-    return memory;
+    if (scratch.length < size) scratch = new Uint8Array(size);
+    return scratch;
   };
   const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
   const cropped = cropChunk({ data: decoded, stride }, wanted, into).data as Uint8Array;
-  if (memory && memory.length <= MAX_KEPT_BYTES && scratches.length < TASKS_PER_THREAD) scratches.push(memory);
+  keepScratch(scratch);
   return cropped;
 }
 
-/** Larger memory is not kept for the next chunk. */
+/** Larger buffers are not kept for the next chunk. */
 export const MAX_KEPT_BYTES: number = 2 ** 26;
 
-/** Where chunks are decoded that are cut afterwards: fresh memory costs as much as decoding. Those in use are not here. */
-const scratches: Uint8Array[] = [];
+/** Unused buffers for compressed bytes, and for chunks that are cropped: fresh memory costs as much as decoding. */
+const scratches: Uint8Array<ArrayBuffer>[] = [];
 
-/** The first bytes in a buffer that holds nothing else to speak of, since it may be moved. */
+/** Takes an unused buffer of any length, empty if there is none. */
+export function takeScratch(): Uint8Array<ArrayBuffer> {
+  return scratches.pop() ?? new Uint8Array(0);
+}
+
+/** Keeps a buffer for later, unless it is too large or enough are kept: two for each chunk that a thread has at a time. */
+export function keepScratch(buffer: Uint8Array<ArrayBuffer>): void {
+  const isUseful = buffer.length > 0 && buffer.length <= MAX_KEPT_BYTES;
+  if (isUseful && scratches.length < 2 * TASKS_PER_THREAD) scratches.push(buffer);
+}
+
+/** The first bytes, copied unless they fill most of their buffer, since the whole buffer may be moved. */
 function own(bytes: Uint8Array, length: number): Uint8Array {
   const isMost = bytes.byteOffset === 0 && length >= (1 - MAX_PADDING_FRACTION) * bytes.buffer.byteLength;
   return isMost ? bytes.subarray(0, length) : bytes.slice(0, length);
 }
 
-/** Thrown where only a decoder of numcodecs.js would do, which threads do not have. */
+/** Thrown if only a decoder of numcodecs.js would work, which threads do not have. */
 const NOT_HERE = Symbol('not here');
 
 const noFallbacks: Fallbacks = {
@@ -121,9 +132,9 @@ const noFallbacks: Fallbacks = {
 };
 
 /**
- * Answers a task in a thread.
+ * Decodes a chunk in a thread.
  *
- * @param read - Reads a span of a file; `undefined` where it is not there as a whole.
+ * @param read - Reads a span of a file; returns `undefined` if the file does not contain all of it.
  */
 export async function answerTask(
   task: ChunkTask,
@@ -136,37 +147,37 @@ export async function answerTask(
     return isShared(decoded.buffer) ? 'written' : decoded;
   } catch (error) {
     if (isCryoetPicksError(error)) return { error: { code: error.code, message: error.message } };
-    // The caller's own thread will meet the same failure, and report it with its cause.
+    // The caller's own thread will get the same error, and report it with its cause.
     return 'refused';
   }
 }
 
-/** Answers of something that may go away: then all that are waited for tell so, and all later ones are refusals. */
+/** Pending replies of threads. When the threads end, pending replies resolve to `'gone'`, and later requests to `'refused'`. */
 export class PendingReplies {
-  readonly #waiting = new Set<() => void>();
+  readonly #pending = new Set<() => void>();
   #isGone = false;
 
   /**
-   * The answer, or `'gone'` if it never comes because its source goes meanwhile, as it does if an answer fails; a refusal if the source had
-   * gone before.
+   * Sends a request. Resolves to its reply, to `'gone'` if the threads end or the request fails, or to `'refused'` if the threads
+   * ended before.
    */
-  ask(answer: () => Promise<ChunkReply>): Promise<ChunkReply | 'gone'> {
+  ask(request: () => Promise<ChunkReply>): Promise<ChunkReply | 'gone'> {
     if (this.#isGone) return Promise.resolve('refused');
     return new Promise((resolve) => {
       const giveUp = () => resolve('gone');
-      this.#waiting.add(giveUp);
+      this.#pending.add(giveUp);
       const settle = (reply: ChunkReply) => {
-        this.#waiting.delete(giveUp);
+        this.#pending.delete(giveUp);
         resolve(reply);
       };
-      answer().then(settle, () => this.rejectAll());
+      request().then(settle, () => this.rejectAll());
     });
   }
 
-  /** Answers nothing any more, from now on. */
+  /** Resolves all pending replies to `'gone'`, and refuses requests from now on. */
   rejectAll(): void {
     this.#isGone = true;
-    for (const giveUp of this.#waiting) giveUp();
-    this.#waiting.clear();
+    for (const giveUp of this.#pending) giveUp();
+    this.#pending.clear();
   }
 }

@@ -25,7 +25,7 @@ import { chunkShapeOf, type OpenedLevel } from './levels.ts';
 export interface LevelSourceOptions {
   /** The chunks of the level's array. */
   readonly cache: ChunkCache;
-  /** Which channel, where the level has several. @defaultValue 0 */
+  /** Which channel of a level that has several. @defaultValue 0 */
   readonly channel?: number | undefined;
 }
 
@@ -104,7 +104,7 @@ async function lendOne(touched: TouchedChunk, reading: Reading): Promise<Volume>
   }
 }
 
-/** Where the voxels of a box lie in the chunk that holds them all. */
+/** The view of a box in the chunk that holds all of it. */
 function viewOf(chunk: DecodedChunk, touched: TouchedChunk, { box, level, channel }: Reading): Omit<Volume, 'data'> {
   const { stride, offset } = strideOf(chunk, { level, channel });
   return { shape: boxShape(box), stride, offset: offset + indexIn(touched.box, box.start, stride) };
@@ -139,7 +139,7 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
   }
 }
 
-/** A chunk that a box touches. */
+/** A chunk that overlaps a box. */
 interface TouchedChunk {
   /** Index in the chunk grid, along the array's own dimensions. */
   readonly at: readonly number[];
@@ -147,16 +147,16 @@ interface TouchedChunk {
   readonly box: Box;
 }
 
-/** Which channel of which level. */
+/** A channel of a level. */
 export interface Channel {
   readonly level: OpenedLevel;
   readonly channel: number;
 }
 
-/** Voxels that are copied in one step: a few milliseconds. */
+/** Voxels that are copied without yielding: a few milliseconds. */
 const STEP = 2 ** 19;
 
-/** Copies what a chunk and a box share into the C-order voxels of the box, and stops between steps of a few milliseconds. */
+/** Copies the overlap of a chunk and a box into the C-order voxels of the box; yields between steps of a few milliseconds. */
 function* copyPart(
   chunk: CachedChunk,
   touched: TouchedChunk,
@@ -176,8 +176,8 @@ function* copyPart(
     } else {
       const { stride, offset } = strideOf(chunk, { level, channel });
       const from = { stride, offset: offset + indexIn(touched.box, shared.start, stride) };
-      const unheld = copyRows(chunk.data, at(from), out, at(to), step);
-      if (unheld !== undefined) throw refusal(level, unheld);
+      const inexact = copyRows(chunk.data, at(from), out, at(to), step);
+      if (inexact !== undefined) throw tooLarge(level, inexact);
     }
     yield;
   }
@@ -193,21 +193,21 @@ function strideOf({ stride }: DecodedChunk, { level, channel }: Channel): Layout
   };
 }
 
-/** The index in flat data of a voxel of a box, from the box's first voxel. */
+/** The index in flat data of a voxel, relative to the first voxel of a box. */
 function indexIn({ start }: Box, [z, y, x]: Zyx, stride: Zyx): number {
   return (z - start[0]) * stride[0] + (y - start[1]) * stride[1] + (x - start[2]) * stride[2];
 }
 
-/** The fill value; refused where it is asked for exactly and a number of JSON did not hold it. */
+/** The fill value. Throws if it must be exact and JSON has rounded it. */
 function exactFill({ array, ...level }: OpenedLevel, out: VoxelData): number {
   const isExact = out instanceof Float64Array && array.dtype.endsWith('int64');
-  if (isExact && !Number.isSafeInteger(array.fillValue)) throw refusal({ array, ...level }, array.fillValue);
+  if (isExact && !Number.isSafeInteger(array.fillValue)) throw tooLarge({ array, ...level }, array.fillValue);
   return array.fillValue;
 }
 
-function refusal({ array }: OpenedLevel, value: bigint | number): CryoetPicksError {
+function tooLarge({ array }: OpenedLevel, value: bigint | number): CryoetPicksError {
   return new CryoetPicksError(
     'unsupported',
-    `${array.where} holds ${value}, which no number is sure to hold; expected integers up to 2^53 − 1 in size`,
+    `${array.where} contains ${value}, which exceeds Number.MAX_SAFE_INTEGER; expected integers up to 2^53 − 1 in size`,
   );
 }

@@ -16,13 +16,13 @@ import {
   type ZarrFormat,
 } from './metadata.ts';
 
-/** A resolution level that the metadata list and that cannot be opened. */
+/** A resolution level that the metadata list but that cannot be opened. */
 export interface BrokenLevel {
   readonly index: number;
   readonly path: string;
-  /** In Å; absent where the metadata do not say. */
+  /** In Å; absent if the metadata do not give it. */
   readonly voxelSize: Zyx | undefined;
-  /** What went wrong; absent where there is no array. */
+  /** The error; absent if there is no array. */
   readonly failure?: unknown;
 }
 
@@ -44,15 +44,15 @@ export interface OpenLevelsOptions extends StoreOptions {
 /** What {@link openLevels} finds. */
 export interface ListedLevels {
   readonly levels: readonly (OpenedLevel | BrokenLevel)[];
-  /** As far as the metadata name them. */
+  /** Names from the metadata; channels without a name have none. */
   readonly channelNames: ChannelNames;
 }
 
 /**
- * Opens the arrays of all levels of an OME-Zarr image, in the order in which they are listed. A level that is absent, as in a
- * partial download, or broken keeps no other from being read.
+ * Opens the arrays of all levels of an OME-Zarr image, in the order of its metadata. A level that is absent, as in a partial
+ * download, or broken does not keep the others from being read.
  *
- * @throws {@link CryoetPicksError} `invalid-metadata` if there is no image, or not one of its levels.
+ * @throws {@link CryoetPicksError} `invalid-metadata` if there is no image, or none of its levels.
  */
 export async function openLevels(store: ReadableStore, options: OpenLevelsOptions = {}): Promise<ListedLevels> {
   const found = await readImageMetadata(store, options);
@@ -86,7 +86,7 @@ async function openLevel(
       const what = `the metadata of ${store.location} give no scale for level "${level.path}", so its voxel size is unknown`;
       throw new CryoetPicksError('invalid-metadata', what + hint);
     }
-    // Labels, which are integers, are one of the voxels of each cell, not their mean.
+    // A coarse voxel of integers, which may be labels, is one voxel of its cell, not their mean.
     const translation = array.dtype.startsWith('float') ? meanTranslation(image, index) : level.translation;
     return levelGrid({ ...level, scale, translation }, array, { axes: image.axes, index, hasChannels });
   } catch (failure) {
@@ -95,18 +95,18 @@ async function openLevel(
   }
 }
 
-/** Numbers per axis as those along z, y, x. */
+/** Picks the numbers along z, y, x from one number per axis. */
 function spatial({ axes }: Pick<ImageMetadata, 'axes'>, values: readonly number[] | undefined): Zyx | undefined {
   const [z, y, x] = ['z', 'y', 'x'].map((name) => values?.[axes.findIndex((axis) => axis.name === name)]);
   return z === undefined || y === undefined || x === undefined ? undefined : [z, y, x];
 }
 
-/** Without a scale in the metadata only the first level has a known voxel size, the caller's. */
+/** The caller's voxel size stands in for a missing scale, but only of the first level. */
 function fallbackScale(image: ImageMetadata, index: number, { fallbackVoxelSize }: OpenLevelsOptions) {
   return index === 0 && fallbackVoxelSize !== undefined ? image.axes.map(() => fallbackVoxelSize) : undefined;
 }
 
-/** An image's metadata and the Zarr format of the file that holds them, which is that of its arrays. */
+/** The metadata of an image, and the Zarr format of their file, which its arrays share. */
 interface FoundImage {
   readonly image: ImageMetadata;
   readonly channelNames: ChannelNames;
@@ -150,7 +150,7 @@ async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): 
   }
   throw new CryoetPicksError(
     'invalid-metadata',
-    `${store.location} is no Zarr store: neither .zattrs nor zarr.json with "multiscales", nor an array${await describeContent(store, options)}`,
+    `${store.location} is not a Zarr image: it has neither .zattrs nor zarr.json with "multiscales", nor an array${await describeContent(store, options)}`,
   );
 }
 
@@ -158,7 +158,7 @@ async function describeContent(store: ReadableStore, { signal }: StoreOptions): 
   const hint = (await hasConsolidated(store, signal))
     ? '; its metadata are consolidated: open withConsolidated(store)'
     : '';
-  if (!isListable(store)) return hint || '; nothing was found there (404): is the address right?';
+  if (!isListable(store)) return hint || '; nothing was found there (404): is the address correct?';
   const entries = await store.list('/', { signal });
   const names = entries.slice(0, 12).map(({ name, kind }) => (kind === 'folder' ? `${name}/` : name));
   if (entries.length === 0) return '; it is empty or absent';
@@ -171,13 +171,13 @@ async function hasConsolidated(store: ReadableStore, signal: AbortSignal | undef
     const bytes = await store.get('/zarr.json', { signal });
     return bytes !== undefined && new TextDecoder().decode(bytes).includes('"consolidated_metadata"');
   } catch {
-    // It is a hint in a message about something else.
+    // This only adds a hint to another error.
     signal?.throwIfAborted();
     return false;
   }
 }
 
-/** The axis of an image that is none of z, y, x and along which it has several volumes. */
+/** A fourth axis of an image, besides z, y and x, along which it has several volumes. */
 export interface ChannelAxis {
   readonly name: string;
   /** Which dimension of the array it is. */
@@ -197,7 +197,7 @@ export interface OpenedLevel {
   readonly channelAxis?: ChannelAxis | undefined;
 }
 
-/** A level as the metadata have it, with its scale found. */
+/** A level from the metadata, with its scale. */
 export interface ScaledLevel extends ImageLevel {
   readonly scale: readonly number[];
 }
@@ -210,10 +210,10 @@ export interface LevelGridOptions extends Pick<ImageMetadata, 'axes'> {
 }
 
 /**
- * Finds z, y and x among the dimensions of an array.
+ * Finds z, y and x among the dimensions of an array, and with them its grid.
  *
- * @throws {@link CryoetPicksError} `invalid-metadata` where the axes are not those of the array; `unsupported` where it is
- * no volume, nor channels of one if they are asked for.
+ * @throws {@link CryoetPicksError} `invalid-metadata` if the number of axes differs from that of dimensions; `unsupported` if the
+ * array is neither a volume nor, with `hasChannels`, several volumes along one more axis.
  */
 function levelGrid(
   { path, scale, translation }: ScaledLevel,
@@ -232,7 +232,7 @@ function levelGrid(
   const others = names.map((_, i) => i).filter((i) => !dimensions.includes(i));
   const long = others.filter((i) => array.shape[i] !== 1);
   if (dimensions.includes(-1) || long.length > (hasChannels ? 1 : 0)) {
-    throw notPlaced(array, { names, hasChannels, canHaveChannels: !dimensions.includes(-1) && long.length === 1 });
+    throw notAVolume(array, { names, hasChannels, canHaveChannels: !dimensions.includes(-1) && long.length === 1 });
   }
   const pick = (values: readonly number[]): Zyx => [
     values[dimensions[0]]!,
@@ -247,19 +247,19 @@ function levelGrid(
   return { index, path, grid, array, dimensions, channelAxis };
 }
 
-interface Misplaced {
+interface AxesFound {
   readonly names: readonly string[];
   readonly hasChannels: boolean;
   readonly canHaveChannels: boolean;
 }
 
-function notPlaced({ where, shape }: ChunkedArray, { names, hasChannels, canHaveChannels }: Misplaced) {
+function notAVolume({ where, shape }: ChunkedArray, { names, hasChannels, canHaveChannels }: AxesFound) {
   const found = names.map((name, i) => `${name} (${shape[i]})`).join(', ');
   const hint = canHaveChannels && !hasChannels ? '; openChannels of cryoet-picks/io gives each as a volume' : '';
   const what = hasChannels
-    ? 'channels of a volume: expected axes z, y, x, one more'
-    : 'single volume: expected axes z, y, x';
-  return new CryoetPicksError('unsupported', `${where} is no ${what} and others of length 1, found ${found}${hint}`);
+    ? 'not a set of channels: expected axes z, y, x, one more'
+    : 'not a single volume: expected axes z, y, x';
+  return new CryoetPicksError('unsupported', `${where} is ${what} and others of length 1, found ${found}${hint}`);
 }
 
 /** The chunk shape of a level along z, y, x. */

@@ -9,32 +9,32 @@ export interface ShardLayout {
   readonly inner: readonly number[];
   readonly isIndexAtStart: boolean;
   readonly hasChecksum: boolean;
-  /** The most bytes that an inner chunk can take, encoded. */
+  /** Maximum bytes of an encoded inner chunk. */
   readonly maxChunkBytes: number;
   readonly keyOf: (shard: readonly number[]) => StoreKey;
 }
 
-/** Where the encoded bytes of an inner chunk lie in its shard. */
+/** Range of the encoded bytes of an inner chunk in its shard. */
 export interface ShardSpan {
   readonly key: StoreKey;
   readonly offset: number;
   readonly length: number;
 }
 
-/** The inner chunks of shards, by their index in the grid of inner chunks; `undefined` where one, or its shard, is absent. */
+/** The inner chunks of shards, by their index in the grid of inner chunks; `undefined` if the chunk or its shard is absent. */
 export interface Shards {
   find(at: readonly number[], options: StoreOptions): Promise<ShardSpan | undefined>;
-  /** Its encoded bytes. */
+  /** Reads the encoded bytes of an inner chunk. */
   read(at: readonly number[], options: StoreOptions): Promise<Uint8Array | undefined>;
 }
 
 const ABSENT = 2n ** 64n - 1n;
-/** Bytes of indexes to keep; one always is. */
+/** Maximum bytes of indexes to keep; at least one is kept. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
 /**
- * Reads inner chunks out of shards: the index once per shard, its length and checksum checked, then exactly the bytes that
- * it names. No length is believed before it is known to be plausible, so a damaged index allocates nothing.
+ * Reads inner chunks from shards: the index once per shard, with its length and checksum checked, then exactly the bytes of the
+ * chunk. Lengths are checked before anything is allocated, so a damaged index allocates nothing.
  *
  * Source: Zarr v3 `sharding_indexed` codec specification 1.0.
  */
@@ -45,7 +45,7 @@ export function openShards(store: ReadableStore, layout: ShardLayout): Shards {
   const indexOf = (key: StoreKey) => {
     const kept = indexes.get(key);
     if (kept) return kept;
-    // All readers of a shard share its index, so none of them may abort it.
+    // All readers of a shard share its index, so none of them may abort the request.
     const index = readIndex(store, key, layout);
     indexes.set(key, index);
     index.catch(() => indexes.delete(key));
@@ -55,9 +55,9 @@ export function openShards(store: ReadableStore, layout: ShardLayout): Shards {
     const key = layout.keyOf(at.map((n, i) => Math.floor(n / layout.inner[i]!)));
     const index = await indexOf(key);
     options.signal?.throwIfAborted();
-    const place = at.reduce((sum, n, i) => sum * layout.inner[i]! + (n % layout.inner[i]!), 0);
-    const offset = index?.getBigUint64(16 * place, true) ?? ABSENT;
-    const length = index?.getBigUint64(16 * place + 8, true) ?? ABSENT;
+    const entry = at.reduce((sum, n, i) => sum * layout.inner[i]! + (n % layout.inner[i]!), 0);
+    const offset = index?.getBigUint64(16 * entry, true) ?? ABSENT;
+    const length = index?.getBigUint64(16 * entry + 8, true) ?? ABSENT;
     if (offset === ABSENT && length === ABSENT) return undefined;
     if (length < 1n || length > BigInt(layout.maxChunkBytes) || offset > BigInt(Number.MAX_SAFE_INTEGER)) {
       fail(
@@ -75,7 +75,7 @@ export function openShards(store: ReadableStore, layout: ShardLayout): Shards {
       const { key, offset, length } = span;
       const bytes = await store.getRange(key, { offset, length }, options);
       if (bytes?.length !== length)
-        fail(key, `${bytes?.length ?? 0} of the ${length} bytes that the index promises of a chunk are there`);
+        fail(key, `${bytes?.length ?? 0} of the ${length} bytes of a chunk that the index lists are there`);
       return bytes;
     },
   };

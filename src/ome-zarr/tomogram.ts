@@ -12,7 +12,7 @@ import type { ChannelNames } from './metadata.ts';
 
 /** One resolution level of a tomogram. */
 export interface TomogramLevel {
-  /** Its place in the metadata; 0 is the one listed first, which is the finest in every sound image. */
+  /** Index in the metadata; level 0 is listed first, and is the finest of a valid image. */
   readonly index: number;
   /** Folder of its array inside the store. */
   readonly path: string;
@@ -21,7 +21,7 @@ export interface TomogramLevel {
   readonly voxelSize: Zyx;
   /** Position of the centre of voxel (0, 0, 0), in Å. */
   readonly origin: Point;
-  /** Shape of what is decoded at once; it may be larger than the level. */
+  /** Shape of the chunks that are decoded as a whole; it may be larger than the level. */
   readonly chunkShape: Zyx;
   /** Type of the voxels in the store; `read` gives them as float32, with `exact: true` in this type. */
   readonly dtype: NumberType;
@@ -29,11 +29,11 @@ export interface TomogramLevel {
 
 /** A tomogram in a store, read at one of its resolution levels. */
 export interface Tomogram extends LevelSource {
-  /** The levels that can be read; one that is absent or broken is left out. */
+  /** The levels that can be read, without those that are absent or broken. */
   readonly levels: readonly TomogramLevel[];
   /** Index of the level that is read. */
   readonly level: number;
-  /** The chunks of its array, as far as they have been read up to now; channels of one image share the count. */
+  /** Counts of the chunks read so far; all channels of an image share them. */
   readonly chunks: ChunkCounts;
 }
 
@@ -41,13 +41,13 @@ export interface Tomogram extends LevelSource {
 export interface OpenTomogramOptions {
   /** Which level to read. @defaultValue 0, the one listed first */
   readonly level?: number | undefined;
-  /** Read the level whose voxel size, in Å, is closest to this by ratio, of all in the metadata; instead of `level`. */
+  /** Read the level whose voxel size, in Å, is closest to this by ratio; instead of `level`. */
   readonly voxelSize?: number | undefined;
-  /** Voxel size in Å where the metadata say none, as in stores without `multiscales`. */
+  /** Voxel size in Å if the metadata give none, as in stores without `multiscales`. */
   readonly fallbackVoxelSize?: number | undefined;
   /**
-   * Look for files of this Zarr format only, and make no request for the other's.
-   * @defaultValue both, that of the image's own metadata first
+   * Look only for files of this Zarr format, which saves requests for those of the other.
+   * @defaultValue both, first that of the image's own metadata
    */
   readonly zarrFormat?: 2 | 3 | undefined;
   /**
@@ -62,21 +62,20 @@ export interface OpenTomogramOptions {
 /**
  * Opens an OME-Zarr image, version 0.4 (Zarr v2) or 0.5 (Zarr v3, also sharded), as a source of float32 voxels.
  *
- * Axes are found by name in any order, lengths converted to Å. `read` fetches only the chunks that a box touches, a few at
- * a time, and keeps decoded chunks so that neighbouring boxes do not decode them again; chunks absent from the store are
- * the fill value. Every integer and float type is read, float16 and bool too.
+ * Axes may be in any order; they are found by name, and lengths are converted to Å. `read` fetches only the chunks that overlap
+ * the box, a few at a time, and keeps decoded chunks for later reads. A chunk that is missing from the store is the fill value.
+ * Every integer and float type can be read, and bool.
  *
- * A coarse level of floats without any translation in the metadata, as copick 1 writes it, is taken for means over k voxels of
- * the first level, and lies (k − 1) / 2 of them further in. Levels of integers stay where the metadata put them: labels are
- * not averaged.
+ * If the metadata give no translation at all, as those of copick 1, a coarse level of floats is taken for means over k voxels of
+ * the first level, so its origin is shifted by (k − 1) / 2 of them. Levels of integers are not shifted: labels are not averaged.
  *
- * Float32 holds integers up to 2^24 exactly; `read(box, { exact: true })` gives labels beyond that. An image with channels, features or times
- * is opened one by one by `openChannels` of `cryoet-picks/io`.
+ * Float32 holds integers up to 2^24 exactly; `read(box, { exact: true })` gives labels beyond that. `openChannels` of
+ * `cryoet-picks/io` opens an image with channels, features or times.
  *
- * @param store - Where the image lies; its root is the folder that is called `….zarr`.
- * @throws {@link CryoetPicksError} `invalid-metadata`; `not-found` for a level that is not there; `unsupported` for an image
- * that is no single volume or a codec nobody knows, always of the level to read alone, others being named if they can
- * be read; from `read`, `corrupt-data` naming store, array and chunk.
+ * @param store - The store of the image; its root is the folder named `….zarr`.
+ * @throws {@link CryoetPicksError} `invalid-metadata`; `not-found` if the level does not exist; `unsupported` if it is not a
+ * single volume or has an unknown codec. The message lists the other levels that can be read. `read` throws `corrupt-data`
+ * naming store, array and chunk.
  * @example
  * ```ts
  * const tomogram = await openTomogram(httpStore('https://example.org/denoised.zarr'), { voxelSize: 10 });
@@ -84,27 +83,8 @@ export interface OpenTomogramOptions {
  * ```
  */
 export async function openTomogram(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Tomogram> {
-  // Loaded with the first image, so that a page that only scores or clusters never fetches the decoders.
-  return openImage(store, options);
-}
-
-/** The work of `openTomogram`. */
-async function openImage(store: ReadableStore, options: OpenTomogramOptions): Promise<Tomogram> {
   const { level, levels, cache } = await chooseLevel(store, options, { hasChannels: false });
   return { ...levelSource(level, { cache }), levels, level: level.index, chunks: cache.tally };
-}
-
-/** The work of `openChannels`. */
-async function openImageChannels(store: ReadableStore, options: OpenTomogramOptions): Promise<Channel[]> {
-  const { level, levels, cache, channelNames } = await chooseLevel(store, options, { hasChannels: true });
-  const { name: axis, length = 1 } = level.channelAxis ?? {};
-  return Array.from({ length }, (_, index) => ({
-    ...levelSource(level, { cache, channel: index }),
-    levels,
-    level: level.index,
-    chunks: cache.tally,
-    channel: { index, axis, name: channelNames[index] },
-  }));
 }
 
 interface ChosenLevel {
@@ -169,7 +149,7 @@ interface FailureContext {
   readonly store: ReadableStore;
 }
 
-/** Why the chosen level cannot be read, and which others can. */
+/** An error that says why the chosen level cannot be read, and which others can. */
 function failureOf(level: BrokenLevel | undefined, { index, opened, store }: FailureContext): unknown {
   const failure = level?.failure;
   const others = opened.map(({ index, grid }) => `${index} (${formatZyx(grid.shape)})`).join(', ') || 'none';
@@ -182,46 +162,45 @@ function failureOf(level: BrokenLevel | undefined, { index, opened, store }: Fai
 }
 
 /**
- * Index of the level whose voxels are closest in size by ratio, whether or not it can be read; of two equally close ones the
- * one listed first.
+ * Index of the level whose voxel size is closest by ratio, whether or not it can be read; the first of two that are equally
+ * close.
  */
 function closest(levels: readonly (OpenedLevel | BrokenLevel)[], voxelSize: number): number {
   let best = 0;
-  let least = Infinity;
+  let smallest = Infinity;
   for (const [index, level] of levels.entries()) {
     const size = isOpened(level) ? level.grid.voxelSize : level.voxelSize;
     const misfit = size ? Math.abs(Math.log(Math.cbrt(size[0] * size[1] * size[2]) / voxelSize)) : Infinity;
-    if (misfit < least - 1e-9) [best, least] = [index, misfit];
+    if (misfit < smallest - 1e-9) [best, smallest] = [index, misfit];
   }
   return best;
 }
 
-/** Which channel of an image a volume is. */
+/** Identifies a channel of an image. */
 export interface ChannelInfo {
-  /** Its place along the axis, from 0. */
+  /** Index along the axis, from 0. */
   readonly index: number;
-  /** The axis that is none of z, y and x, in lower case: `c`, `t`, `feature`; absent where the image has no other. */
+  /** Name of the axis besides z, y and x, in lower case: `c`, `t`, `feature`; absent if the image has no other axis. */
   readonly axis: string | undefined;
-  /** Where the metadata name it. */
+  /** Name from the metadata, if they give one. */
   readonly name: string | undefined;
 }
 
-/** One channel of an image, read like a tomogram of its own. */
+/** One channel of an image, read like a tomogram. */
 export interface Channel extends Tomogram {
   readonly channel: ChannelInfo;
 }
 
 /**
- * Opens an OME-Zarr image with one axis besides z, y and x, of any name and at any place, as one source for each index along it:
- * feature maps, the two channels of a panoptic segmentation, a series of times. Further axes must have length 1.
+ * Opens an OME-Zarr image with one axis besides z, y and x as one source per index along this axis: feature maps, the two
+ * channels of a panoptic segmentation, a time series. The axis may have any name and position; further axes must have length 1.
  *
- * The sources share metadata, `cacheBytes` and what they read: chunks that hold several channels are decoded once. An
- * image without such an axis is one channel. Names come from copick's metadata of panoptic segmentations, else from
- * `omero.channels`.
+ * The sources share metadata, cache and decoded chunks: a chunk that holds several channels is decoded once. An image without
+ * such an axis has one channel. Names come from copick's metadata of panoptic segmentations, or from `omero.channels`.
  *
- * @param store - Where the image lies; its root is the folder that is called `….zarr`.
+ * @param store - The store of the image; its root is the folder named `….zarr`.
  * @returns The channels in the order of their indices.
- * @throws As `openTomogram` does; `unsupported` for more than one further axis longer than 1.
+ * @throws The errors of `openTomogram`; `unsupported` if more than one further axis is longer than 1.
  * @example
  * ```ts
  * const [label, instance] = await openChannels(httpStore('https://example.org/10.000_curator_1_cell.zarr'));
@@ -229,5 +208,13 @@ export interface Channel extends Tomogram {
  * ```
  */
 export async function openChannels(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Channel[]> {
-  return openImageChannels(store, options);
+  const { level, levels, cache, channelNames } = await chooseLevel(store, options, { hasChannels: true });
+  const { name: axis, length = 1 } = level.channelAxis ?? {};
+  return Array.from({ length }, (_, index) => ({
+    ...levelSource(level, { cache, channel: index }),
+    levels,
+    level: level.index,
+    chunks: cache.tally,
+    channel: { index, axis, name: channelNames[index] },
+  }));
 }

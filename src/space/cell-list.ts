@@ -1,14 +1,14 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Point } from './grid.ts';
 
-/** Beyond this, consecutive cell numbers are no longer apart as float64. */
+/** Beyond this, float64 no longer distinguishes consecutive cell numbers. */
 const lastCell = 2 ** 52;
 
 /**
- * Points in space, found by distance: space is cut into cubic cells, and a query looks only into cells in reach.
+ * Finds points by distance. Space is cut into cubic cells, and a query looks only into the cells within reach.
  *
- * Memory grows with the number of points alone: coordinates may be negative, and any distance apart. Queries are fastest
- * if their radius is about the cell size, and right for any radius. Points must be finite; nothing here checks them.
+ * Memory depends only on the number of points: coordinates may be negative and far apart. A query is right for any radius,
+ * and fastest if the radius is about the cell size. Points must be finite, which is not checked.
  *
  * @example
  * ```ts
@@ -19,8 +19,8 @@ const lastCell = 2 ** 52;
  */
 export class CellList {
   readonly #cellSize: number;
-  /** x, y, z of each point, one after the other: a query reads many points, few of which it keeps. */
-  #places: Float64Array = new Float64Array(192);
+  /** x, y, z of each point, one after the other, so that a query reads contiguous memory. */
+  #coordinates: Float64Array = new Float64Array(192);
   readonly #indices: number[] = [];
   /** Per bucket its latest point, and per point the one before it in its bucket; −1 ends a chain. */
   #heads: Int32Array = new Int32Array(64).fill(-1);
@@ -42,35 +42,35 @@ export class CellList {
     return this.#indices.length;
   }
 
-  /** Adds a point; queries give back its index, by default the number of points added before it. */
+  /** Adds a point; queries return its index, by default the number of points added before it. */
   add({ x, y, z }: Point, index: number = this.#indices.length): void {
     const i = this.#indices.length;
     if (i === this.#heads.length) this.#grow();
-    this.#places[3 * i] = x;
-    this.#places[3 * i + 1] = y;
-    this.#places[3 * i + 2] = z;
+    this.#coordinates[3 * i] = x;
+    this.#coordinates[3 * i + 1] = y;
+    this.#coordinates[3 * i + 2] = z;
     this.#indices.push(index);
     this.#chain(i);
   }
 
-  /** Indices of the points at most `radius` Å from a place, in no particular order. */
+  /** Returns the indices of the points at most `radius` Å from `point`, in no particular order. */
   within(point: Point, radius: number): number[] {
     return this.withinInto(point, radius, []);
   }
 
-  /** As {@link CellList.within}, into an array that is emptied first and given back. */
+  /** {@link CellList.within}, into an array that is emptied first and returned. */
   withinInto(point: Point, radius: number, out: number[]): number[] {
     out.length = 0;
     this.#search(point, radius, radius * radius, out);
     return out;
   }
 
-  /** True if some point is less than `distance` Å from a place. */
+  /** True if some point is less than `distance` Å from `point`. */
   anyCloser(point: Point, distance: number): boolean {
     return this.#search(point, distance, distance * distance, undefined);
   }
 
-  /** Collects the points with squared distance ≤ `squared` into `out`; without `out`, tells whether one is < `squared`. */
+  /** Collects the points with squared distance ≤ `squared` into `out`; without `out`, returns whether one is < `squared`. */
   #search(point: Point, radius: number, squared: number, out: number[] | undefined): boolean {
     const [x0, x1] = this.#reach(point.x, radius);
     const [y0, y1] = this.#reach(point.y, radius);
@@ -110,11 +110,11 @@ export class CellList {
     return false;
   }
 
-  /** As `squaredDistance`, term by term, so that both agree on what lies exactly at a distance. */
+  /** Sums in the order of `squaredDistance`, so that both agree on points exactly at a distance. */
   #squaredDistance({ x, y, z }: Point, i: number): number {
-    const dx = x - this.#places[3 * i];
-    const dy = y - this.#places[3 * i + 1];
-    const dz = z - this.#places[3 * i + 2];
+    const dx = x - this.#coordinates[3 * i];
+    const dy = y - this.#coordinates[3 * i + 1];
+    const dz = z - this.#coordinates[3 * i + 2];
     return dx * dx + dy * dy + dz * dz;
   }
 
@@ -134,7 +134,7 @@ export class CellList {
   }
 
   #cellOf(coordinate: number): number {
-    return Math.floor(this.#places[coordinate] / this.#cellSize);
+    return Math.floor(this.#coordinates[coordinate] / this.#cellSize);
   }
 
   #chain(i: number): void {
@@ -144,15 +144,15 @@ export class CellList {
   }
 
   #grow(): void {
-    const places = new Float64Array(this.#places.length * 2);
-    places.set(this.#places);
-    this.#places = places;
+    const coordinates = new Float64Array(this.#coordinates.length * 2);
+    coordinates.set(this.#coordinates);
+    this.#coordinates = coordinates;
     this.#heads = new Int32Array(this.#heads.length * 2).fill(-1);
     for (let i = 0; i < this.#indices.length; i++) this.#chain(i);
   }
 }
 
-/** Bucket of a cell; `buckets` is a power of two. Neighbours along x have neighbouring buckets, which memory is quick at. */
+/** Bucket of a cell; `buckets` is a power of two. Neighbours along x have neighbouring buckets, which the processor's cache favours. */
 function bucketOf(x: number, y: number, z: number, buckets: number): number {
   const hash = Math.imul(y, 0xd8163841) ^ Math.imul(z, 0xcb1ab31f);
   return ((hash ^ (hash >>> 15)) + x) & (buckets - 1);

@@ -16,23 +16,23 @@ export interface VoxelGrid {
   readonly origin: Point;
 }
 
-/** What of a grid ties voxel indices to positions; the number of voxels plays no part. */
+/** The part of a grid that relates voxel indices to positions. */
 export type VoxelPlacement = Omit<VoxelGrid, 'shape'>;
 
-/** The position, in Å, of a voxel index; fractional indices are allowed. */
+/** Converts a voxel index, which may be fractional, to a position in Å. */
 export function toPhysical({ voxelSize, origin }: VoxelPlacement, [z, y, x]: Zyx): Point {
   return { x: x * voxelSize[2] + origin.x, y: y * voxelSize[1] + origin.y, z: z * voxelSize[0] + origin.z };
 }
 
-/** The voxel index, fractional, of a position in Å; round it to get the nearest voxel. */
+/** Converts a position in Å to a fractional voxel index; round it to get the nearest voxel. */
 export function toVoxel({ voxelSize, origin }: VoxelPlacement, { x, y, z }: Point): Zyx {
   return [(z - origin.z) / voxelSize[0], (y - origin.y) / voxelSize[1], (x - origin.x) / voxelSize[2]];
 }
 
 /**
- * The grid of an array that has one value per `factor`³ voxels of `grid`.
+ * Returns the grid of an array that has one value per `factor`³ voxels of `grid`.
  *
- * Cell i covers voxels `factor·i … factor·i + factor − 1`; its centre is theirs, hence the shift of the origin by
+ * Cell i covers voxels `factor·i … factor·i + factor − 1` and has their centre, so the origin shifts by
  * `(factor − 1) / 2` voxels. The last cell along an axis may stick out of the grid.
  */
 export function coarseGrid(grid: VoxelGrid, factor: number): VoxelGrid {
@@ -52,7 +52,7 @@ export interface Point {
   readonly z: number;
 }
 
-/** Squared Euclidean distance between two points, in Å²; summed x, y, z, in that order, as the official metric does. */
+/** Squared Euclidean distance between two points, in Å². The terms are summed in the order x, y, z, as in the official metric. */
 export function squaredDistance(a: Point, b: Point): number {
   const dx = a.x - b.x;
   const dy = a.y - b.y;
@@ -60,7 +60,7 @@ export function squaredDistance(a: Point, b: Point): number {
   return dx * dx + dy * dy + dz * dz;
 }
 
-/** A voxel size along z, y, x in Å, from a number for all axes or a triple. @throws {@link CryoetPicksError} `invalid-option` unless above 0. */
+/** Returns a voxel size along z, y, x in Å. @throws {@link CryoetPicksError} `invalid-option` unless all are above 0. */
 export function asVoxelSize(voxelSize: number | Zyx): Zyx {
   const triple: Zyx = typeof voxelSize === 'number' ? [voxelSize, voxelSize, voxelSize] : voxelSize;
   if (triple.length === 3 && triple.every((length) => Number.isFinite(length) && length > 0)) return triple;

@@ -18,7 +18,7 @@ export function wholeBox(shape: Zyx): Box {
   return { start: [0, 0, 0], end: shape };
 }
 
-/** True for a box of whole numbers inside an array of this shape; false for what is no box. */
+/** True for a box of whole numbers inside an array of this shape; false for anything else. */
 export function isInside(box: Box, shape: Zyx): boolean {
   const { start, end } = box ?? {};
   return (
@@ -59,30 +59,30 @@ export function sameZyx(a: Zyx, b: Zyx): boolean {
   return a[0] === b[0] && a[1] === b[1] && a[2] === b[2];
 }
 
-/** A triple as people read it: `184×630×630`. */
+/** Formats a triple for messages: `184×630×630`. */
 export function formatZyx(zyx: readonly (number | string)[]): string {
   return zyx.join('×');
 }
 
-/** The first of the axes along which a volume is longest, which is the one that tiles are swept along. */
+/** The longest axis of a volume, the first one of equal length: tiles are swept along it. */
 export function longestAxis(shape: Zyx): Axis {
   return shape.indexOf(Math.max(...shape)) as Axis;
 }
 
-/** Where a box should lie. */
+/** Options of {@link requireInside}. */
 export interface InsideOptions {
   readonly shape: Zyx;
   /** For messages: `the volume`. */
   readonly where: string;
 }
 
-/** Lets a box inside an array pass. @throws {@link CryoetPicksError} `invalid-option` */
+/** @throws {@link CryoetPicksError} `invalid-option` unless the box lies inside an array of this shape. */
 export function requireInside(box: Box, options: InsideOptions): void {
   if (!isInside(box, options.shape)) throw outsideError(box, options);
 }
 
-/** What is wrong with a box that {@link isInside} refuses. */
-export function outsideError(box: Box, { shape, where }: InsideOptions): CryoetPicksError {
+/** Says what is wrong with a box for which {@link isInside} is false. */
+function outsideError(box: Box, { shape, where }: InsideOptions): CryoetPicksError {
   return new CryoetPicksError('invalid-option', describe(box ?? {}, `${where}, ${formatZyx(shape)} voxels`, box));
 }
 
@@ -91,7 +91,8 @@ function describe({ start, end }: Partial<Box>, where: string, given: unknown): 
     return `expected a box { start: [z, y, x], end: [z, y, x] } of ${where}, found ${showJson(given)}`;
   }
   const found = `box from ${showList(Array.from(start))} to ${showList(Array.from(end))}`;
-  if (![...start, ...end].every(Number.isInteger)) return `${found} is not of whole numbers, as those of ${where}`;
+  if (![...start, ...end].every(Number.isInteger))
+    return `${found} is not in whole numbers, as a box of ${where} must be`;
   if (start.some((from, axis) => from > end[axis]!)) return `${found} of ${where}, ends before it starts`;
   return `${found} does not lie in ${where}`;
 }

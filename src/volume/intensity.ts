@@ -4,18 +4,18 @@ import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space
 import { readBox } from './read.ts';
 import type { Volume, VolumeSource } from './volume.ts';
 
-/** Statistics of a volume's finite voxels: plain data. */
+/** Statistics of the finite voxels of a volume, as plain data. */
 export interface Intensity {
-  /** Number of finite voxels; the other fields are of these. */
+  /** Number of finite voxels; all other fields but `notFinite` describe these. */
   readonly count: number;
   /** Number of voxels that are NaN or infinite. */
   readonly notFinite: number;
   readonly mean: number;
-  /** Of the population: the sum of squares is divided by `count`. */
+  /** Standard deviation of the population: the sum of squares is divided by `count`. */
   readonly standardDeviation: number;
   readonly minimum: number;
   readonly maximum: number;
-  /** Every value that voxels round to, ascending: float32 rounded towards zero to 11 bits after the leading one. */
+  /** The values that occur, ascending, each voxel rounded towards zero to 11 bits after the leading one. */
   readonly levels: Float32Array;
   /** Number of voxels of each level. */
   readonly counts: Float64Array;
@@ -24,7 +24,7 @@ export interface Intensity {
 /** Options of {@link measureIntensity}. */
 export interface IntensityOptions {
   /**
-   * Voxels read at once, as bytes of float32; two such blocks are held, or as many chunks as they make up.
+   * Size of a block that is read at once, in bytes of float32. Two blocks are held at a time, or the same bytes in chunks.
    * @defaultValue 16 MiB
    */
   readonly blockBytes?: number | undefined;
@@ -35,10 +35,10 @@ export interface IntensityOptions {
 /**
  * Measures mean, deviation, range and quantiles of a volume in one pass over its voxels.
  *
- * A source that names its chunks is read chunk by chunk (small ones several at a time), ahead, backwards along its longest
- * axis: the chunks that it still keeps in the end are those that tiles need first. Any other is read in boxes with edges at multiples of 128 voxels
- * where they can be. Mean and deviation are merged row by row (Chan et al. 1979), so a large offset costs no precision.
- * Timers, input and drawing get their turn every 15 ms.
+ * Mean and deviation are merged row by row (Chan et al. 1979), so a large offset costs no precision. A source with a
+ * `chunkShape` is read chunk by chunk, in reverse order along its longest axis, so that the chunks left in its cache are the ones
+ * that the first tiles need. Other sources are read in boxes with edges at multiples of 128 voxels, where possible. Yields to the
+ * event loop every 5 ms.
  *
  * @throws {@link CryoetPicksError} `corrupt-data` if no voxel is finite; `invalid-option` if `blockBytes` is below 4.
  *
@@ -48,44 +48,9 @@ export interface IntensityOptions {
  * const median = quantile(intensity, 0.5);
  * ```
  */
-export async function measureIntensity(source: VolumeSource, options: IntensityOptions = {}): Promise<Intensity> {
-  // Loaded with the first volume, so that a page that measures nothing never fetches it.
-  return passOver(source, options);
-}
-
-/**
- * The value below which a fraction `p` of the finite voxels lies, interpolated between ranks as numpy's default does.
- *
- * Exact for p = 0 and 1, and for whole numbers up to 4096 as uint8 data holds; else each rank is off by less than 2⁻¹¹ (0.05 %)
- * of itself, towards zero.
- *
- * @throws {@link CryoetPicksError} `invalid-option` unless 0 ≤ p ≤ 1.
- */
-export function quantile({ count, minimum, maximum, levels, counts }: Intensity, p: number): number {
-  if (!(p >= 0 && p <= 1)) {
-    throw new CryoetPicksError('invalid-option', `a quantile is asked for between 0 and 1, found ${p}`);
-  }
-  if (p === 0) return minimum;
-  if (p === 1) return maximum;
-  const rank = p * (count - 1);
-  const lower = Math.floor(rank);
-  let level = 0;
-  let above = counts[0];
-  while (above <= lower) above += counts[++level];
-  const a = levels[level];
-  const b = above > lower + 1 || level + 1 === levels.length ? a : levels[level + 1];
-  return Math.min(maximum, Math.max(minimum, a + (rank - lower) * (b - a)));
-}
-
-/** Voxels that are added in one piece: a few milliseconds. */
-const TURN_VOXELS = 2 ** 19;
-/** Blocks that are read ahead at most. */
-const MAX_AHEAD = 16;
-
-/** The work of `measureIntensity`. */
-async function passOver(
+export async function measureIntensity(
   source: VolumeSource,
-  { blockBytes = 2 ** 24, signal, onProgress }: IntensityOptions,
+  { blockBytes = 2 ** 24, signal, onProgress }: IntensityOptions = {},
 ): Promise<Intensity> {
   if (!(blockBytes >= 4)) {
     throw new CryoetPicksError(
@@ -126,6 +91,35 @@ async function passOver(
   return { count, mean, standardDeviation: Math.sqrt(squares / count), minimum, maximum, ...packed };
 }
 
+/**
+ * Returns the value below which a fraction `p` of the finite voxels lies, interpolated between ranks like numpy's default.
+ *
+ * Exact for p = 0 and 1, and for whole numbers up to 4096. Otherwise the value is too close to zero by less than 2⁻¹¹ (0.05 %)
+ * of itself.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` unless 0 ≤ p ≤ 1.
+ */
+export function quantile({ count, minimum, maximum, levels, counts }: Intensity, p: number): number {
+  if (!(p >= 0 && p <= 1)) {
+    throw new CryoetPicksError('invalid-option', `a quantile must be between 0 and 1, found ${p}`);
+  }
+  if (p === 0) return minimum;
+  if (p === 1) return maximum;
+  const rank = p * (count - 1);
+  const lower = Math.floor(rank);
+  let level = 0;
+  let above = counts[0];
+  while (above <= lower) above += counts[++level];
+  const a = levels[level];
+  const b = above > lower + 1 || level + 1 === levels.length ? a : levels[level + 1];
+  return Math.min(maximum, Math.max(minimum, a + (rank - lower) * (b - a)));
+}
+
+/** Voxels that are added without yielding: a few milliseconds. */
+const TURN_VOXELS = 2 ** 19;
+/** Maximum number of blocks that are read ahead. */
+const MAX_AHEAD = 16;
+
 async function addInPieces(voxels: Volume, sums: Sums, signal: AbortSignal | undefined): Promise<void> {
   const rows = voxels.shape[0] * voxels.shape[1];
   const perTurn = Math.max(1, Math.floor(TURN_VOXELS / voxels.shape[2]));
@@ -155,21 +149,21 @@ function blocksOf({ grid: { shape }, chunkShape }: VolumeSource, blockBytes: num
 }
 
 /**
- * A whole chunk, however large: the source holds it anyway, and gives it as a view. Several, as long as they have no more than
- * so many voxels, since small ones cost less to copy than to ask for one by one: along x, then y, then z, but of one layer
- * across the longest axis, so that layers still come one after the other.
+ * Shape of a block of whole chunks. It is at least one chunk, however large: the source holds it anyway, and lends a view of it.
+ * Small chunks are joined up to `maxVoxels`, since reading each alone costs more than copying: along x, then y, then z, but
+ * only within one layer across the longest axis, so that layers still come one after the other.
  */
-function wholeChunks(shape: Zyx, chunkShape: Zyx, mostVoxels: number): Zyx {
+function wholeChunks(shape: Zyx, chunkShape: Zyx, maxVoxels: number): Zyx {
   const block = chunkShape.map((edge, axis) => Math.min(edge, shape[axis]!)) as [number, number, number];
   for (const axis of [2, 1, 0].filter((one) => one !== longestAxis(shape))) {
-    const chunks = Math.max(1, Math.floor(mostVoxels / voxelCount(block)));
+    const chunks = Math.max(1, Math.floor(maxVoxels / voxelCount(block)));
     block[axis] = Math.min(block[axis]! * chunks, shape[axis]!);
     if (block[axis] < shape[axis]!) break;
   }
   return block;
 }
 
-/** Bits of a float32 that the histogram tells apart: sign, 8 of the exponent, 11 of the fraction. */
+/** Leading bits of a float32 that number a level of the histogram: sign, 8 of the exponent, 11 of the fraction. */
 const LEVEL_BITS = 20;
 const DROPPED_BITS = 32 - LEVEL_BITS;
 const EXPONENT_BITS = 8;
@@ -177,7 +171,7 @@ const FRACTION_BITS = LEVEL_BITS - 1 - EXPONENT_BITS;
 /** The exponent of NaN and the infinities. */
 const NOT_FINITE = 2 ** EXPONENT_BITS - 1;
 
-/** Statistics that still grow; all but the histogram are of finite voxels. */
+/** Statistics so far. All but the histogram describe finite voxels. */
 interface Sums {
   count: number;
   mean: number;
@@ -185,7 +179,7 @@ interface Sums {
   squares: number;
   minimum: number;
   maximum: number;
-  /** Voxels by their leading bits, those that are not finite among them. */
+  /** Number of voxels by their leading bits, including voxels that are not finite. */
   readonly histogram: Float64Array;
 }
 
@@ -194,7 +188,7 @@ function newSums(): Sums {
   return { count: 0, mean: 0, squares: 0, minimum: Infinity, maximum: -Infinity, histogram };
 }
 
-/** Adds some of a volume's rows along x, counted z-slowest. */
+/** Adds rows `first` to before `end` of a volume; rows run along x and are numbered z-slowest. */
 function addRows(
   { data, shape, stride, offset }: Volume,
   { first, end }: { readonly first: number; readonly end: number },
@@ -214,8 +208,8 @@ function addRows(
 }
 
 /**
- * Adds a row in one pass, as sums of deviations from the mean so far: what the square of their sum cancels is no more than
- * the distance of the two means adds to the squares, so nothing of weight is lost.
+ * Adds a row in one pass, as sums of deviations from the mean so far. The squares lose no precision: what the square of the
+ * sum cancels is no more than what the distance of the two means adds.
  */
 function addRow(data: Float32Array, bits: Uint32Array, start: number, length: number, sums: Sums): void {
   const { mean, histogram } = sums;
@@ -232,7 +226,7 @@ function addRow(data: Float32Array, bits: Uint32Array, start: number, length: nu
     if (value > maximum) maximum = value;
     histogram[bits[i] >>> DROPPED_BITS]++;
   }
-  // The first row has no mean to start from; a voxel that is not finite spoils the sum.
+  // The first row has no mean to start from, and a voxel that is not finite makes the sum NaN or infinite.
   if (sums.count === 0 || sum - sum !== 0) {
     addFinite(data, start, end, sums);
     return;
@@ -270,7 +264,7 @@ function addFinite(data: Float32Array, start: number, end: number, sums: Sums): 
   sums.count = total;
 }
 
-/** The levels that occur, ascending. The histogram's index is the leading bits of a float32: sign, then magnitude. */
+/** Lists the levels that occur, ascending. An index of the histogram is sign, then magnitude. */
 function pack({ histogram }: Sums): Pick<Intensity, 'levels' | 'counts' | 'notFinite'> {
   const negative = histogram.length / 2;
   const occurring: number[] = [];
@@ -290,20 +284,20 @@ function pack({ histogram }: Sums): Pick<Intensity, 'levels' | 'counts' | 'notFi
   };
 }
 
-/** An edge that chunks of common sizes (32, 64, 128) divide. */
+/** A multiple of common chunk edges (32, 64, 128). */
 const CHUNK_EDGE = 128;
 
-/** Shape of a block of at most so many voxels: chunk-sized boxes, halved if they must, then grown along x, y, z. */
-export function blockShape(shape: Zyx, mostVoxels: number): Zyx {
+/** Shape of a block of at most `maxVoxels`: a chunk-sized box, halved if necessary, then grown along x, y, z. */
+export function blockShape(shape: Zyx, maxVoxels: number): Zyx {
   const edges = shape.map((length) => Math.min(length, CHUNK_EDGE));
   const voxels = () => edges[0] * edges[1] * edges[2];
   for (const axis of [0, 1, 2]) {
-    while (voxels() > mostVoxels && edges[axis] > 1) edges[axis] = Math.ceil(edges[axis] / 2);
+    while (voxels() > maxVoxels && edges[axis] > 1) edges[axis] = Math.ceil(edges[axis] / 2);
   }
   for (const axis of [2, 1, 0]) {
     if (edges[axis] < CHUNK_EDGE) continue;
-    const most = Math.floor(mostVoxels / (voxels() / edges[axis]));
-    edges[axis] = most >= shape[axis] ? shape[axis] : Math.max(CHUNK_EDGE, most - (most % CHUNK_EDGE));
+    const length = Math.floor(maxVoxels / (voxels() / edges[axis]));
+    edges[axis] = length >= shape[axis] ? shape[axis] : Math.max(CHUNK_EDGE, length - (length % CHUNK_EDGE));
   }
   return [edges[0], edges[1], edges[2]];
 }
@@ -314,8 +308,8 @@ export function countBoxes(shape: Zyx, block: Zyx): number {
 }
 
 /**
- * The boxes of this shape, cut at the end, that make up a volume; z-slowest. One at a time: a header can claim a volume of more
- * boxes than memory holds.
+ * Cuts a volume into boxes of this shape, z-slowest; those at the end are smaller. Yields them one by one, since a header can
+ * claim a volume of more boxes than fit into memory.
  */
 export function* cutIntoBoxes(shape: Zyx, block: Zyx): Generator<Box> {
   for (let z = 0; z < shape[0]; z += block[0]) {
@@ -333,8 +327,8 @@ export function* cutIntoBoxes(shape: Zyx, block: Zyx): Generator<Box> {
 }
 
 /**
- * The boxes that {@link cutIntoBoxes} yields, from the far end of the longest axis to its beginning, which is where tiles are
- * read first.
+ * Yields the boxes of {@link cutIntoBoxes} in reverse order along the longest axis: tiles are read from its beginning, so they
+ * find the last boxes in the cache.
  */
 export function* backwards(shape: Zyx, block: Zyx): Generator<Box> {
   const axis = longestAxis(shape);

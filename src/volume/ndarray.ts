@@ -8,17 +8,17 @@ import { asVolume, type NumericData, toFloat32, type Volume, type VolumeLike } f
 /** Flat data that both a volume and an `NdArray` can hold. */
 export type SharedData = ndarray.TypedArray & NumericData;
 
-/** A volume as an `NdArray` over the same memory. */
+/** Wraps a volume as an `NdArray` over the same memory. */
 export function toNdarray<A extends SharedData>({ data, shape, stride, offset }: Volume<A>): NdArray<A> {
   return ndarray(data, [...shape], [...stride], offset);
 }
 
 /**
- * An `NdArray` as a volume over the same memory; views (`hi`, `lo`, `step`, `transpose`, `pick`) are fine.
+ * Wraps an `NdArray` as a volume over the same memory; views (`hi`, `lo`, `step`, `transpose`, `pick`) work too.
  *
- * Needed only where the compiler must know that there are three axes: functions of this library take an `NdArray` as it is.
+ * Functions of this library take an `NdArray` directly; this is for code whose types need exactly three axes.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if it is not 3-D.
+ * @throws {@link CryoetPicksError} `invalid-option` if the array is not 3-D.
  */
 export function fromNdarray<A extends NumericData>(array: VolumeLike<A>): Volume<A> {
   const { data, shape, stride, offset } = asVolume(array);
@@ -26,9 +26,9 @@ export function fromNdarray<A extends NumericData>(array: VolumeLike<A>): Volume
 }
 
 /**
- * The voxelwise mean of volumes of one shape, as float32: two half-maps, or several denoisings of a tomogram.
+ * Computes the voxelwise mean of volumes of one shape, as float32: of two half-maps, or several denoisings of a tomogram.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if there is none or the shapes differ.
+ * @throws {@link CryoetPicksError} `invalid-option` if `volumes` is empty or the shapes differ.
  */
 export function meanOf(volumes: readonly VolumeLike[]): NdArray<Float32Array> {
   const [first, ...others] = volumes;
@@ -39,14 +39,14 @@ export function meanOf(volumes: readonly VolumeLike[]): NdArray<Float32Array> {
   return sum;
 }
 
-/** The voxelwise difference `a − b` of two volumes of one shape, as float32. @throws `invalid-option` if the shapes differ. */
+/** Computes the voxelwise difference `a − b` of two volumes of one shape, as float32. @throws `invalid-option` if the shapes differ. */
 export function differenceOf(a: VolumeLike, b: VolumeLike): NdArray<Float32Array> {
   const difference = floatCopy(a);
   ops.subeq(difference, matching(b, a));
   return difference;
 }
 
-/** A float32 copy with dark and bright exchanged: each voxel's negative, for networks made for the other contrast. */
+/** Returns a float32 copy with each voxel negated, for networks trained on the opposite contrast. */
 export function invertContrast(volume: VolumeLike): NdArray<Float32Array> {
   const copy = floatCopy(volume);
   ops.negeq(copy);
@@ -54,7 +54,7 @@ export function invertContrast(volume: VolumeLike): NdArray<Float32Array> {
 }
 
 /**
- * A float32 copy, each voxel multiplied by that of a mask of the same shape (0 and 1, or anything between).
+ * Returns a float32 copy, each voxel multiplied by that of a mask of the same shape (0 and 1, or values between).
  *
  * @throws {@link CryoetPicksError} `invalid-option` if the shapes differ.
  */

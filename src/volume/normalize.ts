@@ -34,7 +34,7 @@ function pointwise(work: (voxels: Float32Array) => void): Normalize {
 export function zScore(intensity: Intensity): Normalize {
   requireContrast(intensity);
   const { mean, standardDeviation } = intensity;
-  // A division takes several times as long as a product.
+  // A division takes several times as long as a multiplication.
   const scale = 1 / standardDeviation;
   return pointwise((voxels) => {
     for (let i = 0; i < voxels.length; i++) {
@@ -53,42 +53,41 @@ export interface QuantileOptions {
 }
 
 /**
- * Maps the range between two quantiles of the volume to 0 … 1 and clips what lies outside.
+ * Maps the range between two quantiles of the volume to 0 … 1, and clips voxels outside it.
  *
- * @throws {@link CryoetPicksError} `invalid-option` unless 0 ≤ low < high ≤ 1; `corrupt-data` if all voxels are equal, or
- * so many that both quantiles are.
+ * @throws {@link CryoetPicksError} `invalid-option` unless 0 ≤ low < high ≤ 1; `corrupt-data` if both quantiles are equal.
  */
 export function clipToQuantiles(intensity: Intensity, { low = 0.01, high = 0.99 }: QuantileOptions = {}): Normalize {
   if (!(low >= 0 && low < high && high <= 1)) {
     throw new CryoetPicksError('invalid-option', `quantiles must be 0 ≤ low < high ≤ 1, found ${low} and ${high}`);
   }
   requireContrast(intensity);
-  const least = quantile(intensity, low);
-  const range = quantile(intensity, high) - least;
+  const minimum = quantile(intensity, low);
+  const range = quantile(intensity, high) - minimum;
   if (!(range > 0)) {
     throw new CryoetPicksError(
       'corrupt-data',
-      `quantiles ${low} and ${high} of the volume are both ${least}, so nothing is left between them; ` +
-        `its voxels reach from ${intensity.minimum} to ${intensity.maximum}: choose wider quantiles`,
+      `quantiles ${low} and ${high} of the volume are both ${minimum}, so the range between them is empty; ` +
+        `its voxels range from ${intensity.minimum} to ${intensity.maximum}: choose wider quantiles`,
     );
   }
-  return scaled({ mean: intensity.mean, low: least, range });
+  return scaled({ mean: intensity.mean, low: minimum, range });
 }
 
-/** Maps the volume's least and greatest voxel to 0 and 1. @throws {@link CryoetPicksError} `corrupt-data` if all are equal. */
+/** Maps the volume's minimum and maximum to 0 and 1. @throws {@link CryoetPicksError} `corrupt-data` if all voxels are equal. */
 export function minMax(intensity: Intensity): Normalize {
   requireContrast(intensity);
   const { mean, minimum, maximum } = intensity;
   return scaled({ mean, low: minimum, range: maximum - minimum });
 }
 
-/** Leaves finite voxels as they are; others become 0. */
+/** Leaves finite voxels unchanged and sets the others to 0. */
 export const noNormalization: Normalize = /* @__PURE__ */ pointwise((voxels) => {
   for (let i = 0; i < voxels.length; i++) if (voxels[i] - voxels[i] !== 0) voxels[i] = 0;
 });
 
 /**
- * The normalisation that a model card names.
+ * Returns the normalisation that a model card names.
  *
  * @throws {@link CryoetPicksError} `corrupt-data` if all voxels of the volume are equal and the normalisation needs contrast.
  */
@@ -106,7 +105,7 @@ export function normalizerFor(name: 'z-score' | 'quantiles' | 'min-max' | 'none'
 }
 
 function requireContrast({ minimum, maximum, count }: Intensity): void {
-  // Not the deviation: rounding makes that of a constant volume a little more than 0.
+  // Rounding makes the deviation of a constant volume a little more than 0.
   if (minimum < maximum) return;
   throw new CryoetPicksError(
     'corrupt-data',
@@ -117,9 +116,9 @@ function requireContrast({ minimum, maximum, count }: Intensity): void {
 
 interface Scaling {
   readonly mean: number;
-  /** What becomes 0. */
+  /** The value that becomes 0. */
   readonly low: number;
-  /** What becomes a difference of 1; what is beyond 0 or 1 is clipped. */
+  /** The difference that becomes 1; results beyond 0 and 1 are clipped. */
   readonly range: number;
 }
 

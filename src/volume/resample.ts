@@ -4,18 +4,18 @@ import { readInto } from './read.ts';
 import { contiguousVolume, copyVolumeInto, type ReadOptions, type Volume, type VolumeSource } from './volume.ts';
 
 /**
- * The same volume in voxels of another size: a tomogram of 7.84 Å for a model that wants 10 Å.
+ * Resamples a volume to another voxel size: a tomogram of 7.84 Å for a model that needs 10 Å.
  *
- * Along each axis on its own: where voxels grow, each is the mean of what it covers, parts counted by their share (so noise
- * averages out and nothing aliases); where they shrink, linear interpolation between centres. The first faces of both
- * grids coincide, so the first centre moves by half the difference of the voxel sizes; the last voxel may stick out by part
- * of itself and is the mean of what there is. Positions in Å stay what they were: picks found here belong to the original.
+ * Each axis is resampled on its own. Where voxels grow, each is the mean of the voxels that it covers, weighted by their share,
+ * so noise averages out and nothing aliases. Where they shrink, values are interpolated linearly between centres. The first
+ * faces of both grids coincide, so the first centre moves by half the difference of the voxel sizes. The last voxel may stick
+ * out of the volume; it is the mean of the part inside. Positions in Å do not change: picks found here fit the original.
  *
- * Streamed: a read takes from `source` the box it needs, a few planes at a time, and keeps nothing. At the voxel size that
- * `source` has already, `source` itself is returned.
+ * Reads are streamed, a few planes at a time, and nothing is kept. If `source` already has this voxel size, `source` itself is
+ * returned.
  *
  * @param voxelSize - In Å, for all axes or along z, y, x.
- * @throws {@link CryoetPicksError} `invalid-option` for a voxel size that is not above 0.
+ * @throws {@link CryoetPicksError} `invalid-option` unless the voxel size is above 0.
  *
  * @example
  * ```ts
@@ -54,7 +54,7 @@ function axisOf({ shape, voxelSize }: VoxelGrid, wanted: Zyx, axis: 0 | 1 | 2): 
   return { length: shape[axis], factor: Math.abs(factor - 1) < 1e-9 ? 1 : factor };
 }
 
-/** Part of a voxel that may stay uncovered at the end, so that rounding makes no voxel of its own. */
+/** Part of a voxel that may stay uncovered at the end, so that rounding errors add no extra voxel. */
 const TOLERANCE = 1e-3;
 
 function resampledGrid({ voxelSize, origin }: VoxelGrid, axes: Axes, wanted: Zyx): VoxelGrid {
@@ -67,10 +67,10 @@ function resampledGrid({ voxelSize, origin }: VoxelGrid, axes: Axes, wanted: Zyx
   };
 }
 
-/** Voxels of the source that are held at a time, unless a single plane needs more. */
+/** Maximum number of voxels of the source that are held at a time, unless a single plane needs more. */
 const SLAB_VOXELS = 2 ** 22;
 
-/** Cuts a box along z so that what each part needs of the source stays small. */
+/** Cuts a box along z so that each part needs few voxels of the source. */
 function* slabsOf({ start, end }: Box, axes: Axes): Generator<Box> {
   const width = (axis: 1 | 2) => (end[axis] - start[axis]) * Math.max(1, axes[axis].factor);
   const planes = SLAB_VOXELS / (width(1) * width(2));
@@ -94,7 +94,7 @@ async function readSlab(source: VolumeSource, { start, end }: Box, { axes, signa
   const shape = boxShape({ start, end });
   const input = new Float32Array(voxelCount(boxShape(needed)));
   await readInto(source, needed, input, { signal });
-  // x, then y, then z: the axes that shrink rows and planes first leave less for the next.
+  // x, then y, then z: the first axes shrink the data, so the next ones have less to do.
   const alongX = applyTaps(input, { outer: depth * height, along: width, inner: 1 }, taps[2]);
   const alongY = applyTaps(alongX, { outer: depth, along: height, inner: shape[2] }, taps[1]);
   const alongZ = applyTaps(alongY, { outer: 1, along: depth, inner: shape[1] * shape[2] }, taps[0]);
@@ -109,22 +109,23 @@ interface Taps {
   readonly first: Int32Array;
   readonly indices: Int32Array;
   readonly weights: Float64Array;
-  /** The inputs that are needed: from `start`, up to but without `end`. */
+  /** The first input that is needed, and the first after it that is not. */
   readonly start: number;
   readonly end: number;
 }
 
-/** An axis that is resampled. */
+/** The factor between the input and the output along one axis. */
 interface ResampledAxis {
-  /** Voxels of the input. */
+  /** Voxels of the input along the axis. */
   readonly length: number;
   /** Voxels of the input per voxel of the output. */
   readonly factor: number;
 }
 
 /**
- * The taps of the outputs `from … to − 1` of an axis whose first faces coincide. Where voxels grow, the mean over what each
- * covers; where they shrink, linear interpolation between centres, the outermost held.
+ * The taps of the outputs `from … to − 1` of an axis whose first faces coincide. Where voxels grow, they form the mean of the
+ * inputs that an output covers; where voxels shrink, they interpolate linearly between centres. Beyond the outermost centres
+ * the outermost value continues.
  */
 function tapsOf(axis: ResampledAxis, [from, to]: readonly [from: number, to: number]): Taps {
   const first = new Int32Array(to - from + 1);
@@ -145,7 +146,7 @@ function tapsOf(axis: ResampledAxis, [from, to]: readonly [from: number, to: num
   };
 }
 
-/** A sliver of a voxel thinner than this is rounding of the factor. */
+/** A sliver of a voxel thinner than this is a rounding error of the factor. */
 const SLIVER = 1e-6;
 
 function addMean({ length, factor }: ResampledAxis, i: number, indices: number[], weights: number[]): void {
@@ -166,7 +167,7 @@ function addLinear({ length, factor }: ResampledAxis, i: number, indices: number
   const centre = Math.min(Math.max((i + 0.5) * factor - 0.5, 0), length - 1);
   const below = Math.floor(centre);
   const rest = centre - below;
-  // A neighbour of no weight must not be read: its NaN would count.
+  // A neighbour of weight 0 must not be read: 0 · NaN is NaN.
   if (rest < SLIVER || below === length - 1) {
     indices.push(below);
     weights.push(1);
@@ -179,7 +180,7 @@ function addLinear({ length, factor }: ResampledAxis, i: number, indices: number
   }
 }
 
-/** Contiguous numbers seen as `[outer, along, inner]`, `along` being the axis to work on. */
+/** Shape of contiguous numbers as `[outer, along, inner]`, where `along` is the axis to work on. */
 export interface AxisLayout {
   readonly outer: number;
   readonly along: number;
@@ -208,7 +209,7 @@ function applyTaps(input: Float32Array, layout: AxisLayout, taps: Taps): Float32
   return out;
 }
 
-/** The same where the axis is the fastest. */
+/** {@link applyTaps} for the fastest axis. */
 function applyTapsToRows(input: Float32Array, { outer, along }: AxisLayout, taps: Taps): Float32Array {
   const { first, indices, weights, start } = taps;
   const outputs = first.length - 1;

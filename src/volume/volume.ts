@@ -3,7 +3,7 @@ import { showJson, showList } from '../core/json.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Box, boxShape, contiguousStride, formatZyx, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
 
-/** Anything that holds numbers by index; what the functions of this library accept as data. */
+/** Numbers by index, such as a typed array or an array of numbers. */
 export interface NumericData {
   readonly length: number;
   [index: number]: number;
@@ -85,7 +85,7 @@ export interface ReadOptions {
   readonly exact?: boolean | undefined;
 }
 
-/** A C-order volume over flat data. @throws {@link CryoetPicksError} `invalid-option` if the length does not fit. */
+/** Wraps flat data as a C-order volume. @throws {@link CryoetPicksError} `invalid-option` unless the data fill the shape. */
 export function contiguousVolume<A extends NumericData>(data: A, shape: Zyx): Volume<A> {
   if (data.length !== voxelCount(shape)) {
     throw new CryoetPicksError(
@@ -169,14 +169,14 @@ function requireGeometry({ voxelSize, origin }: Pick<VoxelGrid, 'voxelSize' | 'o
   throw new CryoetPicksError('invalid-option', found);
 }
 
-/** A C-order float32 copy of a volume. */
+/** Copies a volume to float32, in C-order. */
 export function toFloat32(volume: Volume<NumericData>): Volume {
   const copy = contiguousVolume(new Float32Array(voxelCount(volume.shape)), volume.shape);
   copyVolumeInto(volume, copy, [0, 0, 0]);
   return copy;
 }
 
-/** Copies all voxels of `from` into `to`, voxel (0, 0, 0) of `from` landing at index `at` of `to`. */
+/** Copies all voxels of `from` into `to`; voxel (0, 0, 0) of `from` goes to index `at` of `to`. */
 export function copyVolumeInto(from: Volume<NumericData>, to: Volume<Float32Array | Float64Array>, at: Zyx): void {
   const [depth, height, width] = from.shape;
   const [fz, fy, fx] = from.stride;

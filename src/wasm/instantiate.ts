@@ -1,4 +1,4 @@
-/** A small module of WebAssembly and its memory. */
+/** A small WebAssembly module and its memory. */
 export interface WasmModule<Exports> {
   readonly exports: Exports;
   readonly memory: WebAssembly.Memory;
@@ -6,7 +6,7 @@ export interface WasmModule<Exports> {
 
 const PAGE_BYTES = 65536;
 
-/** Makes something when it is asked for first, and keeps it; where it cannot be made, there is nothing for good. */
+/** Creates a value on the first call and keeps it; `undefined` for good if it cannot be created. */
 export function madeOnce<T>(make: () => T | undefined): () => T | undefined {
   let made: T | false | undefined;
   return () => {
@@ -16,8 +16,8 @@ export function madeOnce<T>(make: () => T | undefined): () => T | undefined {
 }
 
 /**
- * Compiles and starts a module that imports one memory; nothing where the platform has no SIMD, or where the page's
- * Content-Security-Policy refuses WebAssembly.
+ * Compiles and starts a module that imports one memory. Returns `undefined` if the platform has no SIMD, or the page's
+ * Content-Security-Policy forbids WebAssembly.
  */
 export function startWasm<Exports>(base64: string): WasmModule<Exports> | undefined {
   try {
@@ -30,7 +30,7 @@ export function startWasm<Exports>(base64: string): WasmModule<Exports> | undefi
   }
 }
 
-/** Makes a memory at least this long. Views of it may end here. */
+/** Grows a memory to at least this length. Existing views of it may become empty. */
 export function growTo(memory: WebAssembly.Memory, bytes: number): void {
   const missing = bytes - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));

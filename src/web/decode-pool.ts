@@ -4,25 +4,25 @@ import { type ChunkReply, type ChunkTask, movedWith, PendingReplies } from '../o
 import type { ChunkThread } from './decode-worker.ts';
 
 /**
- * After how many seconds a thread is given up that has been asked and answers nothing: no event tells of a worker that has
- * ended by itself. They are counted one by one, so that a machine that sleeps meanwhile loses no thread.
+ * Seconds after which a thread that owes a reply is considered dead, since no event reports a worker that closed itself. They are
+ * counted one by one, so that threads survive when the machine sleeps.
  */
 const PATIENCE_S = 10;
 
-/** A worker, and how many answers it owes. */
+/** A worker, and the number of replies it owes. */
 interface Thread {
   readonly worker: Worker;
   readonly remote: Remote<ChunkThread>;
   readonly answers: PendingReplies;
   owed: number;
-  /** Seconds since it last answered, while it owes anything, and what counts them. */
+  /** Seconds since its last reply while it owes one, and the timer that counts them. */
   silent: number;
   clock?: ReturnType<typeof setInterval>;
 }
 
 /**
- * Web Workers that decode chunks; nothing where the page cannot start them: its bundler left the script behind, or its
- * Content-Security-Policy forbids it.
+ * Starts Web Workers that decode chunks. Returns `undefined` if the page cannot start them, because its bundler did not include the
+ * script or its Content-Security-Policy forbids it.
  */
 export async function openDecodePool({ count, script }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
   if (typeof Worker === 'undefined') return undefined;
@@ -41,7 +41,7 @@ export async function openDecodePool({ count, script }: DecodeWorkersOptions): P
 }
 
 function startThread(script: string | URL | undefined, end: (thread: Thread) => void): Thread {
-  // Written out, so that bundlers see it and bring the script along.
+  // Written out in this form so that bundlers find the script and include it.
   const worker = script
     ? new Worker(script, { type: 'module' })
     : new Worker(new URL('./decode-worker.js', import.meta.url), { type: 'module' });
@@ -56,7 +56,7 @@ function startThread(script: string | URL | undefined, end: (thread: Thread) => 
   return thread;
 }
 
-/** What a thread answers; where it answers no more, it is ended. */
+/** Sends a request to a thread, and ends the thread if it stops replying. */
 async function ask(
   thread: Thread,
   question: () => Promise<ChunkReply>,
@@ -78,7 +78,7 @@ async function decodeIn(
   end: (thread: Thread) => void,
 ): Promise<ChunkReply | 'gone'> {
   const [first, ...others] = threads;
-  // All are gone; the bytes are still here.
+  // All threads have ended, and the bytes were not moved.
   if (!first) return 'refused';
   const thread = others.reduce((a, b) => (b.owed < a.owed ? b : a), first);
   return ask(thread, () => thread.remote.answer(transfer(task, movedWith(task))) as Promise<ChunkReply>, end);

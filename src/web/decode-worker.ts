@@ -2,15 +2,15 @@ import { expose, transfer } from 'comlink';
 import { answerTask, type ChunkReply, type ChunkTask } from '../ome-zarr/decode-task.ts';
 
 /**
- * The thread of `web-decode-pool.ts`, built into one file without imports: it takes compressed bytes and decodes them into
- * memory of whoever asked, or else moves them there.
+ * The thread of `decode-pool.ts`, built into one file without imports. It receives compressed bytes and decodes them into shared
+ * memory, or moves the result to the caller.
  *
  * @module
  */
 
-/** What the thread can be asked. */
+/** The requests to the thread. */
 export interface ChunkThread {
-  /** Answers as soon as the script is loaded. */
+  /** Replies as soon as the script is loaded. */
   ping(): ChunkReply;
   answer(task: ChunkTask): Promise<ChunkReply>;
 }

@@ -145,8 +145,8 @@ describe('sharded arrays', () => {
   });
 
   it.each([
-    ['beyond the shard', 1000n, 64n, / 0 of the 64 bytes that the index promises of a chunk are there/],
-    ['across its end', 300n, 64n, / 24 of the 64 bytes that the index promises of a chunk are there/],
+    ['beyond the shard', 1000n, 64n, / 0 of the 64 bytes of a chunk that the index lists are there/],
+    ['across its end', 300n, 64n, / 24 of the 64 bytes of a chunk that the index lists are there/],
     ['of 515 GB', 0n, 515_000_000_000n, /the index places a chunk of 515000000000 bytes at byte 0/],
     ['at 2^63', 2n ** 63n, 64n, /the index places a chunk of 64 bytes at byte 9223372036854775808/],
     ['of no bytes', 0n, 0n, /the index places a chunk of 0 bytes/],

@@ -129,7 +129,7 @@ describe('openChannels', () => {
     await expect(openChannels(both)).rejects.toMatchObject({
       code: 'unsupported',
       message:
-        'array /0 of memory is no channels of a volume: expected axes z, y, x, one more and others of length 1, ' +
+        'array /0 of memory is not a set of channels: expected axes z, y, x, one more and others of length 1, ' +
         'found t (3), c (2), z (2), y (2), x (2)',
     });
   });
@@ -148,7 +148,7 @@ describe('openChannels', () => {
     await expect(openTomogram(await imageStore())).rejects.toMatchObject({
       code: 'unsupported',
       message:
-        'array /0 of memory is no single volume: expected axes z, y, x and others of length 1, found ' +
+        'array /0 of memory is not a single volume: expected axes z, y, x and others of length 1, found ' +
         'c (3), z (2), y (3), x (4); openChannels of cryoet-picks/io gives each as a volume',
     });
   });
@@ -156,7 +156,7 @@ describe('openChannels', () => {
   it.skipIf(sharedDataMissing)('refuses a flat colour image without naming a way that does not exist', async () => {
     const store = directoryStore(sharedData('fixtures/viv/blobs_image_v04.ome.zarr'));
     await expect(openChannels(store)).rejects.toThrow(
-      /is no channels of a volume: .*, found c \(3\), y \(12\), x \(12\)$/,
+      /is not a set of channels: .*, found c \(3\), y \(12\), x \(12\)$/,
     );
   });
 });
@@ -205,7 +205,7 @@ describe('reading with exact', () => {
       await expect(tomogram.read(wholeBox([1, 1, 3]), { exact: true })).rejects.toMatchObject({
         code: 'unsupported',
         message:
-          'array /0 of memory holds 9007199254740992, which no number is sure to hold; ' +
+          'array /0 of memory contains 9007199254740992, which exceeds Number.MAX_SAFE_INTEGER; ' +
           'expected integers up to 2^53 − 1 in size',
       });
       expect((await tomogram.read(wholeBox([1, 1, 3]))).data[0]).toBe(2 ** 53);

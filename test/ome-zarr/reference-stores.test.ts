@@ -60,7 +60,7 @@ describe.skipIf(sharedDataMissing)('the reference stores (needs ../shared/data)'
     const folder = sharedData(`fixtures/viv/blobs_image_${version}.ome.zarr`);
     await expect(openTomogram(directoryStore(folder))).rejects.toMatchObject({
       code: 'unsupported',
-      message: `array /0 of ${folder} is no single volume: expected axes z, y, x and others of length 1, found c (3), y (12), x (12)`,
+      message: `array /0 of ${folder} is not a single volume: expected axes z, y, x and others of length 1, found c (3), y (12), x (12)`,
     });
   });
 

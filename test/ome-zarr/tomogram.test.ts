@@ -291,7 +291,7 @@ describe('axes', () => {
     await expect(openTomogram(store)).rejects.toMatchObject({
       code: 'unsupported',
       message:
-        'array /0 of memory is no single volume: expected axes z, y, x and others of length 1, found c (2), z (3), y (3), x (3); openChannels of cryoet-picks/io gives each as a volume',
+        'array /0 of memory is not a single volume: expected axes z, y, x and others of length 1, found c (2), z (3), y (3), x (3); openChannels of cryoet-picks/io gives each as a volume',
     });
   });
 
@@ -492,7 +492,7 @@ describe('stores without an image', () => {
     const store = memoryStore(entries.map(([key, text]) => [key, new TextEncoder().encode(text)]));
     await expect(openTomogram(store, { fallbackVoxelSize: 10 })).rejects.toMatchObject({
       code: 'invalid-metadata',
-      message: `memory is no Zarr store: neither .zattrs nor zarr.json with "multiscales", nor an array; ${found}`,
+      message: `memory is not a Zarr image: it has neither .zattrs nor zarr.json with "multiscales", nor an array; ${found}`,
     });
   });
 
