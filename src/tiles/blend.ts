@@ -56,7 +56,7 @@ interface OpenSegment extends Segment {
  *
  * @example
  * ```ts
- * const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: [1, 2] });
+ * const blender = new SlabBlender(plan, { grid, classes: [1, 2] });
  * for (const tile of plan.tiles) {
  *   blender.add(tile, await scoresOf(tile));
  *   for (const slab of blender.takeFinished()) console.log(slab.start);
