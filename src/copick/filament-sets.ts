@@ -18,7 +18,7 @@ export interface FilamentsEntry extends ObjectUserSession, Located, DeletableFil
   read(options?: WaitOptions): Promise<FilamentsFile>;
 }
 
-/** The filaments files of a run, by object, user and session. */
+/** The filaments files of a run, sorted by object, user and session. */
 export async function findFilaments(
   tree: ProjectTree,
   run: string,
@@ -51,13 +51,13 @@ function decode(bytes: Uint8Array, path: string): string {
 
 /** Options of `Run.writeFilaments`. */
 export interface WriteFilamentsOptions extends ObjectUserSession {
-  /** Voxel spacing that they were traced at, in Å. */
+  /** Voxel spacing of the tomogram that was traced, in Å. */
   readonly voxelSpacing?: number | undefined;
-  /** Version of the file format, as a file that was read has it. @defaultValue 1 */
+  /** Version of the file format. @defaultValue 1 */
   readonly formatVersion?: number | undefined;
-  /** Keys of the file that this library does not know, as a file that was read has them. */
+  /** Unknown keys of the file, as read from a file. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
-  /** Replace filaments of the same object, user and session, whatever they are. @defaultValue false */
+  /** Replace any filaments of the same object, user and session. @defaultValue false */
   readonly overwrite?: boolean | undefined;
   /** Replace them if they have not changed since they were read with this `version`; `null`: if there are none. */
   readonly ifVersion?: string | null | undefined;

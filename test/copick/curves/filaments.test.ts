@@ -217,7 +217,7 @@ describe('formatFilamentsFile', () => {
   it.each<[string, Partial<Filament>, RegExp]>([
     ['an id of 0', { instanceId: 0 }, /filament 0 has the instance id 0/],
     ['an id that is none', { instanceId: Number.NaN }, /instance id NaN/],
-    ['one point', { points: line([1]) }, /has 1 points, expected two/],
+    ['one point', { points: line([1]) }, /has 1 points, expected at least two/],
     ['a point that is no place', { points: line([1, Number.NaN]) }, /point 1 at NaN, 1, 2 Å/],
     ['a score that is none', { score: Number.POSITIVE_INFINITY }, /score of Infinity/],
     ['a negative radius', { radius: -1 }, /radius of -1 Å/],

@@ -127,7 +127,7 @@ describe('the options of a file', () => {
     const file = await fileOf(run, 'virus');
     await expect(run.writePicks([added], { ...me, files: [file, { ...file, userId: 'you' }] })).rejects.toMatchObject({
       code: 'invalid-option',
-      message: 'files has more than one of "virus"',
+      message: 'files has more than one file of "virus"',
     });
     expect(await jsonOf(overlay, 'virus')).toBe(before);
   });

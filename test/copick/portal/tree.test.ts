@@ -295,7 +295,7 @@ describe('annotations of the portal', () => {
     expect(await run.segmentations({ kind: 'binary' })).toHaveLength(0);
     expect(told).toEqual([
       'annotation file 17060 of the portal has no voxel spacing, which its points need',
-      '"unknown_data-portal_17745_membrane.zarr" names no segmentation',
+      '"unknown_data-portal_17745_membrane.zarr" is not the name of a segmentation',
     ]);
   });
 

@@ -159,9 +159,9 @@ describe('writeSegmentation', () => {
       'a label of no object',
       pair(sparse(4), sparse(1)),
       {},
-      'has the label 4, which no object of the project has; there are 1, 2, 3',
+      'has the label 4, which no object of the project has; available: 1, 2, 3',
     ],
-    ['an instance of nothing', pair(filled(0), sparse(9)), {}, 'voxel (1, 1, 1) is background and carries instance 9'],
+    ['an instance of nothing', pair(filled(0), sparse(9)), {}, 'voxel (1, 1, 1) is background but has instance 9'],
     [
       'channels of two shapes',
       { label: volume(filled(0)), instance: sourceFromArray(contiguousVolume(new Uint8Array(1), [1, 1, 1])) },
@@ -173,7 +173,7 @@ describe('writeSegmentation', () => {
       'a label that names another spacing',
       volume(sparse(1)),
       { voxelSpacing: 10.2 },
-      '10.200 Å is no label for voxels of',
+      '10.200 Å does not fit voxels of',
     ],
   ])('refuses %s, and leaves what it was to replace', async (_, labels, options, message) => {
     const { run, overlay } = await emptyRun();
@@ -207,7 +207,7 @@ describe('opening a segmentation', () => {
     expect([...first.data]).toEqual([0, 2 ** 24]);
     await expect(opened.read(wholeBox(shape))).rejects.toMatchObject({
       code: 'unsupported',
-      message: expect.stringMatching(/label 16777217 of ".*virus\.zarr" does not survive float32.*exact: true/),
+      message: expect.stringMatching(/label 16777217 of ".*virus\.zarr" would be rounded to float32.*exact: true/),
     });
     expect((await opened.read(wholeBox(shape), { exact: true })).data[2]).toBe(2 ** 24 + 1);
   });

@@ -148,7 +148,7 @@ describe('Run.tomogram', () => {
       'wbp',
       {},
       'invalid-option',
-      'tomogram "wbp" of run "TS_5_4" exists at the voxel spacings 10.000, 20.000 Å; say which by voxelSpacing',
+      'tomogram "wbp" of run "TS_5_4" exists at the voxel spacings 10.000, 20.000 Å; choose one with the option voxelSpacing',
     ],
     [
       'a type that is nowhere',
@@ -260,6 +260,6 @@ describe('segmentations of a run', () => {
     expect(await run.segmentations({ includeShadowed: true })).toHaveLength(4);
     expect(await run.segmentations({ voxelSpacing: 10, kind: 'binary' })).toHaveLength(1);
     expect(await run.segmentations({ userId: 'b', name: 'cell' })).toEqual([]);
-    expect(told).toMatchObject([{ message: '"x_a_1_cell.zarr" names no segmentation' }]);
+    expect(told).toMatchObject([{ message: '"x_a_1_cell.zarr" is not the name of a segmentation' }]);
   });
 });
