@@ -50,7 +50,6 @@ export {
 
 // Stores and tomograms
 export { type HttpStoreOptions, httpStore } from '../storage/http.ts';
-export type { HttpClock } from '../storage/http-request.ts';
 export type { CommitOptions, StagedFolder } from '../storage/store.ts';
 export {
   type ByteRange,
