@@ -28,7 +28,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'decode',
     'registry',
   ],
-  storage: ['store', 'coalesce', 'http-request', 'http', 's3-address', 's3', 'random-access', 'zip'],
+  storage: ['store', 'coalesce', 'retry', 'http-request', 'http', 's3-address', 's3', 'random-access', 'zip'],
   'ome-zarr': [
     'metadata',
     'shards',

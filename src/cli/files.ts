@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
 import { directoryStore } from '../node/directory-store.ts';
@@ -101,7 +100,7 @@ export interface BuildFolderOptions {
 }
 
 /**
- * Fills a new folder under a temporary name and then gives it its own: it appears with everything in it, or not at all.
+ * Fills a new folder under a temporary name and then renames it: it appears with everything in it, or not at all.
  *
  * @param path - Must be absent, or an empty folder.
  * @throws {@link CryoetPicksError} `invalid-option` if something is there already.
@@ -109,13 +108,14 @@ export interface BuildFolderOptions {
 export async function buildFolder(path: string, { build }: BuildFolderOptions): Promise<void> {
   const target = resolve(path);
   await requireFree(target);
-  const temporary = `${target}.${randomUUID()}.tmp`;
+  const staged = await directoryStore(dirname(target)).stage?.(`/${basename(target)}`);
+  // A file system of its own cannot be renamed, so it is filled where it is.
+  if (staged === undefined) return build(target);
   try {
-    await mkdir(temporary, { recursive: true });
-    await build(temporary);
-    await rename(temporary, target);
+    await build(staged.store.location);
+    await staged.commit();
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await staged.discard();
     throw error;
   }
 }

@@ -3,8 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type CommitOptions, checkKey, type StagedFolder, type Store } from '../storage/store.ts';
 import {
-  codeOf,
   deleteAt,
+  errnoOf,
   listFolder,
   orAbsent,
   orWriteError,
@@ -164,7 +164,7 @@ async function moveAside(target: string, old: string): Promise<boolean> {
     await renameOver(target, old);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
+    if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
 }

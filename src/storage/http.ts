@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { type CoalesceOptions, coalesced } from './coalesce.ts';
-import { type Answer, attempt, type HttpClock, platformClock, type RetryRules, untilAnswered } from './http-request.ts';
+import { type Answer, type RetryRules, requestOnce, untilAnswered } from './http-request.ts';
 import { type ByteRange, checkKey, type ReadableStore, type StoreKey, sliceRange } from './store.ts';
 
 /** Options of {@link httpStore}. */
@@ -15,8 +15,6 @@ export interface HttpStoreOptions extends CoalesceOptions {
   readonly retryFor?: number | undefined;
   /** A try during which no byte arrives for this long, in milliseconds, has failed. @defaultValue 30 000 */
   readonly timeout?: number | undefined;
-  /** @defaultValue that of the platform */
-  readonly clock?: HttpClock | undefined;
 }
 
 /**
@@ -71,7 +69,7 @@ export interface ServerAddress {
 /** The work of `httpStore`. */
 export function serverStore({ location, query }: ServerAddress, options: HttpStoreOptions): ReadableStore {
   const { fetch: send = (url, init) => fetch(url, init), headers = {}, maxGapBytes, maxBytes, maxRequests } = options;
-  const { tries = 5, retryFor = 60_000, timeout = 30_000, clock = platformClock } = options;
+  const { tries = 5, retryFor = 60_000, timeout = 30_000 } = options;
   for (const [name, value] of Object.entries({ tries, retryFor, timeout })) {
     if (!(value >= (name === 'retryFor' ? 0 : 1)))
       throw new CryoetPicksError(
@@ -102,9 +100,8 @@ export function serverStore({ location, query }: ServerAddress, options: HttpSto
       networkTries: mayBeAbsent ? Math.min(2, tries) : tries,
       networkCode: mayBeAbsent ? 'not-found' : 'unavailable',
       retryFor,
-      clock,
     };
-    return untilAnswered((within) => attempt(request, within), { ...rules, where, signal });
+    return untilAnswered(() => requestOnce(request, signal), { ...rules, where, signal });
   };
   const plain: ReadableStore = {
     location,

@@ -2,7 +2,8 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { type HttpStoreOptions, httpStore } from './http.ts';
-import { type Failure, platformClock, type RetryRules, refusalOf, untilAnswered } from './http-request.ts';
+import { type RetryRules, statusFailure, untilAnswered } from './http-request.ts';
+import { RequestFailure } from './retry.ts';
 import { type BucketAddress, bucketAddress, type S3AddressOptions } from './s3-address.ts';
 import { checkKey, compareNames, type ListableStore, type StoreEntry, type StoreKey } from './store.ts';
 
@@ -35,9 +36,9 @@ export function s3Store(url: string | URL, options: S3StoreOptions = {}): Listab
     fetch: send,
     headers,
   });
-  const { tries = 5, retryFor = 60_000, clock = platformClock } = options;
+  const { tries = 5, retryFor = 60_000 } = options;
   // A host that is not there shows at once, or on the second try.
-  const rules = { tries, networkTries: Math.min(2, tries), retryFor, clock };
+  const rules = { tries, networkTries: Math.min(2, tries), retryFor };
   return {
     location: address.location,
     get,
@@ -111,27 +112,24 @@ async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
     prefix,
     ...(token === undefined ? {} : { 'continuation-token': token }),
   }).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
-  const attempt = async (within: AbortSignal | undefined): Promise<{ answer: string } | { failure: Failure }> => {
+  const list = async () => {
     try {
-      const response = await send(`${address.endpoint}/?${query.join('&')}`, { headers, signal: within ?? null });
+      const response = await send(`${address.endpoint}/?${query.join('&')}`, { headers, signal: signal ?? null });
       const text = await response.text();
-      if (response.status === 200) return { answer: text };
-      const cause = refusal(bucket, { where, response, text });
-      return { failure: { ...refusalOf(response), cause } };
+      if (response.status === 200) return text;
+      throw statusFailure(response, refusal(bucket, { where, response, text }));
     } catch (cause) {
-      within?.throwIfAborted();
-      const what = cause instanceof Error ? cause.message : String(cause);
-      const error = new CryoetPicksError('unavailable', `cannot list ${where}: ${what}`, { cause, path: where });
-      return { failure: { kind: 'network', what, mayPass: true, cause: error } };
+      signal?.throwIfAborted();
+      if (cause instanceof RequestFailure) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new RequestFailure(reason, { kind: 'network', isRetryable: true, cause });
     }
   };
-  try {
-    return parsePage(await untilAnswered(attempt, { ...rules, where, signal }), { where, prefix });
-  } catch (error) {
-    // What the server said is the cause of what retrying made of it.
-    if (isCryoetPicksError(error) && isCryoetPicksError(error.cause)) throw error.cause;
-    throw error;
-  }
+  const toError = ({ message, cause }: RequestFailure) =>
+    isCryoetPicksError(cause)
+      ? cause
+      : new CryoetPicksError('unavailable', `cannot list ${where}: ${message}`, { cause, path: where });
+  return parsePage(await untilAnswered(list, { ...rules, where, toError, signal }), { where, prefix });
 }
 
 function whereOf({ address }: Bucket, prefix: string): string {

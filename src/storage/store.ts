@@ -57,7 +57,7 @@ export interface Store extends ListableStore {
    * Writes a value piece by piece, so that it need not fit into memory. The value appears when the last piece is written; if
    * `pieces` throws, the old value stays. A store that takes whole values only has no such method.
    *
-   * @throws As `set` does, and what `pieces` throws, or an error with that as its cause.
+   * @throws As `set` does, and what `pieces` throws.
    */
   setPieces?(key: StoreKey, pieces: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<void>;
   /**

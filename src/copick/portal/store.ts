@@ -1,7 +1,5 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../../core/errors.ts';
-import type { HttpClock } from '../../storage/http-request.ts';
-import { platformClock } from '../../storage/http-request.ts';
 import { type ListableStore, memoryStore, type Store, type StoreOptions } from '../../storage/store.ts';
 import type { PortalConfig } from '../config.ts';
 import { fitName } from '../layout.ts';
@@ -39,8 +37,6 @@ export interface PortalStoreOptions {
   readonly timeout?: number | undefined;
   /** Show annotations of the shape `InstanceSegmentation`, points with instance ids, as picks too; copick does not. @defaultValue false */
   readonly instancePoints?: boolean | undefined;
-  /** Time and chance, for pauses between attempts. @defaultValue that of the platform */
-  readonly clock?: HttpClock | undefined;
 }
 
 /** Datasets of the CryoET Data Portal as a copick tree that can be read and listed. */
@@ -74,7 +70,7 @@ export interface PortalStore extends ListableStore {
  * ```
  */
 export function portalStore(options: PortalStoreOptions): PortalStore {
-  const { datasetIds, objects, instancePoints = false, fetch, clock } = options;
+  const { datasetIds, objects, instancePoints = false, fetch } = options;
   const server = serverOf(options);
   const byIdentifier = new Map<string, string>();
   // As in copick, of two objects with one identifier the last counts.
@@ -82,7 +78,7 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
   const shapes: readonly string[] = instancePoints ? [...shapeTypes, 'InstanceSegmentation'] : shapeTypes;
   const tables = new PortalTables(server, { datasetIds, objectIds: [...byIdentifier.keys()], shapeTypes: shapes });
   const tree = new PortalTree(tables, byIdentifier);
-  const files = new PortalFiles(tree, { fetch, clock });
+  const files = new PortalFiles(tree, { fetch });
   const location = `portal:${datasetIds.join(',')}`;
   const catalogue = new PortalCatalogue(tables, tree, location);
   return {
@@ -104,7 +100,7 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
 function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
   checkDatasets(options.datasetIds);
   const { endpoint = portalEndpoint, headers = {}, timeout = 60_000 } = options;
-  const { fetch: send = (url, init) => fetch(url, init), clock = platformClock } = options;
+  const { fetch: send = (url, init) => fetch(url, init) } = options;
   if (!(timeout > 0)) {
     throw new CryoetPicksError('invalid-option', `timeout is ${timeout}, expected milliseconds above 0`, {
       option: 'timeout',
@@ -112,7 +108,7 @@ function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
   }
   try {
     const { href } = new URL(endpoint, globalThis.location?.href);
-    return { endpoint: href, fetch: send, headers, timeout, clock };
+    return { endpoint: href, fetch: send, headers, timeout };
   } catch (cause) {
     throw new CryoetPicksError('invalid-option', `endpoint ${JSON.stringify(String(endpoint))} is not a URL`, {
       option: 'endpoint',

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isCryoetPicksError } from '../../../src/entry/index.ts';
 import { portalStore } from '../../../src/entry/portal.ts';
-import { platformClock } from '../../../src/storage/http-request.ts';
 import { answerQuestion, endpoint, fakeStore, portalTables, type Question, type Tables } from '../../support/portal.ts';
 import { forbidUnhandledRejections } from '../../support/unhandled-rejections.ts';
 
@@ -160,9 +159,9 @@ describe('what is no trouble that may pass', () => {
       { errors: [{ message: "Cannot query field 'x'" }] },
       400,
       'unsupported',
-      /refuses .*field 'x'/,
+      /rejects .*field 'x'/,
     ],
-    ['a refusal with the status 200', { errors: [{ message: 'no' }] }, 200, 'unsupported', /refuses the question: no$/],
+    ['a refusal with the status 200', { errors: [{ message: 'no' }] }, 200, 'unsupported', /rejects the query: no$/],
     ['a status without an answer', 'x', 403, 'unavailable', /has the status 403, expected 200/],
     ['what is not JSON', '<html>', 200, 'invalid-metadata', /is not JSON/],
     ['what is no object', [], 200, 'invalid-metadata', /not a JSON object: found an array/],
@@ -306,7 +305,8 @@ describe('an aborted signal', () => {
   });
 
   it('ends the pause between attempts', async () => {
-    const { store, asked } = fakeStore({ first: () => new Response('', { status: 503 }), clock: platformClock });
+    const { store, asked } = fakeStore({ first: () => new Response('', { status: 503 }) });
+    vi.restoreAllMocks();
     const controller = new AbortController();
     const pending = store.runs({ signal: controller.signal });
     await vi.waitFor(() => expect(asked).toHaveLength(1));

@@ -4,6 +4,7 @@ import type { StoreKey } from '../../../src/entry/index.ts';
 import { memoryStore, openTomogram, subStore } from '../../../src/entry/index.ts';
 import { annotationFits, openPortal, portalObjects, portalOf } from '../../../src/entry/portal.ts';
 import { bucketFile, fakePortal, fakeStore, portalFixture, portalTables, type Tables } from '../../support/portal.ts';
+import { fakeClock } from '../../support/scripted-server.ts';
 import { sharedData, sharedDataMissing } from '../../support/shared-data.ts';
 
 const { objects } = parseConfig(JSON.stringify(portalFixture('copick.json')), { source: 'copick.json' });
@@ -15,12 +16,12 @@ function openFake(
   options: Parameters<typeof fakePortal>[0] & { readonly overlay?: ReturnType<typeof memoryStore> } = {},
 ) {
   const fake = fakePortal(options);
+  fakeClock(0);
   const told: string[] = [];
   const { project, portal } = openPortal({
     datasetIds: [10001, 10002],
     objects,
     fetch: fake.fetch,
-    clock: { now: () => 0, random: () => 0, sleep: async () => {} },
     overlay: options.overlay,
     onProblem: ({ message }) => told.push(message),
   });

@@ -101,7 +101,6 @@ export const remoteTargets: readonly Target[] = [
           fetch: async () => new Response(bytes.slice()),
           headers: {},
           timeout: 10_000,
-          clock: { now: () => 0, random: () => 0, sleep: async () => {} },
         },
         { document: '{runs{id}}', variables: {}, attempts: 1, signal: undefined },
       ),
