@@ -81,7 +81,15 @@ export type { WindowName } from '../tiles/axis.ts';
 
 // Models
 export { type FunctionModelOptions, functionModel, type ScoreTile } from '../inference/function-model.ts';
-export type { Activation, Model, ModelSpec, ScoreBatch, TileBatch } from '../inference/model.ts';
+export type {
+  Activation,
+  DisposableModel,
+  Model,
+  ModelSpec,
+  ScoreBatch,
+  ScoreCallOptions,
+  TileBatch,
+} from '../inference/model.ts';
 export { type OnnxOptions, onnxModel, type OrtModule } from '../inference/onnx.ts';
 export { type ScoreOptions, scoreSlabs } from '../inference/score.ts';
 export { averageOf, withFlips } from '../inference/wrappers.ts';
