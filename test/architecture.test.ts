@@ -13,7 +13,7 @@ import { describe, expect, it } from 'vitest';
 const house: Readonly<Record<string, readonly string[]>> = {
   core: ['errors', 'per-object', 'json', 'concurrency', 'buffer-pool'],
   wasm: ['instantiate', 'modules'],
-  space: ['zyx', 'grid', 'cell-list'],
+  space: ['zyx', 'grid', 'cell-grid', 'nms'],
   volume: ['volume', 'read', 'intensity', 'normalize', 'resample', 'ndarray'],
   tiles: ['axis', 'plan', 'blend'],
   codecs: [
@@ -60,18 +60,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'split-touching',
     'smooth',
   ],
-  picks: [
-    'pick',
-    'cell-grid',
-    'suppress',
-    'merge',
-    'dbscan',
-    'mean-shift',
-    'segmentation',
-    'rotation',
-    'csv',
-    'submission',
-  ],
+  picks: ['pick', 'suppress', 'merge', 'dbscan', 'mean-shift', 'segmentation', 'rotation', 'csv', 'submission'],
   metric: ['rules', 'match', 'score', 'sweep'],
   copick: [
     'layout',

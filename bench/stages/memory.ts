@@ -19,7 +19,6 @@ const spare: Float32Array[] = [];
 /** As one of `loadModel` does, it takes two calls at once, keeps no tile and writes into memory that was released. */
 const model: Model = {
   spec,
-  keepsTiles: false,
   callsAtOnce: 2,
   async score({ data: voxels, shape: [n, z, y, x] }) {
     // Asynchronous, like the reply of a thread.
@@ -28,7 +27,7 @@ const model: Model = {
     for (let index = 0; index < classes.length; index++) {
       for (let i = 0; i < voxels.length; i++) data[index * voxels.length + i] = voxels[i]! - index;
     }
-    return { data, shape: [n, classes.length, z, y, x], release: () => spare.push(data) };
+    return { data, shape: [n, classes.length, z, y, x], release: () => spare.push(data), tiles: voxels };
   },
   dispose: async () => {},
 };

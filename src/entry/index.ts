@@ -83,7 +83,15 @@ export {
 
 // Models
 export { type FunctionModelOptions, functionModel, type ScoreTile } from '../inference/function-model.ts';
-export type { Activation, Model, ModelSpec, ScoreBatch, TileBatch } from '../inference/model.ts';
+export type {
+  Activation,
+  DisposableModel,
+  Model,
+  ModelSpec,
+  ScoreBatch,
+  ScoreCallOptions,
+  TileBatch,
+} from '../inference/model.ts';
 export { formatModelSpec, type ParseModelSpecOptions, parseModelSpec } from '../inference/model-card.ts';
 export { type OnnxOptions, onnxModel, type OrtModule } from '../inference/onnx.ts';
 export { type ScoreOptions, scoreSlabs } from '../inference/score.ts';

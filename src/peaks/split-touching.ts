@@ -1,6 +1,6 @@
 import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
-import { CellList } from '../space/cell-list.ts';
 import type { VoxelGrid } from '../space/grid.ts';
+import { greedyNms } from '../space/nms.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
 import {
@@ -121,18 +121,18 @@ function findCores(cropped: ComponentMask, voxelSize: Zyx, minDistance: number):
   // Edges that differ by less than a millionth are equal: on a cubic grid all squared distances are then whole numbers.
   const spacing = voxelSize.map((length) => Math.round((length / edge) * 1e6) / 1e6) as unknown as Zyx;
   const depths = squaredDistances(cropped.mask, cropped.shape, spacing);
-  const candidates = deepest(depths, cropped).sort((a, b) => depths[b] - depths[a] || a - b);
+  const candidates = deepest(depths, cropped);
   const [, height, width] = cropped.shape;
-  const chosen = new CellList(minDistance);
-  const markers = candidates.filter((index) => {
-    const x = (index % width) * voxelSize[2];
-    const y = (Math.floor(index / width) % height) * voxelSize[1];
-    const z = Math.floor(index / (width * height)) * voxelSize[0];
-    if (chosen.anyCloser({ x, y, z }, minDistance)) return false;
-    chosen.add({ x, y, z });
-    return true;
+  const places = new Float64Array(3 * candidates.length);
+  candidates.forEach((index, i) => {
+    places[3 * i] = (index % width) * voxelSize[2];
+    places[3 * i + 1] = (Math.floor(index / width) % height) * voxelSize[1];
+    places[3 * i + 2] = Math.floor(index / (width * height)) * voxelSize[0];
   });
-  return { depths, markers: markers.sort((a, b) => a - b) };
+  const values = Float64Array.from(candidates, (index) => depths[index]);
+  const isCore = new Uint8Array(candidates.length);
+  greedyNms({ places, values, indices: Uint32Array.from(candidates.keys()) }, minDistance, isCore);
+  return { depths, markers: candidates.filter((_, i) => isCore[i] === 1) };
 }
 
 /** The voxels of a component that no neighbour, over faces, edges or corners, exceeds in depth. */

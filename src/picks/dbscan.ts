@@ -1,7 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
-import { CellList } from '../space/cell-list.ts';
-import { bestFirst, type ParticlePick } from './pick.ts';
+import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
 
 /** Options of {@link dbscan}. */
 export interface DbscanOptions {
@@ -60,27 +59,6 @@ export function dbscan(picks: readonly ParticlePick[], { radius, minPicks = 2 }:
     if (best < ranked.length) clusterOf[rank] = clusterOf[best];
   });
   return collect(ranked, clusterOf);
-}
-
-/** Finds the ranks of the picks of the same object within its radius, in an array that the next call overwrites. */
-function neighbourFinder(
-  ranked: readonly ParticlePick[],
-  radiusOf: (object: string) => number,
-): (rank: number) => number[] {
-  const placesOf = new Map<string, CellList>();
-  ranked.forEach(({ object, position }, rank) => {
-    let places = placesOf.get(object);
-    if (!places) {
-      places = new CellList(radiusOf(object));
-      placesOf.set(object, places);
-    }
-    places.add(position, rank);
-  });
-  const near: number[] = [];
-  return (rank) => {
-    const { object, position } = ranked[rank];
-    return (placesOf.get(object) as CellList).withinInto(position, radiusOf(object), near);
-  };
 }
 
 interface Growth {

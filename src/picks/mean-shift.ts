@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
-import { CellList } from '../space/cell-list.ts';
+import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
 import type { Point } from '../space/grid.ts';
 import { bestFirst, type ParticlePick } from './pick.ts';
 
@@ -74,32 +74,40 @@ interface Mode {
 
 /** The picks of one object, best first, at their modes. */
 function modesOf(picks: readonly ParticlePick[], climb: Climb): ParticlePick[] {
-  const places = new CellList(climb.radius);
-  for (const { position } of picks) places.add(position);
-  const modes = picks.map(({ position }) => climbFrom(position, picks, places, climb));
+  const grid = cellGridOf(pointsOf(picks), climb.radius);
+  const modes = picks.map(({ position }) => climbFrom(position, picks, grid, climb));
   // A stable sort: equal modes stay in the order of the picks that began there.
   const ranked = [...modes].sort((a, b) => b.count - a.count || b.weight - a.weight);
-  const chosen: Mode[] = [];
-  const chosenPlaces = new CellList(climb.radius);
-  for (const mode of ranked) {
-    if (chosenPlaces.within(mode.position, climb.radius).length > 0) continue;
-    chosenPlaces.add(mode.position);
-    chosen.push(mode);
-  }
+  const chosen = apart(ranked, climb.radius);
+  const chosenGrid = cellGridOf(pointsOf(chosen), climb.radius);
   const best = new Map<number, ParticlePick>();
   picks.forEach((pick, i) => {
-    const nearest = nearestOf(modes[i].position, chosen, chosenPlaces.within(modes[i].position, climb.radius));
+    const nearest = nearestTo(modes[i].position, chosenGrid, climb.radius);
     if (!best.has(nearest)) best.set(nearest, { ...pick, position: chosen[nearest].position });
   });
   return [...best.values()];
 }
 
-function climbFrom(start: Point, picks: readonly ParticlePick[], places: CellList, climb: Climb): Mode {
+/** The modes, in their order, that have no chosen one within the radius before them. */
+function apart(ranked: readonly Mode[], radius: number): Mode[] {
+  const grid = cellGridOf(pointsOf(ranked), radius);
+  const taken = new Uint8Array(ranked.length);
+  return ranked.filter(({ position }, rank) => {
+    if (taken[rank]) return false;
+    forEachWithin(grid, position, radius, (other) => {
+      taken[other] = 1;
+    });
+    return true;
+  });
+}
+
+function climbFrom(start: Point, picks: readonly ParticlePick[], grid: CellGrid, climb: Climb): Mode {
   const near: number[] = [];
   let position = start;
   let mode: Mode = { position, count: 0, weight: 0 };
   for (let move = 0; ; move++) {
-    places.withinInto(position, climb.radius, near);
+    near.length = 0;
+    forEachWithin(grid, position, climb.radius, (index) => near.push(index));
     // Rounding may leave picks that lie on the edge of a window just outside the next.
     if (near.length === 0) return mode;
     // The order of a sum decides its last digits.
@@ -127,8 +135,14 @@ function meanOf(members: readonly ParticlePick[], total: number): Point {
   return { x: origin.x + dx, y: origin.y + dy, z: origin.z + dz };
 }
 
-function nearestOf(place: Point, modes: readonly Mode[], candidates: readonly number[]): number {
-  const distance = ({ position }: Mode) =>
-    (position.x - place.x) ** 2 + (position.y - place.y) ** 2 + (position.z - place.z) ** 2;
-  return [...candidates].sort((a, b) => distance(modes[a]) - distance(modes[b]) || a - b)[0];
+/** The index of the nearest point of a grid within the radius; the lowest of several equally near. */
+function nearestTo(place: Point, grid: CellGrid, radius: number): number {
+  let nearest = -1;
+  let least = Number.POSITIVE_INFINITY;
+  forEachWithin(grid, place, radius, (index, squared) => {
+    if (squared > least || (squared === least && index > nearest)) return;
+    nearest = index;
+    least = squared;
+  });
+  return nearest;
 }

@@ -1,7 +1,6 @@
 import { finiteLength, numberPerObject, type PerObject } from '../core/per-object.ts';
-import { CellList } from '../space/cell-list.ts';
 import type { Point } from '../space/grid.ts';
-import { bestFirst, type ParticlePick } from './pick.ts';
+import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
 
 /** Options of {@link mergeNearby}. */
 export interface MergeNearbyOptions {
@@ -32,21 +31,16 @@ export interface MergeNearbyOptions {
 export function mergeNearby(picks: readonly ParticlePick[], { radius }: MergeNearbyOptions): ParticlePick[] {
   const radiusOf = numberPerObject('radius', radius, finiteLength);
   const ranked = bestFirst(picks);
-  const placesOf = new Map<string, CellList>();
-  ranked.forEach(({ object, position }, rank) => {
-    const places = placesOf.get(object) ?? new CellList(radiusOf(object) || 1);
-    placesOf.set(object, places);
-    places.add(position, rank);
-  });
+  const neighbours = neighbourFinder(ranked, radiusOf);
   const taken = new Uint8Array(ranked.length);
-  const near: number[] = [];
   const merged: ParticlePick[] = [];
   ranked.forEach((founder, rank) => {
     if (taken[rank]) return;
-    const { object, position } = founder;
-    placesOf.get(object)?.withinInto(position, radiusOf(object), near);
+    const { position } = founder;
     // The order of a sum decides its last digits.
-    const members = near.filter((i) => !taken[i]).sort((a, b) => a - b);
+    const members = neighbours(rank)
+      .filter((i) => !taken[i])
+      .sort((a, b) => a - b);
     for (const i of members) taken[i] = 1;
     merged.push({
       ...founder,

@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import type { Peak } from '../peaks/sweep.ts';
+import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
 import { type Point, toPhysical } from '../space/grid.ts';
 
 /** A 4×4 matrix, row by row, that maps object space to tomogram space; its last row is 0, 0, 0, 1. Translation in Å. */
@@ -133,4 +134,36 @@ function sortableWords(numbers: Float64Array): Uint32Array {
     words[i + 1] ^= sign | 0x80000000;
   }
   return words;
+}
+
+/**
+ * Finds the picks of the same object that are at most its radius away, itself included: their indices in the list, in no particular
+ * order, in an array that the next call overwrites.
+ *
+ * @param radiusOf - In Å.
+ */
+export function neighbourFinder(
+  picks: readonly ParticlePick[],
+  radiusOf: (object: string) => number,
+): (index: number) => number[] {
+  const members = new Map<string, number[]>();
+  picks.forEach(({ object }, index) => {
+    const own = members.get(object);
+    if (own) own.push(index);
+    else members.set(object, [index]);
+  });
+  const searches = new Map<string, { readonly grid: CellGrid; readonly radius: number }>();
+  for (const [object, own] of members) {
+    const radius = radiusOf(object);
+    searches.set(object, { grid: cellGridOf(pointsOf(picks, Uint32Array.from(own)), radius), radius });
+  }
+  const near: number[] = [];
+  const add = (index: number) => near.push(index);
+  return (index) => {
+    const { object, position } = picks[index];
+    const { grid, radius } = searches.get(object)!;
+    near.length = 0;
+    forEachWithin(grid, position, radius, add);
+    return near;
+  };
 }

@@ -1,4 +1,5 @@
 import { SlabMemory } from '../core/buffer-pool.ts';
+import { forEachRange } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Axis, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
@@ -99,18 +100,14 @@ export class SlabBlender {
   }
 
   /**
-   * Adds the scores of the next tile of the plan.
+   * Adds the scores of the next tile of the plan; nothing else may be added until it is done. Every so often the event loop gets a
+   * turn.
    *
    * @param scores - C-order `[channel, z, y, x]` of one tile. Only read.
    * @throws {@link CryoetPicksError} `invalid-option` if it is not the plan's next tile or a channel is missing;
    * `model-failed` if a kept score is not finite, since one NaN would spread over all that overlaps it.
    */
-  add(tile: Tile, scores: Float32Array): void {
-    for (const _ of this.addInSteps(tile, scores));
-  }
-
-  /** As `add`, but stops after each piece of it, for whoever has other things to do; nothing else may be added meanwhile. */
-  *addInSteps(tile: Tile, scores: Float32Array): Generator<void> {
+  async add(tile: Tile, scores: Float32Array): Promise<void> {
     const next = this.#plan.tiles[this.#tilesAdded];
     if (next === undefined || !sameZyx(next.index, tile.index)) {
       const expected = next ? `expected the one at ${formatZyx(next.start)}` : 'all tiles were added';
@@ -120,14 +117,16 @@ export class SlabBlender {
     if (scores.length % size !== 0 || scores.length < channels * size) {
       refuse(`${scores.length} scores do not fill ${channels} or more channels of ${formatZyx(this.#outputTile)}`);
     }
-    for (const channel of this.#channels) {
+    const piecewise = (pieces: number, work: (piece: number) => void) => forEachRange(pieces, work, 1);
+    await piecewise(this.#channels.length, (i) => {
+      const channel = this.#channels[i];
       requireFinite(scores.subarray(channel * size, (channel + 1) * size), tile);
-      yield;
-    }
-    for (const _ of this.#openSegmentsOf(tile)) yield;
-    for (let i = 0; i < this.#classes.length; i++) {
-      for (const segment of this.#open) yield this.#addToSegment(segment, i, tile, scores);
-    }
+    });
+    await piecewise(this.#countUnopened(tile), () => this.#openNextSegment());
+    const open = this.#open;
+    await piecewise(this.#classes.length * open.length, (piece) => {
+      this.#addToSegment(open[piece % open.length], Math.floor(piece / open.length), tile, scores);
+    });
     this.#tilesAdded++;
     const { axis, tiles } = this.#plan;
     if (tiles[this.#tilesAdded]?.index[axis] !== tile.index[axis]) this.#finishRow(tile.index[axis]);
@@ -141,16 +140,19 @@ export class SlabBlender {
     return finished;
   }
 
-  /** Opens the segments, along the sweep axis, that a tile is the first to reach, one at a time. */
-  *#openSegmentsOf(tile: Tile): Generator<void> {
-    const { axis, outputShape, outputStride } = this.#plan;
+  /** Number of segments, along the sweep axis, that a tile is the first to reach. */
+  #countUnopened(tile: Tile): number {
+    const { axis, outputStride } = this.#plan;
     const end = tile.start[axis] / outputStride + this.#outputTile[axis];
+    const reached = this.#segments.findIndex(({ start }) => start >= end);
+    return (reached < 0 ? this.#segments.length : reached) - this.#opened;
+  }
+
+  #openNextSegment(): void {
+    const { axis, outputShape } = this.#plan;
     const plane = (this.#classes.length * voxelCount(outputShape)) / outputShape[axis];
-    while (this.#opened < this.#segments.length && this.#segments[this.#opened].start < end) {
-      const segment = this.#segments[this.#opened++];
-      this.#open.push({ ...segment, sums: this.#memory.zeros(plane * (segment.end - segment.start)) });
-      yield;
-    }
+    const segment = this.#segments[this.#opened++];
+    this.#open.push({ ...segment, sums: this.#memory.zeros(plane * (segment.end - segment.start)) });
   }
 
   #addToSegment(segment: OpenSegment, i: number, tile: Tile, scores: Float32Array): void {
