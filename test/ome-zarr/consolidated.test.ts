@@ -104,7 +104,7 @@ describe.each([
     const tomogram = await openTomogram(withConsolidated(store));
     await expect(tomogram.read(wholeBox(shape))).rejects.toMatchObject({
       code: 'invalid-metadata',
-      message: `the consolidated metadata of memory are stale: ${key} says something else; open the store without withConsolidated`,
+      message: `the consolidated metadata of memory are stale: ${key} differs; open the store without withConsolidated`,
     });
     expect((await voxelsOf(withConsolidated(store, { verify: false }))).length).toBe(24);
     await store.delete(key);
@@ -128,7 +128,7 @@ describe.each([
       );
     await expect(openTomogram(withConsolidated(store))).rejects.toMatchObject({
       code: 'invalid-metadata',
-      message: expect.stringContaining('without withConsolidated they are not read'),
+      message: expect.stringContaining('open the store without withConsolidated to ignore them'),
     });
   });
 

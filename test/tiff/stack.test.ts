@@ -17,7 +17,7 @@ const valuesOf = async (source: VolumeSource) => [...toFloat32(await source.read
 describe('openTiffStack', () => {
   const oddities: Readonly<Record<string, RegExp>> = {
     'no-spacing': /no spacing of slices.*1 nm is assumed/,
-    pixels: /unit "pixel" is no length/,
+    pixels: /unit "pixel" is not a length/,
     'no-unit': /no unit of length/,
     deflate: /no unit of length/,
   };
@@ -72,8 +72,8 @@ describe('what is refused', () => {
   const bytesOf = (number: number) => [...new Uint8Array(Uint32Array.of(number).buffer)];
 
   it.each<[string, Uint8Array, string, RegExp]>([
-    ['nothing', new Uint8Array(), 'corrupt-data', /no TIFF file/],
-    ['a text', new TextEncoder().encode('x,y,z\n1,2,3\n'), 'corrupt-data', /no TIFF file/],
+    ['nothing', new Uint8Array(), 'corrupt-data', /not a TIFF file/],
+    ['a text', new TextEncoder().encode('x,y,z\n1,2,3\n'), 'corrupt-data', /not a TIFF file/],
     ['no page', Uint8Array.of(0x49, 0x49, 42, 0, 0, 0, 0, 0), 'corrupt-data', /has no page/],
     ['a page beyond the end', changed(4, 0xff, 0xff), 'corrupt-data', /page 1 lies beyond/],
     [

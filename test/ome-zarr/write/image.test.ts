@@ -214,7 +214,7 @@ describe('writeTomogram', () => {
     await writeTomogram(store, sourceOf([9, 9, 9]), { chunkShape: [2, 2, 2] });
     await expect(writeTomogram(store, sourceOf([3, 3, 3]))).rejects.toMatchObject({
       code: 'invalid-option',
-      message: 'memory holds /.zattrs already; choose another place or overwrite',
+      message: 'memory already contains /.zattrs; choose another folder or overwrite',
     });
     await writeTomogram(store, sourceOf([3, 3, 3]), { overwrite: true, levels: 1 });
     expect(await keysOf(store)).toEqual(['/.zattrs', '/.zgroup', '/0/.zarray', '/0/0/0/0']);
@@ -222,7 +222,7 @@ describe('writeTomogram', () => {
 
   it.each(['/0/.zarray', '/0/zarr.json'] as const)('refuses to write over a bare array, %s', async (key) => {
     const store = memoryStore([[key, new Uint8Array(1)]]);
-    await expect(writeTomogram(store, sourceOf([3, 3, 3]))).rejects.toThrow(`memory holds ${key} already`);
+    await expect(writeTomogram(store, sourceOf([3, 3, 3]))).rejects.toThrow(`memory already contains ${key}`);
     expect(await keysOf(store)).toEqual([key]);
   });
 

@@ -98,7 +98,7 @@ describe('writing where a killed writer has left chunks without metadata', () =>
     await store.set(key, new TextEncoder().encode('{}'));
     await expect(writeTomogram(store, sourceOf(4), { ...options, overwrite: false })).rejects.toMatchObject({
       code: 'invalid-option',
-      message: expect.stringContaining(`holds ${key} already`),
+      message: expect.stringContaining(`already contains ${key}`),
     });
     await writeTomogram(store, sourceOf(4), { ...options, overwrite: true });
     expect(await firstVoxel(store)).toBe(4);
