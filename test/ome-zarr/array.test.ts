@@ -250,7 +250,12 @@ describe('array metadata', () => {
     ],
     ['records', { dtype: [['a', '<f4']] }, 'unsupported', /data type \[\["a","<f4"\]\]/],
     ['order "A"', { order: 'A' }, 'invalid-metadata', /"order"/],
-    ['a fill value of text', { fill_value: 'nothing' }, 'invalid-metadata', /fill value "nothing" is not a valid float32/],
+    [
+      'a fill value of text',
+      { fill_value: 'nothing' },
+      'invalid-metadata',
+      /fill value "nothing" is not a valid float32/,
+    ],
     [
       'a delta filter between types',
       { filters: [{ id: 'delta', dtype: '<f4', astype: '<i2' }] },

@@ -27,7 +27,7 @@ function listOf(points: readonly Point[], size: number): CellList {
 }
 
 describe('CellList against comparing all points', () => {
-  it('finds the same points within a radius, each once', () => {
+  it('within finds the same points as comparing all, each once', () => {
     fc.assert(
       fc.property(fc.array(point, { maxLength: 200 }), point, radius, cellSize, (points, query, r, size) => {
         const expected = points.flatMap((p, i) => (squaredDistance(query, p) <= r * r ? [i] : []));
@@ -37,7 +37,7 @@ describe('CellList against comparing all points', () => {
     );
   });
 
-  it('tells the same whether a point is closer', () => {
+  it('anyCloser agrees with comparing all points', () => {
     fc.assert(
       fc.property(fc.array(point, { maxLength: 60 }), point, radius, cellSize, (points, query, r, size) => {
         const expected = points.some((p) => squaredDistance(query, p) < r * r);
@@ -71,31 +71,31 @@ describe('CellList', () => {
     expect(listOf(points, 2).within(origin, r).sort(ascending)).toEqual(expected);
   });
 
-  it('does not count a point exactly at the distance as closer', () => {
+  it('anyCloser does not count a point exactly at the distance', () => {
     expect(listOf([{ x: 0, y: 3, z: 4 }], 5).anyCloser(origin, 5)).toBe(false);
     expect(listOf([{ x: 0, y: 3, z: 4 }], 5).anyCloser(origin, 5.000001)).toBe(true);
     expect(listOf([origin], 5).anyCloser(origin, 0)).toBe(false);
   });
 
-  it('gives back the index that a point was added with', () => {
+  it('within returns the index with which a point was added', () => {
     const list = new CellList(1);
     list.add(origin, 42);
     list.add({ x: 9, y: 0, z: 0 });
     expect([list.size, list.within(origin, 1), list.within({ x: 9, y: 0, z: 0 }, 1)]).toEqual([2, [42], [1]]);
   });
 
-  it('empties and reuses the array of withinInto()', () => {
+  it('withinInto empties and reuses its array', () => {
     const out = [7, 7, 7];
     expect(listOf([origin], 1).withinInto(origin, 1, out)).toBe(out);
     expect(out).toEqual([0]);
   });
 
-  it('takes points astronomically far apart without memory for the space between', () => {
+  it('CellList needs no memory for the space between distant points', () => {
     const far = [1e15, -1e15, 1e15 + 10].map((x) => ({ x, y: x, z: -x }));
     expect(listOf(far, 0.5).within(far[0], 20).sort(ascending)).toEqual([0, 2]);
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('refuses the cell size %s', (size) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('CellList throws for the cell size %s', (size) => {
     expect(() => new CellList(size)).toThrow(`cell size must be a positive length in Å, found ${size}`);
   });
 });
