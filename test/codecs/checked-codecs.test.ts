@@ -105,14 +105,14 @@ describe.each([
 });
 
 describe('a codec met in a chunk', () => {
-  it('stops inflating where more comes out than a chunk holds', async () => {
+  it('inflate stops when the result is longer than a chunk', async () => {
     const bomb = new Uint8Array(gzipSync(new Uint8Array(50_000_000)));
     await expect(inflate(bomb, { format: 'gzip', expectedBytes: 1000 })).rejects.toThrow(
       'to more than 1000 bytes, expected 1000',
     );
   });
 
-  it('refuses an lz4 header that claims 4 GB', async () => {
+  it('the lz4 codec throws for a header that claims 4 GB', async () => {
     const codec = await codecFor('lz4', plain.length);
     const damaged = LZ4.slice();
     damaged.fill(255, 0, 4);
@@ -128,7 +128,7 @@ describe('a codec met in a chunk', () => {
     await expect((async () => codec.decode(Uint8Array.from(bytes)))()).rejects.toThrow(message);
   });
 
-  it('is registered once: a second call keeps a codec that the caller put in since', () => {
+  it('registerCheckedCodecs registers once and keeps a codec that the caller registered later', () => {
     const mine = () => ({}) as never;
     const ours = registry.get('gzip')!;
     registry.set('gzip', mine);

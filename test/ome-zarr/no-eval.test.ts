@@ -37,7 +37,7 @@ const program = `
   }
 `;
 
-it('bundles for a browser without Node, and reads blosc-lz4 and zstd where code may not be evaluated', () => {
+it('the library bundles for a browser without Node, and reads blosc-lz4 and zstd where eval is forbidden', () => {
   const entry = join(folder, 'program.mjs');
   writeFileSync(entry, program);
   const { outputFiles } = buildSync({
