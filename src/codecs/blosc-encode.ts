@@ -3,7 +3,7 @@ import { shuffleInto } from './shuffle.ts';
 
 /** Options of {@link encodeBlosc}. */
 export interface EncodeBloscOptions {
-  /** Bytes of an element: what the shuffle groups by. */
+  /** Bytes of an element, which the shuffle regroups. */
   readonly typeSize: number;
 }
 
@@ -20,7 +20,7 @@ const FORMAT_LZ4 = 1 << 5;
 /**
  * Compresses bytes as a blosc buffer (c-blosc 1): byte shuffle, then LZ4 per element byte, blocks of 256 KiB.
  *
- * What does not compress is stored as it is. Every reader of c-blosc 1 buffers understands the result.
+ * Data that do not compress are stored uncompressed. Every reader of c-blosc 1 buffers can read the result.
  *
  * Source: c-blosc `README_CHUNK_FORMAT.rst`.
  */
@@ -39,7 +39,7 @@ export function encodeBlosc(bytes: Uint8Array, { typeSize }: EncodeBloscOptions)
     view.setUint32(HEADER_BYTES + 4 * b, end, true);
     const plain = shuffled.subarray(0, block.length);
     shuffleInto(block, plain, typeSize);
-    // The format never splits a last block that is not full.
+    // The format does not split a last block that is shorter than the others.
     const parts = isSplit && block.length === blockBytes ? typeSize : 1;
     end = encodeBlock(plain, parts, out, end, table);
   }
@@ -49,7 +49,7 @@ export function encodeBlosc(bytes: Uint8Array, { typeSize }: EncodeBloscOptions)
   return out.slice(0, end);
 }
 
-/** Writes the streams of a block; returns where they end. */
+/** Writes the streams of a block and returns their end. */
 function encodeBlock(plain: Uint8Array, parts: number, out: Uint8Array, at: number, table: Int32Array): number {
   const size = plain.length / parts;
   const view = new DataView(out.buffer);

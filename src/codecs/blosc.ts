@@ -4,19 +4,19 @@ import { BLOSC_KERNEL } from '../wasm/modules.ts';
 import { decodeLz4Into } from './lz4.ts';
 import { unshuffleBitsInto, unshuffleInto } from './shuffle.ts';
 
-/** Decoders that {@link decodeBlosc} falls back on for formats other than lz4. */
+/** Decoders for blosc formats other than lz4. */
 export interface BloscDecoders {
-  /** Formats whose streams can be decoded one by one, and so be checked one by one. */
+  /** Decoders of single streams, so that each stream is checked. */
   readonly streams: Partial<Readonly<Record<BloscFormat, StreamDecoder>>>;
-  /** Decodes the whole buffer, for the other formats. */
+  /** Decodes the whole buffer, for all other formats. */
   readonly whole: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
-/** What of a blosc buffer to decode. */
+/** The part of a blosc buffer to decode, and its memory. */
 export interface BloscWanted {
-  /** The first bytes of it that are wanted; blocks behind them are checked, but not decoded. @defaultValue all */
+  /** Number of first bytes to decode; later blocks are checked, but not decoded. @defaultValue all */
   readonly wantedBytes?: number | undefined;
-  /** Memory to decode into, at least as long as asked for. @defaultValue new memory */
+  /** Allocates memory of at least this length to decode into. @defaultValue new memory */
   readonly allocate?: ((bytes: number) => Uint8Array) | undefined;
 }
 
@@ -54,7 +54,7 @@ export async function decodeBlosc(
   return out.subarray(0, wanted);
 }
 
-/** Per block, where its streams lie. */
+/** Lists the streams of each block. */
 function readStreams(bytes: Uint8Array, header: BloscHeader): Span[][] {
   const { decodedBytes, blockBytes } = header;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -102,7 +102,7 @@ async function decodeWhole(bytes: Uint8Array, header: BloscHeader, { whole }: Bl
   return decoded;
 }
 
-/** The codecs a blosc buffer can name in its header, in the order of their numbers there. */
+/** The codecs of blosc, in the order of their numbers in the header. */
 const FORMATS = ['blosclz', 'lz4', 'snappy', 'zlib', 'zstd'] as const;
 
 /** A compression format inside a blosc buffer; lz4hc writes lz4. */
@@ -111,26 +111,26 @@ export type BloscFormat = (typeof FORMATS)[number];
 /** How a blosc buffer is shuffled. */
 export type BloscShuffle = 'none' | 'bytes' | 'bits';
 
-/** The 16 bytes in front of a blosc buffer. */
+/** The header of a blosc buffer: its first 16 bytes. */
 export interface BloscHeader {
   readonly format: BloscFormat;
   readonly shuffle: BloscShuffle;
-  /** Stored as it is, neither shuffled nor compressed. */
+  /** True if the bytes are stored unchanged, neither shuffled nor compressed. */
   readonly isCopy: boolean;
-  /** Each element byte of a block is a stream of its own. */
+  /** True if a block has a separate stream per byte of an element. */
   readonly isSplit: boolean;
   readonly typeSize: number;
   readonly decodedBytes: number;
   readonly blockBytes: number;
 }
 
-/** What the metadata of an array promises about its blosc buffers; what is absent is not checked. */
+/** What the metadata of an array say about its blosc buffers. Absent fields are not checked. */
 export interface BloscPromise {
   readonly decodedBytes?: number | undefined;
   readonly shuffle?: BloscShuffle | undefined;
   readonly format?: BloscFormat | undefined;
   readonly typeSizes?: readonly number[] | undefined;
-  /** The most bytes a buffer may decode to where `decodedBytes` is unknown. */
+  /** Maximum number of bytes that a buffer may decode to if `decodedBytes` is unknown. */
   readonly maxBytes?: number | undefined;
 }
 
@@ -140,9 +140,9 @@ const MAX_SPLITS = 16;
 const MIN_SPLIT_BYTES = 128;
 
 /**
- * Reads and checks the header of a blosc buffer against its own length and against what the array promises.
+ * Reads the header of a blosc buffer, and checks it against the length of the buffer and the metadata of the array.
  *
- * Blosc has no checksum: a flipped bit inside a compressed stream is seen only where the stream no longer decodes.
+ * Blosc has no checksum: a flipped bit in a compressed stream is noticed only if the stream no longer decodes.
  *
  * @throws {@link CryoetPicksError} `corrupt-data`. Source: c-blosc `README_CHUNK_FORMAT.rst`.
  */
@@ -192,18 +192,18 @@ function checkPromise(header: BloscHeader, { decodedBytes, maxBytes, shuffle, fo
   }
 }
 
-/** Reports what is wrong with a blosc buffer. */
+/** @throws {@link CryoetPicksError} `corrupt-data`, always. */
 function failBlosc(what: string): never {
   throw new CryoetPicksError('corrupt-data', what);
 }
 
-/** Decodes one compressed stream that is known to decode to `decodedBytes`. */
+/** Decodes one compressed stream to exactly `decodedBytes` bytes. */
 type StreamDecoder = (stream: Uint8Array, decodedBytes: number) => Promise<Uint8Array>;
 
 /** Decodes block `index` of a blosc buffer into `target`, which is as long as the block. */
 export type BlockDecoder = (streams: readonly Span[], target: Uint8Array, index: number) => Promise<void> | void;
 
-/** Decodes lz4 blocks: by the kernel where there is one and the block is of a kind that it knows, else in plain loops. */
+/** Decodes lz4 blocks by the WebAssembly kernel, or in plain loops if there is no kernel or it does not support the block. */
 export function blockOfLz4(bytes: Uint8Array, header: BloscHeader, kernel: BloscKernel | undefined): BlockDecoder {
   const typeSize = header.shuffle === 'none' ? 1 : header.typeSize;
   const isKnown = header.shuffle !== 'bits' && (typeSize === 1 || typeSize === 2 || typeSize === 4);
@@ -255,7 +255,7 @@ function failLz4(index: number): never {
   failBlosc(`an lz4 stream of blosc block ${index} does not decode to its size`);
 }
 
-/** Where a stream lies in a blosc buffer. */
+/** The range of a stream in a blosc buffer. */
 export interface Span {
   readonly start: number;
   readonly end: number;
@@ -271,27 +271,27 @@ export interface LzBlock {
   readonly typeSize: 1 | 2 | 4;
 }
 
-/** Decodes lz4 blocks with 16 bytes at a time. */
+/** Decodes lz4 blocks, 16 bytes at a time. */
 export interface BloscKernel {
-  /** Decodes a block into `target`, which is as long as the block; false if the block is damaged. */
+  /** Decodes a block into `target`, which has the length of the block; returns false if the block is damaged. */
   decodeInto(block: LzBlock, target: Uint8Array): boolean;
 }
 
-/** What the compiled module offers; all arguments are places in its memory. */
+/** The functions of the compiled module; all arguments are addresses in its memory. */
 interface KernelExports {
   decodeLz4(s: number, sEnd: number, t: number, tEnd: number): number;
   unshuffle2(s: number, t: number, count: number): void;
   unshuffle4(s: number, t: number, count: number): void;
 }
 
-/** The kernel may read and write this far beyond the end of what it works on. */
+/** The kernel may read and write this many bytes beyond the end of its data. */
 const SLACK = 64;
 
 /**
- * The kernel in WebAssembly, made when first asked for; nothing where the platform has no SIMD, or where the page's
- * Content-Security-Policy refuses WebAssembly.
+ * Returns the WebAssembly kernel, created on the first call; `undefined` if the platform has no SIMD, or the page's
+ * Content-Security-Policy forbids WebAssembly.
  *
- * One serves all: a block is decoded without waiting, and nothing is left in its memory.
+ * All callers share it: a block is decoded synchronously, and the kernel keeps no data between calls.
  */
 export const bloscKernel: () => BloscKernel | undefined = madeOnce(makeKernel);
 
@@ -315,7 +315,7 @@ function decodeInto(
   const part = target.length / streams.length;
   for (const [n, { start, end }] of streams.entries()) {
     const to = plain + n * part;
-    // What did not compress is stored as it is.
+    // A stream that did not compress is stored uncompressed.
     if (end - start === part) heap.copyWithin(to, start - first, end - first);
     else if (!decodeLz4(start - first, end - first, to, to + part)) return false;
   }

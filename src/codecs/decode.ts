@@ -6,25 +6,25 @@ import { decodeLz4Into } from './lz4.ts';
 import { ITEM_BYTES, type NumberType } from './number-type.ts';
 import { checkZstdFrame, zstdDecoder } from './zstd.ts';
 
-/** The largest chunk this library decodes, in bytes. */
+/** Maximum decoded bytes of a chunk. */
 export const MAX_CHUNK_BYTES: number = 2 ** 31;
 
-/** How the bytes of a chunk were compressed, and what its array promises of them; plain data, fit to be sent to a thread. */
+/** How a chunk is compressed, and what its array says about the result; plain data that can be sent to a thread. */
 export type Compression =
   | ({ readonly codec: 'blosc' } & BloscPromise)
   | { readonly codec: 'lz4' | 'zstd'; readonly decodedBytes?: number | undefined };
 
-/** Decoders of numcodecs.js, which check nothing, for what this library has no decoder of its own for. */
+/** Decoders of numcodecs.js, which check nothing, for formats that this library does not decode itself. */
 export interface Fallbacks {
   readonly blosc: (bytes: Uint8Array) => Promise<Uint8Array>;
   readonly zstd: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
 /**
- * Decodes the bytes of a chunk, checking all that can be checked.
+ * Decodes the bytes of a chunk, and checks every length on the way.
  *
- * @param fallbacks - Handed in, since a thread that decodes has none.
- * @param wanted - Heeded where that saves work; more may come back than is wanted.
+ * @param fallbacks - A parameter, since decode threads have none.
+ * @param wanted - Followed where it saves work; the result may be longer than `wantedBytes`.
  * @throws {@link CryoetPicksError} `corrupt-data`, or what a fallback throws.
  */
 export async function decode(
@@ -49,7 +49,7 @@ function decodeLz4(
   if (bytes.length < 4)
     throw new CryoetPicksError('corrupt-data', `its ${bytes.length} bytes are too few for an lz4 header of 4`);
   const size = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  // An LZ4 byte stands for at most 255 decoded bytes.
+  // One LZ4 byte decodes to at most 255 bytes.
   if ((expected !== undefined && size !== expected) || size > 255 * bytes.length) {
     const wanted = expected === undefined ? '' : `, expected ${expected}`;
     throw new CryoetPicksError('corrupt-data', `its lz4 header promises ${size} decoded bytes${wanted}`);
@@ -61,7 +61,7 @@ function decodeLz4(
   return out;
 }
 
-/** More than this is not allocated in one piece in the memory of a WebAssembly module. */
+/** Maximum bytes that are allocated in one piece in a WebAssembly module. */
 const MAX_ZSTD_BYTES = 2 ** 30;
 
 async function decodeZstd(bytes: Uint8Array, expected: number | undefined, fallbacks: Fallbacks): Promise<Uint8Array> {
@@ -75,7 +75,7 @@ async function decodeZstd(bytes: Uint8Array, expected: number | undefined, fallb
   return out;
 }
 
-/** What a codec is told about the chunks it will decode. */
+/** What zarrita tells a codec about the chunks of its array. */
 export interface ChunkMeta {
   readonly dataType: string;
   readonly shape: readonly number[];
@@ -85,10 +85,10 @@ export interface ChunkMeta {
 /** The configuration of a codec in the metadata of an array. */
 export type Config = Readonly<Record<string, unknown>> | undefined;
 
-/** Names of the codecs that add a checksum. */
+/** Matches the names of codecs that add a checksum. */
 export const CHECKSUM: RegExp = /^(numcodecs\.)?(crc32c?|adler32)$/;
 
-/** What a codec's configuration and its array promise of compressed bytes. */
+/** Derives how bytes are compressed from the configuration of a codec and its array. */
 export function compressionOf(codec: Compression['codec'], config: Config, meta: ChunkMeta): Compression {
   const decodedBytes = expectedBytes(config, meta);
   if (codec !== 'blosc') return { codec, decodedBytes };
@@ -98,14 +98,14 @@ export function compressionOf(codec: Compression['codec'], config: Config, meta:
     codec,
     decodedBytes,
     maxBytes: MAX_CHUNK_BYTES,
-    shuffle: promisedShuffle(config?.shuffle),
-    format: promisedFormat(config?.cname),
-    // Writers that do not know the element size say 1, where a shuffle changes nothing.
+    shuffle: shuffleOf(config?.shuffle),
+    format: formatOf(config?.cname),
+    // Writers that do not know the element size write 1, with which a shuffle changes nothing.
     typeSizes: item === undefined ? undefined : [item, 1, ...(typeof typeSize === 'number' ? [typeSize] : [])],
   };
 }
 
-/** How many bytes the codec of this configuration decodes to, where the codecs before it do not hide it. */
+/** The number of bytes that a codec decodes to; `undefined` if a codec before it changes the length. */
 export function expectedBytes(config: Config, { dataType, shape, codecs }: ChunkMeta): number | undefined {
   const item = ITEM_BYTES[dataType as NumberType] as number | undefined;
   if (item === undefined) return undefined;
@@ -118,13 +118,13 @@ export function expectedBytes(config: Config, { dataType, shape, codecs }: Chunk
   return bytes;
 }
 
-function promisedShuffle(value: unknown): BloscShuffle | undefined {
+function shuffleOf(value: unknown): BloscShuffle | undefined {
   if (value === 0 || value === 'noshuffle') return 'none';
   if (value === 1 || value === 'shuffle') return 'bytes';
   return value === 2 || value === 'bitshuffle' ? 'bits' : undefined;
 }
 
-function promisedFormat(value: unknown): BloscFormat | undefined {
+function formatOf(value: unknown): BloscFormat | undefined {
   if (value === 'lz4hc') return 'lz4';
   return ['blosclz', 'lz4', 'snappy', 'zlib', 'zstd'].includes(value as string) ? (value as BloscFormat) : undefined;
 }

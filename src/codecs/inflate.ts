@@ -4,17 +4,17 @@ import { CryoetPicksError } from '../core/errors.ts';
 export interface InflateOptions {
   /** `gzip`, or `deflate` for what Zarr calls zlib. */
   readonly format: 'gzip' | 'deflate';
-  /** How many bytes must come out, where that is known. */
+  /** Decompressed length, if known. */
   readonly expectedBytes?: number | undefined;
-  /** The most bytes that may come out. @defaultValue expectedBytes */
+  /** Maximum decompressed length. @defaultValue expectedBytes */
   readonly maxBytes?: number | undefined;
 }
 
 /**
- * Decompresses gzip or zlib by the platform's `DecompressionStream`, which checks their checksums, and stops where more
- * comes out than expected, so that a small file cannot fill the memory.
+ * Decompresses gzip or zlib by the platform's `DecompressionStream`, which verifies their checksums. Stops when the result gets
+ * longer than expected, so that a small file cannot fill the memory.
  *
- * @throws {@link CryoetPicksError} `corrupt-data` for bytes that do not decompress, or to another length.
+ * @throws {@link CryoetPicksError} `corrupt-data` if the bytes do not decompress, or to another length.
  */
 export async function inflate(
   bytes: Uint8Array,

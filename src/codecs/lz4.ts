@@ -1,9 +1,9 @@
 /**
  * Decodes one LZ4 block, `source[from … to)`, into `target[at … at + size)`.
  *
- * Stays within both ranges whatever the bytes say, and uses up both exactly, or fails.
+ * Never reads or writes outside the two ranges, and must use both exactly.
  *
- * @returns False if the block is damaged: the target then holds part of the data.
+ * @returns False if the block is damaged; the target then holds part of the data.
  * Source: the LZ4 block format description, lz4/lz4 `doc/lz4_Block_format.md`.
  */
 export function decodeLz4Into(
@@ -73,8 +73,8 @@ const MATCH_LIMIT = 12;
 /**
  * Encodes `source[from … to)` as one LZ4 block into `target` from `at`.
  *
- * @param table - 16384 numbers of scratch memory.
- * @returns Where the block ends in `target`, or −1 if it would not end before `limit`.
+ * @param table - Scratch memory of 16384 numbers.
+ * @returns The end of the block in `target`, or −1 if it would exceed `limit`.
  */
 export function encodeLz4Into(
   source: Uint8Array,

@@ -1,4 +1,4 @@
-/** The types of numbers that are read and written. */
+/** The types of numbers that the library reads and writes. */
 export type NumberType =
   | 'bool'
   | 'int8'
@@ -29,7 +29,7 @@ export const ITEM_BYTES: Readonly<Record<NumberType, number>> = {
   float64: 8,
 };
 
-/** The number that the 16 bits of an IEEE 754 half stand for. */
+/** Decodes the 16 bits of an IEEE 754 half. */
 export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
@@ -39,7 +39,7 @@ export function halfToNumber(bits: number): number {
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-/** The 16 bits of the IEEE 754 half that is nearest to a number, ties to even; too large ones are infinite. */
+/** Encodes a number as the nearest IEEE 754 half, ties to even; numbers from 65520 on become infinite. */
 export function numberToHalf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const size = Math.abs(value);
@@ -47,9 +47,9 @@ export function numberToHalf(value: number): number {
   if (size >= 65520) return sign | 0x7c00;
   if (size < 2 ** -14) return sign | roundToEven(size * 2 ** 24);
   let exponent = Math.floor(Math.log2(size));
-  // The logarithm of a number just below a power of two may round up to it.
+  // The logarithm of a number just below a power of two may round up.
   if (2 ** exponent > size) exponent--;
-  // A fraction that rounds up to 1024 carries into the exponent, as it should.
+  // A fraction that rounds up to 1024 carries into the exponent, which gives the next half.
   return sign | (((exponent + 15) << 10) + roundToEven((size / 2 ** exponent - 1) * 1024));
 }
 

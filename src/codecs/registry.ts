@@ -18,11 +18,10 @@ type Decode = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 type Loader = NonNullable<ReturnType<typeof registry.get>>;
 
 /**
- * Puts codecs that check what they decode into zarrita's registry: blosc, lz4, zstd, gzip, zlib, crc32c, crc32,
- * adler32, under the names of Zarr v2 and v3. Every further call does nothing.
+ * Registers codecs that check their input with zarrita: blosc, lz4, zstd, gzip, zlib, crc32c, crc32, adler32, under the names of
+ * Zarr v2 and v3. Damaged bytes then throw `corrupt-data` instead of decoding to garbage. Later calls do nothing.
  *
- * The registry belongs to the whole page or process, so this is a call and not a side effect of an import; opening a
- * tomogram makes it. Damaged bytes give `corrupt-data` instead of garbage.
+ * The registry belongs to the whole page or process, so opening a tomogram calls this, instead of a side effect of an import.
  */
 export function registerCheckedCodecs(): void {
   if (!keepOriginals()) return;
@@ -42,14 +41,14 @@ export function registerCheckedCodecs(): void {
   }
 }
 
-/** The codecs of a Zarr array's metadata, of either version, that nobody has registered. zarrita lets all but the first go unhandled. */
+/** The codecs in the metadata of a Zarr array, v2 or v3, that are not registered. zarrita reports only the first of them. */
 export function unknownCodecs(document: Readonly<Record<string, unknown>>): string[] {
   const { codecs, compressor, filters } = document as { [key: string]: unknown };
   const v3 = (Array.isArray(codecs) ? codecs : []).map(({ name }: { readonly name: string }) => name);
   const v2 = [compressor, ...(Array.isArray(filters) ? filters : [])]
     .filter((one) => one !== undefined && one !== null)
     .map(({ id }: { readonly id: string }) => `numcodecs.${id}`)
-    // zarrita puts two codecs of Zarr v3 in its place.
+    // zarrita replaces it by two codecs of Zarr v3.
     .filter((name) => name !== 'numcodecs.fixedscaleoffset');
   return [...v3, ...v2].filter((name) => !registry.has(name));
 }
@@ -61,15 +60,15 @@ function codec(name: string, decode: Decode) {
     encode() {
       throw new CryoetPicksError('unsupported', `encoding with "${name}" through zarrita is not supported`);
     },
-    // A shard index is fixed in size; checksums are the only ones of these codecs that keep it so.
+    // A shard index has a fixed size, so of these codecs only checksums can be applied to it.
     ...(CHECKSUM.test(name) ? { computeEncodedSize: (size: number) => size + CHECKSUM_BYTES } : {}),
   };
 }
 
-/** That of Zarr, and of numcodecs where it does not say, stands at the end for crc32c, at the start for the others. */
+/** Without a `location` in the configuration, crc32c is at the end of the bytes, the other checksums at the start. */
 function checksumDecoder(name: ChecksumName, config: Config): Decode {
-  const place = config?.location ?? (name === 'crc32c' ? 'end' : 'start');
-  return (bytes) => withoutChecksum(bytes, { name, isAtStart: place === 'start' });
+  const location = config?.location ?? (name === 'crc32c' ? 'end' : 'start');
+  return (bytes) => withoutChecksum(bytes, { name, isAtStart: location === 'start' });
 }
 
 function sizeOf(config: Config, meta: ChunkMeta): { expectedBytes: number | undefined; maxBytes: number } {
@@ -80,7 +79,7 @@ function decoderOf(how: Compression): Decode {
   return (bytes) => decode(bytes, how, originalDecoders);
 }
 
-/** The decoders that zarrita came with. */
+/** The decoders that zarrita registers by default. */
 export const originalDecoders: Fallbacks = {
   blosc: (bytes) => decodeOriginally('blosc', bytes),
   zstd: (bytes) => decodeOriginally('zstd', bytes),
@@ -92,7 +91,7 @@ async function decodeOriginally(name: 'blosc' | 'zstd', bytes: Uint8Array): Prom
     return await codec.decode(bytes);
   } catch (cause) {
     if (isCryoetPicksError(cause)) throw cause;
-    refuseIfEvaluating(cause, `decoding ${name}`);
+    throwIfEvalForbidden(cause, `decoding ${name}`);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new CryoetPicksError('corrupt-data', `its ${name} data do not decode: ${reason}`, { cause });
   }
@@ -100,43 +99,43 @@ async function decodeOriginally(name: 'blosc' | 'zstd', bytes: Uint8Array): Prom
 
 type CodecLoader = NonNullable<ReturnType<typeof registry.get>>;
 
-/** The loaders that zarrita came with; they compile code and so are called only when a chunk needs them. */
+/** The loaders that zarrita registers by default. They compile code, so they are called only when a chunk needs them. */
 const originals = new Map<string, CodecLoader>();
 
-/** A codec that checks nothing. */
+/** A codec of numcodecs.js, which checks nothing. */
 interface OriginalCodec {
   encode(bytes: Uint8Array): Promise<Uint8Array>;
   decode(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
-/** Keeps the codecs of zarrita that are about to be replaced in its registry; false if that has been done. */
+/** Keeps the codecs that are about to be replaced in zarrita's registry; returns false if that was done before. */
 function keepOriginals(): boolean {
   if (originals.size > 0) return false;
   for (const name of ['blosc', 'zstd'] as const) originals.set(name, registry.get(name)!);
   return true;
 }
 
-/** One of the kept codecs. */
+/** Loads one of the kept codecs. */
 async function originalCodec(name: 'blosc' | 'zstd', config: object): Promise<OriginalCodec> {
   const loaded = (await originals.get(name)!()) as unknown as { fromConfig(config: object): OriginalCodec };
   return loaded.fromConfig(config);
 }
 
-/** @throws {@link CryoetPicksError} `unsupported` if what went wrong is that no code may be compiled. */
-function refuseIfEvaluating(cause: unknown, what: string): void {
+/** @throws {@link CryoetPicksError} `unsupported` if the cause is that the page must not compile code. */
+function throwIfEvalForbidden(cause: unknown, what: string): void {
   if (!(cause instanceof EvalError)) return;
   throw new CryoetPicksError(
     'unsupported',
-    `${what} needs "unsafe-eval", which the Content-Security-Policy of this page refuses`,
+    `${what} needs "unsafe-eval", which the Content-Security-Policy of this page forbids`,
     { cause },
   );
 }
 
 /**
- * Encodes bytes as a zstd frame, by the encoder of numcodecs.js, which zarrita brings along.
+ * Encodes bytes as a zstd frame, by the encoder of numcodecs.js, a dependency of zarrita.
  *
- * @throws {@link CryoetPicksError} `unsupported` where a page's Content-Security-Policy keeps the encoder from starting, and
- * for bytes that it cannot encode.
+ * @throws {@link CryoetPicksError} `unsupported` if the page's Content-Security-Policy forbids the encoder, or it cannot encode the
+ * bytes.
  */
 export async function encodeZstd(bytes: Uint8Array, level: number): Promise<Uint8Array> {
   registerCheckedCodecs();
@@ -144,7 +143,7 @@ export async function encodeZstd(bytes: Uint8Array, level: number): Promise<Uint
   try {
     return await codec.encode(bytes);
   } catch (cause) {
-    refuseIfEvaluating(cause, 'encoding zstd');
+    throwIfEvalForbidden(cause, 'encoding zstd');
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new CryoetPicksError('unsupported', `cannot encode ${bytes.length} bytes with zstd: ${reason}`, { cause });
   }

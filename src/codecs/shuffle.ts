@@ -1,4 +1,4 @@
-/** Writes the bytes of elements of `size` bytes plane by plane: all first bytes, all second bytes, …; a rest is copied. */
+/** Writes the bytes of elements of `size` bytes plane by plane: all first bytes, all second bytes, …; a remainder is copied unchanged. */
 export function shuffleInto(source: Uint8Array, target: Uint8Array, size: number): void {
   const count = Math.floor(source.length / size);
   if (size === 4 && source.byteOffset % 4 === 0 && LITTLE_ENDIAN) {
@@ -41,7 +41,7 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 /**
  * Undoes blosc's bit shuffle: bit plane after bit plane, least significant first, of elements of `size` bytes.
  *
- * Where the number of elements is no multiple of 8, blosc 1 stores them as they are. Source: bitshuffle by K. Masui et
+ * If the number of elements is not a multiple of 8, blosc 1 stores them unshuffled. Source: bitshuffle by K. Masui et
  * al., as c-blosc 1 calls it.
  */
 export function unshuffleBitsInto(source: Uint8Array, target: Uint8Array, size: number): void {

@@ -5,14 +5,14 @@ export type ZstdDecoder = (bytes: Uint8Array, decodedBytes: number) => Uint8Arra
 
 let shared: Promise<ZstdDecoder | undefined> | undefined;
 
-/** Takes a decoder of the platform instead of the one in WebAssembly. */
+/** Sets a decoder of the platform to use instead of the one in WebAssembly. */
 export function useZstdDecoder(decode: ZstdDecoder): void {
   shared = Promise.resolve((bytes, decodedBytes) => checked(decode(bytes, decodedBytes), decodedBytes));
 }
 
 /**
- * The zstd decoder of the platform, if one was handed in, or of zstddec, compiled when first asked for; nothing where the
- * Content-Security-Policy of a page refuses it WebAssembly or `data:` URLs.
+ * Returns the zstd decoder of the platform if one was set, otherwise that of zstddec, compiled on the first call; `undefined` if the
+ * page's Content-Security-Policy forbids WebAssembly or `data:` URLs.
  */
 export function zstdDecoder(): Promise<ZstdDecoder | undefined> {
   shared ??= openDecoder().catch(() => undefined);
@@ -23,7 +23,7 @@ async function openDecoder(): Promise<ZstdDecoder> {
   const { ZSTDDecoder } = await import('zstddec');
   const decoder = new ZSTDDecoder();
   await decoder.init();
-  // It takes 0 for a size that it must find itself.
+  // zstddec takes a size of 0 as unknown.
   const decode: ZstdDecoder = (bytes, size) => (size === 0 ? new Uint8Array(0) : decoder.decode(bytes, size));
   return (bytes, decodedBytes) => checked(decode(bytes, decodedBytes), decodedBytes);
 }
@@ -34,10 +34,10 @@ function checked(decoded: Uint8Array, decodedBytes: number): Uint8Array {
 }
 
 /**
- * Checks that bytes start as a zstd frame, and that the size in its header, where it has one, is the expected one, or at most
- * `maxBytes` where none is expected.
+ * Checks that bytes start like a zstd frame, and that the size in its header, if any, is the expected one, or at most `maxBytes` if
+ * none is expected.
  *
- * @returns The decoded size, where the frame or the caller knows it.
+ * @returns The decoded size, if the frame or the caller gives it.
  * @throws {@link CryoetPicksError} `corrupt-data`. Source: RFC 8878 §3.1.1.
  */
 export function checkZstdFrame(

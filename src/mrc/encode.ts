@@ -9,8 +9,8 @@ import { encodeVoxels, MODE_BYTES, type MrcMode } from './voxels.ts';
 /** Options of {@link encodeMrc}. */
 export interface EncodeMrcOptions {
   /**
-   * How voxels are stored: 2 for float32, 12 for float16, 0, 1 and 6 for signed bytes, 16-bit integers without and with
-   * only positive values. @defaultValue 2
+   * How voxels are stored: 2 for float32, 12 for float16, 0 for signed bytes, 1 for signed and 6 for unsigned 16-bit integers.
+   * @defaultValue 2
    */
   readonly mode?: MrcMode | undefined;
   /** Statistics for the header. @defaultValue measured, in a pass of their own over the voxels */
@@ -20,17 +20,17 @@ export interface EncodeMrcOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Bytes of a piece; a few planes at a time, at least one row. */
+/** Voxels of a piece: a few planes at a time, at least one row. */
 const PIECE_VOXELS = 2 ** 20;
 
 /**
  * Encodes a volume as an MRC2014 file, piece by piece: little-endian, columns along x, voxel size and statistics in the
- * header, the position of the first voxel as ORIGIN. Memory does not grow with the volume.
+ * header, the position of the first voxel as ORIGIN. Memory does not depend on the size of the volume.
  *
- * The voxels are read twice, once for the statistics; hand `intensity` in to read them once.
+ * The voxels are read twice, once for the statistics, unless `intensity` is given.
  *
- * @returns The bytes in order; nothing happens before they are asked for.
- * @throws {@link CryoetPicksError} `invalid-option` for a value that the mode cannot hold; the abort reason of `signal`.
+ * @returns The bytes in order. Reading starts with the first piece.
+ * @throws {@link CryoetPicksError} `invalid-option` if the mode cannot hold a voxel; the abort reason of `signal`.
  * @example
  * ```ts
  * await writeFile('denoised.mrc', encodeMrc(tomogram));
@@ -57,7 +57,7 @@ export async function* encodeMrc(
   }
 }
 
-/** Boxes that follow each other in the file: whole planes where they fit, else rows of one plane. */
+/** Yields boxes in the order of the file: several whole planes, or if a plane is too large, rows of one plane. */
 function* pieces([depth, height, width]: VolumeSource['grid']['shape']): Generator<Box> {
   const planes = Math.max(1, Math.floor(PIECE_VOXELS / (height * width)));
   const rows = planes > 1 ? height : Math.min(height, Math.max(1, Math.floor(PIECE_VOXELS / width)));
@@ -103,7 +103,7 @@ function encodeHeader(
   return bytes;
 }
 
-/** 80 characters, filled up with spaces; what is not ASCII becomes a question mark. */
+/** Encodes 80 characters, padded with spaces; characters outside ASCII become question marks. */
 function labelBytes(label: string): Uint8Array {
   const ascii = label.replace(/[^ -~]/gu, '?').slice(0, 80);
   return new TextEncoder().encode(ascii.padEnd(80));

@@ -6,7 +6,7 @@ import { MODE_BYTES, type MrcEncoding, requireMode } from './voxels.ts';
 /** Bytes of the header; extended header and voxels follow. */
 export const HEADER_BYTES = 1024;
 
-/** What the header of an MRC file says; triples of counts are in the order of the file: columns, rows, sections. */
+/** The header of an MRC file. Triples of counts are in the order of the file: columns, rows, sections. */
 export interface MrcHeader extends MrcEncoding {
   /** NX, NY, NZ: columns, rows, sections; columns are stored fastest. */
   readonly counts: readonly [columns: number, rows: number, sections: number];
@@ -26,7 +26,7 @@ export interface MrcHeader extends MrcEncoding {
   readonly spaceGroup: number;
   /** NSYMBT: bytes between the header and the voxels. */
   readonly extendedBytes: number;
-  /** EXTTYP: what is in them, such as `FEI1`, `SERI`; empty where not said. */
+  /** EXTTYP: type of the extended header, such as `FEI1`, `SERI`; empty if not given. */
   readonly extendedType: string;
   /** DMIN, DMAX, DMEAN, RMS as written; often wrong or unset. */
   readonly statistics: {
@@ -35,7 +35,7 @@ export interface MrcHeader extends MrcEncoding {
     readonly mean: number;
     readonly deviation: number;
   };
-  /** The texts that programs left. */
+  /** LABEL: texts that programs wrote. */
   readonly labels: readonly string[];
 }
 
@@ -44,25 +44,25 @@ export type MrcAxis = 'x' | 'y' | 'z';
 
 /** Options of {@link parseMrcHeader}. */
 export interface ParseMrcHeaderOptions {
-  /** Where the bytes are from, for messages. @defaultValue 'the MRC header' */
+  /** Names the file in messages. @defaultValue 'the MRC header' */
   readonly source?: string | undefined;
-  /** Reads mode 0 as said here, whatever the header says. */
+  /** Whether the bytes of mode 0 are signed, whatever the header says. */
   readonly bytes?: 'signed' | 'unsigned' | undefined;
 }
 
 /**
- * Reads the 1024 bytes that an MRC, CCP4, `.rec` or `.map` file starts with.
+ * Parses the header of an MRC, CCP4, `.rec` or `.map` file: its first 1024 bytes.
  *
- * The byte order is that of the machine stamp, unless the numbers make sense in the other only. Mode 0 holds signed bytes,
- * unless IMOD's stamp says unsigned, or no stamp is there and the header's maximum is one that signed bytes cannot reach.
+ * The byte order is that of the machine stamp, unless the numbers only make sense in the other order. The bytes of mode 0 are signed,
+ * unless IMOD's stamp says unsigned, or there is no stamp and the maximum in the header exceeds that of signed bytes.
  *
- * @throws {@link CryoetPicksError} `corrupt-data` for bytes that are no such header; `unsupported` for a mode, or several
- * volumes in one file, saying which.
+ * @throws {@link CryoetPicksError} `corrupt-data` if the bytes are not an MRC header; `unsupported` for other modes, and for several
+ * volumes in one file.
  */
 export function parseMrcHeader(bytes: Uint8Array, options: ParseMrcHeaderOptions = {}): MrcHeader {
   const { source = 'the MRC header' } = options;
   if (bytes.length < HEADER_BYTES) {
-    fail(`${source} is no MRC file: it has ${bytes.length} bytes, the header alone takes ${HEADER_BYTES}`);
+    fail(`${source} is not an MRC file: it has ${bytes.length} bytes, the header alone takes ${HEADER_BYTES}`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const littleEndian = byteOrder(view, source);
@@ -92,12 +92,12 @@ export function parseMrcHeader(bytes: Uint8Array, options: ParseMrcHeaderOptions
   return header;
 }
 
-/** Where the voxels start, in bytes. */
+/** Offset of the voxels in the file, in bytes. */
 export function dataStart({ extendedBytes }: MrcHeader): number {
   return HEADER_BYTES + extendedBytes;
 }
 
-/** Bytes of all voxels; beyond 2⁵³ only roughly. */
+/** Bytes of all voxels; approximate beyond 2⁵³. */
 export function dataBytes({ counts, mode }: MrcHeader): number {
   return counts[0] * counts[1] * counts[2] * MODE_BYTES[mode];
 }
@@ -110,7 +110,7 @@ function byteOrder(view: DataView, source: string): boolean {
   if (isPlausible(view, !stamped)) return !stamped;
   const counts = [0, 4, 8].map((offset) => view.getInt32(offset, stamped)).join('×');
   fail(
-    `${source} is no MRC file: its header says ${counts} voxels, mode ${view.getInt32(12, stamped)}, ` +
+    `${source} is not an MRC file: its header says ${counts} voxels, mode ${view.getInt32(12, stamped)}, ` +
       `${view.getInt32(92, stamped)} bytes of extended header and axes ` +
       `${[64, 68, 72].map((offset) => view.getInt32(offset, stamped)).join(', ')}, which makes sense in neither byte order`,
   );
@@ -130,7 +130,7 @@ function isPlausible(view: DataView, littleEndian: boolean): boolean {
 
 function axesOf(numbers: readonly number[]): MrcHeader['axes'] {
   const [c, r, s] = numbers.map((number) => (['x', 'y', 'z'] as const)[number - 1]);
-  // Old files leave them 0.
+  // Old files leave these fields 0.
   return c === undefined || r === undefined || s === undefined ? ['x', 'y', 'z'] : [c, r, s];
 }
 
@@ -145,7 +145,7 @@ interface ByteMarks {
 function areBytesSigned({ minimum, maximum }: MrcHeader['statistics'], { stamp, flags, said }: ByteMarks): boolean {
   if (said !== undefined) return said === 'signed';
   if (stamp === IMOD_STAMP) return (flags & 1) === 1;
-  // A maximum below the minimum marks statistics that nobody measured.
+  // A maximum below the minimum means that the statistics were not measured.
   return !(maximum >= 128 && maximum <= 255 && maximum >= minimum);
 }
 
@@ -178,26 +178,26 @@ function fail(message: string): never {
   throw new CryoetPicksError('corrupt-data', message);
 }
 
-/** What a caller may say of the geometry. */
+/** The geometry options of {@link openMrc}. */
 export interface MrcGeometryOptions {
-  /** In Å, instead of what the header says; one number for all axes, or along z, y, x. */
+  /** In Å, instead of that of the header; one number for all axes, or along z, y, x. */
   readonly voxelSize?: number | Zyx | undefined;
   /** Position of the centre of the first voxel in Å, or `header` for ORIGIN or else NXSTART … of the file. @defaultValue (0, 0, 0) */
   readonly origin?: Point | 'header' | undefined;
 }
 
-/** Where the voxels lie, and what is odd about it. */
+/** The grid of a file, and warnings about unusual headers. */
 export interface MrcGeometry {
   readonly grid: VoxelGrid;
   readonly warnings: readonly string[];
 }
 
-/** The index in z, y, x of an axis of the file. */
+/** The index of an axis in z, y, x. */
 export function axisIndex(axis: MrcAxis): Axis {
   return axis === 'z' ? 0 : axis === 'y' ? 1 : 2;
 }
 
-/** The grid that a header describes, in z, y, x whatever the order of the file. */
+/** Returns the grid that a header describes, in z, y, x whatever the order of the file. */
 export function gridOf(
   header: MrcHeader,
   { voxelSize: said, origin = { x: 0, y: 0, z: 0 } }: MrcGeometryOptions = {},
@@ -208,7 +208,7 @@ export function gridOf(
   const warnings: string[] = [];
   const voxelSize = said === undefined ? statedVoxelSize(header, warnings) : asVoxelSize(said);
   if (angles.some((angle) => angle !== 0 && Math.abs(angle - 90) > 0.01)) {
-    warnings.push(`the header gives the cell angles ${angles.join(', ')}°; they are taken as right angles`);
+    warnings.push(`the header gives the cell angles ${angles.join(', ')}°; they are treated as right angles`);
   }
   return {
     grid: { shape, voxelSize, origin: origin === 'header' ? statedOrigin(header, voxelSize) : origin },
@@ -227,12 +227,14 @@ function statedVoxelSize({ cell, intervals }: MrcHeader, warnings: string[]): Zy
     return [1, 1, 1];
   }
   if (voxelSize.every((length) => Math.abs(length - 1) < 1e-6)) {
-    warnings.push('the header gives a voxel size of exactly 1 Å, as programs do that do not know it; give "voxelSize"');
+    warnings.push(
+      'the header gives a voxel size of exactly 1 Å, which programs write if they do not know it; give "voxelSize"',
+    );
   }
   return voxelSize;
 }
 
-/** The shortest decimal number that float32 rounds to this value: 6307.56 for 6307.56005859375. */
+/** The shortest decimal number that rounds to this float32: 6307.56 for 6307.56005859375. */
 function shortest(value: number): number {
   for (let digits = 6; digits < 9; digits++) {
     const decimal = Number(value.toPrecision(digits));
@@ -241,7 +243,7 @@ function shortest(value: number): number {
   return value;
 }
 
-/** ORIGIN where it is set, else the index of the first voxel, as viewers of maps read them. */
+/** ORIGIN if it is set, otherwise the start indices, as map viewers interpret them. */
 function statedOrigin({ origin, start, axes }: MrcHeader, voxelSize: Zyx): Point {
   if ([origin.x, origin.y, origin.z].some((length) => length !== 0 && Number.isFinite(length))) {
     const orZero = (length: number) => (Number.isFinite(length) ? shortest(length) : 0);

@@ -16,7 +16,7 @@ import { decodeVoxels, type FileBox, fileSpans, MODE_BYTES } from './voxels.ts';
 
 /** Options of {@link openMrc}. */
 export interface OpenMrcOptions extends MrcGeometryOptions {
-  /** Reads mode 0 as said here, whatever the header says. */
+  /** Whether the bytes of mode 0 are signed, whatever the header says. */
   readonly bytes?: 'signed' | 'unsigned' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -24,22 +24,22 @@ export interface OpenMrcOptions extends MrcGeometryOptions {
 /** A volume of an MRC file. */
 export interface MrcVolume extends VolumeSource {
   readonly header: MrcHeader;
-  /** What is odd about the file and how it was understood, for people; empty for a file that is in order. */
+  /** Messages about unusual properties of the file, and how they were interpreted; empty for a normal file. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Opens an MRC, CCP4, `.rec` or `.map` file as a volume. Reads its header; voxels are read when they are asked for, and only
- * the rows that a box touches.
+ * Opens an MRC, CCP4, `.rec` or `.map` file as a volume. Only the header is read; a later read of a box reads the rows that the box
+ * overlaps.
  *
  * Modes 0, 1, 2, 6 and 12 of either byte order are read as float32. Axes are z, y, x whatever their order in the file. The
- * first voxel is centred at (0, 0, 0), as copick's picks are measured, unless `origin` says otherwise. A file packed by
- * gzip is decompressed into memory as a whole; `warnings` says so.
+ * centre of the first voxel is (0, 0, 0), as for copick's picks, unless `origin` is given. A gzip file is decompressed into
+ * memory as a whole, with a warning.
  *
- * @param input - The file's bytes, or a reader of them: {@link blobReader}, {@link storeReader}, or `openMrcFile` of
- * `cryoet-picks/node`, which brings its own.
- * @throws {@link CryoetPicksError} `corrupt-data` for what is no MRC file or is shorter than its header says, with both
- * sizes; `unsupported` for other modes, naming them; `not-found`; the abort reason of `signal`. Reads throw the same.
+ * @param input - The bytes of the file, or a reader of them: {@link blobReader}, {@link storeReader}. In Node, `openMrcFile` of
+ * `cryoet-picks/node` takes a path.
+ * @throws {@link CryoetPicksError} `corrupt-data` if the file is not an MRC file or is shorter than its header says;
+ * `unsupported` for other modes; `not-found`; the abort reason of `signal`. Reads throw the same errors.
  * @example
  * ```ts
  * const tomogram = await openMrc(bytes, { voxelSize: 10.012 });
@@ -58,9 +58,12 @@ export async function openMrc(
   if (isGzip(start)) {
     reader = await decompressed(reader, signal);
     start = await reader.read(0, HEADER_BYTES, { signal });
-    warnings.push(`${reader.location} is packed by gzip: all of it was read into memory, ${reader.size} bytes`);
+    warnings.push(`${reader.location} is compressed by gzip: all of it was read into memory, ${reader.size} bytes`);
   } else if (start[0] === 0x42 && start[1] === 0x5a && start[2] === 0x68) {
-    throw new CryoetPicksError('unsupported', `${reader.location} is packed by bzip2; unpack it, or pack it by gzip`);
+    throw new CryoetPicksError(
+      'unsupported',
+      `${reader.location} is compressed by bzip2; decompress it, or compress it by gzip`,
+    );
   }
   const header = parseMrcHeader(start, { source: reader.location, bytes });
   await requireWhole(reader, header, { warnings, signal });
@@ -70,7 +73,7 @@ export async function openMrc(
     grid,
     header,
     warnings: [...warnings, ...geometry.warnings],
-    read: (box, { signal } = {}) => readBox(box, { reader, header, shape: grid.shape, signal }),
+    read: (box, { signal, out } = {}) => readBox(box, { reader, header, shape: grid.shape, signal, out }),
   };
 }
 
@@ -81,7 +84,9 @@ async function decompressed(reader: RandomAccessReader, signal: AbortSignal | un
     return dataStart(header) + dataBytes(header);
   };
   const packed = await reader.read(0, size, { signal });
-  return bytesReader(await gunzipStart(packed, { wanted, least: HEADER_BYTES, source, signal }), { location: source });
+  return bytesReader(await gunzipStart(packed, { wanted, startBytes: HEADER_BYTES, source, signal }), {
+    location: source,
+  });
 }
 
 interface WholeOptions {
@@ -89,7 +94,7 @@ interface WholeOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Refuses a file that ends before its last voxel; where the size is unknown, by asking for the last byte. */
+/** Throws if the file ends before its last voxel. If the size is unknown, it reads the last byte. */
 async function requireWhole(
   reader: RandomAccessReader,
   header: MrcHeader,
@@ -121,8 +126,8 @@ interface BoxOptions extends ReadOptions {
   readonly shape: Zyx;
 }
 
-/** Decodes a box in the order of the file; the strides of the result turn it to z, y, x. */
-async function readBox(box: Box, { reader, header, shape, signal }: BoxOptions): Promise<Volume> {
+/** Decodes a box in the order of the file; the strides of the result are those of z, y, x. */
+async function readBox(box: Box, { reader, header, shape, signal, out }: BoxOptions): Promise<Volume> {
   signal?.throwIfAborted();
   requireInside(box, { shape, where: reader.location });
   const [column, row, section] = [axisIndex(header.axes[0]), axisIndex(header.axes[1]), axisIndex(header.axes[2])];
@@ -131,7 +136,9 @@ async function readBox(box: Box, { reader, header, shape, signal }: BoxOptions):
     end: [box.end[section], box.end[row], box.end[column]],
   };
   const extents = [0, 1, 2].map((axis) => box.end[axis]! - box.start[axis]!);
-  const data = new Float32Array(voxelCount([extents[0]!, extents[1]!, extents[2]!]));
+  const count = voxelCount([extents[0]!, extents[1]!, extents[2]!]);
+  const isInOrder = column === 2 && row === 1;
+  const data = isInOrder && out?.length === count ? out : new Float32Array(count);
   if (data.length > 0) await readSpans(fileBox, data, { reader, header, signal });
   const stride: [number, number, number] = [0, 0, 0];
   stride[column] = 1;
@@ -140,7 +147,7 @@ async function readBox(box: Box, { reader, header, shape, signal }: BoxOptions):
   return { data, shape: [extents[0]!, extents[1]!, extents[2]!], stride, offset: 0 };
 }
 
-/** Reads of a box that run at a time: enough to hide the way to a server. */
+/** Maximum number of concurrent reads of a box: enough to hide the latency of a server. */
 const CONCURRENCY = 4;
 
 async function readSpans(
@@ -159,6 +166,7 @@ async function readSpans(
       signal?.throwIfAborted();
       const offset = dataStart(header) + first * width;
       const bytes = await reader.read(offset, voxels * width, { signal });
+      if (failed) return;
       if (bytes.length < voxels * width) {
         throw new CryoetPicksError(
           'corrupt-data',
@@ -183,42 +191,42 @@ async function readSpans(
 
 /** Options of {@link gunzipStart}. */
 export interface GunzipOptions {
-  /** Says, from the first `least` bytes, how many bytes are wanted in all. */
+  /** Returns the total number of bytes to decompress, from the first `startBytes` bytes. */
   readonly wanted: (start: Uint8Array) => number;
-  readonly least: number;
-  /** Where the bytes are from, for messages. */
+  readonly startBytes: number;
+  /** Names the file in messages. */
   readonly source: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Deflate never packs more than 1032 bytes into one. */
-const MOST_RATIO = 1032;
+/** Maximum compression ratio of deflate. */
+const MAX_RATIO = 1032;
 
-/** True for bytes that start as gzip does. */
+/** True if the bytes start like a gzip file. */
 function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 /**
- * Decompresses gzip up to the length that its own start asks for; fewer bytes where it ends earlier. What comes after is
- * not looked at, and memory is taken only for what the compressed bytes could hold.
+ * Decompresses gzip up to the length that its own first bytes give; returns fewer bytes if it ends earlier. Later bytes are
+ * ignored, and the length is checked against the compressed size before memory is allocated.
  *
- * @throws {@link CryoetPicksError} `corrupt-data` for bytes that do not decompress, or cannot hold as much as wanted.
+ * @throws {@link CryoetPicksError} `corrupt-data` if the bytes do not decompress, or are too few for the length.
  */
 async function gunzipStart(bytes: Uint8Array, options: GunzipOptions): Promise<Uint8Array> {
-  const { wanted, least, source, signal } = options;
-  let out = new Uint8Array(least);
+  const { wanted, startBytes, source, signal } = options;
+  let out = new Uint8Array(startBytes);
   let done = 0;
   let isSized = false;
   const take = (part: Uint8Array): void => {
     out.set(part.subarray(0, out.length - done), done);
     const left = part.subarray(out.length - done);
     done = Math.min(out.length, done + part.length);
-    if (isSized || done < least) return;
+    if (isSized || done < startBytes) return;
     isSized = true;
     const total = wanted(out);
-    if (total > MOST_RATIO * bytes.length) {
-      fail(`${source} cannot hold the ${total} bytes its header asks for: it has ${bytes.length} bytes of gzip`);
+    if (total > MAX_RATIO * bytes.length) {
+      fail(`${source} cannot hold the ${total} bytes that its header gives: it has ${bytes.length} bytes of gzip`);
     }
     const start = out;
     out = new Uint8Array(total);
@@ -234,11 +242,11 @@ async function gunzipStart(bytes: Uint8Array, options: GunzipOptions): Promise<U
       if (next === undefined) return out.subarray(0, done);
       take(next);
     }
-    // The checksum is looked at only where the end is asked for.
+    // The stream verifies the checksum only when its end is read.
     await nextPart(reader, source);
     return out;
   } finally {
-    // A stream that has failed already reports the failure again.
+    // A stream that has failed before reports the failure again.
     await reader.cancel().catch(() => {});
   }
 }

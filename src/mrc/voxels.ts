@@ -4,37 +4,37 @@ import { CryoetPicksError } from '../core/errors.ts';
 /** The modes of an MRC file that hold one real number per voxel: 8 and 16 bits, float32, uint16, float16. */
 export type MrcMode = 0 | 1 | 2 | 6 | 12;
 
-/** How the numbers of a file are stored. */
+/** How the voxels of a file are stored. */
 export interface MrcEncoding {
   readonly mode: MrcMode;
   readonly littleEndian: boolean;
-  /** Of mode 0: whether bytes run from −128 to 127 instead of 0 to 255. */
+  /** In mode 0, true if bytes run from −128 to 127 instead of 0 to 255. */
   readonly signedBytes: boolean;
 }
 
 /** Bytes of one voxel. */
 export const MODE_BYTES: Readonly<Record<MrcMode, number>> = { 0: 1, 1: 2, 2: 4, 6: 2, 12: 2 };
 
-const REFUSED: Readonly<Record<number, string>> = {
+const UNSUPPORTED: Readonly<Record<number, string>> = {
   3: 'complex numbers of 16-bit integers: a Fourier transform, not voxels',
   4: 'complex numbers of float32: a Fourier transform, not voxels',
   16: 'RGB colours: a picture, not voxels',
-  101: '4-bit integers, two in a byte: the raw frames of a camera',
+  101: '4-bit integers, two in a byte: raw frames of a camera',
 };
 
-/** Lets the modes that are read pass. @throws {@link CryoetPicksError} `unsupported`, saying what the mode is. */
+/** @throws {@link CryoetPicksError} `unsupported`, saying what the mode is, unless the mode can be read. */
 export function requireMode(mode: number, where: string): MrcMode {
   if (mode in MODE_BYTES) return mode as MrcMode;
-  const reason = REFUSED[mode] ?? 'no mode of MRC2014';
+  const reason = UNSUPPORTED[mode] ?? 'which MRC2014 does not define';
   throw new CryoetPicksError(
     'unsupported',
-    `${where} has mode ${mode}, ${reason}; the modes read are 0, 1, 2, 6 and 12: integers of 8 and 16 bits, float32, float16`,
+    `${where} has mode ${mode}, ${reason}; supported are 0, 1, 2, 6 and 12: integers of 8 and 16 bits, float32, float16`,
   );
 }
 
 const hostIsLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
-/** Decodes voxels to float32; `bytes` holds as many as `out` has elements. */
+/** Decodes voxels to float32; `bytes` holds at least as many as `out` has elements. */
 export function decodeVoxels(bytes: Uint8Array, encoding: MrcEncoding, out: Float32Array): void {
   const { mode, signedBytes } = encoding;
   if (mode === 0) {
@@ -49,7 +49,7 @@ export function decodeVoxels(bytes: Uint8Array, encoding: MrcEncoding, out: Floa
   else decodeHalves(new Uint16Array(buffer.buffer, at, length), out);
 }
 
-/** The first `length` bytes, in this machine's order and where a typed array may start; a copy only where it takes one. */
+/** The first `length` bytes, in this machine's byte order and aligned for a typed array; copied only if necessary. */
 function alignedBytes(bytes: Uint8Array, length: number, { mode, littleEndian }: MrcEncoding): Uint8Array {
   const width = MODE_BYTES[mode];
   const mustSwap = littleEndian !== hostIsLittleEndian;
@@ -73,14 +73,14 @@ export function swapBytes(bytes: Uint8Array, width: number): void {
 
 let halves: Float32Array | undefined;
 
-/** All 65536 halves are tabled at the first use: ten times as fast as computing each. */
+/** Looks halves up in a table, created on first use: ten times as fast as computing each. */
 function decodeHalves(bits: Uint16Array, out: Float32Array): void {
   halves ??= Float32Array.from({ length: 65536 }, (_, half) => halfToNumber(half));
   const table = halves;
   for (let i = 0; i < out.length; i++) out[i] = table[bits[i]];
 }
 
-const RANGES: Readonly<Record<Exclude<MrcMode, 2>, readonly [least: number, most: number]>> = {
+const RANGES: Readonly<Record<Exclude<MrcMode, 2>, readonly [minimum: number, maximum: number]>> = {
   0: [-128, 127],
   1: [-32768, 32767],
   6: [0, 65535],
@@ -98,8 +98,9 @@ export function encodeVoxels(values: Float32Array, mode: MrcMode): Uint8Array {
   if (mode === 2) new Float32Array(out.buffer).set(values);
   else if (mode === 12) encodeHalves(values, new Uint16Array(out.buffer));
   else {
-    const [least, most] = RANGES[mode];
-    for (const value of values) if (!(value >= least && value <= most && Number.isInteger(value))) refuse(value, mode);
+    const [minimum, maximum] = RANGES[mode];
+    for (const value of values)
+      if (!(value >= minimum && value <= maximum && Number.isInteger(value))) throwOutOfRange(value, mode);
     new (mode === 0 ? Int8Array : mode === 1 ? Int16Array : Uint16Array)(out.buffer).set(values);
   }
   if (!hostIsLittleEndian) swapBytes(out, MODE_BYTES[mode]);
@@ -109,17 +110,17 @@ export function encodeVoxels(values: Float32Array, mode: MrcMode): Uint8Array {
 function encodeHalves(values: Float32Array, out: Uint16Array): void {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
-    if (Math.abs(value) >= 65520 && Number.isFinite(value)) refuse(value, 12);
+    if (Math.abs(value) >= 65520 && Number.isFinite(value)) throwOutOfRange(value, 12);
     out[i] = numberToHalf(value);
   }
 }
 
-function refuse(value: number, mode: Exclude<MrcMode, 2>): never {
-  const [least, most] = RANGES[mode];
+function throwOutOfRange(value: number, mode: Exclude<MrcMode, 2>): never {
+  const [minimum, maximum] = RANGES[mode];
   const kind = mode === 12 ? 'numbers' : 'whole numbers';
   throw new CryoetPicksError(
     'invalid-option',
-    `a voxel is ${value}; mode ${mode} of MRC holds ${kind} from ${least} to ${most}: write mode 2 instead`,
+    `a voxel is ${value}; mode ${mode} of MRC holds ${kind} from ${minimum} to ${maximum}: write mode 2 instead`,
   );
 }
 
@@ -129,11 +130,11 @@ export interface FileBox {
   readonly end: readonly [section: number, row: number, column: number];
 }
 
-/** A run of voxels that is read at once. */
+/** A run of voxels in the file that is read at once. */
 export interface FileSpan {
   /** Index in the file of its first voxel. */
   readonly first: number;
-  /** Voxels from the first to the last wanted one. */
+  /** Voxels of the run, from the first to the last one of the box. */
   readonly voxels: number;
   readonly rows: number;
   /** Voxels from the start of one row to the start of the next. */
@@ -149,14 +150,14 @@ export interface FileSpansOptions {
   readonly bytesPerVoxel: number;
 }
 
-/** The most bytes read at once, unless a single row is longer. */
+/** Maximum bytes that are read at once, unless a single row is longer. */
 const SPAN_BYTES = 2 ** 22;
-/** A gap between rows that is cheaper to read than to seek over. */
+/** Maximum gap between rows that is read rather than skipped. */
 const GAP_BYTES = 2 ** 13;
 
 /**
- * The runs of voxels that hold a box: rows that lie close together are read with what is between them, sections that are
- * wanted whole are read as one.
+ * Lists the runs of voxels to read for a box. Rows that lie close together are read with the voxels between them; whole sections are
+ * read as one.
  */
 export function fileSpans(
   { start, end }: FileBox,
@@ -165,15 +166,15 @@ export function fileSpans(
   const width = end[2] - start[2];
   const height = end[1] - start[1];
   const isWholeSection = width === columns && height === rows;
-  // Whole sections follow each other without gaps: one section with many rows.
+  // Whole sections have no gaps between them, so they count as one section with many rows.
   const sections = isWholeSection ? 1 : end[0] - start[0];
   const rowsPerSection = isWholeSection ? height * (end[0] - start[0]) : height;
   const gap = (columns - width) * bytesPerVoxel;
-  const most = gap > GAP_BYTES ? 1 : Math.max(1, Math.floor(SPAN_BYTES / (columns * bytesPerVoxel)));
+  const maxRows = gap > GAP_BYTES ? 1 : Math.max(1, Math.floor(SPAN_BYTES / (columns * bytesPerVoxel)));
   const spans: FileSpan[] = [];
   for (let section = 0; section < sections; section++) {
-    for (let row = 0; row < rowsPerSection; row += most) {
-      const count = Math.min(most, rowsPerSection - row);
+    for (let row = 0; row < rowsPerSection; row += maxRows) {
+      const count = Math.min(maxRows, rowsPerSection - row);
       spans.push({
         first: ((start[0] + section) * rows + start[1] + row) * columns + start[2],
         voxels: (count - 1) * columns + width,

@@ -7,15 +7,15 @@ import type { StoreKey } from '../storage/store.ts';
 import { invalid, parseMetadata, unsupported } from './metadata.ts';
 import type { ShardLayout } from './shards.ts';
 
-/** What the metadata of a Zarr array say, checked, and the document to hand to zarrita. */
+/** The checked metadata of a Zarr array, and the document for zarrita. */
 export interface ArrayDescription {
   readonly zarrFormat: 2 | 3;
   readonly shape: readonly number[];
-  /** Shape of what is decoded at once: a chunk, or an inner chunk of a shard. */
+  /** Shape of a chunk, or of an inner chunk of a shard. */
   readonly chunkShape: readonly number[];
-  /** Absent where the array is not sharded. */
+  /** Absent if the array is not sharded. */
   readonly shards?: ShardLayout | undefined;
-  /** The key of a chunk in the folder of the array, where it is not sharded. */
+  /** Returns the key of a chunk in the folder of the array, if it is not sharded. */
   readonly keyOf: (at: readonly number[]) => StoreKey;
   readonly dtype: NumberType;
   readonly itemBytes: number;
@@ -24,18 +24,18 @@ export interface ArrayDescription {
 }
 
 /**
- * What zarrita is told instead: types it represents awkwardly, or not at all in Node 20, are read as their bytes and
- * converted by us.
+ * Types that zarrita is given instead of types that it represents awkwardly, or not at all in Node 20. Their bytes are converted
+ * afterwards.
  */
 const STAND_INS: Readonly<Partial<Record<NumberType, NumberType>>> = { bool: 'uint8', float16: 'uint16' };
 
-/** Schema of the shape of an array. */
+/** Schema of an array's shape. */
 const extents: v.GenericSchema<number[]> = v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(0)));
 
-/** Schema of the shape of a chunk. */
+/** Schema of a chunk's shape. */
 const chunkExtents: v.GenericSchema<number[]> = v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(1)));
 
-/** The fill value as a number; nothing stands for 0. */
+/** The fill value as a number; 0 if it is missing or null. */
 function fillNumber(value: unknown, dtype: NumberType, where: string): number {
   if (value === null || value === undefined) return 0;
   if (typeof value === 'number') return value;
@@ -48,15 +48,14 @@ function fillNumber(value: unknown, dtype: NumberType, where: string): number {
     if (dtype === 'float64') return view.getFloat64(0);
     return dtype === 'float32' ? view.getFloat32(4) : halfToNumber(view.getUint16(6));
   }
-  throw invalid(where, `fill value ${showJson(value)} is no ${dtype}`);
+  throw invalid(where, `fill value ${showJson(value)} is not a valid ${dtype}`);
 }
 
 /**
- * Checks the metadata of a Zarr array and prepares them for zarrita. Sizes are checked here, before anything of that size
- * is allocated.
+ * Checks the metadata of a Zarr array and prepares them for zarrita. It checks all sizes before anything is allocated.
  *
  * @param where - Names the array in messages.
- * @throws {@link CryoetPicksError} `invalid-metadata`, or `unsupported` for what is valid and not handled.
+ * @throws {@link CryoetPicksError} `invalid-metadata`, or `unsupported` for valid metadata that this library does not support.
  */
 export function describeArray(json: unknown, zarrFormat: 2 | 3, where: string): ArrayDescription {
   const described = zarrFormat === 2 ? describeV2(json, where) : describeV3(json, where);
@@ -144,7 +143,7 @@ interface FilterContext {
   readonly where: string;
 }
 
-/** Refuses filters that zarrita would take for something else without a word. */
+/** Throws for filters that zarrita would silently misinterpret. */
 function checkFilter(
   filter: v.InferOutput<typeof codecV2>,
   { dtype, itemBytes, isStandIn, where }: FilterContext,
@@ -152,12 +151,12 @@ function checkFilter(
   const id = filter.id.replace(/^numcodecs\./, '');
   const astype = filter.astype ?? filter.dtype ?? dtype;
   const elements = filter.elementsize;
-  const isOdd =
+  const isUnsupported =
     (id === 'delta' && astype !== dtype) ||
     (id === 'fixedscaleoffset' && String(astype).startsWith('>') !== dtype.startsWith('>')) ||
     (id === 'shuffle' && elements !== undefined && elements !== itemBytes) ||
     (isStandIn && id !== 'shuffle');
-  if (isOdd) throw unsupported(where, `filter ${showJson(filter)} on data type "${dtype}"`);
+  if (isUnsupported) throw unsupported(where, `filter ${showJson(filter)} on data type "${dtype}"`);
 }
 
 const codecV3 = v.union([
@@ -226,7 +225,7 @@ function describeV3(json: unknown, where: string): ArrayDescription {
     inner: gridShape.map((extent, i) => extent / chunkShape[i]!),
     isIndexAtStart: sharding.index_location === 'start',
     hasChecksum: sharding.index_codecs.length > 1,
-    // Incompressible chunks grow, by no more than this with any codec.
+    // The maximum growth of an incompressible chunk with any codec.
     maxChunkBytes: 2 * chunkShape.reduce((product, extent) => product * extent, itemBytes) + 65536,
     keyOf,
   };
@@ -270,7 +269,7 @@ interface CodecContext {
   readonly where: string;
 }
 
-/** Refuses codecs that zarrita would take for something else without a word. */
+/** Throws for codecs that zarrita would silently misinterpret. */
 function checkCodecs(codecs: readonly CodecV3[], { dtype, itemBytes, rank, where }: CodecContext): void {
   const transposes = codecs.filter(({ name }) => name === 'transpose');
   if (transposes.length > 1) throw unsupported(where, 'more than one "transpose" codec');
@@ -278,21 +277,21 @@ function checkCodecs(codecs: readonly CodecV3[], { dtype, itemBytes, rank, where
   if (transposes.length > 0 && order !== 'C' && order !== 'F') {
     const axes = Array.isArray(order) ? [...order].sort((a, b) => a - b) : [];
     if (axes.length !== rank || axes.some((axis, i) => axis !== i)) {
-      throw invalid(where, `transpose order ${showJson(order)} is no permutation of ${rank} axes`);
+      throw invalid(where, `transpose order ${showJson(order)} is not a permutation of ${rank} axes`);
     }
   }
   for (const { name, configuration } of codecs) {
     const id = name.replace(/^numcodecs\./, '');
     const elements = configuration?.elementsize;
-    const isOdd =
+    const isUnsupported =
       (id === 'shuffle' && elements !== undefined && elements !== itemBytes) ||
       (id === 'delta' && isOtherType(configuration?.astype, configuration?.dtype)) ||
       (dtype in STAND_INS && /^(delta|bitround|scale_offset|cast_value|fixedscaleoffset)$/.test(id));
-    if (isOdd) throw unsupported(where, `codec ${showJson({ name, configuration })} on data type "${dtype}"`);
+    if (isUnsupported) throw unsupported(where, `codec ${showJson({ name, configuration })} on data type "${dtype}"`);
   }
 }
 
-/** Whether differences are kept in another type than that of the numbers. */
+/** Whether a delta filter stores differences in another type than that of the numbers. */
 function isOtherType(astype: unknown, dtype: unknown): boolean {
   return astype !== undefined && astype !== null && astype !== dtype;
 }

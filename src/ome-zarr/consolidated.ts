@@ -12,22 +12,21 @@ import { parseMetadataFile } from './metadata.ts';
 /** Options of {@link withConsolidated}. */
 export interface ConsolidatedOptions {
   /**
-   * Compare what the consolidated metadata said with the files of an array, before its first chunk is handed out.
+   * Compare the consolidated metadata with the metadata files of an array before its first chunk is returned.
    * @defaultValue true
    */
   readonly verify?: boolean | undefined;
 }
 
 /**
- * The same store, its metadata files answered from the consolidated metadata: `.zmetadata` of Zarr v2, or what `zarr.json` of the
- * root holds of all below it in Zarr v3. One request instead of one per file; and stores that have nothing but the
- * consolidated metadata can be read. What these do not list is looked for in the store.
+ * Wraps a store so that its metadata files are read from its consolidated metadata: `.zmetadata` of Zarr v2, or `zarr.json` of the
+ * root of Zarr v3. This takes one request instead of one per file, and can read stores that have only the consolidated metadata.
+ * Files that they do not list are read from the store.
  *
- * Consolidated metadata are a copy, and a copy can be stale. They are what counts, as in zarr-python; but when the first
- * chunk of an array is read, the files that they stood for are fetched beside it, and if one is there and says something
- * else, the read fails instead of giving wrong voxels.
+ * Consolidated metadata are a copy that can be stale. As in zarr-python, they take precedence. But with the first chunk of an
+ * array, its metadata files are read too, and if one exists and differs, the read throws instead of returning wrong voxels.
  *
- * @throws {@link CryoetPicksError} from reads: `invalid-metadata` for consolidated metadata that cannot be understood or are stale.
+ * @throws {@link CryoetPicksError} from reads: `invalid-metadata` if the consolidated metadata are invalid or stale.
  * @example
  * ```ts
  * const tomogram = await openTomogram(withConsolidated(httpStore('https://example.org/denoised.zarr')));
@@ -39,7 +38,7 @@ export function withConsolidated<S extends ReadableStore>(
 ): S extends ListableStore ? ListableStore : ReadableStore {
   let read: Promise<ReadonlyMap<string, unknown>> | undefined;
   const documents = () => {
-    // All callers share it, so none of them may abort it; a failure is not kept.
+    // All callers share the request, so none of them may abort it. A failure is not kept.
     read ??= readConsolidated(store);
     read.catch(() => {
       read = undefined;
@@ -69,7 +68,7 @@ export function withConsolidated<S extends ReadableStore>(
 
 const METADATA = /\/(\.z(attrs|group|array)|zarr\.json)$/;
 
-/** Documents by key, as the consolidated metadata of either format list them; none where there are none. */
+/** Reads the documents of the consolidated metadata of either format, by key; empty if there are none. */
 async function readConsolidated(store: ReadableStore): Promise<ReadonlyMap<string, unknown>> {
   const keys = ['/.zmetadata', '/zarr.json'] as const;
   const [first, second] = await Promise.allSettled(keys.map((key) => readObject(store, key)));
@@ -88,7 +87,7 @@ async function readConsolidated(store: ReadableStore): Promise<ReadonlyMap<strin
   return documents;
 }
 
-/** What is there; a file that cannot be reached may be absent, which a page cannot tell, and then counts as such. */
+/** The content of a file. One that cannot be reached counts as absent, since a page cannot distinguish the two. */
 function foundIn<T>(result: PromiseSettledResult<T>): T | undefined {
   if (result.status === 'fulfilled') return result.value;
   if (!isCryoetPicksError(result.reason, 'not-found')) throw result.reason;
@@ -107,7 +106,7 @@ function entriesOf(metadata: unknown, where: string, store: ReadableStore): [str
   if (!isObject(metadata)) throw notUnderstood(where, store, 'expected an object "metadata"');
   const entries = Object.entries(metadata);
   const bad = entries.find(([, json]) => !isObject(json));
-  if (bad) throw notUnderstood(where, store, `${JSON.stringify(bad[0])} is no object`);
+  if (bad) throw notUnderstood(where, store, `${JSON.stringify(bad[0])} is not an object`);
   return entries;
 }
 
@@ -118,18 +117,18 @@ function isObject(json: unknown): json is Record<string, unknown> {
 function notUnderstood(where: string, { location }: ReadableStore, what: string): CryoetPicksError {
   return new CryoetPicksError(
     'invalid-metadata',
-    `cannot understand the consolidated metadata, ${where} of ${location}: ${what}; without withConsolidated they are not read`,
+    `cannot understand the consolidated metadata, ${where} of ${location}: ${what}; open the store without withConsolidated to ignore them`,
   );
 }
 
-/** As JSON, numbers that are not finite by the names that Zarr has for them. */
+/** Formats JSON, with Zarr's names for numbers that are not finite. */
 function encode(json: unknown): Uint8Array {
   const named = (_: string, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
   return new TextEncoder().encode(JSON.stringify(json, named));
 }
 
-/** Compares, once, the documents on the way to a chunk with the files that they stand for. */
+/** Compares the documents of the folders above a chunk with their files, once for each. */
 function verifier(store: ReadableStore, documents: () => Promise<ReadonlyMap<string, unknown>>) {
   const verdicts = new Map<string, Promise<void>>();
   const compare = async (key: StoreKey, listed: unknown) => {
@@ -138,7 +137,7 @@ function verifier(store: ReadableStore, documents: () => Promise<ReadonlyMap<str
     if (own === undefined || isSame(own, listed)) return;
     throw new CryoetPicksError(
       'invalid-metadata',
-      `the consolidated metadata of ${store.location} are stale: ${key} says something else; open the store without withConsolidated`,
+      `the consolidated metadata of ${store.location} are stale: ${key} differs; open the store without withConsolidated`,
     );
   };
   return async (chunk: StoreKey, { signal }: StoreOptions): Promise<void> => {
@@ -160,7 +159,7 @@ function verifier(store: ReadableStore, documents: () => Promise<ReadonlyMap<str
   };
 }
 
-/** Whether two documents say the same, in whatever order; what a v3 document lists of others does not count. */
+/** Whether two documents are equal, in any order of keys, and without the consolidated metadata in a v3 document. */
 function isSame(a: unknown, b: unknown): boolean {
   return canonical(a) === canonical(b);
 }

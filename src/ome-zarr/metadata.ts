@@ -13,7 +13,7 @@ export interface ImageAxis {
 /** One resolution level of an OME-Zarr image, per dimension of its array: `position = index · scale + translation`. */
 export interface ImageLevel {
   readonly path: string;
-  /** In Å along z, y, x, else as given; absent where the metadata say nothing. */
+  /** In Å along z, y, x, otherwise as given; absent if the metadata give none. */
   readonly scale: readonly number[] | undefined;
   readonly translation: readonly number[];
 }
@@ -23,7 +23,7 @@ export interface ImageMetadata {
   readonly version: string;
   readonly axes: readonly ImageAxis[];
   readonly levels: readonly ImageLevel[];
-  /** Whether any translation is written, for one level or for all, be it 0. */
+  /** Whether the metadata give any translation, even 0, for a level or for all. */
   readonly hasTranslation: boolean;
 }
 
@@ -62,7 +62,7 @@ const multiscales = v.pipe(
 
 type Transform = v.InferOutput<typeof transform>;
 
-/** Å per unit; UDUNITS-2 names, as OME-NGFF prescribes, and the short forms that are met. */
+/** Å per unit: the UDUNITS-2 names that OME-NGFF prescribes, and short forms that occur in practice. */
 const ANGSTROM_PER_UNIT: ReadonlyMap<string, number> = new Map(
   Object.entries({
     angstrom: 1,
@@ -88,16 +88,16 @@ const ANGSTROM_PER_UNIT: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** The 5-D axes of OME-NGFF 0.1 and 0.2, which do not name them. */
+/** The 5-D axes of OME-NGFF 0.1 and 0.2, whose metadata do not name them. */
 const FIRST_AXES = ['t', 'c', 'z', 'y', 'x'];
 
 /**
- * Reads the `multiscales` of OME-Zarr 0.4 (`.zattrs`) or 0.5 (`attributes.ome` of `zarr.json`): axes by name, and the scale
- * and translation of each level, dataset and multiscales transforms composed, in Å along z, y and x.
+ * Reads the `multiscales` of OME-Zarr 0.4 (`.zattrs`) or 0.5 (`attributes.ome` of `zarr.json`): the names of the axes, and the scale
+ * and translation of each level, composed of the transforms of dataset and multiscales, in Å along z, y and x.
  *
- * An axis without a unit counts as Å. Of several multiscales the first is read.
+ * An axis without a unit is in Å. Of several multiscales, the first is read.
  *
- * @param attributes - What holds the `multiscales` key.
+ * @param attributes - The object with the key `multiscales`.
  * @param where - Names the file in messages.
  * @returns `undefined` if there is no `multiscales` key.
  * @throws {@link CryoetPicksError} `invalid-metadata`, also for an unknown unit; `unsupported` for other transforms.
@@ -133,20 +133,20 @@ export function readMultiscales(attributes: unknown, where: string): ImageMetada
 }
 
 /**
- * The translation of a level whose voxels are means over k voxels of the first level and whose metadata forgot to say so:
- * (k − 1) / 2 voxels of the first level, along each axis.
+ * The translation of a level whose voxels are means over k voxels of the first level, if its metadata omit it: (k − 1) / 2 voxels of
+ * the first level, along each axis.
  *
- * copick 1 writes pyramids of means without any translation, though the first mean lies between voxels.
+ * copick 1 writes pyramids of means without translations, although the first mean lies between voxels.
  *
- * @returns The translation as written if the metadata hold any, if a scale is missing, or if one is no whole multiple of the first
- * level's.
+ * @returns The translation as written if the metadata give any, if a scale is missing, or if one is not a whole multiple of that of
+ * the first level.
  */
 export function meanTranslation({ levels, hasTranslation }: ImageMetadata, index: number): readonly number[] {
   const { scale, translation } = levels[index]!;
   const first = levels[0]!.scale;
   if (hasTranslation || !scale || !first) return translation;
   const factors = scale.map((length, i) => length / first[i]!);
-  // Scales that were rounded to a few decimals are multiples still.
+  // The tolerance accepts scales that were rounded to a few decimals.
   if (factors.some((k) => Math.round(k) < 1 || Math.abs(k - Math.round(k)) > 1e-3 * k)) return translation;
   return factors.map((k, i) => ((Math.round(k) - 1) / 2) * first[i]!);
 }
@@ -156,7 +156,7 @@ interface TransformContext {
   readonly where: string;
 }
 
-/** Scales and translations applied one after the other. */
+/** Composes scales and translations in their order. */
 function compose(list: readonly Transform[], { rank, where }: TransformContext) {
   let scale: number[] | undefined;
   let translation = new Array<number>(rank).fill(0);
@@ -195,7 +195,7 @@ function angstromPer({ name, unit }: ImageAxis, where: string): number {
 }
 
 /**
- * Parses a metadata file; the bare `NaN` and `Infinity` that Python writes are those numbers.
+ * Parses a metadata file, including the bare `NaN` and `Infinity` that Python writes.
  *
  * @throws {@link CryoetPicksError} `invalid-metadata` naming the file.
  */
@@ -203,7 +203,7 @@ export function parseMetadataFile(bytes: Uint8Array, where: string): unknown {
   return parseJson(new TextDecoder().decode(bytes), { what: where, code: 'invalid-metadata', maxDepth: 200 });
 }
 
-/** Parses by a schema. @throws {@link CryoetPicksError} `invalid-metadata` naming the place of the first issue. */
+/** Parses by a schema. @throws {@link CryoetPicksError} `invalid-metadata` with the path of the first issue. */
 export function parseMetadata<S extends v.GenericSchema>(schema: S, json: unknown, where: string): v.InferOutput<S> {
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return parsed.output;
@@ -212,24 +212,24 @@ export function parseMetadata<S extends v.GenericSchema>(schema: S, json: unknow
   throw invalid(where, `${path === null ? '' : `"${path}": `}${issue.message}`);
 }
 
-/** An error about metadata that cannot be understood. */
+/** Creates an error about invalid metadata. */
 export function invalid(where: string, what: string): CryoetPicksError {
   return new CryoetPicksError('invalid-metadata', `cannot understand the metadata of ${where}: ${what}`);
 }
 
-/** An error about something valid that this library does not handle; `what` names it, and may tell what is handled. */
+/** Creates an error about valid metadata that this library does not support; `what` names the feature, and may say what is supported. */
 export function unsupported(where: string, what: string): CryoetPicksError {
   return new CryoetPicksError('unsupported', `cannot read ${where}: not supported: ${what}`);
 }
 
-/** A name for each channel that has one, by index. */
+/** Names of channels by index, for those that have one. */
 export type ChannelNames = readonly (string | undefined)[];
 
 /**
- * The names of an image's channels: those that copick gives the channels of a panoptic segmentation
- * (`multiscales[0].metadata.copick.channels`), else the labels for viewers (`omero.channels[].label`).
+ * Reads the names of an image's channels: those that copick gives the channels of a panoptic segmentation
+ * (`multiscales[0].metadata.copick.channels`), otherwise the labels for viewers (`omero.channels[].label`).
  *
- * What is no name is passed over: nothing depends on names.
+ * Invalid names are ignored, since nothing depends on them.
  */
 export function readChannelNames(attributes: unknown): ChannelNames {
   const multiscales = at(attributes, 'multiscales', 0);
@@ -252,7 +252,7 @@ function at(value: unknown, ...path: readonly (string | number)[]): unknown {
   return found;
 }
 
-/** Either version of Zarr's metadata files. */
+/** The version of Zarr's metadata files. */
 export type ZarrFormat = 2 | 3;
 
 /**

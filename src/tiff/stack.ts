@@ -1,5 +1,5 @@
 /**
- * TIFF stacks as ImageJ writes them. Apart from the core, so that only those who open TIFF files carry the decoder.
+ * TIFF stacks as ImageJ writes them.
  *
  * @module
  */
@@ -12,32 +12,32 @@ import { contiguousVolume, sourceFromArray, type VolumeSource } from '../volume/
 
 /** Options of {@link openTiffStack}. */
 export interface OpenTiffStackOptions {
-  /** In Å, instead of what the file says; one number for all axes, or along z, y, x. */
+  /** In Å, instead of that of the file; one number for all axes, or along z, y, x. */
   readonly voxelSize?: number | Zyx | undefined;
   /** Position of the centre of the first voxel, in Å. @defaultValue (0, 0, 0) */
   readonly origin?: Point | undefined;
-  /** Where the bytes are from, for messages. @defaultValue 'the TIFF stack' */
+  /** Names the file in messages. @defaultValue 'the TIFF stack' */
   readonly source?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A volume of a TIFF stack. */
 export interface TiffStack extends VolumeSource {
-  /** How numbers are stored. */
+  /** Type of the voxels in the file. */
   readonly dtype: 'uint8' | 'uint16' | 'float32';
-  /** What is odd about the file and how it was understood, for people. */
+  /** Messages about unusual properties of the file, and how they were interpreted. */
   readonly warnings: readonly string[];
 }
 
 /**
  * Opens a TIFF stack as a volume: pages along z, rows along y, columns along x; 8 or 16 bits unsigned, or float32;
- * uncompressed, LZW or deflate. All of it is decoded into memory, in its own type.
+ * uncompressed, LZW or deflate. The whole stack is decoded into memory, in its own type.
  *
- * The voxel size is ImageJ's: resolution tags for x and y, `spacing` for z, in its `unit`. Without one, 1 Å is assumed and
- * `warnings` says so. A linear calibration of grey values, by which ImageJ keeps signed integers, is applied.
+ * The voxel size is that of ImageJ: resolution tags for x and y, `spacing` for z, in its `unit`. Without a unit, 1 Å is assumed, with
+ * a warning. ImageJ's linear calibration of grey values, which it uses for signed integers, is applied.
  *
- * @throws {@link CryoetPicksError} `corrupt-data` for what is no TIFF file or is cut short; `unsupported` for colours,
- * other numbers of bits, several channels or times, and BigTIFF, saying which.
+ * @throws {@link CryoetPicksError} `corrupt-data` if the file is not a TIFF file or is truncated; `unsupported` for colours, other
+ * numbers of bits, several channels or times, and BigTIFF.
  * @example
  * ```ts
  * import { openTiffStack } from 'cryoet-picks/io';
@@ -75,10 +75,10 @@ function decodePages(
   }
 }
 
-/** Deflate packs at most 1032 bytes into one, LZW fewer than 1400. */
-const MOST_RATIO = 1400;
+/** Maximum compression ratio: 1032 of deflate, below 1400 of LZW. */
+const MAX_RATIO = 1400;
 
-/** Refuses pages that are not alike or are no grey values; returns the first. */
+/** Checks that all pages are grey values of the same size and type, and returns the first. */
 function checkPages(
   pages: readonly TiffIfd[],
   { source, bytes }: { readonly source: string; readonly bytes: Uint8Array },
@@ -92,12 +92,12 @@ function checkPages(
     if (kind !== kindOf(first)) {
       throw new CryoetPicksError(
         'unsupported',
-        `${where} is ${kind}, the first page ${kindOf(first)}; expected them alike`,
+        `${where} is ${kind}, the first page ${kindOf(first)}; expected all pages to be alike`,
       );
     }
     claimed += (page.width * page.height * page.bitsPerSample) / 8;
   }
-  if (!(claimed > 0) || claimed > bytes.length * (first.compression === 1 ? 1 : MOST_RATIO)) {
+  if (!(claimed > 0) || claimed > bytes.length * (first.compression === 1 ? 1 : MAX_RATIO)) {
     throw new CryoetPicksError(
       'corrupt-data',
       `${source} has ${bytes.length} bytes, too few for ${pages.length} pages, ${claimed} bytes of ${kindOf(first)}`,
@@ -117,7 +117,7 @@ function requireKind(page: TiffIfd, where: string): void {
   };
   if (samples !== 1 || type === 2) refuse(`has ${samples} values per pixel`, 'one: grey values');
   if (!isKnown) refuse(`has ${bits} bits of sample format ${format}`, '8 or 16 bits unsigned, or float32');
-  // The decoder would turn the values round.
+  // The decoder would invert the values.
   if (type === 0)
     refuse('shows low values white (photometric 0)', 'low values black: apply "Grays" in ImageJ and save again');
 }
@@ -126,7 +126,7 @@ function textOf(description: unknown): string {
   return Array.isArray(description) ? description.join('\n') : typeof description === 'string' ? description : '';
 }
 
-/** Slices may be called channels or times where people have not told ImageJ; but only one of the three may be many. */
+/** ImageJ may list slices as channels or frames, but only one of the three may be more than 1. */
 function requireOneStack(fields: ReadonlyMap<string, string>, pages: number, source: string): void {
   const many = ['channels', 'slices', 'frames'].filter((axis) => Number(fields.get(axis) ?? 1) > 1);
   if (many.length > 1) {
@@ -175,11 +175,11 @@ function joined(
 const TYPE_BYTES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
 
 /**
- * Walks the chain of pages before anything decodes them: the decoder would follow a chain that bites its own tail for
- * ever, and make room for whatever an entry claims.
+ * Checks the chain of pages before they are decoded: the decoder would follow a circular chain forever, and allocate whatever an
+ * entry claims.
  *
- * @returns How many pages there are.
- * @throws {@link CryoetPicksError} `corrupt-data` for what is no TIFF file, a chain or an entry that leaves it;
+ * @returns The number of pages.
+ * @throws {@link CryoetPicksError} `corrupt-data` if the file is not a TIFF file, or a page or entry lies outside it;
  * `unsupported` for BigTIFF.
  */
 function countPages(bytes: Uint8Array, source: string): number {
@@ -193,7 +193,7 @@ function countPages(bytes: Uint8Array, source: string): number {
       `${source} is a BigTIFF file; expected a classic one, of less than 4 GiB`,
     );
   }
-  if (magic !== 42) fail(`${source} is no TIFF file: it does not start with "II*" or "MM*"`);
+  if (magic !== 42) fail(`${source} is not a TIFF file: it does not start with "II*" or "MM*"`);
   const seen = new Set<number>();
   for (let at = view.getUint32(4, littleEndian); at !== 0; ) {
     if (seen.has(at)) fail(`${source}: page ${seen.size} is followed by a page before it`);
@@ -210,7 +210,7 @@ interface PageOptions {
   readonly where: string;
 }
 
-/** Checks that the entries of a page lie in the file; returns where the offset of the next page stands. */
+/** Checks that the entries of a page lie in the file; returns the position of the offset of the next page. */
 function checkPage(view: DataView, at: number, { littleEndian, where }: PageOptions): number {
   const size = view.byteLength;
   const entries = at + 2 <= size ? view.getUint16(at, littleEndian) : 0;
@@ -232,15 +232,15 @@ function fail(message: string): never {
   throw new CryoetPicksError('corrupt-data', message);
 }
 
-/** What ImageJ writes into the description of the first page, and the resolution tags beside it. */
+/** ImageJ's description of the first page, and its resolution tags. */
 export interface ImagejTags {
   readonly description: string;
-  /** Pixels per unit; `NaN` where not given. */
+  /** Pixels per unit; `NaN` if not given. */
   readonly xResolution: number;
   readonly yResolution: number;
 }
 
-/** The lines `key=value` of the description; none where ImageJ has not written it. */
+/** The lines `key=value` of the description; empty if ImageJ has not written it. */
 function imagejFields(description: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   if (!description.startsWith('ImageJ=')) return fields;
@@ -268,17 +268,17 @@ const IN_ANGSTROM: Readonly<Record<string, number>> = {
   inch: 2.54e8,
 };
 
-/** The voxel size in Å along z, y, x as ImageJ reads it, or why there is none. */
+/** The voxel size in Å along z, y, x as ImageJ reads it; otherwise adds a warning that says why it is unknown. */
 function imagejVoxelSize({ description, xResolution, yResolution }: ImagejTags, warnings: string[]): Zyx | undefined {
   const fields = imagejFields(description);
-  // Inches and centimetres of the tags alone are those of a printer.
+  // Without a unit, the inches or centimetres of the tags are meant for printing.
   const unit = fields
     .get('unit')
     ?.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
   const name = unit?.toLowerCase().replace(/(?<=.{4})s$/, '');
   const angstrom = name !== undefined && Object.hasOwn(IN_ANGSTROM, name) ? IN_ANGSTROM[name] : undefined;
   if (unit === undefined || angstrom === undefined) {
-    warnings.push(unit === undefined ? 'no unit of length is given' : `the unit "${unit}" is no length`);
+    warnings.push(unit === undefined ? 'no unit of length is given' : `the unit "${unit}" is not a length`);
     return undefined;
   }
   const spacing = Math.abs(Number(fields.get('spacing') ?? 1));
@@ -301,7 +301,7 @@ function nearRound(length: number): number {
   return Math.abs(rounded - length) <= 2e-9 * length ? rounded : length;
 }
 
-/** ImageJ's linear calibration of grey values, `value = c0 + c1 · stored`: how it keeps signed integers. */
+/** ImageJ's linear calibration of grey values, `value = c0 + c1 · stored`, which it uses for signed integers. */
 function imagejCalibration(description: string): { readonly c0: number; readonly c1: number } | undefined {
   const fields = imagejFields(description);
   const [c0, c1] = [Number(fields.get('c0')), Number(fields.get('c1'))];

@@ -94,11 +94,11 @@ function blockOf({
 }
 
 describe('the blosc kernel', () => {
-  it('is there: this platform has WebAssembly with SIMD', () => {
+  it('the kernel exists on this platform, which has WebAssembly with SIMD', () => {
     expect(kernel).toBeDefined();
   });
 
-  it('decodes what was encoded, as the plain loops do', () => {
+  it('the kernel decodes encoded data like the plain loops', () => {
     fc.assert(
       fc.property(blocks, (block) => {
         const { plain, header, bytes, streams } = blockOf(block);
@@ -109,7 +109,7 @@ describe('the blosc kernel', () => {
     );
   });
 
-  it('finds the same damage as the plain loops, and decodes the rest to the same bytes', () => {
+  it('the kernel finds the same damage as the plain loops, and decodes the rest to the same bytes', () => {
     fc.assert(
       fc.property(
         blocks,
@@ -124,7 +124,7 @@ describe('the blosc kernel', () => {
     );
   });
 
-  it('finds the same damage where streams are cut short', () => {
+  it('the kernel finds the same damage in truncated streams', () => {
     fc.assert(
       fc.property(blocks, fc.nat(), (block, cut) => {
         const { header, bytes, streams } = blockOf(block);
@@ -139,7 +139,7 @@ describe('the blosc kernel', () => {
     );
   });
 
-  it('decodes a block of many pages, and a small one after it', () => {
+  it('the kernel decodes a block of many pages, and a small one after it', () => {
     const plain = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 7);
     const { bytes, streams } = compress(plain, 4);
     const header = headerOf(1, plain.length, 'none');
@@ -157,7 +157,7 @@ describe('without WebAssembly', () => {
     vi.resetModules();
   });
 
-  it('has no kernel', async () => {
+  it('a platform without WebAssembly has no kernel', async () => {
     vi.stubGlobal('WebAssembly', undefined);
     vi.resetModules();
     const fresh = await import('../../src/codecs/blosc.ts');

@@ -56,7 +56,7 @@ function lcg(seed: number): (below: number) => number {
 }
 
 describe('decoding blosc', () => {
-  it.each(buffers)('gives what c-blosc put in: $name', async ({ cname, shuffle, size, count, base64 }) => {
+  it.each(buffers)('decodeBlosc decodes buffers of c-blosc: $name', async ({ cname, shuffle, size, count, base64 }) => {
     const codec = await bloscFor(`uint${8 * size}`, count, cname, shuffle);
     const decoded = await codec.decode(fromBase64(base64));
     const mask = (1n << BigInt(8 * size)) - 1n;
@@ -68,7 +68,7 @@ describe('decoding blosc', () => {
     expectSameBytes(decoded, expected.subarray(0, count * size));
   });
 
-  it('gives back what encodeBlosc made, for any bytes and element size', async () => {
+  it('decodeBlosc decodes buffers of encodeBlosc, for any bytes and element size', async () => {
     const parts = fc.oneof(
       fc.uint8Array({ maxLength: 3000 }),
       fc
@@ -95,14 +95,17 @@ describe('decoding blosc', () => {
     await fc.assert(property, { numRuns: 150 });
   });
 
-  it.each([0, 1, 127, 128, 511, 512, 65_536, 65_537, 200_000])('round-trips %i float32 values', async (count) => {
-    const bytes = bytesOf(chunkOf(count));
-    const encoded = encodeBlosc(bytes, { typeSize: 4 });
-    expectSameBytes(await (await bloscFor('float32', count)).decode(encoded), bytes);
-    if (count > 500) expect(encoded.length).toBeLessThan(0.9 * bytes.length);
-  });
+  it.each([0, 1, 127, 128, 511, 512, 65_536, 65_537, 200_000])(
+    'encodeBlosc and decodeBlosc round-trip %i float32 values',
+    async (count) => {
+      const bytes = bytesOf(chunkOf(count));
+      const encoded = encodeBlosc(bytes, { typeSize: 4 });
+      expectSameBytes(await (await bloscFor('float32', count)).decode(encoded), bytes);
+      if (count > 500) expect(encoded.length).toBeLessThan(0.9 * bytes.length);
+    },
+  );
 
-  it('stores what does not compress, 16 bytes longer', () => {
+  it('encodeBlosc stores incompressible data, 16 bytes longer', () => {
     const random = lcg(7);
     const noise = Uint8Array.from({ length: 4000 }, () => random(256));
     const encoded = encodeBlosc(noise, { typeSize: 4 });
@@ -116,7 +119,7 @@ describe('damaged blosc', () => {
   const plain = bytesOf(chunkOf(count));
   const encoded = encodeBlosc(plain, { typeSize: 4 });
 
-  it('refuses 60 of 60 truncations', async () => {
+  it('decodeBlosc throws for 60 of 60 truncations', async () => {
     const codec = await bloscFor('float32', count);
     const random = lcg(11);
     const lengths = [0, 1, 15, 16, 17, encoded.length - 1, ...Array.from({ length: 54 }, () => random(encoded.length))];
@@ -128,7 +131,7 @@ describe('damaged blosc', () => {
     expect(lengths).toHaveLength(60);
   });
 
-  it('refuses 60 of 60 flipped bits in the header', async () => {
+  it('decodeBlosc throws for 60 of 60 flipped bits in the header', async () => {
     const codec = await bloscFor('float32', count);
     const random = lcg(12);
     for (let n = 0; n < 60; n++) {
@@ -139,7 +142,7 @@ describe('damaged blosc', () => {
     }
   });
 
-  it('refuses every single flipped bit of the block table and the stream lengths', async () => {
+  it('decodeBlosc throws for every flipped bit of the block table and the stream lengths', async () => {
     const codec = await bloscFor('float32', count);
     const first = new DataView(encoded.buffer).getUint32(16, true);
     for (let at = 16; at < first + 4; at++) {
@@ -151,7 +154,7 @@ describe('damaged blosc', () => {
     }
   });
 
-  it('never returns the wrong number of bytes for flipped bits in the payload, which blosc cannot all reveal', async () => {
+  it('decodeBlosc never returns the wrong number of bytes for flipped bits in the payload, not all of which blosc can detect', async () => {
     const codec = await bloscFor('float32', count);
     const random = lcg(13);
     let refused = 0;
@@ -167,7 +170,7 @@ describe('damaged blosc', () => {
     expect(refused).toBeGreaterThan(0);
   });
 
-  it('accepts no buffer of another chunk: fewer or more values, another shuffle, another codec', async () => {
+  it('decodeBlosc throws for the buffer of another chunk: fewer or more values, another shuffle, another codec', async () => {
     for (const [other, found] of [
       [await bloscFor('float32', count - 1), /promises 400000 decoded bytes, expected 399996/],
       [await bloscFor('float32', count, 'lz4', 0), /shuffle "bytes", the array metadata "none"/],
@@ -178,7 +181,7 @@ describe('damaged blosc', () => {
     }
   });
 
-  it('allocates nothing for a header that claims 4 GB', async () => {
+  it('decodeBlosc allocates nothing for a header that claims 4 GB', async () => {
     const bytes = encoded.slice();
     new DataView(bytes.buffer).setUint32(4, 0xffffffff, true);
     const codec = await codecFor('numcodecs.blosc', { cname: 'lz4', shuffle: 1 }, 'v2:object', 10);
@@ -188,7 +191,7 @@ describe('damaged blosc', () => {
 
 const others = buffers.filter(({ count, size }) => count === 1203 && size === 4);
 describe.each(others)('damaged $name', ({ cname, shuffle, size, count, base64 }) => {
-  it('is refused when truncated, anywhere', async () => {
+  it('decodeBlosc throws for every truncation', async () => {
     const bytes = fromBase64(base64);
     const codec = await bloscFor(`uint${8 * size}`, count, cname, shuffle);
     for (let length = 0; length < bytes.length; length += 7) {
@@ -198,7 +201,7 @@ describe.each(others)('damaged $name', ({ cname, shuffle, size, count, base64 })
     }
   });
 
-  it('is refused or unharmed when a bit of the header flips', async () => {
+  it('decodeBlosc throws or decodes correctly when a bit of the header flips', async () => {
     const bytes = fromBase64(base64);
     const codec = await bloscFor(`uint${8 * size}`, count, cname, shuffle);
     const whole = await codec.decode(bytes);

@@ -42,14 +42,14 @@ describe('crc32', () => {
 });
 
 describe('crc32c', () => {
-  it('is 0xe3069283 of "123456789", and 0x8a9136aa of 32 zeros, as RFC 3720 says', () => {
+  it('crc32c gives the check values of RFC 3720', () => {
     expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283);
     expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);
   });
 });
 
 describe('adler32', () => {
-  it('is what a zlib file ends in, for bytes of any length', () => {
+  it('adler32 equals the end of a zlib file, for bytes of any length', () => {
     expect(adler32(new TextEncoder().encode('Wikipedia'))).toBe(0x11e60398);
     for (const length of [0, 1, 3799, 3800, 3801, 100_000]) {
       const bytes = new Uint8Array(length).fill(255);
@@ -63,7 +63,7 @@ describe.each([
   ['crc32', crc32],
   ['adler32', adler32],
 ] as const)('a chunk with %s', (name, checksum) => {
-  it.each([true, false])('shows every single flipped bit, checksum first: %s', (isAtStart) => {
+  it.each([true, false])('withoutChecksum throws for every single flipped bit, checksum first: %s', (isAtStart) => {
     const bytes = Uint8Array.from({ length: 24 }, (_, i) => i);
     const payload = isAtStart ? bytes.subarray(4) : bytes.subarray(0, 20);
     new DataView(bytes.buffer).setUint32(isAtStart ? 0 : 20, checksum(payload), true);
@@ -85,11 +85,11 @@ describe.each([
   ['numcodecs.zlib', new Uint8Array(deflateSync(plain))],
   ['lz4', LZ4],
 ])('%s', (name, encoded) => {
-  it('gives back what was put in', async () => {
+  it('the codec decodes encoded data', async () => {
     expect(await (await codecFor(name, plain.length)).decode(encoded)).toEqual(plain);
   });
 
-  it('refuses every truncation', async () => {
+  it('the codec throws for every truncation', async () => {
     const codec = await codecFor(name, plain.length);
     for (let length = 0; length < encoded.length; length += 3) {
       await expect((async () => codec.decode(encoded.slice(0, length)))()).rejects.toMatchObject({
@@ -98,21 +98,21 @@ describe.each([
     }
   });
 
-  it('refuses a chunk of another size, before it fills the memory', async () => {
+  it('the codec throws for a chunk of another size before it fills the memory', async () => {
     const codec = await codecFor(name, plain.length - 1);
     await expect((async () => codec.decode(encoded))()).rejects.toThrow(/expected 3999/);
   });
 });
 
 describe('a codec met in a chunk', () => {
-  it('stops inflating where more comes out than a chunk holds', async () => {
+  it('inflate stops when the result is longer than a chunk', async () => {
     const bomb = new Uint8Array(gzipSync(new Uint8Array(50_000_000)));
     await expect(inflate(bomb, { format: 'gzip', expectedBytes: 1000 })).rejects.toThrow(
       'to more than 1000 bytes, expected 1000',
     );
   });
 
-  it('refuses an lz4 header that claims 4 GB', async () => {
+  it('the lz4 codec throws for a header that claims 4 GB', async () => {
     const codec = await codecFor('lz4', plain.length);
     const damaged = LZ4.slice();
     damaged.fill(255, 0, 4);
@@ -123,12 +123,12 @@ describe('a codec met in a chunk', () => {
     ['that is none', [1, 2, 3, 4, 5, 6, 7, 8], /do not start as a zstd frame/],
     ['that promises another size', [0x28, 0xb5, 0x2f, 0xfd, 0x20, 9, 0, 0], /promises 9 decoded bytes, expected 4000/],
     ['that is cut off', [0x28, 0xb5, 0x2f, 0xfd, 0x60, 0xa0, 0x0e, 0x05, 0x01], /does not decode to 4000/],
-  ])('refuses a zstd frame %s', async (_, bytes, message) => {
+  ])('the zstd codec throws for a zstd frame %s', async (_, bytes, message) => {
     const codec = await codecFor('zstd', plain.length);
     await expect((async () => codec.decode(Uint8Array.from(bytes)))()).rejects.toThrow(message);
   });
 
-  it('is registered once: a second call keeps a codec that the caller put in since', () => {
+  it('registerCheckedCodecs registers once and keeps a codec that the caller registered later', () => {
     const mine = () => ({}) as never;
     const ours = registry.get('gzip')!;
     registry.set('gzip', mine);

@@ -45,16 +45,19 @@ describe('encodeMrc', () => {
     [6, (i: number) => 1000 * i],
   ] as const;
 
-  it.each(modes)('writes mode %i so that it reads back with its geometry', async (mode, value) => {
-    const source = sourceOf(value);
-    const volume = await openMrc(await bytesOf(source, { mode }), { origin: 'header' });
-    expect(volume.grid).toEqual(source.grid);
-    expect(volume.warnings).toEqual([]);
-    expect(volume.header.mode).toBe(mode);
-    expect(await valuesOf(volume)).toEqual(await valuesOf(source));
-  });
+  it.each(modes)(
+    'encodeMrc writes mode %i so that openMrc reads the voxels and the geometry back',
+    async (mode, value) => {
+      const source = sourceOf(value);
+      const volume = await openMrc(await bytesOf(source, { mode }), { origin: 'header' });
+      expect(volume.grid).toEqual(source.grid);
+      expect(volume.warnings).toEqual([]);
+      expect(volume.header.mode).toBe(mode);
+      expect(await valuesOf(volume)).toEqual(await valuesOf(source));
+    },
+  );
 
-  it('writes statistics, measured or handed in, and labels', async () => {
+  it('encodeMrc writes measured or given statistics, and labels', async () => {
     const source = sourceOf((i) => i);
     const { header } = await openMrc(await bytesOf(source, { labels: ['one', 'zwölf\n', 'x'.repeat(99)] }));
     expect(header.statistics).toEqual({
@@ -69,7 +72,7 @@ describe('encodeMrc', () => {
     expect(given.header.statistics).toMatchObject({ minimum: 7, maximum: 7 });
   });
 
-  it('cuts volumes and planes larger than a piece without a seam', async () => {
+  it('encodeMrc writes volumes and planes larger than a piece without gaps', async () => {
     for (const large of [
       [5, 700, 500],
       [2, 1100, 1000],
@@ -92,11 +95,11 @@ describe('encodeMrc', () => {
     ['40000 as int16', 1, () => 40000],
     ['70000 as float16', 12, () => 70000],
     ['an unknown mode', 4, () => 0],
-  ])('refuses %s', async (_, mode, value) => {
+  ])('encodeMrc throws for %s', async (_, mode, value) => {
     await expect(bytesOf(sourceOf(value), { mode: mode as 0 })).rejects.toMatchObject({ code: 'invalid-option' });
   });
 
-  it('stops where it is aborted', async () => {
+  it('encodeMrc stops when it is aborted', async () => {
     const controller = new AbortController();
     const pieces = encodeMrc(
       sourceOf((i) => i),
@@ -110,7 +113,7 @@ describe('encodeMrc', () => {
 });
 
 describe('files', () => {
-  it('are written whole and read by seeking', async () => {
+  it('writeMrcFile writes a file that openMrcFile reads by seeking', async () => {
     const path = join(folder, 'deep', 'a.mrc');
     const source = sourceOf((i) => i);
     await writeMrcFile(path, source);
@@ -119,7 +122,7 @@ describe('files', () => {
     expect(readdirSync(join(folder, 'deep'))).toEqual(['a.mrc']);
   });
 
-  it('stay what they were where writing fails, and nothing is left beside them', async () => {
+  it('writeMrcFile keeps the old file and leaves no other when a write fails', async () => {
     const path = join(folder, 'kept', 'a.mrc');
     await writeMrcFile(
       path,
@@ -140,7 +143,7 @@ describe('files', () => {
     expect(readdirSync(join(folder, 'kept'))).toEqual(['a.mrc']);
   });
 
-  it('are refused where they are not there, or are folders', async () => {
+  it('openMrcFile throws for a missing file and for a folder', async () => {
     await expect(openMrcFile(join(folder, 'none.mrc'))).rejects.toMatchObject({ code: 'not-found' });
     await expect(openMrcFile(folder)).rejects.toMatchObject({ code: 'not-found' });
     writeFileSync(join(folder, 'file'), '');
@@ -152,7 +155,7 @@ describe('files', () => {
     ).rejects.toMatchObject({ code: 'write-failed' });
   });
 
-  it('of 10 GB are opened by their header, and read where they are asked', async () => {
+  it('openMrcFile opens a file of 10 GB by its header and reads only the box', async () => {
     const path = join(folder, 'sparse.mrc');
     const parts: Uint8Array[] = [];
     for await (const part of encodeMrc(sourceOf((i) => i))) parts.push(part);
@@ -176,7 +179,7 @@ describe('files', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24);
   });
 
-  it('that shrink after they were opened are named', async () => {
+  it('a read names a file that has shrunk since it was opened', async () => {
     const path = join(folder, 'shrinking.mrc');
     await writeMrcFile(
       path,
@@ -203,7 +206,7 @@ describe.skipIf(pythonMissing('mrcfile'))('mrcfile (needs CRYOET_PICKS_PYTHON or
     [0, 'int8'],
     [1, 'int16'],
     [6, 'uint16'],
-  ] as const)('finds mode %i valid and reads the same numbers', async (mode, dtype) => {
+  ] as const)('mrcfile validates mode %i and reads the same numbers', async (mode, dtype) => {
     const path = join(folder, `mode-${mode}.mrc`);
     await writeMrcFile(
       path,

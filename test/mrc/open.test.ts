@@ -30,7 +30,7 @@ function watched(bytes: Uint8Array): RandomAccessReader & { readonly asked: [num
 }
 
 describe('openMrc', () => {
-  it.each(Object.entries(golden))('reads %s as mrcfile does', async (name, expected) => {
+  it.each(Object.entries(golden))('openMrc reads %s like mrcfile', async (name, expected) => {
     const volume = await openMrc(fixture(name));
     expect(volume.grid.shape).toEqual(expected.shape);
     volume.grid.voxelSize.forEach((length, axis) => {
@@ -48,7 +48,7 @@ describe('openMrc', () => {
     expect(volume.warnings).toHaveLength(name.endsWith('.gz') ? 1 : 0);
   });
 
-  it('gives the voxel size that was written, not its nearest float32', async () => {
+  it('openMrc gives the decimal voxel size that was written, not its nearest float32', async () => {
     expect((await openMrc(fixture('float32.mrc'))).grid.voxelSize).toEqual([10.012, 10.012, 10.012]);
   });
 
@@ -72,7 +72,7 @@ describe('openMrc', () => {
     });
   });
 
-  it('reads any box of any axis order as the whole volume holds it', async () => {
+  it('openMrc reads any box of any axis order, into the memory of the caller where the order is the usual one', async () => {
     const orders = [
       [1, 2, 3],
       [1, 3, 2],
@@ -112,12 +112,16 @@ describe('openMrc', () => {
           const found = await volume.read(box);
           expect(found.shape).toEqual(boxShape(box));
           expect([...toFloat32(found).data]).toEqual(expected);
+          const out = new Float32Array(expected.length);
+          const filled = await volume.read(box, { out });
+          expect(filled.data === out).toBe(`${axes}` === '1,2,3');
+          expect([...toFloat32(filled).data]).toEqual(expected);
         },
       ),
     );
   });
 
-  it('seeks: reads the header, then only the rows of the box', async () => {
+  it('openMrc reads the header, then only the rows of the box', async () => {
     const counts = [50, 40, 30] as const;
     const reader = watched(mrcFile({ counts, mode: 1 }, new Int16Array(voxelCount([30, 40, 50]))));
     const volume = await openMrc(reader);
@@ -127,7 +131,7 @@ describe('openMrc', () => {
     expect(reader.asked.slice(1)).toEqual([10, 11].map((z) => [row(z), 2 * (2 * 50 + 13)]));
   });
 
-  it('reads row by row where rows lie far apart, and whole sections at once', async () => {
+  it('openMrc reads distant rows one by one and whole sections at once', async () => {
     const counts = [9000, 4, 3] as const;
     const reader = watched(mrcFile({ counts, mode: 0 }, new Int8Array(9000 * 12)));
     const volume = await openMrc(reader);
@@ -141,11 +145,11 @@ describe('openMrc', () => {
     ['a blob', (bytes: Uint8Array) => blobReader(new Blob([bytes as BlobPart]))],
     ['a store', (bytes: Uint8Array) => storeReader(memoryStore([['/a.mrc', bytes]]), '/a.mrc')],
     ['bytes at an odd address', (bytes: Uint8Array) => new Uint8Array([0, ...bytes]).subarray(1)],
-  ])('reads from %s', async (_, wrap) => {
+  ])('openMrc reads from %s', async (_, wrap) => {
     expect(await valuesOf(await openMrc(wrap(fixture('float32.mrc'))))).toEqual(golden['float32.mrc'].values);
   });
 
-  it('stops: an aborted signal rejects with its reason, and nothing is read', async () => {
+  it('openMrc rejects with the abort reason and reads nothing', async () => {
     const reader = watched(fixture('float32.mrc'));
     const volume = await openMrc(reader);
     const reason = new Error('enough');
@@ -163,11 +167,11 @@ describe('byte order', () => {
     ['the stamp', {}],
     ['plausibility, where the stamp lies', { machineStamp: [0x44, 0x44] as const }],
     ['plausibility, where no stamp is', { machineStamp: [0, 0] as const, map: '\0\0\0\0' }],
-  ])('is big by %s', async (_, fields) => {
+  ])('openMrc reads big-endian numbers by %s', async (_, fields) => {
     const file = mrcFile({ counts: [3, 1, 1], mode: 1, littleEndian: false, ...fields }, swapped);
     expect(await valuesOf(await openMrc(file))).toEqual([...data]);
   });
-  it('is little where a big-endian stamp lies', async () => {
+  it('openMrc reads little-endian numbers despite a wrong big-endian stamp', async () => {
     const file = mrcFile({ counts: [3, 1, 1], mode: 1, machineStamp: [0x11, 0x11] }, data);
     expect(await valuesOf(await openMrc(file))).toEqual([...data]);
   });
@@ -189,7 +193,7 @@ describe('bytes of mode 0', () => {
       signed,
     ],
     ['as the caller says', { imod: [1146047817, 1] as const }, { bytes: 'unsigned' } as const, [...data]],
-  ])('are %s', async (_, fields, options, expected) => {
+  ])('openMrc reads the bytes of mode 0 as %s', async (_, fields, options, expected) => {
     const volume = await openMrc(mrcFile({ counts: [4, 1, 1], mode: 0, ...fields }, data), options);
     expect(await valuesOf(volume)).toEqual(expected);
   });
@@ -204,16 +208,16 @@ describe('geometry', () => {
     ['a negative cell', { cell: [-50, 40, 30] as const }, [1, 1, 1], /no voxel size/],
     ['voxels of 1 Å', { cell: [5, 4, 3] as const }, [1, 1, 1], /exactly 1 Å/],
     ['skewed angles', { angles: [90, 90, 120] as const }, [10, 10, 10], /angles 90, 90, 120/],
-  ])('warns of %s', async (_, fields, voxelSize, message) => {
+  ])('openMrc warns of %s', async (_, fields, voxelSize, message) => {
     const volume = await openMrc(mrcFile(fields, data));
     expect(volume.grid.voxelSize).toEqual(voxelSize);
     expect(volume.warnings).toEqual([expect.stringMatching(message)]);
   });
-  it('takes a cell larger than the volume as what it is: a part of a map', async () => {
+  it('openMrc takes a volume smaller than its cell as part of a map', async () => {
     const volume = await openMrc(mrcFile({ intervals: [100, 100, 100], cell: [1000, 2000, 3000] }, data));
     expect(volume.grid.voxelSize).toEqual([30, 20, 10]);
   });
-  it('takes the voxel size of the caller without a warning', async () => {
+  it('openMrc uses the voxel size of the caller without a warning', async () => {
     const volume = await openMrc(mrcFile({ cell: [0, 0, 0] }, data), { voxelSize: 7.84 });
     expect(volume.grid.voxelSize).toEqual([7.84, 7.84, 7.84]);
     expect(volume.warnings).toEqual([]);
@@ -222,23 +226,23 @@ describe('geometry', () => {
     ['nothing asked', {}, { x: 0, y: 0, z: 0 }],
     ['a point', { origin: { x: 1, y: 2, z: 3 } }, { x: 1, y: 2, z: 3 }],
     ['the header, which has ORIGIN', { origin: 'header' as const }, { x: 1.5, y: 0, z: -7 }],
-  ])('puts the first voxel where it belongs: %s', async (_, options, expected) => {
+  ])('openMrc places the first voxel correctly: %s', async (_, options, expected) => {
     const fields = { origin: [1.5, 0, -7] as const, start: [2, 3, 4] as const };
     expect((await openMrc(mrcFile(fields, data), options)).grid.origin).toEqual(expected);
   });
-  it('takes NXSTART … along the axes of the file where ORIGIN is not set', async () => {
+  it('openMrc takes NXSTART … along the axes of the file if ORIGIN is not set', async () => {
     const fields = { start: [2, 3, 4] as const, axes: [3, 1, 2] as const };
     expect((await openMrc(mrcFile(fields, data), { origin: 'header' })).grid.origin).toEqual({ x: 30, y: 40, z: 20 });
   });
 });
 
-describe('what is refused', () => {
+describe('openMrc throws for', () => {
   const whole = mrcFile({}, new Float32Array(60));
   const huge = mrcHeader({ counts: [10000, 10000, 10000] });
   it.each([
     ['an empty file', new Uint8Array(), 'corrupt-data', /0 bytes, the header alone takes 1024/],
     ['a file of zeros', new Uint8Array(2000), 'corrupt-data', /0×0×0 voxels.* in neither byte order/],
-    ['a text', new TextEncoder().encode('x,y,z\n'.repeat(400)), 'corrupt-data', /no MRC file/],
+    ['a text', new TextEncoder().encode('x,y,z\n'.repeat(400)), 'corrupt-data', /not an MRC file/],
     ['a truncated file', whole.subarray(0, 1100), 'corrupt-data', /has 1100 bytes: 5×4×3 .* take 1264 bytes/],
     ['10^12 voxels', huge, 'corrupt-data', /has 1024 bytes: .* take 4000000001024 bytes/],
     ['10^27 voxels', mrcHeader({ counts: [2e9, 2e9, 2e9] }), 'corrupt-data', /has 1024 bytes/],
@@ -247,16 +251,16 @@ describe('what is refused', () => {
       'gzip that ends early',
       gzipSync(whole).subarray(0, 60),
       'corrupt-data',
-      /gzip data do not decompress|no MRC file/,
+      /gzip data do not decompress|not an MRC file/,
     ],
     ['gzip of a truncated file', gzipSync(whole.subarray(0, 1200)), 'corrupt-data', /has 1200 bytes/],
-    ['gzip of a text', gzipSync('x,y,z\n'.repeat(400)), 'corrupt-data', /no MRC file/],
+    ['gzip of a text', gzipSync('x,y,z\n'.repeat(400)), 'corrupt-data', /not an MRC file/],
     ['bzip2', new TextEncoder().encode('BZh91AY'), 'unsupported', /bzip2/],
     ['complex integers', mrcHeader({ mode: 3 }), 'unsupported', /mode 3, complex.*Fourier/],
     ['complex floats', mrcHeader({ mode: 4 }), 'unsupported', /mode 4, complex.*Fourier/],
     ['colours', mrcHeader({ mode: 16 }), 'unsupported', /mode 16, RGB/],
     ['4-bit frames', mrcHeader({ mode: 101 }), 'unsupported', /mode 101, 4-bit/],
-    ['an unknown mode', mrcHeader({ mode: 7 }), 'unsupported', /mode 7, no mode of MRC2014/],
+    ['an unknown mode', mrcHeader({ mode: 7 }), 'unsupported', /mode 7, which MRC2014 does not define/],
     [
       'several volumes',
       mrcHeader({ spaceGroup: 401, counts: [5, 4, 6], intervals: [5, 4, 3] }),
@@ -267,13 +271,13 @@ describe('what is refused', () => {
     await expect(openMrc(bytes)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
-  it('a wrong checksum of gzip', async () => {
+  it('openMrc throws for a wrong checksum of gzip', async () => {
     const packed = gzipSync(whole);
     packed[packed.length - 6]! ^= 1;
     await expect(openMrc(packed)).rejects.toMatchObject({ code: 'corrupt-data' });
   });
 
-  it('a truncated file whose size the store does not tell', async () => {
+  it('openMrc throws for a truncated file of unknown size', async () => {
     const reader = storeReader(memoryStore([['/a.mrc', whole.subarray(0, 1263)]]), '/a.mrc');
     await expect(openMrc(reader)).rejects.toMatchObject({
       code: 'corrupt-data',
@@ -281,11 +285,11 @@ describe('what is refused', () => {
     });
   });
 
-  it('an absent key', async () => {
+  it('openMrc throws for an absent key', async () => {
     await expect(openMrc(storeReader(memoryStore(), '/a.mrc'))).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('a file that was cut after it was opened', async () => {
+  it('a read throws for a file that was truncated after it was opened', async () => {
     let length = whole.length;
     const reader = {
       location: 'a',
@@ -300,22 +304,22 @@ describe('what is refused', () => {
     });
   });
 
-  it('a box outside', async () => {
+  it('a read throws for a box outside the volume', async () => {
     const volume = await openMrc(whole);
     const box = { start: [0, 0, 0], end: [3, 4, 6] } as const;
     await expect(volume.read(box)).rejects.toMatchObject({ code: 'invalid-option' });
   });
 
-  it('a voxel size that is none', async () => {
+  it('openMrc throws for an invalid voxel size', async () => {
     await expect(openMrc(whole, { voxelSize: 0 })).rejects.toMatchObject({ code: 'invalid-option' });
   });
 
-  it('but not bytes after the voxels, which are named', async () => {
+  it('openMrc warns of bytes after the voxels', async () => {
     const volume = await openMrc(new Uint8Array([...whole, 1, 2, 3]));
     expect(volume.warnings).toEqual([expect.stringMatching(/3 more than its header accounts for/)]);
   });
 
-  it('any header of noise with an error of this library, and fast', async () => {
+  it('openMrc throws a CryoetPicksError for any header of noise, and fast', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.nat(255), fc.nat(255)), { maxLength: 8 }), async (changes) => {
         const bytes = new Uint8Array(whole);

@@ -66,7 +66,7 @@ describe('every type, order and separator', () => {
     ['|b1', true, 1],
     ['<i8', -7, -7],
     ['>u2', 9, 9],
-  ])('%s: absent chunks are the fill value %j', async (dtype, fill, meaning) => {
+  ])('absent chunks of %s are the fill value %j', async (dtype, fill, meaning) => {
     const store = memoryStore();
     await putRawArray(store, '/', {
       shape,
@@ -80,7 +80,7 @@ describe('every type, order and separator', () => {
     expect(await readWhole(store)).toEqual(expected((index) => (isAbsent(index) ? meaning : 1)));
   });
 
-  it('reads bare NaN in the metadata, as Python writes it', async () => {
+  it('openArray reads a bare NaN in the metadata, which Python writes', async () => {
     const store = memoryStore();
     await putRawArray(store, '/', { shape, chunks: [2, 3, 4], fill: 'NaN', value, without: ['0/0/0'] });
     await change(store, '/.zarray', (bytes) =>
@@ -105,7 +105,7 @@ describe('sharded arrays', () => {
     },
   );
 
-  it('asks for an absent shard once, however many chunks it has', async () => {
+  it('readChunk requests an absent shard once, however many chunks it has', async () => {
     const store = memoryStore();
     await putShardedArray(store, sharded);
     await store.delete('/c/0/0/0');
@@ -133,7 +133,7 @@ describe('sharded arrays', () => {
     ['empty', () => new Uint8Array(0), / 0 of the 68 bytes of the index are there/],
     ['with a flipped bit in its index', (bytes) => flipped(bytes, bytes.length - 30, 4), /checksum/],
     ['with a flipped bit in its checksum', (bytes) => flipped(bytes, bytes.length - 1, 1), /checksum/],
-  ])('refuses a shard %s', async (_, edit, message) => {
+  ])('readChunk throws for a shard %s', async (_, edit, message) => {
     const store = memoryStore();
     await putShardedArray(store, sharded);
     await change(store, '/c/0/0/0', edit);
@@ -151,17 +151,20 @@ describe('sharded arrays', () => {
     ['at 2^63', 2n ** 63n, 64n, /the index places a chunk of 64 bytes at byte 9223372036854775808/],
     ['of no bytes', 0n, 0n, /the index places a chunk of 0 bytes/],
     ['of other length', 0n, 60n, /decodes to 15 values, expected 2×2×4 = 16/],
-  ])('refuses an index, checksum and all, that places a chunk %s', async (_, offset, length, message) => {
-    const store = memoryStore();
-    await putShardedArray(store, sharded);
-    await change(store, '/c/0/0/0', (bytes) => {
-      const table = new DataView(bytes.buffer, bytes.length - 68);
-      table.setBigUint64(0, offset, true);
-      table.setBigUint64(8, length, true);
-      table.setUint32(64, crc32c(bytes.subarray(bytes.length - 68, bytes.length - 4)), true);
-    });
-    await expect(readWhole(store)).rejects.toThrow(message);
-  });
+  ])(
+    'readChunk throws for an index with a valid checksum that places a chunk %s',
+    async (_, offset, length, message) => {
+      const store = memoryStore();
+      await putShardedArray(store, sharded);
+      await change(store, '/c/0/0/0', (bytes) => {
+        const table = new DataView(bytes.buffer, bytes.length - 68);
+        table.setBigUint64(0, offset, true);
+        table.setBigUint64(8, length, true);
+        table.setUint32(64, crc32c(bytes.subarray(bytes.length - 68, bytes.length - 4)), true);
+      });
+      await expect(readWhole(store)).rejects.toThrow(message);
+    },
+  );
 });
 
 describe('damaged chunks', () => {
@@ -174,7 +177,7 @@ describe('damaged chunks', () => {
     ],
     ['cut inside a value', (bytes: Uint8Array) => bytes.slice(0, -1), ''],
     ['empty', () => new Uint8Array(0), 'it decodes to 0 values, expected 2×3×4 = 24'],
-  ])('refuses an uncompressed chunk that is %s', async (_, edit, message) => {
+  ])('readChunk throws for an uncompressed chunk that is %s', async (_, edit, message) => {
     const store = memoryStore();
     await putRawArray(store, '/0', { shape, chunks: [2, 3, 4], value });
     await change(store, '/0/1/1/0', edit);
@@ -183,7 +186,7 @@ describe('damaged chunks', () => {
     expect((failure as Error).message).toContain(`chunk 1/1/0 of array /0 of memory is damaged: ${message}`);
   });
 
-  it('names a codec nobody knows', async () => {
+  it('readChunk names an unknown codec', async () => {
     const store = memoryStore();
     await putRawArray(store, '/', { shape, chunks: [2, 3, 4], value });
     await changeMetadata(store, '/.zarray', { compressor: { id: 'pcodec' } });
@@ -193,7 +196,7 @@ describe('damaged chunks', () => {
     });
   });
 
-  it('passes on what a store throws, as it is', async () => {
+  it('readChunk throws the error of the store unchanged', async () => {
     const store = memoryStore();
     await putRawArray(store, '/', { shape, chunks: [2, 3, 4], value });
     const trouble = new Error('the disk is on fire');
@@ -204,7 +207,7 @@ describe('damaged chunks', () => {
     await expect(readWhole(failing)).rejects.toBe(trouble);
   });
 
-  it('understands stores that give a Buffer', async () => {
+  it('readChunk accepts a Buffer from a store', async () => {
     const store = memoryStore();
     await putRawArray(store, '/', { shape, chunks: [2, 3, 4], dtype: '>f4', value });
     const odd = Buffer.alloc(8192);
@@ -250,7 +253,12 @@ describe('array metadata', () => {
     ],
     ['records', { dtype: [['a', '<f4']] }, 'unsupported', /data type \[\["a","<f4"\]\]/],
     ['order "A"', { order: 'A' }, 'invalid-metadata', /"order"/],
-    ['a fill value of text', { fill_value: 'nothing' }, 'invalid-metadata', /fill value "nothing" is no float32/],
+    [
+      'a fill value of text',
+      { fill_value: 'nothing' },
+      'invalid-metadata',
+      /fill value "nothing" is not a valid float32/,
+    ],
     [
       'a delta filter between types',
       { filters: [{ id: 'delta', dtype: '<f4', astype: '<i2' }] },
@@ -264,7 +272,7 @@ describe('array metadata', () => {
       /"elementsize":2/,
     ],
     ['another format number', { zarr_format: 3 }, 'invalid-metadata', /"zarr_format"/],
-  ])('with %s is reported as what it is', async (_, edit, code, message) => {
+  ])('openArray throws for metadata with %s', async (_, edit, code, message) => {
     await expect(openWith(edit)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
@@ -275,7 +283,7 @@ describe('array metadata', () => {
     ['bfloat16', { data_type: 'bfloat16' }, /data type "bfloat16"/],
     ['a data type that every object knows', { data_type: 'constructor' }, /data type "constructor"/],
     ['a data type that turns objects into text', { data_type: 'toString' }, /data type "toString"/],
-  ])('of Zarr v3 with %s are not supported', async (_, edit, message) => {
+  ])('openArray throws unsupported for Zarr v3 metadata with %s', async (_, edit, message) => {
     const store = memoryStore();
     await putShardedArray(store, { shape, shard: [4, 4, 4], chunk: [2, 2, 4], value, checksum: crc32c });
     const { codecs } = JSON.parse(new TextDecoder().decode((await store.get('/zarr.json'))!));
@@ -289,7 +297,7 @@ describe('array metadata', () => {
     });
   });
 
-  it('that are no JSON name the file', async () => {
+  it('openArray names a metadata file that is not JSON', async () => {
     const store = memoryStore([['/.zarray', new TextEncoder().encode('{"shape": [1,')]]);
     await expect(openArray(store, '/')).rejects.toMatchObject({
       code: 'invalid-metadata',

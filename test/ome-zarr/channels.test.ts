@@ -48,7 +48,7 @@ function expectedOf(names: readonly string[], shape: readonly number[], axis: st
 }
 
 describe('openChannels', () => {
-  it('gives one tomogram per channel, whatever the order of axes and the chunks', async () => {
+  it('openChannels returns one tomogram per channel for any order of axes and any chunks', async () => {
     const property = fc.asyncProperty(
       fc.shuffledSubarray(['c', 'z', 'y', 'x'], { minLength: 4 }),
       fc.constantFrom('c', 'feature', 't'),
@@ -76,7 +76,7 @@ describe('openChannels', () => {
     await fc.assert(property, { numRuns: 60 });
   });
 
-  it('decodes a chunk that holds several channels once', async () => {
+  it('openChannels decodes a chunk of several channels once', async () => {
     const store = watchedStore(await imageStore({ chunks: [3, 2, 3, 4] }));
     const channels = await openChannels(store);
     store.reads = [];
@@ -87,7 +87,7 @@ describe('openChannels', () => {
     expect(store.reads).toEqual(['/0/0/0/0/0']);
   });
 
-  it('reads only the chunks of the channel that is asked for', async () => {
+  it('a channel reads only its own chunks', async () => {
     const store = watchedStore(await imageStore({ chunks: [1, 2, 3, 4] }));
     const channels = await openChannels(store);
     store.reads = [];
@@ -95,7 +95,7 @@ describe('openChannels', () => {
     expect(store.reads).toEqual(['/0/2/0/0/0']);
   });
 
-  it('names channels as copick does, else as viewers do', async () => {
+  it('openChannels takes names from copick, otherwise those for viewers', async () => {
     const copick = { metadata: { copick: { segmentation_type: 'panoptic', channels: ['label', 'instance'] } } };
     const panoptic = await openChannels(await imageStore({ shape: [2, 2, 3, 4], metadata: copick }));
     expect(panoptic.map(({ channel }) => channel.name)).toEqual(['label', 'instance']);
@@ -114,14 +114,14 @@ describe('openChannels', () => {
     },
   );
 
-  it('opens an image of one volume as one channel', async () => {
+  it('openChannels opens an image of one volume as one channel', async () => {
     const plain = await openChannels(await imageStore({ names: ['z', 'y', 'x'], shape: [2, 3, 4], chunks: [2, 2, 2] }));
     expect(plain.map(({ channel }) => channel)).toEqual([{ index: 0, axis: undefined, name: undefined }]);
     const single = await openChannels(await imageStore({ shape: [1, 2, 3, 4] }));
     expect(single.map(({ channel }) => channel)).toEqual([{ index: 0, axis: 'c', name: undefined }]);
   });
 
-  it('opens times of one channel, and refuses times of several', async () => {
+  it('openChannels opens the times of one channel, and throws for those of several', async () => {
     const names = ['t', 'c', 'z', 'y', 'x'];
     const times = await openChannels(await imageStore({ names, shape: [3, 1, 2, 2, 2], chunks: [1, 1, 2, 2, 2] }));
     expect(times.map(({ channel }) => channel.axis)).toEqual(['t', 't', 't']);
@@ -134,7 +134,7 @@ describe('openChannels', () => {
     });
   });
 
-  it('opens channels of an array without metadata', async () => {
+  it('openChannels opens the channels of an array without metadata', async () => {
     const store = memoryStore();
     await putRawArray(store, '/0', { shape: [2, 2, 3, 4], chunks: [1, 2, 2, 2], value: countUp });
     const channels = await openChannels(store, { fallbackVoxelSize: 10 });
@@ -144,7 +144,7 @@ describe('openChannels', () => {
     ]);
   });
 
-  it('is named by the refusal of openTomogram', async () => {
+  it('openTomogram names openChannels when it throws for several channels', async () => {
     await expect(openTomogram(await imageStore())).rejects.toMatchObject({
       code: 'unsupported',
       message:
@@ -153,12 +153,15 @@ describe('openChannels', () => {
     });
   });
 
-  it.skipIf(sharedDataMissing)('refuses a flat colour image without naming a way that does not exist', async () => {
-    const store = directoryStore(sharedData('fixtures/viv/blobs_image_v04.ome.zarr'));
-    await expect(openChannels(store)).rejects.toThrow(
-      /is not a set of channels: .*, found c \(3\), y \(12\), x \(12\)$/,
-    );
-  });
+  it.skipIf(sharedDataMissing)(
+    'openChannels throws for a flat colour image and suggests no other function',
+    async () => {
+      const store = directoryStore(sharedData('fixtures/viv/blobs_image_v04.ome.zarr'));
+      await expect(openChannels(store)).rejects.toThrow(
+        /is not a set of channels: .*, found c \(3\), y \(12\), x \(12\)$/,
+      );
+    },
+  );
 });
 
 describe('reading with exact', () => {
@@ -177,24 +180,27 @@ describe('reading with exact', () => {
     ['|b1', [0, 1, 1], 'Uint8Array'],
   ];
 
-  it.each(limits)('gives the smallest and greatest %s as they are, from one chunk and from several', async (...row) => {
-    const [dtype, values, type] = row;
-    for (const chunks of [
-      [1, 1, 3],
-      [1, 1, 2],
-    ]) {
-      const value = (at: readonly number[]) => values[at[2]!]!;
-      const store = await imageStore({ names: ['z', 'y', 'x'], shape: [1, 1, 3], chunks, dtype, value });
-      const tomogram = await openTomogram(store);
-      const found = await tomogram.read(wholeBox([1, 1, 3]), { exact: true });
-      expect(found.data.constructor.name).toBe(type);
-      const at = (x: number) => found.data[found.offset + x * found.stride[2]];
-      expect([at(0), at(1), at(2)]).toEqual(values);
-      expect([...(await tomogram.read(wholeBox([1, 1, 3]))).data].slice(0, 3)).toEqual(values.map(Math.fround));
-    }
-  });
+  it.each(limits)(
+    'read with exact returns the minimum and maximum %s unchanged, from one chunk and from several',
+    async (...row) => {
+      const [dtype, values, type] = row;
+      for (const chunks of [
+        [1, 1, 3],
+        [1, 1, 2],
+      ]) {
+        const value = (at: readonly number[]) => values[at[2]!]!;
+        const store = await imageStore({ names: ['z', 'y', 'x'], shape: [1, 1, 3], chunks, dtype, value });
+        const tomogram = await openTomogram(store);
+        const found = await tomogram.read(wholeBox([1, 1, 3]), { exact: true });
+        expect(found.data.constructor.name).toBe(type);
+        const at = (x: number) => found.data[found.offset + x * found.stride[2]];
+        expect([at(0), at(1), at(2)]).toEqual(values);
+        expect([...(await tomogram.read(wholeBox([1, 1, 3]))).data].slice(0, 3)).toEqual(values.map(Math.fround));
+      }
+    },
+  );
 
-  it.each(['<u8', '<i8'])('refuses %s beyond 2^53 − 1 instead of rounding it', async (dtype) => {
+  it.each(['<u8', '<i8'])('read with exact throws for %s beyond 2^53 − 1 instead of rounding', async (dtype) => {
     for (const chunks of [
       [1, 1, 3],
       [1, 1, 2],
@@ -212,7 +218,7 @@ describe('reading with exact', () => {
     }
   });
 
-  it('refuses a fill value that JSON has rounded, where a chunk of it is read', async () => {
+  it('read with exact throws for an absent chunk whose fill value JSON has rounded', async () => {
     const store = memoryStore();
     await putRawArray(store, '/0', {
       shape: [1, 1, 2],
@@ -227,7 +233,7 @@ describe('reading with exact', () => {
     await expect(tomogram.read(wholeBox([1, 1, 2]), { exact: true })).rejects.toMatchObject({ code: 'unsupported' });
   });
 
-  it('fills absent chunks in the type of the store', async () => {
+  it('read with exact fills absent chunks in the type of the store', async () => {
     const store = memoryStore();
     const absent = { shape: [1, 1, 2], chunks: [1, 1, 1], value: () => 0, without: ['0/0/0', '0/0/1'] };
     await putRawArray(store, '/0', { ...absent, dtype: '<u4', fill: 2 ** 32 - 1 });

@@ -55,7 +55,7 @@ const all = (cache: ChunkCache, indices: readonly number[]) => Promise.all(indic
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 describe('ChunkCache', () => {
-  it('keeps no more bytes than it may, however many are read at a time', async () => {
+  it('ChunkCache keeps at most cacheBytes, however many chunks are read at a time', async () => {
     const array = countedArray();
     const cache = new ChunkCache(array, { cacheBytes: 10 * (256 + 256) + 100 });
     await all(cache, upTo(200));
@@ -67,7 +67,7 @@ describe('ChunkCache', () => {
     expect(array.reads[0]).toBe('189/0/0');
   });
 
-  it('counts absent chunks too, which are many in a sparse array', async () => {
+  it('ChunkCache counts the bytes of absent chunks, which are many in a sparse array', async () => {
     const array = countedArray({ absent: () => true });
     const cache = new ChunkCache(array, { cacheBytes: 10 * 256 });
     await all(cache, upTo(200));
@@ -76,7 +76,7 @@ describe('ChunkCache', () => {
     expect(array.reads).toHaveLength(190);
   });
 
-  it('has at most 64 MiB of chunks on their way, or two of 128 MiB together, and always one', async () => {
+  it('ChunkCache reads at most 64 MiB of chunks at a time, or two of 128 MiB together, and always one', async () => {
     const usual = countedArray({ chunkShape: [128, 128, 128] });
     await all(new ChunkCache(usual, { cacheBytes: 0 }), upTo(20)).catch(() => {});
     expect(usual.mostAtOnce).toBe(8);
@@ -88,14 +88,14 @@ describe('ChunkCache', () => {
     expect(huge.mostAtOnce).toBe(1);
   });
 
-  it('shares what is on its way, and reads it once', async () => {
+  it('ChunkCache reads a pending chunk once for all readers', async () => {
     const array = countedArray();
     const chunks = await all(new ChunkCache(array, { cacheBytes: 0 }), [7, 7, 7, 7]);
     expect(array.reads).toEqual(['7/0/0']);
     expect(new Set(chunks).size).toBe(1);
   });
 
-  it('keeps no failure: all who waited see it, the next reader tries anew', async () => {
+  it('ChunkCache passes a failure to all waiting readers and does not keep it', async () => {
     const array = countedArray({ failing: new Set([7]) });
     const cache = new ChunkCache(array, { cacheBytes: 1e6 });
     const settled = await Promise.allSettled([7, 7, 7].map((n) => get(cache, n)));
@@ -105,7 +105,7 @@ describe('ChunkCache', () => {
     expect(array.reads).toEqual(['7/0/0', '7/0/0']);
   });
 
-  it('frees the place of a read that fails or is aborted', async () => {
+  it('ChunkCache admits the next read after one that fails or is aborted', async () => {
     const failing = new Set(upTo(40));
     const array = countedArray({ failing });
     const cache = new ChunkCache(array, { cacheBytes: 1e6 });
@@ -121,7 +121,7 @@ describe('ChunkCache', () => {
   it.each([
     ['memory that threads share', true],
     ['buffers that are moved to threads', false],
-  ])('decodes into memory that nobody holds any more, and into no other: %s', async (_, isShared) => {
+  ])('ChunkCache decodes only into memory that nobody holds: %s', async (_, isShared) => {
     if (!isShared) vi.stubGlobal('SharedArrayBuffer', undefined);
     await fc.assert(
       fc.asyncProperty(
@@ -163,23 +163,26 @@ describe('ChunkCache', () => {
   it.each([
     ['memory that threads share', true],
     ['buffers that are moved to threads', false],
-  ])('needs the memory of one chunk for a hundred that are read one after the other: %s', async (_, isShared) => {
-    if (!isShared) vi.stubGlobal('SharedArrayBuffer', undefined);
-    const places = new Set<number | ArrayBufferLike>();
-    const array = countedArray();
-    array.readChunk = async ([n], { memory } = {}) => {
-      const { buffer, byteOffset } = memory?.take(256) ?? new Uint8Array(256);
-      const data = new Float32Array(buffer, byteOffset, 64).fill(n!);
-      places.add(isShared ? byteOffset : buffer);
-      return { data, stride: [1, 1, 1] };
-    };
-    // Too little to keep one of them.
-    const cache = new ChunkCache(array, { cacheBytes: 1 });
-    for (const n of upTo(100)) (await cache.hold([n, 0, 0])).release();
-    expect(places.size).toBe(1);
-  });
+  ])(
+    'ChunkCache needs the memory of one chunk for a hundred that are read one after the other: %s',
+    async (_, isShared) => {
+      if (!isShared) vi.stubGlobal('SharedArrayBuffer', undefined);
+      const places = new Set<number | ArrayBufferLike>();
+      const array = countedArray();
+      array.readChunk = async ([n], { memory } = {}) => {
+        const { buffer, byteOffset } = memory?.take(256) ?? new Uint8Array(256);
+        const data = new Float32Array(buffer, byteOffset, 64).fill(n!);
+        places.add(isShared ? byteOffset : buffer);
+        return { data, stride: [1, 1, 1] };
+      };
+      // Too little to keep one of them.
+      const cache = new ChunkCache(array, { cacheBytes: 1 });
+      for (const n of upTo(100)) (await cache.hold([n, 0, 0])).release();
+      expect(places.size).toBe(1);
+    },
+  );
 
-  it('uses the memory of a chunk again that arrives when all have given up', async () => {
+  it('ChunkCache reuses the memory of a chunk that arrives after all readers have aborted', async () => {
     const array = countedArray();
     const places: number[] = [];
     array.readChunk = async ([n], { memory } = {}) => {

@@ -7,7 +7,7 @@ it.each([
   ['C', [20, 5, 1]],
   ['F', [1, 3, 12]],
   ['y, z, x', [5, 15, 1]],
-])('cropChunk keeps the first values along each axis, in order %s, and no more memory', (_, stride) => {
+])('cropChunk keeps only the first values along each axis, in order %s', (_, stride) => {
   const data = Int16Array.from({ length: 60 }, (_, i) => i);
   for (const extents of [
     [3, 4, 5],
@@ -29,7 +29,7 @@ it.each([
   }
 });
 
-it('a cache holds chunks at the end of an array without what lies beyond it', async () => {
+it('a cache keeps only the part of a chunk inside the array', async () => {
   const inner = memoryStore();
   await putRawArray(inner, '/0', { shape: [34, 3, 33], chunks: [32, 32, 32], value: ([z]) => z! });
   const store = watchedStore(inner);

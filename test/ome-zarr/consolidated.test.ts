@@ -72,7 +72,7 @@ describe.each([
   const name = version === 'v2' ? '0/.zarray' : '0';
   const key: StoreKey = version === 'v2' ? '/0/.zarray' : '/0/zarr.json';
 
-  it('opens an image with two requests, and verifies beside the first chunk', async () => {
+  it('withConsolidated opens an image with two requests, and verifies the metadata with the first chunk', async () => {
     const store = watchedStore(await make());
     const tomogram = await openTomogram(withConsolidated(store));
     expect(tomogram.levels.map(({ path }) => path)).toEqual(['0', '1', '2']);
@@ -85,18 +85,18 @@ describe.each([
     expect(await voxelsOf(withConsolidated(await make()))).toEqual(await voxelsOf(await make()));
   });
 
-  it('reads a store that has nothing else, and does not without', async () => {
+  it('withConsolidated reads a store that has only consolidated metadata', async () => {
     const store = await make({ only: true });
     expect(await voxelsOf(withConsolidated(store))).toEqual(await voxelsOf(await make()));
     await expect(openTomogram(store)).rejects.toThrow('withConsolidated');
   });
 
-  it('looks in the store for what is not listed', async () => {
+  it('withConsolidated reads unlisted files from the store', async () => {
     const store = await make({ change: (metadata) => void delete metadata[name] });
     expect(await voxelsOf(withConsolidated(store))).toEqual(await voxelsOf(await make()));
   });
 
-  it('refuses to read voxels by metadata that the files contradict', async () => {
+  it('withConsolidated throws if the metadata files differ from the consolidated metadata', async () => {
     const change = (metadata: Record<string, object>) => {
       metadata[name] = { ...metadata[name], fill_value: 1 };
     };
@@ -104,14 +104,14 @@ describe.each([
     const tomogram = await openTomogram(withConsolidated(store));
     await expect(tomogram.read(wholeBox(shape))).rejects.toMatchObject({
       code: 'invalid-metadata',
-      message: `the consolidated metadata of memory are stale: ${key} says something else; open the store without withConsolidated`,
+      message: `the consolidated metadata of memory are stale: ${key} differs; open the store without withConsolidated`,
     });
     expect((await voxelsOf(withConsolidated(store, { verify: false }))).length).toBe(24);
     await store.delete(key);
     expect((await tomogram.read(wholeBox(shape))).shape).toEqual(shape);
   });
 
-  it('does not mind another order of keys, nor bare NaN', async () => {
+  it('withConsolidated accepts another order of keys, and a bare NaN', async () => {
     const change = (metadata: Record<string, object>) => {
       metadata[name] = Object.fromEntries(Object.entries(metadata[name]!).reverse());
     };
@@ -128,11 +128,11 @@ describe.each([
       );
     await expect(openTomogram(withConsolidated(store))).rejects.toMatchObject({
       code: 'invalid-metadata',
-      message: expect.stringContaining('without withConsolidated they are not read'),
+      message: expect.stringContaining('open the store without withConsolidated to ignore them'),
     });
   });
 
-  it('heeds signals, keeps no failure, stays listable', async () => {
+  it('withConsolidated follows signals, keeps no failure, and stays listable', async () => {
     const store = await make();
     let isDown = true;
     const get: Store['get'] = async (...args) => {
@@ -148,7 +148,7 @@ describe.each([
   });
 });
 
-it('keeps a bare NaN, which Python writes, a fill value', async () => {
+it('withConsolidated keeps a bare NaN, which Python writes, as a fill value', async () => {
   const store = await consolidatedV2({
     only: true,
     change: (metadata) => {
@@ -160,7 +160,7 @@ it('keeps a bare NaN, which Python writes, a fill value', async () => {
   expect((await voxelsOf(withConsolidated(store)))[0]).toBeNaN();
 });
 
-it('is the plain store where nothing is consolidated', async () => {
+it('withConsolidated reads the plain store if nothing is consolidated', async () => {
   const store = await consolidatedV2();
   await store.delete('/.zmetadata');
   expect(await voxelsOf(withConsolidated(store))).toEqual(await voxelsOf(store));

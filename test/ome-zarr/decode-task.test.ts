@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { PendingReplies } from '../../src/ome-zarr/decode-task.ts';
 
-describe('Refusable', () => {
-  it('tells those who wait that their source goes, since it may be at work, and refuses those who ask later', async () => {
+describe('PendingReplies', () => {
+  it('PendingReplies resolves pending requests to gone, and later ones to refused', async () => {
     const answers = new PendingReplies();
     expect(await answers.ask(async () => 'written')).toBe('written');
     const waited = answers.ask(() => new Promise(() => {}));
@@ -16,7 +16,7 @@ describe('Refusable', () => {
     expect([later, isAsked]).toEqual(['refused', false]);
   });
 
-  it('takes a source that fails for one that has gone', async () => {
+  it('PendingReplies resolves to gone when a request fails', async () => {
     const answers = new PendingReplies();
     const waited = answers.ask(() => new Promise(() => {}));
     expect(await answers.ask(() => Promise.reject(new Error('ended')))).toBe('gone');

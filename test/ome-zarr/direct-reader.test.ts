@@ -49,7 +49,7 @@ const usedMemory: ChunkMemory = {
 };
 
 describe('directReader', () => {
-  it('reads what zarrita reads, of every type, codec and shape, and only the part inside the array', async () => {
+  it('directReader reads what zarrita reads, of every type, codec and shape, and only the part inside the array', async () => {
     const property = fc.asyncProperty(arrays, async ({ shape, chunks, dtype, compressor, bytes }) => {
       const document = { zarr_format: 2, shape, chunks, dtype, order: 'C', compressor, filters: null, fill_value: 0 };
       const description = describeArray(document, 2, 'test');
@@ -89,7 +89,7 @@ describe('directReader', () => {
     ['a filter', { filters: [{ id: 'shuffle', elementsize: 4 }] }],
     ['gzip', { compressor: { id: 'gzip', level: 1 } }],
     ['blosclz', { compressor: { id: 'blosc', cname: 'blosclz', clevel: 5, shuffle: 1 } }],
-  ])('leaves %s to zarrita', (_, fields) => {
+  ])('directReader leaves %s to zarrita', (_, fields) => {
     const compressor = { id: 'blosc', cname: 'lz4', clevel: 5, shuffle: 1 };
     const document = {
       zarr_format: 2,
@@ -106,7 +106,7 @@ describe('directReader', () => {
     expect(directReader({ description, store: memoryStore(), shards: undefined })).toBeUndefined();
   });
 
-  it('asks the store once for a chunk, be it there or not', async () => {
+  it('directReader requests a chunk from the store once, present or absent', async () => {
     const store = memoryStore();
     const asked: StoreKey[] = [];
     const counting = {
@@ -137,7 +137,7 @@ describe('directReader', () => {
     expect(asked).toEqual(['/a/0', '/a/1']);
   });
 
-  it('gives memory back where a chunk is damaged', async () => {
+  it('directReader gives memory back if a chunk is damaged', async () => {
     const compressor = { id: 'blosc', cname: 'lz4', clevel: 5, shuffle: 1 };
     const fields = { shape: [8], chunks: [8], dtype: '<f4', order: 'C', filters: null, fill_value: 0 };
     const description = describeArray({ zarr_format: 2, compressor, ...fields }, 2, 'test');

@@ -23,7 +23,7 @@ function arraysIn(folder: string): string[] {
 }
 
 describe.skipIf(sharedDataMissing)('every array of the reference stores (needs ../shared/data)', () => {
-  it('is compared with zarr-python, or refused as one that holds no numbers', async () => {
+  it('every array equals that of zarr-python, or throws if it holds no numbers', async () => {
     const compared = new Set(Object.keys(values));
     const others = arraysIn(root).filter((folder) => !compared.has(folder));
     for (const folder of others) {
@@ -35,7 +35,7 @@ describe.skipIf(sharedDataMissing)('every array of the reference stores (needs .
     expect(compared.size + others.length).toBe(arraysIn(root).length);
   });
 
-  it('opens by consolidated metadata too, where a store has them', async () => {
+  it('every store with consolidated metadata opens by them too', async () => {
     for (const folder of ['zarrita/v2/data.zarr', 'zarrita/v3/data.zarr'].map((path) => join(root, path))) {
       if (!existsSync(folder)) continue;
       const store = directoryStore(folder);
@@ -57,7 +57,7 @@ describe.skipIf(sharedDataMissing)('every array of the reference stores (needs .
     ['v3/data.zipped_from_within.zarr.zip', 'v3/data.zarr'],
     ['v3/data.zipped_from_parent.zarr.zip', 'v3/data.zarr'],
     ['v3/data.uncompressed.zarr.zip', 'v3/data.zarr'],
-  ])('is the same in %s as in the folder that was zipped', async (zip, folder) => {
+  ])('every array in %s equals that in the folder that was zipped', async (zip, folder) => {
     const zipped = await openStore(join(root, 'zarrita', zip));
     const plain = directoryStore(join(root, 'zarrita', folder));
     const names = await namesIn(zipped, '/');

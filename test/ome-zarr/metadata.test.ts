@@ -21,7 +21,7 @@ describe('readMultiscales', () => {
     ['picometer', 0.01],
     ['millimeter', 1e7],
     ['meter', 1e10],
-  ])('converts %s to Å', (unit, factor) => {
+  ])('readMultiscales converts %s to Å', (unit, factor) => {
     const image = read({
       axes: zyx(unit),
       datasets: [
@@ -33,7 +33,7 @@ describe('readMultiscales', () => {
     ]);
   });
 
-  it('applies the transforms of a level first, then those of all levels', () => {
+  it('readMultiscales applies the transforms of a level first, then those of all levels', () => {
     const image = read({
       axes: zyx('angstrom'),
       datasets: [
@@ -51,7 +51,7 @@ describe('readMultiscales', () => {
     expect(image?.levels).toEqual([{ path: 's0', scale: [2, 4, 30], translation: [21, 41, 301] }]);
   });
 
-  it('leaves the scale open where the metadata say nothing', () => {
+  it('readMultiscales leaves the scale undefined if the metadata give none', () => {
     const image = read({ axes: zyx(), datasets: [{ path: '0' }] });
     expect(image?.levels).toEqual([{ path: '0', scale: undefined, translation: [0, 0, 0] }]);
   });
@@ -59,12 +59,12 @@ describe('readMultiscales', () => {
   it.each([
     ['names alone, as in 0.3', ['Z', 'y', 'x'], ['z', 'y', 'x']],
     ['none, as in 0.1', undefined, ['t', 'c', 'z', 'y', 'x']],
-  ])('takes axes: %s', (_, axes, names) => {
+  ])('readMultiscales reads axes: %s', (_, axes, names) => {
     const image = read({ axes, datasets: [{ path: '0' }] });
     expect(image?.axes.map(({ name }) => name)).toEqual(names);
   });
 
-  it('is undefined without multiscales', () => {
+  it('readMultiscales returns undefined without multiscales', () => {
     expect(readMultiscales({}, 'x')).toBeUndefined();
     expect(readMultiscales(null, 'x')).toBeUndefined();
     expect(readMultiscales(undefined, 'x')).toBeUndefined();
@@ -133,7 +133,7 @@ describe('readMultiscales', () => {
       'unsupported',
       /transform "scale" without numbers/,
     ],
-  ])('refuses %s', (_, image, code, message) => {
+  ])('readMultiscales throws for %s', (_, image, code, message) => {
     let failure: unknown;
     try {
       read(image);

@@ -14,7 +14,7 @@ async function halfCopied(dtype = '<f4') {
 }
 
 describe('chunks that are not in the store', () => {
-  it('are counted once each as they are met', async () => {
+  it('missing chunks are each counted once, when they are read', async () => {
     const tomogram = await halfCopied();
     expect(tomogram.chunks).toMatchObject({ total: 8, read: 0, missing: 0 });
     await tomogram.read({ start: [0, 0, 0], end: [1, 1, 4] });
@@ -24,7 +24,7 @@ describe('chunks that are not in the store', () => {
     expect(tomogram.chunks).toMatchObject({ total: 8, read: 8, missing: 2 });
   });
 
-  it('are a finding in a measured volume, none among labels', async () => {
+  it('missing chunks are reported for a measured volume, not for labels', async () => {
     const tomogram = await halfCopied();
     expect(checkTomogram(tomogram)).toEqual([]);
     await tomogram.read(wholeBox([4, 4, 4]));
@@ -40,7 +40,7 @@ describe('chunks that are not in the store', () => {
     expect(checkTomogram(labels)).toEqual([]);
   });
 
-  it('are counted over the channels of an image together', async () => {
+  it('missing chunks are counted for all channels of an image together', async () => {
     const store = memoryStore();
     await putRawArray(store, '/0', { shape: [2, 2, 2, 2], chunks: [1, 2, 2, 2], value: () => 1, without: ['1/0/0/0'] });
     const [first, second] = await openChannels(store, { fallbackVoxelSize: 10 });
@@ -50,7 +50,7 @@ describe('chunks that are not in the store', () => {
     expect(first!.chunks).toMatchObject({ total: 2, read: 2, missing: 1 });
   });
 
-  it('are counted right in a grid of any size', () => {
+  it('missing chunks are counted correctly in a grid of any size', () => {
     const property = fc.property(
       fc.array(fc.tuple(fc.nat(99_999), fc.nat(99_999), fc.nat(99_999)), { maxLength: 50 }),
       (chunks) => {

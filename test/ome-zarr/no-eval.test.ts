@@ -37,7 +37,7 @@ const program = `
   }
 `;
 
-it('bundles for a browser without Node, and reads blosc-lz4 and zstd where code may not be evaluated', () => {
+it('the library bundles for a browser without Node, and reads blosc-lz4 and zstd where eval is forbidden', () => {
   const entry = join(folder, 'program.mjs');
   writeFileSync(entry, program);
   const { outputFiles } = buildSync({
@@ -55,6 +55,6 @@ it('bundles for a browser without Node, and reads blosc-lz4 and zstd where code 
   expect(out.split('\n').slice(0, 3)).toEqual([
     'true',
     'true',
-    'unsupported encoding zstd needs "unsafe-eval", which the Content-Security-Policy of this page refuses; write the format "zarr2" 1',
+    'unsupported encoding zstd needs "unsafe-eval", which the Content-Security-Policy of this page forbids; write the format "zarr2" 1',
   ]);
 });

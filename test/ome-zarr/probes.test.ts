@@ -59,25 +59,25 @@ describe.each([
   ['v2', imageV2, 2],
   ['v3', imageV3, 3],
 ] as const)('a page that sees a failed connection where a file of an image %s is absent', (_, make, zarrFormat) => {
-  it('opens it', async () => {
+  it('openTomogram opens the image', async () => {
     const { store } = foreignPage(await make());
     const tomogram = await openTomogram(store);
     expect([...(await tomogram.read(box)).data]).toEqual([3, 4]);
   });
 
-  it('asks for nothing that is absent where the format is given', async () => {
+  it('openTomogram requests no absent file if the format is given', async () => {
     const { store, asked } = foreignPage(await make());
     await openTomogram(store, { zarrFormat });
     expect(asked).toEqual(zarrFormat === 2 ? ['/.zattrs', '/0/.zarray'] : ['/zarr.json', '/0/zarr.json']);
   });
 
-  it('opens it by consolidated metadata, where it has none', async () => {
+  it('withConsolidated opens an image that has no consolidated metadata', async () => {
     const { store } = foreignPage(await make());
     const tomogram = await openTomogram(withConsolidated(store));
     expect([...(await tomogram.read(box)).data]).toEqual([3, 4]);
   });
 
-  it('is told of the connection where nothing can be found', async () => {
+  it('openTomogram throws the connection error if nothing is found', async () => {
     const { store } = foreignPage(await make(), { isDown: () => true });
     await expect(openTomogram(store)).rejects.toMatchObject({
       code: 'not-found',
@@ -85,7 +85,7 @@ describe.each([
     });
   });
 
-  it('does not take a chunk for absent', async () => {
+  it('read does not take a failed chunk for absent', async () => {
     const files = await make();
     const { store } = foreignPage(files);
     const tomogram = await openTomogram(store);
@@ -94,7 +94,7 @@ describe.each([
   });
 });
 
-it('finds nothing of the other format, and says so, where one is given', async () => {
+it('openTomogram throws if only the other format exists', async () => {
   await expect(openTomogram(await imageV2(), { zarrFormat: 3 })).rejects.toMatchObject({ code: 'invalid-metadata' });
   await expect(openTomogram(await imageV3(), { zarrFormat: 2 })).rejects.toMatchObject({ code: 'invalid-metadata' });
   await expect(openTomogram(await imageV3(), { zarrFormat: 4 as 3 })).rejects.toMatchObject({ code: 'invalid-option' });

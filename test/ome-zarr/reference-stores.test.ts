@@ -29,7 +29,7 @@ async function readAll(array: ChunkedArray): Promise<number[]> {
 }
 
 describe.skipIf(sharedDataMissing)('the reference stores (needs ../shared/data)', () => {
-  it.each(cases)('$path reads as in zarr-python', async ({ path, dtype, shape, values: expected }) => {
+  it.each(cases)('$path reads like in zarr-python', async ({ path, dtype, shape, values: expected }) => {
     const array = await openArray(store, `/${path}`);
     expect(array).toMatchObject({ dtype, shape });
     expect(await readAll(array!)).toEqual(expected);
@@ -70,7 +70,7 @@ describe.skipIf(sharedDataMissing)('the reference stores (needs ../shared/data)'
     '/zarrita/v2/data.zarr/3d.chunked.O',
     '/zarrita/v2/data.zarr/1d.contiguous.json2.O',
     '/zarrita/v3/data.zarr/1d.chunked.string.vlen',
-  ])('%s holds no numbers, and is refused', async (path) => {
+  ])('%s holds no numbers, so openTomogram throws', async (path) => {
     await expect(openArray(store, path)).rejects.toThrow(
       /^cannot read .*: not supported: data type ".*"; expected a type of numbers, or booleans$/,
     );

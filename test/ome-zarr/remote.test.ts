@@ -64,7 +64,7 @@ async function readRemotely(store: Store, boxes: readonly Box[], options: HttpSt
 const apart: HttpStoreOptions = { maxBytes: 1 };
 
 describe('requests of a whole image of 64 chunks', () => {
-  it('in one shard: 65 by themselves, 5 merged', async () => {
+  it('an image in one shard takes 65 requests, or 5 if coalesced', async () => {
     const before = await readRemotely(await shardedStore(), [wholeBox(shape)], apart);
     expect(before.requests).toHaveLength(65);
     const after = await readRemotely(await shardedStore(), [wholeBox(shape)]);
@@ -73,7 +73,7 @@ describe('requests of a whole image of 64 chunks', () => {
     expect(isRight(after.volumes[0])).toBe(true);
   });
 
-  it('in files of their own: 64, which nothing can merge, also where two read it at the same time', async () => {
+  it('an image in separate files takes 64 requests, also for two concurrent readers', async () => {
     const twice = [wholeBox(shape), wholeBox(shape)];
     const after = await readRemotely(await plainStore(), twice);
     expect(after.requests).toHaveLength(64);
@@ -85,7 +85,7 @@ describe('requests of a column of 4 chunks that lie apart in the shard', () => {
   const column: Box = { start: [0, 0, 0], end: [64, 16, 16] };
   const gap = 15 * 16 ** 3 * 4;
 
-  it('bridge gaps up to the limit, no longer ones', async () => {
+  it('coalesced requests bridge gaps up to the limit, but no longer ones', async () => {
     const store = await shardedStore();
     const bridged = await readRemotely(store, [column], { maxGapBytes: gap });
     expect(bridged.requests).toHaveLength(1 + 1);
@@ -95,7 +95,7 @@ describe('requests of a column of 4 chunks that lie apart in the shard', () => {
   });
 });
 
-it('reads an image through a server that fails every third request', async () => {
+it('openTomogram reads an image from a server that fails every third request', async () => {
   const store = await shardedStore();
   server = await scriptedServer((request, response, n) => {
     if (n % 3 === 1) response.writeHead(503).end();

@@ -19,7 +19,7 @@ async function collectUntil(isTrue: () => boolean): Promise<void> {
 }
 
 describe('SharedMemory', () => {
-  it('never gives the same byte twice, and a piece that is back again', () => {
+  it('SharedMemory never allocates a byte twice, and reuses pieces that were given back', () => {
     const lengths = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(64, 128));
     const steps = fc.array(fc.record({ takes: fc.boolean(), length: lengths, which: fc.nat(1000) }), {
       maxLength: 120,
@@ -52,7 +52,7 @@ describe('SharedMemory', () => {
     );
   });
 
-  it('fills the gaps of a segment before it takes another', () => {
+  it('SharedMemory fills the gaps of a segment before it takes another', () => {
     const memory = new SharedMemory(1024);
     const pieces = [256, 128, 384, 256].map((length) => memory.take(length)!);
     expect(pieces.map(({ byteOffset }) => byteOffset)).toEqual([0, 256, 384, 768]);
@@ -64,13 +64,13 @@ describe('SharedMemory', () => {
     expect(memory.take(64)!.buffer).not.toBe(pieces[0]!.buffer);
   });
 
-  it('takes no more than one small array needs, 64 MiB at a time for large ones, and more for a large chunk', () => {
+  it('SharedMemory takes what a small array needs, 64 MiB at a time for large arrays, and more for a large chunk', () => {
     expect(new SharedMemory(1000).take(10)!.buffer.byteLength).toBe(1024);
     expect(new SharedMemory(1e9).take(2 ** 20)!.buffer.byteLength).toBe(SEGMENT_BYTES);
     expect(new SharedMemory(1e9).take(SEGMENT_BYTES + 1)!.buffer.byteLength).toBe(SEGMENT_BYTES + 64);
   });
 
-  it('leaves alone what it did not give', () => {
+  it('SharedMemory ignores memory that it did not allocate', () => {
     const memory = new SharedMemory(256);
     const [first, second] = [memory.take(128)!, memory.take(128)!];
     memory.give(new Uint8Array(new SharedArrayBuffer(256)));
@@ -79,7 +79,7 @@ describe('SharedMemory', () => {
     expect([first.buffer, second.buffer]).not.toContain(third.buffer);
   });
 
-  it('leaves a segment that is free to other arrays', () => {
+  it('SharedMemory releases an unused segment to other arrays', () => {
     const [one, other] = [new SharedMemory(2 ** 15), new SharedMemory(2 ** 15)];
     const piece = one.take(100)!;
     expect(other.take(100)!.buffer).not.toBe(piece.buffer);
@@ -88,7 +88,7 @@ describe('SharedMemory', () => {
     expect(one.take(100)!.buffer).not.toBe(piece.buffer);
   });
 
-  it('never gives again what somebody may still write to', () => {
+  it('SharedMemory never reuses memory that a thread may still write to', () => {
     const memory = new SharedMemory(256);
     const [first, second] = [memory.take(128)!, memory.take(128)!];
     expect(second.buffer).toBe(first.buffer);
@@ -98,7 +98,7 @@ describe('SharedMemory', () => {
     expect(memory.take(256)!.buffer).not.toBe(first.buffer);
   });
 
-  it('takes no more in all than one large tomogram needs, until others are collected, whose segments it takes over', async () => {
+  it('SharedMemory takes at most MAX_BYTES in all, and takes over the segments of collected arrays', async () => {
     let taken = 0;
     const fill = () => {
       const memories: SharedMemory[] = [];
@@ -125,7 +125,7 @@ describe('SharedMemory', () => {
     expect(piece!.buffer.byteLength).toBe(SEGMENT_BYTES);
   });
 
-  it('has nothing to give where no memory is left', () => {
+  it('SharedMemory returns undefined if the allocation fails', () => {
     vi.stubGlobal('SharedArrayBuffer', function refuse() {
       throw new RangeError('Array buffer allocation failed');
     });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SpareBuffers } from '../../src/ome-zarr/chunk-memory.ts';
 
 describe('SpareBuffers', () => {
-  it('gives back memory of the very length that is asked for, once', () => {
+  it('SpareBuffers returns a buffer of exactly the requested length, once', () => {
     const spare = new SpareBuffers(1000);
     expect(spare.take(100)).toBeUndefined();
     const [short, long] = [new Float32Array(25), new Uint8Array(200)];
@@ -14,7 +14,7 @@ describe('SpareBuffers', () => {
     expect(spare.take(100)).toEqual(new Uint8Array(short.buffer));
   });
 
-  it('keeps no memory that nobody asked for, and no more than it may', () => {
+  it('SpareBuffers keeps only requested lengths, up to its maximum', () => {
     const spare = new SpareBuffers(250);
     spare.give(new Uint8Array(100));
     expect(spare.take(100)).toBeUndefined();
@@ -26,7 +26,7 @@ describe('SpareBuffers', () => {
     expect(spare.take(100)).toBeDefined();
   });
 
-  it('keeps no part of a buffer, and none that cannot be moved', () => {
+  it('SpareBuffers keeps only whole buffers that can be moved', () => {
     const spare = new SpareBuffers(1000);
     spare.take(100);
     spare.give(new Uint8Array(200).subarray(0, 100));

@@ -57,7 +57,7 @@ describe('reading boxes', () => {
     fc.integer({ min: 1, max: 13 }),
   );
 
-  it('gives the same voxels for any box, chunk shape and cache', async () => {
+  it('read returns the same voxels for any box, chunk shape and cache', async () => {
     const property = fc.asyncProperty(
       chunkShapes,
       fc.array(boxes, { minLength: 1, maxLength: 6 }),
@@ -71,7 +71,7 @@ describe('reading boxes', () => {
     await fc.assert(property, { numRuns: 60 });
   });
 
-  it('fetches only the chunks that a box touches, each once while it is kept', async () => {
+  it('read fetches only the chunks that overlap the box, each once while it is kept', async () => {
     const store = watchedStore(await plainStore());
     const tomogram = await openTomogram(store);
     store.reads = [];
@@ -83,7 +83,7 @@ describe('reading boxes', () => {
     expect(store.reads).toHaveLength(4);
   });
 
-  it('decodes each chunk of a sweep of overlapping tiles once', async () => {
+  it('a sweep of overlapping tiles decodes each chunk once', async () => {
     const store = watchedStore(await plainStore());
     const tomogram = await openTomogram(store);
     store.reads = [];
@@ -93,7 +93,7 @@ describe('reading boxes', () => {
     expect(new Set(store.reads).size).toBe(27);
   });
 
-  it('reads chunks again when there is no cache, and shares what is on its way', async () => {
+  it('read fetches chunks again without a cache, and shares pending ones', async () => {
     const store = watchedStore(await plainStore());
     const tomogram = await openTomogram(store, { cacheBytes: 0 });
     store.reads = [];
@@ -104,7 +104,7 @@ describe('reading boxes', () => {
     expect(store.reads).toEqual(['/0/0/0/0', '/0/0/0/0']);
   });
 
-  it('has at most sixteen chunks on their way', async () => {
+  it('read fetches at most sixteen chunks at a time', async () => {
     const store = watchedStore(await plainStore([1, 1, 11]));
     const tomogram = await openTomogram(store);
     store.reads = [];
@@ -125,7 +125,7 @@ describe('reading boxes', () => {
     ['is inside out', { start: [3, 0, 0], end: [2, 9, 11] }],
     ['is fractional', { start: [0.5, 0, 0], end: [2, 9, 11] }],
     ['is no number', { start: [Number.NaN, 0, 0], end: [2, 9, 11] }],
-  ])('refuses a box that %s', async (_, box) => {
+  ])('read throws for a box that %s', async (_, box) => {
     const tomogram = await openTomogram(await plainStore());
     await expect(tomogram.read(box)).rejects.toMatchObject({
       code: 'invalid-option',
@@ -133,7 +133,7 @@ describe('reading boxes', () => {
     });
   });
 
-  it('reads an empty box without a request', async () => {
+  it('read of an empty box makes no request', async () => {
     const store = watchedStore(await plainStore());
     const tomogram = await openTomogram(store);
     store.reads = [];
@@ -156,7 +156,7 @@ describe('aborting', () => {
 
   const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
 
-  it('rejects with the reason, and starts no read afterwards', async () => {
+  it('an aborted read rejects with the reason and starts no request afterwards', async () => {
     const { store, tomogram, open } = await pendingRead([1, 1, 11]);
     const controller = new AbortController();
     const reason = new Error('enough');
@@ -173,7 +173,7 @@ describe('aborting', () => {
     expect(store.reads).toHaveLength(started);
   });
 
-  it('does not disturb another reader of the same chunk', async () => {
+  it('an aborted read does not disturb another reader of the same chunk', async () => {
     const { store, tomogram, open } = await pendingRead([6, 9, 11]);
     const controller = new AbortController();
     const first = readBox(tomogram, wholeBox(shape), controller.signal);
@@ -186,7 +186,7 @@ describe('aborting', () => {
     expect(store.reads).toEqual(['/0/0/0/0']);
   });
 
-  it('leaves the tomogram usable', async () => {
+  it('an aborted read leaves the tomogram usable', async () => {
     const { tomogram, open } = await pendingRead([1, 1, 11]);
     const controller = new AbortController();
     const pending = readBox(tomogram, wholeBox(shape), controller.signal);
@@ -196,7 +196,7 @@ describe('aborting', () => {
     expect(await readBox(tomogram, wholeBox(shape))).toEqual(expectedIn(wholeBox(shape)));
   });
 
-  it('takes any number of reads with one signal without a warning', async () => {
+  it('any number of reads may share a signal without a warning', async () => {
     const warnings: Error[] = [];
     const listen = (warning: Error) => warnings.push(warning);
     process.on('warning', listen);
@@ -210,11 +210,11 @@ describe('aborting', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('of opening rejects with the reason', async () => {
+  it('openTomogram rejects with the abort reason', async () => {
     await expect(openTomogram(await plainStore(), { signal: AbortSignal.abort('no') })).rejects.toBe('no');
   });
 
-  it('one failing chunk fails the read and stops the others', async () => {
+  it('a failing chunk fails the read and stops the others', async () => {
     const store = await plainStore([1, 1, 11]);
     await store.set('/0/0/2/0', new Uint8Array(3));
     const watched = watchedStore(store);
@@ -235,7 +235,7 @@ describe('axes', () => {
     ['c', 'z', 'y', 'x'],
     ['t', 'c', 'x', 'z', 'y'],
     ['z', 'y', 'x', 'c'],
-  ])('%s %s %s %s %s: found by name', async (...names) => {
+  ])('openTomogram finds the axes %s %s %s %s %s by name', async (...names) => {
     const list = names.filter((name) => name !== undefined);
     const place = (zyx: readonly number[], other: number) => list.map((name) => zyx['zyx'.indexOf(name)] ?? other);
     const store = memoryStore();
@@ -281,7 +281,7 @@ describe('axes', () => {
     },
   );
 
-  it('refuses more than one channel or time, by name', async () => {
+  it('openTomogram throws for several channels or times and names them', async () => {
     const store = memoryStore();
     await putRawArray(store, '/0', { shape: [2, 3, 3, 3], chunks: [1, 3, 3, 3], value: () => 0 });
     await putMultiscales(store, {
@@ -295,7 +295,7 @@ describe('axes', () => {
     });
   });
 
-  it('refuses metadata for another number of axes than the array has', async () => {
+  it('openTomogram throws if the metadata list another number of axes than the array has', async () => {
     const store = await plainStore();
     await putMultiscales(store, {
       axes: axes('c', 'z', 'y', 'x'),
@@ -331,7 +331,7 @@ describe('levels', () => {
     [{ voxelSize: 20 * Math.SQRT2 }, 1],
     [{ voxelSize: 1000 }, 2],
     [{ voxelSize: 1 }, 0],
-  ])('%j opens level %i', async (options, level) => {
+  ])('openTomogram with %j opens level %i', async (options, level) => {
     const tomogram = await openTomogram(await pyramid(), options);
     expect(tomogram.level).toBe(level);
     expect(tomogram.grid.voxelSize[0]).toBe(10 * 2 ** level);
@@ -339,7 +339,7 @@ describe('levels', () => {
     expect(tomogram.levels.map(({ path, shape }) => `${path} ${shape}`)).toEqual(['s0 8,8,8', 's1 4,4,4', 's2 2,2,2']);
   });
 
-  it('leaves out a level that was not downloaded, and lists the others when it is asked for', async () => {
+  it('openTomogram omits a level that was not downloaded, and lists the others when it is requested', async () => {
     const store = await pyramid();
     await store.delete('/s1');
     expect((await openTomogram(store)).levels.map(({ index }) => index)).toEqual([0, 2]);
@@ -349,7 +349,7 @@ describe('levels', () => {
     });
   });
 
-  it('opens the level it is asked for though another one is broken', async () => {
+  it('openTomogram opens the requested level though another one is broken', async () => {
     const store = await pyramid();
     await store.set('/s2/.zarray', new TextEncoder().encode('{'));
     await putRawArray(store, '/s1', { shape: [4, 4], chunks: [4, 4], value: () => 1 });
@@ -379,13 +379,13 @@ describe('levels', () => {
     },
   );
 
-  it('opens a level by voxel size though a finer one was not downloaded', async () => {
+  it('openTomogram opens a level by voxel size though a finer one was not downloaded', async () => {
     const store = await pyramid();
     await store.delete('/s0');
     expect((await openTomogram(store, { voxelSize: 20 })).level).toBe(1);
   });
 
-  it('rejects with the reason when aborted while a level is opened', async () => {
+  it('openTomogram rejects with the reason when aborted while it opens a level', async () => {
     const controller = new AbortController();
     const store = await pyramid();
     const get: Store['get'] = async (key, options) => {
@@ -395,7 +395,7 @@ describe('levels', () => {
     await expect(openTomogram({ ...store, get }, { signal: controller.signal })).rejects.toBe('enough');
   });
 
-  it('says what is there when no level is', async () => {
+  it('openTomogram lists the content of the store if no level exists', async () => {
     const store = await pyramid();
     for (const key of ['/s0', '/s1', '/s2'] as const) await store.delete(key);
     await expect(openTomogram(store)).rejects.toMatchObject({
@@ -408,7 +408,7 @@ describe('levels', () => {
     ['of floats without a translation', '<f4', undefined, [0, 5, 15]],
     ['of labels without a translation', '|u1', undefined, [0, 0, 0]],
     ['of floats with a translation of 0', '<f4', [0, 0, 0], [0, 0, 0]],
-  ] as const)('puts coarse levels %s where they lie', async (_, dtype, translation, expected) => {
+  ] as const)('openTomogram places coarse levels %s correctly', async (_, dtype, translation, expected) => {
     const store = await pyramid();
     for (const i of [0, 1, 2])
       await putRawArray(store, `/s${i}`, { shape: [2, 2, 2], chunks: [2, 2, 2], dtype, value: () => i });
@@ -422,7 +422,7 @@ describe('levels', () => {
     expect((await openTomogram(store, { level: 2 })).grid.origin).toEqual(levels[2]?.origin);
   });
 
-  it('shifts coarse levels by their own factor along each axis, and not at all where one is no whole number', async () => {
+  it('openTomogram shifts coarse levels by their factor along each axis, and not at all if one is not a whole number', async () => {
     const store = await pyramid();
     const datasets = [
       [10, 10, 12],
@@ -457,7 +457,7 @@ describe('levels', () => {
 });
 
 describe('stores without an image', () => {
-  it.each(['/0', '/'])('opens an array at %s with the spacing it is given', async (folder) => {
+  it.each(['/0', '/'])('openTomogram opens an array at %s with fallbackVoxelSize', async (folder) => {
     const store = memoryStore();
     await putRawArray(store, folder, { shape, chunks: [2, 4, 5], value });
     const tomogram = await openTomogram(store, { fallbackVoxelSize: 13.48 });
@@ -469,7 +469,7 @@ describe('stores without an image', () => {
     });
   });
 
-  it('uses the fallback for a first level without a scale', async () => {
+  it('openTomogram uses fallbackVoxelSize for a first level without a scale', async () => {
     const store = await plainStore();
     await putMultiscales(store, { axes: axes('z', 'y', 'x'), datasets: [{ path: '0' }, { path: '1' }] });
     expect((await openTomogram(store, { fallbackVoxelSize: 7 })).grid.voxelSize).toEqual([7, 7, 7]);
@@ -488,7 +488,7 @@ describe('stores without an image', () => {
     ],
     ['an empty v2 group, as copick makes it', [['/.zgroup', '{"zarr_format":2}']], 'found .zgroup'],
     ['an empty v3 group', [['/zarr.json', '{"zarr_format":3,"node_type":"group"}']], 'found zarr.json'],
-  ])('names what is there: %s', async (_, entries, found) => {
+  ])('openTomogram names the content of the store: %s', async (_, entries, found) => {
     const store = memoryStore(entries.map(([key, text]) => [key, new TextEncoder().encode(text)]));
     await expect(openTomogram(store, { fallbackVoxelSize: 10 })).rejects.toMatchObject({
       code: 'invalid-metadata',
@@ -496,20 +496,20 @@ describe('stores without an image', () => {
     });
   });
 
-  it('reports broken JSON as that', async () => {
+  it('openTomogram reports broken JSON', async () => {
     const store = await plainStore();
     await store.set('/.zattrs', new TextEncoder().encode('{"multiscales": '));
     await expect(openTomogram(store)).rejects.toThrow(/^\/.zattrs of memory is not JSON: line 1, column /);
   });
 
-  it('reports broken array metadata of v2 as that, not as a missing v3 array', async () => {
+  it('openTomogram reports broken array metadata of v2, not a missing v3 array', async () => {
     const store = await plainStore();
     await store.set('/0/.zarray', new TextEncoder().encode('{"zarr_format": 2}'));
     await expect(openTomogram(store)).rejects.toThrow('cannot understand the metadata of /0/.zarray of memory: "');
   });
 });
 
-it('opens OME-Zarr 0.5: attributes of zarr.json, Zarr v3 arrays', async () => {
+it('openTomogram opens OME-Zarr 0.5: attributes of zarr.json, Zarr v3 arrays', async () => {
   const store = memoryStore();
   const json = (value: object) => new TextEncoder().encode(JSON.stringify(value));
   const multiscales = [

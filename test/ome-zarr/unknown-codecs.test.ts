@@ -39,7 +39,7 @@ describe('an array with two codecs that are unknown', () => {
         codecs: [{ name: 'bytes' }, { name: 'one' }, { name: 'two' }],
       },
     ],
-  ] as const)('is refused, and leaves no rejection unhandled: %s', async (_, key, document) => {
+  ] as const)('read throws for two unknown codecs and leaves no rejection unhandled: %s', async (_, key, document) => {
     const tomogram = await openTomogram(memoryStore([[key, json(document)], chunk]), { fallbackVoxelSize: 10 });
     await expect(tomogram.read({ start: [0, 0, 0], end: [1, 1, 1] })).rejects.toMatchObject({
       code: 'unsupported',

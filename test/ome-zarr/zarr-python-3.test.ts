@@ -63,7 +63,7 @@ describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYT
     int64: Float64Array.from(ids, (id) => -id * 2 ** 21),
   };
 
-  it('finds every voxel of every type, in both formats, with and without channels', async () => {
+  it('zarr-python 3 reads every voxel of every type, in both formats, with and without channels', async () => {
     const layout = { chunkShape: [16, 16, 16], levels: 1 } as const;
     const expected: Record<string, Found> = {};
     const asBytes = (dtype: string, data: ArrayBufferView & NumericData) =>
@@ -90,7 +90,7 @@ describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYT
     expect(images['zarr3-float16'][0]).toMatchObject({ dtype: 'float16', shape });
   });
 
-  it('finds the same pyramid in both formats', async () => {
+  it('zarr-python 3 reads the same pyramid in both formats', async () => {
     const name = (format: string) => `pyramid-${format}`;
     for (const format of ['zarr2', 'zarr3'] as const) {
       await writeTomogram(image(name(format)), sourceOf(noise), { format, chunkShape: [16, 16, 16] });
@@ -102,13 +102,13 @@ describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYT
 });
 
 describe.skipIf(copick2Missing)('copick 2 (needs CRYOET_PICKS_ZARR3_PYTHON with copick 2)', () => {
-  it.each(['zarr2', 'zarr3'] as const)('finds every voxel of a project written as %s', (format) =>
+  it.each(['zarr2', 'zarr3'] as const)('copick 2 reads every voxel of a project written as %s', (format) =>
     expectEveryVoxel({ format, version: 2, run: runPython3 }),
   );
 });
 
 describe.skipIf(copick1Missing)('copick 1 (needs CRYOET_PICKS_PYTHON or PYTHON with copick 1)', () => {
-  it('finds every voxel of a project written as zarr2', () =>
+  it('copick 1 reads every voxel of a project written as zarr2', () =>
     expectEveryVoxel({ format: 'zarr2', version: 1, run: runPython }));
 });
 
@@ -203,13 +203,16 @@ describe('the files of zarr3', () => {
     );
   }
 
-  it.each(Object.keys(layouts))('are those that copick 2 writes, but for translations: %s', async (name) => {
-    const store = memoryStore();
-    await writers[name]!(store);
-    expect((await keysOf(store)).sort()).toEqual([...layouts[name]!.files].sort());
-    for (const [key, document] of Object.entries(layouts[name]!.documents)) {
-      const json = new TextDecoder().decode(await store.get(key as StoreKey));
-      expect(withoutTranslations(json), key).toEqual(document);
-    }
-  });
+  it.each(Object.keys(layouts))(
+    'the files of zarr3 equal those of copick 2, except for translations: %s',
+    async (name) => {
+      const store = memoryStore();
+      await writers[name]!(store);
+      expect((await keysOf(store)).sort()).toEqual([...layouts[name]!.files].sort());
+      for (const [key, document] of Object.entries(layouts[name]!.documents)) {
+        const json = new TextDecoder().decode(await store.get(key as StoreKey));
+        expect(withoutTranslations(json), key).toEqual(document);
+      }
+    },
+  );
 });

@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe.skipIf(zarrPythonMissing)('zarr-python (needs CRYOET_PICKS_PYTHON or PYTHON with zarr)', () => {
   const isBool = (name: string) => name.endsWith('bool');
 
-  it('writes stores that are read with the right numbers', async () => {
+  it('openTomogram reads the numbers that zarr-python wrote', async () => {
     const names: string[] = JSON.parse(runPython(script, 'write', folder));
     expect(names.length).toBeGreaterThanOrEqual(10);
     for (const name of names) {

@@ -17,12 +17,12 @@ const valuesOf = async (source: VolumeSource) => [...toFloat32(await source.read
 describe('openTiffStack', () => {
   const oddities: Readonly<Record<string, RegExp>> = {
     'no-spacing': /no spacing of slices.*1 nm is assumed/,
-    pixels: /unit "pixel" is no length/,
+    pixels: /unit "pixel" is not a length/,
     'no-unit': /no unit of length/,
     deflate: /no unit of length/,
   };
 
-  it.each(Object.entries(golden))('reads %s as tifffile does', async (name, expected) => {
+  it.each(Object.entries(golden))('openTiffStack reads %s like tifffile', async (name, expected) => {
     const stack = await openTiffStack(fixture(name));
     expect(stack.grid).toEqual({ shape: expected.shape, voxelSize: expected.voxelSize, origin: { x: 0, y: 0, z: 0 } });
     expect(await valuesOf(stack)).toEqual(expected.values);
@@ -31,14 +31,14 @@ describe('openTiffStack', () => {
     else expect(stack.warnings[0]).toMatch(odd);
   });
 
-  it('takes the voxel size and origin of the caller without a warning', async () => {
+  it('openTiffStack uses the voxel size and origin of the caller without a warning', async () => {
     const origin = { x: 1, y: 2, z: 3 };
     const stack = await openTiffStack(fixture('no-unit'), { voxelSize: [12, 11, 10], origin });
     expect(stack.grid).toEqual({ shape: [3, 4, 5], voxelSize: [12, 11, 10], origin });
     expect(stack.warnings).toEqual([]);
   });
 
-  it('reads bytes at an odd address', async () => {
+  it('openTiffStack reads bytes at an unaligned address', async () => {
     const moved = new Uint8Array([0, ...fixture('float32')]).subarray(1);
     expect(await valuesOf(await openTiffStack(moved))).toEqual(golden.float32.values);
   });
@@ -59,7 +59,7 @@ describe('openTiffStack', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('openTiffStack throws for', () => {
   const whole = fixture('uint8');
   const changed = (at: number, ...bytes: number[]) => {
     const copy = whole.slice();
@@ -72,8 +72,8 @@ describe('what is refused', () => {
   const bytesOf = (number: number) => [...new Uint8Array(Uint32Array.of(number).buffer)];
 
   it.each<[string, Uint8Array, string, RegExp]>([
-    ['nothing', new Uint8Array(), 'corrupt-data', /no TIFF file/],
-    ['a text', new TextEncoder().encode('x,y,z\n1,2,3\n'), 'corrupt-data', /no TIFF file/],
+    ['nothing', new Uint8Array(), 'corrupt-data', /not a TIFF file/],
+    ['a text', new TextEncoder().encode('x,y,z\n1,2,3\n'), 'corrupt-data', /not a TIFF file/],
     ['no page', Uint8Array.of(0x49, 0x49, 42, 0, 0, 0, 0, 0), 'corrupt-data', /has no page/],
     ['a page beyond the end', changed(4, 0xff, 0xff), 'corrupt-data', /page 1 lies beyond/],
     [
@@ -94,7 +94,7 @@ describe('what is refused', () => {
     await expect(openTiffStack(bytes)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
-  it('a width that claims more than the file holds, before room is made for it', async () => {
+  it('openTiffStack throws for a width that exceeds the file before it allocates memory', async () => {
     // The first entry is the width, the second the height, in 16 or 32 bits.
     const huge = whole.slice();
     const pages = new DataView(huge.buffer);
@@ -107,11 +107,11 @@ describe('what is refused', () => {
     });
   });
 
-  it('an absent file', async () => {
+  it('openTiffStackFile throws for an absent file', async () => {
     await expect(openTiffStackFile('/nowhere/a.tif')).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('any noise with an error of this library', async () => {
+  it('openTiffStack throws a CryoetPicksError for any noise', async () => {
     const change = fc.tuple(fc.nat(whole.length - 1), fc.nat(255));
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 6 }), async (changes) => {

@@ -30,7 +30,7 @@ describe('measureIntensity', () => {
     ['is done', Number.POSITIVE_INFINITY, undefined],
     ['is aborted', 2, 'no'],
     ['meets a block that fails', 3, 'damaged'],
-  ])('gives back every block that was lent to it when it %s', async (_, block, reason) => {
+  ])('measureIntensity releases every block that it was lent when it %s', async (_, block, reason) => {
     const shape: Zyx = [1, 1, 400];
     const whole = sourceFromArray(contiguousVolume(new Float32Array(400).fill(1), shape));
     const controller = new AbortController();
@@ -54,7 +54,7 @@ describe('measureIntensity', () => {
     expect(back).toBe(lent);
   });
 
-  it('equals a two-pass computation in float64, whatever the blocks', async () => {
+  it('measureIntensity equals a two-pass computation in float64 for any block size', async () => {
     const edge = fc.integer({ min: 1, max: 9 });
     await fc.assert(
       fc.asyncProperty(
@@ -84,7 +84,7 @@ describe('measureIntensity', () => {
     );
   });
 
-  it('is the same of a view with any strides, and along any chunks', async () => {
+  it('measureIntensity gives the same result for any strides and any chunk shape', async () => {
     const edge = fc.integer({ min: 1, max: 7 });
     await fc.assert(
       fc.asyncProperty(
@@ -118,7 +118,7 @@ describe('measureIntensity', () => {
     );
   });
 
-  it('reads whole chunks, last those that tiles need first', async () => {
+  it('measureIntensity reads whole chunks, and last those that the first tiles need', async () => {
     const source = countingSource(new Float32Array(4 * 10 * 6).fill(1), [4, 10, 6]);
     const boxes: Box[] = [];
     const read: VolumeSource['read'] = (box, options) => {
@@ -141,7 +141,7 @@ describe('measureIntensity', () => {
     ['as many ahead as make up two blocks', 64 * 4, 8],
     ['one, where a chunk is larger than that', 4, 1],
     ['16 at most', 16 * 64, 16],
-  ])('reads chunks ahead: %s', async (_, blockBytes, ahead) => {
+  ])('measureIntensity reads chunks ahead: %s', async (_, blockBytes, ahead) => {
     const source = countingSource(new Float32Array(1024).fill(1), [1, 1, 1024]);
     let underWay = 0;
     let most = 0;
@@ -154,7 +154,7 @@ describe('measureIntensity', () => {
     expect(source.reads).toBe(64);
   });
 
-  it('reads small chunks several at a time, whole ones, along x and then y', async () => {
+  it('measureIntensity reads several whole small chunks at a time, along x and then y', async () => {
     const boxesOf = async (shape: Zyx, chunkShape: Zyx, blockBytes: number) => {
       const source = countingSource(new Float32Array(voxelCount(shape)).fill(1), shape);
       const boxes: Box[] = [];
@@ -176,7 +176,7 @@ describe('measureIntensity', () => {
     expect(await boxesOf([20, 8, 10], [10, 4, 4], 16 * 4 * 800)).toEqual(['10,0,0,20,8,10', '0,0,0,10,8,10']);
   });
 
-  it('keeps the deviation exact on a large offset', async () => {
+  it('measureIntensity keeps the deviation exact on a large offset', async () => {
     const { mean, standardDeviation } = await measure(
       Float32Array.from({ length: 5000 }, (_, i) => 1e7 + (i % 2)),
       400,
@@ -185,7 +185,7 @@ describe('measureIntensity', () => {
     expect(standardDeviation).toBeCloseTo(0.5, 9);
   });
 
-  it('counts NaN and infinities and leaves them out', async () => {
+  it('measureIntensity counts NaN and infinities and excludes them from the statistics', async () => {
     const values = [1, Number.NaN, 3, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 5];
     expect(await measure(values)).toMatchObject({ count: 3, notFinite: 3, mean: 3, minimum: 1, maximum: 5 });
   });
@@ -200,7 +200,7 @@ describe('measureIntensity', () => {
     });
   });
 
-  it('reads every voxel once and reports progress to the end', async () => {
+  it('measureIntensity reads every voxel once and reports progress up to the total', async () => {
     const shape: Zyx = [7, 8, 9];
     const source = countingSource(new Float32Array(voxelCount(shape)).fill(1), shape);
     const events: Progress[] = [];
@@ -210,7 +210,7 @@ describe('measureIntensity', () => {
     expect(events.at(-1)).toEqual({ stage: 'intensity', done: source.reads, total: source.reads });
   });
 
-  it('on abort rejects with the reason and starts no further read', async () => {
+  it('measureIntensity rejects with the abort reason and starts no further read', async () => {
     const source = countingSource(new Float32Array(1000), [10, 10, 10]);
     const controller = new AbortController();
     let readsAtAbort = 0;
@@ -224,7 +224,7 @@ describe('measureIntensity', () => {
     expect(source.reads).toBe(readsAtAbort);
   });
 
-  it('passes a failed read on untouched', async () => {
+  it('measureIntensity throws the error of a failed read unchanged', async () => {
     const failure = new Error('disk');
     const source = {
       grid: sourceFromArray(contiguousVolume([1], [1, 1, 1])).grid,
@@ -233,13 +233,13 @@ describe('measureIntensity', () => {
     await expect(measureIntensity(source)).rejects.toBe(failure);
   });
 
-  it('refuses blocks below a voxel', async () => {
+  it('measureIntensity throws if a block is smaller than a voxel', async () => {
     await expect(measure([1], 3)).rejects.toMatchObject({ code: 'invalid-option' });
   });
 });
 
 describe('blocks', () => {
-  it('fill the volume and stay within the bound', () => {
+  it('cutIntoBoxes fills the volume with blocks within the size limit', () => {
     const edge = fc.integer({ min: 1, max: 700 });
     fc.assert(
       fc.property(fc.tuple(edge, edge, edge), fc.integer({ min: 1e4, max: 1e8 }), (shape, most) => {
@@ -255,7 +255,7 @@ describe('blocks', () => {
     );
   });
 
-  it('are the same boxes backwards, by descending layers of the longest axis', () => {
+  it('backwards yields the same boxes by descending layers of the longest axis', () => {
     const edge = fc.integer({ min: 1, max: 40 });
     fc.assert(
       fc.property(fc.tuple(edge, edge, edge), fc.tuple(edge, edge, edge), (shape, block) => {
@@ -269,14 +269,14 @@ describe('blocks', () => {
     );
   });
 
-  it('of a volume that is claimed to be immense are not listed before the first is read', async () => {
+  it('measureIntensity does not list all blocks of an immense volume before it reads the first', async () => {
     const shape: Zyx = [1, 1, Number.MAX_SAFE_INTEGER];
     const source = sourceFromArray(contiguousVolume([1], [1, 1, 1]));
     const read = () => Promise.reject(new Error('first read'));
     await expect(measureIntensity({ grid: { ...source.grid, shape }, read })).rejects.toThrow('first read');
   });
 
-  it('are chunk-aligned for a whole tomogram', () => {
+  it('blockShape aligns the blocks of a whole tomogram with its chunks', () => {
     expect(blockShape([184, 630, 630], 2 ** 22)).toEqual([128, 128, 256]);
     expect(blockShape([184, 630, 630], 1)).toEqual([1, 1, 1]);
     expect(blockShape([184, 630, 630], 1e9)).toEqual([184, 630, 630]);
@@ -284,7 +284,7 @@ describe('blocks', () => {
 });
 
 describe('quantile', () => {
-  it('is within 2⁻¹¹ of the exact one, relative to the greater of the two ranks', async () => {
+  it('quantile is within 2⁻¹¹ of the exact value, relative to the greater of its two ranks', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.float32Array({ minLength: 1, maxLength: 60, noNaN: true, noDefaultInfinity: true }),
@@ -302,7 +302,7 @@ describe('quantile', () => {
     );
   });
 
-  it('is exact for 8-bit and 12-bit data', async () => {
+  it('quantile is exact for 8-bit and 12-bit data', async () => {
     const values = Float32Array.from({ length: 3000 }, (_, i) => ((i * 7919) % 4097) - 2048);
     const intensity = await measure(values);
     const sorted = values.slice().sort();
@@ -311,12 +311,12 @@ describe('quantile', () => {
     }
   });
 
-  it.each([-0.1, 1.1, Number.NaN])('refuses p = %s', async (p) => {
+  it.each([-0.1, 1.1, Number.NaN])('quantile throws for p = %s', async (p) => {
     const intensity = await measure([1, 2]);
     expect(() => quantile(intensity, p)).toThrow('between 0 and 1');
   });
 
-  it('ranks negative zero and zero as one', async () => {
+  it('quantile ranks negative zero and zero as equal', async () => {
     expect(quantile(await measure([-0, 0, -0, 0]), 0.4)).toBeCloseTo(0);
   });
 });

@@ -6,7 +6,7 @@ import { differenceOf, fromNdarray, invertContrast, maskedBy, meanOf, toNdarray 
 const volume = contiguousVolume(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), [2, 2, 2]);
 
 describe('ndarray', () => {
-  it('goes there and back over the same memory', () => {
+  it('fromNdarray and toNdarray keep the memory of a volume', () => {
     const array = toNdarray(volume);
     expect(array.data).toBe(volume.data);
     expect(array.get(1, 0, 1)).toBe(6);
@@ -16,11 +16,11 @@ describe('ndarray', () => {
     expect(view).toMatchObject({ shape: [1, 2, 2], stride: [1, 2, 4], offset: 1 });
   });
 
-  it('refuses other ranks', () => {
+  it('fromNdarray throws unless an array is 3-D', () => {
     expect(() => fromNdarray(ndarray(new Float32Array(4), [2, 2]))).toThrow('found 2 dimensions');
   });
 
-  it('computes voxel by voxel, over any strides and types, and leaves its arguments alone', () => {
+  it('voxelwise functions take any strides and types and do not change their arguments', () => {
     const transposed = toNdarray(volume).transpose(2, 1, 0);
     const bytes = ndarray(Uint8Array.of(1, 0, 1, 0, 1, 0, 1, 0), [2, 2, 2]);
     expect([...meanOf([volume, transposed]).data]).toEqual([1, 3.5, 3, 5.5, 3.5, 6, 5.5, 8]);
@@ -31,7 +31,7 @@ describe('ndarray', () => {
     expect([...volume.data]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
-  it('refuses volumes of different shape, and none', () => {
+  it('voxelwise functions throw for volumes of different shapes and for no volume', () => {
     const other = ndarray(new Float32Array(8), [2, 4, 1]);
     for (const combine of [differenceOf, maskedBy]) {
       expect(() => combine(volume, other)).toThrow('2×2×2 and 2×4×1 cannot be combined voxel by voxel');

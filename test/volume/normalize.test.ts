@@ -43,7 +43,7 @@ describe('normalisation', () => {
     expect(normalized[50]).toBeCloseTo(0.25, 6);
   });
 
-  it('turns voxels that are not finite into what the mean becomes', async () => {
+  it('each normalisation gives voxels that are not finite the value of the mean', async () => {
     const intensity = await measure(Float32Array.of(0, 2, 4, Number.NaN));
     const broken = () => Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
     expect([...zScore(intensity)(broken())]).toEqual([0, 0, 0]);
@@ -52,20 +52,23 @@ describe('normalisation', () => {
     expect([...noNormalization(broken())]).toEqual([0, 0, 0]);
   });
 
-  it.each([0, 3.25, Math.fround(0.1)])('refuses a volume that is %d everywhere, in words', async (value) => {
-    const intensity = await measure(new Float32Array(67).fill(value));
-    for (const normalization of [zScore, clipToQuantiles, minMax]) {
-      expect(() => normalization(intensity)).toThrow(
-        expect.objectContaining({
-          code: 'corrupt-data',
-          message: `cannot normalise the volume: every one of its 67 voxels is ${value}; is the tomogram empty, or are its chunks missing?`,
-        }),
-      );
-    }
-    expect(normalizerFor('none', intensity)).toBe(noNormalization);
-  });
+  it.each([0, 3.25, Math.fround(0.1)])(
+    'each normalisation throws for a volume that is %d everywhere',
+    async (value) => {
+      const intensity = await measure(new Float32Array(67).fill(value));
+      for (const normalization of [zScore, clipToQuantiles, minMax]) {
+        expect(() => normalization(intensity)).toThrow(
+          expect.objectContaining({
+            code: 'corrupt-data',
+            message: `cannot normalise the volume: every one of its 67 voxels is ${value}; is the tomogram empty, or are its chunks missing?`,
+          }),
+        );
+      }
+      expect(normalizerFor('none', intensity)).toBe(noNormalization);
+    },
+  );
 
-  it('refuses quantiles with nothing between them, and quantiles that are none', async () => {
+  it('clipToQuantiles throws for equal and for invalid quantiles', async () => {
     const intensity = await measure(Float32Array.from({ length: 1000 }, (_, i) => (i === 7 ? 5 : 1)));
     expect(() => clipToQuantiles(intensity)).toThrow(
       expect.objectContaining({ code: 'corrupt-data', message: expect.stringContaining('are both 1') }),
@@ -79,7 +82,7 @@ describe('normalisation', () => {
     ['z-score', zScore],
     ['quantiles', clipToQuantiles],
     ['min-max', minMax],
-  ] as const)('normalizerFor(%s) is what the name says', async (name, normalization) => {
+  ] as const)('normalizerFor(%s) returns the normalisation of that name', async (name, normalization) => {
     const intensity = await measure(squares);
     expect(normalizerFor(name, intensity)(squares.slice())).toEqual(normalization(intensity)(squares.slice()));
   });

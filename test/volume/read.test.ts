@@ -43,7 +43,7 @@ function reflected(i: number, length: number): number {
 }
 
 describe('readPaddedInto', () => {
-  it('takes boxes that are 300,000 voxels long', async () => {
+  it('readPaddedInto reads boxes that are 300,000 voxels long', async () => {
     const source = sourceFromArray(contiguousVolume(Float32Array.of(1, 2, 3), [1, 1, 3]));
     const out = new Float32Array(300_000);
     await readPaddedInto(source, { start: [0, 0, 0], end: [1, 1, out.length] }, out);
@@ -51,7 +51,7 @@ describe('readPaddedInto', () => {
     expect(out.at(-1)).toBe([1, 2, 3, 2][(out.length - 1) % 4]);
   });
 
-  it('mirrors at the faces like numpy, for any box that starts or ends anywhere', async () => {
+  it('readPaddedInto mirrors at the faces like numpy, for any box', async () => {
     const index = fc.integer({ min: -9, max: 9 });
     const edge = fc.integer({ min: 1, max: 6 });
     await fc.assert(
@@ -79,7 +79,7 @@ describe('readPaddedInto', () => {
     );
   });
 
-  it('gives the numbers that numpy gives', async () => {
+  it('readPaddedInto gives the numbers of numpy.pad', async () => {
     const out = new Float32Array(11);
     const source = sourceFromArray(contiguousVolume(Float32Array.of(0, 1, 2), [1, 1, 3]));
     await readPaddedInto(source, { start: [0, 0, -4], end: [1, 1, 7] }, out);
@@ -87,7 +87,7 @@ describe('readPaddedInto', () => {
     expect([...out]).toEqual([0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]);
   });
 
-  it('asks the source only for voxels that exist', async () => {
+  it('readPaddedInto reads only voxels inside the source', async () => {
     const boxes: Box[] = [];
     const source = sourceFromArray(contiguousVolume(counting([4, 4, 4]), [4, 4, 4]));
     const watched = {
@@ -101,7 +101,7 @@ describe('readPaddedInto', () => {
     expect(boxes).toEqual([{ start: [1, 0, 0], end: [4, 2, 4] }]);
   });
 
-  it('rejects with the abort reason', async () => {
+  it('readPaddedInto rejects with the abort reason', async () => {
     const source = sourceFromArray(contiguousVolume(counting([2, 2, 2]), [2, 2, 2]));
     const box = { start: [0, 0, 0], end: [2, 2, 2] } as const;
     const signal = AbortSignal.abort('enough');
@@ -209,16 +209,19 @@ describe('a wrapper that replaces read', () => {
     negatedSources.map(([how, wrap]) => [how, what, open, wrap] as const),
   );
 
-  it.each(cases)('%s over %s, gives its own voxels to the intensity pass and to tiles', async (_, __, open, wrap) => {
-    const source = wrap(await open());
-    const { mean } = await measureIntensity(plain);
-    expect((await measureIntensity(source)).mean).toBeCloseTo(-mean, 6);
-    expect(await scoresOf(source)).toEqual(voxels.map((value) => -value));
-    // The wrapped source still has its own voxels.
-    expect(toFloat32(await plain.read(wholeBox(shape))).data).toEqual(voxels);
-  });
+  it.each(cases)(
+    'a wrapper that is %s over %s gives its own voxels to the intensity pass and to tiles',
+    async (_, __, open, wrap) => {
+      const source = wrap(await open());
+      const { mean } = await measureIntensity(plain);
+      expect((await measureIntensity(source)).mean).toBeCloseTo(-mean, 6);
+      expect(await scoresOf(source)).toEqual(voxels.map((value) => -value));
+      // The wrapped source still has its own voxels.
+      expect(toFloat32(await plain.read(wholeBox(shape))).data).toEqual(voxels);
+    },
+  );
 
-  it('gives its own voxels to a writer of exact integers', async () => {
+  it('a wrapper that replaces read gives its own voxels to a writer of exact integers', async () => {
     const doubled: VolumeSource = {
       ...sourceFromArray({ data: Uint32Array.of(1, 2, 3, 4), shape: [1, 2, 2] }),
       read: async () => contiguousVolume(Float32Array.of(2, 4, 6, 8), [1, 2, 2]),
@@ -245,18 +248,21 @@ describe('a wrapper that passes the options of read on', () => {
     }
   }
 
-  it.each(passingSources)('%s, copies no more than the plain source', async (_, wrap) => {
-    const plainCost = await costOf((source) => source);
-    expect(plainCost).toMatchObject({ lent: 3, released: 3, filled: 4, allocated: 0, scores: voxels });
-    expect(await costOf(wrap)).toEqual(plainCost);
-  });
+  it.each(passingSources)(
+    'a wrapper that is %s and passes the options on copies no more than the plain source',
+    async (_, wrap) => {
+      const plainCost = await costOf((source) => source);
+      expect(plainCost).toMatchObject({ lent: 3, released: 3, filled: 4, allocated: 0, scores: voxels });
+      expect(await costOf(wrap)).toEqual(plainCost);
+    },
+  );
 });
 
 describe('readInto', () => {
   const box = { start: [0, 0, 0], end: [2, 2, 2] } as const;
   const numbers = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
-  it('takes a view of the memory that it gave, with its axes swapped', async () => {
+  it('readInto accepts a view of its own memory with swapped axes', async () => {
     const swapped: VolumeSource = {
       ...plain,
       read: async (_, { out = new Float32Array(8) } = {}) => {
@@ -269,21 +275,21 @@ describe('readInto', () => {
     expect([...out]).toEqual([1, 5, 3, 7, 2, 6, 4, 8]);
   });
 
-  it('copies from a source that ignores the options', async () => {
+  it('readInto copies from a source that ignores the options', async () => {
     for (const out of [new Float32Array(8), new Float64Array(8)]) {
       await readInto({ ...plain, read: async () => contiguousVolume(numbers, [2, 2, 2]) }, box, out);
       expect([...out]).toEqual([...numbers]);
     }
   });
 
-  it('gives float64 the integers that float32 rounds', async () => {
+  it('readInto gives float64 memory the integers that float32 rounds', async () => {
     const ids = Uint32Array.from(numbers, (value) => 2 ** 24 + value);
     const out = new Float64Array(8);
     await readInto(sourceFromArray({ data: ids, shape: [2, 2, 2] }), box, out);
     expect([...out]).toEqual([...ids]);
   });
 
-  it('returns what it was lent', async () => {
+  it('readPaddedInto releases the voxels that it was lent', async () => {
     const { counts, source } = optionSource();
     await readPaddedInto(source, { start: [-1, 0, 0], end: [1, 2, 2] }, new Float32Array(8));
     expect(counts).toEqual({ filled: 0, lent: 1, released: 1, allocated: 0 });
@@ -293,7 +299,7 @@ describe('readInto', () => {
     ['a voxel too few', [1, 1, 1], [1, 2], 'the source gave 1×1×1 voxels for a box of 1×1×2 from voxel 0×0×0'],
     ['a voxel too many', [1, 1, 3], [1, 2, 3], 'the source gave 1×1×3 voxels for a box of 1×1×2'],
     ['less data than it has voxels', [1, 1, 2], [1], 'does not lie in its data of 1 values'],
-  ] as const)('throws if a source returns %s, as measureIntensity does', async (_, wrong, values, message) => {
+  ] as const)('readInto and measureIntensity throw if a source returns %s', async (_, wrong, values, message) => {
     const source: VolumeSource = {
       grid: { ...plain.grid, shape: [1, 1, 2] },
       read: async () => ({ data: Float32Array.from(values), shape: wrong, stride: [2, 2, 1], offset: 0 }),

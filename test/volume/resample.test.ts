@@ -73,22 +73,25 @@ describe('resampled', () => {
     [3, 2],
     [5, 4],
     [7, 3],
-  ] as const)('is the mean of what a voxel covers where voxels grow %i/%i fold', async (p, q) => {
+  ] as const)('resampled averages the voxels that each new voxel covers where voxels grow %i/%i fold', async (p, q) => {
     const shape: Zyx = [7, 9, 11];
     const values = noise(voxelCount(shape));
     const source = resampled(sourceOf(values, shape), (10 * p) / q);
     expectClose(await read(source), meanByRepeating(values, shape, [p, q]));
   });
 
-  it.each(golden)('is linear, as scipy has it, where voxels shrink: $shape to $target', async (example) => {
-    const shape = example.shape as unknown as Zyx;
-    const voxelSize = example.target.map((n, axis) => (10 * shape[axis]!) / n) as unknown as Zyx;
-    const source = resampled(sourceOf(example.values, shape), voxelSize);
-    expect(source.grid.shape).toEqual(example.target);
-    expectClose(await read(source), example.enlarged);
-  });
+  it.each(golden)(
+    'resampled interpolates linearly like scipy where voxels shrink: $shape to $target',
+    async (example) => {
+      const shape = example.shape as unknown as Zyx;
+      const voxelSize = example.target.map((n, axis) => (10 * shape[axis]!) / n) as unknown as Zyx;
+      const source = resampled(sourceOf(example.values, shape), voxelSize);
+      expect(source.grid.shape).toEqual(example.target);
+      expectClose(await read(source), example.enlarged);
+    },
+  );
 
-  it('agrees with the next level of a pyramid, in numbers and places', async () => {
+  it('resampled by 2 equals the next level of a pyramid in values and positions', async () => {
     const shape: Zyx = [7, 10, 13];
     const store = memoryStore();
     const whole = sourceOf(noise(voxelCount(shape)), shape);
@@ -99,7 +102,7 @@ describe('resampled', () => {
     expectClose(await read(source), await read(level));
   });
 
-  it('returns the source itself at its own voxel size', () => {
+  it('resampled returns the source itself at its own voxel size', () => {
     const source = sourceOf(noise(24), [2, 3, 4], [10, 11, 12]);
     expect(resampled(source, [10, 11, 12])).toBe(source);
     expect(resampled(source, [10, 11 * (1 + 1e-12), 12])).toBe(source);
@@ -108,7 +111,7 @@ describe('resampled', () => {
   const factor = fc.double({ min: 0.3, max: 3.5, noNaN: true });
   const extent = fc.integer({ min: 1, max: 9 });
 
-  it('keeps a constant exactly, at any voxel size', async () => {
+  it('resampled keeps a constant exactly at any voxel size', async () => {
     await fc.assert(
       fc.asyncProperty(fc.tuple(extent, extent, extent), fc.tuple(factor, factor, factor), async (shape, by) => {
         const source = sourceOf(new Float32Array(voxelCount(shape)).fill(0.1), shape);
@@ -118,7 +121,7 @@ describe('resampled', () => {
     );
   });
 
-  it('covers the volume: first faces meet, the last voxel holds some of it, none is missing', async () => {
+  it('resampled covers the volume: first faces coincide and the last voxel overlaps it', async () => {
     fc.assert(
       fc.property(fc.tuple(extent, extent, extent), factor, (shape, by) => {
         const source = sourceOf(new Float32Array(voxelCount(shape)), shape);
@@ -134,7 +137,7 @@ describe('resampled', () => {
     );
   });
 
-  it.each([0.5, 0.784, 1.276, 2, 2.7])('keeps a blob where it is, voxels times %d', async (by) => {
+  it.each([0.5, 0.784, 1.276, 2, 2.7])('resampled keeps the position of a blob, voxels times %d', async (by) => {
     const shape: Zyx = [40, 44, 48];
     const centre = { x: 233.3, y: 207.1, z: 187.9 };
     const blob = sourceOf(new Float32Array(voxelCount(shape)), shape);
@@ -158,14 +161,14 @@ describe('resampled', () => {
     for (const axis of ['x', 'y', 'z'] as const) expect(Math.abs(position[axis] - centre[axis])).toBeLessThan(0.05);
   });
 
-  it('keeps the mean where voxels grow by whole numbers that divide the volume', async () => {
+  it('resampled keeps the mean where the volume is a whole number of new voxels', async () => {
     const values = noise(6 * 8 * 12);
     const found = await read(resampled(sourceOf(values, [6, 8, 12]), 20));
     const mean = (list: ArrayLike<number>) => Array.from(list).reduce((a, b) => a + b, 0) / list.length;
     expect(mean(found)).toBeCloseTo(mean(values), 5);
   });
 
-  it('reads any box as the whole holds it, and of the source only what the box needs', async () => {
+  it('resampled reads any box as part of the whole, and only the voxels of the source that it needs', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.tuple(extent, extent, extent),
@@ -208,7 +211,7 @@ describe('resampled', () => {
     );
   });
 
-  it('reads a large box a few planes at a time', async () => {
+  it('resampled reads a large box a few planes at a time', async () => {
     const shape: Zyx = [64, 512, 512];
     const source = countingSource(new Float32Array(voxelCount(shape)).fill(3), shape);
     const found = await read(resampled(source, 4));
@@ -217,7 +220,7 @@ describe('resampled', () => {
     expect(source.voxels).toBe(voxelCount(shape));
   });
 
-  it('lets NaN spread no further than the voxels that need it', async () => {
+  it('resampled spreads NaN only to voxels that depend on it', async () => {
     const values = new Float32Array(8).fill(1);
     values[3] = Number.NaN;
     const grown = await read(resampled(sourceOf(values, [1, 1, 8]), [10, 10, 20]));
@@ -226,13 +229,13 @@ describe('resampled', () => {
     expect(shrunk.flatMap((value, i) => (Number.isNaN(value) ? [i] : []))).toEqual([5, 6, 7, 8]);
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('refuses %d Å', (voxelSize) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('resampled throws for a voxel size of %d Å', (voxelSize) => {
     expect(() => resampled(sourceOf([1], [1, 1, 1]), voxelSize)).toThrow(
       expect.objectContaining({ code: 'invalid-option' }),
     );
   });
 
-  it('refuses a box outside, and stops on abort', async () => {
+  it('resampled throws for a box outside the volume and stops on abort', async () => {
     const source = resampled(sourceOf(noise(8), [2, 2, 2]), 20);
     await expect(source.read({ start: [0, 0, 0], end: [1, 1, 2] })).rejects.toMatchObject({ code: 'invalid-option' });
     const reason = new Error('enough');

@@ -16,7 +16,7 @@ function counting([depth, height, width]: Zyx): Float32Array {
 describe('sourceFromArray', () => {
   const data = counting([3, 4, 5]);
 
-  it('hands out float32 as views, without copying', async () => {
+  it('sourceFromArray reads float32 as views, without copying', async () => {
     const box: Box = { start: [1, 1, 2], end: [3, 3, 4] };
     const view = await sourceFromArray(contiguousVolume(data, [3, 4, 5])).read(box);
     expect(view.data).toBe(data);
@@ -29,12 +29,12 @@ describe('sourceFromArray', () => {
     ['int16', Int16Array.from({ length: 60 }, (_, i) => i - 30)],
     ['float64', Float64Array.from({ length: 60 }, (_, i) => i / 4)],
     ['plain numbers', Array.from({ length: 60 }, (_, i) => i)],
-  ])('converts %s', async (_, values) => {
+  ])('sourceFromArray converts %s to float32', async (_, values) => {
     const read = await sourceFromArray(contiguousVolume(values, [3, 4, 5])).read({ start: [0, 0, 1], end: [1, 1, 3] });
     expect(read.data).toEqual(Float32Array.of(values[1], values[2]));
   });
 
-  it('takes transposed, flipped and stepped ndarrays', async () => {
+  it('sourceFromArray reads transposed, flipped and stepped ndarrays', async () => {
     const array = ndarray(data, [3, 4, 5]);
     const views = [array.transpose(2, 0, 1), array.step(-1, 2, -2), array.lo(1, 1, 1).hi(2, 2, 3)];
     for (const view of views) {
@@ -66,7 +66,7 @@ describe('sourceFromArray', () => {
     ['of other names', { min: [0, 0, 0] }, 'end: [z, y, x] } of the volume, 3×4×5 voxels, found {"min":[0,0,0]}'],
     ['of nothing', {}, 'expected a box { start: [z, y, x], end: [z, y, x] } of the volume, 3×4×5 voxels, found {}'],
     ['left out', undefined, 'found undefined'],
-  ])('refuses a box %s rather than reading other voxels', async (_, box, message) => {
+  ])('sourceFromArray throws for a box %s rather than reading other voxels', async (_, box, message) => {
     const refusal = { code: 'invalid-option', message: expect.stringContaining(message) };
     const source = sourceFromArray(contiguousVolume(data, [3, 4, 5]));
     await expect(source.read(box as Box)).rejects.toMatchObject(refusal);
@@ -90,7 +90,7 @@ describe('sourceFromArray', () => {
       { stride: undefined, offset: undefined, shape: [8, 8, 7] },
       '512 values do not fill',
     ],
-  ])('refuses a view with %s', (_, odd, message) => {
+  ])('sourceFromArray throws for a view with %s', (_, odd, message) => {
     const whole = { data: new Float32Array(512), shape: [8, 8, 8], stride: [64, 8, 1], offset: 0 };
     const make = () => sourceFromArray({ ...whole, ...odd });
     expect(make).toThrow(
@@ -98,7 +98,7 @@ describe('sourceFromArray', () => {
     );
   });
 
-  it('takes data without a stride in C-order, and without an offset from its first number', async () => {
+  it('sourceFromArray assumes C-order without a stride, and offset 0 without an offset', async () => {
     const box: Box = { start: [2, 3, 4], end: [3, 4, 5] };
     for (const like of [
       { data, shape: [3, 4, 5] },
@@ -111,7 +111,7 @@ describe('sourceFromArray', () => {
     }
   });
 
-  it('takes a view of nothing, and one whose strides repeat or turn round', () => {
+  it('sourceFromArray accepts an empty view, and strides of 0 and below', () => {
     const empty = { data: new Float32Array(0), shape: [0, 8, 8], stride: [64, 8, 1], offset: 0 };
     expect(sourceFromArray(empty).grid.shape).toEqual([0, 8, 8]);
     const still = { data: Float32Array.of(7, 8), shape: [3, 3, 2], stride: [0, 0, -1], offset: 1 };
@@ -125,7 +125,7 @@ describe('sourceFromArray', () => {
     [{ voxelSize: [10, 10, 0] }, 'voxelSize is [10, 10, 0]'],
     [{ origin: [0, 0, 0] }, 'origin is [0,0,0], expected a point { x, y, z } in Å'],
     [{ origin: { x: 0, y: 0 } }, 'origin is {"x":0,"y":0}'],
-  ])('refuses the geometry %j', (geometry, message) => {
+  ])('sourceFromArray throws for the geometry %j', (geometry, message) => {
     const make = () => sourceFromArray(contiguousVolume(data, [3, 4, 5]), geometry);
     expect(make).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
@@ -134,12 +134,12 @@ describe('sourceFromArray', () => {
 });
 
 describe('volumes', () => {
-  it('refuse data of another length and arrays of other rank', () => {
+  it('contiguousVolume and asVolume throw for data of the wrong length or rank', () => {
     expect(() => contiguousVolume([1, 2, 3], [1, 2, 2])).toThrow('3 values do not fill a volume of 1×2×2 = 4 voxels');
     expect(() => asVolume(ndarray(new Float32Array(4), [2, 2]))).toThrow('expected a 3-D array [z, y, x], found 2');
   });
 
-  it('copies a block into a larger volume', () => {
+  it('copyVolumeInto copies a block into a larger volume', () => {
     const to = contiguousVolume(new Float32Array(2 * 3 * 4), [2, 3, 4]);
     copyVolumeInto(contiguousVolume(Float32Array.of(1, 2, 3, 4), [1, 2, 2]), to, [1, 1, 2]);
     expect([...to.data.subarray(12)]).toEqual([0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4]);

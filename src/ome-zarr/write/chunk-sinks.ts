@@ -8,27 +8,27 @@ import { formatZyx, voxelCount, type Zyx } from '../../space/zyx.ts';
 import { joinKey, type Store, type StoreKey, type StoreOptions } from '../../storage/store.ts';
 import { isWholeType, type WritableDtype, type WritePlan } from './plan.ts';
 
-/** Where a chunk belongs. */
+/** Identifies a chunk of an image. */
 export interface ChunkIndex {
   readonly level: number;
   readonly channel: number;
   readonly at: Zyx;
 }
 
-/** Takes the chunks of an image, in any order. */
+/** Writes the chunks of an image, in any order. */
 export interface ChunkSink {
-  /** Takes the voxels of a full chunk, little-endian. */
-  put(place: ChunkIndex, voxels: Uint8Array): Promise<void>;
-  /** Completes what holds several chunks of a channel, all of which have been put. */
+  /** Writes a chunk, given the little-endian voxels of its full shape. */
+  put(index: ChunkIndex, voxels: Uint8Array): Promise<void>;
+  /** Completes the shards of a channel after its last chunk. */
   endChannel(channel: number): Promise<void>;
-  /** Drops what is not complete. */
+  /** Deletes incomplete shards. */
   abort(): Promise<void>;
 }
 
-/** Writes a value of the image. */
+/** Writes a value of the store. */
 export type SetValue = (key: StoreKey, value: Uint8Array) => Promise<void>;
 
-/** Writes each chunk as a blosc-lz4 file of its own. */
+/** Writes each chunk to its own file, compressed by blosc-lz4. */
 export function chunkFiles({ dtype, channels }: WritePlan, set: SetValue): ChunkSink {
   return {
     async put({ level, channel, at }, voxels) {
@@ -41,15 +41,15 @@ export function chunkFiles({ dtype, channels }: WritePlan, set: SetValue): Chunk
   };
 }
 
-/** The level that copick 2 compresses with. */
+/** The compression level of copick 2. */
 export const ZSTD_LEVEL: number = 3;
 
-/** How many channels share a shard: all of them, but features have one each. */
+/** Number of channels in a shard: all, but only one for features. */
 export function channelsPerShard({ channels }: Pick<WritePlan, 'channels'>): number {
   return channels?.axis === 'c' ? channels.count : 1;
 }
 
-/** Writes all chunks of a level to one shard: of all channels, or of each feature. Chunks of nothing but zeros are left out. */
+/** Writes all chunks of a level to one shard, of all channels or of each feature. Leaves out chunks of zeros. */
 export function shardFiles(plan: WritePlan, values: Pick<ShardWriterOptions, 'open' | 'remove'>): ChunkSink {
   const { pyramid, channels, dtype } = plan;
   const perShard = channelsPerShard(plan);
@@ -68,8 +68,8 @@ export function shardFiles(plan: WritePlan, values: Pick<ShardWriterOptions, 'op
     async put({ level, channel, at }, voxels) {
       if (isZero(voxels)) return;
       const { chunks } = pyramid.levels[level]!;
-      const place = (channel % perShard) * voxelCount(chunks) + placeIn(chunks, at);
-      await shardOf(level, channel).append(place, await encodeChunk(voxels, dtype));
+      const index = (channel % perShard) * voxelCount(chunks) + indexIn(chunks, at);
+      await shardOf(level, channel).append(index, await encodeChunk(voxels, dtype));
     },
     async endChannel(channel) {
       if ((channel + 1) % perShard !== 0) return;
@@ -82,7 +82,7 @@ export function shardFiles(plan: WritePlan, values: Pick<ShardWriterOptions, 'op
   };
 }
 
-function placeIn([, rows, columns]: Zyx, [z, y, x]: Zyx): number {
+function indexIn([, rows, columns]: Zyx, [z, y, x]: Zyx): number {
   return (z * rows + y) * columns + x;
 }
 
@@ -102,26 +102,26 @@ function isZero({ buffer, byteOffset, length }: Uint8Array): boolean {
 
 /** Options of {@link shardWriter}. */
 interface ShardWriterOptions {
-  /** Inner chunks of the shard, present or not. */
+  /** Number of inner chunks of the shard, including absent ones. */
   readonly chunkCount: number;
   readonly open: OpenWriter;
-  /** Deletes a value, if there is one. */
+  /** Deletes a value if it exists. */
   readonly remove: (key: StoreKey) => Promise<void>;
 }
 
-/** Writes one shard. Calls must not overlap. */
+/** Writes one shard. Wait for each call before the next one. */
 interface ShardWriter {
-  /** Adds an encoded inner chunk; `place` is its index in C order. Chunks come in any order, each at most once. */
-  append(place: number, chunk: Uint8Array): Promise<void>;
-  /** Adds the index; the shard appears. If there was no chunk, nothing of that name is there afterwards. */
+  /** Adds an encoded inner chunk; `index` is its index in C order. Chunks may come in any order, each at most once. */
+  append(index: number, chunk: Uint8Array): Promise<void>;
+  /** Adds the index, which makes the shard visible. A shard without chunks is deleted. */
   close(): Promise<void>;
-  /** Drops the shard. */
+  /** Deletes the shard. */
   abort(): Promise<void>;
 }
 
 /**
- * Writes inner chunks to a shard as they come and their index, with its checksum, behind them. A chunk that never came is
- * marked as absent, which readers take for the fill value.
+ * Writes inner chunks to a shard in the order of the calls, and then their index with its checksum. Missing chunks are marked as
+ * absent; readers return the fill value for them.
  *
  * Source: Zarr v3 `sharding_indexed` codec specification 1.0.
  */
@@ -131,15 +131,15 @@ export function shardWriter(key: StoreKey, { chunkCount, open, remove }: ShardWr
   let writer: ValueWriter | undefined;
   let end = 0;
   return {
-    async append(place, chunk) {
+    async append(index, chunk) {
       writer ??= await open(key);
       await writer.append(chunk);
-      table.setBigUint64(16 * place, BigInt(end), true);
-      table.setBigUint64(16 * place + 8, BigInt(chunk.length), true);
+      table.setBigUint64(16 * index, BigInt(end), true);
+      table.setBigUint64(16 * index + 8, BigInt(chunk.length), true);
       end += chunk.length;
     },
     async close() {
-      // A writer that was killed may have left a shard here.
+      // A writer that was killed may have left a shard.
       if (!writer) return remove(key);
       table.setUint32(16 * chunkCount, crc32c(index.subarray(0, 16 * chunkCount)), true);
       await writer.append(index);
@@ -151,17 +151,17 @@ export function shardWriter(key: StoreKey, { chunkCount, open, remove }: ShardWr
   };
 }
 
-/** From here on copick 2 warns of a shard; decoded bytes. */
+/** copick 2 warns about larger shards; decoded bytes. */
 const RECOMMENDED_BYTES = 5e9;
-/** From here on copick 2 refuses a shard. */
+/** copick 2 rejects larger shards. */
 const REFUSED_BYTES = 5e12;
-/** The longest index of a shard that this library reads. */
+/** Maximum length of a shard index that this library reads. */
 const MAX_INDEX_BYTES = 2 ** 28;
 
 /**
- * Refuses shards that copick 2 or this library would not take back, and warns of those that copick 2 warns of.
+ * Warns about shards that copick 2 warns about.
  *
- * @throws {@link CryoetPicksError} `invalid-option`.
+ * @throws {@link CryoetPicksError} `invalid-option` for shards that copick 2 or this library could not read.
  */
 export function checkShards(plan: WritePlan, onWarning: (message: string) => void = () => {}): void {
   const { pyramid, dtype } = plan;
@@ -180,28 +180,28 @@ export function checkShards(plan: WritePlan, onWarning: (message: string) => voi
   }
 }
 
-/** Writes a value piece by piece. It appears whole when it is closed, or never. */
+/** Writes a value piece by piece. It becomes visible as a whole when it is closed. */
 export interface ValueWriter {
   append(bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
   abort(): Promise<void>;
 }
 
-/** Starts to write a value. */
+/** Starts writing a value. */
 type OpenWriter = (key: StoreKey) => Promise<ValueWriter>;
 
-/** Writes a value to a store: piece by piece where it can, else at once in the end. */
+/** Writes a value to a store, piece by piece if the store can, otherwise as a whole at the end. */
 export function valueWriter(store: Store, key: StoreKey, options: StoreOptions): ValueWriter {
   const { setPieces } = store;
   if (!setPieces) return heldWriter(store, key, options);
   return streamedWriter((pieces) => setPieces.call(store, key, pieces, options));
 }
 
-/** Hands pieces, one at a time, to a function that takes them. */
+/** Passes pieces, one at a time, to a function that consumes them. */
 function streamedWriter(write: (pieces: AsyncIterable<Uint8Array>) => Promise<void>): ValueWriter {
   const pieces = new Handoff();
   const written = write(pieces);
-  // Whoever appends or closes next sees the error; if nobody does, nobody need.
+  // The next `append` or `close` throws the error; without one, it must not count as unhandled.
   const failed = written.then(() => new Promise<never>(() => {}));
   failed.catch(() => {});
   return {
@@ -211,27 +211,27 @@ function streamedWriter(write: (pieces: AsyncIterable<Uint8Array>) => Promise<vo
       await written;
     },
     async abort() {
-      pieces.end(new Error('the write was given up'));
+      pieces.end(new Error('the write was aborted'));
       await written.catch(() => {});
     },
   };
 }
 
-/** What one side puts in, the other takes out; at most one piece is on its way. */
+/** A queue between a producer and a consumer that holds at most one piece. */
 class Handoff implements AsyncIterable<Uint8Array> {
   #piece: Uint8Array | undefined;
   #ended = false;
   #failure: Error | undefined;
   #changed = () => {};
 
-  /** Resolves when the piece before this one has been dealt with. */
+  /** Adds a piece, when the one before it was consumed. */
   async put(piece: Uint8Array): Promise<void> {
     while (this.#piece) await this.#change();
     this.#piece = piece;
     this.#notify();
   }
 
-  /** Ends the pieces after the last one, or at once with an error. Only the first call counts. */
+  /** Ends the queue after the last piece, or at once with an error. Only the first call has an effect. */
   end(failure?: Error): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -266,10 +266,10 @@ class Handoff implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** The longest value that is put together in memory, in bytes: what every engine allots. */
+/** Maximum length of a value that is assembled in memory, in bytes: every engine can allocate it. */
 const MAX_HELD_BYTES = 2 ** 31 - 1;
 
-/** Writes values to a store that takes them whole only: the pieces are held until then. */
+/** Writes values to a store that accepts only whole values: holds the pieces until the end. */
 function heldWriter(store: Store, key: StoreKey, options: StoreOptions): ValueWriter {
   let pieces: Uint8Array[] = [];
   let length = 0;
@@ -279,7 +279,7 @@ function heldWriter(store: Store, key: StoreKey, options: StoreOptions): ValueWr
       if (length > MAX_HELD_BYTES) {
         throw new CryoetPicksError(
           'unsupported',
-          `${key} of ${store.location} takes more than ${MAX_HELD_BYTES} bytes, and this store writes no value piece by piece; write the format "zarr2"`,
+          `${key} of ${store.location} takes more than ${MAX_HELD_BYTES} bytes, and this store cannot write a value piece by piece; write the format "zarr2"`,
         );
       }
       pieces.push(bytes);

@@ -9,20 +9,21 @@ import { type PyramidVoxels, pyramidChunks } from './pyramid.ts';
 import { replaceImage } from './replace-image.ts';
 
 /**
- * Writes a volume as an OME-Zarr image with a pyramid of means over 2×2×2 voxels: 0.4 (Zarr v2), the form that copick 1 reads
- * and writes, or 0.5 (Zarr v3 in shards), the form that copick 2 writes.
+ * Writes a volume as an OME-Zarr image with a pyramid of means over 2×2×2 voxels: version 0.4 (Zarr v2), as copick 1 reads and
+ * writes it, or 0.5 (Zarr v3 in shards), as copick 2 writes it.
  *
- * A cell is the mean of the voxels of the next finer level that it holds: at the edge of an odd extent fewer than eight,
- * without copick's zeros (so from the second halving on, voxels of the volume at such an edge can weigh more than
- * others). Unlike copick's, each level has a translation: its first voxel is centred half a voxel of the finer level further
- * in. The source is read chunk by chunk, each voxel once; about three chunks are held at a time, whatever the volume's size. The metadata are written
- * last, and a write that fails or is aborted deletes what it has written (all of a folder that was empty before), so no
- * reader ever sees half an image. Options, voxel size and origin are checked before anything is written or deleted.
+ * A coarse voxel is the mean of the voxels of the next finer level that it covers. At the edge of an odd extent these are fewer than
+ * eight; copick adds zeros instead. (So from the second halving on, voxels at such an edge can weigh more than others.) Each level
+ * has a translation, which copick's lack: its first centre lies half a voxel of the finer level further in.
  *
- * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
+ * The source is read chunk by chunk, each voxel once; about three chunks are held at a time, whatever the size of the volume.
+ * Options, voxel size and origin are checked before anything is written or deleted. The metadata are written last, and a write that
+ * fails or is aborted deletes what it has written (everything, if the folder was empty), so that readers never see half an image.
+ *
+ * @param store - The store whose root becomes the image: the folder named `….zarr`.
  * @param source - Integers of more than 16 bits are read with `exact`, so that labels above 2^24 are written as they are.
- * @throws {@link CryoetPicksError} `invalid-option`, also for a voxel size that is not above 0, for what
- * is not finite and for a value that the type cannot hold; `read-only`.
+ * @throws {@link CryoetPicksError} `invalid-option`, also for a voxel size that is not above 0, an origin that is not finite, and a
+ * voxel that the type cannot hold; `read-only`.
  * @example
  * ```ts
  * await writeTomogram(directoryStore('denoised.zarr'), sourceFromArray(volume, { voxelSize: [10, 10, 10] }));
@@ -33,7 +34,6 @@ export async function writeTomogram(
   source: VolumeSource,
   options: WriteTomogramOptions = {},
 ): Promise<void> {
-  // Loaded with the first write, so that a page that only reads or scores never fetches the encoder.
   await writeImage(store, [source], options);
 }
 
@@ -46,30 +46,30 @@ export async function writeImage(
   const { overwrite = false, fillGroup, signal, onWarning } = options;
   assertStore(store, 'set');
   const plan = planWrite(sources, options);
-  // Refuses what is no JSON while nothing is written yet.
+  // Throws before anything is written if the metadata are not JSON.
   metadataOf(plan);
   if (plan.format === 'zarr3') {
     checkShards(plan, onWarning);
     await requireZstd();
   }
   signal?.throwIfAborted();
-  await replaceImage(store, { overwrite, fillGroup, signal }, async (place) => {
-    const set = (key: StoreKey, value: Uint8Array) => place.set(key, value, { signal });
-    const open = async (key: StoreKey) => valueWriter(place, key, { signal });
-    const remove = (key: StoreKey) => place.delete(key, { signal });
+  await replaceImage(store, { overwrite, fillGroup, signal }, async (target) => {
+    const set = (key: StoreKey, value: Uint8Array) => target.set(key, value, { signal });
+    const open = async (key: StoreKey) => valueWriter(target, key, { signal });
+    const remove = (key: StoreKey) => target.delete(key, { signal });
     const sink = plan.format === 'zarr2' ? chunkFiles(plan, set) : shardFiles(plan, { open, remove });
     try {
       const ranges = await writeChunks(sources, { plan, sink, options });
       for (const [key, bytes] of metadataOf(plan, ranges)) await set(key, bytes);
     } catch (error) {
-      // The error that led here is the one to report.
+      // An error of the clean-up must not hide the first error.
       await sink.abort().catch(() => {});
       throw error;
     }
   });
 }
 
-/** Where the encoder cannot start, this says so before anything is deleted. */
+/** Throws before anything is deleted if the encoder cannot start. */
 async function requireZstd(): Promise<void> {
   try {
     await encodeZstd(new Uint8Array(1), ZSTD_LEVEL);
@@ -100,40 +100,40 @@ async function writeChunks(
       onProgress?.({ stage: 'write', done: ++done, total });
     }
     await sink.endChannel(channel);
-    ranges.push(range ?? { least: 0, greatest: 0 });
+    ranges.push(range ?? { minimum: 0, maximum: 0 });
   }
   return ranges;
 }
 
 function widened(range: ValueRange | undefined, voxels: PyramidVoxels): ValueRange | undefined {
-  let [least, greatest] = range ? [range.least, range.greatest] : [Infinity, -Infinity];
+  let { minimum, maximum } = range ?? { minimum: Infinity, maximum: -Infinity };
   for (let i = 0; i < voxels.length; i++) {
     const value = voxels[i]!;
     if (!Number.isFinite(value)) continue;
-    if (value < least) least = value;
-    if (value > greatest) greatest = value;
+    if (value < minimum) minimum = value;
+    if (value > maximum) maximum = value;
   }
-  return least <= greatest ? { least, greatest } : undefined;
+  return minimum <= maximum ? { minimum, maximum } : undefined;
 }
 
 /** Options of {@link writeChannels}. */
 export interface WriteChannelsOptions extends WriteTomogramOptions {
   /**
-   * Name of the first axis: `c` for channels, as of a panoptic segmentation, or `feature`, as copick names it. In `zarr3` all
-   * channels share the shard of a level, and each feature has its own, as copick 2 writes them. @defaultValue 'c'
+   * Name of the first axis: `c` for channels, such as those of a panoptic segmentation, or `feature`, which is copick's name. In
+   * `zarr3`, all channels share the shard of a level, but each feature has its own, as copick 2 writes them. @defaultValue 'c'
    */
   readonly axis?: 'c' | 'feature' | undefined;
-  /** A name for each channel, kept where viewers and `openChannels` look for it: `omero.channels[].label`. */
+  /** A name for each channel, written to `omero.channels[].label`, where viewers and `openChannels` read it. */
   readonly names?: readonly string[] | undefined;
 }
 
 /**
  * Writes several volumes of the same grid as one 4-D OME-Zarr image `[channel, z, y, x]`: the features of a tomogram, the
- * labels and instances of a panoptic segmentation. All else is as `writeTomogram` does it, channel after channel.
+ * labels and instances of a panoptic segmentation. Otherwise it works like `writeTomogram`, channel after channel.
  *
- * @param store - Its root becomes the image, so give the folder that is called `….zarr`.
+ * @param store - The store whose root becomes the image: the folder named `….zarr`.
  * @param sources - One per channel, at least one.
- * @throws {@link CryoetPicksError} As `writeTomogram`; `invalid-option` too for sources whose grids differ.
+ * @throws {@link CryoetPicksError} The errors of `writeTomogram`; `invalid-option` if the grids of the sources differ.
  * @example
  * ```ts
  * const metadata = { copick: { segmentation_type: 'panoptic', channels: ['label', 'instance'] } };

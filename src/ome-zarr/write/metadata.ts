@@ -4,16 +4,16 @@ import type { StoreKey } from '../../storage/store.ts';
 import { channelsPerShard, ZSTD_LEVEL } from './chunk-sinks.ts';
 import { isWholeType, type WritableDtype, type WritePlan, ZARR2_TYPES } from './plan.ts';
 
-/** The least and greatest finite voxel of a channel. */
+/** The minimum and maximum of the finite voxels of a channel. */
 export interface ValueRange {
-  readonly least: number;
-  readonly greatest: number;
+  readonly minimum: number;
+  readonly maximum: number;
 }
 
 /**
- * The metadata files of an image, in the order in which they are written: what makes it an image comes last.
+ * Returns the metadata files of an image in the order of writing: the file that makes it an image comes last.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for metadata that are no JSON.
+ * @throws {@link CryoetPicksError} `invalid-option` if the metadata are not JSON.
  */
 export function metadataOf(plan: WritePlan, ranges: readonly ValueRange[] = []): [StoreKey, Uint8Array][] {
   const omero = omeroOf(plan, ranges);
@@ -86,11 +86,11 @@ function filesOfZarr3(plan: WritePlan, omero: object): [StoreKey, object][] {
   return [...arrays, ['/zarr.json', group]];
 }
 
-/** Names of channels where viewers look for them; OME-Zarr asks for a colour and a window of values with each. */
+/** Channel names for viewers, in `omero`; OME-Zarr requires a colour and a range of values with each. */
 function omeroOf({ channels }: WritePlan, ranges: readonly ValueRange[]): object {
   if (!channels?.names) return {};
   const described = channels.names.map((label, i) => {
-    const { least: min, greatest: max } = ranges[i] ?? { least: 0, greatest: 0 };
+    const { minimum: min, maximum: max } = ranges[i] ?? { minimum: 0, maximum: 0 };
     return { label, color: 'FFFFFF', active: true, window: { min, max, start: min, end: max } };
   });
   return { omero: { channels: described } };
@@ -98,7 +98,7 @@ function omeroOf({ channels }: WritePlan, ranges: readonly ValueRange[]): object
 
 function multiscaleOf({ pyramid, channels, name, metadata }: WritePlan) {
   const space = ['z', 'y', 'x'].map((axis) => ({ name: axis, type: 'space', unit: 'angstrom' }));
-  // As copick writes them: OME-Zarr has a type for channels and none for features.
+  // As copick writes them: OME-Zarr has a type for channels, but none for features.
   const first = channels?.axis === 'c' ? { name: 'c', type: 'channel' } : { name: 'feature' };
   const datasets = pyramid.levels.map(({ grid: { voxelSize, origin } }, level) => ({
     path: String(level),

@@ -8,7 +8,7 @@ import type { VolumeSource } from '../../volume/volume.ts';
 
 import type { Pyramid, PyramidChunk, PyramidVoxels } from './pyramid.ts';
 
-/** How far {@link writeTomogram} has come, in chunks. */
+/** Progress of {@link writeTomogram}, in chunks. */
 export interface WriteProgress {
   readonly stage: 'write';
   readonly done: number;
@@ -18,16 +18,16 @@ export interface WriteProgress {
 /** Options of {@link writeTomogram}. */
 export interface WriteTomogramOptions {
   /**
-   * `zarr2`: OME-Zarr 0.4, one file per chunk, blosc-lz4; what copick 1 and most programs read. `zarr3`: OME-Zarr 0.5, one
-   * shard per level, zstd; what copick 2 writes, and copick 1 cannot read. @defaultValue 'zarr2'
+   * `zarr2`: OME-Zarr 0.4, one file per chunk, blosc-lz4, which copick 1 and most programs read. `zarr3`: OME-Zarr 0.5, one
+   * shard per level, zstd, which copick 2 writes and copick 1 cannot read. @defaultValue 'zarr2'
    */
   readonly format?: 'zarr2' | 'zarr3' | undefined;
   /** Type of the voxels. @defaultValue 'float32' */
   readonly dtype?: WritableDtype | undefined;
-  /** Number of resolution levels, each half of the one before. @defaultValue 3, for integers 1 */
+  /** Number of resolution levels, each with half the voxels per axis of the one before. @defaultValue 3, for integers 1 */
   readonly levels?: number | undefined;
   /**
-   * What a coarse voxel is: the mean of its cell, rounded for integers, or the first voxel of it, as labels need.
+   * Value of a coarse voxel: the mean of its cell, rounded for integers, or the first voxel of its cell, as labels need.
    * @defaultValue 'mean', for integers 'first'
    */
   readonly coarse?: 'mean' | 'first' | undefined;
@@ -38,18 +38,18 @@ export interface WriteTomogramOptions {
   /** Further metadata, JSON: the `metadata` of the first `multiscales`. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /**
-   * Replace what the store holds; otherwise a store with an image in it is refused. In a folder on disk, the new image is
-   * written beside the old one and takes its place when it is whole. Other stores delete the old one before the first voxel
-   * is written: where the write then fails or is aborted, it is lost. @defaultValue false
+   * Replace the content of the store; without it, a store that contains an image throws `invalid-option`. In a folder on disk, the new
+   * image is written beside the old one and replaces it when it is complete. Other stores delete the old image before the first
+   * voxel is written, so it is lost if the write fails or is aborted. @defaultValue false
    */
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
-  /** Told of what is written though it may give trouble later: in `zarr3`, a shard of more than 5 GB. */
+  /** Called for output that may cause trouble later: in `zarr3`, a shard of more than 5 GB. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** What the first axis of a 4-D image is. */
+/** The first axis of a 4-D image. */
 export interface ChannelOptions {
   readonly axis: 'c' | 'feature';
   readonly names?: readonly string[] | undefined;
@@ -59,11 +59,11 @@ export interface ChannelOptions {
 export interface WriteImageOptions extends WriteTomogramOptions {
   /** Absent for a 3-D image. */
   readonly channels?: ChannelOptions | undefined;
-  /** Fill a group that holds nothing, though it is not to be overwritten. @defaultValue false */
+  /** Write into an empty group even without `overwrite`. @defaultValue false */
   readonly fillGroup?: boolean | undefined;
 }
 
-/** An image to write, all of it known before the first voxel is read. */
+/** The plan of an image, complete before the first voxel is read. */
 export interface WritePlan {
   readonly format: 'zarr2' | 'zarr3';
   readonly dtype: WritableDtype;
@@ -123,7 +123,7 @@ function checkedChannels({ axis, names }: ChannelOptions, count: number): WriteP
   return { axis, names, count };
 }
 
-/** The grid of all sources. */
+/** The common grid of all sources. */
 function commonGrid(sources: readonly VolumeSource[]): VoxelGrid {
   if (sources.length === 0) throw invalid('no channel is given, expected at least one');
   const [first, ...rest] = sources.map(({ grid }) => grid);
@@ -156,7 +156,7 @@ function checkExtents(
   }
 }
 
-/** Refuses what could be written and not be read again. */
+/** Throws for levels that could be written but not be read again. */
 function checkPyramid({ levels }: Pyramid, dtype: WritableDtype): void {
   for (const [index, { grid, chunk }] of levels.entries()) {
     const { voxelSize, origin } = grid;
@@ -199,7 +199,7 @@ function planPyramid(grid: VoxelGrid, { levels, chunkShape, isClipped, isMean, .
   };
 }
 
-/** The types of numbers that are written; those of 64 bits hold whole numbers up to 2⁵³ − 1. */
+/** The types of numbers that can be written; those of 64 bits up to 2⁵³ − 1. */
 export type WritableDtype =
   | 'float32'
   | 'float16'
@@ -233,17 +233,17 @@ export function isWholeType(dtype: WritableDtype): boolean {
   return !dtype.startsWith('float');
 }
 
-/** The least and greatest number that a type holds and this library writes. */
-function limitsOf(dtype: WritableDtype): readonly [least: number, greatest: number] {
+/** The minimum and maximum of the numbers that this library writes in a type. */
+function limitsOf(dtype: WritableDtype): readonly [minimum: number, maximum: number] {
   const isUnsigned = dtype.startsWith('u');
-  const greatest = Math.min(2 ** (8 * ITEM_BYTES[dtype] - (isUnsigned ? 0 : 1)) - 1, Number.MAX_SAFE_INTEGER);
-  return [isUnsigned ? 0 : Math.max(-greatest - 1, Number.MIN_SAFE_INTEGER), greatest];
+  const maximum = Math.min(2 ** (8 * ITEM_BYTES[dtype] - (isUnsigned ? 0 : 1)) - 1, Number.MAX_SAFE_INTEGER);
+  return [isUnsigned ? 0 : Math.max(-maximum - 1, Number.MIN_SAFE_INTEGER), maximum];
 }
 
 /**
- * The voxels of a chunk as little-endian bytes, padded with zeros to the full shape of a chunk.
+ * Packs the voxels of a chunk as little-endian bytes, padded with zeros to the full shape of a chunk.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a number that the type cannot hold.
+ * @throws {@link CryoetPicksError} `invalid-option` if the type cannot hold a voxel.
  */
 export function packVoxels({ box, voxels }: PyramidChunk, chunk: Zyx, dtype: WritableDtype): Uint8Array {
   checkFit(voxels, dtype, box);
@@ -287,21 +287,21 @@ function emptyArray(dtype: WritableDtype, count: number): PackedArray {
 
 function checkFit(voxels: PyramidVoxels, dtype: WritableDtype, box: Box): void {
   if (dtype === 'float32') return;
-  const [least, greatest] = limitsOf(dtype);
+  const [minimum, maximum] = limitsOf(dtype);
   const isWhole = isWholeType(dtype);
   for (let i = 0; i < voxels.length; i++) {
     const value = voxels[i]!;
     const fits = isWhole
-      ? Number.isInteger(value) && value >= least && value <= greatest
+      ? Number.isInteger(value) && value >= minimum && value <= maximum
       : Math.abs(value) < MAX_HALF + 16 || !Number.isFinite(value);
     if (!fits) throw misfit(value, dtype, box);
   }
 }
 
 function misfit(value: number, dtype: WritableDtype, { start, end }: Box): CryoetPicksError {
-  const [least, greatest] = limitsOf(dtype);
+  const [minimum, maximum] = limitsOf(dtype);
   const expected = isWholeType(dtype)
-    ? `whole numbers from ${least} to ${greatest}`
+    ? `whole numbers from ${minimum} to ${maximum}`
     : `numbers from ${-MAX_HALF} to ${MAX_HALF}`;
   const where = `the box from (${start.join(', ')}) to (${end.join(', ')})`;
   return new CryoetPicksError(

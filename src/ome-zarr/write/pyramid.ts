@@ -14,15 +14,15 @@ export interface PyramidLevel {
 /** Levels, finest first, each with half the voxels per axis of the one before. */
 export interface Pyramid {
   readonly levels: readonly PyramidLevel[];
-  /** Cells are means; otherwise the first voxel of each cell, as labels need. */
+  /** True if coarse voxels are means of their cells; otherwise they are the first voxel of their cells, as labels need. */
   readonly isMean: boolean;
-  /** Means are rounded to whole numbers. */
+  /** True if means are rounded to whole numbers. */
   readonly isWhole: boolean;
-  /** Voxels are read exactly and kept in float64, since float32 holds whole numbers up to 2^24 only. */
+  /** True if voxels are read with `exact` and kept as float64, since float32 holds whole numbers only up to 2^24. */
   readonly isExact: boolean;
 }
 
-/** Voxels on their way into a store. */
+/** Voxels to write. */
 export type PyramidVoxels = Float32Array | Float64Array;
 
 /** The voxels of one chunk, C-order, of the shape of its box. */
@@ -34,9 +34,9 @@ export interface PyramidChunk {
 }
 
 /**
- * Reads a volume chunk by chunk and yields all chunks of all levels, a coarse one right after the finer ones below it.
+ * Reads a volume chunk by chunk and yields the chunks of all levels, each coarse one right after the finer ones below it.
  *
- * Walks the chunks as an octree, so that one chunk per level is held at a time.
+ * Walks the chunks as an octree, which holds one chunk per level at a time.
  */
 export async function* pyramidChunks(
   source: VolumeSource,
@@ -54,7 +54,7 @@ interface Walk {
   readonly options: ReadOptions;
 }
 
-/** Yields a chunk after all finer ones that it is made of. */
+/** Yields a chunk after all finer chunks below it. */
 async function* chunksUnder(walk: Walk, level: number, at: Zyx): AsyncGenerator<PyramidChunk> {
   const { grid, chunk } = walk.pyramid.levels[level]!;
   const box = boxOf(at, chunk, grid.shape);
@@ -93,8 +93,8 @@ interface Cells {
 }
 
 /**
- * Adds the voxels of a finer chunk to the cells of a coarser one: a cell at the edge of an odd extent has fewer voxels and
- * so larger weights.
+ * Adds the voxels of a finer chunk to the cells of a coarser one. A cell at the edge of an odd extent has fewer voxels, so they have
+ * larger weights.
  */
 function addCells(
   { box: from, voxels }: PyramidChunk,

@@ -82,7 +82,7 @@ describe('an image that has only consolidated metadata', () => {
     await consolidate(overlay, `${spacing}/denoised.zarr`);
     await expect(run.writeTomogram(small, { type: 'denoised' })).rejects.toMatchObject({
       code: 'invalid-option',
-      message: expect.stringContaining('holds /.zmetadata already'),
+      message: expect.stringContaining('already contains /.zmetadata'),
     });
     await run.writeTomogram(small, { type: 'denoised', overwrite: true });
     expect(await overlay.get(`${spacing}/denoised.zarr/.zmetadata`)).toBeUndefined();

@@ -10,7 +10,7 @@ async function json(store: Store, key: StoreKey) {
 }
 
 describe('writeChannels', () => {
-  it('writes panoptic labels as copick 1 does: a c axis, one channel per chunk, what they mean in the metadata', async () => {
+  it('writeChannels writes panoptic labels like copick 1: a c axis, one channel per chunk, their meaning in the metadata', async () => {
     const store = memoryStore();
     const metadata = { copick: { segmentation_type: 'panoptic', channels: ['label', 'instance'] } };
     await writeChannels(store, [source(1), source(7)], { dtype: 'uint16', metadata });
@@ -26,7 +26,7 @@ describe('writeChannels', () => {
     for (const channel of [0, 1]) expect(await store.get(`/0/${channel}/0/0/0`)).toBeDefined();
   });
 
-  it('keeps the names of features', async () => {
+  it('writeChannels keeps the names of features', async () => {
     const store = memoryStore();
     await writeChannels(store, [source(1), source(2)], { axis: 'feature', names: ['sobel', 'gauss'], levels: 1 });
     const { multiscales, omero } = await json(store, '/.zattrs');
@@ -49,7 +49,7 @@ describe('writeChannels', () => {
     [[source(1)], { names: ['a', 'b'] }, '2 names are given for 1 channels'],
     [[source(1)], { axis: 't' as 'c' }, 'axis is "t", expected one of c, feature'],
     [[source(1)], { metadata: { a: 1n } }, 'metadata cannot be written as JSON'],
-  ])('refuses %# before it writes anything', async (sources, options, message) => {
+  ])('writeChannels throws for case %# before it writes anything', async (sources, options, message) => {
     const store = memoryStore();
     await expect(writeChannels(store, sources, options)).rejects.toMatchObject({
       code: 'invalid-option',

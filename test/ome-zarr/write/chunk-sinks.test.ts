@@ -21,7 +21,7 @@ function writerTo(store: Store, chunkCount: number) {
 }
 
 describe('shardWriter', () => {
-  it('writes chunks as they come, then the index in C order with its checksum', async () => {
+  it('shardWriter writes chunks in the order of the calls, then the index in C order with its checksum', async () => {
     const store = memoryStore();
     const shard = writerTo(store, 4);
     await shard.append(2, Uint8Array.of(7, 8, 9));
@@ -36,7 +36,7 @@ describe('shardWriter', () => {
     expect(index.getUint32(64, true)).toBe(crc32c(bytes.subarray(4, 68)));
   });
 
-  it('is read back chunk by chunk, whatever the order and whichever are absent', async () => {
+  it('openShards reads back the chunks of shardWriter, in any order and with any of them absent', async () => {
     const chunks = fc.uniqueArray(fc.tuple(fc.nat(23), fc.uint8Array({ minLength: 1, maxLength: 40 })), {
       selector: ([place]) => place,
       minLength: 1,
@@ -62,7 +62,7 @@ describe('shardWriter', () => {
     await fc.assert(property, { numRuns: 100 });
   });
 
-  it('leaves no value without a chunk, nor when it is given up', async () => {
+  it('shardWriter leaves no value if there was no chunk or it was aborted', async () => {
     const store = memoryStore();
     await writerTo(store, 4).close();
     const shard = writerTo(store, 4);
@@ -73,7 +73,7 @@ describe('shardWriter', () => {
 });
 
 describe('a sharded image', () => {
-  it('leaves out chunks of nothing but zeros, and a shard of nothing else; −0 is something', async () => {
+  it('a sharded image omits chunks and shards of zeros, but not of −0', async () => {
     const store = memoryStore();
     const data = new Float32Array(8 * 4 * 4);
     data[0] = 3;
@@ -113,7 +113,7 @@ describe('valueWriter', () => {
     for (let n = 0; n < count; n++) await writer.append(Uint8Array.of(n));
   };
 
-  it('hands pieces over in order, and no more than two before the store has taken them', async () => {
+  it('valueWriter passes pieces on in order, at most two before the store has consumed them', async () => {
     let release = () => {};
     const { store, taken } = piecewise(
       () =>
@@ -142,7 +142,7 @@ describe('valueWriter', () => {
     expect([...(await store.get('/a'))!]).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('tells of a failure at the next piece or at the end, and waits for nothing that never comes', async () => {
+  it('valueWriter reports a failure at the next piece or at the end, and does not hang', async () => {
     const trouble = new Error('no space');
     const { store } = piecewise(() => Promise.reject(trouble));
     await expect(put(valueWriter(store, '/a', {}), 3)).rejects.toBe(trouble);
@@ -152,7 +152,7 @@ describe('valueWriter', () => {
     await writer.abort();
   });
 
-  it('writes nothing when it is given up, and does no harm after the end', async () => {
+  it('valueWriter writes nothing when it is aborted, and an abort after the end has no effect', async () => {
     const { store } = piecewise();
     const given = valueWriter(store, '/a', {});
     await put(given, 2);

@@ -8,7 +8,7 @@ import {
 } from '../../../src/entry/index.ts';
 
 describe('whole numbers that float32 rounds', () => {
-  it('are copied from image to image as they are', async () => {
+  it('writeTomogram copies integers above 2^24 from image to image exactly', async () => {
     const ids = Uint32Array.from([0, 1, 2 ** 24 + 1, 2 ** 32 - 1]);
     const stores = [memoryStore(), memoryStore()] as const;
     await writeTomogram(stores[0], sourceFromArray(contiguousVolume(ids, [1, 2, 2])), { dtype: 'uint32' });

@@ -63,7 +63,7 @@ async function keysOf(store: Store, folder: StoreKey = '/'): Promise<string[]> {
 }
 
 describe('writeTomogram', () => {
-  it('comes back bit for bit, with its grid, through openTomogram: any shape, chunk shape and level count', async () => {
+  it('openTomogram reads back bit for bit what writeTomogram wrote: any shape, chunk shape and level count', async () => {
     const extent = (max: number) => fc.integer({ min: 1, max });
     const property = fc.asyncProperty(
       fc.tuple(extent(9), extent(9), extent(9)),
@@ -87,7 +87,7 @@ describe('writeTomogram', () => {
     await fc.assert(property, { numRuns: 60 });
   });
 
-  it('places each level: the centre of a coarse voxel is the centre of the voxels it is the mean of', async () => {
+  it('writeTomogram places each level so that a coarse voxel has the centre of the voxels that it averages', async () => {
     const store = memoryStore();
     await writeTomogram(store, sourceOf([8, 8, 8]));
     const { levels } = await openTomogram(store);
@@ -108,13 +108,13 @@ describe('writeTomogram', () => {
     }
   });
 
-  it('does not darken the edge of an odd extent: the pyramid of a constant is constant', async () => {
+  it('writeTomogram does not darken the edge of an odd extent: the pyramid of a constant is constant', async () => {
     const store = memoryStore();
     await writeTomogram(store, sourceOf([5, 7, 9], new Float32Array(5 * 7 * 9).fill(3)), { levels: 4 });
     for (const level of [1, 2, 3]) expect(new Set(await readLevel(store, level))).toEqual(new Set([3]));
   });
 
-  it('writes what copick 1 expects: OME-Zarr 0.4, Zarr v2, blosc-lz4, "/" between chunk indices', async () => {
+  it('writeTomogram writes what copick 1 expects: OME-Zarr 0.4, Zarr v2, blosc-lz4, "/" between chunk indices', async () => {
     const store = memoryStore();
     await writeTomogram(store, sourceOf([3, 4, 5]), { levels: 1, chunkShape: [2, 128, 128] });
     expect(await keysOf(store)).toEqual(['/.zattrs', '/.zgroup', '/0/.zarray', '/0/0/0/0', '/0/1/0/0']);
@@ -149,7 +149,7 @@ describe('writeTomogram', () => {
     });
   });
 
-  it('reads every voxel of the source once, no more than a chunk at a time', async () => {
+  it('writeTomogram reads every voxel of the source once, at most a chunk at a time', async () => {
     const shape: Zyx = [9, 10, 11];
     const inner = sourceOf(shape);
     let voxels = 0;
@@ -168,7 +168,7 @@ describe('writeTomogram', () => {
     expect(most).toBe(64);
   });
 
-  it('reports progress that rises to the total', async () => {
+  it('writeTomogram reports progress that rises to the total', async () => {
     const seen: number[] = [];
     await writeTomogram(memoryStore(), sourceOf([9, 4, 4]), {
       chunkShape: [4, 4, 4],
@@ -184,22 +184,27 @@ describe('writeTomogram', () => {
   it.each([
     ['uint8', 255, 256],
     ['uint16', 65535, 65536],
-  ] as const)('writes labels as %s, one level, and refuses what does not fit', async (dtype, most, tooMuch) => {
-    const labels = Float32Array.from({ length: 27 }, (_, i) => (i * most) % (most + 1));
-    labels[26] = most;
-    const store = memoryStore();
-    await writeTomogram(store, sourceOf([3, 3, 3], labels), { dtype });
-    expect(await readLevel(store, 0)).toEqual(labels);
-    expect((await openTomogram(store)).levels).toMatchObject([{ dtype, shape: [3, 3, 3] }]);
-    for (const bad of [tooMuch, -1, 0.5, Number.NaN]) {
-      const broken = memoryStore();
-      const writing = writeTomogram(broken, sourceOf([3, 3, 3], labels.with(13, bad)), { dtype });
-      await expect(writing).rejects.toThrow(`cannot write ${bad}, in the box from (0, 0, 0) to (3, 3, 3), as ${dtype}`);
-      expect(await keysOf(broken)).toEqual([]);
-    }
-  });
+  ] as const)(
+    'writeTomogram writes labels as %s, one level, and throws for labels that do not fit',
+    async (dtype, most, tooMuch) => {
+      const labels = Float32Array.from({ length: 27 }, (_, i) => (i * most) % (most + 1));
+      labels[26] = most;
+      const store = memoryStore();
+      await writeTomogram(store, sourceOf([3, 3, 3], labels), { dtype });
+      expect(await readLevel(store, 0)).toEqual(labels);
+      expect((await openTomogram(store)).levels).toMatchObject([{ dtype, shape: [3, 3, 3] }]);
+      for (const bad of [tooMuch, -1, 0.5, Number.NaN]) {
+        const broken = memoryStore();
+        const writing = writeTomogram(broken, sourceOf([3, 3, 3], labels.with(13, bad)), { dtype });
+        await expect(writing).rejects.toThrow(
+          `cannot write ${bad}, in the box from (0, 0, 0) to (3, 3, 3), as ${dtype}`,
+        );
+        expect(await keysOf(broken)).toEqual([]);
+      }
+    },
+  );
 
-  it('keeps labels whole in coarser levels: the first voxel of each cell, at its place', async () => {
+  it('writeTomogram keeps labels in coarser levels: the first voxel of each cell, at its position', async () => {
     const labels = Float32Array.from({ length: 125 }, (_, i) => i);
     const store = memoryStore();
     await writeTomogram(store, sourceOf([5, 5, 5], labels), { dtype: 'uint8', levels: 2, chunkShape: [3, 3, 3] });
@@ -209,28 +214,31 @@ describe('writeTomogram', () => {
     expect((await openTomogram(store, { level: 1 })).grid.origin).toEqual(geometry.origin);
   });
 
-  it('refuses to write over an image unless told to, and then leaves nothing of the old one', async () => {
+  it('writeTomogram overwrites an image only if told to, and then leaves nothing of the old one', async () => {
     const store = memoryStore();
     await writeTomogram(store, sourceOf([9, 9, 9]), { chunkShape: [2, 2, 2] });
     await expect(writeTomogram(store, sourceOf([3, 3, 3]))).rejects.toMatchObject({
       code: 'invalid-option',
-      message: 'memory holds /.zattrs already; choose another place or overwrite',
+      message: 'memory already contains /.zattrs; choose another folder or overwrite',
     });
     await writeTomogram(store, sourceOf([3, 3, 3]), { overwrite: true, levels: 1 });
     expect(await keysOf(store)).toEqual(['/.zattrs', '/.zgroup', '/0/.zarray', '/0/0/0/0']);
   });
 
-  it.each(['/0/.zarray', '/0/zarr.json'] as const)('refuses to write over a bare array, %s', async (key) => {
-    const store = memoryStore([[key, new Uint8Array(1)]]);
-    await expect(writeTomogram(store, sourceOf([3, 3, 3]))).rejects.toThrow(`memory holds ${key} already`);
-    expect(await keysOf(store)).toEqual([key]);
-  });
+  it.each(['/0/.zarray', '/0/zarr.json'] as const)(
+    'writeTomogram throws instead of overwriting a bare array, %s',
+    async (key) => {
+      const store = memoryStore([[key, new Uint8Array(1)]]);
+      await expect(writeTomogram(store, sourceOf([3, 3, 3]))).rejects.toThrow(`memory already contains ${key}`);
+      expect(await keysOf(store)).toEqual([key]);
+    },
+  );
 
   it.each([
     [{ levels: 0 }, 'levels is 0, expected a whole number from 1 to 20'],
     [{ levels: 1.5 }, 'levels is 1.5'],
     [{ chunkShape: [0, 1, 1] as Zyx }, 'chunkShape is [0, 1, 1]'],
-  ])('refuses %j', async (options, message) => {
+  ])('writeTomogram throws for %j', async (options, message) => {
     await expect(writeTomogram(memoryStore(), sourceOf([2, 2, 2]), options)).rejects.toThrow(message);
   });
 
@@ -261,7 +269,7 @@ describe('writeTomogram', () => {
       { chunkShape: [999, 999, 999] },
       'takes 3988011996 by',
     ],
-  ])('refuses %s before it writes or deletes anything', async (_, grid, options, message) => {
+  ])('writeTomogram throws for %s before it writes or deletes anything', async (_, grid, options, message) => {
     const store = memoryStore();
     await writeTomogram(store, sourceOf([2, 2, 2]), { levels: 1 });
     const before = await keysOf(store);
@@ -274,7 +282,7 @@ describe('writeTomogram', () => {
     expect(await keysOf(store)).toEqual(before);
   });
 
-  it('refuses an empty volume', async () => {
+  it('writeTomogram throws for an empty volume', async () => {
     await expect(writeTomogram(memoryStore(), sourceOf([0, 2, 2]))).rejects.toThrow('shape of the volume is [0, 2, 2]');
   });
 });
@@ -295,20 +303,20 @@ describe('a write that does not end well', () => {
     };
   }
 
-  it.each([1, 2, 4, 6, 7, 8, 9, 10, 11])('leaves nothing when write %i of 11 fails', async (n) => {
+  it.each([1, 2, 4, 6, 7, 8, 9, 10, 11])('writeTomogram leaves nothing when write %i of 11 fails', async (n) => {
     const store = failingStore(n);
     await expect(writeTomogram(store, sourceOf([4, 4, 4]), { chunkShape: [2, 2, 4] })).rejects.toBe(store.trouble);
     expect(await keysOf(store)).toEqual([]);
   });
 
-  it('keeps what was there before, other than an image', async () => {
+  it('writeTomogram keeps other files in the store when it fails', async () => {
     const store = memoryStore([['/notes.txt', new Uint8Array(1)]]);
     const source = { ...sourceOf([4, 4, 4]), read: () => Promise.reject(new Error('lost')) };
     await expect(writeTomogram(store, source)).rejects.toThrow('lost');
     expect(await keysOf(store)).toEqual(['/notes.txt']);
   });
 
-  it('leaves nothing when the source fails', async () => {
+  it('writeTomogram leaves nothing when the source fails', async () => {
     const store = memoryStore();
     const inner = sourceOf([4, 4, 4]);
     const trouble = new Error('lost');

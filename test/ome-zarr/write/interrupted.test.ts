@@ -88,7 +88,7 @@ describe.each(cases)('a write of $format to a $where store, axis $axis', ({ make
     expect(await readdir(folder)).toEqual([]);
   };
 
-  it('leaves nothing, whichever step of the store fails', async () => {
+  it('a write leaves nothing, whichever step of the store fails', async () => {
     const whole = failingStore(make(), 0);
     await write(whole);
     await whole.delete('/');
@@ -104,7 +104,7 @@ describe.each(cases)('a write of $format to a $where store, axis $axis', ({ make
     }
   });
 
-  it('leaves nothing, whichever read fails', async () => {
+  it('a write leaves nothing, whichever read fails', async () => {
     const reads = 2 * 4;
     for (let n = 1; n <= reads; n++) {
       let read = 0;
@@ -118,7 +118,7 @@ describe.each(cases)('a write of $format to a $where store, axis $axis', ({ make
     }
   });
 
-  it('rejects with the reason and leaves nothing, after whichever chunk it is aborted', async () => {
+  it('a write rejects with the abort reason and leaves nothing, after whichever chunk it is aborted', async () => {
     const total = 2 * (4 + 1);
     for (let n = 1; n <= total; n++) {
       const controller = new AbortController();
@@ -143,7 +143,7 @@ describe.each(cases)('a write of $format to a $where store, axis $axis', ({ make
     }
   });
 
-  it('keeps what else is in the store, and leaves no folder of its own', async () => {
+  it('an interrupted write keeps other files of the store and leaves no folder', async () => {
     const store = make();
     await store.set('/notes.txt', new Uint8Array(1));
     await store.set('/1/notes.txt', new Uint8Array(1));

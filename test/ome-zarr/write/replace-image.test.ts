@@ -42,7 +42,7 @@ async function firstVoxel(store: Store): Promise<number> {
 }
 
 describe('overwriting an image on disk', () => {
-  it('keeps the old one if the write fails or is aborted midway', async () => {
+  it('overwriting keeps the old image if the write fails or is aborted', async () => {
     const store = directoryStore(join(folder, 'a.zarr'));
     await writeTomogram(store, sourceOf(1), options);
     await expect(writeTomogram(store, failing(2), options)).rejects.toThrow('gone');
@@ -58,14 +58,14 @@ describe('overwriting an image on disk', () => {
     expect(await readdir(folder)).toEqual(['a.zarr']);
   });
 
-  it('can read the old one as the source of the new one', async () => {
+  it('overwriting can read the old image as the source of the new one', async () => {
     const store = directoryStore(join(folder, 'a.zarr'));
     await writeTomogram(store, sourceOf(3), options);
     await writeTomogram(store, await openTomogram(store), options);
     expect(await firstVoxel(store)).toBe(3);
   });
 
-  it('shows nothing before the image is whole', async () => {
+  it('overwriting shows nothing before the new image is complete', async () => {
     const store = directoryStore(join(folder, 'a.zarr'));
     const seen: number[] = [];
     const source = sourceOf(1);
@@ -85,7 +85,7 @@ describe('writing where a killed writer has left chunks without metadata', () =>
   it.each([
     ['in memory', () => memoryStore()],
     ['on disk', () => directoryStore(join(folder, 'a.zarr'))],
-  ])('succeeds %s', async (_, open) => {
+  ])('a write after a killed writer succeeds %s', async (_, open) => {
     const store = open();
     await store.set('/0/0/0/0', new Uint8Array(5));
     await store.set('/0/1/0/0', new Uint8Array(5));
@@ -98,7 +98,7 @@ describe('writing where a killed writer has left chunks without metadata', () =>
     await store.set(key, new TextEncoder().encode('{}'));
     await expect(writeTomogram(store, sourceOf(4), { ...options, overwrite: false })).rejects.toMatchObject({
       code: 'invalid-option',
-      message: expect.stringContaining(`holds ${key} already`),
+      message: expect.stringContaining(`already contains ${key}`),
     });
     await writeTomogram(store, sourceOf(4), { ...options, overwrite: true });
     expect(await firstVoxel(store)).toBe(4);

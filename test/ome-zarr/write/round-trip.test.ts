@@ -100,7 +100,7 @@ async function zarritaValues(store: Store, path: string, format: 'zarr2' | 'zarr
 }
 
 describe('what is written', () => {
-  it('comes back bit for bit: any shape, chunks, type, format, levels', async () => {
+  it('a written volume is read back bit for bit: any shape, chunks, type, format, levels', async () => {
     const property = fc.asyncProperty(image, async ({ shape, chunkShape, dtype, levels, format, seed }) => {
       const store = memoryStore();
       const data = voxelsOf(shape, dtype, seed);
@@ -120,7 +120,7 @@ describe('what is written', () => {
     await fc.assert(property, { numRuns: 60 });
   });
 
-  it('comes back channel by channel, under its name', async () => {
+  it('written channels are read back one by one, with their names', async () => {
     const property = fc.asyncProperty(
       image,
       extent(4),
@@ -163,7 +163,7 @@ describe('what is written', () => {
     },
   );
 
-  it.each(FORMATS)('places every level of %s', async (format) => {
+  it.each(FORMATS)('writeTomogram places every level of %s', async (format) => {
     const store = memoryStore();
     await writeTomogram(store, sourceOf([8, 8, 8], new Float64Array(512)), { format });
     const { levels } = await openTomogram(store);
@@ -220,7 +220,7 @@ describe('zarr2', () => {
       labels,
       { dtype: 'uint16', levels: 2, chunkShape: [10, 10, 10] },
     ],
-  ])('is written byte for byte as ever: %s', async (digest, data, options) => {
+  ])('zarr2 files are byte for byte as in earlier versions: %s', async (digest, data, options) => {
     const store = memoryStore();
     await writeTomogram(store, sourceFromArray(contiguousVolume(data, shape), placed), options);
     const hash = createHash('sha256');

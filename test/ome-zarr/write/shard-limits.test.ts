@@ -13,7 +13,7 @@ function sourceOf(shape: Zyx): VolumeSource {
 }
 
 describe('shards that are too large', () => {
-  it('are refused from 5 TB on, as copick 2 does, in zarr3 only', async () => {
+  it('writeTomogram throws for a shard from 5 TB on, as copick 2 does, in zarr3 only', async () => {
     const store = memoryStore([['/notes.txt', new Uint8Array(1)]]);
     const huge = sourceOf([10752, 10752, 10880]);
     await expect(writeTomogram(store, huge, { format: 'zarr3', overwrite: true })).rejects.toMatchObject({
@@ -25,7 +25,7 @@ describe('shards that are too large', () => {
     await expect(writeTomogram(store, huge, { format: 'zarr2' })).rejects.toBe(unread);
   });
 
-  it('are warned of above 5 GB, level by level, as copick 2 does', async () => {
+  it('writeTomogram warns of each shard above 5 GB, as copick 2 does', async () => {
     const warningsOf = async (shape: Zyx, channels = 1, axis: 'c' | 'feature' = 'c') => {
       const warnings: string[] = [];
       const onWarning = (message: string) => warnings.push(message);
@@ -42,7 +42,7 @@ describe('shards that are too large', () => {
     expect(await warningsOf([512, 1024, 1280], 2, 'feature')).toEqual([]);
   });
 
-  it('are refused where their index could not be read back', async () => {
+  it('writeTomogram throws for a shard whose index could not be read back', async () => {
     const options = { format: 'zarr3', chunkShape: [1, 1, 1] } as const;
     await expect(writeTomogram(memoryStore(), sourceOf([257, 256, 256]), options)).rejects.toMatchObject({
       code: 'invalid-option',
@@ -50,7 +50,7 @@ describe('shards that are too large', () => {
     });
   });
 
-  it('are refused at 2 GiB of compressed bytes by a store that takes whole values only', async () => {
+  it('writeTomogram throws at 2 GiB of compressed bytes if the store accepts only whole values', async () => {
     const writer = valueWriter(memoryStore(), '/0/0', {});
     await writer.append({ length: 2 ** 30 } as Uint8Array);
     await expect(writer.append({ length: 2 ** 30 } as Uint8Array)).rejects.toMatchObject({
