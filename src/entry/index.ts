@@ -90,7 +90,7 @@ export type {
   ScoreCallOptions,
   TileBatch,
 } from '../inference/model.ts';
-export { type OnnxOptions, onnxModel, type OrtModule } from '../inference/onnx.ts';
+export { type Device, type OnnxOptions, onnxModel, type OrtModule } from '../inference/onnx.ts';
 export { type ScoreOptions, scoreSlabs } from '../inference/score.ts';
 export { averageOf, withFlips } from '../inference/wrappers.ts';
 
