@@ -112,7 +112,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'by-name',
   ],
   detect: ['choose-objects', 'particles', 'project', 'check-tomogram'],
-  figure: ['canvas', 'slice', 'figure'],
+  figure: ['canvas', 'svg-canvas', 'slice', 'figure'],
   simulate: [
     'random',
     'species',

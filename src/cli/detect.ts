@@ -7,7 +7,7 @@ import { listNames } from '../copick/tree.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
 import { detectProject, type RunResult } from '../detect/project.ts';
 import { openProject } from '../entry/node.ts';
-import { figureObjects, renderFigure } from '../figure/figure.ts';
+import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import type { TomogramLevel } from '../ome-zarr/tomogram.ts';
 import type { RunPicks } from '../picks/pick.ts';
@@ -63,6 +63,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   for (const name of [input.userId, input.sessionId]) sanitizeName(name);
   if (input.dryRun) return dryRun(terminal, { ...input, project });
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
+  if (input.figure !== undefined) figureFormat(input.figure);
   for (const path of [input.submission, input.figure]) {
     if (path !== undefined) await requireDestination(path, { signal });
   }
@@ -243,7 +244,13 @@ async function writeResults(
   const { type, voxelSpacing } = tomogram;
   const source = await run.tomogram(type, { voxelSpacing, signal });
   const objects = figureObjects(project.objects);
-  const data = await renderFigure(source, { picks: first.picks, objects, title: `${first.run}, ${type}`, signal });
+  const data = await renderFigure(source, {
+    picks: first.picks,
+    objects,
+    title: `${first.run}, ${type}`,
+    format: figureFormat(figure),
+    signal,
+  });
   await writeWhole(figure, { data, signal });
   return { ...written, picks, figure: resolve(figure) };
 }

@@ -161,7 +161,7 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--user-id <name>', 'user that the picks are written for', 'cryoet-picks')
     .option('--session-id <name>', 'session that the picks are written for', '0')
     .option('--submission <file>', 'write all picks as a competition CSV')
-    .option('--figure <file>', 'write a PNG of the first run with its picks')
+    .option('--figure <file>', 'write a picture of the first run with its picks, as .png or .svg')
     .option('--resume', 'skip runs that have picks of this user and session')
     .option('--resample', 'resample tomograms whose voxel size is not the one the network was made for')
     .option('--threshold <object=value...>', 'least score of the picks of an object', collectThreshold)

@@ -1,8 +1,29 @@
+import { encode } from 'fast-png';
+
 /** Red, green, blue, each 0 … 255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
-/** Pixels to draw on: RGB, row by row; pixel (0, 0) is the top left one, and its centre is its coordinate. */
+/** What a figure is drawn on. Pixel (0, 0) is the top left one, and its centre is its coordinate. */
 export interface Canvas {
+  readonly width: number;
+  readonly height: number;
+  /** Fills a rectangle, as far as it lies on the canvas. */
+  fillRect(rect: Rect, color: Rgb): void;
+  /** Paints grey values 0 … 255, row by row, as wide as `rect`, over a rectangle that lies on the canvas. */
+  paintGrey(rect: Rect, grey: Uint8Array): void;
+  /** Draws a circle with smooth edges. */
+  drawRing(ring: Ring): void;
+  /** Writes a line of text, from `x` to the right. */
+  drawText(text: string, at: Text): void;
+  /** The bytes of the picture file. */
+  encode(): Uint8Array;
+}
+
+/** Makes an empty canvas of one colour. */
+export type CreateCanvas = (width: number, height: number, color: Rgb) => Canvas;
+
+/** RGB, row by row. */
+interface Pixels {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
@@ -41,15 +62,22 @@ export interface Text {
   readonly scale: number;
 }
 
-/** An empty canvas of one colour. */
-export function createCanvas(width: number, height: number, color: Rgb): Canvas {
-  const canvas = { width, height, data: new Uint8Array(width * height * 3) };
-  fillRect(canvas, { left: 0, top: 0, width, height }, color);
-  return canvas;
-}
+/** An empty canvas of pixels, for a PNG. */
+export const pngCanvas: CreateCanvas = (width, height, color) => {
+  const pixels = { width, height, data: new Uint8Array(width * height * 3) };
+  fillRect(pixels, { left: 0, top: 0, width, height }, color);
+  return {
+    width,
+    height,
+    fillRect: (rect, own) => fillRect(pixels, rect, own),
+    paintGrey: (rect, grey) => paintGrey(pixels, rect, grey),
+    drawRing: (ring) => drawRing(pixels, ring),
+    drawText: (text, at) => drawText(pixels, text, at),
+    encode: () => encode({ ...pixels, depth: 8, channels: 3 }),
+  };
+};
 
-/** Fills a rectangle, as far as it lies on the canvas. */
-export function fillRect(canvas: Canvas, { left, top, width, height }: Rect, color: Rgb): void {
+function fillRect(canvas: Pixels, { left, top, width, height }: Rect, color: Rgb): void {
   const right = Math.min(canvas.width, left + width);
   const bottom = Math.min(canvas.height, top + height);
   for (let y = Math.max(0, top); y < bottom; y++) {
@@ -57,16 +85,14 @@ export function fillRect(canvas: Canvas, { left, top, width, height }: Rect, col
   }
 }
 
-/** Paints grey values 0 … 255, row by row, as wide as `rect`, over a rectangle that lies on the canvas. */
-export function paintGrey(canvas: Canvas, { left, top, width, height }: Rect, grey: Uint8Array): void {
+function paintGrey(canvas: Pixels, { left, top, width, height }: Rect, grey: Uint8Array): void {
   for (let y = 0; y < height; y++) {
     let to = ((top + y) * canvas.width + left) * 3;
     for (let x = 0; x < width; x++, to += 3) canvas.data.fill(grey[y * width + x], to, to + 3);
   }
 }
 
-/** Draws a circle with smooth edges. */
-export function drawRing(canvas: Canvas, ring: Ring): void {
+function drawRing(canvas: Pixels, ring: Ring): void {
   const { x, y, radius, lineWidth, color, opacity = 1, dashes, clip } = ring;
   const reach = radius + lineWidth / 2 + 1;
   const right = Math.min(clip.left + clip.width - 1, Math.ceil(x + reach));
@@ -88,8 +114,8 @@ function isGap(angle: number, dashes: number): boolean {
   return turns - Math.floor(turns) >= 0.5;
 }
 
-/** Writes a line of text, from `x` to the right; letters that leave the canvas are cut. */
-export function drawText(canvas: Canvas, text: string, { x, y, color, scale }: Text): void {
+/** Letters that leave the canvas are cut. */
+function drawText(canvas: Pixels, text: string, { x, y, color, scale }: Text): void {
   let left = Math.round(x);
   for (const character of text) {
     const glyph = glyphOf(character);
@@ -113,7 +139,7 @@ export function textHeight(scale: number): number {
   return glyphHeight * scale;
 }
 
-function blendPixel({ data, width }: Canvas, x: number, y: number, color: Rgb, opacity: number): void {
+function blendPixel({ data, width }: Pixels, x: number, y: number, color: Rgb, opacity: number): void {
   const at = (y * width + x) * 3;
   for (let channel = 0; channel < 3; channel++) {
     data[at + channel] = Math.round(data[at + channel] + (color[channel] - data[at + channel]) * opacity);

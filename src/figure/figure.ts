@@ -1,4 +1,3 @@
-import { encode } from 'fast-png';
 import type { PickableObject } from '../copick/object.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { cziiRules } from '../metric/rules.ts';
@@ -8,11 +7,8 @@ import { formatZyx } from '../space/zyx.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import {
   type Canvas,
-  createCanvas,
-  drawRing,
-  drawText,
-  fillRect,
-  paintGrey,
+  type CreateCanvas,
+  pngCanvas,
   type Rect,
   type Rgb,
   type Ring,
@@ -20,6 +16,7 @@ import {
   textWidth,
 } from './canvas.ts';
 import { checkSlices, contrastOf, readSlice, resizePlane, type Slice, toGrey } from './slice.ts';
+import { svgCanvas } from './svg-canvas.ts';
 
 /** How the picks of an object are drawn. */
 export interface FigureObject {
@@ -40,7 +37,25 @@ export interface FigureOptions {
   readonly title?: string | undefined;
   /** Number of slices across z, evenly spaced. @defaultValue 3 */
   readonly slices?: number | undefined;
+  /** PNG holds pixels; SVG keeps rings and text as shapes that other programs can edit. @defaultValue 'png' */
+  readonly format?: FigureFormat | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** The kinds of picture file. */
+export type FigureFormat = 'png' | 'svg';
+
+const canvases: Readonly<Record<FigureFormat, CreateCanvas>> = { png: pngCanvas, svg: svgCanvas };
+
+/**
+ * The picture format that the ending of a file's name stands for.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for an ending other than `.png` and `.svg`.
+ */
+export function figureFormat(path: string): FigureFormat {
+  const ending = /\.(png|svg)$/i.exec(path)?.[1]?.toLowerCase();
+  if (ending !== undefined) return ending as FigureFormat;
+  throw new CryoetPicksError('invalid-option', `cannot draw a figure as ${path}: its name must end in .png or .svg`);
 }
 
 const paper: Rgb = [19, 21, 26];
@@ -50,21 +65,24 @@ const faint: Rgb = [150, 156, 166];
 const dashGap = 4;
 
 /**
- * Draws slices of a tomogram with its picks over them, as a PNG.
+ * Draws slices of a tomogram with its picks over them, as a PNG or an SVG.
  *
  * A row of slices across z, one slice across y below it, and a legend. Each slice is the mean of three planes, and only
  * these planes are read. A ring is where the plane of the slice cuts the particle's sphere, so particles above or below
  * it show smaller rings or none.
  *
- * @returns The bytes of the PNG.
- * @throws {@link CryoetPicksError} `invalid-option` if a pick's object is not among `objects`, or `slices` is no whole number
- * from 1 on; the abort reason of `signal`.
+ * @returns The bytes of the picture file.
+ * @throws {@link CryoetPicksError} `invalid-option` if a pick's object is not among `objects`, `slices` is not a whole number
+ * above 0, or the format is unknown; the abort reason of `signal`.
  */
 export async function renderFigure(source: VolumeSource, options: FigureOptions): Promise<Uint8Array> {
-  const { picks, truth = [], objects, slices = 3, signal } = options;
+  const { picks, truth = [], objects, slices = 3, format = 'png', signal } = options;
   const { grid } = source;
   const { title = `${formatZyx(grid.shape)} voxels (z×y×x), ${grid.voxelSize[2].toFixed(3)} Å` } = options;
   checkSlices(slices);
+  if (!Object.hasOwn(canvases, format)) {
+    throw new CryoetPicksError('invalid-option', `format "${format}" is unknown; known: "png", "svg"`);
+  }
   checkObjects([...picks, ...truth], objects);
   const [depth, height] = grid.shape;
   const legend = legendLines(options);
@@ -78,15 +96,15 @@ export async function renderFigure(source: VolumeSource, options: FigureOptions)
   }
   const fromSide = await readSlice(source, { across: 'y', index: Math.floor(height / 2), signal });
 
-  const canvas = createCanvas(layout.width, layout.height, paper);
+  const canvas = canvases[format](layout.width, layout.height, paper);
   const contrast = contrastOf([...fromAbove, fromSide]);
   const scene = { canvas, grid, layout, picks, truth, colors: new Map(objects.map((object) => [object.name, object])) };
-  drawText(canvas, title, { ...layout.title, color: ink, scale: layout.textScale });
+  canvas.drawText(title, { ...layout.title, color: ink, scale: layout.textScale });
   for (const [i, slice] of fromAbove.entries()) drawPanel(scene, slice, layout.panels[i], contrast);
   drawPanel(scene, fromSide, layout.side, contrast);
   drawScaleBar(canvas, layout);
   drawLegend(canvas, layout, legend);
-  return encode({ width: canvas.width, height: canvas.height, data: canvas.data, depth: 8, channels: 3 });
+  return canvas.encode();
 }
 
 interface Scene {
@@ -106,11 +124,11 @@ interface LegendLine {
 
 function checkObjects(picks: readonly ParticlePick[], objects: readonly FigureObject[]): void {
   const names = new Set(objects.map(({ name }) => name));
-  const stranger = picks.find(({ object }) => !names.has(object));
-  if (stranger === undefined) return;
+  const unknown = picks.find(({ object }) => !names.has(object));
+  if (unknown === undefined) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `cannot draw a pick of "${stranger.object}": its colour and radius are unknown; known are ${[...names].map((name) => `"${name}"`).join(', ')}`,
+    `cannot draw a pick of "${unknown.object}": its colour and radius are unknown; known are ${[...names].map((name) => `"${name}"`).join(', ')}`,
   );
 }
 
@@ -132,12 +150,12 @@ function toRgb([red = 255, green = 255, blue = 255]: readonly number[]): Rgb {
 
 function drawPanel(scene: Scene, slice: Slice, rect: Rect, contrast: readonly [number, number]): void {
   const { canvas, layout, picks, truth } = scene;
-  paintGrey(canvas, rect, toGrey(resizePlane(slice, rect), contrast));
+  canvas.paintGrey(rect, toGrey(resizePlane(slice, rect), contrast));
   for (const pick of truth) drawParticle(scene, { pick, slice, rect, dashed: true });
   for (const pick of picks) drawParticle(scene, { pick, slice, rect, dashed: false });
   const caption = `${slice.across} = ${slice.position.toFixed(0)} Å, mean of ${slice.planes} plane${slice.planes === 1 ? '' : 's'}`;
   const y = rect.top - lineStep + 2;
-  drawText(canvas, caption, { x: rect.left, y, color: faint, scale: layout.textScale });
+  canvas.drawText(caption, { x: rect.left, y, color: faint, scale: layout.textScale });
 }
 
 /** Draws where the plane of a slice cuts the sphere of a particle. */
@@ -159,8 +177,8 @@ function drawOutlined(canvas: Canvas, ring: Ring): void {
   const [red, green, blue] = ring.color;
   const dark = 0.299 * red + 0.587 * green + 0.114 * blue < 100;
   const rim = { color: dark ? ink : paper, opacity: dark ? 0.7 : 0.45, lineWidth: ring.lineWidth + 2 };
-  if (ring.dashes === undefined) drawRing(canvas, { ...ring, ...rim });
-  drawRing(canvas, ring);
+  if (ring.dashes === undefined) canvas.drawRing({ ...ring, ...rim });
+  canvas.drawRing(ring);
 }
 
 /** The pixel of a position, seen along the slice's axis; fractional, and maybe outside the panel. */
@@ -180,9 +198,9 @@ function drawScaleBar(canvas: Canvas, { panels, pitch, textScale }: Layout): voi
   const bar = { left: left + 12, top: top + height - 20, width: Math.round(length / pitch), height: 6 };
   const labelTop = bar.top - textHeight(textScale) - 4;
   const boxWidth = Math.max(bar.width, textWidth(label, textScale)) + 16;
-  fillRect(canvas, { left: left + 4, top: labelTop - 4, width: boxWidth, height: top + height - labelTop }, paper);
-  fillRect(canvas, bar, ink);
-  drawText(canvas, label, { x: bar.left, y: labelTop, color: ink, scale: textScale });
+  canvas.fillRect({ left: left + 4, top: labelTop - 4, width: boxWidth, height: top + height - labelTop }, paper);
+  canvas.fillRect(bar, ink);
+  canvas.drawText(label, { x: bar.left, y: labelTop, color: ink, scale: textScale });
 }
 
 function drawLegend(canvas: Canvas, { legend, textScale }: Layout, lines: readonly LegendLine[]): void {
@@ -191,20 +209,20 @@ function drawLegend(canvas: Canvas, { legend, textScale }: Layout, lines: readon
     const y = legend.y + i * lineStep;
     const centre = { x: legend.x + 16, y: y + textHeight(textScale) / 2 };
     if (color !== undefined) drawOutlined(canvas, { ...centre, radius: 10, lineWidth: 4, color, clip });
-    drawText(canvas, text, { x: legend.x + 48, y, color: color === undefined ? faint : ink, scale: textScale });
+    canvas.drawText(text, { x: legend.x + 48, y, color: color === undefined ? faint : ink, scale: textScale });
   });
 }
 
 /** What copick gives objects without a colour; on grey it cannot be seen. */
 const colorless = '100,100,100';
 
-/** Radius to draw where a config has none, in Å. */
+/** Radius to draw if a config has none, in Å. */
 const defaultRadius = 75;
 
 const spare = Object.values(cziiRules.objects).map(({ color }) => color);
 const byName: ReadonlyMap<string, { readonly color: readonly number[] }> = new Map(Object.entries(cziiRules.objects));
 
-/** How the particles of a project are drawn: in their own colours, or in colours of this package where they have none. */
+/** How the particles of a project are drawn: in their own colours, or in colours of this package if they have none. */
 export function figureObjects(objects: readonly PickableObject[]): FigureObject[] {
   return objects
     .filter(({ isParticle }) => isParticle)

@@ -30,7 +30,7 @@ export interface SliceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Refuses a number of slices that is none. @throws {@link CryoetPicksError} `invalid-option` */
+/** @throws {@link CryoetPicksError} `invalid-option` for a number of slices that is not a whole number above 0. */
 export function checkSlices(slices: number): void {
   if (Number.isSafeInteger(slices) && slices > 0) return;
   throw new CryoetPicksError('invalid-option', `slices must be a whole number ≥ 1, found ${slices}`);

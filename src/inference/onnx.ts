@@ -1,5 +1,6 @@
 import type { Env, InferenceSession, InferenceSessionFactory, Tensor, TensorConstructor } from 'onnxruntime-common';
 import { CryoetPicksError } from '../core/errors.ts';
+import { quotedNames } from '../core/per-object.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import {
   type DisposableModel,
@@ -15,13 +16,22 @@ export interface OrtModule {
   readonly InferenceSession: InferenceSessionFactory;
   readonly Tensor: TensorConstructor;
   readonly env?: Env | undefined;
+  /** Of onnxruntime-node: the devices it offers; libraries of those that are not bundled must be installed. */
+  readonly listSupportedBackends?: (() => readonly { readonly name: string; readonly bundled: boolean }[]) | undefined;
 }
+
+/** Where a network computes: processors in Node, processors in a browser, or a graphics card by one of four interfaces. */
+export type Device = 'cpu' | 'wasm' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+
+const devices: readonly Device[] = ['cpu', 'wasm', 'webgpu', 'cuda', 'dml', 'coreml'];
 
 /** Options of {@link onnxModel}. */
 export interface OnnxOptions {
   /** The network's card; its rank, sizes and class count are checked against the file. */
   readonly spec: ModelSpec;
-  /** Where to compute, in order of preference. @defaultValue the runtime's own */
+  /** Where to compute; a device that the runtime does not offer is an error. @defaultValue the runtime's own choice */
+  readonly device?: Device | undefined;
+  /** Instead of `device`: execution providers of the runtime with their options, in order of preference. */
   readonly executionProviders?: readonly InferenceSession.ExecutionProviderConfig[] | undefined;
   /** Threads per operator. @defaultValue the runtime's own */
   readonly threads?: number | undefined;
@@ -37,8 +47,9 @@ export interface OnnxOptions {
  * @param ort - The runtime, handed in; this library imports none.
  * @param file - The `.onnx` file's bytes, or its path or URL where the runtime can open it.
  * @returns A model; who opens it disposes it, which releases the session.
- * @throws {@link CryoetPicksError} `model-failed` if the runtime cannot load the file, or the file does not fit its card:
- * the message names both. Later, `score` throws `model-failed` with the runtime's error as `cause`.
+ * @throws {@link CryoetPicksError} `invalid-option` if the runtime does not offer the device; `model-failed` if it cannot load the
+ * file, or the file does not fit its card: the message names both. Later, `score` throws `model-failed` with the runtime's error
+ * as `cause`.
  *
  * @example
  * ```ts
@@ -70,11 +81,13 @@ export interface SessionModel extends DisposableModel {
 export async function openSession(
   ort: OrtModule,
   file: Uint8Array | ArrayBuffer | string,
-  { spec, executionProviders, threads, signal }: OnnxOptions,
+  { spec, device, executionProviders, threads, signal }: OnnxOptions,
 ): Promise<SessionModel> {
   signal?.throwIfAborted();
+  const providers = providersOf(ort, { device, executionProviders });
   const session = await createSession(ort, file, {
     name: spec.name,
+    device,
     options: {
       // Its errors are thrown; printed too they would be noise.
       logSeverityLevel: 4,
@@ -82,7 +95,7 @@ export async function openSession(
       enableMemPattern: false,
       // Its threads sleep while they wait: those of this program have work to do meanwhile.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
-      ...(executionProviders && { executionProviders }),
+      ...(providers && { executionProviders: providers }),
       ...(threads !== undefined && { intraOpNumThreads: threads }),
     },
   });
@@ -104,11 +117,44 @@ export async function openSession(
   }
 }
 
+/** One provider, so that the runtime never falls back to another. */
+function providersOf(
+  ort: OrtModule,
+  { device, executionProviders }: Pick<OnnxOptions, 'device' | 'executionProviders'>,
+): OnnxOptions['executionProviders'] {
+  if (device === undefined) return executionProviders;
+  if (executionProviders !== undefined) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      'device and executionProviders both say where to compute; pass one of them',
+    );
+  }
+  if (!devices.includes(device)) {
+    throw new CryoetPicksError('invalid-option', `device "${device}" is unknown; known: ${quotedNames(devices)}`);
+  }
+  if (ort.listSupportedBackends?.().some(({ name }) => name === device) ?? true) return [device];
+  throw new CryoetPicksError(
+    'invalid-option',
+    `this ONNX runtime does not compute on device "${device}"; ${offersOf(ort)}`,
+  );
+}
+
+/** What a runtime offers, for messages. */
+function offersOf({ listSupportedBackends }: OrtModule): string {
+  const offers = listSupportedBackends?.().filter(({ name }) => devices.includes(name as Device));
+  if (offers === undefined)
+    return 'it does not say what it offers: onnxruntime-web offers "wasm" and, in some browsers, "webgpu"';
+  const bundled = offers.filter((one) => one.bundled).map(({ name }) => name);
+  const others = offers.filter((one) => !one.bundled).map(({ name }) => name);
+  return `it offers ${quotedNames(bundled)}${others.length === 0 ? '' : `, and ${quotedNames(others)} once their libraries are installed`}`;
+}
+
 async function createSession(
-  { InferenceSession }: OrtModule,
+  ort: OrtModule,
   file: Uint8Array | ArrayBuffer | string,
-  { name, options }: { readonly name: string; readonly options: InferenceSession.SessionOptions },
+  { name, device, options }: Pick<OnnxOptions, 'device'> & { name: string; options: InferenceSession.SessionOptions },
 ): Promise<InferenceSession> {
+  const { InferenceSession } = ort;
   try {
     // The three signatures of create() are separate overloads.
     if (typeof file === 'string') return await InferenceSession.create(file, options);
@@ -116,7 +162,9 @@ async function createSession(
     return await InferenceSession.create(bytes, options);
   } catch (error) {
     const what = typeof file === 'string' ? file : `${file.byteLength} bytes`;
-    throw failure(`cannot load model "${name}" from ${what}`, error);
+    if (device === undefined) throw failure(`cannot load model "${name}" from ${what}`, error);
+    const { message, cause } = failure(`cannot load model "${name}" from ${what} on device "${device}"`, error);
+    throw new CryoetPicksError('model-failed', `${message}; this ONNX runtime: ${offersOf(ort)}`, { cause });
   }
 }
 

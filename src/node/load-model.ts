@@ -34,11 +34,12 @@ const workerScript = new URL('./onnx-worker.js', import.meta.url);
  * @param path - The ONNX file; without it, the network of this package.
  * @returns A model; who loads it disposes it.
  * @throws {@link CryoetPicksError} `not-found` naming the file that is missing; `invalid-metadata` for a card that cannot be
- * understood; `model-failed` for a file that the runtime cannot load, or that does not fit its card.
+ * understood; `invalid-option` for a device that the runtime does not offer; `model-failed` for a file that the runtime cannot load,
+ * or that does not fit its card.
  *
  * @example
  * ```ts
- * const model = await loadModel(ort, 'unet.onnx');
+ * const model = await loadModel(ort, 'unet.onnx', { device: 'cpu' });
  * ```
  */
 export async function loadModel(

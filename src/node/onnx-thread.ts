@@ -31,13 +31,14 @@ export class SessionThread {
   #died: CryoetPicksError | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(script: URL, file: Uint8Array, { spec, executionProviders, threads }: OnnxOptions) {
+  constructor(script: URL, file: Uint8Array, { spec, device, executionProviders, threads }: OnnxOptions) {
     this.#spec = spec;
     // The file is copied once, then moved: a Buffer may share its memory with others. The card goes as far as JSON holds it.
     const card = JSON.parse(JSON.stringify(spec));
     const start: WorkerStart = {
       file: new Uint8Array(file),
       spec: card,
+      device,
       executionProviders,
       threads,
       busy: this.#busy,

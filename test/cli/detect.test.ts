@@ -45,7 +45,7 @@ describe('detect', () => {
   it.each([
     ['--submission', 'copick.json', '--figure', 'picks.png', 'the project file and --submission'],
     ['--submission', 'a.csv', '--figure', join('overlay', '..', 'copick.json'), 'the project file and --figure'],
-    ['--submission', 'a.out', '--figure', join('.', 'a.out'), '--submission and --figure'],
+    ['--submission', 'a.png', '--figure', join('.', 'a.png'), '--submission and --figure'],
   ])('writes no file over the project or another: %s %s %s %s', async (a, submission, b, figure, which) => {
     const before = await filesBelow(folder);
     const given = await readFile(config, 'utf8');
@@ -63,7 +63,19 @@ describe('detect', () => {
     expect(await readFile(config, 'utf8')).toBe(given);
   });
 
-  it('writes picks, submission and figure with the network that comes along', async () => {
+  it.each(['picks.jpg', 'picks'])(
+    'refuses the figure %s before any work, and says which endings it takes',
+    async (name) => {
+      const before = await filesBelow(folder);
+      const figure = join(folder, name);
+      const { exitCode, stderr } = await captureCli(['detect', config, '--figure', figure]);
+      expect(exitCode).not.toBe(0);
+      expect(stderr).toContain(`cannot draw a figure as ${figure}: its name must end in .png or .svg`);
+      expect(await filesBelow(folder)).toEqual(before);
+    },
+  );
+
+  it('writes picks, submission and figure with the network of the package', async () => {
     const [submission, figure] = [join(folder, 'out', 'submission.csv'), join(folder, 'out', 'picks.png')];
     const flags = ['--run', 'TS_1_3', '--threads', '1', '--submission', submission, '--figure', figure, '--json'];
     const { exitCode, stdout, stderr } = await captureCli(['detect', config, ...flags]);

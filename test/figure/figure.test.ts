@@ -1,6 +1,7 @@
 import { decode } from 'fast-png';
+import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
-import { renderFigure } from '../../src/entry/figure.ts';
+import { figureFormat, renderFigure } from '../../src/entry/figure.ts';
 import {
   contiguousVolume,
   sourceFromArray,
@@ -149,6 +150,98 @@ describe('renderFigure', () => {
   it('stops with the reason of its signal', async () => {
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(renderFigure(sourceOf(isotropic), { picks: [], objects, signal })).rejects.toThrow('enough');
+  });
+});
+
+describe('renderFigure as SVG', () => {
+  type Element = Readonly<Record<string, string>>;
+  interface Svg {
+    readonly svg: Element & {
+      readonly defs: { readonly clipPath: Element[] };
+      readonly image: Element[];
+      readonly circle: Element[];
+      readonly rect: Element[];
+      readonly text: Element[];
+    };
+  }
+  const parser = new XMLParser({
+    ignoreAttributes: false,
+    attributeNamePrefix: '',
+    trimValues: false,
+    isArray: (name) => ['clipPath', 'image', 'circle', 'rect', 'text'].includes(name),
+  });
+  const pick = { object: 'ribosome', position: { x: 400, y: 300, z: 200 }, score: 1 };
+  const truth = [{ ...pick, object: 'apo-ferritin' }];
+  const draw = (title: string) =>
+    renderFigure(sourceOf(isotropic), { picks: [pick], truth, objects, title, slices: 1, format: 'svg' });
+  const read = async (title = 'a title') => {
+    const text = new TextDecoder().decode(await draw(title));
+    expect(XMLValidator.validate(text)).toBe(true);
+    return (parser.parse(text) as Svg).svg;
+  };
+
+  it('holds the slices as PNG of the size of their panels', async () => {
+    const { image, width, height } = await read();
+    const layout = layOut(isotropic, { slices: 1, legend: ['', ''], title: '' });
+    const panels = [layout.panels[0]!, layout.side];
+    expect(image).toHaveLength(2);
+    image.forEach(({ x, y, href }, i) => {
+      const { left, top, width, height } = panels[i]!;
+      expect([Number(x), Number(y)]).toEqual([left, top]);
+      const png = Buffer.from(href!.replace('data:image/png;base64,', ''), 'base64');
+      expect(decode(png)).toMatchObject({ width, height, channels: 1, depth: 8 });
+    });
+    const raster = await renderFigure(sourceOf(isotropic), {
+      picks: [pick],
+      truth,
+      objects,
+      title: 'a title',
+      slices: 1,
+    });
+    expect([Number(width), Number(height)]).toEqual([decode(raster).width, decode(raster).height]);
+  });
+
+  it('draws rings as circles, of the truth dashed, where the PNG has them', async () => {
+    const { circle } = await read();
+    const { panels, pitch } = layOut(isotropic, { slices: 1, legend: [''], title: '' });
+    const rings = circle.filter(({ stroke }) => stroke === 'rgb(250,0,0)');
+    const [above] = rings;
+    expect(Number(above!.cx)).toBeCloseTo(panels[0]!.left + (40.5 * panels[0]!.width) / 80, 1);
+    expect(Number(above!.cy)).toBeCloseTo(panels[0]!.top + (30.5 * panels[0]!.height) / 60, 1);
+    expect(Number(above!.r)).toBeCloseTo(150 / pitch, 1);
+    expect(above!['stroke-dasharray']).toBeUndefined();
+    // One in each panel, and one in the legend.
+    expect(rings).toHaveLength(3);
+    const dashed = circle.filter((one) => one['stroke-dasharray'] !== undefined);
+    expect(new Set(dashed.map(({ stroke }) => stroke))).toEqual(new Set(['rgb(0,250,0)']));
+  });
+
+  it('holds text as text, with the signs that XML reserves escaped', async () => {
+    const { text } = await read('a <b> & "c" \u0007');
+    const lines = text.map((line) => line['#text']);
+    expect(lines[0]).toBe('a <b> & "c" ?');
+    expect(lines).toContain('ribosome         1 picks     0 true');
+  });
+
+  it('is refused for an unknown format', async () => {
+    const options = { picks: [], objects, format: 'jpg' as 'svg' };
+    await expect(renderFigure(sourceOf(isotropic), options)).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: 'format "jpg" is unknown; known: "png", "svg"',
+    });
+  });
+});
+
+describe('figureFormat', () => {
+  it.each([
+    ['picks.png', 'png'],
+    ['out/Picks.SVG', 'svg'],
+  ])('goes by the ending: %s is %s', (path, format) => {
+    expect(figureFormat(path)).toBe(format);
+  });
+
+  it.each(['picks.jpg', 'picks', 'png', 'picks.png.gz'])('refuses %s', (path) => {
+    expect(() => figureFormat(path)).toThrow(`cannot draw a figure as ${path}: its name must end in .png or .svg`);
   });
 });
 

@@ -145,6 +145,98 @@ describe('onnxModel', () => {
     });
   });
 
+  describe('device', () => {
+    /** A runtime that keeps the options of its sessions, and says what it offers. */
+    function runtime(offers: { name: string; bundled: boolean }[] | undefined, fails = false) {
+      const asked: unknown[] = [];
+      const fake: OrtModule = {
+        Tensor: ort.Tensor,
+        ...(offers && { listSupportedBackends: () => offers }),
+        InferenceSession: {
+          create(...args: unknown[]) {
+            const options = args.at(-1) as ort.InferenceSession.SessionOptions;
+            asked.push(options.executionProviders);
+            if (fails) throw new Error('no driver');
+            return ort.InferenceSession.create(args[0] as Uint8Array);
+          },
+        },
+      };
+      return { fake, asked };
+    }
+    const offers = [
+      { name: 'cpu', bundled: true },
+      { name: 'cuda', bundled: false },
+      { name: 'tensorrt', bundled: false },
+    ];
+    const load = (fake: OrtModule, options: object) => onnxModel(fake, bytes('identity'), { spec: spec(), ...options });
+
+    it('becomes the one execution provider of the session', async () => {
+      for (const [device, listed] of [
+        ['cuda', offers],
+        ['webgpu', undefined],
+      ] as const) {
+        const { fake, asked } = runtime(listed && [...listed]);
+        await (await load(fake, { device })).dispose();
+        expect(asked).toEqual([[device]]);
+      }
+      const { fake, asked } = runtime(offers);
+      await (await load(fake, {})).dispose();
+      expect(asked).toEqual([undefined]);
+    });
+
+    it.each([
+      [
+        'the runtime does not offer',
+        { device: 'dml' },
+        'this ONNX runtime does not compute on device "dml"; it offers "cpu", and "cuda" once their libraries are installed',
+      ],
+      [
+        'is unknown',
+        { device: 'gpu' },
+        'device "gpu" is unknown; known: "cpu", "wasm", "webgpu", "cuda", "dml", "coreml"',
+      ],
+      [
+        'comes with execution providers',
+        { device: 'cpu', executionProviders: ['cpu'] },
+        'device and executionProviders both say where to compute; pass one of them',
+      ],
+    ])('is refused before the network is loaded if it %s', async (_, options, message) => {
+      const { fake, asked } = runtime(offers);
+      await expect(load(fake, options)).rejects.toMatchObject({ code: 'invalid-option', message });
+      expect(asked).toEqual([]);
+    });
+
+    it.each([
+      [offers, 'it offers "cpu", and "cuda" once their libraries are installed'],
+      [undefined, 'it does not say what it offers: onnxruntime-web offers "wasm" and, in some browsers, "webgpu"'],
+    ])('that cannot be opened is an error with the reason and what the runtime offers', async (listed, says) => {
+      const { fake, asked } = runtime(listed, true);
+      await expect(load(fake, { device: 'cuda' })).rejects.toMatchObject({
+        code: 'model-failed',
+        message: expect.stringMatching(
+          new RegExp(
+            `^cannot load model "tiny" from \\d+ bytes on device "cuda": no driver; this ONNX runtime: ${says}$`,
+          ),
+        ),
+      });
+      expect(asked).toEqual([['cuda']]);
+    });
+
+    it('works with onnxruntime-node: computes on "cpu", refuses one of another system', async () => {
+      const model = await load(ort, { device: 'cpu' });
+      expect((await model.score({ data: ramp(8), shape: [1, 2, 2, 2] })).data).toEqual(ramp(8));
+      await model.dispose();
+      const offered = ort.listSupportedBackends().map(({ name }) => name);
+      const absent = (['dml', 'coreml'] as const).find((name) => !offered.includes(name))!;
+      await expect(load(ort, { device: absent })).rejects.toMatchObject({
+        code: 'invalid-option',
+        message: expect.stringMatching(
+          new RegExp(`^this ONNX runtime does not compute on device "${absent}"; it offers "cpu"`),
+        ),
+      });
+    });
+  });
+
   it('heeds an abort before and after loading, and between runs', async () => {
     const before = AbortSignal.abort('before');
     await expect(onnxModel(ort, bytes('identity'), { spec: spec(), signal: before })).rejects.toBe('before');

@@ -124,6 +124,21 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual(done(expected));
   });
 
+  it('computes on a device, or says what the runtime offers instead', async () => {
+    const ended = await runProgram(`
+      const model = await loadModel(ort, fixture('identity'), { spec: spec(), device: 'cpu' });
+      const scores = await model.score({ data: ramp(8), shape: [1, 2, 2, 2] });
+      await model.dispose();
+      const offered = ort.listSupportedBackends().map(({ name }) => name);
+      const absent = ['dml', 'coreml'].find((name) => !offered.includes(name));
+      const { code, message } = await failure(loadModel(ort, fixture('identity'), { spec: spec(), device: absent }));
+      print({ scores: [...scores.data].join(), code, message: message.split('"' + absent + '"').join('ABSENT') });
+    `);
+    expect(ended).toMatchObject({ code: 0, stderr: '', output: { scores: '0,1,2,3,4,5,6,7', code: 'invalid-option' } });
+    const { message } = ended.output as { message: string };
+    expect(message).toMatch(/^this ONNX runtime does not compute on device ABSENT; it offers "cpu"/);
+  });
+
   it('answers calls in their order, through fixed batch sizes and with a thread count', async () => {
     const ended = await runProgram(`
       const model = await loadModel(ort, fixture('identity-batch-of-two'), { spec: spec(), threads: 1 });
