@@ -274,7 +274,7 @@ describe('score of projects', () => {
     expect(apart.exitCode).toBe(1);
   });
 
-  it('says which users available: where none fits', async () => {
+  it('says which users there are where none fits', async () => {
     const args = ['score', '--truth', config, '--submission', config, '--user-id', 'bob'];
     const { exitCode, stderr } = await captureCli(args);
     expect(exitCode).toBe(2);
