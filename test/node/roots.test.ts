@@ -141,7 +141,7 @@ describe('a project in a public bucket', () => {
     [{ key: 'AKIA', secret: 'hunter2' }, /contains credentials \(key, secret\)/],
     [{ profile: 'hunter2' }, /contains credentials \(profile\)/],
     [{ client_kwargs: { aws_session_token: 'hunter2' } }, /contains credentials \(aws_session_token\)/],
-    [{ requester_pays: true }, /the requester pays/],
+    [{ requester_pays: true }, /sets requester_pays/],
   ])('is refused with credentials, which are not shown: %j', async (fsArgs, message) => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/data', static_fs_args: fsArgs });
     const error = await openProject(config, { fetch: () => Promise.reject(new Error('asked')) }).catch(
