@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Zyx } from '../space/zyx.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What `detect` was asked for. */
+/** The arguments of `detect`. */
 export interface DetectInput extends CommonFlags {
   readonly config: string;
   readonly run?: readonly string[] | undefined;
@@ -19,38 +19,38 @@ export interface DetectInput extends CommonFlags {
   readonly threads?: number | undefined;
 }
 
-/** A tomogram asked for by type and, if given, voxel spacing in Å: `denoised@10`. */
+/** A tomogram by type and, optionally, voxel spacing in Å: `denoised@10`. */
 export interface TomogramName {
   readonly type: string;
   readonly voxelSpacing?: number | undefined;
 }
 
-/** Reads a whole number from `least` on. */
-export function wholeNumber(least: number): (text: string) => number {
+/** A parser of whole numbers of at least `minimum`. */
+export function wholeNumber(minimum: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`Expected a whole number from ${least} on.`);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= minimum) return value;
+    throw new InvalidArgumentError(`Expected a whole number of at least ${minimum}.`);
   };
 }
 
-/** Reads a number from `least` on. */
-export function numberFrom(least: number): (text: string) => number {
+/** A parser of numbers of at least `minimum`. */
+export function numberFrom(minimum: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && Number.isFinite(value) && value >= least) return value;
-    throw new InvalidArgumentError(`Expected a number from ${least} on.`);
+    if (text.trim() !== '' && Number.isFinite(value) && value >= minimum) return value;
+    throw new InvalidArgumentError(`Expected a number of at least ${minimum}.`);
   };
 }
 
-/** Reads a length in Å. */
+/** Parses a length in Å. */
 export function parseLength(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
   throw new InvalidArgumentError('Expected a length in Å, such as 10.012.');
 }
 
-/** Reads `Z,Y,X`, in voxels. */
+/** Parses `Z,Y,X`, in voxels. */
 export function parseShape(text: string): Zyx {
   const [z, y, x, ...more] = text.split(',').map(Number);
   const counts = [z, y, x];
@@ -58,7 +58,7 @@ export function parseShape(text: string): Zyx {
   throw new InvalidArgumentError('Expected three whole numbers of voxels, Z,Y,X, such as 64,128,128.');
 }
 
-/** Reads `TYPE` or `TYPE@SPACING`. */
+/** Parses `TYPE` or `TYPE@SPACING`. */
 export function parseTomogram(text: string): TomogramName {
   const at = text.lastIndexOf('@');
   if (at < 0 && text !== '') return { type: text };
@@ -67,23 +67,23 @@ export function parseTomogram(text: string): TomogramName {
   throw new InvalidArgumentError('Expected a tomogram type and its voxel spacing in Å, such as denoised@10.');
 }
 
-/** Adds one `OBJECT=VALUE` to those read before. */
+/** Parses one `OBJECT=VALUE` and adds it to those before. */
 export function collectThreshold(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
   const at = text.lastIndexOf('=');
   const value = Number(text.slice(at + 1));
   if (at > 0 && text.length > at + 1 && Number.isFinite(value)) return { ...before, [text.slice(0, at)]: value };
-  throw new InvalidArgumentError('Expected an object and the least score of its picks, such as ribosome=0.3.');
+  throw new InvalidArgumentError('Expected an object and the minimum score of its picks, such as ribosome=0.3.');
 }
 
-/** What a command hands back when it is through. */
+/** What a command returns. */
 export interface Outcome {
   /** The document that `--json` prints. */
   readonly json: unknown;
-  /** True if a part of the work failed while the rest was done; exit code 1. */
+  /** True if a part of the work failed; exit code 1. */
   readonly failed?: boolean | undefined;
 }
 
-/** A command: does its work with what the command line named. */
+/** The function of a command. */
 export type CommandBody<Input> = (terminal: Terminal, input: Input) => Promise<Outcome>;
 
 /** Options that every command has. */
@@ -92,7 +92,7 @@ export interface CommonFlags {
   readonly verbose?: true | undefined;
 }
 
-/** Runs a command that is loaded first, so that starting the program and printing its help costs nothing. */
+/** Loads a command and runs it, so that the program starts and prints its help without loading any. */
 export type RunCommand = <Input extends CommonFlags>(
   load: () => Promise<CommandBody<Input>>,
   input: Input,

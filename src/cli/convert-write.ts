@@ -12,7 +12,7 @@ import type { RunFailure } from './run-grids.ts';
 import { describeGrid, formatRequirements, isSameVoxelSize, type RunGrid } from './run-grids.ts';
 import { counted, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
-/** Picks that were read, and what is known of them. */
+/** Picks that were read, and what is known about them. */
 export interface Source {
   readonly from: PicksFormatName | 'project';
   readonly runs: readonly RunPicks[];
@@ -20,9 +20,9 @@ export interface Source {
   readonly objects: NamesByNumber;
   readonly grids: ReadonlyMap<string, RunGrid>;
   readonly failures: readonly RunFailure[];
-  /** What formats were told. */
+  /** The options of the formats. */
   readonly options: FormatOptions;
-  /** What the source holds and picks do not: a line each. */
+  /** What the source contains that picks cannot hold: a line each. */
   readonly leftOut: readonly string[];
 }
 
@@ -30,22 +30,22 @@ export interface Source {
 export interface ConvertDocument {
   readonly from: PicksFormatName | 'project';
   readonly to: PicksFormatName;
-  /** Runs and picks that were written. */
+  /** Numbers of runs and picks that were written. */
   readonly runs: number;
   readonly picks: number;
-  /** What the new file does not hold. */
+  /** What the new file cannot hold. */
   readonly losses: readonly string[];
-  /** What was written where the output is a folder. */
+  /** The files that were written, if the output is a folder. */
   readonly files?: readonly string[] | undefined;
-  /** The tomograms of a project that told voxel size and shape, by run. */
+  /** The tomograms that voxel size and shape were taken from, by run of the project. */
   readonly tomograms?: Readonly<Record<string, RunGrid>> | undefined;
   /** Runs of a project that could not be converted. */
   readonly failed?: readonly RunFailure[] | undefined;
 }
 
-/** Where {@link writePicks} writes to. */
+/** The destination of {@link writePicks}. */
 export interface Destination {
-  /** Where the picks come from: no file to write to. */
+  /** Path of the input, which must not be overwritten. */
   readonly input: string;
   readonly output: string;
   readonly isFolder: boolean;
@@ -54,15 +54,14 @@ export interface Destination {
 }
 
 /**
- * Writes picks, each file whole. A run that fails is told: a file of all runs is then not written at all; a folder gets the
- * files of the others.
+ * Writes picks, each file atomically. If a run fails, it is reported, and a file of all runs is not written; a folder gets the
+ * files of the other runs.
  */
 export async function writePicks(terminal: Terminal, source: Source, destination: Destination): Promise<Outcome> {
   const { from, runs, objects, options, grids } = source;
   const { to, output, isFolder } = destination;
   const names = numbered(new Set(runs.map((one) => one.run)));
   const told = { ...options, objects, runs: names };
-  // What would be a part of a file is not even made.
   const isPart = !isFolder && source.failures.length > 0;
   const plan = isPart ? [] : planFiles({ runs, to, output, isFolder, options: told, grids });
   const { written, failures } = formatted(plan, source);
@@ -99,9 +98,9 @@ interface Notes {
   readonly verbose?: true | undefined;
 }
 
-/** What is lost, and which number became which name; or that something is. */
+/** With `--verbose`, what the format cannot hold and which number stands for which name; otherwise whether anything is lost. */
 function notes(possible: readonly Loss[], { losses, objects, names, verbose }: Notes): string[] {
-  if (!verbose) return losses.length > 0 ? ['not all of it has a place there; --verbose tells what'] : [];
+  if (!verbose) return losses.length > 0 ? ['the format cannot hold everything; --verbose lists what is lost'] : [];
   const parts = new Set(possible.map(({ part }) => part));
   const classes = parts.has('object') ? numberLines('class', objects) : [];
   return [...losses, ...classes, ...(parts.has('run') ? numberLines('tomogram', names) : [])];
@@ -112,7 +111,7 @@ interface Formatted {
   readonly failures: readonly RunFailure[];
 }
 
-/** The content of all files; what a run cannot be written as is its failure, what a format was not told is nobody's. */
+/** The content of all files. A pick that the format cannot represent fails its run; a missing option fails the whole command. */
 function formatted(plan: readonly PlannedFile[], { failures, from }: Source): Formatted {
   const written = [];
   const all = [...failures];
@@ -128,38 +127,38 @@ function formatted(plan: readonly PlannedFile[], { failures, from }: Source): Fo
   return { written, failures: all };
 }
 
-/** Which number means which name, where there are several. */
+/** Which number stands for which name, if there are several. */
 function numberLines(what: string, names: NamesByNumber): string[] {
   const entries = Object.entries(names).filter(([number, name]) => number !== name);
   return entries.length < 2 ? [] : entries.map(([number, name]) => `${what} ${number} is ${name}`);
 }
 
-/** What {@link planFiles} makes files of. */
+/** Options of {@link planFiles}. */
 export interface FilesPlan {
   readonly runs: readonly RunPicks[];
   readonly to: PicksFormatName;
   readonly output: string;
-  /** True where `output` is a folder, which gets a file for each run. */
+  /** True if `output` is a folder, which gets a file for each run. */
   readonly isFolder: boolean;
-  /** What the format was told. */
+  /** The options of the format. */
   readonly options: FormatOptions;
-  /** Tomograms by run, which tell what `options` do not. */
+  /** Tomograms by run, for voxel size and shape if `options` have none. */
   readonly grids: ReadonlyMap<string, RunGrid>;
 }
 
-/** A file that is to be written. */
+/** A file to write. */
 interface PlannedFile {
   readonly path: string;
   readonly run?: string | undefined;
-  /** Its content, as the format writes it. */
+  /** Writes the content in the format. */
   format(): Uint8Array | string;
 }
 
 /**
- * Which files picks go into: one, or in a folder one for each run, and for each object where the format holds one.
+ * The files to write: one, or in a folder one per run, and per object if a file of the format holds only one.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for several runs or objects in a file of one, and for names that cannot be of
- *   files.
+ * @throws {@link CryoetPicksError} `invalid-picks` for several runs or objects in a file that holds one, and for names that files
+ *   cannot have.
  */
 function planFiles(plan: FilesPlan): PlannedFile[] {
   const { runs, to, output, isFolder } = plan;
@@ -184,7 +183,7 @@ function planFiles(plan: FilesPlan): PlannedFile[] {
   if (twice === undefined) return files;
   throw new CryoetPicksError(
     'invalid-picks',
-    `two files would be called ${basename(twice.path)}; convert their runs or objects one by one`,
+    `two files would be named ${basename(twice.path)}; convert their runs or objects one by one`,
   );
 }
 
@@ -201,7 +200,7 @@ function requireRoom({ runs, to, output }: FilesPlan): void {
     return new CryoetPicksError(
       'invalid-picks',
       `${picksFormat(to).name} holds one ${part} per file; found ${found.length}: ${listNames(found)}; ` +
-        `name one by --${part}, or a folder to write several files to: ${output.replace(/\.[^./\\]+$/, '')}/`,
+        `select one by --${part}, or write several files to a folder: ${output.replace(/\.[^./\\]+$/, '')}/`,
     );
   };
   if (oneRun && names.length > 1) throw refuse('run', names);
@@ -211,7 +210,7 @@ function requireRoom({ runs, to, output }: FilesPlan): void {
 function fileName(name: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a NUL is what no file name may hold
   if (!/[/\\\u0000]/.test(name)) return name;
-  throw new CryoetPicksError('invalid-picks', `no file can be called ${JSON.stringify(name)}`);
+  throw new CryoetPicksError('invalid-picks', `a file cannot be named ${JSON.stringify(name)}`);
 }
 
 function formatPart(runs: readonly RunPicks[], { to, options, grids }: FilesPlan): Uint8Array | string {
@@ -219,7 +218,7 @@ function formatPart(runs: readonly RunPicks[], { to, options, grids }: FilesPlan
   const run = runs.length === 1 ? runs[0]!.run : options.run;
   const shapes = Object.fromEntries(runs.flatMap((one) => shapeOf(one.run, grids)));
   const voxelSize = options.voxelSize ?? onlyVoxelSize(found);
-  // The shape of a file of one run; where a file holds several, that of each.
+  // A file of one run takes `shape`; a file of several runs takes `shapes`.
   const shape = options.shape ?? (found.length === 1 ? found[0]!.shape : undefined);
   const all = { ...options, run, voxelSize, shape, ...(options.shape === undefined && { shapes }) };
   const format = picksFormat(to, all);
@@ -237,6 +236,6 @@ function onlyVoxelSize(grids: readonly RunGrid[]): Zyx | undefined {
   if (other === undefined) return first?.voxelSize;
   throw new UsageError(
     `runs have tomograms of different voxel sizes (${describeGrid(first!)}; ${describeGrid(other)}), and one file ` +
-      'counts in one; name one by --tomogram, or a folder to write a file for each run to',
+      'has one voxel size; select one by --tomogram, or write a file per run to a folder',
   );
 }

@@ -25,7 +25,7 @@ import { checkGiven, describeGrid, formatRequirements, gridOfRun, type RunFailur
 import { chooseSets, ownerOf, type RunSet } from './score.ts';
 import { counted, describeFailure, describeProblem, type Terminal, UsageError } from './terminal.ts';
 
-/** What `convert` was asked for. */
+/** The arguments of `convert`. */
 export interface ConvertInput extends CommonFlags {
   readonly input: string;
   readonly output: string;
@@ -35,17 +35,17 @@ export interface ConvertInput extends CommonFlags {
   readonly shape?: Zyx | undefined;
   readonly run?: readonly string[] | undefined;
   readonly object?: readonly string[] | undefined;
-  /** These four are of projects. */
+  /** This option and the next three are for projects. */
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
   readonly uri?: string | undefined;
   readonly tomogram?: TomogramName | undefined;
 }
 
-/** Reads picks in one format, or of a project, and writes them in another. */
+/** Reads picks from a file or a project, and writes them in another format. */
 export async function convert(terminal: Terminal, input: ConvertInput): Promise<Outcome> {
-  const isNoFile = input.from === undefined && (await configOfCroissant(input.input)) !== undefined;
-  const bytes = isNoFile ? undefined : await readBytes(input.input, { what: 'picks', signal: terminal.signal });
+  const isCroissant = input.from === undefined && (await configOfCroissant(input.input)) !== undefined;
+  const bytes = isCroissant ? undefined : await readBytes(input.input, { what: 'picks', signal: terminal.signal });
   const text = new TextDecoder().decode(bytes);
   const ofProject = bytes === undefined || (input.from === undefined && isProjectConfig(text));
   return asUsageError(async () => {
@@ -58,7 +58,7 @@ export async function convert(terminal: Terminal, input: ConvertInput): Promise<
   });
 }
 
-/** True for a config of copick, which picks files have nothing in common with. */
+/** True for the config of a copick project, whose keys no picks file has. */
 function isProjectConfig(text: string): boolean {
   if (!/"(pickable_objects|config_type)"/.test(text)) return false;
   try {
@@ -75,7 +75,7 @@ async function projectSource(
 ): Promise<Source> {
   if (input.to === 'relion4' && input.voxelSize === undefined) {
     throw new UsageError(
-      'RELION 4 counts in pixels of the tilt series, whose size no tomogram tells; give the option --voxel-size, in Å',
+      'RELION 4 counts in pixels of the tilt series, whose size is not known from a tomogram; give it in Å by --voxel-size',
     );
   }
   const project = await openProject(input.input, { signal: terminal.signal });
@@ -90,13 +90,13 @@ async function projectSource(
   return { from: 'project', runs, objects: names, grids, failures, options: { voxelSize, shape }, leftOut: [] };
 }
 
-/** The picks of a file, and what the options say of them. */
+/** The picks of a file, with the options of its format. */
 function fileSource(content: Content, input: ConvertInput): Source {
   const { voxelSize, shape, run = [], object = [] } = input;
-  const alien = (['userId', 'sessionId', 'uri', 'tomogram'] as const).find((option) => input[option] !== undefined);
-  if (alien !== undefined) {
-    const flag = alien.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new UsageError(`--${flag} chooses in a copick project, and ${input.input} is a file of picks`);
+  const misplaced = (['userId', 'sessionId', 'uri', 'tomogram'] as const).find((option) => input[option] !== undefined);
+  if (misplaced !== undefined) {
+    const flag = misplaced.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new UsageError(`--${flag} applies to copick projects, but ${input.input} is a picks file`);
   }
   const from = input.from ?? detectPicksFormat(input.input, content.text);
   const [onlyRun, onlyObject] = [run, object].map((names) => (names.length === 1 ? names[0] : undefined));
@@ -118,7 +118,7 @@ function read(format: AnyPicksFormat, { bytes, text, source }: Content): RunPick
   return format.content === 'bytes' ? format.parse(bytes, source) : format.parse(text, source);
 }
 
-/** What the file holds that its picks do not. */
+/** What the file contains that picks cannot hold. */
 function leftOut(format: AnyPicksFormat, { bytes, text, source }: Content): readonly string[] {
   return (format.content === 'bytes' ? format.leftOut?.(bytes, source) : format.leftOut?.(text, source)) ?? [];
 }
@@ -127,7 +127,7 @@ function numbersOf(names: readonly string[]): NamesByNumber {
   return Object.fromEntries(names.map((name, index) => [index + 1, name]));
 }
 
-/** The picks of the run and the objects that were named, or all. */
+/** The picks of the runs and objects given by options, or all. */
 function chosen(runs: readonly RunPicks[], { run, object, input }: ConvertInput): RunPicks[] {
   const some = runs.filter((one) => run?.includes(one.run) ?? true);
   const missing = run?.find((name) => runs.every((one) => one.run !== name));
@@ -142,7 +142,7 @@ function chosen(runs: readonly RunPicks[], { run, object, input }: ConvertInput)
   throw new UsageError(`${input} has no object "${object.join('", "')}"; there are ${[...found].join(', ')}`);
 }
 
-/** A missing or wrong option of a format is wrong usage here. */
+/** Turns `invalid-option` into wrong usage: a format lacks an option of the command line. */
 async function asUsageError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -152,21 +152,21 @@ async function asUsageError<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The picks of a project that were asked for. */
+/** The selected picks of a project. */
 export interface ProjectPicks {
   readonly runs: readonly RunPicks[];
-  /** What they are of, in the order of the project. */
+  /** The objects of the picks, in the order of the project. */
   readonly objects: readonly string[];
-  /** Whose they are: `user/session`. */
+  /** Their users and sessions, as `user/session`. */
   readonly owners: readonly string[];
-  /** The tomograms of the runs, where the format needs to know them. */
+  /** The tomograms of the runs, if the format needs them. */
   readonly grids: ReadonlyMap<string, RunGrid>;
   readonly failures: readonly RunFailure[];
 }
 
 type Input = ConvertInput & { readonly to: PicksFormatName };
 
-/** Reads the picks of some runs, objects, a user and session; a run that fails is told and hides no other. */
+/** Reads the picks of some runs, objects, a user and session; a run that fails is reported, and the others are read. */
 async function readProjectPicks(terminal: Terminal, project: Project, input: Input): Promise<ProjectPicks> {
   const { signal } = terminal;
   const chosen = await runsOf(project, input, signal);
@@ -207,7 +207,7 @@ async function readProjectPicks(terminal: Terminal, project: Project, input: Inp
 
 type Tried<T> = { readonly run: Run; readonly result: { readonly value: T } | { readonly error: unknown } };
 
-/** What comes of each run, in their order: a value, or why there is none. */
+/** The result of each run, in order: a value or an error. */
 function tried<T>(
   runs: readonly Run[],
   work: (run: Run, signal: AbortSignal) => Promise<T>,
@@ -242,34 +242,32 @@ async function setsOf(run: Run, { uri, object }: Input, signal: AbortSignal): Pr
   return found.filter((set) => object?.includes(set.object) ?? true);
 }
 
-/** The sets of one user and session; those of a URI as it says, if of each object there are one user's. */
+/** The sets of one user and session, or those that a URI selects, if it selects one per object and run. */
 function select(sets: readonly RunSet[], project: Project, { input, uri, object, userId, sessionId }: Input): RunSet[] {
   const known = new Set([...sets.map(({ set }) => set.object), ...project.objects.map(({ name }) => name)]);
-  const stranger = object?.find((name) => !known.has(name));
-  if (stranger !== undefined) {
-    throw new UsageError(`${input} has no object "${stranger}"; there are ${listNames([...known])}`);
+  const unknown = object?.find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`${input} has no object "${unknown}"; there are ${listNames([...known])}`);
   }
   if (uri === undefined) {
     const flags = '--user-id and --session-id';
     const chosen = chooseSets(sets, input, { what: 'project', userId, sessionId, usualUser: 'cryoet-picks', flags });
     return byObject(chosen, project);
   }
-  if (sets.length === 0) throw new UsageError(`${input} has no picks that "${uri}" asks for`);
+  if (sets.length === 0) throw new UsageError(`${input} has no picks that match "${uri}"`);
   const owners = new Map<string, string>();
   for (const one of sets) {
     const what = `picks of ${one.set.object} in run "${one.run}"`;
     const before = owners.get(what);
     if (before !== undefined) {
-      throw new UsageError(
-        `"${uri}" asks for the ${what} of ${before} and of ${ownerOf(one)}; let it name one of them`,
-      );
+      throw new UsageError(`"${uri}" matches the ${what} of ${before} and of ${ownerOf(one)}; name one of them`);
     }
     owners.set(what, ownerOf(one));
   }
   return byObject(sets, project);
 }
 
-/** In the order of the project's objects, which their numbers in a file follow. */
+/** In the order of the project's objects, which gives them their class numbers in a file. */
 function byObject(sets: readonly RunSet[], { objects }: Project): RunSet[] {
   const places = new Map(objects.map(({ name }, index) => [name, index]));
   const placeOf = ({ set }: RunSet) => places.get(set.object) ?? objects.length;
@@ -299,7 +297,7 @@ async function readRun(
   return { picks, grid };
 }
 
-/** Which tomograms told voxel size and shape, a line for those that are alike. */
+/** The tomograms that voxel size and shape were taken from, one line for all that are alike. */
 function gridLines(grids: ReadonlyMap<string, RunGrid>, describe: (grid: RunGrid) => string): string[] {
   const runs = new Map<string, number>();
   for (const grid of grids.values()) runs.set(describe(grid), (runs.get(describe(grid)) ?? 0) + 1);

@@ -19,7 +19,7 @@ import { scoreLines } from './score.ts';
 import { simulateInto, truthTable } from './simulate.ts';
 import { counted, type Terminal } from './terminal.ts';
 
-/** What `demo` was asked for. */
+/** The arguments of `demo`. */
 export interface DemoInput extends CommonFlags {
   readonly directory: string;
   /** Voxels of each tomogram. @defaultValue `[96, 320, 320]` */
@@ -32,7 +32,7 @@ export interface DemoInput extends CommonFlags {
 export interface DemoDocument {
   readonly report: Report;
   readonly runs: readonly RunSummary[];
-  /** Absolute paths of what was written. */
+  /** Absolute paths of the files that were written. */
   readonly files: DemoFiles;
 }
 
@@ -46,7 +46,7 @@ interface DemoFiles {
 
 const user = { userId: 'cryoet-picks', sessionId: '0' };
 
-/** A folder that holds this file is a demo's, and a new demo may replace what the old one made there. */
+/** Marks the folder of a demo: a later demo may replace what an earlier one wrote there. */
 const readme = 'README.txt';
 const signature = 'Made by "cryoet-picks demo".';
 
@@ -55,7 +55,7 @@ export async function demo(terminal: Terminal, input: DemoInput): Promise<Outcom
   const { directory, shape = [96, 320, 320], runs = 2 } = input;
   const files = filesIn(resolve(directory));
   await requireDemoFolder(resolve(directory));
-  // Before anything else, so that a missing runtime shows at once and costs nobody an older demo.
+  // Loaded first, so that a missing runtime shows at once and an older demo stays.
   const model = await openModel({ signal: terminal.signal });
   try {
     await prepare(resolve(directory), files);
@@ -92,11 +92,11 @@ async function requireDemoFolder(folder: string): Promise<void> {
   if (entries.includes(readme) && (await readFile(join(folder, readme), 'utf8')).startsWith(signature)) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `${folder} is not empty and was not made by a demo, so nothing in it is touched; name another folder`,
+    `${folder} is not empty and was not written by a demo, so nothing in it is changed; choose another folder`,
   );
 }
 
-/** Makes the folder, or clears what an earlier demo made in it. */
+/** Creates the folder, or deletes what an earlier demo wrote in it. */
 async function prepare(folder: string, { project, submission, figure }: DemoFiles): Promise<void> {
   const data = `${signature} The next demo in this folder replaces project, submission.csv and picks.png.\n`;
   await writeWhole(join(folder, readme), { data });
@@ -118,11 +118,12 @@ async function simulateDemo(
 }
 
 async function detectDemo(terminal: Terminal, { files, model }: { files: DemoFiles; model: Model }): Promise<Detected> {
-  terminal.print('', `Finding particles with the network "${model.spec.name}" …`, '');
+  terminal.print('', `Detecting particles with the model "${model.spec.name}" …`, '');
   const project = await openProject(files.config, { signal: terminal.signal });
   const tomogram = { type: 'denoised' };
   const { summaries, found } = await detectRuns(terminal, { ...user, project, model, tomogram });
-  if (found.length < summaries.length) throw new CryoetPicksError('model-failed', 'the demo ends here, see above');
+  if (found.length < summaries.length)
+    throw new CryoetPicksError('model-failed', 'the demo stops because a run failed; see above');
   return { project, summaries, found };
 }
 

@@ -37,15 +37,15 @@ export interface DetectDocument {
   readonly runs: readonly RunSummary[];
   readonly userId: string;
   readonly sessionId: string;
-  /** Paths of what was written; `picks` is the overlay, if any run was done. */
+  /** Paths of the files that were written; `picks` is the overlay, if any run was searched. */
   readonly picks?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
-  /** What in the project is broken and was passed over, or replaced; tomograms of which chunks are missing. */
+  /** Parts of the project that are broken and were skipped or replaced, and tomograms with missing chunks. */
   readonly problems: readonly TomogramProblem[];
 }
 
-/** What became of a run; a count of picks per object, or why it failed. */
+/** The result of a run: picks per object, or why it failed. */
 export interface RunSummary {
   readonly run: string;
   readonly status: 'detected' | 'skipped' | 'failed';
@@ -54,12 +54,12 @@ export interface RunSummary {
   readonly error?: Failure | undefined;
 }
 
-/** Finds particles in a project and writes them to its overlay, a submission and a figure. */
+/** Detects particles in a project and writes them to its overlay, a submission and a figure. */
 export async function detect(terminal: Terminal, input: DetectInput): Promise<Outcome> {
   const { signal } = terminal;
   const project = await openProject(input.config, { signal });
   requireObjects(project, Object.keys(input.threshold ?? {}));
-  // Refuses names that no file could have, before any work.
+  // Throws, before any work, for names that a file cannot have.
   for (const name of [input.userId, input.sessionId]) sanitizeName(name);
   if (input.dryRun) return dryRun(terminal, { ...input, project });
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
@@ -97,15 +97,15 @@ export interface DetectRunsOptions
   readonly model: Model;
 }
 
-/** What {@link detectRuns} did. */
+/** Result of {@link detectRuns}. */
 export interface DetectedRuns {
   readonly summaries: readonly RunSummary[];
   readonly found: readonly RunPicks[];
-  /** What showed while tomograms were read, and was warned of. */
+  /** Problems of tomograms, each already printed as a warning. */
   readonly problems: readonly TomogramProblem[];
 }
 
-/** Runs the detection with a bar per run and a line per finished run; failures go to stderr and do not stop the rest. */
+/** Runs the detection with a progress bar per run and a line per finished run; a run that fails is printed to stderr, and the others go on. */
 export async function detectRuns(
   terminal: Terminal,
   { project, model, run: runs, tomogram, threshold: thresholds, resample, ...options }: DetectRunsOptions,
@@ -113,7 +113,7 @@ export async function detectRuns(
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
   const problems: TomogramProblem[] = [];
-  const { prepare, afterwards } = lookingOver(terminal, { spec: model.spec, tomogram, resample });
+  const { prepare, afterwards } = preflight(terminal, { spec: model.spec, tomogram, resample });
   const bar = runBar(terminal);
   let started = performance.now();
   try {
@@ -151,15 +151,15 @@ function summarize(result: RunResult, seconds: number): RunSummary {
 }
 
 function runLine({ run, status, picks = {}, seconds }: RunSummary): string {
-  return `${run}  ${counted(sumOf(picks), 'pick')}, ${status === 'skipped' ? 'there already' : `${seconds.toFixed(1)} s`}`;
+  return `${run}  ${counted(sumOf(picks), 'pick')}, ${status === 'skipped' ? 'skipped' : `${seconds.toFixed(1)} s`}`;
 }
 
 function requireObjects({ objects }: Project, names: readonly string[]): void {
   const known = objects.map(({ name }) => name);
-  const stranger = names.find((name) => !known.includes(name));
-  if (stranger === undefined) return;
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
   throw new UsageError(
-    `--threshold names "${stranger}", which is no object of the project; it has ${known.join(', ')}`,
+    `--threshold names "${unknown}", but the project has no such object; its objects are ${known.join(', ')}`,
   );
 }
 
@@ -179,44 +179,44 @@ function closingLines({ summaries, files, failed }: Closing): string[] {
   return lines;
 }
 
-/** Objects of a project, and the model that shall find them. */
+/** Objects of a project, and the model to detect them. */
 export interface ObjectsOfModel {
   readonly objects: readonly PickableObject[];
   readonly spec: ModelSpec;
 }
 
-/** Warns, in one line, of particles of the project that the model does not know, where it knows others. */
+/** Warns, in one line, about particles of the project that the model has no class for, if it has classes for others. */
 function warnOfUnsearched(terminal: Terminal, { objects, spec }: ObjectsOfModel): void {
   const classes = spec.classes.filter((name) => name !== null);
   const particles = objects.filter(({ isParticle }) => isParticle).map(({ name }) => name);
   const unsearched = particles.filter((name) => !classes.includes(name));
-  // Where the model knows none of them, the search refuses.
+  // If the model has none of the classes, the detection itself throws.
   if (unsearched.length === 0 || unsearched.length === particles.length) return;
   const unused = classes.filter((name) => !particles.includes(name));
-  const others = unused.length === 0 ? '' : `; of its classes, the project has no particle ${listNames(unused)}`;
+  const others = unused.length === 0 ? '' : `; its classes ${listNames(unused)} are not particles of the project`;
   terminal.warn(
-    `cryoet-picks: not searched, since model "${spec.name}" has no such class: ${listNames(unsearched)}${others}`,
+    `cryoet-picks: model "${spec.name}" has no class for ${listNames(unsearched)}, so these are not detected${others}`,
   );
 }
 
 /**
- * Refuses thresholds beyond what probabilities can be.
+ * Throws unless all thresholds are probabilities, for a model whose scores are.
  *
- * @throws {@link UsageError} naming the first.
+ * @throws {@link UsageError} naming the first that is not.
  */
 function requireProbabilities(
   thresholds: Readonly<Record<string, number>>,
   { name: model, activation }: ModelSpec,
 ): void {
   if (activation === 'none') return;
-  const beyond = Object.entries(thresholds).find(([, value]) => !(value >= 0 && value <= 1));
-  if (beyond === undefined) return;
+  const outside = Object.entries(thresholds).find(([, value]) => !(value >= 0 && value <= 1));
+  if (outside === undefined) return;
   throw new UsageError(
-    `--threshold ${beyond.join('=')}: the scores of model "${model}" are probabilities (${activation}), from 0 to 1`,
+    `--threshold ${outside.join('=')}: the scores of model "${model}" are probabilities (${activation}), between 0 and 1`,
   );
 }
 
-/** Absolute paths of what was written; `picks` is the overlay, if any run was done. */
+/** Absolute paths of the files that were written; `picks` is the overlay, if any run was searched. */
 interface ResultFiles {
   readonly picks?: string | undefined;
   readonly submission?: string | undefined;
@@ -229,7 +229,7 @@ export interface ResultsOptions extends Pick<DetectInput, 'submission' | 'figure
   readonly found: readonly RunPicks[];
 }
 
-/** Writes the submission and the figure that were asked for. */
+/** Writes the submission and the figure, if they are wanted. */
 async function writeResults(
   { signal }: Terminal,
   { project, found, submission, figure, tomogram }: ResultsOptions,
@@ -255,30 +255,27 @@ async function writeResults(
   return { ...written, picks, figure: resolve(figure) };
 }
 
-/** Options of {@link lookingOver}. */
-export interface LookingOverOptions extends FittingOptions {
+/** Options of {@link preflight}. */
+export interface PreflightOptions extends FittingOptions {
   readonly tomogram: TomogramName;
 }
 
-/** Something wrong with a tomogram, and where that lies. */
+/** Something wrong with a tomogram, and its path. */
 interface TomogramProblem {
   readonly path: string;
   readonly message: string;
 }
 
-/** Looks at the tomograms of runs, before and after they are searched. */
-export interface LookOver {
-  /** Resamples a tomogram as {@link fitting} does, and warns of what looks wrong with it and with the run's picks. */
+/** Checks the tomograms of runs, before and after they are searched. */
+export interface Preflight {
+  /** Resamples a tomogram as {@link fitting} does, and warns about problems of the tomogram and of the run's picks. */
   readonly prepare: (tomogram: VolumeSource, run: Run) => Promise<VolumeSource>;
-  /** Warns of chunks that were missing when the tomogram of a run was read; of a run once, and only if it was prepared. */
+  /** Warns about chunks that were missing when the tomogram of a run was read; once per run, and only if it was prepared. */
   readonly afterwards: (run: string) => readonly TomogramProblem[];
 }
 
-/** Looks over the tomograms of one type, and tells what it finds on stderr. */
-function lookingOver(
-  terminal: Terminal,
-  { tomogram: { type, voxelSpacing }, ...options }: LookingOverOptions,
-): LookOver {
+/** Checks the tomograms of one type, and prints problems to stderr. */
+function preflight(terminal: Terminal, { tomogram: { type, voxelSpacing }, ...options }: PreflightOptions): Preflight {
   const { signal } = terminal;
   const fitted = fitting(terminal, options);
   const searched = new Map<string, { readonly tomogram: VolumeSource; readonly path: string }>();
@@ -297,7 +294,7 @@ function lookingOver(
         intensity: await coarseIntensity(entry?.open, signal),
       });
       for (const { code, message } of findings) {
-        // That is refused, or resampled and said.
+        // This one is an error of `fitting`, or it resamples and says so.
         if (code !== 'voxel-size-not-of-model') warn(run.name, message);
       }
       return prepared;
@@ -313,19 +310,21 @@ function lookingOver(
   };
 }
 
-/** The most voxels that are read to look over a tomogram. */
-const MOST_VOXELS = 2 ** 24;
+/** The maximum number of voxels to read for the check of a tomogram. */
+const MAX_CHECKED_VOXELS = 2 ** 24;
 
 type OpenTomogram = Awaited<ReturnType<Run['tomograms']>>[number]['open'];
 
-/** The intensity of the coarsest level, where that is small; a level that cannot be read is the search's to refuse. */
+/** The intensity of the coarsest level, if that is small; a level that cannot be read is reported by the detection. */
 async function coarseIntensity(open: OpenTomogram | undefined, signal: AbortSignal): Promise<Intensity | undefined> {
   try {
     const coarsest = (await open?.({ signal }))?.levels.reduce<TomogramLevel | undefined>(
-      (least, level) => (least === undefined || voxelCount(level.shape) < voxelCount(least.shape) ? level : least),
+      (smallest, level) =>
+        smallest === undefined || voxelCount(level.shape) < voxelCount(smallest.shape) ? level : smallest,
       undefined,
     );
-    if (open === undefined || coarsest === undefined || voxelCount(coarsest.shape) > MOST_VOXELS) return undefined;
+    if (open === undefined || coarsest === undefined || voxelCount(coarsest.shape) > MAX_CHECKED_VOXELS)
+      return undefined;
     return await measureIntensity(await open({ level: coarsest.index, signal }), { signal });
   } catch {
     signal.throwIfAborted();

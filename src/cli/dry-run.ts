@@ -11,17 +11,17 @@ import type { DetectInput, Outcome } from './command.ts';
 import { fitting, openModel } from './runtime.ts';
 import { describeFailure, type Failure, formatTable, type Terminal } from './terminal.ts';
 
-/** What detecting a run would take. */
+/** The estimated cost of a run. */
 interface RunForecast {
   readonly run: string;
   /** Voxels z, y, x. */
   readonly shape: Zyx;
-  /** Voxels z, y, x of a tile, as it is made for this run. */
+  /** Voxels z, y, x of a tile of this run. */
   readonly tile: Zyx;
   readonly tiles: number;
-  /** Voxels that the network sees, overlaps counted as often as they are scored. */
+  /** Voxels that the network scores; those in overlaps count once per tile. */
   readonly voxels: number;
-  /** Bytes of the process at its peak: what it takes once the network has run, the plan's memory, and what reading takes. */
+  /** Peak memory of the process in bytes: after the network has run once, plus the plan's memory, plus that of reading. */
   readonly memory: number;
   readonly seconds: number;
 }
@@ -35,7 +35,7 @@ interface DryRunDocument {
   readonly runs: readonly (RunForecast | { readonly run: string; readonly error: Failure })[];
 }
 
-/** Tells what the work would take, and does none of it. */
+/** Estimates run time and memory of a detection; writes nothing. */
 export async function dryRun(terminal: Terminal, input: DetectInput & { readonly project: Project }): Promise<Outcome> {
   const model = await openModel({ model: input.model, threads: input.threads, signal: terminal.signal });
   const document = await forecastRuns(terminal, { ...input, model }).finally(() => model.dispose());
@@ -51,10 +51,10 @@ export interface ForecastOptions extends Pick<DetectInput, 'run' | 'tomogram' | 
 const TIMED_TILES = 3;
 
 /**
- * Tells what detection would take, without writing anything: plans every run, and times three tiles in the middle of the
- * first one, after a tile of zeros as large as the largest of all runs.
+ * Estimates the cost of a detection: plans every run, and times three tiles in the middle of the first run, after a tile of zeros
+ * as large as the largest of all runs.
  *
- * Time counts reading the volume once more, for its intensity, at the rate at which the timed tiles were read.
+ * The time includes reading each volume once more, for its intensity, as fast as the timed tiles were read.
  */
 export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
   const { project, model, run: names, tomogram, resample } = options;
@@ -85,7 +85,7 @@ interface PlannedRun {
   readonly reading: number;
 }
 
-/** Times tiles of the first run that has any to read, once the network has seen the largest tile of all. */
+/** Times tiles of the first run that can be read, once the network has scored the largest tile of all. */
 async function forecastPlanned(
   planned: readonly (PlannedRun | { readonly run: string; readonly error: Failure })[],
   options: { readonly model: Model; readonly signal: AbortSignal },
@@ -110,7 +110,7 @@ async function forecastPlanned(
 }
 
 function largestTile(tiles: readonly Zyx[]): Zyx {
-  return tiles.reduce((most, tile) => (voxelCount(tile) > voxelCount(most) ? tile : most), [0, 0, 0] as Zyx);
+  return tiles.reduce((largest, tile) => (voxelCount(tile) > voxelCount(largest) ? tile : largest), [0, 0, 0] as Zyx);
 }
 
 async function chosenRuns(project: Project, names: readonly string[] | undefined, signal: AbortSignal): Promise<Run[]> {
@@ -118,26 +118,26 @@ async function chosenRuns(project: Project, names: readonly string[] | undefined
   return Promise.all([...new Set(names)].map((name) => project.run(name, { signal })));
 }
 
-/** What timing tiles told. */
+/** The result of timing tiles. */
 interface Timing {
-  /** The tile that was timed, and the seconds it took each time. */
+  /** The tile that was timed, and its seconds each time. */
   readonly tile: Zyx;
   readonly seconds: readonly number[];
   /** Mean seconds of reading a voxel, and of reading and scoring one. */
   readonly perVoxelRead: number;
   readonly perVoxelScored: number;
-  /** Bytes of the process after the network has run, and before anything is read. */
+  /** Memory of the process in bytes, after the network has run and before anything is read. */
   readonly memory: number;
 }
 
 interface TimeOptions {
   readonly model: Model;
-  /** The largest tile of all runs, for which the network needs most memory. */
+  /** The largest tile of all runs, for which the network needs the most memory. */
   readonly largest: Zyx;
   readonly signal: AbortSignal;
 }
 
-/** Times tiles from the middle of a plan; a largest tile of zeros before them lets the network allocate its memory. */
+/** Times tiles from the middle of a plan, after a tile of zeros of the largest shape, for which the network allocates memory. */
 async function timeTiles(
   source: VolumeSource,
   plan: TilePlan,
@@ -148,7 +148,7 @@ async function timeTiles(
   const size = voxelCount(plan.tile);
   const score = (data: Float32Array, tile: Zyx) => model.score({ data, shape: [1, ...tile] }, { signal });
   await score(new Float32Array(voxelCount(largest)), largest);
-  // Measured after the tiles, it would hold some of the chunks and tiles that are added to it.
+  // Measured before the tiles: later it would include chunks and tiles, which are added below.
   const memory = process.memoryUsage().rss;
   const seconds: number[] = [];
   let reading = 0;
@@ -187,7 +187,7 @@ function forecast(
   };
 }
 
-/** A forecast as lines: a table of runs, the time of all, and which would fail. */
+/** A forecast as lines: a table of runs, the total time, and the runs that would fail. */
 function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs']): string[] {
   const planned = runs.filter((run): run is RunForecast => !('error' in run));
   const total = planned.reduce((sum, { seconds }) => sum + seconds, 0);

@@ -6,17 +6,17 @@ import { requireWritable } from '../storage/store.ts';
 
 /** Options of {@link readText} and {@link readBytes}. */
 export interface ReadFileOptions {
-  /** What the file is, for messages: `truth table`. */
+  /** The kind of file, for messages: `truth table`. */
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The text of a file. @throws {@link CryoetPicksError} `not-found` if it is not there, or is a folder. */
+/** The text of a file. @throws {@link CryoetPicksError} `not-found` if it is absent, or a folder. */
 export async function readText(path: string, options: ReadFileOptions): Promise<string> {
   return (await readBuffer(path, options)).toString('utf8');
 }
 
-/** The bytes of a file. @throws {@link CryoetPicksError} `not-found` if it is not there, or is a folder. */
+/** The bytes of a file. @throws {@link CryoetPicksError} `not-found` if it is absent, or a folder. */
 export async function readBytes(path: string, options: ReadFileOptions): Promise<Uint8Array> {
   return new Uint8Array(await readBuffer(path, options));
 }
@@ -33,15 +33,15 @@ async function readBuffer(path: string, { what, signal }: ReadFileOptions): Prom
   }
 }
 
-/** What {@link writeWhole} writes. */
+/** Options of {@link writeWhole}. */
 export interface WholeFile {
   readonly data: Uint8Array | string;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Writes a file and the folders above it: a reader sees the old file or the new one, and nothing stays behind where the
- * write fails or is aborted.
+ * Writes a file atomically, and creates the folders above it. A reader sees the old file or the new one; nothing stays behind
+ * if the write fails or is aborted.
  *
  * @throws {@link CryoetPicksError} `write-failed` where it cannot be written.
  */
@@ -51,22 +51,22 @@ export async function writeWhole(path: string, { data, signal }: WholeFile): Pro
 }
 
 /**
- * Makes sure, before any work, that {@link writeWhole} will be able to write a file.
+ * Throws, before any work, unless {@link writeWhole} can write a file.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if a folder has its name; `write-failed` if its folder cannot be written.
  */
 export async function requireDestination(path: string, { signal }: Pick<WholeFile, 'signal'> = {}): Promise<void> {
   const target = resolve(path);
   if (await isFolder(target)) {
-    throw new CryoetPicksError('invalid-option', `cannot write ${path}: it is a folder; give the name of a file`);
+    throw new CryoetPicksError('invalid-option', `cannot write ${path}: it is a folder; give a file name`);
   }
   await requireWritable(directoryStore(dirname(target)), '/', { signal });
 }
 
 /**
- * Refuses to write over a file that is read, or one file twice.
+ * Throws if one file would be both read and written, or written twice.
  *
- * @param names - The paths by what they are, for the message: `--figure`; those that were not given are passed over.
+ * @param names - Paths by the name of their option, for the message: `--figure`; undefined paths are ignored.
  * @throws {@link CryoetPicksError} `invalid-option` if two are the same file.
  */
 export async function requireApart(names: Readonly<Record<string, string | undefined>>): Promise<void> {
@@ -76,16 +76,13 @@ export async function requireApart(names: Readonly<Record<string, string | undef
     const file = await realpath(path).catch(() => resolve(path));
     const other = seen.get(file);
     if (other !== undefined) {
-      throw new CryoetPicksError(
-        'invalid-option',
-        `${other} and ${name} are both ${path}; give each a file of its own`,
-      );
+      throw new CryoetPicksError('invalid-option', `${other} and ${name} are both ${path}; give each its own file`);
     }
     seen.set(file, name);
   }
 }
 
-/** True if a folder is there. */
+/** True if the path is a folder. */
 export async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
@@ -130,6 +127,6 @@ async function requireFree(folder: string): Promise<void> {
   if (entries.length === 0) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `${folder} is not empty: it holds ${entries.slice(0, 3).join(', ')}${entries.length > 3 ? ', …' : ''}; name a new folder`,
+    `${folder} is not empty: it holds ${entries.slice(0, 3).join(', ')}${entries.length > 3 ? ', …' : ''}; choose a new folder`,
   );
 }

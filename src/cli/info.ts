@@ -19,21 +19,21 @@ import {
   type Terminal,
 } from './terminal.ts';
 
-/** What `info` was asked for. */
+/** The arguments of `info`. */
 export interface InfoInput extends CommonFlags {
   readonly config: string;
 }
 
-/** Lists what a project holds, and what is wrong with it. */
+/** Lists the contents and problems of a project. */
 export async function info(terminal: Terminal, { config }: InfoInput): Promise<Outcome> {
   const { signal } = terminal;
   const project = await openProject(config, { signal });
-  const document = await withBar(terminal, (onProgress) => surveyProject(project, { config, signal, onProgress }));
+  const document = await withBar(terminal, (onProgress) => inspectProject(project, { config, signal, onProgress }));
   terminal.print(infoLines(document, project.config).join('\n'));
   return { json: document };
 }
 
-/** Works with a progress bar, which is gone when the work ends. */
+/** Runs `work` with a progress bar. */
 async function withBar<T>(terminal: Terminal, work: (update: Bar['update']) => Promise<T>): Promise<T> {
   const bar = terminal.startBar('reading');
   try {
@@ -51,28 +51,28 @@ interface InfoDocument {
   /** Density maps. */
   readonly objectMaps: readonly ObjectMapInfo[];
   readonly runs: readonly RunInfo[];
-  /** What is broken or odd; `path` says where. */
+  /** What is broken or looks wrong, and where. */
   readonly problems: readonly { readonly path: string; readonly message: string }[];
 }
 
-/** A run and what it holds. */
+/** A run and its contents. */
 interface RunInfo extends RunListing {
   readonly name: string;
   readonly tomograms: readonly TomogramInfo[];
   readonly picks: readonly PicksInfo[];
 }
 
-/** A tomogram; `levels` is empty where it cannot be opened, and a problem says why. */
+/** A tomogram; `levels` is empty if it cannot be opened, and a problem says why. */
 interface TomogramInfo {
   readonly type: string;
-  /** In Å, as the folder says. */
+  /** In Å, from the name of the folder. */
   readonly voxelSpacing: number;
   readonly path: string;
   /** Finest first; voxel sizes in Å, along z, y, x. */
   readonly levels: readonly { readonly shape: Zyx; readonly voxelSize: Zyx; readonly dtype: string }[];
 }
 
-/** A picks file; without `count` where it cannot be read, and a problem says why. */
+/** A picks file; without `count` if it cannot be read, and a problem says why. */
 export interface PicksInfo {
   readonly userId: string;
   readonly sessionId: string;
@@ -80,17 +80,17 @@ export interface PicksInfo {
   readonly count?: number | undefined;
 }
 
-/** Options of {@link surveyProject}. */
-export interface SurveyOptions {
+/** Options of {@link inspectProject}. */
+export interface InspectOptions {
   /** Path of the project file. */
   readonly config: string;
   readonly signal: AbortSignal;
-  /** Told before each run. */
+  /** Called before each run. */
   readonly onProgress?: ((progress: BarProgress) => void) | undefined;
 }
 
-/** Looks at everything a project holds; what is broken is listed and hides nothing else. */
-async function surveyProject(project: Project, options: SurveyOptions): Promise<InfoDocument> {
+/** Reads everything in a project; what is broken is listed as a problem, and the rest is still shown. */
+async function inspectProject(project: Project, options: InspectOptions): Promise<InfoDocument> {
   const { config, signal, onProgress } = options;
   const broken = new Map<string, string>();
   const runs: RunInfo[] = [];
@@ -108,7 +108,7 @@ async function surveyProject(project: Project, options: SurveyOptions): Promise<
 }
 
 interface DescribeOptions {
-  /** What cannot be read or looks wrong, by path, and why. */
+  /** Problems by path. */
   readonly broken: Map<string, string>;
   readonly signal: AbortSignal;
 }
@@ -123,8 +123,8 @@ async function describeTomograms(
       const tomogram = await open({ signal });
       const shown = tomogram.levels.map(({ shape, voxelSize, dtype }) => ({ shape, voxelSize, dtype }));
       described.push({ type, voxelSpacing, path, levels: shown });
-      const odd = checkTomogram(tomogram, { picks: positions, folderSpacing: voxelSpacing });
-      if (odd.length > 0) broken.set(path, odd.map(({ message }) => message).join('; '));
+      const findings = checkTomogram(tomogram, { picks: positions, folderSpacing: voxelSpacing });
+      if (findings.length > 0) broken.set(path, findings.map(({ message }) => message).join('; '));
     } catch (error) {
       signal.throwIfAborted();
       broken.set(path, describeFailure(error).message);
@@ -157,7 +157,7 @@ async function describePicks(run: Run, { broken, signal }: DescribeOptions): Pro
   return { picks: described, positions };
 }
 
-/** What a run holds beside tomograms and picks; all of it is listed, and none of it opened. */
+/** What a run contains besides tomograms and picks; it is listed, not opened. */
 interface RunListing {
   readonly features: readonly FeaturesInfo[];
   readonly segmentations: readonly SegmentationInfo[];
@@ -170,7 +170,7 @@ export interface FeaturesInfo {
   /** Type of the tomogram. */
   readonly type: string;
   readonly featureType: string;
-  /** In Å, as the folder says. */
+  /** In Å, from the name of the folder. */
   readonly voxelSpacing: number;
   readonly path: string;
 }
@@ -181,7 +181,7 @@ export interface SegmentationInfo {
   readonly name: string;
   readonly userId: string;
   readonly sessionId: string;
-  /** In Å, as the file name says. */
+  /** In Å, from the name of the file. */
   readonly voxelSpacing: number;
   readonly path: string;
 }
@@ -202,12 +202,12 @@ interface ObjectMapInfo {
 
 /** Options of {@link listRun}. */
 export interface ListingOptions {
-  /** What cannot be listed, by where it lies, and why. */
+  /** Problems by place. */
   readonly broken: Map<string, string>;
   readonly signal: AbortSignal;
 }
 
-/** Lists what a run holds beside tomograms and picks; a kind that cannot be listed hides no other. */
+/** Lists what a run contains besides tomograms and picks; if one kind cannot be listed, the others still are. */
 async function listRun(run: Run, { broken, signal }: ListingOptions): Promise<RunListing> {
   const place = (kind: string) => ({ place: `run "${run.name}", ${kind}`, broken, signal });
   const [features, segmentations, meshes, filaments] = await Promise.all([
@@ -249,7 +249,7 @@ async function listed<T>(
   }
 }
 
-/** What a project holds, as lines for people. */
+/** The contents of a project as lines of text. */
 function infoLines(document: InfoDocument, project: ProjectConfig): string[] {
   const { config, name, objects, runs, problems } = document;
   return [
@@ -267,7 +267,7 @@ function infoLines(document: InfoDocument, project: ProjectConfig): string[] {
   ];
 }
 
-/** Where a project lies, as its config says; a query string may hold a secret, and is not shown. */
+/** The roots of a project from its config, without query strings, which may contain secrets. */
 function describeRoots(config: ProjectConfig): string {
   const overlay = config.overlayRoot === undefined ? 'read-only' : `overlay ${withoutQuery(config.overlayRoot)}`;
   if (config.type === 'mlcroissant') return `${overlay}, Croissant ${withoutQuery(config.croissantUrl)}`;
@@ -329,7 +329,7 @@ function shortList(names: readonly string[]): string {
   return names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')}, … ${names.at(-1)}`;
 }
 
-/** A table for each kind of thing that the project has beside tomograms and picks, an empty line before each. */
+/** A table for each kind of entity besides tomograms and picks, each after an empty line. */
 function listingLines({ runs, objectMaps }: InfoDocument): string[] {
   const features = runs.flatMap((run) => run.features);
   const segmentations = runs.flatMap((run) => run.segmentations);
@@ -361,7 +361,7 @@ function ownerOf({ userId, sessionId }: { readonly userId: string; readonly sess
   return [userId || '–', sessionId || '–'];
 }
 
-/** One line for all that have the same cells, and in how many runs they are; nothing where there are none. */
+/** One line for all entries with the same cells, with the number of runs; no lines if there are no entries. */
 function groupTable<T>(header: readonly string[], entries: readonly T[], cellsOf: (entry: T) => string[]): string[] {
   if (entries.length === 0) return [];
   const counts = new Map<string, number>();

@@ -3,12 +3,12 @@
 import { exitCodes, runCli } from './program.ts';
 
 const controller = new AbortController();
-/** What ends a program ends it tidily; by convention the exit code is 128 and the signal's number. */
+/** These signals abort the work; by convention the exit code is 128 plus the number of the signal. */
 const codeOfSignal = { SIGINT: exitCodes.interrupted, SIGTERM: 143, SIGHUP: 129 } as const;
 let interruptedCode: number = exitCodes.interrupted;
 for (const [name, code] of Object.entries(codeOfSignal)) {
   process.on(name, () => {
-    // The second Ctrl-C does not wait for anything. Other signals often come in pairs, and those who send them can kill.
+    // A second Ctrl-C exits at once. Other signals often come in pairs, and their senders can kill.
     if (controller.signal.aborted && name === 'SIGINT') process.exit(code);
     if (controller.signal.aborted) return;
     interruptedCode = code;
@@ -16,7 +16,7 @@ for (const [name, code] of Object.entries(codeOfSignal)) {
   });
 }
 for (const stream of [process.stdout, process.stderr]) {
-  // Whoever read the output has left, as `| head` does, or the terminal was closed; the work itself goes on.
+  // The reader of the output has closed it, as `| head` does, or the terminal was closed; the work goes on.
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   });

@@ -77,12 +77,12 @@ async function execute<Input extends CommonFlags>(
   }
 }
 
-/** Writes one line to stderr; with `--json` also a document to stdout, and with `--verbose` all there is to know. */
+/** Writes one line to stderr; with `--json` also a document to stdout, and with `--verbose` stack, fields and causes. */
 function reportFailure(error: unknown, options: CliOptions & { readonly flags: CommonFlags }): number {
   const { stdout, stderr, signal, flags } = options;
   const interrupted = signal.aborted;
   const failure = interrupted
-    ? { code: 'interrupted', message: 'interrupted; no file is half written' }
+    ? { code: 'interrupted', message: 'interrupted; no file is incomplete' }
     : describeFailure(error);
   stderr.write(`cryoet-picks: ${failure.message}\n`);
   if (flags.verbose && !interrupted) stderr.write(`${detailsOf(error)}\n`);
@@ -91,7 +91,7 @@ function reportFailure(error: unknown, options: CliOptions & { readonly flags: C
   return error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
 }
 
-/** Commander's message on one line, and where to read on. */
+/** Commander's message on one line, with a pointer to the help. */
 function usageMessage(text: string, program: Command, [first]: readonly string[]): string {
   const message = text
     .trim()
@@ -113,7 +113,7 @@ Examples:
 
 Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.`;
 
-/** Defines all commands; their code is loaded when one of them runs. */
+/** Defines all commands; the code of a command is loaded when it runs. */
 function defineCommands(program: Command, run: RunCommand): void {
   program.addHelpText('after', examples);
   defineDemo(program, run);
@@ -128,45 +128,48 @@ function command(program: Command, name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--json', 'print one JSON document instead of text, and no progress bar')
-    .option('--verbose', 'show where an error comes from');
+    .option('--json', 'print one JSON document instead of text and progress bars')
+    .option('--verbose', 'show the stack and causes of an error');
 }
 
 function defineDemo(program: Command, run: RunCommand): void {
-  command(program, 'demo', 'Simulate a small project, find its particles, draw and score them.')
-    .argument('[directory]', 'where to put it', 'demo')
+  command(program, 'demo', 'Simulate a small project, detect its particles, draw them and score them.')
+    .argument('[directory]', 'folder to write to', 'demo')
     .action((directory: string, options: Omit<DemoInput, 'directory'>) =>
       run(async () => (await import('./demo.ts')).demo, { directory, ...options }),
     );
 }
 
 function defineInfo(program: Command, run: RunCommand): void {
-  command(program, 'info', 'List the runs, tomograms and picks of a copick project, and what is wrong with it.')
-    .argument('<config>', 'the copick project file, such as copick.json; or a Croissant, by path or web address')
+  command(program, 'info', 'List the runs, tomograms and picks of a copick project, and report problems.')
+    .argument('<config>', 'copick project file, such as copick.json, or the path or URL of a Croissant')
     .action((config: string, options: Omit<InfoInput, 'config'>) =>
       run(async () => (await import('./info.ts')).info, { config, ...options }),
     );
 }
 
 function defineDetect(program: Command, run: RunCommand): void {
-  command(program, 'detect', 'Find particles in the tomograms of a copick project and write them to its overlay.')
-    .argument('<config>', 'the copick project file, such as copick.json')
-    .option('--run <name...>', 'only these runs (default: all)')
+  command(program, 'detect', 'Detect particles in the tomograms of a copick project and write them to its overlay.')
+    .argument('<config>', 'copick project file, such as copick.json')
+    .option('--run <name...>', 'search only these runs (default: all)')
     .addOption(
-      new Option('--tomogram <type@spacing>', 'tomogram type, and voxel spacing in Å where there are several')
+      new Option('--tomogram <type@spacing>', 'tomogram type; add the voxel spacing in Å if there are several')
         .argParser(parseTomogram)
         .default({ type: 'denoised' }, 'denoised'),
     )
-    .option('--model <file>', 'an ONNX network with its card (.json) beside it (default: the one that comes along)')
-    .option('--user-id <name>', 'user that the picks are written for', 'cryoet-picks')
-    .option('--session-id <name>', 'session that the picks are written for', '0')
-    .option('--submission <file>', 'write all picks as a competition CSV')
-    .option('--figure <file>', 'write a picture of the first run with its picks, as .png or .svg')
-    .option('--resume', 'skip runs that have picks of this user and session')
-    .option('--resample', 'resample tomograms whose voxel size is not the one the network was made for')
-    .option('--threshold <object=value...>', 'least score of the picks of an object', collectThreshold)
-    .option('--dry-run', 'time three tiles, tell what all would take, and write nothing')
-    .option('--threads <number>', 'threads of the network (default: all cores)', wholeNumber(1))
+    .option(
+      '--model <file>',
+      'path of an ONNX model; its model card must be next to it as .json (default: the bundled model)',
+    )
+    .option('--user-id <name>', 'user to write the picks as', 'cryoet-picks')
+    .option('--session-id <name>', 'session to write the picks as', '0')
+    .option('--submission <file>', 'also write all picks to a competition CSV')
+    .option('--figure <file>', 'also draw the first run with its picks, as .png or .svg')
+    .option('--resume', 'skip runs that already have picks of this user and session')
+    .option('--resample', 'resample tomograms whose voxel size differs from that of the model')
+    .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
+    .option('--dry-run', 'estimate run time and peak memory from three tiles; writes nothing')
+    .option('--threads <number>', 'threads of the model (default: all cores)', wholeNumber(1))
     .action((config: string, options: Omit<DetectInput, 'config'>) =>
       run(async () => (await import('./detect.ts')).detect, { config, ...options }),
     );
@@ -174,35 +177,37 @@ function defineDetect(program: Command, run: RunCommand): void {
 
 function defineScore(program: Command, run: RunCommand): void {
   const matchings = ['official', 'greedy', 'hungarian'];
-  command(program, 'score', 'Score picks against the truth, as the CZII competition does.')
-    .requiredOption('--truth <file>', 'true positions: a CSV, or a copick project file')
-    .requiredOption('--submission <file>', 'positions to score: a CSV, or a copick project file')
+  command(program, 'score', 'Score picks against the ground truth with the metric of the CZII competition.')
+    .requiredOption('--truth <file>', 'ground truth: a CSV, or a copick project file')
+    .requiredOption('--submission <file>', 'picks to score: a CSV, or a copick project file')
     .addOption(
-      new Option('--matching <name>', 'how picks are paired with truths').choices(matchings).default('official'),
+      new Option('--matching <name>', 'how picks are matched with true particles')
+        .choices(matchings)
+        .default('official'),
     )
-    .option('--truth-user-id <name>', 'user of the truth, where that is a project')
-    .option('--truth-session-id <name>', 'session of the truth, where that is a project')
-    .option('--user-id <name>', 'user of the picks to score, where they are in a project')
-    .option('--session-id <name>', 'session of the picks to score, where they are in a project')
-    .option('--per-run', 'show every run as well')
+    .option('--truth-user-id <name>', 'user of the ground truth, if it is a project')
+    .option('--truth-session-id <name>', 'session of the ground truth, if it is a project')
+    .option('--user-id <name>', 'user of the picks to score, if they are in a project')
+    .option('--session-id <name>', 'session of the picks to score, if they are in a project')
+    .option('--per-run', 'also show the score of each run')
     .action((options: ScoreInput) => run(async () => (await import('./score.ts')).score, options));
 }
 
 function defineSimulate(program: Command, run: RunCommand): void {
   command(program, 'simulate', 'Write a copick project of simulated tomograms with known particles.')
-    .argument('<directory>', 'where to put it; must be empty or absent')
-    .option('--runs <number>', 'number of runs (default: 1, or all that the positions name)', wholeNumber(1))
-    .option('--seed <number>', 'the same seed gives the same project', wholeNumber(0), 0)
-    .option('--shape <z,y,x>', 'voxels of a tomogram', parseShape)
-    .option('--positions <csv>', 'take runs and positions from a picks CSV instead of chance')
+    .argument('<directory>', 'folder to write to; must be empty or absent')
+    .option('--runs <number>', 'number of runs (default: 1, or all runs in --positions)', wholeNumber(1))
+    .option('--seed <number>', 'random seed; the same seed gives the same project', wholeNumber(0), 0)
+    .option('--shape <z,y,x>', 'number of voxels along z, y and x', parseShape)
+    .option('--positions <csv>', 'take runs and positions from a picks CSV instead of random positions')
     .option('--noise <number>', 'strength of the noise', numberFrom(0))
     .addOption(
-      new Option('--difficulty <name>', 'how much else is in the ice, and how noisy it is')
+      new Option('--difficulty <name>', 'amount of contaminants and noise')
         .choices(['clean', 'default', 'hard'])
         .default('default'),
     )
     .addOption(
-      new Option('--filter <name>', 'kind of tomogram (default: denoised)').choices([
+      new Option('--filter <name>', 'kind of reconstruction (default: denoised)').choices([
         'denoised',
         'ctfdeconvolved',
         'wbp',
@@ -214,25 +219,26 @@ function defineSimulate(program: Command, run: RunCommand): void {
 }
 
 function defineConvert(program: Command, run: RunCommand): void {
-  command(program, 'convert', 'Read picks in one format and write them in another; --verbose tells what is lost.')
-    .argument('<in>', 'a file of picks; or a copick project file, or a Croissant, by path or web address')
-    .argument('<out>', 'the file to write; or a folder, such as picks/, for a file of each run')
+  command(program, 'convert', 'Convert picks to another format; --verbose lists what the format cannot hold.')
+    .argument('<in>', 'picks file, copick project file, or the path or URL of a Croissant')
+    .argument('<out>', 'file to write, or a folder, such as picks/, for one file per run')
     .addOption(
-      new Option('--from <format>', 'format of the first file (default: by its name and text)').choices(
+      new Option('--from <format>', 'format of the input (default: from its name and content)').choices(
         picksFormatNames,
       ),
     )
-    .addOption(
-      new Option('--to <format>', 'format of the second file (default: by its name)').choices(picksFormatNames),
+    .addOption(new Option('--to <format>', 'format of the output (default: from its name)').choices(picksFormatNames))
+    .option('--voxel-size <length>', 'voxel size in Å, for formats that count in voxels', parseLength)
+    .option('--shape <z,y,x>', 'voxels of the tomogram, for formats that count from its centre', parseShape)
+    .option('--run <name...>', 'run name, if the input does not contain one; otherwise convert only these runs')
+    .option(
+      '--object <name...>',
+      'object name, if the input does not contain one, or names for class numbers 1, 2, …; otherwise convert only these objects',
     )
-    .option('--voxel-size <length>', 'edge of a voxel in Å, where a format counts in voxels', parseLength)
-    .option('--shape <z,y,x>', 'voxels of the tomogram, where a format counts from its centre', parseShape)
-    .option('--run <name...>', 'run of a file that names none; of a file or project that names several, only these')
-    .option('--object <name...>', 'object of a file that names none, or objects of classes 1, 2, …; only these')
-    .option('--user-id <name>', 'user of the picks, where they are in a project')
-    .option('--session-id <name>', 'session of the picks, where they are in a project')
+    .option('--user-id <name>', 'user of the picks, if the input is a project')
+    .option('--session-id <name>', 'session of the picks, if the input is a project')
     .addOption(
-      new Option('--uri <object:user/session>', 'copick URI of the picks, where they are in a project').conflicts([
+      new Option('--uri <object:user/session>', 'copick URI of the picks, if the input is a project').conflicts([
         'userId',
         'sessionId',
       ]),
@@ -240,7 +246,7 @@ function defineConvert(program: Command, run: RunCommand): void {
     .addOption(
       new Option(
         '--tomogram <type@spacing>',
-        'tomogram of a project that tells voxel size and shape (default: the finest)',
+        'tomogram to take voxel size and shape from, if the input is a project (default: the finest)',
       ).argParser(parseTomogram),
     )
     .action((input: string, output: string, options: Omit<ConvertInput, 'input' | 'output'>) =>

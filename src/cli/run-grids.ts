@@ -15,7 +15,7 @@ export interface RunFailure {
   readonly error: Failure;
 }
 
-/** Voxel size, in Å, and shape of the tomogram of a run, and which that is. */
+/** The tomogram of a run, with its voxel size in Å and its shape. */
 export interface RunGrid {
   /** `denoised@10.000` */
   readonly tomogram: string;
@@ -33,8 +33,8 @@ export interface RunGridOptions {
 /**
  * The grid of a tomogram of a run.
  *
- * @throws {@link CryoetPicksError} `not-found` where there is none such; `invalid-option` where those of the finest spacing differ;
- *   whatever opening throws where none can be opened.
+ * @throws {@link CryoetPicksError} `not-found` if there is no such tomogram; `invalid-option` if those of the finest spacing differ;
+ *   what opening throws if none can be opened.
  */
 export async function gridOfRun(run: Run, { tomogram: wanted, signal }: RunGridOptions): Promise<RunGrid> {
   const all = await run.tomograms({ ...wanted, signal });
@@ -57,7 +57,7 @@ export async function gridOfRun(run: Run, { tomogram: wanted, signal }: RunGridO
   if (other === undefined) return first;
   throw new CryoetPicksError(
     'invalid-option',
-    `run "${run.name}" has ${describeGrid(first)} and ${describeGrid(other)}; say which by --tomogram`,
+    `run "${run.name}" has ${describeGrid(first)} and ${describeGrid(other)}; select one by --tomogram`,
   );
 }
 
@@ -71,11 +71,12 @@ async function missing(run: Run, { tomogram, signal }: RunGridOptions): Promise<
   const what = tomogram === undefined ? 'no tomogram' : `no tomogram ${tomogram.type}${at}`;
   return new CryoetPicksError(
     'not-found',
-    `run "${run.name}" has ${what}, which would tell voxel size and shape; available: ${listNames(all)}`,
+    `run "${run.name}" has ${what} to take voxel size and shape from; available: ${listNames(all)}`,
+    { available: all },
   );
 }
 
-/** True where voxel sizes differ by rounding only. */
+/** True if voxel sizes differ only by rounding. */
 export function isSameVoxelSize(a: Zyx, b: Zyx): boolean {
   return a.every((length, axis) => Math.abs(length - b[axis]!) <= 1e-6 * length);
 }
@@ -90,16 +91,16 @@ export function describeGrid({ tomogram, shape, voxelSize }: RunGrid): string {
   return `${tomogram} of ${formatZyx(shape)} voxels of ${sizes} Å`;
 }
 
-/** Options that stand beside what a tomogram tells. */
+/** Voxel size and shape given by options. */
 export interface GivenGrid {
   readonly voxelSize?: number | undefined;
   readonly shape?: Zyx | undefined;
 }
 
 /**
- * Makes sure that a voxel size, or a shape, that was given belongs to the tomogram that tells the other.
+ * Throws unless a given voxel size, or shape, agrees with the tomogram that the other is taken from.
  *
- * @throws {@link UsageError} unless it does.
+ * @throws {@link UsageError}.
  */
 export function checkGiven(grid: RunGrid, { voxelSize, shape }: GivenGrid): void {
   const isSize = voxelSize === undefined || grid.voxelSize.every((length) => Math.abs(length / voxelSize - 1) < 0.01);
@@ -107,25 +108,25 @@ export function checkGiven(grid: RunGrid, { voxelSize, shape }: GivenGrid): void
   if (isSize && isShape) return;
   const [given, other] = isSize ? ['--shape', '--voxel-size'] : ['--voxel-size', '--shape'];
   throw new UsageError(
-    `${given} is not that of ${describeGrid(grid)}; name its tomogram by --tomogram, or give ${other} too`,
+    `${given} does not agree with ${describeGrid(grid)}; select another tomogram by --tomogram, or give ${other} too`,
   );
 }
 
-/** What a file of a format needs and holds. */
+/** What a format needs and can hold. */
 export interface FormatRequirements {
-  /** End of the names of its files. */
+  /** The extension of its files. */
   readonly extension: string;
-  /** What of the tomogram has to be known to write it. */
+  /** What must be known about the tomogram to write a file. */
   readonly tomogram?: 'voxelSize' | 'voxelSizeAndShape' | undefined;
-  /** True where a file holds one run. */
+  /** True if a file holds only one run. */
   readonly oneRun?: true | undefined;
-  /** True where a file holds one object. */
+  /** True if a file holds only one object. */
   readonly oneObject?: true | undefined;
 }
 
 const oneTable = { tomogram: 'voxelSize' } as const;
 
-/** By format. `relion4` counts in pixels of the tilt series, which no tomogram tells. */
+/** By format. `relion4` counts in pixels of the tilt series, whose size is not known from a tomogram. */
 export const formatRequirements: Readonly<Record<PicksFormatName, FormatRequirements>> = {
   csv: { extension: 'csv' },
   submission: { extension: 'csv' },

@@ -10,8 +10,8 @@ import type { VolumeSource } from '../volume/volume.ts';
 import type { Terminal } from './terminal.ts';
 
 const howToInstall =
-  'install it with "npm install onnxruntime-node --ignore-scripts": its install script downloads CUDA libraries that are ' +
-  'not needed here, and fails without a network; ONNXRUNTIME_NODE_INSTALL=skip, or "allowScripts": {"onnxruntime-node": ' +
+  'install it with "npm install onnxruntime-node --ignore-scripts": its install script downloads CUDA libraries, which are ' +
+  'not needed, and fails without a network; ONNXRUNTIME_NODE_INSTALL=skip, or "allowScripts": {"onnxruntime-node": ' +
   'false} in package.json, skips that script too';
 
 /**
@@ -40,13 +40,13 @@ export async function loadRuntime(
 
 /** Options of {@link openModel}. */
 export interface OpenModelOptions {
-  /** Path of an ONNX file. @defaultValue the network that comes along */
+  /** Path of an ONNX file. @defaultValue the bundled model */
   readonly model?: string | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Loads the runtime and a network; whoever asked for it disposes it. */
+/** Loads the runtime and a model; the caller disposes it. */
 export async function openModel({ model, ...options }: OpenModelOptions): Promise<Model> {
   return loadModel(await loadRuntime(), model, options);
 }
@@ -57,7 +57,7 @@ export interface FittingOptions {
   readonly resample?: true | undefined;
 }
 
-/** Resamples the tomograms that do not fit the model, and says so; or refuses them, naming the flag that would. */
+/** With `resample`, resamples tomograms whose voxel size is not the model's, and says so; otherwise throws, naming `--resample`. */
 export function fitting(
   terminal: Terminal,
   { spec, resample }: FittingOptions,

@@ -9,7 +9,7 @@ import type { CommonFlags, Outcome } from './command.ts';
 import { readText } from './files.ts';
 import { formatTable, type Terminal, UsageError } from './terminal.ts';
 
-/** What `score` was asked for. */
+/** The arguments of `score`. */
 export interface ScoreInput extends CommonFlags {
   readonly truth: string;
   readonly submission: string;
@@ -21,12 +21,12 @@ export interface ScoreInput extends CommonFlags {
   readonly perRun?: true | undefined;
 }
 
-/** What `score --json` prints: the report, and how it was made. */
+/** What `score --json` prints: the report and the matching. */
 export interface ScoreDocument extends TableReport {
   readonly matching: Matching;
 }
 
-/** Scores one table of positions against another. */
+/** Scores picks against the ground truth. */
 export async function score(terminal: Terminal, input: ScoreInput): Promise<Outcome> {
   const truth = await readPositions(terminal, input.truth, {
     what: 'truth',
@@ -44,7 +44,7 @@ export async function score(terminal: Terminal, input: ScoreInput): Promise<Outc
   });
   if (truth.userId === 'cryoet-picks') {
     terminal.warn(
-      "cryoet-picks: the truth is this program's own picks, of user cryoet-picks; name another user by --truth-user-id",
+      "cryoet-picks: the truth is this program's own picks, of user cryoet-picks; select another user by --truth-user-id",
     );
   }
   const truthRuns = new Set(truth.rows.map(({ run }) => run));
@@ -62,7 +62,7 @@ export async function score(terminal: Terminal, input: ScoreInput): Promise<Outc
   return { json: document, failed: isApart };
 }
 
-/** The competition's rules; or, where a project has particles that it did not have, its own radii and equal weights. */
+/** The competition's rules; if a project has other particles, its radii and equal weights. */
 function rulesFor(sides: readonly Positions[]): ScoringRules {
   const particles = sides.flatMap(({ objects = [] }) => objects.filter(({ isParticle }) => isParticle));
   if (particles.every(({ name }) => Object.hasOwn(cziiRules.objects, name))) return cziiRules;
@@ -71,14 +71,14 @@ function rulesFor(sides: readonly Positions[]): ScoringRules {
 
 function remarks({ ignoredRuns, ignoredObjects }: TableReport): string[] {
   const lines = [];
-  if (ignoredRuns.length > 0) lines.push(`not scored, since the truth lacks these runs: ${ignoredRuns.join(', ')}`);
+  if (ignoredRuns.length > 0) lines.push(`not scored, because the truth lacks these runs: ${ignoredRuns.join(', ')}`);
   if (ignoredObjects.length > 0) {
-    lines.push(`not scored, since the truth has none of these objects: ${ignoredObjects.join(', ')}`);
+    lines.push(`not scored, because the truth lacks these objects: ${ignoredObjects.join(', ')}`);
   }
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** The score and what it is made of, as lines: the total first, then a table per object. */
+/** The score as lines: the total first, then a table of objects. */
 export function scoreLines({ score, objects }: Pick<Report, 'score' | 'objects'>, rules: ScoringRules): string[] {
   const { beta, matchFraction, matching = 'official' } = rules;
   const within = matchFraction === 0.5 ? 'half the radius' : `${matchFraction} of the radius`;
@@ -90,7 +90,7 @@ export function scoreLines({ score, objects }: Pick<Report, 'score' | 'objects'>
   ];
 }
 
-/** Why even perfect picks score less than 1, where the truth lacks objects that the divisor counts. */
+/** Why even perfect picks score less than 1, if the truth lacks objects that the divisor includes. */
 function missingLines(objects: Report['objects'], { objects: known, weightSum }: ScoringRules): string[] {
   if (weightSum === undefined) return [];
   const weights = Object.entries(known).map(([name, { weight }]) => (Object.hasOwn(objects, name) ? weight : 0));
@@ -117,28 +117,28 @@ function objectTable(objects: Readonly<Record<string, ObjectScore>>, { objects: 
   return formatTable({ header, rows });
 }
 
-/** Positions of particles, from a CSV or from a copick project. */
+/** Positions of particles, from a CSV or a copick project. */
 interface Positions {
   readonly rows: readonly TableRow[];
-  /** The objects of the project, where they come from one. */
+  /** The objects of the project, if the positions come from one. */
   readonly objects?: readonly PickableObject[] | undefined;
-  /** Who wrote them, where they come from a project. */
+  /** Who wrote the picks, if they come from a project. */
   readonly userId?: string | undefined;
 }
 
 /** Options of {@link readPositions}. */
 export interface PositionsOptions {
-  /** What they are, for messages: `truth`. */
+  /** What the positions are, for messages: `truth`. */
   readonly what: string;
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
-  /** Whose picks to take where a project has several users', and none is named. */
+  /** The user to take if a project has picks of several users and none is given. */
   readonly usualUser: string;
-  /** What the options are called that choose user and session. */
+  /** The options of the command line that select user and session, for messages. */
   readonly flags: string;
 }
 
-/** Reads positions from a table, or, where the file is a `.json`, the picks of one user and session of a project. */
+/** Reads positions from a CSV or, if the file is a `.json`, the picks of one user and session of a project. */
 async function readPositions(terminal: Terminal, path: string, options: PositionsOptions): Promise<Positions> {
   const { signal } = terminal;
   const { what } = options;
@@ -157,7 +157,7 @@ async function readPositions(terminal: Terminal, path: string, options: Position
   return { rows, objects: project.objects, userId: owner?.userId };
 }
 
-/** A picks file, and the run it is of. */
+/** A picks file and its run. */
 export interface RunSet {
   readonly run: string;
   readonly set: PickSet;
@@ -171,7 +171,7 @@ async function setsOf(project: Project, signal: AbortSignal): Promise<RunSet[]> 
   return sets;
 }
 
-/** The sets of one user and session: those named, else the usual user's, else the only ones there are. */
+/** The sets of one user and session: those given, else those of the usual user, else the only ones there are. */
 export function chooseSets(sets: readonly RunSet[], path: string, options: PositionsOptions): readonly RunSet[] {
   const { what, userId, sessionId, usualUser, flags } = options;
   const named = sets.filter(
@@ -184,11 +184,11 @@ export function chooseSets(sets: readonly RunSet[], path: string, options: Posit
   const available = [...new Set(sets.map(ownerOf))].join(', ') || 'none';
   const found = owners.size === 0 ? 'no picks' : `picks of ${owners.size} users or sessions`;
   throw new UsageError(
-    `${what} ${path}: ${found} found, expected those of one; name them by ${flags}; there are ${available}`,
+    `${what} ${path}: ${found} found, expected those of one; select them by ${flags}; available: ${available}`,
   );
 }
 
-/** Whose a set is: `user/session`. */
+/** The owner of a set, as `user/session`. */
 export function ownerOf({ set: { userId, sessionId } }: RunSet): string {
   return `${userId || '(no user)'}/${sessionId || '(no session)'}`;
 }

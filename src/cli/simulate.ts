@@ -10,10 +10,10 @@ import type { CommonFlags, Outcome } from './command.ts';
 import { buildFolder, readText } from './files.ts';
 import { countByObject, counted, countTable, runBar, type Terminal } from './terminal.ts';
 
-/** What `simulate` was asked for. */
+/** The arguments of `simulate`. */
 export interface SimulateInput extends CommonFlags {
   readonly directory: string;
-  /** @defaultValue 1, or all that the positions name */
+  /** @defaultValue 1, or all runs in `positions` */
   readonly runs?: number | undefined;
   readonly seed: number;
   readonly shape?: Zyx | undefined;
@@ -31,16 +31,16 @@ export interface SimulateDocument {
   readonly runs: readonly { readonly run: string; readonly truth: Readonly<Record<string, number>> }[];
 }
 
-/** Writes a project of simulated tomograms, complete or not at all. */
+/** Writes a project of simulated tomograms: all of it, or nothing. */
 export async function simulate(terminal: Terminal, input: SimulateInput): Promise<Outcome> {
   const { directory, seed, shape, noise, filter, difficulty = 'default' } = input;
-  const hardness = { ...difficulties[difficulty], ...(noise === undefined ? {} : { noise }) };
+  const imaging = { ...difficulties[difficulty], ...(noise === undefined ? {} : { noise }) };
   const positions = await readPositions(input, terminal.signal);
   let runs: SimulateDocument['runs'] = [];
   await buildFolder(directory, {
     async build(folder) {
       runs = await simulateInto(terminal, {
-        ...hardness,
+        ...imaging,
         folder,
         runs: input.runs ?? 1,
         seed,

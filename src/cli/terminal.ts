@@ -10,25 +10,25 @@ export interface TextStream extends NodeJS.WritableStream {
   readonly isTTY?: boolean | undefined;
 }
 
-/** What a command has of the world outside: places to write to, and the wish to stop. */
+/** What a command needs from outside: outputs, and a signal to stop. */
 export interface Terminal {
-  /** Aborts on Ctrl-C, and where the program is told to end. */
+  /** Aborts on Ctrl-C and other signals that end the program. */
   readonly signal: AbortSignal;
   /** Writes lines for people to stdout; nothing with `--json`. */
   print(...lines: readonly string[]): void;
-  /** Writes a line to stderr, whatever the mode. */
+  /** Writes a line to stderr, also with `--json`. */
   warn(line: string): void;
-  /** Starts a progress bar on stderr; it shows on a terminal only, and never with `--json`. */
+  /** Starts a progress bar on stderr; it is drawn only on a terminal, and never with `--json`. */
   startBar(label: string): Bar;
 }
 
-/** A progress bar; `stop` wipes it away. */
+/** A progress bar; `stop` erases it. */
 export interface Bar {
   update(progress: BarProgress): void;
   stop(): void;
 }
 
-/** How far a piece of work is. */
+/** Progress of a piece of work. */
 export interface BarProgress {
   readonly stage: string;
   readonly done: number;
@@ -68,7 +68,7 @@ function drawnBar(stream: TextStream, label: string): Bar {
     barIncompleteChar: '░',
     clearOnComplete: true,
     hideCursor: true,
-    // Ctrl-C is the program's own business; the bar is stopped on the way out.
+    // The program handles Ctrl-C and stops the bar.
     gracefulExit: false,
     autopadding: true,
   });
@@ -87,7 +87,7 @@ function drawnBar(stream: TextStream, label: string): Bar {
   };
 }
 
-/** How far a piece of work on many runs is. */
+/** Progress of work on many runs. */
 export interface RunProgress extends BarProgress {
   readonly run: string;
   /** Runs finished before this one. */
@@ -95,7 +95,7 @@ export interface RunProgress extends BarProgress {
   readonly runsTotal: number;
 }
 
-/** A bar that starts anew for each run. */
+/** A progress bar that restarts for each run. */
 export function runBar(terminal: Terminal): { update(progress: RunProgress): void; stop(): void } {
   let current: { run: string; bar: Bar } | undefined;
   const stop = () => {
@@ -119,13 +119,13 @@ export function runBar(terminal: Terminal): { update(progress: RunProgress): voi
 export interface TableOptions {
   readonly header: readonly string[];
   readonly rows: readonly (readonly (string | number)[])[];
-  /** Lines below a rule: totals. */
+  /** Totals, below a rule. */
   readonly footer?: readonly (readonly (string | number)[])[] | undefined;
 }
 
 /**
- * Lines of a table with aligned columns: numbers to the right, words to the left. A column is of numbers if every cell of
- * its rows is one, or stands for one that is missing (`''`).
+ * Lines of a table with aligned columns: numbers to the right, words to the left. A column is numeric if every cell of its rows
+ * is a number or stands for a missing one (`''`, `–`).
  */
 export function formatTable({ header, rows, footer = [] }: TableOptions): string[] {
   const all = [header, ...rows, ...footer];
@@ -167,7 +167,7 @@ export interface RunCounts {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-/** A table of counts: a line per object, a column per run, or only the sum where there are many runs. */
+/** A table of counts: a line per object, a column per run; only the sum if there are many runs. */
 export function countTable(title: string, { runs }: { readonly runs: readonly RunCounts[] }): string[] {
   const objects = [...new Set(runs.flatMap(({ counts }) => Object.keys(counts)))].sort();
   const shown = runs.length <= 4 ? runs : [];
@@ -190,12 +190,12 @@ export function sumOf(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
-/** Wrong usage that only shows once the work has begun, such as an option that names an unknown object; exit code 2. */
+/** Wrong usage that only shows once the work has begun, such as an option with an unknown object; exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** An error as machines read it. */
+/** An error in the output of `--json`. */
 export interface Failure {
   /** Code of a `CryoetPicksError`, code of the operating system (`EACCES`), `usage` or `unexpected`. */
   readonly code: string;
@@ -215,7 +215,7 @@ const flags: Readonly<Record<string, string>> = {
   voxelSpacing: '--tomogram',
 };
 
-/** Says in one line what went wrong; an option that is missing or wrong by its name on the command line, too. */
+/** Describes an error in one line; for an option that is missing or wrong, also its name on the command line. */
 export function describeFailure(error: unknown): Failure {
   if (isCryoetPicksError(error)) {
     const { code, option } = error;
@@ -232,12 +232,12 @@ export function describeFailure(error: unknown): Failure {
   return { code: 'unexpected', message };
 }
 
-/** Says in one line what is wrong in a project, and where. */
+/** Describes a problem of a project and its place in one line. */
 export function describeProblem({ path, message }: Problem): string {
   return oneLine(message.includes(path) ? message : `${path}: ${message}`);
 }
 
-/** Everything known about an error, for `--verbose`: stack, properties, causes. */
+/** Stack, fields and causes of an error, for `--verbose`. */
 export function detailsOf(error: unknown): string {
   return inspect(error, { depth: 6 });
 }

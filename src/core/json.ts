@@ -9,12 +9,12 @@ const nonFiniteNumber = /-?\b(?:NaN|Infinity)\b/y;
 
 /** Options of {@link parseJson}. */
 interface ParseJsonOptions {
-  /** What is parsed, for messages: `config "copick.json"`. */
+  /** The name of the text, for messages: `config "copick.json"`. */
   readonly what: string;
   readonly code: ErrorCode;
   /**
-   * How many arrays and objects may be open at a place, to be found out before parsing: what is nested by thousands can be
-   * parsed but not shown or written. If absent, the text is not searched for it.
+   * The maximum depth of nested arrays and objects, checked before parsing: the engine parses deeper nesting than it can write.
+   * If absent, the depth is not checked.
    */
   readonly maxDepth?: number | undefined;
 }
@@ -22,7 +22,7 @@ interface ParseJsonOptions {
 /**
  * Parses JSON as Python writes it: the bare tokens `NaN`, `Infinity` and `-Infinity` become those numbers.
  *
- * Messages tell the line and column of what is wrong and show one character of it at most, so no secret leaks.
+ * Messages give the line and column of the error and show one character at most, so that no secret leaks.
  *
  * @throws {@link CryoetPicksError} of the given code.
  */
@@ -37,7 +37,7 @@ export function parseJson(text: string, { what, code, maxDepth }: ParseJsonOptio
     const plain = quoteNonFinite(json);
     const error = firstError(plain.text);
     if (error === undefined) return revive(plain, { what, code });
-    // Quoting moves what follows, so the place is looked up in the text as it was.
+    // Quoting shifts the text, so the error is located in the original.
     throw new CryoetPicksError(code, `${what} is not JSON: ${describe(json, firstError(json, true) ?? error)}`);
   }
 }
@@ -55,7 +55,7 @@ function isDeeper(json: string, maxDepth: number): boolean {
   return depth > maxDepth;
 }
 
-/** Only what is nested too deeply for the engine fails here. */
+/** Fails only if the text is nested too deeply for the engine. */
 function revive({ text, numbers }: ReturnType<typeof quoteNonFinite>, { what, code }: ParseJsonOptions): unknown {
   try {
     return JSON.parse(text, (_, value) => numbers.get(value) ?? value);
@@ -64,7 +64,7 @@ function revive({ text, numbers }: ReturnType<typeof quoteNonFinite>, { what, co
   }
 }
 
-/** Replaces bare non-finite numbers, outside strings, by strings that the text does not hold otherwise. */
+/** Replaces bare non-finite numbers, outside strings, by strings that the text does not contain. */
 function quoteNonFinite(json: string): { text: string; numbers: ReadonlyMap<unknown, number> } {
   let mark = '#';
   while (json.includes(mark)) mark += '#';
@@ -80,14 +80,14 @@ interface JsonError {
   readonly expected: string;
 }
 
-/** The first place where a text stops being JSON; scanned here, since the engines' messages differ and quote the text. */
+/** The first place where a text is not JSON; found by a scanner, since the messages of engines differ and quote the text. */
 function firstError(json: string, nonFinite = false): JsonError | undefined {
   const scanner = new Scanner(json, nonFinite);
   const expected = scanner.scan();
   return expected === undefined ? undefined : { offset: scanner.at, expected };
 }
 
-/** Walks over JSON, keeping the closing marks that are due; without recursion, so that depth cannot overflow the stack. */
+/** Scans JSON with a stack of the closing marks to come; without recursion, so that depth cannot overflow the call stack. */
 class Scanner {
   at = 0;
   private readonly closers: string[] = [];
@@ -97,7 +97,7 @@ class Scanner {
     private readonly nonFinite: boolean,
   ) {}
 
-  /** What was expected where the scan stopped; undefined if all is JSON. */
+  /** What was expected where the scan stopped; undefined if the whole text is JSON. */
   scan(): string | undefined {
     let valueDue = true;
     for (;;) {
@@ -123,7 +123,7 @@ class Scanner {
     }
   }
 
-  /** Notes the closing mark of an object or array; true if it follows at once. */
+  /** Pushes the closing mark of an object or array; true if it is empty. */
   private opened(opener: string): boolean {
     const closer = opener === '{' ? '}' : ']';
     if (this.takeMark(closer) !== undefined) return true;
@@ -163,7 +163,7 @@ function describe(json: string, { offset, expected }: JsonError): string {
   return `line ${lines.length}, column ${lines.at(-1)!.length + 1}: expected ${expected}, found ${found}`;
 }
 
-/** A value of a caller or of a JSON document for a message, strings in quotes: its beginning, if it is long. */
+/** A value for a message, strings in quotes; only its beginning if it is long. */
 export function showJson(value: unknown): string {
   // JSON has no NaN.
   if (typeof value === 'number') return String(value);
@@ -171,7 +171,7 @@ export function showJson(value: unknown): string {
     const text = JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? `${one}` : one)) ?? String(value);
     return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
   } catch {
-    // The engine reads deeper nesting than it writes.
+    // The engine parses deeper nesting than it writes.
     return 'a value that is nested too deeply to show';
   }
 }
@@ -181,18 +181,18 @@ export function showList(values: unknown): string {
   return Array.isArray(values) ? `[${values.map(showJson).join(', ')}]` : showJson(values);
 }
 
-/** An integer of 16 digits or more, where a value may stand: the only ones that a number may not hold. */
+/** An integer of 16 digits or more in the place of a value: only such may exceed Number.MAX_SAFE_INTEGER. */
 const longInteger = /[:[,\s]-?\d{16}\d*\s*[,}\]]/;
 const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** Whether a text has an integer that a number may not hold. */
+/** Whether a text has an integer that may exceed Number.MAX_SAFE_INTEGER. */
 export function holdsLongInteger(text: string): boolean {
   return longInteger.test(text);
 }
 
 /**
- * Parses JSON as `parseJson` does, but integers beyond ±2⁵³ become `bigint`, which holds all their digits: copick-cpp writes
- * instance ids of 64 bits.
+ * Parses JSON as `parseJson` does, but integers beyond ±2⁵³ become `bigint`, so that no digit is lost: copick-cpp writes instance
+ * ids of 64 bits.
  *
  * @throws {@link CryoetPicksError} of the given code.
  */
@@ -206,12 +206,12 @@ export function parseJsonBigInt(text: string, options: ParseJsonOptions): unknow
   return quoted === text ? value : withIntegers(parseJson(quoted, options), mark);
 }
 
-/** Writes JSON as `JSON.stringify` does, `bigint` as the integer that it is. */
+/** Writes JSON as `JSON.stringify` does, and `bigint` as an integer. */
 export function formatJsonBigInt(value: unknown, indent?: number): string {
   try {
     return JSON.stringify(value, null, indent);
   } catch (error) {
-    // The engine's answer to a bigint; what else it refuses is refused below as well.
+    // The engine throws this for a bigint; for other reasons it throws again below.
     if (!(error instanceof TypeError)) throw error;
   }
   const mark = unusedMark(JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? 0 : one)));
@@ -219,14 +219,14 @@ export function formatJsonBigInt(value: unknown, indent?: number): string {
   return marked.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1');
 }
 
-/** A run of `#` that a text does not hold. */
+/** A run of `#` that a text does not contain. */
 function unusedMark(text: string): string {
   let mark = '#';
   while (text.includes(mark)) mark += '#';
   return mark;
 }
 
-/** Puts integers where marked strings stand; without recursion into what JSON could nest deeper than the stack. */
+/** Replaces marked strings by integers; without recursion, since JSON may be nested deeper than the call stack. */
 function withIntegers(root: unknown, mark: string): unknown {
   const box: Record<string, unknown> = { root };
   const due: Record<string, unknown>[] = [box];
@@ -240,36 +240,35 @@ function withIntegers(root: unknown, mark: string): unknown {
   return box.root;
 }
 
-/** Sets a key that JSON gave the object, were it `__proto__`. */
+/** Sets a key of an object, even `__proto__`. */
 function setOwn(node: Record<string, unknown>, key: string, value: unknown): void {
   Object.defineProperty(node, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
 /**
- * Runs what writes JSON. Keys that this library does not know are kept as they were read, and the engine reads deeper nesting
- * than it writes.
+ * Runs a function that writes JSON. Unknown keys are kept as they were read, and the engine parses deeper nesting than it writes.
  *
- * @throws {@link CryoetPicksError} of the given code, where a value is nested too deeply to be written.
+ * @throws {@link CryoetPicksError} of the given code, if a value is nested too deeply to be written.
  */
 export function writeNested(write: () => string, what: string, code: ErrorCode): string {
   try {
     return write();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new CryoetPicksError(code, `${what} holds an unknown key whose value is nested too deeply to be written`, {
+    throw new CryoetPicksError(code, `${what} has an unknown key whose value is nested too deeply to be written`, {
       cause,
     });
   }
 }
 
-/** A number that measures something; a long integer, which is a `bigint` in exact JSON, becomes the nearest number. */
+/** A schema of measurements; a `bigint` of `parseJsonBigInt` becomes the nearest number. */
 export const measure: v.GenericSchema<unknown, number> = v.pipe(
   v.unknown(),
   v.transform((value) => (typeof value === 'bigint' ? Number(value) : value)),
   v.number(),
 );
 
-/** A whole number that a `number` holds to the last digit. */
+/** A schema of whole numbers within ±2⁵³. */
 export const wholeNumber: v.GenericSchema<unknown, number> = v.pipe(
   v.unknown(),
   v.check((value) => typeof value !== 'bigint', 'it must be within ±2^53'),
@@ -280,22 +279,22 @@ export const wholeNumber: v.GenericSchema<unknown, number> = v.pipe(
 
 /** Options of {@link checkSchema}. */
 export interface CheckSchemaOptions {
-  /** What is checked, for messages. */
+  /** The name of the value, for messages. */
   readonly what: string;
   readonly code: ErrorCode;
 }
 
 /**
- * The value as a schema gives it out.
+ * The output of a schema for a value.
  *
- * @throws {@link CryoetPicksError} of the given code, which names the first place that does not fit.
+ * @throws {@link CryoetPicksError} of the given code, with the first place that does not fit.
  */
 export function checkSchema<S extends v.GenericSchema>(
   schema: S,
   value: unknown,
   { what, code }: CheckSchemaOptions,
 ): v.InferOutput<S> {
-  // Schemas of objects let arrays through.
+  // Schemas of objects accept arrays.
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     const found = value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
     throw new CryoetPicksError(code, `${what} is not a JSON object: found ${found}`);

@@ -18,11 +18,11 @@ import { removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
 
 /** Options of {@link directoryStore}. */
 export interface DirectoryStoreOptions {
-  /** Refuse every write. @defaultValue false */
+  /** Throw `read-only` for every write. @defaultValue false */
   readonly readOnly?: boolean | undefined;
   /**
-   * Wait until the bytes of a file are on the disk before it takes its name, so that a power cut, too, leaves it old or new;
-   * some milliseconds for each file. @defaultValue true
+   * Wait until the bytes of a file are on the disk before the file takes its name, so that also a power failure leaves the old
+   * file or the new one. Takes some milliseconds per file. @defaultValue true
    */
   readonly durable?: boolean | undefined;
 }
@@ -30,14 +30,13 @@ export interface DirectoryStoreOptions {
 /**
  * A folder of the file system as a store (Node only). The folder need not exist before the first write.
  *
- * A write goes to a temporary name beside the target, which then takes the target's name, so a reader never sees half a file;
- * the temporary file is removed where the write fails or is aborted. What a process that was killed has left is removed by
- * the first write of a store into the same folder. Other processes that use this library wait for each other where they
- * replace the same file, so a write that expects a version is safe among them. Keys cannot leave the folder; symbolic links
- * inside it are followed.
+ * A write goes to a temporary file beside the target, which is then renamed, so that a reader never sees a part of a file; the
+ * temporary file is deleted if the write fails or is aborted. What a killed process has left is deleted by the first write of
+ * a store into the same folder. Processes that use this library wait for each other while they replace the same file, so
+ * that a write with `ifVersion` loses no change of theirs. Keys cannot leave the folder; symbolic links in it are followed.
  *
- * What is absent is `undefined`. A link to what is not there, as git-annex leaves it until the file is fetched, is not absent,
- * and neither is a folder where a file is read: both are errors.
+ * An absent file is `undefined`. A link whose target is missing, as git-annex leaves it until the file is fetched, and a folder
+ * in place of a file are errors.
  *
  * @throws {@link CryoetPicksError} from writes, `read-only` if the store was opened so, `write-failed` if the file system fails;
  * from reads, `not-found` for a link whose target is missing, `unavailable` for a file that cannot be read (no permission, a
@@ -106,15 +105,15 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   };
 }
 
-/** How {@link stageFolder} starts. */
+/** Options of {@link stageFolder}. */
 export interface StageOptions {
-  /** Called where the folder that holds the target was there before. */
+  /** Called with the folder that contains the target, if it existed before. */
   readonly onFolder: (folder: string) => Promise<void>;
 }
 
 /**
- * Makes a hidden folder beside a target, to take its place; undefined where nothing can be put beside it, or where it is a
- * file system of its own, which cannot be moved.
+ * Makes a hidden folder beside a target, to replace it; undefined if nothing can be written beside it, or if the target is a mount
+ * point, which cannot be renamed.
  */
 async function stageFolder(
   file: string,
@@ -138,7 +137,7 @@ async function stageFolder(
   };
 }
 
-/** Moves the target aside, the new folder into its place, and removes the old one; one writer at a time. */
+/** Moves the target aside, the new folder into its place, and deletes the old one; one writer at a time. */
 async function swap(path: string, target: string, { check }: CommitOptions): Promise<void> {
   const old = temporaryBeside(target).replace(/tmp$/, 'old');
   let done = false;
@@ -155,7 +154,7 @@ async function swap(path: string, target: string, { check }: CommitOptions): Pro
     }
   };
   while (!done) await withLock(target, attempt);
-  // What stays is removed once this process has ended.
+  // If it cannot be deleted now, a later process deletes it.
   await rm(old, { recursive: true, force: true }).catch(() => {});
 }
 

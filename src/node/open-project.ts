@@ -13,20 +13,20 @@ import { findLocal, isLocalAddress, localPaths, openRoot, type Root, schemeOf } 
 
 /** Options of {@link openProject}. */
 export interface OpenProjectOptions {
-  /** Told each problem once, as it is met; they are in `project.problems` too. */
+  /** Called with each problem once, when it is found; problems are also in `project.problems`. */
   readonly onProblem?: ((problem: Problem) => void) | undefined;
-  /** Makes the requests for what lies on other computers. @defaultValue the platform's `fetch` */
+  /** Makes the HTTP requests. @defaultValue the platform's `fetch` */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Opens a copick project from its config file (Node only), of any of copick's kinds: `filesystem`, `mlcroissant`,
- * `cryoet_data_portal`. In place of a config, a Croissant may be named: its web address, its `metadata.json`, or the folder above.
+ * Opens a copick project from its config file (Node only), of any kind: `filesystem`, `mlcroissant`, `cryoet_data_portal`.
+ * Instead of a config, give the URL of a Croissant, its `metadata.json`, or the folder above.
  *
  * Roots are folders (bare paths, `local://`, `file://`) or public buckets (`s3://`, or the `https://` URL of one). A relative root
- * is looked for beside the config first, then, as copick does, in the working directory; an overlay that is nowhere yet will be
- * made beside the config. The static root, a Croissant and the portal are never written, nor is an overlay in a bucket.
+ * is searched for beside the config first, then, as in copick, in the working directory; an overlay that does not exist yet is
+ * created beside the config. The static root, a Croissant, the portal, and an overlay in a bucket are never written.
  *
  * @throws {@link CryoetPicksError} `not-found` if the config, or every root, is missing; `unavailable` if a server cannot be reached;
  *   `invalid-config`, for a volume too; `invalid-metadata` for a broken Croissant; `unsupported` for roots on other file systems (`ssh://`, …), that
@@ -65,13 +65,13 @@ export async function openProject(path: string, options: OpenProjectOptions = {}
 
 const volumeName = /\.(?:mrcs?|rec|map|ccp4|tiff?|zarr|ozx)(?:\.(?:gz|zip))?[/\\]*$/i;
 
-/** Tells whoever names a tomogram in place of a config what to do with it. */
+/** Throws, with advice, for a tomogram in place of a config. */
 async function refuseVolume(path: string): Promise<void> {
   if (!volumeName.test(path) || (await stat(path).catch(() => undefined)) === undefined) return;
   throw new CryoetPicksError(
     'invalid-config',
     `"${path}" is named like a volume; expected the config of a copick project, such as copick.json. "A tomogram without a ` +
-      'project" in the README of cryoet-picks shows how to search a volume by itself and how to make a project of it',
+      'project" in the README of cryoet-picks shows how to search a single volume and how to make a project of it',
   );
 }
 
@@ -93,26 +93,29 @@ async function readConfig(path: string, signal: AbortSignal | undefined): Promis
   }
 }
 
-/** What to say of roots that are not there: a new project has no overlay yet, but one without any data is a mistake. */
+/** The problems of roots that do not exist: a new project has no overlay yet, but a project without any data is an error. */
 function missingRoots(config: string, overlay: Root, fixed: Root): string[] {
   if (fixed.exists) return [];
-  if (fixed.location === overlay.location) return [`overlay_root "${overlay.location}" is not there yet`];
-  const message = `static_root "${fixed.location}" is not there`;
+  if (fixed.location === overlay.location) return [`overlay_root "${overlay.location}" does not exist yet`];
+  const message = `static_root "${fixed.location}" does not exist`;
   if (overlay.exists) return [message];
-  throw new CryoetPicksError('not-found', `config "${config}": ${message}, nor is overlay_root "${overlay.location}"`);
+  throw new CryoetPicksError(
+    'not-found',
+    `config "${config}": ${message}, nor does overlay_root "${overlay.location}"`,
+  );
 }
 
-/** Local folders, for Croissants that lie on disk. */
+/** Local folders, for Croissants on disk. */
 const local: LocalFolders = {
   urlOf(path) {
-    // Of a URL the decoded path counts, which comes last; and URLs are what this is mostly asked for.
+    // For a URL the decoded path counts, which is the last candidate; most addresses here are URLs.
     const chosen = localPaths(path).at(-1) ?? path;
     return pathToFileURL(resolve(chosen)).href.replace(/\/+$/, '');
   },
   open: (url) => directoryStore(fileURLToPath(url), { readOnly: true }),
 };
 
-/** Opens the project of a config of the kind `mlcroissant`, local or on the web. */
+/** Opens the project of a config of the kind `mlcroissant`, on disk or on the web. */
 async function openCroissantConfig(
   config: CroissantConfig,
   { path, onProblem, signal, fetch }: OpenProjectOptions & { readonly path: string },
@@ -163,7 +166,7 @@ function isRemote(url: string): boolean {
   return !url.startsWith('file:');
 }
 
-/** A web address as it is, a local one as its `file:` URL; looked for as roots are. */
+/** A web address unchanged, or a local address as its `file:` URL; searched for as roots are. */
 async function addressOf(address: string, config: string): Promise<string> {
   if (!isLocalAddress(address)) return address;
   const file = await findLocal(address, { config, kind: 'file' });
@@ -171,7 +174,7 @@ async function addressOf(address: string, config: string): Promise<string> {
   return pathToFileURL(found.path).href.replace(/\/+$/, '');
 }
 
-/** Makes sure that the data of a local Croissant is where it says: it may have been moved since. */
+/** Throws if the data of a local Croissant is not where it says, since it may have been moved. */
 async function requireData(
   store: ReturnType<typeof croissantStore>,
   { path, signal }: { readonly path: string; readonly signal: AbortSignal | undefined },
@@ -182,6 +185,6 @@ async function requireData(
   if ((await stat(folder).catch(() => undefined))?.isDirectory()) return;
   throw new CryoetPicksError(
     'not-found',
-    `config "${path}": the Croissant places its data in ${folder}, which is not there; tell by croissant_base_url where it is now`,
+    `config "${path}": the Croissant places its data in ${folder}, which does not exist; give its place as croissant_base_url`,
   );
 }

@@ -9,24 +9,24 @@ import { s3OptionsOf } from '../storage/s3-address.ts';
 import { type ListableStore, readOnlyStore, type Store, type StoreOptions } from '../storage/store.ts';
 import { directoryStore } from './directory-store.ts';
 
-/** One of the roots of a project. */
+/** A root of a project. */
 export interface Root {
-  /** Equal for roots that are one place. */
+  /** Equal for roots that are the same place. */
   readonly location: string;
   readonly exists: boolean;
-  /** Refuses writes where the root is a bucket, or the static one. */
+  /** Read-only if the root is in a bucket, or is the static root. */
   readonly store: Store;
 }
 
 /** Options of {@link openRoot}. */
 export interface OpenRootOptions extends StoreOptions {
-  /** The key that holds the root. */
+  /** The key of the root in the config. */
   readonly key: 'overlay_root' | 'static_root';
   /** Path of the config. */
   readonly config: string;
-  /** The file-system options that belong to the root, as the config has them; may hold secrets. */
+  /** The file-system options of the root in the config; may contain secrets. */
   readonly fsArgs?: unknown;
-  /** Makes the requests to other computers. */
+  /** Makes the HTTP requests. */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
 }
 
@@ -45,26 +45,26 @@ export async function openRoot(root: string, options: OpenRootOptions): Promise<
   const scheme = schemeOf(root)!;
   const isWeb = scheme === 'http' || scheme === 'https';
   const place = `config "${config}": ${key}`;
-  // Of such a URL only the scheme is shown: the rest may hold a password.
+  // Only the scheme of such a URL is shown: the rest may contain a password.
   if (!isWeb && scheme !== 's3' && scheme !== 's3a') {
     throw new CryoetPicksError(
       'unsupported',
-      `${place} lies on "${scheme}://", which is not handled; expected a folder, "local://", "file://", or a public bucket by ` +
+      `${place} is on "${scheme}://", which is not supported; expected a folder, "local://", "file://", or a public bucket by ` +
         '"s3://" or "https://"',
     );
   }
   if (/^[^/]*\/\/[^/]*@/.test(root)) {
     throw new CryoetPicksError(
       'unsupported',
-      `${place} lies on "${scheme}://" with a user or password; only public buckets can be read here, without either`,
+      `${place} is on "${scheme}://" with a user or password; only public buckets can be read here, without either`,
     );
   }
   const { store, isEmpty } = isWeb ? await openWebRoot(root, { ...options, place }) : await openS3Root(root, options);
-  const reason = 'a bucket can only be read here; to write, give the project an overlay_root on disk';
+  const reason = 'a bucket can only be read; to write, give the project an overlay_root on disk';
   return { location: store.location, exists: !isEmpty, store: readOnlyStore(store, { reason }) };
 }
 
-/** A store that was listed once, so that what is wrong with it shows before any work. */
+/** A store that was listed once, so that problems show before any work. */
 interface Listed {
   readonly store: ListableStore;
   readonly isEmpty: boolean;
@@ -84,7 +84,7 @@ interface WebRootOptions extends OpenRootOptions {
   readonly place: string;
 }
 
-/** A web address may be a bucket, named by its path or by its host; which, only asking tells. */
+/** A web address may be a bucket, named by path or by host; both are tried. */
 async function openWebRoot(root: string, { place, fetch, signal }: WebRootOptions): Promise<Listed> {
   let empty: Listed | undefined;
   let refusal: unknown;
@@ -103,7 +103,7 @@ async function openWebRoot(root: string, { place, fetch, signal }: WebRootOption
   throw await unlistable(root, { place, fetch, signal, cause: refusal });
 }
 
-/** Why a web address cannot be a root, and what would work. */
+/** The error for a web address that cannot be a root, with what would work. */
 async function unlistable(
   root: string,
   { place, fetch, signal, cause }: Omit<WebRootOptions, 'key' | 'config'> & { readonly cause: unknown },
@@ -114,8 +114,8 @@ async function unlistable(
   const url = `${store.location}/Croissant/metadata.json`;
   const advice =
     found === undefined
-      ? 'export a Croissant of the project (copick config export-croissant) and open that, or name its bucket as "s3://"'
-      : `it has a Croissant: open that, by a config of "config_type": "mlcroissant" with "croissant_url": "${url}"`;
+      ? 'export a Croissant of the project (copick config export-croissant) and open that, or give its bucket as "s3://"'
+      : `it has a Croissant: open that, with a config of "config_type": "mlcroissant" and "croissant_url": "${url}"`;
   const reason = cause instanceof Error ? ` (${cause.message})` : '';
   return new CryoetPicksError(
     'unsupported',
@@ -129,15 +129,15 @@ export function schemeOf(address: string): string | undefined {
   return /^([a-z][a-z0-9+.-]+)(?:::|:\/\/)/i.exec(address)?.[1]?.toLowerCase();
 }
 
-/** Whether an address is a path of this computer: plain, `local://` or `file://`. */
+/** Whether an address is a local path: plain, `local://` or `file://`. */
 export function isLocalAddress(address: string): boolean {
   const scheme = schemeOf(address);
   return scheme === undefined || scheme === 'local' || scheme === 'file';
 }
 
 /**
- * The paths that an address may stand for, likeliest first. Copick takes what follows `file://` as it is; a proper file URL has
- * it percent-encoded, so both are candidates. `~` is the home folder.
+ * The paths that an address may mean, the most likely first. Copick takes what follows `file://` literally, but a file URL is
+ * percent-encoded, so both are candidates. `~` is the home folder.
  */
 export function localPaths(address: string): string[] {
   const plain = address.replace(/^(?:local|file):\/\//i, '').replace(/^~(?=$|[/\\])/, homedir());
@@ -156,21 +156,21 @@ function decoded(address: string, plain: string): string[] {
   }
 }
 
-/** A path that was looked for. */
+/** A path that was searched for. */
 export interface FoundPath {
-  /** Links resolved where it exists, so that the same place has one path. */
+  /** With links resolved if it exists, so that one place has one path. */
   readonly path: string;
   readonly exists: boolean;
 }
 
 /** Options of {@link findLocal}. */
 export interface FindLocalOptions {
-  /** Path of the config file that holds the address. */
+  /** Path of the config file with the address. */
   readonly config: string;
   readonly kind: 'file' | 'folder';
 }
 
-/** Looks for a local file or folder beside the config first, then in the working directory, where alone copick looks. */
+/** Searches for a local file or folder beside the config first, then in the working directory, the only place where copick looks. */
 export async function findLocal(address: string, { config, kind }: FindLocalOptions): Promise<FoundPath> {
   const paths = localPaths(address);
   for (const folder of [dirname(config), '.']) {

@@ -12,25 +12,25 @@ import {
 /** Options of {@link coalesced}. */
 export interface CoalesceOptions {
   /**
-   * Parts of a value that lie no further apart than this many bytes are read in one request; 0 merges those that touch.
-   * @defaultValue 512 KiB, which takes about as long to send as a request of its own
+   * Parts of a value that are no further apart than this many bytes are read in one request; 0 merges parts that touch.
+   * @defaultValue 512 KiB, which takes about as long to send as a separate request
    */
   readonly maxGapBytes?: number | undefined;
-  /** Bytes that a merged request has at most; a single part may be larger. @defaultValue 16 MiB */
+  /** Maximum size of a merged request, in bytes; a single part may be larger. @defaultValue 16 MiB */
   readonly maxBytes?: number | undefined;
-  /** Requests under way at a time. @defaultValue 8 */
+  /** Maximum number of requests at a time. @defaultValue 8 */
   readonly maxRequests?: number | undefined;
 }
 
 /**
- * The same store with fewer requests: parts of one value that are asked for at the same time and lie close together, such as
- * the chunks of a shard, are read as one; what several ask for at once is read once; no more than so many requests are
- * under way, the rest wait in the order in which they came.
+ * Wraps a store so that it makes fewer requests: parts of one value that are asked for at the same time and are close together,
+ * such as the chunks of a shard, are read in one request; callers that ask for the same bytes share a request; the number of
+ * requests at a time is bounded, and the others wait in the order of the calls.
  *
- * Who aborts leaves alone; a request is aborted when all who wait for it have left. Failures are not kept. Nothing else is
- * kept either: what has been answered is read again when it is asked for again. `httpStore` has this built in.
+ * Aborting affects only the caller; the shared request is aborted once every caller has aborted. Neither answers nor errors are
+ * cached. `httpStore` has this built in.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for options that are no numbers above or at least 0.
+ * @throws {@link CryoetPicksError} `invalid-option` for options that are too small or not numbers.
  * @example
  * ```ts
  * const tomogram = await openTomogram(coalesced(s3Store('s3://bucket/denoised.zarr'), { maxRequests: 16 }));
@@ -40,13 +40,15 @@ export function coalesced<S extends ReadableStore>(
   store: S,
   { maxGapBytes = 512 * 2 ** 10, maxBytes = 16 * 2 ** 20, maxRequests = 8 }: CoalesceOptions = {},
 ): S extends ListableStore ? ListableStore : ReadableStore {
-  for (const [name, value, least] of [
+  for (const [name, value, minimum] of [
     ['maxGapBytes', maxGapBytes, 0],
     ['maxBytes', maxBytes, 1],
     ['maxRequests', maxRequests, 1],
   ] as const) {
-    if (!(value >= least))
-      throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected at least ${least}`, { option: name });
+    if (!(value >= minimum))
+      throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected at least ${minimum}`, {
+        option: name,
+      });
   }
   const queue = new RequestQueue(store, { maxGapBytes, maxBytes, maxRequests });
   const reading: ReadableStore = {
@@ -60,37 +62,37 @@ export function coalesced<S extends ReadableStore>(
   return merged as S extends ListableStore ? ListableStore : ReadableStore;
 }
 
-/** What is asked for: a value, or a part of it. */
-export interface Asked {
+/** A value, or a part of it. */
+interface Asked {
   readonly key: StoreKey;
   readonly range?: ByteRange | undefined;
 }
 
 type Bytes = Uint8Array | undefined;
 
-/** One caller who waits. */
+/** A call that waits. */
 interface Waiter extends Asked {
   readonly resolve: (bytes: Bytes) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** A request under way, and who waits for it. */
+/** A request that was sent, and the calls that wait for it. */
 interface Flight extends Asked {
   readonly controller: AbortController;
   readonly waiters: Set<Waiter>;
 }
 
-/** A part from an offset. */
+/** A part of a value. */
 interface Span {
   readonly offset: number;
   readonly length: number;
 }
 
-/** Reads of one store: merged, shared and bounded in number; the work of `coalesced`. */
+/** The reads of one store: merged, shared and bounded in number. */
 class RequestQueue {
   readonly #store: ReadableStore;
   readonly #limits: Required<{ [K in keyof CoalesceOptions]: number }>;
-  /** In the order in which they came. */
+  /** In the order of the calls. */
   readonly #waiting = new Set<Waiter>();
   readonly #flights = new Set<Flight>();
   #running = 0;
@@ -101,7 +103,7 @@ class RequestQueue {
     this.#limits = limits;
   }
 
-  /** The bytes that are asked for. @throws The abort reason of `signal`, at once; what the store throws. */
+  /** Reads bytes. @throws The abort reason of `signal`, at once; what the store throws. */
   read(asked: Asked, { signal }: StoreOptions = {}): Promise<Bytes> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise<Bytes>((resolve, reject) => {
@@ -138,7 +140,7 @@ class RequestQueue {
     }
   }
 
-  /** Starts requests when all that is asked for in this turn of the event loop is known. */
+  /** Sends requests once all calls of this turn of the event loop are known. */
   #startSoon(): void {
     if (this.#isDue) return;
     this.#isDue = true;
@@ -176,7 +178,7 @@ class RequestQueue {
     }
   }
 
-  /** Who else is served by a request that grows around what the first asks for. */
+  /** The request for the first call, grown to serve others, and the calls that it serves. */
   #gather(first: Waiter): { readonly range: ByteRange | undefined; readonly waiters: readonly Waiter[] } {
     const others = [...this.#waiting].filter(({ key }) => key === first.key);
     const { range } = first;
@@ -195,7 +197,7 @@ interface GrowLimits {
   readonly maxBytes: number;
 }
 
-/** The first span and all that lie close to it or to one another, nearest first, as far as the size allows. */
+/** The first span joined with all that are close to it or to one another, nearest first, up to the maximum size. */
 function grow(first: Span, others: readonly Span[], { maxGapBytes, maxBytes }: GrowLimits): Span {
   let [start, end] = [first.offset, first.offset + first.length];
   const sorted = [...others].sort((a, b) => a.offset - b.offset);
@@ -219,7 +221,7 @@ function isInside(inner: Span, outer: Span): boolean {
   return inner.offset >= outer.offset && inner.offset + inner.length <= outer.offset + outer.length;
 }
 
-/** Whether what a request under way brings holds what is asked for. */
+/** Whether the answer of a request that was sent contains what is asked for. */
 function covers(flight: Flight, { key, range }: Asked): boolean {
   if (flight.key !== key) return false;
   if (isSame(flight.range, range)) return true;
@@ -227,7 +229,7 @@ function covers(flight: Flight, { key, range }: Asked): boolean {
   return outer !== undefined && range !== undefined && 'offset' in outer && 'offset' in range && isInside(range, outer);
 }
 
-/** What one of those who wait asked for. A part is copied, so that it keeps no more than itself in memory. */
+/** The bytes for one call. A part is copied, so that the rest of the answer can be freed. */
 function part(bytes: Uint8Array, flight: Flight, { range }: Asked): Uint8Array {
   if (isSame(flight.range, range) || !range || !flight.range) return bytes;
   if ('suffixLength' in range || 'suffixLength' in flight.range) return bytes;

@@ -7,9 +7,9 @@ import { type ByteRange, checkKey, type ReadableStore, type StoreKey, sliceRange
 export interface HttpStoreOptions extends CoalesceOptions {
   /** Makes the requests. @defaultValue the platform's `fetch` */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
-  /** Sent with each request; never shown in messages. */
+  /** Sent with each request; never part of messages. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** How often a request is made at most. @defaultValue 5 */
+  /** The maximum number of tries of a request. @defaultValue 5 */
   readonly tries?: number | undefined;
   /** No try starts later than this after the first, in milliseconds. @defaultValue 60 000 */
   readonly retryFor?: number | undefined;
@@ -21,19 +21,18 @@ export interface HttpStoreOptions extends CoalesceOptions {
  * A folder on a web server, or a public bucket, as a read-only store that cannot be listed.
  *
  * Status 404 means absent. So does 403 for a metadata file of Zarr (`.zattrs`, `.zgroup`, `.zarray`, `.zmetadata`, `zarr.json`),
- * since S3 answers it for keys that are not there where listing is not allowed, and a reader looks for either. For every
- * other key 403 is an error: a chunk whose access has expired must not be read as one that was never written. An image with
- * chunks left out therefore needs a bucket that answers 404. A server that ignores `Range` is served by cutting the part
- * out of the whole.
+ * because S3 answers 403 for absent keys of buckets that may not be listed. For every other key 403 is an error: a chunk whose
+ * access has expired must not be read as one that was never written. An image with missing chunks therefore needs a bucket
+ * that answers 404. If a server ignores `Range`, the part is cut out of the whole value.
  *
- * What may pass is tried again, after a pause that grows at random: a connection that fails or stalls, the statuses 408, 425,
- * 429 and 5xx (`Retry-After` is heeded), an answer that is cut short, or is another part than the one asked for. Requests are
- * merged and bounded as by `coalesced` of `cryoet-picks/io`, whose options hold here too.
+ * A request is made again, after a random pause that grows, if the connection fails or stalls, for the statuses 408, 425, 429
+ * and 5xx (after at least `Retry-After`), and if the answer is incomplete or another part than was asked for. Requests are
+ * merged and bounded as by `coalesced` of `cryoet-picks/io`, whose options apply here too.
  *
- * @param url - The folder; a query string stays at the end of each request and is not shown in messages.
- * @throws {@link CryoetPicksError} `invalid-option` for a URL that is none; from reads, `unavailable` for other statuses and for
+ * @param url - The folder; a query string is sent with each request and is not part of messages.
+ * @throws {@link CryoetPicksError} `invalid-option` if `url` is not a URL; from reads, `unavailable` for other statuses and for
  * a server that cannot be reached (in a page, `not-found` for a metadata file of another origin, which may just be absent),
- * `corrupt-data` where every answer was cut short or another part.
+ * `corrupt-data` if every answer was incomplete or another part.
  * @example
  * ```ts
  * const tomogram = await openTomogram(httpStore('https://example.org/TS_5_4/denoised.zarr'));
@@ -59,14 +58,14 @@ function parseUrl(url: string | URL): URL {
   }
 }
 
-/** Where requests go. */
+/** The address of a folder. */
 export interface ServerAddress {
   /** The folder's URL without its query string. */
   readonly location: string;
   readonly query: string;
 }
 
-/** The work of `httpStore`. */
+/** The store of a folder, whose keys are not checked. */
 export function serverStore({ location, query }: ServerAddress, options: HttpStoreOptions): ReadableStore {
   const { fetch: send = (url, init) => fetch(url, init), headers = {}, maxGapBytes, maxBytes, maxRequests } = options;
   const { tries = 5, retryFor = 60_000, timeout = 30_000 } = options;
@@ -109,7 +108,7 @@ export function serverStore({ location, query }: ServerAddress, options: HttpSto
     getRange: (key, range, { signal } = {}) => partOf(range, (asked) => ask(key, asked, signal)),
     size: async (key, { signal } = {}) => {
       const answer = await ask(key, { offset: 0, length: 1 }, signal);
-      // A page does not see the total that a foreign server sends with a part, but the length of a whole.
+      // From a server of another origin a page may not read the total length of a part, but that of the whole value.
       return answer && (answer.total ?? (await ask(key, undefined, signal, 'HEAD'))?.total);
     },
   };
@@ -118,7 +117,7 @@ export function serverStore({ location, query }: ServerAddress, options: HttpSto
 
 const METADATA = /\/(\.z(attrs|group|array|metadata)|zarr\.json)$/;
 
-/** True in a page, or its worker, of another origin, which sees only some headers, and nothing of answers that CORS hides. */
+/** True in a page, or its worker, of another origin than the server: it can read only some headers, and no answer that CORS hides. */
 function isForeignTo(location: string): boolean {
   const page = globalThis.location?.origin;
   return page !== undefined && new URL(location).origin !== page;
@@ -129,7 +128,7 @@ async function partOf(
   ask: (asked: ByteRange) => Promise<Answer | undefined>,
 ): Promise<Uint8Array | undefined> {
   const isEmpty = ('suffixLength' in range ? range.suffixLength : range.length) === 0;
-  // A range of nothing cannot be asked for; one byte tells whether the key is there.
+  // An empty range cannot be requested; one byte shows whether the key exists.
   const answer = await ask(isEmpty ? { offset: 0, length: 1 } : range);
   if (!answer || isEmpty) return answer && new Uint8Array(0);
   return answer.isPart ? answer.bytes : sliceRange(answer.bytes, range);

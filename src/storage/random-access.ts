@@ -2,22 +2,22 @@ import { CryoetPicksError } from '../core/errors.ts';
 import type { ReadableStore, StoreKey, StoreOptions } from './store.ts';
 
 /**
- * The seam for bytes that are read here and there: a file, a blob, a part of a web server.
+ * A source of bytes that are read by offset: a file, a blob, a value of a store.
  *
- * `openMrcFile` of `cryoet-picks/node` brings the one for files.
+ * `fileReader` of `cryoet-picks/node` makes one for a file.
  */
 export interface RandomAccessReader {
-  /** Where the bytes lie, for messages: a path, a URL, `memory`. Never holds a secret. */
+  /** Where the bytes are, for messages: a path, a URL, `memory`. Never holds a secret. */
   readonly location: string;
-  /** In bytes; `undefined` where it cannot be known without reading, as over HTTP. */
+  /** In bytes; `undefined` if it is unknown before reading, as over HTTP. */
   readonly size: number | undefined;
-  /** Asks for the size where it is not known beforehand; `undefined` where nobody can tell. */
+  /** Finds out the size if it is unknown beforehand; `undefined` if that is impossible. */
   measure?(options?: StoreOptions): Promise<number | undefined>;
-  /** Reads `length` bytes from `offset`, fewer where the bytes end earlier. The result may be shared: do not write to it. */
+  /** Reads `length` bytes from `offset`, fewer if the bytes end earlier. The result may be shared: do not write to it. */
   read(offset: number, length: number, options?: StoreOptions): Promise<Uint8Array>;
 }
 
-/** A reader over bytes in memory, which are handed out as views. */
+/** A reader of bytes in memory, which returns views of them. */
 export function bytesReader(
   bytes: Uint8Array,
   { location = 'memory' }: { location?: string } = {},
@@ -33,7 +33,7 @@ export function bytesReader(
 }
 
 /**
- * A reader over a `Blob` or a `File`, such as one that was dropped on a page; only what is read is loaded.
+ * A reader of a `Blob` or a `File`, such as one that was dropped on a page; only the parts that are read are loaded.
  *
  * @example
  * ```ts
@@ -54,7 +54,7 @@ export function blobReader(blob: Blob): RandomAccessReader {
 }
 
 /**
- * A reader over one value of a store, by range requests: `storeReader(httpStore(folder), '/TS_5_4.mrc')`.
+ * A reader of one value of a store, by range requests: `storeReader(httpStore(folder), '/TS_5_4.mrc')`.
  *
  * A web server that ignores `Range` sends the whole file for every read.
  *

@@ -1,17 +1,17 @@
 import { CryoetPicksError } from '../core/errors.ts';
 
-/** How a server is told the bucket: by its host name, or by the first part of the path. */
+/** How requests name the bucket: by host name, or by the first part of the path. */
 export type S3Addressing = 'virtual' | 'path';
 
-/** What decides where the requests for a bucket go. */
+/** Options that decide the address of a bucket. */
 export interface S3AddressOptions {
-  /** URL of a server that is not Amazon's: `http://localhost:9000`. */
+  /** URL of a server other than Amazon's: `http://localhost:9000`. */
   readonly endpoint?: string | undefined;
-  /** Amazon's region that the bucket lies in, as `eu-central-1`. */
+  /** Amazon's region of the bucket, such as `eu-central-1`. */
   readonly region?: string | undefined;
   /**
-   * How the server is told the bucket.
-   * @defaultValue for Amazon, by host name where the bucket's name allows; otherwise by path
+   * How requests name the bucket.
+   * @defaultValue for Amazon by host name, if the bucket's name allows it; otherwise by path
    */
   readonly addressing?: S3Addressing | undefined;
 }
@@ -19,26 +19,26 @@ export interface S3AddressOptions {
 /** A folder of a bucket. */
 export interface BucketAddress {
   readonly bucket: string;
-  /** Where the bucket is listed, without a slash at the end. */
+  /** The URL to list the bucket at, without a slash at the end. */
   readonly endpoint: string;
-  /** What all keys of the folder start with: empty, or with a slash at the end. */
+  /** The prefix of all keys of the folder: empty, or with a slash at the end. */
   readonly prefix: string;
   /** For messages. */
   readonly location: string;
-  /** Sent with each request for a value: the query string of a URL that has one. */
+  /** The query string of the URL, sent with each request for a value. */
   readonly query: string;
 }
 
 /**
- * Finds out where a folder of a bucket is listed and read.
+ * The address at which a folder of a bucket is listed and read.
  *
  * @param url - `s3://bucket/folder`, or the `https://` URL of the folder.
- * @throws {@link CryoetPicksError} `invalid-option` for a URL that names no bucket.
+ * @throws {@link CryoetPicksError} `invalid-option` if the URL has no bucket name.
  */
 export function bucketAddress(url: string | URL, options: S3AddressOptions = {}): BucketAddress {
   const text = String(url);
   const named = /^s3a?:\/\/([^/?#]*)(.*)$/is.exec(text);
-  // The path of an s3 URL is a key as it is: neither encoded, nor with a query.
+  // The path of an s3 URL is a plain key: it is not percent-encoded and has no query string.
   if (named) return fromName(named[1]!, named[2]!.split('/').filter(Boolean), options);
   const web = parseUrl(text);
   const parts = web.pathname.split('/').filter(Boolean).map(decoded);
@@ -46,7 +46,7 @@ export function bucketAddress(url: string | URL, options: S3AddressOptions = {})
   const addressing = amazon ? (amazon[1] === undefined ? 'path' : 'virtual') : (options.addressing ?? 'path');
   const [first, ...rest] = parts;
   if (addressing === 'path' && first === undefined) {
-    throw new CryoetPicksError('invalid-option', `${web.origin} names no bucket: expected its name after the host`);
+    throw new CryoetPicksError('invalid-option', `${web.origin} has no bucket name; expected one after the host`);
   }
   const inPath = addressing === 'path';
   return {
@@ -60,12 +60,12 @@ export function bucketAddress(url: string | URL, options: S3AddressOptions = {})
 
 function fromName(bucket: string, parts: readonly string[], options: S3AddressOptions): BucketAddress {
   const { endpoint, region } = options;
-  // A name with dots fits no certificate of the form *.s3.amazonaws.com.
+  // A name with dots does not match the certificate for *.s3.amazonaws.com.
   const byHost = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(bucket);
   const { addressing = endpoint === undefined && byHost ? 'virtual' : 'path' } = options;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(bucket)) {
-    const found = bucket.includes('@') ? 'it holds an @' : `found ${JSON.stringify(bucket)}`;
-    throw new CryoetPicksError('invalid-option', `not the name of a bucket: ${found}; expected s3://bucket/folder`);
+    const found = bucket.includes('@') ? 'it contains an @' : `found ${JSON.stringify(bucket)}`;
+    throw new CryoetPicksError('invalid-option', `not a bucket name: ${found}; expected s3://bucket/folder`);
   }
   if (region !== undefined && !/^[a-z0-9-]+$/.test(region)) {
     throw new CryoetPicksError(
@@ -91,7 +91,7 @@ function fromName(bucket: string, parts: readonly string[], options: S3AddressOp
 
 function prefixOf(parts: readonly string[]): string {
   if (parts.some((part) => part === '.' || part === '..' || part.includes('\0'))) {
-    throw new CryoetPicksError('invalid-option', 'a folder of a bucket cannot be reached through "." or ".."');
+    throw new CryoetPicksError('invalid-option', 'the path of a folder in a bucket cannot contain "." or ".."');
   }
   return parts.map((part) => `${part}/`).join('');
 }
@@ -99,7 +99,7 @@ function prefixOf(parts: readonly string[]): string {
 function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '') return url;
-  // What is no URL may hold anything, and is not shown.
+  // The text is not shown: what is not a URL may contain a secret.
   throw new CryoetPicksError(
     'invalid-option',
     'not the URL of a bucket: expected s3://, https:// or http://, without a user',
@@ -114,7 +114,7 @@ function decoded(part: string): string {
   }
 }
 
-/** What gives an account away, in the options that s3fs and its client take. */
+/** Options of s3fs and its client that contain credentials. */
 const credentials = [
   'key',
   'secret',
@@ -128,10 +128,10 @@ const credentials = [
 ];
 
 /**
- * Where a bucket lies, from the options that copick hands to s3fs: `endpoint_url` and `region_name`, at the top or in
- * `client_kwargs`, and the `addressing_style` in `config_kwargs`. No value of these options is ever shown.
+ * The address options of a bucket from those that copick passes to s3fs: `endpoint_url` and `region_name`, at the top or in
+ * `client_kwargs`, and the `addressing_style` in `config_kwargs`. Their values are never part of messages.
  *
- * @param what - The place of the options, for messages: `config "copick.json": static_fs_args`.
+ * @param what - The name of the options, for messages: `config "copick.json": static_fs_args`.
  * @throws {@link CryoetPicksError} `unsupported` for options with credentials: only public buckets can be read.
  */
 export function s3OptionsOf(fsArgs: unknown, what: string): S3AddressOptions {
@@ -142,14 +142,14 @@ export function s3OptionsOf(fsArgs: unknown, what: string): S3AddressOptions {
   if (given.length > 0 && args.anon !== true) {
     throw new CryoetPicksError(
       'unsupported',
-      `${what} holds credentials (${given.join(', ')}), but only public buckets can be read here; where the bucket is public, ` +
+      `${what} contains credentials (${given.join(', ')}), but only public buckets can be read here; if the bucket is public, ` +
         'set "anon": true instead, otherwise copy the data to a disk',
     );
   }
   if (args.requester_pays === true) {
     throw new CryoetPicksError(
       'unsupported',
-      `${what} asks that the requester pays, which takes an account; only public buckets can be read here`,
+      `${what} sets requester_pays, which needs an account; only public buckets can be read here`,
     );
   }
   const endpoint = textOf(args.endpoint_url) ?? textOf(client.endpoint_url);

@@ -11,14 +11,14 @@ import { checkKey, compareNames, type ListableStore, type StoreEntry, type Store
 export interface S3StoreOptions extends HttpStoreOptions, S3AddressOptions {}
 
 /**
- * A folder of a public bucket as a read-only store that can be listed: Amazon's S3, or any server that speaks its
+ * A folder of a public bucket as a read-only store that can be listed: of Amazon's S3, or of any server that supports
  * ListObjectsV2, over HTTP and without credentials.
  *
- * Folders are what slashes in keys make of them. Values are read, and failures that may pass tried again, as {@link httpStore} does. An `https://` URL of another
- * host than Amazon's is taken for `https://host/bucket/folder`; with `addressing: 'virtual'` the whole host is the bucket.
+ * Slashes in keys separate folders. Values are read, and requests made again, as by {@link httpStore}. An `https://` URL of a host
+ * other than Amazon's is read as `https://host/bucket/folder`; with `addressing: 'virtual'` the whole host is the bucket.
  *
  * @param url - `s3://bucket/folder`, or the `https://` URL of the folder.
- * @throws {@link CryoetPicksError} `invalid-option` for a URL that names no bucket; from listing, `not-found` where there is no
+ * @throws {@link CryoetPicksError} `invalid-option` if the URL has no bucket name; from listing, `not-found` where there is no
  *   such bucket; `unavailable` where it lies in another region, the public may not list it, or the server cannot be reached;
  *   `unsupported` where the server does not answer as a bucket does.
  * @example
@@ -37,7 +37,7 @@ export function s3Store(url: string | URL, options: S3StoreOptions = {}): Listab
     headers,
   });
   const { tries = 5, retryFor = 60_000 } = options;
-  // A host that is not there shows at once, or on the second try.
+  // A host that does not exist shows on the first or second try.
   const rules = { tries, networkTries: Math.min(2, tries), retryFor };
   return {
     location: address.location,
@@ -47,7 +47,7 @@ export function s3Store(url: string | URL, options: S3StoreOptions = {}): Listab
   };
 }
 
-/** A bucket, and how it is asked. */
+/** A bucket, and how to send requests to it. */
 export interface Bucket {
   readonly address: BucketAddress;
   readonly send: (url: string, init: RequestInit) => Promise<Response>;
@@ -74,7 +74,7 @@ export async function listBucket(bucket: Bucket, { folder, signal }: ListRequest
     if (token !== undefined && tokens.has(token)) {
       throw new CryoetPicksError(
         'unsupported',
-        `${whereOf(bucket, prefix)}: the server lists the same page again and again`,
+        `cannot list ${whereOf(bucket, prefix)}: the server repeats the same page`,
       );
     }
     if (token !== undefined) tokens.add(token);
@@ -82,7 +82,7 @@ export async function listBucket(bucket: Bucket, { folder, signal }: ListRequest
   return [...kinds].map(([name, kind]) => ({ name, kind })).sort((a, b) => compareNames(a.name, b.name));
 }
 
-/** Names that no key of a store can have are passed over, as is the empty one that marks the folder itself. */
+/** Ignores names that a key of a store cannot have, and the empty one, which is the folder itself. */
 function addChild(kinds: Map<string, StoreEntry['kind']>, name: string, kind: StoreEntry['kind']): void {
   if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) return;
   kinds.set(name, kind);
@@ -97,7 +97,7 @@ interface PageRequest {
 interface Page {
   readonly files: readonly string[];
   readonly folders: readonly string[];
-  /** The token of the next page, if there is one. */
+  /** The token of the next page, if any. */
   readonly next: string | undefined;
 }
 
@@ -141,7 +141,7 @@ function parsePage(text: string, { where, prefix }: { readonly where: string; re
   if (result === undefined) {
     throw new CryoetPicksError(
       'unsupported',
-      `cannot list ${where}: the server does not answer as a bucket does (ListObjectsV2), so its folders are unknown`,
+      `cannot list ${where}: the server does not answer as a bucket does (ListObjectsV2)`,
     );
   }
   const isEncoded = childText(result, 'EncodingType') === 'url';
@@ -151,10 +151,7 @@ function parsePage(text: string, { where, prefix }: { readonly where: string; re
       .filter((key) => key.startsWith(prefix));
   const next = childText(result, 'NextContinuationToken') || undefined;
   if (childText(result, 'IsTruncated')?.trim() === 'true' && next === undefined) {
-    throw new CryoetPicksError(
-      'unsupported',
-      `cannot list ${where}: the server gives a first page, but no way to the next`,
-    );
+    throw new CryoetPicksError('unsupported', `cannot list ${where}: the first page has no token for the next one`);
   }
   const isLast = childText(result, 'IsTruncated')?.trim() !== 'true';
   return {
@@ -164,13 +161,13 @@ function parsePage(text: string, { where, prefix }: { readonly where: string; re
   };
 }
 
-/** Servers encode keys as forms do, with a plus for a space. */
+/** Servers encode keys as in forms, with a plus for a space. */
 function decodeKey(key: string, isEncoded: boolean, where: string): string {
   if (!isEncoded) return key;
   try {
     return decodeURIComponent(key.replaceAll('+', ' '));
   } catch (cause) {
-    const found = `the key ${showJson(key)} is not encoded as the server says`;
+    const found = `the key ${showJson(key)} is not encoded, although the server says so`;
     throw new CryoetPicksError('unsupported', `cannot list ${where}: ${found}`, { cause });
   }
 }
@@ -181,15 +178,15 @@ interface Refused {
   readonly text: string;
 }
 
-/** What an answer other than a listing means, and what would work. */
+/** The error for an answer other than a listing: what it means, and what would work. */
 function refusal({ address }: Bucket, { where, response, text }: Refused): CryoetPicksError {
   const { Error: error } = parseXml(text);
   const code = childText(error, 'Code') ?? '';
   const { bucket } = address;
-  const elsewhere = `bucket "${bucket}" lies in another region${regionOf(response, error)}`;
+  const elsewhere = `bucket "${bucket}" is in another region${regionOf(response, error)}`;
   const reasons: Readonly<Record<string, string>> = {
     NoSuchBucket: `there is no bucket "${bucket}"`,
-    AccessDenied: `bucket "${bucket}" may not be listed by everyone; only public buckets can be read here, without credentials`,
+    AccessDenied: `bucket "${bucket}" may not be listed by the public; only public buckets can be read here, without credentials`,
     AllAccessDisabled: `bucket "${bucket}" is closed`,
     PermanentRedirect: elsewhere,
     TemporaryRedirect: elsewhere,
@@ -205,7 +202,7 @@ function refusal({ address }: Bucket, { where, response, text }: Refused): Cryoe
   });
 }
 
-/** The region that the server names, in its header or in the host it sends to. */
+/** The region in the answer: in a header, an element, or the host to send requests to. */
 function regionOf(response: Response, error: Element | undefined): string {
   const host = childText(error, 'Endpoint') ?? '';
   const found =
@@ -213,11 +210,11 @@ function regionOf(response: Response, error: Element | undefined): string {
     childText(error, 'Region') ??
     /(?:^|\.)s3[.-](?:dualstack\.)?([a-z0-9-]+)\.amazonaws\.com/.exec(host)?.[1];
   return found && /^[a-z0-9-]+$/.test(found)
-    ? `, "${found}"; name it as region_name or \`region\``
-    : '; name the right one';
+    ? `, "${found}"; give it as region_name or \`region\``
+    : '; give the right one';
 }
 
-/** An element of the answer: text, or elements by name; those that may repeat are lists. */
+/** An element of the answer: text, or elements by name; elements that may repeat are lists. */
 type Element = string | { readonly [name: string]: Element | readonly Element[] | undefined };
 
 const parser = {
@@ -227,7 +224,7 @@ const parser = {
   isArray: (name: string) => name === 'Contents' || name === 'CommonPrefixes',
 };
 
-/** The root element of the answer, if it is XML; without a DOCTYPE, since entities can grow without bounds. */
+/** The root element of the answer, if it is XML without a DOCTYPE, whose entities could grow without bounds. */
 function parseXml(text: string): Readonly<Record<string, Element | undefined>> {
   if (/<!DOCTYPE/i.test(text) || XMLValidator.validate(text) !== true) return {};
   try {
@@ -237,7 +234,7 @@ function parseXml(text: string): Readonly<Record<string, Element | undefined>> {
   }
 }
 
-/** The text of a child element, if it has one. */
+/** The text of a child element, if there is one. */
 function childText(element: Element | undefined, name: string): string | undefined {
   const child = typeof element === 'object' && Object.hasOwn(element, name) ? element[name] : undefined;
   return typeof child === 'string' ? child : undefined;

@@ -22,7 +22,7 @@ export interface ZipSpan {
   readonly length: number;
 }
 
-/** Bytes of inflated entries to keep for those who read them part by part. */
+/** Size of the cache of inflated entries, in bytes, for reads of parts. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
 /** Opens a zip file by its directory. @throws {@link CryoetPicksError} `corrupt-data`, `not-found`. */
@@ -32,7 +32,7 @@ export async function openArchive(
 ): Promise<ZipArchive> {
   const size = reader.size ?? (await reader.measure?.());
   if (size === undefined) {
-    const what = `cannot read ${reader.location} as a zip file: how long it is, is unknown`;
+    const what = `cannot read ${reader.location} as a zip file: its size is unknown`;
     throw new CryoetPicksError('unsupported', `${what}; give a reader that has a size`);
   }
   const records = await readDirectory(reader, size);
@@ -42,7 +42,7 @@ export async function openArchive(
 
 const METADATA = /^(\.z(attrs|group|array|metadata)|zarr\.json)$/;
 
-/** The folder of the image: the root where metadata lie there, else the only one. */
+/** The folder of the image: the root if it has metadata, else the only folder. */
 function rootOf(names: readonly string[]): string {
   if (names.some((name) => METADATA.test(name))) return '';
   const seen = names.filter((name) => !/^(\.|__MACOSX\/)/.test(name));
@@ -73,20 +73,20 @@ class ZipArchive {
     this.#records = records;
   }
 
-  /** The bytes of an entry, its checksum verified; nothing where there is none. */
+  /** The bytes of an entry, after verifying its checksum; undefined if there is no such entry. */
   async read(key: StoreKey, options: StoreOptions): Promise<Uint8Array | undefined> {
     const record = this.#records.get(key);
     return record && readRecord(this.#reader, record, { ...options, where: this.#where(key) });
   }
 
-  /** The same, from memory where it was read a while ago. */
+  /** The same, from the cache if it was read before. */
   async readKept(key: StoreKey, options: StoreOptions): Promise<Uint8Array | undefined> {
     const bytes = this.#kept.get(key) ?? (await this.read(key, options));
     if (bytes) this.#kept.set(key, bytes);
     return bytes;
   }
 
-  /** Where in the file the bytes of an entry lie as they are; nothing for one that is compressed, or absent. */
+  /** The part of the file with the bytes of a stored entry; undefined for one that is compressed or absent. */
   async locate(key: StoreKey, options: StoreOptions): Promise<ZipSpan | undefined> {
     const record = this.#records.get(key);
     if (record?.method !== 0) return undefined;
@@ -96,14 +96,14 @@ class ZipArchive {
     return { offset: start, length: record.bytes };
   }
 
-  /** A part of the file that belongs to an entry. */
+  /** Reads a part of the file that belongs to an entry. */
   async readSpan(key: StoreKey, { offset, length }: ZipSpan, options: StoreOptions): Promise<Uint8Array> {
     const bytes = await this.#reader.read(offset, length, options);
     if (bytes.length === length) return bytes;
-    throw new CryoetPicksError('corrupt-data', `${this.#where(key)} is cut short: the file ends within it`);
+    throw new CryoetPicksError('corrupt-data', `${this.#where(key)} is incomplete: the file ends within it`);
   }
 
-  /** What is in a folder. */
+  /** The children of a folder. */
   list(folder: StoreKey): readonly StoreEntry[] {
     this.#folders ??= foldersOf(this.#records.keys());
     return this.#folders.get(folder) ?? [];
@@ -114,7 +114,7 @@ class ZipArchive {
   }
 }
 
-/** The content of every folder. */
+/** The children of every folder. */
 function foldersOf(keys: Iterable<string>): Map<string, StoreEntry[]> {
   const folders = new Map<string, Map<string, StoreEntry>>();
   for (const key of keys) {
@@ -145,13 +145,13 @@ export interface ReadRecordOptions extends StoreOptions {
 }
 
 const LOCAL_HEADER_BYTES = 30;
-/** The fields of a local header may be longer than in the directory: by time stamps, or padding that aligns the data. */
+/** The fields of a local header may be longer than those in the directory, by time stamps or by padding that aligns the data. */
 const MORE_HEADER_BYTES = 128;
-/** A whole entry is not read beyond this. */
+/** The maximum size of an entry to read whole. */
 const MAX_BYTES = 2 ** 31;
 
 /**
- * Reads an entry whole: its header and data, in one go where the header is no longer than it should be.
+ * Reads a whole entry: header and data in one read, unless the header is longer than expected.
  *
  * Source: PKWARE APPNOTE 6.3.10, §4.3.7.
  *
@@ -177,12 +177,12 @@ async function readRecord(
       : await reader.read(record.offset + start, record.compressedBytes, { signal });
   if (data.length !== record.compressedBytes) {
     const found = `${data.length} of its ${record.compressedBytes} bytes are there`;
-    throw new CryoetPicksError('corrupt-data', `${where} is cut short: ${found}`);
+    throw new CryoetPicksError('corrupt-data', `${where} is incomplete: ${found}`);
   }
   return record.method === 0 ? checkedStored(data, record, where) : inflated(data, record, where);
 }
 
-/** Where the data of an entry start in the file. */
+/** The offset of the data of an entry in the file. */
 async function dataStart(
   reader: RandomAccessReader,
   record: ZipRecord,
@@ -192,20 +192,20 @@ async function dataStart(
   return record.offset + startIn(await reader.read(record.offset, LOCAL_HEADER_BYTES, { signal }), where);
 }
 
-/** Refuses what cannot be read, before anything of its size is read. */
+/** Throws for entries that cannot be read, before memory of their size is allocated. */
 function checkRecord({ method, compressedBytes, bytes, refusal }: ZipRecord, where: string): void {
   if (refusal !== undefined) throw new CryoetPicksError('unsupported', `cannot read ${where}: ${refusal}`);
-  // A deflated byte stands for at most 1032 bytes.
+  // A deflated byte expands to at most 1032 bytes.
   const isPlausible = method === 0 ? bytes === compressedBytes : bytes <= 1032 * compressedBytes;
   if (isPlausible) return;
-  throw new CryoetPicksError('corrupt-data', `${where} is damaged: ${compressedBytes} bytes are said to hold ${bytes}`);
+  throw new CryoetPicksError('corrupt-data', `${where} is damaged: ${compressedBytes} bytes cannot expand to ${bytes}`);
 }
 
-/** Where the data start after the start of a local header. */
+/** The offset of the data from the start of a local header. */
 function startIn(head: Uint8Array, where: string): number {
   const view = new DataView(head.buffer, head.byteOffset, head.length);
   if (head.length < LOCAL_HEADER_BYTES || view.getUint32(0, true) !== 0x04034b50) {
-    throw new CryoetPicksError('corrupt-data', `${where} is damaged: there is no entry where the directory puts it`);
+    throw new CryoetPicksError('corrupt-data', `${where} is damaged: the directory points to no entry`);
   }
   return LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
 }
@@ -213,11 +213,11 @@ function startIn(head: Uint8Array, where: string): number {
 function checkedStored(data: Uint8Array, { crc }: ZipRecord, where: string): Uint8Array {
   const found = crc32(data);
   if (found === crc) return data;
-  const what = `its CRC-32 is ${hex(found)}, and the directory says ${hex(crc)}`;
+  const what = `its CRC-32 is ${hex(found)}, but the directory says ${hex(crc)}`;
   throw new CryoetPicksError('corrupt-data', `${where} is damaged: ${what}`);
 }
 
-/** Inflates data as the gzip file that they are with a header and their checksum, which the platform then verifies. */
+/** Inflates data as a gzip file, made with a header and the checksum, which the platform then verifies. */
 async function inflated(data: Uint8Array, { crc, bytes }: ZipRecord, where: string): Promise<Uint8Array> {
   const file = new Uint8Array(data.length + 18);
   file.set([0x1f, 0x8b, 8]);
@@ -237,22 +237,22 @@ function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`;
 }
 
-/** An entry of a zip file, as its directory has it. */
+/** An entry in the directory of a zip file. */
 interface ZipRecord {
-  /** Where its local header starts. */
+  /** The offset of its local header. */
   readonly offset: number;
-  /** Bytes of name and further fields in the directory, which are about as many in the local header. */
+  /** Bytes of name and extra fields in the directory; the local header has about as many. */
   readonly headerBytes: number;
   /** 0 is stored, 8 is deflated. */
   readonly method: number;
   readonly compressedBytes: number;
   readonly bytes: number;
   readonly crc: number;
-  /** Why it cannot be read, where that is known beforehand. */
+  /** Why it cannot be read, if that is known from the directory. */
   readonly refusal?: string | undefined;
 }
 
-/** Hands the bytes of a source to zip.js, whose module for reading alone has no class to extend. */
+/** A reader for zip.js, whose read-only module has no class to extend. */
 function readerOver(source: RandomAccessReader, size: number): Reader<unknown> {
   const reader: Pick<Reader<unknown>, 'size' | 'readUint8Array'> = {
     size,
@@ -264,7 +264,7 @@ function readerOver(source: RandomAccessReader, size: number): Reader<unknown> {
 /**
  * Reads the directory of a zip file: its files by name, the last of those that share one.
  *
- * @throws {@link CryoetPicksError} `corrupt-data` for what is no zip file, or has a name that leads out of it.
+ * @throws {@link CryoetPicksError} `corrupt-data` if it is not a zip file, or has a name that leads out of it.
  */
 async function readDirectory(source: RandomAccessReader, size: number): Promise<Map<string, ZipRecord>> {
   const records = new Map<string, ZipRecord>();
@@ -310,7 +310,7 @@ function refusalOf({ encrypted, symlink, compressionMethod }: Entry): string | u
 export interface ZipStoreOptions {
   /**
    * The folder inside the file that is the root of the store.
-   * @defaultValue the root of the file where Zarr metadata lie there, else its only folder if it has just one
+   * @defaultValue the root of the file if it has Zarr metadata, else its only folder
    */
   readonly folder?: string | undefined;
 }
@@ -318,12 +318,12 @@ export interface ZipStoreOptions {
 /**
  * A zip file as a read-only store: an OME-Zarr image in one file, `.zip` or `.ozx`.
  *
- * The list of what is in the file is read with the first call, and then what is asked for, by range: of entries that are only
- * stored, as Zarr writers leave them, nothing but the wanted bytes; deflated ones as a whole. ZIP64 is read. Checksums are
- * verified of all that is read whole. Where a name occurs twice, the last entry counts, as in zarr-python.
+ * The first call reads the directory of the file. Entries that are stored without compression, as Zarr writers do, are then
+ * read by range, only the bytes that are wanted; deflated entries are read whole. ZIP64 is supported. The checksum of every
+ * entry that is read whole is verified. If a name occurs twice, the last entry counts, as in zarr-python.
  *
  * @param source - A reader (`fileReader` of `cryoet-picks/node`, `storeReader`), a dropped file, or a URL.
- * @throws {@link CryoetPicksError} from its methods: `corrupt-data` for what is no zip file, is damaged, or has a name that
+ * @throws {@link CryoetPicksError} from its methods: `corrupt-data` if it is not a zip file, is damaged, or has a name that
  * would lead out of it; `unsupported` for encrypted entries, links, and compressions other than deflate.
  * @example
  * ```ts
@@ -333,7 +333,7 @@ export interface ZipStoreOptions {
 export function zipStore(source: RandomAccessReader | Blob | URL, { folder }: ZipStoreOptions = {}): ListableStore {
   const reader = readerOf(source);
   let opened: Promise<ZipArchive> | undefined;
-  // A failure is not kept.
+  // A failure is not cached.
   const load = () => {
     opened ??= openArchive(reader, { folder });
     opened.catch(() => {
@@ -375,7 +375,7 @@ function readerOf(source: RandomAccessReader | Blob | URL): RandomAccessReader {
   if (typeof source === 'string') {
     throw new CryoetPicksError(
       'invalid-option',
-      'zipStore takes no text: give new URL(…), a Blob, or fileReader(path)',
+      'zipStore does not take a string: give new URL(…), a Blob, or fileReader(path)',
     );
   }
   if (!(source instanceof URL)) return source;

@@ -58,7 +58,9 @@ describe('convert of a project', () => {
     const args = ['--to', 'relion5', '--object', 'apo-ferritin'];
     const refused = await convert('out.star', ...args);
     expect(refused).toMatchObject({ exitCode: 2, stdout: expect.any(String) });
-    expect(refused.stderr).toMatch(/different voxel sizes .*name one by --tomogram, or a folder/);
+    expect(refused.stderr).toMatch(
+      /different voxel sizes .*select one by --tomogram, or write a file per run to a folder/,
+    );
     const { exitCode, stdout } = await convert('each/', ...args, '--json');
     expect(exitCode).toBe(0);
     const { tomograms, files } = JSON.parse(stdout);
@@ -84,7 +86,7 @@ describe('convert of a project', () => {
     expect(await readFile(at('out.csv'), 'utf8')).toContain('TS_1_3,ribosome,1,2,3');
     const both = await convert('both.csv', '--uri', 'ribosome');
     expect(both.exitCode).toBe(2);
-    expect(both.stderr).toMatch(/asks for the picks of ribosome in run "TS_1_3" of curation\/0 and of me\/7/);
+    expect(both.stderr).toMatch(/matches the picks of ribosome in run "TS_1_3" of curation\/0 and of me\/7/);
     const owners = await convert('both.csv');
     expect(owners.stderr).toMatch(/picks of 2 users or sessions found/);
     expect((await convert('me.csv', '--user-id', 'me')).exitCode).toBe(0);

@@ -36,7 +36,7 @@ describe('convert', () => {
   it('tells with --verbose what is lost, and without it that something is', async () => {
     const args = ['in.csv', 'out.tbl', '--voxel-size', '10'];
     expect((await convert(...args)).stdout.split('\n')[1]).toBe(
-      'not all of it has a place there; --verbose tells what',
+      'the format cannot hold everything; --verbose lists what is lost',
     );
     const { stdout } = await convert(...args, '--verbose');
     expect(stdout.split('\n').slice(1)).toEqual([
@@ -60,7 +60,7 @@ describe('convert', () => {
     const before = await readdir(folder);
     const { exitCode, stderr } = await convert('in.csv', output, ...options);
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/^cryoet-picks: the input and the output are both .*; give each a file of its own\n/);
+    expect(stderr).toMatch(/^cryoet-picks: the input and the output are both .*; give each its own file\n/);
     expect(await written('in.csv')).toBe(csv);
     expect(await readdir(folder)).toEqual(before);
   });

@@ -42,7 +42,7 @@ describe('demo', () => {
     const { exitCode, stderr } = await captureCli(['demo', folder]);
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
-      /^cryoet-picks: \S+ is not empty and was not made by a demo, so nothing in it is touched[^\n]*\n$/,
+      /^cryoet-picks: \S+ is not empty and was not written by a demo, so nothing in it is changed[^\n]*\n$/,
     );
     expect(await filesBelow(folder)).toEqual(['README.txt', 'project/thesis.tex']);
   });
@@ -78,6 +78,6 @@ describe('simulate', () => {
     await writeFile(join(folder, 'data.txt'), '');
     const { exitCode, stderr } = await captureCli(['simulate', folder]);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/is not empty: it holds data\.txt; name a new folder\n$/);
+    expect(stderr).toMatch(/is not empty: it holds data\.txt; choose a new folder\n$/);
   });
 });

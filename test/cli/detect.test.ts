@@ -117,7 +117,7 @@ describe('detect', () => {
     expect(model.calls).toBe(0);
     expect(again.summaries.map(({ status }) => status)).toEqual(['skipped', 'skipped']);
     expect(again.summaries.map(({ picks }) => picks)).toEqual(first.summaries.map(({ picks }) => picks));
-    expect(stdout.text).toMatch(/^TS_1_3 {2}\d+ picks?, there already\nTS_2_3 /);
+    expect(stdout.text).toMatch(/^TS_1_3 {2}\d+ picks?, skipped\nTS_2_3 /);
   });
 
   it('tells of picks that cannot be read, and finds them anew with --resume', async () => {
@@ -141,7 +141,7 @@ describe('detect', () => {
     await writeFile(config, text.replaceAll('"ribosome"', '"RB"').replaceAll('"thyroglobulin"', '"THG"'));
     const { exitCode, stderr } = await captureCli(['detect', config, '--run', 'TS_1_3', '--threads', '1']);
     expect(stderr).toMatch(
-      /^cryoet-picks: not searched, since model "[^"]+" has no such class: "RB", "THG"; of its classes, the project has no particle "ribosome", "thyroglobulin"\n$/,
+      /^cryoet-picks: model "[^"]+" has no class for "RB", "THG", so these are not detected; its classes "ribosome", "thyroglobulin" are not particles of the project\n$/,
     );
     expect(exitCode).toBe(0);
   });
@@ -189,7 +189,12 @@ describe('detect', () => {
     ['an absent run', ['--run', 'TS_9'], 1, 'run "TS_9" not found in project'],
     ['an absent model', ['--model', '/none.onnx'], 1, 'model not found: /none.onnx\n'],
     ['a user without a name', ['--user-id', '//'], 1, 'name "//" has no character that'],
-    ['a threshold for an unknown object', ['--threshold', 'rib=1'], 2, '--threshold names "rib", which is no object'],
+    [
+      'a threshold for an unknown object',
+      ['--threshold', 'rib=1'],
+      2,
+      '--threshold names "rib", but the project has no such object',
+    ],
     ['a threshold above 1', ['--threshold', 'ribosome=1.5'], 2, '--threshold ribosome=1.5: the scores of model'],
   ])('%s ends in one line, before any work', async (_, flags, code, message) => {
     const { exitCode, stderr } = await captureCli(['detect', config, ...flags]);
@@ -286,7 +291,7 @@ describe('score of projects', () => {
     const { exitCode, stderr } = await captureCli(args);
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(
-      /no picks found, expected those of one; name them by --user-id and --session-id; there are curation\/0\n$/,
+      /no picks found, expected those of one; select them by --user-id and --session-id; available: curation\/0\n$/,
     );
   });
 });

@@ -61,7 +61,7 @@ describe('info of a project that is not on disk', () => {
       { config_type: 'mlcroissant', croissant_url: 'http://127.0.0.1:1/Croissant/metadata.json' },
       /cannot read http:\/\/127\.0\.0\.1:1\/Croissant\/metadata\.json/,
     ],
-    ['another file system', { overlay_root: 'ssh://me:hunter2@host/x' }, /overlay_root lies on "ssh:\/\/"/],
+    ['another file system', { overlay_root: 'ssh://me:hunter2@host/x' }, /overlay_root is on "ssh:\/\/"/],
   ])('says in one line what is wrong: %s', async (_, fields, message) => {
     const { exitCode, stdout, stderr } = await captureCli(['info', await writeConfig(fields)]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });

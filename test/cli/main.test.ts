@@ -33,7 +33,7 @@ it.each([
   while ((await readdir(folder)).length === 0 && child.exitCode === null) await new Promise((r) => setTimeout(r, 50));
   child.kill(signal);
   expect(await closed).toEqual([code, null]);
-  expect(stderr()).toBe('cryoet-picks: interrupted; no file is half written\n');
+  expect(stderr()).toBe('cryoet-picks: interrupted; no file is incomplete\n');
   expect(await readdir(folder)).toEqual([]);
 });
 

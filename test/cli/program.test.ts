@@ -36,11 +36,11 @@ describe('wrong usage', () => {
     ['a missing option', ['score', '--truth', 'a'], "required option '--submission <file>' not specified."],
     ['one argument too many', ['info', 'a', 'b'], "too many arguments for 'info'."],
     ['an unknown matching', ['score', '--matching', 'best'], 'Allowed choices are official, greedy, hungarian.'],
-    ['threads that are no number', ['detect', 'a', '--threads', 'x'], 'Expected a whole number from 1 on.'],
-    ['no threads', ['detect', 'a', '--threads', '0'], 'Expected a whole number from 1 on.'],
+    ['threads that are no number', ['detect', 'a', '--threads', 'x'], 'Expected a whole number of at least 1.'],
+    ['no threads', ['detect', 'a', '--threads', '0'], 'Expected a whole number of at least 1.'],
     ['a shape of two', ['simulate', 'a', '--shape', '1,2'], 'Expected three whole numbers of voxels, Z,Y,X'],
     ['a flat shape', ['simulate', 'a', '--shape', '0,2,2'], 'Expected three whole numbers of voxels, Z,Y,X'],
-    ['negative noise', ['simulate', 'a', '--noise=-1'], 'Expected a number from 0 on.'],
+    ['negative noise', ['simulate', 'a', '--noise=-1'], 'Expected a number of at least 0.'],
     ['a spacing that is none', ['detect', 'a', '--tomogram', 'wbp@ten'], 'such as denoised@10.'],
     ['an empty tomogram', ['detect', 'a', '--tomogram', ''], 'such as denoised@10.'],
     ['a threshold without object', ['detect', 'a', '--threshold', '0.5'], 'such as ribosome=0.3.'],
@@ -98,7 +98,7 @@ describe('score', () => {
         ?.split(/\s+/)
         .slice(1, 5),
     ).toEqual(['1', '1', '1', '2']);
-    expect(lines).toContain('not scored, since the truth lacks these runs: TS_9');
+    expect(lines).toContain('not scored, because the truth lacks these runs: TS_9');
     expect(stdout).not.toContain('TS_2');
   });
 
@@ -154,7 +154,7 @@ describe('score', () => {
     const { exitCode, stderr } = await captureCli(args, { signal: AbortSignal.abort() });
     expect({ exitCode, stderr }).toEqual({
       exitCode: 130,
-      stderr: 'cryoet-picks: interrupted; no file is half written\n',
+      stderr: 'cryoet-picks: interrupted; no file is incomplete\n',
     });
     expect(await readdir(folder)).toEqual(['t.csv']);
   });

@@ -10,7 +10,7 @@ it('refuses to write picks with an unknown key that is nested too deeply, and re
   expect(() => formatPicksFile(file)).toThrow(
     expect.objectContaining({
       code: 'invalid-picks',
-      message: 'the picks file of "virus" holds an unknown key whose value is nested too deeply to be written',
+      message: 'the picks file of "virus" has an unknown key whose value is nested too deeply to be written',
     }),
   );
 });

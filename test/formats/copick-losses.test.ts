@@ -61,7 +61,7 @@ describe('convert of a copick file', () => {
 
   it('tells what a copick file made of it does not hold, and never calls doubted rotations sure', async () => {
     const out = join(folder, 'out.json');
-    expect((await convert(out)).stdout).toContain('not all of it has a place there');
+    expect((await convert(out)).stdout).toContain('the format cannot hold everything');
     const { losses } = JSON.parse((await convert(out, '--json')).stdout);
     expect(losses).toEqual(format.leftOut?.(doubted, 'in.json'));
     const written = JSON.parse(await readFile(out, 'utf8'));

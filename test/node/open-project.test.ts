@@ -171,7 +171,7 @@ describe('roots', () => {
     for (const key of ['overlay_root', 'static_root']) {
       const error = await openProject(await writeConfig({ [key]: root })).catch((caught: Error) => caught);
       expect(error).toMatchObject({ code: 'unsupported' });
-      expect((error as Error).message).toContain(`${key} lies on "${scheme}://"`);
+      expect((error as Error).message).toContain(`${key} is on "${scheme}://"`);
       expect((error as Error).message).not.toContain('hunter2');
     }
   });
@@ -179,7 +179,7 @@ describe('roots', () => {
   it('need not be there yet in a new project, which is said', async () => {
     const project = await openProject(await writeConfig({}));
     expect(project.problems).toMatchObject([
-      { message: expect.stringMatching(/overlay_root ".*overlay" is not there yet/) },
+      { message: expect.stringMatching(/overlay_root ".*overlay" does not exist yet/) },
     ]);
     await project.createRun('TS_1');
     expect(await readFile(join(folder, 'overlay/ExperimentRuns/TS_1/.meta'), 'utf8')).toBe('meta');
@@ -189,13 +189,13 @@ describe('roots', () => {
     const config = await writeConfig({ static_root: 'gone' });
     await expect(openProject(config)).rejects.toMatchObject({
       code: 'not-found',
-      message: expect.stringMatching(/static_root ".*gone" is not there, nor is overlay_root ".*overlay"/),
+      message: expect.stringMatching(/static_root ".*gone" does not exist, nor does overlay_root ".*overlay"/),
     });
     await makeRun('overlay', 'TS_1');
     const told: string[] = [];
     const project = await openProject(config, { onProblem: ({ message }) => told.push(message) });
     expect(await project.runs()).toHaveLength(1);
-    expect(told).toEqual([expect.stringMatching(/static_root ".*gone" is not there/)]);
+    expect(told).toEqual([expect.stringMatching(/static_root ".*gone" does not exist/)]);
   });
 });
 

@@ -138,10 +138,10 @@ describe('a project in a public bucket', () => {
   });
 
   it.each([
-    [{ key: 'AKIA', secret: 'hunter2' }, /holds credentials \(key, secret\)/],
-    [{ profile: 'hunter2' }, /holds credentials \(profile\)/],
-    [{ client_kwargs: { aws_session_token: 'hunter2' } }, /holds credentials \(aws_session_token\)/],
-    [{ requester_pays: true }, /the requester pays/],
+    [{ key: 'AKIA', secret: 'hunter2' }, /contains credentials \(key, secret\)/],
+    [{ profile: 'hunter2' }, /contains credentials \(profile\)/],
+    [{ client_kwargs: { aws_session_token: 'hunter2' } }, /contains credentials \(aws_session_token\)/],
+    [{ requester_pays: true }, /sets requester_pays/],
   ])('is refused with credentials, which are not shown: %j', async (fsArgs, message) => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/data', static_fs_args: fsArgs });
     const error = await openProject(config, { fetch: () => Promise.reject(new Error('asked')) }).catch(
@@ -159,7 +159,7 @@ describe('a project in a public bucket', () => {
       'PermanentRedirect',
       'unavailable',
       s3Error(301, 'PermanentRedirect', '', { 'x-amz-bucket-region': 'us-west-2' }),
-      /"us-west-2"; name it as region_name/,
+      /"us-west-2"; give it as region_name/,
     ],
   ])('says at once what is wrong with it: %s', async (_, code, answer, message) => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/data' });
@@ -174,7 +174,7 @@ describe('a project in a public bucket', () => {
     const opened = openProject(config, s3Server({ endpoint, values: { 'data/x': 'y' } }));
     await expect(opened).rejects.toMatchObject({
       code: 'not-found',
-      message: expect.stringMatching(/static_root "s3:\/\/czii\/none" is not there/),
+      message: expect.stringMatching(/static_root "s3:\/\/czii\/none" does not exist/),
     });
   });
 });
@@ -280,7 +280,7 @@ describe('openProject of a Croissant', () => {
     await expect(openProject(await mlcroissant({ croissant_url: metadata }))).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringMatching(
-        /places its data in \/nowhere\/at all, which is not there; tell by croissant_base_url/,
+        /places its data in \/nowhere\/at all, which does not exist; give its place as croissant_base_url/,
       ),
     });
     const config = await mlcroissant({ croissant_url: metadata, croissant_base_url: 'moved' });

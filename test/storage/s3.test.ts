@@ -148,18 +148,18 @@ describe('s3Store', () => {
 
   it.each([
     ['NoSuchBucket', s3Error(404, 'NoSuchBucket'), /s3:\/\/bkt\/p\/: there is no bucket "bkt" \(404 NoSuchBucket\)/],
-    ['AccessDenied', s3Error(403, 'AccessDenied'), /may not be listed by everyone; only public buckets .*AccessDenied/],
+    ['AccessDenied', s3Error(403, 'AccessDenied'), /may not be listed by the public; only public buckets .*AccessDenied/],
     [
       'PermanentRedirect with an endpoint',
       s3Error(301, 'PermanentRedirect', '<Endpoint>b.s3.eu-west-1.amazonaws.com</Endpoint>'),
-      /lies in another region, "eu-west-1"; name it as region_name/,
+      /is in another region, "eu-west-1"; give it as region_name/,
     ],
     [
       'PermanentRedirect with a header',
       s3Error(301, 'PermanentRedirect', '', { 'x-amz-bucket-region': 'us-west-2' }),
       /another region, "us-west-2"/,
     ],
-    ['PermanentRedirect without either', s3Error(301, 'PermanentRedirect'), /another region; name the right one/],
+    ['PermanentRedirect without either', s3Error(301, 'PermanentRedirect'), /another region; give the right one/],
     ['another error', s3Error(503, 'SlowDown'), /the server answered 503 SlowDown/],
     ['an error page', new Response('<html>', { status: 502, statusText: 'Bad' }), /the server answered 502 Bad$/],
   ])('says what is wrong: %s', async (_, answer, message) => {
@@ -186,11 +186,11 @@ describe('s3Store', () => {
   });
 
   it.each([
-    ['gives no way on', '<IsTruncated>true</IsTruncated>', /no way to the next/],
+    ['gives no way on', '<IsTruncated>true</IsTruncated>', /no token for the next/],
     [
       'goes in circles',
       '<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>',
-      /same page again/,
+      /repeats the same page/,
     ],
   ])('does not list for ever, nor stop early, where a server %s', async (_, xml, message) => {
     const text = `<ListBucketResult>${xml}</ListBucketResult>`;

@@ -15,14 +15,14 @@ import { type AnnotationEntry, type PortalTree, portalUser, type TomogramEntry }
 
 type Entry = TomogramEntry | AnnotationEntry;
 
-/** Where a key leads: to an image or picks file, and below it. */
+/** The image or picks file of a key, and the path below it. */
 interface Found {
   readonly entry: Entry;
-  /** What follows the entry in the key; `/` for the entry itself. */
+  /** The rest of the key after the entry; `/` for the entry itself. */
   readonly rest: StoreKey;
 }
 
-/** The bytes of the portal's files, by the keys of a copick tree. */
+/** The files of the portal, by the keys of a copick tree. */
 export class PortalFiles {
   private images: Map<string, ReadableStore> = new Map();
 
@@ -31,7 +31,7 @@ export class PortalFiles {
     private readonly http: HttpStoreOptions,
   ) {}
 
-  /** Forgets the images that were opened. */
+  /** Closes the images that were opened. */
   refresh(): void {
     this.images = new Map();
   }
@@ -70,7 +70,7 @@ export class PortalFiles {
 
   private image(entry: Entry): ReadableStore {
     const id = `${entry.folder}/${entry.row.id}`;
-    const found = this.images.get(id) ?? folderStore(needUrl(entry), this.http);
+    const found = this.images.get(id) ?? folderStore(requireUrl(entry), this.http);
     this.images.set(id, found);
     return found;
   }
@@ -81,7 +81,7 @@ export class PortalFiles {
     if (voxelSpacing === undefined) {
       throw new CryoetPicksError('invalid-metadata', `${describe(entry)} has no voxel spacing, which its points need`);
     }
-    const url = needUrl(entry);
+    const url = requireUrl(entry);
     const oriented = row.annotationShape.shapeType === 'OrientedPoint';
     const text = new TextDecoder().decode(await readFile(url, { ...this.http, signal }));
     const picks = picksFromPortalPoints(text, { object, voxelSpacing, oriented, source: url });
@@ -101,7 +101,7 @@ function segmentsOf(key: StoreKey): string[] {
   return checkKey(key).split('/').filter(Boolean);
 }
 
-function needUrl(entry: Entry): string {
+function requireUrl(entry: Entry): string {
   const url = urlOf(entry);
   if (url !== undefined) return url;
   const mrc = 'type' in entry && entry.row.httpsMrcFile ? `, only the MRC file ${entry.row.httpsMrcFile}` : '';
@@ -116,7 +116,7 @@ function describe(entry: Entry): string {
 const files = 'https://files.cryoetdataportal.cziscience.com';
 const bucket = 's3://cryoet-data-portal-public/';
 
-/** Where a tomogram or annotation file lies: over HTTPS as the portal says, else at the same key of its bucket. */
+/** The URL of a tomogram or annotation file: as the portal says, else at the same key of its bucket. */
 export function urlOf(entry: TomogramEntry | AnnotationEntry): string | undefined {
   const [https, s3] =
     'type' in entry ? [entry.row.httpsOmezarrDir, entry.row.s3OmezarrDir] : [entry.row.httpsPath, entry.row.s3Path];
@@ -127,26 +127,26 @@ export function urlOf(entry: TomogramEntry | AnnotationEntry): string | undefine
 /**
  * Reads one file of the portal.
  *
- * @throws {@link CryoetPicksError} `not-found` if it is not there; `unavailable` if the server cannot be reached; `invalid-metadata` for a URL that is none.
+ * @throws {@link CryoetPicksError} `not-found` if it is not there; `unavailable` if the server cannot be reached; `invalid-metadata` if it is not a URL.
  */
 async function readFile(url: string, options: HttpStoreOptions & StoreOptions): Promise<Uint8Array> {
   const { signal, ...http } = options;
   const [, folder, name] = /^(https?:\/\/.*)\/([^/?#]+)$/.exec(url) ?? [];
-  if (folder === undefined || name === undefined) throw noUrl(url);
+  if (folder === undefined || name === undefined) throw notAUrl(url);
   const bytes = await httpStore(folder, http).get(`/${decode(name)}`, { signal });
   if (bytes === undefined)
     throw new CryoetPicksError('not-found', `${url} not found, although the portal names it`, { path: url });
   return bytes;
 }
 
-/** A folder of the portal, such as an OME-Zarr image. @throws {@link CryoetPicksError} `invalid-metadata` for a URL that is none. */
+/** A folder of the portal, such as an OME-Zarr image. @throws {@link CryoetPicksError} `invalid-metadata` if it is not a URL. */
 function folderStore(url: string, http: HttpStoreOptions): ReadableStore {
-  if (!/^https?:\/\//.test(url)) throw noUrl(url);
+  if (!/^https?:\/\//.test(url)) throw notAUrl(url);
   return httpStore(url, http);
 }
 
 /**
- * What an OME-Zarr image holds at its top: the metadata that is there and the arrays it names. The bucket itself cannot be
+ * The top level of an OME-Zarr image: the metadata files that exist and the arrays that they name. The bucket itself cannot be
  * listed.
  */
 export async function listImage(image: ReadableStore, options: StoreOptions): Promise<StoreEntry[]> {
@@ -162,7 +162,7 @@ export async function listImage(image: ReadableStore, options: StoreOptions): Pr
   return [...kinds].map(([name, kind]) => ({ name, kind })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The arrays that multiscales name. What cannot be understood names none here, and fails where it is opened. */
+/** The arrays that multiscales name; none if the metadata cannot be parsed, which fails when the image is opened. */
 function arraysOf(metadata: Uint8Array): StoreEntry[] {
   try {
     const json = JSON.parse(new TextDecoder().decode(metadata));
@@ -174,8 +174,11 @@ function arraysOf(metadata: Uint8Array): StoreEntry[] {
   }
 }
 
-function noUrl(url: string): CryoetPicksError {
-  return new CryoetPicksError('invalid-metadata', `the portal names ${JSON.stringify(url)}, which is no URL of a file`);
+function notAUrl(url: string): CryoetPicksError {
+  return new CryoetPicksError(
+    'invalid-metadata',
+    `the portal gives ${JSON.stringify(url)} as the URL of a file, which it is not`,
+  );
 }
 
 function decode(name: string): string {

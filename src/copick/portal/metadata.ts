@@ -9,20 +9,20 @@ import type { AnnotationEntry, PortalTree, TomogramEntry } from './tree.ts';
 
 /** A run of the portal. */
 export interface PortalRun {
-  /** Its name in the project: the portal's id, as in copick. */
+  /** Its name in the project, which is the portal's id, as in copick. */
   readonly run: string;
   readonly id: number;
-  /** What its authors call it, such as `TS_5_4`; unique within its dataset only. */
+  /** The authors' name, such as `TS_5_4`; unique only within its dataset. */
   readonly name: string;
   readonly datasetId: number;
 }
 
-/** What the portal says of a tomogram. What it leaves open is absent. */
+/** The portal's metadata of a tomogram. Unknown fields are absent. */
 export interface PortalTomogram {
   readonly id: number;
   /** Its type in the project. */
   readonly type: string;
-  /** In Å, as the portal has it. */
+  /** In Å, from the portal. */
   readonly voxelSpacing: number;
   readonly voxelSpacingId: number;
   /** Key of the image in the store. */
@@ -46,7 +46,7 @@ export interface PortalTomogram {
   readonly mrcUrl?: string | undefined;
 }
 
-/** What the portal says of one file of an annotation. What it leaves open is absent. */
+/** The portal's metadata of one file of an annotation. Unknown fields are absent. */
 export interface PortalAnnotation {
   readonly fileId: number;
   /** Its session in the project: the id of the file. */
@@ -55,7 +55,7 @@ export interface PortalAnnotation {
   /** The project's object whose identifier is `objectId`. */
   readonly object: string;
   readonly shapeType: string;
-  /** In Å, as the portal has it. */
+  /** In Å, from the portal. */
   readonly voxelSpacing?: number | undefined;
   readonly voxelSpacingId?: number | undefined;
   /** Key of the picks file, or of the image, in the store. */
@@ -82,7 +82,7 @@ export interface PortalAnnotation {
   readonly url?: string | undefined;
 }
 
-/** Which tomograms or annotations of a run; what is left out asks for all. */
+/** Selects tomograms or annotations of a run; without it, all are selected. */
 export interface PortalFilter<T> {
   /** Fields that must be equal, all of them: `{ groundTruthStatus: true, methodType: 'manual' }`. */
   readonly where?: Partial<T> | undefined;
@@ -92,8 +92,8 @@ export interface PortalFilter<T> {
 }
 
 /**
- * Whether an annotation lies on a tomogram: same alignment, same voxel spacing. Others of the same run may be shifted,
- * turned or scaled against each other.
+ * Whether an annotation belongs to a tomogram: same alignment, same voxel spacing. Other pairs of the same run may be shifted,
+ * rotated or scaled relative to each other.
  *
  * @example
  * ```ts
@@ -110,7 +110,7 @@ export function annotationFits(
   return annotation.alignmentId === tomogram.alignmentId && annotation.voxelSpacingId === tomogram.voxelSpacingId;
 }
 
-/** True if something is what a filter asks for. */
+/** True if something matches a filter. */
 function fitsFilter<T extends { readonly authors: readonly string[] }>(
   one: T,
   { where = {}, authors = [] }: PortalFilter<T>,
@@ -122,14 +122,14 @@ function fitsFilter<T extends { readonly authors: readonly string[] }>(
   );
 }
 
-/** Where a thing of the portal lies, and who made it. */
+/** The place and the authors of a tomogram or annotation. */
 interface PortalPlace {
   readonly key: StoreKey;
   readonly url: string | undefined;
   readonly authors: readonly string[];
 }
 
-/** What the portal says of a tomogram, put together. */
+/** The metadata of a tomogram, from its rows. */
 function describeTomogram({ type, spacing, row }: TomogramEntry, place: PortalPlace): PortalTomogram {
   const {
     sizeX,
@@ -150,7 +150,7 @@ function describeTomogram({ type, spacing, row }: TomogramEntry, place: PortalPl
   };
 }
 
-/** What the portal says of an annotation file, put together. */
+/** The metadata of an annotation file, from its rows. */
 function describeAnnotation({ object, row }: AnnotationEntry, place: PortalPlace): PortalAnnotation {
   const { id: fileId, alignmentId, isVisualizationDefault, tomogramVoxelSpacing: spacing } = row;
   const { shapeType, annotation } = row.annotationShape;
@@ -168,12 +168,12 @@ function withoutNulls<T extends object>(fields: T): { [K in keyof T]: Exclude<T[
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], null> };
 }
 
-/** What the portal says of the things in its tree. */
+/** The portal's metadata of the entries of its tree. */
 export class PortalCatalogue {
   constructor(
     private readonly tables: PortalTables,
     private readonly tree: PortalTree,
-    /** What the datasets are called, for messages. */
+    /** The name of the datasets, for messages. */
     private readonly location: string,
   ) {}
 
@@ -184,7 +184,7 @@ export class PortalCatalogue {
 
   async tomograms(name: string, filter: PortalFilter<PortalTomogram> = {}): Promise<PortalTomogram[]> {
     const { signal } = filter;
-    const run = await this.needRun(name, { signal });
+    const run = await this.requireRun(name, { signal });
     const entries = await this.tree.tomograms(run, { signal });
     const authors = await this.tables.authors(run.id, { of: 'tomograms', signal });
     return entries
@@ -195,7 +195,7 @@ export class PortalCatalogue {
 
   async annotations(name: string, filter: PortalFilter<PortalAnnotation> = {}): Promise<PortalAnnotation[]> {
     const { signal } = filter;
-    const run = await this.needRun(name, { signal });
+    const run = await this.requireRun(name, { signal });
     const entries = await this.tree.annotations(run, { signal });
     const authors = await this.tables.authors(run.id, { of: 'annotations', signal });
     return entries
@@ -206,7 +206,7 @@ export class PortalCatalogue {
       .filter((annotation) => fitsFilter(annotation, filter));
   }
 
-  private async needRun(name: string, options: StoreOptions): Promise<RunRow> {
+  private async requireRun(name: string, options: StoreOptions): Promise<RunRow> {
     const run = await this.tree.run(name, options);
     if (run !== undefined) return run;
     const runs = await this.tables.runs(options);

@@ -4,22 +4,22 @@ import { checkSchema } from '../../core/json.ts';
 import type { RequestFailure } from '../../storage/retry.ts';
 import { askGraphql, failureError, type GraphqlServer } from './graphql.ts';
 
-/** What every row of the portal has. */
+/** A row of the portal. */
 export interface Identified {
   readonly id: number;
 }
 
-/** One table of the portal, as it is asked for. */
+/** A table of the portal, and the fields to query. */
 export interface Table<Row extends Identified> {
   /** The field of the root that lists its rows. */
   readonly root: string;
-  /** What GraphQL calls a row. */
+  /** The GraphQL type of a row. */
   readonly type: string;
   readonly fields: string;
   readonly row: v.GenericSchema<unknown, Row>;
 }
 
-/** The GraphQL document that asks for a page of a table. */
+/** The GraphQL document that queries a page of a table. */
 function documentOf({ root, type, fields }: Pick<Table<Identified>, 'root' | 'type' | 'fields'>): string {
   return (
     `query ($where: ${type}WhereClause, $page: LimitOffsetClause) ` +
@@ -35,7 +35,7 @@ const flag = v.nullish(v.boolean());
 const number = v.nullish(v.number());
 const link = v.nullish(id);
 
-/** A run, as the portal has it. */
+/** A run of the portal. */
 export interface RunRow extends Identified {
   readonly name: string;
   readonly datasetId: number;
@@ -131,7 +131,7 @@ export interface AnnotationRow extends Identified {
   readonly confidenceRecall?: Maybe<number>;
 }
 
-/** A file of an annotation, with what it is a file of. */
+/** A file of an annotation, with its annotation. */
 export interface FileRow extends Identified {
   readonly format: string;
   readonly httpsPath?: Maybe<string>;
@@ -201,27 +201,27 @@ export const tomogramAuthorTable: Table<AuthorRow> = {
   row: authorRow,
 };
 
-/** Which rows of a table. */
+/** Selects rows of a table. */
 export interface RowsRequest<Row extends Identified> {
   readonly table: Table<Row>;
-  /** A filter of the portal's, as its schema has them. */
+  /** A filter in the schema of the portal. */
   readonly where: Readonly<Record<string, unknown>>;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Which rows of a table, asked for run by run. */
+/** Selects rows of a table by run. */
 export interface RowsByRunRequest<Row extends Identified> extends Omit<RowsRequest<Row>, 'where'> {
   readonly runIds: readonly number[];
-  /** The filter for some of the runs. */
+  /** The filter for some runs. */
   readonly where: (runIds: readonly number[]) => Readonly<Record<string, unknown>>;
 }
 
 const pageSize = 1000;
-/** No server that cuts pages short is known; one that does is assumed to give at least so many rows. */
+/** The server might return pages shorter than asked for; a page of fewer rows than this is taken as the last. */
 const smallestPage = 100;
 const attempts = 4;
 
-/** All rows that fit a filter, by id. */
+/** All rows that match a filter, by id. */
 export async function fetchRows<Row extends Identified>(
   server: GraphqlServer,
   request: RowsRequest<Row>,
@@ -232,8 +232,7 @@ export async function fetchRows<Row extends Identified>(
 }
 
 /**
- * All rows of some runs. Where the portal fails over a question, as it does over large ones, the runs are asked for in halves,
- * down to one.
+ * All rows of some runs. If the portal fails on a query, as it does on large ones, the runs are queried in halves, down to one.
  */
 export async function fetchRowsByRun<Row extends Identified>(
   server: GraphqlServer,
@@ -241,7 +240,7 @@ export async function fetchRowsByRun<Row extends Identified>(
 ): Promise<Row[]> {
   const { runIds, where, ...rest } = request;
   if (runIds.length === 0) return [];
-  // A large question that failed twice is better made smaller than asked a third time.
+  // A large query that failed twice is made smaller rather than sent a third time.
   const found = await tryRows(server, { ...rest, where: where(runIds) }, runIds.length > 1 ? 2 : attempts);
   if ('rows' in found) return found.rows;
   if (runIds.length === 1) throw failureError(server, found.failure);
@@ -263,7 +262,7 @@ async function tryRows<Row extends Identified>(
     const answer = await askGraphql(server, { document, variables: { where, page }, attempts: tries, signal });
     if ('failure' in answer) return answer;
     const found = checkRows(table, answer.data, server);
-    // Rows that are added meanwhile shift the pages, so one may come twice.
+    // Rows that are added in the meantime shift the pages, so that a row may come twice.
     const before = rows.size;
     for (const row of found) rows.set(row.id, row);
     if (found.length < smallestPage || rows.size === before) return { rows: [...rows.values()] };

@@ -19,23 +19,23 @@ import { fetchRows, fetchRowsByRun, type Identified, runTable, type Table } from
 import { PortalTables } from './tables.ts';
 import { PortalTree, shapeTypes } from './tree.ts';
 
-/** Where the CryoET Data Portal answers GraphQL. */
+/** The GraphQL endpoint of the CryoET Data Portal. */
 const portalEndpoint = 'https://graphql.cryoetdataportal.czscience.com/graphql';
 
 /** Options of {@link portalStore}. */
 export interface PortalStoreOptions {
   readonly datasetIds: readonly number[];
-  /** The project's objects; annotations count whose object id is the `identifier` of one of them. */
+  /** The project's objects; an annotation is shown if its object id is the `identifier` of one of them. */
   readonly objects: readonly Pick<PickableObject, 'name' | 'identifier'>[];
-  /** Where the portal answers GraphQL. @defaultValue the portal's own */
+  /** The GraphQL endpoint. @defaultValue that of the CryoET Data Portal */
   readonly endpoint?: string | URL | undefined;
-  /** Makes the requests, to the endpoint and for files. @defaultValue the platform's `fetch` */
+  /** Makes the HTTP requests, to the endpoint and for files. @defaultValue the platform's `fetch` */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
-  /** Sent to the endpoint, and to no other server; never shown in messages. */
+  /** Sent to the endpoint, and to no other server; never part of messages. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** How long an answer of the endpoint may take, in milliseconds. @defaultValue 60000 */
+  /** Maximum time for an answer of the endpoint, in milliseconds. @defaultValue 60 000 */
   readonly timeout?: number | undefined;
-  /** Show annotations of the shape `InstanceSegmentation`, points with instance ids, as picks too; copick does not. @defaultValue false */
+  /** Also show annotations of the shape `InstanceSegmentation`, which are points with instance ids, as picks; copick does not. @defaultValue false */
   readonly instancePoints?: boolean | undefined;
 }
 
@@ -43,24 +43,24 @@ export interface PortalStoreOptions {
 export interface PortalStore extends ListableStore {
   /** The runs of the datasets, by id. */
   runs(options?: StoreOptions): Promise<PortalRun[]>;
-  /** What the portal says of a run's tomograms, by id. @throws `not-found` for a run that is none of the portal's. */
+  /** The portal's metadata of a run's tomograms, by id. @throws `not-found` for a run that the portal does not have. */
   tomograms(run: string, filter?: PortalFilter<PortalTomogram>): Promise<PortalTomogram[]>;
-  /** What the portal says of a run's picks and segmentations, by id of the file. @throws `not-found` for a run that is none of the portal's. */
+  /** The portal's metadata of a run's picks and segmentations, by id of the file. @throws `not-found` for a run that the portal does not have. */
   annotations(run: string, filter?: PortalFilter<PortalAnnotation>): Promise<PortalAnnotation[]>;
-  /** Forgets what the portal answered; the next call asks again. */
+  /** Empties the cache of the portal's answers. */
   refresh(): void;
 }
 
 /**
  * Shows datasets of the CryoET Data Portal as a copick tree, as copick's back-end `cryoet_data_portal` does: runs under their
- * portal ids, tomograms under the types that copick makes of their reconstruction and processing, point annotations as picks
- * files, masks as segmentations, all by user `data-portal` in the session that is the file's id.
+ * portal ids, tomograms under the types that copick derives from their reconstruction and processing, point annotations as
+ * picks files, masks as segmentations, all by user `data-portal`, with the file's id as session.
  *
- * Nothing is fetched before it is asked for. Tables come over GraphQL for 50 runs at once, in halves where that is too much, and
- * are kept until `refresh`; files come over HTTPS, points become picks in Å on the way. Nothing is kept on disk.
+ * Everything is fetched on demand. Tables are fetched over GraphQL for 50 runs at a time, in halves if that is too much, and
+ * cached until `refresh`; files are fetched over HTTPS, and points become picks in Å. Nothing is stored on disk.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for options that cannot work; from reads, `unavailable` where the portal
- * cannot be reached or keeps failing, `unsupported` where it refuses a question, `invalid-metadata` or `invalid-picks` where an
+ * cannot be reached or keeps failing, `unsupported` where it rejects a query, `invalid-metadata` or `invalid-picks` where an
  * answer or a file cannot be understood.
  * @example
  * ```ts
@@ -73,7 +73,7 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
   const { datasetIds, objects, instancePoints = false, fetch } = options;
   const server = serverOf(options);
   const byIdentifier = new Map<string, string>();
-  // As in copick, of two objects with one identifier the last counts.
+  // As in copick, if two objects have the same identifier, the last counts.
   for (const { name, identifier } of objects) if (identifier) byIdentifier.set(identifier, name);
   const shapes: readonly string[] = instancePoints ? [...shapeTypes, 'InstanceSegmentation'] : shapeTypes;
   const tables = new PortalTables(server, { datasetIds, objectIds: [...byIdentifier.keys()], shapeTypes: shapes });
@@ -96,7 +96,7 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
   };
 }
 
-/** The server that options mean. @throws {@link CryoetPicksError} `invalid-option` for options that cannot work. */
+/** The GraphQL server of the options. @throws {@link CryoetPicksError} `invalid-option` for options that cannot work. */
 function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
   checkDatasets(options.datasetIds);
   const { endpoint = portalEndpoint, headers = {}, timeout = 60_000 } = options;
@@ -120,22 +120,22 @@ function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
 function checkDatasets(datasetIds: readonly number[]): void {
   const bad = datasetIds.find((id) => !Number.isSafeInteger(id));
   if (bad === undefined) return;
-  throw new CryoetPicksError('invalid-option', `datasetIds holds ${JSON.stringify(bad)}, expected whole numbers`, {
+  throw new CryoetPicksError('invalid-option', `datasetIds contains ${JSON.stringify(bad)}, expected whole numbers`, {
     option: 'datasetIds',
   });
 }
 
 /** Options of {@link openPortal}. */
 export interface OpenPortalOptions extends Omit<PortalStoreOptions, 'objects'> {
-  /** The project's objects; those with an `identifier` show the portal's annotations of it. */
+  /** The project's objects; those with an `identifier` show the portal's annotations. */
   readonly objects: readonly PickableObject[];
-  /** Where everything is written. @defaultValue a store in memory */
+  /** The store for everything that is written. @defaultValue a store in memory */
   readonly overlay?: Store | undefined;
-  /** Told each problem once, as it is met. */
+  /** Called with each problem once, when it is found. */
   readonly onProblem?: ((problem: Problem) => void) | undefined;
 }
 
-/** A project of the CryoET Data Portal, with the store that knows what the portal says of it. */
+/** A project of the CryoET Data Portal, with the store of the portal's metadata. */
 export interface PortalProject {
   readonly project: Project;
   readonly portal: PortalStore;
@@ -143,10 +143,10 @@ export interface PortalProject {
 
 /**
  * Opens datasets of the CryoET Data Portal as a copick project, in browsers and in Node; `openProject` of `cryoet-picks/node` opens
- * config files of the kind `cryoet_data_portal`. Nothing is fetched until it is asked for.
+ * config files of the kind `cryoet_data_portal`. Everything is fetched on demand.
  *
- * A page can read the portal where the portal allows its origin; otherwise give a `fetch` or an `endpoint` that goes through a
- * server of your own.
+ * A page can read the portal if the portal allows its origin; otherwise give a `fetch` or an `endpoint` that goes through your own
+ * server.
  *
  * @throws {@link CryoetPicksError} as {@link portalStore} does.
  * @example
@@ -177,8 +177,8 @@ export function openPortal(options: OpenPortalOptions): PortalProject {
 }
 
 /**
- * The store of the portal that a project shows, which tells what the portal says of its runs, tomograms and annotations;
- * undefined for a project of another kind.
+ * The portal's store of a project, with the metadata of its runs, tomograms and annotations; undefined for a project of another
+ * kind.
  *
  * @example
  * ```ts
@@ -193,7 +193,7 @@ export function portalOf({ staticStore }: Project): PortalStore | undefined {
 /** Options of {@link portalObjects}. */
 export interface PortalObjectsOptions extends Omit<PortalStoreOptions, 'objects' | 'instancePoints'>, StoreOptions {}
 
-/** A shape of an annotation, with what it is a shape of. */
+/** A shape of an annotation, with the annotation's object. */
 interface ShapeRow extends Identified {
   readonly shapeType: string;
   readonly annotation: {
@@ -219,12 +219,11 @@ const shapeTable: Table<ShapeRow> = {
 };
 
 /**
- * The objects that datasets of the portal have annotations of, ready for {@link openPortal}: one per object id, by that id.
+ * The objects that are annotated in datasets of the portal, for {@link openPortal}: one per object id, sorted by id.
  *
- * As in copick, points make a particle, names are in lower case and fit for file names, publications give the ids of EMDB and
- * PDB, and the radius is 50 Å, which knows nothing of the object: set your own. Labels count from 1. Unlike in copick, the order
- * and the colours are the same each time, the first publication that has an id counts, and a second object of one name gets its
- * id appended.
+ * As in copick, an object with points is a particle, names are in lower case and fit for file names, publications give the ids of
+ * EMDB and PDB, and the radius is always 50 Å: set your own. Labels count from 1. Unlike in copick, the order and the colours are
+ * reproducible, the first publication with an id counts, and the second object of a name gets its id appended.
  *
  * @throws {@link CryoetPicksError} as reads of {@link portalStore} do.
  * @example
@@ -274,7 +273,7 @@ function toObjects(shapes: ReadonlyMap<string, readonly ShapeRow[]>): PickableOb
     });
 }
 
-/** Colours of hues a golden ratio of the circle apart: any few in a row are far from each other. */
+/** Colours whose hues are a golden ratio of the circle apart, so that consecutive ones differ clearly. */
 function colorOf(index: number): readonly [number, number, number, number] {
   const hue = (index * 0.618034) % 1;
   const channel = (shift: number) => {

@@ -19,15 +19,15 @@ import {
   tomogramTable,
 } from './queries.ts';
 
-/** What of the portal a project shows. */
+/** The part of the portal that a project shows. */
 export interface PortalScope {
   readonly datasetIds: readonly number[];
-  /** Identifiers of the objects whose annotations count. */
+  /** Identifiers of the objects whose annotations are shown. */
   readonly objectIds: readonly string[];
   readonly shapeTypes: readonly string[];
 }
 
-/** The tables of some runs, each loaded when it is asked for. */
+/** The tables of some runs, each loaded on demand. */
 interface Block {
   readonly runIds: readonly number[];
   readonly spacings: Shared<SpacingRow[]>;
@@ -37,12 +37,12 @@ interface Block {
   readonly tomogramAuthors: Shared<AuthorRow[]>;
 }
 
-/** How many runs one question is about. */
+/** Number of runs per query. */
 const blockSize = 50;
 
 /**
- * The tables of the portal that a project needs. Each is loaded when it is first asked for, for a block of runs at once, and
- * kept until `refresh`.
+ * The tables of the portal that a project needs. Each is loaded on demand, for a block of runs at a time, and cached until
+ * `refresh`.
  */
 export class PortalTables {
   private runTable: Shared<readonly RunRow[]>;
@@ -55,7 +55,7 @@ export class PortalTables {
     this.runTable = this.newRunTable();
   }
 
-  /** Forgets all that was loaded. */
+  /** Empties the cache. */
   refresh(): void {
     this.runTable = this.newRunTable();
     this.blocks = new Map();

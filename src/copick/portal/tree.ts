@@ -6,7 +6,7 @@ import type { PortalTables } from './tables.ts';
 const runsFolder = 'ExperimentRuns';
 const annotationFolders: readonly string[] = ['InstanceSegmentations', 'Picks', 'Segmentations'];
 
-/** The tables of the portal, seen as a copick tree. */
+/** The tables of the portal as a copick tree. */
 export class PortalTree {
   constructor(
     private readonly tables: PortalTables,
@@ -59,7 +59,7 @@ export class PortalTree {
     );
   }
 
-  /** What a picks file or an image of this name stands for. */
+  /** The entry of a picks file or an image of this name. */
   async find(segments: readonly string[], options: StoreOptions): Promise<TomogramEntry | AnnotationEntry | undefined> {
     const [top, runName, folder, name] = segments;
     if (top !== runsFolder || runName === undefined || folder === undefined || name === undefined) return undefined;
@@ -80,24 +80,24 @@ export class PortalTree {
   }
 }
 
-/** The user that copick gives to what the portal holds. */
+/** The user that copick gives to everything of the portal. */
 export const portalUser = 'data-portal';
 
-/** Folders of a run that hold annotations. */
+/** Folders of a run for annotations. */
 export type AnnotationFolder = 'Picks' | 'Segmentations' | 'InstanceSegmentations';
 
-/** A tomogram under the name that a copick tree gives it. */
+/** A tomogram with its name in a copick tree. */
 export interface TomogramEntry {
   /** Name of its folder, with `.zarr`. */
   readonly name: string;
-  /** Name of the folder that it lies in. */
+  /** Name of the folder that contains it. */
   readonly folder: string;
   readonly type: string;
   readonly spacing: SpacingRow;
   readonly row: TomogramRow;
 }
 
-/** An annotation file under the name that a copick tree gives it. */
+/** An annotation file with its name in a copick tree. */
 export interface AnnotationEntry {
   readonly name: string;
   readonly folder: AnnotationFolder;
@@ -114,8 +114,8 @@ function spacingFolder({ voxelSpacing }: SpacingRow): string {
 }
 
 /**
- * Names the tomograms of one folder. Where several are of one type, as those of two alignments or depositions are, the one that
- * came first to the portal has the plain name and the others carry their id: `wbp-raw`, `wbp-raw-17043`.
+ * Names the tomograms of one folder. If several have the same type, as those of two alignments or depositions do, the one that was
+ * first in the portal has the plain name and the others get their id appended: `wbp-raw`, `wbp-raw-17043`.
  */
 function nameTomograms(
   tomograms: readonly { readonly spacing: SpacingRow; readonly row: TomogramRow }[],
@@ -131,7 +131,7 @@ function nameTomograms(
     });
 }
 
-/** Names an annotation file; undefined for one that copick does not show. */
+/** Names an annotation file; undefined if copick does not show it. */
 function nameAnnotation(row: FileRow, objects: ReadonlyMap<string, string>): AnnotationEntry | undefined {
   const { shapeType, annotation } = row.annotationShape;
   const object = objects.get(annotation.objectId);
@@ -143,7 +143,7 @@ function nameAnnotation(row: FileRow, objects: ReadonlyMap<string, string>): Ann
     return { name: lastOf(pathOf('picks', { run: '', userId, sessionId, object })), folder, object, row };
   }
   if (row.format !== 'zarr') return undefined;
-  // A mask without a voxel spacing gets a name that is reported as none, rather than being left out in silence.
+  // A mask without a voxel spacing gets a name that is reported as invalid, rather than being left out in silence.
   const spacing = row.tomogramVoxelSpacing ? formatSpacing(row.tomogramVoxelSpacing.voxelSpacing) : 'unknown';
   return { name: `${spacing}_${userId}_${sessionId}_${object}.zarr`, folder, object, row };
 }
@@ -163,7 +163,7 @@ function lastOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** What the portal says of how a tomogram was made. */
+/** How a tomogram was made, according to the portal. */
 export interface TomogramOrigin {
   /** `WBP`, `SIRT`, `Fourier_Space`, … */
   readonly reconstructionMethod: string;
@@ -175,8 +175,8 @@ export interface TomogramOrigin {
 }
 
 /**
- * The type that copick gives to a tomogram of the portal: how it was reconstructed and processed, by which software and
- * whether its CTF was corrected, such as `wbp-denoised-denoiset-ctfdeconv`.
+ * The type that copick gives to a tomogram of the portal: its reconstruction, processing and software, and whether its CTF was
+ * corrected, such as `wbp-denoised-denoiset-ctfdeconv`.
  *
  * @example
  * ```ts
@@ -193,8 +193,8 @@ export function portalTomogramType(origin: TomogramOrigin): string {
 }
 
 /**
- * Camel case as copick makes it with Python's `str.title()`: underscores and dashes part words, and so does whatever is no
- * letter, so that `cryo3d` becomes `cryo3D`; all other letters turn lower case.
+ * Camel case as copick makes it with Python's `str.title()`: underscores, dashes and everything that is not a letter separate
+ * words, so that `cryo3d` becomes `cryo3D`; all other letters become lower case.
  */
 export function camelCase(text: string): string {
   const [first = '', ...rest] = titleCase(text.replace(/[_-]+/g, ' ')).replaceAll(' ', '');
