@@ -73,7 +73,7 @@ describe('the format of a file', () => {
     expect(() => picksFormatOfPath('a.constructor')).toThrow(
       error('invalid-option', 'from its extension; name one of csv, '),
     );
-    expect(() => detectPicksFormat('star', '')).toThrow(error('invalid-option', 'or end it in .csv, .txt'));
+    expect(() => detectPicksFormat('star', '')).toThrow(error('invalid-option', 'or use the extension .csv, .txt'));
   });
 });
 
