@@ -63,8 +63,8 @@ export interface NewObject extends Partial<Omit<PickableObject, 'name' | 'isPart
  * Returns the config with an object appended. `{ replace: true }` changes the object of that name instead; fields that are
  * omitted keep their value.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a name that copick rejects or that is taken, and for a label that is 0, not
- *   a whole number, or taken; `invalid-config` for a filament that copick rejects.
+ * @throws {@link CryoetPicksError} `invalid-option` for a name that copick rejects or that is taken, and for a label that
+ *   is 0, not a whole number, or taken; `invalid-config` for a filament that copick rejects.
  * @example
  * ```ts
  * const config = withObject(project.config, { name: 'virus', isParticle: true, radius: 135 });
@@ -79,8 +79,10 @@ export function withObject<C extends ProjectConfig>(
   const { objects } = config;
   const { name } = object;
   const place = objects.findIndex((one) => one.name === name);
-  if (place >= 0 && !replace) throw refusal(name, 'the config already has an object of this name; set `replace: true` to change it');
-  if (place < 0 && replace) throw refusal(name, `the config has no such object to replace; its objects are ${namesOf(objects)}`);
+  if (place >= 0 && !replace)
+    throw refusal(name, 'the config already has an object of this name; set `replace: true` to change it');
+  if (place < 0 && replace)
+    throw refusal(name, `the config has no such object to replace; its objects are ${namesOf(objects)}`);
   const others = objects.filter((_, i) => i !== place);
   const made = toObject(object, { old: objects[place], others });
   return { ...config, objects: place < 0 ? [...objects, made] : objects.map((one, i) => (i === place ? made : one)) };
@@ -233,7 +235,10 @@ function formatObject(object: PickableObject, { go_id: _, ...original }: Json): 
   });
 }
 
-/** The original with the known fields set; a field without a value becomes null if the original has the key, otherwise it is omitted. */
+/**
+ * The original with the known fields set; a field without a value becomes null if the original has the key, otherwise it is
+ * omitted.
+ */
 function merged(original: Json, known: Json): Json {
   const result: Record<string, unknown> = { ...original };
   for (const [key, value] of Object.entries(known)) {

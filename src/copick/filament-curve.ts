@@ -234,8 +234,7 @@ export function curveOf(filament: CurvedLine): FilamentCurve {
   if (filament.curve !== undefined && hasCurrentCurve(filament)) return filament.curve;
   const line = filament.points.map(toVector);
   const step = medianDistance(line);
-  if (!(step > 0))
-    throw new CryoetPicksError('invalid-option', 'at least half of the points of the filament coincide');
+  if (!(step > 0)) throw new CryoetPicksError('invalid-option', 'at least half of the points of the filament coincide');
   return { kind: 'catmull-rom', alpha: 0.5, step, controlPoints: controlPointsOf(line, step / 2) };
 }
 
@@ -252,7 +251,10 @@ function medianDistance(line: readonly Vector[]): number {
 function controlPointsOf(points: readonly Vector[], tolerance: number): Point[] {
   const line = points.filter((point, i) => i === 0 || distance(points[i - 1]!, point) > leastDistance);
   if (line.length < 2 || distance(line[0]!, line.at(-1)!) <= leastDistance) {
-    throw new CryoetPicksError('invalid-option', 'the filament ends where it starts; closed filaments are not supported');
+    throw new CryoetPicksError(
+      'invalid-option',
+      'the filament ends where it starts; closed filaments are not supported',
+    );
   }
   const chosen = new Set([0, line.length - 1]);
   for (;;) {

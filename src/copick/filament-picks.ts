@@ -37,8 +37,8 @@ export interface FilamentPicksOptions {
  * coordinate axis least aligned with the filament's start. Instance id and score are the filament's. A filament shorter than
  * the spacing gets one pick, in its middle. Positions and frames equal those of copick-utils' `fil2picks`.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is not a length above 0 or would need millions of samples, and
- *   for a filament without a curve: all its points coincide, or it ends where it starts.
+ * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is not a length above 0 or would need millions of
+ *   samples, and for a filament without a curve: all its points coincide, or it ends where it starts.
  * @example
  * ```ts
  * const [entry] = await run.filaments({ object: 'actin' });

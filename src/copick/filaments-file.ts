@@ -142,9 +142,7 @@ function checkIds(ids: readonly (number | bigint)[], what: string): void {
 }
 
 function versionWarnings(version: number): string[] {
-  return version === 1
-    ? []
-    : [`it has version ${version} of the format; it is read as version 1, the only known one`];
+  return version === 1 ? [] : [`it has version ${version} of the format; it is read as version 1, the only known one`];
 }
 
 function toFilament(json: v.InferOutput<typeof filamentSchema>): Filament {
@@ -183,8 +181,8 @@ function toPoint([x, y, z]: readonly [number, number, number]): Point {
  * Formats a filaments file as copick does, with an indent of four. Unknown keys and curves of unknown kinds are written
  * unchanged. As in copick, a curve of a known kind that no longer matches the points of its filament is omitted.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that has fewer than two points, an id that is below 1
- *   or taken, a number that is not finite, or a radius that is not above 0.
+ * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that has fewer than two points, an id that
+ *   is below 1 or taken, a number that is not finite, or a radius that is not above 0.
  * @example
  * ```ts
  * const text = formatFilamentsFile({ object: 'actin', userId: 'me', sessionId: '1', filaments });
@@ -239,7 +237,8 @@ function checkFilament({ instanceId, points, score = 1, radius = 1, curve }: Fil
   }
   if (points.length < 2) throw refuse(`has ${points.length} points, expected at least two`);
   const lost = points.findIndex((point) => !formatPoint(point).every(Number.isFinite));
-  if (lost >= 0) throw refuse(`has point ${lost} at ${formatPoint(points[lost]!).join(', ')} Å, expected finite numbers`);
+  if (lost >= 0)
+    throw refuse(`has point ${lost} at ${formatPoint(points[lost]!).join(', ')} Å, expected finite numbers`);
   if (!Number.isFinite(score)) throw refuse(`has a score of ${score}, expected a finite number`);
   if (!(radius > 0 && Number.isFinite(radius))) throw refuse(`has a radius of ${radius} Å, expected a length above 0`);
   if (curve !== undefined && !isAllFinite(curve))

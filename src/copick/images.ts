@@ -88,8 +88,7 @@ export async function withoutHalfWritten<T extends FoundImage>(
       const names = root === 'static' ? [] : await namesIn(store, key, signal);
       const isWhole = names.length === 0 || hasMetadata(names) || hasMetadata(await namesIn(store, `${key}/0`, signal));
       if (isWhole) whole.push(one);
-      else
-        tree.log.report({ path, message: `${what} folder "${name}" holds no metadata: its writing did not finish` });
+      else tree.log.report({ path, message: `${what} folder "${name}" holds no metadata: its writing did not finish` });
     } catch (error) {
       tree.log.reportError(path, error, signal);
       whole.push(one);

@@ -78,7 +78,10 @@ export function picksFromPortalPoints(text: string, options: PortalPointsOptions
   });
 }
 
-/** Converts a point from voxels to Å, without any shift: the centre of voxel 0 is 0 Å. The score is 1, since the portal has none. */
+/**
+ * Converts a point from voxels to Å, without any shift: the centre of voxel 0 is 0 Å. The score is 1, since the portal has
+ * none.
+ */
 export function pickFromPortalPoint(
   { location: { x, y, z }, rotation, instanceId }: PortalPoint,
   { object, voxelSpacing }: Pick<PortalPointsOptions, 'object' | 'voxelSpacing'>,

@@ -103,8 +103,8 @@ export class Project {
    * Finds entities of a kind by a copick URI, in all runs or some of them; each has its `run`. See `parseUri` for the syntax of
    * URIs. A run that cannot be listed is reported and skipped.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a URI that is not one of the kind; `not-found` for a run that does not exist;
-   *   the first error, if no run can be listed.
+   * @throws {@link CryoetPicksError} `invalid-option` for a URI that is not one of the kind; `not-found` for a run that
+   *   does not exist; the first error, if no run can be listed.
    * @example
    * ```ts
    * for (const set of await project.find('picks', 'ribosome:*\/0')) {
@@ -176,8 +176,8 @@ export class Project {
   /**
    * Writes the density map of a particle into the overlay and returns its path.
    *
-   * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for an object that
-   *   is not a particle, voxels that are not cubes, and an existing map unless `overwrite` is set; `read-only`.
+   * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for an
+   *   object that is not a particle, voxels that are not cubes, and an existing map unless `overwrite` is set; `read-only`.
    */
   async writeObjectMap(map: VolumeSource, options: WriteObjectMapOptions): Promise<string> {
     return writeObjectMapOf(this.#tree, { ...options, map });

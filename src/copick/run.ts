@@ -105,7 +105,10 @@ export class Run {
     return openTomogramOf(this.#tree, this.name, { ...options, type });
   }
 
-  /** Lists the picks files, sorted by object, user and session. Files named as in the competition are opened to find user and session. */
+  /**
+   * Lists the picks files, sorted by object, user and session. Files named as in the competition are opened to find user
+   * and session.
+   */
   async pickSets(filter: PicksFilter = {}): Promise<PickSet[]> {
     return findPickSets(this.#tree, this.name, checkFilter('picks', filter));
   }
@@ -187,9 +190,9 @@ export class Run {
    * Writes a volume of labels `[z, y, x]`, or `{ label, instance }`, into the overlay as a segmentation, and returns its path.
    * The labels are read twice: first to check all of them and to choose the type of number, then to write them.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot name a file, a label that does not fit, voxels that are
-   *   not cubes, and, in a panoptic segmentation, a label that no object has or an instance on the background; `conflict`;
-   *   `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot name a file, a label that does not fit, voxels
+   *   that are not cubes, and, in a panoptic segmentation, a label that no object has or an instance on the background;
+   *   `conflict`; `read-only`.
    */
   async writeSegmentation(labels: SegmentationVolumes, options: WriteSegmentationOptions): Promise<string> {
     return writeSegmentationOf(this.#tree, this.name, { ...options, labels });
@@ -203,9 +206,9 @@ export class Run {
   /**
    * Writes the bytes of a binary glTF file (GLB), its vertices in Å, into the overlay as a mesh, and returns its path.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are not a complete GLB file, a user or session without a valid
-   *   character, and an existing mesh unless `overwrite` is set; `not-found` for an object that the project does not have;
-   *   `conflict` if others wrote it meanwhile; `unsupported`; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are not a complete GLB file, a user or session without
+   *   a valid character, and an existing mesh unless `overwrite` is set; `not-found` for an object that the project does
+   *   not have; `conflict` if others wrote it meanwhile; `unsupported`; `read-only`.
    */
   async writeMesh(bytes: Uint8Array, options: WriteMeshOptions): Promise<string> {
     return writeMeshOf(this.#tree, this.name, { ...options, bytes });
@@ -327,7 +330,8 @@ const kinds: readonly unknown[] = ['binary', 'multilabel', 'instance', 'panoptic
 /**
  * Throws if a filter has an unknown key; a misspelt key would otherwise be ignored and match everything.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a filter that is not an object, has an unknown key, or names an unknown kind.
+ * @throws {@link CryoetPicksError} `invalid-option` for a filter that is not an object, has an unknown key, or names an
+ *   unknown kind.
  */
 export function checkFilter<T extends object>(what: Listing, filter: T): T {
   const keys = known[what];

@@ -218,8 +218,7 @@ export function noOverlay(data: ListableStore | undefined): Store {
     throw new CryoetPicksError('invalid-option', 'a project needs a store: give `overlay`, `static`, or both');
   }
   const { location } = data;
-  const reason =
-    'the project has no overlay; to write, set overlay_root in the config or the option `overlay`';
+  const reason = 'the project has no overlay; to write, set overlay_root in the config or the option `overlay`';
   return readOnlyStore({ ...memoryStore(), location }, { reason });
 }
 

@@ -56,7 +56,8 @@ const flags = ['multilabel', 'instance', 'panoptic'] as const;
  * Parts are globs like those of Python's `fnmatch`, or, after `re:`, regular expressions that match from the start. As in
  * copick, the flags of segmentations begin at the first `?`, so `?` is never a wildcard; `:`, `/` and `@` are always separators.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a URI with more parts than its kind has, or with two kinds of segmentation.
+ * @throws {@link CryoetPicksError} `invalid-option` for a URI with more parts than its kind has, or with two kinds of
+ *   segmentation.
  * @example
  * ```ts
  * parseUri('picks', 'ribosome:*\/0'); // { syntax: 'glob', object: 'ribosome', userId: '*', sessionId: '0' }
@@ -217,7 +218,9 @@ function compile(pattern: string): RegExp {
     return new RegExp(`^(?:${pattern})`, 'u');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CryoetPicksError('invalid-option', `the URI contains a regular expression that is not valid: ${reason}`, { cause });
+    throw new CryoetPicksError('invalid-option', `the URI contains a regular expression that is not valid: ${reason}`, {
+      cause,
+    });
   }
 }
 

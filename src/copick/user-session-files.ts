@@ -44,7 +44,10 @@ export interface FoundFile extends ObjectUserSession, Located, DeletableFile {
   readonly entry: TreeEntry;
 }
 
-/** The files of a kind in a run, sorted by object, user and session. A file whose name lacks one of them is reported and skipped. */
+/**
+ * The files of a kind in a run, sorted by object, user and session. A file whose name lacks one of them is reported and
+ * skipped.
+ */
 export async function findUserFiles(
   tree: ProjectTree,
   { kind, run }: { readonly kind: AuthoredKind; readonly run: string },

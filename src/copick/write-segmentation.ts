@@ -169,8 +169,8 @@ async function greatestLabel(labels: VolumeSource, options: ReadOptions): Promis
  * The maximum number in a panoptic segmentation, whose volumes are read once.
  *
  * @param known - The labels of the project's objects.
- * @throws {@link CryoetPicksError} `invalid-option` like {@link greatestLabel}, and, as in copick, for a label that no object has and
- *   for an instance on the background.
+ * @throws {@link CryoetPicksError} `invalid-option` like {@link greatestLabel}, and, as in copick, for a label that no
+ *   object has and for an instance on the background.
  */
 async function greatestPanoptic(
   { label, instance }: PanopticVolumes,

@@ -28,7 +28,10 @@ export interface WriteVolumeOptions {
 
 /** Options of functions that write volumes whose name states a voxel spacing. */
 export interface WriteSpacedOptions extends WriteVolumeOptions {
-  /** Label in the name of the folder or file, in Å; at most 1 % off the voxel size. @defaultValue the volume's voxel size along z */
+  /**
+   * Label in the name of the folder or file, in Å; at most 1 % off the voxel size.
+   * @defaultValue the volume's voxel size along z
+   */
   readonly voxelSpacing?: number | undefined;
 }
 

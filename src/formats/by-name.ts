@@ -14,10 +14,10 @@ import { relion3Format, relion4Format, relion5Format } from './relion.ts';
 import { stopgapFormat } from './stopgap.ts';
 import { tomFormat } from './tom.ts';
 
-/** What formats may need beside the file; each takes what it knows. */
+/** The options of all formats; each format uses those that it needs. */
 export interface FormatOptions extends VoxelSizeOption, ShapeOption, RunShapesOption, ObjectNames, RunNames {}
 
-/** A format of text or of bytes, told apart by its `content`. */
+/** A format of text or of bytes; `content` says which. */
 export type AnyPicksFormat = PicksFormat<string> | PicksFormat<Uint8Array>;
 
 const factories: Readonly<Record<PicksFormatName, (options: FormatOptions) => AnyPicksFormat>> = {
@@ -39,7 +39,7 @@ const factories: Readonly<Record<PicksFormatName, (options: FormatOptions) => An
 };
 
 /**
- * A format by its name. A submission gets a column `score`.
+ * Makes the format of a name. A submission gets a column `score`.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for an unknown name.
  *
@@ -50,11 +50,10 @@ const factories: Readonly<Record<PicksFormatName, (options: FormatOptions) => An
  */
 export function picksFormat(name: string, options: FormatOptions = {}): AnyPicksFormat {
   if (Object.hasOwn(factories, name)) return factories[name as PicksFormatName](options);
-  throw new CryoetPicksError(
-    'invalid-option',
-    `no format is called "${name}"; there are ${picksFormatNames.join(', ')}`,
-    { option: 'format', available: picksFormatNames },
-  );
+  throw new CryoetPicksError('invalid-option', `unknown format "${name}"; available: ${picksFormatNames.join(', ')}`, {
+    option: 'format',
+    available: picksFormatNames,
+  });
 }
 
 const byExtension: Readonly<Record<string, readonly PicksFormatName[]>> = {
@@ -72,25 +71,26 @@ const byExtension: Readonly<Record<string, readonly PicksFormatName[]>> = {
 };
 
 /**
- * The format of a file that is to be written, by the end of its name; where several share it, the first of CSV and JSON (`csv`,
- * `copick`).
+ * The name of the format for a file to write, by its extension. For extensions that several formats share it is the first: `csv`
+ * for CSV, `copick` for JSON.
  *
- * @throws {@link CryoetPicksError} `invalid-option` where the end tells none, or several as a `.star` does.
+ * @throws {@link CryoetPicksError} `invalid-option` for an unknown extension, and for `.star`, which several formats share
+ *   equally.
  */
 export function picksFormatOfPath(path: string): PicksFormatName {
   const names = candidates(path);
   const [first] = names;
   if (first !== undefined && !/\.star$/i.test(path)) return first;
-  throw new CryoetPicksError('invalid-option', `${path} may be ${names.join(', ')}; name the format`, {
+  throw new CryoetPicksError('invalid-option', `${path} may be any of ${names.join(', ')}; name the format`, {
     option: 'format',
     available: names,
   });
 }
 
 /**
- * The format of a file that is there, by the end of its name and, where several share it, its text.
+ * The name of the format of an existing file, by its extension and, for extensions that several formats share, its text.
  *
- * @throws {@link CryoetPicksError} `invalid-option` where the end tells none.
+ * @throws {@link CryoetPicksError} `invalid-option` for an unknown extension.
  */
 export function detectPicksFormat(path: string, text: string): PicksFormatName {
   const names = candidates(path);
@@ -121,12 +121,12 @@ function candidates(path: string): readonly PicksFormatName[] {
   if (names.length > 0) return names;
   throw new CryoetPicksError(
     'invalid-option',
-    `the end of ${path} tells no format; name one of ${picksFormatNames.join(', ')}, or end it in .${Object.keys(byExtension).join(', .')}`,
+    `cannot guess the format of ${path} from its extension; name one of ${picksFormatNames.join(', ')}, or use the extension .${Object.keys(byExtension).join(', .')}`,
     { option: 'format', available: picksFormatNames },
   );
 }
 
-/** Names of all formats. */
+/** The names of all formats. */
 export const picksFormatNames = [
   'csv',
   'submission',
@@ -145,5 +145,5 @@ export const picksFormatNames = [
   'points',
 ] as const;
 
-/** Name of a format. */
+/** The name of a format. */
 export type PicksFormatName = (typeof picksFormatNames)[number];

@@ -8,12 +8,12 @@ import { type CheckedPick, checkedPicks, parseInstanceId, pickFrom } from './pic
 
 /** Options of {@link cmmFormat}. */
 export interface CmmFormatOptions {
-  /** Run of marker sets that have no attribute `run`. */
+  /** Run of marker sets without an attribute `run`. */
   readonly run?: string | undefined;
   /** Object of marker sets without a name. */
   readonly object?: string | undefined;
   /**
-   * Radius of the markers that are written, in Å: one, or one per object.
+   * Radius of the written markers, in Å: one number, or one per object.
    * @defaultValue 50
    */
   readonly radius?: number | ((object: string) => number) | undefined;
@@ -31,8 +31,8 @@ const name = 'ChimeraX markers';
 /**
  * Markers of Chimera and ChimeraX (`.cmm`, XML), in Å: a marker set per run and object, named after the object.
  *
- * Picks come back set by set. Run, score and instance id are attributes that ChimeraX passes over. A coordinate of ChimeraX counts from the origin that it
- * gives the map; that is the centre of voxel 0 for a map opened without one.
+ * Picks are read set by set. Run, score and instance id are attributes that ChimeraX ignores. ChimeraX measures coordinates from
+ * the origin of the map, which is the centre of voxel 0 for a map without a stated origin.
  *
  * @example
  * ```ts
@@ -43,7 +43,7 @@ export function cmmFormat(options: CmmFormatOptions = {}): PicksFormat {
   return {
     name,
     content: 'text',
-    losses: [{ part: 'orientation', what: 'markers have none' }],
+    losses: [{ part: 'orientation', what: 'markers have no orientation' }],
     parse: (text, source) => groupByRun(rowsOf(markerSets(text, source), source, options)),
     format(runs: Iterable<RunPicks>) {
       const sets = new Map<string, CheckedPick[]>();
@@ -81,7 +81,7 @@ const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 function escaped(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 cannot hold them
   if (/[\u0000-\u001f\ud800-\udfff\ufffe\uffff]/.test(text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, ''))) {
-    throw new CryoetPicksError(code, `XML cannot hold the name ${JSON.stringify(text)}`);
+    throw new CryoetPicksError(code, `XML cannot contain the name ${JSON.stringify(text)}`);
   }
   return text.replace(/[&<>"]/g, (mark) => entities[mark]!);
 }
@@ -103,9 +103,9 @@ interface Node {
 }
 
 function markerSets(text: string, source: string): MarkerSet[] {
-  // Markers need no entities but XML's own, and others can grow without bounds.
+  // Markers need no entities beyond XML's own; custom ones could expand without bound.
   if (/<!DOCTYPE/i.test(text)) {
-    throw new CryoetPicksError(code, `${source}: XML with a DOCTYPE, which marker files do not have`);
+    throw new CryoetPicksError(code, `${source}: XML with a DOCTYPE, which marker files must not have`);
   }
   const valid = XMLValidator.validate(text);
   if (valid !== true) {
@@ -131,7 +131,7 @@ function parse(text: string, source: string): object {
   try {
     return new XMLParser(parser).parse(text) as object;
   } catch (cause) {
-    throw new CryoetPicksError(code, `${source}: XML that cannot be read: ${(cause as Error).message}`, { cause });
+    throw new CryoetPicksError(code, `${source}: not valid XML: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -8,25 +8,25 @@ import { checkedPicks, onlyObject, onlyRun } from './pick-fields.ts';
 
 /** Options of {@link copickFormat}. */
 export interface CopickFormatOptions {
-  /** Run of a file that names none; copick knows it by the folder. */
+  /** Run of a file that names none; in a copick project, the folder names it. */
   readonly run?: string | undefined;
-  /** Object of a file that names none, and of one that is written without picks. */
+  /** Object of a file that names none, and of a file written without picks. */
   readonly object?: string | undefined;
   /** @defaultValue `'cryoet-picks'` */
   readonly userId?: string | undefined;
-  /** @defaultValue `'0'`, made by a tool */
+  /** @defaultValue `'0'`, by convention a tool's */
   readonly sessionId?: string | undefined;
 }
 
 const name = 'copick JSON';
 
 /**
- * A picks file of copick: the picks of one object in one run, in Å, with all they have. Rotations are left out where the file
- * says not to trust them (`trust_orientation: false`). User, session, voxel spacing and unknown keys of the file are no part of
- * its picks: `leftOut` tells them.
+ * A picks file of copick: the picks of one object in one run, in Å, with all fields. Rotations are omitted if the file says not
+ * to trust them (`trust_orientation: false`). User, session, voxel spacing and unknown keys of the file do not belong to its
+ * picks: `leftOut` lists them.
  *
- * For a whole project use `openProject`; this is for a file on its own. To edit one and keep all of it, use `parsePicksFile` and
- * `formatPicksFile` of `cryoet-picks/copick`.
+ * This format is for single files; for a whole project use `openProject`. To edit a file and keep all its fields, use
+ * `parsePicksFile` and `formatPicksFile` of `cryoet-picks/copick`.
  *
  * @example
  * ```ts
@@ -56,7 +56,7 @@ export function copickFormat(options: CopickFormatOptions = {}): PicksFormat {
   };
 }
 
-/** What a file holds beside its picks, a line each. */
+/** The fields of a file beside its picks, a line each. */
 function linesOf({ picks, userId, sessionId, voxelSpacing, trustOrientation, unknown = {} }: PicksFile): string[] {
   const keys = Object.keys(unknown);
   const turned = picks.filter(({ transform }) => rotationOf(transform) !== undefined).length;
@@ -67,6 +67,6 @@ function linesOf({ picks, userId, sessionId, voxelSpacing, trustOrientation, unk
     ...(keys.length === 0 ? [] : [`unknown: ${listNames(keys)} of the file cannot be carried over`]),
     ...(trustOrientation !== false || turned === 0
       ? []
-      : [`orientation: the file says not to trust it, so that it is left out (${turned} of ${picks.length} picks)`]),
+      : [`orientation: omitted, because the file says not to trust it (${turned} of ${picks.length} picks)`]),
   ];
 }

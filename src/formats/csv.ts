@@ -7,9 +7,9 @@ import type { PicksFormat } from './format.ts';
 import { parseInstanceId } from './pick-fields.ts';
 
 export interface CsvFormatOptions {
-  /** Run of all rows where the table has no column `run_name`. */
+  /** Run of all rows of a table without a column `run_name`. */
   readonly run?: string | undefined;
-  /** Object of all rows where the table has no column `object_name`. */
+  /** Object of all rows of a table without a column `object_name`. */
   readonly object?: string | undefined;
 }
 
@@ -20,9 +20,9 @@ const matrixColumns = indices.map((i) => indices.map((j) => `transform_${i}${j}`
 /**
  * CSV in copick's columns: `run_name, object_name, x, y, z, score, instance_id, transform_00 … transform_33`, in Å.
  *
- * Only `x, y, z` must be there, if options name run and object; a missing score is 1. On reading, the translation of a
- * matrix is added to the position, as in copick. On writing, the position is whole and translations are 0; the columns
- * `instance_id` and `transform_…` appear if any pick has them.
+ * Only `x, y, z` are required if options give run and object; a missing score is 1. As in copick, the translation of a matrix is
+ * added to the position on reading. On writing, the position is the full position and translations are 0; the columns
+ * `instance_id` and `transform_…` are written if any pick has them.
  *
  * @example
  * ```ts
@@ -60,7 +60,7 @@ function readRow(row: CsvRow, source: string, options: CsvFormatOptions): { run:
 function readName(row: CsvRow, column: string, fallback: string | undefined, source: string): string {
   const name = row.cell(column) ?? fallback;
   if (name === undefined) {
-    throw new CryoetPicksError(code, `${source}: no column "${column}", and no option names it for all rows`);
+    throw new CryoetPicksError(code, `${source}: no column "${column}", and no option gives its value for all rows`);
   }
   if (name.trim() !== '') return name;
   throw new CryoetPicksError(code, `${source}, line ${row.line}: ${column} is empty; expected a name`);
@@ -83,7 +83,7 @@ function readInstance(row: CsvRow, cell: string, source: string): number | bigin
   );
 }
 
-/** The matrix of a row; none where all its cells are absent or empty. */
+/** The matrix of a row; none if all its cells are absent or empty. */
 function readTransform(row: CsvRow, source: string): Transform | undefined {
   if (matrixColumns.flat().every((column) => (row.cell(column) ?? '').trim() === '')) return undefined;
   const matrix = matrixColumns.map((columns) => columns.map((column) => readNumber(row, column, source)));
@@ -110,7 +110,7 @@ function formatCsv(runs: Iterable<RunPicks>): string {
       return cells;
     }),
   );
-  // papaparse ends a table without rows in a line break, one with rows in none.
+  // Papaparse ends a table without rows in a line break, but not a table with rows.
   return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
 }
 
@@ -120,7 +120,10 @@ function cellsOf(
   name: string,
 ): (string | number)[] {
   if (run.trim() === '' || object.trim() === '') {
-    throw new CryoetPicksError(code, `${name} needs names; run is ${JSON.stringify(run)}, object is "${object}"`);
+    throw new CryoetPicksError(
+      code,
+      `${name} needs the names of run and object; run is ${JSON.stringify(run)}, object is "${object}"`,
+    );
   }
   if (![x, y, z, score].every(Number.isFinite)) {
     throw new CryoetPicksError(code, `${name} is at (${x}, ${y}, ${z}) Å with score ${score}; expected finite numbers`);
@@ -136,15 +139,15 @@ function matrixCells(transform: Transform | undefined): (string | number)[] {
 /** Options of {@link submissionFormat}. */
 export interface SubmissionFormatOptions {
   /**
-   * Writes a column `score`, which the competition's own files have not.
+   * Writes a column `score`, which the competition's own files lack.
    * @defaultValue false
    */
   readonly score?: boolean | undefined;
 }
 
 /**
- * CSV of the CZII competition: `id, experiment, particle_type, x, y, z`, in Å; `parseSubmission` and `formatSubmission` as a
- * format. A missing score is 1.
+ * CSV of the CZII competition: `id, experiment, particle_type, x, y, z`, in Å. Does the same as `parseSubmission` and
+ * `formatSubmission`. A missing score is 1.
  *
  * @example
  * ```ts
@@ -156,9 +159,9 @@ export function submissionFormat({ score = false }: SubmissionFormatOptions = {}
     name: 'competition CSV',
     content: 'text',
     losses: [
-      ...(score ? [] : [{ part: 'score', what: 'the competition asks for none' } as const]),
-      { part: 'instance', what: 'the competition asks for none' },
-      { part: 'orientation', what: 'the competition asks for none' },
+      ...(score ? [] : [{ part: 'score', what: 'the competition asks for no score' } as const]),
+      { part: 'instance', what: 'the competition asks for no instance id' },
+      { part: 'orientation', what: 'the competition asks for no orientation' },
     ],
     parse: (text, source) => parseSubmission(text, { source }),
     format: (runs: Iterable<RunPicks>) => formatSubmission(runs, { score }),

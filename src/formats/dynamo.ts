@@ -21,7 +21,7 @@ import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-
 /** Options of {@link dynamoFormat}. */
 export interface DynamoFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
   /**
-   * The number that columns 24–26 give the first voxel: 0 as copick reads them, 1 as MATLAB counts.
+   * The coordinate of the first voxel in columns 24–26: 0 as in copick, 1 as in MATLAB.
    * @defaultValue 0
    */
   readonly firstVoxel?: 0 | 1 | undefined;
@@ -29,7 +29,7 @@ export interface DynamoFormatOptions extends VoxelSizeOption, ObjectNames, RunNa
 
 const code = 'invalid-picks';
 const name = 'Dynamo table';
-/** Columns as Dynamo's table convention numbers them, from 1. */
+/** Columns as numbered by Dynamo's table convention, from 1. */
 const column = {
   ...{ tag: 1, aligned: 2, averaged: 3, dx: 4, dy: 5, dz: 6, tdrot: 7, tilt: 8, narot: 9, cc: 10 },
   ...{ tomo: 20, region: 21, class: 22, x: 24, y: 25, z: 26, apix: 36 },
@@ -40,8 +40,8 @@ const width = 42;
 /**
  * Table of Dynamo (`.tbl`): voxels plus shifts, and tdrot, tilt, narot.
  *
- * The object is the class (column 22), the instance id the region (21, 0 is none), the run the tomogram number (20); the
- * options name the numbers. The voxel size is column 36 where no option gives it.
+ * The object is the class (column 22), the instance id the region (column 21; 0 means none), the run the tomogram number
+ * (column 20); options give the names of the numbers. The voxel size is that of the options, otherwise column 36.
  *
  * @example
  * ```ts

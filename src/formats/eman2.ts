@@ -19,12 +19,12 @@ import { checkedPicks, onlyRun, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link eman2Format}. */
 export interface Eman2FormatOptions extends VoxelSizeOption, ShapeOption {
-  /** Run of the file: it holds boxes of one tomogram. */
+  /** Run of the file, which holds the boxes of one tomogram. */
   readonly run?: string | undefined;
   /** Object of boxes whose class is not in the file's class list. */
   readonly object?: string | undefined;
   /**
-   * Edge of the boxes that are written, in voxels.
+   * Edge of the written boxes, in voxels.
    * @defaultValue 32
    */
   readonly boxSize?: number | undefined;
@@ -43,9 +43,9 @@ const box = v.looseTuple([finite, finite, finite]);
 /**
  * Info file of an EMAN2 tomogram (`info/….json`): `boxes_3d`, named by `class_list`.
  *
- * Where the file has `apix_unbin`, boxes count in pixels of that size from the centre of the tomogram, voxel `size / 2`, for
- * which the shape and voxel size of any binning are needed; else in voxels from its corner (`e2spt_tempmatch.py`). Writing
- * does the former if a shape is given. Other keys of a file are not kept.
+ * In a file with `apix_unbin`, positions are in pixels of that size from the centre of the tomogram, voxel `size / 2`; the shape
+ * and voxel size of any binning are needed to find it. In other files they are in voxels from the corner
+ * (`e2spt_tempmatch.py`). If a shape is given, files are written in the first form. Other keys of a file are not kept.
  *
  * @example
  * ```ts
@@ -59,9 +59,9 @@ export function eman2Format(options: Eman2FormatOptions = {}): PicksFormat {
     name,
     content: 'text',
     losses: [
-      { part: 'orientation', what: 'boxes of EMAN2 have none' },
-      { part: 'instance', what: 'boxes of EMAN2 have none' },
-      { part: 'run', what: 'EMAN2 names the tomogram by the name of the file' },
+      { part: 'orientation', what: 'boxes of EMAN2 have no orientation' },
+      { part: 'instance', what: 'boxes of EMAN2 have no instance id' },
+      { part: 'run', what: 'in EMAN2, the name of the file names the tomogram' },
     ],
     parse: (text, source) => parse(text, source, { ...options, voxelSize, shape }),
     format(runs: Iterable<RunPicks>) {
@@ -115,7 +115,7 @@ function gridOf(unbinned: number | undefined, source: string, { voxelSize, shape
   }
   throw new CryoetPicksError(
     'invalid-option',
-    `${source} counts from the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å`,
+    `positions in ${source} are relative to the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å`,
     { option: shape === undefined ? 'shape' : 'voxelSize' },
   );
 }

@@ -4,12 +4,12 @@ import { type RunPicks, runsOf } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
 
 /**
- * What of a pick a file may have no place for. `precision` means that numbers are rounded, `unknown` the keys of copick's points
- * that this library does not know.
+ * The parts of a pick that a format may be unable to store. `precision` means that numbers are rounded; `unknown` are the unknown
+ * keys of copick's points.
  */
 export type PickPart = 'run' | 'object' | 'score' | 'instance' | 'orientation' | 'precision' | 'unknown';
 
-/** A part of picks that does not come back from a file as it went in. */
+/** A part of picks that changes when picks are written and read again. */
 export interface Loss {
   readonly part: PickPart;
   /** What happens to it: `runs become numbers`. */
@@ -17,26 +17,26 @@ export interface Loss {
 }
 
 /**
- * A format of picks: the seam between this library's picks and the files of other programs.
+ * A format of picks: converts between this library's picks and the files of other programs.
  *
- * What a format needs beside the file (a voxel size, a name for the only run) is an option of the function that makes it,
- * such as `csvFormat({ run: 'TS_5_4' })`. Positions are in Å on this side, whatever the file holds. Most formats are text;
- * those of bytes are a `PicksFormat<Uint8Array>`.
+ * Whatever a format needs beside the file (a voxel size, the name of the only run) is an option of the function that makes it,
+ * such as `csvFormat({ run: 'TS_5_4' })`. Positions of picks are in Å, whatever the unit of the file. Most formats are text;
+ * binary formats are a `PicksFormat<Uint8Array>`.
  */
 export interface PicksFormat<Content extends string | Uint8Array = string> {
   /** For messages and lists: `CSV`. */
   readonly name: string;
-  /** What a file of this format holds. */
+  /** Whether files of this format are text or bytes. */
   readonly content: Content extends string ? 'text' : 'bytes';
-  /** What does not survive writing and reading; `describeLosses` tells which of it given picks have. */
+  /** The parts of picks that writing loses; `describeLosses` lists those that matter for given picks. */
   readonly losses: readonly Loss[];
-  /** Whether `unknown` of picks survives too; only copick has a place for it. @defaultValue false */
+  /** Whether `unknown` of picks is stored; only copick's formats do. @defaultValue false */
   readonly keepsUnknown?: boolean | undefined;
-  /** What a file holds that its picks do not, a line each; where absent, nothing. */
+  /** Describes the content of a file that its picks lack, a line each. If absent, there is none. */
   leftOut?(content: Content, source: string): readonly string[];
-  /** Reads picks run by run, in the order of the file; `source` names it in errors. */
+  /** Reads picks run by run, in the order of the file; `source` is the name of the file in errors. */
   parse(content: Content, source: string): RunPicks[];
-  /** Writes picks; parsing the result gives them back, but for the losses. */
+  /** Writes picks; parsing the result gives the same picks, except for the losses. */
   format(runs: Iterable<RunPicks>): Content;
 }
 
@@ -53,7 +53,7 @@ export interface ParsePicksOptions<Content extends string | Uint8Array = string>
  * Reads picks from text, or bytes, of a given format.
  *
  * @throws {@link CryoetPicksError} `invalid-picks` (submissions: `invalid-submission`) naming the source and the place in it;
- * `invalid-option` where the format needs to be told what the file does not hold, saying what.
+ * `invalid-option` if the format needs an option because the file lacks a value.
  *
  * @example
  * ```ts
@@ -69,10 +69,10 @@ export function parsePicks<Content extends string | Uint8Array>(
 }
 
 /**
- * Writes picks as text, or bytes, of a given format.
+ * Formats picks as text, or bytes, of a given format.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for a pick that the format cannot hold; `invalid-option` where the format
- * needs to be told something first.
+ * @throws {@link CryoetPicksError} `invalid-picks` for a pick that the format cannot store; `invalid-option` if the format needs
+ * an option that was not given.
  *
  * @example
  * ```ts
@@ -89,14 +89,14 @@ export function formatPicks<Content extends string | Uint8Array>(
 
 function requireFormat(format: unknown): void {
   if ((format as PicksFormat | undefined)?.parse) return;
-  const found = `format is ${showJson(format)}, expected one of cryoet-picks/formats, such as csvFormat()`;
+  const found = `format is ${showJson(format)}, expected a format of cryoet-picks/formats, such as csvFormat()`;
   throw new CryoetPicksError('invalid-option', found, { option: 'format' });
 }
 
-const unknownLoss: Loss = { part: 'unknown', what: 'keys of copick points that are not known here have no place' };
+const unknownLoss: Loss = { part: 'unknown', what: 'unknown keys of copick points are not stored' };
 
 /**
- * Tells what of given picks a format has no place for, a line each; none if all of it survives.
+ * Describes which parts of given picks a format cannot store, a line each; no lines if it stores everything.
  *
  * @example
  * ```ts

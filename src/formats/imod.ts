@@ -15,13 +15,13 @@ import { type CheckedPick, checkedPicks, numberedInstance, onlyRun, pickFrom } f
 
 /** Options of {@link imodFormat}. */
 export interface ImodFormatOptions extends VoxelSizeOption, ShapeOption {
-  /** Run of the model: it holds points of one tomogram. */
+  /** Run of the model, which holds the points of one tomogram. */
   readonly run?: string | undefined;
   /** Object of points whose model object has no name. */
   readonly object?: string | undefined;
   /**
-   * Where the centre of voxel i lies along x and y: at `half`, i + 0.5, as IMOD's own coordinates have it, or at `whole`, i, as
-   * programs write and read that take points for indices (imodmodel, the data portal). Along z it is i either way.
+   * The coordinate of the centre of voxel i along x and y: `half` is i + 0.5, as in IMOD itself; `whole` is i, as in programs
+   * that treat points as indices (imodmodel, the data portal). Along z it is i in both cases.
    * @defaultValue `'half'`
    */
   readonly voxelCentre?: 'half' | 'whole' | undefined;
@@ -32,9 +32,9 @@ const name = 'IMOD model';
 /**
  * Points of a binary IMOD model (`.mod`), in voxels of single precision.
  *
- * Objects of the model are objects; the instance id is the surface of a contour (0 is none), the score a general value of a
- * point. The voxel size is that of the model where no option gives it. Picks come back object by object. Meshes are passed
- * over.
+ * Objects of the model are objects; the instance id is the surface of a contour (0 means none), the score a general value of a
+ * point. The voxel size is that of the options, otherwise that of the model. Picks are read object by object. Meshes are
+ * ignored.
  *
  * @example
  * ```ts
@@ -48,8 +48,8 @@ export function imodFormat(options: ImodFormatOptions = {}): PicksFormat<Uint8Ar
     name,
     content: 'bytes',
     losses: [
-      { part: 'orientation', what: 'points of IMOD have none' },
-      { part: 'run', what: 'IMOD names no tomogram' },
+      { part: 'orientation', what: 'points of IMOD have no orientation' },
+      { part: 'run', what: 'a model of IMOD does not name its tomogram' },
       { part: 'precision', what: 'numbers keep about 7 digits' },
     ],
     parse(bytes, source) {
@@ -97,7 +97,7 @@ function picksOf({ objects, pixelSize }: ImodModel, source: string, options: Rea
   );
 }
 
-/** One object per object, and a contour per stretch of picks of one instance. */
+/** One model object per object, and one contour per run of consecutive picks with the same instance id. */
 function modelOf(
   picks: readonly CheckedPick[],
   { grid, size }: { readonly grid: VoxelPlacement; readonly size: Zyx },
@@ -109,7 +109,7 @@ function modelOf(
     objects.set(checkedName(pick.object, place), contours);
     const surface = numberedInstance(checked, name);
     if (surface !== (surface | 0)) {
-      throw new CryoetPicksError('invalid-picks', `${place} has instance id ${surface}; IMOD holds 32 bits`);
+      throw new CryoetPicksError('invalid-picks', `${place} has instance id ${surface}; IMOD stores ids of 32 bits`);
     }
     if (contours.at(-1)?.surface !== surface) contours.push({ surface, points: [], values: new Map() });
     const { points, values } = contours.at(-1)!;
@@ -127,7 +127,10 @@ interface GatheredContour extends ImodContour {
 
 function checkedName(object: string, place: string): string {
   if (new TextEncoder().encode(object).length < 64 && !object.includes('\0')) return object;
-  throw new CryoetPicksError('invalid-picks', `${place} is of ${JSON.stringify(object)}; IMOD holds names of 63 bytes`);
+  throw new CryoetPicksError(
+    'invalid-picks',
+    `${place} belongs to ${JSON.stringify(object)}; IMOD stores names of up to 63 bytes`,
+  );
 }
 
 function extentOf({ objects }: ImodModel): [number, number, number] {
@@ -153,10 +156,10 @@ export interface ImodObject {
   readonly contours: readonly ImodContour[];
 }
 
-/** The points of an IMOD model; meshes, views and the rest are passed over. */
+/** The points of an IMOD model; meshes, views and everything else are ignored. */
 interface ImodModel {
   readonly objects: readonly ImodObject[];
-  /** Size of a pixel in Å, where the model has a unit. */
+  /** Size of a pixel in Å, if the model has a unit. */
   readonly pixelSize?: number | undefined;
 }
 
@@ -169,18 +172,18 @@ interface OpenObject extends ImodObject {
 }
 
 const code = 'invalid-picks';
-/** Bytes of the file's header. */
+/** Length of the file's header, in bytes. */
 const headerBytes: number = 240;
-/** Bytes of an object, after its id. */
+/** Length of an object after its id, in bytes. */
 const objectBytes: number = 176;
-/** Bytes of a contour, after its id and before its points. */
+/** Length of a contour between its id and its points, in bytes. */
 const contourBytes: number = 16;
 const meshBytes = 16;
-/** Bytes of one item of general storage. */
+/** Length of one item of general storage, in bytes. */
 const valueBytes: number = 12;
 /** General storage: type 10 is a value of a point, and flag 4 says that the value is a float. */
 const pointValue: { readonly type: number; readonly flags: number } = { type: 10, flags: 4 };
-/** Å per unit: the unit is the power of ten of a metre, but for 0 (pixels), 1 (m) and 3 (km). */
+/** Å per unit: the unit is a power of ten of a metre, except for 0 (pixels), 1 (m) and 3 (km). */
 function angstromPerUnit(unit: number): number | undefined {
   if (unit === 0) return undefined;
   return 10 ** ((unit === 1 ? 0 : unit) + 10);
@@ -189,7 +192,7 @@ function angstromPerUnit(unit: number): number | undefined {
 /**
  * Reads a binary IMOD model (https://bio3d.colorado.edu/imod/doc/binspec.html).
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for what is no model, or is cut off.
+ * @throws {@link CryoetPicksError} `invalid-picks` for bytes that are not a model, or are truncated.
  */
 function readImodModel(bytes: Uint8Array, source: string): ImodModel {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -202,7 +205,7 @@ function readImodModel(bytes: Uint8Array, source: string): ImodModel {
     if (count >= 0 && at + count <= bytes.length) return;
     throw new CryoetPicksError(
       code,
-      `${source}: IMOD model is cut off: byte ${at} wants ${count} more of ${bytes.length}`,
+      `${source}: IMOD model is truncated: expected ${count} bytes at byte ${at}, but the file has ${bytes.length}`,
     );
   };
   for (;;) {
@@ -226,7 +229,7 @@ function readImodModel(bytes: Uint8Array, source: string): ImodModel {
       need(meshBytes);
       const [vertices, indices] = [view.getInt32(at), view.getInt32(at + 4)];
       at += meshBytes;
-      // Each on its own, so that no negative count leads back.
+      // Each count is checked by itself, so that a negative one cannot move the position backwards.
       need(vertices * 12);
       at += vertices * 12;
       need(indices * 4);
@@ -270,7 +273,7 @@ function cString(bytes: Uint8Array): string {
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/** What {@link writeImodModel} needs beside the points. */
+/** Options of {@link writeImodModel}. */
 export interface ImodModelOptions {
   /** Extent of the image along x, y, z. */
   readonly extent: readonly [number, number, number];

@@ -9,9 +9,9 @@ import { checkedPicks, parseInstanceId, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link napariFormat}. */
 export interface NapariFormatOptions extends VoxelSizeOption {
-  /** Run of all rows where the table has no column `run`. */
+  /** Run of all rows of a table without a column `run`. */
   readonly run?: string | undefined;
-  /** Object of all rows where the table has no column `object`. */
+  /** Object of all rows of a table without a column `object`. */
   readonly object?: string | undefined;
 }
 
@@ -20,11 +20,11 @@ const name = 'napari points CSV';
 const axes = ['axis-0', 'axis-1', 'axis-2'];
 
 /**
- * CSV of a points layer of napari: `index, axis-0, axis-1, axis-2`, that is z, y, x, in the layer's own unit: voxels for a
- * layer over an image in voxels. For points in Å, give 1 as voxel size.
+ * CSV of a points layer of napari: `index, axis-0, axis-1, axis-2`, in the order z, y, x. The unit is that of the layer: voxels
+ * for a layer over an image in voxels. For points in Å, give 1 as voxel size.
  *
- * Run, object, score and instance id are written as columns after those, as napari writes the features of points; napari's own
- * reader passes over them, ours does not.
+ * Run, object, score and instance id are further columns, like the features of points that napari writes. Napari's own reader
+ * ignores them; this one reads them.
  *
  * @example
  * ```ts
@@ -37,7 +37,7 @@ export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
   return {
     name,
     content: 'text',
-    losses: [{ part: 'orientation', what: 'points of napari have none' }],
+    losses: [{ part: 'orientation', what: 'points of napari have no orientation' }],
     parse(text, source) {
       const placement = grid();
       return groupByRun(
@@ -65,7 +65,7 @@ export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
         return [index, z, y, x, run, pick.object, pick.score, String(pick.instanceId ?? 0)];
       });
       const fields = ['index', ...axes, 'run', 'object', 'score', 'instance_id'];
-      // papaparse ends a table without rows in a line break, one with rows in none.
+      // Papaparse ends a table without rows in a line break, but not a table with rows.
       return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
     },
   };

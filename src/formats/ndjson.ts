@@ -8,16 +8,16 @@ import { type CheckedPick, checkedPicks, checkedRotation, onlyObject, onlyRun, p
 
 /** Options of {@link ndjsonFormat}. */
 export interface NdjsonFormatOptions extends VoxelSizeOption {
-  /** Run of the file: it holds points of one tomogram. */
+  /** Run of the file, which holds the points of one tomogram. */
   readonly run?: string | undefined;
-  /** Object of the file: its metadata, another file, tells. */
+  /** Object of the file; the portal names it in a metadata file beside it. */
   readonly object?: string | undefined;
 }
 
 const name = 'data portal ndjson';
 /**
  * Points of the CryoET Data Portal: a JSON object per line, `point`, `orientedPoint` or `instancePoint`, in voxels of the
- * annotation's voxel spacing, voxel 0 first.
+ * annotation's voxel spacing; the centre of voxel 0 is 0.
  *
  * @example
  * ```ts
@@ -31,9 +31,9 @@ export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
     name,
     content: 'text',
     losses: [
-      { part: 'score', what: 'the portal keeps none' },
-      { part: 'run', what: 'the portal names it by the folder' },
-      { part: 'object', what: 'the portal names it in the metadata beside the file' },
+      { part: 'score', what: 'the portal stores no score' },
+      { part: 'run', what: 'the portal names the run in the folder' },
+      { part: 'object', what: 'the portal names the object in the metadata beside the file' },
     ],
     parse(text, source) {
       const placement = grid();

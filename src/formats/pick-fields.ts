@@ -13,11 +13,11 @@ import {
 } from '../picks/rotation.ts';
 import type { Point } from '../space/grid.ts';
 
-/** A pick on its way into a file. */
+/** A pick to write, checked. */
 export interface CheckedPick {
   readonly run: string;
   readonly pick: ParticlePick;
-  /** What it is called in messages: `pick 3 of run "TS_5_4"`. */
+  /** Its name in messages: `pick 3 of run "TS_5_4"`. */
   readonly place: string;
 }
 
@@ -28,7 +28,7 @@ const still: EulerAngles = [0, 0, 0];
  * Lists the picks of all runs in order.
  *
  * @throws {@link CryoetPicksError} `invalid-picks` for an empty name, a position or score that is not finite, or an instance
- * id that is no whole number.
+ * id that is not a whole number.
  */
 export function checkedPicks(runs: Iterable<RunPicks>): CheckedPick[] {
   const checked: CheckedPick[] = [];
@@ -48,7 +48,10 @@ function checkPick(
   place: string,
 ): void {
   if (run.trim() === '' || object.trim() === '') {
-    throw new CryoetPicksError(code, `${place} needs names; run is ${JSON.stringify(run)}, object is "${object}"`);
+    throw new CryoetPicksError(
+      code,
+      `${place} needs the names of run and object; run is ${JSON.stringify(run)}, object is "${object}"`,
+    );
   }
   if (![x, y, z, score].every(Number.isFinite)) {
     throw new CryoetPicksError(
@@ -62,9 +65,9 @@ function checkPick(
 }
 
 /**
- * The rotation of a pick, undefined where nothing is turned.
+ * The rotation of a pick; undefined if it has none.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for a matrix that is no rotation.
+ * @throws {@link CryoetPicksError} `invalid-picks` for a matrix that is not a rotation.
  */
 export function checkedRotation({ pick, place }: CheckedPick): Rotation | undefined {
   const rotation = rotationOf(pick.transform);
@@ -77,18 +80,18 @@ export function checkedRotation({ pick, place }: CheckedPick): Rotation | undefi
   );
 }
 
-/** The angles of a pick, 0 where nothing is turned. */
+/** The angles of a pick; 0 if it has no rotation. */
 export function checkedAngles(pick: CheckedPick, convention: EulerConvention): EulerAngles {
   const rotation = checkedRotation(pick);
   return rotation === undefined ? still : eulerFromRotation(rotation, convention);
 }
 
-/** The only run of picks for a file that has no place for more; undefined if there are no picks. */
+/** The only run of picks, for a format with one run per file; undefined if there are no picks. */
 export function onlyRun(picks: readonly CheckedPick[], format: string): string | undefined {
   return only(picks, { format, part: 'run', nameOf: ({ run }) => run });
 }
 
-/** The only object of picks for a file that has no place for more; undefined if there are no picks. */
+/** The only object of picks, for a format with one object per file; undefined if there are no picks. */
 export function onlyObject(picks: readonly CheckedPick[], format: string): string | undefined {
   return only(picks, { format, part: 'object', nameOf: ({ pick }) => pick.object });
 }
@@ -112,22 +115,22 @@ function only(picks: readonly CheckedPick[], { format, part, nameOf }: OnlyOptio
   );
 }
 
-/** What a row of a file says of a pick. */
+/** The fields of a pick in a row of a file. */
 export interface FoundPick {
   readonly object: string;
   readonly position: Point;
-  /** 1 where the file has none. */
+  /** 1 if the file has no score. */
   readonly score?: number | undefined;
-  /** 0 is none, as in copick. */
+  /** 0 means no instance, as in copick. */
   readonly instance?: number | bigint | undefined;
-  /** The identity is none, as in copick. */
+  /** The identity means no rotation, as in copick. */
   readonly rotation?: Rotation | undefined;
 }
 
 /**
- * A pick of what a row says.
+ * Makes a pick from the fields of a row.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for an instance id that is no whole number.
+ * @throws {@link CryoetPicksError} `invalid-picks` for an instance id that is not a whole number.
  */
 export function pickFrom({ object, position, score = 1, instance, rotation }: FoundPick, place: string): ParticlePick {
   if (instance !== undefined && typeof instance !== 'bigint' && !Number.isSafeInteger(instance)) {
@@ -142,7 +145,7 @@ export function pickFrom({ object, position, score = 1, instance, rotation }: Fo
   };
 }
 
-/** The instance id that a cell spells, all of its digits; a number that is none is left to be refused. */
+/** The instance id in a cell, with all digits; text that is not a number is left for {@link pickFrom} to reject. */
 export function parseInstanceId(cell: string): number | bigint | undefined {
   const value = parseNumber(cell);
   if (value === undefined || Number.isSafeInteger(value)) return value;
@@ -151,15 +154,15 @@ export function parseInstanceId(cell: string): number | bigint | undefined {
 }
 
 /**
- * The instance id of a pick for a format whose readers take it as a number; 0 is none.
+ * The instance id of a pick, for a format whose readers parse it as a float64; 0 means no instance.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for one that a number cannot hold.
+ * @throws {@link CryoetPicksError} `invalid-picks` for an id beyond 2⁵³.
  */
 export function numberedInstance({ pick: { instanceId = 0 }, place }: CheckedPick, format: string): number {
   const number = Number(instanceId);
   if (Number.isSafeInteger(number)) return number;
   throw new CryoetPicksError(
     'invalid-picks',
-    `${place} has instance id ${instanceId}; ${format} holds numbers to 2^53: csv, copick, ndjson, napari and cmm hold more`,
+    `${place} has instance id ${instanceId}; ${format} stores ids up to 2^53; csv, copick, ndjson, napari and cmm store larger ones`,
   );
 }

@@ -9,13 +9,13 @@ import { checkedPicks, onlyObject, onlyRun, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link pointsFormat}. */
 export interface PointsFormatOptions extends VoxelSizeOption {
-  /** Run of the file: it holds points of one tomogram. */
+  /** Run of the file, which holds the points of one tomogram. */
   readonly run?: string | undefined;
   /** Object of the file. */
   readonly object?: string | undefined;
   /**
-   * What stands between two numbers; without it, reading guesses among comma, tab, semicolon, bar and space.
-   * @defaultValue writes `','`
+   * The text between two numbers. If absent, it is detected on reading: comma, tab, semicolon, bar or space.
+   * @defaultValue `','` on writing
    */
   readonly delimiter?: ',' | '\t' | ';' | '|' | ' ' | undefined;
 }
@@ -25,10 +25,10 @@ const name = 'points table';
 const delimiters = [',', '\t', ';', '|', ' '];
 
 /**
- * A bare table of points: x, y, z in voxels, with or without a header.
+ * A plain table of points: x, y, z in voxels, with or without a header.
  *
- * Without a header the first three columns count; with one, those that are called x, y, z, whatever follows the letter, as
- * in `X [A]` of TARDIS; a column `id` or `ids` becomes the instance id, as there. For points in Å, give 1 as voxel size.
+ * Without a header, the first three columns are x, y, z. With a header, they are the columns whose names start with the word x, y
+ * or z, such as `X [A]` of TARDIS; a column `id` or `ids` is the instance id. For points in Å, give 1 as voxel size.
  *
  * @example
  * ```ts

@@ -22,15 +22,15 @@ import { formatStar, parseStar, type StarBlock, type StarRow, type StarTable } f
 
 /** Options of {@link relion3Format} and {@link relion4Format}. */
 export interface RelionFormatOptions extends VoxelSizeOption, ObjectNames {
-  /** Run of all rows where the table has neither `rlnTomoName` nor `rlnMicrographName`. */
+  /** Run of all rows of a table with neither `rlnTomoName` nor `rlnMicrographName`. */
   readonly run?: string | undefined;
 }
 
 /** Options of {@link relion5Format}. */
 export interface Relion5FormatOptions extends RelionFormatOptions, ShapeOption, RunShapesOption {
   /**
-   * Where RELION 5 has its origin: `half` is at voxel `size / 2`, as its extraction has it (`TomogramSet::loadTomogram`);
-   * `half-less-one` at voxel `size / 2 − 1`, as its own picking tools write (3dem/relion#1137).
+   * The origin of RELION 5: `half` is voxel `size / 2`, as in its extraction (`TomogramSet::loadTomogram`); `half-less-one` is
+   * voxel `size / 2 − 1`, as in its own picking tools (3dem/relion#1137).
    * @defaultValue `'half'`
    */
   readonly centre?: 'half' | 'half-less-one' | undefined;
@@ -39,10 +39,10 @@ export interface Relion5FormatOptions extends RelionFormatOptions, ShapeOption, 
 const objectLoss: Loss = { part: 'object', what: 'RELION has class numbers, not names' };
 
 /**
- * STAR of RELION 3, as Warp and M write it: `rlnCoordinateX` … in voxels, origins in voxels, `rlnMicrographName`.
+ * STAR of RELION 3, as written by Warp and M: `rlnCoordinateX` … in voxels, origins in voxels, `rlnMicrographName`.
  *
- * Reading takes any table of RELION 3, 4 or 5 (the last needs `relion5Format`, which knows the centre). The score is
- * `rlnAutopickFigureOfMerit`, the instance id `rlnHelicalTubeID`, the object `rlnClassNumber`, named by the options.
+ * Reads any table of RELION 3, 4 or 5; for tables of RELION 5 use `relion5Format`, which knows the centre. The score is
+ * `rlnAutopickFigureOfMerit`, the instance id `rlnHelicalTubeID`, the object `rlnClassNumber`, whose names the options give.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export function relion3Format(options: RelionFormatOptions = {}): PicksFormat {
         block: '',
         labels: ['rlnMicrographName', 'rlnCoordinateX', 'rlnCoordinateY', 'rlnCoordinateZ'],
         lead: (pick) => [pick.run, ...coordinates(grid, pick)],
-        // One pixel at a magnification of 10,000 takes as many µm on the detector as it has Å.
+        // At a magnification of 10,000, the size of a detector pixel in µm equals that of an image pixel in Å.
         more: { rlnMagnification: 10000, rlnDetectorPixelSize: columns.voxelSize[2] },
       }),
     ];
@@ -68,7 +68,7 @@ export function relion3Format(options: RelionFormatOptions = {}): PicksFormat {
 /**
  * STAR of RELION 4: `rlnTomoName`, and `rlnCoordinateX` … in pixels of the tilt series, whose size is in the optics table.
  *
- * `voxelSize` is the size of those pixels, not of the binned tomogram that was picked in. See {@link relion3Format}.
+ * `voxelSize` is the size of those pixels, not that of the binned tomogram that was picked. See {@link relion3Format}.
  *
  * @example
  * ```ts
@@ -98,8 +98,8 @@ export function relion4Format(options: RelionFormatOptions = {}): PicksFormat {
 /**
  * STAR of RELION 5: `rlnCenteredCoordinateXAngst` …, in Å from the centre of the tomogram.
  *
- * Needs the shape and voxel size of a tomogram to know the centre; any binning does. Where tomograms have several shapes,
- * `shapes` has them by run. See {@link relion3Format}.
+ * Needs the shape and voxel size of the tomogram, at any binning, to compute the centre. If tomograms differ in shape, give
+ * `shapes` by run. See {@link relion3Format}.
  *
  * @example
  * ```ts
@@ -116,7 +116,7 @@ export function relion5Format(options: Relion5FormatOptions = {}): PicksFormat {
       if (centre !== undefined) return gridAround(centre, { voxelSize: columns.voxelSize, step: [1, 1, 1] });
       throw new CryoetPicksError(
         'invalid-option',
-        'RELION 5 counts from the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å',
+        'positions of RELION 5 are relative to the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å',
         { option: 'shape' },
       );
     };
@@ -195,11 +195,11 @@ function coordinates(grid: VoxelPlacement, { pick }: CheckedPick): [number, numb
   return [x, y, z];
 }
 
-/** What reading RELION's tables needs, checked. */
+/** The checked options for reading RELION's tables. */
 export interface RelionReading extends ObjectNames {
   readonly run?: string | undefined;
   readonly voxelSize?: Zyx | undefined;
-  /** The point that centred coordinates of a run count from, in voxels. */
+  /** The origin of the centred coordinates of a run, in voxels. */
   readonly centreOf: (run: string) => Zyx | undefined;
 }
 
@@ -210,8 +210,8 @@ const centred = ['rlnCenteredCoordinateXAngst', 'rlnCenteredCoordinateYAngst', '
 /**
  * Reads the particles of RELION 3, 4 and 5.
  *
- * As in RELION, the orientation is that of the subtomogram times that of the particle, and the origin, turned by that of the
- * subtomogram, is subtracted from the coordinates (`ParticleSet::getMatrix3x3`, `getPosition`).
+ * As in RELION, the orientation is that of the subtomogram times that of the particle, and the origin, rotated by the orientation
+ * of the subtomogram, is subtracted from the coordinates (`ParticleSet::getMatrix3x3`, `getPosition`).
  */
 function parseRelion(text: string, source: string, options: RelionReading): RunPicks[] {
   const tables = parseStar(text, source);
@@ -237,7 +237,7 @@ function runOf(row: StarRow, given: string | undefined): string {
   if (run !== undefined && run.trim() !== '') return run;
   throw new CryoetPicksError(
     'invalid-option',
-    `${row.place}: neither _rlnTomoName nor _rlnMicrographName tells the run; give the option run`,
+    `${row.place}: neither _rlnTomoName nor _rlnMicrographName names the run; give the option run`,
     { option: 'run' },
   );
 }
@@ -272,7 +272,10 @@ interface Placing extends RowReading {
   readonly found: number | undefined;
 }
 
-/** Where a row lies in Å, without its origin; from the tomogram's centre where both ways are there and the centre is known. */
+/**
+ * The position of a row in Å, before its origin is subtracted; if a row has both coordinates and the centre is known, the
+ * centred ones.
+ */
 function coordinateOf(row: StarRow, { voxelSize, centre, found }: Placing): Point {
   const fromCentre = triple(row, centred);
   if (fromCentre !== undefined && centre !== undefined && voxelSize !== undefined) {
@@ -288,7 +291,7 @@ function coordinateOf(row: StarRow, { voxelSize, centre, found }: Placing): Poin
   }
   throw new CryoetPicksError(
     'invalid-option',
-    `${row.place} counts from the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å`,
+    `the position in ${row.place} is relative to the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å`,
     { option: centre === undefined ? 'shape' : 'voxelSize' },
   );
 }
@@ -307,7 +310,7 @@ function triple(row: StarRow, [x, y, z]: readonly [string, string, string]): Zyx
   return atX === undefined || atY === undefined || atZ === undefined ? undefined : [atZ, atY, atX];
 }
 
-/** Size in Å of the pixels that a row counts in, where the file tells: that of the tilt series, or RELION 3's of the image. */
+/** The pixel size of a row in Å, if the file states it: that of the tilt series, or, for RELION 3, that of the image. */
 function pixelSize(row: StarRow, optics: StarTable | undefined): number | undefined {
   const group = row.text('rlnOpticsGroup');
   const ofGroup =

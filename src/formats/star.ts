@@ -10,7 +10,7 @@ export interface StarTable {
   readonly rows: readonly StarRow[];
 }
 
-/** One row of a table, with what a message about it needs. */
+/** One row of a table, with its place for messages. */
 export interface StarRow {
   /** The file and the line: `picks.star, line 30`. */
   readonly place: string;
@@ -67,15 +67,15 @@ interface OpenTable {
 
 interface Token {
   readonly value: string;
-  /** The value, if it stands there without quotes. */
+  /** The value, if it is not quoted. */
   readonly bare?: string | undefined;
 }
 
-/** The values of a line up to a comment. A quote ends a value only before white space, and is a letter where none ends it. */
+/** The values of a line up to a comment. A quote ends a value only before white space; an unclosed quote is a plain character. */
 function tokensOf(line: string): Token[] {
   const tokens: Token[] = [];
   const word = /\S+/g;
-  // Once a quote is known to have no end, it is not looked for again.
+  // The end of a quote is searched for only once: without it, a line of quotes would take quadratic time.
   const endless = new Set<string>();
   for (let found = word.exec(line); found !== null; found = word.exec(line)) {
     const [bare] = found;
@@ -156,7 +156,7 @@ export interface StarBlock {
 /**
  * Writes tables as loops of a STAR file. A name with white space is quoted, which starfile reads and RELION does not.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for a name that STAR cannot hold.
+ * @throws {@link CryoetPicksError} `invalid-picks` for a name that STAR cannot contain.
  */
 export function formatStar(blocks: readonly StarBlock[]): string {
   return blocks
@@ -172,5 +172,5 @@ function starValue(value: string | number): string {
   if (!/[\s"']|^(?:[#_]|data_|loop_)|^$/.test(value)) return value;
   const quote = ['"', "'"].find((mark) => !value.includes(mark));
   if (quote !== undefined && !/[\r\n]/.test(value)) return `${quote}${value}${quote}`;
-  throw new CryoetPicksError(code, `STAR cannot hold the name ${JSON.stringify(value)}`);
+  throw new CryoetPicksError(code, `STAR cannot contain the name ${JSON.stringify(value)}`);
 }

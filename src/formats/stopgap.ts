@@ -21,8 +21,7 @@ import { formatStar, parseStar, type StarRow } from './star.ts';
 /** Options of {@link stopgapFormat}. */
 export interface StopgapFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
   /**
-   * The number that `orig_x` … give the first voxel. STOPGAP itself counts from 1, as MATLAB does; the data portal takes the
-   * numbers of its files from 0.
+   * The coordinate of the first voxel in `orig_x` …: 1 in STOPGAP itself, as in MATLAB; 0 in files of the data portal.
    * @defaultValue 1
    */
   readonly firstVoxel?: 0 | 1 | undefined;
@@ -35,9 +34,9 @@ const labels = [
 ];
 
 /**
- * Motive list of STOPGAP, a STAR file: `orig_x` … in voxels plus shifts, and phi, psi, the as in TOM.
+ * Motive list of STOPGAP, a STAR file: `orig_x` … in voxels plus shifts, and the angles phi, psi, the, as in TOM.
  *
- * The object is `class`, the instance id is `object` (0 is none), the run is `tomo_num`; the options name the numbers.
+ * The object is `class`, the instance id `object` (0 means none), the run `tomo_num`; options give the names of the numbers.
  *
  * @example
  * ```ts

@@ -20,14 +20,14 @@ import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-
 /** Options of {@link tomFormat}. */
 export interface TomFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
   /**
-   * The number that rows 8–10 give the first voxel; MATLAB counts from 1.
+   * The coordinate of the first voxel in rows 8–10; MATLAB counts from 1.
    * @defaultValue 1
    */
   readonly firstVoxel?: 0 | 1 | undefined;
 }
 
 const name = 'TOM motive list';
-/** Rows of a motive list, from 0, as AV3, ArtiaX and cryoCAT have them. */
+/** Rows of a motive list, from 0, as in AV3, ArtiaX and cryoCAT. */
 const at = {
   ...{ score: 0, subtomogram: 3, tomogram: 4, instance: 5, x: 7, y: 8, z: 9, dx: 10, dy: 11, dz: 12 },
   ...{ phi: 16, psi: 17, theta: 18, class: 19 },
@@ -35,11 +35,11 @@ const at = {
 const height = 20;
 
 /**
- * Motive list of TOM and AV3 (`.em`): 20 numbers of single precision per particle, voxels from 1 plus shifts, and phi, psi,
- * theta.
+ * Motive list of TOM and AV3 (`.em`): 20 single-precision numbers per particle, with positions in voxels from 1 plus shifts, and
+ * the angles phi, psi, theta.
  *
- * The object is the class (row 20), the instance id row 6 (0 is none), the run the tomogram number (row 5), the score row 1;
- * the options name the numbers.
+ * The object is the class (row 20), the instance id row 6 (0 means none), the run the tomogram number (row 5), the score row 1;
+ * options give the names of the numbers.
  *
  * @example
  * ```ts
@@ -82,12 +82,12 @@ export function tomFormat(options: TomFormatOptions = {}): PicksFormat<Uint8Arra
   };
 }
 
-/** A whole number that single precision holds. */
+/** A whole number that single precision represents exactly. */
 function exact(instanceId: number, place: string): number {
   if (Math.fround(instanceId) === instanceId) return instanceId;
   throw new CryoetPicksError(
     'invalid-picks',
-    `${place} has instance id ${instanceId}, which single precision cannot hold`,
+    `${place} has instance id ${instanceId}, which single precision cannot represent`,
   );
 }
 
@@ -125,7 +125,7 @@ function readPick(row: Float64Array, options: Reading & { readonly place: string
   return pickFrom(found, options.place);
 }
 
-/** Numbers of an EM file, x fastest. */
+/** The numbers of an EM file, x fastest. */
 interface EmArray {
   readonly data: Float64Array;
   /** Extent along x, y, z. */
@@ -135,7 +135,7 @@ interface EmArray {
 const code = 'invalid-picks';
 const headerBytes = 512;
 const littleEndian = 6;
-/** Machines that wrote the numbers of a file: OS-9, SGI and Mac with the largest byte first, PC with the smallest. */
+/** Machine codes of EM files: OS-9, SGI and Mac are big-endian, PC is little-endian. */
 const machines: ReadonlyMap<number, boolean> = new Map([
   [0, false],
   [3, false],
@@ -154,12 +154,12 @@ const types: ReadonlyMap<number, readonly [bytes: number, read: Reader]> = new M
 /**
  * Reads an EM file of TOM: 512 bytes of header, then the numbers.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for what is no EM file, or is cut off; `unsupported` for other machines
- * and complex numbers.
+ * @throws {@link CryoetPicksError} `invalid-picks` for bytes that are not an EM file, or are truncated; `unsupported` for other
+ * machines and complex numbers.
  */
 function readEm(bytes: Uint8Array, source: string): EmArray {
   if (bytes.length < headerBytes) {
-    throw new CryoetPicksError(code, `${source}: ${bytes.length} bytes; an EM file begins with ${headerBytes}`);
+    throw new CryoetPicksError(code, `${source}: ${bytes.length} bytes; an EM file has a header of ${headerBytes}`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = machines.get(bytes[0]!);
@@ -177,7 +177,7 @@ function readEm(bytes: Uint8Array, source: string): EmArray {
   if (!fits) {
     throw new CryoetPicksError(
       code,
-      `${source}: EM file of ${x}×${y}×${z} numbers in ${bytes.length} bytes; it is cut off`,
+      `${source}: EM file of ${x}×${y}×${z} numbers in ${bytes.length} bytes; it is truncated`,
     );
   }
   const data = new Float64Array(count);
@@ -185,7 +185,7 @@ function readEm(bytes: Uint8Array, source: string): EmArray {
   return { data, extent: [x, y, z] };
 }
 
-/** Writes an EM file of single precision, smallest byte first. */
+/** Writes an EM file in single precision, little-endian. */
 function writeEm({ data, extent }: EmArray): Uint8Array {
   const bytes = new Uint8Array(headerBytes + data.length * 4);
   const view = new DataView(bytes.buffer);

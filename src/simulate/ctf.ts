@@ -5,16 +5,16 @@ import { createRandom } from './random.ts';
 /** Electron wavelength at 300 kV, in Å. */
 const wavelength = 0.0197;
 
-/** Entries per Å⁻² of squared frequency. */
+/** Table entries per Å⁻² of squared frequency. */
 const steps = 200_000;
 
-/** Beyond this squared frequency, 1/2.2 Å, nothing is tabulated; a voxel of 2 Å holds 3/16 Å⁻². */
+/** Maximum tabulated squared frequency, in Å⁻²; voxels of 2 Å need 3/16 Å⁻². */
 const largestSquared = 0.2;
 
-/** What a filter does: its Wiener constant at k = 0, how it grows with k (Å), and a Gaussian blur (Å). */
+/** Parameters of a filter: its Wiener constant at k = 0, how it grows with k (Å), and a Gaussian blur (Å). */
 const filters: Readonly<Record<ReconstructionFilter, { floor: number; growth: number; blur: number }>> = {
   denoised: { floor: 0.008, growth: 0, blur: 8 },
-  // As if signal over noise fell by e every 1/30 Å⁻¹, so that high frequencies are not amplified.
+  // Assumes that signal over noise falls by a factor e every 1/30 Å⁻¹, so that high frequencies are not amplified.
   ctfdeconvolved: { floor: 0.006, growth: 110, blur: 4 },
   wbp: { floor: Number.POSITIVE_INFINITY, growth: 0, blur: 3 },
 };
@@ -26,16 +26,16 @@ export interface Transfer {
   readonly signal: Float64Array;
   /** Change of `signal` per Å of defocus. */
   readonly perDefocus: Float64Array;
-  /** What the filter does to noise. */
+  /** The filter's factor for noise. */
   readonly noise: Float64Array;
   /** Exponent of damage and dose weighting after the whole dose. */
   readonly damage: Float64Array;
 }
 
 /**
- * Contrast transfer and what the tomogram's filter makes of it; damage as measured by T. Grant and N. Grigorieff
- * (eLife 4, e06980, 2015): strength falls as exp(−N / 2Nₑ) with the dose N, Nₑ = 0.245 k^−1.665 + 2.81. It counts twice, in
- * the specimen and in the dose weighting of the views.
+ * Contrast transfer combined with the tomogram's filter; damage as measured by T. Grant and N. Grigorieff
+ * (eLife 4, e06980, 2015): strength falls as exp(−N / 2Nₑ) with the dose N, Nₑ = 0.245 k^−1.665 + 2.81. It is applied
+ * twice: as damage of the specimen and as dose weighting of the views.
  */
 export function transferTable({ defocus, amplitudeContrast, filter, dose }: Imaging): Transfer {
   const { floor, growth, blur } = filters[filter];
@@ -69,12 +69,12 @@ export function transferTable({ defocus, amplitudeContrast, filter, dose }: Imag
 const wedgeEdge = 2;
 
 /**
- * Ice, in Å, that weakens a view by e. Electrons of 300 kV have a mean free path of some 3000 Å; fitted to the real planes,
- * whose high tilts are weaker than that and dose make them.
+ * Thickness of ice, in Å, that weakens a view by a factor e. The mean free path of electrons at 300 kV is about 3000 Å;
+ * this value is fitted to the real planes, whose high tilts are weaker than mean free path and dose explain.
  */
 const attenuation = 1800;
 
-/** The transform that a filter works on. */
+/** The Fourier transform that a filter is applied to. */
 export interface FilterGeometry {
   /** Transform lengths along z, y, x. */
   readonly lengths: Zyx;
@@ -83,21 +83,21 @@ export interface FilterGeometry {
 
 /** The tilt series per direction: plain numbers per kx and kz, `[kx][kz]`. */
 export interface Views {
-  /** How strongly a direction was seen: 0 in the missing wedge, less at high tilts for the thicker ice. */
+  /** How strongly a direction was sampled: 0 in the missing wedge, less at high tilts because of thicker ice. */
   readonly strength: Float64Array;
-  /** Share of the whole dose that had fallen when a direction was seen, 0 … 1. */
+  /** Fraction of the total dose before a direction was sampled, 0 … 1. */
   readonly dose: Float64Array;
-  /** Sine of the tilt that saw a direction. */
+  /** Sine of the tilt that sampled a direction. */
   readonly sine: Float64Array;
-  /** Index of the view that saw it. */
+  /** Index of the view that sampled it. */
   readonly view: Uint16Array;
-  /** Phase factors, real and imaginary part in turn, of that view's alignment error across the tilt axis. */
+  /** Phase factors of that view's alignment error across the tilt axis, real and imaginary parts interleaved. */
   readonly shift: Float64Array;
   /** Alignment error of each view along the tilt axis, in Å. */
   readonly shiftY: Float64Array;
 }
 
-/** What the views of a tilt series hold of each direction. A view at tilt θ holds the direction θ away from kx. */
+/** How the views of a tilt series sample each direction. A view at tilt θ samples the direction θ away from kx. */
 export function tiltViews({ lengths, voxelSize }: FilterGeometry, imaging: Imaging): Views {
   const [first, last] = imaging.tiltRange;
   const count = Math.floor((last - first) / imaging.tiltStep) + 1;
@@ -122,7 +122,7 @@ export function tiltViews({ lengths, voxelSize }: FilterGeometry, imaging: Imagi
       dose[at] = Math.abs(tilt) / furthest;
       sine[at] = Math.sin(radians);
       view[at] = Math.min(count - 1, Math.max(0, Math.round((tilt - first) / imaging.tiltStep)));
-      // Along a view's own axis, negative where kx is: opposite frequencies get opposite phases.
+      // Along the axis of the view, with the sign of kx: opposite frequencies get opposite phases.
       const phase = -2 * Math.PI * Math.sign(x) * Math.hypot(x, z) * across[view[at]!]!;
       shift[2 * at] = Math.cos(phase);
       shift[2 * at + 1] = Math.sin(phase);
@@ -136,7 +136,7 @@ export function squaredFrequencies(length: number, voxelSize: number): Float64Ar
   return Float64Array.from({ length }, (_, i) => frequency(i, length, voxelSize) ** 2);
 }
 
-/** Frequency, in Å⁻¹, of an index of a transform; the upper half are the negative ones. */
+/** Frequency, in Å⁻¹, of an index of a transform; the upper half of the indices are negative frequencies. */
 export function frequency(index: number, length: number, voxelSize: number): number {
   return (index <= length / 2 ? index : index - length) / (length * voxelSize);
 }

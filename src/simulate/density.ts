@@ -3,10 +3,10 @@ import type { Volume } from '../volume/volume.ts';
 import type { Rotation } from './random.ts';
 import type { Species } from './species.ts';
 
-/** Beads are cut off where they have fallen to exp(−8) = 0.03 % of their peak. */
+/** Distance, in standard deviations, at which beads are cut off: exp(−8) = 0.03 % of their peak. */
 const cutoffSigmas = 4;
 
-/** A molecule at a place, in an orientation. */
+/** A molecule with its position and orientation. */
 export interface PlacedMolecule {
   readonly species: Species;
   /** Centre of mass, in Å. */
@@ -16,19 +16,19 @@ export interface PlacedMolecule {
 
 /** Options of {@link drawMolecule}. */
 export interface DrawOptions {
-  /** Where the volume's voxels lie. */
+  /** Geometry of the volume. */
   readonly grid: VoxelGrid;
   readonly molecule: PlacedMolecule;
 }
 
 /**
- * Adds a molecule's density to a volume, every bead drawn as a Gaussian where it lies: no interpolation, any voxel size,
- * orientation and position; what lies outside the volume is left out.
+ * Adds a molecule's density to a volume. Every bead is a Gaussian evaluated at the voxels, without interpolation, for any voxel
+ * size, orientation and position. Density outside the volume is omitted.
  *
  * A Gaussian is the product of one per axis, so a bead costs three short rows of exponentials and one multiplication per
  * voxel.
  *
- * @param volume - `[z, y, x]` with any stride; written.
+ * @param volume - `[z, y, x]` with any stride; changed in place.
  *
  * @example
  * ```ts
@@ -47,7 +47,7 @@ export function drawMolecule(volume: Volume, { grid, molecule }: DrawOptions): v
   }
 }
 
-/** Where a molecule's beads lie, in Å. */
+/** The positions of a molecule's beads, in Å. */
 export function* moleculePoints(molecule: PlacedMolecule): Generator<Point> {
   for (let i = 0; i < molecule.species.beads.length; i += 4) yield beadAt(molecule, i);
 }

@@ -3,50 +3,50 @@ import type { Zyx } from '../space/zyx.ts';
 import { createRandom } from './random.ts';
 import { cziiVoxelSize } from './species.ts';
 
-/** Kinds of tomogram that can be imitated, named as the competition names its own. */
+/** The kinds of tomogram that can be simulated, with the competition's names. */
 export const reconstructionFilters = ['denoised', 'ctfdeconvolved', 'wbp'] as const;
 
 /**
- * What was done to a tomogram after its reconstruction: `denoised` by a network, `ctfdeconvolved`: contrast transfer
- * divided out, `wbp`: nothing, as weighted back-projection left it.
+ * The processing after reconstruction. `denoised`: by a network. `ctfdeconvolved`: contrast transfer divided out. `wbp`: none,
+ * weighted back-projection only.
  */
 export type ReconstructionFilter = (typeof reconstructionFilters)[number];
 
-/** How a tomogram is imaged; every one of these may differ between tomograms of one project. */
+/** How a tomogram is imaged. */
 export interface ImagingOptions {
   /** Noise relative to that of real tomograms of the same `filter`; 0 for none. @defaultValue 1 */
   readonly noise?: number | undefined;
   /** @defaultValue `'denoised'` */
   readonly filter?: ReconstructionFilter | undefined;
-  /** First and last tilt about y, in degrees; what no view has seen is missing. @defaultValue `[-45, 45]`, the real data's */
+  /** First and last tilt about y, in degrees; directions outside are missing. @defaultValue `[-45, 45]`, as in the real data */
   readonly tiltRange?: readonly [number, number] | undefined;
-  /** Degrees from view to view. @defaultValue 3 */
+  /** Angle between views, in degrees. @defaultValue 3 */
   readonly tiltStep?: number | undefined;
-  /** Underfocus at the tilt axis, in µm. It changes by sin(tilt) across x, and nobody corrected that. @defaultValue 3 */
+  /** Underfocus at the tilt axis, in µm. It changes by sin(tilt) across x, which is not corrected. @defaultValue 3 */
   readonly defocus?: number | undefined;
-  /** Share of the contrast that needs no defocus, 0 … 1. @defaultValue 0.07 */
+  /** Amplitude contrast as a fraction, 0 … 1. @defaultValue 0.07 */
   readonly amplitudeContrast?: number | undefined;
-  /** Electrons per Å² of the whole series, taken from 0° outwards: high tilts have seen most damage. @defaultValue 120 */
+  /** Total dose in electrons per Å². The series goes from 0° outwards, so high tilts show the most damage. @defaultValue 120 */
   readonly dose?: number | undefined;
-  /** Thickness of the ice, in Å: high tilts look through more of it. @defaultValue the thickness of the scene's ice */
+  /** Thickness of the ice, in Å, which weakens high tilts. @defaultValue the thickness of the scene's ice */
   readonly iceThickness?: number | undefined;
-  /** Error of the alignment of each view, in Å: a standard deviation per direction. @defaultValue 4 */
+  /** Standard deviation of the alignment error of each view per direction, in Å. @defaultValue 4 */
   readonly alignmentError?: number | undefined;
   /** Factor on all grey values. @defaultValue 1 */
   readonly contrast?: number | undefined;
-  /** Exponent of a curve on the grey values: above 1 strong ones gain, below 1 weak ones. @defaultValue 1 */
+  /** Exponent of a curve on the grey values: above 1 emphasises strong values, below 1 weak ones. @defaultValue 1 */
   readonly curve?: number | undefined;
   /** Equal seeds give equal noise and alignment errors. @defaultValue 0 */
   readonly seed?: number | undefined;
 }
 
-/** {@link ImagingOptions} with nothing left open. */
+/** {@link ImagingOptions} with all defaults filled in. */
 export type Imaging = { readonly [K in keyof ImagingOptions]-?: NonNullable<ImagingOptions[K]> };
 
-/** Ice of the competition's tomograms as their truth fills it, in Å. */
+/** Thickness, in Å, of the ice that the competition's ground truth fills. */
 export const cziiIceThickness = 1350;
 
-/** Fills in defaults. @throws {@link CryoetPicksError} `invalid-option` for what cannot be. */
+/** Fills in defaults. @throws {@link CryoetPicksError} `invalid-option` for a value that is not valid. */
 export function checkImaging(options: ImagingOptions): Imaging {
   const imaging: Imaging = {
     noise: options.noise ?? 1,
@@ -92,10 +92,10 @@ function fail(message: string): never {
   throw new CryoetPicksError('invalid-option', message);
 }
 
-/** Options for one tomogram imaged unlike the next. */
+/** Random options for one tomogram. */
 export type RandomImaging = Imaging & { readonly voxelSize: Zyx };
 
-/** How often tomograms of each kind are drawn: denoised ones are what the competition asks about. */
+/** How often tomograms of each kind are drawn; mostly denoised ones, which the competition is about. */
 const filterShares: readonly (readonly [ReconstructionFilter, number])[] = [
   ['denoised', 0.7],
   ['ctfdeconvolved', 0.15],
@@ -103,11 +103,11 @@ const filterShares: readonly (readonly [ReconstructionFilter, number])[] = [
 ];
 
 /**
- * Draws how a tomogram is imaged, for training data wide enough to hold the real ones: noise, filter, defocus, amplitude
- * contrast, tilts, dose, alignment, thickness of the ice, contrast, grey-level curve, and a voxel size ±5 %.
+ * Draws random imaging options, for training data that vary more than real data: noise, filter, defocus, amplitude contrast,
+ * tilts, dose, alignment, thickness of the ice, contrast, grey-level curve, and a voxel size ±5 %.
  *
- * Plain options, to be spread into those of {@link simulateTomogram}; what is named after them wins. Equal seeds give equal
- * options, and the tomogram's own `seed` among them.
+ * Spread the result into the options of {@link simulateTomogram}; options given after it take precedence. Equal seeds give equal
+ * options, including the tomogram's own `seed`.
  *
  * @example
  * ```ts
@@ -117,7 +117,7 @@ const filterShares: readonly (readonly [ReconstructionFilter, number])[] = [
 export function randomImaging(seed: number): RandomImaging {
   const random = createRandom(seed, 8);
   const between = (low: number, high: number) => low + (high - low) * random.uniform();
-  /** As likely between 1/2 and 1 as between 1 and 2. */
+  /** As likely to lie between 1/2 and 1 as between 1 and 2. */
   const factor = (most: number) => most ** between(-1, 1);
   const scale = between(0.95, 1.05);
   const half = between(40, 60);

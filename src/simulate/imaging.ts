@@ -13,11 +13,11 @@ import { createRandom } from './random.ts';
 import type { SpectrumLine } from './spectrum.ts';
 
 /**
- * What the microscope and the reconstruction do to a density, as a change of its Fourier transform: contrast transfer with a
- * gradient of defocus across x, damage by dose, views through thicker ice at high tilts and each a little misaligned, the
- * missing wedge, what the tomogram's filter makes of it, and coloured noise.
+ * Applies the effects of microscope and reconstruction to the Fourier transform of a density: contrast transfer with a gradient
+ * of defocus across x, damage by dose, thicker ice at high tilts, misaligned views, the missing wedge, the tomogram's filter,
+ * and coloured noise.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for imaging that cannot be.
+ * @throws {@link CryoetPicksError} `invalid-option` for imaging options that are not valid.
  */
 export function imagingFilter(geometry: FilterGeometry, options: ImagingOptions): (line: SpectrumLine) => void {
   const imaging = checkImaging(options);
@@ -32,7 +32,7 @@ export function imagingFilter(geometry: FilterGeometry, options: ImagingOptions)
   let drawnFor = -1;
   return ({ ky: j, kx: i, values, timesX, selfMirrored }) => {
     if (j !== drawnFor) {
-      // A stream per plane, so that planes could be worked on in any order.
+      // A stream of random numbers per plane, so that the order of planes does not matter.
       random = createRandom(imaging.seed, 1000 + j);
       drawnFor = j;
       shiftTurns(turns, { shiftY: views.shiftY, ky: frequency(j, lengths[1], voxelSize[1]) });
@@ -40,7 +40,7 @@ export function imagingFilter(geometry: FilterGeometry, options: ImagingOptions)
     const row = i * lengths[0];
     const kxy = ky[j] + kx[i];
     transferLine({ values, timesX }, { views, turns, row, transfer, kz, kxy, voxelX: voxelSize[2] });
-    // One of two mirrored halves is dropped from these planes, and half the noise with it.
+    // These planes keep only one of two mirrored halves, and with it half of the noise.
     const gain = level * colour.scale * colour.alongY[j] * (selfMirrored ? Math.SQRT2 : 1);
     if (gain > 0) addNoise(values, { colour, transfer, row, gain, kz, kxy, random });
   };

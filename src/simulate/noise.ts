@@ -12,8 +12,8 @@ export const noiseLevels: Readonly<Record<ReconstructionFilter, number>> = {
 };
 
 /**
- * Blur of the noise across and along the tilt axis, in Å: fitted to the spectra of the real denoised planes. Others only have
- * the roll-off of back-projection.
+ * Blur of the noise across and along the tilt axis, in Å, fitted to the spectra of the real denoised planes. Other kinds of
+ * tomogram have the roll-off of back-projection only.
  */
 const noiseBlur: Readonly<Record<ReconstructionFilter, { xz: number; y: number }>> = {
   denoised: { xz: 8.8, y: 7.5 },
@@ -21,17 +21,17 @@ const noiseBlur: Readonly<Record<ReconstructionFilter, { xz: number; y: number }
   wbp: { xz: 3, y: 3 },
 };
 
-/** Noise without the ramp, as a frequency, in Å⁻¹: below it the real noise no longer falls with k. */
+/** Frequency, in Å⁻¹, below which the ramp of the noise is flat, as in real data. */
 const rampFloor = 0.004;
 
-/** Strength at which a denoising network makes noise up where no view has seen any, relative to a view at 0°. */
+/** Strength of the noise that a denoising network invents in the missing wedge, relative to a view at 0°. */
 const wedgeLeak = 0.1;
 
 /** Amplitude of the noise: a z-x plane `[kx][kz]` times a line along y times a table over the squared frequency. */
 export interface NoiseColour {
   readonly plane: Float64Array;
   readonly alongY: Float64Array;
-  /** What makes the variance of the noise 1. */
+  /** Factor that makes the variance of the noise 1. */
   readonly scale: number;
 }
 
@@ -41,7 +41,7 @@ const negligible = 0.005;
 /** Planes of ky that the variance is summed over; it changes slowly with ky. */
 const sampledPlanes = 48;
 
-/** The colour that back-projection, and a denoiser where there is one, leave of white noise. */
+/** The colour of noise after back-projection and, for denoised tomograms, the denoiser. */
 export function noiseColour(
   { lengths, voxelSize }: FilterGeometry,
   {
@@ -62,13 +62,13 @@ export function noiseColour(
     for (let k = 0; k < z.length; k++, at++) {
       squared[at] = x[i] + z[k];
       const damage = Math.exp(-views.dose[at] * transfer.damage[Math.round(squared[at] * transfer.steps)]);
-      // Weighted back-projection: the ramp k, over the root of the density of views, 1/k, leaves √k.
+      // Weighted back-projection: the ramp k times the root of the density of views, 1/k, gives √k.
       const ramp = Math.sqrt(Math.sqrt(squared[at]) + rampFloor);
       const seen = Math.max(views.strength[at] * damage, filter === 'denoised' ? wedgeLeak : 0);
       plane[at] = seen * ramp * Math.exp(-2 * Math.PI ** 2 * blur.xz ** 2 * squared[at]);
     }
   }
-  // What is far weaker than the rest is not worth its random numbers.
+  // Noise far weaker than the rest is not worth its random numbers.
   const weakest = negligible * plane.reduce((most, value) => Math.max(most, value), 0);
   for (let at = 0; at < plane.length; at++) if (plane[at] < weakest) plane[at] = 0;
   const alongY = y.map((value) => Math.exp(-2 * Math.PI ** 2 * blur.y ** 2 * value));
@@ -112,20 +112,20 @@ export function addNoise(values: Float64Array, { colour, transfer, row, gain, kz
 /** Grey value of solid protein's contrast in the competition's denoised tomograms. */
 const greyPerDensity = 6.4e-5;
 
-/** Density that a curve leaves as it is. */
+/** The density that the grey-level curve leaves unchanged. */
 const curvePivot = 0.3;
 
-/** Density from which on grain no longer grows: that of a ribosome's core. */
+/** Density above which grain no longer grows: that of a ribosome's core. */
 const solid = 1.5;
 
-/** Deviation of the grain inside particles at `noise: 1`, relative to their density, per 10 Å voxel before the blur. */
+/** Standard deviation of the grain inside particles at `noise: 1`, relative to their density, per 10 Å voxel before the blur. */
 const roughness = 1.6;
 
-/** Above this many deviations of the noise, brightness rises with this slope only. */
+/** Above this many standard deviations of the noise, brightness rises with this slope only. */
 const fringeKnee = 1.4;
 const fringeSlope = 0.75;
 
-/** Beyond this many deviations of the noise, darkness grows with this slope. */
+/** Beyond this many standard deviations of the noise, darkness grows with this slope. */
 const darkKnee = 1.5;
 const darkSlope = 1.7;
 
@@ -136,7 +136,7 @@ const darkSlope = 1.7;
 export function roughen({ data }: Volume, { voxelSize }: VoxelGrid, { noise, seed, filter }: Imaging): void {
   if (noise === 0 || filter !== 'denoised') return;
   const random = createRandom(seed, 2);
-  // White noise: its variance per voxel goes with one over the voxel's volume.
+  // The variance of white noise per voxel is inversely proportional to the voxel's volume.
   const strength = noise * roughness * Math.sqrt(1000 / (voxelSize[0] * voxelSize[1] * voxelSize[2]));
   for (let i = 0; i < data.length; i++) {
     // Gold and carbon have no more grain than protein.
@@ -147,9 +147,8 @@ export function roughen({ data }: Volume, { voxelSize }: VoxelGrid, { noise, see
 /**
  * Turns density into grey values, protein dark, in place.
  *
- * What a denoising network does to single values is imitated: what is darker than the noise becomes darker still, since the
- * network takes it for structure and keeps it, and the white fringes that wedge and contrast transfer leave around particles
- * are flattened.
+ * Imitates the effect of a denoising network on single values: values darker than the noise become darker still, because the
+ * network keeps them as structure, and the white fringes that wedge and contrast transfer leave around particles are flattened.
  */
 export function finishGreyValues(data: Float32Array, { noise, filter, contrast, curve }: Imaging): void {
   const level = filter === 'denoised' && noise > 0 ? noise * noiseLevels[filter] : Number.POSITIVE_INFINITY;

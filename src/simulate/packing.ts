@@ -7,40 +7,40 @@ export interface Region {
   readonly high: Point;
 }
 
-/** How often a free place is sought for one molecule before it is given up. */
+/** Maximum number of attempts to find a free position for one molecule. */
 const attempts = 500;
 
-/** A ball that keeps others out. */
+/** A ball that excludes others. */
 export interface Ball {
   readonly centre: Point;
   /** In Å. */
   readonly radius: number;
 }
 
-/** Where a molecule may go. */
+/** A region for molecules. */
 export interface Room {
   readonly region: Region;
   readonly random: Random;
 }
 
-/** How often a free place is sought beside another molecule before it is sought anywhere. */
+/** Maximum number of attempts to find a free position beside another molecule before trying anywhere. */
 const attemptsBeside = 30;
 
 /**
- * Hard balls of different radii without overlap: random sequential addition. Balls are found again through a grid of
- * cells as wide as the largest possible distance, so that only 27 cells matter to each.
+ * Packs hard balls of different radii without overlap, by random sequential addition. A grid of cells as wide as the maximum
+ * distance of contact limits the search for overlaps to 27 cells.
  */
 export class Packing {
   readonly #cells: Map<string, Ball[]> = new Map();
   readonly #cellSize: number;
   readonly #obstacles: ((ball: Ball) => boolean)[] = [];
 
-  /** @param largestRadius - No ball is larger, in Å. */
+  /** @param largestRadius - Maximum radius of all balls, in Å. */
   constructor(largestRadius: number) {
     this.#cellSize = 2 * largestRadius;
   }
 
-  /** True if a ball of this radius (Å) touches no other there. */
+  /** Whether a ball of a radius (Å) would overlap no other at a position. */
   isFree(centre: Point, radius: number): boolean {
     if (this.#obstacles.some((touches) => touches({ centre, radius }))) return false;
     const [cx, cy, cz] = this.#cellOf(centre);
@@ -56,7 +56,7 @@ export class Packing {
     return true;
   }
 
-  /** Adds a ball, free or not. */
+  /** Adds a ball, whether or not it overlaps others. */
   add(centre: Point, radius: number): void {
     const key = this.#cellOf(centre).join(' ');
     const cell = this.#cells.get(key);
@@ -64,12 +64,12 @@ export class Packing {
     else cell.push({ centre, radius });
   }
 
-  /** Keeps balls out that touch something else. */
+  /** Excludes balls that touch something else. */
   addObstacle(touches: (ball: Ball) => boolean): void {
     this.#obstacles.push(touches);
   }
 
-  /** Adds a ball at a random free place of the region; `undefined` where none was found. */
+  /** Adds a ball at a random free position of the region; `undefined` if none was found. */
   place(radius: number, { region, random }: Room): Point | undefined {
     const { low, high } = region;
     for (let attempt = 0; attempt < attempts; attempt++) {
@@ -81,7 +81,7 @@ export class Packing {
     return undefined;
   }
 
-  /** Adds a ball at a free place of the region so far (Å) from a point; `undefined` where none was found. */
+  /** Adds a ball at a free position of the region at a distance (Å) from a point; `undefined` if none was found. */
   placeBeside(
     { centre, radius }: Ball,
     { nearest, furthest, region, random }: Room & { readonly nearest: number; readonly furthest: number },
@@ -103,7 +103,7 @@ export class Packing {
   }
 }
 
-/** A uniform point of a region. */
+/** A uniformly random point of a region. */
 export function randomPoint({ low, high }: Region, random: Random): Point {
   return {
     x: low.x + random.uniform() * (high.x - low.x),
@@ -112,7 +112,7 @@ export function randomPoint({ low, high }: Region, random: Random): Point {
   };
 }
 
-/** A uniform unit vector. */
+/** A uniformly random unit vector. */
 export function direction(random: Random): readonly [number, number, number] {
   for (;;) {
     const [x, y, z] = [random.uniform() * 2 - 1, random.uniform() * 2 - 1, random.uniform() * 2 - 1];

@@ -9,10 +9,10 @@ import type { KnownPosition } from './scene.ts';
 import { simulatedObjects } from './species.ts';
 import { type SimulateTomogramOptions, simulateTomogram } from './tomogram.ts';
 
-/** How far a project is: per run, the stages of its tomogram, then the writing of it. */
+/** Progress of {@link simulateProject}: for each run, the stages of its tomogram, then writing. */
 export interface SimulateProjectProgress {
   readonly run: string;
-  /** Runs finished before this one, and all. */
+  /** Number of runs finished before this one, and of all runs. */
   readonly runsDone: number;
   readonly runsTotal: number;
   readonly stage: 'molecules' | 'imaging' | 'write';
@@ -20,7 +20,7 @@ export interface SimulateProjectProgress {
   readonly total: number;
 }
 
-/** The particles of one run: a run of a submission or truth table is one. */
+/** The particles of one run; a run of a submission or truth table has this shape. */
 export interface RunPositions {
   readonly run: string;
   readonly picks: readonly KnownPosition[];
@@ -28,33 +28,33 @@ export interface RunPositions {
 
 /** Options of {@link simulateProject}. */
 export interface SimulateProjectOptions extends Omit<SimulateTomogramOptions, 'positions' | 'onProgress'> {
-  /** Number of runs where no positions are given. @defaultValue 3 */
+  /** Number of runs; ignored if `positions` is given. @defaultValue 3 */
   readonly runs?: number | undefined;
   /** Runs with their names and particles, instead of random ones. */
   readonly positions?: readonly RunPositions[] | undefined;
-  /** Replace tomograms that are there. Otherwise they are an error. @defaultValue false */
+  /** Replace existing tomograms, which are an error otherwise. @defaultValue false */
   readonly overwrite?: boolean | undefined;
   readonly onProgress?: ((progress: SimulateProjectProgress) => void) | undefined;
 }
 
-/** What {@link simulateProject} wrote. */
+/** The project that {@link simulateProject} wrote. */
 export interface SimulatedProject {
-  /** Where the config lies in the store. */
+  /** Path of the config in the store. */
   readonly config: StoreKey;
-  /** The ground truth of every run, as it was written. */
+  /** The ground truth of every run. */
   readonly runs: readonly { readonly run: string; readonly picks: readonly ParticlePick[] }[];
 }
 
 /**
  * Simulates tomograms and writes them as a copick project with ground truth, in the exact layout of the CZII competition:
- * `copick.json`, `static/ExperimentRuns/{run}/VoxelSpacing10.000/denoised.zarr` (or the name of another `filter`) with the true voxel size in its metadata,
- * `overlay/ExperimentRuns/{run}/Picks/{particle}.json` by user `curation`, session `0`.
+ * `copick.json`, `static/ExperimentRuns/{run}/VoxelSpacing10.000/denoised.zarr` (or the name of another `filter`) with the
+ * true voxel size in its metadata, `overlay/ExperimentRuns/{run}/Picks/{particle}.json` by user `curation`, session `0`.
  *
- * Equal options give equal projects, to the byte. One tomogram is held at a time. The config is written last, so a project
- * that has one is complete.
+ * Equal options give equal projects, to the byte. One tomogram is held in memory at a time. The config is written last, so a
+ * project with a config is complete.
  *
- * @throws {@link CryoetPicksError} `invalid-option` as {@link simulateTomogram} and {@link writeTomogram}; `read-only`.
- * @throws The abort reason of `signal`, untouched; whole runs written before stay.
+ * @throws {@link CryoetPicksError} `invalid-option` like {@link simulateTomogram} and {@link writeTomogram}; `read-only`.
+ * @throws The abort reason of `signal`; complete runs written before stay.
  *
  * @example
  * ```ts
@@ -110,7 +110,7 @@ function plannedRuns({ runs = 3, seed = 0, positions }: SimulateProjectOptions):
   return Array.from({ length: runs }, (_, i) => ({ run: name(i), seed: seeds.uint32(), picks: undefined }));
 }
 
-/** A run's name becomes a folder's. */
+/** Checks the name of a run, which becomes the name of a folder. */
 function checkedRun(run: string): string {
   if (run !== '' && !run.startsWith('.') && !/[/\\]/.test(run)) return run;
   throw new CryoetPicksError('invalid-option', `run name ${JSON.stringify(run)} cannot be the name of a folder`);
@@ -129,7 +129,7 @@ async function writePicks(store: Store, { run, picks, signal }: RunTruth): Promi
   }
 }
 
-/** A picks file as the competition has them: no user and session in its name, and no scores. */
+/** A picks file as in the competition: without user and session in its name, and without scores. */
 function competitionPicks(object: string, { run, picks }: Omit<RunTruth, 'signal'>): string {
   const identity = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) => (row === column ? 1 : 0)));
   const mine = picks.filter((pick) => pick.object === object);

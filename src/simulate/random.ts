@@ -1,7 +1,7 @@
 /** A rotation as a 3×3 matrix, row by row, acting on column vectors (x, y, z). */
 export type Rotation = readonly [number, number, number, number, number, number, number, number, number];
 
-/** A stream of random numbers that its seed fixes. */
+/** A stream of random numbers determined by its seed. */
 export interface Random {
   /** The next 32 random bits, as an integer from 0 to 2³² − 1. */
   uint32(): number;
@@ -13,7 +13,7 @@ export interface Random {
   integer(count: number): number;
   /** Uniform over all rotations. */
   rotation(): Rotation;
-  /** The items in a random order; the input is left as it is. */
+  /** Returns the items in a random order, without changing the input. */
   shuffle<T>(items: readonly T[]): T[];
 }
 
@@ -21,7 +21,8 @@ export interface Random {
  * Makes a seeded stream of random numbers: sfc32 of PractRand (C. Doty-Humphrey, public domain), seeded through
  * splitmix32, in 32-bit integer arithmetic, so it gives the same bits on every machine.
  *
- * `stream` gives independent numbers for the same seed, so that one part of a simulation does not shift another's.
+ * Different values of `stream` give independent numbers for the same seed, so that a change in one part of a simulation does not
+ * shift the numbers of another.
  *
  * @example
  * ```ts
@@ -62,7 +63,7 @@ export function createRandom(seed: number, stream = 0): Random {
 }
 
 function sfc32(seed: number, stream: number): () => number {
-  // Both halves of the seed's 53 bits count; the sign too, so that −1 and 1 differ.
+  // Both halves of the seed's 53 bits are used, and its sign, so that −1 and 1 differ.
   const low = seed >>> 0;
   const high = Math.floor(seed / 4294967296) >>> 0;
   let state = (low ^ Math.imul(high, 0x85ebca6b) ^ Math.imul(stream, 0xc2b2ae35)) >>> 0;
@@ -92,9 +93,10 @@ function sfc32(seed: number, stream: number): () => number {
 }
 
 /**
- * A uniform unit quaternion as a matrix: two points in the unit disc, the second scaled on to the 3-sphere (G. Marsaglia,
- * Ann. Math. Stat. 43, 645, 1972). The distribution of K. Shoemake's method, without the sine and cosine that engines
- * round differently.
+ * A uniformly random unit quaternion as a matrix: two points in the unit disc, the second scaled onto the 3-sphere. It has the
+ * distribution of K. Shoemake's method, without sine and cosine, which engines round differently.
+ *
+ * Source: G. Marsaglia, Ann. Math. Stat. 43, 645, 1972.
  */
 function randomRotation(uniform: () => number): Rotation {
   const [a, b, s] = pointInDisc(uniform);

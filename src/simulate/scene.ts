@@ -9,7 +9,7 @@ import { cziiShape, cziiVoxelSize, species, speciesNamed, type Wanted, wantedSpe
 import { fillCapsids } from './structures.ts';
 import { type CarbonEdge, placeSurroundings, type Surroundings, usualSurroundings } from './surroundings.ts';
 
-/** An object and where it is: what a {@link ParticlePick} and a row of a truth table have in common. */
+/** An object and its position: the common part of a {@link ParticlePick} and a row of a truth table. */
 export interface KnownPosition {
   readonly object: string;
   /** Centre, in Å. */
@@ -18,48 +18,51 @@ export interface KnownPosition {
 
 /** Options of {@link simulateScene}. */
 export interface SceneOptions {
-  /** Voxels along z, y, x. @defaultValue `[184, 630, 630]`, the competition's */
+  /** Voxels along z, y, x. @defaultValue `[184, 630, 630]`, as in the competition */
   readonly shape?: Zyx | undefined;
-  /** Edge lengths of a voxel along z, y, x, in Å. @defaultValue the competition's, 10.012 Å */
+  /** Edge lengths of a voxel along z, y, x, in Å. @defaultValue 10.012 Å, as in the competition */
   readonly voxelSize?: Zyx | undefined;
   /** Equal seeds give equal scenes. @defaultValue 0 */
   readonly seed?: number | undefined;
-  /** Molecules per species name; others have their real density, scaled to the volume. */
+  /** Number of molecules by species; other species have their real density, scaled to the volume. */
   readonly counts?: Readonly<Record<string, number>> | undefined;
-  /** The particles and their centres instead of random ones: a run's ground truth, for example. They may overlap. */
+  /** Particles at given centres instead of random ones, for example a run's ground truth. They may overlap. */
   readonly positions?: readonly KnownPosition[] | undefined;
-  /** Thickness of the ice, in Å: beyond it there is nothing. @defaultValue 950 to 1350 by the seed, as far as it fits */
+  /**
+   * Thickness of the ice, in Å, outside which the volume is empty.
+   * @defaultValue random, 950 to 1350 Å, at most the volume's depth
+   */
   readonly iceThickness?: number | undefined;
-  /** Share of the virus-like particles that hold cargo, 0 … 1. @defaultValue 0.3 */
+  /** Fraction of the virus-like particles that contain cargo, 0 … 1. @defaultValue 0.3 */
   readonly cargo?: number | undefined;
-  /** How much apo-ferritin and ribosomes cluster, relative to the real data, 0 … 1. @defaultValue 1 */
+  /** How strongly apo-ferritin and ribosomes cluster, relative to the real data, 0 … 1. @defaultValue 1 */
   readonly clustering?: number | undefined;
   /** Membranes, filaments, gold, aggregates, carbon; `{}` for none. @defaultValue those of a crowded cell extract */
   readonly surroundings?: Surroundings | undefined;
-  /** How many decoys and small proteins there are, relative to the default; 0 for none. @defaultValue 1 */
+  /** Number of decoys and small proteins, relative to the default; 0 for none. @defaultValue 1 */
   readonly decoys?: number | undefined;
 }
 
-/** What is in the ice. */
+/** The content of the ice. */
 export interface Scene {
   readonly grid: VoxelGrid;
-  /** Everything, decoys, membranes, filaments and gold too. */
+  /** All molecules, including decoys, membranes, filaments and gold. */
   readonly molecules: readonly PlacedMolecule[];
-  /** The film at the bottom of the ice, where there is one. */
+  /** The carbon film at the bottom of the ice, if there is one. */
   readonly carbon: CarbonEdge | undefined;
   /** The particles of the competition, in Å, with score 1: the ground truth. */
   readonly picks: readonly ParticlePick[];
 }
 
 /**
- * Puts particles and decoys into a volume, in random orientations and without overlap, in the numbers, the clusters and the
- * depth range of the competition's training data.
+ * Places particles and decoys in a volume, in random orientations and without overlap. Numbers, clustering and depth range follow
+ * the competition's training data.
  *
- * Small volumes get their share of the numbers, but at least two of each particle where they fit; numbers asked for by
- * `counts` are met or it is an error.
+ * In small volumes the numbers are proportionally smaller, but at least two of each particle, if they fit. Numbers given by
+ * `counts` are met exactly, otherwise it is an error.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for an unknown species, a position outside the volume, a number that cannot be
- *   one, or more molecules than find room.
+ * @throws {@link CryoetPicksError} `invalid-option` for an unknown species, a position outside the volume, a number that is not
+ *   valid, or more molecules than fit.
  *
  * @example
  * ```ts
@@ -97,11 +100,11 @@ export function simulateScene(options: SceneOptions = {}): Scene {
   return { grid, molecules: [...particles, ...around.molecules], carbon: around.carbon, picks };
 }
 
-/** A tomogram is held whole while it is simulated; this many voxels take about 20 GB. */
-const MOST_VOXELS = 2 ** 30;
+/** Maximum number of voxels: the whole tomogram is in memory while it is simulated, about 20 GB for this many voxels. */
+const MAX_VOXELS = 2 ** 30;
 
-/** More structures than this find no room, and take long to be sought it. */
-const MOST_STRUCTURES = 10_000;
+/** Maximum mean number of structures of a kind: more would not fit, and the search for free positions would take long. */
+const MAX_STRUCTURES = 10_000;
 
 /** The numbers that describe a scene. */
 interface SceneNumbers {
@@ -116,14 +119,14 @@ interface SceneNumbers {
   readonly surroundings?: Surroundings | undefined;
 }
 
-/** Refuses numbers that no scene can have. @throws {@link CryoetPicksError} `invalid-option` */
+/** Checks the numbers of a scene. @throws {@link CryoetPicksError} `invalid-option` */
 function checkScene(scene: SceneNumbers): void {
   const { shape, voxelSize, seed, counts = {}, decoys = 1, iceThickness = 1, surroundings = {} } = scene;
   if (shape.length !== 3 || !shape.every((length) => Number.isSafeInteger(length) && length > 0)) {
     fail(`expected a shape of three whole numbers > 0, found ${formatZyx(shape)}`);
   }
-  if (voxelCount(shape) > MOST_VOXELS) {
-    fail(`${formatZyx(shape)} is ${voxelCount(shape)} voxels, and a simulated tomogram holds at most ${MOST_VOXELS}`);
+  if (voxelCount(shape) > MAX_VOXELS) {
+    fail(`${formatZyx(shape)} is ${voxelCount(shape)} voxels, and a simulated tomogram holds at most ${MAX_VOXELS}`);
   }
   if (voxelSize.length !== 3 || !voxelSize.every((size) => Number.isFinite(size) && size > 0)) {
     fail(`expected three voxel sizes > 0 Å, found ${formatZyx(voxelSize)}`);
@@ -139,13 +142,13 @@ function checkScene(scene: SceneNumbers): void {
   if (!(iceThickness > 0 && Number.isFinite(iceThickness)))
     fail(`iceThickness must be a number > 0 Å, found ${iceThickness}`);
   for (const [name, mean] of Object.entries(surroundings)) {
-    if (!(mean >= 0 && mean <= MOST_STRUCTURES))
-      fail(`surroundings.${name} must be from 0 to ${MOST_STRUCTURES}, found ${mean}`);
+    if (!(mean >= 0 && mean <= MAX_STRUCTURES))
+      fail(`surroundings.${name} must be from 0 to ${MAX_STRUCTURES}, found ${mean}`);
   }
   if (!(decoys >= 0 && Number.isFinite(decoys))) fail(`decoys must be a number ≥ 0, found ${decoys}`);
 }
 
-/** Refuses a position outside the volume. @throws {@link CryoetPicksError} `invalid-option` */
+/** @throws {@link CryoetPicksError} `invalid-option` for a position outside the volume. */
 function checkInside(grid: VoxelGrid, object: string, position: Point): void {
   const end = toPhysical(grid, [grid.shape[0] - 1, grid.shape[1] - 1, grid.shape[2] - 1]);
   const inside = (['x', 'y', 'z'] as const).every((axis) => position[axis] >= 0 && position[axis] <= end[axis]);
@@ -161,16 +164,16 @@ function fail(message: string): never {
 }
 
 /**
- * Which particles cluster: the share that is placed beside another of their kind, and how far from it at most, in sums of
- * their radii. The medians of the real truth's nearest distances are 130 Å for apo-ferritin and 300 Å for ribosomes, where
- * chance alone gives 600 Å and 630 Å.
+ * The particles that cluster: the fraction placed beside another of their kind, and the maximum distance, in sums of their radii.
+ * In the real ground truth, the median nearest-neighbour distance is 130 Å for apo-ferritin and 300 Å for ribosomes; random
+ * positions would give 600 Å and 630 Å.
  */
 const clusters: Readonly<Record<string, { readonly share: number; readonly reach: number }>> = {
   'apo-ferritin': { share: 0.5, reach: 1.1 },
   ribosome: { share: 0.7, reach: 1.35 },
 };
 
-/** Places molecules of one species. @throws {@link CryoetPicksError} `invalid-option` where fewer fit than must. */
+/** Places molecules of one species. @throws {@link CryoetPicksError} `invalid-option` if fewer fit than required. */
 function placeSpecies(
   { candidate, count, exact }: Wanted,
   { packing, region, random, clustering }: Room & { readonly packing: Packing; readonly clustering: number },
@@ -194,19 +197,19 @@ function placeSpecies(
   if (exact && placed.length < count) {
     throw new CryoetPicksError(
       'invalid-option',
-      `only ${placed.length} of ${count} ${name} (radius ${radius} Å) find room without overlap`,
+      `only ${placed.length} of ${count} ${name} (radius ${radius} Å) fit without overlap`,
     );
   }
   return placed;
 }
 
-/** Where along z the centres lie, as a share of the depth: 39 to 1549 Å of 1832 Å in the competition's truth. */
+/** Range of the centres along z, as a fraction of the depth: 39 to 1549 Å of 1832 Å in the competition's ground truth. */
 const occupiedDepth = [0.02, 0.85] as const;
 
-/** Thinnest and thickest ice, in Å: what holds 98 % of a run's true positions. */
+/** Minimum and maximum thickness of the ice, in Å: the range that contains 98 % of a run's true positions. */
 const usualIce = [950, 1350] as const;
 
-/** The box that centres lie in: the ice, which begins and ends within the volume where that is deep enough. */
+/** The box of the centres: the ice, which lies inside the volume if that is deep enough. */
 function occupiedRegion(
   { shape, voxelSize }: VoxelGrid,
   { seed, iceThickness }: { readonly seed: number; readonly iceThickness: number | undefined },
@@ -221,7 +224,7 @@ function occupiedRegion(
   const [lowest, highest] = [occupiedDepth[0] * depth, occupiedDepth[1] * depth];
   const spare = Math.max(0, highest - lowest - thickness);
   const bottom = lowest + spare * random.uniform();
-  // As close to the side faces as the truth gets.
+  // As close to the side faces as in the ground truth.
   const [marginY, marginX] = [Math.min(50, height / 2), Math.min(50, width / 2)];
   return {
     low: { x: marginX, y: marginY, z: bottom },

@@ -6,26 +6,29 @@ import type { Zyx } from '../space/zyx.ts';
 import table from './data/beads.json' with { type: 'json' };
 
 /**
- * A molecule as a sum of Gaussians of one width, about its centre of mass: what the simulator draws.
+ * A molecule that the simulator draws: a sum of Gaussians of one width around its centre of mass.
  *
  * Densities are relative to solid protein: 1 means protein everywhere.
  */
 export interface Species {
   /** The pickable object's name, or the name of a decoy. */
   readonly name: string;
-  /** Entry of the Protein Data Bank; `null` where no structure was used. */
+  /** Entry of the Protein Data Bank; `null` if no structure was used. */
   readonly pdbId: string | null;
-  /** `particle`: one of the competition's six; `decoy`: anything else in the ice, in no list of picks. */
+  /** `particle`: one of the competition's six; `decoy`: anything else in the ice, never part of the ground truth. */
   readonly kind: 'particle' | 'decoy';
   /** Standard deviation of every bead, in Å. */
   readonly sigma: number;
-  /** Radius around the centre of mass that holds 90 % of the density, in Å: two particles keep the sum of theirs. */
+  /**
+   * Radius around the centre of mass that contains 90 % of the density, in Å. Two particles are at least the sum of their
+   * radii apart.
+   */
   readonly radius: number;
-  /** x, y, z (Å, from the centre of mass) and peak density of one bead after the other. */
+  /** x, y, z (Å, relative to the centre of mass) and peak density of each bead. */
   readonly beads: Float64Array;
 }
 
-/** RNA scatters electrons more strongly than protein: what a ribosome gains over its map, which counts mass alone. */
+/** Contrast of a ribosome relative to its map, which reflects mass only: RNA scatters electrons more strongly than protein. */
 const ribosomeContrast = 1.2;
 
 /** The species the simulator knows: the competition's six, then the decoys, large and small. */
@@ -39,7 +42,7 @@ export function speciesNamed(name: string): Species {
   const found = species.find((candidate) => candidate.name === name);
   if (found === undefined) {
     const known = species.map((candidate) => candidate.name).join(', ');
-    throw new CryoetPicksError('invalid-option', `no species "${name}" to simulate; available: ${known}`);
+    throw new CryoetPicksError('invalid-option', `unknown species "${name}"; available: ${known}`);
   }
   return found;
 }
@@ -51,7 +54,7 @@ function speciesOfTable(entry: (typeof table.species)[number]): Species {
   return { name: entry.name, pdbId: entry.pdbId, kind, sigma: entry.sigma, radius: entry.radius, beads };
 }
 
-/** A solid ellipsoid with these half axes, in Å; density relative to protein's. */
+/** A solid ellipsoid with half axes in Å; density relative to protein. */
 export function ellipsoid(
   name: string,
   axes: readonly [number, number, number],
@@ -60,13 +63,13 @@ export function ellipsoid(
   return { name, pdbId: null, kind, sigma, radius: Math.max(...axes), beads: solidBeads(axes, { sigma, density }) };
 }
 
-/** The true voxel size of the competition's tomograms along z, y, x, in Å; their folders say 10.000. */
+/** The true voxel size of the competition's tomograms along z, y, x, in Å; the label of their folders is 10.000. */
 export const cziiVoxelSize: Zyx = [10.012444196428572, 10.012444196428572, 10.012444537618887];
 
 /** The shape of the competition's tomograms. */
 export const cziiShape: Zyx = [184, 630, 630];
 
-/** Molecules of each species in a volume of the competition's size: the mean of its seven training runs, and decoys. */
+/** Number of molecules of each species in a volume of the competition's size: the mean of its seven training runs, and decoys. */
 const meanCounts: Readonly<Record<string, number>> = {
   'apo-ferritin': 375 / 7,
   'beta-amylase': 87 / 7,
@@ -92,26 +95,26 @@ const meanCounts: Readonly<Record<string, number>> = {
   esterase: 600,
 };
 
-/** Fewest molecules of each of the six species, however small the volume, as far as they fit. */
+/** Minimum number of molecules of each of the six species in a small volume, if they fit. */
 const fewestParticles = 2;
 
-/** What decides how many molecules a scene gets. */
+/** What determines the number of molecules in a scene. */
 export interface Demand {
   readonly counts?: Readonly<Record<string, number>> | undefined;
   readonly decoys?: number | undefined;
-  /** Particles are given: there are no others. */
+  /** Whether particles are given, so that no others are placed. */
   readonly positions?: readonly unknown[] | undefined;
 }
 
-/** How many of a species are wanted. */
+/** The wanted number of a species. */
 export interface Wanted {
   readonly candidate: Species;
   readonly count: number;
-  /** Fewer are an error. */
+  /** Whether fewer are an error. */
   readonly exact: boolean;
 }
 
-/** How many of what, largest first: what needs most room is placed while there is most. */
+/** The wanted numbers of all species, largest species first, because those are hardest to fit. */
 export function wantedSpecies(grid: VoxelGrid, { counts = {}, positions, decoys = 1 }: Demand): readonly Wanted[] {
   for (const name of Object.keys(counts)) speciesNamed(name);
   const share = volumeShare(grid);
@@ -137,9 +140,9 @@ function volumeOf(shape: Zyx, voxelSize: Zyx): number {
 }
 
 /**
- * The competition's six objects as a copick config declares them: its names, labels and radii (Å), the colours of this
- * package, and PDB ids of what the simulator draws. beta-amylase (1FA2) is drawn as a compact ellipsoid of about 65 Å, and
- * never scored.
+ * The competition's six objects as a copick config declares them: the competition's names, labels and radii (Å), the colours of
+ * this package, and the PDB ids of the structures that the simulator draws. beta-amylase (1FA2) is drawn as a compact ellipsoid
+ * of about 65 Å, and is never scored.
  */
 export const simulatedObjects: readonly PickableObject[] = [
   pickable('apo-ferritin', 1, '6PXM'),
@@ -156,15 +159,14 @@ function pickable(name: CziiObject, label: number, pdbId: string): PickableObjec
 }
 
 /**
- * Gaussians on a lattice that fill an ellipsoid of these half axes (Å) with this density: x, y, z and weight of one after the
- * other.
+ * Gaussians on a lattice that fill an ellipsoid of given half axes (Å) with a given density: x, y, z and weight of each.
  */
 function solidBeads(
   [a, b, c]: readonly [number, number, number],
   { sigma, density }: { readonly sigma: number; readonly density: number },
 ): Float64Array {
   const step = (4 / 3) * sigma;
-  // A lattice of Gaussians one per step³ adds up to weight · (√(2π) σ / step)³.
+  // Gaussians on a lattice, one per step³, add up to weight · (√(2π) σ / step)³.
   const weight = density * (step / (Math.sqrt(2 * Math.PI) * sigma)) ** 3;
   const beads: number[] = [];
   const reach = Math.ceil(Math.max(a, b, c) / step);

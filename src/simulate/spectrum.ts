@@ -2,9 +2,9 @@ import FFT from 'fft.js';
 import type { Zyx } from '../space/zyx.ts';
 import type { Volume } from '../volume/volume.ts';
 
-/** A volume with empty rows behind its end along y, as {@link filterSpectrum} needs them. */
+/** A volume with the padding along y that {@link filterSpectrum} needs. */
 export interface PaddedVolume {
-  /** The volume proper: a view without the padding. */
+  /** The volume itself: a view without the padding. */
   readonly volume: Volume;
   /** Transform lengths along z, y, x: powers of two; only y is padded in memory. */
   readonly lengths: Zyx;
@@ -12,25 +12,24 @@ export interface PaddedVolume {
 
 /** One line of a volume's Fourier transform, along kz. */
 export interface SpectrumLine {
-  /** Frequency indices of the line, wrapped: negative ones count from the transform length down. */
+  /** Frequency indices of the line, wrapped: index n − k stands for frequency −k. */
   readonly ky: number;
   readonly kx: number;
-  /** Real and imaginary parts in turn; to be changed in place. */
+  /** Real and imaginary parts interleaved; changed in place. */
   readonly values: Float64Array;
-  /** The same line of the volume times x, in voxels from its middle; only to be read. */
+  /** The same line of the volume multiplied by x, in voxels from its middle; read-only. */
   readonly timesX: Float64Array;
   /**
-   * True if the plane of this ky is its own mirror image (ky = 0 and the highest): of what is added to it, only the half
-   * that a real volume can hold remains.
+   * True if the plane of this ky is its own mirror image (ky = 0 and the highest): of values added to it, only the half that is
+   * consistent with a real volume remains.
    */
   readonly selfMirrored: boolean;
 }
 
 /**
- * Makes an empty volume with room for its transform.
+ * Makes an empty volume with padding for its transform.
  *
- * @param margin - Fewest empty voxels behind each axis, so that what a filter smears over the end does not come back at the
- *   start.
+ * @param margin - Minimum padding along each axis, in voxels, so that a filter does not wrap around from the end to the start.
  */
 export function paddedVolume(shape: Zyx, { margin }: { readonly margin: number }): PaddedVolume {
   const [depth, height, width] = shape;
@@ -44,11 +43,11 @@ export function paddedVolume(shape: Zyx, { margin }: { readonly margin: number }
 }
 
 /**
- * Filters a real volume by its 3-D Fourier transform, in place, holding one complex plane beside it.
+ * Filters a real volume by its 3-D Fourier transform, in place, with one complex plane of extra memory.
  *
- * First transforms along y, where a real line of n values packs into n values; then each ky is a complex z-x plane on its
- * own: transformed, handed out line by line, and transformed back. ky runs from 0 to half the length; the mirrored half
- * follows from the volume being real.
+ * First transforms along y, where a real line of n values packs into n values. Then each ky is a separate complex z-x
+ * plane, which is transformed, passed on line by line, and transformed back. ky runs from 0 to half the length; the other
+ * half follows from the symmetry of a real volume.
  */
 export function* filterSpectrum(
   padded: PaddedVolume,
@@ -100,7 +99,7 @@ function transformRows({ volume, lengths }: PaddedVolume, direction: 'forward' |
   }
 }
 
-/** A function that transforms, changes and transforms back the z-x plane of one ky. */
+/** Makes a function that transforms, changes and transforms back the z-x plane of one ky. */
 function planeFilter(padded: PaddedVolume, change: (line: SpectrumLine) => void): (ky: number) => void {
   const [nz, ny, nx] = padded.lengths;
   const { data, shape, stride } = padded.volume;

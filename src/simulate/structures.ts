@@ -3,10 +3,10 @@ import { direction } from './packing.ts';
 import { createRandom, type Random } from './random.ts';
 import { type Species, speciesNamed } from './species.ts';
 
-/** Å between the head groups of a membrane's two leaflets. */
+/** Distance between the head groups of a membrane's two leaflets, in Å. */
 const leaflets = 36;
 
-/** Å between beads of a leaflet. */
+/** Distance between beads of a leaflet, in Å. */
 const spacing = 14;
 
 const sigma = 9;
@@ -14,11 +14,11 @@ const sigma = 9;
 /** Peak density of a leaflet, relative to solid protein. */
 const density = 0.8;
 
-/** Longest radius relative to the shortest at most. */
+/** Maximum ratio of the longest to the shortest radius. */
 const roundness = 1.35;
 
 /**
- * A vesicle: two leaflets of Gaussians on an ellipsoid that is a little dented.
+ * A vesicle: two leaflets of Gaussians on a slightly dented ellipsoid.
  *
  * @param radius - Mean radius, in Å.
  */
@@ -28,7 +28,7 @@ export function vesicle(radius: number, random: Random): Species {
   const beads: number[] = [];
   for (const leaflet of [-leaflets / 2, leaflets / 2]) {
     const count = Math.round((4 * Math.PI * (radius + leaflet) ** 2) / spacing ** 2);
-    // A plane of Gaussians, one per spacing², adds up to weight · 2π σ² / spacing².
+    // Gaussians on a plane, one per spacing², add up to weight · 2π σ² / spacing².
     const weight = (density * spacing ** 2) / (2 * Math.PI * sigma ** 2);
     for (let i = 0; i < count; i++) {
       const [x, y, z] = spiralPoint(i, count);
@@ -48,7 +48,7 @@ export function vesicle(radius: number, random: Random): Species {
   return { name: 'vesicle', pdbId: null, kind: 'decoy', sigma, radius, beads: Float64Array.from(beads) };
 }
 
-/** Point i of n evenly over the unit sphere: a golden spiral, turned by an irrational part of a turn from point to point. */
+/** Point i of n evenly spread points of the unit sphere, on a golden spiral with an irrational angle between points. */
 function spiralPoint(i: number, n: number): [number, number, number] {
   const z = 1 - (2 * i + 1) / n;
   const around = i * Math.PI * (3 - Math.sqrt(5));
@@ -56,13 +56,13 @@ function spiralPoint(i: number, n: number): [number, number, number] {
   return [r * Math.cos(around), r * Math.sin(around), z];
 }
 
-/** What clumps are made of. */
+/** The species that clumps consist of. */
 const members = ['hsp70', 'get3', 'esterase', 'hsp70-atpase-domain', 'hsp90', 'rubisco', 'cand1-cul1'] as const;
 
-/** Members of a clump touch as soft things do: this share of the sum of their radii apart. */
+/** Distance between members of a clump, relative to the sum of their radii. */
 const overlap = 0.75;
 
-/** A clump of so many denatured proteins about the origin, each against another. */
+/** A clump of denatured proteins around the origin, each touching another. */
 export function aggregate(size: number, random: Random): readonly PlacedMolecule[] {
   const clump: PlacedMolecule[] = [];
   for (let i = 0; i < size; i++) {
@@ -87,17 +87,17 @@ interface Helix {
   readonly name: string;
   /** Radius of the subunits' centres, in Å. */
   readonly centres: number;
-  /** Å along the axis, and turns around it, from subunit to subunit. */
+  /** Rise in Å and rotation in turns from subunit to subunit. */
   readonly rise: number;
   readonly turn: number;
-  /** Width (Å) and peak density of a subunit: together its volume of protein. */
+  /** Width (Å) and peak density of a subunit, which together give its volume of protein. */
   readonly sigma: number;
   readonly weight: number;
-  /** Length, in Å, over which its direction is forgotten. */
+  /** Persistence length, in Å. */
   readonly persistence: number;
 }
 
-/** Actin: 42 kDa (51,000 Å³) every 27.5 Å, 166.7° on; persistence of 10 µm (K. C. Holmes et al., Nature 347, 44, 1990). */
+/** Actin: 42 kDa (51,000 Å³) every 27.5 Å and 166.7°; persistence length 10 µm (K. C. Holmes et al., Nature 347, 44, 1990). */
 const actin: Helix = {
   name: 'actin-filament',
   centres: 17,
@@ -108,7 +108,7 @@ const actin: Helix = {
   persistence: 1e5,
 };
 
-/** A microtubule: 13 protofilaments, 50 kDa (60,500 Å³) every 40.9 Å of each, neighbours 3/13 of that apart along the axis. */
+/** A microtubule: 13 protofilaments, 50 kDa (60,500 Å³) every 40.9 Å along each, neighbours shifted by 3/13 of that. */
 const microtubule: Helix = {
   name: 'microtubule',
   centres: 112,
@@ -119,13 +119,13 @@ const microtubule: Helix = {
   persistence: 1e7,
 };
 
-/** What can be drawn as a filament. */
+/** The kinds of filaments. */
 export const helices: Readonly<Record<'filaments' | 'microtubules', Helix>> = {
   filaments: actin,
   microtubules: microtubule,
 };
 
-/** A filament of this length (Å) about the x axis, bent as heat bends a rod of its stiffness. */
+/** A filament of a length (Å) along the x axis, with the thermal bending of a rod of its stiffness. */
 export function filament(
   helix: Helix,
   { length, random }: { readonly length: number; readonly random: Random },
@@ -146,16 +146,16 @@ export function filament(
   return { name, pdbId: null, kind: 'decoy', sigma, radius: length / 2, beads: Float64Array.from(beads) };
 }
 
-/** The capsid, and the radius of its hollow, in Å. */
+/** The capsid, and the radius of its cavity, in Å. */
 const capsid = { name: 'virus-like-particle', hollow: 92 } as const;
 
-/** Loosest and densest cargo, relative to solid protein: proteins or RNA that were packed in. */
+/** Minimum and maximum density of cargo (packed protein or RNA), relative to solid protein. */
 const cargoDensity = [0.25, 0.7] as const;
 
-/** Deviation of a piece of cargo's weight, relative to the mean. */
+/** Standard deviation of the weight of a bead of cargo, relative to the mean. */
 const unevenness = 0.6;
 
-/** Gives this share of the capsids cargo; all else stays as it is. */
+/** Adds cargo to a fraction of the capsids; other molecules stay unchanged. */
 export function fillCapsids(
   molecules: readonly PlacedMolecule[],
   { share, seed }: { readonly share: number; readonly seed: number },
@@ -167,7 +167,7 @@ export function fillCapsids(
   });
 }
 
-/** A capsid with beads at random places of its hollow. */
+/** A capsid with beads at random positions in its cavity. */
 function withCargo(species: Species, random: Random): Species {
   const density = cargoDensity[0] + (cargoDensity[1] - cargoDensity[0]) * random.uniform();
   const count = 160;

@@ -7,7 +7,8 @@ import { ellipsoid, volumeShare } from './species.ts';
 import { aggregate, filament, helices, vesicle } from './structures.ts';
 
 /**
- * What else is in the ice, never in a list of picks: mean numbers in a volume of the competition's size, scaled to others.
+ * What the ice contains beside molecules, never part of the ground truth: mean numbers in a volume of the competition's
+ * size, scaled to other sizes.
  */
 export interface Surroundings {
   readonly vesicles?: number | undefined;
@@ -17,11 +18,11 @@ export interface Surroundings {
   readonly goldBeads?: number | undefined;
   /** Clumps of denatured protein. */
   readonly aggregates?: number | undefined;
-  /** Chance that the edge of a carbon film cuts off a side. */
+  /** Probability that the edge of a carbon film covers a side. */
   readonly carbon?: number | undefined;
 }
 
-/** About what one tomogram of a crowded cell extract holds. */
+/** Approximately the content of a tomogram of a crowded cell extract. */
 export const usualSurroundings: Surroundings = {
   vesicles: 4,
   filaments: 8,
@@ -31,10 +32,10 @@ export const usualSurroundings: Surroundings = {
   carbon: 0.15,
 };
 
-/** Å between the balls that keep others off a structure, and their radius. */
+/** Distance between the balls that exclude others from a structure, and their radius, in Å. */
 const hull = { spacing: 40, radius: 32 } as const;
 
-/** How often a place is sought for one structure before it is given up. */
+/** Maximum number of attempts to find a free position for one structure. */
 const attempts = 25;
 
 interface Ice {
@@ -42,11 +43,11 @@ interface Ice {
   readonly packing: Packing;
   readonly region: Region;
   readonly seed: number;
-  /** What is there already. */
+  /** The molecules placed so far. */
   readonly known: readonly PlacedMolecule[];
 }
 
-/** Places surroundings where nothing else is. */
+/** Places surroundings at free positions. */
 export function placeSurroundings(
   wanted: Surroundings,
   { grid, packing, region, seed, known }: Ice,
@@ -79,7 +80,7 @@ export function placeSurroundings(
   ];
   for (const [mean = 0, make] of makers) {
     const expected = mean * volumeShare(grid);
-    // Rounded by chance, so that small volumes get their share too.
+    // Rounded randomly, so that small volumes get the right mean.
     const count = Math.floor(expected + random.uniform());
     for (let i = 0; i < count; i++) molecules.push(...placeFree(make, { packing, region }));
   }
@@ -121,7 +122,7 @@ function somewhere(species: PlacedMolecule['species'], { region, random }: Somew
   return [{ species, position: randomPoint(region, random), rotation: random.rotation() }];
 }
 
-/** Lies along the ice: turned about z, hardly raised. */
+/** A random orientation along the ice: any angle about z, a small angle out of the plane. */
 function lying(species: PlacedMolecule['species'], { region, random }: Somewhere): readonly PlacedMolecule[] {
   const around = 2 * Math.PI * random.uniform();
   const rise = 0.12 * (2 * random.uniform() - 1);
@@ -139,20 +140,20 @@ function moved(molecules: readonly PlacedMolecule[], { region, random }: Somewhe
   });
 }
 
-/** Gold of 10 nm, give or take, 12 times denser than protein. */
+/** Gold beads of about 10 nm, 12 times denser than protein. */
 function goldBead(random: Random): PlacedMolecule['species'] {
   const radius = 42 + 16 * random.uniform();
   return ellipsoid('gold-bead', [radius, radius, radius], { kind: 'decoy', sigma: 7, density: 12 });
 }
 
-/** The edge of a hole in a carbon film: all of the film's thickness, outside of a circle. */
+/** The edge of a hole in a carbon film, which covers everything outside a circle. */
 export interface CarbonEdge {
-  /** Middle of the hole, in Å; it may lie outside the volume. */
+  /** Centre of the hole, in Å; it may lie outside the volume. */
   readonly x: number;
   readonly y: number;
   /** Radius of the hole, in Å. */
   readonly radius: number;
-  /** Faces of the film, in Å. */
+  /** Lower and upper face of the film along z, in Å. */
   readonly bottom: number;
   readonly top: number;
 }

@@ -9,10 +9,10 @@ import { type SceneOptions, simulateScene } from './scene.ts';
 import { filterSpectrum, paddedVolume } from './spectrum.ts';
 import { drawCarbon, usualSurroundings } from './surroundings.ts';
 
-/** Voxels kept empty behind each axis while filtering; the blur and most of the wedge's streaks end within. */
+/** Padding along each axis while filtering, in voxels; the blur and most of the wedge's streaks end within it. */
 const margin = 16;
 
-/** How far a simulation is: first molecules are drawn, then planes of the spectrum imaged. */
+/** Progress of {@link simulateTomogram}: first molecules are drawn, then planes of the spectrum are imaged. */
 export interface SimulateTomogramProgress {
   readonly stage: 'molecules' | 'imaging';
   readonly done: number;
@@ -23,13 +23,13 @@ export interface SimulateTomogramProgress {
 export interface SimulateTomogramOptions extends SceneOptions, ImagingOptions {
   /** Equal seeds give equal tomograms. @defaultValue 0 */
   readonly seed?: number | undefined;
-  /** Thickness of the ice, in Å: where molecules are, and what high tilts look through. @defaultValue 950 to 1350 by the seed */
+  /** Thickness of the ice, in Å, which contains the molecules and weakens high tilts. @defaultValue random, 950 to 1350 */
   readonly iceThickness?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: SimulateTomogramProgress) => void) | undefined;
 }
 
-/** A tomogram and what is in it. */
+/** A tomogram with its ground truth. */
 export interface SimulatedTomogram {
   /** `[z, y, x]`, C-order, protein dark. */
   readonly volume: Volume;
@@ -39,14 +39,15 @@ export interface SimulatedTomogram {
 }
 
 /**
- * Simulates a tomogram: a scene of {@link simulateScene}, drawn bead by bead and seen through a tilt series' missing wedge,
- * contrast transfer, blur and noise.
+ * Simulates a tomogram: a scene of {@link simulateScene}, drawn bead by bead, with the missing wedge, contrast transfer, blur and
+ * noise of a tilt series.
  *
- * Equal options give equal bytes, on one JavaScript engine; across engines the scene is equal and grey values differ by rounding at most. Grey values are those of the competition's denoised tomograms: mean about 0, noise about
- * 5e-6, protein negative. Holds about 2.7 times the volume in memory: 0.8 GB for 184×630×630.
+ * Equal options give equal bytes on one JavaScript engine; on different engines the scenes are equal and grey values differ by
+ * rounding at most. Grey values are like those of the competition's denoised tomograms: mean about 0, noise about 5e-6, protein
+ * negative. Needs about 2.7 times the memory of the volume: 0.8 GB for 184×630×630.
  *
- * @throws {@link CryoetPicksError} `invalid-option` as {@link simulateScene}, or for imaging that cannot be.
- * @throws The abort reason of `signal`, untouched.
+ * @throws {@link CryoetPicksError} `invalid-option` like {@link simulateScene}, or for imaging options that are not valid.
+ * @throws The abort reason of `signal`.
  *
  * @example
  * ```ts
@@ -78,23 +79,23 @@ export async function simulateTomogram(options: SimulateTomogramOptions = {}): P
   return { volume, grid, picks };
 }
 
-/** Lets timers, events and an abort through. */
+/** Yields to the event loop, so that timers, events and an abort are handled. */
 async function breathe(signal: AbortSignal | undefined): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 0));
   signal?.throwIfAborted();
 }
 
-/** How hard a simulated tomogram is. */
+/** The difficulty of a simulated tomogram. */
 export type Difficulty = 'clean' | 'default' | 'hard';
 
 /**
- * How hard a simulated tomogram is, as options to spread into those of a simulation.
+ * Difficulties of simulated tomograms, as options to spread into those of a simulation.
  *
- * - `clean`: particles and decoys apart from each other in ice and nothing else, three quarters of the real noise, softer contrast, perfectly
- *   aligned: for a demonstration, or to see whether a pipeline works at all.
- * - `default`: what a simulation makes without options. Noise and clusters of the real data, membranes, filaments, gold
- *   beads, aggregates and now and then a carbon edge: what networks are trained and judged on.
- * - `hard`: the same with twice the noise.
+ * - `clean`: only particles and decoys, well separated, three quarters of the real noise, softer contrast, perfect alignment. For
+ *   demonstrations, and to check whether a pipeline works at all.
+ * - `default`: a simulation without options. Noise and clusters of the real data, membranes, filaments, gold beads,
+ *   aggregates and sometimes a carbon edge. Networks are trained and evaluated on it.
+ * - `hard`: like `default`, with twice the noise.
  *
  * @example
  * ```ts

@@ -95,7 +95,7 @@ describe('convert', () => {
     [
       'no voxel size',
       ['in.csv', 'o.tbl'],
-      'Dynamo table counts in voxels and nothing tells their size; give the option voxelSize, in Å (option --voxel-size)',
+      'Dynamo table has positions in voxels of unknown size; give the option voxelSize, in Å (option --voxel-size)',
     ],
     [
       'no shape',
@@ -105,9 +105,13 @@ describe('convert', () => {
     [
       'a star that may be many things',
       ['in.csv', 'o.star'],
-      'may be relion3, relion4, relion5, stopgap; name the format (option --from or --to)',
+      'may be any of relion3, relion4, relion5, stopgap; name the format',
     ],
-    ['an end that says nothing', ['in.csv', 'out'], 'tells no format; name one of csv, submission'],
+    [
+      'an end that says nothing',
+      ['in.csv', 'out'],
+      'from its extension; name one of csv, submission',
+    ],
     ['an unknown format', ['in.csv', 'o.csv', '--to', 'pdb'], 'Allowed choices are csv, submission, copick'],
     ['a voxel size that is none', ['in.csv', 'o.tbl', '--voxel-size', '0'], 'Expected a length in Å, such as 10.012.'],
     ['an unknown run', ['in.csv', 'o.csv', '--run', 'TS_3'], 'has no run "TS_3"; there are TS_1, TS_2'],

@@ -33,7 +33,7 @@ describe('copick files whose rotations are not to be trusted', () => {
       'session: "7" is not carried over',
       'voxel spacing: 10 Å is not carried over',
       'unknown: "curated" of the file cannot be carried over',
-      'orientation: the file says not to trust it, so that it is left out (1 of 2 picks)',
+      'orientation: omitted, because the file says not to trust it (1 of 2 picks)',
     ]);
     expect(format.leftOut?.(plain, 'a.json')).toHaveLength(2);
   });
@@ -45,7 +45,7 @@ describe('unknown keys of points', () => {
     expect(parsePicks(format.format(runs), { format })[0]!.picks[0]).toMatchObject({ unknown: { note: 'first' } });
     expect(describeLosses(runs, { format })).toEqual([]);
     expect(describeLosses(runs, { format: csvFormat() })).toContain(
-      'unknown: keys of copick points that are not known here have no place (1 of 2 picks)',
+      'unknown: unknown keys of copick points are not stored (1 of 2 picks)',
     );
   });
 });
@@ -76,6 +76,6 @@ describe('convert of a copick file', () => {
   it('tells the same of another format, and the keys of points', async () => {
     const { stdout } = await convert(join(folder, 'out.csv'), '--verbose');
     for (const line of format.leftOut?.(doubted, 'in.json') ?? []) expect(stdout).toContain(line);
-    expect(stdout).toContain('unknown: keys of copick points');
+    expect(stdout).toContain('unknown: unknown keys of copick points');
   });
 });

@@ -25,7 +25,7 @@ const parse = (name: PicksFormatName, content: string | Uint8Array, options: For
 
 describe('formatNamed', () => {
   it.each(['', 'relion', 'toString', '__proto__'])('knows no format "%s"', (name) => {
-    expect(() => picksFormat(name)).toThrow(error('invalid-option', `no format is called "${name}"; there are csv, `));
+    expect(() => picksFormat(name)).toThrow(error('invalid-option', `unknown format "${name}"; available: csv, `));
   });
 
   it.each([
@@ -68,12 +68,12 @@ describe('the format of a file', () => {
 
   it('must be told where the end of a name does not', () => {
     expect(() => picksFormatOfPath('a.star')).toThrow(
-      error('invalid-option', 'a.star may be relion3, relion4, relion5, stopgap'),
+      error('invalid-option', 'a.star may be any of relion3, relion4, relion5, stopgap'),
     );
     expect(() => picksFormatOfPath('a.constructor')).toThrow(
-      error('invalid-option', 'tells no format; name one of csv, '),
+      error('invalid-option', 'from its extension; name one of csv, '),
     );
-    expect(() => detectPicksFormat('star', '')).toThrow(error('invalid-option', 'or end it in .csv, .txt'));
+    expect(() => detectPicksFormat('star', '')).toThrow(error('invalid-option', 'or use the extension .csv, .txt'));
   });
 });
 
@@ -87,7 +87,7 @@ describe('what a file does not hold', () => {
       'relion4',
       relion,
       { object: 'a' },
-      'line 7 counts in voxels and nothing tells their size; give the option voxelSize',
+      'line 7 has positions in voxels of unknown size; give the option voxelSize',
     ],
     ['an object', 'relion4', relion, { voxelSize: 1 }, 'objects have numbers, not names; give the option object'],
     [
@@ -95,16 +95,16 @@ describe('what a file does not hold', () => {
       'relion4',
       relion,
       { voxelSize: 1, objects: { 2: 'a' } },
-      'the option objects names no class 1; it has 2',
+      'the option objects has no class 1; it has 2',
     ],
     [
       'a shape',
       'relion5',
       centred,
       { voxelSize: 1, object: 'a' },
-      'counts from the centre of the tomogram; give the options shape',
+      'relative to the centre of the tomogram; give the options shape',
     ],
-    ['a shape', 'eman2', '{"apix_unbin":1,"boxes_3d":[]}', { run: 'a', voxelSize: 1 }, 'counts from the centre'],
+    ['a shape', 'eman2', '{"apix_unbin":1,"boxes_3d":[]}', { run: 'a', voxelSize: 1 }, 'relative to the centre'],
     ['a run', 'points', '1 2 3', { object: 'a', voxelSize: 1 }, 'file does not name its run; give the option run'],
     ['an object', 'ndjson', '', { run: 'a', voxelSize: 1 }, 'file does not name its object; give the option object'],
     [
@@ -112,9 +112,9 @@ describe('what a file does not hold', () => {
       'dynamo',
       tbl + tbl.replaceAll('1', '2'),
       { ...all },
-      'is of 2 tomograms, and the option run names one',
+      'holds 2 tomograms, but the option run names one',
     ],
-    ['a tomogram', 'dynamo', tbl, { ...all, runs: { 2: 'a' } }, 'the option runs names no tomogram 1'],
+    ['a tomogram', 'dynamo', tbl, { ...all, runs: { 2: 'a' } }, 'the option runs has no tomogram 1'],
   ])('is asked for: %s of %s', (_, name, text, options, message) => {
     expect(() => parse(name, text, options)).toThrow(error('invalid-option', message));
   });
@@ -155,19 +155,19 @@ describe('broken files', () => {
     ],
     ['25 columns', 'dynamo', `${new Array(25).fill(1).join(' ')}\n`, 'file, line 1: 25 columns; expected at least 26'],
     ['a word in a table', 'dynamo', `${new Array(30).fill('x').join(' ')}\n`, 'column 20 (tomo) is "x"'],
-    ['half a header', 'tom', new Uint8Array(100), '100 bytes; an EM file begins with 512'],
-    ['a volume cut off', 'tom', emHeader(20, 1000, 1), 'EM file of 20×1000×1 numbers in 512 bytes; it is cut off'],
-    ['10¹⁸ numbers', 'tom', emHeader(1e6, 1e6, 1e6), 'it is cut off'],
+    ['half a header', 'tom', new Uint8Array(100), '100 bytes; an EM file has a header of 512'],
+    ['a volume cut off', 'tom', emHeader(20, 1000, 1), 'EM file of 20×1000×1 numbers in 512 bytes; it is truncated'],
+    ['10¹⁸ numbers', 'tom', emHeader(1e6, 1e6, 1e6), 'it is truncated'],
     ['a map', 'tom', emHeader(2, 2, 2, 32), 'holds 2×2×2 numbers; a motive list has 20 per particle'],
     ['no model', 'imod', new Uint8Array(300), 'expected a binary IMOD model'],
-    ['a model cut off', 'imod', imodHeader('CONT'), 'IMOD model is cut off'],
+    ['a model cut off', 'imod', imodHeader('CONT'), 'IMOD model is truncated'],
     [
       'a mesh of −1 vertices',
       'imod',
       imodHeader(`MESH${'\u00ff'.repeat(4)}${'\0'.repeat(12)}`),
-      'IMOD model is cut off',
+      'IMOD model is truncated',
     ],
-    ['a model without an end', 'imod', imodHeader(''), 'IMOD model is cut off'],
+    ['a model without an end', 'imod', imodHeader(''), 'IMOD model is truncated'],
     ['no JSON', 'eman2', '{', 'file is not JSON'],
     ['no boxes', 'eman2', '{}', 'boxes_3d is missing'],
     ['a box of two numbers', 'eman2', '{"boxes_3d":[[1,2]]}', 'file: box 0: expected x, y, z and more, found [1,2]'],
@@ -244,9 +244,9 @@ describe('names', () => {
       }),
     );
     expect(() => formatPicks(given('a\nb', 'a'), { format })).toThrow(
-      error('invalid-picks', 'STAR cannot hold the name "a\\nb"'),
+      error('invalid-picks', 'STAR cannot contain the name "a\\nb"'),
     );
-    expect(() => formatPicks(given(`"'`, 'a'), { format })).toThrow(error('invalid-picks', 'STAR cannot hold'));
+    expect(() => formatPicks(given(`"'`, 'a'), { format })).toThrow(error('invalid-picks', 'STAR cannot contain'));
   });
 
   it.each([
@@ -262,7 +262,7 @@ describe('names', () => {
 
   it('with control characters are refused for XML', () => {
     expect(() => formatPicks(given('a\u0001', 'a'), { format: cmmFormat() })).toThrow(
-      error('invalid-picks', 'XML cannot hold'),
+      error('invalid-picks', 'XML cannot contain'),
     );
   });
 });
@@ -295,12 +295,12 @@ describe('RELION 5', () => {
 describe('describeLosses', () => {
   it('tells what given picks lose, and how many of them', () => {
     expect(describeLosses(samplePicks, { format: picksFormat('ndjson', all) })).toEqual([
-      'score: the portal keeps none (3 of 3 picks)',
-      'run: the portal names it by the folder (3 of 3 picks)',
-      'object: the portal names it in the metadata beside the file (3 of 3 picks)',
+      'score: the portal stores no score (3 of 3 picks)',
+      'run: the portal names the run in the folder (3 of 3 picks)',
+      'object: the portal names the object in the metadata beside the file (3 of 3 picks)',
     ]);
     expect(describeLosses(samplePicks, { format: cmmFormat() })).toEqual([
-      'orientation: markers have none (2 of 3 picks)',
+      'orientation: markers have no orientation (2 of 3 picks)',
     ]);
     expect(describeLosses(samplePicks, { format: picksFormat('csv') })).toEqual([]);
   });

@@ -117,11 +117,11 @@ describe('simulateScene', () => {
 
   it.each<[string, SceneOptions, string]>([
     ['more voxels than memory', { shape: [9999, 9999, 9999] }, 'a simulated tomogram holds at most 1073741824'],
-    ['an unknown species among the counts', { counts: { unicorn: 1 } }, 'no species "unicorn"'],
+    ['an unknown species among the counts', { counts: { unicorn: 1 } }, 'unknown species "unicorn"'],
     [
       'an unknown species among the positions',
       { positions: [{ object: 'membrane', position: { x: 1, y: 1, z: 1 } }] },
-      'no species "membrane"',
+      'unknown species "membrane"',
     ],
     [
       'a position outside the volume',

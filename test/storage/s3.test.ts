@@ -148,7 +148,11 @@ describe('s3Store', () => {
 
   it.each([
     ['NoSuchBucket', s3Error(404, 'NoSuchBucket'), /s3:\/\/bkt\/p\/: there is no bucket "bkt" \(404 NoSuchBucket\)/],
-    ['AccessDenied', s3Error(403, 'AccessDenied'), /may not be listed by the public; only public buckets .*AccessDenied/],
+    [
+      'AccessDenied',
+      s3Error(403, 'AccessDenied'),
+      /may not be listed by the public; only public buckets .*AccessDenied/,
+    ],
     [
       'PermanentRedirect with an endpoint',
       s3Error(301, 'PermanentRedirect', '<Endpoint>b.s3.eu-west-1.amazonaws.com</Endpoint>'),

@@ -50,9 +50,9 @@ export interface CroissantStore extends ListableStore {
  * Croissant.
  *
  * @param url - The Croissant's `metadata.json`, or the folder that holds `Croissant/`; `https://` or `s3://`.
- * @throws {@link CryoetPicksError} `invalid-option` for a URL that is not valid. From calls: `not-found` if a file of the Croissant
- *   is missing, `invalid-metadata` and `invalid-config` if it is not valid, `unsupported` if its data lies in local folders,
- *   `corrupt-data` if a checksum differs.
+ * @throws {@link CryoetPicksError} `invalid-option` for a URL that is not valid. From calls: `not-found` if a file of the
+ *   Croissant is missing, `invalid-metadata` and `invalid-config` if it is not valid, `unsupported` if its data lies in
+ *   local folders, `corrupt-data` if a checksum differs.
  * @example
  * ```ts
  * const store = croissantStore('https://example.org/data/Croissant/metadata.json');
@@ -117,7 +117,10 @@ async function listInside(
 ): Promise<readonly StoreEntry[]> {
   if (isListable(image)) return image.list(folder, { signal });
   if (folder === '/') return listImage(image, { signal });
-  throw new CryoetPicksError('unsupported', `${image.location}${folder} cannot be listed: its server does not list folders`);
+  throw new CryoetPicksError(
+    'unsupported',
+    `${image.location}${folder} cannot be listed: its server does not list folders`,
+  );
 }
 
 /** Whether a key is that of the image itself, which has no bytes. */

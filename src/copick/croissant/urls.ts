@@ -79,10 +79,7 @@ export function absoluteUrl(address: string, { local }: CroissantAccess, what: s
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(address)?.[1]?.toLowerCase();
   if (scheme === undefined || scheme === 'file' || scheme === 'local') {
     if (local !== undefined) return local.urlOf(address);
-    throw new CryoetPicksError(
-      'unsupported',
-      `${what} is a local path, which a Croissant on the web cannot use`,
-    );
+    throw new CryoetPicksError('unsupported', `${what} is a local path, which a Croissant on the web cannot use`);
   }
   if (!isWeb(address)) {
     throw new CryoetPicksError('unsupported', `${what} lies on "${scheme}:", expected https:// or s3://`);

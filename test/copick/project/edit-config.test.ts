@@ -114,7 +114,11 @@ describe('withObject', () => {
   });
 
   it.each<[string, NewObject, RegExp]>([
-    ['a name that is taken', { name: 'virus', isParticle: true }, /already has an object of this name; set `replace: true`/],
+    [
+      'a name that is taken',
+      { name: 'virus', isParticle: true },
+      /already has an object of this name; set `replace: true`/,
+    ],
     ['a name with an underscore', { name: 'my_virus', isParticle: true }, /copick writes it "my-virus"/],
     ['a name of nothing usable', { name: '_', isParticle: true }, /no usable character/],
     ['a label that is taken', { name: 'x', isParticle: true, label: 2 }, /object "virus" already has the label 2/],
@@ -134,7 +138,7 @@ describe('withObject', () => {
       /no such object to replace.*"ribosome"/,
     );
     const clash = { name: 'virus', isParticle: true, label: 1 };
-    expect(() => withObject(config, clash, { replace: true })).toThrow(/"ribosome" has the label 1/);
+    expect(() => withObject(config, clash, { replace: true })).toThrow(/"ribosome" already has the label 1/);
     expect(withObject(config, { ...clash, label: 2 }, { replace: true }).objects[1]).toMatchObject({ label: 2 });
   });
 });

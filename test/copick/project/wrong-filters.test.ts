@@ -31,7 +31,7 @@ describe('a filter that asks for nothing known', () => {
   it('is refused by every listing', async () => {
     const odd = { sesion: '0' } as object;
     for (const method of ['tomograms', 'features', 'segmentations', 'meshes', 'filaments'] as const)
-      await expect(run[method](odd)).rejects.toMatchObject(refusal(`^${method} cannot be asked for by "sesion"`));
+      await expect(run[method](odd)).rejects.toMatchObject(refusal(`^"sesion" is not a filter of ${method}`));
   });
 
   it('is refused for kinds that are none, alone or in a list', async () => {
@@ -50,7 +50,7 @@ describe('a filter that asks for nothing known', () => {
 
 describe("a tomogram's type", () => {
   it.each([undefined, '', ['wbp']])('must be said: %j', async (type) => {
-    const message = 'give the tomogram\'s type, found .*available: "denoised@10.012", "wbp@10.012"';
+    const message = 'expected the tomogram\'s type, found .*available: "denoised@10.012", "wbp@10.012"';
     await expect(run.tomogram(type as string)).rejects.toMatchObject(refusal(message));
   });
 
