@@ -1,5 +1,5 @@
-// How far the intensity of a coarser level is from that of the first: the table in docs/performance.md.
-// Run: npx tsx bench/coarse-intensity.ts [TIFF stack …], beside one simulated tomogram of 184×320×320 voxels.
+// Compares the intensity of coarser levels with that of the full level; prints the table in docs/design/performance.md.
+// Run: npx tsx bench/coarse-intensity.ts [TIFF stack …]; a simulated tomogram of 184×320×320 voxels is always included.
 
 import {
   contiguousVolume,
@@ -28,7 +28,7 @@ for (const [name, source] of volumes) {
   }
 }
 
-/** The means of whole cells of `factor`³ voxels, as writers of pyramids take them. */
+/** Averages cells of `factor`³ voxels, as writers of pyramids do; incomplete cells at the end are dropped. */
 async function meansOf(source: VolumeSource, factor: number): Promise<VolumeSource> {
   const { data, shape, stride, offset } = await source.read({ start: [0, 0, 0], end: source.grid.shape });
   const coarse = [0, 1, 2].map((axis) => Math.floor(shape[axis]! / factor)) as [number, number, number];

@@ -24,7 +24,7 @@ def tomogram(random):
 
 
 def stores(volume):
-    # Links to the chunks of another time.
+    # They link to chunks that are replaced now.
     for linked in DATA.glob("lz4-128-times-*"):
         shutil.rmtree(linked)
     for chunk in (64, 128, 256):

@@ -1,19 +1,19 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** One timed piece of work: the median of several runs, in seconds, and all of them. */
+/** One timed piece of work: all runs in seconds, and their median. */
 export interface Timing {
   readonly name: string;
   readonly seconds: number;
   readonly runs: readonly number[];
   /** Seconds of processor time of a run, user and system, of all threads. */
   readonly cpu: number;
-  /** Bytes that the process had resident at its peak, up to the end of this work. */
+  /** Peak resident memory of the process in bytes, from its start to the end of this work. */
   readonly memory: number;
-  /** Bytes that a plan predicted for the peak, where one did. */
+  /** Peak memory in bytes that a plan predicted; absent without a plan. */
   readonly predicted?: number | undefined;
   /** The event loop's longest stall in milliseconds, and how many were longer than {@link STALL}, after the warm-up. */
   readonly stall?: { readonly longest: number; readonly above: number } | undefined;
-  /** What came out, as a check that both sides did the same. */
+  /** The result, to check that both sides computed the same. */
   readonly result?: unknown;
 }
 
@@ -21,11 +21,11 @@ export interface Timing {
 export interface MeasureOptions {
   /** @defaultValue 3 */
   readonly runs?: number | undefined;
-  /** What is done once before the clock starts. @defaultValue the work itself */
+  /** Runs once before the clock starts. @defaultValue the work itself */
   readonly warmUp?: (() => unknown) | undefined;
 }
 
-/** A stall of the event loop that a person notices, in milliseconds. */
+/** The shortest stall of the event loop that a person notices, in milliseconds. */
 export const STALL = 50;
 
 /** Times work after one run to warm up, and prints it as a line of JSON for `bench/run.ts`. */
@@ -62,14 +62,14 @@ export function print(timing: Timing): void {
   process.stdout.write(`${JSON.stringify(timing)}\n`);
 }
 
-/** Bytes that this process had resident at its peak. */
+/** Peak resident memory of this process in bytes. */
 export function peakMemory(): number {
   return process.resourceUsage().maxRSS * 1024;
 }
 
-/** Watches the event loop; the result stops it and tells what it saw. */
+/** Watches the event loop; the returned function stops watching and returns the stalls. */
 async function watchStalls(): Promise<() => Promise<NonNullable<Timing['stall']>>> {
-  // Measures the gaps between two ticks: a stall, and up to 5 ms more.
+  // Measures the time between two ticks, which is up to 5 ms longer than the stall between them.
   const delay = monitorEventLoopDelay({ resolution: 5 });
   let longest = 0;
   let above = 0;
@@ -79,9 +79,9 @@ async function watchStalls(): Promise<() => Promise<NonNullable<Timing['stall']>
     delay.reset();
   };
   delay.enable();
-  // Shorter than a stall that counts, so that no look sees two of them.
+  // Shorter than a stall that counts, so that no interval contains two of them.
   const timer = setInterval(look, STALL / 4);
-  // It counts from its first tick on.
+  // The monitor needs one tick before it measures.
   await pause(STALL);
   return async () => {
     await pause(STALL);

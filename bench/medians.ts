@@ -6,7 +6,7 @@ export interface BenchRun {
   readonly timings: Readonly<Record<string, readonly Timing[]>>;
 }
 
-/** Where and of what the timings are. */
+/** The machine and the commit that were measured. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -17,7 +17,7 @@ export interface Machine {
   readonly rounds: number;
 }
 
-/** The middle of all rounds. */
+/** Medians of the rounds of one timing. */
 export interface Medians {
   readonly seconds: number;
   /** Seconds of processor time. */
@@ -30,7 +30,7 @@ export interface Medians {
   readonly stall: number;
 }
 
-/** The medians of each timing, by its name. */
+/** Medians of each timing, by name. */
 export function mediansOf({ timings }: BenchRun): Map<string, Medians> {
   return new Map(
     Object.entries(timings).map(([name, rounds]) => [

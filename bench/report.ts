@@ -1,7 +1,7 @@
 import { type BenchRun, type Medians, mediansOf } from './medians.ts';
 import { comparisons, growths, limits } from './targets.ts';
 
-/** The tables of docs/performance.md, as lines of Markdown: what was measured, and nothing of stages that did not run. */
+/** The tables of docs/design/performance.md, as lines of Markdown; stages that did not run are left out. */
 export function report(run: BenchRun): string[] {
   const { cpu, cores, node, load, commit, rounds } = run.machine;
   const medians = mediansOf(run);
@@ -63,7 +63,7 @@ function megabytes({ memory }: Medians): string {
   return String(Math.round(memory / 1e6));
 }
 
-/** A row of timings that were all measured; none otherwise. */
+/** One row if all timings were measured, otherwise none. */
 function withAll<T>(
   medians: ReadonlyMap<string, Medians>,
   names: readonly string[],

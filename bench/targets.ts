@@ -1,9 +1,9 @@
 import type { Medians } from './medians.ts';
 
-/** A script of this library, or of the Python tools that people use, in a process of its own. */
+/** A script of this library or of other tools, which runs in a process of its own. */
 export type Script = readonly [file: string, ...args: string[]];
 
-/** The scripts that do the same work: ours, and the peers'. */
+/** Scripts that do the same work: ours and the peers'. */
 export interface Stage {
   readonly name: string;
   readonly scripts: readonly Script[];
@@ -22,13 +22,13 @@ export const stages: readonly Stage[] = [
   { name: 'growth', scripts: [['stages/growth.ts']] },
 ];
 
-/** Two timings, and how many times as fast the first must be. */
+/** Two timings, and the minimum ratio of their speeds. */
 export interface Comparison {
   readonly ours: string;
   readonly peer: string;
-  /** Absent where nothing was promised. */
+  /** Minimum of peer time / our time; absent where there is no target. */
   readonly atLeast?: number | undefined;
-  /** How often the peer would have to do its work to do ours. @defaultValue 1 */
+  /** Our work as a multiple of the peer's. @defaultValue 1 */
   readonly times?: number | undefined;
 }
 
@@ -54,13 +54,13 @@ export const comparisons: readonly Comparison[] = [
   { ours: 'detectParticles', peer: monai, atLeast: 1.3 },
 ];
 
-/** What the peers do; a difference there is of the machine. */
+/** Timings of the peers: our code cannot make them slower or faster. */
 export const peers: ReadonlySet<string> = new Set(comparisons.map(({ peer }) => peer));
 
-/** A measured number that has a bound, or two. */
+/** A measured number with an upper and perhaps a lower bound. */
 export interface Limit {
   readonly what: string;
-  /** The timings it is made of. */
+  /** Names of the timings that it is computed from. */
   readonly of: readonly string[];
   readonly value: (...of: readonly Medians[]) => number;
   readonly show: (value: number) => string;
@@ -125,7 +125,7 @@ export const limits: readonly Limit[] = [
   },
 ];
 
-/** Two timings of the same work, and how many times as much of it the second one did. */
+/** Two timings of the same kind of work; the second does `times` as much of it. */
 export interface Growth {
   readonly from: string;
   readonly to: string;

@@ -1,4 +1,4 @@
-// How far tiled scores are from those of one whole pass, by window and overlap: the table in docs/tiling.md.
+// Compares tiled scores with those of one pass over the whole volume, by window and overlap; prints the table in docs/design/tiling.md.
 // Run: npx tsx bench/window-error.ts
 import {
   contiguousVolume,
@@ -65,13 +65,13 @@ function scene(shape: Zyx): Float32Array {
   return voxels.map((value, i) => value * (1 + Math.sin((i % shape[2]) / 20)) + 0.2 * Math.cos(i / 9000));
 }
 
-/** Root mean square and greatest difference from the whole pass, relative to the scores' own root mean square. */
+/** Root mean square and maximum of the difference, relative to the root mean square of the scores. */
 async function measureError(scoreTile: ScoreTile, window: WindowName, overlap: number): Promise<[number, number]> {
   const edge = 64 + 2 * (64 - overlap); // three tiles that overlap by exactly this
   const shape: Zyx = [32, edge, edge];
   const voxels = scene(shape);
   const whole = await scoreTile(voxels.slice(), shape);
-  const plan = planTiles(shape, { tile: TILE, overlap: [0, overlap, overlap], window });
+  const plan = planTiles(shape, { tile: TILE }, { overlap: [0, overlap, overlap], window });
   const model = functionModel(scoreTile, { classes: ['a'], tile: TILE });
   let squares = 0;
   let greatest = 0;

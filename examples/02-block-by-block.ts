@@ -1,5 +1,6 @@
 // The blocks one by one, one of them replaced: connected components take the place of local maxima.
 import {
+  chooseObjects,
   connectedComponents,
   cziiRules,
   formatSubmission,
@@ -28,22 +29,20 @@ console.log(`mean ${intensity.mean.toFixed(3)}, deviation ${intensity.standardDe
 
 // %% The plan is a value: how many tiles, in which order, with how much memory, before anything is read.
 const model = await loadModel(ort);
-const { tile, tileMultiple, outputStride, classes, thresholds } = model.spec;
-const plan = planTiles(grid.shape, { tile, tileMultiple, outputStride });
+const plan = planTiles(grid.shape, model.spec);
 console.log(`${plan.tiles.length} tiles of ${plan.tile.join('×')}, swept along axis ${'zyx'[plan.axis]}`);
 
 // %% Scores stream in as slabs; local maxima are found while they do.
 const scores = () => scoreSlabs(tomogram, { plan, model, normalize: zScore(intensity) });
-const radiusOf = (object: string): number => cziiRules.objects[object]?.radius ?? 0;
+const { thresholds, minDistances } = chooseObjects(model.spec);
 const byMaxima: ParticlePick[] = [];
-const threshold = (index: number): number => thresholds[classes[index] ?? ''] ?? 0.5;
-for await (const peak of localMaxima(scores(), { threshold })) byMaxima.push(toPick(peak, classes));
-report('local maxima', suppressNearby(byMaxima, { minDistance: radiusOf }));
+for await (const peak of localMaxima(scores(), { threshold: thresholds })) byMaxima.push(toPick(peak));
+report('local maxima', suppressNearby(byMaxima, { minDistance: minDistances }));
 
 // %% The same with one block replaced: blobs above the threshold, at their centroids.
 const byComponents: ParticlePick[] = [];
-for await (const blob of connectedComponents(scores(), { threshold })) byComponents.push(toPick(blob, classes));
-report('connected components', suppressNearby(byComponents, { minDistance: radiusOf }));
+for await (const blob of connectedComponents(scores(), { threshold: thresholds })) byComponents.push(toPick(blob));
+report('connected components', suppressNearby(byComponents, { minDistance: minDistances }));
 await model.dispose();
 
 // %% What both are worth, and the first lines of the file that the competition would take.

@@ -16,8 +16,8 @@ const fine: VoxelGrid = {
 const names = Object.keys(cziiRules.objects);
 const labels = paintSegmentation(picks, {
   grid: fine,
-  radius: (object) => cziiRules.objects[object]!.radius / 2,
-  label: (object) => names.indexOf(object) + 1,
+  radius: Object.fromEntries(names.map((name) => [name, cziiRules.objects[name]!.radius / 2])),
+  label: Object.fromEntries(names.map((name, i) => [name, i + 1])),
 });
 
 // %% The label volume is an ndarray without copying, so the usual elementwise tools apply.

@@ -3,7 +3,7 @@
  *
  *     npm run fuzz -- [--seed 1] [--parser NAME] [--count 10000] [--only INDEX]
  *
- * `--only` runs a single mutant again, as a failure names it.
+ * `--only` runs a single mutant again; the message of a failure names its index.
  */
 import { parseArgs } from 'node:util';
 import { fuzz } from '../test/support/fuzz/harness.ts';

@@ -11,9 +11,9 @@ import { describe, expect, it } from 'vitest';
  * count, and so do imports of `#…`, which package.json maps to files.
  */
 const house: Readonly<Record<string, readonly string[]>> = {
-  core: ['errors', 'json', 'concurrency', 'buffer-pool'],
+  core: ['errors', 'per-object', 'json', 'concurrency', 'buffer-pool'],
   wasm: ['instantiate', 'modules'],
-  space: ['zyx', 'grid', 'cell-list'],
+  space: ['zyx', 'grid', 'cell-grid', 'nms'],
   volume: ['volume', 'read', 'intensity', 'normalize', 'resample', 'ndarray'],
   tiles: ['axis', 'plan', 'blend'],
   codecs: [
@@ -28,7 +28,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'decode',
     'registry',
   ],
-  storage: ['store', 'coalesce', 'http-request', 'http', 's3-address', 's3', 'random-access', 'zip'],
+  storage: ['store', 'coalesce', 'retry', 'http-request', 'http', 's3-address', 's3', 'random-access', 'zip'],
   'ome-zarr': [
     'metadata',
     'shards',
@@ -60,18 +60,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'split-touching',
     'smooth',
   ],
-  picks: [
-    'pick',
-    'cell-grid',
-    'suppress',
-    'merge',
-    'dbscan',
-    'mean-shift',
-    'segmentation',
-    'rotation',
-    'csv',
-    'submission',
-  ],
+  picks: ['pick', 'suppress', 'merge', 'dbscan', 'mean-shift', 'segmentation', 'rotation', 'csv', 'submission'],
   metric: ['rules', 'match', 'score', 'sweep'],
   copick: [
     'layout',
@@ -79,7 +68,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'config',
     'tree',
     'edit-config',
-    'authored-files',
+    'user-session-files',
     'picks-file',
     'pick-sets',
     'spline',
@@ -122,7 +111,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'tom',
     'by-name',
   ],
-  detect: ['particles', 'project', 'check-tomogram'],
+  detect: ['choose-objects', 'particles', 'project', 'check-tomogram'],
   figure: ['canvas', 'slice', 'figure'],
   simulate: [
     'random',

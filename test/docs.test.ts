@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
 
-/** Names that a page may leave to its reader once a comment in a snippet says so (`// yours: a, b`), and their types. */
+/** Types of the names that a snippet may leave to its reader. A page says so by a comment: `// yours: a, b`. */
 const yours: Readonly<Record<string, string>> = {
   bytes: 'Uint8Array<ArrayBuffer>',
   file: 'File',
@@ -17,7 +17,7 @@ const yours: Readonly<Record<string, string>> = {
   objects: `import('cryoet-picks').PickableObject[]`,
   picks: `import('cryoet-picks').ParticlePick[]`,
   project: `import('cryoet-picks').Project`,
-  radiusOf: '(object: string) => number',
+  radii: 'Readonly<Record<string, number>>',
   run: `import('cryoet-picks').Run`,
   runs: `import('cryoet-picks').ScoredRun[]`,
   slabs: `AsyncIterable<import('cryoet-picks').ScoreSlab>`,
@@ -29,19 +29,36 @@ const yours: Readonly<Record<string, string>> = {
   votes: `import('cryoet-picks').ParticlePick[]`,
 };
 
+/** The same for the examples of doc comments, where no comment says so. */
+const yoursInExamples: Readonly<Record<string, string>> = {
+  ...yours,
+  filament: `import('cryoet-picks/copick').Filament`,
+  filaments: `import('cryoet-picks/copick').Filament[]`,
+  grid: `import('cryoet-picks').VoxelGrid`,
+  instances: `import('cryoet-picks').VolumeSource`,
+  intensity: `import('cryoet-picks').Intensity`,
+  ort: `typeof import('onnxruntime-node')`,
+  plan: `import('cryoet-picks').TilePlan`,
+  scoresOf: `(tile: import('cryoet-picks').Tile) => Promise<Float32Array>`,
+  signal: 'AbortSignal',
+  submissionCsv: 'string',
+  truthCsv: 'string',
+  unetA: `import('cryoet-picks').Model`,
+  unetB: `import('cryoet-picks').Model`,
+  volume: `import('cryoet-picks').Volume<Float32Array>`,
+};
+
 const root = join(import.meta.dirname, '..');
 
 it('every snippet of README and docs is complete and of the right types', { timeout: 120_000 }, () => {
-  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
-    .filter((path) => path.endsWith('.md'))
-    .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+  const pages = [textOf('README.md'), ...textsIn('docs', '.md')].filter(({ path }) => !path.startsWith('docs/api/'));
   const [unknownName, wrongOption, lateImport, undeclared] = [
     page("import { toPicks } from 'cryoet-picks';\ntoPicks();"),
     page("import { suppressNearby } from 'cryoet-picks';\nsuppressNearby([], { minimalDistance: 3 });"),
     page('cziiRules.objects;', "import { cziiRules } from 'cryoet-picks';"),
     page("import { scorePicks } from 'cryoet-picks';\nscorePicks(runs);"),
   ].map((text, index) => ({ path: `wrong-${index}.md`, text }));
-  const found = problemsOf([...pages, unknownName, wrongOption, lateImport, undeclared]);
+  const found = problemsOf([...pages, unknownName, wrongOption, lateImport, undeclared].flatMap(modulesOfPage));
 
   expect(pages.length).toBeGreaterThan(10);
   expect(found.filter(({ path }) => !path.startsWith('wrong-')).map(describeProblem)).toEqual([]);
@@ -50,6 +67,26 @@ it('every snippet of README and docs is complete and of the right types', { time
     expect.stringMatching(/^wrong-1\.md:3: .*minimalDistance/),
     expect.stringMatching(/^wrong-2\.md:2: .*cziiRules/),
     expect.stringMatching(/^wrong-3\.md:3: .*runs/),
+  ]);
+});
+
+it('every example of a doc comment is of the right types', { timeout: 120_000 }, () => {
+  const sources = textsIn('src', '.ts');
+  const wrong = [
+    '/**\n * @example\n * ```ts\n * toPicks();\n * ```\n */',
+    '/** Twice.\n *\n * ```ts\n * cziiRules.objects;\n * cziiRules.radius;\n * ```\n */',
+    '/**\n * ```ts\n * const near = suppressNearby(picks, { minimalDistance: 3 });\n * ```\n */',
+    '/**\n * ```ts\n * report(picks);\n * ```\n */',
+  ].map((text, index) => ({ path: `wrong-${index}.ts`, text }));
+  const found = problemsOf([...sources, ...wrong].flatMap(modulesOfSource));
+
+  expect(sources.flatMap(({ text }) => examplesOf(text)).length).toBeGreaterThan(80);
+  expect(found.filter(({ path }) => !path.startsWith('wrong-')).map(describeProblem)).toEqual([]);
+  expect(found.filter(({ path }) => path.startsWith('wrong-')).map(describeProblem)).toEqual([
+    expect.stringMatching(/^wrong-0\.ts:4: .*toPicks/),
+    expect.stringMatching(/^wrong-1\.ts:5: .*radius/),
+    expect.stringMatching(/^wrong-2\.ts:3: .*minimalDistance/),
+    expect.stringMatching(/^wrong-3\.ts:3: .*report/),
   ]);
 });
 
@@ -64,6 +101,16 @@ interface Problem {
   readonly message: string;
 }
 
+function textOf(path: string): Page {
+  return { path, text: readFileSync(join(root, path), 'utf8') };
+}
+
+function textsIn(folder: string, extension: string): Page[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(extension))
+    .map((name) => textOf(`${folder}/${name.replaceAll('\\', '/')}`));
+}
+
 function page(...blocks: readonly string[]): string {
   return blocks.map((code) => `\`\`\`ts\n${code}\n\`\`\`\n`).join('');
 }
@@ -72,9 +119,11 @@ function describeProblem({ path, line, message }: Problem): string {
   return `${path}:${line}: ${message}`;
 }
 
-/** A program of one module per snippet, each holding the snippets of its page up to this one. */
-function problemsOf(pages: readonly Page[]): Problem[] {
-  const modules = pages.flatMap(modulesOf);
+/** Files of the package and of its types, which all programs of this test share. */
+const parsed = new Map<string, ts.SourceFile | undefined>();
+
+/** What the compiler finds in the snippets of a program of modules. */
+function problemsOf(modules: readonly Module[]): Problem[] {
   const texts = new Map(modules.map(({ fileName, text }) => [fileName, text]));
   const options = compilerOptions();
   const host = ts.createCompilerHost(options);
@@ -83,7 +132,9 @@ function problemsOf(pages: readonly Page[]): Problem[] {
   host.readFile = (name) => texts.get(name) ?? readFile(name);
   host.getSourceFile = (name, target, ...rest) => {
     const text = texts.get(name);
-    return text === undefined ? getSourceFile(name, target, ...rest) : ts.createSourceFile(name, text, target);
+    if (text !== undefined) return ts.createSourceFile(name, text, target);
+    if (!parsed.has(name)) parsed.set(name, getSourceFile(name, target, ...rest));
+    return parsed.get(name);
   };
   const program = ts.createProgram([...texts.keys()], options, host);
   return modules.flatMap((module) => problemsOfModule(program, module));
@@ -91,7 +142,11 @@ function problemsOf(pages: readonly Page[]): Problem[] {
 
 function compilerOptions(): ts.CompilerOptions {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
-  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: ['src/index.ts'] }, ts.sys, root);
+  const { options } = ts.parseJsonConfigFileContent(
+    { ...config, include: [], files: ['src/entry/index.ts'] },
+    ts.sys,
+    root,
+  );
   return {
     ...options,
     declaration: false,
@@ -123,7 +178,7 @@ function problemsOfModule(program: ts.Program, { path, fileName, line: firstLine
 }
 
 /** Each snippet lies in a scope inside that of the one before, so that it sees its names and may use them anew. */
-function modulesOf({ path, text }: Page): Module[] {
+function modulesOfPage({ path, text }: Page): Module[] {
   const imports = new Map<string, string>();
   const modules: Module[] = [];
   let body = '';
@@ -139,6 +194,59 @@ function modulesOf({ path, text }: Page): Module[] {
     modules.push({ path, fileName, text: `${head}${body}${'}'.repeat(index + 2)}`, line, pageLine });
   }
   return modules;
+}
+
+/** Each example is a module of its own, which sees all public names and what its own file exports. */
+function modulesOfSource({ path, text }: Page): Module[] {
+  return examplesOf(text).map(({ code, pageLine }, index) => {
+    const own = separateImports(code);
+    const others = [...publicNames(), ...exportsOf(text, `./${path}`)].filter(([name]) => !own.imports.has(name));
+    const names = Object.entries(yoursInExamples).map(
+      ([name, type]) => `const ${name} = undefined as unknown as ${type};`,
+    );
+    const head = [...new Map(others).values()].join(' ');
+    const body = `export async function example() { ${names.join(' ')} {\n${own.code}\n} }`;
+    const fileName = join(root, `${path.replaceAll(/\W/g, '-')}-${index}.ts`);
+    return { path, fileName, text: `${head}\n${[...own.imports.values()].join(' ')}\n${body}`, line: 3, pageLine };
+  });
+}
+
+/** The code of the doc comments of a file, without the stars. */
+function examplesOf(text: string): { code: string; pageLine: number }[] {
+  return [...text.matchAll(/^( *)\/\*\*.*?\*\/$/gms)].flatMap(({ 0: comment, index: start }) =>
+    [...comment.matchAll(/^ *\* ```ts\n(.*?)^ *\* ```$/gms)].map(({ 1: code, index }) => ({
+      code: (code ?? '').replaceAll(/^ *\* ?/gm, '').replaceAll('*\\/', '*/'),
+      pageLine: text.slice(0, start + index).split('\n').length + 1,
+    })),
+  );
+}
+
+let names: Map<string, string> | undefined;
+
+/** The import statements of all public names, and of what examples use of Node. */
+function publicNames(): Map<string, string> {
+  names ??= new Map([
+    ...['readFile', 'writeFile'].map((name) => [name, `import { ${name} } from 'node:fs/promises';`] as const),
+    ...textsIn('src/entry', '.ts').flatMap(({ path, text }) => [...exportsOf(text, `./${path}`)]),
+  ]);
+  return names;
+}
+
+/** An import statement for each name that a file exports. */
+function exportsOf(text: string, from: string): Map<string, string> {
+  const file = ts.createSourceFile('file.ts', text, ts.ScriptTarget.ES2022, true);
+  const found = file.statements.flatMap((statement) => {
+    if (ts.isExportDeclaration(statement) && statement.exportClause && ts.isNamedExports(statement.exportClause)) {
+      return statement.exportClause.elements.map(({ name }) => name.text);
+    }
+    if (!ts.canHaveModifiers(statement)) return [];
+    if (!ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)) return [];
+    if (ts.isVariableStatement(statement)) {
+      return statement.declarationList.declarations.map(({ name }) => name.getText(file));
+    }
+    return 'name' in statement && statement.name ? [(statement.name as ts.Identifier).text] : [];
+  });
+  return new Map(found.map((name) => [name, `import { ${name} } from '${from}';`]));
 }
 
 function snippetsOf(text: string): { code: string; pageLine: number }[] {

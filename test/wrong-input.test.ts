@@ -40,7 +40,7 @@ describe('what plain JavaScript may hand in by mistake', () => {
   it('is refused where a tomogram and a model are expected', async () => {
     const tomogram = sourceFromArray(contiguousVolume(new Float32Array(8), [2, 2, 2]));
     const model = functionModel((voxels) => voxels, { classes: ['ribosome'] });
-    const noModel = refusal('hand in a model, such as `await loadModel(ort)`: detectParticles(tomogram, { model })');
+    const noModel = refusal('pass a model, such as `await loadModel(ort)`: detectParticles(tomogram, { model })');
     await expect(detectParticles(tomogram, any(undefined))).rejects.toMatchObject(noModel);
     await expect(detectParticles(tomogram, any({}))).rejects.toMatchObject(noModel);
     await expect(detectParticles(tomogram, any({ model: Promise.resolve(model) }))).rejects.toMatchObject(noModel);

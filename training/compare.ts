@@ -1,6 +1,6 @@
 /**
  * Compares template matching, the radial network and another model on equal crops, with thresholds chosen on equal other crops;
- * prints the table of docs/models.md.
+ * prints the table of docs/design/networks.md.
  *
  *     npx tsx --tsconfig bench/tsconfig.json training/compare.ts DATA CANDIDATES.json [--model OUT/default.onnx]
  *
@@ -30,11 +30,11 @@ import * as ort from 'onnxruntime-node';
 import { forNormalized } from './normalized-model.ts';
 import { type Crop, type Matched, picksBy, readMatched, rules } from './template-picks.ts';
 
-/** Candidates below are not worth a sweep. */
+/** Minimum score of a candidate: lower ones would only slow the sweep down. */
 const floor = 0.02;
 const scored = ['apo-ferritin', 'beta-galactosidase', 'ribosome', 'thyroglobulin', 'virus-like-particle'];
 
-/** A crop with what is in it, by the truth and by whoever searched it. */
+/** A crop with its true particles and the picks of one method. */
 interface Searched {
   readonly run: string;
   readonly split: Crop['split'];
@@ -45,12 +45,12 @@ interface Searched {
 interface Row {
   readonly name: string;
   readonly report: Report;
-  /** Seconds per million voxels: by the clock, and of one core. */
+  /** Seconds per million voxels: elapsed, and of processor time. */
   readonly wall: number;
   readonly cpu: number;
 }
 
-/** True for positions whose nearest voxel centre the crop holds. */
+/** Whether a crop contains the voxel nearest to a position. */
 function isInside({ start, shape, voxelSize }: Crop, { position: { x, y, z } }: ParticlePick): boolean {
   return [z, y, x].every((length, axis) => {
     const voxel = Math.round(length / voxelSize) - start[axis]!;
@@ -58,7 +58,7 @@ function isInside({ start, shape, voxelSize }: Crop, { position: { x, y, z } }: 
   });
 }
 
-/** The picks with at least the threshold that suits the validation crops best. */
+/** The picks that reach the threshold that is best on the validation crops. */
 function cut(searched: readonly Searched[]): { readonly runs: Searched[]; readonly validation: number } {
   const { objects, score } = sweepThresholds(searched.filter(({ split }) => split === 'validate'));
   const threshold = (name: string) => objects[name]?.best?.threshold ?? Number.POSITIVE_INFINITY;
@@ -80,7 +80,7 @@ function templateMatching(cost: Matched['secondsPerMvoxel'], searches: readonly 
   return { name: 'template matching', report: scorePicks(best.runs), ...cost };
 }
 
-/** The voxels of a crop, as a volume that lies where the crop does, normalised as the model wants the whole tomogram to be. */
+/** A crop as a volume at its place in the tomogram, normalised with the intensity of the whole tomogram. */
 async function readCrop(
   tomogram: VolumeSource,
   { start, shape, voxelSize }: Crop,
@@ -117,7 +117,7 @@ async function network(name: string, model: Model, searches: readonly Search[]):
   return { name, report, wall: cost.wall / megavoxels, cpu: cost.cpu / megavoxels };
 }
 
-/** A crop, the tomogram that it was cut from, and the particles whose centres it holds. */
+/** A crop, its tomogram, and the particles whose centres are inside. */
 interface Search {
   readonly crop: Crop;
   readonly tomogram: VolumeSource;
@@ -131,7 +131,7 @@ async function openCrop(data: string, crop: Crop): Promise<Search> {
   return { crop, tomogram: await run.tomogram('denoised'), truth };
 }
 
-/** Markdown: a row per method; below the head, how many particles the test crops hold. */
+/** A Markdown table with a row per method; the first row counts the particles of the test crops. */
 function table(rows: readonly Row[]): string {
   const { objects } = rows[0]!.report;
   const inTruth = scored.map((object) => (objects[object] ? objects[object].tp + objects[object].fn : 0).toString());

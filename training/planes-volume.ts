@@ -5,19 +5,20 @@ export interface Plane {
   readonly across: 0 | 1 | 2;
   /** Index along that axis. */
   readonly index: number;
-  /** Row by row: the two other axes, the earlier one slower. */
+  /** C-order along the two other axes: the earlier axis varies slowest. */
   readonly values: Float64Array;
 }
 
-/** Correlation of voxels by their distance along z, y and x: entry d for d voxels, entry 0 is 1. */
+/** Correlation of voxels along z, y and x: entry d is that of voxels d apart, entry 0 is 1. */
 export type Correlations = readonly [Float64Array, Float64Array, Float64Array];
 
 /**
- * The volume that is expected where only planes are known: simple kriging around a mean of 0, for a covariance that is a product of
- * one function per axis.
+ * Computes the expected volume from some of its planes: simple kriging with mean 0, for a covariance that is a product of one
+ * function per axis.
  *
- * The planes keep their values; away from them a voxel falls back to 0 as its correlation with them does. Axis by axis, what the
- * planes of this axis hold beyond the volume so far is added: for such a covariance that is the expectation given all of them.
+ * The planes keep their values; with the distance to them, voxels tend to 0 as their correlation does. Axis by axis, the
+ * difference of this axis's planes from the volume so far is spread and added; for such a covariance the sum is the expectation
+ * given all planes.
  *
  * @returns `[z, y, x]` in C-order.
  */
@@ -38,7 +39,7 @@ export function volumeFromPlanes(shape: Zyx, planes: readonly Plane[], correlati
   return Float32Array.from(volume);
 }
 
-/** Correlation along each axis of planes of 0 on average, by distance; 0 from where it first is no longer above 0. */
+/** Correlation along each axis of planes with mean 0, by distance; 0 from the first distance at which it is not positive. */
 export function correlationsOf(shape: Zyx, planes: readonly Plane[]): Correlations {
   return [0, 1, 2].map((axis) => {
     const measured = Float64Array.from({ length: shape[axis]! }, (_, lag) => {
@@ -52,7 +53,7 @@ export function correlationsOf(shape: Zyx, planes: readonly Plane[]): Correlatio
   }) as unknown as Correlations;
 }
 
-/** Index in the volume of a value of a plane. */
+/** Index in the volume of the value at an index of a plane. */
 function voxelOf({ across, index }: Pick<Plane, 'across' | 'index'>, at: number, [, height, width]: Zyx): number {
   const columns = across === 2 ? height : width;
   const [row, column] = [Math.floor(at / columns), at % columns];
@@ -60,7 +61,7 @@ function voxelOf({ across, index }: Pick<Plane, 'across' | 'index'>, at: number,
   return (z * height + y) * width + x;
 }
 
-/** Mean product of values that are `lag` voxels apart along an axis of the volume. */
+/** Mean product of values `lag` voxels apart along an axis of the volume. */
 function meanProduct(
   { across, values }: Plane,
   { axis, lag, shape }: { readonly axis: number; readonly lag: number; readonly shape: Zyx },
@@ -79,10 +80,10 @@ function meanProduct(
   return sum / (rowsLeft * columnsLeft);
 }
 
-/** Weights of the values at `known` indices in the expectation at another index. */
+/** Weights of the values at the `known` indices for the expected value at another index. */
 function krigingWeights(known: readonly number[], index: number, correlation: Float64Array): number[] {
   const rows = known.map((a) => [...known, index].map((b) => correlation[Math.abs(a - b)]!));
-  // Gauss-Jordan: correlations are positive definite, so no row needs another's place.
+  // Gauss-Jordan without pivoting: a matrix of correlations is positive definite.
   for (const [i, row] of rows.entries()) {
     const pivot = row[i]!;
     for (let j = 0; j < row.length; j++) row[j]! /= pivot;

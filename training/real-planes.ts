@@ -3,8 +3,8 @@
  *
  *     npx tsx --tsconfig bench/tsconfig.json training/real-planes.ts ../shared/data/real OUT [--model OUT/default.onnx]
  *
- * Writes OUT/real-ribosome.png and OUT/real-cube.png; the package must be built. How planes become a volume: real-volumes.ts and
- * planes-volume.ts. Slices of the figures lie where the planes are.
+ * Writes OUT/real-ribosome.png and OUT/real-cube.png; the package must be built. real-volumes.ts and planes-volume.ts turn planes
+ * into volumes. The figures show slices at the positions of the planes.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

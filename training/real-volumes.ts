@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { VoxelGrid, Zyx } from 'cryoet-picks';
 import { correlationsOf, type Plane, volumeFromPlanes } from './planes-volume.ts';
 
-/** A volume made of real planes, in deviations from the mean that a whole tomogram is expected to have. */
+/** A volume made of real planes; values in standard deviations from the expected mean of the whole tomogram. */
 export interface RealVolume {
   readonly run: string;
   readonly grid: VoxelGrid;
@@ -13,7 +13,7 @@ export interface RealVolume {
 
 const voxelSize: Zyx = [10.012, 10.012, 10.012];
 
-/** Where the ribosome of {@link ribosomeVolume} is, by the competition's truth (TS_6_4), in Å. */
+/** Position of the ribosome of {@link ribosomeVolume} in Å, from the competition's truth (TS_6_4). */
 export const trueRibosome = { x: 5106.838, y: 4835.263, z: 619.225 } as const;
 
 /** First voxel of the ribosome's cube in its tomogram, and the index in the cube of each of its planes. */
@@ -22,7 +22,7 @@ const ribosomeShape: Zyx = [44, 44, 44];
 const middle = 22;
 
 /**
- * Nine planes of a cube of TS_100_3 as a volume of 128³ voxels.
+ * Makes a volume of 128³ voxels of nine planes of TS_100_3.
  *
  * @param folder - `real` of the reference data.
  */
@@ -34,11 +34,11 @@ export function cubeVolume(folder: string): RealVolume {
 }
 
 /**
- * Three planes through a ribosome of TS_6_4 as a volume of 44³ voxels, by the correlations of the nine planes of TS_100_3.
+ * Makes a volume of 44³ voxels of three planes through a ribosome of TS_6_4, with the correlations of the nine planes of TS_100_3.
  *
- * Each plane was stretched to 0 … 255 on its own: where two cross, they hold the same voxels, which brings all to one scale. A
- * ribosome fills a third of them, so their own mean and deviation are not a tomogram's: median and 95 % quantile, which are of ice,
- * are laid where the nine planes have them.
+ * Each plane was stretched to 0 … 255 separately. Where two planes cross they hold the same voxels, which gives a common scale. A
+ * ribosome fills a third of the planes, so their mean and deviation are not those of a tomogram; instead, their median and 95 %
+ * quantile, which are of ice, are mapped to those of the nine planes.
  *
  * @param folder - `real` of the reference data.
  */
@@ -91,7 +91,7 @@ function readPlanes(path: string, side: number): Float64Array[] {
   );
 }
 
-/** A plane on the scale of another, by the straight line (least squares) that takes `from` to `to`, the same voxels in both. */
+/** A plane on the scale of another: the straight line (least squares) that maps `from` to `to`, which are the same voxels. */
 function rescaled(
   plane: Float64Array,
   { from, to }: { readonly from: Float64Array; readonly to: Float64Array },

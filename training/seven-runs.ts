@@ -1,12 +1,12 @@
 /**
- * Simulates the seven training runs of the CZII competition with their particles where they really are, detects and scores them;
- * prints a table for docs/models.md.
+ * Simulates the seven training runs of the CZII competition with particles at their true positions, detects and scores them; prints a
+ * table for docs/design/networks.md.
  *
  *     npx tsx --tsconfig bench/tsconfig.json training/seven-runs.ts ../shared/data/truth/czii_train_picks.csv DIR \
  *       [--model OUT/default.onnx] [--runs TS_5_4,TS_6_4] [--shape 184,630,630]
  *
- * Default difficulty, thresholds of the model's card, one tomogram at a time: DIR holds 290 MB at most and is left empty. Of a
- * smaller shape, what lies outside is left out. The package must be built.
+ * Uses the default difficulty and the thresholds of the model card. One tomogram at a time: DIR holds at most 290 MB and is empty at
+ * the end. With a smaller shape, particles outside are left out. The package must be built.
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,9 +26,9 @@ import { directoryStore, loadModel, openProject } from 'cryoet-picks/node';
 import { difficulties, simulateProject } from 'cryoet-picks/simulate';
 import * as ort from 'onnxruntime-node';
 
-/** Seed of the first run, the others follow; in none of the splits of unet/splits.ts. */
+/** Seed of the first run; the others follow. unet/splits.ts uses none of them. */
 const firstSeed = 700_000;
-/** Of simulated tomograms, in Å. */
+/** Voxel size of the simulated tomograms, in Å. */
 const voxelSize = 10.012;
 const objects = Object.keys(cziiRules.objects);
 

@@ -15,13 +15,13 @@ export interface Crop {
 
 interface Candidate {
   readonly object: string;
-  /** In the tomogram, in Å. */
+  /** Position in the tomogram, in Å. */
   readonly x: number;
   readonly y: number;
   readonly z: number;
   /** Local normalised cross-correlation, −1 … 1. */
   readonly correlation: number;
-  /** The same as robust deviations from the median of the crop, for this template. */
+  /** The correlation as robust deviations from the median over the crop, for this template. */
   readonly deviations: number;
 }
 
@@ -36,12 +36,12 @@ export function readMatched(path: string): Matched {
   return JSON.parse(readFileSync(path, 'utf8'));
 }
 
-/** How candidates become picks; chosen on the validation crops. */
+/** How to make picks of candidates; chosen on the validation crops. */
 export interface Rule {
   readonly score: 'correlation' | 'deviations';
   /**
-   * Particles do not overlap: of two candidates of different objects that are closer than this share of the sum of their
-   * radii, the one with more deviations stays. 0: they do not compete.
+   * Suppression across objects: of two candidates of different objects closer than this part of the sum of their radii, the one
+   * with more deviations stays. 0: no suppression.
    */
   readonly apart: number;
 }
@@ -50,7 +50,7 @@ export const rules: readonly Rule[] = (['correlation', 'deviations'] as const).f
   [0, 0.25, 0.5, 0.75].map((apart) => ({ score, apart })),
 );
 
-/** The picks of a crop by a rule, without thresholds. */
+/** Makes the picks of a crop by a rule, without thresholds. */
 export function picksBy({ score, apart }: Rule, { candidates }: Crop): ParticlePick[] {
   const kept: Candidate[] = [];
   for (const candidate of candidates.toSorted((a, b) => b.deviations - a.deviations)) {
@@ -66,6 +66,6 @@ function areRivals(a: Candidate, b: Candidate, apart: number): boolean {
 
 function radiusOf(object: string): number {
   const scored = Object.entries(cziiRules.objects).find(([name]) => name === object);
-  if (scored === undefined) throw new Error(`${object} is none of the competition's particles`);
+  if (scored === undefined) throw new Error(`${object} is not a particle of the competition`);
   return scored[1].radius;
 }

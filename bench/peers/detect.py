@@ -1,4 +1,4 @@
-"""The same detection as people put it together in Python: zarr, numpy, MONAI's sliding window over onnxruntime, scikit-image."""
+"""The same detection, built from common Python tools: zarr, numpy, MONAI's sliding window over onnxruntime, scikit-image."""
 
 import json
 from pathlib import Path

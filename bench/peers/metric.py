@@ -1,4 +1,4 @@
-"""The official metric as its notebook (Kaggle, metric/czi-cryoet-84969) goes about it: pandas selections and scipy k-d trees."""
+"""The official metric as its notebook (Kaggle, metric/czi-cryoet-84969) computes it: pandas selections and scipy k-d trees."""
 
 import pandas as pd
 from files import DATA

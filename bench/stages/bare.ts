@@ -1,5 +1,5 @@
-// What the network alone costs: bare calls of a session with the options and threads that loadModel gives it in its thread, with
-// the very tiles of detectParticles, which are read and normalised before the clock starts.
+// Measures the network alone: calls session.run with the options and threads that loadModel uses, on the same tiles as
+// detectParticles, which are read and normalised before the clock starts.
 import { availableParallelism } from 'node:os';
 import { detectParticles, type Model, type OrtModule, type TileBatch } from 'cryoet-picks';
 import { loadModel } from 'cryoet-picks/node';
@@ -9,7 +9,7 @@ import { openLong } from './files.ts';
 
 process.env.ORT_DISABLE_TELEMETRY ??= '1';
 let session: ort.InferenceSession | undefined;
-/** The runtime, letting on which session was made of it, with the options that this library chose. */
+/** The runtime; it records the session that loadModel creates, with its options. */
 const watched = {
   ...ort,
   InferenceSession: {

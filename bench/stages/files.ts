@@ -25,7 +25,7 @@ export function thresholds(): Readonly<Record<string, number>> {
   return JSON.parse(readFileSync(dataPath('thresholds.json'), 'utf8')) as Record<string, number>;
 }
 
-/** The tomogram in chunks of 128³, or one so many times as long along y: a folder of links to the same chunks, over and over. */
+/** The tomogram in chunks of 128³, repeated `times` along y: a folder of links to the same chunks. */
 export function openLong(times: number): Promise<Tomogram> {
   const once = dataPath('lz4-128.zarr');
   const path = times === 1 ? once : dataPath(`lz4-128-times-${times}.zarr`);
@@ -52,15 +52,15 @@ function linkTimes(once: string, path: string, times: number): void {
   renameSync(unfinished, path);
 }
 
-/** How {@link slabsOf} multiplies a score map. */
+/** Options of {@link slabsOf}. */
 export interface SlabsOptions {
-  /** How often it is repeated along y. @defaultValue 1 */
+  /** Number of repetitions along y. @defaultValue 1 */
   readonly times?: number | undefined;
-  /** Classes, all with the same scores. @defaultValue 1 */
+  /** Number of classes, all with the same scores. @defaultValue 1 */
   readonly classes?: number | undefined;
 }
 
-/** A score map as slabs of 32 planes along y, as the runner gives them for a tomogram of this shape (its longest axis). */
+/** A score map as slabs of 32 planes along y, as `scoreSlabs` yields them for a tomogram of this shape. */
 export function* slabsOf(scores: Float32Array, { times = 1, classes = 1 }: SlabsOptions = {}): Generator<ScoreSlab> {
   const [depth, height, width] = SHAPE;
   const grid = {
@@ -68,14 +68,14 @@ export function* slabsOf(scores: Float32Array, { times = 1, classes = 1 }: Slabs
     voxelSize: [10, 10, 10],
     origin: { x: 0, y: 0, z: 0 },
   } as const;
-  const indices = Array.from({ length: classes }, (_, index) => index);
+  const names = Array.from({ length: classes }, (_, index) => `class ${index}`);
   for (let first = 0; first < times * height; first += height) {
     for (let start = 0; start < height; start += 32) {
       const planes = Math.min(32, height - start);
       const shape = [classes, depth, planes, width] as const;
       const stride = [0, height * width, width, 1] as const;
       const volume = { data: scores, shape, stride, offset: start * width };
-      yield { grid, axis: 1, start: first + start, classes: indices, scores: volume };
+      yield { grid, axis: 1, start: first + start, classes: names, scores: volume };
     }
   }
 }

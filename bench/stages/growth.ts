@@ -1,4 +1,4 @@
-// How cost grows: with the volume ×2 and ×4, repeated along y; with candidates ×10; with classes ×2.
+// Measures how the time grows: with the volume ×2 and ×4, repeated along y; with candidates ×10; with classes ×2.
 import { connectedComponents, localMaxima, type ParticlePick, suppressNearby } from 'cryoet-picks';
 import { measure } from '../measure.ts';
 import { doubles, floats, openLong, type SlabsOptions, slabsOf, thresholds } from './files.ts';

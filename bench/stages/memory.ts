@@ -1,14 +1,14 @@
-// Peak memory of a detection with 7 classes at stride 1 in tiles of 96³, beside the prediction: the process before it reads, the
-// decoded chunks that a tomogram keeps, what threads keep to read and decode, and what the plan says. Argument: how many times as long along y the volume is.
+// Peak memory of a detection with 7 classes at stride 1 in tiles of 96³, and its prediction: the process before it reads, the
+// cache of decoded chunks, the buffers of the decoding threads, and the plan. Argument: number of repetitions of the volume along y.
 import { availableParallelism } from 'node:os';
 import { detectParticles, functionModel, type Model, planTiles } from 'cryoet-picks';
 import { peakMemory, print } from '../measure.ts';
 import { openLong } from './files.ts';
 
 const times = Number(process.argv[2] ?? 1);
-/** The default of `openTomogram` for these chunks of 128³, and what those are decoded into that are under way. */
+/** The default cache of `openTomogram` for chunks of 128³, and the memory of chunks that are being decoded. */
 const CACHE_BYTES = (128 + 64) * 2 ** 20;
-/** Four chunks' worth in each of the threads. */
+/** Four chunks in each thread. */
 const THREAD_BYTES = Math.min(4, availableParallelism()) * 4 * 8 * 2 ** 20;
 const classes = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const tile = [96, 96, 96] as const;
@@ -19,22 +19,21 @@ const spare: Float32Array[] = [];
 /** As one of `loadModel` does, it takes two calls at once, keeps no tile and writes into memory that was released. */
 const model: Model = {
   spec,
-  keepsTiles: false,
   callsAtOnce: 2,
   async score({ data: voxels, shape: [n, z, y, x] }) {
-    // Later, as a thread answers.
+    // Asynchronous, like the reply of a thread.
     await new Promise((resolve) => setImmediate(resolve));
     const data = spare.pop() ?? new Float32Array(classes.length * voxels.length);
     for (let index = 0; index < classes.length; index++) {
       for (let i = 0; i < voxels.length; i++) data[index * voxels.length + i] = voxels[i]! - index;
     }
-    return { data, shape: [n, classes.length, z, y, x], release: () => spare.push(data) };
+    return { data, shape: [n, classes.length, z, y, x], release: () => spare.push(data), tiles: voxels };
   },
   dispose: async () => {},
 };
 const tomogram = await openLong(times);
 const { shape } = tomogram.grid;
-const plan = planTiles(shape, { tile, classes: classes.length });
+const plan = planTiles(shape, spec);
 const cache = Math.min(CACHE_BYTES, 4 * shape[0] * shape[1] * shape[2]);
 const before = process.memoryUsage().rss;
 

@@ -1,5 +1,5 @@
-// The official metric over 500 tomograms × 6 particle types × 200 truths × 2,000 candidates, from tables in memory: the 50 that
-// the peer scores, and those ten times under other names.
+// The official metric over 500 tomograms × 6 particle types × 200 truths × 2,000 candidates, from tables in memory: the 50
+// tomograms that the peer scores, repeated ten times under other names.
 import { readFileSync } from 'node:fs';
 import { parseSubmissionRows, scoreTables, type TableRow } from 'cryoet-picks';
 import { measure } from '../measure.ts';
@@ -8,7 +8,7 @@ import { dataPath } from './files.ts';
 const rowsOf = (name: string) => parseSubmissionRows(readFileSync(dataPath(name), 'utf8'), { source: name });
 const tables = { truth: rowsOf('truth.csv'), submission: rowsOf('submission.csv') };
 
-/** Rows of their own, as a file of that many would give. */
+/** Copies of the rows, separate objects like those parsed from a longer file. */
 function repeated(rows: readonly TableRow[], times: number): TableRow[] {
   const all: TableRow[] = [];
   for (let time = 0; time < times; time++) {

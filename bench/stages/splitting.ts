@@ -1,4 +1,4 @@
-// Splitting of blobs that touch, at the threshold that leaves 1 % of a score map.
+// Splitting of touching components, at the threshold that 1 % of the voxels of a score map reach.
 import { splitTouching } from 'cryoet-picks';
 import { measure } from '../measure.ts';
 import { floats, slabsOf, thresholds } from './files.ts';

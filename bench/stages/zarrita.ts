@@ -1,5 +1,5 @@
-// The same volumes read by stock zarrita, in a process that never loads this library, which registers codecs of its own.
-// Comes with zarrita.
+// The same volumes read by zarrita with its own codecs: this process never loads this library, which would replace them.
+// `@zarrita/storage` is a dependency of zarrita.
 import FileSystemStore from '@zarrita/storage/fs';
 import * as zarr from 'zarrita';
 import { measure } from '../measure.ts';

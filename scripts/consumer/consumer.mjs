@@ -1,8 +1,8 @@
-// Runs the packed package as a program of a user's would.
+// Runs the packed package as a user's program would.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import {
-  competition,
+  cziiRules,
   detectParticles,
   formatPicks,
   isCryoetPicksError,
@@ -21,13 +21,20 @@ assert.deepEqual(toNdarray(volume).shape, [64, 160, 160]);
 const model = await loadModel(ort);
 const picks = await detectParticles(sourceFromArray(volume, grid), { model });
 await model.dispose();
-const report = scorePicks([{ run: 'TS_1', truth, picks }], competition);
-// Measured: 0.84 with 2 ribosomes of 2; a network, a grid or a pipeline that is wrong gives next to nothing.
+const report = scorePicks([{ run: 'TS_1', truth, picks }], cziiRules);
+// Measured: 0.98 with 2 ribosomes of 2; a wrong network, grid or pipeline finds almost nothing.
 const { tp, fn } = report.objects.ribosome;
 assert.ok(fn === 0 && report.score > 0.5, `score ${report.score}, ${tp} ribosomes found, ${fn} missed`);
 await assert.rejects(openProject('nowhere.json'), (error) => isCryoetPicksError(error, 'not-found'));
-const required = createRequire(import.meta.url).resolve('cryoet-picks/models/default.json');
-assert.ok(required.endsWith('default.json'));
+const require = createRequire(import.meta.url);
+assert.ok(require.resolve('cryoet-picks/models/default.json').endsWith('default.json'));
+const entries = Object.keys(require('cryoet-picks/package.json').exports).filter((path) => !/[*]|json$/.test(path));
+for (const entry of entries) {
+  const values = Object.keys(await import(`cryoet-picks${entry.slice(1)}`));
+  assert.ok(values.length > 0, `${entry} exports nothing`);
+}
 const runs = [{ run: 'TS_1', picks: truth.slice(0, 1).map(({ transform: _, ...pick }) => pick) }];
 assert.deepEqual(parsePicks(formatPicks(runs, { format: cmmFormat() }), { format: cmmFormat() }), runs);
-console.log(`consumer: ${picks.length} picks of ${truth.length} particles, score ${report.score.toFixed(3)}`);
+console.log(
+  `consumer: ${picks.length} picks of ${truth.length} particles, score ${report.score.toFixed(3)}, ${entries.length} entries`,
+);

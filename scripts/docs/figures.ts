@@ -1,7 +1,8 @@
 // Draws the diagrams of docs/ as SVG, from what the library computes. Run: npx tsx scripts/docs/figures.ts
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { coarseGrid, planTiles, toPhysical, type VoxelGrid } from '../../src/entry/index.ts';
+import { planTiles, toPhysical, type VoxelGrid } from '../../src/entry/index.ts';
+import { coarseGrid } from '../../src/space/grid.ts';
 
 const folder = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 const colors = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00'];
@@ -51,7 +52,7 @@ function coordinates(): string {
 /** Tiles along one axis, and the weights that sum to 1. */
 function tiling(): string {
   const [length, tile, overlap] = [184, 64, 16];
-  const plan = planTiles([length, tile, tile], { tile: [tile, tile, tile], overlap: [overlap, 0, 0], axis: 0 });
+  const plan = planTiles([length, tile, tile], { tile: [tile, tile, tile] }, { overlap: [overlap, 0, 0], axis: 0 });
   const scale = 2.8;
   const left = 60;
   const parts = plan.starts[0].flatMap((start, i) => {

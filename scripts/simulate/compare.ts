@@ -1,7 +1,7 @@
 /**
- * Compares real planes with simulated ones: prints a table for docs/simulation.md, draws its figures.
+ * Compares real planes with simulated ones: prints a table for docs/design/simulation.md, draws its figures.
  *
- *     npx tsx scripts/simulate/compare.ts ../shared/data/real/TS_100_3_9planes.u8 docs/simulation.png docs/images/simulation-match.svg
+ *     npx tsx scripts/simulate/compare.ts ../shared/data/real/TS_100_3_9planes.u8 docs/images/simulation.png docs/images/simulation-match.svg
  */
 import { writeFileSync } from 'node:fs';
 import { encode } from 'fast-png';
@@ -19,7 +19,7 @@ import {
 
 const figureScale = 2;
 
-/** Rows of the table: a name, and the numbers that go under it, of each set of planes. */
+/** Rows of the table: a name, and the function that computes its numbers from a set of planes. */
 const rows: readonly (readonly [name: string, of: (statistics: PlaneStatistics) => readonly number[]])[] = [
   ['skew of the grey values', ({ skew }) => [skew]],
   ...quantileShares.map(

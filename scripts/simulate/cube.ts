@@ -11,7 +11,7 @@ export function realPlanes(file: string): NinePlanes {
   return Array.from({ length: 9 }, (_, i) => Float64Array.from(bytes.subarray(i * side * side, (i + 1) * side * side)));
 }
 
-/** Nine planes of a simulated cube that is as crowded, without membranes, filaments and gold, of which the real one has none. */
+/** Nine planes of a simulated cube, equally crowded; without membranes, filaments and gold, since the real one has none. */
 export async function simulatedPlanes(seed: number): Promise<NinePlanes> {
   const { volume } = await simulateTomogram({ shape: [180, 160, 160], seed, counts, surroundings: {} });
   return planesOf(volume, [26, 16, 16]);

@@ -4,7 +4,7 @@
 // Both may write up to 32 bytes beyond the end of the target, which the caller leaves free.
 
 /**
- * Decodes one LZ4 block, bytes s … sEnd, into t … tEnd, and tells whether it used up both exactly.
+ * Decodes one LZ4 block, bytes s … sEnd, into t … tEnd, and returns whether it used up both exactly.
  *
  * As decodeLz4Into of src/codecs/lz4.ts, check for check.
  */

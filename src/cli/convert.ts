@@ -48,7 +48,7 @@ export async function convert(terminal: Terminal, input: ConvertInput): Promise<
   const bytes = isNoFile ? undefined : await readBytes(input.input, { what: 'picks', signal: terminal.signal });
   const text = new TextDecoder().decode(bytes);
   const ofProject = bytes === undefined || (input.from === undefined && isProjectConfig(text));
-  return inWordsOfOptions(async () => {
+  return asUsageError(async () => {
     const to = input.to ?? picksFormatOfPath(input.output);
     const source = ofProject
       ? await projectSource(terminal, { ...input, to })
@@ -142,24 +142,13 @@ function chosen(runs: readonly RunPicks[], { run, object, input }: ConvertInput)
   throw new UsageError(`${input} has no object "${object.join('", "')}"; there are ${[...found].join(', ')}`);
 }
 
-const optionNames: readonly (readonly [RegExp, string])[] = [
-  [/\bvoxelSize\b/g, '--voxel-size'],
-  [/\boption (run|object)s?\b/g, 'option --$1'],
-  [/\boptions shape\b/g, 'options --shape'],
-  [/; name the format$/, '; name it with --to'],
-  [/; name one of /, '; name one with --from or --to: '],
-];
-
-/** What a format needs to be told is wrong usage here, and has other names than in the library. */
-async function inWordsOfOptions<T>(work: () => Promise<T>): Promise<T> {
+/** A missing or wrong option of a format is wrong usage here. */
+async function asUsageError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!isCryoetPicksError(error, 'invalid-option')) throw error;
-    throw new UsageError(
-      optionNames.reduce((message, [pattern, name]) => message.replace(pattern, name), error.message),
-      { cause: error },
-    );
+    throw new UsageError(describeFailure(error).message, { cause: error });
   }
 }
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import type { PickableObject } from '../copick/config.ts';
 import { sanitizeName } from '../copick/layout.ts';
+import type { PickableObject } from '../copick/object.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';

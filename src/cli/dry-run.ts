@@ -59,16 +59,13 @@ const TIMED_TILES = 3;
 export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
   const { project, model, run: names, tomogram, resample } = options;
   const { signal } = terminal;
-  // What is blended: scores of named classes, and offsets.
-  const { tile, tileMultiple, outputStride, offsets = [] } = model.spec;
-  const classes = model.spec.classes.filter((name) => name !== null).length + offsets.length;
   const prepare = fitting(terminal, { spec: model.spec, resample });
   const planned: (PlannedRun | { run: string; error: Failure })[] = [];
   for (const run of await chosenRuns(project, names, signal)) {
     try {
       const opened = await run.tomogram(tomogram.type, { voxelSpacing: tomogram.voxelSpacing, signal });
       const source = prepare?.(opened, run) ?? opened;
-      const plan = planTiles(source.grid.shape, { tile, tileMultiple, outputStride, classes });
+      const plan = planTiles(source.grid.shape, model.spec);
       planned.push({ run: run.name, plan, source, reading: readingBytes(opened, 4, defaultDecodeThreads()) });
     } catch (error) {
       signal.throwIfAborted();
@@ -77,7 +74,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
   }
   const { timing, runs } = await forecastPlanned(planned, { model, signal });
   terminal.print(...forecastLines(timing, runs));
-  return { tile, timed: timing?.seconds ?? [], runs };
+  return { tile: model.spec.tile, timed: timing?.seconds ?? [], runs };
 }
 
 interface PlannedRun {

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
 import { directoryStore } from '../node/directory-store.ts';
@@ -30,7 +29,7 @@ async function readBuffer(path: string, { what, signal }: ReadFileOptions): Prom
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'EISDIR' && code !== 'ENOTDIR') throw error;
     const found = code === 'EISDIR' ? 'is a folder, expected a file' : 'not found';
-    throw new CryoetPicksError('not-found', `${what} ${path} ${found}`, { cause: error });
+    throw new CryoetPicksError('not-found', `${what} ${path} ${found}`, { cause: error, path });
   }
 }
 
@@ -44,7 +43,7 @@ export interface WholeFile {
  * Writes a file and the folders above it: a reader sees the old file or the new one, and nothing stays behind where the
  * write fails or is aborted.
  *
- * @throws {@link CryoetPicksError} `read-only` where it cannot be written.
+ * @throws {@link CryoetPicksError} `write-failed` where it cannot be written.
  */
 export async function writeWhole(path: string, { data, signal }: WholeFile): Promise<void> {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
@@ -54,7 +53,7 @@ export async function writeWhole(path: string, { data, signal }: WholeFile): Pro
 /**
  * Makes sure, before any work, that {@link writeWhole} will be able to write a file.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if a folder has its name; `read-only` if its folder cannot be written.
+ * @throws {@link CryoetPicksError} `invalid-option` if a folder has its name; `write-failed` if its folder cannot be written.
  */
 export async function requireDestination(path: string, { signal }: Pick<WholeFile, 'signal'> = {}): Promise<void> {
   const target = resolve(path);
@@ -101,7 +100,7 @@ export interface BuildFolderOptions {
 }
 
 /**
- * Fills a new folder under a temporary name and then gives it its own: it appears with everything in it, or not at all.
+ * Fills a new folder under a temporary name and then renames it: it appears with everything in it, or not at all.
  *
  * @param path - Must be absent, or an empty folder.
  * @throws {@link CryoetPicksError} `invalid-option` if something is there already.
@@ -109,13 +108,14 @@ export interface BuildFolderOptions {
 export async function buildFolder(path: string, { build }: BuildFolderOptions): Promise<void> {
   const target = resolve(path);
   await requireFree(target);
-  const temporary = `${target}.${randomUUID()}.tmp`;
+  const staged = await directoryStore(dirname(target)).stage?.(`/${basename(target)}`);
+  // A file system of its own cannot be renamed, so it is filled where it is.
+  if (staged === undefined) return build(target);
   try {
-    await mkdir(temporary, { recursive: true });
-    await build(temporary);
-    await rename(temporary, target);
+    await build(staged.store.location);
+    await staged.commit();
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await staged.discard();
     throw error;
   }
 }

@@ -1,5 +1,6 @@
-import type { PickableObject, ProjectConfig } from '../copick/config.ts';
+import type { ProjectConfig } from '../copick/config.ts';
 import { formatSpacing } from '../copick/layout.ts';
+import type { PickableObject } from '../copick/object.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import type { SegmentationKind } from '../copick/segmentations.ts';

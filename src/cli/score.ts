@@ -1,4 +1,4 @@
-import type { PickableObject } from '../copick/config.ts';
+import type { PickableObject } from '../copick/object.ts';
 import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
 import { openProject } from '../entry/node.ts';

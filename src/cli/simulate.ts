@@ -76,7 +76,7 @@ export async function simulateInto(
     const { runs } = await simulateProject(directoryStore(folder), {
       ...options,
       signal: terminal.signal,
-      onProgress: ({ runs: runsTotal, ...progress }) => bar.update({ ...progress, runsTotal }),
+      onProgress: bar.update,
     });
     return runs.map(({ run, picks }) => ({ run, truth: countByObject(picks) }));
   } finally {

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import type { Problem } from '../copick/tree.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
+import { describeSystemError } from '../node/atomic-files.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 
 /** Where text goes: `process.stdout`, `process.stderr`, or a fake. */
@@ -202,25 +203,30 @@ export interface Failure {
   readonly message: string;
 }
 
-const systemReasons: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'no space left on the disk',
-  ENOENT: 'no such file or directory',
-  ENOTDIR: 'a part of the path is a file, not a directory',
-  EISDIR: 'it is a directory',
-  EEXIST: 'it exists already',
+/** The options of the command line that stand for options of the library. */
+const flags: Readonly<Record<string, string>> = {
+  voxelSize: '--voxel-size',
+  shape: '--shape',
+  run: '--run',
+  runs: '--run',
+  object: '--object',
+  objects: '--object',
+  format: '--from or --to',
+  voxelSpacing: '--tomogram',
 };
 
-/** Says in one line what went wrong. */
+/** Says in one line what went wrong; an option that is missing or wrong by its name on the command line, too. */
 export function describeFailure(error: unknown): Failure {
-  if (isCryoetPicksError(error)) return { code: error.code, message: oneLine(error.message) };
+  if (isCryoetPicksError(error)) {
+    const { code, option } = error;
+    const flag = option !== undefined && Object.hasOwn(flags, option) ? ` (option ${flags[option]})` : '';
+    return { code, message: `${oneLine(error.message)}${flag}` };
+  }
   if (error instanceof UsageError) return { code: 'usage', message: oneLine(error.message) };
   if (!(error instanceof Error)) return { code: 'unexpected', message: oneLine(String(error)) };
-  if ('code' in error && typeof error.code === 'string' && error.code in systemReasons) {
+  if ('syscall' in error && 'code' in error && typeof error.code === 'string') {
     const path = 'path' in error && typeof error.path === 'string' ? ` ${error.path}` : '';
-    return { code: error.code, message: `cannot access${path}: ${systemReasons[error.code]}` };
+    return { code: error.code, message: `cannot access${path}: ${oneLine(describeSystemError(error))}` };
   }
   const message = `unexpected ${error.name}: ${oneLine(error.message)} (--verbose shows where)`;
   return { code: 'unexpected', message };

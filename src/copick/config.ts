@@ -4,9 +4,7 @@ import { checkSchema, parseJsonBigInt, showJson, wholeNumber } from '../core/jso
 import { fitName } from './layout.ts';
 import { objectProblems, objectSchema, type PickableObject, present, toObject } from './object.ts';
 
-export type { PickableObject } from './object.ts';
-
-/** What the configs of all kinds say. */
+/** The fields that configs of all kinds have. */
 export interface ConfigBase {
   readonly name?: string | undefined;
   readonly description?: string | undefined;
@@ -14,32 +12,32 @@ export interface ConfigBase {
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
   readonly objects: readonly PickableObject[];
-  /** What is odd about the config, without being in the way. */
+  /** Mistakes in the config that do not prevent its use. */
   readonly problems: readonly string[];
   /**
-   * The JSON that was read, integers beyond 2⁵³ as `bigint`, with keys this library does not know and file-system options, which may hold passwords: a
-   * function, so that printing a config shows no secret.
+   * Returns the JSON that was read, with integers beyond 2⁵³ as `bigint`, unknown keys and file-system options. It is a
+   * function because those options may hold passwords: printing a config shows no secret.
    */
   readonly original?: (() => Readonly<Record<string, unknown>>) | undefined;
 }
 
-/** The config of a project whose trees are folders, on disk or in a bucket. */
+/** The config of a project whose roots are folders, on disk or in a bucket. */
 export interface FilesystemConfig extends ConfigBase {
   readonly type: 'filesystem';
-  /** Where everything is written, as the config says it; nothing is resolved yet. */
+  /** Where everything is written, as the config states it, not yet resolved. */
   readonly overlayRoot: string;
-  /** Where data is only read; the overlay root if absent. */
+  /** Where data is only read. If absent, the overlay root is the only root. */
   readonly staticRoot?: string | undefined;
 }
 
-/** The config of a project that a Croissant describes: tables beside the data, so that nothing need be listed. */
+/** The config of a project described by a Croissant: tables beside the data, which make listing folders unnecessary. */
 export interface CroissantConfig extends ConfigBase {
   readonly type: 'mlcroissant';
   /** URL or path of the Croissant's `metadata.json`. */
   readonly croissantUrl: string;
   /** Where the data lies, if not where the Croissant says. */
   readonly croissantBaseUrl?: string | undefined;
-  /** Where everything is written; without it the project can only be read here. */
+  /** Where everything is written; without it the project is read-only. */
   readonly overlayRoot?: string | undefined;
 }
 
@@ -49,17 +47,17 @@ export interface PortalConfig extends ConfigBase {
   readonly datasetIds: readonly number[];
   /** Where everything is written. */
   readonly overlayRoot: string;
-  /** Whether copick keeps what the portal answers on disk. @defaultValue true */
+  /** Whether copick caches the portal's replies on disk. @defaultValue true */
   readonly portalCache: boolean;
-  /** For how long, in seconds; 0 or less means for ever. @defaultValue 86400 */
+  /** Lifetime of the cache, in seconds; 0 or less means for ever. @defaultValue 86400 */
   readonly portalCacheTtlSeconds: number;
-  /** Where copick keeps it; absent, where it thinks best. */
+  /** Folder of the cache; if absent, copick chooses it. */
   readonly portalCacheDir?: string | undefined;
   /** How long copick waits for another process that fills the cache, in seconds. @defaultValue 60 */
   readonly portalCacheLockTimeoutSeconds: number;
 }
 
-/** A copick project's config; `type` tells the kind, as `config_type` does in the file. */
+/** A copick project's config; `type` is the kind, `config_type` in the file. */
 export type ProjectConfig = FilesystemConfig | CroissantConfig | PortalConfig;
 
 const optionalText = v.nullish(v.string());
@@ -80,7 +78,7 @@ const filesystemSchema = v.looseObject({ ...base, overlay_root: root, static_roo
 
 const croissantSchema = v.looseObject({
   ...base,
-  // The Croissant has them too.
+  // The Croissant may hold them instead.
   pickable_objects: v.nullish(base.pickable_objects),
   croissant_url: root,
   croissant_base_url: optionalText,
@@ -97,7 +95,7 @@ const portalSchema = v.looseObject({
   portal_cache_lock_timeout_seconds: v.nullish(wholeNumber),
 });
 
-/** What copick takes where a portal config leaves these out. */
+/** Copick's defaults for keys missing from a portal config. */
 export const portalDefaults = {
   portal_cache: true,
   portal_cache_ttl_seconds: 86_400,
@@ -107,11 +105,11 @@ export const portalDefaults = {
 type BaseJson = v.InferOutput<typeof baseSchema>;
 
 /**
- * Reads the config of a copick project, of any of the three kinds; `type` of the result tells which. A missing `config_type`
- * means `filesystem`, as in the competition's configs.
+ * Reads the config of a copick project, of any of the three kinds; `type` of the result names the kind. A missing
+ * `config_type` means `filesystem`, as in the competition's configs.
  *
- * What copick itself refuses is refused; what it lets through although it is wrong (two objects of one label) is listed
- * in `problems`. The index keys `runs`, `voxel_spacings` and `tomograms` are kept but not used: what is in storage counts.
+ * Throws for everything that copick rejects. Mistakes that copick accepts, such as two objects with one label, are listed
+ * in `problems`. The index keys `runs`, `voxel_spacings` and `tomograms` are kept but not used: storage decides.
  *
  * @throws {@link CryoetPicksError} `invalid-config`, with line and column where the text is not JSON.
  * @example
@@ -139,7 +137,7 @@ function configType(json: unknown, what: string): ProjectConfig['type'] {
   if (type === 'filesystem' || type === 'mlcroissant' || type === 'cryoet_data_portal') return type;
   throw new CryoetPicksError(
     'invalid-config',
-    `${what}: unknown config_type ${showJson(type)}; copick has "filesystem", "cryoet_data_portal" and "mlcroissant"`,
+    `${what}: unknown config_type ${showJson(type)}; expected "filesystem", "cryoet_data_portal" or "mlcroissant"`,
   );
 }
 
@@ -148,7 +146,7 @@ function toCroissant(output: v.InferOutput<typeof croissantSchema>, what: string
     type: 'mlcroissant',
     ...toBase(output, what),
     croissantUrl: output.croissant_url,
-    // Empty is what copick takes for absent.
+    // Copick treats an empty value as absent.
     ...present({ croissantBaseUrl: output.croissant_base_url || undefined }),
     ...present({ overlayRoot: output.overlay_root || undefined }),
   };
@@ -181,7 +179,7 @@ function toBase(output: BaseJson, what: string): ConfigBase {
 }
 
 /**
- * Reads what the configs of all kinds say; objects may be missing.
+ * Reads the fields that configs of all kinds have; objects may be missing.
  *
  * @throws {@link CryoetPicksError} `invalid-config`.
  */
@@ -193,6 +191,6 @@ function idProblems(config: BaseJson): string[] {
   return (['user_id', 'session_id'] as const).flatMap((key) => {
     const id = config[key];
     const fit = id === undefined || id === null ? id : fitName(id);
-    return fit === id ? [] : [`${key} ${JSON.stringify(id)} is not allowed in file names; copick refuses it`];
+    return fit === id ? [] : [`${key} ${JSON.stringify(id)} is not allowed in file names; copick rejects it`];
   });
 }

@@ -7,9 +7,9 @@ import { listNames } from './tree.ts';
 
 /** Options of {@link newConfig}. */
 export interface NewConfigOptions {
-  /** Where everything will be written: a folder, as `openProject` resolves it. */
+  /** Where everything will be written: a folder that `openProject` can resolve. */
   readonly overlayRoot: string;
-  /** Where data is only read; leave it out for a project of one root. */
+  /** Where data is only read; omit it for a project with a single root. */
   readonly staticRoot?: string | undefined;
   /** @defaultValue 'copick project' */
   readonly name?: string | undefined;
@@ -20,8 +20,8 @@ export interface NewConfigOptions {
 }
 
 /**
- * The config of a new project on disk, to be written by {@link formatConfig}. Like copick's own, it has the overlay's folder
- * made when something is first written.
+ * Makes the config of a new project on disk; {@link formatConfig} turns it into text. As in copick's own configs, the overlay's
+ * folder is created by the first write.
  *
  * @throws {@link CryoetPicksError} `invalid-option` as {@link withObject}.
  * @example
@@ -49,22 +49,22 @@ export function newConfig(options: NewConfigOptions): FilesystemConfig {
   return objects.reduce((config, object) => withObject(config, object), empty);
 }
 
-/** An object to put into a config. */
+/** An object to add to a config. */
 export interface NewObject extends Partial<Omit<PickableObject, 'name' | 'isParticle' | 'label'>> {
-  /** As copick's file names can hold it: {@link sanitizeName} must not change it. */
+  /** Must be valid in copick's file names: no underscore, white space, slash or the like. */
   readonly name: string;
-  /** False for what is only ever segmented, as membranes are. @defaultValue true */
+  /** False for objects that are only segmented, such as membranes. @defaultValue true */
   readonly isParticle?: boolean | undefined;
-  /** `null` for none. @defaultValue one above the highest label of the config */
+  /** `null` for an object without a label. @defaultValue one above the highest label of the config */
   readonly label?: number | null | undefined;
 }
 
 /**
- * The config with one object more, after all others. `{ replace: true }` puts it in the place of the object of that name: what is
- * left out stays as it was.
+ * Returns the config with an object appended. `{ replace: true }` changes the object of that name instead; fields that are
+ * omitted keep their value.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a name that copick refuses or that is taken, a label of 0, one that is no
- *   whole number or one that another object has; `invalid-config` for a filament that copick refuses.
+ * @throws {@link CryoetPicksError} `invalid-option` for a name that copick rejects or that is taken, and for a label that is 0, not
+ *   a whole number, or taken; `invalid-config` for a filament that copick rejects.
  * @example
  * ```ts
  * const config = withObject(project.config, { name: 'virus', isParticle: true, radius: 135 });
@@ -79,23 +79,25 @@ export function withObject<C extends ProjectConfig>(
   const { objects } = config;
   const { name } = object;
   const place = objects.findIndex((one) => one.name === name);
-  if (place >= 0 && !replace) throw refusal(name, 'the config has one of this name; set `replace: true` to change it');
-  if (place < 0 && replace) throw refusal(name, `the config has none to replace; its objects are ${namesOf(objects)}`);
+  if (place >= 0 && !replace) throw refusal(name, 'the config already has an object of this name; set `replace: true` to change it');
+  if (place < 0 && replace) throw refusal(name, `the config has no such object to replace; its objects are ${namesOf(objects)}`);
   const others = objects.filter((_, i) => i !== place);
   const made = toObject(object, { old: objects[place], others });
   return { ...config, objects: place < 0 ? [...objects, made] : objects.map((one, i) => (i === place ? made : one)) };
 }
 
 /**
- * The config without an object. What is in storage of it stays.
+ * Returns the config without an object. The object's files in storage stay.
  *
- * @throws {@link CryoetPicksError} `not-found`, listing the objects that are there.
+ * @throws {@link CryoetPicksError} `not-found`, listing the config's objects.
  */
 export function withoutObject<C extends ProjectConfig>(config: C, name: string): C {
   const { objects } = config;
   if (objects.some((one) => one.name === name))
     return { ...config, objects: objects.filter((one) => one.name !== name) };
-  throw new CryoetPicksError('not-found', `object "${name}" is not in the config; available: ${namesOf(objects)}`);
+  throw new CryoetPicksError('not-found', `object "${name}" is not in the config; available: ${namesOf(objects)}`, {
+    available: objects.map((one) => one.name),
+  });
 }
 
 interface Neighbours {
@@ -103,7 +105,7 @@ interface Neighbours {
   readonly others: readonly PickableObject[];
 }
 
-/** What was said of an object, without what is undefined. */
+/** The fields given for an object, without those that are undefined. */
 type Told = Pick<PickableObject, 'name'> & { readonly [K in keyof Omit<PickableObject, 'label'>]?: PickableObject[K] };
 
 const defaults = { isParticle: true, color: defaultColor, metadata: {} };
@@ -129,10 +131,10 @@ function nextLabel(objects: readonly PickableObject[]): number {
 }
 
 function checkLabel(name: string, label: number, others: readonly PickableObject[]): void {
-  if (!Number.isSafeInteger(label)) throw refusal(name, `its label ${label} is no whole number`);
+  if (!Number.isSafeInteger(label)) throw refusal(name, `its label ${label} is not a whole number`);
   if (label === 0) throw refusal(name, 'label 0 is the background');
   const other = others.find((one) => one.label === label);
-  if (other !== undefined) throw refusal(name, `object "${other.name}" has the label ${label} already`);
+  if (other !== undefined) throw refusal(name, `object "${other.name}" already has the label ${label}`);
 }
 
 function checkNumbers({ name, color, radius = 0, mapThreshold = 0 }: PickableObject): void {
@@ -146,7 +148,7 @@ function checkNumbers({ name, color, radius = 0, mapThreshold = 0 }: PickableObj
 function refusal(name: string, reason: string): CryoetPicksError {
   return new CryoetPicksError(
     'invalid-option',
-    `object ${JSON.stringify(name)} cannot be put into the config: ${reason}`,
+    `object ${JSON.stringify(name)} cannot be added to the config: ${reason}`,
   );
 }
 
@@ -157,10 +159,10 @@ function namesOf(objects: readonly PickableObject[]): string {
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * Writes a config as copick does: JSON with an indent of four. Keys that were read and are not known here come back
- * unchanged, objects' keys too (matched by name); `go_id` becomes `identifier`, as copick writes it.
+ * Formats a config as copick does: JSON with an indent of four. Unknown keys that were read are written back unchanged, those
+ * of objects too (matched by name); `go_id` becomes `identifier`, as in copick.
  *
- * The text holds whatever secrets the config's file-system options hold.
+ * The text contains the secrets, if any, of the config's file-system options.
  *
  * @example
  * ```ts
@@ -188,14 +190,14 @@ export function formatConfig(config: ProjectConfig): string {
   return formatJsonBigInt(json, 4);
 }
 
-/** The keys that only configs of one kind have. */
+/** The keys that occur in configs of one kind only. */
 function ofKind(config: ProjectConfig, original: Json): Json {
   if (config.type === 'filesystem') return { static_root: config.staticRoot };
   if (config.type === 'cryoet_data_portal') return ofPortal(config, original);
   return { croissant_url: config.croissantUrl, croissant_base_url: config.croissantBaseUrl };
 }
 
-/** Defaults that the original leaves out stay out. */
+/** Defaults that the original omits stay omitted. */
 function ofPortal(config: PortalConfig, original: Json): Json {
   const cache = {
     portal_cache: config.portalCache,
@@ -219,7 +221,7 @@ function formatObject(object: PickableObject, { go_id: _, ...original }: Json): 
   return merged(original, {
     name: object.name,
     is_particle: object.isParticle,
-    // Left out, a label would be read as copick's default of 1.
+    // Copick would read a missing label as its default of 1.
     label: object.label ?? null,
     color: object.color,
     emdb_id: object.emdbId,
@@ -231,7 +233,7 @@ function formatObject(object: PickableObject, { go_id: _, ...original }: Json): 
   });
 }
 
-/** The original with the known fields set; a field without value is null where the original has the key, else left out. */
+/** The original with the known fields set; a field without a value becomes null if the original has the key, otherwise it is omitted. */
 function merged(original: Json, known: Json): Json {
   const result: Record<string, unknown> = { ...original };
   for (const [key, value] of Object.entries(known)) {

@@ -9,16 +9,16 @@ export interface FeaturesEntry extends Located, Deletable {
   /** Type of the tomogram that they were computed from. */
   readonly type: string;
   readonly featureType: string;
-  /** What the folder says, in Å. */
+  /** The spacing in the folder's name, in Å. */
   readonly voxelSpacing: number;
-  /** Opens them, one volume for each feature: a 3-D image is one, a 4-D image as many as its first axis is long. */
+  /** Opens one volume per feature: one for a 3-D image, one per index of the first axis for a 4-D image. */
   open(options?: OpenTomogramOptions): Promise<Channel[]>;
 }
 
 /** Which features of a tomogram to list. */
 export interface TomogramFeaturesFilter {
   readonly featureType?: NameFilter;
-  /** List too what the overlay, or another folder of the same label, hides. @defaultValue false */
+  /** Also list what the overlay, or another folder of the same label, hides. @defaultValue false */
   readonly includeShadowed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -27,11 +27,11 @@ export interface TomogramFeaturesFilter {
 export interface FeaturesFilter extends TomogramFeaturesFilter {
   /** Type of the tomogram. */
   readonly type?: NameFilter;
-  /** In Å; found by its three-decimal label, else the nearest within 0.001 Å. */
+  /** In Å; matches the three-decimal label, otherwise the nearest within 0.001 Å. */
   readonly voxelSpacing?: number | undefined;
 }
 
-/** The features of a run, by voxel spacing, tomogram and type. */
+/** The features of a run, sorted by voxel spacing, tomogram and type. */
 export async function findFeatures(
   tree: ProjectTree,
   run: string,
@@ -87,14 +87,14 @@ async function findAll(
 }
 
 function reportOdd({ log }: ProjectTree, { name, path }: TreeEntry): [] {
-  const isOdd = name.endsWith('_features.zarr');
-  if (isOdd) log.report({ path, message: `"${name}" names neither a tomogram nor its features` });
+  const isUnknown = name.endsWith('_features.zarr');
+  if (isUnknown) log.report({ path, message: `"${name}" names neither a tomogram nor its features` });
   return [];
 }
 
 /**
- * Where the tomogram's type ends in the name of its features: at the first underscore, as copick's own types have none,
- * unless a tomogram of a longer type, such as `denoised_v2`, lies beside it.
+ * The index where the type of the tomogram ends in the name of its features: the first underscore, because types made by
+ * copick have none, unless a tomogram of a longer type, such as `denoised_v2`, lies beside it.
  */
 function splitByTomogram({ type, featureType }: Names['features'], types: readonly string[]): Names['features'] {
   const whole = `${type}_${featureType}`;

@@ -14,14 +14,14 @@ import {
 } from './spline.ts';
 
 /**
- * What a filament's centreline was drawn or fitted as, from which its points are made again when it is edited. Kinds other than
- * `catmull-rom` and `linear` (through all control points) and `bspline` are kept as they are and never evaluated.
+ * The curve that a filament's centreline was drawn or fitted as; editors compute its points from it. `catmull-rom` and `linear`
+ * curves pass through all control points, a `bspline` does not. Other kinds are kept unchanged and never evaluated.
  */
 export interface FilamentCurve {
   readonly kind: string;
   /** In Å, in the direction of the filament's points; the coefficients of a `bspline`. */
   readonly controlPoints: readonly Point[];
-  /** Largest distance between the points made of it, in Å along the curve. */
+  /** Maximum distance between the points computed from it, in Å along the curve. */
   readonly step: number;
   /** Parameterisation of `catmull-rom`, 0 to 1. @defaultValue 0.5, centripetal */
   readonly alpha?: number | undefined;
@@ -29,26 +29,27 @@ export interface FilamentCurve {
   readonly degree?: number | undefined;
   /** Knots of a `bspline`, clamped. */
   readonly knots?: readonly number[] | undefined;
-  /** How smooth a fit was asked for; descriptive only. */
+  /** The smoothness requested for a fit; descriptive only. */
   readonly smoothing?: number | undefined;
-  /** Keys this library does not know. */
+  /** Unknown keys. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** As many points as one curve may be made into: some 300 MB. A step far too small would ask for more than memory holds. */
-const MOST_SAMPLES = 5_000_000;
-/** Control points of a curve through them are further apart than this, in Å. */
+/** Maximum number of points of one curve: about 300 MB. A step far too small would exhaust the memory. */
+const MAX_SAMPLES = 5_000_000;
+/** Minimum distance, in Å, between consecutive control points of a curve through them. */
 const leastDistance = 1e-6;
 
 /**
- * The points of a curve from start to end, at most `step` apart: each piece between control points, or between knots, is cut
- * evenly along its length, as copick does, so that the curve's anchors are among the points.
+ * Computes the points of a curve from start to end, at most `step` apart. As in copick, each piece between control points, or
+ * between knots, is divided evenly along its length, so that the curve's anchors are among the points.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for a curve of an unknown kind, one that breaks the rules of its kind, or one
  *   that would make more than five million points.
  * @example
  * ```ts
- * const curve = { kind: 'catmull-rom', controlPoints, step: 10 };
+ * const controlPoints = [{ x: 0, y: 0, z: 0 }, { x: 400, y: 50, z: 0 }, { x: 800, y: 0, z: 100 }];
+ * const curve = { kind: 'catmull-rom', controlPoints, step: 10 } as const;
  * const filament = { instanceId: 1, points: evaluateCurve(curve), curve };
  * ```
  */
@@ -56,7 +57,7 @@ export function evaluateCurve(curve: FilamentCurve): Point[] {
   return curvePoints(curve).map(([x, y, z]) => ({ x, y, z }));
 }
 
-/** The same as triples, for a step that may be another than the curve's own. */
+/** Like {@link evaluateCurve}, but as triples and with a step of choice. */
 export function curvePoints(curve: FilamentCurve, step: number = curve.step): Vector[] {
   const problem = curveProblem({ ...curve, step });
   if (problem !== undefined) throw new CryoetPicksError('invalid-option', `the curve cannot be evaluated: ${problem}`);
@@ -66,9 +67,9 @@ export function curvePoints(curve: FilamentCurve, step: number = curve.step): Ve
   return [...points, pieces.at(-1)!.at(-1)!];
 }
 
-/** Tells why a curve cannot be evaluated; nothing if it can. */
+/** Says why a curve cannot be evaluated; empty if it can. */
 export function curveProblem({ kind, controlPoints, step, alpha, degree, knots }: FilamentCurve): string | undefined {
-  if (!isKnownKind(kind)) return `"${kind}" is none of the kinds catmull-rom, linear and bspline`;
+  if (!isKnownKind(kind)) return `its kind is "${kind}", expected catmull-rom, linear or bspline`;
   const points = controlPoints.map(toVector);
   if (!points.every((point) => point.every(Number.isFinite))) return 'a control point is not finite';
   if (!(step > 0 && Number.isFinite(step))) return `its step of ${step} Å is not a length above 0`;
@@ -81,12 +82,12 @@ export function curveProblem({ kind, controlPoints, step, alpha, degree, knots }
   return undefined;
 }
 
-/** True for the kinds of curve that are evaluated. */
+/** Whether curves of this kind can be evaluated. */
 function isKnownKind(kind: string): boolean {
   return kind === 'catmull-rom' || kind === 'linear' || kind === 'bspline';
 }
 
-/** The points that a sound curve passes through: its control points, or a `bspline` at its knots. */
+/** The points that a valid curve passes through: its control points, or those of a `bspline` at its knots. */
 export function curveAnchors(curve: FilamentCurve): Vector[] {
   if (curve.kind !== 'bspline') return curve.controlPoints.map(toVector);
   const spline = toSpline(curve);
@@ -95,7 +96,7 @@ export function curveAnchors(curve: FilamentCurve): Vector[] {
   return [...inner].map((knot) => splineAt(spline, knot).point);
 }
 
-/** A `bspline` as the kernels take it. */
+/** A `bspline` in the form of the kernels. */
 export function toSpline({ controlPoints, degree = 0, knots = [] }: FilamentCurve): BSpline {
   return { controlPoints: controlPoints.map(toVector), degree, knots };
 }
@@ -120,12 +121,12 @@ function finePieces(curve: FilamentCurve, step: number): Vector[][] {
   });
 }
 
-/** The point as far beyond a second one as a first one lies before it. */
+/** The mirror image of the first point about the second. */
 function beyond(first: Vector, second: Vector): Vector {
   return addScaled(second, addScaled(second, first, -1), 1);
 }
 
-/** Tells into how many samples a piece of a length is cut, and refuses once the curve asks for too many. */
+/** The number of samples of a piece of a given length; throws once the curve needs too many. */
 function sampleCounter(step: number): (length: number) => number {
   let total = 0;
   return (length) => {
@@ -135,12 +136,12 @@ function sampleCounter(step: number): (length: number) => number {
   };
 }
 
-/** Lets a number of samples pass. @throws {@link CryoetPicksError} `invalid-option` if they are too many for the memory. */
+/** @throws {@link CryoetPicksError} `invalid-option` if a number of samples would exhaust the memory. */
 export function checkSamples(count: number, step: number): number {
-  if (count <= MOST_SAMPLES) return count;
+  if (count <= MAX_SAMPLES) return count;
   throw new CryoetPicksError(
     'invalid-option',
-    `steps of ${step} Å cut the curve into more than ${MOST_SAMPLES} samples`,
+    `steps of ${step} Å cut the curve into more than ${MAX_SAMPLES} samples`,
   );
 }
 
@@ -161,7 +162,7 @@ function splinePieces(spline: BSpline, counter: (length: number) => number): Vec
   return pieces;
 }
 
-/** The curve from the second of four points to the third, by the pyramid of Barry and Goldman; takes fractions of it. */
+/** The curve from the second to the third of four points, as a function of the fraction, by the pyramid of Barry and Goldman. */
 function catmullRom(points: readonly Vector[], alpha: number): (fraction: number) => Vector {
   const times = [0];
   for (let i = 1; i < 4; i++) times.push(times[i - 1]! + distance(points[i - 1]!, points[i]!) ** alpha);
@@ -178,7 +179,7 @@ function catmullRom(points: readonly Vector[], alpha: number): (fraction: number
   };
 }
 
-/** Points at even distances of at most `step` along a polyline, its end left out; none for one without length. */
+/** Points at equal distances of at most `step` along a polyline, without its end; none for a polyline without length. */
 function evenly(line: readonly Vector[], step: number): Vector[] {
   const fine = line.filter((point, i) => i === 0 || distance(line[i - 1]!, point) > 0);
   const along = arcLengths(fine);
@@ -189,23 +190,23 @@ function evenly(line: readonly Vector[], step: number): Vector[] {
   return Array.from({ length: count }, (_, k) => (k === 0 ? fine[0]! : at((k * length) / count)));
 }
 
-/** A centreline, and the curve that it may have been made from. */
+/** A centreline, and the curve that it was computed from, if any. */
 export interface CurvedLine {
   readonly points: readonly Point[];
   readonly curve?: FilamentCurve | undefined;
 }
 
 /**
- * Tells whether the curve of a filament still describes its points: its ends lie within a hundredth of `step` of theirs, and
- * all its anchors within that of the line through them. A filament without a curve, or with one of an unknown kind, has none
- * that does.
+ * Whether the curve of a filament still describes its points: the ends of the curve lie within a hundredth of `step` of the
+ * ends of the filament, and all its anchors within that distance of the line through the points. False for a filament
+ * without a curve and for a curve of an unknown kind.
  */
 export function hasCurrentCurve({ points, curve }: CurvedLine): boolean {
   if (curve === undefined || points.length < 2 || curveProblem(curve) !== undefined) return false;
   const line = points.map(toVector);
   const anchors = curveAnchors(curve);
   const tolerance = 0.01 * curve.step;
-  // Negated, so that what is not a number is not current.
+  // Negated, so that NaN counts as not current.
   const isNear = (d: number) => d <= tolerance;
   return (
     isNear(distance(line[0]!, anchors[0]!)) &&
@@ -214,16 +215,16 @@ export function hasCurrentCurve({ points, curve }: CurvedLine): boolean {
   );
 }
 
-/** True where a curve should not be written: this library can evaluate its kind, and it is not that of the points. */
+/** Whether a curve should not be written: this library can evaluate its kind, and it no longer matches the points. */
 export function hasStaleCurve(filament: CurvedLine): boolean {
   return filament.curve !== undefined && isKnownKind(filament.curve.kind) && !hasCurrentCurve(filament);
 }
 
 /**
- * The curve to edit a filament by, or to sample it along: its own where that is current, else a `catmull-rom` curve through as
- * few of its points as keep it within half a step of all of them. Its step is the median distance of the points.
+ * The curve to edit or sample a filament by: its own curve if that is current, otherwise a `catmull-rom` curve through as few of
+ * its points as keep the curve within half a step of all of them. The step is the median distance between the points.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a filament whose points all lie in one place, or that ends where it starts.
+ * @throws {@link CryoetPicksError} `invalid-option` if all points of the filament coincide, or it ends where it starts.
  * @example
  * ```ts
  * const curve = curveOf(filament);
@@ -234,7 +235,7 @@ export function curveOf(filament: CurvedLine): FilamentCurve {
   const line = filament.points.map(toVector);
   const step = medianDistance(line);
   if (!(step > 0))
-    throw new CryoetPicksError('invalid-option', 'half of the points of the filament or more are the same');
+    throw new CryoetPicksError('invalid-option', 'at least half of the points of the filament coincide');
   return { kind: 'catmull-rom', alpha: 0.5, step, controlPoints: controlPointsOf(line, step / 2) };
 }
 
@@ -247,11 +248,11 @@ function medianDistance(line: readonly Vector[]): number {
   return gaps.length % 2 === 1 ? gaps[middle]! : (gaps[middle - 1]! + gaps[middle]!) / 2;
 }
 
-/** Takes the ends, then always the point that is furthest off the curve so far, until none is further than the tolerance. */
+/** Starts from the ends and repeatedly adds the point furthest from the curve, until all lie within the tolerance. */
 function controlPointsOf(points: readonly Vector[], tolerance: number): Point[] {
   const line = points.filter((point, i) => i === 0 || distance(points[i - 1]!, point) > leastDistance);
   if (line.length < 2 || distance(line[0]!, line.at(-1)!) <= leastDistance) {
-    throw new CryoetPicksError('invalid-option', 'the filament ends where it starts; closed filaments have no curve');
+    throw new CryoetPicksError('invalid-option', 'the filament ends where it starts; closed filaments are not supported');
   }
   const chosen = new Set([0, line.length - 1]);
   for (;;) {

@@ -17,12 +17,12 @@ import {
 
 /** Options of {@link picksAlongFilaments}. */
 export interface FilamentPicksOptions {
-  /** Object that the picks are of. */
+  /** Object of the picks. */
   readonly object: string;
-  /** Distance of two picks along a filament, in Å. There is no default: no spacing fits every filament. */
+  /** Distance between picks along a filament, in Å. There is no default: no spacing fits every filament. */
   readonly spacing: number;
   /**
-   * Where the first pick lies: at the `start`, or so that what is left over is shared by both ends.
+   * Where the first pick lies: at the `start` of the filament, or such that both ends keep the same distance (`center`).
    *
    * @defaultValue 'center'
    */
@@ -32,16 +32,17 @@ export interface FilamentPicksOptions {
 /**
  * Places picks along filaments at equal distances, measured along their curves, filament by filament and in order along each.
  *
- * A filament's own curve is used where it is current, else one through its points (see {@link curveOf}). The z axis of a pick
- * points along the filament, in the order of its points; the frames turn as little as possible about it, from the coordinate
- * axis that is least aligned with the start. Instance id and score are the filament's. A filament shorter than the spacing has one
- * pick, in its middle. The places and frames are those of copick-utils' `fil2picks`.
+ * A filament's own curve is used if it is current, otherwise one through its points (see {@link curveOf}). The z axis of a pick
+ * points along the filament, in the order of its points. The frames rotate as little as possible about it, starting from the
+ * coordinate axis least aligned with the filament's start. Instance id and score are the filament's. A filament shorter than
+ * the spacing gets one pick, in its middle. Positions and frames equal those of copick-utils' `fil2picks`.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is no length, one that would make millions of samples, or a
- *   filament that no curve leads along: its points all lie in one place, or it ends where it starts.
+ * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is not a length above 0 or would need millions of samples, and
+ *   for a filament without a curve: all its points coincide, or it ends where it starts.
  * @example
  * ```ts
- * const { filaments } = await entry.read();
+ * const [entry] = await run.filaments({ object: 'actin' });
+ * const { filaments } = await entry!.read();
  * await run.writePicks(picksAlongFilaments(filaments, { object: 'actin', spacing: 55 }), { userId: 'me', sessionId: '1' });
  * ```
  */
@@ -85,7 +86,7 @@ function framesAlong(
   const normals = leastTurning(places, tangents);
   return lengthsOf(length, spacing, anchor).map((at) => {
     const z = unit(tangentAt(at));
-    // The first traced place that is not before this one.
+    // The first traced point that is not before this one.
     const normal = normals[Math.min(firstFrom(along, at), normals.length - 1)]!;
     const x = perpendicular(normal, z);
     return { place: placeAt(at), frame: [x, cross(z, x), z] };
@@ -104,7 +105,7 @@ interface Traced {
   readonly tangents: readonly Vector[];
 }
 
-/** A curve as close places with their directions. */
+/** A curve as closely spaced points with their directions. */
 function traced(curve: FilamentCurve, step: number): Traced {
   if (curve.kind === 'bspline') return tracedSpline(curve, step);
   const places = curvePoints(curve, step);
@@ -129,7 +130,7 @@ function tracedSpline(curve: FilamentCurve, step: number): Traced {
   return { places: fine.map(({ point }) => point), tangents: fine.map(({ derivative }) => unit(derivative)) };
 }
 
-/** The x axes of frames that turn as little as possible along a line (double reflection; Wang et al. 2008). */
+/** The x axes of frames that rotate as little as possible along a line. Source: double reflection, Wang et al. 2008. */
 function leastTurning(places: readonly Vector[], tangents: readonly Vector[]): Vector[] {
   let x = leastAligned(tangents[0]!);
   return tangents.map((tangent, i) => {
@@ -145,20 +146,20 @@ function leastTurning(places: readonly Vector[], tangents: readonly Vector[]): V
   });
 }
 
-/** A vector mirrored at the plane across another; itself where the other has no length. */
+/** A vector reflected in the plane normal to another; the vector itself if the other has length 0. */
 function reflected(a: Vector, across: Vector): Vector {
   const square = dot(across, across);
   return square > 1e-18 ? addScaled(a, across, (-2 * dot(across, a)) / square) : a;
 }
 
-/** A direction across a tangent, from the coordinate axis that is least aligned with it. */
+/** A direction normal to a tangent, derived from the coordinate axis least aligned with it. */
 function leastAligned(tangent: Vector): Vector {
   const sizes = tangent.map(Math.abs);
   const least = sizes.indexOf(Math.min(...sizes));
   return perpendicular([least === 0 ? 1 : 0, least === 1 ? 1 : 0, least === 2 ? 1 : 0], tangent);
 }
 
-/** The part of a vector across an axis of length 1, made as long as that. */
+/** The component of a vector normal to a unit axis, normalised to length 1. */
 function perpendicular(a: Vector, axis: Vector): Vector {
   return unit(addScaled(a, axis, -dot(a, axis)));
 }

@@ -1,4 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { hasStaleCurve } from './filament-curve.ts';
+import { type Filament, type FilamentsFile, formatFilamentsFile, parseFilamentsFile } from './filaments-file.ts';
+import { type DeletableFile, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
 import {
   type FoundFile,
   findUserFiles,
@@ -7,10 +10,7 @@ import {
   type ObjectUserSessionFilter,
   readFound,
   writeUserFile,
-} from './authored-files.ts';
-import { hasStaleCurve } from './filament-curve.ts';
-import { type Filament, type FilamentsFile, formatFilamentsFile, parseFilamentsFile } from './filaments-file.ts';
-import { type DeletableFile, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
+} from './user-session-files.ts';
 
 /** A filaments file of a run, found but not read. */
 export interface FilamentsEntry extends ObjectUserSession, Located, DeletableFile {
@@ -18,7 +18,7 @@ export interface FilamentsEntry extends ObjectUserSession, Located, DeletableFil
   read(options?: WaitOptions): Promise<FilamentsFile>;
 }
 
-/** The filaments files of a run, by object, user and session. */
+/** The filaments files of a run, sorted by object, user and session. */
 export async function findFilaments(
   tree: ProjectTree,
   run: string,
@@ -51,16 +51,16 @@ function decode(bytes: Uint8Array, path: string): string {
 
 /** Options of `Run.writeFilaments`. */
 export interface WriteFilamentsOptions extends ObjectUserSession {
-  /** Voxel spacing that they were traced at, in Å. */
+  /** Voxel spacing of the tomogram that was traced, in Å. */
   readonly voxelSpacing?: number | undefined;
-  /** Version of the file format, as a file that was read has it. @defaultValue 1 */
+  /** Version of the file format. @defaultValue 1 */
   readonly formatVersion?: number | undefined;
-  /** Keys of the file that this library does not know, as a file that was read has them. */
+  /** Unknown keys of the file, as read from a file. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
-  /** Replace filaments of the same object, user and session, whatever they are. @defaultValue false */
+  /** Replace any filaments of the same object, user and session. @defaultValue false */
   readonly overwrite?: boolean | undefined;
   /** Replace them if they have not changed since they were read with this `version`; `null`: if there are none. */
-  readonly expect?: string | null | undefined;
+  readonly ifVersion?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -76,11 +76,15 @@ export async function writeFilamentsOf(
     ...options
   }: WriteFilamentsOptions & { readonly filaments: readonly Filament[] },
 ): Promise<string> {
-  const { overwrite, expect, signal, ...given } = options;
+  const { overwrite, ifVersion, signal, ...given } = options;
   const identity = fitIdentity(tree, given);
   const text = formatFilamentsFile({ ...identity, filaments, runName: run, voxelSpacing, formatVersion, unknown });
   const bytes = new TextEncoder().encode(text);
-  const path = await writeUserFile(tree, { kind: 'filaments', run }, { ...identity, bytes, overwrite, expect, signal });
+  const path = await writeUserFile(
+    tree,
+    { kind: 'filaments', run },
+    { ...identity, bytes, overwrite, ifVersion, signal },
+  );
   const stale = filaments.filter(hasStaleCurve).map(({ instanceId }) => instanceId);
   if (stale.length > 0) {
     const message = `the curves of the filaments ${stale.join(', ')} no longer match their points and were not written`;

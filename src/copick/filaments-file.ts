@@ -2,45 +2,45 @@ import * as v from 'valibot';
 import { CryoetPicksError } from '../core/errors.ts';
 import { checkSchema, formatJsonBigInt, measure, parseJsonBigInt, wholeNumber } from '../core/json.ts';
 import type { Point } from '../space/grid.ts';
-import type { ObjectUserSession } from './authored-files.ts';
 import { type FilamentCurve, hasStaleCurve } from './filament-curve.ts';
 import { headOf, identityWarnings, unitWarnings } from './picks-file.ts';
+import type { ObjectUserSession } from './user-session-files.ts';
 
 /** One filament: the ordered points of its centreline. */
 export interface Filament {
   /**
-   * A whole number from 1 on, one for each filament of a file; picks along it carry the same. A `bigint` only where a `number`
-   * would not hold all of its digits, beyond 2⁵³.
+   * A whole number of at least 1, unique in its file; picks along the filament get the same id. A `bigint` beyond 2⁵³, where a
+   * `number` would lose digits.
    */
   readonly instanceId: number | bigint;
-  /** Two or more, in Å, in order along it. */
+  /** At least two points, in Å, in order along the filament. */
   readonly points: readonly Point[];
   /** Whether the order of the points follows the polarity of the structure. @defaultValue false */
   readonly polarityKnown?: boolean | undefined;
   /** @defaultValue 1 */
   readonly score?: number | undefined;
-  /** Of the tube, in Å. */
+  /** Radius of the tube, in Å. */
   readonly radius?: number | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-  /** What the points were made from, if anything; see {@link FilamentCurve}. */
+  /** The curve that the points were computed from, if any. */
   readonly curve?: FilamentCurve | undefined;
-  /** Keys this library does not know; written back. */
+  /** Unknown keys, which are written back. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** One filaments file of copick: those of one object, by one user in one session. */
+/** One filaments file of copick: the filaments of one object by one user in one session. */
 export interface FilamentsFile extends ObjectUserSession {
   readonly filaments: readonly Filament[];
   readonly runName?: string | undefined;
-  /** Voxel spacing that they were traced at, in Å. */
+  /** Voxel spacing of the tomogram that was traced, in Å. */
   readonly voxelSpacing?: number | undefined;
   /** Version of the file format. @defaultValue 1 */
   readonly formatVersion?: number | undefined;
-  /** What it was read as, to hand back as `expect`: a token, or `null` where writing makes a new file. */
+  /** What it was read as, to hand back as `ifVersion`: a token, or `null` where writing makes a new file. */
   readonly version?: string | null | undefined;
-  /** What is odd about the file, without being in the way. */
+  /** Mistakes in the file that do not prevent its use. */
   readonly warnings?: readonly string[] | undefined;
-  /** Keys this library does not know; written back. */
+  /** Unknown keys, which are written back. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -48,14 +48,14 @@ export interface FilamentsFile extends ObjectUserSession {
 export interface ParseFilamentsOptions {
   /** Path of the file, for messages. */
   readonly source: string;
-  /** What the name of the file says; it wins over the content, since it is what the file is found by. */
+  /** The identity in the name of the file; it wins over the content, because files are found by name. */
   readonly identity?: ObjectUserSession | undefined;
 }
 
 const code = 'invalid-picks';
 const finite = v.pipe(measure, v.finite('it must be finite'));
 const length = v.pipe(finite, v.gtValue(0, 'it must be above 0'));
-/** Passed through as it is: a schema of keys would drop those that objects have from their prototype. */
+/** Passed through unchanged: a schema of keys would drop keys that exist on the prototype of objects. */
 const metadata = v.custom<Readonly<Record<string, unknown>>>(
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   'it must be an object',
@@ -75,7 +75,7 @@ const filamentSchema = v.looseObject({
     v.pipe(v.number(), v.safeInteger('it must be a whole number'), v.minValue(1)),
     v.pipe(v.bigint(), v.minValue(1n)),
   ]),
-  points: v.pipe(v.array(point), v.minLength(2, 'a filament has two points or more')),
+  points: v.pipe(v.array(point), v.minLength(2, 'a filament has at least two points')),
   polarity_known: v.nullish(v.boolean()),
   score: v.nullish(finite),
   radius: v.nullish(length),
@@ -94,15 +94,15 @@ const fileSchema = v.looseObject({
 });
 
 /**
- * Reads a filaments file of copick, curves and unknown keys included. What is left out reads as copick takes it: a score of 1,
- * no known polarity, no metadata.
+ * Reads a filaments file of copick, including curves and unknown keys. Missing values get copick's defaults: a score of 1, no
+ * known polarity, no metadata.
  *
- * Long integers of ids, metadata and unknown keys keep all their digits, as `bigint`.
+ * Long integers in ids, metadata and unknown keys keep all digits, as `bigint`.
  *
- * A curve is given as it is, also where it no longer matches its points; {@link hasCurrentCurve} tells.
+ * A curve is returned even if it no longer matches its points; {@link hasCurrentCurve} checks that.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` with line and column where the text is not JSON, or with the place of what
- *   cannot be understood: an id that is below 1 or used twice, fewer than two points, a number that is not finite.
+ * @throws {@link CryoetPicksError} `invalid-picks`, with line and column if the text is not JSON, or with the place of a value
+ *   that is not valid: an id below 1 or used twice, fewer than two points, a number that is not finite.
  * @example
  * ```ts
  * const { filaments } = parseFilamentsFile(text, { source: 'Filaments/me_1_actin.json' });
@@ -132,7 +132,7 @@ export function parseFilamentsFile(text: string, { source, identity }: ParseFila
   };
 }
 
-/** Refuses filaments that cannot be told apart. @throws {@link CryoetPicksError} `invalid-picks` */
+/** @throws {@link CryoetPicksError} `invalid-picks` if two filaments share an id. */
 function checkIds(ids: readonly (number | bigint)[], what: string): void {
   const seen = new Set<bigint>();
   for (const id of ids.map(BigInt)) {
@@ -144,7 +144,7 @@ function checkIds(ids: readonly (number | bigint)[], what: string): void {
 function versionWarnings(version: number): string[] {
   return version === 1
     ? []
-    : [`it is of version ${version} of the format; it is read as version 1, the one known here`];
+    : [`it has version ${version} of the format; it is read as version 1, the only known one`];
 }
 
 function toFilament(json: v.InferOutput<typeof filamentSchema>): Filament {
@@ -180,11 +180,11 @@ function toPoint([x, y, z]: readonly [number, number, number]): Point {
 }
 
 /**
- * Writes a filaments file as copick does, with an indent of four. Unknown keys and curves of unknown kinds come back unchanged; a
- * curve of a known kind that no longer matches the points of its filament is left out, as copick leaves it out.
+ * Formats a filaments file as copick does, with an indent of four. Unknown keys and curves of unknown kinds are written
+ * unchanged. As in copick, a curve of a known kind that no longer matches the points of its filament is omitted.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that has fewer than two points, an id below 1 or of
- *   another one, a number that is not finite, or a radius that is not above 0.
+ * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that has fewer than two points, an id that is below 1
+ *   or taken, a number that is not finite, or a radius that is not above 0.
  * @example
  * ```ts
  * const text = formatFilamentsFile({ object: 'actin', userId: 'me', sessionId: '1', filaments });
@@ -224,7 +224,7 @@ function formatFilament(filament: Filament): Record<string, unknown> {
 
 function formatCurve({ kind, controlPoints, unknown, ...numbers }: FilamentCurve): Record<string, unknown> {
   const { step, alpha, degree, knots, smoothing } = numbers;
-  // What is undefined is no key of the JSON.
+  // A field that is undefined must not become a key of the JSON.
   return { kind, control_points: controlPoints.map(formatPoint), step, alpha, degree, knots, smoothing, ...unknown };
 }
 
@@ -235,18 +235,18 @@ function formatPoint({ x, y, z }: Point): number[] {
 function checkFilament({ instanceId, points, score = 1, radius = 1, curve }: Filament, what: string): void {
   const refuse = (wrong: string) => new CryoetPicksError('invalid-picks', `${what} ${wrong}`);
   if (!((typeof instanceId === 'bigint' || Number.isSafeInteger(instanceId)) && instanceId >= 1)) {
-    throw refuse(`has the instance id ${instanceId}, expected a whole number from 1 on`);
+    throw refuse(`has the instance id ${instanceId}, expected a whole number of at least 1`);
   }
-  if (points.length < 2) throw refuse(`has ${points.length} points, expected two or more`);
+  if (points.length < 2) throw refuse(`has ${points.length} points, expected at least two`);
   const lost = points.findIndex((point) => !formatPoint(point).every(Number.isFinite));
-  if (lost >= 0) throw refuse(`has point ${lost} at ${formatPoint(points[lost]!).join(', ')} Å, which is no place`);
+  if (lost >= 0) throw refuse(`has point ${lost} at ${formatPoint(points[lost]!).join(', ')} Å, expected finite numbers`);
   if (!Number.isFinite(score)) throw refuse(`has a score of ${score}, expected a finite number`);
   if (!(radius > 0 && Number.isFinite(radius))) throw refuse(`has a radius of ${radius} Å, expected a length above 0`);
   if (curve !== undefined && !isAllFinite(curve))
     throw refuse(`has a curve of kind "${curve.kind}" with a number that is not finite`);
 }
 
-/** True if JSON can hold all numbers of a curve: it writes `null` for what is not finite, which nobody reads. */
+/** Whether all numbers of a curve are finite: JSON would write `null` for others. */
 function isAllFinite({
   controlPoints,
   step,

@@ -1,6 +1,5 @@
 import { mapOrdered } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
-import type { MeshEntry } from './authored-files.ts';
 import type { FeaturesEntry } from './features.ts';
 import type { FilamentsEntry } from './filament-sets.ts';
 import type { NameFilter } from './layout.ts';
@@ -20,8 +19,9 @@ import {
   type UriParts,
   type Uris,
 } from './uri.ts';
+import type { MeshEntry } from './user-session-files.ts';
 
-/** What is found, by kind of thing. */
+/** The entries that a search returns, by kind. */
 export interface UriEntries {
   readonly picks: PickSet;
   readonly filaments: FilamentsEntry;
@@ -31,14 +31,14 @@ export interface UriEntries {
   readonly features: FeaturesEntry;
 }
 
-/** Something that a URI found, with the run it is of. */
+/** An entity that a URI found, with its run. */
 export type Found<K extends UriKind> = UriEntries[K] & { readonly run: Run };
 
 /** Options of `Project.find`. */
 export interface FindOptions extends WaitOptions {
-  /** Only in these runs, all of which must be there. @defaultValue all */
+  /** Only in these runs, all of which must exist. @defaultValue all */
   readonly runs?: NameFilter;
-  /** Find too what the overlay hides. @defaultValue false */
+  /** Also find what the overlay hides. @defaultValue false */
   readonly includeShadowed?: boolean | undefined;
 }
 
@@ -46,7 +46,7 @@ interface ListOptions extends WaitOptions {
   readonly includeShadowed?: boolean | undefined;
 }
 
-/** How all things of a kind are listed, and what a URI asks of one. */
+/** How the entities of a kind are listed, and compared with a URI. */
 interface Search<K extends UriKind> {
   readonly list: (run: Run, options: ListOptions) => Promise<UriEntries[K][]>;
   readonly matcher: (uri: Uris[K]) => (entry: UriParts[K]) => boolean;
@@ -103,7 +103,7 @@ function authorMatcher({
   return (by) => isUser(by.userId) && isSession(by.sessionId);
 }
 
-/** A URI that says nothing of the newer types asks for the older ones. */
+/** Whether a URI matches a kind of segmentation. A URI without a flag of the newer kinds matches the older ones only. */
 function isOfKind({ multilabel, ...newer }: SegmentationUri, kind: SegmentationEntry['kind'] = 'binary'): boolean {
   const saysNothing = newer.instance === undefined && newer.panoptic === undefined;
   const { instance, panoptic } = saysNothing ? { instance: false, panoptic: false } : newer;
@@ -111,7 +111,7 @@ function isOfKind({ multilabel, ...newer }: SegmentationUri, kind: SegmentationE
   return fits(multilabel, 'multilabel') && fits(instance, 'instance') && fits(panoptic, 'panoptic');
 }
 
-/** All things of a kind in some runs that a URI asks for; see `Project.find`. */
+/** All entities of a kind in some runs that match a URI; see `Project.find`. */
 export async function findByUri<K extends UriKind>(
   runs: readonly Run[],
   { kind, uri, includeShadowed, signal }: ListOptions & { readonly kind: K; readonly uri: string },
@@ -126,7 +126,7 @@ export async function findByUri<K extends UriKind>(
       try {
         return { run, entries: await list(run, { includeShadowed, signal: stop }) };
       } catch (error) {
-        // It was reported where it was met.
+        // The error has been reported already.
         stop.throwIfAborted();
         errors.push(error);
         return { run, entries: [] };
@@ -141,29 +141,29 @@ export async function findByUri<K extends UriKind>(
   return found;
 }
 
-/** Kinds that a conversion leads from and to. */
+/** The kinds of entities that copick's commands convert. */
 export type ConvertedKind = Exclude<UriKind, 'tomogram' | 'features'>;
 
 /** Options of {@link expandOutputUri}. */
 export interface ExpandOutputUriOptions {
-  /** URI of what is converted, and its kind. */
+  /** URI of the input, and its kind. */
   readonly input: string;
   readonly inputKind: ConvertedKind;
-  /** Kind of what is made. */
+  /** Kind of the output. */
   readonly kind: ConvertedKind;
-  /** The user where the URI names none. @defaultValue 'converter' */
+  /** The user, if the URI names none. @defaultValue 'converter' */
   readonly command?: string | undefined;
-  /** True where each instance of the input gets an output of its own. @defaultValue false */
+  /** Whether each instance of the input gets an output of its own. @defaultValue false */
   readonly individual?: boolean | undefined;
 }
 
 /**
- * Completes the shorthand of an output URI from that of the input, as copick's commands do: a missing name is the input's; a
- * missing user the command's; a missing session `{instance_id}` for individual outputs, `{input_session_id}` for an input with
- * patterns, else `converted-001`; a missing spacing and type of segmentation the input's. `/session` and `name/session` leave out the
- * user. What is complete stays as it is.
+ * Completes the shorthand of an output URI from the URI of the input, as copick's commands do. A missing name becomes the
+ * input's, a missing user the command's. A missing session becomes `{instance_id}` for individual outputs,
+ * `{input_session_id}` for an input with patterns, otherwise `converted-001`. A missing spacing and kind of segmentation become
+ * the input's. `/session` and `name/session` omit the user. A complete URI is returned unchanged.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for an input that is no URI, or two types of segmentation.
+ * @throws {@link CryoetPicksError} `invalid-option` for an input that is not a URI, or for two kinds of segmentation.
  * @example
  * ```ts
  * expandOutputUri('membrane', { input: 'ribosome:me/1', inputKind: 'picks', kind: 'mesh', command: 'hull' });
@@ -186,7 +186,7 @@ export function expandOutputUri(output: string, options: ExpandOutputUriOptions)
   return `${uri}${voxelSpacing ? `@${voxelSpacing}` : ''}${types.map(([type]) => `?${type}=true`).join('')}`;
 }
 
-/** The parts of a URI of any of the kinds, under one name each. */
+/** The parts of a URI of any convertible kind, under common names. */
 type Parts = Partial<SegmentationUri> & Pick<SegmentationUri, 'syntax' | 'name' | 'userId' | 'sessionId'>;
 
 function partsOf(kind: ConvertedKind, text: string): Parts {

@@ -15,14 +15,14 @@ export interface FoundImage {
   readonly entry: TreeEntry;
 }
 
-/** The entry, if it is a folder; a file, which is reported, is no image. */
+/** The entry, if it is a folder; nothing for a file, which is reported. */
 export function imageFolder({ log }: ProjectTree, entry: TreeEntry, what: string): TreeEntry[] {
   if (entry.kind === 'folder') return [entry];
   log.report({ path: entry.path, message: `${what} "${entry.name}" is a file, expected a folder` });
   return [];
 }
 
-/** What is in a folder; nothing, and a report, where it cannot be listed. */
+/** The content of a folder; nothing, and a report, if it cannot be listed. */
 export async function listOrReport(
   { log }: ProjectTree,
   folder: TreeEntry,
@@ -38,15 +38,15 @@ export async function listOrReport(
 
 /** Options of {@link withoutEmptyShadows}. */
 export interface EmptyShadowOptions<T> extends StoreOptions {
-  /** Equal for things that stand for the same. */
+  /** Equal for images of the same identity. */
   readonly identity: (item: T) => string;
-  /** What the folders are called in reports. */
+  /** The word for such a folder in reports. */
   readonly what: string;
 }
 
 /**
- * Without folders that hold no array where another of the same identity does: copick makes the folder, or an empty group in
- * it, before it writes. An empty folder that stands alone stays in the list, as in copick's.
+ * Removes folders without an array if another folder of the same identity has one: copick makes the folder, or an empty group
+ * in it, before it writes. As in copick, an empty folder that is the only one of its identity stays in the list.
  */
 export async function withoutEmptyShadows<T extends FoundImage>(
   tree: ProjectTree,
@@ -63,7 +63,7 @@ export async function withoutEmptyShadows<T extends FoundImage>(
     if (empty.length === same.length) continue;
     for (const one of empty) {
       const { path, name } = one.entry;
-      tree.log.report({ path, message: `${what} folder "${name}" holds no array and is passed over` });
+      tree.log.report({ path, message: `${what} folder "${name}" holds no array and is skipped` });
       passed.add(one);
     }
   }
@@ -73,8 +73,8 @@ export async function withoutEmptyShadows<T extends FoundImage>(
 const METADATA = ['.zattrs', '.zgroup', '.zarray', '.zmetadata', 'zarr.json'];
 
 /**
- * Without folders of the overlay that hold chunks but no metadata, which come last: their writer was killed, or is still at
- * work. They are reported.
+ * Removes, and reports, folders of the overlay that hold chunks but no metadata. Metadata are written last, so the writer of
+ * such a folder was killed or is still writing.
  */
 export async function withoutHalfWritten<T extends FoundImage>(
   tree: ProjectTree,
@@ -89,7 +89,7 @@ export async function withoutHalfWritten<T extends FoundImage>(
       const isWhole = names.length === 0 || hasMetadata(names) || hasMetadata(await namesIn(store, `${key}/0`, signal));
       if (isWhole) whole.push(one);
       else
-        tree.log.report({ path, message: `${what} folder "${name}" holds no metadata: it was not written to the end` });
+        tree.log.report({ path, message: `${what} folder "${name}" holds no metadata: its writing did not finish` });
     } catch (error) {
       tree.log.reportError(path, error, signal);
       whole.push(one);
@@ -106,7 +106,7 @@ async function namesIn(store: ListableStore, folder: StoreKey, signal: AbortSign
   return (await store.list(folder, { signal })).map(({ name }) => name);
 }
 
-/** Without folders that hold no array. One that cannot be listed is reported, and counts as empty. */
+/** Removes folders without an array. A folder that cannot be listed is reported and counts as empty. */
 export async function withoutEmpty<T extends FoundImage>(
   tree: ProjectTree,
   found: readonly T[],
@@ -130,7 +130,7 @@ function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, 
   return groups;
 }
 
-/** Opens an image of one channel. What its folder or name says of the voxel spacing, in Å, stands in for metadata that say nothing. */
+/** Opens an image of one channel. If the metadata lack a voxel size, the voxel spacing of the folder or name is used, in Å. */
 export async function openImageOf(
   tree: ProjectTree,
   entry: TreeEntry,
@@ -142,7 +142,7 @@ export async function openImageOf(
   );
 }
 
-/** The same for the channels of an image; one without a channel axis has one. */
+/** Opens the channels of an image; an image without a channel axis has one channel. */
 export async function openChannelsOf(
   tree: ProjectTree,
   entry: TreeEntry,
@@ -154,7 +154,7 @@ export async function openChannelsOf(
   );
 }
 
-/** Opens; where the metadata tell no voxel size, once more with the spacing that stands in for it, which is reported. */
+/** Opens an image; if the metadata lack a voxel size, opens it again with the voxel spacing instead, and reports that. */
 async function orWithSpacing<T>(
   { log }: ProjectTree,
   { path, name }: TreeEntry,
@@ -168,16 +168,16 @@ async function orWithSpacing<T>(
     const isKnown = voxelSpacing === undefined || options.fallbackVoxelSize !== undefined;
     if (isKnown || !isCryoetPicksError(error, 'invalid-metadata')) throw error;
     const opened = await open({ ...options, fallbackVoxelSize: voxelSpacing });
-    const message = `the metadata of "${name}" tell no voxel size; the ${formatSpacing(voxelSpacing)} Å that it is filed under are taken`;
+    const message = `the metadata of "${name}" give no voxel size; its voxel spacing of ${formatSpacing(voxelSpacing)} Å is used`;
     log.report({ path, message });
     return opened;
   }
 }
 
 /**
- * Opens an image; where its store has no metadata but the consolidated ones, by these, as copick does with zarr-python.
+ * Opens an image; if its store has consolidated metadata only, by these, as copick does with zarr-python.
  *
- * @param open - Opens it from the store that it is given.
+ * @param open - Opens the image in a store.
  */
 async function orConsolidated<T>(
   store: ListableStore,

@@ -4,7 +4,7 @@ import type { VoxelGrid } from '../space/grid.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { StoreKey } from '../storage/store.ts';
 
-/** What the name of a thing says, by kind. Voxel spacings in Å. */
+/** What the name of an entity says, by kind. Voxel spacings in Å. */
 export interface Names {
   readonly object: { readonly object: string };
   readonly run: { readonly run: string };
@@ -28,13 +28,13 @@ interface AuthoredName {
   readonly sessionId: string;
 }
 
-/** The same, of a volume of labels. */
+/** The name of a volume of labels: additionally the voxel spacing. */
 interface SpacedName extends AuthoredName {
   readonly voxelSpacing: number;
   readonly name: string;
 }
 
-/** What decides the folder that a thing lies in, by kind. */
+/** What determines the folder of an entity, by kind. */
 export interface PathParts {
   readonly object: object;
   readonly run: object;
@@ -53,20 +53,20 @@ interface InRun {
   readonly run: string;
 }
 
-/** A kind of thing that a copick tree holds. */
+/** The kinds of entities in a copick tree. */
 export type Kind = keyof Names;
 
 /** One row of the layout. */
 interface Rule<K extends Kind> {
   readonly folder: (place: PathParts[K]) => StoreKey;
   readonly format: (name: Names[K]) => string;
-  /** Undefined where copick would not give this name to a thing of the kind. */
+  /** Returns undefined for a name that copick would not give to an entity of this kind. */
   readonly parse: (name: string) => Names[K] | undefined;
 }
 
 /**
- * The path grammar of copick, both ways. Names that copick makes hold no underscore, foreign ones may; hence the first
- * underscore ends the user, the second the session, and the rest is the object.
+ * The path grammar of copick, for writing and for reading. Names made by copick contain no underscore, names made by
+ * others may; so the first underscore ends the user, the second ends the session, and the rest is the object.
  */
 const layout: { readonly [K in Kind]: Rule<K> } = {
   object: {
@@ -148,30 +148,30 @@ function parseSpaced(rest: RegExp, text: string) {
   return withSpacing(match<'voxelSpacing' | 'userId' | 'sessionId' | 'name' | 'labels'>(new RegExp(pattern), text));
 }
 
-/** Where a thing lies in a copick tree, as copick names it. Sanitises nothing. */
+/** The path of an entity in a copick tree, as copick writes it. Names are used as given, without sanitising. */
 export function pathOf<K extends Kind>(kind: K, identity: PathParts[K] & Names[K]): StoreKey {
   return `${layout[kind].folder(identity)}/${layout[kind].format(identity)}`;
 }
 
-/** The folder that holds the things of a kind. */
+/** The folder that holds the entities of a kind. */
 export function folderOf<K extends Kind>(kind: K, place: PathParts[K]): StoreKey {
   return layout[kind].folder(place);
 }
 
 /**
- * What the name of a file or folder says about the thing of this kind that it holds; undefined where copick would not
- * name one so. Hidden entries, which start with a dot, are nobody's.
+ * Parses the name of a file or folder. Returns undefined for a name that copick would not give to an entity of this kind,
+ * and for hidden entries, which start with a dot.
  */
 export function parseName<K extends Kind>(kind: K, name: string): Names[K] | undefined {
   return name.startsWith('.') ? undefined : layout[kind].parse(name);
 }
 
-/** The named groups of a pattern, or undefined where it does not match. */
+/** The named groups of a pattern, or undefined if it does not match. */
 function match<Group extends string>(pattern: RegExp, name: string): Record<Group, string> | undefined {
   return pattern.exec(name)?.groups as Record<Group, string> | undefined;
 }
 
-/** Turns the text of a voxel spacing into its number; undefined where it is not a decimal number above 0. */
+/** Parses the text of a voxel spacing; undefined unless it is a decimal number above 0. */
 function withSpacing<T extends { readonly voxelSpacing: string }>(
   found: T | undefined,
 ): (Omit<T, 'voxelSpacing'> & { readonly voxelSpacing: number }) | undefined {
@@ -181,16 +181,17 @@ function withSpacing<T extends { readonly voxelSpacing: string }>(
 }
 
 /**
- * What copick replaces in names: characters that file systems refuse, control characters, the underscore that separates
- * the parts of a file name, and white space as Python's `\s` has it (JavaScript's adds U+FEFF and lacks U+0085).
+ * The characters that copick replaces in names: those that file systems reject, control characters, the underscore that
+ * separates the parts of a file name, and white space by Python's definition of `\s` (JavaScript's adds U+FEFF and lacks
+ * U+0085).
  */
 const invalidCharacters =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
   /[<>:"/\\|?*_\u0000-\u0020\u007f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/g;
 
 /**
- * Makes a name fit for copick's file names: each invalid character, underscore and white space included, becomes `-`,
- * then dashes at both ends go. Accents, dots and upper case stay.
+ * Makes a name valid in copick's file names: replaces each invalid character, underscore and white space included, by `-`,
+ * then trims dashes from both ends. Accents, dots and upper case stay.
  *
  * copick applies it to objects, users, sessions and tomogram types, but never to runs.
  *
@@ -205,22 +206,22 @@ export function sanitizeName(name: string): string {
   if (sanitized === undefined) {
     throw new CryoetPicksError(
       'invalid-option',
-      `name ${showJson(name)} has no character that copick's file names can hold`,
+      `name ${showJson(name)} has no character that is valid in copick's file names`,
     );
   }
   return sanitized;
 }
 
-/** The same, undefined where nothing is left, or where plain JavaScript handed in no text. */
+/** Like {@link sanitizeName}, but returns undefined if nothing is left or the name is not a string. */
 export function fitName(name: string): string | undefined {
   if (typeof name !== 'string') return undefined;
   return name.replace(invalidCharacters, '-').replace(/^-+|-+$/g, '') || undefined;
 }
 
-/** What a filter asks of a name: to be one of these, as given or as copick writes them. Absent, it asks nothing. */
+/** The names that a filter accepts, as given or as copick writes them. If absent, it accepts every name. */
 export type NameFilter = string | readonly string[] | undefined;
 
-/** True if a name is what a filter asks for. */
+/** Whether a filter accepts a name. */
 export function matchesName(wanted: NameFilter, name: string): boolean {
   if (wanted === undefined) return true;
   const names = typeof wanted === 'string' ? [wanted] : wanted;
@@ -230,8 +231,8 @@ export function matchesName(wanted: NameFilter, name: string): boolean {
 /**
  * The three-decimal label of a voxel spacing, in Å, as Python's `f'{spacing:.3f}'` writes it: `10` gives `10.000`.
  *
- * Differs from `toFixed(3)` where the number lies exactly between two labels: Python takes the even one, `toFixed` the
- * greater. 1.0625 is `1.062`.
+ * Differs from `toFixed(3)` for a number exactly halfway between two labels: Python takes the even one, `toFixed` the
+ * greater. 1.0625 gives `1.062`.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if the spacing is not a finite number above 0.
  */
@@ -247,7 +248,7 @@ export function formatSpacing(spacing: number): string {
   return Number(lesser.at(-1)) % 2 === 0 ? lesser : greater;
 }
 
-/** The label to look for: the wanted one if it is there, else that of the nearest spacing within 0.001 Å. */
+/** The label to look for: the wanted one if it exists, otherwise that of the nearest spacing within 0.001 Å. */
 export function nearestLabel(found: readonly { readonly voxelSpacing: number }[], wanted: number): string | undefined {
   const label = formatSpacing(wanted);
   const distance = ({ voxelSpacing }: { readonly voxelSpacing: number }) => Math.abs(voxelSpacing - wanted);
@@ -256,33 +257,33 @@ export function nearestLabel(found: readonly { readonly voxelSpacing: number }[]
   return nearest === undefined ? undefined : formatSpacing(nearest.voxelSpacing);
 }
 
-/** How far the edges of a voxel may differ, as a fraction: copick knows one length for all three. */
-const MOST_ANISOTROPY = 1e-3;
+/** Maximum relative difference between the edges of a voxel: copick stores one length for all three. */
+const MAX_ANISOTROPY = 1e-3;
 
-/** How far the label of a folder may be from the voxel size, as a fraction. */
-const MOST_ROUNDING = 0.01;
+/** Maximum relative difference between the label of a folder and the voxel size. */
+const MAX_ROUNDING = 0.01;
 
 /**
- * The voxel spacing, in Å, under which a volume is filed: the one asked for, else its voxel size along z.
+ * The voxel spacing, in Å, that labels a volume: the requested one, otherwise its voxel size along z.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for voxels whose edges differ by more than 0.1 %, which copick would read
- *   as cubes, and for a spacing that is more than 1 % off the voxel size.
+ * @throws {@link CryoetPicksError} `invalid-option` for voxels whose edges differ by more than 0.1 %, since copick would read
+ *   them as cubes, and for a spacing that is more than 1 % off the voxel size.
  */
 export function spacingOf({ voxelSize }: VoxelGrid, voxelSpacing: number = voxelSize[0]): number {
   const label = formatSpacing(voxelSpacing);
   for (const length of voxelSize) formatSpacing(length);
-  if (Math.max(...voxelSize) > Math.min(...voxelSize) * (1 + MOST_ANISOTROPY)) {
+  if (Math.max(...voxelSize) > Math.min(...voxelSize) * (1 + MAX_ANISOTROPY)) {
     throw new CryoetPicksError(
       'invalid-option',
-      `voxels of ${formatZyx(voxelSize)} Å cannot be filed in a copick project, which takes them for cubes; ` +
+      `voxels of ${formatZyx(voxelSize)} Å cannot be stored in a copick project, which treats voxels as cubes; ` +
         'expected edges within 0.1 % of each other: resample the volume first',
     );
   }
   const size = Math.cbrt(voxelSize[0] * voxelSize[1] * voxelSize[2]);
-  if (Math.abs(voxelSpacing / size - 1) > MOST_ROUNDING) {
+  if (Math.abs(voxelSpacing / size - 1) > MAX_ROUNDING) {
     throw new CryoetPicksError(
       'invalid-option',
-      `voxelSpacing ${label} Å is no label for voxels of ${formatZyx(voxelSize)} Å; expected one within 1 % of them`,
+      `voxelSpacing ${label} Å does not fit voxels of ${formatZyx(voxelSize)} Å; expected a spacing within 1 % of them`,
     );
   }
   return voxelSpacing;

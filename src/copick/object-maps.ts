@@ -18,26 +18,26 @@ import { type WriteVolumeOptions, writeVolumes } from './write-volumes.ts';
 /** The density map of an object, found but not opened. */
 export interface ObjectMapEntry extends Located, Deletable {
   readonly object: string;
-  /** Opens it. The place of a map tells no voxel size: where the metadata tell none either, give `fallbackVoxelSize`. */
+  /** Opens it. A map's path states no voxel size: if the metadata do not either, give `fallbackVoxelSize`. */
   open(options?: OpenTomogramOptions): Promise<Tomogram>;
 }
 
 /** Which density maps to list. */
 export interface ObjectMapFilter {
   readonly object?: NameFilter;
-  /** List too what the overlay hides. @defaultValue false */
+  /** Also list what the overlay hides. @defaultValue false */
   readonly includeShadowed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The density maps of a project's particles, by the object's name. */
+/** The density maps of a project's particles, sorted by the object's name. */
 export async function findObjectMaps(
   tree: ProjectTree,
   { object, includeShadowed, signal }: ObjectMapFilter = {},
 ): Promise<ObjectMapEntry[]> {
   const entries = await listBoth(tree, folderOf('object', {}), { signal });
   const found = entries.flatMap((entry) => toMap(tree, entry)).filter((one) => matchesName(object, one.object));
-  // copick 1 makes an empty folder for every map that it is asked for, so that an empty one says nothing.
+  // Copick 1 makes an empty folder for every map that it is asked for, so an empty folder is not a map.
   const whole = await withoutHalfWritten(tree, found, { what: 'density map', signal });
   const filled = await withoutEmpty(tree, whole, signal);
   return markShadowed(filled, { identity: nameOf, includeShadowed })
@@ -65,7 +65,7 @@ export async function writeObjectMapOf(
   if (!found.isParticle) {
     throw new CryoetPicksError(
       'invalid-option',
-      `object "${object}" is no particle, and only particles have a density map in copick`,
+      `object "${object}" is not a particle, and only particles have a density map in copick`,
     );
   }
   spacingOf(map.grid);
@@ -85,7 +85,7 @@ function toMap(tree: ProjectTree, entry: TreeEntry): FoundMap[] {
   if (parsed === undefined) return [];
   const known = tree.objects.find(({ name }) => name === parsed.object);
   if (known?.isParticle) return imageFolder(tree, entry, 'density map').map(() => ({ ...parsed, entry }));
-  const reason = known === undefined ? 'an object that the project does not have' : 'an object that is no particle';
-  tree.log.report({ path: entry.path, message: `density map "${entry.name}" is of ${reason}` });
+  const reason = known === undefined ? 'an object that the project does not have' : 'an object that is not a particle';
+  tree.log.report({ path: entry.path, message: `density map "${entry.name}" belongs to ${reason}` });
   return [];
 }

@@ -5,9 +5,9 @@ import { fitName } from './layout.ts';
 
 /** An object that a project looks for, as copick's config declares it. */
 export interface PickableObject {
-  /** No underscore and nothing else that `sanitizeName` would change. */
+  /** Contains no underscore and no other character that copick's file names exclude. */
   readonly name: string;
-  /** False for what is only ever segmented, as membranes are. */
+  /** False for objects that are only segmented, such as membranes. */
   readonly isParticle: boolean;
   /** Value of the object in label volumes; 0 is background and never a label. */
   readonly label?: number | undefined;
@@ -17,7 +17,7 @@ export interface PickableObject {
   readonly radius?: number | undefined;
   readonly emdbId?: string | undefined;
   readonly pdbId?: string | undefined;
-  /** Term of an ontology, such as `GO:0022626`; older configs call it `go_id`. */
+  /** Ontology term, such as `GO:0022626`; older configs call it `go_id`. */
   readonly identifier?: string | undefined;
   readonly mapThreshold?: number | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -27,7 +27,7 @@ const optionalText = v.nullish(v.string());
 const optionalNumber = v.nullish(v.pipe(measure, v.finite('a number must be finite')));
 const byte = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
 
-/** An object as the JSON of a config has it. */
+/** An object as the JSON of a config states it. */
 export interface ObjectJson {
   readonly name: string;
   readonly is_particle: boolean;
@@ -57,12 +57,12 @@ export const objectSchema: v.GenericSchema<unknown, ObjectJson> = v.looseObject(
   metadata: v.nullish(v.record(v.string(), v.unknown())),
 });
 
-/** What copick takes where a config leaves the label out. */
+/** Copick's default for a missing label. */
 const defaultLabel = 1;
-/** What copick takes where a config leaves the color out. */
+/** Copick's default for a missing color. */
 export const defaultColor: PickableObject['color'] = [100, 100, 100, 255];
 
-/** Reads an object. @throws {@link CryoetPicksError} `invalid-config` for a name that copick refuses. */
+/** Reads an object. @throws {@link CryoetPicksError} `invalid-config` for a name that copick rejects. */
 export function toObject(json: ObjectJson, place: string): PickableObject {
   const { name } = json;
   const fit = fitName(name);
@@ -76,7 +76,7 @@ export function toObject(json: ObjectJson, place: string): PickableObject {
   const object = {
     name,
     isParticle: json.is_particle,
-    // Only a label that is left out gets the default; null means that the object has none.
+    // Only a missing label gets the default; null means that the object has no label.
     ...present({ label: json.label === undefined ? defaultLabel : json.label }),
     color: json.color ?? defaultColor,
     ...present({ radius: json.radius, emdbId: json.emdb_id, pdbId: json.pdb_id }),
@@ -87,7 +87,7 @@ export function toObject(json: ObjectJson, place: string): PickableObject {
   return object;
 }
 
-/** Refuses a declaration as a filament that copick refuses. */
+/** Throws if copick would reject the declaration as a filament. */
 function checkFilament(object: PickableObject, place: string): void {
   try {
     filamentOf(object);
@@ -103,7 +103,7 @@ export function present<T extends Record<string, unknown>>(fields: T): { [K in k
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };
 }
 
-/** What is odd about a list of objects, without being in the way. */
+/** Mistakes in a list of objects that do not prevent its use. */
 export function objectProblems(objects: readonly PickableObject[]): string[] {
   const problems: string[] = [];
   const names = new Set<string>();
@@ -119,13 +119,13 @@ export function objectProblems(objects: readonly PickableObject[]): string[] {
   return problems;
 }
 
-/** What an object says of itself as a filament, such as a microtubule: in copick's config, `metadata.copick.filament`. */
+/** Declares an object as a filament, such as a microtubule: `metadata.copick.filament` in copick's config. */
 export interface FilamentSpec {
-  /** Whether the structure has a polarity; absent where that is not said. */
+  /** Whether the structure has a polarity; absent if unknown. */
   readonly polar?: boolean | undefined;
-  /** Rise for each subunit, in Å; descriptive only. */
+  /** Rise per subunit, in Å; descriptive only. */
   readonly helicalRise?: number | undefined;
-  /** Twist for each subunit, in degrees; descriptive only. */
+  /** Twist per subunit, in degrees; descriptive only. */
   readonly helicalTwist?: number | undefined;
   /** Keys this library does not know. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
@@ -139,10 +139,10 @@ const schema = v.looseObject({
 });
 
 /**
- * What an object says of itself as a filament; undefined for one that is none.
+ * Reads the declaration of an object as a filament; undefined if the object is not declared as one.
  *
- * @throws {@link CryoetPicksError} `invalid-config` for a declaration that copick refuses: a rise that is not above 0, or an
- *   object that is no particle.
+ * @throws {@link CryoetPicksError} `invalid-config` for a declaration that copick rejects: a rise that is not above 0, or an
+ *   object that is not a particle.
  * @example
  * ```ts
  * const filaments = project.objects.filter((object) => filamentOf(object) !== undefined);
@@ -155,7 +155,7 @@ export function filamentOf({ name, isParticle, metadata }: PickableObject): Fila
   const what = `object "${name}": metadata.copick.filament`;
   const json = checkSchema(schema, declared, { what, code: 'invalid-config' });
   if (!isParticle) {
-    throw new CryoetPicksError('invalid-config', `${what} says that it is a filament, but is_particle is false`);
+    throw new CryoetPicksError('invalid-config', `${what} is declared as a filament, but its is_particle is false`);
   }
   const { polar, helical_rise_a, helical_twist_deg, ...unknown } = json;
   return {
@@ -167,7 +167,7 @@ export function filamentOf({ name, isParticle, metadata }: PickableObject): Fila
 }
 
 /**
- * The object declared as a filament, or, without a declaration, as none. Other metadata stay as they are.
+ * Returns the object declared as a filament, or, with `undefined`, without such a declaration. Other metadata is kept.
  *
  * @throws {@link CryoetPicksError} `invalid-config` as {@link filamentOf}, or if something else has the key `metadata.copick`.
  * @example
@@ -179,7 +179,7 @@ export function withFilament(object: PickableObject, spec: FilamentSpec | undefi
   const { copick, ...metadata } = object.metadata;
   const namespace = namespaceOf(object.metadata);
   if (namespace === undefined && copick !== undefined) {
-    throw new CryoetPicksError('invalid-config', `object "${object.name}": metadata.copick is no JSON object`);
+    throw new CryoetPicksError('invalid-config', `object "${object.name}": metadata.copick is not a JSON object`);
   }
   const { filament: _, ...others } = namespace ?? {};
   const kept = spec === undefined ? others : { ...others, filament: toJson(spec) };

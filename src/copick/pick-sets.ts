@@ -24,23 +24,23 @@ import {
   type TreeEntry,
 } from './tree.ts';
 
-/** A picks file of a run, found but not read. User and session are empty where neither name nor content tells them. */
+/** A picks file of a run, found but not read. User and session are empty if neither name nor content states them. */
 export interface PickSet extends PicksIdentity, Located, DeletableFile {
   /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it cannot be read. */
   read(options?: { readonly signal?: AbortSignal | undefined }): Promise<PicksFile>;
 }
 
-/** Which picks of a run; what is left out asks for all. Names match as given or as copick writes them. */
+/** Selects picks of a run; an omitted field matches all. Names match as given or as copick writes them. */
 export interface PicksFilter {
   readonly object?: NameFilter;
   readonly userId?: NameFilter;
   readonly sessionId?: NameFilter;
-  /** List too what the overlay, or a file with a fuller name, hides. @defaultValue false */
+  /** Also list what the overlay, or a file with a full name, hides. @defaultValue false */
   readonly includeShadowed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The picks files of a run, by object, user and session. */
+/** The picks files of a run, sorted by object, user and session. */
 export async function findPickSets(
   tree: ProjectTree,
   run: string,
@@ -67,7 +67,8 @@ export async function findPickSets(
 }
 
 /**
- * All picks of the sets that a filter asks for, without the rotations of files that say not to trust them. A set that cannot be read is reported and hides nothing of the others.
+ * All picks of the sets that match a filter, without the rotations of files that say not to trust them. A set that cannot be
+ * read is reported and skipped.
  *
  * @throws The first error, if there are sets but none can be read.
  */
@@ -92,12 +93,12 @@ export async function readAllPicks(tree: ProjectTree, run: string, filter: Picks
 export interface HasPicksOptions {
   readonly userId: string;
   readonly sessionId: string;
-  /** Every one of these must have a file that can be read; if absent, there must be one, and all can be read. */
+  /** Each of these must have a readable file. If absent, at least one file must exist, and all must be readable. */
   readonly objects?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Tells whether a user has picks of a session; see `Run.hasPicks`. */
+/** Whether a user has picks of a session; see `Run.hasPicks`. */
 export async function hasPicksOf(
   tree: ProjectTree,
   run: string,
@@ -108,7 +109,7 @@ export async function hasPicksOf(
   return present && allReadable(tree, sets, signal);
 }
 
-/** Tells whether all sets can be read; those that cannot are reported. */
+/** Whether all sets can be read; those that cannot are reported. */
 async function allReadable(
   { log }: ProjectTree,
   sets: readonly PickSet[],
@@ -128,11 +129,11 @@ async function allReadable(
 
 interface FoundPicks extends PicksIdentity {
   readonly entry: TreeEntry;
-  /** False where the name alone does not tell the identity. */
+  /** False if the name alone does not state the identity. */
   readonly fromName: boolean;
 }
 
-/** The overlay lies before the static tree; within one, a full name before a short one, as after a renamed copy. */
+/** The overlay precedes the static tree; within a tree, a full name precedes a short one, as after a renamed copy. */
 function precedence({ entry, fromName }: FoundPicks): number {
   return (entry.root === 'overlay' ? 0 : 2) + (fromName ? 0 : 1);
 }
@@ -160,7 +161,7 @@ async function readPicks(
   { entry, fromName, object, userId, sessionId }: FoundPicks,
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<PicksFile> {
-  // Picks are written under a full name, which a short one is not.
+  // Picks are written under a full name, so a file with a short name is not replaced.
   const version = fromName ? await replacedVersion(tree, entry, signal) : null;
   const text = await readText(entry, signal);
   const file = parsePicksFile(text, { source: entry.path, identity: { object, userId, sessionId } });
@@ -171,7 +172,9 @@ async function readPicks(
 
 async function readText({ store, key, path }: TreeEntry, signal: AbortSignal | undefined): Promise<string> {
   const bytes = await store.get(key, { signal });
-  if (bytes === undefined) throw new CryoetPicksError('not-found', `picks file "${path}" not found`);
+  if (bytes === undefined) {
+    throw new CryoetPicksError('not-found', `picks file "${path}" not found`, { path });
+  }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -181,41 +184,41 @@ async function readText({ store, key, path }: TreeEntry, signal: AbortSignal | u
 
 /** Options of `Run.writePicks`. */
 export interface WritePicksOptions {
-  /** Who found them; made fit for file names. */
+  /** Who found them; characters that are not valid in file names are replaced. */
   readonly userId: string;
-  /** In which session; `0` is copick's word for a tool. Made fit for file names. */
+  /** In which session; by convention, `0` means by a tool. Characters that are not valid in file names are replaced. */
   readonly sessionId: string;
-  /** Objects to write a file for even if they have no pick, so that older picks do not stay. */
+  /** Objects to write a file for even if they have no pick, so that older picks are replaced. */
   readonly objects?: readonly string[] | undefined;
   /**
    * For objects whose file must not have changed, the `version` that their picks were read with; `null` for no file. If one
    * of them is another, nothing is written.
    */
-  readonly expect?: Readonly<Record<string, string | null | undefined>> | undefined;
+  readonly ifVersion?: Readonly<Record<string, string | null | undefined>> | undefined;
   /**
    * The object that `voxelSpacing`, `trustOrientation` and `unknown` are of, whose file is written even if it has no pick; all
    * objects if absent. With these four, the options take what `read()` of a set gave: `{ ...file }`.
    */
   readonly object?: string | undefined;
-  /** Voxel spacing that the picks were made at, in Å. */
+  /** Voxel spacing of the tomogram that was picked, in Å. */
   readonly voxelSpacing?: number | undefined;
-  /** Whether the picks' rotations mean something. @defaultValue true */
+  /** Whether the picks' rotations are meaningful. @defaultValue true */
   readonly trustOrientation?: boolean | undefined;
-  /** Keys of the file that this library does not know, as a file that was read has them. */
+  /** Unknown keys of the file, as read from a file. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
   /**
-   * Files that were read, of several objects: each is written, even if it has no pick, and keeps its voxel spacing, whether its
-   * rotations are trusted, and its unknown keys. What the options say of an object wins.
+   * Files that were read, of several objects. Each is written, even without picks, and keeps its voxel spacing, its trust in
+   * rotations and its unknown keys. Values of the options take precedence.
    */
   readonly files?: readonly PicksFile[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes picks into the overlay, a file per object; all is checked before anything is written. */
+/** Writes picks into the overlay, a file per object; everything is checked before anything is written. */
 export async function writePicksOf(
   tree: ProjectTree,
   run: string,
-  { picks, expect = {}, signal, ...options }: WritePicksOptions & { readonly picks: readonly ParticlePick[] },
+  { picks, ifVersion = {}, signal, ...options }: WritePicksOptions & { readonly picks: readonly ParticlePick[] },
 ): Promise<string[]> {
   signal?.throwIfAborted();
   checkCall(picks, options);
@@ -224,37 +227,37 @@ export async function writePicksOf(
   const { object: only, objects = [], files: read = [] } = options;
   const kept = keptOf(read);
   const groups = byObject(tree, picks, [...objects, ...(only === undefined ? [] : [only]), ...kept.keys()]);
-  checkExpectations(expect, groups);
+  checkVersionedObjects(ifVersion, groups);
   const encoder = new TextEncoder();
   const files = [...groups].map(([object, its]) => {
     const header = headerOf(object, options, kept.get(object));
     const text = formatPicksFile({ ...header, object, userId, sessionId, picks: its, runName: run });
-    const expected = Object.hasOwn(expect, object) ? expect[object] : undefined;
+    const expected = Object.hasOwn(ifVersion, object) ? ifVersion[object] : undefined;
     return {
       key: pathOf('picks', { run, userId, sessionId, object }),
       bytes: encoder.encode(text),
-      expect: expected,
+      ifVersion: expected,
     };
   });
   await setFiles(tree.overlay, files, { signal });
   return files.map(({ key }) => locate(tree.overlay, key));
 }
 
-/** Refuses what plain JavaScript lets pass: a promise of picks, no options. */
+/** Throws for what only plain JavaScript can pass: a promise of picks, or no options. */
 function checkCall(picks: readonly ParticlePick[], { userId, sessionId }: WritePicksOptions): void {
   const missing = Object.entries({ userId, sessionId }).find(([, id]) => typeof id !== 'string');
   if (Array.isArray(picks) && missing === undefined) return;
   const found = missing === undefined ? 'no list of picks' : `${missing[0]} ${showJson(missing[1])}`;
   throw new CryoetPicksError(
     'invalid-option',
-    `hand in a list of picks and who found them: writePicks(picks, { userId: 'me', sessionId: '0' }); found ${found}`,
+    `expected a list of picks and who found them: writePicks(picks, { userId: 'me', sessionId: '0' }); found ${found}`,
   );
 }
 
-/** What a file holds beside its picks and their identity. */
+/** The fields of a file beside its picks and their identity. */
 type Header = Readonly<{ [Key in 'voxelSpacing' | 'trustOrientation' | 'unknown']: PicksFile[Key] }>;
 
-/** What the options say of the object, else what its file said. */
+/** The values of the options for the object, otherwise those of its file. */
 function headerOf(object: string, options: WritePicksOptions, file: Partial<PicksFile> = {}): Header {
   const told: Partial<Header> = options.object === undefined || options.object === object ? options : {};
   return {
@@ -264,21 +267,21 @@ function headerOf(object: string, options: WritePicksOptions, file: Partial<Pick
   };
 }
 
-/** Files that were read, by their object. */
+/** Files that were read, by object. */
 function keptOf(files: readonly PicksFile[]): ReadonlyMap<string, PicksFile> {
   const kept = new Map(files.map((file) => [file.object, file]));
   if (kept.size === files.length) return kept;
   const twice = files.filter((file) => kept.get(file.object) !== file).map(({ object }) => object);
-  throw new CryoetPicksError('invalid-option', `files has more than one of ${listNames([...new Set(twice)])}`);
+  throw new CryoetPicksError('invalid-option', `files has more than one file of ${listNames([...new Set(twice)])}`);
 }
 
 /** An object that is expected but not written is a mistake: its older picks would stay. */
-function checkExpectations(expect: object, groups: ReadonlyMap<string, readonly ParticlePick[]>): void {
-  const idle = Object.keys(expect).filter((object) => !groups.has(object));
+function checkVersionedObjects(ifVersion: object, groups: ReadonlyMap<string, readonly ParticlePick[]>): void {
+  const idle = Object.keys(ifVersion).filter((object) => !groups.has(object));
   if (idle.length === 0) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `expect names ${listNames(idle)}, of which no picks are written; to write a file without picks, name it in objects`,
+    `ifVersion names ${listNames(idle)}, of which no picks are written; to write a file without picks, name it in objects`,
   );
 }
 

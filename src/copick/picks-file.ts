@@ -9,13 +9,13 @@ import {
   writeNested,
 } from '../core/json.ts';
 import type { ParticlePick, Transform } from '../picks/pick.ts';
-import type { ObjectUserSession } from './authored-files.ts';
+import type { ObjectUserSession } from './user-session-files.ts';
 
-/** Whose picks they are: what copick tells picks files of a run apart by. */
+/** What identifies a picks file within a run: its object, user and session. */
 export interface PicksIdentity {
   readonly object: string;
   readonly userId: string;
-  /** `0` means made by a tool. */
+  /** By convention, `0` means made by a tool. */
   readonly sessionId: string;
 }
 
@@ -23,18 +23,18 @@ export interface PicksIdentity {
 export interface PicksFile extends PicksIdentity {
   readonly picks: readonly ParticlePick[];
   readonly runName?: string | undefined;
-  /** Voxel spacing that the picks were made at, in Å; mostly absent, and never used in a computation. */
+  /** Voxel spacing of the tomogram that was picked, in Å; often absent, and never used in a computation. */
   readonly voxelSpacing?: number | undefined;
-  /** False where the rotations of `picks` mean nothing, and are only kept to be written back. @defaultValue true */
+  /** False if the rotations of `picks` are meaningless and only kept to be written back. @defaultValue true */
   readonly trustOrientation?: boolean | undefined;
   /**
-   * What to hand back as `expect` when these picks are written again: a token of the file as it was read, `null` where
+   * What to hand back as `ifVersion` when these picks are written again: a token of the file as it was read, `null` where
    * writing makes a new file, as of picks of the static tree. Absent where the store keeps no versions.
    */
   readonly version?: string | null | undefined;
-  /** What is odd about the file, without being in the way. */
+  /** Mistakes in the file that do not prevent its use. */
   readonly warnings?: readonly string[] | undefined;
-  /** Keys of the file that this library does not know, written back; those of a point are in `unknown` of its pick. */
+  /** Unknown keys of the file, which are written back; unknown keys of a point are in `unknown` of its pick. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -42,13 +42,13 @@ export interface PicksFile extends PicksIdentity {
 export interface ParsePicksFileOptions {
   /** Path of the file, for messages. */
   readonly source: string;
-  /** What the name of the file says; it wins over the content, since it is what the file is found by. */
+  /** The identity in the name of the file; it wins over the content, because files are found by name. */
   readonly identity?: Partial<PicksIdentity> | undefined;
-  /** The object where neither `identity` nor the content tells it. */
+  /** The object, if neither `identity` nor the content names it. */
   readonly fallbackObject?: string | undefined;
 }
 
-/** What picks files and filaments files say of their identity, as they write it. */
+/** The identity that picks files and filaments files state in their content. */
 interface FileHeader {
   readonly pickable_object_name?: string | null | undefined;
   readonly user_id?: string | null | undefined;
@@ -67,7 +67,7 @@ const fileSchema = v.looseObject({
   run_name: v.nullish(v.string()),
   voxel_spacing: v.nullish(v.number()),
   unit: v.nullish(v.string()),
-  // Not v.array, which would look at every point on its own.
+  // Not v.array, which would check every point by itself.
   points: v.nullish(v.instance(Array<unknown>)),
   trust_orientation: v.nullish(v.boolean()),
 });
@@ -76,11 +76,11 @@ const fileSchema = v.looseObject({
  * Reads a picks file of copick. The centre of a particle is its location plus the translation of its matrix, and
  * `position` is that centre, in Å.
  *
- * What copick takes for a missing value reads as missing: the identity matrix, instance id 0. A missing score is 1, as in
- * copick; the competition's files have none. An instance id beyond 2⁵³ is a `bigint`.
+ * The identity matrix and instance id 0 are read as missing values, as in copick. A missing score becomes 1, as in copick;
+ * the competition's files have no scores. An instance id beyond 2⁵³ is a `bigint`.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` with the line and column where the text is not JSON, or with the index
- *   of the point that cannot be understood, bare `NaN` and `Infinity` of Python's writer included.
+ * @throws {@link CryoetPicksError} `invalid-picks`, with line and column if the text is not JSON, or with the index of a point
+ *   that is not valid; bare `NaN` and `Infinity` of Python's writer are not.
  * @example
  * ```ts
  * const { picks } = parsePicksFile(text, { source: 'Picks/curation_0_ribosome.json' });
@@ -91,7 +91,7 @@ export function parsePicksFile(text: string, options: ParsePicksFileOptions): Pi
   const json = parseJson(text, { what, code });
   const file = readFile(json, options);
   const { unknown, picks } = file;
-  // What this library knows holds no other long integers than instance ids.
+  // Of the known fields, only instance ids may be long integers.
   const isExact =
     Object.keys(unknown).length === 0 &&
     !picks.some((pick) => pick.unknown !== undefined || typeof pick.instanceId === 'bigint');
@@ -103,7 +103,7 @@ interface ExactFile extends Readonly<Record<string, unknown>> {
   readonly points?: readonly Readonly<Record<string, unknown>>[] | null | undefined;
 }
 
-/** A file with long integers in its ids and unknown keys, and with plain numbers where it measures. */
+/** The JSON of a file with long integers in ids and unknown keys only: known measurements become plain numbers. */
 function exactKeys(exact: ExactFile, plain: ExactFile): ExactFile {
   const points = exact.points?.map((point, index) => {
     const { location, transformation_, score } = plain.points![index]!;
@@ -144,10 +144,10 @@ function readFile(
 }
 
 /**
- * Reads whose picks a file holds, as {@link parsePicksFile} does, without looking at the points: the competition's files are
- * called `ribosome.json` and tell user and session inside only. Empty where nothing tells the user or the session.
+ * Reads the identity of a picks file, as {@link parsePicksFile} does, without reading the points: the competition's files are
+ * called `ribosome.json` and name user and session in their content only. User and session are empty if unknown.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` if it is no picks file.
+ * @throws {@link CryoetPicksError} `invalid-picks` if the text is not a picks file.
  */
 export function parsePicksIdentity(text: string, options: ParsePicksFileOptions): PicksIdentity {
   const what = describeFile(options);
@@ -158,13 +158,13 @@ function describeFile({ source }: ParsePicksFileOptions): string {
   return `picks file "${source}"`;
 }
 
-/** The name of the file where it says something, else the content. */
+/** The identity in the name of the file, completed by that in the content. */
 function nameOf(json: v.InferOutput<typeof fileSchema>, options: ParsePicksFileOptions): PicksIdentity {
   const { identity = {}, fallbackObject } = options;
   const object = identity.object || json.pickable_object_name || fallbackObject;
   if (!object) {
     const what = describeFile(options);
-    throw new CryoetPicksError(code, `${what}: neither its name nor pickable_object_name tells the object`);
+    throw new CryoetPicksError(code, `${what}: neither its name nor pickable_object_name names the object`);
   }
   return {
     object,
@@ -173,7 +173,7 @@ function nameOf(json: v.InferOutput<typeof fileSchema>, options: ParsePicksFileO
   };
 }
 
-/** Tells where the content of a file of picks, or of filaments, says another identity than its name. */
+/** Describes where the content of a file of picks, or of filaments, contradicts its name. */
 export function identityWarnings(json: FileHeader, named: PicksIdentity): string[] {
   const pairs = [
     ['object', named.object, json.pickable_object_name],
@@ -182,24 +182,24 @@ export function identityWarnings(json: FileHeader, named: PicksIdentity): string
   ] as const;
   return pairs
     .filter(([, fromName, inside]) => inside !== undefined && inside !== null && inside !== fromName)
-    .map(([key, fromName, inside]) => `its name says ${key} "${fromName}", its content "${inside}"; the name counts`);
+    .map(([key, fromName, inside]) => `its name says ${key} "${fromName}", its content "${inside}"; the name is used`);
 }
 
-/** copick reads every unit as Å, and so do we; but a reader should hear of it. */
+/** Copick reads every unit as Å, and so do we, with a report. */
 export function unitWarnings(unit: string | null | undefined): string[] {
   if (unit === undefined || unit === null || /^(å|a|angstroms?|ångströms?)$/i.test(unit)) return [];
-  return [`its unit is "${unit}"; as in copick, numbers are taken as Å all the same`];
+  return [`its unit is "${unit}"; as in copick, its numbers are read as Å`];
 }
 
 /**
- * Writes a picks file as copick does, with an indent of four and `unit` angstrom.
+ * Formats a picks file as copick does, with an indent of four and `unit` angstrom.
  *
- * The whole position goes into `location`, and the translation of each matrix is 0, so that a reader who overlooks the
- * translation finds the particle too; reading gives the same positions and rotations to the last bit.
+ * `location` holds the whole position, and the translation of each matrix is 0, so that programs that ignore the translation
+ * find the particle too. Reading the text gives the same positions and rotations to the last bit.
  *
  * @throws {@link CryoetPicksError} `invalid-picks` with the index of a pick whose position, score or matrix is not finite,
- *   whose matrix is not 4×4 with a last row of 0, 0, 0, 1, whose instance id is no whole number, or which is of another
- *   object than the file.
+ *   whose matrix is not 4×4 with a last row of 0, 0, 0, 1, whose instance id is not a whole number, or whose object is
+ *   not that of the file.
  * @example
  * ```ts
  * const text = formatPicksFile({ object: 'ribosome', userId: 'me', sessionId: '1', picks });
@@ -245,7 +245,7 @@ function rotationRow(transform: Transform | undefined, i: number): number[] {
 function checkPick({ position, transform, instanceId, score }: ParticlePick, what: string): void {
   const { x, y, z } = position;
   if (!Number.isFinite(x) || !Number.isFinite(y) || !Number.isFinite(z)) {
-    throw new CryoetPicksError('invalid-picks', `${what} lies at x ${x}, y ${y}, z ${z} Å, which is no place`);
+    throw new CryoetPicksError('invalid-picks', `${what} lies at x ${x}, y ${y}, z ${z} Å, expected finite numbers`);
   }
   if (!Number.isFinite(score)) {
     throw new CryoetPicksError('invalid-picks', `${what} has a score of ${score}, expected a finite number`);
@@ -263,13 +263,13 @@ function checkPick({ position, transform, instanceId, score }: ParticlePick, wha
   }
 }
 
-/** What the head of a copick file of picks or filaments tells. */
+/** The header of a copick file of picks or filaments. */
 export interface FileHead extends ObjectUserSession {
   readonly runName?: string | undefined;
   readonly voxelSpacing?: number | undefined;
 }
 
-/** The head that copick's files of picks and filaments share, key by key in its order. */
+/** The header that copick's files of picks and filaments share, with keys in copick's order. */
 export function headOf(file: FileHead): Readonly<Record<string, unknown>> {
   return {
     pickable_object_name: file.object,
@@ -281,7 +281,7 @@ export function headOf(file: FileHead): Readonly<Record<string, unknown>> {
   };
 }
 
-/** The picks of a file as far as they mean something: without rotations where the file says not to trust them. */
+/** The picks of a file, without rotations if the file says not to trust them. */
 export function withoutUntrustedRotations({ picks, trustOrientation = true }: PicksFile): readonly ParticlePick[] {
   return trustOrientation ? picks : picks.map(({ transform: _, ...pick }) => pick);
 }
@@ -310,13 +310,13 @@ export interface ParsePointOptions {
 }
 
 /**
- * Reads one point of a picks file as a pick at its centre, the location plus the translation of its matrix; the identity
- * matrix and instance id 0, which copick takes for missing ones, read as missing.
+ * Reads one point of a picks file as a pick at its centre: the location plus the translation of its matrix. The identity
+ * matrix and instance id 0 are read as missing values, as in copick.
  *
  * @throws {@link CryoetPicksError} `invalid-picks`.
  */
 function parsePoint(value: unknown, options: ParsePointOptions): ParticlePick {
-  // What the quick look does not know is for the schema to take, or to name.
+  // The schema accepts whatever else is valid, and names what is not.
   const point = isPlainPoint(value)
     ? value
     : checkSchema(pointSchema, value, { what: placeOf(options), code: 'invalid-picks' });
@@ -328,7 +328,7 @@ function placeOf({ what, index }: ParsePointOptions): string {
   return `${what}: point ${index}`;
 }
 
-/** Whether a value is a point as programs write it; by plain comparisons, since files hold many thousands. */
+/** Whether a value is a point as programs write it. Plain comparisons, because files hold many thousands of points. */
 function isPlainPoint(value: unknown): value is Point {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const { location, transformation_: matrix, instance_id: instance, score } = value as Partial<Point>;
@@ -382,7 +382,7 @@ function toPick(point: Point, options: ParsePointOptions): ParticlePick {
   const score = point.score ?? 1;
   const instanceId = instanceOf(point.instance_id);
   const matrix = checkedMatrix(point, options);
-  // Literals of their own, which cost less than putting picks together: files hold many thousands.
+  // Separate literals are faster than spreads, and files hold many thousands of points.
   if (matrix === undefined) {
     const position = { x, y, z };
     return instanceId === undefined ? { object, position, score } : { object, position, score, instanceId };
@@ -410,7 +410,7 @@ function checkedMatrix({ transformation_: matrix }: Point, options: ParsePointOp
   );
 }
 
-/** 0 is none, as in copick; beyond 2⁵³ only a bigint holds it. */
+/** 0 means no instance, as in copick; only a bigint holds an id beyond 2⁵³. */
 function instanceOf(instance: number | bigint | null | undefined): number | bigint | undefined {
   if (isMissing(instance)) return undefined;
   const number = Number(instance);

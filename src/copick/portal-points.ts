@@ -7,7 +7,7 @@ import type { Point } from '../space/grid.ts';
 
 /** A point of an annotation file of the CryoET Data Portal. */
 export interface PortalPoint {
-  /** In voxels of the annotation's voxel spacing, voxel 0 first. */
+  /** In voxels of the annotation's voxel spacing; the centre of voxel 0 is 0. */
   readonly location: Point;
   readonly rotation?: Rotation | undefined;
   readonly instanceId?: number | bigint | undefined;
@@ -25,10 +25,10 @@ const schema = v.looseObject({
 });
 
 /**
- * Reads an annotation file of the CryoET Data Portal: a JSON object per line, `point`, `orientedPoint` or `instancePoint`;
- * blank lines are passed over.
+ * Parses an annotation file of the CryoET Data Portal: a JSON object per line, `point`, `orientedPoint` or `instancePoint`.
+ * Blank lines are skipped.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` with the line that cannot be understood.
+ * @throws {@link CryoetPicksError} `invalid-picks` with the line that is not valid.
  */
 export function parsePortalPoints(text: string, { source }: { readonly source: string }): PortalPoint[] {
   const points: PortalPoint[] = [];
@@ -53,35 +53,41 @@ export function parsePortalPoints(text: string, { source }: { readonly source: s
 /** Options of {@link picksFromPortalPoints}. */
 export interface PortalPointsOptions {
   readonly object: string;
-  /** Of the annotation file, in Å; its numbers are voxels of this size. */
+  /** Voxel spacing of the annotation file, in Å; its coordinates are in voxels of this size. */
   readonly voxelSpacing: number;
-  /** Whether each point must have a rotation; if not, rotations are not looked at, as in copick. */
+  /** Whether each point must have a rotation. If false, rotations are ignored, as in copick. */
   readonly oriented: boolean;
   /** Where the text comes from, for messages. */
   readonly source: string;
 }
 
 /**
- * The picks of an annotation file of the portal: voxels become Å, voxel 0 first, without any shift; the score is 1, since the
- * portal has none.
+ * Reads the picks of an annotation file of the portal.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` with the line that cannot be understood or lacks its rotation.
+ * @throws {@link CryoetPicksError} `invalid-picks` with the line that is not valid or lacks its rotation.
  */
 export function picksFromPortalPoints(text: string, options: PortalPointsOptions): ParticlePick[] {
   const { object, voxelSpacing, oriented, source } = options;
-  return parsePortalPoints(text, { source }).map(({ location: { x, y, z }, rotation, instanceId, line }) => {
-    if (oriented && rotation === undefined) {
-      throw new CryoetPicksError(
-        'invalid-picks',
-        `${source}, line ${line}: an oriented point has no xyz_rotation_matrix`,
-      );
-    }
-    return {
-      object,
-      position: { x: x * voxelSpacing, y: y * voxelSpacing, z: z * voxelSpacing },
-      score: 1,
-      ...(instanceId === undefined ? {} : { instanceId }),
-      ...(oriented && rotation !== undefined ? { transform: transformOf(rotation) } : {}),
-    };
+  return parsePortalPoints(text, { source }).map(({ rotation, ...point }) => {
+    if (!oriented) return pickFromPortalPoint(point, { object, voxelSpacing });
+    if (rotation !== undefined) return pickFromPortalPoint({ ...point, rotation }, { object, voxelSpacing });
+    throw new CryoetPicksError(
+      'invalid-picks',
+      `${source}, line ${point.line}: an oriented point has no xyz_rotation_matrix`,
+    );
   });
+}
+
+/** Converts a point from voxels to Å, without any shift: the centre of voxel 0 is 0 Å. The score is 1, since the portal has none. */
+export function pickFromPortalPoint(
+  { location: { x, y, z }, rotation, instanceId }: PortalPoint,
+  { object, voxelSpacing }: Pick<PortalPointsOptions, 'object' | 'voxelSpacing'>,
+): ParticlePick {
+  return {
+    object,
+    position: { x: x * voxelSpacing, y: y * voxelSpacing, z: z * voxelSpacing },
+    score: 1,
+    ...(instanceId === undefined ? {} : { instanceId }),
+    ...(rotation === undefined ? {} : { transform: transformOf(rotation) }),
+  };
 }

@@ -4,13 +4,6 @@ import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { type ListableStore, requireWritable, type StoreOptions } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import {
-  findMeshes,
-  type MeshEntry,
-  type ObjectUserSessionFilter,
-  type WriteMeshOptions,
-  writeMeshOf,
-} from './authored-files.ts';
 import { type FeaturesEntry, type FeaturesFilter, findFeatures } from './features.ts';
 import { type FilamentsEntry, findFilaments, type WriteFilamentsOptions, writeFilamentsOf } from './filament-sets.ts';
 import type { Filament } from './filaments-file.ts';
@@ -35,6 +28,13 @@ import {
 } from './tomograms.ts';
 import { deleteRunOf, listBoth, listNames, type ProjectTree, type WaitOptions } from './tree.ts';
 import {
+  findMeshes,
+  type MeshEntry,
+  type ObjectUserSessionFilter,
+  type WriteMeshOptions,
+  writeMeshOf,
+} from './user-session-files.ts';
+import {
   createVoxelSpacingOf,
   findVoxelSpacings,
   type VoxelSpacingEntry,
@@ -51,8 +51,8 @@ import {
 /**
  * One tilt series of a project: its tomograms and picks, in the static tree and the overlay alike.
  *
- * Nothing is cached: each call looks at storage. Where both trees hold the same thing, the overlay's counts. What is
- * broken is reported to the project's `problems` and hides nothing else.
+ * Nothing is cached: each call reads storage. If both trees hold the same entity, the overlay's takes precedence. Broken
+ * entities are reported to the project's `problems` and skipped.
  *
  * @example
  * ```ts
@@ -64,172 +64,175 @@ import {
  * ```
  */
 export class Run {
-  /** As its folder is called; copick makes no other of it. */
+  /** The name of its folder; copick never changes the names of runs. */
   readonly name: string;
 
-  constructor(
-    name: string,
-    private readonly tree: ProjectTree,
-  ) {
+  readonly #tree: ProjectTree;
+
+  constructor(name: string, tree: ProjectTree) {
     this.name = name;
+    this.#tree = tree;
   }
 
-  /** Lists the voxel spacings: the folders of tomograms in both trees, each label once, the smallest first. */
+  /** Lists the voxel spacings, smallest first: the folders of tomograms in both trees, each label once. */
   async voxelSpacings(options: VoxelSpacingOptions = {}): Promise<VoxelSpacingEntry[]> {
-    return findVoxelSpacings(this.tree, this.name, options);
+    return findVoxelSpacings(this.#tree, this.name, options);
   }
 
   /**
-   * Makes the folder of a voxel spacing, in Å, in the overlay, with the `.meta` file that copick puts there; one of the same
-   * three-decimal label that is there, in either tree, is given back.
+   * Creates the folder of a voxel spacing, in Å, in the overlay, with the `.meta` file that copick puts there. Returns the
+   * voxel spacing of the same three-decimal label if either tree has it already.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is no length; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is not a length above 0; `read-only`.
    */
   async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<VoxelSpacingEntry> {
-    return createVoxelSpacingOf(this.tree, this.name, { voxelSpacing, signal });
+    return createVoxelSpacingOf(this.#tree, this.name, { voxelSpacing, signal });
   }
 
-  /** Lists the tomograms, by voxel spacing and type. */
+  /** Lists the tomograms, sorted by voxel spacing and type. */
   async tomograms(filter: TomogramFilter = {}): Promise<TomogramEntry[]> {
-    return findTomograms(this.tree, this.name, checkFilter('tomograms', filter));
+    return findTomograms(this.#tree, this.name, checkFilter('tomograms', filter));
   }
 
   /**
-   * Opens the tomogram of a type. `voxelSpacing` picks the folder, by its three-decimal label or the nearest within 0.001 Å; it
-   * may be left out where the type exists at one spacing only. `level` and `voxelSize` pick the resolution level inside.
+   * Opens the tomogram of a type. `voxelSpacing` selects the folder, by its three-decimal label or the nearest within 0.001 Å; it
+   * may be omitted if the type exists at one spacing only. `level` and `voxelSize` select the resolution level.
    *
-   * @throws {@link CryoetPicksError} `not-found`, listing what is there; `invalid-option` without a type, or where several voxel
-   *   spacings fit and none was given; whatever opening an OME-Zarr image throws.
+   * @throws {@link CryoetPicksError} `not-found`, listing the available tomograms; `invalid-option` without a type, or if several
+   *   voxel spacings fit and none was given; everything that opening an OME-Zarr image throws.
    */
   async tomogram(type: string, options: RunTomogramOptions = {}): Promise<Tomogram> {
-    return openTomogramOf(this.tree, this.name, { ...options, type });
+    return openTomogramOf(this.#tree, this.name, { ...options, type });
   }
 
-  /** Lists the picks files, by object, user and session. Files named as the competition's are opened to tell whose they are. */
+  /** Lists the picks files, sorted by object, user and session. Files named as in the competition are opened to find user and session. */
   async pickSets(filter: PicksFilter = {}): Promise<PickSet[]> {
-    return findPickSets(this.tree, this.name, checkFilter('picks', filter));
+    return findPickSets(this.#tree, this.name, checkFilter('picks', filter));
   }
 
   /**
-   * Reads all picks that a filter asks for, set by set. Rotations of a file that says not to trust them are left out;
-   * `read()` of the set keeps them.
+   * Reads all picks that match a filter, set by set. Rotations of a file that says not to trust them are omitted; `read()` of the
+   * set keeps them.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` or `not-found`, if there are sets but none can be read; otherwise sets
-   *   that cannot be read are reported and left out.
+   * @throws {@link CryoetPicksError} `invalid-picks` or `not-found`, if there are sets but none can be read. If some can, the
+   *   others are reported and skipped.
    */
   async picks(filter: PicksFilter = {}): Promise<ParticlePick[]> {
-    return readAllPicks(this.tree, this.name, checkFilter('picks', filter));
+    return readAllPicks(this.#tree, this.name, checkFilter('picks', filter));
   }
 
   /**
-   * Tells whether a user has picks of a session here, files without a point included: what a resumed detection asks. A file
-   * that cannot be understood is reported, and holds no picks.
+   * Whether a user has picks of a session in this run, including files without points; a resumed detection skips such runs. A
+   * file that cannot be read is reported and does not count.
    */
   async hasPicks(options: HasPicksOptions): Promise<boolean> {
-    return hasPicksOf(this.tree, this.name, options);
+    return hasPicksOf(this.#tree, this.name, options);
   }
 
-  /** Makes sure, before any work, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
+  /** Checks, before a long computation, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
   async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
-    await requireWritable(this.tree.overlay, folderOf('picks', { run: this.name }), { signal });
+    await requireWritable(this.#tree.overlay, folderOf('picks', { run: this.name }), { signal });
   }
 
   /**
    * Writes picks into the overlay, one file per object, and returns the paths of the files.
    *
-   * All is checked before anything is written. Each file is replaced as a whole: where writing fails or is aborted midway,
-   * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects`
-   * stay as they are. With `expect`, nothing is written if a file has changed. `{ ...file }` keeps what a file holds beside picks.
+   * Everything is checked before anything is written. Each file is replaced as a whole: if writing fails or is aborted midway,
+   * every file holds either its old picks or the new ones. Files of objects that are neither in `picks` nor in `objects` are
+   * left unchanged. With `ifVersion`, nothing is written if a file has changed. `{ ...file }` keeps the other fields of a file that
+   * was read.
    *
    * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object
-   *   that the project does not have or a pick that is not finite; `invalid-option` for a user or session without a usable
+   *   that the project does not have or a pick that is not finite; `invalid-option` for a user or session without a valid
    *   character, or two `files` of one object; `read-only` if the overlay cannot be written.
    */
   async writePicks(picks: readonly ParticlePick[], options: WritePicksOptions): Promise<string[]> {
-    return writePicksOf(this.tree, this.name, { ...options, picks });
+    return writePicksOf(this.#tree, this.name, { ...options, picks });
   }
 
   /**
    * Writes a tomogram `[z, y, x]` into the overlay, with a pyramid, and returns its path; its features are kept.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for voxels that are no cubes (by more than 0.1 %), a `voxelSpacing` more
-   *   than 1 % off them, a type with "features", one that is there and not to be overwritten; `conflict`: others wrote it meanwhile.
+   * @throws {@link CryoetPicksError} `invalid-option` for voxels that are not cubes (to 0.1 %), a `voxelSpacing` more than 1 %
+   *   off the voxel size, a type that contains "features", and an existing tomogram unless `overwrite` is set; `conflict` if
+   *   others wrote it meanwhile.
    */
   async writeTomogram(source: VolumeSource, options: WriteRunTomogramOptions): Promise<string> {
-    return writeTomogramOf(this.tree, this.name, { ...options, source });
+    return writeTomogramOf(this.#tree, this.name, { ...options, source });
   }
 
-  /** Lists the features of all tomograms, by voxel spacing, tomogram and type. */
+  /** Lists the features of all tomograms, sorted by voxel spacing, tomogram and type. */
   async features(filter: FeaturesFilter = {}): Promise<FeaturesEntry[]> {
-    return findFeatures(this.tree, this.name, checkFilter('features', filter));
+    return findFeatures(this.#tree, this.name, checkFilter('features', filter));
   }
 
   /**
    * Writes features of a tomogram into the overlay and returns their path: one volume as a 3-D image, a list as a 4-D image.
    *
-   * @throws {@link CryoetPicksError} As `writeTomogram`; `not-found` where the tomogram is not there.
+   * @throws {@link CryoetPicksError} Like `writeTomogram`; `not-found` if the tomogram does not exist.
    */
   async writeFeatures(
     features: VolumeSource | readonly VolumeSource[],
     options: WriteFeaturesOptions,
   ): Promise<string> {
-    return writeFeaturesOf(this.tree, this.name, { ...options, features });
+    return writeFeaturesOf(this.#tree, this.name, { ...options, features });
   }
 
-  /** Lists the segmentations of all four kinds, by voxel spacing, user, session, name and kind. */
+  /** Lists the segmentations of all four kinds, sorted by voxel spacing, user, session, name and kind. */
   async segmentations(filter: SegmentationFilter = {}): Promise<SegmentationEntry[]> {
-    return findSegmentations(this.tree, this.name, checkFilter('segmentations', filter));
+    return findSegmentations(this.#tree, this.name, checkFilter('segmentations', filter));
   }
 
   /**
    * Writes a volume of labels `[z, y, x]`, or `{ label, instance }`, into the overlay as a segmentation, and returns its path.
-   * The labels are read twice: all are checked, and the type of number is found, before anything is written.
+   * The labels are read twice: first to check all of them and to choose the type of number, then to write them.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot be a file's, a label that does not fit, a panoptic
-   *   one with a label that no object has or an instance on the background, voxels that are no cubes; `conflict`; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot name a file, a label that does not fit, voxels that are
+   *   not cubes, and, in a panoptic segmentation, a label that no object has or an instance on the background; `conflict`;
+   *   `read-only`.
    */
   async writeSegmentation(labels: SegmentationVolumes, options: WriteSegmentationOptions): Promise<string> {
-    return writeSegmentationOf(this.tree, this.name, { ...options, labels });
+    return writeSegmentationOf(this.#tree, this.name, { ...options, labels });
   }
 
-  /** Lists the meshes, by object, user and session; `read()` of one gives the bytes of its GLB file. */
+  /** Lists the meshes, sorted by object, user and session; `read()` of one gives the bytes of its GLB file. */
   async meshes(filter: ObjectUserSessionFilter = {}): Promise<MeshEntry[]> {
-    return findMeshes(this.tree, this.name, checkFilter('meshes', filter));
+    return findMeshes(this.#tree, this.name, checkFilter('meshes', filter));
   }
 
   /**
    * Writes the bytes of a binary glTF file (GLB), its vertices in Å, into the overlay as a mesh, and returns its path.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are no whole GLB file, a user or session without a usable
-   *   character, a mesh that is not to be overwritten; `not-found` for an object that the project does not have; `conflict`
-   *   where others have written; `unsupported`; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-option` for bytes that are not a complete GLB file, a user or session without a valid
+   *   character, and an existing mesh unless `overwrite` is set; `not-found` for an object that the project does not have;
+   *   `conflict` if others wrote it meanwhile; `unsupported`; `read-only`.
    */
   async writeMesh(bytes: Uint8Array, options: WriteMeshOptions): Promise<string> {
-    return writeMeshOf(this.tree, this.name, { ...options, bytes });
+    return writeMeshOf(this.#tree, this.name, { ...options, bytes });
   }
 
-  /** Lists the files of filaments, by object, user and session. */
+  /** Lists the filaments files, sorted by object, user and session. */
   async filaments(filter: ObjectUserSessionFilter = {}): Promise<FilamentsEntry[]> {
-    return findFilaments(this.tree, this.name, checkFilter('filaments', filter));
+    return findFilaments(this.#tree, this.name, checkFilter('filaments', filter));
   }
 
   /**
-   * Writes filaments of one object into the overlay, and returns the path of the file. Curves that no longer match the points of
-   * their filament are left out, as copick does, and that is reported.
+   * Writes filaments of one object into the overlay, and returns the path of the file. As in copick, curves that no longer match
+   * the points of their filament are omitted, and that is reported.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; as `writeMesh`.
+   * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; like `writeMesh`.
    */
   async writeFilaments(filaments: readonly Filament[], options: WriteFilamentsOptions): Promise<string> {
-    return writeFilamentsOf(this.tree, this.name, { ...options, filaments });
+    return writeFilamentsOf(this.#tree, this.name, { ...options, filaments });
   }
 
   /**
-   * Deletes the run from the overlay, with all that is in it. What the static tree has of it stays, and is seen again.
+   * Deletes the run and its content from the overlay. The run's part in the static tree stays, and becomes visible again.
    *
-   * @throws {@link CryoetPicksError} `read-only` if it lies in the static tree alone, or the overlay cannot be written.
+   * @throws {@link CryoetPicksError} `read-only` if it exists only in the static tree, or the overlay cannot be written.
    */
   async delete({ signal }: WaitOptions = {}): Promise<void> {
-    return deleteRunOf(this.tree, this.name, { signal });
+    return deleteRunOf(this.#tree, this.name, { signal });
   }
 }
 
@@ -239,7 +242,7 @@ export interface RunsOptions extends WaitOptions {
   readonly split?: string | undefined;
 }
 
-/** The names of the runs of both trees, sorted; see `Project.runs`. `source` says where the project comes from. */
+/** The names of the runs of both trees, sorted; see `Project.runs`. `source` is where the project comes from, for messages. */
 export async function runNames(
   tree: ProjectTree,
   { split, source, signal }: RunsOptions & { readonly source: string },
@@ -252,7 +255,7 @@ export async function runNames(
   return [...new Set(names)].filter((name) => wanted?.has(name) ?? true).sort();
 }
 
-/** Lets the name of a run to make pass. @throws {@link CryoetPicksError} `invalid-option` */
+/** @throws {@link CryoetPicksError} `invalid-option` unless a name is valid for a new run. */
 export function checkRunName(name: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (name !== '' && !name.startsWith('.') && !/[/\\\u0000-\u001f\u007f]/.test(name)) return name;
@@ -262,7 +265,7 @@ export function checkRunName(name: string): string {
   );
 }
 
-/** Makes the folder of a run in the overlay, with the file that copick puts there. */
+/** Creates the folder of a run in the overlay, with the file that copick puts there. */
 export async function makeRunFolder({ overlay }: ProjectTree, run: string, { signal }: WaitOptions): Promise<void> {
   await overlay.set(`${pathOf('run', { run })}/.meta`, new TextEncoder().encode('meta'), { signal });
 }
@@ -270,12 +273,12 @@ export async function makeRunFolder({ overlay }: ProjectTree, run: string, { sig
 /** The names of runs by split. */
 export type Splits = ReadonlyMap<string, readonly string[]>;
 
-/** A store that may know the splits of its runs, as a Croissant does. */
+/** A store that may know the splits of its runs, as that of a Croissant does. */
 interface SplitStore extends ListableStore {
   splits?(options?: StoreOptions): Promise<Splits>;
 }
 
-/** The splits that the static tree tells of; none where it tells nothing. */
+/** The splits that the store of the static tree knows; otherwise none. */
 export async function splitsOf({ static: data }: ProjectTree, signal: AbortSignal | undefined): Promise<Splits> {
   const store: SplitStore | undefined = data;
   return (await store?.splits?.({ signal })) ?? new Map();
@@ -287,7 +290,7 @@ interface RunsOfSplitOptions extends StoreOptions {
   readonly source: string;
 }
 
-/** The names of the runs of a split. @throws {@link CryoetPicksError} `not-found`, listing the splits that are there. */
+/** The names of the runs of a split. @throws {@link CryoetPicksError} `not-found`, listing the available splits. */
 async function runsOfSplit(
   tree: ProjectTree,
   { split, source, signal }: RunsOfSplitOptions,
@@ -295,9 +298,11 @@ async function runsOfSplit(
   const splits = await splitsOf(tree, signal);
   const names = splits.get(split);
   if (names !== undefined) return new Set(names);
+  const available = [...splits.keys()];
   throw new CryoetPicksError(
     'not-found',
-    `split "${split}" not found in project "${source}"; available: ${listNames([...splits.keys()])}`,
+    `split "${split}" not found in project "${source}"; available: ${listNames(available)}`,
+    { available },
   );
 }
 
@@ -306,7 +311,7 @@ const authored: readonly string[] = ['object', 'userId', 'sessionId', ...waiting
 
 type Listing = 'runs' | 'picks' | 'meshes' | 'filaments' | 'tomograms' | 'features' | 'segmentations';
 
-/** What each listing can be asked for. */
+/** The filter keys of each listing. */
 const known: Readonly<Record<Listing, readonly string[]>> = {
   runs: ['split', 'signal'],
   picks: authored,
@@ -314,31 +319,31 @@ const known: Readonly<Record<Listing, readonly string[]>> = {
   filaments: authored,
   tomograms: ['type', 'voxelSpacing', ...waiting],
   features: ['type', 'featureType', 'voxelSpacing', ...waiting],
-  segmentations: ['name', 'userId', 'sessionId', 'voxelSpacing', 'kind', 'multilabel', ...waiting],
+  segmentations: ['name', 'userId', 'sessionId', 'voxelSpacing', 'kind', ...waiting],
 };
 
 const kinds: readonly unknown[] = ['binary', 'multilabel', 'instance', 'panoptic'];
 
 /**
- * Lets a filter pass that asks for what there is to ask for. Another would ask nothing, and all would be found.
+ * Throws if a filter has an unknown key; a misspelt key would otherwise be ignored and match everything.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for what is no object, has an unknown key, or names an unknown kind.
+ * @throws {@link CryoetPicksError} `invalid-option` for a filter that is not an object, has an unknown key, or names an unknown kind.
  */
 export function checkFilter<T extends object>(what: Listing, filter: T): T {
   const keys = known[what];
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) {
     const example = `{ ${keys[0]}: ${typeof filter === 'string' ? showJson(filter) : '…'} }`;
-    throw invalid(`${what} are asked for by an object such as ${example}, found ${showJson(filter)}`);
+    throw invalid(`the filter of ${what} must be an object such as ${example}, found ${showJson(filter)}`);
   }
   const unknown = Object.keys(filter).find((key) => !keys.includes(key));
   if (unknown !== undefined) {
     const inCamelCase = unknown.replace(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase());
     const hint = keys.includes(inCamelCase) ? `did you mean ${inCamelCase}? ` : '';
-    throw invalid(`${what} cannot be asked for by ${showJson(unknown)}; ${hint}known are ${keys.join(', ')}`);
+    throw invalid(`${showJson(unknown)} is not a filter of ${what}; ${hint}expected ${keys.join(', ')}`);
   }
   const { kind } = filter as { readonly kind?: unknown };
-  const stranger = kind === undefined ? undefined : [kind].flat().find((one) => !kinds.includes(one));
-  if (stranger !== undefined) throw invalid(`kind is ${showJson(stranger)}, expected ${kinds.join(', ')}`);
+  const unknownKind = kind === undefined ? undefined : [kind].flat().find((one) => !kinds.includes(one));
+  if (unknownKind !== undefined) throw invalid(`kind is ${showJson(unknownKind)}, expected ${kinds.join(', ')}`);
   return filter;
 }
 

@@ -15,8 +15,8 @@ import {
 } from './tree.ts';
 
 /**
- * What the voxels of a segmentation hold. `binary`: 1 inside one object. `multilabel`: the label of an object, of several.
- * `instance`: the number of a particle, of one object. `panoptic`: both, in two channels. 0 is always background.
+ * What the voxels of a segmentation hold. `binary`: 1 inside one object. `multilabel`: labels of several objects. `instance`:
+ * numbers of particles of one object. `panoptic`: labels and particle numbers, in two channels. 0 is always background.
  */
 export type SegmentationKind = 'binary' | 'multilabel' | 'instance' | 'panoptic';
 
@@ -25,50 +25,46 @@ export type PanopticChannel = 'label' | 'instance';
 
 /** Options of {@link SegmentationEntry.open}. */
 export interface OpenSegmentationOptions extends OpenTomogramOptions {
-  /** Which channel of a panoptic segmentation to read, which must be said; other kinds have none. */
+  /** The channel to read. Required for a panoptic segmentation, not allowed for other kinds. */
   readonly channel?: PanopticChannel | undefined;
 }
 
 /** A segmentation of a run, found but not opened. */
 export interface SegmentationEntry extends Located, Deletable {
   readonly kind: SegmentationKind;
-  /** True where the kind is `multilabel`. */
-  readonly multilabel: boolean;
-  /** Of the object, or of the set of labels. */
+  /** Name of the object, or of the set of labels. */
   readonly name: string;
   readonly userId: string;
   readonly sessionId: string;
-  /** What the file name says, in Å. */
+  /** The spacing in the file name, in Å. */
   readonly voxelSpacing: number;
   /**
-   * Opens it as a volume of labels; of a panoptic one, the channel that is asked for.
+   * Opens it as a volume of labels; a panoptic one, as the volume of the requested channel.
    *
-   * `read` gives float32, which holds whole numbers up to 2^24; where a label does not survive it throws `unsupported`, and
-   * reading with `exact: true` gives it as it is.
+   * `read` gives float32, which holds all whole numbers up to 2^24. It throws `unsupported` for a label that float32 would round;
+   * `read` with `exact: true` gives every label exactly.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` where `channel` is missing or too much; whatever opening an OME-Zarr
+   * @throws {@link CryoetPicksError} `invalid-option` if `channel` is missing or not allowed; everything that opening an OME-Zarr
    *   image throws.
    */
   open(options?: OpenSegmentationOptions): Promise<Tomogram>;
 }
 
-/** Which segmentations of a run; what is left out asks for all. Names match as given or as copick writes them. */
+/** Selects segmentations of a run; an omitted field matches all. Names match as given or as copick writes them. */
 export interface SegmentationFilter {
   readonly name?: NameFilter;
   readonly userId?: NameFilter;
   readonly sessionId?: NameFilter;
   /** In Å; compared by its three-decimal label. */
   readonly voxelSpacing?: number | undefined;
-  /** One kind, or one of several. */
+  /** One kind, or several kinds. */
   readonly kind?: SegmentationKind | readonly SegmentationKind[] | undefined;
-  /** True asks for the kind `multilabel`, false for `binary`. */
-  readonly multilabel?: boolean | undefined;
-  /** List too what the overlay hides. @defaultValue false */
+  /** Also list what the overlay hides. @defaultValue false */
   readonly includeShadowed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The segmentations of a run, by voxel spacing, user, session, name and kind. */
+/** The segmentations of a run, sorted by voxel spacing, user, session, name and kind. */
 export async function findSegmentations(
   tree: ProjectTree,
   run: string,
@@ -91,16 +87,18 @@ export async function findSegmentations(
 
 interface FoundSegmentation
   extends FoundImage,
-    Pick<SegmentationEntry, 'kind' | 'multilabel' | 'name' | 'userId' | 'sessionId' | 'voxelSpacing'> {}
+    Pick<SegmentationEntry, 'kind' | 'name' | 'userId' | 'sessionId' | 'voxelSpacing'> {}
 
-/** The folders that segmentations lie in, with the kinds that each holds. */
+/** The folders of segmentations, with the kinds that each holds. */
 const PLACES = [
   { place: 'segmentation', kinds: ['binary', 'multilabel'] },
   { place: 'instanceSegmentation', kinds: ['instance'] },
   { place: 'panopticSegmentation', kinds: ['panoptic'] },
 ] as const;
 
-/** What lies in the folders that can hold what is asked for; a folder that cannot be listed is reported and hides no other. */
+type SegmentationPlace = (typeof PLACES)[number]['place'];
+
+/** The segmentations in the folders of the wanted kinds; a folder that cannot be listed is reported and skipped. */
 async function listPlaces(tree: ProjectTree, run: string, filter: SegmentationFilter): Promise<FoundSegmentation[]> {
   const places = PLACES.filter(({ kinds }) => kinds.some((kind) => isWantedKind(kind, filter)));
   const found: FoundSegmentation[] = [];
@@ -118,22 +116,22 @@ async function listPlaces(tree: ProjectTree, run: string, filter: SegmentationFi
   return found;
 }
 
-function toSegmentation(
-  tree: ProjectTree,
-  entry: TreeEntry,
-  place: (typeof PLACES)[number]['place'],
-): FoundSegmentation[] {
+function toSegmentation(tree: ProjectTree, entry: TreeEntry, place: SegmentationPlace): FoundSegmentation[] {
   const { name, path } = entry;
   if (!name.endsWith('.zarr')) return [];
   const parsed = parseName(place, name);
   if (parsed === undefined) {
-    tree.log.report({ path, message: `"${name}" names no segmentation` });
+    tree.log.report({ path, message: `"${name}" is not the name of a segmentation` });
     return [];
   }
-  const multilabel = 'multilabel' in parsed && parsed.multilabel;
-  const inFolder = { instanceSegmentation: 'instance', panopticSegmentation: 'panoptic' } as const;
-  const kind = place === 'segmentation' ? (multilabel ? 'multilabel' : 'binary') : inFolder[place];
-  return imageFolder(tree, entry, 'segmentation').map(() => ({ ...parsed, kind, multilabel, entry }));
+  const { userId, sessionId, voxelSpacing } = parsed;
+  const found = { kind: kindOf(place, parsed), name: parsed.name, userId, sessionId, voxelSpacing, entry };
+  return imageFolder(tree, entry, 'segmentation').map(() => found);
+}
+
+function kindOf(place: SegmentationPlace, name: object): SegmentationKind {
+  if (place === 'segmentation') return 'multilabel' in name && name.multilabel ? 'multilabel' : 'binary';
+  return place === 'instanceSegmentation' ? 'instance' : 'panoptic';
 }
 
 function isWanted(one: FoundSegmentation, filter: SegmentationFilter): boolean {
@@ -147,12 +145,8 @@ function isWanted(one: FoundSegmentation, filter: SegmentationFilter): boolean {
   );
 }
 
-function isWantedKind(one: SegmentationKind, { kind, multilabel }: SegmentationFilter): boolean {
-  const kinds = typeof kind === 'string' ? [kind] : kind;
-  return (
-    (kinds === undefined || kinds.includes(one)) &&
-    (multilabel === undefined || one === (multilabel ? 'multilabel' : 'binary'))
-  );
+function isWantedKind(one: SegmentationKind, { kind }: SegmentationFilter): boolean {
+  return kind === undefined || (typeof kind === 'string' ? kind === one : kind.includes(one));
 }
 
 function identity({ voxelSpacing, userId, sessionId, name, kind }: FoundSegmentation): string {
@@ -184,8 +178,8 @@ async function openSegmentation(
 }
 
 /**
- * A volume of labels whose `read` never rounds: a whole number that float32 cannot tell from its neighbour is refused. Types
- * that float32 holds are read as before.
+ * Returns a volume of labels whose `read` never rounds: it throws for a whole number that float32 would round. Labels of types
+ * that fit float32 are read as before.
  */
 function exactLabels<T extends Tomogram>(labels: T, path: string): T {
   const dtype = labels.levels.find(({ index }) => index === labels.level)?.dtype;
@@ -194,13 +188,13 @@ function exactLabels<T extends Tomogram>(labels: T, path: string): T {
     const exact = await labels.read(box, { signal: options.signal, exact: true });
     if (options.exact) return exact;
     const rounded = toFloat32(exact);
-    refuseRounded(exact, rounded.data, path);
+    requireUnrounded(exact, rounded.data, path);
     return rounded;
   };
   return { ...labels, read: read as Tomogram['read'] };
 }
 
-function refuseRounded(exact: Volume<NumericData>, rounded: Float32Array, path: string): void {
+function requireUnrounded(exact: Volume<NumericData>, rounded: Float32Array, path: string): void {
   const [depth, height, width] = exact.shape;
   const [sz, sy, sx] = exact.stride;
   let r = 0;
@@ -211,7 +205,7 @@ function refuseRounded(exact: Volume<NumericData>, rounded: Float32Array, path: 
         if (rounded[r] === exact.data[e] || !Number.isInteger(exact.data[e])) continue;
         throw new CryoetPicksError(
           'unsupported',
-          `label ${exact.data[e]} of "${path}" does not survive float32, which \`read\` gives: read it with \`exact: true\``,
+          `label ${exact.data[e]} of "${path}" would be rounded to float32, the type that \`read\` gives: read it with \`exact: true\``,
         );
       }
     }

@@ -5,13 +5,13 @@ export interface BSpline {
   readonly degree: number;
 }
 
-/** A place on a B-spline, and the derivative by the parameter there. */
+/** A point of a B-spline, and the derivative with respect to the parameter there. */
 export interface SplinePoint {
   readonly point: Vector;
   readonly derivative: Vector;
 }
 
-/** The knot span that holds a parameter; the last one that is not empty at the end of the domain. */
+/** The knot span that contains a parameter; at the end of the domain, the last span that is not empty. */
 export function spanAt({ controlPoints, knots, degree }: BSpline, u: number): number {
   const count = controlPoints.length;
   if (u >= knots[count]!) {
@@ -51,7 +51,7 @@ function difference(a: Vector, b: Vector, factor: number): Vector {
   return [x * factor, y * factor, z * factor];
 }
 
-/** Tells why degree and knots make no B-spline over so many control points; nothing if they do. */
+/** Says why degree and knots do not define a B-spline over a number of control points; empty if they do. */
 export function splineProblem(count: number, degree: number | undefined, knots: readonly number[] | undefined): string {
   if (degree === undefined || knots === undefined) return 'a bspline needs a degree and knots';
   if (!(Number.isInteger(degree) && degree >= 1 && degree <= 5)) return `degree ${degree} is not one of 1 to 5`;
@@ -59,7 +59,7 @@ export function splineProblem(count: number, degree: number | undefined, knots: 
   const expected = count + degree + 1;
   if (knots.length !== expected) return `${count} control points need ${expected} knots, found ${knots.length}`;
   if (knots.some((knot, i) => !Number.isFinite(knot) || (i > 0 && knot < knots[i - 1]!))) {
-    return 'its knots are not finite numbers that never fall';
+    return 'its knots are not finite numbers in ascending order';
   }
   const [first, last] = [knots[0]!, knots.at(-1)!];
   const repeats = (value: number) => knots.filter((knot) => knot === value).length;
@@ -74,7 +74,7 @@ export function splineProblem(count: number, degree: number | undefined, knots: 
 /** A vector or a point as a triple `[x, y, z]`, in Å: what the kernels of filaments work on. */
 export type Vector = readonly [number, number, number];
 
-/** The distance of two points. */
+/** The distance between two points. */
 export function distance(a: Vector, b: Vector): number {
   return Math.sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2);
 }
@@ -111,7 +111,7 @@ export function arcLengths(line: readonly Vector[]): number[] {
   return along;
 }
 
-/** Gives values at lengths along a polyline, linear between those at its points. */
+/** Interpolates values linearly at lengths along a polyline. */
 export function interpolator(along: readonly number[], values: readonly Vector[]): (length: number) => Vector {
   const last = along.length - 1;
   return (length) => {
@@ -122,7 +122,7 @@ export function interpolator(along: readonly number[], values: readonly Vector[]
   };
 }
 
-/** The index of the first of rising values that is not below one; their number if all are. */
+/** The index of the first of ascending values that is not below a value; their number if all are below. */
 export function firstFrom(rising: readonly number[], value: number): number {
   let [low, high] = [0, rising.length];
   while (low < high) {
@@ -133,7 +133,7 @@ export function firstFrom(rising: readonly number[], value: number): number {
   return low;
 }
 
-/** The distance of a point to the nearest place on a polyline. */
+/** The distance from a point to a polyline. */
 export function distanceToPolyline([x, y, z]: Vector, line: readonly Vector[]): number {
   let least = Number.POSITIVE_INFINITY;
   let [ax, ay, az] = line[0]!;

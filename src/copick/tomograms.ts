@@ -18,25 +18,25 @@ import { findSpacingFolders } from './voxel-spacings.ts';
 /** A tomogram of a run, found but not opened. */
 export interface TomogramEntry extends Located, Deletable {
   readonly type: string;
-  /** What the folder says, in Å: a label, mostly rounded. The true voxel size is in the metadata; `open` reads it. */
+  /** The spacing in the folder's name, in Å: a label, usually rounded. `open` reads the true voxel size from the metadata. */
   readonly voxelSpacing: number;
-  /** Opens it, the folder's voxel spacing standing in where the metadata tell no voxel size, which is reported. */
+  /** Opens it. If the metadata give no voxel size, the folder's voxel spacing is used, and that is reported. */
   open(options?: OpenTomogramOptions): Promise<Tomogram>;
-  /** Lists the features that were computed from it, by their type. */
+  /** Lists the features that were computed from it, sorted by type. */
   features(filter?: TomogramFeaturesFilter): Promise<FeaturesEntry[]>;
 }
 
 /** Which tomograms of a run to list. */
 export interface TomogramFilter {
   readonly type?: NameFilter;
-  /** In Å; found by its three-decimal label, else the nearest within 0.001 Å. */
+  /** In Å; matches the three-decimal label, otherwise the nearest within 0.001 Å. */
   readonly voxelSpacing?: number | undefined;
-  /** List too what the overlay, or another folder of the same label, hides. @defaultValue false */
+  /** Also list what the overlay, or another folder of the same label, hides. @defaultValue false */
   readonly includeShadowed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The tomograms of a run, by voxel spacing and type. */
+/** The tomograms of a run, sorted by voxel spacing and type. */
 export async function findTomograms(
   tree: ProjectTree,
   run: string,
@@ -64,7 +64,7 @@ export async function findTomograms(
 
 /** Which tomogram of a run to open, and how. */
 export interface RunTomogramOptions extends OpenTomogramOptions {
-  /** Which of several voxel spacings, in Å; may be left out where the type exists at one only. */
+  /** The voxel spacing, in Å; may be omitted if the type exists at one voxel spacing only. */
   readonly voxelSpacing?: number | undefined;
 }
 
@@ -76,11 +76,12 @@ export async function openTomogramOf(
 ): Promise<Tomogram> {
   const { signal } = options;
   if (typeof type !== 'string' || type === '') {
-    const place = await describeMissing(tree, run, { voxelSpacing, signal });
-    throw new CryoetPicksError('invalid-option', `give the tomogram's type, found ${showJson(type)}; ${place}`);
+    const { where, available } = await describeMissing(tree, run, { voxelSpacing, signal });
+    const message = `expected the tomogram's type, found ${showJson(type)}; ${where}; available: ${listNames(available)}`;
+    throw new CryoetPicksError('invalid-option', message, { option: 'type', available });
   }
   const all = await findTomograms(tree, run, { type, voxelSpacing, signal });
-  // A name as given comes before the one that copick makes of it.
+  // The name as given precedes the name that copick makes of it.
   const exact = all.filter((one) => one.type === type);
   const [found, ...others] = exact.length > 0 ? exact : all;
   if (found !== undefined && others.length === 0) return found.open(options);
@@ -89,30 +90,33 @@ export async function openTomogramOf(
     const spacings = [found, ...others].map((one) => formatSpacing(one.voxelSpacing)).join(', ');
     throw new CryoetPicksError(
       'invalid-option',
-      `${name} of run "${run}" exists at the voxel spacings ${spacings} Å; say which by voxelSpacing`,
+      `${name} of run "${run}" exists at the voxel spacings ${spacings} Å; choose one with the option voxelSpacing`,
+      { option: 'voxelSpacing' },
     );
   }
-  throw new CryoetPicksError(
-    'not-found',
-    `${name} not found ${await describeMissing(tree, run, { voxelSpacing, signal })}`,
-  );
+  const { where, available } = await describeMissing(tree, run, { voxelSpacing, signal });
+  const message = `${name} not found ${where}; available: ${listNames(available)}`;
+  throw new CryoetPicksError('not-found', message, { available });
 }
 
+/** Where a tomogram is missing, and what is there. */
 async function describeMissing(
   tree: ProjectTree,
   run: string,
   { voxelSpacing, signal }: TomogramFilter,
-): Promise<string> {
+): Promise<{ readonly where: string; readonly available: readonly string[] }> {
   const place = `in run "${run}"`;
   const all = await findTomograms(tree, run, { signal });
   const here = await findTomograms(tree, run, { voxelSpacing, signal });
   if (voxelSpacing !== undefined && here.length > 0) {
-    const types = listNames(here.map(({ type }) => type));
-    return `${place} at voxel spacing ${formatSpacing(here[0]!.voxelSpacing)} Å; available: ${types}`;
+    const where = `${place} at voxel spacing ${formatSpacing(here[0]!.voxelSpacing)} Å`;
+    return { where, available: here.map(({ type }) => type) };
   }
-  const available = listNames(all.map((one) => `${one.type}@${formatSpacing(one.voxelSpacing)}`));
   const at = voxelSpacing === undefined ? '' : ` at voxel spacing ${formatSpacing(voxelSpacing)} Å`;
-  return `${place}${at}; available: ${available}`;
+  return {
+    where: `${place}${at}`,
+    available: all.map((one) => `${one.type}@${formatSpacing(one.voxelSpacing)}`),
+  };
 }
 
 interface FoundTomogram extends FoundImage {

@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import {
-  checkExpected,
+  assertVersion,
   type ListableStore,
   memoryStore,
   readOnlyStore,
@@ -9,24 +9,24 @@ import {
   type StoreKey,
   type StoreOptions,
 } from '../storage/store.ts';
-import type { PickableObject } from './config.ts';
 import { folderOf } from './layout.ts';
+import type { PickableObject } from './object.ts';
 
-/** Options of calls that only wait. */
+/** Options of calls that take nothing but a signal. */
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Which of the two trees of a project something lies in: the one that is only read, or the one that is written. */
+/** One of the two trees of a project: `static` is only read, `overlay` is written. */
 export type RootKind = 'static' | 'overlay';
 
-/** What `Project` and `Run` share: the two trees, seen as one, and the log of what is broken in them. */
+/** What `Project` and `Run` share: the two trees, seen as one, and the log of their problems. */
 export interface ProjectTree {
   readonly objects: readonly PickableObject[];
-  /** Where there is no overlay, a store that is empty and refuses writes. */
+  /** For a project without an overlay: an empty store that rejects writes. */
   readonly overlay: Store;
   readonly hasOverlay: boolean;
-  /** Absent where the project has one root. */
+  /** Absent if the project has a single root. */
   readonly static?: ListableStore | undefined;
   readonly log: ProblemLog;
 }
@@ -40,18 +40,18 @@ export interface TreeEntry extends StoreEntry {
   readonly path: string;
 }
 
-/** What every thing that is found in a project says about its place. */
+/** Where an entity of a project lies. */
 export interface Located {
   readonly root: RootKind;
   readonly path: string;
-  /** True where something of the same identity lies before it, as the overlay lies before the static tree. */
+  /** True if an entity of the same identity takes precedence, as the overlay does over the static tree. */
   readonly shadowed: boolean;
 }
 
-/** What every thing that is found in a project can do away with: itself. */
+/** An entity of a project that can be deleted. */
 export interface Deletable {
   /**
-   * Deletes it from the overlay; nothing happens where it is gone already. What it hid in the static tree is seen again.
+   * Deletes it from the overlay, if it still exists. An entity of the static tree that it hid becomes visible again.
    *
    * @throws {@link CryoetPicksError} `read-only` if it lies in the static tree, or the overlay cannot be written.
    */
@@ -61,10 +61,10 @@ export interface Deletable {
 /** Options of {@link DeletableFile.delete}. */
 export interface DeleteFileOptions extends WaitOptions {
   /** Delete it only if it is still as it was when this `version` of it was read. If absent, whatever is there is deleted. */
-  readonly expect?: string | null | undefined;
+  readonly ifVersion?: string | null | undefined;
 }
 
-/** What files that are found in a project can do away with: themselves, if wished as they were read. */
+/** A file of a project that can be deleted, on request only if it is unchanged since it was read. */
 export interface DeletableFile {
   /**
    * As `delete` of {@link Deletable}, unless the file is not the expected one; then nothing is deleted.
@@ -74,45 +74,46 @@ export interface DeletableFile {
   delete(options?: DeleteFileOptions): Promise<void>;
 }
 
-/** What an entry of a tree says about its place, and how to delete it: the part that things of all kinds share. */
+/** Where an entry of a tree lies, and how to delete it: the part that entities of all kinds share. */
 export function locationOf(tree: ProjectTree, entry: TreeEntry): Omit<Located, 'shadowed'> & DeletableFile {
   const { root, path } = entry;
   return { root, path, delete: (options = {}) => deleteEntry(tree, entry, options) };
 }
 
 /**
- * Deletes a file of the overlay, or a folder with all that is in it, which has no version to expect.
+ * Deletes a file of the overlay, or a folder with all that is in it, which has no version.
  *
  * @throws {@link CryoetPicksError} As {@link DeletableFile.delete}.
  */
 async function deleteEntry(
   { overlay }: ProjectTree,
   { root, key, path, kind }: TreeEntry,
-  { signal, expect }: DeleteFileOptions,
+  { signal, ifVersion }: DeleteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
   if (root === 'static') {
     throw new CryoetPicksError(
       'read-only',
-      `cannot delete "${path}": it lies in the static tree, which is only read; only what is in the overlay can be deleted`,
+      `cannot delete "${path}": it lies in the static tree, which is read-only; only the overlay's own files can be deleted`,
     );
   }
-  if (expect === null || (expect !== undefined && kind === 'folder')) {
+  if (ifVersion === null || (ifVersion !== undefined && kind === 'folder')) {
     const reason = kind === 'folder' ? 'it is a folder, which has no version' : 'null stands for no file';
     throw new CryoetPicksError(
       'invalid-option',
-      `cannot delete "${path}" as expected: ${reason}; leave \`expect\` out to delete it as it is`,
+      `cannot delete "${path}" by its version: ${reason}; leave \`ifVersion\` out to delete it as it is`,
+      { option: 'ifVersion', path },
     );
   }
-  await deleteFile(overlay, key, { signal, expect });
+  await deleteFile(overlay, key, { signal, ifVersion });
 }
 
-/** Where a key lies, for messages. */
+/** The location of a key, for messages. */
 export function locate(store: ListableStore, key: StoreKey): string {
   return `${store.location.replace(/\/$/, '')}${key}`;
 }
 
-/** The entry of the overlay at a key, whether or not it is there. */
+/** The entry of the overlay at a key, whether or not it exists. */
 export function overlayEntry({ overlay }: ProjectTree, key: StoreKey, kind: StoreEntry['kind']): TreeEntry {
   return {
     name: key.slice(key.lastIndexOf('/') + 1),
@@ -140,8 +141,8 @@ export async function listFolder(
 }
 
 /**
- * The visible entries of a folder in both trees, those of the overlay first. A tree that cannot be listed is reported
- * and hides nothing of the other.
+ * The visible entries of a folder in both trees, those of the overlay first. If one tree cannot be listed, that is reported
+ * and the entries of the other are returned.
  *
  * @throws The first error, if no tree can be listed.
  */
@@ -166,7 +167,7 @@ export async function listBoth(
 }
 
 /**
- * The token to expect when a file that was found is written again; ask before reading it, so that what others write in
+ * The version to give as `ifVersion` when a file that was found is written again; ask before reading it, so that what others write in
  * between leads to a conflict and not to a loss. `null` for a file of the static tree, since writing makes one in the
  * overlay; undefined where the overlay keeps no versions.
  */
@@ -186,13 +187,13 @@ function rootsOf(tree: ProjectTree): readonly { root: RootKind; store: ListableS
 
 /** Options of {@link markShadowed}. */
 export interface MarkShadowedOptions<T> {
-  /** Equal for things that stand for the same. */
+  /** Equal for entities of the same identity. */
   readonly identity: (item: T) => string;
-  /** Keep what is shadowed in the list. */
+  /** Keep shadowed entities in the list. */
   readonly includeShadowed?: boolean | undefined;
 }
 
-/** Marks, or leaves out, all but the first of each identity. */
+/** Marks, or leaves out, all but the first entity of each identity. */
 export function markShadowed<T extends object>(
   items: readonly T[],
   { identity, includeShadowed = false }: MarkShadowedOptions<T>,
@@ -208,58 +209,61 @@ export function markShadowed<T extends object>(
 }
 
 /**
- * What stands for the overlay of a project that has none: empty, and closed to writes.
+ * The stand-in for the overlay of a project without one: empty and read-only.
  *
- * @throws {@link CryoetPicksError} `invalid-option` where there is no static tree either.
+ * @throws {@link CryoetPicksError} `invalid-option` if there is no static tree either.
  */
 export function noOverlay(data: ListableStore | undefined): Store {
   if (data === undefined) {
-    throw new CryoetPicksError('invalid-option', 'a project needs a place: give `overlay`, `static`, or both');
+    throw new CryoetPicksError('invalid-option', 'a project needs a store: give `overlay`, `static`, or both');
   }
   const { location } = data;
   const reason =
-    'the project has no overlay; to write, give it one: overlay_root in the config, or the option `overlay`';
+    'the project has no overlay; to write, set overlay_root in the config or the option `overlay`';
   return readOnlyStore({ ...memoryStore(), location }, { reason });
 }
 
-/** Something in a project that is broken or odd and was passed over. */
+/** Something broken or unexpected in a project, which was skipped. */
 export interface Problem {
   /** Where it lies. */
   readonly path: string;
   readonly message: string;
-  /** The error behind it, if there was one. */
+  /** The error that caused it, if any. */
   readonly cause?: unknown;
 }
 
-/** Keeps the problems met while a project is used, one per path, and tells each once. */
+/** Collects the problems met while a project is used, one per path, and reports each once. */
 export class ProblemLog {
-  private readonly byPath = new Map<string, Problem>();
+  readonly #byPath = new Map<string, Problem>();
+  readonly #onProblem: ((problem: Problem) => void) | undefined;
 
-  constructor(private readonly onProblem?: ((problem: Problem) => void) | undefined) {}
+  constructor(onProblem?: ((problem: Problem) => void) | undefined) {
+    this.#onProblem = onProblem;
+  }
 
   get problems(): readonly Problem[] {
-    return [...this.byPath.values()];
+    return [...this.#byPath.values()];
   }
 
   report(problem: Problem): void {
-    if (this.byPath.has(problem.path)) return;
-    this.byPath.set(problem.path, problem);
-    this.onProblem?.(problem);
+    if (this.#byPath.has(problem.path)) return;
+    this.#byPath.set(problem.path, problem);
+    this.#onProblem?.(problem);
   }
 
-  /** Forgets what was reported; what is met again is told again. */
+  /** Forgets all problems; one that is met again is reported again. */
   forget(): void {
-    this.byPath.clear();
+    this.#byPath.clear();
   }
 
-  /** Reports a caught error, unless the signal was aborted: then the abort reason goes on. */
+  /** Reports a caught error; if the signal was aborted, throws the abort reason instead. */
   reportError(path: string, cause: unknown, signal: AbortSignal | undefined): void {
     signal?.throwIfAborted();
     this.report({ path, message: cause instanceof Error ? cause.message : String(cause), cause });
   }
 }
 
-/** Names as a message lists them: quoted, the first twenty. */
+/** Formats names for a message: quoted, the first twenty. */
 export function listNames(names: readonly string[]): string {
   if (names.length === 0) return 'none';
   const shown = names.slice(0, 20).map((name) => JSON.stringify(name));
@@ -274,9 +278,9 @@ export interface NeedNamedOptions {
 }
 
 /**
- * The one of a name.
+ * Finds the item of a name.
  *
- * @throws {@link CryoetPicksError} `not-found`, listing those that are there.
+ * @throws {@link CryoetPicksError} `not-found`, listing the available names.
  */
 export function needNamed<T extends { readonly name: string }>(
   all: readonly T[],
@@ -285,16 +289,22 @@ export function needNamed<T extends { readonly name: string }>(
 ): T {
   const found = all.find((one) => one.name === name);
   if (found !== undefined) return found;
-  const available = listNames(all.map((one) => one.name));
+  const available = all.map((one) => one.name);
   const place = source === undefined ? 'the project' : `project "${source}"`;
-  throw new CryoetPicksError('not-found', `${what} "${name}" not found in ${place}; available: ${available}`);
+  throw new CryoetPicksError(
+    'not-found',
+    `${what} "${name}" not found in ${place}; available: ${listNames(available)}`,
+    {
+      available,
+    },
+  );
 }
 
 /**
- * Deletes things that were found in a project, of any kind, and returns their paths. All is checked before anything is
- * deleted: if one of them lies in the static tree, none is.
+ * Deletes entities of a project, of any kind, and returns their paths. Everything is checked before anything is deleted: if
+ * one of them lies in the static tree, none is deleted.
  *
- * List with `includeShadowed` to delete too what the overlay hides of its own.
+ * To delete shadowed entities of the overlay as well, list them with `includeShadowed`.
  *
  * @throws {@link CryoetPicksError} `read-only` if one lies in the static tree, or the overlay cannot be written.
  * @example
@@ -310,7 +320,7 @@ export async function deleteAll(
   if (fixed.length > 0) {
     throw new CryoetPicksError(
       'read-only',
-      `nothing is deleted: ${listNames(fixed)} lie in the static tree, which is only read`,
+      `nothing is deleted: ${listNames(fixed)} lie in the static tree, which is read-only`,
     );
   }
   for (const entry of entries) await entry.delete({ signal });
@@ -325,12 +335,12 @@ export async function deleteRunOf(tree: ProjectTree, run: string, { signal }: Wa
   if (found !== undefined) await deleteEntry(tree, found, { signal });
 }
 
-/** A file to write with others. */
+/** One of the files that {@link setFiles} writes. */
 export interface FileToWrite {
   readonly key: StoreKey;
   readonly bytes: Uint8Array;
-  /** See `WriteOptions.expect`. */
-  readonly expect?: string | null | undefined;
+  /** See `WriteOptions.ifVersion`. */
+  readonly ifVersion?: string | null | undefined;
 }
 
 /**
@@ -339,10 +349,10 @@ export interface FileToWrite {
  * @throws {@link CryoetPicksError} `conflict` where one is not; `unsupported` where the store cannot tell; `read-only`.
  */
 export async function setFiles(store: Store, files: readonly FileToWrite[], options: StoreOptions = {}): Promise<void> {
-  for (const { key, expect } of files) await requireExpected(store, key, { ...options, expect });
-  for (const { key, bytes, expect } of files) {
+  for (const { key, ifVersion } of files) await requireVersion(store, key, { ...options, ifVersion });
+  for (const { key, bytes, ifVersion } of files) {
     options.signal?.throwIfAborted();
-    await store.set(key, bytes, { ...options, expect });
+    await store.set(key, bytes, { ...options, ifVersion });
   }
 }
 
@@ -354,21 +364,24 @@ export async function setFiles(store: Store, files: readonly FileToWrite[], opti
 export async function deleteFile(
   store: Store,
   key: StoreKey,
-  options: StoreOptions & Pick<FileToWrite, 'expect'> = {},
+  options: StoreOptions & Pick<FileToWrite, 'ifVersion'> = {},
 ): Promise<void> {
-  await requireExpected(store, key, options);
+  await requireVersion(store, key, options);
   await store.delete(key, options);
 }
 
-async function requireExpected(
+async function requireVersion(
   store: Store,
   key: StoreKey,
-  { expect, signal }: StoreOptions & Pick<FileToWrite, 'expect'>,
+  { ifVersion, signal }: StoreOptions & Pick<FileToWrite, 'ifVersion'>,
 ): Promise<void> {
-  if (expect === undefined) return;
+  if (ifVersion === undefined) return;
   const where = `${store.location.replace(/\/$/, '')}${key}`;
   if (!store.version) {
-    throw new CryoetPicksError('unsupported', `${where}: its store keeps no versions, so none can be expected`);
+    throw new CryoetPicksError(
+      'unsupported',
+      `${where}: its store keeps no versions, so \`ifVersion\` cannot be checked`,
+    );
   }
-  checkExpected(where, expect, await store.version(key, { signal }));
+  assertVersion(where, ifVersion, await store.version(key, { signal }));
 }

@@ -1,8 +1,8 @@
 import { CryoetPicksError } from '../core/errors.ts';
-import type { ObjectUserSession } from './authored-files.ts';
 import { formatSpacing } from './layout.ts';
+import type { ObjectUserSession } from './user-session-files.ts';
 
-/** What a URI of picks, filaments or meshes asks for: `object:user/session`. Each part is a pattern. */
+/** The parts of a URI of picks, filaments or meshes: `object:user/session`. Each part is a pattern. */
 export interface ObjectUserSessionUri {
   readonly syntax: UriSyntax;
   readonly object: string;
@@ -10,32 +10,32 @@ export interface ObjectUserSessionUri {
   readonly sessionId: string;
 }
 
-/** What a URI of segmentations asks for: `name:user/session@spacing?multilabel=true`. */
+/** The parts of a URI of segmentations: `name:user/session@spacing?multilabel=true`. */
 export interface SegmentationUri {
   readonly syntax: UriSyntax;
   readonly name: string;
   readonly userId: string;
   readonly sessionId: string;
   readonly voxelSpacing: string;
-  /** Absent where the URI does not say. If it says nothing of `instance` and `panoptic`, it asks for neither. */
+  /** Absent if the URI does not have this flag. A URI without `instance` and `panoptic` matches neither kind. */
   readonly multilabel?: boolean | undefined;
   readonly instance?: boolean | undefined;
   readonly panoptic?: boolean | undefined;
 }
 
-/** What a URI of tomograms asks for: `type@spacing`. */
+/** The parts of a URI of tomograms: `type@spacing`. */
 export interface TomogramUri {
   readonly syntax: UriSyntax;
   readonly type: string;
   readonly voxelSpacing: string;
 }
 
-/** What a URI of features asks for: `type@spacing:feature`. */
+/** The parts of a URI of features: `type@spacing:feature`. */
 export interface FeaturesUri extends TomogramUri {
   readonly featureType: string;
 }
 
-/** What a URI asks for, by kind of thing. */
+/** The parts of a URI, by kind of entity. */
 export interface Uris {
   readonly picks: ObjectUserSessionUri;
   readonly filaments: ObjectUserSessionUri;
@@ -45,18 +45,18 @@ export interface Uris {
   readonly features: FeaturesUri;
 }
 
-/** A kind of thing that URIs ask for. The URI itself does not tell it. */
+/** The kinds of entities that URIs name. A URI itself does not state its kind. */
 export type UriKind = keyof Uris;
 
 const flags = ['multilabel', 'instance', 'panoptic'] as const;
 
 /**
- * Reads a copick URI of a kind of thing. Parts that are missing become `*`.
+ * Parses a copick URI of a given kind. Missing parts become `*`.
  *
- * Parts are globs as of Python's `fnmatch`; after `re:`, regular expressions that match from the start. As in copick, the text
- * ends at the first `?`, where the flags of segmentations begin, so that `?` is never a wildcard, and `:`, `/` and `@` always part.
+ * Parts are globs like those of Python's `fnmatch`, or, after `re:`, regular expressions that match from the start. As in
+ * copick, the flags of segmentations begin at the first `?`, so `?` is never a wildcard; `:`, `/` and `@` are always separators.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a URI with more parts than its kind has, or of two types of segmentation.
+ * @throws {@link CryoetPicksError} `invalid-option` for a URI with more parts than its kind has, or with two kinds of segmentation.
  * @example
  * ```ts
  * parseUri('picks', 'ribosome:*\/0'); // { syntax: 'glob', object: 'ribosome', userId: '*', sessionId: '0' }
@@ -81,7 +81,7 @@ export function parseUri(kind: UriKind, text: string): Uris[UriKind] {
   return { syntax, name, userId, sessionId, voxelSpacing: after ?? '*', ...segmentationFlags(query, text) };
 }
 
-/** The text up to a mark, and, if it is there, what follows it. */
+/** The text before a separator, and the text after it, if there is one. */
 export function splitOnce(text: string, mark: string): readonly [string, string | undefined] {
   const at = text.indexOf(mark);
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + mark.length)];
@@ -90,13 +90,13 @@ export function splitOnce(text: string, mark: string): readonly [string, string 
 function authored(text: string, kind: UriKind): [name: string, userId: string, sessionId: string] {
   const [name, rest = '*', ...others] = text.split(':');
   if (others.length > 0) {
-    throw new CryoetPicksError('invalid-option', `"${text}" is no URI of ${kind}: it has more than one ":"`);
+    throw new CryoetPicksError('invalid-option', `"${text}" is not a URI of ${kind}: it has more than one ":"`);
   }
   const [userId, sessionId = '*'] = splitOnce(rest, '/');
   return [name!, userId, sessionId];
 }
 
-/** The type flags of a segmentation as a query states them. @throws `invalid-option` for more than one that is true. */
+/** Parses the flags of a segmentation in a query. @throws `invalid-option` if more than one is true. */
 export function segmentationFlags(
   query: string | undefined,
   text: string,
@@ -109,12 +109,12 @@ export function segmentationFlags(
     return [[flag, others.length === 0 && ['true', '1', 'yes'].includes(value.toLowerCase())] as const];
   });
   if (told.filter(([, value]) => value).length > 1) {
-    throw new CryoetPicksError('invalid-option', `"${text}" asks for two types of segmentation; one has one type`);
+    throw new CryoetPicksError('invalid-option', `"${text}" names two kinds of segmentation, expected at most one`);
   }
   return Object.fromEntries(told);
 }
 
-/** What a URI can be made of, by kind: the entries that are found are such things. */
+/** The fields that {@link formatUri} needs, by kind; every entry that is found has them. */
 export interface UriParts {
   readonly picks: ObjectUserSession;
   readonly filaments: ObjectUserSession;
@@ -130,14 +130,14 @@ export interface UriParts {
 }
 
 /**
- * Writes the URI of a thing, as copick does: voxel spacings as `10.0`. A `[` in a name, which a glob would read as a set, becomes
- * `[[]`, so that the URI finds the thing again.
+ * Formats the URI of an entity as copick does: voxel spacings as `10.0`. A `[` in a name, which a glob would read as a set,
+ * becomes `[[]`, so that the URI finds the entity again.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a name that no URI can hold, since one of its marks is in it; copick's own
- *   names have none.
+ * @throws {@link CryoetPicksError} `invalid-option` for a name that contains a separator of URIs; names made by copick do not.
  * @example
  * ```ts
- * formatUri('segmentation', segmentation); // 'membrane:me/1@10.0'
+ * const [segmentation] = await run.segmentations({ name: 'membrane' });
+ * formatUri('segmentation', segmentation!); // 'membrane:me/1@10.0'
  * ```
  */
 export function formatUri<K extends UriKind>(kind: K, parts: UriParts[K]): string;
@@ -161,24 +161,24 @@ function ofAuthored(parts: ObjectUserSession | UriParts['segmentation']): string
   return `${uri}@${pythonNumber(voxelSpacing)}${kind === 'binary' ? '' : `?${kind}=true`}`;
 }
 
-/** A name as part of a URI, in which the given marks, and `?`, would end it. */
+/** A name as part of a URI. @throws {@link CryoetPicksError} `invalid-option` if it contains one of the separators, or `?`. */
 function part(name: string, marks = ''): string {
   const found = [...`?${marks}`].find((mark) => name.includes(mark));
   if (found === undefined && name === name.trim() && name !== '') return name.replaceAll('[', '[[]');
-  const reason = found === undefined ? 'it begins or ends with a space, or is empty' : `"${found}" is in it`;
-  throw new CryoetPicksError('invalid-option', `no URI can hold the name ${JSON.stringify(name)}: ${reason}`);
+  const reason = found === undefined ? 'it begins or ends with a space, or is empty' : `it contains "${found}"`;
+  throw new CryoetPicksError('invalid-option', `the name ${JSON.stringify(name)} cannot be part of a URI: ${reason}`);
 }
 
 /** How the parts of a URI are written: as globs, or, after `re:`, as regular expressions. */
 export type UriSyntax = 'glob' | 'regex';
 
 /**
- * What a part of a URI asks of a name. An empty part and `*` ask nothing.
+ * Makes the matcher of names for a part of a URI. An empty part and `*` match every name.
  *
- * A regular expression is one of JavaScript, in Unicode mode, and need match from the start only; what it lacks of Python's is
- * an error, not another meaning.
+ * A regular expression has JavaScript's syntax, in Unicode mode, and must match from the start, not up to the end. Python syntax
+ * that JavaScript lacks is an error; it never changes its meaning silently.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a regular expression that is none.
+ * @throws {@link CryoetPicksError} `invalid-option` for a regular expression that is not valid.
  */
 export function nameMatcher(pattern: string, syntax: UriSyntax): (name: string) => boolean {
   if (pattern === '' || pattern === '*') return () => true;
@@ -188,8 +188,8 @@ export function nameMatcher(pattern: string, syntax: UriSyntax): (name: string) 
 }
 
 /**
- * What a part of a URI asks of a voxel spacing: a number is compared as such, by its three-decimal label; anything else with the
- * number as Python writes it, `10.0`.
+ * Makes the matcher of voxel spacings for a part of a URI: a number is compared by its three-decimal label; anything else is a
+ * pattern for the number as Python writes it, `10.0`.
  */
 export function spacingMatcher(pattern: string, syntax: UriSyntax): (spacing: number) => boolean {
   const matches = nameMatcher(pattern, syntax);
@@ -199,13 +199,13 @@ export function spacingMatcher(pattern: string, syntax: UriSyntax): (spacing: nu
   return (spacing) => formatSpacing(spacing) === label;
 }
 
-/** A number as Python writes it: `10.0` where JavaScript writes `10`. */
+/** Formats a number as Python does: `10.0` where JavaScript writes `10`. */
 function pythonNumber(value: number): string {
   if (value >= 1e16) return value.toExponential();
   return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
-/** A text that Python takes for a number, not-a-number and infinities included. */
+/** A text that Python parses as a number, including NaN and infinities. */
 function toNumber(text: string): number | undefined {
   const trimmed = text.trim();
   if (/^[+-]?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(trimmed)) return Number(trimmed);
@@ -217,16 +217,16 @@ function compile(pattern: string): RegExp {
     return new RegExp(`^(?:${pattern})`, 'u');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CryoetPicksError('invalid-option', `the URI holds no regular expression: ${reason}`, { cause });
+    throw new CryoetPicksError('invalid-option', `the URI contains a regular expression that is not valid: ${reason}`, { cause });
   }
 }
 
-/** One step of a glob: any number of characters, or one that passes a test. */
+/** One step of a glob: any number of characters, or one character that passes a test. */
 type Step = '*' | ((character: number) => boolean);
 
 /**
- * A glob as Python's `fnmatch` reads it: `*`, `?`, `[seq]` with ranges, `[!seq]`. Takes time in proportion to the lengths of both
- * texts multiplied, at worst.
+ * Parses a glob of Python's `fnmatch`: `*`, `?`, `[seq]` with ranges, `[!seq]`. Matching takes at most time proportional to the
+ * product of the lengths of glob and name.
  */
 export function globMatcher(pattern: string): (text: string) => boolean {
   const steps = stepsOf([...pattern].map((character) => character.codePointAt(0)!));
@@ -255,7 +255,7 @@ function stepsOf(pattern: readonly number[]): Step[] {
   return steps;
 }
 
-/** Where the set that opens at an index closes: not at once, and not right after its `!`. -1 if nowhere. */
+/** The index where the set that opens at an index closes: not at once, and not right after its `!`. -1 if it does not. */
 function endOfSet(pattern: readonly number[], start: number): number {
   const first = pattern[start + 1] === bang ? start + 2 : start + 1;
   return pattern.indexOf(close!, first + 1);
@@ -273,7 +273,7 @@ function setTest(content: readonly number[]): (character: number) => boolean {
   return (character) => ranges.some(([low, high]) => low <= character && character <= high) !== isNegated;
 }
 
-/** Greedy, and back to the last star where it fails: an earlier star need never be tried again. */
+/** Matches greedily and backtracks to the last star only: earlier stars need not be tried again. */
 function matchSteps(steps: readonly Step[], text: readonly number[]): boolean {
   let [at, step] = [0, 0];
   let [starAt, starStep] = [0, -1];

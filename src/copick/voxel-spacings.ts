@@ -14,13 +14,13 @@ import {
 
 /** A voxel spacing of a run: the folder that holds its tomograms. Deleting it deletes them. */
 export interface VoxelSpacingEntry extends Located, Deletable {
-  /** What the folder says, in Å: a label, mostly rounded. */
+  /** The spacing in the folder's name, in Å: a label, usually rounded. */
   readonly voxelSpacing: number;
 }
 
 /** Which voxel spacings of a run to list. */
 export interface VoxelSpacingOptions extends WaitOptions {
-  /** List too folders of a label that the overlay has as well. @defaultValue false */
+  /** Also list folders of the static tree whose label the overlay has too. @defaultValue false */
   readonly includeShadowed?: boolean | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface SpacingFolder {
   readonly entry: TreeEntry;
 }
 
-/** The folders of voxel spacings in both trees, those of the overlay first; one whose name tells no number is reported. */
+/** The folders of voxel spacings in both trees, those of the overlay first; a folder whose name is not a number is reported. */
 export async function findSpacingFolders(
   tree: ProjectTree,
   run: string,
@@ -42,7 +42,7 @@ export async function findSpacingFolders(
     .flatMap((entry) => {
       const parsed = parseName('spacing', entry.name);
       if (parsed !== undefined) return [{ ...parsed, entry }];
-      tree.log.report({ path: entry.path, message: `folder "${entry.name}" names no voxel spacing in Å` });
+      tree.log.report({ path: entry.path, message: `folder "${entry.name}" does not name a voxel spacing in Å` });
       return [];
     });
 }
@@ -70,7 +70,7 @@ export async function createVoxelSpacingOf(
   if (Number(label) === 0) {
     throw new CryoetPicksError(
       'invalid-option',
-      `voxel spacing ${voxelSpacing} Å is 0 in the three decimals of a folder`,
+      `voxel spacing ${voxelSpacing} Å rounds to 0 in the three decimals of a folder name`,
     );
   }
   const listed = await findVoxelSpacings(tree, run, { signal });

@@ -9,21 +9,19 @@ import { type WriteSpacedOptions, writeVolumes } from './write-volumes.ts';
 
 /** Options of `Run.writeSegmentation`. */
 export interface WriteSegmentationOptions extends WriteSpacedOptions {
-  /** Name of the object, or of the set of labels; made fit for file names, as are user and session. */
+  /** Name of the object, or of the set of labels. In name, user and session, characters not valid in file names are replaced. */
   readonly name: string;
   readonly userId: string;
   readonly sessionId: string;
-  /** What the voxels hold. @defaultValue 'panoptic' for two volumes, 'multilabel' where `multilabel` is set, else 'binary' */
+  /** What the voxels hold. @defaultValue 'panoptic' for two volumes, else 'binary' */
   readonly kind?: SegmentationKind | undefined;
-  /** Whether the voxels hold the labels of several objects: the kind `multilabel`. @defaultValue false */
-  readonly multilabel?: boolean | undefined;
-  /** @defaultValue the smallest that holds every label, from uint8 on, or from uint16 for kinds with instances */
+  /** @defaultValue the smallest type that holds every label: at least uint8, or uint16 for kinds with instances */
   readonly dtype?: LabelType | undefined;
   /** Number of resolution levels; a coarse voxel is the first of its cell. @defaultValue 1 */
   readonly levels?: number | undefined;
 }
 
-/** The types that labels are written in; `uint64` holds them up to 2^53 − 1. */
+/** The types of labels that can be written; labels in `uint64` are at most 2^53 − 1. */
 export type LabelType = 'uint8' | 'uint16' | 'uint32' | 'uint64';
 
 /** Writes a volume of labels into the overlay; see `Run.writeSegmentation`. */
@@ -57,18 +55,12 @@ function writtenOptions({ format, chunkShape, overwrite, signal, onProgress }: W
   return { format, chunkShape, overwrite, signal, onProgress };
 }
 
-function kindOf(labels: SegmentationVolumes, { kind, multilabel }: WriteSegmentationOptions): SegmentationKind {
+function kindOf(labels: SegmentationVolumes, { kind }: WriteSegmentationOptions): SegmentationKind {
   const isPair = !('grid' in labels);
-  const chosen = kind ?? (isPair ? 'panoptic' : multilabel ? 'multilabel' : 'binary');
+  const chosen = kind ?? (isPair ? 'panoptic' : 'binary');
   if (!Object.hasOwn(FLOORS, chosen)) {
     const known = Object.keys(FLOORS).join(', ');
     throw new CryoetPicksError('invalid-option', `kind is ${JSON.stringify(kind)}, expected one of ${known}`);
-  }
-  if (multilabel === true ? chosen !== 'multilabel' : multilabel === false && chosen === 'multilabel') {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `multilabel is ${multilabel} for a segmentation of the kind "${chosen}"`,
-    );
   }
   if (isPair !== (chosen === 'panoptic')) {
     throw new CryoetPicksError(
@@ -97,18 +89,18 @@ function keyOf(run: string, kind: SegmentationKind, options: WriteSegmentationOp
   });
 }
 
-/** A name as the file has it. The ending that tells labels of several objects cannot belong to the name. */
+/** The name as part of the file name. The ending that marks labels of several objects cannot belong to it. */
 function segmentationName(name: string): string {
   const fit = sanitizeName(name);
   if (!fit.endsWith('-multilabel')) return fit;
   throw new CryoetPicksError(
     'invalid-option',
     `segmentation name "${name}" cannot end in "-multilabel", copick's mark of labels of several objects; ` +
-      `leave it out and set \`multilabel: true\` if they are`,
+      `leave it out and set \`kind: 'multilabel'\` if they are`,
   );
 }
 
-/** The greatest label that each type holds. */
+/** The maximum label of each type. */
 const LIMITS: Readonly<Record<LabelType, number>> = {
   uint8: 2 ** 8 - 1,
   uint16: 2 ** 16 - 1,
@@ -116,7 +108,7 @@ const LIMITS: Readonly<Record<LabelType, number>> = {
   uint64: Number.MAX_SAFE_INTEGER,
 };
 
-/** The narrowest type of each kind, as copick has it. */
+/** The narrowest type of each kind, as in copick. */
 const FLOORS: Readonly<Record<SegmentationKind, LabelType>> = {
   binary: 'uint8',
   multilabel: 'uint8',
@@ -142,28 +134,28 @@ function typeFor(
   throw new CryoetPicksError(
     'invalid-option',
     `cannot write the segmentation: label ${greatest} does not fit ${dtype}, which holds labels up to ${LIMITS[dtype]}; ` +
-      'leave `dtype` out to take the type that holds all',
+      'omit `dtype` to use the smallest type that holds all labels',
   );
 }
 
-/** The two volumes of a panoptic segmentation, of one grid. */
+/** The two volumes of a panoptic segmentation, on one grid. */
 export interface PanopticVolumes {
-  /** The label of the object at each voxel, 0 where none is. */
+  /** The label of the object at each voxel; 0 for background. */
   readonly label: VolumeSource;
-  /** The number of the object's instance at each voxel; 0 for a region that is not divided, and where no object is. */
+  /** The number of the object's instance at each voxel; 0 for background and for objects not divided into instances. */
   readonly instance: VolumeSource;
 }
 
-/** What `Run.writeSegmentation` takes: one volume of labels, or the two of a panoptic segmentation. */
+/** One volume of labels, or the two volumes of a panoptic segmentation. */
 export type SegmentationVolumes = VolumeSource | PanopticVolumes;
 
-/** Voxels that are looked at together. */
+/** Maximum number of voxels per block that is checked. */
 const BLOCK_VOXELS = 2 ** 22;
 
 /**
- * The greatest label of a volume, which is read through once.
+ * The maximum label of a volume, which is read once.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a voxel that is no whole number from 0 to 2^53 − 1.
+ * @throws {@link CryoetPicksError} `invalid-option` for a voxel that is not a whole number from 0 to 2^53 − 1.
  */
 async function greatestLabel(labels: VolumeSource, options: ReadOptions): Promise<number> {
   let greatest = 0;
@@ -174,11 +166,11 @@ async function greatestLabel(labels: VolumeSource, options: ReadOptions): Promis
 }
 
 /**
- * The greatest number of a panoptic segmentation, whose volumes are read through once.
+ * The maximum number in a panoptic segmentation, whose volumes are read once.
  *
  * @param known - The labels of the project's objects.
- * @throws {@link CryoetPicksError} `invalid-option` as above, for a label that no object has, and for an instance on the
- *   background: what copick refuses too.
+ * @throws {@link CryoetPicksError} `invalid-option` like {@link greatestLabel}, and, as in copick, for a label that no object has and
+ *   for an instance on the background.
  */
 async function greatestPanoptic(
   { label, instance }: PanopticVolumes,
@@ -245,14 +237,14 @@ function checkPairs(
         const label = labels.data[l]!;
         if (label === 0 && instances.data[i] !== 0) {
           throw invalid(
-            `voxel ${at(start, z, y, x)} is background and carries instance ${instances.data[i]}; instances belong to an object`,
+            `voxel ${at(start, z, y, x)} is background but has instance ${instances.data[i]}; expected instances inside objects only`,
           );
         }
         if (label === last || label === 0) continue;
         if (!known.has(label)) {
           const labelled = [...known].sort((a, b) => a - b).join(', ') || 'none';
           throw invalid(
-            `voxel ${at(start, z, y, x)} has the label ${label}, which no object of the project has; there are ${labelled}`,
+            `voxel ${at(start, z, y, x)} has the label ${label}, which no object of the project has; available: ${labelled}`,
           );
         }
         last = label;

@@ -7,28 +7,28 @@ import { formatSpacing, pathOf, sanitizeName, spacingOf } from './layout.ts';
 import { findTomograms } from './tomograms.ts';
 import { listNames, locate, type ProjectTree } from './tree.ts';
 
-/** Options of all volumes that are written into a project. */
+/** Options of all functions that write volumes into a project. */
 export interface WriteVolumeOptions {
   /**
-   * `zarr2`: OME-Zarr 0.4, which every copick opens. `zarr3`: OME-Zarr 0.5 in shards, as copick 2 writes it; copick 1 cannot
-   * open it. @defaultValue 'zarr2'
+   * `zarr2`: OME-Zarr 0.4, which every version of copick opens. `zarr3`: OME-Zarr 0.5 in shards, as copick 2 writes it; copick 1
+   * cannot open it. @defaultValue 'zarr2'
    */
   readonly format?: WriteTomogramOptions['format'];
   /** Shape of a chunk along z, y, x. @defaultValue 128×128×128 */
   readonly chunkShape?: WriteTomogramOptions['chunkShape'];
   /**
-   * Replace what the overlay holds under this name; without it, that is refused. In a folder on disk the old image stays until
-   * the new one is whole; other overlays delete it before the first voxel is written, so that it is lost if the write fails
-   * or is aborted. @defaultValue false
+   * Replace an image of this name in the overlay; otherwise such an image is an error. In a folder on disk the old image stays
+   * until the new one is complete; other overlays delete it before the first voxel is written, so it is lost if the write
+   * fails or is aborted. @defaultValue false
    */
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
 }
 
-/** The same, where the name says a voxel spacing. */
+/** Options of functions that write volumes whose name states a voxel spacing. */
 export interface WriteSpacedOptions extends WriteVolumeOptions {
-  /** Label in the name of the folder or file, in Å; at most 1 % off. @defaultValue the volume's voxel size along z */
+  /** Label in the name of the folder or file, in Å; at most 1 % off the voxel size. @defaultValue the volume's voxel size along z */
   readonly voxelSpacing?: number | undefined;
 }
 
@@ -38,7 +38,8 @@ export type WriteVolumesOptions = WriteVolumeOptions &
 
 /**
  * Writes an image into the overlay, 3-D for one source and 4-D for a list, and returns its path. The empty group that copick 2
- * makes for a new thing is filled; any other image there is replaced only if told to. Warnings go to the project's problems.
+ * makes for a new image is filled; an existing image is replaced only if `overwrite` is set. Warnings become problems of the
+ * project.
  */
 export async function writeVolumes(
   { overlay, log }: ProjectTree,
@@ -50,14 +51,14 @@ export async function writeVolumes(
   if (name.startsWith('.')) {
     throw new CryoetPicksError(
       'invalid-option',
-      `"${name}" would be hidden, and not found again; expected another name`,
+      `"${name}" would be a hidden folder, which is not listed; expected another name`,
     );
   }
   const path = locate(overlay, key);
   const { axis = 'c', names, ...image } = options;
   const [volumes, channels] = 'grid' in sources ? [[sources]] : [sources, { axis, names }];
   const onWarning = (message: string) => log.report({ path, message });
-  // Loaded with the first write, as `writeTomogram` does.
+  // Loaded by the first write, as in `writeTomogram`.
   const { writeImage } = await import('../ome-zarr/write/image.ts');
   await writeImage(subStore(overlay, key), volumes, { ...image, channels, fillGroup: true, onWarning });
   return path;
@@ -65,9 +66,9 @@ export async function writeVolumes(
 
 /** Options of `Run.writeTomogram`. */
 export interface WriteRunTomogramOptions extends WriteSpacedOptions {
-  /** What it is called, such as `denoised`; made fit for file names. */
+  /** Its type, such as `denoised`; characters that are not valid in file names are replaced. */
   readonly type: string;
-  /** Number of resolution levels, each half of the one before. @defaultValue 3, for integers 1 */
+  /** Number of resolution levels, each half the size of the previous one. @defaultValue 3, for integers 1 */
   readonly levels?: number | undefined;
   /** @defaultValue 'float32' */
   readonly dtype?: WriteTomogramOptions['dtype'];
@@ -93,32 +94,32 @@ export async function writeTomogramOf(
   );
   const mark = `${pathOf('spacing', { run, voxelSpacing: spacing })}/.meta` as const;
   const { signal } = options;
-  // copick puts this file into the folders that it makes; it reads those without it as well.
+  // Copick puts this file into the folders that it makes, but also reads folders without it.
   if ((await tree.overlay.get(mark, { signal })) === undefined) {
     await tree.overlay.set(mark, new TextEncoder().encode('meta'), { signal });
   }
   return path;
 }
 
-/** A type as the folder has it. copick 1 takes every name with this word in it for features, and hides it. */
+/** The type as part of the folder name. Copick 1 treats every name that contains "features" as features, and hides it. */
 function tomogramType(type: string): string {
   if (typeof type !== 'string')
-    throw new CryoetPicksError('invalid-option', `hand in the type of the tomogram: ${call}`);
+    throw new CryoetPicksError('invalid-option', `expected the type of the tomogram: ${call}`);
   const fit = sanitizeName(type);
   if (!fit.includes('features')) return fit;
   throw new CryoetPicksError(
     'invalid-option',
-    `tomogram type "${type}" cannot hold the word "features", which makes copick hide it; features are written by \`writeFeatures\``,
+    `tomogram type "${type}" cannot contain "features": copick would hide the tomogram; to write features, use \`writeFeatures\``,
   );
 }
 
 /** Options of `Run.writeFeatures`. */
 export interface WriteFeaturesOptions extends WriteSpacedOptions {
-  /** Type of the tomogram that they were computed from, which must be there. */
+  /** Type of the tomogram that they were computed from, which must exist. */
   readonly type: string;
-  /** What they are called, such as `sobel`; made fit for file names. */
+  /** Their type, such as `sobel`; characters that are not valid in file names are replaced. */
   readonly featureType: string;
-  /** A name for each of a list of features, kept as `channels` in the metadata. */
+  /** A name for each volume of a list, stored as `channels` in the metadata. */
   readonly names?: readonly string[] | undefined;
   /** @defaultValue 'float32' */
   readonly dtype?: WriteTomogramOptions['dtype'];
@@ -140,9 +141,9 @@ export async function writeFeaturesOf(
   const { signal } = options;
   signal?.throwIfAborted();
   const first = 'grid' in features ? features : features[0];
-  if (first === undefined) throw new CryoetPicksError('invalid-option', 'no feature is given, expected at least one');
+  if (first === undefined) throw new CryoetPicksError('invalid-option', 'expected at least one feature, found none');
   if (names !== undefined && 'grid' in features) {
-    throw new CryoetPicksError('invalid-option', '`names` are for a list of features, and one volume is given');
+    throw new CryoetPicksError('invalid-option', '`names` is for a list of features, but a single volume was given');
   }
   const spacing = spacingOf(first.grid, voxelSpacing);
   const feature = sanitizeName(featureType);
@@ -169,7 +170,7 @@ async function missingTomogram(tree: ProjectTree, run: string, wanted: Wanted): 
   const available = listNames(all.map((one) => `${one.type}@${formatSpacing(one.voxelSpacing)}`));
   return new CryoetPicksError(
     'not-found',
-    `features cannot be written: tomogram "${type}" at voxel spacing ${formatSpacing(spacing)} Å not found in run "${run}", ` +
+    `cannot write features: tomogram "${type}" at voxel spacing ${formatSpacing(spacing)} Å not found in run "${run}", ` +
       `and copick lists features by their tomogram; available: ${available}`,
   );
 }

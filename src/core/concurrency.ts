@@ -26,11 +26,12 @@ export interface MapOptions {
  *
  * @example
  * ```ts
- * for await (const bytes of mapOrdered(keys, (key, signal) => store.get(key, { signal }))) use(bytes);
+ * const urls = ['https://example.org/a', 'https://example.org/b'];
+ * for await (const { status } of mapOrdered(urls, (url, signal) => fetch(url, { signal }))) console.log(status);
  * ```
  */
 export async function* mapOrdered<T, R>(
-  items: Iterable<T>,
+  items: Iterable<T> | AsyncIterable<T>,
   fn: (item: T, signal: AbortSignal) => Promise<R>,
   { concurrency = 2, signal }: MapOptions = {},
 ): AsyncGenerator<R, void, undefined> {
@@ -40,11 +41,11 @@ export async function* mapOrdered<T, R>(
   const pending: Promise<R>[] = [];
   const leaving = new AbortController();
   const forwardAbort = () => leaving.abort(signal?.reason);
-  const iterator = items[Symbol.iterator]();
-  const readAhead = () => {
+  const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+  const readAhead = async () => {
     while (pending.length < concurrency) {
       signal?.throwIfAborted();
-      const { value, done } = iterator.next();
+      const { value, done } = await iterator.next();
       if (done) return;
       const result = callAsync(fn, value, leaving.signal);
       // A failure is thrown when its turn comes; until then it must not count as unhandled.
@@ -54,16 +55,16 @@ export async function* mapOrdered<T, R>(
   };
   signal?.addEventListener('abort', forwardAbort, { once: true });
   try {
-    readAhead();
+    await readAhead();
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       const result = await next;
-      readAhead();
+      await readAhead();
       yield result;
     }
   } finally {
     signal?.removeEventListener('abort', forwardAbort);
     leaving.abort();
-    iterator.return?.();
+    await iterator.return?.();
     await Promise.allSettled(pending);
   }
 }
@@ -77,18 +78,37 @@ async function callAsync<T, R>(
   return fn(item, signal);
 }
 
+/** Numbers that are worked on in one piece: a few milliseconds. */
+const RANGE: number = 2 ** 19;
+
+/**
+ * Does work on consecutive ranges of indices, and gives the event loop its turn after each.
+ *
+ * @param step - Length of a range.
+ */
+export async function forEachRange(
+  length: number,
+  work: (from: number, to: number) => void,
+  step: number = RANGE,
+): Promise<void> {
+  for (let from = 0; from < length; from += step) {
+    work(from, Math.min(length, from + step));
+    await eventLoopTurn();
+  }
+}
+
 /** Milliseconds of work after which the event loop gets a turn; where threads share the cores, it comes several times as late. */
 const TURN = 5;
 
-// As it is now: whoever replaces it later, as tests do, would stop all work for good.
+// Taken now: a test that replaces it later would stop all work for good.
 const { setImmediate } = globalThis as { readonly setImmediate?: (resume: () => void) => unknown };
 
 let lastTurn = 0;
 let turning: Promise<void> | undefined;
 
 /**
- * To await between pieces of work: every so often it lets timers, input and drawing have their turn, which promises that are
- * ready at once never do. So a button can abort work that has nothing to wait for. All who work at a time share one clock.
+ * To await between pieces of work: every so often it gives timers, input and drawing their turn, which promises that are
+ * ready at once never do. So a button can abort work that has nothing to wait for. All work of the thread shares one clock.
  */
 export async function eventLoopTurn(): Promise<void> {
   // A clock that was replaced for a while may have been ahead.
@@ -117,8 +137,8 @@ function later(resume: () => void): void {
 const watched = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
- * Calls back when a signal fires, at once if it has. However many wait for one signal, it gets one listener: Node prints a warning from eleven
- * on.
+ * Calls back when a signal fires, at once if it has. A signal gets one listener for all callbacks: Node prints a warning from eleven
+ * listeners on.
  *
  * @returns A function that stops waiting.
  */
@@ -143,7 +163,7 @@ function watch(signal: AbortSignal): Set<() => void> {
   return waiting;
 }
 
-/** The promise, or the abort reason as soon as the signal fires; what the promise comes to after that is nobody's concern. */
+/** The promise, or the abort reason as soon as the signal fires; the promise's result is then ignored. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise<T>((resolve, reject) => {
@@ -160,10 +180,10 @@ interface Loading<T> {
 }
 
 /**
- * A value that is loaded when it is first asked for, once for all who ask.
+ * A value that is loaded when it is first asked for, once for all callers.
  *
- * Each waits with a signal of their own: who aborts leaves, and loading goes on while another waits. It stops when the last has
- * left. A failure reaches all who wait and is not kept, so that the next who asks tries again.
+ * Each caller waits with a signal of its own: an abort ends its wait, and loading goes on while another caller waits. It stops when
+ * the last one has left. A failure reaches all that wait and is not kept, so that the next call tries again.
  */
 export class Shared<T> {
   private loading: Loading<T> | undefined;

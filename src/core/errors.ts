@@ -1,20 +1,26 @@
 /**
- * What kind of trouble a {@link CryoetPicksError} reports; a caller can act on each of them.
+ * What a {@link CryoetPicksError} reports; a caller can act on each code.
  *
- * - `not-found`: a file, run, tomogram, voxel spacing or level that is not there.
+ * - `not-found`: a file, run, tomogram, voxel spacing or level does not exist.
+ * - `unavailable`: a server or file could not be read: no connection, a time-out, a refusal, a fault of the disk.
+ * - `write-failed`: the file system failed to write: no permission, no space, a file in the way.
+ * - `read-only`: the project, or the store that was opened, does not allow writing.
+ * - `conflict`: a file to be written or deleted has changed since it was read, or has appeared since it was found absent.
  * - `invalid-config`: a copick project config that cannot be understood.
  * - `invalid-metadata`: Zarr or OME metadata, or a model card, that is missing, broken or contradictory.
- * - `invalid-option`: an argument of the caller that cannot work.
+ * - `invalid-option`: an argument that cannot work.
  * - `invalid-picks`: a picks file or a pick that cannot be understood.
  * - `invalid-submission`: a submission or truth table that cannot be understood or scored.
- * - `unsupported`: well-formed input of a kind this library does not handle.
- * - `corrupt-data`: bytes that do not decode to what the metadata promises.
- * - `read-only`: a write to a place that cannot be written.
- * - `conflict`: a write of what another program has changed since it was read, or made since it was found absent.
+ * - `unsupported`: well-formed input of a kind that this library does not handle.
+ * - `corrupt-data`: bytes that do not decode to what the metadata promise.
  * - `model-failed`: a model that could not be loaded, does not fit its card, or failed on a tile.
  */
 export type ErrorCode =
   | 'not-found'
+  | 'unavailable'
+  | 'write-failed'
+  | 'read-only'
+  | 'conflict'
   | 'invalid-config'
   | 'invalid-metadata'
   | 'invalid-option'
@@ -22,29 +28,51 @@ export type ErrorCode =
   | 'invalid-submission'
   | 'unsupported'
   | 'corrupt-data'
-  | 'read-only'
-  | 'conflict'
   | 'model-failed';
 
+/** What a {@link CryoetPicksError} carries beside its code and message. */
+interface ErrorDetails {
+  /** The error that led to this one. */
+  readonly cause?: unknown;
+  /** The name of the option that is missing or wrong, as the function takes it: `voxelSize`. */
+  readonly option?: string | undefined;
+  /** The file or key that could not be read or written. */
+  readonly path?: string | undefined;
+  /** The names that do exist, where one was not found. */
+  readonly available?: readonly string[] | undefined;
+}
+
 /**
- * The only error class of this library. Tell errors apart by `code`; `cause` keeps the origin.
+ * The only error class of this library. Tell errors apart by `code`; `cause` keeps the original error.
  *
- * The message says what failed, what was found, and what was expected or is available, with units.
+ * The message says what failed, what was found, and what was expected or is available, with units. `option`, `path` and
+ * `available` hold parts of it for programs, where they apply.
  */
 export class CryoetPicksError extends Error {
   override readonly name = 'CryoetPicksError';
   readonly code: ErrorCode;
+  /** The name of the option that is missing or wrong. */
+  declare readonly option?: string;
+  /** The file or key that could not be read or written. */
+  declare readonly path?: string;
+  /** The names that do exist, where one was not found. */
+  declare readonly available?: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details);
     this.code = code;
+    const { option, path, available } = details;
+    // Absent rather than undefined, so that an error shows only the fields that apply to it.
+    if (option !== undefined) this.option = option;
+    if (path !== undefined) this.path = path;
+    if (available !== undefined) this.available = available;
   }
 }
 
 /**
  * Tells whether a caught value is a {@link CryoetPicksError}, optionally of one code.
  *
- * Compares the name rather than the class, so errors of a second installed copy of this library are recognised too.
+ * Compares the name rather than the class, so that errors of a second installed copy of this library are recognised too.
  *
  * @example
  * ```ts

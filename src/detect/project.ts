@@ -4,8 +4,10 @@ import type { Run } from '../copick/run.ts';
 import type { Progress } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick } from '../picks/pick.ts';
+import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { checkDetectOptions, type DetectOptions, detectParticles, wantedObjects } from './particles.ts';
+import { chooseObjects } from './choose-objects.ts';
+import { checkDetectOptions, type DetectOptions, detectParticles } from './particles.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
 export interface ProjectProgress extends Progress {
@@ -93,6 +95,9 @@ async function* detectRuns(
 function checkProjectOptions(options: Omit<DetectProjectOptions, 'onProgress'>): void {
   const { userId = defaults.userId, sessionId = defaults.sessionId, voxelSpacing } = options;
   checkDetectOptions(options);
+  const { spec } = options.model;
+  // Tile and overlap must fit each other whatever the shape of a volume.
+  planTiles(spec.tile, spec, { overlap: options.overlap });
   for (const name of [userId, sessionId]) sanitizeName(name);
   if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
 }
@@ -132,7 +137,7 @@ async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
     model,
     signal,
   } = options;
-  const objects = wantedObjects(model.spec, options).map(({ name }) => name);
+  const objects = chooseObjects(model.spec, options.objects).classes;
   if (resume && (await run.hasPicks({ userId, sessionId, objects, signal }))) {
     const picks = await run.picks({ userId, sessionId, object: objects, signal });
     return { run: run.name, status: 'skipped', picks };

@@ -5,5 +5,4 @@
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
-export { type FigureObject, type FigureOptions, renderFigure } from '../figure/figure.ts';
-export { figureObjects } from '../figure/figure.ts';
+export { type FigureObject, type FigureOptions, figureObjects, renderFigure } from '../figure/figure.ts';

@@ -1,17 +1,34 @@
 /**
- * Picks in the files of other programs: a function per format, for `parsePicks` and `formatPicks`.
+ * Picks in the file formats of other programs: `parsePicks` and `formatPicks` take a format, which one function per format
+ * makes, or `picksFormat` by name.
  *
  * @module
  */
 
+// Errors
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
-export { type CmmFormatOptions, cmmFormat } from '../formats/cmm.ts';
-export { type CopickFormatOptions, copickFormat } from '../formats/copick.ts';
-export { type CsvFormatOptions, csvFormat } from '../formats/csv.ts';
-export { type DynamoFormatOptions, dynamoFormat } from '../formats/dynamo.ts';
-export { type Eman2FormatOptions, eman2Format } from '../formats/eman2.ts';
-export type { RunShapesOption, ShapeOption, VoxelSize, VoxelSizeOption } from '../formats/file-context.ts';
+
+// Reading and writing
 export {
+  type AnyPicksFormat,
+  detectPicksFormat,
+  type FormatOptions,
+  type PicksFormatName,
+  picksFormat,
+  picksFormatNames,
+  picksFormatOfPath,
+} from '../formats/by-name.ts';
+export type {
+  NamesByNumber,
+  ObjectNames,
+  RunNames,
+  RunShapesOption,
+  ShapeOption,
+  VoxelSize,
+  VoxelSizeOption,
+} from '../formats/file-context.ts';
+export {
+  describeLosses,
   formatPicks,
   type Loss,
   type ParsePicksOptions,
@@ -19,19 +36,16 @@ export {
   type PicksFormat,
   parsePicks,
 } from '../formats/format.ts';
+
+// The formats
+export { type CmmFormatOptions, cmmFormat } from '../formats/cmm.ts';
+export { type CopickFormatOptions, copickFormat } from '../formats/copick.ts';
+export { type CsvFormatOptions, csvFormat, type SubmissionFormatOptions, submissionFormat } from '../formats/csv.ts';
+export { type DynamoFormatOptions, dynamoFormat } from '../formats/dynamo.ts';
+export { type Eman2FormatOptions, eman2Format } from '../formats/eman2.ts';
 export { type ImodFormatOptions, imodFormat } from '../formats/imod.ts';
-export { describeLosses } from '../formats/format.ts';
-export {
-  type AnyPicksFormat,
-  type FormatOptions,
-  picksFormat,
-  detectPicksFormat,
-  picksFormatOfPath,
-} from '../formats/by-name.ts';
-export { type PicksFormatName, picksFormatNames } from '../formats/by-name.ts';
 export { type NapariFormatOptions, napariFormat } from '../formats/napari.ts';
 export { type NdjsonFormatOptions, ndjsonFormat } from '../formats/ndjson.ts';
-export type { NamesByNumber, ObjectNames, RunNames } from '../formats/file-context.ts';
 export { type PointsFormatOptions, pointsFormat } from '../formats/points.ts';
 export {
   type Relion5FormatOptions,
@@ -41,5 +55,4 @@ export {
   relion5Format,
 } from '../formats/relion.ts';
 export { type StopgapFormatOptions, stopgapFormat } from '../formats/stopgap.ts';
-export { type SubmissionFormatOptions, submissionFormat } from '../formats/csv.ts';
 export { type TomFormatOptions, tomFormat } from '../formats/tom.ts';

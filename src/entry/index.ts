@@ -19,11 +19,11 @@
 
 // Errors and progress
 export type { Progress } from '../core/concurrency.ts';
+export type { PerObject } from '../core/per-object.ts';
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
 
 // Space
-export { coarseGrid, toPhysical, toVoxel, type VoxelGrid, type VoxelPlacement } from '../space/grid.ts';
-export type { Point } from '../space/grid.ts';
+export { type Point, toPhysical, toVoxel, type VoxelGrid, type VoxelPlacement } from '../space/grid.ts';
 export type { Axis, Box, Zyx } from '../space/zyx.ts';
 
 // Voxels
@@ -32,11 +32,11 @@ export {
   clipToQuantiles,
   minMax,
   type Normalize,
-  noNormalization,
   normalizerFor,
   type QuantileOptions,
   zScore,
 } from '../volume/normalize.ts';
+export { resampled } from '../volume/resample.ts';
 export {
   contiguousVolume,
   type NumericData,
@@ -50,11 +50,9 @@ export {
 
 // Stores and tomograms
 export { type HttpStoreOptions, httpStore } from '../storage/http.ts';
-export type { HttpClock } from '../storage/http-request.ts';
 export type { CommitOptions, StagedFolder } from '../storage/store.ts';
 export {
   type ByteRange,
-  joinKey,
   type ListableStore,
   memoryStore,
   type ReadableStore,
@@ -66,40 +64,63 @@ export {
   type WriteOptions,
 } from '../storage/store.ts';
 export type { NumberType } from '../codecs/number-type.ts';
-export { type OpenTomogramOptions, openTomogram, type Tomogram, type TomogramLevel } from '../ome-zarr/tomogram.ts';
 export type { ChunkCounts } from '../ome-zarr/chunk-cache.ts';
+export { type OpenTomogramOptions, openTomogram, type Tomogram, type TomogramLevel } from '../ome-zarr/tomogram.ts';
 export { writeTomogram } from '../ome-zarr/write/image.ts';
-export type { WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';
-export type { WritableDtype } from '../ome-zarr/write/plan.ts';
+export type { WritableDtype, WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';
 
 // Tiles
-export { type BlendOptions, type ScoreSlab, type ScoreVolume, SlabBlender } from '../tiles/blend.ts';
-export { type PlanMemory, planTiles, type Tile, type TilePlan } from '../tiles/plan.ts';
-export type { PlanOptions } from '../tiles/plan.ts';
 export type { WindowName } from '../tiles/axis.ts';
+export type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
+export {
+  type PlanMemory,
+  type PlanOptions,
+  planTiles,
+  type Tile,
+  type TilePlan,
+  type TileSpec,
+} from '../tiles/plan.ts';
 
 // Models
 export { type FunctionModelOptions, functionModel, type ScoreTile } from '../inference/function-model.ts';
-export type { Activation, Model, ModelSpec, ScoreBatch, TileBatch } from '../inference/model.ts';
+export type {
+  Activation,
+  DisposableModel,
+  Model,
+  ModelSpec,
+  ScoreBatch,
+  ScoreCallOptions,
+  TileBatch,
+} from '../inference/model.ts';
+export { formatModelSpec, type ParseModelSpecOptions, parseModelSpec } from '../inference/model-card.ts';
 export { type OnnxOptions, onnxModel, type OrtModule } from '../inference/onnx.ts';
 export { type ScoreOptions, scoreSlabs } from '../inference/score.ts';
 export { averageOf, withFlips } from '../inference/wrappers.ts';
 
 // Peaks
-export type { Component } from '../peaks/connected-components.ts';
-export type { Connectivity } from '../peaks/connected-components.ts';
-export { type ConnectedComponentsOptions, connectedComponents } from '../peaks/connected-components.ts';
+export {
+  type Component,
+  type ConnectedComponentsOptions,
+  type Connectivity,
+  connectedComponents,
+} from '../peaks/connected-components.ts';
 export { type LocalMaximaOptions, localMaxima } from '../peaks/local-maxima.ts';
+export { quadraticFit, type Refine } from '../peaks/refine.ts';
+export { type SmoothedOptions, smoothed } from '../peaks/smooth.ts';
+export { type SplitTouchingOptions, splitTouching } from '../peaks/split-touching.ts';
 export type { Peak } from '../peaks/sweep.ts';
-export type { Threshold } from '../peaks/sweep.ts';
-export type { Refine } from '../peaks/refine.ts';
 
 // Picks
-export { type PicksFromSegmentationOptions, picksFromSegmentation } from '../picks/segmentation.ts';
+export { type Clusters, type DbscanOptions, dbscan } from '../picks/dbscan.ts';
+export { type MeanShiftOptions, meanShift } from '../picks/mean-shift.ts';
 export { type MergeNearbyOptions, mergeNearby } from '../picks/merge.ts';
-export type { LengthPerObject } from '../picks/pick.ts';
-export { type ParticlePick, toPick, type Transform } from '../picks/pick.ts';
-export { type PaintSegmentationOptions, paintSegmentation } from '../picks/segmentation.ts';
+export { type ParticlePick, type RunPicks, toPick, type Transform } from '../picks/pick.ts';
+export {
+  type PaintSegmentationOptions,
+  type PicksFromSegmentationOptions,
+  paintSegmentation,
+  picksFromSegmentation,
+} from '../picks/segmentation.ts';
 export {
   type SuppressAcrossObjectsOptions,
   type SuppressNearbyOptions,
@@ -107,7 +128,7 @@ export {
   suppressNearby,
 } from '../picks/suppress.ts';
 
-// Files of picks
+// Files of picks; `cryoet-picks/formats` has the formats of other programs
 export {
   formatPicks,
   type Loss,
@@ -116,7 +137,6 @@ export {
   type PicksFormat,
   parsePicks,
 } from '../formats/format.ts';
-export type { RunPicks } from '../picks/pick.ts';
 export {
   type FormatSubmissionOptions,
   formatSubmission,
@@ -127,6 +147,7 @@ export {
 } from '../picks/submission.ts';
 
 // The metric
+export { type Candidate, type MatchedPair, type MatchOptions, type MatchResult, matchPicks } from '../metric/match.ts';
 export {
   type ColoredObject,
   type CziiObject,
@@ -140,25 +161,31 @@ export {
   type ScoringRulesOptions,
   scoringRules,
 } from '../metric/rules.ts';
-export type { Counts, Quality } from '../metric/score.ts';
-export { type Candidate, type MatchedPair, type MatchOptions, type MatchResult, matchPicks } from '../metric/match.ts';
-export type { ScoredRun } from '../metric/score.ts';
-export { type ObjectScore, type Report, scorePicks } from '../metric/score.ts';
+export {
+  type Counts,
+  type ObjectScore,
+  type Quality,
+  type Report,
+  type ScoredRun,
+  scorePicks,
+  scoreTables,
+  type TableReport,
+  type TableRow,
+} from '../metric/score.ts';
 export { type ObjectSweep, type Sweep, type SweepCurve, type SweepPoint, sweepThresholds } from '../metric/sweep.ts';
-export { scoreTables, type TableReport, type TableRow } from '../metric/score.ts';
 
 // Copick: what the functions here take and give; `cryoet-picks/copick` has the rest
-export type { PickableObject } from '../copick/config.ts';
+export type { PickableObject } from '../copick/object.ts';
 export type { Project } from '../copick/project.ts';
 export type { Run } from '../copick/run.ts';
 
 // All of it at once
-export { type DetectableObject, type DetectOptions, detectParticles } from '../detect/particles.ts';
-export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from '../detect/project.ts';
-export { quadraticFit } from '../peaks/refine.ts';
-export { type SmoothedOptions, smoothed } from '../peaks/smooth.ts';
-export { type SplitTouchingOptions, splitTouching } from '../peaks/split-touching.ts';
-export { type Clusters, type DbscanOptions, dbscan } from '../picks/dbscan.ts';
-export { type MeanShiftOptions, meanShift } from '../picks/mean-shift.ts';
 export { type CheckOptions, checkTomogram, type Finding } from '../detect/check-tomogram.ts';
-export { resampled } from '../volume/resample.ts';
+export {
+  type ChooseObjectsOptions,
+  type ChosenObjects,
+  chooseObjects,
+  type DetectableObject,
+} from '../detect/choose-objects.ts';
+export { type DetectOptions, detectParticles } from '../detect/particles.ts';
+export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from '../detect/project.ts';

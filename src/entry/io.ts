@@ -5,32 +5,24 @@
  * @module
  */
 
+// Errors
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
-export { type EncodeMrcOptions, encodeMrc } from '../mrc/encode.ts';
-export { type MrcAxis, type MrcHeader, type ParseMrcHeaderOptions, parseMrcHeader } from '../mrc/header.ts';
-export type { MrcMode } from '../mrc/voxels.ts';
-export { type MrcVolume, type OpenMrcOptions, openMrc } from '../mrc/open.ts';
-export { blobReader, bytesReader, type RandomAccessReader, storeReader } from '../storage/random-access.ts';
-export { type Channel, type ChannelInfo, openChannels } from '../ome-zarr/tomogram.ts';
-export { type ConsolidatedOptions, withConsolidated } from '../ome-zarr/consolidated.ts';
-export type { DecodeWorkersOptions } from '../ome-zarr/decode-task.ts';
-export type { WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';
-export { type WriteChannelsOptions, writeChannels } from '../ome-zarr/write/image.ts';
+
+// Stores
 export { type CoalesceOptions, coalesced } from '../storage/coalesce.ts';
-export { type ZipStoreOptions, zipStore } from '../storage/zip.ts';
-export { type OpenTiffStackOptions, openTiffStack, type TiffStack } from '../tiff/stack.ts';
-export { type ReadOnlyStoreOptions, readOnlyStore } from '../storage/store.ts';
-export { type S3Addressing, type S3AddressOptions, type S3StoreOptions, s3Store } from '../storage/s3.ts';
-export { type OpenTomogramOptions, openTomogram, type Tomogram, type TomogramLevel } from '../ome-zarr/tomogram.ts';
-export type { ChunkCounts } from '../ome-zarr/chunk-cache.ts';
-export { writeTomogram } from '../ome-zarr/write/image.ts';
 export { type HttpStoreOptions, httpStore } from '../storage/http.ts';
+export { blobReader, type RandomAccessReader, storeReader } from '../storage/random-access.ts';
+export { type S3StoreOptions, s3Store } from '../storage/s3.ts';
+export type { S3Addressing, S3AddressOptions } from '../storage/s3-address.ts';
 export {
   type ByteRange,
-  joinKey,
+  type CommitOptions,
   type ListableStore,
   memoryStore,
   type ReadableStore,
+  type ReadOnlyStoreOptions,
+  readOnlyStore,
+  type StagedFolder,
   type Store,
   type StoreEntry,
   type StoreKey,
@@ -38,3 +30,27 @@ export {
   subStore,
   type WriteOptions,
 } from '../storage/store.ts';
+export { type ZipStoreOptions, zipStore } from '../storage/zip.ts';
+
+// OME-Zarr
+export type { ChunkCounts } from '../ome-zarr/chunk-cache.ts';
+export { type ConsolidatedOptions, withConsolidated } from '../ome-zarr/consolidated.ts';
+export type { DecodeWorkersOptions } from '../ome-zarr/decode-task.ts';
+export {
+  type Channel,
+  type ChannelInfo,
+  type OpenTomogramOptions,
+  openChannels,
+  openTomogram,
+  type Tomogram,
+  type TomogramLevel,
+} from '../ome-zarr/tomogram.ts';
+export { type WriteChannelsOptions, writeChannels, writeTomogram } from '../ome-zarr/write/image.ts';
+export type { WritableDtype, WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';
+
+// MRC and TIFF
+export { type EncodeMrcOptions, encodeMrc } from '../mrc/encode.ts';
+export { type MrcAxis, type MrcHeader, type ParseMrcHeaderOptions, parseMrcHeader } from '../mrc/header.ts';
+export { type MrcVolume, type OpenMrcOptions, openMrc } from '../mrc/open.ts';
+export type { MrcMode } from '../mrc/voxels.ts';
+export { type OpenTiffStackOptions, openTiffStack, type TiffStack } from '../tiff/stack.ts';

@@ -7,9 +7,11 @@
  * ```ts
  * import { fromNdarray, toNdarray } from 'cryoet-picks/ndarray';
  *
- * const array = toNdarray(await tomogram.read(wholeBox(tomogram.grid.shape)));
- * const slice = array.pick(92, null, null);                       // a view: z = 92
- * const source = sourceFromArray(array.step(1, 2, 2), { voxelSize });  // every second voxel along y and x
+ * const { shape, voxelSize } = tomogram.grid;
+ * const array = toNdarray(await tomogram.read({ start: [0, 0, 0], end: shape }));
+ * const slice = array.pick(92, null, null); // a view: z = 92
+ * const [z, y, x] = voxelSize;
+ * const source = sourceFromArray(array.step(1, 2, 2), { voxelSize: [z, 2 * y, 2 * x] }); // every second voxel along y and x
  * ```
  *
  * @module

@@ -1,15 +1,13 @@
 /**
- * Projects that lie elsewhere: on the CryoET data portal, or described by a Croissant file.
+ * Projects that lie elsewhere: on the CryoET Data Portal, or described by a Croissant file.
  *
  * @module
  */
 
+// Errors
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
-export { type OpenCroissantOptions, openCroissant } from '../copick/croissant/store.ts';
-export type { CroissantIndex, LoadCroissantOptions } from '../copick/croissant/load.ts';
-export { type CroissantStore, type CroissantStoreOptions, croissantStore } from '../copick/croissant/store.ts';
-export type { CroissantAccess, LocalFolders } from '../copick/croissant/urls.ts';
-export { portalTomogramType, type TomogramOrigin } from '../copick/portal/tree.ts';
+
+// The CryoET Data Portal
 export {
   annotationFits,
   type PortalAnnotation,
@@ -17,6 +15,25 @@ export {
   type PortalRun,
   type PortalTomogram,
 } from '../copick/portal/metadata.ts';
-export { type PortalObjectsOptions, portalObjects } from '../copick/portal/store.ts';
-export { type OpenPortalOptions, openPortal, type PortalProject, portalOf } from '../copick/portal/store.ts';
-export { type PortalStore, type PortalStoreOptions, portalStore } from '../copick/portal/store.ts';
+export {
+  type OpenPortalOptions,
+  openPortal,
+  type PortalObjectsOptions,
+  type PortalProject,
+  type PortalStore,
+  type PortalStoreOptions,
+  portalObjects,
+  portalOf,
+  portalStore,
+} from '../copick/portal/store.ts';
+
+// Croissant files
+export type { CroissantIndex, LoadCroissantOptions } from '../copick/croissant/load.ts';
+export {
+  type CroissantStore,
+  type CroissantStoreOptions,
+  croissantStore,
+  type OpenCroissantOptions,
+  openCroissant,
+} from '../copick/croissant/store.ts';
+export type { CroissantAccess, LocalFolders } from '../copick/croissant/urls.ts';

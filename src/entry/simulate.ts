@@ -1,27 +1,49 @@
+/**
+ * Simulated tomograms whose particles are known: single volumes, and whole copick projects with their ground truth.
+ *
+ * @module
+ */
+
+// Errors
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
-export type { CarbonEdge } from '../simulate/surroundings.ts';
-export { cziiShape, cziiVoxelSize } from '../simulate/species.ts';
-export { type Difficulty, difficulties } from '../simulate/tomogram.ts';
-export type { Imaging, ImagingOptions, ReconstructionFilter } from '../simulate/imaging-options.ts';
-export { reconstructionFilters } from '../simulate/imaging-options.ts';
-export { simulatedObjects } from '../simulate/species.ts';
-export type {
-  SimulateProjectProgress,
-  RunPositions,
-  SimulatedProject,
-  SimulateProjectOptions,
+
+// Projects and tomograms
+export {
+  type RunPositions,
+  type SimulatedProject,
+  type SimulateProjectOptions,
+  type SimulateProjectProgress,
+  simulateProject,
 } from '../simulate/project.ts';
-export { simulateProject } from '../simulate/project.ts';
-export type { Random, Rotation } from '../simulate/random.ts';
-export { createRandom } from '../simulate/random.ts';
-export type { RandomImaging } from '../simulate/imaging-options.ts';
-export { randomImaging } from '../simulate/imaging-options.ts';
-export type { DrawOptions, PlacedMolecule } from '../simulate/density.ts';
-export { drawMolecule } from '../simulate/density.ts';
-export type { KnownPosition, Scene, SceneOptions } from '../simulate/scene.ts';
-export { simulateScene } from '../simulate/scene.ts';
-export type { Species } from '../simulate/species.ts';
-export { species, speciesNamed } from '../simulate/species.ts';
-export type { Surroundings } from '../simulate/surroundings.ts';
-export type { SimulatedTomogram, SimulateTomogramOptions, SimulationProgress } from '../simulate/tomogram.ts';
-export { simulateTomogram } from '../simulate/tomogram.ts';
+export {
+  type Difficulty,
+  difficulties,
+  type SimulatedTomogram,
+  type SimulateTomogramOptions,
+  type SimulateTomogramProgress,
+  simulateTomogram,
+} from '../simulate/tomogram.ts';
+
+// What is in the ice
+export { type DrawOptions, drawMolecule, type PlacedMolecule } from '../simulate/density.ts';
+export { type KnownPosition, type Scene, type SceneOptions, simulateScene } from '../simulate/scene.ts';
+export {
+  cziiShape,
+  cziiVoxelSize,
+  type Species,
+  simulatedObjects,
+  species,
+  speciesNamed,
+} from '../simulate/species.ts';
+export type { CarbonEdge, Surroundings } from '../simulate/surroundings.ts';
+
+// How it is imaged
+export {
+  type Imaging,
+  type ImagingOptions,
+  type RandomImaging,
+  type ReconstructionFilter,
+  randomImaging,
+  reconstructionFilters,
+} from '../simulate/imaging-options.ts';
+export { createRandom, type Random, type Rotation } from '../simulate/random.ts';

@@ -1,5 +1,5 @@
 import { encode } from 'fast-png';
-import type { PickableObject } from '../copick/config.ts';
+import type { PickableObject } from '../copick/object.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { cziiRules } from '../metric/rules.ts';
 import type { ParticlePick } from '../picks/pick.ts';

@@ -45,7 +45,7 @@ const factories: Readonly<Record<PicksFormatName, (options: FormatOptions) => An
  *
  * @example
  * ```ts
- * const format = formatNamed('relion5', { shape: [184, 630, 630], voxelSize: 10, object: 'ribosome' });
+ * const format = picksFormat('relion5', { shape: [184, 630, 630], voxelSize: 10, object: 'ribosome' });
  * ```
  */
 export function picksFormat(name: string, options: FormatOptions = {}): AnyPicksFormat {
@@ -53,6 +53,7 @@ export function picksFormat(name: string, options: FormatOptions = {}): AnyPicks
   throw new CryoetPicksError(
     'invalid-option',
     `no format is called "${name}"; there are ${picksFormatNames.join(', ')}`,
+    { option: 'format', available: picksFormatNames },
   );
 }
 
@@ -80,7 +81,10 @@ export function picksFormatOfPath(path: string): PicksFormatName {
   const names = candidates(path);
   const [first] = names;
   if (first !== undefined && !/\.star$/i.test(path)) return first;
-  throw new CryoetPicksError('invalid-option', `${path} may be ${names.join(', ')}; name the format`);
+  throw new CryoetPicksError('invalid-option', `${path} may be ${names.join(', ')}; name the format`, {
+    option: 'format',
+    available: names,
+  });
 }
 
 /**
@@ -118,6 +122,7 @@ function candidates(path: string): readonly PicksFormatName[] {
   throw new CryoetPicksError(
     'invalid-option',
     `the end of ${path} tells no format; name one of ${picksFormatNames.join(', ')}, or end it in .${Object.keys(byExtension).join(', .')}`,
+    { option: 'format', available: picksFormatNames },
   );
 }
 

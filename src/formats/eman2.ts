@@ -116,6 +116,7 @@ function gridOf(unbinned: number | undefined, source: string, { voxelSize, shape
   throw new CryoetPicksError(
     'invalid-option',
     `${source} counts from the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å`,
+    { option: shape === undefined ? 'shape' : 'voxelSize' },
   );
 }
 

@@ -9,7 +9,9 @@ export function requireOption(
   { name, place }: { readonly name: 'run' | 'object'; readonly place: string },
 ): string {
   if (given !== undefined && given.trim() !== '') return given;
-  throw new CryoetPicksError('invalid-option', `${place} does not name its ${name}; give the option ${name}`);
+  throw new CryoetPicksError('invalid-option', `${place} does not name its ${name}; give the option ${name}`, {
+    option: name,
+  });
 }
 
 /** Names by the numbers that a file has for them: `{ 1: 'ribosome', 2: 'apo-ferritin' }`. */
@@ -42,7 +44,9 @@ export function objectOf(number: number, { object, objects }: ObjectNames, place
     objects === undefined
       ? 'objects have numbers, not names; give the option object, or objects by class number'
       : `the option objects names no class ${number}; it has ${Object.keys(objects).join(', ') || 'none'}`;
-  throw new CryoetPicksError('invalid-option', `${place}: ${needed}`);
+  throw new CryoetPicksError('invalid-option', `${place}: ${needed}`, {
+    option: objects === undefined ? 'object' : 'objects',
+  });
 }
 
 /**
@@ -59,7 +63,9 @@ export function runsOf(
     return (number) => {
       const name = runs[number];
       if (name !== undefined) return name;
-      throw new CryoetPicksError('invalid-option', `${source}: the option runs names no tomogram ${number}`);
+      throw new CryoetPicksError('invalid-option', `${source}: the option runs names no tomogram ${number}`, {
+        option: 'runs',
+      });
     };
   }
   const found = new Set(numbers);
@@ -67,6 +73,7 @@ export function runsOf(
     throw new CryoetPicksError(
       'invalid-option',
       `${source} is of ${found.size} tomograms, and the option run names one; give runs by tomogram number`,
+      { option: 'run' },
     );
   }
   return (number) => run ?? String(number);
@@ -98,7 +105,9 @@ function numbersFor(
   return (name) => {
     const number = numbers.get(name);
     if (number !== undefined) return number;
-    throw new CryoetPicksError('invalid-option', `the option ${option} has no number for ${JSON.stringify(name)}`);
+    throw new CryoetPicksError('invalid-option', `the option ${option} has no number for ${JSON.stringify(name)}`, {
+      option,
+    });
   };
 }
 
@@ -128,14 +137,18 @@ export function checkVoxelSize(voxelSize: VoxelSize | undefined): Zyx | undefine
   if (voxelSize === undefined) return undefined;
   const sizes: Zyx = typeof voxelSize === 'number' ? [voxelSize, voxelSize, voxelSize] : voxelSize;
   if (sizes.length === 3 && sizes.every((size) => Number.isFinite(size) && size > 0)) return sizes;
-  throw new CryoetPicksError('invalid-option', `voxelSize is ${JSON.stringify(voxelSize)}; expected a length in Å`);
+  throw new CryoetPicksError('invalid-option', `voxelSize is ${JSON.stringify(voxelSize)}; expected a length in Å`, {
+    option: 'voxelSize',
+  });
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option` unless it is three whole numbers. */
 export function checkShape(shape: Zyx | undefined): Zyx | undefined {
   if (shape === undefined) return undefined;
   if (shape.length === 3 && shape.every((count) => Number.isSafeInteger(count) && count > 0)) return shape;
-  throw new CryoetPicksError('invalid-option', `shape is ${JSON.stringify(shape)}; expected voxels along z, y, x`);
+  throw new CryoetPicksError('invalid-option', `shape is ${JSON.stringify(shape)}; expected voxels along z, y, x`, {
+    option: 'shape',
+  });
 }
 
 /** The shape of the tomogram of each run. @throws {@link CryoetPicksError} `invalid-option` for one that is none. */
@@ -155,6 +168,7 @@ export function needVoxelSize(
   throw new CryoetPicksError(
     'invalid-option',
     `${place} counts in voxels and nothing tells their size; give the option voxelSize, in Å`,
+    { option: 'voxelSize' },
   );
 }
 

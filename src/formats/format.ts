@@ -90,7 +90,7 @@ export function formatPicks<Content extends string | Uint8Array>(
 function requireFormat(format: unknown): void {
   if ((format as PicksFormat | undefined)?.parse) return;
   const found = `format is ${showJson(format)}, expected one of cryoet-picks/formats, such as csvFormat()`;
-  throw new CryoetPicksError('invalid-option', found);
+  throw new CryoetPicksError('invalid-option', found, { option: 'format' });
 }
 
 const unknownLoss: Loss = { part: 'unknown', what: 'keys of copick points that are not known here have no place' };

@@ -117,6 +117,7 @@ export function relion5Format(options: Relion5FormatOptions = {}): PicksFormat {
       throw new CryoetPicksError(
         'invalid-option',
         'RELION 5 counts from the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å',
+        { option: 'shape' },
       );
     };
     const grids = new Map([...new Set(picks.map(({ run }) => run))].map((run) => [run, gridOf(run)]));
@@ -237,6 +238,7 @@ function runOf(row: StarRow, given: string | undefined): string {
   throw new CryoetPicksError(
     'invalid-option',
     `${row.place}: neither _rlnTomoName nor _rlnMicrographName tells the run; give the option run`,
+    { option: 'run' },
   );
 }
 
@@ -287,6 +289,7 @@ function coordinateOf(row: StarRow, { voxelSize, centre, found }: Placing): Poin
   throw new CryoetPicksError(
     'invalid-option',
     `${row.place} counts from the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å`,
+    { option: centre === undefined ? 'shape' : 'voxelSize' },
   );
 }
 

@@ -1,26 +1,25 @@
+import { forEachRange } from '../core/concurrency.ts';
 import { growTo, madeOnce, startWasm } from '../wasm/instantiate.ts';
 import { SOFTMAX_KERNEL } from '../wasm/modules.ts';
 import type { Activation } from './model.ts';
 
-/** Scores that are activated in one step: some milliseconds. */
-const STEP = 1 << 19;
+/** Scores that are activated in one piece: some milliseconds. */
+const PIECE = 2 ** 19;
 
 /**
- * Applies an activation, in place, to scores `[class, …]` of several classes, and stops between steps of some milliseconds.
+ * Applies an activation, in place, to scores `[class, …]` of several classes; every few milliseconds the event loop gets a turn.
  *
  * @param scores - C-order, `classes` channels of equal length.
  */
-export function* activate(activation: Activation, scores: Float32Array, classes: number): Generator<void> {
+export async function activate(activation: Activation, scores: Float32Array, classes: number): Promise<void> {
   if (activation === 'none') return;
   const size = scores.length / classes;
-  const step = Math.ceil(STEP / classes);
   const softmax = softmaxKernel() ?? plainSoftmax;
-  for (let from = 0; from < size; from += step) {
-    const to = Math.min(size, from + step);
+  const apply = (from: number, to: number) => {
     if (activation === 'softmax') softmax(scores, size, from, to);
     else for (let k = 0; k < classes; k++) sigmoid(scores.subarray(k * size + from, k * size + to));
-    yield;
-  }
+  };
+  await forEachRange(size, apply, Math.ceil(PIECE / classes));
 }
 
 function sigmoid(scores: Float32Array): void {
@@ -31,8 +30,8 @@ function sigmoid(scores: Float32Array): void {
 const FRACTION_BITS = 10;
 const FRACTIONS = 1 << FRACTION_BITS;
 /** exp of less rounds to 0 in float32. */
-const LEAST = -104;
-const WHOLE = Math.ceil(-LEAST / Math.LN2);
+const MIN_EXPONENT = -104;
+const WHOLE = Math.ceil(-MIN_EXPONENT / Math.LN2);
 const fractions = Float64Array.from({ length: FRACTIONS }, (_, i) => 2 ** (i / FRACTIONS));
 const powers = Float64Array.from({ length: WHOLE + 1 }, (_, i) => 2 ** (i - WHOLE));
 const perUnit = FRACTIONS / Math.LN2;
@@ -48,13 +47,13 @@ export function plainSoftmax(scores: Float32Array, size: number, from: number, t
     let greatest = scores[i];
     for (let k = i + size; k < end; k += size) {
       const score = scores[k];
-      // NaN stays: whoever blends it tells.
+      // NaN stays: the blender reports it.
       if (!(score <= greatest)) greatest = score;
     }
     let sum = 0;
     for (let k = i; k < end; k += size) {
       let difference = scores[k] - greatest;
-      if (difference < LEAST) difference = LEAST;
+      if (difference < MIN_EXPONENT) difference = MIN_EXPONENT;
       const steps = difference * perUnit;
       const q = steps | 0;
       const rest = difference - q * unit;

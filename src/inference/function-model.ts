@@ -1,15 +1,15 @@
 import { BufferPool } from '../core/buffer-pool.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import type { Model, ModelSpec } from './model.ts';
+import { type DisposableModel, disposable, type ModelSpec } from './model.ts';
 
 /**
  * Scores one tile: C-order scores `[class, z, y, x]` of C-order voxels `[z, y, x]`, which it must not change. It may keep
- * them, and may give the same array every time: its scores are copied.
+ * them, and may return the same array every time: its scores are copied.
  */
 export type ScoreTile = (voxels: Float32Array, shape: Zyx) => Float32Array | Promise<Float32Array>;
 
-/** Options of {@link functionModel}: a card of which only the classes must be given. */
+/** Options of {@link functionModel}: a model card of which only the classes must be given. */
 export interface FunctionModelOptions extends Partial<Omit<ModelSpec, 'classes'>> {
   readonly classes: ModelSpec['classes'];
 }
@@ -18,7 +18,7 @@ export interface FunctionModelOptions extends Partial<Omit<ModelSpec, 'classes'>
  * Makes a model of a function that scores one tile: a filter, a template, a call to another service.
  *
  * Unless told otherwise, tiles are 64³ voxels, one score per voxel, z-scored voxels in, scores taken as they are;
- * threshold 0.5, voxel size and least distances 10 Å.
+ * threshold 0.5, voxel size and minimum distances 10 Å.
  *
  * @throws {@link CryoetPicksError} `model-failed`, while scoring, if the function gives another number of scores.
  *
@@ -27,7 +27,7 @@ export interface FunctionModelOptions extends Partial<Omit<ModelSpec, 'classes'>
  * const bright = functionModel((voxels) => voxels, { classes: ['bright spot'], thresholds: { 'bright spot': 3 } });
  * ```
  */
-export function functionModel(scoreTile: ScoreTile, options: FunctionModelOptions): Model {
+export function functionModel(scoreTile: ScoreTile, options: FunctionModelOptions): DisposableModel {
   const names = options.classes.filter((name) => name !== null);
   const spec: ModelSpec = {
     name: scoreTile.name || 'function',
@@ -41,9 +41,11 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
     ...options,
   };
   const spare = new BufferPool(2);
-  return {
+  return disposable({
     spec,
-    async score({ data, shape: [n, z, y, x] }, { signal } = {}) {
+    async score({ data, shape: [n, z, y, x] }, { signal, transfer } = {}) {
+      // The function may keep its voxels, which stay the caller's unless they were given away.
+      const tiles = transfer ? data : data.slice();
       const { outputStride: stride, classes } = spec;
       const size = z * y * x;
       const scores: Zyx = [z / stride, y / stride, x / stride];
@@ -51,7 +53,7 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
       const all = spare.take(n * perTile) ?? new Float32Array(n * perTile);
       for (let i = 0; i < n; i++) {
         signal?.throwIfAborted();
-        const tile = await scoreTile(data.subarray(i * size, (i + 1) * size), [z, y, x]);
+        const tile = await scoreTile(tiles.subarray(i * size, (i + 1) * size), [z, y, x]);
         if (tile.length !== perTile) {
           throw new CryoetPicksError(
             'model-failed',
@@ -64,5 +66,5 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
       return { data: all, shape: [n, classes.length, ...scores], release: () => spare.put(all) };
     },
     dispose: async () => {},
-  };
+  });
 }

@@ -1,7 +1,14 @@
 import type { Env, InferenceSession, InferenceSessionFactory, Tensor, TensorConstructor } from 'onnxruntime-common';
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
-import type { Model, ModelSpec, ScoreBatch, TileBatch } from './model.ts';
+import {
+  type DisposableModel,
+  disposable,
+  type ModelSpec,
+  type ScoreBatch,
+  type ScoreCallOptions,
+  type TileBatch,
+} from './model.ts';
 
 /** Any flavour of ONNX Runtime: `import * as ort from 'onnxruntime-node'`, `-web` or `-web/webgpu`. */
 export interface OrtModule {
@@ -29,7 +36,7 @@ export interface OnnxOptions {
  *
  * @param ort - The runtime, handed in; this library imports none.
  * @param file - The `.onnx` file's bytes, or its path or URL where the runtime can open it.
- * @returns A model; whoever opened it disposes it, which releases the session.
+ * @returns A model; who opens it disposes it, which releases the session.
  * @throws {@link CryoetPicksError} `model-failed` if the runtime cannot load the file, or the file does not fit its card:
  * the message names both. Later, `score` throws `model-failed` with the runtime's error as `cause`.
  *
@@ -44,18 +51,19 @@ export async function onnxModel(
   ort: OrtModule,
   file: Uint8Array | ArrayBuffer | string,
   options: OnnxOptions,
-): Promise<Model> {
-  // Loaded with the first network, so that a page that brings a function as a model never fetches it.
+): Promise<DisposableModel> {
   return openSession(ort, file, options);
 }
 
-/** A session behind the seam for models. */
-export interface SessionModel extends Model {
-  /** As of any model. Into `into`, where it has the length of the scores, the runtime writes them without a copy. */
-  score(
-    tiles: TileBatch,
-    options?: { readonly signal?: AbortSignal | undefined; readonly into?: Float32Array | undefined },
-  ): Promise<ScoreBatch>;
+/** Options of the `score` of a {@link SessionModel}. */
+export interface SessionCallOptions extends ScoreCallOptions {
+  /** Memory of the length of the scores, into which the runtime writes them without a copy. */
+  readonly into?: Float32Array | undefined;
+}
+
+/** A session as a model. */
+export interface SessionModel extends DisposableModel {
+  score(tiles: TileBatch, options?: SessionCallOptions): Promise<ScoreBatch>;
 }
 
 /** The work of `onnxModel`. */
@@ -81,11 +89,15 @@ export async function openSession(
   try {
     signal?.throwIfAborted();
     const ports = checkMetadata(session, spec);
-    return {
+    const model = { ort, session, spec, ports };
+    return disposable({
       spec,
-      score: (tiles, options = {}) => scoreTiles({ ort, session, spec, ports }, tiles, options),
+      async score(tiles, options: SessionCallOptions = {}) {
+        const scores = await scoreTiles(model, tiles, options);
+        return options.transfer ? { ...scores, tiles: tiles.data } : scores;
+      },
       dispose: () => session.release(),
-    };
+    });
   } catch (error) {
     await session.release();
     throw error;
@@ -118,7 +130,7 @@ interface LoadedModel {
 async function scoreTiles(
   model: LoadedModel,
   tiles: TileBatch,
-  { signal, into }: NonNullable<Parameters<SessionModel['score']>[1]>,
+  { signal, into }: SessionCallOptions,
 ): Promise<ScoreBatch> {
   const { spec, ports } = model;
   const [n, ...tile] = tiles.shape;

@@ -1,4 +1,5 @@
-import { eventLoopTurn, mapOrdered, type Progress } from '../core/concurrency.ts';
+import { BufferPool } from '../core/buffer-pool.ts';
+import { eventLoopTurn, forEachRange, mapOrdered, type Progress } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { coarseGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
@@ -8,23 +9,14 @@ import { type Normalize, noNormalization } from '../volume/normalize.ts';
 import { readPaddedInto } from '../volume/read.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { activate } from './activation.ts';
-import {
-  type Activation,
-  type GivenTiles,
-  type Model,
-  type ModelSpec,
-  type ScoreBatch,
-  scoreGiven,
-  type TileBatch,
-  wrongOffsets,
-} from './model.ts';
+import { type Activation, type Model, type ModelSpec, type ScoreBatch, type TileBatch, wrongOffsets } from './model.ts';
 
 /** Options of {@link scoreSlabs}. */
 export interface ScoreOptions {
   /** How the volume is cut, of {@link planTiles}; its tile may differ from the card's if the model takes it. */
   readonly plan: TilePlan;
   readonly model: Model;
-  /** Applied to each tile; whoever scores chooses it to fit `model.spec.normalization`. @defaultValue none */
+  /** Applied to each tile; must fit `model.spec.normalization`. @defaultValue none */
   readonly normalize?: Normalize | undefined;
   /**
    * What is averaged where tiles overlap: scores after the activation, or before. Logits of a softmax need the memory of
@@ -44,7 +36,7 @@ export interface ScoreOptions {
  * blended and used; classes that the card names `null` are dropped before blending wherever possible. Between pieces of that
  * work the event loop gets its turn. Score (k, j, i) of the slabs' grid is that of the cell of
  * `outputStride`³ voxels, see {@link coarseGrid}. Leaving the loop early stops the reads; the model is never disposed.
- * On abort the call under way is awaited, unless it heeds the signal, and no further one starts.
+ * On abort the call under way is awaited, unless the model ends it at the signal, and no further one starts.
  *
  * @param source - Voxels, of the shape that the plan was made for.
  * @returns Slabs `[class, z, y, x]`, consecutive along the sweep axis, without gaps, with the offsets of a model that gives
@@ -55,7 +47,7 @@ export interface ScoreOptions {
  *
  * @example
  * ```ts
- * const plan = planTiles(tomogram.grid.shape, { tile: model.spec.tile, outputStride: model.spec.outputStride });
+ * const plan = planTiles(tomogram.grid.shape, model.spec);
  * for await (const slab of scoreSlabs(tomogram, { plan, model, normalize: zScore(intensity) })) {
  *   console.log(slab.start, slab.scores.shape);
  * }
@@ -63,12 +55,7 @@ export interface ScoreOptions {
  */
 export function scoreSlabs(source: VolumeSource, options: ScoreOptions): AsyncGenerator<ScoreSlab, void, undefined> {
   checkOptions(source, options);
-  return runLater(source, options);
-}
-
-/** Loads the runner with the first volume, so that a page that scores nothing never fetches it. */
-async function* runLater(source: VolumeSource, options: ScoreOptions): AsyncGenerator<ScoreSlab, void, undefined> {
-  yield* runPlan(source, options);
+  return runPlan(source, options);
 }
 
 function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: ScoreOptions): void {
@@ -82,26 +69,22 @@ function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: S
   if (classes.every((object) => object === null)) fail(`model "${name}" names no class; every one of them is null`);
   const wrong = wrongOffsets(model.spec);
   if (wrong) fail(`offsets of model "${name}": ${wrong}`);
-  checkBatch(batch);
-  checkAverage(average);
+  checkScoring({ batch, average });
 }
 
-/** Refuses a batch of no tiles. @throws {@link CryoetPicksError} `invalid-option` */
-export function checkBatch(batch: ScoreOptions['batch'] = 1): void {
+/** Checks the options of scoring that fit any volume. @throws {@link CryoetPicksError} `invalid-option` */
+export function checkScoring({ batch = 1, average = 'probabilities' }: Pick<ScoreOptions, 'batch' | 'average'>): void {
   if (!Number.isInteger(batch) || batch < 1) fail(`batch must be a whole number of at least 1, found ${batch}`);
-}
-
-/** Refuses an unknown way of averaging. @throws {@link CryoetPicksError} `invalid-option` */
-export function checkAverage(average: ScoreOptions['average']): void {
-  if (average === undefined || average === 'probabilities' || average === 'logits') return;
-  fail(`average "${average}" is unknown; available: "probabilities", "logits"`);
+  if (average !== 'probabilities' && average !== 'logits') {
+    fail(`average "${average}" is unknown; available: "probabilities", "logits"`);
+  }
 }
 
 function fail(message: string): never {
   throw new CryoetPicksError('invalid-option', `cannot score: ${message}`);
 }
 
-/** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/tiling.md. */
+/** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/design/tiling.md. */
 async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGenerator<ScoreSlab, void, undefined> {
   const { plan, model, average = 'probabilities', batch = 1, signal, onProgress } = options;
   const { activation, classes } = model.spec;
@@ -109,31 +92,36 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
   const early = average === 'logits' ? 'none' : activation;
   const channels = channelsOf(model.spec, late);
   const { activated, blended, blendedScores } = channels;
-  const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: blended });
+  const blender = new SlabBlender(plan, {
+    grid: coarseGrid(source.grid, plan.outputStride),
+    classes: blended.map((channel) => classes[channel] ?? ''),
+    channels: blended,
+  });
   const reader = new TileReader(source, options);
-  // One batch is read while others are in the model or wait for it.
+  // One batch is read while others are in the model, and the scores of the one before are blended.
   const batches = mapOrdered(inBatches(plan.tiles, batch), (tiles, stop) => reader.read(tiles, stop), {
     concurrency: 1,
     signal,
   });
+  const scored = mapOrdered(batches, (one) => scoreBatch(one, options), { concurrency: model.callsAtOnce ?? 1 });
   let done = 0;
-  for await (const { tiles, scores, memory } of scoreAhead(batches, options)) {
-    if (memory) reader.recycle(memory);
+  for await (const { tiles, scores } of scored) {
+    if (scores.tiles) reader.recycle(scores.tiles);
     const size = scores.data.length / tiles.length;
     for (let i = 0; i < tiles.length; i++) {
       const tileScores = scores.data.subarray(i * size, (i + 1) * size);
       const active = firstChannels(tileScores, activated, classes.length);
-      for (const _ of activate(early, active, activated)) await eventLoopTurn();
-      for (const _ of blender.addInSteps(tiles[i], tileScores)) await eventLoopTurn();
+      await activate(early, active, activated);
+      await blender.add(tiles[i], tileScores);
     }
     scores.release?.();
     done += tiles.length;
     onProgress?.({ stage: 'tiles', done, total: plan.tiles.length });
     for (const slab of blender.takeFinished()) {
       const active = firstChannels(slab.scores.data, blendedScores, blended.length);
-      for (const _ of activate(late, active, blendedScores)) await eventLoopTurn();
-      const own = handedOn(slab, channels);
-      for (const _ of scaleOffsets(own, plan.outputStride)) await eventLoopTurn();
+      await activate(late, active, blendedScores);
+      const own = selectOutputChannels(slab, channels, model.spec);
+      await scaleOffsets(own, plan.outputStride);
       yield own;
     }
     await eventLoopTurn();
@@ -145,46 +133,45 @@ function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Ti
   for (let i = 0; i < tiles.length; i += size) yield tiles.slice(i, i + size);
 }
 
-/** Voxels of a tile that are normalised in one piece, where each is by itself: a few milliseconds. */
+/** Voxels of a tile that are normalised in one piece, if each is normalised alone: a few milliseconds. */
 const NORMALIZED_AT_ONCE = 2 ** 19;
 
 /** Reads tiles and normalises them, in memory that the model no longer needs where there is some. */
 class TileReader {
   readonly #source: VolumeSource;
   readonly #options: ScoreOptions;
-  readonly #spare: Float32Array[] = [];
+  readonly #spare: BufferPool;
 
   constructor(source: VolumeSource, options: ScoreOptions) {
     this.#source = source;
     this.#options = options;
+    this.#spare = new BufferPool((options.model.callsAtOnce ?? 1) + 1);
   }
 
   async read(tiles: readonly Tile[], signal: AbortSignal): Promise<ReadBatch> {
     const { plan, normalize = noNormalization } = this.#options;
     const [depth, height, width] = plan.tile;
     const size = voxelCount(plan.tile);
-    const spare = this.#spare.pop();
-    const data = spare?.length === tiles.length * size ? spare : new Float32Array(tiles.length * size);
+    const data = this.#spare.take(tiles.length * size) ?? new Float32Array(tiles.length * size);
     for (const [i, { start }] of tiles.entries()) {
       signal.throwIfAborted();
       const voxels = data.subarray(i * size, (i + 1) * size);
       const end = [start[0] + depth, start[1] + height, start[2] + width] as const;
       await readPaddedInto(this.#source, { start, end }, voxels, { signal });
       await eventLoopTurn();
-      const step = normalize.pointwise ? NORMALIZED_AT_ONCE : size;
-      for (let from = 0; from < size; from += step) {
-        const piece = voxels.subarray(from, from + step);
+      const normalizePiece = (from: number, to: number) => {
+        const piece = voxels.subarray(from, to);
         const normalized = normalize(piece);
         if (normalized !== piece) piece.set(normalized);
-        await eventLoopTurn();
-      }
+      };
+      await forEachRange(size, normalizePiece, normalize.pointwise ? NORMALIZED_AT_ONCE : size);
     }
     return { tiles, voxels: { data, shape: [tiles.length, depth, height, width] } };
   }
 
   /** Takes the memory of tiles that were scored. */
   recycle(data: Float32Array): void {
-    this.#spare.push(data);
+    this.#spare.put(data);
   }
 }
 
@@ -194,53 +181,19 @@ interface ReadBatch {
   readonly voxels: TileBatch;
 }
 
-/** Tiles and what the model makes of them. */
-export interface ScoredBatch {
+/** Tiles and their scores. */
+interface ScoredBatch {
   readonly tiles: readonly Tile[];
   readonly scores: ScoreBatch;
-  /** That of the voxels, where it may be used again. */
-  readonly memory: Float32Array | undefined;
 }
 
-/** Options of {@link scoreAhead}. */
-export interface ScoreAheadOptions {
-  readonly plan: TilePlan;
-  readonly model: Model;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/**
- * Has the model work on a batch while the scores of the one before it are used; on several at once only where it says that
- * it takes them.
- */
-async function* scoreAhead(batches: AsyncIterable<ReadBatch>, options: ScoreAheadOptions): AsyncGenerator<ScoredBatch> {
-  const { callsAtOnce = 1 } = options.model;
-  const underWay: Promise<ScoredBatch>[] = [];
-  try {
-    for await (const batch of batches) {
-      const scored = underWay.length < callsAtOnce ? undefined : await underWay.shift();
-      const next = scoreBatch(batch, options);
-      // Whoever awaits it sees the error.
-      next.catch(() => {});
-      underWay.push(next);
-      if (scored) yield scored;
-    }
-    while (underWay.length > 0) yield await underWay.shift()!;
-  } finally {
-    await Promise.allSettled(underWay);
-  }
-}
-
-async function scoreBatch(
-  { tiles, voxels }: ReadBatch,
-  { plan, model, signal }: ScoreAheadOptions,
-): Promise<ScoredBatch> {
+async function scoreBatch({ tiles, voxels }: ReadBatch, { plan, model, signal }: ScoreOptions): Promise<ScoredBatch> {
   signal?.throwIfAborted();
   const { name, classes } = model.spec;
   const where = `at voxel ${tiles.map(({ start }) => formatZyx(start)).join(', ')}`;
-  let given: GivenTiles;
+  let scores: ScoreBatch;
   try {
-    given = await scoreGiven(model, voxels, { signal });
+    scores = await model.score(voxels, { signal, transfer: true });
   } catch (error) {
     signal?.throwIfAborted();
     if (isCryoetPicksError(error)) throw error;
@@ -250,7 +203,6 @@ async function scoreBatch(
     });
   }
   signal?.throwIfAborted();
-  const { scores, memory } = given;
   const expected = [tiles.length, classes.length, ...plan.tile.map((edge) => edge / plan.outputStride)];
   const length = expected.reduce((product, edge) => product * edge, 1);
   if (formatZyx(scores.shape) !== formatZyx(expected) || scores.data.length !== length) {
@@ -260,10 +212,10 @@ async function scoreBatch(
         `expected ${formatZyx(expected)} [n, class, z, y, x]: ${classes.length} classes, one score per ${plan.outputStride} voxels`,
     );
   }
-  return { tiles, scores, memory };
+  return { tiles, scores };
 }
 
-/** Which channels of a model's output are activated, blended and handed on. */
+/** Which channels of a model's output are activated, blended and given out. */
 export interface Channels {
   /** How many of a tile there are to activate, the first ones: all but offsets. */
   readonly activated: number;
@@ -271,7 +223,7 @@ export interface Channels {
   readonly blended: readonly number[];
   /** How many of the blended ones are scores. */
   readonly blendedScores: number;
-  /** Those of named classes, in order: the scores that are handed on. */
+  /** Those of named classes, in order: the scores that are given out. */
   readonly named: readonly number[];
 }
 
@@ -289,8 +241,12 @@ function firstChannels(scores: Float32Array, count: number, of: number): Float32
   return scores.subarray(0, (count * scores.length) / of);
 }
 
-/** A blended slab as it is handed on: scores of named classes, moved to the front of its memory, and offsets behind them. */
-function handedOn(slab: ScoreSlab, { blended, blendedScores, named }: Channels): ScoreSlab {
+/** A blended slab as it is given out: scores of named classes, moved to the front of its memory, and offsets behind them. */
+function selectOutputChannels(
+  slab: ScoreSlab,
+  { blended, blendedScores, named }: Channels,
+  { classes: all }: ModelSpec,
+): ScoreSlab {
   const { data } = slab.scores;
   const size = data.length / blended.length;
   const kept = blended.flatMap((channel, i) => (i >= blendedScores || named.includes(channel) ? [i] : []));
@@ -302,17 +258,17 @@ function handedOn(slab: ScoreSlab, { blended, blendedScores, named }: Channels):
     const [, ...shape] = slab.scores.shape;
     return { ...slab.scores, data: data.subarray(from * size, to * size), shape: [to - from, ...shape] };
   };
+  const classes = named.map((channel) => all[channel]!);
   const scores = channels(0, named.length);
-  if (kept.length === named.length) return { ...slab, classes: named, scores };
-  return { ...slab, classes: named, scores, offsets: channels(named.length, kept.length) };
+  if (kept.length === named.length) return { ...slab, classes, scores };
+  return { ...slab, classes, scores, offsets: channels(named.length, kept.length) };
 }
 
-/** The offsets of a slab from voxels of the input to those of the score map, in place, one axis after the other. */
-function* scaleOffsets({ offsets, scores }: ScoreSlab, stride: number): Generator<void> {
+/** Scales the offsets of a slab, in place, from voxels of the input to voxels of the score map. */
+async function scaleOffsets({ offsets }: ScoreSlab, stride: number): Promise<void> {
   if (!offsets || stride === 1) return;
-  const size = scores.stride[0];
-  for (let from = 0; from < offsets.data.length; from += size) {
-    for (let i = from; i < from + size; i++) offsets.data[i] /= stride;
-    yield;
-  }
+  const { data } = offsets;
+  await forEachRange(data.length, (from, to) => {
+    for (let i = from; i < to; i++) data[i] /= stride;
+  });
 }

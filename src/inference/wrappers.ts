@@ -1,7 +1,7 @@
 import { BufferPool } from '../core/buffer-pool.ts';
-import { eventLoopTurn } from '../core/concurrency.ts';
+import { eventLoopTurn, forEachRange } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type Model, type ModelSpec, type ScoreBatch, scoreGiven } from './model.ts';
+import { type DisposableModel, disposable, type Model, type ModelSpec, type ScoreBatch } from './model.ts';
 
 /**
  * Averages a model over mirrored copies of each tile: test-time augmentation.
@@ -17,7 +17,7 @@ import { type Model, type ModelSpec, type ScoreBatch, scoreGiven } from './model
  * const model = averageOf(withFlips(unetA, ['y', 'x']), unetB);
  * ```
  */
-export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Model {
+export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): DisposableModel {
   const indices = axes.map((axis) => ['z', 'y', 'x'].indexOf(axis));
   if (indices.includes(-1) || new Set(indices).size < axes.length) {
     throw new CryoetPicksError(
@@ -28,26 +28,27 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
   const combinations = Array.from({ length: 2 ** axes.length }, (_, bits) =>
     [0, 1, 2].map((axis) => indices.some((index, i) => index === axis && (bits >> i) % 2 === 1)),
   );
-  const [spareTiles, spareScores] = [new BufferPool(SPARES), new BufferPool(SPARES)];
-  return {
+  const [spareTiles, spareScores] = [new BufferPool(MAX_SPARES), new BufferPool(MAX_SPARES)];
+  return disposable({
     spec: model.spec,
-    async score(tiles, options = {}) {
-      // Not part of what a page loads first.
-      return averageScores(combinations, { signal: options.signal, spare: spareScores }, async (flipped) => {
-        if (!flipped.includes(true)) return model.score(tiles, options);
+    async score(tiles, { signal, transfer } = {}) {
+      const mean = await averageScores(combinations, { signal, spare: spareScores }, async (flipped) => {
+        // All mirror images are made of these tiles, so they are not given away.
+        if (!flipped.includes(true)) return model.score(tiles, { signal });
         const copy = await mirrored(tiles, flipped, spareTiles);
-        const { scores, memory } = await scoreGiven(model, copy, options);
-        if (memory) spareTiles.put(memory);
+        const scores = await model.score(copy, { signal, transfer: true });
+        if (scores.tiles) spareTiles.put(scores.tiles);
         const back = await mirrored(scores, flipped, spareScores);
         turnOffsets(back, model.spec, flipped);
         scores.release?.();
         await eventLoopTurn();
         return { ...back, release: () => spareScores.put(back.data) };
       });
+      return { ...mean, tiles: transfer ? tiles.data : undefined };
     },
-    ...runningOf([model]),
+    callsAtOnce: model.callsAtOnce,
     dispose: () => model.dispose(),
-  };
+  });
 }
 
 /**
@@ -56,37 +57,35 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Mod
  * What is averaged is what `score` returns: logits, before the activation. Thresholds and distances are the first
  * model's. Disposing it disposes all of them.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if there is none, or naming the field in which two differ.
+ * @throws {@link CryoetPicksError} `invalid-option` without a model, or naming the field in which two differ.
  */
-export function averageOf(...models: readonly Model[]): Model {
+export function averageOf(...models: readonly Model[]): DisposableModel {
   const [first] = models;
   if (first === undefined) throw new CryoetPicksError('invalid-option', 'averageOf needs at least one model');
   for (const { spec } of models) requireAgreement(first.spec, spec);
-  const spare = new BufferPool(SPARES);
-  return {
+  const spare = new BufferPool(MAX_SPARES);
+  return disposable({
     spec: { ...first.spec, name: models.map(({ spec }) => spec.name).join(' + ') },
-    async score(tiles, options = {}) {
-      const memory = { signal: options.signal, spare };
-      return averageScores(models, memory, (model) => model.score(tiles, options));
+    async score(tiles, { signal, transfer } = {}) {
+      let handedBack: Float32Array | undefined;
+      const mean = await averageScores([...models.keys()], { signal, spare }, async (i) => {
+        // The tiles are given away to the last model, which is the last to read them.
+        const scores = await models[i].score(tiles, { signal, transfer: transfer && i === models.length - 1 });
+        handedBack = scores.tiles;
+        return scores;
+      });
+      return { ...mean, tiles: handedBack };
     },
-    ...runningOf(models),
+    // Each call has one call of one model under way at a time.
+    callsAtOnce: Math.min(...models.map(({ callsAtOnce = 1 }) => callsAtOnce)),
     async dispose() {
       await Promise.all(models.map((model) => model.dispose()));
     },
-  };
+  });
 }
 
 /** Arrays that wait to be used again: those of two calls at once. */
-const SPARES = 4;
-
-/** What all of these models let a runner do. */
-function runningOf(models: readonly Model[]): Omit<Model, 'spec' | 'score' | 'dispose'> {
-  return {
-    keepsTiles: models.every(({ keepsTiles }) => keepsTiles === false) ? false : undefined,
-    // Each call has one of theirs under way at a time.
-    callsAtOnce: Math.min(...models.map(({ callsAtOnce = 1 }) => callsAtOnce)),
-  };
-}
+const MAX_SPARES = 4;
 
 const FIELDS_THAT_AGREE = [
   'classes',
@@ -121,7 +120,7 @@ function turnOffsets({ data, shape }: ScoreBatch, { offsets }: ModelSpec, flippe
   }
 }
 
-/** A copy of the batch with its last three axes mirrored as told, in spare memory where there is some. */
+/** A copy of the batch with some of its last three axes mirrored, in spare memory if there is some. */
 async function mirrored<S extends readonly number[]>(
   { data, shape }: { readonly data: Float32Array; readonly shape: S },
   flipped: readonly boolean[],
@@ -141,7 +140,7 @@ async function mirrored<S extends readonly number[]>(
       if (flipX) copy.subarray(row * width, (row + 1) * width).reverse();
     }
   };
-  await inPieces(data.length / width, mirrorRows, Math.ceil(PIECE / width));
+  await forEachRange(data.length / width, mirrorRows, Math.ceil(2 ** 19 / width));
   return { data: copy, shape };
 }
 
@@ -161,7 +160,7 @@ async function averageScores<T>(
       own.set(data);
       mean = { data: own, shape };
     } else if (mean.data.length === data.length) {
-      await inPieces(data.length, (from, to) => addInto(mean!.data, data, from, to));
+      await forEachRange(data.length, (from, to) => addInto(mean!.data, data, from, to));
     } else {
       const [a, b] = [mean.shape, shape].map((axes) => axes.join('×'));
       throw new CryoetPicksError('model-failed', `scores of shapes ${a} and ${b} cannot be averaged`);
@@ -170,7 +169,7 @@ async function averageScores<T>(
     await eventLoopTurn();
   }
   const { data, shape } = mean!;
-  await inPieces(data.length, (from, to) => divide(data, variants.length, from, to));
+  await forEachRange(data.length, (from, to) => divide(data, variants.length, from, to));
   return { data, shape, release: () => spare.put(data) };
 }
 
@@ -180,19 +179,4 @@ function addInto(sum: Float32Array, values: Float32Array, from: number, to: numb
 
 function divide(values: Float32Array, by: number, from: number, to: number): void {
   for (let i = from; i < to; i++) values[i] /= by;
-}
-
-/** Numbers that are worked on in one piece: a few milliseconds. */
-const PIECE: number = 2 ** 19;
-
-/** Does work on ranges of indices, one after the other, and gives the event loop its turn between them. */
-async function inPieces(
-  length: number,
-  work: (from: number, to: number) => void,
-  piece: number = PIECE,
-): Promise<void> {
-  for (let from = 0; from < length; from += piece) {
-    work(from, Math.min(length, from + piece));
-    await eventLoopTurn();
-  }
 }

@@ -48,7 +48,9 @@ export interface MatchResult {
  *
  * @example
  * ```ts
- * const { tp, fp, fn } = matchPicks(truth, candidates, { radius: 75, matching: 'hungarian' });
+ * const places = truth.map(({ position }) => position);
+ * const candidates = picks.map(({ position, score }) => ({ ...position, score }));
+ * const { tp, fp, fn } = matchPicks(places, candidates, { radius: 75, matching: 'hungarian' });
  * ```
  */
 export function matchPicks(

@@ -140,6 +140,7 @@ export function checkMatching(matching: Matching): void {
   throw new CryoetPicksError(
     'invalid-option',
     `matching is ${JSON.stringify(matching)}; expected "official", "greedy" or "hungarian"`,
+    { option: 'matching', available: ['official', 'greedy', 'hungarian'] },
   );
 }
 

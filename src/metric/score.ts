@@ -39,7 +39,7 @@ export interface Report {
  *
  * @example
  * ```ts
- * const { score, objects } = scorePicks([{ run: 'TS_5_4', truth, picks }], competition);
+ * const { score, objects } = scorePicks([{ run: 'TS_5_4', truth, picks }], cziiRules);
  * console.log(score, objects['ribosome']?.recall);
  * ```
  *

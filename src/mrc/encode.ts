@@ -33,9 +33,7 @@ const PIECE_VOXELS = 2 ** 20;
  * @throws {@link CryoetPicksError} `invalid-option` if the mode cannot hold a voxel; the abort reason of `signal`.
  * @example
  * ```ts
- * const parts: Uint8Array[] = [];
- * for await (const part of encodeMrc(tomogram)) parts.push(part);
- * const file = new Blob(parts);
+ * await writeFile('denoised.mrc', encodeMrc(tomogram));
  * ```
  */
 export async function* encodeMrc(

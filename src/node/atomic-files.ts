@@ -3,8 +3,51 @@ import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, stat, writ
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type ByteRange, checkExpected, compareNames, type StoreEntry, type WriteOptions } from '../storage/store.ts';
-import { isHidden, linkExclusively, temporaryBeside, withLock } from './file-lock.ts';
+import { assertVersion, type ByteRange, compareNames, type StoreEntry, type WriteOptions } from '../storage/store.ts';
+import { isHidden, linkExclusively, removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space is left on the device',
+  EDQUOT: 'the disk quota is used up',
+  ENOENT: 'no such file or folder',
+  EISDIR: 'it is a folder, expected a file',
+  ENOTDIR: 'a file is in the way where a folder is needed',
+  EEXIST: 'a file is in the way where a folder is needed',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** The code of an error of the file system, such as `ENOENT`. */
+export function errnoOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+/** An error of the file system in words and with its code; any other by its message. */
+export function describeSystemError(error: unknown): string {
+  const code = errnoOf(error);
+  if (code !== undefined && Object.hasOwn(REASONS, code)) return `${REASONS[code]} (${code})`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Runs a read of a file that must be there.
+ *
+ * @throws {@link CryoetPicksError} `not-found` if there is no file, or a folder; `unavailable` if it cannot be read. The abort
+ *   reason of `signal`.
+ */
+export async function orReadError<T>(file: string, read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (cause instanceof CryoetPicksError) throw cause;
+    const isAbsent = /^(ENOENT|ENOTDIR|EISDIR)$/.test(errnoOf(cause) ?? '');
+    const message = `cannot read ${file}: ${describeSystemError(cause)}`;
+    throw new CryoetPicksError(isAbsent ? 'not-found' : 'unavailable', message, { cause, path: file });
+  }
+}
 
 /** A file, and the folder of the store it belongs to. */
 export interface FilePath {
@@ -12,9 +55,14 @@ export interface FilePath {
   readonly file: string;
 }
 
-/** Runs a read; what is absent is `undefined`. */
+/**
+ * Runs a read of a file that may be absent, which is `undefined`.
+ *
+ * @throws {@link CryoetPicksError} `not-found` for a link whose target is missing; `corrupt-data` for a folder; `unavailable` if
+ *   the file cannot be read. The abort reason of `signal`.
+ */
 export async function orAbsent<T>(
-  place: FilePath,
+  { root, file }: FilePath,
   read: () => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T | undefined> {
@@ -23,23 +71,21 @@ export async function orAbsent<T>(
     return await read();
   } catch (cause) {
     signal?.throwIfAborted();
-    const code = codeOf(cause);
+    const code = errnoOf(cause);
     if (code === 'ENOTDIR') return undefined;
-    const link = code === 'ENOENT' ? await danglingLink(place) : undefined;
+    const link = code === 'ENOENT' ? await danglingLink({ root, file }) : undefined;
     if (code === 'ENOENT' && link === undefined) return undefined;
-    const isFolder = code === 'EISDIR';
-    const reason = isFolder ? 'it is a folder, expected a file' : (link ?? reasonOf(cause));
-    throw new CryoetPicksError(isFolder ? 'corrupt-data' : 'not-found', `cannot read ${place.file}: ${reason}`, {
-      cause,
-    });
+    const kind = code === 'EISDIR' ? 'corrupt-data' : link === undefined ? 'unavailable' : 'not-found';
+    const reason = code === 'EISDIR' ? REASONS.EISDIR : (link ?? describeSystemError(cause));
+    throw new CryoetPicksError(kind, `cannot read ${file}: ${reason}`, { cause, path: file });
   }
 }
 
-/** Tells of the link, at a file or at a folder on the way to it, whose target is missing; nothing if none is to blame. */
+/** Describes the link, at a file or at a folder on the way to it, whose target is missing; undefined if there is none. */
 async function danglingLink({ root, file }: FilePath): Promise<string | undefined> {
   for (let path = file; path.startsWith(root); path = dirname(path)) {
     const found = await lstat(path).catch(() => undefined);
-    // What exists is a link that leads nowhere, or a sound folder that lacks the rest.
+    // What exists is either a dangling link, or a folder without the rest of the path.
     if (found?.isSymbolicLink() && !(await stat(path).catch(() => undefined))) {
       return `${path} is a link to ${await readlink(path)}, which is not there`;
     }
@@ -48,13 +94,13 @@ async function danglingLink({ root, file }: FilePath): Promise<string | undefine
   return undefined;
 }
 
-/** A plain Uint8Array: a Buffer's `slice` would share memory where all others copy. */
+/** The bytes of a file as a plain Uint8Array: a Buffer's `slice` would share memory where all others copy. */
 export async function readWhole(file: string, signal?: AbortSignal): Promise<Uint8Array> {
   const { buffer, byteOffset, byteLength } = await readFile(file, { signal });
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Reads what lies within the file; the buffer is never larger than the file, whatever was asked for. */
+/** Reads the part of a range that is within the file; allocates no more than that. */
 export async function readRange(file: string, range: ByteRange): Promise<Uint8Array> {
   const handle = await open(file, 'r');
   try {
@@ -76,7 +122,7 @@ export async function readRange(file: string, range: ByteRange): Promise<Uint8Ar
   }
 }
 
-/** The entries of a folder, without what a write in progress, or a broken one, has put there. */
+/** The entries of a folder, without temporary files and locks. */
 export async function listFolder(folder: string): Promise<StoreEntry[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const found = entries
@@ -92,79 +138,83 @@ async function pointsToFolder(link: string): Promise<boolean> {
   return (await stat(link).catch(() => undefined))?.isDirectory() ?? false;
 }
 
-/** The code of the operating system's error. */
-export function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'no space is left on the device',
-  EDQUOT: 'the disk quota is used up',
-  EISDIR: 'a folder of this name is in the way',
-  ENOTDIR: 'a file is in the way where a folder is needed',
-  EEXIST: 'a file is in the way where a folder is needed',
-  ENAMETOOLONG: 'the name is too long',
-};
-
-/** What went wrong, in words and with its code. */
-function reasonOf(error: unknown): string {
-  const code = codeOf(error);
-  const reason = code !== undefined && Object.hasOwn(REASONS, code) ? REASONS[code] : undefined;
-  return reason ? `${reason} (${code})` : error instanceof Error ? error.message : String(error);
-}
-
-/** How {@link writeAtomically} writes. */
+/** Options of {@link writeAtomically}. */
 export interface WriteFileOptions extends WriteOptions {
+  /** Wait until the bytes are on the disk before the file takes its name. */
   readonly durable: boolean;
-  /** Called where the file's folder was there before. */
-  readonly onFolder: (folder: string) => Promise<void>;
+  /** Called with the file's folder if it existed before. @defaultValue removes what killed writers left there */
+  readonly onFolder?: ((folder: string) => Promise<void>) | undefined;
 }
 
 /**
- * Writes a file beside its place and gives it its name when it is whole. A new file takes its name by a link, which the file
- * system refuses if another was faster; an old one is replaced under a lock.
+ * Writes a file under a temporary name beside its place, and renames it when it is complete. A new file takes its name by a
+ * link, which fails if another writer was faster; an existing one is replaced under a lock.
+ *
+ * @throws What the pieces of `value` throw; {@link CryoetPicksError} `conflict`, `write-failed`; the abort reason of `signal`.
  */
 export async function writeAtomically(
   file: string,
   value: Uint8Array | AsyncIterable<Uint8Array>,
-  { signal, expect, durable, onFolder }: WriteFileOptions,
+  { signal, ifVersion, durable, onFolder = removeLeftovers }: WriteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
   const folder = dirname(file);
   const temporary = temporaryBeside(file);
+  const source = value instanceof Uint8Array ? { value } : watched(value);
   const write = async () => {
     if ((await mkdir(folder, { recursive: true })) === undefined) await onFolder(folder);
     try {
-      await writeWhole(temporary, value, { signal, durable });
+      await writeNew(temporary, source.value, { signal, durable });
       signal?.throwIfAborted();
-      if (typeof expect !== 'string' && (await linkExclusively(temporary, file))) return;
-      await replaceExpected(file, { expect, signal, replace: () => renameOver(temporary, file) });
+      if (typeof ifVersion !== 'string' && (await linkExclusively(temporary, file))) return;
+      await replaceVersion(file, { ifVersion, signal, replace: () => renameOver(temporary, file) });
     } finally {
       await rm(temporary, { force: true });
     }
   };
-  await orWriteError(file, write, signal);
+  try {
+    await orWriteError(file, write, signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw 'failure' in source && source.failure ? source.failure.error : error;
+  }
 }
 
-/** Deletes a file under its lock, or a folder with all that is in it. */
-export async function deleteAt(file: string, { signal, expect }: WriteOptions): Promise<void> {
+interface WatchedPieces {
+  readonly value: AsyncIterable<Uint8Array>;
+  /** What the pieces threw, which is no failure of the file system. */
+  failure?: { readonly error: unknown };
+}
+
+function watched(pieces: AsyncIterable<Uint8Array>): WatchedPieces {
+  async function* watch() {
+    try {
+      yield* pieces;
+    } catch (error) {
+      source.failure = { error };
+      throw error;
+    }
+  }
+  const source: WatchedPieces = { value: watch() };
+  return source;
+}
+
+/** Deletes a file under its lock, or a folder with everything in it. */
+export async function deleteAt(file: string, { signal, ifVersion }: WriteOptions): Promise<void> {
   signal?.throwIfAborted();
   const replace = () => rm(file, { recursive: true, force: true });
   const remove = async () => {
     const found = await lstat(file).catch(() => undefined);
-    if (found?.isFile()) return replaceExpected(file, { expect, signal, replace });
-    if (expect !== undefined) checkExpected(file, expect, await versionOrAbsent(file));
+    if (found?.isFile()) return replaceVersion(file, { ifVersion, signal, replace });
+    if (ifVersion !== undefined) assertVersion(file, ifVersion, await versionOrAbsent(file));
     await replace();
   };
   await orWriteError(file, remove, signal);
 }
 
 /**
- * The token of a file: a hash of its bytes, since the time of a file stands still between two ticks of the clock, and numbers
- * of files are used again; and the time, for messages.
+ * The version of a file: a hash of its bytes, since the time of a file stands still between two ticks of the clock and inode
+ * numbers are used again; and the time, for messages.
  */
 export async function versionOf(file: string): Promise<string> {
   const handle = await open(file, 'r');
@@ -181,11 +231,11 @@ interface Replacement extends WriteOptions {
   readonly replace: () => Promise<void>;
 }
 
-async function replaceExpected(file: string, { expect, signal, replace }: Replacement): Promise<void> {
+async function replaceVersion(file: string, { ifVersion, signal, replace }: Replacement): Promise<void> {
   let done = false;
   while (!done) {
     const attempt = async (isHeld: () => Promise<boolean>) => {
-      if (expect !== undefined) checkExpected(file, expect, await versionOrAbsent(file));
+      if (ifVersion !== undefined) assertVersion(file, ifVersion, await versionOrAbsent(file));
       done = await isHeld();
       if (done) await replace();
     };
@@ -197,12 +247,12 @@ async function versionOrAbsent(file: string): Promise<string | undefined> {
   try {
     return await versionOf(file);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
 
-async function writeWhole(
+async function writeNew(
   file: string,
   value: Uint8Array | AsyncIterable<Uint8Array>,
   { signal, durable }: Pick<WriteFileOptions, 'signal' | 'durable'>,
@@ -216,26 +266,27 @@ async function writeWhole(
   }
 }
 
-/** Windows refuses for a moment to replace a file that another program reads. */
+/** Renames a file or folder; Windows fails for a moment if another program reads the file that is replaced. */
 export async function renameOver(from: string, to: string): Promise<void> {
   for (let wait = 5; ; wait *= 2) {
     try {
       return await rename(from, to);
     } catch (error) {
-      const busy = process.platform === 'win32' && /^(EPERM|EACCES|EBUSY)$/.test(codeOf(error) ?? '');
-      if (!busy || wait > 1000) throw error;
+      const isBusy = process.platform === 'win32' && /^(EPERM|EACCES|EBUSY)$/.test(errnoOf(error) ?? '');
+      if (!isBusy || wait > 1000) throw error;
       await delay(wait);
     }
   }
 }
 
-/** Runs a write; what the system refuses becomes `read-only`. */
+/** Runs a write. @throws {@link CryoetPicksError} `write-failed` for an error of the file system. */
 export async function orWriteError(file: string, write: () => Promise<void>, signal?: AbortSignal): Promise<void> {
   try {
     await write();
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof CryoetPicksError) throw cause;
-    throw new CryoetPicksError('read-only', `cannot write ${file}: ${reasonOf(cause)}`, { cause });
+    const reason = errnoOf(cause) === 'EISDIR' ? 'a folder of this name is in the way' : describeSystemError(cause);
+    throw new CryoetPicksError('write-failed', `cannot write ${file}: ${reason}`, { cause, path: file });
   }
 }

@@ -3,8 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type CommitOptions, checkKey, type StagedFolder, type Store } from '../storage/store.ts';
 import {
-  codeOf,
   deleteAt,
+  errnoOf,
   listFolder,
   orAbsent,
   orWriteError,
@@ -39,8 +39,9 @@ export interface DirectoryStoreOptions {
  * What is absent is `undefined`. A link to what is not there, as git-annex leaves it until the file is fetched, is not absent,
  * and neither is a folder where a file is read: both are errors.
  *
- * @throws {@link CryoetPicksError} `read-only` where a file or folder cannot be written; from reads, `not-found` for a link that
- * leads nowhere and for what may not be read, `corrupt-data` for a folder where a file belongs.
+ * @throws {@link CryoetPicksError} from writes, `read-only` if the store was opened so, `write-failed` if the file system fails;
+ * from reads, `not-found` for a link whose target is missing, `unavailable` for a file that cannot be read (no permission, a
+ * fault of the disk), `corrupt-data` for a folder where a file belongs.
  * @example
  * ```ts
  * const tomogram = await openTomogram(directoryStore('denoised.zarr'));
@@ -51,7 +52,9 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   const root = resolve(path);
   const at = (key: string) => join(root, checkKey(key));
   const checkWritable = (file: string) => {
-    if (readOnly) throw new CryoetPicksError('read-only', `cannot write ${file}: its store is opened read-only`);
+    if (readOnly) {
+      throw new CryoetPicksError('read-only', `cannot write ${file}: its store is opened read-only`, { path: file });
+    }
   };
   const cleaned = new Set<string>();
   const onFolder = async (folder: string) => {
@@ -161,7 +164,7 @@ async function moveAside(target: string, old: string): Promise<boolean> {
     await renameOver(target, old);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
+    if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
 }

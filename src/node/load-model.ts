@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { type Model, type ModelSpec, type TileBatch, tieScoreGiven } from '../inference/model.ts';
+import { type DisposableModel, disposable, type ModelSpec } from '../inference/model.ts';
 import { parseModelSpec } from '../inference/model-card.ts';
 import { type OnnxOptions, type OrtModule, onnxModel } from '../inference/onnx.ts';
 import { CALLS_AHEAD, SessionThread } from './onnx-thread.ts';
@@ -32,7 +32,7 @@ const workerScript = new URL('./onnx-worker.js', import.meta.url);
  *
  * @param ort - The runtime: `import * as ort from 'onnxruntime-node'`.
  * @param path - The ONNX file; without it, the network of this package.
- * @returns A model; whoever loads it disposes it.
+ * @returns A model; who loads it disposes it.
  * @throws {@link CryoetPicksError} `not-found` naming the file that is missing; `invalid-metadata` for a card that cannot be
  * understood; `model-failed` for a file that the runtime cannot load, or that does not fit its card.
  *
@@ -45,7 +45,7 @@ export async function loadModel(
   ort: OrtModule,
   path: string = defaultModel,
   { spec, ...options }: LoadModelOptions = {},
-): Promise<Model> {
+): Promise<DisposableModel> {
   if (typeof ort?.InferenceSession?.create !== 'function') {
     const message = `hand in the runtime first: loadModel(ort, path), with ort from 'onnxruntime-node'; found ${showJson(ort)}`;
     throw new CryoetPicksError('invalid-option', message);
@@ -93,9 +93,11 @@ async function readModelFile(
   } catch (cause) {
     signal?.throwIfAborted();
     const { code } = cause as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'not found' : `cannot be read (${code})`;
-    const remedy = what === 'model' ? '' : '; a model needs its card beside it (docs/models.md)';
-    throw new CryoetPicksError('not-found', `${what} ${reason}: ${path}${remedy}`, { cause });
+    const isAbsent = code === 'ENOENT' || code === 'ENOTDIR';
+    const reason = isAbsent ? 'not found' : `cannot be read (${code})`;
+    const remedy = what === 'model' ? '' : '; a model needs its card beside it (docs/reference/models.md)';
+    const message = `${what} ${reason}: ${path}${remedy}`;
+    throw new CryoetPicksError(isAbsent ? 'not-found' : 'unavailable', message, { cause, path });
   }
 }
 
@@ -104,12 +106,13 @@ async function readModelFile(
  * this thread stays free while it computes.
  *
  * An aborted call rejects at once; the runtime finishes a batch it has begun in the background, and the next call waits for
- * it. Two calls are sent ahead, so that the runtime never waits for this thread. The thread keeps the process alive only while it computes or somebody waits for it.
+ * it. Two calls are sent ahead, so that the runtime never waits for this thread. The thread keeps the process alive only while it
+ * computes or a call waits for it.
  *
  * @param script - The built `onnx-worker.js`.
  * @throws {@link CryoetPicksError} as `onnxModel`; later also `model-failed` if the thread dies or the model was disposed.
  */
-async function workerModel(script: URL, file: Uint8Array, options: OnnxOptions): Promise<Model> {
+async function workerModel(script: URL, file: Uint8Array, options: OnnxOptions): Promise<DisposableModel> {
   options.signal?.throwIfAborted();
   const thread = new SessionThread(script, file, options);
   try {
@@ -119,21 +122,10 @@ async function workerModel(script: URL, file: Uint8Array, options: OnnxOptions):
     void thread.close();
     throw error;
   }
-  const score: Model['score'] = (tiles, { signal } = {}) => thread.score(tiles, signal);
-  return {
+  return disposable({
     spec: options.spec,
-    // Copied when their turn comes, or moved away where nobody needs them, and never looked at again.
-    keepsTiles: false,
     callsAtOnce: CALLS_AHEAD,
-    score: tieScoreGiven(score, (tiles, { signal } = {}) => thread.scoreGiven(() => whole(tiles), signal)),
+    score: (tiles, call) => thread.score(tiles, call),
     dispose: () => thread.close(),
-  };
-}
-
-/** The same tiles in memory that holds nothing else. */
-function whole({ data, shape }: TileBatch): TileBatch {
-  const { buffer, byteLength } = data;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength
-    ? { data, shape }
-    : { data: data.slice(), shape };
+  });
 }

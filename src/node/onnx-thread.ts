@@ -1,14 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import { BufferPool } from '../core/buffer-pool.ts';
+import { onAbort, untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { GivenTiles, ModelSpec, ScoreBatch, TileBatch } from '../inference/model.ts';
+import type { ModelSpec, ScoreBatch, ScoreCallOptions, TileBatch } from '../inference/model.ts';
 import type { OnnxOptions } from '../inference/onnx.ts';
 import type { WorkerError, WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
 
 /** Calls that are sent to the thread before the first of them is answered. */
 export const CALLS_AHEAD = 2;
 
-/** What waits for a reply. */
+/** A question that waits for its reply. */
 interface Asker {
   readonly resolve: (reply: WorkerReply) => void;
   readonly reject: (error: Error) => void;
@@ -21,9 +22,9 @@ export class SessionThread {
   readonly #busy: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4)).fill(1);
   readonly #exited: Promise<void>;
   readonly #opened: Promise<unknown>;
-  /** Of the calls sent ahead, the last ones: each settles when everything asked up to it is answered; they never reject. */
+  /** The last calls that were sent ahead: each promise settles when every call up to its own was answered; none rejects. */
   #last: Promise<unknown>[] = [];
-  /** In the order of what was asked, which is that of the replies. */
+  /** In the order in which they asked, which is that of the replies. */
   readonly #askers: Asker[] = [];
   readonly #tileMemory = new BufferPool(CALLS_AHEAD);
   readonly #scoreMemory = new BufferPool(CALLS_AHEAD + 1);
@@ -32,7 +33,7 @@ export class SessionThread {
 
   constructor(script: URL, file: Uint8Array, { spec, executionProviders, threads }: OnnxOptions) {
     this.#spec = spec;
-    // The file is copied once, then moved: a Buffer may share its memory with others. Of the card goes what JSON can say.
+    // The file is copied once, then moved: a Buffer may share its memory with others. The card goes as far as JSON holds it.
     const card = JSON.parse(JSON.stringify(spec));
     const start: WorkerStart = {
       file: new Uint8Array(file),
@@ -60,40 +61,35 @@ export class SessionThread {
   }
 
   opened(signal: AbortSignal | undefined): Promise<unknown> {
-    return orAbort(this.#opened, signal);
+    return untilAborted(this.#opened, signal);
   }
 
-  /** Scores a copy of the tiles, since the caller goes on using them. */
-  async score({ data, shape }: TileBatch, signal: AbortSignal | undefined): Promise<ScoreBatch> {
-    const copied = () => {
-      const copy = this.#tileMemory.take(data.length) ?? new Float32Array(data.length);
-      copy.set(data);
-      return { data: copy, shape };
-    };
-    const { scores, memory } = await this.scoreGiven(copied, signal);
-    if (memory) this.#tileMemory.put(memory);
-    return scores;
-  }
-
-  /** Scores tiles whose memory is moved away, all of it, when it is their turn; it comes back. */
-  async scoreGiven(tiles: () => TileBatch, signal: AbortSignal | undefined): Promise<GivenTiles> {
+  /** Moves the tiles' memory to the thread when their turn comes: their own if they were given away, else that of a copy. */
+  async score(tiles: TileBatch, { signal, transfer = false }: ScoreCallOptions = {}): Promise<ScoreBatch> {
     signal?.throwIfAborted();
     const aborted = new Int32Array(new SharedArrayBuffer(4));
-    const onAbort = () => Atomics.store(aborted, 0, 1);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const given = this.#next(async () => {
+    const stopWaiting = onAbort(signal, () => Atomics.store(aborted, 0, 1));
+    const scored = this.#next(async () => {
       signal?.throwIfAborted();
       if (this.#closed) throw new CryoetPicksError('model-failed', `model "${this.#spec.name}" was disposed`);
-      const batch = tiles();
+      const data = transfer && ownsItsBuffer(tiles.data) ? tiles.data : this.#copyOf(tiles.data);
       const { classes, outputStride: stride } = this.#spec;
-      const into = this.#scoreMemory.take((classes.length * batch.data.length) / stride ** 3);
-      const request = { tiles: batch, into, aborted };
-      const buffers = [batch.data, ...(into ? [into] : [])].map(({ buffer }) => buffer as ArrayBuffer);
+      const into = this.#scoreMemory.take((classes.length * data.length) / stride ** 3);
+      const request = { tiles: { data, shape: tiles.shape }, into, aborted };
+      const buffers = [data, ...(into ? [into] : [])].map(({ buffer }) => buffer as ArrayBuffer);
       const reply = (await this.#ask(request, buffers)) as Extract<WorkerReply, { scores: unknown }>;
-      const release = () => this.#scoreMemory.put(reply.scores.data);
-      return { scores: { ...reply.scores, release }, memory: reply.tiles };
-    }, CALLS_AHEAD).finally(() => signal?.removeEventListener('abort', onAbort));
-    return orAbort(given, signal);
+      const scores = { ...reply.scores, release: () => this.#scoreMemory.put(reply.scores.data) };
+      if (transfer) return { ...scores, tiles: reply.tiles };
+      this.#tileMemory.put(reply.tiles);
+      return scores;
+    }, CALLS_AHEAD).finally(stopWaiting);
+    return untilAborted(scored, signal);
+  }
+
+  #copyOf(data: Float32Array): Float32Array {
+    const copy = this.#tileMemory.take(data.length) ?? new Float32Array(data.length);
+    copy.set(data);
+    return copy;
   }
 
   /** Lets the runtime finish what is under way, releases the session and ends the thread. */
@@ -103,7 +99,7 @@ export class SessionThread {
   }
 
   async #release(): Promise<void> {
-    // Where no session was opened the thread ends by itself.
+    // If no session was opened, the thread ends without being asked.
     await this.#next(() => this.#opened.then(() => this.#ask(null)), 1).catch(() => {});
     this.#worker.ref();
     await this.#exited;
@@ -158,21 +154,15 @@ function errorOf({ code, message, cause }: WorkerError): Error {
   return code === undefined ? new Error(message, options) : new CryoetPicksError(code, message, options);
 }
 
-/** The work's result, or the abort reason as soon as there is one. */
-function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    const settled = () => signal.removeEventListener('abort', onAbort);
-    work.then(resolve, reject).then(settled);
-  });
+/** True if an array is all that its buffer holds, so that the buffer may be moved to another thread. */
+function ownsItsBuffer({ buffer, byteLength }: Float32Array): boolean {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
 }
 
 /** Counts of answers that threads owe. Node ends threads when the process exits, and onnxruntime-node aborts the process if it is at work. */
 const watched = new Set<Int32Array<SharedArrayBuffer>>();
 
-/** Lets the process exit only when this count is 0. Whoever lowers it notifies. */
+/** Lets the process exit only when this count is 0; the thread that lowers it notifies. */
 function watch(busy: Int32Array<SharedArrayBuffer>): void {
   if (watched.size === 0) process.on('exit', awaitWatched);
   watched.add(busy);

@@ -14,7 +14,7 @@ import { type OnnxOptions, openSession, type SessionModel } from '../inference/o
 /** What the thread is started with. */
 export interface WorkerStart extends Omit<OnnxOptions, 'signal'> {
   readonly file: Uint8Array<ArrayBuffer>;
-  /** Shared: how many answers are owed; raised by whoever asks, lowered here when the runtime has finished, far below 0 when the thread ends. */
+  /** Shared: how many answers are owed; raised with each question, lowered here when the runtime has finished, far below 0 when the thread ends. */
   readonly busy: Int32Array<SharedArrayBuffer>;
 }
 
@@ -26,7 +26,7 @@ export interface TilesRequest {
   readonly tiles: TileBatch;
   /** Memory of an earlier result, for this one. */
   readonly into: Float32Array<ArrayBuffer> | undefined;
-  /** Shared: not 0 if nobody waits for the scores any more. */
+  /** Shared: not 0 if the call was aborted. */
   readonly aborted: Int32Array<SharedArrayBuffer>;
 }
 
@@ -46,7 +46,7 @@ export interface WorkerError {
 const port = parentPort!;
 const { file, busy, ...options } = workerData as WorkerStart;
 
-// However it ends, it owes nothing any more, whatever it is still asked: a process that exits then waits for no answer.
+// However it ends, it owes no answer any more: a process that exits must not wait for one.
 process.on('exit', () => {
   Atomics.store(busy, 0, -(2 ** 30));
   Atomics.notify(busy, 0);

@@ -28,7 +28,7 @@ export interface OpenProjectOptions {
  * is looked for beside the config first, then, as copick does, in the working directory; an overlay that is nowhere yet will be
  * made beside the config. The static root, a Croissant and the portal are never written, nor is an overlay in a bucket.
  *
- * @throws {@link CryoetPicksError} `not-found` if the config, or every root, is missing, or a server cannot be reached;
+ * @throws {@link CryoetPicksError} `not-found` if the config, or every root, is missing; `unavailable` if a server cannot be reached;
  *   `invalid-config`, for a volume too; `invalid-metadata` for a broken Croissant; `unsupported` for roots on other file systems (`ssh://`, …), that
  *   need credentials, or whose server lists no folders.
  * @example
@@ -88,7 +88,8 @@ async function readConfig(path: string, signal: AbortSignal | undefined): Promis
         : code === 'EISDIR'
           ? 'is a folder; give the config file itself'
           : `cannot be read (${code})`;
-    throw new CryoetPicksError('not-found', `config "${path}" ${reason}`, { cause });
+    const isThere = code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR';
+    throw new CryoetPicksError(isThere ? 'unavailable' : 'not-found', `config "${path}" ${reason}`, { cause, path });
   }
 }
 

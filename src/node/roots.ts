@@ -34,7 +34,7 @@ export interface OpenRootOptions extends StoreOptions {
  * Opens a root: a folder, or a public bucket that can be listed.
  *
  * @throws {@link CryoetPicksError} `unsupported` for other file systems, for buckets that need credentials, and for web servers
- *   that cannot be listed; `not-found` where a bucket is not there or closed.
+ *   that cannot be listed; `not-found` where a bucket is not there; `unavailable` where it is closed or cannot be reached.
  */
 export async function openRoot(root: string, options: OpenRootOptions): Promise<Root> {
   const { config, key } = options;

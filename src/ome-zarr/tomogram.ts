@@ -101,11 +101,15 @@ async function chooseLevel(
 ): Promise<ChosenLevel> {
   assertStore(store, 'get');
   if (zarrFormat !== undefined && zarrFormat !== 2 && zarrFormat !== 3)
-    throw new CryoetPicksError('invalid-option', `zarrFormat is ${String(zarrFormat)}, expected 2 or 3`);
+    throw new CryoetPicksError('invalid-option', `zarrFormat is ${String(zarrFormat)}, expected 2 or 3`, {
+      option: 'zarrFormat',
+    });
   checkPositive('voxelSize', voxelSize, 'Å');
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
   if (cacheBytes !== undefined && !(cacheBytes >= 0))
-    throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`);
+    throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`, {
+      option: 'cacheBytes',
+    });
   checkDecodeWorkers(decodeWorkers);
   const { levels: listed, channelNames } = await openLevels(store, {
     fallbackVoxelSize,
@@ -133,7 +137,9 @@ async function chooseLevel(
 
 function checkPositive(name: string, value: number | undefined, unit: string): void {
   if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
-    throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected a positive number of ${unit}`);
+    throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected a positive number of ${unit}`, {
+      option: name,
+    });
   }
 }
 

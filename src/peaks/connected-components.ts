@@ -1,22 +1,28 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import type { PerObject } from '../core/per-object.ts';
 import type { Box, Zyx } from '../space/zyx.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
-import type { Peak } from './sweep.ts';
 import {
   fromSweepOrder,
   type Linked,
+  type Peak,
   type Plane,
+  planesOf,
   rootOf,
+  type SearchedClass,
   type Sweep,
+  searchedClasses,
   splitEnded,
-  type Threshold,
   voxelAt,
 } from './sweep.ts';
 
 /** Options of {@link connectedComponents}. */
 export interface ConnectedComponentsOptions {
-  /** Least score of a voxel that belongs to a component, finite. One number, or a function of the model's class index. */
-  readonly threshold: Threshold;
+  /**
+   * Minimum score of a voxel that belongs to a component, finite: one number for all objects, or a number by the name of each
+   * object to look for.
+   */
+  readonly threshold: PerObject;
   /**
    * Which voxels are neighbours: those that share a face (6), also an edge (18), also a corner (26).
    * @defaultValue 26
@@ -38,7 +44,7 @@ export interface ConnectedComponentsOptions {
  * where slabs are cut nor on the sweep axis (weighted centroids on the axis by rounding). NaN belongs to no component.
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
- *   last. They are read, not written, and not kept.
+ *   last. They are read, not written, and released.
  * @returns Components in voxel space, by the plane along the sweep axis that ends them, then by class, then by their
  *   first voxel in sweep order.
  * @throws {@link CryoetPicksError} `invalid-option` if a threshold is not finite, connectivity or `minVoxels` cannot be,
@@ -47,8 +53,8 @@ export interface ConnectedComponentsOptions {
  * @example
  * ```ts
  * for await (const component of connectedComponents(slabs, { threshold: 0.15, minVoxels: 7 })) {
- *   picks.push(toPick(component, classes));                                             // at its centroid
- *   picks.push(toPick({ ...component, voxel: component.bestVoxel }, classes));          // or where it is best
+ *   picks.push(toPick(component));                                             // at its centroid
+ *   picks.push(toPick({ ...component, voxel: component.bestVoxel }));          // or where it is best
  * }
  * ```
  */
@@ -56,24 +62,30 @@ export async function* connectedComponents(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
   { threshold, connectivity = 26, minVoxels = 1, signal }: ConnectedComponentsOptions,
 ): AsyncGenerator<Component> {
-  // Not part of what a page loads first.
-  const { planesOf, thresholdPerClass } = await import('./sweep.ts');
-  const thresholdOf = thresholdPerClass(threshold);
+  const chosen = searchedClasses(threshold);
   checkComponentOptions(connectivity, minVoxels);
-  let searches: readonly ComponentSweep[] = [];
-  let all: Sweep | undefined;
+  let searches: readonly ComponentSearch[] = [];
   for await (const { sweep, index, channels } of planesOf(slabs, signal)) {
     if (index === 0) {
-      all = sweep;
-      searches = sweep.classes.map((c) => new ComponentSweep(sweep, thresholdOf(c), connectivity, minVoxels));
+      searches = chosen(sweep.classes).map((searched) => ({
+        ...searched,
+        sweep,
+        growing: new ComponentSweep(sweep, searched.threshold, connectivity, minVoxels),
+      }));
     }
-    for (let i = 0; i < searches.length; i++) yield* ended(searches[i].advance(channels[i]), sweep, i);
+    for (const search of searches) yield* ended(search.growing.advance(channels[search.channel]), search);
   }
-  for (let i = 0; i < searches.length; i++) yield* ended(searches[i].finish(), all as Sweep, i);
+  for (const search of searches) yield* ended(search.growing.finish(), search);
 }
 
-function ended(components: readonly Growing[], sweep: Sweep, channel: number): Component[] {
-  return components.map((component) => toComponent(component, sweep, sweep.classes[channel]));
+/** The search through one class. */
+interface ComponentSearch extends SearchedClass {
+  readonly sweep: Sweep;
+  readonly growing: ComponentSweep;
+}
+
+function ended(components: readonly Growing[], { sweep, object }: ComponentSearch): Component[] {
+  return components.map((component) => toComponent(component, sweep, object));
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option` */
@@ -213,14 +225,14 @@ function addRun(
 }
 
 /** The component that has stopped growing. */
-export function toComponent(component: Growing, sweep: Sweep, classIndex: number): Component {
+export function toComponent(component: Growing, sweep: Sweep, object: string): Component {
   const { voxels, sum, weight, weightedSum, first, last, best, bestIndex } = component;
   const zyx = ([plane, row, column]: Triple, divisor: number, plus: number): Zyx =>
     fromSweepOrder(sweep, plane / divisor + plus, row / divisor + plus, column / divisor + plus);
   const weigh = weight > 0 && weight < Number.POSITIVE_INFINITY;
   return {
     grid: sweep.grid,
-    classIndex,
+    object,
     voxel: zyx(sum, voxels, 0),
     score: best,
     voxels,

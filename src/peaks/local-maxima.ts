@@ -1,4 +1,8 @@
-import type { ScoreSlab } from '../tiles/blend.ts';
+import { BufferPool } from '../core/buffer-pool.ts';
+import { eventLoopTurn } from '../core/concurrency.ts';
+import type { PerObject } from '../core/per-object.ts';
+import { replaceAxis } from '../tiles/axis.ts';
+import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 import { CandidateFinder, maximaKernel } from './candidates.ts';
 import { type Plateau, PlateauTracker } from './plateaus.ts';
 import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
@@ -8,16 +12,21 @@ import {
   offsetAt,
   type Peak,
   type Plane,
+  planesOf,
+  type SearchedClass,
   type SlabPlane,
   type Sweep,
-  type Threshold,
+  searchedClasses,
   voxelAt,
 } from './sweep.ts';
 
 /** Options of {@link localMaxima}. */
 export interface LocalMaximaOptions {
-  /** Least score of a peak, finite; a peak may equal it. One number, or a function of the model's class index. */
-  readonly threshold: Threshold;
+  /**
+   * Minimum score of a peak, finite; a peak may equal it. One number for all objects, or a number by the name of each object to
+   * look for.
+   */
+  readonly threshold: PerObject;
   /**
    * Places a peak between voxels: given the 27 scores around it, C-order `[z, y, x]`, NaN beyond the volume, it gives the
    * offset from the voxel. `quadraticFit` of `cryoet-picks` is one. Peaks of plateaus are left where they are.
@@ -33,33 +42,34 @@ export interface LocalMaximaOptions {
  * A plateau (connected voxels of one score, of any size and shape) counts as one voxel: it is a peak if no neighbour of
  * any of its voxels exceeds it, and its peak is its lowest (z, y, x). So the peaks do not depend on where slabs are cut
  * nor on the sweep axis. Where slabs have offsets, a peak is moved by that of its voxel. NaN is never a peak and exceeds
- * nothing; the outermost voxels count, compared with the neighbours they have. Compares three planes per class at a time, in the memory of their slabs; what may be a maximum is
- * looked for some planes ahead. Every so often the event loop gets a turn.
+ * nothing; the outermost voxels count, compared with the neighbours they have.
+ *
+ * Compares three planes per class at a time. A slab is released as soon as it was searched: of each, copies of the last two planes
+ * are kept. Every so often the event loop gets a turn.
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
- *   last. They are read, not written; memory of the last two (of the last three, if they are one plane thick) is kept.
+ *   last. They are read, not written, and released; those without `release` are kept while they are compared with the next.
  * @returns Peaks in voxel space, scores as given, not rescaled. Ordered by plane along the sweep axis, then by class,
  *   then by (z, y, x); the peaks of plateaus come right before those of the plane after their last one.
- * @throws {@link CryoetPicksError} `invalid-option` if a threshold is not finite, or slabs leave a gap or end early.
+ * @throws {@link CryoetPicksError} `invalid-option` if a threshold is not finite or names an object that the slabs have no
+ *   scores of, or slabs leave a gap or end early.
  *
  * @example
  * ```ts
- * for await (const peak of localMaxima(slabs, { threshold: 0.2 })) picks.push(toPick(peak, model.spec.classes));
+ * for await (const peak of localMaxima(slabs, { threshold: 0.2 })) picks.push(toPick(peak));
  * ```
  */
 export async function* localMaxima(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
   { threshold, refine, signal }: LocalMaximaOptions,
 ): AsyncGenerator<Peak> {
-  // Not part of what a page loads first.
-  const { planesOf, thresholdPerClass } = await import('./sweep.ts');
-  const { eventLoopTurn } = await import('../core/concurrency.ts');
-  const thresholdOf = thresholdPerClass(threshold);
+  const chosen = searchedClasses(threshold);
+  const kept = new LastPlanes();
   let searches: readonly MaximumSearch[] = [];
-  for await (const { sweep, index, channels, offsets } of planesOf(slabs, signal)) {
-    if (index === 0) searches = sweep.classes.map((c) => new MaximumSearch(sweep, c, thresholdOf(c), refine));
-    for (let i = 0; i < searches.length; i++) {
-      yield* searches[i].advance(channels[i], offsets);
+  for await (const { sweep, index, channels, offsets } of planesOf(slabs, signal, (slab) => kept.split(slab))) {
+    if (index === 0) searches = chosen(sweep.classes).map((searched) => new MaximumSearch(sweep, searched, refine));
+    for (const search of searches) {
+      yield* search.advance(channels[search.channel], offsets);
       await eventLoopTurn();
       signal?.throwIfAborted();
     }
@@ -72,9 +82,10 @@ export async function* localMaxima(
 
 /** The search through one class: it decides on a plane when the next one is there. */
 class MaximumSearch {
+  readonly channel: number;
   readonly #sweep: Sweep;
-  readonly #classIndex: number;
-  readonly #survivors: CandidateFinder;
+  readonly #object: string;
+  readonly #candidates: CandidateFinder;
   readonly #refine: Refine | undefined;
   readonly #plateaus: PlateauTracker;
   readonly #around = new Float64Array(27);
@@ -83,11 +94,12 @@ class MaximumSearch {
   #current: SlabPlane | undefined;
   #offsets: Offsets | undefined;
 
-  constructor(sweep: Sweep, classIndex: number, threshold: number, refine: Refine | undefined) {
+  constructor(sweep: Sweep, { object, channel, threshold }: SearchedClass, refine: Refine | undefined) {
+    this.channel = channel;
     this.#sweep = sweep;
     this.#refine = refine;
-    this.#classIndex = classIndex;
-    this.#survivors = new CandidateFinder(sweep, threshold, maximaKernel());
+    this.#object = object;
+    this.#candidates = new CandidateFinder(sweep, threshold, maximaKernel());
     this.#plateaus = new PlateauTracker(sweep);
   }
 
@@ -100,7 +112,7 @@ class MaximumSearch {
       const layers = [this.#before, plane, next] as const;
       const strict: number[] = [];
       const tied: number[] = [];
-      sortOut(this.#survivors.of(plane), layers, this.#sweep, strict, tied);
+      sortOut(this.#candidates.of(plane), layers, this.#sweep, strict, tied);
       const offsets = this.#offsets;
       const plateaus = this.#plateaus.advance(this.#index, tied, layers, offsets);
       for (const plateau of plateaus) peaks.push(this.#peakOf(plateau));
@@ -115,7 +127,7 @@ class MaximumSearch {
     }
     this.#before = plane;
     this.#current = next;
-    // One answer to where between voxels a peak lies.
+    // A refinement replaces the offsets.
     this.#offsets = this.#refine ? undefined : nextOffsets;
     this.#index++;
     return peaks;
@@ -136,28 +148,28 @@ class MaximumSearch {
 
   #peak(index: number, score: number): Peak {
     const { grid } = this.#sweep;
-    return { grid, voxel: voxelAt(index, grid.shape), classIndex: this.#classIndex, score };
+    return { grid, voxel: voxelAt(index, grid.shape), object: this.#object, score };
   }
 }
 
 /**
- * Sorts out the survivors of a plane that no neighbour exceeds: those above all neighbours into `strict`, those with an
- * equal one into `tied`.
+ * Sorts the candidates of a plane that no neighbour exceeds: those above all neighbours into `strict`, those with an equal
+ * one into `tied`.
  */
 function sortOut(
-  survivors: readonly number[],
+  candidates: readonly number[],
   [before, plane, after]: Layers,
   { rows, columns }: Sweep,
   strict: number[],
   tied: number[],
 ): void {
   const { data, offset, rowStride, columnStride } = plane;
-  for (const voxel of survivors) {
+  for (const voxel of candidates) {
     const column = voxel % columns;
     const row = (voxel - column) / columns;
     const i = offset + row * rowStride + column * columnStride;
     const score = data[i];
-    // Of most survivors a neighbour across a face is higher.
+    // Most candidates have a higher neighbour across a face.
     if (column > 0 && data[i - columnStride] > score) continue;
     if (column < columns - 1 && data[i + columnStride] > score) continue;
     if (row > 0 && data[i - rowStride] > score) continue;
@@ -200,4 +212,83 @@ function countEqual(
     }
   }
   return equals;
+}
+
+/** Planes that the search still compares with those of the next slab. */
+const KEPT = 2;
+
+/**
+ * Copies the last two planes of each slab, so that the slab can be released before the next one comes. The memory of a copy is
+ * used again once the next two planes have been copied.
+ */
+class LastPlanes {
+  readonly #pools = { scores: new BufferPool(2), offsets: new BufferPool(2) };
+  #last: ScoreSlab | undefined;
+
+  /** Splits a slab into its first planes as they are, and a copy of the last two, whose release is that of the slab. */
+  split(slab: ScoreSlab): ScoreSlab[] {
+    const before = this.#last;
+    this.#last = undefined;
+    if (!slab.release) return [slab];
+    const planes = slab.scores.shape[slab.axis + 1];
+    const cut = Math.max(0, planes - KEPT);
+    const first = { ...withVolumes(slab, (volume) => viewPlanes(volume, slab, 0, cut)), release: undefined };
+    const last = copyPlanes(slab, cut, this.#pools);
+    this.#last = last;
+    const releaseBoth = () => {
+      slab.release?.();
+      // The search that looks back past these planes sees nothing of those copied before.
+      if (!before || planes < KEPT) return;
+      this.#pools.scores.put(before.scores.data);
+      if (before.offsets) this.#pools.offsets.put(before.offsets.data);
+    };
+    return [...(cut > 0 ? [first] : []), { ...last, release: releaseBoth }];
+  }
+}
+
+/** The slab with other scores, and offsets if it has some. */
+function withVolumes(slab: ScoreSlab, change: (volume: ScoreVolume) => ScoreVolume): ScoreSlab {
+  return { ...slab, scores: change(slab.scores), offsets: slab.offsets && change(slab.offsets) };
+}
+
+/** A view of some planes along the sweep axis. */
+function viewPlanes(volume: ScoreVolume, { axis }: ScoreSlab, from: number, to: number): ScoreVolume {
+  const [channels, z, y, x] = volume.shape;
+  const shape = replaceAxis([z, y, x], axis, to - from);
+  return { ...volume, shape: [channels, ...shape], offset: volume.offset + from * volume.stride[axis + 1] };
+}
+
+/** The planes of a slab from `from` on, copied. */
+function copyPlanes(
+  slab: ScoreSlab,
+  from: number,
+  pools: { readonly scores: BufferPool; readonly offsets: BufferPool },
+): ScoreSlab {
+  const end = slab.scores.shape[slab.axis + 1];
+  return {
+    ...slab,
+    scores: copyVolume(viewPlanes(slab.scores, slab, from, end), pools.scores),
+    offsets: slab.offsets && copyVolume(viewPlanes(slab.offsets, slab, from, end), pools.offsets),
+    start: slab.start + from,
+    release: undefined,
+  };
+}
+
+function copyVolume({ data, shape, stride, offset }: ScoreVolume, pool: BufferPool): ScoreVolume {
+  const [classes, depth, height, width] = shape;
+  const length = classes * depth * height * width;
+  const copy = pool.take(length) ?? new Float32Array(length);
+  let at = 0;
+  for (let k = 0; k < classes; k++) {
+    for (let z = 0; z < depth; z++) {
+      for (let y = 0; y < height; y++, at += width) {
+        const row = offset + k * stride[0] + z * stride[1] + y * stride[2];
+        // Rows of slabs may be any view, such as one of an array in Fortran order.
+        if (stride[3] === 1) copy.set(data.subarray(row, row + width), at);
+        else for (let x = 0; x < width; x++) copy[at + x] = data[row + x * stride[3]];
+      }
+    }
+  }
+  const plane = height * width;
+  return { data: copy, shape, stride: [depth * plane, plane, width, 1], offset: 0 };
 }

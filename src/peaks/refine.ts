@@ -43,7 +43,7 @@ export function scoresAroundInto(
  *
  * @example
  * ```ts
- * for await (const peak of localMaxima(slabs, { threshold: 0.2, refine: quadraticFit })) picks.push(toPick(peak, classes));
+ * for await (const peak of localMaxima(slabs, { threshold: 0.2, refine: quadraticFit })) picks.push(toPick(peak));
  * ```
  */
 export function quadraticFit(scores: Float64Array): Zyx {

@@ -18,8 +18,8 @@ export interface SmoothedOptions {
  * length of the sweep.
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
- *   last. They are read, not written, and not kept.
- * @returns Slabs of one plane each, along the same axis; each belongs to whoever receives it.
+ *   last. They are read, not written, and released.
+ * @returns Slabs of one plane each, along the same axis; each belongs to the caller.
  * @throws {@link CryoetPicksError} `invalid-option` if sigma is negative or not finite, or slabs leave a gap or end early.
  *
  * @example

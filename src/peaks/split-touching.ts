@@ -1,6 +1,6 @@
-import { CryoetPicksError } from '../core/errors.ts';
-import { CellList } from '../space/cell-list.ts';
+import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
 import type { VoxelGrid } from '../space/grid.ts';
+import { greedyNms } from '../space/nms.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
 import {
@@ -13,18 +13,18 @@ import {
   keepRun,
   toComponent,
 } from './connected-components.ts';
-import { fromSweepOrder, planesOf, type Sweep, type Threshold, thresholdPerClass } from './sweep.ts';
+import { fromSweepOrder, planesOf, type SearchedClass, type Sweep, searchedClasses } from './sweep.ts';
 import { squaredDistances, watershed } from './watershed.ts';
 
 /** Options of {@link splitTouching}. */
 export interface SplitTouchingOptions {
-  /** Least score of a voxel that belongs to a particle, finite. One number, or a function of the model's class index. */
-  readonly threshold: Threshold;
   /**
-   * Least distance in Å between the cores of two particles; about the particle's radius. One number, or a function of the
-   * model's class index.
+   * Minimum score of a voxel that belongs to a particle, finite: one number for all objects, or a number by the name of each
+   * object to look for.
    */
-  readonly minDistance: number | ((classIndex: number) => number);
+  readonly threshold: PerObject;
+  /** Minimum distance in Å between the cores of two particles, above 0: about the particle's radius. */
+  readonly minDistance: PerObject;
   /**
    * Which voxels are neighbours before splitting: those that share a face (6), also an edge (18), also a corner (26).
    * @defaultValue 26
@@ -51,14 +51,14 @@ export interface SplitTouchingOptions {
  * Holds the voxels of the components that still grow, and, while it splits one, 17 bytes per voxel of its box.
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
- *   last. They are read, not written, and not kept.
+ *   last. They are read, not written, and released.
  * @returns The parts as components in voxel space; those of one group one after the other, by the place of their cores.
  * @throws {@link CryoetPicksError} `invalid-option` if an option cannot be, or slabs leave a gap or end early.
  *
  * @example
  * ```ts
  * for await (const part of splitTouching(slabs, { threshold: 0.5, minDistance: 60, minVoxels: 40 })) {
- *   picks.push(toPick(part, classes));
+ *   picks.push(toPick(part));
  * }
  * ```
  */
@@ -66,54 +66,44 @@ export async function* splitTouching(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
   { threshold, minDistance, connectivity = 26, minVoxels = 1, signal }: SplitTouchingOptions,
 ): AsyncGenerator<Component> {
-  const thresholdOf = thresholdPerClass(threshold);
+  const chosen = searchedClasses(threshold);
+  const distanceOf = numberPerObject('minDistance', minDistance, positiveLength);
   checkComponentOptions(connectivity, minVoxels);
-  let searches: readonly ComponentSweep[] = [];
-  let distances: readonly number[] = [];
-  let all: Sweep | undefined;
+  let searches: readonly SplitSearch[] = [];
   for await (const { sweep, index, channels } of planesOf(slabs, signal)) {
     if (index === 0) {
-      all = sweep;
-      distances = sweep.classes.map((classIndex) => distanceOfClass(minDistance, classIndex));
-      searches = sweep.classes.map((c) => new ComponentSweep(sweep, thresholdOf(c), connectivity, minVoxels, keepRun));
+      searches = chosen(sweep.classes).map((searched) => ({
+        ...searched,
+        sweep,
+        growing: new ComponentSweep(sweep, searched.threshold, connectivity, minVoxels, keepRun),
+        minDistance: distanceOf(searched.object),
+        minVoxels,
+      }));
     }
-    for (let i = 0; i < searches.length; i++) {
-      yield* partsOf(searches[i].advance(channels[i]), { sweep, channel: i, minDistance: distances[i], minVoxels });
-    }
+    for (const search of searches) yield* partsOf(search.growing.advance(channels[search.channel]), search);
   }
-  for (let i = 0; i < searches.length; i++) {
-    yield* partsOf(searches[i].finish(), { sweep: all as Sweep, channel: i, minDistance: distances[i], minVoxels });
-  }
+  for (const search of searches) yield* partsOf(search.growing.finish(), search);
 }
 
-function distanceOfClass(minDistance: SplitTouchingOptions['minDistance'], classIndex: number): number {
-  const distance = typeof minDistance === 'number' ? minDistance : minDistance(classIndex);
-  if (distance > 0 && distance < Number.POSITIVE_INFINITY) return distance;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `minDistance of class ${classIndex} must be a positive length in Å, found ${distance}`,
-  );
-}
-
-interface SplitContext {
+/** The search through one class. */
+interface SplitSearch extends SearchedClass {
   readonly sweep: Sweep;
-  readonly channel: number;
+  readonly growing: ComponentSweep;
   readonly minDistance: number;
   readonly minVoxels: number;
 }
 
-function* partsOf(components: readonly Growing[], context: SplitContext): Generator<Component> {
-  const { sweep, channel, minDistance, minVoxels } = context;
-  const classIndex = sweep.classes[channel];
+function* partsOf(components: readonly Growing[], search: SplitSearch): Generator<Component> {
+  const { sweep, object, minDistance, minVoxels } = search;
   for (const component of components) {
-    const blob = cropComponent(component, sweep);
-    const cores = findCores(blob, sweep.grid.voxelSize, minDistance);
+    const cropped = cropComponent(component, sweep);
+    const cores = findCores(cropped, sweep.grid.voxelSize, minDistance);
     if (cores.markers.length < 2) {
-      yield toComponent(component, sweep, classIndex);
+      yield toComponent(component, sweep, object);
       continue;
     }
-    const labels = watershed({ heights: cores.depths, shape: blob.shape }, cores.markers);
-    for (const part of measureParts(blob, labels, { count: cores.markers.length, grid: sweep.grid, classIndex })) {
+    const labels = watershed({ heights: cores.depths, shape: cropped.shape }, cores.markers);
+    for (const part of measureParts(cropped, labels, { count: cores.markers.length, grid: sweep.grid, object })) {
       if (part.voxels >= minVoxels) yield part;
     }
   }
@@ -122,30 +112,30 @@ function* partsOf(components: readonly Growing[], context: SplitContext): Genera
 interface Cores {
   /** Squared distance to the outside in units of the smallest voxel edge. */
   readonly depths: Float32Array;
-  /** C-order indices into the blob's box, in ascending order. */
+  /** C-order indices into the component's box, in ascending order. */
   readonly markers: number[];
 }
 
-function findCores(blob: ComponentMask, voxelSize: Zyx, minDistance: number): Cores {
+function findCores(cropped: ComponentMask, voxelSize: Zyx, minDistance: number): Cores {
   const edge = Math.min(...voxelSize);
   // Edges that differ by less than a millionth are equal: on a cubic grid all squared distances are then whole numbers.
   const spacing = voxelSize.map((length) => Math.round((length / edge) * 1e6) / 1e6) as unknown as Zyx;
-  const depths = squaredDistances(blob.mask, blob.shape, spacing);
-  const candidates = deepest(depths, blob).sort((a, b) => depths[b] - depths[a] || a - b);
-  const [, height, width] = blob.shape;
-  const chosen = new CellList(minDistance);
-  const markers = candidates.filter((index) => {
-    const x = (index % width) * voxelSize[2];
-    const y = (Math.floor(index / width) % height) * voxelSize[1];
-    const z = Math.floor(index / (width * height)) * voxelSize[0];
-    if (chosen.anyCloser({ x, y, z }, minDistance)) return false;
-    chosen.add({ x, y, z });
-    return true;
+  const depths = squaredDistances(cropped.mask, cropped.shape, spacing);
+  const candidates = deepest(depths, cropped);
+  const [, height, width] = cropped.shape;
+  const places = new Float64Array(3 * candidates.length);
+  candidates.forEach((index, i) => {
+    places[3 * i] = (index % width) * voxelSize[2];
+    places[3 * i + 1] = (Math.floor(index / width) % height) * voxelSize[1];
+    places[3 * i + 2] = Math.floor(index / (width * height)) * voxelSize[0];
   });
-  return { depths, markers: markers.sort((a, b) => a - b) };
+  const values = Float64Array.from(candidates, (index) => depths[index]);
+  const isCore = new Uint8Array(candidates.length);
+  greedyNms({ places, values, indices: Uint32Array.from(candidates.keys()) }, minDistance, isCore);
+  return { depths, markers: candidates.filter((_, i) => isCore[i] === 1) };
 }
 
-/** The voxels of a blob that no neighbour, over faces, edges or corners, exceeds in depth. */
+/** The voxels of a component that no neighbour, over faces, edges or corners, exceeds in depth. */
 function deepest(depths: Float32Array, { voxels, shape: [depth, height, width] }: ComponentMask): number[] {
   const found: number[] = [];
   const plane = height * width;
@@ -225,7 +215,7 @@ export interface PartContext {
   /** Number of labels. */
   readonly count: number;
   readonly grid: VoxelGrid;
-  readonly classIndex: number;
+  readonly object: string;
 }
 
 interface Part {
@@ -239,11 +229,11 @@ interface Part {
   readonly last: [number, number, number];
 }
 
-/** The parts of a blob as components: part i has the voxels with label i + 1. */
+/** The parts of a component as components: part i has the voxels with label i + 1. */
 function measureParts(
   { start, shape: [, height, width], voxels, scores }: ComponentMask,
   labels: Int32Array,
-  { count, grid, classIndex }: PartContext,
+  { count, grid, object }: PartContext,
 ): Component[] {
   const parts = Array.from({ length: count }, emptyPart);
   voxels.forEach((index, i) => {
@@ -259,7 +249,7 @@ function measureParts(
     const isWeighted = weight > 0 && weight < Number.POSITIVE_INFINITY;
     const weightedCentroid = isWeighted ? mean(weightedSum, weight) : voxel;
     const box = { start: mean(first, 1), end: [last[0] + 1, last[1] + 1, last[2] + 1] as const };
-    return { grid, classIndex, voxel, score: best, voxels: size, weightedCentroid, bestVoxel, box };
+    return { grid, object, voxel, score: best, voxels: size, weightedCentroid, bestVoxel, box };
   });
 }
 

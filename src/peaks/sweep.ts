@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { finiteScore, numberPerObject, type PerObject, quotedNames } from '../core/per-object.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Axis, contiguousStride, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
@@ -9,8 +10,8 @@ export interface Peak {
   readonly grid: VoxelGrid;
   /** Index into the score map; fractional where a peak was refined or is a centroid. */
   readonly voxel: Zyx;
-  /** The model's class index. */
-  readonly classIndex: number;
+  /** Name of the object that the score is of. */
+  readonly object: string;
   readonly score: number;
 }
 
@@ -39,7 +40,7 @@ export interface SlabPlane extends Plane {
 export interface Sweep {
   readonly grid: VoxelGrid;
   readonly axis: Axis;
-  readonly classes: readonly number[];
+  readonly classes: readonly string[];
   readonly rowAxis: Axis;
   readonly columnAxis: Axis;
   readonly rows: number;
@@ -50,7 +51,7 @@ export interface Sweep {
 }
 
 /** The sweep along one axis of a score map. */
-export function sweepAlong(axis: Axis, grid: VoxelGrid, classes: readonly number[]): Sweep {
+export function sweepAlong(axis: Axis, grid: VoxelGrid, classes: readonly string[]): Sweep {
   const rowAxis = axis === 0 ? 1 : 0;
   const columnAxis = axis === 2 ? 1 : 2;
   const step = contiguousStride(grid.shape);
@@ -92,13 +93,16 @@ export interface SweepPlane {
 }
 
 /**
- * Cuts slabs into planes, so that whatever works on planes cannot depend on where slabs were cut.
+ * Cuts slabs into planes, so that whatever works on planes cannot depend on where slabs were cut. Releases a slab once its last
+ * plane was used.
  *
+ * @param split - Splits each slab, once it was checked, into slabs that follow each other and are released one by one.
  * @throws {@link CryoetPicksError} `invalid-option` if slabs leave a gap, change their geometry, or end before the score map does.
  */
 export async function* planesOf(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
   signal: AbortSignal | undefined,
+  split: (slab: ScoreSlab) => readonly ScoreSlab[] = (slab) => [slab],
 ): AsyncGenerator<SweepPlane> {
   let sweep: Sweep | undefined;
   let index = 0;
@@ -107,16 +111,19 @@ export async function* planesOf(
     signal?.throwIfAborted();
     sweep ??= sweepAlong(slab.axis, slab.grid, slab.classes);
     checkSlab(slab, sweep, index);
-    for (const end = index + slab.scores.shape[slab.axis + 1]; index < end; index++) {
-      const at = index - slab.start;
-      const { scores, offsets } = slab;
-      yield {
-        sweep,
-        index,
-        channels: channelsAt(scores, sweep, at),
-        offsets: offsets && channelsAt(offsets, sweep, at),
-      };
-      signal?.throwIfAborted();
+    for (const part of split(slab)) {
+      const { scores, offsets, start } = part;
+      for (const end = index + scores.shape[slab.axis + 1]; index < end; index++) {
+        const at = index - start;
+        yield {
+          sweep,
+          index,
+          channels: channelsAt(scores, sweep, at),
+          offsets: offsets && channelsAt(offsets, sweep, at),
+        };
+        signal?.throwIfAborted();
+      }
+      part.release?.();
     }
   }
   if (sweep && index !== sweep.grid.shape[sweep.axis]) {
@@ -146,11 +153,15 @@ function checkSlab(slab: ScoreSlab, sweep: Sweep, expectedStart: number): void {
   const { grid, axis, rowAxis, columnAxis, classes, rows, columns } = sweep;
   const { shape } = slab.scores;
   const where = `slab that starts at plane ${slab.start} of axis ${slab.axis}`;
-  if (slab.axis !== axis || !sameZyx(slab.grid.shape, grid.shape) || slab.classes.join() !== classes.join()) {
+  if (
+    slab.axis !== axis ||
+    !sameZyx(slab.grid.shape, grid.shape) ||
+    quotedNames(slab.classes) !== quotedNames(classes)
+  ) {
     throw new CryoetPicksError(
       'invalid-option',
-      `${where} belongs to another sweep: found shape ${formatZyx(slab.grid.shape)}, classes ${slab.classes}; ` +
-        `expected axis ${axis}, shape ${formatZyx(grid.shape)}, classes ${classes}`,
+      `${where} belongs to another sweep: found shape ${formatZyx(slab.grid.shape)}, classes ${quotedNames(slab.classes)}; ` +
+        `expected axis ${axis}, shape ${formatZyx(grid.shape)}, classes ${quotedNames(classes)}`,
     );
   }
   if (slab.start !== expectedStart) {
@@ -194,19 +205,41 @@ function staysInside({ data, shape, stride, offset }: ScoreVolume): boolean {
   return first >= 0 && last < data.length;
 }
 
-/** Least score per class, checked: a number for all classes or a function of the model's class index. */
-export type Threshold = number | ((classIndex: number) => number);
+/** A class that is searched. */
+export interface SearchedClass {
+  readonly object: string;
+  /** Index of its channel in the slabs. */
+  readonly channel: number;
+  /** Minimum score of what is found. */
+  readonly threshold: number;
+}
 
-/** Resolves a threshold. @throws {@link CryoetPicksError} `invalid-option` if one is not finite. */
-export function thresholdPerClass(threshold: Threshold): (classIndex: number) => number {
-  if (typeof threshold !== 'function') {
-    if (Number.isFinite(threshold)) return () => threshold;
-    throw new CryoetPicksError('invalid-option', `threshold must be a finite score, found ${threshold}`);
+/** Chooses the classes of a sweep that a search looks for: all of them, or those that a record of thresholds names. */
+export type ChooseClasses = (classes: readonly string[]) => SearchedClass[];
+
+/**
+ * Checks thresholds before the first slab comes.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if one is not finite or a record names nothing; later, of the classes, if it
+ *   names one that the slabs do not have.
+ */
+export function searchedClasses(threshold: PerObject): ChooseClasses {
+  const thresholdOf = numberPerObject('threshold', threshold, finiteScore);
+  const named = typeof threshold === 'number' ? undefined : Object.keys(threshold);
+  if (named?.length === 0) {
+    throw new CryoetPicksError('invalid-option', 'threshold names no object, so there is nothing to look for');
   }
-  return (classIndex) => {
-    const value = threshold(classIndex);
-    if (Number.isFinite(value)) return value;
-    throw new CryoetPicksError('invalid-option', `threshold of class ${classIndex} must be finite, found ${value}`);
+  return (classes) => {
+    const unknown = named?.find((object) => !classes.includes(object));
+    if (unknown !== undefined) {
+      throw new CryoetPicksError(
+        'invalid-option',
+        `threshold names "${unknown}", but the scores are of ${quotedNames(classes)}; \`chooseObjects\` leaves out what a model does not know`,
+      );
+    }
+    return classes.flatMap((object, channel) =>
+      named && !named.includes(object) ? [] : [{ object, channel, threshold: thresholdOf(object) }],
+    );
   };
 }
 

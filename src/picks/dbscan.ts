@@ -1,11 +1,11 @@
 import { CryoetPicksError } from '../core/errors.ts';
-import { CellList } from '../space/cell-list.ts';
-import { bestFirst, type LengthPerObject, lengthPerObject, type ParticlePick } from './pick.ts';
+import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
+import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
 
 /** Options of {@link dbscan}. */
 export interface DbscanOptions {
-  /** Distance in Å within which picks are neighbours; one number, or a function of the object's name. */
-  readonly radius: LengthPerObject;
+  /** Distance in Å, above 0, within which picks are neighbours. */
+  readonly radius: PerObject;
   /**
    * Number of picks, itself included, that a pick must have within `radius` to be in the middle of a cluster.
    * @defaultValue 2
@@ -31,7 +31,7 @@ export interface Clusters {
  *
  * @param picks - Picks of one tomogram, in any order; different objects never share a cluster.
  * @throws {@link CryoetPicksError} `invalid-picks` if a score is NaN or a position is not finite; `invalid-option` if a
- *   radius is not positive and finite or `minPicks` is no whole number above 0.
+ *   radius is not positive and finite, an object of the picks has none, or `minPicks` is not a whole number above 0.
  *
  * @example
  * ```ts
@@ -40,7 +40,7 @@ export interface Clusters {
  * ```
  */
 export function dbscan(picks: readonly ParticlePick[], { radius, minPicks = 2 }: DbscanOptions): Clusters {
-  const radiusOf = lengthPerObject(radius, 'radius');
+  const radiusOf = numberPerObject('radius', radius, positiveLength);
   if (!Number.isInteger(minPicks) || minPicks < 1) {
     throw new CryoetPicksError('invalid-option', `minPicks must be a whole number ≥ 1, found ${minPicks}`);
   }
@@ -59,32 +59,6 @@ export function dbscan(picks: readonly ParticlePick[], { radius, minPicks = 2 }:
     if (best < ranked.length) clusterOf[rank] = clusterOf[best];
   });
   return collect(ranked, clusterOf);
-}
-
-/** Finds the ranks of the picks of the same object within its radius, in an array that the next call overwrites. */
-function neighbourFinder(
-  ranked: readonly ParticlePick[],
-  radiusOf: (object: string) => number,
-): (rank: number) => number[] {
-  const placesOf = new Map<string, CellList>();
-  ranked.forEach(({ object, position }, rank) => {
-    let places = placesOf.get(object);
-    if (!places) {
-      places = new CellList(positive(radiusOf(object), object));
-      placesOf.set(object, places);
-    }
-    places.add(position, rank);
-  });
-  const near: number[] = [];
-  return (rank) => {
-    const { object, position } = ranked[rank];
-    return (placesOf.get(object) as CellList).withinInto(position, radiusOf(object), near);
-  };
-}
-
-function positive(radius: number, object: string): number {
-  if (radius > 0) return radius;
-  throw new CryoetPicksError('invalid-option', `radius of "${object}" must be a positive length in Å, found ${radius}`);
 }
 
 interface Growth {

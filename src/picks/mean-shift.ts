@@ -1,12 +1,13 @@
 import { CryoetPicksError } from '../core/errors.ts';
-import { CellList } from '../space/cell-list.ts';
+import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
+import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
 import type { Point } from '../space/grid.ts';
-import { bestFirst, type LengthPerObject, lengthPerObject, type ParticlePick } from './pick.ts';
+import { bestFirst, type ParticlePick } from './pick.ts';
 
 /** Options of {@link meanShift}. */
 export interface MeanShiftOptions {
-  /** Radius in Å of the window that climbs; one number, or a function of the object's name. */
-  readonly bandwidth: LengthPerObject;
+  /** Radius in Å, above 0, of the window that climbs. */
+  readonly bandwidth: PerObject;
   /**
    * A window stops when it moves by less than this part of the bandwidth, or after this many moves.
    * @defaultValue 1e-3
@@ -32,14 +33,14 @@ export interface MeanShiftOptions {
  *
  * @example
  * ```ts
- * const picks = meanShift(votes, { bandwidth: (object) => radiusOf(object) });
+ * const picks = meanShift(votes, { bandwidth: { ribosome: 75, 'apo-ferritin': 30 } });
  * ```
  */
 export function meanShift(
   picks: readonly ParticlePick[],
   { bandwidth, tolerance = 1e-3, maxMoves = 300 }: MeanShiftOptions,
 ): ParticlePick[] {
-  const bandwidthOf = lengthPerObject(bandwidth, 'bandwidth');
+  const bandwidthOf = numberPerObject('bandwidth', bandwidth, positiveLength);
   if (!(tolerance > 0) || !Number.isInteger(maxMoves) || maxMoves < 1) {
     throw new CryoetPicksError(
       'invalid-option',
@@ -52,15 +53,9 @@ export function meanShift(
     if (group) group.push(pick);
     else groups.set(pick.object, [pick]);
   }
-  const found = [...groups].flatMap(([object, group]) => {
-    const radius = bandwidthOf(object);
-    if (radius > 0) return modesOf(group, { radius, tolerance, maxMoves });
-    throw new CryoetPicksError(
-      'invalid-option',
-      `bandwidth of "${object}" must be a positive length in Å, found ${radius}`,
-    );
-  });
-  return bestFirst(found);
+  return bestFirst(
+    [...groups].flatMap(([object, group]) => modesOf(group, { radius: bandwidthOf(object), tolerance, maxMoves })),
+  );
 }
 
 interface Climb {
@@ -79,32 +74,40 @@ interface Mode {
 
 /** The picks of one object, best first, at their modes. */
 function modesOf(picks: readonly ParticlePick[], climb: Climb): ParticlePick[] {
-  const places = new CellList(climb.radius);
-  for (const { position } of picks) places.add(position);
-  const modes = picks.map(({ position }) => climbFrom(position, picks, places, climb));
+  const grid = cellGridOf(pointsOf(picks), climb.radius);
+  const modes = picks.map(({ position }) => climbFrom(position, picks, grid, climb));
   // A stable sort: equal modes stay in the order of the picks that began there.
   const ranked = [...modes].sort((a, b) => b.count - a.count || b.weight - a.weight);
-  const chosen: Mode[] = [];
-  const chosenPlaces = new CellList(climb.radius);
-  for (const mode of ranked) {
-    if (chosenPlaces.within(mode.position, climb.radius).length > 0) continue;
-    chosenPlaces.add(mode.position);
-    chosen.push(mode);
-  }
+  const chosen = apart(ranked, climb.radius);
+  const chosenGrid = cellGridOf(pointsOf(chosen), climb.radius);
   const best = new Map<number, ParticlePick>();
   picks.forEach((pick, i) => {
-    const nearest = nearestOf(modes[i].position, chosen, chosenPlaces.within(modes[i].position, climb.radius));
+    const nearest = nearestTo(modes[i].position, chosenGrid, climb.radius);
     if (!best.has(nearest)) best.set(nearest, { ...pick, position: chosen[nearest].position });
   });
   return [...best.values()];
 }
 
-function climbFrom(start: Point, picks: readonly ParticlePick[], places: CellList, climb: Climb): Mode {
+/** The modes, in their order, that have no chosen one within the radius before them. */
+function apart(ranked: readonly Mode[], radius: number): Mode[] {
+  const grid = cellGridOf(pointsOf(ranked), radius);
+  const taken = new Uint8Array(ranked.length);
+  return ranked.filter(({ position }, rank) => {
+    if (taken[rank]) return false;
+    forEachWithin(grid, position, radius, (other) => {
+      taken[other] = 1;
+    });
+    return true;
+  });
+}
+
+function climbFrom(start: Point, picks: readonly ParticlePick[], grid: CellGrid, climb: Climb): Mode {
   const near: number[] = [];
   let position = start;
   let mode: Mode = { position, count: 0, weight: 0 };
   for (let move = 0; ; move++) {
-    places.withinInto(position, climb.radius, near);
+    near.length = 0;
+    forEachWithin(grid, position, climb.radius, (index) => near.push(index));
     // Rounding may leave picks that lie on the edge of a window just outside the next.
     if (near.length === 0) return mode;
     // The order of a sum decides its last digits.
@@ -132,8 +135,14 @@ function meanOf(members: readonly ParticlePick[], total: number): Point {
   return { x: origin.x + dx, y: origin.y + dy, z: origin.z + dz };
 }
 
-function nearestOf(place: Point, modes: readonly Mode[], candidates: readonly number[]): number {
-  const distance = ({ position }: Mode) =>
-    (position.x - place.x) ** 2 + (position.y - place.y) ** 2 + (position.z - place.z) ** 2;
-  return [...candidates].sort((a, b) => distance(modes[a]) - distance(modes[b]) || a - b)[0];
+/** The index of the nearest point of a grid within the radius; the lowest of several equally near. */
+function nearestTo(place: Point, grid: CellGrid, radius: number): number {
+  let nearest = -1;
+  let least = Number.POSITIVE_INFINITY;
+  forEachWithin(grid, place, radius, (index, squared) => {
+    if (squared > least || (squared === least && index > nearest)) return;
+    nearest = index;
+    least = squared;
+  });
+  return nearest;
 }

@@ -1,11 +1,11 @@
-import { CellList } from '../space/cell-list.ts';
+import { finiteLength, numberPerObject, type PerObject } from '../core/per-object.ts';
 import type { Point } from '../space/grid.ts';
-import { bestFirst, type LengthPerObject, lengthPerObject, type ParticlePick } from './pick.ts';
+import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
 
 /** Options of {@link mergeNearby}. */
 export interface MergeNearbyOptions {
-  /** Reach in Å of the best pick of a group; one number, or a function of the object's name. */
-  readonly radius: LengthPerObject;
+  /** Reach in Å of the best pick of a group. */
+  readonly radius: PerObject;
 }
 
 /**
@@ -21,31 +21,26 @@ export interface MergeNearbyOptions {
  * @param picks - Picks of one tomogram, in any order.
  * @returns One pick per group, by falling score.
  * @throws {@link CryoetPicksError} `invalid-picks` if a score is NaN or a position is not finite; `invalid-option` if a
- *   radius is negative or not finite.
+ *   radius is negative or not finite, or an object of the picks has none.
  *
  * @example
  * ```ts
- * const merged = mergeNearby([...picksOfUnet, ...picksOfTemplate], { radius: 30 });
+ * const merged = mergeNearby([...picks, ...votes], { radius: 30 });
  * ```
  */
 export function mergeNearby(picks: readonly ParticlePick[], { radius }: MergeNearbyOptions): ParticlePick[] {
-  const radiusOf = lengthPerObject(radius, 'radius');
+  const radiusOf = numberPerObject('radius', radius, finiteLength);
   const ranked = bestFirst(picks);
-  const placesOf = new Map<string, CellList>();
-  ranked.forEach(({ object, position }, rank) => {
-    const places = placesOf.get(object) ?? new CellList(radiusOf(object) || 1);
-    placesOf.set(object, places);
-    places.add(position, rank);
-  });
+  const neighbours = neighbourFinder(ranked, radiusOf);
   const taken = new Uint8Array(ranked.length);
-  const near: number[] = [];
   const merged: ParticlePick[] = [];
   ranked.forEach((founder, rank) => {
     if (taken[rank]) return;
-    const { object, position } = founder;
-    placesOf.get(object)?.withinInto(position, radiusOf(object), near);
+    const { position } = founder;
     // The order of a sum decides its last digits.
-    const members = near.filter((i) => !taken[i]).sort((a, b) => a - b);
+    const members = neighbours(rank)
+      .filter((i) => !taken[i])
+      .sort((a, b) => a - b);
     for (const i of members) taken[i] = 1;
     merged.push({
       ...founder,

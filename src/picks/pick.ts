@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import type { Peak } from '../peaks/sweep.ts';
+import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
 import { type Point, toPhysical } from '../space/grid.ts';
 
 /** A 4×4 matrix, row by row, that maps object space to tomogram space; its last row is 0, 0, 0, 1. Translation in Å. */
@@ -22,20 +23,8 @@ export interface ParticlePick {
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/**
- * Makes a pick of a peak.
- *
- * @param classes - Names of the model's classes, `null` for one that is no object.
- * @throws {@link CryoetPicksError} `invalid-option` if the peak's class has no name.
- */
-export function toPick({ grid, voxel, classIndex, score }: Peak, classes: readonly (string | null)[]): ParticlePick {
-  const object = classes[classIndex];
-  if (object === undefined || object === null) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `peak of class ${classIndex} has no object; the classes are ${JSON.stringify(classes)}`,
-    );
-  }
+/** Makes a pick of a peak: its voxel becomes a position in Å. */
+export function toPick({ grid, voxel, object, score }: Peak): ParticlePick {
   return { object, position: toPhysical(grid, voxel), score };
 }
 
@@ -45,12 +34,12 @@ export interface RunPicks {
   readonly picks: readonly ParticlePick[];
 }
 
-/** Picks run by run, as a list. @throws {@link CryoetPicksError} `invalid-option` for what is none, such as bare picks. */
+/** Picks run by run, as a list. @throws {@link CryoetPicksError} `invalid-option` for anything else, such as bare picks. */
 export function runsOf(runs: Iterable<RunPicks>): RunPicks[] {
   const all = [...runs];
-  const odd = all.find((one) => typeof one?.run !== 'string' || !one.picks);
-  if (odd === undefined) return all;
-  throw new CryoetPicksError('invalid-option', `expected runs, [{ run: 'TS_1', picks }], found ${showJson(odd)}`);
+  const wrong = all.find((one) => typeof one?.run !== 'string' || !one.picks);
+  if (wrong === undefined) return all;
+  throw new CryoetPicksError('invalid-option', `expected runs, [{ run: 'TS_1', picks }], found ${showJson(wrong)}`);
 }
 
 /** Collects rows of a table run by run, runs in order of first appearance, picks in the order of the rows. */
@@ -62,32 +51,6 @@ export function groupByRun(rows: Iterable<{ readonly run: string; readonly pick:
     else picks.push(pick);
   }
   return [...runs].map(([run, picks]) => ({ run, picks }));
-}
-
-/** A length in Å, the same for all objects or by the name of the object. */
-export type LengthPerObject = number | ((object: string) => number);
-
-/**
- * Resolves a length per object, asking once per object.
- *
- * @throws {@link CryoetPicksError} `invalid-option` if a length is negative or not finite.
- */
-export function lengthPerObject(length: LengthPerObject, optionName: string): (object: string) => number {
-  if (typeof length === 'number') {
-    const checked = checkLength(length, optionName);
-    return () => checked;
-  }
-  const known = new Map<string, number>();
-  return (object) => {
-    const value = known.get(object) ?? checkLength(length(object), `${optionName} of "${object}"`);
-    known.set(object, value);
-    return value;
-  };
-}
-
-function checkLength(length: number, name: string): number {
-  if (length >= 0 && length < Number.POSITIVE_INFINITY) return length;
-  throw new CryoetPicksError('invalid-option', `${name} must be a finite length ≥ 0 Å, found ${length}`);
 }
 
 /**
@@ -171,4 +134,36 @@ function sortableWords(numbers: Float64Array): Uint32Array {
     words[i + 1] ^= sign | 0x80000000;
   }
   return words;
+}
+
+/**
+ * Finds the picks of the same object that are at most its radius away, itself included: their indices in the list, in no particular
+ * order, in an array that the next call overwrites.
+ *
+ * @param radiusOf - In Å.
+ */
+export function neighbourFinder(
+  picks: readonly ParticlePick[],
+  radiusOf: (object: string) => number,
+): (index: number) => number[] {
+  const members = new Map<string, number[]>();
+  picks.forEach(({ object }, index) => {
+    const own = members.get(object);
+    if (own) own.push(index);
+    else members.set(object, [index]);
+  });
+  const searches = new Map<string, { readonly grid: CellGrid; readonly radius: number }>();
+  for (const [object, own] of members) {
+    const radius = radiusOf(object);
+    searches.set(object, { grid: cellGridOf(pointsOf(picks, Uint32Array.from(own)), radius), radius });
+  }
+  const near: number[] = [];
+  const add = (index: number) => near.push(index);
+  return (index) => {
+    const { object, position } = picks[index];
+    const { grid, radius } = searches.get(object)!;
+    near.length = 0;
+    forEachWithin(grid, position, radius, add);
+    return near;
+  };
 }

@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { finiteLength, type NumberRule, numberPerObject, type PerObject } from '../core/per-object.ts';
 import {
   type Component,
   ComponentSweep,
@@ -11,16 +12,16 @@ import { type Sweep, sweepAlong } from '../peaks/sweep.ts';
 import { toPhysical, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
 import { asVolume, contiguousVolume, type NumericData, type Volume, type VolumeLike } from '../volume/volume.ts';
-import { checkPositions, type LengthPerObject, lengthPerObject, type ParticlePick } from './pick.ts';
+import { checkPositions, type ParticlePick } from './pick.ts';
 
 /** Options of {@link paintSegmentation}. */
 export interface PaintSegmentationOptions {
   /** Geometry of the label volume. */
   readonly grid: VoxelGrid;
-  /** Radius of a ball in Å; one number, or a function of the object's name. */
-  readonly radius: LengthPerObject;
+  /** Radius of a ball in Å. */
+  readonly radius: PerObject;
   /** Label of an object: a whole number from 1 to 65535. */
-  readonly label: (object: string) => number;
+  readonly label: PerObject;
 }
 
 /**
@@ -32,14 +33,14 @@ export interface PaintSegmentationOptions {
  *
  * @returns Labels `[z, y, x]`, C-order, 0 where no ball is; Uint16Array if a label exceeds 255, else Uint8Array.
  * @throws {@link CryoetPicksError} `invalid-picks` if a position is not finite or a ball lies wholly outside the grid;
- *   `invalid-option` if a radius is negative or not finite, or a label is out of range.
+ *   `invalid-option` if a radius is negative or not finite, a label is out of range, or an object of the picks has none.
  *
  * @example
  * ```ts
  * const labels = paintSegmentation(picks, {
  *   grid: tomogram.grid,
- *   radius: (object) => 0.5 * project.object(object).radius,
- *   label: (object) => project.object(object).label,
+ *   radius: { ribosome: 75, 'apo-ferritin': 30 },
+ *   label: { ribosome: 4, 'apo-ferritin': 1 },
  * });
  * ```
  */
@@ -48,11 +49,12 @@ export function paintSegmentation(
   { grid, radius, label }: PaintSegmentationOptions,
 ): Volume<Uint8Array | Uint16Array> {
   checkPositions(picks);
-  const radiusOf = lengthPerObject(radius, 'radius');
+  const radiusOf = numberPerObject('radius', radius, finiteLength);
+  const labelOf = numberPerObject('label', label, labelRule);
   const balls = picks.map(({ object, position }) => ({
     centre: toVoxel(grid, position),
     radius: radiusOf(object),
-    label: checkLabel(label(object), object),
+    label: labelOf(object),
   }));
   checkInside(picks, balls, grid);
   const highest = balls.reduce((most, ball) => Math.max(most, ball.label), 0);
@@ -77,13 +79,10 @@ interface Ball {
   readonly label: number;
 }
 
-function checkLabel(label: number, object: string): number {
-  if (Number.isInteger(label) && label >= 1 && label <= 65535) return label;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `label of "${object}" must be a whole number from 1 to 65535, found ${label}`,
-  );
-}
+const labelRule: NumberRule = {
+  expected: 'a whole number from 1 to 65535',
+  isValid: (label) => Number.isInteger(label) && label >= 1 && label <= 65535,
+};
 
 /** For each plane the balls that may touch it, in the order of the picks. */
 function ballsByPlane(balls: readonly Ball[], { shape, voxelSize }: VoxelGrid): Ball[][] {
@@ -193,7 +192,9 @@ export interface PicksFromSegmentationOptions {
  *
  * @example
  * ```ts
- * const picks = picksFromSegmentation(labels, { grid, objects: { 1: 'apo-ferritin', 4: 'ribosome' }, minVoxels: 7 });
+ * const volume = await labels.read({ start: [0, 0, 0], end: labels.grid.shape });
+ * const { grid } = labels;
+ * const picks = picksFromSegmentation(volume, { grid, objects: { 1: 'apo-ferritin', 4: 'ribosome' }, minVoxels: 7 });
  * ```
  */
 export function picksFromSegmentation(
@@ -220,7 +221,7 @@ export function picksFromSegmentation(
   }
   const instances = new Map<string, number>();
   return known.flatMap((label) => {
-    const sweep = sweepAlong(0, grid, [label]);
+    const sweep = sweepAlong(0, grid, [objects[label]]);
     const search = new ComponentSweep(sweep, 1, connectivity, minVoxels);
     return componentsOfLabel(volume, label, planesOf.get(label) as Set<number>, { sweep, search }).map(({ voxel }) => {
       const object = objects[label];
@@ -264,7 +265,7 @@ function componentsOfLabel(
   const components: Component[] = [];
   // One by one: a plane may end more components than a call takes arguments.
   const keep = (ended: readonly Growing[]): void => {
-    for (const component of ended) components.push(toComponent(component, sweep, label));
+    for (const component of ended) components.push(toComponent(component, sweep, sweep.classes[0]));
   };
   for (let z = 0; z < depth; z++) {
     if (!planes.has(z)) {

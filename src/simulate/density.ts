@@ -32,7 +32,8 @@ export interface DrawOptions {
  *
  * @example
  * ```ts
- * const molecule = { species: speciesNamed('ribosome'), position: { x: 300, y: 300, z: 300 }, rotation: random.rotation() };
+ * const rotation = createRandom(1).rotation();
+ * const molecule = { species: speciesNamed('ribosome'), position: { x: 300, y: 300, z: 300 }, rotation };
  * drawMolecule(volume, { grid, molecule });
  * ```
  */

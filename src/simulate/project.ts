@@ -14,7 +14,7 @@ export interface SimulateProjectProgress {
   readonly run: string;
   /** Runs finished before this one, and all. */
   readonly runsDone: number;
-  readonly runs: number;
+  readonly runsTotal: number;
   readonly stage: 'molecules' | 'imaging' | 'write';
   readonly done: number;
   readonly total: number;
@@ -67,7 +67,7 @@ export async function simulateProject(store: Store, options: SimulateProjectOpti
   const written: { run: string; picks: readonly ParticlePick[] }[] = [];
   for (const [index, { run, seed, picks: known }] of planned.entries()) {
     const report = (progress: { stage: SimulateProjectProgress['stage']; done: number; total: number }) =>
-      onProgress?.({ run, runsDone: index, runs: planned.length, ...progress });
+      onProgress?.({ run, runsDone: index, runsTotal: planned.length, ...progress });
     const { volume, grid, picks } = await simulateTomogram({
       ...scene,
       seed,

@@ -1,4 +1,4 @@
-import type { PickableObject } from '../copick/config.ts';
+import type { PickableObject } from '../copick/object.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
 import type { VoxelGrid } from '../space/grid.ts';

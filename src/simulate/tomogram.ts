@@ -13,7 +13,7 @@ import { drawCarbon, usualSurroundings } from './surroundings.ts';
 const margin = 16;
 
 /** How far a simulation is: first molecules are drawn, then planes of the spectrum imaged. */
-export interface SimulationProgress {
+export interface SimulateTomogramProgress {
   readonly stage: 'molecules' | 'imaging';
   readonly done: number;
   readonly total: number;
@@ -26,7 +26,7 @@ export interface SimulateTomogramOptions extends SceneOptions, ImagingOptions {
   /** Thickness of the ice, in Å: where molecules are, and what high tilts look through. @defaultValue 950 to 1350 by the seed */
   readonly iceThickness?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: SimulationProgress) => void) | undefined;
+  readonly onProgress?: ((progress: SimulateTomogramProgress) => void) | undefined;
 }
 
 /** A tomogram and what is in it. */

@@ -33,7 +33,7 @@ export interface CoalesceOptions {
  * @throws {@link CryoetPicksError} `invalid-option` for options that are no numbers above or at least 0.
  * @example
  * ```ts
- * const tomogram = await openTomogram(coalesced(myBucketStore, { maxRequests: 16 }));
+ * const tomogram = await openTomogram(coalesced(s3Store('s3://bucket/denoised.zarr'), { maxRequests: 16 }));
  * ```
  */
 export function coalesced<S extends ReadableStore>(
@@ -46,7 +46,7 @@ export function coalesced<S extends ReadableStore>(
     ['maxRequests', maxRequests, 1],
   ] as const) {
     if (!(value >= least))
-      throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected at least ${least}`);
+      throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected at least ${least}`, { option: name });
   }
   const queue = new RequestQueue(store, { maxGapBytes, maxBytes, maxRequests });
   const reading: ReadableStore = {

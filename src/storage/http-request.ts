@@ -1,17 +1,8 @@
 import { onAbort, untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
 
+import { clock, isRetryableStatus, RequestFailure, retry, retryAfterOf } from './retry.ts';
 import type { ByteRange } from './store.ts';
-
-/** Time and chance, for retries; a test brings its own. */
-export interface HttpClock {
-  /** In milliseconds. */
-  now(): number;
-  /** @throws The abort reason of `signal`, at once. */
-  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
-  /** From 0 up to, not including, 1. */
-  random(): number;
-}
 
 /** One request. */
 export interface HttpRequest {
@@ -22,28 +13,30 @@ export interface HttpRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly range: ByteRange | undefined;
-  /** The statuses that mean that nothing is there. */
+  /** The statuses that mean that the value is absent. */
   readonly absent: readonly number[];
-  /** Milliseconds without a byte after which it has failed. */
+  /** A request during which no byte arrives for this long, in milliseconds, has failed. */
   readonly timeout: number;
   readonly send: (url: string, init: RequestInit) => Promise<Response>;
-  /** Whether the page that asks may not see all headers. */
+  /** Whether the code runs in a page of another origin, which may not see all headers. */
   readonly isForeign: boolean;
 }
 
-/** The bytes that came: the part that was asked for, or from the start of the value at least as far as that part. */
+/** The bytes that arrived: the part that was asked for, or the value from its start to at least the end of that part. */
 export interface Answer {
   readonly bytes: Uint8Array;
   readonly isPart: boolean;
-  /** The length of the value, where the answer tells. */
+  /** The length of the value, where the answer says it. */
   readonly total: number | undefined;
 }
 
-/** What a request came to; an answer of `undefined` is that nothing is there. */
-export type Outcome = { readonly answer: Answer | undefined } | { readonly failure: Failure };
-
-/** Makes one request. @throws The abort reason of `signal`. */
-export async function attempt(request: HttpRequest, signal: AbortSignal | undefined): Promise<Outcome> {
+/**
+ * Makes one request.
+ *
+ * @returns `undefined` if the value is absent.
+ * @throws {@link RequestFailure}; the abort reason of `signal`.
+ */
+export async function requestOnce(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer | undefined> {
   const { where, query, method, headers, range, timeout, send } = request;
   const stall = stallWatch(timeout, signal);
   try {
@@ -53,8 +46,9 @@ export async function attempt(request: HttpRequest, signal: AbortSignal | undefi
     return await receive(response, { ...request, stall });
   } catch (cause) {
     signal?.throwIfAborted();
-    if (stall.isStalled()) return network(`no byte came for ${timeout / 1000} s`, cause);
-    return network(redacted(reasonOf(cause), request), cause);
+    if (cause instanceof RequestFailure) throw cause;
+    const reason = stall.isStalled() ? `no byte came for ${timeout / 1000} s` : redacted(reasonOf(cause), request);
+    throw new RequestFailure(reason, { kind: 'network', isRetryable: true, cause });
   } finally {
     stall.stop();
   }
@@ -65,10 +59,6 @@ function rangeHeader(range: ByteRange): string {
   return `bytes=${range.offset}-${range.offset + range.length - 1}`;
 }
 
-function network(what: string, cause: unknown): Outcome {
-  return { failure: { kind: 'network', what, mayPass: true, cause } };
-}
-
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   // Node says "fetch failed", and why one level below.
@@ -76,17 +66,17 @@ function reasonOf(cause: unknown): string {
   return inner instanceof Error && inner.message !== '' ? `${cause.message} (${inner.message})` : cause.message;
 }
 
-/** A message of others, without what of the request is nobody's business. */
+/** A message of the platform without the secrets of the request: its query string and headers. */
 function redacted(reason: string, { query, headers }: HttpRequest): string {
   const secrets = [query, query.slice(1), ...Object.values(headers)].filter((secret) => secret.length > 0);
   return secrets.reduce((text, secret) => text.replaceAll(secret, '…'), reason);
 }
 
 interface StallWatch {
-  /** Fires with the caller's signal, and when nothing has come for too long. */
+  /** Fires with the caller's signal, and when nothing has arrived for too long. */
   readonly signal: AbortSignal;
   readonly isStalled: () => boolean;
-  /** Something came. */
+  /** To be called when something arrives. */
   readonly reset: () => void;
   readonly stop: () => void;
 }
@@ -117,22 +107,22 @@ function stallWatch(timeout: number, signal: AbortSignal | undefined): StallWatc
 async function receive(
   response: Response,
   { method, range, absent, isForeign, stall }: HttpRequest & { readonly stall: StallWatch },
-): Promise<Outcome> {
+): Promise<Answer | undefined> {
   const { status } = response;
   if (status !== 200 && status !== 206) {
-    // Nobody waits for the rest of such an answer.
+    // The rest of the answer is not needed.
     response.body?.cancel().catch(() => {});
-    if (absent.includes(status)) return { answer: undefined };
-    if (status !== 416 || !range) return { failure: refusalOf(response) };
+    if (absent.includes(status)) return undefined;
+    if (status !== 416 || !range) throw statusFailure(response);
   }
   const isPart = status !== 200;
   const total = totalOf(response);
-  if (method === 'HEAD') return { answer: { bytes: new Uint8Array(0), isPart, total } };
+  if (method === 'HEAD') return { bytes: new Uint8Array(0), isPart, total };
   const enough = enoughOf(range, isPart);
   const bytes = status === 416 ? new Uint8Array(0) : await readBody(response, { enough, stall });
-  const what = checkAnswer(response, { bytes, range, enough, isForeign });
-  if (what !== undefined) return { failure: { kind: 'content', what, mayPass: true } };
-  return { answer: { bytes, isPart, total } };
+  const problem = problemOf(response, { bytes, range, enough, isForeign });
+  if (problem !== undefined) throw new RequestFailure(problem, { kind: 'content', isRetryable: true });
+  return { bytes, isPart, total };
 }
 
 function totalOf({ status, headers }: Response): number | undefined {
@@ -143,8 +133,8 @@ function totalOf({ status, headers }: Response): number | undefined {
 }
 
 /**
- * How many bytes are waited for: of a whole, none beyond the part that is wanted; of a part, one more than that, which tells that
- * it is wrong.
+ * The number of bytes to read. Of a whole value, none after the part that is wanted; of a part, one more than was asked for,
+ * which shows that the part is wrong.
  */
 function enoughOf(range: ByteRange | undefined, isPart: boolean): number {
   if (!range) return Infinity;
@@ -152,17 +142,15 @@ function enoughOf(range: ByteRange | undefined, isPart: boolean): number {
   return 'offset' in range ? range.offset + range.length : Infinity;
 }
 
-/** What a status that is no answer means. */
-export function refusalOf({ status, statusText, headers }: Response): Failure {
-  const what = `the server answered ${statusText ? `${status} ${statusText}` : status}`;
-  return { kind: 'status', what, mayPass: mayPass(status), retryAfter: waitOf(headers.get('Retry-After')) };
-}
-
-/** `Retry-After` in milliseconds: seconds, or a date. */
-function waitOf(value: string | null): number | undefined {
-  if (value === null) return undefined;
-  const wait = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
+/** The failure that a status other than success means. */
+export function statusFailure(response: Response, cause?: unknown): RequestFailure {
+  const { status, statusText } = response;
+  return new RequestFailure(`the server answered ${statusText ? `${status} ${statusText}` : status}`, {
+    kind: 'status',
+    isRetryable: isRetryableStatus(status),
+    retryAfter: retryAfterOf(response),
+    cause,
+  });
 }
 
 async function readBody(
@@ -198,18 +186,18 @@ function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
   return bytes;
 }
 
-/** What is known of an answer with status 200, 206 or 416. */
-export interface Received {
+/** An answer with status 200, 206 or 416. */
+interface Received {
   readonly bytes: Uint8Array;
   readonly range: ByteRange | undefined;
-  /** Where reading stopped on purpose. */
+  /** The number of bytes after which reading stops on purpose. */
   readonly enough: number;
-  /** Whether the page that asks may not see all headers. */
+  /** Whether the code runs in a page of another origin, which may not see all headers. */
   readonly isForeign: boolean;
 }
 
-/** What is wrong with an answer; `undefined` for one that is whole and is what was asked for. */
-function checkAnswer({ status, headers }: Response, received: Received): string | undefined {
+/** What is wrong with an answer; `undefined` if it is complete and is what was asked for. */
+function problemOf({ status, headers }: Response, received: Received): string | undefined {
   const { bytes, range } = received;
   const part = headers.get('Content-Range');
   if (status === 416) return range && checkUnsatisfied(part, range);
@@ -219,7 +207,7 @@ function checkAnswer({ status, headers }: Response, received: Received): string 
   return short ?? (part === null ? checkUnlabelled(bytes, range) : checkPart(part, { bytes, range }));
 }
 
-/** An encoded body is of another length than the header says, and a foreign page does not see that it was encoded. */
+/** An encoded body has another length than the header says, and a page of another origin does not see the encoding. */
 function checkLength(headers: Headers, { bytes, enough, isForeign }: Received): string | undefined {
   const promised = Number(headers.get('Content-Length') ?? Number.NaN);
   const isEncoded = (headers.get('Content-Encoding') ?? 'identity') !== 'identity';
@@ -228,7 +216,7 @@ function checkLength(headers: Headers, { bytes, enough, isForeign }: Received): 
   return `${bytes.length} bytes came of the ${promised} that the server promised`;
 }
 
-/** A page sees no `Content-Range` of a foreign server that does not expose it. */
+/** A page cannot read `Content-Range` of a server of another origin that does not expose the header. */
 function checkUnlabelled(bytes: Uint8Array, range: ByteRange): string | undefined {
   const asked = 'suffixLength' in range ? range.suffixLength : range.length;
   return bytes.length > asked ? `${bytes.length} bytes came where ${asked} were asked for` : undefined;
@@ -266,28 +254,11 @@ function describe(range: ByteRange): string {
   return `bytes ${range.offset}-${range.offset + range.length - 1}`;
 }
 
-/** 416 says that the part lies beyond the end, which the total that comes with it must bear out. */
+/** 416 says that the part is beyond the end, which the total length in the answer must confirm. */
 function checkUnsatisfied(part: string | null, range: ByteRange): string | undefined {
   const total = Number(/^bytes \*\/(\d+)$/.exec(part ?? '')?.[1] ?? Number.NaN);
   const isThere = 'suffixLength' in range ? total > 0 : range.offset < total;
   return isThere ? `the server answered that it has no ${describe(range)} of ${total}` : undefined;
-}
-
-/** What a single request came to, where it did not bring an answer. */
-export interface Failure {
-  /** `network`: nothing came, or not all; `status`: the server said so; `content`: what came is not what was asked for. */
-  readonly kind: 'network' | 'status' | 'content';
-  readonly what: string;
-  /** Whether the same request may well succeed a little later. */
-  readonly mayPass: boolean;
-  /** What `Retry-After` says, in milliseconds. */
-  readonly retryAfter?: number | undefined;
-  readonly cause?: unknown;
-}
-
-/** Statuses that may be another the next time. */
-export function mayPass(status: number): boolean {
-  return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
 /** How often and how long requests are made again. */
@@ -295,69 +266,52 @@ export interface RetryRules {
   readonly tries: number;
   /** The same for failures of the network. */
   readonly networkTries: number;
+  /** The code of a failure of the network. @defaultValue 'unavailable' */
+  readonly networkCode?: ErrorCode | undefined;
+  /** No try starts later than this after the first, in milliseconds. */
   readonly retryFor: number;
-  readonly clock: HttpClock;
 }
 
 /** Options of {@link untilAnswered}. */
 export interface UntilAnsweredOptions extends RetryRules {
   /** What is read, for messages. */
   readonly where: string;
+  /** The error to throw when no further try is made. @defaultValue a `CryoetPicksError` with the last failure */
+  readonly toError?: ((failure: RequestFailure, tried: number) => Error) | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
 const FIRST_PAUSE = 500;
-const LONGEST_PAUSE = 16_000;
+const MAX_PAUSE = 16_000;
 
 /**
  * Makes a request again until it is answered, with exponential back-off and full jitter: the n-th pause is anything from 0 to
- * 500 ms · 2^(n − 1), at most 16 s, and no less than what `Retry-After` says.
+ * 500 ms · 2^(n − 1), at most 16 s, and no less than `Retry-After`.
  *
  * Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  *
  * @throws The abort reason of `signal`, at once also during a pause; {@link CryoetPicksError} with the last failure.
  */
 export async function untilAnswered<T>(
-  attempt: (signal: AbortSignal | undefined) => Promise<{ readonly answer: T } | { readonly failure: Failure }>,
-  { tries, networkTries, retryFor, clock, where, signal }: UntilAnsweredOptions,
+  request: () => Promise<T>,
+  { tries, networkTries, networkCode = 'unavailable', retryFor, where, toError, signal }: UntilAnsweredOptions,
 ): Promise<T> {
-  const start = clock.now();
-  for (let made = 1; ; made++) {
-    signal?.throwIfAborted();
-    const outcome = await attempt(signal);
-    signal?.throwIfAborted();
-    if ('answer' in outcome) return outcome.answer;
-    const { failure } = outcome;
-    const pause = Math.max(
-      failure.retryAfter ?? 0,
-      clock.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (made - 1)),
-    );
-    const isLast = made >= (failure.kind === 'network' ? networkTries : tries);
-    if (!failure.mayPass || isLast || clock.now() + pause > start + retryFor) throw failed(where, failure, made);
-    await clock.sleep(pause, signal);
-  }
+  const codes = { content: 'corrupt-data', status: 'unavailable', network: networkCode } as const;
+  return retry(request, {
+    tries: (kind) => (kind === 'network' ? networkTries : tries),
+    pause: (tried) => clock.random() * Math.min(MAX_PAUSE, FIRST_PAUSE * 2 ** (tried - 1)),
+    retryFor,
+    toError: toError ?? ((failure, tried) => readError(where, failure, { code: codes[failure.kind], tried })),
+    signal,
+  });
 }
 
-function failed(where: string, { kind, what, retryAfter, cause }: Failure, made: number): CryoetPicksError {
-  const code: ErrorCode = kind === 'content' ? 'corrupt-data' : 'not-found';
-  const tries = made > 1 ? ` (${made} tries)` : '';
+function readError(
+  where: string,
+  { message, retryAfter, cause }: RequestFailure,
+  { code, tried }: { readonly code: ErrorCode; readonly tried: number },
+): CryoetPicksError {
+  const tries = tried > 1 ? ` (${tried} tries)` : '';
   const later = retryAfter === undefined ? '' : `; it asks to wait ${Math.ceil(retryAfter / 1000)} s`;
-  return new CryoetPicksError(code, `cannot read ${where}: ${what}${later}${tries}`, { cause });
+  return new CryoetPicksError(code, `cannot read ${where}: ${message}${later}${tries}`, { cause, path: where });
 }
-
-/** The clock and the chance of the platform. */
-export const platformClock: HttpClock = {
-  now: () => performance.now(),
-  random: () => Math.random(),
-  sleep: (milliseconds, signal) =>
-    new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        stopWaiting();
-        resolve();
-      }, milliseconds);
-      const stopWaiting = onAbort(signal, () => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      });
-    }),
-};

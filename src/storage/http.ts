@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { type CoalesceOptions, coalesced } from './coalesce.ts';
-import { type Answer, attempt, type HttpClock, platformClock, type RetryRules, untilAnswered } from './http-request.ts';
+import { type Answer, type RetryRules, requestOnce, untilAnswered } from './http-request.ts';
 import { type ByteRange, checkKey, type ReadableStore, type StoreKey, sliceRange } from './store.ts';
 
 /** Options of {@link httpStore}. */
@@ -15,8 +15,6 @@ export interface HttpStoreOptions extends CoalesceOptions {
   readonly retryFor?: number | undefined;
   /** A try during which no byte arrives for this long, in milliseconds, has failed. @defaultValue 30 000 */
   readonly timeout?: number | undefined;
-  /** @defaultValue that of the platform */
-  readonly clock?: HttpClock | undefined;
 }
 
 /**
@@ -33,8 +31,9 @@ export interface HttpStoreOptions extends CoalesceOptions {
  * merged and bounded as by `coalesced` of `cryoet-picks/io`, whose options hold here too.
  *
  * @param url - The folder; a query string stays at the end of each request and is not shown in messages.
- * @throws {@link CryoetPicksError} `invalid-option` for a URL that is none; from reads, `not-found` for other statuses and for
- * a server that cannot be reached, `corrupt-data` where every answer was cut short or another part.
+ * @throws {@link CryoetPicksError} `invalid-option` for a URL that is none; from reads, `unavailable` for other statuses and for
+ * a server that cannot be reached (in a page, `not-found` for a metadata file of another origin, which may just be absent),
+ * `corrupt-data` where every answer was cut short or another part.
  * @example
  * ```ts
  * const tomogram = await openTomogram(httpStore('https://example.org/TS_5_4/denoised.zarr'));
@@ -70,10 +69,14 @@ export interface ServerAddress {
 /** The work of `httpStore`. */
 export function serverStore({ location, query }: ServerAddress, options: HttpStoreOptions): ReadableStore {
   const { fetch: send = (url, init) => fetch(url, init), headers = {}, maxGapBytes, maxBytes, maxRequests } = options;
-  const { tries = 5, retryFor = 60_000, timeout = 30_000, clock = platformClock } = options;
+  const { tries = 5, retryFor = 60_000, timeout = 30_000 } = options;
   for (const [name, value] of Object.entries({ tries, retryFor, timeout })) {
     if (!(value >= (name === 'retryFor' ? 0 : 1)))
-      throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected at least 1`);
+      throw new CryoetPicksError(
+        'invalid-option',
+        `${name} is ${value}, expected at least ${name === 'retryFor' ? 0 : 1}`,
+        { option: name },
+      );
   }
   const isForeign = isForeignTo(location);
   const ask = (key: StoreKey, range: ByteRange | undefined, signal: AbortSignal | undefined, method = 'GET') => {
@@ -90,14 +93,15 @@ export function serverStore({ location, query }: ServerAddress, options: HttpSto
       send,
       isForeign,
     };
-    // A page cannot tell a file that is absent on a foreign server without CORS from a connection that fails.
+    // On another server without CORS, a page cannot tell a file that is absent from a connection that fails.
+    const mayBeAbsent = isMetadata && isForeign;
     const rules: RetryRules = {
       tries,
-      networkTries: isMetadata && isForeign ? Math.min(2, tries) : tries,
+      networkTries: mayBeAbsent ? Math.min(2, tries) : tries,
+      networkCode: mayBeAbsent ? 'not-found' : 'unavailable',
       retryFor,
-      clock,
     };
-    return untilAnswered((within) => attempt(request, within), { ...rules, where, signal });
+    return untilAnswered(() => requestOnce(request, signal), { ...rules, where, signal });
   };
   const plain: ReadableStore = {
     location,

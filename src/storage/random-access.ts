@@ -37,7 +37,7 @@ export function bytesReader(
  *
  * @example
  * ```ts
- * const tomogram = await openMrc(blobReader(input.files[0]));
+ * const tomogram = await openMrc(blobReader(file));
  * ```
  */
 export function blobReader(blob: Blob): RandomAccessReader {
@@ -69,11 +69,11 @@ export function storeReader(store: ReadableStore, key: StoreKey): RandomAccessRe
       const size = await store.size?.(key, options);
       if (size !== undefined || (await store.getRange(key, { offset: 0, length: 0 }, options)) !== undefined)
         return size;
-      throw new CryoetPicksError('not-found', `${location} not found`);
+      throw new CryoetPicksError('not-found', `${location} not found`, { path: location });
     },
     async read(offset, length, options) {
       const bytes = await store.getRange(key, { offset, length }, options);
-      if (bytes === undefined) throw new CryoetPicksError('not-found', `${location} not found`);
+      if (bytes === undefined) throw new CryoetPicksError('not-found', `${location} not found`, { path: location });
       return bytes;
     },
   };

@@ -71,6 +71,7 @@ function fromName(bucket: string, parts: readonly string[], options: S3AddressOp
     throw new CryoetPicksError(
       'invalid-option',
       `${JSON.stringify(region)} is not a region; expected, say, "us-west-2"`,
+      { option: 'region' },
     );
   }
   const server =

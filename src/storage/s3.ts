@@ -2,11 +2,10 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { type HttpStoreOptions, httpStore } from './http.ts';
-import { type Failure, platformClock, type RetryRules, refusalOf, untilAnswered } from './http-request.ts';
+import { type RetryRules, statusFailure, untilAnswered } from './http-request.ts';
+import { RequestFailure } from './retry.ts';
 import { type BucketAddress, bucketAddress, type S3AddressOptions } from './s3-address.ts';
 import { checkKey, compareNames, type ListableStore, type StoreEntry, type StoreKey } from './store.ts';
-
-export type { S3Addressing, S3AddressOptions } from './s3-address.ts';
 
 /** Options of {@link s3Store}. */
 export interface S3StoreOptions extends HttpStoreOptions, S3AddressOptions {}
@@ -20,8 +19,8 @@ export interface S3StoreOptions extends HttpStoreOptions, S3AddressOptions {}
  *
  * @param url - `s3://bucket/folder`, or the `https://` URL of the folder.
  * @throws {@link CryoetPicksError} `invalid-option` for a URL that names no bucket; from listing, `not-found` where there is no
- *   such bucket, it lies in another region, it may not be listed by all, or the server cannot be reached; `unsupported` where
- *   the server answers otherwise than a bucket does.
+ *   such bucket; `unavailable` where it lies in another region, the public may not list it, or the server cannot be reached;
+ *   `unsupported` where the server does not answer as a bucket does.
  * @example
  * ```ts
  * const store = s3Store('s3://cryoet-data-portal-public/10440', { region: 'us-west-2' });
@@ -37,9 +36,9 @@ export function s3Store(url: string | URL, options: S3StoreOptions = {}): Listab
     fetch: send,
     headers,
   });
-  const { tries = 5, retryFor = 60_000, clock = platformClock } = options;
+  const { tries = 5, retryFor = 60_000 } = options;
   // A host that is not there shows at once, or on the second try.
-  const rules = { tries, networkTries: Math.min(2, tries), retryFor, clock };
+  const rules = { tries, networkTries: Math.min(2, tries), retryFor };
   return {
     location: address.location,
     get,
@@ -113,27 +112,24 @@ async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
     prefix,
     ...(token === undefined ? {} : { 'continuation-token': token }),
   }).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
-  const attempt = async (within: AbortSignal | undefined): Promise<{ answer: string } | { failure: Failure }> => {
+  const list = async () => {
     try {
-      const response = await send(`${address.endpoint}/?${query.join('&')}`, { headers, signal: within ?? null });
+      const response = await send(`${address.endpoint}/?${query.join('&')}`, { headers, signal: signal ?? null });
       const text = await response.text();
-      if (response.status === 200) return { answer: text };
-      const cause = refusal(bucket, { where, response, text });
-      return { failure: { ...refusalOf(response), cause } };
+      if (response.status === 200) return text;
+      throw statusFailure(response, refusal(bucket, { where, response, text }));
     } catch (cause) {
-      within?.throwIfAborted();
-      const what = cause instanceof Error ? cause.message : String(cause);
-      const error = new CryoetPicksError('not-found', `cannot list ${where}: ${what}`, { cause });
-      return { failure: { kind: 'network', what, mayPass: true, cause: error } };
+      signal?.throwIfAborted();
+      if (cause instanceof RequestFailure) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new RequestFailure(reason, { kind: 'network', isRetryable: true, cause });
     }
   };
-  try {
-    return parsePage(await untilAnswered(attempt, { ...rules, where, signal }), { where, prefix });
-  } catch (error) {
-    // What the server said is the cause of what retrying made of it.
-    if (isCryoetPicksError(error) && isCryoetPicksError(error.cause)) throw error.cause;
-    throw error;
-  }
+  const toError = ({ message, cause }: RequestFailure) =>
+    isCryoetPicksError(cause)
+      ? cause
+      : new CryoetPicksError('unavailable', `cannot list ${where}: ${message}`, { cause, path: where });
+  return parsePage(await untilAnswered(list, { ...rules, where, toError, signal }), { where, prefix });
 }
 
 function whereOf({ address }: Bucket, prefix: string): string {
@@ -203,7 +199,10 @@ function refusal({ address }: Bucket, { where, response, text }: Refused): Cryoe
   const { status, statusText } = response;
   const answer = [status, statusText, /^\w+$/.test(code) ? code : ''].filter(Boolean).join(' ');
   const reason = Object.hasOwn(reasons, code) ? `${reasons[code]} (${answer})` : `the server answered ${answer}`;
-  return new CryoetPicksError('not-found', `cannot list ${where}: ${reason}`);
+  const isAbsent = code === 'NoSuchBucket' || status === 404;
+  return new CryoetPicksError(isAbsent ? 'not-found' : 'unavailable', `cannot list ${where}: ${reason}`, {
+    path: where,
+  });
 }
 
 /** The region that the server names, in its header or in the host it sends to. */

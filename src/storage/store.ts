@@ -12,27 +12,27 @@ export interface StoreOptions {
 /** Options of every call that writes. */
 export interface WriteOptions extends StoreOptions {
   /**
-   * Write only if the value is still the one that this token of {@link Store.version} stands for; `null`: only if there is
-   * none. If absent, whatever is there is replaced.
+   * Write only if the value still has this version, a token from {@link Store.version}; `null`: only if there is no value.
+   * If left out, any value is replaced.
    */
-  readonly expect?: string | null | undefined;
+  readonly ifVersion?: string | null | undefined;
 }
 
 /**
- * The seam for bytes that are only read: zarrita's async readable, plus a name for messages.
+ * A store that can be read: zarrita's async readable, plus a name for messages.
  *
- * A key that is absent gives `undefined`; anything else that goes wrong throws.
+ * An absent key gives `undefined`; every other failure throws.
  */
 export interface ReadableStore {
-  /** Where the store lies, for messages: a directory, a URL, `memory`. Never holds a secret. */
+  /** Where the store is, for messages: a directory, a URL, `memory`. Never holds a secret. */
   readonly location: string;
   get(key: StoreKey, options?: StoreOptions): Promise<Uint8Array | undefined>;
   getRange(key: StoreKey, range: ByteRange, options?: StoreOptions): Promise<Uint8Array | undefined>;
-  /** Forgets what it keeps of its place, so that later calls look again. A store that keeps nothing has none. */
+  /** Empties the store's caches, so that later calls look again. A store without caches has no such method. */
   refresh?(): void;
-  /** The length of a value, where the store can tell without reading it; `undefined` where it cannot, or the key is absent. */
+  /** The length of a value in bytes, without reading it; `undefined` if it is unknown, or the key is absent. */
   size?(key: StoreKey, options?: StoreOptions): Promise<number | undefined>;
-  /** The path of the file of this machine that holds just this value, if it is there; a store elsewhere has no such method. */
+  /** The path of the local file that holds exactly this value, whether or not it exists. Only stores on disk have this method. */
   pathOf?(key: StoreKey): string;
 }
 
@@ -45,38 +45,38 @@ export interface StoreEntry {
 
 /** A store whose folders can be listed, as a copick project on disk needs. */
 export interface ListableStore extends ReadableStore {
-  /** The direct children of a folder, sorted by name; none where the folder is absent. */
+  /** The direct children of a folder, sorted by name; none if the folder is absent. */
   list(folder: StoreKey, options?: StoreOptions): Promise<readonly StoreEntry[]>;
 }
 
-/** A store that can be written. Writes are atomic: a reader sees the old value or the new one, never half. */
+/** A store that can be written. Writes are atomic: a reader sees the old value or the new one, never a part. */
 export interface Store extends ListableStore {
-  /** @throws `read-only` if the place cannot be written; `conflict` if the value is not the expected one. */
+  /** @throws `read-only` if the store does not allow writing; `write-failed` if writing fails; `conflict` if the value does not have the version `ifVersion`. */
   set(key: StoreKey, value: Uint8Array, options?: WriteOptions): Promise<void>;
   /**
-   * Writes a value whose bytes come piece by piece, so that it need not fit into memory; absent where a store takes whole
-   * values only. The value appears when the last piece is written; where `pieces` throws, the old value stays.
+   * Writes a value piece by piece, so that it need not fit into memory. The value appears when the last piece is written; if
+   * `pieces` throws, the old value stays. A store that takes whole values only has no such method.
    *
-   * @throws As `set` does, and what `pieces` throws, or an error with that as its cause.
+   * @throws As `set` does, and what `pieces` throws.
    */
   setPieces?(key: StoreKey, pieces: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<void>;
   /**
-   * Deletes a value, or a folder with all that is in it; nothing happens where there is nothing.
+   * Deletes a value, or a folder with everything in it; does nothing if neither exists.
    *
-   * @throws `read-only` if the place cannot be written; `conflict` if the value is not the expected one.
+   * @throws `read-only` if the store does not allow writing; `write-failed` if deleting fails; `conflict` if the value does not have the version `ifVersion`.
    */
   delete(key: StoreKey, options?: WriteOptions): Promise<void>;
   /**
-   * A token of the value as it is now, to hand back as `expect`: `stamp@time`, the time as in `Date.toISOString`. Undefined where
-   * there is no value. Two values that differ never have the same stamp. A store without this method ignores `expect`;
-   * `setFiles` and `deleteFile` refuse it then.
+   * The version of a value, to give back as `ifVersion`: `stamp@time`, the time as in `Date.toISOString`. Undefined if there is
+   * no value. Values that differ have different stamps. A store without this method ignores `ifVersion`; `setFiles` and
+   * `deleteFile` then throw if it is given.
    */
   version?(key: StoreKey, options?: StoreOptions): Promise<string | undefined>;
-  /** Starts to write a folder anew, out of sight; undefined where that cannot be done here. */
+  /** Starts a new version of a folder that readers do not see yet; undefined where the store cannot do so. */
   stage?(folder: StoreKey, options?: StoreOptions): Promise<StagedFolder | undefined>;
 }
 
-/** The part of a value that a range asks for, as a view; a range beyond the end gives what is there. */
+/** The part of a value within a range, as a view; a range that reaches beyond the end is cut. */
 export function sliceRange(value: Uint8Array, range: ByteRange): Uint8Array {
   if ('suffixLength' in range) return value.subarray(Math.max(0, value.length - range.suffixLength));
   return value.subarray(range.offset, range.offset + range.length);
@@ -90,7 +90,7 @@ export function isListable(store: ReadableStore): store is ListableStore {
 /**
  * A store in memory.
  *
- * Values are kept as given and handed out as they are, without copying.
+ * Values are kept and returned without copying.
  *
  * @example
  * ```ts
@@ -123,16 +123,16 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
       signal?.throwIfAborted();
       return childrenOf(checkKey(folder), values.keys());
     },
-    async set(key, value, { signal, expect } = {}) {
+    async set(key, value, { signal, ifVersion } = {}) {
       signal?.throwIfAborted();
       checkKey(key);
-      if (expect !== undefined) checkExpected(key, expect, versions.get(key));
+      if (ifVersion !== undefined) assertVersion(key, ifVersion, versions.get(key));
       put(key, value);
     },
-    async delete(key, { signal, expect } = {}) {
+    async delete(key, { signal, ifVersion } = {}) {
       signal?.throwIfAborted();
       const inside = folderPrefix(checkKey(key));
-      if (expect !== undefined) checkExpected(key, expect, versions.get(key));
+      if (ifVersion !== undefined) assertVersion(key, ifVersion, versions.get(key));
       for (const other of [...values.keys()]) {
         if (other === key || other.startsWith(inside)) values.delete(other) && versions.delete(other);
       }
@@ -144,12 +144,11 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
   };
 }
 
-/** What stores can do, each with a key first. */
-const abilities = ['get', 'getRange', 'size', 'list', 'set', 'setPieces', 'delete', 'version', 'stage'] as const;
+/** The methods of stores that take a key first. */
+const keyedMethods = ['get', 'getRange', 'size', 'list', 'set', 'setPieces', 'delete', 'version', 'stage'] as const;
 
 /**
- * The part of a store below a folder, as a store of its own with the same abilities: a listable store stays listable, a
- * writable one writable.
+ * A folder of a store as a store of its own with the same methods: a listable store stays listable, a writable one writable.
  */
 export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S {
   const base = joinKey(folder);
@@ -160,9 +159,9 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
   };
   if (whole.refresh) part.refresh = () => whole.refresh!();
   if (whole.pathOf) part.pathOf = (key: StoreKey) => whole.pathOf!(at(key));
-  for (const name of abilities) {
-    const ability = whole[name] as ((key: StoreKey, ...rest: unknown[]) => unknown) | undefined;
-    if (ability) part[name] = (key: StoreKey, ...rest: unknown[]) => ability.call(store, at(key), ...rest);
+  for (const name of keyedMethods) {
+    const method = whole[name] as ((key: StoreKey, ...rest: unknown[]) => unknown) | undefined;
+    if (method) part[name] = (key: StoreKey, ...rest: unknown[]) => method.call(store, at(key), ...rest);
   }
   return part as unknown as S;
 }
@@ -171,9 +170,9 @@ export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S
 export type StoreKey = `/${string}`;
 
 /**
- * Puts path segments together to a store key: `joinKey('/runs', name, 'Picks')`. Slashes at the ends of a segment do not matter.
+ * Joins path segments to a store key: `joinKey('/runs', name, 'Picks')`. Slashes at the ends of a segment are ignored.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for a key that holds a `.`, `..` or empty segment, or a NUL.
+ * @throws {@link CryoetPicksError} `invalid-option` if the key would have a `.`, `..` or empty segment, or a NUL.
  */
 export function joinKey(...segments: readonly string[]): StoreKey {
   const parts = segments.map((segment) => segment.replace(/^\/+|\/+$/g, '')).filter((segment) => segment !== '');
@@ -181,9 +180,10 @@ export function joinKey(...segments: readonly string[]): StoreKey {
 }
 
 /**
- * Lets a well-formed key pass: it starts with `/`, has no empty segment, no `.` or `..` and no NUL. `/` itself is the root folder.
+ * Throws unless a key is well-formed: it starts with `/` and has no empty segment, no `.` or `..` and no NUL, so that no key
+ * leaves its store. `/` itself is the root folder.
  *
- * @throws {@link CryoetPicksError} `invalid-option`, so that no key ever leaves its store.
+ * @throws {@link CryoetPicksError} `invalid-option`.
  */
 export function checkKey(key: string): StoreKey {
   const segments = key.slice(1).split('/');
@@ -197,7 +197,7 @@ export function checkKey(key: string): StoreKey {
   return key as StoreKey;
 }
 
-/** What the keys in a folder begin with. */
+/** The prefix of the keys in a folder. */
 function folderPrefix(folder: string): string {
   return folder === '/' ? '/' : `${folder}/`;
 }
@@ -214,7 +214,7 @@ function childrenOf(folder: string, keys: Iterable<string>): StoreEntry[] {
   return [...kinds].map(([name, kind]) => ({ name, kind })).sort((a, b) => compareNames(a.name, b.name));
 }
 
-/** Orders names by code unit, the same on every machine. */
+/** Orders names by code unit, which is the same on every machine. */
 export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -222,41 +222,41 @@ export function compareNames(a: string, b: string): number {
 /** Options of {@link StagedFolder.commit}. */
 export interface CommitOptions {
   /**
-   * Looks once more at what is to be replaced, at the moment of it: no other writer of this library replaces it meanwhile. What
-   * it throws ends the commit, and everything stays as it is.
+   * Checks the folder that is there right before it is replaced. If it throws, the commit fails and nothing changes.
    */
   readonly check?: (() => Promise<void>) | undefined;
 }
 
-/** A folder that is written out of sight, to replace another as a whole. */
+/** A folder that replaces another as a whole once it is committed; readers do not see it before. */
 export interface StagedFolder {
-  /** Takes what shall be in the folder. */
+  /** The content of the new folder. */
   readonly store: Store;
-  /** Puts the folder into its place; what was there goes. */
+  /** Puts the folder in its place and deletes what was there. */
   commit(options?: CommitOptions): Promise<void>;
-  /** Removes what was written. */
+  /** Deletes the new folder. */
   discard(): Promise<void>;
 }
 
 /** Options of {@link readOnlyStore}. */
 export interface ReadOnlyStoreOptions {
-  /** Why it cannot be written, and what would work: ends the message of the error. */
+  /** Why the store cannot be written, and what would work; the end of the error's message. */
   readonly reason: string;
 }
 
 /**
- * A store that refuses every write, for what can only be read but stands where a store for writing is asked for.
+ * A store whose writes all throw, to pass a store that can only be read where a writable one is required.
  *
  * @throws {@link CryoetPicksError} `read-only`, from writes and deletions.
  */
 export function readOnlyStore(store: ListableStore, { reason }: ReadOnlyStoreOptions): Store {
   const refuse = async (key: string): Promise<never> => {
-    throw new CryoetPicksError('read-only', `cannot write ${store.location.replace(/\/+$/, '')}${key}: ${reason}`);
+    const path = `${store.location.replace(/\/+$/, '')}${key}`;
+    throw new CryoetPicksError('read-only', `cannot write ${path}: ${reason}`, { path });
   };
   return { ...store, set: refuse, delete: refuse };
 }
 
-/** Lets a store pass. @throws {@link CryoetPicksError} `invalid-option`, for a path or URL with the function that makes it one. */
+/** Throws unless `store` is a store; for a path or URL the message names the function that opens it. @throws {@link CryoetPicksError} `invalid-option`. */
 export function assertStore(store: ReadableStore, method: 'get' | 'set'): void {
   const given: { readonly [K in typeof method]?: unknown } | null | undefined = store;
   if (typeof given?.[method] === 'function') return;
@@ -270,10 +270,9 @@ export function assertStore(store: ReadableStore, method: 'get' | 'set'): void {
 }
 
 /**
- * Makes sure that a folder of a store can be written, by writing a hidden file and deleting it: better asked before an
- * hour's work than after it.
+ * Throws unless a folder of a store can be written, by writing a hidden file and deleting it; to be called before long work.
  *
- * @throws {@link CryoetPicksError} `read-only` if it cannot.
+ * @throws {@link CryoetPicksError} `read-only` or `write-failed` if it cannot be written.
  */
 export async function requireWritable(store: Store, folder: StoreKey, options: StoreOptions = {}): Promise<void> {
   const key = joinKey(folder, '.writable');
@@ -281,33 +280,35 @@ export async function requireWritable(store: Store, folder: StoreKey, options: S
   await store.delete(key, options);
 }
 
-const TOKEN = /^[^@]+@\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+const VERSION = /^[^@]+@\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
 /**
- * Makes sure that a value is the expected one. A token is `stamp@time`: the stamp tells values apart, and the time is when
- * the value was written, for the message.
+ * Throws unless a value has the version that its writer read. A version is `stamp@time`: the stamp tells values apart; the
+ * time, when the value was written, is for the message.
  *
- * @param where - Path of the value, for messages.
- * @param expect - A token, `null` for no value, undefined for whatever there is.
- * @param found - The token of the value as it is now; undefined where there is none.
- * @throws {@link CryoetPicksError} `conflict`, naming both times; `invalid-option` for what is no token.
+ * @param path - Path of the value, for messages.
+ * @param ifVersion - A version, `null` for no value, undefined for any value.
+ * @param found - The version of the value now; undefined if there is none.
+ * @throws {@link CryoetPicksError} `conflict`, naming both times; `invalid-option` if `ifVersion` is not a version.
  */
-export function checkExpected(where: string, expect: string | null | undefined, found: string | undefined): void {
-  if (expect === undefined || (expect ?? undefined) === found) return;
-  if (expect !== null && !TOKEN.test(expect)) {
+export function assertVersion(path: string, ifVersion: string | null | undefined, found: string | undefined): void {
+  if (ifVersion === undefined || (ifVersion ?? undefined) === found) return;
+  if (ifVersion !== null && !VERSION.test(ifVersion)) {
     throw new CryoetPicksError(
       'invalid-option',
-      `${where} is not changed: expect is ${JSON.stringify(expect)}, which is no version; expected the \`version\` that it was read with, or null for no file`,
+      `${path} is not changed: ifVersion is ${JSON.stringify(ifVersion)}, which is not a version; expected the \`version\` that it was read with, or null for no file`,
+      { option: 'ifVersion', path },
     );
   }
-  if (stampOf(expect) === stampOf(found)) return;
-  const told = (token: string | null | undefined) => (token ? `from ${token.replace(/.*@/, '')}` : 'absent');
+  if (stampOf(ifVersion) === stampOf(found)) return;
+  const describe = (version: string | null | undefined) => (version ? `from ${version.replace(/.*@/, '')}` : 'absent');
   throw new CryoetPicksError(
     'conflict',
-    `${where} has changed since it was read: it was ${told(expect)} then and is ${told(found)} now; read it again`,
+    `${path} has changed since it was read: it was ${describe(ifVersion)} then and is ${describe(found)} now; read it again`,
+    { path },
   );
 }
 
-function stampOf(token: string | null | undefined): string {
-  return token?.replace(/@.*/, '') ?? '';
+function stampOf(version: string | null | undefined): string {
+  return version?.replace(/@.*/, '') ?? '';
 }

@@ -1,4 +1,5 @@
-import { BufferPool, SlabMemory } from '../core/buffer-pool.ts';
+import { SlabMemory } from '../core/buffer-pool.ts';
+import { forEachRange } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Axis, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
@@ -23,13 +24,16 @@ export interface ScoreSlab {
   readonly axis: Axis;
   /** Index, along `axis`, of the slab's first plane in the score map. */
   readonly start: number;
-  /** The model's class index of each channel of `scores`. */
-  readonly classes: readonly number[];
+  /** Name of each channel of `scores`: the object that it is a score of. */
+  readonly classes: readonly string[];
   /** Scores `[class, z, y, x]`; whole along the two other axes. */
   readonly scores: ScoreVolume;
   /** Of an anchor-free model, `[3, z, y, x]`: from a voxel to its particle's centre along z, y, x, in voxels of `grid`. */
   readonly offsets?: ScoreVolume | undefined;
-  /** Gives the memory back for a later slab, once and unread from then on; without the call it is freed as any other. */
+  /**
+   * Says that nobody reads the slab any more, so that a later one may be written into its memory. `localMaxima` and its kin call
+   * it; whoever reads slabs without it leaves their memory to the garbage collector.
+   */
   readonly release?: (() => void) | undefined;
 }
 
@@ -37,8 +41,10 @@ export interface ScoreSlab {
 export interface BlendOptions {
   /** Geometry of the score map; its shape is the plan's `outputShape`. */
   readonly grid: VoxelGrid;
-  /** The class indices to keep; each is a channel of the scores that are added. */
-  readonly classes: readonly number[];
+  /** Names of the channels that are blended: the `classes` of the slabs. */
+  readonly classes: readonly string[];
+  /** Index of each of them among the channels of the scores that are added. @defaultValue 0, 1, 2, … */
+  readonly channels?: readonly number[] | undefined;
 }
 
 /** A segment of the sweep axis while tiles are added to it. */
@@ -53,20 +59,12 @@ interface OpenSegment extends Segment {
  * Each tile adds score × weight, and since the plan's weights sum to 1 everywhere, nothing is divided at the end. Memory
  * is taken when the first tile of a row along the sweep axis comes, and given away with the finished slab. What is open and
  * what was released and waits to be used again never take more than `plan.memory.accumulators` for as many classes.
- *
- * @example
- * ```ts
- * const blender = new SlabBlender(plan, { grid: coarseGrid(source.grid, plan.outputStride), classes: [1, 2] });
- * for (const tile of plan.tiles) {
- *   blender.add(tile, await scoresOf(tile));
- *   for (const slab of blender.takeFinished()) use(slab);
- * }
- * ```
  */
 export class SlabBlender {
   readonly #plan: TilePlan;
   readonly #grid: VoxelGrid;
-  readonly #classes: readonly number[];
+  readonly #classes: readonly string[];
+  readonly #channels: readonly number[];
   readonly #outputTile: Zyx;
   readonly #segments: readonly Segment[];
   #opened = 0;
@@ -75,18 +73,22 @@ export class SlabBlender {
   readonly #memory: SlabMemory;
   #tilesAdded = 0;
 
-  constructor(plan: TilePlan, { grid, classes }: BlendOptions) {
+  constructor(plan: TilePlan, { grid, classes, channels = [...classes.keys()] }: BlendOptions) {
     if (!sameZyx(grid.shape, plan.outputShape)) {
       const expected = formatZyx(plan.outputShape);
       refuse(`the grid of ${formatZyx(grid.shape)} is not that of the plan's score map, ${expected}`);
     }
-    if (classes.length === 0 || classes.some((index) => !Number.isInteger(index) || index < 0)) {
-      refuse(`classes to blend must be one or more class indices, found [${classes.join(', ')}]`);
+    if (classes.length === 0 || channels.length !== classes.length) {
+      refuse(`expected one or more classes and a channel of each, found ${classes.length} and ${channels.length}`);
+    }
+    if (channels.some((index) => !Number.isInteger(index) || index < 0)) {
+      refuse(`channels to blend must be whole numbers from 0, found [${channels.join(', ')}]`);
     }
     const { tile, outputStride: stride, outputShape, axis, starts } = plan;
     this.#plan = plan;
     this.#grid = grid;
     this.#classes = classes;
+    this.#channels = channels;
     this.#outputTile = [tile[0] / stride, tile[1] / stride, tile[2] / stride];
     const planes = Math.min(this.#outputTile[axis], outputShape[axis]);
     const plane = (classes.length * voxelCount(outputShape)) / outputShape[axis];
@@ -98,35 +100,33 @@ export class SlabBlender {
   }
 
   /**
-   * Adds the scores of the next tile of the plan.
+   * Adds the scores of the next tile of the plan; nothing else may be added until it is done. Every so often the event loop gets a
+   * turn.
    *
-   * @param scores - C-order `[channel, z, y, x]` of one tile, the channels being the model's classes. Only read.
+   * @param scores - C-order `[channel, z, y, x]` of one tile. Only read.
    * @throws {@link CryoetPicksError} `invalid-option` if it is not the plan's next tile or a channel is missing;
    * `model-failed` if a kept score is not finite, since one NaN would spread over all that overlaps it.
    */
-  add(tile: Tile, scores: Float32Array): void {
-    for (const _ of this.addInSteps(tile, scores));
-  }
-
-  /** As `add`, but stops after each piece of it, for whoever has other things to do; nothing else may be added meanwhile. */
-  *addInSteps(tile: Tile, scores: Float32Array): Generator<void> {
+  async add(tile: Tile, scores: Float32Array): Promise<void> {
     const next = this.#plan.tiles[this.#tilesAdded];
     if (next === undefined || !sameZyx(next.index, tile.index)) {
       const expected = next ? `expected the one at ${formatZyx(next.start)}` : 'all tiles were added';
       refuse(`the tile at voxel ${formatZyx(tile.start)} is out of order: ${expected}`);
     }
-    const [size, channels] = [voxelCount(this.#outputTile), Math.max(...this.#classes) + 1];
+    const [size, channels] = [voxelCount(this.#outputTile), Math.max(...this.#channels) + 1];
     if (scores.length % size !== 0 || scores.length < channels * size) {
       refuse(`${scores.length} scores do not fill ${channels} or more channels of ${formatZyx(this.#outputTile)}`);
     }
-    for (const channel of this.#classes) {
+    const piecewise = (pieces: number, work: (piece: number) => void) => forEachRange(pieces, work, 1);
+    await piecewise(this.#channels.length, (i) => {
+      const channel = this.#channels[i];
       requireFinite(scores.subarray(channel * size, (channel + 1) * size), tile);
-      yield;
-    }
-    for (const _ of this.#openSegmentsOf(tile)) yield;
-    for (let i = 0; i < this.#classes.length; i++) {
-      for (const segment of this.#open) yield this.#addToSegment(segment, i, tile, scores);
-    }
+    });
+    await piecewise(this.#countUnopened(tile), () => this.#openNextSegment());
+    const open = this.#open;
+    await piecewise(this.#classes.length * open.length, (piece) => {
+      this.#addToSegment(open[piece % open.length], Math.floor(piece / open.length), tile, scores);
+    });
     this.#tilesAdded++;
     const { axis, tiles } = this.#plan;
     if (tiles[this.#tilesAdded]?.index[axis] !== tile.index[axis]) this.#finishRow(tile.index[axis]);
@@ -140,16 +140,19 @@ export class SlabBlender {
     return finished;
   }
 
-  /** Opens the segments, along the sweep axis, that a tile is the first to reach, one at a time. */
-  *#openSegmentsOf(tile: Tile): Generator<void> {
-    const { axis, outputShape, outputStride } = this.#plan;
+  /** Number of segments, along the sweep axis, that a tile is the first to reach. */
+  #countUnopened(tile: Tile): number {
+    const { axis, outputStride } = this.#plan;
     const end = tile.start[axis] / outputStride + this.#outputTile[axis];
+    const reached = this.#segments.findIndex(({ start }) => start >= end);
+    return (reached < 0 ? this.#segments.length : reached) - this.#opened;
+  }
+
+  #openNextSegment(): void {
+    const { axis, outputShape } = this.#plan;
     const plane = (this.#classes.length * voxelCount(outputShape)) / outputShape[axis];
-    while (this.#opened < this.#segments.length && this.#segments[this.#opened].start < end) {
-      const segment = this.#segments[this.#opened++];
-      this.#open.push({ ...segment, sums: this.#memory.zeros(plane * (segment.end - segment.start)) });
-      yield;
-    }
+    const segment = this.#segments[this.#opened++];
+    this.#open.push({ ...segment, sums: this.#memory.zeros(plane * (segment.end - segment.start)) });
   }
 
   #addToSegment(segment: OpenSegment, i: number, tile: Tile, scores: Float32Array): void {
@@ -163,7 +166,7 @@ export class SlabBlender {
       }),
     );
     addWeighted(
-      { data: scores, base: this.#classes[i] * voxelCount(outputTile), shape: outputTile },
+      { data: scores, base: this.#channels[i] * voxelCount(outputTile), shape: outputTile },
       { data: segment.sums, base: i * voxelCount(shape), shape },
       extents,
     );
@@ -176,6 +179,7 @@ export class SlabBlender {
       const { start, end, sums } = this.#open.shift()!;
       const [depth, height, width] = replaceAxis(outputShape, axis, end - start);
       const plane = height * width;
+      let isReleased = false;
       this.#finished.push({
         grid: this.#grid,
         axis,
@@ -187,7 +191,10 @@ export class SlabBlender {
           stride: [depth * plane, plane, width, 1],
           offset: 0,
         },
-        release: () => this.#memory.put(sums),
+        release: () => {
+          if (!isReleased) this.#memory.put(sums);
+          isReleased = true;
+        },
       });
     }
   }
@@ -263,74 +270,4 @@ function requireFinite(scores: Float32Array, tile: Tile): void {
     'model-failed',
     `the model gave ${found} for the tile at voxel ${formatZyx(tile.start)}; scores must be finite`,
   );
-}
-
-/** Planes that a reader of slabs may still compare with those of the next one. */
-const KEPT = 2;
-
-/**
- * Passes slabs on to a reader that looks back two planes at most, as local maxima do, and gives their memory back as soon as
- * that reader asks for more: the last two planes of each slab it gets as a slab of their own, copied, whose memory is used again
- * once it has got two planes more.
- */
-export async function* passSlabs(slabs: AsyncIterable<ScoreSlab>): AsyncGenerator<ScoreSlab, void, undefined> {
-  const [spareScores, spareOffsets] = [new BufferPool(2), new BufferPool(2)];
-  let last: ScoreSlab | undefined;
-  for await (const slab of slabs) {
-    const planes = slab.scores.shape[slab.axis + 1];
-    const cut = Math.max(0, planes - KEPT);
-    const tail = copyPlanes(slab, { from: cut, to: planes }, { spareScores, spareOffsets });
-    if (cut > 0) yield { ...partOf(slab, (volume) => planesOf(volume, slab, 0, cut)), release: undefined };
-    yield tail;
-    slab.release?.();
-    // Whoever looks back past this tail sees nothing of the one before.
-    if (last && planes >= KEPT) {
-      spareScores.put(last.scores.data);
-      if (last.offsets) spareOffsets.put(last.offsets.data);
-    }
-    last = tail;
-  }
-}
-
-/** The slab with other scores, and offsets where it has some. */
-function partOf(slab: ScoreSlab, part: (volume: ScoreVolume) => ScoreVolume): ScoreSlab {
-  return { ...slab, scores: part(slab.scores), offsets: slab.offsets && part(slab.offsets) };
-}
-
-/** A view of some planes along the sweep axis. */
-function planesOf(volume: ScoreVolume, { axis }: ScoreSlab, from: number, to: number): ScoreVolume {
-  const [channels, z, y, x] = volume.shape;
-  const shape = replaceAxis([z, y, x], axis, to - from);
-  return { ...volume, shape: [channels, ...shape], offset: volume.offset + from * volume.stride[axis + 1] };
-}
-
-function copyPlanes(
-  slab: ScoreSlab,
-  { from, to }: { readonly from: number; readonly to: number },
-  { spareScores, spareOffsets }: { readonly spareScores: BufferPool; readonly spareOffsets: BufferPool },
-): ScoreSlab {
-  return {
-    ...slab,
-    scores: copyOf(planesOf(slab.scores, slab, from, to), spareScores),
-    offsets: slab.offsets && copyOf(planesOf(slab.offsets, slab, from, to), spareOffsets),
-    start: slab.start + from,
-    release: undefined,
-  };
-}
-
-function copyOf({ data, shape, stride, offset }: ScoreVolume, spare: BufferPool): ScoreVolume {
-  const [classes, depth, height, width] = shape;
-  const length = classes * depth * height * width;
-  const copy = spare.take(length) ?? new Float32Array(length);
-  let at = 0;
-  for (let k = 0; k < classes; k++) {
-    for (let z = 0; z < depth; z++) {
-      for (let y = 0; y < height; y++, at += width) {
-        const row = offset + k * stride[0] + z * stride[1] + y * stride[2];
-        copy.set(data.subarray(row, row + width), at);
-      }
-    }
-  }
-  const plane = height * width;
-  return { data: copy, shape, stride: [depth * plane, plane, width, 1], offset: 0 };
 }

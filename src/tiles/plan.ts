@@ -16,7 +16,7 @@ export interface PlanMemory {
   readonly accumulators: number;
   /**
    * Tiles on their way, one by one, through a model of `loadModel`: at most five times the voxels of a tile and three times its
-   * scores, as docs/tiling.md counts them. A model that takes one call at once needs less.
+   * scores, as docs/reference/tiling.md counts them. A model that takes one call at once needs less.
    */
   readonly tiles: number;
   /** `accumulators` and `tiles`; a batch of n tiles takes n times the latter. */
@@ -59,25 +59,30 @@ export interface TilePlan {
  * mirrored when it is read.
  *
  * @param shape - Shape `[z, y, x]` of the volume, in voxels.
+ * @param spec - The model card, or just the tile.
  * @throws {@link CryoetPicksError} `invalid-option` if the tiles cannot be laid as asked.
  *
  * @example
  * ```ts
- * const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
+ * const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], outputStride: 2 }, { overlap: [16, 32, 32] });
  * plan.tiles.length;        // 196: 4 × 7 × 7
  * plan.memory.total / 1e6;  // 30.0: megabytes, for one class
  * ```
  */
-export function planTiles(shape: Zyx, options: PlanOptions): TilePlan {
-  const { outputStride = 1, window = 'gaussian', classes = 1, tileMultiple: multiple } = options;
+export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {}): TilePlan {
+  const { outputStride = 1, tileMultiple: multiple } = spec;
+  const { window = 'gaussian', channels = channelCount(spec) } = options;
   checkPlanOptions(shape, {
     ...options,
-    overlap: options.overlap ?? usualOverlap(options.tile),
+    tile: spec.tile,
+    tileMultiple: multiple,
+    overlap: options.overlap ?? usualOverlap(spec.tile),
     outputStride,
     window,
-    classes,
+    channels,
   });
-  const tile = multiple === undefined ? options.tile : fitTile(shape, { ...options, multiple, outputStride });
+  const fit = { tile: spec.tile, overlap: options.overlap, outputStride };
+  const tile = multiple === undefined ? spec.tile : fitTile(shape, { ...fit, multiple });
   const overlap = options.overlap ?? usualOverlap(tile);
   const toScores = (voxels: Zyx): Zyx => [
     Math.ceil(voxels[0] / outputStride),
@@ -105,7 +110,7 @@ export function planTiles(shape: Zyx, options: PlanOptions): TilePlan {
     weights: weights as unknown as TilePlan['weights'],
     window,
     tiles: tilesInSweepOrder(starts, axis),
-    memory: predictMemory({ tile, outputTile, outputShape, axis, classes }),
+    memory: predictMemory({ tile, outputTile, outputShape, axis, channels }),
   };
 }
 
@@ -131,34 +136,45 @@ function predictMemory({
   outputTile,
   outputShape,
   axis,
-  classes,
-}: Pick<TilePlan, 'tile' | 'outputShape' | 'axis'> & { outputTile: Zyx; classes: number }): PlanMemory {
+  channels,
+}: Pick<TilePlan, 'tile' | 'outputShape' | 'axis'> & { outputTile: Zyx; channels: number }): PlanMemory {
   const planes = Math.min(outputTile[axis], outputShape[axis]);
-  const accumulators = 4 * classes * planes * (voxelCount(outputShape) / outputShape[axis]);
-  const tiles = 4 * (TILES_HELD * voxelCount(tile) + SCORES_HELD * classes * voxelCount(outputTile));
+  const accumulators = 4 * channels * planes * (voxelCount(outputShape) / outputShape[axis]);
+  const tiles = 4 * (TILES_HELD * voxelCount(tile) + SCORES_HELD * channels * voxelCount(outputTile));
   return { accumulators, tiles, total: accumulators + tiles };
+}
+
+/** What {@link planTiles} needs of a model; every model card has it. */
+export interface TileSpec {
+  /** Shape of a tile, in voxels; each edge a multiple of `outputStride`. */
+  readonly tile: Zyx;
+  /**
+   * The network takes tiles whose edges are any multiples of this, up to `tile`: the plan then takes the shortest edges that
+   * need no more tiles. Left out, every tile has the shape `tile`.
+   */
+  readonly tileMultiple?: number | undefined;
+  /** Voxels per score along each axis. @defaultValue 1 */
+  readonly outputStride?: 1 | 2 | 4 | undefined;
+  /** Name of each output class, `null` for background: the prediction of memory counts the named ones. */
+  readonly classes?: readonly (string | null)[] | undefined;
+  /** The channels of an anchor-free network that hold offsets; they are blended, too. */
+  readonly offsets?: Zyx | undefined;
 }
 
 /** Options of {@link planTiles}. */
 export interface PlanOptions {
-  /** Shape of a tile, in voxels; each edge a multiple of `outputStride`. */
-  readonly tile: Zyx;
   /**
-   * What edges of a tile are multiples of, for a network that takes tiles of any such size: `tile` is then the largest, and each
-   * edge is made as short as it can be without more tiles. Left out, all tiles are as `tile` says.
-   */
-  readonly tileMultiple?: number | undefined;
-  /**
-   * Least number of voxels that neighbouring tiles share along z, y, x; 0 ≤ overlap < tile. Rounded down to a multiple
+   * Minimum number of voxels that neighbouring tiles share along z, y, x; 0 ≤ overlap < tile. Rounded down to a multiple
    * of the output stride. @defaultValue a quarter of the tile
    */
   readonly overlap?: Zyx | undefined;
-  /** Voxels per score along each axis. @defaultValue 1 */
-  readonly outputStride?: 1 | 2 | 4 | undefined;
-  /** How overlapping tiles are weighted. @defaultValue 'gaussian': docs/tiling.md says why */
+  /** How overlapping tiles are weighted. @defaultValue 'gaussian': docs/design/tiling.md says why */
   readonly window?: WindowName | undefined;
-  /** Number of score classes, and of offsets, that the prediction of memory counts on. @defaultValue 1 */
-  readonly classes?: number | undefined;
+  /**
+   * Number of channels that are blended, for the prediction of memory. Averages of softmax logits need every class.
+   * @defaultValue the named classes and the offsets of the model; 1 if it has no classes
+   */
+  readonly channels?: number | undefined;
   /** Sweep axis. @defaultValue the longest axis of the score map, which needs the least memory */
   readonly axis?: Axis | undefined;
 }
@@ -167,11 +183,17 @@ export interface PlanOptions {
 const MAX_TILES = 1_000_000;
 
 /** Options with all defaults filled in, but for the sweep axis. */
-type FilledOptions = PlanOptions & { readonly overlap: Zyx; readonly outputStride: number; readonly classes: number };
+type FilledOptions = Omit<TileSpec, 'classes' | 'offsets'> &
+  PlanOptions & { readonly overlap: Zyx; readonly outputStride: number; readonly channels: number };
+
+/** Number of channels of a model that are blended. */
+function channelCount({ classes, offsets }: TileSpec): number {
+  return classes ? classes.filter((name) => name !== null).length + (offsets?.length ?? 0) : 1;
+}
 
 /** Refuses options that no plan can be made of. @throws {@link CryoetPicksError} `invalid-option` */
 function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
-  const { tile, tileMultiple, overlap, outputStride, window, classes, axis } = options;
+  const { tile, tileMultiple, overlap, outputStride, window, channels, axis } = options;
   if (![1, 2, 4].includes(outputStride)) fail(`output stride ${outputStride} is none of 1, 2, 4`);
   requireWholeNumbers('volume shape', shape, 1);
   requireWholeNumbers('tile', tile, 1);
@@ -188,7 +210,8 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
   if (window !== undefined && !WINDOW_NAMES.includes(window)) {
     fail(`window "${window}" is unknown; available: ${WINDOW_NAMES.map((name) => `"${name}"`).join(', ')}`);
   }
-  if (!Number.isInteger(classes) || classes < 1) fail(`classes must be a whole number of at least 1, found ${classes}`);
+  if (!Number.isInteger(channels) || channels < 1)
+    fail(`channels must be a whole number of at least 1, found ${channels}`);
   if (axis !== undefined && ![0, 1, 2].includes(axis)) fail(`axis ${axis} is none of 0 (z), 1 (y), 2 (x)`);
   const count = [0, 1, 2].reduce((product, i) => product * tilesAlong(i, shape, options), 1);
   if (count > MAX_TILES) {

@@ -135,6 +135,7 @@ export function asVolume<A extends NumericData>(like: VolumeLike<A>): Volume<A> 
  * three lengths above 0, and unless the origin is a finite point.
  * @example
  * ```ts
+ * const data = new Float32Array(184 * 630 * 630);
  * const tomogram = sourceFromArray({ data, shape: [184, 630, 630] }, { voxelSize: [10, 10, 10] });
  * ```
  */

@@ -1,50 +1,130 @@
-import { describe, expect, it } from 'vitest';
-import { differenceLines, differences } from '../../bench/differences.ts';
+import { spawnSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type DifferencesOptions, differenceLines, differences } from '../../bench/differences.ts';
 import type { BenchRun } from '../../bench/medians.ts';
+import { temporaryFolder } from '../support/simulated-project.ts';
 
 const machine = { cpu: 'a processor', cores: 2, node: 'v20', load: 0, commit: 'abc', rounds: 1 };
 
-/** A run of timings, each with the seconds of its rounds. */
-function run(seconds: Readonly<Record<string, readonly number[]>>): BenchRun {
+/** A run of stages, each with the values of its rounds: seconds, and megabytes if they are to differ from 100. */
+function run(
+  seconds: Readonly<Record<string, readonly number[]>>,
+  megabytes: Readonly<Record<string, readonly number[]>> = {},
+): BenchRun {
   const timings = Object.entries(seconds).map(([name, rounds]) => [
     name,
-    rounds.map((one) => ({ name, seconds: one, runs: [one], cpu: one, memory: 1e6 })),
+    rounds.map((one, round) => ({
+      name,
+      seconds: one,
+      runs: [one],
+      cpu: one,
+      memory: (megabytes[name]?.[round] ?? 100) * 1e6,
+    })),
   ]);
   return { machine, timings: Object.fromEntries(timings) };
 }
 
-const worse = (before: BenchRun, after: BenchRun, peers?: ReadonlySet<string>) =>
-  differences(before, after, { peers }).flatMap(({ name, worse }) => (worse ? [name] : []));
+const failures = (before: BenchRun, after: BenchRun, options?: DifferencesOptions) =>
+  differences(before, after, options).flatMap(({ name, failure }) => (failure ? [`${name} ${failure}`] : []));
 
 describe('differences', () => {
-  it('flags what takes more than 5 % longer, by the medians of the rounds', () => {
+  it('fails a stage that takes more than 5 % longer, by the medians of the rounds', () => {
     const before = run({ same: [1], slower: [2, 1, 9], faster: [1], outlier: [1, 1, 1], edge: [1] });
     const after = run({ same: [1.04], slower: [2.2, 2.11, 2], faster: [0.5], outlier: [1, 1, 50], edge: [1.05] });
-    expect(worse(before, after)).toEqual(['slower']);
-    expect(differences(before, after).map(({ ratio }) => ratio)).toEqual([1.04, 2.11 / 2, 0.5, 1, 1.05]);
+    expect(failures(before, after)).toEqual(['slower slower']);
+    const times = differences(before, after).filter(({ measure }) => measure === 'seconds');
+    expect(times.map(({ ratio }) => ratio)).toEqual([1.04, 2.11 / 2, 0.5, 1, 1.05]);
   });
 
-  it('lists what only one run has, and never flags it', () => {
-    const found = differences(run({ gone: [1], kept: [1] }), run({ kept: [1], added: [9] }));
+  it('fails a stage whose peak memory is more than 5 % larger, by the medians of the rounds', () => {
+    const times = { larger: [1, 1, 1], smaller: [1], outlier: [1, 1, 1] };
+    const before = run(times, { larger: [500, 100, 200], smaller: [300] });
+    const after = run(times, { larger: [211, 300, 100], smaller: [100], outlier: [100, 900, 100] });
+    expect(failures(before, after)).toEqual(['larger larger']);
+  });
+
+  it('fails a stage that only one of the runs has', () => {
+    const [before, after] = [run({ gone: [1], kept: [1] }), run({ kept: [1], added: [9] })];
+    expect(failures(before, after)).toEqual(['gone missing', 'added missing']);
+    const found = differences(before, after).filter(({ measure }) => measure === 'seconds');
     expect(found.map(({ name, before, after, ratio }) => [name, before, after, ratio])).toEqual([
       ['gone', 1, undefined, undefined],
       ['kept', 1, 1, 1],
       ['added', undefined, 9, undefined],
     ]);
-    expect(found.some(({ worse }) => worse)).toBe(false);
   });
 
-  it('never flags a peer', () => {
-    expect(worse(run({ ours: [1], scipy: [1] }), run({ ours: [2], scipy: [2] }), new Set(['scipy']))).toEqual(['ours']);
+  it('never fails a peer, not even one that is missing', () => {
+    const before = run({ ours: [1], scipy: [1], numpy: [1] });
+    const after = run({ ours: [2], scipy: [2] }, { scipy: [900] });
+    expect(failures(before, after, { peers: new Set(['scipy', 'numpy']) })).toEqual(['ours slower']);
   });
 
-  it('prints a line per timing, and marks the worse ones', () => {
-    const found = differences(run({ reading: [1], b: [1], gone: [1] }), run({ reading: [1.5], b: [0.9] }));
-    expect(differenceLines(found)).toEqual([
-      'reading     1.000 s     1.500 s  1.50 ×  worse',
-      'b           1.000 s     0.900 s  0.90 ×',
-      'gone        1.000 s         – s',
+  it('fails only what is worse by more than two runs of the same code differ', () => {
+    const before = run({ quiet: [1], noisy: [1], tooSlow: [1], unknown: [1], big: [1], tooBig: [1] });
+    const after = run(
+      { quiet: [1.06], noisy: [1.19], tooSlow: [1.21], unknown: [1.06], big: [1], tooBig: [1] },
+      { big: [109], tooBig: [111] },
+    );
+    const times = { quiet: [1], tooSlow: [1], big: [1], tooBig: [1] };
+    const sameCode: [BenchRun, BenchRun] = [
+      run({ ...times, noisy: [1] }, { big: [100], tooBig: [110] }),
+      run({ ...times, noisy: [1.2], tooSlow: [1.2] }, { big: [110], tooBig: [100] }),
+    ];
+    expect(failures(before, after, { sameCode })).toEqual([
+      'quiet slower',
+      'tooSlow slower',
+      'unknown slower',
+      'tooBig larger',
+    ]);
+  });
+
+  it('compares no memory where a run measured none', () => {
+    const found = differences(run({ a: [1] }, { a: [0] }), run({ a: [1] }));
+    expect(found.map(({ measure }) => measure)).toEqual(['seconds']);
+  });
+});
+
+describe('differenceLines', () => {
+  it('prints a line for the time and one for the memory of each stage, and marks what fails', () => {
+    const before = run({ reading: [1], b: [1], gone: [1] });
+    const after = run({ reading: [1.5], b: [0.9] }, { b: [120] });
+    expect(differenceLines(differences(before, after))).toEqual([
+      'reading      1.000 s      1.500 s  1.50 ×  slower',
+      'reading       100 MB       100 MB  1.00 ×',
+      'b            1.000 s      0.900 s  0.90 ×',
+      'b             100 MB       120 MB  1.20 ×  larger',
+      'gone         1.000 s          – s  missing',
     ]);
     expect(differenceLines([])).toEqual([]);
+  });
+
+  it('prints the spread of two runs of the same code', () => {
+    const found = differences(run({ a: [1] }), run({ a: [1.1] }), { sameCode: [run({ a: [1.2] }), run({ a: [1] })] });
+    expect(differenceLines(found)[0]).toBe('a      1.000 s      1.100 s  1.10 ×  ±20 %');
+  });
+});
+
+describe('npm run bench:compare', () => {
+  const script = fileURLToPath(new URL('../../bench/compare.ts', import.meta.url));
+  const tsx = fileURLToPath(new URL('../../node_modules/.bin/tsx', import.meta.url));
+
+  it('exits with 1 on a slower stage, and with 0 if the noise explains it', async () => {
+    const folder = await temporaryFolder();
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const files = { before: [1], after: [1.1], noisy: [1.2] };
+    for (const [name, seconds] of Object.entries(files)) {
+      writeFileSync(join(folder, `${name}.json`), JSON.stringify(run({ reading: seconds })));
+    }
+    const compare = (...args: string[]) => spawnSync(tsx, [script, ...args], { cwd: folder, encoding: 'utf8' });
+    const failed = compare('before.json', 'after.json');
+    expect(failed.stdout).toMatch(/slower\n[\s\S]*1 of 2 comparisons failed\n$/);
+    expect(failed.status).toBe(1);
+    const passed = compare('before.json', 'after.json', '--noise', 'before.json', '--noise', 'noisy.json');
+    expect(passed.stdout).toMatch(/±20 %\n[\s\S]*nothing is worse\n$/);
+    expect(passed.status).toBe(0);
   });
 });

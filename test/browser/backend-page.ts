@@ -38,7 +38,7 @@ export function patch(): TileBatch {
   return { data: Float32Array.from({ length: 16 * 32 * 24 }, () => random.normal()), shape };
 }
 
-/** Scores the patch with the network and the card that lie at an address, as docs/models.md says. */
+/** Scores the patch with the network and the card that lie at an address, as docs/guides/browser.md says. */
 async function score(address: string, { ort, provider }: { ort: OrtModule; provider: Provider }): Promise<Scored> {
   const [bytes, spec] = await Promise.all([
     fetch(`${address}.onnx`).then((response) => response.arrayBuffer()),

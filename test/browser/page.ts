@@ -76,7 +76,7 @@ async function compressedStore(): Promise<ReturnType<typeof memoryStore>> {
 
 async function run(store: ReturnType<typeof memoryStore>): Promise<PageResult> {
   const tomogram = await openTomogram(store);
-  const plan = planTiles(tomogram.grid.shape, { tile: [8, 8, 8], overlap: [2, 2, 2] });
+  const plan = planTiles(tomogram.grid.shape, { tile: [8, 8, 8] }, { overlap: [2, 2, 2] });
   const model = {
     spec: {
       name: 'identity',
@@ -103,7 +103,7 @@ async function run(store: ReturnType<typeof memoryStore>): Promise<PageResult> {
   const normalize = zScore(await measureIntensity(tomogram));
   const found: ParticlePick[] = [];
   for await (const peak of localMaxima(scoreSlabs(tomogram, { plan, model, normalize }), { threshold: 1 })) {
-    found.push(toPick(peak, model.spec.classes));
+    found.push(toPick(peak));
   }
   const picks = suppressNearby(found, { minDistance: cziiRules.objects.ribosome?.radius ?? 150 });
   const report = scorePicks([{ run: 'TS_1', truth: picks, picks }], cziiRules);

@@ -95,19 +95,19 @@ describe('convert', () => {
     [
       'no voxel size',
       ['in.csv', 'o.tbl'],
-      'Dynamo table counts in voxels and nothing tells their size; give the option --voxel-size, in Å',
+      'Dynamo table counts in voxels and nothing tells their size; give the option voxelSize, in Å (option --voxel-size)',
     ],
     [
       'no shape',
       ['in.csv', 'o.star', '--to', 'relion5', '--voxel-size', '1'],
-      'give the options --shape, in voxels, and --voxel-size, in Å',
+      'give the options shape, in voxels, and voxelSize, in Å (option --shape)',
     ],
     [
       'a star that may be many things',
       ['in.csv', 'o.star'],
-      'may be relion3, relion4, relion5, stopgap; name it with --to',
+      'may be relion3, relion4, relion5, stopgap; name the format (option --from or --to)',
     ],
-    ['an end that says nothing', ['in.csv', 'out'], 'tells no format; name one with --from or --to: csv, submission'],
+    ['an end that says nothing', ['in.csv', 'out'], 'tells no format; name one of csv, submission'],
     ['an unknown format', ['in.csv', 'o.csv', '--to', 'pdb'], 'Allowed choices are csv, submission, copick'],
     ['a voxel size that is none', ['in.csv', 'o.tbl', '--voxel-size', '0'], 'Expected a length in Å, such as 10.012.'],
     ['an unknown run', ['in.csv', 'o.csv', '--run', 'TS_3'], 'has no run "TS_3"; there are TS_1, TS_2'],

@@ -186,13 +186,18 @@ describe('detect', () => {
     expect(exitCode).toBe(code);
   });
 
-  it('ends as a whole where the overlay cannot be written', async () => {
+  it('goes on after a run whose picks cannot be written', async () => {
     const picks = join(folder, 'overlay', 'ExperimentRuns', 'TS_1_3', 'Picks');
     await rm(picks, { recursive: true });
     await writeFile(picks, 'a file where a folder should be');
     const project = await openProject(config);
-    const detection = detectRuns(fakeTerminal().terminal, { ...user, project, tomogram, model: quickModel() });
-    await expect(detection).rejects.toMatchObject({ code: 'read-only', message: expect.stringContaining(picks) });
+    const { terminal, stderr } = fakeTerminal();
+    const { summaries } = await detectRuns(terminal, { ...user, project, tomogram, model: quickModel() });
+    expect(summaries).toMatchObject([
+      { run: 'TS_1_3', status: 'failed', error: { code: 'write-failed', message: expect.stringContaining(picks) } },
+      { run: 'TS_2_3', status: 'detected' },
+    ]);
+    expect(stderr.text).toContain('run "TS_1_3" failed');
   });
 });
 

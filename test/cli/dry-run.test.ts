@@ -123,7 +123,7 @@ describe('detect --dry-run', () => {
     );
     const [run] = document.runs;
     if (run === undefined || 'error' in run) throw new Error('no forecast');
-    const plan = planTiles(run.shape, { tile: [8, 8, 8], classes: 4 });
+    const plan = planTiles(run.shape, { tile: [8, 8, 8] }, { channels: 4 });
     expect(run.memory).toBe(plan.memory.total + 4 * voxelCount(run.shape));
   });
 

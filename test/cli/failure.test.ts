@@ -22,7 +22,7 @@ it('says what the operating system refused', async () => {
   const error = await readFile('/no/such/file').catch((reason: unknown) => reason);
   expect(describeFailure(error)).toEqual({
     code: 'ENOENT',
-    message: 'cannot access /no/such/file: no such file or directory',
+    message: 'cannot access /no/such/file: no such file or folder (ENOENT)',
   });
 });
 

@@ -31,7 +31,7 @@ describe('writeWhole', () => {
   it('says where it cannot write', async () => {
     await writeFile(join(folder, 'file'), '');
     await expect(writeWhole(join(folder, 'file', 'out.csv'), { data: '' })).rejects.toMatchObject({
-      code: 'read-only',
+      code: 'write-failed',
       message: expect.stringContaining(join(folder, 'file', 'out.csv')),
     });
   });
@@ -49,7 +49,7 @@ describe('requireDestination', () => {
       message: expect.stringContaining('it is a folder'),
     });
     await writeFile(join(folder, 'file'), '');
-    await expect(requireDestination(join(folder, 'file', 'out.csv'))).rejects.toMatchObject({ code: 'read-only' });
+    await expect(requireDestination(join(folder, 'file', 'out.csv'))).rejects.toMatchObject({ code: 'write-failed' });
   });
 });
 

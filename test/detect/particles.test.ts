@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../src/entry/copick.ts';
 import {
-  coarseGrid,
   contiguousVolume,
   type DetectOptions,
   detectParticles,
@@ -9,7 +8,6 @@ import {
   functionModel,
   localMaxima,
   type Model,
-  measureIntensity,
   memoryStore,
   openTomogram,
   type ParticlePick,
@@ -18,7 +16,6 @@ import {
   type ReadableStore,
   scoreSlabs,
   sourceFromArray,
-  suppressNearby,
   type TilePlan,
   toPhysical,
   toPick,
@@ -26,9 +23,9 @@ import {
   type VoxelGrid,
   writeTomogram,
   type Zyx,
-  zScore,
 } from '../../src/entry/index.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
+import { coarseGrid } from '../../src/space/grid.ts';
 import { countingSource } from '../support/counting-source.ts';
 import { fakeModel, fakeSpec, identityModel } from '../support/identity-model.ts';
 import { plantVoxels } from '../support/planted.ts';
@@ -59,7 +56,7 @@ function brightest(stride: 1 | 2 | 4, tile: Zyx): Model {
 async function picksOf(source: VolumeSource, model: Model, plan: TilePlan): Promise<ParticlePick[]> {
   const found: ParticlePick[] = [];
   for await (const peak of localMaxima(scoreSlabs(source, { plan, model }), { threshold: 0.5 })) {
-    found.push(toPick(peak, model.spec.classes));
+    found.push(toPick(peak));
   }
   return found;
 }
@@ -127,9 +124,9 @@ describe('the same volume, cut differently', () => {
     const whole = await picksOf(
       source,
       identityModel(),
-      planTiles(grid.shape, { tile: grid.shape, overlap: [0, 0, 0] }),
+      planTiles(grid.shape, { tile: grid.shape }, { overlap: [0, 0, 0] }),
     );
-    const tiled = await picksOf(source, identityModel(), planTiles(grid.shape, { ...cut }));
+    const tiled = await picksOf(source, identityModel(), planTiles(grid.shape, cut, cut));
     const [expected, found] = [whole, tiled].map((picks) => picks.sort(byPlace));
     expect(expected.length).toBeGreaterThan(100);
     expect(found.map(({ object, position }) => ({ object, position }))).toEqual(
@@ -148,19 +145,6 @@ describe('detectParticles', () => {
     normalization: 'z-score',
     thresholds: { ribosome: 1.5, 'apo-ferritin': 4 },
     minDistances: { ribosome: 40, 'apo-ferritin': 25 },
-  });
-
-  it('is a transcript of the blocks', async () => {
-    const plan = planTiles(source.grid.shape, { tile: model.spec.tile, outputStride: model.spec.outputStride });
-    const intensity = await measureIntensity(source);
-    const slabs = scoreSlabs(source, { plan, model, normalize: zScore(intensity) });
-    const found: ParticlePick[] = [];
-    const threshold = (index: number): number => model.spec.thresholds[model.spec.classes[index] as string];
-    for await (const peak of localMaxima(slabs, { threshold })) found.push(toPick(peak, model.spec.classes));
-    const picks = suppressNearby(found, { minDistance: (object) => model.spec.minDistances[object] });
-
-    expect(picks.length).toBeGreaterThan(20);
-    expect(await detectParticles(source, { model })).toEqual(picks);
   });
 
   it('makes tiles no larger than the volume needs, where the card says which ones the model takes', async () => {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { picksFormat } from '../../src/entry/formats.ts';
 import { memoryStore, openTomogram } from '../../src/entry/index.ts';
-import { bytesReader, openMrc, openTiffStack } from '../../src/entry/io.ts';
+import { openMrc, openTiffStack } from '../../src/entry/io.ts';
+import { bytesReader } from '../../src/storage/random-access.ts';
 import { watchAllocations } from '../support/fuzz/allocations.ts';
 
 const encoder = new TextEncoder();

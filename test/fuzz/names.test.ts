@@ -99,7 +99,7 @@ describe.each(names)('the name %j', (name) => {
     await orRefuse(() => run.writePicks([pickOf('virus')], who));
     await orRefuse(() => run.writePicks([pickOf(name)], { userId: 'me', sessionId: '1' }));
     await orRefuse(() =>
-      run.writePicks([], { userId: 'me', sessionId: '1', objects: [name], expect: { [name]: null } }),
+      run.writePicks([], { userId: 'me', sessionId: '1', objects: [name], ifVersion: { [name]: null } }),
     );
     await orRefuse(() => run.writeSegmentation(labels, { ...who, name }));
     await orRefuse(() => run.writeTomogram(labels, { type: name }));

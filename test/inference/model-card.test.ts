@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ModelSpec } from '../../src/entry/index.ts';
-import { formatModelSpec, parseModelSpec } from '../../src/entry/node.ts';
+import { formatModelSpec, parseModelSpec } from '../../src/entry/index.ts';
 
 const card: ModelSpec = {
   name: 'unet',

@@ -5,13 +5,13 @@ import {
   averageOf,
   contiguousVolume,
   detectParticles,
+  parseModelSpec,
   planTiles,
   scoreSlabs,
   sourceFromArray,
   toVoxel,
   withFlips,
 } from '../../src/entry/index.ts';
-import { parseModelSpec } from '../../src/entry/node.ts';
 import { fakeModel, fakeSpec } from '../support/identity-model.ts';
 import { type Centre, indexVolume, offsetOracle, oracleGrid, reach } from '../support/offset-oracle.ts';
 import { joinSlabs } from '../support/score-map.ts';
@@ -119,7 +119,7 @@ describe('slabs with offsets', () => {
     const plan = planTiles([2, 2, 4], { tile: [2, 2, 4], outputStride: 2 });
     for (const average of ['probabilities', 'logits'] as const) {
       for await (const slab of scoreSlabs(source, { plan, model, average })) {
-        expect(slab.classes).toEqual([0]);
+        expect(slab.classes).toEqual(['a']);
         expect([...slab.scores.data]).toEqual([0.5, 0.5]);
         expect([...slab.offsets!.data]).toEqual([1.5, 2, -2.5, 3, 3.5, -4]);
         expect(slab.offsets!.shape).toEqual([3, 1, 1, 2]);
@@ -128,7 +128,7 @@ describe('slabs with offsets', () => {
   });
 
   it('blend them with the weights of the scores', async () => {
-    const plan = planTiles([1, 1, 6], { tile: [1, 1, 4], overlap: [0, 0, 2], window: 'linear' });
+    const plan = planTiles([1, 1, 6], { tile: [1, 1, 4] }, { overlap: [0, 0, 2], window: 'linear' });
     let call = 0;
     const model = fakeModel(spec(), () => new Float32Array(20).fill(4 * call++));
     const slabs = scoreSlabs(volume(6), { plan, model });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Model, TileBatch, Zyx } from '../../src/entry/index.ts';
+import type { Model, ScoreBatch, ScoreCallOptions, ScoreSlab, TileBatch, Zyx } from '../../src/entry/index.ts';
 import {
   contiguousVolume,
   detectParticles,
@@ -10,9 +10,7 @@ import {
   sourceFromArray,
   withFlips,
 } from '../../src/entry/index.ts';
-import { type ScoreGiven, tieScoreGiven } from '../../src/inference/model.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
-import { passSlabs } from '../../src/tiles/blend.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
 
@@ -29,12 +27,19 @@ const plain = functionModel((tile) => Float32Array.from([...tile, ...tile.map((v
   minDistances: { a: 15, b: 15 },
 });
 
+/** Releases each slab once it was used. */
+async function* releasing(slabs: AsyncIterable<ScoreSlab>): AsyncGenerator<ScoreSlab> {
+  for await (const slab of slabs) {
+    yield slab;
+    slab.release?.();
+  }
+}
+
 /** As the thread of a network does: moves memory, hands it back, takes several calls, and spoils what it may not look at. */
 function recyclingModel({ callsAtOnce }: { readonly callsAtOnce: number }): Model & { readonly most: () => number } {
   let [atOnce, most] = [0, 0];
   return {
     spec: plain.spec,
-    keepsTiles: false,
     callsAtOnce,
     most: () => most,
     async score(tiles: TileBatch) {
@@ -45,7 +50,7 @@ function recyclingModel({ callsAtOnce }: { readonly callsAtOnce: number }): Mode
       // Stale voxels that a reader left in place would show.
       tiles.data.fill(Number.NaN);
       const data = scores.data.slice();
-      return { ...scores, data, release: () => data.fill(Number.NaN) };
+      return { ...scores, data, release: () => data.fill(Number.NaN), tiles: tiles.data };
     },
     dispose: async () => {},
   };
@@ -59,6 +64,92 @@ const fresh: Model = {
     return { data, shape };
   },
 };
+
+/** Moves tiles that are given away, as the way to another thread does, and copies all others; counts both. */
+class MovingModel implements Model {
+  readonly spec = plain.spec;
+  readonly callsAtOnce = 2;
+  moved = 0;
+  copied = 0;
+
+  async score(tiles: TileBatch, { transfer }: ScoreCallOptions = {}): Promise<ScoreBatch> {
+    if (transfer) this.moved++;
+    else this.copied++;
+    // This leaves the caller's array without memory.
+    const data = transfer
+      ? structuredClone(tiles.data, { transfer: [tiles.data.buffer as ArrayBuffer] })
+      : tiles.data.slice();
+    const scores = await fresh.score({ ...tiles, data: data.slice() });
+    await pause(1);
+    return transfer ? { ...scores, tiles: data.fill(Number.NaN) } : scores;
+  }
+
+  async dispose(): Promise<void> {}
+}
+
+const movingModel = () => new MovingModel();
+
+/** Scores of the model with their sign changed, of the same memory. */
+async function negated(scores: Promise<ScoreBatch>): Promise<ScoreBatch> {
+  const found = await scores;
+  for (let i = 0; i < found.data.length; i++) found.data[i] = -found.data[i]!;
+  return found;
+}
+
+describe('a wrapped model', () => {
+  const wrappers: [string, (model: MovingModel) => Model][] = [
+    ['a spread', (model) => ({ ...model, dispose: async () => {}, score: (...call) => negated(model.score(...call)) })],
+    [
+      'a bound method',
+      (model) => {
+        const score = model.score.bind(model);
+        model.score = (...call) => negated(score(...call));
+        return { spec: model.spec, callsAtOnce: 2, score: model.score.bind(model), dispose: async () => {} };
+      },
+    ],
+    [
+      'a proxy',
+      (model) =>
+        new Proxy(model, {
+          get: (target, name) =>
+            name === 'score'
+              ? (...call: Parameters<Model['score']>) => negated(target.score(...call))
+              : Reflect.get(target, name, target),
+        }),
+    ],
+    [
+      'a subclass',
+      (model) => {
+        class Negated extends MovingModel {
+          override score(...call: Parameters<Model['score']>): Promise<ScoreBatch> {
+            // Counted by the model that it stands for.
+            return negated(model.score(...call));
+          }
+        }
+        return new Negated();
+      },
+    ],
+  ];
+  const plan = planTiles(shape, plain.spec);
+
+  it.each(wrappers)('gives the wrapped scores, and copies no more than the plain one: %s', async (_, wrap) => {
+    const [bare, wrapped] = [movingModel(), movingModel()];
+    const expected = await joinSlabs(scoreSlabs(source, { plan, model: bare }));
+    const found = await joinSlabs(scoreSlabs(source, { plan, model: wrap(wrapped) }));
+    expect(found.data).toEqual(expected.data.map((score) => -score));
+    expect([wrapped.moved, wrapped.copied]).toEqual([bare.moved, bare.copied]);
+    expect([bare.moved, bare.copied]).toEqual([plan.tiles.length, 0]);
+  });
+
+  it('gives the scores of a wrapper that passes no options on', async () => {
+    const model = movingModel();
+    const wrapped: Model = { ...model, dispose: async () => {}, score: (tiles) => negated(model.score(tiles)) };
+    const expected = await joinSlabs(scoreSlabs(source, { plan, model: fresh }));
+    const found = await joinSlabs(scoreSlabs(source, { plan, model: wrapped }));
+    expect(found.data).toEqual(expected.data.map((score) => -score));
+    expect([model.moved, model.copied]).toEqual([0, plan.tiles.length]);
+  });
+});
 
 describe('memory that is used again', () => {
   it('gives the picks of fresh memory, bit for bit, for any number of calls at once', async () => {
@@ -79,10 +170,10 @@ describe('memory that is used again', () => {
         fc.constantFrom(0, 1, 2),
         fc.constantFrom('logits', 'probabilities'),
         async (batch, axis, average) => {
-          const plan = planTiles(shape, { tile: [8, 8, 8], axis: axis as 0 | 1 | 2 });
+          const plan = planTiles(shape, { tile: [8, 8, 8] }, { axis: axis as 0 | 1 | 2 });
           const options = { plan, batch, average } as const;
           const model = recyclingModel({ callsAtOnce: 2 });
-          const found = await joinSlabs(passSlabs(scoreSlabs(source, { ...options, model })));
+          const found = await joinSlabs(releasing(scoreSlabs(source, { ...options, model })));
           expect(found).toEqual(await joinSlabs(scoreSlabs(source, { ...options, model: fresh })));
         },
       ),
@@ -106,11 +197,11 @@ describe('memory that is used again', () => {
           await pause(1);
           const { data, shape: scored } = await plain.score({ ...batch, data: batch.data.slice() });
           most = Math.max(most, ++held + --inModel);
-          return { data, shape: scored, release: () => held-- };
+          return { data, shape: scored, release: () => held--, tiles: batch.data };
         },
       };
-      const plan = planTiles(shape, { tile: [8, 8, 8], classes: 2 });
-      await joinSlabs(passSlabs(scoreSlabs(source, { plan, model })));
+      const plan = planTiles(shape, { tile: [8, 8, 8] }, { channels: 2 });
+      await joinSlabs(releasing(scoreSlabs(source, { plan, model })));
       expect([tileMemory.size, most]).toEqual([tiles, scores]);
       // Beside these the box that a source gives.
       if (callsAtOnce === 2) expect(plan.memory.tiles).toBe(4 * 512 * (tiles + 1 + scores * 2));
@@ -118,50 +209,33 @@ describe('memory that is used again', () => {
   );
 
   it('moves tiles away and back where the model does so, with the picks of fresh memory', async () => {
-    let moved = 0;
-    const given: ScoreGiven = async (tiles) => {
-      // As the way to another thread does, this leaves the caller's array without memory.
-      const data = structuredClone(tiles.data, { transfer: [tiles.data.buffer as ArrayBuffer] });
-      expect(tiles.data).toHaveLength(0);
-      moved++;
-      const scores = await fresh.score({ ...tiles, data: data.slice() });
-      await pause(1);
-      return { scores, memory: data.fill(Number.NaN) };
-    };
-    const model: Model = {
-      ...plain,
-      callsAtOnce: 2,
-      score: tieScoreGiven((tiles) => fresh.score({ ...tiles, data: tiles.data.slice() }), given),
-    };
+    const model = movingModel();
     for (const batch of [1, 4]) {
-      moved = 0;
+      model.moved = 0;
       expect(await detectParticles(source, { model, batch })).toEqual(await detectParticles(source, { model: fresh }));
-      expect(moved).toBeGreaterThan(20 / batch);
+      expect(model.moved).toBeGreaterThan(20 / batch);
+      expect(model.copied).toBe(0);
     }
-    moved = 0;
+    model.moved = 0;
     const flipped = await detectParticles(source, { model: withFlips(fresh, ['y', 'x']) });
     // Of four images three are copies, which may move.
     expect(await detectParticles(source, { model: withFlips(model, ['y', 'x']) })).toEqual(flipped);
-    expect(moved % 3).toBe(0);
-    expect(moved).toBeGreaterThan(60);
+    expect(model.moved).toBe(3 * model.copied);
+    expect(model.moved).toBeGreaterThan(60);
   });
 
-  it('is asked for a copy by whoever scores the same tiles twice', async () => {
-    const model: Model = {
-      ...plain,
-      score: tieScoreGiven(
-        (tiles) => fresh.score(tiles),
-        () => Promise.reject(new Error('moved')),
-      ),
-    };
+  it('is left alone by a wrapper that scores the same tiles twice and does not give them away', async () => {
+    const model = movingModel();
     const twice: Model = {
       ...model,
-      async score(tiles, options) {
-        await model.score(tiles, options);
-        return model.score(tiles, options);
+      dispose: async () => {},
+      async score(tiles, { signal } = {}) {
+        await model.score(tiles, { signal });
+        return model.score(tiles, { signal });
       },
     };
     expect(await detectParticles(source, { model: twice })).toEqual(await detectParticles(source, { model: fresh }));
+    expect(model.moved).toBe(0);
   });
 
   it('never writes into tiles that a model keeps', async () => {

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Progress } from '../../src/entry/index.ts';
 import {
-  coarseGrid,
   contiguousVolume,
   planTiles,
   type ScoreOptions,
@@ -11,6 +10,7 @@ import {
   type VolumeSource,
   type Zyx,
 } from '../../src/entry/index.ts';
+import { coarseGrid } from '../../src/space/grid.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { countingSource } from '../support/counting-source.ts';
 import { fakeModel, fakeSpec, identityModel, subsample } from '../support/identity-model.ts';
@@ -48,7 +48,7 @@ describe('scoreSlabs: tiled equals whole', () => {
     await fc.assert(
       fc.asyncProperty(plannable(), fc.integer({ min: 1, max: 4 }), async ({ shape, options }, batch) => {
         const voxels = noise(shape);
-        const plan = planTiles(shape, options);
+        const plan = planTiles(shape, options, options);
         const model = identityModel({ outputStride: plan.outputStride });
         const map = await scoreAll(sourceOf(voxels, shape), { plan, model, batch });
         expectClose(map.data, subsample(voxels, shape, plan.outputStride), 1e-6);
@@ -60,7 +60,7 @@ describe('scoreSlabs: tiled equals whole', () => {
   it.each([1, 3])('keeps a constant field of %d constant', async (value) => {
     await fc.assert(
       fc.asyncProperty(plannable(), async ({ shape, options }) => {
-        const plan = planTiles(shape, options);
+        const plan = planTiles(shape, options, options);
         const model = identityModel({ outputStride: plan.outputStride });
         const source = sourceOf(new Float32Array(voxelCount(shape)).fill(value), shape);
         const { data } = await scoreAll(source, { plan, model });
@@ -76,10 +76,10 @@ describe('scoreSlabs: tiled equals whole', () => {
     const voxels = noise(shape);
     const model = fakeModel(fakeSpec(), boxMean);
     const whole = boxMean(voxels, shape);
-    const plan = planTiles(shape, { tile: [9, 8, 8], overlap: [0, 2, 2], window: 'crop' });
+    const plan = planTiles(shape, { tile: [9, 8, 8] }, { overlap: [0, 2, 2], window: 'crop' });
     expect(plan.tiles.length).toBeGreaterThan(8);
     expectClose((await scoreAll(sourceOf(voxels, shape), { plan, model })).data, whole, 1e-6);
-    const bare = planTiles(shape, { tile: [9, 8, 8], overlap: [0, 0, 0], window: 'crop' });
+    const bare = planTiles(shape, { tile: [9, 8, 8] }, { overlap: [0, 0, 0], window: 'crop' });
     const { data } = await scoreAll(sourceOf(voxels, shape), { plan: bare, model });
     expect(Math.max(...data.map((score, i) => Math.abs(score - whole[i])))).toBeGreaterThan(0.01);
   });
@@ -121,7 +121,7 @@ describe('scoreSlabs: classes and activations', () => {
   ] as const)('activation %s, averaging %s: drops null classes and keeps the order', async (activation, average) => {
     const model = identityModel({ classes, activation });
     const map = await scoreAll(sourceOf(voxels, shape), { plan, model, average });
-    expect(map.classes).toEqual([0, 2]);
+    expect(map.classes).toEqual(['a', 'b']);
     const per = [...voxels].map(expected[activation]);
     expectClose(map.data, [...per.map(([a]) => a), ...per.map(([, b]) => b)], 2e-6);
   });
@@ -140,7 +140,7 @@ describe('scoreSlabs: classes and activations', () => {
 
   it('averages probabilities or logits as told where tiles disagree', async () => {
     // Two tiles cover voxels 2 and 3; the model's logit is 0 in the first tile and 4 in the second.
-    const two = planTiles([1, 1, 6], { tile: [1, 1, 4], overlap: [0, 0, 2], window: 'linear' });
+    const two = planTiles([1, 1, 6], { tile: [1, 1, 4] }, { overlap: [0, 0, 2], window: 'linear' });
     let call = 0;
     const model = fakeModel(fakeSpec({ activation: 'sigmoid' }), () => new Float32Array(4).fill(4 * call++));
     const source = sourceOf(new Float32Array(6), [1, 1, 6]);
@@ -173,7 +173,7 @@ describe('scoreSlabs: classes and activations', () => {
 
 describe('scoreSlabs: the run', () => {
   const shape: Zyx = [4, 4, 40];
-  const plan = planTiles(shape, { tile: [4, 4, 8], overlap: [0, 0, 4] });
+  const plan = planTiles(shape, { tile: [4, 4, 8] }, { overlap: [0, 0, 4] });
 
   it('reports progress that never falls and ends at the total', async () => {
     const events: Progress[] = [];
@@ -271,7 +271,7 @@ describe('scoreSlabs: the run', () => {
       return tile;
     });
     const long: Zyx = [4, 4, 2004];
-    const many = planTiles(long, { tile: [4, 4, 8], overlap: [0, 0, 4] });
+    const many = planTiles(long, { tile: [4, 4, 8] }, { overlap: [0, 0, 4] });
     setTimeout(() => controller.abort('a button'));
     const run = scoreAll(sourceOf(noise(long), long), { plan: many, model: busy, signal: controller.signal });
     await expect(run).rejects.toBe('a button');
@@ -285,7 +285,7 @@ describe('scoreSlabs: the run', () => {
       expect(data).toEqual(reference.data);
     }
     for (const axis of [0, 1] as const) {
-      const swept = planTiles(shape, { tile: plan.tile, overlap: [0, 0, 4], axis });
+      const swept = planTiles(shape, { tile: plan.tile }, { overlap: [0, 0, 4], axis });
       const { data } = await scoreAll(sourceOf(noise(shape), shape), { plan: swept, model: identityModel() });
       expect(data).toEqual(reference.data);
     }

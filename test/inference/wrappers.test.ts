@@ -73,15 +73,14 @@ describe('withFlips', () => {
     expect({ data, shape }).toEqual(await model.score(constant));
   });
 
-  it('uses its memory again once a result is released, and tiles of a model that keeps none', async () => {
+  it('uses its memory again once a result is released, and the mirrored tiles that the model hands back', async () => {
     const seen = new Set<ArrayBufferLike>();
     const plain = placed();
     const model: Model = {
       ...plain,
-      keepsTiles: false,
-      score: (tiles) => {
+      score: async (tiles) => {
         seen.add(tiles.data.buffer);
-        return plain.score(tiles);
+        return { ...(await plain.score(tiles)), tiles: tiles.data };
       },
     };
     const flips = withFlips(model, ['z', 'x']);
@@ -185,7 +184,6 @@ describe('memory of wrapped models', () => {
     const model = placed();
     return {
       held: 0,
-      keepsTiles: false,
       callsAtOnce: 2,
       ...fields,
       spec: model.spec,
@@ -212,11 +210,31 @@ describe('memory of wrapped models', () => {
     expect([a.held, b.held]).toEqual([0, 0]);
   });
 
-  it('may be used again where that of all of them may, in as many calls as all of them take', () => {
-    const running = ({ keepsTiles, callsAtOnce }: Model) => [keepsTiles, callsAtOnce];
-    expect(running(withFlips(releasing(), ['x']))).toEqual([false, 2]);
-    expect(running(averageOf(releasing(), releasing({ callsAtOnce: 3 })))).toEqual([false, 2]);
-    expect(running(averageOf(releasing(), placed()))).toEqual([undefined, 1]);
-    expect(running(withFlips(placed(), ['x']))).toEqual([undefined, 1]);
+  it('takes as many calls at once as all of its models do', () => {
+    expect(withFlips(releasing(), ['x']).callsAtOnce).toBe(2);
+    expect(averageOf(releasing(), releasing({ callsAtOnce: 3 })).callsAtOnce).toBe(2);
+    expect(averageOf(releasing(), placed()).callsAtOnce).toBe(1);
+    expect(withFlips(placed(), ['x']).callsAtOnce).toBeUndefined();
+  });
+
+  it('gives tiles away only to the last model that reads them, and hands their memory back', async () => {
+    const calls: (boolean | undefined)[] = [];
+    const watched: Model = {
+      ...placed(),
+      async score(tiles, { transfer } = {}) {
+        calls.push(transfer);
+        const scores = await placed().score(tiles);
+        return transfer ? { ...scores, tiles: tiles.data } : scores;
+      },
+    };
+    const given = { ...batch, data: batch.data.slice() };
+    const average = await averageOf(watched, watched).score(given, { transfer: true });
+    expect(average.tiles).toBe(given.data);
+    const flipped = await withFlips(watched, ['x']).score(given, { transfer: true });
+    expect(flipped.tiles).toBe(given.data);
+    // Of the flips, the unmirrored tiles stay; the copy is given away.
+    expect(calls).toEqual([false, true, undefined, true]);
+    expect((await averageOf(watched).score(given)).tiles).toBeUndefined();
+    expect((await withFlips(watched, ['x']).score(given)).tiles).toBeUndefined();
   });
 });

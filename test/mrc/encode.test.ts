@@ -152,7 +152,7 @@ describe('files', () => {
         join(folder, 'file', 'a.mrc'),
         sourceOf(() => 1),
       ),
-    ).rejects.toMatchObject({ code: 'read-only' });
+    ).rejects.toMatchObject({ code: 'write-failed' });
   });
 
   it('openMrcFile opens a file of 10 GB by its header and reads only the box', async () => {

@@ -160,10 +160,10 @@ describe('writing to a directoryStore', () => {
     await store.set('/file', bytes(1));
     await mkdir(join(folder, 'folder', 'full'), { recursive: true });
     await expect(store.set('/file/x', bytes(1))).rejects.toMatchObject({
-      code: 'read-only',
+      code: 'write-failed',
       message: expect.stringMatching(/^cannot write .*file\/x: a file is in the way where a folder is needed/),
     });
-    await expect(store.set('/folder', bytes(1))).rejects.toMatchObject({ code: 'read-only' });
+    await expect(store.set('/folder', bytes(1))).rejects.toMatchObject({ code: 'write-failed' });
     await expect(store.set(`/${'n'.repeat(300)}`, bytes(1))).rejects.toThrow('the name is too long (ENAMETOOLONG)');
     expect((await readdir(folder)).sort()).toEqual(['file', 'folder']);
   });

@@ -20,7 +20,7 @@ describe('loadModel', () => {
     [
       'a network without its card',
       'lonely.onnx',
-      'card of model FOLDER/lonely.onnx not found: FOLDER/lonely.json; a model needs its card beside it (docs/models.md)',
+      'card of model FOLDER/lonely.onnx not found: FOLDER/lonely.json; a model needs its card beside it (docs/reference/models.md)',
     ],
   ])('says in its own words what is missing: %s', async (_, name, message) => {
     await expect(loadModel(ort, join(folder, name))).rejects.toMatchObject({

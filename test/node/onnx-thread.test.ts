@@ -97,6 +97,33 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual(done(expected));
   });
 
+  it('moves tiles that are given away to its thread and back, and copies all others', async () => {
+    const ended = await runProgram(`
+      const model = await loadModel(ort, fixture('identity'), { spec: spec() });
+      const kept = { data: ramp(8), shape: [1, 2, 2, 2] };
+      const copied = await model.score(kept);
+      const given = { data: ramp(8), shape: [1, 2, 2, 2] };
+      const moved = await model.score(given, { transfer: true });
+      // Of a view only a copy can move.
+      const view = { data: ramp(16).subarray(8), shape: [1, 2, 2, 2] };
+      const ofView = await model.score(view, { transfer: true });
+      await model[Symbol.asyncDispose]();
+      print({
+        kept: [kept.data.length, copied.tiles === undefined],
+        given: [given.data.length, moved.tiles.length, [...moved.data].join()],
+        view: [view.data.length, [...ofView.data].join()],
+        disposed: (await failure(model.score(kept))).message,
+      });
+    `);
+    const expected = {
+      kept: [8, true],
+      given: [0, 8, '0,1,2,3,4,5,6,7'],
+      view: [8, '8,9,10,11,12,13,14,15'],
+      disposed: 'model "tiny" was disposed',
+    };
+    expect(ended).toEqual(done(expected));
+  });
+
   it('answers calls in their order, through fixed batch sizes and with a thread count', async () => {
     const ended = await runProgram(`
       const model = await loadModel(ort, fixture('identity-batch-of-two'), { spec: spec(), threads: 1 });

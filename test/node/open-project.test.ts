@@ -76,7 +76,7 @@ describe('the project that the released copick wrote', () => {
     const seen = await Promise.all(
       (await run.segmentations()).map(async (entry) => {
         const { sum } = await sumOf(entry);
-        return [entry.name, entry.userId, entry.sessionId, entry.voxelSpacing, entry.multilabel, sum];
+        return [entry.name, entry.userId, entry.sessionId, entry.voxelSpacing, entry.kind === 'multilabel', sum];
       }),
     );
     expect(seen.sort()).toEqual(expected.segmentations);
@@ -261,7 +261,7 @@ describe('bad input', () => {
     await makeRun('overlay', 'TS_1');
     await writeFile(join(folder, 'overlay/ExperimentRuns/TS_1/Picks'), 'in the way');
     const run = await (await openProject(await writeConfig({}))).run('TS_1');
-    await expect(write(run)).rejects.toMatchObject({ code: 'read-only' });
+    await expect(write(run)).rejects.toMatchObject({ code: 'write-failed' });
     expect(await readdir(join(folder, 'overlay/ExperimentRuns/TS_1'))).toEqual(['Picks']);
   });
 
@@ -269,7 +269,7 @@ describe('bad input', () => {
     await makeRun('overlay', 'TS_1');
     await chmod(join(folder, 'overlay/ExperimentRuns/TS_1'), 0o500);
     const run = await (await openProject(await writeConfig({}))).run('TS_1');
-    await expect(write(run)).rejects.toMatchObject({ code: 'read-only' });
+    await expect(write(run)).rejects.toMatchObject({ code: 'write-failed' });
   });
 
   it('an abort in the middle of writing leaves old files or new ones, and no temporary file', async () => {

@@ -153,17 +153,18 @@ describe('a project in a public bucket', () => {
   });
 
   it.each([
-    ['NoSuchBucket', s3Error(404, 'NoSuchBucket'), /there is no bucket "czii"/],
-    ['AccessDenied', s3Error(403, 'AccessDenied'), /only public buckets can be read/],
+    ['NoSuchBucket', 'not-found', s3Error(404, 'NoSuchBucket'), /there is no bucket "czii"/],
+    ['AccessDenied', 'unavailable', s3Error(403, 'AccessDenied'), /only public buckets can be read/],
     [
       'PermanentRedirect',
+      'unavailable',
       s3Error(301, 'PermanentRedirect', '', { 'x-amz-bucket-region': 'us-west-2' }),
       /"us-west-2"; name it as region_name/,
     ],
-  ])('says at once what is wrong with it: %s', async (_, answer, message) => {
+  ])('says at once what is wrong with it: %s', async (_, code, answer, message) => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/data' });
     await expect(openProject(config, { fetch: async () => answer.clone() })).rejects.toMatchObject({
-      code: 'not-found',
+      code,
       message: expect.stringMatching(message),
     });
   });

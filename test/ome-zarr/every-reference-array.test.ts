@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { joinKey, type ListableStore, type StoreKey } from '../../src/entry/index.ts';
+import type { ListableStore, StoreKey } from '../../src/entry/index.ts';
 import { withConsolidated } from '../../src/entry/io.ts';
 import { directoryStore, openStore } from '../../src/entry/node.ts';
 import { openArray } from '../../src/ome-zarr/array.ts';
+import { joinKey } from '../../src/storage/store.ts';
 import values from '../fixtures/zarr-values.json' with { type: 'json' };
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 

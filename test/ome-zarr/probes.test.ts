@@ -4,7 +4,10 @@ import { withConsolidated } from '../../src/entry/io.ts';
 import { fakeClock } from '../support/scripted-server.ts';
 import { putMultiscales, putRawArray } from '../support/zarr-arrays.ts';
 
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
 const encode = (json: unknown) => new TextEncoder().encode(JSON.stringify(json));
 const datasets = [{ path: '0', coordinateTransformations: [{ type: 'scale', scale: [10, 10, 10] }] }];
 const multiscales = [{ axes: ['z', 'y', 'x'].map((name) => ({ name, unit: 'angstrom' })), datasets }];
@@ -46,7 +49,8 @@ function foreignPage(files: Store, { isDown = (): boolean => false } = {}) {
     if (!bytes || isDown()) throw new TypeError('Failed to fetch');
     return new Response(bytes as Uint8Array<ArrayBuffer>);
   };
-  return { asked, store: httpStore('https://bucket.example', { fetch, clock: fakeClock() }) };
+  fakeClock();
+  return { asked, store: httpStore('https://bucket.example', { fetch }) };
 }
 
 const box = { start: [0, 0, 0], end: [1, 1, 2] } as const;

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { crc32c } from '../../src/codecs/checksum.ts';
 import {
   type Box,
@@ -13,14 +13,17 @@ import {
   type Zyx,
 } from '../../src/entry/index.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import { type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
+import { fakeClock, type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
 import { putMultiscales, putRawArray, putShardedArray } from '../support/zarr-arrays.ts';
 
 const shape: Zyx = [64, 64, 64];
 const value = ([z, y, x]: readonly number[]) => 4096 * z! + 64 * y! + x!;
 const isRight = (voxels: Float32Array | undefined) => voxels?.length === 64 ** 3 && voxels.every((v, i) => v === i);
 let server: ScriptedServer | undefined;
-afterEach(() => server?.close());
+afterEach(() => {
+  vi.restoreAllMocks();
+  return server?.close();
+});
 
 async function shardedStore(): Promise<Store> {
   const store = memoryStore();
@@ -102,7 +105,7 @@ it('openTomogram reads an image from a server that fails every third request', a
         serveBytes(request, response, bytes);
       });
   });
-  const clock = { now: () => 0, random: () => 0, sleep: async () => {} };
-  const tomogram = await openTomogram(httpStore(server.url, { clock }), { fallbackVoxelSize: 10 });
+  fakeClock(0);
+  const tomogram = await openTomogram(httpStore(server.url), { fallbackVoxelSize: 10 });
   expect(isRight(toFloat32(await tomogram.read(wholeBox(shape))).data)).toBe(true);
 });

@@ -141,7 +141,7 @@ describe('localMaxima where there is no WebAssembly', () => {
         for (let x = 0; x < width; x++, i++) values[i] = data[offset + z * sz + y * sy + x * sx]!;
       }
     }
-    const slab = { grid: gridOf(shape), axis, start: 0, classes: [0] };
+    const slab = { grid: gridOf(shape), axis, start: 0, classes: ['a'] };
     const laid = { data, shape: [1, ...shape], stride: [0, sz, sy, sx], offset } as const;
     const plain = { data: values, shape: [1, ...shape], stride: [0, height * width, width, 1], offset: 0 } as const;
     const { fast, slow } = await withAndWithout(async ({ localMaxima }) => {

@@ -10,7 +10,7 @@ const connectivities: readonly Connectivity[] = [6, 18, 26];
 
 /** In an order that no sweep decides. */
 const sorted = (components: readonly Component[]) =>
-  [...components].sort((a, b) => a.classIndex - b.classIndex || firstOf(a) - firstOf(b));
+  [...components].sort((a, b) => a.object.localeCompare(b.object) || firstOf(a) - firstOf(b));
 const firstOf = ({ grid, bestVoxel: [z, y, x] }: Component) => (z * grid.shape[1] + y) * grid.shape[2] + x;
 
 /** The definition, literally, one flood per component. */
@@ -23,7 +23,7 @@ function componentsByFlooding(
   const count = depth * height * width;
   const steps = { 6: 1, 18: 2, 26: 3 }[connectivity] as number;
   const found: Component[] = [];
-  classes.forEach((classIndex, channel) => {
+  classes.forEach((object, channel) => {
     const scores = values.subarray(channel * count, (channel + 1) * count);
     const seen = new Set<number>();
     for (let seed = 0; seed < count; seed++) {
@@ -45,13 +45,13 @@ function componentsByFlooding(
           queue.push(j);
         }
       }
-      found.push(summary(members, scores, shape, classIndex));
+      found.push(summary(members, scores, shape, object));
     }
   });
   return sorted(found);
 }
 
-function summary(members: Zyx[], scores: Float32Array, shape: Zyx, classIndex: number): Component {
+function summary(members: Zyx[], scores: Float32Array, shape: Zyx, object: string): Component {
   const scoreAt = ([z, y, x]: Zyx) => scores[(z * shape[1] + y) * shape[2] + x];
   members.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
   const score = Math.max(...members.map(scoreAt));
@@ -69,7 +69,7 @@ function summary(members: Zyx[], scores: Float32Array, shape: Zyx, classIndex: n
   };
   return {
     grid: gridOf(shape),
-    classIndex,
+    object,
     voxel: meanBy(ones),
     score,
     voxels: members.length,
@@ -91,7 +91,7 @@ function expectSame(found: readonly Component[], expected: readonly Component[])
 describe('connectedComponents', () => {
   const cases = golden.flatMap((volume, i) => connectivities.map((c) => ({ name: `volume ${i}, ${c}`, volume, c })));
   it.each(cases)('gives what scipy.ndimage.label gives: $name neighbours', async ({ volume, c }) => {
-    const scores = { shape: volume.shape as unknown as Zyx, classes: [3], values: Float32Array.from(volume.values) };
+    const scores = { shape: volume.shape as unknown as Zyx, classes: ['c'], values: Float32Array.from(volume.values) };
     for (const axis of axes) {
       const options = { threshold: volume.threshold, connectivity: c };
       const found = await collect(connectedComponents(slabsOf(scores, axis, [2, 3]), options));
@@ -192,15 +192,15 @@ describe('connectedComponents', () => {
       [0, 0, 0],
       [0, 0, 4],
     ];
-    const scores: Scores = { shape: [3, 1, 3], classes: [0, 1], values: Float32Array.from(values.flat()) };
+    const scores: Scores = { shape: [3, 1, 3], classes: ['a', 'b'], values: Float32Array.from(values.flat()) };
     const found = await collect(connectedComponents(slabsOf(scores, 0), { threshold: 0.5 }));
     expect(found.map(({ score }) => score)).toEqual([2, 3, 1, 4]);
   });
 
   it('becomes a pick at its centroid, or wherever the caller wants', async () => {
     const [component] = await collect(connectedComponents(slabsOf(scoresOf([[[0.5, 1]]]), 0), { threshold: 0.5 }));
-    expect(toPick(component, ['a'])).toEqual({ object: 'a', position: { x: -7 + 0.5 * 5, y: 11, z: 0.5 }, score: 1 });
-    const best = toPick({ ...component, voxel: component.bestVoxel }, ['a']);
+    expect(toPick(component)).toEqual({ object: 'a', position: { x: -7 + 0.5 * 5, y: 11, z: 0.5 }, score: 1 });
+    const best = toPick({ ...component, voxel: component.bestVoxel });
     expect(best.position).toEqual({ x: -2, y: 11, z: 0.5 });
   });
 

@@ -6,14 +6,14 @@ import { arbitrarySweep, collect, flatScores, gridOf, type Scores, scoresOf, sla
 
 const axes: readonly Axis[] = [0, 1, 2];
 const byClassThenVoxel = (a: Peak, b: Peak) =>
-  a.classIndex - b.classIndex || a.voxel[0] - b.voxel[0] || a.voxel[1] - b.voxel[1] || a.voxel[2] - b.voxel[2];
+  a.object.localeCompare(b.object) || a.voxel[0] - b.voxel[0] || a.voxel[1] - b.voxel[1] || a.voxel[2] - b.voxel[2];
 
 /** The definition, literally: flood each plateau, keep it if nothing beside it is higher. */
 function maximaByFlooding({ shape, classes, values }: Scores, threshold: number): Peak[] {
   const [depth, height, width] = shape;
   const count = depth * height * width;
   const peaks: Peak[] = [];
-  classes.forEach((classIndex, channel) => {
+  classes.forEach((object, channel) => {
     const scores = values.subarray(channel * count, (channel + 1) * count);
     const seen = new Set<number>();
     for (let seed = 0; seed < count; seed++) {
@@ -34,7 +34,7 @@ function maximaByFlooding({ shape, classes, values }: Scores, threshold: number)
         }
       }
       const voxel: Zyx = [Math.floor(seed / (height * width)), Math.floor(seed / width) % height, seed % width];
-      if (highest) peaks.push({ grid: gridOf(shape), voxel, classIndex, score: scores[seed] });
+      if (highest) peaks.push({ grid: gridOf(shape), voxel, object, score: scores[seed] });
     }
   });
   return peaks.sort(byClassThenVoxel);
@@ -161,7 +161,7 @@ describe('localMaxima on degenerate volumes', () => {
       const voxel: Zyx = [Math.floor(corner / 9), Math.floor(corner / 3) % 3, corner % 3];
       for (const axis of axes) {
         expect(await collect(localMaxima(slabsOf(scores, axis, [1]), { threshold: 0.5 }))).toEqual([
-          { grid: gridOf([3, 3, 3]), voxel, classIndex: 0, score: 0.75 },
+          { grid: gridOf([3, 3, 3]), voxel, object: 'a', score: 0.75 },
         ]);
       }
     }
@@ -179,22 +179,36 @@ describe('localMaxima on degenerate volumes', () => {
     ]);
   });
 
-  it('takes one threshold per class, by the class index of the model', async () => {
-    const scores: Scores = { shape: [1, 1, 1], classes: [5, 2], values: Float32Array.of(0.3, 0.3) };
-    const asked: number[] = [];
-    const threshold = (classIndex: number) => {
-      asked.push(classIndex);
-      return classIndex === 5 ? 0.4 : 0.2;
-    };
-    const found = await collect(localMaxima(slabsOf(scores, 0), { threshold }));
-    expect(found.map(({ classIndex }) => classIndex)).toEqual([2]);
-    expect(asked).toEqual([5, 2]);
+  it('takes a threshold per object, and looks only for the objects that have one', async () => {
+    const classes = ['a', 'constructor', 'c'];
+    const scores: Scores = { shape: [1, 1, 1], classes, values: Float32Array.of(0.3, 0.3, 0.3) };
+    const find = async (threshold: Record<string, number>) =>
+      (await collect(localMaxima(slabsOf(scores, 0), { threshold }))).map(({ object }) => object);
+    expect(await find({ a: 0.4, c: 0.2 })).toEqual(['c']);
+    expect(await find({ c: 0.2, a: 0.2 })).toEqual(['a', 'c']);
+    expect(await find({ constructor: 0.3 })).toEqual(['constructor']);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['names an object that the slabs do not have', { b: 1 }, 'threshold names "b", but the scores are of "a"'],
+    ['names nothing', {}, 'threshold names no object'],
+    [
+      'is a function',
+      () => 1,
+      'threshold must be a finite score, found a function; pass a number, or numbers by object name',
+    ],
+  ])('refuses a threshold that %s', async (_, threshold, message) => {
+    const slabs = slabsOf(flatScores([1, 1, 1], 1), 0);
+    await expect(collect(localMaxima(slabs, { threshold: threshold as number }))).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining(message),
+    });
   });
 
   it('orders peaks by plane, then class; a plateau comes right before the plane after its last', async () => {
     const scores: Scores = {
       shape: [5, 1, 3],
-      classes: [0, 1],
+      classes: ['a', 'b'],
       values: Float32Array.from(
         [
           [1, 0, 0],
@@ -215,9 +229,44 @@ describe('localMaxima on degenerate volumes', () => {
   });
 });
 
+describe('localMaxima of slabs that can be released', () => {
+  it('finds the same peaks when each slab is overwritten as soon as it is released, wherever slabs are cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitrarySweep([0, 1, 1, 2]), async ({ scores, axis, cuts }) => {
+        const kept = await collect(localMaxima(slabsOf(scores, axis, cuts), { threshold: 1 }));
+        let released = 0;
+        function* overwritten() {
+          for (const slab of slabsOf(scores, axis, cuts)) {
+            const release = () => {
+              released++;
+              slab.scores.data.fill(3);
+            };
+            yield { ...slab, release };
+          }
+        }
+        expect(await collect(localMaxima(overwritten(), { threshold: 1 }))).toEqual(kept);
+        expect(released).toBe([...slabsOf(scores, axis, cuts)].length);
+      }),
+    );
+  });
+
+  it('releases a slab before it takes the next one', async () => {
+    const held = new Set<number>();
+    let most = 0;
+    function* counted() {
+      for (const slab of slabsOf(flatScores([9, 2, 2], 1), 0, [1, 4, 6])) {
+        held.add(slab.start);
+        most = Math.max(most, held.size);
+        yield { ...slab, release: () => held.delete(slab.start) };
+      }
+    }
+    await collect(localMaxima(counted(), { threshold: 1 }));
+    expect({ most, left: held.size }).toEqual({ most: 1, left: 0 });
+  });
+});
+
 describe('localMaxima and its callers', () => {
   const scores = flatScores([4, 2, 2], 1);
-  const [whole] = [...slabsOf(scores, 0)];
   const run = (slabs: Iterable<ScoreSlab>) => collect(localMaxima(slabs, { threshold: 0.5 }));
 
   it('finds nothing in an empty stream', async () => {
@@ -226,8 +275,8 @@ describe('localMaxima and its callers', () => {
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('refuses the threshold %s', async (bad) => {
     await expect(collect(localMaxima([], { threshold: bad }))).rejects.toMatchObject({ code: 'invalid-option' });
-    await expect(collect(localMaxima([whole], { threshold: () => bad }))).rejects.toThrow(
-      `threshold of class 0 must be finite, found ${bad}`,
+    await expect(collect(localMaxima([], { threshold: { a: bad } }))).rejects.toThrow(
+      `threshold of "a" must be a finite score, found ${bad}`,
     );
   });
 
@@ -239,10 +288,10 @@ describe('localMaxima and its callers', () => {
     ['another sweep axis', ([a, b]) => [a, { ...b, axis: 1 }], /belongs to another sweep/],
     [
       'other classes',
-      ([a, b]) => [a, { ...b, classes: [7] }],
-      /belongs to another sweep.*classes 7; expected.*classes 0/,
+      ([a, b]) => [a, { ...b, classes: ['g'] }],
+      /belongs to another sweep.*classes "g"; expected.*classes "a"/,
     ],
-    ['fewer channels than classes', ([a]) => [{ ...a, classes: [0, 1] }], /2 classes/],
+    ['fewer channels than classes', ([a]) => [{ ...a, classes: ['a', 'b'] }], /2 classes/],
     [
       'data shorter than its shape',
       ([a]) => [{ ...a, scores: { ...a.scores, data: new Float32Array(3) } }],

@@ -67,7 +67,7 @@ describe('quadraticFit', () => {
         values[i] = Math.exp(-at.reduce((sum, n, k) => sum + (n - centre[k]) ** 2, 0) / 8);
       });
       const peaks = await collect(
-        localMaxima(slabsOf({ shape, classes: [2], values }, axis, [2, 5]), { threshold: 0.5, refine: quadraticFit }),
+        localMaxima(slabsOf({ shape, classes: ['c'], values }, axis, [2, 5]), { threshold: 0.5, refine: quadraticFit }),
       );
       expect(peaks).toHaveLength(1);
       const [{ voxel, score }] = peaks;

@@ -108,7 +108,7 @@ describe('splitTouching', () => {
     const scores = flatScores([1, 1, 1], 1);
     await expect(collect(splitTouching(slabsOf(scores, 0, []), { threshold: 1, minDistance }))).rejects.toMatchObject({
       code: 'invalid-option',
-      message: `minDistance of class 0 must be a positive length in Å, found ${minDistance}`,
+      message: `minDistance must be a positive length in Å, found ${minDistance}`,
     });
   });
 });

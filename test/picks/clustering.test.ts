@@ -66,7 +66,7 @@ describe('dbscan', () => {
   });
 
   it.each([
-    [{ radius: 0 }, 'radius of "ribosome" must be a positive length in Å, found 0'],
+    [{ radius: 0 }, 'radius must be a positive length in Å, found 0'],
     [{ radius: 1, minPicks: 0 }, 'minPicks must be a whole number ≥ 1, found 0'],
   ])('refuses %j', (options, message) => {
     expect(() => dbscan(picks, options)).toThrow(message);
@@ -116,7 +116,7 @@ describe('meanShift', () => {
   });
 
   it.each([
-    [{ bandwidth: 0 }, 'bandwidth of "ribosome" must be a positive length in Å, found 0'],
+    [{ bandwidth: 0 }, 'bandwidth must be a positive length in Å, found 0'],
     [{ bandwidth: 1, tolerance: 0 }, 'tolerance must be above 0 and maxMoves a whole number ≥ 1, found 0 and 300'],
     [{ bandwidth: 1, maxMoves: 0.5 }, 'tolerance must be above 0 and maxMoves a whole number ≥ 1, found 0.001 and 0.5'],
   ])('refuses %j', (options, message) => {

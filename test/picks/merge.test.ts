@@ -76,7 +76,7 @@ describe('mergeNearby', () => {
   });
 
   it('equals forming the groups by comparing all pairs', () => {
-    const radiusOf = (object: string) => (object === 'ribosome' ? 8 : 3);
+    const radius: Record<string, number> = { ribosome: 8, 'apo-ferritin': 3, thyroglobulin: 3 };
     fc.assert(
       fc.property(crowdedPicks, (picks) => {
         const free = picks.map((pick, i) => ({ pick, i }));
@@ -86,11 +86,11 @@ describe('mergeNearby', () => {
           const founder = free[0].pick;
           const isMember = ({ pick }: { pick: ParticlePick }) =>
             pick.object === founder.object &&
-            squaredDistance(pick.position, founder.position) <= radiusOf(pick.object) ** 2;
+            squaredDistance(pick.position, founder.position) <= radius[pick.object] ** 2;
           founders.push({ founder, members: free.filter(isMember).map(({ pick }) => pick) });
           free.splice(0, free.length, ...free.filter((entry) => !isMember(entry)));
         }
-        const merged = mergeNearby(picks, { radius: radiusOf });
+        const merged = mergeNearby(picks, { radius });
         expect(merged.map(({ object, score }) => ({ object, score }))).toEqual(
           founders.map(({ founder: { object, score } }) => ({ object, score })),
         );

@@ -26,19 +26,18 @@ const painted = (labels: { data: Uint8Array | Uint16Array }): Zyx[] => {
     v > 0 ? [[Math.floor(i / (h * w)), Math.floor(i / w) % h, i % w] as const] : [],
   );
 };
-const labelOf: Readonly<Record<string, number>> = { ribosome: 4, 'apo-ferritin': 1, thyroglobulin: 300 };
-const label = (object: string) => labelOf[object];
+const label: Readonly<Record<string, number>> = { ribosome: 4, 'apo-ferritin': 1, thyroglobulin: 300 };
 
 describe('paintSegmentation', () => {
   it('gives each voxel to the nearest pick in reach, and a pick its nearest voxel', () => {
     const coordinate = (count: number) => fc.integer({ min: 0, max: (count - 1) * 4 }).map((i) => i / 4);
     const placed = fc
-      .tuple(coordinate(7), coordinate(12), coordinate(9), fc.constantFrom(...Object.keys(labelOf)))
+      .tuple(coordinate(7), coordinate(12), coordinate(9), fc.constantFrom(...Object.keys(label)))
       .map(([z, y, x, object]) => at(z, y, x, { object }));
-    const radiusOf = (object: string) => ({ ribosome: 13, 'apo-ferritin': 6, thyroglobulin: 0.5 })[object] as number;
+    const radius: Record<string, number> = { ribosome: 13, 'apo-ferritin': 6, thyroglobulin: 0.5 };
     fc.assert(
       fc.property(fc.array(placed, { maxLength: 12 }), (picks) => {
-        const found = paintSegmentation(picks, { grid, radius: radiusOf, label });
+        const found = paintSegmentation(picks, { grid, radius, label });
         expect(found.data).toBeInstanceOf(picks.some((p) => p.object === 'thyroglobulin') ? Uint16Array : Uint8Array);
         const expected = Array.from({ length: voxelCount(grid.shape) }, (_, i) => {
           const voxel: Zyx = [Math.floor(i / 108), Math.floor(i / 9) % 12, i % 9];
@@ -48,9 +47,9 @@ describe('paintSegmentation', () => {
           for (const { object, position } of picks) {
             const squared = squaredDistance(centre, position);
             const isOwn = toVoxel(grid, position).every((v, axis) => Math.round(v) === voxel[axis]);
-            if ((squared <= radiusOf(object) ** 2 || isOwn) && squared < nearest) {
+            if ((squared <= radius[object] ** 2 || isOwn) && squared < nearest) {
               nearest = squared;
-              winner = label(object);
+              winner = label[object];
             }
           }
           return winner;
@@ -86,7 +85,7 @@ describe('paintSegmentation', () => {
     ['a centre outside whose ball reaches in', [at(0, -1, 0)], 2, [[0, 0, 0]]],
     ['a centre less than half a voxel outside', [at(0, -0.4, 0)], 0, [[0, 0, 0]]],
   ])('%s', (_, picks, radius, expected) => {
-    expect(painted(paintSegmentation(picks, { grid, radius, label: () => 1 }))).toEqual(expected);
+    expect(painted(paintSegmentation(picks, { grid, radius, label: 1 }))).toEqual(expected);
   });
 
   it('gives a voxel between two equally near picks to the first of them', () => {
@@ -107,7 +106,7 @@ describe('paintSegmentation', () => {
   });
 
   it.each([0, -1, 1.5, 65536, Number.NaN, undefined as unknown as number])('refuses the label %s', (bad) => {
-    const run = () => paintSegmentation([at(0, 0, 0)], { grid, radius: 1, label: () => bad });
+    const run = () => paintSegmentation([at(0, 0, 0)], { grid, radius: 1, label: { ribosome: bad } });
     expect(run).toThrow(`label of "ribosome" must be a whole number from 1 to 65535, found ${bad}`);
   });
 

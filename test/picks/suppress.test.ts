@@ -5,8 +5,7 @@ import { suppressAcrossObjects, suppressNearby } from '../../src/entry/index.ts'
 import { squaredDistance } from '../../src/space/grid.ts';
 import { crowdedPicks, pickAt } from '../support/arbitrary-picks.ts';
 
-const distances: Readonly<Record<string, number>> = { ribosome: 9, 'apo-ferritin': 5, thyroglobulin: 0 };
-const minDistance = (object: string) => distances[object];
+const minDistance: Readonly<Record<string, number>> = { ribosome: 9, 'apo-ferritin': 5, thyroglobulin: 0 };
 
 /** The definition, comparing every pick with every survivor. */
 function suppressedByComparingAll(
@@ -25,7 +24,7 @@ describe('suppressNearby', () => {
     fc.assert(
       fc.property(crowdedPicks, (picks) => {
         const tooClose = (a: ParticlePick, b: ParticlePick) =>
-          a.object === b.object && squaredDistance(a.position, b.position) < minDistance(a.object) ** 2;
+          a.object === b.object && squaredDistance(a.position, b.position) < minDistance[a.object] ** 2;
         expect(suppressNearby(picks, { minDistance })).toEqual(suppressedByComparingAll(picks, tooClose));
       }),
       { numRuns: 300 },
@@ -39,11 +38,11 @@ describe('suppressNearby', () => {
         for (const [i, a] of kept.entries()) {
           for (const b of kept.slice(i + 1)) {
             if (a.object !== b.object) continue;
-            expect(squaredDistance(a.position, b.position)).toBeGreaterThanOrEqual(minDistance(a.object) ** 2);
+            expect(squaredDistance(a.position, b.position)).toBeGreaterThanOrEqual(minDistance[a.object] ** 2);
           }
         }
         expect(suppressNearby(kept, { minDistance })).toEqual(kept);
-        for (const object of Object.keys(distances)) {
+        for (const object of Object.keys(minDistance)) {
           const best = (list: ParticlePick[]) =>
             Math.max(...list.filter((p) => p.object === object).map((p) => p.score));
           expect(best(kept)).toBe(best(picks));
@@ -120,14 +119,17 @@ describe('suppressNearby', () => {
     expect(() => suppressNearby([], { minDistance: bad })).toThrow(
       `minDistance must be a finite length ≥ 0 Å, found ${bad}`,
     );
-    expect(() => suppressNearby([pickAt(0, 0, 0)], { minDistance: () => bad })).toThrow(
+    expect(() => suppressNearby([pickAt(0, 0, 0)], { minDistance: { ribosome: bad } })).toThrow(
       'minDistance of "ribosome" must',
     );
   });
 
-  it('names an object whose distance the caller does not know', () => {
-    const run = () => suppressNearby([pickAt(0, 0, 0, { object: 'myoglobin' })], { minDistance });
-    expect(run).toThrow('minDistance of "myoglobin" must be a finite length ≥ 0 Å, found undefined');
+  it.each(['myoglobin', 'constructor'])('refuses picks of an object that the record lacks, such as "%s"', (object) => {
+    const run = () => suppressNearby([pickAt(0, 0, 0, { object })], { minDistance });
+    expect(run).toThrow(
+      `minDistance has no value for "${object}"; it has one for "ribosome", "apo-ferritin", "thyroglobulin"`,
+    );
+    expect(run).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 });
 

@@ -148,7 +148,7 @@ describe('simulateProject', () => {
   it('tells run and stage while it works', async () => {
     const events: SimulateProjectProgress[] = [];
     await simulateProject(memoryStore(), { runs: 2, shape, onProgress: (event) => events.push(event) });
-    const steps = events.map(({ run, runsDone, runs, stage }) => `${run} ${runsDone}/${runs} ${stage}`);
+    const steps = events.map(({ run, runsDone, runsTotal, stage }) => `${run} ${runsDone}/${runsTotal} ${stage}`);
     expect([...new Set(steps)]).toEqual([
       'TS_1_0 0/2 molecules',
       'TS_1_0 0/2 imaging',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Volume } from '../../src/entry/index.ts';
 import { isCryoetPicksError, toVoxel } from '../../src/entry/index.ts';
-import { type SimulationProgress, simulateTomogram } from '../../src/entry/simulate.ts';
+import { type SimulateTomogramProgress, simulateTomogram } from '../../src/entry/simulate.ts';
 
 const shape = [48, 64, 80] as const;
 
@@ -59,7 +59,7 @@ describe('simulateTomogram', () => {
   });
 
   it('tells how far it is, in stages that rise to their total', async () => {
-    const events: SimulationProgress[] = [];
+    const events: SimulateTomogramProgress[] = [];
     await simulateTomogram({ shape: [16, 16, 16], onProgress: (progress) => events.push(progress) });
     for (const stage of ['molecules', 'imaging'] as const) {
       const own = events.filter((event) => event.stage === stage);

@@ -1,13 +1,14 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ByteRange } from '../../src/entry/index.ts';
 import { type HttpStoreOptions, httpStore } from '../../src/entry/index.ts';
-import { platformClock } from '../../src/storage/http-request.ts';
+import { clock as retryClock } from '../../src/storage/retry.ts';
 import { fakeClock, type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
 
 const value = Uint8Array.from({ length: 100 }, (_, i) => i);
 const range: ByteRange = { offset: 10, length: 5 };
 let server: ScriptedServer | undefined;
 afterEach(async () => {
+  vi.restoreAllMocks();
   await server?.close();
   server = undefined;
 });
@@ -23,7 +24,7 @@ async function scripted(
     if (answer === 'right') serveBytes(request, response, value);
     else answer(request, response, n);
   });
-  return { store: httpStore(`${server.url}/data`, { clock, ...options }), clock, requests: server.requests };
+  return { store: httpStore(`${server.url}/data`, options), clock, requests: server.requests };
 }
 
 const status =
@@ -72,13 +73,12 @@ describe('what may pass is tried again', () => {
     let n = 0;
     const fetch = async () =>
       new Response(n++ < 2 ? value.slice(0, 99) : value, { status: 200, headers: { 'Content-Length': '100' } });
-    const store = httpStore('https://example.org', { fetch, clock: fakeClock() });
+    fakeClock();
+    const store = httpStore('https://example.org', { fetch });
     expect(await store.get('/a')).toEqual(value);
     expect(n).toBe(3);
     const short = async () => new Response(value.slice(0, 99), { headers: { 'Content-Length': '100' } });
-    await expect(
-      httpStore('https://example.org', { fetch: short, clock: fakeClock() }).get('/a'),
-    ).rejects.toMatchObject({
+    await expect(httpStore('https://example.org', { fetch: short }).get('/a')).rejects.toMatchObject({
       code: 'corrupt-data',
       message: 'cannot read https://example.org/a: 99 bytes came of the 100 that the server promised (5 tries)',
     });
@@ -133,7 +133,7 @@ const status206 =
 describe('what is an answer is not tried again', () => {
   it.each([400, 401, 403, 405, 410, 422, 304, 204])('status %i', async (code) => {
     const { store, clock, requests } = await scripted([status(code)]);
-    await expect(store.get('/a')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(store.get('/a')).rejects.toMatchObject({ code: 'unavailable' });
     expect(requests).toHaveLength(1);
     expect(clock.pauses).toEqual([]);
   });
@@ -162,13 +162,13 @@ describe('pauses', () => {
   it('grow to a limit, with chance from 0', async () => {
     const { store, clock, requests } = await scripted([status(503)], { tries: 9, retryFor: 1e6 });
     await expect(store.get('/a')).rejects.toMatchObject({
-      code: 'not-found',
+      code: 'unavailable',
       message: `cannot read ${server?.url}/data/a: the server answered 503 Service Unavailable (9 tries)`,
     });
     expect(clock.pauses).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 16_000, 16_000]);
     expect(requests).toHaveLength(9);
     const hasty = fakeClock(0);
-    await expect(httpStore(`${server?.url}/data`, { clock: hasty }).get('/a')).rejects.toThrow('(5 tries)');
+    await expect(httpStore(`${server?.url}/data`).get('/a')).rejects.toThrow('(5 tries)');
     expect(hasty.pauses).toEqual([0, 0, 0, 0]);
   });
 
@@ -205,15 +205,12 @@ describe('pauses', () => {
     const asleep = new Promise<void>((resolve) => {
       isAsleep = resolve;
     });
-    const clock = {
-      ...platformClock,
-      random: () => 1,
-      sleep(_: number, signal?: AbortSignal) {
-        isAsleep();
-        return platformClock.sleep(3_600_000, signal);
-      },
-    };
-    const { store, requests } = await scripted([status(503)], { clock });
+    const { sleep } = retryClock;
+    const { store, requests } = await scripted([status(503)]);
+    vi.spyOn(retryClock, 'sleep').mockImplementation((_, signal) => {
+      isAsleep();
+      return sleep(3_600_000, signal);
+    });
     const pending = store.get('/a', { signal: controller.signal });
     await asleep;
     controller.abort('enough');
@@ -223,10 +220,10 @@ describe('pauses', () => {
   });
 
   it('of the platform pass, and are cut short by a signal', async () => {
-    await expect(platformClock.sleep(1)).resolves.toBeUndefined();
-    await expect(platformClock.sleep(1e6, AbortSignal.abort('no'))).rejects.toBe('no');
-    expect(platformClock.random()).toBeLessThan(1);
-    expect(platformClock.now()).toBeGreaterThan(0);
+    await expect(retryClock.sleep(1)).resolves.toBeUndefined();
+    await expect(retryClock.sleep(1e6, AbortSignal.abort('no'))).rejects.toBe('no');
+    expect(retryClock.random()).toBeLessThan(1);
+    expect(retryClock.now()).toBeGreaterThan(0);
   });
 });
 
@@ -238,10 +235,11 @@ describe('a page of another origin', () => {
     const fetch = async () => {
       throw new TypeError('Failed to fetch');
     };
-    const store = httpStore('https://bucket.example', { fetch, clock: fakeClock() });
+    fakeClock();
+    const store = httpStore('https://bucket.example', { fetch });
     await expect(store.get('/.zattrs')).rejects.toThrow('Failed to fetch (2 tries)');
     await expect(store.get('/0/0')).rejects.toThrow('Failed to fetch (5 tries)');
-    const own = httpStore('https://page.example/x', { fetch, clock: fakeClock() });
+    const own = httpStore('https://page.example/x', { fetch });
     await expect(own.get('/.zattrs')).rejects.toThrow('Failed to fetch (5 tries)');
   });
 

@@ -72,8 +72,8 @@ describe('httpStore', () => {
     async (key) => {
       const message = expect.stringMatching(/^cannot read http.*\/private\/.*: the server answered 403 Forbidden$/);
       const store = httpStore(`${base}/private`);
-      await expect(store.get(key)).rejects.toMatchObject({ code: 'not-found', message });
-      await expect(store.getRange(key, { suffixLength: 1 })).rejects.toMatchObject({ code: 'not-found', message });
+      await expect(store.get(key)).rejects.toMatchObject({ code: 'unavailable', message });
+      await expect(store.getRange(key, { suffixLength: 1 })).rejects.toMatchObject({ code: 'unavailable', message });
     },
   );
 
@@ -90,14 +90,14 @@ describe('httpStore', () => {
     };
     const tomogram = await openTomogram(httpStore('https://example.org/', { fetch }));
     isExpired = true;
-    await expect(tomogram.read(wholeBox([2, 2, 2]))).rejects.toMatchObject({ code: 'not-found' });
+    await expect(tomogram.read(wholeBox([2, 2, 2]))).rejects.toMatchObject({ code: 'unavailable' });
     isExpired = false;
     expect((await tomogram.read(wholeBox([2, 2, 2]))).data[0]).toBe(1);
   });
 
   it('reports other statuses and unreachable servers with the address', async () => {
     await expect(httpStore(`${base}/broken`, { tries: 1 }).get('/x')).rejects.toMatchObject({
-      code: 'not-found',
+      code: 'unavailable',
       message: `cannot read ${base}/broken/x: the server answered 500 Oh dear`,
     });
     const nobody = httpStore('http://127.0.0.1:1/', { tries: 1 });

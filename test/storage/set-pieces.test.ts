@@ -36,7 +36,7 @@ describe('setPieces of a directory store', () => {
         if (n === 2) throw trouble;
       }),
     );
-    await expect(writing).rejects.toMatchObject({ cause: trouble });
+    await expect(writing).rejects.toBe(trouble);
     expect([...(await store.get('/c'))!]).toEqual([9]);
     expect(await readdir(folder)).toEqual(['c']);
   });
@@ -57,8 +57,8 @@ describe('setPieces of a directory store', () => {
   it('writes only what is expected there', async () => {
     const store = directoryStore(folder);
     await store.set('/c', Uint8Array.of(9));
-    await expect(store.setPieces!('/c', pieces(1), { expect: null })).rejects.toMatchObject({ code: 'conflict' });
-    await store.setPieces!('/c', pieces(1), { expect: (await store.version!('/c'))! });
+    await expect(store.setPieces!('/c', pieces(1), { ifVersion: null })).rejects.toMatchObject({ code: 'conflict' });
+    await store.setPieces!('/c', pieces(1), { ifVersion: (await store.version!('/c'))! });
     expect([...(await store.get('/c'))!]).toEqual([0, 0, 0]);
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { joinKey, memoryStore, type ReadableStore, subStore } from '../../src/entry/index.ts';
-import { checkKey, isListable } from '../../src/storage/store.ts';
+import { memoryStore, type ReadableStore, subStore } from '../../src/entry/index.ts';
+import { checkKey, isListable, joinKey } from '../../src/storage/store.ts';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 

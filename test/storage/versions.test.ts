@@ -45,8 +45,8 @@ describe.each(stores)('versions of %s', (_, open) => {
     const store = await open();
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
-    await store.set('/x', bytes(2), { expect: version });
-    await expect(store.set('/x', bytes(3), { expect: version })).rejects.toMatchObject({
+    await store.set('/x', bytes(2), { ifVersion: version });
+    await expect(store.set('/x', bytes(3), { ifVersion: version })).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringMatching(
         new RegExp(`x has changed since it was read: it was from ${iso} then and is from ${iso} now`),
@@ -57,8 +57,8 @@ describe.each(stores)('versions of %s', (_, open) => {
 
   it('let a file be made only where none is', async () => {
     const store = await open();
-    await store.set('/x', bytes(1), { expect: null });
-    await expect(store.set('/x', bytes(2), { expect: null })).rejects.toThrow(/it was absent then and is from 2/);
+    await store.set('/x', bytes(1), { ifVersion: null });
+    await expect(store.set('/x', bytes(2), { ifVersion: null })).rejects.toThrow(/it was absent then and is from 2/);
     expect(await store.get('/x')).toEqual(bytes(1));
   });
 
@@ -67,7 +67,7 @@ describe.each(stores)('versions of %s', (_, open) => {
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
     await store.delete('/x');
-    await expect(store.set('/x', bytes(2), { expect: version })).rejects.toThrow(/from 2.* then and is absent now/);
+    await expect(store.set('/x', bytes(2), { ifVersion: version })).rejects.toThrow(/from 2.* then and is absent now/);
     expect(await store.get('/x')).toBeUndefined();
   });
 
@@ -76,17 +76,17 @@ describe.each(stores)('versions of %s', (_, open) => {
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
     await store.set('/x', bytes(2));
-    await expect(store.delete('/x', { expect: version })).rejects.toMatchObject({ code: 'conflict' });
-    await expect(store.delete('/x', { expect: null })).rejects.toMatchObject({ code: 'conflict' });
-    await deleteFile(store, '/x', { expect: await store.version!('/x') });
-    await store.delete('/x', { expect: null });
+    await expect(store.delete('/x', { ifVersion: version })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(store.delete('/x', { ifVersion: null })).rejects.toMatchObject({ code: 'conflict' });
+    await deleteFile(store, '/x', { ifVersion: await store.version!('/x') });
+    await store.delete('/x', { ifVersion: null });
     expect(await store.get('/x')).toBeUndefined();
   });
 
   it('hold back all of several files where one has changed', async () => {
     const store = await open();
     await store.set('/b', bytes(1));
-    const files = (['/a', '/b', '/c'] as const).map((key) => ({ key, bytes: bytes(9), expect: null }));
+    const files = (['/a', '/b', '/c'] as const).map((key) => ({ key, bytes: bytes(9), ifVersion: null }));
     await expect(setFiles(store, files)).rejects.toMatchObject({ code: 'conflict' });
     expect(await store.list('/')).toEqual([{ name: 'b', kind: 'file' }]);
     expect(await store.get('/b')).toEqual(bytes(1));
@@ -94,10 +94,10 @@ describe.each(stores)('versions of %s', (_, open) => {
 
   it('let one of many writers at once win, and tell the others', async () => {
     const store = await open();
-    const made = Array.from({ length: 20 }, (_, i) => store.set('/x', bytes(i), { expect: null }));
+    const made = Array.from({ length: 20 }, (_, i) => store.set('/x', bytes(i), { ifVersion: null }));
     expect((await Promise.allSettled(made)).filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     const expectation = await store.version!('/x');
-    const replaced = Array.from({ length: 20 }, (_, i) => store.set('/x', bytes(100 + i), { expect: expectation }));
+    const replaced = Array.from({ length: 20 }, (_, i) => store.set('/x', bytes(100 + i), { ifVersion: expectation }));
     const done = await Promise.allSettled(replaced);
     expect(done.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     for (const one of done) if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'conflict' });
@@ -114,7 +114,7 @@ describe('versions of files', () => {
     // In place, of the same size, at the same time: as a program does that is fast enough.
     await writeFile(join(folder, 'x'), bytes(3, 2, 1));
     await utimes(join(folder, 'x'), atime, mtime);
-    await expect(store.set('/x', bytes(0), { expect: version })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(store.set('/x', bytes(0), { ifVersion: version })).rejects.toMatchObject({ code: 'conflict' });
   });
 
   it('do not mind a file that was copied or touched', async () => {
@@ -123,15 +123,15 @@ describe('versions of files', () => {
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
     await utimes(join(folder, 'x'), new Date(0), new Date(0));
-    await store.set('/x', bytes(2), { expect: version });
+    await store.set('/x', bytes(2), { ifVersion: version });
     expect(await readdir(folder)).toEqual(['x']);
   });
 
   it('cannot be expected of a store that keeps none', async () => {
     const { version: _, ...store } = memoryStore();
-    await expect(setFiles(store, [{ key: '/x', bytes: bytes(1), expect: null }])).rejects.toMatchObject({
+    await expect(setFiles(store, [{ key: '/x', bytes: bytes(1), ifVersion: null }])).rejects.toMatchObject({
       code: 'unsupported',
-      message: 'memory/x: its store keeps no versions, so none can be expected',
+      message: 'memory/x: its store keeps no versions, so `ifVersion` cannot be checked',
     });
     await setFiles(store, [{ key: '/x', bytes: bytes(1) }]);
     expect(await store.get('/x')).toEqual(bytes(1));

@@ -16,9 +16,10 @@ import {
   toFloat32,
   writeTomogram,
 } from '../../src/entry/index.ts';
-import { bytesReader, storeReader, zipStore } from '../../src/entry/io.ts';
+import { storeReader, zipStore } from '../../src/entry/io.ts';
 import { openStore } from '../../src/entry/node.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
+import { bytesReader } from '../../src/storage/random-access.ts';
 import { type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
 import { type ZipTestEntry, type ZipTestOptions, zipBytes } from '../support/zip-bytes.ts';
 

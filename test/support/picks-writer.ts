@@ -20,7 +20,7 @@ async function addToShared(n: number): Promise<void> {
       { object: 'virus', position: { x: n, y: 0, z: 0 }, score: name === 'a' ? 1 : 2 },
     ];
     try {
-      await run.writePicks(picks, { userId: 'both', sessionId: '0', expect: { virus: file?.version ?? null } });
+      await run.writePicks(picks, { userId: 'both', sessionId: '0', ifVersion: { virus: file?.version ?? null } });
       return;
     } catch (error) {
       if (!isCryoetPicksError(error, 'conflict')) throw error;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { PlanOptions, Zyx } from '../../src/entry/index.ts';
+import type { PlanOptions, TileSpec, Zyx } from '../../src/entry/index.ts';
 import { WINDOW_NAMES } from '../../src/tiles/axis.ts';
 
 /** A volume's shape and a way to cut it; covers of at most `mostTiles` tiles. */
@@ -9,7 +9,7 @@ export function plannable({
 }: {
   readonly longest?: number;
   readonly mostTiles?: number;
-} = {}): fc.Arbitrary<{ shape: Zyx; options: PlanOptions }> {
+} = {}): fc.Arbitrary<{ shape: Zyx; options: TileSpec & PlanOptions }> {
   return fc
     .constantFrom(1 as const, 2 as const, 4 as const)
     .chain((outputStride) =>
@@ -34,7 +34,7 @@ function zyx<T>(of: (axis: 0 | 1 | 2) => fc.Arbitrary<T>): fc.Arbitrary<readonly
   return fc.tuple(of(0), of(1), of(2));
 }
 
-function tileCount(shape: Zyx, { tile, overlap, outputStride = 1 }: PlanOptions): number {
+function tileCount(shape: Zyx, { tile, overlap, outputStride = 1 }: TileSpec & PlanOptions): number {
   return shape.reduce((product, length, i) => {
     const step = tile[i] / outputStride - Math.floor((overlap?.[i] ?? 0) / outputStride);
     return product * Math.max(1, Math.ceil(length / outputStride / step));

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseConfig } from '../../src/entry/copick.ts';
 import { type PortalStore, type PortalStoreOptions, portalStore } from '../../src/entry/portal.ts';
+import { fakeClock } from './scripted-server.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/portal/', import.meta.url));
 
@@ -75,22 +76,14 @@ export function fakeStore(
   options: Partial<PortalStoreOptions> & FakePortalOptions = {},
 ): FakePortal & { readonly store: PortalStore; readonly pauses: number[] } {
   const portal = fakePortal(options);
-  const pauses: number[] = [];
   const config = portalFixture<{ readonly dataset_ids: readonly number[] }>('copick.json');
   const store = portalStore({
     datasetIds: config.dataset_ids,
     objects: parseConfig(JSON.stringify(config), { source: 'copick.json' }).objects,
     fetch: portal.fetch,
-    clock: {
-      now: () => 0,
-      random: () => 0.5,
-      sleep: async (milliseconds) => {
-        pauses.push(milliseconds);
-      },
-    },
     ...options,
   });
-  return { ...portal, store, pauses };
+  return { ...portal, store, pauses: fakeClock(0.5).pauses };
 }
 
 /** A file of the bucket of test/fixtures. */

@@ -5,12 +5,12 @@ import type { ScoreSlab } from '../../src/entry/index.ts';
 export interface ScoreMap {
   readonly data: Float32Array;
   readonly shape: readonly [number, number, number, number];
-  readonly classes: readonly number[];
+  readonly classes: readonly string[];
 }
 
 /** Joins slabs; fails the test if they leave a gap, overlap, change their grid or stop early. */
 export async function joinSlabs(slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>): Promise<ScoreMap> {
-  let map: { data: Float32Array; shape: [number, number, number, number]; classes: readonly number[] } | undefined;
+  let map: { data: Float32Array; shape: [number, number, number, number]; classes: readonly string[] } | undefined;
   let next = 0;
   let length = 0;
   for await (const { grid, axis, start, classes, scores } of slabs) {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { HttpClock } from '../../src/entry/index.ts';
+import { vi } from 'vitest';
+import { clock } from '../../src/storage/retry.ts';
 
 /** A web server on this machine that keeps a list of requests. */
 export interface ScriptedServer {
@@ -52,18 +53,16 @@ export function serveBytes(request: IncomingMessage, response: ServerResponse, b
   response.writeHead(206, headers).end(bytes.subarray(start, end));
 }
 
-/** A clock whose pauses take no time and are kept, and whose chance is given. */
-export function fakeClock(random = 1): HttpClock & { readonly pauses: number[] } {
+/** Makes the pauses of retries take no time, with a given chance, until mocks are restored; tells the pauses. */
+export function fakeClock(random = 1): { readonly pauses: number[] } {
   const pauses: number[] = [];
   let now = 0;
-  return {
-    pauses,
-    now: () => now,
-    random: () => random,
-    async sleep(milliseconds, signal) {
-      signal?.throwIfAborted();
-      pauses.push(milliseconds);
-      now += milliseconds;
-    },
-  };
+  vi.spyOn(clock, 'now').mockImplementation(() => now);
+  vi.spyOn(clock, 'random').mockReturnValue(random);
+  vi.spyOn(clock, 'sleep').mockImplementation(async (milliseconds, signal) => {
+    signal?.throwIfAborted();
+    pauses.push(milliseconds);
+    now += milliseconds;
+  });
+  return { pauses };
 }

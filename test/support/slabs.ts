@@ -5,7 +5,7 @@ import { voxelCount } from '../../src/space/zyx.ts';
 /** Scores of several classes in C-order `[class, z, y, x]`, and how to cut them. */
 export interface Scores {
   readonly shape: Zyx;
-  readonly classes: readonly number[];
+  readonly classes: readonly string[];
   readonly values: Float32Array;
   /** Offsets `[3, z, y, x]`, for slabs that have them. */
   readonly offsets?: Float32Array | undefined;
@@ -18,12 +18,12 @@ export function gridOf(shape: Zyx): VoxelGrid {
 /** One class of scores from nested arrays `[z][y][x]`. */
 export function scoresOf(nested: readonly (readonly (readonly number[])[])[]): Scores {
   const shape = [nested.length, nested[0].length, nested[0][0].length] as const;
-  return { shape, classes: [0], values: Float32Array.from(nested.flat(2)) };
+  return { shape, classes: ['a'], values: Float32Array.from(nested.flat(2)) };
 }
 
 /** A volume of one class, all of one score. */
 export function flatScores(shape: Zyx, score: number): Scores {
-  return { shape, classes: [0], values: new Float32Array(voxelCount(shape)).fill(score) };
+  return { shape, classes: ['a'], values: new Float32Array(voxelCount(shape)).fill(score) };
 }
 
 /**
@@ -85,7 +85,7 @@ export function arbitrarySweep(
 ): fc.Arbitrary<{ scores: Scores; axis: Axis; cuts: number[] }> {
   const side = fc.integer({ min: 1, max: 6 });
   return fc
-    .record({ shape: fc.tuple(side, side, side), classes: fc.constantFrom([0], [4, 1]) })
+    .record({ shape: fc.tuple(side, side, side), classes: fc.constantFrom(['a'], ['d', 'b']) })
     .chain(({ shape, classes }) => {
       const count = voxelCount(shape) * classes.length;
       return fc.record({

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PlanOptions, Zyx } from '../../src/entry/index.ts';
+import type { PlanOptions, TileSpec, Zyx } from '../../src/entry/index.ts';
 import { planTiles } from '../../src/entry/index.ts';
 import { WINDOW_NAMES } from '../../src/tiles/axis.ts';
 import { plannable } from '../support/plan-arbitraries.ts';
@@ -11,7 +11,7 @@ describe('planTiles', () => {
   it('leaves no gap, starts at multiples of the stride, overlaps as asked and ends flush', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
-        const plan = planTiles(shape, options);
+        const plan = planTiles(shape, options, options);
         const stride = plan.outputStride;
         for (const a of AXES) {
           const starts = plan.starts[a];
@@ -34,7 +34,7 @@ describe('planTiles', () => {
   it('takes no more tiles than the overlap asks for', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
-        const plan = planTiles(shape, options);
+        const plan = planTiles(shape, options, options);
         for (const a of AXES) {
           const step = plan.tile[a] - Math.floor((options.overlap?.[a] ?? 0) / plan.outputStride) * plan.outputStride;
           const reached = (plan.starts[a].length - 2) * step + plan.tile[a];
@@ -45,14 +45,14 @@ describe('planTiles', () => {
   });
 
   it('spreads the tiles evenly, so that no last tile repeats nearly all of the one before', () => {
-    const plan = planTiles([1, 1, 101], { tile: [1, 1, 40], overlap: [0, 0, 10] });
+    const plan = planTiles([1, 1, 101], { tile: [1, 1, 40] }, { overlap: [0, 0, 10] });
     expect(plan.starts[2]).toEqual([0, 20, 41, 61]);
   });
 
   it('gives weights that sum to exactly 1 at every score, and 0 outside the score map', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
-        const plan = planTiles(shape, options);
+        const plan = planTiles(shape, options, options);
         for (const a of AXES) {
           const sum = new Float64Array(plan.outputShape[a]);
           plan.starts[a].forEach((start, t) => {
@@ -74,7 +74,7 @@ describe('planTiles', () => {
   });
 
   it.each(WINDOW_NAMES)('%s weights are symmetric for a symmetric cover', (window) => {
-    const { weights } = planTiles([1, 1, 25], { tile: [1, 1, 10], overlap: [0, 0, 5], window });
+    const { weights } = planTiles([1, 1, 25], { tile: [1, 1, 10] }, { overlap: [0, 0, 5], window });
     const flipped = weights[2].map((w) => [...w].reverse()).reverse();
     flipped.forEach((w, i) => {
       w.forEach((value, j) => {
@@ -86,7 +86,7 @@ describe('planTiles', () => {
   });
 
   it('crop takes each score from the nearest tile', () => {
-    const { weights } = planTiles([1, 1, 8], { tile: [1, 1, 5], overlap: [0, 0, 2], window: 'crop' });
+    const { weights } = planTiles([1, 1, 8], { tile: [1, 1, 5] }, { overlap: [0, 0, 2], window: 'crop' });
     expect(weights[2].map((w) => [...w])).toEqual([
       [1, 1, 1, 1, 0],
       [0, 1, 1, 1, 1],
@@ -94,7 +94,7 @@ describe('planTiles', () => {
   });
 
   it('crop gives a score that is as near to two tiles to the lower one', () => {
-    const { weights } = planTiles([1, 1, 9], { tile: [1, 1, 5], overlap: [0, 0, 1], window: 'crop' });
+    const { weights } = planTiles([1, 1, 9], { tile: [1, 1, 5] }, { overlap: [0, 0, 1], window: 'crop' });
     expect(weights[2].map((w) => [...w])).toEqual([
       [1, 1, 1, 1, 1],
       [0, 1, 1, 1, 1],
@@ -104,7 +104,7 @@ describe('planTiles', () => {
   it('gives tiles as the product of the covers, in sweep order', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
-        const { tiles, starts, axis, outputShape } = planTiles(shape, options);
+        const { tiles, starts, axis, outputShape } = planTiles(shape, options, options);
         expect(tiles).toHaveLength(starts[0].length * starts[1].length * starts[2].length);
         expect(new Set(tiles.map(({ index }) => index.join())).size).toBe(tiles.length);
         for (const { start, index } of tiles) expect(start).toEqual(AXES.map((a) => starts[a][index[a]]));
@@ -117,13 +117,22 @@ describe('planTiles', () => {
   });
 
   it('predicts memory that does not grow with the length of the volume', () => {
-    const options: PlanOptions = { tile: [64, 128, 128], outputStride: 2, classes: 6 };
-    const short = planTiles([184, 640, 630], options);
-    const long = planTiles([184, 1280, 630], options);
+    const options = { tile: [64, 128, 128], outputStride: 2, channels: 6 } as const;
+    const short = planTiles([184, 640, 630], options, options);
+    const long = planTiles([184, 1280, 630], options, options);
     expect(long.memory).toEqual(short.memory);
     expect(short.memory.accumulators).toBe(6 * 64 * 92 * 315 * 4);
     expect(short.memory.tiles).toBe(4 * (5 * 64 * 128 * 128 + 3 * 6 * 32 * 64 * 64));
     expect(short.memory.total).toBe(short.memory.accumulators + short.memory.tiles);
+  });
+
+  it('counts the named classes and the offsets of a model card for the prediction of memory', () => {
+    const tile: Zyx = [8, 8, 8];
+    const classes = ['a', null, 'b', null, null, null];
+    const memoryOf = (spec: TileSpec, options?: PlanOptions) => planTiles([8, 8, 32], spec, options).memory;
+    expect(memoryOf({ tile, classes, offsets: [3, 4, 5] })).toEqual(memoryOf({ tile }, { channels: 5 }));
+    expect(memoryOf({ tile, classes })).toEqual(memoryOf({ tile }, { channels: 2 }));
+    expect(memoryOf({ tile, classes }, { channels: 6 })).toEqual(memoryOf({ tile }, { channels: 6 }));
   });
 
   it('overlaps by a quarter of the tile unless told otherwise', () => {
@@ -141,7 +150,7 @@ describe('planTiles', () => {
     expect(planTiles([200, 630, 630], options)).toMatchObject({ tile: [120, 160, 160], starts: { 0: [0, 80] } });
     expect(tileOf([1, 1, 1])).toEqual([8, 8, 8]);
     // Room for the overlap that was asked for.
-    expect(planTiles([36, 60, 60], { ...options, overlap: [46, 40, 0] }).tile).toEqual([48, 64, 64]);
+    expect(planTiles([36, 60, 60], options, { overlap: [46, 40, 0] }).tile).toEqual([48, 64, 64]);
   });
 
   it('never needs more tiles for a tile of its choice', () => {
@@ -150,8 +159,8 @@ describe('planTiles', () => {
         const tileMultiple = times * (options.outputStride ?? 1);
         const tile = options.tile.map((edge) => Math.ceil(edge / tileMultiple) * tileMultiple) as unknown as Zyx;
         const [free, largest] = [
-          planTiles(shape, { ...options, tile, tileMultiple }),
-          planTiles(shape, { ...options, tile }),
+          planTiles(shape, { ...options, tile, tileMultiple }, options),
+          planTiles(shape, { ...options, tile }, options),
         ];
         for (const a of AXES) {
           expect(free.tile[a] % tileMultiple).toBe(0);
@@ -163,13 +172,13 @@ describe('planTiles', () => {
   });
 
   it('gives the numbers of its documentation', () => {
-    const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], overlap: [16, 32, 32], outputStride: 2 });
+    const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], outputStride: 2 }, { overlap: [16, 32, 32] });
     expect(plan.tiles).toHaveLength(196);
     expect(plan.memory.total / 1e6).toBeCloseTo(30.0, 1);
     expect(plan).toMatchObject({ window: 'gaussian', axis: 1, outputShape: [92, 315, 315] });
   });
 
-  it.each<[string, Zyx, PlanOptions, string]>([
+  it.each<[string, Zyx, TileSpec & PlanOptions, string]>([
     ['an empty volume', [0, 4, 4], { tile: [4, 4, 4] }, 'volume shape 0×4×4 must be three whole numbers'],
     ['a negative shape', [4, -1, 4], { tile: [4, 4, 4] }, 'volume shape 4×-1×4'],
     ['a fractional tile', [4, 4, 4], { tile: [4, 2.5, 4] }, 'tile 4×2.5×4 must be three whole numbers'],
@@ -203,7 +212,7 @@ describe('planTiles', () => {
     ['a stride of 3', [9, 9, 9], { tile: [3, 3, 3], outputStride: 3 as 2 }, 'output stride 3 is none of 1, 2, 4'],
     ['an unknown window', [9, 9, 9], { tile: [3, 3, 3], window: 'box' as 'crop' }, 'available: "crop", "linear"'],
     ['an unknown axis', [9, 9, 9], { tile: [3, 3, 3], axis: 3 as 2 }, 'axis 3 is none of 0 (z), 1 (y), 2 (x)'],
-    ['half a class', [9, 9, 9], { tile: [3, 3, 3], classes: 0.5 }, 'classes must be a whole number'],
+    ['half a channel', [9, 9, 9], { tile: [3, 3, 3], channels: 0.5 }, 'channels must be a whole number'],
     [
       'more tiles than memory',
       [1e6, 1e6, 1e6],
@@ -211,17 +220,17 @@ describe('planTiles', () => {
       'tiles, more than 1000000; take larger tiles or less overlap',
     ],
   ])('refuses %s', (_, shape, options, message) => {
-    expect(() => planTiles(shape, options)).toThrow(
+    expect(() => planTiles(shape, options, options)).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
     );
   });
 
-  it.each<[string, Zyx, PlanOptions]>([
+  it.each<[string, Zyx, TileSpec & PlanOptions]>([
     ['one voxel', [1, 1, 1], { tile: [1, 1, 1] }],
     ['one voxel in a large tile', [1, 1, 1], { tile: [64, 64, 64], outputStride: 4 }],
     ['a thin volume', [3, 700, 2], { tile: [64, 64, 64], outputStride: 2 }],
   ])('plans %s', (_, shape, options) => {
-    const plan = planTiles(shape, options);
+    const plan = planTiles(shape, options, options);
     expect(plan.tiles[0].start).toEqual([0, 0, 0]);
     expect(plan.memory.total).toBeGreaterThan(0);
   });

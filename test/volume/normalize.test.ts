@@ -4,12 +4,12 @@ import {
   contiguousVolume,
   measureIntensity,
   minMax,
-  noNormalization,
   normalizerFor,
   quantile,
   sourceFromArray,
   zScore,
 } from '../../src/entry/index.ts';
+import { noNormalization } from '../../src/volume/normalize.ts';
 
 const measure = (values: Float32Array) =>
   measureIntensity(sourceFromArray(contiguousVolume(values, [1, 1, values.length])));

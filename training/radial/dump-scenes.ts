@@ -3,7 +3,7 @@
  *
  *     npx tsx training/radial/dump-scenes.ts DIR FIRST_SEED LAST_SEED [Z,Y,X] [DENSITY]
  *
- * DENSITY multiplies the usual numbers of the six particles, so that a training scene holds more of them.
+ * DENSITY multiplies the usual number of each of the six particles.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

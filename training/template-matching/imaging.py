@@ -1,4 +1,4 @@
-"""What the tilt series and the filter leave of a density, as docs/simulation.md has it at its defaults: a template is given the
+"""What the tilt series and the filter leave of a density, as docs/reference/simulation.md has it at its defaults: a template is given the
 same, which is what a user of template matching knows of his own data (tilts, defocus, dose) and cannot know better."""
 
 import numpy as np

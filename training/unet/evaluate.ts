@@ -1,11 +1,11 @@
 /**
- * Chooses a model's thresholds on the validation projects and scores it on projects that nothing was chosen on, through the built
- * package, as anybody would run it.
+ * Chooses a model's thresholds on the validation projects and scores the model on test projects, through the built package, as a
+ * user would.
  *
  *     npm run evaluate -- DIR [--model OUT/default.onnx] [--fill | --keep]
  *
- * DIR is what make-data.ts wrote; without a model, the package's own is scored. With --fill, thresholds and scores are written into
- * the model's card; with --keep, its thresholds are taken as they are.
+ * DIR is the output of make-data.ts; the default model is that of the package. --fill writes thresholds and scores into the model
+ * card; --keep uses the thresholds of the card.
  */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -24,7 +24,7 @@ import {
 import { loadModel, openProject } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
 
-/** Candidates below are not worth a sweep: hardly one in a hundred of them is right. */
+/** Minimum score of a candidate: of those below, hardly one in a hundred is right. */
 const floor = 0.02;
 const userId = 'evaluate';
 
@@ -36,7 +36,7 @@ interface Detected {
   readonly megavoxels: number;
 }
 
-/** Detects all runs of a project; the picks stay in its overlay, those of a former call are replaced. */
+/** Detects all runs of a project and writes the picks into its overlay, replacing those of an earlier call. */
 async function detect(config: string, model: Model, thresholds: Thresholds): Promise<Detected> {
   const project = await openProject(config);
   const runs: ScoredRun[] = [];
@@ -52,12 +52,12 @@ async function detect(config: string, model: Model, thresholds: Thresholds): Pro
   return { runs, seconds: (performance.now() - started) / 1000, megavoxels };
 }
 
-/** Of F4: what chance gives or takes among as few particles. */
+/** Tolerance of F4: its random variation with so few particles. */
 const tolerance = 0.005;
 
 /**
- * The highest threshold of each object that is as good as the best one, rounded down: no more picks in excess than the score
- * asks for. Good is F4 for what the competition scores, for the others F1. An object without candidates keeps its card's.
+ * Chooses for each object the highest threshold that is as good as the best one, rounded down, which keeps false positives few.
+ * Compares F4 for objects that the competition scores, F1 for others. An object without candidates keeps the threshold of the card.
  */
 function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
   const { objects } = sweepThresholds(runs);
@@ -77,7 +77,7 @@ function f1({ precision, recall }: SweepCurve): Float64Array {
   return precision.map((p, i) => (2 * p * recall[i]!) / (p + recall[i]! || 1));
 }
 
-/** Markdown: a row per particle, the score last. */
+/** A Markdown table with a row per particle; the score is last. */
 function table({ objects, score }: Report, thresholds: Thresholds): string {
   const rows = Object.keys(objects).sort();
   const cells = rows.map((name) => {

@@ -1,11 +1,11 @@
 /**
- * Simulates the copick projects that the network is trained, tuned and tested on: DIR/train, DIR/validate, DIR/test and so on,
- * a tomogram each of the seeds in `splits`.
+ * Simulates the copick projects to train, tune and test the network: DIR/train, DIR/validate, DIR/test and so on, with one tomogram
+ * per seed of `splits`.
  *
  *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|small|toy]
  *
- * Every tomogram depends on its own seed alone, so any number of workers gives the same bytes; one that is complete is left
- * alone, so that a call that was stopped goes on when it is repeated.
+ * Each tomogram depends on its own seed only, so the bytes do not depend on the number of workers. Complete tomograms are skipped, so
+ * an interrupted call can be repeated.
  */
 import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -33,8 +33,8 @@ interface Task {
 const particles = simulatedObjects.map(({ name }) => name);
 
 /**
- * How the tomogram of a seed is made. For training, imaged unlike the next one and with as many particles of each kind as of
- * any other, two to ten times as many as real tomograms hold; else as simulations are by default.
+ * Options of the simulation of a seed. For training: random imaging, and random numbers of particles from one range for all kinds,
+ * two to ten times as many as in real tomograms. For the other splits: the defaults.
  */
 function optionsOf({ split, seed, shape }: Task, crowding: number): SimulateProjectOptions {
   if (split !== 'train') return { ...difficulties[split.endsWith('hard') ? 'hard' : 'default'], seed, shape, runs: 1 };
@@ -45,7 +45,7 @@ function optionsOf({ split, seed, shape }: Task, crowding: number): SimulateProj
   return { ...difficulties.default, ...randomImaging(seed), counts, decoys, seed, shape, runs: 1 };
 }
 
-/** Writes the tomogram of a task, with fewer particles where the ice of its seed is too thin for as many. */
+/** Simulates the tomogram of a task, with fewer particles if its ice is too thin for all. */
 async function simulate(folder: string, task: Task): Promise<void> {
   const store = directoryStore(join(folder, task.split));
   for (let crowding = 1; ; crowding /= 2) {
@@ -58,7 +58,7 @@ async function simulate(folder: string, task: Task): Promise<void> {
   }
 }
 
-/** The last file that a run gets is there. */
+/** Whether the last file of a run exists. */
 function isComplete(folder: string, { split, seed }: Task): boolean {
   const picks = join(folder, split, 'overlay', 'ExperimentRuns', `TS_1_${seed}`, 'Picks');
   return existsSync(join(picks, `${particles.at(-1)}.json`)) && existsSync(join(folder, split, 'copick.json'));

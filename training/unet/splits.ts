@@ -1,13 +1,13 @@
-/** What a tomogram is for: learning, choosing thresholds and the scores that are reported, these two at the usual and at twice the noise. */
+/** Purpose of a tomogram: training, choosing thresholds, or reported scores; the last two also at twice the noise. */
 export type Split = 'train' | 'validate' | 'validate-hard' | 'test' | 'hard';
 
 export type Size = 'full' | 'small' | 'toy';
 
 interface Tomograms {
-  /** Seed of the first one; the others follow it. No seed is in two splits. */
+  /** Seed of the first tomogram; the others follow. No seed is in two splits. */
   readonly first: number;
   readonly count: number;
-  /** Voxels along z, y, x. The whole depth of real tomograms: grey values are normalised with the empty ice in view. */
+  /** Voxels along z, y, x. Full depth as in real tomograms, since normalisation depends on the empty ice. */
   readonly shape: readonly [number, number, number];
 }
 
@@ -19,13 +19,13 @@ const firstSeeds: Readonly<Record<Split, number>> = {
   hard: 960_000,
 };
 
-/** Of trials, which must not see what is reported. */
+/** Seeds of trials, which must not use the tomograms of the reported scores. */
 const trialSeeds = { ...firstSeeds, test: 900_000, hard: 950_000 };
 
 type Shape = Tomograms['shape'];
 type Shapes = { readonly train: Shape; readonly others: Shape };
 
-/** Tomograms of one size of data: how many of each split, and the shape of those to learn from and of the others. */
+/** One size of the data: number of tomograms per split, and their shapes for training and for the other splits. */
 function sized(counts: Readonly<Record<Split, number>>, shapes: Shapes, seeds: Readonly<Record<Split, number>>) {
   const of = (split: Split): Tomograms => ({
     first: seeds[split],
@@ -46,9 +46,9 @@ const usual = { train: [184, 192, 192], others: [184, 256, 256] } as const;
 /** The tomograms of each size of data. */
 export const splits: Readonly<Record<Size, Readonly<Record<Split, Tomograms>>>> = {
   full: sized({ train: 160, validate: 8, 'validate-hard': 8, test: 20, hard: 20 }, usual, firstSeeds),
-  // To see whether a change learns at all.
+  // To check whether a change trains at all.
   small: sized({ train: 12, validate: 2, 'validate-hard': 1, test: 2, hard: 1 }, usual, trialSeeds),
-  // To see whether the programs run.
+  // To check whether the programs run.
   toy: sized(
     { train: 4, validate: 1, 'validate-hard': 1, test: 1, hard: 1 },
     { train: [96, 128, 128], others: [96, 128, 128] },

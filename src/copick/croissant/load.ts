@@ -1,12 +1,10 @@
 import { mapOrdered } from '../../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
-import type { ParticlePick } from '../../picks/pick.ts';
-import { transformOf } from '../../picks/rotation.ts';
 import type { ReadableStore } from '../../storage/store.ts';
 import type { ConfigBase } from '../config.ts';
 import { formatPicksFile } from '../picks-file.ts';
-import { type PortalPoint, parsePortalPoints } from '../portal-points.ts';
+import { parsePortalPoints, pickFromPortalPoint } from '../portal-points.ts';
 import type { Problem } from '../tree.ts';
 import { type CroissantRow, type DeclaredTable, parseCroissant, parseTable, type TableName } from './metadata.ts';
 import { buildTree, type CroissantItem, type CroissantTree, type PicksOrigin } from './tree.ts';
@@ -18,13 +16,13 @@ export interface LoadCroissantOptions extends CroissantAccess {
   readonly baseUrl?: string | undefined;
 }
 
-/** What a Croissant says beside its tree. */
+/** What a Croissant describes beside the copick tree. */
 export interface CroissantIndex {
-  /** The config that the Croissant carries. */
+  /** The config in the Croissant. */
   readonly config: ConfigBase;
-  /** The names of the runs by split, such as `train` and `test`; runs without a split are in none. */
+  /** The names of the runs by split, such as `train` and `test`; runs without a split are absent. */
   readonly splits: ReadonlyMap<string, readonly string[]>;
-  /** Rows of its tables that cannot be understood and were left out, and what is odd about others. */
+  /** Rows of its tables that are not valid and were left out, and mistakes in other rows. */
   readonly problems: readonly Problem[];
   /** Where its data lies. */
   readonly baseUrl: string;
@@ -38,14 +36,14 @@ export interface LoadedCroissant {
   readonly open: (url: string) => ReadableStore;
 }
 
-/** The URL of a Croissant's `metadata.json`, from that, from the URL of its folder `Croissant`, or of the folder above. */
+/** The URL of a Croissant's `metadata.json`, given that URL, the URL of its folder `Croissant`, or that of the parent folder. */
 export function metadataUrl(url: string, access: CroissantAccess): string {
   const isRelative = !/^[a-z][a-z0-9+.-]*:/i.test(url) && access.local === undefined;
   const page = globalThis.location?.href;
   if (isRelative && page === undefined) {
     throw new CryoetPicksError(
       'invalid-option',
-      `${JSON.stringify(url)} is not a URL; expected that of a metadata.json`,
+      `${JSON.stringify(url)} is not a URL; expected the URL of a metadata.json`,
     );
   }
   const whole = absoluteUrl(isRelative ? new URL(url, page).href : url, access, 'the Croissant');
@@ -90,7 +88,7 @@ function dataUrl(declared: string, access: CroissantAccess): string {
   return absoluteUrl(
     declared,
     access,
-    'where the data lies, as the Croissant says and baseUrl (croissant_base_url) could say,',
+    'the address of the data in the Croissant, which baseUrl (croissant_base_url) would override,',
   );
 }
 
@@ -101,8 +99,8 @@ interface TableUrlOptions {
 }
 
 /**
- * Where a table lies. Copick puts the tables beside `metadata.json` and writes their addresses as of the day of the export, so a
- * table in a folder `Croissant`, or of a local Croissant, is looked for there; any other at its address.
+ * The URL of a table. Copick puts the tables beside `metadata.json` but writes their addresses as of the export. So a table in
+ * a folder `Croissant`, or of a local Croissant, is read from beside `metadata.json`; any other table from its address.
  */
 function tableUrl({ contentUrl }: DeclaredTable, { metadata, table, access }: TableUrlOptions): string {
   const { folder } = splitUrl(metadata);
@@ -137,8 +135,8 @@ function withoutQuery(url: string): string {
 }
 
 /**
- * Makes sure that bytes are those that a Croissant was made of. Where the platform has no `crypto.subtle`, as pages without
- * HTTPS do not, they are taken as they are.
+ * Checks bytes against the SHA-256 in the Croissant. On platforms without `crypto.subtle`, such as pages without HTTPS, nothing
+ * is checked.
  *
  * @throws {@link CryoetPicksError} `corrupt-data` if they are not.
  */
@@ -149,20 +147,20 @@ export async function checkSha256(bytes: Uint8Array, expected: string | undefine
   if (found === expected.toLowerCase()) return;
   throw new CryoetPicksError(
     'corrupt-data',
-    `${where} is not what the Croissant was made of: its SHA-256 is ${found.slice(0, 12)}…, the table says ` +
-      `${expected.slice(0, 12).toLowerCase()}…; it was changed since, or damaged on the way`,
+    `${where} differs from the file that the Croissant describes: its SHA-256 is ${found.slice(0, 12)}…, the table says ` +
+      `${expected.slice(0, 12).toLowerCase()}…; it was changed since, or damaged in transit`,
   );
 }
 
 /**
- * The bytes of a file as those of a copick tree: points of the portal become a picks file of copick, whatever else stays.
+ * Converts the bytes of a file to those of a copick tree: points of the portal become a picks file; other files stay unchanged.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for points that cannot be understood, or whose voxel size is unknown.
+ * @throws {@link CryoetPicksError} `invalid-picks` for points that are not valid, or whose voxel size is unknown.
  */
 export function toCopickBytes(bytes: Uint8Array, { url, picks }: CroissantItem, where: string): Uint8Array {
   if (picks === undefined) return bytes;
   const isPoints = /\.ndjson(\?|$)/i.test(url);
-  // Copick takes what is no JSON for points too, whatever its name.
+  // Copick also reads a file that is not JSON as points, whatever its name.
   if (!isPoints && (picks.voxelSpacing === undefined || isJson(bytes))) return bytes;
   try {
     return new TextEncoder().encode(pointsToPicksJson(new TextDecoder().decode(bytes), picks, where));
@@ -185,28 +183,15 @@ function pointsToPicksJson(text: string, { identity, run, voxelSpacing }: PicksO
   if (voxelSpacing === undefined) {
     throw new CryoetPicksError(
       'invalid-picks',
-      `${where} holds points in voxels, but picks.csv tells no voxel_size for it, nor does its address`,
+      `${where} holds points in voxels, but neither picks.csv nor its address states its voxel_size`,
     );
   }
   const points = parsePortalPoints(text, { source: where });
   return formatPicksFile({
     ...identity,
-    picks: points.map((point) => toPick(point, { object: identity.object, voxelSpacing })),
+    picks: points.map((point) => pickFromPortalPoint(point, { object: identity.object, voxelSpacing })),
     runName: run,
     voxelSpacing,
     trustOrientation: points.some(({ rotation }) => rotation !== undefined),
   });
-}
-
-function toPick(
-  { location: { x, y, z }, rotation, instanceId }: PortalPoint,
-  { object, voxelSpacing }: { readonly object: string; readonly voxelSpacing: number },
-): ParticlePick {
-  return {
-    object,
-    position: { x: x * voxelSpacing, y: y * voxelSpacing, z: z * voxelSpacing },
-    score: 1,
-    ...(instanceId === undefined ? {} : { instanceId }),
-    ...(rotation === undefined ? {} : { transform: transformOf(rotation) }),
-  };
 }

@@ -4,17 +4,17 @@ import { checkSchema, parseJsonBigInt } from '../../core/json.ts';
 import { type CsvRow, parseNumber, readCsvTable } from '../../picks/csv.ts';
 import { type ConfigBase, parseConfigBase } from '../config.ts';
 
-/** What the `metadata.json` of a Croissant says of a copick project. */
+/** The description of a copick project in the `metadata.json` of a Croissant. */
 export interface CroissantMetadata {
-  /** What relative addresses in the tables count from; absent where that is the folder above the Croissant's. */
+  /** The base of relative addresses in the tables. If absent, it is the parent of the Croissant's folder. */
   readonly baseUrl?: string | undefined;
-  /** The config that the Croissant carries. */
+  /** The config in the Croissant. */
   readonly config: ConfigBase;
   /** Tables that the Croissant declares. */
   readonly tables: ReadonlyMap<TableName, DeclaredTable>;
 }
 
-/** A table, as a Croissant declares it. */
+/** A table declared by a Croissant. */
 export interface DeclaredTable {
   readonly contentUrl: string;
   /** In hexadecimal digits. */
@@ -36,8 +36,8 @@ const fileObject = v.looseObject({
 /**
  * Reads the `metadata.json` of a Croissant that copick made.
  *
- * @throws {@link CryoetPicksError} `invalid-metadata`, with line and column where the text is not JSON, or where the Croissant
- *   declares no table of copick's; `invalid-config` for a config that copick refuses.
+ * @throws {@link CryoetPicksError} `invalid-metadata`, with line and column if the text is not JSON, or if the Croissant declares
+ *   no table of copick's; `invalid-config` for a config that copick rejects.
  */
 export function parseCroissant(text: string, { source }: { readonly source: string }): CroissantMetadata {
   const what = `Croissant "${source}"`;
@@ -45,12 +45,12 @@ export function parseCroissant(text: string, { source }: { readonly source: stri
   const tables = declaredTables(json.distribution ?? []);
   if ('config_type' in json || 'pickable_objects' in json) {
     const remedy = "a config is opened from disk; on the web, name a Croissant's metadata.json";
-    throw new CryoetPicksError(code, `"${source}" is a copick config, no Croissant: ${remedy}`);
+    throw new CryoetPicksError(code, `"${source}" is a copick config, not a Croissant: ${remedy}`);
   }
   if (!tables.has('runs')) {
     throw new CryoetPicksError(
       code,
-      `${what} is none of copick's: its "distribution" declares no table "runs-csv"; found ${tables.size} of copick's tables`,
+      `${what} was not made by copick: its "distribution" declares no table "runs-csv"; found ${tables.size} of copick's tables`,
     );
   }
   return {
@@ -97,18 +97,18 @@ export const tableNames: readonly TableName[] = Object.keys(required) as TableNa
 export interface CroissantRow {
   /** Table and line, for messages. */
   readonly place: string;
-  /** The cell of a column; empty where the row or the table has none. */
+  /** The cell of a column; empty if the row or the table lacks it. */
   text(column: string): string;
-  /** The length in a column, in Å; undefined where the cell is empty. Not a number above 0: `NaN`. */
+  /** The length in a column, in Å; undefined if the cell is empty, `NaN` if it is not a number above 0. */
   length(column: string): number | undefined;
-  /** Whether the cell says so in one of copick's words. */
+  /** Whether the cell holds one of copick's words for true. */
   flag(column: string): boolean;
 }
 
 /**
  * Reads a table of a Croissant.
  *
- * @throws {@link CryoetPicksError} `invalid-metadata` for what is no table, or lacks a column.
+ * @throws {@link CryoetPicksError} `invalid-metadata` for a text that is not a table, or lacks a column.
  */
 export function parseTable(table: TableName, text: string): CroissantRow[] {
   const source = `${table}.csv`;

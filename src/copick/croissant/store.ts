@@ -31,9 +31,9 @@ import { openFolder, splitUrl } from './urls.ts';
 /** Options of {@link croissantStore}. */
 export interface CroissantStoreOptions extends LoadCroissantOptions {}
 
-/** The copick tree that a Croissant describes, as a store that is only read. */
+/** The copick tree that a Croissant describes, as a read-only store. */
 export interface CroissantStore extends ListableStore {
-  /** What the Croissant says beside its tree. */
+  /** What the Croissant describes beside the copick tree. */
   index(options?: StoreOptions): Promise<CroissantIndex>;
   /** The names of the runs by split. */
   splits(options?: StoreOptions): Promise<ReadonlyMap<string, readonly string[]>>;
@@ -42,17 +42,17 @@ export interface CroissantStore extends ListableStore {
 }
 
 /**
- * The copick tree that a Croissant describes, as a store that is only read. It needs no listing: tables beside the data tell
- * what there is. So it opens from any web server, and in browsers.
+ * Opens the copick tree that a Croissant describes as a read-only store. Tables beside the data list its files, so it can be
+ * opened from any web server, and in browsers.
  *
- * The tables are read with the first call, all at once, and kept until `refresh`. Files and chunks are read from where the tables
- * say. Picks in the data portal's format show as copick's picks files; picks and meshes are checked against the SHA-256 that the
- * Croissant gives.
+ * All tables are read by the first call and kept until `refresh`. Files and chunks are read from the addresses in the tables.
+ * Picks in the data portal's format appear as copick's picks files. Picks and meshes are checked against the SHA-256 in the
+ * Croissant.
  *
  * @param url - The Croissant's `metadata.json`, or the folder that holds `Croissant/`; `https://` or `s3://`.
- * @throws {@link CryoetPicksError} `invalid-option` for a URL that is none; from calls, `not-found` where a file of the
- *   Croissant is missing, `invalid-metadata` and `invalid-config` where it cannot be understood, `unsupported` where its data
- *   lies in local folders, `corrupt-data` where a checksum differs.
+ * @throws {@link CryoetPicksError} `invalid-option` for a URL that is not valid. From calls: `not-found` if a file of the Croissant
+ *   is missing, `invalid-metadata` and `invalid-config` if it is not valid, `unsupported` if its data lies in local folders,
+ *   `corrupt-data` if a checksum differs.
  * @example
  * ```ts
  * const store = croissantStore('https://example.org/data/Croissant/metadata.json');
@@ -68,7 +68,7 @@ export function croissantStore(url: string | URL, options: CroissantStoreOptions
     const { tree, open } = await loading.get(signal);
     const found = tree.find(checkKey(key));
     if (found === undefined || found.item.kind === 'file') return found && { ...found, open };
-    // Always the same store for an image, so that what it keeps is of use.
+    // Always the same store for an image, so that its cache is used.
     const image = images.get(found.item.url) ?? open(found.item.url);
     images.set(found.item.url, image);
     return { ...found, open, image };
@@ -109,7 +109,7 @@ interface Found extends Pick<LoadedCroissant, 'open'> {
   readonly image?: ReadableStore | undefined;
 }
 
-/** What is in an image. Where its store cannot be listed, the top shows what its metadata name, and more is not known. */
+/** The content of an image. If its store cannot be listed, only what the metadata name is known, at the top. */
 async function listInside(
   image: ReadableStore,
   folder: StoreKey,
@@ -117,7 +117,7 @@ async function listInside(
 ): Promise<readonly StoreEntry[]> {
   if (isListable(image)) return image.list(folder, { signal });
   if (folder === '/') return listImage(image, { signal });
-  throw new CryoetPicksError('unsupported', `${image.location}${folder} cannot be listed: its server lists no folders`);
+  throw new CryoetPicksError('unsupported', `${image.location}${folder} cannot be listed: its server does not list folders`);
 }
 
 /** Whether a key is that of the image itself, which has no bytes. */
@@ -137,20 +137,21 @@ async function readFile({ item, open }: Found, signal: AbortSignal | undefined):
 
 /** Options of {@link openCroissant}. */
 export interface OpenCroissantOptions extends CroissantStoreOptions, StoreOptions {
-  /** Where everything is written; without it the project can only be read. */
+  /** Where everything is written; without it the project is read-only. */
   readonly overlay?: Store | undefined;
-  /** Told each problem once, as it is met. */
+  /** Called once for each problem, when it is met. */
   readonly onProblem?: ((problem: Problem) => void) | undefined;
 }
 
 /**
- * Opens the copick project that a Croissant describes, in browsers too: all that is asked of the server are plain files. In
- * Node, `openProject` opens one from a config of the kind `mlcroissant`, or from local folders.
+ * Opens the copick project that a Croissant describes, in browsers too: the server needs to serve plain files only. In Node,
+ * `openProject` opens one from a config of the kind `mlcroissant`, or from local folders.
  *
- * The Croissant and its data are only read. With an `overlay`, what is written goes there, and wins over what the Croissant has.
+ * The Croissant and its data are only read. Everything is written to the `overlay`, if given, which takes precedence over the
+ * Croissant.
  *
  * @param url - The Croissant's `metadata.json`, or the folder that holds `Croissant/`; `https://` or `s3://`.
- * @throws {@link CryoetPicksError} What {@link croissantStore} and its calls throw.
+ * @throws {@link CryoetPicksError} Everything that {@link croissantStore} and its calls throw.
  * @example
  * ```ts
  * const project = await openCroissant('https://example.org/data/Croissant/metadata.json');
@@ -172,7 +173,7 @@ export interface ProjectOfCroissantOptions extends Pick<OpenCroissantOptions, 'o
   readonly source: string;
 }
 
-/** A project over a Croissant, with the config that the Croissant carries. */
+/** A project over a Croissant, with the config in the Croissant. */
 export async function projectOfCroissant(
   store: CroissantStore,
   { config, overlay, onProblem, signal, source }: ProjectOfCroissantOptions,
@@ -189,7 +190,7 @@ export async function projectOfCroissant(
   });
 }
 
-/** As copick does it: what the Croissant says of the project counts, but objects only where the config has none. */
+/** As in copick, the Croissant's config takes precedence, except for objects if the project's config has some. */
 function withConfigOf(
   config: CroissantConfig,
   its: Awaited<ReturnType<CroissantStore['index']>>['config'],

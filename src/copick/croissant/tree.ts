@@ -6,19 +6,19 @@ import type { Problem } from '../tree.ts';
 import type { CroissantRow, TableName } from './metadata.ts';
 import { type ResolveCellOptions, resolveCell } from './urls.ts';
 
-/** What a row puts into the tree. */
+/** What a row adds to the tree. */
 export interface RowPath {
   readonly key: StoreKey;
-  /** Absent for a mere folder. */
+  /** Absent for a plain folder. */
   readonly item?: Omit<CroissantItem, 'url'> | undefined;
-  /** What is odd about the row. */
+  /** Mistakes in the row. */
   readonly odd: readonly string[];
 }
 
 /**
- * Where the thing of a row lies in a copick tree, named as copick names it.
+ * The path of a row's entity in a copick tree.
  *
- * @throws {@link CryoetPicksError} `invalid-metadata` for a row whose cells cannot be names, or lack a voxel size.
+ * @throws {@link CryoetPicksError} `invalid-metadata` for a row whose cells are not valid names, or lack a voxel size.
  */
 function placeRow(table: TableName, row: CroissantRow): RowPath {
   const odd: string[] = [];
@@ -26,12 +26,12 @@ function placeRow(table: TableName, row: CroissantRow): RowPath {
   return { ...placed, key: checkKey(key), odd };
 }
 
-/** The cells of a row as what they name. */
+/** The cells of a row, checked and converted. */
 interface Cells {
   run(column: string): string;
-  /** A name without underscores, since those part the names in a file name. */
+  /** A name without underscores, which separate the names in a file name. */
   name(column: string): string;
-  /** The last name in a file name, which may hold underscores. */
+  /** The last name in a file name, which may contain underscores. */
   lastName(column: string): string;
   readonly voxelSpacing: () => number;
   readonly row: CroissantRow;
@@ -42,7 +42,7 @@ function cellsOf(row: CroissantRow, odd: string[]): Cells {
     const text = row.text(column);
     const found = `its ${column} is ${JSON.stringify(text)}`;
     if (fit === undefined || fit.startsWith('.')) throw invalid(`${found}, which cannot be a name in copick`);
-    if (fit !== text) odd.push(`${found}, which file names cannot hold, and is read as "${fit}"`);
+    if (fit !== text) odd.push(`${found}, which is not valid in file names, and is read as "${fit}"`);
     return fit;
   };
   return {
@@ -62,7 +62,7 @@ function cellsOf(row: CroissantRow, odd: string[]): Cells {
   };
 }
 
-/** Names of runs are never changed, so they must be names of folders as they are. */
+/** Names of runs are never changed, so they must be valid names of folders. */
 function checkRun(run: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (run !== '' && run !== '__proto__' && !/^\.|[/\\\u0000-\u001f\u007f]/.test(run)) return run;
@@ -129,7 +129,7 @@ function segmentation(cells: Cells, folder: string): Omit<RowPath, 'odd'> {
   return { key: `/ExperimentRuns/${cells.run('run')}/${folder}/${name}`, item: image };
 }
 
-/** Croissants older than the column `voxel_size` tell it by the folder only. */
+/** Croissants older than the column `voxel_size` state it in the name of the folder only. */
 function spacingOfUrl(url: string): number | undefined {
   const spacing = Number(/VoxelSpacing(\d+(?:\.\d+)?)/.exec(url)?.[1]);
   return spacing > 0 ? spacing : undefined;
@@ -147,13 +147,13 @@ export interface CroissantItem {
   /** An image is a folder. */
   readonly kind: StoreEntry['kind'];
   readonly url: string;
-  /** What the bytes of a file must give, in lower-case hexadecimal digits. */
+  /** The SHA-256 of a file, in lower-case hexadecimal digits. */
   readonly sha256?: string | undefined;
-  /** What a picks file needs to be read as points of the portal. */
+  /** What is needed to read a picks file as points of the portal. */
   readonly picks?: PicksOrigin | undefined;
 }
 
-/** What a table says of a picks file. */
+/** What a table states about a picks file. */
 export interface PicksOrigin {
   readonly identity: PicksIdentity;
   readonly run: string;
@@ -164,15 +164,15 @@ export interface PicksOrigin {
 /** The copick tree that the tables of a Croissant describe. */
 export interface CroissantTree {
   readonly problems: readonly Problem[];
-  /** The names of the runs by split; runs without a split are in none. */
+  /** The names of the runs by split; runs without a split are absent. */
   readonly splits: ReadonlyMap<string, readonly string[]>;
-  /** The children of a folder; undefined where the tables know none of the name. */
+  /** The children of a folder; undefined if the tables have no such folder. */
   list(folder: StoreKey): readonly StoreEntry[] | undefined;
-  /** What lies at a key, or the image that the key leads into, with the rest of the key. */
+  /** The item at a key, or the image that contains the key, with the rest of the key. */
   find(key: StoreKey): { readonly item: CroissantItem; readonly rest: StoreKey } | undefined;
 }
 
-/** Puts the rows of all tables into a tree; a row that cannot be is left out, and told in `problems`. */
+/** Builds a tree of the rows of all tables; a row that is not valid is left out and listed in `problems`. */
 export function buildTree(
   tables: ReadonlyMap<TableName, readonly CroissantRow[]>,
   addresses: ResolveCellOptions,
@@ -185,10 +185,10 @@ export function buildTree(
       try {
         const { key, item, odd } = placeRow(table, row);
         if (item !== undefined && content.has(key)) {
-          report('it is listed twice; the first row counts');
+          report('it is listed twice; the first row is used');
           continue;
         }
-        // An empty address is the place that copick gives.
+        // An empty address means copick's own path.
         if (item === undefined) content.addFolder(key);
         else content.addItem(key, { ...item, url: resolveCell(row.text('url') || key.slice(1), addresses) });
         if (odd.length > 0) report(odd.join('; '));
@@ -219,45 +219,45 @@ function splitsOf(runs: readonly CroissantRow[]): ReadonlyMap<string, readonly s
   return splits;
 }
 
-/** Folders with their children, and the items among those. */
+/** Folders with their children, and the items among them. */
 class TreeContent {
-  private readonly folders = new Map<string, Map<string, StoreEntry['kind']>>([['/', new Map()]]);
-  private readonly items = new Map<string, CroissantItem>();
+  readonly #folders = new Map<string, Map<string, StoreEntry['kind']>>([['/', new Map()]]);
+  readonly #items = new Map<string, CroissantItem>();
 
   has(key: StoreKey): boolean {
-    return this.items.has(key);
+    return this.#items.has(key);
   }
 
   addFolder(key: StoreKey): Map<string, StoreEntry['kind']> {
-    const found = this.folders.get(key);
+    const found = this.#folders.get(key);
     if (found !== undefined) return found;
     const made = new Map<string, StoreEntry['kind']>();
-    this.addChild(key, 'folder');
-    this.folders.set(key, made);
+    this.#addChild(key, 'folder');
+    this.#folders.set(key, made);
     return made;
   }
 
   addItem(key: StoreKey, item: CroissantItem): void {
-    this.addChild(key, item.kind);
-    this.items.set(key, item);
+    this.#addChild(key, item.kind);
+    this.#items.set(key, item);
   }
 
-  private addChild(key: StoreKey, kind: StoreEntry['kind']): void {
+  #addChild(key: StoreKey, kind: StoreEntry['kind']): void {
     const cut = key.lastIndexOf('/');
     this.addFolder((key.slice(0, cut) || '/') as StoreKey).set(key.slice(cut + 1), kind);
   }
 
   list(folder: StoreKey): readonly StoreEntry[] | undefined {
-    const children = this.folders.get(folder);
+    const children = this.#folders.get(folder);
     if (children === undefined) return undefined;
     return [...children].map(([name, kind]) => ({ name, kind })).sort((a, b) => compareNames(a.name, b.name));
   }
 
   find(key: StoreKey): { readonly item: CroissantItem; readonly rest: StoreKey } | undefined {
     for (let end = key.length; end > 0; end = key.lastIndexOf('/', end - 1)) {
-      const item = this.items.get(key.slice(0, end));
+      const item = this.#items.get(key.slice(0, end));
       if (item === undefined) continue;
-      // A file has nothing below it.
+      // A file has no children.
       if (item.kind === 'file' && end < key.length) return undefined;
       return { item, rest: (key.slice(end) || '/') as StoreKey };
     }

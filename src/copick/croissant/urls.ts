@@ -3,23 +3,23 @@ import { httpStore } from '../../storage/http.ts';
 import { type S3StoreOptions, s3Store } from '../../storage/s3.ts';
 import type { ReadableStore, StoreKey } from '../../storage/store.ts';
 
-/** How folders of the computer are reached, where there is one: in Node. */
+/** Access to local folders, which exists in Node only. */
 export interface LocalFolders {
-  /** The `file:` URL of a path, without a slash at the end. */
+  /** The `file:` URL of a path, without a trailing slash. */
   readonly urlOf: (path: string) => string;
   /** The folder at a `file:` URL. */
   readonly open: (url: string) => ReadableStore;
 }
 
-/** How a Croissant and its data are reached. */
+/** How the files of a Croissant are requested. */
 export interface CroissantAccess {
   /** Makes the requests. @defaultValue the platform's `fetch` */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
-  /** Sent to the server of the Croissant and to that of `baseUrl`, to no other; never shown in messages. */
+  /** Sent to the servers of the Croissant and of `baseUrl` only; never shown in messages. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Where `s3://` addresses lead, if not to Amazon. */
+  /** The server of `s3://` addresses, if not Amazon. */
   readonly s3?: Pick<S3StoreOptions, 'endpoint' | 'region' | 'addressing'> | undefined;
-  /** How folders of the computer are reached; without it, addresses of local files are refused. */
+  /** Access to local folders; without it, addresses of local files are an error. */
   readonly local?: LocalFolders | undefined;
 }
 
@@ -27,7 +27,7 @@ const isWeb = (url: string) => /^(https?|s3a?):\/\//i.test(url);
 const isLocal = (url: string) => /^file:/i.test(url);
 const isS3 = (url: string) => /^s3a?:/i.test(url);
 
-/** The folder at a URL, as a store. `trusted` are the URLs whose servers may be told the headers. */
+/** The folder at a URL, as a store. `trusted` are the URLs whose servers may receive the headers. */
 export function openFolder(url: string, access: CroissantAccess, trusted: readonly string[]): ReadableStore {
   const { fetch, headers, s3 = {}, local } = access;
   if (isS3(url)) return s3Store(url, { ...s3, fetch });
@@ -37,13 +37,13 @@ export function openFolder(url: string, access: CroissantAccess, trusted: readon
   return httpStore(url, { fetch, headers: mayKnow ? headers : undefined });
 }
 
-/** A file, as its folder and its key in there. */
+/** A file, as its folder and its key in that folder. */
 export interface FileAddress {
   readonly folder: string;
   readonly key: StoreKey;
 }
 
-/** Parts the URL of a file into that of its folder and its name. */
+/** Splits the URL of a file into the URL of its folder and its name. */
 export function splitUrl(url: string): FileAddress {
   const query = isS3(url) ? '' : (/\?.*$/s.exec(url)?.[0] ?? '');
   const path = url.slice(0, url.length - query.length);
@@ -61,7 +61,7 @@ function decoded(name: string): string {
 }
 
 /**
- * The URL of a file or folder below another. Segments are names as they are; a query of the base stays at the end.
+ * The URL of a file or folder below another. Segments are plain names, not yet encoded; a query of the base stays at the end.
  */
 export function joinUrl(base: string, segments: readonly string[]): string {
   const query = isS3(base) ? '' : (/\?.*$/s.exec(base)?.[0] ?? '');
@@ -70,10 +70,10 @@ export function joinUrl(base: string, segments: readonly string[]): string {
 }
 
 /**
- * The URL that a whole address stands for: a URL, or a local path where those can be reached.
+ * The URL of an absolute address: a URL, or a local path if there is access to local folders.
  *
- * @throws {@link CryoetPicksError} `unsupported` for other schemes, and for local files where they cannot be reached;
- *   `invalid-metadata` for what is no URL.
+ * @throws {@link CryoetPicksError} `unsupported` for other schemes, and for local files without access to them;
+ *   `invalid-metadata` for an address that is not a URL.
  */
 export function absoluteUrl(address: string, { local }: CroissantAccess, what: string): string {
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(address)?.[1]?.toLowerCase();
@@ -81,7 +81,7 @@ export function absoluteUrl(address: string, { local }: CroissantAccess, what: s
     if (local !== undefined) return local.urlOf(address);
     throw new CryoetPicksError(
       'unsupported',
-      `${what} is a local path, which means nothing for a Croissant on the web`,
+      `${what} is a local path, which a Croissant on the web cannot use`,
     );
   }
   if (!isWeb(address)) {
@@ -90,21 +90,21 @@ export function absoluteUrl(address: string, { local }: CroissantAccess, what: s
   if (isS3(address)) return address.replace(/\/+$/, '');
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || url.username !== '' || url.password !== '') {
-    throw new CryoetPicksError('invalid-metadata', `${what} is no URL, or one with a user`);
+    throw new CryoetPicksError('invalid-metadata', `${what} is not a URL, or contains a user`);
   }
   url.hash = '';
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}${url.search}`;
 }
 
-/** What {@link resolveCell} needs. */
+/** Options of {@link resolveCell}. */
 export interface ResolveCellOptions {
-  /** URL that relative addresses count from. */
+  /** The base of relative addresses. */
   readonly base: string;
   readonly access: CroissantAccess;
 }
 
 /**
- * The URL that a cell of a table stands for: relative to the base, or a whole web address.
+ * The URL in a cell of a table, relative to the base or absolute.
  *
  * @throws {@link CryoetPicksError} `invalid-metadata` for a cell that leaves the base by `..` or names a local file outside it.
  */
@@ -123,7 +123,7 @@ export function resolveCell(cell: string, { base, access }: ResolveCellOptions):
   if (segments.some((one) => one === '' || one === '.' || one === '..' || one.includes('\\') || one.includes('\0'))) {
     throw new CryoetPicksError(
       'invalid-metadata',
-      'its url is not a plain path: it holds "..", ".", "\\" or an empty name',
+      'its url is not a plain path: it contains "..", ".", "\\" or an empty name',
     );
   }
   return joinUrl(base, segments);

@@ -127,14 +127,15 @@ export function urlOf(entry: TomogramEntry | AnnotationEntry): string | undefine
 /**
  * Reads one file of the portal.
  *
- * @throws {@link CryoetPicksError} `not-found` if it is not there or cannot be read; `invalid-metadata` for a URL that is none.
+ * @throws {@link CryoetPicksError} `not-found` if it is not there; `unavailable` if the server cannot be reached; `invalid-metadata` for a URL that is none.
  */
 async function readFile(url: string, options: HttpStoreOptions & StoreOptions): Promise<Uint8Array> {
   const { signal, ...http } = options;
   const [, folder, name] = /^(https?:\/\/.*)\/([^/?#]+)$/.exec(url) ?? [];
   if (folder === undefined || name === undefined) throw noUrl(url);
   const bytes = await httpStore(folder, http).get(`/${decode(name)}`, { signal });
-  if (bytes === undefined) throw new CryoetPicksError('not-found', `${url} is not there, although the portal names it`);
+  if (bytes === undefined)
+    throw new CryoetPicksError('not-found', `${url} not found, although the portal names it`, { path: url });
   return bytes;
 }
 

@@ -2,62 +2,65 @@ import * as v from 'valibot';
 import { onAbort } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
 import { checkSchema } from '../../core/json.ts';
-import type { HttpClock } from '../../storage/http-request.ts';
-import { mayPass } from '../../storage/http-request.ts';
+import { clock, isRetryableStatus, RequestFailure, retry, retryAfterOf } from '../../storage/retry.ts';
 
-/** A GraphQL server, and how to ask it. */
+/** A GraphQL server, and how to send requests to it. */
 export interface GraphqlServer {
   readonly endpoint: string;
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   readonly headers: Readonly<Record<string, string>>;
-  /** Milliseconds until an answer counts as not coming. */
+  /** How long an answer may take, in milliseconds. */
   readonly timeout: number;
-  /** Pauses between attempts, at random, so that many clients do not come back at the same moment. */
-  readonly clock: HttpClock;
 }
 
-/** One question to a GraphQL server. */
+/** One query for a GraphQL server. */
 export interface GraphqlRequest {
   readonly document: string;
   readonly variables: Readonly<Record<string, unknown>>;
-  /** How often to ask while the trouble may pass. */
+  /** The maximum number of tries while the failure may pass. */
   readonly attempts: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Trouble that may pass, or that a smaller question may not meet. */
-export interface Trouble {
-  readonly reason: string;
-  readonly cause?: unknown;
-  /** What the server asks to wait, in milliseconds. */
-  readonly wait?: number | undefined;
-}
+type Data = Readonly<Record<string, unknown>>;
 
-/** What a server answers: data, or trouble that lasted for all attempts. */
-export type GraphqlAnswer = { readonly data: Readonly<Record<string, unknown>> } | { readonly trouble: Trouble };
+/** What a server answers: data, or a failure that lasted for all tries; a smaller query may not meet it. */
+export type GraphqlAnswer = { readonly data: Data } | { readonly failure: RequestFailure };
+
+/** A longer `Retry-After` is not followed. */
+const MAX_RETRY_AFTER = 120_000;
 
 /**
- * Asks a GraphQL server, again with growing pauses while it is overloaded or out of reach: the statuses 408, 425, 429 and
- * 5xx, a time-out, a broken connection, and errors that GraphQL reports from within a field, as a database time-out is.
+ * Sends a query to a GraphQL server, again with growing pauses while the server is overloaded or out of reach: the statuses 408,
+ * 425, 429 and 5xx, a time-out, a broken connection, and errors that GraphQL reports from within a field, such as a time-out
+ * of its database.
  *
- * @throws {@link CryoetPicksError} `not-found` for other statuses; `unsupported` where the server refuses the question;
+ * @throws {@link CryoetPicksError} `unavailable` for other statuses; `unsupported` where the server rejects the query;
  *   `invalid-metadata` where the answer is not GraphQL. The abort reason of the signal, untouched.
  */
 export async function askGraphql(server: GraphqlServer, request: GraphqlRequest): Promise<GraphqlAnswer> {
-  for (let attempt = 1; ; attempt++) {
-    const answer = await askOnce(server, request);
-    if ('data' in answer || attempt >= request.attempts) return answer;
-    const pause = Math.min(1000 * 2 ** (attempt - 1) + 1000 * server.clock.random(), 30_000);
-    await server.clock.sleep(Math.max(pause, answer.trouble.wait ?? 0), request.signal);
+  try {
+    const data = await retry(() => askOnce(server, request), {
+      tries: () => request.attempts,
+      pause: (tried) => Math.min(1000 * 2 ** (tried - 1) + 1000 * clock.random(), 30_000),
+      toError: (failure) => failure,
+      signal: request.signal,
+    });
+    return { data };
+  } catch (error) {
+    if (error instanceof RequestFailure) return { failure: error };
+    throw error;
   }
 }
 
-/** The error that trouble becomes where nothing more can be tried. */
-export function troubleError({ endpoint }: Pick<GraphqlServer, 'endpoint'>, { reason, cause }: Trouble): Error {
-  return new CryoetPicksError('not-found', `cannot read ${withoutQuery(endpoint)}: ${reason}`, { cause });
+/** The error to throw for a failure where nothing more can be tried. */
+export function failureError({ endpoint }: Pick<GraphqlServer, 'endpoint'>, failure: RequestFailure): Error {
+  const path = withoutQuery(endpoint);
+  const { message, cause } = failure;
+  return new CryoetPicksError('unavailable', `cannot read ${path}: ${message}`, { cause, path });
 }
 
-async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<GraphqlAnswer> {
+async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<Data> {
   const { signal } = request;
   signal?.throwIfAborted();
   const controller = new AbortController();
@@ -67,10 +70,12 @@ async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<
     return await receive(server, request, controller.signal);
   } catch (cause) {
     signal?.throwIfAborted();
-    if (cause instanceof CryoetPicksError) throw cause;
-    if (controller.signal.aborted) return { trouble: { reason: `no answer within ${server.timeout / 1000} s`, cause } };
+    if (cause instanceof CryoetPicksError || cause instanceof RequestFailure) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    return { trouble: { reason: `${reason}${originHint()}`, cause } };
+    const message = controller.signal.aborted
+      ? `no answer within ${server.timeout / 1000} s`
+      : `${reason}${originHint()}`;
+    throw new RequestFailure(message, { kind: 'network', isRetryable: true, cause });
   } finally {
     clearTimeout(timer);
     stopWaiting();
@@ -81,7 +86,7 @@ async function receive(
   { endpoint, fetch, headers }: GraphqlServer,
   { document, variables }: GraphqlRequest,
   signal: AbortSignal,
-): Promise<GraphqlAnswer> {
+): Promise<Data> {
   const response = await fetch(endpoint, {
     method: 'POST',
     headers: { Accept: 'application/json', 'Content-Type': 'application/json', ...headers },
@@ -89,13 +94,14 @@ async function receive(
     signal,
   });
   const { status } = response;
-  if (mayPass(status)) {
-    // Nobody reads the rest, and nobody waits for it to be given up.
+  if (isRetryableStatus(status)) {
     response.body?.cancel().catch(() => {});
-    return { trouble: { reason: `the server answered ${status}`, wait: retryAfter(response) } };
+    const asked = retryAfterOf(response) ?? 0;
+    const retryAfter = asked <= MAX_RETRY_AFTER ? asked : undefined;
+    throw new RequestFailure(`the server answered ${status}`, { kind: 'status', isRetryable: true, retryAfter });
   }
   const text = await response.text();
-  return understand(text, { status, what: `the answer of ${withoutQuery(endpoint)}` });
+  return dataOf(text, { status, what: `the answer of ${withoutQuery(endpoint)}` });
 }
 
 const answerSchema = v.looseObject({
@@ -103,21 +109,23 @@ const answerSchema = v.looseObject({
   errors: v.nullish(v.array(v.looseObject({ message: v.string(), path: v.nullish(v.array(v.unknown())) }))),
 });
 
-function understand(text: string, { status, what }: { readonly status: number; readonly what: string }): GraphqlAnswer {
+function dataOf(text: string, { status, what }: { readonly status: number; readonly what: string }): Data {
   const json = parse(text);
   if (status !== 200 && (json as { errors?: unknown } | undefined)?.errors === undefined) {
-    throw new CryoetPicksError('not-found', `${what} has the status ${status}, expected 200`);
+    throw new CryoetPicksError('unavailable', `${what} has the status ${status}, expected 200`);
   }
   if (json === undefined) throw new CryoetPicksError('invalid-metadata', `${what} is not JSON`);
   const { data, errors } = checkSchema(answerSchema, json, { what, code: 'invalid-metadata' });
   if (errors && errors.length > 0) {
     const reason = errors.map(({ message }) => message).join('; ');
-    // Only what goes wrong while a field is worked out has a path; without one the question itself is refused.
-    if (errors.every(({ path }) => path && path.length > 0)) return { trouble: { reason } };
-    throw new CryoetPicksError('unsupported', `${what} refuses the question: ${reason}`);
+    // Only an error within a field has a path; without one the server rejects the query itself.
+    if (errors.every(({ path }) => path && path.length > 0)) {
+      throw new RequestFailure(reason, { kind: 'content', isRetryable: true });
+    }
+    throw new CryoetPicksError('unsupported', `${what} rejects the query: ${reason}`);
   }
   if (!data) throw new CryoetPicksError('invalid-metadata', `${what} holds neither data nor errors`);
-  return { data };
+  return data;
 }
 
 function parse(text: string): unknown {
@@ -128,12 +136,7 @@ function parse(text: string): unknown {
   }
 }
 
-function retryAfter({ headers }: Response): number | undefined {
-  const seconds = Number(headers.get('retry-after') ?? Number.NaN);
-  return seconds > 0 && seconds <= 120 ? seconds * 1000 : undefined;
-}
-
-/** Browsers tell a page neither why a request failed nor that its origin was refused. */
+/** A page cannot see why a request failed, nor whether the server allows its origin. */
 function originHint(): string {
   const origin = globalThis.location?.origin;
   if (origin === undefined) return '';

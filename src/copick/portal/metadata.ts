@@ -97,8 +97,9 @@ export interface PortalFilter<T> {
  *
  * @example
  * ```ts
+ * const portal = portalOf(project)!;
  * const [tomogram] = await portal.tomograms(run.name, { where: { type: 'wbp-denoised' } });
- * const fitting = (await portal.annotations(run.name)).filter((one) => annotationFits(one, tomogram));
+ * const fitting = (await portal.annotations(run.name)).filter((one) => annotationFits(one, tomogram!));
  * const picks = await run.picks({ sessionId: fitting.map(({ sessionId }) => sessionId) });
  * ```
  */
@@ -211,10 +212,11 @@ export class PortalCatalogue {
     const runs = await this.tables.runs(options);
     const named = runs.find((one) => one.name === name);
     const advice = named ? `; the portal's "${name}" is run "${named.id}"` : '';
-    const available = listNames(runs.map(({ id }) => String(id)));
+    const available = runs.map(({ id }) => String(id));
     throw new CryoetPicksError(
       'not-found',
-      `run "${name}" not found in ${this.location}${advice}; available: ${available}`,
+      `run "${name}" not found in ${this.location}${advice}; available: ${listNames(available)}`,
+      { available },
     );
   }
 }

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../../core/errors.ts';
 import { checkSchema } from '../../core/json.ts';
-import { askGraphql, type GraphqlServer, type Trouble, troubleError } from './graphql.ts';
+import type { RequestFailure } from '../../storage/retry.ts';
+import { askGraphql, failureError, type GraphqlServer } from './graphql.ts';
 
 /** What every row of the portal has. */
 export interface Identified {
@@ -226,7 +227,7 @@ export async function fetchRows<Row extends Identified>(
   request: RowsRequest<Row>,
 ): Promise<Row[]> {
   const found = await tryRows(server, request, attempts);
-  if ('trouble' in found) throw troubleError(server, found.trouble);
+  if ('failure' in found) throw failureError(server, found.failure);
   return found.rows;
 }
 
@@ -243,7 +244,7 @@ export async function fetchRowsByRun<Row extends Identified>(
   // A large question that failed twice is better made smaller than asked a third time.
   const found = await tryRows(server, { ...rest, where: where(runIds) }, runIds.length > 1 ? 2 : attempts);
   if ('rows' in found) return found.rows;
-  if (runIds.length === 1) throw troubleError(server, found.trouble);
+  if (runIds.length === 1) throw failureError(server, found.failure);
   const middle = Math.ceil(runIds.length / 2);
   const first = await fetchRowsByRun(server, { ...request, runIds: runIds.slice(0, middle) });
   const second = await fetchRowsByRun(server, { ...request, runIds: runIds.slice(middle) });
@@ -254,13 +255,13 @@ async function tryRows<Row extends Identified>(
   server: GraphqlServer,
   { table, where, signal }: RowsRequest<Row>,
   tries: number,
-): Promise<{ readonly rows: Row[] } | { readonly trouble: Trouble }> {
+): Promise<{ readonly rows: Row[] } | { readonly failure: RequestFailure }> {
   const rows = new Map<number, Row>();
   const document = documentOf(table);
   for (let offset = 0; ; ) {
     const page = { limit: pageSize, offset };
     const answer = await askGraphql(server, { document, variables: { where, page }, attempts: tries, signal });
-    if ('trouble' in answer) return answer;
+    if ('failure' in answer) return answer;
     const found = checkRows(table, answer.data, server);
     // Rows that are added meanwhile shift the pages, so one may come twice.
     const before = rows.size;

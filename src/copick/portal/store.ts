@@ -1,7 +1,5 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../../core/errors.ts';
-import type { HttpClock } from '../../storage/http-request.ts';
-import { platformClock } from '../../storage/http-request.ts';
 import { type ListableStore, memoryStore, type Store, type StoreOptions } from '../../storage/store.ts';
 import type { PortalConfig } from '../config.ts';
 import { fitName } from '../layout.ts';
@@ -39,8 +37,6 @@ export interface PortalStoreOptions {
   readonly timeout?: number | undefined;
   /** Show annotations of the shape `InstanceSegmentation`, points with instance ids, as picks too; copick does not. @defaultValue false */
   readonly instancePoints?: boolean | undefined;
-  /** Time and chance, for pauses between attempts. @defaultValue that of the platform */
-  readonly clock?: HttpClock | undefined;
 }
 
 /** Datasets of the CryoET Data Portal as a copick tree that can be read and listed. */
@@ -63,18 +59,18 @@ export interface PortalStore extends ListableStore {
  * Nothing is fetched before it is asked for. Tables come over GraphQL for 50 runs at once, in halves where that is too much, and
  * are kept until `refresh`; files come over HTTPS, points become picks in Å on the way. Nothing is kept on disk.
  *
- * @throws {@link CryoetPicksError} `invalid-option` for options that cannot work; from reads, `not-found` where the portal
+ * @throws {@link CryoetPicksError} `invalid-option` for options that cannot work; from reads, `unavailable` where the portal
  * cannot be reached or keeps failing, `unsupported` where it refuses a question, `invalid-metadata` or `invalid-picks` where an
  * answer or a file cannot be understood.
  * @example
  * ```ts
  * const portal = portalStore({ datasetIds: [10440], objects: [{ name: 'ribosome', identifier: 'GO:0022626' }] });
  * const run = (await portal.runs()).find(({ name }) => name === 'TS_5_4');
- * await portal.annotations(run.run, { where: { groundTruthStatus: true } });
+ * await portal.annotations(run!.run, { where: { groundTruthStatus: true } });
  * ```
  */
 export function portalStore(options: PortalStoreOptions): PortalStore {
-  const { datasetIds, objects, instancePoints = false, fetch, clock } = options;
+  const { datasetIds, objects, instancePoints = false, fetch } = options;
   const server = serverOf(options);
   const byIdentifier = new Map<string, string>();
   // As in copick, of two objects with one identifier the last counts.
@@ -82,7 +78,7 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
   const shapes: readonly string[] = instancePoints ? [...shapeTypes, 'InstanceSegmentation'] : shapeTypes;
   const tables = new PortalTables(server, { datasetIds, objectIds: [...byIdentifier.keys()], shapeTypes: shapes });
   const tree = new PortalTree(tables, byIdentifier);
-  const files = new PortalFiles(tree, { fetch, clock });
+  const files = new PortalFiles(tree, { fetch });
   const location = `portal:${datasetIds.join(',')}`;
   const catalogue = new PortalCatalogue(tables, tree, location);
   return {
@@ -104,15 +100,18 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
 function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
   checkDatasets(options.datasetIds);
   const { endpoint = portalEndpoint, headers = {}, timeout = 60_000 } = options;
-  const { fetch: send = (url, init) => fetch(url, init), clock = platformClock } = options;
+  const { fetch: send = (url, init) => fetch(url, init) } = options;
   if (!(timeout > 0)) {
-    throw new CryoetPicksError('invalid-option', `timeout is ${timeout}, expected milliseconds above 0`);
+    throw new CryoetPicksError('invalid-option', `timeout is ${timeout}, expected milliseconds above 0`, {
+      option: 'timeout',
+    });
   }
   try {
     const { href } = new URL(endpoint, globalThis.location?.href);
-    return { endpoint: href, fetch: send, headers, timeout, clock };
+    return { endpoint: href, fetch: send, headers, timeout };
   } catch (cause) {
     throw new CryoetPicksError('invalid-option', `endpoint ${JSON.stringify(String(endpoint))} is not a URL`, {
+      option: 'endpoint',
       cause,
     });
   }
@@ -121,7 +120,9 @@ function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
 function checkDatasets(datasetIds: readonly number[]): void {
   const bad = datasetIds.find((id) => !Number.isSafeInteger(id));
   if (bad === undefined) return;
-  throw new CryoetPicksError('invalid-option', `datasetIds holds ${JSON.stringify(bad)}, expected whole numbers`);
+  throw new CryoetPicksError('invalid-option', `datasetIds holds ${JSON.stringify(bad)}, expected whole numbers`, {
+    option: 'datasetIds',
+  });
 }
 
 /** Options of {@link openPortal}. */
@@ -151,8 +152,9 @@ export interface PortalProject {
  * @example
  * ```ts
  * const { project, portal } = openPortal({ datasetIds: [10440], objects });
- * const { run } = (await portal.runs()).find(({ name }) => name === 'TS_5_4');
- * const picks = await (await project.run(run)).picks({ object: 'ribosome' });
+ * const found = (await portal.runs()).find(({ name }) => name === 'TS_5_4');
+ * const run = await project.run(found!.run);
+ * const picks = await run.picks({ object: 'ribosome' });
  * ```
  */
 export function openPortal(options: OpenPortalOptions): PortalProject {

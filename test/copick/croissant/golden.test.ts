@@ -131,7 +131,7 @@ describe('a Croissant of the released copick, on a server that lists no folders'
 
   it('is read-only without an overlay, which is told before any work', async () => {
     const run = await project.run('TS_6_4');
-    const message = /cannot write http.*: the project has no overlay; to write, give it one/;
+    const message = /cannot write http.*: the project has no overlay; to write, set overlay_root/;
     const refusal = { code: 'read-only', message: expect.stringMatching(message) };
     await expect(run.requireWritable()).rejects.toMatchObject(refusal);
     await expect(run.writePicks([], { userId: 'me', sessionId: '1', objects: ['ribosome'] })).rejects.toMatchObject(

@@ -187,7 +187,7 @@ describe('a Croissant', () => {
     ],
     ['a config in its place', '{"config_type": "filesystem"}', 'invalid-metadata', /is a copick config, .* from disk/],
     ['a list', '[]', 'invalid-metadata', /is not a JSON object/],
-    ['no tables', '{"@type": "sc:Dataset"}', 'invalid-metadata', /none of copick's: .* no table "runs-csv"/],
+    ['no tables', '{"@type": "sc:Dataset"}', 'invalid-metadata', /was not made by copick: .* no table "runs-csv"/],
     ['a base that is a number', '{"copick:baseUrl": 7}', 'invalid-metadata', /copick:baseUrl/],
     ['not UTF-8', new Uint8Array([0xff, 0xfe]), 'invalid-metadata', /is not UTF-8 text/],
     [
@@ -225,7 +225,7 @@ describe('a Croissant', () => {
     const { fetch } = croissant({}, { files: { [`${root}/Croissant/runs.csv`]: 'name\nother\n' } });
     await expect(openCroissant(root, { fetch })).rejects.toMatchObject({
       code: 'corrupt-data',
-      message: expect.stringMatching(/Croissant\/runs\.csv is not what the Croissant was made of/),
+      message: expect.stringMatching(/Croissant\/runs\.csv differs from the file that the Croissant describes/),
     });
   });
 
@@ -252,7 +252,7 @@ describe('a Croissant', () => {
     await expect(open().index()).rejects.toMatchObject({
       code: 'unsupported',
       message: expect.stringMatching(
-        /baseUrl \(croissant_base_url\).*is a local path, which means nothing for a Croissant on the web/,
+        /baseUrl \(croissant_base_url\).*is a local path, which a Croissant on the web cannot use/,
       ),
     });
     const moved = open({ baseUrl: 'https://mirror.org/project/' });
@@ -332,7 +332,7 @@ describe('files of a Croissant', () => {
     const key: StoreKey = '/ExperimentRuns/TS_1/Picks/v_1_ribosome.json';
     const refusal = {
       code: 'corrupt-data',
-      message: expect.stringMatching(/https:\/\/host\/data\/y\.json is not what/),
+      message: expect.stringMatching(/https:\/\/host\/data\/y\.json differs from/),
     };
     await expect(store.get(key)).rejects.toMatchObject(refusal);
     await expect(store.getRange(key, { offset: 0, length: 1 })).rejects.toMatchObject(refusal);
@@ -367,7 +367,7 @@ describe('files of a Croissant', () => {
   });
 
   it.each([
-    ['points of unknown voxel size', 'x.ndjson', '', point, /picks\.csv tells no voxel_size/],
+    ['points of unknown voxel size', 'x.ndjson', '', point, /neither picks\.csv nor its address states its voxel_size/],
     ['points that are broken', 'x.ndjson', '10', `${point}{"location": 3}\n`, /x\.ndjson, line 2: location/],
     ['what is neither JSON nor points', 'x.json', '10', 'hello', /is not JSON/],
   ])('that cannot be understood are told: %s', async (_, url, spacing, text, message) => {

@@ -217,7 +217,7 @@ describe('formatFilamentsFile', () => {
   it.each<[string, Partial<Filament>, RegExp]>([
     ['an id of 0', { instanceId: 0 }, /filament 0 has the instance id 0/],
     ['an id that is none', { instanceId: Number.NaN }, /instance id NaN/],
-    ['one point', { points: line([1]) }, /has 1 points, expected two/],
+    ['one point', { points: line([1]) }, /has 1 points, expected at least two/],
     ['a point that is no place', { points: line([1, Number.NaN]) }, /point 1 at NaN, 1, 2 Å/],
     ['a score that is none', { score: Number.POSITIVE_INFINITY }, /score of Infinity/],
     ['a negative radius', { radius: -1 }, /radius of -1 Å/],
@@ -292,11 +292,13 @@ describe('filaments of a run', () => {
     const { run, overlay } = await runOf({ overlay: file('me_1_virus', fileJson({ colour: 'red' })) });
     await expect(run.writeFilaments([current], me)).rejects.toMatchObject({ code: 'invalid-option' });
     const read = await (await run.filaments())[0]!.read();
-    await run.writeFilaments([...read.filaments, { ...current, instanceId: 2 }], { ...read, expect: read.version });
+    await run.writeFilaments([...read.filaments, { ...current, instanceId: 2 }], { ...read, ifVersion: read.version });
     const text = new TextDecoder().decode(await overlay.get(`${folder}/me_1_virus.json`));
     expect(JSON.parse(text)).toMatchObject({ colour: 'red', filaments: [{ instance_id: 1 }, { instance_id: 2 }] });
-    await expect(run.writeFilaments([], { ...read, expect: read.version })).rejects.toMatchObject({ code: 'conflict' });
-    await expect(run.writeFilaments([], { ...read, expect: null })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(run.writeFilaments([], { ...read, ifVersion: read.version })).rejects.toMatchObject({
+      code: 'conflict',
+    });
+    await expect(run.writeFilaments([], { ...read, ifVersion: null })).rejects.toMatchObject({ code: 'conflict' });
     expect((await (await run.filaments())[0]!.read()).filaments).toHaveLength(2);
     await run.writeFilaments([], { ...read, overwrite: true });
     expect((await (await run.filaments())[0]!.read()).filaments).toEqual([]);

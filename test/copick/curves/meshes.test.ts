@@ -59,7 +59,7 @@ describe('meshes', () => {
   });
 
   it.each([
-    ['a name that tells too little', { [`${folder}/me_virus.glb`]: glb() }, /no user, session and object/],
+    ['a name that tells too little', { [`${folder}/me_virus.glb`]: glb() }, /lacks a user, session or object/],
     ['a folder of that name', { [`${folder}/me_1_virus.glb/x`]: '' }, /is a folder/],
   ])('reports %s and hides nothing else', async (_, tree, message) => {
     const { run, told } = await runOf({ overlay: { ...tree, [`${folder}/me_7_virus.glb`]: glb() } });
@@ -78,8 +78,8 @@ describe('meshes', () => {
     ['nothing', new Uint8Array(0), 'corrupt-data', /0 bytes, fewer/],
     ['half a header', glb().slice(0, 11), 'corrupt-data', /11 bytes, fewer/],
     ['another file', new TextEncoder().encode('<html>not found</html>'), 'corrupt-data', /does not start with "glTF"/],
-    ['half a file', glb([1, 2, 3, 4], { extra: 4 }), 'corrupt-data', /has 16 bytes where its header promises 20/],
-    ['more than a file', glb([1, 2, 3, 4], { extra: -4 }), 'corrupt-data', /has 16 bytes where its header promises 12/],
+    ['half a file', glb([1, 2, 3, 4], { extra: 4 }), 'corrupt-data', /has 16 bytes, but its header says 20/],
+    ['more than a file', glb([1, 2, 3, 4], { extra: -4 }), 'corrupt-data', /has 16 bytes, but its header says 12/],
     ['an older glTF', glb([], { version: 1 }), 'unsupported', /glTF version 1, expected 2/],
   ])('are not read from %s', async (_, bytes, code, message) => {
     const { run } = await runOf({ overlay: { [`${folder}/me_1_virus.glb`]: bytes } });

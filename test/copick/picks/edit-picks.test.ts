@@ -57,7 +57,7 @@ describe.each([
     const overlay = makeStore();
     const run = await runOf(overlay);
     const file = await fileOf(run, 'virus');
-    await run.writePicks(file.picks, { ...file, expect: { [file.object]: file.version } });
+    await run.writePicks(file.picks, { ...file, ifVersion: { [file.object]: file.version } });
     const again = await fileOf(run, 'virus');
     expect({ ...again, version: '' }).toEqual({ ...file, version: '' });
     expect(again).toMatchObject({
@@ -84,7 +84,7 @@ describe.each([
     const files = [await fileOf(run, 'virus'), await fileOf(run, 'ribosome')];
     const picks = [...files.flatMap((file) => file.picks), { ...added, object: 'apo-ferritin' }];
     const expectation = Object.fromEntries(files.map(({ object, version }) => [object, version]));
-    await run.writePicks(picks, { ...me, files, expect: expectation });
+    await run.writePicks(picks, { ...me, files, ifVersion: expectation });
     for (const { version, ...file } of files) expect(await fileOf(run, file.object)).toMatchObject(file);
     const other = await fileOf(run, 'apo-ferritin');
     expect(other).toMatchObject({ trustOrientation: true, unknown: {} });
@@ -116,7 +116,7 @@ describe('the options of a file', () => {
   it('write a file from which all picks were removed', async () => {
     const run = await runOf(memoryStore());
     const file = await fileOf(run, 'virus');
-    await run.writePicks([], { ...file, expect: { virus: file.version } });
+    await run.writePicks([], { ...file, ifVersion: { virus: file.version } });
     expect(await fileOf(run, 'virus')).toMatchObject({ picks: [], unknown: file.unknown });
   });
 
@@ -127,7 +127,7 @@ describe('the options of a file', () => {
     const file = await fileOf(run, 'virus');
     await expect(run.writePicks([added], { ...me, files: [file, { ...file, userId: 'you' }] })).rejects.toMatchObject({
       code: 'invalid-option',
-      message: 'files has more than one of "virus"',
+      message: 'files has more than one file of "virus"',
     });
     expect(await jsonOf(overlay, 'virus')).toBe(before);
   });

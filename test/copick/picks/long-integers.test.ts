@@ -48,7 +48,7 @@ describe('long integers of filaments', () => {
     const run = await project.run('TS_1');
     const [entry] = await run.filaments();
     const file = await entry!.read();
-    await run.writeFilaments(file.filaments, { ...file, expect: file.version });
+    await run.writeFilaments(file.filaments, { ...file, ifVersion: file.version });
     const again = await entry!.read();
     expect(again.filaments).toEqual(file.filaments);
     expect(again.unknown).toEqual(file.unknown);

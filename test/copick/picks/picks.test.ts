@@ -87,8 +87,8 @@ describe('parsePicksFile', () => {
     const file = parsePicksFile(JSON.stringify({ ...header, points: [{ location }] }), { source: 'a.json', identity });
     expect(file).toMatchObject({ ...identity, picks: [{ object: 'virus' }] });
     expect(file.warnings).toEqual([
-      'its name says object "virus", its content "ribosome"; the name counts',
-      'its name says user "me", its content "curation"; the name counts',
+      'its name says object "virus", its content "ribosome"; the name is used',
+      'its name says user "me", its content "curation"; the name is used',
     ]);
   });
 

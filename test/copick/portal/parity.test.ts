@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { camelCase } from '../../../src/copick/portal/tree.ts';
-import { formatSpacing, parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
+import { formatSpacing } from '../../../src/copick/layout.ts';
+import { camelCase, portalTomogramType } from '../../../src/copick/portal/tree.ts';
+import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
 import { memoryStore, openTomogram, subStore, type Tomogram } from '../../../src/entry/index.ts';
-import { portalObjects, portalTomogramType } from '../../../src/entry/portal.ts';
+import { portalObjects } from '../../../src/entry/portal.ts';
 import {
   answerQuestion,
   fakePortal,

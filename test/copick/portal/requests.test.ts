@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isCryoetPicksError } from '../../../src/entry/index.ts';
 import { portalStore } from '../../../src/entry/portal.ts';
-import { platformClock } from '../../../src/storage/http-request.ts';
 import { answerQuestion, endpoint, fakeStore, portalTables, type Question, type Tables } from '../../support/portal.ts';
 import { forbidUnhandledRejections } from '../../support/unhandled-rejections.ts';
 
@@ -93,7 +92,7 @@ describe('a question about many runs', () => {
         (await questionOf(request))?.variables.where.runId ? new Response('', { status: 504 }) : undefined,
     });
     await expect(store.list('/ExperimentRuns/1')).rejects.toEqual(
-      expect.objectContaining({ code: 'not-found', message: `cannot read ${endpoint}: the server answered 504` }),
+      expect.objectContaining({ code: 'unavailable', message: `cannot read ${endpoint}: the server answered 504` }),
     );
     expect(questions).toHaveLength(1 + 2 + 4);
     expect(pauses).toEqual([1500, 1500, 2500, 4500]);
@@ -123,7 +122,7 @@ describe('trouble that may pass', () => {
   it.each(troubles)('is %s: told after four attempts, and asked anew by the next call', async (_, trouble) => {
     let left = 4;
     const { store, pauses } = fakeStore({ first: () => (left-- > 0 ? trouble() : undefined) });
-    await expect(store.runs()).rejects.toMatchObject({ code: 'not-found' });
+    await expect(store.runs()).rejects.toMatchObject({ code: 'unavailable' });
     expect(pauses).toEqual([1500, 2500, 4500]);
     expect(await store.runs()).toHaveLength(4);
   });
@@ -133,7 +132,7 @@ describe('trouble that may pass', () => {
       new Promise<never>((_, reject) => init.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
     const { store, asked } = fakeStore({ first: hang, timeout: 5 });
     await expect(store.runs()).rejects.toMatchObject({
-      code: 'not-found',
+      code: 'unavailable',
       message: `cannot read ${endpoint}: no answer within 0.005 s`,
     });
     expect(asked).toHaveLength(4);
@@ -160,10 +159,10 @@ describe('what is no trouble that may pass', () => {
       { errors: [{ message: "Cannot query field 'x'" }] },
       400,
       'unsupported',
-      /refuses .*field 'x'/,
+      /rejects .*field 'x'/,
     ],
-    ['a refusal with the status 200', { errors: [{ message: 'no' }] }, 200, 'unsupported', /refuses the question: no$/],
-    ['a status without an answer', 'x', 403, 'not-found', /has the status 403, expected 200/],
+    ['a refusal with the status 200', { errors: [{ message: 'no' }] }, 200, 'unsupported', /rejects the query: no$/],
+    ['a status without an answer', 'x', 403, 'unavailable', /has the status 403, expected 200/],
     ['what is not JSON', '<html>', 200, 'invalid-metadata', /is not JSON/],
     ['what is no object', [], 200, 'invalid-metadata', /not a JSON object: found an array/],
     ['neither data nor errors', {}, 200, 'invalid-metadata', /neither data nor errors/],
@@ -306,7 +305,8 @@ describe('an aborted signal', () => {
   });
 
   it('ends the pause between attempts', async () => {
-    const { store, asked } = fakeStore({ first: () => new Response('', { status: 503 }), clock: platformClock });
+    const { store, asked } = fakeStore({ first: () => new Response('', { status: 503 }) });
+    vi.restoreAllMocks();
     const controller = new AbortController();
     const pending = store.runs({ signal: controller.signal });
     await vi.waitFor(() => expect(asked).toHaveLength(1));

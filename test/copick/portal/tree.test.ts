@@ -4,6 +4,7 @@ import type { StoreKey } from '../../../src/entry/index.ts';
 import { memoryStore, openTomogram, subStore } from '../../../src/entry/index.ts';
 import { annotationFits, openPortal, portalObjects, portalOf } from '../../../src/entry/portal.ts';
 import { bucketFile, fakePortal, fakeStore, portalFixture, portalTables, type Tables } from '../../support/portal.ts';
+import { fakeClock } from '../../support/scripted-server.ts';
 import { sharedData, sharedDataMissing } from '../../support/shared-data.ts';
 
 const { objects } = parseConfig(JSON.stringify(portalFixture('copick.json')), { source: 'copick.json' });
@@ -15,12 +16,12 @@ function openFake(
   options: Parameters<typeof fakePortal>[0] & { readonly overlay?: ReturnType<typeof memoryStore> } = {},
 ) {
   const fake = fakePortal(options);
+  fakeClock(0);
   const told: string[] = [];
   const { project, portal } = openPortal({
     datasetIds: [10001, 10002],
     objects,
     fetch: fake.fetch,
-    clock: { now: () => 0, random: () => 0, sleep: async () => {} },
     overlay: options.overlay,
     onProblem: ({ message }) => told.push(message),
   });
@@ -292,15 +293,15 @@ describe('annotations of the portal', () => {
     const { project, told } = openFake({ tables });
     const run = await project.run(first);
     expect(await run.picks({ object: 'ribosome' })).toHaveLength(12);
-    expect(await run.segmentations({ multilabel: false })).toHaveLength(0);
+    expect(await run.segmentations({ kind: 'binary' })).toHaveLength(0);
     expect(told).toEqual([
       'annotation file 17060 of the portal has no voxel spacing, which its points need',
-      '"unknown_data-portal_17745_membrane.zarr" names no segmentation',
+      '"unknown_data-portal_17745_membrane.zarr" is not the name of a segmentation',
     ]);
   });
 
   it.each([
-    ['a file that is not there', undefined, 'not-found', /^https:.*ndjson is not there/],
+    ['a file that is not there', undefined, 'not-found', /^https:.*ndjson not found, although the portal names it$/],
     ['a line that is no JSON', '{"location":{"x":1,"y":2,"z":3}}\nx', 'invalid-picks', /^https:.*ndjson, line 2/],
     ['a point that is nowhere', '{"location":{"x":1,"y":2}}', 'invalid-picks', /line 1: location.z/],
     ['a rotation that is missing', '{"location":{"x":1,"y":2,"z":3}}', 'invalid-picks', /line 1: .*no xyz_rotation/],

@@ -66,7 +66,7 @@ describe('parseConfig', () => {
   });
 
   it.each([
-    ['multilayer', 'invalid-config', /"multilayer"; copick has "filesystem", "cryoet_data_portal" and "mlcroissant"/],
+    ['multilayer', 'invalid-config', /"multilayer"; expected "filesystem", "cryoet_data_portal" or "mlcroissant"/],
     [7, 'invalid-config', /unknown config_type 7/],
   ])('refuses the config_type %j', (type, code, message) => {
     expect(() => parse({ ...minimal, config_type: type })).toThrow(
@@ -120,7 +120,7 @@ describe('parseConfig', () => {
       'objects "a" and "b" share the label 1',
       'object "b" has a radius of -3 Å',
       'object "a" is declared twice; the first declaration counts',
-      'user_id "my_user" is not allowed in file names; copick refuses it',
+      'user_id "my_user" is not allowed in file names; copick rejects it',
     ]);
   });
 

@@ -21,14 +21,14 @@ describe('picks that changed since they were read', () => {
     const versions = await readAll(run);
     await run.writePicks([pickOf('virus', 5)], me);
     const mine = [pickOf('ribosome', 9), pickOf('virus', 9)];
-    await expect(run.writePicks(mine, { ...me, expect: versions })).rejects.toMatchObject({
+    await expect(run.writePicks(mine, { ...me, ifVersion: versions })).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringMatching(
         /curation_0_virus\.json has changed since it was read: it was from .* then and is/,
       ),
     });
     expect((await run.picks(me)).map(({ position }) => position.x)).toEqual([1, 5]);
-    await run.writePicks(mine, { ...me, expect: await readAll(run) });
+    await run.writePicks(mine, { ...me, ifVersion: await readAll(run) });
     expect((await run.picks(me)).map(({ position }) => position.x)).toEqual([9, 9]);
   });
 
@@ -36,9 +36,9 @@ describe('picks that changed since they were read', () => {
     const run = await projectOf({ static: overlay }).project.run('TS_5_4');
     const versions = await readAll(run);
     expect(versions).toEqual({ virus: null, ribosome: null });
-    await run.writePicks([pickOf('virus', 2)], { ...me, expect: { virus: versions.virus } });
+    await run.writePicks([pickOf('virus', 2)], { ...me, ifVersion: { virus: versions.virus } });
     await expect(
-      run.writePicks([pickOf('virus', 3)], { ...me, expect: { virus: versions.virus } }),
+      run.writePicks([pickOf('virus', 3)], { ...me, ifVersion: { virus: versions.virus } }),
     ).rejects.toMatchObject({ code: 'conflict' });
     expect((await run.picks({ ...me, object: 'virus' })).map(({ position }) => position.x)).toEqual([2]);
   });
@@ -49,16 +49,16 @@ describe('picks that changed since they were read', () => {
     );
     const versions = await readAll(run);
     expect(versions).toEqual({ virus: null });
-    await run.writePicks([pickOf('virus', 2)], { ...me, expect: versions });
+    await run.writePicks([pickOf('virus', 2)], { ...me, ifVersion: versions });
     expect((await run.picks(me)).map(({ position }) => position.x)).toEqual([2]);
   });
 
   it('cannot be named where none of them are written', async () => {
     const run = await projectOf({ overlay }).project.run('TS_5_4');
     const expectation = await readAll(run);
-    await expect(run.writePicks([pickOf('virus', 5)], { ...me, expect: expectation })).rejects.toMatchObject({
+    await expect(run.writePicks([pickOf('virus', 5)], { ...me, ifVersion: expectation })).rejects.toMatchObject({
       code: 'invalid-option',
-      message: expect.stringContaining('expect names "ribosome", of which no picks are written'),
+      message: expect.stringContaining('ifVersion names "ribosome", of which no picks are written'),
     });
   });
 
@@ -66,10 +66,10 @@ describe('picks that changed since they were read', () => {
     const { version: _, ...store } = storeOf(overlay);
     const run = await projectOf({ overlay: store }).project.run('TS_5_4');
     expect(await readAll(run)).toEqual({ virus: undefined, ribosome: undefined });
-    await expect(run.writePicks([pickOf('virus', 5)], { ...me, expect: { virus: null } })).rejects.toMatchObject({
+    await expect(run.writePicks([pickOf('virus', 5)], { ...me, ifVersion: { virus: null } })).rejects.toMatchObject({
       code: 'unsupported',
     });
-    await run.writePicks([pickOf('virus', 5)], { ...me, expect: { virus: undefined } });
+    await run.writePicks([pickOf('virus', 5)], { ...me, ifVersion: { virus: undefined } });
   });
 
   it('lead to a conflict, not to a loss, if they change while they are read', async () => {
@@ -88,7 +88,7 @@ describe('picks that changed since they were read', () => {
     isReading = true;
     const { version } = await set!.read();
     isReading = false;
-    await expect(run.writePicks([pickOf('virus', 5)], { ...me, expect: { virus: version } })).rejects.toMatchObject({
+    await expect(run.writePicks([pickOf('virus', 5)], { ...me, ifVersion: { virus: version } })).rejects.toMatchObject({
       code: 'conflict',
     });
   });

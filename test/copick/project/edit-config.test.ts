@@ -73,7 +73,7 @@ describe('newConfig', () => {
     const replaced = withObject(membrane, { name: 'membrane', radius: 20 }, { replace: true });
     expect(replaced.objects[1]).toMatchObject({ isParticle: false, radius: 20 });
     const odd = { name: 'virus', isParticle: 'yes' } as unknown as NewObject;
-    expect(() => withObject(made, odd)).toThrow(/"virus" cannot be put into the config: its isParticle is neither/);
+    expect(() => withObject(made, odd)).toThrow(/"virus" cannot be added to the config: its isParticle is neither/);
   });
 
   it('refuses an overlay that is nowhere', () => {
@@ -114,12 +114,12 @@ describe('withObject', () => {
   });
 
   it.each<[string, NewObject, RegExp]>([
-    ['a name that is taken', { name: 'virus', isParticle: true }, /has one of this name; set `replace: true`/],
+    ['a name that is taken', { name: 'virus', isParticle: true }, /already has an object of this name; set `replace: true`/],
     ['a name with an underscore', { name: 'my_virus', isParticle: true }, /copick writes it "my-virus"/],
     ['a name of nothing usable', { name: '_', isParticle: true }, /no usable character/],
-    ['a label that is taken', { name: 'x', isParticle: true, label: 2 }, /object "virus" has the label 2/],
+    ['a label that is taken', { name: 'x', isParticle: true, label: 2 }, /object "virus" already has the label 2/],
     ['a label of 0', { name: 'x', isParticle: true, label: 0 }, /background/],
-    ['a label that is no whole number', { name: 'x', isParticle: true, label: 1.5 }, /no whole number/],
+    ['a label that is no whole number', { name: 'x', isParticle: true, label: 1.5 }, /not a whole number/],
     ['a color of three', { name: 'x', isParticle: true, color: [1, 2, 3] as never }, /four whole numbers/],
     ['a color beyond 255', { name: 'x', isParticle: true, color: [1, 2, 3, 256] }, /four whole numbers/],
     ['a radius that is none', { name: 'x', isParticle: true, radius: Number.NaN }, /radius is NaN/],
@@ -131,7 +131,7 @@ describe('withObject', () => {
 
   it('refuses to replace what is not there, and a label of another object', () => {
     expect(() => withObject(config, { name: 'x', isParticle: true }, { replace: true })).toThrow(
-      /none to replace.*"ribosome"/,
+      /no such object to replace.*"ribosome"/,
     );
     const clash = { name: 'virus', isParticle: true, label: 1 };
     expect(() => withObject(config, clash, { replace: true })).toThrow(/"ribosome" has the label 1/);
@@ -181,7 +181,7 @@ describe('filamentOf', () => {
     ['a rise of 0', { filament: { helical_rise_a: 0 } }, true],
     ['a polarity that is no truth value', { filament: { polar: 'yes' } }, true],
     ['a declaration that is no object', { filament: true }, true],
-    ['an object that is no particle', { filament: {} }, false],
+    ['an object that is not a particle', { filament: {} }, false],
   ])('refuses %s, as does reading the config', (_, copick, isParticle) => {
     const metadata = { copick };
     expect(() => filamentOf({ ...actin, isParticle, metadata })).toThrow(

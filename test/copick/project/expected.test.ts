@@ -50,32 +50,32 @@ describe.each(kinds)('delete of $what as they were read', ({ write, find, versio
   it('deletes what has not changed', async () => {
     const run = await runOf();
     await write(run, 1);
-    await (await find(run))!.delete({ expect: await version(run) });
+    await (await find(run))!.delete({ ifVersion: await version(run) });
     expect(await find(run)).toBeUndefined();
   });
 
-  it('deletes nothing that others have written since, and all of it without `expect`', async () => {
+  it('deletes nothing that others have written since, and all of it without `ifVersion`', async () => {
     const run = await runOf();
     await write(run, 1);
     const [entry, read] = [await find(run), await version(run)];
     await write(run, 2);
     const now = await version(run);
-    await expect(entry!.delete({ expect: read })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(entry!.delete({ ifVersion: read })).rejects.toMatchObject({ code: 'conflict' });
     expect(await version(run)).toBe(now);
     await entry!.delete();
     expect(await find(run)).toBeUndefined();
-    await expect(entry!.delete({ expect: now })).rejects.toThrow(/is absent now/);
+    await expect(entry!.delete({ ifVersion: now })).rejects.toThrow(/is absent now/);
   });
 
   it.each([
     [null, /null stands for no file/],
-    ['garbage', /expect is "garbage", which is no version/],
-    ['', /expect is "", which is no version/],
+    ['garbage', /ifVersion is "garbage", which is not a version/],
+    ['', /ifVersion is "", which is not a version/],
   ])('refuses %j, which is no version of a file', async (expected, message) => {
     const run = await runOf();
     await write(run, 1);
     const entry = await find(run);
-    await expect(entry!.delete({ expect: expected })).rejects.toMatchObject({
+    await expect(entry!.delete({ ifVersion: expected })).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringMatching(message),
     });
@@ -86,24 +86,24 @@ describe.each(kinds)('delete of $what as they were read', ({ write, find, versio
     const { version: _, ...store } = memoryStore();
     const run = await runOf(store);
     await write(run, 1);
-    await expect((await find(run))!.delete({ expect: '1@2026-01-01T00:00:00.000Z' })).rejects.toMatchObject({
+    await expect((await find(run))!.delete({ ifVersion: '1@2026-01-01T00:00:00.000Z' })).rejects.toMatchObject({
       code: 'unsupported',
     });
     expect(await find(run)).toBeDefined();
   });
 });
 
-describe('delete with `expect`', () => {
+describe('delete with `ifVersion`', () => {
   it('of what lies in the static tree is refused as such', async () => {
     const run = await runOf(memoryStore(), { '/ExperimentRuns/TS_1/Picks/me_1_virus.json': picksJson('virus', [1]) });
     const [set] = await run.pickSets();
-    await expect(set!.delete({ expect: (await set!.read()).version })).rejects.toMatchObject({ code: 'read-only' });
+    await expect(set!.delete({ ifVersion: (await set!.read()).version })).rejects.toMatchObject({ code: 'read-only' });
   });
 
   it('of a folder is refused, as one has no version', async () => {
     const run = await runOf();
     const spacing: { delete(options: object): Promise<void> } = await run.createVoxelSpacing(10);
-    await expect(spacing.delete({ expect: '1@2026-01-01T00:00:00.000Z' })).rejects.toMatchObject({
+    await expect(spacing.delete({ ifVersion: '1@2026-01-01T00:00:00.000Z' })).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringContaining('it is a folder, which has no version'),
     });
@@ -111,18 +111,18 @@ describe('delete with `expect`', () => {
   });
 });
 
-describe('writeMesh with `expect`', () => {
+describe('writeMesh with `ifVersion`', () => {
   const virus = { object: 'virus', ...me } as const;
   const last = async (run: Run) => (await (await run.meshes())[0]!.read()).at(-1);
 
   it('replaces the mesh that was read, and no other', async () => {
     const run = await runOf();
-    await run.writeMesh(glb(1), { ...virus, expect: null });
+    await run.writeMesh(glb(1), { ...virus, ifVersion: null });
     const version = await (await run.meshes())[0]!.version();
-    await run.writeMesh(glb(2), { ...virus, expect: version });
-    await expect(run.writeMesh(glb(3), { ...virus, expect: version })).rejects.toMatchObject({ code: 'conflict' });
-    await expect(run.writeMesh(glb(3), { ...virus, expect: null })).rejects.toMatchObject({ code: 'conflict' });
-    await expect(run.writeMesh(glb(3), { ...virus, expect: 'garbage' })).rejects.toMatchObject({
+    await run.writeMesh(glb(2), { ...virus, ifVersion: version });
+    await expect(run.writeMesh(glb(3), { ...virus, ifVersion: version })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(run.writeMesh(glb(3), { ...virus, ifVersion: null })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(run.writeMesh(glb(3), { ...virus, ifVersion: 'garbage' })).rejects.toMatchObject({
       code: 'invalid-option',
     });
     expect(await last(run)).toBe(2);
@@ -132,7 +132,7 @@ describe('writeMesh with `expect`', () => {
     const run = await runOf(memoryStore(), { '/ExperimentRuns/TS_1/Meshes/me_1_virus.glb': glb(1) });
     const version = await (await run.meshes())[0]!.version();
     expect(version).toBeNull();
-    await run.writeMesh(glb(2), { ...virus, expect: version });
+    await run.writeMesh(glb(2), { ...virus, ifVersion: version });
     expect(await last(run)).toBe(2);
   });
 });

@@ -23,7 +23,7 @@ describe('an image whose writer was killed before it wrote the metadata', () => 
     expect(told).toEqual([
       {
         path: `overlay${folder}`,
-        message: `${what} folder "${name}" holds no metadata: it was not written to the end`,
+        message: `${what} folder "${name}" holds no metadata: its writing did not finish`,
       },
     ]);
   });

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { folderOf, type Kind, parseName, pathOf } from '../../../src/copick/layout.ts';
-import { sanitizeName } from '../../../src/entry/copick.ts';
+import { folderOf, type Kind, parseName, pathOf, sanitizeName } from '../../../src/copick/layout.ts';
 
 const name = fc
   .string({ minLength: 1, maxLength: 12 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatSpacing, sanitizeName } from '../../../src/entry/copick.ts';
+import { formatSpacing, sanitizeName } from '../../../src/copick/layout.ts';
 import { expectedByCopick } from '../../support/copick-fixture.ts';
 
 describe('sanitizeName', () => {

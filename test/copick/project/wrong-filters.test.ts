@@ -18,11 +18,11 @@ const refusal = (...parts: string[]) => ({
 
 describe('a filter that asks for nothing known', () => {
   it.each<[unknown, string]>([
-    ['ribosome', 'picks are asked for by an object such as { object: "ribosome" }, found "ribosome"'],
+    ['ribosome', 'the filter of picks must be an object such as { object: "ribosome" }, found "ribosome"'],
     [null, 'found null'],
     [['ribosome'], 'found \\["ribosome"\\]'],
-    [{ user_id: 'x' }, '"user_id"; did you mean userId\\? known are object, userId, sessionId'],
-    [{ name: 'x' }, '"name"; known are object'],
+    [{ user_id: 'x' }, '"user_id" is not a filter of picks; did you mean userId\\? expected object, userId, sessionId'],
+    [{ name: 'x' }, '"name" is not a filter of picks; expected object'],
   ])('is refused: %j', async (filter, message) => {
     await expect(run.picks(filter as object)).rejects.toMatchObject(refusal(message));
     await expect(run.pickSets(filter as object)).rejects.toMatchObject(refusal(message));
@@ -58,6 +58,6 @@ describe("a tomogram's type", () => {
     const model = identityModel({ classes: [config.objects[0]!.name] });
     const options = { model } as unknown as Parameters<typeof detectProject>[1];
     const results = detectProject(project, options);
-    await expect(results.next()).rejects.toMatchObject(refusal("give the tomogram's type", 'denoised'));
+    await expect(results.next()).rejects.toMatchObject(refusal("expected the tomogram's type", 'denoised'));
   });
 });

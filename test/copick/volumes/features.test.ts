@@ -132,8 +132,8 @@ describe('writeFeatures', () => {
 
   const options = { type: 'wbp', featureType: 'sam' };
   it.each([
-    ['no volume', [], options, 'no feature is given'],
-    ['names of a single volume', volume(1), { ...options, names: ['a'] }, '`names` are for a list'],
+    ['no volume', [], options, 'expected at least one feature'],
+    ['names of a single volume', volume(1), { ...options, names: ['a'] }, '`names` is for a list'],
     ['volumes of two grids', [volume(1), volume(1, 10.01)], options, 'expected the same grid for all'],
     ['a name without a character', volume(1), { ...options, featureType: '__' }, 'no character'],
   ])('refuses %s and writes nothing', async (_, features, wrong, message) => {

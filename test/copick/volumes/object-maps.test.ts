@@ -50,8 +50,8 @@ describe('density maps', () => {
     });
     expect(await project.objectMaps()).toEqual([]);
     expect(project.problems.map(({ message }) => message).sort()).toEqual([
-      'density map "actin.zarr" is of an object that the project does not have',
-      'density map "membrane.zarr" is of an object that is no particle',
+      'density map "actin.zarr" belongs to an object that the project does not have',
+      'density map "membrane.zarr" belongs to an object that is not a particle',
       'density map "virus.zarr" is a file, expected a folder',
     ]);
   });
@@ -91,7 +91,7 @@ describe('density maps', () => {
 
   it.each([
     ['an object that is not there', map(1), 'actin', 'not-found', 'available: "virus", "ribosome", "membrane"'],
-    ['one that is no particle', map(1), 'membrane', 'invalid-option', 'is no particle'],
+    ['one that is not a particle', map(1), 'membrane', 'invalid-option', 'is not a particle'],
     ['voxels that are no cubes', map(1, [3.5, 3.5, 3.6]), 'virus', 'invalid-option', '3.5×3.5×3.6 Å'],
   ])('are refused for %s', async (_, source, object, code, message) => {
     const { project, overlay } = projectOver({});

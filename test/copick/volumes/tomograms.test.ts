@@ -148,7 +148,7 @@ describe('Run.tomogram', () => {
       'wbp',
       {},
       'invalid-option',
-      'tomogram "wbp" of run "TS_5_4" exists at the voxel spacings 10.000, 20.000 Å; say which by voxelSpacing',
+      'tomogram "wbp" of run "TS_5_4" exists at the voxel spacings 10.000, 20.000 Å; choose one with the option voxelSpacing',
     ],
     [
       'a type that is nowhere',
@@ -209,10 +209,10 @@ describe('segmentations of a run', () => {
   it('are written into the overlay as copick names them, and read back voxel by voxel', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_5_4');
-    const path = await run.writeSegmentation(labels, { ...me, name: 'all cells', multilabel: true });
+    const path = await run.writeSegmentation(labels, { ...me, name: 'all cells', kind: 'multilabel' });
     expect(path).toBe(`overlay${base}/Segmentations/10.000_my-user_1_all-cells-multilabel.zarr`);
     const [found] = await run.segmentations(me);
-    expect(found).toMatchObject({ name: 'all-cells', userId: 'my-user', voxelSpacing: 10, multilabel: true });
+    expect(found).toMatchObject({ name: 'all-cells', userId: 'my-user', voxelSpacing: 10, kind: 'multilabel' });
     const read = await (await found!.open()).read({ start: [0, 0, 0], end: [2, 3, 4] });
     expect(Array.from({ length: 24 }, (_, i) => i % 4)).toEqual([...read.data]);
   });
@@ -222,15 +222,15 @@ describe('segmentations of a run', () => {
     async (name) => {
       const { project } = projectOf({});
       const run = await project.createRun('TS_5_4');
-      for (const multilabel of [false, true]) {
-        await expect(run.writeSegmentation(labels, { ...me, name, multilabel })).rejects.toMatchObject({
+      for (const kind of ['binary', 'multilabel'] as const) {
+        await expect(run.writeSegmentation(labels, { ...me, name, kind })).rejects.toMatchObject({
           code: 'invalid-option',
-          message: expect.stringMatching(/cannot end in "-multilabel".*multilabel: true/),
+          message: expect.stringMatching(/cannot end in "-multilabel".*kind: 'multilabel'/),
         });
       }
       expect(await run.segmentations()).toEqual([]);
       await run.writeSegmentation(labels, { ...me, name: 'multilabel-mem' });
-      expect(await run.segmentations()).toMatchObject([{ name: 'multilabel-mem', multilabel: false }]);
+      expect(await run.segmentations()).toMatchObject([{ name: 'multilabel-mem', kind: 'binary' }]);
     },
   );
 
@@ -253,13 +253,13 @@ describe('segmentations of a run', () => {
       static: treeOf(folders[0]!, folders[1]!),
     });
     expect(await run.segmentations()).toMatchObject([
-      { name: 'cell', multilabel: false, root: 'static' },
-      { name: 'cell', multilabel: true, root: 'overlay' },
+      { name: 'cell', kind: 'binary', root: 'static' },
+      { name: 'cell', kind: 'multilabel', root: 'overlay' },
       { name: 'cell_wall', voxelSpacing: 20 },
     ]);
     expect(await run.segmentations({ includeShadowed: true })).toHaveLength(4);
-    expect(await run.segmentations({ voxelSpacing: 10, multilabel: false })).toHaveLength(1);
+    expect(await run.segmentations({ voxelSpacing: 10, kind: 'binary' })).toHaveLength(1);
     expect(await run.segmentations({ userId: 'b', name: 'cell' })).toEqual([]);
-    expect(told).toMatchObject([{ message: '"x_a_1_cell.zarr" names no segmentation' }]);
+    expect(told).toMatchObject([{ message: '"x_a_1_cell.zarr" is not the name of a segmentation' }]);
   });
 });

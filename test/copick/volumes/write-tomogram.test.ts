@@ -49,17 +49,17 @@ describe('writeTomogram', () => {
   });
 
   it.each([
-    ['voxels that are no cubes', [10, 10, 10.011], {}, 'voxels of 10×10×10.011 Å cannot be filed'],
+    ['voxels that are no cubes', [10, 10, 10.011], {}, 'voxels of 10×10×10.011 Å cannot be stored'],
     [
       'a label more than 1 % off',
       [10, 10, 10],
       { voxelSpacing: 10.11 },
-      'voxelSpacing 10.110 Å is no label for voxels',
+      'voxelSpacing 10.110 Å does not fit voxels',
     ],
     ['a label that is no length', [10, 10, 10], { voxelSpacing: -1 }, 'voxel spacing -1 Å is not a finite length'],
     ['a voxel size that is no length', [Number.NaN, 10, 10], {}, 'voxel spacing NaN Å is not a finite length'],
-    ['a type that copick hides', [10, 10, 10], { type: 'no-features' }, 'cannot hold the word "features"'],
-    ['a type of a hidden folder', [10, 10, 10], { type: '..' }, '"...zarr" would be hidden'],
+    ['a type that copick hides', [10, 10, 10], { type: 'no-features' }, 'cannot contain "features"'],
+    ['a type of a hidden folder', [10, 10, 10], { type: '..' }, '"...zarr" would be a hidden folder'],
     ['a type without a character', [10, 10, 10], { type: '_' }, 'no character'],
   ])('refuses %s and writes nothing', async (_, voxelSize, options, message) => {
     const { project } = projectOf({});
@@ -131,7 +131,7 @@ describe('a tomogram', () => {
     expect(told).toMatchObject([
       {
         path: `overlay${at10}/wbp.zarr`,
-        message: 'the metadata of "wbp.zarr" tell no voxel size; the 10.000 Å that it is filed under are taken',
+        message: 'the metadata of "wbp.zarr" give no voxel size; its voxel spacing of 10.000 Å is used',
       },
     ]);
   });

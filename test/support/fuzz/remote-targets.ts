@@ -3,7 +3,8 @@ import { parseCroissant, parseTable, type TableName } from '../../../src/copick/
 import { askGraphql } from '../../../src/copick/portal/graphql.ts';
 import { parsePortalPoints } from '../../../src/copick/portal-points.ts';
 import { parseUri, type UriKind } from '../../../src/entry/copick.ts';
-import { bytesReader, s3Store, zipStore } from '../../../src/entry/io.ts';
+import { s3Store, zipStore } from '../../../src/entry/io.ts';
+import { bytesReader } from '../../../src/storage/random-access.ts';
 import { filesIn } from './corpus.ts';
 import type { Target } from './targets.ts';
 
@@ -100,7 +101,6 @@ export const remoteTargets: readonly Target[] = [
           fetch: async () => new Response(bytes.slice()),
           headers: {},
           timeout: 10_000,
-          clock: { now: () => 0, random: () => 0, sleep: async () => {} },
         },
         { document: '{runs{id}}', variables: {}, attempts: 1, signal: undefined },
       ),

@@ -10,8 +10,9 @@ import {
 import type { PicksFormatName } from '../../../src/entry/formats.ts';
 import { type AnyPicksFormat, detectPicksFormat, picksFormat } from '../../../src/entry/formats.ts';
 import type { VolumeSource } from '../../../src/entry/index.ts';
-import { bytesReader, openMrc, openTiffStack } from '../../../src/entry/io.ts';
-import { parseModelSpec } from '../../../src/entry/node.ts';
+import { parseModelSpec } from '../../../src/entry/index.ts';
+import { openMrc, openTiffStack } from '../../../src/entry/io.ts';
+import { bytesReader } from '../../../src/storage/random-access.ts';
 import { samplePicks } from '../format-samples.ts';
 import { filesIn, fixtures } from './corpus.ts';
 import { imageTargets } from './image-targets.ts';

@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
 import type { VolumeSource } from '../../../src/entry/index.ts';
-import { joinKey } from '../../../src/entry/index.ts';
 import { directoryStore, openMrcFile } from '../../../src/entry/node.ts';
 import { isHidden } from '../../../src/node/file-lock.ts';
+import { joinKey } from '../../../src/storage/store.ts';
 
 /** What became of a project whose writer was killed many times. */
 export interface KillReport {
