@@ -1,4 +1,4 @@
-import { eventLoopTurn, onAbort } from '../core/concurrency.ts';
+import { forEachRange, onAbort } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
   type Box,
@@ -97,7 +97,7 @@ async function lendOne(touched: TouchedChunk, reading: Reading): Promise<Volume>
   try {
     const shape = boxShape(reading.box);
     const out = contiguousVolume(new Float32Array(voxelCount(shape)), shape);
-    for (const _ of copyPart(chunk, touched, reading, out.data)) await eventLoopTurn();
+    await copyPart(chunk, touched, reading, out.data);
     return out;
   } finally {
     release();
@@ -120,7 +120,7 @@ async function readAll(chunks: readonly TouchedChunk[], reading: Reading, out: V
     for (const touched of rest) {
       const { chunk, release } = await cache.hold(touched.at, { signal: controller.signal });
       try {
-        for (const _ of copyPart(chunk, touched, reading, out)) await eventLoopTurn();
+        await copyPart(chunk, touched, reading, out);
       } finally {
         release();
       }
@@ -156,31 +156,30 @@ export interface Channel {
 /** Voxels that are copied without yielding: a few milliseconds. */
 const STEP = 2 ** 19;
 
-/** Copies the overlap of a chunk and a box into the C-order voxels of the box; yields between steps of a few milliseconds. */
-function* copyPart(
+/** Copies the overlap of a chunk and a box into the C-order voxels of the box; yields to the event loop every few milliseconds. */
+async function copyPart(
   chunk: CachedChunk,
   touched: TouchedChunk,
   { box, level, channel }: Channel & { readonly box: Box },
   out: VoxelData,
-): Generator<void> {
+): Promise<void> {
   const shared = intersectBoxes(touched.box, box);
-  const shape = boxShape(shared);
+  const [depth, height, width] = boxShape(shared);
   const outStride = contiguousStride(boxShape(box));
   const to = { stride: outStride, offset: indexIn(box, shared.start, outStride) };
-  const planes = Math.max(1, Math.floor(STEP / (shape[1] * shape[2])));
-  for (let z = 0; z < shape[0]; z += planes) {
-    const at = (layout: Layout) => ({ ...layout, offset: layout.offset + z * layout.stride[0] });
-    const step: Zyx = [Math.min(planes, shape[0] - z), shape[1], shape[2]];
+  const copyPlanes = (first: number, end: number) => {
+    const at = (layout: Layout) => ({ ...layout, offset: layout.offset + first * layout.stride[0] });
+    const shape: Zyx = [end - first, height, width];
     if (chunk === 'fill') {
-      fillRows(out, step, at(to), exactFill(level, out));
-    } else {
-      const { stride, offset } = strideOf(chunk, { level, channel });
-      const from = { stride, offset: offset + indexIn(touched.box, shared.start, stride) };
-      const inexact = copyRows(chunk.data, at(from), out, at(to), step);
-      if (inexact !== undefined) throw tooLarge(level, inexact);
+      fillRows(out, shape, at(to), exactFill(level, out));
+      return;
     }
-    yield;
-  }
+    const { stride, offset } = strideOf(chunk, { level, channel });
+    const from = { stride, offset: offset + indexIn(touched.box, shared.start, stride) };
+    const inexact = copyRows(chunk.data, at(from), out, at(to), shape);
+    if (inexact !== undefined) throw tooLarge(level, inexact);
+  };
+  await forEachRange(depth, copyPlanes, Math.max(1, Math.floor(STEP / (height * width))));
 }
 
 /** Where the voxels of a channel lie in a chunk. */

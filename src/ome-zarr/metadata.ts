@@ -256,20 +256,20 @@ function at(value: unknown, ...path: readonly (string | number)[]): unknown {
 export type ZarrFormat = 2 | 3;
 
 /**
- * The first of several places in which something is found.
+ * Returns the first result of several candidates, such as metadata files.
  *
- * A place that cannot be read is no reason not to look into the others: to a page, a file that is absent on another server
- * without CORS is a failed connection. But if nothing is found anywhere, that may be why, and its error is thrown.
+ * A candidate that cannot be reached does not stop the search: for a page, an absent file on another server without CORS is a failed
+ * connection. But if nothing is found, that may be the reason, so its error is thrown.
  */
 export async function firstFound<P, T>(
-  places: readonly P[],
-  look: (place: P) => Promise<T | undefined>,
+  candidates: readonly P[],
+  look: (candidate: P) => Promise<T | undefined>,
   { signal }: StoreOptions,
 ): Promise<T | undefined> {
   let failure: unknown;
-  for (const place of places) {
+  for (const candidate of candidates) {
     try {
-      const found = await look(place);
+      const found = await look(candidate);
       if (found !== undefined) return found;
     } catch (error) {
       signal?.throwIfAborted();

@@ -1,4 +1,4 @@
-import { eventLoopTurn, mapOrdered, type Progress } from '../core/concurrency.ts';
+import { forEachRange, mapOrdered, type Progress } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
 import { readBox } from './read.ts';
@@ -121,13 +121,13 @@ const TURN_VOXELS = 2 ** 19;
 const MAX_AHEAD = 16;
 
 async function addInPieces(voxels: Volume, sums: Sums, signal: AbortSignal | undefined): Promise<void> {
-  const rows = voxels.shape[0] * voxels.shape[1];
-  const perTurn = Math.max(1, Math.floor(TURN_VOXELS / voxels.shape[2]));
-  for (let first = 0; first < rows; first += perTurn) {
-    addRows(voxels, { first, end: Math.min(rows, first + perTurn) }, sums);
-    await eventLoopTurn();
+  const [depth, height, width] = voxels.shape;
+  const addPiece = (first: number, end: number) => {
     signal?.throwIfAborted();
-  }
+    addRows(voxels, { first, end }, sums);
+  };
+  await forEachRange(depth * height, addPiece, Math.max(1, Math.floor(TURN_VOXELS / width)));
+  signal?.throwIfAborted();
 }
 
 interface Blocks {

@@ -71,6 +71,37 @@ describe('reading boxes', () => {
     await fc.assert(property, { numRuns: 60 });
   });
 
+  it('read fills out, lends a view of a single chunk, and otherwise returns memory of its own', async () => {
+    const tomogram = await openTomogram(await plainStore());
+    const inOneChunk: Box = { start: [2, 4, 5], end: [4, 8, 9] };
+    const lent = await tomogram.read(inOneChunk, { lend: true });
+    expect(lent.stride).toEqual([20, 5, 1]);
+    expect([...toFloat32(lent).data]).toEqual(expectedIn(inOneChunk));
+    expect(lent.release).toBeTypeOf('function');
+    lent.release?.();
+    const out = new Float32Array(expectedIn(inOneChunk).length);
+    expect((await tomogram.read(inOneChunk, { out, lend: true })).data).toBe(out);
+    expect([...out]).toEqual(expectedIn(inOneChunk));
+    for (const volume of [await tomogram.read(inOneChunk), await tomogram.read(wholeBox(shape), { lend: true })]) {
+      expect(volume.release).toBeUndefined();
+    }
+    await expect(tomogram.read(inOneChunk, { out: new Float32Array(3) })).rejects.toMatchObject({
+      code: 'invalid-option',
+    });
+  });
+
+  it('read writes nothing to out after it was aborted', async () => {
+    const tomogram = await openTomogram(await plainStore([1, 2, 2]));
+    const controller = new AbortController();
+    const out = new Float32Array(expectedIn(wholeBox(shape)).length);
+    const reading = tomogram.read(wholeBox(shape), { out, signal: controller.signal });
+    controller.abort('enough');
+    await expect(reading).rejects.toBe('enough');
+    out.fill(Number.NaN);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(out.every(Number.isNaN)).toBe(true);
+  });
+
   it('read fetches only the chunks that overlap the box, each once while it is kept', async () => {
     const store = watchedStore(await plainStore());
     const tomogram = await openTomogram(store);
