@@ -78,7 +78,7 @@ describe('convert of a project', () => {
     expect(await listed('models')).toEqual(['TS_1_3.mod', 'TS_2_3.mod']);
   });
 
-  it('takes a URI, and one that names two users is refused', async () => {
+  it('selects picks by a URI, and fails if it matches two users', async () => {
     const run = await (await openProject(config)).run('TS_1_3');
     const mine = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 };
     await run.writePicks([mine], { userId: 'me', sessionId: '7' });
@@ -92,7 +92,7 @@ describe('convert of a project', () => {
     expect((await convert('me.csv', '--user-id', 'me')).exitCode).toBe(0);
   });
 
-  it('writes no file of all runs where one fails, and into a folder those of the others', async () => {
+  it('writes no file of all runs if one fails, but the files of the others into a folder', async () => {
     const pick = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 };
     for (const run of await (await openProject(config)).runs()) {
       const [path] = await run.writePicks([pick], { userId: 'me', sessionId: '7' });
@@ -118,7 +118,7 @@ describe('convert of a project', () => {
     ['a size of another tomogram', ['o.star', '--to', 'relion5', '--voxel-size', '5'], 2, /give --shape too/],
     ['a tomogram that is not there', ['o.tbl', '--tomogram', 'wbp'], 1, /has no tomogram wbp.*denoised@10\.000/],
     ['a URI and a user', ['o.csv', '--uri', 'a', '--user-id', 'b'], 2, /cannot be used with/],
-  ])('%s: tells it in a line, and writes nothing', async (_, [output, ...args], code, message) => {
+  ])('fails in one line and writes nothing for %s', async (_, [output, ...args], code, message) => {
     const { exitCode, stderr } = await convert(output!, ...args);
     expect(stderr).toMatch(message);
     expect(exitCode).toBe(code);
@@ -126,9 +126,9 @@ describe('convert of a project', () => {
   });
 });
 
-describe('formatNeeds', () => {
+describe('formatRequirements', () => {
   const pick = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 };
-  it.each(picksFormatNames)('knows how many runs and objects a file of %s holds', (name) => {
+  it.each(picksFormatNames)('says how many runs and objects a file of %s can hold', (name) => {
     const { oneRun = false, oneObject = false } = formatRequirements[name];
     const format = picksFormat(name, { shape: [4, 5, 6], voxelSize: 10 });
     const refused = (runs: RunPicks[]) => {

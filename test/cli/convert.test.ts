@@ -25,7 +25,7 @@ async function convert(...args: string[]) {
 const written = (name: string) => readFile(join(folder, name), 'utf8');
 
 describe('convert', () => {
-  it('goes by the ends of names, and back', async () => {
+  it('takes the formats from the extensions, in both directions', async () => {
     const { exitCode, stdout, stderr } = await convert('in.csv', 'out.cmm');
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toBe(`3 picks of 2 runs, csv to cmm: ${join(folder, 'out.cmm')}\n`);
@@ -33,7 +33,7 @@ describe('convert', () => {
     expect(await written('again.csv')).toBe(csv);
   });
 
-  it('tells with --verbose what is lost, and without it that something is', async () => {
+  it('lists what is lost with --verbose, and only says that something is lost without', async () => {
     const args = ['in.csv', 'out.tbl', '--voxel-size', '10'];
     expect((await convert(...args)).stdout.split('\n')[1]).toBe(
       'the format cannot hold everything; --verbose lists what is lost',
@@ -54,7 +54,7 @@ describe('convert', () => {
     ['named', 'in.csv', []],
     ['by a link', 'link.csv', []],
     ['in the folder for files of one run each', '.', ['--to', 'csv']],
-  ])('leaves the file that it reads as it is: the same %s', async (_, output, options) => {
+  ])('does not overwrite the file that it reads: the same %s', async (_, output, options) => {
     await symlink(join(folder, 'in.csv'), join(folder, 'link.csv'));
     await symlink(join(folder, 'in.csv'), join(folder, 'TS_1.csv'));
     const before = await readdir(folder);
@@ -70,7 +70,7 @@ describe('convert', () => {
     expect(JSON.parse(stdout)).toEqual({ from: 'csv', to: 'submission', runs: 2, picks: 3, losses: [] });
   });
 
-  it('takes the run and objects that are named, in the order of their classes', async () => {
+  it('selects the given run and objects, in the order of their classes', async () => {
     const names = ['--run', 'TS_1', '--object', 'apo-ferritin', 'ribosome'];
     const { exitCode } = await convert('in.csv', 'out.star', '--to', 'relion4', '--voxel-size', '10', ...names);
     expect(exitCode).toBe(0);
@@ -84,7 +84,7 @@ describe('convert', () => {
     expect(await written('back.csv')).toBe(csv.split('\n').slice(0, 3).join('\n').concat('\n'));
   });
 
-  it('writes bytes and reads them', async () => {
+  it('writes and reads binary formats', async () => {
     const options = ['--run', 'TS_1', '--voxel-size', '10'];
     expect((await convert('in.csv', 'out.mod', ...options)).exitCode).toBe(0);
     expect((await convert('out.mod', 'back.csv', ...options)).exitCode).toBe(0);
@@ -148,7 +148,7 @@ describe('convert', () => {
     expect(await readdir(folder)).toEqual(['in.csv']);
   });
 
-  it('keeps the old file where the picks do not fit', async () => {
+  it('keeps the old file if the format cannot hold the picks', async () => {
     await writeFile(join(folder, 'o.json'), 'old');
     expect((await convert('in.csv', 'o.json')).exitCode).toBe(1);
     expect(await written('o.json')).toBe('old');

@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('demo', () => {
-  it('leaves picks, submission and figure, prints the score, and may be run again', async () => {
+  it('writes picks, submission and figure, prints the score, and can be run again', async () => {
     const stdout = new TextSink();
     const terminal = openTerminal({
       stdout,
@@ -35,7 +35,7 @@ describe('demo', () => {
     }
   });
 
-  it('touches nothing in a folder that is no demo', async () => {
+  it('changes nothing in a folder that no demo has written', async () => {
     await mkdir(join(folder, 'project'));
     await writeFile(join(folder, 'project', 'thesis.tex'), 'years of work');
     await writeFile(join(folder, 'README.txt'), 'my project');
@@ -74,7 +74,7 @@ describe('simulate', () => {
     expect(JSON.parse(first.stdout).runs).toEqual([{ run: 'TS_7', truth: { ribosome: 1 } }]);
   });
 
-  it('refuses a folder that is not empty', async () => {
+  it('fails for a folder that is not empty', async () => {
     await writeFile(join(folder, 'data.txt'), '');
     const { exitCode, stderr } = await captureCli(['simulate', folder]);
     expect(exitCode).toBe(1);

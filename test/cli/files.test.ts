@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('writeWhole', () => {
-  it('makes the folders above and replaces what was there', async () => {
+  it('creates the folders above and replaces an existing file', async () => {
     const path = join(folder, 'a', 'b', 'out.csv');
     await writeWhole(path, { data: 'one' });
     await writeWhole(path, { data: Uint8Array.of(116, 119, 111) });
@@ -28,7 +28,7 @@ describe('writeWhole', () => {
     expect(await readdir(folder)).toEqual(['out.csv']);
   });
 
-  it('says where it cannot write', async () => {
+  it('throws with the path if it cannot write', async () => {
     await writeFile(join(folder, 'file'), '');
     await expect(writeWhole(join(folder, 'file', 'out.csv'), { data: '' })).rejects.toMatchObject({
       code: 'write-failed',
@@ -38,12 +38,12 @@ describe('writeWhole', () => {
 });
 
 describe('requireDestination', () => {
-  it('passes where a file can be written, and leaves nothing there', async () => {
+  it('does nothing if a file can be written, and leaves nothing behind', async () => {
     await requireDestination(join(folder, 'out.csv'));
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('refuses a folder, and a file in the way of a folder, before any work', async () => {
+  it('throws for a folder, and for a file in the way of a folder', async () => {
     await expect(requireDestination(folder)).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringContaining('it is a folder'),
@@ -66,12 +66,12 @@ describe('buildFolder', () => {
     expect(await readdir(folder)).toEqual(['project']);
   });
 
-  it('takes an empty folder', async () => {
+  it('fills an empty folder', async () => {
     await buildFolder(folder, { build: (temporary) => writeFile(join(temporary, 'a'), '') });
     expect(await readdir(folder)).toEqual(['a']);
   });
 
-  it('leaves nothing behind where the work fails', async () => {
+  it('leaves nothing behind if the work fails', async () => {
     const build = async (temporary: string) => {
       await writeFile(join(temporary, 'half'), '');
       throw new Error('power cut');
@@ -87,7 +87,7 @@ describe('buildFolder', () => {
       /not empty: it holds thesis/,
     ],
     ['a file', (path: string) => writeFile(path, ''), /is a file, expected a folder/],
-  ])('refuses %s before any work', async (_, prepare, message) => {
+  ])('throws for %s before any work', async (_, prepare, message) => {
     const path = join(folder, 'project');
     await prepare(path);
     const build = () => Promise.reject(new Error('work was begun'));
@@ -99,7 +99,7 @@ describe('readText', () => {
   it.each([
     ['is absent', 'none', /^picks none not found$/],
     ['is a folder', '.', /^picks \. is a folder, expected a file$/],
-  ])('says what a file is that %s', async (_, path, message) => {
+  ])('throws if the path %s', async (_, path, message) => {
     await expect(readText(path, { what: 'picks' })).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringMatching(message),

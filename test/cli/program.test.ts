@@ -130,7 +130,7 @@ describe('score', () => {
     ],
     ['a bad number', `${truthCsv}TS_2,ribosome,1,two,3\n`, /^cryoet-picks: [^\n]*t\.csv[^\n]*line 6[^\n]*two[^\n]*\n$/],
     ['an unknown particle', `${truthCsv}TS_2,proteasome,1,2,3\n`, /^cryoet-picks: [^\n]*"proteasome"[^\n]*\n$/],
-  ])('%s ends with 1 and one line that names it', async (_, text, message) => {
+  ])('%s ends with 1 and one line with the reason', async (_, text, message) => {
     const truth = text === undefined ? join(folder, 't.csv') : await file('t.csv', text);
     const { exitCode, stdout, stderr } = await captureCli(['score', '--truth', truth, '--submission', truth]);
     expect(stderr).toMatch(message);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { countByObject, counted, countTable, formatTable } from '../../src/cli/terminal.ts';
 
 describe('formatTable', () => {
-  it('puts words to the left, numbers to the right, totals below a rule', () => {
+  it('aligns words to the left and numbers to the right, with totals below a rule', () => {
     const rows = [
       ['ribosome', 7, '0.50'],
       ['apo', 120, '–'],
@@ -17,16 +17,16 @@ describe('formatTable', () => {
     ]);
   });
 
-  it('shows the header where there are no rows', () => {
+  it('shows the header if there are no rows', () => {
     expect(formatTable({ header: ['name', 'hits'], rows: [] })).toEqual(['name  hits', '──────────']);
   });
 });
 
-it('counts things in words', () => {
+it('counted puts a noun into the right number', () => {
   expect([counted(0, 'run'), counted(1, 'run'), counted(2, 'run')]).toEqual(['0 runs', '1 run', '2 runs']);
 });
 
-it('counts picks of objects named like what every object inherits', () => {
+it('countTable counts objects whose names are properties of every JavaScript object', () => {
   const pick = (object: string) => ({ object, position: { x: 0, y: 0, z: 0 }, score: 1 });
   const counts = countByObject(['constructor', '__proto__', 'constructor'].map(pick));
   expect(Object.entries(counts)).toEqual([

@@ -11,7 +11,7 @@ function open({ tty, json }: { tty: boolean; json: boolean }) {
 const progress = { run: 'TS_5_4', runsDone: 0, runsTotal: 7, stage: 'tiles', done: 3, total: 12 };
 
 describe('openTerminal', () => {
-  it('draws bars on a terminal, on stderr only, and wipes them away', () => {
+  it('draws progress bars on a terminal, only on stderr, and erases them', () => {
     const { stdout, stderr, terminal } = open({ tty: true, json: false });
     const bar = runBar(terminal);
     bar.update(progress);
@@ -34,7 +34,7 @@ describe('openTerminal', () => {
     expect(stderr.text).toBe('');
   });
 
-  it('prints lines to stdout, but none with --json, and warnings to stderr always', () => {
+  it('prints lines to stdout, none with --json, and warnings always to stderr', () => {
     const plain = open({ tty: false, json: false });
     plain.terminal.print('one', 'two');
     plain.terminal.warn('careful');

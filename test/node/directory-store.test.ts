@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 describe('directoryStore', () => {
-  it('gives back what was set, in whole and in part, and undefined for what is absent', async () => {
+  it('returns what was set, whole and in part, and undefined for an absent file', async () => {
     const store = directoryStore(join(folder, 'new'));
     expect(await store.get('/x')).toBeUndefined();
     expect(await store.list('/')).toEqual([]);
@@ -34,7 +34,7 @@ describe('directoryStore', () => {
   });
 
   it.each(['/link', '/folder/x', '/good/gone'] as const)(
-    'reports %s, a link to what was not fetched, instead of taking it for absent',
+    'throws for %s, a link to a file that was not fetched, which is not absent',
     async (key) => {
       await symlink('.git/annex/objects/SHA256-1', join(folder, 'link'));
       await symlink('elsewhere', join(folder, 'folder'));
@@ -50,7 +50,7 @@ describe('directoryStore', () => {
     },
   );
 
-  it('reports a folder where a file is read, also in parts', async () => {
+  it('throws if a folder is read as a file, also in parts', async () => {
     await mkdir(join(folder, '0'));
     const store = directoryStore(folder);
     const expected = {
@@ -62,7 +62,7 @@ describe('directoryStore', () => {
       await expect(store.getRange('/0', range)).rejects.toMatchObject(expected);
   });
 
-  it('does not read a chunk that was not fetched, or is a folder, as fill value', async () => {
+  it('throws for a chunk that was not fetched, or is a folder, instead of reading fill values', async () => {
     const store = directoryStore(folder);
     const volume = contiguousVolume(new Float32Array(8).fill(1), [1, 2, 4]);
     const source = sourceFromArray(volume, { voxelSize: [10, 10, 10] });
@@ -83,7 +83,7 @@ describe('directoryStore', () => {
     expect(await store.getRange('/x', { offset: 1e15, length: 515e9 })).toEqual(bytes());
   });
 
-  it('lists sorted, with hidden files and links to folders', async () => {
+  it('lists names sorted, with hidden files and links to folders', async () => {
     await writeFile(join(folder, 'b'), '');
     await writeFile(join(folder, '.zattrs'), '');
     await mkdir(join(folder, 'a'));
@@ -99,7 +99,7 @@ describe('directoryStore', () => {
     expect(await directoryStore(folder).list('/b')).toEqual([]);
   });
 
-  it('deletes files and folders, and does not mind what is absent', async () => {
+  it('deletes files and folders, and does nothing for absent ones', async () => {
     const store = directoryStore(folder);
     await store.set('/a/b/c', bytes(1));
     await store.delete('/a');
@@ -107,7 +107,7 @@ describe('directoryStore', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it.each(['/../x', '/a/../../x', '/a//x', 'x', '/a\0'])('refuses the key %j in every call', async (key) => {
+  it.each(['/../x', '/a/../../x', '/a//x', 'x', '/a\0'])('throws for the key %j in every call', async (key) => {
     const store = directoryStore(folder);
     const calls = [
       async () => store.get(key as StoreKey),
@@ -122,7 +122,7 @@ describe('directoryStore', () => {
 });
 
 describe('writing to a directoryStore', () => {
-  it('never lets a reader see half a value', async () => {
+  it('never shows a reader a part of a value', async () => {
     const store = directoryStore(folder);
     const values = Array.from({ length: 8 }, (_, i) => new Uint8Array(300_000 + i).fill(i));
     await store.set('/x', values[0]!);
@@ -143,7 +143,7 @@ describe('writing to a directoryStore', () => {
     expect(await readdir(folder)).toEqual(['x']);
   });
 
-  it('leaves nothing behind when a write is aborted', async () => {
+  it('leaves nothing behind if aborted', async () => {
     const store = directoryStore(folder);
     for (const early of [true, false]) {
       const controller = new AbortController();
@@ -155,7 +155,7 @@ describe('writing to a directoryStore', () => {
     }
   });
 
-  it('says why a place cannot be written, and leaves no temporary file', async () => {
+  it('throws with the reason if the file cannot be written, and leaves no temporary file', async () => {
     const store = directoryStore(folder);
     await store.set('/file', bytes(1));
     await mkdir(join(folder, 'folder', 'full'), { recursive: true });
@@ -168,7 +168,7 @@ describe('writing to a directoryStore', () => {
     expect((await readdir(folder)).sort()).toEqual(['file', 'folder']);
   });
 
-  it('writes nothing when opened read-only', async () => {
+  it('throws if the store was opened read-only', async () => {
     const store = directoryStore(folder, { readOnly: true });
     await expect(store.set('/x', bytes(1))).rejects.toMatchObject({ code: 'read-only' });
     await expect(store.delete('/x')).rejects.toThrow(

@@ -30,7 +30,7 @@ describe('the owner of a tag', () => {
 });
 
 describe('what killed writers leave', () => {
-  it('is never listed', async () => {
+  it('is not listed', async () => {
     const names = [`.x.${gone()}.tmp`, `.x.${gone()}.old`, '.x.lock'];
     for (const name of names) await writeFile(join(folder, name), '');
     expect(await directoryStore(folder).list('/')).toEqual([]);
@@ -104,7 +104,7 @@ describe('what killed writers leave', () => {
 });
 
 describe('a staged folder', () => {
-  it('is out of sight until it takes the place of the old one', async () => {
+  it('is invisible until it replaces the old one', async () => {
     const store = directoryStore(folder);
     await store.set('/image/old', bytes(1));
     const staged = (await store.stage!('/image'))!;
@@ -116,7 +116,7 @@ describe('a staged folder', () => {
     expect(await readdir(folder)).toEqual(['image']);
   });
 
-  it('leaves the old one if it is discarded, or if its place cannot be taken', async () => {
+  it('leaves the old one if it is discarded, or cannot replace it', async () => {
     const store = directoryStore(folder);
     await store.set('/image/old', bytes(1));
     const staged = (await store.stage!('/image'))!;
@@ -127,7 +127,7 @@ describe('a staged folder', () => {
     expect(await store.list('/image')).toEqual([{ name: 'old', kind: 'file' }]);
   });
 
-  it('is whole, whichever of many writers at once comes last', async () => {
+  it('is complete, whichever of many simultaneous writers is last', async () => {
     const store = directoryStore(folder);
     const write = async (i: number) => {
       const staged = (await store.stage!('/image'))!;
@@ -139,7 +139,7 @@ describe('a staged folder', () => {
     expect(await store.get('/image/a')).toEqual(await store.get('/image/b'));
   });
 
-  it('replaces what a link leads to, and not the link', async () => {
+  it('replaces the target of a link, not the link', async () => {
     await mkdir(join(folder, 'scratch/image'), { recursive: true });
     await symlink('scratch/image', join(folder, 'image'));
     const store = directoryStore(folder);
@@ -151,7 +151,7 @@ describe('a staged folder', () => {
     expect(await readdir(join(folder, 'scratch/image'))).toEqual(['new']);
   });
 
-  it('cannot take the place of the root of the file system', async () => {
+  it('cannot replace the root of the file system', async () => {
     expect(await directoryStore('/').stage!('/')).toBeUndefined();
     expect(temporaryBeside('/a/b')).toMatch(/^\/a\/\.b\.[0-9a-f]{8}-\d+-[0-9a-f]{12}\.tmp$/);
   });

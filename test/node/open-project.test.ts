@@ -122,13 +122,13 @@ describe('roots', () => {
     expect(await runNames(await writeConfig({ overlay_root: form(join(folder, 'elsewhere')) }))).toEqual(['TS_1']);
   });
 
-  it('are looked for beside the config first', async () => {
+  it('are searched for beside the config first', async () => {
     await makeRun('overlay', 'beside');
     expect(await runNames(await writeConfig({}))).toEqual(['beside']);
     expect(await runNames(await writeConfig({ overlay_root: 'local://overlay' }))).toEqual(['beside']);
   });
 
-  it('are looked for in the working directory then, as copick does', async () => {
+  it('are then searched for in the working directory, as in copick', async () => {
     await makeRun('work/over', 'there');
     const config = await writeConfig({ overlay_root: 'over' });
     expect(await runNames(config)).toEqual([]);
@@ -143,7 +143,7 @@ describe('roots', () => {
     }
   });
 
-  it('list once where overlay and static are one folder, also through a link', async () => {
+  it('list runs once if overlay and static root are the same folder, also through a link', async () => {
     await makeRun('overlay', 'TS_1');
     await mkdir(join(folder, 'overlay/ExperimentRuns/TS_1/VoxelSpacing10.000/wbp.zarr'), { recursive: true });
     await symlink(join(folder, 'overlay'), join(folder, 'link'));
@@ -167,7 +167,7 @@ describe('roots', () => {
     ['smb://hunter2/x', 'smb'],
     ['HTTPS://me:hunter2@host/x', 'https'],
     ['simplecache::s3://hunter2', 'simplecache'],
-  ])('on other file systems are refused by scheme alone, without what may be secret: %s', async (root, scheme) => {
+  ])('on other file systems throw with the scheme alone, without possible secrets: %s', async (root, scheme) => {
     for (const key of ['overlay_root', 'static_root']) {
       const error = await openProject(await writeConfig({ [key]: root })).catch((caught: Error) => caught);
       expect(error).toMatchObject({ code: 'unsupported' });
@@ -176,7 +176,7 @@ describe('roots', () => {
     }
   });
 
-  it('need not be there yet in a new project, which is said', async () => {
+  it('need not exist yet in a new project, which reports that', async () => {
     const project = await openProject(await writeConfig({}));
     expect(project.problems).toMatchObject([
       { message: expect.stringMatching(/overlay_root ".*overlay" does not exist yet/) },
@@ -185,7 +185,7 @@ describe('roots', () => {
     expect(await readFile(join(folder, 'overlay/ExperimentRuns/TS_1/.meta'), 'utf8')).toBe('meta');
   });
 
-  it('that hold the data must be there', async () => {
+  it('throw if none of them exists', async () => {
     const config = await writeConfig({ static_root: 'gone' });
     await expect(openProject(config)).rejects.toMatchObject({
       code: 'not-found',
@@ -217,7 +217,7 @@ describe('bad input', () => {
   it.each([
     ['a missing config', 'nowhere.json', /config ".*nowhere\.json" not found/],
     ['a folder', '.', /is a folder; give the config file itself/],
-  ])('%s is told by its path', async (_, name, message) => {
+  ])('openProject throws with the path for %s', async (_, name, message) => {
     await expect(openProject(join(folder, name))).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringMatching(message),
@@ -225,7 +225,7 @@ describe('bad input', () => {
   });
 
   it.each(['mine.mrc', 'mine.MRC', 'mine.map.gz', 'mine.zarr', 'mine.zarr/', 'mine.ozx'])(
-    'a volume in place of a config, %s, is told with the section that helps',
+    'openProject throws, naming the section that helps, for a volume in place of a config, %s',
     async (name) => {
       const path = join(folder, name);
       await expect(openProject(path)).rejects.toMatchObject({ code: 'not-found' });
@@ -242,14 +242,14 @@ describe('bad input', () => {
     },
   );
 
-  it('invalid JSON is told with its line', async () => {
+  it('openProject throws with the line for invalid JSON', async () => {
     await writeFile(join(folder, 'copick.json'), '{\n"name": oops}');
     await expect(openProject(join(folder, 'copick.json'))).rejects.toThrow(
       /copick\.json" is not JSON: line 2, column 9/,
     );
   });
 
-  it('an abort is passed on', async () => {
+  it('openProject rejects with the reason when aborted', async () => {
     const reason = new Error('enough');
     await expect(openProject(await writeConfig({}), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });

@@ -109,7 +109,7 @@ describe('a project in a public bucket', () => {
     expect(server.requests).toHaveLength(before);
   });
 
-  it('is one place where both roots name it', async () => {
+  it('is opened once if both roots are the same bucket', async () => {
     const server = s3Server({ endpoint, values: await filesOf(join(copickFixture, 'static'), 'data/') });
     const config = await writeConfig({
       overlay_root: 's3://czii/data/',
@@ -142,7 +142,7 @@ describe('a project in a public bucket', () => {
     [{ profile: 'hunter2' }, /contains credentials \(profile\)/],
     [{ client_kwargs: { aws_session_token: 'hunter2' } }, /contains credentials \(aws_session_token\)/],
     [{ requester_pays: true }, /sets requester_pays/],
-  ])('is refused with credentials, which are not shown: %j', async (fsArgs, message) => {
+  ])('throws for credentials, without showing them: %j', async (fsArgs, message) => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/data', static_fs_args: fsArgs });
     const error = await openProject(config, { fetch: () => Promise.reject(new Error('asked')) }).catch(
       (caught) => caught,
@@ -161,7 +161,7 @@ describe('a project in a public bucket', () => {
       s3Error(301, 'PermanentRedirect', '', { 'x-amz-bucket-region': 'us-west-2' }),
       /"us-west-2"; give it as region_name/,
     ],
-  ])('says at once what is wrong with it: %s', async (_, code, answer, message) => {
+  ])('throws at once with the reason: %s', async (_, code, answer, message) => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/data' });
     await expect(openProject(config, { fetch: async () => answer.clone() })).rejects.toMatchObject({
       code,
@@ -169,7 +169,7 @@ describe('a project in a public bucket', () => {
     });
   });
 
-  it('is not found where there is nothing of the name', async () => {
+  it('is not found if nothing has its prefix', async () => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/none', static_fs_args: args });
     const opened = openProject(config, s3Server({ endpoint, values: { 'data/x': 'y' } }));
     await expect(opened).rejects.toMatchObject({
@@ -180,7 +180,7 @@ describe('a project in a public bucket', () => {
 });
 
 describe('a root on a web server that lists no folders', () => {
-  it('is refused, with the way to open it', async () => {
+  it('throws, with the way to open it', async () => {
     const server = await serveFiles(croissantFixture);
     try {
       const config = await writeConfig({ overlay_root: 'o', static_root: server.url });

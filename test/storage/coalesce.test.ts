@@ -57,7 +57,7 @@ function slowStore(): SlowStore {
 const bytes = (from: number, to: number) => value.slice(from, to);
 
 describe('coalesced', () => {
-  it('gives every caller what the plain store gives, for any parts at any time', async () => {
+  it('returns what the plain store returns, for any parts at any time', async () => {
     const span = fc.record({ offset: fc.nat(230), length: fc.nat(60) }).map((range): ByteRange | undefined => range);
     const end = fc.record({ suffixLength: fc.nat(230) }).map((range): ByteRange | undefined => range);
     const call = fc.record({
@@ -86,7 +86,7 @@ describe('coalesced', () => {
     await fc.assert(property, { numRuns: 100 });
   });
 
-  it('reads parts that touch or lie close together at once, and others apart', async () => {
+  it('reads parts that touch or are close together in one request, and others separately', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxGapBytes: 10 });
     const reads = [
@@ -112,7 +112,7 @@ describe('coalesced', () => {
     ]);
   });
 
-  it('makes no merged request larger than its limit, and lets a single part be', async () => {
+  it('makes no merged request larger than the maximum, but reads a larger single part', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxBytes: 25 });
     const reads = [0, 10, 20, 30, 40].map((offset) => store.getRange('/a', { offset, length: 10 }));
@@ -129,7 +129,7 @@ describe('coalesced', () => {
     expect(await large).toHaveLength(100);
   });
 
-  it('keeps no more than the part itself in memory', async () => {
+  it('copies the part of a caller, so that the rest can be freed', async () => {
     const store = coalesced(memoryStore([['/a', value]]));
     const [part] = await Promise.all([
       store.getRange('/a', { offset: 3, length: 4 }),
@@ -138,7 +138,7 @@ describe('coalesced', () => {
     expect(part?.buffer.byteLength).toBe(4);
   });
 
-  it('reads once what several ask for, be it under way or not, and again what has been answered', async () => {
+  it('shares a request that is queued or sent, and makes a new one after the answer', async () => {
     const slow = slowStore();
     const store = coalesced(slow);
     const early = [store.get('/a'), store.get('/a'), store.getRange('/a', { suffixLength: 5 })];
@@ -158,7 +158,7 @@ describe('coalesced', () => {
     await again;
   });
 
-  it('has so many requests under way, in the order in which they came', async () => {
+  it('sends a bounded number of requests at a time, in the order of the calls', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxRequests: 2 });
     const reads = ['/a', '/b', '/c', '/d', '/e'].map((key) => store.get(key as StoreKey));
@@ -172,7 +172,7 @@ describe('coalesced', () => {
     expect(slow.asked.map(({ key }) => key)).toEqual(['/a', '/b', '/c', '/d', '/e']);
   });
 
-  it('merges what comes while all requests are taken', async () => {
+  it('merges calls that arrive while the maximum number of requests is sent', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxRequests: 1 });
     const first = store.get('/other');
@@ -190,7 +190,7 @@ describe('coalesced', () => {
     await Promise.all(reads);
   });
 
-  it('lets one who aborts leave alone, and aborts the request when the last has left', async () => {
+  it('rejects only the caller that aborts, and aborts the request when the last caller has aborted', async () => {
     const slow = slowStore();
     const store = coalesced(slow);
     const [one, two, three] = [new AbortController(), new AbortController(), new AbortController()];
@@ -208,7 +208,7 @@ describe('coalesced', () => {
     expect(await second).toEqual(bytes(10, 20));
   });
 
-  it('does not join a request that has been aborted', async () => {
+  it('does not share a request that was aborted', async () => {
     const slow = slowStore();
     const store = coalesced(slow);
     const controller = new AbortController();
@@ -222,7 +222,7 @@ describe('coalesced', () => {
     expect(await second).toEqual(value);
   });
 
-  it('makes no request for one who left before it started, nor for one who was aborted already', async () => {
+  it('makes no request for a caller that aborts before it is sent, nor for one that was aborted already', async () => {
     const slow = slowStore();
     const store = coalesced(slow);
     const controller = new AbortController();
@@ -234,7 +234,7 @@ describe('coalesced', () => {
     expect(slow.asked).toEqual([]);
   });
 
-  it('tells all who wait of a failure, forgets it, and frees its place', async () => {
+  it('rejects all waiting callers when a request fails, does not cache the error, and sends the next request', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxRequests: 1 });
     const reads = [0, 10].map((offset) => store.getRange('/a', { offset, length: 10 }));

@@ -32,8 +32,8 @@ const status =
   (...[, response]: Parameters<Parameters<typeof scriptedServer>[0]>) =>
     void response.writeHead(code, headers).end('sorry');
 
-describe('what may pass is tried again', () => {
-  it.each([408, 425, 429, 500, 502, 503, 504, 507])('status %i', async (code) => {
+describe('httpStore makes a request again after', () => {
+  it.each([408, 425, 429, 500, 502, 503, 504, 507])('the status %i', async (code) => {
     const { store, clock, requests } = await scripted([status(code), status(code), 'right']);
     expect(await store.get('/a')).toEqual(value);
     expect(requests).toHaveLength(3);
@@ -53,7 +53,7 @@ describe('what may pass is tried again', () => {
     expect(requests).toHaveLength(3);
   });
 
-  it('a server that falls silent', async () => {
+  it('a server that stops sending', async () => {
     const { store, requests } = await scripted(
       [
         () => {},
@@ -69,7 +69,7 @@ describe('what may pass is tried again', () => {
     expect(requests).toHaveLength(3);
   });
 
-  it('an answer shorter than its Content-Length, where fetch hands it on', async () => {
+  it('an answer shorter than its Content-Length, if fetch passes it on', async () => {
     let n = 0;
     const fetch = async () =>
       new Response(n++ < 2 ? value.slice(0, 99) : value, { status: 200, headers: { 'Content-Length': '100' } });
@@ -115,7 +115,7 @@ describe('what may pass is tried again', () => {
     expect(requests).toHaveLength(2);
   });
 
-  it('416 for a part that must be there, and a part where the whole was asked for', async () => {
+  it('the status 416 for a part that must exist, and a part instead of the whole value', async () => {
     const beyond = await scripted([status(416, { 'Content-Range': 'bytes */100' }), 'right']);
     expect(await beyond.store.getRange('/a', range)).toEqual(value.slice(10, 15));
     expect(beyond.requests).toHaveLength(2);
@@ -130,15 +130,15 @@ const status206 =
   (...[, response]: Parameters<Parameters<typeof scriptedServer>[0]>) =>
     void response.writeHead(206, { ...headers, 'Content-Length': bytes.length }).end(bytes);
 
-describe('what is an answer is not tried again', () => {
-  it.each([400, 401, 403, 405, 410, 422, 304, 204])('status %i', async (code) => {
+describe('httpStore makes no second request after', () => {
+  it.each([400, 401, 403, 405, 410, 422, 304, 204])('the status %i', async (code) => {
     const { store, clock, requests } = await scripted([status(code)]);
     await expect(store.get('/a')).rejects.toMatchObject({ code: 'unavailable' });
     expect(requests).toHaveLength(1);
     expect(clock.pauses).toEqual([]);
   });
 
-  it('404, a part beyond the end, an end longer than the file, a part that ends early', async () => {
+  it('the status 404, a part beyond the end, a suffix longer than the file, and a part that ends early', async () => {
     const { store, requests } = await scripted(['right']);
     expect(await store.getRange('/a', { offset: 200, length: 5 })).toEqual(new Uint8Array(0));
     expect(await store.getRange('/a', { suffixLength: 500 })).toEqual(value);
@@ -158,8 +158,8 @@ describe('what is an answer is not tried again', () => {
   });
 });
 
-describe('pauses', () => {
-  it('grow to a limit, with chance from 0', async () => {
+describe('pauses between requests', () => {
+  it('grow up to a maximum, and start at 0 by chance', async () => {
     const { store, clock, requests } = await scripted([status(503)], { tries: 9, retryFor: 1e6 });
     await expect(store.get('/a')).rejects.toMatchObject({
       code: 'unavailable',
@@ -187,7 +187,7 @@ describe('pauses', () => {
     expect(clock.pauses[2]).toBe(2000);
   });
 
-  it('end when the time is up, at once where the server asks for more than is left', async () => {
+  it('end when the time is over, at once if the server asks for more than is left', async () => {
     const slow = await scripted([status(503)], { tries: 100, retryFor: 4000 });
     await expect(slow.store.get('/a')).rejects.toThrow('503 Service Unavailable (4 tries)');
     expect(slow.clock.pauses).toEqual([500, 1000, 2000]);
@@ -219,7 +219,7 @@ describe('pauses', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('of the platform pass, and are cut short by a signal', async () => {
+  it('pass in real time, and end at once when aborted', async () => {
     await expect(retryClock.sleep(1)).resolves.toBeUndefined();
     await expect(retryClock.sleep(1e6, AbortSignal.abort('no'))).rejects.toBe('no');
     expect(retryClock.random()).toBeLessThan(1);
@@ -227,10 +227,10 @@ describe('pauses', () => {
   });
 });
 
-describe('a page of another origin', () => {
+describe('httpStore in a page of another origin', () => {
   afterEach(() => vi.unstubAllGlobals());
 
-  it('asks twice, not five times, for metadata that it cannot see the absence of', async () => {
+  it('tries twice, not five times, for metadata whose absence it cannot see', async () => {
     vi.stubGlobal('location', new URL('https://page.example'));
     const fetch = async () => {
       throw new TypeError('Failed to fetch');
@@ -243,15 +243,15 @@ describe('a page of another origin', () => {
     await expect(own.get('/.zattrs')).rejects.toThrow('Failed to fetch (5 tries)');
   });
 
-  it('does not count lengths that an encoding, which it does not see, has changed', async () => {
+  it('ignores a Content-Length that an invisible encoding has changed', async () => {
     vi.stubGlobal('location', new URL('https://page.example'));
     const fetch = async () => new Response(value, { headers: { 'Content-Length': '120' } });
     expect(await httpStore('https://bucket.example', { fetch }).get('/a')).toEqual(value);
   });
 });
 
-describe('a server that sends the whole for a part', () => {
-  it('is listened to no longer than the part takes', async () => {
+describe('a server that answers a range with the whole value', () => {
+  it('is read no further than the end of the part', async () => {
     let sent = 0;
     const { store } = await scripted([
       (_, response) => {
@@ -268,7 +268,7 @@ describe('a server that sends the whole for a part', () => {
   });
 });
 
-it('keeps secrets out of the messages of others', async () => {
+it('httpStore removes query string and headers from the messages of fetch', async () => {
   const fetch = async (url: string, init: RequestInit) => {
     throw new TypeError(`cannot send ${url} with ${(init.headers as Record<string, string>).Authorization}`);
   };

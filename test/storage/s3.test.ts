@@ -56,7 +56,7 @@ describe('bucketAddress', () => {
     ['nothing secret', {}],
     ['s3://bucket/a', { region: 'x.evil.org/' }],
     ['s3://bucket/a', { endpoint: 'secret' }],
-  ])('refuses %s with %j, and shows no secret', (url, options) => {
+  ])('throws for %s with %j, and shows no secret', (url, options) => {
     expect(() => bucketAddress(url, options)).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.not.stringContaining('secret') }),
     );
@@ -120,7 +120,7 @@ describe('s3Store', () => {
     expect(new TextDecoder().decode(await store.get('/x'))).toBe('X');
   });
 
-  it('lists like a store in memory, whatever the keys', async () => {
+  it('lists the same as a store in memory, for any keys', async () => {
     const segment = fc.string({ unit: 'binary', minLength: 1, maxLength: 5 }).filter((name) => {
       const isPlain = name !== '.' && name !== '..' && !/[/\0\ud800-\udfff\ufffe\uffff]/.test(name);
       // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 cannot hold them, even encoded in a fake's query
@@ -166,7 +166,7 @@ describe('s3Store', () => {
     ['PermanentRedirect without either', s3Error(301, 'PermanentRedirect'), /another region; give the right one/],
     ['another error', s3Error(503, 'SlowDown'), /the server answered 503 SlowDown/],
     ['an error page', new Response('<html>', { status: 502, statusText: 'Bad' }), /the server answered 502 Bad$/],
-  ])('says what is wrong: %s', async (_, answer, message) => {
+  ])('throws with the reason and a remedy for %s', async (_, answer, message) => {
     fakeClock();
     const store = s3Store('s3://bkt/p', { fetch: async () => answer.clone() });
     await expect(store.list('/')).rejects.toMatchObject({
@@ -181,7 +181,7 @@ describe('s3Store', () => {
     ['other XML', '<Other/>'],
     ['nothing', ''],
     ['entities', '<!DOCTYPE a [<!ENTITY b "c">]><ListBucketResult>&b;</ListBucketResult>'],
-  ])('refuses what is no listing: %s', async (_, text) => {
+  ])('throws for an answer that is not a listing: %s', async (_, text) => {
     const store = s3Store('https://host/b/p', { fetch: async () => new Response(text) });
     await expect(store.list('/')).rejects.toMatchObject({
       code: 'unsupported',
@@ -190,13 +190,13 @@ describe('s3Store', () => {
   });
 
   it.each([
-    ['gives no way on', '<IsTruncated>true</IsTruncated>', /no token for the next/],
+    ['gives no token for the next page', '<IsTruncated>true</IsTruncated>', /no token for the next/],
     [
-      'goes in circles',
+      'repeats a page',
       '<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>',
       /repeats the same page/,
     ],
-  ])('does not list for ever, nor stop early, where a server %s', async (_, xml, message) => {
+  ])('neither loops nor stops early if a server %s', async (_, xml, message) => {
     const text = `<ListBucketResult>${xml}</ListBucketResult>`;
     const store = s3Store('s3://bkt', { fetch: async () => new Response(text) });
     await expect(store.list('/')).rejects.toMatchObject({
@@ -205,12 +205,12 @@ describe('s3Store', () => {
     });
   });
 
-  it('takes an empty folder for empty', async () => {
+  it('lists nothing in an empty folder', async () => {
     const store = s3Store('s3://bkt', { fetch: async () => new Response('<ListBucketResult/>') });
     expect(await store.list('/')).toEqual([]);
   });
 
-  it('stops listing when it is aborted, and gives the reason untouched', async () => {
+  it('stops listing when aborted, and throws the reason untouched', async () => {
     const controller = new AbortController();
     const server = s3Server({ endpoint, values, pageSize: 1 });
     const store = s3Store('s3://bkt/p', {
@@ -224,7 +224,7 @@ describe('s3Store', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('lists again what may pass, with growing pauses, and gives up what may not at once', async () => {
+  it('repeats a listing after statuses that may pass, with growing pauses, and gives up at once after others', async () => {
     const clock = fakeClock();
     const page = '<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>';
     const busy = [s3Error(503, 'SlowDown'), s3Error(500, 'InternalError'), new Response(page)];
@@ -237,7 +237,7 @@ describe('s3Store', () => {
     expect(closed).toHaveLength(1);
   });
 
-  it('sends headers, and shows neither them nor the query of a URL', async () => {
+  it('sends headers, and keeps them and the query string out of messages', async () => {
     fakeClock();
     const seen: unknown[] = [];
     const store = s3Store('https://host/b/p?sig=hunter2', {

@@ -19,14 +19,14 @@ async function* pieces(count: number, onPiece: (n: number) => void = () => {}): 
 }
 
 describe('setPieces of a directory store', () => {
-  it('writes the pieces one behind the other, through a part of the store too', async () => {
+  it('writes the pieces in order, also through a sub-store', async () => {
     const store = subStore(directoryStore(folder), '/a');
     await store.setPieces!('/b/c', pieces(3));
     expect([...(await store.get('/b/c'))!]).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2]);
     expect(await readdir(join(folder, 'a', 'b'))).toEqual(['c']);
   });
 
-  it('shows the old value until the last piece is written, and keeps it where the pieces fail', async () => {
+  it('keeps the old value until the last piece is written, and throws what the pieces throw', async () => {
     const store = directoryStore(folder);
     await store.set('/c', Uint8Array.of(9));
     const trouble = new Error('lost');
@@ -41,7 +41,7 @@ describe('setPieces of a directory store', () => {
     expect(await readdir(folder)).toEqual(['c']);
   });
 
-  it('stops at an abort, with the reason, and leaves nothing', async () => {
+  it('stops with the reason when aborted, and leaves nothing behind', async () => {
     const controller = new AbortController();
     const reason = new Error('stop');
     const taken: number[] = [];
@@ -54,7 +54,7 @@ describe('setPieces of a directory store', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('writes only what is expected there', async () => {
+  it('writes only if the value has the version ifVersion', async () => {
     const store = directoryStore(folder);
     await store.set('/c', Uint8Array.of(9));
     await expect(store.setPieces!('/c', pieces(1), { ifVersion: null })).rejects.toMatchObject({ code: 'conflict' });

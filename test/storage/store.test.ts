@@ -13,15 +13,18 @@ describe('keys', () => {
     [[], '/'],
     [['', 'a', ''], '/a'],
     [['my group with spaces', '100% #1?.zarr'], '/my group with spaces/100% #1?.zarr'],
-  ])('joins %j to %s', (segments, key) => {
+  ])('are joined from %j to %s', (segments, key) => {
     expect(joinKey(...segments)).toBe(key);
   });
 
-  it.each(['', 'a', 'a/b', '//', '/a//b', '/a/', '/..', '/a/../b', '/./a', '/a/.', '/a\0b'])('refuses %j', (key) => {
-    expect(() => checkKey(key)).toThrow(`${JSON.stringify(key)} is not a store key`);
-  });
+  it.each(['', 'a', 'a/b', '//', '/a//b', '/a/', '/..', '/a/../b', '/./a', '/a/.', '/a\0b'])(
+    'are not %j, for which checkKey throws',
+    (key) => {
+      expect(() => checkKey(key)).toThrow(`${JSON.stringify(key)} is not a store key`);
+    },
+  );
 
-  it('never lets a joined key climb', () => {
+  it('never leave their store when joined', () => {
     const segment = fc.stringMatching(/^[./ab\0]{0,6}$/);
     fc.assert(
       fc.property(fc.array(segment, { maxLength: 4 }), (segments) => {
@@ -40,7 +43,7 @@ describe('keys', () => {
 });
 
 describe('memoryStore', () => {
-  it('gives back what was set, in whole and in part, and undefined for what is absent', async () => {
+  it('returns what was set, whole and in part, and undefined for an absent key', async () => {
     const store = memoryStore([['/a/x', bytes(1, 2, 3, 4)]]);
     expect(await store.get('/a/x')).toEqual(bytes(1, 2, 3, 4));
     expect(await store.getRange('/a/x', { offset: 1, length: 2 })).toEqual(bytes(2, 3));
@@ -51,7 +54,7 @@ describe('memoryStore', () => {
     expect(await store.getRange('/b', { suffixLength: 1 })).toBeUndefined();
   });
 
-  it('lists direct children, sorted, hidden ones too', async () => {
+  it('lists direct children, sorted, including hidden ones', async () => {
     const store = memoryStore([
       ['/b', bytes()],
       ['/a/.zattrs', bytes()],
@@ -70,7 +73,7 @@ describe('memoryStore', () => {
     expect(await store.list('/none')).toEqual([]);
   });
 
-  it('deletes a folder with all in it, and not its namesakes', async () => {
+  it('deletes a folder with everything in it, but no key that only starts with its name', async () => {
     const store = memoryStore([
       ['/a/x', bytes(1)],
       ['/a/y/z', bytes(2)],
@@ -105,7 +108,7 @@ describe('subStore', () => {
     await expect((async () => part.get('/../../top'))()).rejects.toMatchObject({ code: 'invalid-option' });
   });
 
-  it('has the abilities of its store, no more', () => {
+  it('has the methods of its store, and no others', () => {
     const { location, get, getRange } = memoryStore();
     const readable: ReadableStore = { location, get, getRange };
     expect(isListable(subStore(readable, '/a'))).toBe(false);

@@ -28,7 +28,7 @@ const stores: [string, () => Promise<Store>][] = [
 const iso = '\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z';
 
 describe.each(stores)('versions of %s', (_, open) => {
-  it('stay while the value stays, and differ for values that differ, however fast they follow', async () => {
+  it('stay the same while the value does, and differ for different values, even in quick succession', async () => {
     const store = await open();
     expect(await store.version!('/x')).toBeUndefined();
     const seen = new Set<string>();
@@ -41,7 +41,7 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(seen.size).toBe(50);
   });
 
-  it('let the expected value be replaced, and refuse any other, naming both times', async () => {
+  it('allow to replace the value that was read, and throw for any other, naming both times', async () => {
     const store = await open();
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
@@ -55,14 +55,14 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(await store.get('/x')).toEqual(bytes(2));
   });
 
-  it('let a file be made only where none is', async () => {
+  it('allow to create a value only if there is none', async () => {
     const store = await open();
     await store.set('/x', bytes(1), { ifVersion: null });
     await expect(store.set('/x', bytes(2), { ifVersion: null })).rejects.toThrow(/it was absent then and is from 2/);
     expect(await store.get('/x')).toEqual(bytes(1));
   });
 
-  it('refuse to replace what is gone', async () => {
+  it('throw if the value was deleted', async () => {
     const store = await open();
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
@@ -71,7 +71,7 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(await store.get('/x')).toBeUndefined();
   });
 
-  it('let only the expected value be deleted', async () => {
+  it('allow to delete only the value that was read', async () => {
     const store = await open();
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
@@ -83,7 +83,7 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(await store.get('/x')).toBeUndefined();
   });
 
-  it('hold back all of several files where one has changed', async () => {
+  it('prevent writing any of several files if one has changed', async () => {
     const store = await open();
     await store.set('/b', bytes(1));
     const files = (['/a', '/b', '/c'] as const).map((key) => ({ key, bytes: bytes(9), ifVersion: null }));
@@ -92,7 +92,7 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(await store.get('/b')).toEqual(bytes(1));
   });
 
-  it('let one of many writers at once win, and tell the others', async () => {
+  it('let one of many simultaneous writers succeed, and throw for the others', async () => {
     const store = await open();
     const made = Array.from({ length: 20 }, (_, i) => store.set('/x', bytes(i), { ifVersion: null }));
     expect((await Promise.allSettled(made)).filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -105,7 +105,7 @@ describe.each(stores)('versions of %s', (_, open) => {
 });
 
 describe('versions of files', () => {
-  it('see what programs that know no locks have written', async () => {
+  it('detect what programs without locks have written', async () => {
     const folder = await newFolder();
     const store = directoryStore(folder);
     await store.set('/x', bytes(1, 2, 3));
@@ -117,7 +117,7 @@ describe('versions of files', () => {
     await expect(store.set('/x', bytes(0), { ifVersion: version })).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('do not mind a file that was copied or touched', async () => {
+  it('ignore a new time of an unchanged file', async () => {
     const folder = await newFolder();
     const store = directoryStore(folder);
     await store.set('/x', bytes(1));
@@ -127,7 +127,7 @@ describe('versions of files', () => {
     expect(await readdir(folder)).toEqual(['x']);
   });
 
-  it('cannot be expected of a store that keeps none', async () => {
+  it('throw for a store that keeps none', async () => {
     const { version: _, ...store } = memoryStore();
     await expect(setFiles(store, [{ key: '/x', bytes: bytes(1), ifVersion: null }])).rejects.toMatchObject({
       code: 'unsupported',
