@@ -7,6 +7,18 @@ export interface Progress {
   readonly total: number;
 }
 
+/** Something that looks wrong, although the work goes on. */
+export interface Warning {
+  /** What kind of trouble it is, such as `chunks-missing`. */
+  readonly code: string;
+  /** What is wrong, with numbers. */
+  readonly message: string;
+  /** The file or folder that it is about. */
+  readonly path?: string | undefined;
+  /** The run of a project that it is about. */
+  readonly run?: string | undefined;
+}
+
 /** Options of {@link mapOrdered}. */
 export interface MapOptions {
   /** How many calls may be under way or finished and not yet asked for. @defaultValue 2 */

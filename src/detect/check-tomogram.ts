@@ -1,12 +1,13 @@
+import type { Warning } from '../core/concurrency.ts';
 import type { ModelSpec } from '../inference/model.ts';
-import type { Tomogram } from '../ome-zarr/tomogram.ts';
+import { missingChunks, type Tomogram } from '../ome-zarr/tomogram.ts';
 import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
-import { type Intensity, quantile } from '../volume/intensity.ts';
+import { type Intensity, notFiniteVoxels, quantile } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 
-/** Something that looks wrong. */
-export interface Finding {
+/** Something that looks wrong: a warning with one of these codes. */
+export interface Finding extends Warning {
   readonly code:
     | 'voxel-size-implausible'
     | 'voxel-size-not-of-folder'
@@ -22,21 +23,21 @@ export interface Finding {
   readonly message: string;
 }
 
-/** Options of {@link checkTomogram}; what is not given is not checked. */
+/** Options of {@link checkTomogram}; it checks what is given. */
 export interface CheckOptions {
   /** Picks of this tomogram. */
   readonly picks?: readonly { readonly position: Point }[] | undefined;
   /** Voxel spacing in Å that the folder's name says. */
   readonly folderSpacing?: number | undefined;
-  /** The model that shall search it. */
+  /** The card of the model that will search it. */
   readonly spec?: ModelSpec | undefined;
   /** Of the voxels, for what they hold and, with `spec`, their contrast; a coarse level will do, and tells more. */
   readonly intensity?: Intensity | undefined;
 }
 
 /**
- * Names trouble before an hour is lost: a voxel size that nobody has set or that contradicts the folder or the model, picks
- * outside the volume, picks with axes in another order or in voxels instead of Å, voxels that hold nothing, protein that is
+ * Looks for mistakes before a long run: a voxel size that was never set or that contradicts the folder or the model, picks outside
+ * the volume, picks with axes in another order or in voxels instead of Å, voxels that hold nothing, protein that is
  * bright where the model's card says dark.
  *
  * Reads no voxel; chunks of a tomogram that are not in its store are those met by reads before the call, such as that of
@@ -61,7 +62,7 @@ export function checkTomogram(source: VolumeSource | Tomogram, options: CheckOpt
       picks.map(({ position }) => position),
     ),
     ...(intensity === undefined ? [] : checkIntensity(intensity)),
-    ...('chunks' in source ? checkChunks(source) : []),
+    ...checkChunks(source),
     ...(intensity === undefined || spec === undefined ? [] : checkContrast(intensity, spec)),
   ];
 }
@@ -103,14 +104,9 @@ function checkPicks(grid: VoxelGrid, positions: readonly Point[]): Finding[] {
   return [{ code: 'picks-axes-swapped', message: `${message}; with x, y, z taken as ${order}, none would` }];
 }
 
-/** Writers leave out chunks that hold nothing but the fill value: of labels most, of a measured density hardly one. */
-function checkChunks({ chunks: { total, read, missing }, levels, level }: Tomogram): Finding[] {
-  const isMeasured = levels.find(({ index }) => index === level)?.dtype.startsWith('float') ?? false;
-  if (missing === 0 || !isMeasured) return [];
-  const message =
-    `${missing} of the ${read} chunks read so far (of ${total}) are not in the store, and their voxels are the fill value: ` +
-    'was it copied whole?';
-  return [{ code: 'chunks-missing', message }];
+function checkChunks(source: VolumeSource | Tomogram): Finding[] {
+  const warning = missingChunks(source);
+  return warning ? [warning] : [];
 }
 
 /** A pick belongs to the volume up to the outer faces of its voxels. */
@@ -153,13 +149,12 @@ function inVoxels({ shape, voxelSize, origin }: VoxelGrid, positions: readonly P
   return [{ code: 'picks-in-voxels', message }];
 }
 
-function checkIntensity({ count, notFinite, standardDeviation, mean }: Intensity): Finding[] {
+function checkIntensity(intensity: Intensity): Finding[] {
+  const { standardDeviation, mean } = intensity;
   const findings: Finding[] = [];
   if (standardDeviation === 0) findings.push({ code: 'voxels-constant', message: `every voxel is ${mean}` });
-  if (notFinite > 0) {
-    const message = `${notFinite} of ${notFinite + count} voxels are not finite numbers; they count as the mean`;
-    findings.push({ code: 'voxels-not-finite', message });
-  }
+  const warning = notFiniteVoxels(intensity);
+  if (warning) findings.push(warning);
   return findings;
 }
 

@@ -1,4 +1,4 @@
-import type { Progress } from '../core/concurrency.ts';
+import type { Progress, Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import { checkScoring, type ScoreOptions, scoreSlabs } from '../inference/score.ts';
@@ -31,6 +31,8 @@ export interface DetectOptions extends ChooseObjectsOptions {
   readonly batch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Hears of voxels that are not finite, and of chunks that were missing in the store. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /**
@@ -52,14 +54,14 @@ export interface DetectOptions extends ChooseObjectsOptions {
 export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<ParticlePick[]> {
   assertVolumeSource(source, 'detectParticles(tomogram, { model })');
   const { thresholds, minDistances } = checkDetectOptions(options);
-  const { model, overlap, average, batch, signal, onProgress } = options;
+  const { model, overlap, average, batch, signal, onProgress, onWarning } = options;
   const { spec } = model;
   requireVoxelSize(source.grid, spec);
 
   const plan = planTiles(source.grid.shape, spec, { overlap });
-  const intensity = await measureIntensity(source, { signal, onProgress });
+  const intensity = await measureIntensity(source, { signal, onProgress, onWarning });
   const normalize = normalizerFor(spec.normalization, intensity);
-  const slabs = scoreSlabs(source, { plan, model, normalize, average, batch, signal, onProgress });
+  const slabs = scoreSlabs(source, { plan, model, normalize, average, batch, signal, onProgress, onWarning });
 
   const found: ParticlePick[] = [];
   for await (const peak of localMaxima(slabs, { threshold: thresholds, signal })) found.push(toPick(peak));

@@ -1,7 +1,7 @@
 import { formatSpacing, sanitizeName } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
-import type { Progress } from '../core/concurrency.ts';
+import type { Progress, Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { planTiles } from '../tiles/plan.ts';
@@ -40,9 +40,17 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
 }
 
 /** What became of one run. */
-export type RunResult =
+export type RunResult = (
   | { readonly run: string; readonly status: 'detected' | 'skipped'; readonly picks: readonly ParticlePick[] }
-  | { readonly run: string; readonly status: 'failed'; readonly error: unknown };
+  | { readonly run: string; readonly status: 'failed'; readonly error: unknown }
+) & {
+  /** What looked wrong while the run was worked on: its tomogram, and files of the project that were passed over. */
+  readonly warnings: readonly Warning[];
+};
+
+type Outcome =
+  | Omit<Extract<RunResult, { picks: unknown }>, 'warnings'>
+  | Omit<Extract<RunResult, { error: unknown }>, 'warnings'>;
 
 /**
  * Finds the particles of every run of a copick project, one after the other, and writes them into the overlay: one picks
@@ -65,7 +73,6 @@ export async function* detectProject(
   project: Project,
   options: DetectProjectOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
-  // Loaded with the first project, so that a page that works on single tomograms never fetches it.
   yield* detectRuns(project, options);
 }
 
@@ -83,15 +90,27 @@ async function* detectRuns(
   for (const [runsDone, run] of runs.entries()) {
     signal?.throwIfAborted();
     const progress = { run: run.name, runsDone, runsTotal: runs.length };
-    yield await resultOf(run, {
+    const warnings: Warning[] = [];
+    const onWarning = (warning: Warning) => {
+      const ofRun = { ...warning, run: run.name };
+      warnings.push(ofRun);
+      options.onWarning?.(ofRun);
+    };
+    const known = new Set(project.problems.map(({ path }) => path));
+    const result = await resultOf(run, {
       ...options,
       objects,
       onProgress: (one) => options.onProgress?.({ ...one, ...progress }),
+      onWarning,
     });
+    for (const { path, message } of project.problems) {
+      if (!known.has(path)) onWarning({ code: 'file-passed-over', message, path });
+    }
+    yield { ...result, warnings };
   }
 }
 
-/** Refuses what would fail every run alike. */
+/** Checks the options that would fail every run alike. */
 function checkProjectOptions(options: Omit<DetectProjectOptions, 'onProgress'>): void {
   const { userId = defaults.userId, sessionId = defaults.sessionId, voxelSpacing } = options;
   checkDetectOptions(options);
@@ -107,7 +126,7 @@ async function chosenRuns(project: Project, { runs, signal }: DetectProjectOptio
   return Promise.all([...new Set(runs)].map((name) => project.run(name, { signal })));
 }
 
-/** Refuses a type of tomogram that is none. */
+/** @throws {@link CryoetPicksError} `invalid-option` or `not-found` for a tomogram type that is missing. */
 async function requireType(runs: readonly Run[], { tomogram, signal }: DetectProjectOptions): Promise<void> {
   if (typeof tomogram === 'string' && tomogram !== '') return;
   // The first run says which types there are.
@@ -118,7 +137,7 @@ async function requireType(runs: readonly Run[], { tomogram, signal }: DetectPro
 type RunOptions = Omit<DetectProjectOptions, 'onProgress'> & Required<Pick<DetectOptions, 'objects' | 'onProgress'>>;
 
 /** Detects one run; an abort and an overlay that refuses writing end the whole project, any other failure only the run. */
-async function resultOf(run: Run, options: RunOptions): Promise<RunResult> {
+async function resultOf(run: Run, options: RunOptions): Promise<Outcome> {
   try {
     return await detectRun(run, options);
   } catch (error) {
@@ -127,7 +146,7 @@ async function resultOf(run: Run, options: RunOptions): Promise<RunResult> {
   }
 }
 
-async function detectRun(run: Run, options: RunOptions): Promise<RunResult> {
+async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
   const {
     tomogram,
     voxelSpacing,

@@ -18,7 +18,7 @@
  */
 
 // Errors and progress
-export type { Progress } from '../core/concurrency.ts';
+export type { Progress, Warning } from '../core/concurrency.ts';
 export type { PerObject } from '../core/per-object.ts';
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
 

@@ -1,6 +1,7 @@
 import { BufferPool } from '../core/buffer-pool.ts';
-import { eventLoopTurn, forEachRange, mapOrdered, type Progress } from '../core/concurrency.ts';
+import { eventLoopTurn, forEachRange, mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { missingChunks } from '../ome-zarr/tomogram.ts';
 import { coarseGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
 import { type ScoreSlab, type ScoreVolume, SlabBlender } from '../tiles/blend.ts';
@@ -27,6 +28,8 @@ export interface ScoreOptions {
   readonly batch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Hears, after the last slab, of chunks that were missing in the store. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /**
@@ -86,7 +89,7 @@ function fail(message: string): never {
 
 /** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/design/tiling.md. */
 async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGenerator<ScoreSlab, void, undefined> {
-  const { plan, model, average = 'probabilities', batch = 1, signal, onProgress } = options;
+  const { plan, model, average = 'probabilities', batch = 1, signal, onProgress, onWarning } = options;
   const { activation, classes } = model.spec;
   const late = average === 'logits' ? activation : 'none';
   const early = average === 'logits' ? 'none' : activation;
@@ -127,6 +130,8 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
     await eventLoopTurn();
     signal?.throwIfAborted();
   }
+  const warning = missingChunks(source);
+  if (warning) onWarning?.(warning);
 }
 
 function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Tile[]> {

@@ -1,4 +1,4 @@
-import { forEachRange, mapOrdered, type Progress } from '../core/concurrency.ts';
+import { forEachRange, mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
 import { readBox } from './read.ts';
@@ -30,6 +30,8 @@ export interface IntensityOptions {
   readonly blockBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Hears of voxels that are not finite. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /**
@@ -50,7 +52,7 @@ export interface IntensityOptions {
  */
 export async function measureIntensity(
   source: VolumeSource,
-  { blockBytes = 2 ** 24, signal, onProgress }: IntensityOptions = {},
+  { blockBytes = 2 ** 24, signal, onProgress, onWarning }: IntensityOptions = {},
 ): Promise<Intensity> {
   if (!(blockBytes >= 4)) {
     throw new CryoetPicksError(
@@ -88,7 +90,20 @@ export async function measureIntensity(
       `none of the ${voxelCount(shape)} voxels of the volume of ${formatZyx(shape)} is a finite number`,
     );
   }
-  return { count, mean, standardDeviation: Math.sqrt(squares / count), minimum, maximum, ...packed };
+  const intensity = { count, mean, standardDeviation: Math.sqrt(squares / count), minimum, maximum, ...packed };
+  const warning = notFiniteVoxels(intensity);
+  if (warning) onWarning?.(warning);
+  return intensity;
+}
+
+/** What {@link measureIntensity} warns of; undefined if all voxels are finite. */
+export function notFiniteVoxels({
+  count,
+  notFinite,
+}: Intensity): (Warning & { readonly code: 'voxels-not-finite' }) | undefined {
+  if (notFinite === 0) return undefined;
+  const message = `${notFinite} of ${notFinite + count} voxels are not finite numbers; they count as the mean`;
+  return { code: 'voxels-not-finite', message };
 }
 
 /**

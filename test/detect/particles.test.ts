@@ -21,6 +21,7 @@ import {
   toPick,
   type VolumeSource,
   type VoxelGrid,
+  type Warning,
   writeTomogram,
   type Zyx,
 } from '../../src/entry/index.ts';
@@ -198,10 +199,14 @@ describe('detectParticles', () => {
   it('finds what is there although some voxels are NaN', async () => {
     const holed = data.slice();
     for (let i = 0; i < holed.length; i += 97) holed[i] = NaN;
+    const warnings: Warning[] = [];
     const picks = await detectParticles(
       sourceFromArray(contiguousVolume(holed, [20, 30, 24]), { voxelSize: [10, 10, 10] }),
-      { model },
+      { model, onWarning: (warning) => warnings.push(warning) },
     );
+    expect(warnings).toEqual([
+      { code: 'voxels-not-finite', message: '149 of 14400 voxels are not finite numbers; they count as the mean' },
+    ]);
     expect(picks.length).toBeGreaterThan(20);
     expect(picks.every(({ score }) => Number.isFinite(score))).toBe(true);
   });

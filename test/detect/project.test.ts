@@ -10,7 +10,9 @@ import {
   type StoreKey,
   sourceFromArray,
   subStore,
+  type Warning,
   writeTomogram,
+  type Zyx,
 } from '../../src/entry/index.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
 import { projectOf } from '../support/copick-tree.ts';
@@ -19,14 +21,14 @@ import { identityModel } from '../support/identity-model.ts';
 const shape = [8, 12, 16] as const;
 
 /** A static tree with a random tomogram in each run. */
-async function tomograms(runs: readonly string[]): Promise<Store> {
+async function tomograms(runs: readonly string[], chunkShape?: Zyx): Promise<Store> {
   const store = memoryStore();
   for (const [seed, run] of runs.entries()) {
     const random = createRandom(seed);
     const data = Float32Array.from({ length: 8 * 12 * 16 }, () => random.normal());
     const folder = subStore(store, `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr`);
     const source = sourceFromArray(contiguousVolume(data, shape), { voxelSize: [10.012, 10.012, 10.012] });
-    await writeTomogram(folder, source, { levels: 1 });
+    await writeTomogram(folder, source, { levels: 1, chunkShape });
   }
   return store;
 }
@@ -100,9 +102,28 @@ describe('detectProject', () => {
     await overlay.set(key, new TextEncoder().encode(broken));
     const [again, other] = await resultsOf(project, { resume: true });
     expect([again.status, other.status]).toEqual(['detected', 'skipped']);
-    expect(again).toEqual(first);
+    const passedOver = { code: 'file-passed-over', path: `overlay${key}`, message: expect.any(String), run: 'TS_1' };
+    expect(again).toEqual({ ...first, warnings: [passedOver] });
     expect(await overlay.get(key)).toEqual(whole);
     expect(told).toEqual([expect.objectContaining({ path: `overlay${key}` })]);
+  });
+
+  it('warns of chunks that are missing, in the result of their run and while it goes', async () => {
+    const store = await tomograms(['TS_1', 'TS_2'], [8, 12, 8]);
+    await store.delete('/ExperimentRuns/TS_2/VoxelSpacing10.000/denoised.zarr/0/0/0/1');
+    const { project } = projectOf({ static: store });
+    const heard: Warning[] = [];
+    const results = await resultsOf(project, { onWarning: (warning) => heard.push(warning) });
+    const warning = {
+      code: 'chunks-missing',
+      message: expect.stringMatching(/^1 of the 2 chunks read so far .* are not in the store/),
+      run: 'TS_2',
+    };
+    expect(results.map(({ run, warnings }) => [run, warnings])).toEqual([
+      ['TS_1', []],
+      ['TS_2', [warning]],
+    ]);
+    expect(heard).toEqual([warning]);
   });
 
   it('reports a run that fails and takes up the next', async () => {
