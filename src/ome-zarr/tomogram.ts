@@ -4,6 +4,7 @@ import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Point } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { assertStore, type ReadableStore } from '../storage/store.ts';
+import type { VolumeSource } from '../volume/volume.ts';
 import { ChunkCache, type ChunkCounts, defaultCacheBytes } from './chunk-cache.ts';
 import { checkDecodeWorkers } from './decode-pool.ts';
 import type { DecodeWorkersOptions } from './decode-task.ts';
