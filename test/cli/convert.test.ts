@@ -107,7 +107,11 @@ describe('convert', () => {
       ['in.csv', 'o.star'],
       'may be any of relion3, relion4, relion5, stopgap; name it with --to',
     ],
-    ['an end that says nothing', ['in.csv', 'out'], 'from its extension; name one with --from or --to: csv, submission'],
+    [
+      'an end that says nothing',
+      ['in.csv', 'out'],
+      'from its extension; name one with --from or --to: csv, submission',
+    ],
     ['an unknown format', ['in.csv', 'o.csv', '--to', 'pdb'], 'Allowed choices are csv, submission, copick'],
     ['a voxel size that is none', ['in.csv', 'o.tbl', '--voxel-size', '0'], 'Expected a length in Å, such as 10.012.'],
     ['an unknown run', ['in.csv', 'o.csv', '--run', 'TS_3'], 'has no run "TS_3"; there are TS_1, TS_2'],
