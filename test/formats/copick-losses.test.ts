@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { copickFormat, csvFormat, describeLosses } from '../../src/entry/formats.ts';
 import { parsePicks } from '../../src/entry/index.ts';
 import { captureCli } from '../support/capture-cli.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const turned = [
   [0, -1, 0, 10],
@@ -53,10 +53,9 @@ describe('unknown keys of points', () => {
 describe('convert of a copick file', () => {
   let folder: string;
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+    folder = await tempDir();
     await writeFile(join(folder, 'in.json'), doubted);
   });
-  afterEach(() => rm(folder, { recursive: true }));
   const convert = (...args: string[]) => captureCli(['convert', join(folder, 'in.json'), ...args]);
 
   it('tells what a copick file made of it does not hold, and never calls doubted rotations sure', async () => {

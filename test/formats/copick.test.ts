@@ -1,16 +1,17 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { PicksFormatName } from '../../src/entry/formats.ts';
 import { type FormatOptions, picksFormat } from '../../src/entry/formats.ts';
 import type { ParticlePick } from '../../src/entry/index.ts';
-import { contiguousVolume, sourceFromArray, toFloat32, writeTomogram, type Zyx } from '../../src/entry/index.ts';
+import { toFloat32, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore, openMrcFile, openProject, openTiffStackFile } from '../../src/entry/node.ts';
 import { rotationFromEuler, rotationOf, transformOf } from '../../src/picks/rotation.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
 import { pythonMissing } from '../support/python.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { noise, sourceOf } from '../support/volumes.ts';
 import { runPython } from '../support/zarr-python.ts';
 
 const script = fileURLToPath(new URL('copick_formats.py', import.meta.url));
@@ -67,11 +68,11 @@ function expectSame(
 
 describe.skipIf(pythonMissing('picks-readers'))('copick’s import and export (needs CRYOET_PICKS_PYTHON)', () => {
   let folder: string;
-  const values = Float32Array.from({ length: shape[0] * shape[1] * shape[2] }, (_, i) => Math.sin(i) * 100);
+  const values = noise(shape);
   const project = () => openProject(join(folder, 'copick.json'));
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+    folder = await tempDir();
     const overlay = join(folder, 'overlay');
     const object = { name: 'ribosome', is_particle: true, label: 1, radius: 150 };
     const config = { config_type: 'filesystem', pickable_objects: [object], overlay_root: overlay };
@@ -80,7 +81,7 @@ describe.skipIf(pythonMissing('picks-readers'))('copick’s import and export (n
     const run = await (await project()).run(names.run);
     await run.writePicks(picks, { userId: 'ours', sessionId: '0' });
     const image = join(overlay, 'ExperimentRuns', names.run, 'VoxelSpacing10.000', 'wbp.zarr');
-    const source = sourceFromArray(contiguousVolume(values, shape), { voxelSize: [10, 10, 10] });
+    const source = sourceOf(values, shape);
     await writeTomogram(directoryStore(image), source);
     await mkdir(join(folder, 'theirs'));
     await mkdir(join(folder, 'ours'));
@@ -90,7 +91,6 @@ describe.skipIf(pythonMissing('picks-readers'))('copick’s import and export (n
     }
     runPython(script, 'import', join(folder, 'copick.json'), join(folder, 'ours'));
   }, 120_000);
-  afterAll(() => rm(folder, { recursive: true, force: true }));
 
   const single = { length: 1e-3, rotation: 1e-6 };
   const theirs: readonly (readonly [

@@ -1,9 +1,9 @@
-import type { Zyx } from '../../src/entry/index.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../src/entry/index.ts';
+import type { VolumeSource, Zyx } from '../../src/entry/index.ts';
+import { sourceOf } from './volumes.ts';
 
 /** A source over voxels in memory that counts its reads, each of which waits for one turn of the event loop. */
 export function countingSource(data: Float32Array, shape: Zyx): VolumeSource & { reads: number; voxels: number } {
-  const source = sourceFromArray(contiguousVolume(data, shape));
+  const source = sourceOf(data, shape, { voxelSize: [1, 1, 1] });
   return {
     grid: source.grid,
     reads: 0,

@@ -4,17 +4,17 @@
  * It says `begun` when it has found the place free and reads its first voxel after the labels are checked, waits for `go`, and
  * ends by telling its outcome: `written`, or the code of the error.
  */
+
 import { once } from 'node:events';
-import { contiguousVolume, isCryoetPicksError, sourceFromArray } from '../../src/entry/index.ts';
+import { isCryoetPicksError } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { projectOf } from './copick-tree.ts';
+import { sourceOf } from './volumes.ts';
 
 const [folder = '', value = '1'] = process.argv.slice(2);
 const { project } = projectOf({ overlay: directoryStore(folder) });
 const run = await project.createRun('TS_5_4');
-const labels = sourceFromArray(contiguousVolume(new Float32Array(64).fill(Number(value)), [4, 4, 4]), {
-  voxelSize: [10, 10, 10],
-});
+const labels = sourceOf(new Float32Array(64).fill(Number(value)), [4, 4, 4]);
 let reads = 0;
 const waiting = {
   grid: labels.grid,

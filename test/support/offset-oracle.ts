@@ -1,12 +1,7 @@
 import type { Model, ModelSpec } from '../../src/entry/index.ts';
-import {
-  contiguousVolume,
-  functionModel,
-  sourceFromArray,
-  type VolumeSource,
-  type Zyx,
-} from '../../src/entry/index.ts';
+import { functionModel, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
+import { sourceOf } from './volumes.ts';
 
 /** Anisotropic, and not at the origin. */
 export const oracleGrid = { voxelSize: [10, 9.8, 10.3], origin: { x: -7, y: 11, z: 3 } } as const;
@@ -14,7 +9,7 @@ export const oracleGrid = { voxelSize: [10, 9.8, 10.3], origin: { x: -7, y: 11, 
 /** A volume whose voxels are their own C-order index. */
 export function indexVolume(shape: Zyx): VolumeSource {
   const data = Float32Array.from({ length: voxelCount(shape) }, (_, i) => i);
-  return sourceFromArray(contiguousVolume(data, shape), oracleGrid);
+  return sourceOf(data, shape, oracleGrid);
 }
 
 /** A particle of a class, centred between voxels. */

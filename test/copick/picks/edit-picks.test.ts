@@ -1,13 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { PicksFile } from '../../../src/entry/copick.ts';
 import type { ParticlePick, Run } from '../../../src/entry/index.ts';
 import { memoryStore, type Store, type StoreKey } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { projectOf } from '../../support/copick-tree.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const folder = '/ExperimentRuns/TS_5_4/Picks';
 const me = { userId: 'me', sessionId: '1' };
@@ -45,9 +43,8 @@ const added: ParticlePick = { object: 'virus', position: { x: 9, y: 9, z: 9 }, s
 
 let path: string;
 beforeEach(async () => {
-  path = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  path = await tempDir();
 });
-afterEach(() => rm(path, { recursive: true }));
 
 describe.each([
   ['memory', () => ({ ...memoryStore(), location: 'memory' })],

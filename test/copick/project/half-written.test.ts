@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { contiguousVolume, sourceFromArray } from '../../../src/entry/index.ts';
 import { projectOf } from '../../support/copick-tree.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
-const labels = sourceFromArray(contiguousVolume(new Float32Array(8).fill(1), [2, 2, 2]), { voxelSize: [10, 10, 10] });
+const labels = sourceOf(new Float32Array(8).fill(1), [2, 2, 2]);
 const me = { userId: 'me', sessionId: '1' };
 
 describe('an image whose writer was killed before it wrote the metadata', () => {

@@ -1,16 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { killWriters } from '../../support/kill/harness.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 // `npm run kill` does it 200 times.
 it('leaves every file old or new when its writer is killed, and clears away the rest later', {

@@ -1,14 +1,12 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { evaluateCurve, formatConfig, newConfig } from '../../../src/entry/copick.ts';
-import type { ParticlePick, Project, Run } from '../../../src/entry/index.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../../src/entry/index.ts';
+import type { ParticlePick, Project, Run, VolumeSource } from '../../../src/entry/index.ts';
 import { openProject } from '../../../src/entry/node.ts';
 import {
   type ExpectedProject,
@@ -18,6 +16,8 @@ import {
 } from '../../support/copick-entities.ts';
 import { copickVectors, toCurve } from '../../support/copick-vectors.ts';
 import { differences, inOneOrder, tellArray, tellProject } from '../../support/tell-project.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 /** A Python that has the released copick; without it these tests have nobody to compare with. */
 const python = process.env.CRYOET_PICKS_COPICK_PYTHON;
@@ -48,7 +48,7 @@ const me = { userId: 'alice', sessionId: '7' };
 const here = { ...me, root: 'overlay' as const };
 
 function volumeOf(data: Float32Array | Uint32Array, spacing = 10): VolumeSource {
-  return sourceFromArray(contiguousVolume(data, shape), { voxelSize: [spacing, spacing, spacing] });
+  return sourceOf(data, shape, { voxelSize: [spacing, spacing, spacing] });
 }
 
 const density = () => Float32Array.from({ length: 120 }, () => draw() * 2 - 1);
@@ -196,9 +196,8 @@ const config = newConfig({
 describe.skipIf(python === undefined)('copick itself (needs CRYOET_PICKS_COPICK_PYTHON, a Python that has it)', () => {
   let folder: string;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-parity-'));
+    folder = await tempDir();
   });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it('writes what we read: every entity, number and byte', time, async () => {
     const made = join(folder, 'made');

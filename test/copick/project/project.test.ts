@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { projectFromStores } from '../../../src/entry/copick.ts';
-import type { Run } from '../../../src/entry/index.ts';
-import { contiguousVolume, type Project, sourceFromArray } from '../../../src/entry/index.ts';
+import type { Project, Run } from '../../../src/entry/index.ts';
 import { config, projectOf, storeOf } from '../../support/copick-tree.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 const run = (name: string) => ({ [`/ExperimentRuns/${name}/.meta`]: 'meta' });
 
@@ -92,7 +92,7 @@ describe('createRun', () => {
 });
 
 describe('an aborted signal', () => {
-  const labels = sourceFromArray(contiguousVolume(new Uint8Array(1), [1, 1, 1]));
+  const labels = sourceOf(new Uint8Array(1), [1, 1, 1], { voxelSize: [1, 1, 1] });
   const me = { userId: 'me', sessionId: '0' };
   const signal = AbortSignal.abort('stop');
   const calls: Record<string, (project: Project, run: Run) => Promise<unknown>> = {

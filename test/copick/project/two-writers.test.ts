@@ -1,21 +1,19 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { projectOf } from '../../support/copick-tree.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const script = fileURLToPath(new URL('../../support/picks-writer.ts', import.meta.url));
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs a writing process to its end. */
 async function write(mode: string, name: string, count: number): Promise<void> {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { contiguousVolume, sourceFromArray, subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
+import { subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
 import { openChannels } from '../../../src/entry/io.ts';
 import { wholeBox } from '../../../src/space/zyx.ts';
 import { projectOf, storeOf, type Tree } from '../../support/copick-tree.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 const base = '/ExperimentRuns/TS_1';
 const at10 = `${base}/VoxelSpacing10.000` as const;
@@ -10,7 +11,7 @@ const treeOf = (...names: string[]): Tree =>
   Object.fromEntries(names.map((name) => [`${base}/${name}.zarr/0/.zarray`, '{}']));
 const shape: Zyx = [2, 3, 4];
 const volume = (value: number, voxelSize = 10) =>
-  sourceFromArray(contiguousVolume(new Float32Array(24).fill(value), shape), {
+  sourceOf(new Float32Array(24).fill(value), shape, {
     voxelSize: [voxelSize, voxelSize, voxelSize],
   });
 

@@ -1,21 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import {
-  contiguousVolume,
-  memoryStore,
-  type Store,
-  type StoreKey,
-  sourceFromArray,
-  type VolumeSource,
-} from '../../../src/entry/index.ts';
+import { memoryStore, type Store, type StoreKey, type VolumeSource } from '../../../src/entry/index.ts';
 import { projectOf } from '../../support/copick-tree.ts';
 import { keysOf } from '../../support/store-keys.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 const unread = new Error('no voxel is read');
 const huge: VolumeSource = {
   grid: { shape: [1024, 1024, 1280], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } },
   read: () => Promise.reject(unread),
 };
-const small = sourceFromArray(contiguousVolume(new Float32Array(64).fill(3), [4, 4, 4]), { voxelSize: [10, 10, 10] });
+const small = sourceOf(new Float32Array(64).fill(3), [4, 4, 4]);
 const corner = { start: [0, 0, 0], end: [1, 1, 1] } as const;
 
 describe('a shard above 5 GB', () => {

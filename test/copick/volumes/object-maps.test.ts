@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
-import { contiguousVolume, sourceFromArray, type Zyx } from '../../../src/entry/index.ts';
+import type { Zyx } from '../../../src/entry/index.ts';
 import { wholeBox } from '../../../src/space/zyx.ts';
 import { storeOf, type Tree } from '../../support/copick-tree.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 const shape: Zyx = [2, 3, 4];
 const map = (value: number, voxelSize: Zyx = [3.5, 3.5, 3.5]) =>
-  sourceFromArray(contiguousVolume(new Float32Array(24).fill(value), shape), { voxelSize });
+  sourceOf(new Float32Array(24).fill(value), shape, { voxelSize });
 const treeOf = (...names: string[]): Tree =>
   Object.fromEntries(names.map((name) => [`/Objects/${name}.zarr/0/.zarray`, '{}']));
 

@@ -1,24 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SegmentationKind } from '../../../src/entry/copick.ts';
-import {
-  contiguousVolume,
-  type NumericData,
-  type Store,
-  sourceFromArray,
-  subStore,
-  writeTomogram,
-  type Zyx,
-} from '../../../src/entry/index.ts';
+import { type NumericData, type Store, subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
 import { wholeBox } from '../../../src/space/zyx.ts';
 import { failingStore, projectOf, storeOf, type Tree } from '../../support/copick-tree.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 const base = '/ExperimentRuns/TS_1';
 const shape: Zyx = [2, 3, 4];
 const me = { userId: 'me', sessionId: '1' };
 
-const volume = (data: NumericData, voxelSize: Zyx = [10, 10, 10]) =>
-  sourceFromArray(contiguousVolume(data, shape), { voxelSize });
+const volume = (data: NumericData, voxelSize: Zyx = [10, 10, 10]) => sourceOf(data, shape, { voxelSize });
 const filled = (...values: number[]) => Float64Array.from({ length: 24 }, (_, i) => values[i % values.length]!);
 
 async function emptyRun() {
@@ -164,7 +156,7 @@ describe('writeSegmentation', () => {
     ['an instance of nothing', pair(filled(0), sparse(9)), {}, 'voxel (1, 1, 1) is background but has instance 9'],
     [
       'channels of two shapes',
-      { label: volume(filled(0)), instance: sourceFromArray(contiguousVolume(new Uint8Array(1), [1, 1, 1])) },
+      { label: volume(filled(0)), instance: sourceOf(new Uint8Array(1), [1, 1, 1], { voxelSize: [1, 1, 1] }) },
       {},
       'the labels are 2×3×4 voxels and the instances 1×1×1',
     ],

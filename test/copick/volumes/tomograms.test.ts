@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { contiguousVolume, type Store, sourceFromArray, subStore, writeTomogram } from '../../../src/entry/index.ts';
 import { failingStore, projectOf, storeOf, type Tree } from '../../support/copick-tree.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 const base = '/ExperimentRuns/TS_5_4';
 /** Folders that look like tomograms to whoever only lists them. */
@@ -196,14 +197,9 @@ describe('Run.tomogram', () => {
 
 describe('segmentations of a run', () => {
   const me = { userId: 'my_user', sessionId: '1' };
-  const labels = sourceFromArray(
-    contiguousVolume(
-      Uint8Array.from({ length: 24 }, (_, i) => i % 4),
-      [2, 3, 4],
-    ),
-    {
-      voxelSize: [10, 10, 10],
-    },
+  const labels = sourceOf(
+    Uint8Array.from({ length: 24 }, (_, i) => i % 4),
+    [2, 3, 4],
   );
 
   it('are written into the overlay as copick names them, and read back voxel by voxel', async () => {

@@ -1,27 +1,24 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Run, Store, StoreKey } from '../../../src/entry/index.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../../src/entry/index.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Run, Store, StoreKey, VolumeSource } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { projectOf } from '../../support/copick-tree.ts';
 import { keysOf } from '../../support/store-keys.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 const script = fileURLToPath(new URL('../../support/image-writer.ts', import.meta.url));
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
 
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-const sourceOf = (value: number) =>
-  sourceFromArray(contiguousVolume(new Float32Array(64).fill(value), [4, 4, 4]), { voxelSize: [10, 10, 10] });
+const filledWith = (value: number) => sourceOf(new Float32Array(64).fill(value), [4, 4, 4]);
 const corner = { start: [0, 0, 0], end: [1, 1, 1] } as const;
 
 /** Does something at the last reading of its voxels, when the writer has found the place free. */
@@ -76,7 +73,7 @@ describe.each(kinds)('two writers of one image by $what, without `overwrite`', (
   async function open(): Promise<{ run: Run; store: Store }> {
     const store = directoryStore(folder, { durable: false });
     const run = await projectOf({ overlay: store }).project.createRun('TS_5_4');
-    await run.writeTomogram(sourceOf(9), { type: 'denoised', levels: 1 });
+    await run.writeTomogram(filledWith(9), { type: 'denoised', levels: 1 });
     return { run, store };
   }
 
@@ -84,9 +81,9 @@ describe.each(kinds)('two writers of one image by $what, without `overwrite`', (
     const { run, store } = await open();
     let keys: string[] = [];
     const slow = beforeLast(
-      sourceOf(2),
+      filledWith(2),
       async () => {
-        await write(run, sourceOf(1));
+        await write(run, filledWith(1));
         keys = await keysOf(store);
       },
       readings,
@@ -107,7 +104,7 @@ describe.each(kinds)('two writers of one image by $what, without `overwrite`', (
     await expect(
       write(
         run,
-        beforeLast(sourceOf(2), () => write(run, sourceOf(1)), readings),
+        beforeLast(filledWith(2), () => write(run, filledWith(1)), readings),
       ),
     ).rejects.toMatchObject({
       code: 'conflict',
@@ -117,9 +114,9 @@ describe.each(kinds)('two writers of one image by $what, without `overwrite`', (
 
   it('are told from the start where an image is there, and replace it where told to', async () => {
     const { run } = await open();
-    await write(run, sourceOf(1));
-    await expect(write(run, sourceOf(2))).rejects.toMatchObject({ code: 'invalid-option' });
-    const slow = beforeLast(sourceOf(3), () => write(run, sourceOf(2), { overwrite: true }), readings);
+    await write(run, filledWith(1));
+    await expect(write(run, filledWith(2))).rejects.toMatchObject({ code: 'invalid-option' });
+    const slow = beforeLast(filledWith(3), () => write(run, filledWith(2), { overwrite: true }), readings);
     await write(run, slow, { overwrite: true });
     expect((await read(run)).data[0]).toBe(3);
   });

@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Project, Zyx } from '../../../src/entry/index.ts';
-import { contiguousVolume, type NumericData, sourceFromArray } from '../../../src/entry/index.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { NumericData, Project, Zyx } from '../../../src/entry/index.ts';
 import { openProject } from '../../../src/entry/node.ts';
 import { type DescribedVolumes, describeVolumes, inOrder } from '../../support/copick-volumes.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { noise, sourceOf } from '../../support/volumes.ts';
 
 const script = fileURLToPath(new URL('../../fixtures/read_copick_volumes.py', import.meta.url));
 
@@ -22,20 +22,20 @@ const shape: Zyx = [13, 9, 11];
 const size = 13 * 9 * 11;
 const pick = <T>(values: readonly T[]) =>
   Array.from({ length: size }, (_, i) => values[(i * 7 + (i >> 3)) % values.length]!);
-const floats = (seed: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i * seed) * 100);
+const floats = (seed: number) => noise(shape, seed);
 const volume = (data: NumericData, voxelSize = 7.84) =>
-  sourceFromArray(contiguousVolume(data, shape), { voxelSize: [voxelSize, voxelSize, voxelSize] });
+  sourceOf(data, shape, { voxelSize: [voxelSize, voxelSize, voxelSize] });
 
 const labels = Uint16Array.from(pick([0, 1, 2, 300, 0]));
 const instances = Uint32Array.from(pick([0, 1, 70_000, 2 ** 32 - 1, 3])).map((id, i) => (labels[i] === 0 ? 0 : id));
 const ids = Uint32Array.from(pick([0, 2 ** 24 + 1, 2 ** 32 - 1]));
 const big = Float64Array.from(pick([0, 2 ** 24 + 1, 2 ** 32, Number.MAX_SAFE_INTEGER]));
 const inputs = {
-  tomogram: floats(1.3),
-  feature: floats(2.1),
-  features: [floats(0.7), floats(0.9), floats(1.1)],
+  tomogram: floats(1),
+  feature: floats(2),
+  features: [floats(3), floats(4), floats(5)],
   membrane: Uint8Array.from(pick([0, 1])),
-  map: floats(0.1),
+  map: floats(6),
 };
 
 async function writeAll(project: Project, format: 'zarr2' | 'zarr3'): Promise<void> {
@@ -104,14 +104,12 @@ describe.each(['zarr2', 'zarr3'] as const)('volumes written as %s', (format) => 
   let ours: DescribedVolumes;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'copick-volumes-'));
+    folder = await tempDir();
     await writeFile(join(folder, 'copick.json'), config);
     project = await openProject(join(folder, 'copick.json'));
     await writeAll(project, format);
     ours = inOrder(await describeVolumes(project));
   }, 60_000);
-
-  afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it('are read back voxel by voxel', () => {
     expect(hashesIn(ours)).toEqual(expectedHashes());

@@ -1,17 +1,18 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { contiguousVolume, sourceFromArray, subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
+import { subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { wholeBox } from '../../../src/space/zyx.ts';
 import { failingStore, projectOf, storeOf } from '../../support/copick-tree.ts';
+import { withTempDir } from '../../support/temp-dir.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 const base = '/ExperimentRuns/TS_1';
 const at10 = `${base}/VoxelSpacing10.000` as const;
 const shape: Zyx = [5, 6, 7];
 const volume = (value: number, voxelSize: Zyx = [10, 10, 10]) =>
-  sourceFromArray(contiguousVolume(new Float32Array(210).fill(value), shape), { voxelSize });
+  sourceOf(new Float32Array(210).fill(value), shape, { voxelSize });
 
 describe('writeTomogram', () => {
   it.each(['zarr2', 'zarr3'] as const)(
@@ -132,8 +133,7 @@ describe('a tomogram', () => {
   });
 
   it('that is an empty folder, as copick 1 makes it, is listed, and tells so when it is opened', async () => {
-    const root = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
-    try {
+    await withTempDir(async (root) => {
       await mkdir(join(root, `${at10}/wbp.zarr`), { recursive: true });
       const { project, told } = projectOf({ overlay: directoryStore(root) });
       const run = await project.run('TS_1');
@@ -146,15 +146,13 @@ describe('a tomogram', () => {
       await run.writeTomogram(volume(1), { type: 'wbp' });
       expect((await found!.open()).grid.shape).toEqual(shape);
       expect(told).toEqual([]);
-    } finally {
-      await rm(root, { recursive: true });
-    }
+    });
   });
 });
 
 describe('an aborted signal', () => {
   const signal = AbortSignal.abort('stop');
-  const labels = sourceFromArray(contiguousVolume(new Uint8Array(210), shape), { voxelSize: [10, 10, 10] });
+  const labels = sourceOf(new Uint8Array(210), shape);
   const me = { userId: 'me', sessionId: '0', name: 'cell', signal };
   const { project, overlay, told } = projectOf({ overlay: { [`${base}/.meta`]: 'meta' } });
   const run = project.run('TS_1');

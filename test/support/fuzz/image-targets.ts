@@ -1,16 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { encodeZstd } from '../../../src/codecs/registry.ts';
-import {
-  contiguousVolume,
-  memoryStore,
-  openTomogram,
-  type Store,
-  type StoreKey,
-  sourceFromArray,
-  writeTomogram,
-} from '../../../src/entry/index.ts';
+import { memoryStore, openTomogram, type Store, type StoreKey, writeTomogram } from '../../../src/entry/index.ts';
 import { openChannels } from '../../../src/entry/io.ts';
+import { sourceOf } from '../volumes.ts';
 import { readSome, type Target } from './targets.ts';
 
 type Files = ReadonlyMap<StoreKey, Uint8Array>;
@@ -29,7 +22,7 @@ async function imageFiles(format: 'zarr2' | 'zarr3'): Promise<Files> {
     },
   };
   const data = Float32Array.from({ length: 990 }, (_, i) => Math.round(Math.sin(i) * 100));
-  const source = sourceFromArray(contiguousVolume(data, [9, 10, 11]), { voxelSize: [10, 10, 10] });
+  const source = sourceOf(data, [9, 10, 11]);
   await writeTomogram(store, source, { levels: 2, chunkShape: [8, 8, 8], format });
   return files;
 }

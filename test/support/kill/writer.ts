@@ -2,11 +2,13 @@
  * A process that writes a project over and over until it is killed; see `harness.ts`. In turn n every pick lies at x = n, and
  * every voxel is n, so that a reader can tell a file of two turns from a whole one.
  */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
-import { contiguousVolume, sourceFromArray, type VolumeSource } from '../../../src/entry/index.ts';
+import type { VolumeSource } from '../../../src/entry/index.ts';
 import { directoryStore, writeMrcFile } from '../../../src/entry/node.ts';
+import { sourceOf } from '../volumes.ts';
 
 const [folder = '', first = '1'] = process.argv.slice(2);
 const store = directoryStore(folder);
@@ -16,7 +18,7 @@ const run = await project.createRun('TS_1');
 
 function uniform(value: number, extent: number): VolumeSource {
   const data = new Float32Array(extent ** 3).fill(value);
-  return sourceFromArray(contiguousVolume(data, [extent, extent, extent]), { voxelSize: [10, 10, 10] });
+  return sourceOf(data, [extent, extent, extent]);
 }
 
 async function turn(n: number): Promise<void> {
