@@ -77,7 +77,7 @@ describe('what plain JavaScript may hand in by mistake', () => {
   });
 
   it.each(['unet.onnx', undefined, {}])('is refused where a runtime is expected: %j', async (ort) => {
-    await expect(loadModel(any(ort))).rejects.toMatchObject(refusal('hand in the runtime first: loadModel(ort, path)'));
+    await expect(loadModel(any(ort))).rejects.toMatchObject(refusal('pass the runtime first: loadModel(ort, path)'));
   });
 
   it('is refused where a format, or runs, are expected', async () => {

@@ -5,6 +5,7 @@ import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { type Intensity, notFiniteVoxels, quantile } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import { fitsVoxelSize } from './particles.ts';
 
 /** Something that looks wrong: a warning with one of these codes. */
 export interface Finding extends Warning {
@@ -31,7 +32,7 @@ export interface CheckOptions {
   readonly folderSpacing?: number | undefined;
   /** The card of the model that will search it. */
   readonly spec?: ModelSpec | undefined;
-  /** Of the voxels, for what they hold and, with `spec`, their contrast; a coarse level will do, and tells more. */
+  /** Intensity of the voxels, to check what they hold and, with `spec`, their contrast; a coarse level is enough, and less noisy. */
   readonly intensity?: Intensity | undefined;
 }
 
@@ -40,11 +41,11 @@ export interface CheckOptions {
  * the volume, picks with axes in another order or in voxels instead of Å, voxels that hold nothing, protein that is
  * bright where the model's card says dark.
  *
- * Reads no voxel; chunks of a tomogram that are not in its store are those met by reads before the call, such as that of
- * `measureIntensity`. Contrast is told by the tails of `intensity`: protein is the rarer, so the longer one is its side. Where
- * they are much alike, as in noisy volumes, nothing is said.
+ * Reads no voxel: missing chunks are those that earlier reads met, such as those of `measureIntensity`. Contrast is inferred from
+ * the skew of the grey values: protein is rare, so its side of the histogram has the longer tail. If both tails are much alike, as
+ * in noisy volumes, contrast is not judged.
  *
- * @returns Findings, of the grid first; none where all looks well.
+ * @returns Findings, those about the grid first; empty if nothing looks wrong.
  * @example
  * ```ts
  * for (const { code, message } of checkTomogram(tomogram, { picks, folderSpacing: 10 })) console.warn(code, message);
@@ -71,7 +72,7 @@ function checkVoxelSize({ voxelSize }: VoxelGrid): Finding[] {
   const found = `the voxel size is ${formatZyx(voxelSize)} Å (z×y×x)`;
   const code = 'voxel-size-implausible';
   if (voxelSize.every((length) => length === 1)) {
-    return [{ code, message: `${found}, what programs write that do not know it` }];
+    return [{ code, message: `${found}, which programs write if they do not know it` }];
   }
   if (voxelSize.every((length) => length >= 1 && length <= 100)) return [];
   return [{ code, message: `${found}; tomograms have 1 to 100 Å: is it in nm, or of the unbinned image?` }];
@@ -85,10 +86,11 @@ function checkFolder({ voxelSize }: VoxelGrid, spacing: number): Finding[] {
   return [{ code: 'voxel-size-not-of-folder', message }];
 }
 
-function checkModel({ voxelSize }: VoxelGrid, { name, voxelSize: expected }: ModelSpec): Finding[] {
-  if (voxelSize.every((length) => Math.abs(length / expected - 1) <= 0.05)) return [];
+function checkModel(grid: VoxelGrid, spec: ModelSpec): Finding[] {
+  if (fitsVoxelSize(grid, spec)) return [];
+  const { name, voxelSize: expected } = spec;
   const message =
-    `the voxel size is ${formatZyx(voxelSize)} Å (z×y×x), more than 5 % off the ${expected} Å of model "${name}"; ` +
+    `the voxel size is ${formatZyx(grid.voxelSize)} Å (z×y×x), more than 5 % off the ${expected} Å of model "${name}"; ` +
     `search resampled(tomogram, ${expected})`;
   return [{ code: 'voxel-size-not-of-model', message }];
 }
@@ -158,12 +160,12 @@ function checkIntensity(intensity: Intensity): Finding[] {
   return findings;
 }
 
-/** The least difference of the tails, as a share of both, that is taken for a sign of contrast. */
-const TELLING = 0.1;
+/** Minimum difference of the tails, as a share of both, that is taken for a sign of contrast. */
+const MIN_SKEW = 0.1;
 
 function checkContrast(intensity: Intensity, { name, contrast }: ModelSpec): Finding[] {
   const longer = longerTail(intensity);
-  if (contrast === undefined || Math.abs(longer) < TELLING || longer > 0 === (contrast === 'bright')) return [];
+  if (contrast === undefined || Math.abs(longer) < MIN_SKEW || longer > 0 === (contrast === 'bright')) return [];
   const found = contrast === 'dark' ? 'bright' : 'dark';
   const message =
     `protein looks ${found}, and model "${name}" was made for ${contrast} protein: the ${found} tail of the voxels is ` +

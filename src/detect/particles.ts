@@ -85,20 +85,18 @@ function fail(message: string): never {
   throw new CryoetPicksError('invalid-option', message);
 }
 
-/** True where voxels are within 5 % of what the model was made for. */
+/** True if the voxel size is within 5 % of the model's. */
 export function fitsVoxelSize({ voxelSize }: VoxelGrid, { voxelSize: expected }: ModelSpec): boolean {
   return voxelSize.every((length) => Math.abs(length / expected - 1) <= 0.05);
 }
 
 /**
- * Refuses a tomogram whose voxels a model was not made for.
- *
- * @throws {@link CryoetPicksError} `invalid-option`, with the remedy.
+ * @throws {@link CryoetPicksError} `invalid-option`, with the remedy, for a tomogram whose voxels the model was not made for.
  */
 export function requireVoxelSize(
   grid: VoxelGrid,
   spec: ModelSpec,
-  { remedy = `hand in resampled(tomogram, ${spec.voxelSize})` }: { readonly remedy?: string | undefined } = {},
+  { remedy = `pass resampled(tomogram, ${spec.voxelSize})` }: { readonly remedy?: string | undefined } = {},
 ): void {
   if (fitsVoxelSize(grid, spec)) return;
   fail(

@@ -270,7 +270,7 @@ for (const [characters, pixels] of sheets) {
   });
 }
 
-/** The pixels of a character, row by row, 1 where it is inked; a question mark where the font has no such character. */
+/** The pixels of a character, row by row, 1 for ink; those of a question mark if the font lacks the character. */
 export function glyphOf(character: string): Uint8Array {
   return glyphs.get(character) ?? glyphs.get('?') ?? blank;
 }

@@ -29,7 +29,7 @@ function sigmoid(scores: Float32Array): void {
 /** exp(d) is 2^(q / FRACTIONS) · exp(r) for a whole number q and a small rest r: one table for each half of q's bits. */
 const FRACTION_BITS = 10;
 const FRACTIONS = 1 << FRACTION_BITS;
-/** exp of less rounds to 0 in float32. */
+/** exp of a smaller number rounds to 0 in float32. */
 const MIN_EXPONENT = -104;
 const WHOLE = Math.ceil(-MIN_EXPONENT / Math.LN2);
 const fractions = Float64Array.from({ length: FRACTIONS }, (_, i) => 2 ** (i / FRACTIONS));
@@ -70,14 +70,14 @@ export function plainSoftmax(scores: Float32Array, size: number, from: number, t
 /** Softmax over the classes of voxels `from` … `to`, in place, of scores `[class, voxel]` with `size` voxels. */
 export type Softmax = (scores: Float32Array, size: number, from: number, to: number) => void;
 
-/** What the compiled module offers: scores at a place in its memory. */
+/** The function of the compiled module, which works on scores at a place in its memory. */
 interface KernelExports {
   softmax(at: number, size: number, classes: number): void;
 }
 
 /**
- * Softmax of four voxels at a time in WebAssembly, six times as fast as the plain loop and equal to it within 1e-6; nothing
- * where there is no WebAssembly with SIMD.
+ * Softmax of four voxels at a time in WebAssembly, six times as fast as the plain loop and equal to it within 1e-6; undefined
+ * without WebAssembly with SIMD.
  */
 export const softmaxKernel: () => Softmax | undefined = madeOnce(makeKernel);
 
@@ -88,7 +88,7 @@ function makeKernel(): Softmax | undefined {
   return (scores, size, from, to) => {
     const classes = scores.length / size;
     const count = to - from;
-    // The voxels that fill up the last four are whatever is there.
+    // The voxels that fill up the last four may hold anything.
     const channel = 4 * Math.ceil(count / 4);
     growTo(memory, 4 * channel * classes);
     const heap = new Float32Array(memory.buffer);

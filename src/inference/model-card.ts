@@ -75,27 +75,27 @@ function checkTile(
   if (tileMultiple % outputStride !== 0) {
     fail(source, `field "tileMultiple": ${tileMultiple} is not a multiple of the output stride ${outputStride}`);
   }
-  for (const [what, least] of [
+  for (const [what, divisor] of [
     ['the output stride', outputStride],
     ['tileMultiple', tileMultiple],
   ] as const) {
-    if (tile.every((voxels) => voxels % least === 0)) continue;
-    fail(source, `field "tile": ${formatZyx(tile)} is not a multiple of ${what} ${least}`);
+    if (tile.every((voxels) => voxels % divisor === 0)) continue;
+    fail(source, `field "tile": ${formatZyx(tile)} is not a multiple of ${what} ${divisor}`);
   }
 }
 
-/** Every named class has a threshold and a least distance, and nothing else has. */
+/** Every named class has a threshold and a minimum distance, and no other name has one. */
 function checkNames({ classes, thresholds, minDistances }: ModelSpec, source: string): void {
   const names = classes.filter((name) => name !== null);
   const known = names.map((name) => `"${name}"`).join(', ');
   if (names.length === 0) fail(source, 'field "classes": every class is null; expected at least one name');
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) fail(source, `field "classes": "${twice}" comes twice`);
+  if (twice !== undefined) fail(source, `field "classes": "${twice}" is there twice`);
   for (const [field, values] of Object.entries({ thresholds, minDistances })) {
     const missing = names.find((name) => !Object.hasOwn(values, name));
     if (missing !== undefined) fail(source, `field "${field}": no value for class "${missing}"`);
-    const foreign = Object.keys(values).find((name) => !names.includes(name));
-    if (foreign !== undefined) fail(source, `field "${field}": "${foreign}" is no class; the classes are ${known}`);
+    const unknown = Object.keys(values).find((name) => !names.includes(name));
+    if (unknown !== undefined) fail(source, `field "${field}": "${unknown}" is not a class; the classes are ${known}`);
   }
 }
 

@@ -11,7 +11,7 @@ import {
   type TileBatch,
 } from './model.ts';
 
-/** Any flavour of ONNX Runtime: `import * as ort from 'onnxruntime-node'`, `-web` or `-web/webgpu`. */
+/** Any build of ONNX Runtime: `import * as ort from 'onnxruntime-node'`, `-web` or `-web/webgpu`. */
 export interface OrtModule {
   readonly InferenceSession: InferenceSessionFactory;
   readonly Tensor: TensorConstructor;
@@ -27,7 +27,7 @@ const devices: readonly Device[] = ['cpu', 'wasm', 'webgpu', 'cuda', 'dml', 'cor
 
 /** Options of {@link onnxModel}. */
 export interface OnnxOptions {
-  /** The network's card; its rank, sizes and class count are checked against the file. */
+  /** The model card; its rank, sizes and class count are checked against the file. */
   readonly spec: ModelSpec;
   /** Where to compute; a device that the runtime does not offer is an error. @defaultValue the runtime's own choice */
   readonly device?: Device | undefined;
@@ -44,7 +44,7 @@ export interface OnnxOptions {
  * A session blocks the thread it runs on, in Node and in single-threaded wasm, so cancellation and progress act between
  * calls; keep the model in a worker where that matters. A file of fixed batch size is run as often as it takes.
  *
- * @param ort - The runtime, handed in; this library imports none.
+ * @param ort - The runtime, which this library does not import.
  * @param file - The `.onnx` file's bytes, or its path or URL where the runtime can open it.
  * @returns A model; who opens it disposes it, which releases the session.
  * @throws {@link CryoetPicksError} `invalid-option` if the runtime does not offer the device; `model-failed` if it cannot load the
@@ -89,11 +89,11 @@ export async function openSession(
     name: spec.name,
     device,
     options: {
-      // Its errors are thrown; printed too they would be noise.
+      // Its errors are thrown; it need not print them, too.
       logSeverityLevel: 4,
-      // Planned ahead, a run's memory is taken a second time beside that of the first run, and no faster: measured, 40 % more.
+      // A memory plan takes a run's memory a second time beside that of the first run, 40 % more as measured, and saves no time.
       enableMemPattern: false,
-      // Its threads sleep while they wait: those of this program have work to do meanwhile.
+      // Its threads sleep while they wait, since other threads of this program have work to do.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
       ...(providers && { executionProviders: providers }),
       ...(threads !== undefined && { intraOpNumThreads: threads }),
@@ -261,17 +261,17 @@ function failure(what: string, cause: unknown): CryoetPicksError {
   return new CryoetPicksError('model-failed', `${what}: ${reason}`, { cause });
 }
 
-/** Where tiles go in and scores come out, and which sizes the file fixes. */
+/** Names of the input and the output, and the sizes that the file fixes. */
 interface OnnxPorts {
   readonly input: string;
   readonly output: string;
-  /** Tiles per run, where the file fixes it. */
+  /** Tiles per run, if the file fixes it. */
   readonly fixedBatch: number | undefined;
-  /** Edges of a tile, where the file fixes them. */
+  /** Edges of a tile, if the file fixes them. */
   readonly fixedTile: readonly (number | undefined)[];
 }
 
-/** What a file says of one tensor; a dimension is a size or the name of a free one. */
+/** What a file says about one tensor; a dimension is a size, or the name of one that is free. */
 type Metadata = InferenceSession.ValueMetadata;
 
 /**
@@ -310,7 +310,7 @@ function onlyTensor(port: 'input' | 'output', all: readonly Metadata[], { name }
     fail(`model "${name}" has ${all.length} ${port}s${names && ` (${names})`}; expected one`);
   }
   if (!first.isTensor || first.type !== 'float32') {
-    const found = first.isTensor ? first.type : 'no tensor';
+    const found = first.isTensor ? first.type : 'not a tensor';
     fail(`model "${name}": ${port} "${first.name}" is ${found}; expected a float32 tensor`);
   }
   return first;
@@ -329,7 +329,7 @@ function requireDimensions(
   { name, tile, classes }: ModelSpec,
 ): void {
   const axes = AXES[port];
-  // Some runtimes give an empty shape where the file says nothing of it.
+  // Some runtimes give an empty shape if the file does not say it.
   if (port === 'output' && shape.length === 0) return;
   const found = `model "${name}": ${port} "${tensor}" has shape [${shape.join(', ')}]`;
   if (shape.length !== 5) fail(`${found}, ${shape.length} dimensions; expected 5: [${axes.join(', ')}]`);

@@ -14,7 +14,7 @@ import { type Activation, type Model, type ModelSpec, type ScoreBatch, type Tile
 
 /** Options of {@link scoreSlabs}. */
 export interface ScoreOptions {
-  /** How the volume is cut, of {@link planTiles}; its tile may differ from the card's if the model takes it. */
+  /** How the volume is cut, as {@link planTiles} gives it; its tile may differ from the model card's if the model takes it. */
   readonly plan: TilePlan;
   readonly model: Model;
   /** Applied to each tile; must fit `model.spec.normalization`. @defaultValue none */
@@ -43,9 +43,9 @@ export interface ScoreOptions {
  *
  * @param source - Voxels, of the shape that the plan was made for.
  * @returns Slabs `[class, z, y, x]`, consecutive along the sweep axis, without gaps, with the offsets of a model that gives
- * some, blended as scores are; each belongs to the receiver, who may give its memory back by `release`.
+ * some, blended as scores are; each belongs to the caller, who may `release` it.
  * @throws {@link CryoetPicksError} `invalid-option` at once, if options and source do not fit each other; `model-failed`
- * if the model fails, gives another shape than its card says, or a score that is not finite. Errors of the source and
+ * if the model fails, or gives a shape that its card does not say or a score that is not finite. Errors of the source and
  * the abort reason are passed on untouched.
  *
  * @example
@@ -141,7 +141,7 @@ function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Ti
 /** Voxels of a tile that are normalised in one piece, if each is normalised alone: a few milliseconds. */
 const NORMALIZED_AT_ONCE = 2 ** 19;
 
-/** Reads tiles and normalises them, in memory that the model no longer needs where there is some. */
+/** Reads tiles and normalises them, in memory that the model handed back if there is some. */
 class TileReader {
   readonly #source: VolumeSource;
   readonly #options: ScoreOptions;

@@ -7,6 +7,7 @@ export interface Candidate extends Point {
   readonly score?: number | undefined;
 }
 
+/** Options of {@link matchPicks}. */
 export interface MatchOptions {
   /** Largest distance of a match, inclusive, in Å. */
   readonly radius: number;
@@ -41,7 +42,7 @@ export interface MatchResult {
  *   candidates minus tp. Further candidates around a truth are false; one candidate between two truths hits both, and fp
  *   may become −1.
  * - `greedy`: one to one; candidates by descending score (ties in the order given) take their nearest free truth.
- * - `hungarian`: one to one; as many pairs as possible, and among those the least sum of distances.
+ * - `hungarian`: one to one; as many pairs as possible, and among those the pairs with the smallest sum of distances.
  *
  * @throws {@link CryoetPicksError} `invalid-picks` for a coordinate that is not finite while both sides are non-empty
  * (as the official metric does), or a NaN score under greedy matching; `invalid-option` for a bad radius or matching.
@@ -70,7 +71,7 @@ export function matchPicks(
   return matchFinite(truth, candidates, { radius, matching });
 }
 
-/** {@link matchPicks} of options and points that were looked at before. */
+/** {@link matchPicks} of options and points that were checked before. */
 export function matchFinite(
   truth: readonly Point[],
   candidates: readonly Candidate[],
@@ -98,15 +99,15 @@ function pairUp(
 
 function nearestCandidates({ start, truth, squared }: RangeLists, truthCount: number): MatchedPair[] {
   const nearest = new Int32Array(truthCount).fill(-1);
-  const least = new Float64Array(truthCount).fill(Number.POSITIVE_INFINITY);
+  const smallest = new Float64Array(truthCount).fill(Number.POSITIVE_INFINITY);
   for (let candidate = 0; candidate + 1 < start.length; candidate++) {
     for (let i = start[candidate]!; i < start[candidate + 1]!; i++) {
-      if (squared[i]! >= least[truth[i]!]!) continue;
-      least[truth[i]!] = squared[i]!;
+      if (squared[i]! >= smallest[truth[i]!]!) continue;
+      smallest[truth[i]!] = squared[i]!;
       nearest[truth[i]!] = candidate;
     }
   }
-  return listPairs(nearest, least);
+  return listPairs(nearest, smallest);
 }
 
 function greedyPairs(lists: RangeLists, truthCount: number, order: Iterable<number>): MatchedPair[] {
@@ -252,7 +253,7 @@ export interface SparseCosts {
 }
 
 /**
- * Pairs left with right vertices one to one: as many pairs as the edges allow, and among those the least total cost.
+ * Pairs left with right vertices one to one: as many pairs as the edges allow, and among those the pairs with the smallest total cost.
  *
  * Shortest augmenting paths with potentials (Jonker and Volgenant, Computing 38, 1987) over the edges alone: a search
  * never leaves the connected component it starts in. To stay single costs more than any rearrangement could save.

@@ -119,7 +119,7 @@ export function scoringRules(objects: readonly RadiusOfObject[], options: Scorin
 }
 
 /**
- * Refuses rules that cannot give a score.
+ * Checks that rules can give a score.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for a radius, weight, β, fraction, divisor or matching out of range.
  */
@@ -134,7 +134,7 @@ export function checkRules({ objects, beta, matchFraction, weightSum, matching =
   checkMatching(matching);
 }
 
-/** Refuses a matching that does not exist, by `invalid-option`. */
+/** @throws {@link CryoetPicksError} `invalid-option` for an unknown matching. */
 export function checkMatching(matching: Matching): void {
   if (matching === 'official' || matching === 'greedy' || matching === 'hungarian') return;
   throw new CryoetPicksError(

@@ -32,9 +32,9 @@ export interface Report {
  * of any run holds it; in a run whose truth lacks it all its picks are false. Every run given is scored, also one without
  * truth; a truth table with fewer runs than the submission is what `scoreTables` takes.
  *
- * @param rules - Radii, weights, β, matching: `{ ...competition, matching: 'hungarian' }` scores one to one.
+ * @param rules - Radii, weights, β, matching: `{ ...cziiRules, matching: 'hungarian' }` scores one to one.
  * @throws {@link CryoetPicksError} `invalid-submission` for an object the rules do not name, a point that occurs twice in
- * the truth of a run (official matching), or a coordinate that is not finite where it meets the other side;
+ * the truth of a run (official matching), or a coordinate that is not finite while truth and picks both hold points;
  * `invalid-option` for rules out of range or a run given twice.
  *
  * @example
@@ -122,7 +122,7 @@ function matchInto(
   { objects, matchFraction, matching }: ScoringRules,
 ): void {
   const references = truth.map(({ position }) => position);
-  // Only greedy matching asks for scores; positions alone need no copy.
+  // Only greedy matching needs scores; positions alone need no copy.
   const candidates: Candidate[] = picks.map(matching === 'greedy' ? toCandidate : ({ position }) => position);
   if (truth.length > 0 && picks.length > 0) {
     checkFinite(references, 'invalid-submission', (index) => `truth ${index} of ${name}`);
@@ -160,7 +160,7 @@ export interface Counts {
   readonly fn: number;
 }
 
-/** Precision, recall and F-measure; each is 0 where it is not defined, and may exceed 1 where fp is negative. */
+/** Precision, recall and F-measure; each is 0 if it is not defined, and may exceed 1 if fp is negative. */
 export interface Quality {
   readonly precision: number;
   readonly recall: number;
@@ -246,7 +246,7 @@ function checkObjects(run: string, picks: readonly ParticlePick[], { objects }: 
 /** The official metric refuses a point that occurs twice in the truth of a run, under whatever names. */
 function checkDuplicates(run: string, truth: readonly ParticlePick[], { matching = 'official' }: ScoringRules): void {
   if (matching !== 'official') return;
-  // Keys are dear, and hardly ever do two points of a run share an x. A set tells numbers apart as the keys do.
+  // Keys take time to make, and two points of a run hardly ever share an x. A set tells numbers apart as the keys do.
   if (new Set(truth.map(({ position }) => position.x)).size === truth.length) return;
   const seen = new Map<string, ParticlePick>();
   for (const pick of truth) {

@@ -47,7 +47,7 @@ export interface Sweep {
  *
  * One pass over the picks of an object in descending score gives the whole curve; every point of it equals scoring the
  * picks with at least that score, to the last bit. Where the curve is flat at its maximum, the lowest threshold is taken:
- * it keeps the most candidates, which costs least where new tomograms score lower.
+ * it keeps more candidates, which helps if new tomograms score lower.
  *
  * @param rules - Official (the default) or greedy matching.
  * @throws {@link CryoetPicksError} `invalid-picks` for a NaN score, `invalid-option` for Hungarian matching, whose pairs do

@@ -28,7 +28,7 @@ const workerScript = new URL('./onnx-worker.js', import.meta.url);
  *
  * With onnxruntime-node the network computes in a thread of its own, so timers, servers and progress bars go on meanwhile;
  * an abort rejects at once and the thread finishes its batch in the background. Any other runtime, and a program that is
- * itself a worker thread, computes where it was called.
+ * itself a worker thread, computes in the calling thread.
  *
  * @param ort - The runtime: `import * as ort from 'onnxruntime-node'`.
  * @param path - The ONNX file; without it, the network of this package.
@@ -48,7 +48,7 @@ export async function loadModel(
   { spec, ...options }: LoadModelOptions = {},
 ): Promise<DisposableModel> {
   if (typeof ort?.InferenceSession?.create !== 'function') {
-    const message = `hand in the runtime first: loadModel(ort, path), with ort from 'onnxruntime-node'; found ${showJson(ort)}`;
+    const message = `pass the runtime first: loadModel(ort, path), with ort from 'onnxruntime-node'; found ${showJson(ort)}`;
     throw new CryoetPicksError('invalid-option', message);
   }
   const { signal } = options;
@@ -68,7 +68,7 @@ export async function loadModel(
   }
 }
 
-/** Whether the thread, which imports onnxruntime-node itself, would compute with the runtime that was handed in. */
+/** Whether the thread, which imports onnxruntime-node itself, would compute with the runtime of the caller. */
 async function runsInThread(ort: OrtModule): Promise<boolean> {
   // There is no built script where the sources run as they are, or were bundled into another program.
   if (!isMainThread || !existsSync(workerScript)) return false;
@@ -119,7 +119,7 @@ async function workerModel(script: URL, file: Uint8Array, options: OnnxOptions):
   try {
     await thread.opened(options.signal);
   } catch (error) {
-    // After an abort it is still opening; nobody has to wait for that.
+    // After an abort it is still opening, which need not be awaited.
     void thread.close();
     throw error;
   }

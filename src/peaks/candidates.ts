@@ -2,18 +2,18 @@ import { growTo, madeOnce, startWasm } from '../wasm/instantiate.ts';
 import { MAXIMA_KERNEL } from '../wasm/modules.ts';
 import type { SlabPlane, Sweep } from './sweep.ts';
 
-/** Planes that are read together at most: so many scores are a line of memory, and one of a plane brings as many neighbours along. */
-const blockPlanes = 16;
+/** Maximum number of planes that are read together: so many scores are one line of a processor's cache. */
+const MAX_BLOCK_PLANES = 16;
 
-/** Scores that are read together, of planes or rows that follow each other: a processor's cache holds them, but for one longer row. */
-const spanScores = 16384;
+/** Scores of consecutive planes or rows that are read together, unless one row is longer: a processor's cache holds them. */
+const SPAN_SCORES = 16384;
 
 /**
  * Finds the voxels that reach a threshold, plane by plane; some of those that a neighbour exceeds may be left out.
  *
- * What follows each other in memory is looked at by a kernel of WebAssembly: all of a plane, or the same row of consecutive
- * planes. In a sweep along x, where the scores of consecutive planes follow each other, several planes are read at once.
- * Voxels of planes that were read ahead are held back.
+ * A kernel in WebAssembly searches scores that follow each other in memory: a whole plane, or the same row of consecutive planes.
+ * In a sweep along x, in which the scores of consecutive planes follow each other, several planes are read at once. Voxels of
+ * planes that were read ahead are kept for their turn.
  */
 export class CandidateFinder {
   readonly #sweep: Sweep;
@@ -40,12 +40,12 @@ export class CandidateFinder {
     const { planeStride, rowStride, columnStride, planesAfter } = plane;
     const listsOf = (planes: number) => Array.from({ length: Math.min(planes, planesAfter + 1) }, (): number[] => []);
     if (columnStride !== 1) {
-      const found = listsOf(Math.abs(planeStride) < Math.abs(columnStride) ? blockPlanes : 1);
+      const found = listsOf(Math.abs(planeStride) < Math.abs(columnStride) ? MAX_BLOCK_PLANES : 1);
       findAcross(plane, sweep, threshold, found);
       return found;
     }
     if (kernel && rowStride !== sweep.columns) {
-      const planes = Math.min(blockPlanes, Math.max(1, Math.floor(spanScores / sweep.columns)));
+      const planes = Math.min(MAX_BLOCK_PLANES, Math.max(1, Math.floor(SPAN_SCORES / sweep.columns)));
       const found = listsOf(planeStride === sweep.columns ? planes : 1);
       findInRows(plane, sweep, threshold, kernel, found);
       return found;
@@ -81,7 +81,7 @@ function findInPlane(
   candidates: FindCandidates,
   found: number[],
 ): void {
-  const rowsAtOnce = Math.max(1, Math.floor(spanScores / columns));
+  const rowsAtOnce = Math.max(1, Math.floor(SPAN_SCORES / columns));
   for (let row = 0; row < rows; row += rowsAtOnce) {
     const first = row * columns;
     const lines = Math.min(rowsAtOnce, rows - row);
@@ -160,7 +160,7 @@ interface KernelExports {
   ): number;
 }
 
-/** The search in WebAssembly, sixteen scores at a time; nothing where there is no WebAssembly with SIMD. */
+/** The search in WebAssembly, sixteen scores at a time; undefined without WebAssembly with SIMD. */
 export const maximaKernel: () => FindCandidates | undefined = madeOnce(makeKernel);
 
 function makeKernel(): FindCandidates | undefined {
@@ -169,7 +169,7 @@ function makeKernel(): FindCandidates | undefined {
   const { memory, exports } = module;
   return ({ data, offset, rowStride, rows, lines, columns }, threshold, visit) => {
     const size = lines * columns;
-    const least = atLeast(threshold);
+    const minimum = atLeast(threshold);
     // A row, that above and that below take turns in three places; the fourth is for what is found.
     growTo(memory, 16 * size);
     const heap = new Float32Array(memory.buffer);
@@ -183,7 +183,7 @@ function makeKernel(): FindCandidates | undefined {
     for (let row = 0; row < rows; row++) {
       if (row + 1 < rows) fetch(row + 1);
       const [at, above, below] = [row, Math.max(0, row - 1), Math.min(rows - 1, row + 1)].map((r) => 4 * placeOf(r));
-      const count = exports.candidates(at, above, below, lines, columns, least, out);
+      const count = exports.candidates(at, above, below, lines, columns, minimum, out);
       if (count > 0) visit(row, new Uint32Array(memory.buffer, out, count));
     }
   };
@@ -192,7 +192,7 @@ function makeKernel(): FindCandidates | undefined {
 const float = new Float32Array(1);
 const bits = new Int32Array(float.buffer);
 
-/** The least float32 that is no less than a number, so that the same float32 scores reach both. */
+/** The smallest float32 that is not below a number, so that the same float32 scores reach both. */
 function atLeast(number: number): number {
   float[0] = number;
   // The next one up is one more in its bits, of a negative one one less.

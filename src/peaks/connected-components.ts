@@ -128,13 +128,13 @@ export interface Growing extends Linked<Growing> {
   readonly weightedSum: Triple;
   readonly first: Triple;
   readonly last: Triple;
-  /** Its voxels, where they are kept. */
+  /** Its voxels, if they are kept. */
   foreground: Kept | undefined;
 }
 
-/** The voxels of a growing component, kept by whoever wants them. */
+/** The voxels of a growing component, for searches that need them. */
 interface Kept {
-  /** Takes in those of a component that was found to be the same; the two are given up for the result. */
+  /** Takes in the voxels of a component that turned out to be the same; the result replaces both. */
   join(other: Kept | undefined): Kept;
 }
 

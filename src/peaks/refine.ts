@@ -7,7 +7,7 @@ export type Refine = (scores: Float64Array) => Zyx;
 /** The planes before, at and after a peak. */
 export type Layers = readonly [Plane | undefined, Plane, Plane | undefined];
 
-/** The 27 scores around a voxel in the order z, y, x, whatever the sweep axis; NaN where there is none. */
+/** The 27 scores around a voxel in the order z, y, x, whatever the sweep axis; NaN beyond the volume. */
 export function scoresAroundInto(
   layers: Layers,
   sweep: Sweep,

@@ -88,13 +88,12 @@ export interface SweepPlane {
   readonly index: number;
   /** One plane per class, in the order of `sweep.classes`. */
   readonly channels: readonly SlabPlane[];
-  /** Offsets along z, y, x in voxels of the score map, where slabs have them. */
+  /** Offsets along z, y, x in voxels of the score map, if slabs have them. */
   readonly offsets: readonly SlabPlane[] | undefined;
 }
 
 /**
- * Cuts slabs into planes, so that whatever works on planes cannot depend on where slabs were cut. Releases a slab once its last
- * plane was used.
+ * Cuts slabs into planes, so that no search depends on where slabs were cut. Releases a slab once its last plane was used.
  *
  * @param split - Splits each slab, once it was checked, into slabs that follow each other and are released one by one.
  * @throws {@link CryoetPicksError} `invalid-option` if slabs leave a gap, change their geometry, or end before the score map does.
@@ -175,14 +174,14 @@ function checkSlab(slab: ScoreSlab, sweep: Sweep, expectedStart: number): void {
   if (!fits || !staysInside(slab.scores)) {
     throw new CryoetPicksError(
       'invalid-option',
-      `${where} has scores of ${formatZyx(shape)} over ${slab.scores.data.length} values, which is no part of a score ` +
+      `${where} has scores of ${formatZyx(shape)} over ${slab.scores.data.length} values, which is not part of a score ` +
         `map of ${classes.length} classes × ${formatZyx(grid.shape)}`,
     );
   }
   checkOffsets(slab, where);
 }
 
-/** Offsets go with the scores of a slab, one triple per voxel. */
+/** @throws {@link CryoetPicksError} `invalid-option` for offsets that are not one triple per voxel of the scores. */
 function checkOffsets({ offsets, scores }: ScoreSlab, where: string): void {
   if (offsets === undefined) return;
   const [, ...shape] = scores.shape;
@@ -293,7 +292,7 @@ function valueAt({ data, offset, rowStride, columnStride }: Plane, row: number, 
   return data[offset + row * rowStride + column * columnStride];
 }
 
-/** The peak where an offset moves it; where there is none, it stays. */
+/** The peak moved by an offset; without one it stays. */
 export function movedBy(offset: Zyx | undefined, peak: Peak): Peak {
   if (offset === undefined) return peak;
   const [z, y, x] = peak.voxel;

@@ -124,7 +124,7 @@ class Envelope {
     this.#starts = new Float64Array(length + 1);
   }
 
-  /** Replaces `n` values, `step` apart, by the least of value + (distance along the line)². */
+  /** Replaces `n` values, `step` apart, by the minimum of value + (distance along the line)². */
   transform(data: Float32Array, offset: number, step: number, n: number, spacing: number): void {
     if (!this.#hasInside(data, offset, step, n)) return;
     const last = this.#build(data, offset, step, n, spacing * spacing);

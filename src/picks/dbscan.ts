@@ -55,7 +55,7 @@ export function dbscan(picks: readonly ParticlePick[], { radius, minPicks = 2 }:
   });
   ranked.forEach((_, rank) => {
     if (isCore[rank]) return;
-    const best = neighbours(rank).reduce((least, i) => (isCore[i] && i < least ? i : least), ranked.length);
+    const best = neighbours(rank).reduce((lowest, i) => (isCore[i] && i < lowest ? i : lowest), ranked.length);
     if (best < ranked.length) clusterOf[rank] = clusterOf[best];
   });
   return collect(ranked, clusterOf);

@@ -108,7 +108,7 @@ function climbFrom(start: Point, picks: readonly ParticlePick[], grid: CellGrid,
   for (let move = 0; ; move++) {
     near.length = 0;
     forEachWithin(grid, position, climb.radius, (index) => near.push(index));
-    // Rounding may leave picks that lie on the edge of a window just outside the next.
+    // By rounding, picks on the edge of a window may lie just outside the next one.
     if (near.length === 0) return mode;
     // The order of a sum decides its last digits.
     const members = near.sort((a, b) => a - b).map((i) => picks[i]);
@@ -138,11 +138,11 @@ function meanOf(members: readonly ParticlePick[], total: number): Point {
 /** The index of the nearest point of a grid within the radius; the lowest of several equally near. */
 function nearestTo(place: Point, grid: CellGrid, radius: number): number {
   let nearest = -1;
-  let least = Number.POSITIVE_INFINITY;
+  let smallest = Number.POSITIVE_INFINITY;
   forEachWithin(grid, place, radius, (index, squared) => {
-    if (squared > least || (squared === least && index > nearest)) return;
+    if (squared > smallest || (squared === smallest && index > nearest)) return;
     nearest = index;
-    least = squared;
+    smallest = squared;
   });
   return nearest;
 }

@@ -50,7 +50,7 @@ export function eulerFromRotation(rotation: Rotation, convention: EulerConventio
   return [c, b, a];
 }
 
-/** The rotation of a transform; undefined if there is none, or it turns nothing, which formats with angles cannot tell apart. */
+/** The rotation of a transform; undefined without one or for the identity, which formats with angles cannot tell apart. */
 export function rotationOf(transform: Transform | undefined): Rotation | undefined {
   if (transform === undefined) return undefined;
   const [x, y, z] = transform.map((row) => [row[0], row[1], row[2]] as unknown as Row);

@@ -96,7 +96,7 @@ function ballsByPlane(balls: readonly Ball[], { shape, voxelSize }: VoxelGrid): 
   return planes;
 }
 
-/** Paints the part of a ball on one plane, where it is nearer than whatever is there. */
+/** Paints the part of a ball on one plane, wherever it is nearer than the balls painted before. */
 function paintDisc(
   ball: Ball,
   z: number,

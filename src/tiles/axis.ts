@@ -6,7 +6,7 @@ export interface AxisCover {
   readonly length: number;
   /** Length of a tile. */
   readonly tile: number;
-  /** Least number of scores that neighbouring tiles share; below `tile`. */
+  /** Minimum number of scores that neighbouring tiles share; below `tile`. */
   readonly overlap: number;
 }
 
@@ -26,7 +26,7 @@ export function coverAxis(cover: AxisCover): number[] {
   return Array.from({ length: count }, (_, i) => (count === 1 ? 0 : Math.round((i * room) / (count - 1))));
 }
 
-/** A stretch of an axis, in scores, that is covered by the same tiles all along. */
+/** A stretch of an axis, in scores, all of which the same tiles cover. */
 export interface Segment {
   readonly start: number;
   readonly end: number;
@@ -34,8 +34,11 @@ export interface Segment {
   readonly lastTile: number;
 }
 
-/** Stretches are cut, so that their memory is used again sooner, and evenly, so that the memory of one piece serves another. */
-const LONGEST = 16;
+/**
+ * Maximum length of a piece. Stretches are cut, so that their memory is used again sooner, and evenly, so that the memory of one
+ * piece serves another.
+ */
+const MAX_LENGTH = 16;
 
 /**
  * Cuts an axis where a tile starts or ends, in order, and long stretches into pieces of about the same length everywhere.
@@ -50,14 +53,14 @@ export function cutSegments(starts: readonly number[], { tile, length }: Omit<Ax
   const lengths = new Set(cuts.slice(1).map((end, i) => end - cuts[i]));
   // Starts are rounded: one stretch may be longer by 1 than the same one elsewhere, and is cut into as many pieces.
   const rounded = (planes: number) => (lengths.has(planes + 1) ? planes + 1 : planes);
-  const leastPieces = (planes: number) => Math.ceil(planes / LONGEST);
-  const evenly = [...lengths].map(rounded).map((planes) => planes / leastPieces(planes));
-  const shortest = Math.min(LONGEST, ...evenly.filter((planes) => planes >= LONGEST / 2));
+  const minPieces = (planes: number) => Math.ceil(planes / MAX_LENGTH);
+  const evenly = [...lengths].map(rounded).map((planes) => planes / minPieces(planes));
+  const shortest = Math.min(MAX_LENGTH, ...evenly.filter((planes) => planes >= MAX_LENGTH / 2));
   let lastTile = 0;
   return cuts.slice(0, -1).flatMap((start, i) => {
     while (lastTile + 1 < starts.length && starts[lastTile + 1] <= start) lastTile++;
     const planes = cuts[i + 1] - start;
-    const pieces = Math.max(leastPieces(rounded(planes)), Math.round(rounded(planes) / shortest));
+    const pieces = Math.max(minPieces(rounded(planes)), Math.round(rounded(planes) / shortest));
     const at = (piece: number) => start + Math.round((piece * planes) / pieces);
     return Array.from({ length: pieces }, (_, piece) => ({ start: at(piece), end: at(piece + 1), lastTile }));
   });
@@ -76,7 +79,7 @@ export function replaceAxis([z, y, x]: Zyx, axis: Axis, length: number): Zyx {
  */
 export type WindowName = 'crop' | 'linear' | 'hann' | 'gaussian';
 
-/** All windows there are. */
+/** All windows. */
 export const WINDOW_NAMES: readonly WindowName[] = ['crop', 'linear', 'hann', 'gaussian'];
 
 /** One axis and its tiles, in scores. */

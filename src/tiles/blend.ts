@@ -15,7 +15,7 @@ export interface ScoreVolume {
 }
 
 /**
- * Finished planes of a score map. Slabs follow each other along `axis` without gaps; each belongs to whoever receives it.
+ * Finished planes of a score map. Slabs follow each other along `axis` without gaps; each belongs to the caller.
  */
 export interface ScoreSlab {
   /** Geometry of the whole score map, of which this slab is a part. */
@@ -31,8 +31,8 @@ export interface ScoreSlab {
   /** Of an anchor-free model, `[3, z, y, x]`: from a voxel to its particle's centre along z, y, x, in voxels of `grid`. */
   readonly offsets?: ScoreVolume | undefined;
   /**
-   * Says that nobody reads the slab any more, so that a later one may be written into its memory. `localMaxima` and its kin call
-   * it; whoever reads slabs without it leaves their memory to the garbage collector.
+   * Says that the slab is no longer read, so that a later one may be written into its memory. `localMaxima` and the other searches
+   * call it; without the call, the memory is left to the garbage collector.
    */
   readonly release?: (() => void) | undefined;
 }
@@ -57,8 +57,8 @@ interface OpenSegment extends Segment {
  * Blends overlapping tiles of scores into slabs of the score map: add a tile, take what is finished.
  *
  * Each tile adds score × weight, and since the plan's weights sum to 1 everywhere, nothing is divided at the end. Memory
- * is taken when the first tile of a row along the sweep axis comes, and given away with the finished slab. What is open and
- * what was released and waits to be used again never take more than `plan.memory.accumulators` for as many classes.
+ * is taken when the first tile of a row along the sweep axis comes, and leaves with the finished slab. Open sums and released slabs
+ * that wait to be used again together never take more than `plan.memory.accumulators` for as many classes.
  */
 export class SlabBlender {
   readonly #plan: TilePlan;

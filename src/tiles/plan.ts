@@ -126,7 +126,7 @@ function tilesInSweepOrder(starts: readonly (readonly number[])[], axis: Axis): 
   return tiles.sort((a, b) => a.start[axis] - b.start[axis]);
 }
 
-/** Tiles: one read, the box of a source that cannot read into it, one that waits, two in the model. */
+/** Tiles: one that is read, the box of a source that cannot read into it, one that waits, two in the model. */
 const TILES_HELD = 5;
 /** Scores: of the two tiles in the model, and those that are blended. */
 const SCORES_HELD = 3;
@@ -191,10 +191,10 @@ function channelCount({ classes, offsets }: TileSpec): number {
   return classes ? classes.filter((name) => name !== null).length + (offsets?.length ?? 0) : 1;
 }
 
-/** Refuses options that no plan can be made of. @throws {@link CryoetPicksError} `invalid-option` */
+/** @throws {@link CryoetPicksError} `invalid-option` for options from which no plan can be made. */
 function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
   const { tile, tileMultiple, overlap, outputStride, window, channels, axis } = options;
-  if (![1, 2, 4].includes(outputStride)) fail(`output stride ${outputStride} is none of 1, 2, 4`);
+  if (![1, 2, 4].includes(outputStride)) fail(`output stride ${outputStride} must be 1, 2 or 4`);
   requireWholeNumbers('volume shape', shape, 1);
   requireWholeNumbers('tile', tile, 1);
   requireWholeNumbers('overlap', overlap, 0);
@@ -204,15 +204,15 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
   }
   if (tileMultiple !== undefined) requireMultiple(options, tileMultiple);
   if (overlap.some((shared, i) => shared >= tile[i])) {
-    const most = formatZyx(tile.map((edge) => edge - 1));
-    fail(`overlap ${formatZyx(overlap)} must be below the tile ${formatZyx(tile)}, at most ${most} voxels`);
+    const maximum = formatZyx(tile.map((edge) => edge - 1));
+    fail(`overlap ${formatZyx(overlap)} must be below the tile ${formatZyx(tile)}, at most ${maximum} voxels`);
   }
   if (window !== undefined && !WINDOW_NAMES.includes(window)) {
     fail(`window "${window}" is unknown; available: ${WINDOW_NAMES.map((name) => `"${name}"`).join(', ')}`);
   }
   if (!Number.isInteger(channels) || channels < 1)
     fail(`channels must be a whole number of at least 1, found ${channels}`);
-  if (axis !== undefined && ![0, 1, 2].includes(axis)) fail(`axis ${axis} is none of 0 (z), 1 (y), 2 (x)`);
+  if (axis !== undefined && ![0, 1, 2].includes(axis)) fail(`axis ${axis} must be 0 (z), 1 (y) or 2 (x)`);
   const count = [0, 1, 2].reduce((product, i) => product * tilesAlong(i, shape, options), 1);
   if (count > MAX_TILES) {
     fail(
@@ -224,7 +224,7 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
 
 function requireMultiple({ tile, outputStride }: FilledOptions, multiple: number): void {
   if (!Number.isSafeInteger(multiple) || multiple < 1 || multiple % outputStride !== 0) {
-    fail(`tileMultiple ${multiple} is no whole multiple of the output stride ${outputStride}`);
+    fail(`tileMultiple ${multiple} is not a whole multiple of the output stride ${outputStride}`);
   }
   if (tile.some((edge) => edge % multiple !== 0)) {
     const works = formatZyx(tile.map((edge) => Math.ceil(edge / multiple) * multiple));
@@ -240,9 +240,9 @@ function tilesAlong(i: number, shape: Zyx, { tile, overlap, outputStride }: Fill
   });
 }
 
-function requireWholeNumbers(name: string, zyx: Zyx, least: number): void {
-  if (zyx.length !== 3 || zyx.some((value) => !Number.isSafeInteger(value) || value < least)) {
-    fail(`${name} ${formatZyx(zyx)} must be three whole numbers [z, y, x] of at least ${least}, in voxels`);
+function requireWholeNumbers(name: string, zyx: Zyx, minimum: number): void {
+  if (zyx.length !== 3 || zyx.some((value) => !Number.isSafeInteger(value) || value < minimum)) {
+    fail(`${name} ${formatZyx(zyx)} must be three whole numbers [z, y, x] of at least ${minimum}, in voxels`);
   }
 }
 
@@ -264,21 +264,21 @@ function usualOverlap([z, y, x]: Zyx): Zyx {
 }
 
 /**
- * The smallest tile that covers a volume with no more tiles along any axis than the largest would: none sticks out of a thin
- * volume further than it must, and two that share an axis do not repeat most of each other.
+ * The smallest tile that covers a volume with no more tiles along any axis than the largest would: no tile sticks out of a thin
+ * volume further than it must, and two tiles along an axis do not repeat most of each other.
  *
  * @param shape - Shape `[z, y, x]` of the volume, in voxels.
  * @returns Edges z, y, x in voxels, each at most that of `tile`.
  */
 function fitTile(shape: Zyx, options: FitOptions): Zyx {
   const fitted = (axis: Axis): number => {
-    const most = options.tile[axis];
-    const count = tilesOfEdge(axis, most, shape, options);
-    const least = options.overlap?.[axis] ?? 0;
-    for (let edge = options.multiple; edge < most; edge += options.multiple) {
-      if (edge > least && tilesOfEdge(axis, edge, shape, options) <= count) return edge;
+    const longest = options.tile[axis];
+    const count = tilesOfEdge(axis, longest, shape, options);
+    const overlap = options.overlap?.[axis] ?? 0;
+    for (let edge = options.multiple; edge < longest; edge += options.multiple) {
+      if (edge > overlap && tilesOfEdge(axis, edge, shape, options) <= count) return edge;
     }
-    return most;
+    return longest;
   };
   return [fitted(0), fitted(1), fitted(2)];
 }

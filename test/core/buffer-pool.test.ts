@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { BufferPool } from '../../src/core/buffer-pool.ts';
 
-describe('SpareMemory', () => {
-  it('hands out what it was given, of the length asked for, and forgets what does not fit', () => {
+describe('BufferPool', () => {
+  it('gives out the arrays it was given, of the length asked for, and forgets those of other lengths', () => {
     const memory = new BufferPool(2);
     const [a, b] = [new Float32Array(4).fill(1), new Float32Array(4).fill(2)];
     memory.put(a);

@@ -74,7 +74,7 @@ describe('checkTomogram', () => {
     });
   });
 
-  it('knows axes that were swapped by the extent of the picks', () => {
+  it('infers swapped axes from the extent of the picks', () => {
     const picks = [pick(619.225, 4835.263, 5106.838), pick(1549.3, 6266.9, 6229.6)];
     const [finding] = checkTomogram(tomogram, { picks });
     expect(finding).toEqual({
@@ -83,7 +83,7 @@ describe('checkTomogram', () => {
     });
   });
 
-  it('knows picks that are in voxels, but asks for five of them', () => {
+  it('recognises picks in voxels if there are at least five', () => {
     const picks = [pick(510, 483, 61), pick(7, 8, 4), pick(622, 626, 154), pick(300, 20, 100), pick(90, 500, 30)];
     expect(codesOf(tomogram, { picks })).toEqual(['picks-in-voxels']);
     expect(codesOf(tomogram, { picks: picks.slice(1) })).toEqual([]);
@@ -131,7 +131,7 @@ describe('checkTomogram', () => {
     }
   });
 
-  it('names voxels that hold nothing', async () => {
+  it('warns of voxels that are constant or not finite', async () => {
     const data = new Float32Array(8).fill(2);
     data[3] = Number.NaN;
     const source = sourceFromArray(contiguousVolume(data, [2, 2, 2]), { voxelSize: [10, 10, 10] });

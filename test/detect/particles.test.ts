@@ -148,7 +148,7 @@ describe('detectParticles', () => {
     minDistances: { ribosome: 40, 'apo-ferritin': 25 },
   });
 
-  it('makes tiles no larger than the volume needs, where the card says which ones the model takes', async () => {
+  it('makes tiles no larger than the volume needs if the model card has a tileMultiple', async () => {
     const sizes = new Set<string>();
     const tile = [32, 16, 32] as const;
     const large = identityModel({ ...model.spec, tile });
@@ -196,7 +196,7 @@ describe('detectParticles', () => {
     });
   });
 
-  it('finds what is there although some voxels are NaN', async () => {
+  it('finds particles although some voxels are NaN, and warns', async () => {
     const holed = data.slice();
     for (let i = 0; i < holed.length; i += 97) holed[i] = NaN;
     const warnings: Warning[] = [];
@@ -221,8 +221,8 @@ describe('detectParticles', () => {
 
   it.each<[string, Partial<DetectOptions>, RegExp]>([
     ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistance of "ribosome" .* ≥ 0 Å, found -1/],
-    ['a distance that is no number', { minDistances: { ribosome: Number.NaN } }, /minDistance of "ribosome".*NaN/],
-    ['a threshold that is no number', { thresholds: { ribosome: Number.NaN } }, /threshold of "ribosome".*NaN/],
+    ['a distance that is NaN', { minDistances: { ribosome: Number.NaN } }, /minDistance of "ribosome".*NaN/],
+    ['a threshold that is NaN', { thresholds: { ribosome: Number.NaN } }, /threshold of "ribosome".*NaN/],
     ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo".*"ribosome", "apo-fer/],
     ['a distance of a misspelt object', { minDistances: { typo: 3 } }, /minDistances names "typo".*"ribosome", "apo-f/],
     ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0 must be below the tile/],

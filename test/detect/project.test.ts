@@ -94,7 +94,7 @@ describe('detectProject', () => {
   it.each([
     ['an empty file', ''],
     ['a file cut off while it was written', '{"pickable_object_name": "ribosome", "points": [{"loc'],
-  ])('detects a run anew on resume where the picks of an object cannot be read: %s', async (_, broken) => {
+  ])('detects a run again on resume if the picks of an object cannot be read: %s', async (_, broken) => {
     const { project, overlay, told } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const [first] = await resultsOf(project);
     const key = picksFile('TS_1', 'ribosome');
@@ -171,7 +171,7 @@ describe('detectProject', () => {
     expect(results.map(({ run }) => run)).toEqual(['TS_2', 'TS_1']);
   });
 
-  it('stops where the overlay cannot be written, before it computes', async () => {
+  it('stops before it computes if the overlay cannot be written', async () => {
     const overlay = memoryStore();
     const sealed: Store = {
       ...overlay,
@@ -201,7 +201,7 @@ describe('detectProject', () => {
     },
   );
 
-  it('tells which run of how many it works on', async () => {
+  it('reports which run of how many it works on', async () => {
     const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const seen = new Set<string>();
     await resultsOf(project, {

@@ -75,7 +75,7 @@ describe('renderFigure', () => {
     expect(Math.max(...ring)).toBeLessThan(radius + 2);
   });
 
-  it('draws nothing of a particle that no slice cuts, but counts it in the legend', async () => {
+  it('counts a particle that no slice cuts in the legend, and draws no ring', async () => {
     const far = { object: 'apo-ferritin', position: { x: 400, y: 100, z: 20 }, score: 1 };
     const picture = await renderFigure(sourceOf(isotropic), { picks: [far], objects });
     const empty = await renderFigure(sourceOf(isotropic), { picks: [], objects });
@@ -140,7 +140,7 @@ describe('renderFigure', () => {
     expect(decode(png)).toMatchObject({ channels: 3, depth: 8 });
   });
 
-  it('refuses a pick whose object it does not know, by name', async () => {
+  it('refuses a pick of an unknown object, naming it', async () => {
     const picks = [{ object: 'proteasome', position: { x: 0, y: 0, z: 0 }, score: 1 }];
     await expect(renderFigure(sourceOf(isotropic), { picks, objects })).rejects.toThrow(
       'cannot draw a pick of "proteasome": its colour and radius are unknown; known are "ribosome", "apo-ferritin"',

@@ -25,7 +25,7 @@ describe('functionModel', () => {
     expect(spec).toMatchObject({ name: 'blobs', outputStride: 1, thresholds: { a: 3 }, minDistances: { a: 10 } });
   });
 
-  it('says what it expected when the function gives too few scores', async () => {
+  it('throws, saying what it expected, if the function gives too few scores', async () => {
     const model = functionModel(() => new Float32Array(3), { name: 'short', classes: ['a'], tile: [4, 4, 4] });
     await expect(model.score({ data: new Float32Array(64), shape: [1, 4, 4, 4] })).rejects.toMatchObject({
       code: 'model-failed',

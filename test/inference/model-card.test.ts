@@ -39,14 +39,14 @@ describe('parseModelSpec', () => {
     ['a voxel size of 0', { voxelSize: 0 }, 'field "voxelSize": expected a voxel size in Å above 0'],
     ['no classes', { classes: [] }, 'field "classes": expected at least one class'],
     ['only background', { classes: [null], thresholds: {}, minDistances: {} }, 'every class is null'],
-    ['a class twice', { classes: ['ribosome', 'ribosome'] }, 'field "classes": "ribosome" comes twice'],
+    ['a class twice', { classes: ['ribosome', 'ribosome'] }, 'field "classes": "ribosome" is there twice'],
     ['an unknown activation', { activation: 'relu' }, 'field "activation": '],
     ['a threshold that is no number', { thresholds: { ribosome: '1' } }, 'field "thresholds.ribosome": '],
     ['a missing threshold', { thresholds: { ribosome: 1 } }, 'field "thresholds": no value for class "apo-ferritin"'],
     [
       'a threshold of nothing',
       { thresholds: { ...card.thresholds, virus: 1 } },
-      'field "thresholds": "virus" is no class; the classes are "ribosome", "apo-ferritin"',
+      'field "thresholds": "virus" is not a class; the classes are "ribosome", "apo-ferritin"',
     ],
     ['a negative distance', { minDistances: { ...card.minDistances, ribosome: -1 } }, 'expected a length in Å'],
   ])('refuses %s and names the field', (_, fields, message) => {
@@ -59,7 +59,7 @@ describe('parseModelSpec', () => {
     expect(() => parseModelSpec({ ...card, ...fields })).toThrow(message);
   });
 
-  it('refuses text that is not JSON, and JSON that is no card', () => {
+  it('refuses text that is not JSON, and JSON that is not a model card', () => {
     expect(() => parseModelSpec('{', { source: 'unet.json' })).toThrow(/^unet\.json is not JSON: line 1, column 2: /);
     expect(() => parseModelSpec('[]')).toThrow(expect.objectContaining({ code: 'invalid-metadata' }));
   });

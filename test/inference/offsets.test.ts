@@ -51,7 +51,7 @@ async function expectFound(model: Model, options: { average?: 'logits'; overlap?
 
 const distance = (a: Zyx, b: Zyx) => Math.max(...a.map((value, axis) => Math.abs(value - b[axis])));
 
-describe('offsets bring picks to planted centres', () => {
+describe('detectParticles with a model that gives offsets', () => {
   for (const outputStride of [1, 2, 4] as const) {
     for (const activation of ['none', 'sigmoid', 'softmax'] as const) {
       it(`at stride ${outputStride}, activation ${activation}, whatever is averaged`, async () => {
@@ -62,7 +62,7 @@ describe('offsets bring picks to planted centres', () => {
     }
   }
 
-  it('in tiles of any overlap', async () => {
+  it('finds the planted centres in tiles of any overlap', async () => {
     const model = offsetOracle(shape, planted, { tile, outputStride: 2, activation: 'sigmoid' });
     for (const overlap of [
       [0, 0, 0],
@@ -82,7 +82,7 @@ describe('offsets bring picks to planted centres', () => {
     },
   );
 
-  it('whatever the order of their channels', async () => {
+  it('finds them whatever the order of the channels of offsets', async () => {
     for (const offsets of [
       [5, 4, 3],
       [4, 5, 3],
@@ -93,7 +93,7 @@ describe('offsets bring picks to planted centres', () => {
     }
   });
 
-  it('which without them would lie on cells, voxels away', async () => {
+  it('finds cells that lie voxels away from the centres without offsets', async () => {
     const { spec, ...model } = offsetOracle(shape, planted, { tile, outputStride: 2, activation: 'sigmoid' });
     const picks = await detectParticles(indexVolume(shape), {
       model: { ...model, spec: { ...spec, offsets: undefined } },
@@ -106,12 +106,12 @@ describe('offsets bring picks to planted centres', () => {
   });
 });
 
-describe('slabs with offsets', () => {
+describe('scoreSlabs with a model that gives offsets', () => {
   const volume = (length: number) => sourceFromArray(contiguousVolume(new Float32Array(length), [1, 1, length]));
   const spec = (fields: Partial<ModelSpec> = {}) =>
     fakeSpec({ tile: [1, 1, 4], classes: ['a', null, null, null, null], offsets: [2, 3, 4], ...fields });
 
-  it('have them beside the scores, in voxels of the score map, without activation', async () => {
+  it('yields offsets beside the scores, in voxels of the score map, without activation', async () => {
     const model = fakeModel(spec({ tile: [2, 2, 4], outputStride: 2, activation: 'softmax' }), () =>
       Float32Array.from([0, 0, 0, 0, 3, 4, -5, 6, 7, -8]),
     );
@@ -127,7 +127,7 @@ describe('slabs with offsets', () => {
     }
   });
 
-  it('blend them with the weights of the scores', async () => {
+  it('blends offsets with the weights of the scores', async () => {
     const plan = planTiles([1, 1, 6], { tile: [1, 1, 4] }, { overlap: [0, 0, 2], window: 'linear' });
     let call = 0;
     const model = fakeModel(spec(), () => new Float32Array(20).fill(4 * call++));
@@ -141,7 +141,7 @@ describe('slabs with offsets', () => {
     expect(both[0].some((value) => value > 0 && value < 4)).toBe(true);
   });
 
-  it('take memory for three channels more, and none for a model without', async () => {
+  it('takes memory for three more channels, and for none with a model without offsets', async () => {
     const plan = planTiles([1, 1, 12], { tile: [1, 1, 4] });
     const channels = async (fields: Partial<ModelSpec>) => {
       const model = fakeModel(spec(fields), () => new Float32Array(20));
@@ -155,17 +155,17 @@ describe('slabs with offsets', () => {
     expect(new Set(await channels({ offsets: undefined }))).toEqual(new Set([1]));
   });
 
-  it('fail where an offset is not finite', async () => {
+  it('throws if an offset is not finite', async () => {
     const model = fakeModel(spec(), () => new Float32Array(20).fill(Number.NaN, 19));
     const plan = planTiles([1, 1, 4], { tile: [1, 1, 4] });
     await expect(joinSlabs(scoreSlabs(volume(4), { plan, model }))).rejects.toMatchObject({ code: 'model-failed' });
   });
 });
 
-describe('a card with offsets', () => {
+describe('a model card with offsets', () => {
   const card = offsetOracle(shape, []).spec;
 
-  it('is read as it is', () => {
+  it('is read as it was written', () => {
     expect(parseModelSpec(JSON.stringify(card)).offsets).toEqual([3, 4, 5]);
     expect(parseModelSpec({ ...card, offsets: [5, 3, 4] }).offsets).toEqual([5, 3, 4]);
   });
@@ -187,7 +187,7 @@ describe('a card with offsets', () => {
     );
   });
 
-  it('is refused for other than three', () => {
+  it('is refused for another number of offsets than three', () => {
     expect(() => parseModelSpec({ ...card, offsets: [4, 5] })).toThrow('field "offsets.2"');
   });
 

@@ -209,7 +209,7 @@ describe('onnxModel', () => {
     it.each([
       [offers, 'it offers "cpu", and "cuda" once their libraries are installed'],
       [undefined, 'it does not say what it offers: onnxruntime-web offers "wasm" and, in some browsers, "webgpu"'],
-    ])('that cannot be opened is an error with the reason and what the runtime offers', async (listed, says) => {
+    ])('is named, with the reason and what the runtime offers, if it cannot be opened', async (listed, says) => {
       const { fake, asked } = runtime(listed, true);
       await expect(load(fake, { device: 'cuda' })).rejects.toMatchObject({
         code: 'model-failed',
@@ -222,7 +222,7 @@ describe('onnxModel', () => {
       expect(asked).toEqual([['cuda']]);
     });
 
-    it('works with onnxruntime-node: computes on "cpu", refuses one of another system', async () => {
+    it('is "cpu" in onnxruntime-node, which refuses a device of another system', async () => {
       const model = await load(ort, { device: 'cpu' });
       expect((await model.score({ data: ramp(8), shape: [1, 2, 2, 2] })).data).toEqual(ramp(8));
       await model.dispose();
@@ -237,7 +237,7 @@ describe('onnxModel', () => {
     });
   });
 
-  it('heeds an abort before and after loading, and between runs', async () => {
+  it('stops at an abort before and after loading, and between runs', async () => {
     const before = AbortSignal.abort('before');
     await expect(onnxModel(ort, bytes('identity'), { spec: spec(), signal: before })).rejects.toBe('before');
 

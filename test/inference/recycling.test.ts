@@ -151,8 +151,8 @@ describe('a wrapped model', () => {
   });
 });
 
-describe('memory that is used again', () => {
-  it('gives the picks of fresh memory, bit for bit, for any number of calls at once', async () => {
+describe('scoreSlabs with a model that hands memory back', () => {
+  it('leads to the picks of fresh memory, bit for bit, for any number of calls at once', async () => {
     const expected = await detectParticles(source, { model: fresh });
     expect(expected.length).toBeGreaterThan(20);
     for (const callsAtOnce of [1, 2, 3]) {
@@ -185,7 +185,7 @@ describe('memory that is used again', () => {
     [1, 3, 2],
     [2, 4, 3],
   ])(
-    'of %i calls at once is that of %i tiles and of %i scores, however long the volume',
+    'with %i calls at once takes the memory of %i tiles and of %i scores, however long the volume',
     async (callsAtOnce, tiles, scores) => {
       const tileMemory = new Set<ArrayBufferLike>();
       let [held, most, inModel] = [0, 0, 0];
@@ -208,7 +208,7 @@ describe('memory that is used again', () => {
     },
   );
 
-  it('moves tiles away and back where the model does so, with the picks of fresh memory', async () => {
+  it('leads to the picks of fresh memory with a model that moves tiles away and back', async () => {
     const model = movingModel();
     for (const batch of [1, 4]) {
       model.moved = 0;
@@ -224,7 +224,7 @@ describe('memory that is used again', () => {
     expect(model.moved).toBeGreaterThan(60);
   });
 
-  it('is left alone by a wrapper that scores the same tiles twice and does not give them away', async () => {
+  it('leads to the same picks with a wrapper that scores tiles twice and does not give them away', async () => {
     const model = movingModel();
     const twice: Model = {
       ...model,
@@ -252,7 +252,7 @@ describe('memory that is used again', () => {
     for (const [tile, copy] of kept) expect(tile).toEqual(copy);
   });
 
-  it('is not handed to anybody by a run that ends early', async () => {
+  it('releases nothing twice if a run ends early', async () => {
     for (const callsAtOnce of [1, 2]) {
       const model = recyclingModel({ callsAtOnce });
       const controller = new AbortController();

@@ -152,7 +152,7 @@ describe('scoreSlabs: classes and activations', () => {
     expect(logits.data[2]).toBeCloseTo(sigmoid(0.75 * 0 + 0.25 * 4), 6);
   });
 
-  it('survives logits that overflow an exponential', async () => {
+  it('gives finite probabilities for logits that overflow an exponential', async () => {
     const model = fakeModel(fakeSpec({ classes: ['a', 'b'], activation: 'softmax' }), (tile) => {
       return Float32Array.from({ length: 2 * tile.length }, (_, i) => (i < tile.length ? 1e4 : -1e4));
     });
@@ -183,7 +183,7 @@ describe('scoreSlabs: the run', () => {
     expect(new Set(events.map(({ stage, total }) => `${stage} ${total}`))).toEqual(new Set(['tiles 9']));
   });
 
-  it('does the work as it is asked for, a bounded number of tiles ahead', async () => {
+  it('works a bounded number of tiles ahead of its consumer', async () => {
     const source = countingSource(noise(shape), shape);
     const model = identityModel();
     const slabs = scoreSlabs(source, { plan, model });
@@ -198,7 +198,7 @@ describe('scoreSlabs: the run', () => {
     expect(model.disposed).toBe(0);
   });
 
-  it('has the model work on the next tile while scores are used, and never on two at once', async () => {
+  it('sends the next tile to the model while scores are used, and never two at once', async () => {
     const model = identityModel();
     const score = model.score.bind(model);
     const log: string[] = [];
@@ -291,7 +291,7 @@ describe('scoreSlabs: the run', () => {
     }
   });
 
-  it('passes an abort that the model heeds on untouched', async () => {
+  it('re-throws the abort reason that a model rejects with, untouched', async () => {
     const controller = new AbortController();
     const model = identityModel();
     model.score = (_, options) =>
@@ -316,13 +316,13 @@ describe('scoreSlabs: the run', () => {
     });
   });
 
-  it('passes a failure of the source on untouched', async () => {
+  it('re-throws a failure of the source, untouched', async () => {
     const failure = new Error('disk');
     const source = { grid: sourceOf(noise(shape), shape).grid, read: () => Promise.reject(failure) };
     await expect(scoreAll(source, { plan, model: identityModel() })).rejects.toBe(failure);
   });
 
-  it('refuses scores of another shape than the card says, and scores that are no number', async () => {
+  it('refuses scores of another shape than the model card says, and scores that are NaN', async () => {
     const model = identityModel({ name: 'unet', classes: ['a', 'b'] });
     const wrong = identityModel();
     model.score = wrong.score.bind(wrong);

@@ -65,7 +65,7 @@ describe('withFlips', () => {
     });
   });
 
-  it('changes nothing for a model that does not see place, at any stride and class', async () => {
+  it('changes nothing for a model whose scores do not depend on position, at any stride and class', async () => {
     const tiles: TileBatch = { data: new Float32Array(2 * 64).map((_, i) => i % 64), shape: [2, 4, 4, 4] };
     const constant = { ...tiles, data: tiles.data.fill(2) };
     const model = identityModel({ outputStride: 2, classes: ['a', 'b'] });
@@ -108,7 +108,7 @@ describe('withFlips', () => {
     expect({ data, shape }).toEqual(await placed().score(batch));
   });
 
-  it('refuses axes that are unknown or come twice', () => {
+  it('refuses axes that are unknown or named twice', () => {
     for (const axes of [['y', 'y'], ['w']] as ('z' | 'y' | 'x')[][]) {
       expect(() => withFlips(placed(), axes)).toThrow('axes to flip must be some of "z", "y", "x", each once');
     }
@@ -150,7 +150,7 @@ describe('averageOf', () => {
     expect(models.map(({ disposed }) => disposed)).toEqual([1, 1, 1]);
   });
 
-  it('composes with flips, as the runner never learns', async () => {
+  it('averages models that are wrapped in flips', async () => {
     const model: Model = averageOf(withFlips(times(1), ['y', 'x']), times(3));
     expect((await model.score(batch)).data).toEqual(batch.data.map((value) => value * 2));
   });
@@ -170,7 +170,7 @@ describe('averageOf', () => {
     );
   });
 
-  it('refuses none, and scores that do not match', async () => {
+  it('refuses to average no model, and scores of different shapes', async () => {
     expect(() => averageOf()).toThrow('at least one model');
     const short = times(1);
     short.score = async () => ({ data: new Float32Array(1), shape: [1, 1, 1, 1, 1] });
@@ -200,7 +200,7 @@ describe('memory of wrapped models', () => {
     };
   }
 
-  it('is given back once its scores are added; what is handed on is the wrapper’s own', async () => {
+  it('is given back once its scores are added; the result is memory of the wrapper', async () => {
     const [a, b] = [releasing(), releasing()];
     const axes = ['z', 'y', 'x'] as const;
     const { data, release } = await averageOf(withFlips(a, axes), b).score(batch);

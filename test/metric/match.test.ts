@@ -105,7 +105,7 @@ describe('matchPicks', () => {
     expect(pair?.candidate).toBe(1);
   });
 
-  it('official counts equal a look at every pair, also where coordinates are large and random', () => {
+  it('official counts equal comparing every pair, for large random coordinates, too', () => {
     const coordinate = fc.double({ min: -40, max: 40, noNaN: true });
     const points = fc.array(fc.record({ x: coordinate, y: coordinate, z: coordinate }), { maxLength: 30 });
     fc.assert(
@@ -126,7 +126,7 @@ describe('matchPicks', () => {
     );
   });
 
-  it('hungarian equals enumeration: most pairs, then least distance', () => {
+  it('hungarian equals enumeration: the maximum of pairs, then the minimum of distance', () => {
     fc.assert(
       fc.property(latticePoints(5), latticePoints(6), fc.integer({ min: 0, max: 4 }), (truth, candidates, radius) => {
         const { pairs } = matchPicks(truth, candidates, { radius, matching: 'hungarian' });
@@ -187,7 +187,7 @@ describe('matchPicks', () => {
     );
   });
 
-  it('pairs a crowd of one component: 300 truths, 900 candidates, all in range', () => {
+  it('pairs 300 truths and 900 candidates that are all in range of each other', () => {
     const truth = Array.from({ length: 300 }, (_, i) => at(i % 17, i % 13, i % 11));
     const candidates = Array.from({ length: 900 }, (_, i) => at((i * 7) % 19, (i * 5) % 15, i % 9));
     expect(counts(matchPicks(truth, candidates, { radius: 100, matching: 'hungarian' }))).toEqual({
@@ -213,7 +213,7 @@ describe('matchPicks', () => {
     }
   });
 
-  it('refuses a NaN score where scores matter', () => {
+  it('refuses a NaN score for greedy matching', () => {
     const candidates = [{ ...at(0), score: Number.NaN }];
     expect(() => matchPicks([at(0)], candidates, { radius: 1, matching: 'greedy' })).toThrow(
       /candidate 0 has score NaN/,

@@ -120,7 +120,7 @@ describe('scorePicks', () => {
     expect(report.runs.a?.ribosome).toMatchObject({ meanDistance: 7.5, medianDistance: 7.5 });
   });
 
-  it('scores one to one where the rules say so', () => {
+  it('scores one to one if the rules say so', () => {
     const runs = [{ run: 'a', truth: [ribosome(0), ribosome(100)], picks: [ribosome(50)] }];
     for (const matching of ['greedy', 'hungarian'] as const) {
       expect(scorePicks(runs, { ...cziiRules, matching }).objects.ribosome).toMatchObject({ tp: 1, fp: 0, fn: 1 });
@@ -134,7 +134,7 @@ describe('scorePicks', () => {
     expect(() => scorePicks([{ run: 'a', truth: odd, picks: [] }])).toThrow(invalidSubmission(message));
   });
 
-  it('knows no object by the name of an inherited property', () => {
+  it('finds no object by the name of an inherited property', () => {
     const picks = [pickAt('constructor', 0)];
     expect(() => scorePicks([{ run: 'a', truth: [], picks }])).toThrow(invalidSubmission('"constructor"'));
   });
@@ -159,7 +159,7 @@ describe('scorePicks', () => {
     expect(report.objects.ribosome).toMatchObject({ tp: 2, fp: 1, fn: 0 });
   });
 
-  it('refuses a coordinate that is not finite only where both sides meet', () => {
+  it('refuses a coordinate that is not finite only if truth and picks both hold points', () => {
     const lost = ribosome(Number.NaN);
     expect(() => scorePicks([{ run: 'a', truth: [ribosome(0)], picks: [ribosome(0), lost] }])).toThrow(
       invalidSubmission('pick 1 of "ribosome" in run "a" is at (NaN, 0, 0) Å; expected finite coordinates'),
@@ -211,7 +211,7 @@ describe('scoringRules', () => {
     expect(Object.keys(report.runs)).toEqual(['__proto__']);
   });
 
-  it('scores 0 where nothing has weight', () => {
+  it('scores 0 if no object has weight', () => {
     const truth = [pickAt('a', 0)];
     const rules = scoringRules([{ name: 'a', radius: 1 }], { weights: { a: 0 } });
     expect(scorePicks([{ run: 'r', truth, picks: truth }], rules).score).toBe(0);
@@ -225,7 +225,7 @@ describe('scoringRules', () => {
 describe('scoreTables', () => {
   const row = (run: string, object: string, x: number) => ({ run, pick: pickAt(object, x) });
 
-  it('drops foreign runs before it looks at their objects', () => {
+  it('drops runs that the truth table lacks before it looks at their objects', () => {
     const truth = [row('a', 'ribosome', 0)];
     const submission = [row('b', 'no such thing', 0), ...truth, row('b', 'ribosome', Number.NaN)];
     const report = scoreTables({ truth, submission });

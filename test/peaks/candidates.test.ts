@@ -59,7 +59,7 @@ const cases = fc
   });
 
 describe('maximaKernel', () => {
-  it('finds what the definition says, whatever the scores, and as many digits of the threshold as float64 has', () => {
+  it('finds what the definition says for any scores and any float64 threshold', () => {
     const threshold = fc.oneof(
       fc.constantFrom(0, -0, 1, 1 + 1e-12, 3, 1e-50, -1e-50, 1e39, -1e39),
       fc.double({ noNaN: true }),
@@ -82,7 +82,7 @@ describe('maximaKernel', () => {
   });
 });
 
-describe('localMaxima where there is no WebAssembly', () => {
+describe('localMaxima without WebAssembly', () => {
   afterEach(() => {
     vi.unstubAllGlobals();
     vi.resetModules();

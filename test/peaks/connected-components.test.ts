@@ -157,7 +157,7 @@ describe('connectedComponents', () => {
     [6, 4],
     [18, 3],
     [26, 2],
-  ] as const)('with %s neighbours, two pairs and a hermit make %s components', async (connectivity, count) => {
+  ] as const)('with %s neighbours, two pairs and a single voxel make %s components', async (connectivity, count) => {
     // (0,0,0) and (0,1,1) share an edge; (0,1,1) and (1,2,2) a corner; (1,2,4) none.
     const scores = scoresOf([
       [
@@ -177,7 +177,7 @@ describe('connectedComponents', () => {
     }
   });
 
-  it('leaves out components below minVoxels, those of exactly so many not', async () => {
+  it('leaves out components of fewer voxels than minVoxels, and keeps those of exactly as many', async () => {
     const scores = scoresOf([[[1, 0, 1, 1, 0, 1, 1, 1]]]);
     const found = await collect(connectedComponents(slabsOf(scores, 2, [3, 6]), { threshold: 0.5, minVoxels: 2 }));
     expect(found.map(({ voxels }) => voxels)).toEqual([2, 3]);

@@ -56,7 +56,7 @@ describe('localMaxima of slabs with offsets', () => {
     );
   });
 
-  it('leaves the place to refine, where it is given', async () => {
+  it('ignores the offsets if refine is given', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep([0, 1, 2, 3]), async ({ scores, axis, cuts }) => {
         const options = { threshold: 0.5, refine: quadraticFit };
@@ -68,7 +68,7 @@ describe('localMaxima of slabs with offsets', () => {
     );
   });
 
-  it('refuses offsets that do not go with the scores', async () => {
+  it('refuses offsets of another shape than the scores', async () => {
     const scores: Scores = { shape: [2, 3, 4], classes: ['a'], values: new Float32Array(24) };
     const [slab] = slabsOf({ ...scores, offsets: new Float32Array(72) }, 0);
     for (const shape of [

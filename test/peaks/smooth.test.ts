@@ -21,7 +21,7 @@ describe('smoothed', () => {
     );
   }
 
-  it('gives empty planes of as many classes for a volume without voxels', async () => {
+  it('yields empty planes of all classes for a volume without voxels', async () => {
     const empty = { shape: [2, 0, 3], classes: ['c', 'e'], values: new Float32Array(0) } as const;
     const shapes = [];
     for await (const { scores } of smoothed(slabsOf(empty, 0), { sigma: 3 })) shapes.push([...scores.shape]);
@@ -49,7 +49,7 @@ describe('smoothed', () => {
     );
   });
 
-  it('gives scores back unchanged where sigma is 0, and keeps their sum elsewhere', async () => {
+  it('leaves scores unchanged if sigma is 0, and keeps their sum otherwise', async () => {
     const scores = {
       shape: [3, 4, 5] as const,
       classes: ['a'],
@@ -71,7 +71,7 @@ describe('smoothed', () => {
     });
   });
 
-  it('stops when it is aborted', async () => {
+  it('stops at an abort', async () => {
     const stop = new AbortController();
     const scores = { shape: [4, 1, 1] as const, classes: ['a'], values: new Float32Array(4) };
     const planes = smoothed(slabsOf(scores, 0, [1, 2, 3]), { sigma: 0, signal: stop.signal });

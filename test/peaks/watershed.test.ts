@@ -12,7 +12,7 @@ describe('watershed', () => {
     },
   );
 
-  it('leaves alone what no marker reaches over faces', () => {
+  it('labels no voxel that no marker reaches over faces', () => {
     const heights = Float32Array.from([1, 0, 1, 0, 1, 0]);
     expect([...watershed({ heights, shape: [1, 2, 3] }, [0])]).toEqual([1, 0, 0, 0, 0, 0]);
   });

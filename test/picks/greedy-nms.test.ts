@@ -6,7 +6,7 @@ import { bestFirst } from '../../src/picks/pick.ts';
 import { squaredDistance } from '../../src/space/grid.ts';
 import { pickAt } from '../support/arbitrary-picks.ts';
 
-/** The definition: best first, equal scores in their order, a survivor drops what is closer. */
+/** The definition: best first, equal scores in their order, a kept pick drops what is closer. */
 function byComparingAll(picks: readonly ParticlePick[], distance: number): ParticlePick[] {
   const kept: ParticlePick[] = [];
   const sorted = [...picks].sort((a, b) => (a.score > b.score ? -1 : a.score < b.score ? 1 : 0));
@@ -76,7 +76,7 @@ describe('suppression against comparing all pairs', () => {
     }
   });
 
-  it('needs no deep stack and no square of the time for a hundred thousand picks that lead to one another', () => {
+  it('takes neither a deep stack nor quadratic time for a hundred thousand picks that lead to one another', () => {
     const picks = Array.from({ length: 100_000 }, (_, i) => pickAt(i, 0, 0, { score: i }));
     expect(suppressNearby(picks, { minDistance: 1.5 })).toHaveLength(50_000);
     expect(suppressNearby(picks, { minDistance: 1e7 })).toHaveLength(1);

@@ -58,7 +58,7 @@ describe.each(conventions)('rotations in the convention of %s', (convention) => 
     expect(furthest(rotationFromEuler(eulerFromRotation(noisy, convention), convention), noisy)).toBeLessThan(2e-7);
   });
 
-  it('are exact where nothing turns', () => {
+  it('are exact for the identity', () => {
     expect(isIdentity(rotationFromEuler([0, 0, 0], convention))).toBe(true);
     expect(eulerFromRotation(rotationFromEuler([0, 0, 0], convention), convention)).toEqual([0, 0, 0]);
   });
@@ -76,7 +76,7 @@ describe('rotationOf', () => {
     expect(rotationOf(transformOf(quarter))).toEqual(quarter);
   });
 
-  it('is nothing where nothing turns', () => {
+  it('is undefined for a transform that turns nothing', () => {
     expect(rotationOf(undefined)).toBeUndefined();
     expect(rotationOf(transformOf(rotationFromEuler([0, 0, 0], 'tom')))).toBeUndefined();
   });

@@ -110,7 +110,7 @@ describe('paintSegmentation', () => {
     expect(run).toThrow(`label of "ribosome" must be a whole number from 1 to 65535, found ${bad}`);
   });
 
-  it('refuses a position or radius that is no number', () => {
+  it('refuses a position or radius that is NaN', () => {
     expect(() => paintSegmentation([pickAt(Number.NaN, 0, 0)], { grid, radius: 1, label })).toThrow('pick 0');
     expect(() => paintSegmentation([], { grid, radius: Number.NaN, label })).toThrow('radius must be a finite length');
   });
@@ -133,7 +133,7 @@ describe('picksFromSegmentation', () => {
     ]);
   });
 
-  it('joins across empty planes nothing, and reads any stride', () => {
+  it('joins nothing across empty planes, and reads any stride', () => {
     const volume = { data: [5, 9, 5, 9, 0, 9, 5, 9], shape: [4, 1, 1], stride: [2, 1, 1], offset: 0 };
     const options = { grid: gridOf([4, 1, 1]), objects: { 5: 'a' } };
     expect(picksFromSegmentation(volume, options).map((p) => p.position.z)).toEqual([64 + 0.5 * 8, 64 + 3 * 8]);
@@ -212,7 +212,7 @@ describe('picksFromSegmentation', () => {
     expect(run).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 
-  it('says so soon when handed scores instead of labels', () => {
+  it('throws early for scores instead of labels', () => {
     const volume = contiguousVolume(
       Float32Array.from({ length: 99 }, (_, i) => (i + 1) / 100),
       [1, 9, 11],

@@ -60,7 +60,7 @@ describe('parseSubmission', () => {
     expect(parseSubmission(`${header}0,"a,""b""\nc",ribosome,1,2,3\n`)[0]?.run).toBe('a,"b"\nc');
   });
 
-  it('reads nan and inf as such: the metric decides about them', () => {
+  it('reads nan and inf as numbers, which the metric judges', () => {
     const [run] = parseSubmission(`${header}0,r,ribosome,NaN,-inf,Infinity\n`);
     expect(run?.picks[0]?.position).toEqual({
       x: Number.NaN,
@@ -69,7 +69,7 @@ describe('parseSubmission', () => {
     });
   });
 
-  it('has no runs where there is a header only', () => {
+  it('finds no runs in a table with a header only', () => {
     expect(parseSubmission(header)).toEqual([]);
     expect(parseSubmission(header.trim())).toEqual([]);
   });
@@ -147,7 +147,7 @@ describe('formatSubmission', () => {
     expect(formatSubmission(runs)).toBe(`${header}0,b,ribosome,2,2,3\n1,b,ribosome,1,2,3\n2,a,ribosome,0.1,2,3\n`);
   });
 
-  it('writes the header alone where there are no picks', () => {
+  it('writes the header alone if there are no picks', () => {
     expect(formatSubmission([])).toBe(header);
     expect(formatSubmission([{ run: 'a', picks: [] }])).toBe(header);
   });

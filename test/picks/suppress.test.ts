@@ -7,7 +7,7 @@ import { crowdedPicks, pickAt } from '../support/arbitrary-picks.ts';
 
 const minDistance: Readonly<Record<string, number>> = { ribosome: 9, 'apo-ferritin': 5, thyroglobulin: 0 };
 
-/** The definition, comparing every pick with every survivor. */
+/** The definition, comparing every pick with every kept one. */
 function suppressedByComparingAll(
   picks: readonly ParticlePick[],
   tooClose: (a: ParticlePick, b: ParticlePick) => boolean,
@@ -80,7 +80,7 @@ describe('suppressNearby', () => {
     expect(suppressNearby(picks, { minDistance: distance })).toEqual(expected.map((i) => picks[i]));
   });
 
-  it('gives the survivors best first, untouched, and leaves the input in its order', () => {
+  it('returns the kept picks best first, unchanged, and leaves the input in its order', () => {
     const transform = [
       [1, 0, 0, 0],
       [0, 1, 0, 0],
@@ -94,7 +94,7 @@ describe('suppressNearby', () => {
     expect(picks[0].score).toBe(1);
   });
 
-  it('thins a hundred thousand candidates to the ones a coarse grid of distances allows', () => {
+  it('keeps no more of a hundred thousand candidates than fit at the distance', () => {
     const picks: ParticlePick[] = [];
     for (let i = 0; i < 100_000; i++) picks.push(pickAt(i % 100, Math.floor(i / 100) % 100, Math.floor(i / 10_000)));
     expect(suppressNearby(picks, { minDistance: 1000 })).toHaveLength(1);

@@ -31,7 +31,7 @@ describe('planTiles', () => {
     );
   });
 
-  it('takes no more tiles than the overlap asks for', () => {
+  it('takes no more tiles than the overlap needs', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
         const plan = planTiles(shape, options, options);
@@ -140,7 +140,7 @@ describe('planTiles', () => {
     expect(starts[2]).toEqual([0, 30, 60]);
   });
 
-  it('takes the smallest tile of the multiple that needs no more tiles, when told what tiles may be', () => {
+  it('takes the smallest tile that needs no more tiles, if the model card has a tileMultiple', () => {
     const options = { tile: [184, 160, 160], tileMultiple: 8, outputStride: 2 } as const;
     const tileOf = (shape: Zyx) => planTiles(shape, options).tile;
     expect(tileOf([184, 630, 630])).toEqual([184, 160, 160]);
@@ -153,7 +153,7 @@ describe('planTiles', () => {
     expect(planTiles([36, 60, 60], options, { overlap: [46, 40, 0] }).tile).toEqual([48, 64, 64]);
   });
 
-  it('never needs more tiles for a tile of its choice', () => {
+  it('never needs more tiles with a tile that it chose', () => {
     fc.assert(
       fc.property(plannable(), fc.integer({ min: 1, max: 4 }), ({ shape, options }, times) => {
         const tileMultiple = times * (options.outputStride ?? 1);
@@ -207,11 +207,11 @@ describe('planTiles', () => {
       'a multiple off the stride',
       [9, 9, 9],
       { tile: [12, 12, 12], tileMultiple: 3, outputStride: 2 },
-      'tileMultiple 3 is no whole multiple of the output stride 2',
+      'tileMultiple 3 is not a whole multiple of the output stride 2',
     ],
-    ['a stride of 3', [9, 9, 9], { tile: [3, 3, 3], outputStride: 3 as 2 }, 'output stride 3 is none of 1, 2, 4'],
+    ['a stride of 3', [9, 9, 9], { tile: [3, 3, 3], outputStride: 3 as 2 }, 'output stride 3 must be 1, 2 or 4'],
     ['an unknown window', [9, 9, 9], { tile: [3, 3, 3], window: 'box' as 'crop' }, 'available: "crop", "linear"'],
-    ['an unknown axis', [9, 9, 9], { tile: [3, 3, 3], axis: 3 as 2 }, 'axis 3 is none of 0 (z), 1 (y), 2 (x)'],
+    ['an unknown axis', [9, 9, 9], { tile: [3, 3, 3], axis: 3 as 2 }, 'axis 3 must be 0 (z), 1 (y) or 2 (x)'],
     ['half a channel', [9, 9, 9], { tile: [3, 3, 3], channels: 0.5 }, 'channels must be a whole number'],
     [
       'more tiles than memory',
