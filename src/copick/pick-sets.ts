@@ -26,7 +26,7 @@ import {
 
 /** A picks file of a run, found but not read. User and session are empty if neither name nor content states them. */
 export interface PickSet extends PicksIdentity, Located, DeletableFile {
-  /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it cannot be read. */
+  /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it is gone, `unavailable` if it cannot be read. */
   read(options?: { readonly signal?: AbortSignal | undefined }): Promise<PicksFile>;
 }
 
