@@ -8,13 +8,10 @@ import { join } from 'node:path';
 import * as zarr from 'zarrita';
 import { type Compression, compressionOf } from '../../src/codecs/decode.ts';
 import { registerCheckedCodecs } from '../../src/codecs/registry.ts';
+import { openTomogram, type StoreKey, sourceFromArray, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { decodePool } from '../../src/ome-zarr/decode-pool.ts';
-import { openTomogram } from '../../src/ome-zarr/tomogram.ts';
-import { writeTomogram } from '../../src/ome-zarr/write/image.ts';
-import { wholeBox, type Zyx } from '../../src/space/zyx.ts';
-import type { StoreKey } from '../../src/storage/store.ts';
-import { sourceFromArray } from '../../src/volume/volume.ts';
+import { wholeBox } from '../../src/space/zyx.ts';
 import { median, print } from '../measure.ts';
 
 const shape: Zyx = [184, 320, 320];

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { scoreLines } from '../../src/cli/score.ts';
-import type { ParticlePick } from '../../src/entry/index.ts';
-import { cziiRules, scorePicks } from '../../src/entry/index.ts';
+import { cziiRules, type ParticlePick, scorePicks } from '../../src/entry/index.ts';
 
 const pick = (object: string, x: number): ParticlePick => ({ object, position: { x, y: 0, z: 0 }, score: 1 });
 

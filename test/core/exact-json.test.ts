@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatJsonBigInt, parseJsonBigInt } from '../../src/core/json.ts';
 import { formatPicksFile, parsePicksFile } from '../../src/entry/copick.ts';
-import type { PicksFormatName } from '../../src/entry/formats.ts';
-import { picksFormat } from '../../src/entry/formats.ts';
+import { type PicksFormatName, picksFormat } from '../../src/entry/formats.ts';
 
 const parse = (text: string) => parseJsonBigInt(text, { what: 'it', code: 'invalid-picks' });
 const most = 2n ** 63n - 1n;

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { ModelSpec, Zyx } from '../../src/entry/index.ts';
 import {
   checkTomogram,
   contiguousVolume,
+  type ModelSpec,
   measureIntensity,
   resampled,
   sourceFromArray,
   type VolumeSource,
+  type Zyx,
 } from '../../src/entry/index.ts';
 import { openTiffStack } from '../../src/entry/io.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Project } from '../../src/entry/index.ts';
 import {
   contiguousVolume,
   type DetectProjectOptions,
   detectProject,
   memoryStore,
+  type Project,
   type RunResult,
   type Store,
   type StoreKey,

@@ -13,8 +13,7 @@ import {
   relion4Format,
   relion5Format,
 } from '../../src/entry/formats.ts';
-import type { PicksFormat } from '../../src/entry/index.ts';
-import { CryoetPicksError, formatPicks, parsePicks } from '../../src/entry/index.ts';
+import { CryoetPicksError, formatPicks, type PicksFormat, parsePicks } from '../../src/entry/index.ts';
 import { samplePicks } from '../support/format-samples.ts';
 
 const all: FormatOptions = { voxelSize: 10, shape: [60, 400, 500], run: 'TS_1', object: 'ribosome' };

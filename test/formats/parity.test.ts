@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { PicksFormatName } from '../../src/entry/formats.ts';
-import { type FormatOptions, imodFormat, picksFormat } from '../../src/entry/formats.ts';
+import { type FormatOptions, imodFormat, type PicksFormatName, picksFormat } from '../../src/entry/formats.ts';
 import type { ParticlePick, PicksFormat, RunPicks } from '../../src/entry/index.ts';
 import { type Rotation, rotationOf } from '../../src/picks/rotation.ts';
 import { sampleFiles, samplePicks } from '../support/format-samples.ts';

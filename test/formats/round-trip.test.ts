@@ -1,8 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type PicksFormatName, picksFormat, picksFormatNames } from '../../src/entry/formats.ts';
-import type { ParticlePick, PickPart, PicksFormat, RunPicks, Zyx } from '../../src/entry/index.ts';
-import { formatPicks, parsePicks } from '../../src/entry/index.ts';
+import {
+  formatPicks,
+  type ParticlePick,
+  type PickPart,
+  type PicksFormat,
+  parsePicks,
+  type RunPicks,
+  type Zyx,
+} from '../../src/entry/index.ts';
 import { rotationFromEuler, rotationOf, transformOf } from '../../src/picks/rotation.ts';
 
 const objects = { 1: 'ribosome', 2: 'apo-ferritin', 7: 'beta & "galactosidase"' };

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ModelSpec } from '../../src/entry/index.ts';
-import { formatModelSpec, parseModelSpec } from '../../src/entry/index.ts';
+import { formatModelSpec, type ModelSpec, parseModelSpec } from '../../src/entry/index.ts';
 
 const card: ModelSpec = {
   name: 'unet',

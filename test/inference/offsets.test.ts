@@ -1,16 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Axis, Model, ModelSpec, Zyx } from '../../src/entry/index.ts';
 import {
+  type Axis,
   averageOf,
   contiguousVolume,
   detectParticles,
+  type Model,
+  type ModelSpec,
   parseModelSpec,
   planTiles,
   scoreSlabs,
   sourceFromArray,
   toVoxel,
   withFlips,
+  type Zyx,
 } from '../../src/entry/index.ts';
 import { fakeModel, fakeSpec } from '../support/identity-model.ts';
 import { type Centre, indexVolume, offsetOracle, oracleGrid, reach } from '../support/offset-oracle.ts';

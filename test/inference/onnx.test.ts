@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import type { ModelSpec } from '../../src/entry/index.ts';
 import {
   contiguousVolume,
+  type ModelSpec,
   type OrtModule,
   onnxModel,
   planTiles,

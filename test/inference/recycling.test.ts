@@ -1,14 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Model, ScoreBatch, ScoreCallOptions, ScoreSlab, TileBatch, Zyx } from '../../src/entry/index.ts';
 import {
   contiguousVolume,
   detectParticles,
   functionModel,
+  type Model,
   planTiles,
+  type ScoreBatch,
+  type ScoreCallOptions,
+  type ScoreSlab,
   scoreSlabs,
   sourceFromArray,
+  type TileBatch,
   withFlips,
+  type Zyx,
 } from '../../src/entry/index.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { joinSlabs } from '../support/score-map.ts';

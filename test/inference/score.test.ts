@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Progress } from '../../src/entry/index.ts';
 import {
   contiguousVolume,
+  type Progress,
   planTiles,
   type ScoreOptions,
   scoreSlabs,

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Model, TileBatch } from '../../src/entry/index.ts';
-import { averageOf, contiguousVolume, toFloat32, withFlips } from '../../src/entry/index.ts';
+import {
+  averageOf,
+  contiguousVolume,
+  type Model,
+  type TileBatch,
+  toFloat32,
+  withFlips,
+} from '../../src/entry/index.ts';
 import { fakeModel, fakeSpec, identityModel } from '../support/identity-model.ts';
 
 const batch: TileBatch = { data: Float32Array.from({ length: 48 }, (_, i) => i), shape: [2, 2, 4, 3] };

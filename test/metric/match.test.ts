@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Matching } from '../../src/entry/index.ts';
-import { type Candidate, matchPicks, type Point } from '../../src/entry/index.ts';
+import { type Candidate, type Matching, matchPicks, type Point } from '../../src/entry/index.ts';
 import { squaredDistance } from '../../src/space/grid.ts';
 import { latticePoints } from './points.ts';
 

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ScoredRun } from '../../src/entry/index.ts';
-import { cziiRules, type Matching, scorePicks, sweepThresholds } from '../../src/entry/index.ts';
+import { cziiRules, type Matching, type ScoredRun, scorePicks, sweepThresholds } from '../../src/entry/index.ts';
 import { pickAt } from './points.ts';
 
 const objects = ['ribosome', 'thyroglobulin', 'apo-ferritin'];

@@ -1,8 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Model, ScoreBatch } from '../../src/entry/index.ts';
-import { cziiRules, type Zyx } from '../../src/entry/index.ts';
+import { cziiRules, type Model, type ScoreBatch, type Zyx } from '../../src/entry/index.ts';
 import { loadModel } from '../../src/entry/node.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
 import { voxelCount } from '../../src/space/zyx.ts';

@@ -1,10 +1,10 @@
 import * as ort from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ParticlePick } from '../../src/entry/index.ts';
 import {
   cziiRules,
   detectParticles,
   matchPicks,
+  type ParticlePick,
   type Report,
   scorePicks,
   sourceFromArray,

@@ -2,8 +2,13 @@ import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StoreKey } from '../../src/entry/index.ts';
-import { contiguousVolume, openTomogram, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
+import {
+  contiguousVolume,
+  openTomogram,
+  type StoreKey,
+  sourceFromArray,
+  writeTomogram,
+} from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);

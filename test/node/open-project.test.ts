@@ -2,8 +2,7 @@ import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ParticlePick, Run } from '../../src/entry/index.ts';
-import { toFloat32 } from '../../src/entry/index.ts';
+import { type ParticlePick, type Run, toFloat32 } from '../../src/entry/index.ts';
 import { openProject } from '../../src/entry/node.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
 import { copickFixture, type ExpectedPicks, expectedByCopick } from '../support/copick-fixture.ts';

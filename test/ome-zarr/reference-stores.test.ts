@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StoreKey } from '../../src/entry/index.ts';
-import { openTomogram, toFloat32 } from '../../src/entry/index.ts';
+import { openTomogram, type StoreKey, toFloat32 } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { type ChunkedArray, openArray } from '../../src/ome-zarr/array.ts';
 import { wholeBox } from '../../src/space/zyx.ts';

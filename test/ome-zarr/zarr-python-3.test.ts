@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import type { WritableDtype, WriteTomogramOptions } from '../../src/entry/index.ts';
 import {
   contiguousVolume,
   memoryStore,
@@ -12,6 +11,8 @@ import {
   type StoreKey,
   sourceFromArray,
   type VolumeSource,
+  type WritableDtype,
+  type WriteTomogramOptions,
   writeTomogram,
   type Zyx,
 } from '../../src/entry/index.ts';

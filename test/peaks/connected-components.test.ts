@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Axis, Component, Connectivity, Zyx } from '../../src/entry/index.ts';
-import { connectedComponents, toPick } from '../../src/entry/index.ts';
+import {
+  type Axis,
+  type Component,
+  type Connectivity,
+  connectedComponents,
+  toPick,
+  type Zyx,
+} from '../../src/entry/index.ts';
 import golden from '../fixtures/components.json' with { type: 'json' };
 import { arbitrarySweep, collect, flatScores, gridOf, type Scores, scoresOf, slabsOf } from '../support/slabs.ts';
 

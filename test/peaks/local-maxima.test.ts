@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { Axis, Peak, ScoreSlab, Zyx } from '../../src/entry/index.ts';
-import { localMaxima } from '../../src/entry/index.ts';
+import { type Axis, localMaxima, type Peak, type ScoreSlab, type Zyx } from '../../src/entry/index.ts';
 import { arbitrarySweep, collect, flatScores, gridOf, type Scores, scoresOf, slabsOf } from '../support/slabs.ts';
 
 const axes: readonly Axis[] = [0, 1, 2];

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Axis, Zyx } from '../../src/entry/index.ts';
-import { localMaxima, quadraticFit } from '../../src/entry/index.ts';
+import { type Axis, localMaxima, quadraticFit, type Zyx } from '../../src/entry/index.ts';
 import { collect, slabsOf } from '../support/slabs.ts';
 
 /** The 27 values of a function around 0. */

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Axis, Zyx } from '../../src/entry/index.ts';
-import { smoothed } from '../../src/entry/index.ts';
+import { type Axis, smoothed, type Zyx } from '../../src/entry/index.ts';
 import golden from '../fixtures/splitting.json' with { type: 'json' };
 import { joinSlabs } from '../support/score-map.ts';
 import { arbitrarySweep, gridOf, slabsOf } from '../support/slabs.ts';

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Component } from '../../src/entry/index.ts';
-import { type Axis, connectedComponents, splitTouching, type Zyx } from '../../src/entry/index.ts';
+import { type Axis, type Component, connectedComponents, splitTouching, type Zyx } from '../../src/entry/index.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { arbitrarySweep, collect, flatScores, gridOf, type Scores, slabsOf } from '../support/slabs.ts';
 

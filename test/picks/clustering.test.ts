@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ParticlePick } from '../../src/entry/index.ts';
-import { dbscan, meanShift } from '../../src/entry/index.ts';
+import { dbscan, meanShift, type ParticlePick } from '../../src/entry/index.ts';
 import golden from '../fixtures/splitting.json' with { type: 'json' };
 
 const { points, dbscan: groupings, meanShift: shift } = golden.clusterings;

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ParticlePick } from '../../src/entry/index.ts';
-import { suppressAcrossObjects, suppressNearby } from '../../src/entry/index.ts';
+import { type ParticlePick, suppressAcrossObjects, suppressNearby } from '../../src/entry/index.ts';
 import { bestFirst } from '../../src/picks/pick.ts';
 import { squaredDistance } from '../../src/space/grid.ts';
 import { pickAt } from '../support/arbitrary-picks.ts';

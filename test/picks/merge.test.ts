@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ParticlePick } from '../../src/entry/index.ts';
-import { mergeNearby } from '../../src/entry/index.ts';
+import { mergeNearby, type ParticlePick } from '../../src/entry/index.ts';
 import { squaredDistance } from '../../src/space/grid.ts';
 import { crowdedPicks, pickAt } from '../support/arbitrary-picks.ts';
 

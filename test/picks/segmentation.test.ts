@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ParticlePick } from '../../src/entry/index.ts';
 import {
   contiguousVolume,
+  type ParticlePick,
   paintSegmentation,
   picksFromSegmentation,
   toPhysical,

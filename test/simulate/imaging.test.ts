@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Zyx } from '../../src/entry/index.ts';
-import { isCryoetPicksError, toFloat32, type Volume } from '../../src/entry/index.ts';
-import type { ImagingOptions } from '../../src/entry/simulate.ts';
-import { createRandom } from '../../src/entry/simulate.ts';
+import { isCryoetPicksError, toFloat32, type Volume, type Zyx } from '../../src/entry/index.ts';
+import { createRandom, type ImagingOptions } from '../../src/entry/simulate.ts';
 import { imagingFilter } from '../../src/simulate/imaging.ts';
 import { filterSpectrum, type PaddedVolume, paddedVolume, type SpectrumLine } from '../../src/simulate/spectrum.ts';
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Volume } from '../../src/entry/index.ts';
-import { isCryoetPicksError, toVoxel } from '../../src/entry/index.ts';
+import { isCryoetPicksError, toVoxel, type Volume } from '../../src/entry/index.ts';
 import { type SimulateTomogramProgress, simulateTomogram } from '../../src/entry/simulate.ts';
 
 const shape = [48, 64, 80] as const;

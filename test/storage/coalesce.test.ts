@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ByteRange, ReadableStore, StoreKey, StoreOptions } from '../../src/entry/index.ts';
-import { memoryStore } from '../../src/entry/index.ts';
+import {
+  type ByteRange,
+  memoryStore,
+  type ReadableStore,
+  type StoreKey,
+  type StoreOptions,
+} from '../../src/entry/index.ts';
 import { coalesced } from '../../src/entry/io.ts';
 import { sliceRange } from '../../src/storage/store.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { ByteRange } from '../../src/entry/index.ts';
-import { type HttpStoreOptions, httpStore } from '../../src/entry/index.ts';
+import { type ByteRange, type HttpStoreOptions, httpStore } from '../../src/entry/index.ts';
 import { clock as retryClock } from '../../src/storage/retry.ts';
 import { fakeClock, type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
 

@@ -1,5 +1,4 @@
-import type { Problem } from '../../src/entry/copick.ts';
-import { type ProjectConfig, parseConfig, projectFromStores } from '../../src/entry/copick.ts';
+import { type Problem, type ProjectConfig, parseConfig, projectFromStores } from '../../src/entry/copick.ts';
 import { memoryStore, type Project, type Store, type StoreKey } from '../../src/entry/index.ts';
 
 /** Files of a tree by path; what is no text is written as JSON. */

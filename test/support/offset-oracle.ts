@@ -1,5 +1,4 @@
-import type { Model, ModelSpec } from '../../src/entry/index.ts';
-import { functionModel, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
+import { functionModel, type Model, type ModelSpec, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { sourceOf } from './volumes.ts';
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Filament, SegmentationEntry } from '../../src/entry/copick.ts';
-import { hasCurrentCurve } from '../../src/entry/copick.ts';
+import { type Filament, hasCurrentCurve, type SegmentationEntry } from '../../src/entry/copick.ts';
 import type { ParticlePick, Project, Run, VolumeSource } from '../../src/entry/index.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
 import type { ExpectedArray, ExpectedProject, ExpectedRun } from './copick-entities.ts';

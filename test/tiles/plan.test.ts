@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PlanOptions, TileSpec, Zyx } from '../../src/entry/index.ts';
-import { planTiles } from '../../src/entry/index.ts';
+import { type PlanOptions, planTiles, type TileSpec, type Zyx } from '../../src/entry/index.ts';
 import { WINDOW_NAMES } from '../../src/tiles/axis.ts';
 import { plannable } from '../support/plan-arbitraries.ts';
 

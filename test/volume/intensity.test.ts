@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Progress } from '../../src/entry/index.ts';
 import {
   type Box,
   contiguousVolume,
   type Intensity,
   measureIntensity,
+  type Progress,
   quantile,
   sourceFromArray,
   type VolumeSource,

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ParticlePick, Project } from '../../../src/entry/index.ts';
 import {
   memoryStore,
   openTomogram,
+  type ParticlePick,
+  type Project,
   type StoreKey,
   subStore,
   type Tomogram,

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { tableNames } from '../../../src/copick/croissant/metadata.ts';
-import type { StoreKey } from '../../../src/entry/index.ts';
-import { isCryoetPicksError } from '../../../src/entry/index.ts';
+import { isCryoetPicksError, type StoreKey } from '../../../src/entry/index.ts';
 import { type CroissantStoreOptions, croissantStore, openCroissant } from '../../../src/entry/portal.ts';
 import '../../support/seed.ts';
 

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { PicksFile } from '../../../src/entry/copick.ts';
-import type { ParticlePick, Run } from '../../../src/entry/index.ts';
-import { memoryStore, type Store, type StoreKey } from '../../../src/entry/index.ts';
+import { memoryStore, type ParticlePick, type Run, type Store, type StoreKey } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { projectOf } from '../../support/copick-tree.ts';
 import { tempDir } from '../../support/temp-dir.ts';

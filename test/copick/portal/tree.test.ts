@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
-import type { StoreKey } from '../../../src/entry/index.ts';
-import { memoryStore, openTomogram, subStore } from '../../../src/entry/index.ts';
+import { memoryStore, openTomogram, type StoreKey, subStore } from '../../../src/entry/index.ts';
 import { annotationFits, openPortal, portalObjects, portalOf } from '../../../src/entry/portal.ts';
 import { bucketFile, fakePortal, fakeStore, portalFixture, portalTables, type Tables } from '../../support/portal.ts';
 import { fakeClock } from '../../support/scripted-server.ts';

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { PickableObject } from '../../../src/copick/object.ts';
 import {
   type FilesystemConfig,
   filamentOf,
@@ -11,6 +10,7 @@ import {
   withObject,
   withoutObject,
 } from '../../../src/entry/copick.ts';
+import type { PickableObject } from '../../../src/entry/index.ts';
 import { expectedEntities, openEntities } from '../../support/copick-entities.ts';
 import { config } from '../../support/copick-tree.ts';
 

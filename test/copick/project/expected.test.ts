@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Run } from '../../../src/entry/index.ts';
-import { memoryStore, type Store } from '../../../src/entry/index.ts';
+import { memoryStore, type Run, type Store } from '../../../src/entry/index.ts';
 import { picksJson, projectOf } from '../../support/copick-tree.ts';
 
 const me = { userId: 'me', sessionId: '1' } as const;

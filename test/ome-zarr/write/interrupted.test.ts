@@ -2,13 +2,13 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { WriteProgress } from '../../../src/entry/index.ts';
 import {
   contiguousVolume,
   memoryStore,
   type Store,
   sourceFromArray,
   type VolumeSource,
+  type WriteProgress,
 } from '../../../src/entry/index.ts';
 import { writeChannels } from '../../../src/entry/io.ts';
 import { directoryStore } from '../../../src/entry/node.ts';

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as zarr from 'zarrita';
-import type { WritableDtype, WriteTomogramOptions } from '../../../src/entry/index.ts';
 import {
   contiguousVolume,
   memoryStore,
@@ -11,6 +10,8 @@ import {
   type StoreKey,
   sourceFromArray,
   type VolumeSource,
+  type WritableDtype,
+  type WriteTomogramOptions,
   writeTomogram,
   type Zyx,
 } from '../../../src/entry/index.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { VolumeSource, Zyx } from '../../../src/entry/index.ts';
-import { memoryStore, writeTomogram } from '../../../src/entry/index.ts';
+import { memoryStore, type VolumeSource, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
 import { writeChannels } from '../../../src/entry/io.ts';
 import { valueWriter } from '../../../src/ome-zarr/write/chunk-sinks.ts';
 

@@ -7,10 +7,13 @@ import {
   parseFilamentsFile,
   parsePicksFile,
 } from '../../../src/entry/copick.ts';
-import type { PicksFormatName } from '../../../src/entry/formats.ts';
-import { type AnyPicksFormat, detectPicksFormat, picksFormat } from '../../../src/entry/formats.ts';
-import type { VolumeSource } from '../../../src/entry/index.ts';
-import { parseModelSpec } from '../../../src/entry/index.ts';
+import {
+  type AnyPicksFormat,
+  detectPicksFormat,
+  type PicksFormatName,
+  picksFormat,
+} from '../../../src/entry/formats.ts';
+import { parseModelSpec, type VolumeSource } from '../../../src/entry/index.ts';
 import { openMrc, openTiffStack } from '../../../src/entry/io.ts';
 import { bytesReader } from '../../../src/storage/random-access.ts';
 import { samplePicks } from '../format-samples.ts';
