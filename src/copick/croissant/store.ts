@@ -198,6 +198,6 @@ function withConfigOf(
   config: CroissantConfig,
   its: Awaited<ReturnType<CroissantStore['index']>>['config'],
 ): CroissantConfig {
-  const { objects, problems: _, original: __, ...told } = its;
-  return { ...config, ...told, objects: config.objects.length > 0 ? config.objects : objects };
+  const { objects, problems: _, original: __, ...fields } = its;
+  return { ...config, ...fields, objects: config.objects.length > 0 ? config.objects : objects };
 }
