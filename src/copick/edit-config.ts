@@ -108,7 +108,9 @@ interface Neighbours {
 }
 
 /** The fields given for an object, without those that are undefined. */
-type Told = Pick<PickableObject, 'name'> & { readonly [K in keyof Omit<PickableObject, 'label'>]?: PickableObject[K] };
+type GivenFields = Pick<PickableObject, 'name'> & {
+  readonly [K in keyof Omit<PickableObject, 'label'>]?: PickableObject[K];
+};
 
 const defaults = { isParticle: true, color: defaultColor, metadata: {} };
 
@@ -116,10 +118,10 @@ function toObject({ label, ...given }: NewObject, { old, others }: Neighbours): 
   const { name } = given;
   const fit = fitName(name);
   if (fit !== name) throw refusal(name, fit === undefined ? 'it has no usable character' : `copick writes it "${fit}"`);
-  const told = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Told;
+  const fields = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenFields;
   const { label: oldLabel, ...rest } = old ?? { label: nextLabel(others), ...defaults };
   const number = label === undefined ? oldLabel : (label ?? undefined);
-  const object: PickableObject = { ...rest, ...told, ...(number === undefined ? {} : { label: number }) };
+  const object: PickableObject = { ...rest, ...fields, ...(number === undefined ? {} : { label: number }) };
   if (number !== undefined) checkLabel(name, number, others);
   if (typeof object.isParticle !== 'boolean') throw refusal(name, 'its isParticle is neither true nor false');
   checkNumbers(object);
@@ -207,10 +209,10 @@ function ofPortal(config: PortalConfig, original: Json): Json {
     portal_cache_lock_timeout_seconds: config.portalCacheLockTimeoutSeconds,
   };
   const defaults: Json = portalDefaults;
-  const told = Object.entries(cache).filter(
+  const given = Object.entries(cache).filter(
     ([key, value]) => (original[key] ?? defaults[key]) !== value || original[key],
   );
-  return { dataset_ids: config.datasetIds, portal_cache_dir: config.portalCacheDir, ...Object.fromEntries(told) };
+  return { dataset_ids: config.datasetIds, portal_cache_dir: config.portalCacheDir, ...Object.fromEntries(given) };
 }
 
 function originalObjects({ pickable_objects: objects }: Json): ReadonlyMap<unknown, Json> {

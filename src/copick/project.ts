@@ -147,8 +147,8 @@ export class Project {
   /**
    * Creates a run in the overlay, with the `.meta` file that copick puts into its folder. Returns the run if it exists already.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot name a folder; `read-only` if the overlay cannot
-   *   be written.
+   * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot name a folder; `read-only` or `write-failed` if
+   *   the overlay cannot be written.
    */
   async createRun(name: string, { signal }: WaitOptions = {}): Promise<Run> {
     checkRunName(name);
@@ -162,7 +162,8 @@ export class Project {
   /**
    * Deletes a run from the overlay, as {@link Run.delete} does.
    *
-   * @throws {@link CryoetPicksError} `not-found`, listing the available runs; `read-only`.
+   * @throws {@link CryoetPicksError} `not-found`, listing the available runs; `read-only` if it exists only in the static tree, or
+   *   there is no overlay to write; `write-failed`.
    */
   async deleteRun(name: string, { signal }: WaitOptions = {}): Promise<void> {
     await (await this.run(name, { signal })).delete({ signal });
@@ -177,7 +178,8 @@ export class Project {
    * Writes the density map of a particle into the overlay and returns its path.
    *
    * @throws {@link CryoetPicksError} `not-found` for an object that the project does not have; `invalid-option` for an
-   *   object that is not a particle, voxels that are not cubes, and an existing map unless `overwrite` is set; `read-only`.
+   *   object that is not a particle, voxels that are not cubes, and an existing map unless `overwrite` is set; `read-only` or
+   *   `write-failed` if the overlay cannot be written.
    */
   async writeObjectMap(map: VolumeSource, options: WriteObjectMapOptions): Promise<string> {
     return writeObjectMapOf(this.#tree, { ...options, map });

@@ -83,7 +83,8 @@ export class Run {
    * Creates the folder of a voxel spacing, in Å, in the overlay, with the `.meta` file that copick puts there. Returns the
    * voxel spacing of the same three-decimal label if either tree has it already.
    *
-   * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is not a length above 0; `read-only`.
+   * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is not a length above 0; `read-only` or `write-failed`
+   *   if the overlay cannot be written.
    */
   async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<VoxelSpacingEntry> {
     return createVoxelSpacingOf(this.#tree, this.name, { voxelSpacing, signal });
@@ -117,7 +118,7 @@ export class Run {
    * Reads all picks that match a filter, set by set. Rotations of a file that says not to trust them are omitted; `read()` of the
    * set keeps them.
    *
-   * @throws {@link CryoetPicksError} `invalid-picks` or `not-found`, if there are sets but none can be read. If some can, the
+   * @throws {@link CryoetPicksError} `invalid-picks`, `not-found` or `unavailable`, if there are sets but none can be read. If some can, the
    *   others are reported and skipped.
    */
   async picks(filter: PicksFilter = {}): Promise<ParticlePick[]> {
@@ -132,7 +133,7 @@ export class Run {
     return hasPicksOf(this.#tree, this.name, options);
   }
 
-  /** Checks, before a long computation, that picks can be written. @throws {@link CryoetPicksError} `read-only` if not. */
+  /** Checks, before a long computation, that picks can be written. @throws {@link CryoetPicksError} `read-only` or `write-failed` if not. */
   async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
     await requireWritable(this.#tree.overlay, folderOf('picks', { run: this.name }), { signal });
   }
@@ -147,7 +148,7 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `conflict`, naming when the file was written then and now; `invalid-picks` for an object
    *   that the project does not have or a pick that is not finite; `invalid-option` for a user or session without a valid
-   *   character, or two `files` of one object; `read-only` if the overlay cannot be written.
+   *   character, or two `files` of one object; `read-only` or `write-failed` if the overlay cannot be written.
    */
   async writePicks(picks: readonly ParticlePick[], options: WritePicksOptions): Promise<string[]> {
     return writePicksOf(this.#tree, this.name, { ...options, picks });
@@ -158,7 +159,7 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-option` for voxels that are not cubes (to 0.1 %), a `voxelSpacing` more than 1 %
    *   off the voxel size, a type that contains "features", and an existing tomogram unless `overwrite` is set; `conflict` if
-   *   others wrote it meanwhile.
+   *   others wrote it meanwhile; `read-only` or `write-failed` if the overlay cannot be written.
    */
   async writeTomogram(source: VolumeSource, options: WriteRunTomogramOptions): Promise<string> {
     return writeTomogramOf(this.#tree, this.name, { ...options, source });
@@ -192,7 +193,7 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot name a file, a label that does not fit, voxels
    *   that are not cubes, and, in a panoptic segmentation, a label that no object has or an instance on the background;
-   *   `conflict`; `read-only`.
+   *   `conflict` if others wrote it meanwhile; `read-only` or `write-failed` if the overlay cannot be written.
    */
   async writeSegmentation(labels: SegmentationVolumes, options: WriteSegmentationOptions): Promise<string> {
     return writeSegmentationOf(this.#tree, this.name, { ...options, labels });
@@ -208,7 +209,8 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `invalid-option` for bytes that are not a complete GLB file, a user or session without
    *   a valid character, and an existing mesh unless `overwrite` is set; `not-found` for an object that the project does
-   *   not have; `conflict` if others wrote it meanwhile; `unsupported`; `read-only`.
+   *   not have; `conflict` if others wrote it meanwhile; `unsupported` if the overlay keeps no versions to compare; `read-only` or
+   *   `write-failed` if the overlay cannot be written.
    */
   async writeMesh(bytes: Uint8Array, options: WriteMeshOptions): Promise<string> {
     return writeMeshOf(this.#tree, this.name, { ...options, bytes });
@@ -232,7 +234,8 @@ export class Run {
   /**
    * Deletes the run and its content from the overlay. The run's part in the static tree stays, and becomes visible again.
    *
-   * @throws {@link CryoetPicksError} `read-only` if it exists only in the static tree, or the overlay cannot be written.
+   * @throws {@link CryoetPicksError} `read-only` if it exists only in the static tree, or the overlay does not allow writing;
+   *   `write-failed`.
    */
   async delete({ signal }: WaitOptions = {}): Promise<void> {
     return deleteRunOf(this.#tree, this.name, { signal });

@@ -53,7 +53,7 @@ export interface Deletable {
   /**
    * Deletes it from the overlay, if it still exists. An entity of the static tree that it hid becomes visible again.
    *
-   * @throws {@link CryoetPicksError} `read-only` if it lies in the static tree, or the overlay cannot be written.
+   * @throws {@link CryoetPicksError} `read-only` if it lies in the static tree, or the overlay does not allow writing; `write-failed`.
    */
   delete(options?: WaitOptions): Promise<void>;
 }
@@ -67,9 +67,9 @@ export interface DeleteFileOptions extends WaitOptions {
 /** A file of a project that can be deleted, on request only if it is unchanged since it was read. */
 export interface DeletableFile {
   /**
-   * As `delete` of {@link Deletable}, unless the file is not the expected one; then nothing is deleted.
-   * @throws {@link CryoetPicksError} `read-only`; `conflict` if it has changed or is gone where one is expected; `invalid-option`
-   *   for `null`, which stands for no file, and for what is no version.
+   * Deletes the file as {@link Deletable.delete} does; with `ifVersion`, only if it has that version.
+   * @throws {@link CryoetPicksError} `conflict` if it has changed or is gone; `invalid-option` for `null`, which stands for no
+   *   file, and for anything else that is not a version; `read-only` and `write-failed` as there.
    */
   delete(options?: DeleteFileOptions): Promise<void>;
 }
@@ -305,7 +305,7 @@ export function needNamed<T extends { readonly name: string }>(
  *
  * To delete shadowed entities of the overlay as well, list them with `includeShadowed`.
  *
- * @throws {@link CryoetPicksError} `read-only` if one lies in the static tree, or the overlay cannot be written.
+ * @throws {@link CryoetPicksError} `read-only` if one lies in the static tree, or the overlay does not allow writing; `write-failed`.
  * @example
  * ```ts
  * await deleteAll(await run.pickSets({ userId: 'cryoet-picks', sessionId: '0' }));
@@ -345,7 +345,7 @@ export interface FileToWrite {
 /**
  * Writes files that belong together: nothing is written unless each is as expected.
  *
- * @throws {@link CryoetPicksError} `conflict` where one is not; `unsupported` where the store cannot tell; `read-only`.
+ * @throws {@link CryoetPicksError} `conflict` where one is not; `unsupported` where the store keeps no versions; `read-only`; `write-failed`.
  */
 export async function setFiles(store: Store, files: readonly FileToWrite[], options: StoreOptions = {}): Promise<void> {
   for (const { key, ifVersion } of files) await requireVersion(store, key, { ...options, ifVersion });
@@ -358,7 +358,7 @@ export async function setFiles(store: Store, files: readonly FileToWrite[], opti
 /**
  * Deletes a file if it is the expected one.
  *
- * @throws {@link CryoetPicksError} `conflict` where it is not; `unsupported` where the store cannot tell; `read-only`.
+ * @throws {@link CryoetPicksError} `conflict` where it is not; `unsupported` where the store keeps no versions; `read-only`; `write-failed`.
  */
 export async function deleteFile(
   store: Store,

@@ -112,7 +112,7 @@ export function fitIdentity(tree: ProjectTree, { object, userId, sessionId }: Ob
  * Writes a whole file into the overlay, and returns its path.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if the file exists and `overwrite` is not set; `conflict` if it is not the
- *   expected version; `read-only`.
+ *   expected version; `read-only` or `write-failed` if the overlay cannot be written.
  */
 export async function writeUserFile(
   tree: ProjectTree,

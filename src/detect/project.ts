@@ -59,8 +59,8 @@ type Outcome =
  * A run that fails is yielded as `failed` and the next one is taken up. Leaving the loop stops the work.
  *
  * @throws `CryoetPicksError` before any work: `not-found` if a named run is absent, `invalid-option` if no object of the
- * project is a class of the model, or for any option that would fail every run. Later: `read-only` if the overlay cannot be
- * written; the abort reason of `signal`.
+ * project is a class of the model, or for any option that would fail every run. Later: `read-only` if the overlay does
+ * not allow writing; the abort reason of `signal`. `write-failed`, such as a full disk, fails only the run.
  *
  * @example
  * ```ts
@@ -136,7 +136,7 @@ async function requireType(runs: readonly Run[], { tomogram, signal }: DetectPro
 
 type RunOptions = Omit<DetectProjectOptions, 'onProgress'> & Required<Pick<DetectOptions, 'objects' | 'onProgress'>>;
 
-/** Detects one run; an abort and an overlay that refuses writing end the whole project, any other failure only the run. */
+/** Detects one run; an abort and a read-only overlay end the whole project, any other failure only the run. */
 async function resultOf(run: Run, options: RunOptions): Promise<Outcome> {
   try {
     return await detectRun(run, options);

@@ -137,7 +137,7 @@ function legendLines({ picks, truth, objects }: FigureOptions): LegendLine[] {
   const nameWidth = Math.max(0, ...objects.map(({ name }) => name.length));
   const lines: LegendLine[] = objects.map(({ name, color }) => {
     const found = `${String(countOf(picks, name)).padStart(5)} picks`;
-    const known = truth === undefined ? '' : `${String(countOf(truth, name)).padStart(6)} true`;
+    const known = truth === undefined ? '' : `${String(countOf(truth, name)).padStart(6)} in truth`;
     return { text: `${name.padEnd(nameWidth)} ${found}${known}`, color: toRgb(color) };
   });
   if (truth !== undefined) lines.push({ text: 'ring: pick   dashed ring: ground truth' });

@@ -19,7 +19,7 @@ import {
 import type { DecodedChunk } from './chunk.ts';
 import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
 import { copyRows, createLossless, fillRows, type Layout, type VoxelData } from './copy-voxels.ts';
-import { chunkShapeOf, type OpenedLevel } from './levels.ts';
+import type { OpenedLevel } from './levels.ts';
 
 /** Options of {@link levelSource}. */
 export interface LevelSourceOptions {
@@ -55,7 +55,7 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
     await readAll(chunks, reading, volume.data);
     return volume;
   };
-  return { grid: level.grid, chunkShape: chunkShapeOf(level), read: read as LevelSource['read'] };
+  return { grid: level.grid, chunkShape: level.chunkShape, read: read as LevelSource['read'] };
 }
 
 interface Reading {
@@ -68,8 +68,7 @@ interface Reading {
 
 function chunksOf({ box, level, channel }: Pick<Reading, 'box' | 'level' | 'channel'>): TouchedChunk[] {
   if (voxelCount(boxShape(box)) === 0) return [];
-  const { array, dimensions, channelAxis } = level;
-  const chunk = chunkShapeOf(level);
+  const { array, dimensions, chunkShape: chunk, channelAxis } = level;
   const first = box.start.map((start, i) => Math.floor(start / chunk[i]!)) as unknown as Zyx;
   const last = box.end.map((end, i) => Math.ceil(end / chunk[i]!)) as unknown as Zyx;
   const found: TouchedChunk[] = [];

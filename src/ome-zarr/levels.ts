@@ -193,6 +193,8 @@ export interface OpenedLevel {
   readonly array: ChunkedArray;
   /** Which dimension of the array is z, y, x; all others but the channel axis have length 1. */
   readonly dimensions: Zyx;
+  /** Shape of a chunk along z, y, x. */
+  readonly chunkShape: Zyx;
   /** Absent where the level is a single volume. */
   readonly channelAxis?: ChannelAxis | undefined;
 }
@@ -244,7 +246,7 @@ function levelGrid(
   const dimension = long[0] ?? others[0];
   const channelAxis =
     dimension === undefined ? undefined : { name: names[dimension]!, dimension, length: array.shape[dimension]! };
-  return { index, path, grid, array, dimensions, channelAxis };
+  return { index, path, grid, array, dimensions, chunkShape: pick(array.chunkShape), channelAxis };
 }
 
 interface AxesFound {
@@ -260,9 +262,4 @@ function notAVolume({ where, shape }: ChunkedArray, { names, hasChannels, canHav
     ? 'not a set of channels: expected axes z, y, x, one more'
     : 'not a single volume: expected axes z, y, x';
   return new CryoetPicksError('unsupported', `${where} is ${what} and others of length 1, found ${found}${hint}`);
-}
-
-/** The chunk shape of a level along z, y, x. */
-export function chunkShapeOf({ array, dimensions }: OpenedLevel): Zyx {
-  return [array.chunkShape[dimensions[0]]!, array.chunkShape[dimensions[1]]!, array.chunkShape[dimensions[2]]!];
 }

@@ -9,7 +9,7 @@ import { ChunkCache, type ChunkCounts, defaultCacheBytes } from './chunk-cache.t
 import { checkDecodeWorkers } from './decode-pool.ts';
 import type { DecodeWorkersOptions } from './decode-task.ts';
 import { type LevelSource, levelSource } from './level-source.ts';
-import { type BrokenLevel, chunkShapeOf, isOpened, type OpenedLevel, openLevels } from './levels.ts';
+import { type BrokenLevel, isOpened, type OpenedLevel, openLevels } from './levels.ts';
 import type { ChannelNames } from './metadata.ts';
 
 /** One resolution level of a tomogram. */
@@ -128,12 +128,12 @@ async function chooseLevel(
     index: one.index,
     path: one.path,
     ...one.grid,
-    chunkShape: chunkShapeOf(one),
+    chunkShape: one.chunkShape,
     dtype: one.array.dtype,
   }));
-  const { array, channelAxis, grid } = chosen;
+  const { array, channelAxis, chunkShape, grid } = chosen;
   const perVoxel = array.itemBytes * (channelAxis ? array.chunkShape[channelAxis.dimension]! : 1);
-  const kept = cacheBytes ?? defaultCacheBytes({ grid, chunkShape: chunkShapeOf(chosen) }, perVoxel);
+  const kept = cacheBytes ?? defaultCacheBytes({ grid, chunkShape }, perVoxel);
   return { level: chosen, levels, cache: new ChunkCache(chosen.array, { cacheBytes: kept }), channelNames };
 }
 

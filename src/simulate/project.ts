@@ -53,7 +53,8 @@ export interface SimulatedProject {
  * Equal options give equal projects, to the byte. One tomogram is held in memory at a time. The config is written last, so a
  * project with a config is complete.
  *
- * @throws {@link CryoetPicksError} `invalid-option` like {@link simulateTomogram} and {@link writeTomogram}; `read-only`.
+ * @throws {@link CryoetPicksError} `invalid-option` like {@link simulateTomogram} and {@link writeTomogram}; `read-only` or
+ * `write-failed` if the store cannot be written.
  * @throws The abort reason of `signal`; complete runs written before stay.
  *
  * @example

@@ -98,7 +98,7 @@ describe('what looks wrong with a tomogram', () => {
   });
 
   it.each<[string, Case, RegExp]>([
-    ['a voxel size that nobody has set', { voxelSize: 1 }, /the voxel size is 1×1×1 Å \(z×y×x\), what programs write/],
+    ['a voxel size that nobody has set', { voxelSize: 1 }, /the voxel size is 1×1×1 Å \(z×y×x\), which programs write/],
     ['another voxel size than the folder', { voxelSize: 10.2 }, /more than 1 % off the 10 Å of its folder/],
     ['picks outside', { voxelSize: 10, picks: outside }, /1 of 1 picks lie outside/],
     ['picks with axes swapped', { voxelSize: 10, picks: swapped }, /taken as z, y, x, none would/],

@@ -94,8 +94,6 @@ async function mostHeld(run: () => Promise<unknown>): Promise<number> {
 }
 
 describe("the README's block-by-block listing", () => {
-  const overlap = [16, 32, 32] as const;
-
   it.each<[string, Model, readonly DetectableObject[]]>([
     ['a card with thresholds and distances', model, objects],
     ['a card without them', identityModel({ ...model.spec, thresholds: {}, minDistances: {} }), objects],
@@ -105,15 +103,15 @@ describe("the README's block-by-block listing", () => {
   ])('finds the picks of detectParticles with %s', async (_, model, objects) => {
     const picks = await listing({ tomogram, model, project: { objects } });
     expect(picks.length).toBeGreaterThan(10);
-    expect(await detectParticles(tomogram, { model, objects, overlap })).toEqual(picks);
+    expect(await detectParticles(tomogram, { model, objects })).toEqual(picks);
   });
 
   it('holds as many scores at once as detectParticles, and no more than the plan says', async () => {
     const long: VolumeSource = { ...tomogram };
     const ofListing = await mostHeld(() => listing({ tomogram: long, model, project: { objects } }));
-    const ofFunction = await mostHeld(() => detectParticles(long, { model, objects, overlap }));
+    const ofFunction = await mostHeld(() => detectParticles(long, { model, objects }));
     expect(ofListing).toBe(ofFunction);
-    const plan = planTiles(shape, model.spec, { overlap });
+    const plan = planTiles(shape, model.spec);
     const planes = (2 * 20 * 48 * 48) / 48;
     // A slab that was given out is released before the next tile is added, and spare memory may be some planes longer.
     expect(4 * ofFunction).toBeLessThanOrEqual(plan.memory.accumulators + 4 * 10 * planes);

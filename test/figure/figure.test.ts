@@ -220,7 +220,7 @@ describe('renderFigure as SVG', () => {
     const { text } = await read('a <b> & "c" \u0007');
     const lines = text.map((line) => line['#text']);
     expect(lines[0]).toBe('a <b> & "c" ?');
-    expect(lines).toContain('ribosome         1 picks     0 true');
+    expect(lines).toContain('ribosome         1 picks     0 in truth');
   });
 
   it('is refused for an unknown format', async () => {

@@ -20,14 +20,14 @@ const doubted = JSON.stringify({ ...header, points, trust_orientation: false, vo
 const format = copickFormat();
 
 describe('copick files whose rotations are not to be trusted', () => {
-  it('give picks without them, at the same centres', () => {
+  it('copick files whose rotations are not to be trusted give picks without them, at the same centres', () => {
     const [trusted, untrusted] = [plain, doubted].map((text) => parsePicks(text, { format })[0]!.picks);
     expect(trusted![0]).toMatchObject({ position: { x: 11, y: 22, z: 33 }, transform: turned });
     expect(untrusted).toEqual(trusted!.map(({ transform: _, ...pick }) => pick));
     expect(untrusted!.some((pick) => 'transform' in pick)).toBe(false);
   });
 
-  it('are told, with all else that picks do not hold', () => {
+  it('copick files whose rotations are not to be trusted are reported, with everything that picks do not contain', () => {
     expect(format.leftOut?.(doubted, 'a.json')).toEqual([
       'user: "ann" is not carried over',
       'session: "7" is not carried over',
@@ -40,7 +40,7 @@ describe('copick files whose rotations are not to be trusted', () => {
 });
 
 describe('unknown keys of points', () => {
-  it('survive in copick files and are told as lost elsewhere', () => {
+  it('unknown keys of points are kept in copick files and reported as lost elsewhere', () => {
     const runs = parsePicks(plain, { format });
     expect(parsePicks(format.format(runs), { format })[0]!.picks[0]).toMatchObject({ unknown: { note: 'first' } });
     expect(describeLosses(runs, { format })).toEqual([]);
@@ -58,7 +58,7 @@ describe('convert of a copick file', () => {
   });
   const convert = (...args: string[]) => captureCli(['convert', join(folder, 'in.json'), ...args]);
 
-  it('tells what a copick file made of it does not hold, and never calls doubted rotations sure', async () => {
+  it('convert of a copick file reports what the new copick file lacks, and never marks doubtful rotations as trusted', async () => {
     const out = join(folder, 'out.json');
     expect((await convert(out)).stdout).toContain('the format cannot hold everything');
     const { losses } = JSON.parse((await convert(out, '--json')).stdout);
@@ -72,7 +72,7 @@ describe('convert of a copick file', () => {
     });
   });
 
-  it('tells the same of another format, and the keys of points', async () => {
+  it('convert of a copick file reports the same for another format, and the keys of points', async () => {
     const { stdout } = await convert(join(folder, 'out.csv'), '--verbose');
     for (const line of format.leftOut?.(doubted, 'in.json') ?? []) expect(stdout).toContain(line);
     expect(stdout).toContain('unknown: unknown keys of copick points');

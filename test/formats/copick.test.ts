@@ -105,19 +105,22 @@ describe.skipIf(pythonMissing('picks-readers'))('copick’s import and export (n
     ['frame.star', 'relion5', { voxelSize: 10, shape }, { length: 1e-3, rotation: 1e-6, instances: true }],
   ];
 
-  it.each(theirs)('%s of theirs reads as what was exported', async (file, name, options, expected) => {
-    const bytes = new Uint8Array(await readFile(join(folder, 'theirs', file)));
-    const format = picksFormat(name, { ...names, ...options });
-    const [run, ...more] =
-      format.content === 'bytes' ? format.parse(bytes, file) : format.parse(new TextDecoder().decode(bytes), file);
-    expect(more).toEqual([]);
-    expectSame(run!.picks, expected);
-  });
+  it.each(theirs)(
+    'copick’s import and export %s of theirs reads as what was exported',
+    async (file, name, options, expected) => {
+      const bytes = new Uint8Array(await readFile(join(folder, 'theirs', file)));
+      const format = picksFormat(name, { ...names, ...options });
+      const [run, ...more] =
+        format.content === 'bytes' ? format.parse(bytes, file) : format.parse(new TextDecoder().decode(bytes), file);
+      expect(more).toEqual([]);
+      expectSame(run!.picks, expected);
+    },
+  );
 
   it.each([
     ['tomogram.mrc', openMrcFile],
     ['tomogram.tiff', openTiffStackFile],
-  ])('%s of theirs holds the same voxels', async (file, open) => {
+  ])('copick’s import and export %s of theirs holds the same voxels', async (file, open) => {
     const volume = await open(join(folder, 'theirs', file), { voxelSize: 10 });
     expect(volume.grid.shape).toEqual(shape);
     expect(toFloat32(await volume.read(wholeBox(shape))).data).toEqual(values);
@@ -137,10 +140,13 @@ describe.skipIf(pythonMissing('picks-readers'))('copick’s import and export (n
     ['ndjson', 'ndjson.ndjson', { voxelSize: 10 }, {}],
   ];
 
-  it.each(ours)('%s of ours is read by copick as what was written', async (name, _file, _options, expected) => {
-    const run = await (await project()).run(names.run);
-    const [set, ...more] = await run.pickSets({ userId: name });
-    expect(more).toEqual([]);
-    expectSame((await set!.read()).picks, expected);
-  });
+  it.each(ours)(
+    'copick’s import and export %s of ours is read by copick as what was written',
+    async (name, _file, _options, expected) => {
+      const run = await (await project()).run(names.run);
+      const [set, ...more] = await run.pickSets({ userId: name });
+      expect(more).toEqual([]);
+      expectSame((await set!.read()).picks, expected);
+    },
+  );
 });

@@ -15,7 +15,7 @@ const turned = [
 const transformHeader = turned.flatMap((row, i) => row.map((_, j) => `transform_${i}${j}`)).join();
 
 describe('the CSV format', () => {
-  it('round-trips positions, scores, instances and rotations to the last bit', () => {
+  it('the CSV format round-trips positions, scores, instances and rotations to the last bit', () => {
     // + 0 makes of −0, which text does not keep, a 0.
     const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
     const name = fc.string({ minLength: 1, maxLength: 8 }).filter((text) => text.trim() !== '');
@@ -41,7 +41,7 @@ describe('the CSV format', () => {
     );
   });
 
-  it('writes only the columns that picks have', () => {
+  it('the CSV format writes only the columns that picks have', () => {
     const pick = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 0.5 };
     expect(formatPicks([{ run: 'a', picks: [pick] }], { format })).toBe(
       'run_name,object_name,x,y,z,score\na,ribosome,1,2,3,0.5\n',
@@ -49,13 +49,13 @@ describe('the CSV format', () => {
     expect(formatPicks([], { format })).toBe('run_name,object_name,x,y,z,score\n');
   });
 
-  it('names run and object by options where columns are missing', () => {
+  it('the CSV format takes run and object from options if columns are missing', () => {
     expect(parsePicks('z,y,x\n3,2,1\n', { format: csvFormat({ run: 'a', object: 'ribosome' }) })).toEqual([
       { run: 'a', picks: [{ object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 }] },
     ]);
   });
 
-  it('adds the translation of a matrix to the position, and writes the sum', () => {
+  it('the CSV format adds the translation of a matrix to the position, and writes the sum', () => {
     const text = `run_name,object_name,x,y,z,score,${transformHeader}\na,ribosome,10,20,30,1,0,-1,0,5,1,0,0,6,0,0,1,7,0,0,0,1\n`;
     const runs = parsePicks(text, { format });
     expect(runs[0]?.picks[0]?.position).toEqual({ x: 15, y: 26, z: 37 });
@@ -82,11 +82,11 @@ describe('the CSV format', () => {
       `run_name,object_name,x,y,z,${transformHeader}\na,b,1,2,3,1,0,0,0,0,1,0,0,0,0,1,0,0,0,0,2\n`,
       'line 2: the last row of the transform is 0, 0, 0, 2; expected 0, 0, 0, 1',
     ],
-  ])('refuses %s', (_, text, message) => {
+  ])('the CSV format refuses %s', (_, text, message) => {
     expect(() => parsePicks(text, { format, source: 'picks.csv' })).toThrow(invalid(message));
   });
 
-  it('refuses to write a position or score that is not finite', () => {
+  it('the CSV format refuses to write a position or score that is not finite', () => {
     const pick = { object: 'ribosome', position: { x: 1, y: Number.NaN, z: 3 }, score: 0.5 };
     expect(() => formatPicks([{ run: 'a', picks: [pick] }], { format })).toThrow(
       invalid('pick 0 of run "a" is at (1, NaN, 3) Å'),

@@ -35,15 +35,20 @@ function read(file: string, name: Parameters<typeof picksFormat>[0]): readonly P
 }
 
 describe('files of napari', () => {
-  it.each(['napari.csv', 'napari_features.csv'] as const)('%s reads as the points that were saved', (file) => {
-    const picks = read(file, 'napari');
-    expect(picks.map(({ position: { x, y, z } }) => [x, y, z])).toEqual(golden[file].map((p) => p.map((i) => i * 10)));
-    if (file === 'napari.csv') return;
-    expect(picks.map(({ score }) => score)).toEqual([0, 1, 2, 3, 4, 5].map((i) => i / 8));
-    expect(picks.map(({ instanceId }) => instanceId)).toEqual([undefined, 1, 2, 3, 4, 5]);
-  });
+  it.each(['napari.csv', 'napari_features.csv'] as const)(
+    'files of napari %s reads as the points that were saved',
+    (file) => {
+      const picks = read(file, 'napari');
+      expect(picks.map(({ position: { x, y, z } }) => [x, y, z])).toEqual(
+        golden[file].map((p) => p.map((i) => i * 10)),
+      );
+      if (file === 'napari.csv') return;
+      expect(picks.map(({ score }) => score)).toEqual([0, 1, 2, 3, 4, 5].map((i) => i / 8));
+      expect(picks.map(({ instanceId }) => instanceId)).toEqual([undefined, 1, 2, 3, 4, 5]);
+    },
+  );
 
-  it('ours is taken for points by napari, at the same places', () => {
+  it('files of napari that we write are read as points by napari, at the same places', () => {
     const { kind, columns, rows } = golden['ours_napari.csv'];
     expect([kind, columns]).toEqual(['points', ['index', 'axis-0', 'axis-1', 'axis-2']]);
     const picks = samplePicks.flatMap((run) => run.picks);
@@ -57,40 +62,46 @@ describe('files of cryoCAT', () => {
   it.each([
     ['cryocat_stopgap.star', 'stopgap', 1e-3, 1e-9],
     ['cryocat.em', 'tom', 1e-3, 1e-6],
-  ] as const)('%s reads as cryoCAT has it: places, rotations, scores, instances', (file, name, length, rotation) => {
-    const picks = read(file, name);
-    expect(picks).toHaveLength(golden.cryocat.length);
-    for (const [index, { position, transform, score, instanceId }] of picks.entries()) {
-      const wanted = golden.cryocat[index]!;
-      for (const [axis, value] of [position.x, position.y, position.z].entries()) {
-        expect(Math.abs(value - wanted.position[axis]! * 10)).toBeLessThan(length);
+  ] as const)(
+    'files of cryoCAT %s reads as cryoCAT has it: places, rotations, scores, instances',
+    (file, name, length, rotation) => {
+      const picks = read(file, name);
+      expect(picks).toHaveLength(golden.cryocat.length);
+      for (const [index, { position, transform, score, instanceId }] of picks.entries()) {
+        const wanted = golden.cryocat[index]!;
+        for (const [axis, value] of [position.x, position.y, position.z].entries()) {
+          expect(Math.abs(value - wanted.position[axis]! * 10)).toBeLessThan(length);
+        }
+        const turned = rotationOf(transform)!.flat();
+        for (const [cell, value] of wanted.rotation.flat().entries()) {
+          expect(Math.abs(turned[cell]! - value)).toBeLessThan(rotation);
+        }
+        expect([score, instanceId]).toEqual([index / 8, 7]);
       }
-      const turned = rotationOf(transform)!.flat();
-      for (const [cell, value] of wanted.rotation.flat().entries()) {
-        expect(Math.abs(turned[cell]! - value)).toBeLessThan(rotation);
-      }
-      expect([score, instanceId]).toEqual([index / 8, 7]);
-    }
-  });
+    },
+  );
 
-  it.each(['ours_stopgap.star', 'ours.em'] as const)('%s reads in cryoCAT as what was written', (file) => {
-    const picks = samplePicks.flatMap((run, at) => run.picks.map((pick) => ({ ...pick, tomogram: at + 1 })));
-    const rows = golden[`cryocat ${file}`];
-    expect(rows).toHaveLength(picks.length);
-    for (const [index, { position, transform, score, instanceId = 0, tomogram, object }] of picks.entries()) {
-      const { row, rotation } = rows[index]!;
-      for (const axis of ['x', 'y', 'z'] as const) {
-        // cryoCAT counts from 1, as MATLAB does.
-        expect((row[axis]! + row[`shift_${axis}`]! - 1) * 10).toBeCloseTo(position[axis], 3);
+  it.each(['ours_stopgap.star', 'ours.em'] as const)(
+    'files of cryoCAT %s reads in cryoCAT as what was written',
+    (file) => {
+      const picks = samplePicks.flatMap((run, at) => run.picks.map((pick) => ({ ...pick, tomogram: at + 1 })));
+      const rows = golden[`cryocat ${file}`];
+      expect(rows).toHaveLength(picks.length);
+      for (const [index, { position, transform, score, instanceId = 0, tomogram, object }] of picks.entries()) {
+        const { row, rotation } = rows[index]!;
+        for (const axis of ['x', 'y', 'z'] as const) {
+          // cryoCAT counts from 1, as MATLAB does.
+          expect((row[axis]! + row[`shift_${axis}`]! - 1) * 10).toBeCloseTo(position[axis], 3);
+        }
+        const turned = rotationOf(transform)?.flat() ?? [1, 0, 0, 0, 1, 0, 0, 0, 1];
+        for (const [cell, value] of rotation.flat().entries()) expect(turned[cell]).toBeCloseTo(value, 6);
+        expect([row.score, row.tomo_id, row.object_id, row.class]).toEqual([
+          score,
+          tomogram,
+          instanceId,
+          object === 'ribosome' ? 1 : 2,
+        ]);
       }
-      const turned = rotationOf(transform)?.flat() ?? [1, 0, 0, 0, 1, 0, 0, 0, 1];
-      for (const [cell, value] of rotation.flat().entries()) expect(turned[cell]).toBeCloseTo(value, 6);
-      expect([row.score, row.tomo_id, row.object_id, row.class]).toEqual([
-        score,
-        tomogram,
-        instanceId,
-        object === 'ribosome' ? 1 : 2,
-      ]);
-    }
-  });
+    },
+  );
 });

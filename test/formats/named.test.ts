@@ -23,7 +23,7 @@ const parse = (name: PicksFormatName, content: string | Uint8Array, options: For
   (picksFormat(name, options) as PicksFormat<string | Uint8Array>).parse(content, 'file');
 
 describe('formatNamed', () => {
-  it.each(['', 'relion', 'toString', '__proto__'])('knows no format "%s"', (name) => {
+  it.each(['', 'relion', 'toString', '__proto__'])('picksFormat throws for the unknown format "%s"', (name) => {
     expect(() => picksFormat(name)).toThrow(error('invalid-option', `unknown format "${name}"; available: csv, `));
   });
 
@@ -31,7 +31,7 @@ describe('formatNamed', () => {
     ['a voxel size of 0', { voxelSize: 0 }, 'voxelSize is 0; expected a length in Å'],
     ['a negative edge', { voxelSize: [1, -1, 1] as const }, 'voxelSize is [1,-1,1]'],
     ['a fractional shape', { shape: [1, 2.5, 3] as const }, 'shape is [1,2.5,3]; expected voxels along z, y, x'],
-  ])('refuses %s at once', (_, options, message) => {
+  ])('picksFormat refuses %s at once', (_, options, message) => {
     expect(() => picksFormat('relion5', options)).toThrow(error('invalid-option', message));
   });
 });
@@ -53,7 +53,7 @@ describe('the format of a file', () => {
     ['a.mod', '', 'imod'],
     ['a.ndjson', '', 'ndjson'],
     ['a.cmm', '', 'cmm'],
-  ])('%s with %j is %s', (path, text, name) => {
+  ])('the format of a file %s with %j is %s', (path, text, name) => {
     expect(detectPicksFormat(path, text)).toBe(name);
   });
 
@@ -61,11 +61,11 @@ describe('the format of a file', () => {
     ['a.csv', 'csv'],
     ['a.json', 'copick'],
     ['a.cmm', 'cmm'],
-  ])('%s is written as %s', (path, name) => {
+  ])('the format of a file %s is written as %s', (path, name) => {
     expect(picksFormatOfPath(path)).toBe(name);
   });
 
-  it('must be told where the end of a name does not', () => {
+  it('the format of a file must be given for an unknown extension', () => {
     expect(() => picksFormatOfPath('a.star')).toThrow(
       error('invalid-option', 'a.star may be any of relion3, relion4, relion5, stopgap'),
     );
@@ -114,7 +114,7 @@ describe('what a file does not hold', () => {
       'holds 2 tomograms, but the option run names one',
     ],
     ['a tomogram', 'dynamo', tbl, { ...all, runs: { 2: 'a' } }, 'the option runs has no tomogram 1'],
-  ])('is asked for: %s of %s', (_, name, text, options, message) => {
+  ])('what a file lacks is required as an option: %s of %s', (_, name, text, options, message) => {
     expect(() => parse(name, text, options)).toThrow(error('invalid-option', message));
   });
 });
@@ -189,11 +189,11 @@ describe('broken files', () => {
       '<marker_set name="a"><marker id="1" x="1" y="2"/></marker_set>',
       'marker 1: z is undefined',
     ],
-  ])('%s for %s is refused', (_, name, content, message) => {
+  ])('broken files %s for %s is refused', (_, name, content, message) => {
     expect(() => parse(name, content)).toThrow(error('invalid-picks', message));
   });
 
-  it('of another machine are unsupported', () => {
+  it('broken files of another machine are unsupported', () => {
     expect(() =>
       parse(
         'tom',
@@ -202,7 +202,7 @@ describe('broken files', () => {
     ).toThrow(error('unsupported', 'EM file of machine 1'));
   });
 
-  it.each(picksFormatNames)('never end %s in anything but picks or an error of ours', (name) => {
+  it.each(picksFormatNames)('broken files for %s give picks or a CryoetPicksError, nothing else', (name) => {
     const format = picksFormat(name, all) as PicksFormat<string | Uint8Array>;
     const one = samplePicks.slice(0, 1).map(({ picks }) => ({ run: 'TS_1', picks: picks.slice(0, 1) }));
     const sample = format.format(one);
@@ -234,7 +234,7 @@ describe('names', () => {
     { run, picks: [{ object, position: { x: 1, y: 2, z: 3 }, score: 1 }] },
   ];
 
-  it('with spaces, quotes and hashes survive in STAR, but for line breaks and both quotes', () => {
+  it('names with spaces, quotes and hashes are kept in STAR, except for line breaks and both quotes', () => {
     const format = relion4Format({ voxelSize: 1, object: 'a' });
     fc.assert(
       fc.property(name, (run) => {
@@ -251,7 +251,7 @@ describe('names', () => {
   it.each([
     ['cmm', cmmFormat()],
     ['napari', napariFormat({ voxelSize: 1 })],
-  ] as const)('of any characters survive in %s, or are refused', (_, format) => {
+  ] as const)('names of any characters are kept in %s, or refused', (_, format) => {
     fc.assert(
       fc.property(name, name, (run, object) => {
         expect(parsePicks(formatPicks(given(run, object), { format }), { format })).toEqual(given(run, object));
@@ -259,7 +259,7 @@ describe('names', () => {
     );
   });
 
-  it('with control characters are refused for XML', () => {
+  it('names with control characters are refused for XML', () => {
     expect(() => formatPicks(given('a\u0001', 'a'), { format: cmmFormat() })).toThrow(
       error('invalid-picks', 'XML cannot contain'),
     );
@@ -275,16 +275,16 @@ describe('RELION 5', () => {
       ?.split('\t')
       .slice(1, 4);
 
-  it('counts from voxel size / 2, also of an odd size, as its extraction does', () => {
+  it('RELION 5 has its origin at voxel size / 2, also for odd sizes, as in its extraction', () => {
     expect(written()).toEqual(['-220', '-800', '-205']);
     expect(written('half')).toEqual(written());
   });
 
-  it('counts from voxel size / 2 − 1 where asked, as its picking tools do', () => {
+  it('RELION 5 has its origin at voxel size / 2 − 1 on request, as in its picking tools', () => {
     expect(written('half-less-one')).toEqual(['-210', '-790', '-195']);
   });
 
-  it('has the same centre in every binning', () => {
+  it('RELION 5 has the same centre in every binning', () => {
     const binned = relion5Format({ shape: [50, 100, 32], voxelSize: 20, object: 'a' });
     const whole = relion5Format({ shape: [100, 200, 64], voxelSize: 10, object: 'a' });
     expect(parsePicks(formatPicks(one, { format: whole }), { format: binned })).toEqual(one);
@@ -292,7 +292,7 @@ describe('RELION 5', () => {
 });
 
 describe('describeLosses', () => {
-  it('tells what given picks lose, and how many of them', () => {
+  it('describeLosses lists what given picks lose, and how many of them', () => {
     expect(describeLosses(samplePicks, { format: picksFormat('ndjson', all) })).toEqual([
       'score: the portal stores no score (3 of 3 picks)',
       'run: the portal names the run in the folder (3 of 3 picks)',

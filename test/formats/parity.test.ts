@@ -44,26 +44,29 @@ const theirs: readonly (readonly [file: string, format: PicksFormatName, options
 ];
 
 describe('files of other programs', () => {
-  it.each(theirs)('%s reads as Python’s libraries and copick read it', (file, name, options) => {
-    const [run, ...more] = read(file, picksFormat(name, { ...options, ...names }));
-    expect(more).toEqual([]);
-    expectGolden(run!.picks, golden[file]!);
-    expect(run!.picks.map(({ score }) => score)).toEqual([0, 1, 2, 3, 4, 5].map((index) => index / 8));
-  });
+  it.each(theirs)(
+    'files of other programs %s reads as Python’s libraries and copick read it',
+    (file, name, options) => {
+      const [run, ...more] = read(file, picksFormat(name, { ...options, ...names }));
+      expect(more).toEqual([]);
+      expectGolden(run!.picks, golden[file]!);
+      expect(run!.picks.map(({ score }) => score)).toEqual([0, 1, 2, 3, 4, 5].map((index) => index / 8));
+    },
+  );
 
-  it('takes a tilt series’ name from the table, and else the tomogram’s number', () => {
+  it('files of other programs takes a tilt series’ name from the table, and else the tomogram’s number', () => {
     expect(read('theirs_relion4.star', picksFormat('relion4', names))[0]?.run).toBe('TS 004');
     expect(read('theirs.tbl', picksFormat('dynamo', { voxelSize: 10, object: 'ribosome' }))[0]?.run).toBe('4');
   });
 
-  it('theirs.mod reads as imodmodel reads it', () => {
+  it('files of other programs theirs.mod reads as imodmodel reads it', () => {
     const format = imodFormat({ ...names, voxelSize: 10, voxelCentre: 'whole' });
     expectGolden(read('theirs.mod', format)[0]!.picks, golden['theirs.mod']!);
   });
 });
 
 describe('our files', () => {
-  it.each(sampleFiles)('%s is still what Python was shown', (file, name, options) => {
+  it.each(sampleFiles)('our files %s is still what Python was shown', (file, name, options) => {
     const runs = name === 'imod' ? samplePicks.slice(0, 1) : samplePicks;
     const format = picksFormat(name, options) as PicksFormat<string | Uint8Array>;
     const written = format.format(runs);
@@ -71,21 +74,24 @@ describe('our files', () => {
     expect(bytes).toEqual(new Uint8Array(readFileSync(new URL(file, folder))));
   });
 
-  it.each(sampleFiles.filter(([file]) => file in golden))('%s reads in Python as what was written', (file, name) => {
-    const runs = name === 'imod' ? samplePicks.slice(0, 1) : samplePicks;
-    const picks = runs.flatMap((run) => run.picks);
-    const rows = golden[file]!;
-    expect(rows).toHaveLength(picks.length);
-    const length = name === 'tom' || name === 'imod' ? 3 : 9;
-    for (const [index, { position, transform }] of picks.entries()) {
-      const row = rows[index]!;
-      for (const [axis, value] of [position.x, position.y, position.z].entries()) {
-        expect(row.position[axis]).toBeCloseTo(value, length);
+  it.each(sampleFiles.filter(([file]) => file in golden))(
+    'our files %s reads in Python as what was written',
+    (file, name) => {
+      const runs = name === 'imod' ? samplePicks.slice(0, 1) : samplePicks;
+      const picks = runs.flatMap((run) => run.picks);
+      const rows = golden[file]!;
+      expect(rows).toHaveLength(picks.length);
+      const length = name === 'tom' || name === 'imod' ? 3 : 9;
+      for (const [index, { position, transform }] of picks.entries()) {
+        const row = rows[index]!;
+        for (const [axis, value] of [position.x, position.y, position.z].entries()) {
+          expect(row.position[axis]).toBeCloseTo(value, length);
+        }
+        if (row.rotation === null) continue;
+        const turned = (rotationOf(transform) ?? still).flat();
+        for (const [cell, value] of row.rotation.flat().entries())
+          expect(value).toBeCloseTo(turned[cell]!, length === 3 ? 6 : 12);
       }
-      if (row.rotation === null) continue;
-      const turned = (rotationOf(transform) ?? still).flat();
-      for (const [cell, value] of row.rotation.flat().entries())
-        expect(value).toBeCloseTo(turned[cell]!, length === 3 ? 6 : 12);
-    }
-  });
+    },
+  );
 });

@@ -7,7 +7,7 @@ const runs: RunPicks[] = ['TS_1', 'TS_2', 'TS_3'].map((run) => ({ run, picks: [p
 const shapes = { TS_1: [10, 20, 30], TS_2: [40, 20, 30] } as const;
 
 describe('RELION 5 of tomograms of several shapes', () => {
-  it('counts each run from its own centre, and reads that back', () => {
+  it('RELION 5 of tomograms of several shapes uses the centre of each run, and reads that back', () => {
     const format = relion5Format({ shapes, shape: [60, 20, 30], voxelSize: 10, object: 'ribosome' });
     const text = format.format(runs);
     const rows = text.split('\n').filter((line) => line.startsWith('TS_'));
@@ -19,7 +19,7 @@ describe('RELION 5 of tomograms of several shapes', () => {
     expect(format.parse(text, 'picks.star')).toEqual(runs);
   });
 
-  it('refuses a run whose shape nothing tells, and a shape that is none', () => {
+  it('RELION 5 of tomograms of several shapes refuses a run of unknown shape, and a shape that is not valid', () => {
     expect(() => relion5Format({ shapes, voxelSize: 10 }).format(runs)).toThrow(/give the options shape/);
     expect(() => relion5Format({ shapes: { TS_1: [0, 1, 1] } })).toThrow(/expected voxels along z, y, x/);
   });

@@ -56,7 +56,7 @@ function centroid({ data, shape }: Volume): Zyx {
 const massOf = ({ data }: Volume) => data.reduce((sum, value) => sum + value, 0);
 
 describe('drawMolecule', () => {
-  it('equals the sum of Gaussians computed voxel by voxel', () => {
+  it('drawMolecule equals the sum of Gaussians computed voxel by voxel', () => {
     const random = createRandom(1);
     const shape: Zyx = [14, 15, 16];
     for (const name of ['apo-ferritin', 'esterase', 'beta-amylase']) {
@@ -75,7 +75,7 @@ describe('drawMolecule', () => {
   });
 
   it.each(species.map((entry) => [entry.name, entry] as const))(
-    'centres %s where it was placed, whatever its orientation',
+    'drawMolecule centres %s where it was placed, whatever its orientation',
     (_, entry) => {
       const random = createRandom(entry.beads.length);
       for (let n = 0; n < 3; n++) {
@@ -92,7 +92,7 @@ describe('drawMolecule', () => {
     },
   );
 
-  it('keeps the total density under rotation and shift', () => {
+  it('drawMolecule keeps the total density under rotation and shift', () => {
     const ribosome = species.find(({ name }) => name === 'ribosome')!;
     const reference = massOf(
       render(anisotropic, [
@@ -111,7 +111,7 @@ describe('drawMolecule', () => {
     );
   });
 
-  it('leaves out what lies beyond the faces', () => {
+  it('drawMolecule omits density outside the volume', () => {
     const random = createRandom(2);
     const large: VoxelGrid = { shape: [30, 30, 30], voxelSize: [10, 10, 10], origin: { x: -100, y: -100, z: -100 } };
     const small: VoxelGrid = { shape: [10, 10, 10], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } };
@@ -125,7 +125,7 @@ describe('drawMolecule', () => {
     expect(Math.max(...part.map((value, i) => Math.abs(value - cropped[i]!)))).toBeLessThan(1e-6);
   });
 
-  it('writes through a strided view only', () => {
+  it('drawMolecule writes through a strided view only', () => {
     const rotation = createRandom(4).rotation();
     const grid: VoxelGrid = { shape: [20, 20, 20], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } };
     const molecule = { species: species[0]!, position: { x: 95, y: 95, z: 95 }, rotation };
@@ -140,7 +140,7 @@ describe('drawMolecule', () => {
 });
 
 describe('species', () => {
-  it('are solid protein inside, and none is denser than the ribosome and the capsid allow', () => {
+  it('species are solid protein inside, and none is denser than the ribosome and the capsid allow', () => {
     for (const entry of species) {
       const grid: VoxelGrid = { shape: [40, 40, 40], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } };
       const volume = render(grid, [
@@ -152,7 +152,7 @@ describe('species', () => {
     }
   });
 
-  it('have the mass of the real molecules, at 0.81 Da/Å³', () => {
+  it('species have the mass of the real molecules, at 0.81 Da/Å³', () => {
     const kilodalton = (name: string) => {
       const { beads, sigma } = species.find((candidate) => candidate.name === name)!;
       let sum = 0;

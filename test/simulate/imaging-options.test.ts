@@ -10,7 +10,7 @@ import {
 import { checkImaging } from '../../src/simulate/imaging-options.ts';
 
 describe('randomImaging', () => {
-  it('gives the same options for the same seed, others for others, and always ones that can be', () => {
+  it('randomImaging gives the same options for the same seed, different ones for different seeds, and always valid ones', () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
         const options = randomImaging(seed);
@@ -24,7 +24,7 @@ describe('randomImaging', () => {
     expect(randomImaging(1)).not.toEqual({ ...randomImaging(2), seed: 1 });
   });
 
-  it('draws every filter, and values all over their ranges', () => {
+  it('randomImaging draws every filter, and values all over their ranges', () => {
     const drawn = Array.from({ length: 300 }, (_, seed) => randomImaging(seed));
     expect(new Set(drawn.map(({ filter }) => filter))).toEqual(new Set(reconstructionFilters));
     const spread = (of: (options: (typeof drawn)[number]) => number) => {
@@ -45,7 +45,7 @@ describe('randomImaging', () => {
     }
   });
 
-  it('spreads into a simulation', async () => {
+  it('randomImaging spreads into a simulation', async () => {
     const { volume, grid } = await simulateTomogram({ ...randomImaging(3), shape: [16, 24, 24] });
     expect(grid.voxelSize).toEqual(randomImaging(3).voxelSize);
     expect(volume.data.every(Number.isFinite)).toBe(true);
@@ -53,7 +53,7 @@ describe('randomImaging', () => {
 });
 
 describe('grey values', () => {
-  it('follow contrast and curve', async () => {
+  it('grey values follow contrast and curve', async () => {
     const positions = [{ object: 'ribosome', position: { x: 160, y: 160, z: 120 } }];
     const options = { shape: [24, 32, 32], positions, decoys: 0, noise: 0 } as const;
     const plain = (await simulateTomogram(options)).volume.data;
@@ -67,7 +67,7 @@ describe('grey values', () => {
 });
 
 describe('difficulties', () => {
-  it('has what a simulation makes without options as its default', async () => {
+  it('difficulties.default equals a simulation without options', async () => {
     const options = { shape: [24, 48, 48], seed: 6 } as const;
     const named = await simulateTomogram({ ...difficulties.default, ...options });
     const plain = await simulateTomogram(options);

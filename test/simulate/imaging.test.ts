@@ -70,7 +70,7 @@ function randomVolume(seed: number): (index: number) => number {
 }
 
 describe('filterSpectrum', () => {
-  it('gives the volume back where nothing is changed', () => {
+  it('filterSpectrum returns the volume if nothing is changed', () => {
     const extent = fc.integer({ min: 1, max: 12 });
     fc.assert(
       fc.property(extent, extent, extent, fc.nat(6), fc.nat(), (depth, height, width, margin, seed) => {
@@ -83,7 +83,7 @@ describe('filterSpectrum', () => {
     );
   });
 
-  it('hands out the coefficients of the 3-D transform', () => {
+  it('filterSpectrum hands out the coefficients of the 3-D transform', () => {
     const padded = filled([8, 4, 16], { value: randomVolume(1) });
     const before = toFloat32(padded.volume);
     filter(padded, ({ ky, kx, values }) => {
@@ -96,7 +96,7 @@ describe('filterSpectrum', () => {
     expect.assertions(3 * 16 * 3 * 2);
   });
 
-  it('hands out the same of the volume times x', () => {
+  it('filterSpectrum also hands out those of the volume times x', () => {
     const padded = filled([4, 8, 16], { value: randomVolume(3) });
     const { data, shape } = toFloat32(padded.volume);
     const weighted = { shape, data: data.map((value, i) => value * ((i % 16) - 7.5)) } as Volume;
@@ -108,7 +108,7 @@ describe('filterSpectrum', () => {
     expect.assertions(5 * 16 * 2);
   });
 
-  it('shifts a volume when its phases are turned', () => {
+  it('filterSpectrum shifts a volume when its phases are turned', () => {
     const padded = filled([8, 8, 8], { value: randomVolume(2) });
     const before = toFloat32(padded.volume).data;
     const after = filter(padded, ({ ky, kx, values }) => {
@@ -130,7 +130,7 @@ describe('filterSpectrum', () => {
 });
 
 describe('imagingFilter', () => {
-  it('leaves nothing in the missing wedge, of signal or noise, before it is denoised', () => {
+  it('imagingFilter leaves nothing in the missing wedge, of signal or noise, before it is denoised', () => {
     const imaged = image([32, 8, 32], { ...ideal, seed: 1, noise: 1, filter: 'wbp' }, (i) =>
       i === 16 * 256 + 4 * 32 + 16 ? 10 : 0,
     );
@@ -143,7 +143,7 @@ describe('imagingFilter', () => {
     }
   });
 
-  it('sees what the tilt range sees', () => {
+  it('imagingFilter keeps the directions within the tilt range', () => {
     const point = (i: number) => (i === 16 * 256 + 4 * 32 + 16 ? 10 : 0);
     const one = image([32, 8, 32], { ...ideal, tiltRange: [-10, 60] }, point);
     expect(amplitude(one, [6, 1, 4])).toBeGreaterThan(1e-3); // 56°
@@ -151,7 +151,7 @@ describe('imagingFilter', () => {
     expect(amplitude(one, [4, 1, -6])).toBeLessThan(1e-5);
   });
 
-  it('moves nothing: a point stays the centre of its own symmetric image', () => {
+  it('imagingFilter moves nothing: a point stays the centre of its own symmetric image', () => {
     const imaged = uniform([32, 16, 32], ideal, (i) => (i === 16 * 512 + 8 * 32 + 16 ? 100 : 0));
     const at = (z: number, y: number, x: number) => imaged.data[z * 512 + y * 32 + x]!;
     expect(Math.max(...imaged.data)).toBe(at(16, 8, 16));
@@ -166,14 +166,14 @@ describe('imagingFilter', () => {
     }
   });
 
-  it('smears along z more than along x, as a missing wedge does', () => {
+  it('imagingFilter smears along z more than along x, as a missing wedge does', () => {
     const imaged = image([64, 16, 64], ideal, (i) => (i === 32 * 1024 + 8 * 64 + 32 ? 100 : 0));
     const at = (z: number, x: number) => imaged.data[z * 1024 + 8 * 64 + x]! / imaged.data[32 * 1024 + 8 * 64 + 32]!;
     expect(at(34, 32)).toBeGreaterThan(0.4);
     expect(at(32, 34)).toBeLessThan(0.15);
   });
 
-  it('adds noise of the level asked for, everywhere alike', () => {
+  it('imagingFilter adds noise of the level asked for, everywhere alike', () => {
     const deviation = (data: Float32Array) =>
       Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
     const one = image([64, 64, 64], { noise: 1, seed: 4 });
@@ -185,7 +185,7 @@ describe('imagingFilter', () => {
     expect(one.data.reduce((sum, value) => sum + value, 0) / one.data.length).toBeCloseTo(0, 3);
   });
 
-  it('is linear in the density without noise', () => {
+  it('imagingFilter is linear in the density without noise', () => {
     const a = image([16, 8, 16], ideal, randomVolume(1));
     const b = image([16, 8, 16], ideal, randomVolume(2));
     const first = randomVolume(1);
@@ -195,7 +195,7 @@ describe('imagingFilter', () => {
     expect(Math.max(...difference)).toBeLessThan(1e-5);
   });
 
-  it('lets a denoiser make up a little noise in the missing wedge', () => {
+  it('imagingFilter adds a little noise of a denoiser to the missing wedge', () => {
     const imaged = image([32, 8, 32], { seed: 1 });
     const rms = (at: readonly Zyx[]) =>
       Math.sqrt(at.reduce((sum, k) => sum + amplitude(imaged, k) ** 2, 0) / at.length);
@@ -206,7 +206,7 @@ describe('imagingFilter', () => {
     expect(missing / seen).toBeLessThan(0.3);
   });
 
-  it('changes the defocus across x as a tilted specimen does', () => {
+  it('imagingFilter changes the defocus across x as a tilted specimen does', () => {
     const shape: Zyx = [32, 8, 256];
     const aside = (i: number) => (i === 16 * 8 * 256 + 4 * 256 + 228 ? 100 : 0);
     // One tilt: 100.5 voxels of 10 Å from the axis are 1005 Å · sin 30° nearer to focus or further from it.
@@ -220,7 +220,7 @@ describe('imagingFilter', () => {
     expect(difference(3 - 0.05025)).toBeGreaterThan(difference(3));
   });
 
-  it('weakens what late and tilted views hold: by dose most at high frequencies, by thick ice at all', () => {
+  it('imagingFilter weakens late and tilted views: dose mostly high frequencies, thick ice all', () => {
     const point = (i: number) => (i === 16 * 256 + 4 * 32 + 16 ? 100 : 0);
     const share = (k: Zyx, options: ImagingOptions) =>
       amplitude(uniform([32, 8, 32], { ...ideal, ...options }, point), k) /
@@ -240,7 +240,7 @@ describe('imagingFilter', () => {
     expect(high).toBeLessThan(0.9);
   });
 
-  it('shifts every view by its alignment error: a point spreads, and loses nothing', () => {
+  it('imagingFilter shifts every view by its alignment error: a point spreads, and loses nothing', () => {
     const point = (i: number) => (i === 32 * 1024 + 8 * 64 + 32 ? 100 : 0);
     const sharp = uniform([64, 16, 64], ideal, point).data;
     const blurred = uniform([64, 16, 64], { ...ideal, alignmentError: 15, seed: 2 }, point).data;
@@ -249,7 +249,7 @@ describe('imagingFilter', () => {
     expect(power(blurred) / power(sharp)).toBeCloseTo(1, 2);
   });
 
-  it('leaves contrast transfer as it is in wbp, divides it out in ctfdeconvolved', () => {
+  it('imagingFilter keeps contrast transfer in wbp and divides it out in ctfdeconvolved', () => {
     const point = (i: number) => (i === 16 * 256 + 4 * 32 + 16 ? 100 : 0);
     const of = (filter: ImagingOptions['filter']) => uniform([32, 8, 32], { ...ideal, filter }, point);
     const ratio = (filter: ImagingOptions['filter']) =>
@@ -273,7 +273,7 @@ describe('imagingFilter', () => {
     ['a tilt range the wrong way round', { tiltRange: [45, -45] }, '[45, -45]'],
     ['tilts beyond 90°', { tiltRange: [-100, 45] }, '[-100, 45]'],
     ['a defocus that is no number', { defocus: Number.NaN }, 'defocus'],
-  ])('refuses %s', (_, options, message) => {
+  ])('imagingFilter refuses %s', (_, options, message) => {
     try {
       imagingFilter({ lengths: [8, 8, 8], voxelSize }, options);
       expect.unreachable();

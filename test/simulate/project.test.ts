@@ -42,7 +42,7 @@ async function allKeys(store: Store, folder: StoreKey = '/'): Promise<StoreKey[]
 }
 
 describe('simulateProject', () => {
-  it('writes the competition layout', async () => {
+  it('simulateProject writes the competition layout', async () => {
     const store = memoryStore();
     const { config, runs } = await simulateProject(store, { runs: 2, seed: 5, shape });
     expect(config).toBe('/copick.json');
@@ -63,7 +63,7 @@ describe('simulateProject', () => {
     expect(outside).toEqual(['/copick.json']);
   });
 
-  it('declares the six objects and relative roots in its config', async () => {
+  it('simulateProject declares the six objects and relative roots in its config', async () => {
     const store = memoryStore();
     await simulateProject(store, { runs: 0 });
     const config = parseConfig(await text(store, '/copick.json'), { source: 'copick.json' });
@@ -80,7 +80,7 @@ describe('simulateProject', () => {
     expect(config.objects).toEqual(simulatedObjects);
   });
 
-  it('writes the tomogram that simulateTomogram makes, with the true voxel size', async () => {
+  it('simulateProject writes the tomogram that simulateTomogram makes, with the true voxel size', async () => {
     const store = memoryStore();
     const positions = [{ run: 'TS_6_4', picks: [{ object: 'ribosome', position: { x: 150.5, y: 160.25, z: 120 } }] }];
     const { runs } = await simulateProject(store, { positions, seed: 2, shape, noise: 0 });
@@ -96,7 +96,7 @@ describe('simulateProject', () => {
     expect(Math.min(...read.data)).toBeLessThan(-1e-6);
   });
 
-  it('holds ground truth that reads back exactly, as user curation, without scores', async () => {
+  it('simulateProject holds ground truth that reads back exactly, as user curation, without scores', async () => {
     const store = memoryStore();
     const { runs } = await simulateProject(store, { runs: 1, seed: 3, shape: [64, 96, 96] });
     expect(runs[0]!.picks.length).toBeGreaterThan(5);
@@ -113,7 +113,7 @@ describe('simulateProject', () => {
     expect(found).toEqual(byObject.map(({ object, position }) => ({ object, position })));
   });
 
-  it('writes the same bytes for the same seed', async () => {
+  it('simulateProject writes the same bytes for the same seed', async () => {
     const [first, second] = [memoryStore(), memoryStore()];
     await simulateProject(first, { runs: 1, seed: 9, shape });
     await simulateProject(second, { runs: 1, seed: 9, shape });
@@ -122,12 +122,12 @@ describe('simulateProject', () => {
     for (const key of keys) expect(await second.get(key), key).toEqual(await first.get(key));
   });
 
-  it('gives every run of a project another scene', async () => {
+  it('simulateProject gives every run of a project another scene', async () => {
     const { runs } = await simulateProject(memoryStore(), { runs: 2, seed: 1, shape });
     expect(runs[0]!.picks).not.toEqual(runs[1]!.picks);
   });
 
-  it('refuses to write over tomograms unless told to', async () => {
+  it('simulateProject refuses to overwrite tomograms by default', async () => {
     const store = memoryStore();
     await simulateProject(store, { runs: 1, shape });
     const again = await simulateProject(store, { runs: 1, shape }).catch((reason: unknown) => reason);
@@ -135,7 +135,7 @@ describe('simulateProject', () => {
     await expect(simulateProject(store, { runs: 1, shape, overwrite: true })).resolves.toBeDefined();
   });
 
-  it('leaves no config and no half tomogram when aborted while writing', async () => {
+  it('simulateProject leaves no config and no partial tomogram when aborted while writing', async () => {
     const store = memoryStore();
     const controller = new AbortController();
     const reason = new Error('enough');
@@ -145,7 +145,7 @@ describe('simulateProject', () => {
     expect(await allKeys(store)).toEqual([]);
   });
 
-  it('tells run and stage while it works', async () => {
+  it('simulateProject reports run and stage while it works', async () => {
     const events: SimulateProjectProgress[] = [];
     await simulateProject(memoryStore(), { runs: 2, shape, onProgress: (event) => events.push(event) });
     const steps = events.map(({ run, runsDone, runsTotal, stage }) => `${run} ${runsDone}/${runsTotal} ${stage}`);
@@ -166,7 +166,7 @@ describe('simulateProject', () => {
     ['a number of runs that is none', { runs: Number.NaN }, 'runs, found NaN'],
     ['noise that is no number', { noise: Number.NaN }, 'noise'],
     ['a negative number of runs', { runs: -1 }, '-1'],
-  ])('refuses %s', async (_, options, message) => {
+  ])('simulateProject refuses %s', async (_, options, message) => {
     const store = memoryStore();
     const error = await simulateProject(store, { shape, ...options }).catch((reason: unknown) => reason);
     expect(isCryoetPicksError(error, 'invalid-option')).toBe(true);
@@ -174,7 +174,7 @@ describe('simulateProject', () => {
     expect(await allKeys(store)).toEqual([]);
   });
 
-  it('draws equal molecules whether as a project or alone', async () => {
+  it('simulateProject draws equal molecules whether as a project or alone', async () => {
     const known = [{ object: 'apo-ferritin', position: { x: 200, y: 150, z: 100 } }];
     const alone = await simulateTomogram({ shape, positions: known, seed: 1, decoys: 0, noise: 0 });
     const { runs } = await simulateProject(memoryStore(), {

@@ -11,12 +11,15 @@ describe('createRandom', () => {
     { seed: 7, stream: 0, expected: [1953209201, 274027627, 1787915724, 1567175990] },
     { seed: 7, stream: 1, expected: [3273703848, 681779992, 4174890987, 1121481816] },
     { seed: 2 ** 40 + 7, stream: 2, expected: [802314770, 1059323467, 54948223, 4011813124] },
-  ])('seed $seed, stream $stream gives the bits of the reference implementation', ({ seed, stream, expected }) => {
-    const random = createRandom(seed, stream);
-    expect(expected.map(() => random.uint32())).toEqual(expected);
-  });
+  ])(
+    'createRandom seed $seed, stream $stream gives the bits of the reference implementation',
+    ({ seed, stream, expected }) => {
+      const random = createRandom(seed, stream);
+      expect(expected.map(() => random.uint32())).toEqual(expected);
+    },
+  );
 
-  it('gives the same numbers for the same seed, others for another seed or stream', () => {
+  it('createRandom gives the same numbers for the same seed and different ones for another seed or stream', () => {
     const draw = (seed: number, stream = 0) => {
       const random = createRandom(seed, stream);
       return Array.from({ length: 8 }, () => random.uniform());
@@ -27,7 +30,7 @@ describe('createRandom', () => {
     expect(draw(-5)).not.toEqual(draw(5));
   });
 
-  it('has uniform and normal numbers of the right mean and variance', () => {
+  it('createRandom has uniform and normal numbers of the right mean and variance', () => {
     const random = createRandom(1);
     const count = 200_000;
     const uniform = Float64Array.from({ length: count }, () => random.uniform());
@@ -43,7 +46,7 @@ describe('createRandom', () => {
     expect(Math.abs(moment(normal, 4) - 3)).toBeLessThan(4 * Math.sqrt(96 / count));
   });
 
-  it('draws rotations: orthonormal, right-handed', () => {
+  it('createRandom draws rotations: orthonormal, right-handed', () => {
     fc.assert(
       fc.property(seeds, (seed) => {
         const r = createRandom(seed).rotation();
@@ -57,7 +60,7 @@ describe('createRandom', () => {
     );
   });
 
-  it('draws rotations that turn an axis to every direction alike', () => {
+  it('createRandom draws rotations that turn an axis to every direction alike', () => {
     const random = createRandom(3);
     const count = 40_000;
     const sums = new Float64Array(9);
@@ -74,7 +77,7 @@ describe('createRandom', () => {
     for (const square of squares) expect(square / count).toBeCloseTo(1 / 3, 2);
   });
 
-  it('shuffles without losing or changing anything', () => {
+  it('createRandom shuffles without losing or changing anything', () => {
     fc.assert(
       fc.property(seeds, fc.array(fc.integer()), (seed, items) => {
         const before = [...items];

@@ -17,7 +17,7 @@ describe.skipIf(sharedDataMissing)('simulated planes beside nine real ones (need
     simulated = (await Promise.all([1, 2, 3].map(simulatedPlanes))).map(planeStatistics);
   }, 120_000);
 
-  it('have the histogram of the real ones: skew and quantiles', () => {
+  it('simulated planes beside nine real ones have the histogram of the real ones: skew and quantiles', () => {
     expect(real.skew).toBeCloseTo(-2.25, 2);
     expect(Math.abs(mean(simulated.map(({ skew }) => [skew]))[0]! - real.skew)).toBeLessThan(0.3);
     const [q01, q1, q5, q25, q50, q75, q95, q99, q999] = difference(
@@ -30,25 +30,31 @@ describe.skipIf(sharedDataMissing)('simulated planes beside nine real ones (need
     expect(q999).toBeLessThan(0.3);
   });
 
-  it.each(directions)('correlate as the real ones do (planes across, along: %s)', (direction) => {
-    const [ours, theirs] = [
-      mean(simulated.map((s) => mean(s.correlation[direction]))),
-      mean(real.correlation[direction]),
-    ];
-    const apart = difference(ours, theirs);
-    expect(apart[0]).toBeLessThan(direction.endsWith('z') ? 0.03 : 0.07);
-    expect(Math.max(...apart)).toBeLessThan(0.15);
-  });
+  it.each(directions)(
+    'simulated planes beside nine real ones correlate as the real ones do (planes across, along: %s)',
+    (direction) => {
+      const [ours, theirs] = [
+        mean(simulated.map((s) => mean(s.correlation[direction]))),
+        mean(real.correlation[direction]),
+      ];
+      const apart = difference(ours, theirs);
+      expect(apart[0]).toBeLessThan(direction.endsWith('z') ? 0.03 : 0.07);
+      expect(Math.max(...apart)).toBeLessThan(0.15);
+    },
+  );
 
-  it.each([['z'], ['y'], ['x']])('have the power spectrum of the real ones (%s planes)', (across) => {
-    const axis = ['z', 'y', 'x'].indexOf(across);
-    const apart = difference(mean(simulated.map(({ spectrum }) => spectrum[axis]!)), real.spectrum[axis]!);
-    // The lowest ring is a handful of frequencies: which molecules a plane happens to cut.
-    expect(Math.max(...apart.slice(1))).toBeLessThan(0.45);
-    expect(apart.slice(1).reduce((sum, value) => sum + value, 0) / 10).toBeLessThan(0.2);
-  });
+  it.each([['z'], ['y'], ['x']])(
+    'simulated planes beside nine real ones have the power spectrum of the real ones (%s planes)',
+    (across) => {
+      const axis = ['z', 'y', 'x'].indexOf(across);
+      const apart = difference(mean(simulated.map(({ spectrum }) => spectrum[axis]!)), real.spectrum[axis]!);
+      // The lowest ring is a handful of frequencies: which molecules a plane happens to cut.
+      expect(Math.max(...apart.slice(1))).toBeLessThan(0.45);
+      expect(apart.slice(1).reduce((sum, value) => sum + value, 0) / 10).toBeLessThan(0.2);
+    },
+  );
 
-  it('hold each tilt as strongly as the real ones, and the wedge as weakly', () => {
+  it('simulated planes beside nine real ones hold each tilt as strongly as the real ones, and the wedge as weakly', () => {
     const apart = difference(mean(simulated.map(({ tilts }) => tilts)), real.tilts);
     expect(Math.max(...apart)).toBeLessThan(0.35);
     expect(real.tilts[0]! - real.tilts[8]!).toBeGreaterThan(2);

@@ -10,7 +10,7 @@ import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 const small: Zyx = [64, 128, 128];
 
 describe('simulateScene', () => {
-  it('places nothing in something else', () => {
+  it('simulateScene places nothing in something else', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 30, max: 90 }), (seed, side) => {
         const { molecules } = simulateScene({
@@ -30,7 +30,7 @@ describe('simulateScene', () => {
     );
   });
 
-  it('has the competition numbers in a volume of its size', () => {
+  it('simulateScene has the competition numbers in a volume of its size', () => {
     const { picks, molecules } = simulateScene({ seed: 3 });
     const count = (name: string) => picks.filter(({ object }) => object === name).length;
     const counts = simulatedObjects.map(({ name }) => [name, count(name)]);
@@ -45,14 +45,14 @@ describe('simulateScene', () => {
     expect(molecules.length - picks.length).toBeGreaterThan(2000);
   });
 
-  it('has several of each particle in a small volume', () => {
+  it('simulateScene has several of each particle in a small volume', () => {
     const { picks } = simulateScene({ shape: [64, 192, 192], seed: 1 });
     for (const { name } of simulatedObjects) {
       expect(picks.filter(({ object }) => object === name).length, name).toBeGreaterThanOrEqual(2);
     }
   });
 
-  it('keeps the depth range of the real truth: near the bottom, well below the top', () => {
+  it('simulateScene keeps the depth range of the real truth: near the bottom, well below the top', () => {
     const { picks, grid } = simulateScene({ seed: 5 });
     const depth = (grid.shape[0] - 1) * grid.voxelSize[0];
     const heights = picks.map(({ position }) => position.z);
@@ -61,20 +61,20 @@ describe('simulateScene', () => {
     expect(depth - Math.max(...heights)).toBeGreaterThan(260);
   });
 
-  it('is the same for the same seed, and another for another', () => {
+  it('simulateScene is the same for the same seed and different for others', () => {
     const first = simulateScene({ shape: small, seed: 8 });
     expect(simulateScene({ shape: small, seed: 8 })).toEqual(first);
     expect(simulateScene({ shape: small, seed: 9 }).picks).not.toEqual(first.picks);
   });
 
-  it('meets the numbers asked for', () => {
+  it('simulateScene has the requested numbers', () => {
     const counts = { ribosome: 0, 'apo-ferritin': 9, hsp70: 3 };
     const { molecules } = simulateScene({ shape: small, seed: 2, counts, decoys: 0 });
     const count = (name: string) => molecules.filter((molecule) => molecule.species.name === name).length;
     expect([count('ribosome'), count('apo-ferritin'), count('hsp70'), count('esterase')]).toEqual([0, 9, 3, 0]);
   });
 
-  it('lists no decoy as a pick', () => {
+  it('simulateScene lists no decoy as a pick', () => {
     const { picks, molecules } = simulateScene({ shape: small, seed: 2 });
     const names = new Set(simulatedObjects.map(({ name }) => name));
     expect(picks.every(({ object }) => names.has(object))).toBe(true);
@@ -87,7 +87,7 @@ describe('simulateScene', () => {
     ).toEqual([...names].sort());
   });
 
-  it('puts known particles exactly where they are, overlapping or not, and decoys around them', () => {
+  it('simulateScene puts known particles exactly where they are, overlapping or not, and decoys around them', () => {
     const positions = [
       { object: 'ribosome', position: { x: 300.123, y: 400.456, z: 200.789 } },
       { object: 'thyroglobulin', position: { x: 305, y: 402, z: 201 } },
@@ -100,7 +100,7 @@ describe('simulateScene', () => {
     }
   });
 
-  it.skipIf(sharedDataMissing)('puts a real run at its true positions (needs ../shared/data)', () => {
+  it.skipIf(sharedDataMissing)('simulateScene puts a real run at its true positions (needs ../shared/data)', () => {
     const text = readFileSync(sharedData('truth/czii_train_picks.csv'), 'utf8');
     const rows = Papa.parse<Record<string, string>>(text, { header: true, skipEmptyLines: true }).data;
     const positions = rows
@@ -141,7 +141,7 @@ describe('simulateScene', () => {
     ['decoys that are no number', { shape: small, decoys: Number.NaN }, 'decoys must be a number ≥ 0, found NaN'],
     ['a seed that is no number', { shape: small, seed: Number.NaN }, 'whole number as seed, found NaN'],
     ['a voxel size that is none', { voxelSize: [10, -1, 10] }, '10×-1×10'],
-  ])('refuses %s', (_, options, message) => {
+  ])('simulateScene refuses %s', (_, options, message) => {
     const error = catchError(() => simulateScene(options));
     expect(isCryoetPicksError(error, 'invalid-option')).toBe(true);
     expect((error as Error).message).toContain(message);
@@ -151,7 +151,7 @@ describe('simulateScene', () => {
     ['one voxel', [1, 1, 1]],
     ['one plane', [1, 64, 64]],
     ['a needle', [200, 1, 1]],
-  ])('copes with %s', (_, shape) => {
+  ])('simulateScene works with %s', (_, shape) => {
     const { picks, grid } = simulateScene({ shape, seed: 1 });
     for (const { position } of picks) {
       expect(position.x).toBeLessThanOrEqual((grid.shape[2] - 1) * grid.voxelSize[2]);

@@ -12,7 +12,7 @@ const shape = [120, 200, 200] as const;
 const structures = ['vesicle', 'actin-filament', 'microtubule', 'gold-bead'];
 
 describe('surroundings', () => {
-  it('are in the scene, and in no list of picks', () => {
+  it('surroundings are in the scene, but not in the list of picks', () => {
     const { molecules, carbon, picks } = simulateScene({ shape, seed: 1, surroundings: full });
     const names = new Set(molecules.map(({ species }) => species.name));
     for (const name of structures) expect(names).toContain(name);
@@ -23,7 +23,7 @@ describe('surroundings', () => {
     expect(bare.molecules.some(({ species }) => structures.includes(species.name))).toBe(false);
   });
 
-  it('leave particles their room', () => {
+  it('surroundings leave particles their room', () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
         const { molecules, carbon } = simulateScene({ shape, seed, surroundings: full, decoys: 0 });
@@ -40,7 +40,7 @@ describe('surroundings', () => {
     );
   });
 
-  it('come in the mean numbers asked for, in small volumes by chance', () => {
+  it('surroundings have the requested mean numbers, in small volumes by chance', () => {
     const surroundings = { goldBeads: 8 * (73_029_600 / (40 * 100 * 100)) * 0.1 };
     const found = Array.from({ length: 60 }, (_, seed) => {
       const { molecules } = simulateScene({ shape: [40, 100, 100], seed, surroundings, counts: {}, decoys: 0 });
@@ -51,13 +51,13 @@ describe('surroundings', () => {
     expect(mean).toBeLessThan(1.1);
   });
 
-  it('keep known particles where they are', () => {
+  it('surroundings keep known particles where they are', () => {
     const positions = [{ object: 'ribosome', position: { x: 1000, y: 1000, z: 500 } }];
     const { picks } = simulateScene({ shape, seed: 2, surroundings: full, positions });
     expect(picks).toEqual([{ ...positions[0], score: 1 }]);
   });
 
-  it('are the same for the same seed', async () => {
+  it('surroundings are the same for the same seed', async () => {
     const options = { shape: [40, 80, 80], seed: 4, surroundings: full } as const;
     const [a, b] = [await simulateTomogram(options), await simulateTomogram(options)];
     expect(Buffer.from(a.volume.data.buffer).equals(Buffer.from(b.volume.data.buffer))).toBe(true);
@@ -71,7 +71,7 @@ describe('surroundings', () => {
     ['cargo beyond all', { cargo: 1.5 }, 'cargo must be from 0 to 1, found 1.5'],
     ['clusters that are no number', { clustering: Number.NaN }, 'clustering'],
     ['ice of no thickness', { iceThickness: 0 }, 'iceThickness'],
-  ])('refuse %s', (_, options, message) => {
+  ])('surroundings refuse %s', (_, options, message) => {
     try {
       simulateScene({ shape: [32, 32, 32], ...options });
       expect.unreachable();
@@ -109,7 +109,7 @@ describe('shapes', () => {
     expect(filament(helices.filaments, { length: 2750, random }).beads.length / 4).toBe(100);
   });
 
-  it('an aggregate hangs together', () => {
+  it('an aggregate is connected', () => {
     const clump = aggregate(30, createRandom(3));
     for (const [i, { position, species }] of clump.entries()) {
       if (i === 0) continue;
@@ -151,7 +151,7 @@ describe('what the truth of the real runs looks like', () => {
     expect(nearest('virus-like-particle')).toBeGreaterThan(600);
   });
 
-  it('ice ends below the top of the volume and is as thick as asked for', () => {
+  it('the ice ends below the top of the volume and is as thick as requested', () => {
     for (const iceThickness of [400, 900]) {
       const { molecules } = simulateScene({ seed: 3, iceThickness, surroundings: {} });
       const heights = molecules.map(({ position }) => position.z).sort((a, b) => a - b);

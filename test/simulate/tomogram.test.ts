@@ -5,7 +5,7 @@ import { type SimulateTomogramProgress, simulateTomogram } from '../../src/entry
 const shape = [48, 64, 80] as const;
 
 describe('simulateTomogram', () => {
-  it('gives the same bytes for the same options', async () => {
+  it('simulateTomogram gives the same bytes for the same options', async () => {
     const first = await simulateTomogram({ shape, seed: 3 });
     const second = await simulateTomogram({ shape, seed: 3 });
     expect(sameBytes(second.volume.data, first.volume.data)).toBe(true);
@@ -14,13 +14,13 @@ describe('simulateTomogram', () => {
     expect(sameBytes(other.volume.data, first.volume.data)).toBe(false);
   });
 
-  it('keeps the scene where only the imaging differs', async () => {
+  it('simulateTomogram keeps the scene where only the imaging differs', async () => {
     const one = await simulateTomogram({ shape, seed: 3 });
     const noisy = await simulateTomogram({ shape, seed: 3, noise: 2, tiltRange: [-60, 60] });
     expect(noisy.picks).toEqual(one.picks);
   });
 
-  it('is dark where particles are', async () => {
+  it('simulateTomogram is dark where particles are', async () => {
     const positions = [
       { object: 'ribosome', position: { x: 250, y: 300, z: 240 } },
       { object: 'virus-like-particle', position: { x: 600, y: 300, z: 240 } },
@@ -39,7 +39,7 @@ describe('simulateTomogram', () => {
     expect(sum / 729).toBeLessThan(-2 * noise);
   });
 
-  it('looks like the real planes: skew, and correlation of neighbours along x, y and z', async () => {
+  it('simulateTomogram looks like the real planes: skew, and correlation of neighbours along x, y and z', async () => {
     // As crowded with ribosomes as the real cube, whose values are −2.2 and 0.65–0.76, 0.75–0.80, 0.92–0.97.
     const { volume } = await simulateTomogram({
       shape: [96, 128, 128],
@@ -57,7 +57,7 @@ describe('simulateTomogram', () => {
     expect(neighbourCorrelation(volume, 0)).toBeLessThan(0.98);
   });
 
-  it('tells how far it is, in stages that rise to their total', async () => {
+  it('simulateTomogram reports its progress, in stages that rise to their total', async () => {
     const events: SimulateTomogramProgress[] = [];
     await simulateTomogram({ shape: [16, 16, 16], onProgress: (progress) => events.push(progress) });
     for (const stage of ['molecules', 'imaging'] as const) {
@@ -68,29 +68,32 @@ describe('simulateTomogram', () => {
     }
   });
 
-  it.each(['molecules', 'imaging'] as const)('stops with the reason of the signal while in %s', async (stage) => {
-    const controller = new AbortController();
-    const reason = new Error('enough');
-    let after = 0;
-    const running = simulateTomogram({
-      shape,
-      seed: 1,
-      counts: { esterase: 150 },
-      signal: controller.signal,
-      onProgress: (progress) => {
-        if (controller.signal.aborted) after++;
-        if (progress.stage === stage) controller.abort(reason);
-      },
-    });
-    await expect(running).rejects.toBe(reason);
-    expect(after).toBeLessThan(70);
-  });
+  it.each(['molecules', 'imaging'] as const)(
+    'simulateTomogram stops with the reason of the signal while in %s',
+    async (stage) => {
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      let after = 0;
+      const running = simulateTomogram({
+        shape,
+        seed: 1,
+        counts: { esterase: 150 },
+        signal: controller.signal,
+        onProgress: (progress) => {
+          if (controller.signal.aborted) after++;
+          if (progress.stage === stage) controller.abort(reason);
+        },
+      });
+      await expect(running).rejects.toBe(reason);
+      expect(after).toBeLessThan(70);
+    },
+  );
 
-  it('starts nothing under an aborted signal', async () => {
+  it('simulateTomogram starts nothing under an aborted signal', async () => {
     await expect(simulateTomogram({ signal: AbortSignal.abort('no') })).rejects.toBe('no');
   });
 
-  it('rejects what it cannot image before drawing anything', async () => {
+  it('simulateTomogram rejects what it cannot image before drawing anything', async () => {
     const error = await simulateTomogram({ shape: [8, 8, 8], noise: -1 }).catch((reason: unknown) => reason);
     expect(isCryoetPicksError(error, 'invalid-option')).toBe(true);
   });

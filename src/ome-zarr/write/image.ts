@@ -23,7 +23,8 @@ import { replaceImage } from './replace-image.ts';
  * @param store - The store whose root becomes the image: the folder named `….zarr`.
  * @param source - Integers of more than 16 bits are read with `exact`, so that labels above 2^24 are written as they are.
  * @throws {@link CryoetPicksError} `invalid-option`, also for a voxel size that is not above 0, an origin that is not finite, and a
- * voxel that the type cannot hold; `read-only`.
+ * voxel that the type cannot hold; `conflict` if another writer was first; `read-only` or `write-failed` if the store cannot be
+ * written.
  * @example
  * ```ts
  * await writeTomogram(directoryStore('denoised.zarr'), sourceFromArray(volume, { voxelSize: [10, 10, 10] }));

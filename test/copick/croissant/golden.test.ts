@@ -28,13 +28,13 @@ afterAll(() => server.close());
 const runs = Object.entries(expectedOfCroissant.runs);
 
 describe('a Croissant of the released copick, on a server that lists no folders', () => {
-  it('is found by its metadata or by the folder above', async () => {
+  it('a Croissant of the released copick is found by its metadata or by the folder above', async () => {
     expect(store.location).toBe(server.url);
     expect(await store.index()).toMatchObject({ problems: [], baseUrl: server.url });
     expect(project.problems).toEqual([]);
   });
 
-  it('has the same config and objects', () => {
+  it('a Croissant of the released copick has the same config and objects', () => {
     const { name, description, user_id } = expectedOfCroissant.config;
     expect(project.config).toMatchObject({ type: 'mlcroissant', name, description, userId: user_id });
     expect(project.config).not.toHaveProperty('sessionId');
@@ -43,7 +43,7 @@ describe('a Croissant of the released copick, on a server that lists no folders'
     ).toEqual(expectedOfCroissant.objects.map((object) => object.slice(0, 4)));
   });
 
-  it('has the same runs and splits', async () => {
+  it('a Croissant of the released copick has the same runs and splits', async () => {
     const names = async (split?: string) => (await project.runs({ split })).map(({ name }) => name);
     expect(await names()).toEqual(runs.map(([name]) => name).sort());
     expect(Object.fromEntries(await project.splits())).toEqual(expectedOfCroissant.splits);
@@ -56,7 +56,7 @@ describe('a Croissant of the released copick, on a server that lists no folders'
     });
   });
 
-  it.each(runs)('reads every number of the picks of %s', async (name, expected) => {
+  it.each(runs)('a Croissant of the released copick reads every number of the picks of %s', async (name, expected) => {
     const run = await project.run(name);
     const sets = await run.pickSets();
     expect(sets).toHaveLength(expected.picks.length);
@@ -75,32 +75,40 @@ describe('a Croissant of the released copick, on a server that lists no folders'
     }
   });
 
-  it.each(runs)('has the same tomograms in %s, voxel sums included', async (name, expected) => {
-    const found = await (await project.run(name)).tomograms();
-    const seen = await Promise.all(
-      found.map(async ({ type, voxelSpacing, open }) => {
-        const tomogram = await open();
-        return [type, voxelSpacing, tomogram.grid.shape, await sumOf(tomogram)];
-      }),
-    );
-    expect(seen).toEqual(expected.tomograms.map(([type, at, shape, sum]) => [type, at, shape, expect.closeTo(sum, 3)]));
-  });
+  it.each(runs)(
+    'a Croissant of the released copick has the same tomograms in %s, voxel sums included',
+    async (name, expected) => {
+      const found = await (await project.run(name)).tomograms();
+      const seen = await Promise.all(
+        found.map(async ({ type, voxelSpacing, open }) => {
+          const tomogram = await open();
+          return [type, voxelSpacing, tomogram.grid.shape, await sumOf(tomogram)];
+        }),
+      );
+      expect(seen).toEqual(
+        expected.tomograms.map(([type, at, shape, sum]) => [type, at, shape, expect.closeTo(sum, 3)]),
+      );
+    },
+  );
 
-  it.each(runs)('has the same segmentations in %s, voxel by voxel in the sum', async (name, expected) => {
-    const folders = { binary: 'Segmentations', multilabel: 'Segmentations', instance: 'InstanceSegmentations' };
-    for (const [label, user, session, spacing, kind, sum] of expected.segmentations) {
-      const folder = `/ExperimentRuns/${name}/${folders[kind as keyof typeof folders]}`;
-      const file = `${spacing.toFixed(3)}_${user}_${session}_${label}${kind === 'multilabel' ? '-multilabel' : ''}.zarr`;
-      expect((await store.list(folder as StoreKey)).map((entry) => entry.name)).toContain(file);
-      expect(await sumOf(await openTomogram(subStore(store, `${folder}/${file}` as StoreKey)))).toBe(sum);
-    }
-    const listed = await Promise.all(
-      [...new Set(Object.values(folders))].map((one) => store.list(`/ExperimentRuns/${name}/${one}`)),
-    );
-    expect(listed.flat()).toHaveLength(expected.segmentations.length);
-  });
+  it.each(runs)(
+    'a Croissant of the released copick has the same segmentations in %s, voxel by voxel in the sum',
+    async (name, expected) => {
+      const folders = { binary: 'Segmentations', multilabel: 'Segmentations', instance: 'InstanceSegmentations' };
+      for (const [label, user, session, spacing, kind, sum] of expected.segmentations) {
+        const folder = `/ExperimentRuns/${name}/${folders[kind as keyof typeof folders]}`;
+        const file = `${spacing.toFixed(3)}_${user}_${session}_${label}${kind === 'multilabel' ? '-multilabel' : ''}.zarr`;
+        expect((await store.list(folder as StoreKey)).map((entry) => entry.name)).toContain(file);
+        expect(await sumOf(await openTomogram(subStore(store, `${folder}/${file}` as StoreKey)))).toBe(sum);
+      }
+      const listed = await Promise.all(
+        [...new Set(Object.values(folders))].map((one) => store.list(`/ExperimentRuns/${name}/${one}`)),
+      );
+      expect(listed.flat()).toHaveLength(expected.segmentations.length);
+    },
+  );
 
-  it.each(runs)('has the same features and meshes in %s', async (name, expected) => {
+  it.each(runs)('a Croissant of the released copick has the same features and meshes in %s', async (name, expected) => {
     const spacings = await store.list(`/ExperimentRuns/${name}`);
     const folders = spacings.filter((entry) => entry.name.startsWith('VoxelSpacing')).map((entry) => entry.name);
     expect(folders).toEqual(expected.voxelSpacings.map((one) => `VoxelSpacing${one.toFixed(3)}`));
@@ -117,20 +125,20 @@ describe('a Croissant of the released copick, on a server that lists no folders'
     }
   });
 
-  it('has the same density maps', async () => {
+  it('a Croissant of the released copick has the same density maps', async () => {
     for (const [name, , , , sum] of expectedOfCroissant.objects) {
       if (sum === null) continue;
       expect(await sumOf(await openTomogram(subStore(store, `/Objects/${name}.zarr`)))).toBeCloseTo(sum, 3);
     }
   });
 
-  it('asks for files only, and for each table once', () => {
+  it('a Croissant of the released copick asks for files only, and for each table once', () => {
     const tables = readdirSync(join(croissantFixture, 'Croissant')).map((name) => `/Croissant/${name}`);
     for (const table of tables) expect(server.requests.filter((one) => one === table)).toHaveLength(2);
     expect(server.requests.filter((one) => one.endsWith('/'))).toEqual([]);
   });
 
-  it('is read-only without an overlay, which is told before any work', async () => {
+  it('a Croissant of the released copick is read-only without an overlay, which is reported before any work', async () => {
     const run = await project.run('TS_6_4');
     const message = /cannot write http.*: the project has no overlay; to write, set overlay_root/;
     const refusal = { code: 'read-only', message: expect.stringMatching(message) };
@@ -141,7 +149,7 @@ describe('a Croissant of the released copick, on a server that lists no folders'
     await expect(project.createRun('new')).rejects.toMatchObject(refusal);
   });
 
-  it('is written beside with an overlay, which wins', async () => {
+  it('a Croissant of the released copick with an overlay is written there, and the overlay takes precedence', async () => {
     const both = await openCroissant(server.url, { overlay: memoryStore() });
     const run = await both.run('TS_5_4');
     const curation = { object: 'ribosome', userId: 'curation', sessionId: '0' };
@@ -156,7 +164,7 @@ describe('a Croissant of the released copick, on a server that lists no folders'
     expect((await sets[1]!.read()).picks).toEqual(before);
   });
 
-  it('shows its image behind an empty folder of the overlay, though the server lists nothing', async () => {
+  it('a Croissant of the released copick shows its image behind an empty folder of the overlay, though the server lists nothing', async () => {
     const empty = new TextEncoder().encode('{"zarr_format": 3, "node_type": "group"}');
     const overlay = memoryStore([['/ExperimentRuns/TS_5_4/VoxelSpacing10.012/denoised.zarr/zarr.json', empty]]);
     const run = await (await openCroissant(server.url, { overlay })).run('TS_5_4');

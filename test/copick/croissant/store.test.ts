@@ -57,7 +57,7 @@ describe('addresses in the tables of a Croissant', () => {
     ['in a bucket', 's3://bucket/a b.json', 'https://bucket.s3.amazonaws.com/a%20b.json'],
     ['a name that looks encoded', '%2e%2e/x.json', `${root}/%252e%252e/x.json`],
     ['a name that looks like a prototype', '__proto__/constructor', `${root}/__proto__/constructor`],
-  ])('that are %s lead to their place', async (_, url, expected) => {
+  ])('addresses in the tables of a Croissant that are %s are resolved', async (_, url, expected) => {
     const picks = `${picksHeader}TS_1,u,1,ribosome,,"${url}",\n`;
     const { open } = croissant({ picks }, { files: { [expected]: picksJson } });
     expect(await textOf(open().get(picksKey))).toBe(picksJson);
@@ -78,7 +78,7 @@ describe('addresses in the tables of a Croissant', () => {
     ['a local URL', 'local:///etc/passwd'],
     ['another file system', 'ssh://host/secret.json'],
     ['a URL with a user', 'https://me:hunter2@host/x.json'],
-  ])('with %s are refused, and hide nothing else', async (_, url) => {
+  ])('addresses in the tables of a Croissant with %s are refused, and other rows are kept', async (_, url) => {
     const picks = `${picksHeader}TS_1,u,1,ribosome,,"${url}",\nTS_1,v,1,ribosome,,x.json,\n`;
     const { open, requests } = croissant({ picks });
     const store = open();
@@ -92,7 +92,7 @@ describe('addresses in the tables of a Croissant', () => {
     expect(requests.every((one) => one.url.startsWith(`${root}/Croissant/`))).toBe(true);
   });
 
-  it('never leave the data, whatever a relative one holds', async () => {
+  it('addresses in the tables of a Croissant never lead outside the data, whatever a relative address contains', async () => {
     const cell = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 12 }),
       fc
@@ -119,7 +119,7 @@ describe('addresses in the tables of a Croissant', () => {
 
 describe('names in the tables of a Croissant', () => {
   it.each(['..', '.', '.hidden', 'a/b', 'a\\b', 'a\u0000b', '__proto__', ''])(
-    'that cannot be a run are refused: %j',
+    'names in the tables of a Croissant that cannot be a run are refused: %j',
     async (name) => {
       const { open } = croissant({ runs: `name,split\n"${name}",train\nTS_1,\n` });
       const store = open();
@@ -128,7 +128,7 @@ describe('names in the tables of a Croissant', () => {
     },
   );
 
-  it('are made to fit file names, which is told', async () => {
+  it('names in the tables of a Croissant are made valid file names, with a report', async () => {
     const picks = `${picksHeader}TS_1,my_user,1,ribosome,,x.json,\n`;
     const { open } = croissant({ picks }, { files: { [`${root}/x.json`]: picksJson } });
     const store = open();
@@ -150,7 +150,7 @@ describe('names in the tables of a Croissant', () => {
       /sha256/,
     ],
     ['a row twice', 'objects', 'name,url\nribosome,a.zarr\nribosome,b.zarr\n', /listed twice; the first/],
-  ])('with %s are told', async (_, table, text, message) => {
+  ])('names in the tables of a Croissant with %s are reported', async (_, table, text, message) => {
     const { open } = croissant({ [table]: text });
     expect((await open().index()).problems).toEqual([
       {
@@ -160,7 +160,7 @@ describe('names in the tables of a Croissant', () => {
     ]);
   });
 
-  it('reach the problems of the project, the first twenty', async () => {
+  it('names in the tables of a Croissant become problems of the project, the first twenty of them', async () => {
     const rows = Array.from({ length: 30 }, () => 'TS_1,u,1,ribosome,,../x,\n').join('');
     const { fetch } = croissant({ picks: picksHeader + rows });
     const project = await openCroissant(root, { fetch });
@@ -171,7 +171,7 @@ describe('names in the tables of a Croissant', () => {
 });
 
 describe('a Croissant', () => {
-  it('is opened by its own folder as well as by the one above', async () => {
+  it('a Croissant opens from its own folder and from the parent folder', async () => {
     const { fetch } = croissant({});
     for (const url of [root, `${root}/`, `${root}/Croissant`, `${root}/Croissant/`, `${root}/Croissant/metadata.json`])
       expect((await (await openCroissant(url, { fetch })).runs()).map(({ name }) => name)).toEqual(['TS_1']);
@@ -198,7 +198,7 @@ describe('a Croissant', () => {
       'invalid-config',
       /copick:config: pickable_objects\.0: object name "a_b" is not allowed/,
     ],
-  ])('is refused with %s', async (_, body, code, message) => {
+  ])('a Croissant is refused with %s', async (_, body, code, message) => {
     const fetch = async () => new Response(body as BodyInit);
     await expect(openCroissant(root, { fetch })).rejects.toMatchObject({
       code,
@@ -206,7 +206,7 @@ describe('a Croissant', () => {
     });
   });
 
-  it('that is not there, or lacks a table, is not found', async () => {
+  it('a Croissant that does not exist, or lacks a table, is not-found', async () => {
     const fetch = async () => new Response('', { status: 404 });
     await expect(openCroissant(root, { fetch })).rejects.toMatchObject({
       code: 'not-found',
@@ -220,7 +220,7 @@ describe('a Croissant', () => {
     });
   });
 
-  it('whose tables were changed since is corrupt', async () => {
+  it('a Croissant with a table that was changed is corrupt', async () => {
     const { fetch } = croissant({}, { files: { [`${root}/Croissant/runs.csv`]: 'name\nother\n' } });
     await expect(openCroissant(root, { fetch })).rejects.toMatchObject({
       code: 'corrupt-data',
@@ -232,21 +232,21 @@ describe('a Croissant', () => {
     ['no header', '', /runs\.csv is empty/],
     ['a column missing', 'title\nTS_1\n', /runs\.csv: no column "name"/],
     ['a row that is short', 'name,split\nTS_1\n', /runs\.csv, line 2: 1 fields; expected 2/],
-  ])('whose table has %s is refused', async (_, runs, message) => {
+  ])('a Croissant whose table has %s is refused', async (_, runs, message) => {
     await expect(croissant({ runs }).open().index()).rejects.toMatchObject({
       code: 'invalid-metadata',
       message: expect.stringMatching(message),
     });
   });
 
-  it('reads tables from where it says, if that is not beside it', async () => {
+  it('a Croissant reads tables from their address if they are not beside it', async () => {
     const elsewhere = 'https://tables.org/v2/runs.csv';
     const distribution = [{ '@id': 'runs-csv', contentUrl: elsewhere }];
     const { open } = croissant({}, { metadata: { distribution }, files: { [elsewhere]: 'name\nTS_9\n' } });
     expect(await open().list('/ExperimentRuns')).toEqual([{ name: 'TS_9', kind: 'folder' }]);
   });
 
-  it('tells of no local folder on the web', async () => {
+  it('a Croissant on the web refuses local folders', async () => {
     const { open } = croissant({}, { metadata: { 'copick:baseUrl': '/data/project' } });
     await expect(open().index()).rejects.toMatchObject({
       code: 'unsupported',
@@ -258,7 +258,7 @@ describe('a Croissant', () => {
     expect(await moved.index()).toMatchObject({ baseUrl: 'https://mirror.org/project' });
   });
 
-  it('keeps its tables until it is told to look again, and loads them once for all who ask', async () => {
+  it('a Croissant loads its tables once for all callers and keeps them until refresh', async () => {
     const { open, requests } = croissant({ picks: picksHeader });
     const store = open();
     await Promise.all([store.list('/'), store.list('/ExperimentRuns'), store.index()]);
@@ -270,7 +270,7 @@ describe('a Croissant', () => {
     expect(requests).toHaveLength(6);
   });
 
-  it('asks nothing more when it is aborted, gives the reason untouched, and loads again later', async () => {
+  it('a Croissant sends no request after an abort, rejects with the reason, and can load again', async () => {
     const { fetch, requests } = croissant(
       Object.fromEntries(tableNames.slice(1, 3).map((name) => [name, 'run,voxel_size,tomo_type,url\n'])),
     );
@@ -287,7 +287,7 @@ describe('a Croissant', () => {
     expect(await store.list('/ExperimentRuns')).toEqual([{ name: 'TS_1', kind: 'folder' }]);
   });
 
-  it('tells its headers to its own server and the one that was named, to no other', async () => {
+  it('a Croissant sends headers to its own server and to that of baseUrl only', async () => {
     const picks = `${picksHeader}TS_1,u,1,ribosome,,https://other.org/x.json,\nTS_1,v,1,ribosome,,y.json,\n`;
     const { open, requests } = croissant({ picks });
     const store = open({ headers: { authorization: 'hunter2' }, baseUrl: 'https://mirror.org/d' });
@@ -300,7 +300,7 @@ describe('a Croissant', () => {
     expect(store.location).toBe(root);
   });
 
-  it('keeps the query of its address, and does not show it', async () => {
+  it('a Croissant keeps the query of its address and hides it in messages', async () => {
     const { fetch, requests } = croissant({});
     const plain = (url: string, init?: RequestInit) => fetch(url.replace('?sig=hunter2', ''), init);
     const store = croissantStore(`${root}/Croissant/metadata.json?sig=hunter2`, {
@@ -314,7 +314,7 @@ describe('a Croissant', () => {
     expect(requests).toHaveLength(2);
   });
 
-  it('needs a web address', () => {
+  it('a Croissant needs a web address', () => {
     expect(() => croissantStore('data/Croissant')).toThrow(expect.objectContaining({ code: 'invalid-option' }));
     expect(() => croissantStore('file:///data')).toThrow(expect.objectContaining({ code: 'unsupported' }));
   });
@@ -323,7 +323,7 @@ describe('a Croissant', () => {
 describe('files of a Croissant', () => {
   const point = '{"type":"point","location":{"x":1,"y":2,"z":3}}\n';
 
-  it('that were changed since are corrupt, as a whole and in parts', async () => {
+  it('files of a Croissant that were changed are corrupt, read whole or in parts', async () => {
     const picks = `${picksHeader}TS_1,u,1,ribosome,,x.json,${sha256(picksJson).toUpperCase()}\nTS_1,v,1,ribosome,,y.json,${sha256('')}\n`;
     const { open } = croissant({ picks }, { files: { [`${root}/x.json`]: picksJson, [`${root}/y.json`]: picksJson } });
     const store = open();
@@ -337,7 +337,7 @@ describe('files of a Croissant', () => {
     await expect(store.getRange(key, { offset: 0, length: 1 })).rejects.toMatchObject(refusal);
   });
 
-  it('that are not there are absent', async () => {
+  it('files of a Croissant that do not exist are absent', async () => {
     const picks = `${picksHeader}TS_1,u,1,ribosome,,x.json,${sha256(picksJson)}\n`;
     expect(await croissant({ picks }).open().get(picksKey)).toBeUndefined();
   });
@@ -347,7 +347,7 @@ describe('files of a Croissant', () => {
     ['points with the spacing in the address', 'VoxelSpacing5.000/x.ndjson', '', point, { x: 5, y: 10, z: 15 }],
     ['points under another name', 'x.json', '2', point + point, { x: 2, y: 4, z: 6 }],
     ['copick’s own picks', 'x.json', '2', picksJson, { x: 1, y: 2, z: 3 }],
-  ])('are picks in Å: %s', async (_, url, spacing, text, position) => {
+  ])('files of a Croissant are picks in Å: %s', async (_, url, spacing, text, position) => {
     const { fetch } = croissant(
       { picks: `${picksHeader}TS_1,u,1,ribosome,${spacing},${url},\n` },
       { files: { [`${root}/${url}`]: text } },
@@ -356,7 +356,7 @@ describe('files of a Croissant', () => {
     expect((await run.picks())[0]).toMatchObject({ object: 'ribosome', position, score: 1 });
   });
 
-  it('keep the instance ids of the portal’s points', async () => {
+  it('files of a Croissant keep the instance ids of the portal’s points', async () => {
     const text = '{"type":"instancePoint","location":{"x":1,"y":2,"z":3},"instance_id":7}\n';
     const picks = `${picksHeader}TS_1,u,1,ribosome,10,x.ndjson,\n`;
     const { fetch } = croissant({ picks }, { files: { [`${root}/x.ndjson`]: text } });
@@ -369,7 +369,7 @@ describe('files of a Croissant', () => {
     ['points of unknown voxel size', 'x.ndjson', '', point, /neither picks\.csv nor its address states its voxel_size/],
     ['points that are broken', 'x.ndjson', '10', `${point}{"location": 3}\n`, /x\.ndjson, line 2: location/],
     ['what is neither JSON nor points', 'x.json', '10', 'hello', /is not JSON/],
-  ])('that cannot be understood are told: %s', async (_, url, spacing, text, message) => {
+  ])('files of a Croissant that are not valid are refused: %s', async (_, url, spacing, text, message) => {
     const { fetch } = croissant(
       { picks: `${picksHeader}TS_1,u,1,ribosome,${spacing},${url},\n` },
       { files: { [`${root}/${url}`]: text } },
@@ -378,7 +378,7 @@ describe('files of a Croissant', () => {
     await expect(run.picks()).rejects.toMatchObject({ code: 'invalid-picks', message: expect.stringMatching(message) });
   });
 
-  it('have nothing below them, and folders no bytes', async () => {
+  it('files of a Croissant have no children, and folders have no bytes', async () => {
     const tomograms = 'run,voxel_size,tomo_type,url\nTS_1,10,wbp,w.zarr/\n';
     const picks = `${picksHeader}TS_1,u,1,ribosome,,x.json,\n`;
     const { open } = croissant({ picks, tomograms }, { files: { [`${root}/w.zarr/0/.zarray`]: '{}' } });

@@ -15,7 +15,7 @@ function largestGap(a: readonly Point[], b: readonly Point[]): number {
 
 describe('evaluateCurve', () => {
   it.each(curves.map(([json, points, anchors]) => [json.kind, json, points, anchors] as const))(
-    'makes the points and the anchors of copick, of a curve of kind %s',
+    'evaluateCurve makes the points and the anchors of copick, of a curve of kind %s',
     (_, json, points, anchors) => {
       const curve = toCurve(json);
       expect(largestGap(evaluateCurve(curve), points.map(toPoint))).toBeLessThan(1e-9);
@@ -24,19 +24,22 @@ describe('evaluateCurve', () => {
     },
   );
 
-  it.each(broken)('takes a curve if copick does: %j %j', (json, isSound) => {
+  it.each(broken)('evaluateCurve takes a curve if copick does: %j %j', (json, isSound) => {
     const curve = toCurve(json);
     expect(curveProblem(curve) === undefined).toBe(isSound);
     if (isSound) expect(evaluateCurve(curve).length).toBeGreaterThan(1);
     else expect(() => evaluateCurve(curve)).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 
-  it.each(['linear', 'catmull-rom'])('refuses a %s curve of a step that would fill the memory', (kind) => {
-    const controlPoints = [0, 100].map((x) => ({ x, y: 0, z: 0 }));
-    expect(() => evaluateCurve({ kind, controlPoints, step: 1e-9 })).toThrow(/more than 5000000 samples/);
-  });
+  it.each(['linear', 'catmull-rom'])(
+    'evaluateCurve refuses a %s curve with a step that would exhaust the memory',
+    (kind) => {
+      const controlPoints = [0, 100].map((x) => ({ x, y: 0, z: 0 }));
+      expect(() => evaluateCurve({ kind, controlPoints, step: 1e-9 })).toThrow(/more than 5000000 samples/);
+    },
+  );
 
-  it('never leaves more than a step between points, and passes through the control points', () => {
+  it('evaluateCurve never leaves more than a step between points, and passes through the control points', () => {
     const coordinate = fc.double({ min: -1000, max: 1000, noNaN: true });
     const point = fc.record({ x: coordinate, y: coordinate, z: coordinate });
     const apart = (points: readonly Point[]) =>
@@ -58,7 +61,7 @@ describe('evaluateCurve', () => {
 
 describe('hasCurrentCurve', () => {
   it.each(current)(
-    'judges as copick does: curve %j, moved by %j at %j, is current: %j',
+    'hasCurrentCurve judges as copick does: curve %j, moved by %j at %j, is current: %j',
     (number, by, at, isCurrent) => {
       const [json, made] = curves[number]!;
       const points = made.map(toPoint);
@@ -68,7 +71,7 @@ describe('hasCurrentCurve', () => {
     },
   );
 
-  it('is false without a curve, for kinds that nobody here knows, and for curves that cannot be', () => {
+  it('hasCurrentCurve is false without a curve, for unknown kinds, and for curves that are not valid', () => {
     const points = [0, 100].map((x) => ({ x, y: 0, z: 0 }));
     const curve = { kind: 'linear', controlPoints: points, step: 10 };
     expect(hasCurrentCurve({ points, curve })).toBe(true);
@@ -80,14 +83,14 @@ describe('hasCurrentCurve', () => {
 });
 
 describe('curveOf', () => {
-  it.each(editable)('finds the control points that copick finds', (points, json) => {
+  it.each(editable)('curveOf finds the control points that copick finds', (points, json) => {
     const curve = curveOf({ points: points.map(toPoint) });
     expect(curve).toMatchObject({ kind: json.kind, alpha: 0.5 });
     expect(curve.step).toBeCloseTo(json.step, 9);
     expect(curve.controlPoints).toEqual(json.control_points.map(toPoint));
   });
 
-  it("is the filament's own where that is current", () => {
+  it("curveOf returns the filament's own curve if it is current", () => {
     const [json, points] = curves[0]!;
     const curve = toCurve(json);
     expect(curveOf({ points: points.map(toPoint), curve })).toBe(curve);
@@ -96,7 +99,7 @@ describe('curveOf', () => {
   it.each([
     ['all in one place', [0, 0, 0]],
     ['ending where they start', [0, 50, 0]],
-  ])('refuses points %s', (_, xs) => {
+  ])('curveOf refuses points %s', (_, xs) => {
     expect(() => curveOf({ points: xs.map((x) => ({ x, y: 1, z: 2 })) })).toThrow(
       expect.objectContaining({ code: 'invalid-option' }),
     );
@@ -106,25 +109,28 @@ describe('curveOf', () => {
 describe('picksAlongFilaments', () => {
   const cases = sampled.map(([line, ...rest], i) => [i, line, ...rest] as const);
 
-  it.each(cases)('puts picks where copick-utils does: %i', (_, line, spacing, anchor, positions, rotations) => {
-    const [json, made] = typeof line === 'number' ? curves[line]! : [undefined, line];
-    const filament = { points: made.map(toPoint), ...(json && { curve: toCurve(json) }), instanceId: 4, score: 0.25 };
-    const picks = picksAlongFilaments([filament], { object: 'actin', spacing, anchor });
-    expect(
-      largestGap(
-        picks.map(({ position }) => position),
-        positions.map(toPoint),
-      ),
-    ).toBeLessThan(1e-9);
-    for (const [i, { transform, ...pick }] of picks.entries()) {
-      expect(pick).toMatchObject({ object: 'actin', instanceId: 4, score: 0.25 });
-      const expected = [...rotations[i]!.map((row) => [...row, 0]), [0, 0, 0, 1]].flat();
-      const worst = Math.max(...transform!.flat().map((value, k) => Math.abs(value - expected[k]!)));
-      expect(worst).toBeLessThan(1e-9);
-    }
-  });
+  it.each(cases)(
+    'picksAlongFilaments puts picks where copick-utils does: %i',
+    (_, line, spacing, anchor, positions, rotations) => {
+      const [json, made] = typeof line === 'number' ? curves[line]! : [undefined, line];
+      const filament = { points: made.map(toPoint), ...(json && { curve: toCurve(json) }), instanceId: 4, score: 0.25 };
+      const picks = picksAlongFilaments([filament], { object: 'actin', spacing, anchor });
+      expect(
+        largestGap(
+          picks.map(({ position }) => position),
+          positions.map(toPoint),
+        ),
+      ).toBeLessThan(1e-9);
+      for (const [i, { transform, ...pick }] of picks.entries()) {
+        expect(pick).toMatchObject({ object: 'actin', instanceId: 4, score: 0.25 });
+        const expected = [...rotations[i]!.map((row) => [...row, 0]), [0, 0, 0, 1]].flat();
+        const worst = Math.max(...transform!.flat().map((value, k) => Math.abs(value - expected[k]!)));
+        expect(worst).toBeLessThan(1e-9);
+      }
+    },
+  );
 
-  it('goes filament by filament, in order along each, and keeps their ids', () => {
+  it('picksAlongFilaments goes filament by filament, in order along each, and keeps their ids', () => {
     const along = (x: number, ys: readonly number[]) => ys.map((y) => ({ x, y, z: 0 }));
     const filaments = [
       { instanceId: 7, points: along(1, [100, 0]) },
@@ -142,14 +148,14 @@ describe('picksAlongFilaments', () => {
     expect(picks[0]!.transform!.map((row) => row[2])).toEqual([0, -1, 0, 0]);
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('refuses a spacing of %d Å', (spacing) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('picksAlongFilaments refuses a spacing of %d Å', (spacing) => {
     expect(() => picksAlongFilaments([], { object: 'actin', spacing })).toThrow(
       expect.objectContaining({ code: 'invalid-option' }),
     );
   });
 
   it.each(curves.map(([json, points]) => [json.kind, json, points] as const))(
-    'refuses to fill the memory along a %s',
+    'picksAlongFilaments refuses a spacing that would exhaust the memory along a %s',
     (_, json, points) => {
       const filament = { instanceId: 1, points: points.map(toPoint), curve: toCurve(json) };
       expect(() => picksAlongFilaments([filament], { object: 'actin', spacing: 1e-7 })).toThrow(/samples/);

@@ -44,7 +44,7 @@ function fileJson(fields: object = {}, filament: object = {}): object {
 }
 
 describe('filaments of copick', () => {
-  it('are read number by number, curves included', async () => {
+  it('filaments of copick are read number by number, curves included', async () => {
     for (const run of await openEntities().runs()) {
       const expected = expectedEntities.runs[run.name]!.filaments;
       const found = await run.filaments();
@@ -70,7 +70,7 @@ describe('filaments of copick', () => {
     }
   });
 
-  it('come back as they were, but for the spelling of numbers', () => {
+  it('filaments of copick are written back unchanged, except for the spelling of numbers', () => {
     for (const name of [
       'static/ExperimentRuns/TS_1/Filaments/tracer_0_microtubule',
       'overlay/ExperimentRuns/TS_1/Filaments/alice_7_actin',
@@ -82,7 +82,7 @@ describe('filaments of copick', () => {
     }
   });
 
-  it('keep unknown keys and unknown kinds of curves untouched', () => {
+  it('filaments of copick keep unknown keys and unknown kinds of curves', () => {
     const stranger = { kind: 'nurbs', control_points: [[1, 2, 3]], step: 4, weights: [1, { deep: null }] };
     const json = fileJson(
       { format: 'mine', version: 3 },
@@ -97,7 +97,7 @@ describe('filaments of copick', () => {
 });
 
 describe('parseFilamentsFile', () => {
-  it("takes copick's defaults for what is left out", () => {
+  it("parseFilamentsFile fills in copick's defaults", () => {
     expect(parseFilamentsFile(JSON.stringify(fileJson()), { source: 'x.json' })).toMatchObject({
       ...me,
       formatVersion: 1,
@@ -142,13 +142,13 @@ describe('parseFilamentsFile', () => {
       }),
       /two filaments have the instance id 1/,
     ],
-  ])('refuses %s, and tells where', (_, json, message) => {
+  ])('parseFilamentsFile refuses %s, and says where', (_, json, message) => {
     const parse = () => parseFilamentsFile(JSON.stringify(json), { source: 'x.json' });
     expect(parse).toThrow(expect.objectContaining({ code: 'invalid-picks', message: expect.stringMatching(message) }));
     expect(parse).toThrow(/^filaments file "x\.json"/);
   });
 
-  it.each(['NaN', 'Infinity'])("refuses %s, which Python's writer makes", (token) => {
+  it.each(['NaN', 'Infinity'])("parseFilamentsFile refuses %s, which Python's writer makes", (token) => {
     const text = JSON.stringify(
       fileJson(
         {},
@@ -163,7 +163,7 @@ describe('parseFilamentsFile', () => {
     expect(() => parseFilamentsFile(text, { source: 'x.json' })).toThrow(/filaments\.0\.points\.1\.0/);
   });
 
-  it('tells where the name of the file says another identity than its content', () => {
+  it('parseFilamentsFile reports a name that contradicts the content', () => {
     const identity = { object: 'ribosome', userId: 'you', sessionId: '1' };
     const file = parseFilamentsFile(JSON.stringify(fileJson({ unit: 'nm' })), { source: 'x.json', identity });
     expect(file).toMatchObject(identity);
@@ -192,7 +192,7 @@ describe('formatFilamentsFile', () => {
   );
   const filaments = fc.uniqueArray(filament, { selector: ({ instanceId }) => instanceId, maxLength: 4 });
 
-  it('is read back as it was', () => {
+  it('formatFilamentsFile gives text that reads back the same', () => {
     fc.assert(
       fc.property(filaments, (given) => {
         const file: FilamentsFile = { ...me, filaments: given, runName: 'r', voxelSpacing: 10 };
@@ -205,7 +205,7 @@ describe('formatFilamentsFile', () => {
     );
   });
 
-  it('leaves out a curve that no longer matches its points, and keeps one that does', () => {
+  it('formatFilamentsFile omits a curve that no longer matches its points, and keeps one that does', () => {
     const moved = { ...current, instanceId: 2, points: line([0, 50, 101]) };
     const impossible = { ...current, instanceId: 3, curve: { ...straight, kind: 'bspline' } };
     const { filaments } = parseFilamentsFile(formatFilamentsFile({ ...me, filaments: [current, moved, impossible] }), {
@@ -222,13 +222,13 @@ describe('formatFilamentsFile', () => {
     ['a score that is none', { score: Number.POSITIVE_INFINITY }, /score of Infinity/],
     ['a negative radius', { radius: -1 }, /radius of -1 Å/],
     ['a curve that JSON cannot hold', { curve: { ...straight, kind: 'x', step: Number.NaN } }, /curve of kind "x"/],
-  ])('refuses %s', (_, change, message) => {
+  ])('formatFilamentsFile refuses %s', (_, change, message) => {
     expect(() => formatFilamentsFile({ ...me, filaments: [{ ...current, ...change }] })).toThrow(
       expect.objectContaining({ code: 'invalid-picks', message: expect.stringMatching(message) }),
     );
   });
 
-  it('refuses two filaments of one id', () => {
+  it('formatFilamentsFile refuses two filaments of one id', () => {
     expect(() => formatFilamentsFile({ ...me, filaments: [current, current] })).toThrow(
       /two filaments have the instance id 1/,
     );
@@ -238,7 +238,7 @@ describe('formatFilamentsFile', () => {
 describe('filaments of a run', () => {
   const file = (name: string, json: unknown = fileJson()) => ({ [`${folder}/${name}.json`]: json });
 
-  it('are found by object, user and session, the overlay before the static tree', async () => {
+  it('filaments of a run are found by object, user and session, the overlay before the static tree', async () => {
     const { run, told } = await runOf({
       overlay: { ...file('me_1_virus'), ...file('nobody') },
       static: { ...file('me_1_virus'), ...file('you_0_ribosome') },
@@ -251,7 +251,7 @@ describe('filaments of a run', () => {
     expect(told.map(({ path }) => path)).toEqual([`overlay${folder}/nobody.json`]);
   });
 
-  it('report what is odd, once, and refuse what is broken', async () => {
+  it('filaments of a run report mistakes once, and refuse broken files', async () => {
     const { run, told } = await runOf({
       overlay: {
         ...file('me_1_virus', fileJson({ unit: 'nm' })),
@@ -273,7 +273,7 @@ describe('filaments of a run', () => {
     });
   });
 
-  it('are written and read again', async () => {
+  it('filaments of a run are written and read again', async () => {
     const { run } = await runOf({ static: { '/ExperimentRuns/TS_1/.meta': '' } });
     const given = { ...me, userId: 'my_user', voxelSpacing: 10, unknown: { by: 'hand' } };
     expect(await run.writeFilaments([current], given)).toBe(`overlay${folder}/my-user_1_virus.json`);
@@ -288,7 +288,7 @@ describe('filaments of a run', () => {
     await expect(entry!.read()).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('are edited without losing what others wrote meanwhile', async () => {
+  it('filaments of a run are edited without losing what others wrote meanwhile', async () => {
     const { run, overlay } = await runOf({ overlay: file('me_1_virus', fileJson({ colour: 'red' })) });
     await expect(run.writeFilaments([current], me)).rejects.toMatchObject({ code: 'invalid-option' });
     const read = await (await run.filaments())[0]!.read();
@@ -304,7 +304,7 @@ describe('filaments of a run', () => {
     expect((await (await run.filaments())[0]!.read()).filaments).toEqual([]);
   });
 
-  it('tell which curves were not written', async () => {
+  it('filaments of a run report the curves that were not written', async () => {
     const { run, told } = await runOf({ static: { '/ExperimentRuns/TS_1/.meta': '' } });
     const path = await run.writeFilaments([current, { ...current, instanceId: 5, points: line([0, 99]) }], me);
     expect(told).toEqual([{ path, message: expect.stringMatching(/curves of the filaments 5 no longer match/) }]);
@@ -314,13 +314,13 @@ describe('filaments of a run', () => {
     ['an object that the project does not have', current, { object: 'actin' }, 'not-found'],
     ['a session without a usable character', current, { sessionId: ' ' }, 'invalid-option'],
     ['a filament that is none', { ...current, points: [] }, {}, 'invalid-picks'],
-  ])('are not written for %s', async (_, filament, change, code) => {
+  ])('filaments of a run are not written for %s', async (_, filament, change, code) => {
     const { run, overlay } = await runOf({ static: { '/ExperimentRuns/TS_1/.meta': '' } });
     await expect(run.writeFilaments([filament], { ...me, ...change })).rejects.toMatchObject({ code });
     expect(await overlay.list('/')).toEqual([]);
   });
 
-  it('stop when told to', async () => {
+  it('filaments of a run stop when aborted', async () => {
     const { run, overlay, told } = await runOf({ overlay: file('me_1_virus') });
     const signal = AbortSignal.abort('stop');
     await expect(run.filaments({ signal })).rejects.toBe('stop');

@@ -23,7 +23,7 @@ async function runOf(trees: Parameters<typeof projectOf>[0]) {
 }
 
 describe('meshes', () => {
-  it("are copick's, byte by byte", async () => {
+  it("meshes are copick's, byte by byte", async () => {
     for (const run of await openEntities().runs()) {
       const expected = expectedEntities.runs[run.name]!.meshes;
       const found = await run.meshes();
@@ -39,7 +39,7 @@ describe('meshes', () => {
     }
   });
 
-  it("are found by object, user and session, the overlay's before the static tree's", async () => {
+  it("meshes are found by object, user and session, the overlay's before the static tree's", async () => {
     const file = (name: string) => ({ [`${folder}/${name}.glb`]: glb() });
     const { run, told } = await runOf({
       overlay: { ...file('me_1_virus'), ...file('me_2_virus'), [`${folder}/me_1_virus.txt`]: '' },
@@ -61,13 +61,13 @@ describe('meshes', () => {
   it.each([
     ['a name that tells too little', { [`${folder}/me_virus.glb`]: glb() }, /lacks a user, session or object/],
     ['a folder of that name', { [`${folder}/me_1_virus.glb/x`]: '' }, /is a folder/],
-  ])('reports %s and hides nothing else', async (_, tree, message) => {
+  ])('meshes with %s are reported, and others are listed', async (_, tree, message) => {
     const { run, told } = await runOf({ overlay: { ...tree, [`${folder}/me_7_virus.glb`]: glb() } });
     expect(await run.meshes()).toMatchObject([{ sessionId: '7' }]);
     expect(told).toMatchObject([{ message: expect.stringMatching(message) }]);
   });
 
-  it('goes on with the other tree where one cannot be listed', async () => {
+  it('meshes of one tree are listed if the other cannot be', async () => {
     const broken = failingStore(storeOf({ [`${folder}/a_1_virus.glb`]: glb() }, 'static'), (_, key) => key === folder);
     const { run, told } = await runOf({ overlay: { [`${folder}/me_1_virus.glb`]: glb() }, static: broken });
     expect(await run.meshes()).toMatchObject([{ userId: 'me' }]);
@@ -81,7 +81,7 @@ describe('meshes', () => {
     ['half a file', glb([1, 2, 3, 4], { extra: 4 }), 'corrupt-data', /has 16 bytes, but its header says 20/],
     ['more than a file', glb([1, 2, 3, 4], { extra: -4 }), 'corrupt-data', /has 16 bytes, but its header says 12/],
     ['an older glTF', glb([], { version: 1 }), 'unsupported', /glTF version 1, expected 2/],
-  ])('are not read from %s', async (_, bytes, code, message) => {
+  ])('meshes are not read from %s', async (_, bytes, code, message) => {
     const { run } = await runOf({ overlay: { [`${folder}/me_1_virus.glb`]: bytes } });
     const [mesh] = await run.meshes();
     const error = { code, message: expect.stringMatching(message) };
@@ -92,7 +92,7 @@ describe('meshes', () => {
     expect(await run.meshes()).toHaveLength(1);
   });
 
-  it('are not found where they are gone', async () => {
+  it('meshes that are gone are not-found', async () => {
     const { run } = await runOf({ overlay: { [`${folder}/me_1_virus.glb`]: glb(), '/ExperimentRuns/TS_1/.meta': '' } });
     const [mesh] = await run.meshes();
     await mesh!.delete();
@@ -102,7 +102,7 @@ describe('meshes', () => {
 });
 
 describe('writeMesh', () => {
-  it('writes the bytes as they are, under names that copick can hold', async () => {
+  it('writeMesh writes the bytes unchanged, under names that are valid in copick', async () => {
     const { run, overlay } = await runOf({ static: { '/ExperimentRuns/TS_1/.meta': '' } });
     const bytes = glb([9, 8, 7, 6]);
     const path = await run.writeMesh(bytes, { object: 'apo-ferritin', userId: 'my_user', sessionId: 'a b' });
@@ -112,7 +112,7 @@ describe('writeMesh', () => {
     expect(await mesh!.read()).toEqual(bytes);
   });
 
-  it('replaces a mesh only where that is asked for', async () => {
+  it('writeMesh replaces a mesh only with overwrite', async () => {
     const { run } = await runOf({ overlay: { [`${folder}/me_1_virus.glb`]: glb([1, 1, 1, 1]) } });
     await expect(run.writeMesh(glb([2, 2, 2, 2]), me)).rejects.toMatchObject({
       code: 'invalid-option',
@@ -123,7 +123,7 @@ describe('writeMesh', () => {
     expect((await (await run.meshes())[0]!.read()).at(-1)).toBe(2);
   });
 
-  it('does not replace one that appears while it writes', async () => {
+  it('writeMesh does not replace one that appears while it writes', async () => {
     const store = storeOf({ '/ExperimentRuns/TS_1/.meta': '' }, 'overlay');
     const late = {
       ...store,
@@ -140,13 +140,13 @@ describe('writeMesh', () => {
   it.each([
     ['an object that the project does not have', { ...me, object: 'actin' }, 'not-found'],
     ['a user without a usable character', { ...me, userId: '__' }, 'invalid-option'],
-  ])('refuses %s', async (_, options, code) => {
+  ])('writeMesh refuses %s', async (_, options, code) => {
     const { run, overlay } = await runOf({ static: { '/ExperimentRuns/TS_1/.meta': '' } });
     await expect(run.writeMesh(glb(), options)).rejects.toMatchObject({ code });
     expect(await overlay.list('/')).toEqual([]);
   });
 
-  it('rejects with the reason of an aborted signal', async () => {
+  it('writeMesh rejects with the reason of an aborted signal', async () => {
     const { run, overlay, told } = await runOf({ overlay: { [`${folder}/me_1_virus.glb`]: glb() } });
     const signal = AbortSignal.abort('stop');
     await expect(run.writeMesh(glb(), { ...me, sessionId: '2', signal })).rejects.toBe('stop');

@@ -89,7 +89,7 @@ describe.each([
 });
 
 describe('the options of a file', () => {
-  it('are of its object alone', async () => {
+  it('the options of a file apply to its object only', async () => {
     const overlay = memoryStore();
     const run = await runOf(overlay);
     const file = await fileOf(run, 'virus');
@@ -100,7 +100,7 @@ describe('the options of a file', () => {
     expect(other.voxelSpacing).toBeUndefined();
   });
 
-  it('win over those of the files', async () => {
+  it('the options of a file take precedence over those of files', async () => {
     const run = await runOf(memoryStore());
     const files = [await fileOf(run, 'virus'), await fileOf(run, 'ribosome')];
     await run.writePicks([], { ...me, files, object: 'virus', trustOrientation: true, voxelSpacing: 5, unknown: {} });
@@ -109,14 +109,14 @@ describe('the options of a file', () => {
     expect(ribosome).toMatchObject({ trustOrientation: false, voxelSpacing: 10.012, unknown: files[1]!.unknown });
   });
 
-  it('write a file from which all picks were removed', async () => {
+  it('the options of a file write a file from which all picks were removed', async () => {
     const run = await runOf(memoryStore());
     const file = await fileOf(run, 'virus');
     await run.writePicks([], { ...file, ifVersion: { virus: file.version } });
     expect(await fileOf(run, 'virus')).toMatchObject({ picks: [], unknown: file.unknown });
   });
 
-  it('are refused where two files are of one object, before anything is written', async () => {
+  it('the options of a file are refused for two files of one object, before anything is written', async () => {
     const overlay = memoryStore();
     const run = await runOf(overlay);
     const before = await jsonOf(overlay, 'virus');
@@ -128,13 +128,13 @@ describe('the options of a file', () => {
     expect(await jsonOf(overlay, 'virus')).toBe(before);
   });
 
-  it('never let an unknown key of a pick take the place of a known one', async () => {
+  it('the options of a file never let an unknown key of a pick replace a known one', async () => {
     const run = await runOf(memoryStore());
     await run.writePicks([{ ...added, unknown: { location: null, score: 'high', note: 'x' } }], me);
     expect((await fileOf(run, 'virus')).picks).toEqual([{ ...added, unknown: { note: 'x' } }]);
   });
 
-  it('keep the keys of any selection of points, in any order', async () => {
+  it('the options of a file keep the keys of any selection of points, in any order', async () => {
     const notes = fc.array(fc.option(fc.string(), { nil: undefined }), { maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(notes, fc.array(fc.nat(7)), async (given, order) => {
@@ -150,7 +150,7 @@ describe('the options of a file', () => {
 });
 
 describe('rotations that a file says not to trust', () => {
-  it('are left out of run.picks, with positions and all else as they were', async () => {
+  it('rotations that a file says not to trust are left out of run.picks, and all other fields are kept', async () => {
     const run = await runOf(memoryStore());
     const file = await fileOf(run, 'virus');
     const picks = await run.picks({ ...me, object: 'virus' });

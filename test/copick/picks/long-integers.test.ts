@@ -26,7 +26,7 @@ describe('long integers of filaments', () => {
   const rest = `, "metadata": {"deep": [{"serial": -${long}}], "text": "${long}"}, "mark": ${long}${curve}`;
   const text = filamentsText(`${filament(long, rest)}, ${filament('2')}`, `, "hash": ${long}`);
 
-  it('of ids, metadata, curves and unknown keys are read and written to the last digit', () => {
+  it('long integers of filaments of ids, metadata, curves and unknown keys are read and written to the last digit', () => {
     const file = parseFilamentsFile(text, { source });
     const [first, second] = file.filaments;
     expect(first).toMatchObject({
@@ -43,7 +43,7 @@ describe('long integers of filaments', () => {
     expect(parseFilamentsFile(written, { source })).toEqual(file);
   });
 
-  it('survive a project', async () => {
+  it('long integers of filaments survive a project', async () => {
     const { project } = projectOf({ overlay: { '/ExperimentRuns/TS_1/Filaments/me_1_virus.json': text } });
     const run = await project.run('TS_1');
     const [entry] = await run.filaments();
@@ -62,13 +62,13 @@ describe('long integers of filaments', () => {
       filamentsText(filament('1'), `, "version": ${long}`),
       /version is 12345678901234567891: it must be within ±2\^53/,
     ],
-  ])('are refused as %s', (_, given, message) => {
+  ])('long integers of filaments are refused as %s', (_, given, message) => {
     expect(() => parseFilamentsFile(given, { source })).toThrow(
       expect.objectContaining({ code: 'invalid-picks', message: expect.stringMatching(message) }),
     );
   });
 
-  it('tell neighbours apart that one number would stand for, and are refused below 1', () => {
+  it('long integers of filaments that one float64 would merge stay distinct, and are refused below 1', () => {
     const neighbours = ['9007199254740992', '9007199254740993'].map((id) => filament(id)).join();
     const file = parseFilamentsFile(filamentsText(neighbours), { source });
     expect(file.filaments.map(({ instanceId }) => instanceId)).toEqual([9007199254740992n, 9007199254740993n]);
@@ -89,7 +89,7 @@ describe('long integers of configs', () => {
     `, "hash": -${long}`,
   );
 
-  it('of metadata and unknown keys are read and written to the last digit, edited or not', () => {
+  it('long integers of configs of metadata and unknown keys are read and written to the last digit, edited or not', () => {
     const config = parseConfig(text, { source });
     expect(config.objects[0]!.metadata).toEqual({ serial: BigInt(long), text: long });
     const edited = withObject(config, { name: 'actin', isParticle: true });
@@ -99,7 +99,7 @@ describe('long integers of configs', () => {
     }
   });
 
-  it('read as the nearest number where they measure', () => {
+  it('long integers of configs become the nearest number in measurements', () => {
     const [object] = parseConfig(configText(`, "radius": ${long}`), { source }).objects;
     expect(object!.radius).toBe(Number(long));
   });
@@ -111,13 +111,13 @@ describe('long integers of configs', () => {
       configText('', `, "config_type": "cryoet_data_portal", "dataset_ids": [${long}]`),
       /dataset_ids\.0 is \S+: it must be within ±2\^53/,
     ],
-  ])('are refused as %s', (_, given, message) => {
+  ])('long integers of configs are refused as %s', (_, given, message) => {
     expect(() => parseConfig(given, { source })).toThrow(
       expect.objectContaining({ code: 'invalid-config', message: expect.stringMatching(message) }),
     );
   });
 
-  it('show in messages', () => {
+  it('long integers of configs show in messages', () => {
     expect(() => parseConfig(`{"config_type": ${long}}`, { source })).toThrow(`unknown config_type "${long}"`);
   });
 });

@@ -26,7 +26,7 @@ describe('picks of a run', () => {
     } as Tree,
   };
 
-  it('come from both trees, the overlay winning over the static tree of the same identity', async () => {
+  it('picks of a run come from both trees, and the overlay takes precedence', async () => {
     expect(await xsOf(both)).toEqual([
       ['ribosome', 1],
       ['virus', 2],
@@ -34,7 +34,7 @@ describe('picks of a run', () => {
     ]);
   });
 
-  it('list what is shadowed on request', async () => {
+  it('picks of a run include shadowed sets on request', async () => {
     const { run } = await runOf(both);
     const sets = await run.pickSets({ object: 'ribosome', includeShadowed: true });
     expect(sets.map(({ root, path, shadowed }) => [root, path, shadowed])).toEqual([
@@ -53,22 +53,22 @@ describe('picks of a run', () => {
     ['a user as copick writes it', { userId: ' alice_' }, 1],
     ['user and session together', { userId: 'alice', sessionId: '0' }, 0],
     ['a name without a usable character', { userId: '___' }, 0],
-  ])('can be asked for by %s', async (_, filter, count) => {
+  ])('picks of a run can be filtered by %s', async (_, filter, count) => {
     const { run } = await runOf(both);
     expect(await run.pickSets(filter)).toHaveLength(count);
   });
 
-  it('list once where static and overlay are the same root', async () => {
+  it('picks of a run are listed once if static and overlay are the same root', async () => {
     const store = storeOf(both.overlay);
     const { run } = await runOf({ overlay: store, static: store });
     expect(await run.pickSets({ includeShadowed: true })).toHaveLength(2);
   });
 
-  it('are none where the run has no Picks folder', async () => {
+  it('picks of a run are empty if the run has no Picks folder', async () => {
     expect(await xsOf({ overlay: { '/ExperimentRuns/TS_5_4/.meta': 'meta' } })).toEqual([]);
   });
 
-  it('keep zero particles apart from no file: hasPicks', async () => {
+  it('picks of a run distinguish zero particles from no file: hasPicks', async () => {
     const { run } = await runOf({ overlay: { [`${folder}/me_0_virus.json`]: picksJson('virus', []) } });
     const me = { userId: 'me', sessionId: '0' };
     expect(await run.picks(me)).toEqual([]);
@@ -80,19 +80,19 @@ describe('picks of a run', () => {
 });
 
 describe('files of the competition, named after the particle alone', () => {
-  it('take user and session from the content', async () => {
+  it('files of the competition, named after the particle alone get user and session from the content', async () => {
     const { run } = await runOf({ overlay: { [`${folder}/ribosome.json`]: picksJson('ribosome', [1]) } });
     const [set] = await run.pickSets();
     expect(set).toMatchObject({ object: 'ribosome', userId: 'curation', sessionId: '0' });
     expect(await run.picks({ userId: 'curation' })).toHaveLength(1);
   });
 
-  it('take the object from their name where the content says none', async () => {
+  it('files of the competition, named after the particle alone get the object from their name if the content names none', async () => {
     const { run } = await runOf({ overlay: { [`${folder}/beta-amylase.json`]: { points: [] } } });
     expect(await run.pickSets()).toMatchObject([{ object: 'beta-amylase', userId: '', sessionId: '' }]);
   });
 
-  it('count once beside a copy renamed as the official notebook renames it', async () => {
+  it('files of the competition, named after the particle alone count once beside a copy renamed as the official notebook renames it', async () => {
     const tree: Tree = {
       [`${folder}/ribosome.json`]: picksJson('ribosome', [1]),
       [`${folder}/curation_0_ribosome.json`]: picksJson('ribosome', [2]),
@@ -104,7 +104,7 @@ describe('files of the competition, named after the particle alone', () => {
     ]);
   });
 
-  it('tell whose they are even if a point is broken', async () => {
+  it('files of the competition, named after the particle alone are identified even if a point is broken', async () => {
     const text = `{"pickable_object_name": "ribosome", "user_id": "curation", "session_id": "0", "points": [{"location": {"x": NaN, "y": 0, "z": 0}}]}`;
     const { run } = await runOf({ overlay: { [`${folder}/ribosome.json`]: text } });
     const [set] = await run.pickSets();
@@ -113,7 +113,7 @@ describe('files of the competition, named after the particle alone', () => {
   });
 });
 
-describe('broken and foreign files', () => {
+describe('broken and unknown files', () => {
   const good = { [`${folder}/curation_0_virus.json`]: picksJson('virus', [1]) };
   const broken: [string, string, unknown, RegExp][] = [
     ['no JSON', 'curation_0_ribosome.json', '{"points": [', /line 1, column 13/],
@@ -128,17 +128,20 @@ describe('broken and foreign files', () => {
     ['a two-part name and a list inside', 'curation_ribosome.json', '[]', /not a JSON object/],
   ];
 
-  it.each(broken)('are reported once with their path and hide nothing else: %s', async (_, name, content, message) => {
-    const { run, told, project } = await runOf({ overlay: { ...good, [`${folder}/${name}`]: content } as Tree });
-    for (let i = 0; i < 2; i++) expect((await run.picks()).map(({ object }) => object)).toEqual(['virus']);
-    expect(told).toEqual([
-      expect.objectContaining({ path: `overlay${folder}/${name}`, message: expect.stringMatching(message) }),
-    ]);
-    expect(project.problems).toEqual(told);
-    expect(told[0]?.cause).toBeInstanceOf(Error);
-  });
+  it.each(broken)(
+    'broken and unknown files are reported once with their path and skipped: %s',
+    async (_, name, content, message) => {
+      const { run, told, project } = await runOf({ overlay: { ...good, [`${folder}/${name}`]: content } as Tree });
+      for (let i = 0; i < 2; i++) expect((await run.picks()).map(({ object }) => object)).toEqual(['virus']);
+      expect(told).toEqual([
+        expect.objectContaining({ path: `overlay${folder}/${name}`, message: expect.stringMatching(message) }),
+      ]);
+      expect(project.problems).toEqual(told);
+      expect(told[0]?.cause).toBeInstanceOf(Error);
+    },
+  );
 
-  it.each(broken)('throw when asked for themselves: %s', async (_, name, content, message) => {
+  it.each(broken)('broken and unknown files throw when read themselves: %s', async (_, name, content, message) => {
     const { run } = await runOf({ overlay: { ...good, [`${folder}/${name}`]: content } as Tree });
     const set = (await run.pickSets()).find(({ path }) => path.endsWith(name))!;
     const expected = expect.objectContaining({ code: 'invalid-picks', message: expect.stringMatching(message) });
@@ -146,7 +149,7 @@ describe('broken and foreign files', () => {
     await expect(run.picks({ object: set.object })).rejects.toEqual(expected);
   });
 
-  it('are passed over in silence if hidden or not of copick', async () => {
+  it('broken and unknown files are skipped silently if hidden or not of copick', async () => {
     const { run, told } = await runOf({
       overlay: { ...good, [`${folder}/.DS_Store`]: 'x', [`${folder}/._a.json`]: 'x', [`${folder}/notes.txt`]: 'x' },
     });
@@ -154,26 +157,26 @@ describe('broken and foreign files', () => {
     expect(told).toEqual([]);
   });
 
-  it('tell of a folder that is called like a picks file', async () => {
+  it('broken and unknown files include a folder that is named like a picks file', async () => {
     const { run, told } = await runOf({ overlay: { ...good, [`${folder}/a_0_b.json/x`]: '' } });
     expect(await run.pickSets()).toHaveLength(1);
     expect(told).toEqual([expect.objectContaining({ message: '"a_0_b.json" is a folder, expected a picks file' })]);
   });
 
-  it('tell of a file whose content names another identity than its name, and go by the name', async () => {
+  it('broken and unknown files include a file whose content contradicts its name, which is used', async () => {
     const { run, told } = await runOf({ overlay: { [`${folder}/me_1_virus.json`]: picksJson('ribosome', [1]) } });
     expect(await run.picks()).toMatchObject([{ object: 'virus' }]);
     expect(told[0]?.message).toContain('its name says object "virus", its content "ribosome"');
   });
 
-  it('read an object with underscores, as no copick writes it, whole', async () => {
+  it('broken and unknown files read an object with underscores, which copick never writes, as one name', async () => {
     const { run } = await runOf({
       overlay: { [`${folder}/curation_0_apo_ferritin.json`]: picksJson('apo-ferritin', []) },
     });
     expect(await run.pickSets()).toMatchObject([{ userId: 'curation', sessionId: '0', object: 'apo_ferritin' }]);
   });
 
-  it('hide no other tree when one cannot be listed, nor another file when one cannot be read', async () => {
+  it('broken and unknown files hide neither the other tree nor other files', async () => {
     const overlay = failingStore(storeOf({}), (call) => call === 'list');
     const fixed = failingStore(
       storeOf({ ...good, [`${folder}/curation_0_ribosome.json`]: picksJson('ribosome', [2]) }),
@@ -188,14 +191,14 @@ describe('broken and foreign files', () => {
     ]);
   });
 
-  it('throw if nothing can be listed at all', async () => {
+  it('broken and unknown files throw if nothing can be listed at all', async () => {
     const overlay = failingStore(storeOf({}), () => true);
     await expect(projectOf({ overlay }).project.runs()).rejects.toThrow('disk on fire');
   });
 });
 
 describe('an abort', () => {
-  it('rejects with its reason, reports nothing, and no read starts afterwards', async () => {
+  it('an abort rejects with its reason, reports nothing, and no read starts afterwards', async () => {
     const reason = new Error('enough');
     const controller = new AbortController();
     let calls = 0;

@@ -17,7 +17,7 @@ const shifted = [
 ];
 
 describe('parsePicksFile', () => {
-  it('reads a file of the competition, which has neither scores nor a run', () => {
+  it('parsePicksFile reads a file of the competition, which has neither scores nor a run', () => {
     const points = [{ location, transformation_: identity(), instance_id: 0 }];
     expect(parse({ ...header, run_name: null, voxel_spacing: null, unit: 'angstrom', points })).toEqual({
       object: 'ribosome',
@@ -30,7 +30,7 @@ describe('parsePicksFile', () => {
     });
   });
 
-  it('puts the centre at the location plus the translation of the matrix', () => {
+  it('parsePicksFile puts the centre at the location plus the translation of the matrix', () => {
     const pick = parsePoint({ location, transformation_: shifted });
     expect(pick).toMatchObject({ position: { x: 11, y: 22, z: 33 }, transform: shifted });
   });
@@ -41,7 +41,7 @@ describe('parsePicksFile', () => {
     ['a score of 0', { location, score: 0 }, { score: 0 }],
     ['an instance', { location, instance_id: 7, score: 2 }, { score: 2, instanceId: 7 }],
     ['instance 0, which is none', { location, instance_id: 0 }, { score: 1 }],
-  ])('reads a point with %s', (_, point, expected) => {
+  ])('parsePicksFile reads a point with %s', (_, point, expected) => {
     expect(parsePoint(point)).toEqual({ object: 'ribosome', position: location, ...expected });
   });
 
@@ -49,11 +49,11 @@ describe('parsePicksFile', () => {
     ['no points', { ...header }],
     ['null for points', { ...header, points: null }],
     ['an empty list', { ...header, points: [] }],
-  ])('reads a file with %s as one without picks', (_, json) => {
+  ])('parsePicksFile reads a file with %s as one without picks', (_, json) => {
     expect(parse(json).picks).toEqual([]);
   });
 
-  it('reads points of many as it reads a point that the schema must look at', () => {
+  it('parsePicksFile reads common points exactly as the schema would', () => {
     const number = fc.double({ noNaN: true, noDefaultInfinity: true });
     const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
     const row = fc.tuple(number, number, number, number);
@@ -74,15 +74,15 @@ describe('parsePicksFile', () => {
     );
   });
 
-  it('keeps duplicates', () => {
+  it('parsePicksFile keeps duplicates', () => {
     expect(parse({ ...header, points: [{ location }, { location }] }).picks).toHaveLength(2);
   });
 
-  it('reads user and session given as numbers, which copick refuses', () => {
+  it('parsePicksFile reads user and session given as numbers, which copick refuses', () => {
     expect(parse({ ...header, user_id: 5, session_id: 0 })).toMatchObject({ userId: '5', sessionId: '0' });
   });
 
-  it('lets the name of the file win over its content, and says so', () => {
+  it('parsePicksFile prefers the name of the file to its content, with a report', () => {
     const identity = { object: 'virus', userId: 'me', sessionId: '0' };
     const file = parsePicksFile(JSON.stringify({ ...header, points: [{ location }] }), { source: 'a.json', identity });
     expect(file).toMatchObject({ ...identity, picks: [{ object: 'virus' }] });
@@ -92,13 +92,13 @@ describe('parsePicksFile', () => {
     ]);
   });
 
-  it('takes numbers as Å whatever the unit, as copick does, and says so', () => {
+  it('parsePicksFile reads numbers as Å whatever the unit, like copick, with a report', () => {
     const file = parse({ ...header, unit: 'nanometer', points: [{ location }] });
     expect(file.picks[0]?.position).toEqual(location);
     expect(file.warnings).toEqual([expect.stringContaining('its unit is "nanometer"')]);
   });
 
-  it('gives an instance id beyond 2^53 with all its digits', () => {
+  it('parsePicksFile gives an instance id beyond 2^53 with all its digits', () => {
     const text = `{"pickable_object_name": "a", "points": [{"location": {"x": 1, "y": 2, "z": 3}, "instance_id": 9007199254740993}]}`;
     const file = parsePicksFile(text, { source: 'a.json' });
     expect(file.picks).toEqual([{ object: 'a', position: location, score: 1, instanceId: 9007199254740993n }]);
@@ -127,7 +127,7 @@ describe('parsePicksFile', () => {
       `{"location": {"x": 1, "y": 2, "z": 3}, "transformation_": [[1,0,0,0],[0,1,0,0],[0,0,1,0],[5,6,7,1]]}`,
       /last row of its matrix is 5,6,7,1, expected 0,0,0,1/,
     ],
-  ])('names the file and the point with %s', (_, point, message) => {
+  ])('parsePicksFile names the file and the point with %s', (_, point, message) => {
     const text = `{"pickable_object_name": "a", "points": [{"location": {"x": 1, "y": 2, "z": 3}}, ${point}]}`;
     expect(() => parsePicksFile(text, { source: 'Picks/b.json' })).toThrow(
       expect.objectContaining({
@@ -142,7 +142,7 @@ describe('parsePicksFile', () => {
     ['a list', '[]', /is not a JSON object: found an array/],
     ['no object name anywhere', '{"points": []}', /neither its name nor pickable_object_name/],
     ['points that are no list', '{"pickable_object_name": "a", "points": {}}', /points: expected Array, found Object/],
-  ])('refuses %s', (_, text, message) => {
+  ])('parsePicksFile refuses %s', (_, text, message) => {
     expect(() => parsePicksFile(text, { source: 'a.json' })).toThrow(
       expect.objectContaining({ code: 'invalid-picks', message: expect.stringMatching(message) }),
     );
@@ -152,7 +152,7 @@ describe('parsePicksFile', () => {
 describe('formatPicksFile', () => {
   const file: PicksFile = { object: 'ribosome', userId: 'me', sessionId: '1', picks: [] };
 
-  it('gives back positions, rotations, scores and instances to the last bit', () => {
+  it('formatPicksFile gives back positions, rotations, scores and instances to the last bit', () => {
     fc.assert(
       fc.property(fc.array(arbitraryPick), (picks) => {
         const read = parsePicksFile(formatPicksFile({ ...file, picks }), { source: 'a.json' });
@@ -164,7 +164,7 @@ describe('formatPicksFile', () => {
     );
   });
 
-  it('leaves centres and rotations as they were when a file is read and written', () => {
+  it('formatPicksFile leaves centres and rotations as they were when a file is read and written', () => {
     const once = parse({ ...header, points: [{ location: { x: 0.1, y: 0.2, z: 0.3 }, transformation_: shifted }] });
     const twice = parsePicksFile(formatPicksFile(once), { source: 'a.json' });
     expect(twice.picks[0]?.position).toEqual(once.picks[0]?.position);
@@ -172,14 +172,14 @@ describe('formatPicksFile', () => {
     expect(formatPicksFile(twice)).toBe(formatPicksFile(once));
   });
 
-  it('puts the whole centre into the location, for readers who overlook the translation', () => {
+  it('formatPicksFile puts the whole centre into the location, for programs that ignore the translation', () => {
     const text = formatPicksFile(parse({ ...header, points: [{ location, transformation_: shifted }] }));
     const [point] = JSON.parse(text).points;
     expect(point.location).toEqual({ x: 11, y: 22, z: 33 });
     expect(point.transformation_.map((row: number[]) => row[3])).toEqual([0, 0, 0, 1]);
   });
 
-  it('writes every key that copick writes, in its order', () => {
+  it('formatPicksFile writes every key that copick writes, in its order', () => {
     const json = JSON.parse(
       formatPicksFile({ ...file, picks: [{ object: 'ribosome', position: location, score: 0.5 }] }),
     );
@@ -195,7 +195,7 @@ describe('formatPicksFile', () => {
     ]);
   });
 
-  it('keeps unknown keys of the file and of the points that are still there', () => {
+  it('formatPicksFile keeps unknown keys of the file and of the points that are still there', () => {
     const points = [1, 2, 3].map((x) => ({ location: { ...location, x }, note: `n${x}` }));
     const read = parse({ ...header, trust_orientation: false, run_name: 'r', curated: true, points });
     const written = JSON.parse(formatPicksFile({ ...read, picks: [read.picks[2]!, read.picks[0]!] }));
@@ -213,7 +213,7 @@ describe('formatPicksFile', () => {
     ['a matrix with NaN', { transform: [[Number.NaN, 0, 0, 0], ...shifted.slice(1)] }, /expected 4×4 finite/],
     ['a matrix transposed', { transform: shifted[0]!.map((_, j) => shifted.map((row) => row[j]!)) }, /last row/],
     ['another object', { object: 'virus' }, /is of object "virus"/],
-  ])('refuses a pick of %s, by its index', (_, fields, message) => {
+  ])('formatPicksFile refuses a pick of %s, by its index', (_, fields, message) => {
     expect(() => formatPicksFile({ ...file, picks: [pick, { ...pick, ...fields }] })).toThrow(
       expect.objectContaining({ code: 'invalid-picks', message: expect.stringMatching(message) }),
     );
@@ -224,7 +224,7 @@ describe.skipIf(sharedDataMissing)('picks files of the data portal (needs ../sha
   it.each([
     ['copick.json', 'ribosome', { x: 40, y: 20, z: 30 }],
     ['copick_instance.json', 'testobject', { x: 10, y: 20, z: 30 }],
-  ])('reads %s', (name, object, first) => {
+  ])('picks files of the data portal reads %s', (name, object, first) => {
     const path = sharedData(`fixtures/portal/20002/annotations/${name}`);
     const text = readFileSync(path, 'utf8');
     const file = parsePicksFile(text, { source: path });

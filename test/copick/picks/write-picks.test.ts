@@ -7,7 +7,7 @@ const me = { userId: 'me', sessionId: '1' };
 const pickOf = (object: string, x: number): ParticlePick => ({ object, position: { x, y: 2, z: 3 }, score: 0.5 });
 
 describe('writePicks', () => {
-  it('writes a file per object into the overlay, which reads back the same', async () => {
+  it('writePicks writes a file per object into the overlay, which reads back the same', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_5_4');
     const picks = [pickOf('virus', 1), pickOf('ribosome', 2), pickOf('virus', 3)];
@@ -19,7 +19,7 @@ describe('writePicks', () => {
     expect(await (await run.pickSets())[0]!.read()).toMatchObject({ runName: 'TS_5_4', trustOrientation: true });
   });
 
-  it('makes user and session fit for file names as copick does, and finds them again by what was asked', async () => {
+  it('writePicks makes user and session valid in file names, like copick, and finds them by the original names', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_5_4');
     const mine = { userId: 'my_user', sessionId: 'a b' };
@@ -27,7 +27,7 @@ describe('writePicks', () => {
     expect(await run.hasPicks(mine)).toBe(true);
   });
 
-  it('writes an empty file for an object without picks if asked to, so that older picks do not stay', async () => {
+  it('writePicks writes an empty file for an object without picks if asked to, so that older picks are replaced', async () => {
     const { project } = projectOf({ overlay: { [`${folder}/me_1_virus.json`]: picksJson('virus', [1, 2]) } });
     const run = await project.run('TS_5_4');
     await run.writePicks([pickOf('ribosome', 1)], { ...me, objects: ['virus', 'ribosome'] });
@@ -35,14 +35,14 @@ describe('writePicks', () => {
     expect(await run.hasPicks({ ...me, objects: ['virus', 'ribosome'] })).toBe(true);
   });
 
-  it('writes nothing where there is nothing to write', async () => {
+  it('writePicks writes nothing without picks', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_5_4');
     expect(await run.writePicks([], me)).toEqual([]);
     expect(await run.hasPicks(me)).toBe(false);
   });
 
-  it('never touches the static tree, and shadows it', async () => {
+  it('writePicks never touches the static tree, and shadows it', async () => {
     const fixed = failingStore(
       storeOf({ [`${folder}/me_1_virus.json`]: picksJson('virus', [1, 2]) }),
       (call) => call === 'set',
@@ -71,7 +71,7 @@ describe('writePicks', () => {
     ],
     ['a user without a usable character', [pickOf('ribosome', 1)], { ...me, userId: '_' }, 'invalid-option', /"_"/],
     ['an empty session', [pickOf('ribosome', 1)], { ...me, sessionId: '' }, 'invalid-option', /""/],
-  ])('refuses %s before anything is written', async (_, picks, options, code, message) => {
+  ])('writePicks refuses %s before anything is written', async (_, picks, options, code, message) => {
     const { project, overlay } = projectOf({});
     const run = await project.createRun('TS_5_4');
     await expect(run.writePicks(picks, options)).rejects.toEqual(
@@ -83,7 +83,7 @@ describe('writePicks', () => {
   const three = ['ribosome', 'virus', 'apo-ferritin'].map((object) => pickOf(object, 9));
   const old = Object.fromEntries(three.map(({ object }) => [`${folder}/me_1_${object}.json`, picksJson(object, [1])]));
 
-  it('leaves every file old or new when writing fails midway', async () => {
+  it('writePicks leaves every file old or new when writing fails midway', async () => {
     const store = failingStore(storeOf(old), (call, key) => call === 'set' && key.includes('virus'));
     const run = await projectOf({ overlay: store }).project.run('TS_5_4');
     await expect(run.writePicks(three, me)).rejects.toThrow('disk on fire');
@@ -94,7 +94,7 @@ describe('writePicks', () => {
     ]);
   });
 
-  it('leaves every file old or new when aborted midway, and starts no further write', async () => {
+  it('writePicks leaves every file old or new when aborted midway, and starts no further write', async () => {
     const reason = new Error('enough');
     const controller = new AbortController();
     const written: StoreKey[] = [];
@@ -108,7 +108,7 @@ describe('writePicks', () => {
     expect((await run.picks(me)).map(({ position }) => position.x)).toEqual([1, 9, 1]);
   });
 
-  it('writes nothing if aborted before', async () => {
+  it('writePicks writes nothing if aborted before', async () => {
     const { project, overlay } = projectOf({});
     const run = await project.createRun('TS_5_4');
     await expect(run.writePicks(three, { ...me, signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');

@@ -28,12 +28,12 @@ const portal = {
 };
 
 describe('configs of the kinds mlcroissant and cryoet_data_portal', () => {
-  it('tells the kind of a filesystem config', () => {
+  it('parseConfig names the kind of a filesystem config', () => {
     const config = parse({ pickable_objects: [], overlay_root: 'o', static_root: 's' });
     expect(config).toMatchObject({ type: 'filesystem', overlayRoot: 'o', staticRoot: 's' });
   });
 
-  it('reads where a Croissant lies, and leaves out what is null or empty', () => {
+  it('parseConfig reads the address of a Croissant, and omits null and empty values', () => {
     const config = parse(croissant);
     expect(config).toMatchObject({
       type: 'mlcroissant',
@@ -44,12 +44,12 @@ describe('configs of the kinds mlcroissant and cryoet_data_portal', () => {
     expect(parse({ ...croissant, overlay_root: '' })).not.toHaveProperty('overlayRoot');
   });
 
-  it('needs no objects where a Croissant has them', () => {
+  it('parseConfig needs no objects if a Croissant has them', () => {
     const { pickable_objects: _, ...rest } = croissant;
     expect(parse(rest).objects).toEqual([]);
   });
 
-  it('reads the datasets and the cache of a portal config, with the defaults of copick', () => {
+  it('parseConfig reads the datasets and the cache of a portal config, with the defaults of copick', () => {
     const { portal_cache: _, portal_cache_ttl_seconds: __, ...rest } = portal;
     expect(parse(rest)).toMatchObject({
       type: 'cryoet_data_portal',
@@ -69,7 +69,7 @@ describe('configs of the kinds mlcroissant and cryoet_data_portal', () => {
     ['a dataset that is no number', { ...portal, dataset_ids: [1, 'x'] }, /dataset_ids.1/],
     ['a portal without an overlay', { ...portal, overlay_root: undefined }, /overlay_root is missing/],
     ['a cache that is no switch', { ...portal, portal_cache: 'yes' }, /portal_cache/],
-  ])('refuses %s', (_, json, message) => {
+  ])('parseConfig refuses %s', (_, json, message) => {
     expect(() => parse(json)).toThrow(
       expect.objectContaining({ code: 'invalid-config', message: expect.stringMatching(message) }),
     );
@@ -78,14 +78,17 @@ describe('configs of the kinds mlcroissant and cryoet_data_portal', () => {
   it.each([
     ['mlcroissant', croissant],
     ['cryoet_data_portal', portal],
-  ])('gives a %s config back as it was, unknown keys and secrets included, and prints neither', (_, json) => {
-    const config = parse(json);
-    expect(JSON.parse(formatConfig(config))).toEqual(json);
-    expect(inspect(config, { depth: 9 })).not.toContain('hunter2');
-    expect(JSON.stringify(config)).not.toContain('hunter2');
-  });
+  ])(
+    'formatConfig writes a %s config back unchanged, unknown keys and secrets included, and prints neither',
+    (_, json) => {
+      const config = parse(json);
+      expect(JSON.parse(formatConfig(config))).toEqual(json);
+      expect(inspect(config, { depth: 9 })).not.toContain('hunter2');
+      expect(JSON.stringify(config)).not.toContain('hunter2');
+    },
+  );
 
-  it('writes what was changed', () => {
+  it('formatConfig writes changes', () => {
     const config = parse(portal);
     const written = formatConfig({ ...config, datasetIds: [7], portalCache: true } as typeof config);
     expect(JSON.parse(written)).toEqual({ ...portal, dataset_ids: [7], portal_cache: true });

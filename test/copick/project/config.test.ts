@@ -12,7 +12,7 @@ const withObject = (fields: object) => ({
 });
 
 describe('parseConfig', () => {
-  it('reads the config that copick wrote, every field', () => {
+  it('parseConfig reads the config that copick wrote, every field', () => {
     const text = readFileSync(`${copickFixture}copick.json`, 'utf8');
     const config = parseConfig(text, { source: 'copick.json' });
     expect(config).toMatchObject({
@@ -46,29 +46,29 @@ describe('parseConfig', () => {
     expect(config.objects.map(({ name, isParticle }) => [name, isParticle])).toContainEqual(['membrane', false]);
   });
 
-  it('takes a missing config_type for filesystem, as in the configs of the competition', () => {
+  it("parseConfig reads a missing config_type as filesystem, as in the competition's configs", () => {
     const { original: _, ...config } = parse(minimal);
     expect(parse({ config_type: 'filesystem', ...minimal })).toMatchObject(config);
   });
 
-  it('gives the defaults of copick to what is left out', () => {
+  it("parseConfig fills in copick's defaults", () => {
     expect(parse(minimal).objects).toEqual([
       { name: 'ribosome', isParticle: true, label: 1, color: [100, 100, 100, 255], metadata: {} },
     ]);
   });
 
-  it('tells a label of null, which is none, from a missing one, which is 1', () => {
+  it('parseConfig distinguishes a label of null, which means none, from a missing one, which means 1', () => {
     expect(parse(withObject({ label: null })).objects[0]).not.toHaveProperty('label');
   });
 
-  it('reads go_id, as older configs call the identifier', () => {
+  it('parseConfig reads go_id, as older configs call the identifier', () => {
     expect(parse(withObject({ go_id: 'GO:1' })).objects[0]?.identifier).toBe('GO:1');
   });
 
   it.each([
     ['multilayer', 'invalid-config', /"multilayer"; expected "filesystem", "cryoet_data_portal" or "mlcroissant"/],
     [7, 'invalid-config', /unknown config_type 7/],
-  ])('refuses the config_type %j', (type, code, message) => {
+  ])('parseConfig refuses the config_type %j', (type, code, message) => {
     expect(() => parse({ ...minimal, config_type: type })).toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );
@@ -95,13 +95,13 @@ describe('parseConfig', () => {
     ['color of three', withObject({ color: [1, 2, 3] }), /pickable_objects.0.color/],
     ['color above 255', withObject({ color: [1, 2, 3, 256] }), /pickable_objects.0.color.3/],
     ['radius as text', withObject({ radius: 'big' }), /pickable_objects.0.radius: expected .*, found "big"/],
-  ])('refuses a config with %s, saying what and where', (_, json, message) => {
+  ])('parseConfig refuses a config with %s, and says what and where', (_, json, message) => {
     expect(() => parse(json)).toThrow(
       expect.objectContaining({ code: 'invalid-config', message: expect.stringMatching(message) }),
     );
   });
 
-  it('names line and column of what is not JSON', () => {
+  it('parseConfig names line and column of text that is not JSON', () => {
     expect(() => parseConfig('{\n  "name": "a"\n  "overlay_root": "o"\n}', { source: 'my/copick.json' })).toThrow(
       expect.objectContaining({
         code: 'invalid-config',
@@ -110,7 +110,7 @@ describe('parseConfig', () => {
     );
   });
 
-  it('lists what is odd without being in the way', () => {
+  it('parseConfig lists mistakes that do not prevent its use', () => {
     const objects = [
       { name: 'a', is_particle: true, label: 1 },
       { name: 'b', is_particle: true, radius: -3 },
@@ -124,7 +124,7 @@ describe('parseConfig', () => {
     ]);
   });
 
-  it('shows no secret of the file-system options, neither printed nor in messages', () => {
+  it('parseConfig shows no secret of the file-system options, neither printed nor in messages', () => {
     const json = { ...minimal, overlay_fs_args: { key: 'hunter2' } };
     expect(inspect(parse(json), { depth: 9 })).not.toContain('hunter2');
     expect(JSON.stringify(parse(json))).not.toContain('hunter2');
@@ -133,7 +133,7 @@ describe('parseConfig', () => {
 });
 
 describe('formatConfig', () => {
-  it('gives back what was read, keys it does not know included', () => {
+  it('formatConfig writes back what was read, including unknown keys', () => {
     const json = {
       config_type: 'filesystem',
       name: 'p',
@@ -157,7 +157,7 @@ describe('formatConfig', () => {
     expect(JSON.parse(formatConfig(parse(json)))).toEqual(json);
   });
 
-  it('gives back the config that copick wrote, and names its kind', () => {
+  it('formatConfig writes back a config of copick, and names its kind', () => {
     const text = readFileSync(`${copickFixture}copick.json`, 'utf8');
     expect(JSON.parse(formatConfig(parseConfig(text, { source: 'copick.json' })))).toEqual({
       config_type: 'filesystem',
@@ -165,7 +165,7 @@ describe('formatConfig', () => {
     });
   });
 
-  it('keeps unknown keys of the others when an object is added, changed and removed', () => {
+  it('formatConfig keeps unknown keys of the others when an object is added, changed and removed', () => {
     const json = {
       ...minimal,
       pickable_objects: ['a', 'b'].map((name) => ({ name, is_particle: true, future: name })),
@@ -184,12 +184,12 @@ describe('formatConfig', () => {
     expect(written.pickable_objects[1]).not.toHaveProperty('future');
   });
 
-  it('names the kind of a config that left it out or null, as copick asks for it', () => {
+  it('formatConfig names the kind of a config that omitted it, because copick requires it', () => {
     const written = [minimal, { ...minimal, config_type: null }].map((json) => JSON.parse(formatConfig(parse(json))));
     expect(written.map((json) => json.config_type)).toEqual(['filesystem', 'filesystem']);
   });
 
-  it('writes go_id as identifier, as copick does', () => {
+  it('formatConfig writes go_id as identifier, as copick does', () => {
     const [object] = JSON.parse(formatConfig(parse(withObject({ go_id: 'GO:1' })))).pickable_objects;
     expect(object).toMatchObject({ identifier: 'GO:1' });
     expect(object).not.toHaveProperty('go_id');

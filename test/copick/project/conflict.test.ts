@@ -16,7 +16,7 @@ async function readAll(run: Awaited<ReturnType<ReturnType<typeof projectOf>['pro
 }
 
 describe('picks that changed since they were read', () => {
-  it('are not overwritten, and neither is any other file of the same call', async () => {
+  it('picks that changed since they were read are not overwritten, and neither is any other file of the same call', async () => {
     const run = await projectOf({ overlay }).project.run('TS_5_4');
     const versions = await readAll(run);
     await run.writePicks([pickOf('virus', 5)], me);
@@ -32,7 +32,7 @@ describe('picks that changed since they were read', () => {
     expect((await run.picks(me)).map(({ position }) => position.x)).toEqual([9, 9]);
   });
 
-  it('are made anew in the overlay if they were read from the static tree, unless someone was faster', async () => {
+  it('picks that changed since they were read are written to the overlay if they were read from the static tree, unless another was faster', async () => {
     const run = await projectOf({ static: overlay }).project.run('TS_5_4');
     const versions = await readAll(run);
     expect(versions).toEqual({ virus: null, ribosome: null });
@@ -43,7 +43,7 @@ describe('picks that changed since they were read', () => {
     expect((await run.picks({ ...me, object: 'virus' })).map(({ position }) => position.x)).toEqual([2]);
   });
 
-  it('are made anew under their full name if they were read from a short one', async () => {
+  it('picks that changed since they were read are written under their full name if they were read from a short one', async () => {
     const run = await projectOf({ overlay: { [`${folder}/virus.json`]: picksJson('virus', [1]) } }).project.run(
       'TS_5_4',
     );
@@ -53,7 +53,7 @@ describe('picks that changed since they were read', () => {
     expect((await run.picks(me)).map(({ position }) => position.x)).toEqual([2]);
   });
 
-  it('cannot be named where none of them are written', async () => {
+  it('picks that changed since they were read cannot be expected if none of them are written', async () => {
     const run = await projectOf({ overlay }).project.run('TS_5_4');
     const expectation = await readAll(run);
     await expect(run.writePicks([pickOf('virus', 5)], { ...me, ifVersion: expectation })).rejects.toMatchObject({
@@ -62,7 +62,7 @@ describe('picks that changed since they were read', () => {
     });
   });
 
-  it('have no version in a store that keeps none, which refuses to expect one', async () => {
+  it('picks that changed since they were read have no version in a store without versions, which refuses to expect one', async () => {
     const { version: _, ...store } = storeOf(overlay);
     const run = await projectOf({ overlay: store }).project.run('TS_5_4');
     expect(await readAll(run)).toEqual({ virus: undefined, ribosome: undefined });
@@ -72,7 +72,7 @@ describe('picks that changed since they were read', () => {
     await run.writePicks([pickOf('virus', 5)], { ...me, ifVersion: { virus: undefined } });
   });
 
-  it('lead to a conflict, not to a loss, if they change while they are read', async () => {
+  it('picks that changed since they were read lead to a conflict, not to a loss, if they change while they are read', async () => {
     const inner = storeOf(overlay);
     let isReading = false;
     const store = {

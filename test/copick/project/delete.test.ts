@@ -19,7 +19,7 @@ async function open(trees: Parameters<typeof projectOf>[0]) {
 }
 
 describe('delete of a set of picks', () => {
-  it('takes the file from the overlay, and shows what it hid', async () => {
+  it('delete of a set of picks removes the file from the overlay and reveals what it hid', async () => {
     const { run } = await open({ overlay, static: fixed });
     const [mine] = await run.pickSets({ userId: 'me', object: 'ribosome' });
     expect(mine).toMatchObject({ root: 'overlay' });
@@ -29,7 +29,7 @@ describe('delete of a set of picks', () => {
     expect((await shown!.read()).picks).toMatchObject([{ position: { x: 7 } }]);
   });
 
-  it('does nothing where the file is gone already', async () => {
+  it('delete of a set of picks does nothing if the file is gone', async () => {
     const { run, told } = await open({ overlay });
     const [mine] = await run.pickSets({ object: 'virus' });
     await mine!.delete();
@@ -38,7 +38,7 @@ describe('delete of a set of picks', () => {
     expect(told).toEqual([]);
   });
 
-  it('refuses what lies in the static tree, by its path', async () => {
+  it('delete of a set of picks refuses what lies in the static tree, by its path', async () => {
     const { run } = await open({ overlay, static: fixed });
     const [theirs] = await run.pickSets({ userId: 'curation' });
     await expect(theirs!.delete()).rejects.toMatchObject({
@@ -48,7 +48,7 @@ describe('delete of a set of picks', () => {
     expect(await run.pickSets({ userId: 'curation' })).toHaveLength(1);
   });
 
-  it('rejects with the reason of an aborted signal, and leaves the file', async () => {
+  it('delete of a set of picks rejects with the reason of an aborted signal, and leaves the file', async () => {
     const { run } = await open({ overlay });
     const [mine] = await run.pickSets({ object: 'virus' });
     await expect(mine!.delete({ signal: AbortSignal.abort('stop') })).rejects.toBe('stop');
@@ -57,7 +57,7 @@ describe('delete of a set of picks', () => {
 });
 
 describe('deleteAll', () => {
-  it('deletes what was found and tells the paths', async () => {
+  it('deleteAll deletes what was found and returns the paths', async () => {
     const { run } = await open({ overlay, static: fixed });
     expect(await deleteAll(await run.pickSets({ userId: 'me' }))).toEqual([
       `overlay${picks}/me_1_ribosome.json`,
@@ -66,7 +66,7 @@ describe('deleteAll', () => {
     expect((await run.pickSets()).map(({ root }) => root)).toEqual(['static', 'static']);
   });
 
-  it('deletes nothing if one of them lies in the static tree', async () => {
+  it('deleteAll deletes nothing if one of them lies in the static tree', async () => {
     const { run } = await open({ overlay, static: fixed });
     await expect(deleteAll(await run.pickSets())).rejects.toMatchObject({
       code: 'read-only',
@@ -75,38 +75,38 @@ describe('deleteAll', () => {
     expect((await run.pickSets()).map(({ root }) => root)).toEqual(['overlay', 'static', 'overlay']);
   });
 
-  it('has nothing to do for nothing', async () => {
+  it('deleteAll accepts an empty list', async () => {
     expect(await deleteAll([])).toEqual([]);
   });
 });
 
 describe('deleteRun', () => {
-  it('takes the run from the overlay with all that is in it', async () => {
+  it('deleteRun deletes the run and its content from the overlay', async () => {
     const { project, overlay: store } = await open({ overlay });
     await project.deleteRun('TS_1');
     expect(await project.runs()).toEqual([]);
     expect(await store.list('/ExperimentRuns')).toEqual([]);
   });
 
-  it('leaves what the static tree has of the run', async () => {
+  it("deleteRun keeps the run's part in the static tree", async () => {
     const { project, run } = await open({ overlay, static: fixed });
     await project.deleteRun('TS_1');
     expect((await run.pickSets()).map(({ root }) => root)).toEqual(['static', 'static']);
   });
 
-  it('refuses a run of the static tree alone', async () => {
+  it('deleteRun refuses a run of the static tree alone', async () => {
     const { project, run } = await open({ static: fixed });
     await expect(run.delete()).rejects.toMatchObject({ code: 'read-only' });
     expect(await project.runs()).toHaveLength(1);
   });
 
-  it.each(['TS_2', '..', '', '../TS_1'])('tells that there is no run %j', async (name) => {
+  it.each(['TS_2', '..', '', '../TS_1'])('deleteRun reports that there is no run %j', async (name) => {
     const { project } = await open({ overlay });
     await expect(project.deleteRun(name)).rejects.toMatchObject({ code: 'not-found' });
     expect(await project.runs()).toHaveLength(1);
   });
 
-  it('rejects with the reason of an aborted signal, and leaves the run', async () => {
+  it('deleteRun rejects with the reason of an aborted signal, and leaves the run', async () => {
     const { project, run } = await open({ overlay });
     await expect(run.delete({ signal: AbortSignal.abort('stop') })).rejects.toBe('stop');
     expect(await project.runs()).toHaveLength(1);
@@ -114,7 +114,7 @@ describe('deleteRun', () => {
 });
 
 describe('refresh', () => {
-  it('forgets problems, tells again what is still broken, and keeps those of the config', async () => {
+  it('refresh forgets problems, reports again what is still broken, and keeps those of the config', async () => {
     const broken = { [`${picks}/me_1_virus.json`]: '{' } as const;
     const { project, run, told, overlay: store } = await open({ overlay: { ...overlay, ...broken } });
     await run.picks();
@@ -130,7 +130,7 @@ describe('refresh', () => {
     expect(project.problems).toEqual([]);
   });
 
-  it('has both stores forget what they keep', async () => {
+  it('refresh clears the caches of both stores', async () => {
     const asked: string[] = [];
     const store = (name: string) => ({ ...memoryStore(), refresh: () => void asked.push(name) });
     const project = projectFromStores({

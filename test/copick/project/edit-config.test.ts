@@ -27,7 +27,7 @@ function json(text: string): Record<string, unknown> {
 }
 
 describe('newConfig', () => {
-  it("is what copick's new_config writes, but for its version", () => {
+  it("newConfig equals the output of copick's new_config, except for its version", () => {
     const text = formatConfig(newConfig({ overlayRoot: 'local://overlay' }));
     expect(json(text)).toEqual({
       config_type: 'filesystem',
@@ -39,7 +39,7 @@ describe('newConfig', () => {
     });
   });
 
-  it('is read back with its objects, in order, each with a label of its own', () => {
+  it('newConfig is read back with its objects, in order, each with a label of its own', () => {
     const objects: NewObject[] = [
       { name: 'ribosome', isParticle: true, radius: 150, emdbId: 'EMD-3883' },
       { name: 'membrane', isParticle: false, label: 7 },
@@ -65,7 +65,7 @@ describe('newConfig', () => {
     });
   });
 
-  it('takes an object for a particle unless told otherwise, and refuses what is neither', () => {
+  it('newConfig makes objects particles by default, and refuses isParticle that is not a boolean', () => {
     const made = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome', radius: 150, label: 1 }] });
     expect(parseConfig(formatConfig(made), { source: 'copick.json' }).objects).toEqual(made.objects);
     expect(made.objects[0]).toMatchObject({ name: 'ribosome', isParticle: true, label: 1 });
@@ -76,13 +76,13 @@ describe('newConfig', () => {
     expect(() => withObject(made, odd)).toThrow(/"virus" cannot be added to the config: its isParticle is neither/);
   });
 
-  it('refuses an overlay that is nowhere', () => {
+  it('newConfig refuses an empty overlay', () => {
     expect(() => newConfig({ overlayRoot: '' })).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 });
 
 describe('withObject', () => {
-  it('adds an object with the next label, and leaves the config it was given alone', () => {
+  it('withObject adds an object with the next label, and does not change the given config', () => {
     const more = withObject(config, { name: 'actin', isParticle: true });
     expect(more.objects.map(({ name, label }) => [name, label])).toEqual([
       ['ribosome', 1],
@@ -93,7 +93,7 @@ describe('withObject', () => {
     expect(config.objects).toHaveLength(3);
   });
 
-  it('changes an object in its place, and keeps what is not told and what is not known', () => {
+  it('withObject changes an object in its place, and keeps omitted fields and unknown keys', () => {
     const text = JSON.stringify({
       overlay_root: 'o',
       pickable_objects: [
@@ -127,13 +127,13 @@ describe('withObject', () => {
     ['a color of three', { name: 'x', isParticle: true, color: [1, 2, 3] as never }, /four whole numbers/],
     ['a color beyond 255', { name: 'x', isParticle: true, color: [1, 2, 3, 256] }, /four whole numbers/],
     ['a radius that is none', { name: 'x', isParticle: true, radius: Number.NaN }, /radius is NaN/],
-  ])('refuses %s', (_, object, message) => {
+  ])('withObject refuses %s', (_, object, message) => {
     expect(() => withObject(config, object)).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringMatching(message) }),
     );
   });
 
-  it('refuses to replace what is not there, and a label of another object', () => {
+  it('withObject refuses to replace an object that does not exist, and a label of another object', () => {
     expect(() => withObject(config, { name: 'x', isParticle: true }, { replace: true })).toThrow(
       /no such object to replace.*"ribosome"/,
     );
@@ -144,7 +144,7 @@ describe('withObject', () => {
 });
 
 describe('withoutObject', () => {
-  it('takes an object out, or tells which there are', () => {
+  it('withoutObject removes an object, or lists the available ones', () => {
     expect(withoutObject(config, 'virus').objects.map(({ name }) => name)).toEqual(['ribosome', 'apo-ferritin']);
     expect(() => withoutObject(config, 'x')).toThrow(
       expect.objectContaining({ code: 'not-found', message: expect.stringContaining('"apo-ferritin"') }),
@@ -153,7 +153,7 @@ describe('withoutObject', () => {
 });
 
 describe('filamentOf', () => {
-  it('tells what copick tells', () => {
+  it('filamentOf reads what copick reads', () => {
     const { objects } = openEntities();
     for (const { name, filament } of expectedEntities.objects) {
       const spec = filamentOf(objects.find((one) => one.name === name)!);
@@ -177,7 +177,7 @@ describe('filamentOf', () => {
     [{ copick: [] }],
     [{ copick: {} }],
     [{ copick: { filament: null } }],
-  ])('finds none in %j', (metadata) => {
+  ])('filamentOf finds none in %j', (metadata) => {
     expect(filamentOf({ ...actin, metadata })).toBeUndefined();
   });
 
@@ -186,7 +186,7 @@ describe('filamentOf', () => {
     ['a polarity that is no truth value', { filament: { polar: 'yes' } }, true],
     ['a declaration that is no object', { filament: true }, true],
     ['an object that is not a particle', { filament: {} }, false],
-  ])('refuses %s, as does reading the config', (_, copick, isParticle) => {
+  ])('filamentOf refuses %s, as does reading the config', (_, copick, isParticle) => {
     const metadata = { copick };
     expect(() => filamentOf({ ...actin, isParticle, metadata })).toThrow(
       expect.objectContaining({ code: 'invalid-config' }),
@@ -202,7 +202,7 @@ describe('filamentOf', () => {
 });
 
 describe('withFilament', () => {
-  it('declares, changes and takes back, and leaves other metadata alone', () => {
+  it('withFilament declares, changes and removes, and keeps other metadata', () => {
     const declared = withFilament(actin, { polar: true, helicalRise: 27.5, unknown: { seam: 1 } });
     expect(declared.metadata).toEqual({
       weight: 2,
@@ -215,7 +215,7 @@ describe('withFilament', () => {
     expect(actin.metadata).toEqual({ weight: 2 });
   });
 
-  it('refuses what copick refuses', () => {
+  it('withFilament refuses what copick refuses', () => {
     const code = expect.objectContaining({ code: 'invalid-config' });
     expect(() => withFilament({ ...actin, isParticle: false }, {})).toThrow(code);
     expect(() => withFilament(actin, { helicalRise: -1 })).toThrow(code);

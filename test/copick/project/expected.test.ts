@@ -93,13 +93,13 @@ describe.each(kinds)('delete of $what as they were read', ({ write, find, versio
 });
 
 describe('delete with `ifVersion`', () => {
-  it('of what lies in the static tree is refused as such', async () => {
+  it('delete with `ifVersion` of a file in the static tree is refused as read-only', async () => {
     const run = await runOf(memoryStore(), { '/ExperimentRuns/TS_1/Picks/me_1_virus.json': picksJson('virus', [1]) });
     const [set] = await run.pickSets();
     await expect(set!.delete({ ifVersion: (await set!.read()).version })).rejects.toMatchObject({ code: 'read-only' });
   });
 
-  it('of a folder is refused, as one has no version', async () => {
+  it('delete with `ifVersion` of a folder is refused, as one has no version', async () => {
     const run = await runOf();
     const spacing: { delete(options: object): Promise<void> } = await run.createVoxelSpacing(10);
     await expect(spacing.delete({ ifVersion: '1@2026-01-01T00:00:00.000Z' })).rejects.toMatchObject({
@@ -114,7 +114,7 @@ describe('writeMesh with `ifVersion`', () => {
   const virus = { object: 'virus', ...me } as const;
   const last = async (run: Run) => (await (await run.meshes())[0]!.read()).at(-1);
 
-  it('replaces the mesh that was read, and no other', async () => {
+  it('writeMesh with `ifVersion` replaces the mesh that was read, and no other', async () => {
     const run = await runOf();
     await run.writeMesh(glb(1), { ...virus, ifVersion: null });
     const version = await (await run.meshes())[0]!.version();
@@ -127,7 +127,7 @@ describe('writeMesh with `ifVersion`', () => {
     expect(await last(run)).toBe(2);
   });
 
-  it('makes a new one of a mesh of the static tree', async () => {
+  it('writeMesh with `ifVersion` makes a new one of a mesh of the static tree', async () => {
     const run = await runOf(memoryStore(), { '/ExperimentRuns/TS_1/Meshes/me_1_virus.glb': glb(1) });
     const version = await (await run.meshes())[0]!.version();
     expect(version).toBeNull();

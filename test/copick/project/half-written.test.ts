@@ -13,22 +13,25 @@ describe('an image whose writer was killed before it wrote the metadata', () => 
     ['tomogram', `${run}/VoxelSpacing10.000/wbp.zarr`],
     ['segmentation', `${run}/Segmentations/10.000_me_1_virus.zarr`],
     ['density map', '/Objects/virus.zarr'],
-  ])('is not listed as a %s, but reported', async (what, folder) => {
-    const { project, told } = projectOf({ overlay: { [`${run}/.meta`]: 'meta', ...half(folder) } });
-    const found = await project.run('TS_5_4');
-    expect(await found.tomograms()).toEqual([]);
-    expect(await found.segmentations()).toEqual([]);
-    expect(await project.objectMaps()).toEqual([]);
-    const name = folder.split('/').at(-1);
-    expect(told).toEqual([
-      {
-        path: `overlay${folder}`,
-        message: `${what} folder "${name}" holds no metadata: its writing did not finish`,
-      },
-    ]);
-  });
+  ])(
+    'an image whose writer was killed before it wrote the metadata is not listed as a %s, but reported',
+    async (what, folder) => {
+      const { project, told } = projectOf({ overlay: { [`${run}/.meta`]: 'meta', ...half(folder) } });
+      const found = await project.run('TS_5_4');
+      expect(await found.tomograms()).toEqual([]);
+      expect(await found.segmentations()).toEqual([]);
+      expect(await project.objectMaps()).toEqual([]);
+      const name = folder.split('/').at(-1);
+      expect(told).toEqual([
+        {
+          path: `overlay${folder}`,
+          message: `${what} folder "${name}" holds no metadata: its writing did not finish`,
+        },
+      ]);
+    },
+  );
 
-  it('does not stop a later write to the same place', async () => {
+  it('an image whose writer was killed before it wrote the metadata does not stop a later write to the same place', async () => {
     const { project } = projectOf({ overlay: half(`${run}/Segmentations/10.000_me_1_virus.zarr`) });
     const found = await project.createRun('TS_5_4');
     await found.writeSegmentation(labels, { ...me, name: 'virus' });
@@ -37,7 +40,7 @@ describe('an image whose writer was killed before it wrote the metadata', () => 
     expect([...data]).toEqual([1, 1, 1, 1, 1, 1, 1, 1]);
   });
 
-  it('hides nothing of the static tree', async () => {
+  it('an image whose writer was killed before it wrote the metadata hides nothing of the static tree', async () => {
     const folder = `${run}/Segmentations/10.000_me_1_virus.zarr`;
     const { project, overlay } = projectOf({});
     await (await project.createRun('TS_5_4')).writeSegmentation(labels, { ...me, name: 'virus' });

@@ -26,7 +26,7 @@ const identities: { readonly [K in Kind]: fc.Arbitrary<Parameters<typeof pathOf<
 };
 
 describe('layout', () => {
-  it.each(Object.keys(identities) as Kind[])('reads back every path of a %s that it writes', (kind) => {
+  it.each(Object.keys(identities) as Kind[])('layout reads back every path of a %s that it writes', (kind) => {
     fc.assert(
       fc.property(identities[kind] as fc.Arbitrary<never>, (identity) => {
         const path = pathOf(kind, identity);
@@ -65,7 +65,7 @@ describe('layout', () => {
       { run: 'r', voxelSpacing: 10, userId: 'u', sessionId: '0', name: 'cell' },
       '/ExperimentRuns/r/PanopticSegmentations/10.000_u_0_cell.zarr',
     ],
-  ] as const)('writes the path of a %s as copick does', (kind, identity, path) => {
+  ] as const)('layout writes the path of a %s as copick does', (kind, identity, path) => {
     expect(pathOf(kind as Kind, identity as never)).toBe(path);
   });
 
@@ -85,7 +85,7 @@ describe('layout', () => {
       '10.000_test.user_123_painting-multilabel.zarr',
       { voxelSpacing: 10, userId: 'test.user', sessionId: '123', name: 'painting', multilabel: true },
     ],
-  ] as const)('reads the foreign or odd %s name %s', (kind, file, expected) => {
+  ] as const)('layout reads the unusual %s name %s', (kind, file, expected) => {
     expect(parseName(kind as Kind, file)).toEqual(expected);
   });
 
@@ -113,7 +113,7 @@ describe('layout', () => {
     ['segmentation', 'x_u_0_cell.zarr'],
     ['mesh', 'u_0.glb'],
     ['filaments', 'u_0.json'],
-  ] as const)('takes for no %s: %s', (kind, file) => {
+  ] as const)('layout does not read as a %s: %s', (kind, file) => {
     expect(parseName(kind, file)).toBeUndefined();
   });
 });

@@ -18,13 +18,13 @@ describe('a tomogram in an odd layout, as copick 2 reads it', () => {
     static: directoryStore(`${fixtures}layouts`, { readOnly: true }),
   });
 
-  it('is listed in every layout', async () => {
+  it('a tomogram is listed in every layout that copick 2 reads', async () => {
     const found = await (await project.run('odd')).tomograms();
     expect(found.map(({ type }) => type)).toEqual(Object.keys(expected));
     expect(Object.keys(expected)).toHaveLength(23);
   });
 
-  it.each(Object.entries(expected))('%s reads the same', async (type, values) => {
+  it.each(Object.entries(expected))('a tomogram in the layout of copick 2 reads the same: %s', async (type, values) => {
     const tomogram = await (await project.run('odd')).tomogram(type);
     expect(tomogram.grid).toMatchObject({ shape: [4, 5, 6], voxelSize: [10, 10, 10] });
     const { data, stride, offset } = await tomogram.read({ start: [0, 0, 0], end: [4, 5, 6] });

@@ -4,13 +4,13 @@ import { formatSpacing, sanitizeName } from '../../../src/copick/layout.ts';
 import { expectedByCopick } from '../../support/copick-fixture.ts';
 
 describe('sanitizeName', () => {
-  it.each(expectedByCopick.names.vectors)('makes of %j what copick makes: %j', (name, expected) => {
+  it.each(expectedByCopick.names.vectors)('sanitizeName turns %j into %j, like copick', (name, expected) => {
     if (expected === null)
       expect(() => sanitizeName(name)).toThrow(expect.objectContaining({ code: 'invalid-option' }));
     else expect(sanitizeName(name)).toBe(expected);
   });
 
-  it('replaces exactly the characters that copick replaces', () => {
+  it('sanitizeName replaces exactly the characters that copick replaces', () => {
     const replaced: number[] = [];
     for (let code = 0; code < 0x10000; code++) {
       const name = `a${String.fromCharCode(code)}b`;
@@ -19,7 +19,7 @@ describe('sanitizeName', () => {
     expect(replaced).toEqual(expectedByCopick.names.replaced);
   });
 
-  it('changes nothing the second time', () => {
+  it('sanitizeName changes nothing the second time', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const once = sanitizeName(`a${text}b`);
@@ -30,16 +30,16 @@ describe('sanitizeName', () => {
 });
 
 describe('formatSpacing', () => {
-  it.each(expectedByCopick.spacings.slice(0, 18))('writes %d as Python does: %s', (spacing, label) => {
+  it.each(expectedByCopick.spacings.slice(0, 18))('formatSpacing writes %d as Python does: %s', (spacing, label) => {
     expect(formatSpacing(spacing)).toBe(label);
   });
 
-  it('agrees with the whole table made by Python, exact ties included', () => {
+  it('formatSpacing agrees with the whole table made by Python, exact ties included', () => {
     const ours = expectedByCopick.spacings.map(([spacing]) => formatSpacing(spacing));
     expect(ours).toEqual(expectedByCopick.spacings.map(([, label]) => label));
   });
 
-  it('is the decimal nearest to the exact value, the even one of two', () => {
+  it('formatSpacing is the decimal nearest to the exact value, the even one of two', () => {
     const spacing = fc.oneof(
       fc.double({ min: 1e-7, max: 1e6, noNaN: true }),
       fc.integer({ min: 1, max: 1e6 }).map((sixteenths) => sixteenths / 16),
@@ -52,7 +52,7 @@ describe('formatSpacing', () => {
     );
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('refuses %d', (spacing) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('formatSpacing refuses %d', (spacing) => {
     expect(() => formatSpacing(spacing)).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 });

@@ -199,7 +199,7 @@ describe.skipIf(python === undefined)('copick itself (needs CRYOET_PICKS_COPICK_
     folder = await tempDir();
   });
 
-  it('writes what we read: every entity, number and byte', time, async () => {
+  it('copick itself writes what we read: every entity, number and byte', time, async () => {
     const made = join(folder, 'made');
     await runPython('make_copick_entities.py', made);
     const expected: ExpectedProject = JSON.parse(await readFile(`${made}-expected.json`, 'utf8'));
@@ -208,14 +208,14 @@ describe.skipIf(python === undefined)('copick itself (needs CRYOET_PICKS_COPICK_
     expect(differences(inOneOrder(told), inOneOrder({ objects, runs }))).toEqual([]);
   });
 
-  it('reads its committed project as we do', time, async () => {
+  it('copick itself reads its committed project as we do', time, async () => {
     const told = await tellProject(openEntities());
     expect(differences(inOneOrder(told), inOneOrder(await readWithCopick(`${entitiesFixture}copick.json`)))).toEqual(
       [],
     );
   });
 
-  it('reads what we write: every entity, number and byte, as it was given', time, async () => {
+  it('copick itself reads what we write: every entity, number and byte, as it was given', time, async () => {
     const path = join(folder, 'copick.json');
     await writeFile(path, formatConfig(config));
     const project: Project = await openProject(path);

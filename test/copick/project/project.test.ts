@@ -7,7 +7,7 @@ import { sourceOf } from '../../support/volumes.ts';
 const run = (name: string) => ({ [`/ExperimentRuns/${name}/.meta`]: 'meta' });
 
 describe('Project', () => {
-  it('lists the runs of both trees once, sorted, as they are called', async () => {
+  it('Project lists the runs of both trees once, sorted, with unchanged names', async () => {
     const { project, told } = projectOf({
       overlay: { ...run('TS_5_4'), ...run('b c'), '/ExperimentRuns/notes.txt': '' },
       static: { ...run('TS_5_4'), ...run('TS_10'), ...run('.hidden') },
@@ -16,11 +16,11 @@ describe('Project', () => {
     expect(told).toEqual([]);
   });
 
-  it('tells where the overlay lies', () => {
+  it('Project states the location of the overlay', () => {
     expect(projectOf({ overlay: run('TS_1'), static: run('TS_2') }).project.overlayLocation).toBe('overlay');
   });
 
-  it('goes by what is in storage, not by the list of runs in the config', async () => {
+  it('Project lists the runs in storage, not those in the config', async () => {
     const project = projectFromStores({
       config: { ...config, original: () => ({ runs: ['TS_1'] }) },
       overlay: storeOf(run('TS_2')),
@@ -33,7 +33,7 @@ describe('Project', () => {
     ['any run of an empty project', {}, 'TS_3', 'none'],
     ['no name', { overlay: run('TS_1') }, '', '"TS_1"'],
     ['a way out of the project', { overlay: run('TS_1') }, '../TS_1', '"TS_1"'],
-  ])('tells what is there when asked for %s', async (_, trees, name, available) => {
+  ])('Project lists what is available when asked for %s', async (_, trees, name, available) => {
     await expect(projectOf(trees).project.run(name)).rejects.toEqual(
       expect.objectContaining({
         code: 'not-found',
@@ -42,14 +42,14 @@ describe('Project', () => {
     );
   });
 
-  it('lists twenty of many names', async () => {
+  it('Project lists twenty of many names', async () => {
     const runs = Array.from({ length: 32 }, (_, i) => run(`r${i + 10}`));
     await expect(projectOf({ overlay: Object.assign({}, ...runs) }).project.run('x')).rejects.toThrow(
       /"r10", .*"r29" and 12 more$/,
     );
   });
 
-  it('finds an object by name, or tells which there are', () => {
+  it('Project finds an object by name, or lists the available ones', () => {
     const { project } = projectOf({});
     expect(project.object('virus')).toMatchObject({ name: 'virus', label: 2 });
     expect(() => project.object('actin')).toThrow(
@@ -60,7 +60,7 @@ describe('Project', () => {
     );
   });
 
-  it('tells the problems of the config', () => {
+  it('Project reports the problems of the config', () => {
     const project = projectFromStores({
       config: { ...config, problems: ['a', 'b'] },
       overlay: storeOf({}),
@@ -71,20 +71,20 @@ describe('Project', () => {
 });
 
 describe('createRun', () => {
-  it('makes a run that is listed, in the overlay, with the file that copick puts there', async () => {
+  it('createRun makes a run in the overlay that is listed, with the file that copick puts there', async () => {
     const { project, overlay } = projectOf({});
     await project.createRun('TS_5_4');
     expect((await project.runs()).map(({ name }) => name)).toEqual(['TS_5_4']);
     expect(new TextDecoder().decode(await overlay.get('/ExperimentRuns/TS_5_4/.meta'))).toBe('meta');
   });
 
-  it('gives back a run that is there, also in the static tree, and writes nothing', async () => {
+  it('createRun returns an existing run, also of the static tree, and writes nothing', async () => {
     const { project, overlay } = projectOf({ static: run('TS_5_4') });
     expect((await project.createRun('TS_5_4')).name).toBe('TS_5_4');
     expect(await overlay.list('/')).toEqual([]);
   });
 
-  it.each(['', '.', '..', 'a/b', 'a\\b', '.hidden', 'a\nb'])('refuses the name %j', async (name) => {
+  it.each(['', '.', '..', 'a/b', 'a\\b', '.hidden', 'a\nb'])('createRun refuses the name %j', async (name) => {
     await expect(projectOf({}).project.createRun(name)).rejects.toEqual(
       expect.objectContaining({ code: 'invalid-option' }),
     );
@@ -109,12 +109,15 @@ describe('an aborted signal', () => {
     writeSegmentation: (_, run) => run.writeSegmentation(labels, { ...me, name: 'cell', signal }),
   };
 
-  it.each(Object.entries(calls))('rejects %s with its reason, reports nothing and writes nothing', async (_, call) => {
-    const { project, told, overlay } = projectOf({ overlay: run('TS_1') });
-    const found = await project.run('TS_1');
-    await expect(call(project, found)).rejects.toBe('stop');
-    expect(told).toEqual([]);
-    expect(await overlay.list('/ExperimentRuns')).toHaveLength(1);
-    expect(await overlay.list('/ExperimentRuns/TS_1')).toHaveLength(1);
-  });
+  it.each(Object.entries(calls))(
+    'an aborted signal rejects %s with its reason, reports nothing and writes nothing',
+    async (_, call) => {
+      const { project, told, overlay } = projectOf({ overlay: run('TS_1') });
+      const found = await project.run('TS_1');
+      await expect(call(project, found)).rejects.toBe('stop');
+      expect(told).toEqual([]);
+      expect(await overlay.list('/ExperimentRuns')).toHaveLength(1);
+      expect(await overlay.list('/ExperimentRuns/TS_1')).toHaveLength(1);
+    },
+  );
 });

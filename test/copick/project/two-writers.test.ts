@@ -25,7 +25,9 @@ async function write(mode: string, name: string, count: number): Promise<void> {
 }
 
 describe('two processes that write picks of one run at once', () => {
-  it('lose nothing of what they write into different files', { timeout: 60_000 }, async () => {
+  it('two processes that write picks of one run at once lose nothing when they write different files', {
+    timeout: 60_000,
+  }, async () => {
     await Promise.all([write('own', 'a', 120), write('own', 'b', 120)]);
     const { project, told } = projectOf({ overlay: directoryStore(folder) });
     const run = await project.run('TS_5_4');
@@ -42,7 +44,9 @@ describe('two processes that write picks of one run at once', () => {
     expect(names.filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  it('lose no change to the same file if they expect what they read', { timeout: 60_000 }, async () => {
+  it('two processes that write picks of one run at once lose no change to the same file if they expect what they read', {
+    timeout: 60_000,
+  }, async () => {
     await Promise.all([write('shared', 'a', 100), write('shared', 'b', 100)]);
     const run = await projectOf({ overlay: directoryStore(folder) }).project.run('TS_5_4');
     const picks = await run.picks({ userId: 'both' });

@@ -31,27 +31,27 @@ function toOurs({ object_type: _, ...fields }: Readonly<Record<string, unknown>>
 }
 
 describe('parseUri', () => {
-  it.each(parsed)('reads %s "%s" as copick does', (kind, text, expected) => {
+  it.each(parsed)('parseUri reads %s "%s" as copick does', (kind, text, expected) => {
     if (expected === null) expect(() => parseUri(toKind(kind), text)).toThrow(refused);
     else expect(parseUri(toKind(kind), text)).toEqual(toOurs(expected));
   });
 
-  it('reads a flag behind a second question mark as none', () => {
+  it('parseUri reads a flag behind a second question mark as none', () => {
     expect(parseUri('segmentation', 'm??multilabel=true').multilabel).toBeUndefined();
   });
 });
 
 describe('globs', () => {
-  it.each(patterns)('match %j with %j as fnmatch does: %j', (name, pattern, matches) => {
+  it.each(patterns)('globs match %j with %j as fnmatch does: %j', (name, pattern, matches) => {
     expect(globMatcher(pattern)(name)).toBe(matches);
   });
 
-  it('take no time to run away with', () => {
+  it('globs match in bounded time', () => {
     const pattern = globMatcher(`${'*a'.repeat(200)}b`);
     expect(pattern('a'.repeat(2000))).toBe(false);
   });
 
-  it('match any text that they are made of', () => {
+  it('globs made of a text match it', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.string(), (text, rest) => {
         const escaped = text.replace(/[*?[]/g, '[$&]');
@@ -64,24 +64,27 @@ describe('globs', () => {
 });
 
 describe('regular expressions', () => {
-  it('need match from the start only', () => {
+  it('regular expressions must match from the start, not up to the end', () => {
     expect(nameMatcher('rib', 'regex')('ribosome')).toBe(true);
     expect(nameMatcher('some', 'regex')('ribosome')).toBe(false);
     expect(nameMatcher('x|rib', 'regex')('ribosome')).toBe(true);
   });
 
-  it.each(['(', '[', 'a\\Z', '(?P<a>b)', 'a{2,1}', '+'])('are refused where they are none: %s', (pattern) => {
-    expect(() => nameMatcher(pattern, 'regex')).toThrow(refused);
-  });
+  it.each(['(', '[', 'a\\Z', '(?P<a>b)', 'a{2,1}', '+'])(
+    'regular expressions that are not valid are refused: %s',
+    (pattern) => {
+      expect(() => nameMatcher(pattern, 'regex')).toThrow(refused);
+    },
+  );
 });
 
 describe('voxel spacings', () => {
-  it.each(spacings)('%d is asked for by %j, as %s: %4$j', (spacing, text, syntax, matches) => {
+  it.each(spacings)('voxel spacings %d is asked for by %j, as %s: %4$j', (spacing, text, syntax, matches) => {
     // copick matches an empty pattern with nothing here, but takes it for no pattern where it looks things up.
     if (text !== '') expect(spacingMatcher(text, syntax)(spacing)).toBe(matches);
   });
 
-  it('are found by more digits than their label has, which copick does not', () => {
+  it('voxel spacings are found by more digits than their label has, which copick does not', () => {
     expect(spacingMatcher('10.012444', 'glob')(10.012)).toBe(true);
     expect(spacingMatcher('10.02', 'glob')(10.012)).toBe(false);
     expect(spacingMatcher('-10', 'glob')(10)).toBe(false);
@@ -89,14 +92,14 @@ describe('voxel spacings', () => {
 });
 
 describe('formatUri', () => {
-  it.each(serialized)('writes %s %j as copick does', (kind, fields, text) => {
+  it.each(serialized)('formatUri writes %s %j as copick does', (kind, fields, text) => {
     const parts: Record<string, unknown> = toOurs(fields);
     const type = ['multilabel', 'instance', 'panoptic'].find((flag) => flag in fields);
     const written = formatUri(toKind(kind), { ...parts, kind: type ?? 'binary' } as never);
     expect(written).toBe(text);
   });
 
-  it('writes what finds the thing again, whatever its name', () => {
+  it('formatUri writes a URI that finds the entity again, whatever its name', () => {
     const name = fc.string({ minLength: 1 }).filter((text) => !/[:/@?]/.test(text) && text === text.trim());
     fc.assert(
       fc.property(
@@ -125,11 +128,11 @@ describe('formatUri', () => {
     ['segmentation', { name: 'a@b', userId: 'u', sessionId: '0', voxelSpacing: 1 }],
     ['picks', { object: 'a', userId: '', sessionId: '0' }],
     ['tomogram', { type: 'a@b', voxelSpacing: 1 }],
-  ] as const)('refuses what would be read as something else: %s %j', (kind, parts) => {
+  ] as const)('formatUri refuses what would be read as something else: %s %j', (kind, parts) => {
     expect(() => formatUri(kind, parts as never)).toThrow(refused);
   });
 
-  it('keeps a name from being read as a mark of regular expressions', () => {
+  it('formatUri escapes a name that looks like a regular expression', () => {
     const uri = formatUri('picks', { object: 're', userId: 'u', sessionId: '0' });
     expect(parseUri('picks', uri).syntax).toBe('glob');
     expect(nameMatcher(parseUri('picks', uri).object, 'glob')('re')).toBe(true);
@@ -138,7 +141,7 @@ describe('formatUri', () => {
 
 describe('expandOutputUri', () => {
   it.each(expanded)(
-    'completes "%s" from "%s" (%s to %s, %j, %j) as copick does',
+    'expandOutputUri completes "%s" from "%s" (%s to %s, %j, %j) as copick does',
     (output, input, from, to, command, individual, expected) => {
       const options = {
         input,
@@ -166,12 +169,12 @@ describe('find', () => {
     expect(told).toHaveLength(expected.length);
   });
 
-  it('gives entries that can be read', async () => {
+  it('find gives entries that can be read', async () => {
     const [found] = await openEntities().find('mesh', 'membrane:*/1');
     expect((await found!.read()).length).toBeGreaterThan(12);
   });
 
-  it('looks in the runs that are asked for, and tells of one that is not there', async () => {
+  it('find searches the given runs, and throws for one that does not exist', async () => {
     const project = openEntities();
     expect((await project.find('picks', '*', { runs: ['pos 3', 'TS_2'] })).map(({ run }) => run.name)).toEqual([
       'TS_2',
@@ -183,7 +186,7 @@ describe('find', () => {
 
   const picks = (run: string) => ({ [`/ExperimentRuns/${run}/Picks/me_1_virus.json`]: { points: [] } });
 
-  it('goes on with other runs where one cannot be listed', async () => {
+  it('find searches other runs if one cannot be listed', async () => {
     const store = storeOf({ ...picks('TS_1'), ...picks('TS_2') }, 'overlay');
     const { project, told } = projectOf({ overlay: failingStore(store, (_, key) => key.includes('TS_1/')) });
     expect((await project.find('picks', '*')).map(({ run }) => run.name)).toEqual(['TS_2']);
@@ -192,13 +195,13 @@ describe('find', () => {
     await expect(broken.find('picks', '*')).rejects.toThrow('disk on fire');
   });
 
-  it('shows what is hidden where that is asked for', async () => {
+  it('find includes shadowed entities on request', async () => {
     const { project } = projectOf({ overlay: picks('TS_1'), static: picks('TS_1') });
     expect(await project.find('picks', 'virus')).toHaveLength(1);
     expect(await project.find('picks', 'virus', { includeShadowed: true })).toHaveLength(2);
   });
 
-  it('rejects a URI that is none before it looks, and stops when told to', async () => {
+  it('find rejects a URI that is not valid before it searches, and stops when aborted', async () => {
     const { project, told } = projectOf({ overlay: picks('TS_1') });
     await expect(project.find('picks', 'a:b:c')).rejects.toMatchObject({ code: 'invalid-option' });
     await expect(project.find('picks', 're:(')).rejects.toMatchObject({ code: 'invalid-option' });

@@ -33,7 +33,7 @@ describe('features of a run', () => {
   const named = (list: readonly { type: string; featureType: string; voxelSpacing: number }[]) =>
     list.map(({ type, featureType, voxelSpacing }) => `${type} ${featureType} ${voxelSpacing}`);
 
-  it('are listed by spacing, tomogram and type, whether or not the tomogram is there, and filtered', async () => {
+  it('features of a run are listed by spacing, tomogram and type, whether or not the tomogram is there, and filtered', async () => {
     const run = await projectOf({ overlay: tree }).project.run('TS_1');
     expect(named(await run.features())).toEqual(['isonet sam 10', 'wbp sam 10', 'wbp sobel 10', 'wbp sam 20']);
     expect(named(await run.features({ featureType: ['sobel', 'x'] }))).toEqual(['wbp sobel 10']);
@@ -41,14 +41,14 @@ describe('features of a run', () => {
     expect(named(await run.features({ type: 'sam' }))).toEqual([]);
   });
 
-  it('are those of a tomogram when it is asked', async () => {
+  it('features of a run are those of a tomogram when listed from it', async () => {
     const run = await projectOf({ overlay: tree }).project.run('TS_1');
     const [tomogram] = await run.tomograms();
     expect(named(await tomogram!.features())).toEqual(['wbp sam 10', 'wbp sobel 10']);
     expect(named(await tomogram!.features({ featureType: 'sam' }))).toEqual(['wbp sam 10']);
   });
 
-  it('belong to the tomogram of the longest fitting type, whichever tree it lies in', async () => {
+  it('features of a run belong to the tomogram of the longest fitting type, whichever tree it lies in', async () => {
     const overlay = treeOf('VoxelSpacing10.000/wbp_v2_sam_features', 'VoxelSpacing10.000/x_y_z_features');
     const fixed = treeOf('VoxelSpacing10/wbp', 'VoxelSpacing10.000/wbp_v2');
     const run = await projectOf({ overlay, static: fixed }).project.run('TS_1');
@@ -58,7 +58,7 @@ describe('features of a run', () => {
     expect(await long!.features()).toHaveLength(1);
   });
 
-  it("are the overlay's where both trees have them, and delete themselves there", async () => {
+  it("features of a run are the overlay's if both trees have them, and can be deleted there", async () => {
     const run = await projectOf({ overlay: tree, static: tree }).project.run('TS_1');
     const wanted = { type: 'wbp', featureType: 'sam', voxelSpacing: 10 };
     const both = await run.features({ ...wanted, includeShadowed: true });
@@ -72,7 +72,7 @@ describe('features of a run', () => {
     await expect(left!.delete()).rejects.toMatchObject({ code: 'read-only' });
   });
 
-  it('are not hidden by a file or an odd name, which are reported', async () => {
+  it('features of a run are listed beside a file or an unknown name, which are reported', async () => {
     const overlay = { ...tree, [`${at10}/wbp_x_features.zarr`]: 'PK', [`${at10}/x_features.zarr/0/.zarray`]: '{}' };
     const { project, told } = projectOf({ overlay });
     expect(await (await project.run('TS_1')).features()).toHaveLength(4);
@@ -82,7 +82,7 @@ describe('features of a run', () => {
     ]);
   });
 
-  it('take the spacing of the folder where the metadata tell no voxel size, and say so', async () => {
+  it('features of a run use the spacing of the folder if the metadata give no voxel size, with a report', async () => {
     const overlay = storeOf(treeOf('VoxelSpacing10.000/wbp'), 'overlay');
     const key = `${at10}/wbp_sam_features.zarr` as const;
     await writeTomogram(subStore(overlay, key), volume(3), { levels: 1 });
@@ -97,7 +97,7 @@ describe('features of a run', () => {
 
 describe('writeFeatures', () => {
   it.each(['zarr2', 'zarr3'] as const)(
-    'writes one volume as a 3-D image and a list as a 4-D image, as %s',
+    'writeFeatures writes one volume as a 3-D image and a list as a 4-D image, as %s',
     async (format) => {
       const { run, overlay } = await runWithTomogram();
       const one = { type: 'wbp', featureType: 'so_bel', format };
@@ -114,7 +114,7 @@ describe('writeFeatures', () => {
     },
   );
 
-  it('files them under the spacing of a tomogram that the static tree has', async () => {
+  it('writeFeatures writes them under the spacing of a tomogram of the static tree', async () => {
     const { project } = projectOf({ static: treeOf('VoxelSpacing10/wbp') });
     const run = await project.run('TS_1');
     const path = await run.writeFeatures(volume(1, 10.012), { type: 'wbp', featureType: 'sam', voxelSpacing: 10 });
@@ -123,7 +123,7 @@ describe('writeFeatures', () => {
     expect(await tomogram!.features()).toHaveLength(1);
   });
 
-  it('refuses features of a tomogram that is not there, which copick would not list', async () => {
+  it('writeFeatures refuses features of a tomogram that does not exist, which copick would not list', async () => {
     const { run } = await runWithTomogram();
     const message = /tomogram "wbp" at voxel spacing 20.000 Å not found in run "TS_1".*available: "wbp@10.000"/;
     const refused = run.writeFeatures(volume(1, 20), { type: 'wbp', featureType: 'sam' });
@@ -137,7 +137,7 @@ describe('writeFeatures', () => {
     ['names of a single volume', volume(1), { ...options, names: ['a'] }, '`names` is for a list'],
     ['volumes of two grids', [volume(1), volume(1, 10.01)], options, 'expected the same grid for all'],
     ['a name without a character', volume(1), { ...options, featureType: '__' }, 'no character'],
-  ])('refuses %s and writes nothing', async (_, features, wrong, message) => {
+  ])('writeFeatures refuses %s and writes nothing', async (_, features, wrong, message) => {
     const { run } = await runWithTomogram();
     await expect(run.writeFeatures(features, wrong)).rejects.toMatchObject({
       code: 'invalid-option',
@@ -146,7 +146,7 @@ describe('writeFeatures', () => {
     expect(await run.features()).toEqual([]);
   });
 
-  it('replaces features of the same name only if told to', async () => {
+  it('writeFeatures replaces features of the same name only if told to', async () => {
     const { run } = await runWithTomogram();
     await run.writeFeatures(volume(1), options);
     await expect(run.writeFeatures([volume(2)], options)).rejects.toMatchObject({ code: 'invalid-option' });

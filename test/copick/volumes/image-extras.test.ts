@@ -13,7 +13,7 @@ const small = sourceOf(new Float32Array(64).fill(3), [4, 4, 4]);
 const corner = { start: [0, 0, 0], end: [1, 1, 1] } as const;
 
 describe('a shard above 5 GB', () => {
-  it('is told among the problems of the project, by the path of the image', async () => {
+  it('a shard above 5 GB is reported as a problem of the project, with the path of the image', async () => {
     const { project, told } = projectOf({});
     const run = await project.createRun('TS_1');
     await expect(run.writeTomogram(huge, { type: 'denoised', format: 'zarr3' })).rejects.toBe(unread);
@@ -55,7 +55,7 @@ describe('an image that has only consolidated metadata', () => {
   }
   const spacing = '/ExperimentRuns/TS_1/VoxelSpacing10.000' as const;
 
-  it('opens as any other', async () => {
+  it('an image that has only consolidated metadata opens like any other', async () => {
     const { overlay, run, told } = await open();
     for (const name of ['denoised.zarr', 'denoised_sobel_features.zarr'] as const) {
       await consolidate(overlay, `${spacing}/${name}`);
@@ -71,7 +71,7 @@ describe('an image that has only consolidated metadata', () => {
     expect(told).toEqual([]);
   });
 
-  it('is no free place to write to', async () => {
+  it('an image that has only consolidated metadata is not overwritten', async () => {
     const { overlay, run } = await open();
     await consolidate(overlay, `${spacing}/denoised.zarr`);
     await expect(run.writeTomogram(small, { type: 'denoised' })).rejects.toMatchObject({
@@ -83,7 +83,7 @@ describe('an image that has only consolidated metadata', () => {
     expect((await (await run.tomogram('denoised')).read(corner)).data[0]).toBe(3);
   });
 
-  it('tells what is wrong with them, and does not hide what is wrong with its own', async () => {
+  it('an image that has only consolidated metadata reports damage of them, and of its own metadata', async () => {
     const { overlay, run } = await open();
     const folder = `${spacing}/denoised.zarr` as const;
     await consolidate(overlay, folder);

@@ -30,7 +30,7 @@ function projectOver(overlayTree: Tree, staticTree?: Tree) {
 }
 
 describe('density maps', () => {
-  it('are listed by object, the overlay winning, and filtered', async () => {
+  it('density maps are listed by object and filtered, and the overlay takes precedence', async () => {
     const { project } = projectOver(treeOf('ribosome'), treeOf('ribosome', 'virus'));
     const listed = async (filter = {}) => (await project.objectMaps(filter)).map(({ object, root }) => [object, root]);
     expect(await listed()).toEqual([
@@ -43,7 +43,7 @@ describe('density maps', () => {
     ]);
   });
 
-  it("are of the project's particles alone; others, and files, are reported", async () => {
+  it("density maps are those of the project's particles; others, and files, are reported", async () => {
     const { project } = projectOver({
       ...treeOf('membrane', 'actin'),
       '/Objects/virus.zarr': 'PK',
@@ -57,13 +57,13 @@ describe('density maps', () => {
     ]);
   });
 
-  it('are no folders without an array, which copick 1 makes when it is asked for a map', async () => {
+  it('density maps are not listed for folders without an array, which copick 1 makes when asked for a map', async () => {
     const { project } = projectOver({ '/Objects/virus.zarr/zarr.json': '{}', '/Objects/ribosome.zarr/.zgroup': '{}' });
     expect(await project.objectMaps({ includeShadowed: true })).toEqual([]);
     expect(project.problems).toEqual([]);
   });
 
-  it.each(['zarr2', 'zarr3'] as const)('are written, read and deleted, as %s', async (format) => {
+  it.each(['zarr2', 'zarr3'] as const)('density maps are written, read and deleted, as %s', async (format) => {
     const { project } = projectOver({});
     expect(await project.writeObjectMap(map(1), { object: 'ribosome', format })).toBe('overlay/Objects/ribosome.zarr');
     await expect(project.writeObjectMap(map(2), { object: 'ribosome', format })).rejects.toMatchObject({
@@ -78,7 +78,7 @@ describe('density maps', () => {
     expect(await project.objectMaps()).toEqual([]);
   });
 
-  it('need the voxel size where the metadata tell none', async () => {
+  it('density maps need a voxel size if the metadata give none', async () => {
     const { project, overlay } = projectOver({});
     await project.writeObjectMap(map(1), { object: 'virus' });
     await overlay.delete('/Objects/virus.zarr/.zattrs');
@@ -94,7 +94,7 @@ describe('density maps', () => {
     ['an object that is not there', map(1), 'actin', 'not-found', 'available: "virus", "ribosome", "membrane"'],
     ['one that is not a particle', map(1), 'membrane', 'invalid-option', 'is not a particle'],
     ['voxels that are no cubes', map(1, [3.5, 3.5, 3.6]), 'virus', 'invalid-option', '3.5×3.5×3.6 Å'],
-  ])('are refused for %s', async (_, source, object, code, message) => {
+  ])('density maps are refused for %s', async (_, source, object, code, message) => {
     const { project, overlay } = projectOver({});
     await expect(project.writeObjectMap(source, { object })).rejects.toMatchObject({
       code,

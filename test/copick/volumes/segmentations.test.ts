@@ -32,7 +32,7 @@ describe('segmentations of four kinds', () => {
   };
   const tree: Tree = Object.fromEntries(Object.values(names).map((name) => [`${base}/${name}/0/.zarray`, '{}']));
 
-  it('are listed with their kind, and filtered by it', async () => {
+  it('segmentations of four kinds are listed with their kind, and filtered by it', async () => {
     const run = await projectOf({ overlay: tree }).project.run('TS_1');
     const kinds = async (filter: object) => (await run.segmentations(filter)).map(({ kind }) => kind);
     expect(await kinds({})).toEqual(['binary', 'instance', 'multilabel', 'panoptic']);
@@ -43,7 +43,7 @@ describe('segmentations of four kinds', () => {
     expect(listed.map(({ path }) => path.slice(`overlay${base}/`.length)).sort()).toEqual(Object.values(names).sort());
   });
 
-  it('are not hidden by a folder of another kind that cannot be listed', async () => {
+  it('segmentations of four kinds are listed although the folder of another kind cannot be', async () => {
     const overlay = failingStore(
       storeOf(tree, 'overlay'),
       (call, key) => call === 'list' && key.endsWith('/Segmentations'),
@@ -55,7 +55,7 @@ describe('segmentations of four kinds', () => {
     await expect(run.segmentations({ kind: 'binary' })).rejects.toThrow('disk on fire');
   });
 
-  it('delete themselves from the overlay, and never from the static tree', async () => {
+  it('segmentations of four kinds can be deleted from the overlay, never from the static tree', async () => {
     const { project } = projectOf({ overlay: tree, static: tree });
     const run = await project.run('TS_1');
     for (const one of await run.segmentations()) await one.delete();
@@ -64,7 +64,7 @@ describe('segmentations of four kinds', () => {
     await expect(left[0]!.delete()).rejects.toMatchObject({ code: 'read-only' });
   });
 
-  it('do not hide behind an empty folder, which copick makes before it writes', async () => {
+  it('segmentations of four kinds are not hidden by an empty folder, which copick makes before it writes', async () => {
     const { project, told } = projectOf({ overlay: { [`${base}/${names.binary}/zarr.json`]: '{}' }, static: tree });
     const run = await project.run('TS_1');
     expect(await run.segmentations({ kind: 'binary' })).toMatchObject([{ root: 'static' }]);
@@ -83,7 +83,7 @@ describe('writeSegmentation', () => {
     ['instance', 2 ** 32 - 1, 'InstanceSegmentations', '<u4'],
     ['instance', 2 ** 32, 'InstanceSegmentations', '<u8'],
   ])(
-    'takes the smallest type of a %s segmentation that holds %d, as copick does',
+    'writeSegmentation takes the smallest type of a %s segmentation that holds %d, as copick does',
     async (kind, label, folder, dtype) => {
       const { run, overlay } = await emptyRun();
       const path = await run.writeSegmentation(volume(filled(0, label)), { ...me, name: 'virus', kind });
@@ -96,7 +96,7 @@ describe('writeSegmentation', () => {
     },
   );
 
-  it('keeps every label up to 2^53 − 1', async () => {
+  it('writeSegmentation keeps every label up to 2^53 − 1', async () => {
     const label = fc.oneof(fc.nat(300), fc.nat(70_000), fc.maxSafeNat());
     await fc.assert(
       fc.asyncProperty(fc.array(label, { minLength: 24, maxLength: 24 }), async (values) => {
@@ -110,7 +110,7 @@ describe('writeSegmentation', () => {
     );
   });
 
-  it('writes a panoptic one as two channels, each of which opens as a volume', async () => {
+  it('writeSegmentation writes a panoptic segmentation as two channels, each of which opens as a volume', async () => {
     const { run, overlay } = await emptyRun();
     const labels = filled(0, 1, 2);
     const instances = filled(0, 7, 70_000);
@@ -167,7 +167,7 @@ describe('writeSegmentation', () => {
       { voxelSpacing: 10.2 },
       '10.200 Å does not fit voxels of',
     ],
-  ])('refuses %s, and leaves what it was to replace', async (_, labels, options, message) => {
+  ])('writeSegmentation refuses %s, and keeps the old segmentation', async (_, labels, options, message) => {
     const { run, overlay } = await emptyRun();
     const old = { ...me, name: 'cell' };
     await run.writeSegmentation(volume(filled(0, 1)), old);
@@ -178,19 +178,22 @@ describe('writeSegmentation', () => {
     expect(await keysOf(overlay)).toEqual(before);
   });
 
-  it.each(['zarr2', 'zarr3'] as const)('replaces one of the same name only if told to, as %s', async (format) => {
-    const { run } = await emptyRun();
-    const options = { ...me, name: 'cell', kind: 'instance', format } as const;
-    await run.writeSegmentation(volume(filled(1)), options);
-    await expect(run.writeSegmentation(volume(filled(2)), options)).rejects.toMatchObject({ code: 'invalid-option' });
-    await run.writeSegmentation(volume(filled(3)), { ...options, overwrite: true });
-    const [found] = await run.segmentations();
-    expect((await (await found!.open()).read(wholeBox(shape))).data[0]).toBe(3);
-  });
+  it.each(['zarr2', 'zarr3'] as const)(
+    'writeSegmentation replaces one of the same name only with overwrite, as %s',
+    async (format) => {
+      const { run } = await emptyRun();
+      const options = { ...me, name: 'cell', kind: 'instance', format } as const;
+      await run.writeSegmentation(volume(filled(1)), options);
+      await expect(run.writeSegmentation(volume(filled(2)), options)).rejects.toMatchObject({ code: 'invalid-option' });
+      await run.writeSegmentation(volume(filled(3)), { ...options, overwrite: true });
+      const [found] = await run.segmentations();
+      expect((await (await found!.open()).read(wholeBox(shape))).data[0]).toBe(3);
+    },
+  );
 });
 
 describe('opening a segmentation', () => {
-  it('refuses to round a label, and gives it with exact', async () => {
+  it('opening a segmentation refuses to round a label, and gives it by readExact', async () => {
     const { run } = await emptyRun();
     await run.writeSegmentation(volume(filled(0, 2 ** 24, 2 ** 24 + 1)), { ...me, name: 'virus', kind: 'instance' });
     const [found] = await run.segmentations();
@@ -204,7 +207,7 @@ describe('opening a segmentation', () => {
     expect((await opened.read(wholeBox(shape), { exact: true })).data[2]).toBe(2 ** 24 + 1);
   });
 
-  it('of float64 refuses to round a label too, and reads what is no label as it is', async () => {
+  it('opening a segmentation of float64 refuses to round a label, and reads other values unchanged', async () => {
     const overlay = storeOf({}, 'overlay');
     const image = subStore(overlay, `${base}/Segmentations/10.000_a_1_cell.zarr`);
     await writeTomogram(image, volume(filled(1)), { dtype: 'uint64', chunkShape: shape });
@@ -220,7 +223,7 @@ describe('opening a segmentation', () => {
     await expect(open(filled(2 ** 24 + 1))).rejects.toMatchObject({ code: 'unsupported' });
   });
 
-  it('asks for the channel of a panoptic one, and of no other', async () => {
+  it('opening a segmentation requires a channel for a panoptic one only', async () => {
     const { run } = await emptyRun();
     await run.writeSegmentation({ label: volume(filled(1)), instance: volume(filled(1)) }, { ...me, name: 'cell' });
     await run.writeSegmentation(volume(filled(1)), { ...me, name: 'cell' });
@@ -233,7 +236,7 @@ describe('opening a segmentation', () => {
     );
   });
 
-  it('refuses a panoptic one that has no two channels', async () => {
+  it('opening a segmentation refuses a panoptic one without two channels', async () => {
     const overlay = storeOf({}, 'overlay');
     await writeTomogram(subStore(overlay, `${base}/PanopticSegmentations/10.000_a_1_cell.zarr`), volume(filled(1)));
     const run = await projectOf({ overlay }).project.run('TS_1');
@@ -244,7 +247,7 @@ describe('opening a segmentation', () => {
     });
   });
 
-  it('takes the spacing of the name where the metadata tell no voxel size, and says so', async () => {
+  it('opening a segmentation uses the spacing of the name if the metadata give no voxel size, with a report', async () => {
     const overlay = storeOf({}, 'overlay');
     const key = `${base}/Segmentations/10.000_a_1_cell.zarr` as const;
     await writeTomogram(subStore(overlay, key), volume(filled(1)), { dtype: 'uint8' });

@@ -29,7 +29,7 @@ async function withTomogram(path: string, value: number, voxelSize = 10.012444):
 }
 
 describe('tomograms of a run', () => {
-  it('are listed by spacing and type, from both trees, the overlay winning', async () => {
+  it('tomograms of a run are listed by spacing and type from both trees, and the overlay takes precedence', async () => {
     const overlay = treeOf(`${at10}/denoised.zarr`, 'VoxelSpacing5.000/wbp.zarr');
     const fixed = treeOf(`${at10}/wbp.zarr`, `${at10}/denoised.zarr`);
     expect(await listed({ overlay, static: fixed })).toEqual([
@@ -43,23 +43,23 @@ describe('tomograms of a run', () => {
     ]);
   });
 
-  it('list once where static and overlay are the same root', async () => {
+  it('tomograms of a run are listed once if static and overlay are the same root', async () => {
     const store = storeOf(treeOf(`${at10}/wbp.zarr`));
     expect(await listed({ overlay: store, static: store }, { includeShadowed: true })).toHaveLength(1);
   });
 
-  it('are not their features, but may be called after them', async () => {
+  it('tomograms of a run do not include features, but may be named after them', async () => {
     const overlay = treeOf(`${at10}/wbp.zarr`, `${at10}/wbp_sam_features.zarr`, `${at10}/no-features.zarr`);
     expect((await listed({ overlay })).map(([type]) => type)).toEqual(['no-features', 'wbp']);
   });
 
-  it('are the same in folders whose names round to one label', async () => {
+  it('tomograms of a run are the same in folders whose names round to one label', async () => {
     const overlay = treeOf('VoxelSpacing10/wbp.zarr', `${at10}/wbp.zarr`);
     expect(await listed({ overlay })).toHaveLength(1);
     expect(await listed({ overlay }, { includeShadowed: true })).toHaveLength(2);
   });
 
-  it('do not hide behind an empty folder, which copick makes before it writes', async () => {
+  it('tomograms of a run are not hidden by an empty folder, which copick makes before it writes', async () => {
     const overlay = { [`${base}/${at10}/wbp.zarr/.zgroup`]: '{}' };
     const { run, told } = await runOf({ overlay, static: treeOf(`${at10}/wbp.zarr`) });
     expect(await run.tomograms()).toMatchObject([{ type: 'wbp', root: 'static' }]);
@@ -68,7 +68,7 @@ describe('tomograms of a run', () => {
     expect(await listed({ overlay, static: overlay })).toEqual([['wbp', 10, 'overlay']]);
   });
 
-  it('are not hidden by folders and files of foreign names, which are reported', async () => {
+  it('tomograms of a run are listed beside folders and files of unknown names, which are reported', async () => {
     const overlay = {
       ...treeOf(`${at10}/wbp.zarr`, 'VoxelSpacingXYZ/wbp.zarr', 'VoxelSpacing/wbp.zarr', `${at10}/x_features.zarr`),
       [`${base}/${at10}/zip.zarr`]: 'PK',
@@ -83,7 +83,7 @@ describe('tomograms of a run', () => {
     );
   });
 
-  it('are not hidden by a folder that cannot be listed', async () => {
+  it('tomograms of a run are listed although another folder cannot be', async () => {
     const store = storeOf(treeOf(`${at10}/wbp.zarr`, 'VoxelSpacing20.000/wbp.zarr'), 'overlay');
     const overlay = failingStore(store, (call, key) => call === 'list' && key.endsWith(at10));
     const { run, told } = await runOf({ overlay });
@@ -101,7 +101,7 @@ describe('tomograms of a run', () => {
     [20.0241, 20.0249],
     [10.0011, undefined],
     [15, undefined],
-  ])('at %d Å are those of the folder of %j', async (voxelSpacing, expected) => {
+  ])('tomograms of a run at %d Å are those of the folder of %j', async (voxelSpacing, expected) => {
     const spacings = ['10.000', '10.012', '13.480', '20.0249'];
     const overlay = treeOf(...spacings.map((spacing) => `VoxelSpacing${spacing}/wbp.zarr`));
     const found = await listed({ overlay }, { voxelSpacing });
@@ -110,20 +110,20 @@ describe('tomograms of a run', () => {
 });
 
 describe('Run.tomogram', () => {
-  it('opens by the label of the folder and takes the voxel size from the metadata', async () => {
+  it('Run.tomogram opens by the label of the folder and takes the voxel size from the metadata', async () => {
     const { run } = await runOf({ overlay: await withTomogram(`${at10}/denoised.zarr`, 5) });
     const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
     expect(tomogram.grid).toMatchObject({ shape: [2, 3, 4], voxelSize: [10.012444, 10.012444, 10.012444] });
     expect((await tomogram.read({ start: [0, 0, 0], end: [1, 1, 1] })).data[0]).toBe(5);
   });
 
-  it('needs no voxel spacing where there is one only, and picks the level inside', async () => {
+  it('Run.tomogram needs no voxel spacing if there is only one, and selects the level', async () => {
     const { run } = await runOf({ overlay: await withTomogram(`${at10}/denoised.zarr`, 5) });
     expect((await run.tomogram('denoised', { level: 1 })).grid.shape).toEqual([1, 2, 2]);
     expect((await run.tomogram('denoised', { voxelSize: 40 })).level).toBe(2);
   });
 
-  it('takes the voxel spacing of the folder where the metadata say none', async () => {
+  it('Run.tomogram uses the voxel spacing of the folder if the metadata give no voxel size', async () => {
     const array = {
       zarr_format: 2,
       shape: [2, 2, 2],
@@ -179,17 +179,17 @@ describe('Run.tomogram', () => {
       'invalid-option',
       'voxel spacing 0 Å is not a finite length above 0',
     ],
-  ])('tells what is there when asked for %s', async (_, type, options, code, message) => {
+  ])('Run.tomogram lists what is available when asked for %s', async (_, type, options, code, message) => {
     const { run } = await runOf({ overlay });
     await expect(run.tomogram(type, options)).rejects.toEqual(expect.objectContaining({ code, message }));
   });
 
-  it('tells that a run has none', async () => {
+  it('Run.tomogram reports that a run has none', async () => {
     const { run } = await runOf({ overlay: { [`${base}/.meta`]: '' } });
     await expect(run.tomogram('wbp')).rejects.toThrow('available: none');
   });
 
-  it('throws for a tomogram without metadata that was asked for', async () => {
+  it('Run.tomogram throws for a tomogram without metadata that was asked for', async () => {
     const { run } = await runOf({ overlay: treeOf(`${at10}/wbp.zarr`) });
     await expect(run.tomogram('wbp')).rejects.toMatchObject({ name: 'CryoetPicksError' });
   });
@@ -202,7 +202,7 @@ describe('segmentations of a run', () => {
     [2, 3, 4],
   );
 
-  it('are written into the overlay as copick names them, and read back voxel by voxel', async () => {
+  it('segmentations of a run are written into the overlay as copick names them, and read back voxel by voxel', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_5_4');
     const path = await run.writeSegmentation(labels, { ...me, name: 'all cells', kind: 'multilabel' });
@@ -214,7 +214,7 @@ describe('segmentations of a run', () => {
   });
 
   it.each(['mem-multilabel', 'mem_multilabel'])(
-    'refuse the name "%s", which would read back as another',
+    'segmentations of a run refuse the name "%s", which would read back as another',
     async (name) => {
       const { project } = projectOf({});
       const run = await project.createRun('TS_5_4');
@@ -230,7 +230,7 @@ describe('segmentations of a run', () => {
     },
   );
 
-  it('replace one of the same name only if told to', async () => {
+  it('segmentations of a run replace one of the same name only with overwrite', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_5_4');
     await run.writeSegmentation(labels, { ...me, name: 'cell' });
@@ -241,7 +241,7 @@ describe('segmentations of a run', () => {
     expect(await run.segmentations()).toHaveLength(1);
   });
 
-  it('can be asked for, the overlay winning, and foreign names are reported', async () => {
+  it('segmentations of a run can be filtered, the overlay takes precedence, and unknown names are reported', async () => {
     const names = ['10.000_a_1_cell', '10.000_a_1_cell-multilabel', '20.000_b_2_cell_wall', 'x_a_1_cell'];
     const folders = names.map((name) => `Segmentations/${name}.zarr`);
     const { run, told } = await runOf({

@@ -5,7 +5,7 @@ const meta = (name: string) => ({ [`/ExperimentRuns/TS_1/${name}/.meta`]: 'meta'
 const place = '/ExperimentRuns/TS_1';
 
 describe('voxelSpacings', () => {
-  it('lists those of both trees, each label once, the smallest first', async () => {
+  it('voxelSpacings lists those of both trees, each label once, the smallest first', async () => {
     const { project, told } = projectOf({
       overlay: { ...meta('VoxelSpacing20.000'), ...meta('VoxelSpacing7.840') },
       static: { ...meta('VoxelSpacing10.012'), ...meta('VoxelSpacing20'), ...meta('Picks') },
@@ -21,20 +21,20 @@ describe('voxelSpacings', () => {
     expect(told).toEqual([]);
   });
 
-  it('reports a folder that names no number', async () => {
+  it('voxelSpacings reports a folder whose name is not a number', async () => {
     const { project, told } = projectOf({ overlay: { ...meta('VoxelSpacingXYZ'), ...meta('VoxelSpacing10.000') } });
     expect(await (await project.run('TS_1')).voxelSpacings()).toHaveLength(1);
     expect(told.map(({ path }) => path)).toEqual([`overlay${place}/VoxelSpacingXYZ`]);
   });
 
-  it('goes on with the other tree where one cannot be listed', async () => {
+  it('voxelSpacings lists one tree if the other cannot be', async () => {
     const broken = failingStore(storeOf(meta('VoxelSpacing10.000'), 'static'), (_, key) => key === place);
     const { project, told } = projectOf({ overlay: meta('VoxelSpacing20.000'), static: broken });
     expect(await (await project.run('TS_1')).voxelSpacings()).toMatchObject([{ voxelSpacing: 20 }]);
     expect(told).toMatchObject([{ path: `static${place}`, message: `disk on fire at ${place}` }]);
   });
 
-  it('deletes one with its tomograms, from the overlay only', async () => {
+  it('voxelSpacings deletes one with its tomograms, from the overlay only', async () => {
     const { project, overlay } = projectOf({
       overlay: { ...meta('VoxelSpacing10.000'), [`${place}/VoxelSpacing10.000/wbp.zarr/.zattrs`]: {} },
       static: meta('VoxelSpacing20.000'),
@@ -47,7 +47,7 @@ describe('voxelSpacings', () => {
 });
 
 describe('createVoxelSpacing', () => {
-  it("makes the folder in the overlay, with copick's file, named by three decimals", async () => {
+  it("createVoxelSpacing makes the folder in the overlay, with copick's file, named by three decimals", async () => {
     const { project, overlay } = projectOf({ static: meta('Picks') });
     const run = await project.run('TS_1');
     const made = await run.createVoxelSpacing(10.0124442);
@@ -59,21 +59,21 @@ describe('createVoxelSpacing', () => {
     expect(await run.voxelSpacings()).toEqual([]);
   });
 
-  it('gives back the one that is there, and writes nothing', async () => {
+  it('createVoxelSpacing returns an existing one, and writes nothing', async () => {
     const { project, overlay } = projectOf({ static: meta('VoxelSpacing10.000') });
     const found = await (await project.run('TS_1')).createVoxelSpacing(10.0002);
     expect(found).toMatchObject({ voxelSpacing: 10, root: 'static' });
     expect(await overlay.list('/')).toEqual([]);
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 0.0001])('refuses %d Å', async (spacing) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 0.0001])('createVoxelSpacing refuses %d Å', async (spacing) => {
     const { project, overlay } = projectOf({ static: meta('Picks') });
     const made = (await project.run('TS_1')).createVoxelSpacing(spacing);
     await expect(made).rejects.toMatchObject({ code: 'invalid-option' });
     expect(await overlay.list('/')).toEqual([]);
   });
 
-  it('rejects with the reason of an aborted signal and writes nothing', async () => {
+  it('createVoxelSpacing rejects with the reason of an aborted signal and writes nothing', async () => {
     const { project, overlay, told } = projectOf({ static: meta('Picks') });
     const run = await project.run('TS_1');
     const signal = AbortSignal.abort('stop');

@@ -16,7 +16,7 @@ const volume = (value: number, voxelSize: Zyx = [10, 10, 10]) =>
 
 describe('writeTomogram', () => {
   it.each(['zarr2', 'zarr3'] as const)(
-    'files a pyramid under the voxel size, as copick does, as %s',
+    'writeTomogram writes a pyramid under the voxel size, as copick does, as %s',
     async (format) => {
       const { project, overlay } = projectOf({});
       const run = await project.createRun('TS_1');
@@ -37,7 +37,7 @@ describe('writeTomogram', () => {
     },
   );
 
-  it('keeps the true voxel size under a rounded label, as the competition has it', async () => {
+  it('writeTomogram keeps the true voxel size under a rounded label, as in the competition', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_1');
     const exact: Zyx = [10.012444196428572, 10.012444196428572, 10.012444537618887];
@@ -57,7 +57,7 @@ describe('writeTomogram', () => {
     ['a type that copick hides', [10, 10, 10], { type: 'no-features' }, 'cannot contain "features"'],
     ['a type of a hidden folder', [10, 10, 10], { type: '..' }, '"...zarr" would be a hidden folder'],
     ['a type without a character', [10, 10, 10], { type: '_' }, 'no character'],
-  ])('refuses %s and writes nothing', async (_, voxelSize, options, message) => {
+  ])('writeTomogram refuses %s and writes nothing', async (_, voxelSize, options, message) => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_1');
     const sound = volume(1);
@@ -68,14 +68,14 @@ describe('writeTomogram', () => {
     expect(await run.voxelSpacings()).toEqual([]);
   });
 
-  it('accepts edges within 0.1 % and labels within 1 %', async () => {
+  it('writeTomogram accepts edges within 0.1 % and labels within 1 %', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_1');
     await run.writeTomogram(volume(1, [10, 10, 10.009]), { type: 'wbp', voxelSpacing: 10.1 });
     expect(await run.tomograms()).toMatchObject([{ voxelSpacing: 10.1 }]);
   });
 
-  it('replaces one of the same name only if told to, and fills the empty group that copick 2 makes', async () => {
+  it('writeTomogram replaces one of the same name only with overwrite, and fills the empty group that copick 2 makes', async () => {
     const group = { zarr_format: 3, node_type: 'group', attributes: {} };
     const { project } = projectOf({ overlay: { [`${at10}/wbp.zarr/zarr.json`]: group } });
     const run = await project.run('TS_1');
@@ -90,13 +90,13 @@ describe('writeTomogram', () => {
     ['a group with attributes', { zarr_format: 3, node_type: 'group', attributes: { mine: 1 } }],
     ['an array', { zarr_format: 3, node_type: 'array' }],
     ['what is no JSON', '{'],
-  ])('does not take %s for an empty group', async (_, content) => {
+  ])('writeTomogram does not take %s for an empty group', async (_, content) => {
     const { project } = projectOf({ overlay: { [`${at10}/wbp.zarr/zarr.json`]: content } });
     const run = await project.run('TS_1');
     await expect(run.writeTomogram(volume(1), { type: 'wbp' })).rejects.toMatchObject({ code: 'invalid-option' });
   });
 
-  it('keeps the features of the tomogram that it replaces', async () => {
+  it('writeTomogram keeps the features of the tomogram that it replaces', async () => {
     const { project } = projectOf({});
     const run = await project.createRun('TS_1');
     await run.writeTomogram(volume(1), { type: 'wbp' });
@@ -105,7 +105,7 @@ describe('writeTomogram', () => {
     expect(await run.features()).toHaveLength(1);
   });
 
-  it('leaves no half tomogram where the disk fails', async () => {
+  it('writeTomogram leaves no partial tomogram if the disk fails', async () => {
     const store = storeOf({ [`${base}/.meta`]: 'meta' }, 'overlay');
     const overlay = failingStore(store, (call, key) => call === 'set' && key.endsWith('/1/.zarray'));
     const run = await projectOf({ overlay }).project.run('TS_1');
@@ -115,7 +115,7 @@ describe('writeTomogram', () => {
 });
 
 describe('a tomogram', () => {
-  it('without a voxel size in its metadata takes that of its folder, and says so', async () => {
+  it('a tomogram without a voxel size in its metadata gets that of its folder, with a report', async () => {
     const overlay = storeOf({}, 'overlay');
     await writeTomogram(subStore(overlay, `${at10}/wbp.zarr`), volume(1), { levels: 1 });
     await overlay.delete(`${at10}/wbp.zarr/.zattrs`);
@@ -132,7 +132,7 @@ describe('a tomogram', () => {
     ]);
   });
 
-  it('that is an empty folder, as copick 1 makes it, is listed, and tells so when it is opened', async () => {
+  it('a tomogram that is an empty folder, as copick 1 makes it, is listed, and throws when it is opened', async () => {
     await withTempDir(async (root) => {
       await mkdir(join(root, `${at10}/wbp.zarr`), { recursive: true });
       const { project, told } = projectOf({ overlay: directoryStore(root) });
@@ -164,7 +164,7 @@ describe('an aborted signal', () => {
     ['writeFeatures', async () => (await run).writeFeatures(labels, { type: 'wbp', featureType: 'sam', signal })],
     ['writeObjectMap', () => project.writeObjectMap(labels, { object: 'virus', signal })],
     ['writeSegmentation', async () => (await run).writeSegmentation({ label: labels, instance: labels }, me)],
-  ])('rejects %s with its reason, reports nothing and writes nothing', async (_, call) => {
+  ])('an aborted signal rejects %s with its reason, reports nothing and writes nothing', async (_, call) => {
     await expect(call()).rejects.toBe('stop');
     expect(told).toEqual([]);
     expect(await overlay.list('/')).toHaveLength(1);
