@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type DifferencesOptions, differenceLines, differences } from '../../bench/differences.ts';
 import type { BenchRun } from '../../bench/medians.ts';
-import { temporaryFolder } from '../support/simulated-project.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const machine = { cpu: 'a processor', cores: 2, node: 'v20', load: 0, commit: 'abc', rounds: 1 };
 
@@ -113,8 +113,7 @@ describe('npm run bench:compare', () => {
   const tsx = fileURLToPath(new URL('../../node_modules/.bin/tsx', import.meta.url));
 
   it('exits with 1 on a slower stage, and with 0 if the noise explains it', async () => {
-    const folder = await temporaryFolder();
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = await tempDir();
     const files = { before: [1], after: [1.1], noisy: [1.2] };
     for (const [name, seconds] of Object.entries(files)) {
       writeFileSync(join(folder, `${name}.json`), JSON.stringify(run({ reading: seconds })));

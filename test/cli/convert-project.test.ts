@@ -1,20 +1,21 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { formatRequirements } from '../../src/cli/run-grids.ts';
 import { picksFormat, picksFormatNames, relion5Format } from '../../src/entry/formats.ts';
-import { contiguousVolume, type RunPicks, sourceFromArray } from '../../src/entry/index.ts';
+import type { RunPicks } from '../../src/entry/index.ts';
 import { openProject } from '../../src/entry/node.ts';
 import { captureCli } from '../support/capture-cli.ts';
-import { smallProject, temporaryFolder } from '../support/simulated-project.ts';
+import { smallProject } from '../support/simulated-project.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 let folder: string;
 let config: string;
 beforeEach(async () => {
-  folder = await temporaryFolder();
+  folder = await tempDir();
   config = await smallProject(folder);
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const at = (name: string) => join(folder, name);
 const convert = (output: string, ...args: string[]) => captureCli(['convert', config, at(output), ...args]);
@@ -50,7 +51,7 @@ describe('convert of a project', () => {
 
   it('counts each run from the centre of its own tomogram', async () => {
     const run = await (await openProject(config)).run('TS_2_3');
-    const source = sourceFromArray(contiguousVolume(new Float32Array(30 * 1600), [30, 40, 40]), {
+    const source = sourceOf(new Float32Array(30 * 1600), [30, 40, 40], {
       voxelSize: [5, 5, 5],
     });
     await run.writeTomogram(source, { type: 'denoised', voxelSpacing: 5 });

@@ -1,15 +1,14 @@
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { captureCli } from '../support/capture-cli.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
   await writeFile(join(folder, 'in.csv'), csv);
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const csv = `run_name,object_name,x,y,z,score
 TS_1,ribosome,1000,2000,300,0.5

@@ -1,17 +1,17 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { type DemoDocument, demo } from '../../src/cli/demo.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
-import { filesBelow, temporaryFolder } from '../support/simulated-project.ts';
+import { filesBelow } from '../support/simulated-project.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await temporaryFolder();
+  folder = await tempDir();
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 describe('demo', () => {
   it('writes picks, submission and figure, prints the score, and can be run again', async () => {

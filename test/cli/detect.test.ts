@@ -1,7 +1,7 @@
 import { cp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { contiguousVolume, parseSubmission, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
@@ -9,22 +9,21 @@ import { directoryStore, openProject } from '../../src/entry/node.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
-import { filesBelow, smallProject, temporaryFolder } from '../support/simulated-project.ts';
+import { filesBelow, smallProject } from '../support/simulated-project.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let original: string;
 let folder: string;
 let config: string;
 beforeAll(async () => {
-  original = await temporaryFolder();
+  original = await tempDir();
   await smallProject(original);
 });
 beforeEach(async () => {
-  folder = await temporaryFolder();
+  folder = await tempDir();
   await cp(original, folder, { recursive: true });
   config = join(folder, 'copick.json');
 });
-afterEach(() => rm(folder, { recursive: true }));
-afterAll(() => rm(original, { recursive: true }));
 
 const user = { userId: 'cryoet-picks', sessionId: '0' };
 const tomogram = { type: 'denoised', voxelSpacing: 10 };

@@ -1,6 +1,6 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { forecastRuns } from '../../src/cli/dry-run.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { contiguousVolume, planTiles, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
@@ -8,21 +8,21 @@ import { directoryStore, openProject } from '../../src/entry/node.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
-import { filesBelow, smallProject, temporaryFolder } from '../support/simulated-project.ts';
+import { filesBelow, smallProject } from '../support/simulated-project.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let original: string;
 let folder: string;
 let config: string;
 beforeAll(async () => {
-  original = await temporaryFolder();
+  original = await tempDir();
   await smallProject(original);
 });
 beforeEach(async () => {
-  folder = await temporaryFolder();
+  folder = await tempDir();
   await cp(original, folder, { recursive: true });
   config = join(folder, 'copick.json');
 });
-afterAll(() => rm(original, { recursive: true }));
 
 const tomogram = { type: 'denoised', voxelSpacing: 10 };
 

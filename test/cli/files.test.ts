@@ -1,14 +1,13 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { buildFolder, readText, requireDestination, writeWhole } from '../../src/cli/files.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 describe('writeWhole', () => {
   it('creates the folders above and replaces an existing file', async () => {

@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { captureCli } from '../support/capture-cli.ts';
 import { entitiesFixture } from '../support/copick-entities.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const config = join(entitiesFixture, 'copick.json');
 
@@ -52,14 +52,13 @@ describe('info of all that copick writes', () => {
 describe('info of a project with little in it', () => {
   let folder: string;
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'info-'));
+    folder = await tempDir();
     await writeFile(
       join(folder, 'copick.json'),
       JSON.stringify({ config_type: 'filesystem', overlay_root: 'overlay', pickable_objects: [] }),
     );
     await mkdir(join(folder, 'overlay/ExperimentRuns/TS_1'), { recursive: true });
   });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
 
   it('shows no table for kinds without entities', async () => {
     const { exitCode, stdout } = await captureCli(['info', join(folder, 'copick.json')]);

@@ -1,19 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { captureCli } from '../support/capture-cli.ts';
 import { croissantFixture, expectedOfCroissant, type FileServer, serveFiles } from '../support/croissant-fixture.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let server: FileServer;
 let folder: string;
 beforeAll(async () => {
   server = await serveFiles(croissantFixture);
-  folder = await mkdtemp(join(tmpdir(), 'info-'));
+  folder = await tempDir();
 });
 afterAll(async () => {
   server.close();
-  await rm(folder, { recursive: true, force: true });
 });
 
 async function writeConfig(fields: object): Promise<string> {

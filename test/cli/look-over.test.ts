@@ -1,21 +1,21 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
-import { contiguousVolume, type Point, sourceFromArray, writeTomogram, type Zyx } from '../../src/entry/index.ts';
+import { type Point, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const shape: Zyx = [24, 28, 32];
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 interface Case {
   /** In Å; the folder says 10. */
@@ -33,7 +33,7 @@ async function projectOf({ voxelSize, picks = [], protein = -6 }: Case): Promise
     { length: voxelCount(shape) },
     (_, i) => Math.sin(i * 12.9898) + Math.sin(i * 78.233) + Math.sin(i * 37.719) + (i % 20 === 0 ? protein : 0),
   );
-  const source = sourceFromArray(contiguousVolume(data, shape), { voxelSize: [voxelSize, voxelSize, voxelSize] });
+  const source = sourceOf(data, shape, { voxelSize: [voxelSize, voxelSize, voxelSize] });
   const image = join(folder, 'overlay/ExperimentRuns/TS_1/VoxelSpacing10.000/denoised.zarr');
   await writeTomogram(directoryStore(image), source, { levels: 1 });
   const run = await (await openProject(config)).run('TS_1');

@@ -1,18 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { smallProject, temporaryFolder } from '../support/simulated-project.ts';
+import { beforeEach, expect, it } from 'vitest';
+import { smallProject } from '../support/simulated-project.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 let folder: string;
 beforeEach(async () => {
-  folder = await temporaryFolder();
+  folder = await tempDir();
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 function start(args: readonly string[]): { child: ChildProcess; stderr: () => string } {
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });

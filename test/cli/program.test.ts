@@ -1,14 +1,13 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { captureCli } from '../support/capture-cli.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const truthCsv = `experiment,particle_type,x,y,z
 TS_1,ribosome,100,100,100

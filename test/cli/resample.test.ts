@@ -1,14 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
-import { contiguousVolume, sourceFromArray, writeTomogram, type Zyx } from '../../src/entry/index.ts';
+import { writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const shape: Zyx = [24, 28, 32];
 /** In voxels of 5 Å. */
@@ -17,7 +18,7 @@ let folder: string;
 let config: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
   config = join(folder, 'copick.json');
   const object = { name: 'ribosome', is_particle: true, label: 1, radius: 30 };
   await writeFile(config, JSON.stringify({ overlay_root: join(folder, 'overlay'), pickable_objects: [object] }));
@@ -25,11 +26,10 @@ beforeEach(async () => {
     const at = [Math.floor(i / (28 * 32)), Math.floor(i / 32) % 28, i % 32];
     return Math.exp(-at.reduce((sum, index, axis) => sum + (index - blob[axis]!) ** 2, 0) / 8);
   });
-  const source = sourceFromArray(contiguousVolume(data, shape), { voxelSize: [5, 5, 5] });
+  const source = sourceOf(data, shape, { voxelSize: [5, 5, 5] });
   const spacing = join(folder, 'overlay/ExperimentRuns/TS_1/VoxelSpacing5.000');
   await writeTomogram(directoryStore(join(spacing, 'denoised.zarr')), source, { levels: 1 });
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 async function run(resample: true | undefined) {
   const stderr = new TextSink();

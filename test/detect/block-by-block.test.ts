@@ -5,7 +5,6 @@ import { describe, expect, it, vi } from 'vitest';
 import { SlabMemory } from '../../src/core/buffer-pool.ts';
 import {
   chooseObjects,
-  contiguousVolume,
   type DetectableObject,
   detectParticles,
   localMaxima,
@@ -14,7 +13,6 @@ import {
   type ParticlePick,
   planTiles,
   scoreSlabs,
-  sourceFromArray,
   suppressNearby,
   toPick,
   type VolumeSource,
@@ -22,11 +20,12 @@ import {
 } from '../../src/entry/index.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
 import { identityModel } from '../support/identity-model.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const random = createRandom(9);
 const shape = [20, 160, 48] as const;
 const voxels = Float32Array.from({ length: 20 * 160 * 48 }, () => random.normal());
-const tomogram = sourceFromArray(contiguousVolume(voxels, shape), { voxelSize: [10, 10, 10] });
+const tomogram = sourceOf(voxels, shape);
 const model = identityModel({
   tile: [32, 48, 48],
   classes: ['ribosome', null, 'apo-ferritin'],

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../src/entry/copick.ts';
 import {
-  contiguousVolume,
   type DetectOptions,
   detectParticles,
   formatSubmission,
@@ -15,7 +14,6 @@ import {
   planTiles,
   type ReadableStore,
   scoreSlabs,
-  sourceFromArray,
   type TilePlan,
   toPhysical,
   toPick,
@@ -30,6 +28,7 @@ import { coarseGrid } from '../../src/space/grid.ts';
 import { countingSource } from '../support/counting-source.ts';
 import { fakeModel, fakeSpec, identityModel } from '../support/identity-model.ts';
 import { plantVoxels } from '../support/planted.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const grid: VoxelGrid = {
   shape: [21, 34, 27],
@@ -68,7 +67,7 @@ const byPlace = (a: ParticlePick, b: ParticlePick): number =>
 /** Writes a tomogram, reads it back, finds the voxels, writes picks, reads them, writes the CSV and reads that. */
 async function allTheWay(data: Float32Array, stride: 1 | 2 | 4, tile: Zyx): Promise<ParticlePick[]> {
   const store = memoryStore();
-  await writeTomogram(store, sourceFromArray(contiguousVolume(data, grid.shape), grid), { chunkShape: [8, 16, 8] });
+  await writeTomogram(store, sourceOf(data, grid.shape, grid), { chunkShape: [8, 16, 8] });
   const tomogram = await openTomogram(store as ReadableStore);
   const plan = planTiles(tomogram.grid.shape, { tile, outputStride: stride });
   const found = await picksOf(tomogram, brightest(stride, tile), plan);
@@ -112,7 +111,7 @@ describe('planted voxels through write, read, tiles, peaks, picks JSON and CSV, 
 describe('the same volume, cut differently', () => {
   const random = createRandom(7);
   const data = Float32Array.from({ length: 21 * 34 * 27 }, () => random.normal());
-  const source = sourceFromArray(contiguousVolume(data, grid.shape), grid);
+  const source = sourceOf(data, grid.shape, grid);
 
   it.each([
     { tile: [8, 8, 8], overlap: [2, 2, 2] },
@@ -140,7 +139,7 @@ describe('the same volume, cut differently', () => {
 describe('detectParticles', () => {
   const random = createRandom(9);
   const data = Float32Array.from({ length: 20 * 30 * 24 }, () => random.normal());
-  const source = sourceFromArray(contiguousVolume(data, [20, 30, 24]), { voxelSize: [10, 10, 10] });
+  const source = sourceOf(data, [20, 30, 24]);
   const model = identityModel({
     classes: ['ribosome', null, 'apo-ferritin'],
     normalization: 'z-score',
@@ -189,7 +188,7 @@ describe('detectParticles', () => {
     ['a constant volume', () => new Float32Array(512).fill(3), 'corrupt-data', /every one of its 512 voxels is 3/],
     ['a volume of NaN', () => new Float32Array(512).fill(NaN), 'corrupt-data', /finite/],
   ] as const)('refuses %s, saying so', async (_, make, code, message) => {
-    const flat = sourceFromArray(contiguousVolume(make(), [8, 8, 8]), { voxelSize: [10, 10, 10] });
+    const flat = sourceOf(make(), [8, 8, 8]);
     await expect(detectParticles(flat, { model })).rejects.toMatchObject({
       code,
       message: expect.stringMatching(message),
@@ -200,10 +199,10 @@ describe('detectParticles', () => {
     const holed = data.slice();
     for (let i = 0; i < holed.length; i += 97) holed[i] = NaN;
     const warnings: Warning[] = [];
-    const picks = await detectParticles(
-      sourceFromArray(contiguousVolume(holed, [20, 30, 24]), { voxelSize: [10, 10, 10] }),
-      { model, onWarning: (warning) => warnings.push(warning) },
-    );
+    const picks = await detectParticles(sourceOf(holed, [20, 30, 24]), {
+      model,
+      onWarning: (warning) => warnings.push(warning),
+    });
     expect(warnings).toEqual([
       { code: 'voxels-not-finite', message: '149 of 14400 voxels are not finite numbers; they count as the mean' },
     ]);
@@ -212,7 +211,7 @@ describe('detectParticles', () => {
   });
 
   it('refuses a voxel size that the model was not made for', async () => {
-    const fine = sourceFromArray(contiguousVolume(data, [20, 30, 24]), { voxelSize: [7.84, 7.84, 7.84] });
+    const fine = sourceOf(data, [20, 30, 24], { voxelSize: [7.84, 7.84, 7.84] });
     await expect(detectParticles(fine, { model })).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringMatching(/made for voxels of 10 Å, the tomogram has 7.84×7.84×7.84 Å/),
@@ -256,7 +255,7 @@ it('takes no threshold or distance from what every object inherits for a class o
     thresholds: {},
     minDistances: {},
   });
-  const source = sourceFromArray(contiguousVolume(data, [8, 8, 8]), { voxelSize: [10, 10, 10] });
+  const source = sourceOf(data, [8, 8, 8]);
   const picks = await detectParticles(source, { model });
   expect(picks.map(({ object, score }) => [object, score.toFixed(3)])).toEqual([
     ['constructor', '0.900'],

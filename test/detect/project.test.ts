@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import {
-  contiguousVolume,
   type DetectProjectOptions,
   detectProject,
   memoryStore,
@@ -8,7 +7,6 @@ import {
   type RunResult,
   type Store,
   type StoreKey,
-  sourceFromArray,
   subStore,
   type Warning,
   writeTomogram,
@@ -17,6 +15,7 @@ import {
 import { createRandom } from '../../src/entry/simulate.ts';
 import { projectOf } from '../support/copick-tree.ts';
 import { identityModel } from '../support/identity-model.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const shape = [8, 12, 16] as const;
 
@@ -27,7 +26,7 @@ async function tomograms(runs: readonly string[], chunkShape?: Zyx): Promise<Sto
     const random = createRandom(seed);
     const data = Float32Array.from({ length: 8 * 12 * 16 }, () => random.normal());
     const folder = subStore(store, `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr`);
-    const source = sourceFromArray(contiguousVolume(data, shape), { voxelSize: [10.012, 10.012, 10.012] });
+    const source = sourceOf(data, shape, { voxelSize: [10.012, 10.012, 10.012] });
     await writeTomogram(folder, source, { levels: 1, chunkShape });
   }
   return store;

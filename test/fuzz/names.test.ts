@@ -1,7 +1,6 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import {
   formatConfig,
   type ProjectConfig,
@@ -9,14 +8,10 @@ import {
   parsePicksFile,
   projectFromStores,
 } from '../../src/entry/copick.ts';
-import {
-  contiguousVolume,
-  isCryoetPicksError,
-  memoryStore,
-  openTomogram,
-  sourceFromArray,
-} from '../../src/entry/index.ts';
+import { isCryoetPicksError, memoryStore, openTomogram } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const names = [
   ...[
@@ -54,13 +49,11 @@ let folder: string;
 let root: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
   root = join(folder, 'root');
   await mkdir(root);
   await writeFile(join(folder, 'outside'), 'untouched');
 });
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs something that may refuse, with an error of this library. */
 async function orRefuse(work: () => Promise<unknown>): Promise<void> {
@@ -85,7 +78,7 @@ function configOf(name: string): ProjectConfig {
   return parseConfig(JSON.stringify({ pickable_objects: objects, overlay_root: 'o' }), { source: 'copick.json' });
 }
 
-const labels = sourceFromArray(contiguousVolume(new Float32Array(8).fill(1), [2, 2, 2]), { voxelSize: [10, 10, 10] });
+const labels = sourceOf(new Float32Array(8).fill(1), [2, 2, 2]);
 const pickOf = (object: string) => ({ object, position: { x: 1, y: 2, z: 3 }, score: 1 });
 
 describe.each(names)('the name %j', (name) => {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { contiguousVolume, functionModel, planTiles, scoreSlabs, sourceFromArray } from '../../src/entry/index.ts';
+import { functionModel, planTiles, scoreSlabs } from '../../src/entry/index.ts';
 import { joinSlabs } from '../support/score-map.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 describe('functionModel', () => {
   const voxels = Float32Array.from({ length: 5 * 6 * 7 }, (_, i) => i);
-  const source = sourceFromArray(contiguousVolume(voxels, [5, 6, 7]));
+  const source = sourceOf(voxels, [5, 6, 7]);
 
   it('scores tiles with a function, synchronous or not, in batches', async () => {
     const twice = async (tile: Float32Array) => tile.map((value) => 2 * value);

@@ -3,14 +3,12 @@ import { describe, expect, it } from 'vitest';
 import {
   type Axis,
   averageOf,
-  contiguousVolume,
   detectParticles,
   type Model,
   type ModelSpec,
   parseModelSpec,
   planTiles,
   scoreSlabs,
-  sourceFromArray,
   toVoxel,
   withFlips,
   type Zyx,
@@ -19,6 +17,7 @@ import { fakeModel, fakeSpec } from '../support/identity-model.ts';
 import { type Centre, indexVolume, offsetOracle, oracleGrid, reach } from '../support/offset-oracle.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { collect } from '../support/slabs.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const shape: Zyx = [28, 44, 60];
 const tile: Zyx = [24, 24, 24];
@@ -110,7 +109,7 @@ describe('detectParticles with a model that gives offsets', () => {
 });
 
 describe('scoreSlabs with a model that gives offsets', () => {
-  const volume = (length: number) => sourceFromArray(contiguousVolume(new Float32Array(length), [1, 1, length]));
+  const volume = (length: number) => sourceOf(new Float32Array(length), [1, 1, length]);
   const spec = (fields: Partial<ModelSpec> = {}) =>
     fakeSpec({ tile: [1, 1, 4], classes: ['a', null, null, null, null], offsets: [2, 3, 4], ...fields });
 
@@ -118,7 +117,7 @@ describe('scoreSlabs with a model that gives offsets', () => {
     const model = fakeModel(spec({ tile: [2, 2, 4], outputStride: 2, activation: 'softmax' }), () =>
       Float32Array.from([0, 0, 0, 0, 3, 4, -5, 6, 7, -8]),
     );
-    const source = sourceFromArray(contiguousVolume(new Float32Array(16), [2, 2, 4]));
+    const source = sourceOf(new Float32Array(16), [2, 2, 4]);
     const plan = planTiles([2, 2, 4], { tile: [2, 2, 4], outputStride: 2 });
     for (const average of ['probabilities', 'logits'] as const) {
       for await (const slab of scoreSlabs(source, { plan, model, average })) {

@@ -2,17 +2,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import {
-  contiguousVolume,
-  type ModelSpec,
-  type OrtModule,
-  onnxModel,
-  planTiles,
-  scoreSlabs,
-  sourceFromArray,
-} from '../../src/entry/index.ts';
+import { type ModelSpec, type OrtModule, onnxModel, planTiles, scoreSlabs } from '../../src/entry/index.ts';
 import { fakeSpec } from '../support/identity-model.ts';
 import { joinSlabs } from '../support/score-map.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const path = (name: string) => fileURLToPath(new URL(`../fixtures/onnx/${name}.onnx`, import.meta.url));
 const bytes = (name: string) => readFileSync(path(name));
@@ -38,7 +31,7 @@ describe('onnxModel', () => {
     });
     const shape = [4, 4, 10] as const;
     const plan = planTiles(shape, { tile: [4, 4, 4], outputStride: 2 });
-    const source = sourceFromArray(contiguousVolume(ramp(160), shape));
+    const source = sourceOf(ramp(160), shape);
     const map = await joinSlabs(scoreSlabs(source, { plan, model, batch: 2 }));
     // Class k scores (k + 1) × the mean of the cell + k; the first cell holds 0, 1, 10, 11, 40, 41, 50, 51.
     expect(map.shape).toEqual([2, 2, 2, 5]);
@@ -107,7 +100,7 @@ describe('onnxModel', () => {
   it('refuses a class count that shows only in the scores', async () => {
     const model = await onnxModel(ort, bytes('class-count-unknown'), { spec: spec({ tile: [4, 4, 4] }) });
     const plan = planTiles([4, 4, 4], { tile: [4, 4, 4] });
-    const source = sourceFromArray(contiguousVolume(new Float32Array(64).fill(2), [4, 4, 4]));
+    const source = sourceOf(new Float32Array(64).fill(2), [4, 4, 4]);
     await expect(scoreSlabs(source, { plan, model }).next()).rejects.toMatchObject({
       code: 'model-failed',
       message: expect.stringContaining('scores of shape 1×2×4×4×4 for the tile at voxel 0×0×0; expected 1×1×4×4×4'),

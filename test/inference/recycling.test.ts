@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  contiguousVolume,
   detectParticles,
   functionModel,
   type Model,
@@ -10,7 +9,6 @@ import {
   type ScoreCallOptions,
   type ScoreSlab,
   scoreSlabs,
-  sourceFromArray,
   type TileBatch,
   withFlips,
   type Zyx,
@@ -18,12 +16,13 @@ import {
 import { voxelCount } from '../../src/space/zyx.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 forbidUnhandledRejections();
 
 const shape: Zyx = [11, 70, 13];
 const voxels = Float32Array.from({ length: voxelCount(shape) }, (_, i) => Math.sin(i * i + 1));
-const source = sourceFromArray(contiguousVolume(voxels, shape), { voxelSize: [10, 10, 10] });
+const source = sourceOf(voxels, shape);
 
 const plain = functionModel((tile) => Float32Array.from([...tile, ...tile.map((v) => v * v)]), {
   classes: ['a', 'b'],

@@ -1,8 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   contiguousVolume,
   measureIntensity,
@@ -15,6 +14,7 @@ import { encodeMrc, openMrc } from '../../src/entry/io.ts';
 import { openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
 import { voxelCount, wholeBox } from '../../src/space/zyx.ts';
 import { pythonMissing } from '../support/python.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { runPython } from '../support/zarr-python.ts';
 
 const shape: Zyx = [3, 4, 5];
@@ -33,8 +33,7 @@ async function bytesOf(source: VolumeSource, options?: Parameters<typeof encodeM
 
 const valuesOf = async (source: VolumeSource) => [...toFloat32(await source.read(wholeBox(source.grid.shape))).data];
 
-const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = await tempDir();
 
 describe('encodeMrc', () => {
   const modes = [

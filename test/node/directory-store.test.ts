@@ -1,5 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -10,17 +9,17 @@ import {
   writeTomogram,
 } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
 
 afterEach(async () => {
   await chmod(folder, 0o755);
-  await rm(folder, { recursive: true, force: true });
 });
 
 describe('directoryStore', () => {

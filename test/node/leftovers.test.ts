@@ -1,18 +1,17 @@
-import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { directoryStore } from '../../src/entry/node.ts';
 import { isHidden, makeTag, ownerState, temporaryBeside } from '../../src/node/file-lock.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** No process has this number: Linux gives out at most 2^22, others fewer. */
 const gone = () => makeTag().replace(/-\d+-/, '-999999999-');

@@ -1,19 +1,16 @@
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { type ParticlePick, type Run, toFloat32 } from '../../src/entry/index.ts';
 import { openProject } from '../../src/entry/node.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
 import { copickFixture, type ExpectedPicks, expectedByCopick } from '../support/copick-fixture.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'copick-'));
-});
-afterEach(async () => {
-  await rm(folder, { recursive: true, force: true });
+  folder = await tempDir();
 });
 
 /** A config in the test's folder. */

@@ -1,20 +1,18 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { openProject } from '../../src/entry/node.ts';
 import { localPaths } from '../../src/node/roots.ts';
 import { copickFixture, expectedByCopick } from '../support/copick-fixture.ts';
 import { croissantFixture, expectedOfCroissant, serveFiles } from '../support/croissant-fixture.ts';
 import { s3Error, s3Server } from '../support/s3-server.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'roots-'));
-});
-afterEach(async () => {
-  await rm(folder, { recursive: true, force: true });
+  folder = await tempDir();
 });
 
 async function writeConfig(fields: object): Promise<string> {

@@ -1,8 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   contiguousVolume,
   memoryStore,
@@ -20,14 +19,14 @@ import { type WriteChannelsOptions, writeChannels } from '../../src/entry/io.ts'
 import { directoryStore } from '../../src/entry/node.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { keysOf } from '../support/store-keys.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { copick1Missing, runPython } from '../support/zarr-python.ts';
 import { copick2Missing, runPython3, zarrPython3Missing } from '../support/zarr-python-3.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
 const script = fileURLToPath(new URL('read_images.py', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = await tempDir();
 
 const shape: Zyx = [21, 34, 45];
 const voxelSize: Zyx = [10, 10, 10];

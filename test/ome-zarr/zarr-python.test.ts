@@ -1,24 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
-import {
-  contiguousVolume,
-  openTomogram,
-  sourceFromArray,
-  toFloat32,
-  writeTomogram,
-  type Zyx,
-} from '../../src/entry/index.ts';
+import { describe, expect, it } from 'vitest';
+import { openTomogram, toFloat32, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { voxelCount, wholeBox } from '../../src/space/zyx.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { sourceOf } from '../support/volumes.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
 import { runPython, zarrPythonMissing } from '../support/zarr-python.ts';
 
 const script = fileURLToPath(new URL('zarr_python.py', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = await tempDir();
 
 describe.skipIf(zarrPythonMissing)('zarr-python (needs CRYOET_PICKS_PYTHON or PYTHON with zarr)', () => {
   const isBool = (name: string) => name.endsWith('bool');
@@ -45,7 +37,7 @@ describe.skipIf(zarrPythonMissing)('zarr-python (needs CRYOET_PICKS_PYTHON or PY
       const data = Float32Array.from({ length: voxelCount(shape) }, (_, i) =>
         dtype === 'float32' ? Math.sin(i / 30) + (i % 7) / 100 : (i * i) % 251,
       );
-      const source = sourceFromArray(contiguousVolume(data, shape), { voxelSize: [10.012444, 11, 12] });
+      const source = sourceOf(data, shape, { voxelSize: [10.012444, 11, 12] });
       const store = directoryStore(join(folder, `written-${dtype}`));
       await writeTomogram(store, source, { dtype, chunkShape: [16, 16, 16], levels: 3 });
       const { levels } = JSON.parse(runPython(script, 'read', join(folder, `written-${dtype}`)));

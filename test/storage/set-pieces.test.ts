@@ -1,15 +1,14 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { subStore } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 async function* pieces(count: number, onPiece: (n: number) => void = () => {}): AsyncGenerator<Uint8Array> {
   for (let n = 0; n < count; n++) {

@@ -1,28 +1,17 @@
-import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { deleteFile, setFiles } from '../../src/copick/tree.ts';
 import { memoryStore, type Store, subStore } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
-const folders: string[] = [];
-
-async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
-  folders.push(folder);
-  return folder;
-}
-
-afterAll(async () => {
-  for (const folder of folders) await rm(folder, { recursive: true, force: true });
-});
 
 const stores: [string, () => Promise<Store>][] = [
   ['memoryStore', async () => memoryStore()],
-  ['directoryStore', async () => directoryStore(await newFolder())],
-  ['a part of a directoryStore', async () => subStore(directoryStore(await newFolder()), '/a/b')],
+  ['directoryStore', async () => directoryStore(await tempDir())],
+  ['a part of a directoryStore', async () => subStore(directoryStore(await tempDir()), '/a/b')],
 ];
 
 const iso = '\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z';
@@ -106,7 +95,7 @@ describe.each(stores)('versions of %s', (_, open) => {
 
 describe('versions of files', () => {
   it('detect what programs without locks have written', async () => {
-    const folder = await newFolder();
+    const folder = await tempDir();
     const store = directoryStore(folder);
     await store.set('/x', bytes(1, 2, 3));
     const version = await store.version!('/x');
@@ -118,7 +107,7 @@ describe('versions of files', () => {
   });
 
   it('ignore a new time of an unchanged file', async () => {
-    const folder = await newFolder();
+    const folder = await tempDir();
     const store = directoryStore(folder);
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');

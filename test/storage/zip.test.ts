@@ -1,18 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 as crcOfNode } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { crc32 } from '../../src/codecs/checksum.ts';
 import {
-  contiguousVolume,
   httpStore,
   memoryStore,
   openTomogram,
   type ReadableStore,
   type StoreKey,
-  sourceFromArray,
   toFloat32,
   writeTomogram,
 } from '../../src/entry/index.ts';
@@ -21,6 +18,8 @@ import { openStore } from '../../src/entry/node.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
 import { bytesReader } from '../../src/storage/random-access.ts';
 import { type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
+import { withTempDir } from '../support/temp-dir.ts';
+import { sourceOf } from '../support/volumes.ts';
 import { type ZipTestEntry, type ZipTestOptions, zipBytes } from '../support/zip-bytes.ts';
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -230,7 +229,7 @@ describe('zipStore', () => {
 
 describe('an image in a zip file', () => {
   const voxels = Float32Array.from({ length: 16 ** 3 }, (_, i) => i);
-  const source = sourceFromArray(contiguousVolume(voxels, [16, 16, 16]), { voxelSize: [10, 10, 10] });
+  const source = sourceOf(voxels, [16, 16, 16]);
 
   async function imageBytes(method: number): Promise<Uint8Array> {
     const files = memoryStore();
@@ -293,14 +292,11 @@ describe('an image in a zip file', () => {
   });
 
   it('is opened from a path, as a folder is', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'cryoet-picks-'));
-    try {
+    await withTempDir(async (folder) => {
       writeFileSync(join(folder, 'a.ozx'), await imageBytes(8));
       expect(await readAll(await openStore(join(folder, 'a.ozx')))).toEqual(voxels);
       expect((await openStore(folder)).location).toBe(folder);
       await expect(openStore(join(folder, 'none.zip'))).rejects.toMatchObject({ code: 'not-found' });
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    });
   });
 });

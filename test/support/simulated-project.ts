@@ -1,13 +1,7 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { directoryStore } from '../../src/entry/node.ts';
 import { difficulties, simulateProject } from '../../src/entry/simulate.ts';
-
-/** A temporary folder; whoever asks for it removes it. */
-export async function temporaryFolder(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'cryoet-picks-'));
-}
 
 /** A small simulated project of the runs `TS_1_3`, `TS_2_3`, … in a folder; gives the path of its config. */
 export async function smallProject(folder: string, { runs = 2 }: { readonly runs?: number } = {}): Promise<string> {

@@ -1,11 +1,12 @@
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { contiguousVolume, detectParticles, sourceFromArray } from '../../src/entry/index.ts';
+import { detectParticles } from '../../src/entry/index.ts';
 import { loadModel } from '../../src/entry/node.ts';
 import { forNormalized } from '../../training/normalized-model.ts';
 import { type Correlations, type Plane, volumeFromPlanes } from '../../training/planes-volume.ts';
 import { ribosomeVolume, trueRibosome } from '../../training/real-volumes.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 describe('a volume made of planes', () => {
   const shape = [5, 6, 7] as const;
@@ -53,7 +54,7 @@ describe.skipIf(sharedDataMissing)('three planes of a real ribosome (needs ../sh
     const { grid, data } = ribosomeVolume(sharedData('real'));
     const model = await loadModel(ort);
     try {
-      const source = sourceFromArray(contiguousVolume(data, grid.shape), grid);
+      const source = sourceOf(data, grid.shape, grid);
       const picks = await detectParticles(source, { model: forNormalized(model) });
       expect(picks.map(({ object }) => object)).toEqual(['ribosome']);
       const { x, y, z } = picks[0]!.position;

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type Box,
-  contiguousVolume,
   type Intensity,
   measureIntensity,
   type Progress,
@@ -14,9 +13,10 @@ import {
 import { voxelCount } from '../../src/space/zyx.ts';
 import { backwards, blockShape, countBoxes, cutIntoBoxes } from '../../src/volume/intensity.ts';
 import { countingSource } from '../support/counting-source.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const measure = (values: ArrayLike<number>, blockBytes?: number): Promise<Intensity> =>
-  measureIntensity(sourceFromArray(contiguousVolume(Float32Array.from(values), [1, 1, values.length])), { blockBytes });
+  measureIntensity(sourceOf(Float32Array.from(values), [1, 1, values.length]), { blockBytes });
 
 /** numpy.quantile of sorted values. */
 function exactQuantile(sorted: ArrayLike<number>, p: number): number {
@@ -32,7 +32,7 @@ describe('measureIntensity', () => {
     ['meets a block that fails', 3, 'damaged'],
   ])('measureIntensity releases every block that it was lent when it %s', async (_, block, reason) => {
     const shape: Zyx = [1, 1, 400];
-    const whole = sourceFromArray(contiguousVolume(new Float32Array(400).fill(1), shape));
+    const whole = sourceOf(new Float32Array(400).fill(1), shape);
     const controller = new AbortController();
     let [lent, back, reads] = [0, 0, 0];
     const read: VolumeSource['read'] = async (box, { lend } = {}) => {
@@ -67,7 +67,7 @@ describe('measureIntensity', () => {
         async ({ shape, values }, blockBytes) => {
           const finite = [...values].filter(Number.isFinite);
           fc.pre(finite.length > 0);
-          const source = sourceFromArray(contiguousVolume(values, shape));
+          const source = sourceOf(values, shape);
           const found = await measureIntensity(source, { blockBytes });
           const mean = finite.reduce((a, b) => a + b, 0) / finite.length;
           const variance = finite.reduce((a, b) => a + (b - mean) ** 2, 0) / finite.length;
@@ -105,7 +105,7 @@ describe('measureIntensity', () => {
             const [z, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
             turned[offset + z * stride[0] + y * stride[1] + x * stride[2]] = value;
           });
-          const plain = await measureIntensity(sourceFromArray(contiguousVolume(values, shape)));
+          const plain = await measureIntensity(sourceOf(values, shape));
           const view = sourceFromArray({ data: turned, shape, stride, offset });
           for (const source of [view, { ...view, chunkShape }]) {
             const { mean, standardDeviation, ...exact } = await measureIntensity(source);
@@ -227,7 +227,7 @@ describe('measureIntensity', () => {
   it('measureIntensity throws the error of a failed read unchanged', async () => {
     const failure = new Error('disk');
     const source = {
-      grid: sourceFromArray(contiguousVolume([1], [1, 1, 1])).grid,
+      grid: sourceOf([1], [1, 1, 1]).grid,
       read: () => Promise.reject(failure),
     };
     await expect(measureIntensity(source)).rejects.toBe(failure);
@@ -271,7 +271,7 @@ describe('blocks', () => {
 
   it('measureIntensity does not list all blocks of an immense volume before it reads the first', async () => {
     const shape: Zyx = [1, 1, Number.MAX_SAFE_INTEGER];
-    const source = sourceFromArray(contiguousVolume([1], [1, 1, 1]));
+    const source = sourceOf([1], [1, 1, 1]);
     const read = () => Promise.reject(new Error('first read'));
     await expect(measureIntensity({ grid: { ...source.grid, shape }, read })).rejects.toThrow('first read');
   });

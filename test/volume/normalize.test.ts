@@ -1,18 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  clipToQuantiles,
-  contiguousVolume,
-  measureIntensity,
-  minMax,
-  normalizerFor,
-  quantile,
-  sourceFromArray,
-  zScore,
-} from '../../src/entry/index.ts';
+import { clipToQuantiles, measureIntensity, minMax, normalizerFor, quantile, zScore } from '../../src/entry/index.ts';
 import { noNormalization } from '../../src/volume/normalize.ts';
+import { sourceOf } from '../support/volumes.ts';
 
-const measure = (values: Float32Array) =>
-  measureIntensity(sourceFromArray(contiguousVolume(values, [1, 1, values.length])));
+const measure = (values: Float32Array) => measureIntensity(sourceOf(values, [1, 1, values.length]));
 
 /** 0, 1, 4, 9, … so that mean and median differ. */
 const squares = Float32Array.from({ length: 101 }, (_, i) => i * i);

@@ -20,6 +20,7 @@ import {
 import { boxShape, voxelCount, wholeBox } from '../../src/space/zyx.ts';
 import { readInto, readPaddedInto } from '../../src/volume/read.ts';
 import { joinSlabs } from '../support/score-map.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 /** Voxel (z, y, x) holds 100 z + 10 y + x. */
 function counting([depth, height, width]: Zyx): Float32Array {
@@ -44,7 +45,7 @@ function reflected(i: number, length: number): number {
 
 describe('readPaddedInto', () => {
   it('readPaddedInto reads boxes that are 300,000 voxels long', async () => {
-    const source = sourceFromArray(contiguousVolume(Float32Array.of(1, 2, 3), [1, 1, 3]));
+    const source = sourceOf(Float32Array.of(1, 2, 3), [1, 1, 3]);
     const out = new Float32Array(300_000);
     await readPaddedInto(source, { start: [0, 0, 0], end: [1, 1, out.length] }, out);
     expect([...out.subarray(0, 7)]).toEqual([1, 2, 3, 2, 1, 2, 3]);
@@ -62,7 +63,7 @@ describe('readPaddedInto', () => {
         async (shape, start, extent) => {
           const box: Box = { start, end: [start[0] + extent[0], start[1] + extent[1], start[2] + extent[2]] };
           const out = new Float32Array(voxelCount(extent)).fill(Number.NaN);
-          await readPaddedInto(sourceFromArray(contiguousVolume(counting(shape), shape)), box, out);
+          await readPaddedInto(sourceOf(counting(shape), shape), box, out);
           const expected: number[] = [];
           for (let z = 0; z < extent[0]; z++)
             for (let y = 0; y < extent[1]; y++)
@@ -81,7 +82,7 @@ describe('readPaddedInto', () => {
 
   it('readPaddedInto gives the numbers of numpy.pad', async () => {
     const out = new Float32Array(11);
-    const source = sourceFromArray(contiguousVolume(Float32Array.of(0, 1, 2), [1, 1, 3]));
+    const source = sourceOf(Float32Array.of(0, 1, 2), [1, 1, 3]);
     await readPaddedInto(source, { start: [0, 0, -4], end: [1, 1, 7] }, out);
     // numpy.pad([0, 1, 2], 4, mode='reflect')
     expect([...out]).toEqual([0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]);
@@ -89,7 +90,7 @@ describe('readPaddedInto', () => {
 
   it('readPaddedInto reads only voxels inside the source', async () => {
     const boxes: Box[] = [];
-    const source = sourceFromArray(contiguousVolume(counting([4, 4, 4]), [4, 4, 4]));
+    const source = sourceOf(counting([4, 4, 4]), [4, 4, 4]);
     const watched = {
       grid: source.grid,
       read: (box: Box) => {
@@ -102,7 +103,7 @@ describe('readPaddedInto', () => {
   });
 
   it('readPaddedInto rejects with the abort reason', async () => {
-    const source = sourceFromArray(contiguousVolume(counting([2, 2, 2]), [2, 2, 2]));
+    const source = sourceOf(counting([2, 2, 2]), [2, 2, 2]);
     const box = { start: [0, 0, 0], end: [2, 2, 2] } as const;
     const signal = AbortSignal.abort('enough');
     await expect(readPaddedInto(source, box, new Float32Array(8), { signal })).rejects.toBe('enough');

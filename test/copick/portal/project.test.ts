@@ -1,17 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { detectParticles } from '../../../src/entry/index.ts';
 import { openProject } from '../../../src/entry/node.ts';
 import { identityModel } from '../../support/identity-model.ts';
 import { sharedData, sharedDataMissing } from '../../support/shared-data.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 describe.skipIf(sharedDataMissing)('files of the data portal as a copick project (needs ../shared/data)', () => {
   let folder: string;
 
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'portal-'));
+  beforeAll(async () => {
+    folder = await tempDir();
     const run = join(folder, 'static', 'ExperimentRuns', '20002');
     mkdirSync(join(run, 'VoxelSpacing14.080'), { recursive: true });
     mkdirSync(join(run, 'Picks'));
@@ -25,8 +25,6 @@ describe.skipIf(sharedDataMissing)('files of the data portal as a copick project
     };
     writeFileSync(join(folder, 'copick.json'), JSON.stringify(config));
   });
-
-  afterAll(() => rmSync(folder, { recursive: true }));
 
   it('opens the tomogram, a 4×4×4 array in one chunk of 256³ with axes listed x, y, z', async () => {
     const run = await (await openProject(join(folder, 'copick.json'))).run('20002');

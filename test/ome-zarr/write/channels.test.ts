@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { contiguousVolume, memoryStore, type Store, type StoreKey, sourceFromArray } from '../../../src/entry/index.ts';
+import { memoryStore, type Store, type StoreKey } from '../../../src/entry/index.ts';
 import { openChannels, writeChannels } from '../../../src/entry/io.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 const grid = { voxelSize: [10, 10, 10], origin: { x: 1, y: 2, z: 3 } } as const;
-const source = (value: number) => sourceFromArray(contiguousVolume(new Float32Array(24).fill(value), [2, 3, 4]), grid);
+const source = (value: number) => sourceOf(new Float32Array(24).fill(value), [2, 3, 4], grid);
 
 async function json(store: Store, key: StoreKey) {
   return JSON.parse(new TextDecoder().decode((await store.get(key))!));
@@ -39,7 +40,7 @@ describe('writeChannels', () => {
     expect((await openChannels(store)).map(({ channel }) => channel.name)).toEqual(['sobel', 'gauss']);
   });
 
-  const other = sourceFromArray(contiguousVolume(new Float32Array(24), [2, 3, 4]), {
+  const other = sourceOf(new Float32Array(24), [2, 3, 4], {
     ...grid,
     voxelSize: [10, 10, 11],
   });

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +16,7 @@ import {
 } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { voxelCount, wholeBox } from '../../../src/space/zyx.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { forEachIndex } from '../../support/zarr-arrays.ts';
 
 const geometry = { voxelSize: [10, 11.5, 13.48], origin: { x: 100.25, y: -20, z: 3 } } as const;
@@ -331,33 +331,29 @@ describe('a write that does not end well', () => {
   it.each([0, 1, 3, 5])(
     'rejects with the reason and leaves no file or folder when aborted after %i chunks',
     async (n) => {
-      const folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+      const folder = await tempDir();
       await mkdir(join(folder, 'other'));
-      try {
-        const controller = new AbortController();
-        const reason = new Error('stop');
-        let reads = 0;
-        const inner = sourceOf([4, 40, 40]);
-        const source: VolumeSource = {
-          grid: inner.grid,
-          read: (box, options) => {
-            reads++;
-            return inner.read(box, options);
-          },
-        };
-        if (n === 0) controller.abort(reason);
-        const writing = writeTomogram(directoryStore(join(folder, 'x.zarr')), source, {
-          chunkShape: [2, 20, 40],
-          signal: controller.signal,
-          onProgress: ({ done }) => done === n && controller.abort(reason),
-        });
-        await expect(writing).rejects.toBe(reason);
-        expect(reads).toBeLessThanOrEqual(n + 1);
-        expect(await readdir(folder)).toEqual(['other']);
-        expect(await readdir(join(folder, 'other'))).toEqual([]);
-      } finally {
-        await rm(folder, { recursive: true });
-      }
+      const controller = new AbortController();
+      const reason = new Error('stop');
+      let reads = 0;
+      const inner = sourceOf([4, 40, 40]);
+      const source: VolumeSource = {
+        grid: inner.grid,
+        read: (box, options) => {
+          reads++;
+          return inner.read(box, options);
+        },
+      };
+      if (n === 0) controller.abort(reason);
+      const writing = writeTomogram(directoryStore(join(folder, 'x.zarr')), source, {
+        chunkShape: [2, 20, 40],
+        signal: controller.signal,
+        onProgress: ({ done }) => done === n && controller.abort(reason),
+      });
+      await expect(writing).rejects.toBe(reason);
+      expect(reads).toBeLessThanOrEqual(n + 1);
+      expect(await readdir(folder)).toEqual(['other']);
+      expect(await readdir(join(folder, 'other'))).toEqual([]);
     },
   );
 });

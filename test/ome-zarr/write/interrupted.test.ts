@@ -1,28 +1,21 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  contiguousVolume,
-  memoryStore,
-  type Store,
-  sourceFromArray,
-  type VolumeSource,
-  type WriteProgress,
-} from '../../../src/entry/index.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { memoryStore, type Store, type VolumeSource, type WriteProgress } from '../../../src/entry/index.ts';
 import { writeChannels } from '../../../src/entry/io.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { keysOf } from '../../support/store-keys.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const trouble = new Error('no space');
 const noise = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i));
-const source = sourceFromArray(contiguousVolume(noise, [4, 4, 8]), { voxelSize: [10, 10, 10] });
+const source = sourceOf(noise, [4, 4, 8]);
 const layout = { chunkShape: [2, 4, 4], levels: 2 } as const;
 
 /** A store that counts its steps (values, pieces of values, and putting a folder in its place) and fails at the nth. */

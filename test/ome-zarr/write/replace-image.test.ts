@@ -1,7 +1,6 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import {
   contiguousVolume,
   memoryStore,
@@ -12,14 +11,13 @@ import {
   writeTomogram,
 } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-'));
+  folder = await tempDir();
 });
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const sourceOf = (value: number) =>
   sourceFromArray(contiguousVolume(new Float32Array(64).fill(value), [4, 4, 4]), { voxelSize: [10, 10, 10] });
