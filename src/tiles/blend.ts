@@ -53,6 +53,12 @@ interface OpenSegment extends AxisSegment {
   readonly sums: Float32Array<ArrayBuffer>;
 }
 
+/** A slab that was not taken yet, and its memory. */
+interface FinishedSlab {
+  readonly slab: ScoreSlab;
+  readonly sums: Float32Array<ArrayBuffer>;
+}
+
 /**
  * Blends overlapping tiles of scores into slabs of the score map: add a tile, take what is finished.
  *
@@ -68,7 +74,7 @@ export class SlabBlender {
   readonly #outputTile: Zyx;
   #opened = 0;
   #open: OpenSegment[] = [];
-  #finished: ScoreSlab[] = [];
+  #finished: FinishedSlab[] = [];
   readonly #memory: SlabMemory;
   #tilesAdded = 0;
 
@@ -131,8 +137,7 @@ export class SlabBlender {
   takeFinished(): ScoreSlab[] {
     const finished = this.#finished;
     this.#finished = [];
-    for (const { scores } of finished) this.#memory.handOut(scores.data);
-    return finished;
+    return finished.map(({ sums, slab }) => ({ ...slab, release: this.#memory.handOut(sums) }));
   }
 
   /** Number of segments, along the sweep axis, that a tile is the first to reach. */
@@ -174,23 +179,13 @@ export class SlabBlender {
       const { start, end, sums } = this.#open.shift()!;
       const [depth, height, width] = replaceAxis(outputShape, axis, end - start);
       const plane = height * width;
-      let isReleased = false;
-      this.#finished.push({
-        grid: this.#grid,
-        axis,
-        start,
-        classes: this.#classes,
-        scores: {
-          data: sums,
-          shape: [this.#classes.length, depth, height, width],
-          stride: [depth * plane, plane, width, 1],
-          offset: 0,
-        },
-        release: () => {
-          if (!isReleased) this.#memory.put(sums);
-          isReleased = true;
-        },
-      });
+      const scores: ScoreVolume = {
+        data: sums,
+        shape: [this.#classes.length, depth, height, width],
+        stride: [depth * plane, plane, width, 1],
+        offset: 0,
+      };
+      this.#finished.push({ sums, slab: { grid: this.#grid, axis, start, classes: this.#classes, scores } });
     }
   }
 }
