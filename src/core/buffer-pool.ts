@@ -64,10 +64,19 @@ export class SlabMemory {
     return new Float32Array(length);
   }
 
-  /** Gives an open array out: it is no longer held. */
-  handOut({ buffer }: Float32Array): void {
-    this.#open -= buffer.byteLength / 4;
+  /**
+   * Gives an open array out: it is no longer held.
+   *
+   * @returns A function that gives the array back; only its first call counts.
+   */
+  handOut(array: Float32Array<ArrayBuffer>): () => void {
+    this.#open -= array.buffer.byteLength / 4;
     this.#openArrays--;
+    let isOut = true;
+    return () => {
+      if (isOut) this.put(array);
+      isOut = false;
+    };
   }
 
   /** Takes back an array that was given out. */

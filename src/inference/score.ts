@@ -62,7 +62,7 @@ export function scoreSlabs(source: VolumeSource, options: ScoreOptions): AsyncGe
 }
 
 function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: ScoreOptions): void {
-  const { name, outputStride, classes } = model.spec;
+  const { name, outputStride, classes, offsets } = model.spec;
   if (!sameZyx(grid.shape, plan.shape)) {
     fail(`the plan is for a volume of ${formatZyx(plan.shape)} voxels, the source has ${formatZyx(grid.shape)}`);
   }
@@ -70,7 +70,7 @@ function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: S
     fail(`the plan has output stride ${plan.outputStride}, model "${name}" has ${outputStride}`);
   }
   if (classes.every((object) => object === null)) fail(`model "${name}" names no class; every one of them is null`);
-  const wrong = wrongOffsets(model.spec);
+  const wrong = offsets && wrongOffsets(offsets, classes);
   if (wrong) fail(`offsets of model "${name}": ${wrong}`);
   checkScoring({ batch, average });
 }
@@ -130,8 +130,8 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
     await eventLoopTurn();
     signal?.throwIfAborted();
   }
-  const warning = missingChunks(source);
-  if (warning) onWarning?.(warning);
+  const warning = onWarning && missingChunks(source);
+  if (warning) onWarning(warning);
 }
 
 function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Tile[]> {

@@ -1,7 +1,7 @@
 import { BufferPool } from '../core/buffer-pool.ts';
 import { eventLoopTurn } from '../core/concurrency.ts';
 import type { PerObject } from '../core/per-object.ts';
-import { replaceAxis } from '../tiles/axis.ts';
+import { replaceAxis } from '../space/zyx.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 import { CandidateFinder, maximaKernel } from './candidates.ts';
 import { type Plateau, PlateauTracker } from './plateaus.ts';
