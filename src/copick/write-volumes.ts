@@ -1,3 +1,4 @@
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { WriteChannelsOptions } from '../ome-zarr/write/image.ts';
 import type { WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';
@@ -60,7 +61,7 @@ export async function writeVolumes(
   const path = locate(overlay, key);
   const { axis = 'c', names, ...image } = options;
   const [volumes, channels] = 'grid' in sources ? [[sources]] : [sources, { axis, names }];
-  const onWarning = (message: string) => log.report({ path, message });
+  const onWarning = ({ message }: Warning) => log.report({ path, message });
   // Loaded by the first write, as in `writeTomogram`.
   const { writeImage } = await import('../ome-zarr/write/image.ts');
   await writeImage(subStore(overlay, key), volumes, { ...image, channels, fillGroup: true, onWarning });

@@ -25,7 +25,7 @@ export interface ZipSpan {
 /** Size of the cache of inflated entries, in bytes, for reads of parts. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
-/** Opens a zip file by its directory. @throws {@link CryoetPicksError} `corrupt-data`, `not-found`. */
+/** Opens a zip file by its directory. @throws {@link CryoetPicksError} `corrupt-data`, `unsupported`; the errors of the reader. */
 export async function openArchive(
   reader: RandomAccessReader,
   { folder }: { readonly folder?: string | undefined },

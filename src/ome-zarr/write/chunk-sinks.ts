@@ -3,6 +3,7 @@ import { crc32c } from '../../codecs/checksum.ts';
 import { ITEM_BYTES } from '../../codecs/number-type.ts';
 import { encodeZstd } from '../../codecs/registry.ts';
 import { shuffleInto } from '../../codecs/shuffle.ts';
+import type { Warning } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
 import { formatZyx, voxelCount, type Zyx } from '../../space/zyx.ts';
 import { joinKey, type Store, type StoreKey, type StoreOptions } from '../../storage/store.ts';
@@ -163,7 +164,7 @@ const MAX_INDEX_BYTES = 2 ** 28;
  *
  * @throws {@link CryoetPicksError} `invalid-option` for shards that copick 2 or this library could not read.
  */
-export function checkShards(plan: WritePlan, onWarning: (message: string) => void = () => {}): void {
+export function checkShards(plan: WritePlan, onWarning: (warning: Warning) => void = () => {}): void {
   const { pyramid, dtype } = plan;
   for (const [index, { chunk, chunks }] of pyramid.levels.entries()) {
     const count = channelsPerShard(plan) * voxelCount(chunks);
@@ -173,10 +174,12 @@ export function checkShards(plan: WritePlan, onWarning: (message: string) => voi
       throw new CryoetPicksError('invalid-option', `${what}, expected less than 5 TB; write the format "zarr2"`);
     }
     if (16 * count > MAX_INDEX_BYTES) {
-      const most = MAX_INDEX_BYTES / 16;
-      throw new CryoetPicksError('invalid-option', `${what}, expected at most ${most} chunks; make them larger`);
+      const maximum = MAX_INDEX_BYTES / 16;
+      throw new CryoetPicksError('invalid-option', `${what}, expected at most ${maximum} chunks; make them larger`);
     }
-    if (bytes > RECOMMENDED_BYTES) onWarning(`${what}, more than the 5 GB that copick recommends`);
+    if (bytes > RECOMMENDED_BYTES) {
+      onWarning({ code: 'shard-too-large', message: `${what}, more than the 5 GB that copick recommends` });
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { MAX_CHUNK_BYTES } from '../../codecs/decode.ts';
 import { ITEM_BYTES, numberToHalf } from '../../codecs/number-type.ts';
+import type { Warning } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
 import { showJson, showList } from '../../core/json.ts';
 import { coarseGrid, type VoxelGrid } from '../../space/grid.ts';
@@ -45,8 +46,8 @@ export interface WriteTomogramOptions {
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
-  /** Called for output that may cause trouble later: in `zarr3`, a shard of more than 5 GB. */
-  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called for output that may cause trouble later: in `zarr3`, a shard of more than 5 GB, with the code `shard-too-large`. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /** The first axis of a 4-D image. */

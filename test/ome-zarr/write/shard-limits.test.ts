@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { memoryStore, type VolumeSource, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
+import { memoryStore, type VolumeSource, type Warning, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
 import { writeChannels } from '../../../src/entry/io.ts';
 import { valueWriter } from '../../../src/ome-zarr/write/chunk-sinks.ts';
 
@@ -26,8 +26,8 @@ describe('shards that are too large', () => {
 
   it('writeTomogram warns of each shard above 5 GB, as copick 2 does', async () => {
     const warningsOf = async (shape: Zyx, channels = 1, axis: 'c' | 'feature' = 'c') => {
-      const warnings: string[] = [];
-      const onWarning = (message: string) => warnings.push(message);
+      const warnings: Warning[] = [];
+      const onWarning = (warning: Warning) => warnings.push(warning);
       const sources = Array.from({ length: channels }, () => unreadable(shape));
       const writing = writeChannels(memoryStore(), sources, { format: 'zarr3', axis, onWarning });
       await expect(writing).rejects.toBe(unread);
@@ -35,7 +35,11 @@ describe('shards that are too large', () => {
     };
     expect(await warningsOf([1024, 1024, 1152])).toEqual([]);
     expect(await warningsOf([1024, 1024, 1280])).toEqual([
-      'the shard of level 0, 640 chunks of 128×128×128 float32, takes 5368709120 bytes uncompressed, more than the 5 GB that copick recommends',
+      {
+        code: 'shard-too-large',
+        message:
+          'the shard of level 0, 640 chunks of 128×128×128 float32, takes 5368709120 bytes uncompressed, more than the 5 GB that copick recommends',
+      },
     ]);
     expect(await warningsOf([512, 1024, 1280], 2)).toHaveLength(1);
     expect(await warningsOf([512, 1024, 1280], 2, 'feature')).toEqual([]);
