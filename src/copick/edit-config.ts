@@ -80,9 +80,9 @@ export function withObject<C extends ProjectConfig>(
   const { name } = object;
   const place = objects.findIndex((one) => one.name === name);
   if (place >= 0 && !replace)
-    throw refusal(name, 'the config already has an object of this name; set `replace: true` to change it');
+    throw invalidObject(name, 'the config already has an object of this name; set `replace: true` to change it');
   if (place < 0 && replace)
-    throw refusal(name, `the config has no such object to replace; its objects are ${namesOf(objects)}`);
+    throw invalidObject(name, `the config has no such object to replace; its objects are ${namesOf(objects)}`);
   const others = objects.filter((_, i) => i !== place);
   const made = toObject(object, { old: objects[place], others });
   return { ...config, objects: place < 0 ? [...objects, made] : objects.map((one, i) => (i === place ? made : one)) };
@@ -108,20 +108,23 @@ interface Neighbours {
 }
 
 /** The fields given for an object, without those that are undefined. */
-type Told = Pick<PickableObject, 'name'> & { readonly [K in keyof Omit<PickableObject, 'label'>]?: PickableObject[K] };
+type GivenFields = Pick<PickableObject, 'name'> & {
+  readonly [K in keyof Omit<PickableObject, 'label'>]?: PickableObject[K];
+};
 
 const defaults = { isParticle: true, color: defaultColor, metadata: {} };
 
 function toObject({ label, ...given }: NewObject, { old, others }: Neighbours): PickableObject {
   const { name } = given;
   const fit = fitName(name);
-  if (fit !== name) throw refusal(name, fit === undefined ? 'it has no usable character' : `copick writes it "${fit}"`);
-  const told = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Told;
+  if (fit !== name)
+    throw invalidObject(name, fit === undefined ? 'it has no usable character' : `copick writes it "${fit}"`);
+  const fields = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenFields;
   const { label: oldLabel, ...rest } = old ?? { label: nextLabel(others), ...defaults };
   const number = label === undefined ? oldLabel : (label ?? undefined);
-  const object: PickableObject = { ...rest, ...told, ...(number === undefined ? {} : { label: number }) };
+  const object: PickableObject = { ...rest, ...fields, ...(number === undefined ? {} : { label: number }) };
   if (number !== undefined) checkLabel(name, number, others);
-  if (typeof object.isParticle !== 'boolean') throw refusal(name, 'its isParticle is neither true nor false');
+  if (typeof object.isParticle !== 'boolean') throw invalidObject(name, 'its isParticle is neither true nor false');
   checkNumbers(object);
   filamentOf(object);
   return object;
@@ -133,21 +136,21 @@ function nextLabel(objects: readonly PickableObject[]): number {
 }
 
 function checkLabel(name: string, label: number, others: readonly PickableObject[]): void {
-  if (!Number.isSafeInteger(label)) throw refusal(name, `its label ${label} is not a whole number`);
-  if (label === 0) throw refusal(name, 'label 0 is the background');
+  if (!Number.isSafeInteger(label)) throw invalidObject(name, `its label ${label} is not a whole number`);
+  if (label === 0) throw invalidObject(name, 'label 0 is the background');
   const other = others.find((one) => one.label === label);
-  if (other !== undefined) throw refusal(name, `object "${other.name}" already has the label ${label}`);
+  if (other !== undefined) throw invalidObject(name, `object "${other.name}" already has the label ${label}`);
 }
 
 function checkNumbers({ name, color, radius = 0, mapThreshold = 0 }: PickableObject): void {
   if (!(color.length === 4 && color.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255))) {
-    throw refusal(name, `its color is ${JSON.stringify(color)}, expected four whole numbers from 0 to 255`);
+    throw invalidObject(name, `its color is ${JSON.stringify(color)}, expected four whole numbers from 0 to 255`);
   }
   if (Number.isFinite(radius) && Number.isFinite(mapThreshold)) return;
-  throw refusal(name, `its radius is ${radius} Å and its map threshold ${mapThreshold}, expected finite numbers`);
+  throw invalidObject(name, `its radius is ${radius} Å and its map threshold ${mapThreshold}, expected finite numbers`);
 }
 
-function refusal(name: string, reason: string): CryoetPicksError {
+function invalidObject(name: string, reason: string): CryoetPicksError {
   return new CryoetPicksError(
     'invalid-option',
     `object ${JSON.stringify(name)} cannot be added to the config: ${reason}`,
@@ -207,10 +210,10 @@ function ofPortal(config: PortalConfig, original: Json): Json {
     portal_cache_lock_timeout_seconds: config.portalCacheLockTimeoutSeconds,
   };
   const defaults: Json = portalDefaults;
-  const told = Object.entries(cache).filter(
+  const changed = Object.entries(cache).filter(
     ([key, value]) => (original[key] ?? defaults[key]) !== value || original[key],
   );
-  return { dataset_ids: config.datasetIds, portal_cache_dir: config.portalCacheDir, ...Object.fromEntries(told) };
+  return { dataset_ids: config.datasetIds, portal_cache_dir: config.portalCacheDir, ...Object.fromEntries(changed) };
 }
 
 function originalObjects({ pickable_objects: objects }: Json): ReadonlyMap<unknown, Json> {

@@ -195,6 +195,6 @@ function namespaceOf({ copick }: PickableObject['metadata']): Readonly<Record<st
 
 function toJson({ polar, helicalRise, helicalTwist, unknown }: FilamentSpec): Record<string, unknown> {
   const known = { polar, helical_rise_a: helicalRise, helical_twist_deg: helicalTwist };
-  const told = Object.entries(known).filter(([, value]) => value !== undefined);
-  return { ...unknown, ...Object.fromEntries(told) };
+  const entries = Object.entries(known).filter(([, value]) => value !== undefined);
+  return { ...unknown, ...Object.fromEntries(entries) };
 }

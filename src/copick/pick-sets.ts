@@ -26,7 +26,10 @@ import {
 
 /** A picks file of a run, found but not read. User and session are empty if neither name nor content states them. */
 export interface PickSet extends PicksIdentity, Located, DeletableFile {
-  /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it is gone, `unavailable` if it cannot be read. */
+  /**
+   * @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it is gone, `unavailable`
+   *   if it cannot be read.
+   */
   read(options?: { readonly signal?: AbortSignal | undefined }): Promise<PicksFile>;
 }
 
@@ -259,11 +262,11 @@ type Header = Readonly<{ [Key in 'voxelSpacing' | 'trustOrientation' | 'unknown'
 
 /** The values of the options for the object, otherwise those of its file. */
 function headerOf(object: string, options: WritePicksOptions, file: Partial<PicksFile> = {}): Header {
-  const told: Partial<Header> = options.object === undefined || options.object === object ? options : {};
+  const stated: Partial<Header> = options.object === undefined || options.object === object ? options : {};
   return {
-    voxelSpacing: told.voxelSpacing ?? file.voxelSpacing,
-    trustOrientation: told.trustOrientation ?? file.trustOrientation,
-    unknown: told.unknown ?? file.unknown,
+    voxelSpacing: stated.voxelSpacing ?? file.voxelSpacing,
+    trustOrientation: stated.trustOrientation ?? file.trustOrientation,
+    unknown: stated.unknown ?? file.unknown,
   };
 }
 

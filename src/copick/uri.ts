@@ -104,15 +104,15 @@ export function segmentationFlags(
 ): Pick<SegmentationUri, (typeof flags)[number]> {
   // A leading "?" of the query itself would be dropped.
   const values = new URLSearchParams(`&${query ?? ''}`);
-  const told = flags.flatMap((flag) => {
+  const stated = flags.flatMap((flag) => {
     const [value, ...others] = values.getAll(flag).filter((one) => one !== '');
     if (value === undefined) return [];
     return [[flag, others.length === 0 && ['true', '1', 'yes'].includes(value.toLowerCase())] as const];
   });
-  if (told.filter(([, value]) => value).length > 1) {
+  if (stated.filter(([, value]) => value).length > 1) {
     throw new CryoetPicksError('invalid-option', `"${text}" names two kinds of segmentation, expected at most one`);
   }
-  return Object.fromEntries(told);
+  return Object.fromEntries(stated);
 }
 
 /** The fields that {@link formatUri} needs, by kind; every entry that is found has them. */

@@ -12,7 +12,7 @@ export interface RowPath {
   /** Absent for a plain folder. */
   readonly item?: Omit<CroissantItem, 'url'> | undefined;
   /** Mistakes in the row. */
-  readonly odd: readonly string[];
+  readonly mistakes: readonly string[];
 }
 
 /**
@@ -21,9 +21,9 @@ export interface RowPath {
  * @throws {@link CryoetPicksError} `invalid-metadata` for a row whose cells are not valid names, or lack a voxel size.
  */
 function placeRow(table: TableName, row: CroissantRow): RowPath {
-  const odd: string[] = [];
-  const { key, ...placed } = places[table](cellsOf(row, odd));
-  return { ...placed, key: checkKey(key), odd };
+  const mistakes: string[] = [];
+  const { key, ...placed } = places[table](cellsOf(row, mistakes));
+  return { ...placed, key: checkKey(key), mistakes };
 }
 
 /** The cells of a row, checked and converted. */
@@ -37,12 +37,12 @@ interface Cells {
   readonly row: CroissantRow;
 }
 
-function cellsOf(row: CroissantRow, odd: string[]): Cells {
+function cellsOf(row: CroissantRow, mistakes: string[]): Cells {
   const fitted = (column: string, fit: string | undefined) => {
     const text = row.text(column);
     const found = `its ${column} is ${JSON.stringify(text)}`;
     if (fit === undefined || fit.startsWith('.')) throw invalid(`${found}, which cannot be a name in copick`);
-    if (fit !== text) odd.push(`${found}, which is not valid in file names, and is read as "${fit}"`);
+    if (fit !== text) mistakes.push(`${found}, which is not valid in file names, and is read as "${fit}"`);
     return fit;
   };
   return {
@@ -75,7 +75,7 @@ function invalid(message: string): CryoetPicksError {
 
 const image = { kind: 'folder' } as const;
 
-const places: { readonly [T in TableName]: (cells: Cells) => Omit<RowPath, 'odd'> } = {
+const places: { readonly [T in TableName]: (cells: Cells) => Omit<RowPath, 'mistakes'> } = {
   runs: ({ run }) => ({ key: `/ExperimentRuns/${run('name')}` }),
   voxel_spacings: ({ run, voxelSpacing }) => ({
     key: pathOf('spacing', { run: run('run'), voxelSpacing: voxelSpacing() }),
@@ -122,7 +122,7 @@ function authored(cells: Cells, last: string): { userId: string; sessionId: stri
   return { userId: cells.name('user_id'), sessionId: cells.name('session_id'), last: cells.lastName(last) };
 }
 
-function segmentation(cells: Cells, folder: string): Omit<RowPath, 'odd'> {
+function segmentation(cells: Cells, folder: string): Omit<RowPath, 'mistakes'> {
   const { last, userId, sessionId } = authored(cells, 'name');
   const ending = cells.row.flag('is_multilabel') ? '-multilabel' : '';
   const name = `${formatSpacing(cells.voxelSpacing())}_${userId}_${sessionId}_${last}${ending}.zarr`;
@@ -183,7 +183,7 @@ export function buildTree(
     for (const row of rows) {
       const report = (message: string) => problems.push({ path: row.place, message });
       try {
-        const { key, item, odd } = placeRow(table, row);
+        const { key, item, mistakes } = placeRow(table, row);
         if (item !== undefined && content.has(key)) {
           report('it is listed twice; the first row is used');
           continue;
@@ -191,7 +191,7 @@ export function buildTree(
         // An empty address means copick's own path.
         if (item === undefined) content.addFolder(key);
         else content.addItem(key, { ...item, url: resolveCell(row.text('url') || key.slice(1), addresses) });
-        if (odd.length > 0) report(odd.join('; '));
+        if (mistakes.length > 0) report(mistakes.join('; '));
       } catch (error) {
         if (!isCryoetPicksError(error)) throw error;
         report(`${error.message}; the row is left out`);
