@@ -22,8 +22,8 @@ export class BufferPool {
 }
 
 /**
- * Memory of the sums of a sweep: of slabs that are open, and of released ones for those to come. Both together never take more
- * than the maximum, as long as open slabs do not, apart from the slack of each array. It is not a {@link BufferPool}: slabs differ in
+ * Memory for the sums of a sweep: that of open slabs, and that of released slabs, kept for later ones. Together they never exceed
+ * the maximum, apart from the slack of each array, unless open slabs alone do. It is not a {@link BufferPool}: slabs differ in
  * length, and what bounds them is the sum of their lengths, not their number.
  */
 export class SlabMemory {

@@ -49,7 +49,7 @@ export interface ScoreBatch {
    * the call the memory is left to the garbage collector.
    */
   readonly release?: (() => void) | undefined;
-  /** The memory of tiles that were given away by `transfer`, handed back: the caller may write later tiles into it. */
+  /** The memory of tiles that were given away by `transfer`, returned: the caller may write later tiles into it. */
   readonly tiles?: Float32Array | undefined;
 }
 
@@ -64,7 +64,7 @@ export interface ScoreCallOptions {
   readonly transfer?: boolean | undefined;
 }
 
-/** Anything that scores a batch of tiles. Who opens a model disposes it. */
+/** Anything that scores a batch of tiles. The code that opens a model disposes it. */
 export interface Model {
   readonly spec: ModelSpec;
   /**

@@ -32,7 +32,7 @@ const workerScript = new URL('./onnx-worker.js', import.meta.url);
  *
  * @param ort - The runtime: `import * as ort from 'onnxruntime-node'`.
  * @param path - The ONNX file; without it, the network of this package.
- * @returns A model; who loads it disposes it.
+ * @returns A model; the caller disposes it.
  * @throws {@link CryoetPicksError} `not-found` naming the file that is missing; `invalid-metadata` for a card that cannot be
  * understood; `invalid-option` for a device that the runtime does not offer; `model-failed` for a file that the runtime cannot load,
  * or that does not fit its card.
@@ -57,7 +57,7 @@ export async function loadModel(
   const inThread = await runsInThread(ort);
   try {
     if (!inThread) return await onnxModel(ort, bytes, onnxOptions);
-    // Told, the runtime does not pin its threads to cores, where they would be in the way of this program's.
+    // With an explicit count, the runtime does not pin its threads to cores, where they would block other threads of this program.
     return await threadModel(workerScript, bytes, {
       ...onnxOptions,
       threads: onnxOptions.threads ?? availableParallelism(),

@@ -196,7 +196,10 @@ function ownsItsBuffer({ buffer, byteLength }: Float32Array): boolean {
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
 }
 
-/** Counts of answers that threads owe. Node ends threads when the process exits, and onnxruntime-node aborts the process if it is at work. */
+/**
+ * Number of pending replies per thread. Node ends threads when the process exits, and onnxruntime-node aborts the process if it
+ * is computing then.
+ */
 const watched = new Set<Int32Array<SharedArrayBuffer>>();
 
 /** Lets the process exit only when this count is 0; the thread that lowers it notifies. */
