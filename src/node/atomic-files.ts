@@ -31,6 +31,21 @@ export function describeSystemError(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Why a file that must be there could not be read. */
+interface ReadFailure {
+  readonly code: 'not-found' | 'unavailable';
+  /** The end of a sentence about the file: `not found`. */
+  readonly reason: string;
+}
+
+/** Tells a file that is absent, or a folder, from one that cannot be read. */
+export function readFailure(cause: unknown): ReadFailure {
+  const errno = errnoOf(cause);
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') return { code: 'not-found', reason: 'not found' };
+  if (errno === 'EISDIR') return { code: 'not-found', reason: 'is a folder, expected a file' };
+  return { code: 'unavailable', reason: `cannot be read: ${describeSystemError(cause)}` };
+}
+
 /**
  * Runs a read of a file that must be there.
  *
@@ -43,9 +58,8 @@ export async function orReadError<T>(file: string, read: () => Promise<T>, signa
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof CryoetPicksError) throw cause;
-    const isAbsent = /^(ENOENT|ENOTDIR|EISDIR)$/.test(errnoOf(cause) ?? '');
     const message = `cannot read ${file}: ${describeSystemError(cause)}`;
-    throw new CryoetPicksError(isAbsent ? 'not-found' : 'unavailable', message, { cause, path: file });
+    throw new CryoetPicksError(readFailure(cause).code, message, { cause, path: file });
   }
 }
 

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { onAbort, untilAborted } from '../core/concurrency.ts';
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, errorOf } from '../core/errors.ts';
 import type { ModelSpec, ScoreBatch, ScoreCallOptions, TileBatch } from '../inference/model.ts';
 import type { OnnxOptions } from '../inference/onnx.ts';
 import type { WorkerError, WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
@@ -138,7 +138,7 @@ export class SessionThread {
     });
     if ('error' in reply) {
       if (reply.into) this.#scoreMemory.put(reply.into);
-      throw errorOf(reply.error);
+      throw receivedError(reply.error);
     }
     return reply;
   }
@@ -150,9 +150,10 @@ export class SessionThread {
   }
 }
 
-function errorOf({ code, message, cause }: WorkerError): Error {
-  const options = cause === undefined ? {} : { cause: new Error(cause) };
-  return code === undefined ? new Error(message, options) : new CryoetPicksError(code, message, options);
+function receivedError({ error, cause }: WorkerError): Error {
+  const origin = cause === undefined ? undefined : new Error(cause);
+  if (typeof error !== 'string') return errorOf(error, origin);
+  return origin ? new Error(error, { cause: origin }) : new Error(error);
 }
 
 /** True if an array is all that its buffer holds, so that the buffer may be moved to another thread. */
