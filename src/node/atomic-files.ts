@@ -187,7 +187,7 @@ export async function writeAtomically(
     }
   };
   try {
-    await orWriteError(file, write, signal);
+    await orWriteError(file, write, { signal });
   } catch (error) {
     signal?.throwIfAborted();
     throw 'failure' in source && source.failure ? source.failure.error : error;
@@ -223,7 +223,7 @@ export async function deleteAt(file: string, { signal, ifVersion }: WriteOptions
     if (ifVersion !== undefined) assertVersion(file, ifVersion, await versionOrAbsent(file));
     await replace();
   };
-  await orWriteError(file, remove, signal);
+  await orWriteError(file, remove, { signal, verb: 'delete' });
 }
 
 /**
@@ -293,14 +293,24 @@ export async function renameOver(from: string, to: string): Promise<void> {
   }
 }
 
-/** Runs a write. @throws {@link CryoetPicksError} `write-failed` for an error of the file system. */
-export async function orWriteError(file: string, write: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+interface WriteErrorOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** What fails, for the message. @defaultValue 'write' */
+  readonly verb?: 'write' | 'delete' | undefined;
+}
+
+/** Runs a write or a deletion. @throws {@link CryoetPicksError} `write-failed` for an error of the file system. */
+export async function orWriteError(
+  file: string,
+  write: () => Promise<void>,
+  { signal, verb = 'write' }: WriteErrorOptions = {},
+): Promise<void> {
   try {
     await write();
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof CryoetPicksError) throw cause;
     const reason = errnoOf(cause) === 'EISDIR' ? 'a folder of this name is in the way' : describeSystemError(cause);
-    throw new CryoetPicksError('write-failed', `cannot write ${file}: ${reason}`, { cause, path: file });
+    throw new CryoetPicksError('write-failed', `cannot ${verb} ${file}: ${reason}`, { cause, path: file });
   }
 }

@@ -132,7 +132,7 @@ async function stageFolder(
   }
   return {
     path,
-    commit: (options = {}) => orWriteError(target, () => swap(path, target, options), options.signal),
+    commit: (options = {}) => orWriteError(target, () => swap(path, target, options), options),
     discard: () => rm(path, { recursive: true, force: true }),
   };
 }
