@@ -1,6 +1,7 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
+import { readFailure } from '../node/atomic-files.ts';
 import { directoryStore } from '../node/directory-store.ts';
 import { requireWritable } from '../storage/store.ts';
 
@@ -11,12 +12,12 @@ export interface ReadFileOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The text of a file. @throws {@link CryoetPicksError} `not-found` if it is absent, or a folder. */
+/** The text of a file. @throws {@link CryoetPicksError} `not-found` if it is absent, or a folder; `unavailable` if it cannot be read. */
 export async function readText(path: string, options: ReadFileOptions): Promise<string> {
   return (await readBuffer(path, options)).toString('utf8');
 }
 
-/** The bytes of a file. @throws {@link CryoetPicksError} `not-found` if it is absent, or a folder. */
+/** The bytes of a file. @throws {@link CryoetPicksError} As {@link readText} does. */
 export async function readBytes(path: string, options: ReadFileOptions): Promise<Uint8Array> {
   return new Uint8Array(await readBuffer(path, options));
 }
@@ -24,12 +25,10 @@ export async function readBytes(path: string, options: ReadFileOptions): Promise
 async function readBuffer(path: string, { what, signal }: ReadFileOptions): Promise<Buffer> {
   try {
     return await readFile(path, { signal });
-  } catch (error) {
+  } catch (cause) {
     signal?.throwIfAborted();
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'EISDIR' && code !== 'ENOTDIR') throw error;
-    const found = code === 'EISDIR' ? 'is a folder, expected a file' : 'not found';
-    throw new CryoetPicksError('not-found', `${what} ${path} ${found}`, { cause: error, path });
+    const { code, reason } = readFailure(cause);
+    throw new CryoetPicksError(code, `${what} ${path} ${reason}`, { cause, path });
   }
 }
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError, withMessage } from '../core/errors.ts';
 import { checkSchema, measure, wholeNumber } from '../core/json.ts';
 import { fitName } from './layout.ts';
 
@@ -93,7 +93,7 @@ function checkFilament(object: PickableObject, place: string): void {
     filamentOf(object);
   } catch (cause) {
     if (!isCryoetPicksError(cause)) throw cause;
-    throw new CryoetPicksError(cause.code, `${place}: ${cause.message}`, { cause });
+    throw withMessage(cause, `${place}: ${cause.message}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ListableStore, Store } from '../storage/store.ts';
+import { type ListableStore, requireWritable, type Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { ProjectConfig } from './config.ts';
 import { type FindOptions, type Found, findByUri } from './find.ts';
@@ -142,6 +142,15 @@ export class Project {
    */
   object(name: string): PickableObject {
     return needNamed(this.objects, name, { what: 'object', source: this.#source });
+  }
+
+  /**
+   * Checks that the overlay can be written; {@link Run.requireWritable} checks the folder of one run.
+   *
+   * @throws {@link CryoetPicksError} `read-only` or `write-failed` if not.
+   */
+  async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
+    await requireWritable(this.#tree.overlay, '/', { signal });
   }
 
   /**

@@ -12,7 +12,7 @@ export interface SplinePoint {
 }
 
 /** The knot span that contains a parameter; at the end of the domain, the last span that is not empty. */
-export function spanAt({ controlPoints, knots, degree }: BSpline, u: number): number {
+function spanAt({ controlPoints, knots, degree }: BSpline, u: number): number {
   const count = controlPoints.length;
   if (u >= knots[count]!) {
     let span = count - 1;

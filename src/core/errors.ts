@@ -30,16 +30,19 @@ export type ErrorCode =
   | 'corrupt-data'
   | 'model-failed';
 
-/** What a {@link CryoetPicksError} carries beside its code and message. */
-interface ErrorDetails {
-  /** The error that led to this one. */
-  readonly cause?: unknown;
+/** What a {@link CryoetPicksError} carries beside its code, message and cause. */
+interface ErrorFields {
   /** The name of the option that is missing or wrong, as the function takes it: `voxelSize`. */
   readonly option?: string | undefined;
   /** The file or key that could not be read or written. */
   readonly path?: string | undefined;
   /** The names that do exist, where one was not found. */
   readonly available?: readonly string[] | undefined;
+}
+
+interface ErrorDetails extends ErrorFields {
+  /** The error that led to this one. */
+  readonly cause?: unknown;
 }
 
 /**
@@ -90,4 +93,25 @@ export function isCryoetPicksError(error: unknown, code?: ErrorCode): error is C
     'code' in error &&
     (code === undefined || error.code === code)
   );
+}
+
+/** An error as plain data, without its cause, for a message to another thread. */
+export interface PlainError extends ErrorFields {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** Copies an error to plain data; {@link errorOf} makes an error of it again. */
+export function plainError({ code, message, option, path, available }: CryoetPicksError): PlainError {
+  return { code, message, option, path, available };
+}
+
+/** Makes an error of plain data. */
+export function errorOf({ code, message, ...fields }: PlainError, cause?: unknown): CryoetPicksError {
+  return new CryoetPicksError(code, message, cause === undefined ? fields : { ...fields, cause });
+}
+
+/** An error with the code and fields of another one, which is its cause, and its own message. */
+export function withMessage(error: CryoetPicksError, message: string): CryoetPicksError {
+  return errorOf({ ...plainError(error), message }, error);
 }

@@ -33,20 +33,23 @@ export const positiveLength: NumberRule = {
  */
 export function numberPerObject(option: string, value: PerObject, rule: NumberRule): (object: string) => number {
   if (typeof value === 'number') {
-    checkNumber(option, value, rule);
+    checkNumber(value, rule, { option, what: option });
     return () => value;
   }
   if (typeof value !== 'object' || value === null) {
     const found = typeof value === 'function' ? 'a function; pass a number, or numbers by object name' : value;
-    throw new CryoetPicksError('invalid-option', `${option} must be ${rule.expected}, found ${found}`);
+    throw new CryoetPicksError('invalid-option', `${option} must be ${rule.expected}, found ${found}`, { option });
   }
-  for (const [object, number] of Object.entries(value)) checkNumber(`${option} of "${object}"`, number, rule);
+  for (const [object, number] of Object.entries(value)) {
+    checkNumber(number, rule, { option, what: `${option} of "${object}"` });
+  }
   return (object) => {
     const number = ownNumber(value, object);
     if (number !== undefined) return number;
     throw new CryoetPicksError(
       'invalid-option',
       `${option} has no value for "${object}"; it has one for ${quotedNames(Object.keys(value))}`,
+      { option },
     );
   };
 }
@@ -61,7 +64,13 @@ export function quotedNames(names: readonly string[]): string {
   return names.length === 0 ? 'nothing' : names.map((name) => `"${name}"`).join(', ');
 }
 
-function checkNumber(what: string, value: number, { expected, isValid }: NumberRule): void {
+interface CheckedNumber {
+  readonly option: string;
+  /** The number, for the message. */
+  readonly what: string;
+}
+
+function checkNumber(value: number, { expected, isValid }: NumberRule, { option, what }: CheckedNumber): void {
   if (isValid(value)) return;
-  throw new CryoetPicksError('invalid-option', `${what} must be ${expected}, found ${value}`);
+  throw new CryoetPicksError('invalid-option', `${what} must be ${expected}, found ${value}`, { option });
 }

@@ -60,7 +60,8 @@ type Outcome =
  *
  * @throws `CryoetPicksError` before any work: `not-found` if a named run is absent, `invalid-option` if no object of the
  * project is a class of the model, or for any option that would fail every run. Later: `read-only` if the overlay does
- * not allow writing; the abort reason of `signal`. `write-failed`, such as a full disk, fails only the run.
+ * not allow writing; `write-failed` if no run can be written: a full disk, or no permission for the overlay; the abort reason of
+ * `signal`. An obstacle in the folder of one run, such as a file in the way or no permission there, fails only that run.
  *
  * @example
  * ```ts
@@ -97,7 +98,7 @@ async function* detectRuns(
       options.onWarning?.(ofRun);
     };
     const known = new Set(project.problems.map(({ path }) => path));
-    const result = await resultOf(run, {
+    const result = await resultOf(project, run, {
       ...options,
       objects,
       onProgress: (one) => options.onProgress?.({ ...one, ...progress }),
@@ -136,14 +137,27 @@ async function requireType(runs: readonly Run[], { tomogram, signal }: DetectPro
 
 type RunOptions = Omit<DetectProjectOptions, 'onProgress'> & Required<Pick<DetectOptions, 'objects' | 'onProgress'>>;
 
-/** Detects one run; an abort and a read-only overlay end the whole project, any other failure only the run. */
-async function resultOf(run: Run, options: RunOptions): Promise<Outcome> {
+/** Detects one run; an abort and an overlay that cannot be written end the whole project, any other failure only the run. */
+async function resultOf(project: Project, run: Run, options: RunOptions): Promise<Outcome> {
   try {
     return await detectRun(run, options);
   } catch (error) {
     if (options.signal?.aborted || isCryoetPicksError(error, 'read-only')) throw error;
+    if (isCryoetPicksError(error, 'write-failed')) await requireOtherRunsWritable(project, error, options);
     return { run: run.name, status: 'failed', error };
   }
+}
+
+/** Throws the error of a failed write if other runs would fail alike. */
+async function requireOtherRunsWritable(
+  project: Project,
+  error: CryoetPicksError,
+  { signal }: RunOptions,
+): Promise<void> {
+  const code = (error.cause as { readonly code?: unknown } | undefined)?.code;
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS') throw error;
+  // Permission may be missing for the folder of this run only.
+  if (code === 'EACCES' || code === 'EPERM') await project.requireWritable({ signal });
 }
 
 async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {

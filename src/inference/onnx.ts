@@ -127,15 +127,18 @@ function providersOf(
     throw new CryoetPicksError(
       'invalid-option',
       'device and executionProviders both say where to compute; pass one of them',
+      { option: 'device' },
     );
   }
   if (!devices.includes(device)) {
-    throw new CryoetPicksError('invalid-option', `device "${device}" is unknown; known: ${quotedNames(devices)}`);
+    const message = `device "${device}" is unknown; known: ${quotedNames(devices)}`;
+    throw new CryoetPicksError('invalid-option', message, { option: 'device', available: devices });
   }
   if (ort.listSupportedBackends?.().some(({ name }) => name === device) ?? true) return [device];
   throw new CryoetPicksError(
     'invalid-option',
     `this ONNX runtime does not compute on device "${device}"; ${offersOf(ort)}`,
+    { option: 'device' },
   );
 }
 

@@ -64,27 +64,32 @@ export function scoreSlabs(source: VolumeSource, options: ScoreOptions): AsyncGe
 function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: ScoreOptions): void {
   const { name, outputStride, classes, offsets } = model.spec;
   if (!sameZyx(grid.shape, plan.shape)) {
-    fail(`the plan is for a volume of ${formatZyx(plan.shape)} voxels, the source has ${formatZyx(grid.shape)}`);
+    fail(
+      'plan',
+      `the plan is for a volume of ${formatZyx(plan.shape)} voxels, the source has ${formatZyx(grid.shape)}`,
+    );
   }
   if (plan.outputStride !== outputStride) {
-    fail(`the plan has output stride ${plan.outputStride}, model "${name}" has ${outputStride}`);
+    fail('plan', `the plan has output stride ${plan.outputStride}, model "${name}" has ${outputStride}`);
   }
-  if (classes.every((object) => object === null)) fail(`model "${name}" names no class; every one of them is null`);
+  if (classes.every((object) => object === null))
+    fail('model', `model "${name}" names no class; every one of them is null`);
   const wrong = offsets && wrongOffsets(offsets, classes);
-  if (wrong) fail(`offsets of model "${name}": ${wrong}`);
+  if (wrong) fail('model', `offsets of model "${name}": ${wrong}`);
   checkScoring({ batch, average });
 }
 
 /** Checks the options of scoring that fit any volume. @throws {@link CryoetPicksError} `invalid-option` */
 export function checkScoring({ batch = 1, average = 'probabilities' }: Pick<ScoreOptions, 'batch' | 'average'>): void {
-  if (!Number.isInteger(batch) || batch < 1) fail(`batch must be a whole number of at least 1, found ${batch}`);
+  if (!Number.isInteger(batch) || batch < 1)
+    fail('batch', `batch must be a whole number of at least 1, found ${batch}`);
   if (average !== 'probabilities' && average !== 'logits') {
-    fail(`average "${average}" is unknown; available: "probabilities", "logits"`);
+    fail('average', `average "${average}" is unknown; available: "probabilities", "logits"`);
   }
 }
 
-function fail(message: string): never {
-  throw new CryoetPicksError('invalid-option', `cannot score: ${message}`);
+function fail(option: string, message: string): never {
+  throw new CryoetPicksError('invalid-option', `cannot score: ${message}`, { option });
 }
 
 /** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/design/tiling.md. */

@@ -61,7 +61,7 @@ function alignedBytes(bytes: Uint8Array, length: number, { mode, littleEndian }:
 }
 
 /** Reverses the bytes of every number of 2 or 4 bytes, in place. */
-export function swapBytes(bytes: Uint8Array, width: number): void {
+function swapBytes(bytes: Uint8Array, width: number): void {
   for (let first = 0; first + width <= bytes.length; first += width) {
     for (let a = first, b = first + width - 1; a < b; a++, b--) {
       const byte = bytes[a];

@@ -31,6 +31,21 @@ export function describeSystemError(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Why a file that must be there could not be read. */
+interface ReadFailure {
+  readonly code: 'not-found' | 'unavailable';
+  /** The end of a sentence about the file: `not found`. */
+  readonly reason: string;
+}
+
+/** Tells a file that is absent, or a folder, from one that cannot be read. */
+export function readFailure(cause: unknown): ReadFailure {
+  const errno = errnoOf(cause);
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') return { code: 'not-found', reason: 'not found' };
+  if (errno === 'EISDIR') return { code: 'not-found', reason: 'is a folder, expected a file' };
+  return { code: 'unavailable', reason: `cannot be read: ${describeSystemError(cause)}` };
+}
+
 /**
  * Runs a read of a file that must be there.
  *
@@ -43,9 +58,8 @@ export async function orReadError<T>(file: string, read: () => Promise<T>, signa
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof CryoetPicksError) throw cause;
-    const isAbsent = /^(ENOENT|ENOTDIR|EISDIR)$/.test(errnoOf(cause) ?? '');
     const message = `cannot read ${file}: ${describeSystemError(cause)}`;
-    throw new CryoetPicksError(isAbsent ? 'not-found' : 'unavailable', message, { cause, path: file });
+    throw new CryoetPicksError(readFailure(cause).code, message, { cause, path: file });
   }
 }
 
@@ -173,7 +187,7 @@ export async function writeAtomically(
     }
   };
   try {
-    await orWriteError(file, write, signal);
+    await orWriteError(file, write, { signal });
   } catch (error) {
     signal?.throwIfAborted();
     throw 'failure' in source && source.failure ? source.failure.error : error;
@@ -209,7 +223,7 @@ export async function deleteAt(file: string, { signal, ifVersion }: WriteOptions
     if (ifVersion !== undefined) assertVersion(file, ifVersion, await versionOrAbsent(file));
     await replace();
   };
-  await orWriteError(file, remove, signal);
+  await orWriteError(file, remove, { signal, verb: 'delete' });
 }
 
 /**
@@ -279,14 +293,24 @@ export async function renameOver(from: string, to: string): Promise<void> {
   }
 }
 
-/** Runs a write. @throws {@link CryoetPicksError} `write-failed` for an error of the file system. */
-export async function orWriteError(file: string, write: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+interface WriteErrorOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** What fails, for the message. @defaultValue 'write' */
+  readonly verb?: 'write' | 'delete' | undefined;
+}
+
+/** Runs a write or a deletion. @throws {@link CryoetPicksError} `write-failed` for an error of the file system. */
+export async function orWriteError(
+  file: string,
+  write: () => Promise<void>,
+  { signal, verb = 'write' }: WriteErrorOptions = {},
+): Promise<void> {
   try {
     await write();
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof CryoetPicksError) throw cause;
     const reason = errnoOf(cause) === 'EISDIR' ? 'a folder of this name is in the way' : describeSystemError(cause);
-    throw new CryoetPicksError('write-failed', `cannot write ${file}: ${reason}`, { cause, path: file });
+    throw new CryoetPicksError('write-failed', `cannot ${verb} ${file}: ${reason}`, { cause, path: file });
   }
 }

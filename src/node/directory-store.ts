@@ -132,13 +132,13 @@ async function stageFolder(
   }
   return {
     path,
-    commit: (options = {}) => orWriteError(target, () => swap(path, target, options)),
+    commit: (options = {}) => orWriteError(target, () => swap(path, target, options), options),
     discard: () => rm(path, { recursive: true, force: true }),
   };
 }
 
 /** Moves the target aside, the new folder into its place, and deletes the old one; one writer at a time. */
-async function swap(path: string, target: string, { check }: CommitOptions): Promise<void> {
+async function swap(path: string, target: string, { signal, check }: CommitOptions): Promise<void> {
   const old = temporaryBeside(target).replace(/tmp$/, 'old');
   let done = false;
   const attempt = async (isHeld: () => Promise<boolean>) => {
@@ -153,7 +153,7 @@ async function swap(path: string, target: string, { check }: CommitOptions): Pro
       throw error;
     }
   };
-  while (!done) await withLock(target, attempt);
+  while (!done) await withLock(target, attempt, signal);
   // If it cannot be deleted now, a later process deletes it.
   await rm(old, { recursive: true, force: true }).catch(() => {});
 }

@@ -5,15 +5,24 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Milliseconds after which a lock counts as left behind: one is held only while a file is hashed and renamed. */
+/**
+ * Milliseconds that a waiting writer sees the same lock before it takes it over, if it is unknown whether the process of the
+ * lock still runs: a lock is held only while a file is hashed and renamed.
+ */
 const MAX_LOCK_AGE = 30_000;
 
 /** Milliseconds after which a temporary file counts as left behind if it is unknown whether its process still runs. */
 const MAX_TEMPORARY_AGE = 7 * 24 * 3600 * 1000;
 
+/** `machine-process-random`, see {@link makeTag}. */
+const TAG = /^([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{12}$/;
+const MAX_TAG_LENGTH = 32;
+
 /** `.name.lock` beside `name`. */
-const LOCK: RegExp = /^\..+\.lock$/;
-const TEMPORARY: RegExp = /^\.(.+)\.([0-9a-f-]{10,80})\.(tmp|old)$/;
+const LOCK = /^\..+\.lock$/;
+
+/** `.name.tag.tmp` beside `name`, or `.name.tag.old` for a folder that was moved aside. */
+const TEMPORARY = /^\.(.+)\.([0-9a-f]{8}-\d{1,10}-[0-9a-f]{12})\.(tmp|old)$/;
 
 /** True for the names of temporary files and locks, which readers do not see. */
 export function isHidden(name: string): boolean {
@@ -28,7 +37,8 @@ export function temporaryBeside(file: string): string {
 /**
  * Does something while no other process that uses this library replaces or deletes a file: a version can only be compared and
  * the file replaced without a change in between if writers wait for each other. The lock is a file beside it, created
- * exclusively; a lock whose process has ended, or that is older than 30 s, is taken over.
+ * exclusively. A lock whose process has ended is taken over; one of another machine, whose process cannot be asked, after this
+ * writer has seen it unchanged for 30 s.
  *
  * @param work - Gets a function that tells whether the lock is still held, to call right before the decisive step: a process
  *   that was suspended may have lost it.
@@ -41,9 +51,17 @@ export async function withLock<T>(
 ): Promise<T> {
   const path = join(dirname(file), `.${basename(file)}.lock`);
   const tag = makeTag();
+  let seen: { readonly tag: string; readonly since: number } | undefined;
   for (let wait = 1; !(await create(path, tag)); wait = Math.min(2 * wait, 20)) {
     signal?.throwIfAborted();
-    if (!(await removeStaleLock(path))) await delay(wait * (0.5 + Math.random()));
+    const found = await readTag(path);
+    if (found === undefined) continue;
+    // By the monotonic clock of this process: the time of a file is that of another clock, which may be wrong.
+    if (found !== seen?.tag) seen = { tag: found, since: performance.now() };
+    const owner = ownerState(found);
+    const isStale = owner === 'dead' || (owner === 'unknown' && performance.now() - seen.since > MAX_LOCK_AGE);
+    if (isStale) await removeLock(path, found);
+    await delay(wait * (0.5 + Math.random()));
   }
   try {
     signal?.throwIfAborted();
@@ -70,18 +88,13 @@ async function create(path: string, tag: string): Promise<boolean> {
   }
 }
 
-/** Removes a lock that was left behind; false if it is in use. */
-async function removeStaleLock(path: string): Promise<boolean> {
-  const tag = await readTag(path);
-  const found = tag === undefined ? undefined : await lstat(path).catch(() => undefined);
-  if (tag === undefined || found === undefined) return true;
-  if (ownerState(tag) !== 'dead' && Date.now() - found.ctimeMs < MAX_LOCK_AGE) return false;
+/** Removes a lock if it still has the given tag. */
+async function removeLock(path: string, tag: string): Promise<void> {
   // Moved first and read again: another process may have replaced the lock meanwhile, and then gets its own back.
   const moved = temporaryBeside(path);
   await rename(path, moved).catch(() => {});
   if ((await readTag(moved)) !== tag) await link(moved, path).catch(() => {});
   await rm(moved, { force: true });
-  return true;
 }
 
 async function readTag(path: string): Promise<string | undefined> {
@@ -114,8 +127,6 @@ async function isSameFile(a: string, b: string): Promise<boolean> {
   const [one, other] = await Promise.all([stat(a), stat(b).catch(() => undefined)]);
   return one.ino === other?.ino && one.dev === other.dev;
 }
-
-const TAG = /^([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{12}$/;
 
 /** A new tag, `machine-process-random`, from which other processes can tell whether this one still runs. */
 export function makeTag(): string {
@@ -151,9 +162,9 @@ function processNamespace(): string {
 }
 
 /**
- * Removes from a folder what killed writers have left there: temporary files and locks whose process has ended, and temporary
- * files that are a week old. A folder that was moved aside and not replaced goes back to its place. What cannot be removed
- * stays.
+ * Removes from a folder what killed writers of this library have left there: temporary files and locks whose process has ended,
+ * and temporary files of other machines that are a week old. A folder that was moved aside and not replaced goes back to its
+ * place. What cannot be removed stays, and so do the files of other programs, whatever their names.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
@@ -163,11 +174,19 @@ export async function removeLeftovers(folder: string): Promise<void> {
       if (tag !== undefined && (await isLeftover(path, tag))) {
         if (kind === 'old') await putBack(path, join(folder, target!));
         await rm(path, { recursive: true, force: true });
-      } else if (LOCK.test(name)) await removeStaleLock(path);
+      } else if (LOCK.test(name)) await removeDeadLock(path);
     } catch {
       // The next write tries again.
     }
   }
+}
+
+/** Removes a lock of this library whose process has ended; other programs have files with such names too. */
+async function removeDeadLock(path: string): Promise<void> {
+  const found = await lstat(path);
+  if (!found.isFile() || found.size > MAX_TAG_LENGTH) return;
+  const tag = await readTag(path);
+  if (tag !== undefined && ownerState(tag) === 'dead') await removeLock(path, tag);
 }
 
 async function putBack(path: string, target: string): Promise<void> {
@@ -176,7 +195,8 @@ async function putBack(path: string, target: string): Promise<void> {
 }
 
 async function isLeftover(path: string, tag: string): Promise<boolean> {
-  if (ownerState(tag) === 'dead') return true;
+  const owner = ownerState(tag);
+  if (owner !== 'unknown') return owner === 'dead';
   // Moving a folder changes this time, but not that of its last write.
   return Date.now() - (await lstat(path)).ctimeMs > MAX_TEMPORARY_AGE;
 }

@@ -8,6 +8,7 @@ import { showJson } from '../core/json.ts';
 import type { DisposableModel, ModelSpec } from '../inference/model.ts';
 import { parseModelSpec } from '../inference/model-card.ts';
 import { type OnnxOptions, type OrtModule, onnxModel } from '../inference/onnx.ts';
+import { readFailure } from './atomic-files.ts';
 import { threadModel } from './onnx-thread.ts';
 
 /** Options of {@link loadModel}. */
@@ -64,7 +65,7 @@ export async function loadModel(
     });
   } catch (error) {
     if (!isCryoetPicksError(error, 'model-failed')) throw error;
-    throw new CryoetPicksError('model-failed', `${path}: ${error.message}`, { cause: error.cause });
+    throw new CryoetPicksError('model-failed', `${path}: ${error.message}`, { cause: error.cause, path });
   }
 }
 
@@ -93,11 +94,8 @@ async function readModelFile(
     return await readFile(path, { signal });
   } catch (cause) {
     signal?.throwIfAborted();
-    const { code } = cause as NodeJS.ErrnoException;
-    const isAbsent = code === 'ENOENT' || code === 'ENOTDIR';
-    const reason = isAbsent ? 'not found' : `cannot be read (${code})`;
+    const { code, reason } = readFailure(cause);
     const remedy = what === 'model' ? '' : '; a model needs its card beside it (docs/reference/models.md)';
-    const message = `${what} ${reason}: ${path}${remedy}`;
-    throw new CryoetPicksError(isAbsent ? 'not-found' : 'unavailable', message, { cause, path });
+    throw new CryoetPicksError(code, `${what} ${reason}: ${path}${remedy}`, { cause, path });
   }
 }

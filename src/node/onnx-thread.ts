@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { onAbort, untilAborted } from '../core/concurrency.ts';
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, errorOf } from '../core/errors.ts';
 import {
   type DisposableModel,
   disposable,
@@ -174,7 +174,7 @@ class SessionThread {
     });
     if ('error' in reply) {
       if (reply.into) this.#scoreMemory.put(reply.into);
-      throw errorOf(reply.error);
+      throw receivedError(reply.error);
     }
     return reply;
   }
@@ -186,9 +186,10 @@ class SessionThread {
   }
 }
 
-function errorOf({ code, message, cause }: WorkerError): Error {
-  const options = cause === undefined ? {} : { cause: new Error(cause) };
-  return code === undefined ? new Error(message, options) : new CryoetPicksError(code, message, options);
+function receivedError({ error, cause }: WorkerError): Error {
+  const origin = cause === undefined ? undefined : new Error(cause);
+  if (typeof error !== 'string') return errorOf(error, origin);
+  return origin ? new Error(error, { cause: origin }) : new Error(error);
 }
 
 /** True if an array is all that its buffer holds, so that the buffer may be moved to another thread. */

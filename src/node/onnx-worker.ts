@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
-import { type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
+import { isCryoetPicksError, type PlainError, plainError } from '../core/errors.ts';
 import type { ScoreBatch, TileBatch } from '../inference/model.ts';
 import { type OnnxOptions, openSession, type SessionModel } from '../inference/onnx.ts';
 
@@ -38,8 +38,8 @@ export type WorkerReply =
 
 /** An error on its way from the thread. */
 export interface WorkerError {
-  readonly code: ErrorCode | undefined;
-  readonly message: string;
+  /** A string if it is not an error of this library. */
+  readonly error: PlainError | string;
   readonly cause: string | undefined;
 }
 
@@ -67,8 +67,7 @@ function replyError(error: unknown, { into }: Partial<TilesRequest> = {}): void 
   const cause = error instanceof Error ? error.cause : undefined;
   reply({
     error: {
-      code: isCryoetPicksError(error) ? error.code : undefined,
-      message: messageOf(error),
+      error: isCryoetPicksError(error) ? plainError(error) : messageOf(error),
       cause: cause === undefined ? undefined : messageOf(cause),
     },
     into,

@@ -8,6 +8,7 @@ import { type Project, projectFromStores } from '../copick/project.ts';
 import type { Problem } from '../copick/tree.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { s3OptionsOf } from '../storage/s3-address.ts';
+import { readFailure } from './atomic-files.ts';
 import { directoryStore } from './directory-store.ts';
 import { findLocal, isLocalAddress, localPaths, openRoot, type Root, schemeOf } from './roots.ts';
 
@@ -81,15 +82,8 @@ async function readConfig(path: string, signal: AbortSignal | undefined): Promis
     return await readFile(path, { encoding: 'utf8', signal });
   } catch (cause) {
     signal?.throwIfAborted();
-    const { code } = cause as NodeJS.ErrnoException;
-    const reason =
-      code === 'ENOENT' || code === 'ENOTDIR'
-        ? 'not found'
-        : code === 'EISDIR'
-          ? 'is a folder; give the config file itself'
-          : `cannot be read (${code})`;
-    const isThere = code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR';
-    throw new CryoetPicksError(isThere ? 'unavailable' : 'not-found', `config "${path}" ${reason}`, { cause, path });
+    const { code, reason } = readFailure(cause);
+    throw new CryoetPicksError(code, `config "${path}" ${reason}`, { cause, path });
   }
 }
 

@@ -2,7 +2,7 @@ import * as zarr from 'zarrita';
 import { isZarritaError } from 'zarrita';
 import { halfToNumber } from '../codecs/number-type.ts';
 import { originalDecoders, registerCheckedCodecs, unknownCodecs } from '../codecs/registry.ts';
-import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, errorOf, isCryoetPicksError, withMessage } from '../core/errors.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { joinKey, type ReadableStore, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
 import { type ArrayDescription, describeArray } from './array-metadata.ts';
@@ -120,9 +120,10 @@ function describeFailure(error: unknown, chunk: string): unknown {
   const isDecoding = isZarritaError(error, 'CodecPipelineError');
   const cause = isDecoding ? error.cause : error;
   if (isCryoetPicksError(cause, 'unsupported')) {
-    return new CryoetPicksError('unsupported', `cannot read ${chunk}: ${cause.message}`, { cause });
+    return withMessage(cause, `cannot read ${chunk}: ${cause.message}`);
   }
-  if (isDecoding || isCryoetPicksError(cause, 'corrupt-data')) {
+  if (isCryoetPicksError(cause, 'corrupt-data')) return withMessage(cause, `${chunk} is damaged: ${cause.message}`);
+  if (isDecoding) {
     const what = cause instanceof Error ? cause.message : String(cause);
     return new CryoetPicksError('corrupt-data', `${chunk} is damaged: ${what}`, { cause });
   }
@@ -262,7 +263,7 @@ async function decodeInThread(
   else if (into) memory?.give(into);
   if (reply instanceof Uint8Array) return reply;
   if (typeof reply === 'string') return undefined;
-  throw new CryoetPicksError(reply.error.code, reply.error.message);
+  throw errorOf(reply.error);
 }
 
 async function decodeHere(

@@ -1,5 +1,4 @@
 import { type Compression, type Config, compressionOf } from '../codecs/decode.ts';
-
 import type { ArrayDescription } from './array-metadata.ts';
 
 /** The possible types of a decoded chunk. */

@@ -10,6 +10,7 @@ export function checkDecodeWorkers({ count }: DecodeWorkersOptions): void {
   throw new CryoetPicksError(
     'invalid-option',
     `the number of decode workers must be a whole number of at least 0, found ${count}`,
+    { option: 'decodeWorkers' },
   );
 }
 

@@ -1,5 +1,5 @@
 import { type Compression, decode, type Fallbacks } from '../codecs/decode.ts';
-import { type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
+import { isCryoetPicksError, type PlainError, plainError } from '../core/errors.ts';
 import { contiguousStrides, cropChunk, MAX_PADDING_FRACTION } from './chunk.ts';
 import { isShared } from './chunk-memory.ts';
 
@@ -53,11 +53,7 @@ export interface ChunkTask {
  * The reply of a thread: the decoded bytes, `'written'` if they are in shared memory, an error of the chunk, or `'refused'` if the
  * thread cannot decode it.
  */
-export type ChunkReply =
-  | Uint8Array
-  | 'written'
-  | { readonly error: { readonly code: ErrorCode; readonly message: string } }
-  | 'refused';
+export type ChunkReply = Uint8Array | 'written' | { readonly error: PlainError } | 'refused';
 
 /** The bytes of a whole decoded chunk. */
 export function decodedBytes({ shape, itemBytes }: Pick<ChunkTask, 'shape' | 'itemBytes'>): number {
@@ -146,7 +142,7 @@ export async function answerTask(
     const decoded = await decodeChunk(bytes, task, noFallbacks);
     return isShared(decoded.buffer) ? 'written' : decoded;
   } catch (error) {
-    if (isCryoetPicksError(error)) return { error: { code: error.code, message: error.message } };
+    if (isCryoetPicksError(error)) return { error: plainError(error) };
     // The caller's own thread will get the same error, and report it with its cause.
     return 'refused';
   }

@@ -1,6 +1,6 @@
 import type { NumberType } from '../codecs/number-type.ts';
 import type { Warning } from '../core/concurrency.ts';
-import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError, withMessage } from '../core/errors.ts';
 import type { Point } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { assertStore, type ReadableStore } from '../storage/store.ts';
@@ -156,11 +156,12 @@ function failureOf(level: BrokenLevel | undefined, { index, opened, store }: Fai
   const failure = level?.failure;
   const others = opened.map(({ index, grid }) => `${index} (${formatZyx(grid.shape)})`).join(', ') || 'none';
   if (failure === undefined) {
-    return new CryoetPicksError('not-found', `level ${index} not found in ${store.location}; available: ${others}`);
+    const message = `level ${index} not found in ${store.location}; available: ${others}`;
+    return new CryoetPicksError('not-found', message, { available: opened.map((one) => String(one.index)) });
   }
   if (opened.length === 0 || !isCryoetPicksError(failure)) return failure;
   const what = `cannot open level ${index} (available: ${others}): ${failure.message}`;
-  return new CryoetPicksError(failure.code, what, { cause: failure });
+  return withMessage(failure, what);
 }
 
 /**

@@ -44,7 +44,7 @@ export interface ImagingOptions {
 export type Imaging = { readonly [K in keyof ImagingOptions]-?: NonNullable<ImagingOptions[K]> };
 
 /** Thickness, in Å, of the ice that the competition's ground truth fills. */
-export const cziiIceThickness = 1350;
+const cziiIceThickness = 1350;
 
 /** Fills in defaults. @throws {@link CryoetPicksError} `invalid-option` for a value that is not valid. */
 export function checkImaging(options: ImagingOptions): Imaging {

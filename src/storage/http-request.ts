@@ -1,6 +1,5 @@
 import { onAbort, untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
-
 import { clock, isRetryableStatus, RequestFailure, retry, retryAfterOf } from './retry.ts';
 import type { ByteRange } from './store.ts';
 

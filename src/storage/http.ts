@@ -66,7 +66,7 @@ export interface ServerAddress {
 }
 
 /** The store of a folder, whose keys are not checked. */
-export function serverStore({ location, query }: ServerAddress, options: HttpStoreOptions): ReadableStore {
+function serverStore({ location, query }: ServerAddress, options: HttpStoreOptions): ReadableStore {
   const { fetch: send = (url, init) => fetch(url, init), headers = {}, maxGapBytes, maxBytes, maxRequests } = options;
   const { tries = 5, retryFor = 60_000, timeout = 30_000 } = options;
   for (const [name, value] of Object.entries({ tries, retryFor, timeout })) {

@@ -1,19 +1,25 @@
 import pRetry from 'p-retry';
 import { onAbort } from '../core/concurrency.ts';
 
+/** The longest time that `setTimeout` takes, in milliseconds: after a longer one it fires at once. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
 /** Default clock and random source of retries; tests replace its methods. */
 export const clock = {
   /** In milliseconds. */
   now: (): number => performance.now(),
   /** From 0 up to, but not including, 1. */
   random: (): number => Math.random(),
-  /** @throws The abort reason of `signal`, at once. */
+  /** Waits, at most {@link MAX_TIMEOUT}. @throws The abort reason of `signal`, at once. */
   sleep: (milliseconds: number, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        stopWaiting();
-        resolve();
-      }, milliseconds);
+      const timer = setTimeout(
+        () => {
+          stopWaiting();
+          resolve();
+        },
+        Math.min(milliseconds, MAX_TIMEOUT),
+      );
       const stopWaiting = onAbort(signal, () => {
         clearTimeout(timer);
         reject(signal?.reason);

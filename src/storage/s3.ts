@@ -61,7 +61,7 @@ interface ListRequest {
 }
 
 /** The direct children of a folder, page by page. */
-export async function listBucket(bucket: Bucket, { folder, signal }: ListRequest): Promise<readonly StoreEntry[]> {
+async function listBucket(bucket: Bucket, { folder, signal }: ListRequest): Promise<readonly StoreEntry[]> {
   const prefix = `${bucket.address.prefix}${checkKey(folder) === '/' ? '' : `${folder.slice(1)}/`}`;
   const kinds = new Map<string, StoreEntry['kind']>();
   const tokens = new Set<string>();

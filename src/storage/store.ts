@@ -223,7 +223,7 @@ export function compareNames(a: string, b: string): number {
 }
 
 /** Options of {@link StagedFolder.commit}. */
-export interface CommitOptions {
+export interface CommitOptions extends StoreOptions {
   /**
    * Checks the folder that is there right before it is replaced. If it throws, the commit fails and nothing changes.
    */

@@ -26,7 +26,7 @@ export interface ZipSpan {
 const KEPT_BYTES = 64 * 2 ** 20;
 
 /** Opens a zip file by its directory. @throws {@link CryoetPicksError} `corrupt-data`, `unsupported`; the errors of the reader. */
-export async function openArchive(
+async function openArchive(
   reader: RandomAccessReader,
   { folder }: { readonly folder?: string | undefined },
 ): Promise<ZipArchive> {
@@ -257,7 +257,16 @@ interface ZipRecord {
 function readerOver(source: RandomAccessReader, size: number): Reader<unknown> {
   const reader: Pick<Reader<unknown>, 'size' | 'readUint8Array'> = {
     size,
-    readUint8Array: async (index, length) => source.read(index, Math.max(0, Math.min(length, size - index))),
+    async readUint8Array(index, length) {
+      try {
+        return await source.read(index, Math.max(0, Math.min(length, size - index)));
+      } catch (cause) {
+        if (isCryoetPicksError(cause)) throw cause;
+        const { location: path } = source;
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new CryoetPicksError('unavailable', `cannot read ${path}: ${reason}`, { cause, path });
+      }
+    },
   };
   return reader as Reader<unknown>;
 }
@@ -265,7 +274,8 @@ function readerOver(source: RandomAccessReader, size: number): Reader<unknown> {
 /**
  * Reads the directory of a zip file: its files by name, the last of those that share one.
  *
- * @throws {@link CryoetPicksError} `corrupt-data` if it is not a zip file, or has a name that leads out of it.
+ * @throws {@link CryoetPicksError} `corrupt-data` if it is not a zip file, or has a name that leads out of it; `unavailable` if it
+ *   cannot be read.
  */
 async function readDirectory(source: RandomAccessReader, size: number): Promise<Map<string, ZipRecord>> {
   const records = new Map<string, ZipRecord>();

@@ -205,28 +205,32 @@ function channelCount({ classes, offsets }: TileSpec): number {
 /** @throws {@link CryoetPicksError} `invalid-option` for options from which no plan can be made. */
 function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
   const { tile, tileMultiple, overlap, outputStride, window, channels, axis } = options;
-  if (![1, 2, 4].includes(outputStride)) fail(`output stride ${outputStride} must be 1, 2 or 4`);
-  requireWholeNumbers('volume shape', shape, 1);
+  if (![1, 2, 4].includes(outputStride)) fail('outputStride', `output stride ${outputStride} must be 1, 2 or 4`);
+  requireWholeNumbers('shape', shape, 1);
   requireWholeNumbers('tile', tile, 1);
   requireWholeNumbers('overlap', overlap, 0);
   if (tile.some((edge) => edge % outputStride !== 0)) {
     const works = formatZyx(tile.map((edge) => Math.ceil(edge / outputStride) * outputStride));
-    fail(`tile ${formatZyx(tile)} is not a multiple of the output stride ${outputStride}; ${works} would be`);
+    fail('tile', `tile ${formatZyx(tile)} is not a multiple of the output stride ${outputStride}; ${works} would be`);
   }
   if (tileMultiple !== undefined) requireMultiple(options, tileMultiple);
   if (overlap.some((shared, i) => shared >= tile[i])) {
     const maximum = formatZyx(tile.map((edge) => edge - 1));
-    fail(`overlap ${formatZyx(overlap)} must be below the tile ${formatZyx(tile)}, at most ${maximum} voxels`);
+    fail(
+      'overlap',
+      `overlap ${formatZyx(overlap)} must be below the tile ${formatZyx(tile)}, at most ${maximum} voxels`,
+    );
   }
   if (window !== undefined && !WINDOW_NAMES.includes(window)) {
-    fail(`window "${window}" is unknown; available: ${WINDOW_NAMES.map((name) => `"${name}"`).join(', ')}`);
+    fail('window', `window "${window}" is unknown; available: ${WINDOW_NAMES.map((name) => `"${name}"`).join(', ')}`);
   }
   if (!Number.isInteger(channels) || channels < 1)
-    fail(`channels must be a whole number of at least 1, found ${channels}`);
-  if (axis !== undefined && ![0, 1, 2].includes(axis)) fail(`axis ${axis} must be 0 (z), 1 (y) or 2 (x)`);
+    fail('channels', `channels must be a whole number of at least 1, found ${channels}`);
+  if (axis !== undefined && ![0, 1, 2].includes(axis)) fail('axis', `axis ${axis} must be 0 (z), 1 (y) or 2 (x)`);
   const count = [0, 1, 2].reduce((product, i) => product * tilesAlong(i, shape, options), 1);
   if (count > MAX_TILES) {
     fail(
+      'overlap',
       `tiles of ${formatZyx(tile)} with overlap ${formatZyx(overlap)} cut a volume of ${formatZyx(shape)} into ` +
         `${count} tiles, more than ${MAX_TILES}; take larger tiles or less overlap`,
     );
@@ -235,11 +239,11 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
 
 function requireMultiple({ tile, outputStride }: FilledOptions, multiple: number): void {
   if (!Number.isSafeInteger(multiple) || multiple < 1 || multiple % outputStride !== 0) {
-    fail(`tileMultiple ${multiple} is not a whole multiple of the output stride ${outputStride}`);
+    fail('tileMultiple', `tileMultiple ${multiple} is not a whole multiple of the output stride ${outputStride}`);
   }
   if (tile.some((edge) => edge % multiple !== 0)) {
     const works = formatZyx(tile.map((edge) => Math.ceil(edge / multiple) * multiple));
-    fail(`tile ${formatZyx(tile)} is not a multiple of tileMultiple ${multiple}; ${works} would be`);
+    fail('tile', `tile ${formatZyx(tile)} is not a multiple of tileMultiple ${multiple}; ${works} would be`);
   }
 }
 
@@ -251,14 +255,15 @@ function tilesAlong(i: number, shape: Zyx, { tile, overlap, outputStride }: Fill
   });
 }
 
-function requireWholeNumbers(name: string, zyx: Zyx, minimum: number): void {
+function requireWholeNumbers(option: string, zyx: Zyx, minimum: number): void {
   if (zyx.length !== 3 || zyx.some((value) => !Number.isSafeInteger(value) || value < minimum)) {
-    fail(`${name} ${formatZyx(zyx)} must be three whole numbers [z, y, x] of at least ${minimum}, in voxels`);
+    const name = option === 'shape' ? 'volume shape' : option;
+    fail(option, `${name} ${formatZyx(zyx)} must be three whole numbers [z, y, x] of at least ${minimum}, in voxels`);
   }
 }
 
-function fail(message: string): never {
-  throw new CryoetPicksError('invalid-option', `cannot plan tiles: ${message}`);
+function fail(option: string, message: string): never {
+  throw new CryoetPicksError('invalid-option', `cannot plan tiles: ${message}`, { option });
 }
 
 /** The largest tile, what its edges are multiples of, and how tiles overlap, as for `planTiles`. */

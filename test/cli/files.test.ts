@@ -1,7 +1,9 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import * as ort from 'onnxruntime-node';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { buildFolder, readText, requireDestination, writeWhole } from '../../src/cli/files.ts';
+import { loadModel, openMrcFile, openProject } from '../../src/entry/node.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 let folder: string;
@@ -104,4 +106,17 @@ describe('readText', () => {
       message: expect.stringMatching(message),
     });
   });
+});
+
+it.each<[string, (path: string) => Promise<unknown>]>([
+  ['openProject', (path) => openProject(path)],
+  ['loadModel', (path) => loadModel(ort, path)],
+  ['openMrcFile', (path) => openMrcFile(path)],
+  ['readText', (path) => readText(path, { what: 'picks' })],
+])('%s tells a file that cannot be read from one that is absent', async (_, read) => {
+  const path = resolve('x'.repeat(300));
+  const message = expect.stringContaining('the name is too long (ENAMETOOLONG)');
+  await expect(read(path)).rejects.toMatchObject({ code: 'unavailable', message, path });
+  await expect(read(resolve('none'))).rejects.toMatchObject({ code: 'not-found', path: resolve('none') });
+  await expect(read(resolve('.'))).rejects.toMatchObject({ code: 'not-found' });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  CryoetPicksError,
   type DetectProjectOptions,
   detectProject,
   memoryStore,
@@ -50,6 +51,19 @@ const picksFile = (run: string, object: string): StoreKey =>
 
 async function filesOf(overlay: Store, run: string): Promise<string[]> {
   return (await overlay.list(`/ExperimentRuns/${run}/Picks`)).map(({ name }) => name);
+}
+
+/** A store that fails to write keys like the given one, with an error of the file system. */
+function failingStore({ code, key }: { readonly code: string; readonly key: RegExp }): Store {
+  const store = memoryStore();
+  return {
+    ...store,
+    async set(at, ...rest) {
+      if (!key.test(at)) return store.set(at, ...rest);
+      const cause = Object.assign(new Error(code), { code });
+      throw new CryoetPicksError('write-failed', `cannot write ${at}`, { cause, path: at });
+    },
+  };
 }
 
 describe('detectProject', () => {
@@ -182,6 +196,36 @@ describe('detectProject', () => {
     await expect(resultsOf(project)).rejects.toMatchObject({ code: 'read-only' });
     expect(model.calls).toBe(calls);
   });
+
+  it.each([
+    ['ENOSPC', /TS_1/],
+    ['EDQUOT', /TS_1/],
+    ['EROFS', /TS_1/],
+    ['EACCES', /^\//],
+    ['EPERM', /^\//],
+  ])('ends as a whole, before it computes, where every write fails with %s', async (code, key) => {
+    const { project } = projectOf({
+      static: await tomograms(['TS_1', 'TS_2']),
+      overlay: failingStore({ code, key }),
+    });
+    const calls = model.calls;
+    await expect(resultsOf(project)).rejects.toMatchObject({ code: 'write-failed', cause: { code } });
+    expect(model.calls).toBe(calls);
+  });
+
+  it.each(['EACCES', 'EPERM', 'EEXIST', 'EISDIR', 'ENOTDIR'])(
+    'goes on after a run whose own folder fails with %s',
+    async (code) => {
+      const { project } = projectOf({
+        static: await tomograms(['TS_1', 'TS_2']),
+        overlay: failingStore({ code, key: /TS_1/ }),
+      });
+      expect(await resultsOf(project)).toMatchObject([
+        { run: 'TS_1', status: 'failed', error: { code: 'write-failed', cause: { code } } },
+        { run: 'TS_2', status: 'detected' },
+      ]);
+    },
+  );
 
   it.each(['intensity', 'tiles'] as const)(
     'ends with the reason when aborted in stage "%s", leaving no file',

@@ -169,6 +169,10 @@ describe('writing to a directoryStore', () => {
     });
     await expect(store.set('/folder', bytes(1))).rejects.toMatchObject({ code: 'write-failed' });
     await expect(store.set(`/${'n'.repeat(300)}`, bytes(1))).rejects.toThrow('the name is too long (ENAMETOOLONG)');
+    await expect(store.delete(`/${'n'.repeat(300)}`)).rejects.toMatchObject({
+      code: 'write-failed',
+      message: expect.stringMatching(/^cannot delete .*n: the name is too long/),
+    });
     expect((await readdir(folder)).sort()).toEqual(['file', 'folder']);
   });
 

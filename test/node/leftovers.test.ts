@@ -1,7 +1,7 @@
 import { lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { directoryStore } from '../../src/entry/node.ts';
 import { isHidden, makeTag, ownerState, temporaryBeside } from '../../src/node/file-lock.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -12,6 +12,22 @@ let folder: string;
 beforeEach(async () => {
   folder = await tempDir();
 });
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** Moves the monotonic clock. */
+function skipMilliseconds(time: number): void {
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + time);
+}
+
+/** Moves the clock of the wall by a month. */
+function skipMonth(): void {
+  vi.useFakeTimers({ now: Date.now() + 30 * 24 * 3600_000, toFake: ['Date'] });
+}
 
 /** No process has this number: Linux gives out at most 2^22, others fewer. */
 const gone = () => makeTag().replace(/-\d+-/, '-999999999-');
@@ -75,16 +91,12 @@ describe('what killed writers leave', () => {
     expect(await readdir(folder)).toEqual(['x']);
   });
 
-  it('does not stop a writer: a lock of another machine is taken over when it is older than any write takes', async () => {
+  it('does not stop a writer: a lock of another machine is taken over once the writer has seen it for longer than any write takes', async () => {
     const store = directoryStore(folder);
     await store.set('/x', bytes(0));
     await writeFile(join(folder, '.x.lock'), elsewhere());
-    vi.useFakeTimers({ now: Date.now() + 60_000, toFake: ['Date'] });
-    try {
-      await store.set('/x', bytes(1));
-    } finally {
-      vi.useRealTimers();
-    }
+    setTimeout(() => skipMilliseconds(60_000), 50);
+    await store.set('/x', bytes(1));
     expect(await store.get('/x')).toEqual(bytes(1));
     expect(await readdir(folder)).toEqual(['x']);
   });
@@ -99,6 +111,56 @@ describe('what killed writers leave', () => {
     await expect(pending).rejects.toBe('enough');
     expect(await store.get('/x')).toEqual(bytes(0));
     expect((await readdir(folder)).sort()).toEqual(['.x.lock', 'x']);
+  });
+
+  it.each([
+    ['of a living process, however long it is held', makeTag(), () => skipMilliseconds(3600_000)],
+    ['of another machine, whatever the clocks say', elsewhere(), skipMonth],
+  ])('is not a lock %s', async (_, holder, moveClock) => {
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(0));
+    await store.set('/image/0', bytes(0));
+    for (const name of ['.x.lock', '.image.lock']) await writeFile(join(folder, name), holder);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const staged = (await store.stage!('/image'))!;
+    const pending = [
+      store.set('/x', bytes(1), { signal }),
+      store.delete('/x', { signal }),
+      staged.commit({ signal }),
+    ] as const;
+    setTimeout(moveClock, 50);
+    setTimeout(() => controller.abort('enough'), 150);
+    for (const result of await Promise.allSettled(pending)) {
+      expect(result).toEqual({ status: 'rejected', reason: 'enough' });
+    }
+    await staged.discard();
+    expect((await readdir(folder)).sort()).toEqual(['.image.lock', '.x.lock', 'image', 'x']);
+    expect(await store.get('/x')).toEqual(bytes(0));
+  });
+
+  it('is nothing that another program wrote, whatever its name and age', async () => {
+    const names = [
+      '.x.lock',
+      '.notes.2024-01-01.old',
+      '.data.20240101-1200.tmp',
+      '.a.01234567-89ab-cdef-0123-456789abcdef.tmp',
+    ];
+    for (const name of names) await writeFile(join(folder, name), 'not of this library');
+    await mkdir(join(folder, '.folder.lock'));
+    skipMonth();
+    await directoryStore(folder).set('/y', bytes(1));
+    expect((await readdir(folder)).sort()).toEqual([...names, '.folder.lock', 'y'].sort());
+    expect(names.filter(isHidden)).toEqual(['.x.lock']);
+  });
+
+  it('is not what a living process of this machine still writes, however long that takes', async () => {
+    const names = [`.a.${makeTag()}.tmp`, `.b.zarr.${makeTag()}.old`];
+    for (const name of names) await writeFile(join(folder, name), 'half');
+    await writeFile(join(folder, `.c.${elsewhere()}.tmp`), 'half');
+    skipMonth();
+    await directoryStore(folder).set('/x', bytes(1));
+    expect((await readdir(folder)).sort()).toEqual([...names, 'x'].sort());
   });
 });
 

@@ -15,7 +15,7 @@ describe('loadModel', () => {
   it.each([
     ['an absent file', 'none.onnx', 'model not found: FOLDER/none.onnx'],
     ['a path through a file', 'lonely.onnx/none.onnx', 'model not found: FOLDER/lonely.onnx/none.onnx'],
-    ['a folder', '.', 'model cannot be read (EISDIR): FOLDER'],
+    ['a folder', '.', 'model is a folder, expected a file: FOLDER'],
     [
       'a network without its card',
       'lonely.onnx',

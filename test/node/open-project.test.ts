@@ -212,7 +212,7 @@ describe.skipIf(sharedDataMissing)('a tomogram of the data portal in a tree (nee
 describe('bad input', () => {
   it.each([
     ['a missing config', 'nowhere.json', /config ".*nowhere\.json" not found/],
-    ['a folder', '.', /is a folder; give the config file itself/],
+    ['a folder', '.', /is a folder, expected a file/],
   ])('openProject throws with the path for %s', async (_, name, message) => {
     await expect(openProject(join(folder, name))).rejects.toMatchObject({
       code: 'not-found',

@@ -377,6 +377,7 @@ describe('levels', () => {
     await expect(openTomogram(store, { level: 1 })).rejects.toMatchObject({
       code: 'not-found',
       message: 'level 1 not found in memory; available: 0 (8×8×8), 2 (2×2×2)',
+      available: ['0', '2'],
     });
   });
 

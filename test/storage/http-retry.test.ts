@@ -186,6 +186,11 @@ describe('pauses between requests', () => {
     expect(clock.pauses[2]).toBe(2000);
   });
 
+  it('are not cut short if Retry-After is longer than a timer can wait', async () => {
+    const signal = AbortSignal.timeout(50);
+    await expect(retryClock.sleep(2 ** 40, signal)).rejects.toMatchObject({ name: 'TimeoutError' });
+  });
+
   it('end when the time is over, at once if the server asks for more than is left', async () => {
     const slow = await scripted([status(503)], { tries: 100, retryFor: 4000 });
     await expect(slow.store.get('/a')).rejects.toThrow('503 Service Unavailable (4 tries)');

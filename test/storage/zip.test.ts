@@ -16,7 +16,7 @@ import {
 import { storeReader, zipStore } from '../../src/entry/io.ts';
 import { openStore } from '../../src/entry/node.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
-import { bytesReader } from '../../src/storage/random-access.ts';
+import { blobReader, bytesReader } from '../../src/storage/random-access.ts';
 import { type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
 import { withTempDir } from '../support/temp-dir.ts';
 import { sourceOf } from '../support/volumes.ts';
@@ -179,6 +179,18 @@ describe('zipStore', () => {
       }
     });
     await fc.assert(property, { numRuns: 400 });
+  });
+
+  it('throws `unavailable` for bytes that cannot be read, such as a file that changed after it was dropped on a page', async () => {
+    const gone = new Blob([Uint8Array.from(zipBytes([{ name: '.zattrs', data: text('{}') }]))]);
+    const cause = new DOMException('The requested file could not be read', 'NotReadableError');
+    gone.slice = () => Object.assign(new Blob(), { arrayBuffer: () => Promise.reject(cause) });
+    await expect(zipStore(blobReader(gone)).get('/.zattrs')).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'cannot read blob: The requested file could not be read',
+      path: 'blob',
+      cause,
+    });
   });
 
   it.each([new Uint8Array(0), text('not a zip file at all'), new Uint8Array(70_000)])(

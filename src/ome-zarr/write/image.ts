@@ -1,5 +1,5 @@
 import { encodeZstd } from '../../codecs/registry.ts';
-import { CryoetPicksError, isCryoetPicksError } from '../../core/errors.ts';
+import { isCryoetPicksError, withMessage } from '../../core/errors.ts';
 import { assertStore, type Store, type StoreKey } from '../../storage/store.ts';
 import type { VolumeSource } from '../../volume/volume.ts';
 import { type ChunkSink, checkShards, chunkFiles, shardFiles, valueWriter, ZSTD_LEVEL } from './chunk-sinks.ts';
@@ -76,7 +76,7 @@ async function requireZstd(): Promise<void> {
     await encodeZstd(new Uint8Array(1), ZSTD_LEVEL);
   } catch (cause) {
     if (!isCryoetPicksError(cause)) throw cause;
-    throw new CryoetPicksError(cause.code, `${cause.message}; write the format "zarr2"`, { cause });
+    throw withMessage(cause, `${cause.message}; write the format "zarr2"`);
   }
 }
 

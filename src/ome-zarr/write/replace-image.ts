@@ -42,7 +42,7 @@ export async function replaceImage(
   try {
     await write(staged.store);
     signal?.throwIfAborted();
-    await staged.commit(overwrite ? {} : { check });
+    await staged.commit(overwrite ? { signal } : { signal, check });
   } catch (error) {
     // An error of the clean-up must not hide the first error.
     await staged.discard().catch(() => {});
