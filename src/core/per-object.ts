@@ -36,17 +36,19 @@ export function numberPerObject(option: string, value: PerObject, rule: NumberRu
     checkNumber(option, value, rule);
     return () => value;
   }
-  if (typeof value !== 'object' || value === null) {
-    const found = typeof value === 'function' ? 'a function; pass a number, or numbers by object name' : value;
-    throw new CryoetPicksError('invalid-option', `${option} must be ${rule.expected}, found ${found}`);
+  if (typeof value !== 'object' || value === null || Symbol.iterator in value) {
+    const found =
+      Object(value) === value ? `${kindOf(value)}; pass a number, or numbers by object name` : String(value);
+    throw new CryoetPicksError('invalid-option', `${option} must be ${rule.expected}, found ${found}`, { option });
   }
-  for (const [object, number] of Object.entries(value)) checkNumber(`${option} of "${object}"`, number, rule);
+  for (const [object, number] of Object.entries(value)) checkNumber(option, number, rule, object);
   return (object) => {
     const number = ownNumber(value, object);
     if (number !== undefined) return number;
     throw new CryoetPicksError(
       'invalid-option',
       `${option} has no value for "${object}"; it has one for ${quotedNames(Object.keys(value))}`,
+      { option },
     );
   };
 }
@@ -61,7 +63,13 @@ export function quotedNames(names: readonly string[]): string {
   return names.length === 0 ? 'nothing' : names.map((name) => `"${name}"`).join(', ');
 }
 
-function checkNumber(what: string, value: number, { expected, isValid }: NumberRule): void {
+function kindOf(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  return Array.isArray(value) ? 'an array' : `a ${(value as object).constructor.name}`;
+}
+
+function checkNumber(option: string, value: number, { expected, isValid }: NumberRule, object?: string): void {
   if (isValid(value)) return;
-  throw new CryoetPicksError('invalid-option', `${what} must be ${expected}, found ${value}`);
+  const what = object === undefined ? option : `${option} of "${object}"`;
+  throw new CryoetPicksError('invalid-option', `${what} must be ${expected}, found ${value}`, { option });
 }
