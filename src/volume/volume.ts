@@ -1,3 +1,4 @@
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson, showList } from '../core/json.ts';
 import type { VoxelGrid } from '../space/grid.ts';
@@ -51,6 +52,11 @@ export interface VolumeSource {
    * along chunks decodes each once. Absent where the cost of a box depends on its voxels alone.
    */
   readonly chunkShape?: Zyx | undefined;
+  /**
+   * What looks wrong with the voxels, as far as the source knows by now: chunks that reads found missing, a header without a
+   * voxel size. A wrapper passes it on by spread. Absent where the source never warns.
+   */
+  warnings?(): readonly Warning[];
   /**
    * Reads the voxels of a half-open box that lies inside the grid, as float32. Integers beyond 2^24 in size are rounded to the
    * nearest float32, unless `exact` is set and heeded.
