@@ -9,13 +9,7 @@ import {
   voxelCount,
   type Zyx,
 } from '../space/zyx.ts';
-import {
-  contiguousVolume,
-  type NumericData,
-  type ReadOptions,
-  type Volume,
-  type VolumeSource,
-} from '../volume/volume.ts';
+import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
 import type { DecodedChunk } from './chunk.ts';
 import { type CachedChunk, type ChunkCache, type ChunkCounts, MAX_READS } from './chunk-cache.ts';
 import { copyRows, createLossless, fillRows, type Layout, type VoxelData } from './copy-voxels.ts';
@@ -37,11 +31,11 @@ export interface LevelSource extends VolumeSource {
    */
   warnings(): readonly Warning[];
   /**
-   * Reads a box in the type of the store: float16 as float32, bool as uint8, 64-bit integers as float64.
+   * Reads a box as float64 if the store holds integers of 32 or 64 bits or float64, otherwise as float32: each number is exact.
    *
    * @throws {@link CryoetPicksError} `unsupported` for an integer beyond 2^53 − 1 in size.
    */
-  read(box: Box, options: ReadOptions & { readonly exact: true }): Promise<Volume<NumericData>>;
+  read(box: Box, options: ReadOptions & { readonly exact: true }): Promise<Volume<Float32Array | Float64Array>>;
   read(box: Box, options?: ReadOptions): Promise<Volume>;
 }
 

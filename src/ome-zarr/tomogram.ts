@@ -23,7 +23,7 @@ export interface TomogramLevel {
   readonly origin: Point;
   /** Shape of the chunks that are decoded as a whole; it may be larger than the level. */
   readonly chunkShape: Zyx;
-  /** Type of the voxels in the store; `read` gives them as float32, with `exact: true` in this type. */
+  /** Type of the voxels in the store; `read` gives them as float32, with `exact: true` as float64 where float32 would round. */
   readonly dtype: NumberType;
 }
 
