@@ -36,8 +36,9 @@ export function numberPerObject(option: string, value: PerObject, rule: NumberRu
     checkNumber(value, rule, { option, what: option });
     return () => value;
   }
-  if (typeof value !== 'object' || value === null) {
-    const found = typeof value === 'function' ? 'a function; pass a number, or numbers by object name' : value;
+  if (typeof value !== 'object' || value === null || Symbol.iterator in value) {
+    const found =
+      Object(value) === value ? `${kindOf(value)}; pass a number, or numbers by object name` : String(value);
     throw new CryoetPicksError('invalid-option', `${option} must be ${rule.expected}, found ${found}`, { option });
   }
   for (const [object, number] of Object.entries(value)) {
@@ -62,6 +63,11 @@ export function ownNumber(numbers: Readonly<Record<string, number>> | undefined,
 /** Names in quotes, for messages. */
 export function quotedNames(names: readonly string[]): string {
   return names.length === 0 ? 'nothing' : names.map((name) => `"${name}"`).join(', ');
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  return Array.isArray(value) ? 'an array' : `a ${(value as object).constructor.name}`;
 }
 
 interface CheckedNumber {

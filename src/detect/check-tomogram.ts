@@ -1,13 +1,12 @@
 import type { Warning } from '../core/concurrency.ts';
 import type { ModelSpec } from '../inference/model.ts';
-import { missingChunks, type Tomogram } from '../ome-zarr/tomogram.ts';
 import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { type Intensity, notFiniteVoxels, quantile } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { fitsVoxelSize } from './particles.ts';
 
-/** Something that looks wrong: a warning with one of these codes. */
+/** Something that looks wrong: a warning with one of these codes, or one of the source's own. */
 export interface Finding extends Warning {
   readonly code:
     | 'voxel-size-implausible'
@@ -19,7 +18,8 @@ export interface Finding extends Warning {
     | 'contrast-inverted'
     | 'voxels-constant'
     | 'voxels-not-finite'
-    | 'chunks-missing';
+    | 'chunks-missing'
+    | (string & {});
   /** What is wrong, with numbers, and what it hints at. */
   readonly message: string;
 }
@@ -41,7 +41,7 @@ export interface CheckOptions {
  * the volume, picks with axes in another order or in voxels instead of Å, voxels that are all equal, protein that is
  * bright where the model's card says dark.
  *
- * Reads no voxel: missing chunks are those that earlier reads met, such as those of `measureIntensity`. Contrast is inferred from
+ * Gives the source's own warnings, too, and reads no voxel: missing chunks are those that earlier reads met, such as those of `measureIntensity`. Contrast is inferred from
  * the skew of the grey values: protein is rare, so its side of the histogram has the longer tail. If both tails are much alike, as
  * in noisy volumes, contrast is not judged.
  *
@@ -51,7 +51,7 @@ export interface CheckOptions {
  * for (const { code, message } of checkTomogram(tomogram, { picks, folderSpacing: 10 })) console.warn(code, message);
  * ```
  */
-export function checkTomogram(source: VolumeSource | Tomogram, options: CheckOptions = {}): Finding[] {
+export function checkTomogram(source: VolumeSource, options: CheckOptions = {}): Finding[] {
   const { grid } = source;
   const { picks = [], folderSpacing, spec, intensity } = options;
   return [
@@ -63,7 +63,7 @@ export function checkTomogram(source: VolumeSource | Tomogram, options: CheckOpt
       picks.map(({ position }) => position),
     ),
     ...(intensity === undefined ? [] : checkIntensity(intensity)),
-    ...checkChunks(source),
+    ...(source.warnings?.() ?? []),
     ...(intensity === undefined || spec === undefined ? [] : checkContrast(intensity, spec)),
   ];
 }
@@ -104,11 +104,6 @@ function checkPicks(grid: VoxelGrid, positions: readonly Point[]): Finding[] {
   const order = betterOrder(grid, positions);
   if (order === undefined) return [{ code: 'picks-outside', message }];
   return [{ code: 'picks-axes-swapped', message: `${message}; with x, y, z taken as ${order}, none would` }];
-}
-
-function checkChunks(source: VolumeSource | Tomogram): Finding[] {
-  const warning = missingChunks(source);
-  return warning ? [warning] : [];
 }
 
 /** A pick belongs to the volume up to the outer faces of its voxels. */

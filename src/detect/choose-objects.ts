@@ -1,5 +1,13 @@
 import { CryoetPicksError } from '../core/errors.ts';
-import { finiteLength, finiteScore, numberPerObject, ownNumber, quotedNames } from '../core/per-object.ts';
+import {
+  finiteLength,
+  finiteScore,
+  type NumberRule,
+  numberPerObject,
+  ownNumber,
+  type PerObject,
+  quotedNames,
+} from '../core/per-object.ts';
 import type { ModelSpec } from '../inference/model.ts';
 
 /** What detection needs to know of an object; copick's pickable objects have it. */
@@ -13,13 +21,16 @@ export interface DetectableObject {
 
 /** Options of {@link chooseObjects}. */
 export interface ChooseObjectsOptions {
-  /** Minimum score of a pick, per object. @defaultValue the threshold of the model card, or 0.5 if it has none */
-  readonly thresholds?: Readonly<Record<string, number>> | undefined;
   /**
-   * Minimum distance of two picks of an object, in Å. @defaultValue the distance of the model card, else the object's radius,
-   * else 0
+   * Minimum score of a pick: one for all objects, or a record of those that differ from the model card.
+   * @defaultValue the threshold of the model card, or 0.5 if it has none
    */
-  readonly minDistances?: Readonly<Record<string, number>> | undefined;
+  readonly thresholds?: PerObject | undefined;
+  /**
+   * Minimum distance of two picks of an object, in Å: one for all objects, or a record of those that differ from the model card.
+   * @defaultValue the distance of the model card, else the object's radius, else 0
+   */
+  readonly minDistances?: PerObject | undefined;
 }
 
 /** The objects that a detection looks for. */
@@ -38,8 +49,9 @@ export interface ChosenObjects {
  * @param spec - The model card.
  * @param objects - Objects to look for; those that are no particles, or that the model does not know, are left out.
  *   @defaultValue every object of the model
- * @throws {@link CryoetPicksError} `invalid-option` if the model knows none of the objects, an option names an object that the
- *   model does not know, a threshold is not finite, or a distance is negative or not finite.
+ * @throws {@link CryoetPicksError} `invalid-option` if the model knows none of the objects. Also, naming the `option`, if
+ *   `thresholds` or `minDistances` is neither a number nor a record or names an object that the model does not know, a threshold
+ *   is not finite, or a distance is negative or not finite.
  *
  * @example
  * ```ts
@@ -51,27 +63,45 @@ export function chooseObjects(
   objects?: readonly DetectableObject[],
   { thresholds = {}, minDistances = {} }: ChooseObjectsOptions = {},
 ): ChosenObjects {
+  checkPerObject(spec, { option: 'thresholds', value: thresholds, rule: finiteScore });
+  checkPerObject(spec, { option: 'minDistances', value: minDistances, rule: finiteLength });
   const known = spec.classes.filter((name) => name !== null);
-  for (const [option, given] of Object.entries({ thresholds, minDistances })) {
-    const unknown = Object.keys(given).find((name) => !known.includes(name));
-    if (unknown === undefined) continue;
-    fail(
-      `${option} names "${unknown}", which is not a class of model "${spec.name}"; the model finds ${quotedNames(known)}`,
-    );
-  }
   const wanted = wantedObjects(spec, objects ?? known.map((name) => ({ name })));
-  const threshold = (name: string) => ownNumber(thresholds, name) ?? ownNumber(spec.thresholds, name) ?? 0.5;
+  const threshold = (name: string) => givenNumber(thresholds, name) ?? ownNumber(spec.thresholds, name) ?? 0.5;
   const minDistance = ({ name, radius }: DetectableObject) =>
-    ownNumber(minDistances, name) ?? ownNumber(spec.minDistances, name) ?? radius ?? 0;
+    givenNumber(minDistances, name) ?? ownNumber(spec.minDistances, name) ?? radius ?? 0;
   const chosen = {
     classes: wanted.map(({ name }) => name),
     thresholds: Object.fromEntries(wanted.map(({ name }) => [name, threshold(name)])),
     minDistances: Object.fromEntries(wanted.map((object) => [object.name, minDistance(object)])),
   };
-  // Values of objects that are left out are checked too.
-  numberPerObject('threshold', { ...thresholds, ...chosen.thresholds }, finiteScore);
-  numberPerObject('minDistance', { ...minDistances, ...chosen.minDistances }, finiteLength);
+  // Numbers of a card that was not parsed, and radii.
+  numberPerObject('thresholds', chosen.thresholds, finiteScore);
+  numberPerObject('minDistances', chosen.minDistances, finiteLength);
   return chosen;
+}
+
+interface GivenOption {
+  readonly option: string;
+  readonly value: PerObject;
+  readonly rule: NumberRule;
+}
+
+/** Checks every number that is given, also for objects that are not looked for: they are mistakes all the same. */
+function checkPerObject(spec: ModelSpec, { option, value, rule }: GivenOption): void {
+  numberPerObject(option, value, rule);
+  const known = spec.classes.filter((name) => name !== null);
+  const unknown = typeof value === 'number' ? undefined : Object.keys(value).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${option} names "${unknown}", which is not a class of model "${spec.name}"; the model finds ${quotedNames(known)}`,
+    { option },
+  );
+}
+
+function givenNumber(value: PerObject, name: string): number | undefined {
+  return typeof value === 'number' ? value : ownNumber(value, name);
 }
 
 /** The particles among some objects that a model knows, each once. */
@@ -79,12 +109,9 @@ function wantedObjects(spec: ModelSpec, objects: readonly DetectableObject[]): r
   const known = spec.classes.filter((name) => name !== null);
   const wanted = objects.filter(({ name, isParticle = true }) => isParticle && known.includes(name));
   if (wanted.length > 0) return [...new Map(wanted.map((object) => [object.name, object])).values()];
-  return fail(
+  throw new CryoetPicksError(
+    'invalid-option',
     `none of the objects is a class of model "${spec.name}": asked for ${quotedNames(objects.map(({ name }) => name))}, ` +
       `the model finds ${quotedNames(known)}`,
   );
-}
-
-function fail(message: string): never {
-  throw new CryoetPicksError('invalid-option', message);
 }

@@ -1,7 +1,6 @@
 import { BufferPool } from '../core/buffer-pool.ts';
 import { eventLoopTurn, forEachRange, mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { missingChunks } from '../ome-zarr/tomogram.ts';
 import { coarseGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
 import { type ScoreSlab, type ScoreVolume, SlabBlender } from '../tiles/blend.ts';
@@ -28,7 +27,7 @@ export interface ScoreOptions {
   readonly batch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Called after the last slab if chunks were missing in the store. */
+  /** Called after the last slab with each warning of the source, such as chunks that were missing in the store. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
@@ -135,8 +134,7 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
     await eventLoopTurn();
     signal?.throwIfAborted();
   }
-  const warning = onWarning && missingChunks(source);
-  if (warning) onWarning(warning);
+  for (const warning of source.warnings?.() ?? []) onWarning?.(warning);
 }
 
 function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Tile[]> {

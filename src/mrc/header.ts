@@ -1,3 +1,4 @@
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { asVoxelSize, type Point, type VoxelGrid } from '../space/grid.ts';
 import type { Axis, Zyx } from '../space/zyx.ts';
@@ -189,7 +190,7 @@ export interface MrcGeometryOptions {
 /** The grid of a file, and warnings about unusual headers. */
 export interface MrcGeometry {
   readonly grid: VoxelGrid;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /** The index of an axis in z, y, x. */
@@ -205,10 +206,11 @@ export function gridOf(
   const { counts, axes, angles } = header;
   const shape: [number, number, number] = [0, 0, 0];
   for (const [i, axis] of axes.entries()) shape[axisIndex(axis)] = counts[i]!;
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const voxelSize = given === undefined ? statedVoxelSize(header, warnings) : asVoxelSize(given);
   if (angles.some((angle) => angle !== 0 && Math.abs(angle - 90) > 0.01)) {
-    warnings.push(`the header gives the cell angles ${angles.join(', ')}°; they are treated as right angles`);
+    const message = `the header gives the cell angles ${angles.join(', ')}°; they are treated as right angles`;
+    warnings.push({ code: 'angles-ignored', message });
   }
   return {
     grid: { shape, voxelSize, origin: origin === 'header' ? statedOrigin(header, voxelSize) : origin },
@@ -216,20 +218,20 @@ export function gridOf(
   };
 }
 
-function statedVoxelSize({ cell, intervals }: MrcHeader, warnings: string[]): Zyx {
+function statedVoxelSize({ cell, intervals }: MrcHeader, warnings: Warning[]): Zyx {
   const along = (axis: MrcAxis) => shortest(cell[axis]) / intervals[axis];
   const voxelSize: Zyx = [along('z'), along('y'), along('x')];
   if (!voxelSize.every((length) => Number.isFinite(length) && length > 0)) {
-    warnings.push(
+    const message =
       `the header gives no voxel size (cell ${cell.x}×${cell.y}×${cell.z} Å of ` +
-        `${intervals.x}×${intervals.y}×${intervals.z} intervals, x×y×z); 1 Å is assumed, give "voxelSize"`,
-    );
+      `${intervals.x}×${intervals.y}×${intervals.z} intervals, x×y×z); 1 Å is assumed, give "voxelSize"`;
+    warnings.push({ code: 'voxel-size-unknown', message });
     return [1, 1, 1];
   }
   if (voxelSize.every((length) => Math.abs(length - 1) < 1e-6)) {
-    warnings.push(
-      'the header gives a voxel size of exactly 1 Å, which programs write if they do not know it; give "voxelSize"',
-    );
+    const message =
+      'the header gives a voxel size of exactly 1 Å, which programs write if they do not know it; give "voxelSize"';
+    warnings.push({ code: 'voxel-size-unknown', message });
   }
   return voxelSize;
 }

@@ -1,3 +1,4 @@
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Box, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
 import { bytesReader, type RandomAccessReader } from '../storage/random-access.ts';
@@ -24,8 +25,8 @@ export interface OpenMrcOptions extends MrcGeometryOptions {
 /** A volume of an MRC file. */
 export interface MrcVolume extends VolumeSource {
   readonly header: MrcHeader;
-  /** Messages about unusual properties of the file, and how they were interpreted; empty for a normal file. */
-  readonly warnings: readonly string[];
+  /** Unusual properties of the file, and how they were interpreted; empty for a normal file. */
+  warnings(): readonly Warning[];
 }
 
 /**
@@ -43,7 +44,7 @@ export interface MrcVolume extends VolumeSource {
  * @example
  * ```ts
  * const tomogram = await openMrc(bytes, { voxelSize: 10.012 });
- * console.log(tomogram.grid.shape, tomogram.header.labels, tomogram.warnings);
+ * console.log(tomogram.grid.shape, tomogram.header.labels, tomogram.warnings());
  * ```
  */
 export async function openMrc(
@@ -52,13 +53,14 @@ export async function openMrc(
 ): Promise<MrcVolume> {
   const { bytes, signal } = options;
   let reader = input instanceof Uint8Array ? bytesReader(input) : input;
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   signal?.throwIfAborted();
   let start = await reader.read(0, HEADER_BYTES, { signal });
   if (isGzip(start)) {
     reader = await decompressed(reader, signal);
     start = await reader.read(0, HEADER_BYTES, { signal });
-    warnings.push(`${reader.location} is compressed by gzip: all of it was read into memory, ${reader.size} bytes`);
+    const message = `${reader.location} is compressed by gzip: all of it was read into memory, ${reader.size} bytes`;
+    warnings.push({ code: 'read-into-memory', message });
   } else if (start[0] === 0x42 && start[1] === 0x5a && start[2] === 0x68) {
     throw new CryoetPicksError(
       'unsupported',
@@ -69,10 +71,11 @@ export async function openMrc(
   await requireWhole(reader, header, { warnings, signal });
   const geometry = gridOf(header, options);
   const { grid } = geometry;
+  warnings.push(...geometry.warnings);
   return {
     grid,
     header,
-    warnings: [...warnings, ...geometry.warnings],
+    warnings: () => warnings,
     read: (box, { signal, out } = {}) => readBox(box, { reader, header, shape: grid.shape, signal, out }),
   };
 }
@@ -90,7 +93,7 @@ async function decompressed(reader: RandomAccessReader, signal: AbortSignal | un
 }
 
 interface WholeOptions {
-  readonly warnings: string[];
+  readonly warnings: Warning[];
   readonly signal: AbortSignal | undefined;
 }
 
@@ -103,9 +106,8 @@ async function requireWhole(
   const { location, size } = reader;
   const expected = dataStart(header) + dataBytes(header);
   if (size !== undefined && size > expected) {
-    warnings.push(
-      `${location} has ${size} bytes, ${size - expected} more than its header accounts for; they are ignored`,
-    );
+    const message = `${location} has ${size} bytes, ${size - expected} more than its header accounts for; they are ignored`;
+    warnings.push({ code: 'bytes-ignored', message });
   }
   if (size !== undefined && size >= expected) return;
   if (size === undefined && Number.isSafeInteger(expected)) {

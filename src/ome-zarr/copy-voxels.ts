@@ -2,29 +2,14 @@ import type { NumberType } from '../codecs/number-type.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { ChunkData } from './chunk.ts';
 
-/** The arrays that voxels are returned in: those of chunks, but for 64-bit integers. */
-export type VoxelData = Exclude<ChunkData, BigInt64Array | BigUint64Array>;
+/** The arrays that voxels are returned in. */
+export type VoxelData = Float32Array | Float64Array;
 
-/** Makes an array that holds every number of a type exactly, except integers beyond 2^53 − 1 in size. */
+/** Makes an array of floats that holds every number of a type exactly, except integers beyond 2^53 − 1 in size. */
 export function createLossless(dtype: NumberType): (length: number) => VoxelData {
-  const Data = DATA_OF_TYPE[dtype];
+  const Data = /^(u?int(32|64)|float64)$/.test(dtype) ? Float64Array : Float32Array;
   return (length) => new Data(length);
 }
-
-const DATA_OF_TYPE: Readonly<Record<NumberType, new (length: number) => VoxelData>> = {
-  bool: Uint8Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: Float64Array,
-  uint64: Float64Array,
-  float16: Float32Array,
-  float32: Float32Array,
-  float64: Float64Array,
-};
 
 /** Where the voxels of a box lie in flat data: element (z, y, x) at `offset + z · stride[0] + y · stride[1] + x · stride[2]`. */
 export interface Layout {

@@ -1,4 +1,4 @@
-import { forEachRange, onAbort } from '../core/concurrency.ts';
+import { forEachRange, onAbort, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
   type Box,
@@ -9,15 +9,9 @@ import {
   voxelCount,
   type Zyx,
 } from '../space/zyx.ts';
-import {
-  contiguousVolume,
-  type NumericData,
-  type ReadOptions,
-  type Volume,
-  type VolumeSource,
-} from '../volume/volume.ts';
+import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
 import type { DecodedChunk } from './chunk.ts';
-import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
+import { type CachedChunk, type ChunkCache, type ChunkCounts, MAX_READS } from './chunk-cache.ts';
 import { copyRows, createLossless, fillRows, type Layout, type VoxelData } from './copy-voxels.ts';
 import type { OpenedLevel } from './levels.ts';
 
@@ -32,11 +26,16 @@ export interface LevelSourceOptions {
 /** A source over an array in a store. */
 export interface LevelSource extends VolumeSource {
   /**
-   * Reads a box in the type of the store: float16 as float32, bool as uint8, 64-bit integers as float64.
+   * Warns of chunks that were read and are not in the store, if voxels are floats. Writers leave out chunks that hold nothing but
+   * the fill value: most chunks of labels, hardly one of a measured density.
+   */
+  warnings(): readonly Warning[];
+  /**
+   * Reads a box as float64 if the store holds integers of 32 or 64 bits or float64, otherwise as float32: each number is exact.
    *
    * @throws {@link CryoetPicksError} `unsupported` for an integer beyond 2^53 − 1 in size.
    */
-  read(box: Box, options: ReadOptions & { readonly exact: true }): Promise<Volume<NumericData>>;
+  read(box: Box, options: ReadOptions & { readonly exact: true }): Promise<Volume<Float32Array | Float64Array>>;
   read(box: Box, options?: ReadOptions): Promise<Volume>;
 }
 
@@ -55,7 +54,20 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
     await readAll(chunks, reading, volume.data);
     return volume;
   };
-  return { grid: level.grid, chunkShape: level.chunkShape, read: read as LevelSource['read'] };
+  return {
+    grid: level.grid,
+    chunkShape: level.chunkShape,
+    warnings: () => (level.array.dtype.startsWith('float') ? missingChunks(cache.tally) : []),
+    read: read as LevelSource['read'],
+  };
+}
+
+function missingChunks({ total, read, missing }: ChunkCounts): readonly Warning[] {
+  if (missing === 0) return [];
+  const message =
+    `${missing} of the ${read} chunks read so far (of ${total}) are not in the store, and their voxels are the fill value: ` +
+    'was it copied whole?';
+  return [{ code: 'chunks-missing', message }];
 }
 
 interface Reading {

@@ -1,10 +1,8 @@
 import type { NumberType } from '../codecs/number-type.ts';
-import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError, withMessage } from '../core/errors.ts';
 import type { Point } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { assertStore, type ReadableStore } from '../storage/store.ts';
-import type { VolumeSource } from '../volume/volume.ts';
 import { ChunkCache, type ChunkCounts, defaultCacheBytes } from './chunk-cache.ts';
 import { checkDecodeWorkers } from './decode-pool.ts';
 import type { DecodeWorkersOptions } from './decode-task.ts';
@@ -25,7 +23,7 @@ export interface TomogramLevel {
   readonly origin: Point;
   /** Shape of the chunks that are decoded as a whole; it may be larger than the level. */
   readonly chunkShape: Zyx;
-  /** Type of the voxels in the store; `read` gives them as float32, with `exact: true` in this type. */
+  /** Type of the voxels in the store; `read` gives them as float32, with `exact: true` as float64 where float32 would round. */
   readonly dtype: NumberType;
 }
 
@@ -220,24 +218,4 @@ export async function openChannels(store: ReadableStore, options: OpenTomogramOp
     chunks: cache.tally,
     channel: { index, axis, name: channelNames[index] },
   }));
-}
-
-/**
- * Warns of chunks that were read and are not in the store. Writers leave out chunks that hold nothing but the fill value: most
- * chunks of labels, hardly any of a measured density.
- *
- * @returns Undefined if none is missing, the voxels are no density, or the source does not count its chunks.
- */
-export function missingChunks(
-  source: VolumeSource | Tomogram,
-): (Warning & { readonly code: 'chunks-missing' }) | undefined {
-  if (!('chunks' in source)) return undefined;
-  const { chunks, levels, level } = source;
-  const { total, read, missing } = chunks;
-  const isMeasured = levels.find(({ index }) => index === level)?.dtype.startsWith('float') ?? false;
-  if (missing === 0 || !isMeasured) return undefined;
-  const message =
-    `${missing} of the ${read} chunks read so far (of ${total}) are not in the store, and their voxels are the fill value: ` +
-    'was it copied whole?';
-  return { code: 'chunks-missing', message };
 }

@@ -5,6 +5,7 @@
  */
 
 import { decode, type TiffIfd } from 'tiff';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { asVoxelSize, type Point } from '../space/grid.ts';
 import type { Zyx } from '../space/zyx.ts';
@@ -25,8 +26,8 @@ export interface OpenTiffStackOptions {
 export interface TiffStack extends VolumeSource {
   /** Type of the voxels in the file. */
   readonly dtype: 'uint8' | 'uint16' | 'float32';
-  /** Messages about unusual properties of the file, and how they were interpreted. */
-  readonly warnings: readonly string[];
+  /** Unusual properties of the file, and how they were interpreted; empty for a normal file. */
+  warnings(): readonly Warning[];
 }
 
 /**
@@ -52,14 +53,14 @@ export async function openTiffStack(bytes: Uint8Array, options: OpenTiffStackOpt
   const first = checkPages(decodePages(bytes, { source, ignoreImageData: true }), { source, bytes });
   const description = textOf(first.imageDescription);
   requireOneStack(imagejFields(description), count, source);
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const voxelSize = chosenVoxelSize(first, { description, warnings, given: options.voxelSize });
   const pages = decodePages(bytes, { source });
   const shape: Zyx = [count, first.height, first.width];
   const calibration = imagejCalibration(description);
   const { data, dtype } = joined(pages, shape, calibration);
   const geometry = origin === undefined ? { voxelSize } : { voxelSize, origin };
-  return { ...sourceFromArray(contiguousVolume(data, shape), geometry), dtype, warnings };
+  return { ...sourceFromArray(contiguousVolume(data, shape), geometry), dtype, warnings: () => warnings };
 }
 
 function decodePages(
@@ -143,7 +144,7 @@ function requireOneStack(fields: ReadonlyMap<string, string>, pages: number, sou
 
 interface VoxelSizeOptions {
   readonly description: string;
-  readonly warnings: string[];
+  readonly warnings: Warning[];
   readonly given: number | Zyx | undefined;
 }
 
@@ -152,8 +153,12 @@ function chosenVoxelSize(page: TiffIfd, { description, warnings, given }: VoxelS
   const { xResolution = Number.NaN, yResolution = Number.NaN } = page;
   const voxelSize = imagejVoxelSize({ description, xResolution, yResolution }, warnings);
   if (voxelSize !== undefined) return voxelSize;
-  warnings.push('the voxel size is unknown; 1 Å is assumed, give "voxelSize"');
+  warnings.push(unknownSize('the voxel size is unknown; 1 Å is assumed, give "voxelSize"'));
   return [1, 1, 1];
+}
+
+function unknownSize(message: string): Warning {
+  return { code: 'voxel-size-unknown', message };
 }
 
 function joined(
@@ -269,7 +274,7 @@ const IN_ANGSTROM: Readonly<Record<string, number>> = {
 };
 
 /** The voxel size in Å along z, y, x as ImageJ reads it; otherwise adds a warning that says why it is unknown. */
-function imagejVoxelSize({ description, xResolution, yResolution }: ImagejTags, warnings: string[]): Zyx | undefined {
+function imagejVoxelSize({ description, xResolution, yResolution }: ImagejTags, warnings: Warning[]): Zyx | undefined {
   const fields = imagejFields(description);
   // Without a unit, the inches or centimetres of the tags are meant for printing.
   const unit = fields
@@ -278,18 +283,21 @@ function imagejVoxelSize({ description, xResolution, yResolution }: ImagejTags, 
   const name = unit?.toLowerCase().replace(/(?<=.{4})s$/, '');
   const angstrom = name !== undefined && Object.hasOwn(IN_ANGSTROM, name) ? IN_ANGSTROM[name] : undefined;
   if (unit === undefined || angstrom === undefined) {
-    warnings.push(unit === undefined ? 'no unit of length is given' : `the unit "${unit}" is not a length`);
+    const message = unit === undefined ? 'no unit of length is given' : `the unit "${unit}" is not a length`;
+    warnings.push(unknownSize(message));
     return undefined;
   }
   const spacing = Math.abs(Number(fields.get('spacing') ?? 1));
   const voxelSize: Zyx = [spacing * angstrom, angstrom / yResolution, angstrom / xResolution];
   if (!voxelSize.every((length) => Number.isFinite(length) && length > 0)) {
-    warnings.push('the resolution tags or the spacing of slices give no length');
+    warnings.push(unknownSize('the resolution tags or the spacing of slices give no length'));
     return undefined;
   }
   if (!fields.has('spacing')) {
     warnings.push(
-      `no spacing of slices is given; 1 ${unit} is assumed, as ImageJ does: give "voxelSize" if that is wrong`,
+      unknownSize(
+        `no spacing of slices is given; 1 ${unit} is assumed, as ImageJ does: give "voxelSize" if that is wrong`,
+      ),
     );
   }
   return [nearRound(voxelSize[0]), nearRound(voxelSize[1]), nearRound(voxelSize[2])];

@@ -33,6 +33,7 @@ export function resampled(source: VolumeSource, voxelSize: number | Zyx): Volume
   const grid = resampledGrid(source.grid, axes, wanted);
   return {
     grid,
+    warnings: () => source.warnings?.() ?? [],
     async read(box, { signal, out } = {}) {
       signal?.throwIfAborted();
       requireInside(box, { shape: grid.shape, where: 'the resampled volume' });

@@ -1,3 +1,4 @@
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson, showList } from '../core/json.ts';
 import type { VoxelGrid } from '../space/grid.ts';
@@ -36,6 +37,8 @@ export interface VolumeLike<A extends NumericData = NumericData> {
   readonly stride?: readonly number[] | undefined;
   /** @defaultValue 0 */
   readonly offset?: number | undefined;
+  /** Gives lent memory back, see {@link Volume.release}. */
+  readonly release?: (() => void) | undefined;
 }
 
 /**
@@ -51,6 +54,11 @@ export interface VolumeSource {
    * along chunks decodes each once. Absent where the cost of a box depends on its voxels alone.
    */
   readonly chunkShape?: Zyx | undefined;
+  /**
+   * What looks wrong with the voxels, as far as the source knows by now: chunks that reads found missing, a header without a
+   * voxel size. A wrapper passes it on by spread. Absent where the source never warns.
+   */
+  warnings?(): readonly Warning[];
   /**
    * Reads the voxels of a half-open box that lies inside the grid, as float32. Integers beyond 2^24 in size are rounded to the
    * nearest float32, unless `exact` is set and heeded.
@@ -79,8 +87,9 @@ export interface ReadOptions {
    */
   readonly lend?: boolean | undefined;
   /**
-   * Keeps integers that float32 would round, such as labels above 2^24. The data may then be of another type than
-   * `Float32Array`, which the type of `read` does not say; a source throws `unsupported` for an integer beyond 2^53 − 1 in size.
+   * Keeps numbers that float32 would round, such as labels above 2^24. The data may then be a `Float64Array`, which the type of
+   * `read` does not say, and never an array of integers, so a wrapper computes with either alike. A source throws `unsupported`
+   * for an integer beyond 2^53 − 1 in size.
    */
   readonly exact?: boolean | undefined;
 }
@@ -118,9 +127,10 @@ export function asVolume<A extends NumericData>(like: VolumeLike<A>): Volume<A> 
     if (like.stride && like.offset !== undefined) return like as Volume<A>;
     const [z, y, x] = shape as unknown as Zyx;
     const isBare = like.stride === undefined && like.offset === undefined;
-    return isBare
+    const volume = isBare
       ? contiguousVolume(data, [z, y, x])
-      : { data, shape: [z, y, x], stride: stride as unknown as Zyx, offset };
+      : { data, shape: [z, y, x] as const, stride: stride as unknown as Zyx, offset };
+    return like.release ? { ...volume, release: like.release.bind(like) } : volume;
   }
   const found = `of shape ${showJson(shape)}, stride ${showJson(stride)} and offset ${showJson(offset)}`;
   throw new CryoetPicksError('invalid-option', `a view ${found} does not lie in its data of ${data?.length} values`);
@@ -152,12 +162,21 @@ export function sourceFromArray(
       requireInside(box, { shape, where: 'the volume' });
       const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
       const view: Volume<NumericData> = { data, shape: boxShape(box), stride, offset: start };
-      if (exact || data instanceof Float32Array) return view as Volume;
-      const copy = contiguousVolume(out ?? new Float32Array(voxelCount(view.shape)), view.shape);
+      const isWide = exact && !fitsFloat32(data);
+      if (data instanceof (isWide ? Float64Array : Float32Array)) return view as Volume;
+      const count = voxelCount(view.shape);
+      const copy = contiguousVolume(isWide ? new Float64Array(count) : (out ?? new Float32Array(count)), view.shape);
       copyVolumeInto(view, copy, [0, 0, 0]);
-      return copy;
+      return copy as Volume;
     },
   };
+}
+
+/** Tells whether float32 holds every number of this kind of array. */
+function fitsFloat32(data: NumericData): boolean {
+  return [Float32Array, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array].some(
+    (kind) => data instanceof kind,
+  );
 }
 
 function requireGeometry({ voxelSize, origin }: Pick<VoxelGrid, 'voxelSize' | 'origin'>): void {

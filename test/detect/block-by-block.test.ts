@@ -141,6 +141,31 @@ describe('chooseObjects', () => {
     });
   });
 
+  it('takes a number for every object that is looked for', () => {
+    expect(chooseObjects(spec, objects, { thresholds: 0.3, minDistances: 7 })).toMatchObject({
+      thresholds: { ribosome: 0.3, 'apo-ferritin': 0.3 },
+      minDistances: { ribosome: 7, 'apo-ferritin': 7 },
+    });
+    expect(chooseObjects(spec, [{ name: 'ribosome' }], { thresholds: 0.3 }).thresholds).toEqual({ ribosome: 0.3 });
+  });
+
+  it.each([
+    ['text', '0.5', 'found 0.5'],
+    ['nothing', null, 'found null'],
+    ['an array', [0.5, 0.5], 'found an array; pass a number, or numbers by object name'],
+    ['a Map', new Map([['ribosome', 0.5]]), 'found a Map; pass a number, or numbers by object name'],
+    ['a function', () => 0.5, 'found a function; pass a number, or numbers by object name'],
+    ['a number that is not finite', Number.NaN, 'found NaN'],
+    ['an unknown object', { typo: 1 }, 'names "typo"'],
+    ['text of an object', { ribosome: '0.5' }, 'of "ribosome" must be a finite'],
+  ])('throws, naming the option, if thresholds or minDistances is %s', (_, value, message) => {
+    for (const option of ['thresholds', 'minDistances']) {
+      expect(() => chooseObjects(spec, objects, { [option]: value as never })).toThrow(
+        expect.objectContaining({ code: 'invalid-option', option, message: expect.stringContaining(message) }),
+      );
+    }
+  });
+
   it('leaves out objects that the model does not know or that are no particles, and names each once', () => {
     const more = [{ name: 'ribosome' }, { name: 'proteasome' }, ...objects];
     expect(chooseObjects(spec, more).classes).toEqual(['ribosome', 'apo-ferritin']);
@@ -168,8 +193,8 @@ describe('chooseObjects', () => {
     ['objects of which the model knows none', [{ name: 'proteasome' }], {}, /"proteasome".*"ribosome", "apo-ferritin"/],
     ['a threshold of an unknown object', objects, { thresholds: { typo: 1 } }, /thresholds names "typo"/],
     ['a distance of an unknown object', objects, { minDistances: { typo: 1 } }, /minDistances names "typo"/],
-    ['a threshold that is not finite', objects, { thresholds: { ribosome: NaN } }, /threshold of "ribosome".*NaN/],
-    ['a negative distance', objects, { minDistances: { ribosome: -1 } }, /minDistance of "ribosome".*-1/],
+    ['a threshold that is not finite', objects, { thresholds: { ribosome: NaN } }, /thresholds of "ribosome".*NaN/],
+    ['a negative distance', objects, { minDistances: { ribosome: -1 } }, /minDistances of "ribosome".*-1/],
     ['a mistake about an object left out', [{ name: 'ribosome' }], { thresholds: { 'apo-ferritin': NaN } }, /NaN/],
   ])('refuses %s', (_, objects, options, message) => {
     expect(() => chooseObjects(spec, objects, options)).toThrow(message);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../src/entry/copick.ts';
 import {
+  chooseObjects,
   type DetectOptions,
   detectParticles,
   formatSubmission,
@@ -173,6 +174,14 @@ describe('detectParticles', () => {
     expect(Math.min(...picks.map(({ score }) => score))).toBeGreaterThanOrEqual(2);
   });
 
+  it('takes one threshold and one distance for all objects', async () => {
+    const { classes } = chooseObjects(model.spec);
+    const all = (value: number) => Object.fromEntries(classes.map((name) => [name, value]));
+    const picks = await detectParticles(source, { model, thresholds: 2, minDistances: 60 });
+    expect(picks).toEqual(await detectParticles(source, { model, thresholds: all(2), minDistances: all(60) }));
+    expect(await detectParticles(source, { model, thresholds: 99 })).toEqual([]);
+  });
+
   it('reports progress that never falls and ends at its total', async () => {
     const seen: { stage: string; done: number; total: number }[] = [];
     await detectParticles(source, { model, onProgress: (progress) => seen.push(progress) });
@@ -219,9 +228,9 @@ describe('detectParticles', () => {
   });
 
   it.each<[string, Partial<DetectOptions>, RegExp]>([
-    ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistance of "ribosome" .* ≥ 0 Å, found -1/],
-    ['a distance that is NaN', { minDistances: { ribosome: Number.NaN } }, /minDistance of "ribosome".*NaN/],
-    ['a threshold that is NaN', { thresholds: { ribosome: Number.NaN } }, /threshold of "ribosome".*NaN/],
+    ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistances of "ribosome" .* ≥ 0 Å, found -1/],
+    ['a distance that is NaN', { minDistances: { ribosome: Number.NaN } }, /minDistances of "ribosome".*NaN/],
+    ['a threshold that is NaN', { thresholds: { ribosome: Number.NaN } }, /thresholds of "ribosome".*NaN/],
     ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo".*"ribosome", "apo-fer/],
     ['a distance of a misspelt object', { minDistances: { typo: 3 } }, /minDistances names "typo".*"ribosome", "apo-f/],
     ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0 must be below the tile/],

@@ -163,7 +163,7 @@ describe('detectProject', () => {
   });
 
   it.each<[string, Partial<DetectProjectOptions>, RegExp]>([
-    ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistance of "ribosome"/],
+    ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistances of "ribosome"/],
     ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo"/],
     ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0/],
     ['an unknown average', { average: 'logit' as 'logits' }, /average "logit"/],

@@ -44,7 +44,7 @@ describe('encodeMrc', () => {
       const source = sourceBy(value);
       const volume = await openMrc(await bytesOf(source, { mode }), { origin: 'header' });
       expect(volume.grid).toEqual(source.grid);
-      expect(volume.warnings).toEqual([]);
+      expect(volume.warnings()).toEqual([]);
       expect(volume.header.mode).toBe(mode);
       expect(await valuesOf(volume)).toEqual(await valuesOf(source));
     },

@@ -166,18 +166,18 @@ describe('openChannels', () => {
 
 describe('reading with exact', () => {
   const limits: [dtype: string, values: readonly number[], type: string][] = [
-    ['|u1', [0, 1, 255], 'Uint8Array'],
-    ['|i1', [-128, 0, 127], 'Int8Array'],
-    ['<u2', [0, 1, 65535], 'Uint16Array'],
-    ['<i2', [-32768, 0, 32767], 'Int16Array'],
-    ['<u4', [0, 2 ** 24 + 1, 2 ** 32 - 1], 'Uint32Array'],
-    ['>u4', [0, 2 ** 24 + 1, 2 ** 32 - 1], 'Uint32Array'],
-    ['<i4', [-(2 ** 31), 2 ** 24 + 1, 2 ** 31 - 1], 'Int32Array'],
+    ['|u1', [0, 1, 255], 'Float32Array'],
+    ['|i1', [-128, 0, 127], 'Float32Array'],
+    ['<u2', [0, 1, 65535], 'Float32Array'],
+    ['<i2', [-32768, 0, 32767], 'Float32Array'],
+    ['<u4', [0, 2 ** 24 + 1, 2 ** 32 - 1], 'Float64Array'],
+    ['>u4', [0, 2 ** 24 + 1, 2 ** 32 - 1], 'Float64Array'],
+    ['<i4', [-(2 ** 31), 2 ** 24 + 1, 2 ** 31 - 1], 'Float64Array'],
     ['<u8', [0, 2 ** 24 + 1, Number.MAX_SAFE_INTEGER], 'Float64Array'],
     ['<i8', [-Number.MAX_SAFE_INTEGER, 2 ** 24 + 1, Number.MAX_SAFE_INTEGER], 'Float64Array'],
     ['<f4', [-1.5, 0, 2 ** 24], 'Float32Array'],
     ['<f8', [Math.PI, 1e300, -0], 'Float64Array'],
-    ['|b1', [0, 1, 1], 'Uint8Array'],
+    ['|b1', [0, 1, 1], 'Float32Array'],
   ];
 
   it.each(limits)(
@@ -233,13 +233,13 @@ describe('reading with exact', () => {
     await expect(tomogram.read(wholeBox([1, 1, 2]), { exact: true })).rejects.toMatchObject({ code: 'unsupported' });
   });
 
-  it('read with exact fills absent chunks in the type of the store', async () => {
+  it('read with exact fills absent chunks exactly', async () => {
     const store = memoryStore();
     const absent = { shape: [1, 1, 2], chunks: [1, 1, 1], value: () => 0, without: ['0/0/0', '0/0/1'] };
     await putRawArray(store, '/0', { ...absent, dtype: '<u4', fill: 2 ** 32 - 1 });
     const tomogram = await openTomogram(store, { fallbackVoxelSize: 10 });
     expect((await tomogram.read(wholeBox([1, 1, 2]), { exact: true })).data).toEqual(
-      Uint32Array.of(2 ** 32 - 1, 2 ** 32 - 1),
+      Float64Array.of(2 ** 32 - 1, 2 ** 32 - 1),
     );
   });
 });

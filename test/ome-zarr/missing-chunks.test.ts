@@ -1,9 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkTomogram, memoryStore, openTomogram } from '../../src/entry/index.ts';
+import {
+  checkTomogram,
+  detectParticles,
+  memoryStore,
+  openTomogram,
+  resampled,
+  type VolumeSource,
+  type Warning,
+} from '../../src/entry/index.ts';
 import { openChannels } from '../../src/entry/io.ts';
 import { ChunkCounter } from '../../src/ome-zarr/chunk-cache.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
+import { identityModel } from '../support/identity-model.ts';
+import { sourceOf } from '../support/volumes.ts';
 import { putRawArray } from '../support/zarr-arrays.ts';
 
 async function halfCopied(dtype = '<f4') {
@@ -38,6 +48,34 @@ describe('chunks that are not in the store', () => {
     const labels = await halfCopied('|u1');
     await labels.read(wholeBox([4, 4, 4]));
     expect(checkTomogram(labels)).toEqual([]);
+  });
+
+  const warned = expect.objectContaining({ code: 'chunks-missing' });
+
+  it.each<[string, (source: VolumeSource) => VolumeSource]>([
+    ['a spread', (source) => ({ ...source, read: (box, options) => source.read(box, options) })],
+    ['resampled', (source) => resampled(source, 20)],
+  ])('missing chunks are reported through a wrapper: %s', async (_, wrap) => {
+    const source = wrap(await halfCopied());
+    await source.read(wholeBox(source.grid.shape));
+    expect(source.warnings?.()).toEqual([warned]);
+    expect(checkTomogram(source)).toEqual([warned]);
+  });
+
+  it('missing chunks are reported once by detectParticles', async () => {
+    const tomogram = await halfCopied();
+    const warnings: Warning[] = [];
+    const model = identityModel({ voxelSize: 10, normalization: 'none' });
+    await detectParticles(tomogram, { model, onWarning: (warning) => warnings.push(warning) });
+    expect(warnings).toEqual([warned]);
+  });
+
+  it('a source may have a field of its own called chunks', async () => {
+    const data = Float32Array.from({ length: 64 }, (_, i) => i % 7);
+    const source = { ...sourceOf(data, [4, 4, 4], { voxelSize: [10, 10, 10] }), chunks: ['a', 'b'] };
+    expect(checkTomogram(source)).toEqual([]);
+    const model = identityModel({ voxelSize: 10 });
+    expect(await detectParticles(source, { model, thresholds: 99 })).toEqual([]);
   });
 
   it('missing chunks are counted for all channels of an image together', async () => {

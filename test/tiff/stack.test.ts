@@ -27,15 +27,15 @@ describe('openTiffStack', () => {
     expect(stack.grid).toEqual({ shape: expected.shape, voxelSize: expected.voxelSize, origin: { x: 0, y: 0, z: 0 } });
     expect(await valuesOf(stack)).toEqual(expected.values);
     const odd = oddities[name];
-    if (odd === undefined) expect(stack.warnings).toEqual([]);
-    else expect(stack.warnings[0]).toMatch(odd);
+    if (odd === undefined) expect(stack.warnings()).toEqual([]);
+    else expect(stack.warnings()[0]!.message).toMatch(odd);
   });
 
   it('openTiffStack uses the voxel size and origin of the caller without a warning', async () => {
     const origin = { x: 1, y: 2, z: 3 };
     const stack = await openTiffStack(fixture('no-unit'), { voxelSize: [12, 11, 10], origin });
     expect(stack.grid).toEqual({ shape: [3, 4, 5], voxelSize: [12, 11, 10], origin });
-    expect(stack.warnings).toEqual([]);
+    expect(stack.warnings()).toEqual([]);
   });
 
   it('openTiffStack reads bytes at an unaligned address', async () => {
@@ -52,7 +52,7 @@ describe('openTiffStack', () => {
       const stack = await openTiffStackFile(sharedData(`real/${name}`));
       expect(stack.grid).toEqual({ shape, voxelSize: [10.52, 10.52, 10.52], origin: { x: 0, y: 0, z: 0 } });
       expect(stack.dtype).toBe('uint8');
-      expect(stack.warnings).toEqual([]);
+      expect(stack.warnings()).toEqual([]);
       const values = await valuesOf(stack);
       expect(values.reduce((a, b) => a + b, 0) / values.length).toBeCloseTo(mean, 9);
     });

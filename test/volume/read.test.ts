@@ -171,7 +171,7 @@ const negatedRead =
 
 const negatedSources: [string, (source: VolumeSource) => VolumeSource][] = [
   ['spread', (source) => ({ ...source, read: negatedRead(source) })],
-  ['bound', (source) => ({ ...source, read: negatedRead(source).bind(source) })],
+  ['bound', (source) => ({ ...source, read: NegatedSource.prototype.read.bind(new NegatedSource(source)) })],
   [
     'proxied',
     (source) =>
@@ -259,6 +259,46 @@ describe('a wrapper that passes the options of read on', () => {
   );
 });
 
+describe('a wrapper that computes with exact voxels', () => {
+  const box = wholeBox([1, 1, 3]);
+  const negative = (source: VolumeSource): VolumeSource => ({
+    ...source,
+    async read(box, options) {
+      const volume = await source.read(box, options);
+      return { ...volume, data: volume.data.map((value) => -value) };
+    },
+  });
+
+  it.each([
+    ['uint8', Uint8Array.of(0, 1, 255)],
+    ['int16', Int16Array.of(-32768, 0, 32767)],
+    ['uint32', Uint32Array.of(0, 1, 2 ** 32 - 1)],
+    ['float32', Float32Array.of(0, 0.1, 1e30)],
+    ['float64', Float64Array.of(0, 0.1, 2 ** 53 - 1)],
+  ] as const)('negates the %s voxels of an array and of a tomogram', async (dtype, data) => {
+    const array = sourceFromArray({ data, shape: [1, 1, 3] });
+    const sources = [array];
+    if (dtype !== 'float64') {
+      const store = memoryStore();
+      await writeTomogram(store, array, { dtype, levels: 1 });
+      sources.push(await openTomogram(store));
+    }
+    for (const source of sources) {
+      const out = new Float64Array(3);
+      await readInto(negative(source), box, out);
+      expect([...out].map((value) => value + 0)).toEqual(Array.from(data, (value) => 0 - value));
+    }
+  });
+
+  it('writes negated labels above 2^24', async () => {
+    const store = memoryStore();
+    const labels = sourceFromArray({ data: Uint32Array.of(0, 1, 2 ** 24 + 1), shape: [1, 1, 3] });
+    await writeTomogram(store, negative(labels), { dtype: 'int32', levels: 1 });
+    const { data } = await (await openTomogram(store)).read(box, { exact: true });
+    expect([...data]).toEqual([0, -1, -(2 ** 24) - 1]);
+  });
+});
+
 describe('readInto', () => {
   const box = { start: [0, 0, 0], end: [2, 2, 2] } as const;
   const numbers = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
@@ -294,6 +334,16 @@ describe('readInto', () => {
     const { counts, source } = optionSource();
     await readPaddedInto(source, { start: [-1, 0, 0], end: [1, 2, 2] }, new Float32Array(8));
     expect(counts).toEqual({ filled: 0, lent: 1, released: 1, allocated: 0 });
+  });
+
+  it.each([{}, { stride: [2, 2, 1] }])('readInto releases voxels lent as { data, shape } and %o', async (layout) => {
+    let released = 0;
+    const lent = { data: Float32Array.of(1, 2), shape: [1, 1, 2], ...layout, release: () => void released++ };
+    const source: VolumeSource = { grid: { ...plain.grid, shape: [1, 1, 2] }, read: async () => lent as never };
+    await readInto(source, wholeBox([1, 1, 2]), new Float32Array(2));
+    expect(released).toBe(1);
+    await measureIntensity(source);
+    expect(released).toBe(2);
   });
 
   it.each([
