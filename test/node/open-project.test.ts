@@ -225,7 +225,7 @@ describe('bad input', () => {
   });
 
   it.each(['mine.mrc', 'mine.MRC', 'mine.map.gz', 'mine.zarr', 'mine.zarr/', 'mine.ozx'])(
-    'openProject throws, naming the section that helps, for a volume in place of a config, %s',
+    'openProject throws, naming the guide that helps, for a volume in place of a config, %s',
     async (name) => {
       const path = join(folder, name);
       await expect(openProject(path)).rejects.toMatchObject({ code: 'not-found' });
@@ -234,11 +234,11 @@ describe('bad input', () => {
       await expect(openProject(path)).rejects.toMatchObject({
         code: 'invalid-config',
         message: expect.stringMatching(
-          /named like a volume; expected the config .*"A tomogram without a project" in the/,
+          /named like a volume; expected the config .*"Pick particles in an MRC or OME-Zarr file" \(docs\/guides\/pick-in-a-file\.md\)/,
         ),
       });
-      const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
-      expect(readme).toContain('\n## A tomogram without a project\n');
+      const guide = await readFile(join(import.meta.dirname, '../../docs/guides/pick-in-a-file.md'), 'utf8');
+      expect(guide).toMatch(/^# Pick particles in an MRC or OME-Zarr file\n/);
     },
   );
 
