@@ -71,8 +71,8 @@ async function refuseVolume(path: string): Promise<void> {
   if (!volumeName.test(path) || (await stat(path).catch(() => undefined)) === undefined) return;
   throw new CryoetPicksError(
     'invalid-config',
-    `"${path}" is named like a volume; expected the config of a copick project, such as copick.json. "A tomogram without a ` +
-      'project" in the README of cryoet-picks shows how to search a single volume and how to make a project of it',
+    `"${path}" is named like a volume; expected the config of a copick project, such as copick.json. ` +
+      'docs/guides/pick-in-a-file.md of cryoet-picks shows how to search a single volume and how to make a project of it',
   );
 }
 

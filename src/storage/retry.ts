@@ -4,7 +4,7 @@ import { onAbort } from '../core/concurrency.ts';
 /** The longest time that `setTimeout` takes, in milliseconds: after a longer one it fires at once. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
-/** Time and chance, as retries use them; tests replace its methods. */
+/** Default clock and random source of retries; tests replace its methods. */
 export const clock = {
   /** In milliseconds. */
   now: (): number => performance.now(),
@@ -52,7 +52,7 @@ export class RequestFailure extends Error {
   }
 }
 
-/** True for statuses that the next request may not meet. */
+/** True for statuses that another try may overcome. */
 export function isRetryableStatus(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500;
 }

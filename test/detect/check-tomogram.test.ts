@@ -2,18 +2,17 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   checkTomogram,
-  contiguousVolume,
   type ModelSpec,
   measureIntensity,
   resampled,
-  sourceFromArray,
   type VolumeSource,
   type Zyx,
 } from '../../src/entry/index.ts';
 import { openTiffStack } from '../../src/entry/io.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
+import { sourceOf } from '../support/volumes.ts';
 
-function sourceOf(shape: Zyx, voxelSize: number | Zyx): VolumeSource {
+function unreadable(shape: Zyx, voxelSize: number | Zyx): VolumeSource {
   const size: Zyx = typeof voxelSize === 'number' ? [voxelSize, voxelSize, voxelSize] : voxelSize;
   return {
     grid: { shape, voxelSize: size, origin: { x: 0, y: 0, z: 0 } },
@@ -21,7 +20,7 @@ function sourceOf(shape: Zyx, voxelSize: number | Zyx): VolumeSource {
   };
 }
 
-const tomogram = sourceOf([184, 630, 630], 10.012);
+const tomogram = unreadable([184, 630, 630], 10.012);
 const pick = (x: number, y: number, z: number) => ({ position: { x, y, z } });
 const codesOf = (...args: Parameters<typeof checkTomogram>) => checkTomogram(...args).map(({ code }) => code);
 
@@ -42,7 +41,7 @@ describe('checkTomogram', () => {
     ['1.07 Å, as of a density map', 1.07, []],
     ['not the same along all axes', [12, 10, 10], []],
   ])('judges a voxel size that is %s', (_, voxelSize, codes) => {
-    expect(codesOf(sourceOf([100, 100, 100], voxelSize))).toEqual(codes);
+    expect(codesOf(unreadable([100, 100, 100], voxelSize))).toEqual(codes);
   });
 
   it.each<[number, string[]]>([
@@ -55,7 +54,9 @@ describe('checkTomogram', () => {
   });
 
   it('names the remedy for a model of other voxels', () => {
-    const [finding] = checkTomogram(sourceOf([9, 9, 9], 7.84), { spec: { voxelSize: 10, name: 'unet' } as ModelSpec });
+    const [finding] = checkTomogram(unreadable([9, 9, 9], 7.84), {
+      spec: { voxelSize: 10, name: 'unet' } as ModelSpec,
+    });
     expect(finding).toEqual({
       code: 'voxel-size-not-of-model',
       message: expect.stringMatching(/7.84×7.84×7.84 Å.*model "unet"; search resampled\(tomogram, 10\)/),
@@ -63,7 +64,7 @@ describe('checkTomogram', () => {
   });
 
   it('counts picks outside, to the outer faces of the voxels', () => {
-    const small = sourceOf([10, 20, 30], 10);
+    const small = unreadable([10, 20, 30], 10);
     expect(codesOf(small, { picks: [pick(294.9, 194.9, 94.9), pick(-4.9, -4.9, -4.9)] })).toEqual([]);
     const [finding, ...more] = checkTomogram(small, {
       picks: [pick(100, 100, 50), pick(400, 100, 50), pick(100, -50, 50)],
@@ -111,7 +112,7 @@ describe('checkTomogram', () => {
         const noise = Math.sin(i * 12.9898) + Math.sin(i * 78.233) + Math.sin(i * 37.719);
         return noise + (i % 20 === 0 ? sign * 6 : 0);
       });
-      const intensity = await measureIntensity(sourceFromArray(contiguousVolume(data, [20, 20, 20])));
+      const intensity = await measureIntensity(sourceOf(data, [20, 20, 20]));
       const spec = { voxelSize: 10.012, name: 'm', contrast } as ModelSpec;
       expect(codesOf(tomogram, { spec, intensity })).toEqual(codes);
     },
@@ -121,7 +122,7 @@ describe('checkTomogram', () => {
     const bytes = new Uint8Array(readFileSync(sharedData('real/14pf_MT.tif')));
     const bright = await measureIntensity(resampled(await openTiffStack(bytes), 42.08));
     const planes = Float32Array.from(readFileSync(sharedData('real/TS_100_3_9planes.u8')));
-    const dark = await measureIntensity(sourceFromArray(contiguousVolume(planes, [9, 128, 128])));
+    const dark = await measureIntensity(sourceOf(planes, [9, 128, 128]));
     for (const [intensity, contrast, other] of [
       [bright, 'bright', 'dark'],
       [dark, 'dark', 'bright'],
@@ -135,7 +136,7 @@ describe('checkTomogram', () => {
   it('warns of voxels that are constant or not finite', async () => {
     const data = new Float32Array(8).fill(2);
     data[3] = Number.NaN;
-    const source = sourceFromArray(contiguousVolume(data, [2, 2, 2]), { voxelSize: [10, 10, 10] });
+    const source = sourceOf(data, [2, 2, 2]);
     const findings = checkTomogram(source, { intensity: await measureIntensity(source) });
     expect(findings.map(({ message }) => message)).toEqual([
       'every voxel is 2',

@@ -2,18 +2,12 @@ import { decode } from 'fast-png';
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
 import { figureFormat, renderFigure } from '../../src/entry/figure.ts';
-import {
-  contiguousVolume,
-  sourceFromArray,
-  toPhysical,
-  type VolumeSource,
-  type VoxelGrid,
-  type Zyx,
-} from '../../src/entry/index.ts';
+import { toPhysical, type VolumeSource, type VoxelGrid, type Zyx } from '../../src/entry/index.ts';
 import { glyphOf } from '../../src/figure/canvas.ts';
 import { formatLength, layOut, scaleBarLength } from '../../src/figure/figure.ts';
 import { contrastOf, readSlice, resizePlane, toGrey } from '../../src/figure/slice.ts';
 import { boxShape, voxelCount } from '../../src/space/zyx.ts';
+import { sourceOf } from '../support/volumes.ts';
 
 const red = [250, 0, 0] as const;
 const green = [0, 250, 0] as const;
@@ -22,9 +16,9 @@ const objects = [
   { name: 'apo-ferritin', color: green, radius: 60 },
 ];
 
-function sourceOf(grid: VoxelGrid, value: (i: number) => number = (i) => (i * 7919) % 101): VolumeSource {
+function sourceBy(grid: VoxelGrid, value: (i: number) => number = (i) => (i * 7919) % 101): VolumeSource {
   const data = Float32Array.from({ length: voxelCount(grid.shape) }, (_, i) => value(i));
-  return sourceFromArray(contiguousVolume(data, grid.shape), grid);
+  return sourceOf(data, grid.shape, grid);
 }
 
 /** Pixels of exactly this colour. */
@@ -43,7 +37,7 @@ const anisotropic: VoxelGrid = { shape: [20, 120, 40], voxelSize: [20, 5, 20], o
 
 describe('renderFigure', () => {
   it.each([2.5, Number.NaN, 0, -1, Number.POSITIVE_INFINITY])('refuses %s slices', async (slices) => {
-    await expect(renderFigure(sourceOf(isotropic), { picks: [], objects, slices })).rejects.toMatchObject({
+    await expect(renderFigure(sourceBy(isotropic), { picks: [], objects, slices })).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringContaining(`slices must be a whole number ≥ 1, found ${slices}`),
     });
@@ -58,7 +52,7 @@ describe('renderFigure', () => {
     const position = toPhysical(grid, [slice, height / 2, width / 2]);
     const away = 90;
     const pick = { object: 'ribosome', position: { ...position, z: position.z + away }, score: 1 };
-    const png = await renderFigure(sourceOf(grid), { picks: [pick], objects, slices: 1, title: '' });
+    const png = await renderFigure(sourceBy(grid), { picks: [pick], objects, slices: 1, title: '' });
 
     const { panels, pitch } = layOut(grid, { slices: 1, legend: [''], title: '' });
     const [panel] = panels;
@@ -77,8 +71,8 @@ describe('renderFigure', () => {
 
   it('counts a particle that no slice cuts in the legend, and draws no ring', async () => {
     const far = { object: 'apo-ferritin', position: { x: 400, y: 100, z: 20 }, score: 1 };
-    const picture = await renderFigure(sourceOf(isotropic), { picks: [far], objects });
-    const empty = await renderFigure(sourceOf(isotropic), { picks: [], objects });
+    const picture = await renderFigure(sourceBy(isotropic), { picks: [far], objects });
+    const empty = await renderFigure(sourceBy(isotropic), { picks: [], objects });
     const top = layOut(isotropic, { slices: 3, legend: [''], title: '' }).side.top;
     expect(pixelsOf(picture, green).filter(([, y]) => y < top)).toEqual([]);
     expect(pixelsOf(picture, green)).toEqual(pixelsOf(empty, green));
@@ -86,7 +80,7 @@ describe('renderFigure', () => {
   });
 
   it('shows every object in the legend, right of the slice across y', async () => {
-    const png = await renderFigure(sourceOf(isotropic), { picks: [], objects });
+    const png = await renderFigure(sourceBy(isotropic), { picks: [], objects });
     const { side } = layOut(isotropic, { slices: 3, legend: [''], title: '' });
     for (const { color } of objects) {
       const swatch = pixelsOf(png, color);
@@ -99,7 +93,7 @@ describe('renderFigure', () => {
   it('draws the truth as a dashed ring outside of the pick', async () => {
     const particle = { object: 'ribosome', position: { x: 400, y: 300, z: 200 }, score: 1 };
     const ringPixels = async (picks: (typeof particle)[], truth: (typeof particle)[]) => {
-      const png = await renderFigure(sourceOf(isotropic), { picks, truth, objects, slices: 1 });
+      const png = await renderFigure(sourceBy(isotropic), { picks, truth, objects, slices: 1 });
       const { panels } = layOut(isotropic, { slices: 1, legend: [''], title: '' });
       return pixelsOf(png, red).filter(([x, y]) => x < panels[0].width && y < panels[0].top + panels[0].height);
     };
@@ -112,7 +106,7 @@ describe('renderFigure', () => {
   });
 
   it('reads the planes it shows and nothing else', async () => {
-    const source = sourceOf({ ...isotropic, shape: [64, 48, 48] });
+    const source = sourceBy({ ...isotropic, shape: [64, 48, 48] });
     const read: Zyx[] = [];
     const counting: VolumeSource = {
       grid: source.grid,
@@ -136,20 +130,20 @@ describe('renderFigure', () => {
     ['all NaN', isotropic, () => Number.NaN],
     ['some NaN and infinity', isotropic, (i: number) => [1, Number.NaN, Number.POSITIVE_INFINITY, 2][i % 4]],
   ])('draws a volume that is %s', async (_, grid, value) => {
-    const png = await renderFigure(sourceOf(grid, value), { picks: [], objects });
+    const png = await renderFigure(sourceBy(grid, value), { picks: [], objects });
     expect(decode(png)).toMatchObject({ channels: 3, depth: 8 });
   });
 
   it('refuses a pick of an unknown object, naming it', async () => {
     const picks = [{ object: 'proteasome', position: { x: 0, y: 0, z: 0 }, score: 1 }];
-    await expect(renderFigure(sourceOf(isotropic), { picks, objects })).rejects.toThrow(
+    await expect(renderFigure(sourceBy(isotropic), { picks, objects })).rejects.toThrow(
       'cannot draw a pick of "proteasome": its colour and radius are unknown; known are "ribosome", "apo-ferritin"',
     );
   });
 
   it('stops with the reason of its signal', async () => {
     const signal = AbortSignal.abort(new Error('enough'));
-    await expect(renderFigure(sourceOf(isotropic), { picks: [], objects, signal })).rejects.toThrow('enough');
+    await expect(renderFigure(sourceBy(isotropic), { picks: [], objects, signal })).rejects.toThrow('enough');
   });
 });
 
@@ -173,7 +167,7 @@ describe('renderFigure as SVG', () => {
   const pick = { object: 'ribosome', position: { x: 400, y: 300, z: 200 }, score: 1 };
   const truth = [{ ...pick, object: 'apo-ferritin' }];
   const draw = (title: string) =>
-    renderFigure(sourceOf(isotropic), { picks: [pick], truth, objects, title, slices: 1, format: 'svg' });
+    renderFigure(sourceBy(isotropic), { picks: [pick], truth, objects, title, slices: 1, format: 'svg' });
   const read = async (title = 'a title') => {
     const text = new TextDecoder().decode(await draw(title));
     expect(XMLValidator.validate(text)).toBe(true);
@@ -191,7 +185,7 @@ describe('renderFigure as SVG', () => {
       const png = Buffer.from(href!.replace('data:image/png;base64,', ''), 'base64');
       expect(decode(png)).toMatchObject({ width, height, channels: 1, depth: 8 });
     });
-    const raster = await renderFigure(sourceOf(isotropic), {
+    const raster = await renderFigure(sourceBy(isotropic), {
       picks: [pick],
       truth,
       objects,
@@ -225,7 +219,7 @@ describe('renderFigure as SVG', () => {
 
   it('is refused for an unknown format', async () => {
     const options = { picks: [], objects, format: 'jpg' as 'svg' };
-    await expect(renderFigure(sourceOf(isotropic), options)).rejects.toMatchObject({
+    await expect(renderFigure(sourceBy(isotropic), options)).rejects.toMatchObject({
       code: 'invalid-option',
       message: 'format "jpg" is unknown; known: "png", "svg"',
     });
@@ -248,7 +242,7 @@ describe('figureFormat', () => {
 describe('slices', () => {
   it('are means over finite voxels of the planes around', async () => {
     const grid = { ...isotropic, shape: [5, 1, 2] as Zyx };
-    const source = sourceOf(grid, (i) => [0, 1, 10, 11, Number.NaN, 21, 30, 31, 40, 41][i]);
+    const source = sourceBy(grid, (i) => [0, 1, 10, 11, Number.NaN, 21, 30, 31, 40, 41][i]);
     const slice = await readSlice(source, { across: 'z', index: 2 });
     expect([...slice.data]).toEqual([20, 21]);
     expect(slice).toMatchObject({ position: 20, planes: 3, width: 2, height: 1 });

@@ -13,15 +13,14 @@ import {
   withFlips,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
-import { sourceOf } from '../support/volumes.ts';
+import { noise, sourceOf } from '../support/volumes.ts';
 
 forbidUnhandledRejections();
 
 const shape: Zyx = [11, 70, 13];
-const voxels = Float32Array.from({ length: voxelCount(shape) }, (_, i) => Math.sin(i * i + 1));
+const voxels = noise(shape, 1);
 const source = sourceOf(voxels, shape);
 
 const plain = functionModel((tile) => Float32Array.from([...tile, ...tile.map((v) => v * v)]), {

@@ -1,12 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  contiguousVolume,
   type Progress,
   planTiles,
   type ScoreOptions,
   scoreSlabs,
-  sourceFromArray,
   type VolumeSource,
   type Zyx,
 } from '../../src/entry/index.ts';
@@ -17,19 +15,11 @@ import { fakeModel, fakeSpec, identityModel, subsample } from '../support/identi
 import { plannable } from '../support/plan-arbitraries.ts';
 import { joinSlabs, type ScoreMap } from '../support/score-map.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
+import { noise, sourceOf } from '../support/volumes.ts';
 
 forbidUnhandledRejections();
 
 /** Voxels between -1 and 1 that look random. */
-function noise(shape: Zyx, seed = 1): Float32Array {
-  return Float32Array.from({ length: voxelCount(shape) }, (_, i) => {
-    const s = Math.sin((i + 1) * 12.9898 + seed) * 43758.5453;
-    return 2 * (s - Math.floor(s)) - 1;
-  });
-}
-
-const sourceOf = (data: Float32Array, shape: Zyx): VolumeSource => sourceFromArray(contiguousVolume(data, shape));
-
 function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   expect(found.length).toBe(expected.length);
   let worst = 0;
@@ -86,7 +76,7 @@ describe('scoreSlabs: tiled equals whole', () => {
 
   it('places slabs on the coarse grid', async () => {
     const grid = { voxelSize: [10, 8, 6], origin: { x: 1, y: 2, z: 3 } } as const;
-    const source = sourceFromArray(contiguousVolume(noise([5, 6, 7]), [5, 6, 7]), grid);
+    const source = sourceOf(noise([5, 6, 7]), [5, 6, 7], grid);
     const plan = planTiles([5, 6, 7], { tile: [4, 4, 4], outputStride: 2 });
     for await (const slab of scoreSlabs(source, { plan, model: identityModel({ outputStride: 2 }) })) {
       expect(slab.grid).toEqual(coarseGrid(source.grid, 2));

@@ -2,27 +2,21 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  contiguousVolume,
-  measureIntensity,
-  sourceFromArray,
-  toFloat32,
-  type VolumeSource,
-  type Zyx,
-} from '../../src/entry/index.ts';
+import { measureIntensity, toFloat32, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
 import { encodeMrc, openMrc } from '../../src/entry/io.ts';
 import { openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
 import { voxelCount, wholeBox } from '../../src/space/zyx.ts';
 import { pythonMissing } from '../support/python.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { sourceOf } from '../support/volumes.ts';
 import { runPython } from '../support/zarr-python.ts';
 
 const shape: Zyx = [3, 4, 5];
 const geometry = { voxelSize: [12.5, 11.25, 10.012], origin: { x: 1.5, y: -2, z: 0 } } as const;
 
-function sourceOf(value: (i: number) => number, of: Zyx = shape): VolumeSource {
+function sourceBy(value: (i: number) => number, of: Zyx = shape): VolumeSource {
   const data = Float32Array.from({ length: voxelCount(of) }, (_, i) => value(i));
-  return sourceFromArray(contiguousVolume(data, of), geometry);
+  return sourceOf(data, of, geometry);
 }
 
 async function bytesOf(source: VolumeSource, options?: Parameters<typeof encodeMrc>[1]): Promise<Uint8Array> {
@@ -47,7 +41,7 @@ describe('encodeMrc', () => {
   it.each(modes)(
     'encodeMrc writes mode %i so that openMrc reads the voxels and the geometry back',
     async (mode, value) => {
-      const source = sourceOf(value);
+      const source = sourceBy(value);
       const volume = await openMrc(await bytesOf(source, { mode }), { origin: 'header' });
       expect(volume.grid).toEqual(source.grid);
       expect(volume.warnings).toEqual([]);
@@ -57,7 +51,7 @@ describe('encodeMrc', () => {
   );
 
   it('encodeMrc writes measured or given statistics, and labels', async () => {
-    const source = sourceOf((i) => i);
+    const source = sourceBy((i) => i);
     const { header } = await openMrc(await bytesOf(source, { labels: ['one', 'zwölf\n', 'x'.repeat(99)] }));
     expect(header.statistics).toEqual({
       minimum: 0,
@@ -66,7 +60,7 @@ describe('encodeMrc', () => {
       deviation: Math.fround(Math.sqrt(3599 / 12)),
     });
     expect(header.labels).toEqual(['one', 'zw?lf?', 'x'.repeat(80)]);
-    const intensity = await measureIntensity(sourceOf(() => 7));
+    const intensity = await measureIntensity(sourceBy(() => 7));
     const given = await openMrc(await bytesOf(source, { intensity }));
     expect(given.header.statistics).toMatchObject({ minimum: 7, maximum: 7 });
   });
@@ -76,7 +70,7 @@ describe('encodeMrc', () => {
       [5, 700, 500],
       [2, 1100, 1000],
     ] as const) {
-      const source = sourceOf((i) => i % 251, large);
+      const source = sourceBy((i) => i % 251, large);
       const parts: number[] = [];
       for await (const part of encodeMrc(source, { mode: 6 })) parts.push(part.length);
       expect(parts.length).toBeGreaterThan(2);
@@ -95,13 +89,13 @@ describe('encodeMrc', () => {
     ['70000 as float16', 12, () => 70000],
     ['an unknown mode', 4, () => 0],
   ])('encodeMrc throws for %s', async (_, mode, value) => {
-    await expect(bytesOf(sourceOf(value), { mode: mode as 0 })).rejects.toMatchObject({ code: 'invalid-option' });
+    await expect(bytesOf(sourceBy(value), { mode: mode as 0 })).rejects.toMatchObject({ code: 'invalid-option' });
   });
 
   it('encodeMrc stops when it is aborted', async () => {
     const controller = new AbortController();
     const pieces = encodeMrc(
-      sourceOf((i) => i),
+      sourceBy((i) => i),
       { signal: controller.signal },
     );
     await pieces.next();
@@ -114,7 +108,7 @@ describe('encodeMrc', () => {
 describe('files', () => {
   it('writeMrcFile writes a file that openMrcFile reads by seeking', async () => {
     const path = join(folder, 'deep', 'a.mrc');
-    const source = sourceOf((i) => i);
+    const source = sourceBy((i) => i);
     await writeMrcFile(path, source);
     const volume = await openMrcFile(path);
     expect(await valuesOf(volume)).toEqual(await valuesOf(source));
@@ -125,16 +119,16 @@ describe('files', () => {
     const path = join(folder, 'kept', 'a.mrc');
     await writeMrcFile(
       path,
-      sourceOf((i) => i),
+      sourceBy((i) => i),
     );
     const before = readFileSync(path);
-    const failing: VolumeSource = { ...sourceOf(() => 0), read: () => Promise.reject(new Error('gone')) };
-    const intensity = await measureIntensity(sourceOf((i) => i));
+    const failing: VolumeSource = { ...sourceBy(() => 0), read: () => Promise.reject(new Error('gone')) };
+    const intensity = await measureIntensity(sourceBy((i) => i));
     await expect(writeMrcFile(path, failing, { intensity })).rejects.toThrow('gone');
     await expect(
       writeMrcFile(
         path,
-        sourceOf((i) => i),
+        sourceBy((i) => i),
         { signal: AbortSignal.abort(new Error('stop')) },
       ),
     ).rejects.toThrow('stop');
@@ -149,7 +143,7 @@ describe('files', () => {
     await expect(
       writeMrcFile(
         join(folder, 'file', 'a.mrc'),
-        sourceOf(() => 1),
+        sourceBy(() => 1),
       ),
     ).rejects.toMatchObject({ code: 'write-failed' });
   });
@@ -157,7 +151,7 @@ describe('files', () => {
   it('openMrcFile opens a file of 10 GB by its header and reads only the box', async () => {
     const path = join(folder, 'sparse.mrc');
     const parts: Uint8Array[] = [];
-    for await (const part of encodeMrc(sourceOf((i) => i))) parts.push(part);
+    for await (const part of encodeMrc(sourceBy((i) => i))) parts.push(part);
     const header = parts[0]!.slice();
     // 1000 × 1600 × 1600 voxels of float32, of which the file system keeps what is written.
     const view = new DataView(header.buffer, header.byteOffset);
@@ -182,7 +176,7 @@ describe('files', () => {
     const path = join(folder, 'shrinking.mrc');
     await writeMrcFile(
       path,
-      sourceOf((i) => i),
+      sourceBy((i) => i),
     );
     const volume = await openMrcFile(path);
     writeFileSync(path, readFileSync(path).subarray(0, 1100));
@@ -209,7 +203,7 @@ describe.skipIf(pythonMissing('mrcfile'))('mrcfile (needs CRYOET_PICKS_PYTHON or
     const path = join(folder, `mode-${mode}.mrc`);
     await writeMrcFile(
       path,
-      sourceOf((i) => i + 1),
+      sourceBy((i) => i + 1),
       { mode },
     );
     const [type, found, size, values] = JSON.parse(runPython('-c', script, path));

@@ -221,7 +221,7 @@ describe('bad input', () => {
   });
 
   it.each(['mine.mrc', 'mine.MRC', 'mine.map.gz', 'mine.zarr', 'mine.zarr/', 'mine.ozx'])(
-    'openProject throws, naming the section that helps, for a volume in place of a config, %s',
+    'openProject throws, naming the guide that helps, for a volume in place of a config, %s',
     async (name) => {
       const path = join(folder, name);
       await expect(openProject(path)).rejects.toMatchObject({ code: 'not-found' });
@@ -229,12 +229,11 @@ describe('bad input', () => {
       else await writeFile(path, 'MAP ');
       await expect(openProject(path)).rejects.toMatchObject({
         code: 'invalid-config',
-        message: expect.stringMatching(
-          /named like a volume; expected the config .*"A tomogram without a project" in the/,
-        ),
+        message: expect.stringMatching(/named like a volume; expected the config .* docs\/guides\/pick-in-a-file\.md /),
       });
-      const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
-      expect(readme).toContain('\n## A tomogram without a project\n');
+      const guide = await readFile(join(import.meta.dirname, '../../docs/guides/pick-in-a-file.md'), 'utf8');
+      expect(guide).toContain('openTomogram(');
+      expect(guide).toContain('formatConfig(newConfig(');
     },
   );
 

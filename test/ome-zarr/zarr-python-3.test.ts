@@ -3,12 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import {
-  contiguousVolume,
   memoryStore,
   type NumericData,
   type Store,
   type StoreKey,
-  sourceFromArray,
   type VolumeSource,
   type WritableDtype,
   type WriteTomogramOptions,
@@ -20,6 +18,7 @@ import { directoryStore } from '../../src/entry/node.ts';
 import { voxelCount } from '../../src/space/zyx.ts';
 import { keysOf } from '../support/store-keys.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { noise, sourceOf } from '../support/volumes.ts';
 import { copick1Missing, runPython } from '../support/zarr-python.ts';
 import { copick2Missing, runPython3, zarrPython3Missing } from '../support/zarr-python-3.ts';
 
@@ -31,8 +30,7 @@ const folder = await tempDir();
 const shape: Zyx = [21, 34, 45];
 const voxelSize: Zyx = [10, 10, 10];
 const count = voxelCount(shape);
-const sourceOf = (data: NumericData): VolumeSource => sourceFromArray(contiguousVolume(data, shape), { voxelSize });
-const noise = Float32Array.from({ length: count }, (_, i) => Math.fround(Math.sin(i * 12.9898) * 43758.5453) % 1);
+const floats = noise(shape);
 const ids = Uint32Array.from({ length: count }, (_, i) => ((i >> 4) % 3 === 0 ? 0 : 2 ** 32 - 1 - (i % 97)));
 const labels = ids.map((id) => (id === 0 ? 0 : 1 + (id % 3)));
 
@@ -52,7 +50,7 @@ const image = (name: string) => directoryStore(join(folder, 'images', name), { d
 
 describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYTHON)', () => {
   const arrays: Readonly<Record<Exclude<WritableDtype, 'float16'>, ArrayBufferView & NumericData>> = {
-    float32: noise,
+    float32: floats,
     uint8: Uint8Array.from(ids),
     uint16: Uint16Array.from(ids),
     uint32: ids,
@@ -71,17 +69,17 @@ describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYT
     for (const format of ['zarr2', 'zarr3'] as const) {
       for (const [name, data] of Object.entries(arrays)) {
         const dtype = name as WritableDtype;
-        await writeTomogram(image(`${format}-${name}`), sourceOf(data), { ...layout, format, dtype });
+        await writeTomogram(image(`${format}-${name}`), sourceOf(data, shape), { ...layout, format, dtype });
         expected[`${format}-${name}`] = { shape, dtype, bytes: bytesOf(asBytes(name, data)) };
       }
       for (const axis of ['c', 'feature'] as const) {
         const name = `${format}-${axis}`;
         const options = { ...layout, format, axis, dtype: 'uint32' } as const;
-        await writeChannels(image(name), [sourceOf(labels), sourceOf(ids)], options);
+        await writeChannels(image(name), [sourceOf(labels, shape), sourceOf(ids, shape)], options);
         expected[name] = { shape: [2, ...shape], dtype: 'uint32', bytes: bytesOf(labels, ids) };
       }
-      const halves = Float32Array.from(noise, (v) => Math.round(v * 512) / 512);
-      await writeTomogram(image(`${format}-float16`), sourceOf(halves), { ...layout, format, dtype: 'float16' });
+      const halves = Float32Array.from(floats, (v) => Math.round(v * 512) / 512);
+      await writeTomogram(image(`${format}-float16`), sourceOf(halves, shape), { ...layout, format, dtype: 'float16' });
     }
     const { zarr, images } = JSON.parse(runPython3(script, 'read', join(folder, 'images')));
     expect(zarr).toMatch(/^3\./);
@@ -93,7 +91,7 @@ describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYT
   it('zarr-python 3 reads the same pyramid in both formats', async () => {
     const name = (format: string) => `pyramid-${format}`;
     for (const format of ['zarr2', 'zarr3'] as const) {
-      await writeTomogram(image(name(format)), sourceOf(noise), { format, chunkShape: [16, 16, 16] });
+      await writeTomogram(image(name(format)), sourceOf(floats, shape), { format, chunkShape: [16, 16, 16] });
     }
     const { images } = JSON.parse(runPython3(script, 'read', join(folder, 'images')));
     expect(images[name('zarr3')]).toHaveLength(3);
@@ -129,12 +127,16 @@ async function expectEveryVoxel({ format, version, run }: CopickCase): Promise<v
   writeFileSync(config, JSON.stringify({ config_type: 'filesystem', name: 'p', pickable_objects, ...overlay }));
   const at = (path: string) => directoryStore(join(tree, path), { durable: false });
   const one = (path: string, data: NumericData, options: WriteTomogramOptions) =>
-    writeTomogram(at(path), sourceOf(data), { format, ...options });
+    writeTomogram(at(path), sourceOf(data, shape), { format, ...options });
   const many = (path: string, data: readonly NumericData[], options: WriteChannelsOptions) =>
-    writeChannels(at(path), data.map(sourceOf), { format, ...options });
-  await one('VoxelSpacing10.000/wbp.zarr', noise, {});
-  const more = noise.map((v) => v + 1);
-  await many('VoxelSpacing10.000/wbp_sobel_features.zarr', [noise, more], { axis: 'feature', levels: 1 });
+    writeChannels(
+      at(path),
+      data.map((values) => sourceOf(values, shape)),
+      { format, ...options },
+    );
+  await one('VoxelSpacing10.000/wbp.zarr', floats, {});
+  const more = floats.map((v) => v + 1);
+  await many('VoxelSpacing10.000/wbp_sobel_features.zarr', [floats, more], { axis: 'feature', levels: 1 });
   await one('Segmentations/10.000_a_1_object-1.zarr', labels, { dtype: 'uint8' });
   await one('Segmentations/10.000_a_1_all-multilabel.zarr', labels, { dtype: 'uint16' });
   await one('InstanceSegmentations/10.000_a_1_object-2.zarr', ids, { dtype: 'uint32' });
@@ -158,9 +160,9 @@ async function expectEveryVoxel({ format, version, run }: CopickCase): Promise<v
       'wbp sobel',
     ].sort(),
   );
-  expect(images['wbp 0']).toEqual({ ...float, bytes: bytesOf(noise) });
+  expect(images['wbp 0']).toEqual({ ...float, bytes: bytesOf(floats) });
   expect(images['wbp 2'].shape).toEqual([6, 9, 12]);
-  expect(images['wbp sobel']).toEqual({ shape: [2, ...shape], dtype: 'float32', bytes: bytesOf(noise, more) });
+  expect(images['wbp sobel']).toEqual({ shape: [2, ...shape], dtype: 'float32', bytes: bytesOf(floats, more) });
   expect(images['object-1 binary']).toEqual({ shape, dtype: 'uint8', bytes: bytesOf(Uint8Array.from(labels)) });
   expect(images['all multilabel']).toEqual({ shape, dtype: 'uint16', bytes: bytesOf(Uint16Array.from(labels)) });
   expect(images['object-2 instance']).toEqual({ shape, dtype: 'uint32', bytes: bytesOf(ids) });
@@ -179,7 +181,7 @@ describe('the files of zarr3', () => {
 
   const small = (seed: number, dtype: 'floats' | 'whole'): VolumeSource => {
     const data = Float32Array.from({ length: 210 }, (_, i) => (dtype === 'whole' ? i % 7 : Math.sin(i + seed)));
-    return sourceFromArray(contiguousVolume(data, [5, 6, 7]), { voxelSize });
+    return sourceOf(data, [5, 6, 7], { voxelSize });
   };
   const metadata = { copick: { segmentation_type: 'panoptic', channels: ['label', 'instance'] } };
   const chunks = { format: 'zarr3', chunkShape: [4, 4, 4] } as const;

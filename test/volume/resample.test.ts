@@ -2,11 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type Box,
-  contiguousVolume,
   memoryStore,
   openTomogram,
   resampled,
-  sourceFromArray,
   toFloat32,
   toPhysical,
   toVoxel,
@@ -17,10 +15,7 @@ import {
 import { boxShape, voxelCount, wholeBox } from '../../src/space/zyx.ts';
 import golden from '../fixtures/resampled.json' with { type: 'json' };
 import { countingSource } from '../support/counting-source.ts';
-
-function sourceOf(values: ArrayLike<number>, shape: Zyx, voxelSize: Zyx = [10, 10, 10]): VolumeSource {
-  return sourceFromArray(contiguousVolume(Float32Array.from(values), shape), { voxelSize });
-}
+import { noise, sourceOf } from '../support/volumes.ts';
 
 async function read(source: VolumeSource, box: Box = wholeBox(source.grid.shape)): Promise<number[]> {
   return [...toFloat32(await source.read(box)).data];
@@ -32,7 +27,7 @@ function expectClose(found: readonly number[], expected: readonly number[]): voi
   expect(far < 0 ? 'equal' : `at ${far}: ${found[far]}, expected ${expected[far]}`).toBe('equal');
 }
 
-const noise = (count: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * 12.9898) * 50);
+const greyNoise = (shape: Zyx) => noise(shape).map((value) => 50 * value);
 
 /** The mean over cells of p voxels of the volume with every voxel repeated q times: voxels grow by p / q. */
 function meanByRepeating(
@@ -75,7 +70,7 @@ describe('resampled', () => {
     [7, 3],
   ] as const)('resampled averages the voxels that each new voxel covers where voxels grow %i/%i fold', async (p, q) => {
     const shape: Zyx = [7, 9, 11];
-    const values = noise(voxelCount(shape));
+    const values = greyNoise(shape);
     const source = resampled(sourceOf(values, shape), (10 * p) / q);
     expectClose(await read(source), meanByRepeating(values, shape, [p, q]));
   });
@@ -94,7 +89,7 @@ describe('resampled', () => {
   it('resampled by 2 equals the next level of a pyramid in values and positions', async () => {
     const shape: Zyx = [7, 10, 13];
     const store = memoryStore();
-    const whole = sourceOf(noise(voxelCount(shape)), shape);
+    const whole = sourceOf(greyNoise(shape), shape);
     await writeTomogram(store, whole, { levels: 2 });
     const level = await openTomogram(store, { level: 1 });
     const source = resampled(whole, 20);
@@ -103,7 +98,7 @@ describe('resampled', () => {
   });
 
   it('resampled returns the source itself at its own voxel size', () => {
-    const source = sourceOf(noise(24), [2, 3, 4], [10, 11, 12]);
+    const source = sourceOf(greyNoise([2, 3, 4]), [2, 3, 4], { voxelSize: [10, 11, 12] });
     expect(resampled(source, [10, 11, 12])).toBe(source);
     expect(resampled(source, [10, 11 * (1 + 1e-12), 12])).toBe(source);
   });
@@ -162,7 +157,7 @@ describe('resampled', () => {
   });
 
   it('resampled keeps the mean where the volume is a whole number of new voxels', async () => {
-    const values = noise(6 * 8 * 12);
+    const values = greyNoise([6, 8, 12]);
     const found = await read(resampled(sourceOf(values, [6, 8, 12]), 20));
     const mean = (list: ArrayLike<number>) => Array.from(list).reduce((a, b) => a + b, 0) / list.length;
     expect(mean(found)).toBeCloseTo(mean(values), 5);
@@ -175,7 +170,7 @@ describe('resampled', () => {
         factor,
         fc.tuple(fc.nat(), fc.nat(), fc.nat(), fc.nat(), fc.nat(), fc.nat()),
         async (shape, by, cuts) => {
-          const source = sourceOf(noise(voxelCount(shape)), shape);
+          const source = sourceOf(greyNoise(shape), shape);
           const boxes: Box[] = [];
           const spy = {
             grid: source.grid,
@@ -236,7 +231,7 @@ describe('resampled', () => {
   });
 
   it('resampled throws for a box outside the volume and stops on abort', async () => {
-    const source = resampled(sourceOf(noise(8), [2, 2, 2]), 20);
+    const source = resampled(sourceOf(greyNoise([2, 2, 2]), [2, 2, 2]), 20);
     await expect(source.read({ start: [0, 0, 0], end: [1, 1, 2] })).rejects.toMatchObject({ code: 'invalid-option' });
     const reason = new Error('enough');
     await expect(source.read(wholeBox([1, 1, 1]), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

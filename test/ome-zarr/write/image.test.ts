@@ -3,12 +3,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  contiguousVolume,
   memoryStore,
   openTomogram,
   type Store,
   type StoreKey,
-  sourceFromArray,
   toFloat32,
   type VolumeSource,
   writeTomogram,
@@ -17,21 +15,12 @@ import {
 import { directoryStore } from '../../../src/entry/node.ts';
 import { voxelCount, wholeBox } from '../../../src/space/zyx.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { noise, sourceOf } from '../../support/volumes.ts';
 import { forEachIndex } from '../../support/zarr-arrays.ts';
 
 const geometry = { voxelSize: [10, 11.5, 13.48], origin: { x: 100.25, y: -20, z: 3 } } as const;
 
-function volumeOf(shape: Zyx, seed = 1): Float32Array {
-  let state = seed;
-  return Float32Array.from({ length: voxelCount(shape) }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
-
-function sourceOf(shape: Zyx, data = volumeOf(shape)): VolumeSource {
-  return sourceFromArray(contiguousVolume(data, shape), geometry);
-}
+const placed = (shape: Zyx, data: Float32Array = noise(shape, 1)) => sourceOf(data, shape, geometry);
 
 async function readLevel(store: Store, level: number): Promise<Float32Array> {
   const tomogram = await openTomogram(store, { level });
@@ -71,11 +60,11 @@ describe('writeTomogram', () => {
       fc.integer({ min: 1, max: 4 }),
       async (shape, chunkShape, levels) => {
         const store = memoryStore();
-        const data = volumeOf(shape);
-        await writeTomogram(store, sourceOf(shape, data), { chunkShape, levels });
+        const data = noise(shape, 1);
+        await writeTomogram(store, placed(shape, data), { chunkShape, levels });
         expect(await readLevel(store, 0)).toEqual(data);
         expect((await openTomogram(store)).grid).toEqual({ shape, ...geometry });
-        let finer = { data, shape: shape as Zyx };
+        let finer: { data: Float32Array; shape: Zyx } = { data, shape };
         for (let level = 1; level < levels; level++) {
           finer = halved(finer.data, finer.shape);
           const found = await readLevel(store, level);
@@ -89,7 +78,7 @@ describe('writeTomogram', () => {
 
   it('writeTomogram places each level so that a coarse voxel has the centre of the voxels that it averages', async () => {
     const store = memoryStore();
-    await writeTomogram(store, sourceOf([8, 8, 8]));
+    await writeTomogram(store, placed([8, 8, 8]));
     const { levels } = await openTomogram(store);
     expect(levels.map(({ shape }) => shape)).toEqual([
       [8, 8, 8],
@@ -110,13 +99,13 @@ describe('writeTomogram', () => {
 
   it('writeTomogram does not darken the edge of an odd extent: the pyramid of a constant is constant', async () => {
     const store = memoryStore();
-    await writeTomogram(store, sourceOf([5, 7, 9], new Float32Array(5 * 7 * 9).fill(3)), { levels: 4 });
+    await writeTomogram(store, placed([5, 7, 9], new Float32Array(5 * 7 * 9).fill(3)), { levels: 4 });
     for (const level of [1, 2, 3]) expect(new Set(await readLevel(store, level))).toEqual(new Set([3]));
   });
 
   it('writeTomogram writes what copick 1 expects: OME-Zarr 0.4, Zarr v2, blosc-lz4, "/" between chunk indices', async () => {
     const store = memoryStore();
-    await writeTomogram(store, sourceOf([3, 4, 5]), { levels: 1, chunkShape: [2, 128, 128] });
+    await writeTomogram(store, placed([3, 4, 5]), { levels: 1, chunkShape: [2, 128, 128] });
     expect(await keysOf(store)).toEqual(['/.zattrs', '/.zgroup', '/0/.zarray', '/0/0/0/0', '/0/1/0/0']);
     const json = async (key: StoreKey) => JSON.parse(new TextDecoder().decode((await store.get(key))!));
     expect(await json('/.zgroup')).toEqual({ zarr_format: 2 });
@@ -151,7 +140,7 @@ describe('writeTomogram', () => {
 
   it('writeTomogram reads every voxel of the source once, at most a chunk at a time', async () => {
     const shape: Zyx = [9, 10, 11];
-    const inner = sourceOf(shape);
+    const inner = placed(shape);
     let voxels = 0;
     let most = 0;
     const source: VolumeSource = {
@@ -170,7 +159,7 @@ describe('writeTomogram', () => {
 
   it('writeTomogram reports progress that rises to the total', async () => {
     const seen: number[] = [];
-    await writeTomogram(memoryStore(), sourceOf([9, 4, 4]), {
+    await writeTomogram(memoryStore(), placed([9, 4, 4]), {
       chunkShape: [4, 4, 4],
       levels: 2,
       onProgress: ({ stage, done, total }) => {
@@ -190,12 +179,12 @@ describe('writeTomogram', () => {
       const labels = Float32Array.from({ length: 27 }, (_, i) => (i * most) % (most + 1));
       labels[26] = most;
       const store = memoryStore();
-      await writeTomogram(store, sourceOf([3, 3, 3], labels), { dtype });
+      await writeTomogram(store, placed([3, 3, 3], labels), { dtype });
       expect(await readLevel(store, 0)).toEqual(labels);
       expect((await openTomogram(store)).levels).toMatchObject([{ dtype, shape: [3, 3, 3] }]);
       for (const bad of [tooMuch, -1, 0.5, Number.NaN]) {
         const broken = memoryStore();
-        const writing = writeTomogram(broken, sourceOf([3, 3, 3], labels.with(13, bad)), { dtype });
+        const writing = writeTomogram(broken, placed([3, 3, 3], labels.with(13, bad)), { dtype });
         await expect(writing).rejects.toThrow(
           `cannot write ${bad}, in the box from (0, 0, 0) to (3, 3, 3), as ${dtype}`,
         );
@@ -207,7 +196,7 @@ describe('writeTomogram', () => {
   it('writeTomogram keeps labels in coarser levels: the first voxel of each cell, at its position', async () => {
     const labels = Float32Array.from({ length: 125 }, (_, i) => i);
     const store = memoryStore();
-    await writeTomogram(store, sourceOf([5, 5, 5], labels), { dtype: 'uint8', levels: 2, chunkShape: [3, 3, 3] });
+    await writeTomogram(store, placed([5, 5, 5], labels), { dtype: 'uint8', levels: 2, chunkShape: [3, 3, 3] });
     const expected: number[] = [];
     forEachIndex([3, 3, 3], ([z, y, x]) => expected.push((2 * z! * 5 + 2 * y!) * 5 + 2 * x!));
     expect([...(await readLevel(store, 1))]).toEqual(expected);
@@ -216,12 +205,12 @@ describe('writeTomogram', () => {
 
   it('writeTomogram overwrites an image only if told to, and then leaves nothing of the old one', async () => {
     const store = memoryStore();
-    await writeTomogram(store, sourceOf([9, 9, 9]), { chunkShape: [2, 2, 2] });
-    await expect(writeTomogram(store, sourceOf([3, 3, 3]))).rejects.toMatchObject({
+    await writeTomogram(store, placed([9, 9, 9]), { chunkShape: [2, 2, 2] });
+    await expect(writeTomogram(store, placed([3, 3, 3]))).rejects.toMatchObject({
       code: 'invalid-option',
       message: 'memory already contains /.zattrs; choose another folder or overwrite',
     });
-    await writeTomogram(store, sourceOf([3, 3, 3]), { overwrite: true, levels: 1 });
+    await writeTomogram(store, placed([3, 3, 3]), { overwrite: true, levels: 1 });
     expect(await keysOf(store)).toEqual(['/.zattrs', '/.zgroup', '/0/.zarray', '/0/0/0/0']);
   });
 
@@ -229,7 +218,7 @@ describe('writeTomogram', () => {
     'writeTomogram throws instead of overwriting a bare array, %s',
     async (key) => {
       const store = memoryStore([[key, new Uint8Array(1)]]);
-      await expect(writeTomogram(store, sourceOf([3, 3, 3]))).rejects.toThrow(`memory already contains ${key}`);
+      await expect(writeTomogram(store, placed([3, 3, 3]))).rejects.toThrow(`memory already contains ${key}`);
       expect(await keysOf(store)).toEqual([key]);
     },
   );
@@ -239,7 +228,7 @@ describe('writeTomogram', () => {
     [{ levels: 1.5 }, 'levels is 1.5'],
     [{ chunkShape: [0, 1, 1] as Zyx }, 'chunkShape is [0, 1, 1]'],
   ])('writeTomogram throws for %j', async (options, message) => {
-    await expect(writeTomogram(memoryStore(), sourceOf([2, 2, 2]), options)).rejects.toThrow(message);
+    await expect(writeTomogram(memoryStore(), placed([2, 2, 2]), options)).rejects.toThrow(message);
   });
 
   const o = { x: 0, y: 0, z: 0 };
@@ -271,9 +260,9 @@ describe('writeTomogram', () => {
     ],
   ])('writeTomogram throws for %s before it writes or deletes anything', async (_, grid, options, message) => {
     const store = memoryStore();
-    await writeTomogram(store, sourceOf([2, 2, 2]), { levels: 1 });
+    await writeTomogram(store, placed([2, 2, 2]), { levels: 1 });
     const before = await keysOf(store);
-    const inner = sourceOf([2, 2, 2]);
+    const inner = placed([2, 2, 2]);
     const source = { ...inner, grid: { ...inner.grid, ...grid } };
     await expect(writeTomogram(store, source, { ...options, overwrite: true })).rejects.toMatchObject({
       code: 'invalid-option',
@@ -283,7 +272,7 @@ describe('writeTomogram', () => {
   });
 
   it('writeTomogram throws for an empty volume', async () => {
-    await expect(writeTomogram(memoryStore(), sourceOf([0, 2, 2]))).rejects.toThrow('shape of the volume is [0, 2, 2]');
+    await expect(writeTomogram(memoryStore(), placed([0, 2, 2]))).rejects.toThrow('shape of the volume is [0, 2, 2]');
   });
 });
 
@@ -305,20 +294,20 @@ describe('a write that does not end well', () => {
 
   it.each([1, 2, 4, 6, 7, 8, 9, 10, 11])('writeTomogram leaves nothing when write %i of 11 fails', async (n) => {
     const store = failingStore(n);
-    await expect(writeTomogram(store, sourceOf([4, 4, 4]), { chunkShape: [2, 2, 4] })).rejects.toBe(store.trouble);
+    await expect(writeTomogram(store, placed([4, 4, 4]), { chunkShape: [2, 2, 4] })).rejects.toBe(store.trouble);
     expect(await keysOf(store)).toEqual([]);
   });
 
   it('writeTomogram keeps other files in the store when it fails', async () => {
     const store = memoryStore([['/notes.txt', new Uint8Array(1)]]);
-    const source = { ...sourceOf([4, 4, 4]), read: () => Promise.reject(new Error('lost')) };
+    const source = { ...placed([4, 4, 4]), read: () => Promise.reject(new Error('lost')) };
     await expect(writeTomogram(store, source)).rejects.toThrow('lost');
     expect(await keysOf(store)).toEqual(['/notes.txt']);
   });
 
   it('writeTomogram leaves nothing when the source fails', async () => {
     const store = memoryStore();
-    const inner = sourceOf([4, 4, 4]);
+    const inner = placed([4, 4, 4]);
     const trouble = new Error('lost');
     const source: VolumeSource = {
       grid: inner.grid,
@@ -336,7 +325,7 @@ describe('a write that does not end well', () => {
       const controller = new AbortController();
       const reason = new Error('stop');
       let reads = 0;
-      const inner = sourceOf([4, 40, 40]);
+      const inner = placed([4, 40, 40]);
       const source: VolumeSource = {
         grid: inner.grid,
         read: (box, options) => {

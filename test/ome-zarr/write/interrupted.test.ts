@@ -6,7 +6,7 @@ import { writeChannels } from '../../../src/entry/io.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { keysOf } from '../../support/store-keys.ts';
 import { tempDir } from '../../support/temp-dir.ts';
-import { sourceOf } from '../../support/volumes.ts';
+import { noise, sourceOf } from '../../support/volumes.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -14,8 +14,7 @@ beforeEach(async () => {
 });
 
 const trouble = new Error('no space');
-const noise = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i));
-const source = sourceOf(noise, [4, 4, 8]);
+const source = sourceOf(noise([4, 4, 8]), [4, 4, 8]);
 const layout = { chunkShape: [2, 4, 4], levels: 2 } as const;
 
 /** A store that counts its steps (values, pieces of values, and putting a folder in its place) and fails at the nth. */

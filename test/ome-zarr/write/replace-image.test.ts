@@ -1,17 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  contiguousVolume,
-  memoryStore,
-  openTomogram,
-  type Store,
-  sourceFromArray,
-  type VolumeSource,
-  writeTomogram,
-} from '../../../src/entry/index.ts';
+import { memoryStore, openTomogram, type Store, type VolumeSource, writeTomogram } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { sourceOf } from '../../support/volumes.ts';
 
 let folder: string;
 
@@ -19,13 +12,12 @@ beforeEach(async () => {
   folder = await tempDir();
 });
 
-const sourceOf = (value: number) =>
-  sourceFromArray(contiguousVolume(new Float32Array(64).fill(value), [4, 4, 4]), { voxelSize: [10, 10, 10] });
+const filledWith = (value: number) => sourceOf(new Float32Array(64).fill(value), [4, 4, 4]);
 
 /** A source that fails at its second chunk. */
 function failing(value: number): VolumeSource {
   let reads = 0;
-  const source = sourceOf(value);
+  const source = filledWith(value);
   return {
     ...source,
     read: (box, options) => (reads++ > 0 ? Promise.reject(new Error('gone')) : source.read(box, options)),
@@ -42,11 +34,11 @@ async function firstVoxel(store: Store): Promise<number> {
 describe('overwriting an image on disk', () => {
   it('overwriting keeps the old image if the write fails or is aborted', async () => {
     const store = directoryStore(join(folder, 'a.zarr'));
-    await writeTomogram(store, sourceOf(1), options);
+    await writeTomogram(store, filledWith(1), options);
     await expect(writeTomogram(store, failing(2), options)).rejects.toThrow('gone');
     expect(await firstVoxel(store)).toBe(1);
     const controller = new AbortController();
-    const writing = writeTomogram(store, sourceOf(2), {
+    const writing = writeTomogram(store, filledWith(2), {
       ...options,
       signal: controller.signal,
       onProgress: ({ done }) => done === 2 && controller.abort('stop'),
@@ -58,7 +50,7 @@ describe('overwriting an image on disk', () => {
 
   it('overwriting can read the old image as the source of the new one', async () => {
     const store = directoryStore(join(folder, 'a.zarr'));
-    await writeTomogram(store, sourceOf(3), options);
+    await writeTomogram(store, filledWith(3), options);
     await writeTomogram(store, await openTomogram(store), options);
     expect(await firstVoxel(store)).toBe(3);
   });
@@ -66,7 +58,7 @@ describe('overwriting an image on disk', () => {
   it('overwriting shows nothing before the new image is complete', async () => {
     const store = directoryStore(join(folder, 'a.zarr'));
     const seen: number[] = [];
-    const source = sourceOf(1);
+    const source = filledWith(1);
     const watched: VolumeSource = {
       ...source,
       read: async (box, readOptions) => {
@@ -87,18 +79,18 @@ describe('writing where a killed writer has left chunks without metadata', () =>
     const store = open();
     await store.set('/0/0/0/0', new Uint8Array(5));
     await store.set('/0/1/0/0', new Uint8Array(5));
-    await writeTomogram(store, sourceOf(4), { ...options, overwrite: false });
+    await writeTomogram(store, filledWith(4), { ...options, overwrite: false });
     expect(await firstVoxel(store)).toBe(4);
   });
 
   it.each(['/0/.zarray', '/0/zarr.json'] as const)('takes %s for an array that is somebody else’s', async (key) => {
     const store = directoryStore(join(folder, 'a.zarr'));
     await store.set(key, new TextEncoder().encode('{}'));
-    await expect(writeTomogram(store, sourceOf(4), { ...options, overwrite: false })).rejects.toMatchObject({
+    await expect(writeTomogram(store, filledWith(4), { ...options, overwrite: false })).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringContaining(`already contains ${key}`),
     });
-    await writeTomogram(store, sourceOf(4), { ...options, overwrite: true });
+    await writeTomogram(store, filledWith(4), { ...options, overwrite: true });
     expect(await firstVoxel(store)).toBe(4);
   });
 });

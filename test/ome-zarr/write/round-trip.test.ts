@@ -9,7 +9,6 @@ import {
   type Store,
   type StoreKey,
   sourceFromArray,
-  type VolumeSource,
   type WritableDtype,
   type WriteTomogramOptions,
   writeTomogram,
@@ -19,6 +18,7 @@ import { openChannels, writeChannels } from '../../../src/entry/io.ts';
 import { voxelCount, wholeBox } from '../../../src/space/zyx.ts';
 import { keysOf } from '../../support/store-keys.ts';
 import { listOf } from '../../support/volume-values.ts';
+import { sourceOf } from '../../support/volumes.ts';
 import { forEachIndex } from '../../support/zarr-arrays.ts';
 
 const geometry = { voxelSize: [10, 11.5, 13.48], origin: { x: 100.25, y: -20, z: 3 } } as const;
@@ -71,10 +71,6 @@ function voxelsOf(shape: Zyx, dtype: WritableDtype, seed: number): Float64Array 
   return out;
 }
 
-function sourceOf(shape: Zyx, data: Float64Array): VolumeSource {
-  return sourceFromArray(contiguousVolume(data, shape), geometry);
-}
-
 /** The first voxel of each cell. */
 function halved(data: Float64Array, shape: Zyx): { data: Float64Array; shape: Zyx } {
   const half = shape.map((n) => Math.ceil(n / 2)) as unknown as Zyx;
@@ -105,7 +101,13 @@ describe('what is written', () => {
     const property = fc.asyncProperty(image, async ({ shape, chunkShape, dtype, levels, format, seed }) => {
       const store = memoryStore();
       const data = voxelsOf(shape, dtype, seed);
-      await writeTomogram(store, sourceOf(shape, data), { chunkShape, dtype, levels, format, coarse: 'first' });
+      await writeTomogram(store, sourceOf(data, shape, geometry), {
+        chunkShape,
+        dtype,
+        levels,
+        format,
+        coarse: 'first',
+      });
       let level = { data, shape };
       for (let n = 0; n < levels; n++) {
         const tomogram = await openTomogram(store, { level: n });
@@ -130,7 +132,7 @@ describe('what is written', () => {
         const store = memoryStore();
         const channels = Array.from({ length: count }, (_, i) => voxelsOf(shape, dtype, seed + i));
         const names = channels.map((_, i) => `channel ${i}`);
-        const sources = channels.map((data) => sourceOf(shape, data));
+        const sources = channels.map((data) => sourceOf(data, shape, geometry));
         await writeChannels(store, sources, { chunkShape, dtype, levels, format, axis, names, coarse: 'first' });
         const found = await openChannels(store);
         expect(found.map(({ channel }) => channel)).toEqual(names.map((name, index) => ({ index, axis, name })));
@@ -151,11 +153,11 @@ describe('what is written', () => {
       const shape: Zyx = [5, 6, 7];
       const data = Float64Array.from({ length: 210 }, (_, i) => ((i * 37) % 211) - 105);
       const exact = memoryStore();
-      await writeTomogram(exact, sourceOf(shape, data), { levels: 2 });
+      await writeTomogram(exact, sourceOf(data, shape, geometry), { levels: 2 });
       const means = await levelOf(exact, 1);
       for (const dtype of ['int8', 'int32', 'float16'] as const) {
         const store = memoryStore();
-        await writeTomogram(store, sourceOf(shape, data), { levels: 2, dtype, coarse: 'mean', format });
+        await writeTomogram(store, sourceOf(data, shape, geometry), { levels: 2, dtype, coarse: 'mean', format });
         const found = await levelOf(store, 1);
         const step = dtype === 'float16' ? 2 ** -4 : 0.5;
         expect(found.every((v, i) => Math.abs(v - means[i]!) <= step)).toBe(true);
@@ -166,7 +168,7 @@ describe('what is written', () => {
 
   it.each(FORMATS)('writeTomogram places every level of %s', async (format) => {
     const store = memoryStore();
-    await writeTomogram(store, sourceOf([8, 8, 8], new Float64Array(512)), { format });
+    await writeTomogram(store, sourceOf(new Float64Array(512), [8, 8, 8], geometry), { format });
     const { levels } = await openTomogram(store);
     expect(levels.map(({ voxelSize }) => voxelSize)).toEqual([1, 2, 4].map((k) => [10 * k, 11.5 * k, 13.48 * k]));
     for (const [i, shift] of [0, 0.5, 1.5].entries()) {
@@ -186,7 +188,9 @@ describe('what is written', () => {
       for (const value of bad) {
         const store = memoryStore();
         const data = new Float64Array(27).fill(value, 13, 14);
-        await expect(writeTomogram(store, sourceOf([3, 3, 3], data), { dtype, format })).rejects.toMatchObject({
+        await expect(
+          writeTomogram(store, sourceOf(data, [3, 3, 3], geometry), { dtype, format }),
+        ).rejects.toMatchObject({
           code: 'invalid-option',
           message: expect.stringMatching(/^cannot write \S+, in the box from \(0, 0, 0\) to \(3, 3, 3\), as /),
         });

@@ -6,7 +6,7 @@ import { valueWriter } from '../../../src/ome-zarr/write/chunk-sinks.ts';
 const unread = new Error('no voxel is read');
 
 /** A source of any size that holds nothing. */
-function sourceOf(shape: Zyx): VolumeSource {
+function unreadable(shape: Zyx): VolumeSource {
   const grid = { shape, voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } } as const;
   return { grid, read: () => Promise.reject(unread) };
 }
@@ -14,7 +14,7 @@ function sourceOf(shape: Zyx): VolumeSource {
 describe('shards that are too large', () => {
   it('writeTomogram throws for a shard from 5 TB on, as copick 2 does, in zarr3 only', async () => {
     const store = memoryStore([['/notes.txt', new Uint8Array(1)]]);
-    const huge = sourceOf([10752, 10752, 10880]);
+    const huge = unreadable([10752, 10752, 10880]);
     await expect(writeTomogram(store, huge, { format: 'zarr3', overwrite: true })).rejects.toMatchObject({
       code: 'invalid-option',
       message:
@@ -28,7 +28,7 @@ describe('shards that are too large', () => {
     const warningsOf = async (shape: Zyx, channels = 1, axis: 'c' | 'feature' = 'c') => {
       const warnings: Warning[] = [];
       const onWarning = (warning: Warning) => warnings.push(warning);
-      const sources = Array.from({ length: channels }, () => sourceOf(shape));
+      const sources = Array.from({ length: channels }, () => unreadable(shape));
       const writing = writeChannels(memoryStore(), sources, { format: 'zarr3', axis, onWarning });
       await expect(writing).rejects.toBe(unread);
       return warnings;
@@ -47,7 +47,7 @@ describe('shards that are too large', () => {
 
   it('writeTomogram throws for a shard whose index could not be read back', async () => {
     const options = { format: 'zarr3', chunkShape: [1, 1, 1] } as const;
-    await expect(writeTomogram(memoryStore(), sourceOf([257, 256, 256]), options)).rejects.toMatchObject({
+    await expect(writeTomogram(memoryStore(), unreadable([257, 256, 256]), options)).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringContaining('expected at most 16777216 chunks; make them larger'),
     });
