@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Box } from '../space/zyx.ts';
+import { readBox } from '../volume/read.ts';
 import { type NumericData, type ReadOptions, toFloat32, type Volume } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openChannelsOf, openImageOf, withoutEmptyShadows } from './images.ts';
 import { folderOf, formatSpacing, matchesName, type NameFilter, parseName } from './layout.ts';
@@ -185,7 +186,7 @@ function exactLabels<T extends Tomogram>(labels: T, path: string): T {
   const dtype = labels.levels.find(({ index }) => index === labels.level)?.dtype;
   if (dtype === undefined || !/^(u?int(32|64)|float64)$/.test(dtype)) return labels;
   const read = async (box: Box, options: ReadOptions = {}) => {
-    const exact = await labels.read(box, { signal: options.signal, exact: true });
+    const exact = await readBox(labels, box, { signal: options.signal, exact: true });
     if (options.exact) return exact;
     const rounded = toFloat32(exact);
     requireUnrounded(exact, rounded.data, path);

@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Box, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
 import { blockShape, cutIntoBoxes } from '../volume/intensity.ts';
+import { readBox } from '../volume/read.ts';
 import type { NumericData, ReadOptions, Volume, VolumeSource } from '../volume/volume.ts';
 import { pathOf, sanitizeName, spacingOf } from './layout.ts';
 import type { SegmentationKind } from './segmentations.ts';
@@ -199,7 +200,7 @@ function boxesOf({ grid: { shape } }: VolumeSource): Iterable<Box> {
 
 function readLabels(source: VolumeSource, box: Box, options: ReadOptions): Promise<Volume<NumericData>> {
   options.signal?.throwIfAborted();
-  return source.read(box, { ...options, exact: true });
+  return readBox(source, box, { ...options, exact: true });
 }
 
 function greatestOf({ data, shape, stride, offset }: Volume<NumericData>, { start }: Box): number {

@@ -19,6 +19,15 @@ export class BufferPool {
     const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength > 0 && buffer.byteLength % 4 === 0;
     if (isWhole && this.#arrays.length < this.#maxArrays) this.#arrays.push(new Float32Array(buffer));
   }
+
+  /** A function that keeps the memory of an array, once: a second call must not give it to two owners. */
+  releaseOf(array: Float32Array): () => void {
+    let isReleased = false;
+    return () => {
+      if (!isReleased) this.put(array);
+      isReleased = true;
+    };
+  }
 }
 
 /**

@@ -187,5 +187,5 @@ export {
   chooseObjects,
   type DetectableObject,
 } from '../detect/choose-objects.ts';
-export { type DetectOptions, detectParticles } from '../detect/particles.ts';
+export { type DetectOptions, detectParticles, requireVoxelSize } from '../detect/particles.ts';
 export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from '../detect/project.ts';

@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { toPhysical } from '../space/grid.ts';
 import type { Zyx } from '../space/zyx.ts';
+import { readBox } from '../volume/read.ts';
 import type { Volume, VolumeSource } from '../volume/volume.ts';
 
 /** Values row by row. */
@@ -52,7 +53,7 @@ export async function readSlice(
     start: [axis === 0 ? first : 0, axis === 1 ? first : 0, 0] as Zyx,
     end: [axis === 0 ? end : shape[0], axis === 1 ? end : shape[1], shape[2]] as Zyx,
   };
-  const plane = meanAlong(await source.read(box, { signal }), axis);
+  const plane = meanAlong(await readBox(source, box, { signal }), axis);
   const middle = toPhysical(source.grid, axis === 0 ? [index, 0, 0] : [0, index, 0]);
   return { ...plane, across, index, position: across === 'z' ? middle.z : middle.y, planes: end - first };
 }

@@ -63,7 +63,7 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
         }
         all.set(tile, i * perTile);
       }
-      return { data: all, shape: [n, classes.length, ...scores], release: () => spare.put(all) };
+      return { data: all, shape: [n, classes.length, ...scores], release: spare.releaseOf(all) };
     },
     dispose: async () => {},
   });

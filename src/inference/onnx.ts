@@ -29,7 +29,10 @@ const devices: readonly Device[] = ['cpu', 'wasm', 'webgpu', 'cuda', 'dml', 'cor
 export interface OnnxOptions {
   /** The model card; its rank, sizes and class count are checked against the file. */
   readonly spec: ModelSpec;
-  /** Where to compute; a device that the runtime does not offer is an error. @defaultValue the runtime's own choice */
+  /**
+   * Where to compute; a device that the runtime does not offer, or that lacks an operator of the network, is an error.
+   * @defaultValue the runtime's own choice
+   */
   readonly device?: Device | undefined;
   /** Instead of `device`: execution providers of the runtime with their options, in order of preference. */
   readonly executionProviders?: readonly InferenceSession.ExecutionProviderConfig[] | undefined;
@@ -85,6 +88,8 @@ export async function openSession(
 ): Promise<SessionModel> {
   signal?.throwIfAborted();
   const providers = providersOf(ort, { device, executionProviders });
+  // The runtime adds its processor to every list of providers, and gives it each operator that the device lacks.
+  const isAccelerator = device !== undefined && device !== 'cpu' && device !== 'wasm';
   const session = await createSession(ort, file, {
     name: spec.name,
     device,
@@ -93,8 +98,8 @@ export async function openSession(
       logSeverityLevel: 4,
       // A memory plan takes a run's memory a second time beside that of the first run, 40 % more as measured, and saves no time.
       enableMemPattern: false,
-      // Waiting threads of the runtime sleep instead of spinning, since other threads of this program need the cores.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
+      // Its threads sleep while they wait, since other threads of this program have work to do.
+      extra: { session: { intra_op: { allow_spinning: '0' }, ...(isAccelerator && { disable_cpu_ep_fallback: '1' }) } },
       ...(providers && { executionProviders: providers }),
       ...(threads !== undefined && { intraOpNumThreads: threads }),
     },
@@ -117,7 +122,7 @@ export async function openSession(
   }
 }
 
-/** One provider, so that the runtime never falls back to another. */
+/** What the runtime is told: the one device that was asked for, or the caller's own list. */
 function providersOf(
   ort: OrtModule,
   { device, executionProviders }: Pick<OnnxOptions, 'device' | 'executionProviders'>,

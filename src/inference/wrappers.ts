@@ -42,7 +42,7 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Dis
         turnOffsets(back, model.spec, flipped);
         scores.release?.();
         await eventLoopTurn();
-        return { ...back, release: () => spareScores.put(back.data) };
+        return { ...back, release: spareScores.releaseOf(back.data) };
       });
       return { ...mean, tiles: transfer ? tiles.data : undefined };
     },
@@ -170,7 +170,7 @@ async function averageScores<T>(
   }
   const { data, shape } = mean!;
   await forEachRange(data.length, (from, to) => divide(data, variants.length, from, to));
-  return { data, shape, release: () => spare.put(data) };
+  return { data, shape, release: spare.releaseOf(data) };
 }
 
 function addInto(sum: Float32Array, values: Float32Array, from: number, to: number): void {

@@ -2,6 +2,7 @@ import { mapOrdered } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Box } from '../space/zyx.ts';
 import { type Intensity, measureIntensity } from '../volume/intensity.ts';
+import { readBox } from '../volume/read.ts';
 import { toFloat32, type VolumeSource } from '../volume/volume.ts';
 import { HEADER_BYTES } from './header.ts';
 import { encodeVoxels, MODE_BYTES, type MrcMode } from './voxels.ts';
@@ -50,7 +51,7 @@ export async function* encodeMrc(
   }
   const intensity = options.intensity ?? (await measureIntensity(source, { signal }));
   yield encodeHeader(source, { ...options, mode, intensity });
-  const read = (box: Box, stop: AbortSignal) => source.read(box, { signal: stop });
+  const read = (box: Box, stop: AbortSignal) => readBox(source, box, { signal: stop });
   for await (const volume of mapOrdered(pieces(shape), read, { signal })) {
     signal?.throwIfAborted();
     yield encodeVoxels(toFloat32(volume).data, mode);

@@ -115,7 +115,7 @@ class SessionThread {
       const request = { tiles: { data, shape: tiles.shape }, into, aborted };
       const buffers = [data, ...(into ? [into] : [])].map(({ buffer }) => buffer as ArrayBuffer);
       const reply = (await this.#ask(request, buffers)) as Extract<WorkerReply, { scores: unknown }>;
-      const scores = { ...reply.scores, release: () => this.#scoreMemory.put(reply.scores.data) };
+      const scores = { ...reply.scores, release: this.#scoreMemory.releaseOf(reply.scores.data) };
       if (transfer) return { ...scores, tiles: reply.tiles };
       this.#tileMemory.put(reply.tiles);
       return scores;

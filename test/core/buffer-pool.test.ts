@@ -22,3 +22,12 @@ describe('BufferPool', () => {
     expect(memory.take(4)).toBeUndefined();
   });
 });
+
+it('a pool takes an array back once, however often it is released', () => {
+  const pool = new BufferPool(2);
+  const release = pool.releaseOf(new Float32Array(4));
+  release();
+  release();
+  expect(pool.take(4)).toHaveLength(4);
+  expect(pool.take(4)).toBeUndefined();
+});

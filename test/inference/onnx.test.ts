@@ -260,3 +260,22 @@ describe('onnxModel', () => {
     await model.dispose();
   });
 });
+
+it.each([
+  ['webgpu', '1'],
+  ['cuda', '1'],
+  ['wasm', undefined],
+] as const)(
+  'onnxModel on device %s lets the runtime fall back to the processor only if that is the device',
+  async (device, expected) => {
+    let extra: Record<string, unknown> | undefined;
+    const create = async (_: unknown, options: { extra?: Record<string, Record<string, unknown>> }) => {
+      extra = options.extra?.session;
+      throw new Error('enough');
+    };
+    const fake = { InferenceSession: { create }, Tensor: ort.Tensor } as never;
+    const spec = { name: 'a' } as never;
+    await expect(onnxModel(fake, new Uint8Array(1), { spec, device })).rejects.toMatchObject({ code: 'model-failed' });
+    expect(extra?.disable_cpu_ep_fallback).toBe(expected);
+  },
+);

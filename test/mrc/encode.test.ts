@@ -212,3 +212,12 @@ describe.skipIf(pythonMissing('mrcfile'))('mrcfile (needs CRYOET_PICKS_PYTHON or
     expect(values).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
   });
 });
+
+it('encodeMrc throws if a source gives fewer voxels than its grid has, also with intensity given', async () => {
+  const whole = sourceFromArray({ data: Float32Array.from({ length: 60 }, (_, i) => i), shape });
+  const intensity = await measureIntensity(whole);
+  const short: VolumeSource = { ...whole, read: async () => contiguousVolume(new Float32Array(20), [1, 4, 5]) };
+  const pieces = encodeMrc(short, { intensity });
+  await pieces.next();
+  await expect(pieces.next()).rejects.toMatchObject({ code: 'corrupt-data' });
+});
