@@ -61,9 +61,9 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   const { from, runs, objects, options, grids } = source;
   const { to, output, isFolder } = destination;
   const names = numbered(new Set(runs.map((one) => one.run)));
-  const told = { ...options, objects, runs: names };
+  const formatOptions = { ...options, objects, runs: names };
   const isPart = !isFolder && source.failures.length > 0;
-  const plan = isPart ? [] : planFiles({ runs, to, output, isFolder, options: told, grids });
+  const plan = isPart ? [] : planFiles({ runs, to, output, isFolder, options: formatOptions, grids });
   const { written, failures } = formatted(plan, source);
   const failed = new Set(failures.map(({ run }) => run));
   for (const { run, error } of failures) terminal.warn(`cryoet-picks: run "${run}" failed: ${error.message}`);
@@ -73,7 +73,7 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   for (const { path, data } of files) await writeWhole(path, { data, signal: terminal.signal });
   const kept = isWhole ? runs.filter(({ run }) => !failed.has(run)) : [];
   const picks = kept.reduce((sum, one) => sum + one.picks.length, 0);
-  const format = picksFormat(to, told);
+  const format = picksFormat(to, formatOptions);
   const losses = [...source.leftOut, ...describeLosses(kept, { format })];
   if (files.length > 0) {
     const where = isFolder ? `${output} (${counted(files.length, 'file')})` : output;

@@ -80,8 +80,8 @@ async function projectSource(
   }
   const project = await openProject(input.input, { signal: terminal.signal });
   const { runs, objects, owners, grids, failures } = await readProjectPicks(terminal, project, input);
-  const told = failures.map(({ error }) => error.message);
-  const problems = project.problems.filter(({ path }) => !told.some((message) => message.includes(path)));
+  const reported = failures.map(({ error }) => error.message);
+  const problems = project.problems.filter(({ path }) => !reported.some((message) => message.includes(path)));
   for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
   if (owners.length > 0) terminal.print(`picks of user/session ${owners.join(', ')}`);
   terminal.print(...gridLines(grids, describeGrid));

@@ -4,6 +4,7 @@ import type { PickableObject } from '../copick/object.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
 import { detectProject, type RunResult } from '../detect/project.ts';
 import { openProject } from '../entry/node.ts';
@@ -43,6 +44,8 @@ export interface DetectDocument {
   readonly figure?: string | undefined;
   /** Parts of the project that are broken and were skipped or replaced, and tomograms with missing chunks. */
   readonly problems: readonly TomogramProblem[];
+  /** What looks wrong with tomograms and picks, by run; each was printed to stderr. */
+  readonly warnings: readonly Warning[];
 }
 
 /** The result of a run: picks per object, or why it failed. */
@@ -86,6 +89,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
     sessionId: input.sessionId,
     ...files,
     problems: [...problems, ...detected.problems],
+    warnings: detected.warnings,
   };
   return { json: document, failed: failed > 0 };
 }
@@ -101,8 +105,9 @@ export interface DetectRunsOptions
 export interface DetectedRuns {
   readonly summaries: readonly RunSummary[];
   readonly found: readonly RunPicks[];
-  /** Problems of tomograms, each already printed as a warning. */
+  /** Tomograms with missing chunks; each was printed as a warning. */
   readonly problems: readonly TomogramProblem[];
+  readonly warnings: readonly Warning[];
 }
 
 /** Runs the detection with a progress bar per run and a line per finished run; a run that fails is printed to stderr, and the others go on. */
@@ -113,7 +118,12 @@ export async function detectRuns(
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
   const problems: TomogramProblem[] = [];
-  const { prepare, afterwards } = preflight(terminal, { spec: model.spec, tomogram, resample });
+  const warnings: Warning[] = [];
+  const warn = (warning: Warning) => {
+    warnings.push(warning);
+    terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
+  };
+  const { prepare, afterwards } = preflight(terminal, { spec: model.spec, tomogram, resample, warn });
   const bar = runBar(terminal);
   let started = performance.now();
   try {
@@ -127,6 +137,10 @@ export async function detectRuns(
       prepare,
       signal: terminal.signal,
       onProgress: bar.update,
+      // `afterwards` counts missing chunks, of resampled tomograms too, and files that were passed over are problems.
+      onWarning: (warning) => {
+        if (warning.code === 'voxels-not-finite') warn(warning);
+      },
     })) {
       bar.stop();
       problems.push(...afterwards(result.run));
@@ -140,7 +154,7 @@ export async function detectRuns(
   } finally {
     bar.stop();
   }
-  return { summaries, found, problems };
+  return { summaries, found, problems, warnings };
 }
 
 function summarize(result: RunResult, seconds: number): RunSummary {
@@ -258,6 +272,7 @@ async function writeResults(
 /** Options of {@link preflight}. */
 export interface PreflightOptions extends FittingOptions {
   readonly tomogram: TomogramName;
+  readonly warn: (warning: Warning) => void;
 }
 
 /** Something wrong with a tomogram, and its path. */
@@ -274,12 +289,14 @@ export interface Preflight {
   readonly afterwards: (run: string) => readonly TomogramProblem[];
 }
 
-/** Checks the tomograms of one type, and prints problems to stderr. */
-function preflight(terminal: Terminal, { tomogram: { type, voxelSpacing }, ...options }: PreflightOptions): Preflight {
+/** Checks the tomograms of one type, and warns about problems. */
+function preflight(
+  terminal: Terminal,
+  { tomogram: { type, voxelSpacing }, warn, ...options }: PreflightOptions,
+): Preflight {
   const { signal } = terminal;
   const fitted = fitting(terminal, options);
   const searched = new Map<string, { readonly tomogram: VolumeSource; readonly path: string }>();
-  const warn = (run: string, message: string) => terminal.warn(`cryoet-picks: run "${run}": ${message}`);
   return {
     async prepare(tomogram, run) {
       const prepared = fitted(tomogram, run);
@@ -293,9 +310,10 @@ function preflight(terminal: Terminal, { tomogram: { type, voxelSpacing }, ...op
         spec: options.spec,
         intensity: await coarseIntensity(entry?.open, signal),
       });
-      for (const { code, message } of findings) {
-        // This one is an error of `fitting`, or it resamples and says so.
-        if (code !== 'voxel-size-not-of-model') warn(run.name, message);
+      for (const finding of findings) {
+        // The model's voxel size is an error of `fitting`, or it resamples and says so; the detection counts voxels itself.
+        if (finding.code === 'voxel-size-not-of-model' || finding.code === 'voxels-not-finite') continue;
+        warn({ ...finding, path: entry?.path, run: run.name });
       }
       return prepared;
     },
@@ -304,7 +322,7 @@ function preflight(terminal: Terminal, { tomogram: { type, voxelSpacing }, ...op
       searched.delete(run);
       if (one === undefined) return [];
       const missing = checkTomogram(one.tomogram).filter(({ code }) => code === 'chunks-missing');
-      for (const { message } of missing) warn(run, message);
+      for (const finding of missing) warn({ ...finding, path: one.path, run });
       return missing.map(({ message }) => ({ path: one.path, message }));
     },
   };

@@ -42,17 +42,17 @@ export async function gridOfRun(run: Run, { tomogram: wanted, signal }: RunGridO
   if (finest === undefined) throw await missing(run, { tomogram: wanted, signal });
   const candidates = all.filter(({ voxelSpacing }) => voxelSpacing === finest.voxelSpacing);
   const grids: RunGrid[] = [];
-  let refusal: unknown;
+  let firstError: unknown;
   for (const { type, voxelSpacing, open } of candidates) {
     try {
       grids.push(gridOf(`${type}@${formatSpacing(voxelSpacing)}`, await open({ signal })));
     } catch (error) {
       signal.throwIfAborted();
-      refusal ??= error;
+      firstError ??= error;
     }
   }
   const [first] = grids;
-  if (first === undefined) throw refusal;
+  if (first === undefined) throw firstError;
   const other = grids.find((grid) => !isSameGrid(grid, first));
   if (other === undefined) return first;
   throw new CryoetPicksError(

@@ -38,7 +38,7 @@ export interface FilamentCurve {
 /** Maximum number of points of one curve: about 300 MB. A step far too small would exhaust the memory. */
 const MAX_SAMPLES = 5_000_000;
 /** Minimum distance, in Å, between consecutive control points of a curve through them. */
-const leastDistance = 1e-6;
+const minSpacing = 1e-6;
 
 /**
  * Computes the points of a curve from start to end, at most `step` apart. As in copick, each piece between control points, or
@@ -75,7 +75,7 @@ export function curveProblem({ kind, controlPoints, step, alpha, degree, knots }
   if (!(step > 0 && Number.isFinite(step))) return `its step of ${step} Å is not a length above 0`;
   if (kind === 'bspline') return splineProblem(points.length, degree, knots) || undefined;
   if (points.length < 2) return `a ${kind} curve needs two control points, found ${points.length}`;
-  const same = points.findIndex((point, i) => i > 0 && distance(points[i - 1]!, point) <= leastDistance);
+  const same = points.findIndex((point, i) => i > 0 && distance(points[i - 1]!, point) <= minSpacing);
   if (same > 0) return `control points ${same - 1} and ${same} are the same`;
   if (kind === 'catmull-rom' && alpha !== undefined && !(alpha >= 0 && alpha <= 1))
     return `alpha ${alpha} is not within 0 to 1`;
@@ -249,8 +249,8 @@ function medianDistance(line: readonly Vector[]): number {
 
 /** Starts from the ends and repeatedly adds the point furthest from the curve, until all lie within the tolerance. */
 function controlPointsOf(points: readonly Vector[], tolerance: number): Point[] {
-  const line = points.filter((point, i) => i === 0 || distance(points[i - 1]!, point) > leastDistance);
-  if (line.length < 2 || distance(line[0]!, line.at(-1)!) <= leastDistance) {
+  const line = points.filter((point, i) => i === 0 || distance(points[i - 1]!, point) > minSpacing);
+  if (line.length < 2 || distance(line[0]!, line.at(-1)!) <= minSpacing) {
     throw new CryoetPicksError(
       'invalid-option',
       'the filament ends where it starts; closed filaments are not supported',

@@ -14,7 +14,10 @@ import {
 
 /** A filaments file of a run, found but not read. */
 export interface FilamentsEntry extends ObjectUserSession, Located, DeletableFile {
-  /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it is gone, `unavailable` if it cannot be read. */
+  /**
+   * @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it is gone, `unavailable`
+   *   if it cannot be read.
+   */
   read(options?: WaitOptions): Promise<FilamentsFile>;
 }
 

@@ -133,7 +133,11 @@ export class Run {
     return hasPicksOf(this.#tree, this.name, options);
   }
 
-  /** Checks, before a long computation, that picks can be written. @throws {@link CryoetPicksError} `read-only` or `write-failed` if not. */
+  /**
+   * Checks, before a long computation, that picks can be written.
+   *
+   * @throws {@link CryoetPicksError} `read-only` or `write-failed` if not.
+   */
   async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
     await requireWritable(this.#tree.overlay, folderOf('picks', { run: this.name }), { signal });
   }

@@ -135,14 +135,14 @@ export function firstFrom(rising: readonly number[], value: number): number {
 
 /** The distance from a point to a polyline. */
 export function distanceToPolyline([x, y, z]: Vector, line: readonly Vector[]): number {
-  let least = Number.POSITIVE_INFINITY;
+  let smallest = Number.POSITIVE_INFINITY;
   let [ax, ay, az] = line[0]!;
   for (const [bx, by, bz] of line) {
     const [dx, dy, dz] = [bx - ax, by - ay, bz - az];
     const length = Math.max(dx * dx + dy * dy + dz * dz, 1e-30);
     const share = Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy + (z - az) * dz) / length));
-    least = Math.min(least, (x - ax - share * dx) ** 2 + (y - ay - share * dy) ** 2 + (z - az - share * dz) ** 2);
+    smallest = Math.min(smallest, (x - ax - share * dx) ** 2 + (y - ay - share * dy) ** 2 + (z - az - share * dz) ** 2);
     [ax, ay, az] = [bx, by, bz];
   }
-  return Math.sqrt(least);
+  return Math.sqrt(smallest);
 }

@@ -12,7 +12,7 @@ import {
 import { folderOf } from './layout.ts';
 import type { PickableObject } from './object.ts';
 
-/** Options of calls that take nothing but a signal. */
+/** Options of calls that take only a signal. */
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -60,7 +60,7 @@ export interface Deletable {
 
 /** Options of {@link DeletableFile.delete}. */
 export interface DeleteFileOptions extends WaitOptions {
-  /** Delete it only if it is still as it was when this `version` of it was read. If absent, whatever is there is deleted. */
+  /** Delete it only if it still has this version, the `version` that was read. If absent, it is deleted in any version. */
   readonly ifVersion?: string | null | undefined;
 }
 
@@ -343,9 +343,9 @@ export interface FileToWrite {
 }
 
 /**
- * Writes files that belong together: nothing is written unless each is as expected.
+ * Writes files that belong together; if one does not have its expected version, nothing is written.
  *
- * @throws {@link CryoetPicksError} `conflict` where one is not; `unsupported` where the store keeps no versions; `read-only`; `write-failed`.
+ * @throws {@link CryoetPicksError} `conflict` then; `unsupported` where the store keeps no versions; `read-only`; `write-failed`.
  */
 export async function setFiles(store: Store, files: readonly FileToWrite[], options: StoreOptions = {}): Promise<void> {
   for (const { key, ifVersion } of files) await requireVersion(store, key, { ...options, ifVersion });
@@ -356,9 +356,9 @@ export async function setFiles(store: Store, files: readonly FileToWrite[], opti
 }
 
 /**
- * Deletes a file if it is the expected one.
+ * Deletes a file if it has the expected version.
  *
- * @throws {@link CryoetPicksError} `conflict` where it is not; `unsupported` where the store keeps no versions; `read-only`; `write-failed`.
+ * @throws {@link CryoetPicksError} `conflict` if not; `unsupported` where the store keeps no versions; `read-only`; `write-failed`.
  */
 export async function deleteFile(
   store: Store,

@@ -22,8 +22,8 @@ export class BufferPool {
 }
 
 /**
- * Memory of the sums of a sweep: of slabs that are open, and of released ones for those to come. Both together never take more
- * than the maximum, as long as open slabs do not, apart from the slack of each array. It is not a {@link BufferPool}: slabs differ in
+ * Memory for the sums of a sweep: that of open slabs, and that of released slabs, kept for later ones. Together they never exceed
+ * the maximum, apart from the slack of each array, unless open slabs alone do. It is not a {@link BufferPool}: slabs differ in
  * length, and what bounds them is the sum of their lengths, not their number.
  */
 export class SlabMemory {
@@ -64,10 +64,19 @@ export class SlabMemory {
     return new Float32Array(length);
   }
 
-  /** Gives an open array out: it is no longer held. */
-  handOut({ buffer }: Float32Array): void {
-    this.#open -= buffer.byteLength / 4;
+  /**
+   * Gives an open array out: it is no longer held.
+   *
+   * @returns A function that gives the array back; only its first call counts.
+   */
+  handOut(array: Float32Array<ArrayBuffer>): () => void {
+    this.#open -= array.buffer.byteLength / 4;
     this.#openArrays--;
+    let isOut = true;
+    return () => {
+      if (isOut) this.put(array);
+      isOut = false;
+    };
   }
 
   /** Takes back an array that was given out. */

@@ -94,7 +94,7 @@ async function callAsync<T, R>(
 const RANGE: number = 2 ** 19;
 
 /**
- * Does work on consecutive ranges of indices, and gives the event loop its turn after each.
+ * Does work on consecutive ranges of indices, and yields to the event loop between them ({@link eventLoopTurn}).
  *
  * @param step - Length of a range.
  */
@@ -112,15 +112,16 @@ export async function forEachRange(
 /** Milliseconds of work after which the event loop gets a turn; where threads share the cores, it comes several times as late. */
 const TURN = 5;
 
-// Taken now: a test that replaces it later would stop all work for good.
+// Captured now: a test that replaces it later would stop all work.
 const { setImmediate } = globalThis as { readonly setImmediate?: (resume: () => void) => unknown };
 
 let lastTurn = 0;
 let turning: Promise<void> | undefined;
 
 /**
- * To await between pieces of work: every so often it gives timers, input and drawing their turn, which promises that are
- * ready at once never do. So a button can abort work that has nothing to wait for. All work of the thread shares one clock.
+ * Yields to the event loop if 5 ms have passed since it last did; await it between pieces of work. Promises that resolve at
+ * once never let timers, input and drawing run, so without it no button could abort work that waits for nothing. All work of
+ * the thread shares one clock.
  */
 export async function eventLoopTurn(): Promise<void> {
   // A clock that was replaced for a while may have been ahead.

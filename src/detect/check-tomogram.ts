@@ -38,7 +38,7 @@ export interface CheckOptions {
 
 /**
  * Looks for mistakes before a long run: a voxel size that was never set or that contradicts the folder or the model, picks outside
- * the volume, picks with axes in another order or in voxels instead of Å, voxels that hold nothing, protein that is
+ * the volume, picks with axes in another order or in voxels instead of Å, voxels that are all equal, protein that is
  * bright where the model's card says dark.
  *
  * Reads no voxel: missing chunks are those that earlier reads met, such as those of `measureIntensity`. Contrast is inferred from

@@ -68,7 +68,7 @@ export function chooseObjects(
     thresholds: Object.fromEntries(wanted.map(({ name }) => [name, threshold(name)])),
     minDistances: Object.fromEntries(wanted.map((object) => [object.name, minDistance(object)])),
   };
-  // Those of objects that are left out, too: they are mistakes all the same.
+  // Values of objects that are left out are checked too.
   numberPerObject('threshold', { ...thresholds, ...chosen.thresholds }, finiteScore);
   numberPerObject('minDistance', { ...minDistances, ...chosen.minDistances }, finiteLength);
   return chosen;

@@ -31,7 +31,7 @@ export interface DetectOptions extends ChooseObjectsOptions {
   readonly batch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Hears of voxels that are not finite, and of chunks that were missing in the store. */
+  /** Called for voxels that are not finite, and for chunks that were missing in the store. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 

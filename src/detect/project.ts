@@ -39,7 +39,7 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
-/** What became of one run. */
+/** The result of one run. */
 export type RunResult = (
   | { readonly run: string; readonly status: 'detected' | 'skipped'; readonly picks: readonly ParticlePick[] }
   | { readonly run: string; readonly status: 'failed'; readonly error: unknown }

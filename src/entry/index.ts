@@ -70,7 +70,7 @@ export { writeTomogram } from '../ome-zarr/write/image.ts';
 export type { WritableDtype, WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';
 
 // Tiles
-export type { WindowName } from '../tiles/axis.ts';
+export type { AxisSegment, WindowName } from '../tiles/axis.ts';
 export type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 export {
   type PlanMemory,

@@ -1,7 +1,7 @@
 /**
  * Volumes as arrays of the `ndarray` package, and back, without copying; and the elementwise work on whole tomograms that
  * comes up before picking. Apart from the core, because `ndarray` compiles code while it runs, which a page with a strict
- * Content-Security-Policy refuses.
+ * Content-Security-Policy forbids.
  *
  * @example
  * ```ts

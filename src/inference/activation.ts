@@ -38,8 +38,8 @@ const perUnit = FRACTIONS / Math.LN2;
 const unit = Math.LN2 / FRACTIONS;
 
 /**
- * Over the classes, at each voxel. The greatest score is subtracted first, so that nothing overflows, and what is left is
- * 0 or less: twice as fast by tables as by `Math.exp`, right to 1e-9 before it is rounded to float32.
+ * Applies softmax over the classes of each voxel. The maximum score is subtracted first, so that nothing overflows and every
+ * exponent is 0 or less: tables of these are twice as fast as `Math.exp`, and right to 1e-9 before rounding to float32.
  */
 export function plainSoftmax(scores: Float32Array, size: number, from: number, to: number): void {
   const end = scores.length;

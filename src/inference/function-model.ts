@@ -17,7 +17,7 @@ export interface FunctionModelOptions extends Partial<Omit<ModelSpec, 'classes'>
 /**
  * Makes a model of a function that scores one tile: a filter, a template, a call to another service.
  *
- * Unless told otherwise, tiles are 64³ voxels, one score per voxel, z-scored voxels in, scores taken as they are;
+ * By default tiles are 64³ voxels, one score per voxel, z-scored voxels in, scores taken as they are;
  * threshold 0.5, voxel size and minimum distances 10 Å.
  *
  * @throws {@link CryoetPicksError} `model-failed`, while scoring, if the function gives another number of scores.

@@ -58,7 +58,7 @@ export function parseModelSpec(card: unknown, { source = 'model card' }: ParseMo
   const spec = result.output;
   checkTile(spec, source);
   checkNames(spec, source);
-  const wrong = wrongOffsets(spec);
+  const wrong = spec.offsets && wrongOffsets(spec.offsets, spec.classes);
   if (wrong) fail(source, `field "offsets": ${wrong}`);
   return spec;
 }

@@ -49,7 +49,7 @@ export interface ScoreBatch {
    * the call the memory is left to the garbage collector.
    */
   readonly release?: (() => void) | undefined;
-  /** The memory of tiles that were given away by `transfer`, handed back: the caller may write later tiles into it. */
+  /** The memory of tiles that were given away by `transfer`, returned: the caller may write later tiles into it. */
   readonly tiles?: Float32Array | undefined;
 }
 
@@ -64,7 +64,7 @@ export interface ScoreCallOptions {
   readonly transfer?: boolean | undefined;
 }
 
-/** Anything that scores a batch of tiles. Who opens a model disposes it. */
+/** Anything that scores a batch of tiles. The code that opens a model disposes it. */
 export interface Model {
   readonly spec: ModelSpec;
   /**
@@ -96,10 +96,10 @@ export function disposable(model: Model): DisposableModel {
   return { ...model, ...(Symbol.asyncDispose && method) } as DisposableModel;
 }
 
-/** What is wrong with a model card's offsets; undefined if nothing is. */
-export function wrongOffsets({ offsets, classes }: ModelSpec): string | undefined {
+/** What is wrong with the offsets of a model card; undefined if nothing is. */
+export function wrongOffsets(offsets: Zyx, classes: ModelSpec['classes']): string | undefined {
   const first = classes.length - 3;
-  const isRight = (_: unknown, i: number) => offsets?.includes(first + i) && classes[first + i] === null;
-  if (!offsets || [0, 0, 0].every(isRight)) return undefined;
+  const isRight = (_: unknown, i: number) => offsets.includes(first + i) && classes[first + i] === null;
+  if ([0, 0, 0].every(isRight)) return undefined;
   return `expected the channels of z, y, x, the last three and null among the classes; found [${offsets}] of ${classes.length}`;
 }

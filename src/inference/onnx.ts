@@ -46,7 +46,7 @@ export interface OnnxOptions {
  *
  * @param ort - The runtime, which this library does not import.
  * @param file - The `.onnx` file's bytes, or its path or URL where the runtime can open it.
- * @returns A model; who opens it disposes it, which releases the session.
+ * @returns A model; the caller disposes it, which releases the session.
  * @throws {@link CryoetPicksError} `invalid-option` if the runtime does not offer the device; `model-failed` if it cannot load the
  * file, or the file does not fit its card: the message names both. Later, `score` throws `model-failed` with the runtime's error
  * as `cause`.
@@ -89,11 +89,11 @@ export async function openSession(
     name: spec.name,
     device,
     options: {
-      // Its errors are thrown; it need not print them, too.
+      // The runtime's errors are thrown, so it need not print them.
       logSeverityLevel: 4,
       // A memory plan takes a run's memory a second time beside that of the first run, 40 % more as measured, and saves no time.
       enableMemPattern: false,
-      // Its threads sleep while they wait, since other threads of this program have work to do.
+      // Waiting threads of the runtime sleep instead of spinning, since other threads of this program need the cores.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
       ...(providers && { executionProviders: providers }),
       ...(threads !== undefined && { intraOpNumThreads: threads }),

@@ -28,16 +28,16 @@ export interface ScoreOptions {
   readonly batch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Hears, after the last slab, of chunks that were missing in the store. */
+  /** Called after the last slab if chunks were missing in the store. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /**
- * Scores a volume tile by tile with a model and yields the score map slab by slab, while it goes.
+ * Scores a volume tile by tile with a model and yields the score map slab by slab, as it is finished.
  *
  * While the model works on a tile, the next one is read and normalised, and the scores of the one before are activated,
- * blended and used; classes that the card names `null` are dropped before blending wherever possible. Between pieces of that
- * work the event loop gets its turn. Score (k, j, i) of the slabs' grid is that of the cell of
+ * blended and used; classes that the card names `null` are dropped before blending wherever possible. Yields to
+ * the event loop every 5 ms of that work. Score (k, j, i) of the slabs' grid is that of the cell of
  * `outputStride`³ voxels, see {@link coarseGrid}. Leaving the loop early stops the reads; the model is never disposed.
  * On abort the call under way is awaited, unless the model ends it at the signal, and no further one starts.
  *
@@ -62,7 +62,7 @@ export function scoreSlabs(source: VolumeSource, options: ScoreOptions): AsyncGe
 }
 
 function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: ScoreOptions): void {
-  const { name, outputStride, classes } = model.spec;
+  const { name, outputStride, classes, offsets } = model.spec;
   if (!sameZyx(grid.shape, plan.shape)) {
     fail(`the plan is for a volume of ${formatZyx(plan.shape)} voxels, the source has ${formatZyx(grid.shape)}`);
   }
@@ -70,7 +70,7 @@ function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: S
     fail(`the plan has output stride ${plan.outputStride}, model "${name}" has ${outputStride}`);
   }
   if (classes.every((object) => object === null)) fail(`model "${name}" names no class; every one of them is null`);
-  const wrong = wrongOffsets(model.spec);
+  const wrong = offsets && wrongOffsets(offsets, classes);
   if (wrong) fail(`offsets of model "${name}": ${wrong}`);
   checkScoring({ batch, average });
 }
@@ -130,8 +130,8 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
     await eventLoopTurn();
     signal?.throwIfAborted();
   }
-  const warning = missingChunks(source);
-  if (warning) onWarning?.(warning);
+  const warning = onWarning && missingChunks(source);
+  if (warning) onWarning(warning);
 }
 
 function* inBatches(tiles: readonly Tile[], size: number): Generator<readonly Tile[]> {
@@ -220,15 +220,15 @@ async function scoreBatch({ tiles, voxels }: ReadBatch, { plan, model, signal }:
   return { tiles, scores };
 }
 
-/** Which channels of a model's output are activated, blended and given out. */
+/** Which channels of a model's output are activated, blended and yielded. */
 export interface Channels {
   /** How many of a tile there are to activate, the first ones: all but offsets. */
   readonly activated: number;
-  /** Those that are blended: scores first, then offsets along z, y, x. */
+  /** The channels that are blended: scores first, then offsets along z, y, x. */
   readonly blended: readonly number[];
   /** How many of the blended ones are scores. */
   readonly blendedScores: number;
-  /** Those of named classes, in order: the scores that are given out. */
+  /** The channels of named classes, in order: the scores that are yielded. */
   readonly named: readonly number[];
 }
 
@@ -246,7 +246,7 @@ function firstChannels(scores: Float32Array, count: number, of: number): Float32
   return scores.subarray(0, (count * scores.length) / of);
 }
 
-/** A blended slab as it is given out: scores of named classes, moved to the front of its memory, and offsets behind them. */
+/** A blended slab as it is yielded: scores of named classes, moved to the front of its memory, and offsets behind them. */
 function selectOutputChannels(
   slab: ScoreSlab,
   { blended, blendedScores, named }: Channels,

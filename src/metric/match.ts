@@ -15,7 +15,7 @@ export interface MatchOptions {
   readonly matching?: Matching | undefined;
 }
 
-/** One truth and the candidate that stands for it. */
+/** One truth and the candidate matched to it. */
 export interface MatchedPair {
   /** Index into the truth. */
   readonly truth: number;
@@ -230,7 +230,7 @@ function firstWithin(xs: Float64Array, x: number, reach: number): number {
 }
 
 /**
- * Refuses points that no distance can be taken of.
+ * Throws unless all points have finite coordinates.
  *
  * @param what - How the message names one point, given its index.
  */

@@ -14,7 +14,7 @@ export interface ObjectScore extends Counts, Quality {
   readonly medianDistance?: number | undefined;
 }
 
-/** What scoring found; `runs` holds the same table run by run. */
+/** The result of scoring; `runs` holds the same table run by run. */
 export interface Report {
   /** Weighted mean of the F-measures; may exceed 1 by a little where one candidate hits two truths. */
   readonly score: number;
@@ -30,7 +30,7 @@ export interface Report {
  *
  * Counts are summed over runs per object, turned into an F-measure, and averaged by weight. An object counts if the truth
  * of any run holds it; in a run whose truth lacks it all its picks are false. Every run given is scored, also one without
- * truth; a truth table with fewer runs than the submission is what `scoreTables` takes.
+ * truth; `scoreTables` takes a truth table with fewer runs than the submission.
  *
  * @param rules - Radii, weights, β, matching: `{ ...cziiRules, matching: 'hungarian' }` scores one to one.
  * @throws {@link CryoetPicksError} `invalid-submission` for an object the rules do not name, a point that occurs twice in
@@ -74,7 +74,7 @@ export function weightedMean(
   return sum / divisorOf(rules);
 }
 
-/** What the weighted sum is divided by; 1 where nothing has weight, so that the score is 0 then. */
+/** The divisor of the weighted sum; 1 if nothing has weight, so that the score is 0. */
 export function divisorOf({ objects, weightSum }: ScoringRules): number {
   return weightSum ?? (Object.values(objects).reduce((total, { weight }) => total + weight, 0) || 1);
 }
@@ -188,7 +188,7 @@ export interface ScoredRun {
   readonly picks: readonly ParticlePick[];
 }
 
-/** Refuses rules and runs that cannot be scored; see `scorePicks` for what that is. */
+/** Throws unless rules and runs can be scored; see `scorePicks` for the conditions. */
 export function checkRuns(runs: readonly ScoredRun[], rules: ScoringRules): void {
   checkRules(rules);
   const names = new Set<string>();
@@ -243,7 +243,7 @@ function checkObjects(run: string, picks: readonly ParticlePick[], { objects }: 
   }
 }
 
-/** The official metric refuses a point that occurs twice in the truth of a run, under whatever names. */
+/** The official metric throws if a point occurs twice in the truth of a run, even under different names. */
 function checkDuplicates(run: string, truth: readonly ParticlePick[], { matching = 'official' }: ScoringRules): void {
   if (matching !== 'official') return;
   // Keys take time to make, and two points of a run hardly ever share an x. A set tells numbers apart as the keys do.
@@ -273,14 +273,14 @@ export interface TableRow {
   readonly pick: ParticlePick;
 }
 
-/** A report on tables, with what the truth table did not ask for. */
+/** A report on tables, with the runs that the truth table does not contain. */
 export interface TableReport extends Report {
   /** Runs that only the submission holds: dropped before anything is checked, as the official metric does. */
   readonly ignoredRuns: readonly string[];
 }
 
 /**
- * Scores a submission table against a truth table, as the official metric takes them.
+ * Scores a submission table against a truth table, as the official metric does.
  *
  * The truth decides which runs are scored: rows of other runs are dropped first, so an unknown object there does no harm,
  * and a run without a row in the submission counts as all missed. Objects are summed in order of first appearance in the

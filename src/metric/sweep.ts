@@ -32,7 +32,7 @@ export interface ObjectSweep {
   readonly curve: SweepCurve;
 }
 
-/** What sweeping found. */
+/** The result of a sweep. */
 export interface Sweep {
   /** The score with each object cut at its best threshold. */
   readonly score: number;

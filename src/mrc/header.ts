@@ -74,7 +74,7 @@ export function parseMrcHeader(bytes: Uint8Array, options: ParseMrcHeaderOptions
   const header: MrcHeader = {
     mode,
     littleEndian,
-    signedBytes: mode === 0 && areBytesSigned(statistics, { stamp: int(152), flags: int(156), said: options.bytes }),
+    signedBytes: mode === 0 && areBytesSigned(statistics, { stamp: int(152), flags: int(156), given: options.bytes }),
     counts: [int(0), int(4), int(8)],
     axes: axesOf([int(64), int(68), int(72)]),
     start: [int(16), int(20), int(24)],
@@ -139,11 +139,11 @@ const IMOD_STAMP = 1146047817;
 interface ByteMarks {
   readonly stamp: number;
   readonly flags: number;
-  readonly said: 'signed' | 'unsigned' | undefined;
+  readonly given: 'signed' | 'unsigned' | undefined;
 }
 
-function areBytesSigned({ minimum, maximum }: MrcHeader['statistics'], { stamp, flags, said }: ByteMarks): boolean {
-  if (said !== undefined) return said === 'signed';
+function areBytesSigned({ minimum, maximum }: MrcHeader['statistics'], { stamp, flags, given }: ByteMarks): boolean {
+  if (given !== undefined) return given === 'signed';
   if (stamp === IMOD_STAMP) return (flags & 1) === 1;
   // A maximum below the minimum means that the statistics were not measured.
   return !(maximum >= 128 && maximum <= 255 && maximum >= minimum);
@@ -200,13 +200,13 @@ export function axisIndex(axis: MrcAxis): Axis {
 /** Returns the grid that a header describes, in z, y, x whatever the order of the file. */
 export function gridOf(
   header: MrcHeader,
-  { voxelSize: said, origin = { x: 0, y: 0, z: 0 } }: MrcGeometryOptions = {},
+  { voxelSize: given, origin = { x: 0, y: 0, z: 0 } }: MrcGeometryOptions = {},
 ): MrcGeometry {
   const { counts, axes, angles } = header;
   const shape: [number, number, number] = [0, 0, 0];
   for (const [i, axis] of axes.entries()) shape[axisIndex(axis)] = counts[i]!;
   const warnings: string[] = [];
-  const voxelSize = said === undefined ? statedVoxelSize(header, warnings) : asVoxelSize(said);
+  const voxelSize = given === undefined ? statedVoxelSize(header, warnings) : asVoxelSize(given);
   if (angles.some((angle) => angle !== 0 && Math.abs(angle - 90) > 0.01)) {
     warnings.push(`the header gives the cell angles ${angles.join(', ')}°; they are treated as right angles`);
   }

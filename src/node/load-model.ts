@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { type DisposableModel, disposable, type ModelSpec } from '../inference/model.ts';
+import type { DisposableModel, ModelSpec } from '../inference/model.ts';
 import { parseModelSpec } from '../inference/model-card.ts';
 import { type OnnxOptions, type OrtModule, onnxModel } from '../inference/onnx.ts';
-import { CALLS_AHEAD, SessionThread } from './onnx-thread.ts';
+import { threadModel } from './onnx-thread.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
@@ -32,7 +32,7 @@ const workerScript = new URL('./onnx-worker.js', import.meta.url);
  *
  * @param ort - The runtime: `import * as ort from 'onnxruntime-node'`.
  * @param path - The ONNX file; without it, the network of this package.
- * @returns A model; who loads it disposes it.
+ * @returns A model; the caller disposes it.
  * @throws {@link CryoetPicksError} `not-found` naming the file that is missing; `invalid-metadata` for a card that cannot be
  * understood; `invalid-option` for a device that the runtime does not offer; `model-failed` for a file that the runtime cannot load,
  * or that does not fit its card.
@@ -57,8 +57,8 @@ export async function loadModel(
   const inThread = await runsInThread(ort);
   try {
     if (!inThread) return await onnxModel(ort, bytes, onnxOptions);
-    // Told, the runtime does not pin its threads to cores, where they would be in the way of this program's.
-    return await workerModel(workerScript, bytes, {
+    // With an explicit count, the runtime does not pin its threads to cores, where they would block other threads of this program.
+    return await threadModel(workerScript, bytes, {
       ...onnxOptions,
       threads: onnxOptions.threads ?? availableParallelism(),
     });
@@ -100,33 +100,4 @@ async function readModelFile(
     const message = `${what} ${reason}: ${path}${remedy}`;
     throw new CryoetPicksError(isAbsent ? 'not-found' : 'unavailable', message, { cause, path });
   }
-}
-
-/**
- * Loads an ONNX network in a thread of its own, with onnxruntime-node: `onnxModel` with the same checks and messages, but
- * this thread stays free while it computes.
- *
- * An aborted call rejects at once; the runtime finishes a batch it has begun in the background, and the next call waits for
- * it. Two calls are sent ahead, so that the runtime never waits for this thread. The thread keeps the process alive only while it
- * computes or a call waits for it.
- *
- * @param script - The built `onnx-worker.js`.
- * @throws {@link CryoetPicksError} as `onnxModel`; later also `model-failed` if the thread dies or the model was disposed.
- */
-async function workerModel(script: URL, file: Uint8Array, options: OnnxOptions): Promise<DisposableModel> {
-  options.signal?.throwIfAborted();
-  const thread = new SessionThread(script, file, options);
-  try {
-    await thread.opened(options.signal);
-  } catch (error) {
-    // After an abort it is still opening, which need not be awaited.
-    void thread.close();
-    throw error;
-  }
-  return disposable({
-    spec: options.spec,
-    callsAtOnce: CALLS_AHEAD,
-    score: (tiles, call) => thread.score(tiles, call),
-    dispose: () => thread.close(),
-  });
 }

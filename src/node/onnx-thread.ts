@@ -2,12 +2,48 @@ import { Worker } from 'node:worker_threads';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { onAbort, untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { ModelSpec, ScoreBatch, ScoreCallOptions, TileBatch } from '../inference/model.ts';
+import {
+  type DisposableModel,
+  disposable,
+  type ModelSpec,
+  type ScoreBatch,
+  type ScoreCallOptions,
+  type TileBatch,
+} from '../inference/model.ts';
 import type { OnnxOptions } from '../inference/onnx.ts';
 import type { WorkerError, WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
 
 /** Calls that are sent to the thread before the first of them is answered. */
-export const CALLS_AHEAD = 2;
+const CALLS_AHEAD = 2;
+
+/**
+ * Loads an ONNX network in a thread of its own, with onnxruntime-node: `onnxModel` with the same checks and messages, but
+ * this thread stays free while it computes.
+ *
+ * An aborted call rejects at once; the runtime finishes a batch it has begun in the background, and the next call waits for
+ * it. Two calls are sent ahead, so that the runtime never waits for this thread. The thread keeps the process alive only while it
+ * computes or a call waits for it.
+ *
+ * @param script - The built `onnx-worker.js`.
+ * @throws {@link CryoetPicksError} as `onnxModel`; later also `model-failed` if the thread dies or the model was disposed.
+ */
+export async function threadModel(script: URL, file: Uint8Array, options: OnnxOptions): Promise<DisposableModel> {
+  options.signal?.throwIfAborted();
+  const thread = new SessionThread(script, file, options);
+  try {
+    await thread.opened(options.signal);
+  } catch (error) {
+    // After an abort it is still opening, which need not be awaited.
+    void thread.close();
+    throw error;
+  }
+  return disposable({
+    spec: options.spec,
+    callsAtOnce: CALLS_AHEAD,
+    score: (tiles, call) => thread.score(tiles, call),
+    dispose: () => thread.close(),
+  });
+}
 
 /** A question that waits for its reply. */
 interface Asker {
@@ -16,7 +52,7 @@ interface Asker {
 }
 
 /** A session of onnxruntime-node in a thread, and the calls that wait for it. */
-export class SessionThread {
+class SessionThread {
   readonly #worker: Worker;
   readonly #spec: ModelSpec;
   readonly #busy: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4)).fill(1);
@@ -160,7 +196,10 @@ function ownsItsBuffer({ buffer, byteLength }: Float32Array): boolean {
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
 }
 
-/** Counts of answers that threads owe. Node ends threads when the process exits, and onnxruntime-node aborts the process if it is at work. */
+/**
+ * Number of pending replies per thread. Node ends threads when the process exits, and onnxruntime-node aborts the process if it
+ * is computing then.
+ */
 const watched = new Set<Int32Array<SharedArrayBuffer>>();
 
 /** Lets the process exit only when this count is 0; the thread that lowers it notifies. */

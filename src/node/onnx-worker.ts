@@ -18,7 +18,7 @@ export interface WorkerStart extends Omit<OnnxOptions, 'signal'> {
   readonly busy: Int32Array<SharedArrayBuffer>;
 }
 
-/** What it is asked: tiles to score, whose memory is moved here, or to end. */
+/** A request to the thread: tiles to score, whose memory is moved there, or to end. */
 export type WorkerRequest = TilesRequest | null;
 
 /** Tiles to score. */
@@ -30,7 +30,7 @@ export interface TilesRequest {
   readonly aborted: Int32Array<SharedArrayBuffer>;
 }
 
-/** What it answers, in the order of the questions: scores, an error, or that it is ready. The memory of scored tiles comes back. */
+/** A reply of the thread, in the order of the requests: scores with the memory of their tiles, an error, or that it is ready. */
 export type WorkerReply =
   | { readonly scores: ScoreBatch; readonly tiles: Float32Array }
   | { readonly error: WorkerError; readonly into?: Float32Array | undefined }
@@ -46,7 +46,7 @@ export interface WorkerError {
 const port = parentPort!;
 const { file, busy, ...options } = workerData as WorkerStart;
 
-// However it ends, it owes no answer any more: a process that exits must not wait for one.
+// Once the thread ends there is no reply to come, so a process that exits must not wait for one.
 process.on('exit', () => {
   Atomics.store(busy, 0, -(2 ** 30));
   Atomics.notify(busy, 0);

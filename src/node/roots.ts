@@ -87,7 +87,7 @@ interface WebRootOptions extends OpenRootOptions {
 /** A web address may be a bucket, named by path or by host; both are tried. */
 async function openWebRoot(root: string, { place, fetch, signal }: WebRootOptions): Promise<Listed> {
   let empty: Listed | undefined;
-  let refusal: unknown;
+  let firstError: unknown;
   for (const addressing of ['path', 'virtual'] as const) {
     try {
       const found = await listed(s3Store(root, { addressing, fetch }), signal);
@@ -96,11 +96,11 @@ async function openWebRoot(root: string, { place, fetch, signal }: WebRootOption
     } catch (error) {
       signal?.throwIfAborted();
       if (!isCryoetPicksError(error)) throw error;
-      refusal ??= error;
+      firstError ??= error;
     }
   }
   if (empty !== undefined) return empty;
-  throw await unlistable(root, { place, fetch, signal, cause: refusal });
+  throw await unlistable(root, { place, fetch, signal, cause: firstError });
 }
 
 /** The error for a web address that cannot be a root, with what would work. */

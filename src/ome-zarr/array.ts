@@ -94,11 +94,6 @@ async function chunkReader(
   const read = directReader(files, decodeWorkers) ?? (await zarritaReader(files));
   return async (at, { signal, memory } = {}) => {
     signal?.throwIfAborted();
-    const [unknown] = unknownCodecs(description.document);
-    if (unknown !== undefined) {
-      const what = `cannot read chunk ${at.join('/')} of array ${where}: codec "${unknown}" is not supported`;
-      throw new CryoetPicksError('unsupported', what);
-    }
     try {
       const chunk = await read(at, { signal, memory });
       const data = chunk && asNumbers(chunk.data, description);
@@ -173,6 +168,8 @@ export async function zarritaReader(files: ArrayFiles): Promise<ReadChunk> {
     ? zarr.open.v2(inner, { kind: 'array', attrs: false })
     : zarr.open.v3(inner, { kind: 'array' }));
   return async (at, { signal } = {}) => {
+    const [unknown] = unknownCodecs(description.document);
+    if (unknown !== undefined) throw new CryoetPicksError('unsupported', `codec "${unknown}" is not supported`);
     try {
       const chunk = await array.getChunk([...at], signal ? { signal } : {});
       const count = description.chunkShape.reduce((a, b) => a * b, 1);

@@ -15,7 +15,7 @@ export interface ChunkCounts {
   /** Chunks that were looked for so far. */
   readonly read: number;
   /**
-   * Those of them that are not in the store and therefore the fill value. The format does not distinguish chunks that a writer
+   * Chunks read that are not in the store, so that their voxels are the fill value. The format does not distinguish chunks that a writer
    * left out from chunks that were lost.
    */
   readonly missing: number;
@@ -132,7 +132,7 @@ export class ChunkCache {
     }
   }
 
-  /** Gives back the memory of a decoded chunk that is neither kept nor held. */
+  /** Returns the memory of a decoded chunk that is neither kept nor held to the pool. */
   #giveBack(key: string, slot: Slot): void {
     const { chunk, readers } = slot;
     if (!chunk || readers > 0 || this.#kept?.peek(key) === slot) return;

@@ -174,7 +174,7 @@ export class PendingReplies {
     });
   }
 
-  /** Resolves all pending replies to `'gone'`, and refuses requests from now on. */
+  /** Resolves all pending replies to `'gone'`; later requests resolve to `'refused'`. */
   rejectAll(): void {
     this.#isGone = true;
     for (const giveUp of this.#pending) giveUp();

@@ -223,7 +223,7 @@ export async function openChannels(store: ReadableStore, options: OpenTomogramOp
 
 /**
  * Warns of chunks that were read and are not in the store. Writers leave out chunks that hold nothing but the fill value: most
- * chunks of labels, hardly one of a measured density.
+ * chunks of labels, hardly any of a measured density.
  *
  * @returns Undefined if none is missing, the voxels are no density, or the source does not count its chunks.
  */

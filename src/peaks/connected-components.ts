@@ -134,7 +134,7 @@ export interface Growing extends Linked<Growing> {
 
 /** The voxels of a growing component, for searches that need them. */
 interface Kept {
-  /** Takes in the voxels of a component that turned out to be the same; the result replaces both. */
+  /** Adds the voxels of a component that turned out to be the same; the result replaces both. */
   join(other: Kept | undefined): Kept;
 }
 
@@ -429,7 +429,7 @@ export class Foreground implements Kept {
   }
 }
 
-/** As {@link addRun}, and keeps the voxels as the component's {@link Foreground}. */
+/** Does what {@link addRun} does, and keeps the voxels as the component's {@link Foreground}. */
 export function keepRun(
   component: Growing,
   plane: Plane,

@@ -1,7 +1,7 @@
 import { BufferPool } from '../core/buffer-pool.ts';
 import { eventLoopTurn } from '../core/concurrency.ts';
 import type { PerObject } from '../core/per-object.ts';
-import { replaceAxis } from '../tiles/axis.ts';
+import { replaceAxis } from '../space/zyx.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 import { CandidateFinder, maximaKernel } from './candidates.ts';
 import { type Plateau, PlateauTracker } from './plateaus.ts';
@@ -45,7 +45,7 @@ export interface LocalMaximaOptions {
  * nothing; the outermost voxels count, compared with the neighbours they have.
  *
  * Compares three planes per class at a time. A slab is released as soon as it was searched: of each, copies of the last two planes
- * are kept. Every so often the event loop gets a turn.
+ * are kept. Yields to the event loop every 5 ms.
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
  *   last. They are read, not written, and released; those without `release` are kept while they are compared with the next.

@@ -1,12 +1,12 @@
 import type { Zyx } from '../space/zyx.ts';
 import { type Linked, type Offsets, offsetAt, type Plane, rootOf, type Sweep, splitEnded } from './sweep.ts';
 
-/** Connected voxels of one score, none of which has a higher neighbour as far as seen. */
+/** Connected voxels of one score. */
 export interface Plateau extends Linked<Plateau> {
   readonly score: number;
   /** C-order index of its lowest voxel. */
   lowest: number;
-  /** That of its lowest voxel, where there are offsets. */
+  /** The offset of its lowest voxel, if the slabs have offsets. */
   offset: Zyx | undefined;
   /** True once one of its voxels is known to have a higher neighbour: the plateau is no maximum. */
   beaten: boolean;
@@ -16,9 +16,9 @@ export interface Plateau extends Linked<Plateau> {
 /**
  * Joins voxels that tie with a neighbour to plateaus, plane by plane.
  *
- * It is told only of tied voxels that no neighbour exceeds. That suffices: if some voxel of a plateau is exceeded, then,
+ * It gets only tied voxels that no neighbour exceeds. That suffices: if some voxel of a plateau is exceeded, then,
  * the plateau being connected, each group of its voxels that are not has an exceeded voxel of the same score beside it.
- * So a group is a maximum exactly if all its neighbours of the same score were told of too.
+ * So a group is a maximum exactly if all its neighbours of the same score are given too.
  */
 export class PlateauTracker {
   readonly #sweep: Sweep;
@@ -34,7 +34,7 @@ export class PlateauTracker {
   }
 
   /**
-   * Takes the tied voxels of the next plane, as ascending `row · columns + column`, and gives back the plateaus that
+   * Takes the tied voxels of the next plane, as ascending `row · columns + column`, and returns the plateaus that
    * ended on the plane before and are maxima, by the order in which the sweep met them.
    */
   advance(

@@ -217,7 +217,7 @@ export interface SearchedClass {
 export type ChooseClasses = (classes: readonly string[]) => SearchedClass[];
 
 /**
- * Checks thresholds before the first slab comes.
+ * Checks thresholds before the first slab arrives.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if one is not finite or a record names nothing; later, of the classes, if it
  *   names one that the slabs do not have.

@@ -41,7 +41,7 @@ export function rotationFromEuler([first, second, third]: EulerAngles, conventio
 }
 
 /**
- * Three angles that mean a rotation: the second within 0 … 180, the others within −180 … 180. Where the second is 0 or 180,
+ * Converts a rotation to three angles: the second within 0 … 180, the others within −180 … 180. Where the second is 0 or 180,
  * only the sum or the difference of the others counts, and one of them is 0.
  */
 export function eulerFromRotation(rotation: Rotation, convention: EulerConvention): EulerAngles {
@@ -58,7 +58,7 @@ export function rotationOf(transform: Transform | undefined): Rotation | undefin
   return isIdentity(rotation) ? undefined : rotation;
 }
 
-/** A transform that turns and shifts nothing. */
+/** The transform of a rotation, without translation. */
 export function transformOf([x, y, z]: Rotation): Transform {
   return [
     [...x, 0],
@@ -68,7 +68,7 @@ export function transformOf([x, y, z]: Rotation): Transform {
   ];
 }
 
-/** True for the rotation by nothing, to the last bit. */
+/** True for the identity, to the last bit. */
 export function isIdentity(rotation: Rotation): boolean {
   return rotation.every((row, i) => row.every((value, j) => value === (i === j ? 1 : 0)));
 }

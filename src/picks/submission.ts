@@ -35,7 +35,7 @@ const required = ['experiment', 'particle_type', 'x', 'y', 'z'];
  *
  * Columns `experiment`, `particle_type`, `x`, `y`, `z` (Å) in any order; `id` and unknown columns are ignored. A column
  * `score` or `conf` becomes the score, which is 1 without such a column. A coordinate may be `nan` or `inf`: the official
- * metric counts such a row, or refuses it when scoring.
+ * metric counts such a row, or throws when scoring.
  *
  * @throws {@link CryoetPicksError} `invalid-submission` for an empty file, missing columns, or a bad row, naming its line.
  *

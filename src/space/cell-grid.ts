@@ -276,7 +276,7 @@ export function firstInReach(place: number): number {
   return Math.floor(place - 1 - 4 * Number.EPSILON * (Math.abs(place) + 1));
 }
 
-/** As {@link firstInReach}, the last. */
+/** The last cell that may hold such a point; see {@link firstInReach}. */
 export function lastInReach(place: number): number {
   return Math.floor(place + 1 + 4 * Number.EPSILON * (Math.abs(place) + 1));
 }

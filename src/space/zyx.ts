@@ -54,6 +54,11 @@ export function contiguousStride(shape: Zyx): Zyx {
   return [shape[1] * shape[2], shape[2], 1];
 }
 
+/** A shape with another length along one axis. */
+export function replaceAxis([z, y, x]: Zyx, axis: Axis, length: number): Zyx {
+  return [axis === 0 ? length : z, axis === 1 ? length : y, axis === 2 ? length : x];
+}
+
 /** True if both triples hold the same numbers. */
 export function sameZyx(a: Zyx, b: Zyx): boolean {
   return a[0] === b[0] && a[1] === b[1] && a[2] === b[2];

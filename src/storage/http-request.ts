@@ -142,7 +142,7 @@ function enoughOf(range: ByteRange | undefined, isPart: boolean): number {
   return 'offset' in range ? range.offset + range.length : Infinity;
 }
 
-/** The failure that a status other than success means. */
+/** The failure for a status other than success. */
 export function statusFailure(response: Response, cause?: unknown): RequestFailure {
   const { status, statusText } = response;
   return new RequestFailure(`the server answered ${statusText ? `${status} ${statusText}` : status}`, {

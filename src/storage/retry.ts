@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import { onAbort } from '../core/concurrency.ts';
 
-/** Time and chance, as retries use them; tests replace its methods. */
+/** Default clock and random source of retries; tests replace its methods. */
 export const clock = {
   /** In milliseconds. */
   now: (): number => performance.now(),
@@ -46,7 +46,7 @@ export class RequestFailure extends Error {
   }
 }
 
-/** True for statuses that the next request may not meet. */
+/** True for statuses that another try may overcome. */
 export function isRetryableStatus(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500;
 }

@@ -117,7 +117,7 @@ async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
       const response = await send(`${address.endpoint}/?${query.join('&')}`, { headers, signal: signal ?? null });
       const text = await response.text();
       if (response.status === 200) return text;
-      throw statusFailure(response, refusal(bucket, { where, response, text }));
+      throw statusFailure(response, listingError(bucket, { where, response, text }));
     } catch (cause) {
       signal?.throwIfAborted();
       if (cause instanceof RequestFailure) throw cause;
@@ -179,7 +179,7 @@ interface Refused {
 }
 
 /** The error for an answer other than a listing: what it means, and what would work. */
-function refusal({ address }: Bucket, { where, response, text }: Refused): CryoetPicksError {
+function listingError({ address }: Bucket, { where, response, text }: Refused): CryoetPicksError {
   const { Error: error } = parseXml(text);
   const code = childText(error, 'Code') ?? '';
   const { bucket } = address;

@@ -51,7 +51,10 @@ export interface ListableStore extends ReadableStore {
 
 /** A store that can be written. Writes are atomic: a reader sees the old value or the new one, never a part. */
 export interface Store extends ListableStore {
-  /** @throws `read-only` if the store does not allow writing; `write-failed` if writing fails; `conflict` if the value does not have the version `ifVersion`. */
+  /**
+   * @throws `read-only` if the store does not allow writing; `write-failed` if writing fails; `conflict` if the value does not
+   *   have the version `ifVersion`.
+   */
   set(key: StoreKey, value: Uint8Array, options?: WriteOptions): Promise<void>;
   /**
    * Writes a value piece by piece, so that it need not fit into memory. The value appears when the last piece is written; if
@@ -63,11 +66,11 @@ export interface Store extends ListableStore {
   /**
    * Deletes a value, or a folder with everything in it; does nothing if neither exists.
    *
-   * @throws `read-only` if the store does not allow writing; `write-failed` if deleting fails; `conflict` if the value does not have the version `ifVersion`.
+   * @throws As `set` does.
    */
   delete(key: StoreKey, options?: WriteOptions): Promise<void>;
   /**
-   * The version of a value, to give back as `ifVersion`: `stamp@time`, the time as in `Date.toISOString`. Undefined if there is
+   * The version of a value, to pass as `ifVersion`: `stamp@time`, the time as in `Date.toISOString`. Undefined if there is
    * no value. Values that differ have different stamps. A store without this method ignores `ifVersion`; `setFiles` and
    * `deleteFile` then throw if it is given.
    */
@@ -256,7 +259,11 @@ export function readOnlyStore(store: ListableStore, { reason }: ReadOnlyStoreOpt
   return { ...store, set: refuse, delete: refuse };
 }
 
-/** Throws unless `store` is a store; for a path or URL the message names the function that opens it. @throws {@link CryoetPicksError} `invalid-option`. */
+/**
+ * Throws unless `store` is a store; for a path or URL the message names the function that opens it.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option`.
+ */
 export function assertStore(store: ReadableStore, method: 'get' | 'set'): void {
   const given: { readonly [K in typeof method]?: unknown } | null | undefined = store;
   if (typeof given?.[method] === 'function') return;

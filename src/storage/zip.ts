@@ -193,8 +193,9 @@ async function dataStart(
 }
 
 /** Throws for entries that cannot be read, before memory of their size is allocated. */
-function checkRecord({ method, compressedBytes, bytes, refusal }: ZipRecord, where: string): void {
-  if (refusal !== undefined) throw new CryoetPicksError('unsupported', `cannot read ${where}: ${refusal}`);
+function checkRecord({ method, compressedBytes, bytes, unsupportedReason }: ZipRecord, where: string): void {
+  if (unsupportedReason !== undefined)
+    throw new CryoetPicksError('unsupported', `cannot read ${where}: ${unsupportedReason}`);
   // A deflated byte expands to at most 1032 bytes.
   const isPlausible = method === 0 ? bytes === compressedBytes : bytes <= 1032 * compressedBytes;
   if (isPlausible) return;
@@ -249,7 +250,7 @@ interface ZipRecord {
   readonly bytes: number;
   readonly crc: number;
   /** Why it cannot be read, if that is known from the directory. */
-  readonly refusal?: string | undefined;
+  readonly unsupportedReason?: string | undefined;
 }
 
 /** A reader for zip.js, whose read-only module has no class to extend. */
@@ -295,11 +296,11 @@ function recordOf(entry: Entry): ZipRecord {
     compressedBytes: compressedSize,
     bytes: uncompressedSize,
     crc: entry.crc32 ?? entry.signature ?? 0,
-    refusal: refusalOf(entry),
+    unsupportedReason: unsupportedReasonOf(entry),
   };
 }
 
-function refusalOf({ encrypted, symlink, compressionMethod }: Entry): string | undefined {
+function unsupportedReasonOf({ encrypted, symlink, compressionMethod }: Entry): string | undefined {
   if (encrypted) return 'it is encrypted';
   if (symlink) return 'it is a symbolic link';
   if (compressionMethod === 0 || compressionMethod === 8) return undefined;

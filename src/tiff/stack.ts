@@ -53,7 +53,7 @@ export async function openTiffStack(bytes: Uint8Array, options: OpenTiffStackOpt
   const description = textOf(first.imageDescription);
   requireOneStack(imagejFields(description), count, source);
   const warnings: string[] = [];
-  const voxelSize = chosenVoxelSize(first, { description, warnings, said: options.voxelSize });
+  const voxelSize = chosenVoxelSize(first, { description, warnings, given: options.voxelSize });
   const pages = decodePages(bytes, { source });
   const shape: Zyx = [count, first.height, first.width];
   const calibration = imagejCalibration(description);
@@ -144,11 +144,11 @@ function requireOneStack(fields: ReadonlyMap<string, string>, pages: number, sou
 interface VoxelSizeOptions {
   readonly description: string;
   readonly warnings: string[];
-  readonly said: number | Zyx | undefined;
+  readonly given: number | Zyx | undefined;
 }
 
-function chosenVoxelSize(page: TiffIfd, { description, warnings, said }: VoxelSizeOptions): Zyx {
-  if (said !== undefined) return asVoxelSize(said);
+function chosenVoxelSize(page: TiffIfd, { description, warnings, given }: VoxelSizeOptions): Zyx {
+  if (given !== undefined) return asVoxelSize(given);
   const { xResolution = Number.NaN, yResolution = Number.NaN } = page;
   const voxelSize = imagejVoxelSize({ description, xResolution, yResolution }, warnings);
   if (voxelSize !== undefined) return voxelSize;

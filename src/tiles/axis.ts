@@ -1,5 +1,3 @@
-import type { Axis, Zyx } from '../space/zyx.ts';
-
 /** How tiles are laid along one axis; all lengths in scores, that is in units of the output stride. */
 export interface AxisCover {
   /** Length of the axis. */
@@ -27,7 +25,7 @@ export function coverAxis(cover: AxisCover): number[] {
 }
 
 /** A stretch of an axis, in scores, all of which the same tiles cover. */
-export interface Segment {
+export interface AxisSegment {
   readonly start: number;
   readonly end: number;
   /** Index of the last tile that covers it: once that one is added, the segment is final. */
@@ -46,7 +44,7 @@ const MAX_LENGTH = 16;
  * A tile covers a segment wholly or not at all, so the segments that one tile needs are never longer, together, than the
  * tile; that is what bounds the memory of blending.
  */
-export function cutSegments(starts: readonly number[], { tile, length }: Omit<AxisCover, 'overlap'>): Segment[] {
+export function cutSegments(starts: readonly number[], { tile, length }: Omit<AxisCover, 'overlap'>): AxisSegment[] {
   const cuts = [...new Set([...starts, ...starts.map((start) => Math.min(start + tile, length))])].sort(
     (a, b) => a - b,
   );
@@ -64,11 +62,6 @@ export function cutSegments(starts: readonly number[], { tile, length }: Omit<Ax
     const at = (piece: number) => start + Math.round((piece * planes) / pieces);
     return Array.from({ length: pieces }, (_, piece) => ({ start: at(piece), end: at(piece + 1), lastTile }));
   });
-}
-
-/** A shape with another length along one axis. */
-export function replaceAxis([z, y, x]: Zyx, axis: Axis, length: number): Zyx {
-  return [axis === 0 ? length : z, axis === 1 ? length : y, axis === 2 ? length : x];
 }
 
 /**

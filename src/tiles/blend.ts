@@ -2,8 +2,8 @@ import { SlabMemory } from '../core/buffer-pool.ts';
 import { forEachRange } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { VoxelGrid } from '../space/grid.ts';
-import { type Axis, formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { cutSegments, replaceAxis, type Segment } from './axis.ts';
+import { type Axis, formatZyx, replaceAxis, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import type { AxisSegment } from './axis.ts';
 import type { Tile, TilePlan } from './plan.ts';
 
 /** A 4-D array `[class, z, y, x]` as a view of flat data. */
@@ -48,8 +48,14 @@ export interface BlendOptions {
 }
 
 /** A segment of the sweep axis while tiles are added to it. */
-interface OpenSegment extends Segment {
+interface OpenSegment extends AxisSegment {
   /** Sums of weighted scores, C-order `[class, z, y, x]`. */
+  readonly sums: Float32Array<ArrayBuffer>;
+}
+
+/** A slab that was not taken yet, and its memory. */
+interface FinishedSlab {
+  readonly slab: ScoreSlab;
   readonly sums: Float32Array<ArrayBuffer>;
 }
 
@@ -66,10 +72,9 @@ export class SlabBlender {
   readonly #classes: readonly string[];
   readonly #channels: readonly number[];
   readonly #outputTile: Zyx;
-  readonly #segments: readonly Segment[];
   #opened = 0;
   #open: OpenSegment[] = [];
-  #finished: ScoreSlab[] = [];
+  #finished: FinishedSlab[] = [];
   readonly #memory: SlabMemory;
   #tilesAdded = 0;
 
@@ -84,7 +89,7 @@ export class SlabBlender {
     if (channels.some((index) => !Number.isInteger(index) || index < 0)) {
       refuse(`channels to blend must be whole numbers from 0, found [${channels.join(', ')}]`);
     }
-    const { tile, outputStride: stride, outputShape, axis, starts } = plan;
+    const { tile, outputStride: stride, outputShape, axis } = plan;
     this.#plan = plan;
     this.#grid = grid;
     this.#classes = classes;
@@ -93,10 +98,6 @@ export class SlabBlender {
     const planes = Math.min(this.#outputTile[axis], outputShape[axis]);
     const plane = (classes.length * voxelCount(outputShape)) / outputShape[axis];
     this.#memory = new SlabMemory(planes * plane, { slack: plane });
-    this.#segments = cutSegments(
-      starts[axis].map((start) => start / stride),
-      { tile: this.#outputTile[axis], length: plan.outputShape[axis] },
-    );
   }
 
   /**
@@ -136,22 +137,21 @@ export class SlabBlender {
   takeFinished(): ScoreSlab[] {
     const finished = this.#finished;
     this.#finished = [];
-    for (const { scores } of finished) this.#memory.handOut(scores.data);
-    return finished;
+    return finished.map(({ sums, slab }) => ({ ...slab, release: this.#memory.handOut(sums) }));
   }
 
   /** Number of segments, along the sweep axis, that a tile is the first to reach. */
   #countUnopened(tile: Tile): number {
-    const { axis, outputStride } = this.#plan;
+    const { axis, outputStride, segments } = this.#plan;
     const end = tile.start[axis] / outputStride + this.#outputTile[axis];
-    const reached = this.#segments.findIndex(({ start }) => start >= end);
-    return (reached < 0 ? this.#segments.length : reached) - this.#opened;
+    const reached = segments.findIndex(({ start }) => start >= end);
+    return (reached < 0 ? segments.length : reached) - this.#opened;
   }
 
   #openNextSegment(): void {
-    const { axis, outputShape } = this.#plan;
+    const { axis, outputShape, segments } = this.#plan;
     const plane = (this.#classes.length * voxelCount(outputShape)) / outputShape[axis];
-    const segment = this.#segments[this.#opened++];
+    const segment = segments[this.#opened++];
     this.#open.push({ ...segment, sums: this.#memory.zeros(plane * (segment.end - segment.start)) });
   }
 
@@ -179,23 +179,13 @@ export class SlabBlender {
       const { start, end, sums } = this.#open.shift()!;
       const [depth, height, width] = replaceAxis(outputShape, axis, end - start);
       const plane = height * width;
-      let isReleased = false;
-      this.#finished.push({
-        grid: this.#grid,
-        axis,
-        start,
-        classes: this.#classes,
-        scores: {
-          data: sums,
-          shape: [this.#classes.length, depth, height, width],
-          stride: [depth * plane, plane, width, 1],
-          offset: 0,
-        },
-        release: () => {
-          if (!isReleased) this.#memory.put(sums);
-          isReleased = true;
-        },
-      });
+      const scores: ScoreVolume = {
+        data: sums,
+        shape: [this.#classes.length, depth, height, width],
+        stride: [depth * plane, plane, width, 1],
+        offset: 0,
+      };
+      this.#finished.push({ sums, slab: { grid: this.#grid, axis, start, classes: this.#classes, scores } });
     }
   }
 }

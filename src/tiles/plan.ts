@@ -1,6 +1,14 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Axis, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
-import { blendWeights, coverAxis, tilesAlongAxis, WINDOW_NAMES, type WindowName } from './axis.ts';
+import {
+  type AxisSegment,
+  blendWeights,
+  coverAxis,
+  cutSegments,
+  tilesAlongAxis,
+  WINDOW_NAMES,
+  type WindowName,
+} from './axis.ts';
 
 /** One tile of a plan. */
 export interface Tile {
@@ -47,6 +55,8 @@ export interface TilePlan {
   readonly window: WindowName;
   /** All tiles, in sweep order: sorted by their start along `axis`. */
   readonly tiles: readonly Tile[];
+  /** The pieces of the score map along `axis`, in order: each is a slab once its last tile was scored. */
+  readonly segments: readonly AxisSegment[];
   /** What running it takes. */
   readonly memory: PlanMemory;
 }
@@ -110,6 +120,7 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
     weights: weights as unknown as TilePlan['weights'],
     window,
     tiles: tilesInSweepOrder(starts, axis),
+    segments: cutSegments(scoreStarts[axis], covers[axis]),
     memory: predictMemory({ tile, outputTile, outputShape, axis, channels }),
   };
 }

@@ -30,7 +30,7 @@ export interface IntensityOptions {
   readonly blockBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Hears of voxels that are not finite. */
+  /** Called for voxels that are not finite. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 

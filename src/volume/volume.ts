@@ -20,7 +20,7 @@ export interface Volume<A extends NumericData = Float32Array> {
   readonly offset: number;
   /**
    * Gives the memory back to a source that lent it (see {@link ReadOptions.lend}); the data must not be looked at afterwards.
-   * Absent where there is nothing to give back.
+   * Absent if there is nothing to release.
    */
   readonly release?: (() => void) | undefined;
 }

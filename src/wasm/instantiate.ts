@@ -6,7 +6,7 @@ export interface WasmModule<Exports> {
 
 const PAGE_BYTES = 65536;
 
-/** Creates a value on the first call and keeps it; `undefined` for good if it cannot be created. */
+/** Creates a value on the first call and keeps it; `undefined` from then on if it cannot be created. */
 export function madeOnce<T>(make: () => T | undefined): () => T | undefined {
   let made: T | false | undefined;
   return () => {

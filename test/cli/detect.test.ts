@@ -158,8 +158,10 @@ describe('detect', () => {
       '2 of the 8 chunks read so far (of 8) are not in the store, and their voxels are the fill value: was it copied whole?';
     const { exitCode, stdout, stderr } = await captureCli(['detect', config, '--threads', '1', '--json']);
     expect(stderr).toBe(`cryoet-picks: run "TS_1_3": ${message}\n`);
-    const { problems, runs } = JSON.parse(stdout);
-    expect(problems).toEqual([{ path: expect.stringMatching(/TS_1_3.*denoised\.zarr$/), message }]);
+    const { problems, runs, warnings } = JSON.parse(stdout);
+    const path = expect.stringMatching(/TS_1_3.*denoised\.zarr$/);
+    expect(problems).toEqual([{ path, message }]);
+    expect(warnings).toEqual([{ code: 'chunks-missing', message, path, run: 'TS_1_3' }]);
     expect(runs.map(({ status }: { status: string }) => status)).toEqual(['detected', 'detected']);
     expect(exitCode).toBe(0);
     const again = await captureCli(['detect', config, '--threads', '1', '--resume']);

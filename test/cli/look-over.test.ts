@@ -23,9 +23,11 @@ interface Case {
   readonly picks?: readonly Point[];
   /** How much protein differs from what lies around it. */
   readonly protein?: number;
+  /** How many voxels are NaN. */
+  readonly notFinite?: number;
 }
 
-async function projectOf({ voxelSize, picks = [], protein = -6 }: Case): Promise<string> {
+async function projectOf({ voxelSize, picks = [], protein = -6, notFinite = 0 }: Case): Promise<string> {
   const config = join(folder, 'copick.json');
   const object = { name: 'ribosome', is_particle: true, label: 1, radius: 30 };
   await writeFile(config, JSON.stringify({ overlay_root: join(folder, 'overlay'), pickable_objects: [object] }));
@@ -33,6 +35,7 @@ async function projectOf({ voxelSize, picks = [], protein = -6 }: Case): Promise
     { length: voxelCount(shape) },
     (_, i) => Math.sin(i * 12.9898) + Math.sin(i * 78.233) + Math.sin(i * 37.719) + (i % 20 === 0 ? protein : 0),
   );
+  data.fill(Number.NaN, 0, notFinite);
   const source = sourceOf(data, shape, { voxelSize: [voxelSize, voxelSize, voxelSize] });
   const image = join(folder, 'overlay/ExperimentRuns/TS_1/VoxelSpacing10.000/denoised.zarr');
   await writeTomogram(directoryStore(image), source, { levels: 1 });
@@ -47,7 +50,7 @@ async function detect(config: string, { resample }: { readonly resample?: true }
   const terminal = openTerminal({ stdout: new TextSink(), stderr, json: false, signal: new AbortController().signal });
   const model = identityModel({ classes: ['ribosome'] });
   const dark = { ...model, spec: { ...model.spec, contrast: 'dark' as const } };
-  const { summaries } = await detectRuns(terminal, {
+  const { summaries, warnings } = await detectRuns(terminal, {
     project: await openProject(config),
     model: dark,
     tomogram: { type: 'denoised' },
@@ -55,7 +58,7 @@ async function detect(config: string, { resample }: { readonly resample?: true }
     sessionId: '0',
     resample,
   });
-  return { status: summaries.map((one) => one.status), stderr: stderr.text };
+  return { status: summaries.map((one) => one.status), stderr: stderr.text, codes: warnings.map(({ code }) => code) };
 }
 
 const outside = [{ x: 20, y: 270, z: 900 }];
@@ -83,7 +86,17 @@ describe('what looks wrong with a tomogram', () => {
 
   it('detect and info report nothing if all is well', async () => {
     const picks = [{ x: 310, y: 270, z: 230 }];
-    expect(await detect(await projectOf({ voxelSize: 10.012, picks }))).toEqual({ status: ['detected'], stderr: '' });
+    expect(await detect(await projectOf({ voxelSize: 10.012, picks }))).toEqual({
+      status: ['detected'],
+      stderr: '',
+      codes: [],
+    });
+  });
+
+  it('is printed once, with all its voxels, where some are not finite numbers', async () => {
+    const { stderr, codes } = await detect(await projectOf({ voxelSize: 10, notFinite: 7 }));
+    expect(stderr).toBe('cryoet-picks: run "TS_1": 7 of 21504 voxels are not finite numbers; they count as the mean\n');
+    expect(codes).toEqual(['voxels-not-finite']);
   });
 
   it('detect reports a voxel size of 7.84 Å with a model of 10 Å, and what it did about it', async () => {
@@ -98,7 +111,11 @@ describe('what looks wrong with a tomogram', () => {
   });
 
   it.each<[string, Case, RegExp]>([
-    ['a voxel size that nobody has set', { voxelSize: 1 }, /the voxel size is 1×1×1 Å \(z×y×x\), which programs write/],
+    [
+      'a voxel size that was never set',
+      { voxelSize: 1 },
+      /the voxel size is 1×1×1 Å \(z×y×x\), which programs write if they do not know it/,
+    ],
     ['another voxel size than the folder', { voxelSize: 10.2 }, /more than 1 % off the 10 Å of its folder/],
     ['picks outside', { voxelSize: 10, picks: outside }, /1 of 1 picks lie outside/],
     ['picks with axes swapped', { voxelSize: 10, picks: swapped }, /taken as z, y, x, none would/],

@@ -112,7 +112,7 @@ describe('instance ids of 64 bits', () => {
     'instance ids of 64 bits are refused by %s, whose readers would round them',
     (name) => {
       expect(() => picksFormat(name, options).format(given)).toThrow(
-        /pick 0 of run "TS_1" has instance id 9223372036854775807; .* holds numbers to 2\^53/,
+        /pick 0 of run "TS_1" has instance id 9223372036854775807; .* stores ids up to 2\^53/,
       );
     },
   );

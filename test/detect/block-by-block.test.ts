@@ -78,7 +78,7 @@ async function mostHeld(run: () => Promise<unknown>): Promise<number> {
     }),
     vi.spyOn(SlabMemory.prototype, 'handOut').mockImplementation(function (this: SlabMemory, array) {
       out += array.buffer.byteLength / 4;
-      handOut.call(this, array);
+      return handOut.call(this, array);
     }),
     vi.spyOn(SlabMemory.prototype, 'put').mockImplementation(function (this: SlabMemory, array) {
       out -= array.buffer.byteLength / 4;

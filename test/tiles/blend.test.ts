@@ -32,6 +32,9 @@ describe('SlabBlender', () => {
           await blender.add(tile, scores);
           slabs.push(...blender.takeFinished());
         }
+        expect(slabs.map(({ start, scores, axis }) => [start, start + scores.shape[axis + 1]])).toEqual(
+          plan.segments.map(({ start, end }) => [start, end]),
+        );
         const map = await joinSlabs(slabs);
         expect(map.classes).toEqual(['class 1', 'class 2']);
         map.data.forEach((score, i) => {

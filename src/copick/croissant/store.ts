@@ -51,8 +51,8 @@ export interface CroissantStore extends ListableStore {
  *
  * @param url - The Croissant's `metadata.json`, or the folder that holds `Croissant/`; `https://` or `s3://`.
  * @throws {@link CryoetPicksError} `invalid-option` for a URL that is not valid. From calls: `not-found` if a file of the
- *   Croissant is missing, `unavailable` if a server cannot be reached, `invalid-metadata` and `invalid-config` if it is not valid, `unsupported` if its data lies in
- *   local folders, `corrupt-data` if a checksum differs.
+ *   Croissant is missing, `unavailable` if a server cannot be reached, `invalid-metadata` and `invalid-config` if it is not
+ *   valid, `unsupported` if its data lies in local folders, `corrupt-data` if a checksum differs.
  * @example
  * ```ts
  * const store = croissantStore('https://example.org/data/Croissant/metadata.json');

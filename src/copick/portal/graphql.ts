@@ -24,7 +24,7 @@ export interface GraphqlRequest {
 
 type Data = Readonly<Record<string, unknown>>;
 
-/** What a server answers: data, or a failure that lasted for all tries; a smaller query may not meet it. */
+/** What a server answers: data, or a failure that lasted for all tries; a smaller query may succeed. */
 export type GraphqlAnswer = { readonly data: Data } | { readonly failure: RequestFailure };
 
 /** A longer `Retry-After` is not followed. */
