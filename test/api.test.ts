@@ -29,11 +29,11 @@ const languageNames = new Set(
 );
 
 describe('the public API', () => {
-  it.each([...entries.keys()])('%s exports the values and types of the snapshot', (entry) => {
+  it.each([...entries.keys()])('entry %s exports the values and types of the snapshot', (entry) => {
     expect([...(surface.get(entry) ?? [])].map(([name, symbol]) => describeExport(name, symbol))).toMatchSnapshot();
   });
 
-  it('has a path in package.json and a bundle for every entry', () => {
+  it('every entry has a path in package.json and a bundle', () => {
     const { exports, bin, files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const built = readFileSync(join(root, 'tsup.config.ts'), 'utf8');
     const targets = Object.values(exports as Record<string, { default?: string }>).flatMap(
@@ -47,7 +47,7 @@ describe('the public API', () => {
     expect(paths).toEqual(expect.arrayContaining([...entries.keys()]));
   });
 
-  it('gives a name one meaning: two entries that export it mean one declaration', () => {
+  it('a public name has one meaning: entries that share it export one declaration', () => {
     expect(namesWithTwoMeanings(surface)).toEqual([]);
 
     const [copick, io] = ['cryoet-picks/copick', 'cryoet-picks/io'].map((entry) => surface.get(entry) ?? new Map());
@@ -58,11 +58,11 @@ describe('the public API', () => {
     expect(namesWithTwoMeanings(doubled)).toEqual(['One (a, b)']);
   });
 
-  it('shadows no type of the language, as `Pick` would', () => {
+  it('no public name shadows a type of the language, as `Pick` would', () => {
     expect(['Pick', ...namesOf(surface)].filter((name) => languageNames.has(name))).toEqual(['Pick']);
   });
 
-  it('has at most 150 values, the properties of namespace objects counted', () => {
+  it('the public API has at most 150 values, the properties of namespace objects counted', () => {
     const values = new Set(namesOf(surface, ts.SymbolFlags.Value).flatMap((name) => valuesOf(name)));
     expect(values.size).toBeLessThanOrEqual(150);
     expect(values.size).toBeGreaterThan(100);

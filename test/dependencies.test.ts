@@ -31,7 +31,7 @@ function admits(range: string, major: number): boolean {
 }
 
 describe('a dependency that users install', () => {
-  it('runs in Node 20, as package.json promises', () => {
+  it('every dependency that users install runs in Node 20, as package.json promises', () => {
     expect(production.length).toBeGreaterThan(20);
     const refused = production
       .filter(([, { engines }]) => engines?.node !== undefined && !admits(engines.node, 20))
@@ -51,7 +51,7 @@ describe('a dependency that users install', () => {
     ['^18', false],
     ['>=14 <20', false],
     ['^22 || >=24', false],
-  ])('with the range %s is told right: %s', (range, isAdmitted) => {
+  ])('the range %s is judged correctly: %s', (range, isAdmitted) => {
     expect(admits(range, 20)).toBe(isAdmitted);
   });
 });

@@ -50,7 +50,7 @@ const yoursInExamples: Readonly<Record<string, string>> = {
 
 const root = join(import.meta.dirname, '..');
 
-it('every snippet of README and docs is complete and of the right types', { timeout: 120_000 }, () => {
+it('every snippet of the README and docs is complete and type-checks', { timeout: 120_000 }, () => {
   const pages = [textOf('README.md'), ...textsIn('docs', '.md')].filter(({ path }) => !path.startsWith('docs/api/'));
   const [unknownName, wrongOption, lateImport, undeclared] = [
     page("import { toPicks } from 'cryoet-picks';\ntoPicks();"),
@@ -70,7 +70,7 @@ it('every snippet of README and docs is complete and of the right types', { time
   ]);
 });
 
-it('every example of a doc comment is of the right types', { timeout: 120_000 }, () => {
+it('every example of a doc comment type-checks', { timeout: 120_000 }, () => {
   const sources = textsIn('src', '.ts');
   const wrong = [
     '/**\n * @example\n * ```ts\n * toPicks();\n * ```\n */',

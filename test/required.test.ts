@@ -26,11 +26,11 @@ const present: Readonly<Record<string, boolean>> = {
 };
 
 describe('what this run requires', () => {
-  it('is known by name', () => {
+  it('every requirement of this run is known by name', () => {
     expect(required.filter((name) => !(name in present))).toEqual([]);
   });
 
-  it.each(required)('has %s', (name) => {
+  it.each(required)('this run has %s', (name) => {
     expect(present[name]).toBe(true);
   });
 });

@@ -23,7 +23,7 @@ const any = (value: unknown) => value as never;
 const thrown = (act: () => unknown) => expect(async () => act()).rejects;
 
 describe('what plain JavaScript may hand in by mistake', () => {
-  it('is refused where a store is expected, with what makes one', async () => {
+  it('a value that is not a store is refused with the name of a function that makes one', async () => {
     await expect(openTomogram(any('/data/x.zarr'))).rejects.toMatchObject(
       refusal('found "/data/x.zarr"; wrap a path in'),
     );
@@ -37,7 +37,7 @@ describe('what plain JavaScript may hand in by mistake', () => {
     );
   });
 
-  it('is refused where a tomogram and a model are expected', async () => {
+  it('values that are not a tomogram and a model are refused', async () => {
     const tomogram = sourceFromArray(contiguousVolume(new Float32Array(8), [2, 2, 2]));
     const model = functionModel((voxels) => voxels, { classes: ['ribosome'] });
     const noModel = refusal('pass a model, such as `await loadModel(ort)`: detectParticles(tomogram, { model })');
@@ -51,7 +51,7 @@ describe('what plain JavaScript may hand in by mistake', () => {
     await expect(detectParticles(promise, { model })).rejects.toMatchObject(noTomogram('a promise'));
   });
 
-  it('is refused where a run writes, with the call that was meant', async () => {
+  it('a run refuses to write what belongs to another call, and names that call', async () => {
     const config = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome' }] });
     const run = await projectFromStores({ config, overlay: memoryStore() }).createRun('TS_1');
     const call = "writePicks(picks, { userId: 'me', sessionId: '0' }); found ";
@@ -72,15 +72,15 @@ describe('what plain JavaScript may hand in by mistake', () => {
     expect([await run.pickSets(), await run.tomograms(), await run.meshes()]).toEqual([[], [], []]);
   });
 
-  it('is refused where a zip file is expected', async () => {
+  it('a value that is not a zip file is refused', async () => {
     await thrown(() => zipStore(any('https://example.org/x.zip'))).toMatchObject(refusal('give new URL(…), a Blob'));
   });
 
-  it.each(['unet.onnx', undefined, {}])('is refused where a runtime is expected: %j', async (ort) => {
+  it.each(['unet.onnx', undefined, {}])('a value that is not a runtime is refused: %j', async (ort) => {
     await expect(loadModel(any(ort))).rejects.toMatchObject(refusal('pass the runtime first: loadModel(ort, path)'));
   });
 
-  it('is refused where a format, or runs, are expected', async () => {
+  it('values that are not a format or runs are refused', async () => {
     const pick = { object: 'a', position: { x: 1, y: 2, z: 3 }, score: 1 };
     const format = any('csv');
     await thrown(() => parsePicks('', { format })).toMatchObject(refusal('format is "csv", expected a format of'));
@@ -90,7 +90,7 @@ describe('what plain JavaScript may hand in by mistake', () => {
     await thrown(() => formatSubmission(bare)).toMatchObject(refusal('expected runs, [{ run:'));
   });
 
-  it('is told of an address where nothing lies', async () => {
+  it('openTomogram names the address if nothing is there', async () => {
     const store = httpStore('https://example.org/x.zarr', { fetch: async () => new Response(null, { status: 404 }) });
     await expect(openTomogram(store)).rejects.toThrow('nothing was found there (404)');
   });

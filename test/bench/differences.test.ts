@@ -31,7 +31,7 @@ const failures = (before: BenchRun, after: BenchRun, options?: DifferencesOption
   differences(before, after, options).flatMap(({ name, failure }) => (failure ? [`${name} ${failure}`] : []));
 
 describe('differences', () => {
-  it('fails a stage that takes more than 5 % longer, by the medians of the rounds', () => {
+  it('differences marks a stage as failed if its median over the rounds takes more than 5 % longer', () => {
     const before = run({ same: [1], slower: [2, 1, 9], faster: [1], outlier: [1, 1, 1], edge: [1] });
     const after = run({ same: [1.04], slower: [2.2, 2.11, 2], faster: [0.5], outlier: [1, 1, 50], edge: [1.05] });
     expect(failures(before, after)).toEqual(['slower slower']);
@@ -39,14 +39,14 @@ describe('differences', () => {
     expect(times.map(({ ratio }) => ratio)).toEqual([1.04, 2.11 / 2, 0.5, 1, 1.05]);
   });
 
-  it('fails a stage whose peak memory is more than 5 % larger, by the medians of the rounds', () => {
+  it('differences marks a stage as failed if its median peak memory is more than 5 % larger', () => {
     const times = { larger: [1, 1, 1], smaller: [1], outlier: [1, 1, 1] };
     const before = run(times, { larger: [500, 100, 200], smaller: [300] });
     const after = run(times, { larger: [211, 300, 100], smaller: [100], outlier: [100, 900, 100] });
     expect(failures(before, after)).toEqual(['larger larger']);
   });
 
-  it('fails a stage that only one of the runs has', () => {
+  it('differences marks a stage as failed if only one of the runs has it', () => {
     const [before, after] = [run({ gone: [1], kept: [1] }), run({ kept: [1], added: [9] })];
     expect(failures(before, after)).toEqual(['gone missing', 'added missing']);
     const found = differences(before, after).filter(({ measure }) => measure === 'seconds');
@@ -57,13 +57,13 @@ describe('differences', () => {
     ]);
   });
 
-  it('never fails a peer, not even one that is missing', () => {
+  it('differences never marks a peer as failed, even if it is missing', () => {
     const before = run({ ours: [1], scipy: [1], numpy: [1] });
     const after = run({ ours: [2], scipy: [2] }, { scipy: [900] });
     expect(failures(before, after, { peers: new Set(['scipy', 'numpy']) })).toEqual(['ours slower']);
   });
 
-  it('fails only what is worse by more than two runs of the same code differ', () => {
+  it('differences tolerates what two runs of the same code differ by', () => {
     const before = run({ quiet: [1], noisy: [1], tooSlow: [1], unknown: [1], big: [1], tooBig: [1] });
     const after = run(
       { quiet: [1.06], noisy: [1.19], tooSlow: [1.21], unknown: [1.06], big: [1], tooBig: [1] },
@@ -82,14 +82,14 @@ describe('differences', () => {
     ]);
   });
 
-  it('compares no memory where a run measured none', () => {
+  it('differences skips the memory of a run that measured none', () => {
     const found = differences(run({ a: [1] }, { a: [0] }), run({ a: [1] }));
     expect(found.map(({ measure }) => measure)).toEqual(['seconds']);
   });
 });
 
 describe('differenceLines', () => {
-  it('prints a line for the time and one for the memory of each stage, and marks what fails', () => {
+  it('differenceLines prints a line for the time and one for the memory of each stage, and marks what fails', () => {
     const before = run({ reading: [1], b: [1], gone: [1] });
     const after = run({ reading: [1.5], b: [0.9] }, { b: [120] });
     expect(differenceLines(differences(before, after))).toEqual([
@@ -102,7 +102,7 @@ describe('differenceLines', () => {
     expect(differenceLines([])).toEqual([]);
   });
 
-  it('prints the spread of two runs of the same code', () => {
+  it('differenceLines prints the spread of two runs of the same code', () => {
     const found = differences(run({ a: [1] }), run({ a: [1.1] }), { sameCode: [run({ a: [1.2] }), run({ a: [1] })] });
     expect(differenceLines(found)[0]).toBe('a      1.000 s      1.100 s  1.10 ×  ±20 %');
   });
@@ -112,7 +112,7 @@ describe('npm run bench:compare', () => {
   const script = fileURLToPath(new URL('../../bench/compare.ts', import.meta.url));
   const tsx = fileURLToPath(new URL('../../node_modules/.bin/tsx', import.meta.url));
 
-  it('exits with 1 on a slower stage, and with 0 if the noise explains it', async () => {
+  it('bench:compare exits with 1 on a slower stage, and with 0 if the noise explains it', async () => {
     const folder = await tempDir();
     const files = { before: [1], after: [1.1], noisy: [1.2] };
     for (const [name, seconds] of Object.entries(files)) {

@@ -8,7 +8,7 @@ const timing = (seconds: number, more: object = {}) => [{ name: '', seconds, run
 const run = (timings: BenchRun['timings']): BenchRun => ({ machine, timings });
 
 describe('report', () => {
-  it('prints ratios beside their targets, and a peer that did a part of the work scaled', () => {
+  it('the report prints ratios beside their targets, and scales a peer that did a part of the work', () => {
     const lines = report(
       run({
         'openTomogram lz4-64': timing(0.5),
@@ -27,7 +27,7 @@ describe('report', () => {
     ]);
   });
 
-  it('prints bounds of memory and stalls, the worst of several rounds', () => {
+  it('the report prints bounds of memory and stalls, the worst of several rounds', () => {
     const lines = report(
       run({
         detectParticles: [20, 70].flatMap((longest) => timing(1, { stall: { longest, above: 0 } })),
@@ -43,12 +43,12 @@ describe('report', () => {
     ]);
   });
 
-  it('prints how cost grows', () => {
+  it('the report prints how cost grows', () => {
     const lines = report(run({ 'reading, volume ×1': timing(1), 'reading, volume ×4': timing(5) }));
     expect(lines.at(-1)).toBe('| reading, volume ×1 | 1.000 | reading, volume ×4 | 5.000 | 4 | 5.00 |');
   });
 
-  it('knows every timing under one name', () => {
+  it('the report lists every timing under one name', () => {
     const names = [
       ...comparisons.flatMap(({ ours, peer }) => [ours, peer]),
       ...limits.flatMap(({ of }) => of),

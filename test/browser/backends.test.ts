@@ -63,7 +63,7 @@ describe.skipIf(chromiumPath === undefined)('networks in Chromium (needs Chromiu
   }
 
   it.each([['wasm'], ['webgpu'], ['webgpu of the default build']])(
-    'give by %s the logits that they give natively',
+    'networks in Chromium give the same logits by %s as natively',
     async (backend) => {
       const networks = ['models/default', ...unets];
       const found = await visit(backend, networks);
@@ -79,7 +79,7 @@ describe.skipIf(chromiumPath === undefined)('networks in Chromium (needs Chromiu
     180_000,
   );
 
-  it('are computed by WebGPU alone: one that needs the processor is told of', async () => {
+  it('a network runs on WebGPU alone; one that needs the CPU is reported', async () => {
     const [refused] = await visit('webgpu', [notForGpu]);
     expect(refused).toEqual({ error: expect.stringContaining('assigned to the default CPU EP') });
   }, 60_000);
@@ -89,7 +89,7 @@ describe('a twin of a network', () => {
   it.each([
     ['unet-float16', 1e-3],
     ['unet-int8', 1e-2],
-  ])('%s scores much as the network does, not quite so', async (name, most) => {
+  ])('%s scores nearly as its network does, but not identically', async (name, most) => {
     const [network, twin] = await Promise.all([unets[0]!, `test/fixtures/unet/${name}`].map(scoreNatively));
     expect(twin!.shape).toEqual(network!.shape);
     expect(difference(network!, twin!)).toBeGreaterThan(TOLERANCE);

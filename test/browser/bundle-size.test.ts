@@ -34,11 +34,11 @@ const cases: readonly (readonly [name: string, code: string])[] = [
 ];
 
 describe('the size of what is loaded', () => {
-  it('has a committed number for every entry and every typical import', () => {
+  it('every entry and every typical import has a committed size', () => {
     expect(cases.map(([name]) => name)).toEqual(Object.keys(committed));
   });
 
-  it.each(cases)('%s has grown by at most 10 %% over the committed number', async (name, code) => {
+  it.each(cases)('%s has grown by at most 10 %% over its committed size', async (name, code) => {
     const bytes = await loadedBytes(code);
     const change = (100 * (bytes / (committed[name] ?? Number.NaN) - 1)).toFixed(1);
     process.stdout.write(`  ${name}: ${bytes} bytes loaded, ${committed[name]} committed (${change} %)\n`);

@@ -18,33 +18,33 @@ const dependencies = [
 const external = [...dependencies, ...dependencies.map((name) => `${name}/*`)];
 
 describe('the bundle of an entry', () => {
-  it('builds for browsers and imports nothing of Node', async () => {
+  it('the bundle of an entry builds for browsers and imports nothing of Node', async () => {
     const { metafile } = await bundleForBrowser(core);
     expect(Object.keys(metafile!.inputs).filter((path) => path.includes('node:'))).toEqual([]);
   });
 
-  it('simulates in browsers too', async () => {
+  it('the simulation entry builds for browsers', async () => {
     await expect(bundleForBrowser(simulate)).resolves.toBeDefined();
   });
 
-  it('reads the files of other programs in browsers too, without evaluating code', async () => {
+  it('the formats entry builds for browsers and evaluates no code', async () => {
     const { outputFiles } = await bundleForBrowser(formats);
     expect(outputFiles!.map((file) => file.text).join('\n')).not.toMatch(/\bnew Function\b|\beval\(/);
   });
 
-  it('holds no format of picks, only their seam', async () => {
+  it('the core bundle holds the interface of picks formats, but no format', async () => {
     const { metafile } = await bundleForBrowser(core);
     const names = Object.keys(metafile!.inputs).flatMap((path) => /src\/formats\/(.*)\.ts$/.exec(path)?.[1] ?? []);
     expect(names.sort()).toEqual(['format']);
   });
 
-  it('evaluates no code', async () => {
+  it('the core bundle evaluates no code', async () => {
     const { outputFiles } = await bundleForBrowser(core, external);
     const text = outputFiles!.map((file) => file.text).join('\n');
     expect(text).not.toMatch(/\bnew Function\b|\beval\(/);
   });
 
-  it('does not contain ndarray or a runtime', async () => {
+  it('the core bundle contains neither ndarray nor a runtime', async () => {
     const { metafile } = await bundleForBrowser(core);
     const inputs = Object.keys(metafile!.inputs);
     expect(

@@ -9,7 +9,7 @@ import { bundleForBrowser } from './bundle.ts';
 import type { CroissantPageResult } from './croissant-page.ts';
 
 describe('the copick entry', () => {
-  it('builds for browsers and evaluates no code of its own', async () => {
+  it('the copick entry builds for browsers and evaluates no code of its own', async () => {
     const entry = fileURLToPath(new URL('../../src/entry/portal.ts', import.meta.url));
     const { outputFiles, metafile } = await bundleForBrowser(entry, ['numcodecs', 'numcodecs/*']);
     expect(Object.keys(metafile!.inputs).filter((path) => path.includes('node:'))).toEqual([]);
@@ -30,7 +30,7 @@ describe.skipIf(chromiumPath === undefined)('a Croissant in Chromium under a str
   }, 60_000);
   afterAll(() => site?.close());
 
-  it('has the runs, picks and voxels that copick reads', async () => {
+  it('a page under a strict policy reads the runs, picks and voxels of a Croissant as copick does', async () => {
     const { result, problems } = await site.visit<CroissantPageResult>();
     const runs = Object.entries(expectedOfCroissant.runs);
     const [tomogram] = expectedOfCroissant.runs.TS_5_4!.tomograms;

@@ -10,7 +10,7 @@ describe.skipIf(chromiumPath === undefined)('the core in Chromium under a strict
   }, 60_000);
   afterAll(() => site?.close());
 
-  it('reads an uncompressed and a blosc-lz4 store, plans, scores, finds the planted peak and scores it', async () => {
+  it('the core runs in Chromium under a strict policy: it reads uncompressed and blosc-lz4 stores, plans, scores, and finds and scores the planted peak', async () => {
     const { result, problems } = await site.visit<PageResult[]>();
     expect(problems).toEqual([]);
     const expected = { position: { x: 170, y: 90, z: 50 }, picks: 1, score: 1, evalRefused: true };

@@ -38,13 +38,13 @@ describe.skipIf(chromiumPath === undefined)('decoding in a worker of Chromium (n
 
   afterAll(() => site?.close());
 
-  it('reads bit for bit what was written, by the script that lies beside the bundle', async () => {
+  it('a worker of Chromium reads bit for bit what was written, with the script beside the bundle', async () => {
     const { result, asked } = await site.visit<DecodePageResult>();
     expect(result.right).toBe(true);
     expect(asked).toContain('/decode-worker.js');
   }, 60_000);
 
-  it('decodes on the page what a thread leaves undone that ends without an error', async () => {
+  it('a page decodes what a worker leaves undone when it ends without an error', async () => {
     const whole = worker;
     worker = Buffer.concat([Buffer.from(leaving), whole!]);
     const { result } = await site.visit<DecodePageResult>();
@@ -52,7 +52,7 @@ describe.skipIf(chromiumPath === undefined)('decoding in a worker of Chromium (n
     worker = whole;
   }, 90_000);
 
-  it('decodes on the page where the bundler left the script behind', async () => {
+  it('a page decodes by itself if the bundler left the script of the worker behind', async () => {
     worker = undefined;
     const { result, asked } = await site.visit<DecodePageResult>();
     expect(result.right).toBe(true);

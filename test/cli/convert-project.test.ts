@@ -27,7 +27,7 @@ async function truth(object: string): Promise<RunPicks[]> {
 }
 
 describe('convert of a project', () => {
-  it('writes RELION 5 of all runs, centred by their tomograms', async () => {
+  it('convert writes RELION 5 of all runs of a project, centred by their tomograms', async () => {
     const args = ['--to', 'relion5', '--object', 'apo-ferritin'];
     const { exitCode, stdout, stderr } = await convert('out.star', ...args);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
@@ -49,7 +49,7 @@ describe('convert of a project', () => {
     }
   });
 
-  it('counts each run from the centre of its own tomogram', async () => {
+  it('convert counts each run from the centre of its own tomogram', async () => {
     const run = await (await openProject(config)).run('TS_2_3');
     const source = sourceOf(new Float32Array(30 * 1600), [30, 40, 40], {
       voxelSize: [5, 5, 5],
@@ -69,7 +69,7 @@ describe('convert of a project', () => {
     expect((await convert('out.star', ...args, '--tomogram', 'denoised@10')).exitCode).toBe(0);
   });
 
-  it('writes a file for each run and object into a folder', async () => {
+  it('convert writes a file for each run and object into a folder', async () => {
     expect((await convert('picks/', '--to', 'copick', '--run', 'TS_1_3')).exitCode).toBe(0);
     const run = await (await openProject(config)).run('TS_1_3');
     const objects = new Set((await run.picks()).map(({ object }) => object));
@@ -78,7 +78,7 @@ describe('convert of a project', () => {
     expect(await listed('models')).toEqual(['TS_1_3.mod', 'TS_2_3.mod']);
   });
 
-  it('selects picks by a URI, and fails if it matches two users', async () => {
+  it('convert selects picks by a URI, and fails if it matches two users', async () => {
     const run = await (await openProject(config)).run('TS_1_3');
     const mine = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 };
     await run.writePicks([mine], { userId: 'me', sessionId: '7' });
@@ -92,7 +92,7 @@ describe('convert of a project', () => {
     expect((await convert('me.csv', '--user-id', 'me')).exitCode).toBe(0);
   });
 
-  it('writes no file of all runs if one fails, but the files of the others into a folder', async () => {
+  it('convert writes no file of all runs if one fails, but the files of the others into a folder', async () => {
     const pick = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 };
     for (const run of await (await openProject(config)).runs()) {
       const [path] = await run.writePicks([pick], { userId: 'me', sessionId: '7' });
@@ -118,7 +118,7 @@ describe('convert of a project', () => {
     ['a size of another tomogram', ['o.star', '--to', 'relion5', '--voxel-size', '5'], 2, /give --shape too/],
     ['a tomogram that is not there', ['o.tbl', '--tomogram', 'wbp'], 1, /has no tomogram wbp.*denoised@10\.000/],
     ['a URI and a user', ['o.csv', '--uri', 'a', '--user-id', 'b'], 2, /cannot be used with/],
-  ])('fails in one line and writes nothing for %s', async (_, [output, ...args], code, message) => {
+  ])('convert fails in one line and writes nothing for %s', async (_, [output, ...args], code, message) => {
     const { exitCode, stderr } = await convert(output!, ...args);
     expect(stderr).toMatch(message);
     expect(exitCode).toBe(code);
@@ -128,7 +128,7 @@ describe('convert of a project', () => {
 
 describe('formatRequirements', () => {
   const pick = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 };
-  it.each(picksFormatNames)('says how many runs and objects a file of %s can hold', (name) => {
+  it.each(picksFormatNames)('formatRequirements says how many runs and objects a file of %s can hold', (name) => {
     const { oneRun = false, oneObject = false } = formatRequirements[name];
     const format = picksFormat(name, { shape: [4, 5, 6], voxelSize: 10 });
     const refused = (runs: RunPicks[]) => {

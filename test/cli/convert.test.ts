@@ -24,7 +24,7 @@ async function convert(...args: string[]) {
 const written = (name: string) => readFile(join(folder, name), 'utf8');
 
 describe('convert', () => {
-  it('takes the formats from the extensions, in both directions', async () => {
+  it('convert derives the formats from the extensions, in both directions', async () => {
     const { exitCode, stdout, stderr } = await convert('in.csv', 'out.cmm');
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toBe(`3 picks of 2 runs, csv to cmm: ${join(folder, 'out.cmm')}\n`);
@@ -32,7 +32,7 @@ describe('convert', () => {
     expect(await written('again.csv')).toBe(csv);
   });
 
-  it('lists what is lost with --verbose, and only says that something is lost without', async () => {
+  it('convert lists losses with --verbose, and otherwise says only that there are some', async () => {
     const args = ['in.csv', 'out.tbl', '--voxel-size', '10'];
     expect((await convert(...args)).stdout.split('\n')[1]).toBe(
       'the format cannot hold everything; --verbose lists what is lost',
@@ -50,10 +50,10 @@ describe('convert', () => {
   });
 
   it.each([
-    ['named', 'in.csv', []],
+    ['by its own name', 'in.csv', []],
     ['by a link', 'link.csv', []],
     ['in the folder for files of one run each', '.', ['--to', 'csv']],
-  ])('does not overwrite the file that it reads: the same %s', async (_, output, options) => {
+  ])('convert does not overwrite its input %s', async (_, output, options) => {
     await symlink(join(folder, 'in.csv'), join(folder, 'link.csv'));
     await symlink(join(folder, 'in.csv'), join(folder, 'TS_1.csv'));
     const before = await readdir(folder);
@@ -64,12 +64,12 @@ describe('convert', () => {
     expect(await readdir(folder)).toEqual(before);
   });
 
-  it('prints one document with --json', async () => {
+  it('convert --json prints one document', async () => {
     const { stdout } = await convert('in.csv', 'out.csv', '--to', 'submission', '--json');
     expect(JSON.parse(stdout)).toEqual({ from: 'csv', to: 'submission', runs: 2, picks: 3, losses: [] });
   });
 
-  it('selects the given run and objects, in the order of their classes', async () => {
+  it('convert selects the given run and objects, in the order of their classes', async () => {
     const names = ['--run', 'TS_1', '--object', 'apo-ferritin', 'ribosome'];
     const { exitCode } = await convert('in.csv', 'out.star', '--to', 'relion4', '--voxel-size', '10', ...names);
     expect(exitCode).toBe(0);
@@ -83,7 +83,7 @@ describe('convert', () => {
     expect(await written('back.csv')).toBe(csv.split('\n').slice(0, 3).join('\n').concat('\n'));
   });
 
-  it('writes and reads binary formats', async () => {
+  it('convert writes and reads binary formats', async () => {
     const options = ['--run', 'TS_1', '--voxel-size', '10'];
     expect((await convert('in.csv', 'out.mod', ...options)).exitCode).toBe(0);
     expect((await convert('out.mod', 'back.csv', ...options)).exitCode).toBe(0);
@@ -106,16 +106,16 @@ describe('convert', () => {
       ['in.csv', 'o.star'],
       'may be any of relion3, relion4, relion5, stopgap; name the format',
     ],
-    ['an end that says nothing', ['in.csv', 'out'], 'from its extension; name one of csv, submission'],
+    ['an unknown extension', ['in.csv', 'out'], 'from its extension; name one of csv, submission'],
     ['an unknown format', ['in.csv', 'o.csv', '--to', 'pdb'], 'Allowed choices are csv, submission, copick'],
-    ['a voxel size that is none', ['in.csv', 'o.tbl', '--voxel-size', '0'], 'Expected a length in Å, such as 10.012.'],
+    ['a voxel size of 0', ['in.csv', 'o.tbl', '--voxel-size', '0'], 'Expected a length in Å, such as 10.012.'],
     ['an unknown run', ['in.csv', 'o.csv', '--run', 'TS_3'], 'has no run "TS_3"; there are TS_1, TS_2'],
     [
       'an unknown object',
       ['in.csv', 'o.csv', '--object', 'virus'],
       'has no object "virus"; there are ribosome, apo-ferritin',
     ],
-  ])('%s ends with 2 and one line', async (_, args, message) => {
+  ])('convert with %s ends with 2 and one line', async (_, args, message) => {
     const { exitCode, stdout, stderr } = await convert(...args);
     expect(stderr).toContain(message);
     expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);
@@ -135,7 +135,7 @@ describe('convert', () => {
       ['in.csv', 'o.csv', '--from', 'relion4'],
       /in\.csv, line 1: expected data_, the start of a STAR block/,
     ],
-  ])('%s ends with 1 and one line', async (_, args, message) => {
+  ])('convert with %s ends with 1 and one line', async (_, args, message) => {
     const { exitCode, stderr } = await convert(...args);
     expect(stderr).toMatch(message);
     expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);
@@ -143,7 +143,7 @@ describe('convert', () => {
     expect(await readdir(folder)).toEqual(['in.csv']);
   });
 
-  it('keeps the old file if the format cannot hold the picks', async () => {
+  it('convert keeps the old file if the format cannot hold the picks', async () => {
     await writeFile(join(folder, 'o.json'), 'old');
     expect((await convert('in.csv', 'o.json')).exitCode).toBe(1);
     expect(await written('o.json')).toBe('old');

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 
 describe('demo', () => {
-  it('writes picks, submission and figure, prints the score, and can be run again', async () => {
+  it('demo writes picks, submission and figure, prints the score, and can be run again', async () => {
     const stdout = new TextSink();
     const terminal = openTerminal({
       stdout,
@@ -35,7 +35,7 @@ describe('demo', () => {
     }
   });
 
-  it('changes nothing in a folder that no demo has written', async () => {
+  it('demo changes nothing in a folder that no demo has written', async () => {
     await mkdir(join(folder, 'project'));
     await writeFile(join(folder, 'project', 'thesis.tex'), 'years of work');
     await writeFile(join(folder, 'README.txt'), 'my project');
@@ -49,7 +49,7 @@ describe('demo', () => {
 });
 
 describe('simulate', () => {
-  it('writes the same project for the same seed', async () => {
+  it('simulate writes the same project for the same seed', async () => {
     const flags = ['--seed', '4', '--shape', '16,24,24', '--json'];
     const [a, b] = [join(folder, 'a'), join(folder, 'b')];
     const { exitCode, stdout } = await captureCli(['simulate', a, ...flags]);
@@ -62,7 +62,7 @@ describe('simulate', () => {
     for (const file of files) expect(await readFile(join(b, file))).toEqual(await readFile(join(a, file)));
   });
 
-  it('takes runs and positions from a CSV', async () => {
+  it('simulate takes runs and positions from a CSV', async () => {
     const csv = join(folder, 'picks.csv');
     await writeFile(csv, 'experiment,particle_type,x,y,z\nTS_7,ribosome,120,120,80\nTS_8,apo-ferritin,100,90,80\n');
     const args = ['simulate', join(folder, 'p'), '--shape', '16,24,24', '--positions', csv, '--noise', '0', '--json'];
@@ -74,7 +74,7 @@ describe('simulate', () => {
     expect(JSON.parse(first.stdout).runs).toEqual([{ run: 'TS_7', truth: { ribosome: 1 } }]);
   });
 
-  it('fails for a folder that is not empty', async () => {
+  it('simulate fails for a folder that is not empty', async () => {
     await writeFile(join(folder, 'data.txt'), '');
     const { exitCode, stderr } = await captureCli(['simulate', folder]);
     expect(exitCode).toBe(1);

@@ -45,7 +45,7 @@ describe('detect', () => {
     ['--submission', 'copick.json', '--figure', 'picks.png', 'the project file and --submission'],
     ['--submission', 'a.csv', '--figure', join('overlay', '..', 'copick.json'), 'the project file and --figure'],
     ['--submission', 'a.png', '--figure', join('.', 'a.png'), '--submission and --figure'],
-  ])('writes no file over the project or another: %s %s %s %s', async (a, submission, b, figure, which) => {
+  ])('detect never overwrites the project or another output: %s %s %s %s', async (a, submission, b, figure, which) => {
     const before = await filesBelow(folder);
     const given = await readFile(config, 'utf8');
     const { exitCode, stderr } = await captureCli([
@@ -63,7 +63,7 @@ describe('detect', () => {
   });
 
   it.each(['picks.jpg', 'picks'])(
-    'refuses the figure %s before any work, and says which endings it takes',
+    'detect throws for the figure %s before any work, and names the valid endings',
     async (name) => {
       const before = await filesBelow(folder);
       const figure = join(folder, name);
@@ -74,7 +74,7 @@ describe('detect', () => {
     },
   );
 
-  it('writes picks, submission and figure with the network of the package', async () => {
+  it('detect writes picks, submission and figure with the network of the package', async () => {
     const [submission, figure] = [join(folder, 'out', 'submission.csv'), join(folder, 'out', 'picks.png')];
     const flags = ['--run', 'TS_1_3', '--threads', '1', '--submission', submission, '--figure', figure, '--json'];
     const { exitCode, stdout, stderr } = await captureCli(['detect', config, ...flags]);
@@ -90,7 +90,7 @@ describe('detect', () => {
     expect(written).toHaveLength(6);
   });
 
-  it('reports a failed run on stderr, does the others, and ends with 1', async () => {
+  it('detect reports a failed run on stderr, continues with the others, and ends with 1', async () => {
     await rm(join(folder, 'static', 'ExperimentRuns', 'TS_1_3', 'VoxelSpacing10.000'), { recursive: true });
     const { stdout, stderr, terminal } = fakeTerminal();
     const project = await openProject(config);
@@ -107,7 +107,7 @@ describe('detect', () => {
     expect(JSON.parse(whole.stdout).runs[0].error.code).toBe('not-found');
   });
 
-  it('skips runs that are done with --resume, and counts their picks', async () => {
+  it('detect --resume skips finished runs and counts their picks', async () => {
     const project = await openProject(config);
     const first = await detectRuns(fakeTerminal().terminal, { ...user, project, tomogram, model: quickModel() });
     const model = quickModel();
@@ -119,7 +119,7 @@ describe('detect', () => {
     expect(stdout.text).toMatch(/^TS_1_3 {2}\d+ picks?, skipped\nTS_2_3 /);
   });
 
-  it('tells of picks that cannot be read, and finds them anew with --resume', async () => {
+  it('detect reports unreadable picks, and --resume finds them anew', async () => {
     const args = ['detect', config, '--run', 'TS_1_3', '--threads', '1', '--resume', '--json'];
     const first = JSON.parse((await captureCli(args)).stdout);
     expect(first).toMatchObject({ problems: [], picks: join(await realpath(folder), 'overlay') });
@@ -135,7 +135,7 @@ describe('detect', () => {
     expect(stderr).toMatch(/^cryoet-picks: [^\n]*cryoet-picks_0_apo-ferritin\.json[^\n]*\n$/);
   });
 
-  it('names the particles that the model does not know, and its classes that no particle has', async () => {
+  it('detect names the particles that the model does not know, and classes without a particle', async () => {
     const text = await readFile(config, 'utf8');
     await writeFile(config, text.replaceAll('"ribosome"', '"RB"').replaceAll('"thyroglobulin"', '"THG"'));
     const { exitCode, stderr } = await captureCli(['detect', config, '--run', 'TS_1_3', '--threads', '1']);
@@ -145,7 +145,7 @@ describe('detect', () => {
     expect(exitCode).toBe(0);
   });
 
-  it('tells, once per run, of chunks that a tomogram has lost, and goes on', async () => {
+  it('detect warns once per run about missing chunks of a tomogram, and continues', async () => {
     const image = join(folder, 'static/ExperimentRuns/TS_1_3/VoxelSpacing10.000/denoised.zarr');
     const whole = await (await (await openProject(config)).run('TS_1_3')).tomogram('denoised');
     const data = contiguousVolume((await whole.read(wholeBox([24, 40, 40]))).data, [24, 40, 40]);
@@ -168,7 +168,7 @@ describe('detect', () => {
     expect(again.stderr).toBe('');
   });
 
-  it('leaves no new file when it is aborted while the network works', async () => {
+  it('detect leaves no new file when it is aborted while the network works', async () => {
     const before = await filesBelow(folder);
     const controller = new AbortController();
     const model = quickModel();
@@ -197,14 +197,14 @@ describe('detect', () => {
       '--threshold names "rib", but the project has no such object',
     ],
     ['a threshold above 1', ['--threshold', 'ribosome=1.5'], 2, '--threshold ribosome=1.5: the scores of model'],
-  ])('%s ends in one line, before any work', async (_, flags, code, message) => {
+  ])('detect fails before any work, in one line: %s', async (_, flags, code, message) => {
     const { exitCode, stderr } = await captureCli(['detect', config, ...flags]);
     expect(stderr).toContain(message);
     expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);
     expect(exitCode).toBe(code);
   });
 
-  it('goes on after a run whose picks cannot be written', async () => {
+  it('detect continues after a run whose picks cannot be written', async () => {
     const picks = join(folder, 'overlay', 'ExperimentRuns', 'TS_1_3', 'Picks');
     await rm(picks, { recursive: true });
     await writeFile(picks, 'a file where a folder should be');
@@ -222,10 +222,10 @@ describe('detect', () => {
 describe('a project file', () => {
   it.each([
     ['that is missing', undefined, 'config "CONFIG" not found'],
-    ['that is no JSON', '{\n  "name": oops\n}', 'config "CONFIG" is not JSON: line 2'],
+    ['that is not JSON', '{\n  "name": oops\n}', 'config "CONFIG" is not JSON: line 2'],
     ['of an unknown kind', '{"config_type": "s3"}', 'unknown config_type "s3"'],
     ['without objects', '{"overlay_root": "overlay"}', 'pickable_objects is missing'],
-  ])('%s ends with 1 and one line, in every command that takes one', async (_, text, message) => {
+  ])('every command that takes a project ends with 1 and one line for a project file %s', async (_, text, message) => {
     if (text === undefined) await rm(config);
     else await writeFile(config, text);
     for (const args of [['info'], ['detect'], ['score', '--submission', 'x.csv', '--truth']]) {
@@ -238,7 +238,7 @@ describe('a project file', () => {
 });
 
 describe('info', () => {
-  it('lists runs, tomograms and picks, and what is broken, and ends with 0', async () => {
+  it('info lists runs, tomograms, picks and problems, and ends with 0', async () => {
     await writeFile(join(folder, 'overlay', 'ExperimentRuns', 'TS_1_3', 'Picks', 'ribosome.json'), '{"points": [');
     await rm(join(folder, 'static/ExperimentRuns/TS_2_3/VoxelSpacing10.000/denoised.zarr/.zattrs'));
     await rm(join(folder, 'static/ExperimentRuns/TS_2_3/VoxelSpacing10.000/denoised.zarr/0/.zarray'));
@@ -263,7 +263,7 @@ describe('info', () => {
 });
 
 describe('score of projects', () => {
-  it('takes the truth from user curation, and finds all of it in itself', async () => {
+  it('score takes the truth from user curation, and finds all of it in itself', async () => {
     const args = ['score', '--truth', config, '--submission', config, '--user-id', 'curation', '--json'];
     const { stdout } = await captureCli(args);
     const { objects, matching } = JSON.parse(stdout);
@@ -272,7 +272,7 @@ describe('score of projects', () => {
     for (const object of Object.values(objects)) expect(object).toMatchObject({ fp: 0, fn: 0, fbeta: 1 });
   });
 
-  it('warns where the truth is picks of this program, and where no run is in common', async () => {
+  it('score warns if the truth is picks of this program, and if no run is in common', async () => {
     const run = await (await openProject(config)).run('TS_1_3');
     const picks = [{ object: 'ribosome', position: { x: 50, y: 60, z: 70 }, score: 1 }];
     await run.writePicks(picks, { ...user, objects: ['ribosome'] });
@@ -287,7 +287,7 @@ describe('score of projects', () => {
     expect(apart.exitCode).toBe(1);
   });
 
-  it('says which users there are where none fits', async () => {
+  it('score lists the available users if none matches', async () => {
     const args = ['score', '--truth', config, '--submission', config, '--user-id', 'bob'];
     const { exitCode, stderr } = await captureCli(args);
     expect(exitCode).toBe(2);

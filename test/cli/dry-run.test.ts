@@ -35,7 +35,7 @@ function fakeTerminal() {
 }
 
 describe('detect --dry-run', () => {
-  it('tells tiles, voxels, memory and time of every run, and writes nothing', async () => {
+  it('detect --dry-run reports tiles, voxels, memory and time of every run, and writes nothing', async () => {
     const before = await filesBelow(folder);
     const submission = join(folder, 'out', 'submission.csv');
     const { exitCode, stdout, stderr } = await captureCli([
@@ -53,7 +53,7 @@ describe('detect --dry-run', () => {
     expect(await filesBelow(folder)).toEqual(before);
   });
 
-  it('scores one tile to warm up and three to time, whatever the number of runs', async () => {
+  it('detect --dry-run scores one tile to warm up and three to time, whatever the number of runs', async () => {
     const model = identityModel({ tile: [8, 8, 8], classes: ['ribosome', null], normalization: 'z-score' });
     let scored = 0;
     let read = 0;
@@ -86,7 +86,7 @@ describe('detect --dry-run', () => {
     }
   });
 
-  it('warms up with the largest tile of all runs, also where the first run has smaller ones', async () => {
+  it('detect --dry-run warms up with the largest tile of all runs, even if the first run has smaller ones', async () => {
     const image = join(folder, 'static/ExperimentRuns/TS_1_3/VoxelSpacing10.000/denoised.zarr');
     await rm(image, { recursive: true });
     const small = contiguousVolume(
@@ -112,7 +112,7 @@ describe('detect --dry-run', () => {
     ]);
   });
 
-  it('counts the memory of offsets', async () => {
+  it('detect --dry-run counts the memory of offsets', async () => {
     const classes = ['ribosome', null, null, null, null];
     const model = identityModel({ tile: [8, 8, 8], classes, offsets: [2, 3, 4], normalization: 'z-score' });
     const project = await openProject(config);
@@ -127,14 +127,14 @@ describe('detect --dry-run', () => {
     expect(run.memory).toBe(plan.memory.total + 4 * voxelCount(run.shape));
   });
 
-  it('says which runs would fail, and ends with 1', async () => {
+  it('detect --dry-run says which runs would fail, and ends with 1', async () => {
     await rm(join(folder, 'static', 'ExperimentRuns', 'TS_1_3', 'VoxelSpacing10.000'), { recursive: true });
     const { exitCode, stdout } = await captureCli(['detect', config, '--dry-run', '--threads', '1']);
     expect(exitCode).toBe(1);
     expect(stdout).toContain('run "TS_1_3" would fail: tomogram "denoised" not found in run "TS_1_3"');
   });
 
-  it('prints one document with --json', async () => {
+  it('detect --dry-run --json prints one document', async () => {
     const { exitCode, stdout } = await captureCli([
       'detect',
       config,

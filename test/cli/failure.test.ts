@@ -14,11 +14,11 @@ it.each([
     'unexpected TypeError: x is undefined (--verbose shows where)',
   ],
   ['no error at all', 'boom', 'unexpected', 'boom'],
-])('says in one line what went wrong: %s', (_, error, code, message) => {
+])('an error is reported in one line: %s', (_, error, code, message) => {
   expect(describeFailure(error)).toEqual({ code, message });
 });
 
-it('says what the operating system refused', async () => {
+it('an error of the operating system is reported in its words', async () => {
   const error = await readFile('/no/such/file').catch((reason: unknown) => reason);
   expect(describeFailure(error)).toEqual({
     code: 'ENOENT',
@@ -26,7 +26,7 @@ it('says what the operating system refused', async () => {
   });
 });
 
-it('says how to install the ONNX runtime where it is missing', async () => {
+it('a missing ONNX runtime is reported with the command that installs it', async () => {
   const absent = Object.assign(new Error("Cannot find package 'onnxruntime-node'"), { code: 'ERR_MODULE_NOT_FOUND' });
   const failure = describeFailure(await loadRuntime(() => Promise.reject(absent)).catch((error: unknown) => error));
   expect(failure.code).toBe('model-failed');
@@ -42,7 +42,7 @@ it('says how to install the ONNX runtime where it is missing', async () => {
   }
 });
 
-it('says why the ONNX runtime does not load where it is installed', async () => {
+it('an installed ONNX runtime that does not load is reported with the reason', async () => {
   const broken = Object.assign(new Error('libonnxruntime.so.1: cannot open shared object file'), {
     code: 'ERR_DLOPEN_FAILED',
   });

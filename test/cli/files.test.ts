@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 
 describe('writeWhole', () => {
-  it('creates the folders above and replaces an existing file', async () => {
+  it('writeWhole creates the folders above and replaces an existing file', async () => {
     const path = join(folder, 'a', 'b', 'out.csv');
     await writeWhole(path, { data: 'one' });
     await writeWhole(path, { data: Uint8Array.of(116, 119, 111) });
@@ -20,7 +20,7 @@ describe('writeWhole', () => {
     expect(await readdir(join(folder, 'a', 'b'))).toEqual(['out.csv']);
   });
 
-  it('writes nothing once aborted, and keeps the old file', async () => {
+  it('writeWhole writes nothing once aborted, and keeps the old file', async () => {
     const path = join(folder, 'out.csv');
     await writeWhole(path, { data: 'old' });
     const signal = AbortSignal.abort(new Error('enough'));
@@ -29,7 +29,7 @@ describe('writeWhole', () => {
     expect(await readdir(folder)).toEqual(['out.csv']);
   });
 
-  it('throws with the path if it cannot write', async () => {
+  it('writeWhole throws with the path if it cannot write', async () => {
     await writeFile(join(folder, 'file'), '');
     await expect(writeWhole(join(folder, 'file', 'out.csv'), { data: '' })).rejects.toMatchObject({
       code: 'write-failed',
@@ -39,12 +39,12 @@ describe('writeWhole', () => {
 });
 
 describe('requireDestination', () => {
-  it('does nothing if a file can be written, and leaves nothing behind', async () => {
+  it('requireDestination does nothing if a file can be written, and leaves nothing behind', async () => {
     await requireDestination(join(folder, 'out.csv'));
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('throws for a folder, and for a file in the way of a folder', async () => {
+  it('requireDestination throws for a folder, and for a file in the way of a folder', async () => {
     await expect(requireDestination(folder)).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringContaining('it is a folder'),
@@ -55,7 +55,7 @@ describe('requireDestination', () => {
 });
 
 describe('buildFolder', () => {
-  it('shows the folder only when it is complete', async () => {
+  it('buildFolder shows the folder only when it is complete', async () => {
     const path = join(folder, 'project');
     await buildFolder(path, {
       async build(temporary) {
@@ -67,12 +67,12 @@ describe('buildFolder', () => {
     expect(await readdir(folder)).toEqual(['project']);
   });
 
-  it('fills an empty folder', async () => {
+  it('buildFolder fills an empty folder', async () => {
     await buildFolder(folder, { build: (temporary) => writeFile(join(temporary, 'a'), '') });
     expect(await readdir(folder)).toEqual(['a']);
   });
 
-  it('leaves nothing behind if the work fails', async () => {
+  it('buildFolder leaves nothing behind if the work fails', async () => {
     const build = async (temporary: string) => {
       await writeFile(join(temporary, 'half'), '');
       throw new Error('power cut');
@@ -88,7 +88,7 @@ describe('buildFolder', () => {
       /not empty: it holds thesis/,
     ],
     ['a file', (path: string) => writeFile(path, ''), /is a file, expected a folder/],
-  ])('throws for %s before any work', async (_, prepare, message) => {
+  ])('buildFolder throws for %s before any work', async (_, prepare, message) => {
     const path = join(folder, 'project');
     await prepare(path);
     const build = () => Promise.reject(new Error('work was begun'));
@@ -100,7 +100,7 @@ describe('readText', () => {
   it.each([
     ['is absent', 'none', /^picks none not found$/],
     ['is a folder', '.', /^picks \. is a folder, expected a file$/],
-  ])('throws if the path %s', async (_, path, message) => {
+  ])('readText throws if the path %s', async (_, path, message) => {
     await expect(readText(path, { what: 'picks' })).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringMatching(message),

@@ -8,7 +8,7 @@ import { tempDir } from '../support/temp-dir.ts';
 const config = join(entitiesFixture, 'copick.json');
 
 describe('info of all that copick writes', () => {
-  it('groups each kind of entity over the runs', async () => {
+  it('info groups each kind of entity over the runs', async () => {
     const { exitCode, stdout, stderr } = await captureCli(['info', config]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     const lines = stdout.split('\n').map((line) => line.replace(/ {2,}/g, '  ').trim());
@@ -29,7 +29,7 @@ describe('info of all that copick writes', () => {
     );
   });
 
-  it('has all entities in the document', async () => {
+  it('info --json contains all entities', async () => {
     const { runs, objectMaps } = JSON.parse((await captureCli(['info', config, '--json'])).stdout);
     expect(objectMaps).toEqual([{ object: 'ribosome', path: expect.stringMatching(/Objects\/ribosome\.zarr$/) }]);
     const [first, second] = runs;
@@ -60,13 +60,13 @@ describe('info of a project with little in it', () => {
     await mkdir(join(folder, 'overlay/ExperimentRuns/TS_1'), { recursive: true });
   });
 
-  it('shows no table for kinds without entities', async () => {
+  it('info shows no table for kinds without entities', async () => {
     const { exitCode, stdout } = await captureCli(['info', join(folder, 'copick.json')]);
     expect(exitCode).toBe(0);
     expect(stdout).not.toMatch(/features|mesh|filaments|segmentation|density/);
   });
 
-  it('still lists the other kinds if one cannot be listed', async () => {
+  it('info still lists the other kinds if one cannot be listed', async () => {
     await writeFile(join(folder, 'overlay/ExperimentRuns/TS_1/Meshes'), 'a file, no folder');
     await mkdir(join(folder, 'overlay/ExperimentRuns/TS_1/Segmentations/10.000_me_1_membrane.zarr'), {
       recursive: true,

@@ -22,7 +22,7 @@ async function writeConfig(fields: object): Promise<string> {
 }
 
 describe('info of a project that is not on disk', () => {
-  it('lists the contents of a Croissant on the web, and its URL', async () => {
+  it('info lists the contents of a Croissant on the web, and its URL', async () => {
     const croissant_url = `${server.url}/Croissant/metadata.json`;
     const config = await writeConfig({ config_type: 'mlcroissant', croissant_url });
     const { exitCode, stdout, stderr } = await captureCli(['info', config]);
@@ -39,13 +39,13 @@ describe('info of a project that is not on disk', () => {
     }
   });
 
-  it('opens the URL itself', async () => {
+  it('info opens the URL of a Croissant', async () => {
     const { exitCode, stdout } = await captureCli(['info', server.url]);
     expect(exitCode).toBe(0);
     expect(stdout).toContain(': fixture\n');
   });
 
-  it('shows neither query string nor password of a root', async () => {
+  it('info shows neither query string nor password of a root', async () => {
     const croissant_url = `${server.url}/Croissant/metadata.json?sig=hunter2`;
     const config = await writeConfig({ config_type: 'mlcroissant', croissant_url });
     const { exitCode, stdout, stderr } = await captureCli(['info', config]);
@@ -61,7 +61,7 @@ describe('info of a project that is not on disk', () => {
       /cannot read http:\/\/127\.0\.0\.1:1\/Croissant\/metadata\.json/,
     ],
     ['another file system', { overlay_root: 'ssh://me:hunter2@host/x' }, /overlay_root is on "ssh:\/\/"/],
-  ])('fails in one line with the reason: %s', async (_, fields, message) => {
+  ])('info fails in one line with the reason: %s', async (_, fields, message) => {
     const { exitCode, stdout, stderr } = await captureCli(['info', await writeConfig(fields)]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
     expect(stderr).toMatch(message);

@@ -77,14 +77,14 @@ describe('what looks wrong with a tomogram', () => {
       { voxelSize: 10, protein: 6 },
       /protein looks bright, and model ".*" was made/,
     ],
-  ])('is told by detect, which goes on: %s', async (_, one, message) => {
+  ])('detect warns of a suspicious tomogram, and continues: %s', async (_, one, message) => {
     const { status, stderr } = await detect(await projectOf(one));
     expect(stderr).toMatch(message);
     expect(stderr).toMatch(/^cryoet-picks: run "TS_1": [^\n]+\n$/);
     expect(status).toEqual(['detected']);
   });
 
-  it('is nothing where all is well', async () => {
+  it('detect and info report nothing if all is well', async () => {
     const picks = [{ x: 310, y: 270, z: 230 }];
     expect(await detect(await projectOf({ voxelSize: 10.012, picks }))).toEqual({
       status: ['detected'],
@@ -99,7 +99,7 @@ describe('what looks wrong with a tomogram', () => {
     expect(codes).toEqual(['voxels-not-finite']);
   });
 
-  it('is said of a voxel size of 7.84 Å and a model of 10 Å, with what was done about it', async () => {
+  it('detect reports a voxel size of 7.84 Å with a model of 10 Å, and what it did about it', async () => {
     const config = await projectOf({ voxelSize: 7.84 });
     const { status, stderr } = await detect(config, { resample: true });
     expect(stderr).toContain('run "TS_1" is resampled from voxels of 7.840×7.840×7.840 Å (z×y×x) to 10 Å\n');
@@ -119,7 +119,7 @@ describe('what looks wrong with a tomogram', () => {
     ['another voxel size than the folder', { voxelSize: 10.2 }, /more than 1 % off the 10 Å of its folder/],
     ['picks outside', { voxelSize: 10, picks: outside }, /1 of 1 picks lie outside/],
     ['picks with axes swapped', { voxelSize: 10, picks: swapped }, /taken as z, y, x, none would/],
-  ])('is listed by info: %s', async (_, one, message) => {
+  ])('info warns of a suspicious tomogram: %s', async (_, one, message) => {
     const { exitCode, stdout } = await captureCli(['info', await projectOf(one)]);
     expect(stdout).toMatch(message);
     expect(exitCode).toBe(0);

@@ -27,17 +27,20 @@ it.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
   ['SIGHUP', 129],
-] as const)('is interrupted by %s without leaving anything half written, and ends with %d', async (signal, code) => {
-  const { child, stderr } = start(['simulate', join(folder, 'project'), '--runs', '1000', '--shape', '24,32,32']);
-  const closed = once(child, 'close');
-  while ((await readdir(folder)).length === 0 && child.exitCode === null) await new Promise((r) => setTimeout(r, 50));
-  child.kill(signal);
-  expect(await closed).toEqual([code, null]);
-  expect(stderr()).toBe('cryoet-picks: interrupted; no file is incomplete\n');
-  expect(await readdir(folder)).toEqual([]);
-});
+] as const)(
+  'the command line, interrupted by %s, leaves nothing half written and ends with %d',
+  async (signal, code) => {
+    const { child, stderr } = start(['simulate', join(folder, 'project'), '--runs', '1000', '--shape', '24,32,32']);
+    const closed = once(child, 'close');
+    while ((await readdir(folder)).length === 0 && child.exitCode === null) await new Promise((r) => setTimeout(r, 50));
+    child.kill(signal);
+    expect(await closed).toEqual([code, null]);
+    expect(stderr()).toBe('cryoet-picks: interrupted; no file is incomplete\n');
+    expect(await readdir(folder)).toEqual([]);
+  },
+);
 
-it('is quiet where the reader of its output leaves early, as head does', async () => {
+it('the command line is quiet if the reader of its output leaves early, as head does', async () => {
   const config = await smallProject(folder, { runs: 1 });
   const { child, stderr } = start(['info', config]);
   child.stdout!.destroy();

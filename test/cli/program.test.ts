@@ -35,23 +35,23 @@ describe('wrong usage', () => {
     ['a missing option', ['score', '--truth', 'a'], "required option '--submission <file>' not specified."],
     ['one argument too many', ['info', 'a', 'b'], "too many arguments for 'info'."],
     ['an unknown matching', ['score', '--matching', 'best'], 'Allowed choices are official, greedy, hungarian.'],
-    ['threads that are no number', ['detect', 'a', '--threads', 'x'], 'Expected a whole number of at least 1.'],
+    ['threads that are not a number', ['detect', 'a', '--threads', 'x'], 'Expected a whole number of at least 1.'],
     ['no threads', ['detect', 'a', '--threads', '0'], 'Expected a whole number of at least 1.'],
     ['a shape of two', ['simulate', 'a', '--shape', '1,2'], 'Expected three whole numbers of voxels, Z,Y,X'],
     ['a flat shape', ['simulate', 'a', '--shape', '0,2,2'], 'Expected three whole numbers of voxels, Z,Y,X'],
     ['negative noise', ['simulate', 'a', '--noise=-1'], 'Expected a number of at least 0.'],
-    ['a spacing that is none', ['detect', 'a', '--tomogram', 'wbp@ten'], 'such as denoised@10.'],
+    ['a voxel spacing that is not a number', ['detect', 'a', '--tomogram', 'wbp@ten'], 'such as denoised@10.'],
     ['an empty tomogram', ['detect', 'a', '--tomogram', ''], 'such as denoised@10.'],
     ['a threshold without object', ['detect', 'a', '--threshold', '0.5'], 'such as ribosome=0.3.'],
     ['a threshold without value', ['detect', 'a', '--threshold', 'ribosome='], 'such as ribosome=0.3.'],
-  ])('%s ends with 2 and one line', async (_, args, message) => {
+  ])('wrong usage, %s, ends with 2 and one line', async (_, args, message) => {
     const { exitCode, stdout, stderr } = await captureCli(args);
     expect(stderr).toContain(message);
     expect(stderr).toMatch(/^cryoet-picks: [^\n]+\n$/);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
   });
 
-  it('without a command shows the help and ends with 2', async () => {
+  it('the program without a command shows the help and ends with 2', async () => {
     const { exitCode, stderr } = await captureCli([]);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('Usage: cryoet-picks [options] [command]');
@@ -68,7 +68,7 @@ describe('help and version', () => {
     },
   );
 
-  it('offers --json and --verbose with every command', async () => {
+  it('every command offers --json and --verbose', async () => {
     for (const command of ['demo', 'info', 'detect', 'score', 'simulate', 'convert']) {
       const { stdout } = await captureCli([command, '--help']);
       expect(stdout).toContain('--json');
@@ -83,7 +83,7 @@ async function scoreArgs(): Promise<string[]> {
 }
 
 describe('score', () => {
-  it('prints the total first, then a row per particle, then what was not scored', async () => {
+  it('score prints the total first, then a row per particle, then what was not scored', async () => {
     const args = await scoreArgs();
     const { exitCode, stdout, stderr } = await captureCli(args);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
@@ -101,13 +101,13 @@ describe('score', () => {
     expect(stdout).not.toContain('TS_2');
   });
 
-  it('shows every run with --per-run', async () => {
+  it('score --per-run shows every run', async () => {
     const args = await scoreArgs();
     const { stdout } = await captureCli([...args, '--per-run']);
     expect(stdout.split('\n')).toEqual(expect.arrayContaining(['TS_1', 'TS_2']));
   });
 
-  it('prints one JSON document with --json', async () => {
+  it('score --json prints one document', async () => {
     const args = await scoreArgs();
     const { stdout } = await captureCli([...args, '--json', '--matching', 'hungarian']);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -129,14 +129,14 @@ describe('score', () => {
     ],
     ['a bad number', `${truthCsv}TS_2,ribosome,1,two,3\n`, /^cryoet-picks: [^\n]*t\.csv[^\n]*line 6[^\n]*two[^\n]*\n$/],
     ['an unknown particle', `${truthCsv}TS_2,proteasome,1,2,3\n`, /^cryoet-picks: [^\n]*"proteasome"[^\n]*\n$/],
-  ])('%s ends with 1 and one line with the reason', async (_, text, message) => {
+  ])('score ends with 1 and one line with the reason: %s', async (_, text, message) => {
     const truth = text === undefined ? join(folder, 't.csv') : await file('t.csv', text);
     const { exitCode, stdout, stderr } = await captureCli(['score', '--truth', truth, '--submission', truth]);
     expect(stderr).toMatch(message);
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
   });
 
-  it('reports a failure as JSON too, and its stack only with --verbose', async () => {
+  it('score --json reports a failure as JSON, its stack only with --verbose', async () => {
     const args = ['score', '--truth', join(folder, 'none.csv'), '--submission', 'x'];
     const plain = await captureCli([...args, '--json']);
     expect(JSON.parse(plain.stdout)).toEqual({
@@ -148,7 +148,7 @@ describe('score', () => {
     expect(verbose.stderr).toContain('ENOENT');
   });
 
-  it('ends with 130 and leaves no files when it is aborted', async () => {
+  it('score ends with 130 and leaves no files when it is aborted', async () => {
     const args = ['score', '--truth', await file('t.csv', truthCsv), '--submission', 's.csv'];
     const { exitCode, stderr } = await captureCli(args, { signal: AbortSignal.abort() });
     expect({ exitCode, stderr }).toEqual({

@@ -48,14 +48,14 @@ async function run(resample: true | undefined) {
 }
 
 describe('a tomogram of 5 Å and a model of 10 Å', () => {
-  it('do not fit: detect fails and names the option that helps', async () => {
+  it('detect fails for a tomogram of 5 Å and a model of 10 Å, and names the option that helps', async () => {
     const { found, stderr } = await run(undefined);
     expect(found).toEqual([]);
     expect(stderr).toMatch(/tomogram has 5×5×5 Å .* or add --resample\n$/);
     expect(stderr).not.toContain('resampled(');
   });
 
-  it('fit with --resample, which prints one line; picks are where the blob is', async () => {
+  it('detect --resample takes a tomogram of 5 Å for a model of 10 Å, prints one line, and finds the blob in its place', async () => {
     const { found, stderr } = await run(true);
     expect(stderr).toBe('cryoet-picks: run "TS_1" is resampled from voxels of 5.000×5.000×5.000 Å (z×y×x) to 10 Å\n');
     const [best] = found[0]!.picks;
@@ -72,7 +72,7 @@ describe('a tomogram of 5 Å and a model of 10 Å', () => {
 });
 
 describe('info', () => {
-  it('reports picks outside the tomogram', async () => {
+  it('info reports picks outside the tomogram', async () => {
     const project = await openProject(config);
     const ts = await project.run('TS_1');
     const at = (x: number) => ({ object: 'ribosome', position: { x, y: 50, z: 50 }, score: 1 });

@@ -10,7 +10,7 @@ function linesFor(objects: readonly string[]): string[] {
 }
 
 describe('the score as lines', () => {
-  it('explain why perfect picks score less than 1 if the truth lacks particles', () => {
+  it('the lines of a score explain why perfect picks score less than 1 if the truth lacks particles', () => {
     const lines = linesFor(['ribosome', 'thyroglobulin']);
     expect(lines[0]).toMatch(/^score 0\.4286 /);
     expect(lines[1]).toBe(
@@ -18,7 +18,7 @@ describe('the score as lines', () => {
     );
   });
 
-  it('explain nothing if the truth has all particles', () => {
+  it('the lines of a score explain nothing if the truth has all particles', () => {
     const scored = Object.keys(cziiRules.objects).filter((name) => name !== 'beta-amylase');
     expect(linesFor(scored)[0]).toMatch(/^score 1\.0000 /);
     expect(linesFor(scored)[1]).toBe('');

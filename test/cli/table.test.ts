@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { countByObject, counted, countTable, formatTable } from '../../src/cli/terminal.ts';
 
 describe('formatTable', () => {
-  it('aligns words to the left and numbers to the right, with totals below a rule', () => {
+  it('formatTable aligns words to the left and numbers to the right, with totals below a rule', () => {
     const rows = [
       ['ribosome', 7, '0.50'],
       ['apo', 120, '–'],
@@ -17,12 +17,12 @@ describe('formatTable', () => {
     ]);
   });
 
-  it('shows the header if there are no rows', () => {
+  it('formatTable shows the header if there are no rows', () => {
     expect(formatTable({ header: ['name', 'hits'], rows: [] })).toEqual(['name  hits', '──────────']);
   });
 });
 
-it('counted puts a noun into the right number', () => {
+it('counted chooses between singular and plural', () => {
   expect([counted(0, 'run'), counted(1, 'run'), counted(2, 'run')]).toEqual(['0 runs', '1 run', '2 runs']);
 });
 

@@ -11,7 +11,7 @@ function open({ tty, json }: { tty: boolean; json: boolean }) {
 const progress = { run: 'TS_5_4', runsDone: 0, runsTotal: 7, stage: 'tiles', done: 3, total: 12 };
 
 describe('openTerminal', () => {
-  it('draws progress bars on a terminal, only on stderr, and erases them', () => {
+  it('openTerminal draws progress bars on a terminal, only on stderr, and erases them', () => {
     const { stdout, stderr, terminal } = open({ tty: true, json: false });
     const bar = runBar(terminal);
     bar.update(progress);
@@ -26,7 +26,7 @@ describe('openTerminal', () => {
   it.each([
     ['a pipe', { tty: false, json: false }],
     ['--json', { tty: true, json: true }],
-  ])('draws no bars with %s', (_, mode) => {
+  ])('openTerminal draws no bars with %s', (_, mode) => {
     const { stderr, terminal } = open(mode);
     const bar = runBar(terminal);
     bar.update(progress);
@@ -34,7 +34,7 @@ describe('openTerminal', () => {
     expect(stderr.text).toBe('');
   });
 
-  it('prints lines to stdout, none with --json, and warnings always to stderr', () => {
+  it('openTerminal prints lines to stdout, none with --json, and always warnings to stderr', () => {
     const plain = open({ tty: false, json: false });
     plain.terminal.print('one', 'two');
     plain.terminal.warn('careful');

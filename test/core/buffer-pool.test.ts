@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BufferPool } from '../../src/core/buffer-pool.ts';
 
 describe('BufferPool', () => {
-  it('gives out the arrays it was given, of the length asked for, and forgets those of other lengths', () => {
+  it('BufferPool gives out the arrays it was given, of the length asked for, and forgets those of other lengths', () => {
     const memory = new BufferPool(2);
     const [a, b] = [new Float32Array(4).fill(1), new Float32Array(4).fill(2)];
     memory.put(a);
@@ -13,7 +13,7 @@ describe('BufferPool', () => {
     expect(memory.take(4)).toBeUndefined();
   });
 
-  it('keeps no memory that was moved away or is shared', () => {
+  it('BufferPool keeps no memory that was moved away or is shared', () => {
     const memory = new BufferPool(2);
     const moved = new Float32Array(4);
     structuredClone(moved.buffer, { transfer: [moved.buffer] });

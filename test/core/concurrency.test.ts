@@ -12,7 +12,7 @@ async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
 forbidUnhandledRejections();
 
 describe('mapOrdered', () => {
-  it('yields in the order of the items whatever the order of completion, within its bound', async () => {
+  it('mapOrdered yields in the order of the items whatever the order of completion, within its bound', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(3), { maxLength: 12 }),
@@ -38,7 +38,7 @@ describe('mapOrdered', () => {
     );
   });
 
-  it('reads ahead while the consumer works', async () => {
+  it('mapOrdered reads ahead while the consumer works', async () => {
     const started: number[] = [];
     const stream = mapOrdered([0, 1, 2, 3, 4], async (i) => started.push(i), { concurrency: 2 });
     await stream.next();
@@ -46,7 +46,7 @@ describe('mapOrdered', () => {
     await stream.return();
   });
 
-  it('throws a failure when its turn comes, after the results before it', async () => {
+  it('mapOrdered throws a failure when its turn comes, after the results before it', async () => {
     const seen: number[] = [];
     const stream = mapOrdered(
       [0, 1, 2, 3],
@@ -65,7 +65,7 @@ describe('mapOrdered', () => {
     expect(seen).toEqual([0]);
   });
 
-  it('turns a synchronous throw into a failure of its turn', async () => {
+  it('mapOrdered turns a synchronous throw into a failure of its turn', async () => {
     const stream = mapOrdered([0, 1], (i) => {
       if (i === 1) throw new Error('at once');
       return Promise.resolve(i);
@@ -74,7 +74,7 @@ describe('mapOrdered', () => {
     await expect(stream.next()).rejects.toThrow('at once');
   });
 
-  it('when the consumer leaves, aborts the calls under way, starts none and waits for them', async () => {
+  it('mapOrdered aborts the calls under way, starts no other and waits for them when the consumer leaves', async () => {
     const settled: number[] = [];
     let started = 0;
     for await (const first of mapOrdered(
@@ -96,7 +96,7 @@ describe('mapOrdered', () => {
     expect(started).toBe(4);
   });
 
-  it('on abort rejects with the reason itself and starts no further call', async () => {
+  it('mapOrdered rejects with the abort reason itself and starts no further call', async () => {
     const controller = new AbortController();
     const reason = { why: 'the user left' };
     let started = 0;
@@ -117,20 +117,23 @@ describe('mapOrdered', () => {
     expect(started).toBe(3);
   });
 
-  it('starts nothing if it was aborted before', async () => {
+  it('mapOrdered starts nothing if it was aborted before', async () => {
     let started = 0;
     const stream = mapOrdered([0], async () => started++, { signal: AbortSignal.abort('before') });
     await expect(stream.next()).rejects.toBe('before');
     expect(started).toBe(0);
   });
 
-  it.each([0, -1, Number.NaN])('refuses a concurrency of %s instead of yielding nothing', async (concurrency) => {
-    await expect(collect(mapOrdered([1], async (i) => i, { concurrency }))).rejects.toMatchObject({
-      code: 'invalid-option',
-    });
-  });
+  it.each([0, -1, Number.NaN])(
+    'mapOrdered refuses a concurrency of %s instead of yielding nothing',
+    async (concurrency) => {
+      await expect(collect(mapOrdered([1], async (i) => i, { concurrency }))).rejects.toMatchObject({
+        code: 'invalid-option',
+      });
+    },
+  );
 
-  it('leaves no listener on the signal', async () => {
+  it('mapOrdered leaves no listener on the signal', async () => {
     const { signal } = new AbortController();
     const added: string[] = [];
     const removed: string[] = [];
@@ -149,7 +152,7 @@ describe('mapOrdered', () => {
     expect(removed).toEqual(added);
   });
 
-  it('takes items lazily, so an endless source is fine', async () => {
+  it('mapOrdered takes items lazily, so an endless source is fine', async () => {
     function* endless() {
       for (let i = 0; ; i++) yield i;
     }
@@ -170,7 +173,7 @@ describe('eventLoopTurn', () => {
     while (now() < end);
   };
 
-  it('lets timers have their turn while several work at a time, none of whom waits for anything', async () => {
+  it('eventLoopTurn lets timers run while several tasks compute, none of which waits for anything', async () => {
     let ticks = 0;
     const timer = setInterval(() => ticks++, 1);
     const busy = async () => {
@@ -184,7 +187,7 @@ describe('eventLoopTurn', () => {
     expect(ticks).toBeGreaterThan(5);
   });
 
-  it('goes on where the timers of the process are replaced', async () => {
+  it('eventLoopTurn works if the timers of the process are replaced', async () => {
     vi.useFakeTimers();
     try {
       for (let i = 0; i < 3; i++) {

@@ -4,7 +4,7 @@ import { picksFormat, picksFormatNames } from '../../src/entry/formats.ts';
 import { CryoetPicksError, isCryoetPicksError, planTiles, suppressNearby } from '../../src/entry/index.ts';
 
 describe('CryoetPicksError', () => {
-  it('carries the option, the path, the alternatives and the cause that it is given', () => {
+  it('CryoetPicksError carries the option, the path, the alternatives and the cause that it is given', () => {
     const cause = new Error('why');
     const details = { cause, option: 'voxelSize', path: '/a', available: ['wbp'] };
     const error = new CryoetPicksError('invalid-option', 'voxelSize is missing', details);
@@ -12,7 +12,7 @@ describe('CryoetPicksError', () => {
     expect(isCryoetPicksError(error, 'invalid-option')).toBe(true);
   });
 
-  it('has no fields that do not apply to it', () => {
+  it('CryoetPicksError has no fields that do not apply to it', () => {
     const error = new CryoetPicksError('not-found', 'run "a" not found');
     for (const field of ['cause', 'option', 'path', 'available']) expect(field in error).toBe(false);
   });
@@ -50,7 +50,7 @@ describe('an error about an option names it', () => {
   });
 });
 
-it('an unknown name of a format is an error with the option and the names that there are', () => {
+it('an unknown format name throws an error with the option and the valid names', () => {
   expect(() => picksFormat('pdb')).toThrow(
     expect.objectContaining({ code: 'invalid-option', option: 'format', available: picksFormatNames }),
   );

@@ -18,7 +18,7 @@ describe('JSON with integers of any length', () => {
     ['an exponent', '[1e20]', [1e20]],
     ['one beside NaN', '[9223372036854775807,NaN]', [most, Number.NaN]],
     ['one beside strings of its mark', '["#1","##2",9223372036854775807]', ['#1', '##2', most]],
-  ])('%s', (_, text, expected) => {
+  ])('JSON with integers of any length is parsed exactly: %s', (_, text, expected) => {
     const found = parse(text);
     if (text.includes('__proto__')) {
       expect(Object.getOwnPropertyDescriptor(found, '__proto__')?.value).toBe(most);
@@ -29,7 +29,7 @@ describe('JSON with integers of any length', () => {
     }
   });
 
-  it('comes back as it was, strings and all', () => {
+  it('JSON with integers of any length is written back unchanged, including strings', () => {
     const leaf = fc.oneof(
       fc.string(),
       fc.boolean(),
@@ -48,7 +48,7 @@ describe('JSON with integers of any length', () => {
     );
   });
 
-  it('is refused where it is broken, at the place in the text that was given', () => {
+  it('JSON with integers of any length is refused if broken, at its place in the original text', () => {
     expect(() => parse('[9223372036854775807,}')).toThrow(/line 1, column 22/);
   });
 });
@@ -77,14 +77,14 @@ describe('instance ids of 64 bits', () => {
       4,
     ).replaceAll(/"@(-?\d+)@"/g, '$1');
 
-  it('read and written give the same digits, those of unknown keys too', () => {
+  it('instance ids of 64 bits are read and written digit by digit, including unknown keys', () => {
     const given = text(['9223372036854775807', '7', '-9223372036854775808', '0']);
     const file = parsePicksFile(given, { source: 'a.json' });
     expect(file.picks.map(({ instanceId }) => instanceId)).toEqual([most, 7, -(2n ** 63n), undefined]);
     expect(formatPicksFile(file)).toBe(given);
   });
 
-  it('leave measures alone that are written without a point', () => {
+  it('instance ids of 64 bits do not change measures that are written without a point', () => {
     const point = '{"location":{"x":12345678901234567890,"y":2,"z":3},"instance_id":9223372036854775807}';
     const file = parsePicksFile(`{"pickable_object_name":"a","user_id":9223372036854775807,"points":[${point}]}`, {
       source: 'a.json',
@@ -98,15 +98,18 @@ describe('instance ids of 64 bits', () => {
   const given = [{ run: 'TS_1', picks: runs.picks }];
   const options = { voxelSize: 10, shape: [10, 10, 10] as const, run: 'TS_1', object: 'ribosome' };
 
-  it.each<PicksFormatName>(['csv', 'copick', 'ndjson', 'napari', 'cmm'])('survive in %s', (name) => {
-    const format = picksFormat(name, options);
-    if (format.content === 'bytes') throw new Error('is text');
-    const [run] = format.parse(format.format(given), name);
-    expect(run?.picks[0]?.instanceId).toBe(most);
-  });
+  it.each<PicksFormatName>(['csv', 'copick', 'ndjson', 'napari', 'cmm'])(
+    'instance ids of 64 bits survive in %s',
+    (name) => {
+      const format = picksFormat(name, options);
+      if (format.content === 'bytes') throw new Error('is text');
+      const [run] = format.parse(format.format(given), name);
+      expect(run?.picks[0]?.instanceId).toBe(most);
+    },
+  );
 
   it.each<PicksFormatName>(['relion3', 'relion4', 'relion5', 'dynamo', 'stopgap', 'tom', 'imod'])(
-    'are refused by %s, whose readers would round them',
+    'instance ids of 64 bits are refused by %s, whose readers would round them',
     (name) => {
       expect(() => picksFormat(name, options).format(given)).toThrow(
         /pick 0 of run "TS_1" has instance id 9223372036854775807; .* stores ids up to 2\^53/,

@@ -5,7 +5,7 @@ import { parseJson, showJson } from '../../src/core/json.ts';
 const parse = (text: string) => parseJson(text, { what: 'file "a.json"', code: 'invalid-config' });
 
 describe('parseJson', () => {
-  it('reads what JSON.parse reads', () => {
+  it('parseJson reads what JSON.parse reads', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         expect(parse(text)).toEqual(JSON.parse(text));
@@ -13,7 +13,7 @@ describe('parseJson', () => {
     );
   });
 
-  it('reads the bare non-finite numbers of Python, and leaves strings that look like them', () => {
+  it('parseJson reads the bare non-finite numbers of Python, and leaves strings that look like them', () => {
     expect(parse('{"a": [NaN, -Infinity, Infinity], "b": "NaN, Infinity", "c#": "#NaN", "d\\"NaN": 1}')).toEqual({
       a: [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
       b: 'NaN, Infinity',
@@ -22,7 +22,7 @@ describe('parseJson', () => {
     });
   });
 
-  it('skips a byte order mark', () => {
+  it('parseJson skips a byte order mark', () => {
     expect(parse('\uFEFF{"a": 1}')).toEqual({ a: 1 });
   });
 
@@ -40,7 +40,7 @@ describe('parseJson', () => {
     ['leading zero', '[01]', 1, 2, 'a value', '"0"'],
     ['behind a NaN', '[NaN,\nx]', 2, 1, 'a value', '"x"'],
     ['bare line break in a string', '["a\nb"]', 1, 2, 'a value', '"\\""'],
-  ])('tells where it is wrong: %s', (_, text, line, column, expected, found) => {
+  ])('parseJson says where the text is wrong: %s', (_, text, line, column, expected, found) => {
     expect(() => parse(text)).toThrow(
       expect.objectContaining({
         code: 'invalid-config',
@@ -53,13 +53,13 @@ describe('parseJson', () => {
     );
   });
 
-  it('shows no more of a text than one character, so that no secret leaks', () => {
+  it('parseJson shows no more of a text than one character, so that no secret leaks', () => {
     const attempt = () => parse('{"key": "hunter2" "secret": hunter2}');
     expect(attempt).toThrow();
     expect(attempt).not.toThrow(/hunter2|secret/);
   });
 
-  it('never fails otherwise than by its own error, however the text is broken', () => {
+  it('parseJson throws only its own error, however the text is broken', () => {
     fc.assert(
       fc.property(fc.json(), fc.nat(), fc.string({ maxLength: 2 }), (text, where, noise) => {
         const at = where % (text.length + 1);
@@ -74,7 +74,7 @@ describe('parseJson', () => {
     );
   });
 
-  it('survives brackets nested a million deep', () => {
+  it('parseJson survives brackets nested a million deep', () => {
     expect(() => parse('['.repeat(1_000_000))).toThrow(/column 1000001/);
   });
 });
@@ -83,7 +83,7 @@ function literally(text: string): string {
   return text.replace(/[\\'",()[\]{}.*+?^$|/]/g, '\\$&');
 }
 
-it('refuses what is nested too deeply for a bare NaN in it to be read', () => {
+it('parseJson throws for text with a bare NaN that is nested too deeply', () => {
   const text = `${'['.repeat(20_000)}NaN${']'.repeat(20_000)}`;
   expect(() => parseJson(text, { what: 'x', code: 'invalid-picks' })).toThrow(
     expect.objectContaining({ code: 'invalid-picks', message: 'x is nested too deeply' }),
@@ -91,7 +91,7 @@ it('refuses what is nested too deeply for a bare NaN in it to be read', () => {
 });
 
 describe('showJson', () => {
-  it('shows a value, the beginning of a long one, and no more than that of one nested too deeply', () => {
+  it('showJson shows a value, the beginning of a long one, and no more than that of one nested too deeply', () => {
     expect(showJson({ a: [1, null] })).toBe('{"a":[1,null]}');
     expect(showJson(undefined)).toBe('undefined');
     expect(showJson('x'.repeat(200))).toBe(`"${'x'.repeat(99)}…`);

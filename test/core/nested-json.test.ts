@@ -5,7 +5,7 @@ import { memoryStore, openTomogram } from '../../src/entry/index.ts';
 
 const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
 
-it('refuses to write picks with an unknown key that is nested too deeply, and reads them', () => {
+it('formatPicks throws for picks with an unknown key that is nested too deeply, and parsePicks reads them', () => {
   const file = parsePicksFile(`{"pickable_object_name": "virus", "points": [], "x": ${deep}}`, { source: 'a.json' });
   expect(() => formatPicksFile(file)).toThrow(
     expect.objectContaining({
@@ -15,7 +15,7 @@ it('refuses to write picks with an unknown key that is nested too deeply, and re
   );
 });
 
-it('refuses a config, a filaments file and EMAN2 boxes that are nested too deeply', () => {
+it('parsers of configs, filaments files and EMAN2 boxes throw if they are nested too deeply', () => {
   const config = `{"pickable_objects": [], "overlay_root": "o", "x": ${deep}}`;
   const message = expect.stringMatching(/^.* is nested too deeply: more than 200 levels$/);
   expect(() => parseConfig(config, { source: 'a.json' })).toThrow(
@@ -27,7 +27,7 @@ it('refuses a config, a filaments file and EMAN2 boxes that are nested too deepl
   expect(() => eman2.parse(`{"boxes_3d": [${deep}]}` as never, 'a.json')).toThrow(picks);
 });
 
-it('refuses metadata of images that are nested too deeply', async () => {
+it('readers of image metadata throw if the metadata are nested too deeply', async () => {
   for (const key of ['/zarr.json', '/.zattrs', '/0/.zarray'] as const) {
     const store = memoryStore([[key, new TextEncoder().encode(`{"zarr_format": 3, "fill_value": ${deep}}`)]]);
     await expect(openTomogram(store)).rejects.toMatchObject({ code: 'invalid-metadata' });

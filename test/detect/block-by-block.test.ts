@@ -100,13 +100,13 @@ describe("the README's block-by-block listing", () => {
     ['a project that lacks a class', model, objects.filter(({ name }) => name !== 'ribosome')],
     ['a project whose objects have no radius', model, objects.map(({ radius: _, ...object }) => object)],
     ['one object selected', model, [{ name: 'ribosome' }]],
-  ])('finds the picks of detectParticles with %s', async (_, model, objects) => {
+  ])("the README's block-by-block listing finds the picks of detectParticles with %s", async (_, model, objects) => {
     const picks = await listing({ tomogram, model, project: { objects } });
     expect(picks.length).toBeGreaterThan(10);
     expect(await detectParticles(tomogram, { model, objects })).toEqual(picks);
   });
 
-  it('holds as many scores at once as detectParticles, and no more than the plan says', async () => {
+  it("the README's block-by-block listing holds as many scores at once as detectParticles, and no more than the plan predicts", async () => {
     const long: VolumeSource = { ...tomogram };
     const ofListing = await mostHeld(() => listing({ tomogram: long, model, project: { objects } }));
     const ofFunction = await mostHeld(() => detectParticles(long, { model, objects }));
@@ -122,7 +122,7 @@ describe("the README's block-by-block listing", () => {
 describe('chooseObjects', () => {
   const { spec } = model;
 
-  it('takes thresholds from the caller, then the card, then 0.5, and distances from the caller, the card, the radius, then 0', () => {
+  it('chooseObjects takes thresholds from the caller, then the card, then 0.5, and distances from the caller, the card, the radius, then 0', () => {
     expect(chooseObjects(spec, objects)).toEqual({
       classes: ['ribosome', 'apo-ferritin'],
       thresholds: { ribosome: 1.5, 'apo-ferritin': 4 },
@@ -166,7 +166,7 @@ describe('chooseObjects', () => {
     }
   });
 
-  it('leaves out objects that the model does not know or that are no particles, and names each once', () => {
+  it('chooseObjects omits objects that are unknown to the model or are no particles, and names each once', () => {
     const more = [{ name: 'ribosome' }, { name: 'proteasome' }, ...objects];
     expect(chooseObjects(spec, more).classes).toEqual(['ribosome', 'apo-ferritin']);
     expect(chooseObjects(spec, [{ name: 'apo-ferritin' }])).toEqual({
@@ -176,7 +176,7 @@ describe('chooseObjects', () => {
     });
   });
 
-  it('takes nothing from what every record inherits for an object of that name', () => {
+  it('chooseObjects ignores properties that every record inherits, whatever an object is called', () => {
     const inherited = { ...spec, classes: ['constructor', '__proto__'], thresholds: {}, minDistances: {} };
     const { thresholds, minDistances } = chooseObjects(inherited);
     expect(Object.entries(thresholds)).toEqual([
@@ -196,7 +196,7 @@ describe('chooseObjects', () => {
     ['a threshold that is not finite', objects, { thresholds: { ribosome: NaN } }, /thresholds of "ribosome".*NaN/],
     ['a negative distance', objects, { minDistances: { ribosome: -1 } }, /minDistances of "ribosome".*-1/],
     ['a mistake about an object left out', [{ name: 'ribosome' }], { thresholds: { 'apo-ferritin': NaN } }, /NaN/],
-  ])('refuses %s', (_, objects, options, message) => {
+  ])('chooseObjects refuses %s', (_, objects, options, message) => {
     expect(() => chooseObjects(spec, objects, options)).toThrow(message);
     expect(() => chooseObjects(spec, objects, options)).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });

@@ -25,7 +25,7 @@ const pick = (x: number, y: number, z: number) => ({ position: { x, y, z } });
 const codesOf = (...args: Parameters<typeof checkTomogram>) => checkTomogram(...args).map(({ code }) => code);
 
 describe('checkTomogram', () => {
-  it('finds nothing wrong with a tomogram of the competition, and reads nothing', () => {
+  it('checkTomogram finds nothing wrong with a tomogram of the competition, and reads nothing', () => {
     const picks = [pick(5106.838, 4835.263, 619.225), pick(69.9, 86.6, 39.1), pick(6229.6, 6266.9, 1549.3)];
     expect(
       checkTomogram(tomogram, { picks, folderSpacing: 10, spec: { voxelSize: 10, name: 'm' } as ModelSpec }),
@@ -40,7 +40,7 @@ describe('checkTomogram', () => {
     ['implausible along z only', [120, 10, 10], ['voxel-size-implausible']],
     ['1.07 Å, as of a density map', 1.07, []],
     ['not the same along all axes', [12, 10, 10], []],
-  ])('judges a voxel size that is %s', (_, voxelSize, codes) => {
+  ])('checkTomogram judges a voxel size that is %s', (_, voxelSize, codes) => {
     expect(codesOf(unreadable([100, 100, 100], voxelSize))).toEqual(codes);
   });
 
@@ -49,11 +49,11 @@ describe('checkTomogram', () => {
     [10.1, []],
     [10.12, ['voxel-size-not-of-folder']],
     [7.84, ['voxel-size-not-of-folder']],
-  ])('compares with a folder of %d Å', (folderSpacing, codes) => {
+  ])('checkTomogram compares with a folder of %d Å', (folderSpacing, codes) => {
     expect(codesOf(tomogram, { folderSpacing })).toEqual(codes);
   });
 
-  it('names the remedy for a model of other voxels', () => {
+  it('checkTomogram names the remedy if the model has another voxel size', () => {
     const [finding] = checkTomogram(unreadable([9, 9, 9], 7.84), {
       spec: { voxelSize: 10, name: 'unet' } as ModelSpec,
     });
@@ -63,7 +63,7 @@ describe('checkTomogram', () => {
     });
   });
 
-  it('counts picks outside, to the outer faces of the voxels', () => {
+  it('checkTomogram counts picks outside the outer faces of the voxels', () => {
     const small = unreadable([10, 20, 30], 10);
     expect(codesOf(small, { picks: [pick(294.9, 194.9, 94.9), pick(-4.9, -4.9, -4.9)] })).toEqual([]);
     const [finding, ...more] = checkTomogram(small, {
@@ -76,7 +76,7 @@ describe('checkTomogram', () => {
     });
   });
 
-  it('infers swapped axes from the extent of the picks', () => {
+  it('checkTomogram infers swapped axes from the extent of the picks', () => {
     const picks = [pick(619.225, 4835.263, 5106.838), pick(1549.3, 6266.9, 6229.6)];
     const [finding] = checkTomogram(tomogram, { picks });
     expect(finding).toEqual({
@@ -85,13 +85,13 @@ describe('checkTomogram', () => {
     });
   });
 
-  it('recognises picks in voxels if there are at least five', () => {
+  it('checkTomogram recognises picks in voxels if there are at least five', () => {
     const picks = [pick(510, 483, 61), pick(7, 8, 4), pick(622, 626, 154), pick(300, 20, 100), pick(90, 500, 30)];
     expect(codesOf(tomogram, { picks })).toEqual(['picks-in-voxels']);
     expect(codesOf(tomogram, { picks: picks.slice(1) })).toEqual([]);
   });
 
-  it('measures picks from the origin of the grid', () => {
+  it('checkTomogram measures picks from the origin of the grid', () => {
     const moved = { ...tomogram, grid: { ...tomogram.grid, origin: { x: -10000, y: 0, z: 0 } } };
     expect(codesOf(moved, { picks: [pick(-9000, 100, 100)] })).toEqual([]);
     expect(codesOf(moved, { picks: [pick(100, 100, 100)] })).toEqual(['picks-outside']);
@@ -105,7 +105,7 @@ describe('checkTomogram', () => {
     ['dark', 0, []],
     [undefined, 1, []],
   ] as const)(
-    'protein for a model of %s protein, and voxels whose longer tail is %d',
+    'checkTomogram judges the contrast for a model of %s protein and a longer tail of %d',
     async (contrast, sign, codes) => {
       // A twentieth of the voxels is protein, five deviations off.
       const data = Float32Array.from({ length: 8000 }, (_, i) => {
@@ -118,22 +118,25 @@ describe('checkTomogram', () => {
     },
   );
 
-  it.skipIf(sharedDataMissing)('real protein that is bright, and dark (needs ../shared/data)', async () => {
-    const bytes = new Uint8Array(readFileSync(sharedData('real/14pf_MT.tif')));
-    const bright = await measureIntensity(resampled(await openTiffStack(bytes), 42.08));
-    const planes = Float32Array.from(readFileSync(sharedData('real/TS_100_3_9planes.u8')));
-    const dark = await measureIntensity(sourceOf(planes, [9, 128, 128]));
-    for (const [intensity, contrast, other] of [
-      [bright, 'bright', 'dark'],
-      [dark, 'dark', 'bright'],
-    ] as const) {
-      const spec = { voxelSize: 10.012, name: 'm' } as ModelSpec;
-      expect(codesOf(tomogram, { spec: { ...spec, contrast }, intensity })).toEqual([]);
-      expect(codesOf(tomogram, { spec: { ...spec, contrast: other }, intensity })).toEqual(['contrast-inverted']);
-    }
-  });
+  it.skipIf(sharedDataMissing)(
+    'checkTomogram recognises real protein that is bright, and dark (needs ../shared/data)',
+    async () => {
+      const bytes = new Uint8Array(readFileSync(sharedData('real/14pf_MT.tif')));
+      const bright = await measureIntensity(resampled(await openTiffStack(bytes), 42.08));
+      const planes = Float32Array.from(readFileSync(sharedData('real/TS_100_3_9planes.u8')));
+      const dark = await measureIntensity(sourceOf(planes, [9, 128, 128]));
+      for (const [intensity, contrast, other] of [
+        [bright, 'bright', 'dark'],
+        [dark, 'dark', 'bright'],
+      ] as const) {
+        const spec = { voxelSize: 10.012, name: 'm' } as ModelSpec;
+        expect(codesOf(tomogram, { spec: { ...spec, contrast }, intensity })).toEqual([]);
+        expect(codesOf(tomogram, { spec: { ...spec, contrast: other }, intensity })).toEqual(['contrast-inverted']);
+      }
+    },
+  );
 
-  it('warns of voxels that are constant or not finite', async () => {
+  it('checkTomogram warns of voxels that are constant or not finite', async () => {
     const data = new Float32Array(8).fill(2);
     data[3] = Number.NaN;
     const source = sourceOf(data, [2, 2, 2]);

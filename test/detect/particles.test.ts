@@ -88,7 +88,7 @@ describe('planted voxels through write, read, tiles, peaks, picks JSON and CSV, 
     { seed: 3, stride: 2, tile: [8, 12, 10] },
     { seed: 4, stride: 4, tile: [12, 16, 8] },
   ] as const)(
-    'come back at their position, or the centre of their cell: seed $seed, stride $stride',
+    'planted voxels come back at their position, or the centre of their cell: seed $seed, stride $stride',
     async ({ seed, stride, tile }) => {
       const { data, places } = plantVoxels(grid.shape, createRandom(seed));
       const found = (await allTheWay(data, stride, tile)).sort(byPlace);
@@ -121,20 +121,24 @@ describe('the same volume, cut differently', () => {
     { tile: [64, 64, 64], overlap: [16, 16, 16] },
     { tile: [6, 40, 12], overlap: [3, 0, 4], axis: 0 },
     { tile: [6, 40, 12], overlap: [3, 0, 4], axis: 2 },
-  ] as const)('gives identical picks with a position-independent model: tile $tile, overlap $overlap', async (cut) => {
-    const whole = await picksOf(
-      source,
-      identityModel(),
-      planTiles(grid.shape, { tile: grid.shape }, { overlap: [0, 0, 0] }),
-    );
-    const tiled = await picksOf(source, identityModel(), planTiles(grid.shape, cut, cut));
-    const [expected, found] = [whole, tiled].map((picks) => picks.sort(byPlace));
-    expect(expected.length).toBeGreaterThan(100);
-    expect(found.map(({ object, position }) => ({ object, position }))).toEqual(
-      expected.map(({ object, position }) => ({ object, position })),
-    );
-    for (const [i, { score }] of found.entries()) expect(Math.abs(score - expected[i].score)).toBeLessThanOrEqual(1e-6);
-  });
+  ] as const)(
+    'detectParticles gives identical picks however the volume is cut: tile $tile, overlap $overlap',
+    async (cut) => {
+      const whole = await picksOf(
+        source,
+        identityModel(),
+        planTiles(grid.shape, { tile: grid.shape }, { overlap: [0, 0, 0] }),
+      );
+      const tiled = await picksOf(source, identityModel(), planTiles(grid.shape, cut, cut));
+      const [expected, found] = [whole, tiled].map((picks) => picks.sort(byPlace));
+      expect(expected.length).toBeGreaterThan(100);
+      expect(found.map(({ object, position }) => ({ object, position }))).toEqual(
+        expected.map(({ object, position }) => ({ object, position })),
+      );
+      for (const [i, { score }] of found.entries())
+        expect(Math.abs(score - expected[i].score)).toBeLessThanOrEqual(1e-6);
+    },
+  );
 });
 
 describe('detectParticles', () => {
@@ -148,7 +152,7 @@ describe('detectParticles', () => {
     minDistances: { ribosome: 40, 'apo-ferritin': 25 },
   });
 
-  it('makes tiles no larger than the volume needs if the model card has a tileMultiple', async () => {
+  it('detectParticles makes tiles no larger than the volume needs if the model card has a tileMultiple', async () => {
     const sizes = new Set<string>();
     const tile = [32, 16, 32] as const;
     const large = identityModel({ ...model.spec, tile });
@@ -163,7 +167,7 @@ describe('detectParticles', () => {
     expect([...sizes]).toEqual(['1×20×12×24']);
   });
 
-  it('looks only for the objects asked for, with their thresholds and distances', async () => {
+  it('detectParticles looks only for the objects asked for, with their thresholds and distances', async () => {
     const picks = await detectParticles(source, {
       model,
       objects: [{ name: 'ribosome' }, { name: 'membrane', isParticle: false }, { name: 'thyroglobulin' }],
@@ -182,7 +186,7 @@ describe('detectParticles', () => {
     expect(await detectParticles(source, { model, thresholds: 99 })).toEqual([]);
   });
 
-  it('reports progress that never falls and ends at its total', async () => {
+  it('detectParticles reports progress that never falls and ends at its total', async () => {
     const seen: { stage: string; done: number; total: number }[] = [];
     await detectParticles(source, { model, onProgress: (progress) => seen.push(progress) });
     for (const stage of ['intensity', 'tiles']) {
@@ -196,7 +200,7 @@ describe('detectParticles', () => {
   it.each([
     ['a constant volume', () => new Float32Array(512).fill(3), 'corrupt-data', /every one of its 512 voxels is 3/],
     ['a volume of NaN', () => new Float32Array(512).fill(NaN), 'corrupt-data', /finite/],
-  ] as const)('refuses %s, saying so', async (_, make, code, message) => {
+  ] as const)('detectParticles throws for %s', async (_, make, code, message) => {
     const flat = sourceOf(make(), [8, 8, 8]);
     await expect(detectParticles(flat, { model })).rejects.toMatchObject({
       code,
@@ -204,7 +208,7 @@ describe('detectParticles', () => {
     });
   });
 
-  it('finds particles although some voxels are NaN, and warns', async () => {
+  it('detectParticles finds particles although some voxels are NaN, and warns', async () => {
     const holed = data.slice();
     for (let i = 0; i < holed.length; i += 97) holed[i] = NaN;
     const warnings: Warning[] = [];
@@ -219,7 +223,7 @@ describe('detectParticles', () => {
     expect(picks.every(({ score }) => Number.isFinite(score))).toBe(true);
   });
 
-  it('refuses a voxel size that the model was not made for', async () => {
+  it('detectParticles refuses a voxel size that the model was not made for', async () => {
     const fine = sourceOf(data, [20, 30, 24], { voxelSize: [7.84, 7.84, 7.84] });
     await expect(detectParticles(fine, { model })).rejects.toMatchObject({
       code: 'invalid-option',
@@ -235,7 +239,7 @@ describe('detectParticles', () => {
     ['a distance of a misspelt object', { minDistances: { typo: 3 } }, /minDistances names "typo".*"ribosome", "apo-f/],
     ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0 must be below the tile/],
     ['an unknown average', { average: 'logit' as 'logits' }, /average "logit" is unknown/],
-  ])('refuses %s before it reads a voxel', async (_, options, message) => {
+  ])('detectParticles throws for %s before it reads a voxel', async (_, options, message) => {
     const counted = { ...countingSource(data, [20, 30, 24]), grid: source.grid };
     const calls = model.calls;
     await expect(detectParticles(counted, { model, ...options })).rejects.toMatchObject({
@@ -245,7 +249,7 @@ describe('detectParticles', () => {
     expect({ reads: counted.reads, calls: model.calls }).toEqual({ reads: 0, calls });
   });
 
-  it('refuses objects of which the model knows none, naming both', async () => {
+  it('detectParticles throws if the model knows none of the objects, and names both', async () => {
     await expect(detectParticles(source, { model, objects: [{ name: 'proteasome' }] })).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringMatching(/"proteasome".*"ribosome", "apo-ferritin"/),
@@ -253,7 +257,7 @@ describe('detectParticles', () => {
   });
 });
 
-it('takes no threshold or distance from what every object inherits for a class of that name', async () => {
+it('detectParticles ignores inherited properties in thresholds and distances, whatever a class is called', async () => {
   const data = new Float32Array(8 ** 3);
   data[(3 * 8 + 3) * 8 + 3] = 0.9;
   data[(3 * 8 + 3) * 8 + 5] = 0.8;

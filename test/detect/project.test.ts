@@ -67,7 +67,7 @@ function failingStore({ code, key }: { readonly code: string; readonly key: RegE
 }
 
 describe('detectProject', () => {
-  it('writes one picks file per object of each run, an empty one where nothing was found', async () => {
+  it('detectProject writes one picks file per object of each run, an empty one where nothing was found', async () => {
     const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const results = await resultsOf(project);
     expect(results.map(({ run, status }) => [run, status])).toEqual([
@@ -88,7 +88,7 @@ describe('detectProject', () => {
     }
   });
 
-  it('skips finished runs on resume and gives their picks, but finds anew without it', async () => {
+  it('detectProject with resume skips finished runs and returns their picks; without it, it finds them anew', async () => {
     const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const [first] = await resultsOf(project, { runs: ['TS_1'] });
     const results = await resultsOf(project, { resume: true });
@@ -107,21 +107,24 @@ describe('detectProject', () => {
   it.each([
     ['an empty file', ''],
     ['a file cut off while it was written', '{"pickable_object_name": "ribosome", "points": [{"loc'],
-  ])('detects a run again on resume if the picks of an object cannot be read: %s', async (_, broken) => {
-    const { project, overlay, told } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
-    const [first] = await resultsOf(project);
-    const key = picksFile('TS_1', 'ribosome');
-    const whole = await overlay.get(key);
-    await overlay.set(key, new TextEncoder().encode(broken));
-    const [again, other] = await resultsOf(project, { resume: true });
-    expect([again.status, other.status]).toEqual(['detected', 'skipped']);
-    const passedOver = { code: 'file-passed-over', path: `overlay${key}`, message: expect.any(String), run: 'TS_1' };
-    expect(again).toEqual({ ...first, warnings: [passedOver] });
-    expect(await overlay.get(key)).toEqual(whole);
-    expect(told).toEqual([expect.objectContaining({ path: `overlay${key}` })]);
-  });
+  ])(
+    'detectProject with resume detects a run again if the picks of an object cannot be read: %s',
+    async (_, broken) => {
+      const { project, overlay, told } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+      const [first] = await resultsOf(project);
+      const key = picksFile('TS_1', 'ribosome');
+      const whole = await overlay.get(key);
+      await overlay.set(key, new TextEncoder().encode(broken));
+      const [again, other] = await resultsOf(project, { resume: true });
+      expect([again.status, other.status]).toEqual(['detected', 'skipped']);
+      const passedOver = { code: 'file-passed-over', path: `overlay${key}`, message: expect.any(String), run: 'TS_1' };
+      expect(again).toEqual({ ...first, warnings: [passedOver] });
+      expect(await overlay.get(key)).toEqual(whole);
+      expect(told).toEqual([expect.objectContaining({ path: `overlay${key}` })]);
+    },
+  );
 
-  it('warns of chunks that are missing, in the result of their run and while it goes', async () => {
+  it('detectProject warns of missing chunks at once and in the result of the run', async () => {
     const store = await tomograms(['TS_1', 'TS_2'], [8, 12, 8]);
     await store.delete('/ExperimentRuns/TS_2/VoxelSpacing10.000/denoised.zarr/0/0/0/1');
     const { project } = projectOf({ static: store });
@@ -139,7 +142,7 @@ describe('detectProject', () => {
     expect(heard).toEqual([warning]);
   });
 
-  it('reports a run that fails and takes up the next', async () => {
+  it('detectProject reports a run that fails and continues with the next', async () => {
     const broken = await tomograms(['TS_1', 'TS_2', 'TS_3']);
     const chunk = '/ExperimentRuns/TS_2/VoxelSpacing10.000/denoised.zarr/0/0/0/0';
     const bytes = await broken.get(chunk);
@@ -153,7 +156,7 @@ describe('detectProject', () => {
     expect(await filesOf(overlay, 'TS_2')).toEqual([]);
   });
 
-  it('refuses an absent run before any work, listing what is there', async () => {
+  it('detectProject throws for an unknown run before any work, and lists the available ones', async () => {
     const { project, overlay } = projectOf({ static: await tomograms(['TS_1']) });
     await expect(resultsOf(project, { runs: ['TS_1', 'TS_9'] })).rejects.toMatchObject({
       code: 'not-found',
@@ -170,7 +173,7 @@ describe('detectProject', () => {
     ['a user without a name', { userId: '//' }, /name "\/\/"/],
     ['a session without a name', { sessionId: '' }, /name ""/],
     ['a voxel spacing of 0 Å', { voxelSpacing: 0 }, /voxel spacing 0 Å/],
-  ])('throws for %s before any run, instead of failing each', async (_, options, message) => {
+  ])('detectProject throws for %s before any run', async (_, options, message) => {
     const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const seen: string[] = [];
     const results = resultsOf(project, { ...options, onProgress: ({ run }) => seen.push(run) });
@@ -178,13 +181,13 @@ describe('detectProject', () => {
     expect(seen).toEqual([]);
   });
 
-  it('works once on a run that is named twice', async () => {
+  it('detectProject processes a run that is named twice only once', async () => {
     const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const results = await resultsOf(project, { runs: ['TS_2', 'TS_1', 'TS_2'] });
     expect(results.map(({ run }) => run)).toEqual(['TS_2', 'TS_1']);
   });
 
-  it('stops before it computes if the overlay cannot be written', async () => {
+  it('detectProject stops before it computes if the overlay cannot be written', async () => {
     const overlay = memoryStore();
     const sealed: Store = {
       ...overlay,
@@ -228,7 +231,7 @@ describe('detectProject', () => {
   );
 
   it.each(['intensity', 'tiles'] as const)(
-    'ends with the reason when aborted in stage "%s", leaving no file',
+    'detectProject rejects with the abort reason in stage "%s", leaving no file',
     async (stage) => {
       const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
       const controller = new AbortController();
@@ -244,7 +247,7 @@ describe('detectProject', () => {
     },
   );
 
-  it('reports which run of how many it works on', async () => {
+  it('detectProject reports which run of how many it works on', async () => {
     const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const seen = new Set<string>();
     await resultsOf(project, {

@@ -36,7 +36,7 @@ const isotropic: VoxelGrid = { shape: [40, 60, 80], voxelSize: [10, 10, 10], ori
 const anisotropic: VoxelGrid = { shape: [20, 120, 40], voxelSize: [20, 5, 20], origin: { x: -300, y: 55, z: 1000 } };
 
 describe('renderFigure', () => {
-  it.each([2.5, Number.NaN, 0, -1, Number.POSITIVE_INFINITY])('refuses %s slices', async (slices) => {
+  it.each([2.5, Number.NaN, 0, -1, Number.POSITIVE_INFINITY])('renderFigure throws for %s slices', async (slices) => {
     await expect(renderFigure(sourceBy(isotropic), { picks: [], objects, slices })).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringContaining(`slices must be a whole number ≥ 1, found ${slices}`),
@@ -46,7 +46,7 @@ describe('renderFigure', () => {
   it.each([
     ['isotropic', isotropic],
     ['anisotropic and translated', anisotropic],
-  ])('draws a ring where the plane of a slice cuts the sphere (%s)', async (_, grid) => {
+  ])('renderFigure draws a ring where the plane of a slice cuts the sphere (%s)', async (_, grid) => {
     const [depth, height, width] = grid.shape;
     const slice = Math.floor(depth / 2);
     const position = toPhysical(grid, [slice, height / 2, width / 2]);
@@ -69,7 +69,7 @@ describe('renderFigure', () => {
     expect(Math.max(...ring)).toBeLessThan(radius + 2);
   });
 
-  it('counts a particle that no slice cuts in the legend, and draws no ring', async () => {
+  it('renderFigure counts a particle that no slice cuts in the legend, and draws no ring', async () => {
     const far = { object: 'apo-ferritin', position: { x: 400, y: 100, z: 20 }, score: 1 };
     const picture = await renderFigure(sourceBy(isotropic), { picks: [far], objects });
     const empty = await renderFigure(sourceBy(isotropic), { picks: [], objects });
@@ -79,7 +79,7 @@ describe('renderFigure', () => {
     expect(picture).not.toEqual(empty);
   });
 
-  it('shows every object in the legend, right of the slice across y', async () => {
+  it('renderFigure shows every object in the legend, right of the slice across y', async () => {
     const png = await renderFigure(sourceBy(isotropic), { picks: [], objects });
     const { side } = layOut(isotropic, { slices: 3, legend: [''], title: '' });
     for (const { color } of objects) {
@@ -90,7 +90,7 @@ describe('renderFigure', () => {
     }
   });
 
-  it('draws the truth as a dashed ring outside of the pick', async () => {
+  it('renderFigure draws the truth as a dashed ring outside of the pick', async () => {
     const particle = { object: 'ribosome', position: { x: 400, y: 300, z: 200 }, score: 1 };
     const ringPixels = async (picks: (typeof particle)[], truth: (typeof particle)[]) => {
       const png = await renderFigure(sourceBy(isotropic), { picks, truth, objects, slices: 1 });
@@ -105,7 +105,7 @@ describe('renderFigure', () => {
     expect(truth.filter((pixel) => inside.has(String(pixel)))).toEqual([]);
   });
 
-  it('reads the planes it shows and nothing else', async () => {
+  it('renderFigure reads the planes it shows and nothing else', async () => {
     const source = sourceBy({ ...isotropic, shape: [64, 48, 48] });
     const read: Zyx[] = [];
     const counting: VolumeSource = {
@@ -129,19 +129,19 @@ describe('renderFigure', () => {
     ['constant', isotropic, () => 3],
     ['all NaN', isotropic, () => Number.NaN],
     ['some NaN and infinity', isotropic, (i: number) => [1, Number.NaN, Number.POSITIVE_INFINITY, 2][i % 4]],
-  ])('draws a volume that is %s', async (_, grid, value) => {
+  ])('renderFigure draws a volume that is %s', async (_, grid, value) => {
     const png = await renderFigure(sourceBy(grid, value), { picks: [], objects });
     expect(decode(png)).toMatchObject({ channels: 3, depth: 8 });
   });
 
-  it('refuses a pick of an unknown object, naming it', async () => {
+  it('renderFigure refuses a pick of an unknown object, naming it', async () => {
     const picks = [{ object: 'proteasome', position: { x: 0, y: 0, z: 0 }, score: 1 }];
     await expect(renderFigure(sourceBy(isotropic), { picks, objects })).rejects.toThrow(
       'cannot draw a pick of "proteasome": its colour and radius are unknown; known are "ribosome", "apo-ferritin"',
     );
   });
 
-  it('stops with the reason of its signal', async () => {
+  it('renderFigure stops with the reason of its signal', async () => {
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(renderFigure(sourceBy(isotropic), { picks: [], objects, signal })).rejects.toThrow('enough');
   });
@@ -174,7 +174,7 @@ describe('renderFigure as SVG', () => {
     return (parser.parse(text) as Svg).svg;
   };
 
-  it('holds the slices as PNG of the size of their panels', async () => {
+  it('an SVG figure holds the slices as PNG of the size of their panels', async () => {
     const { image, width, height } = await read();
     const layout = layOut(isotropic, { slices: 1, legend: ['', ''], title: '' });
     const panels = [layout.panels[0]!, layout.side];
@@ -195,7 +195,7 @@ describe('renderFigure as SVG', () => {
     expect([Number(width), Number(height)]).toEqual([decode(raster).width, decode(raster).height]);
   });
 
-  it('draws rings as circles, of the truth dashed, where the PNG has them', async () => {
+  it('an SVG figure draws rings as circles where the PNG has them, those of the truth dashed', async () => {
     const { circle } = await read();
     const { panels, pitch } = layOut(isotropic, { slices: 1, legend: [''], title: '' });
     const rings = circle.filter(({ stroke }) => stroke === 'rgb(250,0,0)');
@@ -210,14 +210,14 @@ describe('renderFigure as SVG', () => {
     expect(new Set(dashed.map(({ stroke }) => stroke))).toEqual(new Set(['rgb(0,250,0)']));
   });
 
-  it('holds text as text, with the signs that XML reserves escaped', async () => {
+  it('an SVG figure holds text as text, with reserved characters escaped', async () => {
     const { text } = await read('a <b> & "c" \u0007');
     const lines = text.map((line) => line['#text']);
     expect(lines[0]).toBe('a <b> & "c" ?');
     expect(lines).toContain('ribosome         1 picks     0 in truth');
   });
 
-  it('is refused for an unknown format', async () => {
+  it('renderFigure throws for an unknown format', async () => {
     const options = { picks: [], objects, format: 'jpg' as 'svg' };
     await expect(renderFigure(sourceBy(isotropic), options)).rejects.toMatchObject({
       code: 'invalid-option',
@@ -230,17 +230,17 @@ describe('figureFormat', () => {
   it.each([
     ['picks.png', 'png'],
     ['out/Picks.SVG', 'svg'],
-  ])('goes by the ending: %s is %s', (path, format) => {
+  ])('figureFormat goes by the ending: %s is %s', (path, format) => {
     expect(figureFormat(path)).toBe(format);
   });
 
-  it.each(['picks.jpg', 'picks', 'png', 'picks.png.gz'])('refuses %s', (path) => {
+  it.each(['picks.jpg', 'picks', 'png', 'picks.png.gz'])('figureFormat refuses %s', (path) => {
     expect(() => figureFormat(path)).toThrow(`cannot draw a figure as ${path}: its name must end in .png or .svg`);
   });
 });
 
 describe('slices', () => {
-  it('are means over finite voxels of the planes around', async () => {
+  it('slices are means over finite voxels of the planes around', async () => {
     const grid = { ...isotropic, shape: [5, 1, 2] as Zyx };
     const source = sourceBy(grid, (i) => [0, 1, 10, 11, Number.NaN, 21, 30, 31, 40, 41][i]);
     const slice = await readSlice(source, { across: 'z', index: 2 });
@@ -249,7 +249,7 @@ describe('slices', () => {
     expect(await readSlice(source, { across: 'z', index: 0 })).toMatchObject({ planes: 2 });
   });
 
-  it('keep their mean when they are enlarged or shrunk, and an even plane stays even', () => {
+  it('slices keep their mean when they are enlarged or shrunk, and an even plane stays even', () => {
     const plane = { data: Float32Array.from({ length: 64 }, (_, i) => (i % 8 < 4 ? 0 : 2)), width: 8, height: 8 };
     const mean = ({ data }: { data: Float32Array }) => data.reduce((sum, value) => sum + value, 0) / data.length;
     expect(mean(resizePlane(plane, { width: 24, height: 32 }))).toBeCloseTo(1, 5);
@@ -258,7 +258,7 @@ describe('slices', () => {
     expect([...even.data].every((value) => Math.abs(value - 5) < 1e-6)).toBe(true);
   });
 
-  it('ignore a few extreme voxels in their contrast', () => {
+  it('slices ignore a few extreme voxels in their contrast', () => {
     const data = Float32Array.from({ length: 10_000 }, (_, i) => (i === 7 ? 1e9 : i / 10_000));
     const [black, white] = contrastOf([{ data, width: 100, height: 100 }]);
     expect(black).toBeCloseTo(0.005, 3);
@@ -269,7 +269,7 @@ describe('slices', () => {
 });
 
 describe('layout', () => {
-  it('enlarges small tomograms and shrinks huge ones by whole factors', () => {
+  it('the layout enlarges small tomograms and shrinks huge ones by whole factors', () => {
     const pitchOf = (edge: number) =>
       layOut({ ...isotropic, shape: [10, edge, edge] }, { slices: 3, legend: [''], title: '' }).pitch;
     expect(pitchOf(128)).toBe(2.5);
@@ -281,14 +281,14 @@ describe('layout', () => {
     [1280, 200, '20 nm = 200 Å'],
     [6300, 1000, '100 nm = 1000 Å'],
     [90, 10, '10 Å'],
-  ])('has a scale bar for a panel of %d Å', (edge, length, label) => {
+  ])('the layout has a scale bar for a panel of %d Å', (edge, length, label) => {
     expect(scaleBarLength(edge)).toBe(length);
     expect(formatLength(length)).toBe(label);
   });
 });
 
 describe('font', () => {
-  it('has all letters a figure needs, and a question mark for others', () => {
+  it('the font has all letters that a figure needs, and a question mark for others', () => {
     const needed = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,:=()×·Å@/';
     const unknown = [...needed].filter((letter) => glyphOf(letter) === glyphOf('?'));
     expect(unknown).toEqual([]);

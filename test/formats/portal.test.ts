@@ -69,7 +69,7 @@ describe.skipIf(sharedDataMissing)('files of the data portal (needs ../shared/da
     ['relion_4_star.star', relion4Format({ voxelSize: 1, object: 'a' }), ['TS_001', 'TS_002', 'TS_003']],
   ];
 
-  it.each(relion)('%s', (file, format, runs) => {
+  it.each(relion)('a STAR file of the data portal reads as the portal reads it: %s', (file, format, runs) => {
     const found = format.parse(textOf(file), file);
     expect(positionsOf(found)).toEqual(runs.map((run, index) => [run, relionPositions[index]]));
     expect(rotation(found[0]?.picks[0])).toEqual(turned);
@@ -84,12 +84,12 @@ describe.skipIf(sharedDataMissing)('files of the data portal (needs ../shared/da
   it.each([
     ['relion_3_star.star', 1.7005],
     ['tomoman_relion_star.star', 1.96],
-  ])('%s tells its own pixel size', (file, pixelSize) => {
+  ])('%s has its own pixel size', (file, pixelSize) => {
     const [first] = relion3Format({ object: 'a' }).parse(textOf(file), file);
     expect(first?.picks[0]?.position.x).toBeCloseTo(5.2 * pixelSize, 9);
   });
 
-  it('relion_4_star.star tells no size of the tilt series’ pixels, and is not read with another', () => {
+  it('relion_4_star.star has no pixel size of the tilt series, and is not read with another', () => {
     expect(() => relion4Format({ object: 'a' }).parse(textOf('relion_4_star.star'), 'a.star')).toThrow(
       expect.objectContaining({
         code: 'invalid-option',
@@ -98,7 +98,7 @@ describe.skipIf(sharedDataMissing)('files of the data portal (needs ../shared/da
     );
   });
 
-  it('stopgap_star.star, whose voxels the portal counts from 0', () => {
+  it('stopgap_star.star reads as the portal reads it, which counts voxels from 0', () => {
     const found = stopgapFormat({ voxelSize: 1, object: 'a', firstVoxel: 0 }).parse(textOf('stopgap_star.star'), 's');
     expect(positionsOf(found)).toEqual([
       [
@@ -133,7 +133,7 @@ describe.skipIf(sharedDataMissing)('files of the data portal (needs ../shared/da
     ]);
   });
 
-  it('points.mod, as the portal reads it and where IMOD has its voxels', () => {
+  it('points.mod reads as the portal reads it, and as IMOD places its voxels', () => {
     const options = { run: 'a', object: 'a', voxelSize: 1 };
     const read = (voxelCentre: 'half' | 'whole') =>
       imodFormat({ ...options, voxelCentre }).parse(bytesOf('points.mod'), 'm');
@@ -159,7 +159,7 @@ describe.skipIf(sharedDataMissing)('files of the data portal (needs ../shared/da
     ]);
   });
 
-  it('oriented_points.mod, with the pixel size of 1.6145 nm that it tells', () => {
+  it('oriented_points.mod reads with its own pixel size of 1.6145 nm', () => {
     const [found] = imodFormat({ run: 'a', object: 'a', voxelCentre: 'whole' }).parse(
       bytesOf('oriented_points.mod'),
       'm',
@@ -180,7 +180,7 @@ describe.skipIf(sharedDataMissing)('files of the data portal (needs ../shared/da
     ['points_tab_delim.csv'],
     ['points_with_header_pipe_delim.csv'],
     ['points_with_header.csv'],
-  ])('%s', (file) => {
+  ])('points of the data portal read from any table: %s', (file) => {
     const text = textOf(file);
     const name = detectPicksFormat(file, text);
     expect(name).toBe(file === 'points_with_header.csv' ? 'csv' : 'points');
@@ -188,7 +188,7 @@ describe.skipIf(sharedDataMissing)('files of the data portal (needs ../shared/da
     expect(positionsOf(format.parse(text, file))).toEqual([['a', threePoints]]);
   });
 
-  it('tardis.csv, with its instances', () => {
+  it('tardis.csv reads with its instances', () => {
     const text = textOf('tardis.csv');
     const format = picksFormat(detectPicksFormat('tardis.csv', text), {
       run: 'a',
@@ -215,7 +215,7 @@ describe.skipIf(sharedDataMissing)('files of the data portal (needs ../shared/da
   it.each([
     ['copick.json', 'a', 4],
     ['copick_instance.json', 'Position_94_Vol', undefined],
-  ])('%s', (file, run, count) => {
+  ])('a copick file of the data portal reads as one: %s', (file, run, count) => {
     const text = textOf(file);
     expect(detectPicksFormat(file, text)).toBe('copick');
     const found = (picksFormat('copick', { run: 'a' }) as PicksFormat).parse(text, file);

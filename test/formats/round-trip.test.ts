@@ -111,7 +111,7 @@ describe.each(picksFormatNames)('the format %s', (name) => {
   ) as PicksFormat;
   const losses = new Set(format.losses.map(({ part }) => part));
 
-  it('round-trips all that it has a place for', () => {
+  it('every format round-trips all that it has a place for', () => {
     fc.assert(
       fc.property(runsFor(name), (given) => {
         const wanted = surviving(grouping.includes(name) ? byObject(given) : given, losses);
@@ -124,7 +124,7 @@ describe.each(picksFormatNames)('the format %s', (name) => {
     );
   });
 
-  it('refuses a position that is nowhere, naming the pick', () => {
+  it('every format throws for a position that is not finite, and names the pick', () => {
     const given = [
       { run: runs[1], picks: [{ object: objects[1], position: { x: 1, y: Number.NaN, z: 3 }, score: 1 }] },
     ];
@@ -134,27 +134,27 @@ describe.each(picksFormatNames)('the format %s', (name) => {
   });
 
   if (name !== 'tom')
-    it('writes no picks as a file that holds none', () => {
+    it('every format writes no picks as a file that holds none', () => {
       const empty = picksFormat(name, { ...options, object: objects[1] }) as PicksFormat;
       expect(parsePicks(formatPicks([], { format: empty }), { format: empty })).toEqual([]);
     });
 
   if (oneRun.includes(name))
-    it('refuses picks of two runs', () => {
+    it('a format of one run throws for picks of two runs', () => {
       const pick = { object: objects[1], position: { x: 1, y: 2, z: 3 }, score: 1 };
       const given = Object.values(runs).map((run) => ({ run, picks: [pick] }));
       expect(() => formatPicks(given, { format })).toThrow(/one run per file; found 2: "TS_1", "TS 2"/);
     });
 
   if (oneObject.includes(name))
-    it('refuses picks of two objects', () => {
+    it('a format of one object throws for picks of two objects', () => {
       const picks = Object.values(objects).map((object) => ({ object, position: { x: 1, y: 2, z: 3 }, score: 1 }));
       expect(() => formatPicks([{ run: runs[1], picks }], { format })).toThrow(/one object per file; found 3/);
     });
 
   const turns = !losses.has('orientation') && name !== 'csv' && name !== 'copick';
   if (turns)
-    it('refuses a matrix that is no rotation', () => {
+    it('every format throws for a matrix that is not a rotation', () => {
       const mirrored = transformOf([
         [-1, 0, 0],
         [0, 1, 0],

@@ -6,7 +6,7 @@ import { targets } from '../support/fuzz/targets.ts';
 // `npm run fuzz` runs 10,000 per parser.
 describe('300 mutants of valid files, each within 2 s and 256 MiB', () => {
   it.each(targets.map(({ name }) => name))(
-    'give a value or a CryoetPicksError: %s',
+    '300 mutants of valid files each give a value or a CryoetPicksError, within 2 s and 256 MiB: %s',
     async (parser) => {
       const { failures, outcomes, count } = await fuzz({ parser, seed: 7, first: 0, count: 300 });
       expect(failures).toEqual([]);
@@ -27,7 +27,7 @@ describe('the harness', () => {
     ['allocates a gigabyte', /took 1024 MiB/],
     ['touches a prototype', /a prototype was changed/],
   ])(
-    'tells of a parser that %s, and goes on behind it',
+    'the harness reports a parser that %s, and continues after it',
     async (parser, reason) => {
       const report = await fuzz({ parser, seed: 1, first: 0, count: 4, script, patience: 3000 });
       expect(report.failures).toEqual([{ parser, index: 2, reason: expect.stringMatching(reason) }]);

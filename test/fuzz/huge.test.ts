@@ -150,13 +150,13 @@ describe('a header that claims 10^12 voxels, or as much as it can', () => {
       async () => picksFormat('imod', { voxelSize: 10, object: 'a', run: 'r' }).parse(imod() as never, 'x.mod'),
       'invalid-picks',
     ],
-  ])('is refused without allocating anything: %s', async (_, open, code) => {
+  ])('a header that claims 10^12 voxels is refused without an allocation: %s', async (_, open, code) => {
     watch.reset();
     await expect(open()).rejects.toMatchObject({ name: 'CryoetPicksError', code });
     expect(watch.bytes()).toBeLessThan(4_000_000);
   });
 
-  it('is read where its chunks are small: a corner takes no more than a chunk', async () => {
+  it('an image of 10^12 voxels with small chunks is read: a corner takes no more than a chunk', async () => {
     const store = v2({ chunks: [4, 4, 4] });
     const tomogram = await openTomogram(store, { fallbackVoxelSize: 10 });
     watch.reset();

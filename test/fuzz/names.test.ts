@@ -82,7 +82,7 @@ const labels = sourceOf(new Float32Array(8).fill(1), [2, 2, 2]);
 const pickOf = (object: string) => ({ object, position: { x: 1, y: 2, z: 3 }, score: 1 });
 
 describe.each(names)('the name %j', (name) => {
-  it('leads nowhere out of the project, whatever is called so', async () => {
+  it('a hostile name leads nowhere out of the project, whatever it names', async () => {
     const store = directoryStore(root);
     const project = projectFromStores({ config: configOf('ribosome'), overlay: store });
     const run = await project.createRun('TS_1');
@@ -103,7 +103,7 @@ describe.each(names)('the name %j', (name) => {
     await expectUntouched();
   });
 
-  it('leads nowhere out of the project as the name of an object in the config', async () => {
+  it('a hostile name of an object in the config leads nowhere out of the project', async () => {
     await orRefuse(async () => {
       const config = configOf(name);
       parseConfig(formatConfig(config), { source: 'again' });
@@ -115,7 +115,7 @@ describe.each(names)('the name %j', (name) => {
     await expectUntouched();
   });
 
-  it('leads nowhere out of an image as the path of a level', async () => {
+  it('a hostile name as the path of a level leads nowhere out of an image', async () => {
     const axes = ['z', 'y', 'x'].map((axis) => ({ name: axis, type: 'space' }));
     const multiscales = [{ version: '0.4', axes, datasets: [{ path: name, coordinateTransformations: [] }] }];
     const json = JSON.stringify({ multiscales });
@@ -128,7 +128,7 @@ describe.each(names)('the name %j', (name) => {
     await expectUntouched();
   });
 
-  it('is only a key where a file has it as one', async () => {
+  it('a hostile name as a key of a file is only a key', async () => {
     const key = JSON.stringify(name);
     const text = `{"pickable_object_name": "virus", "points": [{"location": {"x": 1, "y": 2, "z": 3}, ${key}: {"polluted": 1}}], ${key}: {"polluted": 1}}`;
     const { picks } = parsePicksFile(text, { source: 'fuzz' });

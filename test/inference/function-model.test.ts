@@ -7,7 +7,7 @@ describe('functionModel', () => {
   const voxels = Float32Array.from({ length: 5 * 6 * 7 }, (_, i) => i);
   const source = sourceOf(voxels, [5, 6, 7]);
 
-  it('scores tiles with a function, synchronous or not, in batches', async () => {
+  it('functionModel scores tiles with a function, synchronous or not, in batches', async () => {
     const twice = async (tile: Float32Array) => tile.map((value) => 2 * value);
     const model = functionModel(twice, { classes: ['bright'], tile: [4, 4, 4] });
     const plan = planTiles([5, 6, 7], { tile: model.spec.tile });
@@ -18,7 +18,7 @@ describe('functionModel', () => {
     await model.dispose();
   });
 
-  it('has a card with sensible values, which options override', () => {
+  it('functionModel has a card with sensible values, which options override', () => {
     function blobs(tile: Float32Array) {
       return tile;
     }
@@ -26,7 +26,7 @@ describe('functionModel', () => {
     expect(spec).toMatchObject({ name: 'blobs', outputStride: 1, thresholds: { a: 3 }, minDistances: { a: 10 } });
   });
 
-  it('throws, saying what it expected, if the function gives too few scores', async () => {
+  it('functionModel throws, saying what it expected, if the function gives too few scores', async () => {
     const model = functionModel(() => new Float32Array(3), { name: 'short', classes: ['a'], tile: [4, 4, 4] });
     await expect(model.score({ data: new Float32Array(64), shape: [1, 4, 4, 4] })).rejects.toMatchObject({
       code: 'model-failed',

@@ -14,7 +14,7 @@ const card: ModelSpec = {
 };
 
 describe('parseModelSpec', () => {
-  it('reads what formatModelSpec writes, as text or as a value, and ignores other fields', () => {
+  it('parseModelSpec reads what formatModelSpec writes, as text or as a value, and ignores other fields', () => {
     expect(parseModelSpec(formatModelSpec(card))).toEqual(card);
     expect(parseModelSpec({ ...card, trainedOn: 'simulations' })).toEqual(card);
   });
@@ -48,7 +48,7 @@ describe('parseModelSpec', () => {
       'field "thresholds": "virus" is not a class; the classes are "ribosome", "apo-ferritin"',
     ],
     ['a negative distance', { minDistances: { ...card.minDistances, ribosome: -1 } }, 'expected a length in Å'],
-  ])('refuses %s and names the field', (_, fields, message) => {
+  ])('parseModelSpec throws for %s and names the field', (_, fields, message) => {
     expect(() => parseModelSpec({ ...card, ...fields }, { source: 'unet.json' })).toThrow(
       expect.objectContaining({
         code: 'invalid-metadata',
@@ -58,7 +58,7 @@ describe('parseModelSpec', () => {
     expect(() => parseModelSpec({ ...card, ...fields })).toThrow(message);
   });
 
-  it('refuses text that is not JSON, and JSON that is not a model card', () => {
+  it('parseModelSpec throws for text that is not JSON, and for JSON that is not a model card', () => {
     expect(() => parseModelSpec('{', { source: 'unet.json' })).toThrow(/^unet\.json is not JSON: line 1, column 2: /);
     expect(() => parseModelSpec('[]')).toThrow(expect.objectContaining({ code: 'invalid-metadata' }));
   });

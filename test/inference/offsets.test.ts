@@ -56,7 +56,7 @@ const distance = (a: Zyx, b: Zyx) => Math.max(...a.map((value, axis) => Math.abs
 describe('detectParticles with a model that gives offsets', () => {
   for (const outputStride of [1, 2, 4] as const) {
     for (const activation of ['none', 'sigmoid', 'softmax'] as const) {
-      it(`at stride ${outputStride}, activation ${activation}, whatever is averaged`, async () => {
+      it(`detectParticles finds the planted centres by offsets at stride ${outputStride}, activation ${activation}, whatever is averaged`, async () => {
         const model = offsetOracle(shape, planted, { tile, outputStride, activation });
         await expectFound(model);
         await expectFound(model, { average: 'logits', batch: 3 });
@@ -64,7 +64,7 @@ describe('detectParticles with a model that gives offsets', () => {
     }
   }
 
-  it('finds the planted centres in tiles of any overlap', async () => {
+  it('detectParticles finds the planted centres by offsets in tiles of any overlap', async () => {
     const model = offsetOracle(shape, planted, { tile, outputStride: 2, activation: 'sigmoid' });
     for (const overlap of [
       [0, 0, 0],
@@ -75,7 +75,7 @@ describe('detectParticles with a model that gives offsets', () => {
   });
 
   it.each([['z'], ['y'], ['x'], ['z', 'y', 'x']] as ('z' | 'y' | 'x')[][])(
-    'with mirror images along %s %s %s, alone and in an ensemble',
+    'detectParticles finds the planted centres by offsets with mirror images along %s %s %s, alone and in an ensemble',
     async (...axes) => {
       const model = offsetOracle(shape, planted, { tile, outputStride: 2, activation: 'softmax' });
       const named = axes.filter((axis) => axis !== undefined);
@@ -84,7 +84,7 @@ describe('detectParticles with a model that gives offsets', () => {
     },
   );
 
-  it('finds them whatever the order of the channels of offsets', async () => {
+  it('detectParticles finds the planted centres whatever the order of the channels of offsets', async () => {
     for (const offsets of [
       [5, 4, 3],
       [4, 5, 3],
@@ -95,7 +95,7 @@ describe('detectParticles with a model that gives offsets', () => {
     }
   });
 
-  it('finds cells that lie voxels away from the centres without offsets', async () => {
+  it('detectParticles finds cells that lie voxels away from the centres without offsets', async () => {
     const { spec, ...model } = offsetOracle(shape, planted, { tile, outputStride: 2, activation: 'sigmoid' });
     const picks = await detectParticles(indexVolume(shape), {
       model: { ...model, spec: { ...spec, offsets: undefined } },
@@ -113,7 +113,7 @@ describe('scoreSlabs with a model that gives offsets', () => {
   const spec = (fields: Partial<ModelSpec> = {}) =>
     fakeSpec({ tile: [1, 1, 4], classes: ['a', null, null, null, null], offsets: [2, 3, 4], ...fields });
 
-  it('yields offsets beside the scores, in voxels of the score map, without activation', async () => {
+  it('scoreSlabs yields offsets beside the scores, in voxels of the score map, without activation', async () => {
     const model = fakeModel(spec({ tile: [2, 2, 4], outputStride: 2, activation: 'softmax' }), () =>
       Float32Array.from([0, 0, 0, 0, 3, 4, -5, 6, 7, -8]),
     );
@@ -129,7 +129,7 @@ describe('scoreSlabs with a model that gives offsets', () => {
     }
   });
 
-  it('blends offsets with the weights of the scores', async () => {
+  it('scoreSlabs blends offsets with the weights of the scores', async () => {
     const plan = planTiles([1, 1, 6], { tile: [1, 1, 4] }, { overlap: [0, 0, 2], window: 'linear' });
     let call = 0;
     const model = fakeModel(spec(), () => new Float32Array(20).fill(4 * call++));
@@ -143,7 +143,7 @@ describe('scoreSlabs with a model that gives offsets', () => {
     expect(both[0].some((value) => value > 0 && value < 4)).toBe(true);
   });
 
-  it('takes memory for three more channels, and for none with a model without offsets', async () => {
+  it('scoreSlabs takes memory for three more channels with offsets, and for none without', async () => {
     const plan = planTiles([1, 1, 12], { tile: [1, 1, 4] });
     const channels = async (fields: Partial<ModelSpec>) => {
       const model = fakeModel(spec(fields), () => new Float32Array(20));
@@ -157,7 +157,7 @@ describe('scoreSlabs with a model that gives offsets', () => {
     expect(new Set(await channels({ offsets: undefined }))).toEqual(new Set([1]));
   });
 
-  it('throws if an offset is not finite', async () => {
+  it('scoreSlabs throws if an offset is not finite', async () => {
     const model = fakeModel(spec(), () => new Float32Array(20).fill(Number.NaN, 19));
     const plan = planTiles([1, 1, 4], { tile: [1, 1, 4] });
     await expect(joinSlabs(scoreSlabs(volume(4), { plan, model }))).rejects.toMatchObject({ code: 'model-failed' });
@@ -167,7 +167,7 @@ describe('scoreSlabs with a model that gives offsets', () => {
 describe('a model card with offsets', () => {
   const card = offsetOracle(shape, []).spec;
 
-  it('is read as it was written', () => {
+  it('a model card with offsets is read as it was written', () => {
     expect(parseModelSpec(JSON.stringify(card)).offsets).toEqual([3, 4, 5]);
     expect(parseModelSpec({ ...card, offsets: [5, 3, 4] }).offsets).toEqual([5, 3, 4]);
   });
@@ -177,7 +177,7 @@ describe('a model card with offsets', () => {
     ['channels in the middle', { offsets: [1, 3, 4] }, 'found [1,3,4] of 6'],
     ['channels that the classes do not count', { offsets: [6, 7, 8] }, 'found [6,7,8] of 6'],
     ['a channel with a name', { classes: ['a', null, null, null, null, 'b'] }, 'null among the classes'],
-  ])('is refused for %s, when it is read and when it is used', (_, fields, message) => {
+  ])('a model card with offsets is refused for %s, when it is read and when it is used', (_, fields, message) => {
     const spec = { ...card, ...fields };
     expect(() => parseModelSpec(spec, { source: 'a.json' })).toThrow(
       expect.objectContaining({ code: 'invalid-metadata', message: expect.stringContaining(message) }),
@@ -189,11 +189,11 @@ describe('a model card with offsets', () => {
     );
   });
 
-  it('is refused for another number of offsets than three', () => {
+  it('a model card with offsets is refused unless it names three', () => {
     expect(() => parseModelSpec({ ...card, offsets: [4, 5] })).toThrow('field "offsets.2"');
   });
 
-  it('is averaged only with one of the same offsets', () => {
+  it('averageOf averages a model with offsets only with one of the same offsets', () => {
     const [a, b] = [offsetOracle(shape, []), offsetOracle(shape, [], { offsets: [5, 4, 3] })];
     expect(() => averageOf(a, b)).toThrow('offsets is [3,4,5] and [5,4,3]');
   });

@@ -17,7 +17,7 @@ describe('onnxModel', () => {
     ['bytes', bytes('identity')],
     ['an ArrayBuffer', Uint8Array.from(bytes('identity')).buffer],
     ['a path', path('identity')],
-  ])('runs a network given as %s', async (_, file) => {
+  ])('onnxModel runs a network given as %s', async (_, file) => {
     const model = await onnxModel(ort, file, { spec: spec(), threads: 1, executionProviders: ['cpu'] });
     const scores = await model.score({ data: ramp(2 * 8), shape: [2, 2, 2, 2] });
     expect(scores.shape).toEqual([2, 1, 2, 2, 2]);
@@ -25,7 +25,7 @@ describe('onnxModel', () => {
     await model.dispose();
   });
 
-  it('gives scores of several classes at stride 2, in the card’s order, through the runner', async () => {
+  it('onnxModel gives scores of several classes at stride 2, in the card’s order, through the runner', async () => {
     const model = await onnxModel(ort, bytes('two-classes-stride-two'), {
       spec: spec({ tile: [4, 4, 4], outputStride: 2, classes: ['a', 'b'] }),
     });
@@ -41,7 +41,7 @@ describe('onnxModel', () => {
     await model.dispose();
   });
 
-  it.each([1, 2, 3, 5])('runs a network of fixed batch size on %d tiles', async (n) => {
+  it.each([1, 2, 3, 5])('onnxModel runs a network of fixed batch size on %d tiles', async (n) => {
     const model = await onnxModel(ort, bytes('identity-batch-of-two'), { spec: spec() });
     const scores = await model.score({ data: ramp(n * 8), shape: [n, 2, 2, 2] });
     expect(scores.shape).toEqual([n, 1, 2, 2, 2]);
@@ -49,7 +49,7 @@ describe('onnxModel', () => {
     await model.dispose();
   });
 
-  it('gives scores that stay when it scores again and is disposed', async () => {
+  it('onnxModel gives scores that stay valid when it scores again and is disposed', async () => {
     const model = await onnxModel(ort, bytes('identity'), { spec: spec() });
     const first = await model.score({ data: ramp(8), shape: [1, 2, 2, 2] });
     await model.score({ data: new Float32Array(8), shape: [1, 2, 2, 2] });
@@ -90,14 +90,14 @@ describe('onnxModel', () => {
       'its card has a tileMultiple, so tiles may be smaller than 4×4×4, but input "tiles" has shape [1, 1, 4, 4, 4]',
     ],
     ['two inputs', 'two-inputs', {}, 'model "tiny" has 2 inputs ("tiles", "more"); expected one'],
-  ])('refuses a network with %s', async (_, name, fields, message) => {
+  ])('onnxModel throws for a network with %s', async (_, name, fields, message) => {
     await expect(onnxModel(ort, bytes(name), { spec: spec(fields) })).rejects.toMatchObject({
       code: 'model-failed',
       message: expect.stringContaining(message),
     });
   });
 
-  it('refuses a class count that shows only in the scores', async () => {
+  it('onnxModel refuses a class count that shows only in the scores', async () => {
     const model = await onnxModel(ort, bytes('class-count-unknown'), { spec: spec({ tile: [4, 4, 4] }) });
     const plan = planTiles([4, 4, 4], { tile: [4, 4, 4] });
     const source = sourceOf(new Float32Array(64).fill(2), [4, 4, 4]);
@@ -108,7 +108,7 @@ describe('onnxModel', () => {
     await model.dispose();
   });
 
-  it('refuses a tile that the file does not take, before it runs', async () => {
+  it('onnxModel refuses a tile that the file does not take, before it runs', async () => {
     const model = await onnxModel(ort, bytes('identity-fixed-tile'), { spec: spec({ tile: [4, 4, 4] }) });
     await expect(model.score({ data: ramp(8), shape: [1, 2, 2, 2] })).rejects.toMatchObject({
       code: 'model-failed',
@@ -117,7 +117,7 @@ describe('onnxModel', () => {
     await model.dispose();
   });
 
-  it('wraps what the runtime says when a network fails on a tile', async () => {
+  it('onnxModel wraps what the runtime says when a network fails on a tile', async () => {
     const model = await onnxModel(ort, bytes('fails-at-run'), { spec: spec({ tile: [3, 3, 3] }) });
     await expect(model.score({ data: ramp(8), shape: [1, 2, 2, 2] })).rejects.toMatchObject({
       code: 'model-failed',
@@ -128,9 +128,9 @@ describe('onnxModel', () => {
   });
 
   it.each([
-    ['no network', Uint8Array.of(1, 2, 3), 'cannot load model "tiny" from 3 bytes: '],
-    ['nothing', '/nowhere/net.onnx', 'cannot load model "tiny" from /nowhere/net.onnx: '],
-  ])('refuses a file that is %s', async (_, file, message) => {
+    ['not a network', Uint8Array.of(1, 2, 3), 'cannot load model "tiny" from 3 bytes: '],
+    ['missing', '/nowhere/net.onnx', 'cannot load model "tiny" from /nowhere/net.onnx: '],
+  ])('onnxModel throws for a file that is %s', async (_, file, message) => {
     await expect(onnxModel(ort, file, { spec: spec() })).rejects.toMatchObject({
       code: 'model-failed',
       message: expect.stringContaining(message),
@@ -163,7 +163,7 @@ describe('onnxModel', () => {
     ];
     const load = (fake: OrtModule, options: object) => onnxModel(fake, bytes('identity'), { spec: spec(), ...options });
 
-    it('becomes the one execution provider of the session', async () => {
+    it('the device becomes the one execution provider of the session', async () => {
       for (const [device, listed] of [
         ['cuda', offers],
         ['webgpu', undefined],
@@ -193,7 +193,7 @@ describe('onnxModel', () => {
         { device: 'cpu', executionProviders: ['cpu'] },
         'device and executionProviders both say where to compute; pass one of them',
       ],
-    ])('is refused before the network is loaded if it %s', async (_, options, message) => {
+    ])('the device is refused before the network is loaded if it %s', async (_, options, message) => {
       const { fake, asked } = runtime(offers);
       await expect(load(fake, options)).rejects.toMatchObject({ code: 'invalid-option', message });
       expect(asked).toEqual([]);
@@ -202,20 +202,23 @@ describe('onnxModel', () => {
     it.each([
       [offers, 'it offers "cpu", and "cuda" once their libraries are installed'],
       [undefined, 'it does not say what it offers: onnxruntime-web offers "wasm" and, in some browsers, "webgpu"'],
-    ])('is named, with the reason and what the runtime offers, if it cannot be opened', async (listed, says) => {
-      const { fake, asked } = runtime(listed, true);
-      await expect(load(fake, { device: 'cuda' })).rejects.toMatchObject({
-        code: 'model-failed',
-        message: expect.stringMatching(
-          new RegExp(
-            `^cannot load model "tiny" from \\d+ bytes on device "cuda": no driver; this ONNX runtime: ${says}$`,
+    ])(
+      'the device is named, with the reason and what the runtime offers, if it cannot be opened',
+      async (listed, says) => {
+        const { fake, asked } = runtime(listed, true);
+        await expect(load(fake, { device: 'cuda' })).rejects.toMatchObject({
+          code: 'model-failed',
+          message: expect.stringMatching(
+            new RegExp(
+              `^cannot load model "tiny" from \\d+ bytes on device "cuda": no driver; this ONNX runtime: ${says}$`,
+            ),
           ),
-        ),
-      });
-      expect(asked).toEqual([['cuda']]);
-    });
+        });
+        expect(asked).toEqual([['cuda']]);
+      },
+    );
 
-    it('is "cpu" in onnxruntime-node, which refuses a device of another system', async () => {
+    it('the device of onnxruntime-node is "cpu"; a device of another system is refused', async () => {
       const model = await load(ort, { device: 'cpu' });
       expect((await model.score({ data: ramp(8), shape: [1, 2, 2, 2] })).data).toEqual(ramp(8));
       await model.dispose();
@@ -230,7 +233,7 @@ describe('onnxModel', () => {
     });
   });
 
-  it('stops at an abort before and after loading, and between runs', async () => {
+  it('onnxModel stops at an abort before and after loading, and between runs', async () => {
     const before = AbortSignal.abort('before');
     await expect(onnxModel(ort, bytes('identity'), { spec: spec(), signal: before })).rejects.toBe('before');
 

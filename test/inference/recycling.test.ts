@@ -135,16 +135,19 @@ describe('a wrapped model', () => {
   ];
   const plan = planTiles(shape, plain.spec);
 
-  it.each(wrappers)('gives the wrapped scores, and copies no more than the plain one: %s', async (_, wrap) => {
-    const [bare, wrapped] = [movingModel(), movingModel()];
-    const expected = await joinSlabs(scoreSlabs(source, { plan, model: bare }));
-    const found = await joinSlabs(scoreSlabs(source, { plan, model: wrap(wrapped) }));
-    expect(found.data).toEqual(expected.data.map((score) => -score));
-    expect([wrapped.moved, wrapped.copied]).toEqual([bare.moved, bare.copied]);
-    expect([bare.moved, bare.copied]).toEqual([plan.tiles.length, 0]);
-  });
+  it.each(wrappers)(
+    'a wrapped model gives the wrapped scores, and copies no more than the plain one: %s',
+    async (_, wrap) => {
+      const [bare, wrapped] = [movingModel(), movingModel()];
+      const expected = await joinSlabs(scoreSlabs(source, { plan, model: bare }));
+      const found = await joinSlabs(scoreSlabs(source, { plan, model: wrap(wrapped) }));
+      expect(found.data).toEqual(expected.data.map((score) => -score));
+      expect([wrapped.moved, wrapped.copied]).toEqual([bare.moved, bare.copied]);
+      expect([bare.moved, bare.copied]).toEqual([plan.tiles.length, 0]);
+    },
+  );
 
-  it('gives the scores of a wrapper that passes no options on', async () => {
+  it('a wrapper that passes no options on gives its scores', async () => {
     const model = movingModel();
     const wrapped: Model = { ...model, dispose: async () => {}, score: (tiles) => negated(model.score(tiles)) };
     const expected = await joinSlabs(scoreSlabs(source, { plan, model: fresh }));
@@ -155,7 +158,7 @@ describe('a wrapped model', () => {
 });
 
 describe('scoreSlabs with a model that hands memory back', () => {
-  it('leads to the picks of fresh memory, bit for bit, for any number of calls at once', async () => {
+  it('scoreSlabs with recycled memory leads to the picks of fresh memory, bit for bit, for any number of calls at once', async () => {
     const expected = await detectParticles(source, { model: fresh });
     expect(expected.length).toBeGreaterThan(20);
     for (const callsAtOnce of [1, 2, 3]) {
@@ -166,7 +169,7 @@ describe('scoreSlabs with a model that hands memory back', () => {
     expect(await detectParticles(source, { model: plain })).toEqual(expected);
   });
 
-  it('gives the scores of fresh memory for any batch, sweep axis and way of averaging', async () => {
+  it('scoreSlabs with recycled memory gives the scores of fresh memory for any batch, sweep axis and way of averaging', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 5 }),
@@ -188,7 +191,7 @@ describe('scoreSlabs with a model that hands memory back', () => {
     [1, 3, 2],
     [2, 4, 3],
   ])(
-    'with %i calls at once takes the memory of %i tiles and of %i scores, however long the volume',
+    'scoreSlabs with %i calls at once takes the memory of %i tiles and of %i scores, however long the volume',
     async (callsAtOnce, tiles, scores) => {
       const tileMemory = new Set<ArrayBufferLike>();
       let [held, most, inModel] = [0, 0, 0];
@@ -211,7 +214,7 @@ describe('scoreSlabs with a model that hands memory back', () => {
     },
   );
 
-  it('leads to the picks of fresh memory with a model that moves tiles away and back', async () => {
+  it('scoreSlabs with a model that transfers tiles back and forth leads to the picks of fresh memory', async () => {
     const model = movingModel();
     for (const batch of [1, 4]) {
       model.moved = 0;
@@ -227,7 +230,7 @@ describe('scoreSlabs with a model that hands memory back', () => {
     expect(model.moved).toBeGreaterThan(60);
   });
 
-  it('leads to the same picks with a wrapper that scores tiles twice and does not give them away', async () => {
+  it('scoreSlabs with a wrapper that scores tiles twice and does not transfer them leads to the same picks', async () => {
     const model = movingModel();
     const twice: Model = {
       ...model,
@@ -241,7 +244,7 @@ describe('scoreSlabs with a model that hands memory back', () => {
     expect(model.moved).toBe(0);
   });
 
-  it('never writes into tiles that a model keeps', async () => {
+  it('scoreSlabs never writes into tiles that a model keeps', async () => {
     const kept: [Float32Array, Float32Array][] = [];
     const model = functionModel(
       (tile) => {
@@ -255,7 +258,7 @@ describe('scoreSlabs with a model that hands memory back', () => {
     for (const [tile, copy] of kept) expect(tile).toEqual(copy);
   });
 
-  it('releases nothing twice if a run ends early', async () => {
+  it('scoreSlabs releases nothing twice if a run ends early', async () => {
     for (const callsAtOnce of [1, 2]) {
       const model = recyclingModel({ callsAtOnce });
       const controller = new AbortController();

@@ -34,7 +34,7 @@ const scoreAll = (source: VolumeSource, options: ScoreOptions): Promise<ScoreMap
   joinSlabs(scoreSlabs(source, options));
 
 describe('scoreSlabs: tiled equals whole', () => {
-  it('gives the volume back with the identity model, for any plan and batch', async () => {
+  it('scoreSlabs gives the volume back with the identity model, for any plan and batch', async () => {
     await fc.assert(
       fc.asyncProperty(plannable(), fc.integer({ min: 1, max: 4 }), async ({ shape, options }, batch) => {
         const voxels = noise(shape);
@@ -47,7 +47,7 @@ describe('scoreSlabs: tiled equals whole', () => {
     );
   });
 
-  it.each([1, 3])('keeps a constant field of %d constant', async (value) => {
+  it.each([1, 3])('scoreSlabs keeps a constant field of %d constant', async (value) => {
     await fc.assert(
       fc.asyncProperty(plannable(), async ({ shape, options }) => {
         const plan = planTiles(shape, options, options);
@@ -61,7 +61,7 @@ describe('scoreSlabs: tiled equals whole', () => {
     );
   });
 
-  it('equals one whole pass for a model with context, if the crop window leaves out what the context spoils', async () => {
+  it('scoreSlabs equals one whole pass for a model with context, if the crop window omits what the context spoils', async () => {
     const shape: Zyx = [9, 13, 30];
     const voxels = noise(shape);
     const model = fakeModel(fakeSpec(), boxMean);
@@ -74,7 +74,7 @@ describe('scoreSlabs: tiled equals whole', () => {
     expect(Math.max(...data.map((score, i) => Math.abs(score - whole[i])))).toBeGreaterThan(0.01);
   });
 
-  it('places slabs on the coarse grid', async () => {
+  it('scoreSlabs places slabs on the coarse grid', async () => {
     const grid = { voxelSize: [10, 8, 6], origin: { x: 1, y: 2, z: 3 } } as const;
     const source = sourceOf(noise([5, 6, 7]), [5, 6, 7], grid);
     const plan = planTiles([5, 6, 7], { tile: [4, 4, 4], outputStride: 2 });
@@ -108,15 +108,18 @@ describe('scoreSlabs: classes and activations', () => {
     ['sigmoid', 'logits'],
     ['softmax', 'probabilities'],
     ['softmax', 'logits'],
-  ] as const)('activation %s, averaging %s: drops null classes and keeps the order', async (activation, average) => {
-    const model = identityModel({ classes, activation });
-    const map = await scoreAll(sourceOf(voxels, shape), { plan, model, average });
-    expect(map.classes).toEqual(['a', 'b']);
-    const per = [...voxels].map(expected[activation]);
-    expectClose(map.data, [...per.map(([a]) => a), ...per.map(([, b]) => b)], 2e-6);
-  });
+  ] as const)(
+    'scoreSlabs with activation %s, averaging %s, drops null classes and keeps the order',
+    async (activation, average) => {
+      const model = identityModel({ classes, activation });
+      const map = await scoreAll(sourceOf(voxels, shape), { plan, model, average });
+      expect(map.classes).toEqual(['a', 'b']);
+      const per = [...voxels].map(expected[activation]);
+      expectClose(map.data, [...per.map(([a]) => a), ...per.map(([, b]) => b)], 2e-6);
+    },
+  );
 
-  it('spends no memory on null classes, but for the logits of a softmax', async () => {
+  it('scoreSlabs spends no memory on null classes, but for the logits of a softmax', async () => {
     for (const activation of ['none', 'sigmoid', 'softmax'] as const) {
       for (const average of ['probabilities', 'logits'] as const) {
         const model = identityModel({ classes, activation });
@@ -128,7 +131,7 @@ describe('scoreSlabs: classes and activations', () => {
     }
   });
 
-  it('averages probabilities or logits as told where tiles disagree', async () => {
+  it('scoreSlabs averages probabilities or logits, as requested, where tiles disagree', async () => {
     // Two tiles cover voxels 2 and 3; the model's logit is 0 in the first tile and 4 in the second.
     const two = planTiles([1, 1, 6], { tile: [1, 1, 4] }, { overlap: [0, 0, 2], window: 'linear' });
     let call = 0;
@@ -142,7 +145,7 @@ describe('scoreSlabs: classes and activations', () => {
     expect(logits.data[2]).toBeCloseTo(sigmoid(0.75 * 0 + 0.25 * 4), 6);
   });
 
-  it('gives finite probabilities for logits that overflow an exponential', async () => {
+  it('scoreSlabs gives finite probabilities for logits that overflow an exponential', async () => {
     const model = fakeModel(fakeSpec({ classes: ['a', 'b'], activation: 'softmax' }), (tile) => {
       return Float32Array.from({ length: 2 * tile.length }, (_, i) => (i < tile.length ? 1e4 : -1e4));
     });
@@ -150,7 +153,7 @@ describe('scoreSlabs: classes and activations', () => {
     expect(new Set(data)).toEqual(new Set([1, 0]));
   });
 
-  it('normalises each tile, in place or not', async () => {
+  it('scoreSlabs normalises each tile, in place or not', async () => {
     const inPlace = (tile: Float32Array) => tile.fill(7);
     const copied = (tile: Float32Array) => tile.map(() => 7);
     for (const normalize of [inPlace, copied]) {
@@ -165,7 +168,7 @@ describe('scoreSlabs: the run', () => {
   const shape: Zyx = [4, 4, 40];
   const plan = planTiles(shape, { tile: [4, 4, 8] }, { overlap: [0, 0, 4] });
 
-  it('reports progress that never falls and ends at the total', async () => {
+  it('scoreSlabs reports progress that never falls and ends at the total', async () => {
     const events: Progress[] = [];
     const onProgress = (progress: Progress) => events.push(progress);
     await scoreAll(sourceOf(noise(shape), shape), { plan, model: identityModel(), batch: 2, onProgress });
@@ -173,7 +176,7 @@ describe('scoreSlabs: the run', () => {
     expect(new Set(events.map(({ stage, total }) => `${stage} ${total}`))).toEqual(new Set(['tiles 9']));
   });
 
-  it('works a bounded number of tiles ahead of its consumer', async () => {
+  it('scoreSlabs works a bounded number of tiles ahead of its consumer', async () => {
     const source = countingSource(noise(shape), shape);
     const model = identityModel();
     const slabs = scoreSlabs(source, { plan, model });
@@ -188,7 +191,7 @@ describe('scoreSlabs: the run', () => {
     expect(model.disposed).toBe(0);
   });
 
-  it('sends the next tile to the model while scores are used, and never two at once', async () => {
+  it('scoreSlabs sends the next tile to the model while scores are used, and never two at once', async () => {
     const model = identityModel();
     const score = model.score.bind(model);
     const log: string[] = [];
@@ -211,7 +214,7 @@ describe('scoreSlabs: the run', () => {
   });
 
   it.each(['reading', 'scoring', 'consuming'] as const)(
-    'aborts while %s: the reason itself, and nothing after',
+    'scoreSlabs, aborted while %s, rejects with the reason itself and continues nothing',
     async (stage) => {
       const controller = new AbortController();
       const { signal } = controller;
@@ -245,14 +248,14 @@ describe('scoreSlabs: the run', () => {
     },
   );
 
-  it('reads nothing if it was aborted before', async () => {
+  it('scoreSlabs reads nothing if it was aborted before', async () => {
     const source = countingSource(noise(shape), shape);
     const slabs = scoreSlabs(source, { plan, model: identityModel(), signal: AbortSignal.abort('before') });
     await expect(slabs.next()).rejects.toBe('before');
     expect(source.reads).toBe(0);
   });
 
-  it('can be aborted by a timer though source and model never wait', async () => {
+  it('a timer can abort scoreSlabs though source and model never wait', async () => {
     const controller = new AbortController();
     let calls = 0;
     const busy = fakeModel(fakeSpec(), (tile) => {
@@ -268,7 +271,7 @@ describe('scoreSlabs: the run', () => {
     expect(calls).toBeLessThan(many.tiles.length / 2);
   });
 
-  it('gives the same to the last bit for any batch size and sweep axis', async () => {
+  it('scoreSlabs gives the same scores to the last bit for any batch size and sweep axis', async () => {
     const reference = await scoreAll(sourceOf(noise(shape), shape), { plan, model: identityModel() });
     for (const batch of [2, 3, 100]) {
       const { data } = await scoreAll(sourceOf(noise(shape), shape), { plan, model: identityModel(), batch });
@@ -281,7 +284,7 @@ describe('scoreSlabs: the run', () => {
     }
   });
 
-  it('re-throws the abort reason that a model rejects with, untouched', async () => {
+  it('scoreSlabs re-throws the abort reason that a model rejects with', async () => {
     const controller = new AbortController();
     const model = identityModel();
     model.score = (_, options) =>
@@ -293,7 +296,7 @@ describe('scoreSlabs: the run', () => {
     await expect(slabs.next()).rejects.toBe('stop');
   });
 
-  it('wraps a failure of the model, naming the tile, and keeps its cause', async () => {
+  it('scoreSlabs wraps a failure of the model, naming the tile, and keeps its cause', async () => {
     const cause = new Error('out of memory');
     const model = identityModel({ name: 'unet' });
     model.score = async () => {
@@ -306,13 +309,13 @@ describe('scoreSlabs: the run', () => {
     });
   });
 
-  it('re-throws a failure of the source, untouched', async () => {
+  it('scoreSlabs re-throws a failure of the source untouched', async () => {
     const failure = new Error('disk');
     const source = { grid: sourceOf(noise(shape), shape).grid, read: () => Promise.reject(failure) };
     await expect(scoreAll(source, { plan, model: identityModel() })).rejects.toBe(failure);
   });
 
-  it('refuses scores of another shape than the model card says, and scores that are NaN', async () => {
+  it('scoreSlabs throws for scores of another shape than in the model card, and for scores that are NaN', async () => {
     const model = identityModel({ name: 'unet', classes: ['a', 'b'] });
     const wrong = identityModel();
     model.score = wrong.score.bind(wrong);
@@ -342,7 +345,7 @@ describe('scoreSlabs: the run', () => {
     ['a model without objects', { model: identityModel({ classes: [null] }) }, 'names no class'],
     ['half a batch', { batch: 0.5 }, 'batch must be a whole number'],
     ['an unknown average', { average: 'median' as 'logits' }, 'average "median" is unknown'],
-  ])('refuses %s at once', (_, options, message) => {
+  ])('scoreSlabs throws for %s at once', (_, options, message) => {
     const source = sourceOf(noise(shape), shape);
     expect(() => scoreSlabs(source, { plan, model: identityModel(), ...options })).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),

@@ -27,7 +27,7 @@ const cases = fc
   );
 
 describe('softmaxKernel', () => {
-  it('gives what the plain loop gives within 1e-6, NaN where that does, and touches nothing else', () => {
+  it('softmaxKernel gives what the plain loop gives within 1e-6, NaN where that does, and touches nothing else', () => {
     const property = fc.property(cases, ({ size, scores, ends }) => {
       const [from, to] = [Math.min(...ends), Math.max(...ends)];
       const given = Float32Array.from(scores);
@@ -42,7 +42,7 @@ describe('softmaxKernel', () => {
     fc.assert(property, { numRuns: 3000 });
   });
 
-  it('gives probabilities that sum to 1 for a tile of scores', () => {
+  it('softmaxKernel gives probabilities that sum to 1 for a tile of scores', () => {
     const size = 46 * 45 * 45;
     const given = Float32Array.from({ length: 7 * size }, (_, i) => 12 * Math.sin(i * i));
     const [fast, plain] = both(given, size, 0, size);

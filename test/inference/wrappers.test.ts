@@ -41,7 +41,7 @@ function mirrored({ data, shape }: TileBatch, axes: string): TileBatch {
 }
 
 describe('withFlips', () => {
-  it('averages over every combination of the axes, and gives the tiles back as they were', async () => {
+  it('withFlips averages over every combination of the axes, and gives the tiles back as they were', async () => {
     const model = placed();
     const before = batch.data.slice();
     const scores = await withFlips(model, ['z', 'x']).score(batch);
@@ -61,7 +61,7 @@ describe('withFlips', () => {
     });
   });
 
-  it.each(['z', 'y', 'x', 'zyx'])('mirrors along %s exactly as the voxels do', async (axes) => {
+  it.each(['z', 'y', 'x', 'zyx'])('withFlips mirrors along %s exactly as the voxels do', async (axes) => {
     const model = withFlips(placed(), ['z', 'y', 'x']);
     const ofMirrored = await model.score(mirrored(batch, axes));
     const { data } = await model.score(batch);
@@ -71,7 +71,7 @@ describe('withFlips', () => {
     });
   });
 
-  it('changes nothing for a model whose scores do not depend on position, at any stride and class', async () => {
+  it('withFlips changes nothing for a model whose scores do not depend on position, at any stride and class', async () => {
     const tiles: TileBatch = { data: new Float32Array(2 * 64).map((_, i) => i % 64), shape: [2, 4, 4, 4] };
     const constant = { ...tiles, data: tiles.data.fill(2) };
     const model = identityModel({ outputStride: 2, classes: ['a', 'b'] });
@@ -79,7 +79,7 @@ describe('withFlips', () => {
     expect({ data, shape }).toEqual(await model.score(constant));
   });
 
-  it('uses its memory again once a result is released, and the mirrored tiles that the model hands back', async () => {
+  it('withFlips reuses its memory once a result is released, and the mirrored tiles that the model hands back', async () => {
     const seen = new Set<ArrayBufferLike>();
     const plain = placed();
     const model: Model = {
@@ -102,25 +102,25 @@ describe('withFlips', () => {
     expect(second.data).toEqual(expected);
   });
 
-  it('averages right, and leaves the tiles alone, when the model returns its own tile buffer', async () => {
+  it('withFlips averages correctly, and leaves the tiles alone, when the model returns its own tile buffer', async () => {
     const before = batch.data.slice();
     const own = withFlips(returningItsTiles(), ['z', 'y', 'x']);
     expect((await own.score(batch)).data).toEqual(before);
     expect(batch.data).toEqual(before);
   });
 
-  it('is the model itself for no axis', async () => {
+  it('withFlips returns the model itself for no axis', async () => {
     const { data, shape } = await withFlips(placed(), []).score(batch);
     expect({ data, shape }).toEqual(await placed().score(batch));
   });
 
-  it('refuses axes that are unknown or named twice', () => {
+  it('withFlips refuses axes that are unknown or named twice', () => {
     for (const axes of [['y', 'y'], ['w']] as ('z' | 'y' | 'x')[][]) {
       expect(() => withFlips(placed(), axes)).toThrow('axes to flip must be some of "z", "y", "x", each once');
     }
   });
 
-  it('stops between calls on abort, and passes the signal on', async () => {
+  it('withFlips stops between calls on abort, and passes the signal on', async () => {
     const controller = new AbortController();
     const model = placed();
     const score = model.score.bind(model);
@@ -136,7 +136,7 @@ describe('withFlips', () => {
 });
 
 describe('averageOf', () => {
-  it('averages right, and leaves the tiles alone, when all of three models return their own tile buffer', async () => {
+  it('averageOf averages correctly, and leaves the tiles alone, when all of three models return their own tile buffer', async () => {
     const before = batch.data.slice();
     const three = averageOf(returningItsTiles(), returningItsTiles(), returningItsTiles());
     expect((await three.score(batch)).data).toEqual(before);
@@ -146,7 +146,7 @@ describe('averageOf', () => {
   const times = (factor: number, fields = {}) =>
     fakeModel(fakeSpec({ name: `times ${factor}`, ...fields }), (voxels) => voxels.map((value) => value * factor));
 
-  it('averages scores, keeps the first card, and disposes all', async () => {
+  it('averageOf averages scores, keeps the first card, and disposes all', async () => {
     const models = [times(1), times(2), times(6)];
     const model = averageOf(...models);
     const scores = await model.score(batch);
@@ -156,7 +156,7 @@ describe('averageOf', () => {
     expect(models.map(({ disposed }) => disposed)).toEqual([1, 1, 1]);
   });
 
-  it('averages models that are wrapped in flips', async () => {
+  it('averageOf averages models that are wrapped in flips', async () => {
     const model: Model = averageOf(withFlips(times(1), ['y', 'x']), times(3));
     expect((await model.score(batch)).data).toEqual(batch.data.map((value) => value * 2));
   });
@@ -167,7 +167,7 @@ describe('averageOf', () => {
     ['outputStride', { outputStride: 2 }, 'outputStride is 1 and 2'],
     ['activation', { activation: 'softmax' }, 'activation is "none" and "softmax"'],
     ['normalization', { normalization: 'z-score' }, 'normalization is "none" and "z-score"'],
-  ])('refuses models of different %s', (_, fields, message) => {
+  ])('averageOf refuses models of different %s', (_, fields, message) => {
     expect(() => averageOf(times(1), times(2, fields))).toThrow(
       expect.objectContaining({
         code: 'invalid-option',
@@ -176,7 +176,7 @@ describe('averageOf', () => {
     );
   });
 
-  it('refuses to average no model, and scores of different shapes', async () => {
+  it('averageOf throws for no model, and for scores of different shapes', async () => {
     expect(() => averageOf()).toThrow('at least one model');
     const short = times(1);
     short.score = async () => ({ data: new Float32Array(1), shape: [1, 1, 1, 1, 1] });
@@ -206,7 +206,7 @@ describe('memory of wrapped models', () => {
     };
   }
 
-  it('is given back once its scores are added; the result is memory of the wrapper', async () => {
+  it('a wrapped model gets its memory back once its scores are added; the result is memory of the wrapper', async () => {
     const [a, b] = [releasing(), releasing()];
     const axes = ['z', 'y', 'x'] as const;
     const { data, release } = await averageOf(withFlips(a, axes), b).score(batch);
@@ -216,14 +216,14 @@ describe('memory of wrapped models', () => {
     expect([a.held, b.held]).toEqual([0, 0]);
   });
 
-  it('takes as many calls at once as all of its models do', () => {
+  it('an ensemble takes as many calls at once as all of its models do', () => {
     expect(withFlips(releasing(), ['x']).callsAtOnce).toBe(2);
     expect(averageOf(releasing(), releasing({ callsAtOnce: 3 })).callsAtOnce).toBe(2);
     expect(averageOf(releasing(), placed()).callsAtOnce).toBe(1);
     expect(withFlips(placed(), ['x']).callsAtOnce).toBeUndefined();
   });
 
-  it('gives tiles away only to the last model that reads them, and hands their memory back', async () => {
+  it('an ensemble transfers tiles only to the last model that reads them, and hands their memory back', async () => {
     const calls: (boolean | undefined)[] = [];
     const watched: Model = {
       ...placed(),

@@ -44,11 +44,18 @@ function expectSame(report: ReturnType<typeof scoreTables>, score: number, objec
 }
 
 describe('the official metric, made with scipy and pandas', () => {
-  it.each(golden)('$name', ({ truth, submission, expected }) => {
-    expectSame(scoreTables({ truth: toRows(truth), submission: toRows(submission) }), expected.score, expected.objects);
-  });
+  it.each(golden)(
+    'scoreTables equals the official metric, made with scipy and pandas: $name',
+    ({ truth, submission, expected }) => {
+      expectSame(
+        scoreTables({ truth: toRows(truth), submission: toRows(submission) }),
+        expected.score,
+        expected.objects,
+      );
+    },
+  );
 
-  it('does not depend on the order of the submission', () => {
+  it('scoreTables does not depend on the order of the submission', () => {
     for (const { truth, submission, expected } of golden) {
       const reversed = toRows(submission).reverse();
       expectSame(scoreTables({ truth: toRows(truth), submission: reversed }), expected.score, expected.objects);
@@ -62,17 +69,17 @@ describe.skipIf(sharedDataMissing)('the official metric on the training truth (n
     ? {}
     : JSON.parse(read(sharedData('metric/golden/expected.json')));
 
-  it('has twelve pairs', () => {
+  it('the training truth has twelve pairs', () => {
     expect(Object.keys(expected).length).toBe(12);
   });
 
-  it.each(Object.keys(expected))('%s', (name) => {
+  it.each(Object.keys(expected))('scoreTables equals the official metric on the training truth: %s', (name) => {
     const { score, particles } = expected[name]!;
     const report = scoreTables({ truth: rows(`truth_${name}`), submission: rows(`submission_${name}`) });
     expectSame(report, score, particles);
   });
 
-  it('two apo-ferritins 29.54 Å apart, one of them dropped: above 1', () => {
+  it('two apo-ferritins 29.54 Å apart, one of them dropped, score above 1', () => {
     const truth = parseSubmissionRows(read(sharedData('truth/czii_train_picks.csv')));
     expect(truth.length).toBe(1269);
     expect(scoreTables({ truth, submission: truth }).score).toBe(1);
@@ -88,7 +95,7 @@ describe.skipIf(sharedDataMissing)('the official metric on the training truth (n
     expect(report.objects['apo-ferritin']).toMatchObject({ tp: 375, fp: -1, fn: 0, fbeta: 1.0001568873548792 });
   });
 
-  it('swapped x and z score next to nothing', () => {
+  it('a submission with x and z swapped scores next to nothing', () => {
     const truth = parseSubmissionRows(read(sharedData('truth/czii_train_picks.csv')));
     const submission = truth.map(({ run, pick: { object, position, score } }) => ({
       run,
@@ -97,7 +104,7 @@ describe.skipIf(sharedDataMissing)('the official metric on the training truth (n
     expect(scoreTables({ truth, submission }).score).toBeCloseTo(0.011, 3);
   });
 
-  it('published tables: the counts give the F-measures, and these the total', () => {
+  it('the counts of published tables give their F-measures, and these the total', () => {
     interface Recorded {
       readonly recorded_score: number;
       readonly per_particle: Record<string, { hit: number; miss: number; fp: number; fbeta4: number }>;

@@ -57,13 +57,13 @@ describe('matchPicks', () => {
     { name: 'one ulp beyond the radius', truth: [at(0)], candidates: [at(10 + 2 ** -49)], tp: 0, fp: 1, fn: 1 },
     { name: 'at the radius off axis', truth: [at(1, 2, 3)], candidates: [at(1, 8, 11)], tp: 1, fp: 0, fn: 0 },
     { name: 'NaN against an empty side', truth: [], candidates: [at(Number.NaN)], tp: 0, fp: 1, fn: 0 },
-  ])('$name, under every matching', ({ truth, candidates, tp, fp, fn }) => {
+  ])('matchPicks under every matching: $name', ({ truth, candidates, tp, fp, fn }) => {
     for (const matching of matchings) {
       expect(counts(matchPicks(truth, candidates, { radius: 10, matching }))).toEqual({ tp, fp, fn });
     }
   });
 
-  it('official: one candidate hits two truths, and fp is −1', () => {
+  it('official matching lets one candidate hit two truths, with fp = −1', () => {
     const { pairs, ...rest } = matchPicks([at(0), at(15)], [at(8)], { radius: 10 });
     expect(rest).toEqual({ tp: 2, fp: -1, fn: 0 });
     expect(pairs).toEqual([
@@ -72,12 +72,12 @@ describe('matchPicks', () => {
     ]);
   });
 
-  it('official: further candidates around a truth are false, the nearest is the pair', () => {
+  it('official matching pairs a truth with its nearest candidate and counts further ones as false', () => {
     const result = matchPicks([at(0)], [at(5), at(-2), at(2)], { radius: 10 });
     expect(result).toEqual({ tp: 1, fp: 2, fn: 0, pairs: [{ truth: 0, candidate: 1, distance: 2 }] });
   });
 
-  it('greedy: the better score takes its nearest truth, though the optimum would pair both', () => {
+  it('greedy matching gives the better score its nearest truth, though the optimum would pair both', () => {
     const truth = [at(0), at(10)];
     const candidates = [
       { ...at(-9), score: 0.1 },
@@ -92,19 +92,19 @@ describe('matchPicks', () => {
     ]);
   });
 
-  it('hungarian: a pair out of range never enters the optimum', () => {
+  it('hungarian matching never pairs points out of range', () => {
     // Without the range, the least sum would pair 0 with 12 and 11 with 1.
     const result = matchPicks([at(0), at(11)], [at(12)], { radius: 10, matching: 'hungarian' });
     expect(result.pairs).toEqual([{ truth: 1, candidate: 0, distance: 1 }]);
   });
 
-  it('greedy: a missing score comes last, equal scores in the order given', () => {
+  it('greedy matching takes a missing score last, and equal scores in the given order', () => {
     const candidates = [at(1), { ...at(2), score: 0 }, { ...at(3), score: 0 }];
     const [pair] = matchPicks([at(0)], candidates, { radius: 10, matching: 'greedy' }).pairs;
     expect(pair?.candidate).toBe(1);
   });
 
-  it('official counts equal comparing every pair, for large random coordinates, too', () => {
+  it('official counts equal comparing every pair, even for large random coordinates', () => {
     const coordinate = fc.double({ min: -40, max: 40, noNaN: true });
     const points = fc.array(fc.record({ x: coordinate, y: coordinate, z: coordinate }), { maxLength: 30 });
     fc.assert(
@@ -125,7 +125,7 @@ describe('matchPicks', () => {
     );
   });
 
-  it('hungarian equals enumeration: the maximum of pairs, then the minimum of distance', () => {
+  it('hungarian matching equals enumeration: the maximum of pairs, then the minimum of distance', () => {
     fc.assert(
       fc.property(latticePoints(5), latticePoints(6), fc.integer({ min: 0, max: 4 }), (truth, candidates, radius) => {
         const { pairs } = matchPicks(truth, candidates, { radius, matching: 'hungarian' });
@@ -137,7 +137,7 @@ describe('matchPicks', () => {
     );
   });
 
-  it('greedy equals scanning all truths for every candidate', () => {
+  it('greedy matching equals scanning all truths for every candidate', () => {
     const scored = latticePoints(25).chain((points) =>
       fc.tuple(...points.map((point) => fc.integer({ min: 0, max: 3 }).map((score) => ({ ...point, score })))),
     );
@@ -152,7 +152,7 @@ describe('matchPicks', () => {
     );
   });
 
-  it('hungarian finds at least the pairs of greedy, at most the hits of official, each point once', () => {
+  it('hungarian matching finds at least the pairs of greedy and at most the hits of official, each point once', () => {
     fc.assert(
       fc.property(
         latticePoints(40, 9),
@@ -174,7 +174,7 @@ describe('matchPicks', () => {
     );
   });
 
-  it('counts do not depend on the order of candidates', () => {
+  it('counts of matchPicks do not depend on the order of candidates', () => {
     fc.assert(
       fc.property(latticePoints(20), latticePoints(20), (truth, candidates) => {
         for (const matching of ['official', 'hungarian'] as const) {
@@ -186,7 +186,7 @@ describe('matchPicks', () => {
     );
   });
 
-  it('pairs 300 truths and 900 candidates that are all in range of each other', () => {
+  it('matchPicks pairs 300 truths and 900 candidates that are all in range of each other', () => {
     const truth = Array.from({ length: 300 }, (_, i) => at(i % 17, i % 13, i % 11));
     const candidates = Array.from({ length: 900 }, (_, i) => at((i * 7) % 19, (i * 5) % 15, i % 9));
     expect(counts(matchPicks(truth, candidates, { radius: 100, matching: 'hungarian' }))).toEqual({
@@ -204,7 +204,7 @@ describe('matchPicks', () => {
       candidates: [at(0), at(0, Number.POSITIVE_INFINITY)],
       message: 'candidate 1 is at (0, Infinity, 0) Å',
     },
-  ])('refuses a coordinate that is not finite: $name', ({ truth, candidates, message }) => {
+  ])('matchPicks throws for a coordinate that is not finite: $name', ({ truth, candidates, message }) => {
     for (const matching of matchings) {
       expect(() => matchPicks(truth, candidates, { radius: 1, matching })).toThrow(
         expect.objectContaining({ code: 'invalid-picks', message: expect.stringContaining(message) }),
@@ -212,7 +212,7 @@ describe('matchPicks', () => {
     }
   });
 
-  it('refuses a NaN score for greedy matching', () => {
+  it('matchPicks refuses a NaN score for greedy matching', () => {
     const candidates = [{ ...at(0), score: Number.NaN }];
     expect(() => matchPicks([at(0)], candidates, { radius: 1, matching: 'greedy' })).toThrow(
       /candidate 0 has score NaN/,
@@ -220,11 +220,11 @@ describe('matchPicks', () => {
     expect(matchPicks([at(0)], candidates, { radius: 1 }).tp).toBe(1);
   });
 
-  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('refuses radius %s', (radius) => {
+  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('matchPicks throws for the radius %s', (radius) => {
     expect(() => matchPicks([], [], { radius })).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 
-  it('refuses an unknown matching', () => {
+  it('matchPicks refuses an unknown matching', () => {
     expect(() => matchPicks([], [], { radius: 1, matching: 'nearest' as Matching })).toThrow(/"official", "greedy"/);
   });
 });

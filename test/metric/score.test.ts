@@ -8,13 +8,13 @@ const invalidSubmission = (message: string) =>
   expect.objectContaining({ code: 'invalid-submission', message: expect.stringContaining(message) });
 
 describe('the competition', () => {
-  it('has weights that sum to its divisor and colours that differ', () => {
+  it('cziiRules has weights that sum to its divisor and distinct colours', () => {
     const objects = Object.values(cziiRules.objects);
     expect(objects.reduce((sum, { weight }) => sum + weight, 0)).toBe(cziiRules.weightSum);
     expect(new Set(objects.map(({ color }) => color.join())).size).toBe(6);
   });
 
-  it('has the match distances of the official metric, in Å', () => {
+  it('cziiRules has the match distances of the official metric, in Å', () => {
     const distances = Object.entries(cziiRules.objects).map(([name, { radius }]) => [
       name,
       radius * cziiRules.matchFraction,
@@ -31,12 +31,15 @@ describe('the competition', () => {
 });
 
 describe('scorePicks', () => {
-  it.each(Object.entries(cziiRules.objects))('one perfect kind alone scores weight / 7: %s', (object, { weight }) => {
-    const truth = [pickAt(object, 100)];
-    expect(scorePicks([{ run: 'a', truth, picks: truth }], cziiRules).score).toBe(weight / 7);
-  });
+  it.each(Object.entries(cziiRules.objects))(
+    'scorePicks gives weight / 7 for one perfect particle alone: %s',
+    (object, { weight }) => {
+      const truth = [pickAt(object, 100)];
+      expect(scorePicks([{ run: 'a', truth, picks: truth }], cziiRules).score).toBe(weight / 7);
+    },
+  );
 
-  it('one candidate on two truths: F = 34/33', () => {
+  it('scorePicks gives F = 34/33 for one candidate on two truths', () => {
     const report = scorePicks([{ run: 'a', truth: [ribosome(0), ribosome(100)], picks: [ribosome(50)] }]);
     expect(report.objects.ribosome).toMatchObject({
       tp: 2,
@@ -50,7 +53,7 @@ describe('scorePicks', () => {
     expect(report.score).toBe(34 / 33 / 7);
   });
 
-  it('two candidates on one truth: F = 8.5/9', () => {
+  it('scorePicks gives F = 8.5/9 for two candidates on one truth', () => {
     const report = scorePicks([{ run: 'a', truth: [ribosome(0)], picks: [ribosome(5), ribosome(-5)] }]);
     expect(report.objects.ribosome?.fbeta).toBe(8.5 / 9);
   });
@@ -60,7 +63,7 @@ describe('scorePicks', () => {
     { name: 'a run without truth or picks', runs: [{ run: 'a', truth: [], picks: [] }] },
     { name: 'no truth', runs: [{ run: 'a', truth: [], picks: [ribosome(0)] }] },
     { name: 'no candidates', runs: [{ run: 'a', truth: [ribosome(0)], picks: [] }] },
-  ])('scores 0 and no NaN: $name', ({ runs }) => {
+  ])('scorePicks gives 0, not NaN: $name', ({ runs }) => {
     const report = scorePicks(runs);
     expect(report.score).toBe(0);
     for (const { precision, recall, fbeta, meanDistance } of Object.values(report.objects)) {
@@ -68,7 +71,7 @@ describe('scorePicks', () => {
     }
   });
 
-  it('an object that no truth holds is ignored, but named', () => {
+  it('scorePicks ignores an object that no truth holds, but names it', () => {
     const truth = [ribosome(0)];
     const report = scorePicks([{ run: 'a', truth, picks: [...truth, pickAt('thyroglobulin', 9)] }]);
     expect(report.score).toBe(1 / 7);
@@ -76,7 +79,7 @@ describe('scorePicks', () => {
     expect(report.ignoredObjects).toEqual(['thyroglobulin']);
   });
 
-  it('an object in the truth of one run makes candidates of another run false', () => {
+  it('scorePicks counts candidates of a run as false if their object is in the truth of another run', () => {
     const report = scorePicks([
       { run: 'a', truth: [ribosome(0)], picks: [ribosome(0)] },
       { run: 'b', truth: [], picks: [ribosome(0), ribosome(1)] },
@@ -85,7 +88,7 @@ describe('scorePicks', () => {
     expect(report.runs.b?.ribosome).toMatchObject({ tp: 0, fp: 2, fn: 0, countError: 2 });
   });
 
-  it('counts of the runs sum to the totals, and F follows from them', () => {
+  it('scorePicks gives counts of runs that sum to the totals, from which F follows', () => {
     const x = fc.integer({ min: 0, max: 600 });
     const picks = fc.array(fc.tuple(fc.constantFrom('ribosome', 'thyroglobulin'), x), { maxLength: 12 });
     const run = fc.record({ truth: fc.uniqueArray(x, { maxLength: 9 }), picks });
@@ -111,7 +114,7 @@ describe('scorePicks', () => {
     );
   });
 
-  it('gives mean and median distance of the matched pairs, over runs and in each', () => {
+  it('scorePicks gives mean and median distance of the matched pairs, over all runs and in each', () => {
     const report = scorePicks([
       { run: 'a', truth: [ribosome(0), ribosome(1000)], picks: [ribosome(3, 4), ribosome(1010)] },
       { run: 'b', truth: [ribosome(0)], picks: [ribosome(0, 0, -30)] },
@@ -120,21 +123,21 @@ describe('scorePicks', () => {
     expect(report.runs.a?.ribosome).toMatchObject({ meanDistance: 7.5, medianDistance: 7.5 });
   });
 
-  it('scores one to one if the rules say so', () => {
+  it('scorePicks scores one to one if the rules say so', () => {
     const runs = [{ run: 'a', truth: [ribosome(0), ribosome(100)], picks: [ribosome(50)] }];
     for (const matching of ['greedy', 'hungarian'] as const) {
       expect(scorePicks(runs, { ...cziiRules, matching }).objects.ribosome).toMatchObject({ tp: 1, fp: 0, fn: 1 });
     }
   });
 
-  it('refuses an unknown object in picks and in truth', () => {
+  it('scorePicks refuses an unknown object in picks and in truth', () => {
     const odd = [pickAt('ribosom', 0)];
     const message = 'Unrecognized particle type "ribosom" in run "a"; scored are "apo-ferritin"';
     expect(() => scorePicks([{ run: 'a', truth: [ribosome(0)], picks: odd }])).toThrow(invalidSubmission(message));
     expect(() => scorePicks([{ run: 'a', truth: odd, picks: [] }])).toThrow(invalidSubmission(message));
   });
 
-  it('finds no object by the name of an inherited property', () => {
+  it('scorePicks finds no object by the name of an inherited property', () => {
     const picks = [pickAt('constructor', 0)];
     expect(() => scorePicks([{ run: 'a', truth: [], picks }])).toThrow(invalidSubmission('"constructor"'));
   });
@@ -144,13 +147,13 @@ describe('scorePicks', () => {
     { name: 'minus zero', truth: [ribosome(0), ribosome(-0)] },
     { name: 'NaN', truth: [ribosome(Number.NaN), ribosome(Number.NaN)] },
     { name: 'beside others of equal x', truth: [ribosome(1, 2), ribosome(1, 3), ribosome(2), ribosome(1, 2)] },
-  ])('refuses a point twice in the truth: $name', ({ truth }) => {
+  ])('scorePicks throws for a duplicate point in the truth: $name', ({ truth }) => {
     expect(() => scorePicks([{ run: 'a', truth, picks: [] }])).toThrow(
       invalidSubmission('truth of run "a" has the point'),
     );
   });
 
-  it('takes the same point in two runs, and twice among the picks', () => {
+  it('scorePicks accepts the same point in two runs, and twice among the picks', () => {
     const truth = [ribosome(0)];
     const report = scorePicks([
       { run: 'a', truth, picks: [...truth, ...truth] },
@@ -159,7 +162,7 @@ describe('scorePicks', () => {
     expect(report.objects.ribosome).toMatchObject({ tp: 2, fp: 1, fn: 0 });
   });
 
-  it('refuses a coordinate that is not finite only if truth and picks both hold points', () => {
+  it('scorePicks refuses a coordinate that is not finite only if truth and picks both hold points', () => {
     const lost = ribosome(Number.NaN);
     expect(() => scorePicks([{ run: 'a', truth: [ribosome(0)], picks: [ribosome(0), lost] }])).toThrow(
       invalidSubmission('pick 1 of "ribosome" in run "a" is at (NaN, 0, 0) Å; expected finite coordinates'),
@@ -174,7 +177,7 @@ describe('scorePicks', () => {
     expect(apart.objects.ribosome).toMatchObject({ tp: 0, fp: 1, fn: 1 });
   });
 
-  it('refuses a run given twice', () => {
+  it('scorePicks throws for a run given twice', () => {
     const run = { run: 'a', truth: [], picks: [] };
     expect(() => scorePicks([run, run])).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
@@ -185,7 +188,7 @@ describe('scorePicks', () => {
     ['weightSum', { weightSum: 0 }],
     ['radius', { objects: { ribosome: { radius: -1, weight: 1 } } }],
     ['weight', { objects: { ribosome: { radius: 1, weight: Number.POSITIVE_INFINITY } } }],
-  ])('refuses rules with a bad %s', (what, change) => {
+  ])('scorePicks throws for rules with a bad %s', (what, change) => {
     expect(() => scorePicks([], { ...cziiRules, ...change })).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(what) }),
     );
@@ -193,7 +196,7 @@ describe('scorePicks', () => {
 });
 
 describe('scoringRules', () => {
-  it('scores other objects, divided by the sum of their weights', () => {
+  it('scoringRules scores other objects, divided by the sum of their weights', () => {
     const rules = scoringRules(
       [
         { name: 'proteasome', radius: 80 },
@@ -211,13 +214,13 @@ describe('scoringRules', () => {
     expect(Object.keys(report.runs)).toEqual(['__proto__']);
   });
 
-  it('scores 0 if no object has weight', () => {
+  it('scoringRules scores 0 if no object has weight', () => {
     const truth = [pickAt('a', 0)];
     const rules = scoringRules([{ name: 'a', radius: 1 }], { weights: { a: 0 } });
     expect(scorePicks([{ run: 'r', truth, picks: truth }], rules).score).toBe(0);
   });
 
-  it('refuses an object without a radius', () => {
+  it('scoringRules refuses an object without a radius', () => {
     expect(() => scoringRules([{ name: 'membrane', radius: null }])).toThrow(/"membrane" has no radius/);
   });
 });
@@ -225,7 +228,7 @@ describe('scoringRules', () => {
 describe('scoreTables', () => {
   const row = (run: string, object: string, x: number) => ({ run, pick: pickAt(object, x) });
 
-  it('drops runs that the truth table lacks before it looks at their objects', () => {
+  it('scoreTables drops runs that the truth table lacks before it looks at their objects', () => {
     const truth = [row('a', 'ribosome', 0)];
     const submission = [row('b', 'no such thing', 0), ...truth, row('b', 'ribosome', Number.NaN)];
     const report = scoreTables({ truth, submission });
@@ -236,7 +239,7 @@ describe('scoreTables', () => {
     );
   });
 
-  it('sums objects in order of first appearance in the table, not run by run', () => {
+  it('scoreTables sums objects in order of first appearance in the table, not run by run', () => {
     const truth = [row('a', 'ribosome', 0), row('b', 'thyroglobulin', 0), row('a', 'apo-ferritin', 9)];
     expect(Object.keys(scoreTables({ truth, submission: [] }).objects)).toEqual([
       'ribosome',
@@ -245,7 +248,7 @@ describe('scoreTables', () => {
     ]);
   });
 
-  it('scores rows of runs and objects that alternate as those that stand together', () => {
+  it('scoreTables scores rows in any order of runs and objects the same', () => {
     const names = Object.keys(cziiRules.objects);
     const rowOf = fc
       .record({ run: fc.constantFrom('a', 'b', 'c'), object: fc.constantFrom(...names), x: fc.integer({ max: 2000 }) })
@@ -266,7 +269,7 @@ describe('scoreTables', () => {
     );
   });
 
-  it('counts a run without rows in the submission as all missed', () => {
+  it('scoreTables counts a run without rows in the submission as all missed', () => {
     const truth = [row('a', 'ribosome', 0), row('b', 'ribosome', 0)];
     expect(scoreTables({ truth, submission: [row('b', 'ribosome', 0)] }).runs.a?.ribosome).toMatchObject({
       fn: 1,

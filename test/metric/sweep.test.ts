@@ -27,35 +27,38 @@ const keepFrom = (runs: readonly ScoredRun[], keep: (object: string) => number):
   runs.map((run) => ({ ...run, picks: run.picks.filter(({ object, score }) => score >= keep(object)) }));
 
 describe('sweepThresholds', () => {
-  it.each<Matching>(['official', 'greedy'])('equals scoring again at every threshold, to the bit: %s', (matching) => {
-    const rules = { ...cziiRules, matching };
-    fc.assert(
-      fc.property(anyRuns, (runs) => {
-        const sweep = sweepThresholds(runs, rules);
-        expect(Object.keys(sweep.objects)).toEqual(Object.keys(scorePicks(runs, rules).objects));
-        for (const [object, { best, curve }] of Object.entries(sweep.objects)) {
-          const scores = runs.flatMap((run) => run.picks.filter((pick) => pick.object === object));
-          expect([...curve.thresholds]).toEqual([...new Set(scores.map(({ score }) => score))].sort((a, b) => a - b));
-          const again = [...curve.thresholds].map(
-            (threshold) =>
-              scorePicks(
-                keepFrom(runs, () => threshold),
-                rules,
-              ).objects[object]!,
-          );
-          expect([...curve.precision]).toEqual(again.map(({ precision }) => precision));
-          expect([...curve.recall]).toEqual(again.map(({ recall }) => recall));
-          expect([...curve.fbeta]).toEqual(again.map(({ fbeta }) => fbeta));
-          const top = curve.fbeta.indexOf(Math.max(...curve.fbeta));
-          expect(best?.threshold).toBe(curve.thresholds[top]);
-        }
-        const cut = keepFrom(runs, (object) => sweep.objects[object]?.best?.threshold ?? 0);
-        expect(scorePicks(cut, rules).score).toBe(sweep.score);
-      }),
-    );
-  });
+  it.each<Matching>(['official', 'greedy'])(
+    'sweepThresholds equals scoring again at every threshold, bit for bit: %s',
+    (matching) => {
+      const rules = { ...cziiRules, matching };
+      fc.assert(
+        fc.property(anyRuns, (runs) => {
+          const sweep = sweepThresholds(runs, rules);
+          expect(Object.keys(sweep.objects)).toEqual(Object.keys(scorePicks(runs, rules).objects));
+          for (const [object, { best, curve }] of Object.entries(sweep.objects)) {
+            const scores = runs.flatMap((run) => run.picks.filter((pick) => pick.object === object));
+            expect([...curve.thresholds]).toEqual([...new Set(scores.map(({ score }) => score))].sort((a, b) => a - b));
+            const again = [...curve.thresholds].map(
+              (threshold) =>
+                scorePicks(
+                  keepFrom(runs, () => threshold),
+                  rules,
+                ).objects[object]!,
+            );
+            expect([...curve.precision]).toEqual(again.map(({ precision }) => precision));
+            expect([...curve.recall]).toEqual(again.map(({ recall }) => recall));
+            expect([...curve.fbeta]).toEqual(again.map(({ fbeta }) => fbeta));
+            const top = curve.fbeta.indexOf(Math.max(...curve.fbeta));
+            expect(best?.threshold).toBe(curve.thresholds[top]);
+          }
+          const cut = keepFrom(runs, (object) => sweep.objects[object]?.best?.threshold ?? 0);
+          expect(scorePicks(cut, rules).score).toBe(sweep.score);
+        }),
+      );
+    },
+  );
 
-  it('finds the best single threshold that trying each would find', () => {
+  it('sweepThresholds finds the best single threshold that trying each would find', () => {
     fc.assert(
       fc.property(anyRuns, (runs) => {
         const { objects: swept, single } = sweepThresholds(runs);
@@ -69,14 +72,14 @@ describe('sweepThresholds', () => {
     );
   });
 
-  it('takes the lowest of equally good thresholds', () => {
+  it('sweepThresholds takes the lowest of equally good thresholds', () => {
     const far = [0.1, 0.2, 0.3].map((score, index) => pickAt('ribosome', 1000 + 1000 * index, 0, 0, score));
     const sweep = sweepThresholds([{ run: 'a', truth: [pickAt('ribosome', 0)], picks: far }]);
     expect(sweep.objects.ribosome?.best).toEqual({ threshold: 0.1, precision: 0, recall: 0, fbeta: 0 });
     expect(sweep.single).toEqual({ threshold: 0.1, score: 0 });
   });
 
-  it('finds the threshold between good and bad picks', () => {
+  it('sweepThresholds finds the threshold between good and bad picks', () => {
     const truths = [0, 500, 1000].map((x) => pickAt('ribosome', x));
     const good = truths.map((pick, index) => ({ ...pick, score: 0.6 + index / 10 }));
     const bad = [2000, 3000].map((x) => pickAt('ribosome', x, 0, 0, 0.5));
@@ -85,7 +88,7 @@ describe('sweepThresholds', () => {
     expect(sweep.score).toBe(1 / 7);
   });
 
-  it('has no best threshold for an object without picks, and no curve for one without truth', () => {
+  it('sweepThresholds has no best threshold for an object without picks, and no curve for one without truth', () => {
     const sweep = sweepThresholds([{ run: 'a', truth: [pickAt('ribosome', 0)], picks: [pickAt('thyroglobulin', 0)] }]);
     expect(Object.keys(sweep.objects)).toEqual(['ribosome']);
     expect(sweep.objects.ribosome?.best).toBeUndefined();
@@ -93,7 +96,7 @@ describe('sweepThresholds', () => {
     expect([sweep.score, sweep.single]).toEqual([0, undefined]);
   });
 
-  it('refuses a NaN score, naming the pick', () => {
+  it('sweepThresholds refuses a NaN score, naming the pick', () => {
     const runs = [{ run: 'a', truth: [pickAt('ribosome', 0)], picks: [pickAt('ribosome', 0, 0, 0, Number.NaN)] }];
     expect(() => sweepThresholds(runs)).toThrow(
       expect.objectContaining({
@@ -103,7 +106,7 @@ describe('sweepThresholds', () => {
     );
   });
 
-  it('refuses Hungarian matching', () => {
+  it('sweepThresholds refuses Hungarian matching', () => {
     expect(() => sweepThresholds([], { ...cziiRules, matching: 'hungarian' })).toThrow(
       expect.objectContaining({ code: 'invalid-option' }),
     );

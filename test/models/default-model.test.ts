@@ -38,11 +38,11 @@ function valueAt({ data, shape: [, , depth, height, width] }: ScoreBatch, channe
 }
 
 describe('the default network and its card', () => {
-  it('is small enough to come along and to be fetched by a page', () => {
+  it('the default network is small enough to be in the package and to be fetched by a page', () => {
     expect(statSync(file('default.onnx')).size).toBeLessThanOrEqual(3e6);
   });
 
-  it('has a threshold and a distance for each particle of the competition, and background last', () => {
+  it('the card of the default network has a threshold and a distance for each particle of the competition, and background last', () => {
     const { classes, thresholds, minDistances, contrast } = model.spec;
     expect(classes).toEqual([...Object.keys(cziiRules.objects), null]);
     expect(contrast).toBe('dark');
@@ -55,7 +55,7 @@ describe('the default network and its card', () => {
     }
   });
 
-  it('says how it was made, and what it scored on data that nothing was chosen on', () => {
+  it('the card of the default network says how it was made, and what it scored on unseen data', () => {
     const { provenance } = JSON.parse(readFileSync(file('default.json'), 'utf8'));
     expect(provenance).toMatchObject({
       limits: expect.arrayContaining([expect.any(String)]),
@@ -69,7 +69,7 @@ describe('the default network and its card', () => {
     expect(Object.keys(provenance.scores.test.objects).sort()).toEqual(Object.keys(cziiRules.objects).sort());
   });
 
-  it('takes batches of any size that its card allows, each tile as if it were alone', async () => {
+  it('the default network takes batches of any size that its card allows, each tile as if it were alone', async () => {
     const { tileMultiple = 0, outputStride } = model.spec;
     const size: Zyx = [2 * tileMultiple, 3 * tileMultiple, 5 * tileMultiple];
     const [first, second] = [cut(0, size), cut(9, size)];
@@ -83,7 +83,7 @@ describe('the default network and its card', () => {
     }
   });
 
-  it('scores a volume moved by a step of its coarsest level alike, as far from the borders as it sees', async () => {
+  it('the default network scores a volume the same if it is moved by a step of its coarsest level, away from the borders', async () => {
     const step = model.spec.tileMultiple ?? 0;
     const size: Zyx = [120, 120, 120];
     const [first, second] = await Promise.all(
@@ -107,7 +107,7 @@ describe('the default network and its card', () => {
     expect(largest).toBeLessThan(1e-3);
   });
 
-  it('finds nothing in noise without particles', async () => {
+  it('the default network finds nothing in noise without particles', async () => {
     const { data } = await model.score({ data: cut(0, [64, 64, 64]), shape: [1, 64, 64, 64] });
     const cells = 32 ** 3;
     let background = 0;

@@ -36,14 +36,17 @@ beforeAll(async () => {
 }, 120_000);
 
 describe('a simulated tomogram of the default difficulty through the whole pipeline, with the network that comes along', () => {
-  it.each(Object.entries(scene))('finds %s, and where they are', (name, { count, f4, distance }) => {
-    const { tp, fn, fbeta, meanDistance } = report.objects[name]!;
-    expect(tp + fn).toBe(count);
-    expect(fbeta).toBeGreaterThanOrEqual(f4);
-    expect(meanDistance).toBeLessThanOrEqual(distance);
-  });
+  it.each(Object.entries(scene))(
+    'the default network finds %s in a simulated tomogram at their positions',
+    (name, { count, f4, distance }) => {
+      const { tp, fn, fbeta, meanDistance } = report.objects[name]!;
+      expect(tp + fn).toBe(count);
+      expect(fbeta).toBeGreaterThanOrEqual(f4);
+      expect(meanDistance).toBeLessThanOrEqual(distance);
+    },
+  );
 
-  it('gives picks that lie on the particles, not half a voxel beside them', () => {
+  it('the default network gives picks that lie on the particles, not half a voxel beside them', () => {
     const [known, found] = [truth, picks].map((all) =>
       all.filter(({ object }) => object === 'apo-ferritin').map(({ position }) => position),
     );

@@ -78,12 +78,12 @@ beforeAll(async () => {
 afterAll(() => session.release());
 
 describe('the radial network and its card', () => {
-  it('gives one finite score per class and cell of 2×2×2 voxels', () => {
+  it('the radial network gives one finite score per class and cell of 2×2×2 voxels', () => {
     expect(scores.dims).toEqual([1, card.classes.length, 32, 64, 64]);
     expect(scores.data.every((value) => Number.isFinite(value))).toBe(true);
   });
 
-  it('takes batches and any even size, like the tile of its card', async () => {
+  it('the radial network takes batches and any even size, like the tile of its card', async () => {
     expect(card.tile.every((edge) => edge % card.outputStride === 0)).toBe(true);
     const { logits } = await session.run({
       voxels: new Tensor('float32', new Float32Array(2 * 18 * 20 * 22), [2, 1, 18, 20, 22]),
@@ -91,14 +91,14 @@ describe('the radial network and its card', () => {
     expect(logits!.dims).toEqual([2, card.classes.length, 9, 10, 11]);
   });
 
-  it('names a threshold, a distance and a profile for each object', () => {
+  it('the card of the radial network names a threshold, a distance and a profile for each object', () => {
     const objects = card.classes.filter((name) => name !== null);
     for (const values of [card.thresholds, card.minDistances, table.profiles]) {
       expect(Object.keys(values).sort()).toEqual([...objects].sort());
     }
   });
 
-  it.each([...planted])('finds the planted %s where it is, as what it is', (name, centre) => {
+  it.each([...planted])('the radial network finds the planted %s at its position, under its name', (name, centre) => {
     const channel = card.classes.indexOf(name);
     const expected = centre.map((voxel) => (voxel - 0.5) / 2);
     let best = 0;
@@ -118,7 +118,7 @@ describe('the radial network and its card', () => {
     expect(card.classes[winner.indexOf(Math.max(...winner))]).toBe(name);
   });
 
-  it('scores a volume shifted by one cell alike, away from the borders', async () => {
+  it('the radial network scores a volume shifted by one cell the same, away from the borders', async () => {
     const size: Zyx = [62, 126, 126];
     const [first, second] = [await score(cut([0, 0, 0], size), size), await score(cut([2, 2, 2], size), size)];
     const border = 11;

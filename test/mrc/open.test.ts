@@ -53,7 +53,7 @@ describe('openMrc', () => {
   });
 
   describe.skipIf(sharedDataMissing)('real files (needs ../shared/data)', () => {
-    it.each(Object.entries(reference))('%s', async (name, expected) => {
+    it.each(Object.entries(reference))('openMrc reads a real file: %s', async (name, expected) => {
       const volume = await openMrc(readFileSync(sharedData(name)));
       expect(volume.grid.shape).toEqual(expected.shape);
       const isKnown = expected.voxelSize[0] > 0;
@@ -267,7 +267,7 @@ describe('openMrc throws for', () => {
       'unsupported',
       /several/,
     ],
-  ])('%s', async (_, bytes, code, message) => {
+  ])('openMrc throws for %s', async (_, bytes, code, message) => {
     await expect(openMrc(bytes)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 

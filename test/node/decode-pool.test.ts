@@ -80,7 +80,7 @@ async function runProgram(dist: string, body: string): Promise<Ended> {
 const done = (output: unknown): Ended => ({ code: 0, output, stderr: '' });
 
 describe('decoding in threads of the built package', () => {
-  it('reads files bit for bit as without threads, and lets the process end', async () => {
+  it('decoding in threads gives the same bits as without, and lets the process end', async () => {
     const body = `
       const found = [];
       for (const name of ['zarr2', 'zarr3']) found.push(isRight(await (await openTomogram(image(name))).read(whole)));
@@ -90,7 +90,7 @@ describe('decoding in threads of the built package', () => {
     expect(await runProgram('without', body)).toEqual(done({ found: [true, true], threads: false }));
   });
 
-  it('decodes bytes of other stores in threads, which stay with the store', async () => {
+  it('decoding in threads works for bytes of other stores, which stay with the store', async () => {
     const ended = await runProgram(
       'dist',
       `
@@ -109,7 +109,7 @@ describe('decoding in threads of the built package', () => {
     expect(ended).toEqual(done({ right: true, threads: true, kept: true }));
   });
 
-  it('starts as many threads as the option says, none for 0, and shares them between images', async () => {
+  it('openTomogram starts as many threads as its option says, none for 0, and shares them between images', async () => {
     const ended = await runProgram(
       'dist',
       `
@@ -125,7 +125,7 @@ describe('decoding in threads of the built package', () => {
     expect(ended).toEqual(done([0, 3, 3, refused]));
   });
 
-  it('tells of damaged, cut and absent files what it tells without threads', async () => {
+  it('decoding in threads reports damaged, cut and absent files as without threads', async () => {
     const body = `
       const told = [];
       for (const name of ['damaged', 'cut', 'absent', 'folder']) {
@@ -153,7 +153,7 @@ describe('decoding in threads of the built package', () => {
     expect(isFolder).toMatch(/^corrupt-data .*it is a folder/);
   });
 
-  it('keeps its thread from holding an aborted reader, and ends when everything is given up', async () => {
+  it('a thread keeps no aborted reader waiting, and ends when everything is given up', async () => {
     const ended = await runProgram(
       'dist',
       `
@@ -169,7 +169,7 @@ describe('decoding in threads of the built package', () => {
     expect(ended).toEqual(done(['enough', true]));
   });
 
-  it.each(Object.keys(broken))('decodes on its own thread where a thread is %s', async (name) => {
+  it.each(Object.keys(broken))('the main thread decodes if a worker is %s', async (name) => {
     const ended = await runProgram(
       name,
       `
@@ -180,7 +180,7 @@ describe('decoding in threads of the built package', () => {
     expect(ended).toEqual(done([true, true]));
   });
 
-  it.runIf(process.platform === 'linux')('leaves no file open, whatever is wrong with it', async () => {
+  it.runIf(process.platform === 'linux')('decoding in threads leaves no file open, however broken it is', async () => {
     const ended = await runProgram(
       'dist',
       `

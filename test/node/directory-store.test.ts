@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 describe('directoryStore', () => {
-  it('returns what was set, whole and in part, and undefined for an absent file', async () => {
+  it('directoryStore returns what was set, in whole and in part, and undefined for an absent file', async () => {
     const store = directoryStore(join(folder, 'new'));
     expect(await store.get('/x')).toBeUndefined();
     expect(await store.list('/')).toEqual([]);
@@ -38,7 +38,7 @@ describe('directoryStore', () => {
   });
 
   it.each(['/link', '/folder/x', '/good/gone'] as const)(
-    'throws for %s, a link to a file that was not fetched, which is not absent',
+    'directoryStore throws for %s, a link to a file that was not fetched, which is not absent',
     async (key) => {
       await symlink('.git/annex/objects/SHA256-1', join(folder, 'link'));
       await symlink('elsewhere', join(folder, 'folder'));
@@ -54,7 +54,7 @@ describe('directoryStore', () => {
     },
   );
 
-  it('throws if a folder is read as a file, also in parts', async () => {
+  it('directoryStore throws if a folder is read as a file, also in parts', async () => {
     await mkdir(join(folder, '0'));
     const store = directoryStore(folder);
     const expected = {
@@ -66,7 +66,7 @@ describe('directoryStore', () => {
       await expect(store.getRange('/0', range)).rejects.toMatchObject(expected);
   });
 
-  it('throws for a chunk that was not fetched, or is a folder, instead of reading fill values', async () => {
+  it('directoryStore throws for a chunk that was not fetched, or is a folder, instead of reading fill values', async () => {
     const store = directoryStore(folder);
     const volume = contiguousVolume(new Float32Array(8).fill(1), [1, 2, 4]);
     const source = sourceFromArray(volume, { voxelSize: [10, 10, 10] });
@@ -80,14 +80,14 @@ describe('directoryStore', () => {
     await expect(tomogram.read({ start: [0, 0, 2], end: [1, 1, 3] })).rejects.toMatchObject({ code: 'corrupt-data' });
   });
 
-  it('allocates no more than the file holds, whatever range is asked for', async () => {
+  it('directoryStore allocates no more than the file holds, whatever range is asked for', async () => {
     const store = directoryStore(folder);
     await store.set('/x', bytes(1, 2, 3));
     expect(await store.getRange('/x', { offset: 1, length: 515e9 })).toEqual(bytes(2, 3));
     expect(await store.getRange('/x', { offset: 1e15, length: 515e9 })).toEqual(bytes());
   });
 
-  it('lists names sorted, with hidden files and links to folders', async () => {
+  it('directoryStore lists names sorted, with hidden files and links to folders', async () => {
     await writeFile(join(folder, 'b'), '');
     await writeFile(join(folder, '.zattrs'), '');
     await mkdir(join(folder, 'a'));
@@ -103,7 +103,7 @@ describe('directoryStore', () => {
     expect(await directoryStore(folder).list('/b')).toEqual([]);
   });
 
-  it('deletes files and folders, and does nothing for absent ones', async () => {
+  it('directoryStore deletes files and folders, and does nothing for absent ones', async () => {
     const store = directoryStore(folder);
     await store.set('/a/b/c', bytes(1));
     await store.delete('/a');
@@ -111,22 +111,25 @@ describe('directoryStore', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it.each(['/../x', '/a/../../x', '/a//x', 'x', '/a\0'])('throws for the key %j in every call', async (key) => {
-    const store = directoryStore(folder);
-    const calls = [
-      async () => store.get(key as StoreKey),
-      async () => store.getRange(key as StoreKey, { suffixLength: 1 }),
-      async () => store.list(key as StoreKey),
-      async () => store.set(key as StoreKey, bytes(1)),
-      async () => store.delete(key as StoreKey),
-    ];
-    for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'invalid-option' });
-    expect(await readdir(folder)).toEqual([]);
-  });
+  it.each(['/../x', '/a/../../x', '/a//x', 'x', '/a\0'])(
+    'directoryStore throws for the key %j in every call',
+    async (key) => {
+      const store = directoryStore(folder);
+      const calls = [
+        async () => store.get(key as StoreKey),
+        async () => store.getRange(key as StoreKey, { suffixLength: 1 }),
+        async () => store.list(key as StoreKey),
+        async () => store.set(key as StoreKey, bytes(1)),
+        async () => store.delete(key as StoreKey),
+      ];
+      for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'invalid-option' });
+      expect(await readdir(folder)).toEqual([]);
+    },
+  );
 });
 
 describe('writing to a directoryStore', () => {
-  it('never shows a reader a part of a value', async () => {
+  it('directoryStore never shows a reader a part of a value while writing', async () => {
     const store = directoryStore(folder);
     const values = Array.from({ length: 8 }, (_, i) => new Uint8Array(300_000 + i).fill(i));
     await store.set('/x', values[0]!);
@@ -147,7 +150,7 @@ describe('writing to a directoryStore', () => {
     expect(await readdir(folder)).toEqual(['x']);
   });
 
-  it('leaves nothing behind if aborted', async () => {
+  it('directoryStore leaves nothing behind if a write is aborted', async () => {
     const store = directoryStore(folder);
     for (const early of [true, false]) {
       const controller = new AbortController();
@@ -159,7 +162,7 @@ describe('writing to a directoryStore', () => {
     }
   });
 
-  it('throws with the reason if the file cannot be written, and leaves no temporary file', async () => {
+  it('directoryStore throws with the reason if a file cannot be written, and leaves no temporary file', async () => {
     const store = directoryStore(folder);
     await store.set('/file', bytes(1));
     await mkdir(join(folder, 'folder', 'full'), { recursive: true });
@@ -176,7 +179,7 @@ describe('writing to a directoryStore', () => {
     expect((await readdir(folder)).sort()).toEqual(['file', 'folder']);
   });
 
-  it('throws if the store was opened read-only', async () => {
+  it('directoryStore throws on a write if it was opened read-only', async () => {
     const store = directoryStore(folder, { readOnly: true });
     await expect(store.set('/x', bytes(1))).rejects.toMatchObject({ code: 'read-only' });
     await expect(store.delete('/x')).rejects.toThrow(
@@ -185,8 +188,11 @@ describe('writing to a directoryStore', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it.skipIf(process.getuid?.() === 0)('reports a folder without write permission (not as root)', async () => {
-    await chmod(folder, 0o555);
-    await expect(directoryStore(folder).set('/x', bytes(1))).rejects.toThrow('permission denied (EACCES)');
-  });
+  it.skipIf(process.getuid?.() === 0)(
+    'directoryStore reports a folder without write permission (not as root)',
+    async () => {
+      await chmod(folder, 0o555);
+      await expect(directoryStore(folder).set('/x', bytes(1))).rejects.toThrow('permission denied (EACCES)');
+    },
+  );
 });

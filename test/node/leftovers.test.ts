@@ -34,7 +34,7 @@ const gone = () => makeTag().replace(/-\d+-/, '-999999999-');
 const elsewhere = () => makeTag().replace(/^.{8}/, '00000000');
 
 describe('the owner of a tag', () => {
-  it('is alive while its process runs, dead when it has ended, unknown on another machine', () => {
+  it('the owner of a tag is alive while its process runs, dead when it has ended, unknown on another machine', () => {
     expect(hostname()).not.toBe('');
     expect(ownerState(makeTag())).toBe('alive');
     expect(ownerState(gone())).toBe('dead');
@@ -45,14 +45,14 @@ describe('the owner of a tag', () => {
 });
 
 describe('what killed writers leave', () => {
-  it('is not listed', async () => {
+  it('a temporary file of a killed writer is not listed', async () => {
     const names = [`.x.${gone()}.tmp`, `.x.${gone()}.old`, '.x.lock'];
     for (const name of names) await writeFile(join(folder, name), '');
     expect(await directoryStore(folder).list('/')).toEqual([]);
     expect(['.zattrs', '.meta', 'x.lock', 'x.tmp', '.lock'].filter(isHidden)).toEqual([]);
   });
 
-  it('is removed by the next write into the folder; what a living process or another machine has there stays', async () => {
+  it('a temporary file of a killed writer is removed by the next write into the folder; those of living processes and other machines stay', async () => {
     const mine = `.a.${makeTag()}.tmp`;
     const other = `.a.${elsewhere()}.tmp`;
     const young = '.a.01234567-89ab-cdef-0123-456789abcdef.tmp';
@@ -64,7 +64,7 @@ describe('what killed writers leave', () => {
     expect((await readdir(folder)).sort()).toEqual([mine, other, young, '.d.lock', 'x'].sort());
   });
 
-  it('is put back if it is a folder that was moved aside and never replaced', async () => {
+  it('a folder that a killed writer moved aside is put back if it was not replaced', async () => {
     await mkdir(join(folder, `.b.zarr.${gone()}.old`));
     await writeFile(join(folder, `.b.zarr.${gone()}.tmp`), '');
     const old = (await readdir(folder)).find((name) => name.endsWith('.old'))!;
@@ -74,7 +74,7 @@ describe('what killed writers leave', () => {
     expect(await readFile(join(folder, 'b.zarr/.zattrs'), 'utf8')).toBe('old');
   });
 
-  it('is removed if it is a folder that was moved aside and replaced', async () => {
+  it('a folder that a killed writer moved aside is removed if it was replaced', async () => {
     await mkdir(join(folder, `.b.zarr.${gone()}.old`));
     await mkdir(join(folder, 'b.zarr'));
     await writeFile(join(folder, 'b.zarr/.zattrs'), 'new');
@@ -83,7 +83,7 @@ describe('what killed writers leave', () => {
     expect(await readFile(join(folder, 'b.zarr/.zattrs'), 'utf8')).toBe('new');
   });
 
-  it('does not stop writers: one of them takes over a lock whose process has ended', async () => {
+  it('a lock whose process has ended is taken over by one of the next writers', async () => {
     const store = directoryStore(folder);
     await store.set('/x', bytes(0));
     await writeFile(join(folder, '.x.lock'), gone());
@@ -91,7 +91,7 @@ describe('what killed writers leave', () => {
     expect(await readdir(folder)).toEqual(['x']);
   });
 
-  it('does not stop a writer: a lock of another machine is taken over once the writer has seen it for longer than any write takes', async () => {
+  it('a lock of another machine is taken over when it is older than any write takes', async () => {
     const store = directoryStore(folder);
     await store.set('/x', bytes(0));
     await writeFile(join(folder, '.x.lock'), elsewhere());
@@ -101,7 +101,7 @@ describe('what killed writers leave', () => {
     expect(await readdir(folder)).toEqual(['x']);
   });
 
-  it('makes a writer wait where the process still runs, until the signal stops it', async () => {
+  it('a lock of a living process makes a writer wait, until the signal stops it', async () => {
     const store = directoryStore(folder);
     await store.set('/x', bytes(0));
     await writeFile(join(folder, '.x.lock'), makeTag());
@@ -165,7 +165,7 @@ describe('what killed writers leave', () => {
 });
 
 describe('a staged folder', () => {
-  it('is invisible until it replaces the old one', async () => {
+  it('a staged folder is invisible until it replaces the old one', async () => {
     const store = directoryStore(folder);
     await store.set('/image/old', bytes(1));
     const staged = (await store.stage!('/image'))!;
@@ -177,7 +177,7 @@ describe('a staged folder', () => {
     expect(await readdir(folder)).toEqual(['image']);
   });
 
-  it('leaves the old one if it is discarded, or cannot replace it', async () => {
+  it('a staged folder leaves the old one if it is discarded, or cannot replace it', async () => {
     const store = directoryStore(folder);
     await store.set('/image/old', bytes(1));
     const staged = (await store.stage!('/image'))!;
@@ -188,7 +188,7 @@ describe('a staged folder', () => {
     expect(await store.list('/image')).toEqual([{ name: 'old', kind: 'file' }]);
   });
 
-  it('is complete, whichever of many simultaneous writers is last', async () => {
+  it('a staged folder is complete, whichever of many simultaneous writers is last', async () => {
     const store = directoryStore(folder);
     const write = async (i: number) => {
       const staged = (await store.stage!('/image'))!;
@@ -200,7 +200,7 @@ describe('a staged folder', () => {
     expect(await store.get('/image/a')).toEqual(await store.get('/image/b'));
   });
 
-  it('replaces the target of a link, not the link', async () => {
+  it('a staged folder replaces the target of a link, not the link', async () => {
     await mkdir(join(folder, 'scratch/image'), { recursive: true });
     await symlink('scratch/image', join(folder, 'image'));
     const store = directoryStore(folder);
@@ -212,7 +212,7 @@ describe('a staged folder', () => {
     expect(await readdir(join(folder, 'scratch/image'))).toEqual(['new']);
   });
 
-  it('cannot replace the root of the file system', async () => {
+  it('a staged folder cannot replace the root of the file system', async () => {
     expect(await directoryStore('/').stage!('/')).toBeUndefined();
     expect(temporaryBeside('/a/b')).toMatch(/^\/a\/\.b\.[0-9a-f]{8}-\d+-[0-9a-f]{12}\.tmp$/);
   });

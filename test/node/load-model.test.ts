@@ -21,7 +21,7 @@ describe('loadModel', () => {
       'lonely.onnx',
       'card of model FOLDER/lonely.onnx not found: FOLDER/lonely.json; a model needs its card beside it (docs/reference/models.md)',
     ],
-  ])('says in its own words what is missing: %s', async (_, name, message) => {
+  ])('loadModel says what is missing: %s', async (_, name, message) => {
     await expect(loadModel(ort, join(folder, name))).rejects.toMatchObject({
       code: 'not-found',
       message: message.replaceAll('FOLDER', folder),

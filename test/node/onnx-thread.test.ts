@@ -61,7 +61,7 @@ const prelude = `
 const done = (output: unknown): Ended => ({ code: 0, output, stderr: '' });
 
 describe('loadModel of the built package', () => {
-  it('scores in a thread what it scores without one, bit for bit, and this thread goes on meanwhile', async () => {
+  it('a model in a thread scores bit for bit as without one, and the main thread continues meanwhile', async () => {
     const ended = await runProgram(`
       import { loadModel as loadWithout } from './without/node.js';
       const here = await loadWithout(ort);
@@ -96,7 +96,7 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual(done(expected));
   });
 
-  it('moves tiles that are given away to its thread and back, and copies all others', async () => {
+  it('a model in a thread transfers tiles that are given away and back, and copies all others', async () => {
     const ended = await runProgram(`
       const model = await loadModel(ort, fixture('identity'), { spec: spec() });
       const kept = { data: ramp(8), shape: [1, 2, 2, 2] };
@@ -123,7 +123,7 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual(done(expected));
   });
 
-  it('computes on a device, or says what the runtime offers instead', async () => {
+  it('loadModel computes on a device, or lists what the runtime offers instead', async () => {
     const ended = await runProgram(`
       const model = await loadModel(ort, fixture('identity'), { spec: spec(), device: 'cpu' });
       const scores = await model.score({ data: ramp(8), shape: [1, 2, 2, 2] });
@@ -138,7 +138,7 @@ describe('loadModel of the built package', () => {
     expect(message).toMatch(/^this ONNX runtime does not compute on device ABSENT; it offers "cpu"/);
   });
 
-  it('answers calls in their order, through fixed batch sizes and with a thread count', async () => {
+  it('a model in a thread answers calls in their order, for fixed batch sizes and with a thread count', async () => {
     const ended = await runProgram(`
       const model = await loadModel(ort, fixture('identity-batch-of-two'), { spec: spec(), threads: 1 });
       const calls = [1, 3, 2].map((n) => model.score({ data: ramp(n * 8), shape: [n, 2, 2, 2] }));
@@ -155,7 +155,7 @@ describe('loadModel of the built package', () => {
     );
   });
 
-  it('fails with the code, message and cause that it fails with without a thread, and leaves no thread', async () => {
+  it('a model in a thread fails with the same code, message and cause as without one, and leaves no thread', async () => {
     const ended = await runProgram(`
       import { writeFileSync } from 'node:fs';
       import { loadModel as loadWithout } from './without/node.js';
@@ -187,7 +187,7 @@ describe('loadModel of the built package', () => {
     expect(threads).toBe(0);
   });
 
-  it('rejects an aborted call at once with the reason, finishes behind it, and scores the next one right', async () => {
+  it('a model in a thread rejects an aborted call at once with the reason, finishes it in the background, and scores the next one correctly', async () => {
     const ended = await runProgram(`
       const model = await loadModel(ort);
       const controller = new AbortController();
@@ -205,7 +205,7 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual(done(['enough', 'enough', [1, 7, 16, 16, 16], 'still enough']));
   });
 
-  it('stops loading on abort, without a thread left over', async () => {
+  it('loadModel stops loading when aborted, and leaves no thread', async () => {
     const ended = await runProgram(`
       const controller = new AbortController();
       const loading = loadModel(ort, undefined, { signal: controller.signal });
@@ -215,7 +215,7 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual(done(['enough', 'enough']));
   });
 
-  it('fails calls after it was disposed, which may come twice and while a call is under way', async () => {
+  it('a disposed model rejects calls; dispose may come twice and during a call', async () => {
     const ended = await runProgram(`
       const model = await loadModel(ort);
       const under = model.score(tile());
@@ -239,12 +239,12 @@ describe('loadModel of the built package', () => {
       3,
     ],
     ['process.exit() comes while it loads', 'loadModel(ort); setTimeout(() => process.exit(4), 40);', 4],
-  ])('lets the process end as it should when %s', async (_, body, code) => {
+  ])('a model in a thread lets the process end when %s', async (_, body, code) => {
     const ended = await runProgram(`const model = await loadModel(ort); ${body}`);
     expect(ended).toEqual({ code, output: undefined, stderr: '' });
   });
 
-  it('lets the process exit at once when its thread has died and this one has not heard of it yet', async () => {
+  it('a model in a thread lets the process exit at once if the thread has just died', async () => {
     const preload = join(folder, 'dies-when-asked.mjs');
     writeFileSync(
       preload,
@@ -264,7 +264,7 @@ describe('loadModel of the built package', () => {
     expect(await runProgram(body, ['--import', preload])).toEqual({ code: 5, output: undefined, stderr: '' });
   });
 
-  it('fails pending and later calls when its thread dies', async () => {
+  it('a model in a thread rejects pending and later calls when its thread dies', async () => {
     const dying = join(folder, 'dying');
     mkdirSync(dying);
     const options = { bundle: true, platform: 'node', format: 'esm', packages: 'external' } as const;
@@ -291,7 +291,7 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual(done([died, died]));
   });
 
-  it('stays on this thread for another runtime, and inside a thread', async () => {
+  it('loadModel uses no thread for another runtime, or inside a thread', async () => {
     const ended = await runProgram(`
       import * as web from 'onnxruntime-web';
       import { isMainThread, Worker } from 'node:worker_threads';
@@ -314,7 +314,7 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual(done({ other: [8, 0], web: false, inner: 8 }));
   });
 
-  it('opens its thread under options of Node that no thread takes', async () => {
+  it('loadModel starts its thread although Node runs with options that no thread accepts', async () => {
     const program = `
       import * as ort from 'onnxruntime-node';
       import { loadModel } from './dist/node.js';

@@ -32,11 +32,11 @@ describe('the project that the released copick wrote', () => {
   const open = () => openProject(join(copickFixture, 'copick.json'));
   const runs = Object.entries(expectedByCopick.runs);
 
-  it('has the same runs', async () => {
+  it('a project that copick wrote has the same runs', async () => {
     expect((await (await open()).runs()).map(({ name }) => name)).toEqual(runs.map(([name]) => name));
   });
 
-  it.each(runs)('reads every number of the picks of %s back', async (name, expected) => {
+  it.each(runs)('a project that copick wrote gives every number of the picks of %s', async (name, expected) => {
     const run = await (await open()).run(name);
     for (const one of expected.picks) {
       const { object, userId, sessionId, root } = one;
@@ -49,36 +49,42 @@ describe('the project that the released copick wrote', () => {
     }
   });
 
-  it.each(runs)('has the same tomograms in %s, voxel sums included', async (name, expected) => {
-    const run = await (await open()).run(name);
-    const found = await run.tomograms();
-    const seen = await Promise.all(
-      found.map(async (entry) => {
-        const { grid, sum } = await sumOf(entry);
-        return [entry.type, entry.voxelSpacing, grid.shape, sum];
-      }),
-    );
-    expect(seen.sort()).toEqual(expected.tomograms.map(([type, at, shape, sum]) => [type, at, shape, near(sum)]));
-  });
+  it.each(runs)(
+    'a project that copick wrote has the same tomograms in %s, voxel sums included',
+    async (name, expected) => {
+      const run = await (await open()).run(name);
+      const found = await run.tomograms();
+      const seen = await Promise.all(
+        found.map(async (entry) => {
+          const { grid, sum } = await sumOf(entry);
+          return [entry.type, entry.voxelSpacing, grid.shape, sum];
+        }),
+      );
+      expect(seen.sort()).toEqual(expected.tomograms.map(([type, at, shape, sum]) => [type, at, shape, near(sum)]));
+    },
+  );
 
-  it('reads the true voxel size, not the label of the folder', async () => {
+  it('a tomogram has the true voxel size, not the label of its folder', async () => {
     const run = await (await open()).run('TS_5_4');
     const { grid } = await run.tomogram('denoised', { voxelSpacing: 10.012 });
     expect(grid.voxelSize).toEqual([10.012444196428572, 10.012444196428572, 10.012444196428572]);
   });
 
-  it.each(runs)('has the same segmentations in %s, voxel sums included', async (name, expected) => {
-    const run = await (await open()).run(name);
-    const seen = await Promise.all(
-      (await run.segmentations()).map(async (entry) => {
-        const { sum } = await sumOf(entry);
-        return [entry.name, entry.userId, entry.sessionId, entry.voxelSpacing, entry.kind === 'multilabel', sum];
-      }),
-    );
-    expect(seen.sort()).toEqual(expected.segmentations);
-  });
+  it.each(runs)(
+    'a project that copick wrote has the same segmentations in %s, voxel sums included',
+    async (name, expected) => {
+      const run = await (await open()).run(name);
+      const seen = await Promise.all(
+        (await run.segmentations()).map(async (entry) => {
+          const { sum } = await sumOf(entry);
+          return [entry.name, entry.userId, entry.sessionId, entry.voxelSpacing, entry.kind === 'multilabel', sum];
+        }),
+      );
+      expect(seen.sort()).toEqual(expected.segmentations);
+    },
+  );
 
-  it('reads the short name that copick cannot, and reports the broken file beside it', async () => {
+  it('a project reads the short name that copick cannot, and reports the broken file beside it', async () => {
     const project = await open();
     const run = await project.run('TS_6_4');
     const picks = await run.picks();
@@ -92,7 +98,7 @@ describe('the project that the released copick wrote', () => {
     ]);
   });
 
-  it('is read back by ourselves after we wrote into a copy of it, the static tree untouched', async () => {
+  it('a copy of the project that copick wrote is read back after we wrote into it, with the static tree untouched', async () => {
     await cp(copickFixture, folder, { recursive: true });
     const before = await readdir(join(folder, 'static'), { recursive: true });
     const run = await (await openProject(join(folder, 'copick.json'))).run('TS_5_4');
@@ -113,18 +119,18 @@ describe('roots', () => {
     ['local://', (path: string) => `local://${path}`],
     ['file://', (path: string) => `file://${path}`],
     ['a slash at the end', (path: string) => `${path}/`],
-  ])('are found by absolute path: %s', async (_, form) => {
+  ])('roots are found by absolute path: %s', async (_, form) => {
     await makeRun('elsewhere', 'TS_1');
     expect(await runNames(await writeConfig({ overlay_root: form(join(folder, 'elsewhere')) }))).toEqual(['TS_1']);
   });
 
-  it('are searched for beside the config first', async () => {
+  it('roots are searched for beside the config first', async () => {
     await makeRun('overlay', 'beside');
     expect(await runNames(await writeConfig({}))).toEqual(['beside']);
     expect(await runNames(await writeConfig({ overlay_root: 'local://overlay' }))).toEqual(['beside']);
   });
 
-  it('are then searched for in the working directory, as in copick', async () => {
+  it('roots are then searched for in the working directory, as in copick', async () => {
     await makeRun('work/over', 'there');
     const config = await writeConfig({ overlay_root: 'over' });
     expect(await runNames(config)).toEqual([]);
@@ -139,7 +145,7 @@ describe('roots', () => {
     }
   });
 
-  it('list runs once if overlay and static root are the same folder, also through a link', async () => {
+  it('a project lists runs once if overlay and static root are the same folder, also through a link', async () => {
     await makeRun('overlay', 'TS_1');
     await mkdir(join(folder, 'overlay/ExperimentRuns/TS_1/VoxelSpacing10.000/wbp.zarr'), { recursive: true });
     await symlink(join(folder, 'overlay'), join(folder, 'link'));
@@ -150,7 +156,7 @@ describe('roots', () => {
     }
   });
 
-  it('find runs that are links to folders', async () => {
+  it('a project finds runs that are links to folders', async () => {
     await makeRun('data', 'real');
     await makeRun('overlay', 'TS_1');
     await symlink(join(folder, 'data/ExperimentRuns/real'), join(folder, 'overlay/ExperimentRuns/linked'));
@@ -163,7 +169,7 @@ describe('roots', () => {
     ['smb://hunter2/x', 'smb'],
     ['HTTPS://me:hunter2@host/x', 'https'],
     ['simplecache::s3://hunter2', 'simplecache'],
-  ])('on other file systems throw with the scheme alone, without possible secrets: %s', async (root, scheme) => {
+  ])('roots on other file systems throw with the scheme alone, without possible secrets: %s', async (root, scheme) => {
     for (const key of ['overlay_root', 'static_root']) {
       const error = await openProject(await writeConfig({ [key]: root })).catch((caught: Error) => caught);
       expect(error).toMatchObject({ code: 'unsupported' });
@@ -172,7 +178,7 @@ describe('roots', () => {
     }
   });
 
-  it('need not exist yet in a new project, which reports that', async () => {
+  it('the overlay of a new project need not exist, and its absence is reported', async () => {
     const project = await openProject(await writeConfig({}));
     expect(project.problems).toMatchObject([
       { message: expect.stringMatching(/overlay_root ".*overlay" does not exist yet/) },
@@ -181,7 +187,7 @@ describe('roots', () => {
     expect(await readFile(join(folder, 'overlay/ExperimentRuns/TS_1/.meta'), 'utf8')).toBe('meta');
   });
 
-  it('throw if none of them exists', async () => {
+  it('openProject throws if none of the roots exists', async () => {
     const config = await writeConfig({ static_root: 'gone' });
     await expect(openProject(config)).rejects.toMatchObject({
       code: 'not-found',
@@ -196,7 +202,7 @@ describe('roots', () => {
 });
 
 describe.skipIf(sharedDataMissing)('a tomogram of the data portal in a tree (needs ../shared/data)', () => {
-  it('opens: one chunk of 256×256×256 around 4×4×4 voxels, axes listed x, y, z', async () => {
+  it('a tomogram of the data portal opens: one chunk of 256×256×256 around 4×4×4 voxels, axes listed x, y, z', async () => {
     const spacing = join(folder, 'overlay/ExperimentRuns/TS_1/VoxelSpacing10.000');
     await mkdir(spacing, { recursive: true });
     await symlink(sharedData('fixtures/portal/sample_tomos/input_omezarr.zarr'), join(spacing, 'wbp.zarr'));

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 
 describe('openProject of a config of the kind cryoet_data_portal', () => {
-  it('shows the runs of its datasets, and writes into the overlay on disk', async () => {
+  it('openProject of a portal config shows the runs of its datasets, and writes into the overlay on disk', async () => {
     const config = join(folder, 'copick.json');
     await writeFile(
       config,

@@ -53,7 +53,7 @@ describe('local roots', () => {
     expect(localPaths(address)).toEqual(paths);
   });
 
-  it('are found by a file URL, percent-encoded or as copick takes it', async () => {
+  it('local roots may be file URLs, percent-encoded or as copick reads them', async () => {
     await mkdir(join(folder, 'my data 100%/ExperimentRuns/TS_1'), { recursive: true });
     const path = join(folder, 'my data 100%');
     for (const root of [pathToFileURL(path).href, `file://${path}`, `local://${path}`]) {
@@ -66,7 +66,7 @@ describe('a project in a public bucket', () => {
   const endpoint = 'https://czii.s3.us-west-2.amazonaws.com';
   const args = { anon: true, client_kwargs: { region_name: 'us-west-2' } };
 
-  it('has the same runs, picks and tomograms as on disk', async () => {
+  it('a project in a public bucket has the same runs, picks and tomograms as on disk', async () => {
     const server = s3Server({ endpoint, values: await filesOf(join(copickFixture, 'static'), 'data/'), pageSize: 2 });
     const config = await writeConfig({
       overlay_root: 'overlay',
@@ -90,7 +90,7 @@ describe('a project in a public bucket', () => {
     expect(project.problems).toEqual([]);
   });
 
-  it('opens with its overlay in the bucket, and refuses to write before any work', async () => {
+  it('a project in a public bucket opens with its overlay in the bucket, and refuses to write before any work', async () => {
     const values = await filesOf(join(copickFixture, 'overlay'), 'over/');
     const server = s3Server({ endpoint, values });
     const config = await writeConfig({ overlay_root: 's3://czii/over', overlay_fs_args: args });
@@ -107,7 +107,7 @@ describe('a project in a public bucket', () => {
     expect(server.requests).toHaveLength(before);
   });
 
-  it('is opened once if both roots are the same bucket', async () => {
+  it('a project in a public bucket is opened once if both roots are the same bucket', async () => {
     const server = s3Server({ endpoint, values: await filesOf(join(copickFixture, 'static'), 'data/') });
     const config = await writeConfig({
       overlay_root: 's3://czii/data/',
@@ -119,7 +119,7 @@ describe('a project in a public bucket', () => {
     expect(await run.tomograms({ includeShadowed: true })).toHaveLength(3);
   });
 
-  it('is found behind a server of one’s own, and by its web address in either form', async () => {
+  it('a project in a bucket is found on your own server, and by its web address in either form', async () => {
     const values = await filesOf(join(copickFixture, 'static'), 'data/');
     const own = { endpoint_url: 'http://minio.lab:9000', client_kwargs: {} };
     const cases: readonly [string, object, string][] = [
@@ -140,7 +140,7 @@ describe('a project in a public bucket', () => {
     [{ profile: 'hunter2' }, /contains credentials \(profile\)/],
     [{ client_kwargs: { aws_session_token: 'hunter2' } }, /contains credentials \(aws_session_token\)/],
     [{ requester_pays: true }, /sets requester_pays/],
-  ])('throws for credentials, without showing them: %j', async (fsArgs, message) => {
+  ])('openProject throws for credentials, without showing them: %j', async (fsArgs, message) => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/data', static_fs_args: fsArgs });
     const error = await openProject(config, { fetch: () => Promise.reject(new Error('asked')) }).catch(
       (caught) => caught,
@@ -159,7 +159,7 @@ describe('a project in a public bucket', () => {
       s3Error(301, 'PermanentRedirect', '', { 'x-amz-bucket-region': 'us-west-2' }),
       /"us-west-2"; give it as region_name/,
     ],
-  ])('throws at once with the reason: %s', async (_, code, answer, message) => {
+  ])('openProject throws at once with the reason: %s', async (_, code, answer, message) => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/data' });
     await expect(openProject(config, { fetch: async () => answer.clone() })).rejects.toMatchObject({
       code,
@@ -167,7 +167,7 @@ describe('a project in a public bucket', () => {
     });
   });
 
-  it('is not found if nothing has its prefix', async () => {
+  it('a project in a public bucket is not found if nothing has its prefix', async () => {
     const config = await writeConfig({ overlay_root: 'o', static_root: 's3://czii/none', static_fs_args: args });
     const opened = openProject(config, s3Server({ endpoint, values: { 'data/x': 'y' } }));
     await expect(opened).rejects.toMatchObject({
@@ -178,7 +178,7 @@ describe('a project in a public bucket', () => {
 });
 
 describe('a root on a web server that lists no folders', () => {
-  it('throws, with the way to open it', async () => {
+  it('openProject throws for a web server that lists no folders, and says how to open it', async () => {
     const server = await serveFiles(croissantFixture);
     try {
       const config = await writeConfig({ overlay_root: 'o', static_root: server.url });
@@ -203,7 +203,7 @@ describe('openProject of a Croissant', () => {
   const runs = Object.keys(expectedOfCroissant.runs).sort();
   const mlcroissant = (fields: object) => writeConfig({ config_type: 'mlcroissant', pickable_objects: [], ...fields });
 
-  it('opens it on disk, by path and by file URL, with the overlay beside the config', async () => {
+  it('openProject opens a Croissant on disk, by path and by file URL, with the overlay beside the config', async () => {
     const metadata = join(croissantFixture, 'Croissant/metadata.json');
     for (const croissant_url of [metadata, pathToFileURL(metadata).href, croissantFixture]) {
       const project = await openProject(await mlcroissant({ croissant_url, overlay_root: 'overlay' }));
@@ -222,14 +222,14 @@ describe('openProject of a Croissant', () => {
     }
   });
 
-  it('finds a relative one beside the config', async () => {
+  it('openProject finds a relative Croissant beside the config', async () => {
     await cp(croissantFixture, join(folder, 'data'), { recursive: true });
     const project = await openProject(await mlcroissant({ croissant_url: 'data/Croissant/metadata.json' }));
     expect(await namesOf(project)).toEqual(runs);
     await expect(project.createRun('x')).rejects.toMatchObject({ code: 'read-only' });
   });
 
-  it('opens it without a config: by folder, metadata or web address', async () => {
+  it('openProject opens a Croissant without a config: by folder, metadata or web address', async () => {
     const server = await serveFiles(croissantFixture);
     try {
       const url = `${server.url}/Croissant/metadata.json`;
@@ -241,7 +241,7 @@ describe('openProject of a Croissant', () => {
     }
   });
 
-  it('opens it over HTTP, with the overlay on disk', async () => {
+  it('openProject opens a Croissant over HTTP, with the overlay on disk', async () => {
     const server = await serveFiles(croissantFixture);
     try {
       const croissant_url = `${server.url}/Croissant/metadata.json`;
@@ -254,7 +254,7 @@ describe('openProject of a Croissant', () => {
     }
   });
 
-  it('opens it in a bucket', async () => {
+  it('openProject opens a Croissant in a bucket', async () => {
     const values = await filesOf(croissantFixture, 'p/');
     const server = s3Server({ endpoint: 'http://minio.lab:9000/czii', values });
     const fsArgs = { endpoint_url: 'http://minio.lab:9000' };
@@ -269,7 +269,7 @@ describe('openProject of a Croissant', () => {
     expect((await run.tomogram('wbp', { voxelSpacing: 10.012 })).grid.shape).toEqual([3, 4, 5]);
   });
 
-  it('finds data that was moved by croissant_base_url, and says so where it is missing', async () => {
+  it('openProject finds moved data of a Croissant by croissant_base_url, and names the option if the data are missing', async () => {
     await cp(croissantFixture, join(folder, 'moved'), { recursive: true });
     await cp(join(croissantFixture, 'Croissant'), join(folder, 'alone/Croissant'), { recursive: true });
     const metadata = join(folder, 'alone/Croissant/metadata.json');

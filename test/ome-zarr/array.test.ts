@@ -41,7 +41,7 @@ describe('every type, order and separator', () => {
     ),
   );
 
-  it.each(cases)('$dtype in order $order', async ({ dtype, order }) => {
+  it.each(cases)('readChunk reads every type: $dtype in order $order', async ({ dtype, order }) => {
     const of =
       dtype[1] === 'b'
         ? (index: readonly number[]) => value(index) % 2
@@ -66,7 +66,7 @@ describe('every type, order and separator', () => {
     ['|b1', true, 1],
     ['<i8', -7, -7],
     ['>u2', 9, 9],
-  ])('absent chunks of %s are the fill value %j', async (dtype, fill, meaning) => {
+  ])('readChunk fills absent chunks of %s with the fill value %j', async (dtype, fill, meaning) => {
     const store = memoryStore();
     await putRawArray(store, '/', {
       shape,

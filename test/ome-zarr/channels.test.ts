@@ -107,7 +107,7 @@ describe('openChannels', () => {
   });
 
   it.each([null, { copick: null }, { copick: { channels: 'ab' } }, { copick: { channels: [1, ''] } }, 'none'])(
-    'passes over names that are none: %j',
+    'openChannels ignores invalid names: %j',
     async (metadata) => {
       const channels = await openChannels(await imageStore({ metadata: { metadata } }));
       expect(channels.map(({ channel }) => channel.name)).toEqual([undefined, undefined, undefined]);

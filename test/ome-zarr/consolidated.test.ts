@@ -118,19 +118,22 @@ describe.each([
     expect(await voxelsOf(withConsolidated(await make({ change })))).toEqual(await voxelsOf(await make()));
   });
 
-  it.each([[1], ['text'], null].map((metadata) => ({ metadata })))('reports metadata that are %j', async (broken) => {
-    const store = await make();
-    if (version === 'v2') await store.set('/.zmetadata', encode(broken));
-    else
-      await store.set(
-        '/zarr.json',
-        encode({ ...decode(await store.get('/zarr.json')), consolidated_metadata: broken }),
-      );
-    await expect(openTomogram(withConsolidated(store))).rejects.toMatchObject({
-      code: 'invalid-metadata',
-      message: expect.stringContaining('open the store without withConsolidated to ignore them'),
-    });
-  });
+  it.each([[1], ['text'], null].map((metadata) => ({ metadata })))(
+    'withConsolidated reports metadata that are %j',
+    async (broken) => {
+      const store = await make();
+      if (version === 'v2') await store.set('/.zmetadata', encode(broken));
+      else
+        await store.set(
+          '/zarr.json',
+          encode({ ...decode(await store.get('/zarr.json')), consolidated_metadata: broken }),
+        );
+      await expect(openTomogram(withConsolidated(store))).rejects.toMatchObject({
+        code: 'invalid-metadata',
+        message: expect.stringContaining('open the store without withConsolidated to ignore them'),
+      });
+    },
+  );
 
   it('withConsolidated follows signals, keeps no failure, and stays listable', async () => {
     const store = await make();

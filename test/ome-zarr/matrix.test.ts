@@ -53,7 +53,7 @@ it('the list of unsupported arrays names only arrays that exist', () => {
 });
 
 describe('arrays as zarr-python writes and reads them', () => {
-  it.each(entries)('%s', async (name, entry) => {
+  it.each(entries)('openArray reads what zarr-python writes: %s', async (name, entry) => {
     const expected = entry.values.map(Number);
     const refusal = REFUSED.find(([pattern]) => pattern.test(name));
     const outcome = await readExactly(entry).catch((error: unknown) => error);

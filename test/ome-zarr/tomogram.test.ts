@@ -291,7 +291,7 @@ describe('axes', () => {
   });
 
   it.each(['<f4', '<i2'])(
-    'asks for each chunk of %s once for its statistics, though it may keep none',
+    'openTomogram asks for each chunk of %s once for its statistics, even without a cache',
     async (dtype) => {
       const store = memoryStore();
       const without = ['1/0/0'];
@@ -400,7 +400,7 @@ describe('levels', () => {
   });
 
   it.each([{}, { level: 0 }, { voxelSize: 10 }])(
-    'puts no other level in the place of a first one that was not downloaded: %j',
+    'openTomogram puts no other level in the place of a first one that was not downloaded: %j',
     async (options) => {
       const store = await pyramid();
       await store.delete('/s0');
@@ -470,7 +470,7 @@ describe('levels', () => {
     ]);
   });
 
-  it("puts the first mean of copick's own pyramid at the mean position of the voxels it is made of", async () => {
+  it("openTomogram puts the first mean of copick's own pyramid at the mean position of its voxels", async () => {
     const store = directoryStore(join(copickFixture, 'static/ExperimentRuns/TS_5_4/VoxelSpacing10.012/denoised.zarr'));
     const [fine, coarse] = [await openTomogram(store), await openTomogram(store, { level: 1 })];
     const voxels = await readBox(fine, { start: [0, 0, 0], end: [2, 2, 2] });
@@ -481,7 +481,7 @@ describe('levels', () => {
   });
 
   it.each([{ voxelSize: 0 }, { voxelSize: Number.NaN }, { fallbackVoxelSize: -1 }, { cacheBytes: -1 }])(
-    'refuses %j',
+    'openTomogram throws for %j',
     async (options) => {
       await expect(openTomogram(await pyramid(), options)).rejects.toMatchObject({ code: 'invalid-option' });
     },

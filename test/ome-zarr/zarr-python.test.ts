@@ -31,7 +31,7 @@ describe.skipIf(zarrPythonMissing)('zarr-python (needs CRYOET_PICKS_PYTHON or PY
   });
 
   it.each(['float32', 'uint8'] as const)(
-    'opens what writeTomogram writes as %s, every level, with the right numbers',
+    'zarr-python opens what writeTomogram writes as %s, every level, with the right numbers',
     async (dtype) => {
       const shape: Zyx = [21, 34, 45];
       const data = Float32Array.from({ length: voxelCount(shape) }, (_, i) =>

@@ -59,7 +59,7 @@ const cases = fc
   });
 
 describe('maximaKernel', () => {
-  it('finds what the definition says for any scores and any float64 threshold', () => {
+  it('maximaKernel finds what the definition says for any scores and any float64 threshold', () => {
     const threshold = fc.oneof(
       fc.constantFrom(0, -0, 1, 1 + 1e-12, 3, 1e-50, -1e-50, 1e39, -1e39),
       fc.double({ noNaN: true }),
@@ -73,7 +73,7 @@ describe('maximaKernel', () => {
     fc.assert(property, { numRuns: 2000 });
   });
 
-  it('reads rows backwards, as they lie in a mirrored view', () => {
+  it('maximaKernel reads rows backwards, as they lie in a mirrored view', () => {
     const data = Float32Array.from({ length: 300 }, (_, i) => Math.sin(i * i));
     const given = { data, offset: 200, rowStride: -100, rows: 3, lines: 1, columns: 100 };
     const found: number[][] = [];
@@ -102,7 +102,7 @@ describe('localMaxima without WebAssembly', () => {
     return { fast, slow };
   }
 
-  it('finds the same peaks in the same order, for any axis and cuts', async () => {
+  it('localMaxima without WebAssembly finds the same peaks in the same order, for any axis and cuts', async () => {
     const sweeps = fc.sample(arbitrarySweep([0, 1, 1, 2, Number.NaN]), { numRuns: 60, seed: 7 });
     const { fast, slow } = await withAndWithout(async ({ localMaxima }) => {
       const found = sweeps.map(({ scores, axis, cuts }) =>
@@ -129,26 +129,29 @@ describe('localMaxima without WebAssembly', () => {
     ['planes that are one and the same, along x', 2, [30, 30, 5], [30, 1, 0]],
     ['planes read from the last row to the first', 0, [3, 100, 100], [10000, -100, 1]],
     ['a sweep along x', 2, [20, 20, 40], undefined],
-  ])('finds the peaks of the same scores in C order without it: %s', async (_, axis, shape, stride) => {
-    const [depth, height, width] = shape;
-    const [sz, sy, sx] = stride ?? [height * width, width, 1];
-    const offset = 3 + Math.max(0, -sy) * (height - 1);
-    const length = offset + 1 + (depth - 1) * sz + (height - 1) * Math.max(0, sy) + (width - 1) * sx;
-    const data = Float32Array.from({ length }, (_, i) => Math.round(40 * Math.sin(i * i)) / 40);
-    const values = new Float32Array(voxelCount(shape));
-    for (let z = 0, i = 0; z < depth; z++) {
-      for (let y = 0; y < height; y++) {
-        for (let x = 0; x < width; x++, i++) values[i] = data[offset + z * sz + y * sy + x * sx]!;
+  ])(
+    'localMaxima without WebAssembly finds the peaks of the same scores in C order: %s',
+    async (_, axis, shape, stride) => {
+      const [depth, height, width] = shape;
+      const [sz, sy, sx] = stride ?? [height * width, width, 1];
+      const offset = 3 + Math.max(0, -sy) * (height - 1);
+      const length = offset + 1 + (depth - 1) * sz + (height - 1) * Math.max(0, sy) + (width - 1) * sx;
+      const data = Float32Array.from({ length }, (_, i) => Math.round(40 * Math.sin(i * i)) / 40);
+      const values = new Float32Array(voxelCount(shape));
+      for (let z = 0, i = 0; z < depth; z++) {
+        for (let y = 0; y < height; y++) {
+          for (let x = 0; x < width; x++, i++) values[i] = data[offset + z * sz + y * sy + x * sx]!;
+        }
       }
-    }
-    const slab = { grid: gridOf(shape), axis, start: 0, classes: ['a'] };
-    const laid = { data, shape: [1, ...shape], stride: [0, sz, sy, sx], offset } as const;
-    const plain = { data: values, shape: [1, ...shape], stride: [0, height * width, width, 1], offset: 0 } as const;
-    const { fast, slow } = await withAndWithout(async ({ localMaxima }) => {
-      const peaksOf = (scores: ScoreVolume) => collect(localMaxima([{ ...slab, scores }], { threshold: 0.5 }));
-      return [await peaksOf(laid), await peaksOf(plain)];
-    });
-    expect(slow[1]!.length).toBeGreaterThan(10);
-    expect([...fast, slow[0]]).toEqual([slow[1], slow[1], slow[1]]);
-  });
+      const slab = { grid: gridOf(shape), axis, start: 0, classes: ['a'] };
+      const laid = { data, shape: [1, ...shape], stride: [0, sz, sy, sx], offset } as const;
+      const plain = { data: values, shape: [1, ...shape], stride: [0, height * width, width, 1], offset: 0 } as const;
+      const { fast, slow } = await withAndWithout(async ({ localMaxima }) => {
+        const peaksOf = (scores: ScoreVolume) => collect(localMaxima([{ ...slab, scores }], { threshold: 0.5 }));
+        return [await peaksOf(laid), await peaksOf(plain)];
+      });
+      expect(slow[1]!.length).toBeGreaterThan(10);
+      expect([...fast, slow[0]]).toEqual([slow[1], slow[1], slow[1]]);
+    },
+  );
 });

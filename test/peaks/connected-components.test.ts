@@ -96,36 +96,50 @@ function expectSame(found: readonly Component[], expected: readonly Component[])
 
 describe('connectedComponents', () => {
   const cases = golden.flatMap((volume, i) => connectivities.map((c) => ({ name: `volume ${i}, ${c}`, volume, c })));
-  it.each(cases)('gives what scipy.ndimage.label gives: $name neighbours', async ({ volume, c }) => {
-    const scores = { shape: volume.shape as unknown as Zyx, classes: ['c'], values: Float32Array.from(volume.values) };
-    for (const axis of axes) {
-      const options = { threshold: volume.threshold, connectivity: c };
-      const found = await collect(connectedComponents(slabsOf(scores, axis, [2, 3]), options));
-      const rows = found.map((f) => [
-        ...[f.voxels, ...f.voxel, ...f.weightedCentroid, f.score, ...f.bestVoxel],
-        ...[...f.box.start, ...f.box.end],
-      ]);
-      const byNumbers = (a: number[], b: number[]) => a.map((v, i) => v - b[i]).find((d) => Math.abs(d) > 1e-9) ?? 0;
-      const expected = volume.components[`${c}`];
-      expect(rows).toHaveLength(expected.length);
-      rows.sort(byNumbers).forEach((row, i) => {
-        for (let k = 0; k < row.length; k++) expect(row[k]).toBeCloseTo(expected[i][k], 9);
-      });
-    }
-  });
+  it.each(cases)(
+    'connectedComponents gives what scipy.ndimage.label gives: $name neighbours',
+    async ({ volume, c }) => {
+      const scores = {
+        shape: volume.shape as unknown as Zyx,
+        classes: ['c'],
+        values: Float32Array.from(volume.values),
+      };
+      for (const axis of axes) {
+        const options = { threshold: volume.threshold, connectivity: c };
+        const found = await collect(connectedComponents(slabsOf(scores, axis, [2, 3]), options));
+        const rows = found.map((f) => [
+          ...[f.voxels, ...f.voxel, ...f.weightedCentroid, f.score, ...f.bestVoxel],
+          ...[...f.box.start, ...f.box.end],
+        ]);
+        const byNumbers = (a: number[], b: number[]) => a.map((v, i) => v - b[i]).find((d) => Math.abs(d) > 1e-9) ?? 0;
+        const expected = volume.components[`${c}`];
+        expect(rows).toHaveLength(expected.length);
+        rows.sort(byNumbers).forEach((row, i) => {
+          for (let k = 0; k < row.length; k++) expect(row[k]).toBeCloseTo(expected[i][k], 9);
+        });
+      }
+    },
+  );
 
-  it.each(connectivities)('equals flooding, for any axis and any cuts, with %s neighbours', async (connectivity) => {
-    const levels = [0, 0, 0, 1, 2, 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1];
-    await fc.assert(
-      fc.asyncProperty(arbitrarySweep(levels), fc.constantFrom(1, 2, -1), async ({ scores, axis, cuts }, threshold) => {
-        const stream = connectedComponents(slabsOf(scores, axis, cuts), { threshold, connectivity });
-        expectSame(sorted(await collect(stream)), componentsByFlooding(scores, threshold, connectivity));
-      }),
-      { numRuns: 200 },
-    );
-  });
+  it.each(connectivities)(
+    'connectedComponents equals flooding, for any axis and any cuts, with %s neighbours',
+    async (connectivity) => {
+      const levels = [0, 0, 0, 1, 2, 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1];
+      await fc.assert(
+        fc.asyncProperty(
+          arbitrarySweep(levels),
+          fc.constantFrom(1, 2, -1),
+          async ({ scores, axis, cuts }, threshold) => {
+            const stream = connectedComponents(slabsOf(scores, axis, cuts), { threshold, connectivity });
+            expectSame(sorted(await collect(stream)), componentsByFlooding(scores, threshold, connectivity));
+          },
+        ),
+        { numRuns: 200 },
+      );
+    },
+  );
 
-  it('gives the same components, to the last bit and in the same order, wherever slabs are cut', async () => {
+  it('connectedComponents gives the same components, to the last bit and in the same order, wherever slabs are cut', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep([0, 0, 0.1, 0.7, 1.3]), async ({ scores, axis, cuts }) => {
         const whole = await collect(connectedComponents(slabsOf(scores, axis), { threshold: 0.1 }));
@@ -152,7 +166,7 @@ describe('connectedComponents', () => {
       ]),
       2,
     ],
-  ])('%s', async (_, scores, count) => {
+  ])('connectedComponents counts components: %s', async (_, scores, count) => {
     for (const axis of axes) {
       const found = await collect(connectedComponents(slabsOf(scores, axis, [1, 2]), { threshold: 0.5 }));
       expect(found).toHaveLength(count);
@@ -163,33 +177,36 @@ describe('connectedComponents', () => {
     [6, 4],
     [18, 3],
     [26, 2],
-  ] as const)('with %s neighbours, two pairs and a single voxel make %s components', async (connectivity, count) => {
-    // (0,0,0) and (0,1,1) share an edge; (0,1,1) and (1,2,2) a corner; (1,2,4) none.
-    const scores = scoresOf([
-      [
-        [1, 0, 0, 0, 0],
-        [0, 1, 0, 0, 0],
-        [0, 0, 0, 0, 0],
-      ],
-      [
-        [0, 0, 0, 0, 0],
-        [0, 0, 0, 0, 0],
-        [0, 0, 1, 0, 1],
-      ],
-    ]);
-    for (const axis of axes) {
-      const found = await collect(connectedComponents(slabsOf(scores, axis), { threshold: 0.5, connectivity }));
-      expect(found).toHaveLength(count);
-    }
-  });
+  ] as const)(
+    'connectedComponents with %s neighbours makes of two pairs and a single voxel %s components',
+    async (connectivity, count) => {
+      // (0,0,0) and (0,1,1) share an edge; (0,1,1) and (1,2,2) a corner; (1,2,4) none.
+      const scores = scoresOf([
+        [
+          [1, 0, 0, 0, 0],
+          [0, 1, 0, 0, 0],
+          [0, 0, 0, 0, 0],
+        ],
+        [
+          [0, 0, 0, 0, 0],
+          [0, 0, 0, 0, 0],
+          [0, 0, 1, 0, 1],
+        ],
+      ]);
+      for (const axis of axes) {
+        const found = await collect(connectedComponents(slabsOf(scores, axis), { threshold: 0.5, connectivity }));
+        expect(found).toHaveLength(count);
+      }
+    },
+  );
 
-  it('leaves out components of fewer voxels than minVoxels, and keeps those of exactly as many', async () => {
+  it('connectedComponents leaves out components of fewer voxels than minVoxels, and keeps those of exactly as many', async () => {
     const scores = scoresOf([[[1, 0, 1, 1, 0, 1, 1, 1]]]);
     const found = await collect(connectedComponents(slabsOf(scores, 2, [3, 6]), { threshold: 0.5, minVoxels: 2 }));
     expect(found.map(({ voxels }) => voxels)).toEqual([2, 3]);
   });
 
-  it('orders components by the plane that ends them, then class, then first voxel', async () => {
+  it('connectedComponents orders components by the plane that ends them, then class, then first voxel', async () => {
     const values = [
       [1, 0, 2],
       [1, 0, 0],
@@ -203,7 +220,7 @@ describe('connectedComponents', () => {
     expect(found.map(({ score }) => score)).toEqual([2, 3, 1, 4]);
   });
 
-  it('becomes a pick at its centroid, or wherever the caller wants', async () => {
+  it('a component becomes a pick at its centroid, or where the caller wants', async () => {
     const [component] = await collect(connectedComponents(slabsOf(scoresOf([[[0.5, 1]]]), 0), { threshold: 0.5 }));
     expect(toPick(component)).toEqual({ object: 'a', position: { x: -7 + 0.5 * 5, y: 11, z: 0.5 }, score: 1 });
     const best = toPick({ ...component, voxel: component.bestVoxel });
@@ -217,13 +234,13 @@ describe('connectedComponents', () => {
     ['connectivity', { threshold: 1, connectivity: 8 as 6 }, 'connectivity must be 6, 18 or 26, found 8'],
     ['minVoxels', { threshold: 1, minVoxels: 0 }, 'minVoxels must be a whole number ≥ 1, found 0'],
     ['fractional minVoxels', { threshold: 1, minVoxels: 1.5 }, 'found 1.5'],
-  ])('refuses a bad %s', async (_, options, message) => {
+  ])('connectedComponents throws for bad options: %s', async (_, options, message) => {
     const run = () => collect(connectedComponents([], options));
     await expect(run()).rejects.toThrow(message);
     await expect(run()).rejects.toMatchObject({ code: 'invalid-option' });
   });
 
-  it('stops at an abort with its reason', async () => {
+  it('connectedComponents stops at an abort with its reason', async () => {
     const signal = AbortSignal.abort('enough');
     await expect(collect(connectedComponents([], { threshold: 1, signal }))).rejects.toBe('enough');
   });

@@ -23,12 +23,15 @@ function byBruteForce(mask: Uint8Array, [depth, height, width]: Zyx, spacing: Zy
 }
 
 describe('squaredDistances', () => {
-  it.each(golden.distances)('agrees with scipy on a mask of $shape', ({ shape, spacing, mask, squared }) => {
-    const found = squaredDistances(Uint8Array.from(mask), shape as unknown as Zyx, spacing as unknown as Zyx);
-    expect([...found]).toEqual(squared);
-  });
+  it.each(golden.distances)(
+    'squaredDistances agrees with scipy on a mask of $shape',
+    ({ shape, spacing, mask, squared }) => {
+      const found = squaredDistances(Uint8Array.from(mask), shape as unknown as Zyx, spacing as unknown as Zyx);
+      expect([...found]).toEqual(squared);
+    },
+  );
 
-  it('agrees with comparing all voxels', () => {
+  it('squaredDistances agrees with comparing all voxels', () => {
     const side = fc.integer({ min: 1, max: 6 });
     const shapes = fc.tuple(side, side, side);
     const masks = shapes.chain((shape) =>
@@ -52,7 +55,7 @@ describe('squaredDistances', () => {
     );
   });
 
-  it('is infinite where nothing lies outside, and 0 where nothing lies inside', () => {
+  it('squaredDistances is infinite where nothing lies outside, and 0 where nothing lies inside', () => {
     expect([...squaredDistances(new Uint8Array(4).fill(1), [1, 2, 2], [1, 1, 1])]).toEqual(
       Array(4).fill(Number.POSITIVE_INFINITY),
     );

@@ -46,7 +46,7 @@ describe('localMaxima against flooding every plateau', () => {
     ['some ties', [0, 1, 2, 3, 4, 5, 6, 7]],
     ['NaN and infinities', [0, 1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]],
     ['negative scores', [-3, -2, -1]],
-  ])('finds the same peaks for any axis and any cuts: %s', async (_, levels) => {
+  ])('localMaxima finds the same peaks as flooding every plateau, for any axis and any cuts: %s', async (_, levels) => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep(levels), fc.constantFrom(-10, -2, 0.5, 1), async (sweep, threshold) => {
         const found = await collect(localMaxima(slabsOf(sweep.scores, sweep.axis, sweep.cuts), { threshold }));
@@ -56,7 +56,7 @@ describe('localMaxima against flooding every plateau', () => {
     );
   });
 
-  it('gives the same peaks in the same order wherever slabs are cut', async () => {
+  it('localMaxima gives the same peaks in the same order wherever slabs are cut', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep([0, 1, 1, 2]), async ({ scores, axis, cuts }) => {
         const whole = await collect(localMaxima(slabsOf(scores, axis), { threshold: 1 }));
@@ -68,7 +68,7 @@ describe('localMaxima against flooding every plateau', () => {
 });
 
 describe('localMaxima on volumes longer than it reads at once', () => {
-  it.each(axes)('finds the same peaks along axis %i, in any layout', async (axis) => {
+  it.each(axes)('localMaxima finds the same peaks in long volumes along axis %i, in any layout', async (axis) => {
     await fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -146,14 +146,14 @@ describe('localMaxima on degenerate volumes', () => {
         [0, 0, 2],
       ],
     ],
-  ])('%s', async (_, scores, expected) => {
+  ])('localMaxima handles a degenerate volume: %s', async (_, scores, expected) => {
     for (const axis of axes) {
       const found = await collect(localMaxima(slabsOf(scores, axis, [1, 2, 3, 4]), { threshold: 0.5 }));
       expect(found.map(({ voxel }) => voxel).sort()).toEqual(expected);
     }
   });
 
-  it('finds a peak on each corner, with its score and grid', async () => {
+  it('localMaxima finds a peak on each corner, with its score and grid', async () => {
     for (const corner of [0, 2, 6, 8, 18, 20, 24, 26]) {
       const scores = flatScores([3, 3, 3], 0);
       scores.values[corner] = 0.75;
@@ -166,7 +166,7 @@ describe('localMaxima on degenerate volumes', () => {
     }
   });
 
-  it('sees that a U of equal scores is one plateau, though its arms meet on the last plane only', async () => {
+  it('localMaxima sees that a U of equal scores is one plateau, though its arms meet on the last plane only', async () => {
     const scores = flatScores([9, 1, 3], 1);
     for (let z = 0; z < 8; z++) scores.values[z * 3 + 1] = 0;
     expect(await collect(localMaxima(slabsOf(scores, 0, [2, 5]), { threshold: 0.5 }))).toMatchObject([
@@ -178,7 +178,7 @@ describe('localMaxima on degenerate volumes', () => {
     ]);
   });
 
-  it('takes a threshold per object, and looks only for the objects that have one', async () => {
+  it('localMaxima takes a threshold per object, and looks only for the objects that have one', async () => {
     const classes = ['a', 'constructor', 'c'];
     const scores: Scores = { shape: [1, 1, 1], classes, values: Float32Array.of(0.3, 0.3, 0.3) };
     const find = async (threshold: Record<string, number>) =>
@@ -196,7 +196,7 @@ describe('localMaxima on degenerate volumes', () => {
       () => 1,
       'threshold must be a finite score, found a function; pass a number, or numbers by object name',
     ],
-  ])('refuses a threshold that %s', async (_, threshold, message) => {
+  ])('localMaxima refuses a threshold that %s', async (_, threshold, message) => {
     const slabs = slabsOf(flatScores([1, 1, 1], 1), 0);
     await expect(collect(localMaxima(slabs, { threshold: threshold as number }))).rejects.toMatchObject({
       code: 'invalid-option',
@@ -204,7 +204,7 @@ describe('localMaxima on degenerate volumes', () => {
     });
   });
 
-  it('orders peaks by plane, then class; a plateau comes right before the plane after its last', async () => {
+  it('localMaxima orders peaks by plane, then class; a plateau comes right before the plane after its last', async () => {
     const scores: Scores = {
       shape: [5, 1, 3],
       classes: ['a', 'b'],
@@ -229,7 +229,7 @@ describe('localMaxima on degenerate volumes', () => {
 });
 
 describe('localMaxima of slabs that can be released', () => {
-  it('finds the same peaks when each slab is overwritten as soon as it is released, wherever slabs are cut', async () => {
+  it('localMaxima finds the same peaks when each slab is overwritten as soon as it is released, wherever slabs are cut', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep([0, 1, 1, 2]), async ({ scores, axis, cuts }) => {
         const kept = await collect(localMaxima(slabsOf(scores, axis, cuts), { threshold: 1 }));
@@ -249,7 +249,7 @@ describe('localMaxima of slabs that can be released', () => {
     );
   });
 
-  it('releases a slab before it takes the next one', async () => {
+  it('localMaxima releases a slab before it takes the next one', async () => {
     const held = new Set<number>();
     let most = 0;
     function* counted() {
@@ -268,16 +268,19 @@ describe('localMaxima and its callers', () => {
   const scores = flatScores([4, 2, 2], 1);
   const run = (slabs: Iterable<ScoreSlab>) => collect(localMaxima(slabs, { threshold: 0.5 }));
 
-  it('finds nothing in an empty stream', async () => {
+  it('localMaxima finds nothing in an empty stream', async () => {
     expect(await run([])).toEqual([]);
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('refuses the threshold %s', async (bad) => {
-    await expect(collect(localMaxima([], { threshold: bad }))).rejects.toMatchObject({ code: 'invalid-option' });
-    await expect(collect(localMaxima([], { threshold: { a: bad } }))).rejects.toThrow(
-      `threshold of "a" must be a finite score, found ${bad}`,
-    );
-  });
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'localMaxima refuses the threshold %s',
+    async (bad) => {
+      await expect(collect(localMaxima([], { threshold: bad }))).rejects.toMatchObject({ code: 'invalid-option' });
+      await expect(collect(localMaxima([], { threshold: { a: bad } }))).rejects.toThrow(
+        `threshold of "a" must be a finite score, found ${bad}`,
+      );
+    },
+  );
 
   it.each<[string, (slabs: ScoreSlab[]) => ScoreSlab[], RegExp]>([
     ['a missing first slab', ([, b, c]) => [b, c], /starts at plane 1 of axis 0 leaves a gap.*expected plane 0/],
@@ -296,13 +299,13 @@ describe('localMaxima and its callers', () => {
       ([a]) => [{ ...a, scores: { ...a.scores, data: new Float32Array(3) } }],
       /3 values/,
     ],
-  ])('refuses %s', async (_, spoil, message) => {
+  ])('localMaxima refuses %s', async (_, spoil, message) => {
     const slabs = spoil([...slabsOf(scores, 0, [1, 2])]);
     await expect(run(slabs)).rejects.toThrow(message);
     await expect(run(slabs)).rejects.toMatchObject({ code: 'invalid-option' });
   });
 
-  it('stops at an abort with its reason, and takes no further slab', async () => {
+  it('localMaxima stops at an abort with its reason, and takes no further slab', async () => {
     const controller = new AbortController();
     const reason = new Error('enough');
     let taken = 0;
@@ -316,7 +319,7 @@ describe('localMaxima and its callers', () => {
     expect(taken).toBe(2);
   });
 
-  it('lets a timer abort within one slab', async () => {
+  it('a timer can abort localMaxima within one slab', async () => {
     // A clock on which every piece of work is long.
     let now = 0;
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 100));
@@ -333,7 +336,7 @@ describe('localMaxima and its callers', () => {
     }
   });
 
-  it('releases the source when the caller leaves early', async () => {
+  it('localMaxima releases the source when the caller leaves early', async () => {
     let released = false;
     async function* source() {
       try {
@@ -346,7 +349,7 @@ describe('localMaxima and its callers', () => {
     expect(released).toBe(true);
   });
 
-  it('writes neither slabs nor options', async () => {
+  it('localMaxima changes neither slabs nor options', async () => {
     const [slab] = [...slabsOf(scores, 1)];
     const before = slab.scores.data.slice();
     await collect(localMaxima([slab], Object.freeze({ threshold: 0.5 })));

@@ -39,7 +39,7 @@ describe('localMaxima of slabs with offsets', () => {
   it.each([
     ['plateaus', [0, 1]],
     ['mostly single voxels', [0, 1, 2, 3, 4, 5, 6, 7]],
-  ])('moves each peak by the offset of its own voxel, for any axis and cuts: %s', async (_, levels) => {
+  ])('localMaxima moves each peak by the offset of its own voxel, for any axis and cuts: %s', async (_, levels) => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep(levels), async ({ scores, axis, cuts }) => {
         const offsets = offsetsOf(scores.shape);
@@ -55,7 +55,7 @@ describe('localMaxima of slabs with offsets', () => {
     );
   });
 
-  it('ignores the offsets if refine is given', async () => {
+  it('localMaxima ignores the offsets if refine is given', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep([0, 1, 2, 3]), async ({ scores, axis, cuts }) => {
         const options = { threshold: 0.5, refine: quadraticFit };
@@ -67,7 +67,7 @@ describe('localMaxima of slabs with offsets', () => {
     );
   });
 
-  it('refuses offsets of another shape than the scores', async () => {
+  it('localMaxima refuses offsets of another shape than the scores', async () => {
     const scores: Scores = { shape: [2, 3, 4], classes: ['a'], values: new Float32Array(24) };
     const [slab] = slabsOf({ ...scores, offsets: new Float32Array(72) }, 0);
     for (const shape of [

@@ -13,7 +13,7 @@ function around(f: (z: number, y: number, x: number) => number): Float64Array {
 const offset = fc.double({ min: -0.5, max: 0.5, noNaN: true });
 
 describe('quadraticFit', () => {
-  it('finds the top of any quadratic that has one', () => {
+  it('quadraticFit finds the top of any quadratic that has one', () => {
     const steep = fc.double({ min: 0.5, max: 4, noNaN: true });
     const mixed = fc.double({ min: -0.2, max: 0.2, noNaN: true });
     fc.assert(
@@ -35,7 +35,7 @@ describe('quadraticFit', () => {
     );
   });
 
-  it('never leaves the voxel', () => {
+  it('quadraticFit never leaves the voxel', () => {
     fc.assert(
       fc.property(
         fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 27, maxLength: 27 }),
@@ -51,12 +51,12 @@ describe('quadraticFit', () => {
     ['an infinite neighbour', around((z, y, x) => (z + y + x === 0 ? 1 : Number.NEGATIVE_INFINITY))],
     ['a saddle', around((z, y, x) => z * z - y * y - x * x)],
     ['no curvature', around((z) => z)],
-  ])('stays in the middle with %s', (_, scores) => {
+  ])('quadraticFit stays in the middle with %s', (_, scores) => {
     expect(quadraticFit(scores)).toEqual([0, 0, 0]);
   });
 
   it.each([0, 1, 2] as const satisfies readonly Axis[])(
-    'places the peak of a Gaussian within 0.03 voxels, swept along axis %d',
+    'quadraticFit places the peak of a Gaussian within 0.03 voxels, swept along axis %d',
     async (axis) => {
       const centre: Zyx = [4.3, 5.15, 3.6];
       const shape: Zyx = [9, 11, 8];

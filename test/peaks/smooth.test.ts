@@ -8,7 +8,7 @@ import { arbitrarySweep, gridOf, slabsOf } from '../support/slabs.ts';
 describe('smoothed', () => {
   for (const axis of [0, 1, 2] as const satisfies readonly Axis[]) {
     it.each(golden.smoothings)(
-      `agrees with scipy over $shape, σ $sigma Å, swept along axis ${axis}`,
+      `smoothed agrees with scipy over $shape, σ $sigma Å, swept along axis ${axis}`,
       async ({ shape, sigma, scores, smooth }) => {
         const one = { shape: shape as unknown as Zyx, classes: ['c'], values: Float32Array.from(scores) };
         const { data, classes } = await joinSlabs(smoothed(slabsOf(one, axis, [1, 3]), { sigma }));
@@ -20,7 +20,7 @@ describe('smoothed', () => {
     );
   }
 
-  it('yields empty planes of all classes for a volume without voxels', async () => {
+  it('smoothed yields empty planes of all classes for a volume without voxels', async () => {
     const empty = { shape: [2, 0, 3], classes: ['c', 'e'], values: new Float32Array(0) } as const;
     const shapes = [];
     for await (const { scores } of smoothed(slabsOf(empty, 0), { sigma: 3 })) shapes.push([...scores.shape]);
@@ -30,7 +30,7 @@ describe('smoothed', () => {
     ]);
   });
 
-  it('does not depend on where slabs are cut, nor on other classes', async () => {
+  it('smoothed does not depend on where slabs are cut, nor on other classes', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep([0, 1, -2, 7]), async ({ scores, axis, cuts }) => {
         const cut = await joinSlabs(smoothed(slabsOf(scores, axis, cuts), { sigma: 3 }));
@@ -48,7 +48,7 @@ describe('smoothed', () => {
     );
   });
 
-  it('leaves scores unchanged if sigma is 0, and keeps their sum otherwise', async () => {
+  it('smoothed leaves scores unchanged if sigma is 0, and keeps their sum otherwise', async () => {
     const scores = {
       shape: [3, 4, 5] as const,
       classes: ['a'],
@@ -62,7 +62,7 @@ describe('smoothed', () => {
     );
   });
 
-  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('refuses a sigma of %d', async (sigma) => {
+  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('smoothed refuses a sigma of %d', async (sigma) => {
     const scores = { shape: [1, 1, 1] as const, classes: ['a'], values: new Float32Array(1) };
     await expect(joinSlabs(smoothed(slabsOf(scores, 0, []), { sigma }))).rejects.toMatchObject({
       code: 'invalid-option',
@@ -70,7 +70,7 @@ describe('smoothed', () => {
     });
   });
 
-  it('stops at an abort', async () => {
+  it('smoothed stops when aborted', async () => {
     const stop = new AbortController();
     const scores = { shape: [4, 1, 1] as const, classes: ['a'], values: new Float32Array(4) };
     const planes = smoothed(slabsOf(scores, 0, [1, 2, 3]), { sigma: 0, signal: stop.signal });
@@ -79,7 +79,7 @@ describe('smoothed', () => {
     await expect(planes.next()).rejects.toThrow('enough');
   });
 
-  it('knows its grid', async () => {
+  it('smoothed yields slabs with its grid', async () => {
     const scores = { shape: [2, 3, 4] as const, classes: ['a'], values: new Float32Array(24) };
     for await (const slab of smoothed(slabsOf(scores, 2, []), { sigma: 1 })) {
       expect(slab.grid).toEqual(gridOf([2, 3, 4]));

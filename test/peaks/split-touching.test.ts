@@ -22,7 +22,7 @@ const byPlace = (a: Component, b: Component) =>
   a.voxel[0] - b.voxel[0] || a.voxel[1] - b.voxel[1] || a.voxel[2] - b.voxel[2];
 
 describe('splitTouching', () => {
-  it.each(axes)('parts two balls that touch, swept along axis %d', async (axis) => {
+  it.each(axes)('splitTouching separates two balls that touch, swept along axis %d', async (axis) => {
     const scores = ballScores(
       [20, 30, 24],
       [
@@ -40,14 +40,14 @@ describe('splitTouching', () => {
     expect(parts[0].voxels + parts[1].voxels).toBe(whole[0].voxels);
   });
 
-  it.each(axes)('leaves one ball whole, whatever its place, swept along axis %d', async (axis) => {
+  it.each(axes)('splitTouching leaves one ball whole, wherever it is, swept along axis %d', async (axis) => {
     const scores = ballScores([12, 20, 10], [{ at: [0, 14, 22], radius: 14 }]);
     const slabs = () => slabsOf(scores, axis, [2]);
     const parts = await collect(splitTouching(slabs(), { threshold: 0.5, minDistance: 14 }));
     expect(parts).toEqual(await collect(connectedComponents(slabs(), { threshold: 0.5 })));
   });
 
-  it('shares all voxels out among parts that are connected groups between them, whatever the sweep', async () => {
+  it('splitTouching shares all voxels out among connected parts, whatever the sweep', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep([0, 1, 2, 3]), async ({ scores, axis, cuts }) => {
         const options = { threshold: 1, minDistance: 4 };
@@ -65,7 +65,7 @@ describe('splitTouching', () => {
     );
   });
 
-  it('measures parts as connectedComponents measures components', async () => {
+  it('splitTouching measures parts as connectedComponents measures components', async () => {
     // Two cubes joined by a bridge of one voxel; the parts cut off there are the cubes and the bridge.
     const shape: Zyx = [5, 5, 12];
     const scores = flatScores(shape, 0);
@@ -83,7 +83,7 @@ describe('splitTouching', () => {
     expect(left.grid).toEqual(gridOf(shape));
   });
 
-  it('leaves small parts out', async () => {
+  it('splitTouching omits small parts', async () => {
     const scores = ballScores(
       [20, 30, 24],
       [
@@ -97,17 +97,22 @@ describe('splitTouching', () => {
     expect(parts).toHaveLength(1);
   });
 
-  it('takes a volume that is one particle from face to face', async () => {
+  it('splitTouching handles a volume that is one particle from face to face', async () => {
     const scores = flatScores([3, 4, 5], 2);
     const parts = await collect(splitTouching(slabsOf(scores, 0, []), { threshold: 1, minDistance: 100 }));
     expect(parts.map(({ voxels }) => voxels)).toEqual([voxelCount([3, 4, 5])]);
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('refuses a minDistance of %d', async (minDistance) => {
-    const scores = flatScores([1, 1, 1], 1);
-    await expect(collect(splitTouching(slabsOf(scores, 0, []), { threshold: 1, minDistance }))).rejects.toMatchObject({
-      code: 'invalid-option',
-      message: `minDistance must be a positive length in Å, found ${minDistance}`,
-    });
-  });
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])(
+    'splitTouching refuses a minDistance of %d',
+    async (minDistance) => {
+      const scores = flatScores([1, 1, 1], 1);
+      await expect(collect(splitTouching(slabsOf(scores, 0, []), { threshold: 1, minDistance }))).rejects.toMatchObject(
+        {
+          code: 'invalid-option',
+          message: `minDistance must be a positive length in Å, found ${minDistance}`,
+        },
+      );
+    },
+  );
 });

@@ -19,7 +19,7 @@ const arbitraryPicks = fc.array(
 
 describe('dbscan', () => {
   it.each(groupings)(
-    'has the cores and the noise of scikit-learn at $radius Å and $minPicks picks',
+    'dbscan has the cores and the noise of scikit-learn at $radius Å and $minPicks picks',
     ({ radius, minPicks, labels, cores }) => {
       const { clusters, noise } = dbscan(picks, { radius, minPicks });
       expect(noise.map((pick) => numberOf.get(pick)).sort((a, b) => a! - b!)).toEqual(
@@ -40,7 +40,7 @@ describe('dbscan', () => {
     },
   );
 
-  it('loses nothing, and does not depend on the order of the picks', () => {
+  it('dbscan loses nothing, and does not depend on the order of the picks', () => {
     fc.assert(
       fc.property(arbitraryPicks, fc.integer({ min: 1, max: 4 }), (some, minPicks) => {
         const distinct = some.map((pick, i) => ({ ...pick, score: pick.score + i * 10 }));
@@ -54,7 +54,7 @@ describe('dbscan', () => {
     );
   });
 
-  it('joins a chain, and gives a pick between two clusters to that of the better core', () => {
+  it('dbscan joins a chain, and gives a pick between two clusters to that of the better core', () => {
     const at = (x: number, score: number): ParticlePick => ({ object: 'o', position: { x, y: 0, z: 0 }, score });
     const left = [at(0, 5), at(4, 4), at(8, 3), at(-4, 2)];
     const right = [at(28, 9), at(32, 8), at(36, 7), at(40, 6)];
@@ -67,13 +67,13 @@ describe('dbscan', () => {
   it.each([
     [{ radius: 0 }, 'radius must be a positive length in Å, found 0'],
     [{ radius: 1, minPicks: 0 }, 'minPicks must be a whole number ≥ 1, found 0'],
-  ])('refuses %j', (options, message) => {
+  ])('dbscan refuses %j', (options, message) => {
     expect(() => dbscan(picks, options)).toThrow(message);
   });
 });
 
 describe('meanShift', () => {
-  it('finds the places that scikit-learn finds', () => {
+  it('meanShift finds the places that scikit-learn finds', () => {
     const found = meanShift(picks, { bandwidth: shift.bandwidth });
     const far = (a: ParticlePick, [x, y, z]: readonly number[]) =>
       Math.hypot(a.position.x - x, a.position.y - y, a.position.z - z);
@@ -83,18 +83,18 @@ describe('meanShift', () => {
     expect(Math.abs(found.length - shift.centres.length)).toBeLessThanOrEqual(1);
   });
 
-  it('leaves a pick alone where it is, to the last bit', () => {
+  it('meanShift leaves a pick alone where it is, to the last bit', () => {
     const alone: ParticlePick = { object: 'o', position: { x: 0.1, y: 1e5 + 0.3, z: -7.7 }, score: 0.4, instanceId: 5 };
     expect(meanShift([alone], { bandwidth: 3 })).toEqual([alone]);
   });
 
-  it('goes to the middle of a group by weight, and keeps the best pick', () => {
+  it('meanShift goes to the middle of a group by weight, and keeps the best pick', () => {
     const at = (x: number, score: number): ParticlePick => ({ object: 'o', position: { x, y: 0, z: 0 }, score });
     expect(meanShift([at(0, 1), at(4, 3)], { bandwidth: 10 })).toEqual([at(3, 3)]);
     expect(meanShift([at(0, -1), at(4, -3)], { bandwidth: 10 })).toEqual([at(2, -1)]);
   });
 
-  it('gives places at least a bandwidth apart, one per pick at most, and keeps objects apart', () => {
+  it('meanShift gives places at least a bandwidth apart, at most one per pick, and keeps objects apart', () => {
     fc.assert(
       fc.property(arbitraryPicks, (some) => {
         const found = meanShift(some, { bandwidth: 15 });
@@ -118,7 +118,7 @@ describe('meanShift', () => {
     [{ bandwidth: 0 }, 'bandwidth must be a positive length in Å, found 0'],
     [{ bandwidth: 1, tolerance: 0 }, 'tolerance must be above 0 and maxMoves a whole number ≥ 1, found 0 and 300'],
     [{ bandwidth: 1, maxMoves: 0.5 }, 'tolerance must be above 0 and maxMoves a whole number ≥ 1, found 0.001 and 0.5'],
-  ])('refuses %j', (options, message) => {
+  ])('meanShift refuses %j', (options, message) => {
     expect(() => meanShift(picks, options)).toThrow(message);
   });
 });

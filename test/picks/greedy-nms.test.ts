@@ -46,7 +46,7 @@ const pick = fc.record({
 });
 
 describe('suppression against comparing all pairs', () => {
-  it('gives the same picks in the same order, however far apart, close, tied or small', () => {
+  it('greedy suppression equals comparing all pairs, in picks and order, however far apart, close, tied or small', () => {
     fc.assert(
       fc.property(fc.array(pick, { maxLength: 80 }), distance, (picks, minDistance) => {
         const expected = byComparingAll(picks, minDistance);
@@ -68,14 +68,14 @@ describe('suppression against comparing all pairs', () => {
       'a spiral of alternating scores',
       (i) => pickAt(i * Math.cos(i), i * Math.sin(i), i / 9, { score: (i * 7919) % 31 }),
     ],
-  ])('gives the same for %s', (_, at) => {
+  ])('greedy suppression equals comparing all pairs for %s', (_, at) => {
     const picks = Array.from({ length: 2000 }, (_, i) => at(i));
     for (const minDistance of [0, 4, 5, 5.0001, 40]) {
       expectSame(suppressNearby(picks, { minDistance }), byComparingAll(picks, minDistance));
     }
   });
 
-  it('takes neither a deep stack nor quadratic time for a hundred thousand picks that lead to one another', () => {
+  it('greedy suppression takes neither a deep stack nor quadratic time for a hundred thousand picks that lead to one another', () => {
     const picks = Array.from({ length: 100_000 }, (_, i) => pickAt(i, 0, 0, { score: i }));
     expect(suppressNearby(picks, { minDistance: 1.5 })).toHaveLength(50_000);
     expect(suppressNearby(picks, { minDistance: 1e7 })).toHaveLength(1);
@@ -83,7 +83,7 @@ describe('suppression against comparing all pairs', () => {
 });
 
 describe('bestFirst against a stable sort by comparison', () => {
-  it('gives the same order', () => {
+  it('bestFirst gives the order of a stable sort by comparison', () => {
     fc.assert(
       fc.property(fc.array(score, { maxLength: 300 }), (scores) => {
         const picks = scores.map((value, i) => pickAt(i, 0, 0, { score: value }));
@@ -93,7 +93,7 @@ describe('bestFirst against a stable sort by comparison', () => {
     );
   });
 
-  it('gives the same order for so many that it takes more bits at a time', () => {
+  it('bestFirst gives the order of a stable sort for so many picks that it takes more bits at a time', () => {
     const picks = Array.from({ length: 70_000 }, (_, i) => pickAt(0, 0, 0, { score: Math.sin(i * (i % 300)) }));
     const expected = [...picks].sort((a, b) => (a.score > b.score ? -1 : a.score < b.score ? 1 : 0));
     expectSame(bestFirst(picks), expected);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { parseNumber } from '../../src/picks/csv.ts';
 
-it('looks at each digit of a long cell that is no number once, not once for every digit before it', () => {
+it('parsePicks looks at each digit of a long cell that is not a number once, not once for every digit before it', () => {
   // Two passes over this many digits are 10^12 steps: a test that would never end.
   const digits = '9'.repeat(1_000_000);
   expect(parseNumber(`${digits}x`)).toBeUndefined();

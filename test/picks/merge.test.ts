@@ -70,11 +70,11 @@ describe('mergeNearby', () => {
       5,
       [pickAt(0.8, 0, 0, { score: 1.5, instanceId: 9, transform: identity })],
     ],
-  ])('%s', (_, picks, radius, expected) => {
+  ])('mergeNearby merges by distance: %s', (_, picks, radius, expected) => {
     expect(mergeNearby(picks, { radius })).toEqual(expected);
   });
 
-  it('equals forming the groups by comparing all pairs', () => {
+  it('mergeNearby equals forming the groups by comparing all pairs', () => {
     const radius: Record<string, number> = { ribosome: 8, 'apo-ferritin': 3, thyroglobulin: 3 };
     fc.assert(
       fc.property(crowdedPicks, (picks) => {
@@ -108,7 +108,7 @@ describe('mergeNearby', () => {
     );
   });
 
-  it('refuses what cannot be ranked or measured', () => {
+  it('mergeNearby throws for picks that cannot be ranked or measured', () => {
     expect(() => mergeNearby([pickAt(0, 0, 0, { score: Number.NaN })], { radius: 5 })).toThrow('pick 0 ("ribosome")');
     expect(() => mergeNearby([pickAt(Number.NaN, 0, 0)], { radius: 5 })).toThrow('pick 0 ("ribosome")');
     expect(() => mergeNearby([], { radius: -1 })).toThrow('radius must be a finite length ≥ 0 Å, found -1');

@@ -6,7 +6,7 @@ import { coarseGrid } from '../../src/space/grid.ts';
 const grid = { shape: [10, 20, 30], voxelSize: [4, 5, 6], origin: { x: 100, y: -50, z: 7 } } as const;
 
 describe('toPick', () => {
-  it('places a voxel of an anisotropic, shifted grid in Å', () => {
+  it('toPick places a voxel of an anisotropic, shifted grid in Å', () => {
     expect(toPick({ grid, voxel: [1, 2, 3], object: 'ribosome', score: 0.5 })).toEqual({
       object: 'ribosome',
       position: { x: 118, y: -40, z: 11 },
@@ -14,12 +14,12 @@ describe('toPick', () => {
     });
   });
 
-  it('places the first cell of a score map of stride 2 at the centre of its voxels, half a voxel off the even index', () => {
+  it('toPick places the first cell of a score map of stride 2 at the centre of its voxels, half a voxel off the even index', () => {
     const { position } = toPick({ grid: coarseGrid(grid, 2), voxel: [0, 1, 0], object: 'a', score: 1 });
     expect(toVoxel(grid, position)).toEqual([0.5, 2.5, 0.5]);
   });
 
-  it('comes back to the voxel, fractional ones too', () => {
+  it('toPick comes back to the voxel, fractional ones too', () => {
     const index = fc.double({ min: -5, max: 700, noNaN: true });
     fc.assert(
       fc.property(index, index, index, (z, y, x) => {

@@ -23,7 +23,7 @@ function furthest(a: Rotation, b: Rotation): number {
 }
 
 describe.each(conventions)('rotations in the convention of %s', (convention) => {
-  it('equal those of scipy and eulerangles', () => {
+  it('rotations of every convention equal those of scipy and eulerangles', () => {
     const errors = golden.angles.map((angles, i) =>
       furthest(rotationFromEuler(angles, convention), golden[convention][i]!),
     );
@@ -31,7 +31,7 @@ describe.each(conventions)('rotations in the convention of %s', (convention) => 
     expect(Math.max(...errors)).toBeLessThan(1e-14);
   });
 
-  it('come back from the angles of a rotation, also next to the poles', () => {
+  it('rotations of every convention survive the conversion to angles and back, also next to the poles', () => {
     const angle = fc.double({ min: -720, max: 720, noNaN: true });
     const pole = fc.tuple(fc.constantFrom(0, 180, -180, 360), fc.double({ min: -1e-6, max: 1e-6, noNaN: true }));
     const second = fc.oneof(
@@ -49,7 +49,7 @@ describe.each(conventions)('rotations in the convention of %s', (convention) => 
     );
   });
 
-  it('survive noise of the size of single precision at a pole', () => {
+  it('rotations of every convention survive noise of the size of single precision at a pole', () => {
     const noisy: Rotation = [
       [0.6, -0.8, 3e-8],
       [0.8, 0.6, -5e-8],
@@ -58,7 +58,7 @@ describe.each(conventions)('rotations in the convention of %s', (convention) => 
     expect(furthest(rotationFromEuler(eulerFromRotation(noisy, convention), convention), noisy)).toBeLessThan(2e-7);
   });
 
-  it('are exact for the identity', () => {
+  it('rotations of every convention are exact for the identity', () => {
     expect(isIdentity(rotationFromEuler([0, 0, 0], convention))).toBe(true);
     expect(eulerFromRotation(rotationFromEuler([0, 0, 0], convention), convention)).toEqual([0, 0, 0]);
   });
@@ -67,7 +67,7 @@ describe.each(conventions)('rotations in the convention of %s', (convention) => 
 describe('rotationOf', () => {
   const quarter = rotationFromEuler([90, 0, 0], 'tom');
 
-  it('is the upper left of a transform', () => {
+  it('rotationOf returns the upper left of a transform', () => {
     expect(quarter).toEqual([
       [0, -1, 0],
       [1, 0, 0],
@@ -76,7 +76,7 @@ describe('rotationOf', () => {
     expect(rotationOf(transformOf(quarter))).toEqual(quarter);
   });
 
-  it('is undefined for a transform that turns nothing', () => {
+  it('rotationOf returns undefined for a transform that turns nothing', () => {
     expect(rotationOf(undefined)).toBeUndefined();
     expect(rotationOf(transformOf(rotationFromEuler([0, 0, 0], 'tom')))).toBeUndefined();
   });
@@ -120,7 +120,7 @@ describe('deviationFromRotation', () => {
       ],
       Number.POSITIVE_INFINITY,
     ],
-  ])('tells %s', (_, matrix, deviation) => {
+  ])('deviationFromRotation measures %s', (_, matrix, deviation) => {
     expect(deviationFromRotation(matrix)).toBeCloseTo(deviation, 12);
   });
 });

@@ -29,7 +29,7 @@ const painted = (labels: { data: Uint8Array | Uint16Array }): Zyx[] => {
 const label: Readonly<Record<string, number>> = { ribosome: 4, 'apo-ferritin': 1, thyroglobulin: 300 };
 
 describe('paintSegmentation', () => {
-  it('gives each voxel to the nearest pick in reach, and a pick its nearest voxel', () => {
+  it('paintSegmentation gives each voxel to the nearest pick in reach, and a pick its nearest voxel', () => {
     const coordinate = (count: number) => fc.integer({ min: 0, max: (count - 1) * 4 }).map((i) => i / 4);
     const placed = fc
       .tuple(coordinate(7), coordinate(12), coordinate(9), fc.constantFrom(...Object.keys(label)))
@@ -84,18 +84,18 @@ describe('paintSegmentation', () => {
     ],
     ['a centre outside whose ball reaches in', [at(0, -1, 0)], 2, [[0, 0, 0]]],
     ['a centre less than half a voxel outside', [at(0, -0.4, 0)], 0, [[0, 0, 0]]],
-  ])('%s', (_, picks, radius, expected) => {
+  ])('paintSegmentation paints the nearest voxels: %s', (_, picks, radius, expected) => {
     expect(painted(paintSegmentation(picks, { grid, radius, label: 1 }))).toEqual(expected);
   });
 
-  it('gives a voxel between two equally near picks to the first of them', () => {
+  it('paintSegmentation gives a voxel between two equally near picks to the first of them', () => {
     const picks = [at(3, 4, 5, { object: 'ribosome' }), at(3, 6, 5, { object: 'apo-ferritin' })];
     const middle = (order: ParticlePick[]) =>
       paintSegmentation(order, { grid, radius: 2, label }).data[(3 * 12 + 5) * 9 + 5];
     expect([middle(picks), middle([...picks].reverse())]).toEqual([4, 1]);
   });
 
-  it('refuses balls wholly outside the grid, and says where the grid is', () => {
+  it('paintSegmentation refuses balls wholly outside the grid, and says where the grid is', () => {
     const picks = [at(3, 4, 5), at(-2, 0, 0), at(0, 14, 0)];
     const run = () => paintSegmentation(picks, { grid, radius: 3, label });
     expect(run).toThrow(
@@ -105,12 +105,15 @@ describe('paintSegmentation', () => {
     expect(run).toThrow(expect.objectContaining({ code: 'invalid-picks' }));
   });
 
-  it.each([0, -1, 1.5, 65536, Number.NaN, undefined as unknown as number])('refuses the label %s', (bad) => {
-    const run = () => paintSegmentation([at(0, 0, 0)], { grid, radius: 1, label: { ribosome: bad } });
-    expect(run).toThrow(`label of "ribosome" must be a whole number from 1 to 65535, found ${bad}`);
-  });
+  it.each([0, -1, 1.5, 65536, Number.NaN, undefined as unknown as number])(
+    'paintSegmentation refuses the label %s',
+    (bad) => {
+      const run = () => paintSegmentation([at(0, 0, 0)], { grid, radius: 1, label: { ribosome: bad } });
+      expect(run).toThrow(`label of "ribosome" must be a whole number from 1 to 65535, found ${bad}`);
+    },
+  );
 
-  it('refuses a position or radius that is NaN', () => {
+  it('paintSegmentation refuses a position or radius that is NaN', () => {
     expect(() => paintSegmentation([pickAt(Number.NaN, 0, 0)], { grid, radius: 1, label })).toThrow('pick 0');
     expect(() => paintSegmentation([], { grid, radius: Number.NaN, label })).toThrow('radius must be a finite length');
   });
@@ -121,7 +124,7 @@ describe('picksFromSegmentation', () => {
     contiguousVolume(Uint8Array.from(rows.flat()), [1, rows.length, rows[0].length]);
   const gridOf = (shape: Zyx): VoxelGrid => ({ ...grid, shape });
 
-  it('makes a pick of each group of one label, which other labels do not join', () => {
+  it('picksFromSegmentation makes a pick of each group of one label, which other labels do not join', () => {
     const volume = labels([1, 1, 2, 2], [0, 0, 0, 0], [1, 0, 0, 2]);
     const picks = picksFromSegmentation(volume, { grid: gridOf(volume.shape), objects: { 1: 'a', 2: 'b' } });
     const place = (y: number, x: number) => toPhysical(grid, [0, y, x]);
@@ -133,21 +136,21 @@ describe('picksFromSegmentation', () => {
     ]);
   });
 
-  it('joins nothing across empty planes, and reads any stride', () => {
+  it('picksFromSegmentation joins nothing across empty planes, and reads any stride', () => {
     const volume = { data: [5, 9, 5, 9, 0, 9, 5, 9], shape: [4, 1, 1], stride: [2, 1, 1], offset: 0 };
     const options = { grid: gridOf([4, 1, 1]), objects: { 5: 'a' } };
     expect(picksFromSegmentation(volume, options).map((p) => p.position.z)).toEqual([64 + 0.5 * 8, 64 + 3 * 8]);
     expect(picksFromSegmentation(volume, { ...options, minVoxels: 2 })).toHaveLength(1);
   });
 
-  it('tells neighbours by connectivity', () => {
+  it('picksFromSegmentation uses the connectivity it is given', () => {
     const volume = labels([1, 0], [0, 1]);
     const count = (connectivity: 6 | 18 | 26) =>
       picksFromSegmentation(volume, { grid: gridOf(volume.shape), objects: { 1: 'a' }, connectivity }).length;
     expect([count(6), count(18), count(26)]).toEqual([2, 1, 1]);
   });
 
-  it('gives back separated balls within half a voxel along each axis', () => {
+  it('picksFromSegmentation gives back separated balls within half a voxel along each axis', () => {
     const sites = [0.25, 0.75].flatMap((z) => [0.2, 0.5, 0.8].flatMap((y) => [0.2, 0.5, 0.8].map((x) => [z, y, x])));
     const wide: VoxelGrid = { shape: [20, 40, 30], voxelSize: [10, 5, 7], origin: { x: 3, y: -9, z: 100 } };
     const jitter = fc.double({ min: -1, max: 1, noNaN: true });
@@ -192,12 +195,12 @@ describe('picksFromSegmentation', () => {
       ],
       1,
     ],
-  ])('%s', (_, rows, count) => {
+  ])('picksFromSegmentation makes a pick per group: %s', (_, rows, count) => {
     const volume = labels(...rows);
     expect(picksFromSegmentation(volume, { grid: gridOf(volume.shape), objects: { 3: 'a' } })).toHaveLength(count);
   });
 
-  it('takes 250,000 groups that end in one plane', () => {
+  it('picksFromSegmentation takes 250,000 groups that end in one plane', () => {
     const side = 1000;
     const data = new Uint8Array(side * side);
     for (let y = 0; y < side; y += 2) for (let x = 0; x < side; x += 2) data[y * side + x] = 1;
@@ -205,14 +208,14 @@ describe('picksFromSegmentation', () => {
     expect(picksFromSegmentation(volume, { grid: gridOf(volume.shape), objects: { 1: 'a' } })).toHaveLength(250_000);
   });
 
-  it('lists labels that have no object', () => {
+  it('picksFromSegmentation lists labels that have no object', () => {
     const volume = labels([1, 7, 9]);
     const run = () => picksFromSegmentation(volume, { grid: gridOf(volume.shape), objects: { 1: 'a', 2: 'b' } });
     expect(run).toThrow('labels without object: 7, 9; objects are given for 1, 2');
     expect(run).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 
-  it('throws early for scores instead of labels', () => {
+  it('picksFromSegmentation throws early for scores instead of labels', () => {
     const volume = contiguousVolume(
       Float32Array.from({ length: 99 }, (_, i) => (i + 1) / 100),
       [1, 9, 11],
@@ -221,7 +224,7 @@ describe('picksFromSegmentation', () => {
     expect(run).toThrow(/labels without object: 0\.0.*, …; objects are given for none/);
   });
 
-  it('refuses a grid of another shape, and volumes that are not 3-D', () => {
+  it('picksFromSegmentation refuses a grid of another shape, and volumes that are not 3-D', () => {
     const volume = labels([1, 1]);
     expect(() => picksFromSegmentation(volume, { grid, objects: {} })).toThrow(
       'labels have shape 1×1×2, but the grid 7×12×9',

@@ -47,20 +47,20 @@ describe('parseSubmission', () => {
       'numbers of every spelling',
       `${header}0,TS_1,ribosome,+1.,.25e1,3e0\n1,TS_2,ribosome,40E-1,5.0, 6\n2,TS_1,thyroglobulin,7,8,9\n`,
     ],
-  ])('reads %s', (_, text) => {
+  ])('parseSubmission reads %s', (_, text) => {
     expect(parseSubmission(text)).toEqual(plain);
   });
 
-  it.each(['score', 'conf'])('reads the column %s as the score', (column) => {
+  it.each(['score', 'conf'])('parseSubmission reads the column %s as the score', (column) => {
     const [run] = parseSubmission(`experiment,particle_type,x,y,z,${column}\nr,ribosome,1,2,3,0.25\n`);
     expect(run?.picks[0]?.score).toBe(0.25);
   });
 
-  it('keeps commas, quotes and line breaks of names', () => {
+  it('parseSubmission keeps commas, quotes and line breaks of names', () => {
     expect(parseSubmission(`${header}0,"a,""b""\nc",ribosome,1,2,3\n`)[0]?.run).toBe('a,"b"\nc');
   });
 
-  it('reads nan and inf as numbers, which the metric judges', () => {
+  it('parseSubmission reads nan and inf as numbers, which the metric judges', () => {
     const [run] = parseSubmission(`${header}0,r,ribosome,NaN,-inf,Infinity\n`);
     expect(run?.picks[0]?.position).toEqual({
       x: Number.NaN,
@@ -69,7 +69,7 @@ describe('parseSubmission', () => {
     });
   });
 
-  it('finds no runs in a table with a header only', () => {
+  it('parseSubmission finds no runs in a table with a header only', () => {
     expect(parseSubmission(header)).toEqual([]);
     expect(parseSubmission(header.trim())).toEqual([]);
   });
@@ -112,7 +112,7 @@ describe('parseSubmission', () => {
       'experiment,particle_type,x,y,z,conf\nr,ribosome,1,2,3,\n',
       'x.csv, line 2: conf is ""; expected a number',
     ],
-  ])('refuses %s', (_, text, message) => {
+  ])('parseSubmission refuses %s', (_, text, message) => {
     expect(() => parseSubmission(text, { source: 'x.csv' })).toThrow(invalid(message));
   });
 
@@ -122,11 +122,11 @@ describe('parseSubmission', () => {
     ['line breaks in quotes', `${header}0,"r\n\nr",ribosome,1,2,3\n1,"r",ribosome,"bad",2,3\n`, 5],
     ['line breaks in the bad row', `${header}0,r,ribosome,1,2,3\n1,"r\nr",ribosome,bad,2,3\n`, 3],
     ['the last line without a break', `${header}0,r,ribosome,1,2,3\n1,r,ribosome,bad,2,3`, 3],
-  ])('names the line of the file after %s', (_, text, line) => {
+  ])('parseSubmission names the line of the file after %s', (_, text, line) => {
     expect(() => parseSubmission(text)).toThrow(invalid(`submission, line ${line}: x is "bad"; expected a number`));
   });
 
-  it('gives rows in the order of the file, with their lines', () => {
+  it('parseSubmission gives rows in the order of the file, with their lines', () => {
     const rows = parseSubmissionRows(`${header}0,b,ribosome,1,2,3\n\n1,a,ribosome,1,2,3\n2,b,ribosome,4,5,6\n`);
     expect(rows.map(({ run, line, pick }) => [run, line, pick.position.x])).toEqual([
       ['b', 2, 1],
@@ -139,7 +139,7 @@ describe('parseSubmission', () => {
 describe('formatSubmission', () => {
   const pick = (x: number, score = 0.5) => ({ object: 'ribosome', position: { x, y: 2, z: 3 }, score });
 
-  it('numbers rows from 0 across runs, in the order given', () => {
+  it('formatSubmission numbers rows from 0 across runs, in the order given', () => {
     const runs = [
       { run: 'b', picks: [pick(2), pick(1)] },
       { run: 'a', picks: [pick(0.1)] },
@@ -147,12 +147,12 @@ describe('formatSubmission', () => {
     expect(formatSubmission(runs)).toBe(`${header}0,b,ribosome,2,2,3\n1,b,ribosome,1,2,3\n2,a,ribosome,0.1,2,3\n`);
   });
 
-  it('writes the header alone if there are no picks', () => {
+  it('formatSubmission writes the header alone if there are no picks', () => {
     expect(formatSubmission([])).toBe(header);
     expect(formatSubmission([{ run: 'a', picks: [] }])).toBe(header);
   });
 
-  it('round-trips exactly, names and scores included', () => {
+  it('formatSubmission round-trips exactly, names and scores included', () => {
     const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
     const name = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 9 })
@@ -195,13 +195,13 @@ describe('formatSubmission', () => {
       'pick 0 of run "TS_1" has no object name',
     ],
     ['an empty run', { run: ' ', picks: [] }, 'run name is " "'],
-  ])('refuses %s', (_, run, message) => {
+  ])('formatSubmission refuses %s', (_, run, message) => {
     expect(() => formatSubmission([run], { score: true })).toThrow(
       expect.objectContaining({ code: 'invalid-picks', message: expect.stringContaining(message) }),
     );
   });
 
-  it('bundles for a browser without anything of Node', async () => {
+  it('parseSubmission and formatSubmission bundle for a browser without anything of Node', async () => {
     const { outputFiles } = await build({
       entryPoints: ['src/picks/submission.ts'],
       bundle: true,

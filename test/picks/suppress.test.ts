@@ -19,7 +19,7 @@ function suppressedByComparingAll(
 }
 
 describe('suppressNearby', () => {
-  it('equals comparing all pairs', () => {
+  it('suppressNearby equals comparing all pairs', () => {
     fc.assert(
       fc.property(crowdedPicks, (picks) => {
         const tooClose = (a: ParticlePick, b: ParticlePick) =>
@@ -30,7 +30,7 @@ describe('suppressNearby', () => {
     );
   });
 
-  it('leaves no pair closer than asked, changes nothing when repeated, and keeps the best of each object', () => {
+  it('suppressNearby leaves no pair closer than asked, changes nothing when repeated, and keeps the best of each object', () => {
     fc.assert(
       fc.property(crowdedPicks, (picks) => {
         const kept = suppressNearby(picks, { minDistance });
@@ -75,11 +75,11 @@ describe('suppressNearby', () => {
       5,
       [1],
     ],
-  ])('%s', (_, picks, distance, expected) => {
+  ])('suppressNearby keeps the best picks: %s', (_, picks, distance, expected) => {
     expect(suppressNearby(picks, { minDistance: distance })).toEqual(expected.map((i) => picks[i]));
   });
 
-  it('returns the kept picks best first, unchanged, and leaves the input in its order', () => {
+  it('suppressNearby returns the kept picks best first, unchanged, and leaves the input in its order', () => {
     const transform = [
       [1, 0, 0, 0],
       [0, 1, 0, 0],
@@ -93,7 +93,7 @@ describe('suppressNearby', () => {
     expect(picks[0].score).toBe(1);
   });
 
-  it('keeps no more of a hundred thousand candidates than fit at the distance', () => {
+  it('suppressNearby keeps no more of a hundred thousand candidates than fit at the distance', () => {
     const picks: ParticlePick[] = [];
     for (let i = 0; i < 100_000; i++) picks.push(pickAt(i % 100, Math.floor(i / 100) % 100, Math.floor(i / 10_000)));
     expect(suppressNearby(picks, { minDistance: 1000 })).toHaveLength(1);
@@ -108,13 +108,13 @@ describe('suppressNearby', () => {
       pickAt(0, 0, Number.NEGATIVE_INFINITY),
       /pick 1 \("ribosome"\) is at x 0, y 0, z -Infinity Å/,
     ],
-  ])('refuses %s rather than dropping the pick', (_, bad, message) => {
+  ])('suppressNearby throws for %s instead of dropping the pick', (_, bad, message) => {
     const run = () => suppressNearby([pickAt(0, 0, 0), bad], { minDistance: 5 });
     expect(run).toThrow(message);
     expect(run).toThrow(expect.objectContaining({ code: 'invalid-picks' }));
   });
 
-  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('refuses the distance %s', (bad) => {
+  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('suppressNearby refuses the distance %s', (bad) => {
     expect(() => suppressNearby([], { minDistance: bad })).toThrow(
       `minDistance must be a finite length ≥ 0 Å, found ${bad}`,
     );
@@ -123,17 +123,20 @@ describe('suppressNearby', () => {
     );
   });
 
-  it.each(['myoglobin', 'constructor'])('refuses picks of an object that the record lacks, such as "%s"', (object) => {
-    const run = () => suppressNearby([pickAt(0, 0, 0, { object })], { minDistance });
-    expect(run).toThrow(
-      `minDistance has no value for "${object}"; it has one for "ribosome", "apo-ferritin", "thyroglobulin"`,
-    );
-    expect(run).toThrow(expect.objectContaining({ code: 'invalid-option' }));
-  });
+  it.each(['myoglobin', 'constructor'])(
+    'suppressNearby refuses picks of an object that the record lacks, such as "%s"',
+    (object) => {
+      const run = () => suppressNearby([pickAt(0, 0, 0, { object })], { minDistance });
+      expect(run).toThrow(
+        `minDistance has no value for "${object}"; it has one for "ribosome", "apo-ferritin", "thyroglobulin"`,
+      );
+      expect(run).toThrow(expect.objectContaining({ code: 'invalid-option' }));
+    },
+  );
 });
 
 describe('suppressAcrossObjects', () => {
-  it('equals comparing all pairs', () => {
+  it('suppressAcrossObjects equals comparing all pairs', () => {
     fc.assert(
       fc.property(crowdedPicks, fc.integer({ min: 0, max: 12 }), (picks, distance) => {
         const tooClose = (a: ParticlePick, b: ParticlePick) => squaredDistance(a.position, b.position) < distance ** 2;
@@ -143,7 +146,7 @@ describe('suppressAcrossObjects', () => {
     );
   });
 
-  it('refuses a negative distance', () => {
+  it('suppressAcrossObjects refuses a negative distance', () => {
     expect(() => suppressAcrossObjects([], { minDistance: -1 })).toThrow('minDistance must be');
   });
 });

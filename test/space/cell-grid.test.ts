@@ -31,7 +31,7 @@ function within(points: readonly Point[], place: Point, distance: number, cellEd
 }
 
 describe('forEachWithin', () => {
-  it('visits the points that comparing all of them finds, each once', () => {
+  it('forEachWithin visits the points that comparing all of them finds, each once', () => {
     fc.assert(
       fc.property(fc.array(point, { maxLength: 200 }), point, edge, (points, place, distance) => {
         const expected = points.flatMap((p, i) => (squaredDistance(place, p) <= distance * distance ? [i] : []));
@@ -59,11 +59,11 @@ describe('forEachWithin', () => {
       [0, 1],
     ],
     ['a point whose squared distance underflows to 0, across a cell face', [{ x: -1e-170, y: 0, z: 0 }], 0, [0]],
-  ])('finds %s', (_, points, distance, expected) => {
+  ])('forEachWithin finds %s', (_, points, distance, expected) => {
     expect(within(points, origin, distance)).toEqual(expected);
   });
 
-  it('finds points astronomically far apart without memory for the space between', () => {
+  it('forEachWithin finds points astronomically far apart without memory for the space between', () => {
     const far = [1e15, -1e15, 1e15 + 10].map((x) => ({ x, y: x, z: -x }));
     expect(within(far, far[0]!, 20)).toEqual([0, 2]);
   });

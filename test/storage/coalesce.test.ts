@@ -62,7 +62,7 @@ function slowStore(): SlowStore {
 const bytes = (from: number, to: number) => value.slice(from, to);
 
 describe('coalesced', () => {
-  it('returns what the plain store returns, for any parts at any time', async () => {
+  it('coalesced returns what the plain store returns, for any parts at any time', async () => {
     const span = fc.record({ offset: fc.nat(230), length: fc.nat(60) }).map((range): ByteRange | undefined => range);
     const end = fc.record({ suffixLength: fc.nat(230) }).map((range): ByteRange | undefined => range);
     const call = fc.record({
@@ -91,7 +91,7 @@ describe('coalesced', () => {
     await fc.assert(property, { numRuns: 100 });
   });
 
-  it('reads parts that touch or are close together in one request, and others separately', async () => {
+  it('coalesced reads parts that touch or are close together in one request, and others separately', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxGapBytes: 10 });
     const reads = [
@@ -117,7 +117,7 @@ describe('coalesced', () => {
     ]);
   });
 
-  it('makes no merged request larger than the maximum, but reads a larger single part', async () => {
+  it('coalesced makes no merged request larger than the maximum, but reads a larger single part', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxBytes: 25 });
     const reads = [0, 10, 20, 30, 40].map((offset) => store.getRange('/a', { offset, length: 10 }));
@@ -134,7 +134,7 @@ describe('coalesced', () => {
     expect(await large).toHaveLength(100);
   });
 
-  it('copies the part of a caller, so that the rest can be freed', async () => {
+  it('coalesced copies the part of a caller, so that the rest can be freed', async () => {
     const store = coalesced(memoryStore([['/a', value]]));
     const [part] = await Promise.all([
       store.getRange('/a', { offset: 3, length: 4 }),
@@ -143,7 +143,7 @@ describe('coalesced', () => {
     expect(part?.buffer.byteLength).toBe(4);
   });
 
-  it('shares a request that is queued or sent, and makes a new one after the answer', async () => {
+  it('coalesced shares a request that is queued or sent, and makes a new one after the answer', async () => {
     const slow = slowStore();
     const store = coalesced(slow);
     const early = [store.get('/a'), store.get('/a'), store.getRange('/a', { suffixLength: 5 })];
@@ -163,7 +163,7 @@ describe('coalesced', () => {
     await again;
   });
 
-  it('sends a bounded number of requests at a time, in the order of the calls', async () => {
+  it('coalesced sends a bounded number of requests at a time, in the order of the calls', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxRequests: 2 });
     const reads = ['/a', '/b', '/c', '/d', '/e'].map((key) => store.get(key as StoreKey));
@@ -177,7 +177,7 @@ describe('coalesced', () => {
     expect(slow.asked.map(({ key }) => key)).toEqual(['/a', '/b', '/c', '/d', '/e']);
   });
 
-  it('merges calls that arrive while the maximum number of requests is sent', async () => {
+  it('coalesced merges calls that arrive while the maximum number of requests is sent', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxRequests: 1 });
     const first = store.get('/other');
@@ -195,7 +195,7 @@ describe('coalesced', () => {
     await Promise.all(reads);
   });
 
-  it('rejects only the caller that aborts, and aborts the request when the last caller has aborted', async () => {
+  it('coalesced rejects only the caller that aborts, and aborts the request when the last caller has aborted', async () => {
     const slow = slowStore();
     const store = coalesced(slow);
     const [one, two, three] = [new AbortController(), new AbortController(), new AbortController()];
@@ -213,7 +213,7 @@ describe('coalesced', () => {
     expect(await second).toEqual(bytes(10, 20));
   });
 
-  it('does not share a request that was aborted', async () => {
+  it('coalesced does not share a request that was aborted', async () => {
     const slow = slowStore();
     const store = coalesced(slow);
     const controller = new AbortController();
@@ -227,7 +227,7 @@ describe('coalesced', () => {
     expect(await second).toEqual(value);
   });
 
-  it('makes no request for a caller that aborts before it is sent, nor for one that was aborted already', async () => {
+  it('coalesced makes no request for a caller that aborts before it is sent, nor for one that was aborted already', async () => {
     const slow = slowStore();
     const store = coalesced(slow);
     const controller = new AbortController();
@@ -239,7 +239,7 @@ describe('coalesced', () => {
     expect(slow.asked).toEqual([]);
   });
 
-  it('rejects all waiting callers when a request fails, does not cache the error, and sends the next request', async () => {
+  it('coalesced rejects all waiting callers when a request fails, does not cache the error, and sends the next request', async () => {
     const slow = slowStore();
     const store = coalesced(slow, { maxRequests: 1 });
     const reads = [0, 10].map((offset) => store.getRange('/a', { offset, length: 10 }));
@@ -252,7 +252,7 @@ describe('coalesced', () => {
     expect(await again).toEqual(bytes(0, 10));
   });
 
-  it('keeps a listable store listable', async () => {
+  it('coalesced keeps a listable store listable', async () => {
     expect(await coalesced(memoryStore([['/a', value]])).list('/')).toEqual([{ name: 'a', kind: 'file' }]);
     expect('list' in coalesced(slowStore())).toBe(false);
   });

@@ -32,14 +32,17 @@ const status =
     void response.writeHead(code, headers).end('sorry');
 
 describe('httpStore makes a request again after', () => {
-  it.each([408, 425, 429, 500, 502, 503, 504, 507])('the status %i', async (code) => {
-    const { store, clock, requests } = await scripted([status(code), status(code), 'right']);
-    expect(await store.get('/a')).toEqual(value);
-    expect(requests).toHaveLength(3);
-    expect(clock.pauses).toEqual([500, 1000]);
-  });
+  it.each([408, 425, 429, 500, 502, 503, 504, 507])(
+    'httpStore makes a request again after the status %i',
+    async (code) => {
+      const { store, clock, requests } = await scripted([status(code), status(code), 'right']);
+      expect(await store.get('/a')).toEqual(value);
+      expect(requests).toHaveLength(3);
+      expect(clock.pauses).toEqual([500, 1000]);
+    },
+  );
 
-  it('a connection that breaks, before the answer and within it', async () => {
+  it('httpStore makes a request again after a connection that breaks, before the answer and within it', async () => {
     const { store, requests } = await scripted([
       (_, response) => response.destroy(),
       (_, response) => {
@@ -52,7 +55,7 @@ describe('httpStore makes a request again after', () => {
     expect(requests).toHaveLength(3);
   });
 
-  it('a server that stops sending', async () => {
+  it('httpStore makes a request again after a server that stops sending', async () => {
     const { store, requests } = await scripted(
       [
         () => {},
@@ -68,7 +71,7 @@ describe('httpStore makes a request again after', () => {
     expect(requests).toHaveLength(3);
   });
 
-  it('an answer shorter than its Content-Length, if fetch passes it on', async () => {
+  it('httpStore makes a request again after an answer shorter than its Content-Length, if fetch passes it on', async () => {
     let n = 0;
     const fetch = async () =>
       new Response(n++ < 2 ? value.slice(0, 99) : value, { status: 200, headers: { 'Content-Length': '100' } });
@@ -92,7 +95,7 @@ describe('httpStore makes a request again after', () => {
     ['more bytes than it says', { 'Content-Range': 'bytes 10-14/100' }, value.slice(10, 16)],
     ['nonsense', { 'Content-Range': 'lines 1-2' }, value.slice(10, 15)],
     ['too much without a label', {}, value.slice(10, 16)],
-  ])('a part that is %s', async (_, headers, bytes) => {
+  ])('httpStore makes a request again after a part that is %s', async (_, headers, bytes) => {
     const wrong = status206(headers, bytes);
     const { store, requests } = await scripted([wrong, 'right']);
     expect(await store.getRange('/a', range)).toEqual(value.slice(10, 15));
@@ -108,13 +111,13 @@ describe('httpStore makes a request again after', () => {
   it.each<[string, Record<string, string>]>([
     ['of a shorter file', { 'Content-Range': 'bytes 90-98/100' }],
     ['too long', { 'Content-Range': 'bytes 90-99/*' }],
-  ])('an end that is %s', async (_, headers) => {
+  ])('httpStore makes a request again after an end that is %s', async (_, headers) => {
     const { store, requests } = await scripted([status206(headers, value.slice(90)), 'right']);
     expect(await store.getRange('/a', { suffixLength: 5 })).toEqual(value.slice(95));
     expect(requests).toHaveLength(2);
   });
 
-  it('the status 416 for a part that must exist, and a part instead of the whole value', async () => {
+  it('httpStore makes a request again after the status 416 for a part that must exist, and a part instead of the whole value', async () => {
     const beyond = await scripted([status(416, { 'Content-Range': 'bytes */100' }), 'right']);
     expect(await beyond.store.getRange('/a', range)).toEqual(value.slice(10, 15));
     expect(beyond.requests).toHaveLength(2);
@@ -130,14 +133,17 @@ const status206 =
     void response.writeHead(206, { ...headers, 'Content-Length': bytes.length }).end(bytes);
 
 describe('httpStore makes no second request after', () => {
-  it.each([400, 401, 403, 405, 410, 422, 304, 204])('the status %i', async (code) => {
-    const { store, clock, requests } = await scripted([status(code)]);
-    await expect(store.get('/a')).rejects.toMatchObject({ code: 'unavailable' });
-    expect(requests).toHaveLength(1);
-    expect(clock.pauses).toEqual([]);
-  });
+  it.each([400, 401, 403, 405, 410, 422, 304, 204])(
+    'httpStore makes no second request after the status %i',
+    async (code) => {
+      const { store, clock, requests } = await scripted([status(code)]);
+      await expect(store.get('/a')).rejects.toMatchObject({ code: 'unavailable' });
+      expect(requests).toHaveLength(1);
+      expect(clock.pauses).toEqual([]);
+    },
+  );
 
-  it('the status 404, a part beyond the end, a suffix longer than the file, and a part that ends early', async () => {
+  it('httpStore makes no second request after the status 404, a part beyond the end, a suffix longer than the file, and a part that ends early', async () => {
     const { store, requests } = await scripted(['right']);
     expect(await store.getRange('/a', { offset: 200, length: 5 })).toEqual(new Uint8Array(0));
     expect(await store.getRange('/a', { suffixLength: 500 })).toEqual(value);
@@ -149,7 +155,7 @@ describe('httpStore makes no second request after', () => {
     expect(absent.requests).toHaveLength(1);
   });
 
-  it('a compressed body, which is longer than its Content-Length', async () => {
+  it('httpStore makes no second request after a compressed body, which is longer than its Content-Length', async () => {
     const headers = { 'Content-Length': '20', 'Content-Encoding': 'gzip' };
     const fetch = vi.fn(async () => new Response(value, { headers }));
     expect(await httpStore('https://example.org', { fetch }).get('/a')).toEqual(value);
@@ -158,7 +164,7 @@ describe('httpStore makes no second request after', () => {
 });
 
 describe('pauses between requests', () => {
-  it('grow up to a maximum, and start at 0 by chance', async () => {
+  it('pauses between requests grow up to a maximum, and start at 0 by chance', async () => {
     const { store, clock, requests } = await scripted([status(503)], { tries: 9, retryFor: 1e6 });
     await expect(store.get('/a')).rejects.toMatchObject({
       code: 'unavailable',
@@ -171,7 +177,7 @@ describe('pauses between requests', () => {
     expect(hasty.pauses).toEqual([0, 0, 0, 0]);
   });
 
-  it('are no shorter than Retry-After, in seconds or as a date', async () => {
+  it('pauses between requests are no shorter than Retry-After, in seconds or as a date', async () => {
     const inTen = new Date(Date.now() + 10_000).toUTCString();
     const { store, clock } = await scripted([
       status(429, { 'Retry-After': '7' }),
@@ -191,7 +197,7 @@ describe('pauses between requests', () => {
     await expect(retryClock.sleep(2 ** 40, signal)).rejects.toMatchObject({ name: 'TimeoutError' });
   });
 
-  it('end when the time is over, at once if the server asks for more than is left', async () => {
+  it('pauses between requests end when the time is over, at once if the server asks for more than is left', async () => {
     const slow = await scripted([status(503)], { tries: 100, retryFor: 4000 });
     await expect(slow.store.get('/a')).rejects.toThrow('503 Service Unavailable (4 tries)');
     expect(slow.clock.pauses).toEqual([500, 1000, 2000]);
@@ -203,7 +209,7 @@ describe('pauses between requests', () => {
     expect(long.requests).toHaveLength(1);
   });
 
-  it('end at once when aborted, with the reason and without another request', async () => {
+  it('pauses between requests end at once when aborted, with the reason and without another request', async () => {
     const controller = new AbortController();
     let isAsleep: () => void = () => {};
     const asleep = new Promise<void>((resolve) => {
@@ -223,7 +229,7 @@ describe('pauses between requests', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('pass in real time, and end at once when aborted', async () => {
+  it('pauses between requests pass in real time, and end at once when aborted', async () => {
     await expect(retryClock.sleep(1)).resolves.toBeUndefined();
     await expect(retryClock.sleep(1e6, AbortSignal.abort('no'))).rejects.toBe('no');
     expect(retryClock.random()).toBeLessThan(1);
@@ -234,7 +240,7 @@ describe('pauses between requests', () => {
 describe('httpStore in a page of another origin', () => {
   afterEach(() => vi.unstubAllGlobals());
 
-  it('tries twice, not five times, for metadata whose absence it cannot see', async () => {
+  it('httpStore in a page of another origin tries twice, not five times, for metadata whose absence it cannot see', async () => {
     vi.stubGlobal('location', new URL('https://page.example'));
     const fetch = async () => {
       throw new TypeError('Failed to fetch');
@@ -247,7 +253,7 @@ describe('httpStore in a page of another origin', () => {
     await expect(own.get('/.zattrs')).rejects.toThrow('Failed to fetch (5 tries)');
   });
 
-  it('ignores a Content-Length that an invisible encoding has changed', async () => {
+  it('httpStore in a page of another origin ignores a Content-Length that an invisible encoding has changed', async () => {
     vi.stubGlobal('location', new URL('https://page.example'));
     const fetch = async () => new Response(value, { headers: { 'Content-Length': '120' } });
     expect(await httpStore('https://bucket.example', { fetch }).get('/a')).toEqual(value);
@@ -255,7 +261,7 @@ describe('httpStore in a page of another origin', () => {
 });
 
 describe('a server that answers a range with the whole value', () => {
-  it('is read no further than the end of the part', async () => {
+  it('httpStore reads a whole value, which a server sends for a range, no further than the end of the part', async () => {
     let sent = 0;
     const { store } = await scripted([
       (_, response) => {

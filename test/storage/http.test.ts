@@ -43,7 +43,7 @@ afterAll(() => {
 });
 
 describe.each(['plain', 'ranged'])('httpStore on a server with %s answers', (folder) => {
-  it('reads a whole value, a part, the end, a part beyond the end, and an empty part', async () => {
+  it('httpStore reads a whole value, a part, the end, a part beyond the end, and an empty part', async () => {
     const store = httpStore(`${base}/${folder}/`);
     expect(await store.get('/a b#?%')).toEqual(value);
     expect(await store.getRange('/a b#?%', { offset: 2, length: 3 })).toEqual(value.slice(2, 5));
@@ -56,19 +56,19 @@ describe.each(['plain', 'ranged'])('httpStore on a server with %s answers', (fol
 });
 
 describe('httpStore', () => {
-  it('returns undefined for the status 404', async () => {
+  it('httpStore returns undefined for the status 404', async () => {
     expect(await httpStore(`${base}/plain`).get('/none')).toBeUndefined();
   });
 
   it.each(['/.zattrs', '/.zgroup', '/0/.zarray', '/.zmetadata', '/0/zarr.json'] as const)(
-    'returns undefined for the status 403 of %s',
+    'httpStore returns undefined for the status 403 of %s',
     async (key) => {
       expect(await httpStore(`${base}/private`).get(key)).toBeUndefined();
     },
   );
 
   it.each(['/0/0/0/0', '/0/c/0/0/0', '/a b#?%', '/0/.zarray/0', '/xzarr.json'] as const)(
-    'throws for the status 403 of %s, which is not a metadata file',
+    'httpStore throws for the status 403 of %s, which is not a metadata file',
     async (key) => {
       const message = expect.stringMatching(/^cannot read http.*\/private\/.*: the server answered 403 Forbidden$/);
       const store = httpStore(`${base}/private`);
@@ -77,7 +77,7 @@ describe('httpStore', () => {
     },
   );
 
-  it('throws for chunks of an image whose token expires after it was opened, instead of reading fill values', async () => {
+  it('httpStore throws for chunks of an image whose token expires after it was opened, instead of reading fill values', async () => {
     const files = memoryStore();
     const volume = contiguousVolume(new Float32Array(8).fill(1), [2, 2, 2]);
     await writeTomogram(files, sourceFromArray(volume, { voxelSize: [10, 10, 10] }), { levels: 1 });
@@ -95,7 +95,7 @@ describe('httpStore', () => {
     expect((await tomogram.read(wholeBox([2, 2, 2]))).data[0]).toBe(1);
   });
 
-  it('throws with the address for other statuses and unreachable servers', async () => {
+  it('httpStore throws with the address for other statuses and unreachable servers', async () => {
     await expect(httpStore(`${base}/broken`, { tries: 1 }).get('/x')).rejects.toMatchObject({
       code: 'unavailable',
       message: `cannot read ${base}/broken/x: the server answered 500 Oh dear`,
@@ -105,7 +105,7 @@ describe('httpStore', () => {
     expect(() => httpStore('not a url')).toThrow('"not a url" is not a URL');
   });
 
-  it('sends headers and the query string, and keeps them out of messages', async () => {
+  it('httpStore sends headers and the query string, and keeps them out of messages', async () => {
     const store = httpStore(`${base}/plain?token=secret`, { headers: { Authorization: 'Bearer secret' } });
     await store.get('/a b#?%');
     expect(seen.at(-1)?.url).toBe('/plain/a%20b%23%3F%25?token=secret');
@@ -115,12 +115,12 @@ describe('httpStore', () => {
     await expect(broken.get('/x')).rejects.toThrow(/^((?!secret).)*$/);
   });
 
-  it('sends its requests with the given fetch', async () => {
+  it('httpStore sends its requests with the given fetch', async () => {
     const store = httpStore('https://example.org/x', { fetch: async (url) => new Response(url) });
     expect(new TextDecoder().decode(await store.get('/a'))).toBe('https://example.org/x/a');
   });
 
-  it('rejects with the reason when aborted, before and during a request', async () => {
+  it('httpStore rejects with the reason when aborted, before and during a request', async () => {
     const store = httpStore(`${base}/slow`);
     const before = seen.length;
     await expect(store.get('/x', { signal: AbortSignal.abort('early') })).rejects.toBe('early');

@@ -37,7 +37,7 @@ describe('bucketAddress', () => {
     ['https://s3.amazonaws.com/bucket', {}, 'https://s3.amazonaws.com/bucket', ''],
     ['https://minio.lab.org:9000/bucket/a', {}, 'https://minio.lab.org:9000/bucket', 'a/'],
     ['https://data.lab.org/a', { addressing: 'virtual' }, 'https://data.lab.org', 'a/'],
-  ] as const)('%s with %j', (url, options, endpoint, prefix, location?: string) => {
+  ] as const)('bucketAddress: %s with %j', (url, options, endpoint, prefix, location?: string) => {
     expect(bucketAddress(url, options)).toMatchObject({
       endpoint,
       prefix,
@@ -56,7 +56,7 @@ describe('bucketAddress', () => {
     ['nothing secret', {}],
     ['s3://bucket/a', { region: 'x.evil.org/' }],
     ['s3://bucket/a', { endpoint: 'secret' }],
-  ])('throws for %s with %j, and shows no secret', (url, options) => {
+  ])('bucketAddress throws for %s with %j, and shows no secret', (url, options) => {
     expect(() => bucketAddress(url, options)).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.not.stringContaining('secret') }),
     );
@@ -89,7 +89,7 @@ describe('s3Store', () => {
     ['one page', 1000, false],
     ['pages of one', 1, false],
     ['pages of two, keys not encoded', 2, true],
-  ])('lists folders and files by name: %s', async (_, pageSize, plainKeys) => {
+  ])('s3Store lists folders and files by name: %s', async (_, pageSize, plainKeys) => {
     const server = s3Server({ endpoint, values, pageSize, plainKeys });
     const store = s3Store('s3://bkt/p', server);
     expect(names(await store.list('/'))).toEqual([
@@ -105,7 +105,7 @@ describe('s3Store', () => {
     expect(await store.list('/nothing')).toEqual([]);
   });
 
-  it('reads values and parts of them, with keys that need encoding', async () => {
+  it('s3Store reads values and parts of them, with keys that need encoding', async () => {
     const store = s3Store('s3://bkt/p', s3Server({ endpoint, values }));
     const text = async (key: StoreKey) => new TextDecoder().decode(await store.get(key));
     expect(await text('/a b+c&<>é/x')).toBe('X');
@@ -114,13 +114,13 @@ describe('s3Store', () => {
     expect(await store.getRange('/001', { offset: 1, length: 2 })).toEqual(new TextEncoder().encode('ne'));
   });
 
-  it('encodes a prefix that needs it', async () => {
+  it('s3Store encodes a prefix that needs it', async () => {
     const store = s3Store('s3://bkt/p/a b+c&<>é', s3Server({ endpoint, values }));
     expect(names(await store.list('/'))).toEqual(['file x']);
     expect(new TextDecoder().decode(await store.get('/x'))).toBe('X');
   });
 
-  it('lists the same as a store in memory, for any keys', async () => {
+  it('s3Store lists the same as a store in memory, for any keys', async () => {
     const segment = fc.string({ unit: 'binary', minLength: 1, maxLength: 5 }).filter((name) => {
       const isPlain = name !== '.' && name !== '..' && !/[/\0\ud800-\udfff\ufffe\uffff]/.test(name);
       // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 cannot hold them, even encoded in a fake's query
@@ -166,7 +166,7 @@ describe('s3Store', () => {
     ['PermanentRedirect without either', s3Error(301, 'PermanentRedirect'), /another region; give the right one/],
     ['another error', s3Error(503, 'SlowDown'), /the server answered 503 SlowDown/],
     ['an error page', new Response('<html>', { status: 502, statusText: 'Bad' }), /the server answered 502 Bad$/],
-  ])('throws with the reason and a remedy for %s', async (_, answer, message) => {
+  ])('s3Store throws with the reason and a remedy for %s', async (_, answer, message) => {
     fakeClock();
     const store = s3Store('s3://bkt/p', { fetch: async () => answer.clone() });
     await expect(store.list('/')).rejects.toMatchObject({
@@ -181,7 +181,7 @@ describe('s3Store', () => {
     ['other XML', '<Other/>'],
     ['nothing', ''],
     ['entities', '<!DOCTYPE a [<!ENTITY b "c">]><ListBucketResult>&b;</ListBucketResult>'],
-  ])('throws for an answer that is not a listing: %s', async (_, text) => {
+  ])('s3Store throws for an answer that is not a listing: %s', async (_, text) => {
     const store = s3Store('https://host/b/p', { fetch: async () => new Response(text) });
     await expect(store.list('/')).rejects.toMatchObject({
       code: 'unsupported',
@@ -196,7 +196,7 @@ describe('s3Store', () => {
       '<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>',
       /repeats the same page/,
     ],
-  ])('neither loops nor stops early if a server %s', async (_, xml, message) => {
+  ])('s3Store neither loops nor stops early if a server %s', async (_, xml, message) => {
     const text = `<ListBucketResult>${xml}</ListBucketResult>`;
     const store = s3Store('s3://bkt', { fetch: async () => new Response(text) });
     await expect(store.list('/')).rejects.toMatchObject({
@@ -205,12 +205,12 @@ describe('s3Store', () => {
     });
   });
 
-  it('lists nothing in an empty folder', async () => {
+  it('s3Store lists nothing in an empty folder', async () => {
     const store = s3Store('s3://bkt', { fetch: async () => new Response('<ListBucketResult/>') });
     expect(await store.list('/')).toEqual([]);
   });
 
-  it('stops listing when aborted, and throws the reason untouched', async () => {
+  it('s3Store stops listing when aborted, and throws the reason untouched', async () => {
     const controller = new AbortController();
     const server = s3Server({ endpoint, values, pageSize: 1 });
     const store = s3Store('s3://bkt/p', {
@@ -224,7 +224,7 @@ describe('s3Store', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('repeats a listing after statuses that may pass, with growing pauses, and gives up at once after others', async () => {
+  it('s3Store repeats a listing after statuses that may pass, with growing pauses, and gives up at once after others', async () => {
     const clock = fakeClock();
     const page = '<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>';
     const busy = [s3Error(503, 'SlowDown'), s3Error(500, 'InternalError'), new Response(page)];
@@ -237,7 +237,7 @@ describe('s3Store', () => {
     expect(closed).toHaveLength(1);
   });
 
-  it('sends headers, and keeps them and the query string out of messages', async () => {
+  it('s3Store sends headers, and keeps them and the query string out of messages', async () => {
     fakeClock();
     const seen: unknown[] = [];
     const store = s3Store('https://host/b/p?sig=hunter2', {

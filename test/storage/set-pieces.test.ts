@@ -18,14 +18,14 @@ async function* pieces(count: number, onPiece: (n: number) => void = () => {}): 
 }
 
 describe('setPieces of a directory store', () => {
-  it('writes the pieces in order, also through a sub-store', async () => {
+  it('setPieces writes the pieces in order, also through a sub-store', async () => {
     const store = subStore(directoryStore(folder), '/a');
     await store.setPieces!('/b/c', pieces(3));
     expect([...(await store.get('/b/c'))!]).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2]);
     expect(await readdir(join(folder, 'a', 'b'))).toEqual(['c']);
   });
 
-  it('keeps the old value until the last piece is written, and throws what the pieces throw', async () => {
+  it('setPieces keeps the old value until the last piece is written, and throws what the pieces throw', async () => {
     const store = directoryStore(folder);
     await store.set('/c', Uint8Array.of(9));
     const trouble = new Error('lost');
@@ -40,7 +40,7 @@ describe('setPieces of a directory store', () => {
     expect(await readdir(folder)).toEqual(['c']);
   });
 
-  it('stops with the reason when aborted, and leaves nothing behind', async () => {
+  it('setPieces stops with the reason when aborted, and leaves nothing behind', async () => {
     const controller = new AbortController();
     const reason = new Error('stop');
     const taken: number[] = [];
@@ -53,7 +53,7 @@ describe('setPieces of a directory store', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('writes only if the value has the version ifVersion', async () => {
+  it('setPieces writes only if the value has the version ifVersion', async () => {
     const store = directoryStore(folder);
     await store.set('/c', Uint8Array.of(9));
     await expect(store.setPieces!('/c', pieces(1), { ifVersion: null })).rejects.toMatchObject({ code: 'conflict' });

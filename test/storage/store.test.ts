@@ -13,18 +13,18 @@ describe('keys', () => {
     [[], '/'],
     [['', 'a', ''], '/a'],
     [['my group with spaces', '100% #1?.zarr'], '/my group with spaces/100% #1?.zarr'],
-  ])('are joined from %j to %s', (segments, key) => {
+  ])('keys are joined from %j to %s', (segments, key) => {
     expect(joinKey(...segments)).toBe(key);
   });
 
   it.each(['', 'a', 'a/b', '//', '/a//b', '/a/', '/..', '/a/../b', '/./a', '/a/.', '/a\0b'])(
-    'are not %j, for which checkKey throws',
+    'keys like %j make checkKey throw',
     (key) => {
       expect(() => checkKey(key)).toThrow(`${JSON.stringify(key)} is not a store key`);
     },
   );
 
-  it('never leave their store when joined', () => {
+  it('keys never leave their store when joined', () => {
     const segment = fc.stringMatching(/^[./ab\0]{0,6}$/);
     fc.assert(
       fc.property(fc.array(segment, { maxLength: 4 }), (segments) => {
@@ -43,7 +43,7 @@ describe('keys', () => {
 });
 
 describe('memoryStore', () => {
-  it('returns what was set, whole and in part, and undefined for an absent key', async () => {
+  it('memoryStore returns what was set, whole and in part, and undefined for an absent key', async () => {
     const store = memoryStore([['/a/x', bytes(1, 2, 3, 4)]]);
     expect(await store.get('/a/x')).toEqual(bytes(1, 2, 3, 4));
     expect(await store.getRange('/a/x', { offset: 1, length: 2 })).toEqual(bytes(2, 3));
@@ -54,7 +54,7 @@ describe('memoryStore', () => {
     expect(await store.getRange('/b', { suffixLength: 1 })).toBeUndefined();
   });
 
-  it('lists direct children, sorted, including hidden ones', async () => {
+  it('memoryStore lists direct children, sorted, including hidden ones', async () => {
     const store = memoryStore([
       ['/b', bytes()],
       ['/a/.zattrs', bytes()],
@@ -73,7 +73,7 @@ describe('memoryStore', () => {
     expect(await store.list('/none')).toEqual([]);
   });
 
-  it('deletes a folder with everything in it, but no key that only starts with its name', async () => {
+  it('memoryStore deletes a folder with everything in it, but no key that only starts with its name', async () => {
     const store = memoryStore([
       ['/a/x', bytes(1)],
       ['/a/y/z', bytes(2)],
@@ -84,7 +84,7 @@ describe('memoryStore', () => {
     expect(await store.list('/')).toEqual([{ name: 'ab', kind: 'file' }]);
   });
 
-  it('does nothing once aborted', async () => {
+  it('memoryStore does nothing once aborted', async () => {
     const store = memoryStore();
     const signal = AbortSignal.abort('why');
     await expect(store.set('/a', bytes(1), { signal })).rejects.toBe('why');
@@ -94,7 +94,7 @@ describe('memoryStore', () => {
 });
 
 describe('subStore', () => {
-  it('reads, lists, writes and deletes below its folder only', async () => {
+  it('subStore reads, lists, writes and deletes below its folder only', async () => {
     const store = memoryStore([['/top', bytes(0)]]);
     const part = subStore(store, '/a/b');
     await part.set('/x', bytes(1));
@@ -108,7 +108,7 @@ describe('subStore', () => {
     await expect((async () => part.get('/../../top'))()).rejects.toMatchObject({ code: 'invalid-option' });
   });
 
-  it('has the methods of its store, and no others', () => {
+  it('subStore has the methods of its store, and no others', () => {
     const { location, get, getRange } = memoryStore();
     const readable: ReadableStore = { location, get, getRange };
     expect(isListable(subStore(readable, '/a'))).toBe(false);

@@ -17,7 +17,7 @@ const stores: [string, () => Promise<Store>][] = [
 const iso = '\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z';
 
 describe.each(stores)('versions of %s', (_, open) => {
-  it('stay the same while the value does, and differ for different values, even in quick succession', async () => {
+  it('versions stay the same while the value does, and differ for different values, even in quick succession', async () => {
     const store = await open();
     expect(await store.version!('/x')).toBeUndefined();
     const seen = new Set<string>();
@@ -30,7 +30,7 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(seen.size).toBe(50);
   });
 
-  it('allow to replace the value that was read, and throw for any other, naming both times', async () => {
+  it('set with `ifVersion` replaces the value that was read, and throws for any other, naming both times', async () => {
     const store = await open();
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
@@ -44,14 +44,14 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(await store.get('/x')).toEqual(bytes(2));
   });
 
-  it('allow to create a value only if there is none', async () => {
+  it('set with `ifVersion` of an absent value creates a value only if there is none', async () => {
     const store = await open();
     await store.set('/x', bytes(1), { ifVersion: null });
     await expect(store.set('/x', bytes(2), { ifVersion: null })).rejects.toThrow(/it was absent then and is from 2/);
     expect(await store.get('/x')).toEqual(bytes(1));
   });
 
-  it('throw if the value was deleted', async () => {
+  it('set with `ifVersion` throws if the value was deleted', async () => {
     const store = await open();
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
@@ -60,7 +60,7 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(await store.get('/x')).toBeUndefined();
   });
 
-  it('allow to delete only the value that was read', async () => {
+  it('delete with `ifVersion` deletes only the value that was read', async () => {
     const store = await open();
     await store.set('/x', bytes(1));
     const version = await store.version!('/x');
@@ -72,7 +72,7 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(await store.get('/x')).toBeUndefined();
   });
 
-  it('prevent writing any of several files if one has changed', async () => {
+  it('setFiles writes none of several files if one has changed', async () => {
     const store = await open();
     await store.set('/b', bytes(1));
     const files = (['/a', '/b', '/c'] as const).map((key) => ({ key, bytes: bytes(9), ifVersion: null }));
@@ -81,7 +81,7 @@ describe.each(stores)('versions of %s', (_, open) => {
     expect(await store.get('/b')).toEqual(bytes(1));
   });
 
-  it('let one of many simultaneous writers succeed, and throw for the others', async () => {
+  it('one of many simultaneous writers succeeds, and the others throw', async () => {
     const store = await open();
     const made = Array.from({ length: 20 }, (_, i) => store.set('/x', bytes(i), { ifVersion: null }));
     expect((await Promise.allSettled(made)).filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -94,7 +94,7 @@ describe.each(stores)('versions of %s', (_, open) => {
 });
 
 describe('versions of files', () => {
-  it('detect what programs without locks have written', async () => {
+  it('versions of files detect what programs without locks have written', async () => {
     const folder = await tempDir();
     const store = directoryStore(folder);
     await store.set('/x', bytes(1, 2, 3));
@@ -106,7 +106,7 @@ describe('versions of files', () => {
     await expect(store.set('/x', bytes(0), { ifVersion: version })).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('ignore a new time of an unchanged file', async () => {
+  it('versions of files ignore a new time of an unchanged file', async () => {
     const folder = await tempDir();
     const store = directoryStore(folder);
     await store.set('/x', bytes(1));
@@ -116,7 +116,7 @@ describe('versions of files', () => {
     expect(await readdir(folder)).toEqual(['x']);
   });
 
-  it('throw for a store that keeps none', async () => {
+  it('setFiles throws for a version if the store keeps none', async () => {
     const { version: _, ...store } = memoryStore();
     await expect(setFiles(store, [{ key: '/x', bytes: bytes(1), ifVersion: null }])).rejects.toMatchObject({
       code: 'unsupported',

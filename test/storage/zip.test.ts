@@ -30,7 +30,7 @@ let server: ScriptedServer | undefined;
 afterEach(() => server?.close());
 
 describe('crc32', () => {
-  it('equals the reference for any bytes at any offset', () => {
+  it('crc32 equals the reference for any bytes at any offset', () => {
     expect(crc32(text('123456789'))).toBe(0xcbf43926);
     const property = fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(8), (bytes, skip) => {
       if (crcOfNode) expect(crc32(bytes.subarray(skip))).toBe(crcOfNode(bytes.subarray(skip)));
@@ -53,7 +53,7 @@ describe('zipStore', () => {
     ['with a comment', {}, { comment: '{"ome":{"version":"0.5"}}' }],
   ];
 
-  it.each(kinds)('reads entries: %s', async (_, entry, options) => {
+  it.each(kinds)('zipStore reads entries: %s', async (_, entry, options) => {
     const store = storeOf(
       [
         { name: '.zattrs', data: text('{}'), ...entry },
@@ -79,7 +79,7 @@ describe('zipStore', () => {
     expect(await store.list('/none')).toEqual([]);
   });
 
-  it.each(kinds)('reads the same parts as a store in memory: %s', async (_, entry, options) => {
+  it.each(kinds)('zipStore reads the same parts as a store in memory: %s', async (_, entry, options) => {
     const store = storeOf([{ name: 'zarr.json', data: content, ...entry }], options);
     const plain = memoryStore([['/zarr.json', content]]);
     const range = fc.oneof(
@@ -93,7 +93,7 @@ describe('zipStore', () => {
     expect(await store.getRange('/none', { offset: 0, length: 1 })).toBeUndefined();
   });
 
-  it('finds the image in the only folder of the file, or in the given one', async () => {
+  it('zipStore finds the image in the only folder of the file, or in the given one', async () => {
     const image = { name: 'image.zarr/.zattrs', data: text('{}') };
     const junk = { name: '__MACOSX/._image.zarr', data: text('x') };
     expect(await storeOf([image, junk]).get('/.zattrs')).toEqual(text('{}'));
@@ -109,7 +109,7 @@ describe('zipStore', () => {
     expect(await storeOf(array).get('/0/.zarray')).toEqual(text('{}'));
   });
 
-  it('reads the last of several entries of one name, as zarr-python does', async () => {
+  it('zipStore reads the last of several entries of one name, as zarr-python does', async () => {
     const name = 'zarr.json';
     const store = storeOf([
       { name, data: text('old') },
@@ -122,7 +122,7 @@ describe('zipStore', () => {
     ['an encrypted entry', { flags: 1 }, 'it is encrypted'],
     ['a link', { mode: 0o120777 }, 'it is a symbolic link'],
     ['another compression', { method: 14 }, 'its compression method is 14, expected 0 (stored) or 8 (deflated)'],
-  ])('throws for %s, and reads the other entries', async (_, entry, reason) => {
+  ])('zipStore throws for %s, and reads the other entries', async (_, entry, reason) => {
     const store = storeOf([
       { name: 'zarr.json', data: content, ...entry },
       { name: 'c/0', data: content },
@@ -139,7 +139,7 @@ describe('zipStore', () => {
     ['a length that is another', { claimedBytes: 999 }],
     ['a length that is another, deflated', { claimedBytes: 999, method: 8 }],
     ['a claim of 4 GB', { claimedBytes: 2 ** 32 - 2, method: 8 }],
-  ])('throws for %s', async (_, entry) => {
+  ])('zipStore throws for %s', async (_, entry) => {
     const store = storeOf([{ name: 'zarr.json', data: content, ...entry }]);
     await expect(store.get('/zarr.json')).rejects.toMatchObject({
       code: 'corrupt-data',
@@ -148,7 +148,7 @@ describe('zipStore', () => {
   });
 
   it.each(['../evil', 'a/../../evil', '/etc/passwd', 'C:/evil', '..\\evil', 'a//b', 'a/./b', 'a\0b'])(
-    'throws for a file with an entry named %j',
+    'zipStore throws for a file with an entry named %j',
     async (name) => {
       const store = storeOf([
         { name: '.zattrs', data: text('{}') },
@@ -162,7 +162,7 @@ describe('zipStore', () => {
     },
   );
 
-  it('returns a value or throws a CryoetPicksError for any damage', async () => {
+  it('zipStore returns a value or throws a CryoetPicksError for any damage', async () => {
     const whole = zipBytes([
       { name: 'zarr.json', data: content },
       { name: 'c/0', data: content, method: 8 },
@@ -194,13 +194,13 @@ describe('zipStore', () => {
   });
 
   it.each([new Uint8Array(0), text('not a zip file at all'), new Uint8Array(70_000)])(
-    'throws for bytes that are not a zip file',
+    'zipStore throws for bytes that are not a zip file',
     async (bytes) => {
       await expect(zipStore(bytesReader(bytes)).get('/.zattrs')).rejects.toMatchObject({ code: 'corrupt-data' });
     },
   );
 
-  it('reads the directory again after a failure, and obeys signals', async () => {
+  it('zipStore reads the directory again after a failure, and obeys signals', async () => {
     const reader = bytesReader(zipBytes([{ name: 'zarr.json', data: content }]));
     let isDown = true;
     const store = zipStore({
@@ -219,7 +219,7 @@ describe('zipStore', () => {
     await expect(store.list('/', { signal })).rejects.toBe('no');
   });
 
-  it('rejects at once when aborted while the directory is read', async () => {
+  it('zipStore rejects at once when aborted while the directory is read', async () => {
     const controller = new AbortController();
     const store = zipStore({ location: 'slow.zip', size: 100, read: () => new Promise(() => {}) });
     const pending = [
@@ -232,7 +232,7 @@ describe('zipStore', () => {
     expect(settled.map((one) => one.status === 'rejected' && one.reason)).toEqual(['enough', 'enough', 'enough']);
   });
 
-  it('throws for a source of unknown size', async () => {
+  it('zipStore throws for a source of unknown size', async () => {
     const { location, get, getRange } = memoryStore([['/a.zip', zipBytes([])]]);
     const sizeless: ReadableStore = { location, get, getRange };
     await expect(zipStore(storeReader(sizeless, '/a.zip')).get('/x')).rejects.toMatchObject({ code: 'unsupported' });
@@ -263,12 +263,12 @@ describe('an image in a zip file', () => {
     return toFloat32(await tomogram.read(wholeBox([16, 16, 16]))).data;
   };
 
-  it.each([0, 8])('is read from a blob, compression method %i', async (method) => {
+  it.each([0, 8])('an image in a zip file is read from a blob, compression method %i', async (method) => {
     const blob = new Blob([(await imageBytes(method)) as Uint8Array<ArrayBuffer>]);
     expect(await readAll(zipStore(blob))).toEqual(voxels);
   });
 
-  it('is read over HTTP by ranges, from a server that supports them', async () => {
+  it('an image in a zip file is read over HTTP by ranges, from a server that supports them', async () => {
     const bytes = await imageBytes(0);
     server = await scriptedServer((request, response) =>
       serveBytes(request, response, request.url === '/data/a%20b.ozx?x=1' ? bytes : undefined),
@@ -279,7 +279,7 @@ describe('an image in a zip file', () => {
     expect(server.requests.every(({ range }) => range !== undefined)).toBe(true);
   });
 
-  it('is read from a server that hides the total length of a part, after a HEAD request', async () => {
+  it('an image in a zip file is read from a server that hides the total length of a part, after a HEAD request', async () => {
     const bytes = await imageBytes(0);
     const methods: (string | undefined)[] = [];
     server = await scriptedServer((request, response) => {
@@ -298,12 +298,12 @@ describe('an image in a zip file', () => {
     expect(methods.filter((method) => method === 'HEAD')).toHaveLength(1);
   });
 
-  it('is not found if the file is not on the server', async () => {
+  it('an image in a zip file is not found if the file is not on the server', async () => {
     server = await scriptedServer((request, response) => serveBytes(request, response, undefined));
     await expect(openTomogram(zipStore(new URL(`${server.url}/a.zip`)))).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('is opened from a path, as a folder is', async () => {
+  it('an image in a zip file is opened from a path, as a folder is', async () => {
     await withTempDir(async (folder) => {
       writeFileSync(join(folder, 'a.ozx'), await imageBytes(8));
       expect(await readAll(await openStore(join(folder, 'a.ozx')))).toEqual(voxels);

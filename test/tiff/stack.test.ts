@@ -48,7 +48,7 @@ describe('openTiffStack', () => {
     it.each([
       ['13pf_MT.tif', [36, 206, 94], 106.06224465789896],
       ['14pf_MT.tif', [44, 136, 84], 113.52585664947797],
-    ] as const)('%s', async (name, shape, mean) => {
+    ] as const)('openTiffStack reads a real crop: %s', async (name, shape, mean) => {
       const stack = await openTiffStackFile(sharedData(`real/${name}`));
       expect(stack.grid).toEqual({ shape, voxelSize: [10.52, 10.52, 10.52], origin: { x: 0, y: 0, z: 0 } });
       expect(stack.dtype).toBe('uint8');
@@ -90,7 +90,7 @@ describe('openTiffStack throws for', () => {
     ['BigTIFF', fixture('bigtiff'), 'unsupported', /BigTIFF/],
     ['channels', fixture('channels'), 'unsupported', /3 channels and 2 slices|2 slices and 3 channels/],
     ['pages that are not alike', fixture('unlike'), 'unsupported', /page 2 is 5×3/],
-  ])('%s', async (_, bytes, code, message) => {
+  ])('openTiffStack throws for %s', async (_, bytes, code, message) => {
     await expect(openTiffStack(bytes)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 

@@ -15,7 +15,7 @@ const covers = fc
   }));
 
 describe('cutSegments', () => {
-  it('cuts an axis without gap where tiles start and end, into pieces of at most 16, and names the last tile of each', () => {
+  it('cutSegments cuts an axis without gap where tiles start and end, into pieces of at most 16, and names the last tile of each', () => {
     fc.assert(
       fc.property(covers, (cover) => {
         const starts = coverAxis(cover);
@@ -43,7 +43,7 @@ describe('cutSegments', () => {
     [1000, 128, 32, 13, 16],
     [630, 160, 40, 14, 15],
   ])(
-    'cuts %i planes, covered by tiles of %i that share %i, into pieces of %i to %i',
+    'cutSegments cuts %i planes, covered by tiles of %i that share %i, into pieces of %i to %i',
     (length, tile, overlap, least, most) => {
       const lengths = cutSegments(coverAxis({ length, tile, overlap }), { tile, length }).map(
         ({ start, end }) => end - start,

@@ -19,7 +19,7 @@ function blenderFor(plan: TilePlan, channels: readonly number[] = [0]): SlabBlen
 }
 
 describe('SlabBlender', () => {
-  it('equals a blend of whole maps: sum of weight × score over all tiles', async () => {
+  it('SlabBlender equals a blend of whole maps: sum of weight × score over all tiles', async () => {
     await fc.assert(
       fc.asyncProperty(plannable({ longest: 20, mostTiles: 60 }), fc.nat(), async ({ shape, options }, seed) => {
         const plan = planTiles(shape, options, options);
@@ -45,7 +45,7 @@ describe('SlabBlender', () => {
     );
   });
 
-  it('holds no more bytes than the plan predicts, however long the volume', async () => {
+  it('SlabBlender holds no more bytes than the plan predicts, however long the volume', async () => {
     await fc.assert(
       fc.asyncProperty(plannable({ longest: 30, mostTiles: 200 }), async ({ shape, options }) => {
         const plan = planTiles(shape, options, { ...options, channels: 2 });
@@ -60,7 +60,7 @@ describe('SlabBlender', () => {
     );
   });
 
-  it('holds no more with the memory of released slabs, whatever the plan, and uses it again', async () => {
+  it('SlabBlender holds no more with the memory of released slabs, whatever the plan, and reuses it', async () => {
     const uneven = planTiles([700, 1, 1], { tile: [19, 1, 1] }, { overlap: [1, 0, 0], channels: 2 });
     expect((await withReleasedSlabs(uneven)).fresh).toBeLessThan(0.1 * 2 * 700);
     await fc.assert(
@@ -75,7 +75,7 @@ describe('SlabBlender', () => {
   });
 
   it.each([630, 2520, 1000, 911])(
-    'makes no slab anew after the first rows of tiles, %i planes long',
+    'SlabBlender makes no slab anew after the first rows of tiles, %i planes long',
     async (length) => {
       for (const tile of [96, 64, 128, 160]) {
         const plan = planTiles([1, length, 1], { tile: [1, tile, 1] }, { overlap: [0, tile / 4, 0], channels: 2 });
@@ -85,7 +85,7 @@ describe('SlabBlender', () => {
     },
   );
 
-  it('lets the event loop turn after each piece of its work: a class checked, a segment opened, a class added to one', async () => {
+  it('SlabBlender lets the event loop turn after each piece of its work: a class checked, a segment opened, a class added to one', async () => {
     const plan = planTiles([1, 1, 20], { tile: [1, 1, 8] }, { overlap: [0, 0, 2] });
     const blender = blenderFor(plan, [0, 1, 2]);
     const scores = new Float32Array(24);
@@ -111,7 +111,7 @@ describe('SlabBlender', () => {
     await expect(blender.add(plan.tiles[1], scores)).rejects.toThrow('the model gave NaN');
   });
 
-  it('finishes slabs as soon as no further tile touches them', async () => {
+  it('SlabBlender finishes slabs as soon as no further tile touches them', async () => {
     const plan = planTiles([1, 1, 20], { tile: [1, 1, 8] }, { overlap: [0, 0, 2] });
     const blender = blenderFor(plan);
     expect(plan.starts[2]).toEqual([0, 6, 12]);
@@ -133,23 +133,26 @@ describe('SlabBlender', () => {
     ]);
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])('refuses a score of %s and names the tile', async (score) => {
-    const plan = planTiles([1, 1, 12], { tile: [1, 1, 8] });
-    const blender = blenderFor(plan, [1]);
-    await blender.add(plan.tiles[0], new Float32Array(16));
-    const scores = new Float32Array(16);
-    scores[0] = score;
-    await blenderFor(plan, [1]).add(plan.tiles[0], scores); // a class that is not kept may hold anything
-    scores[9] = score;
-    await expect(blender.add(plan.tiles[1], scores)).rejects.toThrow(
-      expect.objectContaining({
-        code: 'model-failed',
-        message: expect.stringContaining(`the model gave ${score} for the tile at voxel 0×0×4`),
-      }),
-    );
-  });
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    'SlabBlender refuses a score of %s and names the tile',
+    async (score) => {
+      const plan = planTiles([1, 1, 12], { tile: [1, 1, 8] });
+      const blender = blenderFor(plan, [1]);
+      await blender.add(plan.tiles[0], new Float32Array(16));
+      const scores = new Float32Array(16);
+      scores[0] = score;
+      await blenderFor(plan, [1]).add(plan.tiles[0], scores); // a class that is not kept may hold anything
+      scores[9] = score;
+      await expect(blender.add(plan.tiles[1], scores)).rejects.toThrow(
+        expect.objectContaining({
+          code: 'model-failed',
+          message: expect.stringContaining(`the model gave ${score} for the tile at voxel 0×0×4`),
+        }),
+      );
+    },
+  );
 
-  it('refuses tiles out of order, too few scores, the grid of another plan and no classes', async () => {
+  it('SlabBlender refuses tiles out of order, too few scores, the grid of another plan and no classes', async () => {
     const plan = planTiles([1, 1, 12], { tile: [1, 1, 8] });
     const blender = blenderFor(plan, [1]);
     const scores = new Float32Array(16);

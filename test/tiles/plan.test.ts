@@ -7,7 +7,7 @@ import { plannable } from '../support/plan-arbitraries.ts';
 const AXES = [0, 1, 2] as const;
 
 describe('planTiles', () => {
-  it('leaves no gap, starts at multiples of the stride, overlaps as asked and ends flush', () => {
+  it('planTiles leaves no gap, starts at multiples of the stride, overlaps as asked and ends flush', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
         const plan = planTiles(shape, options, options);
@@ -30,7 +30,7 @@ describe('planTiles', () => {
     );
   });
 
-  it('takes no more tiles than the overlap needs', () => {
+  it('planTiles takes no more tiles than the overlap needs', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
         const plan = planTiles(shape, options, options);
@@ -43,12 +43,12 @@ describe('planTiles', () => {
     );
   });
 
-  it('spreads the tiles evenly, so that no last tile repeats nearly all of the one before', () => {
+  it('planTiles spreads the tiles evenly, so that no last tile repeats nearly all of the one before', () => {
     const plan = planTiles([1, 1, 101], { tile: [1, 1, 40] }, { overlap: [0, 0, 10] });
     expect(plan.starts[2]).toEqual([0, 20, 41, 61]);
   });
 
-  it('gives weights that sum to exactly 1 at every score, and 0 outside the score map', () => {
+  it('planTiles gives weights that sum to exactly 1 at every score, and 0 outside the score map', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
         const plan = planTiles(shape, options, options);
@@ -72,7 +72,7 @@ describe('planTiles', () => {
     );
   });
 
-  it.each(WINDOW_NAMES)('%s weights are symmetric for a symmetric cover', (window) => {
+  it.each(WINDOW_NAMES)('%s weights of planTiles are symmetric for a symmetric cover', (window) => {
     const { weights } = planTiles([1, 1, 25], { tile: [1, 1, 10] }, { overlap: [0, 0, 5], window });
     const flipped = weights[2].map((w) => [...w].reverse()).reverse();
     flipped.forEach((w, i) => {
@@ -84,7 +84,7 @@ describe('planTiles', () => {
     expect(weights[2]).toHaveLength(4);
   });
 
-  it('crop takes each score from the nearest tile', () => {
+  it('the window "crop" takes each score from the nearest tile', () => {
     const { weights } = planTiles([1, 1, 8], { tile: [1, 1, 5] }, { overlap: [0, 0, 2], window: 'crop' });
     expect(weights[2].map((w) => [...w])).toEqual([
       [1, 1, 1, 1, 0],
@@ -92,7 +92,7 @@ describe('planTiles', () => {
     ]);
   });
 
-  it('crop gives a score that is as near to two tiles to the lower one', () => {
+  it('the window "crop" takes a score that is as near to two tiles from the lower one', () => {
     const { weights } = planTiles([1, 1, 9], { tile: [1, 1, 5] }, { overlap: [0, 0, 1], window: 'crop' });
     expect(weights[2].map((w) => [...w])).toEqual([
       [1, 1, 1, 1, 1],
@@ -100,7 +100,7 @@ describe('planTiles', () => {
     ]);
   });
 
-  it('gives tiles as the product of the covers, in sweep order', () => {
+  it('planTiles gives tiles as the product of the covers, in sweep order', () => {
     fc.assert(
       fc.property(plannable(), ({ shape, options }) => {
         const { tiles, starts, axis, outputShape } = planTiles(shape, options, options);
@@ -115,7 +115,7 @@ describe('planTiles', () => {
     );
   });
 
-  it('predicts memory that does not grow with the length of the volume', () => {
+  it('planTiles predicts memory that does not grow with the length of the volume', () => {
     const options = { tile: [64, 128, 128], outputStride: 2, channels: 6 } as const;
     const short = planTiles([184, 640, 630], options, options);
     const long = planTiles([184, 1280, 630], options, options);
@@ -125,7 +125,7 @@ describe('planTiles', () => {
     expect(short.memory.total).toBe(short.memory.accumulators + short.memory.tiles);
   });
 
-  it('counts the named classes and the offsets of a model card for the prediction of memory', () => {
+  it('planTiles counts the named classes and the offsets of a model card for the prediction of memory', () => {
     const tile: Zyx = [8, 8, 8];
     const classes = ['a', null, 'b', null, null, null];
     const memoryOf = (spec: TileSpec, options?: PlanOptions) => planTiles([8, 8, 32], spec, options).memory;
@@ -134,12 +134,12 @@ describe('planTiles', () => {
     expect(memoryOf({ tile, classes }, { channels: 6 })).toEqual(memoryOf({ tile }, { channels: 6 }));
   });
 
-  it('overlaps by a quarter of the tile unless told otherwise', () => {
+  it('planTiles overlaps by a quarter of the tile unless told otherwise', () => {
     const { starts } = planTiles([1, 1, 100], { tile: [1, 1, 40] });
     expect(starts[2]).toEqual([0, 30, 60]);
   });
 
-  it('takes the smallest tile that needs no more tiles, if the model card has a tileMultiple', () => {
+  it('planTiles takes the smallest tile that needs no more tiles, if the model card has a tileMultiple', () => {
     const options = { tile: [184, 160, 160], tileMultiple: 8, outputStride: 2 } as const;
     const tileOf = (shape: Zyx) => planTiles(shape, options).tile;
     expect(tileOf([184, 630, 630])).toEqual([184, 160, 160]);
@@ -152,7 +152,7 @@ describe('planTiles', () => {
     expect(planTiles([36, 60, 60], options, { overlap: [46, 40, 0] }).tile).toEqual([48, 64, 64]);
   });
 
-  it('never needs more tiles with a tile that it chose', () => {
+  it('planTiles never needs more tiles with a tile that it chose', () => {
     fc.assert(
       fc.property(plannable(), fc.integer({ min: 1, max: 4 }), ({ shape, options }, times) => {
         const tileMultiple = times * (options.outputStride ?? 1);
@@ -170,7 +170,7 @@ describe('planTiles', () => {
     );
   });
 
-  it('gives the numbers of its documentation', () => {
+  it('planTiles gives the numbers of its documentation', () => {
     const plan = planTiles([184, 630, 630], { tile: [64, 128, 128], outputStride: 2 }, { overlap: [16, 32, 32] });
     expect(plan.tiles).toHaveLength(196);
     expect(plan.memory.total / 1e6).toBeCloseTo(30.0, 1);
@@ -218,7 +218,7 @@ describe('planTiles', () => {
       { tile: [2, 2, 2], overlap: [1, 1, 1] },
       'tiles, more than 1000000; take larger tiles or less overlap',
     ],
-  ])('refuses %s', (_, shape, options, message) => {
+  ])('planTiles refuses %s', (_, shape, options, message) => {
     expect(() => planTiles(shape, options, options)).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
     );
@@ -228,7 +228,7 @@ describe('planTiles', () => {
     ['one voxel', [1, 1, 1], { tile: [1, 1, 1] }],
     ['one voxel in a large tile', [1, 1, 1], { tile: [64, 64, 64], outputStride: 4 }],
     ['a thin volume', [3, 700, 2], { tile: [64, 64, 64], outputStride: 2 }],
-  ])('plans %s', (_, shape, options) => {
+  ])('planTiles plans %s', (_, shape, options) => {
     const plan = planTiles(shape, options, options);
     expect(plan.tiles[0].start).toEqual([0, 0, 0]);
     expect(plan.memory.total).toBeGreaterThan(0);

@@ -23,7 +23,7 @@ describe('a volume made of planes', () => {
     return { across, index, values: original.filter(inside) };
   }
 
-  it('keeps every plane it is made of', () => {
+  it('a volume made of planes keeps every plane it is made of', () => {
     const planes = [planeAcross(0, 1), planeAcross(0, 4), planeAcross(1, 2), planeAcross(2, 0), planeAcross(2, 5)];
     const volume = volumeFromPlanes(shape, planes, correlations);
     for (let z = 0; z < 5; z++) {
@@ -36,12 +36,12 @@ describe('a volume made of planes', () => {
     }
   });
 
-  it('falls back to 0 as the correlation with a plane does', () => {
+  it('a volume made of planes falls back to 0 as the correlation with a plane does', () => {
     const volume = volumeFromPlanes(shape, [planeAcross(0, 1)], correlations);
     expect(volume[voxel(4, 3, 2)]).toBeCloseTo(0.9 ** 3 * original[voxel(1, 3, 2)]!, 6);
   });
 
-  it('is between two planes what both let expect', () => {
+  it('a volume made of planes has, between two planes, the value that both predict', () => {
     const volume = volumeFromPlanes(shape, [planeAcross(0, 1), planeAcross(0, 3)], correlations);
     // Halfway between two voxels of correlation ρ², ρ from each: weights ρ / (1 + ρ²).
     const expected = (0.9 / (1 + 0.81)) * (original[voxel(1, 3, 2)]! + original[voxel(3, 3, 2)]!);
@@ -50,7 +50,7 @@ describe('a volume made of planes', () => {
 });
 
 describe.skipIf(sharedDataMissing)('three planes of a real ribosome (needs ../shared/data)', () => {
-  it('show it to the default network, and nothing else, within 4 voxels of the truth', async () => {
+  it('the default network finds a real ribosome in three planes, and nothing else, within 4 voxels of the truth', async () => {
     const { grid, data } = ribosomeVolume(sharedData('real'));
     const model = await loadModel(ort);
     try {

@@ -193,7 +193,7 @@ describe('measureIntensity', () => {
   it.each([
     ['nothing but NaN', [Number.NaN, Number.NaN]],
     ['nothing but infinity', [Number.POSITIVE_INFINITY]],
-  ])('refuses %s', async (_, values) => {
+  ])('measureIntensity throws for %s', async (_, values) => {
     await expect(measure(values)).rejects.toMatchObject({
       code: 'corrupt-data',
       message: expect.stringContaining(`none of the ${values.length} voxels`),

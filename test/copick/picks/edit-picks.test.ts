@@ -49,7 +49,7 @@ describe.each([
   ['memory', () => ({ ...memoryStore(), location: 'memory' })],
   ['a directory', () => directoryStore(path)],
 ])('picks that are read, edited and written in %s', (_, makeStore) => {
-  it('keep what their file holds beside them', async () => {
+  it('edited picks keep what their file holds beside them', async () => {
     const overlay = makeStore();
     const run = await runOf(overlay);
     const file = await fileOf(run, 'virus');
@@ -65,7 +65,7 @@ describe.each([
     expect(again.picks.every(({ transform }) => transform?.[0]?.[1] === -1)).toBe(true);
   });
 
-  it('keep the keys of the right points when some are removed, moved and added', async () => {
+  it('edited picks keep the keys of the right points when some are removed, moved and added', async () => {
     const run = await runOf(makeStore(), ['a', 'b', undefined, 'd']);
     const file = await fileOf(run, 'virus');
     const [a, , c, d] = file.picks as [ParticlePick, ParticlePick, ParticlePick, ParticlePick];
@@ -75,7 +75,7 @@ describe.each([
     expect(again.picks.map(({ position }) => position.x)).toEqual([3, 9, 50, 2]);
   });
 
-  it('keep each its own file where several are written at once', async () => {
+  it('edited picks of several files each keep their own file', async () => {
     const run = await runOf(makeStore());
     const files = [await fileOf(run, 'virus'), await fileOf(run, 'ribosome')];
     const picks = [...files.flatMap((file) => file.picks), { ...added, object: 'apo-ferritin' }];

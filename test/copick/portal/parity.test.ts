@@ -67,7 +67,7 @@ async function voxelsOf(tomogram: Tomogram): Promise<number[]> {
 }
 
 describe('datasets of the portal, as the released copick reads them', () => {
-  it('are its runs, under their ids, with the names and datasets of the portal', async () => {
+  it('the runs of a portal project have the ids, names and datasets of the portal, as in the released copick', async () => {
     const { project, store, problems } = openFixture();
     expect((await project.runs()).map(({ name }) => name)).toEqual(names);
     const runs = await store.runs();
@@ -77,7 +77,7 @@ describe('datasets of the portal, as the released copick reads them', () => {
     expect(problems).toEqual([]);
   });
 
-  it.each(names)('run %s has its voxel spacings', async (name) => {
+  it.each(names)('run %s has the voxel spacings that copick reads', async (name) => {
     const { store } = openFixture();
     const folders = (await store.list(`/ExperimentRuns/${name}`)).map((entry) => entry.name);
     expect(folders.filter((folder) => folder.startsWith('VoxelSpacing'))).toEqual(
@@ -85,7 +85,7 @@ describe('datasets of the portal, as the released copick reads them', () => {
     );
   });
 
-  it.each(names)('run %s has its tomograms, voxel by voxel', async (name) => {
+  it.each(names)('run %s has the tomograms that copick reads, voxel by voxel', async (name) => {
     const { project, store, problems } = openFixture();
     const tomograms = await store.tomograms(name);
     const run = await project.run(name);
@@ -101,7 +101,7 @@ describe('datasets of the portal, as the released copick reads them', () => {
     expect(problems).toEqual([]);
   });
 
-  it.each(names)('run %s has its picks, number by number', async (name) => {
+  it.each(names)('run %s has the picks that copick reads, number by number', async (name) => {
     const { project, problems } = openFixture();
     const sets = await (await project.run(name)).pickSets();
     const found = await Promise.all(
@@ -121,7 +121,7 @@ describe('datasets of the portal, as the released copick reads them', () => {
     expect(problems).toEqual([]);
   });
 
-  it.each(names)('run %s has its segmentations, label by label', async (name) => {
+  it.each(names)('run %s has the segmentations that copick reads, label by label', async (name) => {
     const { store } = openFixture();
     const shapes: Record<string, string> = { SegmentationMask: 'binary', InstanceSegmentationMask: 'instance' };
     const masks = (await store.annotations(name)).filter(({ shapeType }) => shapeType in shapes);
@@ -135,7 +135,7 @@ describe('datasets of the portal, as the released copick reads them', () => {
     expect(bySession(found)).toEqual(bySession(theirs));
   });
 
-  it.each(names)('run %s has its metadata of annotations', async (name) => {
+  it.each(names)('run %s has the metadata of annotations that copick reads', async (name) => {
     const { store } = openFixture();
     const found = await store.annotations(name);
     const { picks, segmentations } = expected.runs[name];
@@ -145,7 +145,7 @@ describe('datasets of the portal, as the released copick reads them', () => {
     expect(found).toHaveLength(picks.length + segmentations.length);
   });
 
-  it.each(names)('run %s answers the queries of metadata and authors', async (name) => {
+  it.each(names)('run %s answers queries of metadata and authors as copick does', async (name) => {
     const { store } = openFixture();
     const points = (await store.annotations(name)).filter(({ shapeType }) => shapeType.endsWith('Point'));
     for (const { kind, where: snake, authors, ids } of expected.runs[name].queries) {
@@ -160,7 +160,7 @@ describe('datasets of the portal, as the released copick reads them', () => {
     }
   });
 
-  it('asks some query that something answers', () => {
+  it('some query of the released copick finds something', () => {
     const answers = names.flatMap((name) => expected.runs[name].queries);
     const asked = [...new Set(answers.map(({ where, authors }) => JSON.stringify([where, authors])))];
     const met = asked.filter((one) =>
@@ -169,7 +169,7 @@ describe('datasets of the portal, as the released copick reads them', () => {
     expect([asked.length, met.length]).toEqual([10, 9]);
   });
 
-  it('have the objects that copick makes a config of', async () => {
+  it('portalObjects gives the objects that copick makes a config of', async () => {
     const { fetch, questions } = fakePortal();
     const objects = await portalObjects({ datasetIds: [10001, 10002], fetch });
     const found = objects.map(({ name, identifier, isParticle, emdbId, pdbId, radius }) => {
@@ -186,13 +186,13 @@ describe('datasets of the portal, as the released copick reads them', () => {
     expect(parseConfig(config, { source: 'copick.json' }).objects).toHaveLength(4);
   });
 
-  it.each(expected.camel)('makes of %j what copick makes of it', (text, camel) => {
+  it.each(expected.camel)('portalObjects makes of %j what copick makes of it', (text, camel) => {
     expect(camelCase(text)).toBe(camel);
   });
 });
 
 describe('the questions of the store', () => {
-  it('are those whose answers by a full GraphQL server, over the schema of the portal, are kept', async () => {
+  it('the queries of the portal store are those that a full GraphQL server with the schema of the portal answered', async () => {
     const { store, questions } = fakeStore();
     const [{ run }] = await store.runs();
     await store.tomograms(run);
@@ -203,7 +203,7 @@ describe('the questions of the store', () => {
     await expect(`${JSON.stringify(questions, null, 1)}\n`).toMatchFileSnapshot('../../fixtures/portal/questions.json');
   });
 
-  it('get the same answers from the fake portal of these tests', () => {
+  it('the fake portal of these tests gives the same answers as that server', () => {
     const answers = portalFixture<Question[]>('questions.json').map((question) =>
       answerQuestion(portalTables(), question),
     );

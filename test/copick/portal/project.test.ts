@@ -26,14 +26,14 @@ describe.skipIf(sharedDataMissing)('files of the data portal as a copick project
     writeFileSync(join(folder, 'copick.json'), JSON.stringify(config));
   });
 
-  it('opens the tomogram, a 4×4×4 array in one chunk of 256³ with axes listed x, y, z', async () => {
+  it('a project of portal files opens the tomogram, a 4×4×4 array in one chunk of 256³ with axes listed x, y, z', async () => {
     const run = await (await openProject(join(folder, 'copick.json'))).run('20002');
     const tomogram = await run.tomogram('raw', { voxelSpacing: 14.08 });
     expect(tomogram.grid).toEqual({ shape: [4, 4, 4], voxelSize: [14.08, 14.08, 14.08], origin: { x: 0, y: 0, z: 0 } });
     expect(tomogram.levels[0].chunkShape).toEqual([256, 256, 256]);
   });
 
-  it('runs the whole chain on it', async () => {
+  it('detectParticles runs on a project of portal files', async () => {
     const project = await openProject(join(folder, 'copick.json'));
     const run = await project.run('20002');
     const tomogram = await run.tomogram('raw');
@@ -51,7 +51,7 @@ describe.skipIf(sharedDataMissing)('files of the data portal as a copick project
     expect(await run.picks({ userId: 'test' })).toEqual(picks);
   });
 
-  it('reads its picks with their rotations', async () => {
+  it('a project of portal files reads its picks with their rotations', async () => {
     const run = await (await openProject(join(folder, 'copick.json'))).run('20002');
     const [first] = await run.picks({ userId: '0' });
     expect(first.position).toEqual({ x: 40, y: 20, z: 30 });

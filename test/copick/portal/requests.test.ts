@@ -26,7 +26,7 @@ async function questionOf(request: Request): Promise<Question | undefined> {
 }
 
 describe('pages of a table', () => {
-  it('are asked for until no row is missing', async () => {
+  it('pages of a table are asked for until no row is missing', async () => {
     const { store, questions } = fakeStore({ tables: manyRuns(2345) });
     expect(await store.runs()).toHaveLength(2345);
     expect(questions.map(({ variables }) => variables.page)).toEqual([
@@ -37,7 +37,7 @@ describe('pages of a table', () => {
     ]);
   });
 
-  it('may be shorter than asked for', async () => {
+  it('pages of a table may be shorter than requested', async () => {
     const tables = manyRuns(345);
     const { store } = fakeStore({
       first: async (request) => {
@@ -52,7 +52,7 @@ describe('pages of a table', () => {
     expect((await store.runs()).map(({ id }) => id)).toEqual(tables.runs.map(({ id }) => id));
   });
 
-  it('may repeat rows, as when some are added meanwhile, or be all the same', async () => {
+  it('pages of a table may repeat rows, as when rows are added meanwhile, or be all the same', async () => {
     const tables = manyRuns(500);
     const { store, asked } = fakeStore({
       first: async (request) => {
@@ -69,7 +69,7 @@ describe('pages of a table', () => {
 });
 
 describe('a question about many runs', () => {
-  it('is put in halves where the portal fails over it, until all rows are there', async () => {
+  it('a query about many runs is halved when the portal fails, until all rows are there', async () => {
     const { store, questions, pauses } = fakeStore({
       tables: manyRuns(50),
       first: async (request) => {
@@ -85,7 +85,7 @@ describe('a question about many runs', () => {
     expect(pauses).toEqual(Array(7).fill(1500));
   });
 
-  it('fails in the end if the portal fails over a single run', async () => {
+  it('a query about many runs fails if the portal fails over a single run', async () => {
     const { store, pauses, questions } = fakeStore({
       tables: manyRuns(2),
       first: async (request) =>
@@ -112,14 +112,14 @@ describe('trouble that may pass', () => {
     ],
   ];
 
-  it.each(troubles)('is %s: asked again after a while', async (_, trouble) => {
+  it.each(troubles)('a query is repeated, with a pause, after %s', async (_, trouble) => {
     let left = 2;
     const { store, pauses } = fakeStore({ first: () => (left-- > 0 ? trouble() : undefined) });
     expect(await store.runs()).toHaveLength(4);
     expect(pauses).toEqual([1500, 2500]);
   });
 
-  it.each(troubles)('is %s: told after four attempts, and asked anew by the next call', async (_, trouble) => {
+  it.each(troubles)('a query fails after four attempts with %s, and the next call starts anew', async (_, trouble) => {
     let left = 4;
     const { store, pauses } = fakeStore({ first: () => (left-- > 0 ? trouble() : undefined) });
     await expect(store.runs()).rejects.toMatchObject({ code: 'unavailable' });
@@ -127,7 +127,7 @@ describe('trouble that may pass', () => {
     expect(await store.runs()).toHaveLength(4);
   });
 
-  it('is no answer in time', async () => {
+  it('a query fails if the portal does not answer in time', async () => {
     const hang = (_: Request, init: RequestInit) =>
       new Promise<never>((_, reject) => init.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
     const { store, asked } = fakeStore({ first: hang, timeout: 5 });
@@ -143,7 +143,7 @@ describe('trouble that may pass', () => {
     ['0.1', 1500],
     ['86400', 1500],
     ['Wed, 21 Oct 2026 07:28:00 GMT', 1500],
-  ])('waits as the server asks by Retry-After %s, within reason', async (value, milliseconds) => {
+  ])('a query waits as the server asks by Retry-After %s, within reason', async (value, milliseconds) => {
     let left = 1;
     const busy = () => new Response('', { status: 503, headers: { 'Retry-After': value } });
     const { store, pauses } = fakeStore({ first: () => (left-- > 0 ? busy() : undefined) });
@@ -163,13 +163,13 @@ describe('what is no trouble that may pass', () => {
     ],
     ['a refusal with the status 200', { errors: [{ message: 'no' }] }, 200, 'unsupported', /rejects the query: no$/],
     ['a status without an answer', 'x', 403, 'unavailable', /has the status 403, expected 200/],
-    ['what is not JSON', '<html>', 200, 'invalid-metadata', /is not JSON/],
-    ['what is no object', [], 200, 'invalid-metadata', /not a JSON object: found an array/],
+    ['text that is not JSON', '<html>', 200, 'invalid-metadata', /is not JSON/],
+    ['a value that is not an object', [], 200, 'invalid-metadata', /not a JSON object: found an array/],
     ['neither data nor errors', {}, 200, 'invalid-metadata', /neither data nor errors/],
     ['another table', { data: { dogs: [] } }, 200, 'invalid-metadata', /holds no list "runs"/],
-    ['a table that is no list', { data: { runs: {} } }, 200, 'invalid-metadata', /holds no list "runs"/],
+    ['a table that is not a list', { data: { runs: {} } }, 200, 'invalid-metadata', /holds no list "runs"/],
     [
-      'a row that is no row',
+      'a row that is not an object',
       { data: { runs: [{ id: 1, name: 'a', datasetId: 1 }, 7] } },
       200,
       'invalid-metadata',
@@ -182,7 +182,7 @@ describe('what is no trouble that may pass', () => {
       'invalid-metadata',
       /runs\.0: name is missing/,
     ],
-  ])('is %s: told at once', async (_, body, status, code, message) => {
+  ])('a query fails at once with %s', async (_, body, status, code, message) => {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     const { store, asked, pauses } = fakeStore({ first: () => new Response(text, { status }) });
     await expect(store.runs()).rejects.toEqual(
@@ -191,7 +191,7 @@ describe('what is no trouble that may pass', () => {
     expect([asked, pauses]).toEqual([['runs'], []]);
   });
 
-  it('is whatever a server may send: an answer or an error of ours', async () => {
+  it('a query gives an answer or a CryoetPicksError, whatever the server sends', async () => {
     const row = fc.dictionary(
       fc.constantFrom('id', 'name', 'datasetId', '__proto__'),
       fc.oneof(fc.integer(), fc.string(), fc.constant(null)),
@@ -219,7 +219,7 @@ describe('what is no trouble that may pass', () => {
 });
 
 describe('messages', () => {
-  it('show neither headers nor the query of the endpoint', async () => {
+  it('messages show neither headers nor the query of the endpoint', async () => {
     const secret = 'hunter2';
     const options = { endpoint: `${endpoint}?token=${secret}`, headers: { Authorization: secret } };
     for (const answer of [
@@ -234,7 +234,7 @@ describe('messages', () => {
     }
   });
 
-  it('carry headers to the endpoint only', async () => {
+  it('headers go to the endpoint only', async () => {
     const sent: [string, string | null][] = [];
     const { store } = fakeStore({
       headers: { 'X-Key': 'k' },
@@ -251,7 +251,7 @@ describe('messages', () => {
   describe('in a page', () => {
     afterEach(() => vi.unstubAllGlobals());
 
-    it('tell that the portal may refuse its origin', async () => {
+    it('messages in a page say that the portal may refuse its origin', async () => {
       vi.stubGlobal('location', new URL('https://my.example.org/picker'));
       const { store } = fakeStore({ first: () => Promise.reject(new TypeError('Failed to fetch')) });
       await expect(store.runs()).rejects.toThrow(
@@ -269,7 +269,7 @@ describe('an aborted signal', () => {
     ['runs', (store, signal) => store.runs({ signal })],
     ['tomograms', (store, signal) => store.tomograms(first, { signal })],
     ['annotations', (store, signal) => store.annotations(first, { signal })],
-  ])('ends %s with its reason, before and while it waits', async (_, call) => {
+  ])('an aborted signal ends %s with its reason, before and while it waits', async (_, call) => {
     const { store, asked } = fakeStore({ first: () => new Promise<never>(() => {}) });
     await expect(call(store, AbortSignal.abort('stop'))).rejects.toBe('stop');
     expect(asked).toEqual([]);
@@ -279,7 +279,7 @@ describe('an aborted signal', () => {
     await expect(pending).rejects.toBe('stop');
   });
 
-  it('stops the request when nobody waits for it any more, and not before', async () => {
+  it('an aborted signal stops a request when nobody else waits for it, and not before', async () => {
     const signals: AbortSignal[] = [];
     let answer: (() => void) | undefined;
     const { store } = fakeStore({
@@ -304,7 +304,7 @@ describe('an aborted signal', () => {
     expect(await last).toHaveLength(4);
   });
 
-  it('ends the pause between attempts', async () => {
+  it('an aborted signal ends the pause between attempts', async () => {
     const { store, asked } = fakeStore({ first: () => new Response('', { status: 503 }) });
     vi.restoreAllMocks();
     const controller = new AbortController();
@@ -321,7 +321,7 @@ describe('portalStore', () => {
     ['an endpoint that is no URL', { endpoint: 'nowhere' }, /endpoint "nowhere" is not a URL/],
     ['a dataset that is no number', { datasetIds: [1.5] }, /datasetIds contains 1.5/],
     ['a time-out of nothing', { timeout: 0 }, /timeout is 0/],
-  ])('refuses %s', (_, options, message) => {
+  ])('portalStore refuses %s', (_, options, message) => {
     expect(() => portalStore({ datasetIds: [], objects: [], ...options })).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringMatching(message) }),
     );

@@ -34,7 +34,7 @@ describe('a portal over HTTP', () => {
     response.end(new Uint8Array(await reply.arrayBuffer()));
   };
 
-  it('gives runs, voxels and picks to the fetch of the platform', async () => {
+  it('a portal over HTTP gives runs, voxels and picks through the fetch of the platform', async () => {
     const { objects } = parseConfig(JSON.stringify(portalFixture('copick.json')), { source: 'copick.json' });
     const { project, portal } = openPortal({ datasetIds: [10001], objects, endpoint: `${origin}/graphql` });
     const [{ run: name }] = (await portal.runs()).filter((one) => one.name === 'TS_1');

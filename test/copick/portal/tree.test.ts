@@ -35,7 +35,7 @@ function changed(change: (tables: Tables) => void): Tables {
 }
 
 describe('what a portal store fetches', () => {
-  it('is nothing before it is asked for, and each table once', async () => {
+  it('a portal store fetches nothing before it is asked, and each table once', async () => {
     const { store, asked } = fakeStore();
     expect(await store.list('/')).toEqual([{ name: 'ExperimentRuns', kind: 'folder' }]);
     expect(asked).toEqual([]);
@@ -57,7 +57,7 @@ describe('what a portal store fetches', () => {
     expect(asked.splice(0)).toEqual(['tomogramAuthors']);
   });
 
-  it('is fetched again after refresh', async () => {
+  it('a portal store fetches its tables again after refresh', async () => {
     const tables = portalTables();
     const { store, asked } = fakeStore({ tables });
     await store.list('/ExperimentRuns');
@@ -68,13 +68,13 @@ describe('what a portal store fetches', () => {
     expect(asked).toEqual(['runs', 'runs']);
   });
 
-  it('is asked for once by those who ask at the same time', async () => {
+  it('a portal store fetches a table once for simultaneous callers', async () => {
     const { store, asked } = fakeStore();
     await Promise.all([store.list(`/ExperimentRuns/${first}/Picks`), store.annotations('17137'), store.runs()]);
     expect(asked.sort()).toEqual(['annotationAuthors', 'annotationFiles', 'runs']);
   });
 
-  it('is about 50 runs at once', async () => {
+  it('a portal store asks about 50 runs at a time', async () => {
     const tables = changed(({ runs }) => {
       for (let i = 0; i < 120; i++) runs.push({ ...runs[0], id: 20_000 + i });
     });
@@ -95,13 +95,13 @@ describe('what a portal store fetches', () => {
     ]);
   });
 
-  it('is nothing of annotations where no object has an identifier', async () => {
+  it('a portal store fetches no annotations if no object has an identifier', async () => {
     const { store, asked } = fakeStore({ objects: [{ name: 'ribosome' }] });
     expect(await store.annotations(first)).toEqual([]);
     expect(asked).toEqual(['runs']);
   });
 
-  it('is nothing at all without datasets', async () => {
+  it('a portal store without datasets fetches nothing', async () => {
     const { store, asked } = fakeStore({ datasetIds: [] });
     expect(await store.runs()).toEqual([]);
     expect(asked).toEqual([]);
@@ -124,13 +124,13 @@ describe('keys of a portal store', () => {
     '/ExperimentRuns/17000/VoxelSpacing10.012/wbp-raw.zarr',
     '/ExperimentRuns/17000/VoxelSpacing4.990/wbp-raw.zarr/.zattrs',
     '/ExperimentRuns/17000/VoxelSpacing10.012/wbp-raw.zarr/no/such',
-  ])('%s holds nothing, in whole or in part', async (key) => {
+  ])('key %s of a portal store holds nothing, in whole or in part', async (key) => {
     const { store } = fakeStore();
     expect(await store.get(key)).toBeUndefined();
     expect(await store.getRange(key, { offset: 0, length: 1 })).toBeUndefined();
   });
 
-  it('cannot leave the tree', async () => {
+  it('keys of a portal store cannot leave the tree', async () => {
     const { store, asked } = fakeStore();
     const key = '/ExperimentRuns/17000/VoxelSpacing10.012/wbp-raw.zarr/../../x' as StoreKey;
     await expect(store.get(key)).rejects.toMatchObject({ code: 'invalid-option' });
@@ -138,14 +138,14 @@ describe('keys of a portal store', () => {
     expect(asked).toEqual([]);
   });
 
-  it('list nothing for runs that are none of the portal, such as those of the overlay', async () => {
+  it('a portal store lists nothing for runs that the portal lacks, such as those of the overlay', async () => {
     const { store } = fakeStore();
     expect(await store.list('/ExperimentRuns/mine')).toEqual([]);
     expect(await store.list('/ExperimentRuns/17959/Picks')).toEqual([]);
     expect(await store.list('/Objects')).toEqual([]);
   });
 
-  it('list what an image holds at its top', async () => {
+  it('a portal store lists what an image holds at its top', async () => {
     const { store } = fakeStore();
     const image: StoreKey = `/ExperimentRuns/${first}/VoxelSpacing10.012/wbp-raw.zarr`;
     expect(await store.list(image)).toEqual([
@@ -157,7 +157,7 @@ describe('keys of a portal store', () => {
     expect(await store.list(`${image}/0`)).toEqual([]);
   });
 
-  it('read parts of images by range, and parts of picks files by cutting', async () => {
+  it('a portal store reads parts of images by range, and parts of picks files by cutting', async () => {
     const ranges: (string | null)[] = [];
     const first = (request: Request) => void ranges.push(request.headers.get('range'));
     const { store } = fakeStore({ first });
@@ -172,7 +172,7 @@ describe('keys of a portal store', () => {
 });
 
 describe('tomograms of the portal', () => {
-  it('of one type and spacing all have a name: the first the plain one, the others with their id', async () => {
+  it('tomograms of one type and spacing have distinct names: the first the plain one, the others with their id', async () => {
     const { project, portal } = openFake();
     const doubles = await portal.tomograms(first, { where: { processing: 'raw' } });
     expect(doubles.map(({ id, type, alignmentId }) => [id, type, alignmentId])).toEqual([
@@ -185,7 +185,7 @@ describe('tomograms of the portal', () => {
     expect(new Set(await Promise.all(voxels)).size).toBe(2);
   });
 
-  it('of two spacings with one label lie in one folder', async () => {
+  it('tomograms of two spacings with one label lie in one folder', async () => {
     const { project } = openFake();
     const found = await (await project.run('17137')).tomograms({ voxelSpacing: 7.84 });
     expect(found.map(({ type, voxelSpacing }) => [type, voxelSpacing])).toEqual([
@@ -194,7 +194,7 @@ describe('tomograms of the portal', () => {
     ]);
   });
 
-  it('without an OME-Zarr image are listed, and opening one tells what there is', async () => {
+  it('tomograms without an OME-Zarr image are listed, and opening one lists what there is', async () => {
     const { project, told } = openFake();
     const run = await project.run(first);
     const [entry] = await run.tomograms({ type: 'fourierSpace-filteredEven-isonet' });
@@ -207,7 +207,7 @@ describe('tomograms of the portal', () => {
     expect(told).toEqual([]);
   });
 
-  it('are read from the bucket where the portal gives no URL but an S3 path', async () => {
+  it('tomograms of the portal are read from the bucket if the portal gives an S3 path but no URL', async () => {
     const tables = changed(({ tomograms }) => {
       for (const tomogram of tomograms) tomogram.httpsOmezarrDir = null;
     });
@@ -216,17 +216,20 @@ describe('tomograms of the portal', () => {
     expect(tomogram.grid.voxelSize).toEqual([10.012, 10.012, 10.012]);
   });
 
-  it.each(['ftp://example.org/x.zarr', 'no url', 'javascript:alert(1)'])('at %j are refused', async (url) => {
-    const tables = changed(({ tomograms }) => {
-      for (const tomogram of tomograms) tomogram.httpsOmezarrDir = url;
-    });
-    const { project, asked } = openFake({ tables });
-    const run = await project.run(first);
-    await expect(run.tomogram('wbp-raw')).rejects.toMatchObject({ code: 'invalid-metadata' });
-    expect(asked.filter((one) => one.includes(':'))).toEqual([]);
-  });
+  it.each(['ftp://example.org/x.zarr', 'no url', 'javascript:alert(1)'])(
+    'tomograms of the portal at %j are refused',
+    async (url) => {
+      const tables = changed(({ tomograms }) => {
+        for (const tomogram of tomograms) tomogram.httpsOmezarrDir = url;
+      });
+      const { project, asked } = openFake({ tables });
+      const run = await project.run(first);
+      await expect(run.tomogram('wbp-raw')).rejects.toMatchObject({ code: 'invalid-metadata' });
+      expect(asked.filter((one) => one.includes(':'))).toEqual([]);
+    },
+  );
 
-  it('with a name that copick could not write are made fit for file names', async () => {
+  it('tomograms of the portal get valid file names if copick could not write their own', async () => {
     const tables = changed(({ tomograms }) => {
       tomograms[0].processingSoftware = '../Warp/M: 2';
     });
@@ -238,7 +241,7 @@ describe('tomograms of the portal', () => {
 });
 
 describe('annotations of the portal', () => {
-  it('are in voxels of their spacing and become Å, oriented where the shape says so', async () => {
+  it('annotations of the portal in voxels of their spacing become Å, with rotations if their shape has them', async () => {
     const tables = changed(({ tomogramVoxelSpacings }) => {
       tomogramVoxelSpacings[0].voxelSpacing = 2.5;
     });
@@ -271,7 +274,7 @@ describe('annotations of the portal', () => {
     expect(plain).toEqual({ object: 'ribosome', score: 1, position: { x: 5, y: 10, z: 15 } });
   });
 
-  it('fit a tomogram of the same alignment and voxel spacing only', async () => {
+  it('annotations of the portal only match a tomogram of the same alignment and voxel spacing', async () => {
     const { portal } = openFake();
     const [one, other] = await portal.tomograms(first, { where: { processing: 'raw' } });
     const points = (await portal.annotations(first)).filter(({ objectName }) => objectName === 'cytosolic ribosome');
@@ -283,7 +286,7 @@ describe('annotations of the portal', () => {
     expect(points.some((each) => annotationFits(each, other))).toBe(false);
   });
 
-  it('without a voxel spacing are reported and hide no other', async () => {
+  it('annotations of the portal without a voxel spacing are reported and hide no others', async () => {
     const tables = changed(({ annotationFiles }) => {
       for (const file of annotationFiles) {
         if (file.id === 17060 || file.id === 17745) file.tomogramVoxelSpacingId = null;
@@ -301,22 +304,22 @@ describe('annotations of the portal', () => {
 
   it.each([
     ['a file that is not there', undefined, 'not-found', /^https:.*ndjson not found, although the portal names it$/],
-    ['a line that is no JSON', '{"location":{"x":1,"y":2,"z":3}}\nx', 'invalid-picks', /^https:.*ndjson, line 2/],
-    ['a point that is nowhere', '{"location":{"x":1,"y":2}}', 'invalid-picks', /line 1: location.z/],
+    ['a line that is not JSON', '{"location":{"x":1,"y":2,"z":3}}\nx', 'invalid-picks', /^https:.*ndjson, line 2/],
+    ['a point without z', '{"location":{"x":1,"y":2}}', 'invalid-picks', /line 1: location.z/],
     ['a rotation that is missing', '{"location":{"x":1,"y":2,"z":3}}', 'invalid-picks', /line 1: .*no xyz_rotation/],
-  ])('tell of %s', async (_, text, code, message) => {
+  ])('reading annotations of the portal throws for %s', async (_, text, code, message) => {
     const { store } = fakeStore({ file: () => (text === undefined ? undefined : new TextEncoder().encode(text)) });
     await expect(store.get(picksFile)).rejects.toEqual(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );
   });
 
-  it('of an empty file are no picks', async () => {
+  it('annotations of the portal in an empty file give no picks', async () => {
     const { project } = openFake({ file: () => new Uint8Array(0) });
     expect(await (await project.run(first)).picks()).toEqual([]);
   });
 
-  it('of points with instance ids are picks on request', async () => {
+  it('annotations of the portal that are points with instance ids are picks on request', async () => {
     expect(await fakeStore().store.list(`/ExperimentRuns/${first}/Picks`)).toHaveLength(4);
     const fake = fakePortal();
     const { project } = openPortal({ datasetIds: [10001], objects, fetch: fake.fetch, instancePoints: true });
@@ -324,13 +327,13 @@ describe('annotations of the portal', () => {
     expect(picks.map(({ instanceId }) => instanceId)).toEqual([1, 1, 2, 2, 3, 3]);
   });
 
-  it('of an object whose name the config gives twice go to the last, as in copick', async () => {
+  it('annotations of an object whose name the config gives twice go to the last, as in copick', async () => {
     const { store } = fakeStore();
     const found = await store.annotations(first, { where: { objectId: 'GO:0022626' } });
     expect([...new Set(found.map(({ object }) => object))]).toEqual(['ribosome']);
   });
 
-  it('of a run that is none of the portal are not found, and its own name tells which is meant', async () => {
+  it('annotations of a run that the portal lacks are not found, and the message says which run is meant', async () => {
     const { store } = fakeStore();
     await expect(store.annotations('TS_2')).rejects.toEqual(
       expect.objectContaining({
@@ -344,7 +347,7 @@ describe('annotations of the portal', () => {
 });
 
 describe('portalObjects', () => {
-  it('gives each object a name of its own that file names can hold', async () => {
+  it('portalObjects gives each object a unique name that is a valid file name', async () => {
     const tables = changed(({ annotations }) => {
       for (const annotation of annotations) annotation.objectName = annotation.objectId === 'GO:0016020' ? '_' : 'A b';
     });
@@ -353,7 +356,7 @@ describe('portalObjects', () => {
     expect(found.map(({ name }) => name)).toEqual(['a-b', 'object-2', 'a-b-GO-0022626', 'a-b-PDB-6PXM']);
   });
 
-  it('asks nothing without datasets, and ends with an abort', async () => {
+  it('portalObjects makes no request without datasets, and stops when aborted', async () => {
     const { fetch, asked } = fakePortal();
     expect(await portalObjects({ datasetIds: [], fetch })).toEqual([]);
     await expect(portalObjects({ datasetIds: [1], fetch, signal: AbortSignal.abort('stop') })).rejects.toBe('stop');
@@ -363,7 +366,7 @@ describe('portalObjects', () => {
 });
 
 describe('a project of the portal', () => {
-  it('tells its store, which a project of another kind does not have', () => {
+  it('a project of the portal has a portal store; projects of other kinds have none', () => {
     const { project, portal } = openFake();
     expect(portalOf(project)).toBe(portal);
     expect(portalOf(projectFromStores({ config: project.config, overlay: memoryStore() }))).toBeUndefined();
@@ -371,7 +374,7 @@ describe('a project of the portal', () => {
     expect(portalOf(other)).toBeUndefined();
   });
 
-  it('asks the portal again after refresh', async () => {
+  it('a project of the portal asks the portal again after refresh', async () => {
     const { project, asked } = openFake();
     await project.runs();
     project.refresh();
@@ -379,7 +382,7 @@ describe('a project of the portal', () => {
     expect(asked).toEqual(['runs', 'runs']);
   });
 
-  it('writes into the overlay under the id of the run, beside what the portal has', async () => {
+  it('a project of the portal writes into the overlay under the id of the run, beside the data of the portal', async () => {
     const overlay = memoryStore();
     const { project, portal, told } = openFake({ overlay });
     const run = await project.run(first);
@@ -395,7 +398,7 @@ describe('a project of the portal', () => {
     expect(told).toEqual([]);
   });
 
-  it('keeps the overlay alive while the portal is down', async () => {
+  it('a project of the portal keeps the overlay alive while the portal is down', async () => {
     const down = () => new Response('', { status: 503 });
     const { project, told } = openFake({ first: down });
     await project.createRun('mine');
@@ -403,20 +406,27 @@ describe('a project of the portal', () => {
     expect(told[0]).toMatch(/^cannot read https:\/\/graphql.*: the server answered 503$/);
   });
 
-  it.skipIf(sharedDataMissing)('opens an image that the portal itself wrote (needs ../shared/data)', async () => {
-    const { readFileSync, existsSync } = await import('node:fs');
-    const image = 'https://files.cryoetdataportal.cziscience.com/x/input_omezarr.zarr';
-    const tables = changed(({ tomograms }) => {
-      tomograms[0].httpsOmezarrDir = image;
-    });
-    const file = (url: string) => {
-      if (!url.startsWith(image)) return bucketFile(url);
-      const path = sharedData(`fixtures/portal/sample_tomos/input_omezarr.zarr${url.slice(image.length)}`);
-      return existsSync(path) ? new Uint8Array(readFileSync(path)) : undefined;
-    };
-    const { project } = openFake({ tables, file });
-    const tomogram = await (await project.run(first)).tomogram('wbp-raw');
-    expect(tomogram.grid).toEqual({ shape: [4, 4, 4], voxelSize: [14.08, 14.08, 14.08], origin: { x: 0, y: 0, z: 0 } });
-    expect((await tomogram.read({ start: [0, 0, 0], end: [4, 4, 4] })).shape).toEqual([4, 4, 4]);
-  });
+  it.skipIf(sharedDataMissing)(
+    'a project of the portal opens an image that the portal itself wrote (needs ../shared/data)',
+    async () => {
+      const { readFileSync, existsSync } = await import('node:fs');
+      const image = 'https://files.cryoetdataportal.cziscience.com/x/input_omezarr.zarr';
+      const tables = changed(({ tomograms }) => {
+        tomograms[0].httpsOmezarrDir = image;
+      });
+      const file = (url: string) => {
+        if (!url.startsWith(image)) return bucketFile(url);
+        const path = sharedData(`fixtures/portal/sample_tomos/input_omezarr.zarr${url.slice(image.length)}`);
+        return existsSync(path) ? new Uint8Array(readFileSync(path)) : undefined;
+      };
+      const { project } = openFake({ tables, file });
+      const tomogram = await (await project.run(first)).tomogram('wbp-raw');
+      expect(tomogram.grid).toEqual({
+        shape: [4, 4, 4],
+        voxelSize: [14.08, 14.08, 14.08],
+        origin: { x: 0, y: 0, z: 0 },
+      });
+      expect((await tomogram.read({ start: [0, 0, 0], end: [4, 4, 4] })).shape).toEqual([4, 4, 4]);
+    },
+  );
 });

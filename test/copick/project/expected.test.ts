@@ -46,14 +46,14 @@ const kinds = [
 ];
 
 describe.each(kinds)('delete of $what as they were read', ({ write, find, version }) => {
-  it('deletes what has not changed', async () => {
+  it('delete with `ifVersion` deletes what has not changed', async () => {
     const run = await runOf();
     await write(run, 1);
     await (await find(run))!.delete({ ifVersion: await version(run) });
     expect(await find(run)).toBeUndefined();
   });
 
-  it('deletes nothing that others have written since, and all of it without `ifVersion`', async () => {
+  it('delete with `ifVersion` deletes nothing that others have written since, and without it deletes everything', async () => {
     const run = await runOf();
     await write(run, 1);
     const [entry, read] = [await find(run), await version(run)];
@@ -70,7 +70,7 @@ describe.each(kinds)('delete of $what as they were read', ({ write, find, versio
     [null, /null stands for no file/],
     ['garbage', /ifVersion is "garbage", which is not a version/],
     ['', /ifVersion is "", which is not a version/],
-  ])('refuses %j, which is no version of a file', async (expected, message) => {
+  ])('delete throws for %j, which is not the version of a file', async (expected, message) => {
     const run = await runOf();
     await write(run, 1);
     const entry = await find(run);
@@ -81,7 +81,7 @@ describe.each(kinds)('delete of $what as they were read', ({ write, find, versio
     expect(await find(run)).toBeDefined();
   });
 
-  it('refuses a version where the overlay keeps none', async () => {
+  it('delete throws for a version if the overlay keeps none', async () => {
     const { version: _, ...store } = memoryStore();
     const run = await runOf(store);
     await write(run, 1);
@@ -136,7 +136,7 @@ describe('writeMesh with `ifVersion`', () => {
   });
 });
 
-it('one message tells of an object that the project does not have', async () => {
+it('all messages about an object that the project lacks are the same', async () => {
   const { project } = projectOf({});
   const run = await project.createRun('TS_1');
   const error = {

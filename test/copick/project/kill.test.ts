@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 
 // `npm run kill` does it 200 times.
-it('leaves every file old or new when its writer is killed, and clears away the rest later', {
+it('a killed writer leaves every file old or new, and what it left is removed later', {
   timeout: 120_000,
 }, async () => {
   expect(await killWriters({ folder, kills: 10, seed: 3 })).toMatchObject({ kills: 10 });

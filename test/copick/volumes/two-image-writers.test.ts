@@ -77,7 +77,7 @@ describe.each(kinds)('two writers of one image by $what, without `overwrite`', (
     return { run, store };
   }
 
-  it('leave the image of the first to end, and tell the other of the conflict', async () => {
+  it('the second of two writers without `overwrite` gets a conflict, and the image of the first stays', async () => {
     const { run, store } = await open();
     let keys: string[] = [];
     const slow = beforeLast(
@@ -98,7 +98,7 @@ describe.each(kinds)('two writers of one image by $what, without `overwrite`', (
     expect(beside.filter((name) => name.startsWith('.') && name !== '.meta')).toEqual([]);
   });
 
-  it('may fill the empty group that copick 2 makes, the first of them', async () => {
+  it('the first of two writers may fill the empty group that copick 2 makes', async () => {
     const { run, store } = await open();
     await store.set(`${key}/zarr.json`, new TextEncoder().encode('{"zarr_format":3,"node_type":"group"}'));
     await expect(
@@ -112,7 +112,7 @@ describe.each(kinds)('two writers of one image by $what, without `overwrite`', (
     expect((await read(run)).data[0]).toBe(1);
   });
 
-  it('are told from the start where an image is there, and replace it where told to', async () => {
+  it('a writer throws at the start if an image is there, and replaces it with `overwrite`', async () => {
     const { run } = await open();
     await write(run, filledWith(1));
     await expect(write(run, filledWith(2))).rejects.toMatchObject({ code: 'invalid-option' });

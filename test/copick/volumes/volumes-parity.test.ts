@@ -111,13 +111,13 @@ describe.each(['zarr2', 'zarr3'] as const)('volumes written as %s', (format) => 
     ours = inOrder(await describeVolumes(project));
   }, 60_000);
 
-  it('are read back voxel by voxel', () => {
+  it('written volumes are read back voxel by voxel', () => {
     expect(hashesIn(ours)).toEqual(expectedHashes());
   });
 
   for (const { name, python, formats } of readers) {
     it.skipIf(!python || !formats.some((one) => one === format))(
-      `are read by ${name}: every volume, level, type and voxel`,
+      `written volumes are read by ${name}: every volume, level, type and voxel`,
       () => {
         const printed = execFileSync(python!, [script, 'copick.json'], { cwd: folder, encoding: 'utf8' });
         const theirs: DescribedVolumes = JSON.parse(printed);

@@ -318,7 +318,7 @@ describe('a write that does not end well', () => {
   });
 
   it.each([0, 1, 3, 5])(
-    'rejects with the reason and leaves no file or folder when aborted after %i chunks',
+    'writeTomogram rejects with the reason and leaves no file or folder when aborted after %i chunks',
     async (n) => {
       const folder = await tempDir();
       await mkdir(join(folder, 'other'));

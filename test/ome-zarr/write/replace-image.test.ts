@@ -83,14 +83,17 @@ describe('writing where a killed writer has left chunks without metadata', () =>
     expect(await firstVoxel(store)).toBe(4);
   });
 
-  it.each(['/0/.zarray', '/0/zarr.json'] as const)('takes %s for an array that is somebody else’s', async (key) => {
-    const store = directoryStore(join(folder, 'a.zarr'));
-    await store.set(key, new TextEncoder().encode('{}'));
-    await expect(writeTomogram(store, filledWith(4), { ...options, overwrite: false })).rejects.toMatchObject({
-      code: 'invalid-option',
-      message: expect.stringContaining(`already contains ${key}`),
-    });
-    await writeTomogram(store, filledWith(4), { ...options, overwrite: true });
-    expect(await firstVoxel(store)).toBe(4);
-  });
+  it.each(['/0/.zarray', '/0/zarr.json'] as const)(
+    "a write throws for %s, which may be somebody else's array",
+    async (key) => {
+      const store = directoryStore(join(folder, 'a.zarr'));
+      await store.set(key, new TextEncoder().encode('{}'));
+      await expect(writeTomogram(store, filledWith(4), { ...options, overwrite: false })).rejects.toMatchObject({
+        code: 'invalid-option',
+        message: expect.stringContaining(`already contains ${key}`),
+      });
+      await writeTomogram(store, filledWith(4), { ...options, overwrite: true });
+      expect(await firstVoxel(store)).toBe(4);
+    },
+  );
 });

@@ -148,7 +148,7 @@ describe('what is written', () => {
   });
 
   it.each(FORMATS)(
-    'rounds in %s the means of types that cannot hold them, and places them where all means lie',
+    'writeTomogram rounds in %s the means of types that cannot hold them, and places them where all means lie',
     async (format) => {
       const shape: Zyx = [5, 6, 7];
       const data = Float64Array.from({ length: 210 }, (_, i) => ((i * 37) % 211) - 105);
@@ -179,7 +179,7 @@ describe('what is written', () => {
   });
 
   it.each(FORMATS.flatMap((format) => TYPES.map((dtype) => [format, dtype] as const)))(
-    'refuses in %s what %s cannot hold, and leaves nothing',
+    'writeTomogram throws in %s for what %s cannot hold, and leaves nothing',
     async (format, dtype) => {
       const known = NUMBERS[dtype].filter(Number.isFinite);
       if (dtype === 'float32') return;
