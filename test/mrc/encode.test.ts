@@ -2,7 +2,14 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { measureIntensity, toFloat32, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
+import {
+  contiguousVolume,
+  measureIntensity,
+  sourceFromArray,
+  toFloat32,
+  type VolumeSource,
+  type Zyx,
+} from '../../src/entry/index.ts';
 import { encodeMrc, openMrc } from '../../src/entry/io.ts';
 import { openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
 import { voxelCount, wholeBox } from '../../src/space/zyx.ts';
