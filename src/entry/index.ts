@@ -20,7 +20,7 @@
 // Errors and progress
 export type { Progress, Warning } from '../core/concurrency.ts';
 export type { PerObject } from '../core/per-object.ts';
-export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
+export { CryoetPicksError, type ErrorCode, type ErrorDetails, isCryoetPicksError } from '../core/errors.ts';
 
 // Space
 export { type Point, toPhysical, toVoxel, type VoxelGrid, type VoxelPlacement } from '../space/grid.ts';

@@ -36,8 +36,8 @@ export interface ScoreOptions {
  *
  * While the model works on a tile, the next one is read and normalised, and the scores of the one before are activated,
  * blended and used; classes that the card names `null` are dropped before blending wherever possible. Yields to
- * the event loop every 5 ms of that work. Score (k, j, i) of the slabs' grid is that of the cell of
- * `outputStride`³ voxels, see {@link coarseGrid}. Leaving the loop early stops the reads; the model is never disposed.
+ * the event loop every 5 ms of that work. Score (k, j, i) of the slabs' grid is that of a cell of
+ * `outputStride`³ voxels, at its centre. Leaving the loop early stops the reads; the model is never disposed.
  * On abort the call under way is awaited, unless the model ends it at the signal, and no further one starts.
  *
  * @param source - Voxels, of the shape that the plan was made for.
