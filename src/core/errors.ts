@@ -40,7 +40,7 @@ interface ErrorFields {
   readonly available?: readonly string[] | undefined;
 }
 
-interface ErrorDetails extends ErrorFields {
+export interface ErrorDetails extends ErrorFields {
   /** The error that led to this one. */
   readonly cause?: unknown;
 }
