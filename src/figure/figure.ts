@@ -268,7 +268,7 @@ const largestPanel = 1024;
 const textScale = 2;
 
 /** Space between things, and between two lines of text. */
-export const margin = 24;
+const margin = 24;
 const lineStep: number = textHeight(textScale) + 8;
 
 /** Plans a figure of a tomogram: small ones are enlarged by a whole factor, huge ones shrunk by one. */

@@ -144,7 +144,7 @@ async function openCroissantConfig(
 
 /**
  * The config of a Croissant that is named itself, not by a config: its web address, its `metadata.json`, or the folder above it.
- * Undefined for a path that is none of these.
+ * Undefined for any other path.
  */
 export async function configOfCroissant(path: string): Promise<CroissantConfig | undefined> {
   const scheme = schemeOf(path);

@@ -19,7 +19,7 @@ export function wholeBox(shape: Zyx): Box {
 }
 
 /** True for a box of whole numbers inside an array of this shape; false for anything else. */
-export function isInside(box: Box, shape: Zyx): boolean {
+function isInside(box: Box, shape: Zyx): boolean {
   const { start, end } = box ?? {};
   return (
     start?.length === 3 &&
