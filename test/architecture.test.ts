@@ -48,7 +48,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
   'ome-zarr/write': ['pyramid', 'plan', 'chunk-sinks', 'metadata', 'replace-image', 'image'],
   mrc: ['voxels', 'header', 'open', 'encode'],
   tiff: ['stack'],
-  inference: ['model', 'model-card', 'function-model', 'wrappers', 'activation', 'score', 'onnx'],
+  inference: ['model', 'model-card', 'function-model', 'wrappers', 'activation', 'score', 'external-data', 'onnx'],
   peaks: [
     'sweep',
     'candidates',

@@ -93,6 +93,7 @@ export type {
   TileBatch,
 } from '../inference/model.ts';
 export { formatModelSpec, type ParseModelSpecOptions, parseModelSpec } from '../inference/model-card.ts';
+export type { ExternalData } from '../inference/external-data.ts';
 export { type Device, type OnnxOptions, onnxModel, type OrtModule } from '../inference/onnx.ts';
 export { type ScoreOptions, scoreSlabs } from '../inference/score.ts';
 export { averageOf, withFlips } from '../inference/wrappers.ts';

@@ -2,6 +2,7 @@ import type { Env, InferenceSession, InferenceSessionFactory, Tensor, TensorCons
 import { CryoetPicksError } from '../core/errors.ts';
 import { quotedNames } from '../core/per-object.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { type ExternalData, withWeights } from './external-data.ts';
 import {
   type DisposableModel,
   disposable,
@@ -38,6 +39,11 @@ export interface OnnxOptions {
   readonly executionProviders?: readonly InferenceSession.ExecutionProviderConfig[] | undefined;
   /** Threads per operator. @defaultValue the runtime's own */
   readonly threads?: number | undefined;
+  /**
+   * The files of weights that a network given as bytes refers to, such as `unet.onnx.data`. The runtime reads those of a path or URL
+   * itself. @defaultValue none
+   */
+  readonly externalData?: readonly ExternalData[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,8 +56,8 @@ export interface OnnxOptions {
  * @param ort - The runtime, which this library does not import.
  * @param file - The `.onnx` file's bytes, or its path or URL where the runtime can open it.
  * @returns A model; the caller disposes it, which releases the session.
- * @throws {@link CryoetPicksError} `invalid-option` if the runtime does not offer the device; `model-failed` if it cannot load the
- * file, or the file does not fit its card: the message names both. Later, `score` throws `model-failed` with the runtime's error
+ * @throws {@link CryoetPicksError} `invalid-option` if the runtime does not offer the device, or a file of weights was not given;
+ * `model-failed` if it cannot load the file, or the file does not fit its card: the message names both. Later, `score` throws `model-failed` with the runtime's error
  * as `cause`.
  *
  * @example
@@ -84,13 +90,14 @@ export interface SessionModel extends DisposableModel {
 export async function openSession(
   ort: OrtModule,
   file: Uint8Array | ArrayBuffer | string,
-  { spec, device, executionProviders, threads, signal }: OnnxOptions,
+  { spec, device, executionProviders, threads, externalData, signal }: OnnxOptions,
 ): Promise<SessionModel> {
   signal?.throwIfAborted();
   const providers = providersOf(ort, { device, executionProviders });
+  const network = wholeNetwork(file, { name: spec.name, externalData });
   // The runtime adds its processor to every list of providers, and gives it each operator that the device lacks.
   const isAccelerator = device !== undefined && device !== 'cpu' && device !== 'wasm';
-  const session = await createSession(ort, file, {
+  const session = await createSession(ort, network, {
     name: spec.name,
     device,
     options: {
@@ -157,17 +164,32 @@ function offersOf({ listSupportedBackends }: OrtModule): string {
   return `it offers ${quotedNames(bundled)}${others.length === 0 ? '' : `, and ${quotedNames(others)} once their libraries are installed`}`;
 }
 
+/** A path or URL as it is; bytes with the weights of other files inside. */
+function wholeNetwork(
+  file: Uint8Array | ArrayBuffer | string,
+  { name, externalData }: Pick<OnnxOptions, 'externalData'> & { readonly name: string },
+): Uint8Array | string {
+  if (typeof file !== 'string') {
+    return withWeights(file instanceof Uint8Array ? file : new Uint8Array(file), name, externalData);
+  }
+  if (externalData === undefined) return file;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `externalData goes with the bytes of a network, found its path or URL ${JSON.stringify(file)}; pass its bytes instead`,
+    { option: 'externalData' },
+  );
+}
+
 async function createSession(
   ort: OrtModule,
-  file: Uint8Array | ArrayBuffer | string,
+  file: Uint8Array | string,
   { name, device, options }: Pick<OnnxOptions, 'device'> & { name: string; options: InferenceSession.SessionOptions },
 ): Promise<InferenceSession> {
   const { InferenceSession } = ort;
   try {
     // The three signatures of create() are separate overloads.
     if (typeof file === 'string') return await InferenceSession.create(file, options);
-    const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
-    return await InferenceSession.create(bytes, options);
+    return await InferenceSession.create(file, options);
   } catch (error) {
     const what = typeof file === 'string' ? file : `${file.byteLength} bytes`;
     if (device === undefined) throw failure(`cannot load model "${name}" from ${what}`, error);

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
+import { externalPaths, withWeights } from '../inference/external-data.ts';
 import type { DisposableModel, ModelSpec } from '../inference/model.ts';
 import { parseModelSpec } from '../inference/model-card.ts';
 import { type OnnxOptions, type OrtModule, onnxModel } from '../inference/onnx.ts';
@@ -12,7 +14,7 @@ import { readFailure } from './atomic-files.ts';
 import { threadModel } from './onnx-thread.ts';
 
 /** Options of {@link loadModel}. */
-export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
+export interface LoadModelOptions extends Omit<OnnxOptions, 'spec' | 'externalData'> {
   /** The model's card. @defaultValue the JSON file of the same name beside the ONNX file */
   readonly spec?: ModelSpec | undefined;
   /** Threads per operator. @defaultValue as many as the process may use cores, in a thread of its own; else the runtime's own */
@@ -25,7 +27,8 @@ const defaultModel: string = fileURLToPath(new URL('default.onnx', models));
 const workerScript = new URL('./onnx-worker.js', import.meta.url);
 
 /**
- * Loads an ONNX network and its card from files: `unet.onnx` and, beside it, `unet.json`.
+ * Loads an ONNX network and its card from files: `unet.onnx` and, beside it, `unet.json` and the files of weights that the network
+ * refers to, such as `unet.onnx.data`. Where the path is a link, they lie beside the link.
  *
  * With onnxruntime-node the network computes in a thread of its own, so timers, servers and progress bars go on meanwhile;
  * an abort rejects at once and the thread finishes its batch in the background. Any other runtime, and a program that is
@@ -36,7 +39,7 @@ const workerScript = new URL('./onnx-worker.js', import.meta.url);
  * @returns A model; the caller disposes it.
  * @throws {@link CryoetPicksError} `not-found` naming the file that is missing; `invalid-metadata` for a card that cannot be
  * understood; `invalid-option` for a device that the runtime does not offer; `model-failed` for a file that the runtime cannot load,
- * or that does not fit its card.
+ * that does not fit its card, or whose weights are outside its folder.
  *
  * @example
  * ```ts
@@ -57,9 +60,10 @@ export async function loadModel(
   const onnxOptions: OnnxOptions = { ...options, spec: spec ?? (await readCard(path, signal)) };
   const inThread = await runsInThread(ort);
   try {
-    if (!inThread) return await onnxModel(ort, bytes, onnxOptions);
+    const network = await withWeightsBeside(path, bytes, onnxOptions);
+    if (!inThread) return await onnxModel(ort, network, onnxOptions);
     // With an explicit count, the runtime does not pin its threads to cores, where they would block other threads of this program.
-    return await threadModel(workerScript, bytes, {
+    return await threadModel(workerScript, network, {
       ...onnxOptions,
       threads: onnxOptions.threads ?? availableParallelism(),
     });
@@ -80,10 +84,33 @@ async function runsInThread(ort: OrtModule): Promise<boolean> {
   }
 }
 
+/** The network with the weights in it that lie in other files, by paths from the folder of `path`, before links are resolved. */
+async function withWeightsBeside(
+  path: string,
+  network: Uint8Array,
+  { spec: { name }, signal }: OnnxOptions,
+): Promise<Uint8Array> {
+  const what = `file of weights of model ${path}`;
+  const read = async (file: string) => ({
+    path: file,
+    data: await readModelFile(join(dirname(path), file), { what, signal }),
+  });
+  return withWeights(network, name, await Promise.all(externalPaths(network, name).map(read)));
+}
+
+const MAX_CARD_BYTES = 2 ** 24;
+
 async function readCard(path: string, signal: AbortSignal | undefined): Promise<ModelSpec> {
   const card = `${path.replace(/\.onnx$/i, '')}.json`;
   const bytes = await readModelFile(card, { what: `card of model ${path}`, signal });
-  return parseModelSpec(bytes.toString('utf8'), { source: card });
+  try {
+    if (bytes.length <= MAX_CARD_BYTES) return parseModelSpec(bytes.toString('utf8'), { source: card });
+  } catch (error) {
+    if (!isCryoetPicksError(error)) throw error;
+    throw new CryoetPicksError(error.code, error.message, { cause: error.cause, path: card });
+  }
+  const message = `${card} has ${bytes.length} bytes; a model card has at most ${MAX_CARD_BYTES}`;
+  throw new CryoetPicksError('invalid-metadata', message, { path: card });
 }
 
 async function readModelFile(
@@ -95,7 +122,7 @@ async function readModelFile(
   } catch (cause) {
     signal?.throwIfAborted();
     const { code, reason } = readFailure(cause);
-    const remedy = what === 'model' ? '' : '; a model needs its card beside it (docs/reference/models.md)';
+    const remedy = what.startsWith('card') ? '; a model needs its card beside it (docs/reference/models.md)' : '';
     throw new CryoetPicksError(code, `${what} ${reason}: ${path}${remedy}`, { cause, path });
   }
 }

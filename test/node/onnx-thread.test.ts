@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fakeSpec } from '../support/identity-model.ts';
+import { networkWithWeightsBeside, weightBytes } from '../support/onnx-bytes.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const repository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -121,6 +123,22 @@ describe('loadModel of the built package', () => {
       disposed: 'model "tiny" was disposed',
     };
     expect(ended).toEqual(done(expected));
+  });
+
+  it('a model in a thread has the weights that lie beside its network, not those of the working directory', async () => {
+    await mkdir(join(folder, 'weights'), { recursive: true });
+    await writeFile(join(folder, 'weights', 'unet.onnx'), networkWithWeightsBeside({ location: 'unet.data' }));
+    await writeFile(join(folder, 'weights', 'unet.data'), weightBytes(2));
+    await mkdir(join(folder, 'elsewhere'), { recursive: true });
+    await writeFile(join(folder, 'elsewhere', 'unet.data'), weightBytes(1));
+    const ended = await runProgram(`
+      process.chdir(${JSON.stringify(join(folder, 'elsewhere'))});
+      const model = await loadModel(ort, '../weights/unet.onnx', { spec: spec() });
+      const scores = await model.score({ data: ramp(8), shape: [1, 2, 2, 2] });
+      print([threads(), [...scores.data].join()]);
+      await model.dispose();
+    `);
+    expect(ended).toEqual(done([1, '0,2,4,6,8,10,12,14']));
   });
 
   it('loadModel computes on a device, or lists what the runtime offers instead', async () => {

@@ -1,0 +1,272 @@
+import { CryoetPicksError } from '../core/errors.ts';
+
+/**
+ * A file of weights that an ONNX file refers to by name, as PyTorch writes them beside it: `unet.onnx.data`. ONNX Runtime takes
+ * the same shape.
+ */
+export interface ExternalData {
+  /** The name in the ONNX file: a path relative to that file. */
+  readonly path: string;
+  readonly data: Uint8Array | ArrayBuffer;
+}
+
+/** A tensor whose values lie in another file. */
+interface ExternalTensor {
+  /** For messages. */
+  readonly name: string;
+  /** The file, as a normal path relative to the ONNX file. */
+  readonly location: string;
+  readonly offset: number;
+  /** In bytes. @defaultValue up to the end of the file */
+  readonly length: number | undefined;
+}
+
+/** Protobuf holds at most this many bytes. */
+const MAX_BYTES = 2 ** 31 - 1;
+
+/**
+ * The files of weights that an ONNX file refers to, each once, relative to it.
+ *
+ * @param model - The network's name, for messages.
+ * @throws {@link CryoetPicksError} `model-failed` for a name that leads out of the folder of the ONNX file.
+ */
+export function externalPaths(file: Uint8Array, model: string): readonly string[] {
+  const paths = new Set<string>();
+  replaceTensors(file, model, ({ location }) => {
+    paths.add(location);
+    return undefined;
+  });
+  return [...paths];
+}
+
+/**
+ * An ONNX file with its weights inside, so that no runtime searches for them: what onnxruntime-node is given as bytes, it
+ * completes from the working directory, and versions before 1.22 know no other way.
+ *
+ * @param model - The network's name, for messages.
+ * @returns The file itself if it refers to no other.
+ * @throws {@link CryoetPicksError} `invalid-option` if a file that it refers to was not given; `model-failed` for a name that
+ * leads out of the folder of the ONNX file, for weights that are cut off, and above 2 GiB.
+ */
+export function withWeights(file: Uint8Array, model: string, externalData: readonly ExternalData[] = []): Uint8Array {
+  const bytesOf = (data: Uint8Array | ArrayBuffer) => (data instanceof Uint8Array ? data : new Uint8Array(data));
+  const given = new Map(externalData.map(({ path, data }) => [normalPath(path), bytesOf(data)]));
+  return replaceTensors(file, model, ({ name, location, offset, length }) => {
+    const weights = given.get(location);
+    if (weights === undefined) {
+      throw new CryoetPicksError(
+        'invalid-option',
+        `model "${model}" has weights in another file, ${JSON.stringify(location)}, which was not given; pass its bytes as ` +
+          `externalData: [{ path: ${JSON.stringify(location)}, data }]`,
+        { option: 'externalData', available: [...given.keys()] },
+      );
+    }
+    const end = offset + (length ?? Math.max(0, weights.length - offset));
+    if (end > weights.length) {
+      const found = `${JSON.stringify(location)} has ${weights.length} bytes, but the bytes ${offset} to ${end} of it hold`;
+      fail(model, `${found} tensor ${JSON.stringify(name)}; the file is cut off, or belongs to another network`);
+    }
+    return weights.subarray(offset, end);
+  });
+}
+
+/** Takes the values of a tensor; undefined leaves it as it is. */
+type Replace = (tensor: ExternalTensor) => Uint8Array | undefined;
+
+function replaceTensors(file: Uint8Array, model: string, replace: Replace): Uint8Array {
+  // ONNX Runtime's own format refers to no other file.
+  if (new TextDecoder().decode(file.subarray(4, 8)) === 'ORTM') return file;
+  try {
+    const pieces = rewritten(file, 'model', { model, replace, depth: 0 });
+    return pieces === undefined ? file : joined(pieces, model);
+  } catch (error) {
+    // The runtime says better what is wrong with a file that is no network.
+    if (error instanceof NoMessage) return file;
+    throw error;
+  }
+}
+
+/** The messages of an ONNX file that may contain tensors, by field: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
+const messages = {
+  model: { 7: 'graph', 20: 'training', 25: 'function' },
+  training: { 1: 'graph', 2: 'graph' },
+  graph: { 1: 'node', 5: 'tensor', 15: 'sparse' },
+  function: { 7: 'node', 11: 'attribute' },
+  node: { 5: 'attribute' },
+  attribute: { 5: 'tensor', 6: 'graph', 10: 'tensor', 11: 'graph', 22: 'sparse', 23: 'sparse' },
+  sparse: { 1: 'tensor', 2: 'tensor' },
+} as const satisfies Record<string, Readonly<Record<number, string>>>;
+
+type MessageKind = keyof typeof messages;
+
+interface Rewriting {
+  readonly model: string;
+  readonly replace: Replace;
+  readonly depth: number;
+}
+
+/** A message with the tensors in it replaced, as pieces; undefined if it stays as it is. */
+function rewritten(message: Uint8Array, kind: MessageKind, rewriting: Rewriting): Uint8Array[] | undefined {
+  const depth = rewriting.depth + 1;
+  // Protobuf reads no deeper either.
+  if (depth > 100) throw new NoMessage();
+  const children: Readonly<Record<number, MessageKind | 'tensor'>> = messages[kind];
+  const pieces: Uint8Array[] = [];
+  let kept = 0;
+  for (const { number, start, end, bytes } of fieldsOf(message)) {
+    const child = bytes && children[number];
+    if (child === undefined) continue;
+    const change =
+      child === 'tensor' ? rewrittenTensor(bytes!, rewriting) : rewritten(bytes!, child, { ...rewriting, depth });
+    if (change === undefined) continue;
+    const length = change.reduce((sum, piece) => sum + piece.length, 0);
+    pieces.push(message.subarray(kept, start), fieldHead(number, length));
+    for (const piece of change) pieces.push(piece);
+    kept = end;
+  }
+  if (pieces.length === 0) return undefined;
+  pieces.push(message.subarray(kept));
+  return pieces;
+}
+
+/** Fields of a tensor. */
+const NAME = 8;
+const RAW_DATA = 9;
+const EXTERNAL_DATA = 13;
+const DATA_LOCATION = 14;
+
+/** A tensor with its values inside, as pieces; undefined if they are there already. */
+function rewrittenTensor(tensor: Uint8Array, { model, replace }: Rewriting): Uint8Array[] | undefined {
+  const kept: Uint8Array[] = [];
+  const entries = new Map<string, string>();
+  let name = '';
+  let isExternal = false;
+  for (const { number, start, end, bytes, value } of fieldsOf(tensor)) {
+    if (number === DATA_LOCATION) isExternal = value === 1;
+    else if (number === EXTERNAL_DATA && bytes) {
+      const entry = [...fieldsOf(bytes)];
+      entries.set(textOf(entry, 1), textOf(entry, 2));
+    } else if (number !== RAW_DATA) kept.push(tensor.subarray(start, end));
+    if (number === NAME && bytes) name = new TextDecoder().decode(bytes);
+  }
+  if (!isExternal) return undefined;
+  const location = locationOf(entries.get('location') ?? '', model);
+  const offset = byteCount('offset', entries, { name, model }) ?? 0;
+  const values = replace({ name, location, offset, length: byteCount('length', entries, { name, model }) });
+  return values && [...kept, fieldHead(RAW_DATA, values.length), values];
+}
+
+function textOf(entry: readonly Field[], field: number): string {
+  const bytes = entry.findLast(({ number }) => number === field)?.bytes;
+  return new TextDecoder().decode(bytes ?? new Uint8Array());
+}
+
+/** An offset or a length: decimal digits. */
+function byteCount(
+  key: 'offset' | 'length',
+  entries: ReadonlyMap<string, string>,
+  { name, model }: { readonly name: string; readonly model: string },
+): number | undefined {
+  const text = entries.get(key);
+  if (text === undefined) return undefined;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  const found = JSON.stringify(text.slice(0, 50));
+  fail(model, `tensor ${JSON.stringify(name)} has ${key} ${found} in its file of weights; expected a number of bytes`);
+}
+
+/** A path within the folder of the ONNX file. @throws {@link CryoetPicksError} `model-failed` if it leads out of it. */
+function locationOf(location: string, model: string): string {
+  const path = normalPath(location);
+  const leadsOut = /^(?:[/\\]|[a-z]:|[a-z][a-z\d+.-]*:\/\/)/i.test(location) || path.split(/[/\\]/).includes('..');
+  if (!leadsOut && path !== '' && !path.includes('\0')) return path;
+  const found = JSON.stringify(location.slice(0, 200));
+  fail(model, `its weights are in ${found}; expected a file in the folder of the network, or in one below it`);
+}
+
+/** Without segments that are empty or `.`. */
+function normalPath(path: string): string {
+  const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.');
+  return segments.join('/');
+}
+
+function joined(pieces: readonly Uint8Array[], model: string): Uint8Array {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  if (length > MAX_BYTES) fail(model, `with its weights it has ${length} bytes; expected at most ${MAX_BYTES}`);
+  const file = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    file.set(piece, at);
+    at += piece.length;
+  }
+  return file;
+}
+
+function fail(model: string, what: string): never {
+  throw new CryoetPicksError('model-failed', `model "${model}": ${what}`);
+}
+
+/** Bytes that are no message of protobuf. */
+class NoMessage extends Error {}
+
+/** A field of a message of protobuf: https://protobuf.dev/programming-guides/encoding */
+interface Field {
+  readonly number: number;
+  /** Where the field begins, with its tag, and ends. */
+  readonly start: number;
+  readonly end: number;
+  /** The content of a field of bytes, text or a message. */
+  readonly bytes: Uint8Array | undefined;
+  /** The content of a field of a whole number. */
+  readonly value: number | undefined;
+}
+
+function* fieldsOf(message: Uint8Array): Generator<Field> {
+  const cursor = { at: 0 };
+  /** The groups that are open, an old way to write a message. */
+  const groups: number[] = [];
+  while (cursor.at < message.length) {
+    const start = cursor.at;
+    const tag = readVarint(message, cursor);
+    const number = Math.floor(tag / 8);
+    if (number === 0) throw new NoMessage();
+    let bytes: Uint8Array | undefined;
+    let value: number | undefined;
+    const wire = tag % 8;
+    if (wire === 0) value = readVarint(message, cursor);
+    else if (wire === 1) cursor.at += 8;
+    else if (wire === 5) cursor.at += 4;
+    else if (wire === 3) groups.push(number);
+    else if (wire === 4) {
+      if (groups.pop() !== number) throw new NoMessage();
+    } else if (wire === 2) {
+      const length = readVarint(message, cursor);
+      bytes = message.subarray(cursor.at, cursor.at + length);
+      cursor.at += length;
+    } else throw new NoMessage();
+    if (cursor.at > message.length) throw new NoMessage();
+    if (groups.length === 0) yield { number, start, end: cursor.at, bytes, value };
+  }
+  if (groups.length > 0) throw new NoMessage();
+}
+
+/** Exact up to 2^53. */
+function readVarint(message: Uint8Array, cursor: { at: number }): number {
+  let value = 0;
+  for (let factor = 1; factor <= 2 ** 63; factor *= 128) {
+    const byte = message[cursor.at++];
+    if (byte === undefined) throw new NoMessage();
+    value += (byte & 127) * factor;
+    if (byte < 128) return value;
+  }
+  throw new NoMessage();
+}
+
+/** Tag and length of a field of bytes. */
+function fieldHead(number: number, length: number): Uint8Array {
+  const bytes: number[] = [];
+  for (let rest of [number * 8 + 2, length]) {
+    for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) + 128);
+    bytes.push(rest);
+  }
+  return Uint8Array.from(bytes);
+}
