@@ -2,8 +2,7 @@ import * as v from 'valibot';
 import { CryoetPicksError, type ErrorCode } from './errors.ts';
 
 const space = /[ \t\n\r]*/y;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON strings hold no bare control characters
-const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const escaped = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 const scalar = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y;
 const nonFiniteNumber = /-?\b(?:NaN|Infinity)\b/y;
 
@@ -66,13 +65,45 @@ function revive({ text, numbers }: ReturnType<typeof quoteNonFinite>, { what, co
 
 /** Replaces bare non-finite numbers, outside strings, by strings that the text does not contain. */
 function quoteNonFinite(json: string): { text: string; numbers: ReadonlyMap<unknown, number> } {
-  let mark = '#';
-  while (json.includes(mark)) mark += '#';
-  const text = json.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
-    token.startsWith('"') ? token : `"${mark}${token}"`,
-  );
+  const mark = unusedMark(json);
+  const text = replaceOutsideStrings(json, /"|-?\b(?:NaN|Infinity)\b/g, (token) => `"${mark}${token}"`);
   const names = ['NaN', 'Infinity', '-Infinity'];
   return { text, numbers: new Map(names.map((name) => [`${mark}${name}`, Number(name)])) };
+}
+
+/**
+ * Replaces tokens outside strings. Strings are skipped by a search: the engine's stack for regular expressions overflows at
+ * strings of some million characters.
+ *
+ * @param tokens - Finds tokens, and the quotation marks before strings.
+ */
+function replaceOutsideStrings(json: string, tokens: RegExp, replace: (token: string) => string): string {
+  const pieces: string[] = [];
+  let kept = 0;
+  tokens.lastIndex = 0;
+  for (let found = tokens.exec(json); found; found = tokens.exec(json)) {
+    const [token] = found;
+    if (token === '"') {
+      tokens.lastIndex = stringEnd(json, found.index);
+      continue;
+    }
+    const replaced = replace(token);
+    if (replaced === token) continue;
+    pieces.push(json.slice(kept, found.index), replaced);
+    kept = tokens.lastIndex;
+  }
+  return pieces.length === 0 ? json : pieces.join('') + json.slice(kept);
+}
+
+/** The index after the string that begins at an index; the end of the text if the string does not end. */
+function stringEnd(json: string, start: number): number {
+  for (let quote = json.indexOf('"', start + 1); quote >= 0; quote = json.indexOf('"', quote + 1)) {
+    let first = quote;
+    while (first - 1 > start && json[first - 1] === '\\') first--;
+    // Backslashes in pairs escape each other.
+    if ((quote - first) % 2 === 0) return quote + 1;
+  }
+  return json.length;
 }
 
 interface JsonError {
@@ -133,12 +164,30 @@ class Scanner {
 
   private takeKey(): string | undefined {
     this.take(space);
-    if (!this.take(string)) return 'a property name in double quotes';
+    if (!this.takeString()) return 'a property name in double quotes';
     return this.takeMark(':') === undefined ? "':'" : undefined;
   }
 
   private takeScalar(): boolean {
-    return this.take(string) || this.take(scalar) || (this.nonFinite && this.take(nonFiniteNumber));
+    return this.takeString() || this.take(scalar) || (this.nonFinite && this.take(nonFiniteNumber));
+  }
+
+  private takeString(): boolean {
+    if (this.json[this.at] !== '"') return false;
+    for (let i = this.at + 1; i < this.json.length; i++) {
+      const char = this.json.charCodeAt(i);
+      if (char === 0x22) {
+        this.at = i + 1;
+        return true;
+      }
+      // No bare control characters.
+      if (char < 0x20) return false;
+      if (char !== 0x5c) continue;
+      escaped.lastIndex = i;
+      if (!escaped.test(this.json)) return false;
+      i = escaped.lastIndex - 1;
+    }
+    return false;
   }
 
   private takeMark(marks: string): string | undefined {
@@ -183,7 +232,10 @@ export function showList(values: unknown): string {
 
 /** An integer of 16 digits or more in the place of a value: only such may exceed Number.MAX_SAFE_INTEGER. */
 const longInteger = /[:[,\s]-?\d{16}\d*\s*[,}\]]/;
-const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+const numbers = /"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** Digits of an integer at most: more take the engine minutes to convert. */
+const MAX_DIGITS = 1000;
 
 /** Whether a text has an integer that may exceed Number.MAX_SAFE_INTEGER. */
 export function holdsLongInteger(text: string): boolean {
@@ -200,9 +252,12 @@ export function parseJsonBigInt(text: string, options: ParseJsonOptions): unknow
   const value = parseJson(text, options);
   if (!holdsLongInteger(text)) return value;
   const mark = unusedMark(text);
-  const quoted = text.replace(tokens, (token) =>
-    /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${mark}${token}"` : token,
-  );
+  const quoted = replaceOutsideStrings(text, numbers, (token) => {
+    if (token.length < 16 || /[.eE]/.test(token) || Number.isSafeInteger(Number(token))) return token;
+    if (token.length <= MAX_DIGITS) return `"${mark}${token}"`;
+    const { what, code } = options;
+    throw new CryoetPicksError(code, `${what} has a number of ${token.length} digits; expected at most ${MAX_DIGITS}`);
+  });
   return quoted === text ? value : withIntegers(parseJson(quoted, options), mark);
 }
 
@@ -219,11 +274,12 @@ export function formatJsonBigInt(value: unknown, indent?: number): string {
   return marked.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1');
 }
 
-/** A run of `#` that a text does not contain. */
+/** A word that a text does not contain; a random one, so that no text makes the search for it long. */
 function unusedMark(text: string): string {
-  let mark = '#';
-  while (text.includes(mark)) mark += '#';
-  return mark;
+  for (;;) {
+    const mark = `#${Math.random().toString(36).slice(2)}#`;
+    if (!text.includes(mark)) return mark;
+  }
 }
 
 /** Replaces marked strings by integers; without recursion, since JSON may be nested deeper than the call stack. */

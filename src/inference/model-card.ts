@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
+import { quotedNames } from '../core/per-object.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { type ModelSpec, wrongOffsets } from './model.ts';
 
@@ -37,7 +38,7 @@ export interface ParseModelSpecOptions {
  * Reads a model card: the JSON that says what a network expects and gives. Fields it does not know are ignored.
  *
  * @param card - JSON text, or the value parsed from it.
- * @throws {@link CryoetPicksError} `invalid-metadata` naming the field that is missing or wrong.
+ * @throws {@link CryoetPicksError} `invalid-metadata` naming all fields that are missing and the first ones that are wrong.
  *
  * @example
  * ```ts
@@ -49,12 +50,7 @@ export function parseModelSpec(card: unknown, { source = 'model card' }: ParseMo
     cardSchema,
     typeof card === 'string' ? parseJson(card, { what: source, code: 'invalid-metadata' }) : card,
   );
-  if (!result.success) {
-    const [issue] = result.issues;
-    const path = v.getDotPath(issue);
-    const more = result.issues.length > 1 ? ` (and ${result.issues.length - 1} more)` : '';
-    fail(source, `${path === null ? '' : `field "${path}": `}${issue.message}${more}`);
-  }
+  if (!result.success) fail(source, describeIssues(result.issues));
   const spec = result.output;
   checkTile(spec, source);
   checkNames(spec, source);
@@ -63,15 +59,42 @@ export function parseModelSpec(card: unknown, { source = 'model card' }: ParseMo
   return spec;
 }
 
+/** Wrong fields that a message shows. */
+const SHOWN_ISSUES = 5;
+
+/** What is wrong with a card: the fields that are missing together, then one by one those that are wrong. */
+function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string {
+  const isMissing = (issue: v.BaseIssue<unknown>) => issue.input === undefined && v.getDotPath(issue) !== null;
+  const missing = issues.filter(isMissing).map((issue) => v.getDotPath(issue)!);
+  const wrong = issues.filter((issue) => !isMissing(issue));
+  const parts = wrong.slice(0, SHOWN_ISSUES).map((issue) => {
+    const path = v.getDotPath(issue);
+    return `${path === null ? '' : `field "${path}": `}${issue.message}`;
+  });
+  if (wrong.length > parts.length) parts.push(`${wrong.length - parts.length} more are wrong`);
+  if (missing.length === 1) parts.unshift(`field "${missing[0]}" is missing`);
+  if (missing.length > 1) parts.unshift(`${missing.length} fields are missing: ${quotedNames(missing)}`);
+  return parts.join('; ');
+}
+
+/** Voxels of a tile, or scores of one, at most: 8 GiB. */
+const MAX_VALUES = 2 ** 31;
+
 /** The JSON text of a card, as {@link parseModelSpec} reads it. */
 export function formatModelSpec(spec: ModelSpec): string {
   return `${JSON.stringify(spec, null, 2)}\n`;
 }
 
 function checkTile(
-  { tile, outputStride, tileMultiple = outputStride }: Pick<ModelSpec, 'tile' | 'outputStride' | 'tileMultiple'>,
+  { tile, outputStride, tileMultiple = outputStride, classes }: v.InferOutput<typeof cardSchema>,
   source: string,
 ): void {
+  const voxels = tile[0] * tile[1] * tile[2];
+  const scores = (voxels / outputStride ** 3) * classes.length;
+  if (!(Math.max(voxels, scores) <= MAX_VALUES)) {
+    const size = `${formatZyx(tile)} voxels with ${classes.length} classes`;
+    fail(source, `field "tile": ${size} are too many; expected at most ${MAX_VALUES} voxels, and as many scores`);
+  }
   if (tileMultiple % outputStride !== 0) {
     fail(source, `field "tileMultiple": ${tileMultiple} is not a multiple of the output stride ${outputStride}`);
   }
@@ -92,8 +115,9 @@ function checkNames({ classes, thresholds, minDistances }: ModelSpec, source: st
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) fail(source, `field "classes": "${twice}" is there twice`);
   for (const [field, values] of Object.entries({ thresholds, minDistances })) {
-    const missing = names.find((name) => !Object.hasOwn(values, name));
-    if (missing !== undefined) fail(source, `field "${field}": no value for class "${missing}"`);
+    const missing = names.filter((name) => !Object.hasOwn(values, name));
+    const objects = `${missing.length === 1 ? 'class' : 'classes'} ${quotedNames(missing)}`;
+    if (missing.length > 0) fail(source, `field "${field}": no value for ${objects}`);
     const unknown = Object.keys(values).find((name) => !names.includes(name));
     if (unknown !== undefined) fail(source, `field "${field}": "${unknown}" is not a class; the classes are ${known}`);
   }

@@ -74,6 +74,23 @@ describe('parseJson', () => {
     );
   });
 
+  it('parseJson reads strings and numbers of ten million characters beside bare non-finite numbers', () => {
+    const long = 'a\\\\\\"'.repeat(2_000_000);
+    const digits = '1'.repeat(10_000_000);
+    const parsed = parse(`["${long}", NaN, ${digits}]`) as [string, number, number];
+    expect(parsed[0]).toHaveLength(6_000_000);
+    expect(parsed.slice(1)).toEqual([Number.NaN, Number.POSITIVE_INFINITY]);
+    expect(() => parse(`["${long}", ${digits} x]`)).toThrow(
+      /not JSON: line 1, column 20000007: expected ',' or ']', found "x"/,
+    );
+    expect(() => parse(`["${long}`)).toThrow(/not JSON: line 1, column 2: expected a value/);
+  });
+
+  it('parseJson marks bare non-finite numbers in a text of marks', () => {
+    const text = `["${'#'.repeat(1_000_000)}", NaN, "#NaN"]`;
+    expect(parse(text)).toEqual(['#'.repeat(1_000_000), Number.NaN, '#NaN']);
+  });
+
   it('parseJson survives brackets nested a million deep', () => {
     expect(() => parse('['.repeat(1_000_000))).toThrow(/column 1000001/);
   });

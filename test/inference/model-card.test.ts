@@ -20,7 +20,7 @@ describe('parseModelSpec', () => {
   });
 
   it.each<[string, object, string]>([
-    ['a missing name', { name: undefined }, 'field "name"'],
+    ['a missing name', { name: undefined }, 'field "name" is missing'],
     ['a tile of two edges', { tile: [64, 64] }, 'field "tile.2"'],
     ['half a voxel', { tile: [64, 64, 0.5] }, 'field "tile.2": expected a whole number of voxels'],
     [
@@ -43,6 +43,17 @@ describe('parseModelSpec', () => {
     ['a threshold that is no number', { thresholds: { ribosome: '1' } }, 'field "thresholds.ribosome": '],
     ['a missing threshold', { thresholds: { ribosome: 1 } }, 'field "thresholds": no value for class "apo-ferritin"'],
     [
+      'missing distances',
+      { minDistances: {} },
+      'field "minDistances": no value for classes "ribosome", "apo-ferritin"',
+    ],
+    [
+      'tiles of 10^63 voxels along an edge',
+      { tile: [1e63, 1e63, 1e63] },
+      'field "tile": 1e+63×1e+63×1e+63 voxels with 3 classes are too many; expected at most 2147483648 voxels, and as many scores',
+    ],
+    ['tiles of more scores than memory holds', { tile: [2048, 2048, 4096] }, 'expected at most 2147483648 voxels'],
+    [
       'a threshold of nothing',
       { thresholds: { ...card.thresholds, virus: 1 } },
       'field "thresholds": "virus" is not a class; the classes are "ribosome", "apo-ferritin"',
@@ -56,6 +67,24 @@ describe('parseModelSpec', () => {
       }),
     );
     expect(() => parseModelSpec({ ...card, ...fields })).toThrow(message);
+  });
+
+  it('parseModelSpec names all fields that are missing, and those that are wrong beside them', () => {
+    const names = 'tile outputStride voxelSize classes activation normalization thresholds minDistances'.split(' ');
+    expect(() => parseModelSpec({ name: 'unet' }, { source: 'unet.json' })).toThrow(
+      `unet.json: 8 fields are missing: ${names.map((name) => `"${name}"`).join(', ')}`,
+    );
+    expect(() => parseModelSpec({ ...card, name: undefined, tile: undefined, voxelSize: -1 })).toThrow(
+      'model card: 2 fields are missing: "name", "tile"; field "voxelSize": expected a voxel size in Å above 0',
+    );
+    const thresholds = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`object ${i}`, 'high']));
+    expect(() => parseModelSpec({ ...card, thresholds })).toThrow(/"thresholds.object 4": [^;]*; 95 more are wrong$/);
+  });
+
+  it('parseModelSpec refuses numbers of ten million digits', () => {
+    const text = JSON.stringify({ ...card, voxelSize: 'DIGITS' }).replace('"DIGITS"', '1'.repeat(10_000_000));
+    expect(() => parseModelSpec(text)).toThrow('model card: field "voxelSize": expected a finite number');
+    expect(() => parseModelSpec(`${text} x`)).toThrow(/^model card is not JSON: line 1, column \d+: expected the end/);
   });
 
   it('parseModelSpec throws for text that is not JSON, and for JSON that is not a model card', () => {
