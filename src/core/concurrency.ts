@@ -109,6 +109,31 @@ export async function forEachRange(
   }
 }
 
+/** Work in pieces of a few milliseconds at most, with a pause after each, and its result. */
+export type Steps<T> = Generator<unknown, T, undefined>;
+
+/**
+ * Does work in pieces, and yields to the event loop between them ({@link eventLoopTurn}).
+ *
+ * @throws The abort reason of `signal`, at the next pause.
+ */
+export async function withTurns<T>(steps: Steps<T>, signal?: AbortSignal): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await eventLoopTurn();
+    signal?.throwIfAborted();
+  }
+}
+
+/** Does work in pieces without a pause between them. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
 /** Milliseconds of work after which the event loop gets a turn; where threads share the cores, it comes several times as late. */
 const TURN = 5;
 

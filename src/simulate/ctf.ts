@@ -1,3 +1,4 @@
+import type { Steps } from '../core/concurrency.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { Imaging, ReconstructionFilter } from './imaging-options.ts';
 import { createRandom } from './random.ts';
@@ -98,7 +99,7 @@ export interface Views {
 }
 
 /** How the views of a tilt series sample each direction. A view at tilt θ samples the direction θ away from kx. */
-export function tiltViews({ lengths, voxelSize }: FilterGeometry, imaging: Imaging): Views {
+export function* tiltViews({ lengths, voxelSize }: FilterGeometry, imaging: Imaging): Steps<Views> {
   const [first, last] = imaging.tiltRange;
   const count = Math.floor((last - first) / imaging.tiltStep) + 1;
   const random = createRandom(imaging.seed, 4);
@@ -127,6 +128,7 @@ export function tiltViews({ lengths, voxelSize }: FilterGeometry, imaging: Imagi
       shift[2 * at] = Math.cos(phase);
       shift[2 * at + 1] = Math.sin(phase);
     }
+    yield;
   }
   return { strength, dose, sine, view, shift, shiftY };
 }

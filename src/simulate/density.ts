@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../core/concurrency.ts';
 import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import type { Volume } from '../volume/volume.ts';
 import type { Rotation } from './random.ts';
@@ -37,13 +38,22 @@ export interface DrawOptions {
  * drawMolecule(volume, { grid, molecule });
  * ```
  */
-export function drawMolecule(volume: Volume, { grid, molecule }: DrawOptions): void {
+export function drawMolecule(volume: Volume, options: DrawOptions): void {
+  atOnce(drawingSteps(volume, options));
+}
+
+/** Beads that are drawn in one piece. */
+const BEADS_AT_ONCE = 256;
+
+/** The work of `drawMolecule`: a vesicle has tens of thousands of beads. */
+export function* drawingSteps(volume: Volume, { grid, molecule }: DrawOptions): Steps<void> {
   const { beads, sigma } = molecule.species;
   const rows = [0, 1, 2].map((axis) => profileRow(sigma / grid.voxelSize[axis]!)) as [Profile, Profile, Profile];
   for (let i = 0; i < beads.length; i += 4) {
     const voxel = toVoxel(grid, beadAt(molecule, i));
     for (let axis = 0; axis < 3; axis++) fillProfile(rows[axis]!, voxel[axis]!, volume.shape[axis]!);
     addProduct(volume, rows, beads[i + 3]);
+    if (i % (4 * BEADS_AT_ONCE) === 0) yield;
   }
 }
 

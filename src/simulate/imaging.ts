@@ -1,3 +1,4 @@
+import type { Steps } from '../core/concurrency.ts';
 import {
   type FilterGeometry,
   frequency,
@@ -19,13 +20,14 @@ import type { SpectrumLine } from './spectrum.ts';
  *
  * @throws {@link CryoetPicksError} `invalid-option` for imaging options that are not valid.
  */
-export function imagingFilter(geometry: FilterGeometry, options: ImagingOptions): (line: SpectrumLine) => void {
+export function* imagingFilter(geometry: FilterGeometry, options: ImagingOptions): Steps<(line: SpectrumLine) => void> {
   const imaging = checkImaging(options);
   const { lengths, voxelSize } = geometry;
   const [kz, ky, kx] = [0, 1, 2].map((axis) => squaredFrequencies(lengths[axis]!, voxelSize[axis]!)) as Three;
-  const views = tiltViews(geometry, imaging);
+  const views = yield* tiltViews(geometry, imaging);
   const transfer = transferTable(imaging);
-  const colour = noiseColour(geometry, { views, transfer, filter: imaging.filter });
+  yield;
+  const colour = yield* noiseColour(geometry, { views, transfer, filter: imaging.filter });
   const level = imaging.noise * noiseLevels[imaging.filter] * Math.sqrt(lengths[0] * lengths[1] * lengths[2]);
   const turns = new Float64Array(2 * views.shiftY.length);
   let random = createRandom(imaging.seed, 0);

@@ -1,3 +1,4 @@
+import { forEachRange, type Steps } from '../core/concurrency.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import type { Volume } from '../volume/volume.ts';
 import { type FilterGeometry, squaredFrequencies, type Transfer, type Views } from './ctf.ts';
@@ -42,14 +43,14 @@ const negligible = 0.005;
 const sampledPlanes = 48;
 
 /** The colour of noise after back-projection and, for denoised tomograms, the denoiser. */
-export function noiseColour(
+export function* noiseColour(
   { lengths, voxelSize }: FilterGeometry,
   {
     views,
     transfer,
     filter,
   }: { readonly views: Views; readonly transfer: Transfer; readonly filter: ReconstructionFilter },
-): NoiseColour {
+): Steps<NoiseColour> {
   const blur = noiseBlur[filter];
   const [z, y, x] = [0, 1, 2].map((axis) => squaredFrequencies(lengths[axis]!, voxelSize[axis]!)) as [
     Float64Array,
@@ -67,10 +68,12 @@ export function noiseColour(
       const seen = Math.max(views.strength[at] * damage, filter === 'denoised' ? wedgeLeak : 0);
       plane[at] = seen * ramp * Math.exp(-2 * Math.PI ** 2 * blur.xz ** 2 * squared[at]);
     }
+    yield;
   }
   // Noise far weaker than the rest is not worth its random numbers.
   const weakest = negligible * plane.reduce((most, value) => Math.max(most, value), 0);
   for (let at = 0; at < plane.length; at++) if (plane[at] < weakest) plane[at] = 0;
+  yield;
   const alongY = y.map((value) => Math.exp(-2 * Math.PI ** 2 * blur.y ** 2 * value));
   const stride = Math.max(1, Math.floor(y.length / sampledPlanes));
   let power = 0;
@@ -80,6 +83,7 @@ export function noiseColour(
       if (plane[at] === 0) continue;
       power += (plane[at] * alongY[j] * transfer.noise[Math.round((squared[at] + y[j]) * transfer.steps)]) ** 2;
     }
+    yield;
   }
   power /= planes * plane.length;
   return { plane, alongY, scale: power > 0 ? 1 / Math.sqrt(2 * power) : 0 };
@@ -129,19 +133,29 @@ const fringeSlope = 0.75;
 const darkKnee = 1.5;
 const darkSlope = 1.7;
 
+/** Voxels that are worked on in one piece. */
+const VOXELS_AT_ONCE = 2 ** 16;
+
 /**
  * Multiplies density by noise around 1, in place: particles in real denoised tomograms are grainy inside, because a
  * denoiser keeps most of the noise where it sees structure.
  */
-export function roughen({ data }: Volume, { voxelSize }: VoxelGrid, { noise, seed, filter }: Imaging): void {
+export async function roughen(
+  { data }: Volume,
+  { voxelSize }: VoxelGrid,
+  { noise, seed, filter }: Imaging,
+): Promise<void> {
   if (noise === 0 || filter !== 'denoised') return;
   const random = createRandom(seed, 2);
   // The variance of white noise per voxel is inversely proportional to the voxel's volume.
   const strength = noise * roughness * Math.sqrt(1000 / (voxelSize[0] * voxelSize[1] * voxelSize[2]));
-  for (let i = 0; i < data.length; i++) {
-    // Gold and carbon have no more grain than protein.
-    if (data[i] !== 0) data[i] += Math.min(data[i], solid) * strength * random.normal();
-  }
+  const roughenRange = (from: number, to: number) => {
+    for (let i = from; i < to; i++) {
+      // Gold and carbon have no more grain than protein.
+      if (data[i] !== 0) data[i] += Math.min(data[i], solid) * strength * random.normal();
+    }
+  };
+  await forEachRange(data.length, roughenRange, VOXELS_AT_ONCE);
 }
 
 /**
@@ -150,16 +164,19 @@ export function roughen({ data }: Volume, { voxelSize }: VoxelGrid, { noise, see
  * Imitates the effect of a denoising network on single values: values darker than the noise become darker still, because the
  * network keeps them as structure, and the white fringes that wedge and contrast transfer leave around particles are flattened.
  */
-export function finishGreyValues(data: Float32Array, { noise, filter, contrast, curve }: Imaging): void {
+export async function finishGreyValues(data: Float32Array, { noise, filter, contrast, curve }: Imaging): Promise<void> {
   const level = filter === 'denoised' && noise > 0 ? noise * noiseLevels[filter] : Number.POSITIVE_INFINITY;
   const [bright, dark] = [fringeKnee * level, darkKnee * level];
   const scale = greyPerDensity * contrast;
-  for (let i = 0; i < data.length; i++) {
-    const density = data[i];
-    let value = density;
-    if (density < -bright) value = -bright + (density + bright) * fringeSlope;
-    else if (density > dark) value = dark + (density - dark) * darkSlope;
-    if (curve !== 1) value = Math.sign(value) * curvePivot * (Math.abs(value) / curvePivot) ** curve;
-    data[i] = -scale * value;
-  }
+  const finishRange = (from: number, to: number) => {
+    for (let i = from; i < to; i++) {
+      const density = data[i];
+      let value = density;
+      if (density < -bright) value = -bright + (density + bright) * fringeSlope;
+      else if (density > dark) value = dark + (density - dark) * darkSlope;
+      if (curve !== 1) value = Math.sign(value) * curvePivot * (Math.abs(value) / curvePivot) ** curve;
+      data[i] = -scale * value;
+    }
+  };
+  await forEachRange(data.length, finishRange, VOXELS_AT_ONCE);
 }

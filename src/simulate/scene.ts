@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { type Point, toPhysical, type VoxelGrid } from '../space/grid.ts';
@@ -70,6 +71,11 @@ export interface Scene {
  * ```
  */
 export function simulateScene(options: SceneOptions = {}): Scene {
+  return atOnce(sceneSteps(options));
+}
+
+/** The work of `simulateScene`. */
+export function* sceneSteps(options: SceneOptions): Steps<Scene> {
   const { shape = cziiShape, voxelSize = cziiVoxelSize, seed = 0, positions, cargo = 0.3, clustering = 1 } = options;
   checkScene({ ...options, shape, voxelSize, seed });
   const grid: VoxelGrid = { shape, voxelSize, origin: { x: 0, y: 0, z: 0 } };
@@ -83,7 +89,7 @@ export function simulateScene(options: SceneOptions = {}): Scene {
     packing.add(position, known.radius);
     bare.push({ species: known, position, rotation: random.rotation() });
   }
-  const around = placeSurroundings(options.surroundings ?? usualSurroundings, {
+  const around = yield* placeSurroundings(options.surroundings ?? usualSurroundings, {
     grid,
     packing,
     region,
@@ -91,9 +97,10 @@ export function simulateScene(options: SceneOptions = {}): Scene {
     known: bare,
   });
   for (const wanted of wantedSpecies(grid, options)) {
-    bare.push(...placeSpecies(wanted, { packing, region, random, clustering }));
+    bare.push(...(yield* placeSpecies(wanted, { packing, region, random, clustering })));
   }
   const particles = fillCapsids(bare, { share: cargo, seed });
+  yield;
   const picks = particles
     .filter((molecule) => molecule.species.kind === 'particle')
     .map((molecule): ParticlePick => ({ object: molecule.species.name, position: molecule.position, score: 1 }));
@@ -174,14 +181,15 @@ const clusters: Readonly<Record<string, { readonly share: number; readonly reach
 };
 
 /** Places molecules of one species. @throws {@link CryoetPicksError} `invalid-option` if fewer fit than required. */
-function placeSpecies(
+function* placeSpecies(
   { candidate, count, exact }: Wanted,
   { packing, region, random, clustering }: Room & { readonly packing: Packing; readonly clustering: number },
-): PlacedMolecule[] {
+): Steps<PlacedMolecule[]> {
   const placed: PlacedMolecule[] = [];
   const { radius, name } = candidate;
   const { share, reach } = clusters[name] ?? { share: 0, reach: 1 };
   for (let tried = 0; tried < count; tried++) {
+    yield;
     const beside = share * clustering;
     const host = beside > 0 && beside > random.uniform() ? placed[random.integer(placed.length)] : undefined;
     const position =

@@ -48,20 +48,25 @@ export function paddedVolume(shape: Zyx, { margin }: { readonly margin: number }
  * First transforms along y, where a real line of n values packs into n values. Then each ky is a separate complex z-x
  * plane, which is transformed, passed on line by line, and transformed back. ky runs from 0 to half the length; the other
  * half follows from the symmetry of a real volume.
+ *
+ * @returns Pauses: with the number of planes that are done after each plane, and without it in between.
  */
 export function* filterSpectrum(
   padded: PaddedVolume,
   change: (line: SpectrumLine) => void,
-): Generator<{ readonly done: number; readonly total: number }> {
+): Generator<{ readonly done: number; readonly total: number } | undefined, void> {
   const total = padded.lengths[1] / 2 + 1;
   const transformPlane = planeFilter(padded, change);
-  transformRows(padded, 'forward');
+  yield* transformRows(padded, 'forward');
   for (let ky = 0; ky < total; ky++) {
-    transformPlane(ky);
+    yield* transformPlane(ky);
     yield { done: ky + 1, total };
   }
-  transformRows(padded, 'inverse');
+  yield* transformRows(padded, 'inverse');
 }
+
+/** Lines that are transformed in one piece. */
+const LINES_AT_ONCE = 16;
 
 function transformLength(voxels: number): number {
   return 2 ** Math.max(1, Math.ceil(Math.log2(voxels)));
@@ -71,36 +76,45 @@ function transformLength(voxels: number): number {
  * Transforms every line along y. Spectra are packed: rows 2k and 2k + 1 hold the real and imaginary part of frequency k;
  * row 1 holds the highest frequency, which is real like the lowest.
  */
-function transformRows({ volume, lengths }: PaddedVolume, direction: 'forward' | 'inverse'): void {
+function* transformRows(
+  { volume, lengths }: PaddedVolume,
+  direction: 'forward' | 'inverse',
+): Generator<undefined, void> {
   const length = lengths[1];
   const { data, shape, stride } = volume;
   const fft = new FFT(length);
   const line = new Float64Array(length);
   const input = new Float64Array(2 * length);
   const output = new Float64Array(2 * length);
+  const forward = (start: number) => {
+    for (let y = 0, at = start; y < length; y++, at += stride[1]) line[y] = data[at];
+    fft.realTransform(output, line);
+    output[1] = output[length];
+    for (let y = 0, at = start; y < length; y++, at += stride[1]) data[at] = output[y];
+  };
+  const inverse = (start: number) => {
+    for (let y = 0, at = start; y < length; y++, at += stride[1]) input[y] = data[at];
+    input[length] = input[1];
+    input[1] = 0;
+    input[length + 1] = 0;
+    fft.completeSpectrum(input);
+    fft.inverseTransform(output, input);
+    for (let y = 0, at = start; y < length; y++, at += stride[1]) data[at] = output[2 * y];
+  };
+  const transform = direction === 'forward' ? forward : inverse;
   for (let z = 0; z < shape[0]; z++) {
     for (let x = 0; x < shape[2]; x++) {
-      const start = z * stride[0] + x;
-      if (direction === 'forward') {
-        for (let y = 0, at = start; y < length; y++, at += stride[1]) line[y] = data[at];
-        fft.realTransform(output, line);
-        output[1] = output[length];
-        for (let y = 0, at = start; y < length; y++, at += stride[1]) data[at] = output[y];
-      } else {
-        for (let y = 0, at = start; y < length; y++, at += stride[1]) input[y] = data[at];
-        input[length] = input[1];
-        input[1] = 0;
-        input[length + 1] = 0;
-        fft.completeSpectrum(input);
-        fft.inverseTransform(output, input);
-        for (let y = 0, at = start; y < length; y++, at += stride[1]) data[at] = output[2 * y];
-      }
+      transform(z * stride[0] + x);
+      if (x % LINES_AT_ONCE === 0) yield;
     }
   }
 }
 
 /** Makes a function that transforms, changes and transforms back the z-x plane of one ky. */
-function planeFilter(padded: PaddedVolume, change: (line: SpectrumLine) => void): (ky: number) => void {
+function planeFilter(
+  padded: PaddedVolume,
+  change: (line: SpectrumLine) => void,
+): (ky: number) => Generator<undefined, void> {
   const [nz, ny, nx] = padded.lengths;
   const { data, shape, stride } = padded.volume;
   const [depth, , width] = shape;
@@ -113,41 +127,48 @@ function planeFilter(padded: PaddedVolume, change: (line: SpectrumLine) => void)
   const values = new Float64Array(2 * nz);
   const timesX = new Float64Array(2 * nz);
   const middle = (width - 1) / 2;
-  return (ky) => {
+  const readRow = (re: number, z: number, selfMirrored: boolean) => {
+    for (let x = 0; x < width; x++) {
+      rowIn[2 * x] = data[re + x];
+      rowIn[2 * x + 1] = selfMirrored ? 0 : data[re + stride[1] + x];
+    }
+    alongX.transform(rowOut, rowIn);
+    scatterRow(plane, { z, row: rowOut });
+    for (let x = 0; x < width; x++) {
+      rowIn[2 * x] *= x - middle;
+      rowIn[2 * x + 1] *= x - middle;
+    }
+    alongX.transform(rowOut, rowIn);
+    scatterRow(weighted, { z, row: rowOut });
+  };
+  const writeRow = (re: number, z: number, selfMirrored: boolean) => {
+    gatherRow(plane, { z, row: rowIn });
+    alongX.inverseTransform(rowOut, rowIn);
+    for (let x = 0; x < width; x++) {
+      data[re + x] = rowOut[2 * x];
+      if (!selfMirrored) data[re + stride[1] + x] = rowOut[2 * x + 1];
+    }
+  };
+  return function* (ky) {
     const selfMirrored = ky === 0 || ky === ny / 2;
-    const realRow = ky === ny / 2 ? 1 : 2 * ky;
+    const first = (ky === ny / 2 ? 1 : 2 * ky) * stride[1];
     plane.data.fill(0);
     weighted.data.fill(0);
     rowIn.fill(0);
     for (let z = 0; z < depth; z++) {
-      const re = z * stride[0] + realRow * stride[1];
-      for (let x = 0; x < width; x++) {
-        rowIn[2 * x] = data[re + x];
-        rowIn[2 * x + 1] = selfMirrored ? 0 : data[re + stride[1] + x];
-      }
-      alongX.transform(rowOut, rowIn);
-      scatterRow(plane, { z, row: rowOut });
-      for (let x = 0; x < width; x++) {
-        rowIn[2 * x] *= x - middle;
-        rowIn[2 * x + 1] *= x - middle;
-      }
-      alongX.transform(rowOut, rowIn);
-      scatterRow(weighted, { z, row: rowOut });
+      readRow(first + z * stride[0], z, selfMirrored);
+      if (z % LINES_AT_ONCE === 0) yield;
     }
     for (let kx = 0; kx < nx; kx++) {
       alongZ.transform(values, plane.lines[kx]!);
       alongZ.transform(timesX, weighted.lines[kx]!);
       change({ ky, kx, values, timesX, selfMirrored });
       alongZ.inverseTransform(plane.lines[kx]!, values);
+      if (kx % LINES_AT_ONCE === 0) yield;
     }
     for (let z = 0; z < depth; z++) {
-      gatherRow(plane, { z, row: rowIn });
-      alongX.inverseTransform(rowOut, rowIn);
-      const re = z * stride[0] + realRow * stride[1];
-      for (let x = 0; x < width; x++) {
-        data[re + x] = rowOut[2 * x];
-        if (!selfMirrored) data[re + stride[1] + x] = rowOut[2 * x + 1];
-      }
+      writeRow(first + z * stride[0], z, selfMirrored);
+      if (z % LINES_AT_ONCE === 0) yield;
     }
   };
 }

@@ -1,3 +1,4 @@
+import type { Steps } from '../core/concurrency.ts';
 import { type Point, toPhysical, type VoxelGrid } from '../space/grid.ts';
 import type { Volume } from '../volume/volume.ts';
 import { moleculePoints, type PlacedMolecule } from './density.ts';
@@ -47,11 +48,17 @@ interface Ice {
   readonly known: readonly PlacedMolecule[];
 }
 
+/** What was placed of {@link Surroundings}. */
+interface PlacedSurroundings {
+  readonly molecules: readonly PlacedMolecule[];
+  readonly carbon: CarbonEdge | undefined;
+}
+
 /** Places surroundings at free positions. */
-export function placeSurroundings(
+export function* placeSurroundings(
   wanted: Surroundings,
   { grid, packing, region, seed, known }: Ice,
-): { readonly molecules: readonly PlacedMolecule[]; readonly carbon: CarbonEdge | undefined } {
+): Steps<PlacedSurroundings> {
   const random = createRandom(seed, 7);
   const film = random.uniform() < (wanted.carbon ?? 0) * volumeShare(grid) ? carbonEdge(region, random) : undefined;
   const free = known.every(
@@ -82,18 +89,20 @@ export function placeSurroundings(
     const expected = mean * volumeShare(grid);
     // Rounded randomly, so that small volumes get the right mean.
     const count = Math.floor(expected + random.uniform());
-    for (let i = 0; i < count; i++) molecules.push(...placeFree(make, { packing, region }));
+    for (let i = 0; i < count; i++) molecules.push(...(yield* placeFree(make, { packing, region })));
   }
   return { molecules, carbon };
 }
 
-function placeFree(
+function* placeFree(
   make: () => readonly PlacedMolecule[],
   { packing, region }: { readonly packing: Packing; readonly region: Region },
-): readonly PlacedMolecule[] {
+): Steps<readonly PlacedMolecule[]> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const molecules = make();
-    const balls = molecules.flatMap(hullOf);
+    yield;
+    const balls: Ball[] = [];
+    for (const molecule of molecules) balls.push(...(yield* hullOf(molecule)));
     const fits = ({ centre, radius }: Ball) =>
       centre.z >= region.low.z && centre.z <= region.high.z && packing.isFree(centre, radius);
     if (!balls.every(fits)) continue;
@@ -104,11 +113,13 @@ function placeFree(
 }
 
 /** Balls over a structure's beads, one per cell of a lattice. */
-function hullOf(molecule: PlacedMolecule): readonly Ball[] {
+function* hullOf(molecule: PlacedMolecule): Steps<readonly Ball[]> {
   const balls = new Map<string, Ball>();
+  let points = 0;
   for (const centre of moleculePoints(molecule)) {
     const cell = [centre.x, centre.y, centre.z].map((value) => Math.floor(value / hull.spacing)).join(' ');
     if (!balls.has(cell)) balls.set(cell, { centre, radius: hull.radius });
+    if (++points % 1024 === 0) yield;
   }
   return [...balls.values()];
 }
@@ -198,10 +209,10 @@ export function touchesCarbon(
 }
 
 /** Adds the film's density to a volume. */
-export function drawCarbon(
+export function* drawCarbon(
   volume: Volume,
   { grid, edge }: { readonly grid: VoxelGrid; readonly edge: CarbonEdge },
-): void {
+): Steps<void> {
   const { data, shape, stride, offset } = volume;
   for (let z = 0; z < shape[0]; z++) {
     const height = toPhysical(grid, [z, 0, 0]).z;
@@ -212,6 +223,7 @@ export function drawCarbon(
         const inside = depthInside(edge, toPhysical(grid, [z, y, x]));
         if (inside > -fade) data[at] += density * Math.min(1, (inside + fade) / (2 * fade));
       }
+      yield;
     }
   }
 }

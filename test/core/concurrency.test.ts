@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { eventLoopTurn, mapOrdered } from '../../src/core/concurrency.ts';
+import { atOnce, eventLoopTurn, mapOrdered, withTurns } from '../../src/core/concurrency.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
 
 async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
@@ -198,5 +198,35 @@ describe('eventLoopTurn', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe('work in steps', () => {
+  function* sum(numbers: readonly number[]) {
+    let total = 0;
+    for (const number of numbers) {
+      total += number;
+      yield;
+    }
+    return total;
+  }
+
+  it('work in steps gives the same result with turns of the event loop and without', async () => {
+    expect(atOnce(sum([1, 2, 3]))).toBe(6);
+    expect(await withTurns(sum([1, 2, 3]))).toBe(6);
+  });
+
+  it('work in steps ends at the pause after an abort', async () => {
+    const controller = new AbortController();
+    let steps = 0;
+    function* endless() {
+      for (;;) {
+        steps++;
+        if (steps === 3) controller.abort('enough');
+        yield;
+      }
+    }
+    await expect(withTurns(endless(), controller.signal)).rejects.toBe('enough');
+    expect(steps).toBe(3);
   });
 });

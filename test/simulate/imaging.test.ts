@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { atOnce } from '../../src/core/concurrency.ts';
 import { isCryoetPicksError, toFloat32, type Volume, type Zyx } from '../../src/entry/index.ts';
 import { createRandom, type ImagingOptions } from '../../src/entry/simulate.ts';
 import { imagingFilter } from '../../src/simulate/imaging.ts';
@@ -33,13 +34,13 @@ function filter(padded: PaddedVolume, change: (line: SpectrumLine) => void): Vol
 
 function image(shape: Zyx, options: ImagingOptions, value?: (index: number) => number): Volume {
   const padded = filled(shape, { value });
-  return filter(padded, imagingFilter({ lengths: padded.lengths, voxelSize }, options));
+  return filter(padded, atOnce(imagingFilter({ lengths: padded.lengths, voxelSize }, options)));
 }
 
 /** The same without the gradient of defocus, which is no filter: it differs from place to place. */
 function uniform(shape: Zyx, options: ImagingOptions, value?: (index: number) => number): Volume {
   const padded = filled(shape, { value });
-  const change = imagingFilter({ lengths: padded.lengths, voxelSize }, options);
+  const change = atOnce(imagingFilter({ lengths: padded.lengths, voxelSize }, options));
   return filter(padded, (line) => {
     line.timesX.fill(0);
     change(line);
@@ -275,7 +276,7 @@ describe('imagingFilter', () => {
     ['a defocus that is no number', { defocus: Number.NaN }, 'defocus'],
   ])('imagingFilter refuses %s', (_, options, message) => {
     try {
-      imagingFilter({ lengths: [8, 8, 8], voxelSize }, options);
+      atOnce(imagingFilter({ lengths: [8, 8, 8], voxelSize }, options));
       expect.unreachable();
     } catch (error) {
       expect(isCryoetPicksError(error, 'invalid-option')).toBe(true);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { atOnce } from '../../src/core/concurrency.ts';
 import { isCryoetPicksError } from '../../src/entry/index.ts';
 import { createRandom, type SceneOptions, simulateScene, simulateTomogram } from '../../src/entry/simulate.ts';
 import { moleculePoints } from '../../src/simulate/density.ts';
@@ -123,7 +124,7 @@ describe('shapes', () => {
   it('carbon fills what is outside its hole, between its faces', () => {
     const volume = { data: new Float32Array(40 ** 3), shape: [40, 40, 40], stride: [1600, 40, 1], offset: 0 } as const;
     const grid = { shape: [40, 40, 40], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } } as const;
-    drawCarbon(volume, { grid, edge: { x: 0, y: 200, radius: 200, bottom: 100, top: 250 } });
+    atOnce(drawCarbon(volume, { grid, edge: { x: 0, y: 200, radius: 200, bottom: 100, top: 250 } }));
     const at = (z: number, y: number, x: number) => volume.data[z * 1600 + y * 40 + x]!;
     expect(at(17, 20, 35)).toBeCloseTo(1.2, 5);
     expect([at(17, 20, 10), at(5, 20, 35), at(30, 20, 35)]).toEqual([0, 0, 0]);
