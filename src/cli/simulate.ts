@@ -42,6 +42,7 @@ export async function simulate(terminal: Terminal, input: SimulateInput): Promis
       runs = await simulateInto(terminal, {
         ...imaging,
         folder,
+        absolutePath: resolve(directory),
         runs: input.runs ?? 1,
         seed,
         shape,

@@ -34,6 +34,12 @@ export interface SimulateProjectOptions extends Omit<SimulateTomogramOptions, 'p
   readonly positions?: readonly RunPositions[] | undefined;
   /** Replace existing tomograms, which are an error otherwise. @defaultValue false */
   readonly overwrite?: boolean | undefined;
+  /**
+   * The absolute path at which the project will be. With it comes a second config, `copick-here.json`, with absolute roots, which
+   * Python's copick opens from any folder; its overlay, `overlay-here`, holds the ground truth under the file names that copick
+   * requires, which those of the competition are not. @defaultValue no such config
+   */
+  readonly absolutePath?: string | undefined;
   readonly onProgress?: ((progress: SimulateProjectProgress) => void) | undefined;
 }
 
@@ -63,7 +69,7 @@ export interface SimulatedProject {
  * ```
  */
 export async function simulateProject(store: Store, options: SimulateProjectOptions = {}): Promise<SimulatedProject> {
-  const { positions, overwrite = false, onProgress, signal, ...scene } = options;
+  const { positions, overwrite = false, absolutePath, onProgress, signal, ...scene } = options;
   const planned = plannedRuns(options);
   const written: { run: string; picks: readonly ParticlePick[] }[] = [];
   for (const [index, { run, seed, picks: known }] of planned.entries()) {
@@ -82,11 +88,20 @@ export async function simulateProject(store: Store, options: SimulateProjectOpti
       signal,
       onProgress: report,
     });
-    await writePicks(store, { run, picks, signal });
+    await writePicks(store, { run, picks, signal, folder: 'overlay', prefix: '' });
+    if (absolutePath !== undefined) {
+      const prefix = `${truth.userId}_${truth.sessionId}_`;
+      await writePicks(store, { run, picks, signal, folder: 'overlay-here', prefix });
+    }
     written.push({ run, picks });
   }
+  if (absolutePath !== undefined) {
+    const root = absolutePath.replace(/[/\\]+$/, '');
+    const here = projectConfig({ overlayRoot: `${root}/overlay-here`, staticRoot: `${root}/static` });
+    await store.set('/copick-here.json', encode(here), { signal });
+  }
   const config: StoreKey = '/copick.json';
-  await store.set(config, encode(projectConfig()), { signal });
+  await store.set(config, encode(projectConfig({ overlayRoot: 'overlay', staticRoot: 'static' })), { signal });
   return { config, runs: written };
 }
 
@@ -117,21 +132,31 @@ function checkedRun(run: string): string {
   throw new CryoetPicksError('invalid-option', `run name ${JSON.stringify(run)} cannot be the name of a folder`);
 }
 
+/** The author of the ground truth. */
+const truth = { userId: 'curation', sessionId: '0' } as const;
+
 interface RunTruth {
   readonly run: string;
   readonly picks: readonly ParticlePick[];
+}
+
+/** Where the picks of a run are written. */
+interface PicksDestination extends RunTruth {
+  readonly folder: string;
+  /** Comes before the object in the name of a file. */
+  readonly prefix: string;
   readonly signal: AbortSignal | undefined;
 }
 
-async function writePicks(store: Store, { run, picks, signal }: RunTruth): Promise<void> {
+async function writePicks(store: Store, { run, picks, signal, folder, prefix }: PicksDestination): Promise<void> {
   for (const { name } of simulatedObjects) {
-    const key = joinKey('overlay', 'ExperimentRuns', run, 'Picks', `${name}.json`);
+    const key = joinKey(folder, 'ExperimentRuns', run, 'Picks', `${prefix}${name}.json`);
     await store.set(key, encode(competitionPicks(name, { run, picks })), { signal });
   }
 }
 
-/** A picks file as in the competition: without user and session in its name, and without scores. */
-function competitionPicks(object: string, { run, picks }: Omit<RunTruth, 'signal'>): string {
+/** A picks file as in the competition: without scores. */
+function competitionPicks(object: string, { run, picks }: RunTruth): string {
   const identity = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) => (row === column ? 1 : 0)));
   const mine = picks.filter((pick) => pick.object === object);
   const points = mine.map(({ position: { x, y, z } }) => ({
@@ -141,8 +166,8 @@ function competitionPicks(object: string, { run, picks }: Omit<RunTruth, 'signal
   }));
   const file = {
     pickable_object_name: object,
-    user_id: 'curation',
-    session_id: '0',
+    user_id: truth.userId,
+    session_id: truth.sessionId,
     run_name: run,
     voxel_spacing: null,
     unit: 'angstrom',
@@ -152,15 +177,14 @@ function competitionPicks(object: string, { run, picks }: Omit<RunTruth, 'signal
   return JSON.stringify(file, null, 4);
 }
 
-function projectConfig(): string {
+function projectConfig(roots: { readonly overlayRoot: string; readonly staticRoot: string }): string {
   return formatConfig({
     type: 'filesystem',
     name: 'cryoet-picks simulation',
     description: 'Simulated tomograms in the layout of the CZII competition, with ground truth',
     version: '1.0.0',
     objects: simulatedObjects,
-    overlayRoot: 'overlay',
-    staticRoot: 'static',
+    ...roots,
     problems: [],
   });
 }

@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig, parsePicksFile } from '../../src/entry/copick.ts';
 import {
@@ -8,6 +11,7 @@ import {
   type StoreKey,
   subStore,
 } from '../../src/entry/index.ts';
+import { directoryStore } from '../../src/entry/node.ts';
 import {
   type SimulateProjectProgress,
   simulatedObjects,
@@ -15,6 +19,8 @@ import {
   simulateTomogram,
 } from '../../src/entry/simulate.ts';
 import { wholeBox } from '../../src/space/zyx.ts';
+import { pythonMissing, pythons } from '../support/python.ts';
+import { withTempDir } from '../support/temp-dir.ts';
 
 const shape = [24, 32, 40] as const;
 const particles = [
@@ -185,3 +191,55 @@ describe('simulateProject', () => {
     expect(runs[0]!.picks).toEqual(alone.picks);
   });
 });
+
+describe('simulateProject with an absolute path', () => {
+  it('simulateProject adds a config with absolute roots, which has the same truth', async () => {
+    const store = memoryStore();
+    await simulateProject(store, { runs: 1, seed: 3, shape, absolutePath: '/data/project/' });
+    const config = parseConfig(await text(store, '/copick-here.json'), { source: 'copick-here.json' });
+    expect(config).toMatchObject({ staticRoot: '/data/project/static', overlayRoot: '/data/project/overlay-here' });
+    expect(config.objects).toEqual(simulatedObjects);
+    for (const particle of particles) {
+      const picks = await text(store, `/overlay-here/ExperimentRuns/TS_1_3/Picks/curation_0_${particle}.json`);
+      expect(picks).toBe(await text(store, `/overlay/ExperimentRuns/TS_1_3/Picks/${particle}.json`));
+    }
+  });
+
+  it.for(['copick', 'copick2'] as const)(
+    'simulateProject adds a config that Python opens from another folder, truth included (needs %s)',
+    { timeout: 60_000 },
+    async (name, { skip }) => {
+      skip(pythonMissing(name), `needs the Python of ${name}`);
+      await withTempDir(async (folder) => {
+        const { runs } = await simulateProject(directoryStore(folder), {
+          runs: 1,
+          seed: 3,
+          shape,
+          absolutePath: folder,
+        });
+        const config = join(folder, 'copick-here.json');
+        const found = execFileSync(pythons[name].command!, ['-c', readTruth, config], {
+          cwd: tmpdir(),
+          encoding: 'utf8',
+        });
+        const { positions, shape: read } = JSON.parse(found);
+        expect(read).toEqual([...shape]);
+        const truth = particles.map((particle) => [
+          particle,
+          runs[0]!.picks.filter(({ object }) => object === particle).map(({ position: { x, y, z } }) => [x, y, z]),
+        ]);
+        expect(positions).toEqual(Object.fromEntries(truth));
+      });
+    },
+  );
+});
+
+const readTruth = `
+import json, sys, copick
+root = copick.from_file(sys.argv[1])
+run = root.get_run("TS_1_3")
+picks = run.get_picks(user_id="curation", session_id="0")
+positions = {p.pickable_object_name: [[q.location.x, q.location.y, q.location.z] for q in p.points] for p in picks}
+volume = run.get_voxel_spacing(10.0).get_tomograms("denoised")[0].numpy()
+print(json.dumps({"positions": positions, "shape": list(volume.shape)}))
+`;
