@@ -21,7 +21,7 @@ export interface MrcHeader extends MrcEncoding {
   readonly cell: Point;
   /** CELLB: angles of the cell in degrees. */
   readonly angles: readonly [number, number, number];
-  /** ORIGIN, in Å. What it means differs between programs. */
+  /** ORIGIN, in Å, with the sign of MRC2014. What it means differs between programs. */
   readonly origin: Point;
   /** ISPG: 0 for images, 1 for a volume, 401 and more for several volumes. */
   readonly spaceGroup: number;
@@ -72,17 +72,26 @@ export function parseMrcHeader(bytes: Uint8Array, options: ParseMrcHeaderOptions
   const point = (offset: number): Point => ({ x: float(offset), y: float(offset + 4), z: float(offset + 8) });
   const statistics = { minimum: float(76), maximum: float(80), mean: float(84), deviation: float(216) };
   const mode = requireMode(int(12), source);
+  const imodFlags = int(152) === IMOD_STAMP ? int(156) : 0;
+  if (mode === 0 && (imodFlags & IMOD_FLAG.packed) !== 0) {
+    throw new CryoetPicksError(
+      'unsupported',
+      `${source} has two voxels of 4 bits in a byte (IMOD's flag 16): raw frames of a camera`,
+    );
+  }
+  const origin = point(196);
+  const isInverted = (imodFlags & IMOD_FLAG.invertedOrigin) !== 0;
   const header: MrcHeader = {
     mode,
     littleEndian,
-    signedBytes: mode === 0 && areBytesSigned(statistics, { stamp: int(152), flags: int(156), given: options.bytes }),
+    signedBytes: mode === 0 && areBytesSigned(statistics, { stamp: int(152), flags: imodFlags, given: options.bytes }),
     counts: [int(0), int(4), int(8)],
     axes: axesOf([int(64), int(68), int(72)]),
     start: [int(16), int(20), int(24)],
     intervals: { x: int(28), y: int(32), z: int(36) },
     cell: point(40),
     angles: [float(52), float(56), float(60)],
-    origin: point(196),
+    origin: isInverted ? { x: 0 - origin.x, y: 0 - origin.y, z: 0 - origin.z } : origin,
     spaceGroup: int(88),
     extendedBytes: int(92),
     extendedType: textAt(bytes, 104, 4),
@@ -136,6 +145,8 @@ function axesOf(numbers: readonly number[]): MrcHeader['axes'] {
 }
 
 const IMOD_STAMP = 1146047817;
+/** Bits of IMODFLAGS that change what the header or the voxels mean. */
+const IMOD_FLAG = { signedBytes: 1, invertedOrigin: 4, packed: 16 } as const;
 
 interface ByteMarks {
   readonly stamp: number;
@@ -145,7 +156,7 @@ interface ByteMarks {
 
 function areBytesSigned({ minimum, maximum }: MrcHeader['statistics'], { stamp, flags, given }: ByteMarks): boolean {
   if (given !== undefined) return given === 'signed';
-  if (stamp === IMOD_STAMP) return (flags & 1) === 1;
+  if (stamp === IMOD_STAMP) return (flags & IMOD_FLAG.signedBytes) !== 0;
   // A maximum below the minimum means that the statistics were not measured.
   return !(maximum >= 128 && maximum <= 255 && maximum >= minimum);
 }
@@ -207,7 +218,13 @@ export function gridOf(
   const shape: [number, number, number] = [0, 0, 0];
   for (const [i, axis] of axes.entries()) shape[axisIndex(axis)] = counts[i]!;
   const warnings: Warning[] = [];
-  const voxelSize = given === undefined ? statedVoxelSize(header, warnings) : asVoxelSize(given);
+  const stated = statedVoxelSize(header);
+  const voxelSize = given === undefined ? stated.voxelSize : asVoxelSize(given);
+  if (given === undefined) warnings.push(...stated.warnings);
+  else if (stated.isKnown && stated.voxelSize.some((length, axis) => isFarFrom(length, voxelSize[axis]!))) {
+    const message = `the option voxelSize is ${inFull(voxelSize)} Å, the header says ${inFull(stated.voxelSize)} Å (z×y×x); the option is used`;
+    warnings.push({ code: 'voxel-size-differs', message });
+  }
   if (angles.some((angle) => angle !== 0 && Math.abs(angle - 90) > 0.01)) {
     const message = `the header gives the cell angles ${angles.join(', ')}°; they are treated as right angles`;
     warnings.push({ code: 'angles-ignored', message });
@@ -218,22 +235,63 @@ export function gridOf(
   };
 }
 
-function statedVoxelSize({ cell, intervals }: MrcHeader, warnings: Warning[]): Zyx {
+interface StatedVoxelSize {
+  readonly voxelSize: Zyx;
+  /** False where the header has no length, or the 1 Å that programs write if they do not know it. */
+  readonly isKnown: boolean;
+  readonly warnings: readonly Warning[];
+}
+
+function statedVoxelSize(header: MrcHeader): StatedVoxelSize {
+  const { cell, intervals } = header;
+  const unknown = (voxelSize: Zyx, message: string): StatedVoxelSize => {
+    return { voxelSize, isKnown: false, warnings: [{ code: 'voxel-size-unknown', message }] };
+  };
   const along = (axis: MrcAxis) => shortest(cell[axis]) / intervals[axis];
   const voxelSize: Zyx = [along('z'), along('y'), along('x')];
   if (!voxelSize.every((length) => Number.isFinite(length) && length > 0)) {
-    const message =
+    const found =
       `the header gives no voxel size (cell ${cell.x}×${cell.y}×${cell.z} Å of ` +
-      `${intervals.x}×${intervals.y}×${intervals.z} intervals, x×y×z); 1 Å is assumed, give "voxelSize"`;
-    warnings.push({ code: 'voxel-size-unknown', message });
-    return [1, 1, 1];
+      `${intervals.x}×${intervals.y}×${intervals.z} intervals, x×y×z)`;
+    return unknown([1, 1, 1], `${found}; 1 Å is assumed, give "voxelSize"`);
+  }
+  const ofCounts = voxelSizeOfCounts(header, voxelSize);
+  if (ofCounts !== undefined) {
+    const message =
+      `the header gives ${inFull(voxelSize)} Å (z×y×x), a cell of ${intervals.x}×${intervals.y}×${intervals.z} intervals (x×y×z) that is as ` +
+      `long as all ${header.counts.join('×')} voxels; ${inFull(ofCounts)} Å is read, give "voxelSize" if that is wrong`;
+    return { voxelSize: ofCounts, isKnown: true, warnings: [{ code: 'voxel-size-doubtful', message }] };
   }
   if (voxelSize.every((length) => Math.abs(length - 1) < 1e-6)) {
     const message =
       'the header gives a voxel size of exactly 1 Å, which programs write if they do not know it; give "voxelSize"';
-    warnings.push({ code: 'voxel-size-unknown', message });
+    return unknown(voxelSize, message);
   }
-  return voxelSize;
+  return { voxelSize, isKnown: true, warnings: [] };
+}
+
+/**
+ * The voxel size if the cell is that of all voxels, whatever the intervals: programs that write a stack of images leave MZ at 1, but
+ * give the cell of the whole. Undefined unless only that makes the voxels cubes.
+ */
+function voxelSizeOfCounts({ axes, counts, cell, intervals }: MrcHeader, stated: Zyx): Zyx | undefined {
+  const isCube = ([z, y, x]: Zyx) => !isFarFrom(z, x) && !isFarFrom(y, x);
+  const along = (axis: MrcAxis) => {
+    const count = counts[axes.indexOf(axis)]!;
+    return intervals[axis] === 1 && count > 1 ? shortest(cell[axis]) / count : shortest(cell[axis]) / intervals[axis];
+  };
+  const voxelSize: Zyx = [along('z'), along('y'), along('x')];
+  return !isCube(stated) && isCube(voxelSize) ? voxelSize : undefined;
+}
+
+/** True if two lengths differ by more than 1 %. */
+function isFarFrom(a: number, b: number): boolean {
+  return !(Math.abs(a / b - 1) <= 0.01);
+}
+
+/** `10.012×10.012×10.012`. */
+function inFull(voxelSize: Zyx): string {
+  return voxelSize.map((length) => Number(length.toPrecision(7))).join('×');
 }
 
 /** The shortest decimal number that rounds to this float32: 6307.56 for 6307.56005859375. */

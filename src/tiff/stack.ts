@@ -52,7 +52,7 @@ export async function openTiffStack(bytes: Uint8Array, options: OpenTiffStackOpt
   const count = countPages(bytes, source);
   const first = checkPages(decodePages(bytes, { source, ignoreImageData: true }), { source, bytes });
   const description = textOf(first.imageDescription);
-  requireOneStack(imagejFields(description), count, source);
+  requireOneStack(description, count, source);
   const warnings: Warning[] = [];
   const voxelSize = chosenVoxelSize(first, { description, warnings, given: options.voxelSize });
   const pages = decodePages(bytes, { source });
@@ -118,6 +118,7 @@ function requireKind(page: TiffIfd, where: string): void {
   };
   if (samples !== 1 || type === 2) refuse(`has ${samples} values per pixel`, 'one: grey values');
   if (!isKnown) refuse(`has ${bits} bits of sample format ${format}`, '8 or 16 bits unsigned, or float32');
+  if (page.fillOrder === 2) refuse('stores the bits of a byte in reverse (fill order 2)', 'fill order 1');
   // The decoder would invert the values.
   if (type === 0)
     refuse('shows low values white (photometric 0)', 'low values black: apply "Grays" in ImageJ and save again');
@@ -127,8 +128,19 @@ function textOf(description: unknown): string {
   return Array.isArray(description) ? description.join('\n') : typeof description === 'string' ? description : '';
 }
 
-/** ImageJ may list slices as channels or frames, but only one of the three may be more than 1. */
-function requireOneStack(fields: ReadonlyMap<string, string>, pages: number, source: string): void {
+/**
+ * ImageJ may list slices as channels or frames, but only one of the three may be more than 1. An OME-TIFF may have several slices
+ * only.
+ */
+function requireOneStack(description: string, pages: number, source: string): void {
+  const ome = /<OME\b/.test(description)
+    ? [...description.matchAll(/\bSize([CT])="(\d+)"/g)].filter(([, , count]) => Number(count) > 1)
+    : [];
+  if (ome.length > 0) {
+    const found = ome.map(([, axis, count]) => `${count} ${axis === 'C' ? 'channels' : 'times'}`).join(' and ');
+    throw new CryoetPicksError('unsupported', `${source} is an OME-TIFF of ${found}; expected one volume`);
+  }
+  const fields = imagejFields(description);
   const many = ['channels', 'slices', 'frames'].filter((axis) => Number(fields.get(axis) ?? 1) > 1);
   if (many.length > 1) {
     const found = many.map((axis) => `${fields.get(axis)} ${axis}`).join(' and ');
@@ -149,9 +161,18 @@ interface VoxelSizeOptions {
 }
 
 function chosenVoxelSize(page: TiffIfd, { description, warnings, given }: VoxelSizeOptions): Zyx {
-  if (given !== undefined) return asVoxelSize(given);
   const { xResolution = Number.NaN, yResolution = Number.NaN } = page;
-  const voxelSize = imagejVoxelSize({ description, xResolution, yResolution }, warnings);
+  const found: Warning[] = [];
+  const voxelSize = imagejVoxelSize({ description, xResolution, yResolution }, found);
+  if (given !== undefined) {
+    const size = asVoxelSize(given);
+    if (voxelSize?.some((length, axis) => Math.abs(length / size[axis]! - 1) > 0.01) && found.length === 0) {
+      const message = `the option voxelSize is ${size.join('×')} Å, the file says ${voxelSize.join('×')} Å (z×y×x); the option is used`;
+      warnings.push({ code: 'voxel-size-differs', message });
+    }
+    return size;
+  }
+  warnings.push(...found);
   if (voxelSize !== undefined) return voxelSize;
   warnings.push(unknownSize('the voxel size is unknown; 1 Å is assumed, give "voxelSize"'));
   return [1, 1, 1];

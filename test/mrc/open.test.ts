@@ -217,6 +217,42 @@ describe('geometry', () => {
     const volume = await openMrc(mrcFile({ intervals: [100, 100, 100], cell: [1000, 2000, 3000] }, data));
     expect(volume.grid.voxelSize).toEqual([30, 20, 10]);
   });
+  it('openMrc divides the cell of a whole stack by its sections where the header says one interval, with a warning', async () => {
+    // 5 columns and 4 rows of 10 Å, and 3 sections in a cell of 30 Å.
+    const volume = await openMrc(mrcFile({ intervals: [5, 4, 1], cell: [50, 40, 30] }, data));
+    expect(volume.grid.voxelSize).toEqual([10, 10, 10]);
+    expect(volume.warnings()).toMatchObject([
+      { code: 'voxel-size-doubtful', message: expect.stringMatching(/gives 30×10×10 Å .*; 10×10×10 Å is read/) },
+    ]);
+    const image = await openMrc(mrcFile({ intervals: [5, 4, 1], cell: [50, 40, 10] }, data));
+    expect({ size: image.grid.voxelSize, warnings: image.warnings() }).toEqual({ size: [10, 10, 10], warnings: [] });
+  });
+
+  it('openMrc reports a voxel size of the caller that is over 1 % off that of the header', async () => {
+    const volume = await openMrc(mrcFile({}, data), { voxelSize: 7.84 });
+    expect(volume.grid.voxelSize).toEqual([7.84, 7.84, 7.84]);
+    expect(volume.warnings()).toMatchObject([
+      { code: 'voxel-size-differs', message: expect.stringMatching(/7.84×7.84×7.84 Å, the header says 10×10×10 Å/) },
+    ]);
+    expect((await openMrc(mrcFile({}, data), { voxelSize: 10.012 })).warnings()).toEqual([]);
+    expect((await openMrc(mrcFile({ cell: [5, 4, 3] }, data), { voxelSize: 10 })).warnings()).toEqual([]);
+  });
+
+  it('openMrc turns the sign of an origin that IMOD marks as inverted, and refuses packed voxels of 4 bits', async () => {
+    const fields = { origin: [1.5, 0, -7] as const };
+    const at = async (flags: number) => {
+      const imod = [1146047817, flags] as const;
+      return (await openMrc(mrcFile({ ...fields, imod }, data), { origin: 'header' })).grid.origin;
+    };
+    expect(await at(4)).toEqual({ x: -1.5, y: 0, z: 7 });
+    expect(await at(0)).toEqual({ x: 1.5, y: 0, z: -7 });
+    const packed = mrcFile({ mode: 0, imod: [1146047817, 16] }, new Uint8Array(60));
+    await expect(openMrc(packed)).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(/4 bits/),
+    });
+  });
+
   it('openMrc uses the voxel size of the caller without a warning', async () => {
     const volume = await openMrc(mrcFile({ cell: [0, 0, 0] }, data), { voxelSize: 7.84 });
     expect(volume.grid.voxelSize).toEqual([7.84, 7.84, 7.84]);
