@@ -32,9 +32,12 @@ export {
   formatPicks,
   type Loss,
   type ParsePicksOptions,
+  type ParseReports,
   type PickPart,
   type PicksFormat,
+  type PointsColumn,
   parsePicks,
+  type TableColumn,
 } from '../formats/format.ts';
 
 // The formats

@@ -9,13 +9,16 @@ import type { PicksFormat } from './format.ts';
 import { imodFormat } from './imod.ts';
 import { napariFormat } from './napari.ts';
 import { ndjsonFormat } from './ndjson.ts';
-import { pointsFormat } from './points.ts';
+import { type PointsFormatOptions, pointsFormat } from './points.ts';
 import { relion3Format, relion4Format, relion5Format } from './relion.ts';
 import { stopgapFormat } from './stopgap.ts';
 import { tomFormat } from './tom.ts';
 
 /** The options of all formats; each format uses those that it needs. */
-export interface FormatOptions extends VoxelSizeOption, ShapeOption, RunShapesOption, ObjectNames, RunNames {}
+export interface FormatOptions extends VoxelSizeOption, ShapeOption, RunShapesOption, ObjectNames, RunNames {
+  /** What the columns of a plain table are, for the format `points`. */
+  readonly columns?: PointsFormatOptions['columns'];
+}
 
 /** A format of text or of bytes; `content` says which. */
 export type AnyPicksFormat = PicksFormat<string> | PicksFormat<Uint8Array>;

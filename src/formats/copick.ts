@@ -3,7 +3,7 @@ import { listNames } from '../copick/tree.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
 import { requireOption } from './file-context.ts';
-import type { PicksFormat } from './format.ts';
+import { fileWarner, type PicksFormat } from './format.ts';
 import { checkedPicks, onlyObject, onlyRun } from './pick-fields.ts';
 
 /** Options of {@link copickFormat}. */
@@ -41,8 +41,10 @@ export function copickFormat(options: CopickFormatOptions = {}): PicksFormat {
     losses: [],
     keepsUnknown: true,
     leftOut: (text, source) => linesOf(parsePicksFile(text, { source, fallbackObject: options.object })),
-    parse(text, source) {
+    parse(text, source, reports = {}) {
       const file = parsePicksFile(text, { source, fallbackObject: options.object });
+      const warn = fileWarner(source, reports);
+      for (const message of file.warnings ?? []) warn('picks-file', `${source}: ${message}`);
       if (file.picks.length === 0) return [];
       const run = requireOption(file.runName ?? options.run, { name: 'run', place: source });
       return [{ run, picks: withoutUntrustedRotations(file) }];

@@ -1,6 +1,7 @@
 import Papa from 'papaparse';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type CsvRow, parseNumber, readCsvTable } from '../picks/csv.ts';
+import { showJson } from '../core/json.ts';
+import { type CsvRow, parseNumber, readCsvTable, unreadColumns } from '../picks/csv.ts';
 import { groupByRun, type ParticlePick, type RunPicks, type Transform } from '../picks/pick.ts';
 import { formatSubmission, parseSubmission } from '../picks/submission.ts';
 import type { PicksFormat } from './format.ts';
@@ -16,6 +17,9 @@ export interface CsvFormatOptions {
 const code = 'invalid-picks';
 const indices = [0, 1, 2, 3];
 const matrixColumns = indices.map((i) => indices.map((j) => `transform_${i}${j}`));
+
+const axes = ['x', 'y', 'z'];
+const readNames = ['run_name', 'object_name', ...axes, 'score', 'instance_id', ...matrixColumns.flat()];
 
 /**
  * CSV in copick's columns: `run_name, object_name, x, y, z, score, instance_id, transform_00 … transform_33`, in Å.
@@ -34,10 +38,9 @@ export function csvFormat(options: CsvFormatOptions = {}): PicksFormat {
     name: 'CSV',
     content: 'text',
     losses: [],
+    leftOut: (text, source) => unreadColumns(text, { required: axes, source, code, read: readNames }),
     parse: (text, source) =>
-      groupByRun(
-        readCsvTable(text, { required: ['x', 'y', 'z'], source, code }).map((row) => readRow(row, source, options)),
-      ),
+      groupByRun(readCsvTable(text, { required: axes, source, code }).map((row) => readRow(row, source, options))),
     format: formatCsv,
   };
 }
@@ -70,7 +73,7 @@ function readNumber(row: CsvRow, column: string, source: string): number {
   const cell = row.cell(column);
   const value = cell === undefined ? undefined : parseNumber(cell);
   if (value !== undefined && Number.isFinite(value)) return value;
-  const found = cell === undefined ? 'missing' : JSON.stringify(cell);
+  const found = cell === undefined ? 'missing' : showJson(cell);
   throw new CryoetPicksError(code, `${source}, line ${row.line}: ${column} is ${found}; expected a finite number`);
 }
 
@@ -79,7 +82,7 @@ function readInstance(row: CsvRow, cell: string, source: string): number | bigin
   if (typeof value === 'bigint' || Number.isSafeInteger(value)) return value!;
   throw new CryoetPicksError(
     code,
-    `${source}, line ${row.line}: instance_id is ${JSON.stringify(cell)}; expected a whole number`,
+    `${source}, line ${row.line}: instance_id is ${showJson(cell)}; expected a whole number`,
   );
 }
 
@@ -163,6 +166,18 @@ export function submissionFormat({ score = false }: SubmissionFormatOptions = {}
       { part: 'instance', what: 'the competition asks for no instance id' },
       { part: 'orientation', what: 'the competition asks for no orientation' },
     ],
+    leftOut: (text, source) =>
+      unreadColumns(text, {
+        ...{ required: axes, source, code: 'invalid-submission' },
+        read: [
+          'id',
+          'experiment',
+          'particle_type',
+          ...axes,
+          'score',
+          ...(/^[^\r\n]*\bscore\b/.test(text) ? [] : ['conf']),
+        ],
+      }),
     parse: (text, source) => parseSubmission(text, { source }),
     format: (runs: Iterable<RunPicks>) => formatSubmission(runs, { score }),
   };

@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
 import { parseNumber } from '../picks/csv.ts';
 import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { rotationFromEuler } from '../picks/rotation.ts';
@@ -15,7 +16,7 @@ import {
   runsOf,
   type VoxelSizeOption,
 } from './file-context.ts';
-import type { PicksFormat } from './format.ts';
+import { fileWarner, type ParseReports, type PicksFormat } from './format.ts';
 import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link dynamoFormat}. */
@@ -41,7 +42,8 @@ const width = 42;
  * Table of Dynamo (`.tbl`): voxels plus shifts, and tdrot, tilt, narot.
  *
  * The object is the class (column 22), the instance id the region (column 21; 0 means none), the run the tomogram number
- * (column 20); options give the names of the numbers. The voxel size is that of the options, otherwise column 36.
+ * (column 20); options give the names of the numbers. The voxel size is that of the options, otherwise column 36. Of a complex
+ * number, which MATLAB writes where a correlation went wrong, the real part is read.
  *
  * @example
  * ```ts
@@ -57,7 +59,7 @@ export function dynamoFormat(options: DynamoFormatOptions = {}): PicksFormat {
       { part: 'object', what: 'Dynamo has class numbers, not names' },
       { part: 'run', what: 'Dynamo has tomogram numbers, not names' },
     ],
-    parse: (text, source) => parse(text, source, options),
+    parse: (text, source, reports = {}) => parse(text, source, { ...options, reports }),
     format(runs: Iterable<RunPicks>) {
       const picks = checkedPicks(runs);
       const size = needVoxelSize(voxelSize, { place: name });
@@ -89,11 +91,16 @@ function lineOf(values: Readonly<Partial<Record<Column, number>>>): string {
 interface Row {
   readonly place: string;
   readonly at: (key: Column) => number;
+  /** A length that may be unknown: NaN, or 0. */
+  readonly length: (key: Column) => number;
 }
 
-function parse(text: string, source: string, options: DynamoFormatOptions): RunPicks[] {
+type Reading = DynamoFormatOptions & { readonly reports: ParseReports };
+
+function parse(text: string, source: string, options: Reading): RunPicks[] {
   const voxelSize = checkVoxelSize(options.voxelSize);
-  const rows = rowsOf(text, source);
+  const warn = fileWarner(source, options.reports);
+  const rows = rowsOf(text, source, warn);
   const runName = runsOf(
     rows.map(({ at }) => at('tomo')),
     options,
@@ -102,8 +109,8 @@ function parse(text: string, source: string, options: DynamoFormatOptions): RunP
   return groupByRun(
     rows.map((row) => {
       const { at, place } = row;
-      const found = at('apix') > 0 ? at('apix') : undefined;
-      const grid = gridFrom(needVoxelSize(voxelSize, { found, place }), options.firstVoxel);
+      const stated = [{ size: row.length('apix'), where: `column ${column.apix} (apix)` }];
+      const grid = gridFrom(needVoxelSize(voxelSize, { stated, place, warn }), options.firstVoxel);
       const pick = {
         object: objectOf(at('class'), options, place),
         position: toPhysical(grid, [at('z') + at('dz'), at('y') + at('dy'), at('x') + at('dx')]),
@@ -116,8 +123,13 @@ function parse(text: string, source: string, options: DynamoFormatOptions): RunP
   );
 }
 
-function rowsOf(text: string, source: string): Row[] {
+function rowsOf(text: string, source: string, warn: (code: string, message: string) => void): Row[] {
   const rows: Row[] = [];
+  let isTold = false;
+  const warnOnce = (code: string, message: string) => {
+    if (!isTold) warn(code, message);
+    isTold = true;
+  };
   for (const [index, line] of text
     .replace(/^\uFEFF/, '')
     .split(/\r\n?|\n/)
@@ -128,16 +140,47 @@ function rowsOf(text: string, source: string): Row[] {
     if (cells.length < column.z) {
       throw new CryoetPicksError(code, `${place}: ${cells.length} columns; expected at least ${column.z}`);
     }
-    const at = (key: Column) => {
+    const length = (key: Column) => {
       const cell = cells[column[key] - 1];
-      const value = cell === undefined ? 0 : parseNumber(cell);
-      if (value !== undefined && Number.isFinite(value)) return value;
+      const value = cell === undefined ? 0 : (parseNumber(cell) ?? realPart(cell, { key, place, warn: warnOnce }));
+      if (value !== undefined) return value;
       throw new CryoetPicksError(
         code,
-        `${place}: column ${column[key]} (${key}) is "${cell}"; expected a finite number`,
+        `${place}: column ${column[key]} (${key}) is ${showJson(cell)}; expected a finite number`,
       );
     };
-    rows.push({ place, at });
+    const at = (key: Column) => {
+      const value = length(key);
+      if (Number.isFinite(value)) return value;
+      throw new CryoetPicksError(
+        code,
+        `${place}: column ${column[key]} (${key}) is ${value}; expected a finite number`,
+      );
+    };
+    rows.push({ place, at, length });
   }
   return rows;
+}
+
+const complex = /^([+-]?[\d.]+(?:e[+-]?\d+)?)([+-][\d.]+(?:e[+-]?\d+)?)[ij]$/i;
+
+interface ComplexContext {
+  readonly key: Column;
+  readonly place: string;
+  readonly warn: (code: string, message: string) => void;
+}
+
+/** The real part of a complex number; undefined for other text. */
+function realPart(cell: string, { key, place, warn }: ComplexContext): number | undefined {
+  if (cell.length > 100) return undefined;
+  const [, real, imaginary] = complex.exec(cell) ?? [];
+  if (real === undefined || imaginary === undefined) return undefined;
+  const value = parseNumber(real);
+  if (value !== undefined && Number(imaginary) !== 0) {
+    warn(
+      'imaginary-part',
+      `${place}: column ${column[key]} (${key}) is the complex ${cell}; of it, and of others after it, the real part is read`,
+    );
+  }
+  return value;
 }

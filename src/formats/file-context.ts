@@ -158,18 +158,56 @@ export function shapesByRun({ shape, shapes = {} }: ShapeOption & RunShapesOptio
   return (run) => named.get(run) ?? others;
 }
 
-/** The given voxel size, otherwise that of the file. @throws {@link CryoetPicksError} `invalid-option` without either. */
-export function needVoxelSize(
-  given: Zyx | undefined,
-  { found, place }: { readonly found?: number | undefined; readonly place: string },
-): Zyx {
-  const size = given ?? checkVoxelSize(found);
-  if (size !== undefined) return size;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `${place} has positions in voxels of unknown size; give the option voxelSize, in Å`,
-    { option: 'voxelSize' },
+/** A voxel size that a file states, in Å, and where it states it: `_rlnPixelSize`. */
+export interface StatedSize {
+  readonly size: number | undefined;
+  readonly where: string;
+}
+
+/** Options of {@link needVoxelSize}. */
+export interface NeedVoxelSizeOptions {
+  /** What the file states, in order of precedence. Lengths that are not above 0, such as NaN, count as absent. */
+  readonly stated?: readonly StatedSize[] | undefined;
+  readonly place: string;
+  /** Called where two voxel sizes differ by more than 1 %. */
+  readonly warn?: ((code: string, message: string) => void) | undefined;
+}
+
+/**
+ * The given voxel size, otherwise that of the file. Sizes that contradict it are reported.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` without either.
+ */
+export function needVoxelSize(given: Zyx | undefined, { stated = [], place, warn }: NeedVoxelSizeOptions): Zyx {
+  const [first, ...others] = stated.flatMap(({ size, where }) =>
+    size !== undefined && size > 0 && Number.isFinite(size) ? [{ size, where }] : [],
   );
+  if (given === undefined && first === undefined) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${place} has positions in voxels of unknown size; give the option voxelSize, in Å`,
+      { option: 'voxelSize' },
+    );
+  }
+  const used = given === undefined ? first! : { size: given[2], where: 'the option voxelSize' };
+  for (const other of given === undefined || first === undefined ? others : [first, ...others]) {
+    if (isSameLength(used.size, other.size)) continue;
+    const advice = given === undefined ? '; give the option voxelSize if that is wrong' : '';
+    warn?.(
+      'voxel-size-differs',
+      `${used.where} is ${shortLength(used.size)} Å, ${other.where} ${shortLength(other.size)} Å; ${shortLength(used.size)} Å is used${advice}`,
+    );
+  }
+  return given ?? [first!.size, first!.size, first!.size];
+}
+
+/** True if two lengths differ by 1 % at most. */
+function isSameLength(a: number, b: number): boolean {
+  return Math.abs(a / b - 1) <= 0.01;
+}
+
+function shortLength(length: number): number {
+  return Number(length.toPrecision(7));
 }
 
 /** A grid whose first voxel has the coordinate `first` along each axis. */

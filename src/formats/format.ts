@@ -1,3 +1,4 @@
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { type RunPicks, runsOf } from '../picks/pick.ts';
@@ -14,6 +15,39 @@ export interface Loss {
   readonly part: PickPart;
   /** What happens to it: `runs become numbers`. */
   readonly what: string;
+}
+
+/**
+ * What a column of a table is: a coordinate, the score, the name of the object or of the run, the instance id; `-` is a column
+ * that is not read.
+ */
+export type PointsColumn = 'x' | 'y' | 'z' | 'score' | 'object' | 'run' | 'instance' | '-';
+
+/** A column of a table that was read, and what it was taken for. */
+export interface TableColumn {
+  /** Its place in the table, from 1. */
+  readonly column: number;
+  /** Its name, if the table has a header. */
+  readonly name?: string | undefined;
+  readonly as: PointsColumn;
+}
+
+/** What a format reports about a file while it reads it. */
+export interface ParseReports {
+  /** Called for what looks wrong in a file that is read nevertheless; the same message comes once. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
+  /** Called for a plain table, with what each of its columns was taken for. */
+  readonly onColumns?: ((columns: readonly TableColumn[]) => void) | undefined;
+}
+
+/** Warns about a file: the same message once, not for each row. */
+export function fileWarner(source: string, { onWarning }: ParseReports): (code: string, message: string) => void {
+  const told = new Set<string>();
+  return (code, message) => {
+    if (told.has(message)) return;
+    told.add(message);
+    onWarning?.({ code, message, path: source });
+  };
 }
 
 /**
@@ -35,12 +69,12 @@ export interface PicksFormat<Content extends string | Uint8Array = string> {
   /** Describes the content of a file that its picks lack, a line each. If absent, there is none. */
   leftOut?(content: Content, source: string): readonly string[];
   /** Reads picks run by run, in the order of the file; `source` is the name of the file in errors. */
-  parse(content: Content, source: string): RunPicks[];
+  parse(content: Content, source: string, reports?: ParseReports): RunPicks[];
   /** Writes picks; parsing the result gives the same picks, except for the losses. */
   format(runs: Iterable<RunPicks>): Content;
 }
 
-export interface ParsePicksOptions<Content extends string | Uint8Array = string> {
+export interface ParsePicksOptions<Content extends string | Uint8Array = string> extends ParseReports {
   readonly format: PicksFormat<Content>;
   /**
    * Name of the file in messages.
@@ -62,10 +96,10 @@ export interface ParsePicksOptions<Content extends string | Uint8Array = string>
  */
 export function parsePicks<Content extends string | Uint8Array>(
   content: NoInfer<Content>,
-  { format, source = 'picks' }: ParsePicksOptions<Content>,
+  { format, source = 'picks', onWarning, onColumns }: ParsePicksOptions<Content>,
 ): RunPicks[] {
   requireFormat(format);
-  return format.parse(content, source);
+  return format.parse(content, source, { onWarning, onColumns });
 }
 
 /**

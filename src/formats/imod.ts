@@ -8,9 +8,10 @@ import {
   needVoxelSize,
   requireOption,
   type ShapeOption,
+  type StatedSize,
   type VoxelSizeOption,
 } from './file-context.ts';
-import type { PicksFormat } from './format.ts';
+import { fileWarner, type PicksFormat } from './format.ts';
 import { type CheckedPick, checkedPicks, numberedInstance, onlyRun, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link imodFormat}. */
@@ -34,7 +35,8 @@ const name = 'IMOD model';
  *
  * Objects of the model are objects; the instance id is the surface of a contour (0 means none), the score a general value of a
  * point. The voxel size is that of the options, otherwise that of the model. Picks are read object by object. Meshes are
- * ignored.
+ * ignored. Points of a model that was saved on a volume with Y and Z flipped, or on a loaded subset, are read in the voxels of the
+ * whole volume as it is in its file.
  *
  * @example
  * ```ts
@@ -52,9 +54,10 @@ export function imodFormat(options: ImodFormatOptions = {}): PicksFormat<Uint8Ar
       { part: 'run', what: 'a model of IMOD does not name its tomogram' },
       { part: 'precision', what: 'numbers keep about 7 digits' },
     ],
-    parse(bytes, source) {
+    parse(bytes, source, reports = {}) {
       const run = requireOption(options.run, { name: 'run', place: source });
-      const picks = picksOf(readImodModel(bytes, source), source, { ...options, voxelSize });
+      const warn = fileWarner(source, reports);
+      const picks = picksOf(readImodModel(bytes, source, warn), source, { ...options, voxelSize, warn });
       return picks.length === 0 ? [] : [{ run, picks }];
     },
     format(runs: Iterable<RunPicks>) {
@@ -73,15 +76,18 @@ function gridOf(voxelSize: Zyx, { voxelCentre = 'half' }: ImodFormatOptions): Vo
   return { voxelSize: [z, y, x], origin: { x: 0 - centre * x, y: 0 - centre * y, z: 0 } };
 }
 
-type Reading = Omit<ImodFormatOptions, 'voxelSize'> & { readonly voxelSize: Zyx | undefined };
+type Warn = ReturnType<typeof fileWarner>;
+type Reading = Omit<ImodFormatOptions, 'voxelSize'> & { readonly voxelSize: Zyx | undefined; readonly warn: Warn };
 
-function picksOf({ objects, pixelSize }: ImodModel, source: string, options: Reading): ParticlePick[] {
+function picksOf({ objects, stated, zScale, toFile }: ReadModel, source: string, options: Reading): ParticlePick[] {
   return objects.flatMap((object, objectIndex) =>
     object.contours.flatMap((contour, contourIndex) => {
       const place = `${source}, object ${objectIndex + 1}, contour ${contourIndex + 1}`;
-      const grid = gridOf(needVoxelSize(options.voxelSize, { found: pixelSize, place }), options);
+      const [z, y, x] = needVoxelSize(options.voxelSize, { stated, place, warn: options.warn });
+      const grid = gridOf(options.voxelSize ?? [z * zScale, y, x], options);
       const named = object.name.trim() === '' ? options.object : object.name;
-      return contour.points.map(([x, y, z], index) => {
+      return contour.points.map((point, index) => {
+        const [x, y, z] = toFile(point);
         const score = contour.values.get(index) ?? 1;
         if (![x, y, z, score].every(Number.isFinite)) {
           throw new CryoetPicksError('invalid-picks', `${place}, point ${index + 1}: expected finite numbers`);
@@ -163,6 +169,18 @@ interface ImodModel {
   readonly pixelSize?: number | undefined;
 }
 
+type ModelPoint = readonly [x: number, y: number, z: number];
+
+/** A model that was read. */
+interface ReadModel extends Pick<ImodModel, 'objects'> {
+  /** The sizes of a pixel that it states. */
+  readonly stated: readonly StatedSize[];
+  /** Length of a pixel along z over that along x. */
+  readonly zScale: number;
+  /** Converts a point to the pixels of the whole volume, as it is in its file. */
+  toFile(point: ModelPoint): ModelPoint;
+}
+
 interface OpenContour extends ImodContour {
   readonly values: Map<number, number>;
 }
@@ -189,17 +207,67 @@ function angstromPerUnit(unit: number): number | undefined {
   return 10 ** ((unit === 1 ? 0 : unit) + 10);
 }
 
+/** Bits of the flags of a model. */
+const flag = { originIsKnown: 1 << 14, flipped: 1 << 16, rotated: 1 << 17 } as const;
+
+/** Where the volume that a model was saved on began, from its chunk MINX: along x, y, z of the file. */
+interface ImageReference {
+  /** Origin of the whole volume, if bit 14 of the flags is set. */
+  readonly whole: ModelPoint;
+  /** Å per pixel; 1 if unknown. */
+  readonly scale: ModelPoint;
+  /** Origin of what was loaded. */
+  readonly loaded: ModelPoint;
+}
+
+/**
+ * How points come back to the volume in its file: IMOD exchanges y and z on a flipped volume, and counts from the first voxel that
+ * was loaded (`ivwGetImageRef`, `ivwSetModelTrans`, `imodFlipYZ`).
+ */
+function placement(
+  flags: number,
+  reference: ImageReference | undefined,
+  { source, warn }: { readonly source: string; readonly warn: Warn },
+): ReadModel['toFile'] {
+  if ((flags & flag.rotated) !== 0) {
+    throw new CryoetPicksError(
+      'unsupported',
+      `${source} was saved on a volume rotated about x (bit 17 of its flags); save it on the volume as it is in its file`,
+    );
+  }
+  const isFlipped = (flags & flag.flipped) !== 0;
+  const { whole, scale, loaded } = reference ?? { whole: [0, 0, 0], scale: [1, 1, 1], loaded: [0, 0, 0] };
+  const isKnown = (flags & flag.originIsKnown) !== 0;
+  if (!isKnown && loaded.some((origin) => origin !== 0)) {
+    const message = `${source} says that its volume begins at ${loaded.join(', ')}, but not whether that is a loaded subset; it is read as the whole`;
+    warn('subset-unknown', message);
+  }
+  const [dx, dy, dz] = [0, 1, 2].map((axis) => {
+    const offset = isKnown && scale[axis] !== 0 ? (whole[axis]! - loaded[axis]!) / scale[axis]! : 0;
+    if (!Number.isFinite(offset)) {
+      throw new CryoetPicksError(
+        code,
+        `${source}: the origins in its chunk MINX are ${whole.join(', ')} and ${loaded.join(', ')}`,
+      );
+    }
+    // Origins are of single precision; subsets begin at whole voxels.
+    return Math.abs(offset - Math.round(offset)) < 0.01 ? Math.round(offset) : offset;
+  }) as [number, number, number];
+  return ([x, y, z]) => (isFlipped ? [x + dx, z + dy, y + dz] : [x + dx, y + dy, z + dz]);
+}
+
 /**
  * Reads a binary IMOD model (https://bio3d.colorado.edu/imod/doc/binspec.html).
  *
  * @throws {@link CryoetPicksError} `invalid-picks` for bytes that are not a model, or are truncated.
  */
-function readImodModel(bytes: Uint8Array, source: string): ImodModel {
+function readImodModel(bytes: Uint8Array, source: string, warn: Warn): ReadModel {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < headerBytes || latin(bytes, 0, 8) !== 'IMODV1.2') {
     throw new CryoetPicksError(code, `${source}: expected a binary IMOD model, which begins with IMODV1.2`);
   }
   const objects: OpenObject[] = [];
+  let reference: ImageReference | undefined;
   let at = headerBytes;
   const need = (count: number) => {
     if (count >= 0 && at + count <= bytes.length) return;
@@ -239,12 +307,36 @@ function readImodModel(bytes: Uint8Array, source: string): ImodModel {
       const size = view.getInt32(at);
       at += 4;
       need(size);
+      if (id === 'MINX' && size >= 72) {
+        const [, whole, , scale, loaded] = pointsAt(view, at, 6);
+        reference = { whole: whole!, scale: scale!, loaded: loaded! };
+      }
       if (id === 'COST') readValues(view, { at, size, contour: objects.at(-1)?.contours.at(-1) });
       at += size;
     }
   }
   const scale = angstromPerUnit(view.getInt32(220));
-  return { objects, ...(scale === undefined ? {} : { pixelSize: view.getFloat32(216) * scale }) };
+  const stated: StatedSize[] = [
+    { size: scale === undefined ? undefined : view.getFloat32(216) * scale, where: 'the pixel size of the model' },
+  ];
+  // IMOD writes 1 where the volume has no voxel size. Without a unit, the pixel size of the model is unknown too.
+  if (scale !== undefined && reference?.scale[0] !== 1) {
+    stated.push({ size: reference?.scale[0], where: 'that of the volume it was saved on (MINX)' });
+  }
+  const zScale = view.getFloat32(192);
+  if (scale !== undefined && zScale !== 1 && zScale > 0) {
+    warn(
+      'z-scale',
+      `${source} has a z scale of ${zScale}: without the option voxelSize, its voxels are that much longer along z`,
+    );
+  }
+  const isLength = zScale > 0 && Number.isFinite(zScale);
+  return {
+    objects,
+    stated,
+    zScale: isLength ? zScale : 1,
+    toFile: placement(view.getInt32(152), reference, { source, warn }),
+  };
 }
 
 function pointsAt(view: DataView, start: number, count: number): [number, number, number][] {

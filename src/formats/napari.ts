@@ -1,10 +1,11 @@
 import Papa from 'papaparse';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type CsvRow, parseNumber, readCsvTable } from '../picks/csv.ts';
+import { showJson } from '../core/json.ts';
+import { type CsvRow, parseNumber, readCsvTable, unreadColumns } from '../picks/csv.ts';
 import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { toPhysical, toVoxel } from '../space/grid.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, requireOption, type VoxelSizeOption } from './file-context.ts';
-import type { PicksFormat } from './format.ts';
+import { fileWarner, type PicksFormat } from './format.ts';
 import { checkedPicks, parseInstanceId, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link napariFormat}. */
@@ -18,10 +19,13 @@ export interface NapariFormatOptions extends VoxelSizeOption {
 const code = 'invalid-picks';
 const name = 'napari points CSV';
 const axes = ['axis-0', 'axis-1', 'axis-2'];
+/** The other columns; all but the index are features of the points. */
+const fields = ['index', 'run', 'object', 'score', 'instance_id'];
 
 /**
  * CSV of a points layer of napari: `index, axis-0, axis-1, axis-2`, in the order z, y, x. The unit is that of the layer: voxels
- * for a layer over an image in voxels. For points in Å, give 1 as voxel size.
+ * for a layer over an image in voxels. For points in Å, give 1 as voxel size. In a layer of four axes or more, z, y, x are the last
+ * three, and the others, such as time, must be the same for all points.
  *
  * Run, object, score and instance id are further columns, like the features of points that napari writes. Napari's own reader
  * ignores them; this one reads them.
@@ -38,12 +42,15 @@ export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
     name,
     content: 'text',
     losses: [{ part: 'orientation', what: 'points of napari have no orientation' }],
-    parse(text, source) {
+    leftOut: (text, source) => unreadColumns(text, { required: axes, source, code, read: [...fields, ...axes] }),
+    parse(text, source, reports = {}) {
       const placement = grid();
+      const rows = readCsvTable(text, { required: axes, source, code });
+      const spatial = spatialAxes(rows, { source, warn: fileWarner(source, reports) });
       return groupByRun(
-        readCsvTable(text, { required: axes, source, code }).map((row) => {
+        rows.map((row) => {
           const place = `${source}, line ${row.line}`;
-          const [z, y, x] = axes.map((axis) => numberIn(row, axis, place)!);
+          const [z, y, x] = spatial.map((axis) => numberIn(row, axis, place)!);
           const found = {
             object: requireOption(row.cell('object') ?? options.object, { name: 'object', place }),
             position: toPhysical(placement, [z!, y!, x!]),
@@ -64,18 +71,53 @@ export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
         const [z, y, x] = toVoxel(placement, pick.position);
         return [index, z, y, x, run, pick.object, pick.score, String(pick.instanceId ?? 0)];
       });
-      const fields = ['index', ...axes, 'run', 'object', 'score', 'instance_id'];
+      const [index, ...features] = fields;
       // Papaparse ends a table without rows in a line break, but not a table with rows.
-      return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
+      return `${Papa.unparse({ fields: [index!, ...axes, ...features], data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
     },
   };
+}
+
+interface AxesContext {
+  readonly source: string;
+  readonly warn: (code: string, message: string) => void;
+}
+
+/** The columns of z, y and x: the last three axes of the layer. */
+function spatialAxes(rows: readonly CsvRow[], { source, warn }: AxesContext): readonly string[] {
+  const [first] = rows;
+  if (first === undefined) return axes;
+  if (first.cell('shape-type') !== undefined) {
+    throw new CryoetPicksError(
+      code,
+      `${source} is a shapes layer of napari, whose rows are corners; save a points layer`,
+    );
+  }
+  let count = axes.length;
+  while (first.cell(`axis-${count}`) !== undefined) count++;
+  const all = Array.from({ length: count }, (_, axis) => `axis-${axis}`);
+  const others = all.slice(0, -3);
+  const varying = others.find((axis) => rows.some((row) => Number(row.cell(axis)) !== Number(first.cell(axis))));
+  if (varying !== undefined) {
+    throw new CryoetPicksError(
+      code,
+      `${source} has points along ${count} axes, of which the last three are z, y, x, and ${varying} is not the same for all points; save one time or channel`,
+    );
+  }
+  if (others.length > 0) {
+    warn(
+      'axes-ignored',
+      `${source} has points along ${count} axes: the last three are read as z, y, x, ${others.join(', ')} is ignored`,
+    );
+  }
+  return all.slice(-3);
 }
 
 function instanceIn(row: CsvRow, place: string): number | bigint | undefined {
   const cell = row.cell('instance_id');
   const value = cell === undefined ? undefined : parseInstanceId(cell);
   if (cell === undefined || value !== undefined) return value;
-  throw new CryoetPicksError(code, `${place}: instance_id is ${JSON.stringify(cell)}; expected a whole number`);
+  throw new CryoetPicksError(code, `${place}: instance_id is ${showJson(cell)}; expected a whole number`);
 }
 
 function numberIn(row: CsvRow, column: string, place: string): number | undefined {
@@ -83,5 +125,5 @@ function numberIn(row: CsvRow, column: string, place: string): number | undefine
   if (cell === undefined) return undefined;
   const value = parseNumber(cell);
   if (value !== undefined && Number.isFinite(value)) return value;
-  throw new CryoetPicksError(code, `${place}: ${column} is ${JSON.stringify(cell)}; expected a finite number`);
+  throw new CryoetPicksError(code, `${place}: ${column} is ${showJson(cell)}; expected a finite number`);
 }

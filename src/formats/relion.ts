@@ -13,21 +13,27 @@ import {
   objectOf,
   type RunShapesOption,
   type ShapeOption,
+  type StatedSize,
   shapesByRun,
   type VoxelSizeOption,
 } from './file-context.ts';
-import type { Loss, PicksFormat } from './format.ts';
+import { fileWarner, type Loss, type ParseReports, type PicksFormat } from './format.ts';
 import { type CheckedPick, checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
-import { formatStar, parseStar, type StarBlock, type StarRow, type StarTable } from './star.ts';
+import { formatStar, parseStar, type StarBlock, type StarRow, type StarTable, unreadLabels } from './star.ts';
 
-/** Options of {@link relion3Format} and {@link relion4Format}. */
-export interface RelionFormatOptions extends VoxelSizeOption, ObjectNames {
+/** Options of {@link relion3Format} and {@link relion4Format}; shapes are for coordinates that are fractions. */
+export interface RelionFormatOptions extends VoxelSizeOption, ObjectNames, ShapeOption, RunShapesOption {
   /** Run of all rows of a table with neither `rlnTomoName` nor `rlnMicrographName`. */
   readonly run?: string | undefined;
+  /**
+   * What `rlnCoordinateX` … of a file are: voxels, or fractions of the tomogram from 0 to 1, as Warp's template matching writes
+   * them. If absent, they are fractions if all of them lie between 0 and 1 and not all are whole.
+   */
+  readonly coordinates?: 'voxels' | 'fractions' | undefined;
 }
 
 /** Options of {@link relion5Format}. */
-export interface Relion5FormatOptions extends RelionFormatOptions, ShapeOption, RunShapesOption {
+export interface Relion5FormatOptions extends RelionFormatOptions {
   /**
    * The origin of RELION 5: `half` is voxel `size / 2`, as in its extraction (`TomogramSet::loadTomogram`); `half-less-one` is
    * voxel `size / 2 − 1`, as in its own picking tools (3dem/relion#1137).
@@ -146,13 +152,15 @@ function relionFormat(
   options: RelionFormatOptions & { readonly centreOf?: ((run: string) => Zyx | undefined) | undefined },
   blocksOf: BlocksOf,
 ): PicksFormat {
-  const { centreOf = () => undefined, run, object, objects } = options;
+  const { centreOf = () => undefined, run, object, objects, coordinates: kind } = options;
   const voxelSize = checkVoxelSize(options.voxelSize);
+  const reading = { voxelSize, centreOf, shapeOf: shapesByRun(options), run, object, objects, kind };
   return {
     name,
     content: 'text',
     losses: [objectLoss],
-    parse: (text, source) => parseRelion(text, source, { voxelSize, centreOf, run, object, objects }),
+    leftOut: (text, source) => unreadLabels(parseStar(text, { source }).find(isParticles), readLabels),
+    parse: (text, source, reports = {}) => parseRelion(text, source, { ...reading, reports }),
     format(runs: Iterable<RunPicks>) {
       const picks = checkedPicks(runs);
       const numberOf = numberObjects(picks, { objects });
@@ -196,16 +204,38 @@ function coordinates(grid: VoxelPlacement, { pick }: CheckedPick): [number, numb
 }
 
 /** The checked options for reading RELION's tables. */
-export interface RelionReading extends ObjectNames {
+interface RelionReading extends ObjectNames {
   readonly run?: string | undefined;
   readonly voxelSize?: Zyx | undefined;
   /** The origin of the centred coordinates of a run, in voxels. */
   readonly centreOf: (run: string) => Zyx | undefined;
+  readonly shapeOf: (run: string) => Zyx | undefined;
+  readonly kind: 'voxels' | 'fractions' | undefined;
+  readonly reports: ParseReports;
 }
 
 const code = 'invalid-picks';
 const pixels = ['rlnCoordinateX', 'rlnCoordinateY', 'rlnCoordinateZ'] as const;
 const centred = ['rlnCenteredCoordinateXAngst', 'rlnCenteredCoordinateYAngst', 'rlnCenteredCoordinateZAngst'] as const;
+const originsInAngstrom = ['rlnOriginXAngst', 'rlnOriginYAngst', 'rlnOriginZAngst'] as const;
+const originsInPixels = ['rlnOriginX', 'rlnOriginY', 'rlnOriginZ'] as const;
+const subtomogramAngles = ['rlnTomoSubtomogramRot', 'rlnTomoSubtomogramTilt', 'rlnTomoSubtomogramPsi'] as const;
+const particleAngles = ['rlnAngleRot', 'rlnAngleTilt', 'rlnAnglePsi'] as const;
+/** RELION's score, and that of pytom-match-pick. */
+const scores = ['rlnAutopickFigureOfMerit', 'rlnLCCmax'] as const;
+const readLabels: ReadonlySet<string> = new Set([
+  ...pixels,
+  ...centred,
+  ...originsInAngstrom,
+  ...originsInPixels,
+  ...subtomogramAngles,
+  ...particleAngles,
+  ...scores,
+  ...['rlnTomoName', 'rlnMicrographName', 'rlnClassNumber', 'rlnHelicalTubeID', 'rlnOpticsGroup'],
+  ...['rlnPixelSize', 'rlnDetectorPixelSize', 'rlnMagnification'],
+]);
+
+const isParticles = ({ labels }: StarTable) => labels.includes(pixels[0]) || labels.includes(centred[0]);
 
 /**
  * Reads the particles of RELION 3, 4 and 5.
@@ -214,8 +244,9 @@ const centred = ['rlnCenteredCoordinateXAngst', 'rlnCenteredCoordinateYAngst', '
  * of the subtomogram, is subtracted from the coordinates (`ParticleSet::getMatrix3x3`, `getPosition`).
  */
 function parseRelion(text: string, source: string, options: RelionReading): RunPicks[] {
-  const tables = parseStar(text, source);
-  const particles = tables.find(({ labels }) => labels.includes(pixels[0]) || labels.includes(centred[0]));
+  const warn = fileWarner(source, options.reports);
+  const tables = parseStar(text, { source, warn });
+  const particles = tables.find(isParticles);
   if (particles === undefined) {
     if (tables.some(({ name }) => name === 'stopgap_motivelist')) {
       throw new CryoetPicksError(code, `${source} is a motive list of STOPGAP, not a table of RELION`);
@@ -224,12 +255,34 @@ function parseRelion(text: string, source: string, options: RelionReading): RunP
     throw new CryoetPicksError(code, `${source}: no table with _${pixels[0]} or _${centred[0]}; found ${names}`);
   }
   const optics = tables.find(({ name }) => name === 'optics');
+  const isFraction = holdsFractions(particles, options);
+  if (isFraction && options.kind === undefined) {
+    const found = `${source}: all coordinates lie between 0 and 1`;
+    warn('coordinates-are-fractions', `${found}; they are read as fractions of the tomogram, as Warp writes them`);
+  }
   return groupByRun(
     particles.rows.map((row) => {
       const run = runOf(row, options.run);
-      return { run, pick: readPick(row, { ...options, optics, centre: options.centreOf(run) }) };
+      const shape = options.shapeOf(run);
+      return {
+        run,
+        pick: readPick(row, { ...options, optics, centre: options.centreOf(run), isFraction, shape, warn }),
+      };
     }),
   );
+}
+
+/** Whether the coordinates of a table are fractions of the tomogram, by the option or by their range. */
+function holdsFractions({ labels, rows }: StarTable, { kind }: RelionReading): boolean {
+  if (kind !== undefined) return kind === 'fractions';
+  if (labels.includes(centred[0])) return false;
+  let isWhole = true;
+  for (const row of rows) {
+    const voxel = triple(row, pixels);
+    if (voxel === undefined || voxel.some((value) => value < 0 || value > 1)) return false;
+    isWhole &&= voxel.every(Number.isInteger);
+  }
+  return !isWhole;
 }
 
 function runOf(row: StarRow, given: string | undefined): string {
@@ -245,19 +298,21 @@ function runOf(row: StarRow, given: string | undefined): string {
 interface RowReading extends RelionReading {
   readonly optics: StarTable | undefined;
   readonly centre: Zyx | undefined;
+  readonly shape: Zyx | undefined;
+  readonly isFraction: boolean;
+  readonly warn: (code: string, message: string) => void;
 }
 
 function readPick(row: StarRow, options: RowReading): ParticlePick {
-  const ofSubtomogram = anglesOf(row, ['rlnTomoSubtomogramRot', 'rlnTomoSubtomogramTilt', 'rlnTomoSubtomogramPsi']);
-  const ofParticle = anglesOf(row, ['rlnAngleRot', 'rlnAngleTilt', 'rlnAnglePsi']);
+  const ofSubtomogram = anglesOf(row, subtomogramAngles);
+  const ofParticle = anglesOf(row, particleAngles);
   const rotation = isIdentity(ofSubtomogram) ? ofParticle : product(ofSubtomogram, ofParticle);
-  const found = pixelSize(row, options.optics);
-  const origin = turned(ofSubtomogram, originOf(row, { ...options, found }));
-  const { x, y, z } = coordinateOf(row, { ...options, found });
+  const origin = turned(ofSubtomogram, originOf(row, options));
+  const { x, y, z } = coordinateOf(row, options);
   const pick = {
     object: objectOf(row.number('rlnClassNumber') ?? 1, options, row.place),
     position: { x: x - origin.x, y: y - origin.y, z: z - origin.z },
-    score: row.number('rlnAutopickFigureOfMerit'),
+    score: row.number(scores[0]) ?? row.number(scores[1]),
     instance: row.number('rlnHelicalTubeID'),
     rotation,
   };
@@ -268,21 +323,30 @@ function anglesOf(row: StarRow, [rot, tilt, psi]: readonly [string, string, stri
   return rotationFromEuler([row.number(rot) ?? 0, row.number(tilt) ?? 0, row.number(psi) ?? 0], 'relion');
 }
 
-interface Placing extends RowReading {
-  readonly found: number | undefined;
-}
-
 /**
  * The position of a row in Å, before its origin is subtracted; if a row has both coordinates and the centre is known, the
  * centred ones.
  */
-function coordinateOf(row: StarRow, { voxelSize, centre, found }: Placing): Point {
+function coordinateOf(row: StarRow, options: RowReading): Point {
+  const { voxelSize, centre, isFraction, shape } = options;
   const fromCentre = triple(row, centred);
   if (fromCentre !== undefined && centre !== undefined && voxelSize !== undefined) {
     return toPhysical(gridAround(centre, { voxelSize, step: [1, 1, 1] }), fromCentre);
   }
-  const voxel = triple(row, pixels);
-  if (voxel !== undefined) return toPhysical(gridFrom(needVoxelSize(voxelSize, { found, place: row.place })), voxel);
+  const found = triple(row, pixels);
+  if (found !== undefined) {
+    const [z, y, x] = found;
+    if (!isFraction) return toPhysical(gridFrom(voxelSizeOf(row, options)), found);
+    if (shape !== undefined) {
+      return toPhysical(gridFrom(voxelSizeOf(row, options)), [z * shape[0], y * shape[1], x * shape[2]]);
+    }
+    throw new CryoetPicksError(
+      'invalid-option',
+      `the coordinates in ${row.place} lie between 0 and 1, as those of the whole table do: fractions of the tomogram, as Warp writes ` +
+        "them; give the options shape, in voxels, and voxelSize, in Å, or coordinates: 'voxels' if they are voxels",
+      { option: 'shape' },
+    );
+  }
   if (fromCentre === undefined) {
     throw new CryoetPicksError(
       code,
@@ -296,12 +360,17 @@ function coordinateOf(row: StarRow, { voxelSize, centre, found }: Placing): Poin
   );
 }
 
-function originOf(row: StarRow, { voxelSize, found }: Placing): Point {
-  const inAngstrom = triple(row, ['rlnOriginXAngst', 'rlnOriginYAngst', 'rlnOriginZAngst']);
+function originOf(row: StarRow, options: RowReading): Point {
+  const inAngstrom = triple(row, originsInAngstrom);
   if (inAngstrom !== undefined) return { x: inAngstrom[2], y: inAngstrom[1], z: inAngstrom[0] };
-  const inPixels = triple(row, ['rlnOriginX', 'rlnOriginY', 'rlnOriginZ']);
+  const inPixels = triple(row, originsInPixels);
   if (inPixels === undefined || inPixels.every((shift) => shift === 0)) return { x: 0, y: 0, z: 0 };
-  return toPhysical(gridFrom(needVoxelSize(voxelSize, { found, place: row.place })), inPixels);
+  return toPhysical(gridFrom(voxelSizeOf(row, options)), inPixels);
+}
+
+/** The size of the pixels that coordinates count: that of the option, otherwise what the file states. */
+function voxelSizeOf(row: StarRow, { voxelSize, optics, warn }: RowReading): Zyx {
+  return needVoxelSize(voxelSize, { stated: statedSizes(row, optics), place: row.place, warn });
 }
 
 /** Three numbers under labels for x, y, z; undefined if one of the labels is missing. */
@@ -310,18 +379,29 @@ function triple(row: StarRow, [x, y, z]: readonly [string, string, string]): Zyx
   return atX === undefined || atY === undefined || atZ === undefined ? undefined : [atZ, atY, atX];
 }
 
-/** The pixel size of a row in Å, if the file states it: that of the tilt series, or, for RELION 3, that of the image. */
-function pixelSize(row: StarRow, optics: StarTable | undefined): number | undefined {
+/** The pixel sizes of a row in Å that the file states: that of the tilt series, or, for RELION 3, that of the image. */
+function statedSizes(row: StarRow, optics: StarTable | undefined): StatedSize[] {
   const group = row.text('rlnOpticsGroup');
   const ofGroup =
     optics?.rows.find((candidate) => group !== undefined && candidate.text('rlnOpticsGroup') === group) ??
     (optics?.rows.length === 1 ? optics.rows[0] : undefined);
-  const known = ofGroup?.number('rlnTomoTiltSeriesPixelSize') ?? row.number('rlnPixelSize');
-  if (known !== undefined) return known;
-  const detector = row.number('rlnDetectorPixelSize');
-  const magnification = row.number('rlnMagnification');
+  const stated = (label: string, of: StarRow | undefined) => ({ size: lengthIn(of, label), where: `_${label}` });
   // Detector pixels are in µm.
-  return detector === undefined || magnification === undefined ? undefined : (detector * 1e4) / magnification;
+  const detector = (lengthIn(row, 'rlnDetectorPixelSize') ?? Number.NaN) * 1e4;
+  return [
+    stated('rlnTomoTiltSeriesPixelSize', ofGroup),
+    stated('rlnPixelSize', row),
+    {
+      size: detector / (lengthIn(row, 'rlnMagnification') ?? Number.NaN),
+      where: '_rlnDetectorPixelSize over _rlnMagnification',
+    },
+  ];
+}
+
+/** A length that may be missing: programs write `nan` where they do not know it. */
+function lengthIn(row: StarRow | undefined, label: string): number | undefined {
+  const cell = row?.text(label);
+  return cell === undefined || /^[+-]?(?:<?n\/?an?>?|none|null|inf)$/i.test(cell) ? undefined : row!.number(label);
 }
 
 function product(a: Rotation, b: Rotation): Rotation {

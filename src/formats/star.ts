@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
 import { parseNumber } from '../picks/csv.ts';
 
 /** A table of a STAR file; a block of single values is a table of one row. */
@@ -21,41 +22,87 @@ export interface StarRow {
 }
 
 const code = 'invalid-picks';
+/** Options of {@link parseStar}. */
+export interface ParseStarOptions {
+  /** Name of the file, for messages. */
+  readonly source: string;
+  /** Called for rows that are read although RELION would not read them. */
+  readonly warn?: ((code: string, message: string) => void) | undefined;
+}
+
 /**
  * Reads the tables of a STAR file: loops and single values, quoted or bare, with comments; no values over several lines.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` naming the line.
+ * Inside a loop, a line with as many cells as the loop has labels is a row, even if its first cell reads like `data_1` or `_1`. A
+ * loop ends at a line of one cell, `data_…` or `loop_`; a loop of one label ends there only after an empty line.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` naming the line, among others for any other number of cells in a loop.
  */
-export function parseStar(text: string, source: string): StarTable[] {
+export function parseStar(text: string, { source, warn }: ParseStarOptions): StarTable[] {
   const tables: OpenTable[] = [];
   let name: string | undefined;
   let table: OpenTable | undefined;
+  let afterEmptyLine = false;
   for (const [index, line] of text
     .replace(/^\uFEFF/, '')
     .split(/\r\n?|\n/)
     .entries()) {
     const [first, ...rest] = tokensOf(line);
-    if (first === undefined) continue;
+    if (first === undefined) {
+      afterEmptyLine ||= line.trim() === '';
+      continue;
+    }
     const place = `${source}, line ${index + 1}`;
-    if (first.bare?.startsWith('data_')) {
-      name = first.bare.slice(5);
+    const values = [first, ...rest].map(({ value }) => value);
+    const kind = kindOf(first, { cells: values.length, table, afterEmptyLine });
+    if (kind === 'block') {
+      name = first.bare!.slice(5);
       table = undefined;
     } else if (name === undefined) {
       throw new CryoetPicksError(code, `${place}: expected data_, the start of a STAR block`);
-    } else if (first.bare === 'loop_') {
+    } else if (kind === 'loop') {
       table = { name, loop: true, labels: [], rows: [] };
       tables.push(table);
-    } else if (first.bare?.startsWith('_')) {
-      if (table === undefined || (table.loop && table.rows.length > 0)) {
+    } else if (kind === 'label') {
+      if (table === undefined) {
         table = { name, loop: false, labels: [], rows: [] };
         tables.push(table);
       }
-      addLabel(table, { label: first.bare.slice(1), value: rest[0]?.value, place });
+      addLabel(table, { label: first.bare!.slice(1), value: rest[0]?.value, place });
     } else {
-      addRow(table, { values: [first, ...rest].map(({ value }) => value), place });
+      if (afterEmptyLine && table?.loop && table.rows.length > 0 && !table.isBroken) {
+        table.isBroken = true;
+        warn?.(
+          'row-after-empty-line',
+          `${place}: rows of data_${table.name} go on after an empty line; they are read, but RELION ends the table there`,
+        );
+      }
+      addRow(table, { values, place });
     }
+    afterEmptyLine = false;
   }
   return tables.map((open) => finished(open));
+}
+
+interface LineContext {
+  readonly cells: number;
+  /** The table that is open. */
+  readonly table: OpenTable | undefined;
+  readonly afterEmptyLine: boolean;
+}
+
+/** What a line is, by its first cell and the table that is open. */
+function kindOf(
+  { bare = '' }: Token,
+  { cells, table, afterEmptyLine }: LineContext,
+): 'block' | 'loop' | 'label' | 'row' {
+  const isLoop = table?.loop === true;
+  const width = isLoop ? table.labels.length : 0;
+  // Above the rows of a loop, a line of one cell is a label, which may have a comment.
+  if (bare.startsWith('_') && (!isLoop || (table.rows.length === 0 && cells === 1))) return 'label';
+  if (width > 0 && cells === width && !(width === 1 && afterEmptyLine && /^(?:data_|loop_$)/.test(bare))) return 'row';
+  if (bare.startsWith('data_') && (!isLoop || cells === 1)) return 'block';
+  return bare === 'loop_' ? 'loop' : 'row';
 }
 
 interface OpenTable {
@@ -63,6 +110,8 @@ interface OpenTable {
   readonly loop: boolean;
   readonly labels: string[];
   readonly rows: { readonly values: string[]; readonly place: string }[];
+  /** True once a row has come after an empty line. */
+  isBroken?: boolean;
 }
 
 interface Token {
@@ -115,7 +164,11 @@ function addLabel(
 function addRow(table: OpenTable | undefined, row: { readonly values: string[]; readonly place: string }): void {
   const expected = table?.loop ? table.labels.length : 0;
   if (row.values.length !== expected) {
-    throw new CryoetPicksError(code, `${row.place}: ${row.values.length} values; expected ${expected}`);
+    const wanted = table?.loop ? `${expected}, one per label of data_${table.name}` : 'a label, or loop_';
+    throw new CryoetPicksError(
+      code,
+      `${row.place}: ${row.values.length} values; expected ${wanted}; the first is ${showJson(row.values[0])}`,
+    );
   }
   table!.rows.push(row);
 }
@@ -141,9 +194,17 @@ function rowOf(
       if (value === undefined) return undefined;
       const number = parseNumber(value);
       if (number !== undefined && Number.isFinite(number)) return number;
-      throw new CryoetPicksError(code, `${place}: _${label} is ${JSON.stringify(value)}; expected a finite number`);
+      throw new CryoetPicksError(code, `${place}: _${label} is ${showJson(value)}; expected a finite number`);
     },
   };
+}
+
+/** Describes, in a line or none, the labels of a table that are not read. */
+export function unreadLabels(table: StarTable | undefined, read: ReadonlySet<string>): string[] {
+  const unread = (table?.labels ?? []).filter((label) => !read.has(label));
+  const shown = unread.slice(0, 20).map((label) => `_${label}`);
+  const more = unread.length > shown.length ? ` and ${unread.length - shown.length} more` : '';
+  return unread.length === 0 ? [] : [`column: not read: ${shown.join(', ')}${more}`];
 }
 
 /** A table to write. */

@@ -14,9 +14,9 @@ import {
   runsOf,
   type VoxelSizeOption,
 } from './file-context.ts';
-import type { PicksFormat } from './format.ts';
+import { fileWarner, type ParseReports, type PicksFormat } from './format.ts';
 import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
-import { formatStar, parseStar, type StarRow } from './star.ts';
+import { formatStar, parseStar, type StarRow, type StarTable, unreadLabels } from './star.ts';
 
 /** Options of {@link stopgapFormat}. */
 export interface StopgapFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
@@ -32,6 +32,9 @@ const labels = [
   ...['motl_idx', 'tomo_num', 'object', 'subtomo_num', 'halfset', 'orig_x', 'orig_y', 'orig_z', 'score'],
   ...['x_shift', 'y_shift', 'z_shift', 'phi', 'psi', 'the', 'class'],
 ];
+
+/** The labels that are read; `motl_idx`, `subtomo_num` and `halfset` number the rows of a refinement. */
+const readLabels: ReadonlySet<string> = new Set(labels);
 
 /**
  * Motive list of STOPGAP, a STAR file: `orig_x` … in voxels plus shifts, and the angles phi, psi, the, as in TOM.
@@ -54,7 +57,8 @@ export function stopgapFormat(options: StopgapFormatOptions = {}): PicksFormat {
       { part: 'object', what: 'STOPGAP has class numbers, not names' },
       { part: 'run', what: 'STOPGAP has tomogram numbers, not names' },
     ],
-    parse: (text, source) => parse(text, source, { ...options, grid: grid() }),
+    leftOut: (text, source) => unreadLabels(parseStar(text, { source }).find(isMotiveList), readLabels),
+    parse: (text, source, reports = {}) => parse(text, source, { ...options, reports, grid: grid() }),
     format(runs: Iterable<RunPicks>) {
       const picks = checkedPicks(runs);
       const placement = grid();
@@ -78,11 +82,13 @@ export function stopgapFormat(options: StopgapFormatOptions = {}): PicksFormat {
   };
 }
 
-type Reading = StopgapFormatOptions & { readonly grid: ReturnType<typeof gridFrom> };
+type Reading = StopgapFormatOptions & { readonly grid: ReturnType<typeof gridFrom>; readonly reports: ParseReports };
+
+const isMotiveList = ({ name: block }: StarTable) => block === 'stopgap_motivelist';
 
 function parse(text: string, source: string, options: Reading): RunPicks[] {
-  const tables = parseStar(text, source);
-  const table = tables.find((candidate) => candidate.name === 'stopgap_motivelist');
+  const tables = parseStar(text, { source, warn: fileWarner(source, options.reports) });
+  const table = tables.find(isMotiveList);
   if (table === undefined) {
     const found = tables.map((candidate) => `data_${candidate.name}`).join(', ') || 'no block';
     throw new CryoetPicksError('invalid-picks', `${source}: expected data_stopgap_motivelist; found ${found}`);

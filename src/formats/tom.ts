@@ -33,6 +33,8 @@ const at = {
   ...{ phi: 16, psi: 17, theta: 18, class: 19 },
 } as const;
 const height = 20;
+/** Rows 14 to 16: in AV3 shifts before the rotation, which it leaves 0; in cryoCAT fields for anything. */
+const unused = [13, 14, 15];
 
 /**
  * Motive list of TOM and AV3 (`.em`): 20 single-precision numbers per particle, with positions in voxels from 1 plus shifts, and
@@ -57,6 +59,7 @@ export function tomFormat(options: TomFormatOptions = {}): PicksFormat<Uint8Arra
       { part: 'run', what: 'TOM has tomogram numbers, not names' },
       { part: 'precision', what: 'numbers keep about 7 digits' },
     ],
+    leftOut: (bytes, source) => unreadShifts(readEm(bytes, source)),
     parse: (bytes, source) => parse(readEm(bytes, source), source, { ...options, grid: grid() }),
     format(runs: Iterable<RunPicks>) {
       const picks = checkedPicks(runs);
@@ -89,6 +92,12 @@ function exact(instanceId: number, place: string): number {
     'invalid-picks',
     `${place} has instance id ${instanceId}, which single precision cannot represent`,
   );
+}
+
+/** Describes, in a line or none, the shifts that are not read. */
+function unreadShifts({ data, extent: [rows] }: EmArray): string[] {
+  const isUsed = rows === height && data.some((value, index) => value !== 0 && unused.includes(index % height));
+  return isUsed ? ['shift: rows 14 to 16, in AV3 shifts before the rotation, are not 0 and are not read'] : [];
 }
 
 type Reading = TomFormatOptions & { readonly grid: ReturnType<typeof gridFrom> };
@@ -136,12 +145,7 @@ const code = 'invalid-picks';
 const headerBytes = 512;
 const littleEndian = 6;
 /** Machine codes of EM files: OS-9, SGI and Mac are big-endian, PC is little-endian. */
-const machines: ReadonlyMap<number, boolean> = new Map([
-  [0, false],
-  [3, false],
-  [5, false],
-  [littleEndian, true],
-]);
+const machines: readonly number[] = [0, 3, 5, littleEndian];
 type Reader = (view: DataView, at: number, little: boolean) => number;
 const types: ReadonlyMap<number, readonly [bytes: number, read: Reader]> = new Map([
   [1, [1, (view, at) => view.getInt8(at)]],
@@ -162,27 +166,40 @@ function readEm(bytes: Uint8Array, source: string): EmArray {
     throw new CryoetPicksError(code, `${source}: ${bytes.length} bytes; an EM file has a header of ${headerBytes}`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const little = machines.get(bytes[0]!);
   const type = types.get(bytes[3]!);
-  if (little === undefined || type === undefined) {
+  if (!machines.includes(bytes[0]!) || type === undefined) {
     throw new CryoetPicksError(
       'unsupported',
-      `${source}: EM file of machine ${bytes[0]} and data type ${bytes[3]}; expected machine ${[...machines.keys()].join(', ')} and type ${[...types.keys()].join(', ')}`,
+      `${source}: EM file of machine ${bytes[0]} and data type ${bytes[3]}; expected machine ${machines.join(', ')} and type ${[...types.keys()].join(', ')}`,
     );
   }
-  const [x, y, z] = [4, 8, 12].map((at) => view.getInt32(at, little)) as [number, number, number];
   const [size, read] = type;
+  const sizesOf = (little: boolean) => [4, 8, 12].map((at) => view.getInt32(at, little)) as [number, number, number];
+  const fits = ([x, y, z]: readonly [number, number, number]) =>
+    x > 0 && y > 0 && z > 0 && headerBytes + x * y * z * size <= bytes.length;
+  // Some programs write the sizes, or the numbers, in their own byte order whatever the machine.
+  const stated = bytes[0] === littleEndian;
+  const [x, y, z] = sizesOf(!fits(sizesOf(stated)) && fits(sizesOf(!stated)) ? !stated : stated);
   const count = x * y * z;
-  const fits = x > 0 && y > 0 && z > 0 && headerBytes + count * size <= bytes.length;
-  if (!fits) {
+  if (!fits([x, y, z])) {
     throw new CryoetPicksError(
       code,
       `${source}: EM file of ${x}×${y}×${z} numbers in ${bytes.length} bytes; it is truncated`,
     );
   }
-  const data = new Float64Array(count);
-  for (let i = 0; i < count; i++) data[i] = read(view, headerBytes + i * size, little);
-  return { data, extent: [x, y, z] };
+  const numbersOf = (little: boolean) => {
+    const numbers = new Float64Array(count);
+    for (let i = 0; i < count; i++) numbers[i] = read(view, headerBytes + i * size, little);
+    return numbers;
+  };
+  const data = numbersOf(stated);
+  const swapped = size === 1 || isPlausible(data) ? undefined : numbersOf(!stated);
+  return { data: swapped !== undefined && isPlausible(swapped) ? swapped : data, extent: [x, y, z] };
+}
+
+/** False for numbers in the wrong byte order, of which some are tiny, huge or not finite. */
+function isPlausible(data: Float64Array): boolean {
+  return data.every((value) => value === 0 || (Math.abs(value) > 1e-12 && Math.abs(value) < 1e12));
 }
 
 /** Writes an EM file in single precision, little-endian. */

@@ -1,5 +1,6 @@
 import Papa from 'papaparse';
 import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
 
 export interface CsvTableOptions {
   /** Columns that must be there; others are found by name too, or ignored. */
@@ -30,7 +31,7 @@ export interface CsvRow {
 export function readCsvTable(text: string, options: CsvTableOptions): CsvRow[] {
   const { code, source } = options;
   const rows: CsvRow[] = [];
-  let columns: Map<string, number> | undefined;
+  let columns: ReadonlyMap<string, number> | undefined;
   forEachLine(text, options, (line, cells) => {
     if (columns === undefined) {
       columns = columnsOf(cells, options);
@@ -52,6 +53,23 @@ export function readCsvTable(text: string, options: CsvTableOptions): CsvRow[] {
     throw new CryoetPicksError(code, `${source} is empty; expected a header with ${options.required.join(', ')}`);
   }
   return rows;
+}
+
+/** Options of {@link unreadColumns}. */
+export interface UnreadColumnsOptions extends CsvTableOptions {
+  /** The columns that are read. */
+  readonly read: readonly string[];
+}
+
+/** Describes, in a line or none, the columns of a table that are not read. @throws As {@link readCsvTable} does for its header. */
+export function unreadColumns(text: string, { read, ...options }: UnreadColumnsOptions): string[] {
+  const [header = ''] = /^[^\r\n]*/.exec(text.replace(/^\uFEFF/, '')) ?? [];
+  let names: string[] = [];
+  forEachLine(header, options, (_, cells) => {
+    names = [...columnsOf(cells, options).keys()];
+  });
+  const unread = names.filter((column) => column !== '' && !read.includes(column));
+  return unread.length === 0 ? [] : [`column: not read: ${showColumns(unread, ', ')}`];
 }
 
 /** Calls `visit` for every line that is not blank, with the fields of the row that starts there. */
@@ -80,23 +98,32 @@ function columnsOf(header: readonly string[], { required, code, source }: CsvTab
   const columns = new Map<string, number>();
   for (const [index, cell] of header.entries()) {
     const name = cell.trim();
-    if (columns.has(name)) throw new CryoetPicksError(code, `${source}: column ${JSON.stringify(name)} occurs twice`);
+    if (columns.has(name)) throw new CryoetPicksError(code, `${source}: column ${showJson(name)} occurs twice`);
     columns.set(name, index);
   }
   const missing = required.filter((name) => !columns.has(name));
   if (missing.length === 0) return columns;
   throw new CryoetPicksError(
     code,
-    `${source}: no column ${missing.map((name) => JSON.stringify(name)).join(', ')}; found ${JSON.stringify([...columns.keys()])}`,
+    `${source}: no column ${missing.map((name) => JSON.stringify(name)).join(', ')}; found [${showColumns([...columns.keys()], ',')}]`,
   );
 }
 
+/** The names of columns for a message, twenty at most. */
+function showColumns(names: readonly string[], between: string): string {
+  const more = names.length > 20 ? ` and ${names.length - 20} more` : '';
+  return `${names.slice(0, 20).map(showJson).join(between)}${more}`;
+}
+
 const decimal = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
+/** Cells longer than this are no numbers: a regular expression would overflow the stack on millions of digits. */
+const maxDigits = 1000;
 const notFinite = /^(?:nan|([+-]?)inf(?:inity)?)$/i;
 
 /** The number a cell spells, as decimal digits, `nan` or `inf`; `undefined` for anything else, such as an empty cell. */
 export function parseNumber(cell: string): number | undefined {
   const text = cell.trim();
+  if (text.length > maxDigits) return undefined;
   if (decimal.test(text)) return Number(text);
   const special = notFinite.exec(text);
   if (special === null) return undefined;

@@ -1,5 +1,6 @@
 import Papa from 'papaparse';
 import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
 import { type CsvRow, parseNumber, readCsvTable } from './csv.ts';
 import { groupByRun, type ParticlePick, type RunPicks, runsOf } from './pick.ts';
 
@@ -80,7 +81,7 @@ function readNumber(row: CsvRow, column: string, source: string): number {
   if (value !== undefined) return value;
   throw new CryoetPicksError(
     'invalid-submission',
-    `${source}, line ${row.line}: ${column} is ${JSON.stringify(cell)}; expected a number`,
+    `${source}, line ${row.line}: ${column} is ${showJson(cell)}; expected a number`,
   );
 }
 
