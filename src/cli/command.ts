@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import type { PointsColumn } from '../formats/format.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -56,6 +57,11 @@ export function parseShape(text: string): Zyx {
   const counts = [z, y, x];
   if (more.length === 0 && counts.every((count) => Number.isSafeInteger(count) && count > 0)) return [z, y, x];
   throw new InvalidArgumentError('Expected three whole numbers of voxels, Z,Y,X, such as 64,128,128.');
+}
+
+/** Parses `x,y,z,score,-`; the format checks the names. */
+export function parseColumns(text: string): PointsColumn[] {
+  return text.split(',').map((column) => column.trim()) as PointsColumn[];
 }
 
 /** Parses `TYPE` or `TYPE@SPACING`. */

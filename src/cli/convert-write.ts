@@ -1,9 +1,10 @@
 import { basename, join } from 'node:path';
 import { listNames } from '../copick/tree.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { type FormatOptions, type PicksFormatName, picksFormat } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
-import { describeLosses, type Loss } from '../formats/format.ts';
+import { describeLosses, type Loss, type TableColumn } from '../formats/format.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { Outcome } from './command.ts';
@@ -24,6 +25,10 @@ export interface Source {
   readonly options: FormatOptions;
   /** What the source contains that picks cannot hold: a line each. */
   readonly leftOut: readonly string[];
+  /** What looked wrong while the source was read. */
+  readonly warnings: readonly Warning[];
+  /** What the columns of a plain table were taken for; empty for other sources. */
+  readonly columns: readonly TableColumn[];
 }
 
 /** What `convert --json` prints. */
@@ -35,6 +40,9 @@ export interface ConvertDocument {
   readonly picks: number;
   /** What the new file cannot hold. */
   readonly losses: readonly string[];
+  readonly warnings: readonly Warning[];
+  /** What the columns of a plain table were taken for. */
+  readonly columns?: readonly TableColumn[] | undefined;
   /** The files that were written, if the output is a folder. */
   readonly files?: readonly string[] | undefined;
   /** The tomograms that voxel size and shape were taken from, by run of the project. */
@@ -58,8 +66,9 @@ export interface Destination {
  * files of the other runs.
  */
 export async function writePicks(terminal: Terminal, source: Source, destination: Destination): Promise<Outcome> {
-  const { from, runs, objects, options, grids } = source;
+  const { from, runs, objects, options, grids, warnings, columns } = source;
   const { to, output, isFolder } = destination;
+  for (const { message } of warnings) terminal.warn(`cryoet-picks: ${message}`);
   const names = numbered(new Set(runs.map((one) => one.run)));
   const formatOptions = { ...options, objects, runs: names };
   const isPart = !isFolder && source.failures.length > 0;
@@ -78,17 +87,27 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   if (files.length > 0) {
     const where = isFolder ? `${output} (${counted(files.length, 'file')})` : output;
     terminal.print(`${counted(picks, 'pick')} of ${counted(kept.length, 'run')}, ${from} to ${to}: ${where}`);
+    if (destination.verbose && columns.length > 0) terminal.print(describeColumns(columns));
     terminal.print(...notes(format.losses, { losses, objects, names, verbose: destination.verbose }));
   }
   if (failures.length > 0) {
     terminal.print(`${counted(failed.size, 'run')} failed${files.length === 0 ? '; nothing was written' : ''}`);
   }
   const document: ConvertDocument = {
-    ...{ from, to, runs: kept.length, picks, losses },
+    ...{ from, to, runs: kept.length, picks, losses, warnings },
+    ...(columns.length > 0 && { columns }),
     ...(isFolder && { files: files.map(({ path }) => path) }),
     ...(from === 'project' && { tomograms: Object.fromEntries(grids), failed: failures }),
   };
   return { json: document, failed: failures.length > 0 };
+}
+
+/** `columns: 1 "particle" not read, 2 "coord_x" x`. */
+function describeColumns(columns: readonly TableColumn[]): string {
+  const described = columns.map(({ column, name, as }) => {
+    return `${column}${name === undefined ? '' : ` ${JSON.stringify(name)}`} ${as === '-' ? 'not read' : `is ${as}`}`;
+  });
+  return `columns: ${described.join(', ')}`;
 }
 
 interface Notes {

@@ -3,7 +3,7 @@ import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
-import { mapOrdered } from '../core/concurrency.ts';
+import { mapOrdered, type Warning } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { openProject } from '../entry/node.ts';
 import {
@@ -15,6 +15,7 @@ import {
   picksFormatOfPath,
 } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
+import type { ParseReports, PointsColumn, TableColumn } from '../formats/format.ts';
 import { configOfCroissant } from '../node/open-project.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/zyx.ts';
@@ -35,6 +36,8 @@ export interface ConvertInput extends CommonFlags {
   readonly shape?: Zyx | undefined;
   readonly run?: readonly string[] | undefined;
   readonly object?: readonly string[] | undefined;
+  /** What the columns of a plain table are. */
+  readonly columns?: readonly PointsColumn[] | undefined;
   /** This option and the next three are for projects. */
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
@@ -73,6 +76,9 @@ async function projectSource(
   terminal: Terminal,
   input: ConvertInput & { readonly to: PicksFormatName },
 ): Promise<Source> {
+  if (input.columns !== undefined) {
+    throw new UsageError(`--columns applies to plain tables, but ${input.input} is a copick project`);
+  }
   if (input.to === 'relion4' && input.voxelSize === undefined) {
     throw new UsageError(
       'RELION 4 counts in pixels of the tilt series, whose size is not known from a tomogram; give it in Å by --voxel-size',
@@ -87,7 +93,8 @@ async function projectSource(
   terminal.print(...gridLines(grids, describeGrid));
   const { voxelSize, shape } = input;
   const names = numbersOf(input.object ?? objects);
-  return { from: 'project', runs, objects: names, grids, failures, options: { voxelSize, shape }, leftOut: [] };
+  const source = { from: 'project', runs, objects: names, grids, failures, options: { voxelSize, shape } } as const;
+  return { ...source, leftOut: [], warnings: [], columns: [] };
 }
 
 /** The picks of a file, with the options of its format. */
@@ -98,14 +105,24 @@ function fileSource(content: Content, input: ConvertInput): Source {
     const flag = misplaced.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new UsageError(`--${flag} applies to copick projects, but ${input.input} is a picks file`);
   }
-  const from = input.from ?? detectPicksFormat(input.input, content.text);
+  const from = input.from ?? (input.columns === undefined ? detectPicksFormat(input.input, content.text) : 'points');
+  if (input.columns !== undefined && from !== 'points') {
+    throw new UsageError(`--columns applies to plain tables (--from points), but the format is ${from}`);
+  }
   const [onlyRun, onlyObject] = [run, object].map((names) => (names.length === 1 ? names[0] : undefined));
   const options: FormatOptions = { voxelSize, shape, run: onlyRun, object: onlyObject };
   const given = object.length > 1 ? numbersOf(object) : undefined;
-  const format = picksFormat(from, { ...options, objects: given });
-  const runs = chosen(read(format, content), input);
+  const format = picksFormat(from, { ...options, objects: given, columns: input.columns });
+  const warnings: Warning[] = [];
+  const columns: TableColumn[] = [];
+  const reports = {
+    onWarning: (warning: Warning) => void warnings.push(warning),
+    onColumns: (read: readonly TableColumn[]) => void columns.push(...read),
+  };
+  const runs = chosen(read(format, content, reports), input);
   const objects = given ?? numbered(new Set(objectsOf(runs)));
-  return { from, runs, objects, grids: new Map(), failures: [], options, leftOut: leftOut(format, content) };
+  const source = { from, runs, objects, grids: new Map(), failures: [], options };
+  return { ...source, leftOut: leftOut(format, content), warnings, columns };
 }
 
 interface Content {
@@ -114,8 +131,8 @@ interface Content {
   readonly source: string;
 }
 
-function read(format: AnyPicksFormat, { bytes, text, source }: Content): RunPicks[] {
-  return format.content === 'bytes' ? format.parse(bytes, source) : format.parse(text, source);
+function read(format: AnyPicksFormat, { bytes, text, source }: Content, reports: ParseReports): RunPicks[] {
+  return format.content === 'bytes' ? format.parse(bytes, source, reports) : format.parse(text, source, reports);
 }
 
 /** What the file contains that picks cannot hold. */

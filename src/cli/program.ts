@@ -7,6 +7,7 @@ import {
   type CommonFlags,
   collectThreshold,
   numberFrom,
+  parseColumns,
   parseLength,
   parseShape,
   parseTomogram,
@@ -234,6 +235,11 @@ function defineConvert(program: Command, run: RunCommand): void {
     .option(
       '--object <name...>',
       'object name, if the input does not contain one, or names for class numbers 1, 2, …; otherwise convert only these objects',
+    )
+    .option(
+      '--columns <names>',
+      'columns of a plain table: x,y,z,score,object,run,instance in their order, - for one to skip',
+      parseColumns,
     )
     .option('--user-id <name>', 'user of the picks, if the input is a project')
     .option('--session-id <name>', 'session of the picks, if the input is a project')

@@ -213,6 +213,7 @@ const flags: Readonly<Record<string, string>> = {
   objects: '--object',
   format: '--from or --to',
   voxelSpacing: '--tomogram',
+  columns: '--columns',
 };
 
 /** Describes an error in one line; for an option that is missing or wrong, also its name on the command line. */

@@ -66,7 +66,38 @@ describe('convert', () => {
 
   it('convert --json prints one document', async () => {
     const { stdout } = await convert('in.csv', 'out.csv', '--to', 'submission', '--json');
-    expect(JSON.parse(stdout)).toEqual({ from: 'csv', to: 'submission', runs: 2, picks: 3, losses: [] });
+    expect(JSON.parse(stdout)).toEqual({ from: 'csv', to: 'submission', runs: 2, picks: 3, losses: [], warnings: [] });
+  });
+
+  it('convert reads a plain table by --columns, and tells what was taken for what', async () => {
+    await writeFile(join(folder, 'in.txt'), '1 100 200 50 ribosome\n2 110 210 60 ribosome\n');
+    const options = ['--voxel-size', '10', '--run', 'TS_1'];
+    const refused = await convert('in.txt', 'out.csv', ...options, '--object', 'ribosome');
+    expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('say what each column is') });
+    const columns = ['--columns', '-,x,y,z,object'];
+    const { stdout, exitCode } = await convert('in.txt', 'out.csv', ...options, ...columns, '--verbose');
+    expect(exitCode).toBe(0);
+    expect(stdout.split('\n').slice(1, 3)).toEqual([
+      'columns: 1 not read, 2 is x, 3 is y, 4 is z, 5 is object',
+      'column: not read: column 1',
+    ]);
+    expect((await written('out.csv')).split('\n')[1]).toBe('TS_1,ribosome,1000,2000,500,1');
+    const { stdout: json } = await convert('in.txt', 'out.csv', ...options, ...columns, '--json');
+    expect(JSON.parse(json)).toMatchObject({
+      columns: [{ column: 1, as: '-' }, {}, {}, {}, { column: 5, as: 'object' }],
+    });
+    const other = await convert('in.csv', 'out.csv', '--from', 'csv', ...columns);
+    expect(other).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--columns applies to plain tables') });
+  });
+
+  it('convert prints what looks wrong in a file on stderr, and under warnings of --json', async () => {
+    const star =
+      'data_\n\nloop_\n_rlnTomoName\n_rlnCoordinateX\n_rlnCoordinateY\n_rlnCoordinateZ\n_rlnPixelSize\nTS_1 1 2 3 2.7\n';
+    await writeFile(join(folder, 'in.star'), star);
+    const args = ['in.star', 'out.csv', '--voxel-size', '10', '--object', 'ribosome', '--json'];
+    const { stdout, stderr } = await convert(...args);
+    expect(stderr).toBe('cryoet-picks: the option voxelSize is 10 Å, _rlnPixelSize 2.7 Å; 10 Å is used\n');
+    expect(JSON.parse(stdout).warnings).toMatchObject([{ code: 'voxel-size-differs', path: join(folder, 'in.star') }]);
   });
 
   it('convert selects the given run and objects, in the order of their classes', async () => {
