@@ -34,6 +34,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'shards',
     'array-metadata',
     'chunk-memory',
+    'chunk-record',
     'chunk',
     'decode-task',
     'decode-pool',

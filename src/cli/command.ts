@@ -15,6 +15,7 @@ export interface DetectInput extends CommonFlags {
   readonly figure?: string | undefined;
   readonly resume?: true | undefined;
   readonly resample?: true | undefined;
+  readonly allowMissingChunks?: true | undefined;
   readonly dryRun?: true | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly threads?: number | undefined;

@@ -96,7 +96,10 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
 
 /** Options of {@link detectRuns}. */
 export interface DetectRunsOptions
-  extends Pick<DetectInput, 'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'resample' | 'threshold'> {
+  extends Pick<
+    DetectInput,
+    'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'resample' | 'allowMissingChunks' | 'threshold'
+  > {
   readonly project: Project;
   readonly model: Model;
 }

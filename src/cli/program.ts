@@ -168,6 +168,7 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--figure <file>', 'also draw the first run with its picks, as .png or .svg')
     .option('--resume', 'skip runs that already have picks of this user and session')
     .option('--resample', 'resample tomograms whose voxel size differs from that of the model')
+    .option('--allow-missing-chunks', 'search tomograms of which more than half of the chunks are missing, too')
     .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
     .option('--dry-run', 'estimate run time and peak memory from three tiles; writes nothing')
     .option('--threads <number>', 'threads of the model (default: all cores)', wholeNumber(1))

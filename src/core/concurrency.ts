@@ -17,6 +17,8 @@ export interface Warning {
   readonly path?: string | undefined;
   /** The run of a project that it is about. */
   readonly run?: string | undefined;
+  /** How much of the volume it is about, from 0 to 1: the share of the chunks that are missing. */
+  readonly share?: number | undefined;
 }
 
 /** Options of {@link mapOrdered}. */

@@ -29,6 +29,11 @@ export interface DetectOptions extends ChooseObjectsOptions {
   readonly average?: ScoreOptions['average'];
   /** Tiles per call of the model: more pay where a call costs much besides arithmetic, as on a GPU. @defaultValue 1 */
   readonly batch?: number | undefined;
+  /**
+   * Search a tomogram even if more than half of its chunks are not in the store, so that most of its voxels are the fill value.
+   * @defaultValue false: such a tomogram throws `corrupt-data`
+   */
+  readonly allowMissingChunks?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Called for voxels that are not finite, and for chunks that were missing in the store. */
@@ -44,7 +49,7 @@ export interface DetectOptions extends ChooseObjectsOptions {
  * @param source - The tomogram; its voxel size must be within 5 % of the model's.
  * @returns Picks in Å, best first.
  * @throws {@link CryoetPicksError} `invalid-option` if voxel size, objects or options do not fit the model; `corrupt-data` if the
- * volume holds no finite voxel or is constant; `model-failed`; the abort reason of `signal`, untouched.
+ * volume holds no finite voxel or is constant, or more than half of its chunks are missing; `model-failed`; the abort reason of `signal`, untouched.
  *
  * @example
  * ```ts
@@ -54,12 +59,13 @@ export interface DetectOptions extends ChooseObjectsOptions {
 export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<ParticlePick[]> {
   assertVolumeSource(source, 'detectParticles(tomogram, { model })');
   const { thresholds, minDistances } = checkDetectOptions(options);
-  const { model, overlap, average, batch, signal, onProgress, onWarning } = options;
+  const { model, overlap, average, batch, allowMissingChunks, signal, onProgress, onWarning } = options;
   const { spec } = model;
   requireVoxelSize(source.grid, spec);
 
   const plan = planTiles(source.grid.shape, spec, { overlap });
   const intensity = await measureIntensity(source, { signal, onProgress, onWarning });
+  if (!allowMissingChunks) requireMostChunks(source);
   const normalize = normalizerFor(spec.normalization, intensity);
   const slabs = scoreSlabs(source, { plan, model, normalize, average, batch, signal, onProgress, onWarning });
 
@@ -83,6 +89,18 @@ export function checkDetectOptions(options: Omit<DetectOptions, 'onProgress'>): 
 
 function fail(message: string): never {
   throw new CryoetPicksError('invalid-option', message);
+}
+
+/** Largest share of missing chunks that is searched without being asked to. */
+const MAX_MISSING = 0.5;
+
+/** @throws {@link CryoetPicksError} `corrupt-data` if a source that was read whole warns that more than half of its chunks are missing. */
+function requireMostChunks(source: VolumeSource): void {
+  const warning = source.warnings?.().find(({ code, share = 0 }) => code === 'chunks-missing' && share > MAX_MISSING);
+  if (!warning) return;
+  const { message, path } = warning;
+  const remedy = 'To search it all the same, pass allowMissingChunks: true (--allow-missing-chunks)';
+  throw new CryoetPicksError('corrupt-data', `${path ?? 'the tomogram'} is incomplete: ${message} ${remedy}`, { path });
 }
 
 /** True if the voxel size is within 5 % of the model's. */

@@ -64,7 +64,7 @@ export {
   type WriteOptions,
 } from '../storage/store.ts';
 export type { NumberType } from '../codecs/number-type.ts';
-export type { ChunkCounts } from '../ome-zarr/chunk-cache.ts';
+export type { ChunkCounts } from '../ome-zarr/chunk-record.ts';
 export { type OpenTomogramOptions, openTomogram, type Tomogram, type TomogramLevel } from '../ome-zarr/tomogram.ts';
 export { writeTomogram } from '../ome-zarr/write/image.ts';
 export type { WritableDtype, WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';

@@ -33,7 +33,7 @@ export {
 export { type ZipStoreOptions, zipStore } from '../storage/zip.ts';
 
 // OME-Zarr
-export type { ChunkCounts } from '../ome-zarr/chunk-cache.ts';
+export type { ChunkCounts } from '../ome-zarr/chunk-record.ts';
 export { type ConsolidatedOptions, withConsolidated } from '../ome-zarr/consolidated.ts';
 export type { DecodeWorkersOptions } from '../ome-zarr/decode-task.ts';
 export {

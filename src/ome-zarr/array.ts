@@ -2,6 +2,7 @@ import * as zarr from 'zarrita';
 import { isZarritaError } from 'zarrita';
 import { halfToNumber } from '../codecs/number-type.ts';
 import { originalDecoders, registerCheckedCodecs, unknownCodecs } from '../codecs/registry.ts';
+import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError, errorOf, isCryoetPicksError, withMessage } from '../core/errors.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { joinKey, type ReadableStore, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
@@ -15,6 +16,7 @@ import {
   singleBytesCodec,
 } from './chunk.ts';
 import type { ChunkMemory } from './chunk-memory.ts';
+import { type ChunkCounts, ChunkRecord } from './chunk-record.ts';
 import { decodePool } from './decode-pool.ts';
 import {
   type ChunkTask,
@@ -31,7 +33,16 @@ import { openShards, type Shards } from './shards.ts';
 export interface ChunkedArray extends ArrayDescription {
   /** Names the array in messages. */
   readonly where: string;
-  /** Reads and decodes one chunk; `undefined` if it is absent, which the format takes for the fill value everywhere. */
+  /** Path of the array's folder. */
+  readonly path: string;
+  /** The chunks that were read so far, and those of them that were missing. */
+  readonly chunks: ChunkCounts & Pick<ChunkRecord, 'missingWithin'>;
+  /**
+   * Reads and decodes one chunk; `undefined` if it is absent, which the format takes for the fill value everywhere.
+   *
+   * @throws {@link CryoetPicksError} `corrupt-data` for a chunk that was there before and is absent now, or the reverse, and for an
+   * absent chunk of an array whose metadata have vanished.
+   */
   readChunk(at: readonly number[], options?: ReadChunkOptions): Promise<DecodedChunk | undefined>;
 }
 
@@ -64,7 +75,55 @@ export async function openArray(
   const description = describeArray(json, zarrFormat, `${key} of ${store.location}`);
   const { decodeWorkers = {} } = options;
   const read = await chunkReader(subStore(store, folder), { description, where, decodeWorkers });
-  return { ...description, where: `array ${where}`, readChunk: (at, readOptions = {}) => read(at, readOptions) };
+  const path = `${store.location.replace(/\/+$/, '')}${folder === '/' ? '' : folder}`;
+  const chunks = new ChunkRecord(description);
+  const requireMetadata = metadataCheck(store, key);
+  const readChunk: ReadChunk = async (at, { signal, memory } = {}) => {
+    const chunk = await read(at, { signal, memory });
+    if (!chunk) await untilAborted(requireMetadata(), signal);
+    if (chunks.enter(at, chunk !== undefined)) return chunk;
+    if (chunk) memory?.give(chunk.data);
+    throw changedChunk(`chunk ${at.join('/')} of array ${where}`, { path, isThere: chunk !== undefined });
+  };
+  return { ...description, where: `array ${where}`, path, chunks, readChunk };
+}
+
+/** Milliseconds for which metadata that were just seen count as still there. */
+const SEEN_FOR = 1000;
+
+/**
+ * Makes a function that throws if the metadata file of an array has vanished since the array was opened: then its absent chunks were
+ * not left out by a writer. It is to be called for every absent chunk; the file is looked for once a second at most.
+ */
+function metadataCheck(store: ReadableStore, key: StoreKey): () => Promise<void> {
+  let seenAt = -Infinity;
+  let verdict: Promise<void> = Promise.resolve();
+  const look = async () => {
+    // All readers share the request, so none of them may abort it.
+    if ((await store.get(key)) !== undefined) return;
+    const path = `${store.location.replace(/\/+$/, '')}${key}`;
+    const message = `${path} was there when the array was opened and is absent now, and so are its chunks: was the folder moved, renamed or deleted?`;
+    throw new CryoetPicksError('corrupt-data', message, { path });
+  };
+  return () => {
+    const now = performance.now();
+    if (Math.abs(now - seenAt) >= SEEN_FOR) {
+      seenAt = now;
+      verdict = look();
+      verdict.catch(() => {
+        seenAt = -Infinity;
+      });
+    }
+    return verdict;
+  };
+}
+
+/** The error for a chunk that was seen otherwise before. */
+function changedChunk(chunk: string, { path, isThere }: { readonly path: string; readonly isThere: boolean }) {
+  const message = isThere
+    ? `${chunk} was not in the store when it was read before and is there now: open the image again once it is written whole`
+    : `${chunk} was in the store when it was read before and is absent now: was the folder moved, renamed or deleted?`;
+  return new CryoetPicksError('corrupt-data', message, { path });
 }
 
 async function readDocument(store: ReadableStore, folder: StoreKey, zarrFormat: 2 | 3, { signal }: StoreOptions) {

@@ -9,18 +9,6 @@ import { cropChunk, extentsInside, MAX_PADDING_FRACTION } from './chunk.ts';
 import { type ChunkMemory, chunkMemory, isShared } from './chunk-memory.ts';
 import { MAX_KEPT_BYTES, MIN_SENT_BYTES, TASKS_PER_THREAD } from './decode-task.ts';
 
-/** Numbers of chunks of an array; each chunk counts once. */
-export interface ChunkCounts {
-  readonly total: number;
-  /** Chunks that were looked for so far. */
-  readonly read: number;
-  /**
-   * Chunks read that are not in the store, so that their voxels are the fill value. The format does not distinguish chunks that a writer
-   * left out from chunks that were lost.
-   */
-  readonly missing: number;
-}
-
 /** Options of {@link ChunkCache}. */
 export interface ChunkCacheOptions {
   /** Bytes of decoded chunks to keep, plus 256 for each chunk. A larger chunk is not kept. */
@@ -69,8 +57,6 @@ function readsAtOnce(chunkBytes: number): number {
  * kept nor held any more, its memory is used for the next one.
  */
 export class ChunkCache {
-  /** Counts of the chunks read so far. */
-  readonly tally: ChunkCounter;
   readonly #array: ChunkedArray;
   readonly #kept: LRUCache<string, Slot> | undefined;
   readonly #pending = new Map<string, Slot>();
@@ -81,7 +67,6 @@ export class ChunkCache {
 
   constructor(array: ChunkedArray, { cacheBytes }: ChunkCacheOptions) {
     this.#array = array;
-    this.tally = new ChunkCounter(array);
     if (cacheBytes >= 1) {
       this.#kept = new LRUCache({
         maxSize: Math.floor(cacheBytes),
@@ -171,7 +156,6 @@ export class ChunkCache {
     try {
       signal.throwIfAborted();
       const chunk = await this.#array.readChunk(at, { signal, memory: this.#memory });
-      this.tally.count(at, chunk !== undefined);
       return chunk ? trimmed(chunk, at, this.#array) : 'fill';
     } finally {
       const next = this.#queue.shift();
@@ -203,37 +187,6 @@ function trimmed(chunk: DecodedChunk, at: readonly number[], array: ChunkedArray
   const extents = extentsInside(at, array);
   const needed = extents.reduce((product, extent) => product * extent, chunk.data.BYTES_PER_ELEMENT);
   return needed < (1 - MAX_PADDING_FRACTION) * chunk.data.buffer.byteLength ? cropChunk(chunk, extents) : chunk;
-}
-
-/** Chunks per page of bits. */
-const PAGE = 65_536;
-
-/** Counts chunks of an array, each once, with one bit per chunk in pages that are allocated on demand. */
-export class ChunkCounter implements ChunkCounts {
-  readonly total: number;
-  read = 0;
-  missing = 0;
-  readonly #grid: readonly number[];
-  readonly #seen = new Map<number, Uint8Array>();
-
-  constructor({ shape, chunkShape }: Pick<ChunkedArray, 'shape' | 'chunkShape'>) {
-    this.#grid = shape.map((extent, i) => Math.ceil(extent / chunkShape[i]!));
-    this.total = this.#grid.reduce((product, n) => product * n, 1);
-  }
-
-  /** Counts a chunk, unless it was counted before. */
-  count(at: readonly number[], isThere: boolean): void {
-    const index = at.reduce((sum, n, i) => sum * this.#grid[i]! + n, 0);
-    const pageNumber = Math.floor(index / PAGE);
-    const page = this.#seen.get(pageNumber) ?? new Uint8Array(PAGE / 8);
-    this.#seen.set(pageNumber, page);
-    const inPage = index % PAGE;
-    const bit = 1 << (inPage & 7);
-    if ((page[inPage >> 3]! & bit) !== 0) return;
-    page[inPage >> 3]! |= bit;
-    this.read++;
-    if (!isThere) this.missing++;
-  }
 }
 
 const [MIN_CACHE, MAX_CACHE] = [128 * 2 ** 20, 256 * 2 ** 20];

@@ -11,7 +11,7 @@ import {
 } from '../space/zyx.ts';
 import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
 import type { DecodedChunk } from './chunk.ts';
-import { type CachedChunk, type ChunkCache, type ChunkCounts, MAX_READS } from './chunk-cache.ts';
+import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
 import { copyRows, createLossless, fillRows, type Layout, type VoxelData } from './copy-voxels.ts';
 import type { OpenedLevel } from './levels.ts';
 
@@ -26,8 +26,8 @@ export interface LevelSourceOptions {
 /** A source over an array in a store. */
 export interface LevelSource extends VolumeSource {
   /**
-   * Warns of chunks that were read and are not in the store, if voxels are floats. Writers leave out chunks that hold nothing but
-   * the fill value: most chunks of labels, hardly one of a measured density.
+   * Warns of chunks that were read and are not in the store: their share, and where they lie. Writers leave out chunks that hold
+   * nothing but the fill value: most chunks of labels, hardly one of a measured density.
    */
   warnings(): readonly Warning[];
   /**
@@ -57,17 +57,29 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
   return {
     grid: level.grid,
     chunkShape: level.chunkShape,
-    warnings: () => (level.array.dtype.startsWith('float') ? missingChunks(cache.tally) : []),
+    warnings: () => missingChunks(level),
     read: read as LevelSource['read'],
   };
 }
 
-function missingChunks({ total, read, missing }: ChunkCounts): readonly Warning[] {
+function missingChunks({ array, dimensions, grid }: OpenedLevel): readonly Warning[] {
+  const { total, read, missing, missingWithin } = array.chunks;
   if (missing === 0) return [];
+  const share = missing / total;
+  const percent = (part: number) => `${Number((100 * part).toPrecision(2))} %`;
+  const counted =
+    read === total
+      ? `${missing} of the ${total} chunks (${percent(share)}) are`
+      : `${missing} of the ${read} chunks read so far (${percent(missing / read)}; there are ${total} in all) are`;
+  const ranges = ['z', 'y', 'x'].map((axis, i) => {
+    const [from, to] = missingWithin[dimensions[i]!]!;
+    const edge = array.chunkShape[dimensions[i]!]!;
+    return `${axis} ${from * edge} to ${Math.min(to * edge, grid.shape[i]!) - 1}`;
+  });
   const message =
-    `${missing} of the ${read} chunks read so far (of ${total}) are not in the store, and their voxels are the fill value: ` +
-    'was it copied whole?';
-  return [{ code: 'chunks-missing', message }];
+    `${counted} not in the store, and their voxels are the fill value, ${array.fillValue}; ` +
+    `they lie within the voxels ${ranges.join(', ')}: was the image copied whole?`;
+  return [{ code: 'chunks-missing', message, path: array.path, share }];
 }
 
 interface Reading {

@@ -3,7 +3,8 @@ import { CryoetPicksError, isCryoetPicksError, withMessage } from '../core/error
 import type { Point } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { assertStore, type ReadableStore } from '../storage/store.ts';
-import { ChunkCache, type ChunkCounts, defaultCacheBytes } from './chunk-cache.ts';
+import { ChunkCache, defaultCacheBytes } from './chunk-cache.ts';
+import type { ChunkCounts } from './chunk-record.ts';
 import { checkDecodeWorkers } from './decode-pool.ts';
 import type { DecodeWorkersOptions } from './decode-task.ts';
 import { type LevelSource, levelSource } from './level-source.ts';
@@ -63,7 +64,8 @@ export interface OpenTomogramOptions {
  * Opens an OME-Zarr image, version 0.4 (Zarr v2) or 0.5 (Zarr v3, also sharded), as a source of float32 voxels.
  *
  * Axes may be in any order; they are found by name, and lengths are converted to Å. `read` fetches only the chunks that overlap
- * the box, a few at a time, and keeps decoded chunks for later reads. A chunk that is missing from the store is the fill value.
+ * the box, a few at a time, and keeps decoded chunks for later reads. A chunk that is missing from the store is the fill value,
+ * and a warning; one that was there when it was read before, or whose array has vanished, is `corrupt-data`.
  * Every integer and float type can be read, and bool.
  *
  * If the metadata give no translation at all, as those of copick 1, a coarse level of floats is taken for means over k voxels of
@@ -84,7 +86,7 @@ export interface OpenTomogramOptions {
  */
 export async function openTomogram(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Tomogram> {
   const { level, levels, cache } = await chooseLevel(store, options, { hasChannels: false });
-  return { ...levelSource(level, { cache }), levels, level: level.index, chunks: cache.tally };
+  return { ...levelSource(level, { cache }), levels, level: level.index, chunks: level.array.chunks };
 }
 
 interface ChosenLevel {
@@ -215,7 +217,7 @@ export async function openChannels(store: ReadableStore, options: OpenTomogramOp
     ...levelSource(level, { cache, channel: index }),
     levels,
     level: level.index,
-    chunks: cache.tally,
+    chunks: level.array.chunks,
     channel: { index, axis, name: channelNames[index] },
   }));
 }

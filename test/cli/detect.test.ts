@@ -155,17 +155,27 @@ describe('detect', () => {
     await rm(join(image, '0/0/1/1'));
     await rm(join(image, '0/1/0/1'));
     const message =
-      '2 of the 8 chunks read so far (of 8) are not in the store, and their voxels are the fill value: was it copied whole?';
+      '2 of the 8 chunks (25 %) are not in the store, and their voxels are the fill value, 0; they lie within the voxels ' +
+      'z 0 to 23, y 0 to 39, x 20 to 39: was the image copied whole?';
     const { exitCode, stdout, stderr } = await captureCli(['detect', config, '--threads', '1', '--json']);
     expect(stderr).toBe(`cryoet-picks: run "TS_1_3": ${message}\n`);
     const { problems, runs, warnings } = JSON.parse(stdout);
     const path = expect.stringMatching(/TS_1_3.*denoised\.zarr$/);
     expect(problems).toEqual([{ path, message }]);
-    expect(warnings).toEqual([{ code: 'chunks-missing', message, path, run: 'TS_1_3' }]);
+    expect(warnings).toEqual([{ code: 'chunks-missing', message, path, run: 'TS_1_3', share: 0.25 }]);
     expect(runs.map(({ status }: { status: string }) => status)).toEqual(['detected', 'detected']);
     expect(exitCode).toBe(0);
     const again = await captureCli(['detect', config, '--threads', '1', '--resume']);
     expect(again.stderr).toBe('');
+    for (const chunk of ['0/0/0', '0/1/0', '1/0/0']) await rm(join(image, '0', chunk));
+    const refused = await captureCli(['detect', config, '--threads', '1', '--json']);
+    expect(refused.exitCode).toBe(1);
+    const failed = JSON.parse(refused.stdout).runs.filter(({ status }: { status: string }) => status === 'failed');
+    expect(failed).toEqual([expect.objectContaining({ run: 'TS_1_3', error: expect.objectContaining({ code: 'corrupt-data' }) })]);
+    expect(failed[0].error.message).toContain('5 of the 8 chunks (63 %)');
+    const allowed = await captureCli(['detect', config, '--threads', '1', '--allow-missing-chunks']);
+    expect(allowed.exitCode).toBe(0);
+    expect(allowed.stderr).toContain('5 of the 8 chunks (63 %) are not in the store');
   });
 
   it('detect leaves no new file when it is aborted while the network works', async () => {

@@ -4,11 +4,14 @@ import {
   type DetectProjectOptions,
   detectProject,
   memoryStore,
+  openTomogram,
   type Project,
+  type ProjectProgress,
   type RunResult,
   type Store,
   type StoreKey,
   subStore,
+  type VolumeSource,
   type Warning,
   writeTomogram,
   type Zyx,
@@ -132,14 +135,37 @@ describe('detectProject', () => {
     const results = await resultsOf(project, { onWarning: (warning) => heard.push(warning) });
     const warning = {
       code: 'chunks-missing',
-      message: expect.stringMatching(/^1 of the 2 chunks read so far .* are not in the store/),
+      message: expect.stringMatching(/^1 of the 2 chunks \(50 %\) are not in the store/),
+      path: expect.stringMatching(/TS_2.*denoised\.zarr\/0$/),
       run: 'TS_2',
+      share: 0.5,
     };
     expect(results.map(({ run, warnings }) => [run, warnings])).toEqual([
       ['TS_1', []],
       ['TS_2', [warning]],
     ]);
     expect(heard).toEqual([warning]);
+  });
+
+  it('detectProject fails a run whose chunks vanish after its intensity was measured, and writes no picks of it', async () => {
+    const store = await tomograms(['TS_1', 'TS_2'], [8, 12, 8]);
+    const { project, overlay } = projectOf({ static: store });
+    const chunk = '/ExperimentRuns/TS_1/VoxelSpacing10.000/denoised.zarr/0/0/0/1';
+    const prepare = async (tomogram: VolumeSource, { name }: { readonly name: string }) => {
+      if (name !== 'TS_1') return tomogram;
+      // As over HTTP, where each pass reads every chunk again.
+      const again = await openTomogram(subStore(store, '/ExperimentRuns/TS_1/VoxelSpacing10.000/denoised.zarr'), {
+        cacheBytes: 0,
+      });
+      return again;
+    };
+    const onProgress = ({ run, stage, done, total }: ProjectProgress) => {
+      if (run === 'TS_1' && stage === 'intensity' && done === total) void store.delete(chunk);
+    };
+    const [first, second] = await resultsOf(project, { prepare, onProgress });
+    expect(first).toMatchObject({ status: 'failed', error: { code: 'corrupt-data' } });
+    expect(second.status).toBe('detected');
+    expect(await filesOf(overlay, 'TS_1')).toEqual([]);
   });
 
   it('detectProject reports a run that fails and continues with the next', async () => {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ChunkedArray } from '../../src/ome-zarr/array.ts';
 import type { DecodedChunk } from '../../src/ome-zarr/chunk.ts';
 import { type CachedChunk, ChunkCache } from '../../src/ome-zarr/chunk-cache.ts';
+import { ChunkRecord } from '../../src/ome-zarr/chunk-record.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
 
 forbidUnhandledRejections();
@@ -20,16 +21,19 @@ function countedArray({
   failing = new Set<number>(),
 } = {}): CountedArray {
   let running = 0;
+  const shape = [chunkShape[0]! * 1000, chunkShape[1]!, chunkShape[2]!];
   const array: CountedArray = {
     zarrFormat: 2,
     keyOf: (at) => `/${at.join('.')}`,
-    shape: [chunkShape[0]! * 1000, chunkShape[1]!, chunkShape[2]!],
+    shape,
     chunkShape,
     dtype: 'float32',
     itemBytes: 4,
     fillValue: 0,
     document: {},
     where: 'array',
+    path: 'memory',
+    chunks: new ChunkRecord({ shape, chunkShape }),
     reads: [],
     mostAtOnce: 0,
     async readChunk(at): Promise<DecodedChunk | undefined> {
