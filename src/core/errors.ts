@@ -45,11 +45,37 @@ export interface ErrorDetails extends ErrorFields {
   readonly cause?: unknown;
 }
 
+/** Maximum length of a message, and of a value in it, in characters. */
+const [MAX_MESSAGE, MAX_VALUE] = [2000, 200];
+
+/** A text without its middle, if it is longer than `length`; the end of a message says what would work. */
+function shortened(text: string, length: number): string {
+  if (text.length <= length) return text;
+  const head = Math.ceil((length - 1) * 0.6);
+  // No half of a character outside the basic plane is left.
+  const start = text.slice(0, head).replace(/[\ud800-\udbff]$/, '');
+  const end = text.slice(text.length - (length - 1 - head)).replace(/^[\udc00-\udfff]/, '');
+  return `${start}…${end}`;
+}
+
+/** A message of bounded length, with bounded values: what stands between double quotes, and what has no space in it. */
+function bounded(message: string): string {
+  if (message.length <= MAX_VALUE) return message;
+  // Values are looked for in a text of bounded length only.
+  return shortened(
+    shortened(message, 50 * MAX_MESSAGE)
+      .replace(/"[^"\\]*(?:\\.[^"\\]*)*"/gs, (quoted) => `"${shortened(quoted.slice(1, -1), MAX_VALUE - 2)}"`)
+      .replace(/\S{201,}/g, (word) => shortened(word, MAX_VALUE)),
+    MAX_MESSAGE,
+  );
+}
+
 /**
  * The only error class of this library. Tell errors apart by `code`; `cause` keeps the original error.
  *
- * The message says what failed, what was found, and what was expected or is available, with units. `option`, `path` and
- * `available` hold parts of it for programs, where they apply.
+ * The message says what failed, what was found, and what was expected or is available, with units, in at most 2,000 characters; a
+ * value in it of more than 200 loses its middle. `option`, `path` and `available` hold parts of it for programs, whole, where they
+ * apply.
  */
 export class CryoetPicksError extends Error {
   override readonly name = 'CryoetPicksError';
@@ -62,7 +88,7 @@ export class CryoetPicksError extends Error {
   declare readonly available?: readonly string[];
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details);
+    super(bounded(String(message)), details);
     this.code = code;
     const { option, path, available } = details;
     // Absent rather than undefined, so that an error shows only the fields that apply to it.
