@@ -86,11 +86,17 @@ async function decompressed(reader: RandomAccessReader, signal: AbortSignal | un
     const header = parseMrcHeader(start, { source });
     return dataStart(header) + dataBytes(header);
   };
-  const packed = await reader.read(0, size, { signal });
-  return bytesReader(await gunzipStart(packed, { wanted, startBytes: HEADER_BYTES, source, signal }), {
-    location: source,
-  });
+  const options = { startBytes: HEADER_BYTES, source, signal };
+  const packedStart = await reader.read(0, Math.min(size, PACKED_HEADER_BYTES), { signal });
+  const header = await gunzipStart(packedStart, { ...options, wanted: () => HEADER_BYTES, isCut: true });
+  // What deflate cannot compress gets longer by less than a thousandth; more than that is not read.
+  const mostBytes = Math.ceil(1.01 * wanted(header)) + PACKED_HEADER_BYTES;
+  const packed = await reader.read(0, Math.min(size, mostBytes), { signal });
+  return bytesReader(await gunzipStart(packed, { ...options, wanted }), { location: source });
 }
+
+/** Bytes of gzip that hold the header, behind the names and comments that gzip may add. */
+const PACKED_HEADER_BYTES = 2 ** 18;
 
 interface WholeOptions {
   readonly warnings: Warning[];
@@ -196,6 +202,8 @@ export interface GunzipOptions {
   /** Returns the total number of bytes to decompress, from the first `startBytes` bytes. */
   readonly wanted: (start: Uint8Array) => number;
   readonly startBytes: number;
+  /** Whether the compressed bytes go on, so that there is no checksum to verify. @defaultValue false */
+  readonly isCut?: boolean | undefined;
   /** Names the file in messages. */
   readonly source: string;
   readonly signal?: AbortSignal | undefined;
@@ -216,7 +224,7 @@ function isGzip(bytes: Uint8Array): boolean {
  * @throws {@link CryoetPicksError} `corrupt-data` if the bytes do not decompress, or are too few for the length.
  */
 async function gunzipStart(bytes: Uint8Array, options: GunzipOptions): Promise<Uint8Array> {
-  const { wanted, startBytes, source, signal } = options;
+  const { wanted, startBytes, isCut = false, source, signal } = options;
   let out = new Uint8Array(startBytes);
   let done = 0;
   let isSized = false;
@@ -231,7 +239,7 @@ async function gunzipStart(bytes: Uint8Array, options: GunzipOptions): Promise<U
       fail(`${source} cannot hold the ${total} bytes that its header gives: it has ${bytes.length} bytes of gzip`);
     }
     const start = out;
-    out = new Uint8Array(total);
+    out = allocated(total, source);
     out.set(start.subarray(0, total));
     take(left);
   };
@@ -245,11 +253,20 @@ async function gunzipStart(bytes: Uint8Array, options: GunzipOptions): Promise<U
       take(next);
     }
     // The stream verifies the checksum only when its end is read.
-    await nextPart(reader, source);
+    if (!isCut) await nextPart(reader, source);
     return out;
   } finally {
     // A stream that has failed before reports the failure again.
     await reader.cancel().catch(() => {});
+  }
+}
+
+function allocated(bytes: number, source: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    const message = `${source} decompresses to ${bytes} bytes, more than fit into memory; decompress it on disk`;
+    throw new CryoetPicksError('unsupported', message, { cause, path: source });
   }
 }
 

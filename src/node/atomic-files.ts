@@ -3,7 +3,16 @@ import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, stat, writ
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CryoetPicksError } from '../core/errors.ts';
-import { assertVersion, type ByteRange, compareNames, type StoreEntry, type WriteOptions } from '../storage/store.ts';
+import {
+  assertVersion,
+  type ByteRange,
+  compareNames,
+  type StoreEntry,
+  spanOf,
+  tooLarge,
+  type ValueBound,
+  type WriteOptions,
+} from '../storage/store.ts';
 import { isHidden, linkExclusively, removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -85,6 +94,7 @@ export async function orAbsent<T>(
     return await read();
   } catch (cause) {
     signal?.throwIfAborted();
+    if (cause instanceof CryoetPicksError) throw cause;
     const code = errnoOf(cause);
     if (code === 'ENOTDIR') return undefined;
     const link = code === 'ENOENT' ? await danglingLink({ root, file }) : undefined;
@@ -114,19 +124,29 @@ export async function readWhole(file: string, signal?: AbortSignal): Promise<Uin
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
+/** The same, for a file of bounded size. @throws {@link CryoetPicksError} if it is larger. */
+export async function readBounded(file: string, bound: ValueBound, signal?: AbortSignal): Promise<Uint8Array> {
+  const handle = await open(file, 'r');
+  try {
+    if ((await handle.stat()).size > bound.bytes) throw tooLarge(file, bound);
+    const { buffer, byteOffset, byteLength } = await handle.readFile({ signal });
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Reads the part of a range that is within the file; allocates no more than that. */
 export async function readRange(file: string, range: ByteRange): Promise<Uint8Array> {
   const handle = await open(file, 'r');
   try {
     const stats = await handle.stat();
     if (stats.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
-    const { size } = stats;
-    const start = 'suffixLength' in range ? Math.max(0, size - range.suffixLength) : Math.min(range.offset, size);
-    const end = 'suffixLength' in range ? size : Math.min(size, start + range.length);
-    const bytes = new Uint8Array(end - start);
+    const { offset, length } = spanOf(range, stats.size);
+    const bytes = new Uint8Array(length);
     let done = 0;
     while (done < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done);
+      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, offset + done);
       if (bytesRead === 0) return bytes.subarray(0, done);
       done += bytesRead;
     }

@@ -49,13 +49,13 @@ export async function answer(task: ChunkTask): Promise<unknown> {
 }
 
 /**
- * Reads a span; returns `undefined` if the file is missing or ends before the span.
+ * Reads a span; returns `undefined` if the file is missing, ends before the span or is too long.
  *
  * @param memory - Memory to read into, if it is long enough.
  * @param usual - Length of new memory, if that is long enough.
  */
 function readSpan(
-  { file, range }: FileSpan,
+  { file, range, maxBytes = Infinity }: FileSpan,
   memory: Uint8Array<ArrayBuffer>,
   usual: number,
 ): Uint8Array<ArrayBuffer> | undefined {
@@ -63,6 +63,7 @@ function readSpan(
   try {
     handle = openSync(file, 'r');
     const length = range?.length ?? fstatSync(handle).size;
+    if (length > maxBytes) return undefined;
     const bytes = memory.length < length ? new Uint8Array(Math.max(length, Math.min(usual, MAX_KEPT_BYTES))) : memory;
     const offset = range?.offset ?? 0;
     let done = 0;

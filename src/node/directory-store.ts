@@ -1,15 +1,23 @@
 import { mkdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type CommitOptions, checkKey, type StagedFolder, type Store } from '../storage/store.ts';
+import {
+  type CommitOptions,
+  checkKey,
+  checkRange,
+  type StagedFolder,
+  type Store,
+  type ValueBounds,
+  valueBounds,
+} from '../storage/store.ts';
 import {
   deleteAt,
   errnoOf,
   listFolder,
   orAbsent,
   orWriteError,
+  readBounded,
   readRange,
-  readWhole,
   renameOver,
   versionOf,
   writeAtomically,
@@ -17,7 +25,7 @@ import {
 import { removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
 
 /** Options of {@link directoryStore}. */
-export interface DirectoryStoreOptions {
+export interface DirectoryStoreOptions extends ValueBounds {
   /** Throw `read-only` for every write. @defaultValue false */
   readonly readOnly?: boolean | undefined;
   /**
@@ -49,6 +57,7 @@ export interface DirectoryStoreOptions {
 export function directoryStore(path: string, options: DirectoryStoreOptions = {}): Store {
   const { readOnly = false, durable = true } = options;
   const root = resolve(path);
+  const boundOf = valueBounds(options);
   const at = (key: string) => join(root, checkKey(key));
   const checkWritable = (file: string) => {
     if (readOnly) {
@@ -64,12 +73,14 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   return {
     location: root,
     pathOf: at,
-    async get(key, { signal } = {}) {
+    async get(key, options = {}) {
+      const { signal } = options;
       const file = at(key);
-      return orAbsent({ root, file }, () => readWhole(file, signal), signal);
+      return orAbsent({ root, file }, () => readBounded(file, boundOf(key, options), signal), signal);
     },
     async getRange(key, range, { signal } = {}) {
       const file = at(key);
+      checkRange(range);
       return orAbsent({ root, file }, () => readRange(file, range), signal);
     },
     async list(folder, { signal } = {}) {

@@ -19,6 +19,8 @@ export interface ArrayDescription {
   readonly keyOf: (at: readonly number[]) => StoreKey;
   readonly dtype: NumberType;
   readonly itemBytes: number;
+  /** Maximum bytes of an encoded chunk: no codec makes the least compressible chunk longer. */
+  readonly maxChunkBytes: number;
   readonly fillValue: number;
   readonly document: Readonly<Record<string, unknown>>;
 }
@@ -42,7 +44,7 @@ function fillNumber(value: unknown, dtype: NumberType, where: string): number {
   if (typeof value === 'boolean') return Number(value);
   if (value === 'NaN') return Number.NaN;
   if (value === 'Infinity' || value === '-Infinity') return Number(value);
-  if (typeof value === 'string' && /^0x[0-9a-f]+$/i.test(value) && dtype.startsWith('float')) {
+  if (typeof value === 'string' && /^0x[0-9a-f]{1,16}$/i.test(value) && dtype.startsWith('float')) {
     const view = new DataView(new ArrayBuffer(8));
     view.setBigUint64(0, BigInt(value));
     if (dtype === 'float64') return view.getFloat64(0);
@@ -110,7 +112,17 @@ function describeV2(json: unknown, where: string): ArrayDescription {
     fill_value: 0,
   };
   const keyOf = (at: readonly number[]): StoreKey => `/${at.join(separator)}`;
-  return { zarrFormat: 2, shape: meta.shape, chunkShape: meta.chunks, keyOf, dtype, itemBytes, fillValue, document };
+  return {
+    zarrFormat: 2,
+    shape: meta.shape,
+    chunkShape: meta.chunks,
+    keyOf,
+    dtype,
+    itemBytes,
+    maxChunkBytes: maxEncodedBytes(meta.chunks, meta.filters?.length ? WIDEST : itemBytes),
+    fillValue,
+    document,
+  };
 }
 
 const KINDS_V2: Readonly<Record<string, NumberType>> = {
@@ -221,16 +233,34 @@ function describeV3(json: unknown, where: string): ArrayDescription {
     attributes: {},
   };
   const keyOf = keyEncoder(meta.chunk_key_encoding);
+  const maxChunkBytes = maxEncodedBytes(chunkShape, codecs.length > 2 ? WIDEST : itemBytes);
   const shards = sharding && {
     inner: gridShape.map((extent, i) => extent / chunkShape[i]!),
     isIndexAtStart: sharding.index_location === 'start',
     hasChecksum: sharding.index_codecs.length > 1,
-    // The maximum growth of an incompressible chunk with any codec.
-    maxChunkBytes: 2 * chunkShape.reduce((product, extent) => product * extent, itemBytes) + 65536,
+    maxChunkBytes,
     keyOf,
   };
   const fillValue = fillNumber(meta.fill_value, dtype, where);
-  return { zarrFormat: 3, shape: meta.shape, chunkShape, shards, keyOf, dtype, itemBytes, fillValue, document };
+  return {
+    zarrFormat: 3,
+    shape: meta.shape,
+    chunkShape,
+    shards,
+    keyOf,
+    dtype,
+    itemBytes,
+    maxChunkBytes,
+    fillValue,
+    document,
+  };
+}
+
+/** Bytes of the widest number that a filter may store instead of a narrower one. */
+const WIDEST = 8;
+
+function maxEncodedBytes(chunkShape: readonly number[], itemBytes: number): number {
+  return 2 * chunkShape.reduce((product, extent) => product * extent, itemBytes) + 65_536;
 }
 
 function keyEncoder({ name, configuration }: v.InferOutput<typeof arrayV3>['chunk_key_encoding']) {

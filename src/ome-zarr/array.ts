@@ -255,7 +255,9 @@ function checkedStore({ store, shards, description }: ArrayFiles) {
   return {
     async get(key: StoreKey, options: StoreOptions = {}): Promise<Uint8Array | undefined> {
       if (key === '/.zarray' || key === '/zarr.json') return metadata;
-      const bytes = shards ? await shards.read(innerIndex(key), options) : await store.get(key, options);
+      const { maxChunkBytes: maxValueBytes } = description;
+      const whole = () => store.get(key, { ...options, maxValueBytes });
+      const bytes = await (shards ? shards.read(innerIndex(key), options) : whole());
       if (!bytes) throw ABSENT;
       return plainBytes(bytes);
     },
@@ -354,7 +356,7 @@ async function fileSpan(
   options: StoreOptions,
 ): Promise<FileSpan | undefined> {
   if (!store.pathOf) return undefined;
-  if (!shards) return { file: store.pathOf(description.keyOf(at)) };
+  if (!shards) return { file: store.pathOf(description.keyOf(at)), maxBytes: description.maxChunkBytes };
   const span = await shards.find(at, options);
   return span && { file: store.pathOf(span.key), range: { offset: span.offset, length: span.length } };
 }
@@ -364,6 +366,7 @@ async function bytesOf(
   at: readonly number[],
   options: StoreOptions,
 ): Promise<Uint8Array | undefined> {
-  const bytes = shards ? await shards.read(at, options) : await store.get(description.keyOf(at), options);
+  const { keyOf, maxChunkBytes: maxValueBytes } = description;
+  const bytes = await (shards ? shards.read(at, options) : store.get(keyOf(at), { ...options, maxValueBytes }));
   return bytes && plainBytes(bytes);
 }

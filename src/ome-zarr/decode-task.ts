@@ -31,6 +31,8 @@ export interface FileSpan {
   readonly file: string;
   /** Absent for the whole file. */
   readonly range?: { readonly offset: number; readonly length: number } | undefined;
+  /** A longer file is not read. */
+  readonly maxBytes?: number | undefined;
 }
 
 /** A chunk to decode, as plain data that can be sent to a thread. */

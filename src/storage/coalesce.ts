@@ -2,6 +2,7 @@ import { onAbort } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
   type ByteRange,
+  checkRange,
   isListable,
   type ListableStore,
   type ReadableStore,
@@ -54,7 +55,7 @@ export function coalesced<S extends ReadableStore>(
   const reading: ReadableStore = {
     location: store.location,
     get: (key, options) => queue.read({ key }, options),
-    getRange: (key, range, options) => queue.read({ key, range }, options),
+    getRange: async (key, range, options) => queue.read({ key, range: checkRange(range) }, options),
   };
   const whole: ReadableStore = store;
   if (whole.size) reading.size = whole.size.bind(whole);
@@ -68,16 +69,21 @@ interface Asked {
   readonly range?: ByteRange | undefined;
 }
 
+/** Whether a range has a length, from an offset. */
+function isSpan(range: ByteRange | undefined): range is Span {
+  return range !== undefined && 'offset' in range && range.length !== undefined;
+}
+
 type Bytes = Uint8Array | undefined;
 
 /** A call that waits. */
-interface Waiter extends Asked {
+interface Waiter extends Asked, Pick<StoreOptions, 'maxValueBytes'> {
   readonly resolve: (bytes: Bytes) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** A request that was sent, and the calls that wait for it. */
-interface Flight extends Asked {
+interface Flight extends Asked, Pick<StoreOptions, 'maxValueBytes'> {
   readonly controller: AbortController;
   readonly waiters: Set<Waiter>;
 }
@@ -104,11 +110,12 @@ class RequestQueue {
   }
 
   /** Reads bytes. @throws The abort reason of `signal`, at once; what the store throws. */
-  read(asked: Asked, { signal }: StoreOptions = {}): Promise<Bytes> {
+  read(asked: Asked, { signal, maxValueBytes }: StoreOptions = {}): Promise<Bytes> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise<Bytes>((resolve, reject) => {
       const waiter: Waiter = {
         ...asked,
+        maxValueBytes,
         resolve: (bytes) => {
           stopWaiting();
           resolve(bytes);
@@ -156,7 +163,8 @@ class RequestQueue {
       if (!first) return;
       const { range, waiters } = this.#gather(first);
       for (const waiter of waiters) this.#waiting.delete(waiter);
-      const flight: Flight = { key: first.key, range, waiters: new Set(waiters), controller: new AbortController() };
+      const { key, maxValueBytes } = first;
+      const flight = { key, range, maxValueBytes, waiters: new Set(waiters), controller: new AbortController() };
       this.#flights.add(flight);
       this.#running++;
       void this.#fly(flight);
@@ -164,10 +172,11 @@ class RequestQueue {
   }
 
   async #fly(flight: Flight): Promise<void> {
-    const { key, range, waiters, controller } = flight;
+    const { key, range, maxValueBytes, waiters, controller } = flight;
     const { signal } = controller;
     try {
-      const bytes = await (range ? this.#store.getRange(key, range, { signal }) : this.#store.get(key, { signal }));
+      const get = () => this.#store.get(key, { signal, maxValueBytes });
+      const bytes = await (range ? this.#store.getRange(key, range, { signal }) : get());
       for (const waiter of waiters) waiter.resolve(bytes && part(bytes, flight, waiter));
     } catch (error) {
       for (const waiter of waiters) waiter.reject(error);
@@ -182,11 +191,8 @@ class RequestQueue {
   #gather(first: Waiter): { readonly range: ByteRange | undefined; readonly waiters: readonly Waiter[] } {
     const others = [...this.#waiting].filter(({ key }) => key === first.key);
     const { range } = first;
-    if (!range || 'suffixLength' in range) return { range, waiters: others.filter((one) => isSame(one.range, range)) };
-    const near = others.flatMap((waiter) => {
-      const other = waiter.range;
-      return other && 'offset' in other ? [{ waiter, ...other }] : [];
-    });
+    if (!isSpan(range)) return { range, waiters: others.filter((one) => isSame(one.range, range)) };
+    const near = others.flatMap((waiter) => (isSpan(waiter.range) ? [{ waiter, ...waiter.range }] : []));
     const merged = grow(range, near, this.#limits);
     return { range: merged, waiters: near.filter((one) => isInside(one, merged)).map(({ waiter }) => waiter) };
   }
@@ -226,13 +232,12 @@ function covers(flight: Flight, { key, range }: Asked): boolean {
   if (flight.key !== key) return false;
   if (isSame(flight.range, range)) return true;
   const outer = flight.range;
-  return outer !== undefined && range !== undefined && 'offset' in outer && 'offset' in range && isInside(range, outer);
+  return isSpan(outer) && isSpan(range) && isInside(range, outer);
 }
 
 /** The bytes for one call. A part is copied, so that the rest of the answer can be freed. */
 function part(bytes: Uint8Array, flight: Flight, { range }: Asked): Uint8Array {
-  if (isSame(flight.range, range) || !range || !flight.range) return bytes;
-  if ('suffixLength' in range || 'suffixLength' in flight.range) return bytes;
+  if (isSame(flight.range, range) || !isSpan(range) || !isSpan(flight.range)) return bytes;
   const from = range.offset - flight.range.offset;
   return bytes.slice(from, from + range.length);
 }

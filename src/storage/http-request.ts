@@ -1,61 +1,108 @@
 import { onAbort, untilAborted } from '../core/concurrency.ts';
-import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
-import { clock, isRetryableStatus, RequestFailure, retry, retryAfterOf } from './retry.ts';
-import type { ByteRange } from './store.ts';
+import { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
+import { clock, isRetryableStatus, MAX_TIMEOUT, RequestFailure, retry, retryAfterOf } from './retry.ts';
+import { type ByteRange, tooLarge, type ValueBound } from './store.ts';
 
-/** One request. */
-export interface HttpRequest {
-  /** The URL without its query string, for messages. */
-  readonly where: string;
-  readonly query: string;
+/** What is needed to send a request and to receive its answer. */
+export interface Exchange {
+  readonly url: string;
   /** `GET`, or `HEAD` for the length alone. */
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly range: ByteRange | undefined;
-  /** The statuses that mean that the value is absent. */
-  readonly absent: readonly number[];
-  /** A request during which no byte arrives for this long, in milliseconds, has failed. */
+  /**
+   * An exchange during which no byte arrives for this long, in milliseconds, has failed; so has one whose body brings fewer than
+   * 1 kB/s over this long, or over 30 s if that is shorter. `Infinity` sets no limit.
+   */
   readonly timeout: number;
   readonly send: (url: string, init: RequestInit) => Promise<Response>;
-  /** Whether the code runs in a page of another origin, which may not see all headers. */
-  readonly isForeign: boolean;
 }
 
-/** The bytes that arrived: the part that was asked for, or the value from its start to at least the end of that part. */
-export interface Answer {
+/** Reads the body of an answer. */
+export type ReadBody = (wanted: BodyPart) => Promise<Body>;
+
+/** Which bytes of a body are wanted. */
+export interface BodyPart {
+  /** Bytes before those. @defaultValue 0 */
+  readonly skip?: number | undefined;
+  /** The number of bytes, with those that are skipped, after which reading stops on purpose. @defaultValue Infinity */
+  readonly stopAt?: number | undefined;
+  /** Only the last bytes are wanted, so many. @defaultValue Infinity */
+  readonly last?: number | undefined;
+  /** The largest value that may be kept, and its address for the error. */
+  readonly bound: ValueBound & { readonly path: string };
+}
+
+/** What came of a body. */
+export interface Body {
+  /** The wanted bytes. */
   readonly bytes: Uint8Array;
-  readonly isPart: boolean;
-  /** The length of the value, where the answer says it. */
-  readonly total: number | undefined;
+  /** The number of bytes that arrived. */
+  readonly received: number;
 }
 
 /**
- * Makes one request.
+ * Sends a request and receives its answer, which may stall or creep for a limited time only. Redirects are followed up to ten times;
+ * in a page the browser follows them.
  *
- * @returns `undefined` if the value is absent.
- * @throws {@link RequestFailure}; the abort reason of `signal`.
+ * @throws {@link RequestFailure}; what `receive` throws; the abort reason of `signal`.
  */
-export async function requestOnce(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer | undefined> {
-  const { where, query, method, headers, range, timeout, send } = request;
-  const stall = stallWatch(timeout, signal);
+export async function exchange<T>(
+  request: Exchange,
+  signal: AbortSignal | undefined,
+  receive: (response: Response, read: ReadBody) => Promise<T>,
+): Promise<T> {
+  const watch = transferWatch(request.timeout, signal);
   try {
-    const asked = range ? { ...headers, Range: rangeHeader(range) } : { ...headers };
-    const init: RequestInit = { method, headers: asked, signal: stall.signal };
-    const response = await untilAborted(send(`${where}${query}`, init), stall.signal);
-    return await receive(response, { ...request, stall });
+    const response = await follow(request, watch.signal);
+    return await receive(response, (wanted) => readBody(response, wanted, watch));
   } catch (cause) {
     signal?.throwIfAborted();
-    if (cause instanceof RequestFailure) throw cause;
-    const reason = stall.isStalled() ? `no byte came for ${timeout / 1000} s` : redacted(reasonOf(cause), request);
+    if (cause instanceof RequestFailure || isCryoetPicksError(cause)) throw cause;
+    const reason = watch.failure() ?? redacted(reasonOf(cause), request);
     throw new RequestFailure(reason, { kind: 'network', isRetryable: true, cause });
   } finally {
-    stall.stop();
+    watch.stop();
   }
 }
 
-function rangeHeader(range: ByteRange): string {
-  if ('suffixLength' in range) return `bytes=-${range.suffixLength}`;
-  return `bytes=${range.offset}-${range.offset + range.length - 1}`;
+const MAX_REDIRECTS = 10;
+
+async function follow({ url, method, headers, send }: Exchange, signal: AbortSignal): Promise<Response> {
+  // In a page redirects cannot be seen, let alone counted.
+  const redirect = globalThis.location === undefined ? { redirect: 'manual' as const } : {};
+  let [at, sent] = [url, headers];
+  for (let followed = 0; ; followed++) {
+    const response = await untilAborted(send(at, { method, headers: sent, signal, ...redirect }), signal);
+    const next = redirectOf(response, at);
+    if (next === undefined) return response;
+    response.body?.cancel().catch(() => {});
+    const problem =
+      followed === MAX_REDIRECTS
+        ? `the server redirected more than ${MAX_REDIRECTS} times`
+        : /^https?:$/.test(next.protocol)
+          ? undefined
+          : `the server redirected to an address of ${next.protocol}`;
+    if (problem !== undefined) throw new RequestFailure(problem, { kind: 'status', isRetryable: false });
+    if (next.origin !== new URL(at).origin) sent = withoutCredentials(sent);
+    at = next.href;
+  }
+}
+
+/** Where an answer redirects to. */
+function redirectOf({ status, headers }: Response, from: string): URL | undefined {
+  const location = headers.get('Location');
+  if (![301, 302, 303, 307, 308].includes(status) || location === null) return undefined;
+  try {
+    return new URL(location, from);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Another server must not see the credentials of this one: as `fetch` does. */
+function withoutCredentials(headers: Exchange['headers']): Exchange['headers'] {
+  const isSecret = (name: string) => /^(authorization|cookie|proxy-authorization)$/i.test(name);
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !isSecret(name)));
 }
 
 function reasonOf(cause: unknown): string {
@@ -66,112 +113,96 @@ function reasonOf(cause: unknown): string {
 }
 
 /** A message of the platform without the secrets of the request: its query string and headers. */
-function redacted(reason: string, { query, headers }: HttpRequest): string {
+function redacted(reason: string, { url, headers }: Exchange): string {
+  const query = url.includes('?') ? url.slice(url.indexOf('?')) : '';
   const secrets = [query, query.slice(1), ...Object.values(headers)].filter((secret) => secret.length > 0);
   return secrets.reduce((text, secret) => text.replaceAll(secret, '…'), reason);
 }
 
-interface StallWatch {
-  /** Fires with the caller's signal, and when nothing has arrived for too long. */
+/** Bytes per second below which a transfer counts as failed, and the longest time, in milliseconds, that it is given for them. */
+const [MIN_RATE, RATE_WINDOW] = [1000, 30_000];
+
+interface TransferWatch {
+  /** Fires with the caller's signal, and when nothing, or too little, has arrived for too long. */
   readonly signal: AbortSignal;
-  readonly isStalled: () => boolean;
-  /** To be called when something arrives. */
-  readonly reset: () => void;
+  /** Why it has fired, other than by the caller's signal. */
+  readonly failure: () => string | undefined;
+  /** To be called before waiting for bytes, with the number of those that came since the last call. */
+  readonly reset: (bytes: number) => void;
   readonly stop: () => void;
 }
 
-function stallWatch(timeout: number, signal: AbortSignal | undefined): StallWatch {
+function transferWatch(timeout: number, signal: AbortSignal | undefined): TransferWatch {
   const controller = new AbortController();
-  let stalled = false;
-  const fire = () => {
-    stalled = true;
-    controller.abort(new Error('stalled'));
-  };
-  let timer = setTimeout(fire, timeout);
   const stopWaiting = onAbort(signal, () => controller.abort(signal?.reason));
+  let failure: string | undefined;
+  const fail = (reason: string) => {
+    failure = reason;
+    controller.abort(new Error(reason));
+  };
+  // A timer that is set for longer fires at once.
+  const isTimed = timeout <= MAX_TIMEOUT;
+  const onStall = () => fail(`no byte came for ${timeout / 1000} s`);
+  let stall = isTimed ? setTimeout(onStall, timeout) : undefined;
+  const window = Math.min(timeout, RATE_WINDOW);
+  let inWindow = 0;
+  let rate: ReturnType<typeof setInterval> | undefined;
+  const onWindow = () => {
+    if (inWindow < (MIN_RATE * window) / 1000)
+      fail(`fewer than ${MIN_RATE} bytes a second came over ${window / 1000} s`);
+    inWindow = 0;
+  };
   return {
     signal: controller.signal,
-    isStalled: () => stalled,
-    reset: () => {
-      clearTimeout(timer);
-      timer = setTimeout(fire, timeout);
+    failure: () => failure,
+    reset: (bytes) => {
+      if (!isTimed) return;
+      clearTimeout(stall);
+      stall = setTimeout(onStall, timeout);
+      inWindow += bytes;
+      // The time until the first byte is the server's, not the line's.
+      if (bytes > 0) rate ??= setInterval(onWindow, window);
     },
     stop: () => {
-      clearTimeout(timer);
+      clearTimeout(stall);
+      clearInterval(rate);
       stopWaiting();
     },
   };
 }
 
-async function receive(
+/** Reads the body of an answer. @throws {@link CryoetPicksError} if it is larger than its bound; what the connection throws. */
+export async function readBody(
   response: Response,
-  { method, range, absent, isForeign, stall }: HttpRequest & { readonly stall: StallWatch },
-): Promise<Answer | undefined> {
-  const { status } = response;
-  if (status !== 200 && status !== 206) {
-    // The rest of the answer is not needed.
-    response.body?.cancel().catch(() => {});
-    if (absent.includes(status)) return undefined;
-    if (status !== 416 || !range) throw statusFailure(response);
-  }
-  const isPart = status !== 200;
-  const total = totalOf(response);
-  if (method === 'HEAD') return { bytes: new Uint8Array(0), isPart, total };
-  const enough = enoughOf(range, isPart);
-  const bytes = status === 416 ? new Uint8Array(0) : await readBody(response, { enough, stall });
-  const problem = problemOf(response, { bytes, range, enough, isForeign });
-  if (problem !== undefined) throw new RequestFailure(problem, { kind: 'content', isRetryable: true });
-  return { bytes, isPart, total };
-}
-
-function totalOf({ status, headers }: Response): number | undefined {
-  const isEncoded = (headers.get('Content-Encoding') ?? 'identity') !== 'identity';
-  const label = headers.get('Content-Range');
-  const found = status === 200 ? (isEncoded ? null : headers.get('Content-Length')) : /\/(\d+)$/.exec(label ?? '')?.[1];
-  return found ? Number(found) : undefined;
-}
-
-/**
- * The number of bytes to read. Of a whole value, none after the part that is wanted; of a part, one more than was asked for,
- * which shows that the part is wrong.
- */
-function enoughOf(range: ByteRange | undefined, isPart: boolean): number {
-  if (!range) return Infinity;
-  if (isPart) return 1 + ('offset' in range ? range.length : range.suffixLength);
-  return 'offset' in range ? range.offset + range.length : Infinity;
-}
-
-/** The failure for a status other than success. */
-export function statusFailure(response: Response, cause?: unknown): RequestFailure {
-  const { status, statusText } = response;
-  return new RequestFailure(`the server answered ${statusText ? `${status} ${statusText}` : status}`, {
-    kind: 'status',
-    isRetryable: isRetryableStatus(status),
-    retryAfter: retryAfterOf(response),
-    cause,
-  });
-}
-
-async function readBody(
-  response: Response,
-  { enough, stall }: { readonly enough: number; readonly stall: StallWatch },
-): Promise<Uint8Array> {
+  { skip = 0, stopAt = Infinity, last = Infinity, bound }: BodyPart,
+  watch?: TransferWatch | undefined,
+): Promise<Body> {
+  // A part is as long as it was asked for. The length of an encoded body is another one than its header says.
+  const mostBytes = stopAt === Infinity && last === Infinity ? bound.bytes : Infinity;
+  const promised = isEncoded(response) ? 0 : Number(response.headers.get('Content-Length') ?? 0);
+  if (promised - skip > mostBytes) throw tooLarge(bound.path, bound);
   const reader = response.body?.getReader();
-  if (!reader) return new Uint8Array(0);
+  if (!reader) return { bytes: new Uint8Array(0), received: 0 };
   const pieces: Uint8Array[] = [];
-  let length = 0;
+  let [received, kept] = [0, 0];
   try {
-    while (length < enough) {
-      stall.reset();
-      const { done, value } = await untilAborted(reader.read(), stall.signal);
+    watch?.reset(0);
+    while (received < stopAt) {
+      const { done, value } = await untilAborted(reader.read(), watch?.signal);
       if (done) break;
-      pieces.push(value);
-      length += value.length;
+      watch?.reset(value.length);
+      const wanted = value.subarray(Math.min(value.length, Math.max(0, skip - received)));
+      received += value.length;
+      if (wanted.length > 0) pieces.push(wanted);
+      kept += wanted.length;
+      while (pieces.length > 1 && kept - pieces[0]!.length >= last) kept -= pieces.shift()!.length;
+      if (kept > mostBytes) throw tooLarge(bound.path, bound);
     }
   } finally {
     reader.cancel().catch(() => {});
   }
-  return joined(pieces, length);
+  const bytes = joined(pieces, kept);
+  return { bytes: bytes.subarray(Math.max(0, bytes.length - last), stopAt - skip), received };
 }
 
 function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
@@ -185,39 +216,153 @@ function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
   return bytes;
 }
 
+/** One request for a value, or a part of it. */
+export interface HttpRequest extends Omit<Exchange, 'url'> {
+  /** The URL without its query string, for messages. */
+  readonly where: string;
+  readonly query: string;
+  readonly range: ByteRange | undefined;
+  /** The statuses that mean that the value is absent. */
+  readonly absent: readonly number[];
+  /** The largest value that may be read whole. */
+  readonly bound: ValueBound;
+  /** Whether the code runs in a page of another origin, which may not see all headers. */
+  readonly isForeign: boolean;
+}
+
+/** The bytes that arrived: the part that was asked for, or the whole value. */
+export interface Answer {
+  readonly bytes: Uint8Array;
+  /** The length of the value, where the answer says it. */
+  readonly total: number | undefined;
+  /** What tells versions of the value apart: a strong `ETag`, `Last-Modified`; only what a page may see. */
+  readonly etag: string | undefined;
+  readonly modified: string | undefined;
+}
+
+/**
+ * Makes one request.
+ *
+ * @returns `undefined` if the value is absent.
+ * @throws {@link RequestFailure}; {@link CryoetPicksError} if the value is too large; the abort reason of `signal`.
+ */
+export function requestOnce(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer | undefined> {
+  const { where, query, headers, range } = request;
+  const asked = range ? { ...headers, Range: rangeHeader(range) } : { ...headers };
+  return exchange({ ...request, url: `${where}${query}`, headers: asked }, signal, (response, read) =>
+    receive(response, request, read),
+  );
+}
+
+function rangeHeader(range: ByteRange): string {
+  if ('suffixLength' in range) return `bytes=-${range.suffixLength}`;
+  return `bytes=${range.offset}-${range.length === undefined ? '' : range.offset + range.length - 1}`;
+}
+
+async function receive(
+  response: Response,
+  { where: path, method, range, absent, bound, isForeign }: HttpRequest,
+  read: ReadBody,
+): Promise<Answer | undefined> {
+  const { status } = response;
+  if (status !== 200 && status !== 206) {
+    // The rest of the answer is not needed.
+    response.body?.cancel().catch(() => {});
+    if (absent.includes(status)) return undefined;
+    if (status !== 416 || !range) throw statusFailure(response);
+  }
+  const total = totalOf(response);
+  const empty = { bytes: new Uint8Array(0), received: 0 };
+  if (method === 'HEAD') return { ...empty, total, etag: undefined, modified: undefined };
+  const wanted = { ...wantedOf(range, status === 206), bound: { ...bound, path } };
+  const body = status === 416 ? empty : await read(wanted);
+  const problem = problemOf(response, { ...body, range, stopAt: wanted.stopAt, isForeign });
+  if (problem !== undefined) throw new RequestFailure(problem, { kind: 'content', isRetryable: true });
+  const isWhole = status === 200 && body.received < wanted.stopAt;
+  return { bytes: body.bytes, total: isWhole ? body.received : total, ...validatorsOf(response) };
+}
+
+function isEncoded({ headers }: Response): boolean {
+  return (headers.get('Content-Encoding') ?? 'identity') !== 'identity';
+}
+
+function totalOf(response: Response): number | undefined {
+  const { status, headers } = response;
+  const label = headers.get('Content-Range');
+  const found =
+    status === 200 ? (isEncoded(response) ? null : headers.get('Content-Length')) : /\/(\d+)$/.exec(label ?? '')?.[1];
+  return found ? Number(found) : undefined;
+}
+
+/** A weak `ETag` is equal for values that differ. Servers add the encoding to that of a body that they compress. */
+function validatorsOf({ status, headers }: Response): Pick<Answer, 'etag' | 'modified'> {
+  if (status === 416) return { etag: undefined, modified: undefined };
+  const etag = /^"(.*?)(?:[-;](?:gzip|br|deflate|zstd))?"$/.exec(headers.get('ETag')?.trim() ?? '')?.[1];
+  return { etag, modified: headers.get('Last-Modified')?.trim() };
+}
+
+/**
+ * The bytes to read. Of a whole value, none after the part that is wanted; of a part, one more than was asked for, which shows that
+ * the part is wrong.
+ */
+function wantedOf(
+  range: ByteRange | undefined,
+  isPart: boolean,
+): Omit<BodyPart, 'bound'> & { readonly stopAt: number } {
+  if (!range) return { stopAt: Infinity };
+  if ('suffixLength' in range) {
+    return isPart ? { stopAt: 1 + range.suffixLength } : { stopAt: Infinity, last: range.suffixLength };
+  }
+  const { offset, length = Infinity } = range;
+  return isPart ? { stopAt: 1 + length } : { skip: offset, stopAt: offset + length };
+}
+
+/** The failure for a status other than success. */
+export function statusFailure(response: Response, cause?: unknown): RequestFailure {
+  const { status, statusText } = response;
+  return new RequestFailure(`the server answered ${statusText ? `${status} ${statusText}` : status}`, {
+    kind: 'status',
+    isRetryable: isRetryableStatus(status),
+    retryAfter: retryAfterOf(response),
+    cause,
+  });
+}
+
 /** An answer with status 200, 206 or 416. */
 interface Received {
   readonly bytes: Uint8Array;
+  /** The number of bytes that arrived, with those that were skipped. */
+  readonly received: number;
   readonly range: ByteRange | undefined;
   /** The number of bytes after which reading stops on purpose. */
-  readonly enough: number;
+  readonly stopAt: number;
   /** Whether the code runs in a page of another origin, which may not see all headers. */
   readonly isForeign: boolean;
 }
 
 /** What is wrong with an answer; `undefined` if it is complete and is what was asked for. */
-function problemOf({ status, headers }: Response, received: Received): string | undefined {
+function problemOf(response: Response, received: Received): string | undefined {
+  const { status, headers } = response;
   const { bytes, range } = received;
   const part = headers.get('Content-Range');
   if (status === 416) return range && checkUnsatisfied(part, range);
-  if (status === 200) return checkLength(headers, received);
+  if (status === 200) return checkLength(response, received);
   if (!range) return `the server answered a part, ${part ?? '206'}, where the whole was asked for`;
-  const short = checkLength(headers, received);
+  const short = checkLength(response, received);
   return short ?? (part === null ? checkUnlabelled(bytes, range) : checkPart(part, { bytes, range }));
 }
 
 /** An encoded body has another length than the header says, and a page of another origin does not see the encoding. */
-function checkLength(headers: Headers, { bytes, enough, isForeign }: Received): string | undefined {
-  const promised = Number(headers.get('Content-Length') ?? Number.NaN);
-  const isEncoded = (headers.get('Content-Encoding') ?? 'identity') !== 'identity';
-  if (isForeign || isEncoded || bytes.length >= enough || Number.isNaN(promised)) return undefined;
-  if (bytes.length === promised) return undefined;
-  return `${bytes.length} bytes came of the ${promised} that the server promised`;
+function checkLength(response: Response, { received, stopAt, isForeign }: Received): string | undefined {
+  const promised = Number(response.headers.get('Content-Length') ?? Number.NaN);
+  if (isForeign || isEncoded(response) || received >= stopAt || Number.isNaN(promised)) return undefined;
+  if (received === promised) return undefined;
+  return `${received} bytes came of the ${promised} that the server promised`;
 }
 
 /** A page cannot read `Content-Range` of a server of another origin that does not expose the header. */
 function checkUnlabelled(bytes: Uint8Array, range: ByteRange): string | undefined {
-  const asked = 'suffixLength' in range ? range.suffixLength : range.length;
+  const asked = 'suffixLength' in range ? range.suffixLength : (range.length ?? Infinity);
   return bytes.length > asked ? `${bytes.length} bytes came where ${asked} were asked for` : undefined;
 }
 
@@ -243,14 +388,17 @@ function checkPart(
 
 /** The first and last byte of a part, as far as they can be known. */
 function expectedPart(range: ByteRange, total: number | undefined) {
-  if ('offset' in range) return { from: range.offset, to: range.offset + range.length - 1 };
+  if ('offset' in range) {
+    const end = range.length === undefined ? total : range.offset + range.length;
+    return { from: range.offset, to: end === undefined ? undefined : end - 1 };
+  }
   if (total === undefined) return { from: undefined, to: undefined };
   return { from: Math.max(0, total - range.suffixLength), to: total - 1 };
 }
 
 function describe(range: ByteRange): string {
   if ('suffixLength' in range) return `last ${range.suffixLength} bytes`;
-  return `bytes ${range.offset}-${range.offset + range.length - 1}`;
+  return rangeHeader(range).replace('=', ' ');
 }
 
 /** 416 says that the part is beyond the end, which the total length in the answer must confirm. */
@@ -267,6 +415,8 @@ export interface RetryRules {
   readonly networkTries: number;
   /** The code of a failure of the network. @defaultValue 'unavailable' */
   readonly networkCode?: ErrorCode | undefined;
+  /** What else may be the reason of a failure of the network, for the end of the message. */
+  readonly networkHint?: string | undefined;
   /** No try starts later than this after the first, in milliseconds. */
   readonly retryFor: number;
 }
@@ -293,14 +443,28 @@ const MAX_PAUSE = 16_000;
  */
 export async function untilAnswered<T>(
   request: () => Promise<T>,
-  { tries, networkTries, networkCode = 'unavailable', retryFor, where, toError, signal }: UntilAnsweredOptions,
+  {
+    tries,
+    networkTries,
+    networkCode = 'unavailable',
+    networkHint,
+    retryFor,
+    where,
+    toError,
+    signal,
+  }: UntilAnsweredOptions,
 ): Promise<T> {
   const codes = { content: 'corrupt-data', status: 'unavailable', network: networkCode } as const;
   return retry(request, {
     tries: (kind) => (kind === 'network' ? networkTries : tries),
     pause: (tried) => clock.random() * Math.min(MAX_PAUSE, FIRST_PAUSE * 2 ** (tried - 1)),
     retryFor,
-    toError: toError ?? ((failure, tried) => readError(where, failure, { code: codes[failure.kind], tried })),
+    toError:
+      toError ??
+      ((failure, tried) => {
+        const hint = failure.kind === 'network' ? networkHint : undefined;
+        return readError(where, failure, { code: codes[failure.kind], tried, hint });
+      }),
     signal,
   });
 }
@@ -308,9 +472,10 @@ export async function untilAnswered<T>(
 function readError(
   where: string,
   { message, retryAfter, cause }: RequestFailure,
-  { code, tried }: { readonly code: ErrorCode; readonly tried: number },
+  { code, tried, hint }: { readonly code: ErrorCode; readonly tried: number; readonly hint: string | undefined },
 ): CryoetPicksError {
   const tries = tried > 1 ? ` (${tried} tries)` : '';
   const later = retryAfter === undefined ? '' : `; it asks to wait ${Math.ceil(retryAfter / 1000)} s`;
-  return new CryoetPicksError(code, `cannot read ${where}: ${message}${later}${tries}`, { cause, path: where });
+  const also = hint === undefined ? '' : `; ${hint}`;
+  return new CryoetPicksError(code, `cannot read ${where}: ${message}${later}${tries}${also}`, { cause, path: where });
 }

@@ -1,10 +1,20 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { type CoalesceOptions, coalesced } from './coalesce.ts';
 import { type Answer, type RetryRules, requestOnce, untilAnswered } from './http-request.ts';
-import { type ByteRange, checkKey, type ReadableStore, type StoreKey, sliceRange } from './store.ts';
+import {
+  type ByteRange,
+  checkKey,
+  checkRange,
+  METADATA,
+  type ReadableStore,
+  type StoreKey,
+  type StoreOptions,
+  type ValueBounds,
+  valueBounds,
+} from './store.ts';
 
 /** Options of {@link httpStore}. */
-export interface HttpStoreOptions extends CoalesceOptions {
+export interface HttpStoreOptions extends CoalesceOptions, ValueBounds {
   /** Makes the requests. @defaultValue the platform's `fetch` */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   /** Sent with each request; never part of messages. */
@@ -13,7 +23,11 @@ export interface HttpStoreOptions extends CoalesceOptions {
   readonly tries?: number | undefined;
   /** No try starts later than this after the first, in milliseconds. @defaultValue 60 000 */
   readonly retryFor?: number | undefined;
-  /** A try during which no byte arrives for this long, in milliseconds, has failed. @defaultValue 30 000 */
+  /**
+   * A try during which no byte arrives for this long, in milliseconds, has failed; so has one that brings fewer than 1 kB/s over
+   * this long, or over 30 s if that is shorter. A steady transfer may take any time; `Infinity` sets no limit at all.
+   * @defaultValue 30 000
+   */
   readonly timeout?: number | undefined;
 }
 
@@ -27,7 +41,11 @@ export interface HttpStoreOptions extends CoalesceOptions {
  *
  * A request is made again, after a random pause that grows, if the connection fails or stalls, for the statuses 408, 425, 429
  * and 5xx (after at least `Retry-After`), and if the answer is incomplete or another part than was asked for. Requests are
- * merged and bounded as by `coalesced` of `cryoet-picks/io`, whose options apply here too.
+ * merged and bounded as by `coalesced` of `cryoet-picks/io`, whose options apply here too. Redirects are followed, ten at most.
+ *
+ * A file that changes while it is read throws `corrupt-data`: if its length differs from that of an earlier answer, or if all of
+ * its strong `ETag` and `Last-Modified` that both answers have do. Metadata files of Zarr and `.json` files are read whole in one
+ * answer, so they may change. The store asks nothing on condition, which would make a page ask for permission first.
  *
  * @param url - The folder; a query string is sent with each request and is not part of messages.
  * @throws {@link CryoetPicksError} `invalid-option` if `url` is not a URL; from reads, `unavailable` for other statuses and for
@@ -41,12 +59,14 @@ export interface HttpStoreOptions extends CoalesceOptions {
 export function httpStore(url: string | URL, options: HttpStoreOptions = {}): ReadableStore {
   const base = parseUrl(url);
   const location = `${base.origin}${base.pathname}`.replace(/\/+$/, '');
-  const store = serverStore({ location, query: base.search }, options);
+  const versions = new KnownVersions();
+  const store = serverStore({ location, query: base.search, versions }, options);
   return {
     location,
     get: async (key, wait) => store.get(checkKey(key), wait),
-    getRange: async (key, range, wait) => store.getRange(checkKey(key), range, wait),
+    getRange: async (key, range, wait) => store.getRange(checkKey(key), checkRange(range), wait),
     size: async (key, wait) => store.size?.(checkKey(key), wait),
+    refresh: () => versions.clear(),
   };
 }
 
@@ -58,15 +78,19 @@ function parseUrl(url: string | URL): URL {
   }
 }
 
-/** The address of a folder. */
-export interface ServerAddress {
+/** A folder on a server. */
+interface ServerFolder {
   /** The folder's URL without its query string. */
   readonly location: string;
   readonly query: string;
+  readonly versions: KnownVersions;
 }
 
+const CORS_HINT =
+  'a page may read another server only if the answers allow that (CORS: Access-Control-Allow-Origin), and cannot see whether they do';
+
 /** The store of a folder, whose keys are not checked. */
-function serverStore({ location, query }: ServerAddress, options: HttpStoreOptions): ReadableStore {
+function serverStore({ location, query, versions }: ServerFolder, options: HttpStoreOptions): ReadableStore {
   const { fetch: send = (url, init) => fetch(url, init), headers = {}, maxGapBytes, maxBytes, maxRequests } = options;
   const { tries = 5, retryFor = 60_000, timeout = 30_000 } = options;
   for (const [name, value] of Object.entries({ tries, retryFor, timeout })) {
@@ -77,8 +101,10 @@ function serverStore({ location, query }: ServerAddress, options: HttpStoreOptio
         { option: name },
       );
   }
+  const boundOf = valueBounds(options);
   const isForeign = isForeignTo(location);
-  const ask = (key: StoreKey, range: ByteRange | undefined, signal: AbortSignal | undefined, method = 'GET') => {
+  const ask = async (key: StoreKey, range: ByteRange | undefined, wait: StoreOptions, method = 'GET') => {
+    const { signal } = wait;
     const isMetadata = METADATA.test(key);
     const where = `${location}${key.split('/').map(encodeURIComponent).join('/')}`;
     const request = {
@@ -90,6 +116,7 @@ function serverStore({ location, query }: ServerAddress, options: HttpStoreOptio
       absent: isMetadata ? [403, 404] : [404],
       timeout,
       send,
+      bound: boundOf(key, wait),
       isForeign,
     };
     // On another server without CORS, a page cannot tell a file that is absent from a connection that fails.
@@ -98,24 +125,25 @@ function serverStore({ location, query }: ServerAddress, options: HttpStoreOptio
       tries,
       networkTries: mayBeAbsent ? Math.min(2, tries) : tries,
       networkCode: mayBeAbsent ? 'not-found' : 'unavailable',
+      networkHint: isForeign ? CORS_HINT : undefined,
       retryFor,
     };
-    return untilAnswered(() => requestOnce(request, signal), { ...rules, where, signal });
+    const answer = await untilAnswered(() => requestOnce(request, signal), { ...rules, where, signal });
+    if (answer && method === 'GET') versions.check(key, answer, where);
+    return answer;
   };
   const plain: ReadableStore = {
     location,
-    get: async (key, { signal } = {}) => (await ask(key, undefined, signal))?.bytes,
-    getRange: (key, range, { signal } = {}) => partOf(range, (asked) => ask(key, asked, signal)),
-    size: async (key, { signal } = {}) => {
-      const answer = await ask(key, { offset: 0, length: 1 }, signal);
+    get: async (key, wait = {}) => (await ask(key, undefined, wait))?.bytes,
+    getRange: (key, range, wait = {}) => partOf(range, (asked) => ask(key, asked, wait)),
+    size: async (key, wait = {}) => {
+      const answer = await ask(key, { offset: 0, length: 1 }, wait);
       // From a server of another origin a page may not read the total length of a part, but that of the whole value.
-      return answer && (answer.total ?? (await ask(key, undefined, signal, 'HEAD'))?.total);
+      return answer && (answer.total ?? (await ask(key, undefined, wait, 'HEAD'))?.total);
     },
   };
   return coalesced(plain, { maxGapBytes, maxBytes, maxRequests });
 }
-
-const METADATA = /\/(\.z(attrs|group|array|metadata)|zarr\.json)$/;
 
 /** True in a page, or its worker, of another origin than the server: it can read only some headers, and no answer that CORS hides. */
 function isForeignTo(location: string): boolean {
@@ -130,6 +158,48 @@ async function partOf(
   const isEmpty = ('suffixLength' in range ? range.suffixLength : range.length) === 0;
   // An empty range cannot be requested; one byte shows whether the key exists.
   const answer = await ask(isEmpty ? { offset: 0, length: 1 } : range);
-  if (!answer || isEmpty) return answer && new Uint8Array(0);
-  return answer.isPart ? answer.bytes : sliceRange(answer.bytes, range);
+  return answer && isEmpty ? new Uint8Array(0) : answer?.bytes;
+}
+
+/** What an answer says about the version of a value. */
+type Version = Pick<Answer, 'total' | 'etag' | 'modified'>;
+
+/** Keys whose versions are remembered; beyond them the oldest are forgotten. */
+const MAX_KNOWN = 100_000;
+
+/** The versions of the values that were read, by which a value that changes between two reads is noticed. */
+class KnownVersions {
+  readonly #known = new Map<StoreKey, Version>();
+
+  clear(): void {
+    this.#known.clear();
+  }
+
+  /** Compares an answer with the earlier ones for its key. @throws {@link CryoetPicksError} `corrupt-data` if the value has changed. */
+  check(key: StoreKey, { total, etag, modified }: Version, path: string): void {
+    if (METADATA.test(key) || key.endsWith('.json')) return;
+    const known = this.#known.get(key);
+    const change = known && changeOf(known, { total, etag, modified });
+    if (change !== undefined) {
+      const message = `${path} has changed while it was read: ${change}; open it again`;
+      throw new CryoetPicksError('corrupt-data', message, { path });
+    }
+    this.#known.delete(key);
+    this.#known.set(key, {
+      total: known?.total ?? total,
+      etag: known?.etag ?? etag,
+      modified: known?.modified ?? modified,
+    });
+    if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
+  }
+}
+
+/** What tells two versions apart. Mirrors may differ in one validator for the same file, but hardly in all. */
+function changeOf(known: Version, now: Version): string | undefined {
+  if (known.total !== undefined && now.total !== undefined && known.total !== now.total)
+    return `it had ${known.total} bytes and has ${now.total} now`;
+  const both = (['etag', 'modified'] as const).filter((name) => known[name] !== undefined && now[name] !== undefined);
+  if (both.length === 0 || both.some((name) => known[name] === now[name])) return undefined;
+  const names = { etag: 'ETag', modified: 'Last-Modified' } as const;
+  return both.map((name) => `its ${names[name]} was ${known[name]} and is ${now[name]} now`).join(', ');
 }

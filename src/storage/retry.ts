@@ -2,7 +2,7 @@ import pRetry from 'p-retry';
 import { onAbort } from '../core/concurrency.ts';
 
 /** The longest time that `setTimeout` takes, in milliseconds: after a longer one it fires at once. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
+export const MAX_TIMEOUT: number = 2 ** 31 - 1;
 
 /** Default clock and random source of retries; tests replace its methods. */
 export const clock = {

@@ -2,10 +2,18 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { type HttpStoreOptions, httpStore } from './http.ts';
-import { type RetryRules, statusFailure, untilAnswered } from './http-request.ts';
-import { RequestFailure } from './retry.ts';
+import { exchange, type RetryRules, statusFailure, untilAnswered } from './http-request.ts';
+import type { RequestFailure } from './retry.ts';
 import { type BucketAddress, bucketAddress, type S3AddressOptions } from './s3-address.ts';
-import { checkKey, compareNames, type ListableStore, type StoreEntry, type StoreKey } from './store.ts';
+import {
+  checkKey,
+  compareNames,
+  type ListableStore,
+  type StoreEntry,
+  type StoreKey,
+  type ValueBound,
+  valueBounds,
+} from './store.ts';
 
 /** Options of {@link s3Store}. */
 export interface S3StoreOptions extends HttpStoreOptions, S3AddressOptions {}
@@ -31,19 +39,23 @@ export function s3Store(url: string | URL, options: S3StoreOptions = {}): Listab
   const address = bucketAddress(url, options);
   const { fetch: send = (target, init) => fetch(target, init), headers = {} } = options;
   const folder = address.prefix.split('/').map(encodeURIComponent).join('/');
-  const { get, getRange } = httpStore(`${address.endpoint}/${folder}${address.query}`, {
+  const { get, getRange, refresh } = httpStore(`${address.endpoint}/${folder}${address.query}`, {
     ...options,
     fetch: send,
     headers,
   });
-  const { tries = 5, retryFor = 60_000 } = options;
+  const { tries = 5, retryFor = 60_000, timeout = 30_000 } = options;
   // A host that does not exist shows on the first or second try.
   const rules = { tries, networkTries: Math.min(2, tries), retryFor };
+  // A page of a listing is bounded as metadata are.
+  const bound = valueBounds(options)('/zarr.json');
   return {
     location: address.location,
     get,
     getRange,
-    list: async (key, { signal } = {}) => listBucket({ address, send, headers, rules }, { folder: key, signal }),
+    ...(refresh && { refresh }),
+    list: async (key, { signal } = {}) =>
+      listBucket({ address, send, headers, timeout, bound, rules }, { folder: key, signal }),
   };
 }
 
@@ -52,6 +64,9 @@ export interface Bucket {
   readonly address: BucketAddress;
   readonly send: (url: string, init: RequestInit) => Promise<Response>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly timeout: number;
+  /** The maximum size of a page of a listing. */
+  readonly bound: ValueBound;
   readonly rules: RetryRules;
 }
 
@@ -102,7 +117,7 @@ interface Page {
 }
 
 async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
-  const { address, send, headers, rules } = bucket;
+  const { address, bound, rules } = bucket;
   const { prefix, token, signal } = request;
   const where = whereOf(bucket, prefix);
   const query = Object.entries({
@@ -112,19 +127,14 @@ async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
     prefix,
     ...(token === undefined ? {} : { 'continuation-token': token }),
   }).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
-  const list = async () => {
-    try {
-      const response = await send(`${address.endpoint}/?${query.join('&')}`, { headers, signal: signal ?? null });
-      const text = await response.text();
+  const sent = { ...bucket, url: `${address.endpoint}/?${query.join('&')}`, method: 'GET' };
+  const list = () =>
+    exchange(sent, signal, async (response, read) => {
+      const { bytes } = await read({ bound: { ...bound, path: where } });
+      const text = new TextDecoder().decode(bytes);
       if (response.status === 200) return text;
       throw statusFailure(response, listingError(bucket, { where, response, text }));
-    } catch (cause) {
-      signal?.throwIfAborted();
-      if (cause instanceof RequestFailure) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new RequestFailure(reason, { kind: 'network', isRetryable: true, cause });
-    }
-  };
+    });
   const toError = ({ message, cause }: RequestFailure) =>
     isCryoetPicksError(cause)
       ? cause

@@ -1,12 +1,64 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 
-/** Part of a value: `length` bytes from `offset`, or the last `suffixLength` bytes. */
-export type ByteRange = { readonly offset: number; readonly length: number } | { readonly suffixLength: number };
+/** Part of a value: `length` bytes from `offset`, without a length all bytes from there; or the last `suffixLength` bytes. */
+export type ByteRange =
+  | { readonly offset: number; readonly length?: number | undefined }
+  | { readonly suffixLength: number };
 
 /** Options of every call of a store that waits. */
 export interface StoreOptions {
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Of `get`: a value of more bytes throws `corrupt-data`, before all of it is in memory. A store may ignore it.
+   * @defaultValue the bounds of the store, if it has any
+   */
+  readonly maxValueBytes?: number | undefined;
+}
+
+/** How large the values are that a store reads whole. A part is as large as it was asked for. */
+export interface ValueBounds {
+  /** Maximum size of a metadata file of Zarr, or of a listing, in bytes. @defaultValue 64 MiB */
+  readonly maxMetadataBytes?: number | undefined;
+  /** Maximum size of any other value that is read whole, if the reader does not set one, in bytes. @defaultValue 1 GiB */
+  readonly maxFileBytes?: number | undefined;
+}
+
+/** The maximum size of a value, and the option that sets it; without one it follows from the array that the value belongs to. */
+export interface ValueBound {
+  readonly bytes: number;
+  readonly option?: keyof ValueBounds | undefined;
+}
+
+/** Matches the keys of Zarr's metadata files. */
+export const METADATA: RegExp = /\/(\.z(attrs|group|array|metadata)|zarr\.json)$/;
+
+/**
+ * Makes a function that gives the maximum size of a value.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` unless the bounds are at least 1; `Infinity` sets none.
+ */
+export function valueBounds({ maxMetadataBytes = 2 ** 26, maxFileBytes = 2 ** 30 }: ValueBounds) {
+  for (const [option, value] of Object.entries({ maxMetadataBytes, maxFileBytes })) {
+    if (!(value >= 1))
+      throw new CryoetPicksError('invalid-option', `${option} is ${value}, expected at least 1`, { option });
+  }
+  return (key: StoreKey, { maxValueBytes }: StoreOptions = {}): ValueBound => {
+    if (maxValueBytes !== undefined) return { bytes: maxValueBytes };
+    return METADATA.test(key)
+      ? { bytes: maxMetadataBytes, option: 'maxMetadataBytes' }
+      : { bytes: maxFileBytes, option: 'maxFileBytes' };
+  };
+}
+
+/** The error for a value that exceeds its bound. */
+export function tooLarge(path: string, { bytes, option }: ValueBound): CryoetPicksError {
+  if (option === undefined) {
+    const most = `more than the ${bytes} bytes that its array allows for a chunk`;
+    return new CryoetPicksError('corrupt-data', `cannot read ${path}: it has ${most}`, { path });
+  }
+  const what = `it has more than ${bytes} bytes; if it is right, open its store with a larger ${option}`;
+  return new CryoetPicksError('unsupported', `cannot read ${path}: ${what}`, { path, option });
 }
 
 /** Options of every call that writes. */
@@ -79,10 +131,35 @@ export interface Store extends ListableStore {
   stage?(folder: StoreKey, options?: StoreOptions): Promise<StagedFolder | undefined>;
 }
 
+/**
+ * Throws unless a range is of whole numbers of at least 0.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option`.
+ */
+export function checkRange(range: ByteRange): ByteRange {
+  const { offset, length = 0, suffixLength }: Partial<Record<string, number>> = range ?? {};
+  const isWhole = (value: number | undefined) => Number.isSafeInteger(value) && value! >= 0;
+  if (suffixLength === undefined ? isWhole(offset) && isWhole(length) : isWhole(suffixLength)) return range;
+  const expected = '{ offset, length }, { offset } or { suffixLength }, in whole bytes of at least 0';
+  throw new CryoetPicksError('invalid-option', `the range is ${showJson(range)}, expected ${expected}`, {
+    option: 'range',
+  });
+}
+
+/** Where a range lies in a value of `size` bytes; a range that reaches beyond the end is cut. */
+export function spanOf(range: ByteRange, size: number): { readonly offset: number; readonly length: number } {
+  if ('suffixLength' in range) {
+    const length = Math.min(size, range.suffixLength);
+    return { offset: size - length, length };
+  }
+  const offset = Math.min(range.offset, size);
+  return { offset, length: Math.min(range.length ?? Infinity, size - offset) };
+}
+
 /** The part of a value within a range, as a view; a range that reaches beyond the end is cut. */
 export function sliceRange(value: Uint8Array, range: ByteRange): Uint8Array {
-  if ('suffixLength' in range) return value.subarray(Math.max(0, value.length - range.suffixLength));
-  return value.subarray(range.offset, range.offset + range.length);
+  const { offset, length } = spanOf(range, value.length);
+  return value.subarray(offset, offset + length);
 }
 
 /** True if the store can list its folders. */
@@ -113,14 +190,16 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
   for (const [key, value] of entries) put(checkKey(key), value);
   return {
     location: 'memory',
-    async get(key, { signal } = {}) {
+    async get(key, { signal, maxValueBytes: bytes = Infinity } = {}) {
       signal?.throwIfAborted();
-      return values.get(checkKey(key));
+      const value = values.get(checkKey(key));
+      if (value && value.length > bytes) throw tooLarge(`memory${key}`, { bytes });
+      return value;
     },
     async getRange(key, range, { signal } = {}) {
       signal?.throwIfAborted();
       const value = values.get(checkKey(key));
-      return value && sliceRange(value, range);
+      return value && sliceRange(value, checkRange(range));
     },
     async list(folder, { signal } = {}) {
       signal?.throwIfAborted();

@@ -7,13 +7,20 @@ import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { httpStore } from './http.ts';
 import { blobReader, type RandomAccessReader, storeReader } from './random-access.ts';
 import {
+  checkRange,
   compareNames,
   joinKey,
   type ListableStore,
+  METADATA,
   type StoreEntry,
   type StoreKey,
   type StoreOptions,
   sliceRange,
+  spanOf,
+  tooLarge,
+  type ValueBound,
+  type ValueBounds,
+  valueBounds,
 } from './store.ts';
 
 /** A part of the zip file. */
@@ -28,23 +35,21 @@ const KEPT_BYTES = 64 * 2 ** 20;
 /** Opens a zip file by its directory. @throws {@link CryoetPicksError} `corrupt-data`, `unsupported`; the errors of the reader. */
 async function openArchive(
   reader: RandomAccessReader,
-  { folder }: { readonly folder?: string | undefined },
+  { folder, maxDirectoryBytes = 2 ** 30 }: ZipStoreOptions,
 ): Promise<ZipArchive> {
   const size = reader.size ?? (await reader.measure?.());
   if (size === undefined) {
     const what = `cannot read ${reader.location} as a zip file: its size is unknown`;
     throw new CryoetPicksError('unsupported', `${what}; give a reader that has a size`);
   }
-  const records = await readDirectory(reader, size);
+  const records = await readDirectory(reader, { size, maxDirectoryBytes });
   const root = folder === undefined ? rootOf([...records.keys()]) : joinKey(folder).slice(1);
   return new ZipArchive(reader, within(records, root));
 }
 
-const METADATA = /^(\.z(attrs|group|array|metadata)|zarr\.json)$/;
-
 /** The folder of the image: the root if it has metadata, else the only folder. */
 function rootOf(names: readonly string[]): string {
-  if (names.some((name) => METADATA.test(name))) return '';
+  if (names.some((name) => !name.includes('/') && METADATA.test(`/${name}`))) return '';
   const seen = names.filter((name) => !/^(\.|__MACOSX\/)/.test(name));
   const [folder, ...others] = new Set(seen.map((name) => name.split('/', 1)[0]!));
   return folder !== undefined && others.length === 0 && seen[0] !== folder ? folder : '';
@@ -73,14 +78,27 @@ class ZipArchive {
     this.#records = records;
   }
 
-  /** The bytes of an entry, after verifying its checksum; undefined if there is no such entry. */
-  async read(key: StoreKey, options: StoreOptions): Promise<Uint8Array | undefined> {
+  /**
+   * The bytes of an entry, after verifying its checksum; undefined if there is no such entry.
+   *
+   * @throws {@link CryoetPicksError} if it is larger than `bound`, before it is inflated.
+   */
+  async read(
+    key: StoreKey,
+    { bound, ...options }: StoreOptions & { readonly bound: ValueBound },
+  ): Promise<Uint8Array | undefined> {
     const record = this.#records.get(key);
-    return record && readRecord(this.#reader, record, { ...options, where: this.#where(key) });
+    if (!record) return undefined;
+    checkRecord(record, this.#where(key));
+    if (record.bytes > bound.bytes) throw tooLarge(this.#where(key), bound);
+    return readRecord(this.#reader, record, { ...options, where: this.#where(key) });
   }
 
   /** The same, from the cache if it was read before. */
-  async readKept(key: StoreKey, options: StoreOptions): Promise<Uint8Array | undefined> {
+  async readKept(
+    key: StoreKey,
+    options: StoreOptions & { readonly bound: ValueBound },
+  ): Promise<Uint8Array | undefined> {
     const bytes = this.#kept.get(key) ?? (await this.read(key, options));
     if (bytes) this.#kept.set(key, bytes);
     return bytes;
@@ -162,7 +180,6 @@ async function readRecord(
   record: ZipRecord,
   { where, signal }: ReadRecordOptions,
 ): Promise<Uint8Array> {
-  checkRecord(record, where);
   if (record.bytes > MAX_BYTES) {
     const found = `it has ${record.bytes} bytes, expected at most ${MAX_BYTES}`;
     throw new CryoetPicksError('unsupported', `cannot read the whole of ${where}: ${found}`);
@@ -253,11 +270,24 @@ interface ZipRecord {
   readonly unsupportedReason?: string | undefined;
 }
 
+/** The size of a zip file, and the maximum size of its directory, in bytes. */
+interface DirectoryOptions {
+  readonly size: number;
+  readonly maxDirectoryBytes: number;
+}
+
 /** A reader for zip.js, whose read-only module has no class to extend. */
-function readerOver(source: RandomAccessReader, size: number): Reader<unknown> {
+function readerOver(source: RandomAccessReader, { size, maxDirectoryBytes }: DirectoryOptions): Reader<unknown> {
   const reader: Pick<Reader<unknown>, 'size' | 'readUint8Array'> = {
     size,
     async readUint8Array(index, length) {
+      if (length > maxDirectoryBytes) {
+        const most = `at most ${maxDirectoryBytes} are read; if it is right, pass a larger maxDirectoryBytes`;
+        throw new CryoetPicksError('unsupported', `the directory of ${source.location} has ${length} bytes, ${most}`, {
+          path: source.location,
+          option: 'maxDirectoryBytes',
+        });
+      }
       try {
         return await source.read(index, Math.max(0, Math.min(length, size - index)));
       } catch (cause) {
@@ -277,11 +307,11 @@ function readerOver(source: RandomAccessReader, size: number): Reader<unknown> {
  * @throws {@link CryoetPicksError} `corrupt-data` if it is not a zip file, or has a name that leads out of it; `unavailable` if it
  *   cannot be read.
  */
-async function readDirectory(source: RandomAccessReader, size: number): Promise<Map<string, ZipRecord>> {
+async function readDirectory(source: RandomAccessReader, options: DirectoryOptions): Promise<Map<string, ZipRecord>> {
   const records = new Map<string, ZipRecord>();
   try {
     const { ZipReader } = await import('@zip.js/zip.js/lib/zip-core-reader.js');
-    const reader = new ZipReader(readerOver(source, size));
+    const reader = new ZipReader(readerOver(source, options));
     for await (const entry of reader.getEntriesGenerator({ filenameValidation: 'strict' })) {
       if (!entry.directory) records.set(entry.filename, recordOf(entry));
     }
@@ -318,12 +348,14 @@ function unsupportedReasonOf({ encrypted, symlink, compressionMethod }: Entry): 
 }
 
 /** Options of {@link zipStore}. */
-export interface ZipStoreOptions {
+export interface ZipStoreOptions extends ValueBounds {
   /**
    * The folder inside the file that is the root of the store.
    * @defaultValue the root of the file if it has Zarr metadata, else its only folder
    */
   readonly folder?: string | undefined;
+  /** Maximum size of the directory of the zip file, in bytes. @defaultValue 1 GiB */
+  readonly maxDirectoryBytes?: number | undefined;
 }
 
 /**
@@ -341,12 +373,13 @@ export interface ZipStoreOptions {
  * const tomogram = await openTomogram(zipStore(new URL('https://example.org/denoised.ozx')));
  * ```
  */
-export function zipStore(source: RandomAccessReader | Blob | URL, { folder }: ZipStoreOptions = {}): ListableStore {
+export function zipStore(source: RandomAccessReader | Blob | URL, options: ZipStoreOptions = {}): ListableStore {
+  const boundOf = valueBounds(options);
   const reader = readerOf(source);
   let opened: Promise<ZipArchive> | undefined;
   // A failure is not cached.
   const load = () => {
-    opened ??= openArchive(reader, { folder });
+    opened ??= openArchive(reader, options);
     opened.catch(() => {
       opened = undefined;
     });
@@ -354,18 +387,18 @@ export function zipStore(source: RandomAccessReader | Blob | URL, { folder }: Zi
   };
   return {
     location: reader.location,
-    async get(key, { signal } = {}) {
+    async get(key, wait = {}) {
+      const { signal } = wait;
       signal?.throwIfAborted();
-      return (await untilAborted(load(), signal)).read(key, { signal });
+      return (await untilAborted(load(), signal)).read(key, { signal, bound: boundOf(key, wait) });
     },
     async getRange(key, range, { signal } = {}) {
       signal?.throwIfAborted();
+      checkRange(range);
       const archive = await untilAborted(load(), signal);
       const span = await archive.locate(key, { signal });
-      if (!span) return sliceOf(await archive.readKept(key, { signal }), range);
-      const offset =
-        'offset' in range ? Math.min(range.offset, span.length) : Math.max(0, span.length - range.suffixLength);
-      const length = 'offset' in range ? Math.min(range.length, span.length - offset) : span.length - offset;
+      if (!span) return sliceOf(await archive.readKept(key, { signal, bound: { bytes: MAX_BYTES } }), range);
+      const { offset, length } = spanOf(range, span.length);
       return length === 0
         ? new Uint8Array(0)
         : archive.readSpan(key, { offset: span.offset + offset, length }, { signal });

@@ -171,7 +171,9 @@ describe('detect', () => {
     const refused = await captureCli(['detect', config, '--threads', '1', '--json']);
     expect(refused.exitCode).toBe(1);
     const failed = JSON.parse(refused.stdout).runs.filter(({ status }: { status: string }) => status === 'failed');
-    expect(failed).toEqual([expect.objectContaining({ run: 'TS_1_3', error: expect.objectContaining({ code: 'corrupt-data' }) })]);
+    expect(failed).toEqual([
+      expect.objectContaining({ run: 'TS_1_3', error: expect.objectContaining({ code: 'corrupt-data' }) }),
+    ]);
     expect(failed[0].error.message).toContain('5 of the 8 chunks (63 %)');
     const allowed = await captureCli(['detect', config, '--threads', '1', '--allow-missing-chunks']);
     expect(allowed.exitCode).toBe(0);

@@ -313,6 +313,23 @@ describe('openMrc throws for', () => {
     await expect(openMrc(packed)).rejects.toMatchObject({ code: 'corrupt-data' });
   });
 
+  it('openMrc reads no more of a gzip file than its header accounts for', async () => {
+    const packed = new Uint8Array(2 ** 24);
+    packed.set(gzipSync(whole));
+    const asked: number[] = [];
+    const reader = {
+      location: 'a.mrc.gz',
+      size: undefined,
+      read: async (offset: number, length: number) => {
+        asked.push(length);
+        return packed.subarray(offset, offset + length);
+      },
+    };
+    await openMrc(reader).catch(() => {});
+    expect(asked.length).toBeGreaterThan(2);
+    expect(Math.max(...asked)).toBeLessThan(2 ** 19);
+  });
+
   it('openMrc throws for a truncated file of unknown size', async () => {
     const reader = storeReader(memoryStore([['/a.mrc', whole.subarray(0, 1263)]]), '/a.mrc');
     await expect(openMrc(reader)).rejects.toMatchObject({

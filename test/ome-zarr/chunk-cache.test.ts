@@ -29,6 +29,7 @@ function countedArray({
     chunkShape,
     dtype: 'float32',
     itemBytes: 4,
+    maxChunkBytes: Infinity,
     fillValue: 0,
     document: {},
     where: 'array',

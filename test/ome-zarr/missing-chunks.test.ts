@@ -51,7 +51,9 @@ describe('chunks that are not in the store', () => {
     const tomogram = await halfCopied(dtype);
     expect(checkTomogram(tomogram)).toEqual([]);
     await tomogram.read({ start: [0, 0, 0], end: [1, 1, 4] });
-    expect(checkTomogram(tomogram)[0]?.message).toMatch(/^1 of the 2 chunks read so far \(50 %; there are 8 in all\) are/);
+    expect(checkTomogram(tomogram)[0]?.message).toMatch(
+      /^1 of the 2 chunks read so far \(50 %; there are 8 in all\) are/,
+    );
     await tomogram.read(wholeBox([4, 4, 4]));
     expect(checkTomogram(tomogram)).toEqual([
       {
@@ -133,7 +135,9 @@ describe('a chunk that was seen otherwise before', () => {
     await expect(tomogram.read(whole)).rejects.toMatchObject({
       code: 'corrupt-data',
       path: 'memory/0',
-      message: expect.stringMatching(/^chunk 1\/0\/1 of array .* was in the store when it was read before and is absent/),
+      message: expect.stringMatching(
+        /^chunk 1\/0\/1 of array .* was in the store when it was read before and is absent/,
+      ),
     });
     await store.set('/0/1/0/1', chunk!);
     expect((await tomogram.read(whole)).data).toEqual(before);
@@ -146,7 +150,9 @@ describe('a chunk that was seen otherwise before', () => {
     await store.set('/0/1/1/1', (await store.get('/0/0/0/0'))!);
     await expect(tomogram.read(whole)).rejects.toMatchObject({
       code: 'corrupt-data',
-      message: expect.stringMatching(/^chunk 1\/1\/1 of array .* was not in the store when it was read before and is there/),
+      message: expect.stringMatching(
+        /^chunk 1\/1\/1 of array .* was not in the store when it was read before and is there/,
+      ),
     });
   });
 
@@ -188,7 +194,9 @@ describe('detectParticles on a tomogram with missing chunks', () => {
     await expect(detectParticles(tomogram, { model })).rejects.toMatchObject({
       code: 'corrupt-data',
       path: 'memory/0',
-      message: expect.stringMatching(/5 of the 8 chunks \(63 %\).*allowMissingChunks: true \(--allow-missing-chunks\)$/),
+      message: expect.stringMatching(
+        /5 of the 8 chunks \(63 %\).*allowMissingChunks: true \(--allow-missing-chunks\)$/,
+      ),
     });
     await expect(detectParticles(resampled(tomogram, 10.2), { model })).rejects.toMatchObject({ code: 'corrupt-data' });
   });

@@ -307,8 +307,9 @@ describe('axes', () => {
       const tomogram = await openTomogram(watched, { fallbackVoxelSize: 10, cacheBytes: 0 });
       asked.length = 0;
       expect(await measureIntensity(tomogram)).toMatchObject({ count: 64, minimum: 0, maximum: 3 });
-      expect(asked).toHaveLength(4);
-      expect(new Set(asked).size).toBe(4);
+      const chunks = asked.filter((key) => !key.endsWith('.zarray'));
+      expect(chunks).toHaveLength(4);
+      expect(new Set(chunks).size).toBe(4);
     },
   );
 

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { onAbort } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
 import { checkSchema } from '../../core/json.ts';
+import { readBody } from '../../storage/http-request.ts';
 import { clock, isRetryableStatus, RequestFailure, retry, retryAfterOf } from '../../storage/retry.ts';
 
 /** A GraphQL server, and how to send requests to it. */
@@ -26,6 +27,9 @@ type Data = Readonly<Record<string, unknown>>;
 
 /** What a server answers: data, or a failure that lasted for all tries; a smaller query may succeed. */
 export type GraphqlAnswer = { readonly data: Data } | { readonly failure: RequestFailure };
+
+/** Maximum size of an answer, in bytes. */
+const MAX_ANSWER = 2 ** 26;
 
 /** A longer `Retry-After` is not followed. */
 const MAX_RETRY_AFTER = 120_000;
@@ -100,8 +104,9 @@ async function receive(
     const retryAfter = asked <= MAX_RETRY_AFTER ? asked : undefined;
     throw new RequestFailure(`the server answered ${status}`, { kind: 'status', isRetryable: true, retryAfter });
   }
-  const text = await response.text();
-  return dataOf(text, { status, what: `the answer of ${withoutQuery(endpoint)}` });
+  const path = withoutQuery(endpoint);
+  const { bytes } = await readBody(response, { bound: { bytes: MAX_ANSWER, option: 'maxMetadataBytes', path } });
+  return dataOf(new TextDecoder().decode(bytes), { status, what: `the answer of ${path}` });
 }
 
 const answerSchema = v.looseObject({
