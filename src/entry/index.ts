@@ -53,6 +53,7 @@ export { type HttpStoreOptions, httpStore } from '../storage/http.ts';
 export type { CommitOptions, StagedFolder } from '../storage/store.ts';
 export {
   type ByteRange,
+  type GetOptions,
   type ListableStore,
   memoryStore,
   type ReadableStore,

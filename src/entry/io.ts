@@ -17,6 +17,7 @@ export type { S3Addressing, S3AddressOptions } from '../storage/s3-address.ts';
 export {
   type ByteRange,
   type CommitOptions,
+  type GetOptions,
   type ListableStore,
   memoryStore,
   type ReadableStore,

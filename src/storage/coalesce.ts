@@ -3,11 +3,11 @@ import { CryoetPicksError } from '../core/errors.ts';
 import {
   type ByteRange,
   checkRange,
+  type GetOptions,
   isListable,
   type ListableStore,
   type ReadableStore,
   type StoreKey,
-  type StoreOptions,
 } from './store.ts';
 
 /** Options of {@link coalesced}. */
@@ -77,13 +77,13 @@ function isSpan(range: ByteRange | undefined): range is Span {
 type Bytes = Uint8Array | undefined;
 
 /** A call that waits. */
-interface Waiter extends Asked, Pick<StoreOptions, 'maxValueBytes'> {
+interface Waiter extends Asked, Pick<GetOptions, 'maxValueBytes'> {
   readonly resolve: (bytes: Bytes) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** A request that was sent, and the calls that wait for it. */
-interface Flight extends Asked, Pick<StoreOptions, 'maxValueBytes'> {
+interface Flight extends Asked, Pick<GetOptions, 'maxValueBytes'> {
   readonly controller: AbortController;
   readonly waiters: Set<Waiter>;
 }
@@ -110,7 +110,7 @@ class RequestQueue {
   }
 
   /** Reads bytes. @throws The abort reason of `signal`, at once; what the store throws. */
-  read(asked: Asked, { signal, maxValueBytes }: StoreOptions = {}): Promise<Bytes> {
+  read(asked: Asked, { signal, maxValueBytes }: GetOptions = {}): Promise<Bytes> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise<Bytes>((resolve, reject) => {
       const waiter: Waiter = {

@@ -5,10 +5,10 @@ import {
   type ByteRange,
   checkKey,
   checkRange,
+  type GetOptions,
   METADATA,
   type ReadableStore,
   type StoreKey,
-  type StoreOptions,
   type ValueBounds,
   valueBounds,
 } from './store.ts';
@@ -103,7 +103,7 @@ function serverStore({ location, query, versions }: ServerFolder, options: HttpS
   }
   const boundOf = valueBounds(options);
   const isForeign = isForeignTo(location);
-  const ask = async (key: StoreKey, range: ByteRange | undefined, wait: StoreOptions, method = 'GET') => {
+  const ask = async (key: StoreKey, range: ByteRange | undefined, wait: GetOptions, method = 'GET') => {
     const { signal } = wait;
     const isMetadata = METADATA.test(key);
     const where = `${location}${key.split('/').map(encodeURIComponent).join('/')}`;

@@ -9,8 +9,12 @@ export type ByteRange =
 /** Options of every call of a store that waits. */
 export interface StoreOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link ReadableStore.get}. */
+export interface GetOptions extends StoreOptions {
   /**
-   * Of `get`: a value of more bytes throws `corrupt-data`, before all of it is in memory. A store may ignore it.
+   * A value of more bytes throws `corrupt-data`, before all of it is in memory. A store may ignore it.
    * @defaultValue the bounds of the store, if it has any
    */
   readonly maxValueBytes?: number | undefined;
@@ -43,7 +47,7 @@ export function valueBounds({ maxMetadataBytes = 2 ** 26, maxFileBytes = 2 ** 30
     if (!(value >= 1))
       throw new CryoetPicksError('invalid-option', `${option} is ${value}, expected at least 1`, { option });
   }
-  return (key: StoreKey, { maxValueBytes }: StoreOptions = {}): ValueBound => {
+  return (key: StoreKey, { maxValueBytes }: GetOptions = {}): ValueBound => {
     if (maxValueBytes !== undefined) return { bytes: maxValueBytes };
     return METADATA.test(key)
       ? { bytes: maxMetadataBytes, option: 'maxMetadataBytes' }
@@ -78,7 +82,7 @@ export interface WriteOptions extends StoreOptions {
 export interface ReadableStore {
   /** Where the store is, for messages: a directory, a URL, `memory`. Never holds a secret. */
   readonly location: string;
-  get(key: StoreKey, options?: StoreOptions): Promise<Uint8Array | undefined>;
+  get(key: StoreKey, options?: GetOptions): Promise<Uint8Array | undefined>;
   getRange(key: StoreKey, range: ByteRange, options?: StoreOptions): Promise<Uint8Array | undefined>;
   /** Empties the store's caches, so that later calls look again. A store without caches has no such method. */
   refresh?(): void;

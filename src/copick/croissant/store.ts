@@ -75,9 +75,10 @@ export function croissantStore(url: string | URL, options: CroissantStoreOptions
   };
   return {
     location: openFolder(projectUrl(metadata), options, []).location,
-    async get(key, { signal } = {}) {
+    async get(key, options = {}) {
+      const { signal } = options;
       const found = await find(key, signal);
-      if (found?.image !== undefined) return isTop(found) ? undefined : found.image.get(found.rest, { signal });
+      if (found?.image !== undefined) return isTop(found) ? undefined : found.image.get(found.rest, options);
       return found && readFile(found, signal);
     },
     async getRange(key, range, { signal } = {}) {
