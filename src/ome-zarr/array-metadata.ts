@@ -206,9 +206,30 @@ const shardingCodec = v.looseObject({
 
 type CodecV3 = v.InferOutput<typeof codecV3>;
 
+/** The fields of `zarr.json`, of an array or a group. */
+const FIELDS_V3: ReadonlySet<string> = new Set([
+  ...['zarr_format', 'node_type', 'attributes', 'consolidated_metadata'],
+  ...['shape', 'data_type', 'chunk_grid', 'chunk_key_encoding', 'fill_value', 'codecs', 'storage_transformers'],
+  'dimension_names',
+]);
+
+/**
+ * Throws for a field of `zarr.json` that this library does not know, unless it says that it need not be understood, or holds nothing.
+ *
+ * Source: Zarr v3 core specification, "Array metadata" and "Extensions": `must_understand`.
+ */
+export function requireKnownFields(json: unknown, where: string): void {
+  for (const [name, value] of Object.entries((json ?? {}) as object)) {
+    if (FIELDS_V3.has(name) || value === null || (Array.isArray(value) && value.length === 0)) continue;
+    if ((value as { must_understand?: unknown }).must_understand === false) continue;
+    throw unsupported(where, `the field ${showJson(name)}, an extension that a reader must understand`);
+  }
+}
+
 /** Checks and prepares the metadata of a Zarr v3 array, `zarr.json`; a sharded one as an array of its inner chunks. */
 function describeV3(json: unknown, where: string): ArrayDescription {
   const meta = parseMetadata(arrayV3, json, where);
+  requireKnownFields(meta, where);
   const dtype = meta.data_type as NumberType;
   const itemBytes = typeof dtype === 'string' && Object.hasOwn(ITEM_BYTES, dtype) ? ITEM_BYTES[dtype] : undefined;
   if (itemBytes === undefined) {

@@ -1,15 +1,18 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
-import { isListable, joinKey, type ReadableStore, type StoreOptions } from '../storage/store.ts';
+import { isListable, joinKey, type ReadableStore, type StoreOptions, subStore } from '../storage/store.ts';
 import { type ChunkedArray, openArray } from './array.ts';
+import { requireKnownFields } from './array-metadata.ts';
 import type { DecodeWorkersOptions } from './decode-task.ts';
 import {
   type ChannelNames,
   firstFound,
   type ImageLevel,
   type ImageMetadata,
-  meanTranslation,
+  impliedTranslation,
+  invalid,
   parseMetadataFile,
   readChannelNames,
   readMultiscales,
@@ -50,15 +53,20 @@ export interface ListedLevels {
 
 /**
  * Opens the arrays of all levels of an OME-Zarr image, in the order of its metadata. A level that is absent, as in a partial
- * download, or broken does not keep the others from being read.
+ * download, or broken does not keep the others from being read. Of a folder in the layout of bioformats2raw, its only image is opened.
  *
- * @throws {@link CryoetPicksError} `invalid-metadata` if there is no image, or none of its levels.
+ * @throws {@link CryoetPicksError} `invalid-metadata` if there is no image, or none of its levels; `unsupported` if there are several
+ * images.
  */
 export async function openLevels(store: ReadableStore, options: OpenLevelsOptions = {}): Promise<ListedLevels> {
   const found = await readImageMetadata(store, options);
   if (!found) return { levels: [await openBareArray(store, options)], channelNames: [] };
+  if ('series' in found) return openOnlyImage(store, found.series, options);
+  const image = inAngstrom(found.image, options);
   const levels: (OpenedLevel | BrokenLevel)[] = [];
-  for (const index of found.image.levels.keys()) levels.push(await openLevel(store, found, { ...options, index }));
+  for (const index of image.levels.keys()) {
+    levels.push(await openLevel(store, { ...found, image }, { ...options, index, first: levels[0] }));
+  }
   if (levels.some((level) => isOpened(level) || level.failure !== undefined)) {
     return { levels, channelNames: found.channelNames };
   }
@@ -69,10 +77,17 @@ export async function openLevels(store: ReadableStore, options: OpenLevelsOption
   );
 }
 
+/** Options of {@link openLevel}. */
+interface OpenLevelOptions extends OpenLevelsOptions {
+  readonly index: number;
+  /** The first level, if this is another one. */
+  readonly first: OpenedLevel | BrokenLevel | undefined;
+}
+
 async function openLevel(
   store: ReadableStore,
   { image, zarrFormat }: FoundImage,
-  { index, hasChannels = false, ...options }: OpenLevelsOptions & { readonly index: number },
+  { index, first, hasChannels = false, ...options }: OpenLevelOptions,
 ): Promise<OpenedLevel | BrokenLevel> {
   const { signal, decodeWorkers } = options;
   const level = image.levels[index]!;
@@ -82,12 +97,14 @@ async function openLevel(
     const array = await openArray(store, joinKey(level.path), { signal, decodeWorkers, zarrFormats });
     if (!array) return { index, path: level.path, voxelSize: spatial(image, scale) };
     if (!scale) {
-      const hint = index === 0 ? '; give fallbackVoxelSize (Å)' : '';
+      const hint = index === 0 || image.unknownUnit ? '; give fallbackVoxelSize (Å)' : '';
       const what = `the metadata of ${store.location} give no scale for level "${level.path}", so its voxel size is unknown`;
-      throw new CryoetPicksError('invalid-metadata', what + hint);
+      throw new CryoetPicksError('invalid-metadata', (image.unknownUnit ? describeUnit(image, store) : what) + hint);
     }
     // A coarse voxel of integers, which may be labels, is one voxel of its cell, not their mean.
-    const translation = array.dtype.startsWith('float') ? meanTranslation(image, index) : level.translation;
+    const isMean = array.dtype.startsWith('float');
+    const shapes = first && isOpened(first) ? ([first.array.shape, array.shape] as const) : undefined;
+    const translation = impliedTranslation(image, index, { isMean, shapes });
     return levelGrid({ ...level, scale, translation }, array, { axes: image.axes, index, hasChannels });
   } catch (failure) {
     signal?.throwIfAborted();
@@ -106,6 +123,30 @@ function fallbackScale(image: ImageMetadata, index: number, { fallbackVoxelSize 
   return index === 0 && fallbackVoxelSize !== undefined ? image.axes.map(() => fallbackVoxelSize) : undefined;
 }
 
+function describeUnit({ unknownUnit }: ImageMetadata, { location }: ReadableStore): string {
+  const { name, unit } = unknownUnit!;
+  const expected = 'expected angstrom, nanometer, micrometer or the like';
+  return `the unit of axis "${name}" of ${location} is ${showJson(unit)}, ${expected}, so its voxel size is unknown`;
+}
+
+/**
+ * The lengths of an image in Å. Lengths in an unknown unit are scaled so that the first level has the caller's voxel size; without it
+ * the scales are left out.
+ */
+function inAngstrom(image: ImageMetadata, { fallbackVoxelSize }: OpenLevelsOptions): ImageMetadata {
+  if (!image.unknownUnit) return image;
+  const first = image.levels[0]!.scale;
+  const units = image.axes.map(({ name }, i) =>
+    ['z', 'y', 'x'].includes(name) && fallbackVoxelSize !== undefined ? fallbackVoxelSize / (first?.[i] ?? 1) : 1,
+  );
+  const levels = image.levels.map(({ path, scale, translation }) => ({
+    path,
+    scale: fallbackVoxelSize === undefined ? undefined : scale?.map((length, i) => length * units[i]!),
+    translation: translation.map((length, i) => length * units[i]!),
+  }));
+  return { ...image, levels };
+}
+
 /** The metadata of an image, and the Zarr format of their file, which its arrays share. */
 interface FoundImage {
   readonly image: ImageMetadata;
@@ -113,22 +154,91 @@ interface FoundImage {
   readonly zarrFormat: ZarrFormat;
 }
 
+/** A folder in the layout of bioformats2raw, which holds images in folders of its own; and the Zarr format of its metadata. */
+interface FoundSeries {
+  readonly series: ZarrFormat;
+}
+
 const BOTH: readonly ZarrFormat[] = [2, 3];
 
-async function readImageMetadata(store: ReadableStore, options: OpenLevelsOptions): Promise<FoundImage | undefined> {
+async function readImageMetadata(
+  store: ReadableStore,
+  options: OpenLevelsOptions,
+): Promise<FoundImage | FoundSeries | undefined> {
   const { zarrFormat, signal } = options;
-  const look = async (format: ZarrFormat): Promise<FoundImage | undefined> => {
+  const look = async (format: ZarrFormat): Promise<FoundImage | FoundSeries | undefined> => {
     const key = format === 2 ? '/.zattrs' : '/zarr.json';
     const bytes = await store.get(key, { signal });
     if (!bytes) return undefined;
     const where = `${key} of ${store.location}`;
-    const json = parseMetadataFile(bytes, where) as { attributes?: { ome?: unknown } } | null;
-    const attributes = format === 2 ? json : (json?.attributes?.ome ?? json?.attributes);
+    const json = parseMetadataFile(bytes, where);
+    if (format === 3) requireKnownFields(json, where);
+    const attributes = attributesOf(json, format);
     const image = readMultiscales(attributes, where);
+    if (!image && attributes?.['bioformats2raw.layout'] !== undefined) return { series: format };
     return image && { image, channelNames: readChannelNames(attributes), zarrFormat: format };
   };
   return firstFound(zarrFormat ? [zarrFormat] : BOTH, look, { signal });
 }
+
+type Attributes = { readonly [name: string]: unknown } | null | undefined;
+
+/** The attributes of OME-Zarr in a metadata file. */
+function attributesOf(json: unknown, format: ZarrFormat): Attributes {
+  if (format === 2) return json as Attributes;
+  const attributes = (json as { attributes?: Attributes } | null)?.attributes;
+  return (attributes?.ome as Attributes) ?? attributes;
+}
+
+/**
+ * Opens the image of a folder in the layout of bioformats2raw, if it has one only.
+ *
+ * @throws {@link CryoetPicksError} `unsupported`, with the names of all images, if there are several.
+ */
+async function openOnlyImage(
+  store: ReadableStore,
+  format: ZarrFormat,
+  options: OpenLevelsOptions,
+): Promise<ListedLevels> {
+  const names = await namesOfImages(store, format, options);
+  const [name, ...others] = names;
+  if (name === undefined) throw invalid(store.location, 'it has the layout of bioformats2raw, and holds no image');
+  if (others.length > 0) {
+    const message = `${store.location} holds ${names.length} images (layout of bioformats2raw)`;
+    const found = names.slice(0, 12).map((one) => showJson(one));
+    throw new CryoetPicksError(
+      'unsupported',
+      `${message}: ${found.join(', ')}${names.length > found.length ? ', …' : ''}; open one of them, as subStore(store, ${showJson(`/${name}`)}) or ${store.location}/${name}`,
+      { available: names },
+    );
+  }
+  const image = subStore(store, joinKey(name));
+  const found = await readImageMetadata(image, options);
+  if (found && 'series' in found) throw invalid(image.location, 'it has the layout of bioformats2raw within the same');
+  const { levels, channelNames } = await openLevels(image, options);
+  return { levels: levels.map((level) => ({ ...level, path: `${name}/${level.path}` })), channelNames };
+}
+
+/** The images that the metadata of the layout list; without them, the folders that are numbered from 0. */
+async function namesOfImages(
+  store: ReadableStore,
+  format: ZarrFormat,
+  { signal }: OpenLevelsOptions,
+): Promise<readonly string[]> {
+  const file = format === 2 ? '.zattrs' : 'zarr.json';
+  const key = `/OME/${file}` as const;
+  const bytes = await store.get(key, { signal });
+  const listed = bytes && attributesOf(parseMetadataFile(bytes, `${key} of ${store.location}`), format)?.series;
+  if (Array.isArray(listed) && listed.every((name) => typeof name === 'string')) return listed;
+  const names: string[] = [];
+  while (names.length < MAX_COUNTED && (await store.get(`/${names.length}/${file}`, { signal }))) {
+    names.push(String(names.length));
+  }
+  return names;
+}
+
+/** Images of a folder that are counted where its metadata do not list them. */
+const MAX_COUNTED = 100;
 
 async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): Promise<OpenedLevel> {
   const { fallbackVoxelSize, hasChannels = false, zarrFormat, decodeWorkers, signal } = options;

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { parseJson } from '../core/json.ts';
+import { parseJson, showJson } from '../core/json.ts';
 import type { StoreOptions } from '../storage/store.ts';
 
 /** One axis of an OME-Zarr image. */
@@ -23,6 +23,11 @@ export interface ImageMetadata {
   readonly version: string;
   readonly axes: readonly ImageAxis[];
   readonly levels: readonly ImageLevel[];
+  /**
+   * The first of z, y, x whose unit is no known unit of length, such as `pixel`. Then all lengths are as written: they compare levels,
+   * and say nothing in Å.
+   */
+  readonly unknownUnit?: Required<ImageAxis> | undefined;
   /** Whether the metadata give any translation, even 0, for a level or for all. */
   readonly hasTranslation: boolean;
 }
@@ -31,9 +36,9 @@ const finite = v.pipe(v.number(), v.finite());
 const axis = v.union([
   v.pipe(
     v.string(),
-    v.transform((name) => ({ name, unit: undefined })),
+    v.transform((name) => ({ name, unit: undefined, units: undefined })),
   ),
-  v.looseObject({ name: v.string(), unit: v.nullish(v.string()) }),
+  v.looseObject({ name: v.string(), unit: v.nullish(v.string()), units: v.nullish(v.string()) }),
 ]);
 const transform = v.looseObject({
   type: v.string(),
@@ -95,25 +100,33 @@ const FIRST_AXES = ['t', 'c', 'z', 'y', 'x'];
  * Reads the `multiscales` of OME-Zarr 0.4 (`.zattrs`) or 0.5 (`attributes.ome` of `zarr.json`): the names of the axes, and the scale
  * and translation of each level, composed of the transforms of dataset and multiscales, in Å along z, y and x.
  *
- * An axis without a unit is in Å. Of several multiscales, the first is read.
+ * An axis without a unit is in Å; some writers call it `units`. Of several multiscales, the first is read.
  *
  * @param attributes - The object with the key `multiscales`.
  * @param where - Names the file in messages.
  * @returns `undefined` if there is no `multiscales` key.
- * @throws {@link CryoetPicksError} `invalid-metadata`, also for an unknown unit; `unsupported` for other transforms.
+ * @throws {@link CryoetPicksError} `invalid-metadata`, also for an axis with two units; `unsupported` for other transforms, and for
+ * coordinate systems in place of axes.
  */
 export function readMultiscales(attributes: unknown, where: string): ImageMetadata | undefined {
   const json = (attributes as { multiscales?: unknown } | null | undefined)?.multiscales;
   if (json === undefined || json === null) return undefined;
   const image = parseMetadata(multiscales, json, `"multiscales" in ${where}`)[0]!;
   const version = (attributes as { version?: unknown }).version ?? image.version ?? 'unknown';
-  const axes = (image.axes ?? FIRST_AXES.map((name) => ({ name, unit: undefined }))).map(({ name, unit }) => ({
-    name: name.toLowerCase(),
-    unit: unit ?? undefined,
-  }));
+  if (!image.axes && image.coordinateSystems !== undefined)
+    throw unsupported(where, `coordinate systems (version ${showJson(version)}); expected axes, as in 0.4 and 0.5`);
+  const axes = (image.axes ?? FIRST_AXES.map((name) => ({ name, unit: undefined, units: undefined }))).map(
+    ({ name, unit, units }) => {
+      if (unit && units && unit !== units)
+        throw invalid(where, `axis "${name}" has the unit ${showJson(unit)} and the units ${showJson(units)}`);
+      return { name: name.toLowerCase(), unit: (unit?.trim() ? unit : (units ?? unit)) ?? undefined };
+    },
+  );
   const names = axes.map(({ name }) => name);
   if (new Set(names).size < names.length) throw invalid(where, `axes ${names.join(', ')} are not distinct`);
-  const units = axes.map((one) => angstromPer(one, where));
+  const known = axes.map(angstromPer);
+  const unknownUnit = axes.find((_, i) => known[i] === undefined) as ImageMetadata['unknownUnit'];
+  const units = unknownUnit ? axes.map(() => 1) : (known as number[]);
   const levels = image.datasets.map(({ path, coordinateTransformations }) => {
     const context = { rank: axes.length, where: `level "${path}" of ${where}` };
     const own = compose(coordinateTransformations ?? [], context);
@@ -129,26 +142,43 @@ export function readMultiscales(attributes: unknown, where: string): ImageMetada
   });
   const written = [image, ...image.datasets].flatMap((one) => one.coordinateTransformations ?? []);
   const hasTranslation = written.some(({ type }) => type === 'translation');
-  return { version: String(version), axes, levels, hasTranslation };
+  return { version: String(version), axes, levels, ...(unknownUnit && { unknownUnit }), hasTranslation };
+}
+
+/** What is known of the arrays of an image beside its metadata, for {@link impliedTranslation}. */
+export interface LevelArrays {
+  /** Whether a coarse voxel is the mean of its cell, as of floats; labels take one voxel of it. */
+  readonly isMean: boolean;
+  /** The shapes of the first level and of this one; absent if the first cannot be opened. */
+  readonly shapes?: readonly [first: readonly number[], own: readonly number[]] | undefined;
 }
 
 /**
- * The translation of a level whose voxels are means over k voxels of the first level, if its metadata omit it: (k − 1) / 2 voxels of
- * the first level, along each axis.
+ * The translation of a level if its metadata omit it: (k − 1) / 2 voxels of the first level along each axis, where a voxel of the
+ * level covers k of them.
  *
- * copick 1 writes pyramids of means without translations, although the first mean lies between voxels.
+ * - copick 1 writes pyramids of means over whole k without translations, although the first mean lies between voxels.
+ * - Older ome-zarr-py resizes to ⌊n / 2⌋ voxels, from edge to edge, and writes the ratio of the sizes as the scale: k is not whole.
  *
- * @returns The translation as written if the metadata give any, if a scale is missing, or if one is not a whole multiple of that of
- * the first level.
+ * @returns The translation as written if the metadata give any, if a scale is missing, or if it is neither.
  */
-export function meanTranslation({ levels, hasTranslation }: ImageMetadata, index: number): readonly number[] {
+export function impliedTranslation(
+  { levels, hasTranslation }: ImageMetadata,
+  index: number,
+  { isMean, shapes }: LevelArrays,
+): readonly number[] {
   const { scale, translation } = levels[index]!;
   const first = levels[0]!.scale;
   if (hasTranslation || !scale || !first) return translation;
   const factors = scale.map((length, i) => length / first[i]!);
   // The tolerance accepts scales that were rounded to a few decimals.
-  if (factors.some((k) => Math.round(k) < 1 || Math.abs(k - Math.round(k)) > 1e-3 * k)) return translation;
-  return factors.map((k, i) => ((Math.round(k) - 1) / 2) * first[i]!);
+  const isClose = (k: number, to: number) => Math.abs(k - to) <= 1e-3 * k;
+  const isWhole = (k: number) => Math.round(k) >= 1 && isClose(k, Math.round(k));
+  const ratio = (i: number) => (shapes ? shapes[0][i]! / shapes[1][i]! : Number.NaN);
+  const shifts = (ks: readonly number[]) => ks.map((k, i) => ((k - 1) / 2) * first[i]!);
+  if (factors.every(isWhole)) return isMean ? shifts(factors.map(Math.round)) : translation;
+  const isResized = factors.every((k, i) => k >= 1 && isClose(k, ratio(i)));
+  return isResized ? shifts(factors.map((_, i) => ratio(i))) : translation;
 }
 
 interface TransformContext {
@@ -179,18 +209,14 @@ function compose(list: readonly Transform[], { rank, where }: TransformContext) 
   return { scale, translation };
 }
 
-function angstromPer({ name, unit }: ImageAxis, where: string): number {
+/** Å per unit of an axis, 1 of an axis without a unit or not in space; `undefined` for a unit that is no known unit of length. */
+function angstromPer({ name, unit }: ImageAxis): number | undefined {
   if (!['z', 'y', 'x'].includes(name) || unit === undefined) return 1;
-  const factor = ANGSTROM_PER_UNIT.get(
+  return ANGSTROM_PER_UNIT.get(
     unit
       .toLowerCase()
       .replace(/metre$/, 'meter')
       .replace(/s$/, ''),
-  );
-  if (factor !== undefined) return factor;
-  throw invalid(
-    where,
-    `unknown unit "${unit}" of axis "${name}"; expected angstrom, nanometer, micrometer or the like`,
   );
 }
 
@@ -200,7 +226,23 @@ function angstromPer({ name, unit }: ImageAxis, where: string): number {
  * @throws {@link CryoetPicksError} `invalid-metadata` naming the file.
  */
 export function parseMetadataFile(bytes: Uint8Array, where: string): unknown {
-  return parseJson(new TextDecoder().decode(bytes), { what: where, code: 'invalid-metadata', maxDepth: 200 });
+  const text = decodeText(bytes, where);
+  if (/^\uFEFF?\s*</.test(text)) {
+    const other = where.includes('zarr.json') ? 2 : 3;
+    const found = 'it is a web page or XML; hosts of single-page apps send their page where there is no file';
+    throw invalid(where, `${found}. If the image is Zarr v${other}, open it with { zarrFormat: ${other} }`);
+  }
+  return parseJson(text, { what: where, code: 'invalid-metadata', maxDepth: 200 });
+}
+
+function decodeText(bytes: Uint8Array, where: string): string {
+  try {
+    return new TextDecoder().decode(bytes);
+  } catch (cause) {
+    // Strings have a maximum length.
+    const message = `cannot understand the metadata of ${where}: its ${bytes.length} bytes are too many for one text`;
+    throw new CryoetPicksError('invalid-metadata', message, { cause });
+  }
 }
 
 /** Parses by a schema. @throws {@link CryoetPicksError} `invalid-metadata` with the path of the first issue. */

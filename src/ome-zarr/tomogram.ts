@@ -44,7 +44,7 @@ export interface OpenTomogramOptions {
   readonly level?: number | undefined;
   /** Read the level whose voxel size, in Å, is closest to this by ratio; instead of `level`. */
   readonly voxelSize?: number | undefined;
-  /** Voxel size in Å if the metadata give none, as in stores without `multiscales`. */
+  /** Voxel size of the first level in Å if the metadata give none, as in stores without `multiscales` or with the unit `pixel`. */
   readonly fallbackVoxelSize?: number | undefined;
   /**
    * Look only for files of this Zarr format, which saves requests for those of the other.
@@ -69,14 +69,17 @@ export interface OpenTomogramOptions {
  * Every integer and float type can be read, and bool.
  *
  * If the metadata give no translation at all, as those of copick 1, a coarse level of floats is taken for means over k voxels of
- * the first level, so its origin is shifted by (k − 1) / 2 of them. Levels of integers are not shifted: labels are not averaged.
+ * the first level, so its origin is shifted by (k − 1) / 2 of them. Levels of integers are not shifted: labels are not averaged. A
+ * level of any type whose scale is the ratio of the sizes, and not whole, is shifted too: older ome-zarr-py resizes so.
+ *
+ * Of a folder in the layout of bioformats2raw, the only image is opened; the paths of its levels name it.
  *
  * Float32 holds integers up to 2^24 exactly; `read(box, { exact: true })` gives labels beyond that. `openChannels` of
  * `cryoet-picks/io` opens an image with channels, features or times.
  *
  * @param store - The store of the image; its root is the folder named `….zarr`.
  * @throws {@link CryoetPicksError} `invalid-metadata`; `not-found` if the level does not exist; `unsupported` if it is not a
- * single volume or has an unknown codec. The message lists the other levels that can be read. `read` throws `corrupt-data`
+ * single volume or has an unknown codec, and for a folder of several images. The message lists the other levels that can be read. `read` throws `corrupt-data`
  * naming store, array and chunk.
  * @example
  * ```ts

@@ -33,6 +33,21 @@ describe('readMultiscales', () => {
     ]);
   });
 
+  it('readMultiscales takes the unit under the name units, which some writers give it', () => {
+    const axes = zyx().map((axis) => ({ ...axis, units: 'nanometer' }));
+    const image = read({ axes, datasets: [{ path: '0', coordinateTransformations: scaled(1.0012, 1.0012, 1.0012) }] });
+    expect(image?.levels[0]?.scale).toEqual([10.012, 10.012, 10.012]);
+  });
+
+  it.each([' ', 'pixel', 'furlong', 'constructor', '__proto__', 'toString'])(
+    'readMultiscales leaves lengths as they are in the unknown unit "%s", and tells it',
+    (unit) => {
+      const image = read({ axes: zyx(unit), datasets: [{ path: '0', coordinateTransformations: scaled(10, 10, 10) }] });
+      expect(image?.unknownUnit).toEqual({ name: 'z', unit });
+      expect(image?.levels[0]?.scale).toEqual([10, 10, 10]);
+    },
+  );
+
   it('readMultiscales applies the transforms of a level first, then those of all levels', () => {
     const image = read({
       axes: zyx('angstrom'),
@@ -72,17 +87,17 @@ describe('readMultiscales', () => {
 
   it.each<[string, object, string, RegExp]>([
     [
-      'an unknown unit',
-      { axes: zyx('furlong'), datasets: [{ path: '0' }] },
+      'an axis of two units',
+      { axes: [...zyx().slice(1), { name: 'z', unit: 'angstrom', units: 'nanometer' }], datasets: [{ path: '0' }] },
       'invalid-metadata',
-      /unknown unit "furlong" of axis "z"/,
+      /axis "z" has the unit "angstrom" and the units "nanometer"/,
     ],
-    ...['constructor', '__proto__', 'toString'].map((unit): [string, object, string, RegExp] => [
-      `the unit "${unit}", which every object knows`,
-      { axes: zyx(unit), datasets: [{ path: '0' }] },
-      'invalid-metadata',
-      new RegExp(`unknown unit "${unit}" of axis "z"`),
-    ]),
+    [
+      'coordinate systems in place of axes, as in drafts of 0.6',
+      { coordinateSystems: [{ name: 'physical', axes: zyx('nanometer') }], datasets: [{ path: '0' }] },
+      'unsupported',
+      /coordinate systems \(version "0\.4"\); expected axes/,
+    ],
     ['no level', { axes: zyx(), datasets: [] }, 'invalid-metadata', /"0.datasets"/],
     [
       'a level outside',
