@@ -137,6 +137,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'files',
     'roots',
     'open-project',
+    'package-file',
     'onnx-worker',
     'onnx-thread',
     'load-model',

@@ -1,19 +1,23 @@
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import Tinypool from 'tinypool';
 import type { DecodePool, DecodeWorkersOptions } from '../ome-zarr/decode-task.ts';
 import { movedWith, PendingReplies, TASKS_PER_THREAD } from '../ome-zarr/decode-task.ts';
+import { packageFile } from './package-file.ts';
 
 /** Idle time after which a thread ends, in milliseconds. */
 const IDLE_MS = 5000;
 
-/** Starts threads of Node that decode chunks. They keep the process alive only while they work. */
+/**
+ * Starts threads of Node that decode chunks. They keep the process alive only while they work.
+ *
+ * @returns `undefined` in a thread, and in a program into which this code was bundled.
+ */
 export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
-  const script = fileURLToPath(new URL('./node-decode-worker.js', import.meta.url));
+  if (!isMainThread) return undefined;
   // The built script is missing if the sources run unbuilt, or were bundled into another program.
-  if (!isMainThread || !existsSync(script)) return undefined;
+  const script = packageFile('node-decode-worker.js');
+  if (script === undefined) return undefined;
   const maxThreads = count ?? defaultDecodeThreads();
   const pool = new Tinypool({
     filename: script,

@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
@@ -12,6 +10,7 @@ import { parseModelSpec } from '../inference/model-card.ts';
 import { type OnnxOptions, type OrtModule, onnxModel } from '../inference/onnx.ts';
 import { readFailure } from './atomic-files.ts';
 import { threadModel } from './onnx-thread.ts';
+import { packageFile } from './package-file.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions extends Omit<OnnxOptions, 'spec' | 'externalData'> {
@@ -20,11 +19,6 @@ export interface LoadModelOptions extends Omit<OnnxOptions, 'spec' | 'externalDa
   /** Threads per operator. @defaultValue as many as the process may use cores, in a thread of its own; else the runtime's own */
   readonly threads?: number | undefined;
 }
-
-/** The folder `models` of the package, beside `dist`; the sources, which tests run, lie one folder deeper. */
-const models = new URL(import.meta.url.endsWith('.ts') ? '../../models/' : '../models/', import.meta.url);
-const defaultModel: string = fileURLToPath(new URL('default.onnx', models));
-const workerScript = new URL('./onnx-worker.js', import.meta.url);
 
 /**
  * Loads an ONNX network and its card from files: `unet.onnx` and, beside it, `unet.json` and the files of weights that the network
@@ -48,7 +42,7 @@ const workerScript = new URL('./onnx-worker.js', import.meta.url);
  */
 export async function loadModel(
   ort: OrtModule,
-  path: string = defaultModel,
+  path: string = defaultModel(),
   { spec, ...options }: LoadModelOptions = {},
 ): Promise<DisposableModel> {
   if (typeof ort?.InferenceSession?.create !== 'function') {
@@ -58,12 +52,12 @@ export async function loadModel(
   const { signal } = options;
   const bytes = await readModelFile(path, { what: 'model', signal });
   const onnxOptions: OnnxOptions = { ...options, spec: spec ?? (await readCard(path, signal)) };
-  const inThread = await runsInThread(ort);
+  const script = await threadScript(ort);
   try {
     const network = await withWeightsBeside(path, bytes, onnxOptions);
-    if (!inThread) return await onnxModel(ort, network, onnxOptions);
+    if (script === undefined) return await onnxModel(ort, network, onnxOptions);
     // With an explicit count, the runtime does not pin its threads to cores, where they would block other threads of this program.
-    return await threadModel(workerScript, network, {
+    return await threadModel(script, network, {
       ...onnxOptions,
       threads: onnxOptions.threads ?? availableParallelism(),
     });
@@ -73,14 +67,26 @@ export async function loadModel(
   }
 }
 
-/** Whether the thread, which imports onnxruntime-node itself, would compute with the runtime of the caller. */
-async function runsInThread(ort: OrtModule): Promise<boolean> {
+/** The path of the network of this package. */
+function defaultModel(): string {
+  const path = packageFile('models/default.onnx');
+  if (path !== undefined) return path;
+  throw new CryoetPicksError(
+    'not-found',
+    'the network of this package is not beside this program, into which the package was bundled; pass the path of a copy of ' +
+      'cryoet-picks/models/default.onnx with default.json beside it, or tell the bundler that cryoet-picks is external',
+  );
+}
+
+/** The script of the thread, which imports onnxruntime-node itself; undefined unless that is the runtime of the caller. */
+async function threadScript(ort: OrtModule): Promise<string | undefined> {
   // There is no built script where the sources run as they are, or were bundled into another program.
-  if (!isMainThread || !existsSync(workerScript)) return false;
+  const script = isMainThread ? packageFile('onnx-worker.js') : undefined;
+  if (script === undefined) return undefined;
   try {
-    return (await import('onnxruntime-node')).InferenceSession === ort.InferenceSession;
+    return (await import('onnxruntime-node')).InferenceSession === ort.InferenceSession ? script : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

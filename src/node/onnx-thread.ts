@@ -24,10 +24,10 @@ const CALLS_AHEAD = 2;
  * it. Two calls are sent ahead, so that the runtime never waits for this thread. The thread keeps the process alive only while it
  * computes or a call waits for it.
  *
- * @param script - The built `onnx-worker.js`.
+ * @param script - The path of the built `onnx-worker.js`.
  * @throws {@link CryoetPicksError} as `onnxModel`; later also `model-failed` if the thread dies or the model was disposed.
  */
-export async function threadModel(script: URL, file: Uint8Array, options: OnnxOptions): Promise<DisposableModel> {
+export async function threadModel(script: string, file: Uint8Array, options: OnnxOptions): Promise<DisposableModel> {
   options.signal?.throwIfAborted();
   const thread = new SessionThread(script, file, options);
   try {
@@ -67,7 +67,7 @@ class SessionThread {
   #died: CryoetPicksError | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(script: URL, file: Uint8Array, { spec, device, executionProviders, threads }: OnnxOptions) {
+  constructor(script: string, file: Uint8Array, { spec, device, executionProviders, threads }: OnnxOptions) {
     this.#spec = spec;
     // The file is copied once, then moved: a Buffer may share its memory with others. The card goes as far as JSON holds it.
     const card = JSON.parse(JSON.stringify(spec));
