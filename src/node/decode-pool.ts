@@ -11,10 +11,12 @@ const IDLE_MS = 5000;
 /**
  * Starts threads of Node that decode chunks. They keep the process alive only while they work.
  *
- * @returns `undefined` in a thread, and in a program into which this code was bundled.
+ * @returns `undefined` in a thread, in a program into which this code was bundled, and in Deno.
  */
 export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
-  if (!isMainThread) return undefined;
+  // The pool's threads sleep until there is work, and then take it from their port. In Deno a port has nothing while its thread
+  // sleeps, so that they slept forever in half of all runs; threads that do not sleep took 12 s to start.
+  if (!isMainThread || 'Deno' in globalThis) return undefined;
   // The built script is missing if the sources run unbuilt, or were bundled into another program.
   const script = packageFile('node-decode-worker.js');
   if (script === undefined) return undefined;

@@ -125,6 +125,18 @@ describe('decoding in threads of the built package', () => {
     expect(ended).toEqual(done([0, 3, 3, refused]));
   });
 
+  it('openTomogram starts no threads in Deno, where they would wait forever', async () => {
+    const ended = await runProgram(
+      'dist',
+      `
+      globalThis.Deno = {};
+      const right = isRight(await (await openTomogram(image('zarr2'), { decodeWorkers: { count: 3 } })).read(whole));
+      print({ right, threads: threads() });
+    `,
+    );
+    expect(ended).toEqual(done({ right: true, threads: 0 }));
+  });
+
   it('decoding in threads reports damaged, cut and absent files as without threads', async () => {
     const body = `
       const told = [];
