@@ -56,7 +56,7 @@ export async function demo(terminal: Terminal, input: DemoInput): Promise<Outcom
   const files = filesIn(resolve(directory));
   await requireDemoFolder(resolve(directory));
   // Loaded first, so that a missing runtime shows at once and an older demo stays.
-  const model = await openModel({ signal: terminal.signal });
+  const model = await openModel(terminal);
   try {
     await prepare(resolve(directory), files);
     await simulateDemo(terminal, { files, shape, runs });

@@ -70,7 +70,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   for (const path of [input.submission, input.figure]) {
     if (path !== undefined) await requireDestination(path, { signal });
   }
-  const model = await openModel({ model: input.model, threads: input.threads, signal });
+  const model = await openModel(terminal, input);
   const search = async () => {
     requireProbabilities(input.threshold ?? {}, model.spec);
     warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });

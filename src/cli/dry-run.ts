@@ -37,7 +37,7 @@ interface DryRunDocument {
 
 /** Estimates run time and memory of a detection; writes nothing. */
 export async function dryRun(terminal: Terminal, input: DetectInput & { readonly project: Project }): Promise<Outcome> {
-  const model = await openModel({ model: input.model, threads: input.threads, signal: terminal.signal });
+  const model = await openModel(terminal, input);
   const document = await forecastRuns(terminal, { ...input, model }).finally(() => model.dispose());
   return { json: document, failed: document.runs.some((run) => 'error' in run) };
 }

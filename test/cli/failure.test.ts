@@ -50,3 +50,37 @@ it('an installed ONNX runtime that does not load is reported with the reason', a
     'onnxruntime-node, which runs the network, cannot be loaded (libonnxruntime.so.1: cannot open shared object file)',
   );
 });
+
+it.each([
+  ['is absent', 'ERR_MODULE_NOT_FOUND', "Cannot find package 'onnxruntime-node'", 'is not installed'],
+  [
+    'does not load',
+    'ERR_DLOPEN_FAILED',
+    'cannot open libonnxruntime.so.1\nat x',
+    'cannot be loaded (cannot open libonnxruntime.so.1)',
+  ],
+])(
+  'an ONNX runtime that %s is replaced by the one in WebAssembly, with one line that says so',
+  async (_, code, message, why) => {
+    const lines: string[] = [];
+    const runtime = await loadRuntime(() => Promise.reject(Object.assign(new Error(message), { code })), {
+      fallback: () => import('onnxruntime-web'),
+      warn: (line) => lines.push(line),
+    });
+    expect(runtime.InferenceSession).toBe((await import('onnxruntime-web')).InferenceSession);
+    expect(lines).toEqual([
+      `cryoet-picks: onnxruntime-node ${why}; the network runs in WebAssembly (onnxruntime-web), which is slower`,
+    ]);
+  },
+);
+
+it('a missing ONNX runtime is reported with both ways to install one, if that in WebAssembly is missing too', async () => {
+  const missing = () => Promise.reject(Object.assign(new Error('none'), { code: 'ERR_MODULE_NOT_FOUND' }));
+  const loading = loadRuntime(missing, { fallback: missing, warn: () => expect.unreachable() });
+  await expect(loading).rejects.toMatchObject({
+    code: 'model-failed',
+    message: expect.stringMatching(
+      /is not installed; .*onnxruntime-node --ignore-scripts.*"npm install onnxruntime-web"/,
+    ),
+  });
+});
