@@ -30,6 +30,12 @@ function admits(range: string, major: number): boolean {
   );
 }
 
+it('the settings of npm in this folder run no install script, and are ones that every npm knows', () => {
+  const lines = readFileSync(new URL('../.npmrc', import.meta.url), 'utf8').split('\n');
+  // npm 11 warns at every call of settings that it does not know, such as those of onnxruntime-node's script.
+  expect(lines.filter((line) => line !== '' && !line.startsWith('#'))).toEqual(['ignore-scripts=true']);
+});
+
 describe('a dependency that users install', () => {
   it('every dependency that users install runs in Node 20, as package.json promises', () => {
     expect(production.length).toBeGreaterThan(20);
