@@ -5,6 +5,7 @@ import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { mapOrdered, type Warning } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
+import { decodeText, MAX_TEXT } from '../core/json.ts';
 import { openProject } from '../entry/node.ts';
 import {
   type AnyPicksFormat,
@@ -49,7 +50,8 @@ export interface ConvertInput extends CommonFlags {
 export async function convert(terminal: Terminal, input: ConvertInput): Promise<Outcome> {
   const isCroissant = input.from === undefined && (await configOfCroissant(input.input)) !== undefined;
   const bytes = isCroissant ? undefined : await readBytes(input.input, { what: 'picks', signal: terminal.signal });
-  const text = new TextDecoder().decode(bytes);
+  // A text cannot hold more; reading such a file as text says so.
+  const text = bytes === undefined || bytes.length > MAX_TEXT ? '' : new TextDecoder().decode(bytes);
   const ofProject = bytes === undefined || (input.from === undefined && isProjectConfig(text));
   return asUsageError(async () => {
     const to = input.to ?? picksFormatOfPath(input.output);
@@ -132,7 +134,9 @@ interface Content {
 }
 
 function read(format: AnyPicksFormat, { bytes, text, source }: Content, reports: ParseReports): RunPicks[] {
-  return format.content === 'bytes' ? format.parse(bytes, source, reports) : format.parse(text, source, reports);
+  if (format.content === 'bytes') return format.parse(bytes, source, reports);
+  const isRead = bytes.length <= MAX_TEXT;
+  return format.parse(isRead ? text : decodeText(bytes, { what: source, code: 'invalid-picks' }), source, reports);
 }
 
 /** What the file contains that picks cannot hold. */

@@ -1,17 +1,19 @@
+import { forEachRange, type Steps, withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { folderOf, matchesName, type NameFilter, parseName, pathOf, sanitizeName } from './layout.ts';
 import {
-  formatPicksFile,
   type PicksFile,
   type PicksIdentity,
-  parsePicksFile,
-  parsePicksIdentity,
+  picksFilePieces,
+  picksFileSteps,
+  picksIdentity,
   withoutUntrustedRotations,
 } from './picks-file.ts';
 import {
   type DeletableFile,
+  type FileToWrite,
   type Located,
   listBoth,
   listNames,
@@ -147,8 +149,7 @@ async function identify(tree: ProjectTree, entry: TreeEntry, signal: AbortSignal
   if (parsed !== undefined) return { ...parsed, entry, fromName: true };
   const stem = entry.name.slice(0, -'.json'.length);
   try {
-    const text = await readText(entry, signal);
-    const identity = parsePicksIdentity(text, { source: entry.path, fallbackObject: stem });
+    const identity = picksIdentity(await readBytes(entry, signal), { source: entry.path, fallbackObject: stem });
     return { ...identity, entry, fromName: false };
   } catch (error) {
     tree.log.reportError(entry.path, error, signal);
@@ -163,23 +164,17 @@ async function readPicks(
 ): Promise<PicksFile> {
   // Picks are written under a full name, so a file with a short name is not replaced.
   const version = fromName ? await replacedVersion(tree, entry, signal) : null;
-  const text = await readText(entry, signal);
-  const file = parsePicksFile(text, { source: entry.path, identity: { object, userId, sessionId } });
+  const options = { source: entry.path, identity: { object, userId, sessionId } };
+  const file = await withTurns(picksFileSteps(await readBytes(entry, signal), options), signal);
   const { warnings = [] } = file;
   if (warnings.length > 0) tree.log.report({ path: entry.path, message: warnings.join('; ') });
   return { ...file, version };
 }
 
-async function readText({ store, key, path }: TreeEntry, signal: AbortSignal | undefined): Promise<string> {
+async function readBytes({ store, key, path }: TreeEntry, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const bytes = await store.get(key, { signal });
-  if (bytes === undefined) {
-    throw new CryoetPicksError('not-found', `picks file "${path}" not found`, { path });
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new CryoetPicksError('invalid-picks', `picks file "${path}" is not UTF-8 text`, { cause });
-  }
+  if (bytes !== undefined) return bytes;
+  throw new CryoetPicksError('not-found', `picks file "${path}" not found`, { path });
 }
 
 /** Options of `Run.writePicks`. */
@@ -226,21 +221,38 @@ export async function writePicksOf(
   const sessionId = sanitizeName(options.sessionId);
   const { object: only, objects = [], files: read = [] } = options;
   const kept = keptOf(read);
-  const groups = byObject(tree, picks, [...objects, ...(only === undefined ? [] : [only]), ...kept.keys()]);
+  const groups = await byObject(tree, picks, [...objects, ...(only === undefined ? [] : [only]), ...kept.keys()]);
   checkVersionedObjects(ifVersion, groups);
-  const encoder = new TextEncoder();
-  const files = [...groups].map(([object, its]) => {
+  const files: FileToWrite[] = [];
+  for (const [object, its] of groups) {
     const header = headerOf(object, options, kept.get(object));
-    const text = formatPicksFile({ ...header, object, userId, sessionId, picks: its, runName: run });
-    const expected = Object.hasOwn(ifVersion, object) ? ifVersion[object] : undefined;
-    return {
+    const file = { ...header, object, userId, sessionId, picks: its, runName: run };
+    files.push({
       key: pathOf('picks', { run, userId, sessionId, object }),
-      bytes: encoder.encode(text),
-      ifVersion: expected,
-    };
-  });
+      bytes: await withTurns(encodedSteps(picksFilePieces(file)), signal),
+      ifVersion: Object.hasOwn(ifVersion, object) ? ifVersion[object] : undefined,
+    });
+  }
   await setFiles(tree.overlay, files, { signal });
   return files.map(({ key }) => locate(tree.overlay, key));
+}
+
+/** Encodes pieces of text as one UTF-8. */
+function* encodedSteps(pieces: Iterable<string>): Steps<Uint8Array> {
+  const encoder = new TextEncoder();
+  const parts: Uint8Array[] = [];
+  for (const piece of pieces) {
+    parts.push(encoder.encode(piece));
+    yield;
+  }
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+    yield;
+  }
+  return bytes;
 }
 
 /** Throws for what only plain JavaScript can pass: a promise of picks, or no options. */
@@ -286,18 +298,19 @@ function checkVersionedObjects(ifVersion: object, groups: ReadonlyMap<string, re
 }
 
 /** The picks of each object, in the order of the project's objects. */
-function byObject(
+async function byObject(
   tree: ProjectTree,
   picks: readonly ParticlePick[],
   objects: readonly string[],
-): ReadonlyMap<string, readonly ParticlePick[]> {
+): Promise<ReadonlyMap<string, readonly ParticlePick[]>> {
   const groups = new Map<string, ParticlePick[]>();
   for (const object of objects) groups.set(object, []);
-  for (const pick of picks) {
+  const add = (pick: ParticlePick) => {
     const group = groups.get(pick.object);
     if (group === undefined) groups.set(pick.object, [pick]);
     else group.push(pick);
-  }
+  };
+  await forEachRange(picks.length, (from, to) => picks.slice(from, to).forEach(add), 2 ** 14);
   const known = tree.objects.map(({ name }) => name);
   const unknown = [...groups.keys()].filter((object) => !known.includes(object));
   if (unknown.length > 0) {

@@ -1,7 +1,9 @@
 import * as v from 'valibot';
+import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
   checkSchema,
+  decodeText,
   formatJsonBigInt,
   holdsLongInteger,
   parseJson,
@@ -87,6 +89,11 @@ const fileSchema = v.looseObject({
  * ```
  */
 export function parsePicksFile(text: string, options: ParsePicksFileOptions): PicksFile {
+  return readText(text, options);
+}
+
+/** Reads a picks file, of which the first points may have been read before. */
+function readText(text: string, options: ParsePicksFileOptions & { readonly pointsBefore?: number }): PicksFile {
   const what = describeFile(options);
   const json = parseJson(text, { what, code });
   const file = readFile(json, options);
@@ -114,13 +121,14 @@ function exactKeys(exact: ExactFile, plain: ExactFile): ExactFile {
 
 function readFile(
   value: unknown,
-  options: ParsePicksFileOptions,
+  options: ParsePicksFileOptions & { readonly pointsBefore?: number },
 ): PicksFile & { readonly unknown: Readonly<Record<string, unknown>> } {
   const what = describeFile(options);
   const json = checkSchema(fileSchema, value, { what, code });
   const named = nameOf(json, options);
   const { object } = named;
-  const picks = (json.points ?? []).map((point, index) => parsePoint(point, { object, what, index }));
+  const { pointsBefore = 0 } = options;
+  const picks = (json.points ?? []).map((point, i) => parsePoint(point, { object, what, index: pointsBefore + i }));
   const {
     pickable_object_name,
     user_id,
@@ -143,15 +151,129 @@ function readFile(
   };
 }
 
+/** Bytes of a file that are read at once: a few milliseconds. */
+const BYTES = 2 ** 17;
+
 /**
- * Reads the identity of a picks file, as {@link parsePicksFile} does, without reading the points: the competition's files are
- * called `ribosome.json` and name user and session in their content only. User and session are empty if unknown.
+ * Reads a picks file as {@link parsePicksFile} does, piece by piece: its text never exists as a whole, unless the file is
+ * small, or something in it is wrong.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` if the text is not a picks file.
+ * @throws {@link CryoetPicksError} As {@link parsePicksFile} does, and `invalid-picks` if the bytes are not UTF-8.
  */
-export function parsePicksIdentity(text: string, options: ParsePicksFileOptions): PicksIdentity {
+export function* picksFileSteps(bytes: Uint8Array, options: ParsePicksFileOptions): Steps<PicksFile> {
   const what = describeFile(options);
-  return nameOf(checkSchema(fileSchema, parseJson(text, { what, code }), { what, code }), options);
+  const decode = (from: number, to: number) => decodeText(bytes.subarray(from, to), { what, code });
+  const head = bytes.length > 4 * BYTES ? headOfBytes(bytes) : undefined;
+  if (head === undefined) return parsePicksFile(decode(0, bytes.length), options);
+  const { object } = nameOf(head.json, { ...options, fallbackObject: options.fallbackObject ?? '?' });
+  const picks: ParticlePick[] = [];
+  let from = head.end;
+  let size = BYTES;
+  // A cut within a point leaves text that is no JSON; the next is tried further on.
+  while (bytes.length - from > 2 * size && size < 64 * BYTES) {
+    const cut = nextCut(bytes, from + size);
+    if (cut === undefined) break;
+    const points = parsedPoints(decode(from, cut.end));
+    if (points === undefined) {
+      size *= 2;
+      continue;
+    }
+    const { json, text } = points;
+    const found = json.map((point, index) => parsePoint(point, { object, what, index: picks.length + index }));
+    if (found.some(isInexact) && holdsLongInteger(text)) {
+      const exact = parseJsonBigInt(`{"points":[${text}]}`, { what, code });
+      const { points: again = [] } = exactKeys(exact as ExactFile, { points: json as ExactFile['points'] });
+      for (const point of again ?? []) picks.push(parsePoint(point, { object, what, index: picks.length }));
+    } else for (const pick of found) picks.push(pick);
+    from = cut.next;
+    size = BYTES;
+    yield;
+  }
+  const rest = decode(from, bytes.length);
+  try {
+    const file = readText(head.text + rest, { ...options, pointsBefore: picks.length });
+    for (const pick of file.picks) picks.push(pick);
+    if (file.object === object && !/"points"\s*:/.test(rest)) return { ...file, picks };
+  } catch (error) {
+    // The place of an error is that in the whole text.
+    if (bytes.length > MAX_ERROR_BYTES || /: point \d/.test((error as Error).message)) throw error;
+  }
+  return parsePicksFile(decode(0, bytes.length), options);
+}
+
+/** Bytes of a file that is read again as a whole for the sake of a message. */
+const MAX_ERROR_BYTES = 2 ** 28;
+
+function isInexact({ unknown, instanceId }: ParticlePick): boolean {
+  return unknown !== undefined || typeof instanceId === 'bigint';
+}
+
+interface FileStart {
+  /** The text up to the first point. */
+  readonly text: string;
+  /** The keys before the points. */
+  readonly json: FileHeader;
+  /** The byte after the bracket. */
+  readonly end: number;
+}
+
+/** The start of a file, up to its points; undefined if it is not found near the beginning. */
+function headOfBytes(bytes: Uint8Array): FileStart | undefined {
+  const start = bytes.subarray(0, BYTES);
+  const key = new TextEncoder().encode('"points"');
+  for (let at = start.indexOf(key[0]!); at >= 0; at = start.indexOf(key[0]!, at + 1)) {
+    if (!key.every((byte, index) => start[at + index] === byte)) continue;
+    const end = start.indexOf(0x5b, at) + 1;
+    const text = new TextDecoder().decode(start.subarray(0, end));
+    try {
+      // If this is JSON, the bracket opens the list of points.
+      const json = JSON.parse(`${text}]}`) as FileHeader & { readonly points?: unknown };
+      if (end > 0 && Array.isArray(json.points)) return { text, json, end };
+    } catch {
+      // Not here, or not JSON, which reading the whole tells.
+    }
+  }
+  return undefined;
+}
+
+/** The first end of an object after a position that is followed by a comma and another object. */
+function nextCut(bytes: Uint8Array, position: number): { readonly end: number; readonly next: number } | undefined {
+  const skip = (at: number) => {
+    let next = at;
+    while (bytes[next] === 0x20 || bytes[next] === 0x0a || bytes[next] === 0x0d || bytes[next] === 0x09) next++;
+    return next;
+  };
+  for (let at = bytes.indexOf(0x7d, position); at >= 0; at = bytes.indexOf(0x7d, at + 1)) {
+    const comma = skip(at + 1);
+    if (bytes[comma] !== 0x2c) continue;
+    const next = skip(comma + 1);
+    if (bytes[next] === 0x7b) return { end: at + 1, next };
+  }
+  return undefined;
+}
+
+/** The points of a text, with the text; undefined if it is not a list of JSON. */
+function parsedPoints(text: string): { readonly json: readonly unknown[]; readonly text: string } | undefined {
+  try {
+    return { json: JSON.parse(`[${text}]`) as unknown[], text };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Reads the identity of a picks file, as {@link picksFileSteps} does, without reading the points if its keys come before them: the
+ * competition's files are called `ribosome.json` and name user and session in their content only. User and session are empty if
+ * unknown.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` if the bytes are not a picks file.
+ */
+export function picksIdentity(bytes: Uint8Array, options: ParsePicksFileOptions): PicksIdentity {
+  const what = describeFile(options);
+  const head = bytes.length > 4 * BYTES ? headOfBytes(bytes)?.json : undefined;
+  const isWhole = head?.user_id !== undefined && head.session_id !== undefined;
+  const json = isWhole ? head : parseJson(decodeText(bytes, { what, code }), { what, code });
+  return nameOf(checkSchema(fileSchema, json, { what, code }), options);
 }
 
 function describeFile({ source }: ParsePicksFileOptions): string {
@@ -159,7 +281,7 @@ function describeFile({ source }: ParsePicksFileOptions): string {
 }
 
 /** The identity in the name of the file, completed by that in the content. */
-function nameOf(json: v.InferOutput<typeof fileSchema>, options: ParsePicksFileOptions): PicksIdentity {
+function nameOf(json: FileHeader, options: ParsePicksFileOptions): PicksIdentity {
   const { identity = {}, fallbackObject } = options;
   const object = identity.object || json.pickable_object_name || fallbackObject;
   if (!object) {
@@ -191,34 +313,55 @@ export function unitWarnings(unit: string | null | undefined): string[] {
   return [`its unit is "${unit}"; as in copick, its numbers are read as Å`];
 }
 
+/** Picks from which on points are written without an indent: with it, a million of them would not fit into one text. */
+const MANY = 200_000;
+/** Picks that are formatted at once: a few milliseconds. */
+const PIECE = 1000;
+
 /**
- * Formats a picks file as copick does, with an indent of four and `unit` angstrom.
+ * Formats a picks file as copick does, with an indent of four and `unit` angstrom. Of more than 200,000 picks, each is one line.
  *
  * `location` holds the whole position, and the translation of each matrix is 0, so that programs that ignore the translation
  * find the particle too. Reading the text gives the same positions and rotations to the last bit.
  *
  * @throws {@link CryoetPicksError} `invalid-picks` with the index of a pick whose position, score or matrix is not finite,
  *   whose matrix is not 4×4 with a last row of 0, 0, 0, 1, whose instance id is not a whole number, or whose object is
- *   not that of the file.
+ *   not that of the file; and for more picks than fit into one text, of which `Run.writePicks` writes any number.
  * @example
  * ```ts
  * const text = formatPicksFile({ object: 'ribosome', userId: 'me', sessionId: '1', picks });
  * ```
  */
 export function formatPicksFile(file: PicksFile): string {
-  const json = {
-    ...headOf(file),
-    points: file.picks.map((pick, index) => {
-      checkPick(pick, `pick ${index} of "${file.object}"`);
-      if (pick.object !== file.object) {
-        throw new CryoetPicksError('invalid-picks', `pick ${index} of "${file.object}" is of object "${pick.object}"`);
-      }
+  const pieces = [...picksFilePieces(file)];
+  return writeNested(() => pieces.join(''), `the picks file of "${file.object}"`, code);
+}
+
+/** The text of {@link formatPicksFile}, piece by piece. */
+export function* picksFilePieces(file: PicksFile): Generator<string, void, undefined> {
+  const { picks, object } = file;
+  const what = `the picks file of "${object}"`;
+  const json = { ...headOf(file), points: [], trust_orientation: file.trustOrientation ?? true, ...file.unknown };
+  const frame = writeNested(() => formatJsonBigInt(json, 4), what, code);
+  // Line breaks are escaped within strings, so this is the key.
+  const at = frame.indexOf('\n    "points": []');
+  const start = at < 0 ? frame.length : at + '\n    "points": ['.length;
+  yield frame.slice(0, start);
+  for (let from = 0; from < picks.length && at >= 0; from += PIECE) {
+    const points = picks.slice(from, from + PIECE).map((pick, index) => {
+      const place = `pick ${from + index} of "${object}"`;
+      checkPick(pick, place);
+      if (pick.object !== object) throw new CryoetPicksError(code, `${place} is of object "${pick.object}"`);
       return formatPick(pick);
-    }),
-    trust_orientation: file.trustOrientation ?? true,
-    ...file.unknown,
-  };
-  return writeNested(() => formatJsonBigInt(json, 4), `the picks file of "${file.object}"`, 'invalid-picks');
+    });
+    yield writeNested(() => (from === 0 ? '' : ',') + formatPoints(points, picks.length > MANY), what, code);
+  }
+  yield `${picks.length > 0 && at >= 0 ? '\n    ' : ''}${frame.slice(start)}`;
+}
+
+function formatPoints(points: readonly object[], isCompact: boolean): string {
+  if (isCompact) return points.map((point) => `\n        ${formatJsonBigInt(point)}`).join(',');
+  return formatJsonBigInt({ points }, 4).slice('{\n    "points": ['.length, -'\n    ]\n}'.length);
 }
 
 function formatPick({
@@ -389,8 +532,8 @@ function toPick(point: Point, options: ParsePointOptions): ParticlePick {
   }
   const [rowX, rowY, rowZ] = matrix;
   const position = { x: x + rowX[3], y: y + rowY[3], z: z + rowZ[3] };
-  const transform = [rowX, rowY, rowZ, lastRow];
-  if (isIdentity(transform)) {
+  const transform = [shared(rowX, 0), shared(rowY, 1), shared(rowZ, 2), lastRow];
+  if (transform[0] === unitRows[0] && transform[1] === unitRows[1] && transform[2] === unitRows[2]) {
     return instanceId === undefined ? { object, position, score } : { object, position, score, instanceId };
   }
   return instanceId === undefined
@@ -418,9 +561,15 @@ function instanceOf(instance: number | bigint | null | undefined): number | bigi
   return Number.isSafeInteger(number) ? number : BigInt(instance);
 }
 
-function isIdentity(matrix: Transform): boolean {
-  for (let i = 0; i < 3; i++) {
-    for (let j = 0; j < 4; j++) if (matrix[i]![j] !== (i === j ? 1 : 0)) return false;
-  }
-  return true;
+/** Rows of the identity, of which a million picks need one. */
+const unitRows: readonly Matrix[number][] = [
+  [1, 0, 0, 0],
+  [0, 1, 0, 0],
+  [0, 0, 1, 0],
+];
+
+/** The row itself, or that of the identity if it is equal. */
+function shared(row: Matrix[number], i: number): Matrix[number] {
+  for (let j = 0; j < 4; j++) if (row[j] !== (i === j ? 1 : 0)) return row;
+  return unitRows[i]!;
 }

@@ -41,6 +41,34 @@ export function parseJson(text: string, { what, code, maxDepth }: ParseJsonOptio
   }
 }
 
+/** The longest text that engines hold, in UTF-16 units; UTF-8 has at least as many bytes. */
+export const MAX_TEXT: number = 2 ** 29 - 24;
+
+/** Options of {@link decodeText}. */
+export interface DecodeTextOptions {
+  /** The name of the text, for messages: `picks file "a.json"`. */
+  readonly what: string;
+  readonly code: ErrorCode;
+  readonly path?: string | undefined;
+}
+
+/**
+ * Decodes UTF-8.
+ *
+ * @throws {@link CryoetPicksError} of the given code if the bytes are not UTF-8, or more than fit into one text.
+ */
+export function decodeText(bytes: Uint8Array, { what, code, path }: DecodeTextOptions): string {
+  if (bytes.length > MAX_TEXT) {
+    const found = `${what} has ${bytes.length} bytes, and a text holds ${MAX_TEXT} characters`;
+    throw new CryoetPicksError(code, `${found}; split it into several files`, { path });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new CryoetPicksError(code, `${what} is not UTF-8 text`, { cause, path });
+  }
+}
+
 function isDeeper(json: string, maxDepth: number): boolean {
   let depth = 0;
   let inString = false;
@@ -311,6 +339,11 @@ export function writeNested(write: () => string, what: string, code: ErrorCode):
     return write();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
+    if (/string length/i.test(cause.message)) {
+      throw new CryoetPicksError(code, `${what} is longer than the ${MAX_TEXT} characters that a text holds`, {
+        cause,
+      });
+    }
     throw new CryoetPicksError(code, `${what} has an unknown key whose value is nested too deeply to be written`, {
       cause,
     });
