@@ -113,7 +113,7 @@ it.each<[string, (path: string) => Promise<unknown>]>([
   ['loadModel', (path) => loadModel(ort, path)],
   ['openMrcFile', (path) => openMrcFile(path)],
   ['readText', (path) => readText(path, { what: 'picks' })],
-])('%s tells a file that cannot be read from one that is absent', async (_, read) => {
+])('%s distinguishes a file that cannot be read from an absent one', async (_, read) => {
   const path = resolve('x'.repeat(300));
   const message = expect.stringContaining('the name is too long (ENAMETOOLONG)');
   await expect(read(path)).rejects.toMatchObject({ code: 'unavailable', message, path });

@@ -93,7 +93,7 @@ describe('what looks wrong with a tomogram', () => {
     });
   });
 
-  it('is printed once, with all its voxels, where some are not finite numbers', async () => {
+  it('detect warns once of voxels that are not finite numbers, and counts all of them', async () => {
     const { stderr, codes } = await detect(await projectOf({ voxelSize: 10, notFinite: 7 }));
     expect(stderr).toBe('cryoet-picks: run "TS_1": 7 of 21504 voxels are not finite numbers; they count as the mean\n');
     expect(codes).toEqual(['voxels-not-finite']);

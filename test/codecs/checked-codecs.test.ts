@@ -120,7 +120,7 @@ describe('a codec met in a chunk', () => {
   });
 
   it.each([
-    ['that is none', [1, 2, 3, 4, 5, 6, 7, 8], /do not start as a zstd frame/],
+    ['without its magic number', [1, 2, 3, 4, 5, 6, 7, 8], /do not start as a zstd frame/],
     ['that promises another size', [0x28, 0xb5, 0x2f, 0xfd, 0x20, 9, 0, 0], /promises 9 decoded bytes, expected 4000/],
     ['that is cut off', [0x28, 0xb5, 0x2f, 0xfd, 0x60, 0xa0, 0x0e, 0x05, 0x01], /does not decode to 4000/],
   ])('the zstd codec throws for a zstd frame %s', async (_, bytes, message) => {

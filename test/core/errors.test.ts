@@ -50,12 +50,12 @@ describe('an error with another message', () => {
   const details = { option: 'voxelSize', path: '/a', available: ['wbp'] };
   const error = new CryoetPicksError('not-found', 'not found', details);
 
-  it('keeps the code and all fields, and has the first one as its cause', () => {
+  it('an error with another message keeps the code and all fields, and has the first one as its cause', () => {
     const expected = { code: 'not-found', message: 'chunk 0: not found', ...details, cause: error };
     expect(withMessage(error, 'chunk 0: not found')).toMatchObject(expected);
   });
 
-  it('is the same again after its way from a thread', () => {
+  it('an error sent by a thread arrives with its code, message and fields', () => {
     const arrived = errorOf(structuredClone(plainError(error)));
     expect(arrived).toBeInstanceOf(CryoetPicksError);
     expect(arrived).toMatchObject({ code: 'not-found', message: 'not found', ...details });
@@ -73,7 +73,7 @@ describe('an error about an option names it', () => {
     ['window', () => planTiles([8, 8, 8], spec, { window: 'box' as 'hann' })],
     ['minDistance', () => suppressNearby([], { minDistance: -1 })],
     ['minDistance', () => suppressNearby([], { minDistance: { ribosome: -1 } })],
-  ])('%s', (option, run) => {
+  ])('an error about an option names it: %s', (option, run) => {
     expect(run).toThrow(expect.objectContaining({ code: 'invalid-option', option }));
   });
 });

@@ -141,7 +141,7 @@ describe('chooseObjects', () => {
     });
   });
 
-  it('takes a number for every object that is looked for', () => {
+  it('chooseObjects takes one number for every object that is looked for', () => {
     expect(chooseObjects(spec, objects, { thresholds: 0.3, minDistances: 7 })).toMatchObject({
       thresholds: { ribosome: 0.3, 'apo-ferritin': 0.3 },
       minDistances: { ribosome: 7, 'apo-ferritin': 7 },
@@ -158,7 +158,7 @@ describe('chooseObjects', () => {
     ['a number that is not finite', Number.NaN, 'found NaN'],
     ['an unknown object', { typo: 1 }, 'names "typo"'],
     ['text of an object', { ribosome: '0.5' }, 'of "ribosome" must be a finite'],
-  ])('throws, naming the option, if thresholds or minDistances is %s', (_, value, message) => {
+  ])('chooseObjects throws, naming the option, if thresholds or minDistances is %s', (_, value, message) => {
     for (const option of ['thresholds', 'minDistances']) {
       expect(() => chooseObjects(spec, objects, { [option]: value as never })).toThrow(
         expect.objectContaining({ code: 'invalid-option', option, message: expect.stringContaining(message) }),

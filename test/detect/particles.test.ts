@@ -178,7 +178,7 @@ describe('detectParticles', () => {
     expect(Math.min(...picks.map(({ score }) => score))).toBeGreaterThanOrEqual(2);
   });
 
-  it('takes one threshold and one distance for all objects', async () => {
+  it('detectParticles takes one threshold and one distance for all objects', async () => {
     const { classes } = chooseObjects(model.spec);
     const all = (value: number) => Object.fromEntries(classes.map((name) => [name, value]));
     const picks = await detectParticles(source, { model, thresholds: 2, minDistances: 60 });

@@ -63,7 +63,7 @@ describe('files of cryoCAT', () => {
     ['cryocat_stopgap.star', 'stopgap', 1e-3, 1e-9],
     ['cryocat.em', 'tom', 1e-3, 1e-6],
   ] as const)(
-    'files of cryoCAT %s reads as cryoCAT has it: places, rotations, scores, instances',
+    'files of cryoCAT %s reads as in cryoCAT: places, rotations, scores, instances',
     (file, name, length, rotation) => {
       const picks = read(file, name);
       expect(picks).toHaveLength(golden.cryocat.length);

@@ -40,7 +40,7 @@ describe('parseModelSpec', () => {
     ['only background', { classes: [null], thresholds: {}, minDistances: {} }, 'every class is null'],
     ['a class twice', { classes: ['ribosome', 'ribosome'] }, 'field "classes": "ribosome" is there twice'],
     ['an unknown activation', { activation: 'relu' }, 'field "activation": '],
-    ['a threshold that is no number', { thresholds: { ribosome: '1' } }, 'field "thresholds.ribosome": '],
+    ['a threshold that is not a number', { thresholds: { ribosome: '1' } }, 'field "thresholds.ribosome": '],
     ['a missing threshold', { thresholds: { ribosome: 1 } }, 'field "thresholds": no value for class "apo-ferritin"'],
     [
       'missing distances',

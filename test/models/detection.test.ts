@@ -35,7 +35,7 @@ beforeAll(async () => {
   report = scorePicks([{ run: 'TS_1', truth, picks }], cziiRules);
 }, 120_000);
 
-describe('a simulated tomogram of the default difficulty through the whole pipeline, with the network that comes along', () => {
+describe('the default network on a simulated tomogram of the default difficulty', () => {
   it.each(Object.entries(scene))(
     'the default network finds %s in a simulated tomogram at their positions',
     (name, { count, f4, distance }) => {

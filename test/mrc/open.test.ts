@@ -204,7 +204,7 @@ describe('geometry', () => {
   it.each([
     ['no cell', { cell: [0, 0, 0] as const }, [1, 1, 1], /no voxel size \(cell 0×0×0 Å/],
     ['no intervals', { intervals: [0, 0, 0] as const, cell: [50, 40, 30] as const }, [1, 1, 1], /no voxel size/],
-    ['a cell that is no number', { cell: [Number.NaN, 40, 30] as const }, [1, 1, 1], /no voxel size/],
+    ['a cell that is not a number', { cell: [Number.NaN, 40, 30] as const }, [1, 1, 1], /no voxel size/],
     ['a negative cell', { cell: [-50, 40, 30] as const }, [1, 1, 1], /no voxel size/],
     ['voxels of 1 Å', { cell: [5, 4, 3] as const }, [1, 1, 1], /exactly 1 Å/],
     ['skewed angles', { angles: [90, 90, 120] as const }, [10, 10, 10], /angles 90, 90, 120/],

@@ -116,7 +116,7 @@ describe('what killed writers leave', () => {
   it.each([
     ['of a living process, however long it is held', makeTag(), () => skipMilliseconds(3600_000)],
     ['of another machine, whatever the clocks say', elsewhere(), skipMonth],
-  ])('is not a lock %s', async (_, holder, moveClock) => {
+  ])('the next write does not take over a lock %s', async (_, holder, moveClock) => {
     const store = directoryStore(folder);
     await store.set('/x', bytes(0));
     await store.set('/image/0', bytes(0));
@@ -139,7 +139,7 @@ describe('what killed writers leave', () => {
     expect(await store.get('/x')).toEqual(bytes(0));
   });
 
-  it('is nothing that another program wrote, whatever its name and age', async () => {
+  it('files of other programs stay, whatever their name and age', async () => {
     const names = [
       '.x.lock',
       '.notes.2024-01-01.old',
@@ -154,7 +154,7 @@ describe('what killed writers leave', () => {
     expect(names.filter(isHidden)).toEqual(['.x.lock']);
   });
 
-  it('is not what a living process of this machine still writes, however long that takes', async () => {
+  it('a file that a living process of this machine writes is not removed, however long that takes', async () => {
     const names = [`.a.${makeTag()}.tmp`, `.b.zarr.${makeTag()}.old`];
     for (const name of names) await writeFile(join(folder, name), 'half');
     await writeFile(join(folder, `.c.${elsewhere()}.tmp`), 'half');

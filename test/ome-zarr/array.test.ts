@@ -94,7 +94,7 @@ describe('sharded arrays', () => {
   const sharded = { shape, shard: [4, 4, 4], chunk: [2, 2, 4], value, checksum: crc32c } as const;
 
   it.each(['start', 'end'] as const)(
-    'reads shards with the index at the %s, and absent inner chunks',
+    'readChunk reads shards with the index at the %s, and absent inner chunks',
     async (indexLocation) => {
       const store = memoryStore();
       const isAbsent = ([z, y]: readonly number[]) => z === 0 && y === 1;

@@ -155,7 +155,7 @@ describe('reading boxes', () => {
     ['starts below 0', { start: [-1, 0, 0], end: [6, 9, 11] }],
     ['is inside out', { start: [3, 0, 0], end: [2, 9, 11] }],
     ['is fractional', { start: [0.5, 0, 0], end: [2, 9, 11] }],
-    ['is no number', { start: [Number.NaN, 0, 0], end: [2, 9, 11] }],
+    ['is not a number', { start: [Number.NaN, 0, 0], end: [2, 9, 11] }],
   ])('read throws for a box that %s', async (_, box) => {
     const tomogram = await openTomogram(await plainStore());
     await expect(tomogram.read(box)).rejects.toMatchObject({

@@ -267,13 +267,13 @@ describe('imagingFilter', () => {
     ['negative alignment error', { alignmentError: -1 }, 'alignmentError'],
     ['amplitude contrast beyond 1', { amplitudeContrast: 1.1 }, 'amplitudeContrast'],
     ['contrast of 0', { contrast: 0 }, 'contrast'],
-    ['a curve that is no number', { curve: Number.NaN }, 'curve'],
+    ['a curve that is not a number', { curve: Number.NaN }, 'curve'],
     ['a broken seed', { seed: 0.5 }, 'seed'],
     ['negative noise', { noise: -1 }, 'noise'],
-    ['noise that is no number', { noise: Number.NaN }, 'noise'],
+    ['noise that is not a number', { noise: Number.NaN }, 'noise'],
     ['a tilt range the wrong way round', { tiltRange: [45, -45] }, '[45, -45]'],
     ['tilts beyond 90°', { tiltRange: [-100, 45] }, '[-100, 45]'],
-    ['a defocus that is no number', { defocus: Number.NaN }, 'defocus'],
+    ['a defocus that is not a number', { defocus: Number.NaN }, 'defocus'],
   ])('imagingFilter refuses %s', (_, options, message) => {
     try {
       atOnce(imagingFilter({ lengths: [8, 8, 8], voxelSize }, options));

@@ -168,9 +168,9 @@ describe('simulateProject', () => {
   it.each([
     ['a run name that is a path', { positions: [{ run: '../x', picks: [] }] }, '../x'],
     ['an empty run name', { positions: [{ run: '', picks: [] }] }, '""'],
-    ['a seed that is no whole number', { seed: 0.5 }, '0.5'],
-    ['a number of runs that is none', { runs: Number.NaN }, 'runs, found NaN'],
-    ['noise that is no number', { noise: Number.NaN }, 'noise'],
+    ['a seed that is not a whole number', { seed: 0.5 }, '0.5'],
+    ['a number of runs that is not a number', { runs: Number.NaN }, 'runs, found NaN'],
+    ['noise that is not a number', { noise: Number.NaN }, 'noise'],
     ['a negative number of runs', { runs: -1 }, '-1'],
   ])('simulateProject refuses %s', async (_, options, message) => {
     const store = memoryStore();

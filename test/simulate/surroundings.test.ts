@@ -67,10 +67,10 @@ describe('surroundings', () => {
 
   it.each<[string, SceneOptions, string]>([
     ['a number below 0', { surroundings: { vesicles: -1 } }, 'surroundings.vesicles'],
-    ['a number that is none', { surroundings: { carbon: Number.NaN } }, 'surroundings.carbon'],
+    ['a number that is NaN', { surroundings: { carbon: Number.NaN } }, 'surroundings.carbon'],
     ['more than a volume can hold', { surroundings: { goldBeads: 1e9 } }, 'surroundings.goldBeads'],
     ['cargo beyond all', { cargo: 1.5 }, 'cargo must be from 0 to 1, found 1.5'],
-    ['clusters that are no number', { clustering: Number.NaN }, 'clustering'],
+    ['clusters that are not a number', { clustering: Number.NaN }, 'clustering'],
     ['ice of no thickness', { iceThickness: 0 }, 'iceThickness'],
   ])('surroundings refuse %s', (_, options, message) => {
     try {

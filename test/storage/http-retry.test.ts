@@ -192,7 +192,7 @@ describe('pauses between requests', () => {
     expect(clock.pauses[2]).toBe(2000);
   });
 
-  it('are not cut short if Retry-After is longer than a timer can wait', async () => {
+  it('pauses between requests are not cut short if Retry-After is longer than a timer can wait', async () => {
     const signal = AbortSignal.timeout(50);
     await expect(retryClock.sleep(2 ** 40, signal)).rejects.toMatchObject({ name: 'TimeoutError' });
   });

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { bundleForBrowser } from '../browser/bundle.ts';
 
-it('reads zip files in browsers, without Node or evaluated code, and loads the library when it is used', async () => {
+it('the library reads zip files in browsers, without Node or evaluated code, and loads the zip library when it is used', async () => {
   const entry = fileURLToPath(new URL('../../src/storage/zip.ts', import.meta.url));
   const { outputFiles, metafile } = await bundleForBrowser(entry);
   expect(outputFiles!.map((file) => file.text).join('\n')).not.toMatch(/\bnew Function\b|\beval\(/);

@@ -181,7 +181,7 @@ describe('zipStore', () => {
     await fc.assert(property, { numRuns: 400 });
   });
 
-  it('throws `unavailable` for bytes that cannot be read, such as a file that changed after it was dropped on a page', async () => {
+  it('zipStore throws `unavailable` for bytes that cannot be read, such as a file that changed after it was dropped on a page', async () => {
     const gone = new Blob([Uint8Array.from(zipBytes([{ name: '.zattrs', data: text('{}') }]))]);
     const cause = new DOMException('The requested file could not be read', 'NotReadableError');
     gone.slice = () => Object.assign(new Blob(), { arrayBuffer: () => Promise.reject(cause) });

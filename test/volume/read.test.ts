@@ -290,7 +290,7 @@ describe('a wrapper that computes with exact voxels', () => {
     }
   });
 
-  it('writes negated labels above 2^24', async () => {
+  it('writeTomogram writes labels above 2^24 that a wrapper negates', async () => {
     const store = memoryStore();
     const labels = sourceFromArray({ data: Uint32Array.of(0, 1, 2 ** 24 + 1), shape: [1, 1, 3] });
     await writeTomogram(store, negative(labels), { dtype: 'int32', levels: 1 });

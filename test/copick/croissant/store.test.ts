@@ -139,7 +139,7 @@ describe('names in the tables of a Croissant', () => {
   });
 
   it.each([
-    ['a voxel size that is none', 'tomograms', 'run,voxel_size,tomo_type,url\nTS_1,ten,wbp,\n', /voxel_size is "ten"/],
+    ['an invalid voxel size', 'tomograms', 'run,voxel_size,tomo_type,url\nTS_1,ten,wbp,\n', /voxel_size is "ten"/],
     ['a voxel size of 0', 'tomograms', 'run,voxel_size,tomo_type,url\nTS_1,0,wbp,\n', /above 0 Å/],
     ['a voxel size beyond numbers', 'voxel_spacings', 'run,voxel_size\nTS_1,1e999\n', /above 0 Å/],
     ['a type without a character', 'tomograms', 'run,voxel_size,tomo_type,url\nTS_1,10,__,\n', /tomo_type is "__"/],

@@ -111,7 +111,7 @@ describe('parseFilamentsFile', () => {
     ['no object', fileJson({ pickable_object_name: undefined }), /pickable_object_name is missing/],
     ['a number for a user', fileJson({ user_id: 7 }), /user_id/],
     ['an id below 1', fileJson({}, { instance_id: 0 }), /filaments\.0\.instance_id/],
-    ['an id that is no whole number', fileJson({}, { instance_id: 1.5 }), /filaments\.0\.instance_id/],
+    ['an id that is not a whole number', fileJson({}, { instance_id: 1.5 }), /filaments\.0\.instance_id/],
     ['one point', fileJson({}, { points: [[1, 2, 3]] }), /filaments\.0\.points/],
     [
       'a point of two numbers',
@@ -216,10 +216,10 @@ describe('formatFilamentsFile', () => {
 
   it.each<[string, Partial<Filament>, RegExp]>([
     ['an id of 0', { instanceId: 0 }, /filament 0 has the instance id 0/],
-    ['an id that is none', { instanceId: Number.NaN }, /instance id NaN/],
+    ['an id that is NaN', { instanceId: Number.NaN }, /instance id NaN/],
     ['one point', { points: line([1]) }, /has 1 points, expected at least two/],
-    ['a point that is no place', { points: line([1, Number.NaN]) }, /point 1 at NaN, 1, 2 Å/],
-    ['a score that is none', { score: Number.POSITIVE_INFINITY }, /score of Infinity/],
+    ['a point that is not finite', { points: line([1, Number.NaN]) }, /point 1 at NaN, 1, 2 Å/],
+    ['an infinite score', { score: Number.POSITIVE_INFINITY }, /score of Infinity/],
     ['a negative radius', { radius: -1 }, /radius of -1 Å/],
     ['a curve that JSON cannot hold', { curve: { ...straight, kind: 'x', step: Number.NaN } }, /curve of kind "x"/],
   ])('formatFilamentsFile refuses %s', (_, change, message) => {
@@ -313,7 +313,7 @@ describe('filaments of a run', () => {
   it.each<[string, Filament, object, string]>([
     ['an object that the project does not have', current, { object: 'actin' }, 'not-found'],
     ['a session without a usable character', current, { sessionId: ' ' }, 'invalid-option'],
-    ['a filament that is none', { ...current, points: [] }, {}, 'invalid-picks'],
+    ['a filament without points', { ...current, points: [] }, {}, 'invalid-picks'],
   ])('filaments of a run are not written for %s', async (_, filament, change, code) => {
     const { run, overlay } = await runOf({ static: { '/ExperimentRuns/TS_1/.meta': '' } });
     await expect(run.writeFilaments([filament], { ...me, ...change })).rejects.toMatchObject({ code });

@@ -123,7 +123,7 @@ describe('broken and unknown files', () => {
       '{"points": [{"location": {"x": NaN, "y": 0, "z": 0}}]}',
       /point 0/,
     ],
-    ['bytes that are no text', 'curation_0_ribosome.json', new Uint8Array([0x7b, 0xff]), /not UTF-8/],
+    ['bytes that are not text', 'curation_0_ribosome.json', new Uint8Array([0x7b, 0xff]), /not UTF-8/],
     ['a short name and no JSON', 'ribosome.json', 'oops', /line 1, column 1/],
     ['a two-part name and a list inside', 'curation_ribosome.json', '[]', /not a JSON object/],
   ];

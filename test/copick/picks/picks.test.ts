@@ -40,7 +40,7 @@ describe('parsePicksFile', () => {
     ['nulls', { location, transformation_: null, instance_id: null, score: null }, { score: 1 }],
     ['a score of 0', { location, score: 0 }, { score: 0 }],
     ['an instance', { location, instance_id: 7, score: 2 }, { score: 2, instanceId: 7 }],
-    ['instance 0, which is none', { location, instance_id: 0 }, { score: 1 }],
+    ['instance 0, which means none', { location, instance_id: 0 }, { score: 1 }],
   ])('parsePicksFile reads a point with %s', (_, point, expected) => {
     expect(parsePoint(point)).toEqual({ object: 'ribosome', position: location, ...expected });
   });
@@ -141,7 +141,7 @@ describe('parsePicksFile', () => {
     ['what is not JSON', '{"points": [', /not JSON: line 1, column 13/],
     ['a list', '[]', /is not a JSON object: found an array/],
     ['no object name anywhere', '{"points": []}', /neither its name nor pickable_object_name/],
-    ['points that are no list', '{"pickable_object_name": "a", "points": {}}', /points: expected Array, found Object/],
+    ['points that are not a list', '{"pickable_object_name": "a", "points": {}}', /points: expected Array, found Object/],
   ])('parsePicksFile refuses %s', (_, text, message) => {
     expect(() => parsePicksFile(text, { source: 'a.json' })).toThrow(
       expect.objectContaining({ code: 'invalid-picks', message: expect.stringMatching(message) }),

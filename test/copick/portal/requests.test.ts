@@ -319,7 +319,7 @@ describe('an aborted signal', () => {
 describe('portalStore', () => {
   it.each([
     ['an endpoint that is no URL', { endpoint: 'nowhere' }, /endpoint "nowhere" is not a URL/],
-    ['a dataset that is no number', { datasetIds: [1.5] }, /datasetIds contains 1.5/],
+    ['a dataset that is not a number', { datasetIds: [1.5] }, /datasetIds contains 1.5/],
     ['a time-out of nothing', { timeout: 0 }, /timeout is 0/],
   ])('portalStore refuses %s', (_, options, message) => {
     expect(() => portalStore({ datasetIds: [], objects: [], ...options })).toThrow(

@@ -66,9 +66,9 @@ describe('configs of the kinds mlcroissant and cryoet_data_portal', () => {
     ['mlcroissant without a URL', { ...croissant, croissant_url: undefined }, /croissant_url is missing/],
     ['mlcroissant with an empty URL', { ...croissant, croissant_url: '' }, /croissant_url/],
     ['a portal without datasets', { ...portal, dataset_ids: undefined }, /dataset_ids is missing/],
-    ['a dataset that is no number', { ...portal, dataset_ids: [1, 'x'] }, /dataset_ids.1/],
+    ['a dataset that is not a number', { ...portal, dataset_ids: [1, 'x'] }, /dataset_ids.1/],
     ['a portal without an overlay', { ...portal, overlay_root: undefined }, /overlay_root is missing/],
-    ['a cache that is no switch', { ...portal, portal_cache: 'yes' }, /portal_cache/],
+    ['a cache that is not true or false', { ...portal, portal_cache: 'yes' }, /portal_cache/],
   ])('parseConfig refuses %s', (_, json, message) => {
     expect(() => parse(json)).toThrow(
       expect.objectContaining({ code: 'invalid-config', message: expect.stringMatching(message) }),

@@ -123,10 +123,10 @@ describe('withObject', () => {
     ['a name of nothing usable', { name: '_', isParticle: true }, /no usable character/],
     ['a label that is taken', { name: 'x', isParticle: true, label: 2 }, /object "virus" already has the label 2/],
     ['a label of 0', { name: 'x', isParticle: true, label: 0 }, /background/],
-    ['a label that is no whole number', { name: 'x', isParticle: true, label: 1.5 }, /not a whole number/],
+    ['a label that is not a whole number', { name: 'x', isParticle: true, label: 1.5 }, /not a whole number/],
     ['a color of three', { name: 'x', isParticle: true, color: [1, 2, 3] as never }, /four whole numbers/],
     ['a color beyond 255', { name: 'x', isParticle: true, color: [1, 2, 3, 256] }, /four whole numbers/],
-    ['a radius that is none', { name: 'x', isParticle: true, radius: Number.NaN }, /radius is NaN/],
+    ['a radius that is NaN', { name: 'x', isParticle: true, radius: Number.NaN }, /radius is NaN/],
   ])('withObject refuses %s', (_, object, message) => {
     expect(() => withObject(config, object)).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringMatching(message) }),
@@ -183,8 +183,8 @@ describe('filamentOf', () => {
 
   it.each([
     ['a rise of 0', { filament: { helical_rise_a: 0 } }, true],
-    ['a polarity that is no truth value', { filament: { polar: 'yes' } }, true],
-    ['a declaration that is no object', { filament: true }, true],
+    ['a polarity that is not a truth value', { filament: { polar: 'yes' } }, true],
+    ['a declaration that is not an object', { filament: true }, true],
     ['an object that is not a particle', { filament: {} }, false],
   ])('filamentOf refuses %s, as does reading the config', (_, copick, isParticle) => {
     const metadata = { copick };

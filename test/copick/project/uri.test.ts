@@ -157,7 +157,7 @@ describe('expandOutputUri', () => {
 });
 
 describe('find', () => {
-  it.each(expectedEntities.found)('finds %s by "%s" as copick does', async (kind, uri, expected) => {
+  it.each(expectedEntities.found)('find searches for %s by "%s" as copick does', async (kind, uri, expected) => {
     const found = await openEntities().find(toKind(kind), uri);
     // copick does not mask "[" in a name.
     const told = found.map((entry) => [

@@ -93,7 +93,7 @@ describe('density maps', () => {
   it.each([
     ['an object that is not there', map(1), 'actin', 'not-found', 'available: "virus", "ribosome", "membrane"'],
     ['one that is not a particle', map(1), 'membrane', 'invalid-option', 'is not a particle'],
-    ['voxels that are no cubes', map(1, [3.5, 3.5, 3.6]), 'virus', 'invalid-option', '3.5×3.5×3.6 Å'],
+    ['voxels that are not cubes', map(1, [3.5, 3.5, 3.6]), 'virus', 'invalid-option', '3.5×3.5×3.6 Å'],
   ])('density maps are refused for %s', async (_, source, object, code, message) => {
     const { project, overlay } = projectOver({});
     await expect(project.writeObjectMap(source, { object })).rejects.toMatchObject({

@@ -139,7 +139,7 @@ describe('writeSegmentation', () => {
   it.each([
     ['a fraction', volume(sparse(0.5)), {}, 'voxel (1, 1, 1) holds 0.5, expected labels'],
     ['a negative label', volume(sparse(-1)), {}, 'holds -1'],
-    ['a label that is no number', volume(sparse(Number.NaN)), {}, 'holds NaN'],
+    ['a label that is not a number', volume(sparse(Number.NaN)), {}, 'holds NaN'],
     ['an infinite label', volume(sparse(Infinity)), {}, 'holds Infinity'],
     ['a label beyond 2^53', volume(sparse(2 ** 53)), {}, 'holds 9007199254740992'],
     ['a label too large for the type', volume(sparse(256)), { dtype: 'uint8' }, 'label 256 does not fit uint8'],
@@ -160,7 +160,7 @@ describe('writeSegmentation', () => {
       {},
       'the labels are 2×3×4 voxels and the instances 1×1×1',
     ],
-    ['voxels that are no cubes', volume(sparse(1), [10, 10, 10.02]), {}, 'voxels of 10×10×10.02 Å'],
+    ['voxels that are not cubes', volume(sparse(1), [10, 10, 10.02]), {}, 'voxels of 10×10×10.02 Å'],
     [
       'a label that names another spacing',
       volume(sparse(1)),
