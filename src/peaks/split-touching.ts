@@ -122,6 +122,8 @@ function findCores(cropped: ComponentMask, voxelSize: Zyx, minDistance: number):
   const spacing = voxelSize.map((length) => Math.round((length / edge) * 1e6) / 1e6) as unknown as Zyx;
   const depths = squaredDistances(cropped.mask, cropped.shape, spacing);
   const candidates = deepest(depths, cropped);
+  // Most components are small and have a single core.
+  if (candidates.length === 1) return { depths, markers: candidates };
   const [, height, width] = cropped.shape;
   const places = new Float64Array(3 * candidates.length);
   candidates.forEach((index, i) => {

@@ -38,8 +38,12 @@ export interface CellGrid extends Points {
   readonly starts: Uint32Array;
 }
 
-/** Consecutive cells are sorted in so many parts: few enough to write to all at once, of points that fit a processor's cache. */
-const parts = 256;
+/**
+ * Consecutive cells are sorted in parts of so many points, which fit a processor's cache, and in no more parts than can be
+ * written to at once.
+ */
+const PART_POINTS = 1024;
+const MAX_PARTS = 256;
 
 /** Below this, squares of distances lose their digits, and a cell no longer bounds what is close. */
 const MIN_EDGE = 1e-150;
@@ -57,6 +61,7 @@ export function cellGridOf(points: Points, edge: number): CellGrid {
   const { places, indices } = points;
   const count = indices.length;
   const cells = new CellRows(Math.max(edge, MIN_EDGE), extentOf(places), count);
+  const parts = Math.min(MAX_PARTS, Math.ceil(count / PART_POINTS) || 1);
   const shift = Math.max(0, Math.ceil(Math.log2(cells.count / parts)));
   const cellOf = new Uint32Array(count);
   const starts = new Uint32Array(cells.count + 1);
@@ -68,7 +73,7 @@ export function cellGridOf(points: Points, edge: number): CellGrid {
     ends[cell >> shift]++;
   }
   sumUp(ends, 0, parts, 0);
-  sortIntoParts(points, cellOf, shift, ends);
+  if (parts > 1) sortIntoParts(points, cellOf, shift, ends);
   const sortPart = partSorter(points, cellOf, starts, longest(ends));
   for (let part = 0, from = 0; part < parts; part++) {
     for (let i = from; i < ends[part]; i++) starts[cellOf[i]]++;
@@ -121,6 +126,7 @@ export function forEachWithin(
 /** Sorts points and their cells into parts that end there, in place: one that lies in the wrong part is swapped with one of its own. */
 function sortIntoParts(points: Points, cellOf: Uint32Array, shift: number, ends: Uint32Array): void {
   const { places, values, indices } = points;
+  const parts = ends.length;
   const heads = new Uint32Array(parts);
   heads.set(ends.subarray(0, -1), 1);
   for (let part = 0; part < parts; part++) {
