@@ -4,7 +4,7 @@ import type { PerObject } from '../core/per-object.ts';
 import { replaceAxis } from '../space/zyx.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 import { CandidateFinder, maximaKernel } from './candidates.ts';
-import { type Plateau, PlateauTracker } from './plateaus.ts';
+import { type PlateauPeak, PlateauTracker } from './plateaus.ts';
 import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
 import {
   movedBy,
@@ -40,9 +40,10 @@ export interface LocalMaximaOptions {
  * Finds voxels that exceed all 26 neighbours, class by class, while slabs stream in.
  *
  * A plateau (connected voxels of one score, of any size and shape) counts as one voxel: it is a peak if no neighbour of
- * any of its voxels exceeds it, and its peak is its lowest (z, y, x). So the peaks do not depend on where slabs are cut
- * nor on the sweep axis. Where slabs have offsets, a peak is moved by that of its voxel. NaN is never a peak and exceeds
- * nothing; the outermost voxels count, compared with the neighbours they have.
+ * any of its voxels exceeds it. Its peak is the voxel of it that is nearest to its centroid, among equally near ones the lowest
+ * (z, y, x). So the peaks do not depend on where slabs are cut nor on the sweep axis. Where slabs have offsets, a peak is moved
+ * by that of its voxel; that of a plateau of more than 131,072 voxels is not moved. NaN is never a peak and exceeds nothing;
+ * the outermost voxels count, compared with the neighbours they have.
  *
  * Compares three planes per class at a time. A slab is released as soon as it was searched: of each, copies of the last two planes
  * are kept. Yields to the event loop every 5 ms.
@@ -142,8 +143,8 @@ class MaximumSearch {
     return movedBy(refine(this.#around), peak);
   }
 
-  #peakOf({ lowest, score, offset }: Plateau): Peak {
-    return movedBy(offset, this.#peak(lowest, score));
+  #peakOf({ centre, score, offset }: PlateauPeak): Peak {
+    return movedBy(offset, this.#peak(centre, score));
   }
 
   #peak(index: number, score: number): Peak {

@@ -1,14 +1,28 @@
 import type { Zyx } from '../space/zyx.ts';
-import { type Linked, type Offsets, offsetAt, type Plane, rootOf, type Sweep, splitEnded } from './sweep.ts';
+import { type Linked, type Offsets, offsetAt, type Plane, rootOf, type Sweep, splitEnded, voxelAt } from './sweep.ts';
+
+/** A plateau that no neighbour exceeds: the peak that stands for it. */
+export interface PlateauPeak {
+  readonly score: number;
+  /** C-order index of the voxel nearest to the centroid of the plateau, in Å; among equally near ones the lowest. */
+  readonly centre: number;
+  /** The offset of that voxel, if the slabs have offsets and the plateau has at most {@link MAX_OFFSET_VOXELS} voxels. */
+  readonly offset: Zyx | undefined;
+}
+
+/** Plateaus of more voxels than this, a ball 62 voxels across, keep no offsets: no particle saturates that far. */
+export const MAX_OFFSET_VOXELS: number = 2 ** 17;
 
 /** Connected voxels of one score. */
-export interface Plateau extends Linked<Plateau> {
+interface Plateau extends Linked<Plateau> {
   readonly score: number;
-  /** C-order index of its lowest voxel. */
-  lowest: number;
-  /** The offset of its lowest voxel, if the slabs have offsets. */
-  offset: Zyx | undefined;
-  /** True once one of its voxels is known to have a higher neighbour: the plateau is no maximum. */
+  /** Number of its voxels. */
+  voxels: number;
+  /** Its voxels as runs along rows of the sweep: C-order index of the first voxel and number of voxels, one after the other. */
+  runs: number[];
+  /** The offset of each voxel along z, y, x, in the order of the runs. */
+  offsets: number[];
+  /** True once one of its voxels is known to have a higher neighbour: the plateau is no maximum, and its voxels are dropped. */
   beaten: boolean;
   lastPlane: number;
 }
@@ -42,7 +56,7 @@ export class PlateauTracker {
     tied: readonly number[],
     [planeBefore, plane]: readonly [Plane | undefined, Plane, ...unknown[]],
     offsets: Offsets | undefined,
-  ): Plateau[] {
+  ): PlateauPeak[] {
     [this.#before, this.#current] = [this.#current, this.#before];
     for (const voxel of this.#current.voxels) this.#current.plateaus[voxel] = undefined;
     this.#current.voxels = tied;
@@ -60,7 +74,7 @@ export class PlateauTracker {
   }
 
   /** Ends the sweep: the maxima among the plateaus that reach the last plane. */
-  finish(): Plateau[] {
+  finish(): PlateauPeak[] {
     return this.#close(Number.POSITIVE_INFINITY);
   }
 
@@ -72,29 +86,23 @@ export class PlateauTracker {
       const column = voxel % columns;
       const row = (voxel - column) / columns;
       const score = scoreAt(plane, row, column);
-      const lowest = index * planeStep + row * rowStep + column * columnStep;
       const left = column > 0 ? plateaus[voxel - 1] : undefined;
       const above = plateaus[voxel - columns];
-      const known = left?.score === score ? left : above?.score === score ? above : undefined;
+      const isRunning = left?.score === score;
+      const known = isRunning ? left : above?.score === score ? above : undefined;
       const plateau = known ?? this.#openPlateau(score, index);
-      if (lowest < plateau.lowest) {
-        plateau.lowest = lowest;
-        plateau.offset = offsets && offsetAt(offsets, row, column);
-      }
       plateaus[voxel] = plateau;
+      plateau.voxels++;
+      // Voxels come row by row, so the plateau of the voxel on the left took that one last.
+      if (isRunning) plateau.runs[plateau.runs.length - 1]!++;
+      else plateau.runs.push(index * planeStep + row * rowStep + column * columnStep, 1);
+      if (offsets) keepOffset(plateau, offsetAt(offsets, row, column));
     }
   }
 
   #openPlateau(score: number, lastPlane: number): Plateau {
-    const lowest = Number.POSITIVE_INFINITY;
-    const plateau = {
-      score,
-      lowest,
-      offset: undefined,
-      lastPlane,
-      beaten: false,
-      age: this.#count++,
-    } as unknown as Plateau;
+    const age = this.#count++;
+    const plateau = { score, voxels: 0, runs: [], offsets: [], lastPlane, beaten: false, age } as unknown as Plateau;
     plateau.parent = plateau;
     this.#open.push(plateau);
     return plateau;
@@ -117,17 +125,17 @@ export class PlateauTracker {
           const other = to.plateaus[r * columns + c];
           if (other === plateau) continue;
           if (other) plateau = join(plateau, rootOf(other));
-          else plateau.beaten = true;
+          else beat(plateau);
         }
       }
       from.plateaus[voxel] = plateau;
     }
   }
 
-  #close(index: number): Plateau[] {
+  #close(index: number): PlateauPeak[] {
     const { open, ended } = splitEnded(this.#open, index);
     this.#open = open;
-    return ended.filter(({ beaten }) => !beaten);
+    return ended.filter(({ beaten }) => !beaten).map((plateau) => peakOf(plateau, this.#sweep));
   }
 }
 
@@ -141,16 +149,76 @@ function scoreAt({ data, offset, rowStride, columnStride }: Plane, row: number, 
   return data[offset + row * rowStride + column * columnStride];
 }
 
+function keepOffset(plateau: Plateau, [z, y, x]: Zyx): void {
+  if (plateau.voxels <= MAX_OFFSET_VOXELS) plateau.offsets.push(z, y, x);
+  else plateau.offsets = [];
+}
+
+/** Marks a root as no maximum. */
+function beat(plateau: Plateau): void {
+  plateau.beaten = true;
+  plateau.runs = [];
+  plateau.offsets = [];
+}
+
 /** Unites two roots under the older one. */
 function join(a: Plateau, b: Plateau): Plateau {
   if (a === b) return a;
   const [root, child] = a.age < b.age ? [a, b] : [b, a];
   child.parent = root;
-  root.beaten ||= child.beaten;
-  if (child.lowest < root.lowest) {
-    root.lowest = child.lowest;
-    root.offset = child.offset;
-  }
+  root.voxels += child.voxels;
   root.lastPlane = Math.max(root.lastPlane, child.lastPlane);
+  if (root.beaten || child.beaten) {
+    beat(root);
+  } else {
+    // Appends the shorter to the longer, so that a run moves only a few times however often plateaus join.
+    const [into, from] = root.runs.length >= child.runs.length ? [root, child] : [child, root];
+    for (const value of from.runs) into.runs.push(value);
+    if (root.voxels <= MAX_OFFSET_VOXELS) for (const value of from.offsets) into.offsets.push(value);
+    else into.offsets = [];
+    root.runs = into.runs;
+    root.offsets = into.offsets;
+  }
+  child.runs = [];
+  child.offsets = [];
   return root;
+}
+
+/** The voxel of a plateau that is nearest to its centroid. */
+function peakOf({ score, voxels, runs, offsets }: Plateau, { grid, columnAxis, columnStep }: Sweep): PlateauPeak {
+  const sum = [0, 0, 0];
+  for (let run = 0; run < runs.length; run += 2) {
+    const [first, length] = [runs[run], runs[run + 1]];
+    const voxel = voxelAt(first, grid.shape);
+    for (let axis = 0; axis < 3; axis++) sum[axis] += voxel[axis] * length;
+    sum[columnAxis] += (length * (length - 1)) / 2;
+  }
+  // Edges relative to the shortest are 1 in cubic voxels, so that equal distances are equal to the last bit.
+  const shortest = Math.min(...grid.voxelSize);
+  const edges = grid.voxelSize.map((edge) => edge / shortest);
+  let nearest = Number.POSITIVE_INFINITY;
+  let centre = -1;
+  let order = -1;
+  for (let run = 0, before = 0; run < runs.length; run += 2) {
+    const [first, length] = [runs[run], runs[run + 1]];
+    const voxel = voxelAt(first, grid.shape);
+    // Of a run, one of the two voxels beside the foot of the perpendicular is nearest.
+    const foot = Math.floor(sum[columnAxis] / voxels) - voxel[columnAxis];
+    for (let step = 0; step < 2; step++) {
+      const along = Math.min(Math.max(foot + step, 0), length - 1);
+      let distance = 0;
+      for (let axis = 0; axis < 3; axis++) {
+        const index = voxel[axis] + (axis === columnAxis ? along : 0);
+        distance += ((index * voxels - sum[axis]) * edges[axis]) ** 2;
+      }
+      const index = first + along * columnStep;
+      if (distance > nearest || (distance === nearest && index >= centre)) continue;
+      nearest = distance;
+      centre = index;
+      order = before + along;
+    }
+    before += length;
+  }
+  const [z, y, x] = offsets.slice(3 * order, 3 * order + 3);
+  return { score, centre, offset: z === undefined ? undefined : [z, y, x] };
 }

@@ -1,6 +1,8 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { type Axis, localMaxima, type Peak, type ScoreSlab, type Zyx } from '../../src/entry/index.ts';
+import { type Axis, localMaxima, type Peak, type ScoreSlab, type VoxelGrid, type Zyx } from '../../src/entry/index.ts';
 import { arbitrarySweep, collect, flatScores, gridOf, type Scores, scoresOf, slabsOf } from '../support/slabs.ts';
 
 const axes: readonly Axis[] = [0, 1, 2];
@@ -19,9 +21,11 @@ function maximaByFlooding({ shape, classes, values }: Scores, threshold: number)
       if (seen.has(seed) || !(scores[seed] >= threshold)) continue;
       let highest = true;
       const queue = [seed];
+      const plateau: Zyx[] = [];
       seen.add(seed);
       for (let i = queue.pop(); i !== undefined; i = queue.pop()) {
         const [z, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+        plateau.push([z, y, x]);
         for (let n = 0; n < 27; n++) {
           const [zz, yy, xx] = [z + Math.floor(n / 9) - 1, y + (Math.floor(n / 3) % 3) - 1, x + (n % 3) - 1];
           if (zz < 0 || yy < 0 || xx < 0 || zz >= depth || yy >= height || xx >= width) continue;
@@ -32,11 +36,20 @@ function maximaByFlooding({ shape, classes, values }: Scores, threshold: number)
           queue.push(j);
         }
       }
-      const voxel: Zyx = [Math.floor(seed / (height * width)), Math.floor(seed / width) % height, seed % width];
-      if (highest) peaks.push({ grid: gridOf(shape), voxel, object, score: scores[seed] });
+      const grid = gridOf(shape);
+      if (highest) peaks.push({ grid, voxel: nearestToCentroid(plateau, grid), object, score: scores[seed] });
     }
   });
   return peaks.sort(byClassThenVoxel);
+}
+
+function nearestToCentroid(voxels: readonly Zyx[], { voxelSize }: VoxelGrid): Zyx {
+  const axes = [0, 1, 2] as const;
+  const centroid = axes.map((axis) => voxels.reduce((sum, voxel) => sum + voxel[axis], 0) / voxels.length);
+  const distance = (voxel: Zyx) => Math.hypot(...axes.map((axis) => (voxel[axis] - centroid[axis]!) * voxelSize[axis]));
+  const least = Math.min(...voxels.map(distance));
+  const nearest = voxels.filter((voxel) => distance(voxel) < least + 1e-9);
+  return nearest.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])[0]!;
 }
 
 describe('localMaxima against flooding every plateau', () => {
@@ -106,10 +119,10 @@ describe('localMaxima on degenerate volumes', () => {
     ['one voxel exactly at the threshold', single(0.5), [[0, 0, 0]]],
     ['one voxel below the threshold', single(0.25), []],
     ['one voxel of NaN', single(Number.NaN), []],
-    ['flat above the threshold', flatScores([3, 4, 5], 1), [[0, 0, 0]]],
+    ['flat above the threshold', flatScores([3, 4, 5], 1), [[1, 1, 2]]],
     ['flat below the threshold', flatScores([3, 4, 5], 0), []],
     ['NaN only', flatScores([3, 4, 5], Number.NaN), []],
-    ['+∞ only', flatScores([3, 4, 5], Number.POSITIVE_INFINITY), [[0, 0, 0]]],
+    ['+∞ only', flatScores([3, 4, 5], Number.POSITIVE_INFINITY), [[1, 1, 2]]],
     ['−∞ only', flatScores([3, 4, 5], Number.NEGATIVE_INFINITY), []],
     ['a volume without voxels', flatScores([0, 4, 5], 1), []],
     ['peak beside NaN', line(Number.NaN, 1, Number.NaN), [[0, 0, 1]]],
@@ -170,7 +183,7 @@ describe('localMaxima on degenerate volumes', () => {
     const scores = flatScores([9, 1, 3], 1);
     for (let z = 0; z < 8; z++) scores.values[z * 3 + 1] = 0;
     expect(await collect(localMaxima(slabsOf(scores, 0, [2, 5]), { threshold: 0.5 }))).toMatchObject([
-      { voxel: [0, 0, 0] },
+      { voxel: [4, 0, 0] },
     ]);
     scores.values[2] = 2; // the end of one arm beats both
     expect(await collect(localMaxima(slabsOf(scores, 0, [2, 5]), { threshold: 0.5 }))).toMatchObject([
@@ -225,6 +238,57 @@ describe('localMaxima on degenerate volumes', () => {
     };
     const found = await collect(localMaxima(slabsOf(scores, 0), { threshold: 0.5 }));
     expect(found.map(({ score }) => score)).toEqual([2, 4, 1, 3, 5]);
+  });
+});
+
+describe('localMaxima on scores that saturate', () => {
+  it('localMaxima gives the middle of a saturated ball, not its lowest corner', async () => {
+    const scores = flatScores([16, 16, 16], 0.1);
+    const centre = [7, 8, 6] as const;
+    for (let i = 0; i < scores.values.length; i++) {
+      const [z, y, x] = [i >> 8, (i >> 4) & 15, i & 15];
+      if (Math.hypot(z - centre[0], y - centre[1], x - centre[2]) <= 4) scores.values[i] = 1;
+    }
+    for (const axis of axes) {
+      const found = await collect(localMaxima(slabsOf(scores, axis, [3, 9]), { threshold: 0.5 }));
+      expect(found.map(({ voxel }) => voxel)).toEqual([centre]);
+    }
+  });
+
+  it('localMaxima measures from the centroid in Å where voxels are not cubes', async () => {
+    // An L: a long arm along z, of thin voxels, and a short one along x.
+    const scores = flatScores([9, 1, 5], 0);
+    for (let z = 0; z < 9; z++) scores.values[z * 5] = 1;
+    for (let x = 0; x < 5; x++) scores.values[x] = 1;
+    const grid = { ...gridOf([9, 1, 5]), voxelSize: [1, 10, 10] as const };
+    for (const axis of axes) {
+      const slabs = [...slabsOf(scores, axis)].map((slab) => ({ ...slab, grid }));
+      // Its centroid is voxel (36 / 13, 0, 10 / 13).
+      expect(await collect(localMaxima(slabs, { threshold: 0.5 }))).toMatchObject([{ voxel: [0, 0, 1] }]);
+    }
+  });
+
+  it('localMaxima holds a saturated block of 128³ voxels in less than 10 MB', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const used = () => {
+      collectGarbage();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const shape: Zyx = [128, 128, 128];
+    const [slab] = slabsOf(flatScores([1, 128, 128], 1), 0);
+    let before = 0;
+    let last = 0;
+    function* planes() {
+      before = used();
+      for (let start = 0; start < 128; start++) {
+        if (start === 127) last = used();
+        yield { ...slab!, grid: gridOf(shape), start };
+      }
+    }
+    expect(await collect(localMaxima(planes(), { threshold: 0.5 }))).toMatchObject([{ voxel: [63, 63, 63] }]);
+    expect(last - before).toBeLessThan(10e6);
   });
 });
 

@@ -55,6 +55,17 @@ describe('localMaxima of slabs with offsets', () => {
     );
   });
 
+  it('localMaxima does not move the peak of a plateau of more than 131,072 voxels', async () => {
+    const find = async (shape: Zyx) => {
+      const values = new Float32Array(voxelCount(shape)).fill(1);
+      const offsets = new Float32Array(3 * voxelCount(shape)).fill(0.25);
+      const slabs = slabsOf({ shape, classes: ['a'], values, offsets }, 0, [20, 40]);
+      return (await collect(localMaxima(slabs, { threshold: 0.5 }))).map(({ voxel }) => voxel);
+    };
+    expect(await find([128, 32, 32])).toEqual([[63.25, 15.25, 15.25]]);
+    expect(await find([129, 32, 32])).toEqual([[64, 15, 15]]);
+  });
+
   it('localMaxima ignores the offsets if refine is given', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySweep([0, 1, 2, 3]), async ({ scores, axis, cuts }) => {
