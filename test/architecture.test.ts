@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
  * count, and so do imports of `#…`, which package.json maps to files.
  */
 const house: Readonly<Record<string, readonly string[]>> = {
-  core: ['errors', 'per-object', 'json', 'concurrency', 'buffer-pool'],
+  core: ['version', 'errors', 'per-object', 'json', 'concurrency', 'buffer-pool'],
   wasm: ['instantiate', 'modules'],
   space: ['zyx', 'grid', 'cell-grid', 'nms'],
   volume: ['volume', 'read', 'intensity', 'normalize', 'resample', 'ndarray'],
@@ -71,6 +71,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'edit-config',
     'user-session-files',
     'picks-file',
+    'provenance',
     'pick-sets',
     'spline',
     'filament-curve',
@@ -150,6 +151,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'terminal',
     'command',
     'files',
+    'choose',
     'run-grids',
     'convert-write',
     'score',
@@ -157,6 +159,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'runtime',
     'dry-run',
     'detect',
+    'detect-file',
     'simulate',
     'demo',
     'info',

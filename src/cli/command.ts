@@ -1,24 +1,35 @@
 import { InvalidArgumentError } from 'commander';
+import type { PicksFormatName } from '../formats/by-name.ts';
 import type { PointsColumn } from '../formats/format.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The arguments of `detect`. */
 export interface DetectInput extends CommonFlags {
+  /** A project file, or a volume. */
   readonly config: string;
   readonly run?: readonly string[] | undefined;
-  readonly tomogram: TomogramName;
+  readonly object?: readonly string[] | undefined;
+  readonly tomogram?: TomogramName | undefined;
   readonly model?: string | undefined;
   readonly userId: string;
   readonly sessionId: string;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
   readonly resume?: true | undefined;
+  readonly overwrite?: true | undefined;
+  /** Folder to write to in place of the project's overlay. */
+  readonly overlay?: string | undefined;
+  readonly invert?: true | undefined;
   readonly resample?: true | undefined;
   readonly allowMissingChunks?: true | undefined;
   readonly dryRun?: true | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly threads?: number | undefined;
+  /** This option and the next two are for volumes. */
+  readonly out?: string | undefined;
+  readonly to?: PicksFormatName | undefined;
+  readonly voxelSize?: number | undefined;
 }
 
 /** A tomogram by type and, optionally, voxel spacing in Å: `denoised@10`. */

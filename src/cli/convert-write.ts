@@ -2,13 +2,13 @@ import { basename, join } from 'node:path';
 import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { type FormatOptions, type PicksFormatName, picksFormat } from '../formats/by-name.ts';
+import { type AnyPicksFormat, type FormatOptions, type PicksFormatName, picksFormat } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { describeLosses, type Loss, type TableColumn } from '../formats/format.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { Outcome } from './command.ts';
-import { requireApart, writeWhole } from './files.ts';
+import { type FileKind, openOutput, requireApart } from './files.ts';
 import type { RunFailure } from './run-grids.ts';
 import { describeGrid, formatRequirements, isSameVoxelSize, type RunGrid } from './run-grids.ts';
 import { counted, describeFailure, type Terminal, UsageError } from './terminal.ts';
@@ -58,6 +58,7 @@ export interface Destination {
   readonly output: string;
   readonly isFolder: boolean;
   readonly to: PicksFormatName;
+  readonly overwrite?: true | undefined;
   readonly verbose?: true | undefined;
 }
 
@@ -79,7 +80,11 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   const isWhole = isFolder || failures.length === 0;
   const files = isWhole ? written.filter(({ run }) => run === undefined || !failed.has(run)) : [];
   for (const { path } of files) await requireApart({ 'the input': destination.input, 'the output': path });
-  for (const { path, data } of files) await writeWhole(path, { data, signal: terminal.signal });
+  const kind = picksKind(to);
+  const outputs = [];
+  for (const { path } of files)
+    outputs.push(await openOutput(terminal, path, { kind, overwrite: destination.overwrite }));
+  for (const [index, { data }] of files.entries()) await outputs[index]!.write(data);
   const kept = isWhole ? runs.filter(({ run }) => !failed.has(run)) : [];
   const picks = kept.reduce((sum, one) => sum + one.picks.length, 0);
   const format = picksFormat(to, formatOptions);
@@ -108,6 +113,36 @@ function describeColumns(columns: readonly TableColumn[]): string {
     return `${column}${name === undefined ? '' : ` ${JSON.stringify(name)}`} ${as === '-' ? 'not read' : `is ${as}`}`;
   });
   return `columns: ${described.join(', ')}`;
+}
+
+/** Picks files of a format: those that it can read. */
+export function picksKind(name: PicksFormatName): FileKind {
+  // What a file may lack is not asked for here: its only run and object, or names for their numbers.
+  const names = Object.fromEntries(Array.from({ length: 1000 }, (_, number) => [number, `name ${number}`]));
+  const formats = [{ run: 'run' }, { runs: names }].flatMap((runs) =>
+    [{ object: 'object' }, { objects: names }].map((objects) =>
+      picksFormat(name, { voxelSize: 1, shape: [1, 1, 1], ...runs, ...objects }),
+    ),
+  );
+  return {
+    name: `a picks file (${formats[0]!.name})`,
+    holds: (bytes) => formats.some((format) => isReadable(bytes, { name, format })),
+  };
+}
+
+function isReadable(
+  bytes: Uint8Array,
+  { name, format }: { readonly name: PicksFormatName; readonly format: AnyPicksFormat },
+): boolean {
+  try {
+    if (format.content === 'bytes') return format.parse(bytes, name).length > 0;
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    format.parse(text, name);
+    // A picks file of copick may lack almost everything.
+    return name !== 'copick' || Array.isArray((JSON.parse(text) as { readonly points?: unknown }).points);
+  } catch {
+    return false;
+  }
 }
 
 interface Notes {
@@ -198,7 +233,8 @@ function planFiles(plan: FilesPlan): PlannedFile[] {
       file(`${run}_${object}`, { run, picks: one.picks.filter((pick) => pick.object === object) }),
     );
   });
-  const twice = files.find(({ path }, index) => files.findIndex((other) => other.path === path) !== index);
+  const last = new Map(files.map((file) => [file.path, file]));
+  const twice = files.find((file) => last.get(file.path) !== file);
   if (twice === undefined) return files;
   throw new CryoetPicksError(
     'invalid-picks',

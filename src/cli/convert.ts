@@ -22,7 +22,7 @@ import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { objectsOf, type Source, writePicks } from './convert-write.ts';
-import { isFolder, readBytes } from './files.ts';
+import { isFolder, isProjectConfig, readBytes } from './files.ts';
 import { checkGiven, describeGrid, formatRequirements, gridOfRun, type RunFailure, type RunGrid } from './run-grids.ts';
 import { chooseSets, ownerOf, type RunSet } from './score.ts';
 import { counted, describeFailure, describeProblem, type Terminal, UsageError } from './terminal.ts';
@@ -44,6 +44,7 @@ export interface ConvertInput extends CommonFlags {
   readonly sessionId?: string | undefined;
   readonly uri?: string | undefined;
   readonly tomogram?: TomogramName | undefined;
+  readonly overwrite?: true | undefined;
 }
 
 /** Reads picks from a file or a project, and writes them in another format. */
@@ -61,17 +62,6 @@ export async function convert(terminal: Terminal, input: ConvertInput): Promise<
     const folder = /[/\\]$/.test(input.output) || (await isFolder(input.output));
     return writePicks(terminal, source, { ...input, to, isFolder: folder });
   });
-}
-
-/** True for the config of a copick project, whose keys no picks file has. */
-function isProjectConfig(text: string): boolean {
-  if (!/"(pickable_objects|config_type)"/.test(text)) return false;
-  try {
-    const json: unknown = JSON.parse(text);
-    return typeof json === 'object' && json !== null && ('pickable_objects' in json || 'config_type' in json);
-  } catch {
-    return false;
-  }
 }
 
 async function projectSource(

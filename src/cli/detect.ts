@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
-import { sanitizeName } from '../copick/layout.ts';
+import { pathToWrite, sanitizeName } from '../copick/layout.ts';
 import type { PickableObject } from '../copick/object.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
-import { detectProject, type RunResult } from '../detect/project.ts';
+import { detectProject, type RunResult, tomogramTypeOf } from '../detect/project.ts';
 import { openProject } from '../entry/node.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
@@ -16,10 +16,12 @@ import { formatSubmission } from '../picks/submission.ts';
 import { voxelCount } from '../space/zyx.ts';
 import { type Intensity, measureIntensity } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import { chosenRuns } from './choose.ts';
 import type { DetectInput, Outcome, TomogramName } from './command.ts';
+import { picksKind } from './convert-write.ts';
 import { dryRun } from './dry-run.ts';
-import { requireApart, requireDestination, writeWhole } from './files.ts';
-import { type FittingOptions, fitting, openModel } from './runtime.ts';
+import { type FileKind, type Output, openOutput, requireApart } from './files.ts';
+import { type FittingOptions, fitting, inverted, namedRun, openModel } from './runtime.ts';
 import {
   countByObject,
   counted,
@@ -42,6 +44,8 @@ export interface DetectDocument {
   readonly picks?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
+  /** Files beside the picks that could not be written. */
+  readonly notWritten: readonly NotWritten[];
   /** Parts of the project that are broken and were skipped or replaced, and tomograms with missing chunks. */
   readonly problems: readonly TomogramProblem[];
   /** What looks wrong with tomograms and picks, by run; each was printed to stderr. */
@@ -60,25 +64,33 @@ export interface RunSummary {
 /** Detects particles in a project and writes them to its overlay, a submission and a figure. */
 export async function detect(terminal: Terminal, input: DetectInput): Promise<Outcome> {
   const { signal } = terminal;
-  const project = await openProject(input.config, { signal });
-  requireObjects(project, Object.keys(input.threshold ?? {}));
-  // Throws, before any work, for names that a file cannot have.
-  for (const name of [input.userId, input.sessionId]) sanitizeName(name);
+  const misplaced = (['out', 'to', 'voxelSize'] as const).find((option) => input[option] !== undefined);
+  if (misplaced !== undefined) {
+    const flag = misplaced === 'voxelSize' ? 'voxel-size' : misplaced;
+    throw new UsageError(
+      `--${flag} applies to a single volume; picks of a project go to its overlay, and to --submission`,
+    );
+  }
+  const project = await openProject(input.config, { overlay: input.overlay, signal });
+  requireObjects(project, { flag: '--threshold', names: Object.keys(input.threshold ?? {}) });
+  requireObjects(project, { flag: '--object', names: input.object ?? [] });
+  requireNames(input);
   if (input.dryRun) return dryRun(terminal, { ...input, project });
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
-  if (input.figure !== undefined) figureFormat(input.figure);
-  for (const path of [input.submission, input.figure]) {
-    if (path !== undefined) await requireDestination(path, { signal });
-  }
+  const outputs = await openOutputs(terminal, input);
+  const runs = await chosenRuns(project, { names: input.run, signal });
+  const type = input.tomogram?.type ?? (await tomogramTypeOf(runs, { signal }));
+  const tomogram = { type, voxelSpacing: input.tomogram?.voxelSpacing };
   const model = await openModel(terminal, input);
   const search = async () => {
     requireProbabilities(input.threshold ?? {}, model.spec);
-    warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
-    return detectRuns(terminal, { ...input, project, model });
+    if (input.object === undefined) warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
+    const names = input.run === undefined ? undefined : runs.map(({ name }) => name);
+    return detectRuns(terminal, { ...input, run: names, tomogram, project, model });
   };
   const detected = await search().finally(() => model.dispose());
   const { summaries, found } = detected;
-  const files = await writeResults(terminal, { ...input, project, found });
+  const { files, notWritten } = await writeResults(terminal, { ...input, tomogram, project, found, outputs });
   const problems = project.problems.map(({ path, message }) => ({ path, message }));
   for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
   const failed = summaries.filter(({ status }) => status === 'failed').length;
@@ -88,20 +100,41 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
     userId: input.userId,
     sessionId: input.sessionId,
     ...files,
+    notWritten,
     problems: [...problems, ...detected.problems],
     warnings: detected.warnings,
   };
-  return { json: document, failed: failed > 0 };
+  return { json: document, failed: failed > 0 || notWritten.length > 0 };
+}
+
+/** Throws, before any work, for names that a file cannot have, or that would hide it. */
+function requireNames({ userId, sessionId }: DetectInput): void {
+  pathToWrite('picks', {
+    run: 'run',
+    userId: sanitizeName(userId),
+    sessionId: sanitizeName(sessionId),
+    object: 'object',
+  });
 }
 
 /** Options of {@link detectRuns}. */
 export interface DetectRunsOptions
   extends Pick<
     DetectInput,
-    'run' | 'tomogram' | 'userId' | 'sessionId' | 'resume' | 'resample' | 'allowMissingChunks' | 'threshold'
+    | 'run'
+    | 'object'
+    | 'userId'
+    | 'sessionId'
+    | 'resume'
+    | 'overwrite'
+    | 'resample'
+    | 'invert'
+    | 'allowMissingChunks'
+    | 'threshold'
   > {
   readonly project: Project;
   readonly model: Model;
+  readonly tomogram: TomogramName;
 }
 
 /** Result of {@link detectRuns}. */
@@ -116,7 +149,17 @@ export interface DetectedRuns {
 /** Runs the detection with a progress bar per run and a line per finished run; a run that fails is printed to stderr, and the others go on. */
 export async function detectRuns(
   terminal: Terminal,
-  { project, model, run: runs, tomogram, threshold: thresholds, resample, ...options }: DetectRunsOptions,
+  {
+    project,
+    model,
+    run: runs,
+    object,
+    tomogram,
+    threshold: thresholds,
+    resample,
+    invert,
+    ...options
+  }: DetectRunsOptions,
 ): Promise<DetectedRuns> {
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
@@ -126,7 +169,7 @@ export async function detectRuns(
     warnings.push(warning);
     terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
   };
-  const { prepare, afterwards } = preflight(terminal, { spec: model.spec, tomogram, resample, warn });
+  const { prepare, afterwards } = preflight(terminal, { spec: model.spec, tomogram, resample, invert, warn });
   const bar = runBar(terminal);
   let started = performance.now();
   try {
@@ -134,10 +177,12 @@ export async function detectRuns(
       ...options,
       model,
       runs,
+      objects: object && project.objects.filter(({ name }) => object.includes(name)),
       tomogram: tomogram.type,
       voxelSpacing: tomogram.voxelSpacing,
       thresholds,
       prepare,
+      settings: { resampled: resample === true, inverted: invert === true },
       signal: terminal.signal,
       onProgress: bar.update,
       // `afterwards` counts missing chunks, of resampled tomograms too, and files that were passed over are problems.
@@ -171,12 +216,15 @@ function runLine({ run, status, picks = {}, seconds }: RunSummary): string {
   return `${run}  ${counted(sumOf(picks), 'pick')}, ${status === 'skipped' ? 'skipped' : `${seconds.toFixed(1)} s`}`;
 }
 
-function requireObjects({ objects }: Project, names: readonly string[]): void {
+function requireObjects(
+  { objects }: Project,
+  { flag, names }: { readonly flag: string; readonly names: readonly string[] },
+): void {
   const known = objects.map(({ name }) => name);
   const unknown = names.find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw new UsageError(
-    `--threshold names "${unknown}", but the project has no such object; its objects are ${known.join(', ')}`,
+    `${flag} names "${unknown}", but the project has no such object; its objects are ${listNames(known)}`,
   );
 }
 
@@ -233,43 +281,110 @@ function requireProbabilities(
   );
 }
 
-/** Absolute paths of the files that were written; `picks` is the overlay, if any run was searched. */
+/** Paths of the files that were written, absolute; `picks` is the overlay, if any run was searched. */
 interface ResultFiles {
   readonly picks?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
 }
 
-/** Options of {@link writeResults}. */
-export interface ResultsOptions extends Pick<DetectInput, 'submission' | 'figure' | 'tomogram'> {
-  readonly project: Project;
-  readonly found: readonly RunPicks[];
+/** A file that could not be written. */
+export interface NotWritten {
+  readonly path: string;
+  readonly error: Failure;
 }
 
-/** Writes the submission and the figure, if they are wanted. */
+/** The files that `--submission` and `--figure` name. */
+export interface Outputs {
+  readonly submission?: Output | undefined;
+  readonly figure?: Output | undefined;
+}
+
+/** Opens the files of `--submission` and `--figure`, so that one that cannot be written shows before any work. */
+export async function openOutputs(
+  terminal: Terminal,
+  { submission, figure, overwrite }: Pick<DetectInput, 'submission' | 'figure' | 'overwrite'>,
+): Promise<Outputs> {
+  const kind = figure === undefined ? undefined : figureKind(figure);
+  return {
+    submission:
+      submission === undefined
+        ? undefined
+        : await openOutput(terminal, submission, { kind: picksKind('submission'), overwrite }),
+    figure: kind === undefined ? undefined : await openOutput(terminal, figure!, { kind, overwrite }),
+  };
+}
+
+/** Figures of the format that a path names. @throws {@link CryoetPicksError} `invalid-option` if it names none. */
+function figureKind(path: string): FileKind {
+  const format = figureFormat(path);
+  const start = {
+    png: /^\u0089PNG\r\n/,
+    svg: /^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?(?:<!DOCTYPE[^>]*>\s*)?<svg[\s>]/s,
+  };
+  return {
+    name: `a figure (${format.toUpperCase()})`,
+    holds: (bytes) => start[format].test(Buffer.from(bytes.subarray(0, 4096)).toString('latin1')),
+  };
+}
+
+/** Options of {@link writeResults}. */
+export interface ResultsOptions extends Pick<DetectInput, 'submission' | 'figure'> {
+  readonly project: Project;
+  readonly tomogram: TomogramName;
+  readonly found: readonly RunPicks[];
+  readonly outputs: Outputs;
+}
+
+/** Writes the submission and the figure, if they are wanted; one that cannot be written is told, and the other is. */
 async function writeResults(
-  { signal }: Terminal,
-  { project, found, submission, figure, tomogram }: ResultsOptions,
-): Promise<ResultFiles> {
-  if (submission !== undefined) await writeWhole(submission, { data: formatSubmission(found), signal });
-  const written = { ...(submission !== undefined && { submission: resolve(submission) }) };
+  terminal: Terminal,
+  { project, found, tomogram, outputs }: ResultsOptions,
+): Promise<{ readonly files: ResultFiles; readonly notWritten: readonly NotWritten[] }> {
+  const { signal } = terminal;
+  const notWritten: NotWritten[] = [];
   const [first] = found;
-  if (first === undefined) return written;
-  const picks = project.overlayLocation;
-  if (figure === undefined) return { ...written, picks };
-  const run = await project.run(first.run, { signal });
+  const write = async (output: Output | undefined, make: () => Promise<Uint8Array | string>) => {
+    if (output === undefined) return undefined;
+    const { path } = output;
+    try {
+      await output.write(await make());
+      return path === '-' ? path : resolve(path);
+    } catch (error) {
+      signal.throwIfAborted();
+      const failure = describeFailure(error);
+      terminal.warn(`cryoet-picks: ${path} is not written: ${failure.message}`);
+      notWritten.push({ path, error: failure });
+      return undefined;
+    }
+  };
+  const submission = await write(outputs.submission, async () => formatSubmission(found));
+  const figure = await write(first && outputs.figure, () =>
+    figureOf(project, { found: first!, tomogram, figure: outputs.figure!.path, signal }),
+  );
+  const picks = first && project.overlayLocation;
+  const files = { ...(picks && { picks }), ...(submission && { submission }), ...(figure && { figure }) };
+  return { files, notWritten };
+}
+
+interface FigureOptions {
+  readonly found: RunPicks;
+  readonly tomogram: TomogramName;
+  readonly figure: string;
+  readonly signal: AbortSignal;
+}
+
+/** The figure of a run. */
+async function figureOf(project: Project, { found, tomogram, figure, signal }: FigureOptions): Promise<Uint8Array> {
+  const run = await project.run(found.run, { signal });
   const { type, voxelSpacing } = tomogram;
-  const source = await run.tomogram(type, { voxelSpacing, signal });
-  const objects = figureObjects(project.objects);
-  const data = await renderFigure(source, {
-    picks: first.picks,
-    objects,
-    title: `${first.run}, ${type}`,
+  return renderFigure(await run.tomogram(type, { voxelSpacing, signal }), {
+    picks: found.picks,
+    objects: figureObjects(project.objects),
+    title: `${found.run}, ${type}`,
     format: figureFormat(figure),
     signal,
   });
-  await writeWhole(figure, { data, signal });
-  return { ...written, picks, figure: resolve(figure) };
 }
 
 /** Options of {@link preflight}. */
@@ -302,7 +417,7 @@ function preflight(
   const searched = new Map<string, { readonly tomogram: VolumeSource; readonly path: string }>();
   return {
     async prepare(tomogram, run) {
-      const prepared = fitted(tomogram, run);
+      const prepared = fitted(tomogram, namedRun(run));
       const [entry] = await run.tomograms({ type, voxelSpacing, signal });
       searched.set(run.name, { tomogram, path: entry?.path ?? run.name });
       const picks = await run.picks({ signal }).catch(() => []);
@@ -311,7 +426,7 @@ function preflight(
         picks,
         folderSpacing: entry?.voxelSpacing,
         spec: options.spec,
-        intensity: await coarseIntensity(entry?.open, signal),
+        intensity: await coarseIntensity(entry?.open, options.invert, signal),
       });
       for (const finding of findings) {
         // The model's voxel size is an error of `fitting`, or it resamples and says so; the detection counts voxels itself.
@@ -337,7 +452,11 @@ const MAX_CHECKED_VOXELS = 2 ** 24;
 type OpenTomogram = Awaited<ReturnType<Run['tomograms']>>[number]['open'];
 
 /** The intensity of the coarsest level, if that is small; a level that cannot be read is reported by the detection. */
-async function coarseIntensity(open: OpenTomogram | undefined, signal: AbortSignal): Promise<Intensity | undefined> {
+async function coarseIntensity(
+  open: OpenTomogram | undefined,
+  invert: true | undefined,
+  signal: AbortSignal,
+): Promise<Intensity | undefined> {
   try {
     const coarsest = (await open?.({ signal }))?.levels.reduce<TomogramLevel | undefined>(
       (smallest, level) =>
@@ -346,7 +465,8 @@ async function coarseIntensity(open: OpenTomogram | undefined, signal: AbortSign
     );
     if (open === undefined || coarsest === undefined || voxelCount(coarsest.shape) > MAX_CHECKED_VOXELS)
       return undefined;
-    return await measureIntensity(await open({ level: coarsest.index, signal }), { signal });
+    const level = await open({ level: coarsest.index, signal });
+    return await measureIntensity(invert ? inverted(level) : level, { signal });
   } catch {
     signal.throwIfAborted();
     return undefined;

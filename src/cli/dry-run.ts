@@ -1,5 +1,5 @@
 import type { Project } from '../copick/project.ts';
-import type { Run } from '../copick/run.ts';
+import { tomogramTypeOf } from '../detect/project.ts';
 import type { Model } from '../inference/model.ts';
 import { defaultDecodeThreads } from '../node/decode-pool.ts';
 import { readingBytes } from '../ome-zarr/chunk-cache.ts';
@@ -7,8 +7,9 @@ import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
 import { readPaddedInto } from '../volume/read.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import { chosenRuns } from './choose.ts';
 import type { DetectInput, Outcome } from './command.ts';
-import { fitting, openModel } from './runtime.ts';
+import { fitting, namedRun, openModel } from './runtime.ts';
 import { describeFailure, type Failure, formatTable, type Terminal } from './terminal.ts';
 
 /** The estimated cost of a run. */
@@ -43,7 +44,7 @@ export async function dryRun(terminal: Terminal, input: DetectInput & { readonly
 }
 
 /** Options of {@link forecastRuns}. */
-export interface ForecastOptions extends Pick<DetectInput, 'run' | 'tomogram' | 'resample'> {
+export interface ForecastOptions extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert'> {
   readonly project: Project;
   readonly model: Model;
 }
@@ -57,14 +58,17 @@ const TIMED_TILES = 3;
  * The time includes reading each volume once more, for its intensity, as fast as the timed tiles were read.
  */
 export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
-  const { project, model, run: names, tomogram, resample } = options;
+  const { project, model, run: names, tomogram, resample, invert } = options;
   const { signal } = terminal;
-  const prepare = fitting(terminal, { spec: model.spec, resample });
+  const prepare = fitting(terminal, { spec: model.spec, resample, invert });
   const planned: (PlannedRun | { run: string; error: Failure })[] = [];
-  for (const run of await chosenRuns(project, names, signal)) {
+  const runs = await chosenRuns(project, { names, signal });
+  const { voxelSpacing } = tomogram ?? {};
+  const type = tomogram?.type ?? (await tomogramTypeOf(runs, { signal }));
+  for (const run of runs) {
     try {
-      const opened = await run.tomogram(tomogram.type, { voxelSpacing: tomogram.voxelSpacing, signal });
-      const source = prepare?.(opened, run) ?? opened;
+      const opened = await run.tomogram(type, { voxelSpacing, signal });
+      const source = prepare(opened, namedRun(run));
       const plan = planTiles(source.grid.shape, model.spec);
       planned.push({ run: run.name, plan, source, reading: readingBytes(opened, 4, defaultDecodeThreads()) });
     } catch (error) {
@@ -72,9 +76,9 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
       planned.push({ run: run.name, error: describeFailure(error) });
     }
   }
-  const { timing, runs } = await forecastPlanned(planned, { model, signal });
-  terminal.print(...forecastLines(timing, runs));
-  return { tile: model.spec.tile, timed: timing?.seconds ?? [], runs };
+  const { timing, runs: forecasts } = await forecastPlanned(planned, { model, signal });
+  terminal.print(...forecastLines(timing, forecasts));
+  return { tile: model.spec.tile, timed: timing?.seconds ?? [], runs: forecasts };
 }
 
 interface PlannedRun {
@@ -111,11 +115,6 @@ async function forecastPlanned(
 
 function largestTile(tiles: readonly Zyx[]): Zyx {
   return tiles.reduce((largest, tile) => (voxelCount(tile) > voxelCount(largest) ? tile : largest), [0, 0, 0] as Zyx);
-}
-
-async function chosenRuns(project: Project, names: readonly string[] | undefined, signal: AbortSignal): Promise<Run[]> {
-  if (names === undefined) return project.runs({ signal });
-  return Promise.all([...new Set(names)].map((name) => project.run(name, { signal })));
 }
 
 /** The result of timing tiles. */

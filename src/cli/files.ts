@@ -1,9 +1,10 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
-import { readFailure } from '../node/atomic-files.ts';
+import { type Destination, destinationOf, readFailure, writeAtomically } from '../node/atomic-files.ts';
 import { directoryStore } from '../node/directory-store.ts';
 import { requireWritable } from '../storage/store.ts';
+import type { Terminal } from './terminal.ts';
 
 /** Options of {@link readText} and {@link readBytes}. */
 export interface ReadFileOptions {
@@ -46,20 +47,81 @@ export interface WholeFile {
  */
 export async function writeWhole(path: string, { data, signal }: WholeFile): Promise<void> {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
-  await directoryStore(dirname(resolve(path))).set(`/${basename(path)}`, bytes, { signal });
+  await writeAtomically(resolve(path), bytes, { signal, durable: true });
+}
+
+/** A kind of file, by which {@link openOutput} tells what it may replace. */
+export interface FileKind {
+  /** With its article, for messages: `a figure (PNG)`. */
+  readonly name: string;
+  /** Whether bytes are a file of this kind. */
+  holds(bytes: Uint8Array): boolean;
+}
+
+/** Options of {@link openOutput}. */
+export interface OutputOptions {
+  readonly kind: FileKind;
+  /** Replace a file of another kind too; the config of a project is never replaced. */
+  readonly overwrite?: true | undefined;
+}
+
+/** Where a command writes a file to. */
+export interface Output {
+  /** The path as it was given. */
+  readonly path: string;
+  /** Writes the whole content. @throws {@link CryoetPicksError} As {@link openOutput} does, `write-failed`. */
+  write(data: Uint8Array | string): Promise<void>;
 }
 
 /**
- * Throws, before any work, unless {@link writeWhole} can write a file.
+ * Checks, before any work, that a file can be written, and that nothing is lost by it: a regular file is replaced if it is of the
+ * kind that is written, or empty. `-` is standard output; devices and FIFOs are written into.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if a folder has its name; `write-failed` if its folder cannot be written.
+ * @throws {@link CryoetPicksError} `invalid-option` for a folder, the config of a project, and, without `overwrite`, anything else
+ *   that is not of the kind; `write-failed` if it cannot be written.
  */
-export async function requireDestination(path: string, { signal }: Pick<WholeFile, 'signal'> = {}): Promise<void> {
-  const target = resolve(path);
-  if (await isFolder(target)) {
-    throw new CryoetPicksError('invalid-option', `cannot write ${path}: it is a folder; give a file name`);
+export async function openOutput(terminal: Terminal, path: string, options: OutputOptions): Promise<Output> {
+  const { signal } = terminal;
+  if (path === '-') return { path, write: (data) => terminal.write(data) };
+  const { file, kind } = await requireReplaceable(path, options);
+  if (kind !== 'stream') await requireWritable(directoryStore(dirname(file)), '/', { signal });
+  return {
+    path,
+    async write(data) {
+      // Something else may have taken the place while the command worked.
+      await requireReplaceable(path, options);
+      await writeWhole(path, { data, signal });
+    },
+  };
+}
+
+async function requireReplaceable(path: string, { kind, overwrite }: OutputOptions): Promise<Destination> {
+  const found = await destinationOf(resolve(path));
+  const refuse = (message: string) =>
+    new CryoetPicksError('invalid-option', `cannot write ${path}: ${message}`, { path });
+  if (found.kind === 'folder') throw refuse('it is a folder; give a file name');
+  if (found.kind === 'absent' || found.kind === 'stream') return found;
+  const bytes = found.kind === 'file' ? await readFile(found.file).catch(() => undefined) : undefined;
+  if (bytes !== undefined && isProjectConfig(bytes)) {
+    throw refuse(
+      'it is the config of a copick project, which is never replaced; give another name, or add picks to the project by ' +
+        '"cryoet-picks import FILE CONFIG --user-id NAME"',
+    );
   }
-  await requireWritable(directoryStore(dirname(target)), '/', { signal });
+  if (overwrite || (bytes !== undefined && (bytes.length === 0 || kind.holds(bytes)))) return found;
+  throw refuse(`what is there is not ${kind.name}; give another name, or --overwrite to replace it`);
+}
+
+/** True for the config of a copick project, whose keys no picks file has. */
+export function isProjectConfig(content: string | Uint8Array): boolean {
+  const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
+  if (!/"(pickable_objects|config_type)"/.test(text)) return false;
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === 'object' && json !== null && ('pickable_objects' in json || 'config_type' in json);
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -71,7 +133,7 @@ export async function requireDestination(path: string, { signal }: Pick<WholeFil
 export async function requireApart(names: Readonly<Record<string, string | undefined>>): Promise<void> {
   const seen = new Map<string, string>();
   for (const [name, path] of Object.entries(names)) {
-    if (path === undefined) continue;
+    if (path === undefined || path === '-' || (await destinationOf(resolve(path))).kind === 'stream') continue;
     const file = await realpath(path).catch(() => resolve(path));
     const other = seen.get(file);
     if (other !== undefined) {

@@ -29,7 +29,7 @@ export async function info(terminal: Terminal, { config }: InfoInput): Promise<O
   const { signal } = terminal;
   const project = await openProject(config, { signal });
   const document = await withBar(terminal, (onProgress) => inspectProject(project, { config, signal, onProgress }));
-  terminal.print(infoLines(document, project.config).join('\n'));
+  terminal.print(...infoLines(document, project.config));
   return { json: document };
 }
 

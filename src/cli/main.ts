@@ -15,13 +15,6 @@ for (const [name, code] of Object.entries(codeOfSignal)) {
     controller.abort();
   });
 }
-for (const stream of [process.stdout, process.stderr]) {
-  // The reader of the output has closed it, as `| head` does, or the terminal was closed; the work goes on.
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-  });
-}
-
 const exitCode = await runCli(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,

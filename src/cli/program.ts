@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { picksFormatNames } from '../formats/by-name.ts';
+import { describeSystemError } from '../node/atomic-files.ts';
 import type { DetectInput } from './command.ts';
 import {
   type CommandBody,
@@ -19,7 +20,15 @@ import type { DemoInput } from './demo.ts';
 import type { InfoInput } from './info.ts';
 import type { ScoreInput } from './score.ts';
 import type { SimulateInput } from './simulate.ts';
-import { describeFailure, detailsOf, openTerminal, type TextStream, UsageError } from './terminal.ts';
+import {
+  describeFailure,
+  detailsOf,
+  openTerminal,
+  type TextStream,
+  UsageError,
+  visible,
+  visibleJson,
+} from './terminal.ts';
 
 /** Options of {@link runCli}. */
 export interface CliOptions {
@@ -40,6 +49,30 @@ export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as c
  */
 export async function runCli(args: readonly string[], options: CliOptions): Promise<number> {
   const { stdout, stderr } = options;
+  const errors = [stdout, stderr].map(watch);
+  const exitCode = await runProgram(args, options);
+  const [lost] = await Promise.all(errors.map((read) => read()));
+  // The reader of the output has closed it, as `| head` does, or the terminal was closed.
+  if (lost === undefined || lost.code === 'EPIPE' || lost.code === 'EIO') return exitCode;
+  stderr.write(`cryoet-picks: cannot write to standard output: ${describeSystemError(lost)}\n`);
+  return exitCode === exitCodes.done ? exitCodes.failed : exitCode;
+}
+
+/** Keeps the first error of a stream, which would otherwise end the process in the middle of its work; the function reads it. */
+function watch(stream: TextStream): () => Promise<NodeJS.ErrnoException | undefined> {
+  let first: NodeJS.ErrnoException | undefined;
+  stream.on('error', (error) => {
+    first ??= error;
+  });
+  return async () => {
+    // After what was written before.
+    await new Promise<void>((resolve) => stream.write('', () => setImmediate(resolve)));
+    return first;
+  };
+}
+
+async function runProgram(args: readonly string[], options: CliOptions): Promise<number> {
+  const { stdout, stderr } = options;
   let exitCode: number = exitCodes.done;
   const program: Command = new Command('cryoet-picks')
     .description('Finds protein particles in cryo-electron tomograms.')
@@ -48,7 +81,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
-      outputError: (text, write) => write(`cryoet-picks: ${usageMessage(text, program, args)}\n`),
+      outputError: (text, write) => write(`cryoet-picks: ${visible(usageMessage(text, program, args))}\n`),
     });
   defineCommands(program, async (load, input) => {
     exitCode = await execute(await load(), input, options);
@@ -62,6 +95,9 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
   }
 }
 
+/** The arguments and options that name a file to write; `-` is standard output. */
+const outputs = ['output', 'out', 'submission', 'figure'];
+
 async function execute<Input extends CommonFlags>(
   body: CommandBody<Input>,
   input: Input,
@@ -70,8 +106,12 @@ async function execute<Input extends CommonFlags>(
   const { stdout, signal } = options;
   try {
     signal.throwIfAborted();
-    const outcome = await body(openTerminal({ ...options, json: input.json === true }), input);
-    if (input.json) stdout.write(`${JSON.stringify(outcome.json, null, 2)}\n`);
+    const json = input.json === true;
+    const filesToStdout = Object.entries(input).some(([name, value]) => value === '-' && outputs.includes(name));
+    if (json && filesToStdout)
+      throw new UsageError('--json and a file "-" both go to standard output; give one a name');
+    const outcome = await body(openTerminal({ ...options, json, filesToStdout }), input);
+    if (json) stdout.write(`${visibleJson(outcome.json)}\n`);
     return outcome.failed ? exitCodes.failed : exitCodes.done;
   } catch (error) {
     return reportFailure(error, { ...options, flags: input });
@@ -85,9 +125,9 @@ function reportFailure(error: unknown, options: CliOptions & { readonly flags: C
   const failure = interrupted
     ? { code: 'interrupted', message: 'interrupted; no file is incomplete' }
     : describeFailure(error);
-  stderr.write(`cryoet-picks: ${failure.message}\n`);
+  stderr.write(`cryoet-picks: ${visible(failure.message)}\n`);
   if (flags.verbose && !interrupted) stderr.write(`${detailsOf(error)}\n`);
-  if (flags.json) stdout.write(`${JSON.stringify({ error: failure }, null, 2)}\n`);
+  if (flags.json) stdout.write(`${visibleJson({ error: failure })}\n`);
   if (interrupted) return exitCodes.interrupted;
   return error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
 }
@@ -107,6 +147,7 @@ Examples:
   cryoet-picks demo
   cryoet-picks info copick.json
   cryoet-picks detect copick.json --tomogram denoised@10 --submission submission.csv --figure picks.png
+  cryoet-picks detect tomogram.mrc --voxel-size 10.012 --out picks.csv
   cryoet-picks score --truth truth.csv --submission submission.csv --per-run
   cryoet-picks simulate project --runs 2 --seed 1 --shape 96,320,320
   cryoet-picks convert submission.csv picks.star --to relion5 --voxel-size 10.012 --shape 184,630,630
@@ -150,13 +191,15 @@ function defineInfo(program: Command, run: RunCommand): void {
 }
 
 function defineDetect(program: Command, run: RunCommand): void {
-  command(program, 'detect', 'Detect particles in the tomograms of a copick project and write them to its overlay.')
-    .argument('<config>', 'copick project file, such as copick.json')
-    .option('--run <name...>', 'search only these runs (default: all)')
+  command(program, 'detect', 'Detect particles in the tomograms of a copick project, or in a single volume.')
+    .argument('<config>', 'copick project file, such as copick.json, or a volume: MRC, TIFF or OME-Zarr')
+    .option('--run <name...>', 'search only these runs: names, or globs such as "TS_*" (default: all)')
+    .option('--object <name...>', 'look only for these objects; picks of others are not touched (default: all)')
     .addOption(
-      new Option('--tomogram <type@spacing>', 'tomogram type; add the voxel spacing in Å if there are several')
-        .argParser(parseTomogram)
-        .default({ type: 'denoised' }, 'denoised'),
+      new Option(
+        '--tomogram <type@spacing>',
+        'tomogram type; add the voxel spacing in Å if there are several (default: the only type, or denoised)',
+      ).argParser(parseTomogram),
     )
     .option(
       '--model <file>',
@@ -164,17 +207,33 @@ function defineDetect(program: Command, run: RunCommand): void {
     )
     .option('--user-id <name>', 'user to write the picks as', 'cryoet-picks')
     .option('--session-id <name>', 'session to write the picks as', '0')
-    .option('--submission <file>', 'also write all picks to a competition CSV')
+    .option('--overlay <folder>', 'write to this folder in place of the overlay of the project')
+    .option('--submission <file>', 'also write all picks to a competition CSV; - is standard output')
     .option('--figure <file>', 'also draw the first run with its picks, as .png or .svg')
-    .option('--resume', 'skip runs that already have picks of this user and session')
+    .option('--resume', 'skip runs that already have picks of this user and session, made with the same settings')
+    .option(
+      '--overwrite',
+      'replace picks that another model, other settings or somebody else made, and files of other kinds',
+    )
     .option('--resample', 'resample tomograms whose voxel size differs from that of the model')
     .option('--allow-missing-chunks', 'search tomograms of which more than half of the chunks are missing, too')
+    .option('--invert', 'search the negative: protein is bright where the model expects dark, or the reverse')
     .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
     .option('--dry-run', 'estimate run time and peak memory from three tiles; writes nothing')
     .option('--threads <number>', 'threads of the model (default: all cores)', wholeNumber(1))
+    .option('--out <file>', 'file for the picks of a volume; its ending names the format; - is standard output')
+    .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))
+    .option('--voxel-size <length>', 'voxel size in Å of a volume that does not know it', parseLength)
     .action((config: string, options: Omit<DetectInput, 'config'>) =>
-      run(async () => (await import('./detect.ts')).detect, { config, ...options }),
+      run(() => detectBody(config), { config, ...options }),
     );
+}
+
+/** A volume is searched by itself, a project run by run. */
+async function detectBody(config: string): Promise<CommandBody<DetectInput>> {
+  const { isVolume } = await import('../node/open-project.ts');
+  if (await isVolume(config)) return (await import('./detect-file.ts')).detectFile;
+  return (await import('./detect.ts')).detect;
 }
 
 function defineScore(program: Command, run: RunCommand): void {
@@ -223,7 +282,7 @@ function defineSimulate(program: Command, run: RunCommand): void {
 function defineConvert(program: Command, run: RunCommand): void {
   command(program, 'convert', 'Convert picks to another format; --verbose lists what the format cannot hold.')
     .argument('<in>', 'picks file, copick project file, or the path or URL of a Croissant')
-    .argument('<out>', 'file to write, or a folder, such as picks/, for one file per run')
+    .argument('<out>', 'file to write, - for standard output, or a folder, such as picks/, for one file per run')
     .addOption(
       new Option('--from <format>', 'format of the input (default: from its name and content)').choices(
         picksFormatNames,
@@ -256,6 +315,7 @@ function defineConvert(program: Command, run: RunCommand): void {
         'tomogram to take voxel size and shape from, if the input is a project (default: the finest)',
       ).argParser(parseTomogram),
     )
+    .option('--overwrite', 'replace a file that is not of the format; the config of a project is never replaced')
     .action((input: string, output: string, options: Omit<ConvertInput, 'input' | 'output'>) =>
       run(async () => (await import('./convert.ts')).convert, { input, output, ...options }),
     );

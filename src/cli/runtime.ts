@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
 import type { Run } from '../copick/run.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { fitsVoxelSize, requireVoxelSize } from '../detect/particles.ts';
+import { fitsVoxelSize, isUnknownVoxelSize, requireVoxelSize } from '../detect/particles.ts';
 import { loadModel } from '../entry/node.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import type { OrtModule } from '../inference/onnx.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { resampled } from '../volume/resample.ts';
-import type { VolumeSource } from '../volume/volume.ts';
+import { toFloat32, type VolumeSource } from '../volume/volume.ts';
 import type { Terminal } from './terminal.ts';
 
 const howToInstall =
@@ -77,20 +77,52 @@ export async function openModel(terminal: Terminal, { model, threads }: OpenMode
 export interface FittingOptions {
   readonly spec: ModelSpec;
   readonly resample?: true | undefined;
+  /** Search the negative, for bright protein. */
+  readonly invert?: true | undefined;
 }
 
-/** With `resample`, resamples tomograms whose voxel size is not the model's, and says so; otherwise throws, naming `--resample`. */
+/** The name of a tomogram for messages, and how its voxel size can be given. */
+export interface NamedTomogram {
+  /** `run "TS_5_4"` */
+  readonly what: string;
+  readonly voxelSizeRemedy: string;
+}
+
+/**
+ * Makes a tomogram fit a model: with `invert` the negative; with `resample`, resamples a tomogram whose voxel size is not the
+ * model's, and says so; otherwise throws, naming `--resample`.
+ */
 export function fitting(
   terminal: Terminal,
-  { spec, resample }: FittingOptions,
-): (tomogram: VolumeSource, run: Run) => VolumeSource {
-  return (tomogram, run) => {
-    if (resample !== true) requireVoxelSize(tomogram.grid, spec, { remedy: 'add --resample' });
-    if (fitsVoxelSize(tomogram.grid, spec)) return tomogram;
-    const found = formatZyx(tomogram.grid.voxelSize.map((length) => length.toFixed(3)));
-    terminal.warn(
-      `cryoet-picks: run "${run.name}" is resampled from voxels of ${found} Å (z×y×x) to ${spec.voxelSize} Å`,
-    );
-    return resampled(tomogram, spec.voxelSize);
+  { spec, resample, invert }: FittingOptions,
+): (tomogram: VolumeSource, named: NamedTomogram) => VolumeSource {
+  return (tomogram, { what, voxelSizeRemedy }) => {
+    const { grid } = tomogram;
+    if (resample !== true || isUnknownVoxelSize(grid)) {
+      requireVoxelSize(grid, spec, { remedy: 'add --resample', voxelSizeRemedy });
+    }
+    const source = invert ? inverted(tomogram) : tomogram;
+    if (fitsVoxelSize(grid, spec)) return source;
+    const found = formatZyx(grid.voxelSize.map((length) => length.toFixed(3)));
+    terminal.warn(`cryoet-picks: ${what} is resampled from voxels of ${found} Å (z×y×x) to ${spec.voxelSize} Å`);
+    return resampled(source, spec.voxelSize);
+  };
+}
+
+/** How a run of a project is called in messages. */
+export function namedRun({ name }: Run): NamedTomogram {
+  return { what: `run "${name}"`, voxelSizeRemedy: 'write it into the metadata of the tomogram' };
+}
+
+/** The negative of a volume: its bright voxels are dark. */
+export function inverted(source: VolumeSource): VolumeSource {
+  return {
+    ...source,
+    async read(box, { signal } = {}) {
+      const volume = toFloat32(await source.read(box, { signal }));
+      const { data } = volume;
+      for (let i = 0; i < data.length; i++) data[i] = -data[i]!;
+      return volume;
+    },
   };
 }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import type { Problem } from '../copick/tree.ts';
-import { isCryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { describeSystemError } from '../node/atomic-files.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 
@@ -14,8 +14,10 @@ export interface TextStream extends NodeJS.WritableStream {
 export interface Terminal {
   /** Aborts on Ctrl-C and other signals that end the program. */
   readonly signal: AbortSignal;
-  /** Writes lines for people to stdout; nothing with `--json`. */
+  /** Writes lines for people to stdout, or to stderr where stdout takes a file; nothing with `--json`. */
   print(...lines: readonly string[]): void;
+  /** Writes a file to stdout as it is. @throws {@link CryoetPicksError} `write-failed`. */
+  write(data: Uint8Array | string): Promise<void>;
   /** Writes a line to stderr, also with `--json`. */
   warn(line: string): void;
   /** Starts a progress bar on stderr; it is drawn only on a terminal, and never with `--json`. */
@@ -40,23 +42,56 @@ export interface TerminalOptions {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
   readonly json: boolean;
+  /** True if stdout takes a file, so that nothing else may go there. @defaultValue false */
+  readonly filesToStdout?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
-/** A terminal over two streams. */
-export function openTerminal({ stdout, stderr, json, signal }: TerminalOptions): Terminal {
+/** A terminal over two streams. Characters of names that could hide or change what is shown are escaped. */
+export function openTerminal({ stdout, stderr, json, filesToStdout = false, signal }: TerminalOptions): Terminal {
   return {
     signal,
     print(...lines) {
-      if (!json) stdout.write(lines.map((line) => `${line}\n`).join(''));
+      const stream = filesToStdout ? stderr : stdout;
+      if (!json) stream.write(lines.map((line) => `${visible(line)}\n`).join(''));
+    },
+    write(data) {
+      return new Promise((resolve, reject) => {
+        stdout.write(data, (cause) => {
+          if (!cause) return resolve();
+          const reason = describeSystemError(cause);
+          reject(new CryoetPicksError('write-failed', `cannot write to standard output: ${reason}`, { cause }));
+        });
+      });
     },
     warn(line) {
-      stderr.write(`${line}\n`);
+      stderr.write(`${visible(line)}\n`);
     },
     startBar(label) {
-      return stderr.isTTY === true && !json ? drawnBar(stderr, label) : { update() {}, stop() {} };
+      return stderr.isTTY === true && !json ? drawnBar(stderr, visible(label)) : { update() {}, stop() {} };
     },
   };
+}
+
+/** Control characters, and those that turn the direction of text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is escaped
+const hidden = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const shortEscapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** A line with control characters escaped as in JSON: they could move the cursor, or hide what is printed. */
+export function visible(line: string): string {
+  return line.replace(
+    hidden,
+    (character) => shortEscapes[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A value as JSON whose strings are safe to show in a terminal; reading it gives the same value. */
+export function visibleJson(value: unknown): string {
+  return JSON.stringify(value, null, 2)
+    .split('\n')
+    .map((line) => visible(line))
+    .join('\n');
 }
 
 function drawnBar(stream: TextStream, label: string): Bar {
@@ -129,13 +164,12 @@ export interface TableOptions {
  */
 export function formatTable({ header, rows, footer = [] }: TableOptions): string[] {
   const all = [header, ...rows, ...footer];
-  const widths = header.map((_, column) =>
-    all.reduce((width, row) => Math.max(width, String(row[column] ?? '').length), 0),
-  );
+  const textOf = (cell: string | number | undefined) => visible(String(cell ?? ''));
+  const widths = header.map((_, column) => all.reduce((width, row) => Math.max(width, textOf(row[column]).length), 0));
   const numeric = header.map((_, column) => rows.every((row) => isNumeric(row[column] ?? '')));
   const line = (row: readonly (string | number)[]) => {
     const cells = widths.map((width, column) => {
-      const cell = String(row[column] ?? '');
+      const cell = textOf(row[column]);
       return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
     });
     return cells.join('  ').trimEnd();
@@ -212,6 +246,8 @@ const flags: Readonly<Record<string, string>> = {
   object: '--object',
   objects: '--object',
   format: '--from or --to',
+  overwrite: '--overwrite',
+  tomogram: '--tomogram',
   voxelSpacing: '--tomogram',
   columns: '--columns',
 };
@@ -240,7 +276,10 @@ export function describeProblem({ path, message }: Problem): string {
 
 /** Stack, fields and causes of an error, for `--verbose`. */
 export function detailsOf(error: unknown): string {
-  return inspect(error, { depth: 6 });
+  return inspect(error, { depth: 6 })
+    .split('\n')
+    .map((line) => visible(line))
+    .join('\n');
 }
 
 function oneLine(message: string): string {

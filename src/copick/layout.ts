@@ -72,12 +72,12 @@ const layout: { readonly [K in Kind]: Rule<K> } = {
   object: {
     folder: () => '/Objects',
     format: ({ object }) => `${object}.zarr`,
-    parse: (name) => match(/^(?<object>.+)\.zarr$/, name),
+    parse: (name) => match(/^(?<object>.+)\.zarr$/s, name),
   },
   run: {
     folder: () => '/ExperimentRuns',
     format: ({ run }) => run,
-    parse: (name) => match(/^(?<run>.+)$/, name),
+    parse: (name) => match(/^(?<run>.+)$/s, name),
   },
   spacing: {
     folder: ({ run }) => `/ExperimentRuns/${run}`,
@@ -88,27 +88,27 @@ const layout: { readonly [K in Kind]: Rule<K> } = {
     folder: spacingFolder,
     format: ({ type }) => `${type}.zarr`,
     // The ending alone makes features: a tomogram may be called `no-features`, although copick 1 hides it.
-    parse: (name) => (name.endsWith('_features.zarr') ? undefined : match(/^(?<type>.+)\.zarr$/, name)),
+    parse: (name) => (name.endsWith('_features.zarr') ? undefined : match(/^(?<type>.+)\.zarr$/s, name)),
   },
   features: {
     folder: spacingFolder,
     format: ({ type, featureType }) => `${type}_${featureType}_features.zarr`,
-    parse: (name) => match(/^(?<type>[^_]+)_(?<featureType>.+)_features\.zarr$/, name),
+    parse: (name) => match(/^(?<type>[^_]+)_(?<featureType>.+)_features\.zarr$/s, name),
   },
   picks: {
     folder: ({ run }) => `/ExperimentRuns/${run}/Picks`,
     format: ({ userId, sessionId, object }) => `${userId}_${sessionId}_${object}.json`,
-    parse: (name) => match(/^(?<userId>[^_]+)_(?<sessionId>[^_]+)_(?<object>.+)\.json$/, name),
+    parse: (name) => match(/^(?<userId>[^_]+)_(?<sessionId>[^_]+)_(?<object>.+)\.json$/s, name),
   },
   mesh: {
     folder: ({ run }) => `/ExperimentRuns/${run}/Meshes`,
     format: ({ userId, sessionId, object }) => `${userId}_${sessionId}_${object}.glb`,
-    parse: (name) => match(/^(?<userId>[^_]+)_(?<sessionId>[^_]+)_(?<object>.+)\.glb$/, name),
+    parse: (name) => match(/^(?<userId>[^_]+)_(?<sessionId>[^_]+)_(?<object>.+)\.glb$/s, name),
   },
   filaments: {
     folder: ({ run }) => `/ExperimentRuns/${run}/Filaments`,
     format: ({ userId, sessionId, object }) => `${userId}_${sessionId}_${object}.json`,
-    parse: (name) => match(/^(?<userId>[^_]+)_(?<sessionId>[^_]+)_(?<object>.+)\.json$/, name),
+    parse: (name) => match(/^(?<userId>[^_]+)_(?<sessionId>[^_]+)_(?<object>.+)\.json$/s, name),
   },
   segmentation: {
     folder: ({ run }) => `/ExperimentRuns/${run}/Segmentations`,
@@ -145,12 +145,33 @@ function formatSpaced({ voxelSpacing, userId, sessionId, name }: SpacedName, end
 /** Spacing, user and session, and what a pattern with the group `name` finds in the rest. */
 function parseSpaced(rest: RegExp, text: string) {
   const pattern = `^(?<voxelSpacing>[^_]+)_(?<userId>[^_]+)_(?<sessionId>[^_]+)_${rest.source.slice(1)}`;
-  return withSpacing(match<'voxelSpacing' | 'userId' | 'sessionId' | 'name' | 'labels'>(new RegExp(pattern), text));
+  return withSpacing(
+    match<'voxelSpacing' | 'userId' | 'sessionId' | 'name' | 'labels'>(new RegExp(pattern, 's'), text),
+  );
 }
 
 /** The path of an entity in a copick tree, as copick writes it. Names are used as given, without sanitising. */
 export function pathOf<K extends Kind>(kind: K, identity: PathParts[K] & Names[K]): StoreKey {
   return `${layout[kind].folder(identity)}/${layout[kind].format(identity)}`;
+}
+
+/**
+ * The path under which an entity is written: {@link pathOf}, for names that a later listing shows.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for a name that it would hide, as it does those that begin with a dot, or
+ *   take for another.
+ */
+export function pathToWrite<K extends Kind>(kind: K, identity: PathParts[K] & Names[K]): StoreKey {
+  const file = layout[kind].format(identity);
+  const listed = Object.entries(parseName(kind, file) ?? {});
+  const given: Readonly<Record<string, unknown>> = { ...identity };
+  const isSame = listed.every(([part, value]) => typeof value === 'number' || value === given[part]);
+  if (listed.length > 0 && isSame) return pathOf(kind, identity);
+  const reason = file.startsWith('.') ? 'names that begin with a dot are hidden' : 'it would be taken for another name';
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${showJson(file)} is not written, because a later listing would not show it: ${reason}; choose another name`,
+  );
 }
 
 /** The folder that holds the entities of a kind. */

@@ -2,7 +2,7 @@ import { CryoetPicksError } from '../core/errors.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openImageOf, withoutEmpty, withoutHalfWritten } from './images.ts';
-import { folderOf, matchesName, type NameFilter, parseName, pathOf, spacingOf } from './layout.ts';
+import { folderOf, matchesName, type NameFilter, parseName, pathToWrite, spacingOf } from './layout.ts';
 import {
   type Deletable,
   type Located,
@@ -69,7 +69,7 @@ export async function writeObjectMapOf(
     );
   }
   spacingOf(map.grid);
-  return writeVolumes(tree, pathOf('object', { object }), map, { levels: 1, ...options });
+  return writeVolumes(tree, pathToWrite('object', { object }), map, { levels: 1, ...options });
 }
 
 interface FoundMap extends FoundImage {

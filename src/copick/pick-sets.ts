@@ -2,7 +2,8 @@ import { forEachRange, type Steps, withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import type { ParticlePick } from '../picks/pick.ts';
-import { folderOf, matchesName, type NameFilter, parseName, pathOf, sanitizeName } from './layout.ts';
+import type { Store } from '../storage/store.ts';
+import { folderOf, matchesName, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
 import {
   type PicksFile,
   type PicksIdentity,
@@ -11,6 +12,7 @@ import {
   picksIdentity,
   withoutUntrustedRotations,
 } from './picks-file.ts';
+import { formatRecord, originOf, type PicksOrigin, type Provenance, recordKey } from './provenance.ts';
 import {
   type DeletableFile,
   type FileToWrite,
@@ -30,6 +32,11 @@ import {
 export interface PickSet extends PicksIdentity, Located, DeletableFile {
   /** @throws {@link CryoetPicksError} `invalid-picks` if the file cannot be understood, `not-found` if it is gone, `unavailable` if it cannot be read. */
   read(options?: { readonly signal?: AbortSignal | undefined }): Promise<PicksFile>;
+  /**
+   * What made the picks, as `detectProject` and `writePicks` record it beside the file, if the file is still the one that was
+   * recorded. Undefined if the file is gone.
+   */
+  origin(options?: { readonly signal?: AbortSignal | undefined }): Promise<PicksOrigin | undefined>;
 }
 
 /** Selects picks of a run; an omitted field matches all. Names match as given or as copick writes them. */
@@ -64,7 +71,12 @@ export async function findPickSets(
     .map(({ entry, fromName, ...one }) => ({
       ...one,
       ...locationOf(tree, entry),
+      async delete(options = {}) {
+        await locationOf(tree, entry).delete(options);
+        await tree.overlay.delete(recordKey(entry.key), { signal: options.signal });
+      },
       read: (options = {}) => readPicks(tree, { ...one, entry, fromName }, options),
+      origin: (options = {}) => originOf(entry.store, entry.key, options),
     }));
 }
 
@@ -206,6 +218,11 @@ export interface WritePicksOptions {
    * rotations and its unknown keys. Values of the options take precedence.
    */
   readonly files?: readonly PicksFile[] | undefined;
+  /**
+   * What made the picks of an object: recorded in a hidden file beside the picks, with their hash, before they are written.
+   * `origin()` of a set gives it back.
+   */
+  readonly provenance?: Readonly<Record<string, Provenance>> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -223,18 +240,66 @@ export async function writePicksOf(
   const kept = keptOf(read);
   const groups = await byObject(tree, picks, [...objects, ...(only === undefined ? [] : [only]), ...kept.keys()]);
   checkVersionedObjects(ifVersion, groups);
-  const files: FileToWrite[] = [];
+  const files: (FileToWrite & { readonly object: string })[] = [];
   for (const [object, its] of groups) {
     const header = headerOf(object, options, kept.get(object));
     const file = { ...header, object, userId, sessionId, picks: its, runName: run };
     files.push({
-      key: pathOf('picks', { run, userId, sessionId, object }),
+      object,
+      key: pathToWrite('picks', { run, userId, sessionId, object }),
       bytes: await withTurns(encodedSteps(picksFilePieces(file)), signal),
       ifVersion: Object.hasOwn(ifVersion, object) ? ifVersion[object] : undefined,
     });
   }
-  await setFiles(tree.overlay, files, { signal });
+  const { before, after } = await recordsOf(tree, files, options.provenance ?? {}, signal);
+  try {
+    await setFiles(tree.overlay, [...before, ...files], { signal });
+  } catch (error) {
+    await removeIdle(tree.overlay, files);
+    throw error;
+  }
+  for (const { key, bytes } of after) await tree.overlay.set(key, bytes, { signal });
   return files.map(({ key }) => locate(tree.overlay, key));
+}
+
+/** Removes the records of picks that were not written; what cannot be removed describes picks that are not there, which is harmless. */
+async function removeIdle(overlay: Store, files: readonly FileToWrite[]): Promise<void> {
+  for (const { key } of files) {
+    try {
+      if ((await overlay.get(key)) === undefined) await overlay.delete(recordKey(key));
+    } catch {
+      return;
+    }
+  }
+}
+
+interface RecordsToWrite {
+  /** To be written before the picks. */
+  readonly before: readonly FileToWrite[];
+  /** Records of replaced picks, which no longer need to tell of those. */
+  readonly after: readonly FileToWrite[];
+}
+
+/** The records of picks files. The first one of picks that replace others also describes those, until they are replaced. */
+async function recordsOf(
+  { overlay }: ProjectTree,
+  files: readonly (FileToWrite & { readonly object: string })[],
+  given: Readonly<Record<string, Provenance>>,
+  signal: AbortSignal | undefined,
+): Promise<RecordsToWrite> {
+  const [before, after]: FileToWrite[][] = [[], []];
+  for (const { object, key, bytes } of files) {
+    const provenance = Object.hasOwn(given, object) ? given[object] : undefined;
+    if (provenance === undefined) continue;
+    const previous = await originOf(overlay, key, { signal });
+    const record = { key: recordKey(key), bytes: await formatRecord(provenance, { bytes }) };
+    if (previous?.provenance === undefined) before!.push(record);
+    else {
+      before!.push({ ...record, bytes: await formatRecord(provenance, { bytes, previous }) });
+      after!.push(record);
+    }
+  }
+  return { before: before!, after: after! };
 }
 
 /** Encodes pieces of text as one UTF-8. */

@@ -1,6 +1,6 @@
 import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
 import type { StoreKey } from '../storage/store.ts';
-import { folderOf, matchesName, type NameFilter, parseName, pathOf, sanitizeName } from './layout.ts';
+import { folderOf, matchesName, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
 import {
   type DeletableFile,
   type Located,
@@ -120,7 +120,7 @@ export async function writeUserFile(
   { bytes, overwrite = false, ifVersion, signal, ...identity }: WriteUserFileOptions,
 ): Promise<string> {
   const { overlay } = tree;
-  const key: StoreKey = pathOf(kind, { run, ...identity });
+  const key: StoreKey = pathToWrite(kind, { run, ...identity });
   const path = locate(overlay, key);
   signal?.throwIfAborted();
   if (ifVersion !== undefined) await setFiles(overlay, [{ key, bytes, ifVersion }], { signal });

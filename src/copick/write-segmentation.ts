@@ -3,7 +3,7 @@ import { type Box, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
 import { blockShape, cutIntoBoxes } from '../volume/intensity.ts';
 import { readBox } from '../volume/read.ts';
 import type { NumericData, ReadOptions, Volume, VolumeSource } from '../volume/volume.ts';
-import { pathOf, sanitizeName, spacingOf } from './layout.ts';
+import { pathToWrite, sanitizeName, spacingOf } from './layout.ts';
 import type { SegmentationKind } from './segmentations.ts';
 import type { ProjectTree } from './tree.ts';
 import { type WriteSpacedOptions, writeVolumes } from './write-volumes.ts';
@@ -80,7 +80,7 @@ const PLACES = {
 } as const;
 
 function keyOf(run: string, kind: SegmentationKind, options: WriteSegmentationOptions & Pick<VolumeSource, 'grid'>) {
-  return pathOf(PLACES[kind], {
+  return pathToWrite(PLACES[kind], {
     run,
     voxelSpacing: spacingOf(options.grid, options.voxelSpacing),
     userId: sanitizeName(options.userId),

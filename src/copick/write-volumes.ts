@@ -4,7 +4,7 @@ import type { WriteChannelsOptions } from '../ome-zarr/write/image.ts';
 import type { WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';
 import { type StoreKey, subStore } from '../storage/store.ts';
 import { assertVolumeSource, type VolumeSource } from '../volume/volume.ts';
-import { formatSpacing, pathOf, sanitizeName, spacingOf } from './layout.ts';
+import { formatSpacing, pathOf, pathToWrite, sanitizeName, spacingOf } from './layout.ts';
 import { findTomograms } from './tomograms.ts';
 import { listNames, locate, type ProjectTree } from './tree.ts';
 
@@ -92,7 +92,7 @@ export async function writeTomogramOf(
   const spacing = spacingOf(source.grid, voxelSpacing);
   const path = await writeVolumes(
     tree,
-    pathOf('tomogram', { run, voxelSpacing: spacing, type: name }),
+    pathToWrite('tomogram', { run, voxelSpacing: spacing, type: name }),
     source,
     options,
   );
@@ -153,7 +153,7 @@ export async function writeFeaturesOf(
   const feature = sanitizeName(featureType);
   const tomograms = await findTomograms(tree, run, { type, voxelSpacing: spacing, signal });
   if (tomograms[0] === undefined) throw await missingTomogram(tree, run, { type, spacing, signal });
-  const key = pathOf('features', {
+  const key = pathToWrite('features', {
     run,
     voxelSpacing: tomograms[0].voxelSpacing,
     type: tomograms[0].type,

@@ -4,7 +4,7 @@ import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
 import { type Intensity, notFiniteVoxels, quantile } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { fitsVoxelSize } from './particles.ts';
+import { fitsVoxelSize, isUnknownVoxelSize } from './particles.ts';
 
 /** Something that looks wrong: a warning with one of these codes, or one of the source's own. */
 export interface Finding extends Warning {
@@ -71,7 +71,7 @@ export function checkTomogram(source: VolumeSource, options: CheckOptions = {}):
 function checkVoxelSize({ voxelSize }: VoxelGrid): Finding[] {
   const found = `the voxel size is ${formatZyx(voxelSize)} Å (z×y×x)`;
   const code = 'voxel-size-implausible';
-  if (voxelSize.every((length) => length === 1)) {
+  if (isUnknownVoxelSize({ voxelSize })) {
     return [{ code, message: `${found}, which programs write if they do not know it` }];
   }
   if (voxelSize.every((length) => length >= 1 && length <= 100)) return [];
@@ -87,7 +87,8 @@ function checkFolder({ voxelSize }: VoxelGrid, spacing: number): Finding[] {
 }
 
 function checkModel(grid: VoxelGrid, spec: ModelSpec): Finding[] {
-  if (fitsVoxelSize(grid, spec)) return [];
+  // Resampling would not help if the voxel size is unknown.
+  if (fitsVoxelSize(grid, spec) || isUnknownVoxelSize(grid)) return [];
   const { name, voxelSize: expected } = spec;
   const message =
     `the voxel size is ${formatZyx(grid.voxelSize)} Å (z×y×x), more than 5 % off the ${expected} Å of model "${name}"; ` +
@@ -164,7 +165,7 @@ function checkContrast(intensity: Intensity, { name, contrast }: ModelSpec): Fin
   const found = contrast === 'dark' ? 'bright' : 'dark';
   const message =
     `protein looks ${found}, and model "${name}" was made for ${contrast} protein: the ${found} tail of the voxels is ` +
-    `${Math.round((100 * (1 + Math.abs(longer))) / (1 - Math.abs(longer)))} % as long as the other; look at a slice, and if it is so, search the negative`;
+    `${Math.round((100 * (1 + Math.abs(longer))) / (1 - Math.abs(longer)))} % as long as the other; look at a slice, and if it is so, search the negative (--invert on the command line)`;
   return [{ code: 'contrast-inverted', message }];
 }
 

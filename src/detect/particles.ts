@@ -108,15 +108,30 @@ export function fitsVoxelSize({ voxelSize }: VoxelGrid, { voxelSize: expected }:
   return voxelSize.every((length) => Math.abs(length / expected - 1) <= 0.05);
 }
 
+/** True for a voxel size of 1 Å, which programs write if they do not know it. */
+export function isUnknownVoxelSize({ voxelSize }: Pick<VoxelGrid, 'voxelSize'>): boolean {
+  return voxelSize.every((length) => length === 1);
+}
+
 /**
- * @throws {@link CryoetPicksError} `invalid-option`, with the remedy, for a tomogram whose voxels the model was not made for.
+ * @throws {@link CryoetPicksError} `invalid-option`, with the remedy, for a tomogram whose voxels the model was not made for: to
+ *   resample it, or `voxelSizeRemedy` if its voxel size is unknown.
  */
 export function requireVoxelSize(
   grid: VoxelGrid,
   spec: ModelSpec,
-  { remedy = `pass resampled(tomogram, ${spec.voxelSize})` }: { readonly remedy?: string | undefined } = {},
+  {
+    remedy = `pass resampled(tomogram, ${spec.voxelSize})`,
+    voxelSizeRemedy = 'open it with the option voxelSize',
+  }: { readonly remedy?: string | undefined; readonly voxelSizeRemedy?: string | undefined } = {},
 ): void {
   if (fitsVoxelSize(grid, spec)) return;
+  if (isUnknownVoxelSize(grid)) {
+    fail(
+      `the voxel size of the tomogram is unknown: it says 1 Å, which programs write if they do not know it; ${voxelSizeRemedy}, ` +
+        `the true one in Å (model "${spec.name}" was made for voxels of ${spec.voxelSize} Å)`,
+    );
+  }
   fail(
     `model "${spec.name}" was made for voxels of ${spec.voxelSize} Å, the tomogram has ${formatZyx(grid.voxelSize)} Å ` +
       `(z×y×x); open a level or a voxel spacing within 5 % of it, or ${remedy}`,

@@ -1,12 +1,19 @@
-import { formatSpacing, sanitizeName } from '../copick/layout.ts';
+import { formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
+import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
+import type { PicksOrigin, Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
-import type { Progress, Warning } from '../core/concurrency.ts';
+import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
+import { quotedNames } from '../core/per-object.ts';
+import { version } from '../core/version.ts';
+import type { Model } from '../inference/model.ts';
 import type { ParticlePick } from '../picks/pick.ts';
+import type { VoxelGrid } from '../space/grid.ts';
 import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { chooseObjects } from './choose-objects.ts';
+import type { ChosenObjects } from './choose-objects.ts';
 import { checkDetectOptions, type DetectOptions, detectParticles } from './particles.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
@@ -19,8 +26,13 @@ export interface ProjectProgress extends Progress {
 
 /** Options of {@link detectProject}; those of {@link detectParticles} apply to every run. */
 export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> {
-  /** Type of the tomograms to search, such as `denoised`. */
-  readonly tomogram: string;
+  /**
+   * Objects to look for. If given, only their picks count and are replaced; otherwise all picks of the user and session count.
+   * @defaultValue every object of the project that the model knows
+   */
+  readonly objects?: DetectOptions['objects'];
+  /** Type of the tomograms to search, such as `wbp`. @defaultValue the only type there is; of several, `denoised` */
+  readonly tomogram?: string | undefined;
   /** In Å, as the folder says. @defaultValue the only one that has such a tomogram */
   readonly voxelSpacing?: number | undefined;
   /** Names of the runs to work on, in this order, each once. @defaultValue all runs */
@@ -30,12 +42,19 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
   /** @defaultValue '0', copick's mark of picks that a tool made */
   readonly sessionId?: string | undefined;
   /**
-   * Reads the picks of runs that this user and session already have of every object, instead of finding them again. A run
-   * with a file that cannot be read is detected anew. @defaultValue false
+   * Reads the picks of runs that this user and session already have of every object, instead of finding them again. A run whose
+   * picks were made with other settings fails, unless `overwrite` is set. @defaultValue false
    */
   readonly resume?: boolean | undefined;
+  /**
+   * Replaces picks of this user and session that another model or somebody else made, or with `resume` the same model with other
+   * settings. Without it, a run that has such picks fails before any work. @defaultValue false
+   */
+  readonly overwrite?: boolean | undefined;
   /** Looks at each tomogram before it is searched, or wraps it: `(tomogram) => resampled(tomogram, 10)`. */
   readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource | Promise<VolumeSource>) | undefined;
+  /** What `prepare` does, such as `{ mask: 'lamella', inverted: true }`; recorded with the picks, and compared by `resume`. */
+  readonly settings?: Readonly<Record<string, string | number | boolean | null>> | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
@@ -56,12 +75,15 @@ type Outcome =
  * Finds the particles of every run of a copick project, one after the other, and writes them into the overlay: one picks
  * file per object, an empty one where nothing was found, so that a later `resume` knows the run is done.
  *
+ * Beside each picks file a hidden record says what made it: program, model, threshold, distance, tomogram, settings. Picks that
+ * another model or somebody else made under this user and session are not replaced unless `overwrite` is set; all runs are
+ * checked for such picks first, and those that have some are yielded first, as `failed`.
+ *
  * A run that fails is yielded as `failed` and the next one is taken up. Leaving the loop stops the work.
  *
  * @throws `CryoetPicksError` before any work: `not-found` if a named run is absent, `invalid-option` if no object of the
- * project is a class of the model, or for any option that would fail every run. Later: `read-only` if the overlay does
- * not allow writing; `write-failed` if no run can be written: a full disk, or no permission for the overlay; the abort reason of
- * `signal`. An obstacle in the folder of one run, such as a file in the way or no permission there, fails only that run.
+ * project is a class of the model, if there are several types of tomograms and none is named, or for any option that would fail
+ * every run; `read-only` if the project has no overlay that allows writing. Later: the abort reason of `signal`.
  *
  * @example
  * ```ts
@@ -74,21 +96,24 @@ export async function* detectProject(
   project: Project,
   options: DetectProjectOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
-  yield* detectRuns(project, options);
-}
-
-const defaults = { userId: 'cryoet-picks', sessionId: '0' };
-
-/** The work of `detectProject`. */
-async function* detectRuns(
-  project: Project,
-  options: DetectProjectOptions,
-): AsyncGenerator<RunResult, void, undefined> {
-  const { objects = project.objects, signal } = options;
-  checkProjectOptions({ ...options, objects });
+  const { signal, userId = 'cryoet-picks', sessionId = '0' } = options;
+  const objects = options.objects ?? project.objects;
+  const chosen = checkProjectOptions({ ...options, objects, userId, sessionId });
   const runs = await chosenRuns(project, options);
-  await requireType(runs, options);
+  const tomogram = options.tomogram ?? (await tomogramTypeOf(runs, options));
+  const reported = new Set(project.problems.map(({ path }) => path));
+  const checks: RunCheck = {
+    ...options,
+    userId,
+    sessionId,
+    tomogram,
+    chosen,
+    isRestricted: options.objects !== undefined,
+  };
+  const refused = await refusals(runs, checks);
+  for (const [run, error] of refused) yield { run, status: 'failed', error, warnings: [] };
   for (const [runsDone, run] of runs.entries()) {
+    if (refused.has(run.name)) continue;
     signal?.throwIfAborted();
     const progress = { run: run.name, runsDone, runsTotal: runs.length };
     const warnings: Warning[] = [];
@@ -97,87 +122,255 @@ async function* detectRuns(
       warnings.push(ofRun);
       options.onWarning?.(ofRun);
     };
-    const known = new Set(project.problems.map(({ path }) => path));
-    const result = await resultOf(project, run, {
-      ...options,
+    const result = await resultOf(run, {
+      ...checks,
       objects,
       onProgress: (one) => options.onProgress?.({ ...one, ...progress }),
       onWarning,
     });
     for (const { path, message } of project.problems) {
-      if (!known.has(path)) onWarning({ code: 'file-passed-over', message, path });
+      if (reported.has(path) || !path.includes(`/${run.name}/`)) continue;
+      reported.add(path);
+      onWarning({ code: 'file-passed-over', message, path });
     }
     yield { ...result, warnings };
   }
 }
 
+interface Authored {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
 /** Checks the options that would fail every run alike. */
-function checkProjectOptions(options: Omit<DetectProjectOptions, 'onProgress'>): void {
-  const { userId = defaults.userId, sessionId = defaults.sessionId, voxelSpacing } = options;
-  checkDetectOptions(options);
+function checkProjectOptions(
+  options: Omit<DetectProjectOptions, 'onProgress' | 'userId' | 'sessionId'> & Authored,
+): ChosenObjects {
+  const { userId, sessionId, voxelSpacing, tomogram } = options;
+  const chosen = checkDetectOptions(options);
   const { spec } = options.model;
   // Tile and overlap must fit each other whatever the shape of a volume.
   planTiles(spec.tile, spec, { overlap: options.overlap });
-  for (const name of [userId, sessionId]) sanitizeName(name);
+  const names = { userId: sanitizeName(userId), sessionId: sanitizeName(sessionId) };
+  for (const object of chosen.classes) pathToWrite('picks', { run: 'run', ...names, object });
   if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
+  if (tomogram !== undefined && (typeof tomogram !== 'string' || tomogram === '')) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `tomogram is ${showJson(tomogram)}, expected the type of the tomograms, such as 'denoised'`,
+      { option: 'tomogram' },
+    );
+  }
+  return chosen;
 }
 
 async function chosenRuns(project: Project, { runs, signal }: DetectProjectOptions): Promise<readonly Run[]> {
-  if (runs === undefined) return project.runs({ signal });
-  return Promise.all([...new Set(runs)].map((name) => project.run(name, { signal })));
+  const all = await project.runs({ signal });
+  if (runs === undefined) return all;
+  const byName = new Map(all.map((run) => [run.name, run]));
+  const names = [...new Set(runs)];
+  const missing = names.find((name) => !byName.has(name));
+  // Throws, and says which there are.
+  if (missing !== undefined) await project.run(missing, { signal });
+  return names.map((name) => byName.get(name)!);
 }
 
-/** @throws {@link CryoetPicksError} `invalid-option` or `not-found` for a tomogram type that is missing. */
-async function requireType(runs: readonly Run[], { tomogram, signal }: DetectProjectOptions): Promise<void> {
-  if (typeof tomogram === 'string' && tomogram !== '') return;
-  // The first run says which types there are.
-  await runs[0]?.tomogram(tomogram, { signal });
-  throw new CryoetPicksError('invalid-option', "give the tomograms' type as `tomogram`");
+/** How many runs are looked at at once before the work. */
+const concurrency = 8;
+
+/**
+ * The type of tomograms to search if none is named: the only one there is, or `denoised`; without any tomogram each run says so.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if there are several others.
+ */
+export async function tomogramTypeOf(
+  runs: readonly Run[],
+  { voxelSpacing, signal }: Pick<DetectProjectOptions, 'voxelSpacing' | 'signal'>,
+): Promise<string> {
+  const typesOf = async (run: Run, stop: AbortSignal) => {
+    try {
+      return (await run.tomograms({ voxelSpacing, signal: stop })).map(({ type }) => type);
+    } catch {
+      // The run fails later, and says why.
+      stop.throwIfAborted();
+      return [];
+    }
+  };
+  const types = new Set<string>();
+  for await (const found of mapOrdered(runs, typesOf, { concurrency, signal }))
+    for (const type of found) types.add(type);
+  if (types.size === 0 || types.has('denoised')) return 'denoised';
+  const available = [...types].sort();
+  if (available.length === 1) return available[0]!;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `the runs have tomograms of several types; choose one of ${quotedNames(available)}`,
+    { option: 'tomogram', available },
+  );
 }
 
-type RunOptions = Omit<DetectProjectOptions, 'onProgress'> & Required<Pick<DetectOptions, 'objects' | 'onProgress'>>;
+interface RunCheck extends Omit<DetectProjectOptions, 'onProgress' | 'tomogram' | 'userId' | 'sessionId'>, Authored {
+  readonly tomogram: string;
+  readonly chosen: ChosenObjects;
+  /** Whether only the picks of the chosen objects count. */
+  readonly isRestricted: boolean;
+}
 
-/** Detects one run; an abort and an overlay that cannot be written end the whole project, any other failure only the run. */
-async function resultOf(project: Project, run: Run, options: RunOptions): Promise<Outcome> {
+/** The runs whose picks must not be replaced, with the error of each, in the order of the runs. */
+async function refusals(runs: readonly Run[], check: RunCheck): Promise<ReadonlyMap<string, unknown>> {
+  const refused = new Map<string, unknown>();
+  const refusal = async (run: Run, stop: AbortSignal): Promise<unknown> => {
+    try {
+      requireReplaceable(run, await existing(run, { ...check, signal: stop }), check);
+      return undefined;
+    } catch (error) {
+      stop.throwIfAborted();
+      if (isCryoetPicksError(error, 'read-only')) throw error;
+      return error;
+    }
+  };
+  const { signal } = check;
+  let index = 0;
+  for await (const error of mapOrdered(runs, refusal, { concurrency, signal })) {
+    const { name } = runs[index++]!;
+    if (error !== undefined) refused.set(name, error);
+  }
+  return refused;
+}
+
+/** Picks that a run has of this user and session, and what made them. */
+interface ExistingPicks {
+  readonly set: PickSet;
+  readonly origin: PicksOrigin;
+}
+
+async function existing(
+  run: Run,
+  { userId, sessionId, chosen, isRestricted, signal }: RunCheck,
+): Promise<ExistingPicks[]> {
+  const object = isRestricted ? chosen.classes : undefined;
+  const found: ExistingPicks[] = [];
+  for (const set of await run.pickSets({ userId, sessionId, object, signal })) {
+    const origin = await set.origin({ signal });
+    if (origin !== undefined) found.push({ set, origin });
+  }
+  return found;
+}
+
+/** @throws {@link CryoetPicksError} `conflict` for picks that another model or somebody else made. */
+function requireReplaceable(run: Run, found: readonly ExistingPicks[], { model, overwrite }: RunCheck): void {
+  if (overwrite) return;
+  const mine = JSON.stringify(modelOf(model));
+  for (const { set, origin } of found) {
+    const { provenance } = origin;
+    if (JSON.stringify(provenance?.model) === mine) continue;
+    const other = (provenance?.model as { readonly name?: unknown } | undefined)?.name;
+    const reason =
+      provenance === undefined
+        ? 'were not written by a detection of this program, or were changed since'
+        : other === model.spec.name
+          ? `were found by another model of the name "${other}"`
+          : `were found by the model ${showJson(other)}, not by "${model.spec.name}"`;
+    throw refusalOf(run, set, reason);
+  }
+}
+
+function refusalOf({ name }: Run, { object, userId, sessionId, path }: PickSet, reason: string): CryoetPicksError {
+  return new CryoetPicksError(
+    'conflict',
+    `picks of "${object}" by user "${userId}", session "${sessionId}" in run "${name}" ${reason}: ${path}; ` +
+      'set overwrite to replace them, or choose another user or session',
+    { path, option: 'overwrite' },
+  );
+}
+
+function modelOf({ spec, sha256 }: Model): Provenance {
+  return { name: spec.name, sha256: sha256 ?? null };
+}
+
+type RunOptions = RunCheck & Required<Pick<DetectOptions, 'objects' | 'onProgress'>>;
+
+/** Detects one run; only an abort and a project that is read-only end the whole project, any other failure only the run. */
+async function resultOf(run: Run, options: RunOptions): Promise<Outcome> {
   try {
     return await detectRun(run, options);
   } catch (error) {
     if (options.signal?.aborted || isCryoetPicksError(error, 'read-only')) throw error;
-    if (isCryoetPicksError(error, 'write-failed')) await requireOtherRunsWritable(project, error, options);
     return { run: run.name, status: 'failed', error };
   }
 }
 
-/** Throws the error of a failed write if other runs would fail alike. */
-async function requireOtherRunsWritable(
-  project: Project,
-  error: CryoetPicksError,
-  { signal }: RunOptions,
-): Promise<void> {
-  const code = (error.cause as { readonly code?: unknown } | undefined)?.code;
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS') throw error;
-  // Permission may be missing for the folder of this run only.
-  if (code === 'EACCES' || code === 'EPERM') await project.requireWritable({ signal });
+async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
+  const { tomogram, voxelSpacing, userId, sessionId, chosen, resume = false, signal } = options;
+  const objects = chosen.classes;
+  const before = await existing(run, options);
+  if (!resume) await run.requireWritable({ signal });
+  const source = await run.tomogram(tomogram, { voxelSpacing, signal });
+  const provenance = provenanceOf(source.grid, options);
+  if (resume) {
+    if (isDone(run, before, { ...options, provenance })) {
+      const picks = await run.picks({ userId, sessionId, object: objects, signal });
+      return { run: run.name, status: 'skipped', picks };
+    }
+    await run.requireWritable({ signal });
+  }
+  const picks = await detectParticles((await options.prepare?.(source, run)) ?? source, options);
+  requireSame(run, before, await existing(run, options));
+  await run.writePicks(picks, { userId, sessionId, objects, provenance, signal });
+  return { run: run.name, status: 'detected', picks };
 }
 
-async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
-  const {
-    tomogram,
-    voxelSpacing,
-    userId = defaults.userId,
-    sessionId = defaults.sessionId,
-    resume = false,
-    model,
-    signal,
-  } = options;
-  const objects = chooseObjects(model.spec, options.objects).classes;
-  if (resume && (await run.hasPicks({ userId, sessionId, objects, signal }))) {
-    const picks = await run.picks({ userId, sessionId, object: objects, signal });
-    return { run: run.name, status: 'skipped', picks };
+type Provenances = Readonly<Record<string, Provenance>>;
+
+/** What is recorded with the picks of each object. */
+function provenanceOf({ voxelSize }: VoxelGrid, options: RunOptions): Provenances {
+  const { model, chosen, tomogram, overlap = null, average = 'probabilities', settings } = options;
+  const record = (object: string) => ({
+    program: 'cryoet-picks',
+    version,
+    model: modelOf(model),
+    threshold: chosen.thresholds[object]!,
+    minDistance: chosen.minDistances[object]!,
+    overlap,
+    average,
+    mask: null,
+    ...settings,
+    tomogram: { type: tomogram, voxelSize },
+  });
+  return Object.fromEntries(chosen.classes.map((object) => [object, record(object)]));
+}
+
+/**
+ * Whether a run has picks of every object, made just so.
+ *
+ * @throws {@link CryoetPicksError} `conflict` for picks that were made otherwise, unless they may be replaced.
+ */
+function isDone(
+  run: Run,
+  before: readonly ExistingPicks[],
+  { chosen, overwrite, provenance }: RunOptions & { readonly provenance: Provenances },
+): boolean {
+  let done = 0;
+  for (const { set, origin } of before) {
+    if (!Object.hasOwn(provenance, set.object)) continue;
+    const others = differences(origin.provenance, provenance[set.object]!);
+    if (others.length === 0) done++;
+    else if (!overwrite) throw refusalOf(run, set, `were made otherwise: ${others.join(', ')}`);
   }
-  await run.requireWritable({ signal });
-  const source = await run.tomogram(tomogram, { voxelSpacing, signal });
-  const picks = await detectParticles((await options.prepare?.(source, run)) ?? source, options);
-  await run.writePicks(picks, { userId, sessionId, objects, signal });
-  return { run: run.name, status: 'detected', picks };
+  return done === chosen.classes.length;
+}
+
+/** Where two records differ: `threshold was 0.5, is 0.3`. */
+function differences(before: Provenance | undefined, now: Provenance): string[] {
+  const keys = new Set([...Object.keys(before ?? {}), ...Object.keys(now)]);
+  return [...keys]
+    .filter((key) => JSON.stringify(before?.[key]) !== JSON.stringify(now[key]))
+    .map((key) => `${key} was ${showJson(before?.[key])}, is ${showJson(now[key])}`);
+}
+
+/** @throws {@link CryoetPicksError} `conflict` if picks were written while the run was searched. */
+function requireSame(run: Run, before: readonly ExistingPicks[], now: readonly ExistingPicks[]): void {
+  const known = new Map(before.map(({ set, origin }) => [set.path, origin.sha256]));
+  const changed = now.find(({ set, origin }) => known.get(set.path) !== origin.sha256);
+  if (changed !== undefined) throw refusalOf(run, changed.set, 'were written while the run was searched');
 }

@@ -45,6 +45,7 @@ export type { ObjectUserSession, ObjectUserSessionFilter } from '../copick/user-
 
 // Picks
 export type { HasPicksOptions, PickSet, PicksFilter, WritePicksOptions } from '../copick/pick-sets.ts';
+export type { PicksOrigin, Provenance } from '../copick/provenance.ts';
 export {
   formatPicksFile,
   type ParsePicksFileOptions,

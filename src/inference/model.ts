@@ -68,6 +68,11 @@ export interface ScoreCallOptions {
 export interface Model {
   readonly spec: ModelSpec;
   /**
+   * SHA-256 of the files it was loaded from, which tells it from a model of the same name; wrappers add what they do. Absent if
+   * unknown.
+   */
+  readonly sha256?: string | undefined;
+  /**
    * Scores tiles. The result belongs to the caller, who may write into it: it shares no memory with the tiles, nor with an earlier
    * result that was not released.
    */

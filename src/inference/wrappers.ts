@@ -31,6 +31,7 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Dis
   const [spareTiles, spareScores] = [new BufferPool(MAX_SPARES), new BufferPool(MAX_SPARES)];
   return disposable({
     spec: model.spec,
+    sha256: model.sha256 && `${model.sha256} flipped along ${[...axes].sort().join(', ')}`,
     async score(tiles, { signal, transfer } = {}) {
       const mean = await averageScores(combinations, { signal, spare: spareScores }, async (flipped) => {
         // All mirror images are made of these tiles, so they are not given away.
@@ -66,6 +67,7 @@ export function averageOf(...models: readonly Model[]): DisposableModel {
   const spare = new BufferPool(MAX_SPARES);
   return disposable({
     spec: { ...first.spec, name: models.map(({ spec }) => spec.name).join(' + ') },
+    sha256: models.every(({ sha256 }) => sha256) ? models.map(({ sha256 }) => sha256).join(' + ') : undefined,
     async score(tiles, { signal, transfer } = {}) {
       let handedBack: Float32Array | undefined;
       const mean = await averageScores([...models.keys()], { signal, spare }, async (i) => {

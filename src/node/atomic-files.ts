@@ -1,6 +1,23 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import type { Stats } from 'node:fs';
+import {
+  access,
+  constants,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join, parse, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
@@ -172,45 +189,146 @@ async function pointsToFolder(link: string): Promise<boolean> {
   return (await stat(link).catch(() => undefined))?.isDirectory() ?? false;
 }
 
+/** What a write to a path meets. */
+export interface Destination {
+  /** Where the bytes go: the target of a link, which need not exist; otherwise the path itself. */
+  readonly file: string;
+  /** A stream is a device or a FIFO, which is written into; anything but these four is `other`, such as a socket. */
+  readonly kind: 'absent' | 'file' | 'folder' | 'stream' | 'other';
+}
+
+/** Finds out what is at a path, and follows links: a write replaces their target, not the link. */
+export async function destinationOf(path: string): Promise<Destination> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return { file: path, kind: 'absent' };
+  if (!found.isSymbolicLink()) return { file: path, kind: kindOf(path, found) };
+  const target = await stat(path).catch(() => undefined);
+  if (target === undefined) return { file: await danglingTarget(path), kind: 'absent' };
+  const kind = kindOf(path, target);
+  // The links of /dev/stdout end in a name that only the system can follow.
+  return { file: kind === 'stream' ? path : await realpath(path), kind };
+}
+
+function kindOf(path: string, found: Stats): Destination['kind'] {
+  const isDevice = found.isFIFO() || found.isCharacterDevice() || found.isBlockDevice();
+  // What lies there is a file of the system, or the output of this process that was sent to a file.
+  if (isDevice || (found.isFile() && /^\/(?:dev|proc)\//.test(resolve(path)))) return 'stream';
+  return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
+}
+
+/** The path that a chain of links ends at, where nothing is. */
+async function danglingTarget(link: string): Promise<string> {
+  let path = resolve(link);
+  for (let links = 0; links < 40; links++) {
+    if (!(await lstat(path).catch(() => undefined))?.isSymbolicLink()) return path;
+    path = resolve(dirname(path), await readlink(path));
+  }
+  throw Object.assign(new Error('its links lead in a circle'), { code: 'ELOOP' });
+}
+
 /** Options of {@link writeAtomically}. */
 export interface WriteFileOptions extends WriteOptions {
   /** Wait until the bytes are on the disk before the file takes its name. */
   readonly durable: boolean;
   /** Called with the file's folder if it existed before. @defaultValue removes what killed writers left there */
   readonly onFolder?: ((folder: string) => Promise<void>) | undefined;
+  /** Called with the folders that had to be made for the file, the innermost first. */
+  readonly onMade?: ((folders: readonly string[]) => void) | undefined;
 }
 
 /**
  * Writes a file under a temporary name beside its place, and renames it when it is complete. A new file takes its name by a
- * link, which fails if another writer was faster; an existing one is replaced under a lock.
+ * link, which fails if another writer was faster; an existing one is replaced under a lock. The target of a link is replaced,
+ * not the link; devices and FIFOs are written into. If the write fails, the folders that were made for it are removed again.
  *
  * @throws What the pieces of `value` throw; {@link CryoetPicksError} `conflict`, `write-failed`; the abort reason of `signal`.
  */
 export async function writeAtomically(
-  file: string,
+  path: string,
   value: Uint8Array | AsyncIterable<Uint8Array>,
-  { signal, ifVersion, durable, onFolder = removeLeftovers }: WriteFileOptions,
+  { signal, ifVersion, durable, onFolder = removeLeftovers, onMade }: WriteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
-  const folder = dirname(file);
-  const temporary = temporaryBeside(file);
   const source = value instanceof Uint8Array ? { value } : watched(value);
   const write = async () => {
-    if ((await mkdir(folder, { recursive: true })) === undefined) await onFolder(folder);
+    const { file, kind } = await destinationOf(path);
+    if (kind === 'stream') return writeInto(file, source.value, signal);
+    const temporary = temporaryBeside(file);
+    const { handle, made } = await createNew(temporary, onFolder);
     try {
-      await writeNew(temporary, source.value, { signal, durable });
+      await fill(handle, source.value, { signal, durable });
       signal?.throwIfAborted();
-      if (typeof ifVersion !== 'string' && (await linkExclusively(temporary, file))) return;
-      await replaceVersion(file, { ifVersion, signal, replace: () => renameOver(temporary, file) });
-    } finally {
+      if (typeof ifVersion === 'string' || !(await linkExclusively(temporary, file))) {
+        await replaceVersion(file, { ifVersion, signal, replace: () => renameOver(temporary, file) });
+      }
+    } catch (error) {
       await rm(temporary, { force: true });
+      await removeEmpty(made);
+      throw error;
     }
+    await rm(temporary, { force: true });
+    if (made.length > 0) onMade?.(made);
   };
   try {
-    await orWriteError(file, write, { signal });
+    await orWriteError(path, write, { signal });
   } catch (error) {
     signal?.throwIfAborted();
     throw 'failure' in source && source.failure ? source.failure.error : error;
+  }
+}
+
+/** Writes into a device or a FIFO; a file that standard output was sent to is appended to, as by any other output. */
+async function writeInto(
+  file: string,
+  value: Uint8Array | AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const handle = await open(file, constants.O_WRONLY | constants.O_APPEND);
+  try {
+    await writeFile(handle, value, { signal });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Creates a file, and the folders above it; gives those that were made, the innermost first. */
+async function createNew(
+  file: string,
+  onFolder: (folder: string) => Promise<void>,
+): Promise<{ readonly handle: FileHandle; readonly made: readonly string[] }> {
+  const folder = dirname(file);
+  for (let tries = 1; ; tries++) {
+    const made = foldersBetween(await mkdir(folder, { recursive: true }), folder);
+    if (made.length === 0) await onFolder(folder);
+    try {
+      return { handle: await open(file, 'wx'), made };
+    } catch (error) {
+      await removeEmpty(made);
+      // Another process may just have removed the folder because it was empty.
+      if (errnoOf(error) !== 'ENOENT' || tries === 3) throw error;
+    }
+  }
+}
+
+/** The folders from the innermost up to the first that was made; none if none was. */
+function foldersBetween(first: string | undefined, innermost: string): string[] {
+  if (first === undefined) return [];
+  const folders: string[] = [];
+  for (let path = resolve(innermost); path.length >= resolve(first).length; path = dirname(path)) {
+    folders.push(path);
+    if (path === dirname(path)) break;
+  }
+  return folders;
+}
+
+/** Removes folders, the innermost first, up to the first that is not empty. */
+export async function removeEmpty(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    try {
+      await rmdir(folder);
+    } catch {
+      return;
+    }
   }
 }
 
@@ -294,12 +412,11 @@ async function versionOrAbsent(file: string): Promise<string | undefined> {
   }
 }
 
-async function writeNew(
-  file: string,
+async function fill(
+  handle: FileHandle,
   value: Uint8Array | AsyncIterable<Uint8Array>,
   { signal, durable }: Pick<WriteFileOptions, 'signal' | 'durable'>,
 ): Promise<void> {
-  const handle = await open(file, 'wx');
   try {
     await writeFile(handle, value, { signal });
     if (durable) await handle.datasync();
@@ -338,7 +455,32 @@ export async function orWriteError(
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof CryoetPicksError) throw cause;
-    const reason = errnoOf(cause) === 'EISDIR' ? 'a folder of this name is in the way' : describeSystemError(cause);
-    throw new CryoetPicksError('write-failed', `cannot ${verb} ${file}: ${reason}`, { cause, path: file });
+    throw new CryoetPicksError('write-failed', `cannot ${verb} ${file}: ${await writeFailure(file, cause)}`, {
+      cause,
+      path: file,
+    });
   }
+}
+
+/** Why a file could not be written. Node says `ENOENT` where folders cannot be made, and `EEXIST` for a link that leads nowhere. */
+async function writeFailure(file: string, cause: unknown): Promise<string> {
+  const code = errnoOf(cause);
+  if (code === 'EISDIR') return 'a folder of this name is in the way';
+  if (code === 'ENOENT' || code === 'EEXIST' || code === 'ENOTDIR') {
+    const link = await danglingLink({ root: parse(resolve(file)).root, file: resolve(file) });
+    if (link !== undefined) return link;
+  }
+  if (code === 'ENOENT') {
+    const folder = await nearestFolder(resolve(file));
+    const refusal = await access(folder, constants.W_OK).catch((error: unknown) => error);
+    if (refusal) return `${folder} cannot be written: ${describeSystemError(refusal)}`;
+  }
+  return describeSystemError(cause);
+}
+
+/** The innermost folder above a file that exists. */
+async function nearestFolder(file: string): Promise<string> {
+  const above = dirname(file);
+  if (above === file || (await stat(above).catch(() => undefined))) return above;
+  return nearestFolder(above);
 }

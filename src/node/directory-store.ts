@@ -18,6 +18,7 @@ import {
   orWriteError,
   readBounded,
   readRange,
+  removeEmpty,
   renameOver,
   versionOf,
   writeAtomically,
@@ -41,7 +42,8 @@ export interface DirectoryStoreOptions extends ValueBounds {
  * A write goes to a temporary file beside the target, which is then renamed, so that a reader never sees a part of a file; the
  * temporary file is deleted if the write fails or is aborted. What a killed process has left is deleted by the first write of
  * a store into the same folder. Processes that use this library wait for each other while they replace the same file, so
- * that a write with `ifVersion` loses no change of theirs. Keys cannot leave the folder; symbolic links in it are followed.
+ * that a write with `ifVersion` loses no change of theirs. Keys cannot leave the folder; symbolic links in it are followed, and
+ * a write replaces their target. Folders that a store made go again when a write fails or the last file in them is deleted.
  *
  * An absent file is `undefined`. A link whose target is missing, as git-annex leaves it until the file is fetched, and a folder
  * in place of a file are errors.
@@ -70,6 +72,16 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
     cleaned.add(folder);
     await removeLeftovers(folder);
   };
+  // Folders that this store made: they go again with the last file in them.
+  const made = new Set<string>();
+  const onMade = (folders: readonly string[]) => {
+    for (const folder of folders) made.add(folder);
+  };
+  const removeMade = async (file: string) => {
+    const folders: string[] = [];
+    for (let folder = dirname(file); made.has(folder); folder = dirname(folder)) folders.push(folder);
+    await removeEmpty(folders);
+  };
   return {
     location: root,
     pathOf: at,
@@ -90,17 +102,18 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
     async set(key, value, options = {}) {
       const file = at(key);
       checkWritable(file);
-      await writeAtomically(file, value, { ...options, durable, onFolder });
+      await writeAtomically(file, value, { ...options, durable, onFolder, onMade });
     },
     async setPieces(key, pieces, options = {}) {
       const file = at(key);
       checkWritable(file);
-      await writeAtomically(file, pieces, { ...options, durable, onFolder });
+      await writeAtomically(file, pieces, { ...options, durable, onFolder, onMade });
     },
     async delete(key, options = {}) {
       const file = at(key);
       checkWritable(file);
       await deleteAt(file, options);
+      await removeMade(file);
     },
     async version(key, { signal } = {}) {
       const file = at(key);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -55,12 +56,15 @@ export async function loadModel(
   const script = await threadScript(ort);
   try {
     const network = await withWeightsBeside(path, bytes, onnxOptions);
-    if (script === undefined) return await onnxModel(ort, network, onnxOptions);
+    // Before the thread takes the bytes.
+    const sha256 = createHash('sha256').update(network).digest('hex');
+    if (script === undefined) return { ...(await onnxModel(ort, network, onnxOptions)), sha256 };
     // With an explicit count, the runtime does not pin its threads to cores, where they would block other threads of this program.
-    return await threadModel(script, network, {
+    const model = await threadModel(script, network, {
       ...onnxOptions,
       threads: onnxOptions.threads ?? availableParallelism(),
     });
+    return { ...model, sha256 };
   } catch (error) {
     if (!isCryoetPicksError(error, 'model-failed')) throw error;
     throw new CryoetPicksError('model-failed', `${path}: ${error.message}`, { cause: error.cause, path });

@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type CroissantConfig, parseConfig } from '../copick/config.ts';
+import { type CroissantConfig, type FilesystemConfig, parseConfig } from '../copick/config.ts';
 import { croissantStore, projectOfCroissant } from '../copick/croissant/store.ts';
 import type { LocalFolders } from '../copick/croissant/urls.ts';
 import { type Project, projectFromStores } from '../copick/project.ts';
@@ -10,10 +10,15 @@ import { CryoetPicksError } from '../core/errors.ts';
 import { s3OptionsOf } from '../storage/s3-address.ts';
 import { readFailure } from './atomic-files.ts';
 import { directoryStore } from './directory-store.ts';
-import { findLocal, isLocalAddress, localPaths, openRoot, type Root, schemeOf } from './roots.ts';
+import { findLocal, isLocalAddress, localPaths, type OpenRootOptions, openRoot, type Root, schemeOf } from './roots.ts';
 
 /** Options of {@link openProject}. */
 export interface OpenProjectOptions {
+  /**
+   * Path of a folder to write to, and to read picks from, in place of the config's overlay; it need not exist. Without a
+   * static root in the config, the config's overlay is then only read.
+   */
+  readonly overlay?: string | undefined;
   /** Called with each problem once, when it is found; problems are also in `project.problems`. */
   readonly onProblem?: ((problem: Problem) => void) | undefined;
   /** Makes the HTTP requests. @defaultValue the platform's `fetch` */
@@ -45,17 +50,15 @@ export async function openProject(path: string, options: OpenProjectOptions = {}
   if (config.type === 'mlcroissant') return openCroissantConfig(config, { ...options, path });
   const args = config.original?.() ?? {};
   const open = { config: path, fetch, signal };
-  const overlay = await openRoot(config.overlayRoot, { ...open, key: 'overlay_root', fsArgs: args.overlay_fs_args });
+  const configured = { ...open, key: 'overlay_root', fsArgs: args.overlay_fs_args } as const;
+  const overlay = (await givenOverlay(options)) ?? (await openRoot(config.overlayRoot, configured));
   const project = { overlay: overlay.store, source: path, onProblem };
   if (config.type === 'cryoet_data_portal') {
     const { portalStore } = await import('../copick/portal/store.ts');
     signal?.throwIfAborted();
     return projectFromStores({ ...project, config, static: portalStore({ ...config, fetch }) });
   }
-  const fixed =
-    config.staticRoot === undefined
-      ? overlay
-      : await openRoot(config.staticRoot, { ...open, key: 'static_root', fsArgs: args.static_fs_args });
+  const fixed = await openData(config, { ...open, overlay: options.overlay === undefined ? overlay : undefined, args });
   signal?.throwIfAborted();
   return projectFromStores({
     ...project,
@@ -64,15 +67,50 @@ export async function openProject(path: string, options: OpenProjectOptions = {}
   });
 }
 
+/** The folder that the option `overlay` names. */
+async function givenOverlay({ overlay }: OpenProjectOptions): Promise<Root | undefined> {
+  if (overlay === undefined) return undefined;
+  const found = await stat(overlay).catch(() => undefined);
+  if (found !== undefined && !found.isDirectory()) {
+    throw new CryoetPicksError('invalid-option', `overlay "${overlay}" is a file, expected a folder`, {
+      option: 'overlay',
+    });
+  }
+  const location = found === undefined ? resolve(overlay) : await realpath(overlay);
+  return { location, exists: found !== undefined, store: directoryStore(location) };
+}
+
+interface DataOptions extends Pick<OpenRootOptions, 'config' | 'fetch' | 'signal'> {
+  /** The overlay, if it is that of the config. */
+  readonly overlay: Root | undefined;
+  readonly args: Readonly<Record<string, unknown>>;
+}
+
+/** The root whose data is only read: the static root, or the config's overlay. */
+async function openData(
+  { staticRoot, overlayRoot }: FilesystemConfig,
+  { overlay, args, ...open }: DataOptions,
+): Promise<Root> {
+  if (staticRoot !== undefined)
+    return openRoot(staticRoot, { ...open, key: 'static_root', fsArgs: args.static_fs_args });
+  return overlay ?? openRoot(overlayRoot, { ...open, key: 'static_root', fsArgs: args.overlay_fs_args });
+}
+
 const volumeName = /\.(?:mrcs?|rec|map|ccp4|tiff?|zarr|ozx)(?:\.(?:gz|zip))?[/\\]*$/i;
+
+/** True for the path of a file or folder that is named like a volume. */
+export async function isVolume(path: string): Promise<boolean> {
+  return volumeName.test(path) && (await stat(path).catch(() => undefined)) !== undefined;
+}
 
 /** Throws, with advice, for a tomogram in place of a config. */
 async function refuseVolume(path: string): Promise<void> {
-  if (!volumeName.test(path) || (await stat(path).catch(() => undefined)) === undefined) return;
+  if (!(await isVolume(path))) return;
   throw new CryoetPicksError(
     'invalid-config',
     `"${path}" is named like a volume; expected the config of a copick project, such as copick.json. ` +
-      'docs/guides/pick-in-a-file.md of cryoet-picks shows how to search a single volume and how to make a project of it',
+      '"cryoet-picks detect VOLUME --out picks.csv" searches a single volume; docs/guides/pick-in-a-file.md shows how to make a ' +
+      'project of it',
   );
 }
 
@@ -112,8 +150,9 @@ const local: LocalFolders = {
 /** Opens the project of a config of the kind `mlcroissant`, on disk or on the web. */
 async function openCroissantConfig(
   config: CroissantConfig,
-  { path, onProblem, signal, fetch }: OpenProjectOptions & { readonly path: string },
+  options: OpenProjectOptions & { readonly path: string },
 ): Promise<Project> {
+  const { path, onProblem, signal, fetch } = options;
   const url = await addressOf(config.croissantUrl, path);
   const { croissantBaseUrl, overlayRoot } = config;
   const baseUrl = croissantBaseUrl === undefined ? undefined : await addressOf(croissantBaseUrl, path);
@@ -122,16 +161,9 @@ async function openCroissantConfig(
     ...s3OptionsOf(args.croissant_fs_args, `config "${path}": croissant_fs_args`),
     ...s3OptionsOf(args.static_fs_args, `config "${path}": static_fs_args`),
   };
+  const configured = { key: 'overlay_root', config: path, fsArgs: args.overlay_fs_args, fetch, signal } as const;
   const overlay =
-    overlayRoot === undefined
-      ? undefined
-      : await openRoot(overlayRoot, {
-          key: 'overlay_root',
-          config: path,
-          fsArgs: args.overlay_fs_args,
-          fetch,
-          signal,
-        });
+    (await givenOverlay(options)) ?? (overlayRoot === undefined ? undefined : await openRoot(overlayRoot, configured));
   const store = croissantStore(url, {
     baseUrl,
     s3,

@@ -86,7 +86,7 @@ describe('detect', () => {
     const counts = Object.values<number>(document.runs[0].picks);
     expect(rows).toHaveLength(counts.reduce((sum, count) => sum + count, 0));
     expect(decode(await readFile(figure)).width).toBeGreaterThan(1000);
-    const written = (await filesBelow(folder)).filter((path) => path.includes('cryoet-picks_0_'));
+    const written = (await filesBelow(folder)).filter((path) => path.includes('/cryoet-picks_0_'));
     expect(written).toHaveLength(6);
   });
 
@@ -119,20 +119,23 @@ describe('detect', () => {
     expect(stdout.text).toMatch(/^TS_1_3 {2}\d+ picks?, skipped\nTS_2_3 /);
   });
 
-  it('detect reports unreadable picks, and --resume finds them anew', async () => {
+  it('detect --resume fails a run whose picks were changed, and --overwrite finds them anew', async () => {
     const args = ['detect', config, '--run', 'TS_1_3', '--threads', '1', '--resume', '--json'];
     const first = JSON.parse((await captureCli(args)).stdout);
     expect(first).toMatchObject({ problems: [], picks: join(await realpath(folder), 'overlay') });
     const broken = join(folder, 'overlay/ExperimentRuns/TS_1_3/Picks/cryoet-picks_0_apo-ferritin.json');
     await writeFile(broken, '');
-    const { exitCode, stdout, stderr } = await captureCli(args);
+    const refused = await captureCli(args);
+    expect(refused.exitCode).toBe(1);
+    expect(JSON.parse(refused.stdout).runs).toMatchObject([{ status: 'failed', error: { code: 'conflict' } }]);
+    expect(refused.stderr).toMatch(
+      /^cryoet-picks: run "TS_1_3" failed: [^\n]*apo-ferritin\.json[^\n]*--overwrite\)\n$/,
+    );
+    expect(await readFile(broken, 'utf8')).toBe('');
+    const { exitCode, stdout } = await captureCli([...args, '--overwrite']);
     const document = JSON.parse(stdout);
     expect({ exitCode, status: document.runs[0].status }).toEqual({ exitCode: 0, status: 'detected' });
     expect(document.runs[0].picks).toEqual(first.runs[0].picks);
-    expect(document.problems).toEqual([
-      { path: expect.stringContaining('apo-ferritin.json'), message: expect.any(String) },
-    ]);
-    expect(stderr).toMatch(/^cryoet-picks: [^\n]*cryoet-picks_0_apo-ferritin\.json[^\n]*\n$/);
   });
 
   it('detect names the particles that the model does not know, and classes without a particle', async () => {

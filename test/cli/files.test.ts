@@ -1,9 +1,20 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { Writable } from 'node:stream';
 import * as ort from 'onnxruntime-node';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { buildFolder, readText, requireDestination, writeWhole } from '../../src/cli/files.ts';
+import {
+  buildFolder,
+  type FileKind,
+  type OutputOptions,
+  openOutput,
+  readText,
+  writeWhole,
+} from '../../src/cli/files.ts';
+import { openTerminal } from '../../src/cli/terminal.ts';
 import { loadModel, openMrcFile, openProject } from '../../src/entry/node.ts';
+import { TextSink } from '../support/capture-cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 let folder: string;
@@ -38,19 +49,105 @@ describe('writeWhole', () => {
   });
 });
 
-describe('requireDestination', () => {
-  it('requireDestination does nothing if a file can be written, and leaves nothing behind', async () => {
-    await requireDestination(join(folder, 'out.csv'));
+/** Takes what begins with "csv" for a file of its kind. */
+const csv: FileKind = {
+  name: 'a table (CSV)',
+  holds: (bytes) => new TextDecoder().decode(bytes).startsWith('csv'),
+};
+
+describe('openOutput', () => {
+  const stdout = new TextSink();
+  const terminal = openTerminal({ stdout, stderr: stdout, json: false, signal: new AbortController().signal });
+  const open = (path: string, options: Partial<OutputOptions> = {}) =>
+    openOutput(terminal, path, { kind: csv, ...options });
+
+  it('openOutput writes nothing by itself, and leaves no folder behind', async () => {
+    const output = await open(join(folder, 'a', 'b', 'out.csv'));
     expect(await readdir(folder)).toEqual([]);
+    await output.write('csv');
+    expect(await readFile(join(folder, 'a', 'b', 'out.csv'), 'utf8')).toBe('csv');
   });
 
-  it('requireDestination throws for a folder, and for a file in the way of a folder', async () => {
-    await expect(requireDestination(folder)).rejects.toMatchObject({
+  it('openOutput throws for a folder, and for a file in the way of a folder', async () => {
+    await expect(open(folder)).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringContaining('it is a folder'),
     });
     await writeFile(join(folder, 'file'), '');
-    await expect(requireDestination(join(folder, 'file', 'out.csv'))).rejects.toMatchObject({ code: 'write-failed' });
+    await expect(open(join(folder, 'file', 'out.csv'))).rejects.toMatchObject({ code: 'write-failed' });
+  });
+
+  it('openOutput lets a file of the kind and an empty one be replaced, and others only with overwrite', async () => {
+    const path = join(folder, 'out.csv');
+    for (const [content, options] of [
+      ['', {}],
+      ['csv old', {}],
+      ['thesis', { overwrite: true }],
+    ] as const) {
+      await writeFile(path, content);
+      await (await open(path, options)).write('csv new');
+      expect(await readFile(path, 'utf8')).toBe('csv new');
+    }
+    await writeFile(path, 'thesis');
+    await expect(open(path)).rejects.toThrow(`cannot write ${path}: what is there is not a table (CSV)`);
+    expect(await readFile(path, 'utf8')).toBe('thesis');
+  });
+
+  it('openOutput never lets the config of a project be replaced', async () => {
+    const path = join(folder, 'copick.json');
+    await writeFile(path, '{ "pickable_objects": [], "overlay_root": "overlay" }');
+    await expect(open(path, { overwrite: true })).rejects.toThrow(
+      /config of a copick project, which is never replaced/,
+    );
+  });
+
+  it('openOutput notices what takes the place while the command works', async () => {
+    const path = join(folder, 'out.csv');
+    const output = await open(path);
+    await writeFile(path, 'thesis');
+    await expect(output.write('csv')).rejects.toMatchObject({ code: 'invalid-option' });
+    expect(await readFile(path, 'utf8')).toBe('thesis');
+  });
+
+  it('openOutput replaces the target of a link, also of one that leads nowhere yet, and not the link', async () => {
+    await mkdir(join(folder, 'disk'));
+    await writeFile(join(folder, 'disk', 'old.csv'), 'csv old');
+    for (const name of ['old.csv', 'new.csv']) {
+      const link = join(folder, name);
+      await symlink(join('disk', name), link);
+      await (await open(link)).write('csv new');
+      expect(await readlink(link)).toBe(join('disk', name));
+      expect(await readFile(join(folder, 'disk', name), 'utf8')).toBe('csv new');
+    }
+    expect(await readdir(join(folder, 'disk'))).toEqual(['new.csv', 'old.csv']);
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'openOutput writes into devices and FIFOs, and leaves them there',
+    async () => {
+      const device = await stat('/dev/null');
+      await (await open('/dev/null')).write('csv');
+      expect(await stat('/dev/null')).toMatchObject({ ino: device.ino, rdev: device.rdev });
+      const fifo = join(folder, 'fifo');
+      execFileSync('mkfifo', [fifo]);
+      const read = readFile(fifo, 'utf8');
+      await (await open(fifo)).write('csv');
+      expect(await read).toBe('csv');
+      expect((await stat(fifo)).isFIFO()).toBe(true);
+    },
+  );
+
+  it('openOutput writes to standard output for "-", and says if that fails', async () => {
+    await (await open('-')).write('csv');
+    expect(stdout.text).toBe('csv');
+    const full = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error('full'), { code: 'ENOSPC' })),
+    }).on('error', () => {});
+    const other = openTerminal({ stdout: full, stderr: full, json: false, signal: terminal.signal });
+    await expect((await openOutput(other, '-', { kind: csv })).write('csv')).rejects.toMatchObject({
+      code: 'write-failed',
+      message: 'cannot write to standard output: no space is left on the device (ENOSPC)',
+    });
   });
 });
 

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
 import {
   CryoetPicksError,
   type DetectProjectOptions,
@@ -56,6 +58,9 @@ async function filesOf(overlay: Store, run: string): Promise<string[]> {
   return (await overlay.list(`/ExperimentRuns/${run}/Picks`)).map(({ name }) => name);
 }
 
+const recordOf = (run: string, object: string): StoreKey =>
+  `/ExperimentRuns/${run}/Picks/.cryoet-picks_0_${object}.provenance`;
+
 /** A store that fails to write keys like the given one, with an error of the file system. */
 function failingStore({ code, key }: { readonly code: string; readonly key: RegExp }): Store {
   const store = memoryStore();
@@ -83,6 +88,8 @@ describe('detectProject', () => {
       expect(result.picks.length).toBeGreaterThan(3);
       expect(await run.picks({ object: 'ribosome' })).toHaveLength(result.picks.length);
       expect(await filesOf(overlay, result.run)).toEqual([
+        '.cryoet-picks_0_apo-ferritin.provenance',
+        '.cryoet-picks_0_ribosome.provenance',
         'cryoet-picks_0_apo-ferritin.json',
         'cryoet-picks_0_ribosome.json',
       ]);
@@ -110,22 +117,176 @@ describe('detectProject', () => {
   it.each([
     ['an empty file', ''],
     ['a file cut off while it was written', '{"pickable_object_name": "ribosome", "points": [{"loc'],
+    ['picks that somebody edited', '{"points": []}'],
+  ])('detectProject replaces what somebody else wrote only if it is told to: %s', async (_, content) => {
+    const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    await resultsOf(project);
+    const key = picksFile('TS_2', 'ribosome');
+    const whole = await overlay.get(key);
+    await overlay.set(key, new TextEncoder().encode(content));
+    for (const resume of [false, true]) {
+      const calls = model.calls;
+      const [refused, other] = await resultsOf(project, { resume });
+      expect(refused).toMatchObject({
+        run: 'TS_2',
+        status: 'failed',
+        error: { code: 'conflict', path: `overlay${key}`, option: 'overwrite' },
+      });
+      expect(other).toMatchObject({ run: 'TS_1', status: resume ? 'skipped' : 'detected' });
+      if (resume) expect(model.calls).toBe(calls);
+      expect(await overlay.get(key)).toEqual(new TextEncoder().encode(content));
+    }
+    const statuses = (await resultsOf(project, { resume: true, overwrite: true })).map(({ status }) => status);
+    expect(statuses).toEqual(['skipped', 'detected']);
+    expect(await overlay.get(key)).toEqual(whole);
+  });
+
+  it('detectProject records what made the picks, without time and place, and the hash of the file', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(['TS_1']) });
+    await resultsOf(project, { model: { ...model, sha256: 'abc' }, settings: { mask: 'lamella' } });
+    const picks = (await overlay.get(picksFile('TS_1', 'ribosome')))!;
+    expect(JSON.parse(new TextDecoder().decode(await overlay.get(recordOf('TS_1', 'ribosome'))))).toEqual({
+      program: 'cryoet-picks',
+      version: manifest.version,
+      model: { name: model.spec.name, sha256: 'abc' },
+      threshold: 2,
+      minDistance: 30,
+      overlap: null,
+      average: 'probabilities',
+      mask: 'lamella',
+      tomogram: { type: 'denoised', voxelSize: [10.012, 10.012, 10.012] },
+      picksSha256: createHash('sha256').update(picks).digest('hex'),
+    });
+    const [set] = await (await project.run('TS_1')).pickSets({ object: 'ribosome' });
+    expect((await set!.origin())?.provenance).toMatchObject({ model: { sha256: 'abc' }, threshold: 2 });
+    await set!.delete();
+    expect(await filesOf(overlay, 'TS_1')).toEqual([
+      '.cryoet-picks_0_apo-ferritin.provenance',
+      'cryoet-picks_0_apo-ferritin.json',
+    ]);
+  });
+
+  it.each<[string, Partial<DetectProjectOptions>, RegExp]>([
+    ['a threshold', { thresholds: { ribosome: 2.5 } }, /threshold was 2, is 2.5/],
+    ['a distance', { minDistances: { ribosome: 40 } }, /minDistance was 30, is 40/],
+    ['a setting', { settings: { inverted: true } }, /inverted was undefined, is true/],
   ])(
-    'detectProject with resume detects a run again if the picks of an object cannot be read: %s',
-    async (_, broken) => {
-      const { project, overlay, told } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    'detectProject with resume fails a run whose picks were made with another value of %s',
+    async (_, options, message) => {
+      const { project } = projectOf({ static: await tomograms(['TS_1']) });
       const [first] = await resultsOf(project);
-      const key = picksFile('TS_1', 'ribosome');
-      const whole = await overlay.get(key);
-      await overlay.set(key, new TextEncoder().encode(broken));
-      const [again, other] = await resultsOf(project, { resume: true });
-      expect([again.status, other.status]).toEqual(['detected', 'skipped']);
-      const passedOver = { code: 'file-passed-over', path: `overlay${key}`, message: expect.any(String), run: 'TS_1' };
-      expect(again).toEqual({ ...first, warnings: [passedOver] });
-      expect(await overlay.get(key)).toEqual(whole);
-      expect(told).toEqual([expect.objectContaining({ path: `overlay${key}` })]);
+      expect(await resultsOf(project, { ...options, resume: true })).toMatchObject([
+        { status: 'failed', error: { code: 'conflict', message: expect.stringMatching(message) } },
+      ]);
+      const again = await resultsOf(project, { ...options, resume: true, overwrite: true });
+      expect(again).toMatchObject([{ status: 'detected' }]);
+      expect(await resultsOf(project, { ...options, resume: true })).toMatchObject([{ status: 'skipped' }]);
+      // Without resume, its own picks by the same model are replaced.
+      expect(await resultsOf(project)).toEqual([first]);
     },
   );
+
+  it.each([
+    ['of another name', { ...model, spec: { ...model.spec, name: 'other' } }, /found by the model "other"/],
+    ['of the same name', { ...model, sha256: 'other' }, /another model of the name/],
+  ])(
+    'detectProject checks all runs first, and fails those that have picks of a model %s',
+    async (_, other, message) => {
+      const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+      await resultsOf(project, { model: other, runs: ['TS_2'], objects: [{ name: 'apo-ferritin' }] });
+      const before = await overlay.get(picksFile('TS_2', 'apo-ferritin'));
+      const results = await resultsOf(project);
+      expect(results.map(({ run, status }) => [run, status])).toEqual([
+        ['TS_2', 'failed'],
+        ['TS_1', 'detected'],
+      ]);
+      expect(results[0]).toMatchObject({ error: { code: 'conflict', message: expect.stringMatching(message) } });
+      const restricted = await resultsOf(project, { objects: [{ name: 'ribosome' }] });
+      expect(restricted.map(({ status }) => status)).toEqual(['detected', 'detected']);
+      expect(await overlay.get(picksFile('TS_2', 'apo-ferritin'))).toEqual(before);
+      expect((await resultsOf(project, { overwrite: true })).map(({ status }) => status)).toEqual([
+        'detected',
+        'detected',
+      ]);
+    },
+  );
+
+  it('detectProject does not replace picks that were written while it searched', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(['TS_1']) });
+    const theirs = new TextEncoder().encode('{"points": []}');
+    const busy = {
+      ...model,
+      async score(...args: Parameters<typeof model.score>) {
+        await overlay.set(picksFile('TS_1', 'ribosome'), theirs);
+        return model.score(...args);
+      },
+    };
+    expect(await resultsOf(project, { model: busy })).toMatchObject([
+      { status: 'failed', error: { code: 'conflict' } },
+    ]);
+    expect(await overlay.get(picksFile('TS_1', 'ribosome'))).toEqual(theirs);
+  });
+
+  it.each(['record', 'picks'] as const)(
+    'detectProject with resume does again what was killed after the %s was written, and leaves the same bytes',
+    async (last) => {
+      const { project, overlay } = projectOf({ static: await tomograms(['TS_1']) });
+      const keys = [picksFile('TS_1', 'ribosome'), recordOf('TS_1', 'ribosome')];
+      await resultsOf(project);
+      const bytes = await Promise.all(keys.map((key) => overlay.get(key)));
+      if (last === 'record') await overlay.delete(keys[0]!);
+      await overlay.delete(picksFile('TS_1', 'apo-ferritin'));
+      await overlay.delete(recordOf('TS_1', 'apo-ferritin'));
+      expect(await resultsOf(project, { resume: true })).toMatchObject([{ status: 'detected' }]);
+      expect(await Promise.all(keys.map((key) => overlay.get(key)))).toEqual(bytes);
+    },
+  );
+
+  it('detectProject knows its own picks after it was killed while it replaced them', async () => {
+    const killed = failingStore({ code: 'KILLED', key: /never/ });
+    let isKilled = false;
+    const store: Store = {
+      ...killed,
+      async set(key, ...rest) {
+        if (isKilled && key.endsWith('.json')) throw new Error('killed');
+        return killed.set(key, ...rest);
+      },
+      async delete(key, options) {
+        if (isKilled && key.endsWith('.provenance')) throw new Error('killed');
+        return killed.delete(key, options);
+      },
+    };
+    const { project } = projectOf({ static: await tomograms(['TS_1']), overlay: store });
+    await resultsOf(project);
+    isKilled = true;
+    const thresholds = { ribosome: 2.5 };
+    expect(await resultsOf(project, { thresholds })).toMatchObject([{ status: 'failed' }]);
+    isKilled = false;
+    expect(await resultsOf(project, { resume: true })).toMatchObject([{ status: 'skipped' }]);
+    expect(await resultsOf(project, { thresholds })).toMatchObject([{ status: 'detected' }]);
+    expect(await resultsOf(project, { thresholds, resume: true })).toMatchObject([{ status: 'skipped' }]);
+    const record = new TextDecoder().decode(await store.get(recordOf('TS_1', 'ribosome')));
+    expect(JSON.parse(record)).not.toHaveProperty('previous');
+  });
+
+  it('detectProject takes the only type of tomograms there is, or of several denoised', async () => {
+    const store = await tomograms(['TS_1', 'TS_2']);
+    const { project } = projectOf({ static: store });
+    const options = { tomogram: undefined };
+    expect((await resultsOf(project, options)).map(({ status }) => status)).toEqual(['detected', 'detected']);
+    const source = sourceOf(new Float32Array(8 * 12 * 16), shape, { voxelSize: [10, 10, 10] });
+    const run = await project.run('TS_1');
+    await run.writeTomogram(source, { type: 'wbp', voxelSpacing: 10 });
+    expect((await resultsOf(project, options)).map(({ status }) => status)).toEqual(['detected', 'detected']);
+    await store.delete('/ExperimentRuns/TS_1/VoxelSpacing10.000/denoised.zarr');
+    await store.delete('/ExperimentRuns/TS_2/VoxelSpacing10.000/denoised.zarr');
+    await run.writeTomogram(source, { type: 'raw', voxelSpacing: 10 });
+    await expect(resultsOf(project, options)).rejects.toMatchObject({
+      code: 'invalid-option',
+      option: 'tomogram',
+      available: ['raw', 'wbp'],
+    });
+  });
 
   it('detectProject warns of missing chunks at once and in the result of the run', async () => {
     const store = await tomograms(['TS_1', 'TS_2'], [8, 12, 8]);
@@ -198,6 +359,8 @@ describe('detectProject', () => {
     ['an unknown average', { average: 'logit' as 'logits' }, /average "logit"/],
     ['a user without a name', { userId: '//' }, /name "\/\/"/],
     ['a session without a name', { sessionId: '' }, /name ""/],
+    ['a user whose files would be hidden', { userId: '.me' }, /a later listing would not show it/],
+    ['an empty tomogram type', { tomogram: '' }, /tomogram is "", expected the type/],
     ['a voxel spacing of 0 Å', { voxelSpacing: 0 }, /voxel spacing 0 Å/],
   ])('detectProject throws for %s before any run', async (_, options, message) => {
     const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
@@ -226,24 +389,22 @@ describe('detectProject', () => {
     expect(model.calls).toBe(calls);
   });
 
-  it.each([
-    ['ENOSPC', /TS_1/],
-    ['EDQUOT', /TS_1/],
-    ['EROFS', /TS_1/],
-    ['EACCES', /^\//],
-    ['EPERM', /^\//],
-  ])('ends as a whole, before it computes, where every write fails with %s', async (code, key) => {
-    const { project } = projectOf({
-      static: await tomograms(['TS_1', 'TS_2']),
-      overlay: failingStore({ code, key }),
-    });
-    const calls = model.calls;
-    await expect(resultsOf(project)).rejects.toMatchObject({ code: 'write-failed', cause: { code } });
-    expect(model.calls).toBe(calls);
-  });
+  it.each(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM'])(
+    'detectProject fails every run, before it computes, where every write fails with %s',
+    async (code) => {
+      const { project } = projectOf({
+        static: await tomograms(['TS_1', 'TS_2']),
+        overlay: failingStore({ code, key: /^\// }),
+      });
+      const calls = model.calls;
+      const failed = { status: 'failed', error: { code: 'write-failed', cause: { code }, path: expect.any(String) } };
+      expect(await resultsOf(project)).toMatchObject([failed, failed]);
+      expect(model.calls).toBe(calls);
+    },
+  );
 
-  it.each(['EACCES', 'EPERM', 'EEXIST', 'EISDIR', 'ENOTDIR'])(
-    'goes on after a run whose own folder fails with %s',
+  it.each(['ENOSPC', 'EACCES', 'EPERM', 'EEXIST', 'EISDIR', 'ENOTDIR'])(
+    'detectProject goes on after a run whose own folder fails with %s',
     async (code) => {
       const { project } = projectOf({
         static: await tomograms(['TS_1', 'TS_2']),

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -195,4 +195,44 @@ describe('writing to a directoryStore', () => {
       await expect(directoryStore(folder).set('/x', bytes(1))).rejects.toThrow('permission denied (EACCES)');
     },
   );
+});
+
+describe('folders that a store makes', () => {
+  it('folders that were made for a file go again with it, or if it cannot be written; others stay', async () => {
+    const store = directoryStore(folder);
+    await mkdir(join(folder, 'old'));
+    for (const key of ['/a/b/c', '/old/b/c'] as const) {
+      await store.set(key, new Uint8Array(1));
+      await store.delete(key);
+      const pieces = (async function* () {
+        yield new Uint8Array(1);
+        throw new Error('no more');
+      })();
+      await expect(store.setPieces!(key, pieces)).rejects.toThrow('no more');
+    }
+    expect(await readdir(folder, { recursive: true })).toEqual(['old']);
+    await store.set('/a/x', new Uint8Array(1));
+    await store.set('/a/b/c', new Uint8Array(1));
+    await store.delete('/a/b/c');
+    expect((await readdir(folder, { recursive: true })).sort()).toEqual(['a', 'a/x', 'old']);
+  });
+
+  it('a write through a link that leads nowhere makes its target, and one that leads in a circle says so', async () => {
+    await symlink(join(folder, 'disk', 'file'), join(folder, 'link'));
+    await directoryStore(folder).set('/link', new Uint8Array(3));
+    expect((await readFile(join(folder, 'disk', 'file'))).length).toBe(3);
+    await symlink('circle', join(folder, 'circle'));
+    await expect(directoryStore(folder).set('/circle', new Uint8Array(3))).rejects.toMatchObject({
+      code: 'write-failed',
+      message: expect.stringContaining('circle'),
+    });
+  });
+
+  it('a folder whose link leads nowhere is called so, not a file', async () => {
+    await symlink('nowhere', join(folder, 'overlay'));
+    await expect(directoryStore(folder).set('/overlay/a/b', new Uint8Array(1))).rejects.toMatchObject({
+      code: 'write-failed',
+      message: expect.stringMatching(/overlay is a link to nowhere, which is not there$/),
+    });
+  });
 });

@@ -54,10 +54,10 @@ describe("a tomogram's type", () => {
     await expect(run.tomogram(type as string)).rejects.toMatchObject(refusal(message));
   });
 
-  it("a tomogram's type is required before a project is searched", async () => {
+  it("a tomogram's type must be a name where one is given to search a project", async () => {
     const model = identityModel({ classes: [config.objects[0]!.name] });
-    const options = { model } as unknown as Parameters<typeof detectProject>[1];
+    const options = { model, tomogram: 7 } as unknown as Parameters<typeof detectProject>[1];
     const results = detectProject(project, options);
-    await expect(results.next()).rejects.toMatchObject(refusal("expected the tomogram's type", 'denoised'));
+    await expect(results.next()).rejects.toMatchObject(refusal('tomogram is 7, expected the type of the tomograms'));
   });
 });

@@ -1,0 +1,44 @@
+import type { Project } from '../copick/project.ts';
+import type { Run } from '../copick/run.ts';
+import { globMatcher } from '../copick/uri.ts';
+
+/** Options of {@link chosen}. */
+export interface ChooseOptions {
+  /** Names or globs; without them, all are chosen. */
+  readonly names: readonly string[] | undefined;
+  /** Throws for a name that nothing has. */
+  readonly missing: (name: string) => Promise<never> | never;
+}
+
+/**
+ * Chooses things by name: each name is first taken as it is, and only if nothing has it as a glob (`TS_*`), since names may
+ * hold the characters of globs. In the order of the names, each thing once.
+ */
+export async function chosen<T extends { readonly name: string }>(
+  all: readonly T[],
+  { names, missing }: ChooseOptions,
+): Promise<T[]> {
+  if (names === undefined) return [...all];
+  const byName = new Map(all.map((one) => [one.name, one]));
+  const found = new Set<T>();
+  for (const name of new Set(names)) {
+    const exact = byName.get(name);
+    const matches = exact === undefined ? globMatcher(name) : undefined;
+    const some = exact === undefined ? all.filter((one) => matches!(one.name)) : [exact];
+    if (some.length === 0) await missing(name);
+    for (const one of some) found.add(one);
+  }
+  return [...found];
+}
+
+/** The runs of a project that are named. @throws {@link CryoetPicksError} `not-found` for a name that no run has, with those there are. */
+export async function chosenRuns(
+  project: Project,
+  { names, signal }: { readonly names: readonly string[] | undefined; readonly signal: AbortSignal },
+): Promise<Run[]> {
+  const missing = async (name: string): Promise<never> => {
+    await project.run(name, { signal });
+    throw new Error(`run "${name}" appeared meanwhile; start again`);
+  };
+  return chosen(await project.runs({ signal }), { names, missing });
+}

@@ -1,0 +1,155 @@
+import { basename, resolve } from 'node:path';
+import type { PickableObject } from '../copick/object.ts';
+import type { Warning } from '../core/concurrency.ts';
+import { checkTomogram } from '../detect/check-tomogram.ts';
+import { detectParticles } from '../detect/particles.ts';
+import { openMrcFile, openStore, openTiffStackFile } from '../entry/node.ts';
+import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
+import { picksFormat, picksFormatOfPath } from '../formats/by-name.ts';
+import { numbered } from '../formats/file-context.ts';
+import type { Model } from '../inference/model.ts';
+import { type CziiObject, cziiRules } from '../metric/rules.ts';
+import { openTomogram } from '../ome-zarr/tomogram.ts';
+import type { ParticlePick } from '../picks/pick.ts';
+import { formatSubmission } from '../picks/submission.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import type { DetectInput, Outcome } from './command.ts';
+import { picksKind } from './convert-write.ts';
+import { openOutputs, type RunSummary } from './detect.ts';
+import { openOutput, requireApart } from './files.ts';
+import { fitting, openModel } from './runtime.ts';
+import { countByObject, countTable, type Terminal, UsageError } from './terminal.ts';
+
+/** What `detect VOLUME --json` prints. */
+interface VolumeDocument {
+  /** The only run: the volume, called after its file. */
+  readonly runs: readonly [RunSummary];
+  /** Paths of the files that were written. */
+  readonly out?: string | undefined;
+  readonly submission?: string | undefined;
+  readonly figure?: string | undefined;
+  readonly warnings: readonly Warning[];
+}
+
+/** Options of `detect` that only a project has. */
+const ofProjects = {
+  run: '--run',
+  tomogram: '--tomogram',
+  overlay: '--overlay',
+  resume: '--resume',
+  dryRun: '--dry-run',
+} as const;
+
+/** Detects particles in a single volume, and writes them to a file. */
+export async function detectFile(terminal: Terminal, input: DetectInput): Promise<Outcome> {
+  const { signal } = terminal;
+  const { config: path, out, to, submission, figure, overwrite } = input;
+  for (const [option, flag] of Object.entries(ofProjects)) {
+    if (input[option as keyof DetectInput] === undefined) continue;
+    throw new UsageError(`${flag} applies to copick projects, but ${path} is a single volume`);
+  }
+  if (out === undefined && submission === undefined) {
+    throw new UsageError(`where should the picks of ${path} go? give --out picks.csv, or a file of another format`);
+  }
+  const format = out === undefined ? 'csv' : (to ?? picksFormatOfPath(out));
+  await requireApart({ 'the volume': path, '--out': out, '--submission': submission, '--figure': figure });
+  const outputs = await openOutputs(terminal, input);
+  const output =
+    out === undefined ? undefined : await openOutput(terminal, out, { kind: picksKind(format), overwrite });
+  const volume = await openVolume(path, input, signal);
+  const run = nameOf(path);
+  const model = await openModel(terminal, input);
+  const started = performance.now();
+  const { picks, warnings } = await search(terminal, { input, volume, model, run }).finally(() => model.dispose());
+  const found = [{ run, picks }];
+  const { shape, voxelSize } = volume.grid;
+  const classes = model.spec.classes.filter((name) => name !== null);
+  const options = { shape, voxelSize, run, objects: numbered(new Set(input.object ?? classes)) };
+  await output?.write(picksFormat(format, options).format(found));
+  await outputs.submission?.write(formatSubmission(found));
+  if (outputs.figure !== undefined) {
+    const colorless: PickableObject['color'] = [100, 100, 100, 255];
+    const objects = figureObjects(
+      classes.map((name) => ({
+        name,
+        isParticle: true,
+        color: colorless,
+        radius: Object.hasOwn(cziiRules.objects, name) ? cziiRules.objects[name as CziiObject].radius : undefined,
+        metadata: {},
+      })),
+    );
+    await outputs.figure.write(
+      await renderFigure(volume, { picks, objects, title: run, format: figureFormat(figure!), signal }),
+    );
+  }
+  const files = Object.fromEntries(
+    Object.entries({ out, submission, figure }).flatMap(([what, file]) =>
+      file === undefined ? [] : [[what, file === '-' ? file : resolve(file)]],
+    ),
+  );
+  const counts = countByObject(picks);
+  const seconds = Math.round((performance.now() - started) / 100) / 10;
+  terminal.print(...countTable('picks', { runs: [{ run, counts }] }), '');
+  terminal.print(...Object.entries(files).map(([what, file]) => `${what.padEnd(12)}${file}`));
+  const document: VolumeDocument = { runs: [{ run, status: 'detected', picks: counts, seconds }], ...files, warnings };
+  return { json: document };
+}
+
+/** Opens a volume by the ending of its name. */
+async function openVolume(
+  path: string,
+  { voxelSize }: Pick<DetectInput, 'voxelSize'>,
+  signal: AbortSignal,
+): Promise<VolumeSource> {
+  if (/\.tiff?$/i.test(path)) return openTiffStackFile(path, { voxelSize, signal });
+  if (/\.(?:zarr|ozx|zip)[/\\]*$/i.test(path)) {
+    return openTomogram(await openStore(path), { fallbackVoxelSize: voxelSize, signal });
+  }
+  return openMrcFile(path, { voxelSize, signal });
+}
+
+/** The name of a volume: that of its file, without endings. */
+function nameOf(path: string): string {
+  return basename(resolve(path)).replace(/(?:\.(?:mrcs?|rec|map|ccp4|tiff?|zarr|ozx|ome|gz|zip))+$/i, '');
+}
+
+interface SearchOptions {
+  readonly input: DetectInput;
+  readonly volume: VolumeSource;
+  readonly model: Model;
+  readonly run: string;
+}
+
+async function search(
+  terminal: Terminal,
+  { input, volume, model, run }: SearchOptions,
+): Promise<{ readonly picks: readonly ParticlePick[]; readonly warnings: readonly Warning[] }> {
+  const { signal } = terminal;
+  const { spec } = model;
+  const warnings: Warning[] = [];
+  const warn = (warning: Warning) => {
+    warnings.push(warning);
+    terminal.warn(`cryoet-picks: ${input.config}: ${warning.message}`);
+  };
+  const fitted = fitting(terminal, { ...input, spec })(volume, {
+    what: input.config,
+    voxelSizeRemedy: 'give it by --voxel-size',
+  });
+  for (const finding of checkTomogram(volume, { spec })) {
+    if (finding.code !== 'voxel-size-not-of-model') warn({ ...finding, path: input.config });
+  }
+  const bar = terminal.startBar(run);
+  try {
+    const picks = await detectParticles(fitted, {
+      model,
+      objects: input.object?.map((name) => ({ name })),
+      thresholds: input.threshold,
+      signal,
+      onProgress: bar.update,
+      onWarning: warn,
+    });
+    return { picks, warnings };
+  } finally {
+    bar.stop();
+  }
+}
