@@ -58,7 +58,7 @@ export async function convert(terminal: Terminal, input: ConvertInput): Promise<
     const to = input.to ?? picksFormatOfPath(input.output);
     const source = ofProject
       ? await projectSource(terminal, { ...input, to })
-      : fileSource({ bytes: bytes!, text, source: input.input }, input);
+      : fileSource({ bytes: bytes!, text, source: input.input }, { ...input, to });
     const folder = /[/\\]$/.test(input.output) || (await isFolder(input.output));
     return writePicks(terminal, source, { ...input, to, isFolder: folder });
   });
@@ -89,9 +89,12 @@ async function projectSource(
   return { ...source, leftOut: [], warnings: [], columns: [] };
 }
 
+/** The formats that count in Å, whatever the voxel size. */
+const inAngstrom: readonly PicksFormatName[] = ['csv', 'submission', 'copick', 'cmm'];
+
 /** The picks of a file, with the options of its format. */
-function fileSource(content: Content, input: ConvertInput): Source {
-  const { voxelSize, shape, run = [], object = [] } = input;
+function fileSource(content: Content, input: ConvertInput & { readonly to: PicksFormatName }): Source {
+  const { voxelSize, shape, run = [], object = [], to } = input;
   const misplaced = (['userId', 'sessionId', 'uri', 'tomogram'] as const).find((option) => input[option] !== undefined);
   if (misplaced !== undefined) {
     const flag = misplaced.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -112,6 +115,11 @@ function fileSource(content: Content, input: ConvertInput): Source {
     onColumns: (read: readonly TableColumn[]) => void columns.push(...read),
   };
   const runs = chosen(read(format, content, reports), input);
+  if (voxelSize !== undefined && inAngstrom.includes(from) && inAngstrom.includes(to)) {
+    const advice = 'if its numbers are voxels, name it by --from points';
+    const message = `${input.input} (${from}) counts in Å, and so does ${to}: --voxel-size is not used; ${advice}`;
+    warnings.push({ code: 'voxel-size-unused', message, path: input.input });
+  }
   const objects = given ?? numbered(new Set(objectsOf(runs)));
   const source = { from, runs, objects, grids: new Map(), failures: [], options };
   return { ...source, leftOut: leftOut(format, content), warnings, columns };

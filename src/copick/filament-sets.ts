@@ -1,4 +1,4 @@
-import { CryoetPicksError } from '../core/errors.ts';
+import { decodeText } from '../core/json.ts';
 import { hasStaleCurve } from './filament-curve.ts';
 import { type Filament, type FilamentsFile, formatFilamentsFile, parseFilamentsFile } from './filaments-file.ts';
 import { type DeletableFile, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
@@ -37,19 +37,12 @@ export async function findFilaments(
 async function readFilaments(tree: ProjectTree, found: FoundFile, options: WaitOptions): Promise<FilamentsFile> {
   const { path, object, userId, sessionId } = found;
   const version = await replacedVersion(tree, found.entry, options.signal);
-  const text = decode(await readFound(found, options), path);
+  const what = `filaments file "${path}"`;
+  const text = decodeText(await readFound(found, options), { what, code: 'invalid-picks', path });
   const file = parseFilamentsFile(text, { source: path, identity: { object, userId, sessionId } });
   const { warnings = [] } = file;
   if (warnings.length > 0) tree.log.report({ path, message: warnings.join('; ') });
   return { ...file, version };
-}
-
-function decode(bytes: Uint8Array, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new CryoetPicksError('invalid-picks', `filaments file "${path}" is not UTF-8 text`, { cause });
-  }
 }
 
 /** Options of `Run.writeFilaments`. */

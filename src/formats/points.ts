@@ -269,7 +269,7 @@ function shown(cells: readonly string[]): string {
 }
 
 function unknownColumns({ cells, place }: Row, found: string): CryoetPicksError {
-  const commas = cells.filter((cell) => /^[+-]?\d+,\d+$|^\d+\s+\d+$/.test(cell)).length;
+  const commas = cells.filter((cell) => /^[+-]?\d+,\d+$|^\d+[\s;]+[+-]?\d+$/.test(cell)).length;
   if (commas > 0) {
     return new CryoetPicksError(
       code,
@@ -294,8 +294,11 @@ function guessOf(cells: readonly string[]): PointsColumn[] {
   const due: PointsColumn[] = numbers.length === 4 ? [...axes, 'score'] : [...axes];
   const guess = cells.map((): PointsColumn => '-');
   for (const index of numbers.slice(skipped, skipped + due.length)) guess[index] = due.shift()!;
-  const word = cells.findIndex((cell, index) => !numbers.includes(index) && cell !== '');
-  if (word >= 0) guess[word] = /\d$/.test(cells[word]!) ? 'run' : 'object';
+  const words = cells.flatMap((cell, index) => (numbers.includes(index) || cell === '' ? [] : [index]));
+  const run = words.find((index) => /\d$/.test(cells[index]!));
+  const object = words.find((index) => index !== run);
+  if (run !== undefined) guess[run] = 'run';
+  if (object !== undefined) guess[object] = 'object';
   return guess;
 }
 

@@ -272,7 +272,7 @@ function statedVoxelSize(header: MrcHeader): StatedVoxelSize {
 
 /**
  * The voxel size if the cell is that of all voxels, whatever the intervals: programs that write a stack of images leave MZ at 1, but
- * give the cell of the whole. Undefined unless only that makes the voxels cubes.
+ * give the cell of the whole. Undefined unless that makes the voxels cubes, and the header's intervals do not, or give over 100 Å.
  */
 function voxelSizeOfCounts({ axes, counts, cell, intervals }: MrcHeader, stated: Zyx): Zyx | undefined {
   const isCube = ([z, y, x]: Zyx) => !isFarFrom(z, x) && !isFarFrom(y, x);
@@ -281,7 +281,10 @@ function voxelSizeOfCounts({ axes, counts, cell, intervals }: MrcHeader, stated:
     return intervals[axis] === 1 && count > 1 ? shortest(cell[axis]) / count : shortest(cell[axis]) / intervals[axis];
   };
   const voxelSize: Zyx = [along('z'), along('y'), along('x')];
-  return !isCube(stated) && isCube(voxelSize) ? voxelSize : undefined;
+  // No tomogram has voxels of 100 Å.
+  return (!isCube(stated) || stated[2] > 100) && isCube(voxelSize) && isFarFrom(voxelSize[0], stated[0])
+    ? voxelSize
+    : undefined;
 }
 
 /** True if two lengths differ by more than 1 %. */

@@ -98,6 +98,12 @@ describe('convert', () => {
     const { stdout, stderr } = await convert(...args);
     expect(stderr).toBe('cryoet-picks: the option voxelSize is 10 Å, _rlnPixelSize 2.7 Å; 10 Å is used\n');
     expect(JSON.parse(stdout).warnings).toMatchObject([{ code: 'voxel-size-differs', path: join(folder, 'in.star') }]);
+    const unused = await convert('in.csv', 'out.csv', '--voxel-size', '10', '--run', 'TS_1');
+    expect(unused).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/--voxel-size is not used; .*--from points/),
+    });
+    expect((await convert('in.csv', 'out.star', '--to', 'relion4', '--voxel-size', '10')).stderr).toBe('');
   });
 
   it('convert selects the given run and objects, in the order of their classes', async () => {

@@ -63,6 +63,7 @@ describe('a plain table', () => {
     ['a run in its last column', '100,200,50,TS_1\n', 'x,y,z,run'],
     ['four columns of numbers', '100 200 50 0.9\n', 'x,y,z,score'],
     ['the columns of model2point -object', '1 1 551.33 966.00 317.00\n', '-,-,x,y,z'],
+    ['the columns of a copick CSV without its header', 'TS_1,ribosome,1,2,3,0.5\n', 'run,object,x,y,z,score'],
     ['names that are not known', 'a,b,c\n1,2,3\n', 'x,y,z'],
     ['two names for x', 'coord_x,pos_x,y,z\n1,2,3,4\n', 'x,y,z,score'],
     ['a commented header without z', '# id x y\n1 2 3\n', 'x,y,z'],
@@ -80,6 +81,7 @@ describe('a plain table', () => {
   it.each<[string, string, string]>([
     ['a damaged first row', '1OO 200 50\n100 200 50\n', 'line 1: the table has 3 columns'],
     ['decimal commas', '1,5 2,5 3,5\n', 'decimal commas'],
+    ['decimal commas between semicolons', '1,5;2,5;3,5\n', 'decimal commas'],
     ['a row of two cells', '1 2 3\n4 5\n', 'line 2: 2 cells; expected 3'],
     ['a word in a later row', '1 2 3\n4 x 6\n', 'line 2: y is "x"; expected a finite number'],
     ['a number of a million digits', `1 2 3\n1 2 ${'9'.repeat(1e6)}\n`, 'line 2: z is "999'],

@@ -224,6 +224,10 @@ describe('geometry', () => {
     expect(volume.warnings()).toMatchObject([
       { code: 'voxel-size-doubtful', message: expect.stringMatching(/gives 30×10×10 Å .*; 10×10×10 Å is read/) },
     ]);
+    const one = await openMrc(
+      mrcFile({ counts: [100, 100, 100], intervals: [1, 1, 1], cell: [1000, 1000, 1000] }, new Float32Array(1e6)),
+    );
+    expect(one.grid.voxelSize).toEqual([10, 10, 10]);
     const image = await openMrc(mrcFile({ intervals: [5, 4, 1], cell: [50, 40, 10] }, data));
     expect({ size: image.grid.voxelSize, warnings: image.warnings() }).toEqual({ size: [10, 10, 10], warnings: [] });
   });

@@ -141,7 +141,11 @@ describe('parsePicksFile', () => {
     ['what is not JSON', '{"points": [', /not JSON: line 1, column 13/],
     ['a list', '[]', /is not a JSON object: found an array/],
     ['no object name anywhere', '{"points": []}', /neither its name nor pickable_object_name/],
-    ['points that are not a list', '{"pickable_object_name": "a", "points": {}}', /points: expected Array, found Object/],
+    [
+      'points that are not a list',
+      '{"pickable_object_name": "a", "points": {}}',
+      /points: expected Array, found Object/,
+    ],
   ])('parsePicksFile refuses %s', (_, text, message) => {
     expect(() => parsePicksFile(text, { source: 'a.json' })).toThrow(
       expect.objectContaining({ code: 'invalid-picks', message: expect.stringMatching(message) }),
