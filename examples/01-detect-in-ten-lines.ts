@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cziiRules, detectParticles, scorePicks } from 'cryoet-picks';
+import { chooseObjects, cziiRules, detectParticles, scorePicks } from 'cryoet-picks';
 import { directoryStore, loadModel, openProject } from 'cryoet-picks/node';
 import { simulateProject } from 'cryoet-picks/simulate';
 import * as ort from 'onnxruntime-node';
@@ -17,7 +17,8 @@ const [run] = await project.runs();
 const tomogram = await run!.tomogram('denoised', { voxelSpacing: 10 });
 const model = await loadModel(ort);
 const picks = await detectParticles(tomogram, { model, objects: project.objects });
-await run!.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0' });
+const { classes } = chooseObjects(model.spec, project.objects); // written even without picks
+await run!.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0', objects: classes });
 await model.dispose();
 
 // %% The simulator wrote the truth as user "curation", as the competition does; so there is something to score against.

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import * as ort from 'onnxruntime-node';
- * import { detectParticles } from 'cryoet-picks';
+ * import { chooseObjects, detectParticles } from 'cryoet-picks';
  * import { loadModel, openProject } from 'cryoet-picks/node';
  *
  * const project = await openProject('copick.json');
@@ -11,7 +11,8 @@
  * const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
  * const model = await loadModel(ort);
  * const picks = await detectParticles(tomogram, { model, objects: project.objects });
- * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0' });
+ * const { classes } = chooseObjects(model.spec, project.objects); // written even without picks, so that none of an earlier run stay
+ * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0', objects: classes });
  * ```
  *
  * @module
