@@ -336,7 +336,7 @@ export interface ResultsOptions extends Pick<DetectInput, 'submission' | 'figure
   readonly outputs: Outputs;
 }
 
-/** Writes the submission and the figure, if they are wanted; one that cannot be written is told, and the other is. */
+/** Writes the submission and the figure, if they are wanted. A failure of one is reported, and the other is still written. */
 async function writeResults(
   terminal: Terminal,
   { project, found, tomogram, outputs }: ResultsOptions,

@@ -19,7 +19,7 @@ const howToInstall =
 export interface LoadRuntimeOptions {
   /** Loads another runtime where the first one fails. @defaultValue no other */
   readonly fallback?: (() => Promise<OrtModule>) | undefined;
-  /** Is told, in one line, that the other runtime computes. */
+  /** Called with one line if the other runtime computes. */
   readonly warn?: ((line: string) => void) | undefined;
 }
 

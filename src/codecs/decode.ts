@@ -75,7 +75,7 @@ async function decodeZstd(bytes: Uint8Array, expected: number | undefined, fallb
   return out;
 }
 
-/** What zarrita tells a codec about the chunks of its array. */
+/** What zarrita passes to a codec about the chunks of its array. */
 export interface ChunkMeta {
   readonly dataType: string;
   readonly shape: readonly number[];

@@ -230,7 +230,7 @@ function headOfBytes(bytes: Uint8Array): FileStart | undefined {
       const json = JSON.parse(`${text}]}`) as FileHeader & { readonly points?: unknown };
       if (end > 0 && Array.isArray(json.points)) return { text, json, end };
     } catch {
-      // Not here, or not JSON, which reading the whole tells.
+      // Not here, or not JSON, which reading the whole file reports.
     }
   }
   return undefined;

@@ -45,7 +45,7 @@ export async function originOf(
   return { sha256, provenance };
 }
 
-/** A record that cannot be read is none: the picks are then somebody else's, which nothing replaces unasked. */
+/** A record that cannot be read counts as absent: the picks are then somebody else's, and replaced only with `overwrite`. */
 async function readRecord(
   store: ListableStore,
   picks: StoreKey,

@@ -27,7 +27,7 @@ export interface DetectOptions extends ChooseObjectsOptions {
   readonly overlap?: Zyx | undefined;
   /** What is averaged where tiles overlap. @defaultValue 'probabilities' */
   readonly average?: ScoreOptions['average'];
-  /** Tiles per call of the model: more pay where a call costs much besides arithmetic, as on a GPU. @defaultValue 1 */
+  /** Tiles per call of the model: larger batches help where per-call overhead is high, as on a GPU. @defaultValue 1 */
   readonly batch?: number | undefined;
   /**
    * Search a tomogram even if more than half of its chunks are not in the store, so that most of its voxels are the fill value.

@@ -68,7 +68,7 @@ export interface ScoreCallOptions {
 export interface Model {
   readonly spec: ModelSpec;
   /**
-   * SHA-256 of the files it was loaded from, which tells it from a model of the same name; wrappers add what they do. Absent if
+   * SHA-256 of the files it was loaded from, which distinguishes it from a model of the same name; wrappers add what they do. Absent if
    * unknown.
    */
   readonly sha256?: string | undefined;

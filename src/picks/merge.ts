@@ -12,8 +12,8 @@ export interface MergeNearbyOptions {
  * Fuses picks of one object that mean the same particle, such as those of several models, into one at their weighted
  * mean.
  *
- * Goes from the best pick to the worst: a pick that belongs to no group yet founds one, and takes in all free picks of its
- * object at most `radius` away. A group becomes its founder moved to the mean of the positions, weighted by score (negative
+ * Goes from the best pick to the worst: a pick that belongs to no group yet founds one, and absorbs every unassigned pick
+ * of its object at most `radius` away. A group becomes its founder moved to the mean of the positions, weighted by score (negative
  * scores count 0; plain mean if the weights have no positive finite sum). Score, transform and instance id are the
  * founder's. A pick alone keeps its position exactly. Two results may still be closer than `radius`: suppress afterwards
  * where that matters.

@@ -5,7 +5,7 @@ import { formatZyx, type Zyx } from './zyx.ts';
  * Where the voxels of an array lie in physical space.
  *
  * Index i is the centre of voxel i, so `position = index · voxelSize + origin` along each axis, with no half voxel
- * anywhere. This file is the only place that converts between the two spaces.
+ * in it. This file is the only place that converts between the two spaces.
  */
 export interface VoxelGrid {
   /** Number of voxels along z, y, x. */

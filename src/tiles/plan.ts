@@ -23,7 +23,7 @@ export interface PlanMemory {
   /** Sums of weighted scores: classes × at most one tile's depth of the score map × its cross-section × 4. */
   readonly accumulators: number;
   /**
-   * Tiles on their way, one by one, through a model of `loadModel`: at most five times the voxels of a tile and three times its
+   * Tiles in flight, one by one, through a model of `loadModel`: at most five times the voxels of a tile and three times its
    * scores, as docs/reference/tiling.md counts them. A model that takes one call at once needs less.
    */
   readonly tiles: number;
