@@ -126,8 +126,8 @@ export class Run {
   }
 
   /**
-   * Whether a user has picks of a session in this run, including files without points; a resumed detection skips such runs. A
-   * file that cannot be read is reported and does not count.
+   * Whether a user has picks of a session in this run, including files without points; a resumed detection skips such runs if
+   * the same program, model and settings made the picks. A file that cannot be read is reported and does not count.
    */
   async hasPicks(options: HasPicksOptions): Promise<boolean> {
     return hasPicksOf(this.#tree, this.name, options);

@@ -47,7 +47,7 @@ export interface ChosenObjects {
  * Chooses what to look for: the objects that are asked for and known to a model, with a threshold and a minimum distance each.
  *
  * @param spec - The model card.
- * @param objects - Objects to look for; those that are no particles, or that the model does not know, are left out.
+ * @param objects - Objects to look for; those that are not particles, or that the model does not know, are left out.
  *   @defaultValue every object of the model
  * @throws {@link CryoetPicksError} `invalid-option` if the model knows none of the objects. Also, naming the `option`, if
  *   `thresholds` or `minDistances` is neither a number nor a record or names an object that the model does not know, a threshold

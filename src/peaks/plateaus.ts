@@ -22,7 +22,7 @@ interface Plateau extends Linked<Plateau> {
   runs: number[];
   /** The offset of each voxel along z, y, x, in the order of the runs. */
   offsets: number[];
-  /** True once one of its voxels is known to have a higher neighbour: the plateau is no maximum, and its voxels are dropped. */
+  /** True once one of its voxels is known to have a higher neighbour: the plateau is not a maximum, and its voxels are dropped. */
   beaten: boolean;
   lastPlane: number;
 }
