@@ -87,6 +87,10 @@ class SessionThread {
     });
     watch(this.#busy);
     this.#worker.on('message', (reply: WorkerReply) => this.#askers.shift()?.resolve(reply));
+    // A message that does not arrive would leave its asker waiting, and all replies after it to the wrong askers.
+    this.#worker.on('messageerror', (error) =>
+      this.#die(`got a message that does not arrive: ${error.message}`, error),
+    );
     this.#worker.on('error', (error) => this.#die(`died: ${error.message}`, error));
     this.#exited = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
@@ -109,6 +113,7 @@ class SessionThread {
     const scored = this.#next(async () => {
       signal?.throwIfAborted();
       if (this.#closed) throw new CryoetPicksError('model-failed', `model "${this.#spec.name}" was disposed`);
+      requireOwned(tiles);
       const data = transfer && ownsItsBuffer(tiles.data) ? tiles.data : this.#copyOf(tiles.data);
       const { classes, outputStride: stride } = this.#spec;
       const into = this.#scoreMemory.take((classes.length * data.length) / stride ** 3);
@@ -190,6 +195,16 @@ function receivedError({ error, cause }: WorkerError): Error {
   const origin = cause === undefined ? undefined : new Error(cause);
   if (typeof error !== 'string') return errorOf(error, origin);
   return origin ? new Error(error, { cause: origin }) : new Error(error);
+}
+
+/** @throws {@link CryoetPicksError} `invalid-option` for tiles whose memory another call has moved away. */
+function requireOwned({ data, shape }: TileBatch): void {
+  if (data.length > 0) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `tiles of shape ${shape.join('×')} hold no voxels: an earlier call with \`transfer\` has moved their memory away`,
+    { option: 'tiles' },
+  );
 }
 
 /** True if an array is all that its buffer holds, so that the buffer may be moved to another thread. */

@@ -98,6 +98,10 @@ try {
   const model = await openSession(ort, file, options);
   // One after the other: the runtime gives way to other messages before each run.
   let last: Promise<void> = Promise.resolve();
+  // Thrown out of the thread, the error ends it and reaches those who wait.
+  port.on('messageerror', (error) => {
+    throw error;
+  });
   port.on('message', (request: WorkerRequest) => {
     last = last.then(() => answer(model, request));
   });

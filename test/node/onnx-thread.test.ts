@@ -125,6 +125,26 @@ describe('loadModel of the built package', () => {
     expect(ended).toEqual(done(expected));
   });
 
+  it('a model in a thread refuses tiles that were given away before, and goes on with others', async () => {
+    const ended = await runProgram(`
+      const model = await loadModel(ort, fixture('identity'), { spec: spec() });
+      const tiles = () => ({ data: ramp(8), shape: [1, 2, 2, 2] });
+      const given = tiles();
+      const [first, second] = await Promise.allSettled([1, 2].map(() => model.score(given, { transfer: true })));
+      const { code, message } = second.reason;
+      const later = await model.score(tiles(), { transfer: true });
+      await model.dispose();
+      print({ first: first.status, code, message, later: later.data.length });
+    `);
+    const expected = {
+      first: 'fulfilled',
+      code: 'invalid-option',
+      message: 'tiles of shape 1×2×2×2 hold no voxels: an earlier call with `transfer` has moved their memory away',
+      later: 8,
+    };
+    expect(ended).toEqual(done(expected));
+  });
+
   it('a model in a thread has the weights that lie beside its network, not those of the working directory', async () => {
     await mkdir(join(folder, 'weights'), { recursive: true });
     await writeFile(join(folder, 'weights', 'unet.onnx'), networkWithWeightsBeside({ location: 'unet.data' }));
