@@ -12,7 +12,8 @@ import {
 } from './volume.ts';
 
 /**
- * Reads a box of any source, and checks what comes back: a user may have written the source.
+ * Reads a box of any source, and checks what comes back: a user may have written the source. Numbers of other types become
+ * float32 unless they are asked for exactly.
  *
  * @throws {@link CryoetPicksError} `corrupt-data` if the source returns a volume of another shape, `invalid-option` if it
  * returns one that reaches past its data.
@@ -20,7 +21,12 @@ import {
 export async function readBox(source: VolumeSource, box: Box, options: ReadOptions): Promise<Volume> {
   const volume = asVolume(await source.read(box, options)) as Volume;
   const shape = boxShape(box);
-  if (sameZyx(volume.shape, shape)) return volume;
+  if (sameZyx(volume.shape, shape)) {
+    if (options.exact || volume.data instanceof Float32Array) return volume;
+    const floats = toFloat32(volume);
+    volume.release?.();
+    return floats;
+  }
   volume.release?.();
   throw new CryoetPicksError(
     'corrupt-data',

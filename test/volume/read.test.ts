@@ -316,6 +316,19 @@ describe('readInto', () => {
     expect([...out]).toEqual([1, 5, 3, 7, 2, 6, 4, 8]);
   });
 
+  it.each<[string, (numbers: number[]) => ArrayLike<number>]>([
+    ['float64', (numbers) => Float64Array.from(numbers)],
+    ['int16', (numbers) => Int16Array.from(numbers)],
+    ['plain numbers', (numbers) => numbers],
+  ])('measureIntensity measures a source of %s as of float32', async (_, arrayOf) => {
+    const numbers = Array.from({ length: 1000 }, (_, i) => i % 251);
+    const volume = contiguousVolume(Float32Array.from(numbers), [10, 10, 10]);
+    const floats = sourceFromArray(volume, { voxelSize: [10, 10, 10] });
+    const data = arrayOf(numbers) as Float32Array;
+    const source: VolumeSource = { ...floats, read: async (box) => ({ ...(await floats.read(box)), data }) };
+    expect(await measureIntensity(source)).toEqual(await measureIntensity(floats));
+  });
+
   it('readInto copies from a source that ignores the options', async () => {
     for (const out of [new Float32Array(8), new Float64Array(8)]) {
       await readInto({ ...plain, read: async () => contiguousVolume(numbers, [2, 2, 2]) }, box, out);
