@@ -11,7 +11,7 @@ import {
   type Zyx,
 } from '../src/entry/index.ts';
 import { voxelCount } from '../src/space/zyx.ts';
-import { WINDOW_NAMES } from '../src/tiles/axis.ts';
+import { WINDOW_NAMES } from '../src/tiles/window.ts';
 
 const TILE: Zyx = [32, 64, 64];
 const OVERLAPS = [8, 16, 24, 32];

@@ -72,7 +72,7 @@ export { writeTomogram } from '../ome-zarr/write/image.ts';
 export type { WritableDtype, WriteProgress, WriteTomogramOptions } from '../ome-zarr/write/plan.ts';
 
 // Tiles
-export type { AxisSegment, WindowName } from '../tiles/axis.ts';
+export type { AxisSegment } from '../tiles/axis.ts';
 export type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 export {
   type PlanMemory,
@@ -82,6 +82,7 @@ export {
   type TilePlan,
   type TileSpec,
 } from '../tiles/plan.ts';
+export type { WindowName } from '../tiles/window.ts';
 
 // Models
 export { type FunctionModelOptions, functionModel, type ScoreTile } from '../inference/function-model.ts';
@@ -111,7 +112,7 @@ export { type LocalMaximaOptions, localMaxima } from '../peaks/local-maxima.ts';
 export { quadraticFit, type Refine } from '../peaks/refine.ts';
 export { type SmoothedOptions, smoothed } from '../peaks/smooth.ts';
 export { type SplitTouchingOptions, splitTouching } from '../peaks/split-touching.ts';
-export type { Peak } from '../peaks/sweep.ts';
+export type { Peak } from '../peaks/planes.ts';
 
 // Picks
 export { type Clusters, type DbscanOptions, dbscan } from '../picks/dbscan.ts';

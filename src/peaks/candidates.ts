@@ -1,6 +1,6 @@
 import { growTo, madeOnce, startWasm } from '../wasm/instantiate.ts';
 import { MAXIMA_KERNEL } from '../wasm/modules.ts';
-import type { SlabPlane, Sweep } from './sweep.ts';
+import type { PlaneSweep, SlabPlane } from './planes.ts';
 
 /** Maximum number of planes that are read together: so many scores are one line of a processor's cache. */
 const MAX_BLOCK_PLANES = 16;
@@ -16,13 +16,13 @@ const SPAN_SCORES = 16384;
  * planes that were read ahead are kept for their turn.
  */
 export class CandidateFinder {
-  readonly #sweep: Sweep;
+  readonly #sweep: PlaneSweep;
   readonly #threshold: number;
   readonly #kernel: FindCandidates | undefined;
   /** Voxels of this plane and those after it that were read with an earlier one. */
   #ahead: number[][] = [];
 
-  constructor(sweep: Sweep, threshold: number, kernel: FindCandidates | undefined) {
+  constructor(sweep: PlaneSweep, threshold: number, kernel: FindCandidates | undefined) {
     this.#sweep = sweep;
     this.#threshold = threshold;
     this.#kernel = kernel;
@@ -60,7 +60,7 @@ export class CandidateFinder {
 /** The voxels of several planes that follow each other row by row, into a list for each. */
 function findInRows(
   { data, offset, rowStride }: SlabPlane,
-  { rows, columns }: Sweep,
+  { rows, columns }: PlaneSweep,
   threshold: number,
   candidates: FindCandidates,
   found: readonly number[][],
@@ -76,7 +76,7 @@ function findInRows(
 /** The voxels of a plane whose rows follow each other, some rows at a time. */
 function findInPlane(
   { data, offset }: SlabPlane,
-  { rows, columns }: Sweep,
+  { rows, columns }: PlaneSweep,
   threshold: number,
   candidates: FindCandidates,
   found: number[],
@@ -94,7 +94,7 @@ function findInPlane(
 /** The voxels of a plane whose rows lie in memory as they are, four at a time. */
 function findAlong(
   { data, offset, rowStride }: SlabPlane,
-  { rows, columns }: Sweep,
+  { rows, columns }: PlaneSweep,
   threshold: number,
   found: number[],
 ): void {
@@ -116,7 +116,7 @@ function findAlong(
 /** The voxels of several planes, into a list for each. */
 function findAcross(
   { data, offset, rowStride, columnStride, planeStride }: SlabPlane,
-  { rows, columns }: Sweep,
+  { rows, columns }: PlaneSweep,
   threshold: number,
   found: readonly number[][],
 ): void {

@@ -7,14 +7,14 @@ import {
   type Linked,
   type Peak,
   type Plane,
+  type PlaneSweep,
   planesOf,
   rootOf,
   type SearchedClass,
-  type Sweep,
   searchedClasses,
   splitEnded,
   voxelAt,
-} from './sweep.ts';
+} from './planes.ts';
 
 /** Options of {@link connectedComponents}. */
 export interface ConnectedComponentsOptions {
@@ -80,7 +80,7 @@ export async function* connectedComponents(
 
 /** The search through one class. */
 interface ComponentSearch extends SearchedClass {
-  readonly sweep: Sweep;
+  readonly sweep: PlaneSweep;
   readonly growing: ComponentSweep;
 }
 
@@ -185,7 +185,7 @@ function joinComponents(a: Growing, b: Growing): Growing {
 function addRun(
   component: Growing,
   { data, offset, rowStride, columnStride }: Plane,
-  { planeStep, rowStep, columnStep }: Sweep,
+  { planeStep, rowStep, columnStep }: PlaneSweep,
   plane: number,
   row: number,
   start: number,
@@ -225,7 +225,7 @@ function addRun(
 }
 
 /** The component that has stopped growing. */
-export function toComponent(component: Growing, sweep: Sweep, object: string): Component {
+export function toComponent(component: Growing, sweep: PlaneSweep, object: string): Component {
   const { voxels, sum, weight, weightedSum, first, last, best, bestIndex } = component;
   const zyx = ([plane, row, column]: Triple, divisor: number, plus: number): Zyx =>
     fromSweepOrder(sweep, plane / divisor + plus, row / divisor + plus, column / divisor + plus);
@@ -271,7 +271,7 @@ interface Runs {
 
 /** Grows the components of one class plane by plane, from runs of voxels at or above a threshold. */
 export class ComponentSweep {
-  readonly #sweep: Sweep;
+  readonly #sweep: PlaneSweep;
   readonly #gather: typeof addRun;
   readonly #threshold: number;
   readonly #reach: Reach;
@@ -284,7 +284,7 @@ export class ComponentSweep {
 
   /** @param gather - What a run of voxels does to its component. */
   constructor(
-    sweep: Sweep,
+    sweep: PlaneSweep,
     threshold: number,
     connectivity: Connectivity,
     minVoxels: number,
@@ -358,7 +358,7 @@ function clearRuns(runs: Runs): void {
   runs.rowFirst.fill(0);
 }
 
-function findRunsInto(plane: Plane, { rows, columns }: Sweep, threshold: number, runs: Runs): void {
+function findRunsInto(plane: Plane, { rows, columns }: PlaneSweep, threshold: number, runs: Runs): void {
   const { offset, rowStride } = plane;
   clearRuns(runs);
   for (let row = 0; row < rows; row++) {
@@ -433,7 +433,7 @@ export class Foreground implements Kept {
 export function keepRun(
   component: Growing,
   plane: Plane,
-  sweep: Sweep,
+  sweep: PlaneSweep,
   index: number,
   row: number,
   start: number,

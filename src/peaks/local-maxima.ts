@@ -4,21 +4,21 @@ import type { PerObject } from '../core/per-object.ts';
 import { replaceAxis } from '../space/zyx.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 import { CandidateFinder, maximaKernel } from './candidates.ts';
-import { type PlateauPeak, PlateauTracker } from './plateaus.ts';
-import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
 import {
   movedBy,
   type Offsets,
   offsetAt,
   type Peak,
   type Plane,
+  type PlaneSweep,
   planesOf,
   type SearchedClass,
   type SlabPlane,
-  type Sweep,
   searchedClasses,
   voxelAt,
-} from './sweep.ts';
+} from './planes.ts';
+import { type PlateauPeak, PlateauTracker } from './plateaus.ts';
+import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
 
 /** Options of {@link localMaxima}. */
 export interface LocalMaximaOptions {
@@ -84,7 +84,7 @@ export async function* localMaxima(
 /** The search through one class: it decides on a plane when the next one is there. */
 class MaximumSearch {
   readonly channel: number;
-  readonly #sweep: Sweep;
+  readonly #sweep: PlaneSweep;
   readonly #object: string;
   readonly #candidates: CandidateFinder;
   readonly #refine: Refine | undefined;
@@ -95,7 +95,7 @@ class MaximumSearch {
   #current: SlabPlane | undefined;
   #offsets: Offsets | undefined;
 
-  constructor(sweep: Sweep, { object, channel, threshold }: SearchedClass, refine: Refine | undefined) {
+  constructor(sweep: PlaneSweep, { object, channel, threshold }: SearchedClass, refine: Refine | undefined) {
     this.channel = channel;
     this.#sweep = sweep;
     this.#refine = refine;
@@ -160,7 +160,7 @@ class MaximumSearch {
 function sortOut(
   candidates: readonly number[],
   [before, plane, after]: Layers,
-  { rows, columns }: Sweep,
+  { rows, columns }: PlaneSweep,
   strict: number[],
   tied: number[],
 ): void {

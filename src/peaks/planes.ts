@@ -37,7 +37,7 @@ export interface SlabPlane extends Plane {
  * A voxel of the score map is named by its C-order index, `plane · planeStep + row · rowStep + column · columnStep`, so
  * that the lowest (z, y, x) is the lowest number, whatever the axis.
  */
-export interface Sweep {
+export interface PlaneSweep {
   readonly grid: VoxelGrid;
   readonly axis: Axis;
   readonly classes: readonly string[];
@@ -51,7 +51,7 @@ export interface Sweep {
 }
 
 /** The sweep along one axis of a score map. */
-export function sweepAlong(axis: Axis, grid: VoxelGrid, classes: readonly string[]): Sweep {
+export function sweepAlong(axis: Axis, grid: VoxelGrid, classes: readonly string[]): PlaneSweep {
   const rowAxis = axis === 0 ? 1 : 0;
   const columnAxis = axis === 2 ? 1 : 2;
   const step = contiguousStride(grid.shape);
@@ -76,14 +76,14 @@ export function voxelAt(index: number, [, height, width]: Zyx): Zyx {
 }
 
 /** A triple given along (sweep axis, rows, columns) as (z, y, x). */
-export function fromSweepOrder({ axis }: Sweep, plane: number, row: number, column: number): Zyx {
+export function fromSweepOrder({ axis }: PlaneSweep, plane: number, row: number, column: number): Zyx {
   if (axis === 0) return [plane, row, column];
   return axis === 1 ? [row, plane, column] : [row, column, plane];
 }
 
 /** All classes of one plane of a sweep. */
 export interface SweepPlane {
-  readonly sweep: Sweep;
+  readonly sweep: PlaneSweep;
   /** Index of the plane along the sweep axis. */
   readonly index: number;
   /** One plane per class, in the order of `sweep.classes`. */
@@ -103,7 +103,7 @@ export async function* planesOf(
   signal: AbortSignal | undefined,
   split: (slab: ScoreSlab) => readonly ScoreSlab[] = (slab) => [slab],
 ): AsyncGenerator<SweepPlane> {
-  let sweep: Sweep | undefined;
+  let sweep: PlaneSweep | undefined;
   let index = 0;
   signal?.throwIfAborted();
   for await (const slab of slabs) {
@@ -135,7 +135,7 @@ export async function* planesOf(
 
 function channelsAt(
   { data, offset, stride, shape }: ScoreVolume,
-  { axis, rowAxis, columnAxis }: Sweep,
+  { axis, rowAxis, columnAxis }: PlaneSweep,
   plane: number,
 ): SlabPlane[] {
   return Array.from({ length: shape[0] }, (_, channel) => ({
@@ -148,7 +148,7 @@ function channelsAt(
   }));
 }
 
-function checkSlab(slab: ScoreSlab, sweep: Sweep, expectedStart: number): void {
+function checkSlab(slab: ScoreSlab, sweep: PlaneSweep, expectedStart: number): void {
   const { grid, axis, rowAxis, columnAxis, classes, rows, columns } = sweep;
   const { shape } = slab.scores;
   const where = `slab that starts at plane ${slab.start} of axis ${slab.axis}`;

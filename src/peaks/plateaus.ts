@@ -1,5 +1,14 @@
 import type { Zyx } from '../space/zyx.ts';
-import { type Linked, type Offsets, offsetAt, type Plane, rootOf, type Sweep, splitEnded, voxelAt } from './sweep.ts';
+import {
+  type Linked,
+  type Offsets,
+  offsetAt,
+  type Plane,
+  type PlaneSweep,
+  rootOf,
+  splitEnded,
+  voxelAt,
+} from './planes.ts';
 
 /** A plateau that no neighbour exceeds: the peak that stands for it. */
 export interface PlateauPeak {
@@ -35,13 +44,13 @@ interface Plateau extends Linked<Plateau> {
  * So a group is a maximum exactly if all its neighbours of the same score are given too.
  */
 export class PlateauTracker {
-  readonly #sweep: Sweep;
+  readonly #sweep: PlaneSweep;
   #before: TiedVoxels;
   #current: TiedVoxels;
   #open: Plateau[] = [];
   #count = 0;
 
-  constructor(sweep: Sweep) {
+  constructor(sweep: PlaneSweep) {
     this.#sweep = sweep;
     this.#before = { voxels: [], plateaus: [] };
     this.#current = { voxels: [], plateaus: [] };
@@ -185,7 +194,7 @@ function join(a: Plateau, b: Plateau): Plateau {
 }
 
 /** The voxel of a plateau that is nearest to its centroid. */
-function peakOf({ score, voxels, runs, offsets }: Plateau, { grid, columnAxis, columnStep }: Sweep): PlateauPeak {
+function peakOf({ score, voxels, runs, offsets }: Plateau, { grid, columnAxis, columnStep }: PlaneSweep): PlateauPeak {
   const sum = [0, 0, 0];
   for (let run = 0; run < runs.length; run += 2) {
     const [first, length] = [runs[run], runs[run + 1]];

@@ -1,5 +1,5 @@
 import type { Zyx } from '../space/zyx.ts';
-import { fromSweepOrder, type Plane, type Sweep } from './sweep.ts';
+import { fromSweepOrder, type Plane, type PlaneSweep } from './planes.ts';
 
 /** The offset, in voxels along z, y, x, of a peak from the middle of its 3×3×3 neighbourhood, which it must not keep. */
 export type Refine = (scores: Float64Array) => Zyx;
@@ -10,7 +10,7 @@ export type Layers = readonly [Plane | undefined, Plane, Plane | undefined];
 /** The 27 scores around a voxel in the order z, y, x, whatever the sweep axis; NaN beyond the volume. */
 export function scoresAroundInto(
   layers: Layers,
-  sweep: Sweep,
+  sweep: PlaneSweep,
   row: number,
   column: number,
   scores: Float64Array,

@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
-import { type Plane, planesOf, type SlabPlane, type Sweep, type SweepPlane } from './sweep.ts';
+import { type Plane, type PlaneSweep, planesOf, type SlabPlane, type SweepPlane } from './planes.ts';
 
 /** Options of {@link smoothed}. */
 export interface SmoothedOptions {
@@ -54,7 +54,7 @@ function gaussianWeights(sigmaVoxels: number): Float64Array {
 
 /** The planes in reach of the next one to be finished, smoothed along rows and columns already. */
 class PlaneWindow {
-  readonly #sweep: Sweep;
+  readonly #sweep: PlaneSweep;
   readonly #along: Float64Array;
   readonly #rowWeights: Float64Array;
   readonly #columnWeights: Float64Array;
@@ -68,7 +68,7 @@ class PlaneWindow {
   #added = 0;
   #finished = 0;
 
-  constructor(sweep: Sweep, sigma: number) {
+  constructor(sweep: PlaneSweep, sigma: number) {
     const { grid, axis, rowAxis, columnAxis, rows, columns, classes } = sweep;
     this.#sweep = sweep;
     this.#along = gaussianWeights(sigma / grid.voxelSize[axis]);

@@ -13,7 +13,7 @@ import {
   keepRun,
   toComponent,
 } from './connected-components.ts';
-import { fromSweepOrder, planesOf, type SearchedClass, type Sweep, searchedClasses } from './sweep.ts';
+import { fromSweepOrder, type PlaneSweep, planesOf, type SearchedClass, searchedClasses } from './planes.ts';
 import { squaredDistances, watershed } from './watershed.ts';
 
 /** Options of {@link splitTouching}. */
@@ -87,7 +87,7 @@ export async function* splitTouching(
 
 /** The search through one class. */
 interface SplitSearch extends SearchedClass {
-  readonly sweep: Sweep;
+  readonly sweep: PlaneSweep;
   readonly growing: ComponentSweep;
   readonly minDistance: number;
   readonly minVoxels: number;
@@ -175,7 +175,7 @@ interface ComponentMask {
 }
 
 /** Cuts a component out, of which the voxels were kept. */
-function cropComponent(component: Growing, sweep: Sweep): ComponentMask {
+function cropComponent(component: Growing, sweep: PlaneSweep): ComponentMask {
   const { shape: whole } = sweep.grid;
   const first = fromSweepOrder(sweep, ...component.first);
   const last = fromSweepOrder(sweep, ...component.last);
@@ -197,7 +197,7 @@ function cropComponent(component: Growing, sweep: Sweep): ComponentMask {
 /** The C-order index, in a box, of each voxel of a foreground, in the order of its runs. */
 function placesOf(
   { runs, scores }: Foreground,
-  sweep: Sweep,
+  sweep: PlaneSweep,
   { start, shape: [, height, width] }: Pick<ComponentMask, 'start' | 'shape'>,
 ): { places: Int32Array; scores: readonly number[] } {
   const places = new Int32Array(scores.length);

@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import type { Peak } from '../peaks/sweep.ts';
+import type { Peak } from '../peaks/planes.ts';
 import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
 import { type Point, toPhysical } from '../space/grid.ts';
 

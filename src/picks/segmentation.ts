@@ -8,7 +8,7 @@ import {
   type Growing,
   toComponent,
 } from '../peaks/connected-components.ts';
-import { type Sweep, sweepAlong } from '../peaks/sweep.ts';
+import { type PlaneSweep, sweepAlong } from '../peaks/planes.ts';
 import { toPhysical, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
 import { asVolume, contiguousVolume, type NumericData, type Volume, type VolumeLike } from '../volume/volume.ts';
@@ -258,7 +258,7 @@ function componentsOfLabel(
   { data, shape: [depth, height, width], stride, offset }: Volume<NumericData>,
   label: number,
   planes: ReadonlySet<number>,
-  { sweep, search }: { readonly sweep: Sweep; readonly search: ComponentSweep },
+  { sweep, search }: { readonly sweep: PlaneSweep; readonly search: ComponentSweep },
 ): Component[] {
   const mask = new Float32Array(height * width);
   const plane = { data: mask, offset: 0, rowStride: width, columnStride: 1 };

@@ -1,17 +1,10 @@
 import type { Steps } from '../core/concurrency.ts';
-import {
-  type FilterGeometry,
-  frequency,
-  squaredFrequencies,
-  type Transfer,
-  tiltViews,
-  transferTable,
-  type Views,
-} from './ctf.ts';
+import { type Transfer, transferTable } from './ctf.ts';
 import { checkImaging, type ImagingOptions } from './imaging-options.ts';
 import { addNoise, noiseColour, noiseLevels } from './noise.ts';
 import { createRandom } from './random.ts';
-import type { SpectrumLine } from './spectrum.ts';
+import { frequency, type SpectrumLine, squaredFrequencies } from './spectrum.ts';
+import { type FilterGeometry, tiltViews, type Views } from './tilt-series.ts';
 
 /**
  * Applies the effects of microscope and reconstruction to the Fourier transform of a density: contrast transfer with a gradient

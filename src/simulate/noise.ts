@@ -1,9 +1,11 @@
 import { forEachRange, type Steps } from '../core/concurrency.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import type { Volume } from '../volume/volume.ts';
-import { type FilterGeometry, squaredFrequencies, type Transfer, type Views } from './ctf.ts';
+import type { Transfer } from './ctf.ts';
 import type { Imaging, ReconstructionFilter } from './imaging-options.ts';
 import { createRandom, type Random } from './random.ts';
+import { squaredFrequencies } from './spectrum.ts';
+import type { FilterGeometry, Views } from './tilt-series.ts';
 
 /** Noise of real tomograms relative to the density of solid protein, at `noise: 1`. */
 export const noiseLevels: Readonly<Record<ReconstructionFilter, number>> = {

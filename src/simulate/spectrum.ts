@@ -204,3 +204,13 @@ function gatherRow({ data, lines }: ComplexPlane, { z, row }: PlaneRow): void {
     row[i + 1] = data[at + 1];
   }
 }
+
+/** Squared frequency, in Å⁻², of every index of a transform. */
+export function squaredFrequencies(length: number, voxelSize: number): Float64Array {
+  return Float64Array.from({ length }, (_, i) => frequency(i, length, voxelSize) ** 2);
+}
+
+/** Frequency, in Å⁻¹, of an index of a transform; the upper half of the indices are negative frequencies. */
+export function frequency(index: number, length: number, voxelSize: number): number {
+  return (index <= length / 2 ? index : index - length) / (length * voxelSize);
+}

@@ -1,14 +1,7 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Axis, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
-import {
-  type AxisSegment,
-  blendWeights,
-  coverAxis,
-  cutSegments,
-  tilesAlongAxis,
-  WINDOW_NAMES,
-  type WindowName,
-} from './axis.ts';
+import { type AxisSegment, coverAxis, cutSegments, tilesAlongAxis } from './axis.ts';
+import { blendWeights, WINDOW_NAMES, type WindowName } from './window.ts';
 
 /** One tile of a plan. */
 export interface Tile {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { PlanOptions, TileSpec, Zyx } from '../../src/entry/index.ts';
-import { WINDOW_NAMES } from '../../src/tiles/axis.ts';
+import { WINDOW_NAMES } from '../../src/tiles/window.ts';
 
 /** A volume's shape and a way to cut it; covers of at most `mostTiles` tiles. */
 export function plannable({

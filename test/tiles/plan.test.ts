@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type PlanOptions, planTiles, type TileSpec, type Zyx } from '../../src/entry/index.ts';
-import { WINDOW_NAMES } from '../../src/tiles/axis.ts';
+import { WINDOW_NAMES } from '../../src/tiles/window.ts';
 import { plannable } from '../support/plan-arbitraries.ts';
 
 const AXES = [0, 1, 2] as const;
