@@ -279,7 +279,9 @@ async function receive(
   const problem = problemOf(response, { ...body, range, stopAt: wanted.stopAt, isForeign });
   if (problem !== undefined) throw new RequestFailure(problem, { kind: 'content', isRetryable: true });
   const isWhole = status === 200 && body.received < wanted.stopAt;
-  return { bytes: body.bytes, total: isWhole ? body.received : total, ...validatorsOf(response) };
+  // A page of another origin does not see whether the promised length is that of an encoded body.
+  const stated = isForeign && status === 200 ? undefined : total;
+  return { bytes: body.bytes, total: isWhole ? body.received : stated, ...validatorsOf(response) };
 }
 
 function isEncoded({ headers }: Response): boolean {

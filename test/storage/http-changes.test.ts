@@ -110,6 +110,16 @@ describe('a remote file that changes while it is read', () => {
     }
   });
 
+  it('httpStore in a page of another origin compares no length that an invisible encoding may have changed', async () => {
+    vi.stubGlobal('location', new URL('https://page.example'));
+    let isWhole = false;
+    const fetch = async () => new Response(bytes(100), { headers: isWhole ? {} : { 'Content-Length': '60' } });
+    const store = httpStore('https://bucket.example', { fetch });
+    expect(await store.getRange('/a', part)).toEqual(bytes(3, 2));
+    isWhole = true;
+    expect(await store.get('/a')).toEqual(bytes(100));
+  });
+
   it('httpStore sends no conditional header', async () => {
     const sent: Headers[] = [];
     const fetch = async (_: string, { headers }: RequestInit) => {

@@ -3,7 +3,7 @@ import { onAbort } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
 import { checkSchema } from '../../core/json.ts';
 import { readBody } from '../../storage/http-request.ts';
-import { clock, isRetryableStatus, RequestFailure, retry, retryAfterOf } from '../../storage/retry.ts';
+import { clock, isRetryableStatus, MAX_TIMEOUT, RequestFailure, retry, retryAfterOf } from '../../storage/retry.ts';
 
 /** A GraphQL server, and how to send requests to it. */
 export interface GraphqlServer {
@@ -69,7 +69,9 @@ async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<
   signal?.throwIfAborted();
   const controller = new AbortController();
   const stopWaiting = onAbort(signal, () => controller.abort(signal?.reason));
-  const timer = setTimeout(() => controller.abort(), server.timeout);
+  // A timer that is set for longer fires at once.
+  const isTimed = server.timeout <= MAX_TIMEOUT;
+  const timer = isTimed ? setTimeout(() => controller.abort(), server.timeout) : undefined;
   try {
     return await receive(server, request, controller.signal);
   } catch (cause) {
