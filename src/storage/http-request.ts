@@ -28,7 +28,7 @@ export interface BodyPart {
   readonly stopAt?: number | undefined;
   /** Only the last bytes are wanted, so many. @defaultValue Infinity */
   readonly last?: number | undefined;
-  /** The largest value that may be kept, and its address for the error. */
+  /** The most bytes that may arrive of a body that is not bounded by a range, and its address for the error. */
   readonly bound: ValueBound & { readonly path: string };
 }
 
@@ -177,10 +177,11 @@ export async function readBody(
   { skip = 0, stopAt = Infinity, last = Infinity, bound }: BodyPart,
   watch?: TransferWatch | undefined,
 ): Promise<Body> {
-  // A part is as long as it was asked for. The length of an encoded body is another one than its header says.
-  const mostBytes = stopAt === Infinity && last === Infinity ? bound.bytes : Infinity;
+  // A part is as long as it was asked for; a server that ignores ranges sends all that lies before it, too.
+  const mostBytes = response.status === 206 && stopAt < Infinity ? Infinity : bound.bytes;
+  // The length of an encoded body is another one than its header says.
   const promised = isEncoded(response) ? 0 : Number(response.headers.get('Content-Length') ?? 0);
-  if (promised - skip > mostBytes) throw tooLarge(bound.path, bound);
+  if (Math.min(promised, stopAt) > mostBytes) throw tooLarge(bound.path, bound);
   const reader = response.body?.getReader();
   if (!reader) return { bytes: new Uint8Array(0), received: 0 };
   const pieces: Uint8Array[] = [];
@@ -196,7 +197,7 @@ export async function readBody(
       if (wanted.length > 0) pieces.push(wanted);
       kept += wanted.length;
       while (pieces.length > 1 && kept - pieces[0]!.length >= last) kept -= pieces.shift()!.length;
-      if (kept > mostBytes) throw tooLarge(bound.path, bound);
+      if (Math.min(received, stopAt) > mostBytes) throw tooLarge(bound.path, bound);
     }
   } finally {
     reader.cancel().catch(() => {});

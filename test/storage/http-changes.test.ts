@@ -201,8 +201,11 @@ describe('bounds of answers', () => {
     });
     await expect(store.get('/picks.json')).rejects.toMatchObject({ code: 'unsupported', option: 'maxFileBytes' });
     await expect(store.getRange('/a', { offset: 10 })).rejects.toMatchObject({ code: 'unsupported' });
+    // A server that ignores ranges would send all bytes before the part.
+    await expect(store.getRange('/a', { offset: 2 ** 40, length: 5 })).rejects.toMatchObject({ code: 'unsupported' });
+    await expect(store.getRange('/a', { suffixLength: 5 })).rejects.toMatchObject({ code: 'unsupported' });
     await expect(store.get('/0/0', { maxValueBytes: 1e5 })).rejects.toMatchObject({ code: 'corrupt-data' });
-    expect(server.requests).toHaveLength(4);
+    expect(server.requests).toHaveLength(6);
     for (const options of [{ maxMetadataBytes: 0 }, { maxFileBytes: Number.NaN }]) {
       expect(() => httpStore('https://example.org', options)).toThrow(
         expect.objectContaining({ code: 'invalid-option', option: Object.keys(options)[0] }),
