@@ -276,7 +276,8 @@ function unknownColumns({ cells, place }: Row, found: string): CryoetPicksError 
       `${place}: found ${shown(cells)}, which look like numbers with decimal commas; write decimal points`,
     );
   }
-  const guess = guessOf(cells);
+  const all = guessOf(cells);
+  const guess = all.length > 30 ? [...all.slice(0, 30), '…'] : all;
   return new CryoetPicksError(
     'invalid-option',
     `${place}: the table has ${found}; say what each column is, such as --columns ${guess.join(',')} on the command line, or ` +
@@ -294,7 +295,7 @@ function guessOf(cells: readonly string[]): PointsColumn[] {
   const due: PointsColumn[] = numbers.length === 4 ? [...axes, 'score'] : [...axes];
   const guess = cells.map((): PointsColumn => '-');
   for (const index of numbers.slice(skipped, skipped + due.length)) guess[index] = due.shift()!;
-  const words = cells.flatMap((cell, index) => (numbers.includes(index) || cell === '' ? [] : [index]));
+  const words = cells.flatMap((cell, index) => (parseNumber(cell) !== undefined || cell === '' ? [] : [index]));
   const run = words.find((index) => /\d$/.test(cells[index]!));
   const object = words.find((index) => index !== run);
   if (run !== undefined) guess[run] = 'run';
@@ -364,15 +365,21 @@ function rolesOf(header: readonly string[]): PointsColumn[] {
     const other = Object.entries(known).find(([, names]) => keys.some((key) => names.has(key)))?.[0];
     return axisOf(some) ?? (other as PointsColumn | undefined) ?? '-';
   });
-  return roles.map((as, index) => {
-    if (as === '-' || roles.indexOf(as) === roles.lastIndexOf(as)) return as;
-    const same = roles.flatMap((role, at) => (role === as ? [at] : []));
+  const places = new Map<PointsColumn, number[]>();
+  for (const [index, as] of roles.entries()) {
+    const same = places.get(as);
+    if (same === undefined) places.set(as, [index]);
+    else same.push(index);
+  }
+  const chosen = new Set<number>();
+  for (const [as, same] of places) {
     const bare = same.filter((at) => words[at]!.length === 1);
     const isAxis = axes.some((axis) => axis === as);
     // Two names of the same coordinate do not say which of them it is.
-    const chosen = bare.length === 1 ? bare[0] : isAxis ? undefined : same[0];
-    return chosen === index ? as : '-';
-  });
+    if (same.length === 1 || bare.length === 1) chosen.add(same.length === 1 ? same[0]! : bare[0]!);
+    else if (!isAxis) chosen.add(same[0]!);
+  }
+  return roles.map((as, index) => (chosen.has(index) ? as : '-'));
 }
 
 /** The unit that the names of x, y and z state, as the size of a voxel. */

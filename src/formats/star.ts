@@ -61,11 +61,11 @@ export function parseStar(text: string, { source, warn }: ParseStarOptions): Sta
     } else if (name === undefined) {
       throw new CryoetPicksError(code, `${place}: expected data_, the start of a STAR block`);
     } else if (kind === 'loop') {
-      table = { name, loop: true, labels: [], rows: [] };
+      table = { name, loop: true, labels: [], known: new Set(), rows: [] };
       tables.push(table);
     } else if (kind === 'label') {
       if (table === undefined) {
-        table = { name, loop: false, labels: [], rows: [] };
+        table = { name, loop: false, labels: [], known: new Set(), rows: [] };
         tables.push(table);
       }
       addLabel(table, { label: first.bare!.slice(1), value: rest[0]?.value, place });
@@ -109,6 +109,8 @@ interface OpenTable {
   readonly name: string;
   readonly loop: boolean;
   readonly labels: string[];
+  /** The same labels, to find one that occurs twice. */
+  readonly known: Set<string>;
   readonly rows: { readonly values: string[]; readonly place: string }[];
   /** True once a row has come after an empty line. */
   isBroken?: boolean;
@@ -153,7 +155,8 @@ function addLabel(
   table: OpenTable,
   { label, value, place }: { label: string; value: string | undefined; place: string },
 ): void {
-  if (table.labels.includes(label)) throw new CryoetPicksError(code, `${place}: label _${label} occurs twice`);
+  if (table.known.has(label)) throw new CryoetPicksError(code, `${place}: label _${label} occurs twice`);
+  table.known.add(label);
   table.labels.push(label);
   if (table.loop) return;
   if (value === undefined) throw new CryoetPicksError(code, `${place}: _${label} has no value`);

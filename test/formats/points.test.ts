@@ -89,6 +89,15 @@ describe('a plain table', () => {
     expect(() => read(text)).toThrow(expect.objectContaining({ message: expect.stringContaining(message) }));
   });
 
+  it('A plain table of 200,000 columns is refused in a time that grows with their number, not with its square', () => {
+    const names = Array.from({ length: 200_000 }, (_, i) => (i % 2 === 0 ? 'x' : 'score'));
+    // Comparing each name with all others would take minutes.
+    expect(() => read(`${names.join(',')}\n`)).toThrow(expect.objectContaining({ code: 'invalid-option' }));
+    expect(() => read(`${names.map(() => '1').join(',')}\n`)).toThrow(
+      expect.objectContaining({ code: 'invalid-option' }),
+    );
+  });
+
   it('A plain table is read by the columns that the caller names, with a header or without', () => {
     const columns: readonly PointsColumn[] = ['x', 'y', 'z', 'object'];
     const named = { run: 'TS_1', voxelSize: 10, columns };

@@ -61,6 +61,11 @@ describe('a STAR loop', () => {
     expect(warnings).toEqual([expect.stringMatching(/^a\.star, line 10: rows of data_particles go on after an empty/)]);
   });
 
+  it('A STAR loop of 300,000 labels is read in a time that grows with their number, not with its square', () => {
+    const labels = Array.from({ length: 300_000 }, (_, i) => `_l${i}\n`).join('');
+    expect(() => read(`data_\nloop_\n${labels}`)).toThrow(expect.objectContaining({ code: 'invalid-picks' }));
+  });
+
   it.each([
     ['a row that lacks a cell', 'TS_1 10 20\n', 'line 8: 3 values; expected 4, one per label of data_particles'],
     ['a first row that reads like a label and lacks a cell', '_a 10 20\nTS_2 1 2 3\n', 'line 8: 3 values; expected 4'],
