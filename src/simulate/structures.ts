@@ -1,3 +1,4 @@
+import type { Steps } from '../core/concurrency.ts';
 import type { PlacedMolecule } from './density.ts';
 import { direction } from './packing.ts';
 import { createRandom, type Random } from './random.ts';
@@ -22,12 +23,16 @@ const roundness = 1.35;
  *
  * @param radius - Mean radius, in Å.
  */
-export function vesicle(radius: number, random: Random): Species {
+export function* vesicle(radius: number, random: Random): Steps<Species> {
   const axes = [0, 1, 2].map(() => 1 + (random.uniform() - 0.5) * (roundness - 1)) as [number, number, number];
   const dents = Array.from({ length: 4 }, () => ({ direction: direction(random), depth: 0.06 * random.normal() }));
-  const beads: number[] = [];
-  for (const leaflet of [-leaflets / 2, leaflets / 2]) {
-    const count = Math.round((4 * Math.PI * (radius + leaflet) ** 2) / spacing ** 2);
+  const shells = [-leaflets / 2, leaflets / 2].map((leaflet) => ({
+    leaflet,
+    count: Math.round((4 * Math.PI * (radius + leaflet) ** 2) / spacing ** 2),
+  }));
+  const beads = new Float64Array(4 * shells.reduce((sum, { count }) => sum + count, 0));
+  let at = 0;
+  for (const { leaflet, count } of shells) {
     // Gaussians on a plane, one per spacing², add up to weight · 2π σ² / spacing².
     const weight = (density * spacing ** 2) / (2 * Math.PI * sigma ** 2);
     for (let i = 0; i < count; i++) {
@@ -37,15 +42,14 @@ export function vesicle(radius: number, random: Random): Species {
         const along = x * dent.direction[0] + y * dent.direction[1] + z * dent.direction[2];
         scale += radius * dent.depth * along ** 3;
       }
-      beads.push(
-        (scale * axes[0] + leaflet) * x,
-        (scale * axes[1] + leaflet) * y,
-        (scale * axes[2] + leaflet) * z,
-        weight,
-      );
+      beads[at++] = (scale * axes[0] + leaflet) * x;
+      beads[at++] = (scale * axes[1] + leaflet) * y;
+      beads[at++] = (scale * axes[2] + leaflet) * z;
+      beads[at++] = weight;
+      if (i % 1024 === 0) yield;
     }
   }
-  return { name: 'vesicle', pdbId: null, kind: 'decoy', sigma, radius, beads: Float64Array.from(beads) };
+  return { name: 'vesicle', pdbId: null, kind: 'decoy', sigma, radius, beads };
 }
 
 /** Point i of n evenly spread points of the unit sphere, on a golden spiral with an irrational angle between points. */

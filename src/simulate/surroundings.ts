@@ -68,22 +68,26 @@ export function* placeSurroundings(
   if (carbon !== undefined) packing.addObstacle((ball) => touchesCarbon(carbon, ball));
   const molecules: PlacedMolecule[] = [];
   const thickness = region.high.z - region.low.z;
-  const makers: readonly (readonly [number | undefined, () => readonly PlacedMolecule[]])[] = [
-    [
-      wanted.vesicles,
-      () => somewhere(vesicle(Math.min(0.42 * thickness, 180 + 370 * random.uniform()), random), { region, random }),
-    ],
+  const makeVesicle = function* () {
+    const radius = Math.min(0.42 * thickness, 180 + 370 * random.uniform());
+    return somewhere(yield* vesicle(radius, random), { region, random });
+  };
+  const makers: readonly (readonly [number | undefined, Maker])[] = [
+    [wanted.vesicles, makeVesicle],
     [
       wanted.microtubules,
-      () =>
+      inOneStep(() =>
         lying(filament(helices.microtubules, { length: 1500 + 3500 * random.uniform(), random }), { region, random }),
+      ),
     ],
     [
       wanted.filaments,
-      () => lying(filament(helices.filaments, { length: 800 + 3200 * random.uniform(), random }), { region, random }),
+      inOneStep(() =>
+        lying(filament(helices.filaments, { length: 800 + 3200 * random.uniform(), random }), { region, random }),
+      ),
     ],
-    [wanted.aggregates, () => moved(aggregate(8 + random.integer(40), random), { region, random })],
-    [wanted.goldBeads, () => somewhere(goldBead(random), { region, random })],
+    [wanted.aggregates, inOneStep(() => moved(aggregate(8 + random.integer(40), random), { region, random }))],
+    [wanted.goldBeads, inOneStep(() => somewhere(goldBead(random), { region, random }))],
   ];
   for (const [mean = 0, make] of makers) {
     const expected = mean * volumeShare(grid);
@@ -94,22 +98,41 @@ export function* placeSurroundings(
   return { molecules, carbon };
 }
 
+/** Makes a structure somewhere, each time another one. */
+type Maker = () => Steps<readonly PlacedMolecule[]>;
+
+function inOneStep(make: () => readonly PlacedMolecule[]): Maker {
+  return function* () {
+    yield;
+    return make();
+  };
+}
+
 function* placeFree(
-  make: () => readonly PlacedMolecule[],
+  make: Maker,
   { packing, region }: { readonly packing: Packing; readonly region: Region },
 ): Steps<readonly PlacedMolecule[]> {
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const molecules = make();
-    yield;
+    const molecules = yield* make();
     const balls: Ball[] = [];
     for (const molecule of molecules) balls.push(...(yield* hullOf(molecule)));
-    const fits = ({ centre, radius }: Ball) =>
-      centre.z >= region.low.z && centre.z <= region.high.z && packing.isFree(centre, radius);
-    if (!balls.every(fits)) continue;
+    if (!(yield* allFit(balls, { packing, region }))) continue;
     for (const { centre, radius } of balls) packing.add(centre, radius);
     return molecules;
   }
   return [];
+}
+
+/** Whether all balls are within the ice and free. */
+function* allFit(
+  balls: readonly Ball[],
+  { packing, region }: { readonly packing: Packing; readonly region: Region },
+): Steps<boolean> {
+  for (const [i, { centre, radius }] of balls.entries()) {
+    if (i % 64 === 0) yield;
+    if (centre.z < region.low.z || centre.z > region.high.z || !packing.isFree(centre, radius)) return false;
+  }
+  return true;
 }
 
 /** Balls over a structure's beads, one per cell of a lattice. */

@@ -88,7 +88,7 @@ describe('shapes', () => {
     Array.from({ length: beads.length / 4 }, (_, i) => Math.hypot(...axes.map((axis) => beads[4 * i + axis]!)));
 
   it('a vesicle is hollow, with two leaflets', () => {
-    const { beads } = vesicle(300, createRandom(1));
+    const { beads } = atOnce(vesicle(300, createRandom(1)));
     const radii = distances(beads, [0, 1, 2]);
     expect(Math.min(...radii)).toBeGreaterThan(180);
     expect(Math.max(...radii)).toBeLessThan(450);
