@@ -54,7 +54,6 @@ export async function* mapOrdered<T, R>(
   }
   const pending: Promise<R>[] = [];
   const leaving = new AbortController();
-  const forwardAbort = () => leaving.abort(signal?.reason);
   const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   const readAhead = async () => {
     while (pending.length < concurrency) {
@@ -67,7 +66,7 @@ export async function* mapOrdered<T, R>(
       pending.push(result);
     }
   };
-  signal?.addEventListener('abort', forwardAbort, { once: true });
+  const stopWaiting = onAbort(signal, () => leaving.abort(signal?.reason));
   try {
     await readAhead();
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
@@ -76,7 +75,7 @@ export async function* mapOrdered<T, R>(
       yield result;
     }
   } finally {
-    signal?.removeEventListener('abort', forwardAbort);
+    stopWaiting();
     leaving.abort();
     await iterator.return?.();
     await Promise.allSettled(pending);
@@ -174,11 +173,17 @@ function later(resume: () => void): void {
   port2.postMessage(undefined);
 }
 
-const watched = new WeakMap<AbortSignal, Set<() => void>>();
+/** The callbacks of a signal, and the one listener that calls them. */
+interface Watched {
+  readonly waiting: Set<() => void>;
+  readonly callAll: () => void;
+}
+
+const watched = new WeakMap<AbortSignal, Watched>();
 
 /**
  * Calls back when a signal fires, at once if it has. A signal gets one listener for all callbacks: Node prints a warning from eleven
- * listeners on.
+ * listeners on. The listener is removed with the last callback.
  *
  * @returns A function that stops waiting.
  */
@@ -188,19 +193,24 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
     callback();
     return () => {};
   }
-  const waiting = watched.get(signal) ?? watch(signal);
+  const { waiting, callAll } = watched.get(signal) ?? watch(signal);
   waiting.add(callback);
-  return () => waiting.delete(callback);
+  return () => {
+    if (!waiting.delete(callback) || waiting.size > 0) return;
+    signal.removeEventListener('abort', callAll);
+    watched.delete(signal);
+  };
 }
 
-function watch(signal: AbortSignal): Set<() => void> {
+function watch(signal: AbortSignal): Watched {
   const waiting = new Set<() => void>();
-  watched.set(signal, waiting);
   const callAll = () => {
     for (const callback of waiting) callback();
   };
+  const watch = { waiting, callAll };
+  watched.set(signal, watch);
   signal.addEventListener('abort', callAll, { once: true });
-  return waiting;
+  return watch;
 }
 
 /** The promise, or the abort reason as soon as the signal fires; the promise's result is then ignored. */

@@ -38,6 +38,18 @@ describe('mapOrdered', () => {
     );
   });
 
+  it('mapOrdered adds one listener to a signal that many streams share, and an abort reaches all of them', async () => {
+    const controller = new AbortController();
+    const added = vi.spyOn(controller.signal, 'addEventListener');
+    const streams = Array.from({ length: 20 }, () =>
+      mapOrdered([1, 2], async (i) => i, { signal: controller.signal, concurrency: 1 }),
+    );
+    for (const stream of streams) expect((await stream.next()).value).toBe(1);
+    expect(added).toHaveBeenCalledTimes(1);
+    controller.abort('enough');
+    for (const stream of streams) await expect(collect(stream)).rejects.toBe('enough');
+  });
+
   it('mapOrdered reads ahead while the consumer works', async () => {
     const started: number[] = [];
     const stream = mapOrdered([0, 1, 2, 3, 4], async (i) => started.push(i), { concurrency: 2 });
