@@ -267,8 +267,8 @@ async function receive(
 ): Promise<Answer | undefined> {
   const { status } = response;
   if (status !== 200 && status !== 206) {
-    // The rest of the answer is not needed.
-    response.body?.cancel().catch(() => {});
+    // The rest of the answer is not needed, unless it names the size of the value.
+    if (status !== 416) response.body?.cancel().catch(() => {});
     if (absent.includes(status)) return undefined;
     if (status !== 416 || !range) throw statusFailure(response);
   }
@@ -276,8 +276,10 @@ async function receive(
   const empty = { bytes: new Uint8Array(0), received: 0 };
   if (method === 'HEAD') return { ...empty, total, etag: undefined, modified: undefined };
   const wanted = { ...wantedOf(range, status === 206), bound: { ...bound, path } };
+  const unsatisfied =
+    status === 416 && range ? await checkUnsatisfied(response, { range, isForeign, read }) : undefined;
   const body = status === 416 ? empty : await read(wanted);
-  const problem = problemOf(response, { ...body, range, stopAt: wanted.stopAt, isForeign });
+  const problem = unsatisfied ?? problemOf(response, { ...body, range, stopAt: wanted.stopAt, isForeign });
   if (problem !== undefined) throw new RequestFailure(problem, { kind: 'content', isRetryable: true });
   const isWhole = status === 200 && body.received < wanted.stopAt;
   // A page of another origin does not see whether the promised length is that of an encoded body.
@@ -331,7 +333,7 @@ export function statusFailure(response: Response, cause?: unknown): RequestFailu
   });
 }
 
-/** An answer with status 200, 206 or 416. */
+/** An answer with status 200 or 206. */
 interface Received {
   readonly bytes: Uint8Array;
   /** The number of bytes that arrived, with those that were skipped. */
@@ -346,13 +348,16 @@ interface Received {
 /** What is wrong with an answer; `undefined` if it is complete and is what was asked for. */
 function problemOf(response: Response, received: Received): string | undefined {
   const { status, headers } = response;
-  const { bytes, range } = received;
+  const { bytes, range, isForeign } = received;
   const part = headers.get('Content-Range');
-  if (status === 416) return range && checkUnsatisfied(part, range);
+  if (status === 416) return undefined;
   if (status === 200) return checkLength(response, received);
   if (!range) return `the server answered a part, ${part ?? '206'}, where the whole was asked for`;
   const short = checkLength(response, received);
-  return short ?? (part === null ? checkUnlabelled(bytes, range) : checkPart(part, { bytes, range }));
+  if (short !== undefined || part !== null) return short ?? checkPart(part!, { bytes, range });
+  return isForeign
+    ? checkUnlabelled(bytes, range)
+    : 'the server answered a part without Content-Range, which says which';
 }
 
 /** An encoded body has another length than the header says, and a page of another origin does not see the encoding. */
@@ -404,12 +409,28 @@ function describe(range: ByteRange): string {
   return rangeHeader(range).replace('=', ' ');
 }
 
-/** 416 says that the part is beyond the end, which the total length in the answer must confirm. */
-function checkUnsatisfied(part: string | null, range: ByteRange): string | undefined {
-  const total = Number(/^bytes \*\/(\d+)$/.exec(part ?? '')?.[1] ?? Number.NaN);
-  const isThere = 'suffixLength' in range ? total > 0 : range.offset < total;
-  return isThere ? `the server answered that it has no ${describe(range)} of ${total}` : undefined;
+/** A 416, which says that a part is beyond the end of the value. */
+interface Unsatisfied extends Pick<HttpRequest, 'isForeign'> {
+  readonly range: ByteRange;
+  readonly read: ReadBody;
 }
+
+/** The size of the value, which a 416 names in a header, or as S3 does in its body, must confirm that the part is beyond its end. */
+async function checkUnsatisfied(
+  response: Response,
+  { range, isForeign, read }: Unsatisfied,
+): Promise<string | undefined> {
+  const label = /^bytes \*\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1];
+  const text = label ?? new TextDecoder().decode((await read(ERROR_BODY)).bytes);
+  const found = label ?? /<ActualObjectSize>(\d+)<\/ActualObjectSize>/.exec(text)?.[1];
+  if (label !== undefined) response.body?.cancel().catch(() => {});
+  if (found === undefined) return isForeign ? undefined : `the server answered 416 without the size of the value`;
+  const isThere = 'suffixLength' in range ? Number(found) > 0 : range.offset < Number(found);
+  return isThere ? `the server answered that it has no ${describe(range)} of ${found}` : undefined;
+}
+
+/** As much of the body of an error as is looked at. */
+const ERROR_BODY: BodyPart = { stopAt: 10_000, bound: { bytes: 10_000, path: '' } };
 
 /** How often and how long requests are made again. */
 export interface RetryRules {

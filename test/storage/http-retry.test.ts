@@ -8,6 +8,7 @@ const range: ByteRange = { offset: 10, length: 5 };
 let server: ScriptedServer | undefined;
 afterEach(async () => {
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
   await server?.close();
   server = undefined;
 });
@@ -95,6 +96,7 @@ describe('httpStore makes a request again after', () => {
     ['more bytes than it says', { 'Content-Range': 'bytes 10-14/100' }, value.slice(10, 16)],
     ['nonsense', { 'Content-Range': 'lines 1-2' }, value.slice(10, 15)],
     ['too much without a label', {}, value.slice(10, 16)],
+    ['of the right length without a label', {}, value.slice(20, 25)],
   ])('httpStore makes a request again after a part that is %s', async (_, headers, bytes) => {
     const wrong = status206(headers, bytes);
     const { store, requests } = await scripted([wrong, 'right']);
@@ -115,6 +117,27 @@ describe('httpStore makes a request again after', () => {
     const { store, requests } = await scripted([status206(headers, value.slice(90)), 'right']);
     expect(await store.getRange('/a', { suffixLength: 5 })).toEqual(value.slice(95));
     expect(requests).toHaveLength(2);
+  });
+
+  it('httpStore makes a request again after the status 416 without the size of the value, which S3 names in the body', async () => {
+    const size = '<Error><ActualObjectSize>100</ActualObjectSize></Error>';
+    for (const [body, offset, count] of [
+      ['', 10, 2],
+      [size, 10, 2],
+      [size, 200, 1],
+    ] as const) {
+      const { store, requests } = await scripted([(_, response) => void response.writeHead(416).end(body), 'right']);
+      expect(await store.getRange('/a', { offset, length: 5 })).toEqual(value.slice(offset, offset + 5));
+      expect(requests).toHaveLength(count);
+      await server?.close();
+    }
+  });
+
+  it('httpStore takes a part without a label in a page of another origin, which may not see the label', async () => {
+    vi.stubGlobal('location', { origin: 'https://page.example', href: 'https://page.example/' });
+    const { store, requests } = await scripted([status206({}, value.slice(10, 15))]);
+    expect(await store.getRange('/a', range)).toEqual(value.slice(10, 15));
+    expect(requests).toHaveLength(1);
   });
 
   it('httpStore makes a request again after the status 416 for a part that must exist, and a part instead of the whole value', async () => {

@@ -30,8 +30,11 @@ beforeAll(async () => {
     const [, from, to] = /^bytes=(\d*)-(\d*)$/.exec(range ?? '') ?? [];
     if (range === undefined) return response.writeHead(200).end(value);
     const start = from ? Number(from) : Math.max(0, value.length - Number(to));
-    if (start >= value.length) return response.writeHead(416).end();
-    return response.writeHead(206).end(value.subarray(start, from ? Number(to) + 1 : undefined));
+    const total = value.length;
+    if (start >= total) return response.writeHead(416, { 'Content-Range': `bytes */${total}` }).end();
+    const end = from && to ? Math.min(total, Number(to) + 1) : total;
+    const label = { 'Content-Range': `bytes ${start}-${end - 1}/${total}` };
+    return response.writeHead(206, label).end(value.subarray(start, end));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -114,6 +114,18 @@ describe('s3Store', () => {
     expect(await store.getRange('/001', { offset: 1, length: 2 })).toEqual(new TextEncoder().encode('ne'));
   });
 
+  it('s3Store stops waiting for a listing that stalls before or within the answer, after its timeout', async () => {
+    const silent = () => new Promise<Response>(() => {});
+    const halting = async () => new Response(new ReadableStream({ start: (body) => body.enqueue(Uint8Array.of(60)) }));
+    for (const fetch of [silent, halting]) {
+      const store = s3Store('s3://bkt/p', { fetch, timeout: 50, tries: 1 });
+      await expect(store.list('/')).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining('cannot list s3://bkt/p'),
+      });
+    }
+  });
+
   it('s3Store encodes a prefix that needs it', async () => {
     const store = s3Store('s3://bkt/p/a b+c&<>é', s3Server({ endpoint, values }));
     expect(names(await store.list('/'))).toEqual(['file x']);

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 as crcOfNode } from 'node:zlib';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { crc32 } from '../../src/codecs/checksum.ts';
 import {
   httpStore,
@@ -27,7 +27,10 @@ const content = Uint8Array.from({ length: 1000 }, (_, i) => (i * i) % 251);
 const storeOf = (entries: readonly ZipTestEntry[], options?: ZipTestOptions) =>
   zipStore(bytesReader(zipBytes(entries, options), { location: 'test.zip' }));
 let server: ScriptedServer | undefined;
-afterEach(() => server?.close());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  return server?.close();
+});
 
 describe('crc32', () => {
   it('crc32 equals the reference for any bytes at any offset', () => {
@@ -293,6 +296,7 @@ describe('an image in a zip file', () => {
       headers.delete('Content-Range');
       return new Response(init.method === 'HEAD' ? null : answer.body, { status: answer.status, headers });
     };
+    vi.stubGlobal('location', { origin: 'https://page.example', href: 'https://page.example/' });
     const store = httpStore(server.url, { fetch });
     expect(await readAll(zipStore(storeReader(store, '/a.zip')))).toEqual(voxels);
     expect(methods.filter((method) => method === 'HEAD')).toHaveLength(1);

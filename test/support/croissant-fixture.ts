@@ -74,7 +74,9 @@ export async function serveFiles(folder: string): Promise<FileServer> {
     if (bytes === undefined) return response.writeHead(404).end('not found');
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
     if (from === undefined) return response.writeHead(200).end(bytes);
-    return response.writeHead(206).end(bytes.subarray(Number(from), Number(to) + 1));
+    const end = Math.min(bytes.length, Number(to) + 1);
+    const label = { 'Content-Range': `bytes ${from}-${end - 1}/${bytes.length}` };
+    return response.writeHead(206, label).end(bytes.subarray(Number(from), end));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const close = () => {

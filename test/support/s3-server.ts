@@ -38,9 +38,14 @@ function part(bytes: Uint8Array, headers: Headers): Response {
   if (range === null) return new Response(bytes as BlobPart & Uint8Array<ArrayBuffer>);
   const [, first, last] = range;
   const start = first ? Number(first) : Math.max(0, bytes.length - Number(last));
-  if (start >= bytes.length) return s3Error(416, 'InvalidRange');
-  const end = first && last ? Number(last) + 1 : bytes.length;
-  return new Response(bytes.slice(start, end) as BlobPart & Uint8Array<ArrayBuffer>, { status: 206 });
+  if (start >= bytes.length) {
+    return s3Error(416, 'InvalidRange', `<ActualObjectSize>${bytes.length}</ActualObjectSize>`);
+  }
+  const end = first && last ? Math.min(bytes.length, Number(last) + 1) : bytes.length;
+  return new Response(bytes.slice(start, end) as BlobPart & Uint8Array<ArrayBuffer>, {
+    status: 206,
+    headers: { 'Content-Range': `bytes ${start}-${end - 1}/${bytes.length}` },
+  });
 }
 
 /** An error as S3 writes it. */
