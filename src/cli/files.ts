@@ -1,10 +1,18 @@
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { lstat, readdir, readFile, realpath, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type Destination, destinationOf, readFailure, writeAtomically } from '../node/atomic-files.ts';
+import {
+  type Destination,
+  describeSystemError,
+  destinationOf,
+  errnoOf,
+  readFailure,
+  writeAtomically,
+} from '../node/atomic-files.ts';
 import { directoryStore } from '../node/directory-store.ts';
+import { isHidden } from '../node/file-lock.ts';
 import { requireWritable } from '../storage/store.ts';
-import type { Terminal } from './terminal.ts';
+import { type Terminal, UsageError } from './terminal.ts';
 
 /** Options of {@link readText} and {@link readBytes}. */
 export interface ReadFileOptions {
@@ -158,36 +166,71 @@ export interface BuildFolderOptions {
 }
 
 /**
- * Fills a new folder under a temporary name and then renames it: it appears with everything in it, or not at all.
+ * Fills a new folder under a temporary name and then renames it: it appears with everything in it, or not at all. An empty folder
+ * that exists stays the same folder, and gets its entries one after the other when all are complete, files last.
  *
  * @param path - Must be absent, or an empty folder.
- * @throws {@link CryoetPicksError} `invalid-option` if something is there already.
+ * @throws {@link CryoetPicksError} `invalid-option` if something is there already, `conflict` if something appears meanwhile;
+ *   {@link UsageError} for an empty path.
  */
 export async function buildFolder(path: string, { build }: BuildFolderOptions): Promise<void> {
+  if (path === '') throw new UsageError('the folder to write to is "", expected its path; . is the current folder');
   const target = resolve(path);
-  await requireFree(target);
-  const staged = await directoryStore(dirname(target)).stage?.(`/${basename(target)}`);
-  // A file system of its own cannot be renamed, so it is filled where it is.
+  const [first, ...more] = (await entriesOf(target)) ?? [];
+  if (first !== undefined) {
+    const found = [first, ...more.slice(0, 2)].join(', ') + (more.length > 2 ? ', …' : '');
+    throw new CryoetPicksError('invalid-option', `${target} is not empty: it holds ${found}; choose a new folder`);
+  }
+  const isThere = await isFolder(target);
+  const parent = isThere ? target : dirname(target);
+  const staged = await directoryStore(parent).stage?.(`/${basename(target) || 'project'}`);
+  // The folder cannot be written, which the work says better.
   if (staged === undefined) return build(target);
   try {
     await build(staged.store.location);
-    await staged.commit();
-  } catch (error) {
+    if (isThere) await moveEntries(staged.store.location, target);
+    else await moveFolder(staged.store.location, target);
+  } finally {
     await staged.discard();
-    throw error;
   }
 }
 
-async function requireFree(folder: string): Promise<void> {
-  const entries = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
-    if (error.code === 'ENOENT') return [];
-    if (error.code === 'ENOTDIR')
-      throw new CryoetPicksError('invalid-option', `${folder} is a file, expected a folder`);
-    throw error;
-  });
-  if (entries.length === 0) return;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `${folder} is not empty: it holds ${entries.slice(0, 3).join(', ')}${entries.length > 3 ? ', …' : ''}; choose a new folder`,
-  );
+/** The entries of a folder, without temporary files; undefined if it is absent. */
+async function entriesOf(folder: string): Promise<readonly string[] | undefined> {
+  try {
+    return (await readdir(folder)).filter((name) => !isHidden(name));
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT') return undefined;
+    if (code === 'ENOTDIR') throw new CryoetPicksError('invalid-option', `${folder} is a file, expected a folder`);
+    const message = `${folder} cannot be read: ${describeSystemError(error)}`;
+    throw new CryoetPicksError('unavailable', message, { cause: error, path: folder });
+  }
+}
+
+/** Renames a folder to a name that is free, or that of an empty folder, which the system replaces in one step. */
+async function moveFolder(from: string, target: string): Promise<void> {
+  try {
+    await rename(from, target);
+  } catch (cause) {
+    if ((await lstat(target).catch(() => undefined)) !== undefined) throw appeared(target, cause);
+    const message = `cannot write ${target}: ${describeSystemError(cause)}`;
+    throw new CryoetPicksError('write-failed', message, { cause, path: target });
+  }
+}
+
+/** Moves what is in a folder into another, folders first, unless something has appeared there. */
+async function moveEntries(from: string, target: string): Promise<void> {
+  const [first] = (await entriesOf(target)) ?? [];
+  if (first !== undefined) throw appeared(join(target, first));
+  const entries = await readdir(from, { withFileTypes: true });
+  for (const { name } of entries.sort((a, b) => Number(b.isDirectory()) - Number(a.isDirectory()))) {
+    if (await lstat(join(target, name)).catch(() => undefined)) throw appeared(join(target, name));
+    await moveFolder(join(from, name), join(target, name));
+  }
+}
+
+function appeared(path: string, cause?: unknown): CryoetPicksError {
+  const message = `${path} has appeared while its content was made; it stays as it is, choose a new folder`;
+  return new CryoetPicksError('conflict', message, { cause, path });
 }

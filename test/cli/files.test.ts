@@ -169,6 +169,43 @@ describe('buildFolder', () => {
     expect(await readdir(folder)).toEqual(['a']);
   });
 
+  it('buildFolder fills an empty folder without replacing it, so that a shell in it goes on', async () => {
+    const { ino } = await stat(folder);
+    await buildFolder(folder, {
+      async build(temporary) {
+        await mkdir(join(temporary, 'overlay'));
+        await writeFile(join(temporary, 'copick.json'), '{}');
+      },
+    });
+    expect((await stat(folder)).ino).toBe(ino);
+    expect((await readdir(folder)).sort()).toEqual(['copick.json', 'overlay']);
+  });
+
+  it.each(['absent', 'empty'])('buildFolder keeps what appears in an %s folder meanwhile, and throws', async (kind) => {
+    const path = join(folder, 'project');
+    if (kind === 'empty') await mkdir(path);
+    const build = async (temporary: string) => {
+      await writeFile(join(temporary, 'a'), '');
+      await mkdir(path, { recursive: true });
+      await writeFile(join(path, 'thesis'), 'years of work');
+    };
+    await expect(buildFolder(path, { build })).rejects.toMatchObject({ code: 'conflict' });
+    expect(await readdir(path)).toEqual(['thesis']);
+    expect(await readdir(folder)).toEqual(['project']);
+  });
+
+  it('buildFolder makes one of two that fill the same folder fail', async () => {
+    const path = join(folder, 'project');
+    const build = (name: string) => buildFolder(path, { build: (temporary) => writeFile(join(temporary, name), '') });
+    const results = await Promise.allSettled([build('a'), build('b')]);
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await readdir(path)).toHaveLength(1);
+  });
+
+  it('buildFolder refuses an empty path', async () => {
+    await expect(buildFolder('', { build: async () => {} })).rejects.toThrow(/is "", expected its path/);
+  });
+
   it('buildFolder leaves nothing behind if the work fails', async () => {
     const build = async (temporary: string) => {
       await writeFile(join(temporary, 'half'), '');
