@@ -1,5 +1,5 @@
-import { mkdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { mkdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
   type CommitOptions,
@@ -163,7 +163,7 @@ async function stageFolder(
 
 /** Moves the target aside, the new folder into its place, and deletes the old one; one writer at a time. */
 async function swap(path: string, target: string, { signal, check }: CommitOptions): Promise<void> {
-  const old = temporaryBeside(target).replace(/tmp$/, 'old');
+  const old = temporaryBeside(target, 'old');
   let done = false;
   const attempt = async (isHeld: () => Promise<boolean>) => {
     await check?.();
@@ -173,7 +173,8 @@ async function swap(path: string, target: string, { signal, check }: CommitOptio
     try {
       await renameOver(path, target);
     } catch (error) {
-      if (wasThere) await rename(old, target).catch(() => {});
+      if (wasThere) await rename(join(old, basename(target)), target).catch(() => {});
+      await rmdir(old).catch(() => {});
       throw error;
     }
   };
@@ -182,11 +183,14 @@ async function swap(path: string, target: string, { signal, check }: CommitOptio
   await rm(old, { recursive: true, force: true }).catch(() => {});
 }
 
+/** Moves a folder into a new one, where it keeps its name; false if there is none. */
 async function moveAside(target: string, old: string): Promise<boolean> {
+  await mkdir(old);
   try {
-    await renameOver(target, old);
+    await renameOver(target, join(old, basename(target)));
     return true;
   } catch (error) {
+    await rmdir(old).catch(() => {});
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { link, lstat, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CryoetPicksError } from '../core/errors.ts';
 
 /**
  * Milliseconds that a waiting writer sees the same lock before it takes it over, if it is unknown whether the process of the
@@ -11,17 +12,20 @@ import { setTimeout as delay } from 'node:timers/promises';
  */
 const MAX_LOCK_AGE = 30_000;
 
+/** Milliseconds after which a waiting writer gives up while a process that runs holds the same lock. */
+const MAX_WAIT = 120_000;
+
 /** Milliseconds after which a temporary file counts as left behind if it is unknown whether its process still runs. */
 const MAX_TEMPORARY_AGE = 7 * 24 * 3600 * 1000;
 
-/** `machine-process-random`, see {@link makeTag}. */
-const TAG = /^([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{12}$/;
+/** `machine-process-start+random`, see {@link makeTag}. */
+const TAG = /^([0-9a-f]{8})-(\d{1,10})-([0-9a-f]{4})[0-9a-f]{8}$/;
 const MAX_TAG_LENGTH = 32;
 
 /** `.name.lock` beside `name`. */
 const LOCK = /^\..+\.lock$/;
 
-/** `.name.tag.tmp` beside `name`, or `.name.tag.old` for a folder that was moved aside. */
+/** `.name.tag.tmp` beside `name`, or the folder `.name.tag.old`, into which a folder `name` was moved aside. */
 const TEMPORARY = /^\.(.+)\.([0-9a-f]{8}-\d{1,10}-[0-9a-f]{12})\.(tmp|old)$/;
 
 /** True for the names of temporary files and locks, which readers do not see. */
@@ -30,37 +34,52 @@ export function isHidden(name: string): boolean {
 }
 
 /** A new hidden name beside a file or folder, with the tag of this process. */
-export function temporaryBeside(file: string): string {
-  return join(dirname(file), `.${basename(file)}.${makeTag()}.tmp`);
+export function temporaryBeside(file: string, kind: 'tmp' | 'old' = 'tmp'): string {
+  return join(dirname(file), `.${stemOf(basename(file))}.${makeTag()}.${kind}`);
+}
+
+/** Bytes of a name that fit into a hidden one: file systems take 255, some that encrypt names 143. */
+const MAX_STEM = 96;
+
+/** A name as it stands in hidden ones: a hash of a name that is too long. */
+function stemOf(name: string): string {
+  if (Buffer.byteLength(name) <= MAX_STEM) return name;
+  return createHash('sha256').update(name).digest('hex').slice(0, 32);
 }
 
 /**
  * Does something while no other process that uses this library replaces or deletes a file: a version can only be compared and
  * the file replaced without a change in between if writers wait for each other. The lock is a file beside it, created
  * exclusively. A lock whose process has ended is taken over; one of another machine, whose process cannot be asked, after this
- * writer has seen it unchanged for 30 s.
+ * writer has seen it unchanged for 30 s. It waits 2 min for a process that runs.
  *
  * @param work - Gets a function that tells whether the lock is still held, to call right before the decisive step: a process
  *   that was suspended may have lost it.
- * @throws What `work` throws; the abort reason of `signal`, while it waits.
+ * @throws What `work` throws; the abort reason of `signal`, while it waits; {@link CryoetPicksError} `unavailable` if another
+ *   process does not give the lock back, `write-failed` if a folder has its name.
  */
 export async function withLock<T>(
   file: string,
   work: (isHeld: () => Promise<boolean>) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const path = join(dirname(file), `.${basename(file)}.lock`);
+  const path = join(dirname(file), `.${stemOf(basename(file))}.lock`);
   const tag = makeTag();
   let seen: { readonly tag: string; readonly since: number } | undefined;
   for (let wait = 1; !(await create(path, tag)); wait = Math.min(2 * wait, 20)) {
     signal?.throwIfAborted();
-    const found = await readTag(path);
+    const found = await readTag(path).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'EISDIR') throw cause;
+      const message = `cannot write ${file}: ${path}, which is the name of its lock, is a folder; move it away`;
+      throw new CryoetPicksError('write-failed', message, { cause, path });
+    });
     if (found === undefined) continue;
     // By the monotonic clock of this process: the time of a file is that of another clock, which may be wrong.
     if (found !== seen?.tag) seen = { tag: found, since: performance.now() };
     const owner = ownerState(found);
-    const isStale = owner === 'dead' || (owner === 'unknown' && performance.now() - seen.since > MAX_LOCK_AGE);
-    if (isStale) await removeLock(path, found);
+    const waited = performance.now() - seen.since;
+    if (owner === 'alive' && waited > MAX_WAIT) throw heldTooLong(file, path, found);
+    if (owner === 'dead' || (owner === 'unknown' && waited > MAX_LOCK_AGE)) await removeLock(path, found);
     await delay(wait * (0.5 + Math.random()));
   }
   try {
@@ -69,6 +88,14 @@ export async function withLock<T>(
   } finally {
     if ((await readTag(path)) === tag) await rm(path, { force: true });
   }
+}
+
+function heldTooLong(file: string, path: string, tag: string): CryoetPicksError {
+  const [, , pid] = TAG.exec(tag)!;
+  const message =
+    `cannot write ${file}: process ${pid} has held its lock ${path} for more than ${MAX_WAIT / 1000} s; ` +
+    'end that process, or delete the lock if it is another program';
+  return new CryoetPicksError('unavailable', message, { path });
 }
 
 /** Creates a lock that is exclusive and complete at once; false if there is one. */
@@ -128,20 +155,44 @@ async function isSameFile(a: string, b: string): Promise<boolean> {
   return one.ino === other?.ino && one.dev === other.dev;
 }
 
-/** A new tag, `machine-process-random`, from which other processes can tell whether this one still runs. */
+/**
+ * A new tag, `machine-process-start+random`, from which other processes can tell whether this one still runs: `start` tells it
+ * from another that gets its number later.
+ */
 export function makeTag(): string {
-  return `${thisMachine()}-${process.pid}-${randomBytes(6).toString('hex')}`;
+  ownStart ??= startOf(process.pid) ?? '0000';
+  return `${thisMachine()}-${process.pid}-${ownStart}${randomBytes(4).toString('hex')}`;
 }
+
+let ownStart: string | undefined;
 
 /** Tells whether the process of a tag still runs; `unknown` on another machine, or if it is not a tag. */
 export function ownerState(tag: string): 'alive' | 'dead' | 'unknown' {
-  const [, machine, pid] = TAG.exec(tag) ?? [];
+  const [, machine, pid, start] = TAG.exec(tag) ?? [];
   if (machine !== thisMachine()) return 'unknown';
   try {
     process.kill(Number(pid), 0);
-    return 'alive';
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH' ? 'dead' : 'alive';
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'dead';
+  }
+  const found = startOf(Number(pid));
+  return found === undefined || found === start ? 'alive' : 'dead';
+}
+
+/**
+ * A hash of when a process started, counted from the start of the machine; another one for a process that has ended and waits to
+ * be taken note of. Undefined where the system does not say.
+ */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name of the program, in parentheses, may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
+    const start = /^[ZX]/.test(fields[0]!) ? 'ended' : fields[19]!;
+    return createHash('sha256').update(`${boot}\n${start}`).digest('hex').slice(0, 4);
+  } catch {
+    return undefined;
   }
 }
 
@@ -164,7 +215,7 @@ function processNamespace(): string {
 /**
  * Removes from a folder what killed writers of this library have left there: temporary files and locks whose process has ended,
  * and temporary files of other machines that are a week old. A folder that was moved aside and not replaced goes back to its
- * place. What cannot be removed stays, and so do the files of other programs, whatever their names.
+ * place. What cannot be removed or put back stays, and so do the files of other programs, whatever their names.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
@@ -172,8 +223,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
     try {
       const [, target, tag, kind] = TEMPORARY.exec(name) ?? [];
       if (tag !== undefined && (await isLeftover(path, tag))) {
-        if (kind === 'old') await putBack(path, join(folder, target!));
-        await rm(path, { recursive: true, force: true });
+        if (kind !== 'old' || (await putBack(path, target!))) await rm(path, { recursive: true, force: true });
       } else if (LOCK.test(name)) await removeDeadLock(path);
     } catch {
       // The next write tries again.
@@ -189,9 +239,14 @@ async function removeDeadLock(path: string): Promise<void> {
   if (tag !== undefined && ownerState(tag) === 'dead') await removeLock(path, tag);
 }
 
-async function putBack(path: string, target: string): Promise<void> {
-  if (await lstat(target).catch(() => undefined)) return;
-  await rename(path, target);
+/** Puts the folder in an `.old` one back if nothing has replaced it; false if it holds anything but that folder. */
+async function putBack(old: string, stem: string): Promise<boolean> {
+  const [name, ...more] = await readdir(old);
+  if (name === undefined) return true;
+  if (more.length > 0 || stemOf(name) !== stem) return false;
+  const target = join(dirname(old), name);
+  if (!(await lstat(target).catch(() => undefined))) await rename(join(old, name), target);
+  return true;
 }
 
 async function isLeftover(path: string, tag: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -65,17 +65,17 @@ describe('what killed writers leave', () => {
   });
 
   it('a folder that a killed writer moved aside is put back if it was not replaced', async () => {
-    await mkdir(join(folder, `.b.zarr.${gone()}.old`));
+    const old = join(folder, `.b.zarr.${gone()}.old`, 'b.zarr');
+    await mkdir(old, { recursive: true });
     await writeFile(join(folder, `.b.zarr.${gone()}.tmp`), '');
-    const old = (await readdir(folder)).find((name) => name.endsWith('.old'))!;
-    await writeFile(join(folder, old, '.zattrs'), 'old');
+    await writeFile(join(old, '.zattrs'), 'old');
     await directoryStore(folder).set('/x', bytes(1));
     expect((await readdir(folder)).sort()).toEqual(['b.zarr', 'x']);
     expect(await readFile(join(folder, 'b.zarr/.zattrs'), 'utf8')).toBe('old');
   });
 
   it('a folder that a killed writer moved aside is removed if it was replaced', async () => {
-    await mkdir(join(folder, `.b.zarr.${gone()}.old`));
+    await mkdir(join(folder, `.b.zarr.${gone()}.old`, 'b.zarr'), { recursive: true });
     await mkdir(join(folder, 'b.zarr'));
     await writeFile(join(folder, 'b.zarr/.zattrs'), 'new');
     await directoryStore(folder).set('/x', bytes(1));
@@ -113,8 +113,46 @@ describe('what killed writers leave', () => {
     expect((await readdir(folder)).sort()).toEqual(['.x.lock', 'x']);
   });
 
+  it('a lock of a process that got the number of an ended one is taken over', async () => {
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(0));
+    const [tag, start] = [makeTag(), makeTag().slice(-12, -8)];
+    const other = start === '0000' ? '1111' : '0000';
+    const foreign = `${tag.slice(0, -12)}${other}${tag.slice(-8)}`;
+    if (process.platform !== 'linux') return;
+    expect(ownerState(foreign)).toBe('dead');
+    await writeFile(join(folder, '.x.lock'), foreign);
+    await store.set('/x', bytes(1));
+    expect(await store.get('/x')).toEqual(bytes(1));
+    expect(await readdir(folder)).toEqual(['x']);
+  });
+
+  it('a lock that a living process holds for two minutes makes a write fail, and the message says whose lock it is', async () => {
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(0));
+    const lock = join(folder, '.x.lock');
+    await writeFile(lock, makeTag());
+    setTimeout(() => skipMilliseconds(121_000), 50);
+    await expect(store.set('/x', bytes(1))).rejects.toMatchObject({
+      code: 'unavailable',
+      path: lock,
+      message: expect.stringContaining(`process ${process.pid} has held its lock ${lock}`),
+    });
+    expect(await store.get('/x')).toEqual(bytes(0));
+  });
+
+  it('a folder with the name of a lock makes a write fail, and the message names it', async () => {
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(0));
+    await mkdir(join(folder, '.x.lock'));
+    await expect(store.set('/x', bytes(1))).rejects.toMatchObject({
+      code: 'write-failed',
+      message: expect.stringContaining(join(folder, '.x.lock')),
+    });
+  });
+
   it.each([
-    ['of a living process, however long it is held', makeTag(), () => skipMilliseconds(3600_000)],
+    ['of a living process', makeTag(), () => skipMilliseconds(60_000)],
     ['of another machine, whatever the clocks say', elsewhere(), skipMonth],
   ])('the next write does not take over a lock %s', async (_, holder, moveClock) => {
     const store = directoryStore(folder);
@@ -161,6 +199,34 @@ describe('what killed writers leave', () => {
     skipMonth();
     await directoryStore(folder).set('/x', bytes(1));
     expect((await readdir(folder)).sort()).toEqual([...names, 'x'].sort());
+  });
+});
+
+describe('a name of any length', () => {
+  it.each([96, 97, 200, 220, 255])('a name of %i bytes can be written, replaced and deleted', async (length) => {
+    const store = directoryStore(folder);
+    const name = 'é'.repeat(Math.floor(length / 2)) + 'x'.repeat(length % 2);
+    for (const value of [1, 2]) await store.set(`/${name}`, bytes(value));
+    expect(await store.get(`/${name}`)).toEqual(bytes(2));
+    expect(await readdir(folder)).toEqual([name]);
+    await store.delete(`/${name}`);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('a staged folder replaces one of a long name, which a killed writer gets back', async () => {
+    const store = directoryStore(folder);
+    const name = 'n'.repeat(250);
+    await store.set(`/${name}/old`, bytes(1));
+    const staged = (await store.stage!(`/${name}`))!;
+    await staged.store.set('/new', bytes(2));
+    await staged.commit();
+    expect(await readdir(folder)).toEqual([name]);
+    expect(await readdir(join(folder, name))).toEqual(['new']);
+    const aside = temporaryBeside(join(folder, name), 'old').replace(/-\d+-/, '-999999999-');
+    await mkdir(aside);
+    await rename(join(folder, name), join(aside, name));
+    await directoryStore(folder).set('/x', bytes(1));
+    expect((await readdir(folder)).sort()).toEqual([name, 'x'].sort());
   });
 });
 
