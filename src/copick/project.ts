@@ -150,7 +150,7 @@ export class Project {
    * @throws {@link CryoetPicksError} `read-only` or `write-failed` if not.
    */
   async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
-    await requireWritable(this.#tree.overlay, '/', { signal });
+    await requireWritable(this.#tree.overlay, '/', { what: 'the overlay', signal });
   }
 
   /**

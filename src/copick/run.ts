@@ -139,7 +139,10 @@ export class Run {
    * @throws {@link CryoetPicksError} `read-only` or `write-failed` if not.
    */
   async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
-    await requireWritable(this.#tree.overlay, folderOf('picks', { run: this.name }), { signal });
+    await requireWritable(this.#tree.overlay, folderOf('picks', { run: this.name }), {
+      what: 'the overlay',
+      signal,
+    });
   }
 
   /**

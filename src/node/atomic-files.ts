@@ -238,8 +238,9 @@ export interface WriteFileOptions extends WriteOptions {
 
 /**
  * Writes a file under a temporary name beside its place, and renames it when it is complete. A new file takes its name by a
- * link, which fails if another writer was faster; an existing one is replaced under a lock. The target of a link is replaced,
- * not the link; devices and FIFOs are written into. If the write fails, the folders that were made for it are removed again.
+ * link, which fails if another writer was faster; an existing one is replaced under a lock, and keeps its permissions, which
+ * must allow writing. The target of a link is replaced, not the link; devices and FIFOs are written into. If the write fails, the
+ * folders that were made for it are removed again.
  *
  * @throws What the pieces of `value` throw; {@link CryoetPicksError} `conflict`, `write-failed`; the abort reason of `signal`.
  */
@@ -254,9 +255,10 @@ export async function writeAtomically(
     const { file, kind } = await destinationOf(path);
     if (kind === 'stream') return writeInto(file, source.value, signal);
     const temporary = temporaryBeside(file);
+    const mode = kind === 'file' ? await writableMode(file) : undefined;
     const { handle, made } = await createNew(temporary, onFolder);
     try {
-      await fill(handle, source.value, { signal, durable });
+      await fill(handle, source.value, { signal, durable, mode });
       signal?.throwIfAborted();
       if (typeof ifVersion === 'string' || !(await linkExclusively(temporary, file))) {
         await replaceVersion(file, { ifVersion, signal, replace: () => renameOver(temporary, file) });
@@ -274,6 +276,17 @@ export async function writeAtomically(
   } catch (error) {
     signal?.throwIfAborted();
     throw 'failure' in source && source.failure ? source.failure.error : error;
+  }
+}
+
+/** The permissions of a file; undefined if it has gone. @throws If they do not allow writing. */
+async function writableMode(file: string): Promise<number | undefined> {
+  try {
+    await access(file, constants.W_OK);
+    return (await stat(file)).mode & 0o777;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
@@ -351,13 +364,19 @@ function watched(pieces: AsyncIterable<Uint8Array>): WatchedPieces {
   return source;
 }
 
-/** Deletes a file under its lock, or a folder with everything in it. */
+/** Deletes a file under its lock, or without one on a full disk, which has no room for it; or a folder with everything in it. */
 export async function deleteAt(file: string, { signal, ifVersion }: WriteOptions): Promise<void> {
   signal?.throwIfAborted();
   const replace = () => rm(file, { recursive: true, force: true });
   const remove = async () => {
     const found = await lstat(file).catch(() => undefined);
-    if (found?.isFile()) return replaceVersion(file, { ifVersion, signal, replace });
+    if (found?.isFile()) {
+      try {
+        return await replaceVersion(file, { ifVersion, signal, replace });
+      } catch (error) {
+        if (!/^(ENOSPC|EDQUOT)$/.test(errnoOf(error) ?? '')) throw error;
+      }
+    }
     if (ifVersion !== undefined) assertVersion(file, ifVersion, await versionOrAbsent(file));
     await replace();
   };
@@ -415,9 +434,10 @@ async function versionOrAbsent(file: string): Promise<string | undefined> {
 async function fill(
   handle: FileHandle,
   value: Uint8Array | AsyncIterable<Uint8Array>,
-  { signal, durable }: Pick<WriteFileOptions, 'signal' | 'durable'>,
+  { signal, durable, mode }: Pick<WriteFileOptions, 'signal' | 'durable'> & { readonly mode: number | undefined },
 ): Promise<void> {
   try {
+    if (mode !== undefined && ((await handle.stat()).mode & 0o777) !== mode) await handle.chmod(mode);
     await writeFile(handle, value, { signal });
     if (durable) await handle.datasync();
   } finally {

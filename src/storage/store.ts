@@ -1,4 +1,4 @@
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 
 /** Part of a value: `length` bytes from `offset`, without a length all bytes from there; or the last `suffixLength` bytes. */
@@ -359,15 +359,42 @@ export function assertStore(store: ReadableStore, method: 'get' | 'set'): void {
   );
 }
 
+/** Options of {@link requireWritable}. */
+export interface RequireWritableOptions extends StoreOptions {
+  /** What must be writable, for the message. @defaultValue 'the folder' */
+  readonly what?: string | undefined;
+}
+
 /**
  * Throws unless a folder of a store can be written, by writing a hidden file and deleting it; to be called before long work.
  *
  * @throws {@link CryoetPicksError} `read-only` or `write-failed` if it cannot be written.
  */
-export async function requireWritable(store: Store, folder: StoreKey, options: StoreOptions = {}): Promise<void> {
-  const key = joinKey(folder, '.writable');
-  await store.set(key, new Uint8Array(0), options);
-  await store.delete(key, options);
+export async function requireWritable(
+  store: Store,
+  folder: StoreKey,
+  { what = 'the folder', ...options }: RequireWritableOptions = {},
+): Promise<void> {
+  const probe = probeName();
+  const key = joinKey(folder, probe);
+  try {
+    await store.set(key, new Uint8Array(0), options);
+    await store.delete(key, options);
+  } catch (error) {
+    if (!isCryoetPicksError(error, 'write-failed')) throw error;
+    const withoutProbe = (text: string) => text.replaceAll(`/${probe}`, '').replaceAll(`\\${probe}`, '');
+    const message = `${what} cannot be written: ${withoutProbe(error.message)}`;
+    throw new CryoetPicksError('write-failed', message, {
+      cause: error.cause,
+      path: error.path === undefined ? undefined : withoutProbe(error.path),
+    });
+  }
+}
+
+/** A new name like those of temporary files on disk, which listings hide and a later write removes where one is left behind. */
+function probeName(): string {
+  const random = Math.floor(Math.random() * 2 ** 48);
+  return `.writable.00000000-0-${random.toString(16).padStart(12, '0')}.tmp`;
 }
 
 const VERSION = /^[^@]+@\d{4}-\d\d-\d\dT[\d:.]+Z$/;

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -35,6 +35,29 @@ describe('directoryStore', () => {
     expect(await store.getRange('/a/x', { suffixLength: 99 })).toEqual(bytes(5, 6, 7, 8));
     expect(await store.getRange('/b', { suffixLength: 2 })).toBeUndefined();
     expect(await store.get('/a/x/y')).toBeUndefined();
+  });
+
+  it.each([0o600, 0o640, 0o664])('directoryStore keeps the permissions %o of a file that it replaces', async (mode) => {
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(1));
+    await chmod(join(folder, 'x'), mode);
+    await store.set('/x', bytes(2));
+    expect((await stat(join(folder, 'x'))).mode & 0o777).toBe(mode);
+    expect(await store.get('/x')).toEqual(bytes(2));
+  });
+
+  it('directoryStore replaces a file without the permission to write only where the system lets it be written', async () => {
+    const store = directoryStore(folder);
+    await store.set('/x', bytes(1));
+    await chmod(join(folder, 'x'), 0o444);
+    const mayWrite = await access(join(folder, 'x'), constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    if (mayWrite) await store.set('/x', bytes(2));
+    else await expect(store.set('/x', bytes(2))).rejects.toMatchObject({ code: 'write-failed' });
+    expect((await stat(join(folder, 'x'))).mode & 0o777).toBe(0o444);
+    expect(await store.get('/x')).toEqual(bytes(mayWrite ? 2 : 1));
   });
 
   it.each(['/link', '/folder/x', '/good/gone'] as const)(
