@@ -157,6 +157,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'convert-write',
     'score',
     'convert',
+    'import',
     'runtime',
     'dry-run',
     'detect',

@@ -93,6 +93,13 @@ export function collectThreshold(text: string, before: Readonly<Record<string, n
   throw new InvalidArgumentError('Expected an object and the minimum score of its picks, such as ribosome=0.3.');
 }
 
+/** Parses one `NAME=RUN` and adds it to those before. */
+export function collectRename(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at > 0 && text.length > at + 1) return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+  throw new InvalidArgumentError('Expected the name of a run in the file and in the project, such as 1=TS_001.');
+}
+
 /** What a command returns. */
 export interface Outcome {
   /** The document that `--json` prints. */

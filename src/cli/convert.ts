@@ -151,14 +151,14 @@ function chosen(runs: readonly RunPicks[], { run, object, input }: ConvertInput)
   const some = runs.filter((one) => run?.includes(one.run) ?? true);
   const missing = run?.find((name) => runs.every((one) => one.run !== name));
   if (missing !== undefined && runs.length > 0) {
-    throw new UsageError(`${input} has no run "${missing}"; there are ${runs.map((one) => one.run).join(', ')}`);
+    throw new UsageError(`${input} has no run "${missing}"; there are ${listNames(runs.map((one) => one.run))}`);
   }
   if (object === undefined) return some;
   const kept = some.map((one) => ({ ...one, picks: one.picks.filter((pick) => object.includes(pick.object)) }));
   if (some.length === 0 || kept.some(({ picks }) => picks.length > 0))
     return kept.filter(({ picks }) => picks.length > 0);
   const found = new Set(some.flatMap(({ picks }) => picks.map((pick) => pick.object)));
-  throw new UsageError(`${input} has no object "${object.join('", "')}"; there are ${[...found].join(', ')}`);
+  throw new UsageError(`${input} has no object "${object.join('", "')}"; there are ${listNames([...found])}`);
 }
 
 /** Turns `invalid-option` into wrong usage: a format lacks an option of the command line. */

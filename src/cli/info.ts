@@ -115,7 +115,7 @@ interface DescribeOptions {
 
 async function describeTomograms(
   run: Run,
-  { broken, positions, signal }: DescribeOptions & { readonly positions: readonly ParticlePick[] },
+  { broken, positions, signal }: DescribeOptions & Pick<DescribedPicks, 'positions'>,
 ): Promise<TomogramInfo[]> {
   const described: TomogramInfo[] = [];
   for (const { type, voxelSpacing, path, open } of await run.tomograms({ signal })) {
@@ -123,8 +123,14 @@ async function describeTomograms(
       const tomogram = await open({ signal });
       const shown = tomogram.levels.map(({ shape, voxelSize, dtype }) => ({ shape, voxelSize, dtype }));
       described.push({ type, voxelSpacing, path, levels: shown });
-      const findings = checkTomogram(tomogram, { picks: positions, folderSpacing: voxelSpacing });
-      if (findings.length > 0) broken.set(path, findings.map(({ message }) => message).join('; '));
+      const findings = checkTomogram(tomogram, { folderSpacing: voxelSpacing }).map(({ message }) => message);
+      const known = new Set(findings);
+      for (const { owner, picks } of positions) {
+        for (const { message } of checkTomogram(tomogram, { picks, folderSpacing: voxelSpacing })) {
+          if (!known.has(message)) findings.push(`picks of ${owner}: ${message}`);
+        }
+      }
+      if (findings.length > 0) broken.set(path, findings.join('; '));
     } catch (error) {
       signal.throwIfAborted();
       broken.set(path, describeFailure(error).message);
@@ -136,25 +142,28 @@ async function describeTomograms(
 
 interface DescribedPicks {
   readonly picks: readonly PicksInfo[];
-  /** The picks of all files that can be read. */
-  readonly positions: readonly ParticlePick[];
+  /** The picks of all files that can be read, by their user and session. */
+  readonly positions: readonly { readonly owner: string; readonly picks: readonly ParticlePick[] }[];
 }
 
 async function describePicks(run: Run, { broken, signal }: DescribeOptions): Promise<DescribedPicks> {
   const described: PicksInfo[] = [];
-  const positions: ParticlePick[] = [];
+  const positions = new Map<string, ParticlePick[]>();
   for (const { userId, sessionId, object, path, read } of await run.pickSets({ signal })) {
     try {
       const { picks } = await read({ signal });
       described.push({ userId, sessionId, object, count: picks.length });
-      for (const pick of picks) positions.push(pick);
+      const owner = `${userId || '(no user)'}/${sessionId || '(no session)'}`;
+      const before = positions.get(owner);
+      if (before === undefined) positions.set(owner, [...picks]);
+      else for (const pick of picks) before.push(pick);
     } catch (error) {
       signal.throwIfAborted();
       broken.set(path, describeFailure(error).message);
       described.push({ userId, sessionId, object });
     }
   }
-  return { picks: described, positions };
+  return { picks: described, positions: [...positions].map(([owner, picks]) => ({ owner, picks })) };
 }
 
 /** What a run contains besides tomograms and picks; it is listed, not opened. */
@@ -302,7 +311,9 @@ function tomogramLines(runs: readonly RunInfo[]): string[] {
   for (const run of runs) {
     for (const tomogram of run.tomograms) {
       const key = JSON.stringify(cellsOf(tomogram));
-      groups.set(key, [...(groups.get(key) ?? []), run.name]);
+      const names = groups.get(key);
+      if (names === undefined) groups.set(key, [run.name]);
+      else names.push(run.name);
     }
   }
   const rows = [...groups].map(([key, names]) => [...(JSON.parse(key) as string[]), names.length, shortList(names)]);

@@ -6,6 +6,7 @@ import type { DetectInput } from './command.ts';
 import {
   type CommandBody,
   type CommonFlags,
+  collectRename,
   collectThreshold,
   numberFrom,
   parseColumns,
@@ -17,6 +18,7 @@ import {
 } from './command.ts';
 import type { ConvertInput } from './convert.ts';
 import type { DemoInput } from './demo.ts';
+import type { ImportInput } from './import.ts';
 import type { InfoInput } from './info.ts';
 import type { ScoreInput } from './score.ts';
 import type { SimulateInput } from './simulate.ts';
@@ -152,6 +154,7 @@ Examples:
   cryoet-picks simulate project --runs 2 --seed 1 --shape 96,320,320
   cryoet-picks convert submission.csv picks.star --to relion5 --voxel-size 10.012 --shape 184,630,630
   cryoet-picks convert copick.json picks.star --to relion5 --object ribosome
+  cryoet-picks import picks.tbl copick.json --user-id dynamo --object ribosome --rename 1=TS_001
 
 Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.`;
 
@@ -164,6 +167,7 @@ function defineCommands(program: Command, run: RunCommand): void {
   defineScore(program, run);
   defineSimulate(program, run);
   defineConvert(program, run);
+  defineImport(program, run);
 }
 
 function command(program: Command, name: string, description: string): Command {
@@ -251,6 +255,8 @@ function defineScore(program: Command, run: RunCommand): void {
     .option('--user-id <name>', 'user of the picks to score, if they are in a project')
     .option('--session-id <name>', 'session of the picks to score, if they are in a project')
     .option('--per-run', 'also show the score of each run')
+    .option('--run <name...>', 'score only these runs: names, or globs such as "TS_*" (default: all of the truth)')
+    .option('--sweep', 'also show the best threshold of each object')
     .action((options: ScoreInput) => run(async () => (await import('./score.ts')).score, options));
 }
 
@@ -318,5 +324,41 @@ function defineConvert(program: Command, run: RunCommand): void {
     .option('--overwrite', 'replace a file that is not of the format; the config of a project is never replaced')
     .action((input: string, output: string, options: Omit<ConvertInput, 'input' | 'output'>) =>
       run(async () => (await import('./convert.ts')).convert, { input, output, ...options }),
+    );
+}
+
+function defineImport(program: Command, run: RunCommand): void {
+  command(program, 'import', 'Write the picks of a file into the runs of a copick project that it names.')
+    .argument('<file>', 'picks file')
+    .argument('<config>', 'copick project file, such as copick.json')
+    .requiredOption('--user-id <name>', 'user to write the picks as')
+    .option('--session-id <name>', 'session to write the picks as; 0 means by a tool', '0')
+    .addOption(
+      new Option('--from <format>', 'format of the file (default: from its name and content)').choices(
+        picksFormatNames,
+      ),
+    )
+    .option(
+      '--columns <names>',
+      'columns of a plain table: x,y,z,score,object,run,instance in their order, - for one to skip',
+      parseColumns,
+    )
+    .option('--run <name...>', 'run of the picks, if the file does not name one; otherwise import only these runs')
+    .option('--rename <name=run...>', 'name in the project of a run of the file, such as 1=TS_001', collectRename)
+    .option(
+      '--object <name...>',
+      'object of the picks, if the file does not name one, or names for class numbers 1, 2, …',
+    )
+    .addOption(
+      new Option(
+        '--tomogram <type@spacing>',
+        'tomogram to take voxel size and shape from, if the file has none (default: the finest)',
+      ).argParser(parseTomogram),
+    )
+    .option('--voxel-size <length>', 'voxel size in Å, instead of that of the file or the tomogram', parseLength)
+    .option('--shape <z,y,x>', 'voxels of the tomogram, instead of its own', parseShape)
+    .option('--overwrite', 'replace picks of this user and session')
+    .action((input: string, config: string, options: Omit<ImportInput, 'input' | 'config'>) =>
+      run(async () => (await import('./import.ts')).importPicks, { input, config, ...options }),
     );
 }

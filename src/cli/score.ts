@@ -1,13 +1,19 @@
 import type { PickableObject } from '../copick/object.ts';
 import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
+import { listNames } from '../copick/tree.ts';
 import { openProject } from '../entry/node.ts';
+import { csvFormat } from '../formats/csv.ts';
 import { cziiRules, type Matching, type ScoringRules, scoringRules } from '../metric/rules.ts';
 import { type ObjectScore, type Report, scoreTables, type TableReport, type TableRow } from '../metric/score.ts';
+import { type SweepPoint, sweepThresholds } from '../metric/sweep.ts';
+import { readCsvTable } from '../picks/csv.ts';
+import { groupByRun } from '../picks/pick.ts';
 import { parseSubmissionRows } from '../picks/submission.ts';
+import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { readText } from './files.ts';
-import { formatTable, type Terminal, UsageError } from './terminal.ts';
+import { counted, formatTable, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `score`. */
 export interface ScoreInput extends CommonFlags {
@@ -19,11 +25,17 @@ export interface ScoreInput extends CommonFlags {
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
   readonly perRun?: true | undefined;
+  readonly run?: readonly string[] | undefined;
+  readonly sweep?: true | undefined;
 }
 
 /** What `score --json` prints: the report and the matching. */
 export interface ScoreDocument extends TableReport {
   readonly matching: Matching;
+  /** Runs of the truth that were never searched: the submission has no picks file of them, or no row. */
+  readonly missingRuns: readonly string[];
+  /** With `--sweep`: the best threshold of each object, and what it gives. */
+  readonly sweep?: { readonly score: number; readonly objects: Readonly<Record<string, SweepPoint>> } | undefined;
 }
 
 /** Scores picks against the ground truth. */
@@ -42,24 +54,86 @@ export async function score(terminal: Terminal, input: ScoreInput): Promise<Outc
     usualUser: 'cryoet-picks',
     flags: '--user-id and --session-id',
   });
-  if (truth.userId === 'cryoet-picks') {
+  const wanted = await wantedRuns(truth, input);
+  const kept = (rows: readonly TableRow[]) => (wanted === undefined ? rows : rows.filter(({ run }) => wanted.has(run)));
+  const rows = { truth: kept(truth.rows), submission: kept(submission.rows) };
+  const truthRuns = new Set(rows.truth.map(({ run }) => run));
+  const isApart = !rows.submission.some(({ run }) => truthRuns.has(run));
+  const missingRuns = [...truthRuns].filter((run) => !submission.runs.has(run)).sort();
+  if (isApart) {
+    terminal.warn('cryoet-picks: truth and submission have no run in common, so every particle counts as missed');
+  } else if (missingRuns.length > 0) {
     terminal.warn(
-      "cryoet-picks: the truth is this program's own picks, of user cryoet-picks; select another user by --truth-user-id",
+      `cryoet-picks: ${counted(missingRuns.length, 'run')} of the truth ${missingRuns.length === 1 ? 'was' : 'were'} never ` +
+        `searched, and all particles there count as missed: ${listNames(missingRuns)}; leave them out by --run`,
     );
   }
-  const truthRuns = new Set(truth.rows.map(({ run }) => run));
-  const isApart = !submission.rows.some(({ run }) => truthRuns.has(run));
-  if (isApart)
-    terminal.warn('cryoet-picks: truth and submission have no run in common, so every particle counts as missed');
   const rules = { ...rulesFor([truth, submission]), matching: input.matching };
-  const report = scoreTables({ truth: truth.rows, submission: submission.rows }, rules);
+  const report = scoreTables(rows, rules);
+  warnOfOwnTruth(terminal, truth, submission);
   terminal.print(...scoreLines(report, rules));
   if (input.perRun) {
     for (const [run, objects] of Object.entries(report.runs)) terminal.print('', run, ...objectTable(objects, rules));
   }
+  const sweep = input.sweep ? sweepOf(rows, rules) : undefined;
+  if (sweep !== undefined) terminal.print(...sweepLines(sweep));
   terminal.print(...remarks(report));
-  const document: ScoreDocument = { matching: input.matching, ...report };
+  const document: ScoreDocument = { matching: input.matching, ...report, missingRuns, ...(sweep && { sweep }) };
   return { json: document, failed: isApart };
+}
+
+/** Warns if the truth is this program's own output: by its user, or because it has the rows of the submission. */
+function warnOfOwnTruth(terminal: Terminal, truth: Positions, submission: Positions): void {
+  const own = "cryoet-picks: the truth is this program's own picks";
+  if (truth.userId === 'cryoet-picks') {
+    terminal.warn(`${own}, of user cryoet-picks; select another user by --truth-user-id`);
+    return;
+  }
+  const keyOf = ({ run, pick: { object, position } }: TableRow) =>
+    JSON.stringify([run, object, position.x, position.y, position.z]);
+  const found = new Set(submission.rows.map(keyOf));
+  const isSame = truth.rows.length > 0 && found.size > 0 && truth.rows.every((row) => found.has(keyOf(row)));
+  if (isSame) terminal.warn(`${own}, or the submission a copy of the truth: all its rows are rows of the submission`);
+}
+
+/** The runs that `--run` selects. */
+async function wantedRuns(
+  { rows }: Positions,
+  { run: names, truth }: ScoreInput,
+): Promise<ReadonlySet<string> | undefined> {
+  if (names === undefined) return undefined;
+  const all = [...new Set(rows.map(({ run }) => run))].map((name) => ({ name }));
+  const missing = (name: string): never => {
+    throw new UsageError(`truth ${truth} has no run "${name}"; there are ${listNames(all.map((run) => run.name))}`);
+  };
+  return new Set((await chosen(all, { names, missing })).map(({ name }) => name));
+}
+
+type Tables = { readonly truth: readonly TableRow[]; readonly submission: readonly TableRow[] };
+
+/** The best threshold of each object. */
+function sweepOf({ truth, submission }: Tables, rules: ScoringRules): NonNullable<ScoreDocument['sweep']> {
+  const picks = new Map(groupByRun(submission).map((one) => [one.run, one.picks]));
+  const runs = groupByRun(truth).map((one) => ({ run: one.run, truth: one.picks, picks: picks.get(one.run) ?? [] }));
+  const { score: best, objects } = sweepThresholds(runs, rules);
+  const points = Object.entries(objects).flatMap(([name, { best: point }]) => (point ? [[name, point] as const] : []));
+  return { score: best, objects: Object.fromEntries(points) };
+}
+
+function sweepLines({ score: best, objects }: NonNullable<ScoreDocument['sweep']>): string[] {
+  const rows = Object.entries(objects).map(([name, { threshold, precision, recall, fbeta }]) => [
+    name,
+    String(threshold),
+    precision.toFixed(3),
+    recall.toFixed(3),
+    fbeta.toFixed(4),
+  ]);
+  return [
+    '',
+    `score ${best.toFixed(4)} with the best threshold of each object`,
+    '',
+    ...formatTable({ header: ['particle', 'threshold', 'precision', 'recall', 'F'], rows }),
+  ];
 }
 
 /** The competition's rules; if a project has other particles, its radii and equal weights. */
@@ -120,9 +194,11 @@ function objectTable(objects: Readonly<Record<string, ObjectScore>>, { objects: 
 /** Positions of particles, from a CSV or a copick project. */
 interface Positions {
   readonly rows: readonly TableRow[];
+  /** The runs that were searched: those with rows, or with a picks file. */
+  readonly runs: ReadonlySet<string>;
   /** The objects of the project, if the positions come from one. */
   readonly objects?: readonly PickableObject[] | undefined;
-  /** Who wrote the picks, if they come from a project. */
+  /** Who wrote the picks, if they come from a project, or the table has a column that says so. */
   readonly userId?: string | undefined;
 }
 
@@ -144,7 +220,8 @@ async function readPositions(terminal: Terminal, path: string, options: Position
   const { what } = options;
   if (!path.endsWith('.json')) {
     const text = await readText(path, { what: `${what} table`, signal });
-    return { rows: parseSubmissionRows(text, { source: `${what} ${path}` }) };
+    const rows = parseTable(text, `${what} ${path}`);
+    return { rows, runs: new Set(rows.map(({ run }) => run)), userId: userOf(text) };
   }
   const project = await openProject(path, { signal });
   const sets = chooseSets(await setsOf(project, signal), path, options);
@@ -154,7 +231,32 @@ async function readPositions(terminal: Terminal, path: string, options: Position
   }
   const owner = sets[0]?.set;
   if (owner !== undefined) terminal.print(`${what}: picks of user ${owner.userId}, session ${owner.sessionId}`);
-  return { rows, objects: project.objects, userId: owner?.userId };
+  return { rows, runs: new Set(sets.map(({ run }) => run)), objects: project.objects, userId: owner?.userId };
+}
+
+/** The rows of a competition CSV, or of the CSV that `convert` writes. */
+function parseTable(text: string, source: string): readonly TableRow[] {
+  const columns = headerOf(text);
+  const isOurs = !columns.includes('particle_type') && columns.includes('run_name') && columns.includes('object_name');
+  if (!isOurs) return parseSubmissionRows(text, { source });
+  return csvFormat()
+    .parse(text, source)
+    .flatMap(({ run, picks }) => picks.map((pick) => ({ run, pick })));
+}
+
+/** The only user in a table with such a column. */
+function userOf(text: string): string | undefined {
+  const columns = headerOf(text);
+  const user = ['user', 'user_id', 'userId'].find((name) => columns.includes(name));
+  if (user === undefined) return undefined;
+  const rows = readCsvTable(text, { required: [user], source: 'table', code: 'invalid-submission' });
+  const users = new Set(rows.map((row) => row.cell(user)?.trim()));
+  return users.size === 1 ? [...users][0] : undefined;
+}
+
+function headerOf(text: string): string[] {
+  const [header = ''] = text.replace(/^\uFEFF/, '').split(/[\r\n]/, 1);
+  return header.split(',').map((column) => column.trim().replace(/^"(.*)"$/, '$1'));
 }
 
 /** A picks file and its run. */

@@ -146,11 +146,11 @@ describe('convert', () => {
     ['an unknown extension', ['in.csv', 'out'], 'from its extension; name one of csv, submission'],
     ['an unknown format', ['in.csv', 'o.csv', '--to', 'pdb'], 'Allowed choices are csv, submission, copick'],
     ['a voxel size of 0', ['in.csv', 'o.tbl', '--voxel-size', '0'], 'Expected a length in Å, such as 10.012.'],
-    ['an unknown run', ['in.csv', 'o.csv', '--run', 'TS_3'], 'has no run "TS_3"; there are TS_1, TS_2'],
+    ['an unknown run', ['in.csv', 'o.csv', '--run', 'TS_3'], 'has no run "TS_3"; there are "TS_1", "TS_2"'],
     [
       'an unknown object',
       ['in.csv', 'o.csv', '--object', 'virus'],
-      'has no object "virus"; there are ribosome, apo-ferritin',
+      'has no object "virus"; there are "ribosome", "apo-ferritin"',
     ],
   ])('convert with %s ends with 2 and one line', async (_, args, message) => {
     const { exitCode, stdout, stderr } = await convert(...args);
