@@ -17,7 +17,7 @@ const [run] = await project.runs();
 const tomogram = await run!.tomogram('denoised', { voxelSpacing: 10 });
 const model = await loadModel(ort);
 const picks = await detectParticles(tomogram, { model, objects: project.objects });
-const { classes } = chooseObjects(model.spec, project.objects); // written even without picks
+const { classes } = chooseObjects(model.spec, project.objects); // a file for each, even without picks
 await run!.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0', objects: classes });
 await model.dispose();
 

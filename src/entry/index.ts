@@ -11,7 +11,7 @@
  * const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
  * const model = await loadModel(ort);
  * const picks = await detectParticles(tomogram, { model, objects: project.objects });
- * const { classes } = chooseObjects(model.spec, project.objects); // written even without picks, so that none of an earlier run stay
+ * const { classes } = chooseObjects(model.spec, project.objects); // a file for each, even without picks
  * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0', objects: classes });
  * ```
  *
