@@ -1,5 +1,6 @@
 import { findByUri } from '../copick/find.ts';
 import type { PickSet } from '../copick/pick-sets.ts';
+import { withoutUntrustedRotations } from '../copick/picks-file.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
@@ -19,6 +20,7 @@ import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import type { ParseReports, PointsColumn, TableColumn } from '../formats/format.ts';
 import { configOfCroissant } from '../node/open-project.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
+import { rotationOf } from '../picks/rotation.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { objectsOf, type Source, writePicks } from './convert-write.ts';
@@ -77,7 +79,7 @@ async function projectSource(
     );
   }
   const project = await openProject(input.input, { signal: terminal.signal });
-  const { runs, objects, owners, grids, failures } = await readProjectPicks(terminal, project, input);
+  const { runs, objects, owners, untrusted, grids, failures } = await readProjectPicks(terminal, project, input);
   const reported = failures.map(({ error }) => error.message);
   const problems = project.problems.filter(({ path }) => !reported.some((message) => message.includes(path)));
   for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
@@ -86,7 +88,9 @@ async function projectSource(
   const { voxelSize, shape } = input;
   const names = numbersOf(input.object ?? objects);
   const source = { from: 'project', runs, objects: names, grids, failures, options: { voxelSize, shape } } as const;
-  return { ...source, leftOut: [], warnings: [], columns: [] };
+  const leftOut =
+    untrusted === 0 ? [] : [`orientation: omitted, because files say not to trust it (${counted(untrusted, 'pick')})`];
+  return { ...source, leftOut, warnings: [], columns: [] };
 }
 
 /** The formats that count in Å, whatever the voxel size. */
@@ -178,6 +182,8 @@ export interface ProjectPicks {
   readonly objects: readonly string[];
   /** Their users and sessions, as `user/session`. */
   readonly owners: readonly string[];
+  /** How many picks lost a rotation that their file says not to trust. */
+  readonly untrusted: number;
   /** The tomograms of the runs, if the format needs them. */
   readonly grids: ReadonlyMap<string, RunGrid>;
   readonly failures: readonly RunFailure[];
@@ -206,6 +212,7 @@ async function readProjectPicks(terminal: Terminal, project: Project, input: Inp
     const withPicks = chosen.filter(({ name }) => sets.some(({ run }) => run === name));
     const runs: RunPicks[] = [];
     const grids = new Map<string, RunGrid>();
+    let untrusted = 0;
     const read = (one: Run, stop: AbortSignal) => readRun(one, { sets, input, signal: stop });
     for await (const { run, result } of tried(withPicks, read, signal)) {
       bar.update({ stage: 'runs', done: runs.length, total: withPicks.length });
@@ -214,11 +221,12 @@ async function readProjectPicks(terminal: Terminal, project: Project, input: Inp
         continue;
       }
       const { picks, grid } = result.value;
+      untrusted += result.value.untrusted;
       runs.push({ run: run.name, picks });
       if (grid !== undefined) grids.set(run.name, grid);
     }
     const objects = [...new Set(sets.map(({ set }) => set.object))];
-    return { runs, objects, owners: [...new Set(sets.map(ownerOf))], grids, failures };
+    return { runs, objects, owners: [...new Set(sets.map(ownerOf))], untrusted, grids, failures };
   } finally {
     bar.stop();
   }
@@ -299,21 +307,33 @@ interface ReadRunOptions {
   readonly signal: AbortSignal;
 }
 
-async function readRun(
-  run: Run,
-  { sets, input, signal }: ReadRunOptions,
-): Promise<{ picks: ParticlePick[]; grid: RunGrid | undefined }> {
+/** The picks of a run. */
+interface RunRead {
+  readonly picks: ParticlePick[];
+  /** How many of them had a rotation that their file says not to trust, and have none now. */
+  readonly untrusted: number;
+  readonly grid: RunGrid | undefined;
+}
+
+async function readRun(run: Run, { sets, input, signal }: ReadRunOptions): Promise<RunRead> {
   const picks: ParticlePick[] = [];
+  let untrusted = 0;
   for (const { set } of sets.filter((one) => one.run === run.name)) {
-    for (const pick of (await set.read({ signal })).picks) picks.push(pick);
+    const file = await set.read({ signal });
+    for (const pick of withoutUntrustedRotations(file)) picks.push(pick);
+    if (file.trustOrientation === false) untrusted += file.picks.filter(hasRotation).length;
   }
   const { tomogram: need } = formatRequirements[input.to];
   const { voxelSize, shape, tomogram } = input;
   const isNeeded = voxelSize === undefined || (need === 'voxelSizeAndShape' && shape === undefined);
-  if (need === undefined || !isNeeded) return { picks, grid: undefined };
+  if (need === undefined || !isNeeded) return { picks, untrusted, grid: undefined };
   const grid = await gridOfRun(run, { tomogram, signal });
   checkGiven(grid, { voxelSize, shape });
-  return { picks, grid };
+  return { picks, untrusted, grid };
+}
+
+function hasRotation({ transform }: ParticlePick): boolean {
+  return rotationOf(transform) !== undefined;
 }
 
 /** The tomograms that voxel size and shape were taken from, one line for all that are alike. */

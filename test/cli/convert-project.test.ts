@@ -17,6 +17,14 @@ beforeEach(async () => {
   config = await smallProject(folder);
 });
 
+/** A quarter turn about z. */
+const quarterTurn = [
+  [0, -1, 0, 0],
+  [1, 0, 0, 0],
+  [0, 0, 1, 0],
+  [0, 0, 0, 1],
+];
+
 const at = (name: string) => join(folder, name);
 const convert = (output: string, ...args: string[]) => captureCli(['convert', config, at(output), ...args]);
 const listed = (name: string) => readdir(at(name)).catch(() => 'absent');
@@ -47,6 +55,30 @@ describe('convert of a project', () => {
         expect([position.x - x, position.y - y, position.z - z].every((off) => Math.abs(off) < 1e-6)).toBe(true);
       }
     }
+  });
+
+  it('convert omits the rotations of picks whose file says not to trust them, and says so', async () => {
+    const run = await (await openProject(config)).run('TS_1_3');
+    const turned = { object: 'ribosome', position: { x: 100, y: 100, z: 100 }, score: 1, transform: quarterTurn };
+    for (const sessionId of ['1', '2']) await run.writePicks([turned], { userId: 'someone', sessionId });
+    const [set] = await run.pickSets({ userId: 'someone', sessionId: '2' });
+    const file = JSON.parse(await readFile(set!.path, 'utf8'));
+    await writeFile(set!.path, JSON.stringify({ ...file, trust_orientation: false }));
+    const args = (session: string) => ['--to', 'relion5', '--user-id', 'someone', '--session-id', session];
+    const format = relion5Format({ shape: [24, 40, 40], voxelSize: 10.012, object: 'ribosome' });
+    const turn = async (name: string) =>
+      Math.round(format.parse(await readFile(at(name), 'utf8'), name)[0]!.picks[0]!.transform?.[1]![0]! || 0);
+    const trusted = await convert('trusted.star', ...args('1'), '--json');
+    expect([trusted.exitCode, trusted.stdout.includes('orientation'), await turn('trusted.star')]).toEqual([
+      0,
+      false,
+      1,
+    ]);
+    const untrusted = await convert('untrusted.star', ...args('2'), '--verbose');
+    expect(untrusted.stdout + untrusted.stderr).toContain(
+      'orientation: omitted, because files say not to trust it (1 pick)',
+    );
+    expect(await turn('untrusted.star')).toBe(0);
   });
 
   it('convert counts each run from the centre of its own tomogram', async () => {
