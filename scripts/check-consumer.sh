@@ -14,6 +14,8 @@ cd "$folder"
 # onnxruntime-node downloads GPU libraries after installing; the setting keeps it from that, as the README tells users.
 npm install --no-audit --no-fund "./$package" onnxruntime-node@1.30.0 typescript@6.0.3 @types/node@20
 npx tsc -p tsconfig.json
+# A page's program: the library of browsers alone, no types of Node, declarations checked.
+npx tsc -p tsconfig.web.json
 node consumer.mjs
 npx cryoet-picks --version
 npx cryoet-picks simulate project --runs 1 --seed 7 --shape 48,96,96

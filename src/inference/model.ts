@@ -85,6 +85,13 @@ export interface Model {
   dispose(): Promise<void>;
 }
 
+declare global {
+  /** As in TypeScript's lib `esnext.disposable`, for programs that are compiled without it. */
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+}
+
 /** A model of this package: `await using model = await loadModel(ort)` disposes it at the end of the block. */
 export interface DisposableModel extends Model {
   /** Disposes the model; there in engines that have `Symbol.asyncDispose`. */
