@@ -1,5 +1,6 @@
 import { BufferPool } from '../core/buffer-pool.ts';
 import { CryoetPicksError } from '../core/errors.ts';
+import { quotedNames } from '../core/per-object.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
 import { type DisposableModel, disposable, type ModelSpec } from './model.ts';
 
@@ -20,7 +21,9 @@ export interface FunctionModelOptions extends Partial<Omit<ModelSpec, 'classes'>
  * By default tiles are 64³ voxels, one score per voxel, z-scored voxels in, scores taken as they are;
  * threshold 0.5, voxel size and minimum distances 10 Å.
  *
- * @throws {@link CryoetPicksError} `model-failed`, while scoring, if the function gives another number of scores.
+ * @throws {@link CryoetPicksError} `invalid-option`, naming the option, for classes without a name, values of an object that is no
+ * class, and an output stride that does not divide the tile; `model-failed`, while scoring, if the function gives another number of
+ * scores.
  *
  * @example
  * ```ts
@@ -36,10 +39,11 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
     voxelSize: 10,
     activation: 'none',
     normalization: 'z-score',
-    thresholds: Object.fromEntries(names.map((name) => [name, 0.5])),
-    minDistances: Object.fromEntries(names.map((name) => [name, 10])),
     ...options,
+    thresholds: { ...Object.fromEntries(names.map((name) => [name, 0.5])), ...options.thresholds },
+    minDistances: { ...Object.fromEntries(names.map((name) => [name, 10])), ...options.minDistances },
   };
+  checkSpec(spec, names);
   const spare = new BufferPool(2);
   return disposable({
     spec,
@@ -58,7 +62,7 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
           throw new CryoetPicksError(
             'model-failed',
             `model "${spec.name}" gave ${tile.length} scores for a tile of ${z}×${y}×${x} voxels; ` +
-              `expected ${perTile}: ${classes.length} classes of ${formatZyx(scores)}`,
+              `expected ${perTile}: ${classes.length === 1 ? '1 class' : `${classes.length} classes`} of ${formatZyx(scores)}`,
           );
         }
         all.set(tile, i * perTile);
@@ -67,4 +71,20 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
     },
     dispose: async () => {},
   });
+}
+
+function checkSpec({ tile, outputStride, thresholds, minDistances }: ModelSpec, names: readonly string[]): void {
+  const refuse = (option: string, message: string) => new CryoetPicksError('invalid-option', message, { option });
+  if (names.length === 0) throw refuse('classes', 'classes names no object, expected at least one name');
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) throw refuse('classes', `classes names "${twice}" twice`);
+  for (const [option, values] of Object.entries({ thresholds, minDistances })) {
+    const unknown = Object.keys(values).find((name) => !names.includes(name));
+    if (unknown === undefined) continue;
+    throw refuse(option, `${option} names "${unknown}", which is no class; the classes are ${quotedNames(names)}`);
+  }
+  if (![1, 2, 4].includes(outputStride) || tile.some((length) => length % outputStride !== 0)) {
+    const what = `outputStride is ${outputStride}, expected one of 1, 2 and 4 that divides the tile of ${formatZyx(tile)} voxels`;
+    throw refuse('outputStride', what);
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { functionModel, planTiles, scoreSlabs } from '../../src/entry/index.ts';
+import { type FunctionModelOptions, functionModel, planTiles, scoreSlabs } from '../../src/entry/index.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { sourceOf } from '../support/volumes.ts';
 
@@ -26,11 +26,30 @@ describe('functionModel', () => {
     expect(spec).toMatchObject({ name: 'blobs', outputStride: 1, thresholds: { a: 3 }, minDistances: { a: 10 } });
   });
 
+  it.each([
+    ['thresholds', { thresholds: { ribosom: 3 } }],
+    ['minDistances', { minDistances: { ribosom: 100 } }],
+    ['classes', { classes: [] }],
+    ['classes', { classes: [null] }],
+    ['classes', { classes: ['ribosome', 'ribosome'] }],
+    ['outputStride', { outputStride: 3 }],
+    ['outputStride', { outputStride: 0.5 }],
+  ])('functionModel refuses wrong %s when it is made: %j', (option, options) => {
+    const wrong = { classes: ['ribosome'], ...options } as FunctionModelOptions;
+    const make = () => functionModel((voxels) => voxels, wrong);
+    expect(make).toThrow(expect.objectContaining({ code: 'invalid-option', option }));
+  });
+
+  it('functionModel keeps the defaults of objects that are not named', () => {
+    const { spec } = functionModel((voxels) => voxels, { classes: ['a', 'b'], thresholds: { a: 3 } });
+    expect(spec.thresholds).toEqual({ a: 3, b: 0.5 });
+  });
+
   it('functionModel throws, saying what it expected, if the function gives too few scores', async () => {
     const model = functionModel(() => new Float32Array(3), { name: 'short', classes: ['a'], tile: [4, 4, 4] });
     await expect(model.score({ data: new Float32Array(64), shape: [1, 4, 4, 4] })).rejects.toMatchObject({
       code: 'model-failed',
-      message: 'model "short" gave 3 scores for a tile of 4×4×4 voxels; expected 64: 1 classes of 4×4×4',
+      message: 'model "short" gave 3 scores for a tile of 4×4×4 voxels; expected 64: 1 class of 4×4×4',
     });
   });
 });
