@@ -1,3 +1,4 @@
+import { matchesName } from '../copick/layout.ts';
 import type { PickableObject } from '../copick/object.ts';
 import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
@@ -276,18 +277,14 @@ async function setsOf(project: Project, signal: AbortSignal): Promise<RunSet[]> 
 /** The sets of one user and session: those given, else those of the usual user, else the only ones there are. */
 export function chooseSets(sets: readonly RunSet[], path: string, options: PositionsOptions): readonly RunSet[] {
   const { what, userId, sessionId, usualUser, flags } = options;
-  const named = sets.filter(
-    ({ set }) => (userId ?? set.userId) === set.userId && (sessionId ?? set.sessionId) === set.sessionId,
-  );
+  const named = sets.filter(({ set }) => matchesName(userId, set.userId) && matchesName(sessionId, set.sessionId));
   const usual = userId === undefined ? named.filter(({ set }) => set.userId === usualUser) : [];
   const chosen = usual.length > 0 ? usual : named;
   const owners = new Set(chosen.map(ownerOf));
   if (owners.size === 1) return chosen;
   const available = [...new Set(sets.map(ownerOf))].join(', ') || 'none';
   const found = owners.size === 0 ? 'no picks' : `picks of ${owners.size} users or sessions`;
-  throw new UsageError(
-    `${what} ${path}: ${found} found, expected those of one; select them by ${flags}; available: ${available}`,
-  );
+  throw new UsageError(`${what} ${path}: ${found} found; give ${flags} to choose; available: ${available}`);
 }
 
 /** The owner of a set, as `user/session`. */

@@ -174,7 +174,8 @@ function part(name: string, marks = ''): string {
 export type UriSyntax = 'glob' | 'regex';
 
 /**
- * Makes the matcher of names for a part of a URI. An empty part and `*` match every name.
+ * Makes the matcher of names for a part of a URI. An empty part and `*` match every name. A glob matches names as given or as copick
+ * writes them: `ts_user` also finds `ts-user`.
  *
  * A regular expression has JavaScript's syntax, in Unicode mode, and must match from the start, not up to the end. Python syntax
  * that JavaScript lacks is an error; it never changes its meaning silently.
@@ -183,7 +184,7 @@ export type UriSyntax = 'glob' | 'regex';
  */
 export function nameMatcher(pattern: string, syntax: UriSyntax): (name: string) => boolean {
   if (pattern === '' || pattern === '*') return () => true;
-  if (syntax === 'glob') return globMatcher(pattern);
+  if (syntax === 'glob') return writtenMatcher(pattern);
   const regex = compile(pattern);
   return (name) => regex.test(name);
 }
@@ -211,6 +212,14 @@ function toNumber(text: string): number | undefined {
   const trimmed = text.trim();
   if (/^[+-]?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(trimmed)) return Number(trimmed);
   return /^[+-]?(nan|inf|infinity)$/i.test(trimmed) ? Number.NaN : undefined;
+}
+
+/** Matches names as given, and as copick writes them: with a dash for each underscore. */
+function writtenMatcher(pattern: string): (name: string) => boolean {
+  const matchesGiven = globMatcher(pattern);
+  if (!pattern.includes('_')) return matchesGiven;
+  const matchesWritten = globMatcher(pattern.replaceAll('_', '-'));
+  return (name) => matchesGiven(name) || matchesWritten(name);
 }
 
 function compile(pattern: string): RegExp {

@@ -30,6 +30,14 @@ function toOurs({ object_type: _, ...fields }: Readonly<Record<string, unknown>>
   return Object.fromEntries(told.map(([key, value]) => [ours[key as keyof typeof ours] ?? key, value]));
 }
 
+describe('nameMatcher', () => {
+  it('nameMatcher finds names that copick writes with dashes, by the underscores that were given', () => {
+    expect(['ts-user', 'ts_user', 'tsuser'].map(nameMatcher('ts_user', 'glob'))).toEqual([true, true, false]);
+    expect(['ts-user', 'ts_user'].map(nameMatcher('ts_*', 'glob'))).toEqual([true, true]);
+    expect(nameMatcher('ts-user', 'glob')('ts_user')).toBe(false);
+  });
+});
+
 describe('parseUri', () => {
   it.each(parsed)('parseUri reads %s "%s" as copick does', (kind, text, expected) => {
     if (expected === null) expect(() => parseUri(toKind(kind), text)).toThrow(refused);
