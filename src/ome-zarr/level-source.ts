@@ -4,6 +4,7 @@ import {
   type Box,
   boxShape,
   contiguousStride,
+  formatZyx,
   intersectBoxes,
   requireInside,
   voxelCount,
@@ -46,12 +47,12 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
     signal?.throwIfAborted();
     requireInside(box, { shape: level.grid.shape, where: level.array.where });
     const reading = { box, level, cache, channel, signal };
-    const chunks = chunksOf(reading);
     const shape = boxShape(box);
     const create = exact ? exactly : (length: number) => out ?? new Float32Array(length);
-    if (lend && !out && !exact && chunks.length === 1) return lendOne(chunks[0]!, reading);
-    const volume = contiguousVolume(create(voxelCount(shape)), shape);
-    await readAll(chunks, reading, volume.data);
+    if (lend && !out && !exact && isInOneChunk(reading)) return lendOne(chunksOf(reading)[0]!, reading);
+    // Before the list of chunks, which is long where the box is absurd.
+    const volume = contiguousVolume(allocate(create, reading), shape);
+    await readAll(chunksOf(reading), reading, volume.data);
     return volume;
   };
   return {
@@ -88,6 +89,22 @@ interface Reading {
   readonly cache: ChunkCache;
   readonly channel: number;
   readonly signal: AbortSignal | undefined;
+}
+
+function isInOneChunk({ box, level: { chunkShape } }: Reading): boolean {
+  const counts = chunkShape.map((edge, i) => Math.ceil(box.end[i]! / edge) - Math.floor(box.start[i]! / edge));
+  return voxelCount(boxShape(box)) > 0 && counts.every((count) => count === 1);
+}
+
+/** Memory for a box. @throws {@link CryoetPicksError} `invalid-option` if there is not so much. */
+function allocate(create: (length: number) => VoxelData, { box, level }: Reading): VoxelData {
+  const shape = boxShape(box);
+  try {
+    return create(voxelCount(shape));
+  } catch (cause) {
+    const what = `the ${formatZyx(shape)} voxels of a box of ${level.array.where} do not fit into memory; read smaller boxes`;
+    throw new CryoetPicksError('invalid-option', what, { cause, option: 'box' });
+  }
 }
 
 function chunksOf({ box, level, channel }: Pick<Reading, 'box' | 'level' | 'channel'>): TouchedChunk[] {

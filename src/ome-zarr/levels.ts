@@ -258,11 +258,21 @@ async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): 
     const level = { path, scale: axes.map(() => fallbackVoxelSize), translation: axes.map(() => 0) };
     return levelGrid(level, array, { axes, index: 0, hasChannels });
   }
+  const { location } = store;
+  const found = await describeContent(store, options);
+  const opener = /\.(?:mrcs?|rec|map|ccp4)(?:\.gz)?$/i.test(location)
+    ? '; it is named like an MRC file: open it by openMrcFile(path) of cryoet-picks/node'
+    : /\.tiff?$/i.test(location)
+      ? '; it is named like a TIFF file: open it by openTiffStackFile(path) of cryoet-picks/node'
+      : '';
   throw new CryoetPicksError(
-    'invalid-metadata',
-    `${store.location} is not a Zarr image: it has neither .zattrs nor zarr.json with "multiscales", nor an array${await describeContent(store, options)}`,
+    found === NOTHING ? 'not-found' : 'invalid-metadata',
+    `${location} is not a Zarr image: it has neither .zattrs nor zarr.json with "multiscales", nor an array${opener || found}`,
+    { path: location },
   );
 }
+
+const NOTHING = '; it is empty or absent';
 
 async function describeContent(store: ReadableStore, { signal }: StoreOptions): Promise<string> {
   const hint = (await hasConsolidated(store, signal))
@@ -271,7 +281,7 @@ async function describeContent(store: ReadableStore, { signal }: StoreOptions): 
   if (!isListable(store)) return hint || '; nothing was found there (404): is the address correct?';
   const entries = await store.list('/', { signal });
   const names = entries.slice(0, 12).map(({ name, kind }) => (kind === 'folder' ? `${name}/` : name));
-  if (entries.length === 0) return '; it is empty or absent';
+  if (entries.length === 0) return NOTHING;
   return `; found ${names.join(', ')}${entries.length > names.length ? ', …' : ''}${hint}`;
 }
 

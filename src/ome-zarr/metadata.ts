@@ -96,6 +96,9 @@ const ANGSTROM_PER_UNIT: ReadonlyMap<string, number> = new Map(
 /** The 5-D axes of OME-NGFF 0.1 and 0.2, whose metadata do not name them. */
 const FIRST_AXES = ['t', 'c', 'z', 'y', 'x'];
 
+/** Levels of an image, each of which is opened: 30 halvings leave one voxel of the largest. */
+const MAX_LEVELS = 100;
+
 /**
  * Reads the `multiscales` of OME-Zarr 0.4 (`.zattrs`) or 0.5 (`attributes.ome` of `zarr.json`): the names of the axes, and the scale
  * and translation of each level, composed of the transforms of dataset and multiscales, in Å along z, y and x.
@@ -112,6 +115,8 @@ export function readMultiscales(attributes: unknown, where: string): ImageMetada
   const json = (attributes as { multiscales?: unknown } | null | undefined)?.multiscales;
   if (json === undefined || json === null) return undefined;
   const image = parseMetadata(multiscales, json, `"multiscales" in ${where}`)[0]!;
+  const count = image.datasets.length;
+  if (count > MAX_LEVELS) throw invalid(where, `it lists ${count} levels, expected at most ${MAX_LEVELS}`);
   const version = (attributes as { version?: unknown }).version ?? image.version ?? 'unknown';
   if (!image.axes && image.coordinateSystems !== undefined)
     throw unsupported(where, `coordinate systems (version ${showJson(version)}); expected axes, as in 0.4 and 0.5`);

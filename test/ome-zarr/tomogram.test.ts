@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   type Box,
   measureIntensity,
@@ -509,6 +509,42 @@ describe('stores without an image', () => {
     await expect(openTomogram(store)).rejects.toMatchObject({ code: 'invalid-metadata' });
   });
 
+  it.each([
+    ['particle.mrc', 'openMrcFile'],
+    ['stack.TIF', 'openTiffStackFile'],
+  ])('openTomogram names the function for a store of the name %s', async (name, opener) => {
+    const store = { ...memoryStore(), location: `/data/${name}` };
+    await expect(openTomogram(store)).rejects.toMatchObject({
+      code: 'not-found',
+      message: expect.stringContaining(`open it by ${opener}(path)`),
+    });
+  });
+
+  it('openTomogram gives a source that refuses a box beyond all memory before it lists its chunks', async () => {
+    const store = memoryStore();
+    const edge = 10_000;
+    const document = { zarr_format: 2, shape: [edge, edge, edge], chunks: [32, 32, 32], dtype: '<f4', order: 'C' };
+    const json = JSON.stringify({ ...document, compressor: null, filters: null, fill_value: 0 });
+    await store.set('/0/.zarray', new TextEncoder().encode(json));
+    const tomogram = await openTomogram(store, { fallbackVoxelSize: 10, cacheBytes: 0 });
+    await expect(tomogram.read({ start: [0, 0, 0], end: [edge, edge, edge] })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('10000×10000×10000 voxels'),
+    });
+  });
+
+  it('openTomogram refuses metadata of thousands of levels instead of opening each', async () => {
+    const store = await plainStore();
+    const datasets = Array.from({ length: 100_000 }, (_, i) => ({ path: String(i) }));
+    await putMultiscales(store, { axes: axes('z', 'y', 'x'), datasets });
+    const get = vi.spyOn(store, 'get');
+    await expect(openTomogram(store)).rejects.toMatchObject({
+      code: 'invalid-metadata',
+      message: expect.stringContaining('it lists 100000 levels, expected at most 100'),
+    });
+    expect(get.mock.calls.length).toBeLessThan(10);
+  });
+
   it.each<[string, [StoreKey, string][], string]>([
     ['an empty folder', [], 'it is empty or absent'],
     [
@@ -524,7 +560,7 @@ describe('stores without an image', () => {
   ])('openTomogram names the content of the store: %s', async (_, entries, found) => {
     const store = memoryStore(entries.map(([key, text]) => [key, new TextEncoder().encode(text)]));
     await expect(openTomogram(store, { fallbackVoxelSize: 10 })).rejects.toMatchObject({
-      code: 'invalid-metadata',
+      code: entries.length === 0 ? 'not-found' : 'invalid-metadata',
       message: `memory is not a Zarr image: it has neither .zattrs nor zarr.json with "multiscales", nor an array; ${found}`,
     });
   });
