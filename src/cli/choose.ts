@@ -1,6 +1,7 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { globMatcher } from '../copick/uri.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 
 /** Options of {@link chosen}. */
 export interface ChooseOptions {
@@ -31,7 +32,7 @@ export async function chosen<T extends { readonly name: string }>(
   return [...found];
 }
 
-/** The runs of a project that are named. @throws {@link CryoetPicksError} `not-found` for a name that no run has, with those there are. */
+/** The runs of a project that are named. @throws {@link CryoetPicksError} `not-found` for a name that no run has, with those there are, and for a project without runs. */
 export async function chosenRuns(
   project: Project,
   { names, signal }: { readonly names: readonly string[] | undefined; readonly signal: AbortSignal },
@@ -40,5 +41,14 @@ export async function chosenRuns(
     await project.run(name, { signal });
     throw new Error(`run "${name}" appeared meanwhile; start again`);
   };
-  return chosen(await project.runs({ signal }), { names, missing });
+  const runs = await project.runs({ signal });
+  if (runs.length === 0 && names === undefined) {
+    const { overlayLocation, staticStore } = project;
+    const roots = [...new Set([staticStore?.location, overlayLocation])].filter((root) => root !== undefined);
+    throw new CryoetPicksError(
+      'not-found',
+      `the project has no runs; looked in ${roots.join(' and ') || 'no folder'}: are the roots in the project file right?`,
+    );
+  }
+  return chosen(runs, { names, missing });
 }

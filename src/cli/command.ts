@@ -47,6 +47,12 @@ export function wholeNumber(minimum: number): (text: string) => number {
   };
 }
 
+/** Parses a name. */
+export function parseName(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('Expected a name of at least one character.');
+}
+
 /** A parser of numbers of at least `minimum`. */
 export function numberFrom(minimum: number): (text: string) => number {
   return (text) => {
@@ -81,7 +87,8 @@ export function parseTomogram(text: string): TomogramName {
   const at = text.lastIndexOf('@');
   if (at < 0 && text !== '') return { type: text };
   const voxelSpacing = Number(text.slice(at + 1));
-  if (at > 0 && text.length > at + 1 && voxelSpacing > 0) return { type: text.slice(0, at), voxelSpacing };
+  if (at > 0 && text.length > at + 1 && voxelSpacing > 0 && Number.isFinite(voxelSpacing))
+    return { type: text.slice(0, at), voxelSpacing };
   throw new InvalidArgumentError('Expected a tomogram type and its voxel spacing in Å, such as denoised@10.');
 }
 

@@ -13,6 +13,8 @@ for (const [name, code] of Object.entries(codeOfSignal)) {
     if (controller.signal.aborted) return;
     interruptedCode = code;
     controller.abort();
+    // Work that does not notice, such as a runtime that starts, would keep the process.
+    setTimeout(() => process.exit(code), 10_000).unref();
   });
 }
 const exitCode = await runCli(process.argv.slice(2), {

@@ -11,6 +11,7 @@ import {
   numberFrom,
   parseColumns,
   parseLength,
+  parseName,
   parseShape,
   parseTomogram,
   type RunCommand,
@@ -209,8 +210,8 @@ function defineDetect(program: Command, run: RunCommand): void {
       '--model <file>',
       'path of an ONNX model; its model card must be next to it as .json (default: the bundled model)',
     )
-    .option('--user-id <name>', 'user to write the picks as', 'cryoet-picks')
-    .option('--session-id <name>', 'session to write the picks as', '0')
+    .option('--user-id <name>', 'user to write the picks as', parseName, 'cryoet-picks')
+    .option('--session-id <name>', 'session to write the picks as', parseName, '0')
     .option('--overlay <folder>', 'write to this folder in place of the overlay of the project')
     .option('--submission <file>', 'also write all picks to a competition CSV; - is standard output')
     .option('--figure <file>', 'also draw the first run with its picks, as .png or .svg')

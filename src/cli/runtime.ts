@@ -5,10 +5,11 @@ import { fitsVoxelSize, isUnknownVoxelSize, requireVoxelSize } from '../detect/p
 import { loadModel } from '../entry/node.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import type { OrtModule } from '../inference/onnx.ts';
+import { maxThreads } from '../node/load-model.ts';
 import { formatZyx } from '../space/zyx.ts';
 import { resampled } from '../volume/resample.ts';
 import { toFloat32, type VolumeSource } from '../volume/volume.ts';
-import type { Terminal } from './terminal.ts';
+import { type Terminal, UsageError } from './terminal.ts';
 
 const howToInstall =
   'install it with "npm install onnxruntime-node --ignore-scripts": its install script downloads CUDA libraries, which are ' +
@@ -64,6 +65,8 @@ export interface OpenModelOptions {
 
 /** Loads the runtime, or the one in WebAssembly where it is not there, and a model; the caller disposes it. */
 export async function openModel(terminal: Terminal, { model, threads }: OpenModelOptions = {}): Promise<Model> {
+  if (threads !== undefined && threads > maxThreads())
+    throw new UsageError(`--threads is ${threads}, expected at most ${maxThreads()}: each thread takes memory`);
   const fallback = async () => {
     const web = await import('onnxruntime-web');
     web.env.wasm.numThreads = threads ?? availableParallelism();

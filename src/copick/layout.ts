@@ -155,14 +155,24 @@ export function pathOf<K extends Kind>(kind: K, identity: PathParts[K] & Names[K
   return `${layout[kind].folder(identity)}/${layout[kind].format(identity)}`;
 }
 
+/** Bytes of a file name: file systems take 255, and the record beside a picks file has a name that is 7 bytes longer. */
+const MAX_FILE_NAME = 248;
+
 /**
  * The path under which an entity is written: {@link pathOf}, for names that a later listing shows.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for a name that it would hide, as it does those that begin with a dot, or
- *   take for another.
+ *   take for another, and for names that are too long.
  */
 export function pathToWrite<K extends Kind>(kind: K, identity: PathParts[K] & Names[K]): StoreKey {
   const file = layout[kind].format(identity);
+  const bytes = new TextEncoder().encode(file).length;
+  if (bytes > MAX_FILE_NAME) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${showJson(file)} is not written: it has ${bytes} bytes, expected at most ${MAX_FILE_NAME}; choose shorter names`,
+    );
+  }
   const listed = Object.entries(parseName(kind, file) ?? {});
   const given: Readonly<Record<string, unknown>> = { ...identity };
   const isSame = listed.every(([part, value]) => typeof value === 'number' || value === given[part]);

@@ -50,7 +50,11 @@ export async function loadModel(
     const message = `pass the runtime first: loadModel(ort, path), with ort from 'onnxruntime-node'; found ${showJson(ort)}`;
     throw new CryoetPicksError('invalid-option', message);
   }
-  const { signal } = options;
+  const { signal, threads } = options;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads())) {
+    const message = `threads is ${showJson(threads)}, expected a whole number from 1 to ${maxThreads()}`;
+    throw new CryoetPicksError('invalid-option', message, { option: 'threads' });
+  }
   const bytes = await readModelFile(path, { what: 'model', signal });
   const onnxOptions: OnnxOptions = { ...options, spec: spec ?? (await readCard(path, signal)) };
   const script = await threadScript(ort);
@@ -69,6 +73,11 @@ export async function loadModel(
     if (!isCryoetPicksError(error, 'model-failed')) throw error;
     throw new CryoetPicksError('model-failed', `${path}: ${error.message}`, { cause: error.cause, path });
   }
+}
+
+/** The largest number of threads that may be asked for: each takes memory. */
+export function maxThreads(): number {
+  return Math.max(64, 4 * availableParallelism());
 }
 
 /** The path of the network of this package. */

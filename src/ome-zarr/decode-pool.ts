@@ -4,12 +4,15 @@ import type { DecodePool, DecodeWorkersOptions } from './decode-task.ts';
 /** Pools by their options, so that all images opened with equal options share their threads. */
 const pools = new Map<string, Promise<DecodePool | undefined>>();
 
-/** @throws {@link CryoetPicksError} `invalid-option` unless the number of threads is a whole number of at least 0. */
+/** The largest number of threads that may be asked for, each of which takes memory: four for each core, where that is known. */
+const maxCount = () => Math.max(64, 4 * (globalThis.navigator?.hardwareConcurrency ?? 64));
+
+/** @throws {@link CryoetPicksError} `invalid-option` unless the number of threads is a whole number from 0 to four for each core. */
 export function checkDecodeWorkers({ count }: DecodeWorkersOptions): void {
-  if (count === undefined || (Number.isInteger(count) && count >= 0)) return;
+  if (count === undefined || (Number.isInteger(count) && count >= 0 && count <= maxCount())) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `the number of decode workers must be a whole number of at least 0, found ${count}`,
+    `the number of decode workers must be a whole number from 0 to ${maxCount()}, found ${count}`,
     { option: 'decodeWorkers' },
   );
 }

@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { captureCli } from '../support/capture-cli.ts';
@@ -41,6 +41,10 @@ describe('wrong usage', () => {
     ['a flat shape', ['simulate', 'a', '--shape', '0,2,2'], 'Expected three whole numbers of voxels, Z,Y,X'],
     ['negative noise', ['simulate', 'a', '--noise=-1'], 'Expected a number of at least 0.'],
     ['a voxel spacing that is not a number', ['detect', 'a', '--tomogram', 'wbp@ten'], 'such as denoised@10.'],
+    ['an endless voxel spacing', ['detect', 'a', '--tomogram', 'wbp@Infinity'], 'such as denoised@10.'],
+    ['an empty user', ['detect', 'a', '--user-id', ''], 'Expected a name of at least one character.'],
+    ['an empty session', ['detect', 'a', '--session-id', ' '], 'Expected a name of at least one character.'],
+    ['a folder without a name', ['simulate', ''], 'the folder to write to is ""'],
     ['an empty tomogram', ['detect', 'a', '--tomogram', ''], 'such as denoised@10.'],
     ['a threshold without object', ['detect', 'a', '--threshold', '0.5'], 'such as ribosome=0.3.'],
     ['a threshold without value', ['detect', 'a', '--threshold', 'ribosome='], 'such as ribosome=0.3.'],
@@ -55,6 +59,29 @@ describe('wrong usage', () => {
     const { exitCode, stderr } = await captureCli([]);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('Usage: cryoet-picks [options] [command]');
+  });
+});
+
+describe('a project whose roots are wrong', () => {
+  it('detect ends with 1 and names the folders that have no run, before the model is loaded', async () => {
+    const roots = { overlay_root: join(folder, 'typo'), static_root: join(folder, 'data') };
+    await mkdir(roots.static_root);
+    const config = await file('copick.json', JSON.stringify({ pickable_objects: [], ...roots }));
+    const { exitCode, stderr } = await captureCli(['detect', config, '--model', 'none.onnx']);
+    expect(stderr).toContain('the project has no runs; looked in');
+    expect(stderr).toContain(roots.overlay_root);
+    expect(exitCode).toBe(1);
+  });
+
+  it('detect ends with 2 for a figure of an unknown format and for thousands of threads', async () => {
+    const root = join(folder, 'overlay');
+    await mkdir(join(root, 'ExperimentRuns', 'TS_1'), { recursive: true });
+    const config = await file('copick.json', JSON.stringify({ pickable_objects: [], overlay_root: root }));
+    const figure = await captureCli(['detect', config, '--figure', join(folder, 'a.txt')]);
+    expect(figure.stderr).toContain('--figure');
+    const threads = await captureCli(['detect', config, '--threads', '99999999']);
+    expect(threads.stderr).toContain('--threads is 99999999, expected at most');
+    expect([figure.exitCode, threads.exitCode]).toEqual([2, 2]);
   });
 });
 
