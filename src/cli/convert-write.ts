@@ -11,7 +11,7 @@ import type { Outcome } from './command.ts';
 import { type FileKind, openOutput, requireApart } from './files.ts';
 import type { RunFailure } from './run-grids.ts';
 import { describeGrid, formatRequirements, isSameVoxelSize, type RunGrid } from './run-grids.ts';
-import { counted, describeFailure, type Terminal, UsageError } from './terminal.ts';
+import { counted, describeFailure, failedRun, type Terminal, UsageError } from './terminal.ts';
 
 /** Picks that were read, and what is known about them. */
 export interface Source {
@@ -76,7 +76,7 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   const plan = isPart ? [] : planFiles({ runs, to, output, isFolder, options: formatOptions, grids });
   const { written, failures } = formatted(plan, source);
   const failed = new Set(failures.map(({ run }) => run));
-  for (const { run, error } of failures) terminal.warn(`cryoet-picks: run "${run}" failed: ${error.message}`);
+  for (const { run, error } of failures) terminal.warn(failedRun(run, error.message));
   const isWhole = isFolder || failures.length === 0;
   const files = isWhole ? written.filter(({ run }) => run === undefined || !failed.has(run)) : [];
   for (const { path } of files) await requireApart({ 'the input': destination.input, 'the output': path });

@@ -5,6 +5,7 @@ import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
 import { detectProject, type RunResult, tomogramTypeOf } from '../detect/project.ts';
 import { openProject } from '../entry/node.ts';
@@ -29,6 +30,7 @@ import {
   describeFailure,
   describeProblem,
   type Failure,
+  failedRun,
   runBar,
   sumOf,
   type Terminal,
@@ -197,7 +199,7 @@ export async function detectRuns(
       summaries.push(summary);
       if (result.status !== 'failed') found.push({ run: result.run, picks: result.picks });
       if (summary.error === undefined) terminal.print(runLine(summary));
-      else terminal.warn(`cryoet-picks: run "${summary.run}" failed: ${summary.error.message}`);
+      else terminal.warn(failedRun(summary.run, summary.error.message));
     }
   } finally {
     bar.stop();
@@ -315,9 +317,15 @@ export async function openOutputs(
   };
 }
 
-/** Figures of the format that a path names. @throws {@link CryoetPicksError} `invalid-option` if it names none. */
+/** Figures of the format that a path names. @throws {@link UsageError} if it names none. */
 function figureKind(path: string): FileKind {
-  const format = figureFormat(path);
+  let format: ReturnType<typeof figureFormat>;
+  try {
+    format = figureFormat(path);
+  } catch (cause) {
+    if (isCryoetPicksError(cause, 'invalid-option')) throw new UsageError(`--figure: ${cause.message}`);
+    throw cause;
+  }
   const start = {
     png: /^\u0089PNG\r\n/,
     svg: /^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?(?:<!DOCTYPE[^>]*>\s*)?<svg[\s>]/s,

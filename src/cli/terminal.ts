@@ -274,6 +274,11 @@ export function describeProblem({ path, message }: Problem): string {
   return oneLine(message.includes(path) ? message : `${path}: ${message}`);
 }
 
+/** The line for a run that failed, whose message may name the run too. */
+export function failedRun(run: string, message: string): string {
+  return `cryoet-picks: run "${run}" failed: ${message.replace(` in run "${run}"`, '')}`;
+}
+
 /** Stack, fields and causes of an error, for `--verbose`. */
 export function detailsOf(error: unknown): string {
   return inspect(error, { depth: 6 })

@@ -63,7 +63,10 @@ function readRow(row: CsvRow, source: string, options: CsvFormatOptions): { run:
 function readName(row: CsvRow, column: string, fallback: string | undefined, source: string): string {
   const name = row.cell(column) ?? fallback;
   if (name === undefined) {
-    throw new CryoetPicksError(code, `${source}: no column "${column}", and no option gives its value for all rows`);
+    throw new CryoetPicksError(
+      code,
+      `${source}: no column "${column}", and the option ${column === 'run_name' ? 'run' : 'object'}, for all rows, is not given`,
+    );
   }
   if (name.trim() !== '') return name;
   throw new CryoetPicksError(code, `${source}, line ${row.line}: ${column} is empty; expected a name`);

@@ -120,11 +120,7 @@ export function relion5Format(options: Relion5FormatOptions = {}): PicksFormat {
     const gridOf = (run: string) => {
       const centre = centreOf(run);
       if (centre !== undefined) return gridAround(centre, { voxelSize: columns.voxelSize, step: [1, 1, 1] });
-      throw new CryoetPicksError(
-        'invalid-option',
-        'positions of RELION 5 are relative to the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å',
-        { option: 'shape' },
-      );
+      throw needsCentre('shape');
     };
     const grids = new Map([...new Set(picks.map(({ run }) => run))].map((run) => [run, gridOf(run)]));
     const labels = ['X', 'Y', 'Z'].map((axis) => `rlnCenteredCoordinate${axis}Angst`);
@@ -138,6 +134,14 @@ export function relion5Format(options: Relion5FormatOptions = {}): PicksFormat {
       }),
     ];
   });
+}
+
+function needsCentre(option: 'shape' | 'voxelSize'): CryoetPicksError {
+  return new CryoetPicksError(
+    'invalid-option',
+    'positions of RELION 5 are relative to the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å',
+    { option },
+  );
 }
 
 interface Columns {
@@ -164,6 +168,7 @@ function relionFormat(
     format(runs: Iterable<RunPicks>) {
       const picks = checkedPicks(runs);
       const numberOf = numberObjects(picks, { objects });
+      if (voxelSize === undefined && options.centreOf !== undefined) throw needsCentre('voxelSize');
       return formatStar(blocksOf(picks, { voxelSize: needVoxelSize(voxelSize, { place: name }), numberOf }));
     },
   };

@@ -92,7 +92,7 @@ function checkTile(
   const voxels = tile[0] * tile[1] * tile[2];
   const scores = (voxels / outputStride ** 3) * classes.length;
   if (!(Math.max(voxels, scores) <= MAX_VALUES)) {
-    const size = `${formatZyx(tile)} voxels with ${classes.length} classes`;
+    const size = `${formatZyx(tile)} voxels with ${classes.length === 1 ? '1 class' : `${classes.length} classes`}`;
     fail(source, `field "tile": ${size} are too many; expected at most ${MAX_VALUES} voxels, and as many scores`);
   }
   if (tileMultiple % outputStride !== 0) {

@@ -194,7 +194,7 @@ async function createSession(
     const what = typeof file === 'string' ? file : `${file.byteLength} bytes`;
     if (device === undefined) throw failure(`cannot load model "${name}" from ${what}`, error);
     const { message, cause } = failure(`cannot load model "${name}" from ${what} on device "${device}"`, error);
-    throw new CryoetPicksError('model-failed', `${message}; this ONNX runtime: ${offersOf(ort)}`, { cause });
+    throw new CryoetPicksError('model-failed', `${message}; of this ONNX runtime: ${offersOf(ort)}`, { cause });
   }
 }
 
@@ -366,7 +366,10 @@ function requireDimensions(
   expected.forEach((size, i) => {
     const dimension = shape[i];
     if (size === undefined || !isFixed(dimension) || dimension === size) return;
-    const card = i > 1 ? `the card's tile is ${formatZyx(tile)} voxels` : `its card names ${classes.length} classes`;
+    const card =
+      i > 1
+        ? `the card's tile is ${formatZyx(tile)} voxels`
+        : `its card names ${classes.length === 1 ? '1 class' : `${classes.length} classes`}`;
     const why = port === 'input' && i === 1 ? 'tomograms have one channel' : card;
     fail(`${found}; ${why}, so ${axes[i]} must be ${size}, not ${dimension}`);
   });

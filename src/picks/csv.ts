@@ -105,7 +105,7 @@ function columnsOf(header: readonly string[], { required, code, source }: CsvTab
   if (missing.length === 0) return columns;
   throw new CryoetPicksError(
     code,
-    `${source}: no column ${missing.map((name) => JSON.stringify(name)).join(', ')}; found [${showColumns([...columns.keys()], ',')}]`,
+    `${source}: no column${missing.length === 1 ? '' : 's'} ${missing.map((name) => JSON.stringify(name)).join(', ')}; found [${showColumns([...columns.keys()], ',')}]`,
   );
 }
 

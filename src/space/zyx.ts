@@ -66,7 +66,10 @@ export function sameZyx(a: Zyx, b: Zyx): boolean {
 
 /** Formats a triple for messages: `184×630×630`. */
 export function formatZyx(zyx: readonly (number | string)[]): string {
-  return zyx.join('×');
+  // Computed lengths have digits that mean nothing.
+  const shown = (value: number | string) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
+  return zyx.map(shown).join('×');
 }
 
 /** The longest axis of a volume, the first one of equal length: tiles are swept along it. */

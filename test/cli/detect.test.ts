@@ -96,9 +96,7 @@ describe('detect', () => {
     const project = await openProject(config);
     const options = { ...user, project, tomogram, model: quickModel() };
     const { summaries, found } = await detectRuns(terminal, options);
-    expect(stderr.text).toMatch(
-      /^cryoet-picks: run "TS_1_3" failed: tomogram "denoised" not found in run "TS_1_3"[^\n]*\n$/,
-    );
+    expect(stderr.text).toMatch(/^cryoet-picks: run "TS_1_3" failed: tomogram "denoised" not found[^\n]*\n$/);
     expect(stdout.text).toMatch(/^TS_2_3 {2}\d+ picks?, \d+\.\d s\n$/);
     expect(summaries.map(({ status }) => status)).toEqual(['failed', 'detected']);
     expect(found.map(({ run }) => run)).toEqual(['TS_2_3']);
@@ -302,12 +300,28 @@ describe('score of projects', () => {
     expect(apart.exitCode).toBe(1);
   });
 
+  it('score and convert find picks by the user as given and as written', async () => {
+    const project = await openProject(config);
+    const [run] = await project.runs();
+    const position = { x: 1, y: 2, z: 3 };
+    const { name } = project.objects.find(({ isParticle }) => isParticle)!;
+    await run!.writePicks([{ object: name, position, score: 1 }], { userId: 'ts_user', sessionId: '0' });
+    const out = join(folder, 'ts.csv');
+    for (const user of ['ts_user', 'ts-user']) {
+      const scored = await captureCli(['score', '--truth', config, '--submission', config, '--user-id', user]);
+      expect(scored.stdout).toContain('picks of user ts-user');
+      const converted = await captureCli(['convert', config, out, '--to', 'csv', '--user-id', user]);
+      expect(converted).toMatchObject({ exitCode: 0 });
+      const found = await captureCli(['convert', config, out, '--to', 'csv', '--uri', `*:${user}/*`]);
+      expect(found).toMatchObject({ exitCode: 0 });
+    }
+    for (const set of await run!.pickSets({ userId: 'ts_user' })) await set.delete();
+  });
+
   it('score lists the available users if none matches', async () => {
     const args = ['score', '--truth', config, '--submission', config, '--user-id', 'bob'];
     const { exitCode, stderr } = await captureCli(args);
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(
-      /no picks found, expected those of one; select them by --user-id and --session-id; available: curation\/0\n$/,
-    );
+    expect(stderr).toMatch(/no picks found; give --user-id and --session-id to choose; available: curation\/0\n$/);
   });
 });

@@ -65,7 +65,7 @@ describe('the CSV format', () => {
 
   it.each([
     ['no run', 'object_name,x,y,z\nribosome,1,2,3\n', 'picks.csv: no column "run_name"'],
-    ['no coordinates', 'run_name,object_name\n', 'picks.csv: no column "x", "y", "z"'],
+    ['no coordinates', 'run_name,object_name\n', 'picks.csv: no columns "x", "y", "z"'],
     [
       'a NaN',
       'run_name,object_name,x,y,z\na,ribosome,1,nan,3\n',

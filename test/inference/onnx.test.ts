@@ -210,7 +210,7 @@ describe('onnxModel', () => {
           code: 'model-failed',
           message: expect.stringMatching(
             new RegExp(
-              `^cannot load model "tiny" from \\d+ bytes on device "cuda": no driver; this ONNX runtime: ${says}$`,
+              `^cannot load model "tiny" from \\d+ bytes on device "cuda": no driver; of this ONNX runtime: ${says}$`,
             ),
           ),
         });

@@ -80,7 +80,7 @@ describe('parseSubmission', () => {
     [
       'missing columns',
       'id,experiment,type,x,y\n',
-      'x.csv: no column "particle_type", "z"; found ["id","experiment","type","x","y"]',
+      'x.csv: no columns "particle_type", "z"; found ["id","experiment","type","x","y"]',
     ],
     ['a column twice', 'experiment,particle_type,x,y,z,x\n', 'x.csv: column "x" occurs twice'],
     ['an empty coordinate', `${header}0,r,ribosome,1,,3\n`, 'x.csv, line 2: y is ""; expected a number'],
@@ -94,7 +94,7 @@ describe('parseSubmission', () => {
     [
       'another delimiter',
       header.replaceAll(',', ';'),
-      `x.csv: no column "experiment", "particle_type", "x", "y", "z"; found ["${header.trim().replaceAll(',', ';')}"]`,
+      `x.csv: no columns "experiment", "particle_type", "x", "y", "z"; found ["${header.trim().replaceAll(',', ';')}"]`,
     ],
     ['an open quote', `${header}0,r,"ribosome,1,2,3\n`, 'x.csv, line 2: Quoted field unterminated'],
     [
