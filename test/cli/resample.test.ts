@@ -82,7 +82,7 @@ describe('info', () => {
     expect(JSON.parse(stdout).problems).toEqual([
       {
         path: expect.stringContaining('denoised'),
-        message: '1 of 2 picks lie outside the volume of 160×140×120 Å (x×y×z)',
+        message: 'picks of me/1: 1 of 2 picks lie outside the volume of 160×140×120 Å (x×y×z)',
       },
     ]);
   });

@@ -55,7 +55,7 @@ describe('writeTomogram', () => {
     ['a label that is not a length', [10, 10, 10], { voxelSpacing: -1 }, 'voxel spacing -1 Å is not a finite length'],
     ['a voxel size that is not a length', [Number.NaN, 10, 10], {}, 'voxel spacing NaN Å is not a finite length'],
     ['a type that copick hides', [10, 10, 10], { type: 'no-features' }, 'cannot contain "features"'],
-    ['a type of a hidden folder', [10, 10, 10], { type: '..' }, '"...zarr" would be a hidden folder'],
+    ['a type of a hidden folder', [10, 10, 10], { type: '..' }, 'names that begin with a dot are hidden'],
     ['a type without a character', [10, 10, 10], { type: '_' }, 'no character'],
   ])('writeTomogram refuses %s and writes nothing', async (_, voxelSize, options, message) => {
     const { project } = projectOf({});
@@ -140,7 +140,7 @@ describe('a tomogram', () => {
       const [found] = await run.tomograms();
       expect(found).toMatchObject({ type: 'wbp' });
       await expect(found!.open()).rejects.toMatchObject({
-        code: 'invalid-metadata',
+        code: 'not-found',
         message: expect.stringMatching(/it is empty or absent/),
       });
       await run.writeTomogram(volume(1), { type: 'wbp' });
