@@ -67,7 +67,7 @@ describe('convert of a project', () => {
     const args = (session: string) => ['--to', 'relion5', '--user-id', 'someone', '--session-id', session];
     const format = relion5Format({ shape: [24, 40, 40], voxelSize: 10.012, object: 'ribosome' });
     const turn = async (name: string) =>
-      Math.round(format.parse(await readFile(at(name), 'utf8'), name)[0]!.picks[0]!.transform?.[1]![0]! || 0);
+      Math.round(format.parse(await readFile(at(name), 'utf8'), name)[0]!.picks[0]!.transform?.[1]?.[0] || 0);
     const trusted = await convert('trusted.star', ...args('1'), '--json');
     expect([trusted.exitCode, trusted.stdout.includes('orientation'), await turn('trusted.star')]).toEqual([
       0,
