@@ -4,10 +4,12 @@ import type { PickableObject } from '../copick/object.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import type { SegmentationKind } from '../copick/segmentations.ts';
+import { mapOrdered } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
 import { openProject } from '../entry/node.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { chosenRuns } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import {
   type Bar,
@@ -22,13 +24,23 @@ import {
 /** The arguments of `info`. */
 export interface InfoInput extends CommonFlags {
   readonly config: string;
+  readonly run?: readonly string[] | undefined;
+  readonly all?: true | undefined;
 }
 
+/** Up to so many runs are opened unasked. */
+const MAX_OPENED = 200;
+
 /** Lists the contents and problems of a project. */
-export async function info(terminal: Terminal, { config }: InfoInput): Promise<Outcome> {
+export async function info(terminal: Terminal, { config, run: names, all }: InfoInput): Promise<Outcome> {
   const { signal } = terminal;
   const project = await openProject(config, { signal });
-  const document = await withBar(terminal, (onProgress) => inspectProject(project, { config, signal, onProgress }));
+  const runs = await chosenRuns(project, { names, signal });
+  const namesOnly = names === undefined && all === undefined && runs.length > MAX_OPENED;
+  const document = await withBar(terminal, async (onProgress) => {
+    const listed = namesOnly ? await project.runs({ namesOnly, signal }) : runs;
+    return inspectProject(project, { config, runs: listed, namesOnly, signal, onProgress });
+  });
   terminal.print(...infoLines(document, project.config));
   return { json: document };
 }
@@ -47,6 +59,8 @@ async function withBar<T>(terminal: Terminal, work: (update: Bar['update']) => P
 interface InfoDocument {
   readonly config: string;
   readonly name?: string | undefined;
+  /** True if tomograms have no `levels` and picks no `count` because none was opened. */
+  readonly namesOnly?: true | undefined;
   readonly objects: readonly PickableObject[];
   /** Density maps. */
   readonly objectMaps: readonly ObjectMapInfo[];
@@ -62,7 +76,7 @@ interface RunInfo extends RunListing {
   readonly picks: readonly PicksInfo[];
 }
 
-/** A tomogram; `levels` is empty if it cannot be opened, and a problem says why. */
+/** A tomogram; `levels` is empty if it was not opened, or if it cannot be and a problem says why. */
 interface TomogramInfo {
   readonly type: string;
   /** In Å, from the name of the folder. */
@@ -72,7 +86,7 @@ interface TomogramInfo {
   readonly levels: readonly { readonly shape: Zyx; readonly voxelSize: Zyx; readonly dtype: string }[];
 }
 
-/** A picks file; without `count` if it cannot be read, and a problem says why. */
+/** A picks file; without `count` if it was not read, or if it cannot be and a problem says why. */
 export interface PicksInfo {
   readonly userId: string;
   readonly sessionId: string;
@@ -84,41 +98,53 @@ export interface PicksInfo {
 export interface InspectOptions {
   /** Path of the project file. */
   readonly config: string;
+  readonly runs: readonly Run[];
+  /** Open no tomograms and picks. */
+  readonly namesOnly: boolean;
   readonly signal: AbortSignal;
-  /** Called before each run. */
+  /** Called after each run. */
   readonly onProgress?: ((progress: BarProgress) => void) | undefined;
 }
 
-/** Reads everything in a project; what is broken is listed as a problem, and the rest is still shown. */
+/** Reads everything in some runs; what is broken is listed as a problem, and the rest is still shown. */
 async function inspectProject(project: Project, options: InspectOptions): Promise<InfoDocument> {
-  const { config, signal, onProgress } = options;
+  const { config, namesOnly, signal, onProgress } = options;
   const broken = new Map<string, string>();
   const runs: RunInfo[] = [];
-  const found = await project.runs({ signal });
-  for (const run of found) {
-    onProgress?.({ stage: 'runs', done: runs.length, total: found.length });
-    const { picks, positions } = await describePicks(run, { broken, signal });
-    const tomograms = await describeTomograms(run, { broken, positions, signal });
-    runs.push({ name: run.name, tomograms, picks, ...(await listRun(run, { broken, signal })) });
+  const inspect = async (run: Run, stop: AbortSignal): Promise<RunInfo> => {
+    const { picks, positions } = await describePicks(run, { broken, namesOnly, signal: stop });
+    const tomograms = await describeTomograms(run, { broken, namesOnly, positions, signal: stop });
+    return { name: run.name, tomograms, picks, ...(await listRun(run, { broken, signal: stop })) };
+  };
+  // One run at a time is opened, so that problems come in the order of the runs.
+  for await (const run of mapOrdered(options.runs, inspect, { concurrency: namesOnly ? 8 : 1, signal })) {
+    runs.push(run);
+    onProgress?.({ stage: 'runs', done: runs.length, total: options.runs.length });
   }
   const objectMaps = await listObjectMaps(project, { broken, signal });
   for (const { path, message } of project.problems) broken.set(path, message);
   const problems = [...broken].map(([path, message]) => ({ path, message }));
-  return { config, name: project.config.name, objects: project.objects, objectMaps, runs, problems };
+  const { name } = project.config;
+  return { config, name, namesOnly: namesOnly || undefined, objects: project.objects, objectMaps, runs, problems };
 }
 
 interface DescribeOptions {
   /** Problems by path. */
   readonly broken: Map<string, string>;
+  readonly namesOnly: boolean;
   readonly signal: AbortSignal;
 }
 
 async function describeTomograms(
   run: Run,
-  { broken, positions, signal }: DescribeOptions & Pick<DescribedPicks, 'positions'>,
+  { broken, namesOnly, positions, signal }: DescribeOptions & Pick<DescribedPicks, 'positions'>,
 ): Promise<TomogramInfo[]> {
   const described: TomogramInfo[] = [];
   for (const { type, voxelSpacing, path, open } of await run.tomograms({ signal })) {
+    if (namesOnly) {
+      described.push({ type, voxelSpacing, path, levels: [] });
+      continue;
+    }
     try {
       const tomogram = await open({ signal });
       const shown = tomogram.levels.map(({ shape, voxelSize, dtype }) => ({ shape, voxelSize, dtype }));
@@ -146,10 +172,14 @@ interface DescribedPicks {
   readonly positions: readonly { readonly owner: string; readonly picks: readonly ParticlePick[] }[];
 }
 
-async function describePicks(run: Run, { broken, signal }: DescribeOptions): Promise<DescribedPicks> {
+async function describePicks(run: Run, { broken, namesOnly, signal }: DescribeOptions): Promise<DescribedPicks> {
   const described: PicksInfo[] = [];
   const positions = new Map<string, ParticlePick[]>();
   for (const { userId, sessionId, object, path, read } of await run.pickSets({ signal })) {
+    if (namesOnly) {
+      described.push({ userId, sessionId, object });
+      continue;
+    }
     try {
       const { picks } = await read({ signal });
       described.push({ userId, sessionId, object, count: picks.length });
@@ -260,21 +290,24 @@ async function listed<T>(
 
 /** The contents of a project as lines of text. */
 function infoLines(document: InfoDocument, project: ProjectConfig): string[] {
-  const { config, name, objects, runs, problems } = document;
+  const { config, name, namesOnly = false, objects, runs, problems } = document;
   return [
     `${config}${name === undefined ? '' : `: ${name}`}`,
     `${counted(runs.length, 'run')}; ${describeRoots(project)}`,
+    ...(namesOnly ? [byNames] : []),
     '',
     ...objectLines(objects),
     '',
-    ...tomogramLines(runs),
+    ...tomogramLines(runs, namesOnly),
     '',
-    ...picksLines(runs),
+    ...picksLines(runs, namesOnly),
     ...listingLines(document),
     ...(problems.length > 0 ? ['', `${counted(problems.length, 'problem')}:`] : []),
     ...problems.map((problem) => `  ${describeProblem(problem)}`),
   ];
 }
+
+const byNames = 'listed by the names of folders and files alone; --run opens the runs that it names, --all opens all';
 
 /** The roots of a project from its config, without query strings, which may contain secrets. */
 function describeRoots(config: ProjectConfig): string {
@@ -299,14 +332,16 @@ function objectLines(objects: readonly PickableObject[]): string[] {
 }
 
 /** One line for all runs whose tomograms are alike. */
-function tomogramLines(runs: readonly RunInfo[]): string[] {
+function tomogramLines(runs: readonly RunInfo[], namesOnly: boolean): string[] {
   const groups = new Map<string, string[]>();
   const cellsOf = ({ type, voxelSpacing, levels }: TomogramInfo) => {
     const [finest] = levels;
     const size =
       finest === undefined ? '–' : [...new Set(finest.voxelSize.map((length) => length.toFixed(3)))].join('×');
-    const shape = finest === undefined ? 'cannot be opened' : formatZyx(finest.shape);
-    return [`${type}@${formatSpacing(voxelSpacing)}`, shape, size, finest?.dtype ?? '–', String(levels.length)];
+    const unknown = namesOnly ? '–' : 'cannot be opened';
+    const shape = finest === undefined ? unknown : formatZyx(finest.shape);
+    const count = namesOnly ? '–' : String(levels.length);
+    return [`${type}@${formatSpacing(voxelSpacing)}`, shape, size, finest?.dtype ?? '–', count];
   };
   for (const run of runs) {
     for (const tomogram of run.tomograms) {
@@ -322,7 +357,7 @@ function tomogramLines(runs: readonly RunInfo[]): string[] {
 }
 
 /** One line per user, session and object, over all runs. */
-function picksLines(runs: readonly RunInfo[]): string[] {
+function picksLines(runs: readonly RunInfo[], namesOnly: boolean): string[] {
   const groups = new Map<string, { runs: number; picks: number }>();
   for (const { userId, sessionId, object, count = 0 } of runs.flatMap(({ picks }) => picks)) {
     const key = JSON.stringify([userId || '–', sessionId || '–', object]);
@@ -332,7 +367,7 @@ function picksLines(runs: readonly RunInfo[]): string[] {
   const rows = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
   return formatTable({
     header: ['user', 'session', 'object', 'runs', 'picks'],
-    rows: rows.map(([key, group]) => [...(JSON.parse(key) as string[]), group.runs, group.picks]),
+    rows: rows.map(([key, group]) => [...(JSON.parse(key) as string[]), group.runs, namesOnly ? '–' : group.picks]),
   });
 }
 

@@ -190,6 +190,8 @@ function defineDemo(program: Command, run: RunCommand): void {
 function defineInfo(program: Command, run: RunCommand): void {
   command(program, 'info', 'List the runs, tomograms and picks of a copick project, and report problems.')
     .argument('<config>', 'copick project file, such as copick.json, or the path or URL of a Croissant')
+    .option('--run <name...>', 'list only these runs, and open them: names, or globs such as "TS_*" (default: all)')
+    .option('--all', 'open the tomograms and picks of all runs, even of more than 200')
     .action((config: string, options: Omit<InfoInput, 'config'>) =>
       run(async () => (await import('./info.ts')).info, { config, ...options }),
     );

@@ -46,13 +46,15 @@ export interface EmptyShadowOptions<T> extends StoreOptions {
 
 /**
  * Removes folders without an array if another folder of the same identity has one: copick makes the folder, or an empty group
- * in it, before it writes. As in copick, an empty folder that is the only one of its identity stays in the list.
+ * in it, before it writes. As in copick, an empty folder that is the only one of its identity stays in the list. By names alone, all
+ * folders stay.
  */
 export async function withoutEmptyShadows<T extends FoundImage>(
   tree: ProjectTree,
   found: readonly T[],
   { identity, what, signal }: EmptyShadowOptions<T>,
 ): Promise<T[]> {
+  if (tree.namesOnly) return [...found];
   const whole = await withoutHalfWritten(tree, found, { what, signal });
   const groups = groupBy(whole, identity);
   const passed = new Set<T>();

@@ -160,6 +160,7 @@ async function identify(tree: ProjectTree, entry: TreeEntry, signal: AbortSignal
   const parsed = parseName('picks', entry.name);
   if (parsed !== undefined) return { ...parsed, entry, fromName: true };
   const stem = entry.name.slice(0, -'.json'.length);
+  if (tree.namesOnly) return { object: stem, userId: '', sessionId: '', entry, fromName: false };
   try {
     const identity = picksIdentity(await readBytes(entry, signal), { source: entry.path, fallbackObject: stem });
     return { ...identity, entry, fromName: false };

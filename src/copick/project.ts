@@ -11,7 +11,15 @@ import {
   writeObjectMapOf,
 } from './object-maps.ts';
 import { checkFilter, checkRunName, makeRunFolder, Run, type RunsOptions, runNames, splitsOf } from './run.ts';
-import { needNamed, noOverlay, type Problem, ProblemLog, type ProjectTree, type WaitOptions } from './tree.ts';
+import {
+  byNamesAlone,
+  needNamed,
+  noOverlay,
+  type Problem,
+  ProblemLog,
+  type ProjectTree,
+  type WaitOptions,
+} from './tree.ts';
 import type { UriKind } from './uri.ts';
 
 /** Options of {@link projectFromStores}. */
@@ -82,7 +90,8 @@ export class Project {
    */
   async runs(options: RunsOptions = {}): Promise<Run[]> {
     const names = await runNames(this.#tree, { ...checkFilter('runs', options), source: this.#source });
-    return names.map((name) => new Run(name, this.#tree));
+    const tree = this.#tree;
+    return names.map((name) => new Run(name, options.namesOnly ? byNamesAlone(tree, name) : tree));
   }
 
   /** The names of the runs by split, such as `train` and `test`, from a Croissant; empty for projects of other kinds. */

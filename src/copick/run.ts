@@ -253,6 +253,12 @@ export class Run {
 export interface RunsOptions extends WaitOptions {
   /** Only the runs of a split, such as `train`. */
   readonly split?: string | undefined;
+  /**
+   * The runs list what they contain by the names of folders and files alone, each folder once, and open nothing to do so. That is
+   * for projects of thousands of runs. Picks files named as in the competition have no user and session then, and folders
+   * without an image are listed too. @defaultValue false
+   */
+  readonly namesOnly?: boolean | undefined;
 }
 
 /** The names of the runs of both trees, sorted; see `Project.runs`. `source` is where the project comes from, for messages. */
@@ -326,7 +332,7 @@ type Listing = 'runs' | 'picks' | 'meshes' | 'filaments' | 'tomograms' | 'featur
 
 /** The filter keys of each listing. */
 const known: Readonly<Record<Listing, readonly string[]>> = {
-  runs: ['split', 'signal'],
+  runs: ['split', 'namesOnly', 'signal'],
   picks: authored,
   meshes: authored,
   filaments: authored,

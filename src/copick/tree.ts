@@ -29,6 +29,49 @@ export interface ProjectTree {
   /** Absent if the project has a single root. */
   readonly static?: ListableStore | undefined;
   readonly log: ProblemLog;
+  /** Entities are listed by the names of folders and files alone; none is opened to list it. */
+  readonly namesOnly?: boolean | undefined;
+}
+
+/**
+ * A tree of one run that is listed by names alone. Each folder of it is listed once, and one that its parent does not list is not
+ * asked for, so that a run of a few folders takes a few calls.
+ */
+export function byNamesAlone(tree: ProjectTree, run: string): ProjectTree {
+  const top = folderOf('spacing', { run });
+  return {
+    ...tree,
+    overlay: listedOnce(tree.overlay, top),
+    static: tree.static && listedOnce(tree.static, top),
+    namesOnly: true,
+  };
+}
+
+/** The store, which lists each folder below `top` once, and only if its parent lists it. */
+function listedOnce<T extends ListableStore>(store: T, top: StoreKey): T {
+  const nothing = Promise.resolve<readonly StoreEntry[]>([]);
+  const lists = new Map<StoreKey, Promise<readonly StoreEntry[]>>();
+  /** The names of the folders in a folder, once it is listed. */
+  const folders = new Map<StoreKey, ReadonlySet<string>>();
+  const look = async (folder: StoreKey, options?: StoreOptions): Promise<readonly StoreEntry[]> => {
+    const entries = await store.list(folder, options);
+    folders.set(folder, new Set(entries.filter(({ kind }) => kind === 'folder').map(({ name }) => name)));
+    return entries;
+  };
+  const list = (folder: StoreKey, options?: StoreOptions): Promise<readonly StoreEntry[]> => {
+    const known = lists.get(folder);
+    if (known !== undefined) return known;
+    const end = folder.lastIndexOf('/');
+    const parent = folder.slice(0, end) as StoreKey;
+    const siblings = folders.get(parent);
+    if (folder.startsWith(`${top}/`) && siblings === undefined)
+      return list(parent, options).then(() => list(folder, options));
+    const isAbsent = siblings !== undefined && !siblings.has(folder.slice(end + 1));
+    const listed = isAbsent ? nothing : look(folder, options);
+    lists.set(folder, listed);
+    return listed;
+  };
+  return { ...store, list };
 }
 
 /** An entry of a folder in one of the trees. */
@@ -110,7 +153,8 @@ async function deleteEntry(
 
 /** The location of a key, for messages. */
 export function locate(store: ListableStore, key: StoreKey): string {
-  return `${store.location.replace(/\/$/, '')}${key}`;
+  const { location } = store;
+  return `${location.endsWith('/') ? location.slice(0, -1) : location}${key}`;
 }
 
 /** The entry of the overlay at a key, whether or not it exists. */
@@ -132,11 +176,11 @@ export async function listFolder(
   signal: AbortSignal | undefined,
 ): Promise<TreeEntry[]> {
   const entries = await store.list(folder, { signal });
+  const place = locate(store, folder);
   return entries
     .filter(({ name }) => !name.startsWith('.'))
-    .map((entry) => {
-      const key: StoreKey = `${folder}/${entry.name}`;
-      return { ...entry, root, store, key, path: locate(store, key) };
+    .map(({ name, kind }) => {
+      return { name, kind, root, store, key: `${folder}/${name}`, path: `${place}/${name}` };
     });
 }
 

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { captureCli } from '../support/capture-cli.ts';
 import { entitiesFixture } from '../support/copick-entities.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -46,6 +46,55 @@ describe('info of all that copick writes', () => {
       path: expect.stringMatching(/Filaments\/alice_7_actin\.json$/),
     });
     expect(second).toMatchObject({ features: [], segmentations: [], meshes: [], filaments: [] });
+  });
+});
+
+describe('info of a project of many runs', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await tempDir();
+    const project = { config_type: 'filesystem', overlay_root: 'overlay', pickable_objects: [] };
+    await writeFile(join(folder, 'copick.json'), JSON.stringify(project));
+    for (let run = 1; run <= 201; run++) {
+      const place = join(folder, `overlay/ExperimentRuns/TS_${run}`);
+      await mkdir(join(place, 'VoxelSpacing10.000/wbp.zarr'), { recursive: true });
+      await mkdir(join(place, 'Picks'));
+      await writeFile(join(place, 'Picks/me_0_ribosome.json'), 'no JSON');
+    }
+  });
+  const ask = (...args: string[]) => captureCli(['info', join(folder, 'copick.json'), ...args]);
+
+  it('info of more than 200 runs opens no tomogram and no picks, and says so', async () => {
+    const { exitCode, stdout } = await ask();
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^listed by the names of folders and files alone; --run .* --all opens all$/m);
+    expect(stdout).toMatch(/wbp@10\.000 .* 201 {2}TS_1, /);
+    expect(stdout).toMatch(/me +0 +ribosome +201 +–/);
+    expect(stdout).not.toMatch(/problem|cannot be opened/);
+    const document = JSON.parse((await ask('--json')).stdout);
+    expect(document).toMatchObject({ namesOnly: true, problems: [] });
+    expect(document.runs).toHaveLength(201);
+    expect(document.runs[0]).toEqual({
+      name: 'TS_1',
+      tomograms: [{ type: 'wbp', voxelSpacing: 10, path: expect.stringMatching(/wbp\.zarr$/), levels: [] }],
+      picks: [{ userId: 'me', sessionId: '0', object: 'ribosome' }],
+      ...{ features: [], segmentations: [], meshes: [], filaments: [] },
+    });
+  });
+
+  it('info --run opens the runs that it names, and lists no others', async () => {
+    const { stdout } = await ask('--run', 'TS_20*');
+    expect(stdout).toMatch(/^3 runs;/m);
+    expect(stdout).toMatch(/^6 problems:/m);
+    expect(stdout).not.toMatch(/names of folders/);
+    const { exitCode, stderr } = await ask('--run', 'TS_999');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/run "TS_999" not found/) });
+  });
+
+  it('info --all opens all runs', async () => {
+    const { stdout } = await ask('--all');
+    expect(stdout).toMatch(/^402 problems:/m);
+    expect(stdout).not.toMatch(/names of folders/);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { projectFromStores } from '../../../src/entry/copick.ts';
 import type { Project, Run } from '../../../src/entry/index.ts';
-import { config, projectOf, storeOf } from '../../support/copick-tree.ts';
+import { config, projectOf, storeOf, type Tree } from '../../support/copick-tree.ts';
 import { sourceOf } from '../../support/volumes.ts';
 
 const run = (name: string) => ({ [`/ExperimentRuns/${name}/.meta`]: 'meta' });
@@ -13,6 +13,50 @@ describe('Project', () => {
       static: { ...run('TS_5_4'), ...run('TS_10'), ...run('.hidden') },
     });
     expect((await project.runs()).map(({ name }) => name)).toEqual(['TS_10', 'TS_5_4', 'b c']);
+    expect(told).toEqual([]);
+  });
+
+  it('Project lists by names alone with one call per folder, and reads no file', async () => {
+    const filled = (root: string) => ({
+      ...run('TS_1'),
+      [`/ExperimentRuns/TS_1/VoxelSpacing10.000/${root}.zarr/.zgroup`]: {},
+      [`/ExperimentRuns/TS_1/VoxelSpacing10.000/${root}_edge_features.zarr/.zgroup`]: {},
+      '/ExperimentRuns/TS_1/Picks/me_0_virus.json': 'no JSON',
+      '/ExperimentRuns/TS_1/Picks/ribosome.json': 'no JSON',
+      '/ExperimentRuns/TS_1/Segmentations/10.000_me_0_virus.zarr/.zgroup': {},
+    });
+    const calls: string[] = [];
+    const counted = (tree: Tree, location: string) => {
+      const store = storeOf(tree, location);
+      return {
+        ...store,
+        get(...args: Parameters<typeof store.get>) {
+          calls.push(`get ${args[0]}`);
+          return store.get(...args);
+        },
+        list(...args: Parameters<typeof store.list>) {
+          calls.push(`${location} ${args[0]}`);
+          return store.list(...args);
+        },
+      };
+    };
+    const { project, told } = projectOf({
+      overlay: counted(filled('wbp'), 'overlay'),
+      static: counted(filled('denoised'), 'static'),
+    });
+    const [only] = await project.runs({ namesOnly: true });
+    calls.length = 0;
+    expect((await only!.tomograms()).map(({ type }) => type)).toEqual(['denoised', 'wbp']);
+    expect((await only!.features()).map(({ featureType }) => featureType)).toEqual(['edge', 'edge']);
+    expect((await only!.pickSets()).map(({ object, userId }) => [object, userId])).toEqual([
+      ['ribosome', ''],
+      ['virus', 'me'],
+    ]);
+    expect((await only!.segmentations()).map(({ name, root }) => [name, root])).toEqual([['virus', 'overlay']]);
+    expect([await only!.meshes(), await only!.filaments()]).toEqual([[], []]);
+    const folders = ['', '/VoxelSpacing10.000', '/Picks', '/Segmentations'];
+    const expected = folders.flatMap((name) => ['overlay', 'static'].map((at) => `${at} /ExperimentRuns/TS_1${name}`));
+    expect([...calls].sort()).toEqual(expected.sort());
     expect(told).toEqual([]);
   });
 
