@@ -5,7 +5,7 @@ import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { type AnyPicksFormat, type FormatOptions, type PicksFormatName, picksFormat } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { describeLosses, type Loss, type TableColumn } from '../formats/format.ts';
-import type { RunPicks } from '../picks/pick.ts';
+import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/zyx.ts';
 import type { Outcome } from './command.ts';
 import { type FileKind, openOutput, requireApart } from './files.ts';
@@ -168,17 +168,17 @@ interface Formatted {
 /** The content of all files. A pick that the format cannot represent fails its run; a missing option fails the whole command. */
 function formatted(plan: readonly PlannedFile[], { failures, from }: Source): Formatted {
   const written = [];
-  const all = [...failures];
+  const failed = new Map(failures.map((one) => [one.run, one]));
   for (const { path, run, format } of plan) {
     try {
       written.push({ path, run, data: format() });
     } catch (error) {
       const isOfRun = run !== undefined && from === 'project' && isCryoetPicksError(error, 'invalid-picks');
       if (!isOfRun) throw error;
-      if (all.every((one) => one.run !== run)) all.push({ run, error: describeFailure(error) });
+      if (!failed.has(run)) failed.set(run, { run, error: describeFailure(error) });
     }
   }
-  return { written, failures: all };
+  return { written, failures: [...failed.values()] };
 }
 
 /** Which number stands for which name, if there are several. */
@@ -229,9 +229,13 @@ function planFiles(plan: FilesPlan): PlannedFile[] {
       format: () => formatPart([part], plan),
     });
     if (oneObject !== true) return one.picks.length === 0 ? [] : [file(run, one)];
-    return objectsOf([one]).map((object) =>
-      file(`${run}_${object}`, { run, picks: one.picks.filter((pick) => pick.object === object) }),
-    );
+    const byObject = new Map<string, ParticlePick[]>();
+    for (const pick of one.picks) {
+      const group = byObject.get(pick.object);
+      if (group === undefined) byObject.set(pick.object, [pick]);
+      else group.push(pick);
+    }
+    return [...byObject].map(([object, picks]) => file(`${run}_${object}`, { run, picks }));
   });
   const last = new Map(files.map((file) => [file.path, file]));
   const twice = files.find((file) => last.get(file.path) !== file);

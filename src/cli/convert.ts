@@ -152,17 +152,20 @@ function numbersOf(names: readonly string[]): NamesByNumber {
 
 /** The picks of the runs and objects given by options, or all. */
 function chosen(runs: readonly RunPicks[], { run, object, input }: ConvertInput): RunPicks[] {
-  const some = runs.filter((one) => run?.includes(one.run) ?? true);
-  const missing = run?.find((name) => runs.every((one) => one.run !== name));
+  const wanted = run && new Set(run);
+  const some = runs.filter((one) => wanted?.has(one.run) ?? true);
+  const found = new Set(some.map((one) => one.run));
+  const missing = run?.find((name) => !found.has(name));
   if (missing !== undefined && runs.length > 0) {
     throw new UsageError(`${input} has no run "${missing}"; there are ${listNames(runs.map((one) => one.run))}`);
   }
   if (object === undefined) return some;
-  const kept = some.map((one) => ({ ...one, picks: one.picks.filter((pick) => object.includes(pick.object)) }));
+  const objects = new Set(object);
+  const kept = some.map((one) => ({ ...one, picks: one.picks.filter((pick) => objects.has(pick.object)) }));
   if (some.length === 0 || kept.some(({ picks }) => picks.length > 0))
     return kept.filter(({ picks }) => picks.length > 0);
-  const found = new Set(some.flatMap(({ picks }) => picks.map((pick) => pick.object)));
-  throw new UsageError(`${input} has no object "${object.join('", "')}"; there are ${listNames([...found])}`);
+  const known = new Set(some.flatMap(({ picks }) => picks.map((pick) => pick.object)));
+  throw new UsageError(`${input} has no object "${object.join('", "')}"; there are ${listNames([...known])}`);
 }
 
 /** Turns `invalid-option` into wrong usage: a format lacks an option of the command line. */
@@ -206,14 +209,20 @@ async function readProjectPicks(terminal: Terminal, project: Project, input: Inp
   try {
     for await (const { run, result } of tried(chosen, (one, stop) => setsOf(one, input, stop), signal)) {
       if ('error' in result) fail(run.name, result.error);
-      else listed.push(...result.value.map((set) => ({ run: run.name, set })));
+      else for (const set of result.value) listed.push({ run: run.name, set });
     }
     const sets = select(listed, project, input);
-    const withPicks = chosen.filter(({ name }) => sets.some(({ run }) => run === name));
+    const byRun = new Map<string, PickSet[]>();
+    for (const { run, set } of sets) {
+      const group = byRun.get(run);
+      if (group === undefined) byRun.set(run, [set]);
+      else group.push(set);
+    }
+    const withPicks = chosen.filter(({ name }) => byRun.has(name));
     const runs: RunPicks[] = [];
     const grids = new Map<string, RunGrid>();
     let untrusted = 0;
-    const read = (one: Run, stop: AbortSignal) => readRun(one, { sets, input, signal: stop });
+    const read = (one: Run, stop: AbortSignal) => readRun(one, { sets: byRun.get(one.name)!, input, signal: stop });
     for await (const { run, result } of tried(withPicks, read, signal)) {
       bar.update({ stage: 'runs', done: runs.length, total: withPicks.length });
       if ('error' in result) {
@@ -256,11 +265,13 @@ function tried<T>(
 
 async function runsOf(project: Project, { input, run: names }: Input, signal: AbortSignal): Promise<Run[]> {
   const all = await project.runs({ signal });
-  const missing = names?.find((name) => all.every((run) => run.name !== name));
-  if (missing !== undefined) {
-    throw new UsageError(`${input} has no run "${missing}"; there are ${listNames(all.map(({ name }) => name))}`);
-  }
-  return all.filter(({ name }) => names?.includes(name) ?? true);
+  if (names === undefined) return all;
+  const wanted = new Set(names);
+  const found = all.filter(({ name }) => wanted.has(name));
+  const there = new Set(found.map(({ name }) => name));
+  const missing = names.find((name) => !there.has(name));
+  if (missing === undefined) return found;
+  throw new UsageError(`${input} has no run "${missing}"; there are ${listNames(all.map(({ name }) => name))}`);
 }
 
 async function setsOf(run: Run, { uri, object }: Input, signal: AbortSignal): Promise<PickSet[]> {
@@ -302,7 +313,7 @@ function byObject(sets: readonly RunSet[], { objects }: Project): RunSet[] {
 }
 
 interface ReadRunOptions {
-  readonly sets: readonly RunSet[];
+  readonly sets: readonly PickSet[];
   readonly input: Input;
   readonly signal: AbortSignal;
 }
@@ -318,7 +329,7 @@ interface RunRead {
 async function readRun(run: Run, { sets, input, signal }: ReadRunOptions): Promise<RunRead> {
   const picks: ParticlePick[] = [];
   let untrusted = 0;
-  for (const { set } of sets.filter((one) => one.run === run.name)) {
+  for (const set of sets) {
     const file = await set.read({ signal });
     for (const pick of withoutUntrustedRotations(file)) picks.push(pick);
     if (file.trustOrientation === false) untrusted += file.picks.filter(hasRotation).length;

@@ -172,6 +172,7 @@ export async function detectRuns(
     terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
   };
   const { prepare, afterwards } = preflight(terminal, { spec: model.spec, tomogram, resample, invert, warn });
+  const wanted = new Set(object);
   const bar = runBar(terminal);
   let started = performance.now();
   try {
@@ -179,7 +180,7 @@ export async function detectRuns(
       ...options,
       model,
       runs,
-      objects: object && project.objects.filter(({ name }) => object.includes(name)),
+      objects: object && project.objects.filter(({ name }) => wanted.has(name)),
       tomogram: tomogram.type,
       voxelSpacing: tomogram.voxelSpacing,
       thresholds,
@@ -222,11 +223,11 @@ function requireObjects(
   { objects }: Project,
   { flag, names }: { readonly flag: string; readonly names: readonly string[] },
 ): void {
-  const known = objects.map(({ name }) => name);
-  const unknown = names.find((name) => !known.includes(name));
+  const known = new Set(objects.map(({ name }) => name));
+  const unknown = names.find((name) => !known.has(name));
   if (unknown === undefined) return;
   throw new UsageError(
-    `${flag} names "${unknown}", but the project has no such object; its objects are ${listNames(known)}`,
+    `${flag} names "${unknown}", but the project has no such object; its objects are ${listNames([...known])}`,
   );
 }
 
@@ -254,12 +255,12 @@ export interface ObjectsOfModel {
 
 /** Warns, in one line, about particles of the project that the model has no class for, if it has classes for others. */
 function warnOfUnsearched(terminal: Terminal, { objects, spec }: ObjectsOfModel): void {
-  const classes = spec.classes.filter((name) => name !== null);
-  const particles = objects.filter(({ isParticle }) => isParticle).map(({ name }) => name);
-  const unsearched = particles.filter((name) => !classes.includes(name));
+  const classes = new Set(spec.classes.filter((name) => name !== null));
+  const particles = new Set(objects.filter(({ isParticle }) => isParticle).map(({ name }) => name));
+  const unsearched = [...particles].filter((name) => !classes.has(name));
   // If the model has none of the classes, the detection itself throws.
-  if (unsearched.length === 0 || unsearched.length === particles.length) return;
-  const unused = classes.filter((name) => !particles.includes(name));
+  if (unsearched.length === 0 || unsearched.length === particles.size) return;
+  const unused = [...classes].filter((name) => !particles.has(name));
   const others = unused.length === 0 ? '' : `; its classes ${listNames(unused)} are not particles of the project`;
   terminal.warn(
     `cryoet-picks: model "${spec.name}" has no class for ${listNames(unsearched)}, so these are not detected${others}`,

@@ -1,4 +1,4 @@
-import { matchesName } from '../copick/layout.ts';
+import { nameFilter } from '../copick/layout.ts';
 import type { PickableObject } from '../copick/object.ts';
 import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
@@ -277,7 +277,8 @@ async function setsOf(project: Project, signal: AbortSignal): Promise<RunSet[]> 
 /** The sets of one user and session: those given, else those of the usual user, else the only ones there are. */
 export function chooseSets(sets: readonly RunSet[], path: string, options: PositionsOptions): readonly RunSet[] {
   const { what, userId, sessionId, usualUser, flags } = options;
-  const named = sets.filter(({ set }) => matchesName(userId, set.userId) && matchesName(sessionId, set.sessionId));
+  const [isUser, isSession] = [nameFilter(userId), nameFilter(sessionId)];
+  const named = sets.filter(({ set }) => isUser(set.userId) && isSession(set.sessionId));
   const usual = userId === undefined ? named.filter(({ set }) => set.userId === usualUser) : [];
   const chosen = usual.length > 0 ? usual : named;
   const owners = new Set(chosen.map(ownerOf));

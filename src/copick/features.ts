@@ -1,6 +1,6 @@
 import type { Channel, OpenTomogramOptions } from '../ome-zarr/tomogram.ts';
 import { type FoundImage, imageFolder, listOrReport, openChannelsOf, withoutEmptyShadows } from './images.ts';
-import { formatSpacing, matchesName, type NameFilter, type Names, nearestLabel, parseName } from './layout.ts';
+import { formatSpacing, type NameFilter, type Names, nameFilter, nearestLabel, parseName } from './layout.ts';
 import { type Deletable, type Located, locationOf, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
 import { findSpacingFolders, type SpacingFolder } from './voxel-spacings.ts';
 
@@ -41,7 +41,8 @@ export async function findFeatures(
   const wanted = voxelSpacing === undefined ? undefined : nearestLabel(folders, voxelSpacing);
   const isWanted = (one: SpacingFolder) => voxelSpacing === undefined || formatSpacing(one.voxelSpacing) === wanted;
   const found = await findAll(tree, folders.filter(isWanted), signal);
-  const chosen = found.filter((one) => matchesName(type, one.type) && matchesName(featureType, one.featureType));
+  const [isType, isFeature] = [nameFilter(type), nameFilter(featureType)];
+  const chosen = found.filter((one) => isType(one.type) && isFeature(one.featureType));
   const filled = await withoutEmptyShadows(tree, chosen, { identity, what: 'features', signal });
   return markShadowed(filled, { identity, includeShadowed })
     .sort((a, b) => a.voxelSpacing - b.voxelSpacing || (identity(a) < identity(b) ? -1 : 1))

@@ -252,11 +252,27 @@ export function fitName(name: string): string | undefined {
 /** The names that a filter accepts, as given or as copick writes them. If absent, it accepts every name. */
 export type NameFilter = string | readonly string[] | undefined;
 
-/** Whether a filter accepts a name. */
-export function matchesName(wanted: NameFilter, name: string): boolean {
-  if (wanted === undefined) return true;
+/** Tells whether a filter accepts a name. */
+export function nameFilter(wanted: NameFilter): (name: string) => boolean {
+  if (wanted === undefined) return () => true;
   const names = typeof wanted === 'string' ? [wanted] : wanted;
-  return names.some((one) => one === name || fitName(one) === name);
+  const accepted = new Set(names.flatMap((one) => [one, fitName(one)]));
+  return (name) => accepted.has(name);
+}
+
+/** Whose entities a filter accepts. */
+interface AuthoredFilter {
+  readonly object?: NameFilter;
+  readonly userId?: NameFilter;
+  readonly sessionId?: NameFilter;
+}
+
+/** Tells whether a filter accepts an entity by its object, user and session. */
+export function authoredFilter(
+  wanted: AuthoredFilter,
+): (one: { readonly object: string; readonly userId: string; readonly sessionId: string }) => boolean {
+  const [isObject, isUser, isSession] = [wanted.object, wanted.userId, wanted.sessionId].map(nameFilter);
+  return ({ object, userId, sessionId }) => isObject!(object) && isUser!(userId) && isSession!(sessionId);
 }
 
 /**

@@ -2,7 +2,8 @@ import { CryoetPicksError } from '../core/errors.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openImageOf, withoutEmpty, withoutHalfWritten } from './images.ts';
-import { folderOf, matchesName, type NameFilter, parseName, pathToWrite, spacingOf } from './layout.ts';
+import { folderOf, type NameFilter, nameFilter, parseName, pathToWrite, spacingOf } from './layout.ts';
+import type { PickableObject } from './object.ts';
 import {
   type Deletable,
   type Located,
@@ -36,7 +37,9 @@ export async function findObjectMaps(
   { object, includeShadowed, signal }: ObjectMapFilter = {},
 ): Promise<ObjectMapEntry[]> {
   const entries = await listBoth(tree, folderOf('object', {}), { signal });
-  const found = entries.flatMap((entry) => toMap(tree, entry)).filter((one) => matchesName(object, one.object));
+  const isObject = nameFilter(object);
+  const known = new Map(tree.objects.map((one) => [one.name, one]));
+  const found = entries.flatMap((entry) => toMap(tree, entry, known)).filter((one) => isObject(one.object));
   // Copick 1 makes an empty folder for every map that it is asked for, so an empty folder is not a map.
   const whole = await withoutHalfWritten(tree, found, { what: 'density map', signal });
   const filled = await withoutEmpty(tree, whole, signal);
@@ -80,10 +83,10 @@ function nameOf({ object }: FoundMap): string {
   return object;
 }
 
-function toMap(tree: ProjectTree, entry: TreeEntry): FoundMap[] {
+function toMap(tree: ProjectTree, entry: TreeEntry, objects: ReadonlyMap<string, PickableObject>): FoundMap[] {
   const parsed = parseName('object', entry.name);
   if (parsed === undefined) return [];
-  const known = tree.objects.find(({ name }) => name === parsed.object);
+  const known = objects.get(parsed.object);
   if (known?.isParticle) return imageFolder(tree, entry, 'density map').map(() => ({ ...parsed, entry }));
   const reason = known === undefined ? 'an object that the project does not have' : 'an object that is not a particle';
   tree.log.report({ path: entry.path, message: `density map "${entry.name}" belongs to ${reason}` });

@@ -3,7 +3,7 @@ import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import type { Store } from '../storage/store.ts';
-import { folderOf, matchesName, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
+import { authoredFilter, folderOf, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
 import {
   type PicksFile,
   type PicksIdentity,
@@ -62,10 +62,8 @@ export async function findPickSets(
     if (entry.kind === 'file') found.push(await identify(tree, entry, signal));
     else tree.log.report({ path: entry.path, message: `"${entry.name}" is a folder, expected a picks file` });
   }
-  const chosen = found
-    .filter((one) => matchesName(object, one.object))
-    .filter((one) => matchesName(userId, one.userId) && matchesName(sessionId, one.sessionId))
-    .sort((a, b) => precedence(a) - precedence(b));
+  const isWanted = authoredFilter({ object, userId, sessionId });
+  const chosen = found.filter(isWanted).sort((a, b) => precedence(a) - precedence(b));
   return markShadowed(chosen, { identity: identityOf, includeShadowed })
     .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : identityOf(a) > identityOf(b) ? 1 : 0))
     .map(({ entry, fromName, ...one }) => ({
@@ -119,7 +117,8 @@ export async function hasPicksOf(
   { userId, sessionId, objects, signal }: HasPicksOptions,
 ): Promise<boolean> {
   const sets = await findPickSets(tree, run, { userId, sessionId, object: objects, signal });
-  const present = objects?.every((object) => sets.some((set) => set.object === object)) ?? sets.length > 0;
+  const found = new Set(sets.map((set) => set.object));
+  const present = objects?.every((object) => found.has(object)) ?? sets.length > 0;
   return present && allReadable(tree, sets, signal);
 }
 
@@ -377,14 +376,14 @@ async function byObject(
     else group.push(pick);
   };
   await forEachRange(picks.length, (from, to) => picks.slice(from, to).forEach(add), 2 ** 14);
-  const known = tree.objects.map(({ name }) => name);
-  const unknown = [...groups.keys()].filter((object) => !known.includes(object));
+  const known = new Set(tree.objects.map(({ name }) => name));
+  const unknown = [...groups.keys()].filter((object) => !known.has(object));
   if (unknown.length > 0) {
     throw new CryoetPicksError(
       'invalid-picks',
-      `picks of ${listNames(unknown)} cannot be written: the project's objects are ${listNames(known)}`,
+      `picks of ${listNames(unknown)} cannot be written: the project's objects are ${listNames([...known])}`,
     );
   }
-  const ordered = known.filter((name, i) => groups.has(name) && known.indexOf(name) === i);
+  const ordered = [...known].filter((name) => groups.has(name));
   return new Map(ordered.map((name) => [name, groups.get(name)!]));
 }

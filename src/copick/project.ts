@@ -124,11 +124,11 @@ export class Project {
    */
   async find<K extends UriKind>(kind: K, uri: string, options: FindOptions = {}): Promise<Found<K>[]> {
     const { runs, includeShadowed, signal } = options;
-    const names = typeof runs === 'string' ? [runs] : runs;
+    const names = new Set(typeof runs === 'string' ? [runs] : runs);
     const all = await this.runs({ signal });
-    const missing = names?.find((name) => all.every((run) => run.name !== name));
-    if (missing !== undefined) await this.run(missing, { signal });
-    const chosen = all.filter(({ name }) => names?.includes(name) ?? true);
+    const chosen = runs === undefined ? all : all.filter(({ name }) => names.has(name));
+    for (const { name } of chosen) names.delete(name);
+    for (const missing of names) await this.run(missing, { signal });
     return findByUri(chosen, { kind, uri, includeShadowed, signal });
   }
 

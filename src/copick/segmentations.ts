@@ -4,7 +4,7 @@ import type { Box } from '../space/zyx.ts';
 import { readBox } from '../volume/read.ts';
 import { type NumericData, type ReadOptions, toFloat32, type Volume } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openChannelsOf, openImageOf, withoutEmptyShadows } from './images.ts';
-import { folderOf, formatSpacing, matchesName, type NameFilter, parseName } from './layout.ts';
+import { authoredFilter, folderOf, formatSpacing, type NameFilter, parseName } from './layout.ts';
 import {
   type Deletable,
   type Located,
@@ -73,7 +73,7 @@ export async function findSegmentations(
 ): Promise<SegmentationEntry[]> {
   const { includeShadowed, signal } = filter;
   const all = await listPlaces(tree, run, filter);
-  const chosen = all.filter((one) => isWanted(one, filter));
+  const chosen = all.filter(wantedBy(filter));
   const found = await withoutEmptyShadows(tree, chosen, { identity, what: 'segmentation', signal });
   return markShadowed(found, { identity, includeShadowed })
     .sort(
@@ -135,15 +135,13 @@ function kindOf(place: SegmentationPlace, name: object): SegmentationKind {
   return place === 'instanceSegmentation' ? 'instance' : 'panoptic';
 }
 
-function isWanted(one: FoundSegmentation, filter: SegmentationFilter): boolean {
+function wantedBy(filter: SegmentationFilter): (one: FoundSegmentation) => boolean {
   const { name, userId, sessionId, voxelSpacing } = filter;
-  return (
-    matchesName(name, one.name) &&
-    matchesName(userId, one.userId) &&
-    matchesName(sessionId, one.sessionId) &&
+  const isBy = authoredFilter({ object: name, userId, sessionId });
+  return (one) =>
+    isBy({ ...one, object: one.name }) &&
     (voxelSpacing === undefined || formatSpacing(voxelSpacing) === formatSpacing(one.voxelSpacing)) &&
-    isWantedKind(one.kind, filter)
-  );
+    isWantedKind(one.kind, filter);
 }
 
 function isWantedKind(one: SegmentationKind, { kind }: SegmentationFilter): boolean {

@@ -3,7 +3,7 @@ import { showJson } from '../core/json.ts';
 import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
 import { type FeaturesEntry, findFeatures, type TomogramFeaturesFilter } from './features.ts';
 import { type FoundImage, imageFolder, listOrReport, openImageOf, withoutEmptyShadows } from './images.ts';
-import { formatSpacing, matchesName, type NameFilter, nearestLabel, parseName } from './layout.ts';
+import { formatSpacing, type NameFilter, nameFilter, nearestLabel, parseName } from './layout.ts';
 import {
   type Deletable,
   type Located,
@@ -48,8 +48,9 @@ export async function findTomograms(
     for (const entry of entries) found.push(...toTomogram(tree, entry, folder.voxelSpacing));
   }
   const wanted = voxelSpacing === undefined ? undefined : nearestLabel(found, voxelSpacing);
+  const isType = nameFilter(type);
   const chosen = found.filter(
-    (one) => matchesName(type, one.type) && (voxelSpacing === undefined || formatSpacing(one.voxelSpacing) === wanted),
+    (one) => isType(one.type) && (voxelSpacing === undefined || formatSpacing(one.voxelSpacing) === wanted),
   );
   const filled = await withoutEmptyShadows(tree, chosen, { identity: identityOf, what: 'tomogram', signal });
   return markShadowed(filled, { identity: identityOf, includeShadowed })

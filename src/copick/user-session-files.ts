@@ -1,6 +1,6 @@
 import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
 import type { StoreKey } from '../storage/store.ts';
-import { folderOf, matchesName, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
+import { authoredFilter, folderOf, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
 import {
   type DeletableFile,
   type Located,
@@ -56,8 +56,7 @@ export async function findUserFiles(
   const entries = await listBoth(tree, folderOf(kind, { run }), { signal });
   const found = entries
     .flatMap((entry) => toFound(tree, entry, kind))
-    .filter((one) => matchesName(object, one.object))
-    .filter((one) => matchesName(userId, one.userId) && matchesName(sessionId, one.sessionId));
+    .filter(authoredFilter({ object, userId, sessionId }));
   return markShadowed(found, { identity: identityOf, includeShadowed })
     .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : identityOf(a) > identityOf(b) ? 1 : 0))
     .map((one) => ({ ...one, ...locationOf(tree, one.entry) }));

@@ -90,12 +90,12 @@ interface GivenOption {
 /** Checks every number that is given, also for objects that are not looked for: they are mistakes all the same. */
 function checkPerObject(spec: ModelSpec, { option, value, rule }: GivenOption): void {
   numberPerObject(option, value, rule);
-  const known = spec.classes.filter((name) => name !== null);
-  const unknown = typeof value === 'number' ? undefined : Object.keys(value).find((name) => !known.includes(name));
+  const known = new Set(spec.classes.filter((name) => name !== null));
+  const unknown = typeof value === 'number' ? undefined : Object.keys(value).find((name) => !known.has(name));
   if (unknown === undefined) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `${option} names "${unknown}", which is not a class of model "${spec.name}"; the model finds ${quotedNames(known)}`,
+    `${option} names "${unknown}", which is not a class of model "${spec.name}"; the model finds ${quotedNames([...known])}`,
     { option },
   );
 }
@@ -106,12 +106,12 @@ function givenNumber(value: PerObject, name: string): number | undefined {
 
 /** The particles among some objects that a model knows, each once. */
 function wantedObjects(spec: ModelSpec, objects: readonly DetectableObject[]): readonly DetectableObject[] {
-  const known = spec.classes.filter((name) => name !== null);
-  const wanted = objects.filter(({ name, isParticle = true }) => isParticle && known.includes(name));
+  const known = new Set(spec.classes.filter((name) => name !== null));
+  const wanted = objects.filter(({ name, isParticle = true }) => isParticle && known.has(name));
   if (wanted.length > 0) return [...new Map(wanted.map((object) => [object.name, object])).values()];
   throw new CryoetPicksError(
     'invalid-option',
     `none of the objects is a class of model "${spec.name}": asked for ${quotedNames(objects.map(({ name }) => name))}, ` +
-      `the model finds ${quotedNames(known)}`,
+      `the model finds ${quotedNames([...known])}`,
   );
 }

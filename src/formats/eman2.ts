@@ -69,11 +69,12 @@ export function eman2Format(options: Eman2FormatOptions = {}): PicksFormat {
       onlyRun(picks, name);
       const size = needVoxelSize(voxelSize, { place: name });
       const classes = [...new Set(picks.map(({ pick }) => pick.object))];
+      const numbers = new Map(classes.map((object, number) => [object, number]));
       const grid =
         shape === undefined ? gridFrom(size) : gridAround(half(shape), { voxelSize: size, step: cube(size[2]) });
       const boxes = picks.map(({ pick }) => {
         const [z, y, x] = toVoxel(grid, pick.position);
-        return [x, y, z, 'cryoet-picks', pick.score, classes.indexOf(pick.object)];
+        return [x, y, z, 'cryoet-picks', pick.score, numbers.get(pick.object)];
       });
       const { boxSize = 32 } = options;
       const json = {

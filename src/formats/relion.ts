@@ -259,7 +259,7 @@ function parseRelion(text: string, source: string, options: RelionReading): RunP
     const names = tables.map(({ name }) => `data_${name}`).join(', ') || 'no block';
     throw new CryoetPicksError(code, `${source}: no table with _${pixels[0]} or _${centred[0]}; found ${names}`);
   }
-  const optics = tables.find(({ name }) => name === 'optics');
+  const optics = opticsOf(tables.find(({ name }) => name === 'optics'));
   const isFraction = holdsFractions(particles, options);
   if (isFraction && options.kind === undefined) {
     const found = `${source}: all coordinates lie between 0 and 1`;
@@ -301,7 +301,7 @@ function runOf(row: StarRow, given: string | undefined): string {
 }
 
 interface RowReading extends RelionReading {
-  readonly optics: StarTable | undefined;
+  readonly optics: Optics;
   readonly centre: Zyx | undefined;
   readonly shape: Zyx | undefined;
   readonly isFraction: boolean;
@@ -384,12 +384,27 @@ function triple(row: StarRow, [x, y, z]: readonly [string, string, string]): Zyx
   return atX === undefined || atY === undefined || atZ === undefined ? undefined : [atZ, atY, atX];
 }
 
+/** The rows of a table of optics groups. */
+interface Optics {
+  /** The first row of each group. */
+  readonly byGroup: ReadonlyMap<string, StarRow>;
+  /** The row of a table of one row, which is that of all particles. */
+  readonly only: StarRow | undefined;
+}
+
+function opticsOf({ rows }: Partial<StarTable> = {}): Optics {
+  const byGroup = new Map<string, StarRow>();
+  for (const row of rows ?? []) {
+    const group = row.text('rlnOpticsGroup');
+    if (group !== undefined && !byGroup.has(group)) byGroup.set(group, row);
+  }
+  return { byGroup, only: rows?.length === 1 ? rows[0] : undefined };
+}
+
 /** The pixel sizes of a row in Å that the file states: that of the tilt series, or, for RELION 3, that of the image. */
-function statedSizes(row: StarRow, optics: StarTable | undefined): StatedSize[] {
+function statedSizes(row: StarRow, optics: Optics): StatedSize[] {
   const group = row.text('rlnOpticsGroup');
-  const ofGroup =
-    optics?.rows.find((candidate) => group !== undefined && candidate.text('rlnOpticsGroup') === group) ??
-    (optics?.rows.length === 1 ? optics.rows[0] : undefined);
+  const ofGroup = (group === undefined ? undefined : optics.byGroup.get(group)) ?? optics.only;
   const stated = (label: string, of: StarRow | undefined) => ({ size: lengthIn(of, label), where: `_${label}` });
   // Detector pixels are in µm.
   const detector = (lengthIn(row, 'rlnDetectorPixelSize') ?? Number.NaN) * 1e4;

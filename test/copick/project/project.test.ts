@@ -60,6 +60,19 @@ describe('Project', () => {
     expect(told).toEqual([]);
   });
 
+  it('Project finds 20,000 named objects in a run, and 20,000 named runs, in a time that grows with their number', async () => {
+    const names = Array.from({ length: 20_000 }, (_, i) => `object-${i}`);
+    const picks = Object.fromEntries(names.map((name) => [`/ExperimentRuns/TS_1/Picks/me_0_${name}.json`, '']));
+    const { project } = projectOf({ overlay: picks });
+    const [only] = await project.runs();
+    expect(await only!.pickSets({ object: names })).toHaveLength(names.length);
+    const folders = names.map((name) => ({ name, kind: 'folder' as const }));
+    const many = projectOf({
+      overlay: { ...storeOf({}), list: async (at) => (at === '/ExperimentRuns' ? folders : []) },
+    });
+    expect(await many.project.find('picks', '*', { runs: names })).toEqual([]);
+  }, 10_000);
+
   it('Project states the location of the overlay', () => {
     expect(projectOf({ overlay: run('TS_1'), static: run('TS_2') }).project.overlayLocation).toBe('overlay');
   });
