@@ -1,4 +1,4 @@
-import { mkdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { lstat, mkdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
@@ -102,6 +102,12 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
     async set(key, value, options = {}) {
       const file = at(key);
       checkWritable(file);
+      if (options.isProbe) {
+        const probe = await placeOfProbe(file, root);
+        await writeAtomically(probe, value, { ...options, durable: false, onFolder, onMade });
+        await deleteAt(probe, {});
+        return removeMade(probe);
+      }
       await writeAtomically(file, value, { ...options, durable, onFolder, onMade });
     },
     async setPieces(key, pieces, options = {}) {
@@ -127,6 +133,29 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       return staged && { ...staged, store: directoryStore(staged.path, { durable }) };
     },
   };
+}
+
+/**
+ * A temporary file of this process in the nearest folder that is there, down from the root of the store: a process that is killed
+ * meanwhile leaves no empty folders, and the file to the next write there. In the file's own folder if the root is not there.
+ */
+async function placeOfProbe(file: string, root: string): Promise<string> {
+  const inFolder = (folder: string) => temporaryBeside(join(folder, 'writable'));
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    if (await isThere(folder)) return inFolder(folder);
+    if (folder === root || folder === dirname(folder)) return inFolder(dirname(file));
+  }
+}
+
+/** Whether something is at a path, be it a link whose target is missing. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    // The write says why it cannot be looked at.
+    return errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR';
+  }
 }
 
 /** Options of {@link stageFolder}. */

@@ -72,6 +72,11 @@ export interface WriteOptions extends StoreOptions {
    * If left out, any value is replaced.
    */
   readonly ifVersion?: string | null | undefined;
+  /**
+   * The value only shows whether the folder can be written, and goes again at once. A store on disk makes no folders for it, and
+   * writes it into the nearest one that is there. A store may ignore it. @defaultValue false
+   */
+  readonly isProbe?: boolean | undefined;
 }
 
 /**
@@ -375,14 +380,13 @@ export async function requireWritable(
   folder: StoreKey,
   { what = 'the folder', ...options }: RequireWritableOptions = {},
 ): Promise<void> {
-  const probe = probeName();
-  const key = joinKey(folder, probe);
+  const key = joinKey(folder, probeName());
   try {
-    await store.set(key, new Uint8Array(0), options);
+    await store.set(key, new Uint8Array(0), { ...options, isProbe: true });
     await store.delete(key, options);
   } catch (error) {
     if (!isCryoetPicksError(error, 'write-failed')) throw error;
-    const withoutProbe = (text: string) => text.replaceAll(`/${probe}`, '').replaceAll(`\\${probe}`, '');
+    const withoutProbe = (text: string) => text.replaceAll(PROBE, '');
     const message = `${what} cannot be written: ${withoutProbe(error.message)}`;
     throw new CryoetPicksError('write-failed', message, {
       cause: error.cause,
@@ -390,6 +394,9 @@ export async function requireWritable(
     });
   }
 }
+
+/** The name of a probe at the end of a path; a store on disk may have put its own process into it. */
+const PROBE = /[/\\]\.writable\.[0-9a-f]{8}-\d{1,10}-[0-9a-f]{12}\.tmp/g;
 
 /** A new name like those of temporary files on disk, which listings hide and a later write removes where one is left behind. */
 function probeName(): string {

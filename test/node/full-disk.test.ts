@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { directoryStore } from '../../src/entry/node.ts';
@@ -43,6 +43,19 @@ it('a folder that cannot be written is named by the error, not the file that was
     code: 'write-failed',
     path: join(folder, 'file'),
     message: expect.stringMatching(/^the overlay cannot be written: cannot write .*\/file: /),
+  });
+});
+
+it('no folder is made to see whether it can be written, so that a kill meanwhile leaves none', async () => {
+  const folder = await tempDir();
+  const store = directoryStore(folder);
+  await mkdir(join(folder, 'a'));
+  await store.set('/a/b/c/.writable.00000000-0-0123456789ab.tmp', new Uint8Array(0), { isProbe: true });
+  expect(await readdir(folder, { recursive: true })).toEqual(['a']);
+  await writeFile(join(folder, 'a', 'b'), 'a file in the way');
+  await expect(requireWritable(store, '/a/b/c')).rejects.toMatchObject({
+    code: 'write-failed',
+    message: expect.not.stringContaining('.writable.'),
   });
 });
 
