@@ -296,8 +296,20 @@ async function resultOf(run: Run, options: RunOptions): Promise<Outcome> {
     return await detectRun(run, options);
   } catch (error) {
     if (options.signal?.aborted || isCryoetPicksError(error, 'read-only')) throw error;
-    return { run: run.name, status: 'failed', error };
+    return { run: run.name, status: 'failed', error: await withPath(error, run, options) };
   }
+}
+
+/** An error with the path of the run's tomogram, if it names no path itself. */
+async function withPath(error: unknown, run: Run, { tomogram, voxelSpacing, signal }: RunOptions): Promise<unknown> {
+  if (!isCryoetPicksError(error) || error.path !== undefined) return error;
+  // What cannot be listed has no path to tell.
+  const entries = await run.tomograms({ type: tomogram, voxelSpacing, signal }).catch(() => []);
+  signal?.throwIfAborted();
+  const path = entries[0]?.path;
+  if (path === undefined || error.message.includes(path)) return error;
+  const { code, message, option, available } = error;
+  return new CryoetPicksError(code, `${path}: ${message}`, { option, available, path, cause: error });
 }
 
 async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
@@ -310,14 +322,21 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
   if (resume) {
     if (isDone(run, before, { ...options, provenance })) {
       const picks = await run.picks({ userId, sessionId, object: objects, signal });
-      return { run: run.name, status: 'skipped', picks };
+      return { run: run.name, status: 'skipped', picks: byObject(picks, objects) };
     }
     await run.requireWritable({ signal });
   }
   const picks = await detectParticles((await options.prepare?.(source, run)) ?? source, options);
   requireSame(run, before, await existing(run, options));
   await run.writePicks(picks, { userId, sessionId, objects, provenance, signal });
-  return { run: run.name, status: 'detected', picks };
+  return { run: run.name, status: 'detected', picks: byObject(picks, objects) };
+}
+
+/** Picks in the order of their objects, as files hold them, so that a resumed run gives them in the order of the first one. */
+function byObject(picks: readonly ParticlePick[], objects: readonly string[]): ParticlePick[] {
+  const groups = new Map<string, ParticlePick[]>(objects.map((object) => [object, []]));
+  for (const pick of picks) groups.get(pick.object)?.push(pick);
+  return [...groups.values()].flat();
 }
 
 type Provenances = Readonly<Record<string, Provenance>>;

@@ -329,6 +329,33 @@ describe('detectProject', () => {
     expect(await filesOf(overlay, 'TS_1')).toEqual([]);
   });
 
+  it('detectProject gives the picks of a finished run in the order in which it found them, whatever their scores', async () => {
+    const two = identityModel({
+      classes: ['ribosome', null, 'apo-ferritin'],
+      normalization: 'z-score',
+      thresholds: { ribosome: 2, 'apo-ferritin': 2 },
+      minDistances: { ribosome: 30, 'apo-ferritin': 30 },
+    });
+    const { project } = projectOf({ static: await tomograms(['TS_1']) });
+    const [first] = await resultsOf(project, { model: two });
+    const [again] = await resultsOf(project, { model: two, resume: true });
+    if (first.status === 'failed' || again.status !== 'skipped') throw new Error('unexpected');
+    expect(new Set(first.picks.map(({ object }) => object)).size).toBe(2);
+    expect(again.picks).toEqual(first.picks);
+  });
+
+  it('detectProject names the path of a tomogram that cannot be searched', async () => {
+    const store = memoryStore();
+    const folder = '/ExperimentRuns/TS_1/VoxelSpacing10.000/denoised.zarr';
+    const constant = sourceOf(new Float32Array(8 * 12 * 16), shape, { voxelSize: [10.012, 10.012, 10.012] });
+    await writeTomogram(subStore(store, folder), constant, { levels: 1 });
+    const [result] = await resultsOf(projectOf({ static: store }).project);
+    expect(result).toMatchObject({
+      status: 'failed',
+      error: { code: 'corrupt-data', path: expect.stringContaining(folder), message: expect.stringContaining(folder) },
+    });
+  });
+
   it('detectProject reports a run that fails and continues with the next', async () => {
     const broken = await tomograms(['TS_1', 'TS_2', 'TS_3']);
     const chunk = '/ExperimentRuns/TS_2/VoxelSpacing10.000/denoised.zarr/0/0/0/0';
