@@ -1,0 +1,48 @@
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { expect, it } from 'vitest';
+import { soak } from '../support/soak/harness.ts';
+import { broken, odd } from '../support/soak/kinds.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The command line of the sources as one script, so that no build is needed. */
+async function bundledCli(): Promise<string> {
+  const folder = await tempDir();
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  await build({
+    entryPoints: [join(root, 'src/cli/main.ts')],
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    alias: { '#decode-pool': join(root, 'src/node/decode-pool.ts') },
+    logLevel: 'error',
+  });
+  return join(folder, 'main.mjs');
+}
+
+it('there are at least 25 kinds of broken tomograms, each of another name', () => {
+  const names = [...broken, ...odd].map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  expect(broken.length).toBeGreaterThanOrEqual(25);
+});
+
+it('a project with broken tomograms is searched as far as it can be, also in a process that is killed and resumed: a sample of npm run soak', async () => {
+  const report = await soak({
+    folder: await tempDir(),
+    cli: await bundledCli(),
+    tomograms: 20,
+    broken: 5,
+    kills: 2,
+    seed: Number(process.env.FAST_CHECK_SEED ?? 1),
+  });
+  expect(report.problems).toEqual([]);
+  expect(report).toMatchObject({ done: 15, failed: 5 });
+}, 180_000);
