@@ -43,9 +43,11 @@ describe('what plain JavaScript may hand in by mistake', () => {
     const noModel = refusal('pass a model, such as `await loadModel(ort)`: detectParticles(tomogram, { model })');
     await expect(detectParticles(tomogram, any(undefined))).rejects.toMatchObject(noModel);
     await expect(detectParticles(tomogram, any({}))).rejects.toMatchObject(noModel);
-    await expect(detectParticles(tomogram, any({ model: Promise.resolve(model) }))).rejects.toMatchObject(noModel);
+    await expect(detectParticles(tomogram, any({ model: Promise.resolve(model) }))).rejects.toMatchObject(
+      refusal('model must be a model, such as `await loadModel(ort)`, found a promise; is an `await` missing?'),
+    );
     const noTomogram = (found: string) => refusal(`: detectParticles(tomogram, { model }); found ${found}`);
-    await expect(detectParticles(any({}), { model })).rejects.toMatchObject(noTomogram('an object without grid'));
+    await expect(detectParticles(any({}), { model })).rejects.toMatchObject(noTomogram('an object without fields'));
     await expect(detectParticles(any(undefined), { model })).rejects.toMatchObject(noTomogram('undefined'));
     const promise = any(Promise.resolve(tomogram));
     await expect(detectParticles(promise, { model })).rejects.toMatchObject(noTomogram('a promise'));
@@ -54,20 +56,28 @@ describe('what plain JavaScript may hand in by mistake', () => {
   it('a run refuses to write what belongs to another call, and names that call', async () => {
     const config = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome' }] });
     const run = await projectFromStores({ config, overlay: memoryStore() }).createRun('TS_1');
-    const call = "writePicks(picks, { userId: 'me', sessionId: '0' }); found ";
-    await expect(run.writePicks([], any(undefined))).rejects.toMatchObject(refusal(`${call}userId undefined`));
+    await expect(run.writePicks([], any(undefined))).rejects.toMatchObject(
+      refusal('run.writePicks: options must be an object, { userId, sessionId,'),
+    );
     const ids = { userId: 'me', sessionId: '0' };
-    await expect(run.writePicks([], any({ ...ids, sessionId: 0 }))).rejects.toMatchObject(refusal('found sessionId 0'));
-    await expect(run.writePicks(any(Promise.resolve([])), ids)).rejects.toMatchObject(refusal(`${call}no list`));
+    await expect(run.writePicks([], any({ ...ids, sessionId: 0 }))).rejects.toMatchObject(
+      refusal('run.writePicks: sessionId must be a string, found 0'),
+    );
+    await expect(run.writePicks(any(Promise.resolve([])), ids)).rejects.toMatchObject(
+      refusal('run.writePicks: picks must be a list of picks'),
+    );
 
     const source = sourceFromArray(contiguousVolume(new Float32Array(8), [2, 2, 2]), { voxelSize: [10, 10, 10] });
     const wanted = "writeTomogram(source, { type: 'denoised' })";
     await expect(run.writeTomogram(any('denoised'), any(source))).rejects.toMatchObject(
       refusal(`${wanted}; found "denoised"`),
     );
-    await expect(run.writeTomogram(source, any(undefined))).rejects.toMatchObject(refusal(wanted));
+    await expect(run.writeTomogram(source, any(undefined))).rejects.toMatchObject(
+      refusal('run.writeTomogram: options must be an object'),
+    );
+    await expect(run.writeTomogram(source, any({}))).rejects.toMatchObject(refusal(wanted));
     await expect(run.writeFilaments([], any({ object: 'ribosome' }))).rejects.toMatchObject(
-      refusal('name undefined has no character'),
+      refusal('run.writeFilaments: userId must be a string, found undefined'),
     );
     expect([await run.pickSets(), await run.tomograms(), await run.meshes()]).toEqual([[], [], []]);
   });
@@ -77,17 +87,21 @@ describe('what plain JavaScript may hand in by mistake', () => {
   });
 
   it.each(['unet.onnx', undefined, {}])('a value that is not a runtime is refused: %j', async (ort) => {
-    await expect(loadModel(any(ort))).rejects.toMatchObject(refusal('pass the runtime first: loadModel(ort, path)'));
+    await expect(loadModel(any(ort))).rejects.toMatchObject(
+      refusal("loadModel: ort must be ONNX Runtime, import * as ort from 'onnxruntime-node'"),
+    );
   });
 
   it('values that are not a format or runs are refused', async () => {
     const pick = { object: 'a', position: { x: 1, y: 2, z: 3 }, score: 1 };
     const format = any('csv');
-    await thrown(() => parsePicks('', { format })).toMatchObject(refusal('format is "csv", expected a format of'));
+    await thrown(() => parsePicks('', { format })).toMatchObject(
+      refusal('format must be a format of cryoet-picks/formats, such as csvFormat(), found "csv"'),
+    );
     await thrown(() => formatPicks([], { format })).toMatchObject(refusal('such as csvFormat()'));
     const bare = any([pick]);
-    await thrown(() => formatPicks(bare, { format: csvFormat() })).toMatchObject(refusal('expected runs, [{ run:'));
-    await thrown(() => formatSubmission(bare)).toMatchObject(refusal('expected runs, [{ run:'));
+    await thrown(() => formatPicks(bare, { format: csvFormat() })).toMatchObject(refusal('runs[0].run must be'));
+    await thrown(() => formatSubmission(bare)).toMatchObject(refusal('runs[0].run must be'));
   });
 
   it('openTomogram names the address if nothing is there', async () => {

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
+import { isFields, type Rule, requireArgument, requireOptions, text as textRule } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { checkSchema, parseJsonBigInt, showJson, wholeNumber } from '../core/json.ts';
 import { fitName } from './layout.ts';
-import { objectProblems, objectSchema, type PickableObject, present, toObject } from './object.ts';
+import { objectProblems, objectSchema, type PickableObject, pickableRule, present, toObject } from './object.ts';
 
 /** The fields that configs of all kinds have. */
 export interface ConfigBase {
@@ -118,7 +119,9 @@ type BaseJson = v.InferOutput<typeof baseSchema>;
  * config.objects.map((object) => object.name);
  * ```
  */
-export function parseConfig(text: string, { source }: { readonly source: string }): ProjectConfig {
+export function parseConfig(text: string, options: { readonly source: string }): ProjectConfig {
+  requireArgument('parseConfig', 'text', text, textRule);
+  const { source } = requireOptions('parseConfig', options, { source: textRule });
   const what = `config "${source}"`;
   const json = parseJsonBigInt(text, { what, code: 'invalid-config', maxDepth: 200 });
   const check = { what, code: 'invalid-config' } as const;
@@ -186,6 +189,33 @@ function toBase(output: BaseJson, what: string): ConfigBase {
 export function parseConfigBase(json: unknown, what: string): ConfigBase {
   return toBase(checkSchema(baseSchema, json, { what, code: 'invalid-config' }), what);
 }
+
+const maybeText: Rule = {
+  expected: 'a string',
+  isValid: (value) => value === undefined || typeof value === 'string',
+};
+
+/** A config as a value. */
+export const configRule: Rule = {
+  expected: 'a config, such as `parseConfig(text, { source })`',
+  isValid: isFields,
+  fields: {
+    type: {
+      expected: '"filesystem", "mlcroissant" or "cryoet_data_portal"',
+      isValid: (value) => ['filesystem', 'mlcroissant', 'cryoet_data_portal'].includes(value as string),
+    },
+    name: maybeText,
+    description: maybeText,
+    version: maybeText,
+    userId: maybeText,
+    sessionId: maybeText,
+    overlayRoot: maybeText,
+    staticRoot: maybeText,
+    objects: { expected: 'a list of objects', isValid: Array.isArray, items: pickableRule },
+    problems: { expected: 'a list of texts', isValid: Array.isArray, items: textRule },
+    original: { expected: 'a function', isValid: (value) => value === undefined || typeof value === 'function' },
+  },
+};
 
 function idProblems(config: BaseJson): string[] {
   return (['user_id', 'session_id'] as const).flatMap((key) => {

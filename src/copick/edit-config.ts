@@ -1,6 +1,18 @@
+import {
+  anything,
+  flag,
+  listOf,
+  optional,
+  type RulesFor,
+  record,
+  requireArgument,
+  requireOptions,
+  someNumber,
+  text,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatJsonBigInt } from '../core/json.ts';
-import { type FilesystemConfig, type PortalConfig, type ProjectConfig, portalDefaults } from './config.ts';
+import { configRule, type FilesystemConfig, type PortalConfig, type ProjectConfig, portalDefaults } from './config.ts';
 import { fitName } from './layout.ts';
 import { defaultColor, filamentOf, type PickableObject } from './object.ts';
 import { listNames } from './tree.ts';
@@ -32,7 +44,19 @@ export interface NewConfigOptions {
  * ```
  */
 export function newConfig(options: NewConfigOptions): FilesystemConfig {
-  const { overlayRoot, staticRoot, name = 'copick project', description = '', objects = [] } = options;
+  const {
+    overlayRoot,
+    staticRoot,
+    name = 'copick project',
+    description = '',
+    objects = [],
+  } = requireOptions('newConfig', options, {
+    overlayRoot: text,
+    staticRoot: optional(text),
+    name: optional(text),
+    description: optional(text),
+    objects: optional(listOf('objects')),
+  });
   if (overlayRoot === '') throw new CryoetPicksError('invalid-option', 'the overlay root of a new config is empty');
   const folders = { overlay_fs_args: { auto_mkdir: true } };
   const original = { ...folders, ...(staticRoot === undefined ? {} : { static_fs_args: {} }) };
@@ -74,8 +98,11 @@ export interface NewObject extends Partial<Omit<PickableObject, 'name' | 'isPart
 export function withObject<C extends ProjectConfig>(
   config: C,
   object: NewObject,
-  { replace = false }: { readonly replace?: boolean | undefined } = {},
+  options: { readonly replace?: boolean | undefined } = {},
 ): C {
+  requireArgument('withObject', 'config', config, configRule);
+  requireOptions('withObject', object, newObjectRules);
+  const { replace = false } = requireOptions('withObject', options, { replace: optional(flag) });
   const { objects } = config;
   const { name } = object;
   const place = objects.findIndex((one) => one.name === name);
@@ -94,6 +121,8 @@ export function withObject<C extends ProjectConfig>(
  * @throws {@link CryoetPicksError} `not-found`, listing the config's objects.
  */
 export function withoutObject<C extends ProjectConfig>(config: C, name: string): C {
+  requireArgument('withoutObject', 'config', config, configRule);
+  requireArgument('withoutObject', 'name', name, text);
   const { objects } = config;
   if (objects.some((one) => one.name === name))
     return { ...config, objects: objects.filter((one) => one.name !== name) };
@@ -101,6 +130,25 @@ export function withoutObject<C extends ProjectConfig>(config: C, name: string):
     available: objects.map((one) => one.name),
   });
 }
+
+const newObjectRules: RulesFor<NewObject> = {
+  name: text,
+  isParticle: anything,
+  label: {
+    expected: 'a whole number, or null for none',
+    isValid: (value) => value === undefined || value === null || typeof value === 'number',
+  },
+  color: {
+    expected: 'four whole numbers from 0 to 255',
+    isValid: (value) => value === undefined || Array.isArray(value),
+  },
+  radius: /* @__PURE__ */ optional(someNumber),
+  emdbId: /* @__PURE__ */ optional(text),
+  pdbId: /* @__PURE__ */ optional(text),
+  identifier: /* @__PURE__ */ optional(text),
+  mapThreshold: /* @__PURE__ */ optional(someNumber),
+  metadata: /* @__PURE__ */ optional(record),
+};
 
 interface Neighbours {
   readonly old: PickableObject | undefined;
@@ -175,6 +223,7 @@ type Json = Readonly<Record<string, unknown>>;
  * ```
  */
 export function formatConfig(config: ProjectConfig): string {
+  requireArgument('formatConfig', 'config', config, configRule);
   const original: Json = { config_type: config.type, ...config.original?.() };
   const known = {
     config_type: config.type,

@@ -1,4 +1,5 @@
-import type { Channel, OpenTomogramOptions } from '../ome-zarr/tomogram.ts';
+import { abortSignal, flag, optional, type RulesFor, requireOptions } from '../core/arguments.ts';
+import { type Channel, type OpenTomogramOptions, openRules } from '../ome-zarr/tomogram.ts';
 import { type FoundImage, imageFolder, listOrReport, openChannelsOf, withoutEmptyShadows } from './images.ts';
 import { formatSpacing, type NameFilter, type Names, nameFilter, nearestLabel, parseName } from './layout.ts';
 import { type Deletable, type Located, locationOf, markShadowed, type ProjectTree, type TreeEntry } from './tree.ts';
@@ -31,6 +32,19 @@ export interface FeaturesFilter extends TomogramFeaturesFilter {
   readonly voxelSpacing?: number | undefined;
 }
 
+/** What the filter of the features of a tomogram must be. */
+export const featuresRules: RulesFor<TomogramFeaturesFilter> = {
+  featureType: {
+    expected: 'a name, or a list of names',
+    isValid: (value) =>
+      value === undefined ||
+      typeof value === 'string' ||
+      (Array.isArray(value) && value.every((one) => typeof one === 'string')),
+  },
+  includeShadowed: /* @__PURE__ */ optional(flag),
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
+
 /** The features of a run, sorted by voxel spacing, tomogram and type. */
 export async function findFeatures(
   tree: ProjectTree,
@@ -49,7 +63,11 @@ export async function findFeatures(
     .map(({ entry, ...one }) => ({
       ...one,
       ...locationOf(tree, entry),
-      open: (options = {}) => openChannelsOf(tree, entry, { ...options, voxelSpacing: one.voxelSpacing }),
+      open: async (options = {}) =>
+        openChannelsOf(tree, entry, {
+          ...requireOptions('entry.open', options, openRules),
+          voxelSpacing: one.voxelSpacing,
+        }),
     }));
 }
 

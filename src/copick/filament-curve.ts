@@ -1,3 +1,4 @@
+import { isFields, optional, point, type Rule, requireArgument, someNumber, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Point } from '../space/grid.ts';
 import {
@@ -35,6 +36,31 @@ export interface FilamentCurve {
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
+const pointList: Rule = { expected: 'a list of points { x, y, z } in Å', isValid: Array.isArray, items: point };
+const curveRule: Rule = {
+  expected: 'a curve { kind, controlPoints, step }',
+  isValid: isFields,
+  fields: {
+    kind: text,
+    controlPoints: pointList,
+    step: someNumber,
+    alpha: /* @__PURE__ */ optional(someNumber),
+    degree: /* @__PURE__ */ optional(someNumber),
+    knots: {
+      expected: 'a list of numbers',
+      isValid: (value) => value === undefined || Array.isArray(value),
+      items: someNumber,
+    },
+    smoothing: /* @__PURE__ */ optional(someNumber),
+  },
+};
+/** A filament, or what its curve is drawn through. */
+export const lineRule: Rule = {
+  expected: 'a filament { points }',
+  isValid: isFields,
+  fields: { points: pointList, curve: /* @__PURE__ */ optional(curveRule) },
+};
+
 /** Maximum number of points of one curve: about 300 MB. A step far too small would exhaust the memory. */
 const MAX_SAMPLES = 5_000_000;
 /** Minimum distance, in Å, between consecutive control points of a curve through them. */
@@ -54,6 +80,7 @@ const minSpacing = 1e-6;
  * ```
  */
 export function evaluateCurve(curve: FilamentCurve): Point[] {
+  requireArgument('evaluateCurve', 'curve', curve, curveRule);
   return curvePoints(curve).map(([x, y, z]) => ({ x, y, z }));
 }
 
@@ -201,7 +228,9 @@ export interface CurvedLine {
  * ends of the filament, and all its anchors within that distance of the line through the points. False for a filament
  * without a curve and for a curve of an unknown kind.
  */
-export function hasCurrentCurve({ points, curve }: CurvedLine): boolean {
+export function hasCurrentCurve(filament: CurvedLine): boolean {
+  requireArgument('hasCurrentCurve', 'filament', filament, lineRule);
+  const { points, curve } = filament;
   if (curve === undefined || points.length < 2 || curveProblem(curve) !== undefined) return false;
   const line = points.map(toVector);
   const anchors = curveAnchors(curve);
@@ -231,6 +260,7 @@ export function hasStaleCurve(filament: CurvedLine): boolean {
  * ```
  */
 export function curveOf(filament: CurvedLine): FilamentCurve {
+  requireArgument('curveOf', 'filament', filament, lineRule);
   if (filament.curve !== undefined && hasCurrentCurve(filament)) return filament.curve;
   const line = filament.points.map(toVector);
   const step = medianDistance(line);

@@ -1,6 +1,6 @@
-import { CryoetPicksError } from '../core/errors.ts';
+import { listOf, oneOf, positiveLength, requireArgument, requireOptions, text } from '../core/arguments.ts';
 import type { ParticlePick } from '../picks/pick.ts';
-import { checkSamples, curveOf, curvePoints, type FilamentCurve, toSpline } from './filament-curve.ts';
+import { checkSamples, curveOf, curvePoints, type FilamentCurve, lineRule, toSpline } from './filament-curve.ts';
 import type { Filament } from './filaments-file.ts';
 import {
   addScaled,
@@ -46,13 +46,18 @@ export interface FilamentPicksOptions {
  * await run.writePicks(picksAlongFilaments(filaments, { object: 'actin', spacing: 55 }), { userId: 'me', sessionId: '1' });
  * ```
  */
-export function picksAlongFilaments(
-  filaments: readonly Filament[],
-  { object, spacing, anchor = 'center' }: FilamentPicksOptions,
-): ParticlePick[] {
-  if (!(spacing > 0 && Number.isFinite(spacing))) {
-    throw new CryoetPicksError('invalid-option', `a spacing of ${spacing} Å is not a finite length above 0`);
-  }
+export function picksAlongFilaments(filaments: readonly Filament[], options: FilamentPicksOptions): ParticlePick[] {
+  const call = 'picksAlongFilaments';
+  requireArgument(call, 'filaments', filaments, listOf('filaments', lineRule));
+  const {
+    object,
+    spacing,
+    anchor = 'center',
+  } = requireOptions(call, options, {
+    object: text,
+    spacing: positiveLength,
+    anchor: oneOf('center', 'start', undefined),
+  });
   return filaments.flatMap(({ instanceId, score = 1, ...line }) =>
     framesAlong(curveOf(line), { spacing, anchor }).map(({ place: [x, y, z], frame: [i, j, k] }) => ({
       object,

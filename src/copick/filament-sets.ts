@@ -1,7 +1,14 @@
 import { decodeText } from '../core/json.ts';
 import { hasStaleCurve } from './filament-curve.ts';
 import { type Filament, type FilamentsFile, formatFilamentsFile, parseFilamentsFile } from './filaments-file.ts';
-import { type DeletableFile, type Located, type ProjectTree, replacedVersion, type WaitOptions } from './tree.ts';
+import {
+  checkWait,
+  type DeletableFile,
+  type Located,
+  type ProjectTree,
+  replacedVersion,
+  type WaitOptions,
+} from './tree.ts';
 import {
   type FoundFile,
   findUserFiles,
@@ -30,11 +37,12 @@ export async function findFilaments(
   const found = await findUserFiles(tree, { kind: 'filaments', run }, filter);
   return found.map((file) => {
     const { entry: _, ...rest } = file;
-    return { ...rest, read: (options = {}) => readFilaments(tree, file, options) };
+    return { ...rest, read: async (options = {}) => readFilaments(tree, file, options) };
   });
 }
 
 async function readFilaments(tree: ProjectTree, found: FoundFile, options: WaitOptions): Promise<FilamentsFile> {
+  checkWait('entry.read', options);
   const { path, object, userId, sessionId } = found;
   const version = await replacedVersion(tree, found.entry, options.signal);
   const what = `filaments file "${path}"`;

@@ -1,8 +1,20 @@
 import * as v from 'valibot';
+import {
+  describeValue,
+  isFields,
+  listOf,
+  optional,
+  type Rule,
+  record,
+  requireArgument,
+  requireOptions,
+  someNumber,
+  text as textRule,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { checkSchema, formatJsonBigInt, measure, parseJsonBigInt, wholeNumber } from '../core/json.ts';
 import type { Point } from '../space/grid.ts';
-import { type FilamentCurve, hasStaleCurve } from './filament-curve.ts';
+import { type FilamentCurve, hasStaleCurve, lineRule } from './filament-curve.ts';
 import { headOf, identityWarnings, unitWarnings } from './picks-file.ts';
 import type { ObjectUserSession } from './user-session-files.ts';
 
@@ -108,7 +120,10 @@ const fileSchema = v.looseObject({
  * const { filaments } = parseFilamentsFile(text, { source: 'Filaments/me_1_actin.json' });
  * ```
  */
-export function parseFilamentsFile(text: string, { source, identity }: ParseFilamentsOptions): FilamentsFile {
+export function parseFilamentsFile(text: string, options: ParseFilamentsOptions): FilamentsFile {
+  requireArgument('parseFilamentsFile', 'text', text, textRule);
+  const rules = { source: textRule, identity: optional(fileIdentity) };
+  const { source, identity } = requireOptions('parseFilamentsFile', options, rules);
   const what = `filaments file "${source}"`;
   const json = checkSchema(fileSchema, parseJsonBigInt(text, { what, code, maxDepth: 200 }), { what, code });
   const { pickable_object_name, user_id, session_id, run_name, voxel_spacing, unit, version, filaments, ...unknown } =
@@ -189,6 +204,7 @@ function toPoint([x, y, z]: readonly [number, number, number]): Point {
  * ```
  */
 export function formatFilamentsFile(file: FilamentsFile): string {
+  requireArgument('formatFilamentsFile', 'file', file, fileRule);
   const what = `the filaments of "${file.object}"`;
   file.filaments.forEach((filament, index) => {
     checkFilament(filament, `${what}: filament ${index}`);
@@ -205,6 +221,26 @@ export function formatFilamentsFile(file: FilamentsFile): string {
   };
   return formatJsonBigInt(json, 4);
 }
+
+const fileIdentity: Rule = {
+  expected: '{ object, userId, sessionId }',
+  isValid: isFields,
+  fields: { object: textRule, userId: textRule, sessionId: textRule },
+};
+const fileRule: Rule = {
+  expected: 'a filaments file { object, userId, sessionId, filaments }',
+  isValid: isFields,
+  fields: {
+    object: textRule,
+    userId: textRule,
+    sessionId: textRule,
+    filaments: /* @__PURE__ */ listOf('filaments', lineRule),
+    runName: /* @__PURE__ */ optional(textRule),
+    voxelSpacing: /* @__PURE__ */ optional(someNumber),
+    formatVersion: /* @__PURE__ */ optional(someNumber),
+    unknown: /* @__PURE__ */ optional(record),
+  },
+};
 
 function formatFilament(filament: Filament): Record<string, unknown> {
   const { instanceId, points, polarityKnown = false, score = 1, radius, metadata = {}, curve, unknown } = filament;
@@ -233,14 +269,15 @@ function formatPoint({ x, y, z }: Point): number[] {
 function checkFilament({ instanceId, points, score = 1, radius = 1, curve }: Filament, what: string): void {
   const refuse = (wrong: string) => new CryoetPicksError('invalid-picks', `${what} ${wrong}`);
   if (!((typeof instanceId === 'bigint' || Number.isSafeInteger(instanceId)) && instanceId >= 1)) {
-    throw refuse(`has the instance id ${instanceId}, expected a whole number of at least 1`);
+    throw refuse(`has the instance id ${describeValue(instanceId)}, expected a whole number of at least 1`);
   }
   if (points.length < 2) throw refuse(`has ${points.length} points, expected at least two`);
   const lost = points.findIndex((point) => !formatPoint(point).every(Number.isFinite));
   if (lost >= 0)
     throw refuse(`has point ${lost} at ${formatPoint(points[lost]!).join(', ')} Å, expected finite numbers`);
-  if (!Number.isFinite(score)) throw refuse(`has a score of ${score}, expected a finite number`);
-  if (!(radius > 0 && Number.isFinite(radius))) throw refuse(`has a radius of ${radius} Å, expected a length above 0`);
+  if (!Number.isFinite(score)) throw refuse(`has a score of ${describeValue(score)}, expected a finite number`);
+  if (!(radius > 0 && Number.isFinite(radius)))
+    throw refuse(`has a radius of ${describeValue(radius)} Å, expected a length above 0`);
   if (curve !== undefined && !isAllFinite(curve))
     throw refuse(`has a curve of kind "${curve.kind}" with a number that is not finite`);
 }

@@ -1,3 +1,4 @@
+import { flag, optional, type Rule, requireArgument, requireOptions, text } from '../core/arguments.ts';
 import { mapOrdered } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import type { FeaturesEntry } from './features.ts';
@@ -171,7 +172,20 @@ export interface ExpandOutputUriOptions {
  * ```
  */
 export function expandOutputUri(output: string, options: ExpandOutputUriOptions): string {
-  const { inputKind, kind, command, individual = false } = options;
+  const call = 'expandOutputUri';
+  requireArgument(call, 'output', output, text);
+  const {
+    inputKind,
+    kind,
+    command,
+    individual = false,
+  } = requireOptions(call, options, {
+    input: text,
+    inputKind: convertedKind,
+    kind: convertedKind,
+    command: optional(text),
+    individual: optional(flag),
+  });
   const input = partsOf(inputKind, options.input);
   if (isComplete(output, kind)) return output;
   const given = shorthand(output, kind);
@@ -185,6 +199,11 @@ export function expandOutputUri(output: string, options: ExpandOutputUriOptions)
   const types = Object.entries({ multilabel, instance, panoptic }).filter(([, value]) => value);
   return `${uri}${voxelSpacing ? `@${voxelSpacing}` : ''}${types.map(([type]) => `?${type}=true`).join('')}`;
 }
+
+const convertedKind: Rule = {
+  expected: '"picks", "filaments", "mesh" or "segmentation"',
+  isValid: (value) => ['picks', 'filaments', 'mesh', 'segmentation'].includes(value as string),
+};
 
 /** The parts of a URI of any convertible kind, under common names. */
 type Parts = Partial<SegmentationUri> & Pick<SegmentationUri, 'syntax' | 'name' | 'userId' | 'sessionId'>;

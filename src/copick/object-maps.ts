@@ -1,5 +1,6 @@
+import { requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
+import { type OpenTomogramOptions, openRules, type Tomogram } from '../ome-zarr/tomogram.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openImageOf, withoutEmpty, withoutHalfWritten } from './images.ts';
 import { folderOf, type NameFilter, nameFilter, parseName, pathToWrite, spacingOf } from './layout.ts';
@@ -48,7 +49,7 @@ export async function findObjectMaps(
     .map(({ entry, ...one }) => ({
       ...one,
       ...locationOf(tree, entry),
-      open: (options = {}) => openImageOf(tree, entry, options),
+      open: async (options = {}) => openImageOf(tree, entry, requireOptions('entry.open', options, openRules)),
     }));
 }
 

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { flag, isFields, optional, type Rule, record, requireArgument, someNumber, text } from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError, withMessage } from '../core/errors.ts';
 import { checkSchema, measure, wholeNumber } from '../core/json.ts';
 import { fitName } from './layout.ts';
@@ -148,7 +149,9 @@ const schema = v.looseObject({
  * const filaments = project.objects.filter((object) => filamentOf(object) !== undefined);
  * ```
  */
-export function filamentOf({ name, isParticle, metadata }: PickableObject): FilamentSpec | undefined {
+export function filamentOf(object: PickableObject): FilamentSpec | undefined {
+  requireArgument('filamentOf', 'object', object, pickableRule);
+  const { name, isParticle, metadata } = object;
   const namespace = namespaceOf(metadata);
   const declared = namespace?.filament;
   if (declared === undefined || declared === null) return undefined;
@@ -176,6 +179,8 @@ export function filamentOf({ name, isParticle, metadata }: PickableObject): Fila
  * ```
  */
 export function withFilament(object: PickableObject, spec: FilamentSpec | undefined): PickableObject {
+  requireArgument('withFilament', 'object', object, pickableRule);
+  requireArgument('withFilament', 'spec', spec, optional(specRule));
   const { copick, ...metadata } = object.metadata;
   const namespace = namespaceOf(object.metadata);
   if (namespace === undefined && copick !== undefined) {
@@ -187,6 +192,34 @@ export function withFilament(object: PickableObject, spec: FilamentSpec | undefi
   filamentOf(declared);
   return declared;
 }
+
+const specRule: Rule = {
+  expected: '{ polar, helicalRise, helicalTwist }',
+  isValid: isFields,
+  fields: {
+    polar: /* @__PURE__ */ optional(flag),
+    helicalRise: /* @__PURE__ */ optional(someNumber),
+    helicalTwist: /* @__PURE__ */ optional(someNumber),
+  },
+};
+
+/** An object of a project. */
+export const pickableRule: Rule = {
+  expected: 'an object of a project, such as `project.object(name)`',
+  isValid: isFields,
+  fields: {
+    name: text,
+    isParticle: flag,
+    label: /* @__PURE__ */ optional(someNumber),
+    color: { expected: 'red, green, blue, alpha, each 0 to 255', isValid: Array.isArray, items: someNumber },
+    radius: /* @__PURE__ */ optional(someNumber),
+    emdbId: /* @__PURE__ */ optional(text),
+    pdbId: /* @__PURE__ */ optional(text),
+    identifier: /* @__PURE__ */ optional(text),
+    mapThreshold: /* @__PURE__ */ optional(someNumber),
+    metadata: record,
+  },
+};
 
 function namespaceOf({ copick }: PickableObject['metadata']): Readonly<Record<string, unknown>> | undefined {
   const isObject = typeof copick === 'object' && copick !== null && !Array.isArray(copick);

@@ -1,7 +1,7 @@
+import { abortSignal, flag, isFields, optional, type RulesFor, record, someNumber, text } from '../core/arguments.ts';
 import { forEachRange, type Steps, withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { showJson } from '../core/json.ts';
-import type { ParticlePick } from '../picks/pick.ts';
+import { isPlaced, notPick, type ParticlePick } from '../picks/pick.ts';
 import type { Store } from '../storage/store.ts';
 import { authoredFilter, folderOf, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
 import {
@@ -14,6 +14,7 @@ import {
 } from './picks-file.ts';
 import { formatRecord, originOf, type PicksOrigin, type Provenance, recordKey } from './provenance.ts';
 import {
+  checkWait,
   type DeletableFile,
   type FileToWrite,
   type Located,
@@ -73,8 +74,8 @@ export async function findPickSets(
         await locationOf(tree, entry).delete(options);
         await tree.overlay.delete(recordKey(entry.key), { signal: options.signal });
       },
-      read: (options = {}) => readPicks(tree, { ...one, entry, fromName }, options),
-      origin: (options = {}) => originOf(entry.store, entry.key, options),
+      read: async (options = {}) => readPicks(tree, { ...one, entry, fromName }, options),
+      origin: async (options = {}) => originOf(entry.store, entry.key, checkWait('entry.origin', options)),
     }));
 }
 
@@ -172,12 +173,13 @@ async function identify(tree: ProjectTree, entry: TreeEntry, signal: AbortSignal
 async function readPicks(
   tree: ProjectTree,
   { entry, fromName, object, userId, sessionId }: FoundPicks,
-  { signal }: { readonly signal?: AbortSignal | undefined },
+  options: { readonly signal?: AbortSignal | undefined },
 ): Promise<PicksFile> {
+  const { signal } = checkWait('entry.read', options);
   // Picks are written under a full name, so a file with a short name is not replaced.
   const version = fromName ? await replacedVersion(tree, entry, signal) : null;
-  const options = { source: entry.path, identity: { object, userId, sessionId } };
-  const file = await withTurns(picksFileSteps(await readBytes(entry, signal), options), signal);
+  const named = { source: entry.path, identity: { object, userId, sessionId } };
+  const file = await withTurns(picksFileSteps(await readBytes(entry, signal), named), signal);
   const { warnings = [] } = file;
   if (warnings.length > 0) tree.log.report({ path: entry.path, message: warnings.join('; ') });
   return { ...file, version };
@@ -226,6 +228,43 @@ export interface WritePicksOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What the options of `Run.hasPicks` must be. */
+export const hasPicksRules: RulesFor<HasPicksOptions> = {
+  userId: text,
+  sessionId: text,
+  objects: {
+    expected: 'a list of names',
+    isValid: (value) => value === undefined || Array.isArray(value),
+    items: text,
+  },
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
+
+/** What the options of `Run.writePicks` must be. */
+export const writePicksRules: RulesFor<WritePicksOptions> = {
+  ...hasPicksRules,
+  ifVersion: {
+    expected: 'versions by object name',
+    isValid: (value) =>
+      value === undefined ||
+      (isFields(value) &&
+        Object.values(value).every((one) => one === undefined || one === null || typeof one === 'string')),
+  },
+  object: /* @__PURE__ */ optional(text),
+  voxelSpacing: /* @__PURE__ */ optional(someNumber),
+  trustOrientation: /* @__PURE__ */ optional(flag),
+  unknown: /* @__PURE__ */ optional(record),
+  provenance: {
+    expected: 'what made the picks, by object name',
+    isValid: (value) => value === undefined || (isFields(value) && Object.values(value).every(isFields)),
+  },
+  files: {
+    expected: 'a list of picks files',
+    isValid: (value) => value === undefined || Array.isArray(value),
+    items: { expected: 'a picks file', isValid: isFields, fields: { object: text } },
+  },
+};
+
 /** Writes picks into the overlay, a file per object; everything is checked before anything is written. */
 export async function writePicksOf(
   tree: ProjectTree,
@@ -233,7 +272,6 @@ export async function writePicksOf(
   { picks, ifVersion = {}, signal, ...options }: WritePicksOptions & { readonly picks: readonly ParticlePick[] },
 ): Promise<string[]> {
   signal?.throwIfAborted();
-  checkCall(picks, options);
   const userId = sanitizeName(options.userId);
   const sessionId = sanitizeName(options.sessionId);
   const { object: only, objects = [], files: read = [] } = options;
@@ -320,17 +358,6 @@ function* encodedSteps(pieces: Iterable<string>): Steps<Uint8Array> {
   return bytes;
 }
 
-/** Throws for what only plain JavaScript can pass: a promise of picks, or no options. */
-function checkCall(picks: readonly ParticlePick[], { userId, sessionId }: WritePicksOptions): void {
-  const missing = Object.entries({ userId, sessionId }).find(([, id]) => typeof id !== 'string');
-  if (Array.isArray(picks) && missing === undefined) return;
-  const found = missing === undefined ? 'no list of picks' : `${missing[0]} ${showJson(missing[1])}`;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `expected a list of picks and who found them: writePicks(picks, { userId: 'me', sessionId: '0' }); found ${found}`,
-  );
-}
-
 /** The fields of a file beside its picks and their identity. */
 type Header = Readonly<{ [Key in 'voxelSpacing' | 'trustOrientation' | 'unknown']: PicksFile[Key] }>;
 
@@ -370,12 +397,20 @@ async function byObject(
 ): Promise<ReadonlyMap<string, readonly ParticlePick[]>> {
   const groups = new Map<string, ParticlePick[]>();
   for (const object of objects) groups.set(object, []);
-  const add = (pick: ParticlePick) => {
+  const add = (pick: ParticlePick, index: number) => {
+    if (!isPlaced(pick)) throw notPick(pick, `pick ${index}`);
     const group = groups.get(pick.object);
     if (group === undefined) groups.set(pick.object, [pick]);
     else group.push(pick);
   };
-  await forEachRange(picks.length, (from, to) => picks.slice(from, to).forEach(add), 2 ** 14);
+  await forEachRange(
+    picks.length,
+    (from, to) =>
+      picks.slice(from, to).forEach((pick, i) => {
+        add(pick, from + i);
+      }),
+    2 ** 14,
+  );
   const known = new Set(tree.objects.map(({ name }) => name));
   const unknown = [...groups.keys()].filter((object) => !known.has(object));
   if (unknown.length > 0) {

@@ -1,4 +1,17 @@
 import * as v from 'valibot';
+import {
+  describeValue,
+  flag,
+  isFields,
+  optional,
+  picks as picksRule,
+  type Rule,
+  record,
+  requireArgument,
+  requireOptions,
+  someNumber,
+  text as textRule,
+} from '../core/arguments.ts';
 import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
@@ -10,7 +23,7 @@ import {
   parseJsonBigInt,
   writeNested,
 } from '../core/json.ts';
-import type { ParticlePick, Transform } from '../picks/pick.ts';
+import { isPlaced, notPick, type ParticlePick, type Transform } from '../picks/pick.ts';
 import type { ObjectUserSession } from './user-session-files.ts';
 
 /** What identifies a picks file within a run: its object, user and session. */
@@ -89,6 +102,16 @@ const fileSchema = v.looseObject({
  * ```
  */
 export function parsePicksFile(text: string, options: ParsePicksFileOptions): PicksFile {
+  requireArgument('parsePicksFile', 'text', text, textRule);
+  requireOptions('parsePicksFile', options, {
+    source: textRule,
+    identity: optional({
+      expected: '{ object, userId, sessionId }',
+      isValid: isFields,
+      fields: { object: optional(textRule), userId: optional(textRule), sessionId: optional(textRule) },
+    }),
+    fallbackObject: optional(textRule),
+  });
   return readText(text, options);
 }
 
@@ -333,6 +356,7 @@ const PIECE = 1000;
  * ```
  */
 export function formatPicksFile(file: PicksFile): string {
+  requireArgument('formatPicksFile', 'file', file, fileRule);
   const pieces = [...picksFilePieces(file)];
   return writeNested(() => pieces.join(''), `the picks file of "${file.object}"`, code);
 }
@@ -350,6 +374,7 @@ export function* picksFilePieces(file: PicksFile): Generator<string, void, undef
   for (let from = 0; from < picks.length && at >= 0; from += PIECE) {
     const points = picks.slice(from, from + PIECE).map((pick, index) => {
       const place = `pick ${from + index} of "${object}"`;
+      if (!isPlaced(pick)) throw notPick(pick, place);
       checkPick(pick, place);
       if (pick.object !== object) throw new CryoetPicksError(code, `${place} is of object "${pick.object}"`);
       return formatPick(pick);
@@ -363,6 +388,21 @@ function formatPoints(points: readonly object[], isCompact: boolean): string {
   if (isCompact) return points.map((point) => `\n        ${formatJsonBigInt(point)}`).join(',');
   return formatJsonBigInt({ points }, 4).slice('{\n    "points": ['.length, -'\n    ]\n}'.length);
 }
+
+const fileRule: Rule = {
+  expected: 'a picks file { object, userId, sessionId, picks }',
+  isValid: isFields,
+  fields: {
+    object: textRule,
+    userId: textRule,
+    sessionId: textRule,
+    picks: picksRule,
+    runName: /* @__PURE__ */ optional(textRule),
+    voxelSpacing: /* @__PURE__ */ optional(someNumber),
+    trustOrientation: /* @__PURE__ */ optional(flag),
+    unknown: /* @__PURE__ */ optional(record),
+  },
+};
 
 function formatPick({
   position: { x, y, z },
@@ -391,7 +431,10 @@ function checkPick({ position, transform, instanceId, score }: ParticlePick, wha
     throw new CryoetPicksError('invalid-picks', `${what} lies at x ${x}, y ${y}, z ${z} Å, expected finite numbers`);
   }
   if (!Number.isFinite(score)) {
-    throw new CryoetPicksError('invalid-picks', `${what} has a score of ${score}, expected a finite number`);
+    throw new CryoetPicksError(
+      'invalid-picks',
+      `${what} has a score of ${describeValue(score)}, expected a finite number`,
+    );
   }
   if (instanceId !== undefined && typeof instanceId !== 'bigint' && !Number.isSafeInteger(instanceId)) {
     throw new CryoetPicksError('invalid-picks', `${what} has the instance id ${instanceId}, expected a whole number`);

@@ -1,6 +1,18 @@
+import {
+  abortSignal,
+  callback,
+  flag,
+  listableStore,
+  optional,
+  requireArgument,
+  requireOptions,
+  source as sourceRule,
+  text,
+  writableStore,
+} from '../core/arguments.ts';
 import { type ListableStore, requireWritable, type Store } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import type { ProjectConfig } from './config.ts';
+import { configRule, type ProjectConfig } from './config.ts';
 import { type FindOptions, type Found, findByUri } from './find.ts';
 import type { PickableObject } from './object.ts';
 import {
@@ -10,9 +22,19 @@ import {
   type WriteObjectMapOptions,
   writeObjectMapOf,
 } from './object-maps.ts';
-import { checkFilter, checkRunName, makeRunFolder, Run, type RunsOptions, runNames, splitsOf } from './run.ts';
+import {
+  checkFilter,
+  checkRunName,
+  makeRunFolder,
+  nameFilter,
+  Run,
+  type RunsOptions,
+  runNames,
+  splitsOf,
+} from './run.ts';
 import {
   byNamesAlone,
+  checkWait,
   needNamed,
   noOverlay,
   type Problem,
@@ -20,7 +42,8 @@ import {
   type ProjectTree,
   type WaitOptions,
 } from './tree.ts';
-import type { UriKind } from './uri.ts';
+import { type UriKind, uriKind } from './uri.ts';
+import { writeRules } from './write-volumes.ts';
 
 /** Options of {@link projectFromStores}. */
 export interface ProjectOptions {
@@ -48,7 +71,21 @@ export class Project {
   readonly #source: string;
 
   /** Use {@link projectFromStores}, or `openProject` in Node. */
-  constructor({ config, overlay, static: readOnly, source = 'config', onProblem }: ProjectOptions) {
+  constructor(options: ProjectOptions) {
+    const rules = {
+      config: configRule,
+      overlay: optional(writableStore),
+      static: optional(listableStore),
+      source: optional(text),
+      onProblem: optional(callback),
+    };
+    const {
+      config,
+      overlay,
+      static: readOnly,
+      source = 'config',
+      onProblem,
+    } = requireOptions('Project', options, rules);
     this.config = config;
     this.objects = config.objects;
     this.#source = source;
@@ -95,8 +132,8 @@ export class Project {
   }
 
   /** The names of the runs by split, such as `train` and `test`, from a Croissant; empty for projects of other kinds. */
-  async splits({ signal }: WaitOptions = {}): Promise<ReadonlyMap<string, readonly string[]>> {
-    return splitsOf(this.#tree, signal);
+  async splits(options: WaitOptions = {}): Promise<ReadonlyMap<string, readonly string[]>> {
+    return splitsOf(this.#tree, checkWait('project.splits', options).signal);
   }
 
   /**
@@ -105,7 +142,9 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found`, listing the available runs.
    */
   async run(name: string, options: WaitOptions = {}): Promise<Run> {
-    return needNamed(await this.runs({ signal: options.signal }), name, { what: 'run', source: this.#source });
+    const { signal } = checkWait('project.run', options);
+    requireArgument('project.run', 'name', name, text);
+    return needNamed(await this.runs({ signal }), name, { what: 'run', source: this.#source });
   }
 
   /**
@@ -123,7 +162,13 @@ export class Project {
    * ```
    */
   async find<K extends UriKind>(kind: K, uri: string, options: FindOptions = {}): Promise<Found<K>[]> {
-    const { runs, includeShadowed, signal } = options;
+    requireArgument('project.find', 'kind', kind, uriKind);
+    requireArgument('project.find', 'uri', uri, text);
+    const { runs, includeShadowed, signal } = requireOptions('project.find', options, {
+      runs: optional(nameFilter),
+      includeShadowed: optional(flag),
+      signal: optional(abortSignal),
+    });
     const names = new Set(typeof runs === 'string' ? [runs] : runs);
     const all = await this.runs({ signal });
     const chosen = runs === undefined ? all : all.filter(({ name }) => names.has(name));
@@ -158,7 +203,8 @@ export class Project {
    *
    * @throws {@link CryoetPicksError} `read-only` or `write-failed` if not.
    */
-  async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
+  async requireWritable(options: WaitOptions = {}): Promise<void> {
+    const { signal } = checkWait('project.requireWritable', options);
     await requireWritable(this.#tree.overlay, '/', { what: 'the overlay', signal });
   }
 
@@ -168,7 +214,8 @@ export class Project {
    * @throws {@link CryoetPicksError} `invalid-option` for a name that cannot name a folder; `read-only` or `write-failed` if
    *   the overlay cannot be written.
    */
-  async createRun(name: string, { signal }: WaitOptions = {}): Promise<Run> {
+  async createRun(name: string, options: WaitOptions = {}): Promise<Run> {
+    const { signal } = checkWait('project.createRun', options);
     checkRunName(name);
     const runs = await this.runs({ signal });
     const found = runs.find((run) => run.name === name);
@@ -183,13 +230,14 @@ export class Project {
    * @throws {@link CryoetPicksError} `not-found`, listing the available runs; `read-only` if it exists only in the static tree, or
    *   there is no overlay to write; `write-failed`.
    */
-  async deleteRun(name: string, { signal }: WaitOptions = {}): Promise<void> {
+  async deleteRun(name: string, options: WaitOptions = {}): Promise<void> {
+    const { signal } = checkWait('project.deleteRun', options);
     await (await this.run(name, { signal })).delete({ signal });
   }
 
   /** Lists the density maps of the project's particles, sorted by the object's name. */
   async objectMaps(filter: ObjectMapFilter = {}): Promise<ObjectMapEntry[]> {
-    return findObjectMaps(this.#tree, filter);
+    return findObjectMaps(this.#tree, checkFilter('object maps', filter));
   }
 
   /**
@@ -200,6 +248,8 @@ export class Project {
    *   `write-failed` if the overlay cannot be written.
    */
   async writeObjectMap(map: VolumeSource, options: WriteObjectMapOptions): Promise<string> {
+    requireArgument('project.writeObjectMap', 'map', map, sourceRule);
+    requireOptions('project.writeObjectMap', options, { ...writeRules, object: text });
     return writeObjectMapOf(this.#tree, { ...options, map });
   }
 }

@@ -1,6 +1,25 @@
+import {
+  abortSignal,
+  anything,
+  bytesRule,
+  describeValue,
+  flag,
+  isFields,
+  listOf,
+  optional,
+  picks as picksRule,
+  positiveCount,
+  positiveLength,
+  type Rule,
+  record,
+  requireArgument,
+  requireOptions,
+  text,
+  writableStore,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import type { Tomogram } from '../ome-zarr/tomogram.ts';
+import { openRules, type Tomogram } from '../ome-zarr/tomogram.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { type ListableStore, requireWritable, type StoreOptions } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
@@ -12,11 +31,13 @@ import {
   findPickSets,
   type HasPicksOptions,
   hasPicksOf,
+  hasPicksRules,
   type PickSet,
   type PicksFilter,
   readAllPicks,
   type WritePicksOptions,
   writePicksOf,
+  writePicksRules,
 } from './pick-sets.ts';
 import { findSegmentations, type SegmentationEntry, type SegmentationFilter } from './segmentations.ts';
 import {
@@ -26,12 +47,13 @@ import {
   type TomogramEntry,
   type TomogramFilter,
 } from './tomograms.ts';
-import { deleteRunOf, listBoth, listNames, type ProjectTree, type WaitOptions } from './tree.ts';
+import { checkWait, deleteRunOf, listBoth, listNames, type ProjectTree, type WaitOptions } from './tree.ts';
 import {
   findMeshes,
   type MeshEntry,
   type ObjectUserSessionFilter,
   type WriteMeshOptions,
+  writeFileRules,
   writeMeshOf,
 } from './user-session-files.ts';
 import {
@@ -40,11 +62,20 @@ import {
   type VoxelSpacingEntry,
   type VoxelSpacingOptions,
 } from './voxel-spacings.ts';
-import { type SegmentationVolumes, type WriteSegmentationOptions, writeSegmentationOf } from './write-segmentation.ts';
 import {
+  labelVolumes,
+  type SegmentationVolumes,
+  type WriteSegmentationOptions,
+  writeSegmentationOf,
+  writeSegmentationRules,
+} from './write-segmentation.ts';
+import {
+  oneOrMoreVolumes,
   type WriteFeaturesOptions,
   type WriteRunTomogramOptions,
   writeFeaturesOf,
+  writeFeaturesRules,
+  writeSpacedRules,
   writeTomogramOf,
 } from './write-volumes.ts';
 
@@ -70,13 +101,20 @@ export class Run {
   readonly #tree: ProjectTree;
 
   constructor(name: string, tree: ProjectTree) {
+    requireArgument('Run', 'name', name, text);
+    requireArgument('Run', 'tree', tree, {
+      expected: 'the trees of a project; `project.run(name)` makes runs',
+      isValid: isFields,
+      fields: { overlay: writableStore },
+    });
     this.name = name;
     this.#tree = tree;
   }
 
   /** Lists the voxel spacings, smallest first: the folders of tomograms in both trees, each label once. */
   async voxelSpacings(options: VoxelSpacingOptions = {}): Promise<VoxelSpacingEntry[]> {
-    return findVoxelSpacings(this.#tree, this.name, options);
+    const rules = { includeShadowed: optional(flag), signal: optional(abortSignal) };
+    return findVoxelSpacings(this.#tree, this.name, requireOptions('run.voxelSpacings', options, rules));
   }
 
   /**
@@ -86,7 +124,8 @@ export class Run {
    * @throws {@link CryoetPicksError} `invalid-option` for a spacing that is not a length above 0; `read-only` or `write-failed`
    *   if the overlay cannot be written.
    */
-  async createVoxelSpacing(voxelSpacing: number, { signal }: WaitOptions = {}): Promise<VoxelSpacingEntry> {
+  async createVoxelSpacing(voxelSpacing: number, options: WaitOptions = {}): Promise<VoxelSpacingEntry> {
+    const { signal } = checkWait('run.createVoxelSpacing', options);
     return createVoxelSpacingOf(this.#tree, this.name, { voxelSpacing, signal });
   }
 
@@ -103,6 +142,7 @@ export class Run {
    *   voxel spacings fit and none was given; everything that opening an OME-Zarr image throws.
    */
   async tomogram(type: string, options: RunTomogramOptions = {}): Promise<Tomogram> {
+    requireOptions('run.tomogram', options, { ...openRules, voxelSpacing: optional(positiveLength) });
     return openTomogramOf(this.#tree, this.name, { ...options, type });
   }
 
@@ -130,7 +170,7 @@ export class Run {
    * the same program, model and settings made the picks. A file that cannot be read is reported and does not count.
    */
   async hasPicks(options: HasPicksOptions): Promise<boolean> {
-    return hasPicksOf(this.#tree, this.name, options);
+    return hasPicksOf(this.#tree, this.name, requireOptions('run.hasPicks', options, hasPicksRules));
   }
 
   /**
@@ -138,11 +178,10 @@ export class Run {
    *
    * @throws {@link CryoetPicksError} `read-only` or `write-failed` if not.
    */
-  async requireWritable({ signal }: WaitOptions = {}): Promise<void> {
-    await requireWritable(this.#tree.overlay, folderOf('picks', { run: this.name }), {
-      what: 'the overlay',
-      signal,
-    });
+  async requireWritable(options: WaitOptions = {}): Promise<void> {
+    const { signal } = checkWait('run.requireWritable', options);
+    const folder = folderOf('picks', { run: this.name });
+    await requireWritable(this.#tree.overlay, folder, { what: 'the overlay', signal });
   }
 
   /**
@@ -158,6 +197,8 @@ export class Run {
    *   character, or two `files` of one object; `read-only` or `write-failed` if the overlay cannot be written.
    */
   async writePicks(picks: readonly ParticlePick[], options: WritePicksOptions): Promise<string[]> {
+    requireArgument('run.writePicks', 'picks', picks, picksRule);
+    requireOptions('run.writePicks', options, writePicksRules);
     return writePicksOf(this.#tree, this.name, { ...options, picks });
   }
 
@@ -169,6 +210,12 @@ export class Run {
    *   others wrote it meanwhile; `read-only` or `write-failed` if the overlay cannot be written.
    */
   async writeTomogram(source: VolumeSource, options: WriteRunTomogramOptions): Promise<string> {
+    requireOptions('run.writeTomogram', options, {
+      ...writeSpacedRules,
+      type: anything,
+      levels: anything,
+      dtype: anything,
+    });
     return writeTomogramOf(this.#tree, this.name, { ...options, source });
   }
 
@@ -186,6 +233,8 @@ export class Run {
     features: VolumeSource | readonly VolumeSource[],
     options: WriteFeaturesOptions,
   ): Promise<string> {
+    requireArgument('run.writeFeatures', 'features', features, oneOrMoreVolumes);
+    requireOptions('run.writeFeatures', options, writeFeaturesRules);
     return writeFeaturesOf(this.#tree, this.name, { ...options, features });
   }
 
@@ -203,6 +252,8 @@ export class Run {
    *   `conflict` if others wrote it meanwhile; `read-only` or `write-failed` if the overlay cannot be written.
    */
   async writeSegmentation(labels: SegmentationVolumes, options: WriteSegmentationOptions): Promise<string> {
+    requireArgument('run.writeSegmentation', 'labels', labels, labelVolumes);
+    requireOptions('run.writeSegmentation', options, writeSegmentationRules);
     return writeSegmentationOf(this.#tree, this.name, { ...options, labels });
   }
 
@@ -220,6 +271,8 @@ export class Run {
    *   `write-failed` if the overlay cannot be written.
    */
   async writeMesh(bytes: Uint8Array, options: WriteMeshOptions): Promise<string> {
+    requireArgument('run.writeMesh', 'bytes', bytes, bytesRule);
+    requireOptions('run.writeMesh', options, writeFileRules);
     return writeMeshOf(this.#tree, this.name, { ...options, bytes });
   }
 
@@ -235,6 +288,13 @@ export class Run {
    * @throws {@link CryoetPicksError} `invalid-picks` with the index of a filament that cannot be written; like `writeMesh`.
    */
   async writeFilaments(filaments: readonly Filament[], options: WriteFilamentsOptions): Promise<string> {
+    requireArgument('run.writeFilaments', 'filaments', filaments, listOf('filaments'));
+    requireOptions('run.writeFilaments', options, {
+      ...writeFileRules,
+      voxelSpacing: optional(positiveLength),
+      formatVersion: optional(positiveCount),
+      unknown: optional(record),
+    });
     return writeFilamentsOf(this.#tree, this.name, { ...options, filaments });
   }
 
@@ -244,7 +304,8 @@ export class Run {
    * @throws {@link CryoetPicksError} `read-only` if it exists only in the static tree, or the overlay does not allow writing;
    *   `write-failed`.
    */
-  async delete({ signal }: WaitOptions = {}): Promise<void> {
+  async delete(options: WaitOptions = {}): Promise<void> {
+    const { signal } = checkWait('run.delete', options);
     return deleteRunOf(this.#tree, this.name, { signal });
   }
 }
@@ -276,6 +337,7 @@ export async function runNames(
 
 /** @throws {@link CryoetPicksError} `invalid-option` unless a name is valid for a new run. */
 export function checkRunName(name: string): string {
+  requireArgument('project.createRun', 'name', name, text);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (name !== '' && !name.startsWith('.') && !/[/\\\u0000-\u001f\u007f]/.test(name)) return name;
   throw new CryoetPicksError(
@@ -328,17 +390,32 @@ async function runsOfSplit(
 const waiting: readonly string[] = ['includeShadowed', 'signal'];
 const authored: readonly string[] = ['object', 'userId', 'sessionId', ...waiting];
 
-type Listing = 'runs' | 'picks' | 'meshes' | 'filaments' | 'tomograms' | 'features' | 'segmentations';
+type Listing = 'runs' | 'object maps' | 'picks' | 'meshes' | 'filaments' | 'tomograms' | 'features' | 'segmentations';
 
 /** The filter keys of each listing. */
 const known: Readonly<Record<Listing, readonly string[]>> = {
   runs: ['split', 'namesOnly', 'signal'],
+  'object maps': ['object', ...waiting],
   picks: authored,
   meshes: authored,
   filaments: authored,
   tomograms: ['type', 'voxelSpacing', ...waiting],
   features: ['type', 'featureType', 'voxelSpacing', ...waiting],
   segmentations: ['name', 'userId', 'sessionId', 'voxelSpacing', 'kind', ...waiting],
+};
+
+/** A name, or several. */
+export const nameFilter: Rule = {
+  expected: 'a name, or a list of names',
+  isValid: (value) =>
+    typeof value === 'string' || (Array.isArray(value) && value.every((one) => typeof one === 'string')),
+};
+const valueRules: Readonly<Record<string, Rule>> = {
+  includeShadowed: flag,
+  signal: abortSignal,
+  voxelSpacing: positiveLength,
+  kind: anything,
+  split: text,
 };
 
 const kinds: readonly unknown[] = ['binary', 'multilabel', 'instance', 'panoptic'];
@@ -351,9 +428,9 @@ const kinds: readonly unknown[] = ['binary', 'multilabel', 'instance', 'panoptic
  */
 export function checkFilter<T extends object>(what: Listing, filter: T): T {
   const keys = known[what];
-  if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) {
+  if (!isFields(filter)) {
     const example = `{ ${keys[0]}: ${typeof filter === 'string' ? showJson(filter) : '…'} }`;
-    throw invalid(`the filter of ${what} must be an object such as ${example}, found ${showJson(filter)}`);
+    throw invalid(`the filter of ${what} must be an object such as ${example}, found ${describeValue(filter)}`);
   }
   const unknown = Object.keys(filter).find((key) => !keys.includes(key));
   if (unknown !== undefined) {
@@ -361,9 +438,12 @@ export function checkFilter<T extends object>(what: Listing, filter: T): T {
     const hint = keys.includes(inCamelCase) ? `did you mean ${inCamelCase}? ` : '';
     throw invalid(`${showJson(unknown)} is not a filter of ${what}; ${hint}expected ${keys.join(', ')}`);
   }
+  for (const [key, value] of Object.entries(filter)) {
+    requireArgument(`the filter of ${what}`, key, value, optional(valueRules[key] ?? nameFilter));
+  }
   const { kind } = filter as { readonly kind?: unknown };
   const unknownKind = kind === undefined ? undefined : [kind].flat().find((one) => !kinds.includes(one));
-  if (unknownKind !== undefined) throw invalid(`kind is ${showJson(unknownKind)}, expected ${kinds.join(', ')}`);
+  if (unknownKind !== undefined) throw invalid(`kind is ${describeValue(unknownKind)}, expected ${kinds.join(', ')}`);
   return filter;
 }
 

@@ -1,5 +1,6 @@
+import { anything, describeValue, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
+import { type OpenTomogramOptions, openRules, type Tomogram } from '../ome-zarr/tomogram.ts';
 import type { Box } from '../space/zyx.ts';
 import { readBox } from '../volume/read.ts';
 import { type NumericData, type ReadOptions, toFloat32, type Volume } from '../volume/volume.ts';
@@ -82,7 +83,7 @@ export async function findSegmentations(
     .map(({ entry, ...one }) => ({
       ...one,
       ...locationOf(tree, entry),
-      open: (options = {}) => openSegmentation(tree, { ...one, entry }, options),
+      open: async (options = {}) => openSegmentation(tree, { ...one, entry }, options),
     }));
 }
 
@@ -155,12 +156,13 @@ function identity({ voxelSpacing, userId, sessionId, name, kind }: FoundSegmenta
 async function openSegmentation(
   tree: ProjectTree,
   { entry, kind, voxelSpacing }: FoundSegmentation,
-  { channel, ...options }: OpenSegmentationOptions,
+  given: OpenSegmentationOptions,
 ): Promise<Tomogram> {
+  const { channel, ...options } = requireOptions('segmentation.open', given, { ...openRules, channel: anything });
   const isPanoptic = kind === 'panoptic';
   const isKnown = channel === undefined || channel === 'label' || channel === 'instance';
   if (!isKnown || isPanoptic !== (channel !== undefined)) {
-    const found = channel === undefined ? 'none given' : JSON.stringify(channel);
+    const found = channel === undefined ? 'none given' : describeValue(channel);
     const expected = isPanoptic ? 'expected channel "label" or "instance"' : 'expected no channel';
     throw new CryoetPicksError(
       'invalid-option',

@@ -1,7 +1,8 @@
+import { requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import type { OpenTomogramOptions, Tomogram } from '../ome-zarr/tomogram.ts';
-import { type FeaturesEntry, findFeatures, type TomogramFeaturesFilter } from './features.ts';
+import { type OpenTomogramOptions, openRules, type Tomogram } from '../ome-zarr/tomogram.ts';
+import { type FeaturesEntry, featuresRules, findFeatures, type TomogramFeaturesFilter } from './features.ts';
 import { type FoundImage, imageFolder, listOrReport, openImageOf, withoutEmptyShadows } from './images.ts';
 import { formatSpacing, type NameFilter, nameFilter, nearestLabel, parseName } from './layout.ts';
 import {
@@ -58,8 +59,15 @@ export async function findTomograms(
     .map(({ entry, ...one }) => ({
       ...one,
       ...locationOf(tree, entry),
-      open: (options = {}) => openImageOf(tree, entry, { ...options, voxelSpacing: one.voxelSpacing }),
-      features: (filter = {}) => findFeatures(tree, run, { ...filter, type: one.type, voxelSpacing: one.voxelSpacing }),
+      open: async (options = {}) =>
+        openImageOf(tree, entry, {
+          ...requireOptions('entry.open', options, openRules),
+          voxelSpacing: one.voxelSpacing,
+        }),
+      features: async (filter = {}) => {
+        requireOptions('tomogram.features', filter, featuresRules);
+        return findFeatures(tree, run, { ...filter, type: one.type, voxelSpacing: one.voxelSpacing });
+      },
     }));
 }
 

@@ -1,3 +1,14 @@
+import {
+  abortSignal,
+  anything,
+  callback,
+  isFields,
+  optional,
+  type Rule,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
   assertVersion,
@@ -15,6 +26,11 @@ import type { PickableObject } from './object.ts';
 /** Options of calls that take only a signal. */
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Checks options that are only a signal, and returns them. @throws {@link CryoetPicksError} `invalid-option`. */
+export function checkWait(call: string, options: WaitOptions): WaitOptions {
+  return requireOptions(call, options, { signal: optional(abortSignal) });
 }
 
 /** One of the two trees of a project: `static` is only read, `overlay` is written. */
@@ -120,7 +136,14 @@ export interface DeletableFile {
 /** Where an entry of a tree lies, and how to delete it: the part that entities of all kinds share. */
 export function locationOf(tree: ProjectTree, entry: TreeEntry): Omit<Located, 'shadowed'> & DeletableFile {
   const { root, path } = entry;
-  return { root, path, delete: (options = {}) => deleteEntry(tree, entry, options) };
+  return {
+    root,
+    path,
+    delete: async (options = {}) => {
+      const rules = { signal: optional(abortSignal), ifVersion: anything };
+      await deleteEntry(tree, entry, requireOptions<DeleteFileOptions>('entry.delete', options, rules));
+    },
+  };
 }
 
 /**
@@ -330,6 +353,7 @@ export function needNamed<T extends { readonly name: string }>(
   name: string,
   { what, source }: NeedNamedOptions,
 ): T {
+  requireArgument(`project.${what}`, 'name', name, text);
   const found = all.find((one) => one.name === name);
   if (found !== undefined) return found;
   const available = all.map((one) => one.name);
@@ -357,8 +381,10 @@ export function needNamed<T extends { readonly name: string }>(
  */
 export async function deleteAll(
   entries: readonly (Located & Deletable)[],
-  { signal }: WaitOptions = {},
+  options: WaitOptions = {},
 ): Promise<string[]> {
+  requireArgument('deleteAll', 'entries', entries, entriesRule);
+  const { signal } = checkWait('deleteAll', options);
   const fixed = entries.filter(({ root }) => root === 'static').map(({ path }) => path);
   if (fixed.length > 0) {
     throw new CryoetPicksError(
@@ -369,6 +395,12 @@ export async function deleteAll(
   for (const entry of entries) await entry.delete({ signal });
   return entries.map(({ path }) => path);
 }
+
+const entriesRule: Rule = {
+  expected: 'a list of entities, such as `await run.pickSets()`',
+  isValid: Array.isArray,
+  items: { expected: 'an entity of a project', isValid: isFields, fields: { path: text, delete: callback } },
+};
 
 /** Deletes the folder of a run from the overlay; see `Run.delete`. */
 export async function deleteRunOf(tree: ProjectTree, run: string, { signal }: WaitOptions): Promise<void> {

@@ -1,3 +1,4 @@
+import { isFields, positiveLength, type Rule, requireArgument, text as textRule } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatSpacing } from './layout.ts';
 import type { ObjectUserSession } from './user-session-files.ts';
@@ -48,6 +49,35 @@ export interface Uris {
 /** The kinds of entities that URIs name. A URI itself does not state its kind. */
 export type UriKind = keyof Uris;
 
+/** A kind of entity that URIs name. */
+export const uriKind: Rule = {
+  expected: '"picks", "filaments", "mesh", "segmentation", "tomogram" or "features"',
+  isValid: (value) => typeof value === 'string' && Object.hasOwn(partsRules, value),
+};
+
+const authoredParts: Rule = {
+  expected: 'an object { object, userId, sessionId }',
+  isValid: isFields,
+  fields: { object: textRule, userId: textRule, sessionId: textRule },
+};
+const tomogramParts: Rule = {
+  expected: 'an object { type, voxelSpacing }',
+  isValid: isFields,
+  fields: { type: textRule, voxelSpacing: positiveLength },
+};
+const partsRules: { readonly [K in UriKind]: Rule } = {
+  picks: authoredParts,
+  filaments: authoredParts,
+  mesh: authoredParts,
+  segmentation: {
+    expected: 'an object { name, userId, sessionId, voxelSpacing }',
+    isValid: isFields,
+    fields: { name: textRule, userId: textRule, sessionId: textRule, voxelSpacing: positiveLength },
+  },
+  tomogram: tomogramParts,
+  features: { ...tomogramParts, fields: { ...tomogramParts.fields, featureType: textRule } },
+};
+
 const flags = ['multilabel', 'instance', 'panoptic'] as const;
 
 /**
@@ -65,6 +95,8 @@ const flags = ['multilabel', 'instance', 'panoptic'] as const;
  */
 export function parseUri<K extends UriKind>(kind: K, text: string): Uris[K];
 export function parseUri(kind: UriKind, text: string): Uris[UriKind] {
+  requireArgument('parseUri', 'kind', kind, uriKind);
+  requireArgument('parseUri', 'text', text, textRule);
   const trimmed = text.trim();
   const syntax: UriSyntax = trimmed.startsWith('re:') ? 'regex' : 'glob';
   const [main, query] = splitOnce(syntax === 'regex' ? trimmed.slice(3) : trimmed, '?');
@@ -143,6 +175,8 @@ export interface UriParts {
  */
 export function formatUri<K extends UriKind>(kind: K, parts: UriParts[K]): string;
 export function formatUri(kind: UriKind, parts: UriParts[UriKind]): string {
+  requireArgument('formatUri', 'kind', kind, uriKind);
+  requireArgument('formatUri', 'parts', parts, partsRules[kind]);
   const isTomogram = kind === 'tomogram' || kind === 'features';
   const uri = isTomogram ? ofTomogram(parts as UriParts['features']) : ofAuthored(parts as ObjectUserSession);
   return uri.startsWith('re:') ? uri.replace('re:', '[r]e:') : uri;

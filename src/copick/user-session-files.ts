@@ -1,7 +1,9 @@
+import { abortSignal, flag, optional, type RulesFor, text } from '../core/arguments.ts';
 import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
 import type { StoreKey } from '../storage/store.ts';
 import { authoredFilter, folderOf, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
 import {
+  checkWait,
   type DeletableFile,
   type Located,
   listBoth,
@@ -81,11 +83,25 @@ function identityOf({ object, userId, sessionId }: ObjectUserSession): string {
 }
 
 /** The bytes of a file that was found. @throws {@link CryoetPicksError} `not-found` if it is gone. */
-export async function readFound({ entry }: FoundFile, { signal }: WaitOptions): Promise<Uint8Array> {
+export async function readFound({ entry }: FoundFile, options: WaitOptions): Promise<Uint8Array> {
+  const { signal } = checkWait('entry.read', options);
   const bytes = await entry.store.get(entry.key, { signal });
   if (bytes !== undefined) return bytes;
   throw new CryoetPicksError('not-found', `"${entry.path}" not found`, { path: entry.path });
 }
+
+/** What the options must be that name and write a file. */
+export const writeFileRules: RulesFor<WriteMeshOptions> = {
+  object: text,
+  userId: text,
+  sessionId: text,
+  overwrite: /* @__PURE__ */ optional(flag),
+  ifVersion: {
+    expected: 'a version that was read, or null for no file',
+    isValid: (value) => value === undefined || value === null || typeof value === 'string',
+  },
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
 
 /** What {@link writeFileOf} writes, and under which identity. */
 export interface WriteUserFileOptions extends ObjectUserSession, WaitOptions {
@@ -166,7 +182,7 @@ export async function findMeshes(
         checkGlb(bytes, { what: `mesh "${mesh.path}"`, code: 'corrupt-data' });
         return bytes;
       },
-      version: ({ signal } = {}) => replacedVersion(tree, entry, signal),
+      version: async (options = {}) => replacedVersion(tree, entry, checkWait('entry.version', options).signal),
     };
   });
 }

@@ -1,3 +1,14 @@
+import {
+  anything,
+  describeValue,
+  isFields,
+  optional,
+  type Rule,
+  type RulesFor,
+  requireArgument,
+  source,
+  text,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Box, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
 import { blockShape, cutIntoBoxes } from '../volume/intensity.ts';
@@ -6,7 +17,7 @@ import type { NumericData, ReadOptions, Volume, VolumeSource } from '../volume/v
 import { pathToWrite, sanitizeName, spacingOf } from './layout.ts';
 import type { SegmentationKind } from './segmentations.ts';
 import type { ProjectTree } from './tree.ts';
-import { type WriteSpacedOptions, writeVolumes } from './write-volumes.ts';
+import { type WriteSpacedOptions, writeSpacedRules, writeVolumes } from './write-volumes.ts';
 
 /** Options of `Run.writeSegmentation`. */
 export interface WriteSegmentationOptions extends WriteSpacedOptions {
@@ -22,6 +33,24 @@ export interface WriteSegmentationOptions extends WriteSpacedOptions {
   readonly levels?: number | undefined;
 }
 
+/** What the options of `Run.writeSegmentation` must be. */
+export const writeSegmentationRules: RulesFor<WriteSegmentationOptions> = {
+  ...writeSpacedRules,
+  name: text,
+  userId: text,
+  sessionId: text,
+  kind: /* @__PURE__ */ optional(text),
+  dtype: /* @__PURE__ */ optional(text),
+  levels: anything,
+};
+
+/** A volume of labels, or two. */
+export const labelVolumes: Rule = {
+  expected: 'a volume of labels, or { label, instance }',
+  isValid: (value) =>
+    isFields(value) && ('grid' in value ? source.isValid(value) : 'label' in value && 'instance' in value),
+};
+
 /** The types of labels that can be written; labels in `uint64` are at most 2^53 − 1. */
 export type LabelType = 'uint8' | 'uint16' | 'uint32' | 'uint64';
 
@@ -33,6 +62,8 @@ export async function writeSegmentationOf(
 ): Promise<string> {
   const { signal, dtype, levels = 1 } = options;
   signal?.throwIfAborted();
+  const volumes = 'grid' in labels ? [labels] : [labels.label, labels.instance];
+  for (const one of volumes) requireArgument('run.writeSegmentation', 'labels', one, source);
   const kind = kindOf(labels, options);
   const key = keyOf(run, kind, { ...options, grid: 'grid' in labels ? labels.grid : labels.label.grid });
   const written = writtenOptions(options);
@@ -61,7 +92,7 @@ function kindOf(labels: SegmentationVolumes, { kind }: WriteSegmentationOptions)
   const chosen = kind ?? (isPair ? 'panoptic' : 'binary');
   if (!Object.hasOwn(FLOORS, chosen)) {
     const known = Object.keys(FLOORS).join(', ');
-    throw new CryoetPicksError('invalid-option', `kind is ${JSON.stringify(kind)}, expected one of ${known}`);
+    throw new CryoetPicksError('invalid-option', `kind is ${describeValue(kind)}, expected one of ${known}`);
   }
   if (isPair !== (chosen === 'panoptic')) {
     throw new CryoetPicksError(
@@ -128,7 +159,7 @@ function typeFor(
   if (!Object.hasOwn(LIMITS, dtype)) {
     throw new CryoetPicksError(
       'invalid-option',
-      `dtype is ${JSON.stringify(dtype)}, expected one of ${types.join(', ')}`,
+      `dtype is ${describeValue(dtype)}, expected one of ${types.join(', ')}`,
     );
   }
   if (greatest <= LIMITS[dtype]) return dtype;

@@ -1,3 +1,15 @@
+import {
+  abortSignal,
+  anything,
+  callback,
+  flag,
+  isFields,
+  optional,
+  positiveLength,
+  type Rule,
+  type RulesFor,
+  text,
+} from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { WriteChannelsOptions } from '../ome-zarr/write/image.ts';
@@ -35,6 +47,24 @@ export interface WriteSpacedOptions extends WriteVolumeOptions {
    */
   readonly voxelSpacing?: number | undefined;
 }
+
+/** What the options must be that write volumes into a project; `writeImage` checks what describes the image. */
+export const writeRules: RulesFor<WriteVolumeOptions> = {
+  format: anything,
+  chunkShape: {
+    expected: 'three whole numbers, [z, y, x]',
+    isValid: (value) => value === undefined || Array.isArray(value),
+  },
+  overwrite: /* @__PURE__ */ optional(flag),
+  signal: /* @__PURE__ */ optional(abortSignal),
+  onProgress: /* @__PURE__ */ optional(callback),
+};
+
+/** The same, with a voxel spacing. */
+export const writeSpacedRules: RulesFor<WriteSpacedOptions> = {
+  ...writeRules,
+  voxelSpacing: /* @__PURE__ */ optional(positiveLength),
+};
 
 /** Options of {@link writeVolumes}. */
 export type WriteVolumesOptions = WriteVolumeOptions &
@@ -128,6 +158,22 @@ export interface WriteFeaturesOptions extends WriteSpacedOptions {
   /** @defaultValue 'float32' */
   readonly dtype?: WriteTomogramOptions['dtype'];
 }
+
+/** What the options of `Run.writeFeatures` must be. */
+export const writeFeaturesRules: RulesFor<WriteFeaturesOptions> = {
+  ...writeSpacedRules,
+  type: text,
+  featureType: text,
+  names: { expected: 'a list of names', isValid: (value) => value === undefined || Array.isArray(value), items: text },
+  dtype: anything,
+};
+
+/** One volume, or a list. */
+export const oneOrMoreVolumes: Rule = {
+  expected: 'a volume, or a list of volumes',
+  isValid: (value) =>
+    (Array.isArray(value) ? value : [value]).every((one) => isFields(one) && 'grid' in one && 'read' in one),
+};
 
 /** Writes features into the overlay; see `Run.writeFeatures`. */
 export async function writeFeaturesOf(

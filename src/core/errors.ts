@@ -88,9 +88,13 @@ export class CryoetPicksError extends Error {
   declare readonly available?: readonly string[];
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(bounded(String(message)), details);
+    // Of anything else an error must not be made of another error.
+    super(
+      bounded(typeof message === 'string' ? message : `a ${typeof message} in place of a message`),
+      Object(details),
+    );
     this.code = code;
-    const { option, path, available } = details;
+    const { option, path, available } = details ?? {};
     // Absent rather than undefined, so that an error shows only the fields that apply to it.
     if (option !== undefined) this.option = option;
     if (path !== undefined) this.path = path;

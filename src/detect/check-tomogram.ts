@@ -1,3 +1,18 @@
+import {
+  intensity as intensityRule,
+  isFields,
+  modelSpec,
+  optional,
+  picks as picksRule,
+  point,
+  positiveLength,
+  type Rule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  source as sourceRule,
+  text,
+} from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import type { ModelSpec } from '../inference/model.ts';
 import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
@@ -52,8 +67,9 @@ export interface CheckOptions {
  * ```
  */
 export function checkTomogram(source: VolumeSource, options: CheckOptions = {}): Finding[] {
+  requireArgument('checkTomogram', 'source', source, sourceRule);
+  const { picks = [], folderSpacing, spec, intensity } = requireOptions('checkTomogram', options, checkRules);
   const { grid } = source;
-  const { picks = [], folderSpacing, spec, intensity } = options;
   return [
     ...checkVoxelSize(grid),
     ...(folderSpacing === undefined ? [] : checkFolder(grid, folderSpacing)),
@@ -67,6 +83,17 @@ export function checkTomogram(source: VolumeSource, options: CheckOptions = {}):
     ...(intensity === undefined || spec === undefined ? [] : checkContrast(intensity, spec)),
   ];
 }
+
+const comparedSpec: Rule = { ...modelSpec, fields: { name: text, voxelSize: positiveLength } };
+const checkRules: RulesFor<CheckOptions> = {
+  picks: /* @__PURE__ */ optional({
+    ...picksRule,
+    items: { expected: 'a pick { position }', isValid: isFields, fields: { position: point } },
+  }),
+  folderSpacing: /* @__PURE__ */ optional(positiveLength),
+  spec: /* @__PURE__ */ optional(comparedSpec),
+  intensity: /* @__PURE__ */ optional(intensityRule),
+};
 
 function checkVoxelSize({ voxelSize }: VoxelGrid): Finding[] {
   const found = `the voxel size is ${formatZyx(voxelSize)} Å (z×y×x)`;

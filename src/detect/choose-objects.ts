@@ -1,13 +1,18 @@
-import { CryoetPicksError } from '../core/errors.ts';
 import {
   finiteLength,
   finiteScore,
-  type NumberRule,
-  numberPerObject,
-  ownNumber,
-  type PerObject,
-  quotedNames,
-} from '../core/per-object.ts';
+  isFields,
+  modelSpec,
+  optional,
+  perObject,
+  type Rule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { numberPerObject, ownNumber, type PerObject, quotedNames } from '../core/per-object.ts';
 import type { ModelSpec } from '../inference/model.ts';
 
 /** What detection needs to know of an object; copick's pickable objects have it. */
@@ -61,8 +66,12 @@ export interface ChosenObjects {
 export function chooseObjects(
   spec: ModelSpec,
   objects?: readonly DetectableObject[],
-  { thresholds = {}, minDistances = {} }: ChooseObjectsOptions = {},
+  options: ChooseObjectsOptions = {},
 ): ChosenObjects {
+  const call = 'chooseObjects';
+  requireArgument(call, 'spec', spec, modelSpec);
+  requireArgument(call, 'objects', objects, optional(objectsRule));
+  const { thresholds = {}, minDistances = {} } = requireOptions(call, options, chooseRules);
   checkPerObject(spec, { option: 'thresholds', value: thresholds, rule: finiteScore });
   checkPerObject(spec, { option: 'minDistances', value: minDistances, rule: finiteLength });
   const known = spec.classes.filter((name) => name !== null);
@@ -81,10 +90,33 @@ export function chooseObjects(
   return chosen;
 }
 
+const objectsRule: Rule = {
+  expected: 'a list of objects { name, radius }',
+  isValid: Array.isArray,
+  items: {
+    expected: 'an object { name, radius }',
+    isValid: isFields,
+    fields: {
+      name: text,
+      isParticle: { expected: 'true or false', isValid: (value) => value === undefined || typeof value === 'boolean' },
+      radius: {
+        expected: 'a radius in Å',
+        isValid: (value) => (value ?? undefined) === undefined || typeof value === 'number',
+      },
+    },
+  },
+};
+
+/** What the options that choose objects must be; `numberPerObject` checks the numbers. */
+export const chooseRules: RulesFor<ChooseObjectsOptions> = {
+  thresholds: /* @__PURE__ */ optional(perObject),
+  minDistances: /* @__PURE__ */ optional(perObject),
+};
+
 interface GivenOption {
   readonly option: string;
   readonly value: PerObject;
-  readonly rule: NumberRule;
+  readonly rule: Rule;
 }
 
 /** Checks every number that is given, also for objects that are not looked for: they are mistakes all the same. */

@@ -1,7 +1,18 @@
+import {
+  anything,
+  flag,
+  grid as gridRule,
+  modelSpec,
+  optional,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
 import type { Progress, Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
-import { checkScoring, type ScoreOptions, scoreSlabs } from '../inference/score.ts';
+import { type ScoreOptions, scoreSlabs, scoringRules } from '../inference/score.ts';
 import { localMaxima } from '../peaks/local-maxima.ts';
 import { type ParticlePick, toPick } from '../picks/pick.ts';
 import { suppressNearby } from '../picks/suppress.ts';
@@ -15,6 +26,7 @@ import {
   type ChooseObjectsOptions,
   type ChosenObjects,
   chooseObjects,
+  chooseRules,
   type DetectableObject,
 } from './choose-objects.ts';
 
@@ -58,7 +70,7 @@ export interface DetectOptions extends ChooseObjectsOptions {
  */
 export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<ParticlePick[]> {
   assertVolumeSource(source, 'detectParticles(tomogram, { model })');
-  const { thresholds, minDistances } = checkDetectOptions(options);
+  const { thresholds, minDistances } = checkDetectOptions(options, 'detectParticles');
   const { model, overlap, average, batch, allowMissingChunks, signal, onProgress, onWarning } = options;
   const { spec } = model;
   requireVoxelSize(source.grid, spec);
@@ -80,12 +92,24 @@ export async function detectParticles(source: VolumeSource, options: DetectOptio
  *
  * @throws {@link CryoetPicksError} `invalid-option`.
  */
-export function checkDetectOptions(options: Omit<DetectOptions, 'onProgress'>): ChosenObjects {
+export function checkDetectOptions(
+  options: Omit<DetectOptions, 'onProgress'> & { readonly onProgress?: unknown },
+  call: string,
+): ChosenObjects {
   const { model, objects, ...rest } = options ?? {};
-  if (!model?.spec) fail('pass a model, such as `await loadModel(ort)`: detectParticles(tomogram, { model })');
-  checkScoring(rest);
+  if (!model) fail('pass a model, such as `await loadModel(ort)`: detectParticles(tomogram, { model })');
+  requireOptions<Omit<DetectOptions, 'onProgress'>>(call, options, detectRules);
   return chooseObjects(model.spec, objects, rest);
 }
+
+/** What the options of detection must be; objects and overlap are checked with the model card. */
+export const detectRules: RulesFor<DetectOptions> = {
+  ...scoringRules,
+  ...chooseRules,
+  objects: anything,
+  overlap: anything,
+  allowMissingChunks: /* @__PURE__ */ optional(flag),
+};
 
 function fail(message: string): never {
   throw new CryoetPicksError('invalid-option', message);
@@ -120,11 +144,15 @@ export function isUnknownVoxelSize({ voxelSize }: Pick<VoxelGrid, 'voxelSize'>):
 export function requireVoxelSize(
   grid: VoxelGrid,
   spec: ModelSpec,
-  {
+  options: { readonly remedy?: string | undefined; readonly voxelSizeRemedy?: string | undefined } = {},
+): void {
+  requireArgument('requireVoxelSize', 'grid', grid, gridRule);
+  requireArgument('requireVoxelSize', 'spec', spec, modelSpec);
+  const rules = { remedy: optional(text), voxelSizeRemedy: optional(text) };
+  const {
     remedy = `pass resampled(tomogram, ${spec.voxelSize})`,
     voxelSizeRemedy = 'open it with the option voxelSize',
-  }: { readonly remedy?: string | undefined; readonly voxelSizeRemedy?: string | undefined } = {},
-): void {
+  } = requireOptions('requireVoxelSize', options, rules);
   if (fitsVoxelSize(grid, spec)) return;
   if (isUnknownVoxelSize(grid)) {
     fail(

@@ -3,6 +3,19 @@ import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
 import type { PicksOrigin, Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
+import {
+  anything,
+  callback,
+  flag,
+  optional,
+  positiveLength,
+  project as projectRule,
+  type RulesFor,
+  record,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
 import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
@@ -14,7 +27,7 @@ import type { VoxelGrid } from '../space/grid.ts';
 import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { ChosenObjects } from './choose-objects.ts';
-import { checkDetectOptions, type DetectOptions, detectParticles } from './particles.ts';
+import { checkDetectOptions, type DetectOptions, detectParticles, detectRules } from './particles.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
 export interface ProjectProgress extends Progress {
@@ -58,6 +71,20 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
+const projectRules: RulesFor<DetectProjectOptions> = {
+  ...detectRules,
+  objects: { expected: 'a list of objects { name }', isValid: (value) => value === undefined || Array.isArray(value) },
+  tomogram: anything,
+  voxelSpacing: /* @__PURE__ */ optional(positiveLength),
+  runs: /* @__PURE__ */ optional({ expected: 'a list of run names', isValid: Array.isArray, items: text }),
+  userId: /* @__PURE__ */ optional(text),
+  sessionId: /* @__PURE__ */ optional(text),
+  resume: /* @__PURE__ */ optional(flag),
+  overwrite: /* @__PURE__ */ optional(flag),
+  prepare: /* @__PURE__ */ optional(callback),
+  settings: /* @__PURE__ */ optional(record),
+};
+
 /** The result of one run. */
 export type RunResult = (
   | { readonly run: string; readonly status: 'detected' | 'skipped'; readonly picks: readonly ParticlePick[] }
@@ -96,6 +123,8 @@ export async function* detectProject(
   project: Project,
   options: DetectProjectOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
+  requireArgument('detectProject', 'project', project, projectRule);
+  requireOptions('detectProject', options, projectRules);
   const { signal, userId = 'cryoet-picks', sessionId = '0' } = options;
   const objects = options.objects ?? project.objects;
   const chosen = checkProjectOptions({ ...options, objects, userId, sessionId });
@@ -147,7 +176,7 @@ function checkProjectOptions(
   options: Omit<DetectProjectOptions, 'onProgress' | 'userId' | 'sessionId'> & Authored,
 ): ChosenObjects {
   const { userId, sessionId, voxelSpacing, tomogram } = options;
-  const chosen = checkDetectOptions(options);
+  const chosen = checkDetectOptions(options, 'detectProject');
   const { spec } = options.model;
   // Tile and overlap must fit each other whatever the shape of a volume.
   planTiles(spec.tile, spec, { overlap: options.overlap });

@@ -1,7 +1,23 @@
 import type { PickableObject } from '../copick/object.ts';
+import {
+  abortSignal,
+  anything,
+  describeValue,
+  finiteNumber,
+  isFields,
+  optional,
+  picks as picksRule,
+  positiveLength,
+  type Rule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  source as sourceRule,
+  text,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { cziiRules } from '../metric/rules.ts';
-import type { ParticlePick } from '../picks/pick.ts';
+import { isPlaced, type ParticlePick } from '../picks/pick.ts';
 import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import { formatZyx } from '../space/zyx.ts';
 import type { VolumeSource } from '../volume/volume.ts';
@@ -53,6 +69,7 @@ const canvases: Readonly<Record<FigureFormat, CreateCanvas>> = { png: pngCanvas,
  * @throws {@link CryoetPicksError} `invalid-option` for an ending other than `.png` and `.svg`.
  */
 export function figureFormat(path: string): FigureFormat {
+  requireArgument('figureFormat', 'path', path, text);
   const ending = /\.(png|svg)$/i.exec(path)?.[1]?.toLowerCase();
   if (ending !== undefined) return ending as FigureFormat;
   throw new CryoetPicksError('invalid-option', `cannot draw a figure as ${path}: its name must end in .png or .svg`);
@@ -76,12 +93,20 @@ const dashGap = 4;
  * above 0, or the format is unknown; the abort reason of `signal`.
  */
 export async function renderFigure(source: VolumeSource, options: FigureOptions): Promise<Uint8Array> {
-  const { picks, truth = [], objects, slices = 3, format = 'png', signal } = options;
+  requireArgument('renderFigure', 'source', source, sourceRule);
+  const {
+    picks,
+    truth = [],
+    objects,
+    slices = 3,
+    format = 'png',
+    signal,
+  } = requireOptions('renderFigure', options, figureRules);
   const { grid } = source;
   const { title = `${formatZyx(grid.shape)} voxels (z×y×x), ${grid.voxelSize[2].toFixed(3)} Å` } = options;
   checkSlices(slices);
-  if (!Object.hasOwn(canvases, format)) {
-    throw new CryoetPicksError('invalid-option', `format "${format}" is unknown; known: "png", "svg"`);
+  if (typeof format !== 'string' || !Object.hasOwn(canvases, format)) {
+    throw new CryoetPicksError('invalid-option', `format ${describeValue(format)} is unknown; known: "png", "svg"`);
   }
   checkObjects([...picks, ...truth], objects);
   const [depth, height] = grid.shape;
@@ -105,6 +130,40 @@ export async function renderFigure(source: VolumeSource, options: FigureOptions)
   drawScaleBar(canvas, layout);
   drawLegend(canvas, layout, legend);
   return canvas.encode();
+}
+
+const drawnPicks: Rule = {
+  ...picksRule,
+  items: { expected: 'a pick { object, position }', isValid: (pick) => isPlaced(pick as ParticlePick) },
+};
+const figureRules: RulesFor<FigureOptions> = {
+  picks: drawnPicks,
+  truth: /* @__PURE__ */ optional(drawnPicks),
+  objects: {
+    expected: 'a list of objects { name, color, radius }',
+    isValid: Array.isArray,
+    items: {
+      expected: 'an object { name, color, radius }',
+      isValid: isFields,
+      fields: {
+        name: text,
+        color: { expected: 'red, green, blue, each 0 to 255', isValid: isColor },
+        radius: positiveLength,
+      },
+    },
+  },
+  title: /* @__PURE__ */ optional(text),
+  slices: anything,
+  format: anything,
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
+
+function isColor(color: unknown): boolean {
+  return (
+    Array.isArray(color) &&
+    color.length >= 3 &&
+    color.slice(0, 3).every((one) => typeof one === 'number' && one >= 0 && one <= 255)
+  );
 }
 
 interface Scene {
@@ -222,8 +281,23 @@ const defaultRadius = 75;
 const spare = Object.values(cziiRules.objects).map(({ color }) => color);
 const byName: ReadonlyMap<string, { readonly color: readonly number[] }> = new Map(Object.entries(cziiRules.objects));
 
+const projectObjects: Rule = {
+  expected: 'the objects of a project',
+  isValid: Array.isArray,
+  items: {
+    expected: 'an object { name, isParticle, color, radius }',
+    isValid: isFields,
+    fields: {
+      name: text,
+      color: { expected: 'red, green, blue, alpha, each 0 to 255', isValid: isColor },
+      radius: optional(finiteNumber),
+    },
+  },
+};
+
 /** How the particles of a project are drawn: in their own colours, or in colours of this package if they have none. */
 export function figureObjects(objects: readonly PickableObject[]): FigureObject[] {
+  requireArgument('figureObjects', 'objects', objects, projectObjects);
   return objects
     .filter(({ isParticle }) => isParticle)
     .map(({ name, color, radius }, index) => {

@@ -1,3 +1,4 @@
+import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { toPhysical } from '../space/grid.ts';
 import type { Zyx } from '../space/zyx.ts';
@@ -34,7 +35,7 @@ export interface SliceOptions {
 /** @throws {@link CryoetPicksError} `invalid-option` for a number of slices that is not a whole number above 0. */
 export function checkSlices(slices: number): void {
   if (Number.isSafeInteger(slices) && slices > 0) return;
-  throw new CryoetPicksError('invalid-option', `slices must be a whole number ≥ 1, found ${slices}`);
+  throw new CryoetPicksError('invalid-option', `slices must be a whole number ≥ 1, found ${describeValue(slices)}`);
 }
 
 /**

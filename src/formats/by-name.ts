@@ -1,10 +1,26 @@
+import {
+  anything,
+  optional,
+  type RulesFor,
+  record,
+  requireArgument,
+  requireOptions,
+  text as textRule,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { cmmFormat } from './cmm.ts';
 import { copickFormat } from './copick.ts';
 import { csvFormat, submissionFormat } from './csv.ts';
 import { dynamoFormat } from './dynamo.ts';
 import { eman2Format } from './eman2.ts';
-import type { ObjectNames, RunNames, RunShapesOption, ShapeOption, VoxelSizeOption } from './file-context.ts';
+import {
+  type ObjectNames,
+  type RunNames,
+  type RunShapesOption,
+  type ShapeOption,
+  tableRules,
+  type VoxelSizeOption,
+} from './file-context.ts';
 import type { PicksFormat } from './format.ts';
 import { imodFormat } from './imod.ts';
 import { napariFormat } from './napari.ts';
@@ -52,12 +68,22 @@ const factories: Readonly<Record<PicksFormatName, (options: FormatOptions) => An
  * ```
  */
 export function picksFormat(name: string, options: FormatOptions = {}): AnyPicksFormat {
-  if (Object.hasOwn(factories, name)) return factories[name as PicksFormatName](options);
+  requireArgument('picksFormat', 'name', name, textRule);
+  if (Object.hasOwn(factories, name)) {
+    return factories[name as PicksFormatName](requireOptions('picksFormat', options, formatRules));
+  }
   throw new CryoetPicksError('invalid-option', `unknown format "${name}"; available: ${picksFormatNames.join(', ')}`, {
     option: 'format',
     available: picksFormatNames,
   });
 }
+
+const formatRules: RulesFor<FormatOptions> = {
+  ...tableRules,
+  shape: anything,
+  shapes: optional(record),
+  columns: anything,
+};
 
 const byExtension: Readonly<Record<string, readonly PicksFormatName[]>> = {
   csv: ['csv', 'submission', 'napari', 'points'],
@@ -81,6 +107,7 @@ const byExtension: Readonly<Record<string, readonly PicksFormatName[]>> = {
  *   equally.
  */
 export function picksFormatOfPath(path: string): PicksFormatName {
+  requireArgument('picksFormatOfPath', 'path', path, textRule);
   const names = candidates(path);
   const [first] = names;
   if (first !== undefined && !/\.star$/i.test(path)) return first;
@@ -96,6 +123,8 @@ export function picksFormatOfPath(path: string): PicksFormatName {
  * @throws {@link CryoetPicksError} `invalid-option` for an unknown extension.
  */
 export function detectPicksFormat(path: string, text: string): PicksFormatName {
+  requireArgument('detectPicksFormat', 'path', path, textRule);
+  requireArgument('detectPicksFormat', 'text', text, textRule);
   const names = candidates(path);
   if (names.length === 1) return names[0]!;
   const has = (pattern: RegExp) => pattern.test(text);

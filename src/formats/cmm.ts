@@ -1,9 +1,10 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { optional, positiveLength, type Rule, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { parseNumber } from '../picks/csv.ts';
 import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { requireOption } from './file-context.ts';
-import type { PicksFormat } from './format.ts';
+import { checkedFormat, type PicksFormat } from './format.ts';
 import { type CheckedPick, checkedPicks, parseInstanceId, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link cmmFormat}. */
@@ -18,6 +19,11 @@ export interface CmmFormatOptions {
    */
   readonly radius?: number | ((object: string) => number) | undefined;
 }
+
+const cmmRadius: Rule = {
+  expected: 'a positive length in Å, or a function of the object that gives one',
+  isValid: (value) => typeof value === 'function' || positiveLength.isValid(value),
+};
 
 type Attributes = Readonly<Record<string, string | undefined>>;
 interface MarkerSet {
@@ -40,7 +46,8 @@ const name = 'ChimeraX markers';
  * ```
  */
 export function cmmFormat(options: CmmFormatOptions = {}): PicksFormat {
-  return {
+  requireOptions('cmmFormat', options, { run: optional(text), object: optional(text), radius: optional(cmmRadius) });
+  return checkedFormat({
     name,
     content: 'text',
     losses: [{ part: 'orientation', what: 'markers have no orientation' }],
@@ -56,7 +63,7 @@ export function cmmFormat(options: CmmFormatOptions = {}): PicksFormat {
       const text = [...sets.values()].map((picks) => formatSet(picks, options)).join('');
       return `<?xml version="1.0" encoding="UTF-8"?>\n<marker_sets>\n${text}</marker_sets>\n`;
     },
-  };
+  });
 }
 
 function formatSet(picks: readonly CheckedPick[], { radius = 50 }: CmmFormatOptions): string {

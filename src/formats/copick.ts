@@ -1,9 +1,10 @@
 import { formatPicksFile, type PicksFile, parsePicksFile, withoutUntrustedRotations } from '../copick/picks-file.ts';
 import { listNames } from '../copick/tree.ts';
+import { optional, requireOptions, text } from '../core/arguments.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
 import { requireOption } from './file-context.ts';
-import { fileWarner, type PicksFormat } from './format.ts';
+import { checkedFormat, fileWarner, type PicksFormat } from './format.ts';
 import { checkedPicks, onlyObject, onlyRun } from './pick-fields.ts';
 
 /** Options of {@link copickFormat}. */
@@ -34,8 +35,14 @@ const name = 'copick JSON';
  * ```
  */
 export function copickFormat(options: CopickFormatOptions = {}): PicksFormat {
+  requireOptions('copickFormat', options, {
+    run: optional(text),
+    object: optional(text),
+    userId: optional(text),
+    sessionId: optional(text),
+  });
   const { userId = 'cryoet-picks', sessionId = '0' } = options;
-  return {
+  return checkedFormat({
     name,
     content: 'text',
     losses: [],
@@ -55,7 +62,7 @@ export function copickFormat(options: CopickFormatOptions = {}): PicksFormat {
       const object = requireOption(onlyObject(checked, name) ?? options.object, { name: 'object', place: name });
       return formatPicksFile({ object, userId, sessionId, runName, picks: checked.map(({ pick }) => pick) });
     },
-  };
+  });
 }
 
 /** The fields of a file beside its picks, a line each. */

@@ -1,10 +1,11 @@
 import Papa from 'papaparse';
+import { describeValue, flag, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { type CsvRow, parseNumber, readCsvTable, unreadColumns } from '../picks/csv.ts';
-import { groupByRun, type ParticlePick, type RunPicks, type Transform } from '../picks/pick.ts';
+import { groupByRun, isPlaced, notPick, type ParticlePick, type RunPicks, type Transform } from '../picks/pick.ts';
 import { formatSubmission, parseSubmission } from '../picks/submission.ts';
-import type { PicksFormat } from './format.ts';
+import { checkedFormat, type PicksFormat } from './format.ts';
 import { parseInstanceId } from './pick-fields.ts';
 
 export interface CsvFormatOptions {
@@ -34,7 +35,8 @@ const readNames = ['run_name', 'object_name', ...axes, 'score', 'instance_id', .
  * ```
  */
 export function csvFormat(options: CsvFormatOptions = {}): PicksFormat {
-  return {
+  requireOptions('csvFormat', options, { run: optional(text), object: optional(text) });
+  return checkedFormat({
     name: 'CSV',
     content: 'text',
     losses: [],
@@ -42,7 +44,7 @@ export function csvFormat(options: CsvFormatOptions = {}): PicksFormat {
     parse: (text, source) =>
       groupByRun(readCsvTable(text, { required: axes, source, code }).map((row) => readRow(row, source, options))),
     format: formatCsv,
-  };
+  });
 }
 
 function readRow(row: CsvRow, source: string, options: CsvFormatOptions): { run: string; pick: ParticlePick } {
@@ -103,8 +105,8 @@ function readTransform(row: CsvRow, source: string): Transform | undefined {
 function formatCsv(runs: Iterable<RunPicks>): string {
   const given = [...runs];
   const all = given.flatMap(({ picks }) => picks);
-  const withInstance = all.some(({ instanceId }) => instanceId !== undefined);
-  const withTransform = all.some(({ transform }) => transform !== undefined);
+  const withInstance = all.some((pick) => pick?.instanceId !== undefined);
+  const withTransform = all.some((pick) => pick?.transform !== undefined);
   const fields = ['run_name', 'object_name', 'x', 'y', 'z', 'score'];
   if (withInstance) fields.push('instance_id');
   if (withTransform) fields.push(...matrixColumns.flat());
@@ -120,11 +122,10 @@ function formatCsv(runs: Iterable<RunPicks>): string {
   return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
 }
 
-function cellsOf(
-  run: string,
-  { object, position: { x, y, z }, score }: ParticlePick,
-  name: string,
-): (string | number)[] {
+function cellsOf(run: string, pick: ParticlePick, name: string): (string | number)[] {
+  if (!isPlaced(pick)) throw notPick(pick, name);
+  const { object, position, score } = pick;
+  const { x, y, z } = position;
   if (run.trim() === '' || object.trim() === '') {
     throw new CryoetPicksError(
       code,
@@ -132,7 +133,10 @@ function cellsOf(
     );
   }
   if (![x, y, z, score].every(Number.isFinite)) {
-    throw new CryoetPicksError(code, `${name} is at (${x}, ${y}, ${z}) Å with score ${score}; expected finite numbers`);
+    throw new CryoetPicksError(
+      code,
+      `${name} is at (${x}, ${y}, ${z}) Å with score ${describeValue(score)}; expected finite numbers`,
+    );
   }
   return [run, object, x, y, z, score];
 }
@@ -160,8 +164,9 @@ export interface SubmissionFormatOptions {
  * const runs = parsePicks(text, { format: submissionFormat(), source: 'submission.csv' });
  * ```
  */
-export function submissionFormat({ score = false }: SubmissionFormatOptions = {}): PicksFormat {
-  return {
+export function submissionFormat(options: SubmissionFormatOptions = {}): PicksFormat {
+  const { score = false } = requireOptions('submissionFormat', options, { score: optional(flag) });
+  return checkedFormat({
     name: 'competition CSV',
     content: 'text',
     losses: [
@@ -183,5 +188,5 @@ export function submissionFormat({ score = false }: SubmissionFormatOptions = {}
       }),
     parse: (text, source) => parseSubmission(text, { source }),
     format: (runs: Iterable<RunPicks>) => formatSubmission(runs, { score }),
-  };
+  });
 }

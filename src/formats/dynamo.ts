@@ -1,3 +1,4 @@
+import { oneOf, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { parseNumber } from '../picks/csv.ts';
@@ -14,9 +15,10 @@ import {
   objectOf,
   type RunNames,
   runsOf,
+  tableRules,
   type VoxelSizeOption,
 } from './file-context.ts';
-import { fileWarner, type ParseReports, type PicksFormat } from './format.ts';
+import { checkedFormat, fileWarner, type ParseReports, type PicksFormat } from './format.ts';
 import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link dynamoFormat}. */
@@ -51,8 +53,9 @@ const width = 42;
  * ```
  */
 export function dynamoFormat(options: DynamoFormatOptions = {}): PicksFormat {
+  requireOptions('dynamoFormat', options, { ...tableRules, firstVoxel: oneOf(0, 1, undefined) });
   const voxelSize = checkVoxelSize(options.voxelSize);
-  return {
+  return checkedFormat({
     name,
     content: 'text',
     losses: [
@@ -79,7 +82,7 @@ export function dynamoFormat(options: DynamoFormatOptions = {}): PicksFormat {
       });
       return lines.join('');
     },
-  };
+  });
 }
 
 function lineOf(values: Readonly<Partial<Record<Column, number>>>): string {

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { anything, optional, positiveCount, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { checkSchema, parseJson, showJson } from '../core/json.ts';
 import type { RunPicks } from '../picks/pick.ts';
@@ -14,7 +15,7 @@ import {
   type ShapeOption,
   type VoxelSizeOption,
 } from './file-context.ts';
-import type { PicksFormat } from './format.ts';
+import { checkedFormat, type PicksFormat } from './format.ts';
 import { checkedPicks, onlyRun, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link eman2Format}. */
@@ -53,9 +54,16 @@ const box = v.looseTuple([finite, finite, finite]);
  * ```
  */
 export function eman2Format(options: Eman2FormatOptions = {}): PicksFormat {
+  requireOptions('eman2Format', options, {
+    run: optional(text),
+    object: optional(text),
+    voxelSize: anything,
+    shape: anything,
+    boxSize: optional(positiveCount),
+  });
   const voxelSize = checkVoxelSize(options.voxelSize);
   const shape = checkShape(options.shape);
-  return {
+  return checkedFormat({
     name,
     content: 'text',
     losses: [
@@ -84,7 +92,7 @@ export function eman2Format(options: Eman2FormatOptions = {}): PicksFormat {
       };
       return `${JSON.stringify(json)}\n`;
     },
-  };
+  });
 }
 
 type Reading = Omit<Eman2FormatOptions, 'voxelSize'> & { readonly voxelSize: Zyx | undefined };

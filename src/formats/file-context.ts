@@ -1,3 +1,14 @@
+import {
+  anything,
+  describeValue,
+  isFields,
+  optional,
+  type Rule,
+  type RulesFor,
+  shapeRule,
+  text,
+  voxelSizeRule,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { VoxelPlacement } from '../space/grid.ts';
 import type { Zyx } from '../space/zyx.ts';
@@ -35,6 +46,21 @@ export interface RunNames {
    */
   readonly runs?: NamesByNumber | undefined;
 }
+
+const names: Rule = {
+  expected: 'names by number, { 1: name }',
+  isValid: (value) =>
+    value === undefined || (isFields(value) && Object.values(value).every((name) => typeof name === 'string')),
+};
+
+/** What the options of tables with class and tomogram numbers must be; {@link checkVoxelSize} checks the voxel size. */
+export const tableRules: RulesFor<ObjectNames & RunNames & VoxelSizeOption> = {
+  object: /* @__PURE__ */ optional(text),
+  objects: names,
+  run: /* @__PURE__ */ optional(text),
+  runs: names,
+  voxelSize: anything,
+};
 
 /** The object of a class number. @throws {@link CryoetPicksError} `invalid-option` if no option names it. */
 export function objectOf(number: number, { object, objects }: ObjectNames, place: string): string {
@@ -136,8 +162,8 @@ export interface RunShapesOption {
 export function checkVoxelSize(voxelSize: VoxelSize | undefined): Zyx | undefined {
   if (voxelSize === undefined) return undefined;
   const sizes: Zyx = typeof voxelSize === 'number' ? [voxelSize, voxelSize, voxelSize] : voxelSize;
-  if (sizes.length === 3 && sizes.every((size) => Number.isFinite(size) && size > 0)) return sizes;
-  throw new CryoetPicksError('invalid-option', `voxelSize is ${JSON.stringify(voxelSize)}; expected a length in Å`, {
+  if (voxelSizeRule.isValid(sizes)) return sizes;
+  throw new CryoetPicksError('invalid-option', `voxelSize is ${describeValue(voxelSize)}; expected a length in Å`, {
     option: 'voxelSize',
   });
 }
@@ -145,8 +171,8 @@ export function checkVoxelSize(voxelSize: VoxelSize | undefined): Zyx | undefine
 /** Checks a shape. @throws {@link CryoetPicksError} `invalid-option` unless it is three whole numbers. */
 export function checkShape(shape: Zyx | undefined): Zyx | undefined {
   if (shape === undefined) return undefined;
-  if (shape.length === 3 && shape.every((count) => Number.isSafeInteger(count) && count > 0)) return shape;
-  throw new CryoetPicksError('invalid-option', `shape is ${JSON.stringify(shape)}; expected voxels along z, y, x`, {
+  if (shapeRule.isValid(shape) && !shape.includes(0)) return shape;
+  throw new CryoetPicksError('invalid-option', `shape is ${describeValue(shape)}; expected voxels along z, y, x`, {
     option: 'shape',
   });
 }

@@ -1,7 +1,15 @@
+import {
+  bytesRule,
+  callback,
+  isFields,
+  optional,
+  type Rule,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
-import { CryoetPicksError } from '../core/errors.ts';
-import { showJson } from '../core/json.ts';
-import { type RunPicks, runsOf } from '../picks/pick.ts';
+import { checkPicks, type RunPicks, runsOf } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
 
 /**
@@ -96,9 +104,15 @@ export interface ParsePicksOptions<Content extends string | Uint8Array = string>
  */
 export function parsePicks<Content extends string | Uint8Array>(
   content: NoInfer<Content>,
-  { format, source = 'picks', onWarning, onColumns }: ParsePicksOptions<Content>,
+  options: ParsePicksOptions<Content>,
 ): RunPicks[] {
-  requireFormat(format);
+  const rules = {
+    format: formatRule,
+    source: optional(text),
+    onWarning: optional(callback),
+    onColumns: optional(callback),
+  };
+  const { format, source = 'picks', onWarning, onColumns } = requireOptions('parsePicks', options, rules);
   return format.parse(content, source, { onWarning, onColumns });
 }
 
@@ -115,18 +129,55 @@ export function parsePicks<Content extends string | Uint8Array>(
  */
 export function formatPicks<Content extends string | Uint8Array>(
   runs: Iterable<RunPicks>,
-  { format }: { readonly format: PicksFormat<Content> },
+  options: { readonly format: PicksFormat<Content> },
 ): Content {
-  requireFormat(format);
-  return format.format(runsOf(runs));
+  const { format } = requireOptions('formatPicks', options, { format: formatRule });
+  return format.format(runsOf(runs, 'formatPicks'));
 }
 
-function requireFormat(format: unknown): void {
-  if ((format as PicksFormat | undefined)?.parse) return;
-  const found = `format is ${showJson(format)}, expected a format of cryoet-picks/formats, such as csvFormat()`;
-  throw new CryoetPicksError('invalid-option', found, { option: 'format' });
+const formatRule: Rule = {
+  expected: 'a format of cryoet-picks/formats, such as csvFormat()',
+  isValid: isFields,
+  fields: { parse: callback, format: callback },
+};
+
+/** A format whose methods check their arguments. */
+export function checkedFormat<Content extends string | Uint8Array>(format: PicksFormat<Content>): PicksFormat<Content> {
+  const { leftOut } = format;
+  const content = format.content === 'bytes' ? bytesRule : text;
+  const call = (method: string) => `${format.name} ${method}`;
+  const check = (method: string, given: Content, source: string) => {
+    requireArgument(call(method), 'content', given, content);
+    requireArgument(call(method), 'source', source, text);
+  };
+  return {
+    ...format,
+    ...(leftOut && {
+      leftOut: (given, source) => {
+        check('leftOut', given, source);
+        return leftOut(given, source);
+      },
+    }),
+    parse(given, source, reports = {}) {
+      check('parse', given, source);
+      const rules = { onWarning: optional(callback), onColumns: optional(callback) };
+      return format.parse(given, source, requireOptions<ParseReports>(call('parse'), reports, rules));
+    },
+    format: (runs) => format.format(runsOf(runs, call('format'))),
+  };
 }
 
+const lossesRule: Rule = {
+  expected: formatRule.expected,
+  isValid: isFields,
+  fields: {
+    losses: {
+      expected: 'a list',
+      isValid: Array.isArray,
+      items: { expected: 'a loss { part, what }', isValid: isFields },
+    },
+  },
+};
 const unknownLoss: Loss = { part: 'unknown', what: 'unknown keys of copick points are not stored' };
 
 /**
@@ -139,9 +190,11 @@ const unknownLoss: Loss = { part: 'unknown', what: 'unknown keys of copick point
  */
 export function describeLosses(
   runs: Iterable<RunPicks>,
-  { format }: { readonly format: { readonly losses: readonly Loss[]; readonly keepsUnknown?: boolean | undefined } },
+  options: { readonly format: { readonly losses: readonly Loss[]; readonly keepsUnknown?: boolean | undefined } },
 ): string[] {
-  const given = [...runs];
+  const { format } = requireOptions('describeLosses', options, { format: lossesRule });
+  const given = runsOf(runs, 'describeLosses');
+  for (const { picks, run } of given) checkPicks(picks, run);
   const picks = given.flatMap((run) => run.picks);
   const counts: Readonly<Record<PickPart, number>> = {
     run: given.filter(({ run }) => !/^[1-9]\d*$/.test(run)).reduce((sum, run) => sum + run.picks.length, 0),

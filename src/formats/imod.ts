@@ -1,3 +1,4 @@
+import { anything, oneOf, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { toPhysical, toVoxel, type VoxelPlacement } from '../space/grid.ts';
@@ -11,7 +12,7 @@ import {
   type StatedSize,
   type VoxelSizeOption,
 } from './file-context.ts';
-import { fileWarner, type PicksFormat } from './format.ts';
+import { checkedFormat, fileWarner, type PicksFormat } from './format.ts';
 import { type CheckedPick, checkedPicks, numberedInstance, onlyRun, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link imodFormat}. */
@@ -44,9 +45,16 @@ const name = 'IMOD model';
  * ```
  */
 export function imodFormat(options: ImodFormatOptions = {}): PicksFormat<Uint8Array> {
+  requireOptions('imodFormat', options, {
+    run: optional(text),
+    object: optional(text),
+    voxelSize: anything,
+    shape: anything,
+    voxelCentre: oneOf('half', 'whole', undefined),
+  });
   const voxelSize = checkVoxelSize(options.voxelSize);
   const shape = checkShape(options.shape);
-  return {
+  return checkedFormat({
     name,
     content: 'bytes',
     losses: [
@@ -67,7 +75,7 @@ export function imodFormat(options: ImodFormatOptions = {}): PicksFormat<Uint8Ar
       const model = modelOf(picks, { grid: gridOf(size, options), size });
       return writeImodModel(model, { extent: shape ? [shape[2], shape[1], shape[0]] : extentOf(model) });
     },
-  };
+  });
 }
 
 function gridOf(voxelSize: Zyx, { voxelCentre = 'half' }: ImodFormatOptions): VoxelPlacement {

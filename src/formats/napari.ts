@@ -1,11 +1,12 @@
 import Papa from 'papaparse';
+import { anything, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { type CsvRow, parseNumber, readCsvTable, unreadColumns } from '../picks/csv.ts';
 import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { toPhysical, toVoxel } from '../space/grid.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, requireOption, type VoxelSizeOption } from './file-context.ts';
-import { fileWarner, type PicksFormat } from './format.ts';
+import { checkedFormat, fileWarner, type PicksFormat } from './format.ts';
 import { checkedPicks, parseInstanceId, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link napariFormat}. */
@@ -36,9 +37,10 @@ const fields = ['index', 'run', 'object', 'score', 'instance_id'];
  * ```
  */
 export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
+  requireOptions('napariFormat', options, { run: optional(text), object: optional(text), voxelSize: anything });
   const voxelSize = checkVoxelSize(options.voxelSize);
   const grid = () => gridFrom(needVoxelSize(voxelSize, { place: name }));
-  return {
+  return checkedFormat({
     name,
     content: 'text',
     losses: [{ part: 'orientation', what: 'points of napari have no orientation' }],
@@ -75,7 +77,7 @@ export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
       // Papaparse ends a table without rows in a line break, but not a table with rows.
       return `${Papa.unparse({ fields: [index!, ...axes, ...features], data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
     },
-  };
+  });
 }
 
 interface AxesContext {

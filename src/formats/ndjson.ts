@@ -1,9 +1,10 @@
 import { parsePortalPoints } from '../copick/portal-points.ts';
+import { anything, optional, requireOptions, text } from '../core/arguments.ts';
 import { formatJsonBigInt } from '../core/json.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { toPhysical, toVoxel } from '../space/grid.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, requireOption, type VoxelSizeOption } from './file-context.ts';
-import type { PicksFormat } from './format.ts';
+import { checkedFormat, type PicksFormat } from './format.ts';
 import { type CheckedPick, checkedPicks, checkedRotation, onlyObject, onlyRun, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link ndjsonFormat}. */
@@ -25,9 +26,10 @@ const name = 'data portal ndjson';
  * ```
  */
 export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
+  requireOptions('ndjsonFormat', options, { run: optional(text), object: optional(text), voxelSize: anything });
   const voxelSize = checkVoxelSize(options.voxelSize);
   const grid = () => gridFrom(needVoxelSize(voxelSize, { place: name }));
-  return {
+  return checkedFormat({
     name,
     content: 'text',
     losses: [
@@ -52,7 +54,7 @@ export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
       onlyObject(picks, name);
       return picks.map((checked) => `${formatJsonBigInt(pointOf(checked, placement))}\n`).join('');
     },
-  };
+  });
 }
 
 function pointOf(checked: CheckedPick, grid: ReturnType<typeof gridFrom>): Record<string, unknown> {

@@ -1,6 +1,7 @@
+import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { parseNumber } from '../picks/csv.ts';
-import type { ParticlePick, RunPicks } from '../picks/pick.ts';
+import { isPlaced, notPick, type ParticlePick, type RunPicks } from '../picks/pick.ts';
 import {
   deviationFromRotation,
   type EulerAngles,
@@ -42,11 +43,10 @@ export function checkedPicks(runs: Iterable<RunPicks>): CheckedPick[] {
   return checked;
 }
 
-function checkPick(
-  run: string,
-  { object, position: { x, y, z }, score, instanceId }: ParticlePick,
-  place: string,
-): void {
+function checkPick(run: string, pick: ParticlePick, place: string): void {
+  if (!isPlaced(pick)) throw notPick(pick, place);
+  const { object, position, score, instanceId } = pick;
+  const { x, y, z } = position;
   if (run.trim() === '' || object.trim() === '') {
     throw new CryoetPicksError(
       code,
@@ -56,11 +56,11 @@ function checkPick(
   if (![x, y, z, score].every(Number.isFinite)) {
     throw new CryoetPicksError(
       code,
-      `${place} is at (${x}, ${y}, ${z}) Å with score ${score}; expected finite numbers`,
+      `${place} is at (${x}, ${y}, ${z}) Å with score ${describeValue(score)}; expected finite numbers`,
     );
   }
   if (instanceId !== undefined && typeof instanceId !== 'bigint' && !Number.isSafeInteger(instanceId)) {
-    throw new CryoetPicksError(code, `${place} has instance id ${instanceId}; expected a whole number`);
+    throw new CryoetPicksError(code, `${place} has instance id ${describeValue(instanceId)}; expected a whole number`);
   }
 }
 

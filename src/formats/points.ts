@@ -1,4 +1,5 @@
 import Papa from 'papaparse';
+import { anything, describeValue, oneOf, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { parseNumber } from '../picks/csv.ts';
@@ -12,7 +13,14 @@ import {
   type StatedSize,
   type VoxelSizeOption,
 } from './file-context.ts';
-import { fileWarner, type ParseReports, type PicksFormat, type PointsColumn, type TableColumn } from './format.ts';
+import {
+  checkedFormat,
+  fileWarner,
+  type ParseReports,
+  type PicksFormat,
+  type PointsColumn,
+  type TableColumn,
+} from './format.ts';
 import { checkedPicks, onlyObject, onlyRun, parseInstanceId, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link pointsFormat}. */
@@ -53,9 +61,16 @@ type Axis = (typeof axes)[number];
  * ```
  */
 export function pointsFormat(options: PointsFormatOptions = {}): PicksFormat {
+  requireOptions('pointsFormat', options, {
+    run: optional(text),
+    object: optional(text),
+    voxelSize: anything,
+    columns: anything,
+    delimiter: oneOf(...delimiters, undefined),
+  });
   const voxelSize = checkVoxelSize(options.voxelSize);
   checkColumns(options.columns);
-  return {
+  return checkedFormat({
     name,
     content: 'text',
     losses: [
@@ -78,7 +93,7 @@ export function pointsFormat(options: PointsFormatOptions = {}): PicksFormat {
       });
       return lines.join('');
     },
-  };
+  });
 }
 
 function parse(
@@ -138,7 +153,7 @@ function checkColumns(columns: readonly PointsColumn[] | undefined): void {
     return;
   throw new CryoetPicksError(
     'invalid-option',
-    `columns is ${showJson(columns)}; expected x, y and z once each, and of score, object, run, instance each at most once; - skips a column`,
+    `columns is ${describeValue(columns)}; expected x, y and z once each, and of score, object, run, instance each at most once; - skips a column`,
     { option: 'columns', available: known },
   );
 }

@@ -1,3 +1,4 @@
+import { anything, oneOf, optional, type RulesFor, record, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { groupByRun, type ParticlePick, type RunPicks } from '../picks/pick.ts';
 import { isIdentity, type Rotation, rotationFromEuler } from '../picks/rotation.ts';
@@ -15,9 +16,10 @@ import {
   type ShapeOption,
   type StatedSize,
   shapesByRun,
+  tableRules,
   type VoxelSizeOption,
 } from './file-context.ts';
-import { fileWarner, type Loss, type ParseReports, type PicksFormat } from './format.ts';
+import { checkedFormat, fileWarner, type Loss, type ParseReports, type PicksFormat } from './format.ts';
 import { type CheckedPick, checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
 import { formatStar, parseStar, type StarBlock, type StarRow, type StarTable, unreadLabels } from './star.ts';
 
@@ -56,6 +58,7 @@ const objectLoss: Loss = { part: 'object', what: 'RELION has class numbers, not 
  * ```
  */
 export function relion3Format(options: RelionFormatOptions = {}): PicksFormat {
+  requireOptions('relion3Format', options, relionRules);
   return relionFormat('RELION 3 STAR', options, (picks, columns) => {
     const grid = gridFrom(columns.voxelSize);
     return [
@@ -82,6 +85,7 @@ export function relion3Format(options: RelionFormatOptions = {}): PicksFormat {
  * ```
  */
 export function relion4Format(options: RelionFormatOptions = {}): PicksFormat {
+  requireOptions('relion4Format', options, relionRules);
   return relionFormat('RELION 4 STAR', options, (picks, columns) => {
     const grid = gridFrom(columns.voxelSize);
     return [
@@ -113,6 +117,7 @@ export function relion4Format(options: RelionFormatOptions = {}): PicksFormat {
  * ```
  */
 export function relion5Format(options: Relion5FormatOptions = {}): PicksFormat {
+  requireOptions('relion5Format', options, relion5Rules);
   const shapeOf = shapesByRun(options);
   const less = options.centre === 'half-less-one' ? 1 : 0;
   const centreOf = (run: string) => shapeOf(run)?.map((count) => count / 2 - less) as unknown as Zyx | undefined;
@@ -144,6 +149,18 @@ function needsCentre(option: 'shape' | 'voxelSize'): CryoetPicksError {
   );
 }
 
+const { runs: _, ...named } = tableRules;
+const relionRules: RulesFor<RelionFormatOptions> = {
+  ...named,
+  shape: anything,
+  shapes: /* @__PURE__ */ optional(record),
+  coordinates: /* @__PURE__ */ oneOf('voxels', 'fractions', undefined),
+};
+const relion5Rules: RulesFor<Relion5FormatOptions> = {
+  ...relionRules,
+  centre: /* @__PURE__ */ oneOf('half', 'half-less-one', undefined),
+};
+
 interface Columns {
   readonly voxelSize: Zyx;
   readonly numberOf: (pick: CheckedPick) => number;
@@ -159,7 +176,7 @@ function relionFormat(
   const { centreOf = () => undefined, run, object, objects, coordinates: kind } = options;
   const voxelSize = checkVoxelSize(options.voxelSize);
   const reading = { voxelSize, centreOf, shapeOf: shapesByRun(options), run, object, objects, kind };
-  return {
+  return checkedFormat({
     name,
     content: 'text',
     losses: [objectLoss],
@@ -171,7 +188,7 @@ function relionFormat(
       if (voxelSize === undefined && options.centreOf !== undefined) throw needsCentre('voxelSize');
       return formatStar(blocksOf(picks, { voxelSize: needVoxelSize(voxelSize, { place: name }), numberOf }));
     },
-  };
+  });
 }
 
 interface TableOptions extends Columns {

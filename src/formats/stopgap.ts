@@ -1,3 +1,4 @@
+import { oneOf, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { rotationFromEuler } from '../picks/rotation.ts';
@@ -12,9 +13,10 @@ import {
   objectOf,
   type RunNames,
   runsOf,
+  tableRules,
   type VoxelSizeOption,
 } from './file-context.ts';
-import { fileWarner, type ParseReports, type PicksFormat } from './format.ts';
+import { checkedFormat, fileWarner, type ParseReports, type PicksFormat } from './format.ts';
 import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
 import { formatStar, parseStar, type StarRow, type StarTable, unreadLabels } from './star.ts';
 
@@ -47,10 +49,11 @@ const readLabels: ReadonlySet<string> = new Set(labels);
  * ```
  */
 export function stopgapFormat(options: StopgapFormatOptions = {}): PicksFormat {
+  requireOptions('stopgapFormat', options, { ...tableRules, firstVoxel: oneOf(0, 1, undefined) });
   const voxelSize = checkVoxelSize(options.voxelSize);
   const { firstVoxel = 1 } = options;
   const grid = () => gridFrom(needVoxelSize(voxelSize, { place: name }), firstVoxel);
-  return {
+  return checkedFormat({
     name,
     content: 'text',
     losses: [
@@ -79,7 +82,7 @@ export function stopgapFormat(options: StopgapFormatOptions = {}): PicksFormat {
       });
       return formatStar([{ name: 'stopgap_motivelist', labels, rows }]);
     },
-  };
+  });
 }
 
 type Reading = StopgapFormatOptions & { readonly grid: ReturnType<typeof gridFrom>; readonly reports: ParseReports };

@@ -1,3 +1,4 @@
+import { oneOf, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { rotationFromEuler } from '../picks/rotation.ts';
@@ -12,9 +13,10 @@ import {
   objectOf,
   type RunNames,
   runsOf,
+  tableRules,
   type VoxelSizeOption,
 } from './file-context.ts';
-import type { PicksFormat } from './format.ts';
+import { checkedFormat, type PicksFormat } from './format.ts';
 import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link tomFormat}. */
@@ -49,9 +51,10 @@ const unused = [13, 14, 15];
  * ```
  */
 export function tomFormat(options: TomFormatOptions = {}): PicksFormat<Uint8Array> {
+  requireOptions('tomFormat', options, { ...tableRules, firstVoxel: oneOf(0, 1, undefined) });
   const voxelSize = checkVoxelSize(options.voxelSize);
   const grid = () => gridFrom(needVoxelSize(voxelSize, { place: name }), options.firstVoxel ?? 1);
-  return {
+  return checkedFormat({
     name,
     content: 'bytes',
     losses: [
@@ -82,7 +85,7 @@ export function tomFormat(options: TomFormatOptions = {}): PicksFormat<Uint8Arra
       }
       return writeEm({ data, extent: [height, picks.length, 1] });
     },
-  };
+  });
 }
 
 /** A whole number that single precision represents exactly. */

@@ -1,8 +1,9 @@
+import { callback, describeValue, requireArgument, requireOptions } from '../core/arguments.ts';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { quotedNames } from '../core/per-object.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
-import { type DisposableModel, disposable, type ModelSpec } from './model.ts';
+import { type DisposableModel, disposable, type ModelSpec, requireScoreCall, specRules } from './model.ts';
 
 /**
  * Scores one tile: C-order scores `[class, z, y, x]` of C-order voxels `[z, y, x]`, which it must not change. It may keep
@@ -31,6 +32,8 @@ export interface FunctionModelOptions extends Partial<Omit<ModelSpec, 'classes'>
  * ```
  */
 export function functionModel(scoreTile: ScoreTile, options: FunctionModelOptions): DisposableModel {
+  requireArgument('functionModel', 'scoreTile', scoreTile, callback);
+  requireOptions('functionModel', options, specRules);
   const names = options.classes.filter((name) => name !== null);
   const spec: ModelSpec = {
     name: scoreTile.name || 'function',
@@ -47,7 +50,12 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
   const spare = new BufferPool(2);
   return disposable({
     spec,
-    async score({ data, shape: [n, z, y, x] }, { signal, transfer } = {}) {
+    async score(given, callOptions = {}) {
+      const { signal, transfer } = requireScoreCall(given, callOptions);
+      const {
+        data,
+        shape: [n, z, y, x],
+      } = given;
       // The function may keep its voxels, which stay the caller's unless they were given away.
       const tiles = transfer ? data : data.slice();
       const { outputStride: stride, classes } = spec;
@@ -58,10 +66,10 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
       for (let i = 0; i < n; i++) {
         signal?.throwIfAborted();
         const tile = await scoreTile(tiles.subarray(i * size, (i + 1) * size), [z, y, x]);
-        if (tile.length !== perTile) {
+        if (tile?.length !== perTile) {
           throw new CryoetPicksError(
             'model-failed',
-            `model "${spec.name}" gave ${tile.length} scores for a tile of ${z}×${y}×${x} voxels; ` +
+            `model "${spec.name}" gave ${tile?.length ?? describeValue(tile)} scores for a tile of ${z}×${y}×${x} voxels; ` +
               `expected ${perTile}: ${classes.length === 1 ? '1 class' : `${classes.length} classes`} of ${formatZyx(scores)}`,
           );
         }

@@ -1,9 +1,10 @@
 import * as v from 'valibot';
+import { optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import { quotedNames } from '../core/per-object.ts';
 import { formatZyx } from '../space/zyx.ts';
-import { type ModelSpec, wrongOffsets } from './model.ts';
+import { type ModelSpec, requireSpec, wrongOffsets } from './model.ts';
 
 const edge = v.pipe(
   v.number(),
@@ -45,7 +46,8 @@ export interface ParseModelSpecOptions {
  * const spec = parseModelSpec(await readFile('models/default.json', 'utf8'), { source: 'models/default.json' });
  * ```
  */
-export function parseModelSpec(card: unknown, { source = 'model card' }: ParseModelSpecOptions = {}): ModelSpec {
+export function parseModelSpec(card: unknown, options: ParseModelSpecOptions = {}): ModelSpec {
+  const { source = 'model card' } = requireOptions('parseModelSpec', options, { source: optional(text) });
   const result = v.safeParse(
     cardSchema,
     typeof card === 'string' ? parseJson(card, { what: source, code: 'invalid-metadata' }) : card,
@@ -82,6 +84,7 @@ const MAX_VALUES = 2 ** 31;
 
 /** The JSON text of a card, as {@link parseModelSpec} reads it. */
 export function formatModelSpec(spec: ModelSpec): string {
+  requireSpec('formatModelSpec', spec);
   return `${JSON.stringify(spec, null, 2)}\n`;
 }
 

@@ -1,3 +1,20 @@
+import {
+  abortSignal,
+  flag,
+  isFields,
+  modelSpec,
+  numbersByName,
+  oneOf,
+  optional,
+  positiveCount,
+  positiveLength,
+  type Rule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import type { Zyx } from '../space/zyx.ts';
 
 /** Turns a network's raw output into scores: over classes, per class, or not at all. */
@@ -106,6 +123,73 @@ export function disposable(model: Model): DisposableModel {
     },
   };
   return { ...model, ...(Symbol.asyncDispose && method) } as DisposableModel;
+}
+
+const tileBatch: Rule = {
+  expected: 'tiles { data, shape: [n, z, y, x] }',
+  isValid: isFields,
+  fields: {
+    data: { expected: 'a Float32Array', isValid: (value) => value instanceof Float32Array },
+    shape: { expected: 'four whole numbers ≥ 1, [n, z, y, x]', isValid: isTileShape },
+  },
+};
+
+function isTileShape(shape: unknown): boolean {
+  return Array.isArray(shape) && shape.length === 4 && shape.every((edge) => Number.isSafeInteger(edge) && edge > 0);
+}
+
+/** Checks the arguments of a model's `score`, and returns its options. */
+export function requireScoreCall<T extends ScoreCallOptions>(tiles: TileBatch, options: T): T {
+  requireArgument('model.score', 'tiles', tiles, tileBatch);
+  const [n, z, y, x] = tiles.shape;
+  if (tiles.data.length !== n * z * y * x) {
+    const found = `${tiles.data.length} voxels do not fill ${n} tiles of ${z}×${y}×${x}`;
+    throw new CryoetPicksError('invalid-option', `model.score: ${found}`, { option: 'tiles' });
+  }
+  requireOptions<ScoreCallOptions>('model.score', options, callRules);
+  return options;
+}
+
+const callRules: RulesFor<ScoreCallOptions> = {
+  signal: /* @__PURE__ */ optional(abortSignal),
+  transfer: /* @__PURE__ */ optional(flag),
+};
+
+const edges: Rule = {
+  expected: 'three whole numbers ≥ 1, [z, y, x]',
+  isValid: (value) => value === undefined || (Array.isArray(value) && isTileShape([1, ...value])),
+};
+
+/** What the fields of a model card must be; all but the classes may be left out. */
+export const specRules: RulesFor<ModelSpec> = {
+  name: /* @__PURE__ */ optional(text),
+  tile: edges,
+  tileMultiple: /* @__PURE__ */ optional(positiveCount),
+  outputStride: /* @__PURE__ */ oneOf(1, 2, 4, undefined),
+  voxelSize: /* @__PURE__ */ optional(positiveLength),
+  classes: {
+    expected: 'a list of class names, null for background',
+    isValid: Array.isArray,
+    items: { expected: 'a class name, or null', isValid: (value) => value === null || typeof value === 'string' },
+  },
+  offsets: {
+    expected: 'three channels, [z, y, x]',
+    isValid: (value) =>
+      value === undefined || (Array.isArray(value) && value.length === 3 && value.every(Number.isInteger)),
+  },
+  activation: /* @__PURE__ */ oneOf('none', 'sigmoid', 'softmax', undefined),
+  normalization: /* @__PURE__ */ oneOf('z-score', 'quantiles', 'min-max', 'none', undefined),
+  contrast: /* @__PURE__ */ oneOf('dark', 'bright', undefined),
+  thresholds: /* @__PURE__ */ optional(numbersByName),
+  minDistances: /* @__PURE__ */ optional(numbersByName),
+};
+
+/** @throws {@link CryoetPicksError} `invalid-option` for anything but a model card. */
+export function requireSpec(call: string, spec: ModelSpec): void {
+  requireArgument(call, 'spec', spec, modelSpec);
+  for (const name of Object.keys(specRules) as (keyof ModelSpec)[]) {
+    requireArgument(call, `spec.${name}`, spec[name], specRules[name]);
+  }
 }
 
 /** What is wrong with the offsets of a model card; undefined if nothing is. */

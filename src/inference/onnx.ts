@@ -1,4 +1,16 @@
 import type { Env, InferenceSession, InferenceSessionFactory, Tensor, TensorConstructor } from 'onnxruntime-common';
+import {
+  abortSignal,
+  isFields,
+  modelSpec,
+  optional,
+  positiveCount,
+  type Rule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { quotedNames } from '../core/per-object.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
@@ -7,6 +19,8 @@ import {
   type DisposableModel,
   disposable,
   type ModelSpec,
+  requireScoreCall,
+  requireSpec,
   type ScoreBatch,
   type ScoreCallOptions,
   type TileBatch,
@@ -72,8 +86,53 @@ export async function onnxModel(
   file: Uint8Array | ArrayBuffer | string,
   options: OnnxOptions,
 ): Promise<DisposableModel> {
+  requireOrt('onnxModel', ort);
+  requireArgument('onnxModel', 'file', file, modelFile);
+  requireOptions('onnxModel', options, { spec: modelSpec, ...sessionRules });
+  requireSpec('onnxModel', options.spec);
   return openSession(ort, file, options);
 }
+
+const modelFile: Rule = {
+  expected: 'the bytes of an .onnx file, or its path',
+  isValid: (value) => typeof value === 'string' || value instanceof Uint8Array || value instanceof ArrayBuffer,
+};
+
+/** @throws {@link CryoetPicksError} `invalid-option` for anything but a build of ONNX Runtime. */
+export function requireOrt(call: string, ort: OrtModule): void {
+  const {
+    InferenceSession: session,
+    Tensor: tensor,
+    listSupportedBackends: list,
+  } = Object(ort ?? {}) as Partial<OrtModule>;
+  const isList = list === undefined || typeof list === 'function';
+  if (typeof session?.create === 'function' && typeof tensor === 'function' && isList) return;
+  requireArgument(call, 'ort', ort, {
+    expected: "ONNX Runtime, import * as ort from 'onnxruntime-node' or 'onnxruntime-web'",
+    isValid: () => false,
+  });
+}
+
+const fileBytes: Rule = {
+  expected: 'a Uint8Array or an ArrayBuffer',
+  isValid: (value) => value instanceof Uint8Array || value instanceof ArrayBuffer,
+};
+
+/** What the options of a session must be. */
+export const sessionRules: RulesFor<Omit<OnnxOptions, 'spec'>> = {
+  device: /* @__PURE__ */ optional(text),
+  executionProviders: {
+    expected: 'a list of execution providers',
+    isValid: (value) => value === undefined || Array.isArray(value),
+  },
+  threads: /* @__PURE__ */ optional(positiveCount),
+  externalData: {
+    expected: 'a list of files { path, data }',
+    isValid: (value) => value === undefined || Array.isArray(value),
+    items: { expected: 'a file { path, data }', isValid: isFields, fields: { path: text, data: fileBytes } },
+  },
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
 
 /** Options of the `score` of a {@link SessionModel}. */
 export interface SessionCallOptions extends ScoreCallOptions {
@@ -118,7 +177,7 @@ export async function openSession(
     return disposable({
       spec,
       async score(tiles, options: SessionCallOptions = {}) {
-        const scores = await scoreTiles(model, tiles, options);
+        const scores = await scoreTiles(model, tiles, requireScoreCall(tiles, options));
         return options.transfer ? { ...scores, tiles: tiles.data } : scores;
       },
       dispose: () => session.release(),

@@ -1,3 +1,16 @@
+import {
+  abortSignal,
+  callback,
+  model as modelRule,
+  oneOf,
+  optional,
+  plan as planRule,
+  positiveCount,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  source as sourceRule,
+} from '../core/arguments.ts';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { eventLoopTurn, forEachRange, mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
@@ -60,7 +73,10 @@ export function scoreSlabs(source: VolumeSource, options: ScoreOptions): AsyncGe
   return runPlan(source, options);
 }
 
-function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: ScoreOptions): void {
+function checkOptions(source: VolumeSource, options: ScoreOptions): void {
+  requireArgument('scoreSlabs', 'source', source, sourceRule);
+  const { plan, model } = requireOptions('scoreSlabs', options, scoreRules);
+  const { grid } = source;
   const { name, outputStride, classes, offsets } = model.spec;
   if (!sameZyx(grid.shape, plan.shape)) {
     fail(
@@ -75,17 +91,23 @@ function checkOptions({ grid }: VolumeSource, { plan, model, batch, average }: S
     fail('model', `model "${name}" names no class; every one of them is null`);
   const wrong = offsets && wrongOffsets(offsets, classes);
   if (wrong) fail('model', `offsets of model "${name}": ${wrong}`);
-  checkScoring({ batch, average });
 }
 
-/** Checks the options of scoring that fit any volume. @throws {@link CryoetPicksError} `invalid-option` */
-export function checkScoring({ batch = 1, average = 'probabilities' }: Pick<ScoreOptions, 'batch' | 'average'>): void {
-  if (!Number.isInteger(batch) || batch < 1)
-    fail('batch', `batch must be a whole number of at least 1, found ${batch}`);
-  if (average !== 'probabilities' && average !== 'logits') {
-    fail('average', `average "${average}" is unknown; available: "probabilities", "logits"`);
-  }
-}
+/** The options of scoring that fit any volume. */
+export const scoringRules: RulesFor<Omit<ScoreOptions, 'plan' | 'normalize'>> = {
+  model: modelRule,
+  average: /* @__PURE__ */ oneOf('probabilities', 'logits', undefined),
+  batch: /* @__PURE__ */ optional(positiveCount),
+  signal: /* @__PURE__ */ optional(abortSignal),
+  onProgress: /* @__PURE__ */ optional(callback),
+  onWarning: /* @__PURE__ */ optional(callback),
+};
+
+const scoreRules: RulesFor<ScoreOptions> = {
+  ...scoringRules,
+  plan: planRule,
+  normalize: /* @__PURE__ */ optional(callback),
+};
 
 function fail(option: string, message: string): never {
   throw new CryoetPicksError('invalid-option', `cannot score: ${message}`, { option });

@@ -1,7 +1,15 @@
+import { listOf, model as modelRule, requireArgument, text } from '../core/arguments.ts';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { eventLoopTurn, forEachRange } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type DisposableModel, disposable, type Model, type ModelSpec, type ScoreBatch } from './model.ts';
+import {
+  type DisposableModel,
+  disposable,
+  type Model,
+  type ModelSpec,
+  requireScoreCall,
+  type ScoreBatch,
+} from './model.ts';
 
 /**
  * Averages a model over mirrored copies of each tile: test-time augmentation.
@@ -18,6 +26,8 @@ import { type DisposableModel, disposable, type Model, type ModelSpec, type Scor
  * ```
  */
 export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): DisposableModel {
+  requireArgument('withFlips', 'model', model, modelRule);
+  requireArgument('withFlips', 'axes', axes, listOf('axes', text));
   const indices = axes.map((axis) => ['z', 'y', 'x'].indexOf(axis));
   if (indices.includes(-1) || new Set(indices).size < axes.length) {
     throw new CryoetPicksError(
@@ -32,7 +42,8 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Dis
   return disposable({
     spec: model.spec,
     sha256: model.sha256 && `${model.sha256} flipped along ${[...axes].sort().join(', ')}`,
-    async score(tiles, { signal, transfer } = {}) {
+    async score(tiles, callOptions = {}) {
+      const { signal, transfer } = requireScoreCall(tiles, callOptions);
       const mean = await averageScores(combinations, { signal, spare: spareScores }, async (flipped) => {
         // All mirror images are made of these tiles, so they are not given away.
         if (!flipped.includes(true)) return model.score(tiles, { signal });
@@ -61,6 +72,7 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Dis
  * @throws {@link CryoetPicksError} `invalid-option` without a model, or naming the field in which two differ.
  */
 export function averageOf(...models: readonly Model[]): DisposableModel {
+  requireArgument('averageOf', 'models', models, listOf('models', modelRule));
   const [first] = models;
   if (first === undefined) throw new CryoetPicksError('invalid-option', 'averageOf needs at least one model');
   for (const { spec } of models) requireAgreement(first.spec, spec);
@@ -68,7 +80,8 @@ export function averageOf(...models: readonly Model[]): DisposableModel {
   return disposable({
     spec: { ...first.spec, name: models.map(({ spec }) => spec.name).join(' + ') },
     sha256: models.every(({ sha256 }) => sha256) ? models.map(({ sha256 }) => sha256).join(' + ') : undefined,
-    async score(tiles, { signal, transfer } = {}) {
+    async score(tiles, callOptions = {}) {
+      const { signal, transfer } = requireScoreCall(tiles, callOptions);
       let handedBack: Float32Array | undefined;
       const mean = await averageScores([...models.keys()], { signal, spare }, async (i) => {
         // The tiles are given away to the last model, which is the last to read them.

@@ -1,6 +1,7 @@
+import { describeValue, finiteLength, isPoint, points, requireArgument, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
 import type { Point } from '../space/grid.ts';
-import { checkMatching, type Matching } from './rules.ts';
+import { type Matching, matchingRule } from './rules.ts';
 
 /** A candidate position in Å; the score orders greedy matching, a missing one comes last. */
 export interface Candidate extends Point {
@@ -57,12 +58,12 @@ export interface MatchResult {
 export function matchPicks(
   truth: readonly Point[],
   candidates: readonly Candidate[],
-  { radius, matching = 'official' }: MatchOptions,
+  options: MatchOptions,
 ): MatchResult {
-  if (!Number.isFinite(radius) || radius < 0) {
-    throw new CryoetPicksError('invalid-option', `radius is ${radius} Å; expected a finite number, at least 0`);
-  }
-  checkMatching(matching);
+  requireArgument('matchPicks', 'truth', truth, points);
+  requireArgument('matchPicks', 'candidates', candidates, points);
+  const rules = { radius: finiteLength, matching: matchingRule };
+  const { radius, matching = 'official' } = requireOptions('matchPicks', options, rules);
   // As the official metric: nothing reaches an empty truth or comes of no candidates, so no distance is taken.
   if (truth.length > 0 && candidates.length > 0) {
     checkFinite(truth, 'invalid-picks', (index) => `truth ${index}`);
@@ -140,8 +141,9 @@ export function nearestFree(
 
 function byDescendingScore(candidates: readonly Candidate[]): number[] {
   const scores = candidates.map(({ score = Number.NEGATIVE_INFINITY }, index) => {
-    if (Number.isNaN(score)) {
-      throw new CryoetPicksError('invalid-picks', `candidate ${index} has score NaN, which has no place in an order`);
+    if (typeof score !== 'number' || Number.isNaN(score)) {
+      const found = `candidate ${index} has score ${describeValue(score)}, which has no place in an order`;
+      throw new CryoetPicksError('invalid-picks', found);
     }
     return score;
   });
@@ -229,6 +231,8 @@ function firstWithin(xs: Float64Array, x: number, reach: number): number {
   return low;
 }
 
+const nowhere: Partial<Point> = {};
+
 /**
  * Throws unless all points have finite coordinates.
  *
@@ -236,8 +240,13 @@ function firstWithin(xs: Float64Array, x: number, reach: number): number {
  */
 export function checkFinite(points: readonly Point[], code: ErrorCode, what: (index: number) => string): void {
   for (let index = 0; index < points.length; index++) {
-    const { x, y, z } = points[index]!;
+    const given = points[index];
+    const { x, y, z } = given ?? nowhere;
     if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) continue;
+    if (!isPoint(given)) {
+      const expected = 'expected a point { x, y, z } in Å';
+      throw new CryoetPicksError(code, `${what(index)} is ${describeValue(given)}; ${expected}`);
+    }
     throw new CryoetPicksError(code, `${what(index)} is at (${x}, ${y}, ${z}) Å; expected finite coordinates`);
   }
 }

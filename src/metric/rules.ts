@@ -1,3 +1,15 @@
+import {
+  fieldsOf,
+  isFields,
+  listOf,
+  optional,
+  type Rule,
+  record,
+  requireArgument,
+  requireOptions,
+  someNumber,
+  text,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 
 /** How one kind of particle is scored and drawn. */
@@ -103,7 +115,17 @@ export interface ScoringRulesOptions {
  * ```
  */
 export function scoringRules(objects: readonly RadiusOfObject[], options: ScoringRulesOptions = {}): ScoringRules {
-  const { weights = {}, beta = 4, matchFraction = 0.5 } = options;
+  const call = 'scoringRules';
+  requireArgument(call, 'objects', objects, listOf('objects', fieldsOf('an object { name, radius }', { name: text })));
+  const {
+    weights = {},
+    beta = 4,
+    matchFraction = 0.5,
+  } = requireOptions(call, options, {
+    weights: optional(record),
+    beta: optional(someNumber),
+    matchFraction: optional(someNumber),
+  });
   const scored = objects.map(({ name, radius }): [string, ScoredObject] => {
     if (radius === undefined || radius === null) {
       throw new CryoetPicksError(
@@ -114,7 +136,7 @@ export function scoringRules(objects: readonly RadiusOfObject[], options: Scorin
     return [name, { radius, weight: Object.hasOwn(weights, name) ? weights[name]! : 1 }];
   });
   const rules = { objects: Object.fromEntries(scored), beta, matchFraction };
-  checkRules(rules);
+  checkRules(rules, call);
   return rules;
 }
 
@@ -123,28 +145,42 @@ export function scoringRules(objects: readonly RadiusOfObject[], options: Scorin
  *
  * @throws {@link CryoetPicksError} `invalid-option` for a radius, weight, β, fraction, divisor or matching out of range.
  */
-export function checkRules({ objects, beta, matchFraction, weightSum, matching = 'official' }: ScoringRules): void {
-  for (const [name, { radius, weight }] of Object.entries(objects)) {
-    checkNumber(`radius of ${JSON.stringify(name)} in Å`, radius, radius >= 0);
-    checkNumber(`weight of ${JSON.stringify(name)}`, weight, weight >= 0);
+export function checkRules(rules: ScoringRules, call: string): void {
+  requireArgument(call, 'rules', rules, rulesRule);
+  for (const [name, object] of Object.entries(rules.objects)) {
+    requireArgument(call, `rules.objects[${JSON.stringify(name)}]`, object, scoredObject);
   }
-  checkNumber('beta', beta, beta > 0);
-  checkNumber('matchFraction', matchFraction, matchFraction > 0);
-  if (weightSum !== undefined) checkNumber('weightSum', weightSum, weightSum > 0);
-  checkMatching(matching);
 }
 
-/** @throws {@link CryoetPicksError} `invalid-option` for an unknown matching. */
-export function checkMatching(matching: Matching): void {
-  if (matching === 'official' || matching === 'greedy' || matching === 'hungarian') return;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `matching is ${JSON.stringify(matching)}; expected "official", "greedy" or "hungarian"`,
-    { option: 'matching', available: ['official', 'greedy', 'hungarian'] },
-  );
-}
+const positive: Rule = {
+  expected: 'a finite number above 0',
+  isValid: (value) => Number.isFinite(value) && (value as number) > 0,
+};
+const notNegative: Rule = {
+  expected: 'a finite number that is not negative',
+  isValid: (value) => Number.isFinite(value) && (value as number) >= 0,
+};
 
-function checkNumber(what: string, value: number, inRange: boolean): void {
-  if (Number.isFinite(value) && inRange) return;
-  throw new CryoetPicksError('invalid-option', `${what} is ${value}; expected a finite number that is not negative`);
-}
+const scoredObject: Rule = {
+  expected: 'an object { radius, weight }',
+  isValid: isFields,
+  fields: { radius: notNegative, weight: notNegative },
+};
+
+/** The rule for an optional matching. */
+export const matchingRule: Rule = {
+  expected: '"official", "greedy" or "hungarian"',
+  isValid: (value) => [undefined, 'official', 'greedy', 'hungarian'].includes(value as string),
+};
+
+const rulesRule: Rule = {
+  expected: 'rules { objects, beta, matchFraction }, such as cziiRules',
+  isValid: isFields,
+  fields: {
+    objects: record,
+    beta: positive,
+    matchFraction: positive,
+    weightSum: { ...positive, isValid: (value) => value === undefined || positive.isValid(value) },
+    matching: matchingRule,
+  },
+};

@@ -1,5 +1,6 @@
+import { isFields, picks as picksRule, type Rule, requireArgument, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { ParticlePick } from '../picks/pick.ts';
+import { isPlaced, notPick, type ParticlePick } from '../picks/pick.ts';
 import type { Point } from '../space/grid.ts';
 import { type Candidate, checkFinite, matchFinite } from './match.ts';
 import { checkRules, cziiRules, type ScoringRules } from './rules.ts';
@@ -46,12 +47,12 @@ export interface Report {
  * Source: Kaggle notebook `metric/czi-cryoet-84969`.
  */
 export function scorePicks(runs: readonly ScoredRun[], rules: ScoringRules = cziiRules): Report {
+  checkRuns(runs, rules, 'scorePicks');
   return scoreInOrder(runs, objectsOf(runs.flatMap(({ truth }) => truth)), rules);
 }
 
 /** {@link scorePicks} with the objects to score named in the order their shares are summed. */
 function scoreInOrder(runs: readonly ScoredRun[], objects: readonly string[], rules: ScoringRules): Report {
-  checkRuns(runs, rules);
   const totals = new Map(objects.map((object) => [object, newTally()]));
   const tables = runs.map((run): [string, Record<string, ObjectScore>] => [run.run, scoreRun(run, totals, rules)]);
   const scores = objects.map((object): [string, ObjectScore] => [object, summarize(totals.get(object)!, rules)]);
@@ -189,8 +190,9 @@ export interface ScoredRun {
 }
 
 /** Throws unless rules and runs can be scored; see `scorePicks` for the conditions. */
-export function checkRuns(runs: readonly ScoredRun[], rules: ScoringRules): void {
-  checkRules(rules);
+export function checkRuns(runs: readonly ScoredRun[], rules: ScoringRules, call: string): void {
+  requireArgument(call, 'runs', runs, scoredRuns);
+  checkRules(rules, call);
   const names = new Set<string>();
   for (const { run, truth, picks } of runs) {
     if (names.has(run)) {
@@ -202,6 +204,16 @@ export function checkRuns(runs: readonly ScoredRun[], rules: ScoringRules): void
     checkDuplicates(run, truth, rules);
   }
 }
+
+const scoredRuns: Rule = {
+  expected: 'a list of runs { run, truth, picks }',
+  isValid: Array.isArray,
+  items: {
+    expected: 'a run { run, truth, picks }',
+    isValid: isFields,
+    fields: { run: text, truth: picksRule, picks: picksRule },
+  },
+};
 
 /** Objects of the truth in order of first appearance: the slots that are scored, and the order they are summed in. */
 export function objectsOf(truth: Iterable<ParticlePick>): string[] {
@@ -233,8 +245,15 @@ export function byObject(picks: readonly ParticlePick[]): Map<string, ParticlePi
 }
 
 function checkObjects(run: string, picks: readonly ParticlePick[], { objects }: ScoringRules): void {
-  for (const object of objectsOf(picks)) {
-    if (Object.hasOwn(objects, object)) continue;
+  let last: string | undefined;
+  for (let index = 0; index < picks.length; index++) {
+    const pick = picks[index];
+    if (!isPlaced(pick)) throw notPick(pick, `pick ${index} of run ${JSON.stringify(run)}`);
+    const { object } = pick;
+    if (object === last || Object.hasOwn(objects, object)) {
+      last = object;
+      continue;
+    }
     const known = Object.keys(objects).map((name) => JSON.stringify(name));
     throw new CryoetPicksError(
       'invalid-submission',
@@ -294,9 +313,10 @@ export interface TableReport extends Report {
  * ```
  */
 export function scoreTables(
-  { truth, submission }: { readonly truth: readonly TableRow[]; readonly submission: readonly TableRow[] },
+  tables: { readonly truth: readonly TableRow[]; readonly submission: readonly TableRow[] },
   rules: ScoringRules = cziiRules,
 ): TableReport {
+  const { truth, submission } = requireOptions('scoreTables', tables, { truth: tableRule, submission: tableRule });
   const runs = new Map<string, ScoredRun & { truth: ParticlePick[]; picks: ParticlePick[] }>();
   const open = (run: string) => {
     const group = { run, truth: [], picks: [] };
@@ -313,9 +333,16 @@ export function scoreTables(
     if (group === undefined) ignoredRuns.add(run);
     return (pick) => group?.picks.push(pick);
   });
-  const report = scoreInOrder([...runs.values()], objectsOf(truth.map(({ pick }) => pick)), rules);
+  const scored = [...runs.values()];
+  checkRuns(scored, rules, 'scoreTables');
+  const report = scoreInOrder(scored, objectsOf(truth.map(({ pick }) => pick)), rules);
   return { ...report, ignoredRuns: [...ignoredRuns] };
 }
+
+const tableRule: Rule = {
+  expected: 'a list of rows { run, pick }, as `parseSubmissionRows` gives',
+  isValid: (rows) => Array.isArray(rows) && rows.every((row) => typeof row?.run === 'string'),
+};
 
 /** Hands each pick to what `enter` gives for its run; a table lists the rows of a run together, so it is seldom called. */
 function forEachRun(rows: readonly TableRow[], enter: (run: string) => (pick: ParticlePick) => void): void {

@@ -1,3 +1,4 @@
+import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { checkFinite, nearestFree, type RangeLists, truthsInRange } from './match.ts';
@@ -60,7 +61,7 @@ export interface Sweep {
  * ```
  */
 export function sweepThresholds(runs: readonly ScoredRun[], rules: ScoringRules = cziiRules): Sweep {
-  checkRuns(runs, rules);
+  checkRuns(runs, rules, 'sweepThresholds');
   if (rules.matching === 'hungarian') {
     throw new CryoetPicksError('invalid-option', 'thresholds are swept under "official" or "greedy" matching only');
   }
@@ -152,10 +153,10 @@ function queueOf(object: string, runs: readonly ScoredRun[]): Queue {
   let next = 0;
   runs.forEach(({ run, picks }, r) => {
     picks.forEach(({ score }: ParticlePick, p) => {
-      if (Number.isNaN(score)) {
+      if (typeof score !== 'number' || Number.isNaN(score)) {
         throw new CryoetPicksError(
           'invalid-picks',
-          `pick ${p} of ${JSON.stringify(object)} in run ${JSON.stringify(run)} has score NaN; a sweep needs scores`,
+          `pick ${p} of ${JSON.stringify(object)} in run ${JSON.stringify(run)} has score ${describeValue(score)}; a sweep needs scores`,
         );
       }
       queue.scores[next] = score;

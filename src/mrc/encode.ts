@@ -1,3 +1,14 @@
+import {
+  abortSignal,
+  intensity as intensityRule,
+  listOf,
+  oneOf,
+  optional,
+  requireArgument,
+  requireOptions,
+  source as sourceRule,
+  text,
+} from '../core/arguments.ts';
 import { mapOrdered } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Box } from '../space/zyx.ts';
@@ -5,7 +16,7 @@ import { type Intensity, measureIntensity } from '../volume/intensity.ts';
 import { readBox } from '../volume/read.ts';
 import { toFloat32, type VolumeSource } from '../volume/volume.ts';
 import { HEADER_BYTES } from './header.ts';
-import { encodeVoxels, MODE_BYTES, type MrcMode } from './voxels.ts';
+import { encodeVoxels, type MrcMode } from './voxels.ts';
 
 /** Options of {@link encodeMrc}. */
 export interface EncodeMrcOptions {
@@ -41,10 +52,13 @@ export async function* encodeMrc(
   source: VolumeSource,
   options: EncodeMrcOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { mode = 2, signal } = options;
-  if (!Object.hasOwn(MODE_BYTES, mode)) {
-    throw new CryoetPicksError('invalid-option', `mode is ${mode}, expected 0, 1, 2, 6 or 12`);
-  }
+  requireArgument('encodeMrc', 'source', source, sourceRule);
+  const { mode = 2, signal } = requireOptions('encodeMrc', options, {
+    mode: oneOf(0, 1, 2, 6, 12, undefined),
+    intensity: optional(intensityRule),
+    labels: optional(listOf('texts', text)),
+    signal: optional(abortSignal),
+  });
   const { shape } = source.grid;
   if (!shape.every((count) => count >= 1 && count < 2 ** 31)) {
     throw new CryoetPicksError('invalid-option', `an MRC file cannot hold ${shape.join('×')} voxels`);

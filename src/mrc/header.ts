@@ -1,3 +1,13 @@
+import {
+  bytesRule,
+  isPoint,
+  oneOf,
+  optional,
+  type Rule,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { asVoxelSize, type Point, type VoxelGrid } from '../space/grid.ts';
@@ -61,7 +71,11 @@ export interface ParseMrcHeaderOptions {
  * volumes in one file.
  */
 export function parseMrcHeader(bytes: Uint8Array, options: ParseMrcHeaderOptions = {}): MrcHeader {
-  const { source = 'the MRC header' } = options;
+  requireArgument('parseMrcHeader', 'bytes', bytes, bytesRule);
+  const { source = 'the MRC header' } = requireOptions('parseMrcHeader', options, {
+    source: optional(text),
+    bytes: signedness,
+  });
   if (bytes.length < HEADER_BYTES) {
     fail(`${source} is not an MRC file: it has ${bytes.length} bytes, the header alone takes ${HEADER_BYTES}`);
   }
@@ -101,6 +115,18 @@ export function parseMrcHeader(bytes: Uint8Array, options: ParseMrcHeaderOptions
   requireOneVolume(header, source);
   return header;
 }
+
+/** Whether bytes are signed. */
+export const signedness: Rule = /* @__PURE__ */ oneOf('signed', 'unsigned', undefined);
+
+/** The position of the first voxel, given or of the header. */
+export const originRule: Rule = {
+  expected: 'a point { x, y, z } in Å, or "header"',
+  isValid: (value) =>
+    value === undefined ||
+    value === 'header' ||
+    (isPoint(value) && Object.values(value as object).every(Number.isFinite)),
+};
 
 /** Offset of the voxels in the file, in bytes. */
 export function dataStart({ extendedBytes }: MrcHeader): number {

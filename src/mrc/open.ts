@@ -1,8 +1,18 @@
+import {
+  abortSignal,
+  anything,
+  optional,
+  type Rule,
+  type RulesFor,
+  reader as readerRule,
+  requireArgument,
+  requireOptions,
+} from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Box, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
 import { bytesReader, type RandomAccessReader } from '../storage/random-access.ts';
-import type { ReadOptions, Volume, VolumeSource } from '../volume/volume.ts';
+import { type ReadOptions, requireReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
 import {
   axisIndex,
   dataBytes,
@@ -11,7 +21,9 @@ import {
   HEADER_BYTES,
   type MrcGeometryOptions,
   type MrcHeader,
+  originRule,
   parseMrcHeader,
+  signedness,
 } from './header.ts';
 import { decodeVoxels, type FileBox, fileSpans, MODE_BYTES } from './voxels.ts';
 
@@ -51,7 +63,8 @@ export async function openMrc(
   input: RandomAccessReader | Uint8Array,
   options: OpenMrcOptions = {},
 ): Promise<MrcVolume> {
-  const { bytes, signal } = options;
+  requireArgument('openMrc', 'input', input, mrcInput);
+  const { bytes, signal } = requireOptions('openMrc', options, mrcRules);
   let reader = input instanceof Uint8Array ? bytesReader(input) : input;
   const warnings: Warning[] = [];
   signal?.throwIfAborted();
@@ -76,9 +89,26 @@ export async function openMrc(
     grid,
     header,
     warnings: () => warnings,
-    read: (box, { signal, out } = {}) => readBox(box, { reader, header, shape: grid.shape, signal, out }),
+    read: async (box, options = {}) => {
+      const { signal, out } = requireReadOptions('volume.read', options);
+      return readBox(box, { reader, header, shape: grid.shape, signal, out });
+    },
   };
 }
+
+const mrcInput: Rule = {
+  expected:
+    'the bytes of an MRC file, or a reader such as blobReader(file); openMrcFile of cryoet-picks/node takes a path',
+  isValid: (value) => value instanceof Uint8Array || readerRule.isValid(value),
+};
+
+/** What the options of opening an MRC file must be; the voxel size is checked where it is used. */
+export const mrcRules: RulesFor<OpenMrcOptions> = {
+  voxelSize: anything,
+  origin: originRule,
+  bytes: signedness,
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
 
 async function decompressed(reader: RandomAccessReader, signal: AbortSignal | undefined): Promise<RandomAccessReader> {
   const { location: source, size = Number.MAX_SAFE_INTEGER } = reader;

@@ -1,8 +1,21 @@
 import { lstat, mkdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import {
+  abortSignal,
+  bytesRule,
+  callback,
+  filePath,
+  flag,
+  optional,
+  requireArgument,
+  requireOptions,
+  stream,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
+  boundRules,
   type CommitOptions,
+  checkCall,
   checkKey,
   checkRange,
   type StagedFolder,
@@ -57,7 +70,12 @@ export interface DirectoryStoreOptions extends ValueBounds {
  * ```
  */
 export function directoryStore(path: string, options: DirectoryStoreOptions = {}): Store {
-  const { readOnly = false, durable = true } = options;
+  requireArgument('directoryStore', 'path', path, filePath);
+  const { readOnly = false, durable = true } = requireOptions('directoryStore', options, {
+    ...boundRules,
+    readOnly: optional(flag),
+    durable: optional(flag),
+  });
   const root = resolve(path);
   const boundOf = valueBounds(options);
   const at = (key: string) => join(root, checkKey(key));
@@ -85,21 +103,26 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   return {
     location: root,
     pathOf: at,
-    async get(key, options = {}) {
+    async get(key, given) {
+      const options = checkCall('get', key, given);
       const { signal } = options;
       const file = at(key);
       return orAbsent({ root, file }, () => readBounded(file, boundOf(key, options), signal), signal);
     },
-    async getRange(key, range, { signal } = {}) {
-      const file = at(key);
+    async getRange(key, range, options) {
       checkRange(range);
+      const { signal } = checkCall('getRange', key, options);
+      const file = at(key);
       return orAbsent({ root, file }, () => readRange(file, range), signal);
     },
-    async list(folder, { signal } = {}) {
+    async list(folder, options) {
+      const { signal } = checkCall('list', folder, options);
       const file = at(folder);
       return (await orAbsent({ root, file }, () => listFolder(file), signal)) ?? [];
     },
     async set(key, value, options = {}) {
+      checkCall('set', key, options);
+      requireArgument('store.set', 'value', value, bytesRule);
       const file = at(key);
       checkWritable(file);
       if (options.isProbe) {
@@ -111,21 +134,26 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       await writeAtomically(file, value, { ...options, durable, onFolder, onMade });
     },
     async setPieces(key, pieces, options = {}) {
+      checkCall('setPieces', key, options);
+      requireArgument('store.setPieces', 'pieces', pieces, stream);
       const file = at(key);
       checkWritable(file);
-      await writeAtomically(file, pieces, { ...options, durable, onFolder, onMade });
+      await writeAtomically(file, checkedPieces(pieces), { ...options, durable, onFolder, onMade });
     },
     async delete(key, options = {}) {
+      checkCall('delete', key, options);
       const file = at(key);
       checkWritable(file);
       await deleteAt(file, options);
       await removeMade(file);
     },
-    async version(key, { signal } = {}) {
+    async version(key, options) {
+      const { signal } = checkCall('version', key, options);
       const file = at(key);
       return orAbsent({ root, file }, () => versionOf(file), signal);
     },
-    async stage(folder, { signal } = {}) {
+    async stage(folder, options) {
+      const { signal } = checkCall('stage', folder, options);
       const target = at(folder);
       checkWritable(target);
       signal?.throwIfAborted();
@@ -158,6 +186,13 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
+async function* checkedPieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    requireArgument('store.setPieces', 'piece', piece, bytesRule);
+    yield piece;
+  }
+}
+
 /** Options of {@link stageFolder}. */
 export interface StageOptions {
   /** Called with the folder that contains the target, if it existed before. */
@@ -185,7 +220,10 @@ async function stageFolder(
   }
   return {
     path,
-    commit: (options = {}) => orWriteError(target, () => swap(path, target, options), options),
+    commit: async (options = {}) => {
+      requireOptions('folder.commit', options, { signal: optional(abortSignal), check: optional(callback) });
+      await orWriteError(target, () => swap(path, target, options), options);
+    },
     discard: () => rm(path, { recursive: true, force: true }),
   };
 }

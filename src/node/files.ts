@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { abortSignal, filePath, optional, record, requireArgument, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type EncodeMrcOptions, encodeMrc } from '../mrc/encode.ts';
-import { type MrcVolume, type OpenMrcOptions, openMrc } from '../mrc/open.ts';
-import type { RandomAccessReader } from '../storage/random-access.ts';
+import { type MrcVolume, mrcRules, type OpenMrcOptions, openMrc } from '../mrc/open.ts';
+import { checkRead, type RandomAccessReader } from '../storage/random-access.ts';
 import type { ListableStore } from '../storage/store.ts';
 import { zipStore } from '../storage/zip.ts';
 import type { OpenTiffStackOptions, TiffStack } from '../tiff/stack.ts';
@@ -21,6 +22,8 @@ import { directoryStore } from './directory-store.ts';
  * ```
  */
 export async function openMrcFile(path: string, options: OpenMrcOptions = {}): Promise<MrcVolume> {
+  requireArgument('openMrcFile', 'path', path, filePath);
+  requireOptions('openMrcFile', options, mrcRules);
   return openMrc(await fileReader(path), options);
 }
 
@@ -30,7 +33,10 @@ export async function openMrcFile(path: string, options: OpenMrcOptions = {}): P
  * @throws As `openTiffStack` does; `not-found` if there is no such file.
  */
 export async function openTiffStackFile(path: string, options: OpenTiffStackOptions = {}): Promise<TiffStack> {
+  requireArgument('openTiffStackFile', 'path', path, filePath);
+  requireArgument('openTiffStackFile', 'options', options, record);
   const { signal } = options;
+  requireArgument('openTiffStackFile', 'signal', signal, optional(abortSignal));
   const bytes = await orReadError(path, () => readWhole(path, signal), signal);
   // The decoder is loaded only where a TIFF file is opened.
   const { openTiffStack } = await import('../tiff/stack.ts');
@@ -43,14 +49,15 @@ export async function openTiffStackFile(path: string, options: OpenTiffStackOpti
  * @throws {@link CryoetPicksError} `not-found` if there is no such file; `unavailable` if it cannot be read.
  */
 export async function fileReader(path: string): Promise<RandomAccessReader> {
+  requireArgument('fileReader', 'path', path, filePath);
   const location = resolve(path);
   const found = await orReadError(location, () => stat(location));
   if (!found.isFile()) throw new CryoetPicksError('not-found', `${location} is not a file`, { path: location });
   return {
     location,
     size: found.size,
-    read: async (offset, length, { signal } = {}) => {
-      signal?.throwIfAborted();
+    read: async (offset, length, options) => {
+      const { signal } = checkRead(offset, length, options);
       return orReadError(location, () => readRange(location, { offset, length }), signal);
     },
   };
@@ -67,6 +74,9 @@ export async function fileReader(path: string): Promise<RandomAccessReader> {
  * ```
  */
 export async function writeMrcFile(path: string, source: VolumeSource, options: EncodeMrcOptions = {}): Promise<void> {
+  requireArgument('writeMrcFile', 'path', path, filePath);
+  requireArgument('writeMrcFile', 'options', options, record);
+  requireArgument('writeMrcFile', 'signal', options.signal, optional(abortSignal));
   await writeAtomically(resolve(path), encodeMrc(source, options), { signal: options.signal, durable: true });
 }
 
@@ -80,6 +90,7 @@ export async function writeMrcFile(path: string, source: VolumeSource, options: 
  * ```
  */
 export async function openStore(path: string): Promise<ListableStore> {
+  requireArgument('openStore', 'path', path, filePath);
   const location = resolve(path);
   const isFolder = (await orReadError(location, () => stat(location))).isDirectory();
   return isFolder ? directoryStore(location, { readOnly: true }) : zipStore(await fileReader(location));

@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
+import { filePath, modelSpec, optional, requireArgument, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { showJson } from '../core/json.ts';
 import { externalPaths, withWeights } from '../inference/external-data.ts';
-import type { DisposableModel, ModelSpec } from '../inference/model.ts';
+import { type DisposableModel, type ModelSpec, requireSpec } from '../inference/model.ts';
 import { parseModelSpec } from '../inference/model-card.ts';
-import { type OnnxOptions, type OrtModule, onnxModel } from '../inference/onnx.ts';
+import { type OnnxOptions, type OrtModule, onnxModel, requireOrt, sessionRules } from '../inference/onnx.ts';
 import { readFailure } from './atomic-files.ts';
 import { threadModel } from './onnx-thread.ts';
 import { packageFile } from './package-file.ts';
@@ -44,19 +44,19 @@ export interface LoadModelOptions extends Omit<OnnxOptions, 'spec' | 'externalDa
 export async function loadModel(
   ort: OrtModule,
   path: string = defaultModel(),
-  { spec, ...options }: LoadModelOptions = {},
+  options: LoadModelOptions = {},
 ): Promise<DisposableModel> {
-  if (typeof ort?.InferenceSession?.create !== 'function') {
-    const message = `pass the runtime first: loadModel(ort, path), with ort from 'onnxruntime-node'; found ${showJson(ort)}`;
-    throw new CryoetPicksError('invalid-option', message);
-  }
+  requireOrt('loadModel', ort);
+  requireArgument('loadModel', 'path', path, filePath);
+  const { spec, ...session } = requireOptions('loadModel', options, { ...sessionRules, spec: optional(modelSpec) });
+  if (spec !== undefined) requireSpec('loadModel', spec);
   const { signal, threads } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads())) {
     const message = `threads is ${showJson(threads)}, expected a whole number from 1 to ${maxThreads()}`;
     throw new CryoetPicksError('invalid-option', message, { option: 'threads' });
   }
   const bytes = await readModelFile(path, { what: 'model', signal });
-  const onnxOptions: OnnxOptions = { ...options, spec: spec ?? (await readCard(path, signal)) };
+  const onnxOptions: OnnxOptions = { ...session, spec: spec ?? (await readCard(path, signal)) };
   const script = await threadScript(ort);
   try {
     const network = await withWeightsBeside(path, bytes, onnxOptions);

@@ -6,6 +6,7 @@ import {
   type DisposableModel,
   disposable,
   type ModelSpec,
+  requireScoreCall,
   type ScoreBatch,
   type ScoreCallOptions,
   type TileBatch,
@@ -106,7 +107,8 @@ class SessionThread {
   }
 
   /** Moves the tiles' memory to the thread when their turn comes: their own if they were given away, else that of a copy. */
-  async score(tiles: TileBatch, { signal, transfer = false }: ScoreCallOptions = {}): Promise<ScoreBatch> {
+  async score(tiles: TileBatch, options: ScoreCallOptions = {}): Promise<ScoreBatch> {
+    const { signal, transfer = false } = requireScoreCall(tiles, options);
     signal?.throwIfAborted();
     const aborted = new Int32Array(new SharedArrayBuffer(4));
     const stopWaiting = onAbort(signal, () => Atomics.store(aborted, 0, 1));

@@ -6,6 +6,7 @@ import { croissantStore, projectOfCroissant } from '../copick/croissant/store.ts
 import type { LocalFolders } from '../copick/croissant/urls.ts';
 import { type Project, projectFromStores } from '../copick/project.ts';
 import type { Problem } from '../copick/tree.ts';
+import { abortSignal, callback, filePath, optional, requireArgument, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { s3OptionsOf } from '../storage/s3-address.ts';
 import { readFailure } from './atomic-files.ts';
@@ -44,7 +45,13 @@ export interface OpenProjectOptions {
  * ```
  */
 export async function openProject(path: string, options: OpenProjectOptions = {}): Promise<Project> {
-  const { onProblem, fetch, signal } = options;
+  requireArgument('openProject', 'path', path, filePath);
+  const { onProblem, fetch, signal } = requireOptions('openProject', options, {
+    onProblem: optional(callback),
+    fetch: optional(callback),
+    signal: optional(abortSignal),
+    overlay: optional(filePath),
+  });
   await refuseVolume(path);
   const config = (await configOfCroissant(path)) ?? parseConfig(await readConfig(path, signal), { source: path });
   if (config.type === 'mlcroissant') return openCroissantConfig(config, { ...options, path });

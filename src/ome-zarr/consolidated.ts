@@ -1,6 +1,9 @@
+import { flag, optional, readableStore, requireArgument, requireOptions } from '../core/arguments.ts';
 import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import {
+  checkCall,
+  checkRange,
   isListable,
   type ListableStore,
   type ReadableStore,
@@ -34,8 +37,10 @@ export interface ConsolidatedOptions {
  */
 export function withConsolidated<S extends ReadableStore>(
   store: S,
-  { verify = true }: ConsolidatedOptions = {},
+  options: ConsolidatedOptions = {},
 ): S extends ListableStore ? ListableStore : ReadableStore {
+  requireArgument('withConsolidated', 'store', store, readableStore);
+  const { verify = true } = requireOptions('withConsolidated', options, { verify: optional(flag) });
   let read: Promise<ReadonlyMap<string, unknown>> | undefined;
   const documents = () => {
     // All callers share the request, so none of them may abort it. A failure is not kept.
@@ -49,13 +54,17 @@ export function withConsolidated<S extends ReadableStore>(
   const whole: ReadableStore = store;
   const wrapped: ReadableStore = {
     location: store.location,
-    async get(key, options = {}) {
-      options.signal?.throwIfAborted();
+    async get(key, given) {
+      const options = checkCall('get', key, given);
       if (!METADATA.test(key)) return checked(key, options, () => store.get(key, options));
       const found = (await untilAborted(documents(), options.signal)).get(key);
       return found === undefined ? store.get(key, options) : encode(found);
     },
-    getRange: (key, range, options = {}) => checked(key, options, () => store.getRange(key, range, options)),
+    async getRange(key, range, given) {
+      checkRange(range);
+      const options = checkCall('getRange', key, given);
+      return checked(key, options, () => store.getRange(key, range, options));
+    },
   };
   async function checked<T>(key: StoreKey, options: StoreOptions, get: () => Promise<T>): Promise<T> {
     const [value] = await Promise.all([get(), check(key, options)]);

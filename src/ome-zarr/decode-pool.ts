@@ -1,3 +1,4 @@
+import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { DecodePool, DecodeWorkersOptions } from './decode-task.ts';
 
@@ -12,7 +13,7 @@ export function checkDecodeWorkers({ count }: DecodeWorkersOptions): void {
   if (count === undefined || (Number.isInteger(count) && count >= 0 && count <= maxCount())) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `the number of decode workers must be a whole number from 0 to ${maxCount()}, found ${count}`,
+    `the number of decode workers must be a whole number from 0 to ${maxCount()}, found ${describeValue(count)}`,
     { option: 'decodeWorkers' },
   );
 }

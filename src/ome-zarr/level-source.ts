@@ -10,7 +10,13 @@ import {
   voxelCount,
   type Zyx,
 } from '../space/zyx.ts';
-import { contiguousVolume, type ReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
+import {
+  contiguousVolume,
+  type ReadOptions,
+  requireReadOptions,
+  type Volume,
+  type VolumeSource,
+} from '../volume/volume.ts';
 import type { DecodedChunk } from './chunk.ts';
 import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
 import { copyRows, createLossless, fillRows, type Layout, type VoxelData } from './copy-voxels.ts';
@@ -43,7 +49,8 @@ export interface LevelSource extends VolumeSource {
 /** Makes a source of a level, or of one of its channels. It lends a box inside one float32 chunk as a view of the chunk. */
 export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSourceOptions): LevelSource {
   const exactly = createLossless(level.array.dtype);
-  const read = async (box: Box, { signal, out, lend, exact }: ReadOptions = {}): Promise<Volume<VoxelData>> => {
+  const read = async (box: Box, options: ReadOptions = {}): Promise<Volume<VoxelData>> => {
+    const { signal, out, lend, exact } = requireReadOptions('tomogram.read', options);
     signal?.throwIfAborted();
     requireInside(box, { shape: level.grid.shape, where: level.array.where });
     const reading = { box, level, cache, channel, signal };

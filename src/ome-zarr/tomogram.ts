@@ -1,4 +1,17 @@
 import type { NumberType } from '../codecs/number-type.ts';
+import {
+  abortSignal,
+  anything,
+  bound,
+  count,
+  describeValue,
+  isFields,
+  optional,
+  positiveLength,
+  type RulesFor,
+  requireOptions,
+  url,
+} from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError, withMessage } from '../core/errors.ts';
 import type { Point } from '../space/grid.ts';
 import { formatZyx, type Zyx } from '../space/zyx.ts';
@@ -88,9 +101,25 @@ export interface OpenTomogramOptions {
  * ```
  */
 export async function openTomogram(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Tomogram> {
+  requireOptions('openTomogram', options, openRules);
   const { level, levels, cache } = await chooseLevel(store, options, { hasChannels: false });
   return { ...levelSource(level, { cache }), levels, level: level.index, chunks: level.array.chunks };
 }
+
+/** What the options of opening an image must be. */
+export const openRules: RulesFor<OpenTomogramOptions> = {
+  level: /* @__PURE__ */ optional(count),
+  voxelSize: anything,
+  fallbackVoxelSize: anything,
+  zarrFormat: anything,
+  cacheBytes: anything,
+  decodeWorkers: {
+    expected: '{ count, script }',
+    isValid: (value) => value === undefined || isFields(value),
+    fields: { script: /* @__PURE__ */ optional(url) },
+  },
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
 
 interface ChosenLevel {
   readonly level: OpenedLevel;
@@ -106,13 +135,13 @@ async function chooseLevel(
 ): Promise<ChosenLevel> {
   assertStore(store, 'get');
   if (zarrFormat !== undefined && zarrFormat !== 2 && zarrFormat !== 3)
-    throw new CryoetPicksError('invalid-option', `zarrFormat is ${String(zarrFormat)}, expected 2 or 3`, {
+    throw new CryoetPicksError('invalid-option', `zarrFormat is ${describeValue(zarrFormat)}, expected 2 or 3`, {
       option: 'zarrFormat',
     });
   checkPositive('voxelSize', voxelSize, 'Å');
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
-  if (cacheBytes !== undefined && !(cacheBytes >= 0))
-    throw new CryoetPicksError('invalid-option', `cacheBytes is ${cacheBytes}, expected 0 or more`, {
+  if (cacheBytes !== undefined && !bound.isValid(cacheBytes))
+    throw new CryoetPicksError('invalid-option', `cacheBytes is ${describeValue(cacheBytes)}, expected 0 or more`, {
       option: 'cacheBytes',
     });
   checkDecodeWorkers(decodeWorkers);
@@ -136,15 +165,19 @@ async function chooseLevel(
   }));
   const { array, channelAxis, chunkShape, grid } = chosen;
   const perVoxel = array.itemBytes * (channelAxis ? array.chunkShape[channelAxis.dimension]! : 1);
-  const kept = cacheBytes ?? defaultCacheBytes({ grid, chunkShape }, perVoxel);
+  const kept = Math.min(cacheBytes ?? defaultCacheBytes({ grid, chunkShape }, perVoxel), Number.MAX_SAFE_INTEGER);
   return { level: chosen, levels, cache: new ChunkCache(chosen.array, { cacheBytes: kept }), channelNames };
 }
 
 function checkPositive(name: string, value: number | undefined, unit: string): void {
-  if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
-    throw new CryoetPicksError('invalid-option', `${name} is ${value}, expected a positive number of ${unit}`, {
-      option: name,
-    });
+  if (value !== undefined && !positiveLength.isValid(value)) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${name} is ${describeValue(value)}, expected a positive number of ${unit}`,
+      {
+        option: name,
+      },
+    );
   }
 }
 
@@ -214,6 +247,7 @@ export interface Channel extends Tomogram {
  * ```
  */
 export async function openChannels(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Channel[]> {
+  requireOptions('openChannels', options, openRules);
   const { level, levels, cache, channelNames } = await chooseLevel(store, options, { hasChannels: true });
   const { name: axis, length = 1 } = level.channelAxis ?? {};
   return Array.from({ length }, (_, index) => ({

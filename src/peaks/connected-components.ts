@@ -1,4 +1,13 @@
-import { CryoetPicksError } from '../core/errors.ts';
+import {
+  abortSignal,
+  optional,
+  perObject,
+  positiveCount,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  stream,
+} from '../core/arguments.ts';
 import type { PerObject } from '../core/per-object.ts';
 import type { Box, Zyx } from '../space/zyx.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
@@ -60,12 +69,15 @@ export interface ConnectedComponentsOptions {
  */
 export async function* connectedComponents(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
-  { threshold, connectivity = 26, minVoxels = 1, signal }: ConnectedComponentsOptions,
+  options: ConnectedComponentsOptions,
 ): AsyncGenerator<Component> {
-  const chosen = searchedClasses(threshold);
-  checkComponentOptions(connectivity, minVoxels);
+  const call = 'connectedComponents';
+  requireArgument(call, 'slabs', slabs, stream);
+  const rules = { threshold: perObject, ...componentRules, signal: optional(abortSignal) };
+  const { threshold, connectivity = 26, minVoxels = 1, signal } = requireOptions(call, options, rules);
+  const chosen = searchedClasses(threshold, call);
   let searches: readonly ComponentSearch[] = [];
-  for await (const { sweep, index, channels } of planesOf(slabs, signal)) {
+  for await (const { sweep, index, channels } of planesOf(call, slabs, signal)) {
     if (index === 0) {
       searches = chosen(sweep.classes).map((searched) => ({
         ...searched,
@@ -88,15 +100,11 @@ function ended(components: readonly Growing[], { sweep, object }: ComponentSearc
   return components.map((component) => toComponent(component, sweep, object));
 }
 
-/** @throws {@link CryoetPicksError} `invalid-option` */
-export function checkComponentOptions(connectivity: number, minVoxels: number): void {
-  if (connectivity !== 6 && connectivity !== 18 && connectivity !== 26) {
-    throw new CryoetPicksError('invalid-option', `connectivity must be 6, 18 or 26, found ${connectivity}`);
-  }
-  if (!Number.isInteger(minVoxels) || minVoxels < 1) {
-    throw new CryoetPicksError('invalid-option', `minVoxels must be a whole number ≥ 1, found ${minVoxels}`);
-  }
-}
+/** What the options of all that looks for components must be. */
+export const componentRules: RulesFor<Pick<ConnectedComponentsOptions, 'connectivity' | 'minVoxels'>> = {
+  connectivity: { expected: '6, 18 or 26', isValid: (value) => [undefined, 6, 18, 26].includes(value as undefined) },
+  minVoxels: /* @__PURE__ */ optional(positiveCount),
+};
 
 /**
  * A connected group of voxels. As a {@link Peak} it lies at its centroid and has its best score, so `toPick` takes it.

@@ -1,3 +1,12 @@
+import {
+  abortSignal,
+  callback,
+  optional,
+  perObject,
+  requireArgument,
+  requireOptions,
+  stream,
+} from '../core/arguments.ts';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { eventLoopTurn } from '../core/concurrency.ts';
 import type { PerObject } from '../core/per-object.ts';
@@ -62,12 +71,20 @@ export interface LocalMaximaOptions {
  */
 export async function* localMaxima(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
-  { threshold, refine, signal }: LocalMaximaOptions,
+  options: LocalMaximaOptions,
 ): AsyncGenerator<Peak> {
-  const chosen = searchedClasses(threshold);
+  requireArgument('localMaxima', 'slabs', slabs, stream);
+  const { threshold, refine, signal } = requireOptions('localMaxima', options, {
+    threshold: perObject,
+    refine: optional(callback),
+    signal: optional(abortSignal),
+  });
+  const chosen = searchedClasses(threshold, 'localMaxima');
   const kept = new LastPlanes();
   let searches: readonly MaximumSearch[] = [];
-  for await (const { sweep, index, channels, offsets } of planesOf(slabs, signal, (slab) => kept.split(slab))) {
+  for await (const { sweep, index, channels, offsets } of planesOf('localMaxima', slabs, signal, (slab) =>
+    kept.split(slab),
+  )) {
     if (index === 0) searches = chosen(sweep.classes).map((searched) => new MaximumSearch(sweep, searched, refine));
     for (const search of searches) {
       yield* search.advance(channels[search.channel], offsets);

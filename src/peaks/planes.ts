@@ -1,5 +1,6 @@
+import { count, finiteScore, grid as gridRule, isFields, type Rule, requireArgument, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { finiteScore, numberPerObject, type PerObject, quotedNames } from '../core/per-object.ts';
+import { numberPerObject, type PerObject, quotedNames } from '../core/per-object.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Axis, contiguousStride, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
@@ -95,10 +96,12 @@ export interface SweepPlane {
 /**
  * Cuts slabs into planes, so that no search depends on where slabs were cut. Releases a slab once its last plane was used.
  *
+ * @param call - The function whose argument `slabs` is.
  * @param split - Splits each slab, once it was checked, into slabs that follow each other and are released one by one.
  * @throws {@link CryoetPicksError} `invalid-option` if slabs leave a gap, change their geometry, or end before the score map does.
  */
 export async function* planesOf(
+  call: string,
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
   signal: AbortSignal | undefined,
   split: (slab: ScoreSlab) => readonly ScoreSlab[] = (slab) => [slab],
@@ -108,6 +111,7 @@ export async function* planesOf(
   signal?.throwIfAborted();
   for await (const slab of slabs) {
     signal?.throwIfAborted();
+    requireArgument(call, 'slab', slab, slabRule);
     sweep ??= sweepAlong(slab.axis, slab.grid, slab.classes);
     checkSlab(slab, sweep, index);
     for (const part of split(slab)) {
@@ -132,6 +136,31 @@ export async function* planesOf(
     );
   }
 }
+
+const numbers: Rule = {
+  expected: 'four whole numbers',
+  isValid: (value) => Array.isArray(value) && value.length === 4,
+};
+const slabRule: Rule = {
+  expected: 'a slab of scores, such as `scoreSlabs` gives',
+  isValid: isFields,
+  fields: {
+    grid: gridRule,
+    axis: { expected: '0 (z), 1 (y) or 2 (x)', isValid: (value) => value === 0 || value === 1 || value === 2 },
+    start: count,
+    classes: { expected: 'a list of class names', isValid: Array.isArray, items: text },
+    scores: {
+      expected: '4-D scores { data, shape, stride, offset }',
+      isValid: isFields,
+      fields: {
+        data: { expected: 'a Float32Array', isValid: (value) => value instanceof Float32Array },
+        shape: numbers,
+        stride: numbers,
+        offset: count,
+      },
+    },
+  },
+};
 
 function channelsAt(
   { data, offset, stride, shape }: ScoreVolume,
@@ -222,8 +251,8 @@ export type ChooseClasses = (classes: readonly string[]) => SearchedClass[];
  * @throws {@link CryoetPicksError} `invalid-option` if one is not finite or a record names nothing; later, of the classes, if it
  *   names one that the slabs do not have.
  */
-export function searchedClasses(threshold: PerObject): ChooseClasses {
-  const thresholdOf = numberPerObject('threshold', threshold, finiteScore);
+export function searchedClasses(threshold: PerObject, call: string): ChooseClasses {
+  const thresholdOf = numberPerObject('threshold', threshold, finiteScore, call);
   const named = typeof threshold === 'number' ? undefined : Object.keys(threshold);
   if (named?.length === 0) {
     throw new CryoetPicksError('invalid-option', 'threshold names no object, so there is nothing to look for');

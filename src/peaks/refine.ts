@@ -1,3 +1,4 @@
+import { type Rule, requireArgument } from '../core/arguments.ts';
 import type { Zyx } from '../space/zyx.ts';
 import { fromSweepOrder, type Plane, type PlaneSweep } from './planes.ts';
 
@@ -39,6 +40,7 @@ export function scoresAroundInto(
  * the peak along that axis by no more than half a voxel.
  *
  * @param scores - The neighbourhood, C-order `[z, y, x]`; NaN where the volume ends.
+ * @throws {@link CryoetPicksError} `invalid-option` for anything but 27 numbers.
  * @returns The offset from the middle voxel, each part within ±0.5; 0 where a neighbour is missing or not finite.
  *
  * @example
@@ -47,6 +49,7 @@ export function scoresAroundInto(
  * ```
  */
 export function quadraticFit(scores: Float64Array): Zyx {
+  if (!(scores?.length === 27)) requireArgument('quadraticFit', 'scores', scores, neighbourhood);
   let [bz, by, bx, zz, yy, xx, zy, zx, yx] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
   for (let i = 0; i < 27; i++) {
     const score = scores[i];
@@ -68,6 +71,8 @@ export function quadraticFit(scores: Float64Array): Zyx {
   const top = solve([zz / 3, yy / 3, xx / 3, zy / 12, zx / 12, yx / 12], [bz / 18, by / 18, bx / 18]);
   return top.map((offset) => Math.min(0.5, Math.max(-0.5, offset))) as unknown as Zyx;
 }
+
+const neighbourhood: Rule = { expected: 'the 27 scores around a voxel', isValid: () => false };
 
 /** Second derivatives: along z, y, x, and mixed zy, zx, yx. */
 type Curvature = readonly [zz: number, yy: number, xx: number, zy: number, zx: number, yx: number];

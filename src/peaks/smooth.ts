@@ -1,4 +1,4 @@
-import { CryoetPicksError } from '../core/errors.ts';
+import { abortSignal, optional, type Rule, requireArgument, requireOptions, stream } from '../core/arguments.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 import { type Plane, type PlaneSweep, planesOf, type SlabPlane, type SweepPlane } from './planes.ts';
 
@@ -29,19 +29,26 @@ export interface SmoothedOptions {
  */
 export async function* smoothed(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
-  { sigma, signal }: SmoothedOptions,
+  options: SmoothedOptions,
 ): AsyncGenerator<ScoreSlab> {
-  if (!(sigma >= 0 && sigma < Number.POSITIVE_INFINITY)) {
-    throw new CryoetPicksError('invalid-option', `sigma must be a length in Å, zero or above, found ${sigma}`);
-  }
+  requireArgument('smoothed', 'slabs', slabs, stream);
+  const rules = { sigma: width, signal: optional(abortSignal) };
+  const { sigma, signal } = requireOptions('smoothed', options, rules);
   let window: PlaneWindow | undefined;
-  for await (const plane of planesOf(slabs, signal)) {
+  for await (const plane of planesOf('smoothed', slabs, signal)) {
     window ??= new PlaneWindow(plane.sweep, sigma);
     window.add(plane);
     yield* window.takeFinished();
   }
   if (window) yield* window.takeFinished();
 }
+
+/** Its weights are held, so that it cannot have any width; this is that of a hundred cells. */
+const MAX_SIGMA = 1e7;
+const width: Rule = {
+  expected: `a length in Å from 0 to ${MAX_SIGMA}`,
+  isValid: (value) => typeof value === 'number' && value >= 0 && value <= MAX_SIGMA,
+};
 
 /** The weights of a Gaussian at whole distances from its middle, one side, summing to 1 over both. */
 function gaussianWeights(sigmaVoxels: number): Float64Array {

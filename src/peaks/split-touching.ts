@@ -1,4 +1,13 @@
-import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
+import {
+  abortSignal,
+  optional,
+  perObject,
+  positiveLength,
+  requireArgument,
+  requireOptions,
+  stream,
+} from '../core/arguments.ts';
+import { numberPerObject, type PerObject } from '../core/per-object.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { greedyNms } from '../space/nms.ts';
 import type { Zyx } from '../space/zyx.ts';
@@ -7,7 +16,7 @@ import {
   type Component,
   ComponentSweep,
   type Connectivity,
-  checkComponentOptions,
+  componentRules,
   type Foreground,
   type Growing,
   keepRun,
@@ -64,13 +73,16 @@ export interface SplitTouchingOptions {
  */
 export async function* splitTouching(
   slabs: AsyncIterable<ScoreSlab> | Iterable<ScoreSlab>,
-  { threshold, minDistance, connectivity = 26, minVoxels = 1, signal }: SplitTouchingOptions,
+  options: SplitTouchingOptions,
 ): AsyncGenerator<Component> {
-  const chosen = searchedClasses(threshold);
-  const distanceOf = numberPerObject('minDistance', minDistance, positiveLength);
-  checkComponentOptions(connectivity, minVoxels);
+  const call = 'splitTouching';
+  requireArgument(call, 'slabs', slabs, stream);
+  const rules = { threshold: perObject, minDistance: perObject, ...componentRules, signal: optional(abortSignal) };
+  const { threshold, minDistance, connectivity = 26, minVoxels = 1, signal } = requireOptions(call, options, rules);
+  const chosen = searchedClasses(threshold, call);
+  const distanceOf = numberPerObject('minDistance', minDistance, positiveLength, call);
   let searches: readonly SplitSearch[] = [];
-  for await (const { sweep, index, channels } of planesOf(slabs, signal)) {
+  for await (const { sweep, index, channels } of planesOf(call, slabs, signal)) {
     if (index === 0) {
       searches = chosen(sweep.classes).map((searched) => ({
         ...searched,

@@ -1,5 +1,5 @@
-import { CryoetPicksError } from '../core/errors.ts';
-import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
+import { optional, perObject, positiveCount, positiveLength, requireOptions } from '../core/arguments.ts';
+import { numberPerObject, type PerObject } from '../core/per-object.ts';
 import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
 
 /** Options of {@link dbscan}. */
@@ -39,12 +39,11 @@ export interface Clusters {
  * const merged = clusters.flatMap((cluster) => mergeNearby(cluster, { radius: 1000 }));
  * ```
  */
-export function dbscan(picks: readonly ParticlePick[], { radius, minPicks = 2 }: DbscanOptions): Clusters {
-  const radiusOf = numberPerObject('radius', radius, positiveLength);
-  if (!Number.isInteger(minPicks) || minPicks < 1) {
-    throw new CryoetPicksError('invalid-option', `minPicks must be a whole number ≥ 1, found ${minPicks}`);
-  }
-  const ranked = bestFirst(picks);
+export function dbscan(picks: readonly ParticlePick[], options: DbscanOptions): Clusters {
+  const rules = { radius: perObject, minPicks: optional(positiveCount) };
+  const { radius, minPicks = 2 } = requireOptions('dbscan', options, rules);
+  const radiusOf = numberPerObject('radius', radius, positiveLength, 'dbscan');
+  const ranked = bestFirst(picks, 'dbscan');
   const neighbours = neighbourFinder(ranked, radiusOf);
   const isCore = ranked.map((_, rank) => neighbours(rank).length >= minPicks);
   const clusterOf = new Int32Array(ranked.length).fill(-1);

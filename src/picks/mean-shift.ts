@@ -1,5 +1,12 @@
-import { CryoetPicksError } from '../core/errors.ts';
-import { numberPerObject, type PerObject, positiveLength } from '../core/per-object.ts';
+import {
+  optional,
+  perObject,
+  positiveCount,
+  positiveLength,
+  type RulesFor,
+  requireOptions,
+} from '../core/arguments.ts';
+import { numberPerObject, type PerObject } from '../core/per-object.ts';
 import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
 import type { Point } from '../space/grid.ts';
 import { bestFirst, type ParticlePick } from './pick.ts';
@@ -36,27 +43,29 @@ export interface MeanShiftOptions {
  * const picks = meanShift(votes, { bandwidth: { ribosome: 75, 'apo-ferritin': 30 } });
  * ```
  */
-export function meanShift(
-  picks: readonly ParticlePick[],
-  { bandwidth, tolerance = 1e-3, maxMoves = 300 }: MeanShiftOptions,
-): ParticlePick[] {
-  const bandwidthOf = numberPerObject('bandwidth', bandwidth, positiveLength);
-  if (!(tolerance > 0) || !Number.isInteger(maxMoves) || maxMoves < 1) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `tolerance must be above 0 and maxMoves a whole number ≥ 1, found ${tolerance} and ${maxMoves}`,
-    );
-  }
+export function meanShift(picks: readonly ParticlePick[], options: MeanShiftOptions): ParticlePick[] {
+  const { bandwidth, tolerance = 1e-3, maxMoves = 300 } = requireOptions('meanShift', options, rules);
+  const bandwidthOf = numberPerObject('bandwidth', bandwidth, positiveLength, 'meanShift');
   const groups = new Map<string, ParticlePick[]>();
-  for (const pick of bestFirst(picks)) {
+  for (const pick of bestFirst(picks, 'meanShift')) {
     const group = groups.get(pick.object);
     if (group) group.push(pick);
     else groups.set(pick.object, [pick]);
   }
   return bestFirst(
     [...groups].flatMap(([object, group]) => modesOf(group, { radius: bandwidthOf(object), tolerance, maxMoves })),
+    'meanShift',
   );
 }
+
+const rules: RulesFor<MeanShiftOptions> = {
+  bandwidth: perObject,
+  tolerance: optional({
+    expected: 'a number above 0',
+    isValid: (value) => typeof value === 'number' && value > 0,
+  }),
+  maxMoves: optional(positiveCount),
+};
 
 interface Climb {
   readonly radius: number;

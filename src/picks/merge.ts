@@ -1,4 +1,5 @@
-import { finiteLength, numberPerObject, type PerObject } from '../core/per-object.ts';
+import { finiteLength, perObject, requireOptions } from '../core/arguments.ts';
+import { numberPerObject, type PerObject } from '../core/per-object.ts';
 import type { Point } from '../space/grid.ts';
 import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
 
@@ -28,9 +29,10 @@ export interface MergeNearbyOptions {
  * const merged = mergeNearby([...picks, ...votes], { radius: 30 });
  * ```
  */
-export function mergeNearby(picks: readonly ParticlePick[], { radius }: MergeNearbyOptions): ParticlePick[] {
-  const radiusOf = numberPerObject('radius', radius, finiteLength);
-  const ranked = bestFirst(picks);
+export function mergeNearby(picks: readonly ParticlePick[], options: MergeNearbyOptions): ParticlePick[] {
+  const { radius } = requireOptions('mergeNearby', options, { radius: perObject });
+  const radiusOf = numberPerObject('radius', radius, finiteLength, 'mergeNearby');
+  const ranked = bestFirst(picks, 'mergeNearby');
   const neighbours = neighbourFinder(ranked, radiusOf);
   const taken = new Uint8Array(ranked.length);
   const merged: ParticlePick[] = [];

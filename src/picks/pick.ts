@@ -1,8 +1,24 @@
+import {
+  describeValue,
+  indexRule,
+  isFields,
+  isIndex,
+  isPlacement,
+  isPoint,
+  iterable,
+  picks as picksRule,
+  placement,
+  type Rule,
+  requireArgument,
+  runPicks,
+  someNumber,
+  text,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import type { Peak } from '../peaks/planes.ts';
 import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
-import { type Point, toPhysical } from '../space/grid.ts';
+import { type Point, positionOf } from '../space/grid.ts';
 
 /** A 4×4 matrix, row by row, that maps object space to tomogram space; its last row is 0, 0, 0, 1. Translation in Å. */
 export type Transform = readonly (readonly number[])[];
@@ -23,10 +39,24 @@ export interface ParticlePick {
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Makes a pick of a peak: its voxel becomes a position in Å. */
-export function toPick({ grid, voxel, object, score }: Peak): ParticlePick {
-  return { object, position: toPhysical(grid, voxel), score };
+/**
+ * Makes a pick of a peak: its voxel becomes a position in Å.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for anything but a peak, such as a promise of one.
+ */
+export function toPick(peak: Peak): ParticlePick {
+  const { grid, voxel, object, score } = peak ?? {};
+  if (!isPlacement(grid) || !isIndex(voxel) || typeof object !== 'string' || typeof score !== 'number') {
+    requireArgument('toPick', 'peak', peak, peakRule);
+  }
+  return { object, position: positionOf(grid, voxel), score };
 }
+
+const peakRule: Rule = {
+  expected: 'a peak { grid, voxel, object, score }',
+  isValid: isFields,
+  fields: { grid: placement, voxel: indexRule, object: text, score: someNumber },
+};
 
 /** The picks of one run. */
 export interface RunPicks {
@@ -35,11 +65,40 @@ export interface RunPicks {
 }
 
 /** Picks run by run, as a list. @throws {@link CryoetPicksError} `invalid-option` for anything else, such as bare picks. */
-export function runsOf(runs: Iterable<RunPicks>): RunPicks[] {
+export function runsOf(runs: Iterable<RunPicks>, call: string): RunPicks[] {
+  requireArgument(call, 'runs', runs, runsRule);
   const all = [...runs];
-  const wrong = all.find((one) => typeof one?.run !== 'string' || !one.picks);
-  if (wrong === undefined) return all;
-  throw new CryoetPicksError('invalid-option', `expected runs, [{ run: 'TS_1', picks }], found ${showJson(wrong)}`);
+  requireArgument(call, 'runs', all, runPicks);
+  return all;
+}
+
+const runsRule: Rule = { ...iterable, expected: runPicks.expected };
+
+/** @throws {@link CryoetPicksError} `invalid-picks`, naming the first item that is no pick. */
+export function checkPicks(picks: readonly ParticlePick[], run: string): void {
+  for (let index = 0; index < picks.length; index++) {
+    const pick = picks[index];
+    if (!isPlaced(pick) || typeof pick.score !== 'number') throw notPick(pick, `pick ${index} of run ${showJson(run)}`);
+  }
+}
+
+/** True for a pick with an object and a position, whatever its score. */
+export function isPlaced(pick: ParticlePick | undefined): boolean {
+  return typeof pick?.object === 'string' && isPoint(pick.position);
+}
+
+/** Says what is wrong with an item of a list of picks. */
+export function notPick(pick: unknown, name: string): CryoetPicksError {
+  const { object, position, score } = (pick ?? {}) as Partial<ParticlePick>;
+  const wrong = !isFields(pick)
+    ? `is ${describeValue(pick)}`
+    : typeof object !== 'string'
+      ? `has the object ${describeValue(object)}`
+      : isPoint(position)
+        ? `has the score ${describeValue(score)}`
+        : `has the position ${describeValue(position)}`;
+  const expected = 'expected { object, position: { x, y, z } in Å, score }';
+  return new CryoetPicksError('invalid-picks', `${name} ${wrong}; ${expected}`);
 }
 
 /** Collects rows of a table run by run, runs in order of first appearance, picks in the order of the rows. */
@@ -56,32 +115,51 @@ export function groupByRun(rows: Iterable<{ readonly run: string; readonly pick:
 /**
  * Picks by falling score; equal scores keep their order.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` if a score is NaN or a position is not finite.
+ * @param call - The function whose argument `picks` is.
+ * @throws {@link CryoetPicksError} `invalid-picks` if a score is NaN or a position is not finite; `invalid-option` for anything
+ *   but a list.
  */
-export function bestFirst(picks: readonly ParticlePick[]): ParticlePick[] {
-  checkRankable(picks);
+export function bestFirst(picks: readonly ParticlePick[], call: string): ParticlePick[] {
+  checkRankable(picks, call);
   return ranked(picks);
 }
 
-/** @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite. */
-export function checkPositions(picks: readonly ParticlePick[]): void {
+/**
+ * @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite; `invalid-option` for anything but
+ *   a list.
+ */
+export function checkPositions(picks: readonly ParticlePick[], call: string): void {
+  requireArgument(call, 'picks', picks, picksRule);
   for (let index = 0; index < picks.length; index++) checkPosition(picks[index], index);
 }
 
-/** @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite or else a score NaN. */
-export function checkRankable(picks: readonly ParticlePick[]): void {
+/**
+ * @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite or else a score NaN;
+ *   `invalid-option` for anything but a list.
+ */
+export function checkRankable(picks: readonly ParticlePick[], call: string): void {
+  requireArgument(call, 'picks', picks, picksRule);
   let unranked = -1;
   for (let index = 0; index < picks.length; index++) {
     checkPosition(picks[index], index);
-    if (unranked < 0 && Number.isNaN(picks[index].score)) unranked = index;
+    const { score } = picks[index];
+    if (unranked < 0 && (typeof score !== 'number' || Number.isNaN(score))) unranked = index;
   }
   if (unranked < 0) return;
-  const name = picks[unranked].object;
+  const { object: name, score } = picks[unranked];
+  if (typeof score !== 'number') throw notPick(picks[unranked], `pick ${unranked}`);
   throw new CryoetPicksError('invalid-picks', `pick ${unranked} ("${name}") has the score NaN and cannot be ranked`);
 }
 
-function checkPosition({ object, position: { x, y, z } }: ParticlePick, index: number): void {
+function checkPosition(pick: ParticlePick, index: number): void {
+  const position = pick?.position;
+  if (typeof position !== 'object' || position === null || typeof pick.object !== 'string') {
+    throw notPick(pick, `pick ${index}`);
+  }
+  const { x, y, z } = position;
   if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) return;
+  if (!isPoint(position)) throw notPick(pick, `pick ${index}`);
+  const { object } = pick;
   throw new CryoetPicksError(
     'invalid-picks',
     `pick ${index} ("${object}") is at x ${x}, y ${y}, z ${z} Å; expected finite coordinates`,

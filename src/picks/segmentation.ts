@@ -1,10 +1,11 @@
+import { finiteLength, grid as gridRule, isFields, perObject, type Rule, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { finiteLength, type NumberRule, numberPerObject, type PerObject } from '../core/per-object.ts';
+import { numberPerObject, type PerObject } from '../core/per-object.ts';
 import {
   type Component,
   ComponentSweep,
   type Connectivity,
-  checkComponentOptions,
+  componentRules,
   type Growing,
   toComponent,
 } from '../peaks/connected-components.ts';
@@ -46,11 +47,17 @@ export interface PaintSegmentationOptions {
  */
 export function paintSegmentation(
   picks: readonly ParticlePick[],
-  { grid, radius, label }: PaintSegmentationOptions,
+  options: PaintSegmentationOptions,
 ): Volume<Uint8Array | Uint16Array> {
-  checkPositions(picks);
-  const radiusOf = numberPerObject('radius', radius, finiteLength);
-  const labelOf = numberPerObject('label', label, labelRule);
+  const call = 'paintSegmentation';
+  const { grid, radius, label } = requireOptions(call, options, {
+    grid: gridRule,
+    radius: perObject,
+    label: perObject,
+  });
+  checkPositions(picks, call);
+  const radiusOf = numberPerObject('radius', radius, finiteLength, call);
+  const labelOf = numberPerObject('label', label, labelRule, call);
   const balls = picks.map(({ object, position }) => ({
     centre: toVoxel(grid, position),
     radius: radiusOf(object),
@@ -79,9 +86,9 @@ interface Ball {
   readonly label: number;
 }
 
-const labelRule: NumberRule = {
+const labelRule: Rule = {
   expected: 'a whole number from 1 to 65535',
-  isValid: (label) => Number.isInteger(label) && label >= 1 && label <= 65535,
+  isValid: (label) => Number.isInteger(label) && (label as number) >= 1 && (label as number) <= 65535,
 };
 
 /** For each plane the balls that may touch it, in the order of the picks. */
@@ -197,11 +204,17 @@ export interface PicksFromSegmentationOptions {
  * const picks = picksFromSegmentation(volume, { grid, objects: { 1: 'apo-ferritin', 4: 'ribosome' }, minVoxels: 7 });
  * ```
  */
-export function picksFromSegmentation(
-  labels: VolumeLike,
-  { grid, objects, connectivity = 26, minVoxels = 1 }: PicksFromSegmentationOptions,
-): ParticlePick[] {
-  checkComponentOptions(connectivity, minVoxels);
+export function picksFromSegmentation(labels: VolumeLike, options: PicksFromSegmentationOptions): ParticlePick[] {
+  const {
+    grid,
+    objects,
+    connectivity = 26,
+    minVoxels = 1,
+  } = requireOptions('picksFromSegmentation', options, {
+    grid: gridRule,
+    objects: labelNames,
+    ...componentRules,
+  });
   const volume = asVolume(labels);
   if (!sameZyx(volume.shape, grid.shape)) {
     throw new CryoetPicksError(
@@ -231,6 +244,11 @@ export function picksFromSegmentation(
     });
   });
 }
+
+const labelNames: Rule = {
+  expected: 'object names by label, { 1: name }',
+  isValid: (value) => isFields(value) && Object.values(value).every((name) => typeof name === 'string'),
+};
 
 /** The labels other than 0, and the planes along z that hold them; gives up after `limit` labels. */
 function planesOfLabels({ data, shape, stride, offset }: Volume<NumericData>, limit: number): Map<number, Set<number>> {

@@ -1,8 +1,9 @@
 import Papa from 'papaparse';
+import { describeValue, flag, optional, requireArgument, requireOptions, text as textRule } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { type CsvRow, parseNumber, readCsvTable } from './csv.ts';
-import { groupByRun, type ParticlePick, type RunPicks, runsOf } from './pick.ts';
+import { groupByRun, isPlaced, notPick, type ParticlePick, type RunPicks, runsOf } from './pick.ts';
 
 /** One row of a submission, or of a truth table in the same columns. */
 export interface SubmissionRow {
@@ -46,14 +47,17 @@ const required = ['experiment', 'particle_type', 'x', 'y', 'z'];
  * ```
  */
 export function parseSubmission(text: string, options: ParseSubmissionOptions = {}): RunPicks[] {
-  return groupByRun(parseSubmissionRows(text, options));
+  return groupByRun(rowsOf('parseSubmission', text, options));
 }
 
 /** {@link parseSubmission} without grouping: the rows in the order of the file, as `scoreTables` takes them. */
-export function parseSubmissionRows(
-  text: string,
-  { source = 'submission' }: ParseSubmissionOptions = {},
-): SubmissionRow[] {
+export function parseSubmissionRows(text: string, options: ParseSubmissionOptions = {}): SubmissionRow[] {
+  return rowsOf('parseSubmissionRows', text, options);
+}
+
+function rowsOf(call: string, text: string, options: ParseSubmissionOptions): SubmissionRow[] {
+  requireArgument(call, 'text', text, textRule);
+  const { source = 'submission' } = requireOptions(call, options, { source: optional(textRule) });
   return readCsvTable(text, { required, source, code: 'invalid-submission' }).map((row) => readRow(row, source));
 }
 
@@ -109,13 +113,11 @@ function readScore(row: CsvRow, source: string): number {
  * const csv = formatSubmission([{ run: 'TS_5_4', picks }]);
  * ```
  */
-export function formatSubmission(
-  runs: Iterable<RunPicks>,
-  { score: withScore = false }: FormatSubmissionOptions = {},
-): string {
+export function formatSubmission(runs: Iterable<RunPicks>, options: FormatSubmissionOptions = {}): string {
+  const { score: withScore = false } = requireOptions('formatSubmission', options, { score: optional(flag) });
   const fields = ['id', ...required, ...(withScore ? ['score'] : [])];
   const data: (string | number)[][] = [];
-  for (const { run, picks } of runsOf(runs)) {
+  for (const { run, picks } of runsOf(runs, 'formatSubmission')) {
     if (run.trim() === '') throw new CryoetPicksError('invalid-picks', `run name is ${JSON.stringify(run)}`);
     picks.forEach((pick, index) => {
       checkPick(pick, `pick ${index} of run ${JSON.stringify(run)}`, withScore);
@@ -128,12 +130,15 @@ export function formatSubmission(
   return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
 }
 
-function checkPick({ object, position: { x, y, z }, score }: ParticlePick, name: string, withScore: boolean): void {
+function checkPick(pick: ParticlePick, name: string, withScore: boolean): void {
+  if (!isPlaced(pick)) throw notPick(pick, name);
+  const { object, position, score } = pick;
+  const { x, y, z } = position;
   if (object.trim() === '') throw new CryoetPicksError('invalid-picks', `${name} has no object name`);
   if (!Number.isFinite(x) || !Number.isFinite(y) || !Number.isFinite(z)) {
     throw new CryoetPicksError('invalid-picks', `${name} is at (${x}, ${y}, ${z}) Å; expected finite coordinates`);
   }
   if (withScore && !Number.isFinite(score)) {
-    throw new CryoetPicksError('invalid-picks', `${name} has score ${score}; expected a finite number`);
+    throw new CryoetPicksError('invalid-picks', `${name} has score ${describeValue(score)}; expected a finite number`);
   }
 }

@@ -1,4 +1,5 @@
-import { finiteLength, numberPerObject, type PerObject } from '../core/per-object.ts';
+import { finiteLength, perObject, requireOptions } from '../core/arguments.ts';
+import { numberPerObject, type PerObject } from '../core/per-object.ts';
 import { pointsOf } from '../space/cell-grid.ts';
 import { greedyNms } from '../space/nms.ts';
 import { checkRankable, type ParticlePick, ranked } from './pick.ts';
@@ -26,9 +27,10 @@ export interface SuppressNearbyOptions {
  * const picks = suppressNearby(found, { minDistance: { ribosome: 150, 'apo-ferritin': 60 } });
  * ```
  */
-export function suppressNearby(picks: readonly ParticlePick[], { minDistance }: SuppressNearbyOptions): ParticlePick[] {
-  const distanceOf = numberPerObject('minDistance', minDistance, finiteLength);
-  checkRankable(picks);
+export function suppressNearby(picks: readonly ParticlePick[], options: SuppressNearbyOptions): ParticlePick[] {
+  const { minDistance } = requireOptions('suppressNearby', options, { minDistance: perObject });
+  const distanceOf = numberPerObject('minDistance', minDistance, finiteLength, 'suppressNearby');
+  checkRankable(picks, 'suppressNearby');
   const isKept = new Uint8Array(picks.length);
   for (const [object, members] of membersByObject(picks)) {
     greedyNms(pointsOf(picks, members), distanceOf(object), isKept);
@@ -89,11 +91,11 @@ export interface SuppressAcrossObjectsOptions {
  */
 export function suppressAcrossObjects(
   picks: readonly ParticlePick[],
-  { minDistance }: SuppressAcrossObjectsOptions,
+  options: SuppressAcrossObjectsOptions,
 ): ParticlePick[] {
-  const distance = numberPerObject('minDistance', minDistance, finiteLength)('');
-  checkRankable(picks);
+  const { minDistance } = requireOptions('suppressAcrossObjects', options, { minDistance: finiteLength });
+  checkRankable(picks, 'suppressAcrossObjects');
   const isKept = new Uint8Array(picks.length);
-  greedyNms(pointsOf(picks), distance, isKept);
+  greedyNms(pointsOf(picks), minDistance, isKept);
   return ranked(marked(picks, isKept));
 }

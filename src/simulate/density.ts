@@ -1,6 +1,7 @@
+import { finitePoint, isFields, placement, type Rule, requireOptions } from '../core/arguments.ts';
 import { atOnce, type Steps } from '../core/concurrency.ts';
-import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
-import type { Volume } from '../volume/volume.ts';
+import { type Point, type VoxelGrid, voxelOf } from '../space/grid.ts';
+import { asVolume, type Volume } from '../volume/volume.ts';
 import type { Rotation } from './random.ts';
 import type { Species } from './species.ts';
 
@@ -39,7 +40,9 @@ export interface DrawOptions {
  * ```
  */
 export function drawMolecule(volume: Volume, options: DrawOptions): void {
-  atOnce(drawingSteps(volume, options));
+  const target = asVolume(volume, 'drawMolecule', 'volume');
+  const rules = { grid: placement, molecule: moleculeRule };
+  atOnce(drawingSteps(target, requireOptions<DrawOptions>('drawMolecule', options, rules)));
 }
 
 /** Beads that are drawn in one piece. */
@@ -50,12 +53,37 @@ export function* drawingSteps(volume: Volume, { grid, molecule }: DrawOptions): 
   const { beads, sigma } = molecule.species;
   const rows = [0, 1, 2].map((axis) => profileRow(sigma / grid.voxelSize[axis]!)) as [Profile, Profile, Profile];
   for (let i = 0; i < beads.length; i += 4) {
-    const voxel = toVoxel(grid, beadAt(molecule, i));
+    const voxel = voxelOf(grid, beadAt(molecule, i));
     for (let axis = 0; axis < 3; axis++) fillProfile(rows[axis]!, voxel[axis]!, volume.shape[axis]!);
     addProduct(volume, rows, beads[i + 3]);
     if (i % (4 * BEADS_AT_ONCE) === 0) yield;
   }
 }
+
+/** Rows of Gaussians are held, so that a bead cannot have any width; this is that of a whole tomogram. */
+const width: Rule = {
+  expected: 'a length in Å, above 0, at most 10,000',
+  isValid: (value) => typeof value === 'number' && value > 0 && value <= 10_000,
+};
+const moleculeRule: Rule = {
+  expected: 'a molecule { species, position, rotation }',
+  isValid: isFields,
+  fields: {
+    species: {
+      expected: 'a species, such as `speciesNamed(name)`',
+      isValid: isFields,
+      fields: {
+        sigma: width,
+        beads: { expected: 'a Float64Array', isValid: (value) => value instanceof Float64Array },
+      },
+    },
+    position: finitePoint,
+    rotation: {
+      expected: 'a 3×3 matrix, as nine numbers',
+      isValid: (value) => Array.isArray(value) && value.length === 9 && value.every(Number.isFinite),
+    },
+  },
+};
 
 /** The positions of a molecule's beads, in Å. */
 export function* moleculePoints(molecule: PlacedMolecule): Generator<Point> {

@@ -1,3 +1,4 @@
+import { optional, type RulesFor, requireArgument, seedNumber, someNumber, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Zyx } from '../space/zyx.ts';
 import { createRandom } from './random.ts';
@@ -45,6 +46,26 @@ export type Imaging = { readonly [K in keyof ImagingOptions]-?: NonNullable<Imag
 
 /** Thickness, in Å, of the ice that the competition's ground truth fills. */
 const cziiIceThickness = 1350;
+
+/** What the options of imaging must be; {@link checkImaging} checks their ranges. */
+export const imagingRules: RulesFor<ImagingOptions> = {
+  noise: /* @__PURE__ */ optional(someNumber),
+  filter: /* @__PURE__ */ optional(text),
+  tiltRange: {
+    expected: 'first and last tilt, in degrees',
+    isValid: (value) =>
+      value === undefined || (Array.isArray(value) && value.every((tilt) => typeof tilt === 'number')),
+  },
+  tiltStep: /* @__PURE__ */ optional(someNumber),
+  defocus: /* @__PURE__ */ optional(someNumber),
+  amplitudeContrast: /* @__PURE__ */ optional(someNumber),
+  dose: /* @__PURE__ */ optional(someNumber),
+  iceThickness: /* @__PURE__ */ optional(someNumber),
+  alignmentError: /* @__PURE__ */ optional(someNumber),
+  contrast: /* @__PURE__ */ optional(someNumber),
+  curve: /* @__PURE__ */ optional(someNumber),
+  seed: /* @__PURE__ */ optional(seedNumber),
+};
 
 /** Fills in defaults. @throws {@link CryoetPicksError} `invalid-option` for a value that is not valid. */
 export function checkImaging(options: ImagingOptions): Imaging {
@@ -115,6 +136,7 @@ const filterShares: readonly (readonly [ReconstructionFilter, number])[] = [
  * ```
  */
 export function randomImaging(seed: number): RandomImaging {
+  requireArgument('randomImaging', 'seed', seed, seedNumber);
   const random = createRandom(seed, 8);
   const between = (low: number, high: number) => low + (high - low) * random.uniform();
   /** As likely to lie between 1/2 and 1 as between 1 and 2. */

@@ -1,13 +1,24 @@
 import { formatConfig } from '../copick/edit-config.ts';
+import {
+  flag,
+  isFields,
+  optional,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  someNumber,
+  text,
+  writableStore,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { writeTomogram } from '../ome-zarr/write/image.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { joinKey, type Store, type StoreKey, subStore } from '../storage/store.ts';
 import { sourceFromArray } from '../volume/volume.ts';
 import { createRandom } from './random.ts';
-import type { KnownPosition } from './scene.ts';
+import { type KnownPosition, sceneRules } from './scene.ts';
 import { simulatedObjects } from './species.ts';
-import { type SimulateTomogramOptions, simulateTomogram } from './tomogram.ts';
+import { type SimulateTomogramOptions, simulateTomogram, tomogramRules } from './tomogram.ts';
 
 /** Progress of {@link simulateProject}: for each run, the stages of its tomogram, then writing. */
 export interface SimulateProjectProgress {
@@ -69,7 +80,15 @@ export interface SimulatedProject {
  * ```
  */
 export async function simulateProject(store: Store, options: SimulateProjectOptions = {}): Promise<SimulatedProject> {
-  const { positions, overwrite = false, absolutePath, onProgress, signal, ...scene } = options;
+  requireArgument('simulateProject', 'store', store, writableStore);
+  const {
+    positions,
+    overwrite = false,
+    absolutePath,
+    onProgress,
+    signal,
+    ...scene
+  } = requireOptions('simulateProject', options, projectRules);
   const planned = plannedRuns(options);
   const written: { run: string; picks: readonly ParticlePick[] }[] = [];
   for (const [index, { run, seed, picks: known }] of planned.entries()) {
@@ -104,6 +123,18 @@ export async function simulateProject(store: Store, options: SimulateProjectOpti
   await store.set(config, encode(projectConfig({ overlayRoot: 'overlay', staticRoot: 'static' })), { signal });
   return { config, runs: written };
 }
+
+const projectRules: RulesFor<SimulateProjectOptions> = {
+  ...tomogramRules,
+  runs: /* @__PURE__ */ optional(someNumber),
+  positions: {
+    expected: "a list of runs, [{ run: 'TS_1', picks }]",
+    isValid: (value) => value === undefined || Array.isArray(value),
+    items: { expected: 'a run { run, picks }', isValid: isFields, fields: { run: text, picks: sceneRules.positions } },
+  },
+  overwrite: /* @__PURE__ */ optional(flag),
+  absolutePath: /* @__PURE__ */ optional(text),
+};
 
 interface PlannedRun {
   readonly run: string;

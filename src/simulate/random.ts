@@ -1,3 +1,5 @@
+import { finiteNumber, listOf, requireArgument, seedNumber } from '../core/arguments.ts';
+
 /** A rotation as a 3×3 matrix, row by row, acting on column vectors (x, y, z). */
 export type Rotation = readonly [number, number, number, number, number, number, number, number, number];
 
@@ -31,10 +33,15 @@ export interface Random {
  * ```
  */
 export function createRandom(seed: number, stream = 0): Random {
+  requireArgument('createRandom', 'seed', seed, seedNumber);
+  requireArgument('createRandom', 'stream', stream, seedNumber);
   const next32 = sfc32(seed, stream);
   let spare = Number.NaN;
   const uniform = (): number => next32() / 4294967296;
-  const integer = (count: number): number => Math.floor(uniform() * count);
+  const integer = (count: number): number => {
+    if (!Number.isFinite(count)) requireArgument('random.integer', 'count', count, finiteNumber);
+    return Math.floor(uniform() * count);
+  };
   const normal = (): number => {
     if (!Number.isNaN(spare)) {
       const kept = spare;
@@ -52,6 +59,7 @@ export function createRandom(seed: number, stream = 0): Random {
     }
   };
   const shuffle = <T>(items: readonly T[]): T[] => {
+    requireArgument('random.shuffle', 'items', items, listOf('items'));
     const result = [...items];
     for (let i = result.length - 1; i > 0; i--) {
       const j = integer(i + 1);

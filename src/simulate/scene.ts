@@ -1,3 +1,17 @@
+import {
+  finitePoint,
+  isFields,
+  numbersByName,
+  optional,
+  type Rule,
+  type RulesFor,
+  requireOptions,
+  seedNumber,
+  shapeRule,
+  someNumber,
+  text,
+  voxelSizeRule,
+} from '../core/arguments.ts';
 import { atOnce, type Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick } from '../picks/pick.ts';
@@ -71,10 +85,10 @@ export interface Scene {
  * ```
  */
 export function simulateScene(options: SceneOptions = {}): Scene {
-  return atOnce(sceneSteps(options));
+  return atOnce(sceneSteps(requireOptions('simulateScene', options, sceneRules)));
 }
 
-/** The work of `simulateScene`. */
+/** The work of `simulateScene`, of options that were checked. */
 export function* sceneSteps(options: SceneOptions): Steps<Scene> {
   const { shape = cziiShape, voxelSize = cziiVoxelSize, seed = 0, positions, cargo = 0.3, clustering = 1 } = options;
   checkScene({ ...options, shape, voxelSize, seed });
@@ -107,11 +121,42 @@ export function* sceneSteps(options: SceneOptions): Steps<Scene> {
   return { grid, molecules: [...particles, ...around.molecules], carbon: around.carbon, picks };
 }
 
+const known: Rule = {
+  expected: 'a list of particles { object, position }',
+  isValid: (value) => value === undefined || Array.isArray(value),
+  items: {
+    expected: 'a particle { object, position }',
+    isValid: isFields,
+    fields: { object: text, position: finitePoint },
+  },
+};
+/** What the options of a scene must be; their ranges are checked together. */
+export const sceneRules: RulesFor<SceneOptions> = {
+  shape: /* @__PURE__ */ optional(shapeRule),
+  voxelSize: /* @__PURE__ */ optional(voxelSizeRule),
+  seed: /* @__PURE__ */ optional(seedNumber),
+  counts: /* @__PURE__ */ optional(numbersByName),
+  positions: known,
+  iceThickness: /* @__PURE__ */ optional(someNumber),
+  cargo: /* @__PURE__ */ optional(someNumber),
+  clustering: /* @__PURE__ */ optional(someNumber),
+  surroundings: {
+    expected: 'mean numbers of structures',
+    isValid: (value) =>
+      value === undefined ||
+      (isFields(value) && Object.values(value).every((one) => one === undefined || typeof one === 'number')),
+  },
+  decoys: /* @__PURE__ */ optional(someNumber),
+};
+
 /** Maximum number of voxels: the whole tomogram is in memory while it is simulated, about 20 GB for this many voxels. */
 const MAX_VOXELS = 2 ** 30;
 
 /** Maximum mean number of structures of a kind: more would not fit, and the search for free positions would take long. */
 const MAX_STRUCTURES = 10_000;
+
+/** Maximum number of decoys relative to the default, for the same reason. */
+const MAX_DECOYS = 1000;
 
 /** The numbers that describe a scene. */
 interface SceneNumbers {
@@ -152,7 +197,7 @@ function checkScene(scene: SceneNumbers): void {
     if (!(mean >= 0 && mean <= MAX_STRUCTURES))
       fail(`surroundings.${name} must be from 0 to ${MAX_STRUCTURES}, found ${mean}`);
   }
-  if (!(decoys >= 0 && Number.isFinite(decoys))) fail(`decoys must be a number ≥ 0, found ${decoys}`);
+  if (!(decoys >= 0 && decoys <= MAX_DECOYS)) fail(`decoys must be from 0 to ${MAX_DECOYS}, found ${decoys}`);
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option` for a position outside the volume. */

@@ -1,4 +1,5 @@
 import type { PickableObject } from '../copick/object.ts';
+import { requireArgument, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
 import type { VoxelGrid } from '../space/grid.ts';
@@ -39,6 +40,7 @@ export const species: readonly Species[] = [
 
 /** The species of this name. @throws {@link CryoetPicksError} `invalid-option` if there is none. */
 export function speciesNamed(name: string): Species {
+  requireArgument('speciesNamed', 'name', name, text);
   const found = species.find((candidate) => candidate.name === name);
   if (found === undefined) {
     const known = species.map((candidate) => candidate.name).join(', ');

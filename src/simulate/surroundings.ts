@@ -1,5 +1,5 @@
 import type { Steps } from '../core/concurrency.ts';
-import { type Point, toPhysical, type VoxelGrid } from '../space/grid.ts';
+import { type Point, positionOf, type VoxelGrid } from '../space/grid.ts';
 import type { Volume } from '../volume/volume.ts';
 import { moleculePoints, type PlacedMolecule } from './density.ts';
 import { type Ball, type Packing, type Region, randomPoint } from './packing.ts';
@@ -238,12 +238,12 @@ export function* drawCarbon(
 ): Steps<void> {
   const { data, shape, stride, offset } = volume;
   for (let z = 0; z < shape[0]; z++) {
-    const height = toPhysical(grid, [z, 0, 0]).z;
+    const height = positionOf(grid, [z, 0, 0]).z;
     if (height < edge.bottom - fade || height > edge.top + fade) continue;
     for (let y = 0; y < shape[1]; y++) {
       let at = offset + z * stride[0] + y * stride[1];
       for (let x = 0; x < shape[2]; x++, at += stride[2]) {
-        const inside = depthInside(edge, toPhysical(grid, [z, y, x]));
+        const inside = depthInside(edge, positionOf(grid, [z, y, x]));
         if (inside > -fade) data[at] += density * Math.min(1, (inside + fade) / (2 * fade));
       }
       yield;

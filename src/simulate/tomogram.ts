@@ -1,12 +1,13 @@
+import { abortSignal, callback, optional, type RulesFor, requireOptions } from '../core/arguments.ts';
 import { eventLoopTurn, forEachRange, withTurns } from '../core/concurrency.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { contiguousVolume, copyVolumeInto, type Volume } from '../volume/volume.ts';
 import { drawingSteps } from './density.ts';
 import { imagingFilter } from './imaging.ts';
-import { checkImaging, type ImagingOptions } from './imaging-options.ts';
+import { checkImaging, type ImagingOptions, imagingRules } from './imaging-options.ts';
 import { finishGreyValues, roughen } from './noise.ts';
-import { type SceneOptions, sceneSteps } from './scene.ts';
+import { type SceneOptions, sceneRules, sceneSteps, simulateScene } from './scene.ts';
 import { filterSpectrum, paddedVolume } from './spectrum.ts';
 import { drawCarbon, usualSurroundings } from './surroundings.ts';
 
@@ -57,7 +58,7 @@ export interface SimulatedTomogram {
  * ```
  */
 export async function simulateTomogram(options: SimulateTomogramOptions = {}): Promise<SimulatedTomogram> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress } = requireOptions('simulateTomogram', options, tomogramRules);
   signal?.throwIfAborted();
   const imaging = checkImaging(options);
   const { grid, molecules, carbon, picks } = await withTurns(sceneSteps(options), signal);
@@ -96,6 +97,14 @@ async function withoutPadding(padded: Volume): Promise<Volume> {
   await forEachRange(depth, copyPlanes, 1);
   return copy;
 }
+
+/** What the options of a simulated tomogram must be. */
+export const tomogramRules: RulesFor<SimulateTomogramOptions> = {
+  ...sceneRules,
+  ...imagingRules,
+  signal: /* @__PURE__ */ optional(abortSignal),
+  onProgress: /* @__PURE__ */ optional(callback),
+};
 
 /** The difficulty of a simulated tomogram. */
 export type Difficulty = 'clean' | 'default' | 'hard';

@@ -1,7 +1,16 @@
+import {
+  optional,
+  type RulesFor,
+  readableStore,
+  requireArgument,
+  requireOptions,
+  someNumber,
+} from '../core/arguments.ts';
 import { onAbort } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
   type ByteRange,
+  checkCall,
   checkRange,
   type GetOptions,
   isListable,
@@ -39,8 +48,14 @@ export interface CoalesceOptions {
  */
 export function coalesced<S extends ReadableStore>(
   store: S,
-  { maxGapBytes = 512 * 2 ** 10, maxBytes = 16 * 2 ** 20, maxRequests = 8 }: CoalesceOptions = {},
+  options: CoalesceOptions = {},
 ): S extends ListableStore ? ListableStore : ReadableStore {
+  requireArgument('coalesced', 'store', store, readableStore);
+  const {
+    maxGapBytes = 512 * 2 ** 10,
+    maxBytes = 16 * 2 ** 20,
+    maxRequests = 8,
+  } = requireOptions('coalesced', options, coalesceRules);
   for (const [name, value, minimum] of [
     ['maxGapBytes', maxGapBytes, 0],
     ['maxBytes', maxBytes, 1],
@@ -54,14 +69,22 @@ export function coalesced<S extends ReadableStore>(
   const queue = new RequestQueue(store, { maxGapBytes, maxBytes, maxRequests });
   const reading: ReadableStore = {
     location: store.location,
-    get: (key, options) => queue.read({ key }, options),
-    getRange: async (key, range, options) => queue.read({ key, range: checkRange(range) }, options),
+    get: async (key, options) => queue.read({ key }, checkCall('get', key, options)),
+    getRange: async (key, range, options) =>
+      queue.read({ key, range: checkRange(range) }, checkCall('getRange', key, options)),
   };
   const whole: ReadableStore = store;
   if (whole.size) reading.size = whole.size.bind(whole);
   const merged = isListable(whole) ? { ...reading, list: whole.list.bind(whole) } : reading;
   return merged as S extends ListableStore ? ListableStore : ReadableStore;
 }
+
+/** What the options must be; {@link coalesced} checks their minimum. */
+export const coalesceRules: RulesFor<CoalesceOptions> = {
+  maxGapBytes: /* @__PURE__ */ optional(someNumber),
+  maxBytes: /* @__PURE__ */ optional(someNumber),
+  maxRequests: /* @__PURE__ */ optional(someNumber),
+};
 
 /** A value, or a part of it. */
 interface Asked {

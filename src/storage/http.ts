@@ -1,9 +1,20 @@
+import {
+  callback,
+  isFields,
+  optional,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  someNumber,
+  url as urlRule,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type CoalesceOptions, coalesced } from './coalesce.ts';
+import { type CoalesceOptions, coalesced, coalesceRules } from './coalesce.ts';
 import { type Answer, type RetryRules, requestOnce, untilAnswered } from './http-request.ts';
 import {
   type ByteRange,
-  checkKey,
+  boundRules,
+  checkCall,
   checkRange,
   type GetOptions,
   METADATA,
@@ -57,18 +68,35 @@ export interface HttpStoreOptions extends CoalesceOptions, ValueBounds {
  * ```
  */
 export function httpStore(url: string | URL, options: HttpStoreOptions = {}): ReadableStore {
+  requireArgument('httpStore', 'url', url, urlRule);
+  requireOptions('httpStore', options, httpRules);
   const base = parseUrl(url);
   const location = `${base.origin}${base.pathname}`.replace(/\/+$/, '');
   const versions = new KnownVersions();
   const store = serverStore({ location, query: base.search, versions }, options);
   return {
     location,
-    get: async (key, wait) => store.get(checkKey(key), wait),
-    getRange: async (key, range, wait) => store.getRange(checkKey(key), checkRange(range), wait),
-    size: async (key, wait) => store.size?.(checkKey(key), wait),
+    get: async (key, wait) => store.get(key, checkCall('get', key, wait)),
+    getRange: async (key, range, wait) => store.getRange(key, checkRange(range), checkCall('getRange', key, wait)),
+    size: async (key, wait) => store.size?.(key, checkCall('size', key, wait)),
     refresh: () => versions.clear(),
   };
 }
+
+/** What the options of stores on the web must be; their bounds are checked where they apply. */
+export const httpRules: RulesFor<HttpStoreOptions> = {
+  fetch: /* @__PURE__ */ optional(callback),
+  headers: {
+    expected: 'header values by name',
+    isValid: (value) =>
+      value === undefined || (isFields(value) && Object.values(value).every((one) => typeof one === 'string')),
+  },
+  tries: /* @__PURE__ */ optional(someNumber),
+  retryFor: /* @__PURE__ */ optional(someNumber),
+  timeout: /* @__PURE__ */ optional(someNumber),
+  ...coalesceRules,
+  ...boundRules,
+};
 
 function parseUrl(url: string | URL): URL {
   try {

@@ -1,5 +1,14 @@
+import {
+  abortSignal,
+  count,
+  optional,
+  type Rule,
+  readableStore,
+  requireArgument,
+  requireOptions,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { ReadableStore, StoreKey, StoreOptions } from './store.ts';
+import { checkCall, checkKey, type ReadableStore, type StoreKey, type StoreOptions } from './store.ts';
 
 /**
  * A source of bytes that are read by offset: a file, a blob, a value of a store.
@@ -17,6 +26,21 @@ export interface RandomAccessReader {
   read(offset: number, length: number, options?: StoreOptions): Promise<Uint8Array>;
 }
 
+const blobRule: Rule = { expected: 'a Blob or a File', isValid: (value) => value instanceof Blob };
+
+/**
+ * Checks the arguments of a reader's `read`, and returns its options.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option`; the abort reason of `signal`.
+ */
+export function checkRead(offset: number, length: number, options: StoreOptions = {}): StoreOptions {
+  requireArgument('reader.read', 'offset', offset, count);
+  requireArgument('reader.read', 'length', length, count);
+  requireOptions('reader.read', options, { signal: optional(abortSignal) });
+  options.signal?.throwIfAborted();
+  return options;
+}
+
 /** A reader of bytes in memory, which returns views of them. */
 export function bytesReader(
   bytes: Uint8Array,
@@ -25,8 +49,8 @@ export function bytesReader(
   return {
     location,
     size: bytes.length,
-    async read(offset, length, { signal } = {}) {
-      signal?.throwIfAborted();
+    async read(offset, length, options) {
+      checkRead(offset, length, options);
       return bytes.subarray(offset, offset + length);
     },
   };
@@ -41,11 +65,12 @@ export function bytesReader(
  * ```
  */
 export function blobReader(blob: Blob): RandomAccessReader {
+  requireArgument('blobReader', 'blob', blob, blobRule);
   return {
     location: 'name' in blob && typeof blob.name === 'string' ? blob.name : 'blob',
     size: blob.size,
-    async read(offset, length, { signal } = {}) {
-      signal?.throwIfAborted();
+    async read(offset, length, options) {
+      const { signal } = checkRead(offset, length, options);
       const bytes = await blob.slice(offset, offset + length).arrayBuffer();
       signal?.throwIfAborted();
       return new Uint8Array(bytes);
@@ -61,17 +86,21 @@ export function blobReader(blob: Blob): RandomAccessReader {
  * @throws {@link CryoetPicksError} from `read`: `not-found` if the key is absent.
  */
 export function storeReader(store: ReadableStore, key: StoreKey): RandomAccessReader {
+  requireArgument('storeReader', 'store', store, readableStore);
+  checkKey(key);
   const location = `${store.location.replace(/\/+$/, '')}${key}`;
   return {
     location,
     size: undefined,
     async measure(options) {
+      checkCall('measure', key, options);
       const size = await store.size?.(key, options);
       if (size !== undefined || (await store.getRange(key, { offset: 0, length: 0 }, options)) !== undefined)
         return size;
       throw new CryoetPicksError('not-found', `${location} not found`, { path: location });
     },
     async read(offset, length, options) {
+      checkRead(offset, length, options);
       const bytes = await store.getRange(key, { offset, length }, options);
       if (bytes === undefined) throw new CryoetPicksError('not-found', `${location} not found`, { path: location });
       return bytes;

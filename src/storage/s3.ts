@@ -1,11 +1,21 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import {
+  oneOf,
+  optional,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  text,
+  url as urlRule,
+} from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { type HttpStoreOptions, httpStore } from './http.ts';
+import { type HttpStoreOptions, httpRules, httpStore } from './http.ts';
 import { exchange, type RetryRules, statusFailure, untilAnswered } from './http-request.ts';
 import type { RequestFailure } from './retry.ts';
 import { type BucketAddress, bucketAddress, type S3AddressOptions } from './s3-address.ts';
 import {
+  checkCall,
   checkKey,
   compareNames,
   type ListableStore,
@@ -36,6 +46,8 @@ export interface S3StoreOptions extends HttpStoreOptions, S3AddressOptions {}
  * ```
  */
 export function s3Store(url: string | URL, options: S3StoreOptions = {}): ListableStore {
+  requireArgument('s3Store', 'url', url, urlRule);
+  requireOptions('s3Store', options, { ...httpRules, ...s3Rules });
   const address = bucketAddress(url, options);
   const { fetch: send = (target, init) => fetch(target, init), headers = {} } = options;
   const folder = address.prefix.split('/').map(encodeURIComponent).join('/');
@@ -54,10 +66,19 @@ export function s3Store(url: string | URL, options: S3StoreOptions = {}): Listab
     get,
     getRange,
     ...(refresh && { refresh }),
-    list: async (key, { signal } = {}) =>
-      listBucket({ address, send, headers, timeout, bound, rules }, { folder: key, signal }),
+    list: async (key, wait) => {
+      const { signal } = checkCall('list', key, wait);
+      return listBucket({ address, send, headers, timeout, bound, rules }, { folder: key, signal });
+    },
   };
 }
+
+/** What the options of buckets must be. */
+export const s3Rules: RulesFor<S3AddressOptions> = {
+  addressing: /* @__PURE__ */ oneOf('path', 'virtual', undefined),
+  endpoint: /* @__PURE__ */ optional(text),
+  region: /* @__PURE__ */ optional(text),
+};
 
 /** A bucket, and how to send requests to it. */
 export interface Bucket {

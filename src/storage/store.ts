@@ -1,3 +1,21 @@
+import {
+  abortSignal,
+  bytesRule,
+  describeValue,
+  isFields,
+  iterable,
+  listableStore,
+  optional,
+  type Rule,
+  type RulesFor,
+  readableStore,
+  record,
+  requireArgument,
+  requireOptions,
+  someNumber,
+  text,
+  writableStore,
+} from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 
@@ -44,8 +62,10 @@ export const METADATA: RegExp = /\/(\.z(attrs|group|array|metadata)|zarr\.json)$
  */
 export function valueBounds({ maxMetadataBytes = 2 ** 26, maxFileBytes = 2 ** 30 }: ValueBounds) {
   for (const [option, value] of Object.entries({ maxMetadataBytes, maxFileBytes })) {
-    if (!(value >= 1))
-      throw new CryoetPicksError('invalid-option', `${option} is ${value}, expected at least 1`, { option });
+    if (!(typeof value === 'number' && value >= 1))
+      throw new CryoetPicksError('invalid-option', `${option} is ${describeValue(value)}, expected at least 1`, {
+        option,
+      });
   }
   return (key: StoreKey, { maxValueBytes }: GetOptions = {}): ValueBound => {
     if (maxValueBytes !== undefined) return { bytes: maxValueBytes };
@@ -54,6 +74,12 @@ export function valueBounds({ maxMetadataBytes = 2 ** 26, maxFileBytes = 2 ** 30
       : { bytes: maxFileBytes, option: 'maxFileBytes' };
   };
 }
+
+/** What the bounds of a store must be; {@link valueBounds} checks their minimum. */
+export const boundRules: RulesFor<ValueBounds> = {
+  maxMetadataBytes: /* @__PURE__ */ optional(someNumber),
+  maxFileBytes: /* @__PURE__ */ optional(someNumber),
+};
 
 /** The error for a value that exceeds its bound. */
 export function tooLarge(path: string, { bytes, option }: ValueBound): CryoetPicksError {
@@ -150,7 +176,7 @@ export function checkRange(range: ByteRange): ByteRange {
   const isWhole = (value: number | undefined) => Number.isSafeInteger(value) && value! >= 0;
   if (suffixLength === undefined ? isWhole(offset) && isWhole(length) : isWhole(suffixLength)) return range;
   const expected = '{ offset, length }, { offset } or { suffixLength }, in whole bytes of at least 0';
-  throw new CryoetPicksError('invalid-option', `the range is ${showJson(range)}, expected ${expected}`, {
+  throw new CryoetPicksError('invalid-option', `the range is ${describeValue(range)}, expected ${expected}`, {
     option: 'range',
   });
 }
@@ -193,46 +219,81 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
   const versions = new Map<string, string>();
   let writes = 0;
   const put = (key: string, value: Uint8Array) => {
+    requireArgument('memoryStore', 'value', value, bytesRule);
     values.set(key, value);
     versions.set(key, `${++writes}@${new Date().toISOString()}`);
   };
-  for (const [key, value] of entries) put(checkKey(key), value);
+  requireArgument('memoryStore', 'entries', entries, iterable);
+  for (const entry of entries) {
+    requireArgument('memoryStore', 'entry', entry, entryRule);
+    put(checkKey(entry[0]), entry[1]);
+  }
   return {
     location: 'memory',
-    async get(key, { signal, maxValueBytes: bytes = Infinity } = {}) {
-      signal?.throwIfAborted();
-      const value = values.get(checkKey(key));
+    async get(key, options) {
+      const { maxValueBytes: bytes = Infinity } = checkCall('get', key, options);
+      const value = values.get(key);
       if (value && value.length > bytes) throw tooLarge(`memory${key}`, { bytes });
       return value;
     },
-    async getRange(key, range, { signal } = {}) {
-      signal?.throwIfAborted();
-      const value = values.get(checkKey(key));
-      return value && sliceRange(value, checkRange(range));
+    async getRange(key, range, options) {
+      checkCall('getRange', key, options);
+      checkRange(range);
+      const value = values.get(key);
+      return value && sliceRange(value, range);
     },
-    async list(folder, { signal } = {}) {
-      signal?.throwIfAborted();
-      return childrenOf(checkKey(folder), values.keys());
+    async list(folder, options) {
+      checkCall('list', folder, options);
+      return childrenOf(folder, values.keys());
     },
-    async set(key, value, { signal, ifVersion } = {}) {
-      signal?.throwIfAborted();
-      checkKey(key);
+    async set(key, value, options = {}) {
+      const { ifVersion } = checkCall('set', key, options);
       if (ifVersion !== undefined) assertVersion(key, ifVersion, versions.get(key));
       put(key, value);
     },
-    async delete(key, { signal, ifVersion } = {}) {
-      signal?.throwIfAborted();
-      const inside = folderPrefix(checkKey(key));
+    async delete(key, options = {}) {
+      const { ifVersion } = checkCall('delete', key, options);
+      const inside = folderPrefix(key);
       if (ifVersion !== undefined) assertVersion(key, ifVersion, versions.get(key));
       for (const other of [...values.keys()]) {
         if (other === key || other.startsWith(inside)) values.delete(other) && versions.delete(other);
       }
     },
-    async version(key, { signal } = {}) {
-      signal?.throwIfAborted();
-      return versions.get(checkKey(key));
+    async version(key, options) {
+      checkCall('version', key, options);
+      return versions.get(key);
     },
   };
+}
+
+const entryRule: Rule = {
+  expected: "a key and its value, ['/key', bytes]",
+  isValid: (value) => Array.isArray(value) && value.length === 2,
+};
+const ifVersionRule: Rule = {
+  expected: 'a version that was read, null for no value, or undefined for any',
+  isValid: (value) => value === undefined || value === null || typeof value === 'string',
+};
+
+/**
+ * Checks key and options of a call of a store, and returns the options.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option`; the abort reason of `signal`.
+ */
+export function checkCall(
+  method: string,
+  key: string,
+  options: (WriteOptions & GetOptions) | undefined,
+): WriteOptions & GetOptions {
+  checkKey(key);
+  if (options === undefined) return {};
+  const call = `store.${method}`;
+  requireArgument(call, 'options', options, record);
+  requireArgument(call, 'signal', options.signal, optional(abortSignal));
+  requireArgument(call, 'ifVersion', options.ifVersion, ifVersionRule);
+  requireArgument(call, 'maxValueBytes', options.maxValueBytes, optional(someNumber));
+  options.signal?.throwIfAborted();
+  return options;
 }
 
 /** The methods of stores that take a key first. */
@@ -242,6 +303,8 @@ const keyedMethods = ['get', 'getRange', 'size', 'list', 'set', 'setPieces', 'de
  * A folder of a store as a store of its own with the same methods: a listable store stays listable, a writable one writable.
  */
 export function subStore<S extends ReadableStore>(store: S, folder: StoreKey): S {
+  requireArgument('subStore', 'store', store, readableStore);
+  requireArgument('subStore', 'folder', folder, text);
   const base = joinKey(folder);
   const at = (key: StoreKey) => joinKey(base, checkKey(key));
   const whole: Partial<Store> = store;
@@ -277,6 +340,7 @@ export function joinKey(...segments: readonly string[]): StoreKey {
  * @throws {@link CryoetPicksError} `invalid-option`.
  */
 export function checkKey(key: string): StoreKey {
+  if (typeof key !== 'string') requireArgument('store', 'key', key, keyRule);
   const segments = key.slice(1).split('/');
   const bad = key !== '/' && segments.some((segment) => segment === '' || segment === '.' || segment === '..');
   if (!key.startsWith('/') || bad || key.includes('\0')) {
@@ -287,6 +351,8 @@ export function checkKey(key: string): StoreKey {
   }
   return key as StoreKey;
 }
+
+const keyRule: Rule = { expected: 'a store key, "/" and names between single slashes', isValid: () => false };
 
 /** The prefix of the keys in a folder. */
 function folderPrefix(folder: string): string {
@@ -339,8 +405,11 @@ export interface ReadOnlyStoreOptions {
  *
  * @throws {@link CryoetPicksError} `read-only`, from writes and deletions.
  */
-export function readOnlyStore(store: ListableStore, { reason }: ReadOnlyStoreOptions): Store {
+export function readOnlyStore(store: ListableStore, options: ReadOnlyStoreOptions): Store {
+  requireArgument('readOnlyStore', 'store', store, listableStore);
+  const { reason } = requireOptions('readOnlyStore', options, { reason: text });
   const refuse = async (key: string): Promise<never> => {
+    checkKey(key);
     const path = `${store.location.replace(/\/+$/, '')}${key}`;
     throw new CryoetPicksError('read-only', `cannot write ${path}: ${reason}`, { path });
   };
@@ -353,10 +422,14 @@ export function readOnlyStore(store: ListableStore, { reason }: ReadOnlyStoreOpt
  * @throws {@link CryoetPicksError} `invalid-option`.
  */
 export function assertStore(store: ReadableStore, method: 'get' | 'set'): void {
-  const given: { readonly [K in typeof method]?: unknown } | null | undefined = store;
-  if (typeof given?.[method] === 'function') return;
+  const given: unknown = store;
+  if ((method === 'get' ? readableStore : writableStore).isValid(given)) return;
   const found =
-    given instanceof URL ? `the URL ${given.origin}${given.pathname}` : showJson(given).replace(/\?.*/s, '…');
+    given instanceof URL
+      ? `the URL ${given.origin}${given.pathname}`
+      : isFields(given) || typeof given !== 'string'
+        ? describeValue(given)
+        : showJson(given).replace(/\?.*/s, '…');
   throw new CryoetPicksError(
     'invalid-option',
     `expected a store, found ${found}; wrap a path in directoryStore(path) of cryoet-picks/node` +
@@ -420,7 +493,7 @@ export function assertVersion(path: string, ifVersion: string | null | undefined
   if (ifVersion !== null && !VERSION.test(ifVersion)) {
     throw new CryoetPicksError(
       'invalid-option',
-      `${path} is not changed: ifVersion is ${JSON.stringify(ifVersion)}, which is not a version; expected the \`version\` that it was read with, or null for no file`,
+      `${path} is not changed: ifVersion is ${describeValue(ifVersion)}, which is not a version; expected the \`version\` that it was read with, or null for no file`,
       { option: 'ifVersion', path },
     );
   }

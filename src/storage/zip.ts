@@ -2,11 +2,21 @@ import type { Entry, Reader } from '@zip.js/zip.js/lib/zip-core-reader.js';
 import { LRUCache } from 'lru-cache';
 import { crc32 } from '../codecs/checksum.ts';
 import { inflate } from '../codecs/inflate.ts';
+import {
+  optional,
+  reader as readerRule,
+  requireArgument,
+  requireOptions,
+  someNumber,
+  text,
+} from '../core/arguments.ts';
 import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { httpStore } from './http.ts';
 import { blobReader, type RandomAccessReader, storeReader } from './random-access.ts';
 import {
+  boundRules,
+  checkCall,
   checkRange,
   compareNames,
   joinKey,
@@ -374,6 +384,11 @@ export interface ZipStoreOptions extends ValueBounds {
  * ```
  */
 export function zipStore(source: RandomAccessReader | Blob | URL, options: ZipStoreOptions = {}): ListableStore {
+  requireOptions('zipStore', options, {
+    ...boundRules,
+    folder: optional(text),
+    maxDirectoryBytes: optional(someNumber),
+  });
   const boundOf = valueBounds(options);
   const reader = readerOf(source);
   let opened: Promise<ZipArchive> | undefined;
@@ -387,14 +402,14 @@ export function zipStore(source: RandomAccessReader | Blob | URL, options: ZipSt
   };
   return {
     location: reader.location,
-    async get(key, wait = {}) {
-      const { signal } = wait;
-      signal?.throwIfAborted();
-      return (await untilAborted(load(), signal)).read(key, { signal, bound: boundOf(key, wait) });
+    async get(key, wait) {
+      const options = checkCall('get', key, wait);
+      const { signal } = options;
+      return (await untilAborted(load(), signal)).read(key, { signal, bound: boundOf(key, options) });
     },
-    async getRange(key, range, { signal } = {}) {
-      signal?.throwIfAborted();
+    async getRange(key, range, wait) {
       checkRange(range);
+      const { signal } = checkCall('getRange', key, wait);
       const archive = await untilAborted(load(), signal);
       const span = await archive.locate(key, { signal });
       if (!span) return sliceOf(await archive.readKept(key, { signal, bound: { bytes: MAX_BYTES } }), range);
@@ -403,8 +418,8 @@ export function zipStore(source: RandomAccessReader | Blob | URL, options: ZipSt
         ? new Uint8Array(0)
         : archive.readSpan(key, { offset: span.offset + offset, length }, { signal });
     },
-    async list(at, { signal } = {}) {
-      signal?.throwIfAborted();
+    async list(at, wait) {
+      const { signal } = checkCall('list', at, wait);
       return (await untilAborted(load(), signal)).list(at);
     },
   };
@@ -422,7 +437,10 @@ function readerOf(source: RandomAccessReader | Blob | URL): RandomAccessReader {
       'zipStore does not take a string: give new URL(…), a Blob, or fileReader(path)',
     );
   }
-  if (!(source instanceof URL)) return source;
+  if (!(source instanceof URL)) {
+    requireArgument('zipStore', 'source', source, readerRule);
+    return source;
+  }
   const folder = new URL(source);
   folder.pathname = source.pathname.replace(/[^/]*$/, '');
   const name = decodeURIComponent(source.pathname.slice(folder.pathname.length));

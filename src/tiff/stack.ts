@@ -5,6 +5,16 @@
  */
 
 import { decode, type TiffIfd } from 'tiff';
+import {
+  abortSignal,
+  anything,
+  bytesRule,
+  finitePoint,
+  optional,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { asVoxelSize, type Point } from '../space/grid.ts';
@@ -47,7 +57,17 @@ export interface TiffStack extends VolumeSource {
  * ```
  */
 export async function openTiffStack(bytes: Uint8Array, options: OpenTiffStackOptions = {}): Promise<TiffStack> {
-  const { source = 'the TIFF stack', origin, signal } = options;
+  requireArgument('openTiffStack', 'bytes', bytes, bytesRule);
+  const {
+    source = 'the TIFF stack',
+    origin,
+    signal,
+  } = requireOptions('openTiffStack', options, {
+    voxelSize: anything,
+    origin: optional(finitePoint),
+    source: optional(text),
+    signal: optional(abortSignal),
+  });
   signal?.throwIfAborted();
   const count = countPages(bytes, source);
   const first = checkPages(decodePages(bytes, { source, ignoreImageData: true }), { source, bytes });

@@ -1,3 +1,12 @@
+import {
+  anything,
+  describeValue,
+  isFields,
+  type Rule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Axis, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
 import { type AxisSegment, coverAxis, cutSegments, tilesAlongAxis } from './axis.ts';
@@ -73,7 +82,10 @@ export interface TilePlan {
  * ```
  */
 export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {}): TilePlan {
+  requireArgument('planTiles', 'spec', spec, tileSpec);
+  requireArgument('planTiles', 'shape', shape, voxels);
   const { outputStride = 1, tileMultiple: multiple } = spec;
+  requireOptions('planTiles', options, planRules);
   const { window = 'gaussian', channels = channelCount(spec) } = options;
   checkPlanOptions(shape, {
     ...options,
@@ -117,6 +129,27 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
     memory: predictMemory({ tile, outputTile, outputShape, axis, channels }),
   };
 }
+
+const voxels: Rule = { expected: 'three whole numbers [z, y, x], in voxels', isValid: Array.isArray };
+const tileSpec: Rule = {
+  expected: 'a model card, or { tile }',
+  isValid: isFields,
+  fields: {
+    tile: voxels,
+    classes: {
+      expected: 'a list of class names, null for background',
+      isValid: (value) => value === undefined || Array.isArray(value),
+      items: { expected: 'a class name, or null', isValid: (value) => value === null || typeof value === 'string' },
+    },
+    offsets: { ...voxels, isValid: (value) => value === undefined || Array.isArray(value) },
+  },
+};
+const planRules: RulesFor<PlanOptions> = {
+  overlap: { ...voxels, isValid: (value) => value === undefined || Array.isArray(value) },
+  window: anything,
+  channels: anything,
+  axis: anything,
+};
 
 function tilesInSweepOrder(starts: readonly (readonly number[])[], axis: Axis): Tile[] {
   const tiles: Tile[] = [];
@@ -198,7 +231,8 @@ function channelCount({ classes, offsets }: TileSpec): number {
 /** @throws {@link CryoetPicksError} `invalid-option` for options from which no plan can be made. */
 function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
   const { tile, tileMultiple, overlap, outputStride, window, channels, axis } = options;
-  if (![1, 2, 4].includes(outputStride)) fail('outputStride', `output stride ${outputStride} must be 1, 2 or 4`);
+  if (![1, 2, 4].includes(outputStride))
+    fail('outputStride', `output stride ${describeValue(outputStride)} must be 1, 2 or 4`);
   requireWholeNumbers('shape', shape, 1);
   requireWholeNumbers('tile', tile, 1);
   requireWholeNumbers('overlap', overlap, 0);
@@ -215,11 +249,15 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
     );
   }
   if (window !== undefined && !WINDOW_NAMES.includes(window)) {
-    fail('window', `window "${window}" is unknown; available: ${WINDOW_NAMES.map((name) => `"${name}"`).join(', ')}`);
+    fail(
+      'window',
+      `window ${describeValue(window)} is unknown; available: ${WINDOW_NAMES.map((name) => `"${name}"`).join(', ')}`,
+    );
   }
   if (!Number.isInteger(channels) || channels < 1)
-    fail('channels', `channels must be a whole number of at least 1, found ${channels}`);
-  if (axis !== undefined && ![0, 1, 2].includes(axis)) fail('axis', `axis ${axis} must be 0 (z), 1 (y) or 2 (x)`);
+    fail('channels', `channels must be a whole number of at least 1, found ${describeValue(channels)}`);
+  if (axis !== undefined && ![0, 1, 2].includes(axis))
+    fail('axis', `axis ${describeValue(axis)} must be 0 (z), 1 (y) or 2 (x)`);
   const count = [0, 1, 2].reduce((product, i) => product * tilesAlong(i, shape, options), 1);
   if (count > MAX_TILES) {
     fail(
@@ -232,7 +270,10 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
 
 function requireMultiple({ tile, outputStride }: FilledOptions, multiple: number): void {
   if (!Number.isSafeInteger(multiple) || multiple < 1 || multiple % outputStride !== 0) {
-    fail('tileMultiple', `tileMultiple ${multiple} is not a whole multiple of the output stride ${outputStride}`);
+    fail(
+      'tileMultiple',
+      `tileMultiple ${describeValue(multiple)} is not a whole multiple of the output stride ${outputStride}`,
+    );
   }
   if (tile.some((edge) => edge % multiple !== 0)) {
     const works = formatZyx(tile.map((edge) => Math.ceil(edge / multiple) * multiple));
@@ -251,7 +292,10 @@ function tilesAlong(i: number, shape: Zyx, { tile, overlap, outputStride }: Fill
 function requireWholeNumbers(option: string, zyx: Zyx, minimum: number): void {
   if (zyx.length !== 3 || zyx.some((value) => !Number.isSafeInteger(value) || value < minimum)) {
     const name = option === 'shape' ? 'volume shape' : option;
-    fail(option, `${name} ${formatZyx(zyx)} must be three whole numbers [z, y, x] of at least ${minimum}, in voxels`);
+    fail(
+      option,
+      `${name} ${formatZyx(zyx.map(describeValue))} must be three whole numbers [z, y, x] of at least ${minimum}, in voxels`,
+    );
   }
 }
 

@@ -1,3 +1,12 @@
+import {
+  abortSignal,
+  callback,
+  intensity as intensityRule,
+  optional,
+  requireArgument,
+  requireOptions,
+  source as sourceRule,
+} from '../core/arguments.ts';
 import { forEachRange, mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
@@ -50,16 +59,22 @@ export interface IntensityOptions {
  * const median = quantile(intensity, 0.5);
  * ```
  */
-export async function measureIntensity(
-  source: VolumeSource,
-  { blockBytes = 2 ** 24, signal, onProgress, onWarning }: IntensityOptions = {},
-): Promise<Intensity> {
-  if (!(blockBytes >= 4)) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `blockBytes must be at least 4, the size of a voxel, found ${blockBytes}`,
-    );
-  }
+export async function measureIntensity(source: VolumeSource, options: IntensityOptions = {}): Promise<Intensity> {
+  requireArgument('measureIntensity', 'source', source, sourceRule);
+  const {
+    blockBytes = 2 ** 24,
+    signal,
+    onProgress,
+    onWarning,
+  } = requireOptions('measureIntensity', options, {
+    blockBytes: optional({
+      expected: 'at least 4, the size of a voxel',
+      isValid: (value) => typeof value === 'number' && value >= 4,
+    }),
+    signal: optional(abortSignal),
+    onProgress: optional(callback),
+    onWarning: optional(callback),
+  });
   const { shape } = source.grid;
   const { boxes, total, concurrency } = blocksOf(source, blockBytes);
   const sums = newSums();
@@ -114,10 +129,13 @@ export function notFiniteVoxels({
  *
  * @throws {@link CryoetPicksError} `invalid-option` unless 0 ≤ p ≤ 1.
  */
-export function quantile({ count, minimum, maximum, levels, counts }: Intensity, p: number): number {
-  if (!(p >= 0 && p <= 1)) {
-    throw new CryoetPicksError('invalid-option', `a quantile must be between 0 and 1, found ${p}`);
-  }
+export function quantile(intensity: Intensity, p: number): number {
+  requireArgument('quantile', 'intensity', intensity, intensityRule);
+  requireArgument('quantile', 'p', p, {
+    expected: 'between 0 and 1',
+    isValid: (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  });
+  const { count, minimum, maximum, levels, counts } = intensity;
   if (p === 0) return minimum;
   if (p === 1) return maximum;
   const rank = p * (count - 1);

@@ -1,6 +1,7 @@
 import type { NdArray } from 'ndarray';
 import ndarray from 'ndarray';
 import ops from 'ndarray-ops';
+import { listOf, requireArgument } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, sameZyx } from '../space/zyx.ts';
 import { asVolume, type NumericData, toFloat32, type Volume, type VolumeLike } from './volume.ts';
@@ -9,7 +10,8 @@ import { asVolume, type NumericData, toFloat32, type Volume, type VolumeLike } f
 export type SharedData = ndarray.TypedArray & NumericData;
 
 /** Wraps a volume as an `NdArray` over the same memory. */
-export function toNdarray<A extends SharedData>({ data, shape, stride, offset }: Volume<A>): NdArray<A> {
+export function toNdarray<A extends SharedData>(volume: Volume<A>): NdArray<A> {
+  const { data, shape, stride, offset } = asVolume(volume, 'toNdarray', 'volume');
   return ndarray(data, [...shape], [...stride], offset);
 }
 
@@ -21,7 +23,7 @@ export function toNdarray<A extends SharedData>({ data, shape, stride, offset }:
  * @throws {@link CryoetPicksError} `invalid-option` if the array is not 3-D.
  */
 export function fromNdarray<A extends NumericData>(array: VolumeLike<A>): Volume<A> {
-  const { data, shape, stride, offset } = asVolume(array);
+  const { data, shape, stride, offset } = asVolume(array, 'fromNdarray');
   return { data, shape: [shape[0], shape[1], shape[2]], stride: [stride[0], stride[1], stride[2]], offset };
 }
 
@@ -31,24 +33,25 @@ export function fromNdarray<A extends NumericData>(array: VolumeLike<A>): Volume
  * @throws {@link CryoetPicksError} `invalid-option` if `volumes` is empty or the shapes differ.
  */
 export function meanOf(volumes: readonly VolumeLike[]): NdArray<Float32Array> {
+  requireArgument('meanOf', 'volumes', volumes, listOf('volumes'));
   const [first, ...others] = volumes;
-  if (first === undefined) throw new CryoetPicksError('invalid-option', 'meanOf needs at least one volume');
-  const sum = floatCopy(first);
-  for (const other of others) ops.addeq(sum, matching(other, first));
+  if (volumes.length === 0) throw new CryoetPicksError('invalid-option', 'meanOf needs at least one volume');
+  const sum = floatCopy(first, 'meanOf');
+  for (const other of others) ops.addeq(sum, matching(other, first, 'meanOf'));
   ops.divseq(sum, volumes.length);
   return sum;
 }
 
 /** Computes the voxelwise difference `a − b` of two volumes of one shape, as float32. @throws `invalid-option` if the shapes differ. */
 export function differenceOf(a: VolumeLike, b: VolumeLike): NdArray<Float32Array> {
-  const difference = floatCopy(a);
-  ops.subeq(difference, matching(b, a));
+  const difference = floatCopy(a, 'differenceOf');
+  ops.subeq(difference, matching(b, a, 'differenceOf'));
   return difference;
 }
 
 /** Returns a float32 copy with each voxel negated, for networks trained on the opposite contrast. */
 export function invertContrast(volume: VolumeLike): NdArray<Float32Array> {
-  const copy = floatCopy(volume);
+  const copy = floatCopy(volume, 'invertContrast');
   ops.negeq(copy);
   return copy;
 }
@@ -59,22 +62,22 @@ export function invertContrast(volume: VolumeLike): NdArray<Float32Array> {
  * @throws {@link CryoetPicksError} `invalid-option` if the shapes differ.
  */
 export function maskedBy(volume: VolumeLike, mask: VolumeLike): NdArray<Float32Array> {
-  const copy = floatCopy(volume);
-  ops.muleq(copy, matching(mask, volume));
+  const copy = floatCopy(volume, 'maskedBy');
+  ops.muleq(copy, matching(mask, volume, 'maskedBy'));
   return copy;
 }
 
-function floatCopy(volume: VolumeLike): NdArray<Float32Array> {
-  return toNdarray(toFloat32(asVolume(volume)));
+function floatCopy(volume: VolumeLike, call: string): NdArray<Float32Array> {
+  return toNdarray(toFloat32(asVolume(volume, call, 'volume')));
 }
 
-function matching(volume: VolumeLike, reference: VolumeLike): NdArray<Float32Array> {
-  const { data, shape, stride, offset } = asVolume(volume);
+function matching(volume: VolumeLike, reference: VolumeLike, call: string): NdArray<Float32Array> {
+  const { data, shape, stride, offset } = asVolume(volume, call, 'volume');
   if (!sameZyx(shape, asVolume(reference).shape)) {
     throw new CryoetPicksError(
       'invalid-option',
       `volumes of shape ${formatZyx(reference.shape)} and ${formatZyx(shape)} cannot be combined voxel by voxel`,
     );
   }
-  return data instanceof Float32Array ? ndarray(data, [...shape], [...stride], offset) : floatCopy(volume);
+  return data instanceof Float32Array ? ndarray(data, [...shape], [...stride], offset) : floatCopy(volume, call);
 }

@@ -1,3 +1,12 @@
+import {
+  intensity as intensityRule,
+  oneOf,
+  optional,
+  type Rule,
+  requireArgument,
+  requireOptions,
+  someNumber,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Intensity, quantile } from './intensity.ts';
 
@@ -12,9 +21,12 @@ export interface Normalize {
   readonly pointwise?: boolean | undefined;
 }
 
+const float32Array: Rule = { expected: 'a Float32Array', isValid: (value) => value instanceof Float32Array };
+
 /** A pointwise normalisation that works in place. */
 function pointwise(work: (voxels: Float32Array) => void): Normalize {
   const normalize = (voxels: Float32Array) => {
+    if (!(voxels instanceof Float32Array)) requireArgument('normalize', 'voxels', voxels, float32Array);
     work(voxels);
     return voxels;
   };
@@ -32,7 +44,7 @@ function pointwise(work: (voxels: Float32Array) => void): Normalize {
  * ```
  */
 export function zScore(intensity: Intensity): Normalize {
-  requireContrast(intensity);
+  requireContrast(intensity, 'zScore');
   const { mean, standardDeviation } = intensity;
   // A division takes several times as long as a multiplication.
   const scale = 1 / standardDeviation;
@@ -57,11 +69,13 @@ export interface QuantileOptions {
  *
  * @throws {@link CryoetPicksError} `invalid-option` unless 0 ≤ low < high ≤ 1; `corrupt-data` if both quantiles are equal.
  */
-export function clipToQuantiles(intensity: Intensity, { low = 0.01, high = 0.99 }: QuantileOptions = {}): Normalize {
+export function clipToQuantiles(intensity: Intensity, options: QuantileOptions = {}): Normalize {
+  const rules = { low: optional(someNumber), high: optional(someNumber) };
+  const { low = 0.01, high = 0.99 } = requireOptions('clipToQuantiles', options, rules);
   if (!(low >= 0 && low < high && high <= 1)) {
     throw new CryoetPicksError('invalid-option', `quantiles must be 0 ≤ low < high ≤ 1, found ${low} and ${high}`);
   }
-  requireContrast(intensity);
+  requireContrast(intensity, 'clipToQuantiles');
   const minimum = quantile(intensity, low);
   const range = quantile(intensity, high) - minimum;
   if (!(range > 0)) {
@@ -76,7 +90,7 @@ export function clipToQuantiles(intensity: Intensity, { low = 0.01, high = 0.99 
 
 /** Maps the volume's minimum and maximum to 0 and 1. @throws {@link CryoetPicksError} `corrupt-data` if all voxels are equal. */
 export function minMax(intensity: Intensity): Normalize {
-  requireContrast(intensity);
+  requireContrast(intensity, 'minMax');
   const { mean, minimum, maximum } = intensity;
   return scaled({ mean, low: minimum, range: maximum - minimum });
 }
@@ -92,6 +106,7 @@ export const noNormalization: Normalize = /* @__PURE__ */ pointwise((voxels) => 
  * @throws {@link CryoetPicksError} `corrupt-data` if all voxels of the volume are equal and the normalisation needs contrast.
  */
 export function normalizerFor(name: 'z-score' | 'quantiles' | 'min-max' | 'none', intensity: Intensity): Normalize {
+  requireArgument('normalizerFor', 'name', name, oneOf('z-score', 'quantiles', 'min-max', 'none'));
   switch (name) {
     case 'z-score':
       return zScore(intensity);
@@ -99,12 +114,14 @@ export function normalizerFor(name: 'z-score' | 'quantiles' | 'min-max' | 'none'
       return clipToQuantiles(intensity);
     case 'min-max':
       return minMax(intensity);
-    case 'none':
+    default:
       return noNormalization;
   }
 }
 
-function requireContrast({ minimum, maximum, count }: Intensity): void {
+function requireContrast(intensity: Intensity, call: string): void {
+  requireArgument(call, 'intensity', intensity, intensityRule);
+  const { minimum, maximum, count } = intensity;
   // Rounding makes the deviation of a constant volume a little more than 0.
   if (minimum < maximum) return;
   throw new CryoetPicksError(

@@ -1,7 +1,15 @@
+import { requireArgument, source as sourceRule } from '../core/arguments.ts';
 import { asVoxelSize, type VoxelGrid } from '../space/grid.ts';
 import { type Box, boxShape, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
 import { readInto } from './read.ts';
-import { contiguousVolume, copyVolumeInto, type ReadOptions, type Volume, type VolumeSource } from './volume.ts';
+import {
+  contiguousVolume,
+  copyVolumeInto,
+  type ReadOptions,
+  requireReadOptions,
+  type Volume,
+  type VolumeSource,
+} from './volume.ts';
 
 /**
  * Resamples a volume to another voxel size: a tomogram of 7.84 Å for a model that needs 10 Å.
@@ -23,6 +31,7 @@ import { contiguousVolume, copyVolumeInto, type ReadOptions, type Volume, type V
  * ```
  */
 export function resampled(source: VolumeSource, voxelSize: number | Zyx): VolumeSource {
+  requireArgument('resampled', 'source', source, sourceRule);
   const wanted = asVoxelSize(voxelSize);
   const axes = [
     axisOf(source.grid, wanted, 0),
@@ -34,7 +43,8 @@ export function resampled(source: VolumeSource, voxelSize: number | Zyx): Volume
   return {
     grid,
     warnings: () => source.warnings?.() ?? [],
-    async read(box, { signal, out } = {}) {
+    async read(box, options = {}) {
+      const { signal, out } = requireReadOptions('resampled volume.read', options);
       signal?.throwIfAborted();
       requireInside(box, { shape: grid.shape, where: 'the resampled volume' });
       const volume = contiguousVolume(out ?? new Float32Array(voxelCount(boxShape(box))), boxShape(box));

@@ -1,6 +1,21 @@
+import {
+  abortSignal,
+  describeValue,
+  finitePoint,
+  flag,
+  numericData,
+  optional,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  shapeRule,
+  source as sourceRule,
+  volume as volumeRule,
+  voxelSizeRule,
+} from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { showJson, showList } from '../core/json.ts';
+import { showJson } from '../core/json.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { type Box, boxShape, contiguousStride, formatZyx, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
 
@@ -96,6 +111,8 @@ export interface ReadOptions {
 
 /** Wraps flat data as a C-order volume. @throws {@link CryoetPicksError} `invalid-option` unless the data fill the shape. */
 export function contiguousVolume<A extends NumericData>(data: A, shape: Zyx): Volume<A> {
+  if (!shapeRule.isValid(shape)) requireArgument('contiguousVolume', 'shape', shape, shapeRule);
+  if (!numericData.isValid(data)) requireArgument('contiguousVolume', 'data', data, numericData);
   if (data.length !== voxelCount(shape)) {
     throw new CryoetPicksError(
       'invalid-option',
@@ -111,7 +128,8 @@ export function contiguousVolume<A extends NumericData>(data: A, shape: Zyx): Vo
  * @throws {@link CryoetPicksError} `invalid-option` if it is not 3-D, if it reaches past its data, or if data without a
  * stride and an offset do not fill the shape.
  */
-export function asVolume<A extends NumericData>(like: VolumeLike<A>): Volume<A> {
+export function asVolume<A extends NumericData>(like: VolumeLike<A>, call = 'volume', argument = 'array'): Volume<A> {
+  requireArgument(call, argument, like, volumeRule);
   const { data, shape, offset = 0 } = like;
   const stride = like.stride ?? (shape?.length === 3 ? contiguousStride(shape as unknown as Zyx) : undefined);
   if (shape?.length !== 3 || stride?.length !== 3) {
@@ -151,13 +169,16 @@ export function asVolume<A extends NumericData>(like: VolumeLike<A>): Volume<A> 
  */
 export function sourceFromArray(
   volume: VolumeLike,
-  { voxelSize = [1, 1, 1], origin = { x: 0, y: 0, z: 0 } }: Partial<Pick<VoxelGrid, 'voxelSize' | 'origin'>> = {},
+  options: Partial<Pick<VoxelGrid, 'voxelSize' | 'origin'>> = {},
 ): VolumeSource {
-  const { data, shape, stride, offset } = asVolume(volume);
-  requireGeometry({ voxelSize, origin });
+  const call = 'sourceFromArray';
+  const { data, shape, stride, offset } = asVolume(volume, call, 'volume');
+  const rules = { voxelSize: optional(voxelSizeRule), origin: optional(finitePoint) };
+  const { voxelSize = [1, 1, 1], origin = { x: 0, y: 0, z: 0 } } = requireOptions(call, options, rules);
   return {
     grid: { shape, voxelSize, origin },
-    async read(box, { signal, out, exact } = {}) {
+    async read(box, readOptions = {}) {
+      const { signal, out, exact } = requireReadOptions('volume.read', readOptions);
       signal?.throwIfAborted();
       requireInside(box, { shape, where: 'the volume' });
       const start = offset + box.start[0] * stride[0] + box.start[1] * stride[1] + box.start[2] * stride[2];
@@ -179,19 +200,26 @@ function fitsFloat32(data: NumericData): boolean {
   );
 }
 
-function requireGeometry({ voxelSize, origin }: Pick<VoxelGrid, 'voxelSize' | 'origin'>): void {
-  const isSize = voxelSize?.length === 3 && voxelSize.every((length) => length > 0 && Number.isFinite(length));
-  if (isSize && [origin?.x, origin?.y, origin?.z].every(Number.isFinite)) return;
-  const found = isSize
-    ? `origin is ${showJson(origin)}, expected a point { x, y, z } in Å`
-    : `voxelSize is ${showList(voxelSize)}, expected three lengths above 0 in Å, [z, y, x]`;
-  throw new CryoetPicksError('invalid-option', found);
+/** Checks the options of `read`, as a source does that heeds them. */
+export function requireReadOptions(call: string, options: ReadOptions): ReadOptions {
+  return requireOptions(call, options, readRules);
 }
+
+const readRules: RulesFor<ReadOptions> = {
+  signal: /* @__PURE__ */ optional(abortSignal),
+  out: {
+    expected: 'a Float32Array',
+    isValid: (value) => value === undefined || value instanceof Float32Array,
+  },
+  lend: /* @__PURE__ */ optional(flag),
+  exact: /* @__PURE__ */ optional(flag),
+};
 
 /** Copies a volume to float32, in C-order. */
 export function toFloat32(volume: Volume<NumericData>): Volume {
-  const copy = contiguousVolume(new Float32Array(voxelCount(volume.shape)), volume.shape);
-  copyVolumeInto(volume, copy, [0, 0, 0]);
+  const from = asVolume(volume, 'toFloat32', 'volume');
+  const copy = contiguousVolume(new Float32Array(voxelCount(from.shape)), from.shape);
+  copyVolumeInto(from, copy, [0, 0, 0]);
   return copy;
 }
 
@@ -219,16 +247,13 @@ export function copyVolumeInto(from: Volume<NumericData>, to: Volume<Float32Arra
 /** @throws {@link CryoetPicksError} `invalid-option`, with the call that was meant, unless `source` is a volume source. */
 export function assertVolumeSource(source: VolumeSource, call: string): void {
   const given: Partial<VolumeSource> | null | undefined = source;
-  if (given?.grid && given.read) return;
-  // An object may hold a whole volume, so the message does not show it.
-  const found =
-    given instanceof Promise
-      ? 'a promise'
-      : given instanceof Object
-        ? 'an object without grid or read'
-        : showJson(given);
+  if (given?.grid && given.read) {
+    requireArgument(call, 'source', source, sourceRule);
+    return;
+  }
   throw new CryoetPicksError(
     'invalid-option',
-    `hand in a volume, such as \`await openTomogram(store)\`: ${call}; found ${found}`,
+    `hand in a volume, such as \`await openTomogram(store)\`: ${call}; found ${describeValue(given)}`,
+    { option: 'source' },
   );
 }

@@ -150,11 +150,11 @@ describe('chooseObjects', () => {
   });
 
   it.each([
-    ['text', '0.5', 'found 0.5'],
+    ['text', '0.5', 'found "0.5"'],
     ['nothing', null, 'found null'],
-    ['an array', [0.5, 0.5], 'found an array; pass a number, or numbers by object name'],
-    ['a Map', new Map([['ribosome', 0.5]]), 'found a Map; pass a number, or numbers by object name'],
-    ['a function', () => 0.5, 'found a function; pass a number, or numbers by object name'],
+    ['an array', [0.5, 0.5], 'must be a number, or numbers by object name, found [0.5, 0.5]'],
+    ['a Map', new Map([['ribosome', 0.5]]), 'must be a number, or numbers by object name, found a Map'],
+    ['a function', () => 0.5, 'must be a number, or numbers by object name, found a function'],
     ['a number that is not finite', Number.NaN, 'found NaN'],
     ['an unknown object', { typo: 1 }, 'names "typo"'],
     ['text of an object', { ribosome: '0.5' }, 'of "ribosome" must be a finite'],

@@ -238,7 +238,11 @@ describe('detectParticles', () => {
     ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo".*"ribosome", "apo-fer/],
     ['a distance of a misspelt object', { minDistances: { typo: 3 } }, /minDistances names "typo".*"ribosome", "apo-f/],
     ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0 must be below the tile/],
-    ['an unknown average', { average: 'logit' as 'logits' }, /average "logit" is unknown/],
+    [
+      'an unknown average',
+      { average: 'logit' as 'logits' },
+      /average must be one of "probabilities", "logits", found "logit"/,
+    ],
   ])('detectParticles throws for %s before it reads a voxel', async (_, options, message) => {
     const counted = { ...countingSource(data, [20, 30, 24]), grid: source.grid };
     const calls = model.calls;

@@ -383,12 +383,12 @@ describe('detectProject', () => {
     ['a negative distance', { minDistances: { ribosome: -1 } }, /minDistances of "ribosome"/],
     ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo"/],
     ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0/],
-    ['an unknown average', { average: 'logit' as 'logits' }, /average "logit"/],
+    ['an unknown average', { average: 'logit' as 'logits' }, /average must be one of .*, found "logit"/],
     ['a user without a name', { userId: '//' }, /name "\/\/"/],
     ['a session without a name', { sessionId: '' }, /name ""/],
     ['a user whose files would be hidden', { userId: '.me' }, /a later listing would not show it/],
     ['an empty tomogram type', { tomogram: '' }, /tomogram is "", expected the type/],
-    ['a voxel spacing of 0 Å', { voxelSpacing: 0 }, /voxel spacing 0 Å/],
+    ['a voxel spacing of 0 Å', { voxelSpacing: 0 }, /voxelSpacing must be a positive length in Å, found 0/],
   ])('detectProject throws for %s before any run', async (_, options, message) => {
     const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const seen: string[] = [];

@@ -29,8 +29,8 @@ describe('formatNamed', () => {
 
   it.each([
     ['a voxel size of 0', { voxelSize: 0 }, 'voxelSize is 0; expected a length in Å'],
-    ['a negative edge', { voxelSize: [1, -1, 1] as const }, 'voxelSize is [1,-1,1]'],
-    ['a fractional shape', { shape: [1, 2.5, 3] as const }, 'shape is [1,2.5,3]; expected voxels along z, y, x'],
+    ['a negative edge', { voxelSize: [1, -1, 1] as const }, 'voxelSize is [1, -1, 1]'],
+    ['a fractional shape', { shape: [1, 2.5, 3] as const }, 'shape is [1, 2.5, 3]; expected voxels along z, y, x'],
   ])('picksFormat refuses %s at once', (_, options, message) => {
     expect(() => picksFormat('relion5', options)).toThrow(error('invalid-option', message));
   });

@@ -277,8 +277,9 @@ it.each([
       throw new Error('enough');
     };
     const fake = { InferenceSession: { create }, Tensor: ort.Tensor } as never;
-    const spec = { name: 'a' } as never;
-    await expect(onnxModel(fake, new Uint8Array(1), { spec, device })).rejects.toMatchObject({ code: 'model-failed' });
+    await expect(onnxModel(fake, new Uint8Array(1), { spec: fakeSpec(), device })).rejects.toMatchObject({
+      code: 'model-failed',
+    });
     expect(extra?.disable_cpu_ep_fallback).toBe(expected);
   },
 );

@@ -344,7 +344,11 @@ describe('scoreSlabs: the run', () => {
     ],
     ['a model without objects', { model: identityModel({ classes: [null] }) }, 'names no class'],
     ['half a batch', { batch: 0.5 }, 'batch must be a whole number'],
-    ['an unknown average', { average: 'median' as 'logits' }, 'average "median" is unknown'],
+    [
+      'an unknown average',
+      { average: 'median' as 'logits' },
+      'average must be one of "probabilities", "logits", found "median"',
+    ],
   ])('scoreSlabs throws for %s at once', (_, options, message) => {
     const source = sourceOf(noise(shape), shape);
     expect(() => scoreSlabs(source, { plan, model: identityModel(), ...options })).toThrow(

@@ -229,8 +229,16 @@ describe('connectedComponents', () => {
 
   it.each([
     ['threshold', { threshold: Number.NaN }, 'threshold must be a finite score, found NaN'],
-    ['threshold as text', { threshold: '0.5' as never }, 'threshold must be a finite score, found 0.5'],
-    ['no threshold', { threshold: undefined as never }, 'threshold must be a finite score, found undefined'],
+    [
+      'threshold as text',
+      { threshold: '0.5' as never },
+      'threshold must be a number, or numbers by object name, found "0.5"',
+    ],
+    [
+      'no threshold',
+      { threshold: undefined as never },
+      'threshold must be a number, or numbers by object name, found undefined',
+    ],
     ['connectivity', { threshold: 1, connectivity: 8 as 6 }, 'connectivity must be 6, 18 or 26, found 8'],
     ['minVoxels', { threshold: 1, minVoxels: 0 }, 'minVoxels must be a whole number ≥ 1, found 0'],
     ['fractional minVoxels', { threshold: 1, minVoxels: 1.5 }, 'found 1.5'],

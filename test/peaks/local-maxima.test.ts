@@ -204,11 +204,7 @@ describe('localMaxima on degenerate volumes', () => {
   it.each<[string, unknown, string]>([
     ['names an object that the slabs do not have', { b: 1 }, 'threshold names "b", but the scores are of "a"'],
     ['names nothing', {}, 'threshold names no object'],
-    [
-      'is a function',
-      () => 1,
-      'threshold must be a finite score, found a function; pass a number, or numbers by object name',
-    ],
+    ['is a function', () => 1, 'localMaxima: threshold must be a number, or numbers by object name, found a function'],
   ])('localMaxima refuses a threshold that %s', async (_, threshold, message) => {
     const slabs = slabsOf(flatScores([1, 1, 1], 1), 0);
     await expect(collect(localMaxima(slabs, { threshold: threshold as number }))).rejects.toMatchObject({

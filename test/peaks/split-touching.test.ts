@@ -110,7 +110,7 @@ describe('splitTouching', () => {
       await expect(collect(splitTouching(slabsOf(scores, 0, []), { threshold: 1, minDistance }))).rejects.toMatchObject(
         {
           code: 'invalid-option',
-          message: `minDistance must be a positive length in Å, found ${minDistance}`,
+          message: `splitTouching: minDistance must be a positive length in Å, found ${minDistance}`,
         },
       );
     },

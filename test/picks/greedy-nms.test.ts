@@ -87,7 +87,7 @@ describe('bestFirst against a stable sort by comparison', () => {
     fc.assert(
       fc.property(fc.array(score, { maxLength: 300 }), (scores) => {
         const picks = scores.map((value, i) => pickAt(i, 0, 0, { score: value }));
-        expectSame(bestFirst(picks), byComparingAll(picks, 0));
+        expectSame(bestFirst(picks, 'test'), byComparingAll(picks, 0));
       }),
       { numRuns: 500 },
     );
@@ -96,6 +96,6 @@ describe('bestFirst against a stable sort by comparison', () => {
   it('bestFirst gives the order of a stable sort for so many picks that it takes more bits at a time', () => {
     const picks = Array.from({ length: 70_000 }, (_, i) => pickAt(0, 0, 0, { score: Math.sin(i * (i % 300)) }));
     const expected = [...picks].sort((a, b) => (a.score > b.score ? -1 : a.score < b.score ? 1 : 0));
-    expectSame(bestFirst(picks), expected);
+    expectSame(bestFirst(picks, 'test'), expected);
   });
 });

@@ -134,13 +134,13 @@ describe('simulateScene', () => {
     ],
     ['more particles than fit', { shape: [32, 32, 32], counts: { ribosome: 500 } }, 'of 500 ribosome'],
     ['an empty shape', { shape: [0, 10, 10] }, '0×10×10'],
-    ['a shape of a broken number', { shape: [16, 16.5, 16] }, '16×16.5×16'],
+    ['a shape of a broken number', { shape: [16, 16.5, 16] }, 'found [16, 16.5, 16]'],
     ['a count that is not a number', { shape: small, counts: { ribosome: Number.NaN } }, 'of ribosome, found NaN'],
     ['a count below 0', { shape: small, counts: { ribosome: -1 } }, 'of ribosome, found -1'],
     ['a broken count', { shape: small, counts: { ribosome: 1.5 } }, 'of ribosome, found 1.5'],
-    ['decoys that are not a number', { shape: small, decoys: Number.NaN }, 'decoys must be a number ≥ 0, found NaN'],
-    ['a seed that is not a number', { shape: small, seed: Number.NaN }, 'whole number as seed, found NaN'],
-    ['an invalid voxel size', { voxelSize: [10, -1, 10] }, '10×-1×10'],
+    ['decoys that are not a number', { shape: small, decoys: Number.NaN }, 'decoys must be from 0 to 1000, found NaN'],
+    ['a seed that is not a number', { shape: small, seed: Number.NaN }, 'seed must be a whole number, found NaN'],
+    ['an invalid voxel size', { voxelSize: [10, -1, 10] }, 'found [10, -1, 10]'],
   ])('simulateScene refuses %s', (_, options, message) => {
     const error = catchError(() => simulateScene(options));
     expect(isCryoetPicksError(error, 'invalid-option')).toBe(true);

@@ -83,7 +83,7 @@ describe('sourceFromArray', () => {
     ['half a stride', { stride: [64, 8, 0.5] }, 'stride [64,8,0.5]'],
     ['texts for a shape', { shape: ['8', '8', '8'] }, 'shape ["8","8","8"]'],
     ['less than nothing', { shape: [8, -8, 8] }, 'shape [8,-8,8]'],
-    ['no data', { data: undefined }, 'data of undefined values'],
+    ['no data', { data: undefined }, 'volume.data must be a typed array, or an array of numbers, found undefined'],
     ['a stride of two axes', { stride: [8, 1] }, 'expected a 3-D array [z, y, x], found 3 dimensions'],
     [
       'neither stride nor fitting length',
@@ -119,12 +119,12 @@ describe('sourceFromArray', () => {
   });
 
   it.each<[object, string]>([
-    [{ voxelSize: 10 }, 'voxelSize is 10, expected three lengths above 0 in Å, [z, y, x]'],
-    [{ voxelSize: ['a', 'b', 'c'] }, 'voxelSize is ["a", "b", "c"]'],
-    [{ voxelSize: [10, 10, Number.NaN] }, 'voxelSize is [10, 10, NaN]'],
-    [{ voxelSize: [10, 10, 0] }, 'voxelSize is [10, 10, 0]'],
-    [{ origin: [0, 0, 0] }, 'origin is [0,0,0], expected a point { x, y, z } in Å'],
-    [{ origin: { x: 0, y: 0 } }, 'origin is {"x":0,"y":0}'],
+    [{ voxelSize: 10 }, 'voxelSize must be three lengths above 0 in Å, [z, y, x], found 10'],
+    [{ voxelSize: ['a', 'b', 'c'] }, 'found ["a", "b", "c"]'],
+    [{ voxelSize: [10, 10, Number.NaN] }, 'found [10, 10, NaN]'],
+    [{ voxelSize: [10, 10, 0] }, 'found [10, 10, 0]'],
+    [{ origin: [0, 0, 0] }, 'origin must be a point { x, y, z } in Å, found [0, 0, 0]'],
+    [{ origin: { x: 0, y: 0 } }, 'origin.z must be a finite number, found undefined'],
   ])('sourceFromArray throws for the geometry %j', (geometry, message) => {
     const make = () => sourceFromArray(contiguousVolume(data, [3, 4, 5]), geometry);
     expect(make).toThrow(

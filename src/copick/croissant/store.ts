@@ -1,7 +1,23 @@
+import {
+  abortSignal,
+  callback,
+  isFields,
+  optional,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  text,
+  url as urlRule,
+  writableStore,
+} from '../../core/arguments.ts';
 import { Shared } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
+import { httpRules } from '../../storage/http.ts';
+import { s3Rules } from '../../storage/s3.ts';
 import {
+  checkCall,
   checkKey,
+  checkRange,
   isListable,
   type ListableStore,
   type ReadableStore,
@@ -14,7 +30,7 @@ import {
 import type { CroissantConfig } from '../config.ts';
 import { listImage } from '../portal/files.ts';
 import { type Project, projectFromStores } from '../project.ts';
-import type { Problem } from '../tree.ts';
+import { checkWait, type Problem } from '../tree.ts';
 import {
   type CroissantIndex,
   checkSha256,
@@ -60,6 +76,8 @@ export interface CroissantStore extends ListableStore {
  * ```
  */
 export function croissantStore(url: string | URL, options: CroissantStoreOptions = {}): CroissantStore {
+  requireArgument('croissantStore', 'url', url, urlRule);
+  requireOptions('croissantStore', options, croissantRules);
   const metadata = metadataUrl(String(url), options);
   const images = new Map<string, ReadableStore>();
   const start = () => new Shared((signal) => loadCroissant(metadata, options, signal));
@@ -75,13 +93,16 @@ export function croissantStore(url: string | URL, options: CroissantStoreOptions
   };
   return {
     location: openFolder(projectUrl(metadata), options, []).location,
-    async get(key, options = {}) {
+    async get(key, given) {
+      const options = checkCall('get', key, given);
       const { signal } = options;
       const found = await find(key, signal);
       if (found?.image !== undefined) return isTop(found) ? undefined : found.image.get(found.rest, options);
       return found && readFile(found, signal);
     },
-    async getRange(key, range, { signal } = {}) {
+    async getRange(key, range, options) {
+      checkRange(range);
+      const { signal } = checkCall('getRange', key, options);
       const found = await find(key, signal);
       if (found?.image !== undefined) {
         return isTop(found) ? undefined : found.image.getRange(found.rest, range, { signal });
@@ -89,19 +110,36 @@ export function croissantStore(url: string | URL, options: CroissantStoreOptions
       const bytes = found && (await readFile(found, signal));
       return bytes && sliceRange(bytes, range);
     },
-    async list(folder, { signal } = {}) {
+    async list(folder, options) {
+      const { signal } = checkCall('list', folder, options);
       const found = await find(folder, signal);
       if (found?.image !== undefined) return listInside(found.image, found.rest, signal);
       return (await loading.get(signal)).tree.list(folder) ?? [];
     },
-    index: async ({ signal } = {}) => (await loading.get(signal)).index,
-    splits: async ({ signal } = {}) => (await loading.get(signal)).index.splits,
+    index: async (options = {}) => (await loading.get(checkWait('croissant.index', options).signal)).index,
+    splits: async (options = {}) => (await loading.get(checkWait('croissant.splits', options).signal)).index.splits,
     refresh() {
       images.clear();
       loading = start();
     },
   };
 }
+
+const croissantRules: RulesFor<CroissantStoreOptions> = {
+  baseUrl: /* @__PURE__ */ optional(text),
+  fetch: httpRules.fetch,
+  headers: httpRules.headers,
+  s3: {
+    expected: '{ endpoint, region, addressing }',
+    isValid: (value) => value === undefined || isFields(value),
+    fields: s3Rules,
+  },
+  local: {
+    expected: '{ urlOf, open }',
+    isValid: (value) => value === undefined || isFields(value),
+    fields: { urlOf: callback, open: callback },
+  },
+};
 
 interface Found extends Pick<LoadedCroissant, 'open'> {
   readonly item: CroissantItem;
@@ -164,7 +202,12 @@ export interface OpenCroissantOptions extends CroissantStoreOptions, StoreOption
  * ```
  */
 export async function openCroissant(url: string | URL, options: OpenCroissantOptions = {}): Promise<Project> {
-  const { overlay, onProblem, signal, ...access } = options;
+  const { overlay, onProblem, signal, ...access } = requireOptions('openCroissant', options, {
+    ...croissantRules,
+    overlay: optional(writableStore),
+    onProblem: optional(callback),
+    signal: optional(abortSignal),
+  });
   const store = croissantStore(url, access);
   const config: CroissantConfig = { type: 'mlcroissant', croissantUrl: String(url), objects: [], problems: [] };
   return projectOfCroissant(store, { config, overlay, onProblem, signal, source: store.location });

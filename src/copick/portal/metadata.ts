@@ -1,3 +1,4 @@
+import { record, requireArgument } from '../../core/arguments.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
 import type { Zyx } from '../../space/zyx.ts';
 import { joinKey, type StoreKey, type StoreOptions } from '../../storage/store.ts';
@@ -107,6 +108,8 @@ export function annotationFits(
   annotation: Pick<PortalAnnotation, 'alignmentId' | 'voxelSpacingId'>,
   tomogram: Pick<PortalTomogram, 'alignmentId' | 'voxelSpacingId'>,
 ): boolean {
+  requireArgument('annotationFits', 'annotation', annotation, record);
+  requireArgument('annotationFits', 'tomogram', tomogram, record);
   return annotation.alignmentId === tomogram.alignmentId && annotation.voxelSpacingId === tomogram.voxelSpacingId;
 }
 

@@ -1,11 +1,36 @@
 import * as v from 'valibot';
+import {
+  abortSignal,
+  callback,
+  describeValue,
+  flag,
+  isFields,
+  optional,
+  project as projectRule,
+  type RulesFor,
+  record,
+  requireArgument,
+  requireOptions,
+  someNumber,
+  text,
+  url,
+  writableStore,
+} from '../../core/arguments.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
-import { type ListableStore, memoryStore, type Store, type StoreOptions } from '../../storage/store.ts';
+import { httpRules } from '../../storage/http.ts';
+import {
+  checkCall,
+  checkRange,
+  type ListableStore,
+  memoryStore,
+  type Store,
+  type StoreOptions,
+} from '../../storage/store.ts';
 import type { PortalConfig } from '../config.ts';
 import { fitName } from '../layout.ts';
 import type { PickableObject } from '../object.ts';
 import { type Project, projectFromStores } from '../project.ts';
-import type { Problem } from '../tree.ts';
+import { checkWait, type Problem } from '../tree.ts';
 import { PortalFiles } from './files.ts';
 import type { GraphqlServer } from './graphql.ts';
 import {
@@ -70,6 +95,7 @@ export interface PortalStore extends ListableStore {
  * ```
  */
 export function portalStore(options: PortalStoreOptions): PortalStore {
+  requireOptions('portalStore', options, portalRules);
   const { datasetIds, objects, instancePoints = false, fetch } = options;
   const server = serverOf(options);
   const byIdentifier = new Map<string, string>();
@@ -83,18 +109,57 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
   const catalogue = new PortalCatalogue(tables, tree, location);
   return {
     location,
-    get: (key, options) => files.get(key, options),
-    getRange: (key, range, options) => files.getRange(key, range, options),
-    list: (folder, options) => files.list(folder, options),
-    runs: (options) => catalogue.runs(options),
-    tomograms: (run, filter) => catalogue.tomograms(run, filter),
-    annotations: (run, filter) => catalogue.annotations(run, filter),
+    get: async (key, options) => files.get(key, checkCall('get', key, options)),
+    getRange: async (key, range, options) => {
+      checkRange(range);
+      return files.getRange(key, range, checkCall('getRange', key, options));
+    },
+    list: async (folder, options) => files.list(folder, checkCall('list', folder, options)),
+    runs: async (options = {}) => catalogue.runs(checkWait('portal.runs', options)),
+    tomograms: async (run, filter = {}) => {
+      requireArgument('portal.tomograms', 'run', run, text);
+      return catalogue.tomograms(run, requireOptions('portal.tomograms', filter, portalFilterRules));
+    },
+    annotations: async (run, filter = {}) => {
+      requireArgument('portal.annotations', 'run', run, text);
+      return catalogue.annotations(run, requireOptions('portal.annotations', filter, portalFilterRules));
+    },
     refresh() {
       tables.refresh();
       files.refresh();
     },
   };
 }
+
+const serverRules: RulesFor<Omit<PortalStoreOptions, 'objects' | 'instancePoints'>> = {
+  datasetIds: { expected: 'a list of dataset ids', isValid: Array.isArray },
+  endpoint: /* @__PURE__ */ optional(url),
+  fetch: httpRules.fetch,
+  headers: httpRules.headers,
+  timeout: /* @__PURE__ */ optional(someNumber),
+};
+const portalRules: RulesFor<PortalStoreOptions> = {
+  ...serverRules,
+  objects: {
+    expected: 'a list of objects { name, identifier }',
+    isValid: Array.isArray,
+    items: {
+      expected: 'an object { name, identifier }',
+      isValid: isFields,
+      fields: { name: text, identifier: /* @__PURE__ */ optional(text) },
+    },
+  },
+  instancePoints: /* @__PURE__ */ optional(flag),
+};
+const portalFilterRules: RulesFor<PortalFilter<never>> = {
+  where: /* @__PURE__ */ optional(record),
+  authors: {
+    expected: 'a list of names',
+    isValid: (value) => value === undefined || Array.isArray(value),
+    items: text,
+  },
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
 
 /** The GraphQL server of the options. @throws {@link CryoetPicksError} `invalid-option` for options that cannot work. */
 function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
@@ -120,7 +185,7 @@ function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
 function checkDatasets(datasetIds: readonly number[]): void {
   const bad = datasetIds.find((id) => !Number.isSafeInteger(id));
   if (bad === undefined) return;
-  throw new CryoetPicksError('invalid-option', `datasetIds contains ${JSON.stringify(bad)}, expected whole numbers`, {
+  throw new CryoetPicksError('invalid-option', `datasetIds contains ${describeValue(bad)}, expected whole numbers`, {
     option: 'datasetIds',
   });
 }
@@ -158,7 +223,16 @@ export interface PortalProject {
  * ```
  */
 export function openPortal(options: OpenPortalOptions): PortalProject {
-  const { datasetIds, objects, overlay = memoryStore(), onProblem } = options;
+  const {
+    datasetIds,
+    objects,
+    overlay = memoryStore(),
+    onProblem,
+  } = requireOptions('openPortal', options, {
+    ...portalRules,
+    overlay: optional(writableStore),
+    onProblem: optional(callback),
+  });
   const portal = portalStore(options);
   const config: PortalConfig = {
     type: 'cryoet_data_portal',
@@ -186,7 +260,9 @@ export function openPortal(options: OpenPortalOptions): PortalProject {
  * const runs = await portalOf(project)?.runs();
  * ```
  */
-export function portalOf({ staticStore }: Project): PortalStore | undefined {
+export function portalOf(project: Project): PortalStore | undefined {
+  requireArgument('portalOf', 'project', project, projectRule);
+  const { staticStore } = project;
   return staticStore !== undefined && 'annotations' in staticStore ? (staticStore as PortalStore) : undefined;
 }
 
@@ -233,7 +309,10 @@ const shapeTable: Table<ShapeRow> = {
  * ```
  */
 export async function portalObjects(options: PortalObjectsOptions): Promise<PickableObject[]> {
-  const { datasetIds, signal } = options;
+  const { datasetIds, signal } = requireOptions('portalObjects', options, {
+    ...serverRules,
+    signal: optional(abortSignal),
+  });
   const server = serverOf(options);
   if (datasetIds.length === 0) return [];
   const runs = await fetchRows(server, { table: runTable, where: { datasetId: { _in: datasetIds } }, signal });

@@ -1,4 +1,18 @@
 import { encodeZstd } from '../../codecs/registry.ts';
+import {
+  abortSignal,
+  anything,
+  callback,
+  flag,
+  listOf,
+  optional,
+  type RulesFor,
+  record,
+  requireArgument,
+  requireOptions,
+  source as sourceRule,
+  text,
+} from '../../core/arguments.ts';
 import { isCryoetPicksError, withMessage } from '../../core/errors.ts';
 import { assertStore, type Store, type StoreKey } from '../../storage/store.ts';
 import type { VolumeSource } from '../../volume/volume.ts';
@@ -35,8 +49,32 @@ export async function writeTomogram(
   source: VolumeSource,
   options: WriteTomogramOptions = {},
 ): Promise<void> {
+  requireArgument('writeTomogram', 'source', source, sourceRule);
+  requireOptions('writeTomogram', options, imageRules);
   await writeImage(store, [source], options);
 }
+
+const imageRules: RulesFor<WriteTomogramOptions> = {
+  format: anything,
+  dtype: anything,
+  levels: anything,
+  coarse: anything,
+  chunkShape: {
+    expected: 'three whole numbers, [z, y, x]',
+    isValid: (value) => value === undefined || Array.isArray(value),
+  },
+  name: /* @__PURE__ */ optional(text),
+  metadata: /* @__PURE__ */ optional(record),
+  overwrite: /* @__PURE__ */ optional(flag),
+  signal: /* @__PURE__ */ optional(abortSignal),
+  onProgress: /* @__PURE__ */ optional(callback),
+  onWarning: /* @__PURE__ */ optional(callback),
+};
+const channelRules: RulesFor<WriteChannelsOptions> = {
+  ...imageRules,
+  axis: anything,
+  names: { expected: 'a list of names', isValid: (value) => value === undefined || Array.isArray(value), items: text },
+};
 
 /** The work of `writeTomogram` and `writeChannels`. */
 export async function writeImage(
@@ -46,6 +84,7 @@ export async function writeImage(
 ): Promise<void> {
   const { overwrite = false, fillGroup, signal, onWarning } = options;
   assertStore(store, 'set');
+  for (const one of sources) requireArgument('writing an image', 'source', one, sourceRule);
   const plan = planWrite(sources, options);
   // Throws before anything is written if the metadata are not JSON.
   metadataOf(plan);
@@ -144,7 +183,9 @@ export interface WriteChannelsOptions extends WriteTomogramOptions {
 export async function writeChannels(
   store: Store,
   sources: readonly VolumeSource[],
-  { axis = 'c', names, ...options }: WriteChannelsOptions = {},
+  options: WriteChannelsOptions = {},
 ): Promise<void> {
-  await writeImage(store, sources, { ...options, channels: { axis, names } });
+  requireArgument('writeChannels', 'sources', sources, listOf('volumes', sourceRule));
+  const { axis = 'c', names, ...image } = requireOptions('writeChannels', options, channelRules);
+  await writeImage(store, sources, { ...image, channels: { axis, names } });
 }

@@ -1,5 +1,6 @@
 import { MAX_CHUNK_BYTES } from '../../codecs/decode.ts';
 import { ITEM_BYTES, numberToHalf } from '../../codecs/number-type.ts';
+import { describeValue } from '../../core/arguments.ts';
 import type { Warning } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
 import { showJson, showList } from '../../core/json.ts';
@@ -115,7 +116,7 @@ function invalid(what: string): CryoetPicksError {
 
 function requireOneOf(what: string, found: string, known: readonly string[]): void {
   if (known.includes(found)) return;
-  throw invalid(`${what} is ${JSON.stringify(found)}, expected one of ${known.join(', ')}`);
+  throw invalid(`${what} is ${describeValue(found)}, expected one of ${known.join(', ')}`);
 }
 
 function checkedChannels({ axis, names }: ChannelOptions, count: number): WritePlan['channels'] {
