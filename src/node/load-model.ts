@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
-import { filePath, modelSpec, optional, requireArgument, requireOptions } from '../core/arguments.ts';
+import { describeValue, filePath, modelSpec, optional, requireArgument, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { externalPaths, withWeights } from '../inference/external-data.ts';
 import { type DisposableModel, type ModelSpec, requireSpec } from '../inference/model.ts';
@@ -52,7 +52,7 @@ export async function loadModel(
   if (spec !== undefined) requireSpec('loadModel', spec);
   const { signal, threads } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads())) {
-    const message = `threads is ${showJson(threads)}, expected a whole number from 1 to ${maxThreads()}`;
+    const message = `threads is ${describeValue(threads)}, expected a whole number from 1 to ${maxThreads()}`;
     throw new CryoetPicksError('invalid-option', message, { option: 'threads' });
   }
   const bytes = await readModelFile(path, { what: 'model', signal });
