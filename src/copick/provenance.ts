@@ -2,6 +2,9 @@ import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import type { ListableStore, StoreKey, StoreOptions } from '../storage/store.ts';
 
+/** The version of this package, which package.json has too. */
+export const version = '0.1.0';
+
 /** What made the picks of a file: program, model, settings; JSON. */
 export type Provenance = Readonly<Record<string, unknown>>;
 

@@ -412,6 +412,7 @@ export const nameFilter: Rule = {
 };
 const valueRules: Readonly<Record<string, Rule>> = {
   includeShadowed: flag,
+  namesOnly: flag,
   signal: abortSignal,
   voxelSpacing: positiveLength,
   kind: anything,

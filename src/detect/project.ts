@@ -1,7 +1,7 @@
 import { formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
 import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
-import type { PicksOrigin, Provenance } from '../copick/provenance.ts';
+import { type PicksOrigin, type Provenance, version } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
 import {
   anything,
@@ -20,7 +20,7 @@ import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts'
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { quotedNames } from '../core/per-object.ts';
-import { version } from '../core/version.ts';
+
 import type { Model } from '../inference/model.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import type { VoxelGrid } from '../space/grid.ts';

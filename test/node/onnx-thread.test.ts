@@ -218,7 +218,12 @@ describe('loadModel of the built package', () => {
       threads: number;
     };
     expect(failures[0]).toEqual(failures[1]);
-    expect(failures[0].map(({ code }) => code)).toEqual(['model-failed', 'model-failed', 'model-failed', undefined]);
+    expect(failures[0].map(({ code }) => code)).toEqual([
+      'model-failed',
+      'model-failed',
+      'model-failed',
+      'invalid-option',
+    ]);
     expect(failures[0][0].message).toContain('cannot load model "tiny" from 10 bytes: ');
     expect(failures[0][0].cause).toBeTypeOf('string');
     expect(failures[0][1].message).toContain('4 dimensions; expected 5');
