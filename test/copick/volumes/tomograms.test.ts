@@ -177,7 +177,7 @@ describe('Run.tomogram', () => {
       'wbp',
       { voxelSpacing: 0 },
       'invalid-option',
-      'voxel spacing 0 Å is not a finite length above 0',
+      'run.tomogram: voxelSpacing must be a positive length in Å, found 0',
     ],
   ])('Run.tomogram lists what is available when asked for %s', async (_, type, options, code, message) => {
     const { run } = await runOf({ overlay });

@@ -52,8 +52,18 @@ describe('writeTomogram', () => {
   it.each([
     ['voxels that are not cubes', [10, 10, 10.011], {}, 'voxels of 10×10×10.011 Å cannot be stored'],
     ['a label more than 1 % off', [10, 10, 10], { voxelSpacing: 10.11 }, 'voxelSpacing 10.110 Å does not fit voxels'],
-    ['a label that is not a length', [10, 10, 10], { voxelSpacing: -1 }, 'voxel spacing -1 Å is not a finite length'],
-    ['a voxel size that is not a length', [Number.NaN, 10, 10], {}, 'voxel spacing NaN Å is not a finite length'],
+    [
+      'a label that is not a length',
+      [10, 10, 10],
+      { voxelSpacing: -1 },
+      'run.writeTomogram: voxelSpacing must be a positive length in Å, found -1',
+    ],
+    [
+      'a voxel size that is not a length',
+      [Number.NaN, 10, 10],
+      {},
+      'three lengths above 0 in Å, [z, y, x], found [NaN, 10, 10]',
+    ],
     ['a type that copick hides', [10, 10, 10], { type: 'no-features' }, 'cannot contain "features"'],
     ['a type of a hidden folder', [10, 10, 10], { type: '..' }, 'names that begin with a dot are hidden'],
     ['a type without a character', [10, 10, 10], { type: '_' }, 'no character'],

@@ -233,15 +233,10 @@ describe('writeTomogram', () => {
 
   const o = { x: 0, y: 0, z: 0 };
   it.each<[string, object, object, string]>([
-    [
-      'a voxel size of NaN',
-      { voxelSize: [10, Number.NaN, 10] },
-      {},
-      'voxelSize of the volume is 10×NaN×10 Å, expected',
-    ],
-    ['a voxel size of 0', { voxelSize: [0, 10, 10] }, {}, 'voxelSize of the volume is 0×10×10 Å'],
-    ['a negative voxel size', { voxelSize: [10, 10, -1] }, {}, 'voxelSize of the volume is 10×10×-1 Å'],
-    ['an infinite voxel size', { voxelSize: [Infinity, 10, 10] }, {}, 'voxelSize of the volume is Infinity×10×10 Å'],
+    ['a voxel size of NaN', { voxelSize: [10, Number.NaN, 10] }, {}, 'found [10, NaN, 10]'],
+    ['a voxel size of 0', { voxelSize: [0, 10, 10] }, {}, 'found [0, 10, 10]'],
+    ['a negative voxel size', { voxelSize: [10, 10, -1] }, {}, 'found [10, 10, -1]'],
+    ['an infinite voxel size', { voxelSize: [Infinity, 10, 10] }, {}, 'found [Infinity, 10, 10]'],
     ['a voxel size without end', { voxelSize: [1e308, 10, 10] }, {}, 'voxelSize of level 1 is Infinity×20×20 Å'],
     [
       'an origin of NaN',
