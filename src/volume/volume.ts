@@ -158,7 +158,7 @@ export function asVolume<A extends NumericData>(like: VolumeLike<A>, call = 'vol
  * Makes a source of voxels in memory. It reads float32 data as views, without copying, and converts other types box by box.
  *
  * @param volume - Any 3-D array `[z, y, x]`: `{ data, shape }` in C-order, a {@link Volume}, an `NdArray`, a zarrita chunk.
- * @param geometry - Voxel size and origin in Å; the voxel size defaults to 1 Å, the origin to (0, 0, 0).
+ * @param options - Voxel size and origin in Å; the voxel size defaults to 1 Å, the origin to (0, 0, 0).
  * @throws {@link CryoetPicksError} `invalid-option` if the array is not 3-D or does not fit its data, unless the voxel size is
  * three lengths above 0, and unless the origin is a finite point.
  * @example
