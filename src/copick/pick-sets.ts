@@ -314,7 +314,7 @@ async function removeIdle(overlay: Store, files: readonly FileToWrite[]): Promis
 interface RecordsToWrite {
   /** To be written before the picks. */
   readonly before: readonly FileToWrite[];
-  /** Records of replaced picks, which no longer need to tell of those. */
+  /** Records of replaced picks, which no longer need to describe them. */
   readonly after: readonly FileToWrite[];
 }
 

@@ -56,7 +56,7 @@ export interface HttpStoreOptions extends CoalesceOptions, ValueBounds {
  *
  * A file that changes while it is read throws `corrupt-data`: if its length differs from that of an earlier answer, or if all of
  * its strong `ETag` and `Last-Modified` that both answers have do. Metadata files of Zarr and `.json` files are read whole in one
- * answer, so they may change. The store asks nothing on condition, which would make a page ask for permission first.
+ * answer, so they may change. The store sends no conditional requests: across origins they would need a preflight.
  *
  * @param url - The folder; a query string is sent with each request and is not part of messages.
  * @throws {@link CryoetPicksError} `invalid-option` if `url` is not a URL; from reads, `unavailable` for other statuses and for
