@@ -10,7 +10,7 @@ import {
   type WindowName,
   type Zyx,
 } from '../src/entry/index.ts';
-import { voxelCount } from '../src/space/zyx.ts';
+import { voxelCount } from '../src/space/grid.ts';
 import { WINDOW_NAMES } from '../src/tiles/window.ts';
 
 const TILE: Zyx = [32, 64, 64];

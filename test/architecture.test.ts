@@ -11,10 +11,10 @@ import { describe, expect, it } from 'vitest';
  * count, and so do imports of `#…`, which package.json maps to files.
  */
 const house: Readonly<Record<string, readonly string[]>> = {
-  core: ['errors', 'arguments', 'per-object', 'json', 'concurrency', 'buffer-pool'],
+  core: ['errors', 'arguments', 'json', 'concurrency', 'buffer-pool'],
   wasm: ['instantiate', 'modules'],
-  space: ['zyx', 'grid', 'cell-grid', 'nms'],
-  volume: ['volume', 'read', 'intensity', 'normalize', 'resample', 'ndarray'],
+  space: ['grid', 'cell-grid'],
+  volume: ['volume', 'intensity', 'normalize', 'resample', 'ndarray'],
   tiles: ['axis', 'window', 'plan', 'blend'],
   codecs: [
     'number-type',
@@ -42,7 +42,6 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'consolidated',
     'chunk-cache',
     'levels',
-    'copy-voxels',
     'level-source',
     'tomogram',
   ],
@@ -52,7 +51,6 @@ const house: Readonly<Record<string, readonly string[]>> = {
   inference: ['model', 'model-card', 'function-model', 'wrappers', 'activation', 'score', 'external-data', 'onnx'],
   peaks: [
     'planes',
-    'candidates',
     'plateaus',
     'refine',
     'local-maxima',

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { PicksFormatName } from '../formats/by-name.ts';
 import type { PointsColumn } from '../formats/format.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The arguments of `detect`. */

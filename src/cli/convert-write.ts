@@ -6,11 +6,10 @@ import { type AnyPicksFormat, type FormatOptions, type PicksFormatName, picksFor
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { describeLosses, type Loss, type TableColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 import type { Outcome } from './command.ts';
 import { type FileKind, openOutput, requireApart } from './files.ts';
-import type { RunFailure } from './run-grids.ts';
-import { describeGrid, formatRequirements, isSameVoxelSize, type RunGrid } from './run-grids.ts';
+import { describeGrid, formatRequirements, isSameVoxelSize, type RunFailure, type RunGrid } from './run-grids.ts';
 import { counted, describeFailure, failedRun, type Terminal, UsageError } from './terminal.ts';
 
 /** Picks that were read, and what is known about them. */

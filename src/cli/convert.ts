@@ -21,7 +21,7 @@ import type { ParseReports, PointsColumn, TableColumn } from '../formats/format.
 import { configOfCroissant } from '../node/open-project.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { objectsOf, type Source, writePicks } from './convert-write.ts';
 import { isFolder, isProjectConfig, readBytes } from './files.ts';

@@ -10,7 +10,7 @@ import { type Report, type ScoredRun, scorePicks } from '../metric/score.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
 import { difficulties } from '../simulate/tomogram.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type Zyx } from '../space/grid.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { detectRuns, type RunSummary } from './detect.ts';
 import { buildFolder, writeWhole } from './files.ts';

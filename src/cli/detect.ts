@@ -14,7 +14,7 @@ import type { Model, ModelSpec } from '../inference/model.ts';
 import type { TomogramLevel } from '../ome-zarr/tomogram.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
-import { voxelCount } from '../space/zyx.ts';
+import { voxelCount } from '../space/grid.ts';
 import { type Intensity, measureIntensity } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { chosenRuns } from './choose.ts';

@@ -8,7 +8,7 @@ import { openProject } from '../entry/node.ts';
 import { detectPicksFormat, type FormatOptions, type PicksFormatName, picksFormat } from '../formats/by-name.ts';
 import type { PointsColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type Zyx } from '../space/grid.ts';
 import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { isProjectConfig, readBytes } from './files.ts';

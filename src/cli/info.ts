@@ -8,7 +8,7 @@ import { mapOrdered } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
 import { openProject } from '../entry/node.ts';
 import type { ParticlePick } from '../picks/pick.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type Zyx } from '../space/grid.ts';
 import { chosenRuns } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import {

@@ -4,10 +4,9 @@ import { listNames } from '../copick/tree.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { PicksFormatName } from '../formats/by-name.ts';
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type Zyx } from '../space/grid.ts';
 import type { TomogramName } from './command.ts';
-import type { Failure } from './terminal.ts';
-import { UsageError } from './terminal.ts';
+import { type Failure, UsageError } from './terminal.ts';
 
 /** A run that could not be converted. */
 export interface RunFailure {

@@ -6,7 +6,7 @@ import { loadModel } from '../entry/node.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import type { OrtModule } from '../inference/onnx.ts';
 import { maxThreads } from '../node/load-model.ts';
-import { formatZyx } from '../space/zyx.ts';
+import { formatZyx } from '../space/grid.ts';
 import { resampled } from '../volume/resample.ts';
 import { toFloat32, type VolumeSource } from '../volume/volume.ts';
 import { type Terminal, UsageError } from './terminal.ts';

@@ -5,7 +5,7 @@ import { parseSubmission } from '../picks/submission.ts';
 import type { ReconstructionFilter } from '../simulate/imaging-options.ts';
 import { type SimulateProjectOptions, simulateProject } from '../simulate/project.ts';
 import { type Difficulty, difficulties } from '../simulate/tomogram.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { buildFolder, readText } from './files.ts';
 import { countByObject, counted, countTable, runBar, type Terminal } from './terminal.ts';

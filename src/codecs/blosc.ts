@@ -1,5 +1,6 @@
+import { madeOnce } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { growTo, madeOnce, startWasm, type WasmModule } from '../wasm/instantiate.ts';
+import { PAGE_BYTES, startWasm, type WasmModule } from '../wasm/instantiate.ts';
 import { BLOSC_KERNEL } from '../wasm/modules.ts';
 import { decodeLz4Into } from './lz4.ts';
 import { unshuffleBitsInto, unshuffleInto } from './shuffle.ts';
@@ -326,6 +327,12 @@ function decodeInto(
   target.set(heap.subarray(out, out + done));
   target.set(heap.subarray(plain + done, plain + target.length), done);
   return true;
+}
+
+/** Grows a memory to at least this length. Existing views of it may become empty. */
+function growTo(memory: WebAssembly.Memory, bytes: number): void {
+  const missing = bytes - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
 }
 
 function roundUp(bytes: number): number {

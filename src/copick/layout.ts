@@ -1,7 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import { formatZyx } from '../space/zyx.ts';
+import { formatZyx, type VoxelGrid } from '../space/grid.ts';
 import type { StoreKey } from '../storage/store.ts';
 
 /** What the name of an entity says, by kind. Voxel spacings in Å. */

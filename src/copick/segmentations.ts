@@ -1,9 +1,8 @@
 import { anything, describeValue, requireOptions } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type OpenTomogramOptions, openRules, type Tomogram } from '../ome-zarr/tomogram.ts';
-import type { Box } from '../space/zyx.ts';
-import { readBox } from '../volume/read.ts';
-import { type NumericData, type ReadOptions, toFloat32, type Volume } from '../volume/volume.ts';
+import type { Box } from '../space/grid.ts';
+import { type NumericData, type ReadOptions, readBox, toFloat32, type Volume } from '../volume/volume.ts';
 import { type FoundImage, imageFolder, openChannelsOf, openImageOf, withoutEmptyShadows } from './images.ts';
 import { authoredFilter, folderOf, formatSpacing, type NameFilter, parseName } from './layout.ts';
 import {

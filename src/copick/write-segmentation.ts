@@ -10,10 +10,9 @@ import {
   text,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type Box, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
+import { type Box, formatZyx, sameZyx, type Zyx } from '../space/grid.ts';
 import { blockShape, cutIntoBoxes } from '../volume/intensity.ts';
-import { readBox } from '../volume/read.ts';
-import type { NumericData, ReadOptions, Volume, VolumeSource } from '../volume/volume.ts';
+import { type NumericData, type ReadOptions, readBox, type Volume, type VolumeSource } from '../volume/volume.ts';
 import { pathToWrite, sanitizeName, spacingOf } from './layout.ts';
 import type { SegmentationKind } from './segmentations.ts';
 import type { ProjectTree } from './tree.ts';

@@ -272,3 +272,12 @@ export class Shared<T> {
     return loading;
   }
 }
+
+/** Creates a value on the first call and keeps it; `undefined` from then on if it cannot be created. */
+export function madeOnce<T>(make: () => T | undefined): () => T | undefined {
+  let made: T | false | undefined;
+  return () => {
+    made ??= make() ?? false;
+    return made || undefined;
+  };
+}

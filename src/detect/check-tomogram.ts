@@ -15,8 +15,7 @@ import {
 } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import type { ModelSpec } from '../inference/model.ts';
-import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type Point, toVoxel, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { type Intensity, notFiniteVoxels, quantile } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { fitsVoxelSize, isUnknownVoxelSize } from './particles.ts';

@@ -3,8 +3,12 @@ import {
   finiteScore,
   isFields,
   modelSpec,
+  numberPerObject,
   optional,
+  ownNumber,
+  type PerObject,
   perObject,
+  quotedNames,
   type Rule,
   type RulesFor,
   requireArgument,
@@ -12,7 +16,6 @@ import {
   text,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { numberPerObject, ownNumber, type PerObject, quotedNames } from '../core/per-object.ts';
 import type { ModelSpec } from '../inference/model.ts';
 
 /** What detection needs to know of an object; copick's pickable objects have it. */

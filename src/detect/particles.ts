@@ -16,8 +16,7 @@ import { type ScoreOptions, scoreSlabs, scoringRules } from '../inference/score.
 import { localMaxima } from '../peaks/local-maxima.ts';
 import { type ParticlePick, toPick } from '../picks/pick.ts';
 import { suppressNearby } from '../picks/suppress.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { planTiles } from '../tiles/plan.ts';
 import { measureIntensity } from '../volume/intensity.ts';
 import { normalizerFor } from '../volume/normalize.ts';

@@ -10,6 +10,7 @@ import {
   optional,
   positiveLength,
   project as projectRule,
+  quotedNames,
   type RulesFor,
   record,
   requireArgument,
@@ -19,7 +20,6 @@ import {
 import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { quotedNames } from '../core/per-object.ts';
 
 import type { Model } from '../inference/model.ts';
 import type { ParticlePick } from '../picks/pick.ts';

@@ -20,12 +20,12 @@
 
 // Errors and progress
 export type { Progress, Warning } from '../core/concurrency.ts';
-export type { PerObject } from '../core/per-object.ts';
+export type { PerObject } from '../core/arguments.ts';
 export { CryoetPicksError, type ErrorCode, type ErrorDetails, isCryoetPicksError } from '../core/errors.ts';
 
 // Space
 export { type Point, toPhysical, toVoxel, type VoxelGrid, type VoxelPlacement } from '../space/grid.ts';
-export type { Axis, Box, Zyx } from '../space/zyx.ts';
+export type { Axis, Box, Zyx } from '../space/grid.ts';
 
 // Voxels
 export { type Intensity, type IntensityOptions, measureIntensity, quantile } from '../volume/intensity.ts';

@@ -18,8 +18,7 @@ import {
 import { CryoetPicksError } from '../core/errors.ts';
 import { cziiRules } from '../metric/rules.ts';
 import { isPlaced, type ParticlePick } from '../picks/pick.ts';
-import { type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
-import { formatZyx } from '../space/zyx.ts';
+import { formatZyx, type Point, toVoxel, type VoxelGrid } from '../space/grid.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import {
   type Canvas,

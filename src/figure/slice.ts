@@ -1,9 +1,7 @@
 import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { toPhysical } from '../space/grid.ts';
-import type { Zyx } from '../space/zyx.ts';
-import { readBox } from '../volume/read.ts';
-import type { Volume, VolumeSource } from '../volume/volume.ts';
+import { toPhysical, type Zyx } from '../space/grid.ts';
+import { readBox, type Volume, type VolumeSource } from '../volume/volume.ts';
 
 /** Values row by row. */
 export interface Plane {

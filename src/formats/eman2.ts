@@ -3,8 +3,7 @@ import { anything, optional, positiveCount, requireOptions, text } from '../core
 import { CryoetPicksError } from '../core/errors.ts';
 import { checkSchema, parseJson, showJson } from '../core/json.ts';
 import type { RunPicks } from '../picks/pick.ts';
-import { toPhysical, toVoxel, type VoxelPlacement } from '../space/grid.ts';
-import type { Zyx } from '../space/zyx.ts';
+import { toPhysical, toVoxel, type VoxelPlacement, type Zyx } from '../space/grid.ts';
 import {
   checkShape,
   checkVoxelSize,

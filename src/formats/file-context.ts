@@ -10,8 +10,7 @@ import {
   voxelSizeRule,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { VoxelPlacement } from '../space/grid.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { VoxelPlacement, Zyx } from '../space/grid.ts';
 import type { CheckedPick } from './pick-fields.ts';
 
 /** Returns a name that a file lacks. @throws {@link CryoetPicksError} `invalid-option` if no option gives it. */

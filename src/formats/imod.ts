@@ -1,8 +1,7 @@
 import { anything, oneOf, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
-import { toPhysical, toVoxel, type VoxelPlacement } from '../space/grid.ts';
-import type { Zyx } from '../space/zyx.ts';
+import { toPhysical, toVoxel, type VoxelPlacement, type Zyx } from '../space/grid.ts';
 import {
   checkShape,
   checkVoxelSize,

@@ -2,8 +2,7 @@ import { anything, oneOf, optional, type RulesFor, record, requireOptions } from
 import { CryoetPicksError } from '../core/errors.ts';
 import { groupByRun, type ParticlePick, type RunPicks } from '../picks/pick.ts';
 import { isIdentity, type Rotation, rotationFromEuler } from '../picks/rotation.ts';
-import { type Point, toPhysical, toVoxel, type VoxelPlacement } from '../space/grid.ts';
-import type { Zyx } from '../space/zyx.ts';
+import { type Point, toPhysical, toVoxel, type VoxelPlacement, type Zyx } from '../space/grid.ts';
 import {
   checkVoxelSize,
   gridAround,

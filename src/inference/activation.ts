@@ -1,9 +1,9 @@
-import { forEachRange } from '../core/concurrency.ts';
-import { growTo, madeOnce, startWasm } from '../wasm/instantiate.ts';
+import { forEachRange, madeOnce } from '../core/concurrency.ts';
+import { startWasm } from '../wasm/instantiate.ts';
 import { SOFTMAX_KERNEL } from '../wasm/modules.ts';
 import type { Activation } from './model.ts';
 
-/** Scores that are activated in one piece: some milliseconds. */
+/** Scores that are activated in one piece: some milliseconds, and the memory of the kernel. */
 const PIECE = 2 ** 19;
 
 /**
@@ -19,7 +19,12 @@ export async function activate(activation: Activation, scores: Float32Array, cla
     if (activation === 'softmax') softmax(scores, size, from, to);
     else for (let k = 0; k < classes; k++) sigmoid(scores.subarray(k * size + from, k * size + to));
   };
-  await forEachRange(size, apply, Math.ceil(PIECE / classes));
+  await forEachRange(size, apply, voxelsOfPiece(classes));
+}
+
+/** Voxels whose scores make up a piece: fours, which the kernel works on. */
+function voxelsOfPiece(classes: number): number {
+  return Math.max(4, 4 * Math.floor(PIECE / (4 * classes)));
 }
 
 function sigmoid(scores: Float32Array): void {
@@ -82,18 +87,23 @@ interface KernelExports {
 export const softmaxKernel: () => Softmax | undefined = madeOnce(makeKernel);
 
 function makeKernel(): Softmax | undefined {
-  const module = startWasm<KernelExports>(SOFTMAX_KERNEL);
+  const module = startWasm<KernelExports>(SOFTMAX_KERNEL, 4 * PIECE);
   if (!module) return undefined;
   const { memory, exports } = module;
   return (scores, size, from, to) => {
     const classes = scores.length / size;
-    const count = to - from;
-    // The voxels that fill up the last four may hold anything.
-    const channel = 4 * Math.ceil(count / 4);
-    growTo(memory, 4 * channel * classes);
     const heap = new Float32Array(memory.buffer);
-    for (let k = 0; k < classes; k++) heap.set(scores.subarray(k * size + from, k * size + to), k * channel);
-    exports.softmax(0, channel, classes);
-    for (let k = 0; k < classes; k++) scores.set(heap.subarray(k * channel, k * channel + count), k * size + from);
+    const atOnce = voxelsOfPiece(classes);
+    if (atOnce * classes > heap.length) return plainSoftmax(scores, size, from, to);
+    for (let start = from; start < to; start += atOnce) {
+      const end = Math.min(to, start + atOnce);
+      // The voxels that fill up the last four may hold anything.
+      const channel = 4 * Math.ceil((end - start) / 4);
+      for (let k = 0; k < classes; k++) heap.set(scores.subarray(k * size + start, k * size + end), k * channel);
+      exports.softmax(0, channel, classes);
+      for (let k = 0; k < classes; k++) {
+        scores.set(heap.subarray(k * channel, k * channel + end - start), k * size + start);
+      }
+    }
   };
 }

@@ -1,8 +1,7 @@
-import { callback, describeValue, requireArgument, requireOptions } from '../core/arguments.ts';
+import { callback, describeValue, quotedNames, requireArgument, requireOptions } from '../core/arguments.ts';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { quotedNames } from '../core/per-object.ts';
-import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { formatZyx, voxelCount, type Zyx } from '../space/grid.ts';
 import { type DisposableModel, disposable, type ModelSpec, requireScoreCall, specRules } from './model.ts';
 
 /**

@@ -1,9 +1,8 @@
 import * as v from 'valibot';
-import { optional, requireOptions, text } from '../core/arguments.ts';
+import { optional, quotedNames, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
-import { quotedNames } from '../core/per-object.ts';
-import { formatZyx } from '../space/zyx.ts';
+import { formatZyx } from '../space/grid.ts';
 import { type ModelSpec, requireSpec, wrongOffsets } from './model.ts';
 
 const edge = v.pipe(

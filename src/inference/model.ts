@@ -15,7 +15,7 @@ import {
   text,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 
 /** Turns a network's raw output into scores: over classes, per class, or not at all. */
 export type Activation = 'softmax' | 'sigmoid' | 'none';

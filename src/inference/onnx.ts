@@ -5,6 +5,7 @@ import {
   modelSpec,
   optional,
   positiveCount,
+  quotedNames,
   type Rule,
   type RulesFor,
   requireArgument,
@@ -12,8 +13,7 @@ import {
   text,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { quotedNames } from '../core/per-object.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type Zyx } from '../space/grid.ts';
 import { type ExternalData, withWeights } from './external-data.ts';
 import {
   type DisposableModel,

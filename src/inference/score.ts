@@ -14,13 +14,11 @@ import {
 import { BufferPool } from '../core/buffer-pool.ts';
 import { eventLoopTurn, forEachRange, mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { coarseGrid } from '../space/grid.ts';
-import { formatZyx, sameZyx, voxelCount } from '../space/zyx.ts';
+import { coarseGrid, formatZyx, sameZyx, voxelCount } from '../space/grid.ts';
 import { type ScoreSlab, type ScoreVolume, SlabBlender } from '../tiles/blend.ts';
 import type { Tile, TilePlan } from '../tiles/plan.ts';
 import { type Normalize, noNormalization } from '../volume/normalize.ts';
-import { readPaddedInto } from '../volume/read.ts';
-import type { VolumeSource } from '../volume/volume.ts';
+import { readPaddedInto, type VolumeSource } from '../volume/volume.ts';
 import { activate } from './activation.ts';
 import { type Activation, type Model, type ModelSpec, type ScoreBatch, type TileBatch, wrongOffsets } from './model.ts';
 

@@ -11,10 +11,9 @@ import {
 } from '../core/arguments.ts';
 import { mapOrdered } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { Box } from '../space/zyx.ts';
+import type { Box } from '../space/grid.ts';
 import { type Intensity, measureIntensity } from '../volume/intensity.ts';
-import { readBox } from '../volume/read.ts';
-import { toFloat32, type VolumeSource } from '../volume/volume.ts';
+import { readBox, toFloat32, type VolumeSource } from '../volume/volume.ts';
 import { HEADER_BYTES } from './header.ts';
 import { encodeVoxels, type MrcMode } from './voxels.ts';
 

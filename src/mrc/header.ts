@@ -10,8 +10,7 @@ import {
 } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { asVoxelSize, type Point, type VoxelGrid } from '../space/grid.ts';
-import type { Axis, Zyx } from '../space/zyx.ts';
+import { type Axis, asVoxelSize, type Point, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { MODE_BYTES, type MrcEncoding, requireMode } from './voxels.ts';
 
 /** Bytes of the header; extended header and voxels follow. */

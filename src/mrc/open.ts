@@ -10,7 +10,7 @@ import {
 } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type Box, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Box, requireInside, voxelCount, type Zyx } from '../space/grid.ts';
 import { bytesReader, type RandomAccessReader } from '../storage/random-access.ts';
 import { type ReadOptions, requireReadOptions, type Volume, type VolumeSource } from '../volume/volume.ts';
 import {

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { MAX_CHUNK_BYTES } from '../codecs/decode.ts';
 import { halfToNumber, ITEM_BYTES, type NumberType } from '../codecs/number-type.ts';
 import { showJson } from '../core/json.ts';
-import { formatZyx } from '../space/zyx.ts';
+import { formatZyx } from '../space/grid.ts';
 import type { StoreKey } from '../storage/store.ts';
 import { invalid, parseMetadata, unsupported } from './metadata.ts';
 import type { ShardLayout } from './shards.ts';

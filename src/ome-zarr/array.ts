@@ -4,7 +4,7 @@ import { halfToNumber } from '../codecs/number-type.ts';
 import { originalDecoders, registerCheckedCodecs, unknownCodecs } from '../codecs/registry.ts';
 import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError, errorOf, isCryoetPicksError, withMessage } from '../core/errors.ts';
-import { formatZyx } from '../space/zyx.ts';
+import { formatZyx } from '../space/grid.ts';
 import { joinKey, type ReadableStore, type StoreKey, type StoreOptions, subStore } from '../storage/store.ts';
 import { type ArrayDescription, describeArray } from './array-metadata.ts';
 import {
@@ -279,9 +279,11 @@ export function directReader(files: ArrayFiles, decodeWorkers: DecodeWorkersOpti
   if (!how) return undefined;
   const { chunkShape: shape, itemBytes } = description;
   const isSent = shape.reduce((product, extent) => product * extent, itemBytes) >= MIN_SENT_BYTES;
+  let opening: Promise<DecodePool | undefined> | undefined;
   return async (at, options = {}) => {
     const extents = wantedExtents(at, description);
-    const pool = isSent ? await decodePool(decodeWorkers) : undefined;
+    if (isSent) opening ??= decodePool(decodeWorkers);
+    const pool = await opening;
     const decoded = await read(files, at, { how, shape, extents, itemBytes }, { ...options, pool });
     return decoded && numbersOf(decoded, description, extents);
   };

@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { untilAborted } from '../core/concurrency.ts';
-import { longestAxis, voxelCount } from '../space/zyx.ts';
+import { longestAxis, voxelCount } from '../space/grid.ts';
 import type { StoreOptions } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { ChunkedArray } from './array.ts';
-import type { DecodedChunk } from './chunk.ts';
-import { cropChunk, extentsInside, MAX_PADDING_FRACTION } from './chunk.ts';
+import { cropChunk, type DecodedChunk, extentsInside, MAX_PADDING_FRACTION } from './chunk.ts';
 import { type ChunkMemory, chunkMemory, isShared } from './chunk-memory.ts';
 import { MAX_KEPT_BYTES, MIN_SENT_BYTES, TASKS_PER_THREAD } from './decode-task.ts';
 

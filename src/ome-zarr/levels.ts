@@ -1,7 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { isListable, joinKey, type ReadableStore, type StoreOptions, subStore } from '../storage/store.ts';
 import { type ChunkedArray, openArray } from './array.ts';
 import { requireKnownFields } from './array-metadata.ts';

@@ -13,8 +13,7 @@ import {
   url,
 } from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError, withMessage } from '../core/errors.ts';
-import type { Point } from '../space/grid.ts';
-import { formatZyx, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type Point, type Zyx } from '../space/grid.ts';
 import { assertStore, type ReadableStore } from '../storage/store.ts';
 import { ChunkCache, defaultCacheBytes } from './chunk-cache.ts';
 import type { ChunkCounts } from './chunk-record.ts';

@@ -1,6 +1,7 @@
 import {
   abortSignal,
   optional,
+  type PerObject,
   perObject,
   positiveCount,
   type RulesFor,
@@ -8,8 +9,7 @@ import {
   requireOptions,
   stream,
 } from '../core/arguments.ts';
-import type { PerObject } from '../core/per-object.ts';
-import type { Box, Zyx } from '../space/zyx.ts';
+import type { Box, Zyx } from '../space/grid.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
 import {
   fromSweepOrder,

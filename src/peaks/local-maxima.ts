@@ -2,18 +2,18 @@ import {
   abortSignal,
   callback,
   optional,
+  type PerObject,
   perObject,
   requireArgument,
   requireOptions,
   stream,
 } from '../core/arguments.ts';
-import { BufferPool } from '../core/buffer-pool.ts';
-import { eventLoopTurn } from '../core/concurrency.ts';
-import type { PerObject } from '../core/per-object.ts';
-import { replaceAxis } from '../space/zyx.ts';
-import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
-import { CandidateFinder, maximaKernel } from './candidates.ts';
+import { eventLoopTurn, madeOnce } from '../core/concurrency.ts';
+import type { ScoreSlab } from '../tiles/blend.ts';
+import { startWasm } from '../wasm/instantiate.ts';
+import { MAXIMA_KERNEL } from '../wasm/modules.ts';
 import {
+  LastPlanes,
   movedBy,
   type Offsets,
   offsetAt,
@@ -103,7 +103,7 @@ class MaximumSearch {
   readonly channel: number;
   readonly #sweep: PlaneSweep;
   readonly #object: string;
-  readonly #candidates: CandidateFinder;
+  readonly #contenders: ContenderFinder;
   readonly #refine: Refine | undefined;
   readonly #plateaus: PlateauTracker;
   readonly #around = new Float64Array(27);
@@ -117,7 +117,7 @@ class MaximumSearch {
     this.#sweep = sweep;
     this.#refine = refine;
     this.#object = object;
-    this.#candidates = new CandidateFinder(sweep, threshold, maximaKernel());
+    this.#contenders = new ContenderFinder(sweep, threshold, maximaKernel());
     this.#plateaus = new PlateauTracker(sweep);
   }
 
@@ -130,7 +130,7 @@ class MaximumSearch {
       const layers = [this.#before, plane, next] as const;
       const strict: number[] = [];
       const tied: number[] = [];
-      sortOut(this.#candidates.of(plane), layers, this.#sweep, strict, tied);
+      sortOut(this.#contenders.of(plane), layers, this.#sweep, strict, tied);
       const offsets = this.#offsets;
       const plateaus = this.#plateaus.advance(this.#index, tied, layers, offsets);
       for (const plateau of plateaus) peaks.push(this.#peakOf(plateau));
@@ -171,23 +171,23 @@ class MaximumSearch {
 }
 
 /**
- * Sorts the candidates of a plane that no neighbour exceeds: those above all neighbours into `strict`, those with an equal
+ * Sorts the contenders of a plane that no neighbour exceeds: those above all neighbours into `strict`, those with an equal
  * one into `tied`.
  */
 function sortOut(
-  candidates: readonly number[],
+  contenders: readonly number[],
   [before, plane, after]: Layers,
   { rows, columns }: PlaneSweep,
   strict: number[],
   tied: number[],
 ): void {
   const { data, offset, rowStride, columnStride } = plane;
-  for (const voxel of candidates) {
+  for (const voxel of contenders) {
     const column = voxel % columns;
     const row = (voxel - column) / columns;
     const i = offset + row * rowStride + column * columnStride;
     const score = data[i];
-    // Most candidates have a higher neighbour across a face.
+    // Most contenders have a higher neighbour across a face.
     if (column > 0 && data[i - columnStride] > score) continue;
     if (column < columns - 1 && data[i + columnStride] > score) continue;
     if (row > 0 && data[i - rowStride] > score) continue;
@@ -232,81 +232,199 @@ function countEqual(
   return equals;
 }
 
-/** Planes that the search still compares with those of the next slab. */
-const KEPT = 2;
+/** Maximum number of planes that are read together: so many scores are one line of a processor's cache. */
+const MAX_BLOCK_PLANES = 16;
+
+/** Scores of consecutive planes or rows that are read together: a processor's cache holds them. A longer row is read without the kernel. */
+const SPAN_SCORES = 16384;
 
 /**
- * Copies the last two planes of each slab, so that the slab can be released before the next one comes. The memory of a copy is
- * used again once the next two planes have been copied.
+ * Finds the voxels that reach a threshold, plane by plane; some of those that a neighbour exceeds may be left out.
+ *
+ * A kernel in WebAssembly searches scores that follow each other in memory: a whole plane, or the same row of consecutive planes.
+ * In a sweep along x, in which the scores of consecutive planes follow each other, several planes are read at once. Voxels of
+ * planes that were read ahead are kept for their turn.
  */
-class LastPlanes {
-  readonly #pools = { scores: new BufferPool(2), offsets: new BufferPool(2) };
-  #last: ScoreSlab | undefined;
+export class ContenderFinder {
+  readonly #sweep: PlaneSweep;
+  readonly #threshold: number;
+  readonly #kernel: FindContenders | undefined;
+  /** Voxels of this plane and those after it that were read with an earlier one. */
+  #ahead: number[][] = [];
 
-  /** Splits a slab into its first planes as they are, and a copy of the last two, whose release is that of the slab. */
-  split(slab: ScoreSlab): ScoreSlab[] {
-    const before = this.#last;
-    this.#last = undefined;
-    if (!slab.release) return [slab];
-    const planes = slab.scores.shape[slab.axis + 1];
-    const cut = Math.max(0, planes - KEPT);
-    const first = { ...withVolumes(slab, (volume) => viewPlanes(volume, slab, 0, cut)), release: undefined };
-    const last = copyPlanes(slab, cut, this.#pools);
-    this.#last = last;
-    const releaseBoth = () => {
-      slab.release?.();
-      // The search that looks back past these planes sees nothing of those copied before.
-      if (!before || planes < KEPT) return;
-      this.#pools.scores.put(before.scores.data);
-      if (before.offsets) this.#pools.offsets.put(before.offsets.data);
-    };
-    return [...(cut > 0 ? [first] : []), { ...last, release: releaseBoth }];
+  constructor(sweep: PlaneSweep, threshold: number, kernel: FindContenders | undefined) {
+    this.#sweep = sweep;
+    this.#threshold = threshold;
+    this.#kernel = sweep.columns > SPAN_SCORES ? undefined : kernel;
+  }
+
+  /** Voxels of the next plane, rising, as `row · columns + column`. */
+  of(plane: SlabPlane): number[] {
+    if (this.#ahead.length === 0) this.#ahead = this.#find(plane);
+    return this.#ahead.shift() as number[];
+  }
+
+  /** The voxels of a plane, and those of planes after it that are read along. */
+  #find(plane: SlabPlane): number[][] {
+    const [sweep, threshold, kernel] = [this.#sweep, this.#threshold, this.#kernel];
+    const { planeStride, rowStride, columnStride, planesAfter } = plane;
+    const listsOf = (planes: number) => Array.from({ length: Math.min(planes, planesAfter + 1) }, (): number[] => []);
+    if (columnStride !== 1) {
+      const found = listsOf(Math.abs(planeStride) < Math.abs(columnStride) ? MAX_BLOCK_PLANES : 1);
+      findAcross(plane, sweep, threshold, found);
+      return found;
+    }
+    if (kernel && rowStride !== sweep.columns) {
+      const planes = Math.min(MAX_BLOCK_PLANES, Math.max(1, Math.floor(SPAN_SCORES / sweep.columns)));
+      const found = listsOf(planeStride === sweep.columns ? planes : 1);
+      findInRows(plane, sweep, threshold, kernel, found);
+      return found;
+    }
+    const found: number[] = [];
+    if (kernel) findInPlane(plane, sweep, threshold, kernel, found);
+    else findAlong(plane, sweep, threshold, found);
+    return [found];
   }
 }
 
-/** The slab with other scores, and offsets if it has some. */
-function withVolumes(slab: ScoreSlab, change: (volume: ScoreVolume) => ScoreVolume): ScoreSlab {
-  return { ...slab, scores: change(slab.scores), offsets: slab.offsets && change(slab.offsets) };
+/** The voxels of several planes that follow each other row by row, into a list for each. */
+function findInRows(
+  { data, offset, rowStride }: SlabPlane,
+  { rows, columns }: PlaneSweep,
+  threshold: number,
+  find: FindContenders,
+  found: readonly number[][],
+): void {
+  find({ data, offset, rowStride, rows, lines: found.length, columns }, threshold, (row, places) => {
+    for (let i = 0, plane = 0; i < places.length; i++) {
+      while (places[i] >= (plane + 1) * columns) plane++;
+      found[plane].push((row - plane) * columns + places[i]);
+    }
+  });
 }
 
-/** A view of some planes along the sweep axis. */
-function viewPlanes(volume: ScoreVolume, { axis }: ScoreSlab, from: number, to: number): ScoreVolume {
-  const [channels, z, y, x] = volume.shape;
-  const shape = replaceAxis([z, y, x], axis, to - from);
-  return { ...volume, shape: [channels, ...shape], offset: volume.offset + from * volume.stride[axis + 1] };
+/** The voxels of a plane whose rows follow each other, some rows at a time. */
+function findInPlane(
+  { data, offset }: SlabPlane,
+  { rows, columns }: PlaneSweep,
+  threshold: number,
+  find: FindContenders,
+  found: number[],
+): void {
+  const rowsAtOnce = Math.max(1, Math.floor(SPAN_SCORES / columns));
+  for (let row = 0; row < rows; row += rowsAtOnce) {
+    const first = row * columns;
+    const lines = Math.min(rowsAtOnce, rows - row);
+    find({ data, offset: offset + first, rowStride: 0, rows: 1, lines, columns }, threshold, (_, places) => {
+      for (let i = 0; i < places.length; i++) found.push(first + places[i]);
+    });
+  }
 }
 
-/** The planes of a slab from `from` on, copied. */
-function copyPlanes(
-  slab: ScoreSlab,
-  from: number,
-  pools: { readonly scores: BufferPool; readonly offsets: BufferPool },
-): ScoreSlab {
-  const end = slab.scores.shape[slab.axis + 1];
-  return {
-    ...slab,
-    scores: copyVolume(viewPlanes(slab.scores, slab, from, end), pools.scores),
-    offsets: slab.offsets && copyVolume(viewPlanes(slab.offsets, slab, from, end), pools.offsets),
-    start: slab.start + from,
-    release: undefined,
-  };
+/** The voxels of a plane whose rows lie in memory as they are, four at a time. */
+function findAlong(
+  { data, offset, rowStride }: SlabPlane,
+  { rows, columns }: PlaneSweep,
+  threshold: number,
+  found: number[],
+): void {
+  for (let row = 0; row < rows; row++) {
+    const start = offset + row * rowStride;
+    const end = start + columns;
+    const voxel = row * columns - start;
+    let i = start;
+    for (; i + 3 < end; i += 4) {
+      if (!(data[i] >= threshold || data[i + 1] >= threshold || data[i + 2] >= threshold || data[i + 3] >= threshold)) {
+        continue;
+      }
+      for (let j = i; j < i + 4; j++) if (data[j] >= threshold) found.push(voxel + j);
+    }
+    for (; i < end; i++) if (data[i] >= threshold) found.push(voxel + i);
+  }
 }
 
-function copyVolume({ data, shape, stride, offset }: ScoreVolume, pool: BufferPool): ScoreVolume {
-  const [classes, depth, height, width] = shape;
-  const length = classes * depth * height * width;
-  const copy = pool.take(length) ?? new Float32Array(length);
-  let at = 0;
-  for (let k = 0; k < classes; k++) {
-    for (let z = 0; z < depth; z++) {
-      for (let y = 0; y < height; y++, at += width) {
-        const row = offset + k * stride[0] + z * stride[1] + y * stride[2];
-        // Rows of slabs may be any view, such as one of an array in Fortran order.
-        if (stride[3] === 1) copy.set(data.subarray(row, row + width), at);
-        else for (let x = 0; x < width; x++) copy[at + x] = data[row + x * stride[3]];
+/** The voxels of several planes, into a list for each. */
+function findAcross(
+  { data, offset, rowStride, columnStride, planeStride }: SlabPlane,
+  { rows, columns }: PlaneSweep,
+  threshold: number,
+  found: readonly number[][],
+): void {
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      let i = offset + row * rowStride + column * columnStride;
+      for (let plane = 0; plane < found.length; plane++, i += planeStride) {
+        if (data[i] >= threshold) found[plane].push(row * columns + column);
       }
     }
   }
-  const plane = height * width;
-  return { data: copy, shape, stride: [depth * plane, plane, width, 1], offset: 0 };
+}
+
+/** Rows of scores, each of some lines that follow each other in memory. */
+export interface Rows {
+  readonly data: Float32Array;
+  readonly offset: number;
+  readonly rowStride: number;
+  readonly rows: number;
+  readonly lines: number;
+  readonly columns: number;
+}
+
+/**
+ * Visits row by row the places, rising and counted from the start of the row, of the scores that reach a threshold and
+ * that none of six exceeds: left, right, on the line before and after, in the row above and below. Places may be looked at
+ * until the visit ends.
+ */
+export type FindContenders = (rows: Rows, threshold: number, visit: (row: number, places: Uint32Array) => void) => void;
+
+/** What the compiled module offers; all but three are places in its memory. */
+interface KernelExports {
+  candidates(
+    at: number,
+    above: number,
+    below: number,
+    lines: number,
+    columns: number,
+    threshold: number,
+    out: number,
+  ): number;
+}
+
+/** The search in WebAssembly, sixteen scores at a time; undefined without WebAssembly with SIMD. */
+export const maximaKernel: () => FindContenders | undefined = madeOnce(makeKernel);
+
+function makeKernel(): FindContenders | undefined {
+  const module = startWasm<KernelExports>(MAXIMA_KERNEL, 16 * SPAN_SCORES);
+  if (!module) return undefined;
+  const { memory, exports } = module;
+  return ({ data, offset, rowStride, rows, lines, columns }, threshold, visit) => {
+    const size = lines * columns;
+    const minimum = atLeast(threshold);
+    // A row, that above and that below take turns in three places; the fourth is for what is found.
+    const heap = new Float32Array(memory.buffer);
+    const out = 12 * size;
+    const placeOf = (row: number) => (row % 3) * size;
+    const fetch = (row: number) => {
+      const start = offset + row * rowStride;
+      heap.set(data.subarray(start, start + size), placeOf(row));
+    };
+    fetch(0);
+    for (let row = 0; row < rows; row++) {
+      if (row + 1 < rows) fetch(row + 1);
+      const [at, above, below] = [row, Math.max(0, row - 1), Math.min(rows - 1, row + 1)].map((r) => 4 * placeOf(r));
+      const count = exports.candidates(at, above, below, lines, columns, minimum, out);
+      if (count > 0) visit(row, new Uint32Array(memory.buffer, out, count));
+    }
+  };
+}
+
+const float = new Float32Array(1);
+const bits = new Int32Array(float.buffer);
+
+/** The smallest float32 that is not below a number, so that the same float32 scores reach both. */
+function atLeast(number: number): number {
+  float[0] = number;
+  // The next one up is one more in its bits, of a negative one one less.
+  if (float[0] < number) bits[0] += bits[0] < 0 ? -1 : 1;
+  return float[0];
 }

@@ -1,8 +1,26 @@
-import { count, finiteScore, grid as gridRule, isFields, type Rule, requireArgument, text } from '../core/arguments.ts';
+import {
+  count,
+  finiteScore,
+  grid as gridRule,
+  isFields,
+  numberPerObject,
+  type PerObject,
+  quotedNames,
+  type Rule,
+  requireArgument,
+  text,
+} from '../core/arguments.ts';
+import { BufferPool } from '../core/buffer-pool.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { numberPerObject, type PerObject, quotedNames } from '../core/per-object.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import { type Axis, contiguousStride, formatZyx, sameZyx, type Zyx } from '../space/zyx.ts';
+import {
+  type Axis,
+  contiguousStride,
+  formatZyx,
+  replaceAxis,
+  sameZyx,
+  type VoxelGrid,
+  type Zyx,
+} from '../space/grid.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
 
 /** A place where a score map exceeds its neighbourhood, in voxel space of that map. */
@@ -326,4 +344,83 @@ export function movedBy(offset: Zyx | undefined, peak: Peak): Peak {
   if (offset === undefined) return peak;
   const [z, y, x] = peak.voxel;
   return { ...peak, voxel: [z + offset[0], y + offset[1], x + offset[2]] };
+}
+
+/** Planes that the search still compares with those of the next slab. */
+const KEPT = 2;
+
+/**
+ * Copies the last two planes of each slab, so that the slab can be released before the next one comes. The memory of a copy is
+ * used again once the next two planes have been copied.
+ */
+export class LastPlanes {
+  readonly #pools = { scores: new BufferPool(2), offsets: new BufferPool(2) };
+  #last: ScoreSlab | undefined;
+
+  /** Splits a slab into its first planes as they are, and a copy of the last two, whose release is that of the slab. */
+  split(slab: ScoreSlab): ScoreSlab[] {
+    const before = this.#last;
+    this.#last = undefined;
+    if (!slab.release) return [slab];
+    const planes = slab.scores.shape[slab.axis + 1];
+    const cut = Math.max(0, planes - KEPT);
+    const first = { ...withVolumes(slab, (volume) => viewPlanes(volume, slab, 0, cut)), release: undefined };
+    const last = copyPlanes(slab, cut, this.#pools);
+    this.#last = last;
+    const releaseBoth = () => {
+      slab.release?.();
+      // The search that looks back past these planes sees nothing of those copied before.
+      if (!before || planes < KEPT) return;
+      this.#pools.scores.put(before.scores.data);
+      if (before.offsets) this.#pools.offsets.put(before.offsets.data);
+    };
+    return [...(cut > 0 ? [first] : []), { ...last, release: releaseBoth }];
+  }
+}
+
+/** The slab with other scores, and offsets if it has some. */
+function withVolumes(slab: ScoreSlab, change: (volume: ScoreVolume) => ScoreVolume): ScoreSlab {
+  return { ...slab, scores: change(slab.scores), offsets: slab.offsets && change(slab.offsets) };
+}
+
+/** A view of some planes along the sweep axis. */
+function viewPlanes(volume: ScoreVolume, { axis }: ScoreSlab, from: number, to: number): ScoreVolume {
+  const [channels, z, y, x] = volume.shape;
+  const shape = replaceAxis([z, y, x], axis, to - from);
+  return { ...volume, shape: [channels, ...shape], offset: volume.offset + from * volume.stride[axis + 1] };
+}
+
+/** The planes of a slab from `from` on, copied. */
+function copyPlanes(
+  slab: ScoreSlab,
+  from: number,
+  pools: { readonly scores: BufferPool; readonly offsets: BufferPool },
+): ScoreSlab {
+  const end = slab.scores.shape[slab.axis + 1];
+  return {
+    ...slab,
+    scores: copyVolume(viewPlanes(slab.scores, slab, from, end), pools.scores),
+    offsets: slab.offsets && copyVolume(viewPlanes(slab.offsets, slab, from, end), pools.offsets),
+    start: slab.start + from,
+    release: undefined,
+  };
+}
+
+function copyVolume({ data, shape, stride, offset }: ScoreVolume, pool: BufferPool): ScoreVolume {
+  const [classes, depth, height, width] = shape;
+  const length = classes * depth * height * width;
+  const copy = pool.take(length) ?? new Float32Array(length);
+  let at = 0;
+  for (let k = 0; k < classes; k++) {
+    for (let z = 0; z < depth; z++) {
+      for (let y = 0; y < height; y++, at += width) {
+        const row = offset + k * stride[0] + z * stride[1] + y * stride[2];
+        // Rows of slabs may be any view, such as one of an array in Fortran order.
+        if (stride[3] === 1) copy.set(data.subarray(row, row + width), at);
+        else for (let x = 0; x < width; x++) copy[at + x] = data[row + x * stride[3]];
+      }
+    }
+  }
+  const plane = height * width;
+  return { data: copy, shape, stride: [depth * plane, plane, width, 1], offset: 0 };
 }

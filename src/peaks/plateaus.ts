@@ -1,4 +1,4 @@
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 import {
   type Linked,
   type Offsets,

@@ -1,5 +1,5 @@
 import { type Rule, requireArgument } from '../core/arguments.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 import { fromSweepOrder, type Plane, type PlaneSweep } from './planes.ts';
 
 /** The offset, in voxels along z, y, x, of a peak from the middle of its 3×3×3 neighbourhood, which it must not keep. */

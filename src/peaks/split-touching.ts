@@ -1,16 +1,16 @@
 import {
   abortSignal,
+  numberPerObject,
   optional,
+  type PerObject,
   perObject,
   positiveLength,
   requireArgument,
   requireOptions,
   stream,
 } from '../core/arguments.ts';
-import { numberPerObject, type PerObject } from '../core/per-object.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import { greedyNms } from '../space/nms.ts';
-import type { Zyx } from '../space/zyx.ts';
+import { greedyNms } from '../space/cell-grid.ts';
+import type { VoxelGrid, Zyx } from '../space/grid.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
 import {
   type Component,

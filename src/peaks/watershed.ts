@@ -1,4 +1,4 @@
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 
 /** What {@link watershed} floods. */
 export interface Relief {

@@ -1,5 +1,12 @@
-import { optional, perObject, positiveCount, positiveLength, requireOptions } from '../core/arguments.ts';
-import { numberPerObject, type PerObject } from '../core/per-object.ts';
+import {
+  numberPerObject,
+  optional,
+  type PerObject,
+  perObject,
+  positiveCount,
+  positiveLength,
+  requireOptions,
+} from '../core/arguments.ts';
 import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
 
 /** Options of {@link dbscan}. */

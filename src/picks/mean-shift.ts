@@ -1,12 +1,13 @@
 import {
+  numberPerObject,
   optional,
+  type PerObject,
   perObject,
   positiveCount,
   positiveLength,
   type RulesFor,
   requireOptions,
 } from '../core/arguments.ts';
-import { numberPerObject, type PerObject } from '../core/per-object.ts';
 import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
 import type { Point } from '../space/grid.ts';
 import { bestFirst, type ParticlePick } from './pick.ts';

@@ -1,5 +1,4 @@
-import { finiteLength, perObject, requireOptions } from '../core/arguments.ts';
-import { numberPerObject, type PerObject } from '../core/per-object.ts';
+import { finiteLength, numberPerObject, type PerObject, perObject, requireOptions } from '../core/arguments.ts';
 import type { Point } from '../space/grid.ts';
 import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
 

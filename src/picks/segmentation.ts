@@ -1,6 +1,14 @@
-import { finiteLength, grid as gridRule, isFields, perObject, type Rule, requireOptions } from '../core/arguments.ts';
+import {
+  finiteLength,
+  grid as gridRule,
+  isFields,
+  numberPerObject,
+  type PerObject,
+  perObject,
+  type Rule,
+  requireOptions,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { numberPerObject, type PerObject } from '../core/per-object.ts';
 import {
   type Component,
   ComponentSweep,
@@ -10,8 +18,7 @@ import {
   toComponent,
 } from '../peaks/connected-components.ts';
 import { type PlaneSweep, sweepAlong } from '../peaks/planes.ts';
-import { toPhysical, toVoxel, type VoxelGrid } from '../space/grid.ts';
-import { formatZyx, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { formatZyx, sameZyx, toPhysical, toVoxel, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
 import { asVolume, contiguousVolume, type NumericData, type Volume, type VolumeLike } from '../volume/volume.ts';
 import { checkPositions, type ParticlePick } from './pick.ts';
 

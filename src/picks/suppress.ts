@@ -1,7 +1,5 @@
-import { finiteLength, perObject, requireOptions } from '../core/arguments.ts';
-import { numberPerObject, type PerObject } from '../core/per-object.ts';
-import { pointsOf } from '../space/cell-grid.ts';
-import { greedyNms } from '../space/nms.ts';
+import { finiteLength, numberPerObject, type PerObject, perObject, requireOptions } from '../core/arguments.ts';
+import { greedyNms, pointsOf } from '../space/cell-grid.ts';
 import { checkRankable, type ParticlePick, ranked } from './pick.ts';
 
 /** Options of {@link suppressNearby}. */

@@ -1,6 +1,6 @@
 import { optional, type RulesFor, requireArgument, seedNumber, someNumber, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 import { createRandom } from './random.ts';
 import { cziiVoxelSize } from './species.ts';
 

@@ -15,8 +15,7 @@ import {
 import { atOnce, type Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick } from '../picks/pick.ts';
-import { type Point, toPhysical, type VoxelGrid } from '../space/grid.ts';
-import { formatZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { formatZyx, type Point, toPhysical, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
 import type { PlacedMolecule } from './density.ts';
 import { Packing, type Region, type Room } from './packing.ts';
 import { createRandom } from './random.ts';

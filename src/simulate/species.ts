@@ -2,8 +2,7 @@ import type { PickableObject } from '../copick/object.ts';
 import { requireArgument, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { VoxelGrid, Zyx } from '../space/grid.ts';
 import table from './data/beads.json' with { type: 'json' };
 
 /**

@@ -1,5 +1,5 @@
 import FFT from 'fft.js';
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 import type { Volume } from '../volume/volume.ts';
 
 /** A volume with the padding along y that {@link filterSpectrum} needs. */

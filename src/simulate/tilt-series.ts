@@ -1,5 +1,5 @@
 import type { Steps } from '../core/concurrency.ts';
-import type { Zyx } from '../space/zyx.ts';
+import type { Zyx } from '../space/grid.ts';
 import type { Imaging } from './imaging-options.ts';
 import { createRandom } from './random.ts';
 import { frequency } from './spectrum.ts';

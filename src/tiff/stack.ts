@@ -17,8 +17,7 @@ import {
 } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { asVoxelSize, type Point } from '../space/grid.ts';
-import type { Zyx } from '../space/zyx.ts';
+import { asVoxelSize, type Point, type Zyx } from '../space/grid.ts';
 import { contiguousVolume, sourceFromArray, type VolumeSource } from '../volume/volume.ts';
 
 /** Options of {@link openTiffStack}. */

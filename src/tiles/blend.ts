@@ -1,8 +1,7 @@
 import { SlabMemory } from '../core/buffer-pool.ts';
 import { forEachRange } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import { type Axis, formatZyx, replaceAxis, sameZyx, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Axis, formatZyx, replaceAxis, sameZyx, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
 import type { AxisSegment } from './axis.ts';
 import type { Tile, TilePlan } from './plan.ts';
 

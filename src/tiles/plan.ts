@@ -8,7 +8,7 @@ import {
   requireOptions,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type Axis, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
+import { type Axis, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/grid.ts';
 import { type AxisSegment, coverAxis, cutSegments, tilesAlongAxis } from './axis.ts';
 import { blendWeights, WINDOW_NAMES, type WindowName } from './window.ts';
 

@@ -9,9 +9,8 @@ import {
 } from '../core/arguments.ts';
 import { forEachRange, mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/zyx.ts';
-import { readBox } from './read.ts';
-import type { Volume, VolumeSource } from './volume.ts';
+import { type Box, formatZyx, longestAxis, voxelCount, type Zyx } from '../space/grid.ts';
+import { readBox, type Volume, type VolumeSource } from './volume.ts';
 
 /** Statistics of the finite voxels of a volume, as plain data. */
 export interface Intensity {

@@ -3,7 +3,7 @@ import ndarray from 'ndarray';
 import ops from 'ndarray-ops';
 import { listOf, requireArgument } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { formatZyx, sameZyx } from '../space/zyx.ts';
+import { formatZyx, sameZyx } from '../space/grid.ts';
 import { asVolume, type NumericData, toFloat32, type Volume, type VolumeLike } from './volume.ts';
 
 /** Flat data that both a volume and an `NdArray` can hold. */

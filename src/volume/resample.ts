@@ -1,11 +1,10 @@
 import { requireArgument, source as sourceRule } from '../core/arguments.ts';
-import { asVoxelSize, type VoxelGrid } from '../space/grid.ts';
-import { type Box, boxShape, requireInside, voxelCount, type Zyx } from '../space/zyx.ts';
-import { readInto } from './read.ts';
+import { asVoxelSize, type Box, boxShape, requireInside, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
 import {
   contiguousVolume,
   copyVolumeInto,
   type ReadOptions,
+  readInto,
   requireReadOptions,
   type Volume,
   type VolumeSource,

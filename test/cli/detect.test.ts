@@ -6,7 +6,7 @@ import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { contiguousVolume, parseSubmission, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';

@@ -5,7 +5,7 @@ import { forecastRuns } from '../../src/cli/dry-run.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { contiguousVolume, planTiles, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';

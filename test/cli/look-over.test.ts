@@ -5,7 +5,7 @@ import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { type Point, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { tempDir } from '../support/temp-dir.ts';

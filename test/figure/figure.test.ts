@@ -6,7 +6,7 @@ import { toPhysical, type VolumeSource, type VoxelGrid, type Zyx } from '../../s
 import { glyphOf } from '../../src/figure/canvas.ts';
 import { formatLength, layOut, scaleBarLength } from '../../src/figure/figure.ts';
 import { contrastOf, readSlice, resizePlane, toGrey } from '../../src/figure/slice.ts';
-import { boxShape, voxelCount } from '../../src/space/zyx.ts';
+import { boxShape, voxelCount } from '../../src/space/grid.ts';
 import { sourceOf } from '../support/volumes.ts';
 
 const red = [250, 0, 0] as const;

@@ -6,7 +6,7 @@ import { type FormatOptions, type PicksFormatName, picksFormat } from '../../src
 import { type ParticlePick, toFloat32, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore, openMrcFile, openProject, openTiffStackFile } from '../../src/entry/node.ts';
 import { rotationFromEuler, rotationOf, transformOf } from '../../src/picks/rotation.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import { pythonMissing } from '../support/python.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { noise, sourceOf } from '../support/volumes.ts';

@@ -8,8 +8,7 @@ import {
   type VolumeSource,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { coarseGrid } from '../../src/space/grid.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { coarseGrid, voxelCount } from '../../src/space/grid.ts';
 import { countingSource } from '../support/counting-source.ts';
 import { fakeModel, fakeSpec, identityModel, subsample } from '../support/identity-model.ts';
 import { plannable } from '../support/plan-arbitraries.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cziiRules, type Model, type ScoreBatch, type Zyx } from '../../src/entry/index.ts';
 import { loadModel } from '../../src/entry/node.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 
 const file = (name: string) => new URL(`../../models/${name}`, import.meta.url);
 

@@ -12,7 +12,7 @@ import {
 } from '../../src/entry/index.ts';
 import { encodeMrc, openMrc } from '../../src/entry/io.ts';
 import { openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
-import { voxelCount, wholeBox } from '../../src/space/zyx.ts';
+import { voxelCount, wholeBox } from '../../src/space/grid.ts';
 import { pythonMissing } from '../support/python.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { sourceOf } from '../support/volumes.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Zyx } from '../../src/entry/index.ts';
 import { defaultCacheBytes, readingBytes } from '../../src/ome-zarr/chunk-cache.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 
 const MiB = 2 ** 20;
 const full: Zyx = [184, 630, 630];

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryStore, openTomogram, type Store, toFloat32 } from '../../src/entry/index.ts';
 import { openChannels } from '../../src/entry/io.ts';
 import { directoryStore } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 import { forEachIndex, putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore, openTomogram, type ReadableStore, type Store, type StoreKey } from '../../src/entry/index.ts';
 import { withConsolidated } from '../../src/entry/io.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import { forbidUnhandledRejections } from '../support/unhandled-rejections.ts';
 import { putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 

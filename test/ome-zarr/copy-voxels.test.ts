@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { copyFloatRows } from '../../src/ome-zarr/copy-voxels.ts';
+import { copyFloatRows } from '../../src/ome-zarr/level-source.ts';
 
 /** Bits of every kind: of numbers, of quiet and signaling NaN of both signs with payloads, of infinities. */
 const bits = fc.oneof(fc.nat(0xffffffff), fc.constantFrom(0x7ff00001, 0xfff00000, 0x7f800001, 0xff800000, 0x7fc00000));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isCryoetPicksError, memoryStore, openTomogram, type StoreKey, type Zyx } from '../../src/entry/index.ts';
 import { openArray } from '../../src/ome-zarr/array.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import matrix from '../fixtures/zarr-matrix.json' with { type: 'json' };
 import { forEachIndex } from '../support/zarr-arrays.ts';
 

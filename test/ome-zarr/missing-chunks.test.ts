@@ -14,7 +14,7 @@ import {
 } from '../../src/entry/index.ts';
 import { openChannels } from '../../src/entry/io.ts';
 import { ChunkRecord } from '../../src/ome-zarr/chunk-record.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { sourceOf } from '../support/volumes.ts';
 import { putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { openTomogram, type StoreKey, toFloat32 } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { type ChunkedArray, openArray } from '../../src/ome-zarr/array.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import values from '../fixtures/zarr-values.json' with { type: 'json' };
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';

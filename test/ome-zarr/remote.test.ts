@@ -12,7 +12,7 @@ import {
   toFloat32,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import { fakeClock, type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
 import { putMultiscales, putRawArray, putShardedArray } from '../support/zarr-arrays.ts';
 

@@ -15,7 +15,7 @@ import {
   type Zyx,
 } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import { copickFixture } from '../support/copick-fixture.ts';
 import { forEachIndex, putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 

@@ -15,7 +15,7 @@ import {
 } from '../../src/entry/index.ts';
 import { type WriteChannelsOptions, writeChannels } from '../../src/entry/io.ts';
 import { directoryStore } from '../../src/entry/node.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { keysOf } from '../support/store-keys.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { noise, sourceOf } from '../support/volumes.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { localMaxima, type Peak, quadraticFit, type ScoreSlab, smoothed, type Zyx } from '../../src/entry/index.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { arbitrarySweep, collect, type Scores, slabsOf } from '../support/slabs.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Axis, type Component, connectedComponents, splitTouching, type Zyx } from '../../src/entry/index.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { arbitrarySweep, collect, flatScores, gridOf, type Scores, slabsOf } from '../support/slabs.ts';
 
 /** Scores of 1 in balls, given in Å of the test grid, of 3 × 2 × 5 Å voxels. */

@@ -10,8 +10,7 @@ import {
   type VoxelGrid,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { squaredDistance } from '../../src/space/grid.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { squaredDistance, voxelCount } from '../../src/space/grid.ts';
 import { pickAt } from '../support/arbitrary-picks.ts';
 
 /** Anisotropic and shifted; powers of two, so that distances come out exactly whichever way they are computed. */

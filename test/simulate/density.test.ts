@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contiguousVolume, toVoxel, type Volume, type VoxelGrid, type Zyx } from '../../src/entry/index.ts';
 import { createRandom, drawMolecule, type PlacedMolecule, species } from '../../src/entry/simulate.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 
 const anisotropic: VoxelGrid = { shape: [40, 44, 48], voxelSize: [9, 10, 11], origin: { x: -30, y: 12, z: 5 } };
 

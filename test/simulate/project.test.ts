@@ -18,7 +18,7 @@ import {
   simulateProject,
   simulateTomogram,
 } from '../../src/entry/simulate.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import { pythonMissing, pythons } from '../support/python.ts';
 import { withTempDir } from '../support/temp-dir.ts';
 

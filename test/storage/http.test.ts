@@ -10,7 +10,7 @@ import {
   sourceFromArray,
   writeTomogram,
 } from '../../src/entry/index.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 
 const value = Uint8Array.from({ length: 10 }, (_, i) => i);
 let server: Server;

@@ -15,7 +15,7 @@ import {
 } from '../../src/entry/index.ts';
 import { storeReader, zipStore } from '../../src/entry/io.ts';
 import { openStore } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import { blobReader, bytesReader } from '../../src/storage/random-access.ts';
 import { type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
 import { withTempDir } from '../support/temp-dir.ts';

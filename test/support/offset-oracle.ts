@@ -1,5 +1,5 @@
 import { functionModel, type Model, type ModelSpec, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { sourceOf } from './volumes.ts';
 
 /** Anisotropic, and not at the origin. */

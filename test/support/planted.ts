@@ -1,6 +1,6 @@
 import type { Zyx } from '../../src/entry/index.ts';
 import type { Random } from '../../src/entry/simulate.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 
 /** Single bright voxels at random places, one per 4³ voxels of a random half of them, so that no two touch. */
 export interface Planted {

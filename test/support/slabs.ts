@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Axis, ScoreSlab, ScoreVolume, VoxelGrid, Zyx } from '../../src/entry/index.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 
 /** Scores of several classes in C-order `[class, z, y, x]`, and how to cut them. */
 export interface Scores {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Filament, hasCurrentCurve, type SegmentationEntry } from '../../src/entry/copick.ts';
 import type { ParticlePick, Project, Run, VolumeSource } from '../../src/entry/index.ts';
-import { wholeBox } from '../../src/space/zyx.ts';
+import { wholeBox } from '../../src/space/grid.ts';
 import type { ExpectedArray, ExpectedProject, ExpectedRun } from './copick-entities.ts';
 
 type Values = 'float32' | 'uint32';

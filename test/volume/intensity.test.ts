@@ -10,7 +10,7 @@ import {
   type VolumeSource,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { backwards, blockShape, countBoxes, cutIntoBoxes } from '../../src/volume/intensity.ts';
 import { countingSource } from '../support/counting-source.ts';
 import { sourceOf } from '../support/volumes.ts';

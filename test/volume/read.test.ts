@@ -17,8 +17,8 @@ import {
   writeTomogram,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { boxShape, voxelCount, wholeBox } from '../../src/space/zyx.ts';
-import { readInto, readPaddedInto } from '../../src/volume/read.ts';
+import { boxShape, voxelCount, wholeBox } from '../../src/space/grid.ts';
+import { readInto, readPaddedInto } from '../../src/volume/volume.ts';
 import { joinSlabs } from '../support/score-map.ts';
 import { sourceOf } from '../support/volumes.ts';
 

@@ -12,7 +12,7 @@ import {
   writeTomogram,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { boxShape, voxelCount, wholeBox } from '../../src/space/zyx.ts';
+import { boxShape, voxelCount, wholeBox } from '../../src/space/grid.ts';
 import golden from '../fixtures/resampled.json' with { type: 'json' };
 import { countingSource } from '../support/counting-source.ts';
 import { noise, sourceOf } from '../support/volumes.ts';

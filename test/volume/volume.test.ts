@@ -1,7 +1,7 @@
 import ndarray from 'ndarray';
 import { describe, expect, it } from 'vitest';
 import { type Box, contiguousVolume, resampled, sourceFromArray, toFloat32, type Zyx } from '../../src/entry/index.ts';
-import { boxShape } from '../../src/space/zyx.ts';
+import { boxShape } from '../../src/space/grid.ts';
 import { asVolume, copyVolumeInto } from '../../src/volume/volume.ts';
 
 /** Voxel (z, y, x) holds 100 z + 10 y + x. */

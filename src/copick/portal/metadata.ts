@@ -1,6 +1,6 @@
 import { record, requireArgument } from '../../core/arguments.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
-import type { Zyx } from '../../space/zyx.ts';
+import type { Zyx } from '../../space/grid.ts';
 import { joinKey, type StoreKey, type StoreOptions } from '../../storage/store.ts';
 import { listNames } from '../tree.ts';
 import { urlOf } from './files.ts';

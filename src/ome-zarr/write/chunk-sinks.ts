@@ -5,7 +5,7 @@ import { encodeZstd } from '../../codecs/registry.ts';
 import { shuffleInto } from '../../codecs/shuffle.ts';
 import type { Warning } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
-import { formatZyx, voxelCount, type Zyx } from '../../space/zyx.ts';
+import { formatZyx, voxelCount, type Zyx } from '../../space/grid.ts';
 import { joinKey, type Store, type StoreKey, type StoreOptions } from '../../storage/store.ts';
 import { isWholeType, type WritableDtype, type WritePlan } from './plan.ts';
 

@@ -4,8 +4,7 @@ import { describeValue } from '../../core/arguments.ts';
 import type { Warning } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
 import { showJson, showList } from '../../core/json.ts';
-import { coarseGrid, type VoxelGrid } from '../../space/grid.ts';
-import { type Box, boxShape, formatZyx, voxelCount, type Zyx } from '../../space/zyx.ts';
+import { type Box, boxShape, coarseGrid, formatZyx, type VoxelGrid, voxelCount, type Zyx } from '../../space/grid.ts';
 import type { VolumeSource } from '../../volume/volume.ts';
 
 import type { Pyramid, PyramidChunk, PyramidVoxels } from './pyramid.ts';

@@ -1,7 +1,5 @@
-import type { VoxelGrid } from '../../space/grid.ts';
-import { type Box, boxShape, voxelCount, type Zyx } from '../../space/zyx.ts';
-import { readInto } from '../../volume/read.ts';
-import type { ReadOptions, VolumeSource } from '../../volume/volume.ts';
+import { type Box, boxShape, type VoxelGrid, voxelCount, type Zyx } from '../../space/grid.ts';
+import { type ReadOptions, readInto, type VolumeSource } from '../../volume/volume.ts';
 
 /** One level of a pyramid, cut into chunks. */
 export interface PyramidLevel {

@@ -12,7 +12,7 @@ import {
   toFloat32,
 } from '../../../src/entry/index.ts';
 import { type CroissantStore, croissantStore, openCroissant } from '../../../src/entry/portal.ts';
-import { wholeBox } from '../../../src/space/zyx.ts';
+import { wholeBox } from '../../../src/space/grid.ts';
 import { croissantFixture, expectedOfCroissant, type FileServer, serveFiles } from '../../support/croissant-fixture.ts';
 
 let server: FileServer;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
 import { openChannels } from '../../../src/entry/io.ts';
-import { wholeBox } from '../../../src/space/zyx.ts';
+import { wholeBox } from '../../../src/space/grid.ts';
 import { projectOf, storeOf, type Tree } from '../../support/copick-tree.ts';
 import { sourceOf } from '../../support/volumes.ts';
 

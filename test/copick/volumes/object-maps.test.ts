@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
 import type { Zyx } from '../../../src/entry/index.ts';
-import { wholeBox } from '../../../src/space/zyx.ts';
+import { wholeBox } from '../../../src/space/grid.ts';
 import { storeOf, type Tree } from '../../support/copick-tree.ts';
 import { sourceOf } from '../../support/volumes.ts';
 

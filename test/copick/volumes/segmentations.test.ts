@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SegmentationKind } from '../../../src/entry/copick.ts';
 import { type NumericData, type Store, subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
-import { wholeBox } from '../../../src/space/zyx.ts';
+import { wholeBox } from '../../../src/space/grid.ts';
 import { failingStore, projectOf, storeOf, type Tree } from '../../support/copick-tree.ts';
 import { sourceOf } from '../../support/volumes.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
-import { wholeBox } from '../../../src/space/zyx.ts';
+import { wholeBox } from '../../../src/space/grid.ts';
 import { failingStore, projectOf, storeOf } from '../../support/copick-tree.ts';
 import { withTempDir } from '../../support/temp-dir.ts';
 import { sourceOf } from '../../support/volumes.ts';

@@ -13,7 +13,7 @@ import {
   type Zyx,
 } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
-import { voxelCount, wholeBox } from '../../../src/space/zyx.ts';
+import { voxelCount, wholeBox } from '../../../src/space/grid.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { noise, sourceOf } from '../../support/volumes.ts';
 import { forEachIndex } from '../../support/zarr-arrays.ts';

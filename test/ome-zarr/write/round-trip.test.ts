@@ -15,7 +15,7 @@ import {
   type Zyx,
 } from '../../../src/entry/index.ts';
 import { openChannels, writeChannels } from '../../../src/entry/io.ts';
-import { voxelCount, wholeBox } from '../../../src/space/zyx.ts';
+import { voxelCount, wholeBox } from '../../../src/space/grid.ts';
 import { keysOf } from '../../support/store-keys.ts';
 import { listOf } from '../../support/volume-values.ts';
 import { sourceOf } from '../../support/volumes.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Axis, Peak, ScoreVolume, Zyx } from '../../src/entry/index.ts';
-import { maximaKernel, type Rows } from '../../src/peaks/candidates.ts';
-import { voxelCount } from '../../src/space/zyx.ts';
+import { maximaKernel, type Rows } from '../../src/peaks/local-maxima.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { arbitrarySweep, collect, gridOf, slabsOf } from '../support/slabs.ts';
 
 const kernel = maximaKernel()!;
@@ -97,7 +97,7 @@ describe('localMaxima without WebAssembly', () => {
     vi.resetModules();
     vi.stubGlobal('WebAssembly', undefined);
     const slow = await peaksOf(await import('../../src/peaks/local-maxima.ts'));
-    expect((await import('../../src/peaks/candidates.ts')).maximaKernel()).toBeUndefined();
+    expect((await import('../../src/peaks/local-maxima.ts')).maximaKernel()).toBeUndefined();
     vi.unstubAllGlobals();
     return { fast, slow };
   }
