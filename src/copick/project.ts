@@ -40,6 +40,7 @@ import {
   type Problem,
   ProblemLog,
   type ProjectTree,
+  treeOfRun,
   type WaitOptions,
 } from './tree.ts';
 import { type UriKind, uriKind } from './uri.ts';
@@ -127,8 +128,10 @@ export class Project {
    */
   async runs(options: RunsOptions = {}): Promise<Run[]> {
     const names = await runNames(this.#tree, { ...checkFilter('runs', options), source: this.#source });
-    const tree = this.#tree;
-    return names.map((name) => new Run(name, options.namesOnly ? byNamesAlone(tree, name) : tree));
+    return names.map((name) => {
+      const tree = treeOfRun(this.#tree, name);
+      return new Run(name, options.namesOnly ? byNamesAlone(tree, name) : tree);
+    });
   }
 
   /** The names of the runs by split, such as `train` and `test`, from a Croissant; empty for projects of other kinds. */
@@ -221,7 +224,7 @@ export class Project {
     const found = runs.find((run) => run.name === name);
     if (found !== undefined) return found;
     await makeRunFolder(this.#tree, name, { signal });
-    return new Run(name, this.#tree);
+    return new Run(name, treeOfRun(this.#tree, name));
   }
 
   /**

@@ -49,6 +49,11 @@ export interface ProjectTree {
   readonly namesOnly?: boolean | undefined;
 }
 
+/** The tree as one run sees it: problems say that they belong to this run. */
+export function treeOfRun(tree: ProjectTree, run: string): ProjectTree {
+  return { ...tree, log: tree.log.ofRun(run) };
+}
+
 /**
  * A tree of one run that is listed by names alone. Each folder of it is listed once, and one that its parent does not list is not
  * asked for, so that a run of a few folders takes a few calls.
@@ -294,17 +299,28 @@ export interface Problem {
   /** Where it lies. */
   readonly path: string;
   readonly message: string;
+  /** The run that it belongs to; undefined for a problem of the whole project. */
+  readonly run?: string | undefined;
   /** The error that caused it, if any. */
   readonly cause?: unknown;
 }
 
 /** Collects the problems met while a project is used, one per path, and reports each once. */
 export class ProblemLog {
-  readonly #byPath = new Map<string, Problem>();
+  #byPath = new Map<string, Problem>();
+  #run: string | undefined;
   readonly #onProblem: ((problem: Problem) => void) | undefined;
 
   constructor(onProblem?: ((problem: Problem) => void) | undefined) {
     this.#onProblem = onProblem;
+  }
+
+  /** The same log, as a run writes to it: its problems say which run they belong to. */
+  ofRun(run: string): ProblemLog {
+    const log = new ProblemLog(this.#onProblem);
+    log.#byPath = this.#byPath;
+    log.#run = run;
+    return log;
   }
 
   get problems(): readonly Problem[] {
@@ -313,8 +329,9 @@ export class ProblemLog {
 
   report(problem: Problem): void {
     if (this.#byPath.has(problem.path)) return;
-    this.#byPath.set(problem.path, problem);
-    this.#onProblem?.(problem);
+    const known = this.#run === undefined ? problem : { ...problem, run: this.#run };
+    this.#byPath.set(problem.path, known);
+    this.#onProblem?.(known);
   }
 
   /** Forgets all problems; one that is met again is reported again. */

@@ -157,8 +157,8 @@ export async function* detectProject(
       onProgress: (one) => options.onProgress?.({ ...one, ...progress }),
       onWarning,
     });
-    for (const { path, message } of project.problems) {
-      if (reported.has(path) || !path.includes(`/${run.name}/`)) continue;
+    for (const { path, message, run: owner } of project.problems) {
+      if (reported.has(path) || owner !== run.name) continue;
       reported.add(path);
       onWarning({ code: 'file-passed-over', message, path });
     }

@@ -98,6 +98,18 @@ describe('detectProject', () => {
     }
   });
 
+  it('detectProject tells of a broken file under its own run, whatever the names of the folders above the project', async () => {
+    const tree = await tomograms(['TS_1', 'TS_2']);
+    const overlay = { ...memoryStore(), location: '/data/TS_1/project' };
+    const { project } = projectOf({ static: tree, overlay });
+    await overlay.set('/ExperimentRuns/TS_2/Picks/ribosome.json', new TextEncoder().encode('oops'));
+    const found = (await resultsOf(project)).map(({ run, warnings }) => [run, warnings.map(({ path }) => path)]);
+    expect(found).toEqual([
+      ['TS_1', []],
+      ['TS_2', ['/data/TS_1/project/ExperimentRuns/TS_2/Picks/ribosome.json']],
+    ]);
+  });
+
   it('detectProject with resume skips finished runs and returns their picks; without it, it finds them anew', async () => {
     const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const [first] = await resultsOf(project, { runs: ['TS_1'] });

@@ -134,7 +134,11 @@ describe('broken and unknown files', () => {
       const { run, told, project } = await runOf({ overlay: { ...good, [`${folder}/${name}`]: content } as Tree });
       for (let i = 0; i < 2; i++) expect((await run.picks()).map(({ object }) => object)).toEqual(['virus']);
       expect(told).toEqual([
-        expect.objectContaining({ path: `overlay${folder}/${name}`, message: expect.stringMatching(message) }),
+        expect.objectContaining({
+          path: `overlay${folder}/${name}`,
+          message: expect.stringMatching(message),
+          run: 'TS_5_4',
+        }),
       ]);
       expect(project.problems).toEqual(told);
       expect(told[0]?.cause).toBeInstanceOf(Error);

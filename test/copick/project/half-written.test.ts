@@ -22,7 +22,7 @@ describe('an image whose writer was killed before it wrote the metadata', () => 
       expect(await found.segmentations()).toEqual([]);
       expect(await project.objectMaps()).toEqual([]);
       const name = folder.split('/').at(-1);
-      expect(told).toEqual([
+      expect(told).toMatchObject([
         {
           path: `overlay${folder}`,
           message: `${what} folder "${name}" holds no metadata: its writing did not finish`,
