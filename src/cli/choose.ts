@@ -1,5 +1,5 @@
 import type { Project } from '../copick/project.ts';
-import type { Run } from '../copick/run.ts';
+import type { Run, RunsOptions } from '../copick/run.ts';
 import { globMatcher } from '../copick/uri.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 
@@ -32,16 +32,19 @@ export async function chosen<T extends { readonly name: string }>(
   return [...found];
 }
 
+/** Options of {@link chosenRuns}. */
+export interface ChooseRunsOptions extends Pick<RunsOptions, 'namesOnly'> {
+  readonly names: readonly string[] | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** The runs of a project that are named. @throws {@link CryoetPicksError} `not-found` for a name that no run has, with those there are, and for a project without runs. */
-export async function chosenRuns(
-  project: Project,
-  { names, signal }: { readonly names: readonly string[] | undefined; readonly signal: AbortSignal },
-): Promise<Run[]> {
+export async function chosenRuns(project: Project, { names, namesOnly, signal }: ChooseRunsOptions): Promise<Run[]> {
   const missing = async (name: string): Promise<never> => {
     await project.run(name, { signal });
     throw new Error(`run "${name}" appeared meanwhile; start again`);
   };
-  const runs = await project.runs({ signal });
+  const runs = await project.runs({ namesOnly, signal });
   if (runs.length === 0 && names === undefined) {
     const { overlayLocation, staticStore } = project;
     const roots = [...new Set([staticStore?.location, overlayLocation])].filter((root) => root !== undefined);

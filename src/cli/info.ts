@@ -35,11 +35,12 @@ const MAX_OPENED = 200;
 export async function info(terminal: Terminal, { config, run: names, all }: InfoInput): Promise<Outcome> {
   const { signal } = terminal;
   const project = await openProject(config, { signal });
-  const runs = await chosenRuns(project, { names, signal });
-  const namesOnly = names === undefined && all === undefined && runs.length > MAX_OPENED;
+  const isOpen = names !== undefined || all !== undefined;
+  const found = await chosenRuns(project, { names, namesOnly: !isOpen, signal });
+  const namesOnly = !isOpen && found.length > MAX_OPENED;
   const document = await withBar(terminal, async (onProgress) => {
-    const listed = namesOnly ? await project.runs({ namesOnly, signal }) : runs;
-    return inspectProject(project, { config, runs: listed, namesOnly, signal, onProgress });
+    const runs = isOpen || namesOnly ? found : await project.runs({ signal });
+    return inspectProject(project, { config, runs, namesOnly, signal, onProgress });
   });
   terminal.print(...infoLines(document, project.config));
   return { json: document };

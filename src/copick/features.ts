@@ -58,17 +58,15 @@ export async function findFeatures(
   const [isType, isFeature] = [nameFilter(type), nameFilter(featureType)];
   const chosen = found.filter((one) => isType(one.type) && isFeature(one.featureType));
   const filled = await withoutEmptyShadows(tree, chosen, { identity, what: 'features', signal });
-  return markShadowed(filled, { identity, includeShadowed })
-    .sort((a, b) => a.voxelSpacing - b.voxelSpacing || (identity(a) < identity(b) ? -1 : 1))
-    .map(({ entry, ...one }) => ({
-      ...one,
-      ...locationOf(tree, entry),
-      open: async (options = {}) =>
-        openChannelsOf(tree, entry, {
-          ...requireOptions('entry.open', options, openRules),
-          voxelSpacing: one.voxelSpacing,
-        }),
-    }));
+  return markShadowed(filled, { identity, includeShadowed }).map(({ entry, ...one }) => ({
+    ...one,
+    ...locationOf(tree, entry),
+    open: async (options = {}) =>
+      openChannelsOf(tree, entry, {
+        ...requireOptions('entry.open', options, openRules),
+        voxelSpacing: one.voxelSpacing,
+      }),
+  }));
 }
 
 interface FoundFeatures extends FoundImage {

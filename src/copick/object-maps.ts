@@ -44,13 +44,11 @@ export async function findObjectMaps(
   // Copick 1 makes an empty folder for every map that it is asked for, so an empty folder is not a map.
   const whole = await withoutHalfWritten(tree, found, { what: 'density map', signal });
   const filled = await withoutEmpty(tree, whole, signal);
-  return markShadowed(filled, { identity: nameOf, includeShadowed })
-    .sort((a, b) => (a.object < b.object ? -1 : a.object > b.object ? 1 : 0))
-    .map(({ entry, ...one }) => ({
-      ...one,
-      ...locationOf(tree, entry),
-      open: async (options = {}) => openImageOf(tree, entry, requireOptions('entry.open', options, openRules)),
-    }));
+  return markShadowed(filled, { identity: nameOf, includeShadowed }).map(({ entry, ...one }) => ({
+    ...one,
+    ...locationOf(tree, entry),
+    open: async (options = {}) => openImageOf(tree, entry, requireOptions('entry.open', options, openRules)),
+  }));
 }
 
 /** Options of `Project.writeObjectMap`. */

@@ -60,23 +60,29 @@ export async function findPickSets(
   const found: FoundPicks[] = [];
   for (const entry of entries) {
     if (!entry.name.endsWith('.json')) continue;
-    if (entry.kind === 'file') found.push(await identify(tree, entry, signal));
+    if (entry.kind === 'file')
+      found.push(identifyByName(tree, entry) ?? (await identifyByContent(tree, entry, signal)));
     else tree.log.report({ path: entry.path, message: `"${entry.name}" is a folder, expected a picks file` });
   }
   const isWanted = authoredFilter({ object, userId, sessionId });
   const chosen = found.filter(isWanted).sort((a, b) => precedence(a) - precedence(b));
-  return markShadowed(chosen, { identity: identityOf, includeShadowed })
-    .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : identityOf(a) > identityOf(b) ? 1 : 0))
-    .map(({ entry, fromName, ...one }) => ({
-      ...one,
-      ...locationOf(tree, entry),
+  return markShadowed(chosen, { identity: identityOf, includeShadowed }).map((found) => {
+    const { object, userId, sessionId, shadowed, entry } = found;
+    const location = locationOf(tree, entry);
+    return {
+      object,
+      userId,
+      sessionId,
+      shadowed,
+      ...location,
       async delete(options = {}) {
-        await locationOf(tree, entry).delete(options);
+        await location.delete(options);
         await tree.overlay.delete(recordKey(entry.key), { signal: options.signal });
       },
-      read: async (options = {}) => readPicks(tree, { ...one, entry, fromName }, options),
+      read: async (options = {}) => readPicks(tree, found, options),
       origin: async (options = {}) => originOf(entry.store, entry.key, checkWait('entry.origin', options)),
-    }));
+    };
+  });
 }
 
 /**
@@ -156,11 +162,22 @@ function identityOf({ object, userId, sessionId }: PicksIdentity): string {
   return JSON.stringify([object, userId, sessionId]);
 }
 
-async function identify(tree: ProjectTree, entry: TreeEntry, signal: AbortSignal | undefined): Promise<FoundPicks> {
+function identifyByName({ namesOnly }: ProjectTree, entry: TreeEntry): FoundPicks | undefined {
   const parsed = parseName('picks', entry.name);
   if (parsed !== undefined) return { ...parsed, entry, fromName: true };
-  const stem = entry.name.slice(0, -'.json'.length);
-  if (tree.namesOnly) return { object: stem, userId: '', sessionId: '', entry, fromName: false };
+  return namesOnly ? { object: stemOf(entry), userId: '', sessionId: '', entry, fromName: false } : undefined;
+}
+
+function stemOf({ name }: TreeEntry): string {
+  return name.slice(0, -'.json'.length);
+}
+
+async function identifyByContent(
+  tree: ProjectTree,
+  entry: TreeEntry,
+  signal: AbortSignal | undefined,
+): Promise<FoundPicks> {
+  const stem = stemOf(entry);
   try {
     const identity = picksIdentity(await readBytes(entry, signal), { source: entry.path, fallbackObject: stem });
     return { ...identity, entry, fromName: false };

@@ -75,15 +75,11 @@ export async function findSegmentations(
   const all = await listPlaces(tree, run, filter);
   const chosen = all.filter(wantedBy(filter));
   const found = await withoutEmptyShadows(tree, chosen, { identity, what: 'segmentation', signal });
-  return markShadowed(found, { identity, includeShadowed })
-    .sort(
-      (a, b) => a.voxelSpacing - b.voxelSpacing || (identity(a) < identity(b) ? -1 : identity(a) > identity(b) ? 1 : 0),
-    )
-    .map(({ entry, ...one }) => ({
-      ...one,
-      ...locationOf(tree, entry),
-      open: async (options = {}) => openSegmentation(tree, { ...one, entry }, options),
-    }));
+  return markShadowed(found, { identity, includeShadowed }).map(({ entry, ...one }) => ({
+    ...one,
+    ...locationOf(tree, entry),
+    open: async (options = {}) => openSegmentation(tree, { ...one, entry }, options),
+  }));
 }
 
 interface FoundSegmentation

@@ -54,21 +54,20 @@ export async function findTomograms(
     (one) => isType(one.type) && (voxelSpacing === undefined || formatSpacing(one.voxelSpacing) === wanted),
   );
   const filled = await withoutEmptyShadows(tree, chosen, { identity: identityOf, what: 'tomogram', signal });
-  return markShadowed(filled, { identity: identityOf, includeShadowed })
-    .sort((a, b) => a.voxelSpacing - b.voxelSpacing || (a.type < b.type ? -1 : a.type > b.type ? 1 : 0))
-    .map(({ entry, ...one }) => ({
-      ...one,
+  return markShadowed(filled, { identity: identityOf, includeShadowed }).map(
+    ({ type, voxelSpacing, shadowed, entry }) => ({
+      type,
+      voxelSpacing,
+      shadowed,
       ...locationOf(tree, entry),
       open: async (options = {}) =>
-        openImageOf(tree, entry, {
-          ...requireOptions('entry.open', options, openRules),
-          voxelSpacing: one.voxelSpacing,
-        }),
+        openImageOf(tree, entry, { ...requireOptions('entry.open', options, openRules), voxelSpacing }),
       features: async (filter = {}) => {
         requireOptions('tomogram.features', filter, featuresRules);
-        return findFeatures(tree, run, { ...filter, type: one.type, voxelSpacing: one.voxelSpacing });
+        return findFeatures(tree, run, { ...filter, type, voxelSpacing });
       },
-    }));
+    }),
+  );
 }
 
 /** Which tomogram of a run to open, and how. */

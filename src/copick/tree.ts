@@ -12,6 +12,7 @@ import {
 import { CryoetPicksError } from '../core/errors.ts';
 import {
   assertVersion,
+  compareNames,
   type ListableStore,
   memoryStore,
   readOnlyStore,
@@ -265,19 +266,22 @@ export interface MarkShadowedOptions<T> {
   readonly includeShadowed?: boolean | undefined;
 }
 
-/** Marks, or leaves out, all but the first entity of each identity. */
-export function markShadowed<T extends object>(
+/** Marks, or leaves out, all but the first entity of each identity, and sorts them: by voxel spacing, if they have one, then by identity. */
+export function markShadowed<T extends { readonly entry: TreeEntry; readonly voxelSpacing?: number }>(
   items: readonly T[],
   { identity, includeShadowed = false }: MarkShadowedOptions<T>,
 ): (T & { readonly shadowed: boolean })[] {
   const seen = new Set<string>();
-  const marked = items.map((item) => {
+  const marked: { readonly id: string; readonly one: T & { readonly shadowed: boolean } }[] = [];
+  for (const item of items) {
     const id = identity(item);
     const shadowed = seen.has(id);
     seen.add(id);
-    return { ...item, shadowed };
-  });
-  return includeShadowed ? marked : marked.filter(({ shadowed }) => !shadowed);
+    if (includeShadowed || !shadowed) marked.push({ id, one: { ...item, shadowed } });
+  }
+  const spacing = ({ one }: (typeof marked)[number]) => one.voxelSpacing ?? 0;
+  marked.sort((a, b) => spacing(a) - spacing(b) || compareNames(a.id, b.id));
+  return marked.map(({ one }) => one);
 }
 
 /**

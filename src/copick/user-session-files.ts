@@ -59,9 +59,9 @@ export async function findUserFiles(
   const found = entries
     .flatMap((entry) => toFound(tree, entry, kind))
     .filter(authoredFilter({ object, userId, sessionId }));
-  return markShadowed(found, { identity: identityOf, includeShadowed })
-    .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : identityOf(a) > identityOf(b) ? 1 : 0))
-    .map((one) => ({ ...one, ...locationOf(tree, one.entry) }));
+  return markShadowed(found, { identity: identityOf, includeShadowed }).map((one) => {
+    return { ...one, ...locationOf(tree, one.entry) };
+  });
 }
 
 function toFound(

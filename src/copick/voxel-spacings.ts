@@ -55,9 +55,9 @@ export async function findVoxelSpacings(
 ): Promise<VoxelSpacingEntry[]> {
   const found = await findSpacingFolders(tree, run, { signal });
   const identity = ({ voxelSpacing }: SpacingFolder) => formatSpacing(voxelSpacing);
-  return markShadowed(found, { identity, includeShadowed })
-    .sort((a, b) => a.voxelSpacing - b.voxelSpacing)
-    .map(({ entry, ...one }) => ({ ...one, ...locationOf(tree, entry) }));
+  return markShadowed(found, { identity, includeShadowed }).map(({ entry, ...one }) => {
+    return { ...one, ...locationOf(tree, entry) };
+  });
 }
 
 /** Makes the folder of a voxel spacing; see `Run.createVoxelSpacing`. */

@@ -175,14 +175,15 @@ export async function readRange(file: string, range: ByteRange): Promise<Uint8Ar
 
 /** The entries of a folder, without temporary files and locks. */
 export async function listFolder(folder: string): Promise<StoreEntry[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const found = entries
-    .filter((entry) => !isHidden(entry.name))
-    .map(async (entry): Promise<StoreEntry> => {
-      const isFolder = entry.isSymbolicLink() ? await pointsToFolder(join(folder, entry.name)) : entry.isDirectory();
-      return { name: entry.name, kind: isFolder ? 'folder' : 'file' };
-    });
-  return (await Promise.all(found)).sort((a, b) => compareNames(a.name, b.name));
+  const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !isHidden(name));
+  const links = entries.filter((entry) => entry.isSymbolicLink());
+  const leads = await Promise.all(links.map(({ name }) => pointsToFolder(join(folder, name))));
+  const linked = new Set(links.filter((_, i) => leads[i]));
+  return entries
+    .map((entry): StoreEntry => {
+      return { name: entry.name, kind: entry.isDirectory() || linked.has(entry) ? 'folder' : 'file' };
+    })
+    .sort((a, b) => compareNames(a.name, b.name));
 }
 
 async function pointsToFolder(link: string): Promise<boolean> {
