@@ -1,31 +1,19 @@
-import { symlink } from 'node:fs/promises';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { expect, it } from 'vitest';
+import { bundleForNode } from '../support/script-process.ts';
 import { soak } from '../support/soak/harness.ts';
 import { broken, odd } from '../support/soak/kinds.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
-
 /** The command line of the sources as one script, so that no build is needed. */
 async function bundledCli(): Promise<string> {
   const folder = await tempDir();
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
-  await build({
-    entryPoints: [join(root, 'src/cli/main.ts')],
-    outdir: folder,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    alias: { '#decode-pool': join(root, 'src/node/decode-pool.ts') },
-    logLevel: 'error',
-  });
-  return join(folder, 'main.mjs');
+  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+  const script = join(folder, 'main.mjs');
+  await writeFile(script, await bundleForNode(new URL('../../src/cli/main.ts', import.meta.url)));
+  return script;
 }
 
 it('there are at least 25 kinds of broken tomograms, each of another name', () => {

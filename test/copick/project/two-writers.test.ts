@@ -1,14 +1,13 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { projectOf } from '../../support/copick-tree.ts';
+import { startScript } from '../../support/script-process.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-const script = fileURLToPath(new URL('../../support/picks-writer.ts', import.meta.url));
+const script = new URL('../../support/picks-writer.ts', import.meta.url);
 let folder: string;
 
 beforeEach(async () => {
@@ -17,10 +16,7 @@ beforeEach(async () => {
 
 /** Runs a writing process to its end. */
 async function write(mode: string, name: string, count: number): Promise<void> {
-  const child = fork(script, [folder, mode, name, String(count)], {
-    execArgv: ['--import', 'tsx'],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+  const child = await startScript(script, [folder, mode, name, String(count)]);
   expect(await once(child, 'exit')).toEqual([0, null]);
 }
 

@@ -1,17 +1,16 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Run, Store, StoreKey, VolumeSource } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
 import { projectOf } from '../../support/copick-tree.ts';
+import { startScript } from '../../support/script-process.ts';
 import { keysOf } from '../../support/store-keys.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { sourceOf } from '../../support/volumes.ts';
 
-const script = fileURLToPath(new URL('../../support/image-writer.ts', import.meta.url));
+const script = new URL('../../support/image-writer.ts', import.meta.url);
 let folder: string;
 
 beforeEach(async () => {
@@ -123,9 +122,7 @@ describe.each(kinds)('two writers of one image by $what, without `overwrite`', (
 });
 
 it('two processes that write one segmentation at once leave one of them whole', { timeout: 60_000 }, async () => {
-  const children = ['1', '2'].map((value) =>
-    fork(script, [folder, value], { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
-  );
+  const children = await Promise.all(['1', '2'].map((value) => startScript(script, [folder, value])));
   const said = await Promise.all(children.map((child) => once(child, 'message')));
   expect(said.map(([message]) => message)).toEqual(['begun', 'begun']);
   const outcomes = children.map((child) => once(child, 'message'));

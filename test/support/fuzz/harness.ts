@@ -1,5 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { startScript } from '../script-process.ts';
 import type { Message } from './mutants.ts';
 
 /** An input on which a parser failed, or took too much. */
@@ -31,12 +30,12 @@ export interface FuzzOptions {
   readonly first: number;
   readonly count: number;
   /** The process that runs the mutants. @defaultValue that of the library's parsers */
-  readonly script?: string;
+  readonly script?: URL;
   /** After so long without a word, in ms, a process hangs; slower ones are told by themselves. @defaultValue 10,000 */
   readonly patience?: number;
 }
 
-const child = fileURLToPath(new URL('./child.ts', import.meta.url));
+const child = new URL('./child.ts', import.meta.url);
 
 /**
  * Runs mutants of a parser in a process with little memory, which is watched: where it hangs or dies, the mutant is noted and
@@ -88,14 +87,14 @@ interface ChildOptions {
   readonly seed: number;
   readonly first: number;
   readonly end: number;
-  readonly script: string;
+  readonly script: URL;
   readonly patience: number;
 }
 
-function runChild({ parser, seed, first, end, script, patience }: ChildOptions): Promise<Part> {
-  const child: ChildProcess = fork(script, [parser, String(seed), String(first), String(end)], {
-    execArgv: ['--import', 'tsx', '--expose-gc', '--max-old-space-size=256'],
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+async function runChild({ parser, seed, first, end, script, patience }: ChildOptions): Promise<Part> {
+  const child = await startScript(script, [parser, String(seed), String(first), String(end)], {
+    node: ['--expose-gc', '--max-old-space-size=256'],
+    stdio: ['ignore', 'pipe', 'ipc'],
   });
   let stderr = '';
   child.stderr!.on('data', (text) => {

@@ -1,15 +1,14 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
 import type { VolumeSource } from '../../../src/entry/index.ts';
 import { directoryStore, openMrcFile } from '../../../src/entry/node.ts';
 import { isHidden } from '../../../src/node/file-lock.ts';
 import { joinKey } from '../../../src/storage/store.ts';
+import { startScript } from '../script-process.ts';
 
 /** What became of a project whose writer was killed many times. */
 export interface KillReport {
@@ -30,6 +29,8 @@ export interface KillOptions {
   readonly seed: number;
 }
 
+const writer = new URL('./writer.ts', import.meta.url);
+
 const config = {
   config_type: 'filesystem',
   name: 'kill',
@@ -47,12 +48,11 @@ export async function killWriters({ folder, kills, seed }: KillOptions): Promise
   const project = join(folder, 'project');
   await mkdir(project);
   await writeFile(join(project, 'copick.json'), JSON.stringify({ ...config, turn: 0 }));
-  const script = await bundleWriter(folder);
   const random = mulberry32(seed);
   let next = 1;
   const report = { kills: 0, turns: 0, leftovers: 0, putBack: 0 };
   while (report.kills < kills) {
-    const finished = await killOne(fork(script, [project, String(next)], { execArgv: [] }), random() * 800);
+    const finished = await killOne(await startScript(writer, [project, String(next)]), random() * 800);
     report.kills++;
     report.turns += Math.max(0, finished - next + 1);
     const left = await hiddenIn(project);
@@ -151,23 +151,6 @@ async function hiddenIn(folder: string): Promise<string[]> {
     const parts = path.split('/');
     return isHidden(parts.at(-1)!) && !parts.slice(0, -1).some(isHidden);
   });
-}
-
-async function bundleWriter(folder: string): Promise<string> {
-  const outdir = join(folder, 'script');
-  await build({
-    entryPoints: [fileURLToPath(new URL('./writer.ts', import.meta.url))],
-    outdir,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    external: ['onnxruntime-node'],
-    logLevel: 'error',
-  });
-  return join(outdir, 'writer.mjs');
 }
 
 function mulberry32(seed: number): () => number {

@@ -1,5 +1,4 @@
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { startScript } from '../script-process.ts';
 import type { Ending } from './cases.ts';
 
 /** A call that ended, and how. */
@@ -30,7 +29,7 @@ export interface MisuseOptions {
   readonly patience?: number;
 }
 
-const child = fileURLToPath(new URL('./child.ts', import.meta.url));
+const child = new URL('./child.ts', import.meta.url);
 
 /** Makes the calls in a process that is watched: where it hangs or dies, that call has failed, and another process goes on behind it. */
 export async function misuse(options: MisuseOptions): Promise<EndedCall[]> {
@@ -55,15 +54,15 @@ interface Part {
   readonly died: string | undefined;
 }
 
-function runChild(
+async function runChild(
   { seed, share = 1, pairs = 0, only = '', patience = 10_000 }: MisuseOptions,
   first: number,
   onEnded: (call: EndedCall) => void,
 ): Promise<Part> {
   const args = [seed, share, pairs, first, only].map(String);
-  const process = fork(child, args, {
-    execArgv: ['--import', 'tsx', '--max-old-space-size=1024'],
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  const process = await startScript(child, args, {
+    node: ['--max-old-space-size=1024'],
+    stdio: ['ignore', 'pipe', 'ipc'],
   });
   let stderr = '';
   process.stderr!.on('data', (text) => {
