@@ -416,6 +416,9 @@ export interface Preflight {
   readonly afterwards: (run: string) => readonly TomogramProblem[];
 }
 
+/** The model's voxel size is an error of `fitting`, or it resamples and says so; the detection counts voxels and chunks itself. */
+const isToldLater = new Set(['voxel-size-not-of-model', 'voxels-not-finite', 'chunks-missing']);
+
 /** Checks the tomograms of one type, and warns about problems. */
 function preflight(
   terminal: Terminal,
@@ -438,8 +441,7 @@ function preflight(
         intensity: await coarseIntensity(entry?.open, options.invert, signal),
       });
       for (const finding of findings) {
-        // The model's voxel size is an error of `fitting`, or it resamples and says so; the detection counts voxels itself.
-        if (finding.code === 'voxel-size-not-of-model' || finding.code === 'voxels-not-finite') continue;
+        if (isToldLater.has(finding.code)) continue;
         warn({ ...finding, path: entry?.path, run: run.name });
       }
       return prepared;

@@ -220,7 +220,7 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--resume', 'skip runs that already have picks of this user and session, made with the same settings')
     .option(
       '--overwrite',
-      'replace picks that another model, other settings or somebody else made, and files of other kinds',
+      'replace picks that another model or somebody else made, with --resume also those of other settings, and files of other kinds',
     )
     .option('--resample', 'resample tomograms whose voxel size differs from that of the model')
     .option('--allow-missing-chunks', 'search tomograms of which more than half of the chunks are missing, too')

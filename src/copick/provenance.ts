@@ -1,5 +1,6 @@
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
+import { sha256Hex } from '../core/sha256.ts';
 import type { ListableStore, StoreKey, StoreOptions } from '../storage/store.ts';
 
 /** The version of this package, which package.json has too. */
@@ -77,15 +78,16 @@ export async function formatRecord(
   return new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
 }
 
-/** @throws {@link CryoetPicksError} `unsupported` in a page that is not served by HTTPS, nor from this machine. */
-async function sha256Of(bytes: Uint8Array): Promise<string> {
-  const subtle = globalThis.crypto?.subtle;
-  if (subtle === undefined) {
-    throw new CryoetPicksError(
-      'unsupported',
-      'what made the picks cannot be recorded, because this page has no crypto.subtle; serve it by https, or from localhost',
-    );
-  }
-  const digest = new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+/**
+ * The SHA-256 of bytes that are recorded.
+ *
+ * @throws {@link CryoetPicksError} `unsupported` in a page that is not served by HTTPS, nor from this machine.
+ */
+export async function sha256Of(bytes: Uint8Array): Promise<string> {
+  const sha256 = await sha256Hex(bytes);
+  if (sha256 !== undefined) return sha256;
+  throw new CryoetPicksError(
+    'unsupported',
+    'what made the picks cannot be recorded, because this page has no crypto.subtle; serve it by https, or from localhost',
+  );
 }

@@ -1,7 +1,7 @@
 import { formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
 import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
-import { type PicksOrigin, type Provenance, version } from '../copick/provenance.ts';
+import type { PicksOrigin, Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
 import {
   anything,
@@ -20,14 +20,12 @@ import {
 import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-
-import type { Model } from '../inference/model.ts';
 import type { ParticlePick } from '../picks/pick.ts';
-import type { VoxelGrid } from '../space/grid.ts';
 import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { checkDetectOptions, type DetectOptions, detectParticles, detectRules } from './particles.ts';
+import { differences, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
 export interface ProjectProgress extends Progress {
@@ -66,7 +64,7 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
   readonly overwrite?: boolean | undefined;
   /** Looks at each tomogram before it is searched, or wraps it: `(tomogram) => resampled(tomogram, 10)`. */
   readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource | Promise<VolumeSource>) | undefined;
-  /** What `prepare` does, such as `{ mask: 'lamella', inverted: true }`; recorded with the picks, and compared by `resume`. */
+  /** What `prepare` does, such as `{ inverted: true }`; recorded with the picks as `settings`, and compared by `resume`. */
   readonly settings?: Readonly<Record<string, string | number | boolean | null>> | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
@@ -102,7 +100,8 @@ type Outcome =
  * Finds the particles of every run of a copick project, one after the other, and writes them into the overlay: one picks
  * file per object, an empty one where nothing was found, so that a later `resume` knows the run is done.
  *
- * Beside each picks file a hidden record says what made it: program, model, threshold, distance, tomogram, settings. Picks that
+ * Beside each picks file a hidden record says what made it: program, model and its card, threshold, distance, settings, and the
+ * tomogram: type, grid, and a hash of the 32³ voxels in its middle. Picks that
  * another model or somebody else made under this user and session are not replaced unless `overwrite` is set; all runs are
  * checked for such picks first, and those that have some are yielded first, as `failed`.
  *
@@ -287,34 +286,43 @@ async function existing(
 }
 
 /** @throws {@link CryoetPicksError} `conflict` for picks that another model or somebody else made. */
-function requireReplaceable(run: Run, found: readonly ExistingPicks[], { model, overwrite }: RunCheck): void {
+function requireReplaceable(run: Run, found: readonly ExistingPicks[], { model, chosen, overwrite }: RunCheck): void {
   if (overwrite) return;
-  const mine = JSON.stringify(modelOf(model));
+  const mine = recordOfModel(model);
   for (const { set, origin } of found) {
     const { provenance } = origin;
-    if (JSON.stringify(provenance?.model) === mine) continue;
-    const other = (provenance?.model as { readonly name?: unknown } | undefined)?.name;
+    const others = differences(provenance?.model, mine, 'model');
+    if (others.length === 0) continue;
+    const { name } = (provenance?.model ?? {}) as { readonly name?: unknown };
     const reason =
       provenance === undefined
         ? 'were not written by a detection of this program, or were changed since'
-        : other === model.spec.name
-          ? `were found by another model of the name "${other}"`
-          : `were found by the model ${showJson(other)}, not by "${model.spec.name}"`;
-    throw refusalOf(run, set, reason);
+        : name === model.spec.name
+          ? `were found by another model of the name "${name}": ${others.join(', ')}`
+          : `were found by the model ${showJson(name)}, not by "${model.spec.name}"`;
+    if (chosen.classes.includes(set.object)) throw refusalOf(run, set, reason);
+    const objects = quotedNames(chosen.classes);
+    throw refusalOf(
+      run,
+      set,
+      reason,
+      `"${model.spec.name}" does not look for them, and would add its own picks to theirs: choose another user or session, ` +
+        `or restrict the objects to ${objects}; overwrite does the same, and leaves these picks as they are`,
+    );
   }
 }
 
-function refusalOf({ name }: Run, { object, userId, sessionId, path }: PickSet, reason: string): CryoetPicksError {
+function refusalOf(
+  { name }: Run,
+  { object, userId, sessionId, path }: PickSet,
+  reason: string,
+  remedy = 'set overwrite to replace them, or choose another user or session',
+): CryoetPicksError {
   return new CryoetPicksError(
     'conflict',
-    `picks of "${object}" by user "${userId}", session "${sessionId}" in run "${name}" ${reason}: ${path}; ` +
-      'set overwrite to replace them, or choose another user or session',
+    `picks of "${object}" by user "${userId}", session "${sessionId}" in run "${name}" ${reason}: ${path}; ${remedy}`,
     { path, option: 'overwrite' },
   );
-}
-
-function modelOf({ spec, sha256 }: Model): Provenance {
-  return { name: spec.name, sha256: sha256 ?? null };
 }
 
 type RunOptions = RunCheck & Required<Pick<DetectOptions, 'objects' | 'onProgress'>>;
@@ -347,7 +355,7 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
   const before = await existing(run, options);
   if (!resume) await run.requireWritable({ signal });
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
-  const provenance = provenanceOf(source.grid, options);
+  const provenance = recordsOf({ ...options, tomogram: await recordOfTomogram(source, tomogram, { signal }) });
   if (resume) {
     if (isDone(run, before, { ...options, provenance })) {
       const picks = await run.picks({ userId, sessionId, object: objects, signal });
@@ -368,26 +376,6 @@ function byObject(picks: readonly ParticlePick[], objects: readonly string[]): P
   return [...groups.values()].flat();
 }
 
-type Provenances = Readonly<Record<string, Provenance>>;
-
-/** What is recorded with the picks of each object. */
-function provenanceOf({ voxelSize }: VoxelGrid, options: RunOptions): Provenances {
-  const { model, chosen, tomogram, overlap = null, average = 'probabilities', settings } = options;
-  const record = (object: string) => ({
-    program: 'cryoet-picks',
-    version,
-    model: modelOf(model),
-    threshold: chosen.thresholds[object]!,
-    minDistance: chosen.minDistances[object]!,
-    overlap,
-    average,
-    mask: null,
-    ...settings,
-    tomogram: { type: tomogram, voxelSize },
-  });
-  return Object.fromEntries(chosen.classes.map((object) => [object, record(object)]));
-}
-
 /**
  * Whether a run has picks of every object, made just so.
  *
@@ -396,7 +384,7 @@ function provenanceOf({ voxelSize }: VoxelGrid, options: RunOptions): Provenance
 function isDone(
   run: Run,
   before: readonly ExistingPicks[],
-  { chosen, overwrite, provenance }: RunOptions & { readonly provenance: Provenances },
+  { chosen, overwrite, provenance }: RunOptions & { readonly provenance: Readonly<Record<string, Provenance>> },
 ): boolean {
   let done = 0;
   for (const { set, origin } of before) {
@@ -406,14 +394,6 @@ function isDone(
     else if (!overwrite) throw refusalOf(run, set, `were made otherwise: ${others.join(', ')}`);
   }
   return done === chosen.classes.length;
-}
-
-/** Where two records differ: `threshold was 0.5, is 0.3`. */
-function differences(before: Provenance | undefined, now: Provenance): string[] {
-  const keys = new Set([...Object.keys(before ?? {}), ...Object.keys(now)]);
-  return [...keys]
-    .filter((key) => JSON.stringify(before?.[key]) !== JSON.stringify(now[key]))
-    .map((key) => `${key} was ${showJson(before?.[key])}, is ${showJson(now[key])}`);
 }
 
 /** @throws {@link CryoetPicksError} `conflict` if picks were written while the run was searched. */

@@ -7,6 +7,7 @@ import {
   detectProject,
   memoryStore,
   openTomogram,
+  type Point,
   type Project,
   type ProjectProgress,
   type RunResult,
@@ -25,16 +26,29 @@ import { sourceOf } from '../support/volumes.ts';
 
 const shape = [8, 12, 16] as const;
 
+interface RandomTomogram {
+  readonly seed: number;
+  readonly chunkShape?: Zyx | undefined;
+  readonly origin?: Point;
+}
+
+/** Writes a tomogram of random voxels, in place of the one that the run has. */
+async function writeRandom(
+  store: Store,
+  run: string,
+  { seed, chunkShape, ...geometry }: RandomTomogram,
+): Promise<void> {
+  const random = createRandom(seed);
+  const data = Float32Array.from({ length: 8 * 12 * 16 }, () => random.normal());
+  const folder = subStore(store, `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr`);
+  const source = sourceOf(data, shape, { voxelSize: [10.012, 10.012, 10.012], ...geometry });
+  await writeTomogram(folder, source, { levels: 1, chunkShape, overwrite: true });
+}
+
 /** A static tree with a random tomogram in each run. */
 async function tomograms(runs: readonly string[], chunkShape?: Zyx): Promise<Store> {
   const store = memoryStore();
-  for (const [seed, run] of runs.entries()) {
-    const random = createRandom(seed);
-    const data = Float32Array.from({ length: 8 * 12 * 16 }, () => random.normal());
-    const folder = subStore(store, `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr`);
-    const source = sourceOf(data, shape, { voxelSize: [10.012, 10.012, 10.012] });
-    await writeTomogram(folder, source, { levels: 1, chunkShape });
-  }
+  for (const [seed, run] of runs.entries()) await writeRandom(store, run, { seed, chunkShape });
   return store;
 }
 
@@ -160,13 +174,31 @@ describe('detectProject', () => {
     expect(JSON.parse(new TextDecoder().decode(await overlay.get(recordOf('TS_1', 'ribosome'))))).toEqual({
       program: 'cryoet-picks',
       version: manifest.version,
-      model: { name: model.spec.name, sha256: 'abc' },
+      model: {
+        name: model.spec.name,
+        sha256: 'abc',
+        card: {
+          tile: model.spec.tile,
+          outputStride: 1,
+          voxelSize: 10,
+          classes: ['ribosome', null, 'apo-ferritin'],
+          activation: 'none',
+          normalization: 'z-score',
+        },
+      },
       threshold: 2,
       minDistance: 30,
       overlap: null,
       average: 'probabilities',
-      mask: 'lamella',
-      tomogram: { type: 'denoised', voxelSize: [10.012, 10.012, 10.012] },
+      mask: null,
+      settings: { mask: 'lamella' },
+      tomogram: {
+        type: 'denoised',
+        shape: [8, 12, 16],
+        voxelSize: [10.012, 10.012, 10.012],
+        origin: { x: 0, y: 0, z: 0 },
+        middleSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      },
       picksSha256: createHash('sha256').update(picks).digest('hex'),
     });
     const [set] = await (await project.run('TS_1')).pickSets({ object: 'ribosome' });
@@ -181,7 +213,12 @@ describe('detectProject', () => {
   it.each<[string, Partial<DetectProjectOptions>, RegExp]>([
     ['a threshold', { thresholds: { ribosome: 2.5 } }, /threshold was 2, is 2.5/],
     ['a distance', { minDistances: { ribosome: 40 } }, /minDistance was 30, is 40/],
-    ['a setting', { settings: { inverted: true } }, /inverted was undefined, is true/],
+    ['a setting', { settings: { inverted: true } }, /settings.inverted was undefined, is true/],
+    [
+      'a setting that is called as a part of the record',
+      { settings: { model: 'mine' } },
+      /settings.model was undefined/,
+    ],
   ])(
     'detectProject with resume fails a run whose picks were made with another value of %s',
     async (_, options, message) => {
@@ -198,9 +235,63 @@ describe('detectProject', () => {
     },
   );
 
+  it.each<[string, (store: Store) => Promise<unknown>, RegExp]>([
+    ['voxels', (store) => writeRandom(store, 'TS_1', { seed: 5 }), /tomogram.middleSha256 was/],
+    [
+      'origin',
+      (store) => writeRandom(store, 'TS_1', { seed: 0, origin: { x: 7, y: 0, z: 0 } }),
+      /tomogram.origin.x was 0, is 7/,
+    ],
+  ])(
+    'detectProject with resume notices a tomogram of other %s in the place of the first',
+    async (_, replace, message) => {
+      const store = await tomograms(['TS_1']);
+      const options = { settings: { model: 'a name that the record has too' } };
+      const { project } = projectOf({ static: store });
+      const [first] = await resultsOf(project, options);
+      expect(await resultsOf(project, { ...options, resume: true })).toMatchObject([{ status: 'skipped' }]);
+      await replace(store);
+      expect(await resultsOf(project, { ...options, resume: true })).toMatchObject([
+        { status: 'failed', error: { code: 'conflict', message: expect.stringMatching(message) } },
+      ]);
+      const again = await resultsOf(project, { ...options, resume: true, overwrite: true });
+      expect(again).toMatchObject([{ status: 'detected' }]);
+      expect(again).not.toEqual([first]);
+    },
+  );
+
+  it('detectProject names picks of objects that it does not look for, and how to leave them alone', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(['TS_1']) });
+    const theirs = { ...model, spec: { ...model.spec, name: 'other' } };
+    await resultsOf(project, { model: theirs, objects: [{ name: 'apo-ferritin' }] });
+    const before = await overlay.get(picksFile('TS_1', 'apo-ferritin'));
+    const ours = identityModel({ classes: ['ribosome'], thresholds: { ribosome: 2 }, minDistances: { ribosome: 30 } });
+    expect(await resultsOf(project, { model: ours })).toMatchObject([
+      {
+        status: 'failed',
+        error: { code: 'conflict', message: expect.stringContaining('or restrict the objects to "ribosome"') },
+      },
+    ]);
+    expect(await resultsOf(project, { model: ours, objects: [{ name: 'ribosome' }] })).toMatchObject([
+      { status: 'detected' },
+    ]);
+    expect(await overlay.get(picksFile('TS_1', 'apo-ferritin'))).toEqual(before);
+  });
+
+  const withCard = (fields: object) => ({ ...model, sha256: 'a', spec: { ...model.spec, ...fields } });
+
   it.each([
     ['of another name', { ...model, spec: { ...model.spec, name: 'other' } }, /found by the model "other"/],
-    ['of the same name', { ...model, sha256: 'other' }, /another model of the name/],
+    ['of the same name', { ...model, sha256: 'other' }, /another model of the name "fake": model.sha256 was "other"/],
+    ['with another normalization', withCard({ normalization: 'none' }), /model.card.normalization was "none"/],
+    ['with another activation', withCard({ activation: 'softmax' }), /model.card.activation was "softmax"/],
+    ['with another tile', withCard({ tile: [16, 16, 16] }), /model.card.tile was \[16,16,16\]/],
+    ['with another voxel size', withCard({ voxelSize: 10.1 }), /model.card.voxelSize was 10.1/],
+    [
+      'with its classes in another order',
+      withCard({ classes: ['apo-ferritin', null, 'ribosome'] }),
+      /model.card.classes/,
+    ],
   ])(
     'detectProject checks all runs first, and fails those that have picks of a model %s',
     async (_, other, message) => {

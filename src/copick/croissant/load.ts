@@ -1,6 +1,7 @@
 import { mapOrdered } from '../../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
+import { sha256Hex } from '../../core/sha256.ts';
 import type { ReadableStore } from '../../storage/store.ts';
 import type { ConfigBase } from '../config.ts';
 import { formatPicksFile } from '../picks-file.ts';
@@ -141,10 +142,9 @@ function withoutQuery(url: string): string {
  * @throws {@link CryoetPicksError} `corrupt-data` if they are not.
  */
 export async function checkSha256(bytes: Uint8Array, expected: string | undefined, where: string): Promise<void> {
-  if (expected === undefined || globalThis.crypto?.subtle === undefined) return;
-  const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
-  const found = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  if (found === expected.toLowerCase()) return;
+  if (expected === undefined) return;
+  const found = await sha256Hex(bytes);
+  if (found === undefined || found === expected.toLowerCase()) return;
   throw new CryoetPicksError(
     'corrupt-data',
     `${where} differs from the file that the Croissant describes: its SHA-256 is ${found.slice(0, 12)}…, the table says ` +

@@ -1,0 +1,8 @@
+/**
+ * The SHA-256 of bytes, as 64 hexadecimal digits in lower case; undefined where the platform has no `crypto.subtle`: in a page that
+ * is served neither by HTTPS nor from this machine.
+ */
+export async function sha256Hex(bytes: Uint8Array): Promise<string | undefined> {
+  const digest = await globalThis.crypto?.subtle?.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  return digest && Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
