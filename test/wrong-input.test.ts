@@ -68,7 +68,7 @@ describe('what plain JavaScript may hand in by mistake', () => {
     );
 
     const source = sourceFromArray(contiguousVolume(new Float32Array(8), [2, 2, 2]), { voxelSize: [10, 10, 10] });
-    const wanted = "writeTomogram(source, { type: 'denoised' })";
+    const wanted = ": run.writeTomogram(source, { type: 'denoised' })";
     await expect(run.writeTomogram(any('denoised'), any(source))).rejects.toMatchObject(
       refusal(`${wanted}; found "denoised"`),
     );

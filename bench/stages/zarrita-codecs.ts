@@ -11,7 +11,7 @@ import { registerCheckedCodecs } from '../../src/codecs/registry.ts';
 import { openTomogram, type StoreKey, sourceFromArray, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { decodePool } from '../../src/ome-zarr/decode-pool.ts';
-import { wholeBox } from '../../src/space/grid.ts';
+import { wholeBox } from '../../test/support/volumes.ts';
 import { median, print } from '../measure.ts';
 
 const shape: Zyx = [184, 320, 320];

@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
 import type { Run } from '../copick/run.ts';
+import { maxThreads } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { fitsVoxelSize, isUnknownVoxelSize, requireVoxelSize } from '../detect/particles.ts';
 import { loadModel } from '../entry/node.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import type { OrtModule } from '../inference/onnx.ts';
-import { maxThreads } from '../node/load-model.ts';
 import { formatZyx } from '../space/grid.ts';
 import { resampled } from '../volume/resample.ts';
 import { toFloat32, type VolumeSource } from '../volume/volume.ts';

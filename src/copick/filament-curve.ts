@@ -1,4 +1,13 @@
-import { isFields, optional, point, type Rule, requireArgument, someNumber, text } from '../core/arguments.ts';
+import {
+  isFields,
+  optional,
+  optionalList,
+  point,
+  type Rule,
+  requireArgument,
+  someNumber,
+  text,
+} from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Point } from '../space/grid.ts';
 import {
@@ -46,11 +55,7 @@ const curveRule: Rule = {
     step: someNumber,
     alpha: /* @__PURE__ */ optional(someNumber),
     degree: /* @__PURE__ */ optional(someNumber),
-    knots: {
-      expected: 'a list of numbers',
-      isValid: (value) => value === undefined || Array.isArray(value),
-      items: someNumber,
-    },
+    knots: /* @__PURE__ */ optionalList('a list of numbers', someNumber),
     smoothing: /* @__PURE__ */ optional(someNumber),
   },
 };

@@ -1,4 +1,14 @@
-import { abortSignal, flag, isFields, optional, type RulesFor, record, someNumber, text } from '../core/arguments.ts';
+import {
+  abortSignal,
+  flag,
+  isFields,
+  optional,
+  optionalList,
+  type RulesFor,
+  record,
+  someNumber,
+  text,
+} from '../core/arguments.ts';
 import { forEachRange, type Steps, withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { isPlaced, notPick, type ParticlePick } from '../picks/pick.ts';
@@ -249,11 +259,7 @@ export interface WritePicksOptions {
 export const hasPicksRules: RulesFor<HasPicksOptions> = {
   userId: text,
   sessionId: text,
-  objects: {
-    expected: 'a list of names',
-    isValid: (value) => value === undefined || Array.isArray(value),
-    items: text,
-  },
+  objects: /* @__PURE__ */ optionalList('a list of names', text),
   signal: /* @__PURE__ */ optional(abortSignal),
 };
 
@@ -275,11 +281,11 @@ export const writePicksRules: RulesFor<WritePicksOptions> = {
     expected: 'what made the picks, by object name',
     isValid: (value) => value === undefined || (isFields(value) && Object.values(value).every(isFields)),
   },
-  files: {
-    expected: 'a list of picks files',
-    isValid: (value) => value === undefined || Array.isArray(value),
-    items: { expected: 'a picks file', isValid: isFields, fields: { object: text } },
-  },
+  files: /* @__PURE__ */ optionalList('a list of picks files', {
+    expected: 'a picks file',
+    isValid: isFields,
+    fields: { object: text },
+  }),
 };
 
 /** Writes picks into the overlay, a file per object; everything is checked before anything is written. */

@@ -89,7 +89,7 @@ import {
  * ```ts
  * const tomogram = await run.tomogram('denoised', { voxelSpacing: 10 });
  * const truth = await run.picks({ userId: 'curation' });
- * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0' });
+ * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0', objects: ['ribosome', 'virus'] });
  * const labels = sourceFromArray(volume, { voxelSize: tomogram.grid.voxelSize });
  * await run.writeSegmentation(labels, { name: 'ribosome', kind: 'instance', userId: 'me', sessionId: '0' });
  * ```

@@ -5,6 +5,7 @@ import {
   flag,
   isFields,
   optional,
+  optionalList,
   positiveLength,
   type Rule,
   type RulesFor,
@@ -51,10 +52,7 @@ export interface WriteSpacedOptions extends WriteVolumeOptions {
 /** What the options must be that write volumes into a project; `writeImage` checks what describes the image. */
 export const writeRules: RulesFor<WriteVolumeOptions> = {
   format: anything,
-  chunkShape: {
-    expected: 'three whole numbers, [z, y, x]',
-    isValid: (value) => value === undefined || Array.isArray(value),
-  },
+  chunkShape: /* @__PURE__ */ optionalList('three whole numbers, [z, y, x]'),
   overwrite: /* @__PURE__ */ optional(flag),
   signal: /* @__PURE__ */ optional(abortSignal),
   onProgress: /* @__PURE__ */ optional(callback),
@@ -108,7 +106,7 @@ export interface WriteRunTomogramOptions extends WriteSpacedOptions {
   readonly dtype?: WriteTomogramOptions['dtype'];
 }
 
-const call = "writeTomogram(source, { type: 'denoised' })";
+const call = "run.writeTomogram(source, { type: 'denoised' })";
 
 /** Writes a tomogram into the overlay; see `Run.writeTomogram`. */
 export async function writeTomogramOf(
@@ -164,7 +162,7 @@ export const writeFeaturesRules: RulesFor<WriteFeaturesOptions> = {
   ...writeSpacedRules,
   type: text,
   featureType: text,
-  names: { expected: 'a list of names', isValid: (value) => value === undefined || Array.isArray(value), items: text },
+  names: /* @__PURE__ */ optionalList('a list of names', text),
   dtype: anything,
 };
 

@@ -133,6 +133,11 @@ export function listOf(what: string, items: Rule = anything): Rule {
   return { expected: `a list of ${what}`, isValid: Array.isArray, items };
 }
 
+/** A list that may be left out. `expected` names it: `a list of names`. */
+export function optionalList(expected: string, items: Rule = anything): Rule {
+  return optional({ expected, isValid: Array.isArray, items });
+}
+
 /** An object whose fields follow rules. `expected` shows it: `a pick { object, position, score }`. */
 export function fieldsOf(expected: string, fields: Readonly<Record<string, Rule>>): Rule {
   return { expected, isValid: isFields, fields };

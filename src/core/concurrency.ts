@@ -281,3 +281,8 @@ export function madeOnce<T>(make: () => T | undefined): () => T | undefined {
     return made || undefined;
   };
 }
+
+/** The largest number of threads that may be asked for, since each takes memory: four for each core, where their number is known. */
+export function maxThreads(): number {
+  return Math.max(64, 4 * (globalThis.navigator?.hardwareConcurrency ?? 64));
+}

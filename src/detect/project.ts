@@ -8,6 +8,7 @@ import {
   callback,
   flag,
   optional,
+  optionalList,
   positiveLength,
   project as projectRule,
   quotedNames,
@@ -71,7 +72,7 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
 
 const projectRules: RulesFor<DetectProjectOptions> = {
   ...detectRules,
-  objects: { expected: 'a list of objects { name }', isValid: (value) => value === undefined || Array.isArray(value) },
+  objects: /* @__PURE__ */ optionalList('a list of objects { name }'),
   tomogram: anything,
   voxelSpacing: /* @__PURE__ */ optional(positiveLength),
   runs: /* @__PURE__ */ optional({ expected: 'a list of run names', isValid: Array.isArray, items: text }),

@@ -4,6 +4,7 @@ import {
   isFields,
   modelSpec,
   optional,
+  optionalList,
   positiveCount,
   quotedNames,
   type Rule,
@@ -121,16 +122,13 @@ const fileBytes: Rule = {
 /** What the options of a session must be. */
 export const sessionRules: RulesFor<Omit<OnnxOptions, 'spec'>> = {
   device: /* @__PURE__ */ optional(text),
-  executionProviders: {
-    expected: 'a list of execution providers',
-    isValid: (value) => value === undefined || Array.isArray(value),
-  },
+  executionProviders: /* @__PURE__ */ optionalList('a list of execution providers'),
   threads: /* @__PURE__ */ optional(positiveCount),
-  externalData: {
-    expected: 'a list of files { path, data }',
-    isValid: (value) => value === undefined || Array.isArray(value),
-    items: { expected: 'a file { path, data }', isValid: isFields, fields: { path: text, data: fileBytes } },
-  },
+  externalData: /* @__PURE__ */ optionalList('a list of files { path, data }', {
+    expected: 'a file { path, data }',
+    isValid: isFields,
+    fields: { path: text, data: fileBytes },
+  }),
   signal: /* @__PURE__ */ optional(abortSignal),
 };
 

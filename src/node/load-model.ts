@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { describeValue, filePath, modelSpec, optional, requireArgument, requireOptions } from '../core/arguments.ts';
+import { maxThreads } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { externalPaths, withWeights } from '../inference/external-data.ts';
 import { type DisposableModel, type ModelSpec, requireSpec } from '../inference/model.ts';
@@ -73,11 +74,6 @@ export async function loadModel(
     if (!isCryoetPicksError(error, 'model-failed')) throw error;
     throw new CryoetPicksError('model-failed', `${path}: ${error.message}`, { cause: error.cause, path });
   }
-}
-
-/** The largest number of threads that may be asked for: each takes memory. */
-export function maxThreads(): number {
-  return Math.max(64, 4 * availableParallelism());
 }
 
 /** The path of the network of this package. */

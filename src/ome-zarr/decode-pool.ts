@@ -1,19 +1,17 @@
 import { describeValue } from '../core/arguments.ts';
+import { maxThreads } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { DecodePool, DecodeWorkersOptions } from './decode-task.ts';
 
 /** Pools by their options, so that all images opened with equal options share their threads. */
 const pools = new Map<string, Promise<DecodePool | undefined>>();
 
-/** The largest number of threads that may be asked for, each of which takes memory: four for each core, where that is known. */
-const maxCount = () => Math.max(64, 4 * (globalThis.navigator?.hardwareConcurrency ?? 64));
-
-/** @throws {@link CryoetPicksError} `invalid-option` unless the number of threads is a whole number from 0 to four for each core. */
+/** @throws {@link CryoetPicksError} `invalid-option` unless the number of threads is a whole number up to {@link maxThreads}. */
 export function checkDecodeWorkers({ count }: DecodeWorkersOptions): void {
-  if (count === undefined || (Number.isInteger(count) && count >= 0 && count <= maxCount())) return;
+  if (count === undefined || (Number.isInteger(count) && count >= 0 && count <= maxThreads())) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `the number of decode workers must be a whole number from 0 to ${maxCount()}, found ${describeValue(count)}`,
+    `the number of decode workers must be a whole number from 0 to ${maxThreads()}, found ${describeValue(count)}`,
     { option: 'decodeWorkers' },
   );
 }

@@ -3,6 +3,7 @@ import {
   flag,
   isFields,
   optional,
+  optionalList,
   type RulesFor,
   requireArgument,
   requireOptions,
@@ -127,11 +128,11 @@ export async function simulateProject(store: Store, options: SimulateProjectOpti
 const projectRules: RulesFor<SimulateProjectOptions> = {
   ...tomogramRules,
   runs: /* @__PURE__ */ optional(someNumber),
-  positions: {
-    expected: "a list of runs, [{ run: 'TS_1', picks }]",
-    isValid: (value) => value === undefined || Array.isArray(value),
-    items: { expected: 'a run { run, picks }', isValid: isFields, fields: { run: text, picks: sceneRules.positions } },
-  },
+  positions: /* @__PURE__ */ optionalList("a list of runs, [{ run: 'TS_1', picks }]", {
+    expected: 'a run { run, picks }',
+    isValid: isFields,
+    fields: { run: text, picks: sceneRules.positions },
+  }),
   overwrite: /* @__PURE__ */ optional(flag),
   absolutePath: /* @__PURE__ */ optional(text),
 };

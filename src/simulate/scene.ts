@@ -3,6 +3,7 @@ import {
   isFields,
   numbersByName,
   optional,
+  optionalList,
   type Rule,
   type RulesFor,
   requireOptions,
@@ -120,15 +121,11 @@ export function* sceneSteps(options: SceneOptions): Steps<Scene> {
   return { grid, molecules: [...particles, ...around.molecules], carbon: around.carbon, picks };
 }
 
-const known: Rule = {
-  expected: 'a list of particles { object, position }',
-  isValid: (value) => value === undefined || Array.isArray(value),
-  items: {
-    expected: 'a particle { object, position }',
-    isValid: isFields,
-    fields: { object: text, position: finitePoint },
-  },
-};
+const known: Rule = /* @__PURE__ */ optionalList('a list of particles { object, position }', {
+  expected: 'a particle { object, position }',
+  isValid: isFields,
+  fields: { object: text, position: finitePoint },
+});
 /** What the options of a scene must be; their ranges are checked together. */
 export const sceneRules: RulesFor<SceneOptions> = {
   shape: /* @__PURE__ */ optional(shapeRule),

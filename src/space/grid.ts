@@ -26,11 +26,6 @@ export interface Box {
   readonly end: Zyx;
 }
 
-/** The box that holds every voxel of an array of this shape. */
-export function wholeBox(shape: Zyx): Box {
-  return { start: [0, 0, 0], end: shape };
-}
-
 /** True for a box of whole numbers inside an array of this shape; false for anything else. */
 function isInside(box: Box, shape: Zyx): boolean {
   const { start, end } = box ?? {};

@@ -2,6 +2,7 @@ import {
   anything,
   describeValue,
   isFields,
+  optionalList,
   type Rule,
   type RulesFor,
   requireArgument,
@@ -136,16 +137,15 @@ const tileSpec: Rule = {
   isValid: isFields,
   fields: {
     tile: voxels,
-    classes: {
-      expected: 'a list of class names, null for background',
-      isValid: (value) => value === undefined || Array.isArray(value),
-      items: { expected: 'a class name, or null', isValid: (value) => value === null || typeof value === 'string' },
-    },
-    offsets: { ...voxels, isValid: (value) => value === undefined || Array.isArray(value) },
+    classes: /* @__PURE__ */ optionalList('a list of class names, null for background', {
+      expected: 'a class name, or null',
+      isValid: (value) => value === null || typeof value === 'string',
+    }),
+    offsets: /* @__PURE__ */ optionalList(voxels.expected),
   },
 };
 const planRules: RulesFor<PlanOptions> = {
-  overlap: { ...voxels, isValid: (value) => value === undefined || Array.isArray(value) },
+  overlap: /* @__PURE__ */ optionalList(voxels.expected),
   window: anything,
   channels: anything,
   axis: anything,

@@ -6,11 +6,11 @@ import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { contiguousVolume, parseSubmission, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { wholeBox } from '../support/volumes.ts';
 
 let original: string;
 let folder: string;

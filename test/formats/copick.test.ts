@@ -6,10 +6,9 @@ import { type FormatOptions, type PicksFormatName, picksFormat } from '../../src
 import { type ParticlePick, toFloat32, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore, openMrcFile, openProject, openTiffStackFile } from '../../src/entry/node.ts';
 import { rotationFromEuler, rotationOf, transformOf } from '../../src/picks/rotation.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { pythonMissing } from '../support/python.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { noise, sourceOf } from '../support/volumes.ts';
+import { noise, sourceOf, wholeBox } from '../support/volumes.ts';
 import { runPython } from '../support/zarr-python.ts';
 
 const script = fileURLToPath(new URL('copick_formats.py', import.meta.url));

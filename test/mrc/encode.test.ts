@@ -12,10 +12,10 @@ import {
 } from '../../src/entry/index.ts';
 import { encodeMrc, openMrc } from '../../src/entry/io.ts';
 import { openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
-import { voxelCount, wholeBox } from '../../src/space/grid.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { pythonMissing } from '../support/python.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { sourceOf } from '../support/volumes.ts';
+import { sourceOf, wholeBox } from '../support/volumes.ts';
 import { runPython } from '../support/zarr-python.ts';
 
 const shape: Zyx = [3, 4, 5];

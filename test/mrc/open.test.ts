@@ -5,12 +5,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memoryStore, toFloat32, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
 import { blobReader, openMrc, type RandomAccessReader, storeReader } from '../../src/entry/io.ts';
-import { boxShape, voxelCount, wholeBox } from '../../src/space/grid.ts';
+import { boxShape, voxelCount } from '../../src/space/grid.ts';
 import { bytesReader } from '../../src/storage/random-access.ts';
 import golden from '../fixtures/mrc.json' with { type: 'json' };
 import reference from '../fixtures/mrc-reference.json' with { type: 'json' };
 import { mrcFile, mrcHeader } from '../support/mrc-bytes.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
+import { wholeBox } from '../support/volumes.ts';
 
 const fixture = (name: string) => readFileSync(fileURLToPath(new URL(`../fixtures/mrc/${name}`, import.meta.url)));
 

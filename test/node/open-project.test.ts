@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type ParticlePick, type Run, toFloat32 } from '../../src/entry/index.ts';
 import { openProject } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { copickFixture, type ExpectedPicks, expectedByCopick } from '../support/copick-fixture.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { wholeBox } from '../support/volumes.ts';
 
 let folder: string;
 beforeEach(async () => {

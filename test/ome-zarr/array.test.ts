@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/codecs/checksum.ts';
 import { memoryStore, openTomogram, type Store, type StoreKey, toFloat32 } from '../../src/entry/index.ts';
 import { openArray } from '../../src/ome-zarr/array.ts';
-import { wholeBox } from '../../src/space/grid.ts';
+import { wholeBox } from '../support/volumes.ts';
 import { forEachIndex, putRawArray, putShardedArray } from '../support/zarr-arrays.ts';
 
 const value = ([z, y, x]: readonly number[]) => 100 * z! + 10 * y! + x!;

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { memoryStore, openTomogram, type Store, toFloat32 } from '../../src/entry/index.ts';
 import { openChannels } from '../../src/entry/io.ts';
 import { directoryStore } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
+import { wholeBox } from '../support/volumes.ts';
 import { forEachIndex, putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 
 const scaled = (...scale: number[]) => [{ type: 'scale', scale }];

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore, openTomogram, type ReadableStore, type Store, type StoreKey } from '../../src/entry/index.ts';
 import { withConsolidated } from '../../src/entry/io.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { forbidUnhandledRejections } from '../support/unhandled-rejections.ts';
+import { wholeBox } from '../support/volumes.ts';
 import { putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 
 forbidUnhandledRejections();

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { isCryoetPicksError, memoryStore, openTomogram, type StoreKey, type Zyx } from '../../src/entry/index.ts';
 import { openArray } from '../../src/ome-zarr/array.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import matrix from '../fixtures/zarr-matrix.json' with { type: 'json' };
+import { wholeBox } from '../support/volumes.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
 
 interface MatrixEntry {

@@ -14,9 +14,8 @@ import {
 } from '../../src/entry/index.ts';
 import { openChannels } from '../../src/entry/io.ts';
 import { ChunkRecord } from '../../src/ome-zarr/chunk-record.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { identityModel } from '../support/identity-model.ts';
-import { sourceOf } from '../support/volumes.ts';
+import { sourceOf, wholeBox } from '../support/volumes.ts';
 import { putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 
 /** A store with an array of 8 chunks of 2×2×2 voxels, without some of them. */

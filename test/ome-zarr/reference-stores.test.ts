@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { openTomogram, type StoreKey, toFloat32 } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { type ChunkedArray, openArray } from '../../src/ome-zarr/array.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import values from '../fixtures/zarr-values.json' with { type: 'json' };
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
+import { wholeBox } from '../support/volumes.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
 
 const store = directoryStore(sharedData('fixtures'));

@@ -12,8 +12,8 @@ import {
   toFloat32,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { fakeClock, type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
+import { wholeBox } from '../support/volumes.ts';
 import { putMultiscales, putRawArray, putShardedArray } from '../support/zarr-arrays.ts';
 
 const shape: Zyx = [64, 64, 64];

@@ -15,8 +15,8 @@ import {
   type Zyx,
 } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { copickFixture } from '../support/copick-fixture.ts';
+import { wholeBox } from '../support/volumes.ts';
 import { forEachIndex, putMultiscales, putRawArray, watchedStore } from '../support/zarr-arrays.ts';
 
 const value = ([z, y, x]: readonly number[]) => 10_000 * z! + 100 * y! + x!;

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openTomogram, toFloat32, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
-import { voxelCount, wholeBox } from '../../src/space/grid.ts';
+import { voxelCount } from '../../src/space/grid.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { sourceOf } from '../support/volumes.ts';
+import { sourceOf, wholeBox } from '../support/volumes.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
 import { runPython, zarrPythonMissing } from '../support/zarr-python.ts';
 

@@ -18,7 +18,6 @@ import {
   simulateProject,
   simulateTomogram,
 } from '../../src/entry/simulate.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { pythonMissing, pythons } from '../support/python.ts';
 import { withTempDir } from '../support/temp-dir.ts';
 
@@ -243,3 +242,5 @@ positions = {p.pickable_object_name: [[q.location.x, q.location.y, q.location.z]
 volume = run.get_voxel_spacing(10.0).get_tomograms("denoised")[0].numpy()
 print(json.dumps({"positions": positions, "shape": list(volume.shape)}))
 `;
+
+import { wholeBox } from '../support/volumes.ts';

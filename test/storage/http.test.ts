@@ -10,7 +10,7 @@ import {
   sourceFromArray,
   writeTomogram,
 } from '../../src/entry/index.ts';
-import { wholeBox } from '../../src/space/grid.ts';
+import { wholeBox } from '../support/volumes.ts';
 
 const value = Uint8Array.from({ length: 10 }, (_, i) => i);
 let server: Server;

@@ -15,11 +15,10 @@ import {
 } from '../../src/entry/index.ts';
 import { storeReader, zipStore } from '../../src/entry/io.ts';
 import { openStore } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import { blobReader, bytesReader } from '../../src/storage/random-access.ts';
 import { type ScriptedServer, scriptedServer, serveBytes } from '../support/scripted-server.ts';
 import { withTempDir } from '../support/temp-dir.ts';
-import { sourceOf } from '../support/volumes.ts';
+import { sourceOf, wholeBox } from '../support/volumes.ts';
 import { type ZipTestEntry, type ZipTestOptions, zipBytes } from '../support/zip-bytes.ts';
 
 const text = (value: string) => new TextEncoder().encode(value);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { NumericData, OpenTomogramOptions, Project, Tomogram, Volume } from '../../src/entry/index.ts';
-import { wholeBox } from '../../src/space/grid.ts';
+import { wholeBox } from './volumes.ts';
 
 /** A level of a volume: its path, shape and type, and the SHA-256 of its voxels in C order. */
 export interface DescribedLevel {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type Filament, hasCurrentCurve, type SegmentationEntry } from '../../src/entry/copick.ts';
 import type { ParticlePick, Project, Run, VolumeSource } from '../../src/entry/index.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import type { ExpectedArray, ExpectedProject, ExpectedRun } from './copick-entities.ts';
+import { wholeBox } from './volumes.ts';
 
 type Values = 'float32' | 'uint32';
 

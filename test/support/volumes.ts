@@ -1,4 +1,5 @@
 import {
+  type Box,
   contiguousVolume,
   type NumericData,
   sourceFromArray,
@@ -16,6 +17,11 @@ export function noise(shape: Zyx, seed = 0): Float32Array<ArrayBuffer> {
     values[i] = state / 2 ** 31;
   }
   return values;
+}
+
+/** The box that holds every voxel of an array of this shape. */
+export function wholeBox(shape: Zyx): Box {
+  return { start: [0, 0, 0], end: shape };
 }
 
 /** A source over C-order values; cubes of 10 Å unless told otherwise. */

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { toFloat32, type VolumeSource } from '../../src/entry/index.ts';
 import { openTiffStack } from '../../src/entry/io.ts';
 import { openTiffStackFile } from '../../src/entry/node.ts';
-import { wholeBox } from '../../src/space/grid.ts';
 import golden from '../fixtures/tiff.json' with { type: 'json' };
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
+import { wholeBox } from '../support/volumes.ts';
 
 const fixture = (name: string) =>
   new Uint8Array(readFileSync(fileURLToPath(new URL(`../fixtures/tiff/${name}.tif`, import.meta.url))));

@@ -17,10 +17,10 @@ import {
   writeTomogram,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { boxShape, voxelCount, wholeBox } from '../../src/space/grid.ts';
+import { boxShape, voxelCount } from '../../src/space/grid.ts';
 import { readInto, readPaddedInto } from '../../src/volume/volume.ts';
 import { joinSlabs } from '../support/score-map.ts';
-import { sourceOf } from '../support/volumes.ts';
+import { sourceOf, wholeBox } from '../support/volumes.ts';
 
 /** Voxel (z, y, x) holds 100 z + 10 y + x. */
 function counting([depth, height, width]: Zyx): Float32Array {

@@ -12,10 +12,10 @@ import {
   writeTomogram,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { boxShape, voxelCount, wholeBox } from '../../src/space/grid.ts';
+import { boxShape, voxelCount } from '../../src/space/grid.ts';
 import golden from '../fixtures/resampled.json' with { type: 'json' };
 import { countingSource } from '../support/counting-source.ts';
-import { noise, sourceOf } from '../support/volumes.ts';
+import { noise, sourceOf, wholeBox } from '../support/volumes.ts';
 
 async function read(source: VolumeSource, box: Box = wholeBox(source.grid.shape)): Promise<number[]> {
   return [...toFloat32(await source.read(box)).data];

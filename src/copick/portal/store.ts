@@ -6,6 +6,7 @@ import {
   flag,
   isFields,
   optional,
+  optionalList,
   project as projectRule,
   type RulesFor,
   record,
@@ -153,11 +154,7 @@ const portalRules: RulesFor<PortalStoreOptions> = {
 };
 const portalFilterRules: RulesFor<PortalFilter<never>> = {
   where: /* @__PURE__ */ optional(record),
-  authors: {
-    expected: 'a list of names',
-    isValid: (value) => value === undefined || Array.isArray(value),
-    items: text,
-  },
+  authors: /* @__PURE__ */ optionalList('a list of names', text),
   signal: /* @__PURE__ */ optional(abortSignal),
 };
 

@@ -6,6 +6,7 @@ import {
   flag,
   listOf,
   optional,
+  optionalList,
   type RulesFor,
   record,
   requireArgument,
@@ -59,10 +60,7 @@ const imageRules: RulesFor<WriteTomogramOptions> = {
   dtype: anything,
   levels: anything,
   coarse: anything,
-  chunkShape: {
-    expected: 'three whole numbers, [z, y, x]',
-    isValid: (value) => value === undefined || Array.isArray(value),
-  },
+  chunkShape: /* @__PURE__ */ optionalList('three whole numbers, [z, y, x]'),
   name: /* @__PURE__ */ optional(text),
   metadata: /* @__PURE__ */ optional(record),
   overwrite: /* @__PURE__ */ optional(flag),
@@ -73,7 +71,7 @@ const imageRules: RulesFor<WriteTomogramOptions> = {
 const channelRules: RulesFor<WriteChannelsOptions> = {
   ...imageRules,
   axis: anything,
-  names: { expected: 'a list of names', isValid: (value) => value === undefined || Array.isArray(value), items: text },
+  names: /* @__PURE__ */ optionalList('a list of names', text),
 };
 
 /** The work of `writeTomogram` and `writeChannels`. */

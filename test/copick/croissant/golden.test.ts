@@ -12,8 +12,8 @@ import {
   toFloat32,
 } from '../../../src/entry/index.ts';
 import { type CroissantStore, croissantStore, openCroissant } from '../../../src/entry/portal.ts';
-import { wholeBox } from '../../../src/space/grid.ts';
 import { croissantFixture, expectedOfCroissant, type FileServer, serveFiles } from '../../support/croissant-fixture.ts';
+import { wholeBox } from '../../support/volumes.ts';
 
 let server: FileServer;
 let project: Project;

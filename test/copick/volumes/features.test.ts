@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
 import { openChannels } from '../../../src/entry/io.ts';
-import { wholeBox } from '../../../src/space/grid.ts';
 import { projectOf, storeOf, type Tree } from '../../support/copick-tree.ts';
-import { sourceOf } from '../../support/volumes.ts';
+import { sourceOf, wholeBox } from '../../support/volumes.ts';
 
 const base = '/ExperimentRuns/TS_1';
 const at10 = `${base}/VoxelSpacing10.000` as const;

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
 import type { Zyx } from '../../../src/entry/index.ts';
-import { wholeBox } from '../../../src/space/grid.ts';
 import { storeOf, type Tree } from '../../support/copick-tree.ts';
-import { sourceOf } from '../../support/volumes.ts';
+import { sourceOf, wholeBox } from '../../support/volumes.ts';
 
 const shape: Zyx = [2, 3, 4];
 const map = (value: number, voxelSize: Zyx = [3.5, 3.5, 3.5]) =>

@@ -2,9 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SegmentationKind } from '../../../src/entry/copick.ts';
 import { type NumericData, type Store, subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
-import { wholeBox } from '../../../src/space/grid.ts';
 import { failingStore, projectOf, storeOf, type Tree } from '../../support/copick-tree.ts';
-import { sourceOf } from '../../support/volumes.ts';
+import { sourceOf, wholeBox } from '../../support/volumes.ts';
 
 const base = '/ExperimentRuns/TS_1';
 const shape: Zyx = [2, 3, 4];

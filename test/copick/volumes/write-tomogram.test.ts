@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { subStore, writeTomogram, type Zyx } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
-import { wholeBox } from '../../../src/space/grid.ts';
 import { failingStore, projectOf, storeOf } from '../../support/copick-tree.ts';
 import { withTempDir } from '../../support/temp-dir.ts';
-import { sourceOf } from '../../support/volumes.ts';
+import { sourceOf, wholeBox } from '../../support/volumes.ts';
 
 const base = '/ExperimentRuns/TS_1';
 const at10 = `${base}/VoxelSpacing10.000` as const;

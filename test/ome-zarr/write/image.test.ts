@@ -13,9 +13,9 @@ import {
   type Zyx,
 } from '../../../src/entry/index.ts';
 import { directoryStore } from '../../../src/entry/node.ts';
-import { voxelCount, wholeBox } from '../../../src/space/grid.ts';
+import { voxelCount } from '../../../src/space/grid.ts';
 import { tempDir } from '../../support/temp-dir.ts';
-import { noise, sourceOf } from '../../support/volumes.ts';
+import { noise, sourceOf, wholeBox } from '../../support/volumes.ts';
 import { forEachIndex } from '../../support/zarr-arrays.ts';
 
 const geometry = { voxelSize: [10, 11.5, 13.48], origin: { x: 100.25, y: -20, z: 3 } } as const;

@@ -15,10 +15,10 @@ import {
   type Zyx,
 } from '../../../src/entry/index.ts';
 import { openChannels, writeChannels } from '../../../src/entry/io.ts';
-import { voxelCount, wholeBox } from '../../../src/space/grid.ts';
+import { voxelCount } from '../../../src/space/grid.ts';
 import { keysOf } from '../../support/store-keys.ts';
 import { listOf } from '../../support/volume-values.ts';
-import { sourceOf } from '../../support/volumes.ts';
+import { sourceOf, wholeBox } from '../../support/volumes.ts';
 import { forEachIndex } from '../../support/zarr-arrays.ts';
 
 const geometry = { voxelSize: [10, 11.5, 13.48], origin: { x: 100.25, y: -20, z: 3 } } as const;
