@@ -59,7 +59,18 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'split-touching',
     'smooth',
   ],
-  picks: ['pick', 'suppress', 'merge', 'dbscan', 'mean-shift', 'segmentation', 'rotation', 'csv', 'submission'],
+  picks: [
+    'pick',
+    'suppress',
+    'candidates',
+    'merge',
+    'dbscan',
+    'mean-shift',
+    'segmentation',
+    'rotation',
+    'csv',
+    'submission',
+  ],
   metric: ['rules', 'match', 'score', 'sweep'],
   copick: [
     'layout',
@@ -111,7 +122,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'tom',
     'by-name',
   ],
-  detect: ['choose-objects', 'particles', 'picks-record', 'project', 'check-tomogram'],
+  detect: ['choose-objects', 'voxel-size', 'candidates', 'particles', 'picks-record', 'project', 'check-tomogram'],
   figure: ['canvas', 'svg-canvas', 'slice', 'figure'],
   simulate: [
     'random',

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Run } from '../copick/run.ts';
 import { maxThreads } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { fitsVoxelSize, isUnknownVoxelSize, requireVoxelSize } from '../detect/particles.ts';
+import { fitsVoxelSize, isUnknownVoxelSize, requireVoxelSize } from '../detect/voxel-size.ts';
 import { loadModel } from '../entry/node.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import type { OrtModule } from '../inference/onnx.ts';

@@ -18,7 +18,7 @@ import type { ModelSpec } from '../inference/model.ts';
 import { formatZyx, type Point, toVoxel, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { type Intensity, notFiniteVoxels, quantile } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { fitsVoxelSize, isUnknownVoxelSize } from './particles.ts';
+import { fitsVoxelSize, isUnknownVoxelSize } from './voxel-size.ts';
 
 /** Something that looks wrong: a warning with one of these codes, or one of the source's own. */
 export interface Finding extends Warning {

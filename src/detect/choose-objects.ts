@@ -123,7 +123,7 @@ interface GivenOption {
 }
 
 /** Checks every number that is given, also for objects that are not looked for: they are mistakes all the same. */
-function checkPerObject(spec: ModelSpec, { option, value, rule }: GivenOption): void {
+export function checkPerObject(spec: ModelSpec, { option, value, rule }: GivenOption): void {
   numberPerObject(option, value, rule);
   const known = new Set(spec.classes.filter((name) => name !== null));
   const unknown = typeof value === 'number' ? undefined : Object.keys(value).find((name) => !known.has(name));

@@ -115,6 +115,15 @@ export { type SplitTouchingOptions, splitTouching } from '../peaks/split-touchin
 export type { Peak } from '../peaks/planes.ts';
 
 // Picks
+export {
+  type Candidates,
+  type CollectCandidatesOptions,
+  collectCandidates,
+  type Mask,
+  type PickingOptions,
+  type PicksFromCandidatesOptions,
+  picksFromCandidates,
+} from '../picks/candidates.ts';
 export { type Clusters, type DbscanOptions, dbscan } from '../picks/dbscan.ts';
 export { type MeanShiftOptions, meanShift } from '../picks/mean-shift.ts';
 export { type MergeNearbyOptions, mergeNearby } from '../picks/merge.ts';
@@ -191,5 +200,12 @@ export {
   chooseObjects,
   type DetectableObject,
 } from '../detect/choose-objects.ts';
-export { type DetectOptions, detectParticles, requireVoxelSize } from '../detect/particles.ts';
+export {
+  type CandidateLimits,
+  type DetectCandidatesOptions,
+  detectCandidates,
+  type SearchOptions,
+} from '../detect/candidates.ts';
+export { type DetectOptions, detectParticles } from '../detect/particles.ts';
+export { requireVoxelSize } from '../detect/voxel-size.ts';
 export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from '../detect/project.ts';

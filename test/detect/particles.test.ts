@@ -237,6 +237,9 @@ describe('detectParticles', () => {
     ['a threshold that is NaN', { thresholds: { ribosome: Number.NaN } }, /thresholds of "ribosome".*NaN/],
     ['a threshold of a misspelt object', { thresholds: { typo: 3 } }, /thresholds names "typo".*"ribosome", "apo-fer/],
     ['a distance of a misspelt object', { minDistances: { typo: 3 } }, /minDistances names "typo".*"ribosome", "apo-f/],
+    ['a maximum of none', { max: { ribosome: 0 } }, /max of "ribosome" must be a whole number ≥ 1, found 0/],
+    ['a maximum of a misspelt object', { max: { typo: 5 } }, /max names "typo"/],
+    ['a mask that is no function', { mask: {} as never }, /mask must be a function of a position/],
     ['too much overlap', { overlap: [99, 0, 0] }, /overlap 99×0×0 must be below the tile/],
     [
       'an unknown average',

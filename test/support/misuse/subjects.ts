@@ -42,6 +42,17 @@ const picks = () => [
   { object: 'ribosome', position: { x: 12, y: 20, z: 30 }, score: 0.8 },
   { object: 'virus', position: { x: 40, y: 50, z: 20 }, score: 0.7, instanceId: 3 },
 ];
+const candidates = () => ({
+  grid: grid(),
+  objects: ['ribosome', 'virus'],
+  thresholds: { ribosome: 0.5, virus: 0.5 },
+  minDistances: { ribosome: 10, virus: 10 },
+  floors: { ribosome: 0.1, virus: 0.1 },
+  lowestThresholds: { ribosome: 0.1, virus: 0.2 },
+  objectIndices: Uint16Array.of(0, 0, 1),
+  positions: Float64Array.of(10, 20, 30, 12, 20, 30, 40, 50, 20),
+  scores: Float32Array.of(0.75, 0.5, 0.625),
+});
 const runs = () => [{ run: 'TS_1', picks: picks() }];
 /** Picks of one object, as some formats hold them. */
 const oneObject = () => [{ run: 'TS_1', picks: picks().slice(0, 2) }];
@@ -779,6 +790,28 @@ const functions: readonly Subject[] = [
     { ...volume(), data: new Uint8Array(192).fill(1, 0, 20) },
     { grid: grid(), objects: { 1: 'ribosome' }, connectivity: 26, minVoxels: 1 },
   ]),
+  fn('collectCandidates', 'peaks options', core.collectCandidates, () => [
+    [{ grid: grid(), voxel: [1, 2, 3], object: 'ribosome', score: 0.9 }],
+    {
+      grid: grid(),
+      objects: ['ribosome', 'virus'],
+      thresholds: { ribosome: 0.5, virus: 0.5 },
+      minDistances: { ribosome: 10, virus: 10 },
+      floors: { ribosome: 0.1, virus: 0.1 },
+      candidatesPerObject: 100,
+    },
+  ]),
+  fn('picksFromCandidates', 'candidates options', core.picksFromCandidates, () => [
+    candidates(),
+    {
+      objects: [{ name: 'ribosome' }],
+      thresholds: { ribosome: 0.5 },
+      minDistances: 10,
+      mask: () => true,
+      acrossObjects: 10,
+      max: 5,
+    },
+  ]),
   fn('suppressAcrossObjects', 'picks options', core.suppressAcrossObjects, () => [picks(), { minDistance: 40 }]),
   fn('suppressNearby', 'picks options', core.suppressNearby, () => [
     picks(),
@@ -818,6 +851,10 @@ const functions: readonly Subject[] = [
     spec(),
     [{ name: 'ribosome', isParticle: true, radius: 150 }],
     { thresholds: { ribosome: 0.5 }, minDistances: 10 },
+  ]),
+  fn('detectCandidates', 'source options', core.detectCandidates, () => [
+    source(),
+    { model: model(), objects: [{ name: 'ribosome' }], floors: { ribosome: 0.1 }, candidatesPerObject: 100 },
   ]),
   fn('detectParticles', 'source options', core.detectParticles, () => [source(), detection()]),
   fn('requireVoxelSize', 'grid spec options', core.requireVoxelSize, () => [grid(), spec(), { remedy: 'resample it' }]),

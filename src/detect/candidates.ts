@@ -1,0 +1,157 @@
+import {
+  anything,
+  finiteScore,
+  flag,
+  optional,
+  ownNumber,
+  type PerObject,
+  perObject,
+  positiveCount,
+  type RulesFor,
+  requireOptions,
+} from '../core/arguments.ts';
+import type { Progress, Warning } from '../core/concurrency.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { Model, ModelSpec } from '../inference/model.ts';
+import { type ScoreOptions, scoreSlabs, scoringRules } from '../inference/score.ts';
+import { localMaxima } from '../peaks/local-maxima.ts';
+import { type Candidates, collectCandidates } from '../picks/candidates.ts';
+import type { Zyx } from '../space/grid.ts';
+import { planTiles } from '../tiles/plan.ts';
+import { measureIntensity } from '../volume/intensity.ts';
+import { normalizerFor } from '../volume/normalize.ts';
+import { assertVolumeSource, type VolumeSource } from '../volume/volume.ts';
+import { checkPerObject, chooseObjects, type DetectableObject } from './choose-objects.ts';
+import { requireVoxelSize } from './voxel-size.ts';
+
+/** How a network searches a tomogram, whatever becomes of what it finds. */
+export interface SearchOptions {
+  readonly model: Model;
+  /** Objects to look for; others that the model knows are left out. @defaultValue every object of the model */
+  readonly objects?: readonly DetectableObject[] | undefined;
+  /** Voxels shared by neighbouring tiles along z, y, x. @defaultValue a quarter of the tile */
+  readonly overlap?: Zyx | undefined;
+  /** What is averaged where tiles overlap. @defaultValue 'probabilities' */
+  readonly average?: ScoreOptions['average'];
+  /** Tiles per call of the model: larger batches help where per-call overhead is high, as on a GPU. @defaultValue 1 */
+  readonly batch?: number | undefined;
+  /**
+   * Search a tomogram even if more than half of its chunks are not in the store, so that most of its voxels are the fill value.
+   * @defaultValue false: such a tomogram throws `corrupt-data`
+   */
+  readonly allowMissingChunks?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Called for voxels that are not finite, and for chunks that were missing in the store. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
+}
+
+/** How many candidates there shall be. */
+export interface CandidateLimits {
+  /**
+   * Minimum score of a candidate: one for all objects, or a record of those that differ from the default.
+   * @defaultValue one tenth of the lowest threshold of the model card; that threshold itself if it is not above 0
+   */
+  readonly floors?: PerObject | undefined;
+  /**
+   * How many candidates of an object to keep: the best ones, and all that are as good as the last of them.
+   * @defaultValue all that reach the floor
+   */
+  readonly candidatesPerObject?: number | undefined;
+}
+
+/** Options of {@link detectCandidates}. */
+export interface DetectCandidatesOptions extends SearchOptions, CandidateLimits {}
+
+/**
+ * Finds the candidates of a tomogram: objects, tile plan, intensity, scores, local maxima, in that order. What becomes picks is
+ * decided later, by `picksFromCandidates`, as often as you like.
+ *
+ * A transcript of public functions with no algorithm of its own; write the same lines to replace one of them. Options are
+ * checked before the first voxel is read.
+ *
+ * @param source - The tomogram; its voxel size must be within 5 % of the model's.
+ * @throws {@link CryoetPicksError} As `detectParticles`.
+ *
+ * @example
+ * ```ts
+ * const candidates = await detectCandidates(tomogram, { model, objects: project.objects });
+ * const few = picksFromCandidates(candidates, { thresholds: 0.9 });
+ * const many = picksFromCandidates(candidates, { thresholds: 0.3 });
+ * ```
+ */
+export async function detectCandidates(source: VolumeSource, options: DetectCandidatesOptions): Promise<Candidates> {
+  const call = 'detectCandidates';
+  assertVolumeSource(source, `${call}(tomogram, { model })`);
+  requireModel(options, call);
+  requireOptions(call, options, candidateRules);
+  const { model, overlap, average, batch, allowMissingChunks, candidatesPerObject } = options;
+  const { signal, onProgress, onWarning } = options;
+  const { spec } = model;
+  const { classes: objects, ...defaults } = chooseObjects(spec, options.objects);
+  const floors = floorsOf(spec, objects, options);
+  requireVoxelSize(source.grid, spec);
+
+  const plan = planTiles(source.grid.shape, spec, { overlap });
+  const intensity = await measureIntensity(source, { signal, onProgress, onWarning });
+  if (!allowMissingChunks) requireMostChunks(source);
+  const normalize = normalizerFor(spec.normalization, intensity);
+  const slabs = scoreSlabs(source, { plan, model, normalize, average, batch, signal, onProgress, onWarning });
+  const peaks = localMaxima(slabs, { threshold: floors, signal });
+
+  return collectCandidates(peaks, { grid: source.grid, objects, ...defaults, floors, candidatesPerObject });
+}
+
+/** @throws {@link CryoetPicksError} `invalid-option`, with how to get one, if there is no model. */
+export function requireModel(options: { readonly model: Model } | undefined, call: string): void {
+  if (options?.model) return;
+  const message = `pass a model, such as \`await loadModel(ort)\`: ${call}(tomogram, { model })`;
+  throw new CryoetPicksError('invalid-option', message);
+}
+
+/** What the options of a search must be; objects and overlap are checked with the model card. */
+export const searchRules: RulesFor<SearchOptions> = {
+  ...scoringRules,
+  objects: anything,
+  overlap: anything,
+  allowMissingChunks: /* @__PURE__ */ optional(flag),
+};
+
+/** What the options that limit candidates must be. */
+export const limitRules: RulesFor<CandidateLimits> = {
+  floors: /* @__PURE__ */ optional(perObject),
+  candidatesPerObject: /* @__PURE__ */ optional(positiveCount),
+};
+
+const candidateRules: RulesFor<DetectCandidatesOptions> = { ...searchRules, ...limitRules };
+
+/**
+ * The floor of each object.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if one is not finite, or of an object that the model does not know.
+ */
+export function floorsOf(
+  spec: ModelSpec,
+  objects: readonly string[],
+  { floors = {} }: CandidateLimits,
+): Readonly<Record<string, number>> {
+  checkPerObject(spec, { option: 'floors', value: floors, rule: finiteScore });
+  const lowest = Math.min(
+    ...spec.classes.filter((name) => name !== null).map((name) => ownNumber(spec.thresholds, name) ?? 0.5),
+  );
+  const otherwise = lowest > 0 ? lowest / 10 : lowest;
+  const floorOf = (object: string) => (typeof floors === 'number' ? floors : (ownNumber(floors, object) ?? otherwise));
+  return Object.fromEntries(objects.map((object) => [object, floorOf(object)]));
+}
+
+/** Largest share of missing chunks that is searched without being asked to. */
+const MAX_MISSING = 0.5;
+
+/** @throws {@link CryoetPicksError} `corrupt-data` if a source that was read whole warns that more than half of its chunks are missing. */
+function requireMostChunks(source: VolumeSource): void {
+  const warning = source.warnings?.().find(({ code, share = 0 }) => code === 'chunks-missing' && share > MAX_MISSING);
+  if (!warning) return;
+  const { message, path } = warning;
+  const remedy = 'To search it all the same, pass allowMissingChunks: true (--allow-missing-chunks)';
+  throw new CryoetPicksError('corrupt-data', `${path ?? 'the tomogram'} is incomplete: ${message} ${remedy}`, { path });
+}

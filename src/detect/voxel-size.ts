@@ -1,0 +1,45 @@
+import { grid as gridRule, modelSpec, optional, requireArgument, requireOptions, text } from '../core/arguments.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { ModelSpec } from '../inference/model.ts';
+import { formatZyx, type VoxelGrid } from '../space/grid.ts';
+
+/** True if the voxel size is within 5 % of the model's. */
+export function fitsVoxelSize({ voxelSize }: VoxelGrid, { voxelSize: expected }: ModelSpec): boolean {
+  return voxelSize.every((length) => Math.abs(length / expected - 1) <= 0.05);
+}
+
+/** True for a voxel size of 1 Å, which programs write if they do not know it. */
+export function isUnknownVoxelSize({ voxelSize }: Pick<VoxelGrid, 'voxelSize'>): boolean {
+  return voxelSize.every((length) => length === 1);
+}
+
+/**
+ * @throws {@link CryoetPicksError} `invalid-option`, with the remedy, for a tomogram whose voxels the model was not made for: to
+ *   resample it, or `voxelSizeRemedy` if its voxel size is unknown.
+ */
+export function requireVoxelSize(
+  grid: VoxelGrid,
+  spec: ModelSpec,
+  options: { readonly remedy?: string | undefined; readonly voxelSizeRemedy?: string | undefined } = {},
+): void {
+  requireArgument('requireVoxelSize', 'grid', grid, gridRule);
+  requireArgument('requireVoxelSize', 'spec', spec, modelSpec);
+  const rules = { remedy: optional(text), voxelSizeRemedy: optional(text) };
+  const {
+    remedy = `pass resampled(tomogram, ${spec.voxelSize})`,
+    voxelSizeRemedy = 'open it with the option voxelSize',
+  } = requireOptions('requireVoxelSize', options, rules);
+  if (fitsVoxelSize(grid, spec)) return;
+  if (isUnknownVoxelSize(grid)) {
+    throw new CryoetPicksError(
+      'invalid-option',
+      `the voxel size of the tomogram is unknown: it says 1 Å, which programs write if they do not know it; ${voxelSizeRemedy}, ` +
+        `the true one in Å (model "${spec.name}" was made for voxels of ${spec.voxelSize} Å)`,
+    );
+  }
+  throw new CryoetPicksError(
+    'invalid-option',
+    `model "${spec.name}" was made for voxels of ${spec.voxelSize} Å, the tomogram has ${formatZyx(grid.voxelSize)} Å ` +
+      `(z×y×x); open a level or a voxel spacing within 5 % of it, or ${remedy}`,
+  );
+}

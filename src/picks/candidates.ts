@@ -1,0 +1,459 @@
+import {
+  abortSignal,
+  describeValue,
+  fieldsOf,
+  finiteLength,
+  finiteScore,
+  grid as gridRule,
+  isFields,
+  listOf,
+  numberPerObject,
+  numbersByName,
+  optional,
+  ownNumber,
+  type PerObject,
+  perObject,
+  positiveCount,
+  quotedNames,
+  type Rule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  stream,
+  text,
+} from '../core/arguments.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { Peak } from '../peaks/planes.ts';
+import type { Point, VoxelGrid } from '../space/grid.ts';
+import { type ParticlePick, toPick } from './pick.ts';
+import { suppressAcrossObjects, suppressNearby } from './suppress.ts';
+
+/**
+ * All local maxima of a tomogram down to a floor, before any of them is suppressed: what is needed to pick again with other
+ * thresholds, distances or masks without the network. In columns, one entry per candidate in the order in which they were found,
+ * since there may be a million of them.
+ */
+export interface Candidates {
+  /** Geometry of the tomogram that was searched. */
+  readonly grid: VoxelGrid;
+  /** Names of the objects that were looked for. */
+  readonly objects: readonly string[];
+  /** The threshold of each object unless another is asked for: that of the model card. */
+  readonly thresholds: Readonly<Record<string, number>>;
+  /** The minimum distance in Å of each object unless another is asked for: that of the model card, else its radius. */
+  readonly minDistances: Readonly<Record<string, number>>;
+  /** The score of each object down to which all local maxima were looked for. */
+  readonly floors: Readonly<Record<string, number>>;
+  /**
+   * The lowest threshold of each object for which candidates give the picks of a fresh run: its floor, or the score of the last one
+   * that was kept, if only the best were.
+   */
+  readonly lowestThresholds: Readonly<Record<string, number>>;
+  /** The object of each candidate: its index in `objects`. */
+  readonly objectIndices: Uint16Array;
+  /** x, y, z of each candidate in Å, one after the other. */
+  readonly positions: Float64Array;
+  /** The score of each candidate. */
+  readonly scores: Float32Array;
+}
+
+/** Options of {@link collectCandidates}. */
+export interface CollectCandidatesOptions
+  extends Pick<Candidates, 'grid' | 'objects' | 'thresholds' | 'minDistances' | 'floors'> {
+  /**
+   * How many candidates of an object to keep: the best ones, and all that are as good as the last of them.
+   * @defaultValue all that reach the floor
+   */
+  readonly candidatesPerObject?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Collects the peaks of a search as candidates; scores become float32, as score maps hold them.
+ *
+ * Takes 30 bytes for each; with `candidatesPerObject`, for at most twice as many as are kept.
+ *
+ * @param peaks - What `localMaxima` finds with `floors` as thresholds.
+ * @throws {@link CryoetPicksError} `invalid-option` for a peak of an object that is not in `objects`.
+ *
+ * @example
+ * ```ts
+ * const { classes, ...defaults } = chooseObjects(model.spec, project.objects);
+ * const floors = Object.fromEntries(classes.map((object) => [object, 0.05]));
+ * const peaks = localMaxima(slabs, { threshold: floors });
+ * const candidates = await collectCandidates(peaks, { grid: tomogram.grid, objects: classes, ...defaults, floors });
+ * ```
+ */
+export async function collectCandidates(
+  peaks: AsyncIterable<Peak> | Iterable<Peak>,
+  options: CollectCandidatesOptions,
+): Promise<Candidates> {
+  const call = 'collectCandidates';
+  requireArgument(call, 'peaks', peaks, stream);
+  const { candidatesPerObject, signal, ...table } = requireOptions(call, options, collectRules);
+  const { grid, objects, thresholds, minDistances, floors } = table;
+  requireNumbers(objects, { thresholds, minDistances, floors }, call);
+  const indices = new Map(objects.map((object, index) => [object, index]));
+  const columns = new Columns(objects.length, candidatesPerObject ?? Number.POSITIVE_INFINITY);
+  for await (const peak of peaks) {
+    signal?.throwIfAborted();
+    const pick = toPick(peak);
+    const index = indices.get(pick.object);
+    if (index === undefined || Number.isNaN(pick.score)) {
+      const found = `one of "${pick.object}" with the score ${pick.score}`;
+      const message = `${call}: peaks has ${found}, expected a score of ${quotedNames(objects)}`;
+      throw new CryoetPicksError('invalid-option', message, { option: 'peaks' });
+    }
+    columns.add(index, pick);
+  }
+  const { last, ...found } = columns.finish();
+  const lowestThresholds = Object.fromEntries(
+    objects.map((object, index) => [object, Math.max(floors[object], last[index] ?? Number.NEGATIVE_INFINITY)]),
+  );
+  return { grid, objects, thresholds, minDistances, floors, lowestThresholds, ...found };
+}
+
+type Numbers = Pick<Candidates, 'thresholds' | 'minDistances' | 'floors'> &
+  Partial<Pick<Candidates, 'lowestThresholds'>>;
+
+/** @throws {@link CryoetPicksError} `invalid-option` if an object lacks a number, or one is not finite, or a length negative. */
+function requireNumbers(objects: readonly string[], numbers: Numbers, call: string): void {
+  for (const [option, values] of Object.entries(numbers)) {
+    const rule = option === 'minDistances' ? finiteLength : finiteScore;
+    const numberOf = numberPerObject(option, values, rule, call);
+    for (const object of objects) numberOf(object);
+  }
+}
+
+const objectNames: Rule = {
+  expected: 'a list of object names, 65536 at most',
+  isValid: (value) => Array.isArray(value) && value.length <= 65536,
+  items: text,
+};
+
+const collectRules: RulesFor<CollectCandidatesOptions> = {
+  grid: gridRule,
+  objects: objectNames,
+  thresholds: numbersByName,
+  minDistances: numbersByName,
+  floors: numbersByName,
+  candidatesPerObject: /* @__PURE__ */ optional(positiveCount),
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
+
+/** The columns of candidates while they come, of each object the best. */
+class Columns {
+  readonly #perObject: number;
+  #length = 0;
+  #objectIndices = new Uint16Array(1024);
+  #positions = new Float64Array(3 * 1024);
+  #scores = new Float32Array(1024);
+  /** By object: how many there are, how many there may be until the worst are dropped, and the score below which they were. */
+  readonly #counts: number[];
+  readonly #limits: number[];
+  readonly #last: (number | undefined)[];
+
+  constructor(objects: number, perObject: number) {
+    this.#perObject = perObject;
+    this.#counts = new Array(objects).fill(0);
+    this.#limits = new Array(objects).fill(2 * perObject);
+    this.#last = new Array(objects).fill(undefined);
+  }
+
+  add(object: number, { position: { x, y, z }, score }: ParticlePick): void {
+    const last = this.#last[object];
+    if (last !== undefined && score < last) return;
+    const at = this.#length++;
+    if (at === this.#scores.length) this.#grow();
+    this.#objectIndices[at] = object;
+    this.#positions.set([x, y, z], 3 * at);
+    this.#scores[at] = score;
+    if (++this.#counts[object] <= this.#limits[object]) return;
+    this.#dropWorst(object);
+    // Equal scores may leave many; then it takes as many again before the next look.
+    this.#limits[object] = 2 * Math.max(this.#perObject, this.#counts[object]);
+  }
+
+  /** The columns without spare memory, and the last score of each object of which some were dropped. */
+  finish(): Pick<Candidates, 'objectIndices' | 'positions' | 'scores'> & {
+    readonly last: readonly (number | undefined)[];
+  } {
+    this.#counts.forEach((_, object) => {
+      this.#dropWorst(object);
+    });
+    return {
+      objectIndices: this.#objectIndices.slice(0, this.#length),
+      positions: this.#positions.slice(0, 3 * this.#length),
+      scores: this.#scores.slice(0, this.#length),
+      last: this.#last,
+    };
+  }
+
+  #grow(): void {
+    const grown = <A extends Uint16Array | Float32Array | Float64Array>(bigger: A, old: A): A => {
+      bigger.set(old);
+      return bigger;
+    };
+    this.#objectIndices = grown(new Uint16Array(2 * this.#objectIndices.length), this.#objectIndices);
+    this.#positions = grown(new Float64Array(2 * this.#positions.length), this.#positions);
+    this.#scores = grown(new Float32Array(2 * this.#scores.length), this.#scores);
+  }
+
+  /** Drops what is worse than the last one to keep of an object, and keeps the order of the rest. */
+  #dropWorst(object: number): void {
+    const count = this.#counts[object];
+    if (count <= this.#perObject) return;
+    const own = new Float32Array(count);
+    for (let i = 0, at = 0; i < this.#length; i++) if (this.#objectIndices[i] === object) own[at++] = this.#scores[i];
+    const last = own.sort()[count - this.#perObject];
+    if (own[0] >= last) return;
+    this.#last[object] = last;
+    let to = 0;
+    for (let i = 0; i < this.#length; i++) {
+      if (this.#objectIndices[i] === object && this.#scores[i] < last) continue;
+      this.#objectIndices[to] = this.#objectIndices[i];
+      this.#positions.copyWithin(3 * to, 3 * i, 3 * i + 3);
+      this.#scores[to++] = this.#scores[i];
+    }
+    this.#counts[object] -= this.#length - to;
+    this.#length = to;
+  }
+}
+
+/** True where picks may lie: a function of a position in Å. */
+export type Mask = (position: Point) => boolean;
+
+/** What becomes of peaks above the threshold, beside the suppression of those that lie too close together. */
+export interface PickingOptions {
+  /** Where picks may lie: a mask, or several that must all agree. @defaultValue everywhere */
+  readonly mask?: Mask | readonly Mask[] | undefined;
+  /**
+   * Of picks of different objects that are closer than this, in Å, only the best is kept: a place holds one particle. `true`
+   * stands for the smallest minimum distance of the objects.
+   * @defaultValue false: objects do not affect each other
+   */
+  readonly acrossObjects?: boolean | number | undefined;
+  /**
+   * Maximum number of picks of an object, the best ones: one for all objects, or a record of those that have one.
+   * @defaultValue none
+   */
+  readonly max?: PerObject | undefined;
+}
+
+/** Options of {@link picksFromCandidates}. */
+export interface PicksFromCandidatesOptions extends PickingOptions {
+  /** Objects to pick; others are left out. @defaultValue every object of the candidates */
+  readonly objects?: readonly { readonly name: string }[] | undefined;
+  /**
+   * Minimum score of a pick: one for all objects, or a record of those that differ from the thresholds of the candidates.
+   * @defaultValue the thresholds of the candidates
+   */
+  readonly thresholds?: PerObject | undefined;
+  /**
+   * Minimum distance of two picks of an object, in Å: one for all objects, or a record of those that differ from the distances of
+   * the candidates.
+   * @defaultValue the distances of the candidates
+   */
+  readonly minDistances?: PerObject | undefined;
+}
+
+/**
+ * Turns candidates into picks: threshold, mask, suppression, across objects, maximum number, in that order.
+ *
+ * The picks are those of a fresh run of `detectParticles` with the same options, to the last bit. 2,000 candidates take a few
+ * milliseconds, so the picks can follow a slider.
+ *
+ * @returns Picks in Å, best first.
+ * @throws {@link CryoetPicksError} `invalid-option` if a threshold lies below the lowest one of the candidates, where a fresh run
+ *   would find more; if an option cannot be, or names an object that the candidates do not have; if a mask gives anything but true or false.
+ *
+ * @example
+ * ```ts
+ * const candidates = await detectCandidates(tomogram, { model });
+ * const picks = picksFromCandidates(candidates, { thresholds: { ribosome: 0.3 }, max: 500 });
+ * ```
+ */
+export function picksFromCandidates(candidates: Candidates, options: PicksFromCandidatesOptions = {}): ParticlePick[] {
+  requireCandidates(candidates, call);
+  const { objects, mask, acrossObjects = false, max = {} } = requireOptions(call, options, picksRules);
+  const names = namesOf(candidates, objects);
+  const thresholds = numbersOf(candidates, 'thresholds', { names, value: options.thresholds ?? {}, rule: finiteScore });
+  const minDistances = numbersOf(candidates, 'minDistances', {
+    names,
+    value: options.minDistances ?? {},
+    rule: finiteLength,
+  });
+  checkMax(candidates.objects, { max }, call);
+  requireComplete(candidates, thresholds);
+
+  const found = picksAbove(candidates, thresholds);
+  const inside = mask === undefined ? found : found.filter(({ position }) => isInside(position, mask));
+  const apart = suppressNearby(inside, { minDistance: minDistances });
+  const single =
+    acrossObjects === false
+      ? apart
+      : suppressAcrossObjects(apart, { minDistance: distanceAcross(acrossObjects, minDistances) });
+  return bestOfEach(single, max);
+}
+
+const call = 'picksFromCandidates';
+
+/** What the options of picking must be; the maximum numbers are checked with the objects. */
+export const pickingRules: RulesFor<PickingOptions> = {
+  mask: {
+    expected: 'a function of a position, or a list of such functions',
+    isValid: (value) => value === undefined || [value].flat().every((one) => typeof one === 'function'),
+  },
+  acrossObjects: {
+    expected: 'true, false or a finite length ≥ 0 Å',
+    isValid: (value) => value === undefined || typeof value === 'boolean' || finiteLength.isValid(value),
+  },
+  max: /* @__PURE__ */ optional(perObject),
+};
+
+const picksRules: RulesFor<PicksFromCandidatesOptions> = {
+  ...pickingRules,
+  objects: /* @__PURE__ */ optional(listOf('objects { name }', fieldsOf('an object { name }', { name: text }))),
+  thresholds: /* @__PURE__ */ optional(perObject),
+  minDistances: /* @__PURE__ */ optional(perObject),
+};
+
+/** @throws {@link CryoetPicksError} `invalid-option` for anything but what {@link collectCandidates} gives. */
+export function requireCandidates(candidates: Candidates, call: string): void {
+  requireArgument(call, 'candidates', candidates, candidatesRule);
+  const { objects, thresholds, minDistances, floors, lowestThresholds } = candidates;
+  requireNumbers(objects, { thresholds, minDistances, floors, lowestThresholds }, `${call}: candidates`);
+}
+
+const candidatesRule: Rule = {
+  expected: 'candidates, such as `await detectCandidates(tomogram, { model })`',
+  isValid: (value) => isFields(value) && areColumns(value as Partial<Candidates>),
+  fields: {
+    grid: gridRule,
+    objects: objectNames,
+    thresholds: numbersByName,
+    minDistances: numbersByName,
+    floors: numbersByName,
+    lowestThresholds: numbersByName,
+  },
+};
+
+function areColumns({ objects, objectIndices, positions, scores }: Partial<Candidates>): boolean {
+  return (
+    Array.isArray(objects) &&
+    objectIndices instanceof Uint16Array &&
+    positions instanceof Float64Array &&
+    scores instanceof Float32Array &&
+    objectIndices.length === scores.length &&
+    positions.length === 3 * scores.length &&
+    objectIndices.every((index) => index < objects.length)
+  );
+}
+
+/** The objects to pick, in the order of the candidates. */
+function namesOf(candidates: Candidates, wanted: PicksFromCandidatesOptions['objects']): readonly string[] {
+  if (wanted === undefined) return candidates.objects;
+  const asked = new Set(wanted.map(({ name }) => name));
+  const names = candidates.objects.filter((object) => asked.has(object));
+  if (names.length > 0) return names;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${call}: objects names ${quotedNames([...asked])}, but the candidates are of ${quotedNames(candidates.objects)}`,
+    { option: 'objects' },
+  );
+}
+
+interface GivenNumbers {
+  readonly names: readonly string[];
+  readonly value: PerObject;
+  readonly rule: Rule;
+}
+
+/** The number of each object that is picked: the one given, else that of the candidates. */
+function numbersOf(
+  candidates: Candidates,
+  option: 'thresholds' | 'minDistances',
+  { names, value, rule }: GivenNumbers,
+): Record<string, number> {
+  requireKnown(candidates.objects, { option, value, call });
+  const all = typeof value === 'number' ? value : { ...candidates[option], ...value };
+  const numberOf = numberPerObject(option, all, rule, call);
+  return Object.fromEntries(names.map((name) => [name, numberOf(name)]));
+}
+
+/** @throws {@link CryoetPicksError} `invalid-option` if a maximum number is none, or of an object that is not looked for. */
+export function checkMax(objects: readonly string[], { max = {} }: PickingOptions, call: string): void {
+  requireKnown(objects, { option: 'max', value: max, call });
+  numberPerObject('max', max, positiveCount, call);
+}
+
+interface GivenOption {
+  readonly option: string;
+  readonly value: PerObject;
+  readonly call: string;
+}
+
+/** @throws {@link CryoetPicksError} `invalid-option` for a record that names an object that is not looked for. */
+function requireKnown(objects: readonly string[], { option, value, call }: GivenOption): void {
+  const unknown = typeof value === 'number' ? undefined : Object.keys(value).find((name) => !objects.includes(name));
+  if (unknown === undefined) return;
+  const message = `${call}: ${option} names "${unknown}", but the objects are ${quotedNames(objects)}`;
+  throw new CryoetPicksError('invalid-option', message, { option });
+}
+
+/** @throws {@link CryoetPicksError} `invalid-option` for a threshold below which candidates are missing. */
+function requireComplete({ floors, lowestThresholds }: Candidates, thresholds: Readonly<Record<string, number>>): void {
+  for (const [object, threshold] of Object.entries(thresholds)) {
+    const [floor, lowest] = [ownNumber(floors, object), ownNumber(lowestThresholds, object)];
+    if (threshold >= lowest!) continue;
+    const kept = floor === lowest ? '' : `, and the last one that was kept has the score ${lowest}`;
+    throw new CryoetPicksError(
+      'invalid-option',
+      `${call}: thresholds of "${object}" is ${threshold}, but its candidates were looked for down to ${floor}${kept}; ` +
+        'choose a higher threshold, or detect again',
+      { option: 'thresholds' },
+    );
+  }
+}
+
+/** The candidates that reach the threshold of their object, as picks, in the order in which they were found. */
+function picksAbove(
+  { objects, objectIndices, positions, scores }: Candidates,
+  thresholds: Readonly<Record<string, number>>,
+): ParticlePick[] {
+  const least = objects.map((object) => ownNumber(thresholds, object) ?? Number.NaN);
+  const found: ParticlePick[] = [];
+  for (let i = 0; i < scores.length; i++) {
+    const index = objectIndices[i];
+    // False for an object that is not picked.
+    if (!(scores[i] >= least[index])) continue;
+    const position = { x: positions[3 * i], y: positions[3 * i + 1], z: positions[3 * i + 2] };
+    found.push({ object: objects[index], position, score: scores[i] });
+  }
+  return found;
+}
+
+function isInside(position: Point, mask: Mask | readonly Mask[]): boolean {
+  for (const one of typeof mask === 'function' ? [mask] : mask) {
+    const answer: unknown = one(position);
+    if (answer === false) return false;
+    if (answer === true) continue;
+    const message = `${call}: a mask must give true or false, found ${describeValue(answer)}`;
+    throw new CryoetPicksError('invalid-option', message, { option: 'mask' });
+  }
+  return true;
+}
+
+function distanceAcross(given: true | number, minDistances: Readonly<Record<string, number>>): number {
+  return given === true ? Math.min(...Object.values(minDistances)) : given;
+}
+
+/** The first picks of each object, as many as it may have. */
+function bestOfEach(picks: ParticlePick[], max: PerObject): ParticlePick[] {
+  const counts = new Map<string, number>();
+  return picks.filter(({ object }) => {
+    const count = (counts.get(object) ?? 0) + 1;
+    counts.set(object, count);
+    return count <= (typeof max === 'number' ? max : (ownNumber(max, object) ?? Number.POSITIVE_INFINITY));
+  });
+}
