@@ -153,6 +153,13 @@ export async function readBounded(file: string, bound: ValueBound, signal?: Abor
   }
 }
 
+/** The length of a file in bytes. */
+export async function sizeOf(file: string): Promise<number> {
+  const stats = await stat(file);
+  if (stats.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
+  return stats.size;
+}
+
 /** Reads the part of a range that is within the file; allocates no more than that. */
 export async function readRange(file: string, range: ByteRange): Promise<Uint8Array> {
   const handle = await open(file, 'r');

@@ -33,6 +33,7 @@ import {
   readRange,
   removeEmpty,
   renameOver,
+  sizeOf,
   versionOf,
   writeAtomically,
 } from './atomic-files.ts';
@@ -114,6 +115,11 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       const { signal } = checkCall('getRange', key, options);
       const file = at(key);
       return orAbsent({ root, file }, () => readRange(file, range), signal);
+    },
+    async size(key, options) {
+      const { signal } = checkCall('size', key, options);
+      const file = at(key);
+      return orAbsent({ root, file }, () => sizeOf(file), signal);
     },
     async list(folder, options) {
       const { signal } = checkCall('list', folder, options);
