@@ -11,6 +11,7 @@ const library = defineConfig({
     figure: 'src/entry/figure.ts',
     simulate: 'src/entry/simulate.ts',
     ndarray: 'src/entry/ndarray.ts',
+    web: 'src/entry/web.ts',
     cli: 'src/cli/main.ts',
     // Opened by loadModel, imported by nobody.
     'onnx-worker': 'src/node/onnx-worker.ts',

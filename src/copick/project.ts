@@ -111,6 +111,11 @@ export class Project {
     return this.#tree.overlay.location;
   }
 
+  /** The store that everything is written to, if the project has one. */
+  get overlayStore(): Store | undefined {
+    return this.#tree.hasOverlay ? this.#tree.overlay : undefined;
+  }
+
   /** The store that is only read, if there is one. The stores of portals and Croissants offer more than a plain store. */
   get staticStore(): ListableStore | undefined {
     return this.#tree.static;

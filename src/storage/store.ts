@@ -490,19 +490,23 @@ const VERSION = /^[^@]+@\d{4}-\d\d-\d\dT[\d:.]+Z$/;
  */
 export function assertVersion(path: string, ifVersion: string | null | undefined, found: string | undefined): void {
   if (ifVersion === undefined || (ifVersion ?? undefined) === found) return;
-  if (ifVersion !== null && !VERSION.test(ifVersion)) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `${path} is not changed: ifVersion is ${describeValue(ifVersion)}, which is not a version; expected the \`version\` that it was read with, or null for no file`,
-      { option: 'ifVersion', path },
-    );
-  }
+  if (ifVersion !== null) checkVersion(path, ifVersion);
   if (stampOf(ifVersion) === stampOf(found)) return;
   const describe = (version: string | null | undefined) => (version ? `from ${version.replace(/.*@/, '')}` : 'absent');
   throw new CryoetPicksError(
     'conflict',
     `${path} has changed since it was read: it was ${describe(ifVersion)} then and is ${describe(found)} now; read it again`,
     { path },
+  );
+}
+
+/** @throws {@link CryoetPicksError} `invalid-option` unless a text is a version, `stamp@time`. */
+export function checkVersion(path: string, version: string): void {
+  if (VERSION.test(version)) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `${path} is not changed: ifVersion is ${describeValue(version)}, which is not a version; expected the \`version\` that it was read with, or null for no file`,
+    { option: 'ifVersion', path },
   );
 }
 

@@ -24,6 +24,7 @@ import * as ndarray from '../../../src/entry/ndarray.ts';
 import * as node from '../../../src/entry/node.ts';
 import * as portal from '../../../src/entry/portal.ts';
 import * as simulate from '../../../src/entry/simulate.ts';
+import * as web from '../../../src/entry/web.ts';
 import { fakePortal, portalFixture } from '../portal.ts';
 import { zipBytes } from '../zip-bytes.ts';
 
@@ -293,6 +294,7 @@ export const entries: Readonly<Record<string, Readonly<Record<string, unknown>>>
   'cryoet-picks/node': node,
   'cryoet-picks/portal': portal,
   'cryoet-picks/simulate': simulate,
+  'cryoet-picks/web': web,
 };
 
 /** A function with right arguments, made anew for each call. */
@@ -620,6 +622,14 @@ const kinds = [
     ...sizes,
     refresh: ['', () => []],
   }),
+  methods('servedStore()', () => web.servedStore('https://host.example/data/overlay', { fetch: http().fetch }), {
+    ...reading,
+    ...sizes,
+    ...listing,
+    ...writing,
+    version: key,
+    refresh: ['', () => []],
+  }),
   methods('s3Store()', () => io.s3Store('https://host.example/bucket', http()), {
     ...reading,
     ...listing,
@@ -630,6 +640,7 @@ const kinds = [
   methods('zipStore()', () => io.zipStore(zipBlob()), { ...reading, ...listing }),
   methods('directoryStore()', () => node.directoryStore(join(folder, 'store')), {
     ...reading,
+    ...sizes,
     ...listing,
     ...writing,
     version: key,
@@ -732,6 +743,10 @@ const functions: readonly Subject[] = [
   ]),
   fn('toFloat32', 'volume', core.toFloat32, () => [fullVolume()]),
   fn('httpStore', 'url options', core.httpStore, () => ['https://host.example/folder', http()]),
+  fn('servedStore', 'url options', web.servedStore, () => [
+    'https://host.example/data/overlay',
+    { fetch: http().fetch },
+  ]),
   fn('memoryStore', 'entries', core.memoryStore, () => [[['/a', new Uint8Array(4)]]]),
   fn('subStore', 'store folder', core.subStore, () => [store(), '/b']),
   fn('openTomogram', 'store options', core.openTomogram, async () => [await imageStore(), opening()]),
