@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { chromiumPath } from './support/chromium.ts';
-import { type PythonName, pythonMissing, pythons } from './support/python.ts';
+import { pythonMissing, pythonNames } from './support/python.ts';
 import { sharedDataMissing } from './support/shared-data.ts';
-import { copick1Missing, zarrPythonMissing } from './support/zarr-python.ts';
-import { copick2Missing, zarrPython3Missing } from './support/zarr-python-3.ts';
 
 const required = (process.env.CRYOET_PICKS_REQUIRE ?? '').split(',').filter((name) => name !== '');
 
@@ -11,18 +9,10 @@ const required = (process.env.CRYOET_PICKS_REQUIRE ?? '').split(',').filter((nam
  * Tests that want a browser, the reference data or a Python skip where it is missing. CI names what must not be missing in
  * `CRYOET_PICKS_REQUIRE`, so that a skip there is a failure here.
  */
-const present: Readonly<Record<string, boolean>> = {
-  chromium: chromiumPath !== undefined,
-  'shared-data': !sharedDataMissing,
-  'zarr-python': !zarrPythonMissing,
-  'zarr-python-3': !zarrPython3Missing,
-  'copick-1': !copick1Missing,
-  'copick-2': !copick2Missing,
-  ...Object.fromEntries(
-    (Object.keys(pythons) as PythonName[])
-      .filter((name) => required.includes(name))
-      .map((name) => [name, !pythonMissing(name)]),
-  ),
+const present: Readonly<Record<string, () => boolean>> = {
+  chromium: () => chromiumPath !== undefined,
+  'shared-data': () => !sharedDataMissing,
+  ...Object.fromEntries(pythonNames.map((name) => [name, () => !pythonMissing(name)])),
 };
 
 describe('what this run requires', () => {
@@ -31,6 +21,6 @@ describe('what this run requires', () => {
   });
 
   it.each(required)('this run has %s', (name) => {
-    expect(present[name]).toBe(true);
+    expect(present[name]!()).toBe(true);
   });
 });

@@ -6,10 +6,9 @@ import { type FormatOptions, type PicksFormatName, picksFormat } from '../../src
 import { type ParticlePick, toFloat32, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore, openMrcFile, openProject, openTiffStackFile } from '../../src/entry/node.ts';
 import { rotationFromEuler, rotationOf, transformOf } from '../../src/picks/rotation.ts';
-import { pythonMissing } from '../support/python.ts';
+import { pythonMissing, runPython } from '../support/python.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { noise, sourceOf, wholeBox } from '../support/volumes.ts';
-import { runPython } from '../support/zarr-python.ts';
 
 const script = fileURLToPath(new URL('copick_formats.py', import.meta.url));
 const shape: Zyx = [30, 41, 52];
@@ -82,11 +81,11 @@ describe.skipIf(pythonMissing('picks-readers'))('copick’s import and export (n
     await writeTomogram(directoryStore(image), source);
     await mkdir(join(folder, 'theirs'));
     await mkdir(join(folder, 'ours'));
-    runPython(script, 'export', join(folder, 'copick.json'), join(folder, 'theirs'));
+    runPython('picks-readers', script, 'export', join(folder, 'copick.json'), join(folder, 'theirs'));
     for (const [name, file, options] of ours) {
       await writeFile(join(folder, 'ours', file), picksFormat(name, options).format(given));
     }
-    runPython(script, 'import', join(folder, 'copick.json'), join(folder, 'ours'));
+    runPython('picks-readers', script, 'import', join(folder, 'copick.json'), join(folder, 'ours'));
   }, 120_000);
 
   const single = { length: 1e-3, rotation: 1e-6 };

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   contiguousVolume,
   measureIntensity,
@@ -13,10 +13,9 @@ import {
 import { encodeMrc, openMrc } from '../../src/entry/io.ts';
 import { openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
 import { voxelCount } from '../../src/space/grid.ts';
-import { pythonMissing } from '../support/python.ts';
+import { pythonMissing, runPython } from '../support/python.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { sourceOf, wholeBox } from '../support/volumes.ts';
-import { runPython } from '../support/zarr-python.ts';
 
 const shape: Zyx = [3, 4, 5];
 const geometry = { voxelSize: [12.5, 11.25, 10.012], origin: { x: 1.5, y: -2, z: 0 } } as const;
@@ -192,32 +191,47 @@ describe('files', () => {
 });
 
 describe.skipIf(pythonMissing('mrcfile'))('mrcfile (needs CRYOET_PICKS_PYTHON or PYTHON with mrcfile)', () => {
-  const script = [
-    'import json, sys, mrcfile',
-    'assert mrcfile.validate(sys.argv[1], print_file=sys.stderr)',
-    'm = mrcfile.open(sys.argv[1])',
-    'size = [float(m.voxel_size[a]) for a in "zyx"]',
-    'print(json.dumps([m.data.dtype.name, m.data.shape, size, m.data.ravel().astype(float).tolist()]))',
-  ].join('\n');
+  const script = `
+import json, sys, mrcfile
 
-  it.each([
+def tell(path):
+    assert mrcfile.validate(path, print_file=sys.stderr)
+    m = mrcfile.open(path)
+    size = [float(m.voxel_size[a]) for a in "zyx"]
+    return [m.data.dtype.name, m.data.shape, size, m.data.ravel().astype(float).tolist()]
+
+print(json.dumps([tell(path) for path in sys.argv[1:]]))
+`;
+  const modes = [
     [2, 'float32'],
     [12, 'float16'],
     [0, 'int8'],
     [1, 'int16'],
     [6, 'uint16'],
-  ] as const)('mrcfile validates mode %i and reads the same numbers', async (mode, dtype) => {
-    const path = join(folder, `mode-${mode}.mrc`);
-    await writeMrcFile(
-      path,
-      sourceBy((i) => i + 1),
-      { mode },
-    );
-    const [type, found, size, values] = JSON.parse(runPython('-c', script, path));
-    expect([type, found]).toEqual([dtype, [...shape]]);
-    for (const axis of [0, 1, 2]) expect(size[axis]).toBeCloseTo(geometry.voxelSize[axis]!, 5);
-    expect(values).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+  ] as const;
+  let told: readonly [type: string, shape: readonly number[], size: readonly number[], values: readonly number[]][];
+
+  beforeAll(async () => {
+    const paths = modes.map(([mode]) => join(folder, `mode-${mode}.mrc`));
+    for (const [index, [mode]] of modes.entries()) {
+      await writeMrcFile(
+        paths[index]!,
+        sourceBy((i) => i + 1),
+        { mode },
+      );
+    }
+    told = JSON.parse(runPython('mrcfile', '-c', script, ...paths));
   });
+
+  it.each(modes.map(([mode, dtype], index) => [mode, dtype, index] as const))(
+    'mrcfile validates mode %i and reads the same numbers',
+    (_, dtype, index) => {
+      const [type, found, size, values] = told[index]!;
+      expect([type, found]).toEqual([dtype, [...shape]]);
+      for (const axis of [0, 1, 2]) expect(size[axis]).toBeCloseTo(geometry.voxelSize[axis]!, 5);
+      expect(values).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+    },
+  );
 });
 
 it('encodeMrc throws if a source gives fewer voxels than its grid has, also with intensity given', async () => {

@@ -16,11 +16,10 @@ import {
 import { type WriteChannelsOptions, writeChannels } from '../../src/entry/io.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { voxelCount } from '../../src/space/grid.ts';
+import { pythonMissing, runPython } from '../support/python.ts';
 import { keysOf } from '../support/store-keys.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { noise, sourceOf } from '../support/volumes.ts';
-import { copick1Missing, runPython } from '../support/zarr-python.ts';
-import { copick2Missing, runPython3, zarrPython3Missing } from '../support/zarr-python-3.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -48,7 +47,7 @@ function bytesOf(...parts: readonly ArrayBufferView[]): string {
 
 const image = (name: string) => directoryStore(join(folder, 'images', name), { durable: false });
 
-describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYTHON)', () => {
+describe.skipIf(pythonMissing('zarr-python-3'))('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYTHON)', () => {
   const arrays: Readonly<Record<Exclude<WritableDtype, 'float16'>, ArrayBufferView & NumericData>> = {
     float32: floats,
     uint8: Uint8Array.from(ids),
@@ -81,7 +80,7 @@ describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYT
       const halves = Float32Array.from(floats, (v) => Math.round(v * 512) / 512);
       await writeTomogram(image(`${format}-float16`), sourceOf(halves, shape), { ...layout, format, dtype: 'float16' });
     }
-    const { zarr, images } = JSON.parse(runPython3(script, 'read', join(folder, 'images')));
+    const { zarr, images } = JSON.parse(runPython('zarr-python-3', script, 'read', join(folder, 'images')));
     expect(zarr).toMatch(/^3\./);
     for (const [name, found] of Object.entries(expected)) expect(images[name], name).toEqual([found]);
     expect(images['zarr3-float16']).toEqual(images['zarr2-float16']);
@@ -93,32 +92,31 @@ describe.skipIf(zarrPython3Missing)('zarr-python 3 (needs CRYOET_PICKS_ZARR3_PYT
     for (const format of ['zarr2', 'zarr3'] as const) {
       await writeTomogram(image(name(format)), sourceOf(floats, shape), { format, chunkShape: [16, 16, 16] });
     }
-    const { images } = JSON.parse(runPython3(script, 'read', join(folder, 'images')));
+    const { images } = JSON.parse(runPython('zarr-python-3', script, 'read', join(folder, 'images')));
     expect(images[name('zarr3')]).toHaveLength(3);
     expect(images[name('zarr3')]).toEqual(images[name('zarr2')]);
   });
 });
 
-describe.skipIf(copick2Missing)('copick 2 (needs CRYOET_PICKS_ZARR3_PYTHON with copick 2)', () => {
+describe.skipIf(pythonMissing('copick-2'))('copick 2 (needs CRYOET_PICKS_ZARR3_PYTHON with copick 2)', () => {
   it.each(['zarr2', 'zarr3'] as const)('copick 2 reads every voxel of a project written as %s', (format) =>
-    expectEveryVoxel({ format, version: 2, run: runPython3 }),
+    expectEveryVoxel({ format, python: 'copick-2' }),
   );
 });
 
-describe.skipIf(copick1Missing)('copick 1 (needs CRYOET_PICKS_PYTHON or PYTHON with copick 1)', () => {
+describe.skipIf(pythonMissing('copick-1'))('copick 1 (needs CRYOET_PICKS_PYTHON or PYTHON with copick 1)', () => {
   it('copick 1 reads every voxel of a project written as zarr2', () =>
-    expectEveryVoxel({ format: 'zarr2', version: 1, run: runPython }));
+    expectEveryVoxel({ format: 'zarr2', python: 'copick-1' }));
 });
 
 interface CopickCase {
   readonly format: 'zarr2' | 'zarr3';
-  readonly version: 1 | 2;
-  readonly run: (...args: string[]) => string;
+  readonly python: 'copick-1' | 'copick-2';
 }
 
 /** Writes an image of every kind into a copick project, and compares what copick finds in it. */
-async function expectEveryVoxel({ format, version, run }: CopickCase): Promise<void> {
-  const root = join(folder, `project-${version}-${format}`);
+async function expectEveryVoxel({ format, python }: CopickCase): Promise<void> {
+  const root = join(folder, `project-${python}-${format}`);
   const tree = join(root, 'ExperimentRuns', 'TS_1');
   mkdirSync(tree, { recursive: true });
   const config = join(root, 'copick.json');
@@ -143,8 +141,8 @@ async function expectEveryVoxel({ format, version, run }: CopickCase): Promise<v
   const metadata = { copick: { segmentation_type: 'panoptic', channels: ['label', 'instance'] } };
   await many('PanopticSegmentations/10.000_a_1_cell.zarr', [labels, ids], { dtype: 'uint32', metadata });
 
-  const { copick, spacing, images } = JSON.parse(run(script, 'copick', config));
-  expect(copick.slice(0, 2)).toBe(`${version}.`);
+  const { copick, spacing, images } = JSON.parse(runPython(python, script, 'copick', config));
+  expect(`copick-${copick.split('.')[0]}`).toBe(python);
   expect(spacing).toBe(10);
   const float = { shape, dtype: 'float32' };
   expect(Object.keys(images).sort()).toEqual(

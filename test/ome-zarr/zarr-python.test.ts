@@ -4,19 +4,19 @@ import { describe, expect, it } from 'vitest';
 import { openTomogram, toFloat32, writeTomogram, type Zyx } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { voxelCount } from '../../src/space/grid.ts';
+import { pythonMissing, runPython } from '../support/python.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { sourceOf, wholeBox } from '../support/volumes.ts';
 import { forEachIndex } from '../support/zarr-arrays.ts';
-import { runPython, zarrPythonMissing } from '../support/zarr-python.ts';
 
 const script = fileURLToPath(new URL('zarr_python.py', import.meta.url));
 const folder = await tempDir();
 
-describe.skipIf(zarrPythonMissing)('zarr-python (needs CRYOET_PICKS_PYTHON or PYTHON with zarr)', () => {
+describe.skipIf(pythonMissing('zarr-python'))('zarr-python (needs CRYOET_PICKS_PYTHON or PYTHON with zarr)', () => {
   const isBool = (name: string) => name.endsWith('bool');
 
   it('openTomogram reads the numbers that zarr-python wrote', async () => {
-    const names: string[] = JSON.parse(runPython(script, 'write', folder));
+    const names: string[] = JSON.parse(runPython('zarr-python', script, 'write', folder));
     expect(names.length).toBeGreaterThanOrEqual(10);
     for (const name of names) {
       const tomogram = await openTomogram(directoryStore(join(folder, name)), { fallbackVoxelSize: 10 });
@@ -40,7 +40,7 @@ describe.skipIf(zarrPythonMissing)('zarr-python (needs CRYOET_PICKS_PYTHON or PY
       const source = sourceOf(data, shape, { voxelSize: [10.012444, 11, 12] });
       const store = directoryStore(join(folder, `written-${dtype}`));
       await writeTomogram(store, source, { dtype, chunkShape: [16, 16, 16], levels: 3 });
-      const { levels } = JSON.parse(runPython(script, 'read', join(folder, `written-${dtype}`)));
+      const { levels } = JSON.parse(runPython('zarr-python', script, 'read', join(folder, `written-${dtype}`)));
       expect(levels).toHaveLength(3);
       expect(levels[0].values).toEqual([...data]);
       for (const [i, level] of levels.entries()) {

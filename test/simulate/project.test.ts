@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig, parsePicksFile } from '../../src/entry/copick.ts';
@@ -18,7 +16,7 @@ import {
   simulateProject,
   simulateTomogram,
 } from '../../src/entry/simulate.ts';
-import { pythonMissing, pythons } from '../support/python.ts';
+import { pythonMissing, runPython } from '../support/python.ts';
 import { withTempDir } from '../support/temp-dir.ts';
 
 const shape = [24, 32, 40] as const;
@@ -217,11 +215,7 @@ describe('simulateProject with an absolute path', () => {
           absolutePath: folder,
         });
         const config = join(folder, 'copick-here.json');
-        const found = execFileSync(pythons[name].command!, ['-c', readTruth, config], {
-          cwd: tmpdir(),
-          encoding: 'utf8',
-        });
-        const { positions, shape: read } = JSON.parse(found);
+        const { positions, shape: read } = JSON.parse(runPython(name, '-c', readTruth, config));
         expect(read).toEqual([...shape]);
         const truth = particles.map((particle) => [
           particle,

@@ -1,17 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { formatConfig, newConfig } from '../../../src/entry/copick.ts';
 import { openProject } from '../../../src/entry/node.ts';
-import { pythonMissing, pythons } from '../../support/python.ts';
+import { pythonMissing, runPython } from '../../support/python.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const list = `
 import json, sys, copick
-root = copick.from_file(sys.argv[1])
-runs = [[run.name, sorted([p.pickable_object_name, p.user_id, p.session_id, len(p.points)] for p in run.picks)] for run in root.runs]
-print(json.dumps(runs))
+def runs(config):
+    root = copick.from_file(config)
+    return [[run.name, sorted([p.pickable_object_name, p.user_id, p.session_id, len(p.points)] for p in run.picks)] for run in root.runs]
+
+print(json.dumps([runs(config) for config in sys.argv[1:]]))
 `;
 
 it.for(['copick', 'copick2'] as const)('%s lists the same picks beside records of what made them', (name, { skip }) => {
@@ -21,20 +22,28 @@ it.for(['copick', 'copick2'] as const)('%s lists the same picks beside records o
 
 async function listed(name: 'copick' | 'copick2'): Promise<void> {
   const folder = await tempDir();
-  const overlayRoot = join(folder, 'overlay');
-  await mkdir(overlayRoot);
-  const config = join(folder, 'copick.json');
-  await writeFile(config, formatConfig(newConfig({ overlayRoot, objects: [{ name: 'ribosome', radius: 150 }] })));
+  const config = await projectIn(folder, 'with');
   const run = await (await openProject(config)).createRun('TS_1');
   const picks = [{ object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 }];
   const provenance = { ribosome: { program: 'cryoet-picks' } };
   await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0', provenance });
-  const tell = () =>
-    JSON.parse(execFileSync(pythons[name].command!, ['-W', 'ignore', '-c', list, config], { encoding: 'utf8' }));
-  const records = (await readdir(join(overlayRoot, 'ExperimentRuns/TS_1/Picks'))).filter((one) => one.startsWith('.'));
+  const records = (await readdir(join(folder, 'with', place))).filter((one) => one.startsWith('.'));
   expect(records).toEqual(['.cryoet-picks_0_ribosome.provenance']);
-  const beside = tell();
-  await rm(join(overlayRoot, 'ExperimentRuns/TS_1/Picks', records[0]!));
-  expect(beside).toEqual(tell());
+  const without = await projectIn(folder, 'without');
+  await cp(join(folder, 'with'), join(folder, 'without'), { recursive: true });
+  await rm(join(folder, 'without', place, records[0]!));
+  const [beside, alone] = JSON.parse(runPython(name, '-c', list, config, without));
+  expect(beside).toEqual(alone);
   expect(beside).toEqual([['TS_1', [['ribosome', 'cryoet-picks', '0', 1]]]]);
+}
+
+const place = 'ExperimentRuns/TS_1/Picks';
+
+/** Makes an empty overlay of this name, and its config. */
+async function projectIn(folder: string, name: string): Promise<string> {
+  const overlayRoot = join(folder, name);
+  await mkdir(overlayRoot);
+  const config = join(folder, `${name}.json`);
+  await writeFile(config, formatConfig(newConfig({ overlayRoot, objects: [{ name: 'ribosome', radius: 150 }] })));
+  return config;
 }

@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { evaluateCurve, formatConfig, newConfig } from '../../../src/entry/copick.ts';
 import type { ParticlePick, Project, Run, VolumeSource } from '../../../src/entry/index.ts';
@@ -15,22 +13,16 @@ import {
   openEntities,
 } from '../../support/copick-entities.ts';
 import { copickVectors, toCurve } from '../../support/copick-vectors.ts';
+import { pythonMissing, runPython } from '../../support/python.ts';
 import { differences, inOneOrder, tellArray, tellProject } from '../../support/tell-project.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { sourceOf } from '../../support/volumes.ts';
 
-/** A Python that has the released copick; without it these tests have nobody to compare with. */
-const python = process.env.CRYOET_PICKS_COPICK_PYTHON;
 const fixtures = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 const time = { timeout: 300_000 };
 
-async function runPython(script: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(python!, [join(fixtures, script), ...args], { maxBuffer: 2 ** 28 });
-  return stdout;
-}
-
-async function readWithCopick(config: string): Promise<ExpectedProject> {
-  return JSON.parse(await runPython('read_with_copick.py', config));
+function readWithCopick(config: string): ExpectedProject {
+  return JSON.parse(runPython('copick', join(fixtures, 'read_with_copick.py'), config));
 }
 
 /** Numbers from 0 to 1 that are the same in every run of the test. */
@@ -193,60 +185,61 @@ const config = newConfig({
   ],
 });
 
-describe.skipIf(python === undefined)('copick itself (needs CRYOET_PICKS_COPICK_PYTHON, a Python that has it)', () => {
-  let folder: string;
-  beforeAll(async () => {
-    folder = await tempDir();
-  });
-
-  it('copick itself writes what we read: every entity, number and byte', time, async () => {
-    const made = join(folder, 'made');
-    await runPython('make_copick_entities.py', made);
-    const expected: ExpectedProject = JSON.parse(await readFile(`${made}-expected.json`, 'utf8'));
-    const { objects, runs } = expected;
-    const told = await tellProject(openEntities(made));
-    expect(differences(inOneOrder(told), inOneOrder({ objects, runs }))).toEqual([]);
-  });
-
-  it('copick itself reads its committed project as we do', time, async () => {
-    const told = await tellProject(openEntities());
-    expect(differences(inOneOrder(told), inOneOrder(await readWithCopick(`${entitiesFixture}copick.json`)))).toEqual(
-      [],
-    );
-  });
-
-  it('copick itself reads what we write: every entity, number and byte, as it was given', time, async () => {
-    const path = join(folder, 'copick.json');
-    await writeFile(path, formatConfig(config));
-    const project: Project = await openProject(path);
-    const map = density();
-    await project.writeObjectMap(volumeOf(map, 5), { object: 'ribosome' });
-    const run = await project.createRun('TS_5_4');
-    const given: Record<string, unknown> = {};
-    for (const kind of [
-      'tomograms',
-      'voxelSpacings',
-      'features',
-      'picks',
-      'segmentations',
-      'meshes',
-      'filaments',
-    ] as const) {
-      given[kind] = await writers[kind](run);
-    }
-    const read = await readWithCopick(path);
-    const [ribosome, microtubule, membrane] = read.objects;
-    expect(ribosome!.map).toEqual({
-      voxelSize: 5,
-      values: expect.objectContaining({ sha: tellArray(shape, map, 'float32').sha }),
+describe.skipIf(pythonMissing('copick'))(
+  'copick itself (needs CRYOET_PICKS_COPICK_PYTHON, a Python that has it)',
+  () => {
+    let folder: string;
+    beforeAll(async () => {
+      folder = await tempDir();
     });
-    expect([ribosome!.label, microtubule!.label, membrane!.label]).toEqual([1, 5, 6]);
-    const expected = { objects: read.objects, runs: { TS_5_4: given as unknown as ExpectedRun } };
-    expect(differences(inOneOrder(read), inOneOrder(expected))).toEqual([]);
-    const told = await tellProject(await openProject(path));
-    // What copick fills in, where a curve says nothing, is its own.
-    const said = (value: ExpectedProject) =>
-      JSON.parse(JSON.stringify(inOneOrder(value)).replaceAll('"alpha":0.5,', '').replaceAll(',"alpha":0.5', ''));
-    expect(differences(said(told), said(read))).toEqual([]);
-  });
-});
+
+    it('copick itself writes what we read: every entity, number and byte', time, async () => {
+      const made = join(folder, 'made');
+      runPython('copick', join(fixtures, 'make_copick_entities.py'), made);
+      const expected: ExpectedProject = JSON.parse(await readFile(`${made}-expected.json`, 'utf8'));
+      const { objects, runs } = expected;
+      const told = await tellProject(openEntities(made));
+      expect(differences(inOneOrder(told), inOneOrder({ objects, runs }))).toEqual([]);
+    });
+
+    it('copick itself reads its committed project as we do', time, async () => {
+      const told = await tellProject(openEntities());
+      expect(differences(inOneOrder(told), inOneOrder(readWithCopick(`${entitiesFixture}copick.json`)))).toEqual([]);
+    });
+
+    it('copick itself reads what we write: every entity, number and byte, as it was given', time, async () => {
+      const path = join(folder, 'copick.json');
+      await writeFile(path, formatConfig(config));
+      const project: Project = await openProject(path);
+      const map = density();
+      await project.writeObjectMap(volumeOf(map, 5), { object: 'ribosome' });
+      const run = await project.createRun('TS_5_4');
+      const given: Record<string, unknown> = {};
+      for (const kind of [
+        'tomograms',
+        'voxelSpacings',
+        'features',
+        'picks',
+        'segmentations',
+        'meshes',
+        'filaments',
+      ] as const) {
+        given[kind] = await writers[kind](run);
+      }
+      const read = readWithCopick(path);
+      const [ribosome, microtubule, membrane] = read.objects;
+      expect(ribosome!.map).toEqual({
+        voxelSize: 5,
+        values: expect.objectContaining({ sha: tellArray(shape, map, 'float32').sha }),
+      });
+      expect([ribosome!.label, microtubule!.label, membrane!.label]).toEqual([1, 5, 6]);
+      const expected = { objects: read.objects, runs: { TS_5_4: given as unknown as ExpectedRun } };
+      expect(differences(inOneOrder(read), inOneOrder(expected))).toEqual([]);
+      const told = await tellProject(await openProject(path));
+      // What copick fills in, where a curve says nothing, is its own.
+      const said = (value: ExpectedProject) =>
+        JSON.parse(JSON.stringify(inOneOrder(value)).replaceAll('"alpha":0.5,', '').replaceAll(',"alpha":0.5', ''));
+      expect(differences(said(told), said(read))).toEqual([]);
+    });
+  },
+);

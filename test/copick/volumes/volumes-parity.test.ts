@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { NumericData, Project, Zyx } from '../../../src/entry/index.ts';
 import { openProject } from '../../../src/entry/node.ts';
 import { type DescribedVolumes, describeVolumes, inOrder } from '../../support/copick-volumes.ts';
+import { pythonMissing, runPython } from '../../support/python.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { noise, sourceOf } from '../../support/volumes.ts';
 
@@ -14,8 +14,8 @@ const script = fileURLToPath(new URL('../../fixtures/read_copick_volumes.py', im
 
 /** Which Python has which generation of copick, and the formats that it opens. */
 const readers = [
-  { name: 'copick 1', python: process.env.CRYOET_PICKS_COPICK_PYTHON, formats: ['zarr2'] },
-  { name: 'copick 2', python: process.env.CRYOET_PICKS_COPICK2_PYTHON, formats: ['zarr2', 'zarr3'] },
+  { name: 'copick 1', python: 'copick', formats: ['zarr2'] },
+  { name: 'copick 2', python: 'copick2', formats: ['zarr2', 'zarr3'] },
 ] as const;
 
 const shape: Zyx = [13, 9, 11];
@@ -88,14 +88,14 @@ function hashesIn({ runs, objectMaps }: DescribedVolumes): Record<string, string
   return Object.fromEntries(named.map(([name, one]) => [name, one.levels[0]!.sha256]));
 }
 
-const config = JSON.stringify({
+const configOf = (folder: string) => ({
   config_type: 'filesystem',
   pickable_objects: [
     { name: 'ribosome', is_particle: true, label: 1 },
     { name: 'virus', is_particle: true, label: 300 },
     { name: 'membrane', is_particle: false, label: 2 },
   ],
-  overlay_root: 'overlay',
+  overlay_root: join(folder, 'overlay'),
 });
 
 describe.each(['zarr2', 'zarr3'] as const)('volumes written as %s', (format) => {
@@ -105,7 +105,7 @@ describe.each(['zarr2', 'zarr3'] as const)('volumes written as %s', (format) => 
 
   beforeAll(async () => {
     folder = await tempDir();
-    await writeFile(join(folder, 'copick.json'), config);
+    await writeFile(join(folder, 'copick.json'), JSON.stringify(configOf(folder)));
     project = await openProject(join(folder, 'copick.json'));
     await writeAll(project, format);
     ours = inOrder(await describeVolumes(project));
@@ -116,11 +116,10 @@ describe.each(['zarr2', 'zarr3'] as const)('volumes written as %s', (format) => 
   });
 
   for (const { name, python, formats } of readers) {
-    it.skipIf(!python || !formats.some((one) => one === format))(
+    it.skipIf(pythonMissing(python) || !formats.some((one) => one === format))(
       `written volumes are read by ${name}: every volume, level, type and voxel`,
       () => {
-        const printed = execFileSync(python!, [script, 'copick.json'], { cwd: folder, encoding: 'utf8' });
-        const theirs: DescribedVolumes = JSON.parse(printed);
+        const theirs: DescribedVolumes = JSON.parse(runPython(python, script, join(folder, 'copick.json')));
         expect(inOrder(theirs)).toEqual(ours);
         expect(hashesIn(theirs)).toEqual(expectedHashes());
       },
