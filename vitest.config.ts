@@ -7,5 +7,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/seed.ts'],
     testTimeout: 30_000,
+    // vitest leaves one core idle, which of two is half of the machine.
+    maxWorkers: '100%',
   },
 });
