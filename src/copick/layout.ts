@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { formatZyx, type VoxelGrid } from '../space/grid.ts';
+import { formatZyx, sizesAgree, type VoxelGrid } from '../space/grid.ts';
 import type { StoreKey } from '../storage/store.ts';
 
 /** What the name of an entity says, by kind. Voxel spacings in Å. */
@@ -306,9 +306,6 @@ export function nearestLabel(found: readonly { readonly voxelSpacing: number }[]
 /** Maximum relative difference between the edges of a voxel: copick stores one length for all three. */
 const MAX_ANISOTROPY = 1e-3;
 
-/** Maximum relative difference between the label of a folder and the voxel size. */
-const MAX_ROUNDING = 0.01;
-
 /**
  * The voxel spacing, in Å, that labels a volume: the requested one, otherwise its voxel size along z.
  *
@@ -326,7 +323,7 @@ export function spacingOf({ voxelSize }: VoxelGrid, voxelSpacing: number = voxel
     );
   }
   const size = Math.cbrt(voxelSize[0] * voxelSize[1] * voxelSize[2]);
-  if (Math.abs(voxelSpacing / size - 1) > MAX_ROUNDING) {
+  if (!sizesAgree(voxelSpacing, size)) {
     throw new CryoetPicksError(
       'invalid-option',
       `voxelSpacing ${label} Å does not fit voxels of ${formatZyx(voxelSize)} Å; expected a spacing within 1 % of them`,

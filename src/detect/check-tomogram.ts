@@ -15,7 +15,7 @@ import {
 } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import type { ModelSpec } from '../inference/model.ts';
-import { formatZyx, type Point, toVoxel, type VoxelGrid, type Zyx } from '../space/grid.ts';
+import { formatZyx, type Point, sizesAgree, toVoxel, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { type Intensity, notFiniteVoxels, quantile } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { fitsVoxelSize, isUnknownVoxelSize } from './voxel-size.ts';
@@ -105,7 +105,7 @@ function checkVoxelSize({ voxelSize }: VoxelGrid): Finding[] {
 }
 
 function checkFolder({ voxelSize }: VoxelGrid, spacing: number): Finding[] {
-  if (voxelSize.every((length) => Math.abs(length / spacing - 1) <= 0.01)) return [];
+  if (sizesAgree(voxelSize, spacing)) return [];
   const message =
     `the voxel size is ${formatZyx(voxelSize)} Å (z×y×x), more than 1 % off the ${spacing} Å of its folder; ` +
     'positions are computed by the former';
@@ -122,7 +122,8 @@ function checkModel(grid: VoxelGrid, spec: ModelSpec): Finding[] {
   return [{ code: 'voxel-size-not-of-model', message }];
 }
 
-function checkPicks(grid: VoxelGrid, positions: readonly Point[]): Finding[] {
+/** What looks wrong about picks of a tomogram: they lie outside of it, or seem to be in voxels. */
+export function checkPicks(grid: VoxelGrid, positions: readonly Point[]): Finding[] {
   const outside = countOutside(grid, positions);
   if (outside === 0) return inVoxels(grid, positions);
   const { shape, voxelSize } = grid;

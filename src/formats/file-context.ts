@@ -10,7 +10,7 @@ import {
   voxelSizeRule,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { VoxelPlacement, Zyx } from '../space/grid.ts';
+import { sizesAgree, type VoxelPlacement, type Zyx } from '../space/grid.ts';
 import type { CheckedPick } from './pick-fields.ts';
 
 /** Returns a name that a file lacks. @throws {@link CryoetPicksError} `invalid-option` if no option gives it. */
@@ -214,25 +214,22 @@ export function needVoxelSize(given: Zyx | undefined, { stated = [], place, warn
       { option: 'voxelSize' },
     );
   }
-  const used = given === undefined ? first! : { size: given[2], where: 'the option voxelSize' };
+  const used = given === undefined ? first! : { size: given, where: 'the option voxelSize' };
   for (const other of given === undefined || first === undefined ? others : [first, ...others]) {
-    if (isSameLength(used.size, other.size)) continue;
+    if (sizesAgree(used.size, other.size)) continue;
     const advice = given === undefined ? '; give the option voxelSize if that is wrong' : '';
     warn?.(
       'voxel-size-differs',
-      `${used.where} is ${shortLength(used.size)} Å, ${other.where} ${shortLength(other.size)} Å; ${shortLength(used.size)} Å is used${advice}`,
+      `${used.where} is ${shown(used.size)} Å, ${other.where} ${shown(other.size)} Å; ${shown(used.size)} Å is used${advice}`,
     );
   }
   return given ?? [first!.size, first!.size, first!.size];
 }
 
-/** True if two lengths differ by 1 % at most. */
-function isSameLength(a: number, b: number): boolean {
-  return Math.abs(a / b - 1) <= 0.01;
-}
-
-function shortLength(length: number): number {
-  return Number(length.toPrecision(7));
+/** A voxel size for messages: one number, or three of voxels that are not cubes. */
+function shown(size: number | Zyx): string {
+  const lengths = (typeof size === 'number' ? [size] : size).map((length) => Number(length.toPrecision(7)));
+  return [...new Set(lengths)].length === 1 ? `${lengths[0]}` : lengths.join('×');
 }
 
 /** A grid whose first voxel has the coordinate `first` along each axis. */

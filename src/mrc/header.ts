@@ -10,7 +10,7 @@ import {
 } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type Axis, asVoxelSize, type Point, type VoxelGrid, type Zyx } from '../space/grid.ts';
+import { type Axis, asVoxelSize, type Point, sizesAgree, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { MODE_BYTES, type MrcEncoding, requireMode } from './voxels.ts';
 
 /** Bytes of the header; extended header and voxels follow. */
@@ -246,7 +246,7 @@ export function gridOf(
   const stated = statedVoxelSize(header);
   const voxelSize = given === undefined ? stated.voxelSize : asVoxelSize(given);
   if (given === undefined) warnings.push(...stated.warnings);
-  else if (stated.isKnown && stated.voxelSize.some((length, axis) => isFarFrom(length, voxelSize[axis]!))) {
+  else if (stated.isKnown && !sizesAgree(stated.voxelSize, voxelSize)) {
     const message = `the option voxelSize is ${inFull(voxelSize)} Å, the header says ${inFull(stated.voxelSize)} Å (z×y×x); the option is used`;
     warnings.push({ code: 'voxel-size-differs', message });
   }
@@ -300,21 +300,16 @@ function statedVoxelSize(header: MrcHeader): StatedVoxelSize {
  * give the cell of the whole. Undefined unless that makes the voxels cubes, and the header's intervals do not, or give over 100 Å.
  */
 function voxelSizeOfCounts({ axes, counts, cell, intervals }: MrcHeader, stated: Zyx): Zyx | undefined {
-  const isCube = ([z, y, x]: Zyx) => !isFarFrom(z, x) && !isFarFrom(y, x);
+  const isCube = (size: Zyx) => sizesAgree(size, size[2]);
   const along = (axis: MrcAxis) => {
     const count = counts[axes.indexOf(axis)]!;
     return intervals[axis] === 1 && count > 1 ? shortest(cell[axis]) / count : shortest(cell[axis]) / intervals[axis];
   };
   const voxelSize: Zyx = [along('z'), along('y'), along('x')];
   // No tomogram has voxels of 100 Å.
-  return (!isCube(stated) || stated[2] > 100) && isCube(voxelSize) && isFarFrom(voxelSize[0], stated[0])
+  return (!isCube(stated) || stated[2] > 100) && isCube(voxelSize) && !sizesAgree(voxelSize[0], stated[0])
     ? voxelSize
     : undefined;
-}
-
-/** True if two lengths differ by more than 1 %. */
-function isFarFrom(a: number, b: number): boolean {
-  return !(Math.abs(a / b - 1) <= 0.01);
 }
 
 /** `10.012×10.012×10.012`. */

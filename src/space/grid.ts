@@ -72,6 +72,18 @@ export function sameZyx(a: Zyx, b: Zyx): boolean {
   return a[0] === b[0] && a[1] === b[1] && a[2] === b[2];
 }
 
+/**
+ * True if two lengths, or voxel sizes along z, y, x, agree: they are 1 % apart at most, along every axis. Two sources of one number,
+ * such as an option and a header, differ by as much in rounding. NaN agrees with nothing.
+ */
+export function sizesAgree(a: number | Zyx, b: number | Zyx): boolean {
+  const along = (size: number | Zyx, axis: Axis) => (typeof size === 'number' ? size : size[axis]);
+  return ([0, 1, 2] as const).every((axis) => {
+    const [one, other] = [along(a, axis), along(b, axis)];
+    return Math.abs(one - other) <= 0.01 * Math.max(one, other);
+  });
+}
+
 /** Formats a triple for messages: `184×630×630`. */
 export function formatZyx(zyx: readonly (number | string)[]): string {
   // Computed lengths have digits that mean nothing.

@@ -17,7 +17,7 @@ import {
 } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { asVoxelSize, type Point, type Zyx } from '../space/grid.ts';
+import { asVoxelSize, type Point, sizesAgree, type Zyx } from '../space/grid.ts';
 import { contiguousVolume, sourceFromArray, type VolumeSource } from '../volume/volume.ts';
 
 /** Options of {@link openTiffStack}. */
@@ -185,7 +185,7 @@ function chosenVoxelSize(page: TiffIfd, { description, warnings, given }: VoxelS
   const voxelSize = imagejVoxelSize({ description, xResolution, yResolution }, found);
   if (given !== undefined) {
     const size = asVoxelSize(given);
-    if (voxelSize?.some((length, axis) => Math.abs(length / size[axis]! - 1) > 0.01) && found.length === 0) {
+    if (voxelSize !== undefined && !sizesAgree(voxelSize, size) && found.length === 0) {
       const message = `the option voxelSize is ${size.join('×')} Å, the file says ${voxelSize.join('×')} Å (z×y×x); the option is used`;
       warnings.push({ code: 'voxel-size-differs', message });
     }
