@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { PicksFormatName } from '../formats/by-name.ts';
 import type { PointsColumn } from '../formats/format.ts';
+import { parseNumber } from '../picks/csv.ts';
 import type { Zyx } from '../space/grid.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -38,11 +39,16 @@ export interface TomogramName {
   readonly voxelSpacing?: number | undefined;
 }
 
+/** The number that a whole text spells in decimal digits; NaN for anything else, such as an empty text or `0x10`. */
+function decimalOf(text: string): number {
+  return /\s/.test(text) ? Number.NaN : (parseNumber(text) ?? Number.NaN);
+}
+
 /** A parser of whole numbers of at least `minimum`. */
 export function wholeNumber(minimum: number): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= minimum) return value;
+    const value = decimalOf(text);
+    if (Number.isSafeInteger(value) && value >= minimum) return value;
     throw new InvalidArgumentError(`Expected a whole number of at least ${minimum}.`);
   };
 }
@@ -56,22 +62,22 @@ export function parseName(text: string): string {
 /** A parser of numbers of at least `minimum`. */
 export function numberFrom(minimum: number): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && Number.isFinite(value) && value >= minimum) return value;
+    const value = decimalOf(text);
+    if (Number.isFinite(value) && value >= minimum) return value;
     throw new InvalidArgumentError(`Expected a number of at least ${minimum}.`);
   };
 }
 
 /** Parses a length in Å. */
 export function parseLength(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  const value = decimalOf(text);
+  if (Number.isFinite(value) && value > 0) return value;
   throw new InvalidArgumentError('Expected a length in Å, such as 10.012.');
 }
 
 /** Parses `Z,Y,X`, in voxels. */
 export function parseShape(text: string): Zyx {
-  const [z, y, x, ...more] = text.split(',').map(Number);
+  const [z, y, x, ...more] = text.split(',').map((count) => decimalOf(count.trim()));
   const counts = [z, y, x];
   if (more.length === 0 && counts.every((count) => Number.isSafeInteger(count) && count > 0)) return [z, y, x];
   throw new InvalidArgumentError('Expected three whole numbers of voxels, Z,Y,X, such as 64,128,128.');
@@ -86,17 +92,16 @@ export function parseColumns(text: string): PointsColumn[] {
 export function parseTomogram(text: string): TomogramName {
   const at = text.lastIndexOf('@');
   if (at < 0 && text !== '') return { type: text };
-  const voxelSpacing = Number(text.slice(at + 1));
-  if (at > 0 && text.length > at + 1 && voxelSpacing > 0 && Number.isFinite(voxelSpacing))
-    return { type: text.slice(0, at), voxelSpacing };
+  const voxelSpacing = decimalOf(text.slice(at + 1));
+  if (at > 0 && voxelSpacing > 0 && Number.isFinite(voxelSpacing)) return { type: text.slice(0, at), voxelSpacing };
   throw new InvalidArgumentError('Expected a tomogram type and its voxel spacing in Å, such as denoised@10.');
 }
 
 /** Parses one `OBJECT=VALUE` and adds it to those before. */
 export function collectThreshold(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
   const at = text.lastIndexOf('=');
-  const value = Number(text.slice(at + 1));
-  if (at > 0 && text.length > at + 1 && Number.isFinite(value)) return { ...before, [text.slice(0, at)]: value };
+  const value = decimalOf(text.slice(at + 1));
+  if (at > 0 && Number.isFinite(value)) return { ...before, [text.slice(0, at)]: value };
   throw new InvalidArgumentError('Expected an object and the minimum score of its picks, such as ribosome=0.3.');
 }
 

@@ -8,6 +8,7 @@ import {
   text as textRule,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
+import { headerOf } from '../picks/csv.ts';
 import { cmmFormat } from './cmm.ts';
 import { copickFormat } from './copick.ts';
 import { csvFormat, submissionFormat } from './csv.ts';
@@ -26,7 +27,7 @@ import { imodFormat } from './imod.ts';
 import { napariFormat } from './napari.ts';
 import { ndjsonFormat } from './ndjson.ts';
 import { type PointsFormatOptions, pointsFormat } from './points.ts';
-import { relion3Format, relion4Format, relion5Format } from './relion.ts';
+import { type RelionFormatOptions, relion3Format, relion4Format, relion5Format } from './relion.ts';
 import { stopgapFormat } from './stopgap.ts';
 import { tomFormat } from './tom.ts';
 
@@ -34,6 +35,8 @@ import { tomFormat } from './tom.ts';
 export interface FormatOptions extends VoxelSizeOption, ShapeOption, RunShapesOption, ObjectNames, RunNames {
   /** What the columns of a plain table are, for the format `points`. */
   readonly columns?: PointsFormatOptions['columns'];
+  /** What coordinates in STAR of RELION are, if their range leaves doubt. */
+  readonly coordinates?: RelionFormatOptions['coordinates'];
 }
 
 /** A format of text or of bytes; `content` says which. */
@@ -83,6 +86,7 @@ const formatRules: RulesFor<FormatOptions> = {
   shape: anything,
   shapes: optional(record),
   columns: anything,
+  coordinates: anything,
 };
 
 const byExtension: Readonly<Record<string, readonly PicksFormatName[]>> = {
@@ -138,8 +142,7 @@ export function detectPicksFormat(path: string, text: string): PicksFormatName {
     case 'copick':
       return has(/"boxes_3d"/) ? 'eman2' : 'copick';
     default: {
-      const [header = ''] = text.replace(/^\uFEFF/, '').split(/[\r\n]/, 1);
-      const columns = header.split(',').map((column) => column.trim().replace(/^"(.*)"$/, '$1'));
+      const columns = headerOf(text);
       if (columns.includes('particle_type')) return 'submission';
       if (columns.includes('axis-0')) return 'napari';
       return ['x', 'y', 'z'].every((axis) => columns.includes(axis)) ? 'csv' : 'points';

@@ -1,11 +1,10 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { optional, positiveLength, type Rule, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { parseNumber } from '../picks/csv.ts';
 import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { requireOption } from './file-context.ts';
 import { checkedFormat, type PicksFormat } from './format.ts';
-import { type CheckedPick, checkedPicks, parseInstanceId, pickFrom } from './pick-fields.ts';
+import { type CheckedPick, checkedPicks, instanceIn, numberIn, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link cmmFormat}. */
 export interface CmmFormatOptions {
@@ -150,24 +149,11 @@ function rowsOf(sets: readonly MarkerSet[], source: string, options: CmmFormatOp
     const object = requireOption(ofSet.name || options.object, { name: 'object', place });
     return markers.map((marker, index) => {
       const at = `${place}, marker ${index + 1}`;
-      const number = (key: string) => numberIn(marker, key, at);
+      const number = (key: string) => numberIn(marker[key], { what: key, place: at });
       const position = { x: number('x'), y: number('y'), z: number('z') };
       const score = marker.score === undefined ? 1 : number('score');
-      const instance = marker.instance_id === undefined ? undefined : instanceIn(marker.instance_id, at);
+      const instance = instanceIn(marker.instance_id, { what: 'instance_id', place: at });
       return { run, pick: pickFrom({ object, position, score, instance }, at) };
     });
   });
-}
-
-function instanceIn(text: string, place: string): number | bigint {
-  const value = parseInstanceId(text);
-  if (value !== undefined) return value;
-  throw new CryoetPicksError(code, `${place}: instance_id is ${JSON.stringify(text)}; expected a whole number`);
-}
-
-function numberIn(marker: Attributes, key: string, place: string): number {
-  const text = marker[key];
-  const value = text === undefined ? undefined : parseNumber(text);
-  if (value !== undefined && Number.isFinite(value)) return value;
-  throw new CryoetPicksError(code, `${place}: ${key} is ${JSON.stringify(text)}; expected a finite number`);
 }

@@ -1,12 +1,11 @@
 import Papa from 'papaparse';
 import { describeValue, flag, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { showJson } from '../core/json.ts';
-import { type CsvRow, parseNumber, readCsvTable, unreadColumns } from '../picks/csv.ts';
+import { type CsvRow, readCsvTable, unreadColumns } from '../picks/csv.ts';
 import { groupByRun, isPlaced, notPick, type ParticlePick, type RunPicks, type Transform } from '../picks/pick.ts';
 import { formatSubmission, parseSubmission } from '../picks/submission.ts';
 import { checkedFormat, type PicksFormat } from './format.ts';
-import { parseInstanceId } from './pick-fields.ts';
+import { instanceIn, numberIn } from './pick-fields.ts';
 
 export interface CsvFormatOptions {
   /** Run of all rows of a table without a column `run_name`. */
@@ -51,12 +50,15 @@ function readRow(row: CsvRow, source: string, options: CsvFormatOptions): { run:
   const at = (column: string) => readNumber(row, column, source);
   const transform = readTransform(row, source);
   const [dx, dy, dz] = transform === undefined ? [0, 0, 0] : transform.slice(0, 3).map((cells) => cells[3]!);
-  const instance = row.cell('instance_id')?.trim();
+  const instance = instanceIn(row.cell('instance_id'), {
+    what: 'instance_id',
+    place: `${source}, line ${row.line}`,
+  });
   const pick = {
     object: readName(row, 'object_name', options.object, source),
     position: { x: at('x') + dx!, y: at('y') + dy!, z: at('z') + dz! },
     score: row.cell('score') === undefined ? 1 : at('score'),
-    ...(instance ? { instanceId: readInstance(row, instance, source) } : {}),
+    ...(instance === undefined ? {} : { instanceId: instance }),
     ...(transform === undefined ? {} : { transform }),
   };
   return { run: readName(row, 'run_name', options.run, source), pick };
@@ -75,20 +77,7 @@ function readName(row: CsvRow, column: string, fallback: string | undefined, sou
 }
 
 function readNumber(row: CsvRow, column: string, source: string): number {
-  const cell = row.cell(column);
-  const value = cell === undefined ? undefined : parseNumber(cell);
-  if (value !== undefined && Number.isFinite(value)) return value;
-  const found = cell === undefined ? 'missing' : showJson(cell);
-  throw new CryoetPicksError(code, `${source}, line ${row.line}: ${column} is ${found}; expected a finite number`);
-}
-
-function readInstance(row: CsvRow, cell: string, source: string): number | bigint {
-  const value = parseInstanceId(cell);
-  if (typeof value === 'bigint' || Number.isSafeInteger(value)) return value!;
-  throw new CryoetPicksError(
-    code,
-    `${source}, line ${row.line}: instance_id is ${showJson(cell)}; expected a whole number`,
-  );
+  return numberIn(row.cell(column), { what: column, place: `${source}, line ${row.line}` });
 }
 
 /** The matrix of a row; none if all its cells are absent or empty. */

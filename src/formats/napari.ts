@@ -1,13 +1,12 @@
 import Papa from 'papaparse';
 import { anything, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { showJson } from '../core/json.ts';
-import { type CsvRow, parseNumber, readCsvTable, unreadColumns } from '../picks/csv.ts';
+import { type CsvRow, readCsvTable, unreadColumns } from '../picks/csv.ts';
 import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { toPhysical, toVoxel } from '../space/grid.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, requireOption, type VoxelSizeOption } from './file-context.ts';
 import { checkedFormat, fileWarner, type PicksFormat } from './format.ts';
-import { checkedPicks, parseInstanceId, pickFrom } from './pick-fields.ts';
+import { checkedPicks, instanceIn, numberIn, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link napariFormat}. */
 export interface NapariFormatOptions extends VoxelSizeOption {
@@ -52,12 +51,13 @@ export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
       return groupByRun(
         rows.map((row) => {
           const place = `${source}, line ${row.line}`;
-          const [z, y, x] = spatial.map((axis) => numberIn(row, axis, place)!);
+          const [z, y, x] = spatial.map((axis) => numberIn(row.cell(axis), { what: axis, place }));
+          const score = row.cell('score');
           const found = {
             object: requireOption(row.cell('object') ?? options.object, { name: 'object', place }),
             position: toPhysical(placement, [z!, y!, x!]),
-            score: numberIn(row, 'score', place),
-            instance: instanceIn(row, place),
+            score: score === undefined ? undefined : numberIn(score, { what: 'score', place }),
+            instance: instanceIn(row.cell('instance_id'), { what: 'instance_id', place }),
           };
           return {
             run: requireOption(row.cell('run') ?? options.run, { name: 'run', place }),
@@ -99,7 +99,9 @@ function spatialAxes(rows: readonly CsvRow[], { source, warn }: AxesContext): re
   while (first.cell(`axis-${count}`) !== undefined) count++;
   const all = Array.from({ length: count }, (_, axis) => `axis-${axis}`);
   const others = all.slice(0, -3);
-  const varying = others.find((axis) => rows.some((row) => Number(row.cell(axis)) !== Number(first.cell(axis))));
+  const at = (row: CsvRow, axis: string) =>
+    numberIn(row.cell(axis), { what: axis, place: `${source}, line ${row.line}` });
+  const varying = others.find((axis) => rows.some((row) => at(row, axis) !== at(first, axis)));
   if (varying !== undefined) {
     throw new CryoetPicksError(
       code,
@@ -113,19 +115,4 @@ function spatialAxes(rows: readonly CsvRow[], { source, warn }: AxesContext): re
     );
   }
   return all.slice(-3);
-}
-
-function instanceIn(row: CsvRow, place: string): number | bigint | undefined {
-  const cell = row.cell('instance_id');
-  const value = cell === undefined ? undefined : parseInstanceId(cell);
-  if (cell === undefined || value !== undefined) return value;
-  throw new CryoetPicksError(code, `${place}: instance_id is ${showJson(cell)}; expected a whole number`);
-}
-
-function numberIn(row: CsvRow, column: string, place: string): number | undefined {
-  const cell = row.cell(column);
-  if (cell === undefined) return undefined;
-  const value = parseNumber(cell);
-  if (value !== undefined && Number.isFinite(value)) return value;
-  throw new CryoetPicksError(code, `${place}: ${column} is ${showJson(cell)}; expected a finite number`);
 }

@@ -1,5 +1,6 @@
 import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
 import { parseNumber } from '../picks/csv.ts';
 import { isPlaced, notPick, type ParticlePick, type RunPicks } from '../picks/pick.ts';
 import {
@@ -145,12 +146,34 @@ export function pickFrom({ object, position, score = 1, instance, rotation }: Fo
   };
 }
 
-/** The instance id in a cell, with all digits; text that is not a number is left for {@link pickFrom} to reject. */
-export function parseInstanceId(cell: string): number | bigint | undefined {
-  const value = parseNumber(cell);
-  if (value === undefined || Number.isSafeInteger(value)) return value;
-  const digits = cell.trim().replace(/^\+/, '');
-  return /^-?\d+$/.test(digits) ? BigInt(digits) : value;
+/** Where a cell is, for messages. */
+export interface CellPlace {
+  /** The name of its column: `score`. */
+  readonly what: string;
+  /** The file and the row: `picks.csv, line 3`. */
+  readonly place: string;
+}
+
+/** The number in a cell of text. @throws {@link CryoetPicksError} `invalid-picks` unless it is there and finite. */
+export function numberIn(cell: string | undefined, { what, place }: CellPlace): number {
+  const value = cell === undefined ? undefined : parseNumber(cell);
+  if (value !== undefined && Number.isFinite(value)) return value;
+  const found = cell === undefined ? 'missing' : showJson(cell);
+  throw new CryoetPicksError(code, `${place}: ${what} is ${found}; expected a finite number`);
+}
+
+/**
+ * The instance id in a cell of text, with all digits; undefined for an empty cell.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` unless it is a whole number.
+ */
+export function instanceIn(cell: string | undefined, { what, place }: CellPlace): number | bigint | undefined {
+  const digits = (cell ?? '').trim().replace(/^\+/, '');
+  if (digits === '') return undefined;
+  const value = parseNumber(digits);
+  if (value !== undefined && Number.isSafeInteger(value)) return value;
+  if (value !== undefined && /^-?\d+$/.test(digits)) return BigInt(digits);
+  throw new CryoetPicksError(code, `${place}: ${what} is ${showJson(cell)}; expected a whole number`);
 }
 
 /**

@@ -21,7 +21,7 @@ import {
   type PointsColumn,
   type TableColumn,
 } from './format.ts';
-import { checkedPicks, onlyObject, onlyRun, parseInstanceId, pickFrom } from './pick-fields.ts';
+import { checkedPicks, instanceIn, numberIn, onlyObject, onlyRun, pickFrom } from './pick-fields.ts';
 
 /** Options of {@link pointsFormat}. */
 export interface PointsFormatOptions extends VoxelSizeOption {
@@ -116,31 +116,18 @@ function parse(
   const cellOf = (cells: readonly string[], as: PointsColumn) => (at[as] === undefined ? undefined : cells[at[as]]);
   return groupByRun(
     rows.map(({ cells, place }): { run: string; pick: ParticlePick } => {
-      const [x, y, z] = axes.map((axis) => numberIn(cellOf(cells, axis), axis, place));
+      const [x, y, z] = axes.map((axis) => numberIn(cellOf(cells, axis), { what: axis, place }));
       const score = cellOf(cells, 'score');
-      const instance = cellOf(cells, 'instance');
       const found = {
         object: requireOption(cellOf(cells, 'object') ?? options.object, { name: 'object', place }),
         position: toPhysical(grid, [z!, y!, x!]),
-        score: score === undefined ? undefined : numberIn(score, 'score', place),
-        instance: instance === undefined ? undefined : instanceIn(instance, place),
+        score: score === undefined ? undefined : numberIn(score, { what: 'score', place }),
+        instance: instanceIn(cellOf(cells, 'instance'), { what: 'the instance id', place }),
       };
       const run = requireOption(cellOf(cells, 'run') ?? options.run, { name: 'run', place });
       return { run, pick: pickFrom(found, place) };
     }),
   );
-}
-
-function numberIn(cell: string | undefined, what: string, place: string): number {
-  const value = cell === undefined ? undefined : parseNumber(cell);
-  if (value !== undefined && Number.isFinite(value)) return value;
-  throw new CryoetPicksError(code, `${place}: ${what} is ${showJson(cell)}; expected a finite number`);
-}
-
-function instanceIn(cell: string, place: string): number | bigint {
-  const value = parseInstanceId(cell);
-  if (value !== undefined) return value;
-  throw new CryoetPicksError(code, `${place}: the instance id is ${showJson(cell)}; expected a whole number`);
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option` unless x, y and z are named once, and no other twice. */

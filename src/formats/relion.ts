@@ -364,7 +364,8 @@ function coordinateOf(row: StarRow, options: RowReading): Point {
     throw new CryoetPicksError(
       'invalid-option',
       `the coordinates in ${row.place} lie between 0 and 1, as those of the whole table do: fractions of the tomogram, as Warp writes ` +
-        "them; give the options shape, in voxels, and voxelSize, in Å, or coordinates: 'voxels' if they are voxels",
+        'them; give the options shape, in voxels, and voxelSize, in Å; if they are voxels, say so by the option coordinates ' +
+        '(--coordinates voxels on the command line)',
       { option: 'shape' },
     );
   }

@@ -1,6 +1,6 @@
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { parseNumber } from '../picks/csv.ts';
+import { numberIn } from './pick-fields.ts';
 
 /** A table of a STAR file; a block of single values is a table of one row. */
 export interface StarTable {
@@ -194,10 +194,7 @@ function rowOf(
     text,
     number(label) {
       const value = text(label);
-      if (value === undefined) return undefined;
-      const number = parseNumber(value);
-      if (number !== undefined && Number.isFinite(number)) return number;
-      throw new CryoetPicksError(code, `${place}: _${label} is ${showJson(value)}; expected a finite number`);
+      return value === undefined ? undefined : numberIn(value, { what: `_${label}`, place });
     },
   };
 }

@@ -55,6 +55,24 @@ export function readCsvTable(text: string, options: CsvTableOptions): CsvRow[] {
   return rows;
 }
 
+/**
+ * The cells of the header of comma-separated text: its first line that is not blank. For telling what a table is; reading it says
+ * whether it is one.
+ */
+export function headerOf(text: string): string[] {
+  let header: string[] = [];
+  Papa.parse<string[]>(text.trimStart(), {
+    delimiter: ',',
+    // The fast mode would split the whole text into lines first.
+    fastMode: false,
+    step({ data }, parser) {
+      header = data.map((cell) => cell.trim());
+      parser.abort();
+    },
+  });
+  return header;
+}
+
 /** Options of {@link unreadColumns}. */
 export interface UnreadColumnsOptions extends CsvTableOptions {
   /** The columns that are read. */
@@ -63,11 +81,7 @@ export interface UnreadColumnsOptions extends CsvTableOptions {
 
 /** Describes, in a line or none, the columns of a table that are not read. @throws As {@link readCsvTable} does for its header. */
 export function unreadColumns(text: string, { read, ...options }: UnreadColumnsOptions): string[] {
-  const [header = ''] = /^[^\r\n]*/.exec(text.replace(/^\uFEFF/, '')) ?? [];
-  let names: string[] = [];
-  forEachLine(header, options, (_, cells) => {
-    names = [...columnsOf(cells, options).keys()];
-  });
+  const names = [...columnsOf(headerOf(text), options).keys()];
   const unread = names.filter((column) => column !== '' && !read.includes(column));
   return unread.length === 0 ? [] : [`column: not read: ${showColumns(unread, ', ')}`];
 }

@@ -231,6 +231,13 @@ describe('points of napari', () => {
     expect(() => read(format, table(3))).toThrow(refused('invalid-picks', /axis-0 is not the same/));
   });
 
+  it.each(['', 'a', '0x1'])('napariFormat refuses %j as the number of an axis', (cell) => {
+    const table = `index,axis-0,axis-1,axis-2,axis-3\n0,${cell},50,200,100\n1,0,50,200,100\n`;
+    expect(() => read(format, table)).toThrow(
+      refused('invalid-picks', /line 2: axis-0 is .*; expected a finite number/),
+    );
+  });
+
   it('napariFormat refuses a layer of shapes, and lists the features that it does not read', () => {
     const shapes = 'index,shape-type,vertex-index,axis-0,axis-1,axis-2\n0,path,0,1,2,3\n';
     expect(() => read(format, shapes)).toThrow(refused('invalid-picks', /shapes layer/));

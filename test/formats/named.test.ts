@@ -42,6 +42,7 @@ describe('the format of a file', () => {
     ['a.csv', 'id,experiment,particle_type,x,y,z\n', 'submission'],
     ['a.csv', '"index","axis-0","axis-1","axis-2"\n', 'napari'],
     ['a.csv', '1,2,3\n', 'points'],
+    ['a.csv', '\n"run, by name", x ,"y",z\r\n', 'csv'],
     ['a.txt', '1 2 3\n', 'points'],
     ['A.JSON', '{"points": []}', 'copick'],
     ['a.json', '{"boxes_3d": []}', 'eman2'],
@@ -187,7 +188,7 @@ describe('broken files', () => {
       'a marker nowhere',
       'cmm',
       '<marker_set name="a"><marker id="1" x="1" y="2"/></marker_set>',
-      'marker 1: z is undefined',
+      'marker 1: z is missing',
     ],
   ])('broken files %s for %s is refused', (_, name, content, message) => {
     expect(() => parse(name, content)).toThrow(error('invalid-picks', message));
