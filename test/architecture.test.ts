@@ -166,6 +166,8 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'files',
     'choose',
     'run-grids',
+    'picks-file',
+    'project-picks',
     'convert-write',
     'score',
     'convert',

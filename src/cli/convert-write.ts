@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { decodeText, parseJson } from '../core/json.ts';
 import { type AnyPicksFormat, type FormatOptions, type PicksFormatName, picksFormat } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { describeLosses, type Loss, type TableColumn } from '../formats/format.ts';
@@ -9,8 +10,10 @@ import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/grid.ts';
 import type { Outcome } from './command.ts';
 import { type FileKind, openOutput, requireApart } from './files.ts';
-import { describeGrid, formatRequirements, isSameVoxelSize, type RunFailure, type RunGrid } from './run-grids.ts';
-import { counted, describeFailure, failedRun, type Terminal, UsageError } from './terminal.ts';
+import { describeColumns } from './picks-file.ts';
+import { type RunFailure, warnOfFailures } from './project-picks.ts';
+import { describeGrid, formatRequirements, isSameVoxelSize, type RunGrid } from './run-grids.ts';
+import { counted, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
 /** Picks that were read, and what is known about them. */
 export interface Source {
@@ -75,7 +78,7 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   const plan = isPart ? [] : planFiles({ runs, to, output, isFolder, options: formatOptions, grids });
   const { written, failures } = formatted(plan, source);
   const failed = new Set(failures.map(({ run }) => run));
-  for (const { run, error } of failures) terminal.warn(failedRun(run, error.message));
+  warnOfFailures(terminal, failures);
   const isWhole = isFolder || failures.length === 0;
   const files = isWhole ? written.filter(({ run }) => run === undefined || !failed.has(run)) : [];
   for (const { path } of files) await requireApart({ 'the input': destination.input, 'the output': path });
@@ -106,14 +109,6 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   return { json: document, failed: failures.length > 0 };
 }
 
-/** `columns: 1 "particle" not read, 2 "coord_x" x`. */
-function describeColumns(columns: readonly TableColumn[]): string {
-  const described = columns.map(({ column, name, as }) => {
-    return `${column}${name === undefined ? '' : ` ${JSON.stringify(name)}`} ${as === '-' ? 'not read' : `is ${as}`}`;
-  });
-  return `columns: ${described.join(', ')}`;
-}
-
 /** Picks files of a format: those that it can read. */
 export function picksKind(name: PicksFormatName): FileKind {
   // What a file may lack is not asked for here: its only run and object, or names for their numbers.
@@ -135,10 +130,12 @@ function isReadable(
 ): boolean {
   try {
     if (format.content === 'bytes') return format.parse(bytes, name).length > 0;
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const text = decodeText(bytes, { what: name, code: 'invalid-picks' });
     format.parse(text, name);
+    if (name !== 'copick') return true;
     // A picks file of copick may lack almost everything.
-    return name !== 'copick' || Array.isArray((JSON.parse(text) as { readonly points?: unknown }).points);
+    const json = parseJson(text, { what: name, code: 'invalid-picks' }) as { readonly points?: unknown };
+    return Array.isArray(json.points);
   } catch {
     return false;
   }

@@ -4,43 +4,35 @@ import { withoutUntrustedRotations } from '../copick/picks-file.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
-import { mapOrdered, type Warning } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
-import { decodeText, MAX_TEXT } from '../core/json.ts';
 import { openProject } from '../entry/node.ts';
-import {
-  type AnyPicksFormat,
-  detectPicksFormat,
-  type FormatOptions,
-  type PicksFormatName,
-  picksFormat,
-  picksFormatOfPath,
-} from '../formats/by-name.ts';
+import { type PicksFormatName, picksFormatOfPath } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
-import type { ParseReports, PointsColumn, TableColumn } from '../formats/format.ts';
 import { configOfCroissant } from '../node/open-project.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
-import type { Zyx } from '../space/grid.ts';
+import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { objectsOf, type Source, writePicks } from './convert-write.ts';
 import { isFolder, isProjectConfig, readBytes } from './files.ts';
-import { checkGiven, describeGrid, formatRequirements, gridOfRun, type RunFailure, type RunGrid } from './run-grids.ts';
-import { chooseSets, ownerOf, type RunSet } from './score.ts';
+import { openPicksFile, type PicksFileInput, unusedVoxelSize } from './picks-file.ts';
+import {
+  chooseSets,
+  collectFailures,
+  ownerOf,
+  type RunFailure,
+  type RunSet,
+  setsOfRuns,
+  tried,
+} from './project-picks.ts';
+import { checkGiven, formatRequirements, gridLines, gridOfRun, knownVoxelSize, type RunGrid } from './run-grids.ts';
 import { counted, describeFailure, describeProblem, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `convert`. */
-export interface ConvertInput extends CommonFlags {
-  readonly input: string;
+export interface ConvertInput extends CommonFlags, PicksFileInput {
   readonly output: string;
-  readonly from?: PicksFormatName | undefined;
   readonly to?: PicksFormatName | undefined;
-  readonly voxelSize?: number | undefined;
-  readonly shape?: Zyx | undefined;
   readonly run?: readonly string[] | undefined;
-  readonly object?: readonly string[] | undefined;
-  /** What the columns of a plain table are. */
-  readonly columns?: readonly PointsColumn[] | undefined;
   /** This option and the next three are for projects. */
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
@@ -53,14 +45,12 @@ export interface ConvertInput extends CommonFlags {
 export async function convert(terminal: Terminal, input: ConvertInput): Promise<Outcome> {
   const isCroissant = input.from === undefined && (await configOfCroissant(input.input)) !== undefined;
   const bytes = isCroissant ? undefined : await readBytes(input.input, { what: 'picks', signal: terminal.signal });
-  // A text cannot hold more; reading such a file as text says so.
-  const text = bytes === undefined || bytes.length > MAX_TEXT ? '' : new TextDecoder().decode(bytes);
-  const ofProject = bytes === undefined || (input.from === undefined && isProjectConfig(text));
+  const ofProject = bytes === undefined || (input.from === undefined && isProjectConfig(bytes));
   return asUsageError(async () => {
     const to = input.to ?? picksFormatOfPath(input.output);
     const source = ofProject
       ? await projectSource(terminal, { ...input, to })
-      : fileSource({ bytes: bytes!, text, source: input.input }, { ...input, to });
+      : await fileSource(bytes!, { ...input, to });
     const folder = /[/\\]$/.test(input.output) || (await isFolder(input.output));
     return writePicks(terminal, source, { ...input, to, isFolder: folder });
   });
@@ -84,7 +74,7 @@ async function projectSource(
   const problems = project.problems.filter(({ path }) => !reported.some((message) => message.includes(path)));
   for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
   if (owners.length > 0) terminal.print(`picks of user/session ${owners.join(', ')}`);
-  terminal.print(...gridLines(grids, describeGrid));
+  terminal.print(...gridLines(grids));
   const { voxelSize, shape } = input;
   const names = numbersOf(input.object ?? objects);
   const source = { from: 'project', runs, objects: names, grids, failures, options: { voxelSize, shape } } as const;
@@ -93,57 +83,29 @@ async function projectSource(
   return { ...source, leftOut, warnings: [], columns: [] };
 }
 
-/** The formats that count in Å, whatever the voxel size. */
-const inAngstrom: readonly PicksFormatName[] = ['csv', 'submission', 'copick', 'cmm'];
-
 /** The picks of a file, with the options of its format. */
-function fileSource(content: Content, input: ConvertInput & { readonly to: PicksFormatName }): Source {
+async function fileSource(bytes: Uint8Array, input: ConvertInput & { readonly to: PicksFormatName }): Promise<Source> {
   const { voxelSize, shape, run = [], object = [], to } = input;
   const misplaced = (['userId', 'sessionId', 'uri', 'tomogram'] as const).find((option) => input[option] !== undefined);
   if (misplaced !== undefined) {
     const flag = misplaced.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new UsageError(`--${flag} applies to copick projects, but ${input.input} is a picks file`);
   }
-  const from = input.from ?? (input.columns === undefined ? detectPicksFormat(input.input, content.text) : 'points');
-  if (input.columns !== undefined && from !== 'points') {
-    throw new UsageError(`--columns applies to plain tables (--from points), but the format is ${from}`);
-  }
   const [onlyRun, onlyObject] = [run, object].map((names) => (names.length === 1 ? names[0] : undefined));
-  const options: FormatOptions = { voxelSize, shape, run: onlyRun, object: onlyObject };
-  const given = object.length > 1 ? numbersOf(object) : undefined;
-  const format = picksFormat(from, { ...options, objects: given, columns: input.columns });
-  const warnings: Warning[] = [];
-  const columns: TableColumn[] = [];
-  const reports = {
-    onWarning: (warning: Warning) => void warnings.push(warning),
-    onColumns: (read: readonly TableColumn[]) => void columns.push(...read),
+  const file = openPicksFile(input, { bytes, run: onlyRun });
+  const { from } = file;
+  const { runs: all, warnings, columns } = file.read();
+  const [first, ...others] = all;
+  // The only tomogram of a file that numbers them is the run that is named.
+  const isNamed = first !== undefined && others.length === 0 && onlyRun !== undefined;
+  const named = isNamed && formatRequirements[from].numbersRuns ? [{ ...first, run: onlyRun }] : all;
+  const runs = await selected(named, input);
+  return {
+    ...{ from, runs, grids: new Map(), failures: [], leftOut: file.leftOut(), columns },
+    objects: file.objects ?? numbered(new Set(objectsOf(runs))),
+    options: { voxelSize, shape, run: onlyRun, object: onlyObject },
+    warnings: [...warnings, ...unusedVoxelSize(input, { from, to })],
   };
-  const runs = chosen(read(format, content, reports), input);
-  if (voxelSize !== undefined && inAngstrom.includes(from) && inAngstrom.includes(to)) {
-    const advice = 'if its numbers are voxels, name it by --from points';
-    const message = `${input.input} (${from}) counts in Å, and so does ${to}: --voxel-size is not used; ${advice}`;
-    warnings.push({ code: 'voxel-size-unused', message, path: input.input });
-  }
-  const objects = given ?? numbered(new Set(objectsOf(runs)));
-  const source = { from, runs, objects, grids: new Map(), failures: [], options };
-  return { ...source, leftOut: leftOut(format, content), warnings, columns };
-}
-
-interface Content {
-  readonly bytes: Uint8Array;
-  readonly text: string;
-  readonly source: string;
-}
-
-function read(format: AnyPicksFormat, { bytes, text, source }: Content, reports: ParseReports): RunPicks[] {
-  if (format.content === 'bytes') return format.parse(bytes, source, reports);
-  const isRead = bytes.length <= MAX_TEXT;
-  return format.parse(isRead ? text : decodeText(bytes, { what: source, code: 'invalid-picks' }), source, reports);
-}
-
-/** What the file contains that picks cannot hold. */
-function leftOut(format: AnyPicksFormat, { bytes, text, source }: Content): readonly string[] {
-  return (format.content === 'bytes' ? format.leftOut?.(bytes, source) : format.leftOut?.(text, source)) ?? [];
 }
 
 function numbersOf(names: readonly string[]): NamesByNumber {
@@ -151,14 +113,8 @@ function numbersOf(names: readonly string[]): NamesByNumber {
 }
 
 /** The picks of the runs and objects given by options, or all. */
-function chosen(runs: readonly RunPicks[], { run, object, input }: ConvertInput): RunPicks[] {
-  const wanted = run && new Set(run);
-  const some = runs.filter((one) => wanted?.has(one.run) ?? true);
-  const found = new Set(some.map((one) => one.run));
-  const missing = run?.find((name) => !found.has(name));
-  if (missing !== undefined && runs.length > 0) {
-    throw new UsageError(`${input} has no run "${missing}"; there are ${listNames(runs.map((one) => one.run))}`);
-  }
+async function selected(runs: readonly RunPicks[], { run, object, input }: ConvertInput): Promise<RunPicks[]> {
+  const some = await chosenPicks(runs, { names: run, input });
   if (object === undefined) return some;
   const objects = new Set(object);
   const kept = some.map((one) => ({ ...one, picks: one.picks.filter((pick) => objects.has(pick.object)) }));
@@ -166,6 +122,24 @@ function chosen(runs: readonly RunPicks[], { run, object, input }: ConvertInput)
     return kept.filter(({ picks }) => picks.length > 0);
   const known = new Set(some.flatMap(({ picks }) => picks.map((pick) => pick.object)));
   throw new UsageError(`${input} has no object "${object.join('", "')}"; there are ${listNames([...known])}`);
+}
+
+/** The picks of the runs that are named, in the order of the file; a file without picks has all runs, and none. */
+async function chosenPicks(
+  runs: readonly RunPicks[],
+  { names, input }: { readonly names: readonly string[] | undefined; readonly input: string },
+): Promise<RunPicks[]> {
+  if (runs.length === 0) return [];
+  const named = runs.map((one) => ({ ...one, name: one.run }));
+  const wanted = new Set(await chosen(named, { names, missing: noRun(input, named) }));
+  return named.filter((one) => wanted.has(one)).map(({ run, picks }) => ({ run, picks }));
+}
+
+/** Throws for a run that an input does not have. */
+function noRun(input: string, all: readonly { readonly name: string }[]): (name: string) => never {
+  return (name) => {
+    throw new UsageError(`${input} has no run "${name}"; there are ${listNames(all.map((one) => one.name))}`);
+  };
 }
 
 /** Turns `invalid-option` into wrong usage: a format lacks an option of the command line. */
@@ -197,20 +171,14 @@ type Input = ConvertInput & { readonly to: PicksFormatName };
 /** Reads the picks of some runs, objects, a user and session; a run that fails is reported, and the others are read. */
 async function readProjectPicks(terminal: Terminal, project: Project, input: Input): Promise<ProjectPicks> {
   const { signal } = terminal;
-  const chosen = await runsOf(project, input, signal);
-  const failures: RunFailure[] = [];
-  const fail = (run: string, error: unknown) => {
-    signal.throwIfAborted();
-    if (error instanceof UsageError) throw error;
-    failures.push({ run, error: describeFailure(error) });
-  };
-  const listed: RunSet[] = [];
+  const all = await project.runs({ signal });
+  const wanted = new Set(await chosen(all, { names: input.run, missing: noRun(input.input, all) }));
+  const ofProject = all.filter((one) => wanted.has(one));
+  const failures = collectFailures(terminal);
   const bar = terminal.startBar('reading');
   try {
-    for await (const { run, result } of tried(chosen, (one, stop) => setsOf(one, input, stop), signal)) {
-      if ('error' in result) fail(run.name, result.error);
-      else for (const set of result.value) listed.push({ run: run.name, set });
-    }
+    const list = (run: Run, stop: AbortSignal) => setsOf(run, input, stop);
+    const listed = await setsOfRuns(project, { runs: ofProject, list, failures, signal });
     const sets = select(listed, project, input);
     const byRun = new Map<string, PickSet[]>();
     for (const { run, set } of sets) {
@@ -218,7 +186,7 @@ async function readProjectPicks(terminal: Terminal, project: Project, input: Inp
       if (group === undefined) byRun.set(run, [set]);
       else group.push(set);
     }
-    const withPicks = chosen.filter(({ name }) => byRun.has(name));
+    const withPicks = ofProject.filter(({ name }) => byRun.has(name));
     const runs: RunPicks[] = [];
     const grids = new Map<string, RunGrid>();
     let untrusted = 0;
@@ -226,7 +194,7 @@ async function readProjectPicks(terminal: Terminal, project: Project, input: Inp
     for await (const { run, result } of tried(withPicks, read, signal)) {
       bar.update({ stage: 'runs', done: runs.length, total: withPicks.length });
       if ('error' in result) {
-        fail(run.name, result.error);
+        failures.add(run.name, result.error);
         continue;
       }
       const { picks, grid } = result.value;
@@ -235,43 +203,10 @@ async function readProjectPicks(terminal: Terminal, project: Project, input: Inp
       if (grid !== undefined) grids.set(run.name, grid);
     }
     const objects = [...new Set(sets.map(({ set }) => set.object))];
-    return { runs, objects, owners: [...new Set(sets.map(ownerOf))], untrusted, grids, failures };
+    return { runs, objects, owners: [...new Set(sets.map(ownerOf))], untrusted, grids, failures: failures.all };
   } finally {
     bar.stop();
   }
-}
-
-type Tried<T> = { readonly run: Run; readonly result: { readonly value: T } | { readonly error: unknown } };
-
-/** The result of each run, in order: a value or an error. */
-function tried<T>(
-  runs: readonly Run[],
-  work: (run: Run, signal: AbortSignal) => Promise<T>,
-  signal: AbortSignal,
-): AsyncGenerator<Tried<T>, void, undefined> {
-  return mapOrdered(
-    runs,
-    async (run, stop): Promise<Tried<T>> => {
-      try {
-        return { run, result: { value: await work(run, stop) } };
-      } catch (error) {
-        stop.throwIfAborted();
-        return { run, result: { error } };
-      }
-    },
-    { concurrency: 4, signal },
-  );
-}
-
-async function runsOf(project: Project, { input, run: names }: Input, signal: AbortSignal): Promise<Run[]> {
-  const all = await project.runs({ signal });
-  if (names === undefined) return all;
-  const wanted = new Set(names);
-  const found = all.filter(({ name }) => wanted.has(name));
-  const there = new Set(found.map(({ name }) => name));
-  const missing = names.find((name) => !there.has(name));
-  if (missing === undefined) return found;
-  throw new UsageError(`${input} has no run "${missing}"; there are ${listNames(all.map(({ name }) => name))}`);
 }
 
 async function setsOf(run: Run, { uri, object }: Input, signal: AbortSignal): Promise<PickSet[]> {
@@ -340,16 +275,10 @@ async function readRun(run: Run, { sets, input, signal }: ReadRunOptions): Promi
   if (need === undefined || !isNeeded) return { picks, untrusted, grid: undefined };
   const grid = await gridOfRun(run, { tomogram, signal });
   checkGiven(grid, { voxelSize, shape });
+  if (voxelSize === undefined) knownVoxelSize(grid, run.name);
   return { picks, untrusted, grid };
 }
 
 function hasRotation({ transform }: ParticlePick): boolean {
   return rotationOf(transform) !== undefined;
-}
-
-/** The tomograms that voxel size and shape were taken from, one line for all that are alike. */
-function gridLines(grids: ReadonlyMap<string, RunGrid>, describe: (grid: RunGrid) => string): string[] {
-  const runs = new Map<string, number>();
-  for (const grid of grids.values()) runs.set(describe(grid), (runs.get(describe(grid)) ?? 0) + 1);
-  return [...runs].map(([what, count]) => `voxels as in ${what} (${counted(count, 'run')})`);
 }

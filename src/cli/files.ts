@@ -1,12 +1,14 @@
 import { lstat, readdir, readFile, realpath, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
+import { decodeText, MAX_TEXT, parseJson } from '../core/json.ts';
 import {
   type Destination,
   describeSystemError,
   destinationOf,
   errnoOf,
   readFailure,
+  readWhole,
   writeAtomically,
 } from '../node/atomic-files.ts';
 import { directoryStore } from '../node/directory-store.ts';
@@ -14,28 +16,48 @@ import { isHidden } from '../node/file-lock.ts';
 import { requireWritable } from '../storage/store.ts';
 import { type Terminal, UsageError } from './terminal.ts';
 
-/** Options of {@link readText} and {@link readBytes}. */
+/** Options of {@link readBytes}. */
 export interface ReadFileOptions {
   /** The kind of file, for messages: `truth table`. */
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The text of a file. @throws {@link CryoetPicksError} `not-found` if it is absent, or a folder; `unavailable` if it cannot be read. */
-export async function readText(path: string, options: ReadFileOptions): Promise<string> {
-  return (await readBuffer(path, options)).toString('utf8');
+/** Options of {@link readText}. */
+export interface ReadTextOptions extends ReadFileOptions {
+  /** Code of the error for a file that is not text. */
+  readonly code: ErrorCode;
 }
 
-/** The bytes of a file. @throws {@link CryoetPicksError} As {@link readText} does. */
-export async function readBytes(path: string, options: ReadFileOptions): Promise<Uint8Array> {
-  return new Uint8Array(await readBuffer(path, options));
+/** Files that are read whole have this many bytes at most. */
+const MAX_FILE = 2 ** 30;
+
+/**
+ * The text of a file.
+ *
+ * @throws {@link CryoetPicksError} As {@link readBytes} does; of the given code if it is not UTF-8, or too long for one text.
+ */
+export async function readText(path: string, { code, ...options }: ReadTextOptions): Promise<string> {
+  return decodeText(await readBytes(path, options), { what: `${options.what} ${path}`, code, path });
 }
 
-async function readBuffer(path: string, { what, signal }: ReadFileOptions): Promise<Buffer> {
+/**
+ * The bytes of a file.
+ *
+ * @throws {@link CryoetPicksError} `not-found` if it is absent, or a folder; `unavailable` if it cannot be read; `unsupported` if it
+ *   has more than 1 GiB.
+ */
+export async function readBytes(path: string, { what, signal }: ReadFileOptions): Promise<Uint8Array> {
   try {
-    return await readFile(path, { signal });
+    const { size } = await stat(path);
+    if (size > MAX_FILE) {
+      const found = `${what} ${path} has ${size} bytes, and such a file is read whole up to ${MAX_FILE}`;
+      throw new CryoetPicksError('unsupported', `${found}; split it into several files`, { path });
+    }
+    return await readWhole(path, signal);
   } catch (cause) {
     signal?.throwIfAborted();
+    if (isCryoetPicksError(cause)) throw cause;
     const { code, reason } = readFailure(cause);
     throw new CryoetPicksError(code, `${what} ${path} ${reason}`, { cause, path });
   }
@@ -120,17 +142,22 @@ async function requireReplaceable(path: string, { kind, overwrite }: OutputOptio
   throw refuse(`what is there is not ${kind.name}; give another name, or --overwrite to replace it`);
 }
 
-/** True for the config of a copick project, whose keys no picks file has. */
-export function isProjectConfig(content: string | Uint8Array): boolean {
-  const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
-  if (!/"(pickable_objects|config_type)"/.test(text)) return false;
+/**
+ * True for the config of a copick project, whose keys no picks file has: JSON as Python writes it, and also text that has such a key
+ * but is damaged, which the user may still want.
+ */
+export function isProjectConfig(bytes: Uint8Array): boolean {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (!configKeys.some((key) => buffer.includes(`"${key}"`)) || bytes.length > MAX_TEXT) return false;
   try {
-    const json: unknown = JSON.parse(text);
-    return typeof json === 'object' && json !== null && ('pickable_objects' in json || 'config_type' in json);
+    const json = parseJson(buffer.toString('utf8'), { what: 'config', code: 'invalid-config' });
+    return typeof json === 'object' && json !== null && configKeys.some((key) => key in json);
   } catch {
-    return false;
+    return /^\s*\{/.test(buffer.toString('utf8', 0, 1000));
   }
 }
+
+const configKeys = ['pickable_objects', 'config_type'];
 
 /**
  * Throws if one file would be both read and written, or written twice.

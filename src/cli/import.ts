@@ -1,34 +1,41 @@
 import { basename } from 'node:path';
 import { pathToWrite, sanitizeName } from '../copick/layout.ts';
+import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { checkPicks } from '../detect/check-tomogram.ts';
+import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
 import { openProject } from '../entry/node.ts';
-import { detectPicksFormat, type FormatOptions, type PicksFormatName, picksFormat } from '../formats/by-name.ts';
-import type { PointsColumn } from '../formats/format.ts';
+import type { FormatOptions, PicksFormatName } from '../formats/by-name.ts';
+import type { TableColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
-import { formatZyx, type Zyx } from '../space/grid.ts';
+import { formatZyx, sizesAgree } from '../space/grid.ts';
 import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { isProjectConfig, readBytes } from './files.ts';
-import { gridOfRun, type RunFailure } from './run-grids.ts';
+import { describeColumns, openPicksFile, type PicksFileInput, type PicksRead, unusedVoxelSize } from './picks-file.ts';
+import { collectFailures, type RunFailure, warnOfFailures } from './project-picks.ts';
+import {
+  checkGiven,
+  formatRequirements,
+  gridLines,
+  gridOfRun,
+  knownVoxelSize,
+  type RunGrid,
+  type RunGridOptions,
+} from './run-grids.ts';
 import { countByObject, counted, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `import`. */
-export interface ImportInput extends CommonFlags {
-  readonly input: string;
+export interface ImportInput extends CommonFlags, PicksFileInput {
   readonly config: string;
   readonly userId: string;
   readonly sessionId: string;
-  readonly from?: PicksFormatName | undefined;
-  readonly columns?: readonly PointsColumn[] | undefined;
   readonly run?: readonly string[] | undefined;
   /** Names of the project's runs by those of the file. */
   readonly rename?: Readonly<Record<string, string>> | undefined;
-  readonly object?: readonly string[] | undefined;
-  readonly voxelSize?: number | undefined;
-  readonly shape?: Zyx | undefined;
   readonly tomogram?: TomogramName | undefined;
   readonly overwrite?: true | undefined;
 }
@@ -45,123 +52,194 @@ interface ImportDocument {
     readonly files: readonly string[];
   }[];
   readonly failed: readonly RunFailure[];
+  /** What the file has and the project does not get. */
+  readonly losses: readonly string[];
   readonly warnings: readonly Warning[];
+  /** What the columns of a table were taken for. */
+  readonly columns?: readonly TableColumn[] | undefined;
+  /** The tomograms that voxel size and shape were taken from, by run. */
+  readonly tomograms: Readonly<Record<string, RunGrid>>;
 }
 
-/** Writes the picks of a file into the runs of a project that it names. */
+/** Writes the picks of a file into the runs of a project that it names; a run that fails is reported, the others are written. */
 export async function importPicks(terminal: Terminal, input: ImportInput): Promise<Outcome> {
   const { signal } = terminal;
-  const { userId, sessionId } = input;
-  const author = { userId: sanitizeName(userId), sessionId: sanitizeName(sessionId) };
+  const author = { userId: sanitizeName(input.userId), sessionId: sanitizeName(input.sessionId) };
   pathToWrite('picks', { run: 'run', ...author, object: 'object' });
   const project = await openProject(input.config, { signal });
   const bytes = await readBytes(input.input, { what: 'picks', signal });
   if (isProjectConfig(bytes)) throw new UsageError(`${input.input} is the config of a project; expected a picks file`);
   const runs = await project.runs({ signal });
   const file = fileReader(input, bytes, { runs });
-  const assigned = await assign(file.names(), { input, runs });
-  const found: { readonly run: Run; readonly picks: readonly ParticlePick[] }[] = [];
-  for (const [name, run] of assigned) found.push({ run, picks: await file.picksOf(name, run, signal) });
-  const known = new Set(project.objects.map((object) => object.name));
-  const unknown = found.flatMap(({ picks }) => picks).find(({ object }) => !known.has(object));
-  if (unknown !== undefined) {
-    throw new UsageError(
-      `${input.input} has picks of "${unknown.object}", but the objects of the project are ${listNames([...known])}; ` +
-        'name the object by --object, or add it to the project',
-    );
+  const assigned = await assign(file, { input, runs });
+  const failures = collectFailures(terminal);
+  const found: RunToWrite[] = [];
+  for (const [name, run] of assigned) {
+    try {
+      found.push({ run, ...(await file.picksOf(name, run, signal)) });
+    } catch (error) {
+      failures.add(run.name, error);
+    }
   }
+  requireObjects(found, { project, input });
   if (!input.overwrite) for (const { run, picks } of found) await requireNew(run, { ...author, picks, signal });
   const written: ImportDocument['runs'][number][] = [];
-  const failed: RunFailure[] = [];
   for (const { run, picks } of found) {
     try {
       const files = await run.writePicks(picks, { ...author, signal });
       written.push({ run: run.name, picks: countByObject(picks), files });
     } catch (error) {
-      signal.throwIfAborted();
-      failed.push({ run: run.name, error: describeFailure(error) });
-      terminal.warn(`cryoet-picks: run "${run.name}" failed: ${describeFailure(error).message}`);
+      failures.add(run.name, error);
     }
   }
-  for (const { message } of file.warnings) terminal.warn(`cryoet-picks: ${input.input}: ${message}`);
+  const { warnings, columns } = file.reports();
+  const grids = new Map(found.flatMap(({ run, grid }) => (grid === undefined ? [] : [[run.name, grid]])));
+  const losses = file.leftOut();
+  warnOfFailures(terminal, failures.all);
+  for (const { message } of warnings) terminal.warn(`cryoet-picks: ${message}`);
+  terminal.print(...gridLines(grids));
   terminal.print(...countTable('picks', { runs: written.map(({ run, picks }) => ({ run, counts: picks })) }));
+  const { userId, sessionId } = author;
   terminal.print('', `${counted(written.length, 'run')} of ${input.config}, user ${userId}, session ${sessionId}`);
-  const document: ImportDocument = { from: file.from, ...author, runs: written, failed, warnings: file.warnings };
-  return { json: document, failed: failed.length > 0 };
+  if (input.verbose && columns.length > 0) terminal.print(describeColumns(columns));
+  if (input.verbose) terminal.print(...losses);
+  else if (losses.length > 0) terminal.print('the file has more than is imported; --verbose lists what is left out');
+  const document: ImportDocument = {
+    ...{ from: file.from, ...author, runs: written, failed: failures.all, losses, warnings },
+    ...(columns.length > 0 && { columns }),
+    tomograms: Object.fromEntries(grids),
+  };
+  return { json: document, failed: failures.all.length > 0 };
+}
+
+/** The picks of a run. */
+interface RunToWrite {
+  readonly run: Run;
+  readonly picks: readonly ParticlePick[];
+  /** The tomogram that voxel size and shape were taken from, if any was needed. */
+  readonly grid: RunGrid | undefined;
+}
+
+interface ObjectsOptions {
+  readonly project: Project;
+  readonly input: ImportInput;
+}
+
+/** @throws {@link UsageError} for an object that the project does not have. */
+function requireObjects(found: readonly RunToWrite[], { project, input }: ObjectsOptions): void {
+  const known = new Set(project.objects.map((object) => object.name));
+  for (const { picks } of found) {
+    const unknown = picks.find(({ object }) => !known.has(object));
+    if (unknown === undefined) continue;
+    throw new UsageError(
+      `${input.input} has picks of "${unknown.object}", but the objects of the project are ${listNames([...known])}; ` +
+        'name the object by --object, or add it to the project',
+    );
+  }
 }
 
 interface PicksReader {
   readonly from: PicksFormatName;
-  readonly warnings: readonly Warning[];
   /** The names of the runs in the file. */
   names(): string[];
+  /** The run of the project that the arguments, or the file's name, give for a file that names none. */
+  readonly only: string | undefined;
   /** The picks of one of them, on the grid of the project's run if the file counts in voxels. */
-  picksOf(name: string, run: Run, signal: AbortSignal): Promise<readonly ParticlePick[]>;
+  picksOf(name: string, run: Run, signal: AbortSignal): Promise<Omit<RunToWrite, 'run'>>;
+  /** What was seen so far. */
+  reports(): Omit<PicksRead, 'runs'>;
+  leftOut(): readonly string[];
 }
 
 /** Reads the picks of a file; voxel size and shape come from the file, the options, or the project, in this order. */
 function fileReader(input: ImportInput, bytes: Uint8Array, { runs }: { readonly runs: readonly Run[] }): PicksReader {
-  const { voxelSize, shape, object = [], rename = {}, columns } = input;
-  const text = new TextDecoder().decode(bytes);
-  const from = input.from ?? (columns === undefined ? detectPicksFormat(input.input, text) : 'points');
+  const { voxelSize, shape } = input;
   const stem = basename(input.input).replace(/\.[^.]+$/, '');
   const only = input.run?.length === 1 ? input.run[0] : runs.some(({ name }) => name === stem) ? stem : undefined;
-  const options: FormatOptions & { readonly columns?: readonly PointsColumn[] | undefined } = {
-    ...{ voxelSize, shape, columns, runs: rename, run: only },
-    object: object.length === 1 ? object[0] : undefined,
-    objects: object.length > 1 ? Object.fromEntries(object.map((name, index) => [index + 1, name])) : undefined,
-  };
-  const warnings: Warning[] = [];
-  const parse = (more: FormatOptions, onWarning?: (warning: Warning) => void): RunPicks[] => {
-    const format = picksFormat(from, { ...options, ...more });
-    const reports = { onWarning };
-    return format.content === 'bytes'
-      ? format.parse(bytes, input.input, reports)
-      : format.parse(text, input.input, reports);
-  };
+  const file = openPicksFile(input, { bytes, run: only });
+  const { from } = file;
+  const warnings = new Map<string, Warning>();
+  const warn = (warning: Warning) => void warnings.set(warning.message, warning);
+  for (const warning of unusedVoxelSize(input, { from, to: 'copick' })) warn(warning);
+  let columns: PicksRead['columns'] = [];
   const onGrids = new Map<string, ReadonlyMap<string, RunPicks>>();
   const picksByRun = (grid: FormatOptions): ReadonlyMap<string, RunPicks> => {
     const key = JSON.stringify(grid);
     const before = onGrids.get(key);
     if (before !== undefined) return before;
-    const report = onGrids.size === 0 ? (warning: Warning) => void warnings.push(warning) : undefined;
-    const byRun = new Map(parse(grid, report).map((one) => [one.run, one]));
+    const read = file.read(grid);
+    read.warnings.forEach(warn);
+    columns = read.columns;
+    const byRun = new Map(read.runs.map((one) => [one.run, one]));
     onGrids.set(key, byRun);
     return byRun;
   };
   let needsGrid = false;
   return {
     from,
-    warnings,
+    only,
+    reports: () => ({ warnings: [...warnings.values()], columns }),
+    leftOut: () => file.leftOut(),
     names() {
       try {
         return [...picksByRun({}).keys()];
       } catch (error) {
         if (!isCryoetPicksError(error, 'invalid-option')) throw error;
-        // RELION 4 counts in pixels of the tilt series, whose size is not that of a tomogram.
-        if (from === 'relion4') throw new UsageError(describeFailure(error).message, { cause: error });
+        const isGrid = error.option === 'shape' || error.option === 'voxelSize';
+        // RELION 4 counts in pixels of the tilt series, whose size is not that of a tomogram, unless it counts in fractions.
+        const isOther = from === 'relion4' && error.option === 'voxelSize';
+        if (!isGrid || isOther) throw new UsageError(describeFailure(error).message, { cause: error });
         needsGrid = true;
       }
-      try {
-        return parse({ voxelSize: voxelSize ?? 1, shape: shape ?? [1, 1, 1] }).map(({ run }) => run);
-      } catch (error) {
-        if (!isCryoetPicksError(error, 'invalid-option')) throw error;
-        throw new UsageError(describeFailure(error).message, { cause: error });
-      }
+      return file.read({ voxelSize: voxelSize ?? 1, shape: shape ?? [1, 1, 1] }).runs.map(({ run }) => run);
     },
     async picksOf(name, run, signal) {
-      if (!needsGrid) return picksByRun({}).get(name)?.picks ?? [];
-      const grid = await gridOfRun(run, { tomogram: input.tomogram, signal });
-      const [length] = grid.voxelSize;
-      if (voxelSize !== undefined && Math.abs(voxelSize / length - 1) > 0.01) {
-        throw new UsageError(
-          `--voxel-size ${voxelSize} is not that of ${grid.tomogram} of run "${run.name}", ${formatZyx(grid.voxelSize)} Å; ` +
-            'leave it out, or select another tomogram by --tomogram',
-        );
+      if (needsGrid) {
+        const grid = await gridOfRun(run, { tomogram: input.tomogram, signal });
+        checkGiven(grid, { voxelSize, shape });
+        const size = voxelSize ?? knownVoxelSize(grid, run.name);
+        const picks = picksByRun({ voxelSize: size, shape: shape ?? grid.shape }).get(name)?.picks ?? [];
+        picksWarnings(run, { grid, picks }).forEach(warn);
+        return { picks, grid };
       }
-      return picksByRun({ voxelSize: voxelSize ?? grid.voxelSize, shape: shape ?? grid.shape }).get(name)?.picks ?? [];
+      const picks = picksByRun({}).get(name)?.picks ?? [];
+      const grid = await gridIfAny(run, { tomogram: input.tomogram, signal });
+      if (grid === undefined) return { picks, grid };
+      const countsVoxels = formatRequirements[from].tomogram !== undefined;
+      if (
+        countsVoxels &&
+        voxelSize !== undefined &&
+        !isUnknownVoxelSize(grid) &&
+        !sizesAgree(grid.voxelSize, voxelSize)
+      ) {
+        const message =
+          `the option --voxel-size is ${voxelSize} Å, ${grid.tomogram} of run "${run.name}" has ${formatZyx(grid.voxelSize)} Å ` +
+          `(z×y×x); ${voxelSize} Å is used`;
+        warn({ code: 'voxel-size-differs', message, path: input.input });
+      }
+      picksWarnings(run, { grid, picks }).forEach(warn);
+      return { picks, grid: undefined };
     },
   };
+}
+
+/** The grid of a tomogram of a run, to compare with; undefined if there is none, or none that can be told. */
+async function gridIfAny(run: Run, options: RunGridOptions): Promise<RunGrid | undefined> {
+  try {
+    return await gridOfRun(run, options);
+  } catch {
+    options.signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+/** Warns of picks that do not fit the tomogram, such as those in voxels instead of Å. */
+function picksWarnings(run: Run, { grid, picks }: Pick<RunToWrite, 'picks'> & { readonly grid: RunGrid }): Warning[] {
+  if (isUnknownVoxelSize(grid)) return [];
+  return checkPicks(
+    grid,
+    picks.map(({ position }) => position),
+  ).map(({ code, message }) => ({ code, message: `run "${run.name}": ${message}`, run: run.name }));
 }
 
 interface Assignment {
@@ -170,24 +248,34 @@ interface Assignment {
 }
 
 /** The project's runs by the names that the file has for them; of several, those that `--run` selects. */
-async function assign(names: readonly string[], { input, runs }: Assignment): Promise<ReadonlyMap<string, Run>> {
+async function assign(file: PicksReader, { input, runs }: Assignment): Promise<ReadonlyMap<string, Run>> {
   const { rename = {}, run: wanted, input: path, config } = input;
-  const missing = (name: string): never => {
-    const available = listNames(runs.map((run) => run.name));
-    const hint = Object.hasOwn(rename, name) ? '' : `; name it by --rename ${name}=RUN`;
-    throw new UsageError(`run "${name}" of ${path} is not in ${config}, whose runs are ${available}${hint}`);
-  };
+  const names = file.names();
+  const unused = Object.keys(rename).find((name) => !names.includes(name));
+  if (unused !== undefined) {
+    throw new UsageError(
+      `--rename ${unused}=${rename[unused]}: ${path} has no run "${unused}"; it has ${listNames(names)}`,
+    );
+  }
   const byName = new Map(runs.map((run) => [run.name, run]));
-  const targetOf = (name: string) => (Object.hasOwn(rename, name) ? rename[name]! : name);
-  const inFile = names.map((name) => ({ name: targetOf(name), from: name }));
-  const some = await chosen(inFile, {
+  const missing = (name: string, from: string): never => {
+    const available = listNames(runs.map((run) => run.name));
+    const hint = name === from && !Object.hasOwn(rename, from) ? `; name it by --rename ${from}=RUN` : '';
+    throw new UsageError(`run "${from}" of ${path} is not in ${config}, whose runs are ${available}${hint}`);
+  };
+  // A file of one tomogram with a number is of the run that is named, by --run or by the name of the file.
+  const isNumbered = formatRequirements[file.from].numbersRuns && names.length === 1;
+  const unnamed = (name: string) =>
+    isNumbered && file.only !== undefined && (wanted !== undefined || !byName.has(name)) ? file.only : name;
+  const targets = names.map((from) => ({ name: Object.hasOwn(rename, from) ? rename[from]! : unnamed(from), from }));
+  const some = await chosen(targets, {
     names: wanted,
     missing: (name) => {
-      throw new UsageError(`${path} has no run "${name}"; it has ${listNames(names)}`);
+      throw new UsageError(`${path} has no run "${name}"; it has ${listNames(targets.map((target) => target.name))}`);
     },
   });
   const assigned = new Map<string, Run>();
-  for (const { name, from } of some) assigned.set(from, byName.get(name) ?? missing(name === from ? name : from));
+  for (const { name, from } of some) assigned.set(from, byName.get(name) ?? missing(name, from));
   const last = new Map([...assigned].map(([from, run]) => [run, from]));
   const [, twice] = [...assigned].find(([from, run]) => last.get(run) !== from) ?? [];
   if (twice !== undefined)

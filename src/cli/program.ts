@@ -300,7 +300,10 @@ function defineConvert(program: Command, run: RunCommand): void {
     .addOption(new Option('--to <format>', 'format of the output (default: from its name)').choices(picksFormatNames))
     .option('--voxel-size <length>', 'voxel size in Å, for formats that count in voxels', parseLength)
     .option('--shape <z,y,x>', 'voxels of the tomogram, for formats that count from its centre', parseShape)
-    .option('--run <name...>', 'run name, if the input does not contain one; otherwise convert only these runs')
+    .option(
+      '--run <name...>',
+      'run name, if the input does not contain one; otherwise convert only these runs: names, or globs such as "TS_*"',
+    )
     .option(
       '--object <name...>',
       'object name, if the input does not contain one, or names for class numbers 1, 2, …; otherwise convert only these objects',
@@ -309,6 +312,12 @@ function defineConvert(program: Command, run: RunCommand): void {
       '--columns <names>',
       'columns of a plain table: x,y,z,score,object,run,instance in their order, - for one to skip',
       parseColumns,
+    )
+    .addOption(
+      new Option(
+        '--coordinates <kind>',
+        'what coordinates of RELION are, if all lie between 0 and 1 (default: fractions, unless all are whole)',
+      ).choices(['voxels', 'fractions']),
     )
     .option('--user-id <name>', 'user of the picks, if the input is a project')
     .option('--session-id <name>', 'session of the picks, if the input is a project')
@@ -331,7 +340,11 @@ function defineConvert(program: Command, run: RunCommand): void {
 }
 
 function defineImport(program: Command, run: RunCommand): void {
-  command(program, 'import', 'Write the picks of a file into the runs of a copick project that it names.')
+  command(
+    program,
+    'import',
+    'Write the picks of a file into the runs of a copick project that it names; --verbose lists what is left out.',
+  )
     .argument('<file>', 'picks file')
     .argument('<config>', 'copick project file, such as copick.json')
     .requiredOption('--user-id <name>', 'user to write the picks as')
@@ -345,6 +358,12 @@ function defineImport(program: Command, run: RunCommand): void {
       '--columns <names>',
       'columns of a plain table: x,y,z,score,object,run,instance in their order, - for one to skip',
       parseColumns,
+    )
+    .addOption(
+      new Option(
+        '--coordinates <kind>',
+        'what coordinates of RELION are, if all lie between 0 and 1 (default: fractions, unless all are whole)',
+      ).choices(['voxels', 'fractions']),
     )
     .option('--run <name...>', 'run of the picks, if the file does not name one; otherwise import only these runs')
     .option('--rename <name=run...>', 'name in the project of a run of the file, such as 1=TS_001', collectRename)

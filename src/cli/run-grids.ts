@@ -2,17 +2,12 @@ import { formatSpacing } from '../copick/layout.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { CryoetPicksError } from '../core/errors.ts';
+import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
 import type { PicksFormatName } from '../formats/by-name.ts';
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
-import { formatZyx, type Zyx } from '../space/grid.ts';
+import { formatZyx, type Point, sizesAgree, type Zyx } from '../space/grid.ts';
 import type { TomogramName } from './command.ts';
-import { type Failure, UsageError } from './terminal.ts';
-
-/** A run that could not be converted. */
-export interface RunFailure {
-  readonly run: string;
-  readonly error: Failure;
-}
+import { counted, UsageError } from './terminal.ts';
 
 /** The tomogram of a run, with its voxel size in Å and its shape. */
 export interface RunGrid {
@@ -20,6 +15,8 @@ export interface RunGrid {
   readonly tomogram: string;
   readonly voxelSize: Zyx;
   readonly shape: Zyx;
+  /** The centre of voxel 0, in Å. */
+  readonly origin: Point;
 }
 
 /** Options of {@link gridOfRun}. */
@@ -60,8 +57,22 @@ export async function gridOfRun(run: Run, { tomogram: wanted, signal }: RunGridO
   );
 }
 
-function gridOf(tomogram: string, { grid: { voxelSize, shape } }: Tomogram): RunGrid {
-  return { tomogram, voxelSize, shape };
+function gridOf(tomogram: string, { grid: { voxelSize, shape, origin } }: Tomogram): RunGrid {
+  return { tomogram, voxelSize, shape, origin };
+}
+
+/**
+ * The voxel size of a tomogram.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for 1 Å, which programs write if they do not know it.
+ */
+export function knownVoxelSize(grid: RunGrid, run: string): Zyx {
+  if (!isUnknownVoxelSize(grid)) return grid.voxelSize;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `the voxel size of ${grid.tomogram} of run "${run}" is exactly 1 Å, which programs write if they do not know it; give it`,
+    { option: 'voxelSize' },
+  );
 }
 
 async function missing(run: Run, { tomogram, signal }: RunGridOptions): Promise<CryoetPicksError> {
@@ -102,7 +113,7 @@ export interface GivenGrid {
  * @throws {@link UsageError}.
  */
 export function checkGiven(grid: RunGrid, { voxelSize, shape }: GivenGrid): void {
-  const isSize = voxelSize === undefined || grid.voxelSize.every((length) => Math.abs(length / voxelSize - 1) < 0.01);
+  const isSize = voxelSize === undefined || sizesAgree(grid.voxelSize, voxelSize);
   const isShape = shape === undefined || shape.every((count, axis) => count === grid.shape[axis]);
   if (isSize && isShape) return;
   const [given, other] = isSize ? ['--shape', '--voxel-size'] : ['--voxel-size', '--shape'];
@@ -121,6 +132,8 @@ export interface FormatRequirements {
   readonly oneRun?: true | undefined;
   /** True if a file holds only one object. */
   readonly oneObject?: true | undefined;
+  /** True if its files number their tomograms, and do not name them. */
+  readonly numbersRuns?: true | undefined;
 }
 
 const oneTable = { tomogram: 'voxelSize' } as const;
@@ -133,9 +146,9 @@ export const formatRequirements: Readonly<Record<PicksFormatName, FormatRequirem
   relion3: { ...oneTable, extension: 'star' },
   relion4: { extension: 'star' },
   relion5: { extension: 'star', tomogram: 'voxelSizeAndShape' },
-  dynamo: { ...oneTable, extension: 'tbl' },
-  stopgap: { ...oneTable, extension: 'star' },
-  tom: { ...oneTable, extension: 'em' },
+  dynamo: { ...oneTable, extension: 'tbl', numbersRuns: true },
+  stopgap: { ...oneTable, extension: 'star', numbersRuns: true },
+  tom: { ...oneTable, extension: 'em', numbersRuns: true },
   imod: { ...oneTable, extension: 'mod', oneRun: true },
   eman2: { extension: 'json', tomogram: 'voxelSizeAndShape', oneRun: true },
   ndjson: { ...oneTable, extension: 'ndjson', oneRun: true, oneObject: true },
@@ -143,3 +156,10 @@ export const formatRequirements: Readonly<Record<PicksFormatName, FormatRequirem
   cmm: { extension: 'cmm' },
   points: { ...oneTable, extension: 'csv', oneRun: true, oneObject: true },
 };
+
+/** The tomograms that voxel size and shape were taken from, one line for all that are alike. */
+export function gridLines(grids: ReadonlyMap<string, RunGrid>): string[] {
+  const runs = new Map<string, number>();
+  for (const grid of grids.values()) runs.set(describeGrid(grid), (runs.get(describeGrid(grid)) ?? 0) + 1);
+  return [...runs].map(([what, count]) => `voxels as in ${what} (${counted(count, 'run')})`);
+}

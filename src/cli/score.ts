@@ -1,19 +1,26 @@
-import { nameFilter } from '../copick/layout.ts';
 import type { PickableObject } from '../copick/object.ts';
-import type { PickSet } from '../copick/pick-sets.ts';
-import type { Project } from '../copick/project.ts';
 import { listNames } from '../copick/tree.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import { openProject } from '../entry/node.ts';
 import { csvFormat } from '../formats/csv.ts';
 import { cziiRules, type Matching, type ScoringRules, scoringRules } from '../metric/rules.ts';
 import { type ObjectScore, type Report, scoreTables, type TableReport, type TableRow } from '../metric/score.ts';
 import { type SweepPoint, sweepThresholds } from '../metric/sweep.ts';
-import { readCsvTable } from '../picks/csv.ts';
+import { headerOf, readCsvTable } from '../picks/csv.ts';
 import { groupByRun } from '../picks/pick.ts';
 import { parseSubmissionRows } from '../picks/submission.ts';
 import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { readText } from './files.ts';
+import {
+  type ChooseSetsOptions,
+  chooseSets,
+  collectFailures,
+  type Failures,
+  type RunFailure,
+  setsOfRuns,
+  warnOfFailures,
+} from './project-picks.ts';
 import { counted, formatTable, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `score`. */
@@ -35,29 +42,34 @@ export interface ScoreDocument extends TableReport {
   readonly matching: Matching;
   /** Runs of the truth that were never searched: the submission has no picks file of them, or no row. */
   readonly missingRuns: readonly string[];
+  /** Runs whose picks cannot be read, on either side; they are not scored. */
+  readonly failed: readonly RunFailure[];
   /** With `--sweep`: the best threshold of each object, and what it gives. */
   readonly sweep?: { readonly score: number; readonly objects: Readonly<Record<string, SweepPoint>> } | undefined;
 }
 
-/** Scores picks against the ground truth. */
+/** Scores picks against the ground truth. A run whose picks cannot be read is reported and left out. */
 export async function score(terminal: Terminal, input: ScoreInput): Promise<Outcome> {
+  const failures = collectFailures(terminal);
   const truth = await readPositions(terminal, input.truth, {
-    what: 'truth',
+    ...{ what: 'truth', failures, usualUser: 'curation', flags: '--truth-user-id and --truth-session-id' },
     userId: input.truthUserId,
     sessionId: input.truthSessionId,
-    usualUser: 'curation',
-    flags: '--truth-user-id and --truth-session-id',
   });
   const submission = await readPositions(terminal, input.submission, {
-    what: 'submission',
+    ...{ what: 'submission', failures, usualUser: 'cryoet-picks', flags: '--user-id and --session-id' },
     userId: input.userId,
     sessionId: input.sessionId,
-    usualUser: 'cryoet-picks',
-    flags: '--user-id and --session-id',
   });
-  const wanted = await wantedRuns(truth, input);
-  const kept = (rows: readonly TableRow[]) => (wanted === undefined ? rows : rows.filter(({ run }) => wanted.has(run)));
+  const wanted = await wantedRuns(truth, { ...input, failures });
+  const isWanted = (run: string) => wanted?.has(run) ?? true;
+  const failed = failures.all.filter(({ run }) => isWanted(run));
+  warnOfFailures(terminal, failed);
+  const kept = (rows: readonly TableRow[]) => rows.filter(({ run }) => isWanted(run) && !failures.has(run));
   const rows = { truth: kept(truth.rows), submission: kept(submission.rows) };
+  if (failed.length > 0 && rows.truth.length === 0) {
+    throw new CryoetPicksError('unavailable', `no run can be scored: ${counted(failed.length, 'run')} failed`);
+  }
   const truthRuns = new Set(rows.truth.map(({ run }) => run));
   const isApart = !rows.submission.some(({ run }) => truthRuns.has(run));
   const missingRuns = [...truthRuns].filter((run) => !submission.runs.has(run)).sort();
@@ -69,18 +81,21 @@ export async function score(terminal: Terminal, input: ScoreInput): Promise<Outc
         `searched, and all particles there count as missed: ${listNames(missingRuns)}; leave them out by --run`,
     );
   }
-  const rules = { ...rulesFor([truth, submission]), matching: input.matching };
+  const rules = { ...rulesFor([truth, submission], rows), matching: input.matching };
   const report = scoreTables(rows, rules);
   warnOfOwnTruth(terminal, truth, submission);
   terminal.print(...scoreLines(report, rules));
   if (input.perRun) {
     for (const [run, objects] of Object.entries(report.runs)) terminal.print('', run, ...objectTable(objects, rules));
   }
-  const sweep = input.sweep ? sweepOf(rows, rules) : undefined;
+  const sweep = input.sweep ? sweepOf(terminal, rows, rules) : undefined;
   if (sweep !== undefined) terminal.print(...sweepLines(sweep));
-  terminal.print(...remarks(report));
-  const document: ScoreDocument = { matching: input.matching, ...report, missingRuns, ...(sweep && { sweep }) };
-  return { json: document, failed: isApart };
+  terminal.print(...remarks(report, failed));
+  const document: ScoreDocument = {
+    ...{ matching: input.matching, ...report, missingRuns, failed },
+    ...(sweep && { sweep }),
+  };
+  return { json: document, failed: isApart || failed.length > 0 };
 }
 
 /** Warns if the truth is this program's own output: by its user, or because it has the rows of the submission. */
@@ -97,13 +112,14 @@ function warnOfOwnTruth(terminal: Terminal, truth: Positions, submission: Positi
   if (isSame) terminal.warn(`${own}, or the submission a copy of the truth: all its rows are rows of the submission`);
 }
 
-/** The runs that `--run` selects. */
+/** The runs that `--run` selects, among those of the truth and those that failed. */
 async function wantedRuns(
   { rows }: Positions,
-  { run: names, truth }: ScoreInput,
+  { run: names, truth, failures }: ScoreInput & { readonly failures: Failures },
 ): Promise<ReadonlySet<string> | undefined> {
   if (names === undefined) return undefined;
-  const all = [...new Set(rows.map(({ run }) => run))].map((name) => ({ name }));
+  const known = [...rows, ...failures.all].map(({ run }) => run);
+  const all = [...new Set(known)].map((name) => ({ name }));
   const missing = (name: string): never => {
     throw new UsageError(`truth ${truth} has no run "${name}"; there are ${listNames(all.map((run) => run.name))}`);
   };
@@ -112,8 +128,15 @@ async function wantedRuns(
 
 type Tables = { readonly truth: readonly TableRow[]; readonly submission: readonly TableRow[] };
 
-/** The best threshold of each object. */
-function sweepOf({ truth, submission }: Tables, rules: ScoringRules): NonNullable<ScoreDocument['sweep']> {
+/** The best threshold of each object; undefined, with a warning, if all scores are 1, as of a table without a column of scores. */
+function sweepOf(terminal: Terminal, { truth, submission }: Tables, rules: ScoringRules): ScoreDocument['sweep'] {
+  if (submission.every(({ pick }) => pick.score === 1)) {
+    terminal.warn(
+      'cryoet-picks: there is nothing to sweep, because the picks have no scores: all are 1; score the picks of the project, or a ' +
+        'CSV with a column score',
+    );
+    return undefined;
+  }
   const picks = new Map(groupByRun(submission).map((one) => [one.run, one.picks]));
   const runs = groupByRun(truth).map((one) => ({ run: one.run, truth: one.picks, picks: picks.get(one.run) ?? [] }));
   const { score: best, objects } = sweepThresholds(runs, rules);
@@ -137,15 +160,33 @@ function sweepLines({ score: best, objects }: NonNullable<ScoreDocument['sweep']
   ];
 }
 
-/** The competition's rules; if a project has other particles, its radii and equal weights. */
-function rulesFor(sides: readonly Positions[]): ScoringRules {
-  const particles = sides.flatMap(({ objects = [] }) => objects.filter(({ isParticle }) => isParticle));
-  if (particles.every(({ name }) => Object.hasOwn(cziiRules.objects, name))) return cziiRules;
-  return scoringRules(particles);
+/**
+ * The competition's rules, for tables alone and for a project of its particles and radii; otherwise the radii of the project, that of
+ * the truth if both sides come from one, and equal weights. Of particles without a radius only those count that the truth has.
+ */
+function rulesFor(sides: readonly Positions[], { truth }: Tables): ScoringRules {
+  const { objects } = sides.find((side) => side.objects !== undefined) ?? {};
+  if (objects === undefined || isCompetition(objects)) return cziiRules;
+  const there = new Set(truth.map(({ pick }) => pick.object));
+  const withRadius = objects.filter(({ name, radius }) => (radius ?? 0) > 0 || there.has(name));
+  return scoringRules(withRadius.filter(({ isParticle }) => isParticle));
 }
 
-function remarks({ ignoredRuns, ignoredObjects }: TableReport): string[] {
+/** True for the particles of the competition, each with its radius or none; that of weight 0 may be absent. */
+function isCompetition(objects: readonly PickableObject[]): boolean {
+  const particles = new Map(objects.flatMap((one) => (one.isParticle ? [[one.name, one]] : [])));
+  const { objects: known } = cziiRules;
+  const isKnown = ({ name, radius }: PickableObject) =>
+    Object.hasOwn(known, name) && (radius === undefined || radius === known[name]!.radius);
+  return (
+    [...particles.values()].every(isKnown) &&
+    Object.entries(known).every(([name, { weight }]) => weight === 0 || particles.has(name))
+  );
+}
+
+function remarks({ ignoredRuns, ignoredObjects }: TableReport, failed: readonly RunFailure[]): string[] {
   const lines = [];
+  if (failed.length > 0) lines.push(`not scored, because they failed: ${failed.map(({ run }) => run).join(', ')}`);
   if (ignoredRuns.length > 0) lines.push(`not scored, because the truth lacks these runs: ${ignoredRuns.join(', ')}`);
   if (ignoredObjects.length > 0) {
     lines.push(`not scored, because the truth lacks these objects: ${ignoredObjects.join(', ')}`);
@@ -204,31 +245,30 @@ interface Positions {
 }
 
 /** Options of {@link readPositions}. */
-export interface PositionsOptions {
-  /** What the positions are, for messages: `truth`. */
-  readonly what: string;
-  readonly userId?: string | undefined;
-  readonly sessionId?: string | undefined;
-  /** The user to take if a project has picks of several users and none is given. */
-  readonly usualUser: string;
-  /** The options of the command line that select user and session, for messages. */
-  readonly flags: string;
+interface PositionsOptions extends ChooseSetsOptions {
+  /** Gets the runs of a project whose picks cannot be read. */
+  readonly failures: Failures;
 }
 
 /** Reads positions from a CSV or, if the file is a `.json`, the picks of one user and session of a project. */
 async function readPositions(terminal: Terminal, path: string, options: PositionsOptions): Promise<Positions> {
   const { signal } = terminal;
-  const { what } = options;
+  const { what, failures } = options;
   if (!path.endsWith('.json')) {
-    const text = await readText(path, { what: `${what} table`, signal });
+    const text = await readText(path, { what: `${what} table`, code: 'invalid-submission', signal });
     const rows = parseTable(text, `${what} ${path}`);
     return { rows, runs: new Set(rows.map(({ run }) => run)), userId: userOf(text) };
   }
   const project = await openProject(path, { signal });
-  const sets = chooseSets(await setsOf(project, signal), path, options);
+  const runs = await project.runs({ signal });
+  const sets = chooseSets(await setsOfRuns(project, { runs, failures, signal }), path, options);
   const rows: TableRow[] = [];
   for (const { run, set } of sets) {
-    for (const pick of (await set.read({ signal })).picks) rows.push({ run, pick });
+    try {
+      for (const pick of (await set.read({ signal })).picks) rows.push({ run, pick });
+    } catch (error) {
+      failures.add(run, error);
+    }
   }
   const owner = sets[0]?.set;
   if (owner !== undefined) terminal.print(`${what}: picks of user ${owner.userId}, session ${owner.sessionId}`);
@@ -253,42 +293,4 @@ function userOf(text: string): string | undefined {
   const rows = readCsvTable(text, { required: [user], source: 'table', code: 'invalid-submission' });
   const users = new Set(rows.map((row) => row.cell(user)?.trim()));
   return users.size === 1 ? [...users][0] : undefined;
-}
-
-function headerOf(text: string): string[] {
-  const [header = ''] = text.replace(/^\uFEFF/, '').split(/[\r\n]/, 1);
-  return header.split(',').map((column) => column.trim().replace(/^"(.*)"$/, '$1'));
-}
-
-/** A picks file and its run. */
-export interface RunSet {
-  readonly run: string;
-  readonly set: PickSet;
-}
-
-async function setsOf(project: Project, signal: AbortSignal): Promise<RunSet[]> {
-  const sets: RunSet[] = [];
-  for (const run of await project.runs({ signal })) {
-    for (const set of await run.pickSets({ signal })) sets.push({ run: run.name, set });
-  }
-  return sets;
-}
-
-/** The sets of one user and session: those given, else those of the usual user, else the only ones there are. */
-export function chooseSets(sets: readonly RunSet[], path: string, options: PositionsOptions): readonly RunSet[] {
-  const { what, userId, sessionId, usualUser, flags } = options;
-  const [isUser, isSession] = [nameFilter(userId), nameFilter(sessionId)];
-  const named = sets.filter(({ set }) => isUser(set.userId) && isSession(set.sessionId));
-  const usual = userId === undefined ? named.filter(({ set }) => set.userId === usualUser) : [];
-  const chosen = usual.length > 0 ? usual : named;
-  const owners = new Set(chosen.map(ownerOf));
-  if (owners.size === 1) return chosen;
-  const available = [...new Set(sets.map(ownerOf))].join(', ') || 'none';
-  const found = owners.size === 0 ? 'no picks' : `picks of ${owners.size} users or sessions`;
-  throw new UsageError(`${what} ${path}: ${found} found; give ${flags} to choose; available: ${available}`);
-}
-
-/** The owner of a set, as `user/session`. */
-export function ownerOf({ set: { userId, sessionId } }: RunSet): string {
-  return `${userId || '(no user)'}/${sessionId || '(no session)'}`;
 }

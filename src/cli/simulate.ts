@@ -59,7 +59,7 @@ export async function simulate(terminal: Terminal, input: SimulateInput): Promis
 
 async function readPositions({ positions, runs }: SimulateInput, signal: AbortSignal): Promise<RunPicks[] | undefined> {
   if (positions === undefined) return undefined;
-  const text = await readText(positions, { what: 'positions', signal });
+  const text = await readText(positions, { what: 'positions', code: 'invalid-submission', signal });
   return parseSubmission(text, { source: positions }).slice(0, runs);
 }
 

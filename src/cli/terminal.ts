@@ -250,6 +250,7 @@ const flags: Readonly<Record<string, string>> = {
   tomogram: '--tomogram',
   voxelSpacing: '--tomogram',
   columns: '--columns',
+  coordinates: '--coordinates',
 };
 
 /** Describes an error in one line; for an option that is missing or wrong, also its name on the command line. */

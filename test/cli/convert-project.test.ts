@@ -110,6 +110,13 @@ describe('convert of a project', () => {
     expect(await listed('models')).toEqual(['TS_1_3.mod', 'TS_2_3.mod']);
   });
 
+  it('convert takes the names of runs as globs', async () => {
+    expect((await convert('out.csv', '--run', 'TS_2*')).exitCode).toBe(0);
+    const rows = (await readFile(at('out.csv'), 'utf8')).trim().split('\n').slice(1);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.every((row) => row.startsWith('TS_2_3,'))).toBe(true);
+  });
+
   it('convert selects picks by a URI, and fails if it matches two users', async () => {
     const run = await (await openProject(config)).run('TS_1_3');
     const mine = { object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 };

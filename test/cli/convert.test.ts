@@ -120,6 +120,30 @@ describe('convert', () => {
     expect(await written('back.csv')).toBe(csv.split('\n').slice(0, 3).join('\n').concat('\n'));
   });
 
+  it('convert takes the names of runs as globs', async () => {
+    expect((await convert('in.csv', 'out.csv', '--run', '*_2')).exitCode).toBe(0);
+    expect((await written('out.csv')).split('\n').slice(1)).toEqual(['TS_2,ribosome,10,20,30,1', '']);
+  });
+
+  it('convert chooses one tomogram of a numbered table by its number', async () => {
+    await convert('in.csv', 'in.tbl', '--voxel-size', '10');
+    expect((await convert('in.tbl', 'out.csv', '--object', 'a', 'b', '--run', '2')).exitCode).toBe(0);
+    expect((await written('out.csv')).split('\n').slice(1)).toEqual(['2,a,10,20,30,1', '']);
+    expect((await convert('out.csv', 'one.tbl', '--voxel-size', '10')).exitCode).toBe(0);
+    expect((await convert('one.tbl', 'out.csv', '--object', 'a', '--run', 'TS_2')).exitCode).toBe(0);
+    expect((await written('out.csv')).split('\n').slice(1)).toEqual(['TS_2,a,10,20,30,1', '']);
+  });
+
+  it.each([
+    ['NaN, as Python writes it', '{"pickable_objects": [], "metadata": {"resolution": NaN}}'],
+    ['a comma too much', '{"pickable_objects": [],}'],
+  ])('convert never replaces the config of a project that has %s', async (_, config) => {
+    await writeFile(join(folder, 'copick.json'), config);
+    const refused = await convert('in.csv', 'copick.json', '--run', 'TS_2', '--to', 'copick', '--overwrite');
+    expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('the config of a copick project') });
+    expect(await written('copick.json')).toBe(config);
+  });
+
   it('convert writes and reads binary formats', async () => {
     const options = ['--run', 'TS_1', '--voxel-size', '10'];
     expect((await convert('in.csv', 'out.mod', ...options)).exitCode).toBe(0);

@@ -235,7 +235,7 @@ describe('readText', () => {
     ['is absent', 'none', /^picks none not found$/],
     ['is a folder', '.', /^picks \. is a folder, expected a file$/],
   ])('readText throws if the path %s', async (_, path, message) => {
-    await expect(readText(path, { what: 'picks' })).rejects.toMatchObject({
+    await expect(readText(path, { what: 'picks', code: 'invalid-picks' })).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringMatching(message),
     });
@@ -246,7 +246,7 @@ it.each<[string, (path: string) => Promise<unknown>]>([
   ['openProject', (path) => openProject(path)],
   ['loadModel', (path) => loadModel(ort, path)],
   ['openMrcFile', (path) => openMrcFile(path)],
-  ['readText', (path) => readText(path, { what: 'picks' })],
+  ['readText', (path) => readText(path, { what: 'picks', code: 'invalid-picks' })],
 ])('%s distinguishes a file that cannot be read from an absent one', async (_, read) => {
   const path = resolve('x'.repeat(300));
   const message = expect.stringContaining('the name is too long (ENAMETOOLONG)');
