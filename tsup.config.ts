@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'tsup';
 
 const library = defineConfig({
@@ -24,8 +27,8 @@ const library = defineConfig({
   target: 'node20',
   platform: 'neutral',
   splitting: true,
-  // The worker below is built at the same time.
-  clean: ['!decode-worker.js'],
+  // What is defined below is built at the same time.
+  clean: ['!decode-worker.js', '!page/**'],
   // tsup strips "node:" by default, which breaks bundlers that know only the prefixed names.
   removeNodeProtocol: false,
   external: [/^node:/, '#decode-pool'],
@@ -44,4 +47,24 @@ const webWorker = defineConfig({
   noExternal: [/.*/],
 });
 
-export default [library, webWorker];
+/** The page of `cryoet-picks view`, for browsers: modules and workers side by side, so that any server can serve them. */
+const page = defineConfig({
+  entry: { main: 'src/page/main.ts', 'decode-worker': 'src/web/decode-worker.ts' },
+  outDir: 'dist/page',
+  format: 'esm',
+  target: 'es2022',
+  platform: 'browser',
+  splitting: true,
+  minify: true,
+  clean: true,
+  noExternal: [/.*/],
+  esbuildOptions(options) {
+    // In the library package.json chooses by runtime; here there is one.
+    options.alias = { '#decode-pool': fileURLToPath(new URL('src/web/decode-pool.ts', import.meta.url)) };
+  },
+  async onSuccess() {
+    for (const name of ['index.html', 'style.css']) await cp(`src/page/${name}`, `dist/page/${name}`);
+  },
+});
+
+export default [library, webWorker, ...(existsSync('src/page/main.ts') ? [page] : [])];

@@ -68,6 +68,13 @@ export function numberFrom(minimum: number): (text: string) => number {
   };
 }
 
+/** Parses a port; 0 is any that is free. */
+export function parsePort(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0 && value < 65_536) return value;
+  throw new InvalidArgumentError('Expected a port from 1 to 65535, or 0 for any that is free.');
+}
+
 /** Parses a length in Å. */
 export function parseLength(text: string): number {
   const value = decimalOf(text);
@@ -114,7 +121,7 @@ export function collectRename(text: string, before: Readonly<Record<string, stri
 
 /** What a command returns. */
 export interface Outcome {
-  /** The document that `--json` prints. */
+  /** The document that `--json` prints; undefined if it was printed before. */
   readonly json: unknown;
   /** True if a part of the work failed; exit code 1. */
   readonly failed?: boolean | undefined;

@@ -12,6 +12,7 @@ import {
   parseColumns,
   parseLength,
   parseName,
+  parsePort,
   parseShape,
   parseTomogram,
   type RunCommand,
@@ -32,6 +33,8 @@ import {
   visible,
   visibleJson,
 } from './terminal.ts';
+import type { ViewInput } from './view.ts';
+import type { ExportInput } from './view-export.ts';
 
 /** Options of {@link runCli}. */
 export interface CliOptions {
@@ -114,7 +117,7 @@ async function execute<Input extends CommonFlags>(
     if (json && filesToStdout)
       throw new UsageError('--json and a file "-" both go to standard output; give one a name');
     const outcome = await body(openTerminal({ ...options, json, filesToStdout }), input);
-    if (json) stdout.write(`${visibleJson(outcome.json)}\n`);
+    if (json && outcome.json !== undefined) stdout.write(`${visibleJson(outcome.json)}\n`);
     return outcome.failed ? exitCodes.failed : exitCodes.done;
   } catch (error) {
     return reportFailure(error, { ...options, flags: input });
@@ -149,6 +152,7 @@ const examples = `
 Examples:
   cryoet-picks demo
   cryoet-picks info copick.json
+  cryoet-picks view copick.json
   cryoet-picks detect copick.json --tomogram denoised@10 --submission submission.csv --figure picks.png
   cryoet-picks detect tomogram.mrc --voxel-size 10.012 --out picks.csv
   cryoet-picks score --truth truth.csv --submission submission.csv --per-run
@@ -163,6 +167,7 @@ Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.`;
 function defineCommands(program: Command, run: RunCommand): void {
   program.addHelpText('after', examples);
   defineDemo(program, run);
+  defineView(program, run);
   defineInfo(program, run);
   defineDetect(program, run);
   defineScore(program, run);
@@ -185,6 +190,30 @@ function defineDemo(program: Command, run: RunCommand): void {
     .action((directory: string, options: Omit<DemoInput, 'directory'>) =>
       run(async () => (await import('./demo.ts')).demo, { directory, ...options }),
     );
+}
+
+function defineView(program: Command, run: RunCommand): void {
+  command(program, 'view', 'Look at tomograms and their picks in the browser, and correct them.')
+    .argument(
+      '[path]',
+      'copick project file, Croissant, folder of a project or of volumes, or a volume: MRC, TIFF or OME-Zarr',
+    )
+    .option('--port <number>', 'port of this machine to serve at (default: 7313, or the next free one)', parsePort)
+    .option('--no-open', 'print the address, and do not open the browser')
+    .option('--user-id <name>', 'user to save picks as (default: that of the project, or your user name)', parseName)
+    .option('--session-id <name>', 'session to save picks as', parseName, '1')
+    .option('--follow-links', 'also read and write behind links that lead out of the folders of the project')
+    .addOption(
+      new Option(
+        '--export <folder>',
+        'write the page with a simulated project as files for any web server, and serve nothing',
+      ).conflicts(['port', 'userId', 'followLinks']),
+    )
+    .action((path: string | undefined, options: Omit<ViewInput, 'path'> & Partial<ExportInput>) => {
+      const { export: folder, ...rest } = options;
+      if (folder === undefined) return run(async () => (await import('./view.ts')).view, { ...rest, path });
+      return run(async () => (await import('./view-export.ts')).exportPage, { ...rest, export: folder, path });
+    });
 }
 
 function defineInfo(program: Command, run: RunCommand): void {

@@ -32,7 +32,7 @@ export interface ServedStore {
 export interface ServedSite {
   /** Stores with data, by name: `data/NAME/…` and `list/NAME/…`. */
   readonly data: ReadonlyMap<string, ServedStore>;
-  /** Folders of files without folders, by name; those of `''` lie at the top. */
+  /** Folders of files without folders, by name; those of `''` lie at the top. A single file goes before its folder. */
   readonly files: ReadonlyMap<string, ReadableStore>;
 }
 
@@ -287,7 +287,8 @@ const types: Readonly<Record<string, string>> = {
 
 async function answerFile(call: Call, { names, signal }: Pick<Asked, 'names' | 'signal'>): Promise<void> {
   const name = names.length === 1 && names[0] === '' ? 'index.html' : names.at(-1)!;
-  const store = call.site.files.get(names.slice(0, -1).join('/'));
+  const { files } = call.site;
+  const store = files.get(names.join('/')) ?? files.get(names.slice(0, -1).join('/'));
   const key = name === '' ? undefined : keyOf([name]);
   const type = types[/\.(\w+)$/.exec(name)?.[1] ?? ''] ?? 'application/octet-stream';
   if (store === undefined || key === undefined) return send(call.response, 404);

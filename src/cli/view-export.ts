@@ -1,0 +1,103 @@
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { directoryStore } from '../node/directory-store.ts';
+import { openProject } from '../node/open-project.ts';
+import { packageFile } from '../node/package-file.ts';
+import { keyOf } from '../node/request-path.ts';
+import { difficulties } from '../simulate/tomogram.ts';
+import type { Zyx } from '../space/grid.ts';
+import { joinKey, type ListableStore, type StoreKey } from '../storage/store.ts';
+import type { CommonFlags, Outcome } from './command.ts';
+import { buildFolder } from './files.ts';
+import { simulateInto } from './simulate.ts';
+import { type Terminal, UsageError } from './terminal.ts';
+import { findRuntime, type InstalledRuntime, pageFolder, sessionOf } from './view.ts';
+import { serveProject } from './view-target.ts';
+
+/** The arguments of `view --export`. */
+export interface ExportInput extends CommonFlags {
+  /** The folder to write. */
+  readonly export: string;
+  /** Nothing else can be exported. */
+  readonly path?: string | undefined;
+  /** Folder of the built page. @defaultValue that of the package */
+  readonly page?: string | undefined;
+  /** Voxels of the sample. @defaultValue `[96, 320, 320]` */
+  readonly shape?: Zyx | undefined;
+}
+
+/**
+ * Writes the page, with the runtime if it is installed and a simulated project, as files that any web server can serve in the layout
+ * in which `view` serves them.
+ */
+export async function exportPage(terminal: Terminal, input: ExportInput): Promise<Outcome> {
+  const { export: directory, path: project, shape = [96, 320, 320] } = input;
+  if (project !== undefined) {
+    throw new UsageError(`--export writes the page with a simulated project, so leave out ${project}; view shows it`);
+  }
+  const { page = pageFolder() } = input;
+  const runtime = await findRuntime();
+  await buildFolder(directory, {
+    async build(folder) {
+      await copyFiles(page, folder);
+      await copyFiles(dirname(packageFile('models/default.onnx')!), join(folder, 'model'));
+      if (runtime) await copyRuntime(runtime, join(folder, 'ort'));
+      const data = join(folder, 'data');
+      await simulateInto(terminal, { folder: data, runs: 1, seed: 1, shape, ...difficulties.clean });
+      await writeSession(terminal, { folder, data, runtime });
+      for (const name of ['overlay', 'static']) {
+        await writeLists(directoryStore(join(data, name)), join(folder, 'list', name), '/');
+      }
+      // GitHub Pages leaves out names that begin with a dot, as those of Zarr do, unless this file is there.
+      await writeFile(join(folder, '.nojekyll'), '');
+    },
+  });
+  const path = resolve(directory);
+  terminal.print(
+    `${path} holds the page with a simulated project, for any web server; for example: npx http-server ${path}`,
+  );
+  if (!runtime) terminal.warn('cryoet-picks: onnxruntime-web is not installed, so the exported page cannot detect');
+  return { json: { folder: path, runtime: runtime?.modules.version ?? null } };
+}
+
+async function writeSession(
+  terminal: Terminal,
+  { folder, data, runtime }: { folder: string; data: string; runtime: InstalledRuntime | undefined },
+): Promise<void> {
+  const project = await openProject(join(data, 'copick.json'), { signal: terminal.signal });
+  const opened = await serveProject(terminal, { path: undefined, project });
+  const target = { ...opened, writable: false, title: 'a simulated project', userId: 'reviewer', sessionId: '1' };
+  const session = sessionOf(target, runtime, { isExport: true });
+  await writeFile(join(folder, 'session.json'), `${JSON.stringify(session, null, 2)}\n`);
+}
+
+/** Copies the files of a folder, without those in folders below it. */
+async function copyFiles(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    if (entry.isFile()) await copyFile(join(from, entry.name), join(to, entry.name));
+  }
+}
+
+/** Copies the two modules of the runtime and the WebAssembly that they name. */
+async function copyRuntime({ folder, modules }: InstalledRuntime, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  const names = new Set<string>();
+  for (const address of [modules.wasm, modules.webgpu]) {
+    const module = address.slice(address.lastIndexOf('/') + 1);
+    names.add(module);
+    for (const [name] of (await readFile(join(folder, module), 'utf8')).matchAll(/ort-wasm[\w.-]*\.(?:wasm|mjs)/g))
+      names.add(name);
+  }
+  for (const name of names) await copyFile(join(folder, name), join(to, name));
+}
+
+/** Writes what the server answers to a request for the children of a folder, for it and all below it. */
+async function writeLists(store: ListableStore, to: string, folder: StoreKey): Promise<void> {
+  const entries = (await store.list(folder)).filter(({ name }) => keyOf([name]) !== undefined);
+  await mkdir(to, { recursive: true });
+  await writeFile(join(to, 'index.json'), JSON.stringify(entries));
+  for (const { name, kind } of entries) {
+    if (kind === 'folder') await writeLists(store, join(to, name), joinKey(folder, name));
+  }
+}
