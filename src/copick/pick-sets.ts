@@ -19,7 +19,7 @@ import {
   type PicksIdentity,
   picksFilePieces,
   picksFileSteps,
-  picksIdentity,
+  picksIdentitySteps,
   withoutUntrustedRotations,
 } from './picks-file.ts';
 import { formatRecord, originOf, type PicksOrigin, type Provenance, recordKey } from './provenance.ts';
@@ -189,7 +189,9 @@ async function identifyByContent(
 ): Promise<FoundPicks> {
   const stem = stemOf(entry);
   try {
-    const identity = picksIdentity(await readBytes(entry, signal), { source: entry.path, fallbackObject: stem });
+    const bytes = await readBytes(entry, signal);
+    const options = { source: entry.path, fallbackObject: stem };
+    const identity = await withTurns(picksIdentitySteps(bytes, options), signal);
     return { ...identity, entry, fromName: false };
   } catch (error) {
     tree.log.reportError(entry.path, error, signal);

@@ -19,10 +19,12 @@ import {
   decodeText,
   formatJsonBigInt,
   holdsLongInteger,
+  measure,
   parseJson,
   parseJsonBigInt,
   writeNested,
 } from '../core/json.ts';
+import { type JsonBatch, jsonSteps } from '../core/json-parser.ts';
 import { isPlaced, notPick, type ParticlePick, type Transform } from '../picks/pick.ts';
 import type { ObjectUserSession } from './user-session-files.ts';
 
@@ -80,7 +82,7 @@ const fileSchema = v.looseObject({
   user_id: v.nullish(id),
   session_id: v.nullish(id),
   run_name: v.nullish(v.string()),
-  voxel_spacing: v.nullish(v.number()),
+  voxel_spacing: v.nullish(measure),
   unit: v.nullish(v.string()),
   // Not v.array, which would check every point by itself.
   points: v.nullish(v.instance(Array<unknown>)),
@@ -115,43 +117,51 @@ export function parsePicksFile(text: string, options: ParsePicksFileOptions): Pi
   return readText(text, options);
 }
 
-/** Reads a picks file, of which the first points may have been read before. */
-function readText(text: string, options: ParsePicksFileOptions & { readonly pointsBefore?: number }): PicksFile {
+/** Reads the text of a picks file. */
+function readText(text: string, options: ParsePicksFileOptions): PicksFile {
   const what = describeFile(options);
-  const json = parseJson(text, { what, code });
-  const file = readFile(json, options);
-  const { unknown, picks } = file;
+  const file = readFile(parseJson(text, { what, code }), options);
   // Of the known fields, only instance ids may be long integers.
-  const isExact =
-    Object.keys(unknown).length === 0 &&
-    !picks.some((pick) => pick.unknown !== undefined || typeof pick.instanceId === 'bigint');
+  const isExact = Object.keys(file.unknown).length === 0 && !file.picks.some(isInexact);
   if (isExact || !holdsLongInteger(text)) return file;
-  return readFile(exactKeys(parseJsonBigInt(text, { what, code }) as ExactFile, json as ExactFile), options);
+  const exact = parseJsonBigInt(text, { what, code }) as { readonly points?: readonly unknown[] | null };
+  return readFile({ ...exact, points: exact.points?.map(withPlainMeasures) }, options);
 }
 
-interface ExactFile extends Readonly<Record<string, unknown>> {
-  readonly points?: readonly Readonly<Record<string, unknown>>[] | null | undefined;
+/** A pick that may have held a long integer: as its id, or in a key of its own. */
+function isInexact({ unknown, instanceId }: ParticlePick): boolean {
+  return unknown !== undefined || typeof instanceId === 'bigint';
 }
 
-/** The JSON of a file with long integers in ids and unknown keys only: known measurements become plain numbers. */
-function exactKeys(exact: ExactFile, plain: ExactFile): ExactFile {
-  const points = exact.points?.map((point, index) => {
-    const { location, transformation_, score } = plain.points![index]!;
-    return { ...point, location, transformation_, score };
-  });
-  return { ...exact, points, voxel_spacing: plain.voxel_spacing };
+const plain = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value);
+
+/** A point of exact JSON, whose measurements are plain numbers: only ids and unknown keys keep long integers. */
+function withPlainMeasures(point: unknown): unknown {
+  if (!isFields(point)) return point;
+  const { location, transformation_: matrix, score } = point as Readonly<Record<string, unknown>>;
+  const { x, y, z } = (isFields(location) ? location : {}) as Readonly<Record<string, unknown>>;
+  return {
+    ...point,
+    location: isFields(location) ? { x: plain(x), y: plain(y), z: plain(z) } : location,
+    transformation_: Array.isArray(matrix) ? matrix.slice(0, 5).map(plainRow) : matrix,
+    score: plain(score),
+  };
+}
+
+/** Rows that are longer are cut, as by the schema. */
+function plainRow(row: unknown): unknown {
+  return Array.isArray(row) ? row.slice(0, 4).map(plain) : row;
 }
 
 function readFile(
   value: unknown,
-  options: ParsePicksFileOptions & { readonly pointsBefore?: number },
+  options: ParsePicksFileOptions,
 ): PicksFile & { readonly unknown: Readonly<Record<string, unknown>> } {
   const what = describeFile(options);
   const json = checkSchema(fileSchema, value, { what, code });
   const named = nameOf(json, options);
   const { object } = named;
-  const { pointsBefore = 0 } = options;
-  const picks = (json.points ?? []).map((point, i) => parsePoint(point, { object, what, index: pointsBefore + i }));
+  const picks = (json.points ?? []).map((point, index) => parsePoint(point, { object, what, index }));
   const {
     pickable_object_name,
     user_id,
@@ -174,114 +184,41 @@ function readFile(
   };
 }
 
-/** Bytes of a file that are read at once: a few milliseconds. */
-const BYTES = 2 ** 17;
+/** Bytes of a file that is read at once: a few milliseconds. */
+const SMALL = 2 ** 19;
+
+/** Options of {@link picksFileSteps}: the name of a file, and what is known of it otherwise, give its object. */
+export interface PicksFileStepsOptions extends ParsePicksFileOptions {
+  readonly identity: PicksIdentity;
+}
 
 /**
- * Reads a picks file as {@link parsePicksFile} does, piece by piece: its text never exists as a whole, unless the file is
- * small, or something in it is wrong.
+ * Reads a picks file as {@link parsePicksFile} does, piece by piece: its text never exists as a whole, unless the file is small.
  *
- * @throws {@link CryoetPicksError} As {@link parsePicksFile} does, and `invalid-picks` if the bytes are not UTF-8.
+ * @throws {@link CryoetPicksError} As {@link parsePicksFile} does, and `invalid-picks` if the bytes are not UTF-8, or an object
+ *   has more than 50,000 keys.
  */
-export function* picksFileSteps(bytes: Uint8Array, options: ParsePicksFileOptions): Steps<PicksFile> {
+export function* picksFileSteps(bytes: Uint8Array, options: PicksFileStepsOptions): Steps<PicksFile> {
   const what = describeFile(options);
-  const decode = (from: number, to: number) => decodeText(bytes.subarray(from, to), { what, code });
-  const head = bytes.length > 4 * BYTES ? headOfBytes(bytes) : undefined;
-  if (head === undefined) return parsePicksFile(decode(0, bytes.length), options);
-  const { object } = nameOf(head.json, { ...options, fallbackObject: options.fallbackObject ?? '?' });
+  if (bytes.length <= SMALL) return parsePicksFile(decodeText(bytes, { what, code }), options);
+  const { object } = options.identity;
   const picks: ParticlePick[] = [];
-  let from = head.end;
-  let size = BYTES;
-  // A cut within a point leaves text that is no JSON; the next is tried further on.
-  while (bytes.length - from > 2 * size && size < 64 * BYTES) {
-    const cut = nextCut(bytes, from + size);
-    if (cut === undefined) break;
-    const points = parsedPoints(decode(from, cut.end));
-    if (points === undefined) {
-      size *= 2;
-      continue;
-    }
-    const { json, text } = points;
-    const found = json.map((point, index) => parsePoint(point, { object, what, index: picks.length + index }));
-    if (found.some(isInexact) && holdsLongInteger(text)) {
-      const exact = parseJsonBigInt(`{"points":[${text}]}`, { what, code });
-      const { points: again = [] } = exactKeys(exact as ExactFile, { points: json as ExactFile['points'] });
-      for (const point of again ?? []) picks.push(parsePoint(point, { object, what, index: picks.length }));
-    } else for (const pick of found) picks.push(pick);
-    from = cut.next;
-    size = BYTES;
-    yield;
-  }
-  const rest = decode(from, bytes.length);
-  try {
-    const file = readText(head.text + rest, { ...options, pointsBefore: picks.length });
-    for (const pick of file.picks) picks.push(pick);
-    if (file.object === object && !/"points"\s*:/.test(rest)) return { ...file, picks };
-  } catch (error) {
-    // The place of an error is that in the whole text.
-    if (bytes.length > MAX_ERROR_BYTES || /: point \d/.test((error as Error).message)) throw error;
-  }
-  return parsePicksFile(decode(0, bytes.length), options);
-}
-
-/** Bytes of a file that is read again as a whole for the sake of a message. */
-const MAX_ERROR_BYTES = 2 ** 28;
-
-function isInexact({ unknown, instanceId }: ParticlePick): boolean {
-  return unknown !== undefined || typeof instanceId === 'bigint';
-}
-
-interface FileStart {
-  /** The text up to the first point. */
-  readonly text: string;
-  /** The keys before the points. */
-  readonly json: FileHeader;
-  /** The byte after the bracket. */
-  readonly end: number;
-}
-
-/** The start of a file, up to its points; undefined if it is not found near the beginning. */
-function headOfBytes(bytes: Uint8Array): FileStart | undefined {
-  const start = bytes.subarray(0, BYTES);
-  const key = new TextEncoder().encode('"points"');
-  for (let at = start.indexOf(key[0]!); at >= 0; at = start.indexOf(key[0]!, at + 1)) {
-    if (!key.every((byte, index) => start[at + index] === byte)) continue;
-    const end = start.indexOf(0x5b, at) + 1;
-    const text = new TextDecoder().decode(start.subarray(0, end));
-    try {
-      // If this is JSON, the bracket opens the list of points.
-      const json = JSON.parse(`${text}]}`) as FileHeader & { readonly points?: unknown };
-      if (end > 0 && Array.isArray(json.points)) return { text, json, end };
-    } catch {
-      // Not here, or not JSON, which reading the whole file reports.
-    }
-  }
-  return undefined;
-}
-
-/** The first end of an object after a position that is followed by a comma and another object. */
-function nextCut(bytes: Uint8Array, position: number): { readonly end: number; readonly next: number } | undefined {
-  const skip = (at: number) => {
-    let next = at;
-    while (bytes[next] === 0x20 || bytes[next] === 0x0a || bytes[next] === 0x0d || bytes[next] === 0x09) next++;
-    return next;
+  let points: readonly unknown[] | undefined;
+  const take = ({ items, list, text }: JsonBatch) => {
+    // Of a key that occurs twice the last value counts.
+    if (list !== points) picks.length = 0;
+    points = list;
+    const found = items.map((item, i) => {
+      const point = text === undefined ? withPlainMeasures(item) : item;
+      return parsePoint(point, { object, what, index: picks.length + i });
+    });
+    if (text !== undefined && found.some(isInexact) && holdsLongInteger(text)) return 'exact';
+    for (const pick of found) picks.push(pick);
+    return 'more';
   };
-  for (let at = bytes.indexOf(0x7d, position); at >= 0; at = bytes.indexOf(0x7d, at + 1)) {
-    const comma = skip(at + 1);
-    if (bytes[comma] !== 0x2c) continue;
-    const next = skip(comma + 1);
-    if (bytes[next] === 0x7b) return { end: at + 1, next };
-  }
-  return undefined;
-}
-
-/** The points of a text, with the text; undefined if it is not a list of JSON. */
-function parsedPoints(text: string): { readonly json: readonly unknown[]; readonly text: string } | undefined {
-  try {
-    return { json: JSON.parse(`[${text}]`) as unknown[], text };
-  } catch {
-    return undefined;
-  }
+  const json = yield* jsonSteps(bytes, { what, code, isExact: true, list: { key: 'points', take } });
+  const file = readFile(json, options);
+  return (json as { readonly points?: unknown }).points === points ? { ...file, picks } : file;
 }
 
 /**
@@ -291,11 +228,13 @@ function parsedPoints(text: string): { readonly json: readonly unknown[]; readon
  *
  * @throws {@link CryoetPicksError} `invalid-picks` if the bytes are not a picks file.
  */
-export function picksIdentity(bytes: Uint8Array, options: ParsePicksFileOptions): PicksIdentity {
+export function* picksIdentitySteps(bytes: Uint8Array, options: ParsePicksFileOptions): Steps<PicksIdentity> {
   const what = describeFile(options);
-  const head = bytes.length > 4 * BYTES ? headOfBytes(bytes)?.json : undefined;
-  const isWhole = head?.user_id !== undefined && head.session_id !== undefined;
-  const json = isWhole ? head : parseJson(decodeText(bytes, { what, code }), { what, code });
+  const take = ({ root }: JsonBatch) => (root.user_id !== undefined && root.session_id !== undefined ? 'stop' : 'more');
+  const json =
+    bytes.length <= SMALL
+      ? parseJson(decodeText(bytes, { what, code }), { what, code })
+      : yield* jsonSteps(bytes, { what, code, list: { key: 'points', take } });
   return nameOf(checkSchema(fileSchema, json, { what, code }), options);
 }
 

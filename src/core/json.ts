@@ -1,10 +1,7 @@
 import * as v from 'valibot';
+import { atOnce } from './concurrency.ts';
 import { CryoetPicksError, type ErrorCode } from './errors.ts';
-
-const space = /[ \t\n\r]*/y;
-const escaped = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
-const scalar = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y;
-const nonFiniteNumber = /-?\b(?:NaN|Infinity)\b/y;
+import { jsonSteps, notText } from './json-parser.ts';
 
 /** Options of {@link parseJson}. */
 interface ParseJsonOptions {
@@ -33,11 +30,8 @@ export function parseJson(text: string, { what, code, maxDepth }: ParseJsonOptio
   try {
     return JSON.parse(json);
   } catch {
-    const plain = quoteNonFinite(json);
-    const error = firstError(plain.text);
-    if (error === undefined) return revive(plain, { what, code });
-    // Quoting shifts the text, so the error is located in the original.
-    throw new CryoetPicksError(code, `${what} is not JSON: ${describe(json, firstError(json, true) ?? error)}`);
+    // To the engine the bare words of Python are an error, and its messages differ and quote the text.
+    return atOnce(jsonSteps(new TextEncoder().encode(json), { what, code }));
   }
 }
 
@@ -65,7 +59,7 @@ export function decodeText(bytes: Uint8Array, { what, code, path }: DecodeTextOp
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new CryoetPicksError(code, `${what} is not UTF-8 text`, { cause, path });
+    throw notText({ what, code, path }, cause);
   }
 }
 
@@ -80,164 +74,6 @@ function isDeeper(json: string, maxDepth: number): boolean {
     else if (char === 0x5d || char === 0x7d) depth--;
   }
   return depth > maxDepth;
-}
-
-/** Fails only if the text is nested too deeply for the engine. */
-function revive({ text, numbers }: ReturnType<typeof quoteNonFinite>, { what, code }: ParseJsonOptions): unknown {
-  try {
-    return JSON.parse(text, (_, value) => numbers.get(value) ?? value);
-  } catch (cause) {
-    throw new CryoetPicksError(code, `${what} is nested too deeply`, { cause });
-  }
-}
-
-/** Replaces bare non-finite numbers, outside strings, by strings that the text does not contain. */
-function quoteNonFinite(json: string): { text: string; numbers: ReadonlyMap<unknown, number> } {
-  const mark = unusedMark(json);
-  const text = replaceOutsideStrings(json, /"|-?\b(?:NaN|Infinity)\b/g, (token) => `"${mark}${token}"`);
-  const names = ['NaN', 'Infinity', '-Infinity'];
-  return { text, numbers: new Map(names.map((name) => [`${mark}${name}`, Number(name)])) };
-}
-
-/**
- * Replaces tokens outside strings. Strings are skipped by a search: the engine's stack for regular expressions overflows at
- * strings of some million characters.
- *
- * @param tokens - Finds tokens, and the quotation marks before strings.
- */
-function replaceOutsideStrings(json: string, tokens: RegExp, replace: (token: string) => string): string {
-  const pieces: string[] = [];
-  let kept = 0;
-  tokens.lastIndex = 0;
-  for (let found = tokens.exec(json); found; found = tokens.exec(json)) {
-    const [token] = found;
-    if (token === '"') {
-      tokens.lastIndex = stringEnd(json, found.index);
-      continue;
-    }
-    const replaced = replace(token);
-    if (replaced === token) continue;
-    pieces.push(json.slice(kept, found.index), replaced);
-    kept = tokens.lastIndex;
-  }
-  return pieces.length === 0 ? json : pieces.join('') + json.slice(kept);
-}
-
-/** The index after the string that begins at an index; the end of the text if the string does not end. */
-function stringEnd(json: string, start: number): number {
-  for (let quote = json.indexOf('"', start + 1); quote >= 0; quote = json.indexOf('"', quote + 1)) {
-    let first = quote;
-    while (first - 1 > start && json[first - 1] === '\\') first--;
-    // Backslashes in pairs escape each other.
-    if ((quote - first) % 2 === 0) return quote + 1;
-  }
-  return json.length;
-}
-
-interface JsonError {
-  readonly offset: number;
-  readonly expected: string;
-}
-
-/** The first place where a text is not JSON; found by a scanner, since the messages of engines differ and quote the text. */
-function firstError(json: string, nonFinite = false): JsonError | undefined {
-  const scanner = new Scanner(json, nonFinite);
-  const expected = scanner.scan();
-  return expected === undefined ? undefined : { offset: scanner.at, expected };
-}
-
-/** Scans JSON with a stack of the closing marks to come; without recursion, so that depth cannot overflow the call stack. */
-class Scanner {
-  at = 0;
-  private readonly closers: string[] = [];
-
-  constructor(
-    private readonly json: string,
-    private readonly nonFinite: boolean,
-  ) {}
-
-  /** What was expected where the scan stopped; undefined if the whole text is JSON. */
-  scan(): string | undefined {
-    let valueDue = true;
-    for (;;) {
-      const closer = this.closers.at(-1);
-      let expected: string | undefined;
-      if (valueDue) {
-        const opener = this.takeMark('{[');
-        if (opener !== undefined) valueDue = !this.opened(opener);
-        else if (this.takeScalar()) valueDue = false;
-        else return 'a value';
-        if (valueDue && opener === '{') expected = this.takeKey();
-      } else if (closer === undefined) {
-        this.take(space);
-        return this.at < this.json.length ? 'the end' : undefined;
-      } else {
-        const mark = this.takeMark(`,${closer}`);
-        if (mark === undefined) return `',' or '${closer}'`;
-        if (mark === closer) this.closers.pop();
-        else valueDue = true;
-        if (valueDue && closer === '}') expected = this.takeKey();
-      }
-      if (expected !== undefined) return expected;
-    }
-  }
-
-  /** Pushes the closing mark of an object or array; true if it is empty. */
-  private opened(opener: string): boolean {
-    const closer = opener === '{' ? '}' : ']';
-    if (this.takeMark(closer) !== undefined) return true;
-    this.closers.push(closer);
-    return false;
-  }
-
-  private takeKey(): string | undefined {
-    this.take(space);
-    if (!this.takeString()) return 'a property name in double quotes';
-    return this.takeMark(':') === undefined ? "':'" : undefined;
-  }
-
-  private takeScalar(): boolean {
-    return this.takeString() || this.take(scalar) || (this.nonFinite && this.take(nonFiniteNumber));
-  }
-
-  private takeString(): boolean {
-    if (this.json[this.at] !== '"') return false;
-    for (let i = this.at + 1; i < this.json.length; i++) {
-      const char = this.json.charCodeAt(i);
-      if (char === 0x22) {
-        this.at = i + 1;
-        return true;
-      }
-      // No bare control characters.
-      if (char < 0x20) return false;
-      if (char !== 0x5c) continue;
-      escaped.lastIndex = i;
-      if (!escaped.test(this.json)) return false;
-      i = escaped.lastIndex - 1;
-    }
-    return false;
-  }
-
-  private takeMark(marks: string): string | undefined {
-    this.take(space);
-    const mark = this.json[this.at];
-    if (mark === undefined || !marks.includes(mark)) return undefined;
-    this.at++;
-    return mark;
-  }
-
-  private take(pattern: RegExp): boolean {
-    pattern.lastIndex = this.at;
-    const found = pattern.test(this.json);
-    if (found) this.at = pattern.lastIndex;
-    return found;
-  }
-}
-
-function describe(json: string, { offset, expected }: JsonError): string {
-  const lines = json.slice(0, offset).split('\n');
-  const found = offset < json.length ? JSON.stringify(json[offset]) : 'the end of the text';
-  return `line ${lines.length}, column ${lines.at(-1)!.length + 1}: expected ${expected}, found ${found}`;
 }
 
 /** A value for a message, strings in quotes; only its beginning if it is long. */
@@ -260,10 +96,6 @@ export function showList(values: unknown): string {
 
 /** An integer of 16 digits or more in the place of a value: only such may exceed Number.MAX_SAFE_INTEGER. */
 const longInteger = /[:[,\s]-?\d{16}\d*\s*[,}\]]/;
-const numbers = /"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-
-/** Digits of an integer at most: more take the engine minutes to convert. */
-const MAX_DIGITS = 1000;
 
 /** Whether a text has an integer that may exceed Number.MAX_SAFE_INTEGER. */
 export function holdsLongInteger(text: string): boolean {
@@ -279,14 +111,7 @@ export function holdsLongInteger(text: string): boolean {
 export function parseJsonBigInt(text: string, options: ParseJsonOptions): unknown {
   const value = parseJson(text, options);
   if (!holdsLongInteger(text)) return value;
-  const mark = unusedMark(text);
-  const quoted = replaceOutsideStrings(text, numbers, (token) => {
-    if (token.length < 16 || /[.eE]/.test(token) || Number.isSafeInteger(Number(token))) return token;
-    if (token.length <= MAX_DIGITS) return `"${mark}${token}"`;
-    const { what, code } = options;
-    throw new CryoetPicksError(code, `${what} has a number of ${token.length} digits; expected at most ${MAX_DIGITS}`);
-  });
-  return quoted === text ? value : withIntegers(parseJson(quoted, options), mark);
+  return atOnce(jsonSteps(new TextEncoder().encode(text), { ...options, isExact: true }));
 }
 
 /** Writes JSON as `JSON.stringify` does, and `bigint` as an integer. */
@@ -308,25 +133,6 @@ function unusedMark(text: string): string {
     const mark = `#${Math.random().toString(36).slice(2)}#`;
     if (!text.includes(mark)) return mark;
   }
-}
-
-/** Replaces marked strings by integers; without recursion, since JSON may be nested deeper than the call stack. */
-function withIntegers(root: unknown, mark: string): unknown {
-  const box: Record<string, unknown> = { root };
-  const due: Record<string, unknown>[] = [box];
-  for (let node = due.pop(); node !== undefined; node = due.pop()) {
-    for (const key of Object.keys(node)) {
-      const value = node[key];
-      if (typeof value === 'object' && value !== null) due.push(value as Record<string, unknown>);
-      else if (typeof value === 'string' && value.startsWith(mark)) setOwn(node, key, BigInt(value.slice(mark.length)));
-    }
-  }
-  return box.root;
-}
-
-/** Sets a key of an object, even `__proto__`. */
-function setOwn(node: Record<string, unknown>, key: string, value: unknown): void {
-  Object.defineProperty(node, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
 /**

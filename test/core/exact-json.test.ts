@@ -29,12 +29,12 @@ describe('JSON with integers of any length', () => {
     }
   });
 
-  it('JSON with an integer of ten million digits is refused, beside a string of as many characters', () => {
-    const digits = '1'.repeat(10_000_000);
+  it('JSON with an integer of a million digits is refused, beside a string of as many characters', () => {
+    const digits = '1'.repeat(1_000_000);
     expect(() => parse(`["${digits}",${digits}]`)).toThrow(
       expect.objectContaining({
         code: 'invalid-picks',
-        message: 'it has a number of 10000000 digits; expected at most 1000',
+        message: 'it has a number of 1000000 digits; expected at most 1000',
       }),
     );
     expect(parse(`["${digits}",9223372036854775807]`)).toEqual([digits, most]);

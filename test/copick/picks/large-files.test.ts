@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { picksFileSteps } from '../../../src/copick/picks-file.ts';
 import { formatPicksFile, parsePicksFile } from '../../../src/entry/copick.ts';
 import type { ParticlePick } from '../../../src/entry/index.ts';
 import { openProject } from '../../../src/entry/node.ts';
@@ -95,6 +96,30 @@ describe('a large picks file', () => {
     })();
     expect(expected).toEqual(expect.any(String));
     expect(messageOf(await readBack(text).catch((error: unknown) => error))).toBe(expected);
+  });
+
+  const point = '{"location":{"x":1,"y":2,"z":3}';
+  const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+  it.each<[string, string]>([
+    ['one long string', `{"points":[${point},"note":"${'x'.repeat(8_000_000)}"}]}`],
+    ['one string of escapes', `{"points":[${point},"note":"${'\\u00e4'.repeat(1_000_000)}"}]}`],
+    ['white space', `{"points":[${' '.repeat(8_000_000)}${point}}]}`],
+    ['a point of many keys', `{"points":[${point},${Array.from({ length: 200_000 }, (_, i) => `"k${i}":0`)}}]}`],
+    ['a point of many levels', `{"points":[${point},"n":${deep},"m":${deep},"o":${deep},"p":${deep}}]}`],
+    ['other keys before its points', `{"more":[${'{"a":1},'.repeat(1_000_000)}{}],"points":[${point}}]}`],
+    ['a string that is not closed', `{"points":[${point},"note":"${'x'.repeat(8_000_000)}`],
+    ['an end too early', JSON.stringify(plain).slice(0, -300)],
+  ])('A large picks file with %s lets other work have its turn while it is read', async (_, text) => {
+    const bytes = new TextEncoder().encode(text);
+    const steps = picksFileSteps(bytes, { source: path, identity });
+    let turns = 0;
+    try {
+      while (!steps.next().done) turns++;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'invalid-picks' });
+    }
+    // 131,072 bytes at most between two turns, until the file is read or refused.
+    expect(turns).toBeGreaterThan(10);
   });
 
   it('A large picks file that is not UTF-8 is refused', async () => {
