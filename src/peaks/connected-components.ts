@@ -11,6 +11,7 @@ import {
 } from '../core/arguments.ts';
 import type { Box, Zyx } from '../space/grid.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
+import type { NumericData } from '../volume/volume.ts';
 import {
   fromSweepOrder,
   type Linked,
@@ -82,7 +83,7 @@ export async function* connectedComponents(
       searches = chosen(sweep.classes).map((searched) => ({
         ...searched,
         sweep,
-        growing: new ComponentSweep(sweep, searched.threshold, connectivity, minVoxels),
+        growing: new ComponentSweep(sweep, scoresFrom(searched.threshold), connectivity, minVoxels),
       }));
     }
     for (const search of searches) yield* ended(search.growing.advance(channels[search.channel]), search);
@@ -126,6 +127,8 @@ export interface Component extends Peak {
 
 /** What a component holds while it may still grow; sums and extents along (sweep axis, rows, columns). */
 export interface Growing extends Linked<Growing> {
+  /** The label of its voxels; 1 for those that reach a threshold. */
+  readonly label: number;
   voxels: number;
   lastPlane: number;
   best: number;
@@ -149,9 +152,10 @@ interface Kept {
 type Triple = [plane: number, row: number, column: number];
 
 /** A component without voxels yet, a set of its own. */
-function openComponent(age: number): Growing {
+function openComponent(age: number, label: number): Growing {
   const component = {
     age,
+    label,
     voxels: 0,
     lastPlane: -1,
     best: Number.NEGATIVE_INFINITY,
@@ -199,7 +203,6 @@ function addRun(
   start: number,
   end: number,
 ): void {
-  const length = end - start;
   let weight = 0;
   let weightedColumns = 0;
   let index = plane * planeStep + row * rowStep + start * columnStep;
@@ -214,16 +217,23 @@ function addRun(
     weight += score;
     weightedColumns += score * column;
   }
-  const { sum, weightedSum, first, last } = component;
-  component.voxels += length;
+  const { weightedSum } = component;
   component.weight += weight;
+  weightedSum[0] += weight * plane;
+  weightedSum[1] += weight * row;
+  weightedSum[2] += weightedColumns;
+  addPlaces(component, plane, row, start, end);
+}
+
+/** Adds to a root where the voxels of columns `start … end − 1` of a row are. */
+function addPlaces(component: Growing, plane: number, row: number, start: number, end: number): void {
+  const { sum, first, last } = component;
+  const length = end - start;
+  component.voxels += length;
   component.lastPlane = plane;
   sum[0] += length * plane;
   sum[1] += length * row;
   sum[2] += (length * (start + end - 1)) / 2;
-  weightedSum[0] += weight * plane;
-  weightedSum[1] += weight * row;
-  weightedSum[2] += weightedColumns;
   first[0] = Math.min(first[0], plane);
   first[1] = Math.min(first[1], row);
   first[2] = Math.min(first[2], start);
@@ -269,19 +279,60 @@ const reachOf: Readonly<Record<Connectivity, Reach>> = {
   26: { row: 1, plane: 1, both: 1 },
 };
 
-/** The runs of one plane: columns `starts[i] … ends[i] − 1`; those of row r are `rowFirst[r] … rowFirst[r + 1] − 1`. */
+/**
+ * The runs of one plane: columns `starts[i] … ends[i] − 1`, all of one label; those of row r are `rowFirst[r] … rowFirst[r + 1] − 1`.
+ */
 interface Runs {
-  starts: number[];
-  ends: number[];
-  components: (Growing | undefined)[];
+  readonly starts: number[];
+  readonly ends: number[];
+  readonly labels: number[];
+  readonly components: (Growing | undefined)[];
   readonly rowFirst: Int32Array;
 }
 
-/** Grows the components of one class plane by plane, from runs of voxels at or above a threshold. */
-export class ComponentSweep {
+/** How a sweep reads planes: which voxels it joins, and what it gathers of them. */
+interface Reading<P> {
+  /** Adds the runs of a row, each as long as can be. Runs of different labels never join. */
+  findRuns(plane: P, row: number, columns: number, runs: Runs): void;
+  /** What a run of voxels does to its component. */
+  gather(component: Growing, plane: P, sweep: PlaneSweep, index: number, row: number, start: number, end: number): void;
+}
+
+/** Reads scores: joins voxels that reach a threshold. */
+export function scoresFrom(threshold: number, gather: Reading<Plane>['gather'] = addRun): Reading<Plane> {
+  return { findRuns: (plane, row, columns, runs) => findScores(plane, row, columns, threshold, runs), gather };
+}
+
+/** A plane of labels. */
+export interface LabelPlane extends Omit<Plane, 'data'> {
+  readonly data: NumericData;
+}
+
+/** Reads labels: joins voxels of one label, other than 0. Of their components, score and weight stay empty. */
+export const labelReading: Reading<LabelPlane> = {
+  findRuns({ data, offset, rowStride, columnStride: step }, row, columns, { starts, ends, labels }) {
+    let i = offset + row * rowStride;
+    let column = 0;
+    while (column < columns) {
+      const label = data[i];
+      const start = column;
+      do {
+        column++;
+        i += step;
+      } while (column < columns && data[i] === label);
+      if (label === 0) continue;
+      starts.push(start);
+      ends.push(column);
+      labels.push(label);
+    }
+  },
+  gather: (component, _plane, _sweep, index, row, start, end) => addPlaces(component, index, row, start, end),
+};
+
+/** Grows components plane by plane, from runs of voxels. */
+export class ComponentSweep<P = Plane> {
   readonly #sweep: PlaneSweep;
-  readonly #gather: typeof addRun;
-  readonly #threshold: number;
+  readonly #reading: Reading<P>;
   readonly #reach: Reach;
   readonly #minVoxels: number;
   #before: Runs;
@@ -290,17 +341,9 @@ export class ComponentSweep {
   #count = 0;
   #index = 0;
 
-  /** @param gather - What a run of voxels does to its component. */
-  constructor(
-    sweep: PlaneSweep,
-    threshold: number,
-    connectivity: Connectivity,
-    minVoxels: number,
-    gather: typeof addRun = addRun,
-  ) {
+  constructor(sweep: PlaneSweep, reading: Reading<P>, connectivity: Connectivity, minVoxels: number) {
     this.#sweep = sweep;
-    this.#gather = gather;
-    this.#threshold = threshold;
+    this.#reading = reading;
     this.#reach = reachOf[connectivity];
     this.#minVoxels = minVoxels;
     this.#before = noRuns(sweep.rows);
@@ -308,9 +351,9 @@ export class ComponentSweep {
   }
 
   /** Takes the next plane and gives the components that ended on the one before. */
-  advance(plane: Plane): Growing[] {
+  advance(plane: P): Growing[] {
     [this.#before, this.#current] = [this.#current, this.#before];
-    findRunsInto(plane, this.#sweep, this.#threshold, this.#current);
+    this.#findRuns(plane, this.#current);
     const { row, plane: samePlace, both } = this.#reach;
     const { rows } = this.#sweep;
     for (let r = 0; r < rows; r++) {
@@ -324,27 +367,30 @@ export class ComponentSweep {
     return this.#close(this.#index++);
   }
 
-  /** As {@link ComponentSweep.advance} for a plane known to hold no voxel that reaches the threshold. */
-  skip(): Growing[] {
-    clearRuns(this.#before);
-    [this.#before, this.#current] = [this.#current, this.#before];
-    return this.#close(this.#index++);
-  }
-
   /** Ends the sweep: the components that reach the last plane. */
   finish(): Growing[] {
     return this.#close(this.#index);
   }
 
+  #findRuns(plane: P, runs: Runs): void {
+    const { rows, columns } = this.#sweep;
+    for (const list of [runs.starts, runs.ends, runs.labels, runs.components]) list.length = 0;
+    for (let row = 0; row < rows; row++) {
+      runs.rowFirst[row] = runs.starts.length;
+      this.#reading.findRuns(plane, row, columns, runs);
+    }
+    runs.rowFirst[rows] = runs.starts.length;
+  }
+
   /** Adds the runs of a row to their components, opening new ones where they have none. */
-  #gatherRow(plane: Plane, row: number): void {
-    const { starts, ends, components, rowFirst } = this.#current;
+  #gatherRow(plane: P, row: number): void {
+    const { starts, ends, labels, components, rowFirst } = this.#current;
     for (let i = rowFirst[row]; i < rowFirst[row + 1]; i++) {
       const known = components[i];
-      const component = known ? rootOf(known) : openComponent(this.#count++);
+      const component = known ? rootOf(known) : openComponent(this.#count++, labels[i]);
       if (!known) this.#open.push(component);
       components[i] = component;
-      this.#gather(component, plane, this.#sweep, this.#index, row, starts[i], ends[i]);
+      this.#reading.gather(component, plane, this.#sweep, this.#index, row, starts[i], ends[i]);
     }
   }
 
@@ -356,36 +402,19 @@ export class ComponentSweep {
 }
 
 function noRuns(rows: number): Runs {
-  return { starts: [], ends: [], components: [], rowFirst: new Int32Array(rows + 1) };
+  return { starts: [], ends: [], labels: [], components: [], rowFirst: new Int32Array(rows + 1) };
 }
 
-function clearRuns(runs: Runs): void {
-  runs.starts.length = 0;
-  runs.ends.length = 0;
-  runs.components.length = 0;
-  runs.rowFirst.fill(0);
-}
-
-function findRunsInto(plane: Plane, { rows, columns }: PlaneSweep, threshold: number, runs: Runs): void {
-  const { offset, rowStride } = plane;
-  clearRuns(runs);
-  for (let row = 0; row < rows; row++) {
-    runs.rowFirst[row] = runs.starts.length;
-    findRunsOfRow(plane, offset + row * rowStride, columns, threshold, runs);
-  }
-  runs.rowFirst[rows] = runs.starts.length;
-}
-
-/** Adds the runs of a row; between them it looks at four scores at a time. */
-function findRunsOfRow(
-  { data, columnStride: step }: Plane,
-  first: number,
+/** Adds the runs of a row that reach a threshold; between them it looks at four scores at a time. */
+function findScores(
+  { data, offset, rowStride, columnStride: step }: Plane,
+  row: number,
   columns: number,
   threshold: number,
-  { starts, ends }: Runs,
+  { starts, ends, labels }: Runs,
 ): void {
   let column = 0;
-  let i = first;
+  let i = offset + row * rowStride;
   while (column < columns) {
     while (
       column + 3 < columns &&
@@ -404,16 +433,18 @@ function findRunsOfRow(
     starts.push(column);
     for (; column < columns && data[i] >= threshold; i += step) column++;
     ends.push(column);
+    labels.push(1);
   }
 }
 
-/** Joins the runs of a row with the runs of a neighbouring row that they touch. */
+/** Joins the runs of a row with those runs of a neighbouring row that they touch and whose label they have. */
 function joinRows(runs: Runs, row: number, others: Runs, otherRow: number, reach: number): void {
   const lastOther = others.rowFirst[otherRow + 1];
   let j = others.rowFirst[otherRow];
   for (let i = runs.rowFirst[row]; i < runs.rowFirst[row + 1]; i++) {
     while (j < lastOther && others.ends[j] + reach <= runs.starts[i]) j++;
     for (let k = j; k < lastOther && others.starts[k] < runs.ends[i] + reach; k++) {
+      if (others.labels[k] !== runs.labels[i]) continue;
       const known = runs.components[i];
       const other = rootOf(others.components[k] as Growing);
       runs.components[i] = known ? joinComponents(rootOf(known), other) : other;

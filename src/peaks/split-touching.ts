@@ -20,6 +20,7 @@ import {
   type Foreground,
   type Growing,
   keepRun,
+  scoresFrom,
   toComponent,
 } from './connected-components.ts';
 import { fromSweepOrder, type PlaneSweep, planesOf, type SearchedClass, searchedClasses } from './planes.ts';
@@ -87,7 +88,7 @@ export async function* splitTouching(
       searches = chosen(sweep.classes).map((searched) => ({
         ...searched,
         sweep,
-        growing: new ComponentSweep(sweep, searched.threshold, connectivity, minVoxels, keepRun),
+        growing: new ComponentSweep(sweep, scoresFrom(searched.threshold, keepRun), connectivity, minVoxels),
         minDistance: distanceOf(searched.object),
         minVoxels,
       }));

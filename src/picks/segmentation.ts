@@ -10,14 +10,13 @@ import {
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
-  type Component,
   ComponentSweep,
   type Connectivity,
   componentRules,
   type Growing,
-  toComponent,
+  labelReading,
 } from '../peaks/connected-components.ts';
-import { type PlaneSweep, sweepAlong } from '../peaks/planes.ts';
+import { sweepAlong } from '../peaks/planes.ts';
 import { formatZyx, sameZyx, toPhysical, toVoxel, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
 import { asVolume, contiguousVolume, type NumericData, type Volume, type VolumeLike } from '../volume/volume.ts';
 import { checkPositions, type ParticlePick } from './pick.ts';
@@ -229,8 +228,7 @@ export function picksFromSegmentation(labels: VolumeLike, options: PicksFromSegm
       `labels have shape ${formatZyx(volume.shape)}, but the grid ${formatZyx(grid.shape)}`,
     );
   }
-  const planesOf = planesOfLabels(volume, Object.keys(objects).length + 10);
-  const known = [...planesOf.keys()].sort((a, b) => a - b);
+  const known = labelsIn(volume, Object.keys(objects).length + 10);
   const unknown = known.filter((label) => !Object.hasOwn(objects, label));
   if (unknown.length > 0) {
     throw new CryoetPicksError(
@@ -240,15 +238,11 @@ export function picksFromSegmentation(labels: VolumeLike, options: PicksFromSegm
     );
   }
   const instances = new Map<string, number>();
-  return known.flatMap((label) => {
-    const sweep = sweepAlong(0, grid, [objects[label]]);
-    const search = new ComponentSweep(sweep, 1, connectivity, minVoxels);
-    return componentsOfLabel(volume, label, planesOf.get(label) as Set<number>, { sweep, search }).map(({ voxel }) => {
-      const object = objects[label];
-      const instanceId = (instances.get(object) ?? 0) + 1;
-      instances.set(object, instanceId);
-      return { object, position: toPhysical(grid, voxel), score: 1, instanceId };
-    });
+  return componentsOf(volume, grid, { connectivity, minVoxels }).map(({ label, voxel }) => {
+    const object = objects[label];
+    const instanceId = (instances.get(object) ?? 0) + 1;
+    instances.set(object, instanceId);
+    return { object, position: toPhysical(grid, voxel), score: 1, instanceId };
   });
 }
 
@@ -257,53 +251,41 @@ const labelNames: Rule = {
   isValid: (value) => isFields(value) && Object.values(value).every((name) => typeof name === 'string'),
 };
 
-/** The labels other than 0, and the planes along z that hold them; gives up after `limit` labels. */
-function planesOfLabels({ data, shape, stride, offset }: Volume<NumericData>, limit: number): Map<number, Set<number>> {
-  const planesOf = new Map<number, Set<number>>();
-  for (let z = 0; z < shape[0]; z++) {
-    let previous = 0;
-    for (let y = 0; y < shape[1]; y++) {
+/** The labels other than 0, ascending; gives up after `limit` labels. */
+function labelsIn({ data, shape, stride, offset }: Volume<NumericData>, limit: number): number[] {
+  const labels = new Set<number>();
+  let previous = 0;
+  for (let z = 0; z < shape[0] && labels.size <= limit; z++) {
+    for (let y = 0; y < shape[1] && labels.size <= limit; y++) {
       let i = offset + z * stride[0] + y * stride[1];
       for (let x = 0; x < shape[2]; x++, i += stride[2]) {
-        const label = data[i];
-        if (label === previous || label === 0) continue;
-        previous = label;
-        const planes = planesOf.get(label);
-        if (planes) planes.add(z);
-        else planesOf.set(label, new Set([z]));
-        if (planesOf.size > limit) return planesOf;
+        if (data[i] === previous) continue;
+        previous = data[i];
+        if (previous !== 0) labels.add(previous);
       }
     }
   }
-  return planesOf;
+  return [...labels].sort((a, b) => a - b);
 }
 
-/** The components of one label: of a mask that is 1 there and 0 elsewhere, made plane by plane. */
-function componentsOfLabel(
-  { data, shape: [depth, height, width], stride, offset }: Volume<NumericData>,
-  label: number,
-  planes: ReadonlySet<number>,
-  { sweep, search }: { readonly sweep: PlaneSweep; readonly search: ComponentSweep },
-): Component[] {
-  const mask = new Float32Array(height * width);
-  const plane = { data: mask, offset: 0, rowStride: width, columnStride: 1 };
-  const components: Component[] = [];
+/** The components of all labels, in one sweep: by label, then by the plane that ends them. */
+function componentsOf(
+  { data, shape, stride, offset }: Volume<NumericData>,
+  grid: VoxelGrid,
+  { connectivity, minVoxels }: { readonly connectivity: Connectivity; readonly minVoxels: number },
+): { readonly label: number; readonly voxel: Zyx }[] {
+  const sweep = sweepAlong(0, grid, []);
+  const search = new ComponentSweep(sweep, labelReading, connectivity, minVoxels);
+  const components: { readonly label: number; readonly voxel: Zyx }[] = [];
   // One by one: a plane may end more components than a call takes arguments.
   const keep = (ended: readonly Growing[]): void => {
-    for (const component of ended) components.push(toComponent(component, sweep, sweep.classes[0]));
+    for (const { label, sum, voxels } of ended) {
+      components.push({ label, voxel: [sum[0] / voxels, sum[1] / voxels, sum[2] / voxels] });
+    }
   };
-  for (let z = 0; z < depth; z++) {
-    if (!planes.has(z)) {
-      keep(search.skip());
-      continue;
-    }
-    let m = 0;
-    for (let y = 0; y < height; y++) {
-      let i = offset + z * stride[0] + y * stride[1];
-      for (let x = 0; x < width; x++, i += stride[2]) mask[m++] = data[i] === label ? 1 : 0;
-    }
-    keep(search.advance(plane));
+  for (let z = 0; z < shape[0]; z++) {
+    keep(search.advance({ data, offset: offset + z * stride[0], rowStride: stride[1], columnStride: stride[2] }));
   }
   keep(search.finish());
-  return components;
+  return components.sort((a, b) => a.label - b.label);
 }

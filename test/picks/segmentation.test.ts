@@ -199,6 +199,52 @@ describe('picksFromSegmentation', () => {
     expect(picksFromSegmentation(volume, { grid: gridOf(volume.shape), objects: { 3: 'a' } })).toHaveLength(count);
   });
 
+  it.each([6, 18, 26] as const)(
+    'picksFromSegmentation gives, label by label, the picks of a volume of that label alone, with %i neighbours',
+    (connectivity) => {
+      const shape: Zyx = [4, 5, 6];
+      const values = fc.array(fc.integer({ min: 0, max: 3 }), {
+        minLength: voxelCount(shape),
+        maxLength: voxelCount(shape),
+      });
+      fc.assert(
+        fc.property(values, fc.integer({ min: 1, max: 4 }), (data, minVoxels) => {
+          const options = { grid: gridOf(shape), objects: { 1: 'a', 2: 'b', 3: 'c' }, connectivity, minVoxels };
+          const alone = [1, 2, 3].flatMap((only) =>
+            picksFromSegmentation(
+              contiguousVolume(
+                data.map((one) => (one === only ? one : 0)),
+                shape,
+              ),
+              options,
+            ),
+          );
+          expect(picksFromSegmentation(contiguousVolume(data, shape), options)).toEqual(alone);
+        }),
+      );
+    },
+  );
+
+  it('picksFromSegmentation looks at a voxel as often, however many labels there are', () => {
+    const shape: Zyx = [16, 16, 16];
+    const readsOf = (count: number) => {
+      let reads = 0;
+      // Of each row, the first half has a label and the second none.
+      const voxels = Array.from({ length: voxelCount(shape) }, (_, i) => (i % 16 < 8 ? 1 + ((i >> 4) % count) : 0));
+      const data = new Proxy(voxels, {
+        get(target, key) {
+          reads++;
+          return Reflect.get(target, key);
+        },
+      });
+      const objects = Object.fromEntries(Array.from({ length: count }, (_, i) => [i + 1, `object ${i + 1}`]));
+      picksFromSegmentation(contiguousVolume(data, shape), { grid: gridOf(shape), objects });
+      return reads / voxels.length;
+    };
+    expect(readsOf(256)).toBeCloseTo(readsOf(1), 1);
+    expect(readsOf(256)).toBeLessThan(4);
+  });
+
   it('picksFromSegmentation takes 250,000 groups that end in one plane', () => {
     const side = 1000;
     const data = new Uint8Array(side * side);
