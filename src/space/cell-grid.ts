@@ -318,8 +318,12 @@ export function greedyNms(points: Points, distance: number, isKept: Uint8Array):
     for (let i = 0; i < indices.length; i++) isKept[indices[i]] = 1;
   }
   if (squared === 0 || indices.length === 0) return;
-  const grid = cellGridOf(points, distance);
   const states = new Uint8Array(indices.length);
+  if (indices.length <= FEW) {
+    comparePairs(points, squared, states, isKept);
+    return;
+  }
+  const grid = cellGridOf(points, distance);
   const near: Near = { points: [], count: 0 };
   const way: number[] = [];
   for (let start = 0; start < states.length; start++) {
@@ -337,6 +341,35 @@ export function greedyNms(points: Points, distance: number, isKept: Uint8Array):
       states[point] = kept;
       isKept[indices[point]] = 1;
     }
+  }
+}
+
+/** Pairs of so many points are compared sooner than cells are made. */
+const FEW = 32;
+
+/** As {@link greedyNms} is defined: the best undecided point is kept and drops what is close, until none is undecided. */
+function comparePairs(
+  { places, values, indices }: Points,
+  squared: number,
+  states: Uint8Array,
+  isKept: Uint8Array,
+): void {
+  const count = indices.length;
+  for (;;) {
+    let best = -1;
+    for (let i = 0; i < count; i++) {
+      if (states[i] !== undecided) continue;
+      if (best < 0 || values[i] > values[best] || (values[i] === values[best] && indices[i] < indices[best])) best = i;
+    }
+    if (best < 0) return;
+    isKept[indices[best]] = 1;
+    for (let i = 0; i < count; i++) {
+      const dx = places[3 * i] - places[3 * best];
+      const dy = places[3 * i + 1] - places[3 * best + 1];
+      const dz = places[3 * i + 2] - places[3 * best + 2];
+      if (states[i] === undecided && dx * dx + dy * dy + dz * dz < squared) states[i] = dropped;
+    }
+    states[best] = kept;
   }
 }
 
