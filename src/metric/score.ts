@@ -316,19 +316,19 @@ export function scoreTables(
   tables: { readonly truth: readonly TableRow[]; readonly submission: readonly TableRow[] },
   rules: ScoringRules = cziiRules,
 ): TableReport {
-  const { truth, submission } = requireOptions('scoreTables', tables, { truth: tableRule, submission: tableRule });
+  const { truth, submission } = requireOptions('scoreTables', tables, { truth: listRule, submission: listRule });
   const runs = new Map<string, ScoredRun & { truth: ParticlePick[]; picks: ParticlePick[] }>();
   const open = (run: string) => {
     const group = { run, truth: [], picks: [] };
     runs.set(run, group);
     return group;
   };
-  forEachRun(truth, (run) => {
+  forEachRun('truth', truth, (run) => {
     const group = runs.get(run) ?? open(run);
     return (pick) => group.truth.push(pick);
   });
   const ignoredRuns = new Set<string>();
-  forEachRun(submission, (run) => {
+  forEachRun('submission', submission, (run) => {
     const group = runs.get(run);
     if (group === undefined) ignoredRuns.add(run);
     return (pick) => group?.picks.push(pick);
@@ -339,18 +339,31 @@ export function scoreTables(
   return { ...report, ignoredRuns: [...ignoredRuns] };
 }
 
-const tableRule: Rule = {
+const listRule: Rule = {
   expected: 'a list of rows { run, pick }, as `parseSubmissionRows` gives',
-  isValid: (rows) => Array.isArray(rows) && rows.every((row) => typeof row?.run === 'string'),
+  isValid: Array.isArray,
+};
+const tableRule: Rule = {
+  ...listRule,
+  isValid: (rows) => (rows as readonly TableRow[]).every((row) => typeof row?.run === 'string'),
 };
 
 /** Hands each pick to what `enter` gives for its run; a table lists the rows of a run together, so it is seldom called. */
-function forEachRun(rows: readonly TableRow[], enter: (run: string) => (pick: ParticlePick) => void): void {
-  let last: string | undefined;
+function forEachRun(
+  table: 'truth' | 'submission',
+  rows: readonly TableRow[],
+  enter: (run: string) => (pick: ParticlePick) => void,
+): void {
+  // Differs from every value, so that the first row is looked at whatever it is; a run that equals the last needs no second look.
+  let last: unknown = Number.NaN;
   let add: (pick: ParticlePick) => void = () => {};
-  for (const { run, pick } of rows) {
-    if (run !== last) add = enter(run);
-    last = run;
-    add(pick);
+  for (let i = 0; i < rows.length; i++) {
+    const run = rows[i]?.run;
+    if (run !== last) {
+      if (typeof run !== 'string') requireArgument('scoreTables', table, rows, tableRule);
+      add = enter(run);
+      last = run;
+    }
+    add(rows[i].pick);
   }
 }
