@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { parseJson, showJson } from '../core/json.ts';
+import { decodeText, parseJson, showJson } from '../core/json.ts';
 import type { StoreOptions } from '../storage/store.ts';
 
 /** One axis of an OME-Zarr image. */
@@ -231,23 +231,13 @@ function angstromPer({ name, unit }: ImageAxis): number | undefined {
  * @throws {@link CryoetPicksError} `invalid-metadata` naming the file.
  */
 export function parseMetadataFile(bytes: Uint8Array, where: string): unknown {
-  const text = decodeText(bytes, where);
+  const text = decodeText(bytes, { what: where, code: 'invalid-metadata' });
   if (/^\uFEFF?\s*</.test(text)) {
     const other = where.includes('zarr.json') ? 2 : 3;
     const found = 'it is a web page or XML; hosts of single-page apps send their page where there is no file';
     throw invalid(where, `${found}. If the image is Zarr v${other}, open it with { zarrFormat: ${other} }`);
   }
   return parseJson(text, { what: where, code: 'invalid-metadata', maxDepth: 200 });
-}
-
-function decodeText(bytes: Uint8Array, where: string): string {
-  try {
-    return new TextDecoder().decode(bytes);
-  } catch (cause) {
-    // Strings have a maximum length.
-    const message = `cannot understand the metadata of ${where}: its ${bytes.length} bytes are too many for one text`;
-    throw new CryoetPicksError('invalid-metadata', message, { cause });
-  }
 }
 
 /** Parses by a schema. @throws {@link CryoetPicksError} `invalid-metadata` with the path of the first issue. */

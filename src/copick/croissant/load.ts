@@ -1,6 +1,6 @@
 import { mapOrdered } from '../../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../../core/errors.ts';
-import { parseJson } from '../../core/json.ts';
+import { decodeText, parseJson } from '../../core/json.ts';
 import { sha256Hex } from '../../core/sha256.ts';
 import type { ReadableStore } from '../../storage/store.ts';
 import type { ConfigBase } from '../config.ts';
@@ -124,11 +124,7 @@ async function readText(url: string, { what, open, sha256, signal }: ReadTextOpt
   const bytes = await store.get(key, { signal });
   if (bytes === undefined) throw new CryoetPicksError('not-found', `${what} is not at ${where}`);
   await checkSha256(bytes, sha256, where);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new CryoetPicksError('invalid-metadata', `${what} at ${where} is not UTF-8 text`, { cause });
-  }
+  return decodeText(bytes, { what: `${what} at ${where}`, code: 'invalid-metadata' });
 }
 
 function withoutQuery(url: string): string {
@@ -163,7 +159,9 @@ export function toCopickBytes(bytes: Uint8Array, { url, picks }: CroissantItem, 
   // Copick also reads a file that is not JSON as points, whatever its name.
   if (!isPoints && (picks.voxelSpacing === undefined || isJson(bytes))) return bytes;
   try {
-    return new TextEncoder().encode(pointsToPicksJson(new TextDecoder().decode(bytes), picks, where));
+    return new TextEncoder().encode(
+      pointsToPicksJson(decodeText(bytes, { what: where, code: 'invalid-picks' }), picks, where),
+    );
   } catch (error) {
     if (isPoints || !isCryoetPicksError(error)) throw error;
     return bytes;
@@ -172,7 +170,8 @@ export function toCopickBytes(bytes: Uint8Array, { url, picks }: CroissantItem, 
 
 function isJson(bytes: Uint8Array): boolean {
   try {
-    parseJson(new TextDecoder().decode(bytes), { what: 'picks', code: 'invalid-picks' });
+    const named = { what: 'picks', code: 'invalid-picks' } as const;
+    parseJson(decodeText(bytes, named), named);
     return true;
   } catch {
     return false;

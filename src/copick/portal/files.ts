@@ -1,4 +1,6 @@
 import { CryoetPicksError } from '../../core/errors.ts';
+import { decodeText } from '../../core/json.ts';
+import { parseMetadataFile } from '../../ome-zarr/metadata.ts';
 import { type HttpStoreOptions, httpStore } from '../../storage/http.ts';
 import {
   type ByteRange,
@@ -83,7 +85,8 @@ export class PortalFiles {
     }
     const url = requireUrl(entry);
     const oriented = row.annotationShape.shapeType === 'OrientedPoint';
-    const text = new TextDecoder().decode(await readFile(url, { ...this.http, signal }));
+    const bytes = await readFile(url, { ...this.http, signal });
+    const text = decodeText(bytes, { what: url, code: 'invalid-picks', path: url });
     const picks = picksFromPortalPoints(text, { object, voxelSpacing, oriented, source: url });
     const who = { object, userId: portalUser, sessionId: String(row.id) };
     const runName = String(row.annotationShape.annotation.runId);
@@ -162,13 +165,21 @@ export async function listImage(image: ReadableStore, options: StoreOptions): Pr
   return [...kinds].map(([name, kind]) => ({ name, kind })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+interface Multiscales {
+  readonly multiscales: readonly { readonly datasets: readonly { readonly path: string }[] }[];
+}
+
+/** What is read of the metadata of an image, in Zarr v2 or v3; not checked. */
+interface ImageMetadata extends Partial<Multiscales> {
+  readonly attributes?: { readonly ome?: Multiscales };
+}
+
 /** The arrays that multiscales name; none if the metadata cannot be parsed, which fails when the image is opened. */
 function arraysOf(metadata: Uint8Array): StoreEntry[] {
   try {
-    const json = JSON.parse(new TextDecoder().decode(metadata));
-    const [image] = json.multiscales ?? json.attributes.ome.multiscales;
-    const paths = image.datasets.map(({ path }: { readonly path: string }) => path.split('/')[0]);
-    return paths.map((name: string) => ({ name, kind: 'folder' }));
+    const { multiscales, attributes } = parseMetadataFile(metadata, 'the image') as ImageMetadata;
+    const [image] = multiscales ?? attributes!.ome!.multiscales;
+    return image!.datasets.map(({ path }) => ({ name: path.split('/')[0]!, kind: 'folder' }));
   } catch {
     return [];
   }

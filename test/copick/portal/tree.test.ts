@@ -155,6 +155,13 @@ describe('keys of a portal store', () => {
       { name: '1', kind: 'folder' },
     ]);
     expect(await store.list(`${image}/0`)).toEqual([]);
+    // As Python writes a number that it does not know.
+    const withNaN = (url: string) => {
+      const bytes = bucketFile(url);
+      if (!url.endsWith('.zattrs') || bytes === undefined) return bytes;
+      return new TextEncoder().encode(new TextDecoder().decode(bytes).replace('{', '{"resolution": NaN, '));
+    };
+    expect(await fakeStore({ file: withNaN }).store.list(image)).toEqual(await store.list(image));
   });
 
   it('a portal store reads parts of images by range, and parts of picks files by cutting', async () => {
@@ -305,10 +312,12 @@ describe('annotations of the portal', () => {
   it.each([
     ['a file that is not there', undefined, 'not-found', /^https:.*ndjson not found, although the portal names it$/],
     ['a line that is not JSON', '{"location":{"x":1,"y":2,"z":3}}\nx', 'invalid-picks', /^https:.*ndjson, line 2/],
+    ['bytes that are not UTF-8', new Uint8Array([0x7b, 0xff]), 'invalid-picks', /^https:.*ndjson is not UTF-8 text$/],
     ['a point without z', '{"location":{"x":1,"y":2}}', 'invalid-picks', /line 1: location.z/],
     ['a rotation that is missing', '{"location":{"x":1,"y":2,"z":3}}', 'invalid-picks', /line 1: .*no xyz_rotation/],
   ])('reading annotations of the portal throws for %s', async (_, text, code, message) => {
-    const { store } = fakeStore({ file: () => (text === undefined ? undefined : new TextEncoder().encode(text)) });
+    const content = typeof text === 'string' ? new TextEncoder().encode(text) : text;
+    const { store } = fakeStore({ file: () => content });
     await expect(store.get(picksFile)).rejects.toEqual(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );
