@@ -20,7 +20,15 @@ import {
 } from './file-context.ts';
 import { checkedFormat, fileWarner, type Loss, type ParseReports, type PicksFormat } from './format.ts';
 import { type CheckedPick, checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
-import { formatStar, parseStar, type StarBlock, type StarRow, type StarTable, unreadLabels } from './star.ts';
+import {
+  formatStar,
+  onlyTable,
+  parseStar,
+  type StarBlock,
+  type StarRow,
+  type StarTable,
+  unreadLabels,
+} from './star.ts';
 
 /** Options of {@link relion3Format} and {@link relion4Format}; shapes are for coordinates that are fractions. */
 export interface RelionFormatOptions extends VoxelSizeOption, ObjectNames, ShapeOption, RunShapesOption {
@@ -179,7 +187,12 @@ function relionFormat(
     name,
     content: 'text',
     losses: [objectLoss],
-    leftOut: (text, source) => unreadLabels(parseStar(text, { source }).find(isParticles), readLabels),
+    leftOut: (text, source) => {
+      const particles = particlesOf(parseStar(text, { source }), source);
+      // Where the file has RELION's score, that of pytom is not read.
+      const unread = particles?.labels.includes(scores[0]) ? [scores[1]] : [];
+      return unreadLabels(particles, new Set([...readLabels].filter((label) => !unread.some((one) => one === label))));
+    },
     parse: (text, source, reports = {}) => parseRelion(text, source, { ...reading, reports }),
     format(runs: Iterable<RunPicks>) {
       const picks = checkedPicks(runs);
@@ -256,7 +269,10 @@ const readLabels: ReadonlySet<string> = new Set([
   ...['rlnPixelSize', 'rlnDetectorPixelSize', 'rlnMagnification'],
 ]);
 
-const isParticles = ({ labels }: StarTable) => labels.includes(pixels[0]) || labels.includes(centred[0]);
+function particlesOf(tables: readonly StarTable[], source: string): StarTable | undefined {
+  const isWanted = ({ labels }: StarTable) => labels.includes(pixels[0]) || labels.includes(centred[0]);
+  return onlyTable(tables, { source, isWanted, what: 'particles' });
+}
 
 /**
  * Reads the particles of RELION 3, 4 and 5.
@@ -267,7 +283,7 @@ const isParticles = ({ labels }: StarTable) => labels.includes(pixels[0]) || lab
 function parseRelion(text: string, source: string, options: RelionReading): RunPicks[] {
   const warn = fileWarner(source, options.reports);
   const tables = parseStar(text, { source, warn });
-  const particles = tables.find(isParticles);
+  const particles = particlesOf(tables, source);
   if (particles === undefined) {
     if (tables.some(({ name }) => name === 'stopgap_motivelist')) {
       throw new CryoetPicksError(code, `${source} is a motive list of STOPGAP, not a table of RELION`);
@@ -382,12 +398,15 @@ function coordinateOf(row: StarRow, options: RowReading): Point {
   );
 }
 
+/** The origin of a row in Å: along each axis that in Å, otherwise that in pixels, otherwise 0. */
 function originOf(row: StarRow, options: RowReading): Point {
-  const inAngstrom = triple(row, originsInAngstrom);
-  if (inAngstrom !== undefined) return { x: inAngstrom[2], y: inAngstrom[1], z: inAngstrom[0] };
-  const inPixels = triple(row, originsInPixels);
-  if (inPixels === undefined || inPixels.every((shift) => shift === 0)) return { x: 0, y: 0, z: 0 };
-  return toPhysical(gridFrom(voxelSizeOf(row, options)), inPixels);
+  const [x, y, z] = [2, 1, 0].map((axis) => {
+    const inAngstrom = row.number(originsInAngstrom[2 - axis]!);
+    if (inAngstrom !== undefined) return inAngstrom;
+    const inPixels = row.number(originsInPixels[2 - axis]!) ?? 0;
+    return inPixels === 0 ? 0 : inPixels * voxelSizeOf(row, options)[axis]!;
+  });
+  return { x: x!, y: y!, z: z! };
 }
 
 /** The size of the pixels that coordinates count: that of the option, otherwise what the file states. */
@@ -418,10 +437,27 @@ function opticsOf({ rows }: Partial<StarTable> = {}): Optics {
   return { byGroup, only: rows?.length === 1 ? rows[0] : undefined };
 }
 
+/**
+ * The row of the optics table that a particle is of: that of its group, or, where either names no group, the only one.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for a group that the optics table lacks.
+ */
+function opticsRowOf(row: StarRow, { byGroup, only }: Optics): StarRow | undefined {
+  const group = row.text('rlnOpticsGroup');
+  if (group === undefined || byGroup.size === 0) return only;
+  const found = byGroup.get(group);
+  if (found !== undefined) return found;
+  const groups = [...byGroup.keys()];
+  const known = `${groups.slice(0, 10).join(', ')}${groups.length > 10 ? ', …' : ''}`;
+  throw new CryoetPicksError(
+    code,
+    `${row.place}: _rlnOpticsGroup is ${group}; expected a group of data_optics: ${known}`,
+  );
+}
+
 /** The pixel sizes of a row in Å that the file states: that of the tilt series, or, for RELION 3, that of the image. */
 function statedSizes(row: StarRow, optics: Optics): StatedSize[] {
-  const group = row.text('rlnOpticsGroup');
-  const ofGroup = (group === undefined ? undefined : optics.byGroup.get(group)) ?? optics.only;
+  const ofGroup = opticsRowOf(row, optics);
   const stated = (label: string, of: StarRow | undefined) => ({ size: lengthIn(of, label), where: `_${label}` });
   // Detector pixels are in µm.
   const detector = (lengthIn(row, 'rlnDetectorPixelSize') ?? Number.NaN) * 1e4;

@@ -199,6 +199,32 @@ function rowOf(
   };
 }
 
+/** Which table of a STAR file {@link onlyTable} looks for. */
+export interface OnlyTableOptions {
+  readonly source: string;
+  readonly isWanted: (table: StarTable) => boolean;
+  /** What it is, for messages: `particles`. */
+  readonly what: string;
+}
+
+/**
+ * The table of a kind; undefined if there is none.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for several, whose rows may be the same particles or others.
+ */
+export function onlyTable(
+  tables: readonly StarTable[],
+  { source, isWanted, what }: OnlyTableOptions,
+): StarTable | undefined {
+  const [first, ...others] = tables.filter(isWanted);
+  if (others.length === 0) return first;
+  const found = [first!, ...others].slice(0, 5).map(({ name, rows }) => `data_${name} (${rows.length} rows)`);
+  throw new CryoetPicksError(
+    code,
+    `${source} has ${others.length + 1} tables of ${what}: ${found.join(', ')}; keep one, or write each to a file of its own`,
+  );
+}
+
 /** Describes, in a line or none, the labels of a table that are not read. */
 export function unreadLabels(table: StarTable | undefined, read: ReadonlySet<string>): string[] {
   const unread = (table?.labels ?? []).filter((label) => !read.has(label));

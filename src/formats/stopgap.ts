@@ -18,7 +18,7 @@ import {
 } from './file-context.ts';
 import { checkedFormat, fileWarner, type ParseReports, type PicksFormat } from './format.ts';
 import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
-import { formatStar, parseStar, type StarRow, type StarTable, unreadLabels } from './star.ts';
+import { formatStar, onlyTable, parseStar, type StarRow, type StarTable, unreadLabels } from './star.ts';
 
 /** Options of {@link stopgapFormat}. */
 export interface StopgapFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
@@ -60,7 +60,7 @@ export function stopgapFormat(options: StopgapFormatOptions = {}): PicksFormat {
       { part: 'object', what: 'STOPGAP has class numbers, not names' },
       { part: 'run', what: 'STOPGAP has tomogram numbers, not names' },
     ],
-    leftOut: (text, source) => unreadLabels(parseStar(text, { source }).find(isMotiveList), readLabels),
+    leftOut: (text, source) => unreadLabels(motiveListOf(parseStar(text, { source }), source), readLabels),
     parse: (text, source, reports = {}) => parse(text, source, { ...options, reports, grid: grid() }),
     format(runs: Iterable<RunPicks>) {
       const picks = checkedPicks(runs);
@@ -87,11 +87,14 @@ export function stopgapFormat(options: StopgapFormatOptions = {}): PicksFormat {
 
 type Reading = StopgapFormatOptions & { readonly grid: ReturnType<typeof gridFrom>; readonly reports: ParseReports };
 
-const isMotiveList = ({ name: block }: StarTable) => block === 'stopgap_motivelist';
+function motiveListOf(tables: readonly StarTable[], source: string): StarTable | undefined {
+  const isWanted = ({ name: block }: StarTable) => block === 'stopgap_motivelist';
+  return onlyTable(tables, { source, isWanted, what: 'particles' });
+}
 
 function parse(text: string, source: string, options: Reading): RunPicks[] {
   const tables = parseStar(text, { source, warn: fileWarner(source, options.reports) });
-  const table = tables.find(isMotiveList);
+  const table = motiveListOf(tables, source);
   if (table === undefined) {
     const found = tables.map((candidate) => `data_${candidate.name}`).join(', ') || 'no block';
     throw new CryoetPicksError('invalid-picks', `${source}: expected data_stopgap_motivelist; found ${found}`);

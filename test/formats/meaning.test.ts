@@ -12,6 +12,7 @@ import {
   relion3Format,
   relion4Format,
   relion5Format,
+  stopgapFormat,
   tomFormat,
 } from '../../src/entry/formats.ts';
 import { parsePicks, type RunPicks } from '../../src/entry/index.ts';
@@ -135,6 +136,43 @@ describe('tables of RELION', () => {
     expect(warnings).toEqual([
       ['voxel-size-differs', 'the option voxelSize is 10.8 Å, _rlnTomoTiltSeriesPixelSize 2.7 Å; 10.8 Å is used'],
     ]);
+  });
+
+  it('relion4Format takes no pixel size of another optics group, and refuses a group that the file lacks', () => {
+    const optics = 'data_optics\n\nloop_\n_rlnOpticsGroup\n_rlnTomoTiltSeriesPixelSize\n7 2.7\n\n';
+    const particles = (group: number) =>
+      table([...xyz, 'rlnOpticsGroup'], `TS_1 100 200 50 ${group}`).replace('data_', 'data_particles');
+    const missing = refused('invalid-picks', /line 16: _rlnOpticsGroup is 1; expected a group of data_optics: 7$/);
+    for (const given of [{ object: 'a' }, options]) {
+      expect(() => read(relion4Format(given), optics + particles(1))).toThrow(missing);
+    }
+    expect(read(relion4Format({ object: 'a' }), optics + particles(7)).rows[0]?.[0]).toBeCloseTo(270);
+  });
+
+  it('relion4Format and stopgapFormat refuse a file of two tables of particles', () => {
+    const two =
+      table(xyz, 'TS_1 1 2 3').replace('data_', 'data_a') + table(xyz, 'TS_1 4 5 6').replace('data_', 'data_b');
+    const both = refused('invalid-picks', /2 tables of particles: data_a \(1 rows\), data_b \(1 rows\)/);
+    expect(() => read(relion4Format(options), two)).toThrow(both);
+    const list = stopgapFormat(options).format(runs);
+    expect(() => read(stopgapFormat(options), list + list)).toThrow(refused('invalid-picks', /2 tables of particles/));
+  });
+
+  it.each([
+    ['in Å', ['rlnOriginXAngst', 'rlnOriginYAngst'], '100 50', [900, 1950, 500, 1]],
+    ['in pixels', ['rlnOriginX', 'rlnOriginZ'], '10 5', [900, 2000, 450, 1]],
+    ['in both', ['rlnOriginXAngst', 'rlnOriginX', 'rlnOriginZ'], '100 99 5', [900, 2000, 450, 1]],
+  ])('relion3Format subtracts the origins %s along the axes that have one', (_, labels, cells, expected) => {
+    const { rows, leftOut } = read(relion3Format(options), table([...xyz, ...labels], `TS_1 100 200 50 ${cells}`));
+    expect({ rows, leftOut }).toEqual({ rows: [expected], leftOut: [] });
+  });
+
+  it('relion4Format lists a second score that it does not read', () => {
+    const text = table([...xyz, 'rlnAutopickFigureOfMerit', 'rlnLCCmax'], 'TS_1 100 200 50 0.9 0.3');
+    expect(read(relion4Format(options), text)).toMatchObject({
+      rows: [[1000, 2000, 500, 0.9]],
+      leftOut: ['column: not read: _rlnLCCmax'],
+    });
   });
 
   it('relion5Format does not compare the voxel size of a binned tomogram with that of the tilt series', () => {
