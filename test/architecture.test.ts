@@ -68,6 +68,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'mean-shift',
     'segmentation',
     'rotation',
+    'column-names',
     'csv',
     'submission',
   ],

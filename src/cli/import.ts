@@ -205,7 +205,8 @@ function fileReader(input: ImportInput, bytes: Uint8Array, { runs }: { readonly 
       const picks = picksByRun({}).get(name)?.picks ?? [];
       const grid = await gridIfAny(run, { tomogram: input.tomogram, signal });
       if (grid === undefined) return { picks, grid };
-      const countsVoxels = formatRequirements[from].tomogram !== undefined;
+      const isUnused = [...warnings.values()].some(({ code }) => code === 'voxel-size-unused');
+      const countsVoxels = formatRequirements[from].tomogram !== undefined && !isUnused;
       if (
         countsVoxels &&
         voxelSize !== undefined &&

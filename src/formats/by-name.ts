@@ -26,7 +26,7 @@ import type { PicksFormat } from './format.ts';
 import { imodFormat } from './imod.ts';
 import { napariFormat } from './napari.ts';
 import { ndjsonFormat } from './ndjson.ts';
-import { type PointsFormatOptions, pointsFormat } from './points.ts';
+import { type PointsFormatOptions, pointsFormat, unitIn } from './points.ts';
 import { type RelionFormatOptions, relion3Format, relion4Format, relion5Format } from './relion.ts';
 import { stopgapFormat } from './stopgap.ts';
 import { tomFormat } from './tom.ts';
@@ -145,7 +145,11 @@ export function detectPicksFormat(path: string, text: string): PicksFormatName {
       const columns = headerOf(text);
       if (columns.includes('particle_type')) return 'submission';
       if (columns.includes('axis-0')) return 'napari';
-      return ['x', 'y', 'z'].every((axis) => columns.includes(axis)) ? 'csv' : 'points';
+      // Beside coordinates in Å, plain x, y, z are in something else.
+      const isCsv =
+        ['x', 'y', 'z'].every((axis) => columns.includes(axis)) &&
+        columns.every((column) => unitIn(column) === undefined);
+      return isCsv ? 'csv' : 'points';
     }
   }
 }

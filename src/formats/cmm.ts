@@ -4,7 +4,7 @@ import { CryoetPicksError } from '../core/errors.ts';
 import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { requireOption } from './file-context.ts';
 import { checkedFormat, type PicksFormat } from './format.ts';
-import { type CheckedPick, checkedPicks, instanceIn, numberIn, pickFrom } from './pick-fields.ts';
+import { type CheckedPick, checkedPicks, instanceIn, numberIn, pickFrom, scoreIn } from './pick-fields.ts';
 
 /** Options of {@link cmmFormat}. */
 export interface CmmFormatOptions {
@@ -151,7 +151,7 @@ function rowsOf(sets: readonly MarkerSet[], source: string, options: CmmFormatOp
       const at = `${place}, marker ${index + 1}`;
       const number = (key: string) => numberIn(marker[key], { what: key, place: at });
       const position = { x: number('x'), y: number('y'), z: number('z') };
-      const score = marker.score === undefined ? 1 : number('score');
+      const score = scoreIn(marker.score, { what: 'score', place: at });
       const instance = instanceIn(marker.instance_id, { what: 'instance_id', place: at });
       return { run, pick: pickFrom({ object, position, score, instance }, at) };
     });

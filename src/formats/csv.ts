@@ -1,11 +1,12 @@
 import Papa from 'papaparse';
 import { describeValue, flag, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type CsvRow, readCsvTable, unreadColumns } from '../picks/csv.ts';
+import { columnFor } from '../picks/column-names.ts';
+import { type CsvRow, headerOf, readCsvTable, unreadColumns } from '../picks/csv.ts';
 import { groupByRun, isPlaced, notPick, type ParticlePick, type RunPicks, type Transform } from '../picks/pick.ts';
 import { formatSubmission, parseSubmission } from '../picks/submission.ts';
-import { checkedFormat, type PicksFormat } from './format.ts';
-import { instanceIn, numberIn } from './pick-fields.ts';
+import { checkedFormat, type ParseReports, type PicksFormat, type PointsColumn } from './format.ts';
+import { instanceIn, numberIn, scoreIn } from './pick-fields.ts';
 
 export interface CsvFormatOptions {
   /** Run of all rows of a table without a column `run_name`. */
@@ -19,12 +20,28 @@ const indices = [0, 1, 2, 3];
 const matrixColumns = indices.map((i) => indices.map((j) => `transform_${i}${j}`));
 
 const axes = ['x', 'y', 'z'];
-const readNames = ['run_name', 'object_name', ...axes, 'score', 'instance_id', ...matrixColumns.flat()];
+
+/** The names that a table has for what may have other names. */
+interface Names {
+  readonly run: string;
+  readonly object: string;
+  readonly score: string;
+}
+
+/** The names of copick's columns, or, where a table has none of that name, another that is known for it. */
+function namesIn(header: readonly string[]): Names {
+  return {
+    run: columnFor(header, { own: 'run_name', role: 'run' }) ?? 'run_name',
+    object: columnFor(header, { own: 'object_name', role: 'object' }) ?? 'object_name',
+    score: columnFor(header, { own: 'score', role: 'score' }) ?? 'score',
+  };
+}
 
 /**
  * CSV in copick's columns: `run_name, object_name, x, y, z, score, instance_id, transform_00 … transform_33`, in Å.
  *
- * Only `x, y, z` are required if options give run and object; a missing score is 1. As in copick, the translation of a matrix is
+ * Only `x, y, z` are required if options give run and object; a missing or empty score is 1. Run, object and score may have another known
+ * name (`tomo_name`, `particle_type`, `confidence`), which `onColumns` reports. As in copick, the translation of a matrix is
  * added to the position on reading. On writing, the position is the full position and translations are 0; the columns
  * `instance_id` and `transform_…` are written if any pick has them.
  *
@@ -39,14 +56,47 @@ export function csvFormat(options: CsvFormatOptions = {}): PicksFormat {
     name: 'CSV',
     content: 'text',
     losses: [],
-    leftOut: (text, source) => unreadColumns(text, { required: axes, source, code, read: readNames }),
-    parse: (text, source) =>
-      groupByRun(readCsvTable(text, { required: axes, source, code }).map((row) => readRow(row, source, options))),
+    leftOut: (text, source) => {
+      const names = Object.values(namesIn(headerOf(text)));
+      return unreadColumns(text, {
+        ...{ required: axes, source, code },
+        read: [...axes, ...names, 'instance_id', ...matrixColumns.flat()],
+      });
+    },
+    parse: (text, source, reports = {}) => {
+      const header = headerOf(text);
+      const names = namesIn(header);
+      const rows = readCsvTable(text, { required: axes, source, code });
+      reportNames(header, names, reports);
+      return groupByRun(rows.map((row) => readRow(row, source, { ...options, names })));
+    },
     format: formatCsv,
   });
 }
 
-function readRow(row: CsvRow, source: string, options: CsvFormatOptions): { run: string; pick: ParticlePick } {
+/** Reports what the columns of a table are read as, if some have other names than copick's. */
+function reportNames(header: readonly string[], names: Names, { onColumns }: ParseReports): void {
+  const roles = new Map<string, PointsColumn>([
+    ...axes.map((axis): [string, PointsColumn] => [axis, axis as PointsColumn]),
+    [names.run, 'run'],
+    [names.object, 'object'],
+    [names.score, 'score'],
+    ['instance_id', 'instance'],
+  ]);
+  const isOwn = names.run === 'run_name' && names.object === 'object_name' && names.score === 'score';
+  const isMatrix = (name: string) => matrixColumns.flat().includes(name);
+  if (isOwn) return;
+  onColumns?.(
+    header.flatMap((name, index) =>
+      isMatrix(name) ? [] : [{ column: index + 1, name, as: roles.get(name) ?? ('-' as const) }],
+    ),
+  );
+}
+
+type Reading = CsvFormatOptions & { readonly names: Names };
+
+function readRow(row: CsvRow, source: string, options: Reading): { run: string; pick: ParticlePick } {
+  const { names } = options;
   const at = (column: string) => readNumber(row, column, source);
   const transform = readTransform(row, source);
   const [dx, dy, dz] = transform === undefined ? [0, 0, 0] : transform.slice(0, 3).map((cells) => cells[3]!);
@@ -55,13 +105,13 @@ function readRow(row: CsvRow, source: string, options: CsvFormatOptions): { run:
     place: `${source}, line ${row.line}`,
   });
   const pick = {
-    object: readName(row, 'object_name', options.object, source),
+    object: readName(row, names.object, options.object, source),
     position: { x: at('x') + dx!, y: at('y') + dy!, z: at('z') + dz! },
-    score: row.cell('score') === undefined ? 1 : at('score'),
+    score: scoreIn(row.cell(names.score), { what: names.score, place: `${source}, line ${row.line}` }) ?? 1,
     ...(instance === undefined ? {} : { instanceId: instance }),
     ...(transform === undefined ? {} : { transform }),
   };
-  return { run: readName(row, 'run_name', options.run, source), pick };
+  return { run: readName(row, names.run, options.run, source), pick };
 }
 
 function readName(row: CsvRow, column: string, fallback: string | undefined, source: string): string {
@@ -171,8 +221,7 @@ export function submissionFormat(options: SubmissionFormatOptions = {}): PicksFo
           'experiment',
           'particle_type',
           ...axes,
-          'score',
-          ...(/^[^\r\n]*\bscore\b/.test(text) ? [] : ['conf']),
+          columnFor(headerOf(text), { own: 'score', role: 'score' }) ?? 'score',
         ],
       }),
     parse: (text, source) => parseSubmission(text, { source }),

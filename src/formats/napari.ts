@@ -6,7 +6,7 @@ import { groupByRun, type RunPicks } from '../picks/pick.ts';
 import { toPhysical, toVoxel } from '../space/grid.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, requireOption, type VoxelSizeOption } from './file-context.ts';
 import { checkedFormat, fileWarner, type PicksFormat } from './format.ts';
-import { checkedPicks, instanceIn, numberIn, pickFrom } from './pick-fields.ts';
+import { checkedPicks, instanceIn, numberIn, pickFrom, scoreIn } from './pick-fields.ts';
 
 /** Options of {@link napariFormat}. */
 export interface NapariFormatOptions extends VoxelSizeOption {
@@ -52,11 +52,10 @@ export function napariFormat(options: NapariFormatOptions = {}): PicksFormat {
         rows.map((row) => {
           const place = `${source}, line ${row.line}`;
           const [z, y, x] = spatial.map((axis) => numberIn(row.cell(axis), { what: axis, place }));
-          const score = row.cell('score');
           const found = {
             object: requireOption(row.cell('object') ?? options.object, { name: 'object', place }),
             position: toPhysical(placement, [z!, y!, x!]),
-            score: score === undefined ? undefined : numberIn(score, { what: 'score', place }),
+            score: scoreIn(row.cell('score'), { what: 'score', place }),
             instance: instanceIn(row.cell('instance_id'), { what: 'instance_id', place }),
           };
           return {

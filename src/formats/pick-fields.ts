@@ -159,7 +159,13 @@ export function numberIn(cell: string | undefined, { what, place }: CellPlace): 
   const value = cell === undefined ? undefined : parseNumber(cell);
   if (value !== undefined && Number.isFinite(value)) return value;
   const found = cell === undefined ? 'missing' : showJson(cell);
-  throw new CryoetPicksError(code, `${place}: ${what} is ${found}; expected a finite number`);
+  const hint = /^\s*[+-]?\d+,\d+\s*$/.test(cell ?? '') ? '; if the comma is a decimal comma, write a point' : '';
+  throw new CryoetPicksError(code, `${place}: ${what} is ${found}; expected a finite number${hint}`);
+}
+
+/** The score in a cell of text; undefined if there is none, or the cell is empty, as pandas writes a score that it does not know. */
+export function scoreIn(cell: string | undefined, at: CellPlace): number | undefined {
+  return cell === undefined || cell.trim() === '' ? undefined : numberIn(cell, at);
 }
 
 /**

@@ -2,17 +2,11 @@ import Papa from 'papaparse';
 import { anything, describeValue, oneOf, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
+import { roleOf, wordsOf } from '../picks/column-names.ts';
 import { parseNumber } from '../picks/csv.ts';
 import { groupByRun, type ParticlePick, type RunPicks } from '../picks/pick.ts';
-import { toPhysical, toVoxel } from '../space/grid.ts';
-import {
-  checkVoxelSize,
-  gridFrom,
-  needVoxelSize,
-  requireOption,
-  type StatedSize,
-  type VoxelSizeOption,
-} from './file-context.ts';
+import { formatZyx, sizesAgree, toPhysical, toVoxel, type Zyx } from '../space/grid.ts';
+import { checkVoxelSize, gridFrom, needVoxelSize, requireOption, type VoxelSizeOption } from './file-context.ts';
 import {
   checkedFormat,
   fileWarner,
@@ -21,7 +15,7 @@ import {
   type PointsColumn,
   type TableColumn,
 } from './format.ts';
-import { checkedPicks, instanceIn, numberIn, onlyObject, onlyRun, pickFrom } from './pick-fields.ts';
+import { checkedPicks, instanceIn, numberIn, onlyObject, onlyRun, pickFrom, scoreIn } from './pick-fields.ts';
 
 /** Options of {@link pointsFormat}. */
 export interface PointsFormatOptions extends VoxelSizeOption {
@@ -103,11 +97,13 @@ function parse(
 ): RunPicks[] {
   const { columns, rows } = readTable(text, source, options);
   const has = (as: PointsColumn) => columns.some((column) => column.as === as);
-  const size = needVoxelSize(checkVoxelSize(options.voxelSize), {
-    stated: unitOf(columns),
-    place: source,
-    warn: fileWarner(source, reports),
-  });
+  const given = checkVoxelSize(options.voxelSize);
+  const unit = unitOf(columns, source);
+  const size: Zyx = unit === undefined ? needVoxelSize(given, { place: source }) : [unit, unit, unit];
+  if (given !== undefined && !sizesAgree(given, size)) {
+    const unused = `${source}: the columns ${axisNames(columns)} state their unit; the option voxelSize, ${formatZyx(given)} Å`;
+    fileWarner(source, reports)('voxel-size-unused', `${unused} (z×y×x), is not used to read them`);
+  }
   if (!has('run')) requireOption(options.run, { name: 'run', place: source });
   if (!has('object')) requireOption(options.object, { name: 'object', place: source });
   if (columns.length > 0) reports.onColumns?.(columns);
@@ -117,11 +113,10 @@ function parse(
   return groupByRun(
     rows.map(({ cells, place }): { run: string; pick: ParticlePick } => {
       const [x, y, z] = axes.map((axis) => numberIn(cellOf(cells, axis), { what: axis, place }));
-      const score = cellOf(cells, 'score');
       const found = {
         object: requireOption(cellOf(cells, 'object') ?? options.object, { name: 'object', place }),
         position: toPhysical(grid, [z!, y!, x!]),
-        score: score === undefined ? undefined : numberIn(score, { what: 'score', place }),
+        score: scoreIn(cellOf(cells, 'score'), { what: 'score', place }),
         instance: instanceIn(cellOf(cells, 'instance'), { what: 'the instance id', place }),
       };
       const run = requireOption(cellOf(cells, 'run') ?? options.run, { name: 'run', place });
@@ -166,11 +161,13 @@ function readTable(text: string, source: string, { delimiter, columns: given }: 
   const { comments, rows: all } = linesOf(text, source, delimiter);
   const [first] = all;
   if (first === undefined) return { columns: [], rows: [] };
-  const isHeader = first.cells.every((cell) => parseNumber(cell) === undefined);
+  const isHeader = isHeaderRow(first, given);
   const rows = isHeader ? all.slice(1) : all;
-  const width = (rows[0] ?? first).cells.length;
-  const header = isHeader ? first.cells : commentedHeader(comments, { width, delimiter });
-  const columns = given === undefined ? columnsOf(header, rows[0] ?? first) : givenColumns(given, { header, first });
+  const row = rows[0] ?? first;
+  const columns =
+    given === undefined
+      ? columnsOf(isHeader ? first.cells : commentedHeader(comments, { row, delimiter }), row)
+      : givenColumns(given, { header: isHeader ? first.cells : undefined, first });
   const odd = rows.find(({ cells }) => cells.length !== columns.length);
   if (odd === undefined) return { columns, rows };
   throw new CryoetPicksError(
@@ -217,19 +214,48 @@ function cellsOf(line: string, between: string): string[] {
   return cells.map((cell) => cell.trim());
 }
 
-/** The last comment above the rows that names x, y and z; undefined if there is none. */
+/**
+ * True for a row without a number. If the columns are given, no name is asked for, so that a damaged row could pass for a header: names
+ * of coordinates have no digits then.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` for a row whose coordinates look like damaged numbers.
+ */
+function isHeaderRow({ cells, place }: Row, given: readonly PointsColumn[] | undefined): boolean {
+  if (cells.some((cell) => parseNumber(cell) !== undefined)) return false;
+  const odd = axes.find((axis) => /\d/.test(cells[given?.indexOf(axis) ?? -1] ?? ''));
+  if (odd === undefined) return true;
+  const found = `${odd} is ${showJson(cells[given!.indexOf(odd)])}`;
+  throw new CryoetPicksError(code, `${place}: ${found}; expected a number; if the row is a header, put # before it`);
+}
+
+/**
+ * The last comment above the rows that names their columns, after words such as `columns:`; undefined if there is none.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for comments that name axes, but not a column each.
+ */
 function commentedHeader(
   comments: readonly string[],
-  { width, delimiter }: { readonly width: number; readonly delimiter: string | undefined },
+  { row, delimiter }: { readonly row: Row; readonly delimiter: string | undefined },
 ): readonly string[] | undefined {
+  const width = row.cells.length;
   for (const comment of [...comments].reverse()) {
-    for (const between of delimiter === undefined ? delimiters : [delimiter, ' ']) {
-      const cells = cellsOf(comment, between);
-      // A line that names some axes is a header too, which is refused.
-      if (cells.length === width && cells.some((cell) => axisOf(wordsOf(cell)) !== undefined)) return cells;
+    for (const text of [comment, comment.replace(/^[^:]*:/, '')]) {
+      for (const between of delimiter === undefined ? delimiters : [delimiter, ' ']) {
+        const cells = cellsOf(text, between);
+        // A line that names some axes is a header too, which is refused.
+        if (cells.length === width && cells.some((cell) => axisOf(wordsOf(cell)) !== undefined)) return cells;
+      }
     }
   }
-  return undefined;
+  const about = comments.findLast((comment) => axesIn(comment) > 1);
+  if (about === undefined) return undefined;
+  throw unknownColumns(row, `${width} columns, below the comment ${showJson(about)}, which does not name each of them`);
+}
+
+/** How many axes a text names, also as `zyx`. */
+function axesIn(text: string): number {
+  const words = wordsOf(text).flatMap((word) => (/^[xyz]{2,3}$/.test(word) ? [...word] : word));
+  return axes.filter((axis) => words.includes(axis)).length;
 }
 
 function givenColumns(
@@ -258,7 +284,7 @@ function columnsOf(header: readonly string[] | undefined, row: Row): TableColumn
     if (cells.every((cell) => parseNumber(cell) !== undefined) && cells.length === 3) {
       return axes.map((axis, index) => columnAt(index, axis, undefined));
     }
-    throw unknownColumns(row, `${cells.length} columns without names: ${shown(cells)}`);
+    throw unknownColumns(row, `${cells.length} columns without names: ${shown(cells)}`, guessOf(cells));
   }
   const roles = rolesOf(header);
   if (axes.every((axis) => roles.includes(axis))) return roles.map((as, index) => columnAt(index, as, header));
@@ -270,7 +296,7 @@ function shown(cells: readonly string[]): string {
   return `${some.join(', ')}${cells.length > some.length ? ', …' : ''}`;
 }
 
-function unknownColumns({ cells, place }: Row, found: string): CryoetPicksError {
+function unknownColumns({ cells, place }: Row, found: string, guess?: readonly PointsColumn[]): CryoetPicksError {
   const commas = cells.filter((cell) => /^[+-]?\d+,\d+$|^\d+[\s;]+[+-]?\d+$/.test(cell)).length;
   if (commas > 0) {
     return new CryoetPicksError(
@@ -278,18 +304,22 @@ function unknownColumns({ cells, place }: Row, found: string): CryoetPicksError 
       `${place}: found ${shown(cells)}, which look like numbers with decimal commas; write decimal points`,
     );
   }
-  const all = guessOf(cells);
-  const guess = all.length > 30 ? [...all.slice(0, 30), '…'] : all;
+  const how =
+    guess === undefined
+      ? 'by --columns on the command line, or by the option columns, one name for each'
+      : `such as --columns ${guess.join(',')} on the command line, or columns: ${JSON.stringify(guess)}`;
   return new CryoetPicksError(
     'invalid-option',
-    `${place}: the table has ${found}; say what each column is, such as --columns ${guess.join(',')} on the command line, or ` +
-      `columns: ${JSON.stringify(guess)}; the names are x, y, z, score, object, run, instance, and - for a column to skip`,
+    `${place}: the table has ${found}; say what each column is, ${how}; the names are x, y, z, score, object, run, instance, ` +
+      'and - for a column to skip',
     { option: 'columns' },
   );
 }
 
-/** What the columns of a row may be, for a hint. */
-function guessOf(cells: readonly string[]): PointsColumn[] {
+/** What the columns of a row without names may be, for a hint; none for very many, and for cells that look like damaged numbers. */
+function guessOf(cells: readonly string[]): PointsColumn[] | undefined {
+  const isDamaged = (cell: string) => /^[+-]?\.?\d/.test(cell) && parseNumber(cell) === undefined;
+  if (cells.length > 30 || cells.some(isDamaged)) return undefined;
   const isWhole = (cell: string | undefined) => /^\d+$/.test(cell ?? '');
   const numbers = cells.flatMap((cell, index) => (parseNumber(cell) === undefined ? [] : [index]));
   // As IMOD's model2point writes them: object, contour, x, y, z.
@@ -315,39 +345,6 @@ const fillers = new Set(
 /** Å per unit, for units in the names of coordinates. */
 const units: Readonly<Record<string, number>> = { a: 1, å: 1, ang: 1, angst: 1, angstrom: 1, angstroms: 1, nm: 10 };
 
-/** Names of other columns, as lower-case words joined by `_`. */
-const known: Readonly<Record<Exclude<PointsColumn, Axis | '-'>, ReadonlySet<string>>> = {
-  score: new Set(
-    (
-      'score scores cc ccc ncc lcc lccmax lcc_max fom figure_of_merit autopick_figure_of_merit ' +
-      'conf confidence prob probability correlation cross_correlation'
-    ).split(' '),
-  ),
-  object: new Set(
-    'object object_name pickable_object pickable_object_name particle_type class_name species protein'.split(' '),
-  ),
-  run: new Set(
-    (
-      'run run_name experiment tomo tomo_name tomogram tomogram_name micrograph micrograph_name ' +
-      'tilt_series tilt_series_name ts ts_name'
-    ).split(' '),
-  ),
-  instance: new Set('id ids instance instance_id filament_id helical_tube_id'.split(' ')),
-};
-
-/** The words of a name, in lower case: `rlnCoordinateX`, `Center X`, `x_coord` and `coordx` have two or three. */
-function wordsOf(column: string): string[] {
-  return column
-    .replace(/([a-z])([A-Z])/g, '$1 $2')
-    .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
-    .toLowerCase()
-    .split(/[^\p{L}\d]+/u)
-    .flatMap(
-      (word) => /^(coord|pos|center|centre)([xyz])$|^([xyz])(coord|pos|center|centre)$/.exec(word)?.slice(1) ?? word,
-    )
-    .filter(Boolean);
-}
-
 function axisOf(words: readonly string[]): Axis | undefined {
   const found = axes.filter((axis) => words.includes(axis));
   const isPlain = words.every(
@@ -360,12 +357,7 @@ function axisOf(words: readonly string[]): Axis | undefined {
 function rolesOf(header: readonly string[]): PointsColumn[] {
   const words = header.map(wordsOf);
   const roles = words.map((some, index): PointsColumn => {
-    const keys = [
-      some.filter((word) => word !== 'rln').join('_'),
-      header[index]!.toLowerCase().replace(/^_?rln_?/, ''),
-    ];
-    const other = Object.entries(known).find(([, names]) => keys.some((key) => names.has(key)))?.[0];
-    return axisOf(some) ?? (other as PointsColumn | undefined) ?? '-';
+    return axisOf(some) ?? roleOf(header[index]!) ?? '-';
   });
   const places = new Map<PointsColumn, number[]>();
   for (const [index, as] of roles.entries()) {
@@ -377,27 +369,37 @@ function rolesOf(header: readonly string[]): PointsColumn[] {
   for (const [as, same] of places) {
     const bare = same.filter((at) => words[at]!.length === 1);
     const isAxis = axes.some((axis) => axis === as);
-    // Two names of the same coordinate do not say which of them it is.
-    if (same.length === 1 || bare.length === 1) chosen.add(same.length === 1 ? same[0]! : bare[0]!);
+    // Two names of the same coordinate do not say which of them it is, least of all if one has a unit.
+    const isBare = bare.length === 1 && !(isAxis && same.some((at) => unitIn(header[at]) !== undefined));
+    if (same.length === 1 || isBare) chosen.add(same.length === 1 ? same[0]! : bare[0]!);
     else if (!isAxis) chosen.add(same[0]!);
   }
   return roles.map((as, index) => (chosen.has(index) ? as : '-'));
 }
 
-/** The unit that the names of x, y and z state, as the size of a voxel. */
-function unitOf(columns: readonly TableColumn[]): StatedSize[] {
-  const stated = axes.map((axis) => {
-    const words = wordsOf(columns.find(({ as }) => as === axis)?.name ?? '');
-    return units[words.find((word) => Object.hasOwn(units, word)) ?? ''];
-  });
-  const [size] = stated;
-  if (size === undefined || stated.some((one) => one !== size)) return [];
-  return [
-    {
-      size,
-      where: `the unit of the columns ${axes.map((axis) => columns.find(({ as }) => as === axis)!.name).join(', ')}`,
-    },
-  ];
+/** The unit in the name of a coordinate, in Å; undefined for names without one, and of other columns. */
+export function unitIn(column: string | undefined): number | undefined {
+  const words = wordsOf(column ?? '');
+  return axisOf(words) && units[words.find((word) => Object.hasOwn(units, word)) ?? ''];
+}
+
+/** The names of the columns x, y and z, for messages. */
+function axisNames(columns: readonly TableColumn[]): string {
+  return axes.map((axis) => showJson(columns.find(({ as }) => as === axis)?.name)).join(', ');
+}
+
+/**
+ * The unit that the names of x, y and z state, in Å; undefined if they state none.
+ *
+ * @throws {@link CryoetPicksError} `invalid-picks` if their units differ.
+ */
+function unitOf(columns: readonly TableColumn[], source: string): number | undefined {
+  const [size, ...others] = axes.map((axis) => unitIn(columns.find(({ as }) => as === axis)?.name));
+  if (others.every((other) => other === size)) return size;
+  throw new CryoetPicksError(
+    code,
+    `${source}: the columns ${axisNames(columns)} are not in one unit; give all three the same unit, and its name`,
+  );
 }
 
 /** Describes, in a line or none, the columns that are not read. */

@@ -2,7 +2,8 @@ import Papa from 'papaparse';
 import { describeValue, flag, optional, requireArgument, requireOptions, text as textRule } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { type CsvRow, parseNumber, readCsvTable } from './csv.ts';
+import { columnFor } from './column-names.ts';
+import { type CsvRow, headerOf, parseNumber, readCsvTable } from './csv.ts';
 import { groupByRun, isPlaced, notPick, type ParticlePick, type RunPicks, runsOf } from './pick.ts';
 
 /** One row of a submission, or of a truth table in the same columns. */
@@ -36,7 +37,8 @@ const required = ['experiment', 'particle_type', 'x', 'y', 'z'];
  * Reads a submission CSV, or a truth table in the same columns, run by run in order of first appearance.
  *
  * Columns `experiment`, `particle_type`, `x`, `y`, `z` (Å) in any order; `id` and unknown columns are ignored. A column
- * `score` or `conf` becomes the score, which is 1 without such a column. A coordinate may be `nan` or `inf`: the official
+ * `score`, otherwise the first of another known name such as `conf` or `confidence`, becomes the score, which is 1 without such a
+ * column. A coordinate may be `nan` or `inf`: the official
  * metric counts such a row, or throws when scoring.
  *
  * @throws {@link CryoetPicksError} `invalid-submission` for an empty file, missing columns, or a bad row, naming its line.
@@ -58,16 +60,17 @@ export function parseSubmissionRows(text: string, options: ParseSubmissionOption
 function rowsOf(call: string, text: string, options: ParseSubmissionOptions): SubmissionRow[] {
   requireArgument(call, 'text', text, textRule);
   const { source = 'submission' } = requireOptions(call, options, { source: optional(textRule) });
-  return readCsvTable(text, { required, source, code: 'invalid-submission' }).map((row) => readRow(row, source));
+  const score = columnFor(headerOf(text), { own: 'score', role: 'score' }) ?? 'score';
+  return readCsvTable(text, { required, source, code: 'invalid-submission' }).map((row) => readRow(row, source, score));
 }
 
-function readRow(row: CsvRow, source: string): SubmissionRow {
+function readRow(row: CsvRow, source: string, score: string): SubmissionRow {
   return {
     run: readName(row, 'experiment', source),
     pick: {
       object: readName(row, 'particle_type', source),
       position: { x: readNumber(row, 'x', source), y: readNumber(row, 'y', source), z: readNumber(row, 'z', source) },
-      score: readScore(row, source),
+      score: readScore(row, source, score),
     },
     line: row.line,
   };
@@ -89,8 +92,7 @@ function readNumber(row: CsvRow, column: string, source: string): number {
   );
 }
 
-function readScore(row: CsvRow, source: string): number {
-  const column = row.cell('score') === undefined ? 'conf' : 'score';
+function readScore(row: CsvRow, source: string, column: string): number {
   if (row.cell(column) === undefined) return 1;
   const score = readNumber(row, column, source);
   if (!Number.isNaN(score)) return score;

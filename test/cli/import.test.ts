@@ -162,6 +162,22 @@ describe('import', () => {
     expect(unused.stderr).toMatch(/--voxel-size is not used; if its numbers are voxels, name it by --from points/);
   });
 
+  it('import reads runs and scores of a CSV under other known names', async () => {
+    await writeFile(join(folder, 'a.csv'), 'x,y,z,confidence,tomo_name\n10,20,30,0.5,TS_1_3\n40,50,60,0.7,TS_2_3\n');
+    const { stdout } = await importFile('a.csv', '--object', 'ribosome', '--json');
+    expect(await written('TS_1_3')).toMatchObject([{ score: 0.5, position: { x: 10 } }]);
+    expect(await written('TS_2_3')).toMatchObject([{ score: 0.7, position: { x: 40 } }]);
+    expect(JSON.parse(stdout).columns).toMatchObject([{}, {}, {}, { as: 'score' }, { name: 'tomo_name', as: 'run' }]);
+  });
+
+  it('import reads a table in Å as such, whatever the voxel size', async () => {
+    await writeFile(join(folder, 'a.txt'), 'x_A y_A z_A\n100 120 90\n');
+    const args = ['--object', 'ribosome', '--run', 'TS_1_3', '--voxel-size', '20', '--json'];
+    const { warnings } = JSON.parse((await importFile('a.txt', ...args)).stdout);
+    expect(await written('TS_1_3')).toMatchObject([{ position: { x: 100, y: 120, z: 90 } }]);
+    expect(warnings).toMatchObject([{ code: 'voxel-size-unused' }]);
+  });
+
   it('import warns of picks outside the tomogram, and in voxels', async () => {
     const rows = (points: readonly string[]) => ['x,y,z', ...points, ''].join('\n');
     await writeFile(join(folder, 'a.csv'), rows(['9000,1,1']));

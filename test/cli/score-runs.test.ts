@@ -56,6 +56,12 @@ it.each([
   expect((await score()).stderr).toMatch(/^cryoet-picks: the truth is this program's own picks/);
 });
 
+it('score --sweep reads scores under another known name', async () => {
+  await writeFile(join(folder, 's.csv'), 'experiment,particle_type,x,y,z,confidence\nTS_1,ribosome,110,100,100,0.9\n');
+  const { sweep } = JSON.parse((await score('--sweep', '--run', 'TS_1', '--json')).stdout);
+  expect(sweep.objects.ribosome).toMatchObject({ threshold: 0.9 });
+});
+
 it('score --sweep says that picks without scores leave nothing to sweep', async () => {
   await writeFile(join(folder, 's.csv'), 'experiment,particle_type,x,y,z\nTS_1,ribosome,110,100,100\n');
   const { stdout, stderr } = await score('--sweep', '--run', 'TS_1', '--json');

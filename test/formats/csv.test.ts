@@ -15,6 +15,27 @@ const turned = [
 const transformHeader = turned.flatMap((row, i) => row.map((_, j) => `transform_${i}${j}`)).join();
 
 describe('the CSV format', () => {
+  it('the CSV format reads run, object and score under other known names, and reports them', () => {
+    const columns: unknown[] = [];
+    const text = 'x,y,z,confidence,tomo_name,object,width\n1,2,3,0.5,TS_1,ribosome,7\n1,2,3,,TS_2,ribosome,7\n';
+    const runs = parsePicks(text, { format, onColumns: (found) => columns.push(...found.map(({ as }) => as)) });
+    expect(runs.map(({ run, picks }) => [run, picks.map(({ object, score }) => [object, score])])).toEqual([
+      ['TS_1', [['ribosome', 0.5]]],
+      ['TS_2', [['ribosome', 1]]],
+    ]);
+    expect(columns).toEqual(['x', 'y', 'z', 'score', 'run', 'object', '-']);
+    expect(format.leftOut?.(text, 'a.csv')).toEqual(['column: not read: "width"']);
+  });
+
+  it("the CSV format prefers copick's own names, and reports nothing about them", () => {
+    const columns: unknown[] = [];
+    const text = 'score,cc,run_name,experiment,object_name,x,y,z\n0.5,9,TS_1,TS_9,ribosome,1,2,3\n';
+    const onColumns = (found: unknown) => columns.push(found);
+    expect(parsePicks(text, { format, onColumns })).toMatchObject([{ run: 'TS_1', picks: [{ score: 0.5 }] }]);
+    expect(columns).toEqual([]);
+    expect(format.leftOut?.(text, 'a.csv')).toEqual(['column: not read: "cc", "experiment"']);
+  });
+
   it('the CSV format round-trips positions, scores, instances and rotations to the last bit', () => {
     // + 0 makes of −0, which text does not keep, a 0.
     const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);

@@ -43,6 +43,7 @@ describe('the format of a file', () => {
     ['a.csv', '"index","axis-0","axis-1","axis-2"\n', 'napari'],
     ['a.csv', '1,2,3\n', 'points'],
     ['a.csv', '\n"run, by name", x ,"y",z\r\n', 'csv'],
+    ['a.csv', 'x,y,z,x_ang,y_ang,z_ang\n', 'points'],
     ['a.txt', '1 2 3\n', 'points'],
     ['A.JSON', '{"points": []}', 'copick'],
     ['a.json', '{"boxes_3d": []}', 'eman2'],

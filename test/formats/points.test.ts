@@ -25,6 +25,7 @@ describe('a plain table', () => {
   it.each<[string, string, ReturnType<typeof one>]>([
     ['three columns of numbers', '100 200 50\n', one()],
     ['a header of numpy.savetxt', '# x y z score\n100.00 200.00 50.00 0.90\n', one(0.9)],
+    ['a comment that says what the columns are', '# columns: z y x\n50 200 100\n', one()],
     ['a commented header with commas above columns with spaces', '# x,y,z\n100 200 50\n', one()],
     ['a header of MATLAB', '% z y x\n50 200 100\n', one()],
     ['a comment that is not a header', '# picked by hand\n100 200 50\n', one()],
@@ -64,10 +65,6 @@ describe('a plain table', () => {
     ['four columns of numbers', '100 200 50 0.9\n', 'x,y,z,score'],
     ['the columns of model2point -object', '1 1 551.33 966.00 317.00\n', '-,-,x,y,z'],
     ['the columns of a copick CSV without its header', 'TS_1,ribosome,1,2,3,0.5\n', 'run,object,x,y,z,score'],
-    ['names that are not known', 'a,b,c\n1,2,3\n', 'x,y,z'],
-    ['two names for x', 'coord_x,pos_x,y,z\n1,2,3,4\n', 'x,y,z,score'],
-    ['a commented header without z', '# id x y\n1 2 3\n', 'x,y,z'],
-    ['coordinates from the centre', 'CenteredX,CenteredY,CenteredZ\n1,2,3\n', 'x,y,z'],
   ])('A plain table with %s is refused, with a hint', (_, text, hint) => {
     expect(() => read(text)).toThrow(
       expect.objectContaining({
@@ -78,7 +75,53 @@ describe('a plain table', () => {
     );
   });
 
+  it.each<[string, string]>([
+    ['names that are not known', 'a,b,c\n1,2,3\n'],
+    ['two names for x', 'coord_x,pos_x,y,z\n1,2,3,4\n'],
+    ['coordinates in two units', 'x,y,z,x_ang,y_ang,z_ang\n1,2,3,10,20,30\n'],
+    ['the results of ImageJ', '" ",X,Y,Slice\n1,10,20,3\n'],
+    ['centroids of scikit-image', 'centroid-0,centroid-1,centroid-2\n1,2,3\n'],
+    ['a commented header without z', '# id x y\n1 2 3\n'],
+    ['a commented header of more columns', '# z y x score\n1 2 3\n4 5 6\n'],
+    ['a comment that names the order of axes', '# order of axes is zyx\n1 2 3\n'],
+    ['exponents of Fortran', '1.0D+02 2 3 4\n'],
+    ['coordinates from the centre', 'CenteredX,CenteredY,CenteredZ\n1,2,3\n'],
+  ])('A plain table with %s is refused, without a guess that its names contradict', (_, text) => {
+    expect(() => read(text)).toThrow(
+      expect.objectContaining({
+        code: 'invalid-option',
+        option: 'columns',
+        message: expect.stringMatching(/say what each column is, by --columns on the command line/),
+      }),
+    );
+  });
+
+  it('A plain table whose first row is damaged is refused, although its columns are given', () => {
+    const text = 'l0 2O 3o 0.s\n40 50 60 0.5\n';
+    expect(() => read(text, { ...options, columns: ['x', 'y', 'z', 'score'] })).toThrow(
+      expect.objectContaining({ code: 'invalid-picks', message: expect.stringContaining('line 1: x is "l0"') }),
+    );
+    expect(read(`# ${text}`, { ...options, columns: ['x', 'y', 'z', 'score'] }).rows).toHaveLength(1);
+  });
+
+  it.each(['x_A,y_A,z_nm', 'x_nm,y_px,z_nm', 'X (nm),Y (nm),Z'])(
+    'A plain table is refused if the columns %s have different units',
+    (header) => {
+      const message = expect.stringContaining('are not in one unit');
+      for (const more of [{}, { columns: ['x', 'y', 'z'] as const }]) {
+        expect(() => read(`${header}\n1,2,3\n`, { ...options, ...more })).toThrow(
+          expect.objectContaining({ code: 'invalid-picks', message }),
+        );
+      }
+    },
+  );
+
+  it('A plain table may have empty scores, which count as 1, and empty instance ids, which are none', () => {
+    expect(read('x,y,z,score,id\n100,200,50,,\n').rows).toEqual(one());
+  });
+
   it.each<[string, string, string]>([
+    ['decimal commas below a header', 'x;y;z\n1,5;2,5;3,5\n', 'write a point'],
     ['a damaged first row', '1OO 200 50\n100 200 50\n', 'line 1: the table has 3 columns'],
     ['decimal commas', '1,5 2,5 3,5\n', 'decimal commas'],
     ['decimal commas between semicolons', '1,5;2,5;3,5\n', 'decimal commas'],
@@ -124,12 +167,14 @@ describe('a plain table', () => {
     expect(() => read('1 2 3 4\n', { ...options, columns: ['x', 'y', 'z'] })).toThrow(bad);
   });
 
-  it('A plain table whose header states a unit needs no voxel size, and a voxel size that differs is reported', () => {
+  it('A plain table whose header states a unit is read in that unit, whatever the voxel size', () => {
     const angstrom = 'X [A],Y [A],Z [A]\n1000,2000,500\n';
     expect(read(angstrom, { run: 'TS_1', object: 'ribosome' })).toMatchObject({ rows: one(), warnings: [] });
     expect(read('x_nm,y_nm,z_nm\n100,200,50\n', { run: 'TS_1', object: 'ribosome' }).rows).toEqual(one());
     const { rows, warnings } = read(angstrom);
-    expect(rows[0]?.[2]).toBe(10000);
-    expect(warnings).toEqual([expect.stringMatching(/voxelSize is 10 Å, .*X \[A\].* 1 Å; 10 Å is used/)]);
+    expect(rows).toEqual(one());
+    expect(warnings).toEqual([
+      expect.stringMatching(/"X \[A\]", .* state their unit; the option voxelSize, .* is not used/),
+    ]);
   });
 });

@@ -188,24 +188,20 @@ describe.skipIf(sharedDataMissing)('files of the data portal (needs ../shared/da
     expect(positionsOf(format.parse(text, file))).toEqual([['a', threePoints]]);
   });
 
-  it('tardis.csv reads with its instances', () => {
+  it('tardis.csv, whose columns are in Å, reads with its instances', () => {
     const text = textOf('tardis.csv');
-    const format = picksFormat(detectPicksFormat('tardis.csv', text), {
-      run: 'a',
-      object: 'a',
-      voxelSize: 0.5,
-    }) as PicksFormat;
+    const format = picksFormat(detectPicksFormat('tardis.csv', text), { run: 'a', object: 'a' }) as PicksFormat;
     const found = format.parse(text, 'tardis.csv');
     expect(positionsOf(found)).toEqual([
       [
         'a',
         [
-          [2, 4, 6],
-          [2, 2, 2],
+          [4, 8, 12],
+          [4, 4, 4],
+          [6, 4, 2],
+          [0, 6, 0],
+          [8, 4, 2],
           [3, 2, 1],
-          [0, 3, 0],
-          [4, 2, 1],
-          [1.5, 1, 0.5],
         ],
       ],
     ]);
