@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { pathToWrite, sanitizeName } from '../copick/layout.ts';
+import { pathToWrite } from '../copick/layout.ts';
 import type { PickableObject } from '../copick/object.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
@@ -21,7 +21,7 @@ import { chosenRuns } from './choose.ts';
 import type { DetectInput, Outcome, TomogramName } from './command.ts';
 import { picksKind } from './convert-write.ts';
 import { dryRun } from './dry-run.ts';
-import { type FileKind, type Output, openOutput, requireApart } from './files.ts';
+import { type FileKind, namesAsWritten, type Output, openOutput, requireApart } from './files.ts';
 import { type FittingOptions, fitting, inverted, namedRun, openModel } from './runtime.ts';
 import {
   countByObject,
@@ -40,6 +40,7 @@ import {
 /** What `detect --json` prints. */
 export interface DetectDocument {
   readonly runs: readonly RunSummary[];
+  /** As files have it, and the next one. */
   readonly userId: string;
   readonly sessionId: string;
   /** Paths of the files that were written; `picks` is the overlay, if any run was searched. */
@@ -76,7 +77,9 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const project = await openProject(input.config, { overlay: input.overlay, signal });
   requireObjects(project, { flag: '--threshold', names: Object.keys(input.threshold ?? {}) });
   requireObjects(project, { flag: '--object', names: input.object ?? [] });
-  requireNames(input);
+  const written = namesAsWritten(input);
+  pathToWrite('picks', { run: 'run', object: 'object', ...written.names });
+  for (const { message } of written.warnings) terminal.warn(`cryoet-picks: ${message}`);
   if (input.dryRun) return dryRun(terminal, { ...input, project });
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
   const outputs = await openOutputs(terminal, input);
@@ -99,24 +102,13 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   terminal.print('', ...closingLines({ summaries, files, failed }));
   const document: DetectDocument = {
     runs: summaries,
-    userId: input.userId,
-    sessionId: input.sessionId,
+    ...written.names,
     ...files,
     notWritten,
     problems: [...problems, ...detected.problems],
-    warnings: detected.warnings,
+    warnings: [...written.warnings, ...detected.warnings],
   };
   return { json: document, failed: failed > 0 || notWritten.length > 0 };
-}
-
-/** Throws, before any work, for names that a file cannot have, or that would hide it. */
-function requireNames({ userId, sessionId }: DetectInput): void {
-  pathToWrite('picks', {
-    run: 'run',
-    userId: sanitizeName(userId),
-    sessionId: sanitizeName(sessionId),
-    object: 'object',
-  });
 }
 
 /** Options of {@link detectRuns}. */

@@ -1,5 +1,7 @@
 import { lstat, readdir, readFile, realpath, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { sanitizeName } from '../copick/layout.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
 import { decodeText, MAX_TEXT, parseJson } from '../core/json.ts';
 import {
@@ -176,6 +178,28 @@ export async function requireApart(names: Readonly<Record<string, string | undef
     }
     seen.set(file, name);
   }
+}
+
+/** Whose picks are written, as files name it. */
+interface WrittenNames {
+  readonly names: { readonly userId: string; readonly sessionId: string };
+  /** One for each name that is written otherwise than it was given. */
+  readonly warnings: readonly Warning[];
+}
+
+/**
+ * User and session as copick writes them into the names of files.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if nothing is left of one.
+ */
+export function namesAsWritten({ userId, sessionId }: WrittenNames['names']): WrittenNames {
+  const names = { userId: sanitizeName(userId), sessionId: sanitizeName(sessionId) };
+  const warningOf = (what: string, given: string, written: string): Warning[] =>
+    given === written
+      ? []
+      : [{ code: 'name-changed', message: `${what} "${given}" is written as "${written}", as copick writes names` }];
+  const warnings = [...warningOf('user', userId, names.userId), ...warningOf('session', sessionId, names.sessionId)];
+  return { names, warnings };
 }
 
 /** True if the path is a folder. */

@@ -10,9 +10,9 @@ import {
   text,
 } from '../core/arguments.ts';
 import { forEachRange, type Steps, withTurns } from '../core/concurrency.ts';
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { isPlaced, notPick, type ParticlePick } from '../picks/pick.ts';
-import type { Store } from '../storage/store.ts';
+import type { Store, StoreKey } from '../storage/store.ts';
 import { authoredFilter, folderOf, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
 import {
   type PicksFile,
@@ -22,7 +22,7 @@ import {
   picksIdentitySteps,
   withoutUntrustedRotations,
 } from './picks-file.ts';
-import { formatRecord, originOf, type PicksOrigin, type Provenance, recordKey } from './provenance.ts';
+import { formatRecord, originOf, type PicksOrigin, type Provenance, recordKey, recordToKeep } from './provenance.ts';
 import {
   checkWait,
   type DeletableFile,
@@ -90,7 +90,13 @@ export async function findPickSets(
         await tree.overlay.delete(recordKey(entry.key), { signal: options.signal });
       },
       read: async (options = {}) => readPicks(tree, found, options),
-      origin: async (options = {}) => originOf(entry.store, entry.key, checkWait('entry.origin', options)),
+      async origin(options = {}) {
+        const { signal } = checkWait('entry.origin', options);
+        // First: bytes that change meanwhile then have another version.
+        const version = await versionToReplace(tree, found, signal);
+        const origin = await originOf(entry.store, entry.key, { signal });
+        return origin && { ...origin, version };
+      },
     };
   });
 }
@@ -205,13 +211,21 @@ async function readPicks(
   options: { readonly signal?: AbortSignal | undefined },
 ): Promise<PicksFile> {
   const { signal } = checkWait('entry.read', options);
-  // Picks are written under a full name, so a file with a short name is not replaced.
-  const version = fromName ? await replacedVersion(tree, entry, signal) : null;
+  const version = await versionToReplace(tree, { entry, fromName }, signal);
   const named = { source: entry.path, identity: { object, userId, sessionId } };
   const file = await withTurns(picksFileSteps(await readBytes(entry, signal), named), signal);
   const { warnings = [] } = file;
   if (warnings.length > 0) tree.log.report({ path: entry.path, message: warnings.join('; ') });
   return { ...file, version };
+}
+
+/** Picks are written under a full name, so a file with a short name is not replaced. */
+async function versionToReplace(
+  tree: ProjectTree,
+  { entry, fromName }: Pick<FoundPicks, 'entry' | 'fromName'>,
+  signal: AbortSignal | undefined,
+): Promise<string | null | undefined> {
+  return fromName ? replacedVersion(tree, entry, signal) : null;
 }
 
 async function readBytes({ store, key, path }: TreeEntry, signal: AbortSignal | undefined): Promise<Uint8Array> {
@@ -229,8 +243,8 @@ export interface WritePicksOptions {
   /** Objects to write a file for even if they have no pick, so that older picks are replaced. */
   readonly objects?: readonly string[] | undefined;
   /**
-   * For objects whose file must not have changed, the `version` that their picks were read with; `null` for no file. If one
-   * of them is another, nothing is written.
+   * For objects whose file must not have changed, the `version` of `read()` or `origin()`; `null` for no file. If one of them is
+   * another, nothing is written.
    */
   readonly ifVersion?: Readonly<Record<string, string | null | undefined>> | undefined;
   /**
@@ -314,33 +328,23 @@ export async function writePicksOf(
       ifVersion: Object.hasOwn(ifVersion, object) ? ifVersion[object] : undefined,
     });
   }
-  const { before, after } = await recordsOf(tree, files, options.provenance ?? {}, signal);
+  const records = await recordsOf(tree, files, options.provenance ?? {}, signal);
   try {
-    await setFiles(tree.overlay, [...before, ...files], { signal });
+    await setFiles(tree.overlay, [...records, ...files], { signal });
   } catch (error) {
-    await removeIdle(tree.overlay, files);
+    await removeIdle(tree.overlay, records);
     throw error;
   }
-  for (const { key, bytes } of after) await tree.overlay.set(key, bytes, { signal });
+  for (const record of records) await dropPrevious(tree.overlay, record, signal);
   return files.map(({ key }) => locate(tree.overlay, key));
 }
 
-/** Removes the records of picks that were not written; what cannot be removed describes picks that are not there, which is harmless. */
-async function removeIdle(overlay: Store, files: readonly FileToWrite[]): Promise<void> {
-  for (const { key } of files) {
-    try {
-      if ((await overlay.get(key)) === undefined) await overlay.delete(recordKey(key));
-    } catch {
-      return;
-    }
-  }
-}
-
-interface RecordsToWrite {
-  /** To be written before the picks. */
-  readonly before: readonly FileToWrite[];
-  /** Records of replaced picks, which no longer need to describe them. */
-  readonly after: readonly FileToWrite[];
+/** The record of a picks file, to be written before the picks. */
+interface RecordToWrite extends FileToWrite {
+  /** The picks that it is about. */
+  readonly picks: StoreKey;
+  /** What replaces it once the picks are written: it no longer describes those that were there; absent if there were none. */
+  readonly settled?: Uint8Array | undefined;
 }
 
 /** The records of picks files. The first one of picks that replace others also describes those, until they are replaced. */
@@ -349,20 +353,52 @@ async function recordsOf(
   files: readonly (FileToWrite & { readonly object: string })[],
   given: Readonly<Record<string, Provenance>>,
   signal: AbortSignal | undefined,
-): Promise<RecordsToWrite> {
-  const [before, after]: FileToWrite[][] = [[], []];
-  for (const { object, key, bytes } of files) {
+): Promise<RecordToWrite[]> {
+  const records: RecordToWrite[] = [];
+  for (const { object, key: picks, bytes, ifVersion } of files) {
     const provenance = Object.hasOwn(given, object) ? given[object] : undefined;
     if (provenance === undefined) continue;
-    const previous = await originOf(overlay, key, { signal });
-    const record = { key: recordKey(key), bytes: await formatRecord(provenance, { bytes }) };
-    if (previous?.provenance === undefined) before!.push(record);
-    else {
-      before!.push({ ...record, bytes: await formatRecord(provenance, { bytes, previous }) });
-      after!.push(record);
+    const key = recordKey(picks);
+    // Who must not replace the picks of another process must not replace their record, which comes first.
+    const version = ifVersion === undefined ? undefined : await overlay.version?.(key, { signal });
+    const guard = ifVersion === undefined || overlay.version === undefined ? {} : { ifVersion: version ?? null };
+    const previous = await recordToKeep(overlay, picks, { signal });
+    const settled = await formatRecord(provenance, { bytes });
+    const first = previous && (await formatRecord(provenance, { bytes, previous }));
+    records.push({ key, picks, ...guard, ...(first ? { bytes: first, settled } : { bytes: settled }) });
+  }
+  return records;
+}
+
+/** Removes the records of picks that were not written; what cannot be removed describes picks that are not there, which is harmless. */
+async function removeIdle(overlay: Store, records: readonly RecordToWrite[]): Promise<void> {
+  for (const { key, picks, bytes } of records) {
+    try {
+      if ((await overlay.get(picks)) === undefined && isSame(await overlay.get(key), bytes)) await overlay.delete(key);
+    } catch {
+      return;
     }
   }
-  return { before: before!, after: after! };
+}
+
+/** Writes a record without that of the replaced picks, unless another process has written its own since. */
+async function dropPrevious(
+  overlay: Store,
+  { key, bytes, settled }: RecordToWrite,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (settled === undefined) return;
+  const version = await overlay.version?.(key, { signal });
+  if (!isSame(await overlay.get(key, { signal }), bytes)) return;
+  try {
+    await overlay.set(key, settled, { signal, ...(version !== undefined && { ifVersion: version }) });
+  } catch (error) {
+    if (!isCryoetPicksError(error, 'conflict')) throw error;
+  }
+}
+
+function isSame(found: Uint8Array | undefined, bytes: Uint8Array): boolean {
+  return found?.length === bytes.length && found.every((byte, i) => byte === bytes[i]);
 }
 
 /** Encodes pieces of text as one UTF-8. */

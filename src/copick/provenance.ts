@@ -15,12 +15,17 @@ export interface PicksOrigin {
   readonly sha256: string;
   /** Absent if nothing was recorded, or the file has changed since: it is somebody else's. */
   readonly provenance?: Provenance | undefined;
+  /**
+   * For `ifVersion` of `writePicks`: the file that is written is still this one. `null` if another one is written, as for a file of the
+   * static tree; undefined if the store keeps no versions.
+   */
+  readonly version?: string | null | undefined;
 }
 
 /** The content of a record: what made the picks, and the hash of the file that it is about. */
-interface ProvenanceRecord extends Provenance {
+export interface ProvenanceRecord extends Provenance {
   readonly picksSha256: string;
-  /** The record of the file that is being replaced; a writer that is killed leaves it, and with it the old picks. */
+  /** The record of the file that is being replaced; a writer that is killed, or too late, leaves it, and with it the other picks. */
   readonly previous?: ProvenanceRecord | undefined;
 }
 
@@ -42,11 +47,28 @@ export async function originOf(
   const bytes = await store.get(picks, options);
   if (bytes === undefined) return undefined;
   const sha256 = await sha256Of(bytes);
-  const record = await readRecord(store, picks, options);
-  const fitting = [record, record?.previous].find((one) => one?.picksSha256 === sha256);
+  const fitting = fittingRecord(await readRecord(store, picks, options), sha256);
   if (fitting === undefined) return { sha256 };
   const { picksSha256, previous, ...provenance } = fitting;
   return { sha256, provenance };
+}
+
+function fittingRecord(record: ProvenanceRecord | undefined, sha256: string): ProvenanceRecord | undefined {
+  return [record, record?.previous].find((one) => one?.picksSha256 === sha256);
+}
+
+/**
+ * The record that a new one of the same picks file must keep as its previous one: that of the picks that are there, else one whose
+ * picks another process may be about to write.
+ */
+export async function recordToKeep(
+  store: ListableStore,
+  picks: StoreKey,
+  options: StoreOptions = {},
+): Promise<ProvenanceRecord | undefined> {
+  const record = await readRecord(store, picks, options);
+  const bytes = record && (await store.get(picks, options));
+  return (bytes && fittingRecord(record, await sha256Of(bytes))) ?? record;
 }
 
 /** A record that cannot be read counts as absent: the picks are then somebody else's, and replaced only with `overwrite`. */
@@ -71,10 +93,11 @@ async function readRecord(
 /** The bytes of the record of a picks file, of the file as it will be written. */
 export async function formatRecord(
   provenance: Provenance,
-  { bytes, previous }: { readonly bytes: Uint8Array; readonly previous?: PicksOrigin | undefined },
+  { bytes, previous: kept }: { readonly bytes: Uint8Array; readonly previous?: ProvenanceRecord | undefined },
 ): Promise<Uint8Array> {
-  const old = previous?.provenance && { ...previous.provenance, picksSha256: previous.sha256 };
-  const record: ProvenanceRecord = { ...provenance, picksSha256: await sha256Of(bytes), ...(old && { previous: old }) };
+  // One is enough: what it kept has been replaced.
+  const previous = kept && { ...kept, previous: undefined };
+  const record: ProvenanceRecord = { ...provenance, picksSha256: await sha256Of(bytes), ...(previous && { previous }) };
   return new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
 }
 

@@ -448,7 +448,7 @@ export async function setFiles(store: Store, files: readonly FileToWrite[], opti
   for (const { key, ifVersion } of files) await requireVersion(store, key, { ...options, ifVersion });
   for (const { key, bytes, ifVersion } of files) {
     options.signal?.throwIfAborted();
-    await store.set(key, bytes, { ...options, ifVersion });
+    await store.set(key, bytes, { ...options, ...(store.version && { ifVersion }) });
   }
 }
 
@@ -474,6 +474,7 @@ async function requireVersion(
   if (ifVersion === undefined) return;
   const where = `${store.location.replace(/\/$/, '')}${key}`;
   if (!store.version) {
+    if (ifVersion === null && (await store.get(key, { signal })) === undefined) return;
     throw new CryoetPicksError(
       'unsupported',
       `${where}: its store keeps no versions, so \`ifVersion\` cannot be checked`,

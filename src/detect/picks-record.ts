@@ -9,6 +9,9 @@ import type { DetectOptions } from './particles.ts';
 
 /** What decides the picks of a run. */
 export interface Recorded extends Pick<DetectOptions, 'model' | 'overlap' | 'average'> {
+  /** As given: two names may be written as the same file name. */
+  readonly userId: string;
+  readonly sessionId: string;
   readonly chosen: ChosenObjects;
   /** What the caller does to the tomogram before it is searched. */
   readonly settings?: Readonly<Record<string, string | number | boolean | null>> | undefined;
@@ -18,6 +21,8 @@ export interface Recorded extends Pick<DetectOptions, 'model' | 'overlap' | 'ave
 
 /** What is recorded with the picks of each object: two runs with equal records have equal picks. */
 export function recordsOf({
+  userId,
+  sessionId,
   model,
   chosen,
   overlap,
@@ -28,6 +33,8 @@ export function recordsOf({
   const record = (object: string): Provenance => ({
     program: 'cryoet-picks',
     version,
+    userId,
+    sessionId,
     model: recordOfModel(model),
     threshold: chosen.thresholds[object]!,
     minDistance: chosen.minDistances[object]!,

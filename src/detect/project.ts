@@ -287,20 +287,12 @@ async function existing(
 }
 
 /** @throws {@link CryoetPicksError} `conflict` for picks that another model or somebody else made. */
-function requireReplaceable(run: Run, found: readonly ExistingPicks[], { model, chosen, overwrite }: RunCheck): void {
+function requireReplaceable(run: Run, found: readonly ExistingPicks[], check: RunCheck): void {
+  const { model, chosen, overwrite } = check;
   if (overwrite) return;
-  const mine = recordOfModel(model);
   for (const { set, origin } of found) {
-    const { provenance } = origin;
-    const others = differences(provenance?.model, mine, 'model');
-    if (others.length === 0) continue;
-    const { name } = (provenance?.model ?? {}) as { readonly name?: unknown };
-    const reason =
-      provenance === undefined
-        ? 'were not written by a detection of this program, or were changed since'
-        : name === model.spec.name
-          ? `were found by another model of the name "${name}": ${others.join(', ')}`
-          : `were found by the model ${showJson(name)}, not by "${model.spec.name}"`;
+    const reason = whoseElse(origin, check);
+    if (reason === undefined) continue;
     if (chosen.classes.includes(set.object)) throw refusalOf(run, set, reason);
     const objects = quotedNames(chosen.classes);
     throw refusalOf(
@@ -311,6 +303,21 @@ function requireReplaceable(run: Run, found: readonly ExistingPicks[], { model, 
         `or restrict the objects to ${objects}; overwrite does the same, and leaves these picks as they are`,
     );
   }
+}
+
+/** Whose picks they are, if not those of this model and author. */
+function whoseElse({ provenance }: PicksOrigin, { model, userId, sessionId }: RunCheck): string | undefined {
+  if (provenance === undefined) return 'were not written by a detection of this program, or were changed since';
+  const others = differences(provenance.model, recordOfModel(model), 'model');
+  if (others.length > 0) {
+    const { name } = (provenance.model ?? {}) as { readonly name?: unknown };
+    return name === model.spec.name
+      ? `were found by another model of the name "${name}": ${others.join(', ')}`
+      : `were found by the model ${showJson(name)}, not by "${model.spec.name}"`;
+  }
+  if (provenance.userId === userId && provenance.sessionId === sessionId) return undefined;
+  const author = `user ${showJson(provenance.userId)}, session ${showJson(provenance.sessionId)}`;
+  return `were written as those of ${author}, whose files have the same names`;
 }
 
 function refusalOf(
@@ -365,9 +372,23 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
     await run.requireWritable({ signal });
   }
   const picks = await detectParticles((await options.prepare?.(source, run)) ?? source, options);
-  requireSame(run, before, await existing(run, options));
-  await run.writePicks(picks, { userId, sessionId, objects, provenance, signal });
+  const now = await existing(run, options);
+  requireSame(run, before, now);
+  const ifVersion = versionsOf(now, objects);
+  await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, objects) };
+}
+
+/** The versions of picks files, by object, which another process must not have replaced when they are written. */
+function versionsOf(
+  found: readonly ExistingPicks[],
+  objects: readonly string[],
+): Readonly<Record<string, string | null | undefined>> {
+  const versionOf = (object: string) => {
+    const one = found.find(({ set }) => set.object === object);
+    return one === undefined ? null : one.origin.version;
+  };
+  return Object.fromEntries(objects.map((object) => [object, versionOf(object)]));
 }
 
 /** Picks in the order of their objects, as files hold them, so that a resumed run gives them in the order of the first one. */

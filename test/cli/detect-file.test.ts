@@ -40,6 +40,18 @@ it('detect asks for the voxel size of a volume that does not know it, not for re
   });
 });
 
+it('detect says how a user name is written, and does not replace picks of one that is written alike', async () => {
+  const config = await smallProject(folder, { runs: 1 });
+  const args = ['detect', config, '--object', 'ribosome', '--threads', '1', '--json', '--user-id'];
+  const first = await captureCli([...args, 'team_a']);
+  const message = 'user "team_a" is written as "team-a", as copick writes names';
+  expect(first).toMatchObject({ exitCode: 0, stderr: expect.stringContaining(`cryoet-picks: ${message}\n`) });
+  expect(JSON.parse(first.stdout)).toMatchObject({ userId: 'team-a', warnings: [{ code: 'name-changed', message }] });
+  const second = await captureCli([...args, 'team-a', '--threshold', 'ribosome=0.95']);
+  expect(second.exitCode).toBe(1);
+  expect(second.stderr).toContain('were written as those of user "team_a", session "0"');
+});
+
 it('detect --overlay writes to a folder in place of the overlay of the project', async () => {
   const config = await smallProject(folder, { runs: 1 });
   const before = await filesBelow(folder);

@@ -174,6 +174,8 @@ describe('detectProject', () => {
     expect(JSON.parse(new TextDecoder().decode(await overlay.get(recordOf('TS_1', 'ribosome'))))).toEqual({
       program: 'cryoet-picks',
       version: manifest.version,
+      userId: 'cryoet-picks',
+      sessionId: '0',
       model: {
         name: model.spec.name,
         sha256: 'abc',
@@ -328,6 +330,58 @@ describe('detectProject', () => {
       { status: 'failed', error: { code: 'conflict' } },
     ]);
     expect(await overlay.get(picksFile('TS_1', 'ribosome'))).toEqual(theirs);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])(
+    'detectProject of two processes at once leaves the picks and records of the one that reports them (order %i)',
+    async (seed) => {
+      const random = createRandom(seed);
+      const shared = memoryStore();
+      // Each process gets its turns at times of its own.
+      const slowed = <Args extends unknown[], T>(call: (...args: Args) => Promise<T>) => {
+        return async (...args: Args): Promise<T> => {
+          for (let turns = Math.floor(6 * random.uniform()); turns > 0; turns--) await new Promise(setImmediate);
+          return call(...args);
+        };
+      };
+      const { get, set, delete: remove, version } = shared;
+      const process = {
+        ...shared,
+        get: slowed(get),
+        set: slowed(set),
+        delete: slowed(remove),
+        version: slowed(version!),
+      };
+      const tree = await tomograms(['TS_1']);
+      const detect = async (threshold: number) => {
+        const { project } = projectOf({ static: tree, overlay: process });
+        return resultsOf(project, { thresholds: { ribosome: threshold, 'apo-ferritin': threshold } });
+      };
+      const runs = await Promise.all([detect(2), detect(2.5)]);
+      const statuses = runs.map(([result]) => result!.status);
+      expect(statuses.filter((status) => status === 'detected')).toHaveLength(1);
+      expect(runs[statuses.indexOf('failed')]).toMatchObject([{ error: { code: 'conflict' } }]);
+      const winner = statuses[0] === 'detected' ? 2 : 2.5;
+      const { project } = projectOf({ static: tree, overlay: shared });
+      const sets = await (await project.run('TS_1')).pickSets();
+      expect(sets).toHaveLength(2);
+      for (const set of sets) {
+        expect((await set.origin())?.provenance).toMatchObject({ threshold: winner });
+        expect((await set.read()).picks.every(({ score }) => score >= winner)).toBe(true);
+      }
+    },
+  );
+
+  it('detectProject does not replace picks of a user whose name is written alike', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(['TS_1']) });
+    await resultsOf(project, { userId: 'team_a' });
+    const key: StoreKey = '/ExperimentRuns/TS_1/Picks/team-a_0_ribosome.json';
+    const before = await overlay.get(key);
+    expect(await resultsOf(project, { userId: 'team_a', resume: true })).toMatchObject([{ status: 'skipped' }]);
+    expect(await resultsOf(project, { userId: 'team a', thresholds: { ribosome: 2.5 } })).toMatchObject([
+      { status: 'failed', error: { code: 'conflict', message: expect.stringContaining('user "team_a", session "0"') } },
+    ]);
+    expect(await overlay.get(key)).toEqual(before);
   });
 
   it.each(['record', 'picks'] as const)(
