@@ -83,6 +83,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'picks-file',
     'provenance',
     'pick-sets',
+    'candidates-file',
     'spline',
     'filament-curve',
     'filaments-file',

@@ -1,5 +1,6 @@
+import { isFields } from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { parseJson } from '../core/json.ts';
+import { parseJson, showJson } from '../core/json.ts';
 import { sha256Hex } from '../core/sha256.ts';
 import type { ListableStore, StoreKey, StoreOptions } from '../storage/store.ts';
 
@@ -113,4 +114,15 @@ export async function sha256Of(bytes: Uint8Array): Promise<string> {
     'unsupported',
     'what made the picks cannot be recorded, because this page has no crypto.subtle; serve it by https, or from localhost',
   );
+}
+
+/** Where two records differ: `threshold was 0.5, is 0.3`, `model.card.normalization was "none", is "z-score"`. */
+export function differences(before: unknown, now: unknown, path = ''): string[] {
+  if (!isFields(before) || !isFields(now)) {
+    return JSON.stringify(before) === JSON.stringify(now)
+      ? []
+      : [`${path} was ${showJson(before)}, is ${showJson(now)}`];
+  }
+  const keys = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof typeof now>;
+  return [...keys].flatMap((key) => differences(before[key], now[key], path === '' ? key : `${path}.${key}`));
 }

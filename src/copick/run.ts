@@ -20,9 +20,19 @@ import {
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { openRules, type Tomogram } from '../ome-zarr/tomogram.ts';
+import { type Candidates, requireCandidates } from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { type ListableStore, requireWritable, type StoreOptions } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import {
+  type ReadCandidatesOptions,
+  readCandidatesOf,
+  readCandidatesRules,
+  type StoredCandidates,
+  type WriteCandidatesOptions,
+  writeCandidatesOf,
+  writeCandidatesRules,
+} from './candidates-file.ts';
 import { type FeaturesEntry, type FeaturesFilter, findFeatures } from './features.ts';
 import { type FilamentsEntry, findFilaments, type WriteFilamentsOptions, writeFilamentsOf } from './filament-sets.ts';
 import type { Filament } from './filaments-file.ts';
@@ -200,6 +210,31 @@ export class Run {
     requireArgument('run.writePicks', 'picks', picks, picksRule);
     requireOptions('run.writePicks', options, writePicksRules);
     return writePicksOf(this.#tree, this.name, { ...options, picks });
+  }
+
+  /**
+   * Writes candidates into the overlay, beside the picks of the same user and session, in a hidden file that replaces the one
+   * before; returns its path. Other programs do not see it. Write them before the picks that are made of them.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for anything but candidates, and a user or session without a valid character;
+   *   `read-only` or `write-failed` if the overlay cannot be written.
+   */
+  async writeCandidates(candidates: Candidates, options: WriteCandidatesOptions): Promise<string> {
+    requireCandidates(candidates, 'run.writeCandidates');
+    requireOptions('run.writeCandidates', options, writeCandidatesRules);
+    return writeCandidatesOf(this.#tree, this.name, { ...options, candidates });
+  }
+
+  /**
+   * Reads the candidates of a user and session, from which `picksFromCandidates` makes picks.
+   *
+   * @throws {@link CryoetPicksError} `not-found` if there are none; `corrupt-data` if the file is damaged; `unsupported` if a later
+   *   version of this library wrote it; `conflict`, saying what differs, if they belong to another run or were not made as
+   *   `expected`.
+   */
+  async readCandidates(options: ReadCandidatesOptions): Promise<StoredCandidates> {
+    requireOptions('run.readCandidates', options, readCandidatesRules);
+    return readCandidatesOf(this.#tree, this.name, options);
   }
 
   /**

@@ -21,7 +21,14 @@ import { planTiles } from '../tiles/plan.ts';
 import { measureIntensity } from '../volume/intensity.ts';
 import { normalizerFor } from '../volume/normalize.ts';
 import { assertVolumeSource, type VolumeSource } from '../volume/volume.ts';
-import { checkPerObject, chooseObjects, type DetectableObject } from './choose-objects.ts';
+import {
+  type ChooseObjectsOptions,
+  type ChosenObjects,
+  checkPerObject,
+  chooseObjects,
+  chooseRules,
+  type DetectableObject,
+} from './choose-objects.ts';
 import { requireVoxelSize } from './voxel-size.ts';
 
 /** How a network searches a tomogram, whatever becomes of what it finds. */
@@ -49,23 +56,23 @@ export interface SearchOptions {
 /** How many candidates there shall be. */
 export interface CandidateLimits {
   /**
-   * Minimum score of a candidate: one for all objects, or a record of those that differ from the default.
-   * @defaultValue one tenth of the lowest threshold of the model card; that threshold itself if it is not above 0
+   * Minimum score of a candidate, at most the threshold of its object: one for all objects, or a record of those that differ from
+   * the default. @defaultValue one tenth of the lowest threshold of the model card, or the object's threshold if it is lower
    */
   readonly floors?: PerObject | undefined;
   /**
-   * How many candidates of an object to keep: the best ones, and all that are as good as the last of them.
-   * @defaultValue all that reach the floor
+   * How many candidates of an object to keep, the best ones. All that reach its threshold or are as good as the last one are kept,
+   * however many there are. @defaultValue all that reach the floor
    */
   readonly candidatesPerObject?: number | undefined;
 }
 
 /** Options of {@link detectCandidates}. */
-export interface DetectCandidatesOptions extends SearchOptions, CandidateLimits {}
+export interface DetectCandidatesOptions extends SearchOptions, ChooseObjectsOptions, CandidateLimits {}
 
 /**
- * Finds the candidates of a tomogram: objects, tile plan, intensity, scores, local maxima, in that order. What becomes picks is
- * decided later, by `picksFromCandidates`, as often as you like.
+ * Finds the candidates of a tomogram: objects, tile plan, intensity, scores, local maxima, in that order. Which of them become
+ * picks is decided later, by `picksFromCandidates`, as often as you like.
  *
  * A transcript of public functions with no algorithm of its own; write the same lines to replace one of them. Options are
  * checked before the first voxel is read.
@@ -88,8 +95,12 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
   const { model, overlap, average, batch, allowMissingChunks, candidatesPerObject } = options;
   const { signal, onProgress, onWarning } = options;
   const { spec } = model;
-  const { classes: objects, ...defaults } = chooseObjects(spec, options.objects);
-  const floors = floorsOf(spec, objects, options);
+  const {
+    thresholds,
+    minDistances,
+    classes: objects,
+  } = chooseObjects(spec, options.objects, { thresholds: options.thresholds, minDistances: options.minDistances });
+  const floors = floorsOf(spec, thresholds, options);
   requireVoxelSize(source.grid, spec);
 
   const plan = planTiles(source.grid.shape, spec, { overlap });
@@ -99,7 +110,10 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
   const slabs = scoreSlabs(source, { plan, model, normalize, average, batch, signal, onProgress, onWarning });
   const peaks = localMaxima(slabs, { threshold: floors, signal });
 
-  return collectCandidates(peaks, { grid: source.grid, objects, ...defaults, floors, candidatesPerObject });
+  return collectCandidates(peaks, {
+    ...{ grid: source.grid, objects, thresholds, minDistances, floors },
+    candidatesPerObject,
+  });
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option`, with how to get one, if there is no model. */
@@ -123,25 +137,29 @@ export const limitRules: RulesFor<CandidateLimits> = {
   candidatesPerObject: /* @__PURE__ */ optional(positiveCount),
 };
 
-const candidateRules: RulesFor<DetectCandidatesOptions> = { ...searchRules, ...limitRules };
+const candidateRules: RulesFor<DetectCandidatesOptions> = { ...searchRules, ...chooseRules, ...limitRules };
 
 /**
  * The floor of each object.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if one is not finite, or of an object that the model does not know.
+ * @throws {@link CryoetPicksError} `invalid-option` if one is not finite, above the threshold of its object, or of an object that
+ *   the model does not know.
  */
-export function floorsOf(
+function floorsOf(
   spec: ModelSpec,
-  objects: readonly string[],
+  thresholds: ChosenObjects['thresholds'],
   { floors = {} }: CandidateLimits,
 ): Readonly<Record<string, number>> {
   checkPerObject(spec, { option: 'floors', value: floors, rule: finiteScore });
-  const lowest = Math.min(
-    ...spec.classes.filter((name) => name !== null).map((name) => ownNumber(spec.thresholds, name) ?? 0.5),
-  );
-  const otherwise = lowest > 0 ? lowest / 10 : lowest;
-  const floorOf = (object: string) => (typeof floors === 'number' ? floors : (ownNumber(floors, object) ?? otherwise));
-  return Object.fromEntries(objects.map((object) => [object, floorOf(object)]));
+  const usual = Math.min(...Object.values(chooseObjects(spec).thresholds));
+  const floorOf = ([object, threshold]: [string, number]): [string, number] => {
+    const given = typeof floors === 'number' ? floors : ownNumber(floors, object);
+    if (given === undefined) return [object, Math.min(usual > 0 ? usual / 10 : usual, threshold)];
+    if (given <= threshold) return [object, given];
+    const message = `floors of "${object}" is ${given}, which is above its threshold, ${threshold}`;
+    throw new CryoetPicksError('invalid-option', `${message}; expected at most that`, { option: 'floors' });
+  };
+  return Object.fromEntries(Object.entries(thresholds).map(floorOf));
 }
 
 /** Largest share of missing chunks that is searched without being asked to. */

@@ -27,12 +27,12 @@ export interface DetectOptions extends SearchOptions, ChooseObjectsOptions, Pick
  */
 export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<ParticlePick[]> {
   assertVolumeSource(source, 'detectParticles(tomogram, { model })');
-  const { thresholds, minDistances } = checkDetectOptions(options, 'detectParticles');
-  const { mask, acrossObjects, max } = options;
+  const { thresholds } = checkDetectOptions(options, 'detectParticles');
+  const { mask, acrossObjects, max, ...search } = options;
 
-  const candidates = await detectCandidates(source, { ...options, floors: thresholds, candidatesPerObject: undefined });
+  const candidates = await detectCandidates(source, { ...search, floors: thresholds });
 
-  return picksFromCandidates(candidates, { thresholds, minDistances, mask, acrossObjects, max });
+  return picksFromCandidates(candidates, { mask, acrossObjects, max });
 }
 
 /**

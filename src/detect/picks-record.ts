@@ -1,6 +1,4 @@
 import { type Provenance, sha256Of, version } from '../copick/provenance.ts';
-import { isFields } from '../core/arguments.ts';
-import { showJson } from '../core/json.ts';
 import { type Model, type ModelSpec, specRules } from '../inference/model.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/grid.ts';
 import { readInto, type VolumeSource } from '../volume/volume.ts';
@@ -75,15 +73,4 @@ export async function recordOfTomogram(
   const voxels = new Float32Array(voxelCount(boxShape(box)));
   await readInto(source, box, voxels, { signal });
   return { type, shape, voxelSize, origin, middleSha256: await sha256Of(new Uint8Array(voxels.buffer)) };
-}
-
-/** Where two records differ: `threshold was 0.5, is 0.3`, `model.card.normalization was "none", is "z-score"`. */
-export function differences(before: unknown, now: unknown, path = ''): string[] {
-  if (!isFields(before) || !isFields(now)) {
-    return JSON.stringify(before) === JSON.stringify(now)
-      ? []
-      : [`${path} was ${showJson(before)}, is ${showJson(now)}`];
-  }
-  const keys = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof typeof now>;
-  return [...keys].flatMap((key) => differences(before[key], now[key], path === '' ? key : `${path}.${key}`));
 }

@@ -1,7 +1,7 @@
 import { formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
 import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
-import type { PicksOrigin, Provenance } from '../copick/provenance.ts';
+import { differences, type PicksOrigin, type Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
 import {
   anything,
@@ -26,7 +26,7 @@ import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { checkDetectOptions, type DetectOptions, detectParticles, detectRules } from './particles.ts';
-import { differences, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
+import { recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
 export interface ProjectProgress extends Progress {

@@ -3,6 +3,7 @@ import {
   describeValue,
   fieldsOf,
   finiteLength,
+  finitePoint,
   finiteScore,
   grid as gridRule,
   isFields,
@@ -38,15 +39,15 @@ export interface Candidates {
   readonly grid: VoxelGrid;
   /** Names of the objects that were looked for. */
   readonly objects: readonly string[];
-  /** The threshold of each object unless another is asked for: that of the model card. */
+  /** The threshold of each object unless another is asked for: that of the detection. */
   readonly thresholds: Readonly<Record<string, number>>;
-  /** The minimum distance in Å of each object unless another is asked for: that of the model card, else its radius. */
+  /** The minimum distance in Å of each object unless another is asked for: that of the detection. */
   readonly minDistances: Readonly<Record<string, number>>;
   /** The score of each object down to which all local maxima were looked for. */
   readonly floors: Readonly<Record<string, number>>;
   /**
    * The lowest threshold of each object for which candidates give the picks of a fresh run: its floor, or the score of the last one
-   * that was kept, if only the best were.
+   * that was kept, if only the best were; never above `thresholds`.
    */
   readonly lowestThresholds: Readonly<Record<string, number>>;
   /** The object of each candidate: its index in `objects`. */
@@ -61,8 +62,8 @@ export interface Candidates {
 export interface CollectCandidatesOptions
   extends Pick<Candidates, 'grid' | 'objects' | 'thresholds' | 'minDistances' | 'floors'> {
   /**
-   * How many candidates of an object to keep: the best ones, and all that are as good as the last of them.
-   * @defaultValue all that reach the floor
+   * How many candidates of an object to keep, the best ones. All that reach its threshold or are as good as the last one are kept,
+   * however many there are. @defaultValue all that reach the floor
    */
   readonly candidatesPerObject?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -94,7 +95,10 @@ export async function collectCandidates(
   const { grid, objects, thresholds, minDistances, floors } = table;
   requireNumbers(objects, { thresholds, minDistances, floors }, call);
   const indices = new Map(objects.map((object, index) => [object, index]));
-  const columns = new Columns(objects.length, candidatesPerObject ?? Number.POSITIVE_INFINITY);
+  const columns = new Columns(
+    objects.map((object) => thresholds[object]!),
+    candidatesPerObject ?? Number.POSITIVE_INFINITY,
+  );
   for await (const peak of peaks) {
     signal?.throwIfAborted();
     const pick = toPick(peak);
@@ -125,6 +129,9 @@ function requireNumbers(objects: readonly string[], numbers: Numbers, call: stri
   }
 }
 
+/** A grid of numbers that a file can hold. */
+const finiteGrid: Rule = { ...gridRule, fields: { ...gridRule.fields, origin: finitePoint } };
+
 const objectNames: Rule = {
   expected: 'a list of object names, 65536 at most',
   isValid: (value) => Array.isArray(value) && value.length <= 65536,
@@ -132,7 +139,7 @@ const objectNames: Rule = {
 };
 
 const collectRules: RulesFor<CollectCandidatesOptions> = {
-  grid: gridRule,
+  grid: finiteGrid,
   objects: objectNames,
   thresholds: numbersByName,
   minDistances: numbersByName,
@@ -143,6 +150,7 @@ const collectRules: RulesFor<CollectCandidatesOptions> = {
 
 /** The columns of candidates while they come, of each object the best. */
 class Columns {
+  readonly #thresholds: readonly number[];
   readonly #perObject: number;
   #length = 0;
   #objectIndices = new Uint16Array(1024);
@@ -153,11 +161,12 @@ class Columns {
   readonly #limits: number[];
   readonly #last: (number | undefined)[];
 
-  constructor(objects: number, perObject: number) {
+  constructor(thresholds: readonly number[], perObject: number) {
+    this.#thresholds = thresholds;
     this.#perObject = perObject;
-    this.#counts = new Array(objects).fill(0);
-    this.#limits = new Array(objects).fill(2 * perObject);
-    this.#last = new Array(objects).fill(undefined);
+    this.#counts = thresholds.map(() => 0);
+    this.#limits = thresholds.map(() => 2 * perObject);
+    this.#last = thresholds.map(() => undefined);
   }
 
   add(object: number, { position: { x, y, z }, score }: ParticlePick): void {
@@ -170,7 +179,7 @@ class Columns {
     this.#scores[at] = score;
     if (++this.#counts[object] <= this.#limits[object]) return;
     this.#dropWorst(object);
-    // Equal scores may leave many; then it takes as many again before the next look.
+    // Many may be left; then it takes as many again before the next look.
     this.#limits[object] = 2 * Math.max(this.#perObject, this.#counts[object]);
   }
 
@@ -205,7 +214,7 @@ class Columns {
     if (count <= this.#perObject) return;
     const own = new Float32Array(count);
     for (let i = 0, at = 0; i < this.#length; i++) if (this.#objectIndices[i] === object) own[at++] = this.#scores[i];
-    const last = own.sort()[count - this.#perObject];
+    const last = Math.min(own.sort()[count - this.#perObject], this.#thresholds[object]);
     if (own[0] >= last) return;
     this.#last[object] = last;
     let to = 0;
@@ -329,7 +338,7 @@ const candidatesRule: Rule = {
   expected: 'candidates, such as `await detectCandidates(tomogram, { model })`',
   isValid: (value) => isFields(value) && areColumns(value as Partial<Candidates>),
   fields: {
-    grid: gridRule,
+    grid: finiteGrid,
     objects: objectNames,
     thresholds: numbersByName,
     minDistances: numbersByName,
@@ -406,7 +415,7 @@ function requireComplete({ floors, lowestThresholds }: Candidates, thresholds: R
   for (const [object, threshold] of Object.entries(thresholds)) {
     const [floor, lowest] = [ownNumber(floors, object), ownNumber(lowestThresholds, object)];
     if (threshold >= lowest!) continue;
-    const kept = floor === lowest ? '' : `, and the last one that was kept has the score ${lowest}`;
+    const kept = floor === lowest ? '' : `, and only the best were kept, down to ${lowest}`;
     throw new CryoetPicksError(
       'invalid-option',
       `${call}: thresholds of "${object}" is ${threshold}, but its candidates were looked for down to ${floor}${kept}; ` +

@@ -81,8 +81,8 @@ describe('detectCandidates', () => {
   });
 
   it('detectCandidates keeps as many candidates of an object as it is told, and says down to which threshold they serve', async () => {
-    const whole = await detectCandidates(source, { model });
-    const few = await detectCandidates(source, { model, candidatesPerObject: 50 });
+    const whole = await detectCandidates(source, { model, thresholds: 99 });
+    const few = await detectCandidates(source, { model, thresholds: 99, candidatesPerObject: 50 });
     few.objects.forEach((object, index) => {
       const scores = [...whole.scores].filter((_, i) => whole.objectIndices[i] === index).sort((a, b) => b - a);
       expect([...few.scores].filter((_, i) => few.objectIndices[i] === index).sort((a, b) => b - a)).toEqual(
@@ -92,9 +92,17 @@ describe('detectCandidates', () => {
     });
     const thresholds = few.lowestThresholds;
     expect(picksFromCandidates(few, { thresholds })).toEqual(await detectParticles(source, { model, thresholds }));
-    expect(() => picksFromCandidates(few)).toThrow(
-      /looked for down to 0.1, and the last one that was kept has the score/,
+    expect(() => picksFromCandidates(few, { thresholds: 0.2 })).toThrow(
+      /down to 0.1, and only the best were kept, down to/,
     );
+  });
+
+  it('detectCandidates keeps all candidates that reach the threshold, whatever number it is told to keep', async () => {
+    const options = { model, thresholds: { ribosome: 0.7 }, minDistances: { ribosome: 0 } };
+    const candidates = await detectCandidates(source, { ...options, candidatesPerObject: 1 });
+    expect(picksFromCandidates(candidates)).toEqual(await detectParticles(source, options));
+    expect(candidates.lowestThresholds).toEqual({ ...card.thresholds, ribosome: 0.7 });
+    expect(candidates.floors).toEqual({ ribosome: 0.1, 'apo-ferritin': 0.1, virus: 0.1 });
   });
 
   it('detectCandidates looks for objects that are asked for, with the radius of those whose distance the card lacks', async () => {
@@ -121,6 +129,12 @@ describe('detectCandidates', () => {
 
   it.each<[string, Partial<DetectCandidatesOptions>, RegExp]>([
     ['a floor that is NaN', { floors: Number.NaN }, /floors must be a finite score, found NaN/],
+    [
+      'a floor above the threshold',
+      { floors: { virus: 5 } },
+      /floors of "virus" is 5, .* above its threshold, 4; expected at most/,
+    ],
+    ['a threshold of a misspelt object', { thresholds: { typo: 1 } }, /thresholds names "typo"/],
     ['a floor of a misspelt object', { floors: { typo: 1 } }, /floors names "typo"/],
     ['no candidate per object', { candidatesPerObject: 0 }, /candidatesPerObject must be a whole number ≥ 1, found 0/],
     ['objects that the model does not know', { objects: [{ name: 'typo' }] }, /none of the objects/],

@@ -178,7 +178,7 @@ describe('picksFromCandidates', () => {
 
   it.each<[string, PicksFromCandidatesOptions, RegExp]>([
     ['a threshold below the floor', { thresholds: { b: 0.05 } }, /"b" is 0.05, but .* down to 0.1;/],
-    ['a threshold below the last score', { thresholds: { a: 0.3 } }, /"a" is 0.3, but .* down to 0.1, .* score 0.5;/],
+    ['a threshold below the last score', { thresholds: { a: 0.3 } }, /"a" is 0.3, but .* down to 0.1, .* down to 0.5;/],
     ['a threshold that is NaN', { thresholds: Number.NaN }, /thresholds must be a finite score, found NaN/],
     [
       'a threshold of a misspelt object',
@@ -220,27 +220,28 @@ describe('picksFromCandidates', () => {
 });
 
 describe('collectCandidates', () => {
-  it('collectCandidates keeps the best candidates of each object in the order in which they were found, with all that equal the last', async () => {
+  it('collectCandidates keeps the best candidates of each object in the order in which they were found, with all that equal the last or reach the threshold', async () => {
     const peaks = (scores: readonly number[]) =>
       scores.map((score, x) => ({ grid: gridOf([1, 1, 9999]), voxel: [0, 0, x] as const, object: 'a', score }));
     const kept = fc.record({
       scores: fc.array(fc.constantFrom(0.125, 0.25, 0.5, 0.75, 1), { maxLength: 200 }),
       candidatesPerObject: fc.integer({ min: 1, max: 20 }),
+      threshold: fc.constantFrom(0.125, 0.6, 2),
     });
     await fc.assert(
-      fc.asyncProperty(kept, async ({ scores, candidatesPerObject }) => {
+      fc.asyncProperty(kept, async ({ scores, candidatesPerObject, threshold }) => {
         const numbers = { a: 0 };
         const candidates = await collectCandidates(peaks(scores), {
           ...{
             grid: gridOf([1, 1, 9999]),
             objects: ['a'],
-            thresholds: numbers,
+            thresholds: { a: threshold },
             minDistances: numbers,
             floors: numbers,
           },
           candidatesPerObject,
         });
-        const last = [...scores].sort((a, b) => b - a)[candidatesPerObject - 1] ?? 0;
+        const last = Math.min([...scores].sort((a, b) => b - a)[candidatesPerObject - 1] ?? 0, threshold);
         const expected = scores.flatMap((score, x) => (score >= last ? [5 * x - 7] : []));
         expect([...candidates.scores]).toEqual(scores.filter((score) => score >= last));
         expect([...candidates.positions].filter((_, i) => i % 3 === 0)).toEqual(expected);
@@ -276,7 +277,13 @@ describe('collectCandidates', () => {
     const numbers = { a: 0 };
     await expect(
       collectCandidates(peaks, {
-        ...{ grid: gridOf([1, 1, 3]), objects: ['a'], thresholds: numbers, minDistances: numbers, floors: numbers },
+        ...{
+          grid: gridOf([1, 1, 3]),
+          objects: ['a'],
+          thresholds: numbers,
+          minDistances: numbers,
+          floors: numbers,
+        },
         signal: AbortSignal.abort(reason),
       }),
     ).rejects.toBe(reason);

@@ -236,6 +236,7 @@ const projectEntries = once(async () => {
   await run.writeTomogram(source(), { type: 'denoised' });
   await run.writeFeatures(source(), { type: 'denoised', featureType: 'sobel' });
   await run.writePicks(picks(), { userId: 'me', sessionId: '1' });
+  await run.writeCandidates(candidates(), { userId: 'me', sessionId: '1', provenance: { seed: 1 } });
   await run.writeSegmentation(labels(), { name: 'ribosome', userId: 'me', sessionId: '1' });
   await run.writeMesh(glb(), { object: 'ribosome', userId: 'me', sessionId: '1' });
   await run.writeFilaments([filament()], { object: 'actin', userId: 'me', sessionId: '1' });
@@ -500,6 +501,8 @@ const kinds = [
     picks: ['filter', () => [{ ...who(), includeShadowed: true, ...wait() }]],
     hasPicks: ['options', () => [{ ...mine, objects: ['ribosome'], ...wait() }]],
     requireWritable: ['options', () => [wait()]],
+    writeCandidates: ['candidates options', () => [candidates(), { ...mine, provenance: { seed: 1 }, ...wait() }]],
+    readCandidates: ['options', () => [{ ...mine, expected: { seed: 1 }, ...wait() }]],
     writePicks: [
       'picks options',
       () => [

@@ -1,0 +1,232 @@
+import * as v from 'valibot';
+import { inflate } from '../codecs/inflate.ts';
+import { abortSignal, isFields, optional, type RulesFor, record, text } from '../core/arguments.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { checkSchema, parseJson } from '../core/json.ts';
+import { type Candidates, requireCandidates } from '../picks/candidates.ts';
+import type { StoreKey } from '../storage/store.ts';
+import { folderOf, pathToWrite, sanitizeName } from './layout.ts';
+import { differences, type Provenance } from './provenance.ts';
+import { locate, type ProjectTree } from './tree.ts';
+
+/** Options of `Run.writeCandidates`. */
+export interface WriteCandidatesOptions {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** What made the candidates, such as the model and the tomogram; JSON. */
+  readonly provenance?: Provenance | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `Run.readCandidates`. */
+export interface ReadCandidatesOptions {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** What must have made the candidates, such as `{ model: { sha256: model.sha256 } }`; fields that it lacks may be anything. */
+  readonly expected?: Provenance | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Candidates of a run, as they were written. */
+export interface StoredCandidates {
+  readonly candidates: Candidates;
+  /** What made them; empty if nothing was recorded. */
+  readonly provenance: Provenance;
+  readonly path: string;
+}
+
+/** What the options of `Run.writeCandidates` must be. */
+export const writeCandidatesRules: RulesFor<WriteCandidatesOptions> = {
+  userId: text,
+  sessionId: text,
+  provenance: /* @__PURE__ */ optional(record),
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
+
+/** What the options of `Run.readCandidates` must be. */
+export const readCandidatesRules: RulesFor<ReadCandidatesOptions> = {
+  userId: text,
+  sessionId: text,
+  expected: /* @__PURE__ */ optional(record),
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
+
+/**
+ * The key of the candidates of a user and session, beside the picks. The name is hidden and does not end in `.json`, so that no
+ * program takes it for picks.
+ */
+function candidatesKey(run: string, author: { readonly userId: string; readonly sessionId: string }): StoreKey {
+  const [userId, sessionId] = [sanitizeName(author.userId), sanitizeName(author.sessionId)];
+  // Throws for names that a file cannot have.
+  pathToWrite('picks', { run, userId, sessionId, object: 'candidates' });
+  return `${folderOf('picks', { run })}/.${userId}_${sessionId}.candidates`;
+}
+
+/** Writes the candidates of a run into the overlay, in place of those before; see `Run.writeCandidates`. */
+export async function writeCandidatesOf(
+  { overlay }: ProjectTree,
+  run: string,
+  { candidates, provenance = {}, signal, ...author }: WriteCandidatesOptions & { readonly candidates: Candidates },
+): Promise<string> {
+  const key = candidatesKey(run, author);
+  const bytes = await formatCandidates(candidates, { run, provenance });
+  signal?.throwIfAborted();
+  await overlay.set(key, bytes, { signal });
+  return locate(overlay, key);
+}
+
+/** Reads the candidates of a run, those of the overlay if there are some; see `Run.readCandidates`. */
+export async function readCandidatesOf(
+  tree: ProjectTree,
+  run: string,
+  { expected = {}, signal, ...author }: ReadCandidatesOptions,
+): Promise<StoredCandidates> {
+  const key = candidatesKey(run, author);
+  for (const store of [tree.overlay, ...(tree.static ? [tree.static] : [])]) {
+    const bytes = await store.get(key, { signal });
+    if (bytes === undefined) continue;
+    const path = locate(store, key);
+    const stored = { ...(await parseCandidates(bytes, { run, path })), path };
+    const others = differences(partLike(stored.provenance, expected), expected);
+    if (others.length === 0) return stored;
+    throw new CryoetPicksError('conflict', `candidates ${path} were made otherwise: ${others.join(', ')}`, { path });
+  }
+  const path = locate(tree.overlay, key);
+  throw new CryoetPicksError(
+    'not-found',
+    `run "${run}" has no candidates of user "${author.userId}", session "${author.sessionId}": ${path} not found; ` +
+      'detect writes them, as detectProject and run.writeCandidates do',
+    { path },
+  );
+}
+
+/** The fields of a value that a pattern has, and of these fields those that the pattern's have. */
+function partLike(value: unknown, pattern: unknown): unknown {
+  if (!isFields(value) || !isFields(pattern)) return value;
+  const fields = Object.keys(pattern) as (keyof typeof value)[];
+  return Object.fromEntries(fields.map((field) => [field, partLike(value[field], pattern[field])]));
+}
+
+const FORMAT = 'cryoet-picks candidates';
+const VERSION = 1;
+
+/** Bytes of the columns, decompressed: 30 bytes for each of some 70 million candidates. */
+const MAX_BYTES = 2 ** 31;
+
+const finite = v.pipe(v.number(), v.finite());
+const triple = v.tuple([finite, finite, finite]);
+const headerSchema = v.object({
+  run: v.string(),
+  candidates: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  grid: v.object({
+    shape: triple,
+    voxelSize: triple,
+    origin: v.object({ x: finite, y: finite, z: finite }),
+  }),
+  objects: v.array(
+    v.object({
+      name: v.string(),
+      threshold: finite,
+      minDistance: finite,
+      floor: finite,
+      lowestThreshold: finite,
+    }),
+  ),
+  madeBy: v.record(v.string(), v.unknown()),
+});
+
+interface Described {
+  readonly run: string;
+  readonly provenance: Provenance;
+}
+
+/** The bytes of a file of candidates: gzip of a line of JSON and the columns, little-endian. */
+async function formatCandidates(candidates: Candidates, { run, provenance }: Described): Promise<Uint8Array> {
+  const { grid, objects, objectIndices, positions, scores, thresholds, minDistances, floors } = candidates;
+  const { shape, voxelSize, origin } = grid;
+  const header: v.InferOutput<typeof headerSchema> & { readonly format: string; readonly version: number } = {
+    format: FORMAT,
+    version: VERSION,
+    run,
+    candidates: scores.length,
+    grid: { shape: [...shape], voxelSize: [...voxelSize], origin: { x: origin.x, y: origin.y, z: origin.z } },
+    objects: objects.map((name) => ({
+      name,
+      threshold: thresholds[name]!,
+      minDistance: minDistances[name]!,
+      floor: floors[name]!,
+      lowestThreshold: candidates.lowestThresholds[name]!,
+    })),
+    madeBy: provenance,
+  };
+  const parts = [`${JSON.stringify(header)}\n`, positions, scores, objectIndices] as BlobPart[];
+  const compressed = new Blob(parts).stream().pipeThrough(new CompressionStream('gzip'));
+  return new Uint8Array(await new Response(compressed).arrayBuffer());
+}
+
+/**
+ * Parses a file of candidates.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data` if it is damaged, or no such file; `unsupported` for a later version of the
+ *   format; `conflict` if it belongs to another run.
+ */
+async function parseCandidates(
+  bytes: Uint8Array,
+  { run, path }: { readonly run: string; readonly path: string },
+): Promise<Omit<StoredCandidates, 'path'>> {
+  const corrupt = (reason: string, cause?: unknown) =>
+    new CryoetPicksError('corrupt-data', `candidates ${path}: ${reason}; detect again`, { path, cause });
+  try {
+    const content = await inflate(bytes, { format: 'gzip', maxBytes: MAX_BYTES });
+    const end = content.indexOf('\n'.charCodeAt(0)) + 1;
+    const what = 'its first line';
+    const json = parseJson(new TextDecoder().decode(content.subarray(0, end)), { what, code: 'corrupt-data' });
+    const { format, version } = (json ?? {}) as { readonly format?: unknown; readonly version?: unknown };
+    if (format !== FORMAT) throw corrupt(`it is not a file of the format "${FORMAT}"`);
+    if (version !== VERSION) {
+      const message = `candidates ${path} are of version ${version} of their format; this program reads version ${VERSION}`;
+      throw new CryoetPicksError('unsupported', message, { path });
+    }
+    const header = checkSchema(headerSchema, json, { what, code: 'corrupt-data' });
+    if (header.run !== run) {
+      throw new CryoetPicksError('conflict', `candidates ${path} are of the run "${header.run}", not of "${run}"`, {
+        path,
+      });
+    }
+    const candidates = { ...described(header), ...columnsOf(content.subarray(end), header.candidates) };
+    requireCandidates(candidates, 'readCandidates');
+    return { candidates, provenance: header.madeBy };
+  } catch (error) {
+    if (!isCryoetPicksError(error) || error.path !== undefined) throw error;
+    throw corrupt(error.message, error);
+  }
+}
+
+/** What the first line says about all candidates. */
+function described({ grid, objects }: v.InferOutput<typeof headerSchema>) {
+  const byName = (field: Exclude<keyof (typeof objects)[number], 'name'>): Record<string, number> =>
+    Object.fromEntries(objects.map((object) => [object.name, object[field]]));
+  return {
+    grid,
+    objects: objects.map(({ name }) => name),
+    thresholds: byName('threshold'),
+    minDistances: byName('minDistance'),
+    floors: byName('floor'),
+    lowestThresholds: byName('lowestThreshold'),
+  };
+}
+
+/** The columns of so many candidates. */
+function columnsOf(bytes: Uint8Array, count: number): Pick<Candidates, 'positions' | 'scores' | 'objectIndices'> {
+  if (bytes.length !== 30 * count) {
+    const message = `its columns have ${bytes.length} bytes, expected ${30 * count} of ${count} candidates`;
+    throw new CryoetPicksError('corrupt-data', message);
+  }
+  // Copies, because columns must begin at multiples of the length of their numbers.
+  const part = (from: number, to: number) => bytes.slice(from * count, to * count).buffer;
+  return {
+    positions: new Float64Array(part(0, 24)),
+    scores: new Float32Array(part(24, 28)),
+    objectIndices: new Uint16Array(part(28, 30)),
+  };
+}

@@ -1,0 +1,245 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatConfig, newConfig, projectFromStores } from '../../../src/entry/copick.ts';
+import { type Candidates, memoryStore, type Run, type Store } from '../../../src/entry/index.ts';
+import { openProject } from '../../../src/entry/node.ts';
+import { pythonMissing, runPython } from '../../support/python.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const me = { userId: 'me', sessionId: '1' };
+const key = '/ExperimentRuns/TS_1/Picks/.me_1.candidates';
+const provenance = {
+  model: { name: 'unet', sha256: 'ab' },
+  tomogram: { type: 'wbp', shape: [4, 6, 8] },
+  overlap: null,
+};
+
+const both = (value: number) => ({ ribosome: value, virus: value });
+const some = (scores: readonly number[] = [0.75, 0.5, 0.625]): Candidates => ({
+  grid: { shape: [4, 6, 8], voxelSize: [10, 10.5, 11], origin: { x: 1, y: -2, z: 0.1 } },
+  objects: ['ribosome', 'virus'],
+  thresholds: { ribosome: 0.5, virus: 0.7 },
+  minDistances: both(40),
+  floors: both(0.05),
+  lowestThresholds: { ribosome: 0.05, virus: 0.0625 },
+  objectIndices: Uint16Array.from(scores, (_, i) => i % 2),
+  positions: Float64Array.from({ length: 3 * scores.length }, (_, i) => 0.1 * i),
+  scores: Float32Array.from(scores),
+});
+
+async function emptyRun(overlay: Store = memoryStore(), others: { static?: Store } = {}): Promise<Run> {
+  const config = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome' }, { name: 'virus' }] });
+  return projectFromStores({ config, overlay, ...others }).createRun('TS_1');
+}
+
+describe('candidates of a run', () => {
+  it('candidates that were written are read as they were, whatever their scores and positions', async () => {
+    const run = await emptyRun();
+    const column = fc.array(fc.tuple(fc.float({ noNaN: true }), fc.double({ noNaN: true })), { maxLength: 50 });
+    await fc.assert(
+      fc.asyncProperty(column, async (rows) => {
+        const written = {
+          ...some(rows.map(([score]) => score)),
+          positions: Float64Array.from(rows.flatMap(([, x]) => [x, -x, x / 3])),
+        };
+        const path = await run.writeCandidates(written, { ...me, provenance });
+        expect(await run.readCandidates(me)).toEqual({ candidates: written, provenance, path });
+      }),
+    );
+  });
+
+  it('the file of candidates is a line of JSON and three columns in gzip, the same bytes every time', async () => {
+    const overlay = memoryStore();
+    const run = await emptyRun(overlay);
+    await run.writeCandidates(some(), { ...me, provenance });
+    const bytes = (await overlay.get(key))!;
+    const content = gunzipSync(bytes);
+    const end = content.indexOf('\n') + 1;
+    expect(JSON.parse(content.subarray(0, end).toString())).toEqual({
+      format: 'cryoet-picks candidates',
+      version: 1,
+      run: 'TS_1',
+      candidates: 3,
+      grid: { shape: [4, 6, 8], voxelSize: [10, 10.5, 11], origin: { x: 1, y: -2, z: 0.1 } },
+      objects: [
+        { name: 'ribosome', threshold: 0.5, minDistance: 40, floor: 0.05, lowestThreshold: 0.05 },
+        { name: 'virus', threshold: 0.7, minDistance: 40, floor: 0.05, lowestThreshold: 0.0625 },
+      ],
+      madeBy: provenance,
+    });
+    expect(content.readDoubleLE(end + 8)).toBe(0.1);
+    expect(content.readFloatLE(end + 24 * 3 + 4)).toBe(0.5);
+    expect(content.readUInt16LE(end + 28 * 3 + 2)).toBe(1);
+    expect(content.length).toBe(end + 30 * 3);
+    await run.writeCandidates(some(), { ...me, provenance });
+    expect(await overlay.get(key)).toEqual(bytes);
+  });
+
+  it('candidates are hidden from every listing of the project', async () => {
+    const run = await emptyRun();
+    await run.writeCandidates(some(), me);
+    expect(await run.pickSets()).toEqual([]);
+    expect(await run.picks()).toEqual([]);
+    expect(await run.hasPicks(me)).toBe(false);
+  });
+
+  for (const name of ['copick', 'copick2'] as const) {
+    it.skipIf(pythonMissing(name))(
+      `Python lists a project with candidates as without: ${name}`,
+      async () => {
+        const folder = await tempDir();
+        const config = newConfig({ overlayRoot: './overlay', objects: [{ name: 'ribosome' }, { name: 'virus' }] });
+        await writeFile(join(folder, 'copick.json'), formatConfig(config));
+        const project = await openProject(join(folder, 'copick.json'));
+        const run = await project.createRun('TS_1');
+        await run.writePicks([{ object: 'virus', position: { x: 1, y: 2, z: 3 }, score: 0.5 }], me);
+        const script = fileURLToPath(new URL('../../fixtures/read_with_copick.py', import.meta.url));
+        const list = () => runPython(name, script, join(folder, 'copick.json'));
+        const before = list();
+        const path = await run.writeCandidates(some(), { ...me, provenance });
+        expect(await readdir(join(path, '..'))).toContain('.me_1.candidates');
+        const after = list();
+        expect(after).toEqual(before);
+        expect(JSON.parse(after)).toMatchObject({
+          runs: { TS_1: { picks: [{ object: 'virus', userId: 'me' }] } },
+        });
+      },
+      120_000,
+    );
+  }
+
+  it('candidates of the overlay are read in place of those of the static tree', async () => {
+    const shared = memoryStore();
+    await (await emptyRun(shared)).writeCandidates(some([0.25]), me);
+    const run = await emptyRun(memoryStore(), { static: shared });
+    expect((await run.readCandidates(me)).candidates).toEqual(some([0.25]));
+    await run.writeCandidates(some([1]), me);
+    expect((await run.readCandidates(me)).candidates).toEqual(some([1]));
+  });
+
+  it('candidates that are not there are an error that says who writes them', async () => {
+    const run = await emptyRun();
+    await expect(run.readCandidates(me)).rejects.toMatchObject({
+      code: 'not-found',
+      message: expect.stringMatching(
+        /run "TS_1" has no candidates of user "me", session "1": .*\.me_1\.candidates not found/,
+      ),
+    });
+  });
+
+  it('candidates of another model or tomogram than expected are refused with what differs', async () => {
+    const run = await emptyRun();
+    await run.writeCandidates(some(), { ...me, provenance });
+    await expect(run.readCandidates({ ...me, expected: { model: { sha256: 'ab' } } })).resolves.toBeDefined();
+    const expected = { model: { sha256: 'cd' }, tomogram: { type: 'denoised', shape: [4, 6, 8] } };
+    await expect(run.readCandidates({ ...me, expected })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(
+        /\.me_1\.candidates were made otherwise: model.sha256 was "ab", is "cd", tomogram.type was "wbp", is "denoised"$/,
+      ),
+    });
+    await expect(run.readCandidates({ ...me, expected: { seed: 1 } })).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('a file of candidates that was copied from another run is refused', async () => {
+    const overlay = memoryStore();
+    const run = await emptyRun(overlay);
+    await run.writeCandidates(some(), me);
+    const other = '/ExperimentRuns/TS_2/Picks/.me_1.candidates';
+    await overlay.set(other, (await overlay.get(key))!);
+    const config = newConfig({ overlayRoot: 'overlay', objects: [] });
+    const copied = await projectFromStores({ config, overlay }).run('TS_2');
+    await expect(copied.readCandidates(me)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/are of the run "TS_1", not of "TS_2"/),
+    });
+  });
+
+  const header = (bytes: Uint8Array, change: (text: string) => string): Uint8Array => {
+    const content = gunzipSync(bytes);
+    const end = content.indexOf('\n');
+    const text = change(content.subarray(0, end).toString());
+    return gzipSync(Buffer.concat([Buffer.from(text), content.subarray(end)]));
+  };
+
+  it.each<[string, (bytes: Uint8Array) => Uint8Array, string, RegExp]>([
+    ['cut off', (bytes) => bytes.slice(0, -9), 'corrupt-data', /its gzip data do not decompress/],
+    ['empty', () => new Uint8Array(), 'corrupt-data', /detect again/],
+    [
+      'of another kind',
+      () => gzipSync('{"pickable_object_name":"virus"}\n'),
+      'corrupt-data',
+      /not a file of the format/,
+    ],
+    ['no JSON', () => gzipSync('hello\n'), 'corrupt-data', /its first line/],
+    [
+      'short of a column',
+      (bytes) => gzipSync(gunzipSync(bytes).subarray(0, -2)),
+      'corrupt-data',
+      /have 88 bytes, expected 90/,
+    ],
+    [
+      'without a field',
+      (bytes) => header(bytes, (text) => text.replace('"floor"', '"flor"')),
+      'corrupt-data',
+      /floor is missing/,
+    ],
+    [
+      'of too few objects',
+      (bytes) => header(bytes, (text) => text.replace(/,\{"name":"virus".*?\}/, '')),
+      'corrupt-data',
+      /candidates/,
+    ],
+    [
+      'of a later version',
+      (bytes) => header(bytes, (text) => text.replace('"version":1', '"version":2')),
+      'unsupported',
+      /of version 2 .* reads version 1/,
+    ],
+  ])('a file of candidates that is %s is refused with its path', async (_, change, code, message) => {
+    const overlay = memoryStore();
+    const run = await emptyRun(overlay);
+    await run.writeCandidates(some(), me);
+    await overlay.set(key, change((await overlay.get(key))!));
+    await expect(run.readCandidates(me)).rejects.toMatchObject({
+      code,
+      path: expect.stringMatching(/\.me_1\.candidates$/),
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('every flipped bit of a file of candidates is refused, or changes nothing', async () => {
+    const overlay = memoryStore();
+    const run = await emptyRun(overlay);
+    await run.writeCandidates(some(), me);
+    const bytes = (await overlay.get(key))!;
+    let refused = 0;
+    for (let bit = 0; bit < 8 * bytes.length; bit += 5) {
+      const flipped = bytes.slice();
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      await overlay.set(key, flipped);
+      try {
+        expect((await run.readCandidates(me)).candidates).toEqual(some());
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'corrupt-data', path: expect.any(String) });
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(bytes.length);
+  });
+
+  it('candidates are refused before anything is written if they are none, or their user has no valid name', async () => {
+    const run = await emptyRun();
+    const broken = { ...some(), scores: new Float32Array(2) };
+    await expect(run.writeCandidates(broken, me)).rejects.toMatchObject({ code: 'invalid-option' });
+    await expect(run.writeCandidates(some(), { ...me, userId: '_' })).rejects.toMatchObject({ code: 'invalid-option' });
+    await expect(run.writeCandidates(some(), { ...me, userId: '.me' })).rejects.toMatchObject({
+      code: 'invalid-option',
+    });
+    await expect(run.readCandidates(me)).rejects.toMatchObject({ code: 'not-found' });
+  });
+});
