@@ -209,7 +209,8 @@ describe('loadModel of the built package', () => {
         ]);
         await model.dispose();
       }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      // A thread takes a moment to end.
+      for (let i = 0; i < 100 && threads() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 50));
       print({ failures, threads: threads() });
     `);
     expect(ended).toMatchObject({ code: 0, stderr: '' });

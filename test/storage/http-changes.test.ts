@@ -247,35 +247,53 @@ describe('bounds of answers', () => {
 
 describe('a slow server', () => {
   /** Sends `count` pieces of `size` bytes, one per `pause` milliseconds, of a value of `count × size` bytes. */
-  const dripping = (size: number, pause: number, count: number) => (response: ServerResponse) => {
-    response.writeHead(200, { 'Content-Length': size * count });
+  function dripping(size: number, pause: number, count: number): Response {
     let sent = 0;
-    const timer = setInterval(() => {
-      if (response.destroyed || sent === count) return clearInterval(timer);
-      sent++;
-      return response.write(new Uint8Array(size), () => {
-        if (sent === count) response.end();
-      });
-    }, pause);
-  };
+    let timer: ReturnType<typeof setInterval>;
+    const body = new ReadableStream({
+      start(controller) {
+        timer = setInterval(() => {
+          controller.enqueue(new Uint8Array(size));
+          if (++sent < count) return;
+          clearInterval(timer);
+          controller.close();
+        }, pause);
+      },
+      cancel: () => clearInterval(timer),
+    });
+    return new Response(body, { headers: { 'Content-Length': String(size * count) } });
+  }
+
+  /** Awaits a result in a time that passes as fast as it is used up, however busy the machine is. */
+  async function inFastTime<T>(work: () => Promise<T>): Promise<T> {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+    try {
+      const result = work();
+      await Promise.allSettled([result, vi.advanceTimersByTimeAsync(5000)]);
+      return await result;
+    } finally {
+      vi.useRealTimers();
+    }
+  }
 
   it('httpStore gives up a try that brings fewer than 1 kB/s, though bytes keep coming', async () => {
     fakeClock();
-    const drip = dripping(1, 50, 1000);
-    server = await scriptedServer((_, response, n) => (n === 0 ? drip(response) : serveBytes(_, response, bytes(10))));
-    expect(await httpStore(server.url, { timeout: 400 }).get('/a')).toEqual(bytes(10));
-    await server.close();
-    server = await scriptedServer((_, response) => drip(response));
-    await expect(httpStore(server.url, { timeout: 400, tries: 1 }).get('/a')).rejects.toMatchObject({
+    const drip = async () => dripping(1, 50, 1000);
+    const onceSlow = vi.fn(async () => new Response(bytes(10))).mockImplementationOnce(drip);
+    const patient = httpStore('https://example.org', { fetch: onceSlow, timeout: 400 });
+    expect(await inFastTime(() => patient.get('/a'))).toEqual(bytes(10));
+    expect(onceSlow).toHaveBeenCalledTimes(2);
+    const hasty = httpStore('https://example.org', { fetch: drip, timeout: 400, tries: 1 });
+    await expect(inFastTime(() => hasty.get('/a'))).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringMatching(/: fewer than 1000 bytes a second came over 0\.4 s$/),
     });
   });
 
   it('httpStore lets a steady transfer take longer than its timeout', async () => {
-    const steady = dripping(500, 50, 20);
-    server = await scriptedServer((_, response) => steady(response));
-    expect(await httpStore(server.url, { timeout: 300, tries: 1 }).get('/a')).toHaveLength(10_000);
+    const steady = async () => dripping(500, 50, 20);
+    const store = httpStore('https://example.org', { fetch: steady, timeout: 300, tries: 1 });
+    expect(await inFastTime(() => store.get('/a'))).toHaveLength(10_000);
   });
 
   it.each([Infinity, 2 ** 40])('httpStore waits for any time with the timeout %d', async (timeout) => {
