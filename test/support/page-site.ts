@@ -21,8 +21,12 @@ export interface Visit<T> {
 
 /** A page under a strict policy on a static host of its own, and the Chromium to open it in. */
 export interface PageSite {
-  /** Opens the page in a new tab, waits until it has set `globalThis.pageResult`, and closes the tab. */
-  visit<T>(query?: string): Promise<Visit<T>>;
+  /**
+   * Opens the page in a new tab, waits until it has set `globalThis.pageResult`, and closes the tab.
+   *
+   * @param options - `haste`: milliseconds by which the timers of the page run ahead each time the test looks at it.
+   */
+  visit<T>(query?: string, options?: { readonly haste?: number }): Promise<Visit<T>>;
   close(): Promise<void>;
 }
 
@@ -64,14 +68,18 @@ export async function openPageSite(
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const browser = await chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox', ...chromiumArgs] });
   return {
-    async visit<T>(query = '') {
+    async visit<T>(query = '', { haste = 0 } = {}) {
       asked = [];
       const tab = await browser.newPage();
       const problems: string[] = [];
       tab.on('pageerror', (error) => problems.push(String(error)));
+      if (haste > 0) await tab.clock.install();
       await tab.goto(address + query);
       // Not waitForFunction, which evaluates code in the page and is refused there.
-      const read = (): Promise<T | null> => tab.evaluate('globalThis.pageResult ?? null');
+      const read = async (): Promise<T | null> => {
+        if (haste > 0) await tab.clock.runFor(haste);
+        return tab.evaluate('globalThis.pageResult ?? null');
+      };
       await expect.poll(read, { timeout: patience, interval: 100 }).not.toBeNull();
       const result = (await read())!;
       await tab.close();
