@@ -81,6 +81,8 @@ export interface SetsOptions {
 /**
  * The picks files of runs. A run has failed if a folder or file of it cannot be read, although the project, which lists what it can,
  * only counts that among its problems: what lies there is not absent. A file that can be read but is damaged fails when it is opened.
+ *
+ * @throws What the list of runs of one of the project's roots fails with.
  */
 export async function setsOfRuns(
   project: Project,
@@ -94,7 +96,9 @@ export async function setsOfRuns(
   const listed = new Set(runs.map(({ name }) => name));
   for (const { run, cause } of project.problems) {
     const isUnread = cause !== undefined && !isCryoetPicksError(cause, 'invalid-picks');
-    if (isUnread && run !== undefined && listed.has(run)) failures.add(run, cause);
+    // Without its list of runs, a root may have more of them.
+    if (isUnread && run === undefined) throw cause;
+    if (isUnread && listed.has(run!)) failures.add(run!, cause);
   }
   return sets.filter(({ run }) => !failures.has(run));
 }

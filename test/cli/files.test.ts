@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Writable } from 'node:stream';
 import * as ort from 'onnxruntime-node';
@@ -231,6 +231,20 @@ describe('buildFolder', () => {
 });
 
 describe('readText', () => {
+  it.each([
+    ['than one text holds', 2 ** 29, 'invalid-submission', /has 536870912 bytes, and a text holds/],
+    ['than is read whole', 2 ** 30 + 1, 'unsupported', /has 1073741825 bytes, and such a file is read whole up to/],
+  ])('readText refuses a file of more bytes %s, and says to split it', async (_, size, code, message) => {
+    const path = join(await tempDir(), 'large.csv');
+    await writeFile(path, '');
+    // A hole takes no room on the disk.
+    await truncate(path, size);
+    const failure = { code, path, message: expect.stringMatching(message) };
+    const read = readText(path, { what: 'truth table', code: 'invalid-submission' });
+    await expect(read).rejects.toMatchObject(failure);
+    await expect(read).rejects.toThrow(/split it into several files/);
+  });
+
   it.each([
     ['is absent', 'none', /^picks none not found$/],
     ['is a folder', '.', /^picks \. is a folder, expected a file$/],

@@ -140,6 +140,17 @@ it('convert fails for a run whose folder of picks cannot be read, and writes no 
   await expect(readFile(out)).rejects.toThrow('ENOENT');
 });
 
+it.each(['score', 'convert'])('%s fails if a root of the project cannot be listed', async (command) => {
+  const { truth, submission } = await projects();
+  const runs = join(folder, 'mine', 'ExperimentRuns');
+  await rm(runs, { recursive: true });
+  await symlink('ExperimentRuns', runs);
+  const args =
+    command === 'score' ? ['--truth', truth, '--submission', submission] : [submission, join(folder, 'o.csv')];
+  const { exitCode, stderr } = await captureCli([command, ...args]);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/mine.*ExperimentRuns/) });
+});
+
 it("score takes a project's own radii, unless its particles and radii are those of the competition", async () => {
   const objects = (radius: number) =>
     ['ribosome', 'apo-ferritin'].map((name, i) => ({ name, label: i + 1, radius, is_particle: true }));
