@@ -144,6 +144,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'project',
   ],
   node: [
+    'read-file',
     'file-lock',
     'atomic-files',
     'directory-store',

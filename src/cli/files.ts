@@ -10,11 +10,11 @@ import {
   destinationOf,
   errnoOf,
   readFailure,
-  readWhole,
   writeAtomically,
 } from '../node/atomic-files.ts';
 import { directoryStore } from '../node/directory-store.ts';
 import { isHidden } from '../node/file-lock.ts';
+import { readInput } from '../node/read-file.ts';
 import { requireWritable } from '../storage/store.ts';
 import { type Terminal, UsageError } from './terminal.ts';
 
@@ -44,19 +44,14 @@ export async function readText(path: string, { code, ...options }: ReadTextOptio
 }
 
 /**
- * The bytes of a file.
+ * The bytes of a file, a pipe or a device.
  *
  * @throws {@link CryoetPicksError} `not-found` if it is absent, or a folder; `unavailable` if it cannot be read; `unsupported` if it
  *   has more than 1 GiB.
  */
 export async function readBytes(path: string, { what, signal }: ReadFileOptions): Promise<Uint8Array> {
   try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE) {
-      const found = `${what} ${path} has ${size} bytes, and such a file is read whole up to ${MAX_FILE}`;
-      throw new CryoetPicksError('unsupported', `${found}; split it into several files`, { path });
-    }
-    return await readWhole(path, signal);
+    return await readInput(path, { maxBytes: MAX_FILE, signal });
   } catch (cause) {
     signal?.throwIfAborted();
     if (isCryoetPicksError(cause)) throw cause;
@@ -79,7 +74,7 @@ export interface WholeFile {
  */
 export async function writeWhole(path: string, { data, signal }: WholeFile): Promise<void> {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
-  await writeAtomically(resolve(path), bytes, { signal, durable: true });
+  await writeAtomically(resolve(path), bytes, { signal, durable: true, mayStream: true });
 }
 
 /** A kind of file, by which {@link openOutput} tells what it may replace. */

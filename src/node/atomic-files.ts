@@ -8,7 +8,6 @@ import {
   mkdir,
   open,
   readdir,
-  readFile,
   readlink,
   realpath,
   rename,
@@ -20,17 +19,9 @@ import {
 import { dirname, join, parse, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CryoetPicksError } from '../core/errors.ts';
-import {
-  assertVersion,
-  type ByteRange,
-  compareNames,
-  type StoreEntry,
-  spanOf,
-  tooLarge,
-  type ValueBound,
-  type WriteOptions,
-} from '../storage/store.ts';
+import { assertVersion, compareNames, type StoreEntry, type WriteOptions } from '../storage/store.ts';
 import { isHidden, linkExclusively, removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
+import { isOfSystem, openRegular, openStream, writeToStream } from './read-file.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
@@ -43,6 +34,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a file is in the way where a folder is needed',
   EEXIST: 'a file is in the way where a folder is needed',
   ENAMETOOLONG: 'the name is too long',
+  ENXIO: 'it is a socket, or a device that is not there',
 };
 
 /** The code of an error of the file system, such as `ENOENT`. */
@@ -135,51 +127,6 @@ async function danglingLink({ root, file }: FilePath): Promise<string | undefine
   return undefined;
 }
 
-/** The bytes of a file as a plain Uint8Array: a Buffer's `slice` would share memory where all others copy. */
-export async function readWhole(file: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const { buffer, byteOffset, byteLength } = await readFile(file, { signal });
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-/** The same, for a file of bounded size. @throws {@link CryoetPicksError} if it is larger. */
-export async function readBounded(file: string, bound: ValueBound, signal?: AbortSignal): Promise<Uint8Array> {
-  const handle = await open(file, 'r');
-  try {
-    if ((await handle.stat()).size > bound.bytes) throw tooLarge(file, bound);
-    const { buffer, byteOffset, byteLength } = await handle.readFile({ signal });
-    return new Uint8Array(buffer, byteOffset, byteLength);
-  } finally {
-    await handle.close();
-  }
-}
-
-/** The length of a file in bytes. */
-export async function sizeOf(file: string): Promise<number> {
-  const stats = await stat(file);
-  if (stats.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
-  return stats.size;
-}
-
-/** Reads the part of a range that is within the file; allocates no more than that. */
-export async function readRange(file: string, range: ByteRange): Promise<Uint8Array> {
-  const handle = await open(file, 'r');
-  try {
-    const stats = await handle.stat();
-    if (stats.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
-    const { offset, length } = spanOf(range, stats.size);
-    const bytes = new Uint8Array(length);
-    let done = 0;
-    while (done < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, offset + done);
-      if (bytesRead === 0) return bytes.subarray(0, done);
-      done += bytesRead;
-    }
-    return bytes;
-  } finally {
-    await handle.close();
-  }
-}
-
 /** The entries of a folder, without temporary files and locks. */
 export async function listFolder(folder: string): Promise<StoreEntry[]> {
   const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !isHidden(name));
@@ -220,7 +167,7 @@ export async function destinationOf(path: string): Promise<Destination> {
 function kindOf(path: string, found: Stats): Destination['kind'] {
   const isDevice = found.isFIFO() || found.isCharacterDevice() || found.isBlockDevice();
   // What lies there is a file of the system, or the output of this process that was sent to a file.
-  if (isDevice || (found.isFile() && /^\/(?:dev|proc)\//.test(resolve(path)))) return 'stream';
+  if (isDevice || (found.isFile() && isOfSystem(path))) return 'stream';
   return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
 }
 
@@ -238,6 +185,8 @@ async function danglingTarget(link: string): Promise<string> {
 export interface WriteFileOptions extends WriteOptions {
   /** Wait until the bytes are on the disk before the file takes its name. */
   readonly durable: boolean;
+  /** Whether devices and FIFOs are written into; otherwise they are refused. @defaultValue false */
+  readonly mayStream?: boolean | undefined;
   /** Called with the file's folder if it existed before. @defaultValue removes what killed writers left there */
   readonly onFolder?: ((folder: string) => Promise<void>) | undefined;
   /** Called with the folders that had to be made for the file, the innermost first. */
@@ -247,7 +196,7 @@ export interface WriteFileOptions extends WriteOptions {
 /**
  * Writes a file under a temporary name beside its place, and renames it when it is complete. A new file takes its name by a
  * link, which fails if another writer was faster; an existing one is replaced under a lock, and keeps its permissions, which
- * must allow writing. The target of a link is replaced, not the link; devices and FIFOs are written into. If the write fails, the
+ * must allow writing. The target of a link is replaced, not the link. If the write fails, the
  * folders that were made for it are removed again.
  *
  * @throws What the pieces of `value` throw; {@link CryoetPicksError} `conflict`, `write-failed`; the abort reason of `signal`.
@@ -255,13 +204,14 @@ export interface WriteFileOptions extends WriteOptions {
 export async function writeAtomically(
   path: string,
   value: Uint8Array | AsyncIterable<Uint8Array>,
-  { signal, ifVersion, durable, onFolder = removeLeftovers, onMade }: WriteFileOptions,
+  { signal, ifVersion, durable, mayStream = false, onFolder = removeLeftovers, onMade }: WriteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
   const source = value instanceof Uint8Array ? { value } : watched(value);
   const write = async () => {
     const { file, kind } = await destinationOf(path);
-    if (kind === 'stream') return writeInto(file, source.value, signal);
+    if (kind === 'stream' && mayStream) return writeInto(file, source.value, signal);
+    if (kind === 'stream') throw new Error('a pipe or a device is in the way, expected a file');
     const temporary = temporaryBeside(file);
     const mode = kind === 'file' ? await writableMode(file) : undefined;
     const { handle, made } = await createNew(temporary, onFolder);
@@ -304,9 +254,9 @@ async function writeInto(
   value: Uint8Array | AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const handle = await open(file, constants.O_WRONLY | constants.O_APPEND);
+  const handle = await openStream(file, signal);
   try {
-    await writeFile(handle, value, { signal });
+    for await (const piece of value instanceof Uint8Array ? [value] : value) await writeToStream(handle, piece, signal);
   } finally {
     await handle.close();
   }
@@ -399,9 +349,9 @@ const HASHED_AT_ONCE = 2 ** 20;
  * numbers are used again; and the time, for messages.
  */
 export async function versionOf(file: string): Promise<string> {
-  const handle = await open(file, 'r');
+  const { handle, size } = await openRegular(file);
   try {
-    const { mtime, size } = await handle.stat();
+    const { mtime } = await handle.stat();
     const hash = createHash('sha256');
     const part = Buffer.allocUnsafe(Math.min(size + 1, HASHED_AT_ONCE));
     for (let count = -1; count !== 0; ) {

@@ -29,15 +29,13 @@ import {
   listFolder,
   orAbsent,
   orWriteError,
-  readBounded,
-  readRange,
   removeEmpty,
   renameOver,
-  sizeOf,
   versionOf,
   writeAtomically,
 } from './atomic-files.ts';
 import { removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
+import { readRange, readRegular, sizeOf } from './read-file.ts';
 
 /** Options of {@link directoryStore}. */
 export interface DirectoryStoreOptions extends ValueBounds {
@@ -64,7 +62,7 @@ export interface DirectoryStoreOptions extends ValueBounds {
  *
  * @throws {@link CryoetPicksError} from writes, `read-only` if the store was opened so, `write-failed` if the file system fails;
  * from reads, `not-found` for a link whose target is missing, `unavailable` for a file that cannot be read (no permission, a
- * fault of the disk), `corrupt-data` for a folder where a file belongs.
+ * fault of the disk), `corrupt-data` for a folder, a pipe or a device where a file belongs.
  * @example
  * ```ts
  * const tomogram = await openTomogram(directoryStore('denoised.zarr'));
@@ -108,7 +106,7 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       const options = checkCall('get', key, given);
       const { signal } = options;
       const file = at(key);
-      return orAbsent({ root, file }, () => readBounded(file, boundOf(key, options), signal), signal);
+      return orAbsent({ root, file }, () => readRegular(file, boundOf(key, options), signal), signal);
     },
     async getRange(key, range, options) {
       checkRange(range);

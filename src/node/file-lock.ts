@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { link, lstat, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, lstat, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CryoetPicksError } from '../core/errors.ts';
+import { readRegular } from './read-file.ts';
 
 /**
  * Milliseconds that a waiting writer sees the same lock before it takes it over, if it is unknown whether the process of the
@@ -126,7 +127,7 @@ async function removeLock(path: string, tag: string): Promise<void> {
 
 async function readTag(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'latin1');
+    return Buffer.from(await readRegular(path)).toString('latin1');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

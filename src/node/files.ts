@@ -9,8 +9,9 @@ import type { ListableStore } from '../storage/store.ts';
 import { zipStore } from '../storage/zip.ts';
 import type { OpenTiffStackOptions, TiffStack } from '../tiff/stack.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { orReadError, readRange, readWhole, writeAtomically } from './atomic-files.ts';
+import { orReadError, writeAtomically } from './atomic-files.ts';
 import { directoryStore } from './directory-store.ts';
+import { readRange, readRegular } from './read-file.ts';
 
 /**
  * Opens an MRC, CCP4, `.rec` or `.map` file. Reads its header now, and voxels on demand; the file does not stay open.
@@ -37,7 +38,7 @@ export async function openTiffStackFile(path: string, options: OpenTiffStackOpti
   requireArgument('openTiffStackFile', 'options', options, record);
   const { signal } = options;
   requireArgument('openTiffStackFile', 'signal', signal, optional(abortSignal));
-  const bytes = await orReadError(path, () => readWhole(path, signal), signal);
+  const bytes = await orReadError(path, () => readRegular(path, undefined, signal), signal);
   // The decoder is loaded only where a TIFF file is opened.
   const { openTiffStack } = await import('../tiff/stack.ts');
   return openTiffStack(bytes, { source: path, ...options });
@@ -77,7 +78,11 @@ export async function writeMrcFile(path: string, source: VolumeSource, options: 
   requireArgument('writeMrcFile', 'path', path, filePath);
   requireArgument('writeMrcFile', 'options', options, record);
   requireArgument('writeMrcFile', 'signal', options.signal, optional(abortSignal));
-  await writeAtomically(resolve(path), encodeMrc(source, options), { signal: options.signal, durable: true });
+  await writeAtomically(resolve(path), encodeMrc(source, options), {
+    signal: options.signal,
+    durable: true,
+    mayStream: true,
+  });
 }
 
 /**

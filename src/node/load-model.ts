@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { describeValue, filePath, modelSpec, optional, requireArgument, requireOptions } from '../core/arguments.ts';
 import { maxThreads } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { decodeText } from '../core/json.ts';
 import { externalPaths, withWeights } from '../inference/external-data.ts';
 import { type DisposableModel, type ModelSpec, requireSpec } from '../inference/model.ts';
 import { parseModelSpec } from '../inference/model-card.ts';
@@ -13,6 +13,7 @@ import { type OnnxOptions, type OrtModule, onnxModel, requireOrt, sessionRules }
 import { readFailure } from './atomic-files.ts';
 import { threadModel } from './onnx-thread.ts';
 import { packageFile } from './package-file.ts';
+import { readRegular } from './read-file.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions extends Omit<OnnxOptions, 'spec' | 'externalData'> {
@@ -119,7 +120,8 @@ async function readCard(path: string, signal: AbortSignal | undefined): Promise<
   const card = `${path.replace(/\.onnx$/i, '')}.json`;
   const bytes = await readModelFile(card, { what: `card of model ${path}`, signal });
   try {
-    if (bytes.length <= MAX_CARD_BYTES) return parseModelSpec(bytes.toString('utf8'), { source: card });
+    if (bytes.length <= MAX_CARD_BYTES)
+      return parseModelSpec(decodeText(bytes, { what: card, code: 'invalid-metadata' }), { source: card });
   } catch (error) {
     if (!isCryoetPicksError(error)) throw error;
     throw new CryoetPicksError(error.code, error.message, { cause: error.cause, path: card });
@@ -131,11 +133,12 @@ async function readCard(path: string, signal: AbortSignal | undefined): Promise<
 async function readModelFile(
   path: string,
   { what, signal }: { readonly what: string; readonly signal: AbortSignal | undefined },
-): Promise<Buffer> {
+): Promise<Uint8Array> {
   try {
-    return await readFile(path, { signal });
+    return await readRegular(path, undefined, signal);
   } catch (cause) {
     signal?.throwIfAborted();
+    if (isCryoetPicksError(cause)) throw cause;
     const { code, reason } = readFailure(cause);
     const remedy = what.startsWith('card') ? '; a model needs its card beside it (docs/reference/models.md)' : '';
     throw new CryoetPicksError(code, `${what} ${reason}: ${path}${remedy}`, { cause, path });

@@ -1,4 +1,4 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type CroissantConfig, type FilesystemConfig, parseConfig } from '../copick/config.ts';
@@ -7,10 +7,12 @@ import type { LocalFolders } from '../copick/croissant/urls.ts';
 import { type Project, projectFromStores } from '../copick/project.ts';
 import type { Problem } from '../copick/tree.ts';
 import { abortSignal, callback, filePath, optional, requireArgument, requireOptions } from '../core/arguments.ts';
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { decodeText } from '../core/json.ts';
 import { s3OptionsOf } from '../storage/s3-address.ts';
 import { readFailure } from './atomic-files.ts';
 import { directoryStore } from './directory-store.ts';
+import { readInput } from './read-file.ts';
 import { findLocal, isLocalAddress, localPaths, type OpenRootOptions, openRoot, type Root, schemeOf } from './roots.ts';
 
 /** Options of {@link openProject}. */
@@ -121,12 +123,17 @@ async function refuseVolume(path: string): Promise<void> {
   );
 }
 
+/** Bytes of a config at most. */
+const MAX_CONFIG = 2 ** 26;
+
 async function readConfig(path: string, signal: AbortSignal | undefined): Promise<string> {
   signal?.throwIfAborted();
   try {
-    return await readFile(path, { encoding: 'utf8', signal });
+    const bytes = await readInput(path, { maxBytes: MAX_CONFIG, signal });
+    return decodeText(bytes, { what: `config "${path}"`, code: 'invalid-config', path });
   } catch (cause) {
     signal?.throwIfAborted();
+    if (isCryoetPicksError(cause)) throw cause;
     const { code, reason } = readFailure(cause);
     throw new CryoetPicksError(code, `config "${path}" ${reason}`, { cause, path });
   }

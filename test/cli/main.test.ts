@@ -1,6 +1,6 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { startScript } from '../support/script-process.ts';
@@ -47,4 +47,18 @@ it('the command line is quiet if the reader of its output leaves early, as head 
   child.stdout!.destroy();
   expect(await once(child, 'close')).toEqual([0, null]);
   expect(stderr()).toBe('');
+});
+
+it.skipIf(process.platform === 'win32').each([
+  ['a pipe as input that nobody writes to', 'pipe', 'out.csv'],
+  ['a pipe as output that nobody reads', 'in.csv', 'pipe'],
+])('the command line, waiting for %s, ends by Ctrl-C', async (_, from, to) => {
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  await writeFile(join(folder, 'in.csv'), 'run_name,object_name,x,y,z,score\nTS_1,virus,1,2,3,1\n');
+  const options = ['--from', 'csv', '--to', 'csv'];
+  const { child, stderr } = await start(['convert', join(folder, from), join(folder, to), ...options]);
+  const closed = once(child, 'close');
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 2000))]);
+  child.kill('SIGINT');
+  expect([...(await closed), stderr()]).toEqual([130, null, 'cryoet-picks: interrupted; no file is incomplete\n']);
 });
