@@ -12,7 +12,7 @@ export function useZstdDecoder(decode: ZstdDecoder): void {
 
 /**
  * Returns the zstd decoder of the platform if one was set, otherwise that of zstddec, compiled on the first call; `undefined` if the
- * page's Content-Security-Policy forbids WebAssembly or `data:` URLs.
+ * page's Content-Security-Policy forbids WebAssembly.
  */
 export function zstdDecoder(): Promise<ZstdDecoder | undefined> {
   shared ??= openDecoder().catch(() => undefined);
@@ -22,10 +22,27 @@ export function zstdDecoder(): Promise<ZstdDecoder | undefined> {
 async function openDecoder(): Promise<ZstdDecoder> {
   const { ZSTDDecoder } = await import('zstddec');
   const decoder = new ZSTDDecoder();
-  await decoder.init();
+  await withLocalData(() => decoder.init());
   // zstddec takes a size of 0 as unknown.
   const decode: ZstdDecoder = (bytes, size) => (size === 0 ? new Uint8Array(0) : decoder.decode(bytes, size));
   return (bytes, decodedBytes) => checked(decode(bytes, decodedBytes), decodedBytes);
+}
+
+/**
+ * Calls a function that begins by fetching a `data:` URL, without a request: zstddec gets its own bytes so, which the
+ * Content-Security-Policy of a page may forbid. `fetch` is replaced only while the call has not returned.
+ */
+function withLocalData<T>(begin: () => T): T {
+  const { fetch: original } = globalThis;
+  globalThis.fetch = async (url) => {
+    const text = atob(String(url).replace(/^data:[^,]*,/, ''));
+    return new Response(Uint8Array.from(text, (character) => character.charCodeAt(0)));
+  };
+  try {
+    return begin();
+  } finally {
+    globalThis.fetch = original;
+  }
 }
 
 function checked(decoded: Uint8Array, decodedBytes: number): Uint8Array {
