@@ -3,7 +3,13 @@ import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { decodeText, parseJson } from '../core/json.ts';
-import { type AnyPicksFormat, type FormatOptions, type PicksFormatName, picksFormat } from '../formats/by-name.ts';
+import {
+  type AnyPicksFormat,
+  type FormatOptions,
+  formatRequirements,
+  type PicksFormatName,
+  picksFormat,
+} from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { describeLosses, type Loss, type TableColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
@@ -12,7 +18,7 @@ import type { Outcome } from './command.ts';
 import { type FileKind, openOutput, requireApart } from './files.ts';
 import { describeColumns } from './picks-file.ts';
 import { type RunFailure, warnOfFailures } from './project-picks.ts';
-import { describeGrid, formatRequirements, isSameVoxelSize, type RunGrid } from './run-grids.ts';
+import { describeGrid, isSameVoxelSize, type RunGrid } from './run-grids.ts';
 import { counted, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
 /** Picks that were read, and what is known about them. */

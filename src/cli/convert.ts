@@ -6,7 +6,7 @@ import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { openProject } from '../entry/node.ts';
-import { type PicksFormatName, picksFormatOfPath } from '../formats/by-name.ts';
+import { formatRequirements, type PicksFormatName, picksFormatOfPath } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { configOfCroissant } from '../node/open-project.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
@@ -25,7 +25,7 @@ import {
   setsOfRuns,
   tried,
 } from './project-picks.ts';
-import { checkGiven, formatRequirements, gridLines, gridOfRun, knownVoxelSize, type RunGrid } from './run-grids.ts';
+import { checkGiven, gridLines, gridOfRun, knownVoxelSize, type RunGrid } from './run-grids.ts';
 import { counted, describeFailure, describeProblem, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `convert`. */

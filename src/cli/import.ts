@@ -8,7 +8,7 @@ import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { checkPicks } from '../detect/check-tomogram.ts';
 import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
 import { openProject } from '../entry/node.ts';
-import type { FormatOptions, PicksFormatName } from '../formats/by-name.ts';
+import { type FormatOptions, formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import type { TableColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { formatZyx, sizesAgree } from '../space/grid.ts';
@@ -17,15 +17,7 @@ import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { isProjectConfig, readBytes } from './files.ts';
 import { describeColumns, openPicksFile, type PicksFileInput, type PicksRead, unusedVoxelSize } from './picks-file.ts';
 import { collectFailures, type RunFailure, warnOfFailures } from './project-picks.ts';
-import {
-  checkGiven,
-  formatRequirements,
-  gridLines,
-  gridOfRun,
-  knownVoxelSize,
-  type RunGrid,
-  type RunGridOptions,
-} from './run-grids.ts';
+import { checkGiven, gridLines, gridOfRun, knownVoxelSize, type RunGrid, type RunGridOptions } from './run-grids.ts';
 import { countByObject, counted, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `import`. */

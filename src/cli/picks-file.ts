@@ -1,12 +1,17 @@
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { decodeText } from '../core/json.ts';
-import { detectPicksFormat, type FormatOptions, type PicksFormatName, picksFormat } from '../formats/by-name.ts';
+import {
+  detectPicksFormat,
+  type FormatOptions,
+  formatRequirements,
+  type PicksFormatName,
+  picksFormat,
+} from '../formats/by-name.ts';
 import type { NamesByNumber } from '../formats/file-context.ts';
 import type { PointsColumn, TableColumn } from '../formats/format.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/grid.ts';
-import { formatRequirements } from './run-grids.ts';
 import { UsageError } from './terminal.ts';
 
 /** The arguments of commands that read a picks file. */

@@ -3,7 +3,6 @@ import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
-import type { PicksFormatName } from '../formats/by-name.ts';
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import { formatZyx, type Point, sizesAgree, type Zyx } from '../space/grid.ts';
 import type { TomogramName } from './command.ts';
@@ -121,41 +120,6 @@ export function checkGiven(grid: RunGrid, { voxelSize, shape }: GivenGrid): void
     `${given} does not agree with ${describeGrid(grid)}; select another tomogram by --tomogram, or give ${other} too`,
   );
 }
-
-/** What a format needs and can hold. */
-export interface FormatRequirements {
-  /** The extension of its files. */
-  readonly extension: string;
-  /** What must be known about the tomogram to write a file. */
-  readonly tomogram?: 'voxelSize' | 'voxelSizeAndShape' | undefined;
-  /** True if a file holds only one run. */
-  readonly oneRun?: true | undefined;
-  /** True if a file holds only one object. */
-  readonly oneObject?: true | undefined;
-  /** True if its files number their tomograms, and do not name them. */
-  readonly numbersRuns?: true | undefined;
-}
-
-const oneTable = { tomogram: 'voxelSize' } as const;
-
-/** By format. `relion4` counts in pixels of the tilt series, whose size is not known from a tomogram. */
-export const formatRequirements: Readonly<Record<PicksFormatName, FormatRequirements>> = {
-  csv: { extension: 'csv' },
-  submission: { extension: 'csv' },
-  copick: { extension: 'json', oneRun: true, oneObject: true },
-  relion3: { ...oneTable, extension: 'star' },
-  relion4: { extension: 'star' },
-  relion5: { extension: 'star', tomogram: 'voxelSizeAndShape' },
-  dynamo: { ...oneTable, extension: 'tbl', numbersRuns: true },
-  stopgap: { ...oneTable, extension: 'star', numbersRuns: true },
-  tom: { ...oneTable, extension: 'em', numbersRuns: true },
-  imod: { ...oneTable, extension: 'mod', oneRun: true },
-  eman2: { extension: 'json', tomogram: 'voxelSizeAndShape', oneRun: true },
-  ndjson: { ...oneTable, extension: 'ndjson', oneRun: true, oneObject: true },
-  napari: { ...oneTable, extension: 'csv' },
-  cmm: { extension: 'cmm' },
-  points: { ...oneTable, extension: 'csv', oneRun: true, oneObject: true },
-};
 
 /** The tomograms that voxel size and shape were taken from, one line for all that are alike. */
 export function gridLines(grids: ReadonlyMap<string, RunGrid>): string[] {

@@ -13,6 +13,8 @@ export {
   type AnyPicksFormat,
   detectPicksFormat,
   type FormatOptions,
+  type FormatRequirements,
+  formatRequirements,
   type PicksFormatName,
   picksFormat,
   picksFormatNames,

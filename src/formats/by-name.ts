@@ -186,3 +186,42 @@ export const picksFormatNames = [
 
 /** The name of a format. */
 export type PicksFormatName = (typeof picksFormatNames)[number];
+
+/** What a format needs and can hold. */
+export interface FormatRequirements {
+  /** The extension of its files. */
+  readonly extension: string;
+  /** What must be known about the tomogram to write a file. */
+  readonly tomogram?: 'voxelSize' | 'voxelSizeAndShape' | undefined;
+  /** True if a file holds only one run. */
+  readonly oneRun?: true | undefined;
+  /** True if a file holds only one object. */
+  readonly oneObject?: true | undefined;
+  /** True if its files number their tomograms, and do not name them. */
+  readonly numbersRuns?: true | undefined;
+}
+
+const oneTable = { tomogram: 'voxelSize' } as const;
+
+/**
+ * What each format needs and can hold, by its name.
+ *
+ * `relion4` counts in pixels of the tilt series, whose size is not known from a tomogram.
+ */
+export const formatRequirements: Readonly<Record<PicksFormatName, FormatRequirements>> = {
+  csv: { extension: 'csv' },
+  submission: { extension: 'csv' },
+  copick: { extension: 'json', oneRun: true, oneObject: true },
+  relion3: { ...oneTable, extension: 'star' },
+  relion4: { extension: 'star' },
+  relion5: { extension: 'star', tomogram: 'voxelSizeAndShape' },
+  dynamo: { ...oneTable, extension: 'tbl', numbersRuns: true },
+  stopgap: { ...oneTable, extension: 'star', numbersRuns: true },
+  tom: { ...oneTable, extension: 'em', numbersRuns: true },
+  imod: { ...oneTable, extension: 'mod', oneRun: true },
+  eman2: { extension: 'json', tomogram: 'voxelSizeAndShape', oneRun: true },
+  ndjson: { ...oneTable, extension: 'ndjson', oneRun: true, oneObject: true },
+  napari: { ...oneTable, extension: 'csv' },
+  cmm: { extension: 'cmm' },
+  points: { ...oneTable, extension: 'csv', oneRun: true, oneObject: true },
+};

@@ -1,8 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { formatRequirements } from '../../src/cli/run-grids.ts';
-import { picksFormat, picksFormatNames, relion5Format } from '../../src/entry/formats.ts';
+import { formatRequirements, picksFormat, picksFormatNames, relion5Format } from '../../src/entry/formats.ts';
 import type { RunPicks } from '../../src/entry/index.ts';
 import { openProject } from '../../src/entry/node.ts';
 import { captureCli } from '../support/capture-cli.ts';
