@@ -163,6 +163,46 @@ const house: Readonly<Record<string, readonly string[]>> = {
   ],
   web: ['decode-worker', 'decode-pool', 'session'],
   entry: ['index', 'node', 'io', 'copick', 'portal', 'formats', 'figure', 'simulate', 'ndarray', 'web'],
+  page: [
+    'element',
+    'planes',
+    'rings',
+    'colors',
+    'grey-level',
+    'grey-volume',
+    'extremum',
+    'state',
+    'live',
+    'url',
+    'review',
+    'scoring',
+    'compare',
+    'page',
+    'navigate',
+    'slice-view',
+    'display-panel',
+    'layout',
+    'histogram',
+    'object-panel',
+    'score-panel',
+    'crop',
+    'pick-panel',
+    'gallery',
+    'volume-file',
+    'collection',
+    'drafts',
+    'workspace',
+    'session',
+    'save',
+    'save-dialog',
+    'export',
+    'export-dialog',
+    'header',
+    'status',
+    'keys',
+    'help',
+    'main',
+  ],
   cli: [
     'terminal',
     'command',
@@ -289,6 +329,14 @@ describe('architecture', () => {
       return !parsed.statements.every((statement) => ts.isExportDeclaration(statement));
     });
     expect(working).toEqual([]);
+  });
+
+  it('imports in the page only its own files and entries of the package', () => {
+    const foreign = files
+      .filter((file) => file.startsWith('page/'))
+      .flatMap((file) => importsOf(file).map(({ path }) => path))
+      .filter((path) => !/^(\.\/[^/]+|\.\.\/entry\/[^/]+)$/.test(path));
+    expect(foreign).toEqual([]);
   });
 
   it('imports modules of Node in node/ and cli/ only', () => {

@@ -1,0 +1,160 @@
+import type { PickableObject, PickSet, Project, Run, SegmentationEntry, TomogramEntry } from '../entry/copick.ts';
+import { cziiRules, type ParticlePick, type Store, type VolumeSource } from '../entry/index.ts';
+import { CACHE_BYTES } from './volume-file.ts';
+
+/** What is open: a copick project, or single volumes. */
+export interface Collection {
+  readonly title: string;
+  readonly objects: readonly Pick<PickableObject, 'name' | 'color' | 'radius' | 'label'>[];
+  /** The project; absent for single volumes, whose picks can only be downloaded. */
+  readonly project?: Project | undefined;
+  /** Where reviews that are not saved yet are kept, so that they resume in any browser; else the browser keeps them. */
+  readonly drafts?: Store | undefined;
+  runs(signal: AbortSignal): Promise<readonly string[]>;
+  open(run: string, signal: AbortSignal): Promise<OpenRun>;
+}
+
+/** What a run holds. */
+export interface OpenRun {
+  readonly tomograms: readonly VolumeChoice[];
+  readonly sets: readonly SetChoice[];
+  readonly segmentations: readonly VolumeChoice[];
+  /** The run of a project. */
+  readonly run?: Run | undefined;
+}
+
+/** A volume that can be shown. */
+export interface VolumeChoice {
+  readonly label: string;
+  /** Opens its levels, finest first. */
+  open(signal: AbortSignal): Promise<readonly VolumeSource[]>;
+}
+
+/** The picks of a user's session: a file per object. */
+export interface SetChoice {
+  readonly label: string;
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly files: readonly PickSet[];
+}
+
+/** A copick project. */
+export function projectCollection(
+  project: Project,
+  { title, drafts }: { readonly title: string; readonly drafts?: Store | undefined },
+): Collection {
+  return {
+    title,
+    drafts,
+    objects: project.objects.filter(({ isParticle }) => isParticle),
+    project,
+    runs: async (signal) => (await project.runs({ signal })).map(({ name }) => name),
+    async open(name, signal) {
+      const run = await project.run(name, { signal });
+      const [tomograms, sets, segmentations] = await Promise.all([
+        run.tomograms({ signal }),
+        run.pickSets({ signal }),
+        run.segmentations({ signal }),
+      ]);
+      return {
+        run,
+        tomograms: tomograms.map(tomogramChoice),
+        sets: setsOf(sets),
+        segmentations: segmentations.map(segmentationChoice),
+      };
+    },
+  };
+}
+
+function tomogramChoice(entry: TomogramEntry): VolumeChoice {
+  return {
+    label: `${entry.type}@${entry.voxelSpacing.toFixed(3)}`,
+    async open(signal) {
+      const finest = await entry.open({ cacheBytes: CACHE_BYTES, signal });
+      const others = finest.levels.filter(({ index }) => index !== finest.level);
+      const coarser = await Promise.all(
+        others.map(({ index: level }) => entry.open({ level, cacheBytes: CACHE_BYTES, signal })),
+      );
+      return [finest, ...coarser].sort((a, b) => a.grid.voxelSize[2] - b.grid.voxelSize[2]);
+    },
+  };
+}
+
+function segmentationChoice(entry: SegmentationEntry): VolumeChoice {
+  const { name, userId, sessionId, kind, voxelSpacing } = entry;
+  const channel = kind === 'panoptic' ? ({ channel: 'label' } as const) : {};
+  return {
+    label: `${name} · ${userId}/${sessionId} · ${kind}@${voxelSpacing.toFixed(3)}`,
+    open: async (signal) => [await entry.open({ ...channel, cacheBytes: CACHE_BYTES, signal })],
+  };
+}
+
+/** Picks files by user and session, in the order of their labels. */
+export function setsOf(files: readonly PickSet[]): SetChoice[] {
+  const sets = new Map<string, PickSet[]>();
+  for (const file of files) {
+    const label = labelOf(file);
+    const own = sets.get(label);
+    if (own) own.push(file);
+    else sets.set(label, [file]);
+  }
+  return [...sets]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([label, own]) => ({ label, userId: own[0]!.userId, sessionId: own[0]!.sessionId, files: own }));
+}
+
+/** The label of a user's session. */
+export function labelOf({ userId, sessionId }: { readonly userId: string; readonly sessionId: string }): string {
+  return `${userId || 'unknown'}/${sessionId || '?'}`;
+}
+
+/** Volumes without a project: each is a run of its own. */
+export function volumeCollection(
+  volumes: readonly { readonly name: string; open(signal: AbortSignal): Promise<readonly VolumeSource[]> }[],
+  title: string,
+): Collection {
+  const byName = new Map(volumes.map((volume) => [volume.name, volume]));
+  return {
+    title,
+    // Those of the network of this package, which are the only ones that can be known here.
+    objects: Object.entries(cziiRules.objects).map(([name, { radius, color }]) => ({
+      name,
+      radius,
+      color: [...color, 255],
+    })),
+    runs: async () => [...byName.keys()],
+    async open(name) {
+      const volume = byName.get(name);
+      const tomograms = volume ? [{ label: name, open: (signal: AbortSignal) => volume.open(signal) }] : [];
+      return { tomograms, sets: [], segmentations: [] };
+    },
+  };
+}
+
+/** Picks of a set, and what to tell about files that cannot be read. */
+export interface ReadSet {
+  readonly picks: readonly ParticlePick[];
+  /** Of each object, to be passed when its file is replaced. */
+  readonly versions: Readonly<Record<string, string | null | undefined>>;
+  readonly errors: readonly unknown[];
+}
+
+/** Reads all files of a set; one that cannot be read does not hide the others. */
+export async function readSet(set: SetChoice, signal: AbortSignal): Promise<ReadSet> {
+  const read = await Promise.allSettled(set.files.map((file) => file.read({ signal })));
+  signal.throwIfAborted();
+  const files = read.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
+  return {
+    picks: files.flatMap(({ picks }) => picks),
+    versions: Object.fromEntries(files.map(({ object, version }) => [object, version])),
+    errors: read.filter((one) => one.status === 'rejected').map(({ reason }) => reason),
+  };
+}
+
+/** Users whose picks are the truth by the custom of the field: competition, simulation, portal. */
+const truthful = ['curation', 'simulation', 'ground-truth', 'truth', 'data-portal'];
+
+/** The set that is taken for the truth unless somebody chooses another. */
+export function truthOf(sets: readonly SetChoice[]): SetChoice | undefined {
+  return sets.find(({ userId }) => truthful.includes(userId));
+}

@@ -1,0 +1,89 @@
+import { button, chooser, element, field, NONE, setOptions } from './element.ts';
+import { zoomBy } from './navigate.ts';
+import type { Page } from './page.ts';
+
+const MEANS = ['1 slice', '3 slices', '5 slices', '9 slices', '15 slices'];
+
+/** What a display panel does beside the state. */
+export interface DisplayCommands {
+  readonly fit: () => void;
+  readonly chooseSegmentation: (label: string | undefined) => void;
+  readonly chooseTruth: (label: string | undefined) => void;
+  readonly chooseOther: (label: string | undefined) => void;
+}
+
+/** How slices are shown: position, thickness, contrast, overlay; and whether a press looks or edits. */
+export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement {
+  const { live } = page;
+  const place = element('output', { className: 'place', title: 'Where the slices meet, in Å' });
+  const mean = chooser('Mean of', (label) => live.change({ mean: Number.parseInt(label, 10) }));
+  const given = (label: string) => (label === NONE ? undefined : label);
+  const truth = chooser('Truth', (label) => commands.chooseTruth(given(label)));
+  const other = chooser('Compare with', (label) => commands.chooseOther(given(label)));
+  const counts = element('p', { className: 'quiet' });
+  const overlay = chooser('Segmentation', (label) => commands.chooseSegmentation(given(label)));
+  const overlayField = field('Overlay', overlay);
+  const contrast = button('Contrast', 'Contrast by percentiles again; drag with the right button to set it', () => {
+    if (page.volume) live.change({ window: page.volume.window });
+  });
+  const toggles = {
+    edit: button('Edit', 'A click adds a pick, a drag moves one (E)', () =>
+      live.change({ mode: live.state.mode === 'edit' ? 'look' : 'edit' }),
+    ),
+    rings: button('Rings', 'Show or hide all rings (R)', () => live.change({ hasRings: !live.state.hasRings })),
+    invert: button('Invert', 'Invert the display (I)', () => live.change({ isInverted: !live.state.isInverted })),
+  };
+  live.watch(
+    ['position', 'grid', 'mean', 'mode', 'hasRings', 'isInverted', 'segmentations', 'segmentation'],
+    ({ position: { x, y, z }, grid, mean: planes, mode, hasRings, isInverted, segmentations, segmentation }) => {
+      place.textContent = grid ? `x ${x.toFixed(0)}  y ${y.toFixed(0)}  z ${z.toFixed(0)} Å` : '';
+      setOptions(
+        mean,
+        MEANS,
+        MEANS.find((label) => Number.parseInt(label, 10) === planes),
+      );
+      setOptions(overlay, [NONE, ...segmentations], segmentation ?? NONE);
+      overlayField.hidden = segmentations.length === 0;
+      press(toggles.edit, mode === 'edit');
+      press(toggles.rings, hasRings);
+      press(toggles.invert, isInverted);
+    },
+  );
+  live.watch(['sets', 'truthSet', 'otherSet'], ({ sets, truthSet, otherSet }) => {
+    setOptions(truth, [NONE, ...sets], truthSet ?? NONE);
+    setOptions(other, [NONE, ...sets], otherSet ?? NONE);
+  });
+  live.watch(['others', 'otherSet', 'loaded', 'edits', 'thresholds', 'objects'], () => {
+    const difference = page.difference();
+    counts.hidden = difference === undefined;
+    if (difference === undefined) return;
+    const { both, onlyHere, onlyThere } = difference;
+    counts.textContent = `both ${both.size} · only here ${onlyHere} · only there ${onlyThere.length}`;
+  });
+  return element(
+    'section',
+    { className: 'display', 'aria-label': 'Display' },
+    place,
+    field('Mean of', mean),
+    field('Truth', truth),
+    field('Compare', other),
+    counts,
+    overlayField,
+    element(
+      'div',
+      { className: 'commands' },
+      toggles.edit,
+      toggles.rings,
+      toggles.invert,
+      contrast,
+      button('−', 'Zoom out (−)', () => zoomBy(page, 0.8), { 'aria-label': 'Zoom out' }),
+      button('+', 'Zoom in (+)', () => zoomBy(page, 1.25), { 'aria-label': 'Zoom in' }),
+      button('Fit', 'Fit the slice (F)', commands.fit),
+    ),
+  );
+}
+
+function press(toggle: HTMLButtonElement, isOn: boolean): void {
+  toggle.classList.toggle('on', isOn);
+  toggle.setAttribute('aria-pressed', String(isOn));
+}

@@ -1,0 +1,90 @@
+import { type PicksFormatName, picksFormatNames } from '../entry/formats.ts';
+import type { ParticlePick } from '../entry/index.ts';
+import { readSet } from './collection.ts';
+import { button, chooser, element, field, setOptions } from './element.ts';
+import { download, filesOf, type RunToExport } from './export.ts';
+import type { Page } from './page.ts';
+import { reviewOf } from './review.ts';
+import { named } from './state.ts';
+import type { Workspace } from './workspace.ts';
+
+const SCOPES = ['this run', 'all runs, with these thresholds'];
+
+/** Asks for a format, and gives the kept picks as files. */
+export function exporter(page: Page, workspace: Workspace): () => void {
+  const { live } = page;
+  const format = chooser('Format', () => undefined);
+  const scope = chooser('Runs', () => undefined);
+  setOptions(format, picksFormatNames, 'relion5');
+  const form = element(
+    'form',
+    { method: 'dialog' },
+    element('h2', {}, 'Export picks'),
+    field('Format', format),
+    field('Runs', scope),
+    element(
+      'div',
+      { className: 'commands' },
+      element('button', { type: 'submit', className: 'primary' }, 'Download'),
+      button('Cancel', 'No file', () => dialog.close()),
+    ),
+  );
+  const dialog = element('dialog', { 'aria-label': 'Export picks' }, form);
+  document.body.append(dialog);
+
+  const exportPicks = async () => {
+    const name = format.value as PicksFormatName;
+    const objects = live.state.objects.map((object) => object.name);
+    const runs = scope.value === SCOPES[0] ? [thisRun(page)] : await allRuns(page, workspace);
+    const files = filesOf(runs, name, objects);
+    for (const file of files) download(file);
+    const picks = runs.reduce((sum, run) => sum + run.picks.length, 0);
+    const names = files.length === 1 ? files[0]?.name : `${files.length} files`;
+    workspace.tell(`Exported ${picks} picks as ${name}: ${names ?? 'no file, since there are no picks'}.`);
+  };
+  form.addEventListener('submit', () => {
+    exportPicks()
+      .catch(workspace.tell)
+      .finally(() => live.change({ work: undefined }));
+  });
+  return () => {
+    setOptions(scope, live.state.runs.length > 1 ? SCOPES : [SCOPES[0] as string], SCOPES[0]);
+    dialog.showModal();
+  };
+}
+
+function thisRun({ live, review }: Page): RunToExport {
+  const { run = 'run', grid } = live.state;
+  return { run, picks: review().kept.map(plain), grid };
+}
+
+/** A pick without what the page alone knows. */
+function plain({ object, position, score, instanceId, transform, unknown }: ParticlePick): ParticlePick {
+  return { object, position, score, instanceId, transform, unknown };
+}
+
+/** The same set of every run, cut at the same thresholds, with what was decided in its review. */
+async function allRuns(page: Page, workspace: Workspace): Promise<RunToExport[]> {
+  const { live } = page;
+  const { runs, set, thresholds, minDistances, tomogram } = live.state;
+  const signal = workspace.beginWork();
+  const since = performance.now();
+  const found: RunToExport[] = [];
+  for (const name of runs) {
+    signal.throwIfAborted();
+    live.change({ work: { what: 'Exporting', done: found.length, total: runs.length, since } });
+    if (name === live.state.run) {
+      found.push(thisRun(page));
+      continue;
+    }
+    const run = await workspace.collection?.open(name, signal);
+    const own = run?.sets.find(({ label }) => label === set);
+    const loaded = own ? named((await readSet(own, signal)).picks) : [];
+    const edits = (await workspace.draftOf(name, set))?.edits ?? new Map();
+    const { kept } = reviewOf({ loaded, edits, thresholds, minDistances });
+    const choice = run?.tomograms.find(({ label }) => label === tomogram) ?? run?.tomograms[0];
+    const [finest] = (await choice?.open(signal)) ?? [];
+    found.push({ run: name, picks: kept.map(plain), grid: finest?.grid });
+  }
+  return found;
+}

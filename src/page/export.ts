@@ -1,0 +1,87 @@
+import {
+  type AnyPicksFormat,
+  type FormatOptions,
+  formatRequirements,
+  type PicksFormatName,
+  picksFormat,
+} from '../entry/formats.ts';
+import type { ParticlePick, RunPicks, VoxelGrid } from '../entry/index.ts';
+
+/** The picks of a run, and the tomogram that they were found in. */
+export interface RunToExport extends RunPicks {
+  readonly grid?: VoxelGrid | undefined;
+}
+
+/** A file for another program. */
+export interface ExportedFile {
+  readonly name: string;
+  readonly content: string | Uint8Array;
+}
+
+/**
+ * The files of a format: one if it can hold all runs and objects, else one per run, or per run and object.
+ *
+ * @param objects - Names in the order of the project: their numbers, where a format has numbers, count from 1.
+ * @throws What a format cannot hold, or does not know.
+ */
+export function filesOf(
+  runs: readonly RunToExport[],
+  name: PicksFormatName,
+  objects: readonly string[],
+): ExportedFile[] {
+  const { extension, oneRun, oneObject } = formatRequirements[name];
+  const numbered = (names: readonly string[]) => Object.fromEntries(names.map((one, index) => [index + 1, one]));
+  const shared: FormatOptions = {
+    objects: numbered([...new Set([...objects, ...runs.flatMap(({ picks }) => picks.map(({ object }) => object))])]),
+    runs: numbered(runs.map(({ run }) => run)),
+  };
+  const parts = oneRun || runs.length === 1 ? runs.map((run) => [run]) : [runs];
+  return parts.flatMap((part) =>
+    (oneObject ? byObject(part[0] as RunToExport) : [{ stem: stemOf(part), part }]).map((one) => ({
+      name: `${one.stem}.${extension}`,
+      content: formatted(one.part, name, shared),
+    })),
+  );
+}
+
+function stemOf(runs: readonly RunToExport[]): string {
+  return runs.length === 1 ? (runs[0] as RunToExport).run : 'picks';
+}
+
+interface Part {
+  readonly stem: string;
+  readonly part: readonly RunToExport[];
+}
+
+function byObject(one: RunToExport): Part[] {
+  const objects = new Map<string, ParticlePick[]>();
+  for (const pick of one.picks) {
+    const own = objects.get(pick.object);
+    if (own) own.push(pick);
+    else objects.set(pick.object, [pick]);
+  }
+  return [...objects].map(([object, picks]) => ({ stem: `${one.run}_${object}`, part: [{ ...one, picks }] }));
+}
+
+function formatted(runs: readonly RunToExport[], name: PicksFormatName, shared: FormatOptions): string | Uint8Array {
+  const [first] = runs;
+  const shapes = Object.fromEntries(runs.flatMap(({ run, grid }) => (grid ? [[run, grid.shape]] : [])));
+  const format: AnyPicksFormat = picksFormat(name, {
+    ...shared,
+    voxelSize: first?.grid?.voxelSize,
+    // A file of one run takes its shape; a file of several runs takes the shapes of all.
+    ...(runs.length === 1 ? { run: first?.run, shape: first?.grid?.shape } : {}),
+    shapes,
+  });
+  return format.format(runs.map(({ run, picks }) => ({ run, picks })));
+}
+
+/** Gives a file to the browser to keep. */
+export function download({ name, content }: ExportedFile): void {
+  const address = URL.createObjectURL(new Blob([content as BlobPart]));
+  const link = document.createElement('a');
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}

@@ -1,0 +1,63 @@
+import { button, chooser, element, NONE, setOptions } from './element.ts';
+import type { Page } from './page.ts';
+import type { Workspace } from './workspace.ts';
+
+/** What the buttons of the header do. */
+export interface HeaderCommands {
+  readonly save: () => void;
+  readonly exportPicks: () => void;
+}
+
+/** The line at the top: project, run, tomogram, picks, and what can be done with them. */
+export function header(page: Page, workspace: Workspace, commands: HeaderCommands): HTMLElement {
+  const { live } = page;
+  const title = element('strong', { className: 'title' });
+  const runs = chooser('Run', (name) => void workspace.openRun(name));
+  const tomograms = chooser('Tomogram', (label) => void workspace.openTomogram(label));
+  const sets = chooser('Picks', (label) => void workspace.openSet(label === NONE ? undefined : label));
+  const count = element('span', { className: 'count', title: 'Run' });
+  const stepRun = (by: number) => {
+    const { runs, run } = live.state;
+    const next = runs[runs.indexOf(run ?? '') + by];
+    if (next !== undefined) void workspace.openRun(next);
+  };
+  const previous = button('◀', 'Previous run', () => stepRun(-1), { 'aria-label': 'Previous run' });
+  const next = button('▶', 'Next run', () => stepRun(1), { 'aria-label': 'Next run' });
+  const save = button('Save', 'Save the picks (S)', commands.save);
+  live.watch(['title', 'runs', 'run'], ({ title: text, runs: all, run }) => {
+    document.title = [run, text, 'cryoet-picks'].filter(Boolean).join(' · ');
+    title.textContent = text || 'cryoet-picks';
+    setOptions(runs, all, run);
+    const index = all.indexOf(run ?? '');
+    count.textContent = all.length === 0 ? '' : `${index + 1} / ${all.length}`;
+    previous.disabled = index <= 0;
+    next.disabled = index < 0 || index === all.length - 1;
+  });
+  live.watch(['tomograms', 'tomogram'], ({ tomograms: all, tomogram }) => setOptions(tomograms, all, tomogram));
+  live.watch(['sets', 'set'], (state) => setOptions(sets, [NONE, ...state.sets], state.set ?? NONE));
+  live.watch(['edits', 'savedEdits'], ({ edits, savedEdits }) => {
+    const isDirty = edits !== savedEdits && edits.size + savedEdits.size > 0;
+    save.textContent = isDirty ? 'Save •' : 'Save';
+    save.classList.toggle('primary', isDirty);
+  });
+  return element(
+    'header',
+    {},
+    title,
+    element('span', { className: 'arrow' }, '▸'),
+    runs,
+    tomograms,
+    sets,
+    element('span', { className: 'gap' }),
+    previous,
+    count,
+    next,
+    element('span', { className: 'gap' }),
+    button('Gallery', 'All picks of the object, side by side (G)', () =>
+      live.change({ isGallery: !live.state.isGallery }),
+    ),
+    save,
+    button('Export', 'Picks as a file for other programs', commands.exportPicks),
+    button('?', 'Keys (?)', () => live.change({ isHelp: !live.state.isHelp }), { 'aria-label': 'Help' }),
+  );
+}

@@ -1,0 +1,134 @@
+import { decide, deletePick, flyTo, listed, moveSlice, step, zoomBy } from './navigate.ts';
+import type { Page } from './page.ts';
+
+/** What keys do that is not done by the state alone. */
+export interface KeyCommands {
+  readonly fit: () => void;
+  readonly save: () => void;
+  /** Tiles in a row of the gallery. */
+  readonly tilesPerRow: () => number;
+}
+
+interface Key {
+  /** As in `KeyboardEvent.key`, lower case. */
+  readonly keys: readonly string[];
+  /** As it is shown in the help. */
+  readonly shown: string;
+  readonly does: string;
+  readonly press: (event: KeyboardEvent) => void;
+}
+
+/** All keys, in the order of the help. */
+export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
+  const { live } = page;
+  const slice = (by: number) => moveSlice(page, 0, by);
+  const inGallery = (by: () => number, otherwise: () => void) => () => {
+    if (!live.state.isGallery) return otherwise();
+    const picks = listed(page);
+    const at = picks.findIndex(({ id }) => id === live.state.selected);
+    const next = picks[Math.min(picks.length - 1, Math.max(0, at === -1 ? 0 : at + by()))];
+    if (next) flyTo(page, next);
+  };
+  return [
+    { keys: ['?'], shown: '?', does: 'these keys', press: () => live.change({ isHelp: !live.state.isHelp }) },
+    { keys: [','], shown: 'wheel , .', does: 'previous and next slice', press: () => slice(-1) },
+    { keys: ['.'], shown: '', does: '', press: () => slice(1) },
+    { keys: ['pageup'], shown: 'PgUp PgDn', does: 'ten slices', press: () => slice(-10) },
+    { keys: ['pagedown'], shown: '', does: '', press: () => slice(10) },
+    { keys: [], shown: 'drag, ctrl wheel', does: 'pan, zoom', press: () => undefined },
+    { keys: ['+', '='], shown: '+ −', does: 'zoom', press: () => zoomBy(page, 1.25) },
+    { keys: ['-'], shown: '', does: '', press: () => zoomBy(page, 0.8) },
+    { keys: ['f'], shown: 'F', does: 'fit the slice', press: commands.fit },
+    { keys: [], shown: 'right drag', does: 'contrast', press: () => undefined },
+    {
+      keys: ['i'],
+      shown: 'I',
+      does: 'invert the display',
+      press: () => live.change({ isInverted: !live.state.isInverted }),
+    },
+    { keys: ['r'], shown: 'R', does: 'rings on or off', press: () => live.change({ hasRings: !live.state.hasRings }) },
+    {
+      keys: ['1', '2', '3', '4', '5', '6', '7', '8', '9'],
+      shown: '1 … 9',
+      does: 'choose an object',
+      press: ({ key }) => {
+        const object = live.state.objects[Number(key) - 1];
+        if (object) live.change({ object: object.name });
+      },
+    },
+    { keys: ['j'], shown: 'J K', does: 'next and previous pick', press: () => step(page, 1) },
+    { keys: ['k'], shown: '', does: '', press: () => step(page, -1) },
+    { keys: ['g'], shown: 'G', does: 'gallery', press: () => live.change({ isGallery: !live.state.isGallery }) },
+    {
+      keys: ['arrowright'],
+      shown: 'arrows',
+      does: 'move in the gallery, else slices',
+      press: inGallery(
+        () => 1,
+        () => slice(1),
+      ),
+    },
+    {
+      keys: ['arrowleft'],
+      shown: '',
+      does: '',
+      press: inGallery(
+        () => -1,
+        () => slice(-1),
+      ),
+    },
+    { keys: ['arrowdown'], shown: '', does: '', press: inGallery(commands.tilesPerRow, () => slice(1)) },
+    {
+      keys: ['arrowup'],
+      shown: '',
+      does: '',
+      press: inGallery(
+        () => -commands.tilesPerRow(),
+        () => slice(-1),
+      ),
+    },
+    { keys: ['a'], shown: 'A', does: 'accept, and go on', press: () => decide(page, 'accepted') },
+    { keys: ['x'], shown: 'X', does: 'reject, and go on', press: () => decide(page, 'rejected') },
+    {
+      keys: ['z'],
+      shown: 'Z, shift Z',
+      does: 'undo, redo',
+      press: ({ shiftKey }) => live.dispatch({ type: shiftKey ? 'redo' : 'undo' }),
+    },
+    {
+      keys: ['e'],
+      shown: 'E',
+      does: 'edit: a click adds a pick at the darkest place near (alt: exactly here), a drag moves one',
+      press: () => live.change({ mode: live.state.mode === 'edit' ? 'look' : 'edit' }),
+    },
+    { keys: ['delete', 'backspace'], shown: 'Del', does: 'delete the pick', press: () => deletePick(page) },
+    { keys: ['s'], shown: 'S', does: 'save', press: commands.save },
+    {
+      keys: ['escape'],
+      shown: 'Esc',
+      does: 'close',
+      press: () => live.change({ isHelp: false, isGallery: false, mode: 'look', message: undefined }),
+    },
+  ];
+}
+
+/** Listens for keys, except where text is typed or a dialog is open. */
+export function attachKeys(keys: readonly Key[]): void {
+  const byKey = new Map(keys.flatMap((key) => key.keys.map((name) => [name, key] as const)));
+  addEventListener('keydown', (event) => {
+    const isFreeZ = event.key.toLowerCase() === 'z' && (event.ctrlKey || event.metaKey);
+    if ((event.ctrlKey || event.metaKey) && !isFreeZ) return;
+    if (event.altKey || document.querySelector('dialog[open]') || isTyping(event)) return;
+    const key = byKey.get(event.key.toLowerCase());
+    if (key === undefined) return;
+    event.preventDefault();
+    key.press(event);
+  });
+}
+
+/** True where the key belongs to a field. A slider keeps its arrows alone. */
+function isTyping({ target, key }: KeyboardEvent): boolean {
+  if (target instanceof HTMLSelectElement) return true;
+  if (!(target instanceof HTMLInputElement)) return false;
+  return target.type !== 'range' || /^(arrow|page|home|end)/i.test(key);
+}

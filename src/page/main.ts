@@ -1,0 +1,65 @@
+import { element } from './element.ts';
+import { exporter } from './export-dialog.ts';
+import { gallery, tilesPerRow } from './gallery.ts';
+import { header } from './header.ts';
+import { help } from './help.ts';
+import { attachKeys, keysOf } from './keys.ts';
+import { slices } from './layout.ts';
+import { objectPanel } from './object-panel.ts';
+import { createPage } from './page.ts';
+import { pickPanel } from './pick-panel.ts';
+import { saver } from './save-dialog.ts';
+import { scorePanel } from './score-panel.ts';
+import { collectionOf, readSession } from './session.ts';
+import { messageLine, workBar } from './status.ts';
+import { parsePlace } from './url.ts';
+import { createWorkspace, followAddress } from './workspace.ts';
+
+const page = createPage();
+const workspace = createWorkspace(page);
+
+const views = slices(page, {
+  chooseTruth: (label) => void workspace.openTruth(label),
+  chooseOther: (label) => void workspace.openOther(label),
+  chooseSegmentation: (label) => void workspace.openSegmentation(label),
+});
+const crops = gallery(page);
+const save = saver(page, workspace);
+const commands = { save: () => void save(), exportPicks: exporter(page, workspace) };
+const keys = keysOf(page, {
+  fit: views.fit,
+  save: commands.save,
+  tilesPerRow: () => tilesPerRow(crops),
+});
+
+document.body.append(
+  header(page, workspace, commands),
+  workBar(page, workspace.cancel),
+  element(
+    'main',
+    {},
+    element('div', { className: 'stage' }, views.root, crops),
+    element('aside', {}, objectPanel(page), scorePanel(page), pickPanel(page)),
+  ),
+  messageLine(page),
+  help(page, keys),
+);
+attachKeys(keys);
+addEventListener('beforeunload', (event) => {
+  const { edits, savedEdits } = page.live.state;
+  if (edits !== savedEdits && edits.size > 0) event.preventDefault();
+});
+followAddress(page);
+page.live.watch(['isGallery'], ({ isGallery }) => {
+  views.root.hidden = isGallery;
+});
+
+try {
+  const session = await readSession();
+  const collection = collectionOf(session);
+  const { userId, sessionId, writable: canWrite } = session;
+  page.live.change({ userId, sessionId, canWrite });
+  if (collection) await workspace.open(collection, parsePlace(location.hash));
+} catch (error) {
+  workspace.tell(error);
+}

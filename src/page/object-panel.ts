@@ -1,0 +1,100 @@
+import { element } from './element.ts';
+import { histogramView } from './histogram.ts';
+import type { Page } from './page.ts';
+import type { ShownObject } from './state.ts';
+
+/** The objects with their counts, each with a slider for the lowest score that is kept. */
+export function objectPanel(page: Page): HTMLElement {
+  const { live } = page;
+  const list = element('div', { className: 'objects' });
+  let rows: readonly ObjectRow[] = [];
+  live.watch(['objects'], ({ objects }) => {
+    rows = objects.map((object) => objectRow(page, object));
+    list.replaceChildren(...rows.map(({ root }) => root));
+  });
+  live.watch(['objects', 'loaded', 'edits', 'thresholds', 'hidden', 'object', 'minDistances'], () => {
+    const counts = new Map<string, number>();
+    for (const pick of page.review().kept) counts.set(pick.object, (counts.get(pick.object) ?? 0) + 1);
+    for (const row of rows) row.update(counts.get(row.name) ?? 0);
+  });
+  return element('section', { className: 'panel', 'aria-label': 'Objects' }, element('h2', {}, 'Objects'), list);
+}
+
+interface ObjectRow {
+  readonly name: string;
+  readonly root: HTMLElement;
+  update(count: number): void;
+}
+
+/** A line about an object, and its threshold under a histogram. */
+function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
+  const { live } = page;
+  const swatch = element('button', {
+    type: 'button',
+    className: 'swatch',
+    title: 'Show or hide its rings',
+    'aria-label': `Show ${name}`,
+    on: { click: () => toggle() },
+  });
+  swatch.style.borderColor = color;
+  const label = element('button', { type: 'button', className: 'name', title: `List ${name}` }, name);
+  label.addEventListener('click', () => live.change({ object: name }));
+  const count = element('output', { className: 'number' }, '0');
+  const { root: bars, draw } = histogramView();
+  const slider = element('input', {
+    type: 'range',
+    min: '0',
+    max: '1',
+    step: 'any',
+    'aria-label': `Threshold of ${name}`,
+  });
+  const value = element('input', {
+    type: 'number',
+    step: 'any',
+    className: 'threshold',
+    'aria-label': `Threshold of ${name} as a number`,
+  });
+  const cut = (threshold: number) => {
+    if (Number.isFinite(threshold))
+      live.change({ thresholds: { ...live.state.thresholds, [name]: threshold }, object: name });
+  };
+  slider.addEventListener('input', () => cut(Number(slider.value)));
+  value.addEventListener('change', () => value.value !== '' && cut(Number(value.value)));
+  const controls = element('div', { className: 'cut' }, bars, element('div', { className: 'slide' }, slider, value));
+  const root = element(
+    'div',
+    { className: 'object' },
+    element('div', { className: 'line' }, swatch, label, count),
+    controls,
+  );
+  const toggle = () => {
+    const hidden = new Set(live.state.hidden);
+    if (!hidden.delete(name)) hidden.add(name);
+    live.change({ hidden });
+  };
+  let scores: readonly number[] = [];
+  let seen: unknown;
+  return {
+    name,
+    root,
+    update(kept) {
+      const { loaded, thresholds, hidden, object } = live.state;
+      if (loaded !== seen) {
+        seen = loaded;
+        scores = loaded.filter((pick) => pick.object === name).map(({ score }) => score);
+        const low = scores.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+        const high = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+        controls.hidden = !(high > low);
+        if (high > low) [slider.min, slider.max] = [String(low), String(high)];
+      }
+      const threshold = thresholds[name] ?? Number(slider.min);
+      count.textContent = String(kept);
+      swatch.style.backgroundColor = hidden.has(name) ? 'transparent' : color;
+      swatch.setAttribute('aria-pressed', String(!hidden.has(name)));
+      root.classList.toggle('chosen', object === name);
+      if (Number(slider.value) !== threshold) slider.value = String(threshold);
+      if (document.activeElement !== value) value.value = threshold.toFixed(3);
+      if (!controls.hidden) draw(scores, threshold, color);
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { labelColors } from './colors.ts';
+import { type Difference, differenceFrom } from './compare.ts';
+import { greyColors } from './grey-level.ts';
+import type { GreyVolume } from './grey-volume.ts';
+import { createLive, type Live } from './live.ts';
+import { createReviewer, type Review } from './review.ts';
+import { type Comparison, compareWithTruth } from './scoring.ts';
+import type { ShownObject } from './state.ts';
+
+/** What the parts of the page share: the state, and what follows from it, computed once for all of them. */
+export interface Page {
+  readonly live: Live;
+  /** The voxels of the tomogram that is open, as far as they have been read. */
+  volume: GreyVolume | undefined;
+  /** The labels of the segmentation that lies over it, as grey of the same number. */
+  overlay: GreyVolume | undefined;
+  review(): Review;
+  /** The kept picks beside the truth; undefined without one. */
+  comparison(): Comparison | undefined;
+  /** The kept picks beside those of another set; undefined without one. */
+  difference(): Difference | undefined;
+  /** The pixel of each grey. */
+  colors(): Uint32Array;
+  /** The pixel of each label. */
+  labelColors(): Uint32Array;
+  objectNamed(name: string): ShownObject;
+}
+
+/** The radius of a ring whose object the project does not know, in Å. */
+const UNKNOWN_RADIUS = 80;
+
+/** Makes the shared part of a page. */
+export function createPage(): Page {
+  const live = createLive();
+  const reviewer = createReviewer();
+  const review = () => reviewer(live.state);
+  const comparison = remembered(
+    () => [review(), live.state.truth, live.state.objects],
+    () => compareWithTruth(live.state, review()),
+  );
+  const difference = remembered(
+    () => [review(), live.state.others, live.state.otherSet, live.state.objects],
+    () => differenceFrom(live.state, review()),
+  );
+  const objects = remembered(
+    () => [live.state.objects],
+    () => new Map(live.state.objects.map((object) => [object.name, object])),
+  );
+  const page: Page = {
+    live,
+    volume: undefined,
+    overlay: undefined,
+    review,
+    comparison,
+    difference,
+    colors: remembered(
+      () => [live.state.window, live.state.isInverted, page.volume?.range],
+      () => greyColors(page.volume?.range ?? { low: 0, high: 1 }, live.state.window, live.state.isInverted),
+    ),
+    labelColors: remembered(
+      () => [live.state.objects],
+      () => labelColors(live.state.objects),
+    ),
+    objectNamed: (name) => objects().get(name) ?? { name, color: '#8a93a3', radius: UNKNOWN_RADIUS },
+  };
+  return page;
+}
+
+/** Computes again only if one of the inputs is another. */
+export function remembered<T>(inputs: () => readonly unknown[], compute: () => T): () => T {
+  let seen: readonly unknown[] | undefined;
+  let value: T;
+  return () => {
+    const now = inputs();
+    if (seen === undefined || now.some((input, i) => !Object.is(input, seen?.[i]))) value = compute();
+    seen = now;
+    return value;
+  };
+}

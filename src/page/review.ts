@@ -1,0 +1,117 @@
+import { type ParticlePick, suppressNearby } from '../entry/index.ts';
+import type { Edit, State } from './state.ts';
+
+/** Where a pick comes from: `found` as it was loaded, `edited` by a person in place or object, or `added` by one. */
+export type Source = 'found' | 'edited' | 'added';
+
+/** A pick under review: one that is kept, or one that a person rejected. */
+export interface ReviewedPick extends ParticlePick {
+  readonly id: string;
+  readonly source: Source;
+  readonly decision: 'accepted' | 'rejected' | undefined;
+}
+
+/** The picks under review, best first. */
+export interface Review {
+  readonly kept: readonly ReviewedPick[];
+  readonly rejected: readonly ReviewedPick[];
+  /** Both, best first. */
+  readonly all: readonly ReviewedPick[];
+}
+
+type ReviewInput = Pick<State, 'loaded' | 'edits' | 'thresholds' | 'minDistances'>;
+
+/**
+ * The picks at the present thresholds, with what a person decided.
+ *
+ * What nobody has decided yet are the picks of the library: those with at least the threshold, after suppression. What a person
+ * accepted, moved or added is kept whatever its score, and suppresses what nobody decided around it. What was rejected is taken out
+ * after the suppression, so that no weaker candidate takes its place.
+ */
+export function reviewOf({ loaded, edits, thresholds, minDistances }: ReviewInput): Review {
+  const passing = loaded.filter(({ object, score }) => score >= (thresholds[object] ?? Number.NEGATIVE_INFINITY));
+  const minDistance = Object.fromEntries(
+    [...new Set([...loaded, ...edits.values()].map(({ object }) => object))]
+      .filter((object) => object !== undefined)
+      .map((object) => [object, minDistances[object] ?? 0]),
+  );
+  const undecided = suppressNearby(passing, { minDistance }).filter((pick) => !edits.has((pick as ReviewedPick).id));
+  const decided = decidedPicks(loaded, edits);
+  const own = decided.filter(({ decision }) => decision !== 'rejected');
+  const kept =
+    own.length === 0
+      ? undecided.map(asFound)
+      : suppressNearby([...own.map(first), ...undecided], { minDistance })
+          .filter(isUndecided)
+          .map(asFound);
+  return sorted(
+    [...kept, ...own],
+    decided.filter(({ decision }) => decision === 'rejected'),
+  );
+}
+
+function sorted(kept: readonly ReviewedPick[], rejected: readonly ReviewedPick[]): Review {
+  const bestFirst = (picks: readonly ReviewedPick[]) => [...picks].sort((a, b) => b.score - a.score);
+  return { kept: bestFirst(kept), rejected: bestFirst(rejected), all: bestFirst([...kept, ...rejected]) };
+}
+
+function asFound(pick: ParticlePick): ReviewedPick {
+  return { ...(pick as ReviewedPick), source: sourceOf(pick), decision: undefined };
+}
+
+/** What the file says about where a pick came from, as this page writes it. */
+function sourceOf({ unknown }: ParticlePick): Source {
+  const reviewed = unknown?.reviewed;
+  return reviewed === 'added' || reviewed === 'edited' ? reviewed : 'found';
+}
+
+/** Above every score, so that nothing suppresses it. */
+function first(pick: ReviewedPick): ReviewedPick {
+  return { ...pick, score: Number.POSITIVE_INFINITY };
+}
+
+function isUndecided(pick: ParticlePick): boolean {
+  return pick.score !== Number.POSITIVE_INFINITY;
+}
+
+function decidedPicks(loaded: State['loaded'], edits: State['edits']): ReviewedPick[] {
+  const decided: ReviewedPick[] = [];
+  if (edits.size === 0) return decided;
+  for (const pick of loaded) {
+    const edit = edits.get(pick.id);
+    if (edit === undefined || edit.decision === 'deleted') continue;
+    decided.push(withEdit(pick, { ...edit, decision: edit.decision }));
+  }
+  for (const [id, { object, position, decision, isAdded }] of edits) {
+    if (!isAdded || object === undefined || position === undefined || decision === 'deleted') continue;
+    decided.push({ id, object, position, score: 1, source: 'added', decision });
+  }
+  return decided;
+}
+
+type KeptEdit = Edit & { readonly decision: ReviewedPick['decision'] };
+
+function withEdit(pick: State['loaded'][number], { object, position, decision }: KeptEdit): ReviewedPick {
+  const isEdited = object !== undefined || position !== undefined;
+  return {
+    ...pick,
+    object: object ?? pick.object,
+    position: position ?? pick.position,
+    source: isEdited ? 'edited' : sourceOf(pick),
+    decision,
+  };
+}
+
+/** Remembers the review of the last state, since many parts of the page ask for it. */
+export function createReviewer(): (state: ReviewInput) => Review {
+  let input: ReviewInput | undefined;
+  let review: Review = { kept: [], rejected: [], all: [] };
+  return (state) => {
+    const isSame =
+      input !== undefined &&
+      (['loaded', 'edits', 'thresholds', 'minDistances'] as const).every((name) => input?.[name] === state[name]);
+    if (!isSame) review = reviewOf(state);
+    input = state;
+    return review;
+  };
+}

@@ -1,0 +1,71 @@
+import { button, element, field } from './element.ts';
+import type { Page } from './page.ts';
+import { freeSession, isConflict, savePicks } from './save.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Asks once whose picks they are, and saves; later saves go to the same place at once. */
+export function saver(page: Page, workspace: Workspace): () => Promise<void> {
+  const { live } = page;
+  const userId = element('input', { type: 'text', name: 'user', required: true });
+  const sessionId = element('input', { type: 'text', name: 'session', required: true });
+  const what = element('p', { className: 'quiet' });
+  const problem = element('p', { className: 'problem', role: 'alert' });
+  const form = element(
+    'form',
+    { method: 'dialog' },
+    element('h2', {}, 'Save picks'),
+    what,
+    field('User', userId),
+    field('Session', sessionId),
+    problem,
+    element(
+      'div',
+      { className: 'commands' },
+      element('button', { type: 'submit', className: 'primary' }, 'Save'),
+      button('Cancel', 'Do not save', () => dialog.close()),
+    ),
+  );
+  const dialog = element('dialog', { 'aria-label': 'Save picks' }, form);
+  document.body.append(dialog);
+  let isNamed = false;
+
+  const ask = (message: string) => {
+    const { kept, rejected } = page.review();
+    const added = kept.filter(({ source }) => source !== 'found').length;
+    what.textContent = `${kept.length} picks of all objects, ${added} of them added or edited, and ${rejected.length} rejected ones as a set of their own.`;
+    userId.value = live.state.userId;
+    sessionId.value = live.state.sessionId;
+    problem.textContent = message;
+    if (!dialog.open) dialog.showModal();
+  };
+  const save = async () => {
+    const { edits, userId: user, sessionId: session, sets } = live.state;
+    const name = { userId: user, sessionId: session };
+    try {
+      const { label, kept, rejected, unknown } = await savePicks(page, workspace, name);
+      isNamed = true;
+      const rest = unknown === 0 ? '' : `; ${unknown} of objects that the project does not have were left out`;
+      live.change({
+        savedEdits: edits,
+        message: { text: `Saved ${kept} picks as ${label}, ${rejected} rejected${rest}.`, isError: unknown > 0 },
+      });
+    } catch (error) {
+      if (!isConflict(error)) return workspace.tell(error);
+      await workspace.relist();
+      live.change({ sessionId: freeSession(name, [...sets, ...live.state.sets]) });
+      ask(
+        `${user}/${session} holds other picks, or has changed since it was read. Nothing was written; this session is free:`,
+      );
+    }
+  };
+  form.addEventListener('submit', () => {
+    live.change({ userId: userId.value.trim(), sessionId: sessionId.value.trim() });
+    void save();
+  });
+  return async () => {
+    if (!live.state.canWrite)
+      workspace.tell('This project cannot be written from here; Export gives the picks as a file.');
+    else if (isNamed) await save();
+    else ask('');
+  };
+}

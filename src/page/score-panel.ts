@@ -1,0 +1,94 @@
+import { type SweepCurve, sweepThresholds } from '../entry/index.ts';
+import { element } from './element.ts';
+import { type Page, remembered } from './page.ts';
+import { rulesFor } from './scoring.ts';
+
+/** The official score, the table per object, and the precision-recall curve of the object at hand; only where there is a truth. */
+export function scorePanel(page: Page): HTMLElement {
+  const { live } = page;
+  const total = element('strong', { className: 'score' });
+  const table = element('table', {});
+  const curve = element('canvas', { width: 2 * 248, height: 2 * 56, className: 'curve', role: 'img' });
+  const legend = element('p', { className: 'quiet' });
+  const root = element(
+    'details',
+    // On a low screen the picks need the space.
+    { className: 'panel', open: innerHeight >= 850 },
+    element('summary', {}, 'Score ', total),
+    table,
+    curve,
+    legend,
+  );
+  const sweep = remembered(
+    () => [live.state.loaded, live.state.truth, live.state.objects],
+    () => {
+      const rules = rulesFor(live.state);
+      const isKnown = ({ object }: { readonly object: string }) => Object.hasOwn(rules.objects, object);
+      const { loaded, truth } = live.state;
+      return sweepThresholds([{ run: 'run', truth: truth.filter(isKnown), picks: loaded.filter(isKnown) }], rules);
+    },
+  );
+  live.watch(['truth', 'loaded', 'edits', 'thresholds', 'objects', 'object', 'minDistances'], () => {
+    const comparison = page.comparison();
+    root.hidden = comparison === undefined;
+    if (comparison === undefined) return;
+    const { report } = comparison;
+    total.textContent = report.score.toFixed(4);
+    table.replaceChildren(
+      row('th', ['', 'hit', 'false', 'missed', 'F']),
+      ...Object.entries(report.objects).map(([name, { tp, fp, fn, fbeta }]) => {
+        const made = row('td', [name, String(tp), String(fp), String(fn), fbeta.toFixed(3)]);
+        made.classList.toggle('chosen', name === live.state.object);
+        return made;
+      }),
+    );
+    const name = live.state.object ?? '';
+    const own = sweep().objects[name]?.curve;
+    const point = report.objects[name];
+    curve.hidden = own === undefined;
+    legend.textContent = own ? `precision over recall: ${name}` : '';
+    if (own && point) drawCurve(curve, own, point, page.objectNamed(name).color);
+  });
+  return root;
+}
+
+function row(cell: 'th' | 'td', texts: readonly string[]): HTMLTableRowElement {
+  return element('tr', {}, ...texts.map((text) => element(cell, {}, text)));
+}
+
+function drawCurve(
+  canvas: HTMLCanvasElement,
+  { precision, recall }: SweepCurve,
+  point: { readonly precision: number; readonly recall: number },
+  color: string,
+): void {
+  const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+  const { width, height } = canvas;
+  const margin = 10;
+  const left = (value: number) => margin + Math.min(1, value) * (width - 2 * margin);
+  const top = (value: number) => height - margin - Math.min(1, Math.max(0, value)) * (height - 2 * margin);
+  context.clearRect(0, 0, width, height);
+  context.strokeStyle = '#2a2f38';
+  context.lineWidth = 2;
+  for (const share of [0, 0.5, 1]) {
+    context.beginPath();
+    context.moveTo(left(0), top(share));
+    context.lineTo(left(1), top(share));
+    context.moveTo(left(share), top(0));
+    context.lineTo(left(share), top(1));
+    context.stroke();
+  }
+  context.strokeStyle = color;
+  context.lineWidth = 3;
+  context.beginPath();
+  precision.forEach((value, i) => {
+    if (i === 0) context.moveTo(left(recall[i]!), top(value));
+    else context.lineTo(left(recall[i]!), top(value));
+  });
+  context.stroke();
+  context.beginPath();
+  context.arc(left(point.recall), top(point.precision), 6, 0, 2 * Math.PI);
+  context.fillStyle = '#fff';
+  context.fill();
+  canvas.setAttribute('aria-label', `Precision ${point.precision.toFixed(3)} at recall ${point.recall.toFixed(3)}`);
+}

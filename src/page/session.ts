@@ -1,0 +1,35 @@
+import { parseConfig, projectFromStores } from '../entry/copick.ts';
+import { servedStore, type ViewSession } from '../entry/web.ts';
+import { type Collection, projectCollection, volumeCollection } from './collection.ts';
+import { openVolume } from './volume-file.ts';
+
+/** Asks the server that the page came from what to show. */
+export async function readSession(): Promise<ViewSession> {
+  const answer = await fetch('./session.json', { cache: 'no-store' });
+  if (!answer.ok) {
+    throw new Error(`session.json: the server answers ${answer.status}. Is "cryoet-picks view" still running?`);
+  }
+  return (await answer.json()) as ViewSession;
+}
+
+/** What a session shows; undefined for one that names nothing. */
+export function collectionOf({ open, title, writable }: ViewSession): Collection | undefined {
+  if (open.kind === 'nothing') return undefined;
+  const at = (path: string) => servedStore(new URL(path, document.baseURI));
+  if (open.kind === 'volumes') {
+    return volumeCollection(
+      open.volumes.map(({ name, format, store, key }) => ({
+        name,
+        open: (signal) => openVolume(at(store), { format, key: key as `/${string}`, signal }),
+      })),
+      title,
+    );
+  }
+  const overlay = open.overlay === undefined ? undefined : at(open.overlay);
+  const project = projectFromStores({
+    config: parseConfig(JSON.stringify(open.config), { source: title }),
+    overlay,
+    static: open.static === undefined ? undefined : at(open.static),
+  });
+  return projectCollection(project, { title, drafts: writable ? overlay : undefined });
+}

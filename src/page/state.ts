@@ -1,0 +1,187 @@
+import type { ParticlePick, Point, VoxelGrid } from '../entry/index.ts';
+import type { Window } from './grey-volume.ts';
+import type { Camera, Panels } from './planes.ts';
+
+/** An object of the project, as the page shows it. */
+export interface ShownObject {
+  readonly name: string;
+  /** CSS colour: `rgb(230 159 0)`. */
+  readonly color: string;
+  /** Its value in segmentations. */
+  readonly label?: number | undefined;
+  /** In Å. */
+  readonly radius: number;
+}
+
+/** A pick that was loaded, with a name that stays the same however often it is loaded. */
+export interface LoadedPick extends ParticlePick {
+  readonly id: string;
+}
+
+/** What a person did to a pick, or a pick that a person added. */
+export interface Edit {
+  /** Absent: not decided yet. */
+  readonly decision?: 'accepted' | 'rejected' | 'deleted' | undefined;
+  /** Another object, or another place, than it was loaded with; an added pick has both. */
+  readonly object?: string | undefined;
+  readonly position?: Point | undefined;
+  /** True for a pick that was not loaded. */
+  readonly isAdded?: boolean | undefined;
+}
+
+/** Edits by the id of their pick. */
+export type Edits = ReadonlyMap<string, Edit>;
+
+/** Edits to make; `undefined` takes one back. */
+export type EditChanges = ReadonlyMap<string, Edit | undefined>;
+
+/** What the page shows, apart from voxels: plain values only. */
+export interface State {
+  readonly title: string;
+  readonly objects: readonly ShownObject[];
+  readonly runs: readonly string[];
+  readonly run?: string | undefined;
+  /** Labels such as `denoised@10.012`. */
+  readonly tomograms: readonly string[];
+  readonly tomogram?: string | undefined;
+  /** The grid of the finest level. */
+  readonly grid?: VoxelGrid | undefined;
+  /** Counts bricks that arrived, so that slices are drawn again. */
+  readonly bricks: number;
+  /** Labels of the pick sets of the run: `user/session`. */
+  readonly sets: readonly string[];
+  readonly set?: string | undefined;
+  readonly truthSet?: string | undefined;
+  readonly otherSet?: string | undefined;
+  readonly segmentations: readonly string[];
+  readonly segmentation?: string | undefined;
+
+  readonly position: Point;
+  readonly camera: Camera;
+  readonly panels: Panels;
+  readonly window: Window;
+  readonly mean: number;
+  readonly isInverted: boolean;
+  readonly hasRings: boolean;
+  readonly isGallery: boolean;
+  readonly isHelp: boolean;
+  readonly mode: 'look' | 'edit';
+
+  /** The picks of the chosen set, or its candidates. */
+  readonly loaded: readonly LoadedPick[];
+  readonly truth: readonly ParticlePick[];
+  readonly others: readonly ParticlePick[];
+  /** Lowest score that is kept, by object; everything where absent. */
+  readonly thresholds: Readonly<Record<string, number>>;
+  /** In Å, by object; two kept picks are not closer. */
+  readonly minDistances: Readonly<Record<string, number>>;
+  readonly hidden: ReadonlySet<string>;
+  /** The object whose picks are listed, and that a click adds. */
+  readonly object?: string | undefined;
+  /** Id of the selected pick. */
+  readonly selected?: string | undefined;
+
+  readonly edits: Edits;
+  readonly undo: readonly EditChanges[];
+  readonly redo: readonly EditChanges[];
+  /** The edits as they were saved last. */
+  readonly savedEdits: Edits;
+
+  /** Whose picks are saved, and in which session. */
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly canWrite: boolean;
+  /** Long work. */
+  readonly work?:
+    | { readonly what: string; readonly done: number; readonly total: number; readonly since: number }
+    | undefined;
+  readonly message?: { readonly text: string; readonly isError: boolean } | undefined;
+}
+
+/** What can happen. `change` sets what has no history; edits can be undone. */
+export type Action =
+  | { readonly type: 'change'; readonly changes: Partial<State> }
+  | { readonly type: 'edit'; readonly changes: EditChanges }
+  | { readonly type: 'undo' }
+  | { readonly type: 'redo' };
+
+/** The state before anything is open. */
+export const emptyState: State = {
+  title: '',
+  objects: [],
+  runs: [],
+  tomograms: [],
+  bricks: 0,
+  sets: [],
+  segmentations: [],
+  position: { x: 0, y: 0, z: 0 },
+  camera: { center: { x: 0, y: 0, z: 0 }, zoom: 0 },
+  panels: { width: 0, height: 0, depth: 0 },
+  window: { black: 0, white: 1 },
+  mean: 1,
+  isInverted: false,
+  hasRings: true,
+  isGallery: false,
+  isHelp: false,
+  mode: 'look',
+  loaded: [],
+  truth: [],
+  others: [],
+  thresholds: {},
+  minDistances: {},
+  hidden: new Set(),
+  edits: new Map(),
+  undo: [],
+  redo: [],
+  savedEdits: new Map(),
+  userId: 'me',
+  sessionId: '1',
+  canWrite: false,
+};
+
+/** The state after an action. Undo is a stack of inverse edits. */
+export function reduce(state: State, action: Action): State {
+  switch (action.type) {
+    case 'change':
+      return { ...state, ...action.changes };
+    case 'edit': {
+      const { edits, inverse } = edited(state.edits, action.changes);
+      return { ...state, edits, undo: [...state.undo, inverse], redo: [] };
+    }
+    case 'undo': {
+      const changes = state.undo.at(-1);
+      if (changes === undefined) return state;
+      const { edits, inverse } = edited(state.edits, changes);
+      return { ...state, edits, undo: state.undo.slice(0, -1), redo: [...state.redo, inverse] };
+    }
+    case 'redo': {
+      const changes = state.redo.at(-1);
+      if (changes === undefined) return state;
+      const { edits, inverse } = edited(state.edits, changes);
+      return { ...state, edits, undo: [...state.undo, inverse], redo: state.redo.slice(0, -1) };
+    }
+  }
+}
+
+function edited(before: Edits, changes: EditChanges): { readonly edits: Edits; readonly inverse: EditChanges } {
+  const edits = new Map(before);
+  const inverse = new Map<string, Edit | undefined>();
+  for (const [id, edit] of changes) {
+    inverse.set(id, before.get(id));
+    if (edit === undefined) edits.delete(id);
+    else edits.set(id, edit);
+  }
+  return { edits, inverse };
+}
+
+/** Names picks by what they are, so that a later load finds the edits of an earlier one. */
+export function named(picks: readonly ParticlePick[]): LoadedPick[] {
+  const seen = new Map<string, number>();
+  return picks.map((pick) => {
+    const { x, y, z } = pick.position;
+    const place = `${pick.object}@${x},${y},${z}`;
+    const before = seen.get(place) ?? 0;
+    seen.set(place, before + 1);
+    return { ...pick, id: before === 0 ? place : `${place}#${before}` };
+  });
+}

@@ -1,0 +1,44 @@
+import { button, element } from './element.ts';
+import type { Page } from './page.ts';
+
+/** The bar under the header while something takes long: what is done, what is left, and how to stop it. */
+export function workBar(page: Page, cancel: () => void): HTMLElement {
+  const bar = element('progress', { max: 1, value: 0 });
+  const text = element('span', {});
+  const stop = button('Cancel', 'Stop this', cancel);
+  const root = element('div', { className: 'work', role: 'status' }, bar, text, stop);
+  page.live.watch(['work'], ({ work }) => {
+    root.hidden = work === undefined;
+    if (work === undefined) return;
+    const { what, done, total, since } = work;
+    bar.value = total === 0 ? 0 : done / total;
+    text.textContent = `${what} ${total === 0 ? '' : `${Math.floor((100 * done) / total)} %`}${leftOf(done, total, since)}`;
+    stop.hidden = what === 'Reading voxels';
+  });
+  return root;
+}
+
+/** Time left, once it can be told. */
+export function leftOf(done: number, total: number, since: number, now: number = performance.now()): string {
+  const elapsed = (now - since) / 1000;
+  if (done === 0 || elapsed < 5) return '';
+  const seconds = (elapsed / done) * (total - done);
+  return seconds < 60 ? ', less than a minute left' : `, ${Math.round(seconds / 60)} min left`;
+}
+
+/** The line at the bottom: what went wrong, or what was done. */
+export function messageLine(page: Page): HTMLElement {
+  const { live } = page;
+  const text = element('span', { className: 'text' });
+  const close = button('×', 'Close', () => live.change({ message: undefined }), { 'aria-label': 'Close the message' });
+  const root = element('div', { className: 'message', role: 'alert' }, text, close);
+  text.addEventListener('click', () => root.classList.toggle('open'));
+  live.watch(['message'], ({ message }) => {
+    root.hidden = message === undefined;
+    root.classList.remove('open');
+    root.classList.toggle('error', message?.isError ?? false);
+    text.textContent = message?.text ?? '';
+    text.title = message?.text ?? '';
+  });
+  return root;
+}

@@ -1,0 +1,72 @@
+import type { Point } from '../entry/index.ts';
+import type { State } from './state.ts';
+
+/** What an address says, in its fragment. */
+export interface Place {
+  readonly run?: string | undefined;
+  readonly tomogram?: string | undefined;
+  readonly set?: string | undefined;
+  readonly truthSet?: string | undefined;
+  readonly position?: Point | undefined;
+  readonly center?: Point | undefined;
+  readonly zoom?: number | undefined;
+  readonly object?: string | undefined;
+  readonly thresholds: Readonly<Record<string, number>>;
+  readonly hidden: readonly string[];
+}
+
+/** The fragment of the address that shows the same: `#run=TS_1&at=…`. */
+export function formatPlace(state: State): string {
+  const query = new URLSearchParams();
+  const add = (name: string, value: string | undefined) => value !== undefined && query.append(name, value);
+  add('run', state.run);
+  add('tomogram', state.tomogram);
+  add('picks', state.set);
+  add('truth', state.truthSet);
+  if (state.grid) {
+    add('at', formatPoint(state.position));
+    add('center', formatPoint(state.camera.center));
+    add('zoom', String(Number(state.camera.zoom.toPrecision(5))));
+  }
+  add('object', state.object);
+  for (const [object, threshold] of Object.entries(state.thresholds)) add(`threshold.${object}`, String(threshold));
+  for (const object of state.hidden) add('hidden', object);
+  return `#${query}`;
+}
+
+function formatPoint({ x, y, z }: Point): string {
+  return [x, y, z].map((value) => Number(value.toFixed(2))).join(',');
+}
+
+/** Reads a fragment; what cannot be understood is left out. */
+export function parsePlace(fragment: string): Place {
+  const query = new URLSearchParams(fragment.replace(/^#/, ''));
+  const named = (name: string) => query.get(name) ?? undefined;
+  const thresholds: [string, number][] = [];
+  for (const [name, value] of query) {
+    const threshold = Number(value);
+    if (name.startsWith('threshold.') && value !== '' && Number.isFinite(threshold)) {
+      thresholds.push([name.slice('threshold.'.length), threshold]);
+    }
+  }
+  const zoom = Number(named('zoom'));
+  return {
+    run: named('run'),
+    tomogram: named('tomogram'),
+    set: named('picks'),
+    truthSet: named('truth'),
+    position: parsePoint(named('at')),
+    center: parsePoint(named('center')),
+    zoom: zoom > 0 && Number.isFinite(zoom) ? zoom : undefined,
+    object: named('object'),
+    thresholds: Object.fromEntries(thresholds),
+    hidden: query.getAll('hidden'),
+  };
+}
+
+function parsePoint(text: string | undefined): Point | undefined {
+  const numbers = text?.split(',').map(Number) ?? [];
+  if (numbers.length !== 3 || !numbers.every(Number.isFinite)) return undefined;
+  const [x, y, z] = numbers as [number, number, number];
+  return { x, y, z };
+}
