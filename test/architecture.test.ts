@@ -63,6 +63,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'pick',
     'suppress',
     'candidates',
+    'mask',
     'merge',
     'dbscan',
     'mean-shift',

@@ -126,6 +126,14 @@ export {
 } from '../picks/candidates.ts';
 export { type Clusters, type DbscanOptions, dbscan } from '../picks/dbscan.ts';
 export { type MeanShiftOptions, meanShift } from '../picks/mean-shift.ts';
+export {
+  type BoxMaskOptions,
+  boxMask,
+  faceMask,
+  type LabelMaskOptions,
+  labelMask,
+  type Ranges,
+} from '../picks/mask.ts';
 export { type MergeNearbyOptions, mergeNearby } from '../picks/merge.ts';
 export { type ParticlePick, type RunPicks, toPick, type Transform } from '../picks/pick.ts';
 export {

@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../core/concurrency.ts';
 import type { Zyx } from '../space/grid.ts';
 
 /** What {@link watershed} floods. */
@@ -96,18 +97,33 @@ class HeightQueue {
  * @param spacing - Distance of neighbours along z, y, x. Whole numbers give whole numbers, exact up to 2^24.
  * @returns C-order `[z, y, x]`: 0 outside the mask, ∞ everywhere if nothing lies outside.
  */
-export function squaredDistances(mask: Uint8Array, [depth, height, width]: Zyx, spacing: Zyx): Float32Array {
+export function squaredDistances(mask: Uint8Array, shape: Zyx, spacing: Zyx): Float32Array {
+  return atOnce(squaredDistanceSteps(mask, shape, spacing));
+}
+
+/** {@link squaredDistances}, in pieces of about a plane. */
+export function* squaredDistanceSteps(
+  mask: Uint8Array,
+  [depth, height, width]: Zyx,
+  spacing: Zyx,
+): Steps<Float32Array> {
   const squared = new Float32Array(mask.length);
-  for (let i = 0; i < mask.length; i++) squared[i] = mask[i] === 0 ? 0 : Number.POSITIVE_INFINITY;
   const line = new Envelope(Math.max(depth, height, width));
   const plane = height * width;
   for (let z = 0; z < depth; z++) {
+    const end = (z + 1) * plane;
+    for (let i = z * plane; i < end; i++) squared[i] = mask[i] === 0 ? 0 : Number.POSITIVE_INFINITY;
     for (let y = 0; y < height; y++) line.transform(squared, z * plane + y * width, 1, width, spacing[2]);
+    yield;
   }
   for (let z = 0; z < depth; z++) {
     for (let x = 0; x < width; x++) line.transform(squared, z * plane + x, width, height, spacing[1]);
+    yield;
   }
-  for (let i = 0; i < plane; i++) line.transform(squared, i, plane, depth, spacing[0]);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) line.transform(squared, y * width + x, plane, depth, spacing[0]);
+    yield;
+  }
   return squared;
 }
 

@@ -175,6 +175,12 @@ export function voxelOf({ voxelSize, origin }: VoxelPlacement, { x, y, z }: Poin
   return [(z - origin.z) / voxelSize[0], (y - origin.y) / voxelSize[1], (x - origin.x) / voxelSize[2]];
 }
 
+/** The corners of a volume, lowest and highest along all axes, in Å: half a voxel beyond the centres of its outermost voxels. */
+export function facesOf(grid: VoxelGrid): { readonly lowest: Point; readonly highest: Point } {
+  const [z, y, x] = grid.shape;
+  return { lowest: positionOf(grid, [-0.5, -0.5, -0.5]), highest: positionOf(grid, [z - 0.5, y - 0.5, x - 0.5]) };
+}
+
 /**
  * Returns the grid of an array that has one value per `factor`³ voxels of `grid`.
  *

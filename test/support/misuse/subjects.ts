@@ -830,6 +830,12 @@ const functions: readonly Subject[] = [
       max: 5,
     },
   ]),
+  fn('labelMask', 'labels options', core.labelMask, () => [
+    labels(),
+    { labels: [1], exclude: false, margin: 10, ...wait() },
+  ]),
+  fn('boxMask', 'ranges options', core.boxMask, () => [{ x: [0, 10], y: undefined, z: [5, 50] }, { exclude: true }]),
+  fn('faceMask', 'grid margin', core.faceMask, () => [grid(), 10]),
   fn('suppressAcrossObjects', 'picks options', core.suppressAcrossObjects, () => [picks(), { minDistance: 40 }]),
   fn('suppressNearby', 'picks options', core.suppressNearby, () => [
     picks(),
