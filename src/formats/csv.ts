@@ -117,10 +117,9 @@ function readRow(row: CsvRow, source: string, options: Reading): { run: string; 
 function readName(row: CsvRow, column: string, fallback: string | undefined, source: string): string {
   const name = row.cell(column) ?? fallback;
   if (name === undefined) {
-    throw new CryoetPicksError(
-      code,
-      `${source}: no column "${column}", and the option ${column === 'run_name' ? 'run' : 'object'}, for all rows, is not given`,
-    );
+    const option = column === 'run_name' ? 'run' : 'object';
+    const message = `${source}: no column "${column}", and the option ${option}, for all rows, is not given`;
+    throw new CryoetPicksError(code, message, { option });
   }
   if (name.trim() !== '') return name;
   throw new CryoetPicksError(code, `${source}, line ${row.line}: ${column} is empty; expected a name`);

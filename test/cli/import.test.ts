@@ -96,15 +96,26 @@ describe('import', () => {
     expect([await xOf('TS_1_3'), await xOf('2')]).toEqual([[11], [22]]);
   });
 
-  it('import takes a table of one numbered tomogram for the run of --run, or of its file name', async () => {
-    await tomograms(7);
-    const object = ['--object', 'ribosome'];
-    expect((await importFile('a.tbl', ...object, '--run', 'TS_1_3')).exitCode).toBe(0);
-    expect(await xOf('TS_1_3')).toEqual([7 * 11]);
-    await writeFile(join(folder, 'TS_2_3.tbl'), await readFile(join(folder, 'a.tbl')));
-    expect((await importFile('TS_2_3.tbl', ...object)).exitCode).toBe(0);
-    expect(await xOf('TS_2_3')).toEqual([7 * 11]);
-  });
+  it.each<[PicksFormatName, string]>([
+    ['dynamo', 'tbl'],
+    ['stopgap', 'star'],
+    ['tom', 'em'],
+  ])(
+    'import takes a table (%s) of one numbered tomogram for the run of --run, or of its file name',
+    async (name, ending) => {
+      const one = { run: '7', picks: [{ object: 'ribosome', position: { x: 77, y: 5, z: 5 }, score: 1 }] };
+      const content = picksFormat(name, { voxelSize: 1, objects: { 1: 'ribosome' } }).format([one]);
+      const args = ['--object', 'ribosome', '--voxel-size', '10.012444'];
+      for (const [file, run, more] of [
+        ['a', 'TS_1_3', ['--run', 'TS_1_3']],
+        ['TS_2_3', 'TS_2_3', []],
+      ] as const) {
+        await writeFile(join(folder, `${file}.${ending}`), content);
+        expect((await importFile(`${file}.${ending}`, ...args, ...more)).exitCode).toBe(0);
+        expect(await xOf(run)).toEqual([77]);
+      }
+    },
+  );
 
   it('import selects one of several numbered tomograms, by its number or by its new name', async () => {
     await tomograms(7, 8);
