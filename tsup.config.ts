@@ -28,7 +28,7 @@ const library = defineConfig({
   platform: 'neutral',
   splitting: true,
   // What is defined below is built at the same time.
-  clean: ['!decode-worker.js', '!page/**'],
+  clean: ['!{decode,model}-worker.js', '!page/**'],
   // tsup strips "node:" by default, which breaks bundlers that know only the prefixed names.
   removeNodeProtocol: false,
   external: [/^node:/, '#decode-pool'],
@@ -36,9 +36,11 @@ const library = defineConfig({
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
 });
 
+const webWorkers = { 'decode-worker': 'src/web/decode-worker.ts', 'model-worker': 'src/web/model-worker.ts' };
+
 /** A worker of browsers is one file: some bundlers copy it as it is, and pages may serve it themselves. */
 const webWorker = defineConfig({
-  entry: { 'decode-worker': 'src/web/decode-worker.ts' },
+  entry: webWorkers,
   format: 'esm',
   target: 'es2022',
   platform: 'browser',
@@ -49,7 +51,7 @@ const webWorker = defineConfig({
 
 /** The page of `cryoet-picks view`, for browsers: modules and workers side by side, so that any server can serve them. */
 const page = defineConfig({
-  entry: { main: 'src/page/main.ts', 'decode-worker': 'src/web/decode-worker.ts' },
+  entry: { main: 'src/page/main.ts', ...webWorkers },
   outDir: 'dist/page',
   format: 'esm',
   target: 'es2022',

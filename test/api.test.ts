@@ -48,7 +48,9 @@ describe('the public API', () => {
   });
 
   it('a public name has one meaning: entries that share it export one declaration', () => {
-    expect(namesWithTwoMeanings(surface)).toEqual([]);
+    // Where a network is loaded from and computes differs by runtime; no program imports both.
+    const byRuntime = ['LoadModelOptions', 'loadModel'].map((name) => `${name} (cryoet-picks/node, cryoet-picks/web)`);
+    expect(namesWithTwoMeanings(surface)).toEqual(byRuntime);
 
     const [copick, io] = ['cryoet-picks/copick', 'cryoet-picks/io'].map((entry) => surface.get(entry) ?? new Map());
     const doubled = new Map([

@@ -48,7 +48,17 @@ const house: Readonly<Record<string, readonly string[]>> = {
   'ome-zarr/write': ['pyramid', 'plan', 'chunk-sinks', 'metadata', 'replace-image', 'image'],
   mrc: ['voxels', 'header', 'open', 'encode'],
   tiff: ['stack'],
-  inference: ['model', 'model-card', 'function-model', 'wrappers', 'activation', 'score', 'external-data', 'onnx'],
+  inference: [
+    'model',
+    'model-card',
+    'function-model',
+    'wrappers',
+    'activation',
+    'score',
+    'external-data',
+    'onnx',
+    'thread',
+  ],
   peaks: [
     'planes',
     'plateaus',
@@ -162,7 +172,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'decode-pool',
     'decode-worker',
   ],
-  web: ['decode-worker', 'decode-pool', 'session'],
+  web: ['decode-worker', 'decode-pool', 'model-worker', 'load-model', 'files', 'session'],
   entry: ['index', 'node', 'io', 'copick', 'portal', 'formats', 'figure', 'simulate', 'ndarray', 'web'],
   page: [
     'element',

@@ -9,7 +9,11 @@
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
 
 // Stores
+export { fileListStore, type HandleStoreOptions, handleStore } from '../web/files.ts';
 export { type ServedStoreOptions, servedStore } from '../storage/served.ts';
+
+// Models
+export { type LoadModelOptions, loadModel } from '../web/load-model.ts';
 
 // The page of `cryoet-picks view`
 export type { OpenedProject, OpenedVolume, OpenedVolumes, ViewRuntime, ViewSession } from '../web/session.ts';

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { onAbort, untilAborted } from '../core/concurrency.ts';
-import { CryoetPicksError, errorOf } from '../core/errors.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import {
   type DisposableModel,
   disposable,
@@ -12,7 +12,8 @@ import {
   type TileBatch,
 } from '../inference/model.ts';
 import type { OnnxOptions } from '../inference/onnx.ts';
-import type { WorkerError, WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
+import { ownsItsBuffer, receivedError, requireOwned } from '../inference/thread.ts';
+import type { WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
 
 /** Calls that are sent to the thread before the first of them is answered. */
 const CALLS_AHEAD = 2;
@@ -191,27 +192,6 @@ class SessionThread {
     this.#died ??= new CryoetPicksError('model-failed', `the thread of model "${this.#spec.name}" ${how}`, { cause });
     for (const { reject } of this.#askers.splice(0)) reject(this.#died);
   }
-}
-
-function receivedError({ error, cause }: WorkerError): Error {
-  const origin = cause === undefined ? undefined : new Error(cause);
-  if (typeof error !== 'string') return errorOf(error, origin);
-  return origin ? new Error(error, { cause: origin }) : new Error(error);
-}
-
-/** @throws {@link CryoetPicksError} `invalid-option` for tiles whose memory another call has moved away. */
-function requireOwned({ data, shape }: TileBatch): void {
-  if (data.length > 0) return;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `tiles of shape ${shape.join('×')} hold no voxels: an earlier call with \`transfer\` has moved their memory away`,
-    { option: 'tiles' },
-  );
-}
-
-/** True if an array is all that its buffer holds, so that the buffer may be moved to another thread. */
-function ownsItsBuffer({ buffer, byteLength }: Float32Array): boolean {
-  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
 }
 
 /**

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
-import { isCryoetPicksError, type PlainError, plainError } from '../core/errors.ts';
 import type { ScoreBatch, TileBatch } from '../inference/model.ts';
 import { type OnnxOptions, openSession, type SessionModel } from '../inference/onnx.ts';
+import { type SentError, sentError } from '../inference/thread.ts';
 
 /**
  * The thread that holds a session of onnxruntime-node. It answers its start, and then each batch of tiles, with one reply,
@@ -33,15 +33,8 @@ export interface TilesRequest {
 /** A reply of the thread, in the order of the requests: scores with the memory of their tiles, an error, or that it is ready. */
 export type WorkerReply =
   | { readonly scores: ScoreBatch; readonly tiles: Float32Array }
-  | { readonly error: WorkerError; readonly into?: Float32Array | undefined }
+  | { readonly error: SentError; readonly into?: Float32Array | undefined }
   | { readonly done: 'opened' | 'released' };
-
-/** An error on its way from the thread. */
-export interface WorkerError {
-  /** A string if it is not an error of this library. */
-  readonly error: PlainError | string;
-  readonly cause: string | undefined;
-}
 
 const port = parentPort!;
 const { file, busy, ...options } = workerData as WorkerStart;
@@ -64,18 +57,7 @@ function reply(message: WorkerReply): void {
 }
 
 function replyError(error: unknown, { into }: Partial<TilesRequest> = {}): void {
-  const cause = error instanceof Error ? error.cause : undefined;
-  reply({
-    error: {
-      error: isCryoetPicksError(error) ? plainError(error) : messageOf(error),
-      cause: cause === undefined ? undefined : messageOf(cause),
-    },
-    into,
-  });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  reply({ error: sentError(error), into });
 }
 
 async function answer(model: SessionModel, request: WorkerRequest): Promise<void> {

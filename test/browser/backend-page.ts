@@ -1,6 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-common';
-import { type ModelSpec, type OrtModule, onnxModel, type TileBatch } from '../../src/entry/index.ts';
-import { createRandom } from '../../src/entry/simulate.ts';
+import { type ModelSpec, type OrtModule, onnxModel } from '../../src/entry/index.ts';
+import { patch } from './patch.ts';
 
 /** What a network gave for the patch, or why it gave nothing. */
 export type Scored = { readonly shape: readonly number[]; readonly logits: readonly number[] } | Failed;
@@ -31,13 +31,6 @@ function onlyThere({ InferenceSession, Tensor }: OrtModule): OrtModule {
   return { InferenceSession: { create } as OrtModule['InferenceSession'], Tensor };
 }
 
-/** Noise of mean 0, deviation 1 and fixed seed, 16×32×24 voxels. */
-export function patch(): TileBatch {
-  const shape = [1, 16, 32, 24] as const;
-  const random = createRandom(5);
-  return { data: Float32Array.from({ length: 16 * 32 * 24 }, () => random.normal()), shape };
-}
-
 /** Scores the patch with the network and the card that lie at an address, as docs/guides/browser.md says. */
 async function score(address: string, { ort, provider }: { ort: OrtModule; provider: Provider }): Promise<Scored> {
   const [bytes, spec] = await Promise.all([
@@ -59,10 +52,7 @@ async function scoreAll(query: URLSearchParams): Promise<Scored[]> {
   return all;
 }
 
-// The test imports the patch from here, too.
-if (typeof location !== 'undefined') {
-  scoreAll(new URLSearchParams(location.search)).then(
-    (result) => Object.assign(globalThis, { pageResult: result }),
-    (error) => Object.assign(globalThis, { pageResult: [{ error: String(error?.stack ?? error) }] }),
-  );
-}
+scoreAll(new URLSearchParams(location.search)).then(
+  (result) => Object.assign(globalThis, { pageResult: result }),
+  (error) => Object.assign(globalThis, { pageResult: [{ error: String(error?.stack ?? error) }] }),
+);

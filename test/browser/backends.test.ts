@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/entry/node.ts';
 import { chromiumPath } from '../support/chromium.ts';
 import { openPageSite, type PageSite } from '../support/page-site.ts';
-import { patch, type Scored } from './backend-page.ts';
+import type { Scored } from './backend-page.ts';
+import { patch } from './patch.ts';
 
 const repository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 

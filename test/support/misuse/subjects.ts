@@ -346,6 +346,22 @@ function methods(
 
 const wait = () => ({ signal: signal() });
 const key = ['key options', () => ['/a', wait()]] as const;
+/** A folder that a browser would give, with nothing in it. */
+class EmptyFolder {
+  readonly kind = 'directory';
+  readonly name = 'empty';
+  async getDirectoryHandle(): Promise<never> {
+    throw new DOMException('it is not there', 'NotFoundError');
+  }
+  async getFileHandle(): Promise<never> {
+    throw new DOMException('it is not there', 'NotFoundError');
+  }
+  async removeEntry(): Promise<never> {
+    throw new DOMException('it is not there', 'NotFoundError');
+  }
+  async *values(): AsyncGenerator<never> {}
+}
+
 const reading = {
   get: key,
   getRange: ['key range options', () => ['/a', { offset: 0, length: 2 }, wait()]],
@@ -633,6 +649,18 @@ const kinds = [
     version: key,
     refresh: ['', () => []],
   }),
+  methods('handleStore()', () => web.handleStore(new EmptyFolder() as never), {
+    ...reading,
+    ...sizes,
+    ...listing,
+    ...writing,
+    version: key,
+  }),
+  methods('fileListStore()', () => web.fileListStore([new File(['abcd'], 'a')]), {
+    ...reading,
+    ...sizes,
+    ...listing,
+  }),
   methods('s3Store()', () => io.s3Store('https://host.example/bucket', http()), {
     ...reading,
     ...listing,
@@ -746,6 +774,13 @@ const functions: readonly Subject[] = [
   ]),
   fn('toFloat32', 'volume', core.toFloat32, () => [fullVolume()]),
   fn('httpStore', 'url options', core.httpStore, () => ['https://host.example/folder', http()]),
+  fn('handleStore', 'directory options', web.handleStore, () => [new EmptyFolder(), { readOnly: true }]),
+  fn('fileListStore', 'files', web.fileListStore, () => [[new File(['abcd'], 'a')]]),
+  fn('loadModel of web', 'ort network options', web.loadModel, () => [
+    'https://host.example/ort.mjs',
+    new Uint8Array(4),
+    { spec: spec(), device: 'wasm', threads: 1, script: 'https://host.example/model-worker.js', ...wait() },
+  ]),
   fn('servedStore', 'url options', web.servedStore, () => [
     'https://host.example/data/overlay',
     { fetch: http().fetch },

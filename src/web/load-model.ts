@@ -1,0 +1,233 @@
+import { type Remote, transfer, wrap } from 'comlink';
+import { modelSpec, optional, type Rule, requireArgument, requireOptions, url as urlRule } from '../core/arguments.ts';
+import { untilAborted } from '../core/concurrency.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { type ExternalData, externalPaths, withWeights } from '../inference/external-data.ts';
+import {
+  type DisposableModel,
+  disposable,
+  type ModelSpec,
+  requireScoreCall,
+  requireSpec,
+  type ScoreBatch,
+  type ScoreCallOptions,
+  type TileBatch,
+} from '../inference/model.ts';
+import { parseModelSpec } from '../inference/model-card.ts';
+import { type OnnxOptions, sessionRules } from '../inference/onnx.ts';
+import { ownsItsBuffer, receivedError, requireOwned } from '../inference/thread.ts';
+import { httpStore } from '../storage/http.ts';
+import type { ReadableStore } from '../storage/store.ts';
+import type { ModelThread, ThreadReply } from './model-worker.ts';
+
+/** Options of {@link loadModel}. */
+export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
+  /** The model's card. @defaultValue the JSON file of the same name beside the ONNX file, if that is an address */
+  readonly spec?: ModelSpec | undefined;
+  /**
+   * Threads per operator in WebAssembly, in a page that is isolated from others (`crossOriginIsolated`); any other has one.
+   * @defaultValue one fewer than the cores
+   */
+  readonly threads?: number | undefined;
+  /** The address of the built `model-worker.js`, where a bundler does not find it. */
+  readonly script?: string | URL | undefined;
+}
+
+/**
+ * Loads an ONNX network in a Web Worker: `loadModel` of `cryoet-picks/node` for browsers. The page stays free while it computes.
+ *
+ * An aborted call rejects at once, and the worker finishes its batch in the background. `dispose` ends the worker, whatever it does.
+ *
+ * @param ort - The address of a module of onnxruntime-web, such as its `dist/ort.wasm.bundle.min.mjs`, or that with `webgpu`; the
+ *   worker imports it, and from its folder the WebAssembly.
+ * @param network - The bytes of an `.onnx` file, or its address; files of weights are then found beside it.
+ * @returns A model; the caller disposes it. Its `sha256` is that of the network.
+ * @throws {@link CryoetPicksError} As `loadModel` of `cryoet-picks/node` does: `not-found`, `invalid-metadata`, `invalid-option`,
+ *   `model-failed`; `unavailable` if a server cannot be reached.
+ * @example
+ * ```ts
+ * const ort = new URL('./ort/ort.wasm.bundle.min.mjs', document.baseURI);
+ * const model = await loadModel(ort, new URL('./unet.onnx', document.baseURI));
+ * ```
+ */
+export async function loadModel(
+  ort: string | URL,
+  network: string | URL | Uint8Array | ArrayBuffer,
+  options: LoadModelOptions = {},
+): Promise<DisposableModel> {
+  requireArgument('loadModel', 'ort', ort, runtimeRule);
+  requireArgument('loadModel', 'network', network, networkRule);
+  const rules = { ...sessionRules, spec: optional(modelSpec), script: optional(urlRule) };
+  const { spec: given, script, externalData, signal, ...session } = requireOptions('loadModel', options, rules);
+  if (given !== undefined) requireSpec('loadModel', given);
+  const { bytes, spec } = await readNetwork(network, { spec: given, externalData, signal });
+  const sha256 = await hashOf(bytes);
+  const thread = new SessionWorker(spec, script);
+  try {
+    // Cards hold functions nowhere, and go as far as JSON holds them.
+    const card = JSON.parse(JSON.stringify(spec)) as ModelSpec;
+    const runtime = absolute(ort).href;
+    const start = { ...session, spec: card, runtime, file: bytes };
+    await untilAborted(
+      thread.ask((remote) => remote.open(start)),
+      signal,
+    );
+  } catch (error) {
+    thread.end();
+    throw error;
+  }
+  const model = disposable({
+    spec,
+    callsAtOnce: CALLS_AHEAD,
+    score: (tiles, call) => thread.score(tiles, call),
+    dispose: async () => thread.end(),
+  });
+  return sha256 === undefined ? model : { ...model, sha256 };
+}
+
+/** Calls that are sent to the worker before the first of them is answered. */
+const CALLS_AHEAD = 2;
+
+const runtimeRule: Rule = {
+  ...urlRule,
+  expected: 'the address of a module of onnxruntime-web, as a string or a URL; the worker imports it',
+};
+
+const networkRule: Rule = {
+  expected: 'the bytes of an .onnx file, or its address',
+  isValid: (value) => urlRule.isValid(value) || value instanceof Uint8Array || value instanceof ArrayBuffer,
+};
+
+function absolute(url: string | URL): URL {
+  try {
+    return new URL(url, globalThis.location?.href);
+  } catch (cause) {
+    throw new CryoetPicksError('invalid-option', `${JSON.stringify(String(url))} is not a URL`, { cause });
+  }
+}
+
+interface Network {
+  /** With all weights inside. */
+  readonly bytes: Uint8Array;
+  readonly spec: ModelSpec;
+}
+
+async function readNetwork(
+  network: string | URL | Uint8Array | ArrayBuffer,
+  { spec, externalData, signal }: Pick<LoadModelOptions, 'spec' | 'externalData' | 'signal'>,
+): Promise<Network> {
+  if (network instanceof Uint8Array || network instanceof ArrayBuffer) {
+    if (spec === undefined) {
+      const message = 'a network that is given as bytes needs its card as `spec`: parseModelSpec(text, { source })';
+      throw new CryoetPicksError('invalid-option', message, { option: 'spec' });
+    }
+    // A copy, since it moves to the worker.
+    const bytes = new Uint8Array(network).slice();
+    return { bytes: withWeights(bytes, spec.name, externalData), spec };
+  }
+  const address = absolute(network);
+  const folder = httpStore(new URL(`.${address.search}`, address));
+  const name = decodeURIComponent(address.pathname.slice(address.pathname.lastIndexOf('/') + 1));
+  const [bytes, card] = await Promise.all([
+    readFile(folder, name, { what: 'model', signal }),
+    spec ?? readCard(folder, name, signal),
+  ]);
+  const beside = async (path: string): Promise<ExternalData> => ({
+    path,
+    data: await readFile(folder, path, { what: `file of weights of model ${name}`, signal }),
+  });
+  const weights = externalData ?? (await Promise.all(externalPaths(bytes, card.name).map(beside)));
+  return { bytes: withWeights(bytes, card.name, weights), spec: card };
+}
+
+async function readCard(folder: ReadableStore, network: string, signal: AbortSignal | undefined): Promise<ModelSpec> {
+  const name = `${network.replace(/\.onnx$/i, '')}.json`;
+  const bytes = await readFile(folder, name, { what: `card of model ${network}`, signal });
+  return parseModelSpec(new TextDecoder().decode(bytes), { source: name });
+}
+
+async function readFile(
+  folder: ReadableStore,
+  name: string,
+  { what, signal }: { readonly what: string; readonly signal: AbortSignal | undefined },
+): Promise<Uint8Array> {
+  const bytes = await folder.get(`/${name}`, { signal });
+  if (bytes !== undefined) return bytes;
+  const path = `${folder.location}/${name}`;
+  throw new CryoetPicksError('not-found', `${what} not found: ${path}`, { path });
+}
+
+/** Undefined in a page that is not served by HTTPS, nor from this machine. */
+async function hashOf(bytes: Uint8Array): Promise<string | undefined> {
+  const digest = await globalThis.crypto?.subtle?.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  return digest && Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** A session of onnxruntime-web in a worker. */
+class SessionWorker {
+  readonly #worker: Worker;
+  readonly #remote: Remote<ModelThread>;
+  readonly #spec: ModelSpec;
+  /** Rejects when the worker dies or is ended: then no reply comes any more. */
+  readonly #ended: Promise<never>;
+  #fail: (error: CryoetPicksError) => void = () => {};
+
+  constructor(spec: ModelSpec, script: string | URL | undefined) {
+    this.#spec = spec;
+    this.#worker = startWorker(script);
+    this.#remote = wrap<ModelThread>(this.#worker);
+    this.#ended = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    // Whoever waits is told; nobody need wait.
+    this.#ended.catch(() => {});
+    for (const event of ['error', 'messageerror']) {
+      this.#worker.addEventListener(event, (error) => {
+        const { message = 'its script cannot be loaded' } = error as Partial<ErrorEvent>;
+        this.#stop(`the worker of model "${spec.name}" died: ${message || 'its script cannot be loaded'}`);
+      });
+    }
+  }
+
+  /** @throws What the worker replies; {@link CryoetPicksError} `model-failed` if it dies or was ended. */
+  async ask(question: (remote: Remote<ModelThread>) => Promise<ThreadReply>): Promise<ThreadReply> {
+    const reply = await Promise.race([this.#ended, question(this.#remote)]);
+    if ('error' in reply) throw receivedError(reply.error);
+    return reply;
+  }
+
+  /** Moves the tiles' memory to the worker: their own if they were given away, else that of a copy. */
+  async score(tiles: TileBatch, options: ScoreCallOptions = {}): Promise<ScoreBatch> {
+    const { signal, transfer: isGiven = false } = requireScoreCall(tiles, options);
+    signal?.throwIfAborted();
+    requireOwned(tiles);
+    const data = isGiven && ownsItsBuffer(tiles.data) ? tiles.data : tiles.data.slice();
+    const sent = { data, shape: tiles.shape };
+    const scored = this.ask((remote) => remote.score(transfer(sent, [data.buffer as ArrayBuffer])));
+    const reply = await untilAborted(scored, signal);
+    const { scores, tiles: memory } = reply as Extract<ThreadReply, { scores: unknown }>;
+    return isGiven ? { ...scores, tiles: memory } : scores;
+  }
+
+  end(): void {
+    this.#stop(`model "${this.#spec.name}" was disposed`);
+  }
+
+  #stop(message: string): void {
+    this.#worker.terminate();
+    this.#fail(new CryoetPicksError('model-failed', message));
+  }
+}
+
+function startWorker(script: string | URL | undefined): Worker {
+  if (typeof Worker === 'undefined') {
+    throw new CryoetPicksError(
+      'unsupported',
+      'there are no Web Workers here; in Node, loadModel of cryoet-picks/node keeps a network in a thread',
+    );
+  }
+  // Written out in this form so that bundlers find the script and include it.
+  return script
+    ? new Worker(script, { type: 'module' })
+    : new Worker(new URL('./model-worker.js', import.meta.url), { type: 'module' });
+}
