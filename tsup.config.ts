@@ -51,7 +51,7 @@ const webWorker = defineConfig({
 
 /** The page of `cryoet-picks view`, for browsers: modules and workers side by side, so that any server can serve them. */
 const page = defineConfig({
-  entry: { main: 'src/page/main.ts', ...webWorkers },
+  entry: { main: 'src/page/main.ts', 'detect-worker': 'src/page/detect-worker.ts', ...webWorkers },
   outDir: 'dist/page',
   format: 'esm',
   target: 'es2022',

@@ -1,5 +1,12 @@
 import type { PickableObject, PickSet, Project, Run, SegmentationEntry, TomogramEntry } from '../entry/copick.ts';
-import { cziiRules, type ParticlePick, type Store, type VolumeSource } from '../entry/index.ts';
+import {
+  type Candidates,
+  cziiRules,
+  isCryoetPicksError,
+  type ParticlePick,
+  type Store,
+  type VolumeSource,
+} from '../entry/index.ts';
 import { CACHE_BYTES } from './volume-file.ts';
 
 /** What is open: a copick project, or single volumes. */
@@ -149,6 +156,21 @@ export async function readSet(set: SetChoice, signal: AbortSignal): Promise<Read
     versions: Object.fromEntries(files.map(({ object, version }) => [object, version])),
     errors: read.filter((one) => one.status === 'rejected').map(({ reason }) => reason),
   };
+}
+
+/** The candidates that the picks of a set were made of, if they were kept. */
+export async function readCandidates(
+  run: Run | undefined,
+  { userId, sessionId }: SetChoice,
+  signal: AbortSignal,
+): Promise<Candidates | undefined> {
+  if (run === undefined || userId === '' || sessionId === '') return undefined;
+  try {
+    return (await run.readCandidates({ userId, sessionId, signal })).candidates;
+  } catch (error) {
+    if (isCryoetPicksError(error, 'not-found')) return undefined;
+    throw error;
+  }
 }
 
 /** Users whose picks are the truth by the custom of the field: competition, simulation, portal. */

@@ -1,6 +1,6 @@
 import { type PicksFormatName, picksFormatNames } from '../entry/formats.ts';
 import type { ParticlePick } from '../entry/index.ts';
-import { readSet } from './collection.ts';
+import { readCandidates, readSet } from './collection.ts';
 import { button, chooser, element, field, setOptions } from './element.ts';
 import { download, filesOf, type RunToExport } from './export.ts';
 import type { Page } from './page.ts';
@@ -79,9 +79,10 @@ async function allRuns(page: Page, workspace: Workspace): Promise<RunToExport[]>
     }
     const run = await workspace.collection?.open(name, signal);
     const own = run?.sets.find(({ label }) => label === set);
-    const loaded = own ? named((await readSet(own, signal)).picks) : [];
+    const candidates = own && (await readCandidates(run?.run, own, signal));
+    const loaded = own && !candidates ? named((await readSet(own, signal)).picks) : [];
     const edits = (await workspace.draftOf(name, set))?.edits ?? new Map();
-    const { kept } = reviewOf({ loaded, edits, thresholds, minDistances });
+    const { kept } = reviewOf({ loaded, candidates, edits, thresholds, minDistances });
     const choice = run?.tomograms.find(({ label }) => label === tomogram) ?? run?.tomograms[0];
     const [finest] = (await choice?.open(signal)) ?? [];
     found.push({ run: name, picks: kept.map(plain), grid: finest?.grid });

@@ -4,6 +4,8 @@ import type { Workspace } from './workspace.ts';
 
 /** What the buttons of the header do. */
 export interface HeaderCommands {
+  readonly open: () => void;
+  readonly detect: () => void;
   readonly save: () => void;
   readonly exportPicks: () => void;
 }
@@ -11,7 +13,7 @@ export interface HeaderCommands {
 /** The line at the top: project, run, tomogram, picks, and what can be done with them. */
 export function header(page: Page, workspace: Workspace, commands: HeaderCommands): HTMLElement {
   const { live } = page;
-  const title = element('strong', { className: 'title' });
+  const title = button('', 'Open something else', commands.open, { className: 'title' });
   const runs = chooser('Run', (name) => void workspace.openRun(name));
   const tomograms = chooser('Tomogram', (label) => void workspace.openTomogram(label));
   const sets = chooser('Picks', (label) => void workspace.openSet(label === NONE ? undefined : label));
@@ -56,6 +58,7 @@ export function header(page: Page, workspace: Workspace, commands: HeaderCommand
     button('Gallery', 'All picks of the object, side by side (G)', () =>
       live.change({ isGallery: !live.state.isGallery }),
     ),
+    button('Detect', 'Find particles with the network (D)', commands.detect),
     save,
     button('Export', 'Picks as a file for other programs', commands.exportPicks),
     button('?', 'Keys (?)', () => live.change({ isHelp: !live.state.isHelp }), { 'aria-label': 'Help' }),

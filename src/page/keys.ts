@@ -5,6 +5,7 @@ import type { Page } from './page.ts';
 export interface KeyCommands {
   readonly fit: () => void;
   readonly save: () => void;
+  readonly detect: () => void;
   /** Tiles in a row of the gallery. */
   readonly tilesPerRow: () => number;
 }
@@ -102,6 +103,7 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
       press: () => live.change({ mode: live.state.mode === 'edit' ? 'look' : 'edit' }),
     },
     { keys: ['delete', 'backspace'], shown: 'Del', does: 'delete the pick', press: () => deletePick(page) },
+    { keys: ['d'], shown: 'D', does: 'detect', press: commands.detect },
     { keys: ['s'], shown: 'S', does: 'save', press: commands.save },
     {
       keys: ['escape'],

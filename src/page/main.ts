@@ -1,3 +1,5 @@
+import type { ViewSession } from '../entry/web.ts';
+import { detector } from './detect-dialog.ts';
 import { element } from './element.ts';
 import { exporter } from './export-dialog.ts';
 import { gallery, tilesPerRow } from './gallery.ts';
@@ -6,6 +8,7 @@ import { help } from './help.ts';
 import { attachKeys, keysOf } from './keys.ts';
 import { slices } from './layout.ts';
 import { objectPanel } from './object-panel.ts';
+import { opener } from './open-dialog.ts';
 import { createPage } from './page.ts';
 import { pickPanel } from './pick-panel.ts';
 import { saver } from './save-dialog.ts';
@@ -16,6 +19,7 @@ import { parsePlace } from './url.ts';
 import { createWorkspace, followAddress } from './workspace.ts';
 
 const page = createPage();
+let session: ViewSession | undefined;
 const workspace = createWorkspace(page);
 
 const views = slices(page, {
@@ -25,10 +29,17 @@ const views = slices(page, {
 });
 const crops = gallery(page);
 const save = saver(page, workspace);
-const commands = { save: () => void save(), exportPicks: exporter(page, workspace) };
+const open = opener(page, workspace);
+const commands = {
+  open: open.show,
+  detect: detector(page, workspace, () => session),
+  save: () => void save(),
+  exportPicks: exporter(page, workspace),
+};
 const keys = keysOf(page, {
   fit: views.fit,
   save: commands.save,
+  detect: commands.detect,
   tilesPerRow: () => tilesPerRow(crops),
 });
 
@@ -55,11 +66,12 @@ page.live.watch(['isGallery'], ({ isGallery }) => {
 });
 
 try {
-  const session = await readSession();
+  session = await readSession();
   const collection = collectionOf(session);
   const { userId, sessionId, writable: canWrite } = session;
   page.live.change({ userId, sessionId, canWrite });
   if (collection) await workspace.open(collection, parsePlace(location.hash));
+  else open.show();
 } catch (error) {
   workspace.tell(error);
 }

@@ -78,11 +78,12 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
     name,
     root,
     update(kept) {
-      const { loaded, thresholds, hidden, object } = live.state;
+      const { loaded, candidates, thresholds, hidden, object } = live.state;
       if (loaded !== seen) {
         seen = loaded;
         scores = loaded.filter((pick) => pick.object === name).map(({ score }) => score);
-        const low = scores.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+        const low =
+          candidates?.lowestThresholds[name] ?? scores.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
         const high = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
         controls.hidden = !(high > low);
         if (high > low) [slider.min, slider.max] = [String(low), String(high)];

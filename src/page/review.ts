@@ -1,5 +1,5 @@
-import { type ParticlePick, suppressNearby } from '../entry/index.ts';
-import type { Edit, State } from './state.ts';
+import { type Candidates, type ParticlePick, picksFromCandidates, suppressNearby } from '../entry/index.ts';
+import { type Edit, type LoadedPick, named, type State } from './state.ts';
 
 /** Where a pick comes from: `found` as it was loaded, `edited` by a person in place or object, or `added` by one. */
 export type Source = 'found' | 'edited' | 'added';
@@ -19,7 +19,7 @@ export interface Review {
   readonly all: readonly ReviewedPick[];
 }
 
-type ReviewInput = Pick<State, 'loaded' | 'edits' | 'thresholds' | 'minDistances'>;
+type ReviewInput = Pick<State, 'loaded' | 'candidates' | 'edits' | 'thresholds' | 'minDistances'>;
 
 /**
  * The picks at the present thresholds, with what a person decided.
@@ -28,14 +28,17 @@ type ReviewInput = Pick<State, 'loaded' | 'edits' | 'thresholds' | 'minDistances
  * accepted, moved or added is kept whatever its score, and suppresses what nobody decided around it. What was rejected is taken out
  * after the suppression, so that no weaker candidate takes its place.
  */
-export function reviewOf({ loaded, edits, thresholds, minDistances }: ReviewInput): Review {
-  const passing = loaded.filter(({ object, score }) => score >= (thresholds[object] ?? Number.NEGATIVE_INFINITY));
+export function reviewOf({ loaded, candidates, edits, thresholds, minDistances }: ReviewInput): Review {
   const minDistance = Object.fromEntries(
     [...new Set([...loaded, ...edits.values()].map(({ object }) => object))]
       .filter((object) => object !== undefined)
       .map((object) => [object, minDistances[object] ?? 0]),
   );
-  const undecided = suppressNearby(passing, { minDistance }).filter((pick) => !edits.has((pick as ReviewedPick).id));
+  const passing = () => loaded.filter(({ object, score }) => score >= (thresholds[object] ?? Number.NEGATIVE_INFINITY));
+  const picks = candidates
+    ? named(picksFromCandidates(candidates, { thresholds: allowedThresholds(candidates, thresholds) }))
+    : (suppressNearby(passing(), { minDistance }) as LoadedPick[]);
+  const undecided = picks.filter(({ id }) => !edits.has(id));
   const decided = decidedPicks(loaded, edits);
   const own = decided.filter(({ decision }) => decision !== 'rejected');
   const kept =
@@ -48,6 +51,31 @@ export function reviewOf({ loaded, edits, thresholds, minDistances }: ReviewInpu
     [...kept, ...own],
     decided.filter(({ decision }) => decision === 'rejected'),
   );
+}
+
+/** The thresholds of candidates, not below the lowest one at which nothing is missing. */
+function allowedThresholds(
+  { objects, lowestThresholds }: Candidates,
+  thresholds: State['thresholds'],
+): Readonly<Record<string, number>> {
+  const given = objects.filter((object) => thresholds[object] !== undefined);
+  return Object.fromEntries(
+    given.map((object) => [object, Math.max(thresholds[object] as number, lowestThresholds[object] as number)]),
+  );
+}
+
+/** All candidates as picks, to be listed and counted. */
+export function candidatePicks({ objects, objectIndices, positions, scores }: Candidates): LoadedPick[] {
+  const picks: ParticlePick[] = [];
+  for (let i = 0; i < scores.length; i++) {
+    const [x, y, z] = positions.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number];
+    picks.push({
+      object: objects[objectIndices[i] as number] as string,
+      position: { x, y, z },
+      score: scores[i] as number,
+    });
+  }
+  return named(picks);
 }
 
 function sorted(kept: readonly ReviewedPick[], rejected: readonly ReviewedPick[]): Review {
@@ -109,7 +137,9 @@ export function createReviewer(): (state: ReviewInput) => Review {
   return (state) => {
     const isSame =
       input !== undefined &&
-      (['loaded', 'edits', 'thresholds', 'minDistances'] as const).every((name) => input?.[name] === state[name]);
+      (['loaded', 'candidates', 'edits', 'thresholds', 'minDistances'] as const).every(
+        (name) => input?.[name] === state[name],
+      );
     if (!isSame) review = reviewOf(state);
     input = state;
     return review;

@@ -1,4 +1,4 @@
-import type { ParticlePick, Point, VoxelGrid } from '../entry/index.ts';
+import type { Candidates, ParticlePick, Point, VoxelGrid } from '../entry/index.ts';
 import type { Window } from './grey-volume.ts';
 import type { Camera, Panels } from './planes.ts';
 
@@ -69,6 +69,8 @@ export interface State {
 
   /** The picks of the chosen set, or its candidates. */
   readonly loaded: readonly LoadedPick[];
+  /** What the picks are made of, if it was kept: thresholds move without the network then. */
+  readonly candidates?: Candidates | undefined;
   readonly truth: readonly ParticlePick[];
   readonly others: readonly ParticlePick[];
   /** Lowest score that is kept, by object; everything where absent. */

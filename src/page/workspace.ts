@@ -1,11 +1,20 @@
-import { isCryoetPicksError, type Point, type VolumeSource } from '../entry/index.ts';
-import { type Collection, type OpenRun, type ReadSet, readSet, type SetChoice, truthOf } from './collection.ts';
+import { type Candidates, isCryoetPicksError, type Point, type VolumeSource } from '../entry/index.ts';
+import {
+  type Collection,
+  type OpenRun,
+  type ReadSet,
+  readCandidates,
+  readSet,
+  type SetChoice,
+  truthOf,
+} from './collection.ts';
 import { colorsOf } from './colors.ts';
 import { type Draft, type DraftOf, type Drafts, draftsIn } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import type { Page } from './page.ts';
 import { middleOf } from './planes.ts';
+import { candidatePicks } from './review.ts';
 import { emptyState, named, type State } from './state.ts';
 import { formatPlace, type Place } from './url.ts';
 
@@ -20,6 +29,8 @@ export interface Workspace {
   openTomogram(label: string, place?: Place): Promise<void>;
   openSet(label: string | undefined, place?: Place): Promise<void>;
   openTruth(label: string | undefined): Promise<void>;
+  /** Shows candidates that were just found, under no set yet. */
+  showCandidates(candidates: Candidates): void;
   openOther(label: string | undefined): Promise<void>;
   openSegmentation(label: string | undefined): Promise<void>;
   /** Lists the sets of the run again, after one was written. */
@@ -80,6 +91,17 @@ export function createWorkspace(page: Page): Workspace {
     return read;
   };
 
+  const candidatesOf = async (label: string | undefined, signal: AbortSignal): Promise<Candidates | undefined> => {
+    const set = setNamed(label);
+    try {
+      return set && (await readCandidates(run?.run, set, signal));
+    } catch (error) {
+      signal.throwIfAborted();
+      // Without them the picks of the files are shown.
+      tell(error);
+      return undefined;
+    }
+  };
   const draftOf: Workspace['draftOf'] = async (name, set) => {
     const { userId } = live.state;
     return set === undefined || name === undefined ? undefined : drafts?.read({ run: name, set, userId });
@@ -196,17 +218,22 @@ export function createWorkspace(page: Page): Workspace {
 
     async openSet(label, place = nowhere) {
       await during('set', async (signal) => {
-        const { picks } = await picksOf(label, signal);
-        const draft = await draftOf(live.state.run, label);
+        const [{ picks }, candidates, draft] = await Promise.all([
+          picksOf(label, signal),
+          candidatesOf(label, signal),
+          draftOf(live.state.run, label),
+        ]);
         signal.throwIfAborted();
+        const loaded = candidates ? candidatePicks(candidates) : named(picks);
         const lowest: Record<string, number> = {};
         for (const { object, score } of picks) lowest[object] = Math.min(lowest[object] ?? score, score);
         const before = live.state;
         live.change({
           set: label,
-          loaded: named(picks),
-          thresholds: { ...lowest, ...draft?.thresholds, ...place.thresholds },
-          minDistances: {},
+          loaded,
+          candidates,
+          thresholds: { ...(candidates?.thresholds ?? lowest), ...draft?.thresholds, ...place.thresholds },
+          minDistances: candidates?.minDistances ?? {},
           edits: draft?.edits ?? emptyState.edits,
           savedEdits: draft?.isSaved ? draft.edits : emptyState.savedEdits,
           undo: [],
@@ -214,6 +241,22 @@ export function createWorkspace(page: Page): Workspace {
           selected: undefined,
           objects: withUnknown(before.objects, picks),
         });
+      });
+    },
+
+    showCandidates(candidates) {
+      tasks.get('set')?.abort();
+      live.change({
+        set: undefined,
+        loaded: candidatePicks(candidates),
+        candidates,
+        thresholds: candidates.thresholds,
+        minDistances: candidates.minDistances,
+        edits: emptyState.edits,
+        savedEdits: emptyState.savedEdits,
+        undo: [],
+        redo: [],
+        selected: undefined,
       });
     },
 
@@ -282,6 +325,7 @@ const ofRun: Partial<State> = {
   segmentations: [],
   segmentation: undefined,
   loaded: [],
+  candidates: undefined,
   truth: [],
   others: [],
   edits: new Map(),

@@ -1,11 +1,15 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
+import * as ort from 'onnxruntime-node';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../src/entry/copick.ts';
 import {
+  collectCandidates,
+  detectParticles,
   type ParticlePick,
+  picksFromCandidates,
   scorePicks,
   sourceFromArray,
   suppressNearby,
@@ -14,9 +18,10 @@ import {
   type Zyx,
 } from '../../src/entry/index.ts';
 import { encodeMrc } from '../../src/entry/io.ts';
-import { directoryStore } from '../../src/entry/node.ts';
+import { directoryStore, loadModel, openProject } from '../../src/entry/node.ts';
 import { chromiumPath } from '../support/chromium.ts';
 import { openPageBench, type PageBench, type Visit } from '../support/served-page.ts';
+import { smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { noise } from '../support/volumes.ts';
 
@@ -370,6 +375,114 @@ describe.skipIf(chromiumPath === undefined)('the page of view in Chromium (needs
     expect([grey(0.35), grey(0.65)]).toEqual([0, 255]);
     await tab.keyboard.press('s');
     await expect.poll(() => tab.locator('.message').textContent()).toMatch(/Export/);
+    expect(problems).toEqual([]);
+  }, 60_000);
+
+  it('detection in WebAssembly finds the picks of Node, with scores equal to 1e-3, and Save keeps them', async () => {
+    const folder = await tempDir();
+    const project = await openProject(await smallProject(folder, { runs: 1 }));
+    const [run] = await project.runs();
+    const tomogram = await run!.tomogram('denoised');
+    const model = await loadModel(ort);
+    const expected = await detectParticles(tomogram, { model, objects: project.objects });
+    expect(expected.length).toBeGreaterThan(0);
+    await model.dispose();
+    const config = JSON.parse(await readFile(join(folder, 'copick.json'), 'utf8'));
+    const { tab, problems } = await open({
+      session: { open: { kind: 'project', config, overlay: './data/overlay', static: './data/static' } },
+      folders: { overlay: join(folder, config.overlay_root), static: join(folder, config.static_root) },
+    });
+    await settled(tab);
+    await tab.keyboard.press('d');
+    await expect
+      .poll(() => tab.locator('dialog[open] p').first().textContent(), { timeout: 20_000 })
+      .toMatch(/MB of memory/);
+    await tab.locator('dialog[open]').getByRole('button', { name: 'Detect' }).click();
+    await expect
+      .poll(() => tab.locator('.message').textContent(), { timeout: 90_000 })
+      .toMatch(new RegExp(`Found ${expected.length} picks`));
+    await tab.keyboard.press('s');
+    await tab.locator('dialog[open]').getByRole('button', { name: 'Save' }).click();
+    await expect.poll(() => tab.locator('.message').textContent()).toMatch(/Saved/);
+    const found = await run!.picks({ userId: 'me' });
+    expect(found).toHaveLength(expected.length);
+    for (const pick of expected) {
+      const same = found.find(
+        ({ object, position: { x, y, z } }) =>
+          object === pick.object && Math.hypot(x - pick.position.x, y - pick.position.y, z - pick.position.z) < 0.01,
+      );
+      expect(same?.score).toBeCloseTo(pick.score, 3);
+    }
+    expect(problems).toEqual([]);
+  }, 180_000);
+
+  it('a detection that is cancelled ends at once and shows nothing new', async () => {
+    const folder = await tempDir();
+    await smallProject(folder, { runs: 1 });
+    const config = JSON.parse(await readFile(join(folder, 'copick.json'), 'utf8'));
+    const { tab } = await open({
+      session: { open: { kind: 'project', config, overlay: './data/overlay', static: './data/static' } },
+      folders: { overlay: join(folder, config.overlay_root), static: join(folder, config.static_root) },
+    });
+    await settled(tab);
+    await tab.keyboard.press('d');
+    await expect
+      .poll(() => tab.locator('dialog[open] p').first().textContent(), { timeout: 20_000 })
+      .toMatch(/MB of memory/);
+    await tab.locator('dialog[open]').getByRole('button', { name: 'Detect' }).click();
+    await tab.getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(() => tab.locator('.message').textContent()).toMatch(/Cancelled/);
+    expect(await tab.locator('.work').isVisible()).toBe(false);
+    expect(await tab.locator('.row').count()).toBe(0);
+  }, 90_000);
+
+  it('with stored candidates a slider gives the picks of the library at each threshold', async () => {
+    const { overlay, open: opened, project } = await makeProject({ picks: picksIn(isotropic, 4, 2) });
+    const run = await project.run('TS_1');
+    const given = picksIn(isotropic, 400, 7);
+    const candidates = await collectCandidates(
+      given.map(({ object, position: { x, y, z }, score }) => ({
+        grid: isotropic,
+        object,
+        voxel: [z / 10, y / 10, x / 10] as Zyx,
+        score,
+      })),
+      {
+        grid: isotropic,
+        objects: ['ribosome', 'apo-ferritin'],
+        thresholds: { ribosome: 0.5, 'apo-ferritin': 0.5 },
+        minDistances: { ribosome: 120, 'apo-ferritin': 48 },
+        floors: { ribosome: 0.1, 'apo-ferritin': 0.1 },
+      },
+    );
+    await run.writeCandidates(candidates, { userId: 'cryoet-picks', sessionId: '0' });
+    const { tab } = await open({ session: { open: opened }, folders: { overlay } });
+    await settled(tab);
+    const row = tab.locator('.object', { hasText: 'ribosome' });
+    for (const ribosome of [0.5, 0.2, 0.85]) {
+      await row.locator('.threshold').fill(String(ribosome));
+      await row.locator('.threshold').press('Enter');
+      await tab.waitForTimeout(300);
+      const picks = picksFromCandidates(candidates, { thresholds: { ribosome } });
+      expect(await row.locator('.number').textContent()).toBe(
+        String(picks.filter(({ object }) => object === 'ribosome').length),
+      );
+    }
+  }, 60_000);
+
+  it('a folder that was chosen opens as its project, without a server', async () => {
+    const folder = await tempDir();
+    await smallProject(folder, { runs: 1 });
+    const { tab, problems } = await open({ session: { open: { kind: 'nothing' } }, folders: {} });
+    await tab.evaluate('delete globalThis.showDirectoryPicker');
+    const [chooser] = await Promise.all([
+      tab.waitForEvent('filechooser'),
+      tab.getByRole('button', { name: 'Folder…' }).click(),
+    ]);
+    await chooser.setFiles(folder);
+    await settled(tab);
+    expect(await tab.locator('header select').first().inputValue()).toBe('TS_1_3');
+    expect(await tab.locator('.object .name').count()).toBe(6);
     expect(problems).toEqual([]);
   }, 60_000);
 });

@@ -13,7 +13,12 @@ const source = (path: string) => fileURLToPath(new URL(`../../src/${path}`, impo
 /** The page of `view` as browsers get it, by file name. Built once per test file. */
 async function builtPage(): Promise<Map<string, Uint8Array>> {
   const { outputFiles } = await build({
-    entryPoints: { main: source('page/main.ts'), 'decode-worker': source('web/decode-worker.ts') },
+    entryPoints: {
+      main: source('page/main.ts'),
+      'detect-worker': source('page/detect-worker.ts'),
+      'decode-worker': source('web/decode-worker.ts'),
+      'model-worker': source('web/model-worker.ts'),
+    },
     bundle: true,
     write: false,
     format: 'esm',
@@ -29,6 +34,12 @@ async function builtPage(): Promise<Map<string, Uint8Array>> {
   for (const name of ['index.html', 'style.css']) files.set(`/${name}`, await readFile(source(`page/${name}`)));
   return files;
 }
+
+/** What `view` serves of this package and of onnxruntime-web. */
+const packageFiles = [
+  ['ort', directoryStore(fileURLToPath(new URL('../../node_modules/onnxruntime-web/dist', import.meta.url)))],
+  ['model', directoryStore(fileURLToPath(new URL('../../models', import.meta.url)))],
+] as const;
 
 /** The page with a browser to open it in. */
 export interface PageBench {
@@ -73,6 +84,7 @@ export async function openPageBench(): Promise<PageBench> {
         userId: 'me',
         sessionId: '1',
         install: 'npm install onnxruntime-web',
+        runtime: { version: '0.0.0', wasm: './ort/ort.wasm.bundle.min.mjs', webgpu: './ort/ort.webgpu.bundle.min.mjs' },
         model: { network: './model/default.onnx', card: './model/default.json' },
         isExport: false,
         ...session,
@@ -86,7 +98,10 @@ export async function openPageBench(): Promise<PageBench> {
         const store = directoryStore(folder);
         data.set(name, { store, folder, writable: name === 'overlay' ? store : undefined });
       }
-      const server: StoreServer = await serveStores({ data, files: new Map([['', top]]) }, { port: 0 });
+      const server: StoreServer = await serveStores(
+        { data, files: new Map([['', top], ...packageFiles]) },
+        { port: 0 },
+      );
       const context = await browser.newContext({ viewport: { width, height }, acceptDownloads: true });
       const tab = await context.newPage();
       const problems: string[] = [];

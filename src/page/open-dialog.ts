@@ -1,0 +1,147 @@
+import type { ListableStore } from '../entry/index.ts';
+import { blobReader, zipStore } from '../entry/io.ts';
+import { fileListStore, handleStore } from '../entry/web.ts';
+import type { Collection } from './collection.ts';
+import { button, element, field } from './element.ts';
+import { type ChosenStore, openAddress, openStore } from './open-store.ts';
+import type { Page } from './page.ts';
+import { volumeFormatOf } from './volume-file.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Opening of what a person chooses or drops. */
+export interface Opener {
+  show(): void;
+}
+
+type PickDirectory = (options: { readonly mode: 'readwrite' | 'read' }) => Promise<FileSystemDirectoryHandle>;
+
+/** Makes the dialog that opens folders, files, zips and addresses; the same by dropping them onto the page. */
+export function opener(page: Page, workspace: Workspace): Opener {
+  const address = element('input', { type: 'url', placeholder: 'https://…/tomogram.zarr or s3://bucket/folder' });
+  const form = element(
+    'form',
+    { method: 'dialog' },
+    element('h2', {}, 'Open'),
+    element(
+      'p',
+      { className: 'quiet' },
+      'A copick project, a folder of tomograms, .zarr, .mrc, .rec, .tif, or a zip of these. Nothing is uploaded: files stay on this computer. Dropping works too.',
+    ),
+    element(
+      'div',
+      { className: 'commands' },
+      button('Folder…', 'Open a folder', () => begin(chooseFolder)),
+      button('Files…', 'Open files', () => begin(async () => chosenFiles(await askForFiles()))),
+    ),
+    field('Address', address),
+    element(
+      'div',
+      { className: 'commands' },
+      element('button', { type: 'submit', className: 'primary' }, 'Open address'),
+      button('Cancel', 'Close', () => dialog.close()),
+    ),
+  );
+  const dialog = element('dialog', { 'aria-label': 'Open' }, form);
+  document.body.append(dialog);
+
+  const open = async (collection: Collection) => {
+    page.live.change({ canWrite: collection.drafts !== undefined });
+    await workspace.open(collection, { thresholds: {}, hidden: [] });
+  };
+  const begin = (choose: () => Promise<ChosenStore | undefined>) => {
+    dialog.close();
+    choose()
+      .then((chosen) => chosen && openStore({ ...chosen, ask: askForRoot }))
+      .then((collection) => collection && open(collection))
+      .catch(workspace.tell);
+  };
+  const askForRoot = async (root: string): Promise<ListableStore | undefined> => {
+    workspace.tell(`The project keeps data in ${root}, which is not in this folder. Choose it in the next dialog.`);
+    return (await chooseFolder())?.store;
+  };
+  form.addEventListener('submit', () => {
+    openAddress(address.value.trim()).then(open).catch(workspace.tell);
+  });
+  attachDrop(begin);
+  return { show: () => dialog.showModal() };
+}
+
+/** Chooses a folder: one that can be written where the browser offers that, else its files. */
+async function chooseFolder(): Promise<ChosenStore | undefined> {
+  const pick = (globalThis as { showDirectoryPicker?: PickDirectory }).showDirectoryPicker;
+  if (pick === undefined) return chosenFiles(await askForFiles({ isFolder: true }));
+  try {
+    const handle = await pick({ mode: 'readwrite' });
+    return { store: handleStore(handle), title: handle.name };
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') return undefined;
+    throw error;
+  }
+}
+
+function askForFiles({ isFolder = false } = {}): Promise<readonly File[]> {
+  const input = element('input', { type: 'file', multiple: true, webkitdirectory: isFolder });
+  return new Promise((resolve) => {
+    input.addEventListener('change', () => resolve([...(input.files ?? [])]));
+    input.addEventListener('cancel', () => resolve([]));
+    input.click();
+  });
+}
+
+/** Files as a store: a single zip is what it holds. */
+function chosenFiles(files: readonly File[]): ChosenStore | undefined {
+  const [first] = files;
+  if (first === undefined) return undefined;
+  const isZip = files.length === 1 && /\.(zip|ozx)$/i.test(first.name) && volumeFormatOf(first.name) === undefined;
+  if (isZip) return { store: zipStore(blobReader(first)), title: first.name };
+  const folder = first.webkitRelativePath.split('/')[0];
+  return { store: fileListStore(files), title: folder || (files.length === 1 ? first.name : `${files.length} files`) };
+}
+
+function attachDrop(begin: (choose: () => Promise<ChosenStore | undefined>) => void): void {
+  addEventListener('dragover', (event) => event.preventDefault());
+  addEventListener('drop', (event) => {
+    event.preventDefault();
+    const { items } = event.dataTransfer ?? {};
+    if (items === undefined || items.length === 0) return;
+    // Both must be asked for before anything is awaited: the list empties then.
+    const entries = [...items].map((item) => item.webkitGetAsEntry());
+    const files = [...(event.dataTransfer?.files ?? [])];
+    const handle = handleOf(items[0] as DataTransferItem);
+    begin(async () => {
+      const [entry] = entries;
+      if (entries.length === 1 && entry?.isDirectory) {
+        const directory = await handle;
+        if (directory) return { store: handleStore(directory), title: directory.name };
+        const found = await filesIn(entry as FileSystemDirectoryEntry, '');
+        return { store: fileListStore(found), title: entry.name };
+      }
+      return chosenFiles(files);
+    });
+  });
+}
+
+async function handleOf(item: DataTransferItem): Promise<FileSystemDirectoryHandle | undefined> {
+  const get = (item as { getAsFileSystemHandle?: () => Promise<FileSystemHandle | null> }).getAsFileSystemHandle;
+  const handle = await get?.call(item).catch(() => undefined);
+  return handle?.kind === 'directory' ? (handle as FileSystemDirectoryHandle) : undefined;
+}
+
+/** All files of a dropped folder, each with its path, as a chosen folder gives them. */
+async function filesIn(folder: FileSystemDirectoryEntry, path: string): Promise<File[]> {
+  const inside = `${path}${folder.name}/`;
+  const reader = folder.createReader();
+  const files: File[] = [];
+  for (;;) {
+    const entries = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (entries.length === 0) return files;
+    for (const entry of entries) {
+      if (entry.isDirectory) files.push(...(await filesIn(entry as FileSystemDirectoryEntry, inside)));
+      else {
+        const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+        Object.defineProperty(file, 'webkitRelativePath', { value: `${inside}${entry.name}` });
+        files.push(file);
+      }
+    }
+  }
+}
