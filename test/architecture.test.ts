@@ -135,7 +135,17 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'tom',
     'by-name',
   ],
-  detect: ['choose-objects', 'voxel-size', 'candidates', 'particles', 'picks-record', 'project', 'check-tomogram'],
+  detect: [
+    'choose-objects',
+    'voxel-size',
+    'candidates',
+    'particles',
+    'picks-record',
+    'existing-picks',
+    'project',
+    'pick-project',
+    'check-tomogram',
+  ],
   figure: ['canvas', 'svg-canvas', 'slice', 'figure'],
   simulate: [
     'random',

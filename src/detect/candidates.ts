@@ -145,7 +145,7 @@ const candidateRules: RulesFor<DetectCandidatesOptions> = { ...searchRules, ...c
  * @throws {@link CryoetPicksError} `invalid-option` if one is not finite, above the threshold of its object, or of an object that
  *   the model does not know.
  */
-function floorsOf(
+export function floorsOf(
   spec: ModelSpec,
   thresholds: ChosenObjects['thresholds'],
   { floors = {} }: CandidateLimits,

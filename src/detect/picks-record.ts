@@ -1,55 +1,85 @@
 import { type Provenance, sha256Of, version } from '../copick/provenance.ts';
+import { ownNumber } from '../core/arguments.ts';
 import { type Model, type ModelSpec, specRules } from '../inference/model.ts';
+import { formatModelSpec } from '../inference/model-card.ts';
+import type { PickingOptions } from '../picks/candidates.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/grid.ts';
 import { readInto, type VolumeSource } from '../volume/volume.ts';
+import type { SearchOptions } from './candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
-import type { DetectOptions } from './particles.ts';
 
-/** What decides the picks of a run. */
-export interface Recorded extends Pick<DetectOptions, 'model' | 'overlap' | 'average'> {
-  /** As given: two names may be written as the same file name. */
-  readonly userId: string;
-  readonly sessionId: string;
-  readonly chosen: ChosenObjects;
+/** Values by name, as they are recorded. */
+export type Settings = Readonly<Record<string, string | number | boolean | null>>;
+
+/** How the scores of a run come about. */
+export interface RecordedSearch extends Pick<SearchOptions, 'overlap' | 'average'> {
   /** What the caller does to the tomogram before it is searched. */
-  readonly settings?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+  readonly settings?: Settings | undefined;
+  /** As {@link recordOfModel} gives it. */
+  readonly model: Provenance;
   /** As {@link recordOfTomogram} gives it. */
   readonly tomogram: Provenance;
 }
 
+/** What decides the picks of a run. */
+export interface Recorded extends RecordedSearch, Pick<PickingOptions, 'acrossObjects' | 'max'> {
+  /** As given: two names may be written as the same file name. */
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly chosen: ChosenObjects;
+  /** What the mask is. */
+  readonly mask?: Settings | undefined;
+}
+
 /** What is recorded with the picks of each object: two runs with equal records have equal picks. */
-export function recordsOf({
-  userId,
-  sessionId,
-  model,
-  chosen,
-  overlap,
-  average = 'probabilities',
-  settings = {},
-  tomogram,
-}: Recorded): Readonly<Record<string, Provenance>> {
+export function recordsOf(recorded: Recorded): Readonly<Record<string, Provenance>> {
+  const { userId, sessionId, chosen, mask = null, acrossObjects = false, max } = recorded;
+  const { model, overlap, average, settings, tomogram } = recordOfSearch(recorded);
   const record = (object: string): Provenance => ({
     program: 'cryoet-picks',
     version,
     userId,
     sessionId,
-    model: recordOfModel(model),
+    model,
     threshold: chosen.thresholds[object]!,
     minDistance: chosen.minDistances[object]!,
-    overlap: overlap ?? null,
+    overlap,
     average,
-    mask: null,
+    mask,
+    acrossObjects,
+    max: (typeof max === 'object' ? ownNumber(max, object) : max) ?? null,
     settings,
     tomogram,
   });
   return Object.fromEntries(chosen.classes.map((object) => [object, record(object)]));
 }
 
+function recordOfSearch({ model, overlap, average = 'probabilities', settings = {}, tomogram }: RecordedSearch) {
+  return { model, overlap: overlap ?? null, average, settings, tomogram };
+}
+
+/** What is recorded with candidates: how their scores came about. */
+export async function recordOfCandidates(
+  recorded: RecordedSearch &
+    Pick<Recorded, 'userId' | 'sessionId'> & { readonly tomogramUri: string; readonly spec: ModelSpec },
+): Promise<Provenance> {
+  const card = new TextEncoder().encode(formatModelSpec(recorded.spec));
+  return {
+    program: 'cryoet-picks',
+    version,
+    userId: recorded.userId,
+    sessionId: recorded.sessionId,
+    cardSha256: await sha256Of(card),
+    tomogramUri: recorded.tomogramUri,
+    ...recordOfSearch(recorded),
+  };
+}
+
 /**
  * A model: its name, the SHA-256 of its files, and its card, by which the same network gives other scores. Threshold and distance
  * are those that were used, and recorded apart.
  */
-export function recordOfModel({ spec, sha256 }: Model): Provenance {
+export function recordOfModel({ spec, sha256 }: Pick<Model, 'spec' | 'sha256'>): Provenance {
   const { name, thresholds, minDistances, ...others } = specRules;
   const fields = (Object.keys(others) as (keyof ModelSpec)[]).flatMap((field) =>
     spec[field] === undefined ? [] : [[field, spec[field]]],

@@ -1,12 +1,14 @@
 import { formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
-import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
-import { differences, type PicksOrigin, type Provenance } from '../copick/provenance.ts';
+import type { Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
+import { formatUri } from '../copick/uri.ts';
 import {
+  abortSignal,
   anything,
   callback,
   flag,
+  isFields,
   optional,
   optionalList,
   positiveLength,
@@ -21,12 +23,17 @@ import {
 import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
+import type { Model } from '../inference/model.ts';
+import { type PickingOptions, picksFromCandidates } from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';
+import type { VoxelGrid } from '../space/grid.ts';
 import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import { type CandidateLimits, detectCandidates, floorsOf, limitRules } from './candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
-import { checkDetectOptions, type DetectOptions, detectParticles, detectRules } from './particles.ts';
-import { recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
+import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
+import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
+import { recordOfCandidates, recordOfModel, recordOfTomogram, recordsOf, type Settings } from './picks-record.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
 export interface ProjectProgress extends Progress {
@@ -36,13 +43,8 @@ export interface ProjectProgress extends Progress {
   readonly runsTotal: number;
 }
 
-/** Options of {@link detectProject}; those of {@link detectParticles} apply to every run. */
-export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> {
-  /**
-   * Objects to look for. If given, only their picks count and are replaced; otherwise all picks of the user and session count.
-   * @defaultValue every object of the project that the model knows
-   */
-  readonly objects?: DetectOptions['objects'];
+/** Which runs of a project are worked on, and whose picks they get. */
+export interface ProjectRunsOptions {
   /** Type of the tomograms to search, such as `wbp`. @defaultValue the only type there is; of several, `denoised` */
   readonly tomogram?: string | undefined;
   /** In Å, as the folder says. @defaultValue the only one that has such a tomogram */
@@ -63,16 +65,42 @@ export interface DetectProjectOptions extends Omit<DetectOptions, 'onProgress'> 
    * settings. Without it, a run that has such picks fails before any work. @defaultValue false
    */
   readonly overwrite?: boolean | undefined;
+  /** Where picks of each run may lie. @defaultValue everywhere */
+  readonly mask?: RunMask | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A mask that may differ between runs. */
+export interface RunMask {
+  /** Makes the mask of a run, or several that must all agree, given the grid of its tomogram. */
+  readonly of: (run: Run, grid: VoxelGrid) => RunMaskResult | Promise<RunMaskResult>;
+  /** What the mask is, such as `{ inside: 'lamella', margin: 100 }`; recorded with the picks as `mask`, and compared by `resume`. */
+  readonly settings: Settings;
+}
+
+type RunMaskResult = NonNullable<PickingOptions['mask']>;
+
+/** Options of {@link detectProject}; those of {@link detectParticles} and {@link detectCandidates} apply to every run. */
+export interface DetectProjectOptions
+  extends Omit<DetectOptions, 'onProgress' | 'mask'>,
+    CandidateLimits,
+    ProjectRunsOptions {
+  /**
+   * Objects to look for. If given, only their picks count and are replaced; otherwise all picks of the user and session count.
+   * @defaultValue every object of the project that the model knows
+   */
+  readonly objects?: DetectOptions['objects'];
+  /** Writes candidates beside the picks of a run, so that `pickProject` can pick again. @defaultValue true */
+  readonly keepCandidates?: boolean | undefined;
   /** Looks at each tomogram before it is searched, or wraps it: `(tomogram) => resampled(tomogram, 10)`. */
   readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource | Promise<VolumeSource>) | undefined;
   /** What `prepare` does, such as `{ inverted: true }`; recorded with the picks as `settings`, and compared by `resume`. */
-  readonly settings?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+  readonly settings?: Settings | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
-const projectRules: RulesFor<DetectProjectOptions> = {
-  ...detectRules,
-  objects: /* @__PURE__ */ optionalList('a list of objects { name }'),
+/** What the options that choose runs must be. */
+export const runsRules: RulesFor<ProjectRunsOptions> = {
   tomogram: anything,
   voxelSpacing: /* @__PURE__ */ optional(positiveLength),
   runs: /* @__PURE__ */ optional({ expected: 'a list of run names', isValid: Array.isArray, items: text }),
@@ -80,6 +108,20 @@ const projectRules: RulesFor<DetectProjectOptions> = {
   sessionId: /* @__PURE__ */ optional(text),
   resume: /* @__PURE__ */ optional(flag),
   overwrite: /* @__PURE__ */ optional(flag),
+  mask: {
+    expected: 'a mask of runs { of, settings }',
+    isValid: (value) => value === undefined || isFields(value),
+    fields: { of: callback, settings: record },
+  },
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
+
+const projectRules: RulesFor<DetectProjectOptions> = {
+  ...detectRules,
+  ...limitRules,
+  ...runsRules,
+  objects: /* @__PURE__ */ optionalList('a list of objects { name }'),
+  keepCandidates: /* @__PURE__ */ optional(flag),
   prepare: /* @__PURE__ */ optional(callback),
   settings: /* @__PURE__ */ optional(record),
 };
@@ -93,7 +135,8 @@ export type RunResult = (
   readonly warnings: readonly Warning[];
 };
 
-type Outcome =
+/** A result without its warnings. */
+export type Outcome =
   | Omit<Extract<RunResult, { picks: unknown }>, 'warnings'>
   | Omit<Extract<RunResult, { error: unknown }>, 'warnings'>;
 
@@ -125,38 +168,62 @@ export async function* detectProject(
 ): AsyncGenerator<RunResult, void, undefined> {
   requireArgument('detectProject', 'project', project, projectRule);
   requireOptions('detectProject', options, projectRules);
-  const { signal, userId = 'cryoet-picks', sessionId = '0' } = options;
+  const { userId = 'cryoet-picks', sessionId = '0' } = options;
   const objects = options.objects ?? project.objects;
   const chosen = checkProjectOptions({ ...options, objects, userId, sessionId });
   const runs = await chosenRuns(project, options);
   const tomogram = options.tomogram ?? (await tomogramTypeOf(runs, options));
-  const reported = new Set(project.problems.map(({ path }) => path));
   const checks: RunCheck = {
     ...options,
     userId,
     sessionId,
     tomogram,
     chosen,
+    classes: chosen.classes,
+    model: recordOfModel(options.model),
+    network: options.model,
     isRestricted: options.objects !== undefined,
   };
+  const reported = reportedIn(project);
   const refused = await refusals(runs, checks);
   for (const [run, error] of refused) yield { run, status: 'failed', error, warnings: [] };
-  for (const [runsDone, run] of runs.entries()) {
-    if (refused.has(run.name)) continue;
+  const left = runs.filter(({ name }) => !refused.has(name));
+  const indices = new Map(runs.map(({ name }, index) => [name, index]));
+  yield* eachRun(project, left, { ...options, reported }, (run, onWarning) => {
+    const progress = { run: run.name, runsDone: indices.get(run.name)!, runsTotal: runs.length };
+    const onProgress = (one: Progress) => options.onProgress?.({ ...one, ...progress });
+    return resultOf(run, { ...checks, objects, onProgress, onWarning });
+  });
+}
+
+/** The paths of the problems that a project has reported so far. */
+export function reportedIn({ problems }: Project): Set<string> {
+  return new Set(problems.map(({ path }) => path));
+}
+
+interface EachRunOptions {
+  /** Problems that are not warned of again. */
+  readonly reported: Set<string>;
+  readonly signal?: AbortSignal | undefined;
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
+}
+
+/** Works on runs one after the other, and collects what is warned of. */
+export async function* eachRun(
+  project: Project,
+  runs: readonly Run[],
+  { signal, reported, ...options }: EachRunOptions,
+  work: (run: Run, onWarning: (warning: Warning) => void) => Promise<Outcome>,
+): AsyncGenerator<RunResult, void, undefined> {
+  for (const run of runs) {
     signal?.throwIfAborted();
-    const progress = { run: run.name, runsDone, runsTotal: runs.length };
     const warnings: Warning[] = [];
     const onWarning = (warning: Warning) => {
       const ofRun = { ...warning, run: run.name };
       warnings.push(ofRun);
       options.onWarning?.(ofRun);
     };
-    const result = await resultOf(run, {
-      ...checks,
-      objects,
-      onProgress: (one) => options.onProgress?.({ ...one, ...progress }),
-      onWarning,
-    });
+    const result = await work(run, onWarning);
     for (const { path, message, run: owner } of project.problems) {
       if (reported.has(path) || owner !== run.name) continue;
       reported.add(path);
@@ -176,10 +243,11 @@ function checkProjectOptions(
   options: Omit<DetectProjectOptions, 'onProgress' | 'userId' | 'sessionId'> & Authored,
 ): ChosenObjects {
   const { userId, sessionId, voxelSpacing, tomogram } = options;
-  const chosen = checkDetectOptions(options, 'detectProject');
+  const chosen = checkDetectOptions({ ...options, mask: undefined }, 'detectProject');
   const { spec } = options.model;
   // Tile and overlap must fit each other whatever the shape of a volume.
   planTiles(spec.tile, spec, { overlap: options.overlap });
+  if (options.keepCandidates !== false) floorsOf(spec, chosen.thresholds, options);
   const names = { userId: sanitizeName(userId), sessionId: sanitizeName(sessionId) };
   for (const object of chosen.classes) pathToWrite('picks', { run: 'run', ...names, object });
   if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
@@ -193,7 +261,8 @@ function checkProjectOptions(
   return chosen;
 }
 
-async function chosenRuns(project: Project, { runs, signal }: DetectProjectOptions): Promise<readonly Run[]> {
+/** The runs to work on. @throws {@link CryoetPicksError} `not-found` if one that is named is absent. */
+export async function chosenRuns(project: Project, { runs, signal }: ProjectRunsOptions): Promise<readonly Run[]> {
   const all = await project.runs({ signal });
   if (runs === undefined) return all;
   const byName = new Map(all.map((run) => [run.name, run]));
@@ -238,11 +307,14 @@ export async function tomogramTypeOf(
   );
 }
 
-interface RunCheck extends Omit<DetectProjectOptions, 'onProgress' | 'tomogram' | 'userId' | 'sessionId'>, Authored {
+interface RunCheck
+  extends Omit<DetectProjectOptions, 'onProgress' | 'tomogram' | 'userId' | 'sessionId' | 'model'>,
+    Wanted {
   readonly tomogram: string;
   readonly chosen: ChosenObjects;
-  /** Whether only the picks of the chosen objects count. */
-  readonly isRestricted: boolean;
+  readonly network: Model;
+  /** The record of the network. */
+  readonly model: Provenance;
 }
 
 /** The runs whose picks must not be replaced, with the error of each, in the order of the runs. */
@@ -250,7 +322,7 @@ async function refusals(runs: readonly Run[], check: RunCheck): Promise<Readonly
   const refused = new Map<string, unknown>();
   const refusal = async (run: Run, stop: AbortSignal): Promise<unknown> => {
     try {
-      requireReplaceable(run, await existing(run, { ...check, signal: stop }), check);
+      requireReplaceable(run, await existingPicks(run, { ...check, signal: stop }), check);
       return undefined;
     } catch (error) {
       stop.throwIfAborted();
@@ -265,72 +337,6 @@ async function refusals(runs: readonly Run[], check: RunCheck): Promise<Readonly
     if (error !== undefined) refused.set(name, error);
   }
   return refused;
-}
-
-/** Picks that a run has of this user and session, and what made them. */
-interface ExistingPicks {
-  readonly set: PickSet;
-  readonly origin: PicksOrigin;
-}
-
-async function existing(
-  run: Run,
-  { userId, sessionId, chosen, isRestricted, signal }: RunCheck,
-): Promise<ExistingPicks[]> {
-  const object = isRestricted ? chosen.classes : undefined;
-  const found: ExistingPicks[] = [];
-  for (const set of await run.pickSets({ userId, sessionId, object, signal })) {
-    const origin = await set.origin({ signal });
-    if (origin !== undefined) found.push({ set, origin });
-  }
-  return found;
-}
-
-/** @throws {@link CryoetPicksError} `conflict` for picks that another model or somebody else made. */
-function requireReplaceable(run: Run, found: readonly ExistingPicks[], check: RunCheck): void {
-  const { model, chosen, overwrite } = check;
-  if (overwrite) return;
-  for (const { set, origin } of found) {
-    const reason = whoseElse(origin, check);
-    if (reason === undefined) continue;
-    if (chosen.classes.includes(set.object)) throw refusalOf(run, set, reason);
-    const objects = quotedNames(chosen.classes);
-    throw refusalOf(
-      run,
-      set,
-      reason,
-      `"${model.spec.name}" does not look for them, and would add its own picks to theirs: choose another user or session, ` +
-        `or restrict the objects to ${objects}; overwrite does the same, and leaves these picks as they are`,
-    );
-  }
-}
-
-/** Whose picks they are, if not those of this model and author. */
-function whoseElse({ provenance }: PicksOrigin, { model, userId, sessionId }: RunCheck): string | undefined {
-  if (provenance === undefined) return 'were not written by a detection of this program, or were changed since';
-  const others = differences(provenance.model, recordOfModel(model), 'model');
-  if (others.length > 0) {
-    const { name } = (provenance.model ?? {}) as { readonly name?: unknown };
-    return name === model.spec.name
-      ? `were found by another model of the name "${name}": ${others.join(', ')}`
-      : `were found by the model ${showJson(name)}, not by "${model.spec.name}"`;
-  }
-  if (provenance.userId === userId && provenance.sessionId === sessionId) return undefined;
-  const author = `user ${showJson(provenance.userId)}, session ${showJson(provenance.sessionId)}`;
-  return `were written as those of ${author}, whose files have the same names`;
-}
-
-function refusalOf(
-  { name }: Run,
-  { object, userId, sessionId, path }: PickSet,
-  reason: string,
-  remedy = 'set overwrite to replace them, or choose another user or session',
-): CryoetPicksError {
-  return new CryoetPicksError(
-    'conflict',
-    `picks of "${object}" by user "${userId}", session "${sessionId}" in run "${name}" ${reason}: ${path}; ${remedy}`,
-    { path, option: 'overwrite' },
-  );
 }
 
 type RunOptions = RunCheck & Required<Pick<DetectOptions, 'objects' | 'onProgress'>>;
@@ -358,12 +364,12 @@ async function withPath(error: unknown, run: Run, { tomogram, voxelSpacing, sign
 }
 
 async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
-  const { tomogram, voxelSpacing, userId, sessionId, chosen, resume = false, signal } = options;
-  const objects = chosen.classes;
-  const before = await existing(run, options);
+  const { tomogram, voxelSpacing, userId, sessionId, classes: objects, resume = false, signal } = options;
+  const before = await existingPicks(run, options);
   if (!resume) await run.requireWritable({ signal });
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
-  const provenance = recordsOf({ ...options, tomogram: await recordOfTomogram(source, tomogram, { signal }) });
+  const recorded = { ...options, tomogram: await recordOfTomogram(source, tomogram, { signal }) };
+  const provenance = recordsOf({ ...recorded, mask: options.mask?.settings });
   if (resume) {
     if (isDone(run, before, { ...options, provenance })) {
       const picks = await run.picks({ userId, sessionId, object: objects, signal });
@@ -371,56 +377,30 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
     }
     await run.requireWritable({ signal });
   }
-  const picks = await detectParticles((await options.prepare?.(source, run)) ?? source, options);
-  const now = await existing(run, options);
-  requireSame(run, before, now);
-  const ifVersion = versionsOf(now, objects);
+  const prepared = (await options.prepare?.(source, run)) ?? source;
+  const { grid } = prepared;
+  const mask = await options.mask?.of(run, grid);
+  const candidates = await detectCandidates(prepared, {
+    ...options,
+    model: options.network,
+    ...(options.keepCandidates === false && { floors: options.chosen.thresholds, candidatesPerObject: undefined }),
+  });
+  const { acrossObjects, max } = options;
+  const picks = picksFromCandidates(candidates, { mask, acrossObjects, max });
+  const ifVersion = await unchangedVersions(run, before, options);
+  if (options.keepCandidates !== false) {
+    const [entry] = await run.tomograms({ type: tomogram, voxelSpacing, signal });
+    const tomogramUri = formatUri('tomogram', { type: tomogram, voxelSpacing: entry?.voxelSpacing ?? voxelSpacing! });
+    const madeBy = await recordOfCandidates({ ...recorded, spec: options.network.spec, tomogramUri });
+    await run.writeCandidates(candidates, { userId, sessionId, provenance: madeBy, signal });
+  }
   await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, objects) };
 }
 
-/** The versions of picks files, by object, which another process must not have replaced when they are written. */
-function versionsOf(
-  found: readonly ExistingPicks[],
-  objects: readonly string[],
-): Readonly<Record<string, string | null | undefined>> {
-  const versionOf = (object: string) => {
-    const one = found.find(({ set }) => set.object === object);
-    return one === undefined ? null : one.origin.version;
-  };
-  return Object.fromEntries(objects.map((object) => [object, versionOf(object)]));
-}
-
 /** Picks in the order of their objects, as files hold them, so that a resumed run gives them in the order of the first one. */
-function byObject(picks: readonly ParticlePick[], objects: readonly string[]): ParticlePick[] {
+export function byObject(picks: readonly ParticlePick[], objects: readonly string[]): ParticlePick[] {
   const groups = new Map<string, ParticlePick[]>(objects.map((object) => [object, []]));
   for (const pick of picks) groups.get(pick.object)?.push(pick);
   return [...groups.values()].flat();
-}
-
-/**
- * Whether a run has picks of every object, made just so.
- *
- * @throws {@link CryoetPicksError} `conflict` for picks that were made otherwise, unless they may be replaced.
- */
-function isDone(
-  run: Run,
-  before: readonly ExistingPicks[],
-  { chosen, overwrite, provenance }: RunOptions & { readonly provenance: Readonly<Record<string, Provenance>> },
-): boolean {
-  let done = 0;
-  for (const { set, origin } of before) {
-    if (!Object.hasOwn(provenance, set.object)) continue;
-    const others = differences(origin.provenance, provenance[set.object]!);
-    if (others.length === 0) done++;
-    else if (!overwrite) throw refusalOf(run, set, `were made otherwise: ${others.join(', ')}`);
-  }
-  return done === chosen.classes.length;
-}
-
-/** @throws {@link CryoetPicksError} `conflict` if picks were written while the run was searched. */
-function requireSame(run: Run, before: readonly ExistingPicks[], now: readonly ExistingPicks[]): void {
-  const known = new Map(before.map(({ set, origin }) => [set.path, origin.sha256]));
-  const changed = now.find(({ set, origin }) => known.get(set.path) !== origin.sha256);
-  if (changed !== undefined) throw refusalOf(run, changed.set, 'were written while the run was searched');
 }

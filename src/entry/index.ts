@@ -216,4 +216,12 @@ export {
 } from '../detect/candidates.ts';
 export { type DetectOptions, detectParticles } from '../detect/particles.ts';
 export { requireVoxelSize } from '../detect/voxel-size.ts';
-export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunResult } from '../detect/project.ts';
+export {
+  type DetectProjectOptions,
+  detectProject,
+  type ProjectProgress,
+  type ProjectRunsOptions,
+  type RunMask,
+  type RunResult,
+} from '../detect/project.ts';
+export { type PickProjectOptions, pickProject } from '../detect/pick-project.ts';

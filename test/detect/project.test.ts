@@ -102,6 +102,7 @@ describe('detectProject', () => {
       expect(result.picks.length).toBeGreaterThan(3);
       expect(await run.picks({ object: 'ribosome' })).toHaveLength(result.picks.length);
       expect(await filesOf(overlay, result.run)).toEqual([
+        '.cryoet-picks_0.candidates',
         '.cryoet-picks_0_apo-ferritin.provenance',
         '.cryoet-picks_0_ribosome.provenance',
         'cryoet-picks_0_apo-ferritin.json',
@@ -193,6 +194,8 @@ describe('detectProject', () => {
       overlap: null,
       average: 'probabilities',
       mask: null,
+      acrossObjects: false,
+      max: null,
       settings: { mask: 'lamella' },
       tomogram: {
         type: 'denoised',
@@ -207,6 +210,7 @@ describe('detectProject', () => {
     expect((await set!.origin())?.provenance).toMatchObject({ model: { sha256: 'abc' }, threshold: 2 });
     await set!.delete();
     expect(await filesOf(overlay, 'TS_1')).toEqual([
+      '.cryoet-picks_0.candidates',
       '.cryoet-picks_0_apo-ferritin.provenance',
       'cryoet-picks_0_apo-ferritin.json',
     ]);

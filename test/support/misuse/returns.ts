@@ -213,6 +213,7 @@ export const returns: readonly RightReturns[] = [
       'picksFromCandidates: few': '1 of 2 arguments',
       'labelMask: few': '1 of 2 arguments',
       'boxMask: few': '1 of 2 arguments',
+      'pickProject: few': '1 of 2 arguments',
     },
   },
   {
@@ -1153,6 +1154,13 @@ export const returns: readonly RightReturns[] = [
       'boxMask: ranges.z': 'undefined',
       'boxMask: options': 'undefined',
       'boxMask: options.exclude': 'undefined',
+      'pickProject: options': 'undefined',
+      'pickProject: options.thresholds': 'undefined',
+      'pickProject: options.minDistances': 'undefined',
+      'pickProject: options.runs': 'undefined',
+      'pickProject: options.userId': 'undefined',
+      'pickProject: options.sessionId': 'undefined',
+      'pickProject: options.overwrite': 'undefined',
     },
   },
   {
@@ -1653,6 +1661,9 @@ export const returns: readonly RightReturns[] = [
       'faceMask: grid.origin.y': '-1 | NaN',
       'faceMask: grid.origin.z': '-1 | NaN',
       'faceMask: margin': '0 | 0.5 | 1e308 | 2^53',
+      'pickProject: options.thresholds': '0 | -1 | 0.5 | 1e308 | 2^53',
+      'pickProject: options.thresholds.ribosome': '-1',
+      'pickProject: options.minDistances': '0 | 0.5 | 1e308 | 2^53',
     },
   },
   {
@@ -1889,6 +1900,8 @@ export const returns: readonly RightReturns[] = [
       'PicksFormat(points).format: runs[0].run': "'absurd'",
       'Run.writeCandidates: options.userId': "'absurd'",
       'Run.writeCandidates: options.sessionId': "'absurd'",
+      'pickProject: options.userId': "'' | 'absurd'",
+      'pickProject: options.sessionId': "'' | 'absurd'",
     },
   },
   {
@@ -2118,6 +2131,9 @@ export const returns: readonly RightReturns[] = [
       'Run.readCandidates: options.expected': '{} | Object.create(null)',
       'labelMask: options': '{} | { absurd: 1 } | Object.create(null)',
       'boxMask: options': '{} | { absurd: 1 } | Object.create(null)',
+      'pickProject: options': '{} | { absurd: 1 } | Object.create(null)',
+      'pickProject: options.thresholds': '{} | Object.create(null)',
+      'pickProject: options.minDistances': '{} | Object.create(null)',
     },
   },
   {
@@ -2217,6 +2233,7 @@ export const returns: readonly RightReturns[] = [
       'PicksFormat(points).format: runs': '[] | Map',
       'collectCandidates: peaks': '[] | Map',
       'picksFromCandidates: options.mask': '[]',
+      'pickProject: options.runs': '[]',
     },
   },
   {

@@ -917,6 +917,10 @@ const functions: readonly Subject[] = [
   ]),
   fn('detectParticles', 'source options', core.detectParticles, () => [source(), detection()]),
   fn('requireVoxelSize', 'grid spec options', core.requireVoxelSize, () => [grid(), spec(), { remedy: 'resample it' }]),
+  fn('pickProject', 'project options', core.pickProject, async () => [
+    await project(),
+    { thresholds: { ribosome: 0.5 }, minDistances: 10, runs: ['TS_1'], userId: 'me', sessionId: '1', overwrite: true },
+  ]),
   fn('detectProject', 'project options', core.detectProject, async () => [
     await project(),
     {

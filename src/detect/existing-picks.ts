@@ -1,0 +1,131 @@
+import type { PickSet } from '../copick/pick-sets.ts';
+import { differences, type PicksOrigin, type Provenance } from '../copick/provenance.ts';
+import type { Run } from '../copick/run.ts';
+import { quotedNames } from '../core/arguments.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import { showJson } from '../core/json.ts';
+
+/** Whose picks of which objects a run shall get. */
+export interface Wanted {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** Names of the objects. */
+  readonly classes: readonly string[];
+  /** Whether only the picks of these objects count. */
+  readonly isRestricted: boolean;
+  readonly overwrite?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Picks that a run has of this user and session, and what made them. */
+export interface ExistingPicks {
+  readonly set: PickSet;
+  readonly origin: PicksOrigin;
+}
+
+/** The picks that a run has of a user and session. */
+export async function existingPicks(
+  run: Run,
+  { userId, sessionId, classes, isRestricted, signal }: Wanted,
+): Promise<ExistingPicks[]> {
+  const object = isRestricted ? classes : undefined;
+  const found: ExistingPicks[] = [];
+  for (const set of await run.pickSets({ userId, sessionId, object, signal })) {
+    const origin = await set.origin({ signal });
+    if (origin !== undefined) found.push({ set, origin });
+  }
+  return found;
+}
+
+interface Replacing extends Wanted {
+  /** The record of the model that finds the new picks. */
+  readonly model: Provenance;
+}
+
+/** @throws {@link CryoetPicksError} `conflict` for picks that another model or somebody else made. */
+export function requireReplaceable(run: Run, found: readonly ExistingPicks[], wanted: Replacing): void {
+  const { model, classes, overwrite } = wanted;
+  if (overwrite) return;
+  for (const { set, origin } of found) {
+    const reason = whoseElse(origin, wanted);
+    if (reason === undefined) continue;
+    if (classes.includes(set.object)) throw refusalOf(run, set, reason);
+    const objects = quotedNames(classes);
+    throw refusalOf(
+      run,
+      set,
+      reason,
+      `"${model.name}" does not look for them, and would add its own picks to theirs: choose another user or session, ` +
+        `or restrict the objects to ${objects}; overwrite does the same, and leaves these picks as they are`,
+    );
+  }
+}
+
+/** Whose picks they are, if not those of this model and author. */
+function whoseElse({ provenance }: PicksOrigin, { model, userId, sessionId }: Replacing): string | undefined {
+  if (provenance === undefined) return 'were not written by a detection of this program, or were changed since';
+  const others = differences(provenance.model, model, 'model');
+  if (others.length > 0) {
+    const { name } = (provenance.model ?? {}) as { readonly name?: unknown };
+    return name === model.name
+      ? `were found by another model of the name "${name}": ${others.join(', ')}`
+      : `were found by the model ${showJson(name)}, not by "${model.name}"`;
+  }
+  if (provenance.userId === userId && provenance.sessionId === sessionId) return undefined;
+  const author = `user ${showJson(provenance.userId)}, session ${showJson(provenance.sessionId)}`;
+  return `were written as those of ${author}, whose files have the same names`;
+}
+
+function refusalOf(
+  { name }: Run,
+  { object, userId, sessionId, path }: PickSet,
+  reason: string,
+  remedy = 'set overwrite to replace them, or choose another user or session',
+): CryoetPicksError {
+  return new CryoetPicksError(
+    'conflict',
+    `picks of "${object}" by user "${userId}", session "${sessionId}" in run "${name}" ${reason}: ${path}; ${remedy}`,
+    { path, option: 'overwrite' },
+  );
+}
+
+/**
+ * Whether a run has picks of every object, made just so.
+ *
+ * @throws {@link CryoetPicksError} `conflict` for picks that were made otherwise, unless they may be replaced.
+ */
+export function isDone(
+  run: Run,
+  before: readonly ExistingPicks[],
+  { classes, overwrite, provenance }: Wanted & { readonly provenance: Readonly<Record<string, Provenance>> },
+): boolean {
+  let done = 0;
+  for (const { set, origin } of before) {
+    if (!Object.hasOwn(provenance, set.object)) continue;
+    const others = differences(origin.provenance, provenance[set.object]!);
+    if (others.length === 0) done++;
+    else if (!overwrite) throw refusalOf(run, set, `were made otherwise: ${others.join(', ')}`);
+  }
+  return done === classes.length;
+}
+
+/**
+ * The versions of picks files, by object, which another process must not have replaced when they are written.
+ *
+ * @throws {@link CryoetPicksError} `conflict` if picks were written while the run was searched.
+ */
+export async function unchangedVersions(
+  run: Run,
+  before: readonly ExistingPicks[],
+  wanted: Wanted,
+): Promise<Readonly<Record<string, string | null | undefined>>> {
+  const now = await existingPicks(run, wanted);
+  const known = new Map(before.map(({ set, origin }) => [set.path, origin.sha256]));
+  const changed = now.find(({ set, origin }) => known.get(set.path) !== origin.sha256);
+  if (changed !== undefined) throw refusalOf(run, changed.set, 'were written while the run was searched');
+  const versionOf = (object: string) => {
+    const one = now.find(({ set }) => set.object === object);
+    return one === undefined ? null : one.origin.version;
+  };
+  return Object.fromEntries(wanted.classes.map((object) => [object, versionOf(object)]));
+}

@@ -1,0 +1,190 @@
+import type { Project } from '../copick/project.ts';
+import { differences, type Provenance } from '../copick/provenance.ts';
+import type { Run } from '../copick/run.ts';
+import { parseUri } from '../copick/uri.ts';
+import {
+  callback,
+  fieldsOf,
+  finiteLength,
+  finiteScore,
+  modelSpec,
+  numberPerObject,
+  optional,
+  optionalList,
+  perObject,
+  positiveCount,
+  project as projectRule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+} from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import type { Model } from '../inference/model.ts';
+import {
+  type Candidates,
+  type PicksFromCandidatesOptions,
+  pickingRules,
+  picksFromCandidates,
+} from '../picks/candidates.ts';
+import type { ChosenObjects } from './choose-objects.ts';
+import { existingPicks, isDone, requireReplaceable, unchangedVersions } from './existing-picks.ts';
+import { type RecordedSearch, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
+import {
+  byObject,
+  chosenRuns,
+  eachRun,
+  type Outcome,
+  type ProjectRunsOptions,
+  type RunResult,
+  reportedIn,
+  runsRules,
+} from './project.ts';
+
+/** Options of {@link pickProject}; those of {@link picksFromCandidates} apply to every run. */
+export interface PickProjectOptions extends Omit<PicksFromCandidatesOptions, 'mask'>, ProjectRunsOptions {
+  /** Candidates that another model found are refused. @defaultValue any model's are taken */
+  readonly model?: Pick<Model, 'spec' | 'sha256'> | undefined;
+  /** Called for what looks wrong, such as a tomogram that is no longer there to compare. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
+}
+
+const pickProjectRules: RulesFor<PickProjectOptions> = {
+  ...pickingRules,
+  ...runsRules,
+  objects: /* @__PURE__ */ optionalList('a list of objects { name }'),
+  thresholds: /* @__PURE__ */ optional(perObject),
+  minDistances: /* @__PURE__ */ optional(perObject),
+  model: /* @__PURE__ */ optional(fieldsOf('a model { spec, sha256 }', { spec: modelSpec })),
+  onWarning: /* @__PURE__ */ optional(callback),
+};
+
+/**
+ * Picks every run of a copick project again from the candidates that `detectProject` has kept, and writes the picks in place of
+ * those before: without the network, in milliseconds per run.
+ *
+ * Picks, files and records are those of a `detectProject` with the same options. Of the tomogram, 32³ voxels are read, to see that
+ * it is the one that was searched; if it is not there, that is warned of. Picks that another model or somebody else made are not
+ * replaced unless `overwrite` is set.
+ *
+ * A run that fails is yielded as `failed` and the next one is taken up: without candidates, with candidates of another model,
+ * tomogram or run, or with a threshold below them. Leaving the loop stops the work.
+ *
+ * @throws `CryoetPicksError` before any work: `not-found` if a named run is absent, `invalid-option` for an option that cannot be.
+ *   Later: `read-only` if the project has no overlay that allows writing; the abort reason of `signal`.
+ *
+ * @example
+ * ```ts
+ * for await (const result of pickProject(project, { thresholds: { ribosome: 0.3 }, max: 500 })) {
+ *   console.log(result.run, result.status);
+ * }
+ * ```
+ */
+export async function* pickProject(
+  project: Project,
+  options: PickProjectOptions = {},
+): AsyncGenerator<RunResult, void, undefined> {
+  requireArgument('pickProject', 'project', project, projectRule);
+  const { thresholds = {}, minDistances = {}, max = {} } = requireOptions('pickProject', options, pickProjectRules);
+  numberPerObject('thresholds', thresholds, finiteScore, 'pickProject');
+  numberPerObject('minDistances', minDistances, finiteLength, 'pickProject');
+  numberPerObject('max', max, positiveCount, 'pickProject');
+  const reported = reportedIn(project);
+  const runs = await chosenRuns(project, options);
+  yield* eachRun(project, runs, { ...options, reported }, async (run, onWarning) => {
+    try {
+      return await pickRun(run, { ...options, onWarning });
+    } catch (error) {
+      if (options.signal?.aborted || isCryoetPicksError(error, 'read-only')) throw error;
+      return { run: run.name, status: 'failed', error };
+    }
+  });
+}
+
+async function pickRun(run: Run, options: PickProjectOptions): Promise<Outcome> {
+  const { userId = 'cryoet-picks', sessionId = '0', resume = false, overwrite, signal } = options;
+  const expected = {
+    userId,
+    sessionId,
+    ...(options.model && { model: recordOfModel(options.model) }),
+    ...(options.tomogram !== undefined && { tomogram: { type: options.tomogram } }),
+  };
+  const { candidates, provenance, path } = await run.readCandidates({ userId, sessionId, expected, signal });
+  const search = searchOf(provenance);
+  await requireTomogram(run, { ...options, path, madeBy: provenance });
+  const { objects, thresholds, minDistances, acrossObjects, max } = options;
+  const mask = await options.mask?.of(run, candidates.grid);
+  const picks = picksFromCandidates(candidates, { objects, thresholds, minDistances, mask, acrossObjects, max });
+  const chosen = chosenOf(candidates, options);
+  const { classes } = chosen;
+  const wanted = { userId, sessionId, classes, isRestricted: objects !== undefined, overwrite, signal };
+  const before = await existingPicks(run, wanted);
+  requireReplaceable(run, before, { ...wanted, model: search.model });
+  const records = recordsOf({ ...search, userId, sessionId, chosen, mask: options.mask?.settings, acrossObjects, max });
+  if (resume && isDone(run, before, { ...wanted, provenance: records })) {
+    const kept = await run.picks({ userId, sessionId, object: classes, signal });
+    return { run: run.name, status: 'skipped', picks: byObject(kept, classes) };
+  }
+  await run.requireWritable({ signal });
+  const ifVersion = await unchangedVersions(run, before, wanted);
+  await run.writePicks(picks, { userId, sessionId, objects: classes, provenance: records, ifVersion, signal });
+  return { run: run.name, status: 'detected', picks: byObject(picks, classes) };
+}
+
+/** How the scores of candidates came about; of candidates that were written without a record, nothing is known. */
+function searchOf(madeBy: Provenance): RecordedSearch {
+  const { model = {}, tomogram = {}, overlap, average, settings } = madeBy as Partial<RecordedSearch>;
+  return { model, tomogram, overlap: overlap ?? undefined, average, settings };
+}
+
+/** The objects that were picked, with the threshold and the distance of each. */
+function chosenOf(
+  candidates: Candidates,
+  { objects, thresholds = {}, minDistances = {} }: PickProjectOptions,
+): ChosenObjects {
+  const asked = objects && new Set(objects.map(({ name }) => name));
+  const classes = candidates.objects.filter((name) => asked?.has(name) ?? true);
+  const numbers = (given: typeof thresholds, usual: Candidates['thresholds']) =>
+    Object.fromEntries(
+      classes.map((name) => [name, typeof given === 'number' ? given : { ...usual, ...given }[name]!]),
+    );
+  return {
+    classes,
+    thresholds: numbers(thresholds, candidates.thresholds),
+    minDistances: numbers(minDistances, candidates.minDistances),
+  };
+}
+
+interface TomogramOfCandidates extends PickProjectOptions {
+  readonly madeBy: Provenance;
+  /** Of the file of candidates. */
+  readonly path: string;
+}
+
+/** @throws {@link CryoetPicksError} `conflict` if the candidates were found in another tomogram than the run has now, or is asked for. */
+async function requireTomogram(
+  run: Run,
+  { madeBy, path, signal, onWarning, ...asked }: TomogramOfCandidates,
+): Promise<void> {
+  // Candidates that were written by hand may say nothing.
+  const { tomogramUri, tomogram } = madeBy as { readonly tomogramUri?: string; readonly tomogram?: Provenance };
+  if (tomogramUri === undefined) return;
+  const found = parseUri('tomogram', tomogramUri);
+  const { voxelSpacing = Number(found.voxelSpacing) } = asked;
+  let now: Provenance;
+  try {
+    now = await recordOfTomogram(await run.tomogram(found.type, { voxelSpacing, signal }), found.type, { signal });
+  } catch (error) {
+    if (!isCryoetPicksError(error, 'not-found')) throw error;
+    const message = `whether the candidates are of this tomogram cannot be seen: ${error.message}`;
+    onWarning?.({ code: 'tomogram-not-compared', message, path });
+    return;
+  }
+  const others = differences(tomogram, now, 'tomogram');
+  if (others.length === 0) return;
+  throw new CryoetPicksError(
+    'conflict',
+    `candidates ${path} were found in another tomogram: ${others.join(', ')}; detect again`,
+    { path },
+  );
+}

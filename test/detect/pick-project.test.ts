@@ -1,0 +1,245 @@
+import { describe, expect, it } from 'vitest';
+import {
+  boxMask,
+  type DetectProjectOptions,
+  detectProject,
+  faceMask,
+  memoryStore,
+  type PickProjectOptions,
+  type Project,
+  pickProject,
+  type RunMask,
+  type RunResult,
+  type Store,
+  type StoreKey,
+  subStore,
+  writeTomogram,
+} from '../../src/entry/index.ts';
+import { projectOf } from '../support/copick-tree.ts';
+import { identityModel } from '../support/identity-model.ts';
+import { noise, sourceOf } from '../support/volumes.ts';
+
+const shape = [10, 16, 18] as const;
+const model = {
+  ...identityModel({
+    classes: ['ribosome', null, 'virus'],
+    thresholds: { ribosome: 0.8, virus: 2.6 },
+    minDistances: { ribosome: 25, virus: 40 },
+  }),
+  sha256: 'abc',
+};
+const middle: RunMask = {
+  of: (_, grid) => [boxMask({ x: [0, 120] }), faceMask(grid, 15)],
+  settings: { x: '0-120', faceMargin: 15 },
+};
+
+async function writeNoise(store: Store, run: string, seed: number): Promise<void> {
+  const folder = subStore(store, `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr`);
+  await writeTomogram(folder, sourceOf(noise(shape, seed), shape), { levels: 1, overwrite: true });
+}
+
+/** A project of two runs, and its overlay. */
+async function twoRuns(overlay: Store = memoryStore(), shared: Store = memoryStore()) {
+  for (const [i, run] of ['TS_1', 'TS_2'].entries()) await writeNoise(shared, run, i + 3);
+  return { ...projectOf({ overlay, static: shared }), overlay, shared };
+}
+
+async function all(results: AsyncIterable<RunResult>): Promise<RunResult[]> {
+  const list: RunResult[] = [];
+  for await (const result of results) list.push(result);
+  return list;
+}
+
+const detect = (project: Project, options: Partial<DetectProjectOptions> = {}) =>
+  all(detectProject(project, { model, ...options }));
+const pick = (project: Project, options: PickProjectOptions = {}) => all(pickProject(project, options));
+
+/** Every file of the picks folders, but the candidates. */
+async function filesOf(overlay: Store): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const run of ['TS_1', 'TS_2']) {
+    const folder: StoreKey = `/ExperimentRuns/${run}/Picks`;
+    for (const { name } of await overlay.list(folder)) {
+      if (name.endsWith('.candidates')) continue;
+      files[`${run}/${name}`] = new TextDecoder().decode(await overlay.get(`${folder}/${name}`));
+    }
+  }
+  return files;
+}
+
+describe('pickProject', () => {
+  it.each<[string, PickProjectOptions]>([
+    ['as they were found', {}],
+    ['thresholds and distances', { thresholds: { ribosome: 0.4 }, minDistances: 0 }],
+    ['one threshold, and a maximum number', { thresholds: 0.9, max: { ribosome: 3 } }],
+    ['one label per place, in a mask', { thresholds: 0.5, acrossObjects: true, mask: middle }],
+    ['one object', { objects: [{ name: 'ribosome' }], thresholds: { ribosome: 0.3 }, acrossObjects: 30 }],
+  ])('pickProject writes the picks and records that detectProject writes: %s', async (_, options) => {
+    const { objects, model: _model, ...others } = options;
+    const once = await twoRuns();
+    const found = await detect(once.project, { ...others, ...(objects && { objects }) });
+    const again = await twoRuns();
+    await detect(again.project);
+    const old = await filesOf(again.overlay);
+    const picked = await pick(again.project, options);
+    expect(picked).toEqual(found);
+    const files = await filesOf(again.overlay);
+    const written = await filesOf(once.overlay);
+    // Records of picks that were replaced are complete again; picks of other objects stay.
+    expect(files).toEqual({ ...old, ...written });
+    expect(picked.flatMap((result) => ('picks' in result ? result.picks : [])).length).toBeGreaterThan(5);
+    const resumed = await detect(again.project, { ...others, ...(objects && { objects }), resume: true });
+    expect(resumed.map(({ status }) => status)).toEqual(['skipped', 'skipped']);
+  });
+
+  it('pickProject skips runs that have just these picks with resume, and replaces others', async () => {
+    const { project } = await twoRuns();
+    await detect(project);
+    expect((await pick(project, { resume: true })).map(({ status }) => status)).toEqual(['skipped', 'skipped']);
+    expect(await pick(project, { resume: true, thresholds: 0.5 })).toMatchObject([
+      { status: 'failed', error: { message: expect.stringMatching(/were made otherwise: threshold was 0.8, is 0.5/) } },
+      { status: 'failed' },
+    ]);
+    const replaced = await pick(project, { resume: true, overwrite: true, thresholds: 0.5, runs: ['TS_2'] });
+    expect(replaced.map(({ run, status }) => [run, status])).toEqual([['TS_2', 'detected']]);
+  });
+
+  it('pickProject fails a run whose threshold lies below its candidates, and leaves its picks as they are', async () => {
+    const { project, overlay } = await twoRuns();
+    await detect(project, { candidatesPerObject: 20 });
+    const before = await filesOf(overlay);
+    expect(await pick(project, { thresholds: { ribosome: 0.1 } })).toMatchObject([
+      {
+        status: 'failed',
+        error: {
+          code: 'invalid-option',
+          message: expect.stringMatching(/down to 0.08, and only the best were kept, down/),
+        },
+      },
+      { status: 'failed' },
+    ]);
+    expect(await filesOf(overlay)).toEqual(before);
+  });
+
+  it('pickProject fails a run without candidates, and goes on', async () => {
+    const { project } = await twoRuns();
+    await detect(project, { keepCandidates: false, runs: ['TS_1'] });
+    await detect(project, { runs: ['TS_2'] });
+    expect(await pick(project)).toMatchObject([
+      { run: 'TS_1', status: 'failed', error: { code: 'not-found' } },
+      { run: 'TS_2', status: 'detected' },
+    ]);
+  });
+
+  it('pickProject refuses candidates of another model, card or tomogram, and says what differs', async () => {
+    const { project, shared } = await twoRuns();
+    await detect(project);
+    const failures = async (options: PickProjectOptions) =>
+      (await pick(project, options)).map((result) => 'error' in result && (result.error as Error).message);
+    expect(await failures({ model })).toEqual([false, false]);
+    const [other] = await failures({ model: { ...model, sha256: 'def' } });
+    expect(other).toMatch(/were made otherwise: model.sha256 was "abc", is "def"/);
+    const [card] = await failures({ model: { ...model, spec: { ...model.spec, normalization: 'z-score' } } });
+    expect(card).toMatch(/model.card.normalization was "none", is "z-score"/);
+    await writeNoise(shared, 'TS_1', 99);
+    expect(await failures({})).toEqual([
+      expect.stringMatching(/were found in another tomogram: tomogram.middleSha256 was .*; detect again/),
+      false,
+    ]);
+    const [type] = await failures({ tomogram: 'wbp' });
+    expect(type).toMatch(/were made otherwise: tomogram.type was "denoised", is "wbp"/);
+  });
+
+  it('pickProject warns if the tomogram is not there to compare, and picks all the same', async () => {
+    const overlay = memoryStore();
+    const { project } = await twoRuns(overlay);
+    const found = await detect(project);
+    const moved = projectOf({ overlay });
+    const picked = await pick(moved.project);
+    expect(picked.map((result) => 'picks' in result && result.picks)).toEqual(
+      found.map((result) => 'picks' in result && result.picks),
+    );
+    expect(picked[0]!.warnings).toEqual([
+      expect.objectContaining({
+        code: 'tomogram-not-compared',
+        run: 'TS_1',
+        message: expect.stringMatching(/not found/),
+      }),
+    ]);
+  });
+
+  it('pickProject does not replace picks that somebody else wrote, unless it is told to', async () => {
+    const { project } = await twoRuns();
+    await detect(project);
+    const run = await project.run('TS_1');
+    await run.writePicks([], { userId: 'cryoet-picks', sessionId: '0', objects: ['ribosome'] });
+    expect(await pick(project)).toMatchObject([
+      { status: 'failed', error: { code: 'conflict' } },
+      { status: 'detected' },
+    ]);
+    expect(await pick(project, { overwrite: true })).toMatchObject([{ status: 'detected' }, { status: 'detected' }]);
+  });
+
+  it('pickProject fails every run for an object that is misspelt, and throws for what no run can have', async () => {
+    const { project } = await twoRuns();
+    await detect(project);
+    expect(await pick(project, { thresholds: { typo: 1 } })).toMatchObject([
+      { status: 'failed', error: { message: expect.stringMatching(/thresholds names "typo"/) } },
+      { status: 'failed' },
+    ]);
+    await expect(pick(project, { thresholds: Number.NaN })).rejects.toMatchObject({ code: 'invalid-option' });
+    await expect(pick(project, { max: 0 })).rejects.toMatchObject({ code: 'invalid-option' });
+    await expect(detect(project, { floors: 99 })).rejects.toMatchObject({ code: 'invalid-option' });
+    await expect(pick(project, { runs: ['TS_9'] })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(pick(project, { mask: (() => true) as never })).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+});
+
+describe('candidates that detectProject keeps', () => {
+  it('detectProject writes the same candidates every time, with what made them, before the picks', async () => {
+    const { project, overlay } = await twoRuns();
+    await detect(project, { settings: { inverted: true }, floors: { ribosome: 0.25 } });
+    const key: StoreKey = '/ExperimentRuns/TS_1/Picks/.cryoet-picks_0.candidates';
+    const bytes = await overlay.get(key);
+    const run = await project.run('TS_1');
+    const { candidates, provenance } = await run.readCandidates({ userId: 'cryoet-picks', sessionId: '0' });
+    expect(candidates.floors).toEqual({ ribosome: 0.25, virus: 0.08 });
+    expect(provenance).toMatchObject({
+      program: 'cryoet-picks',
+      cardSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      tomogramUri: 'denoised@10.0',
+      model: { name: 'fake', sha256: 'abc', card: { activation: 'none' } },
+      tomogram: { type: 'denoised', shape: [10, 16, 18], voxelSize: [10, 10, 10] },
+      overlap: null,
+      average: 'probabilities',
+      settings: { inverted: true },
+    });
+    expect(JSON.stringify(provenance)).not.toMatch(/"(time|date|host|path)"/i);
+    await detect(project, { settings: { inverted: true }, floors: { ribosome: 0.25 }, overwrite: true });
+    expect(await overlay.get(key)).toEqual(bytes);
+  });
+
+  it('detectProject finds the same picks in a mask of each run as with the mask afterwards', async () => {
+    const { project } = await twoRuns();
+    const asked: string[] = [];
+    const masked = await detect(project, {
+      minDistances: 0,
+      mask: {
+        ...middle,
+        of: (run, grid) => {
+          asked.push(run.name);
+          return middle.of(run, grid);
+        },
+      },
+    });
+    const whole = await detect(project, { minDistances: 0, overwrite: true });
+    const grid = sourceOf(noise(shape), shape).grid;
+    const inside = faceMask(grid, 15);
+    expect(masked.map((result) => 'picks' in result && result.picks)).toEqual(
+      whole.map(
+        (result) => 'picks' in result && result.picks.filter(({ position }) => position.x <= 120 && inside(position)),
+      ),
+    );
+    expect(asked).toEqual(['TS_1', 'TS_2']);
+  });
+});
