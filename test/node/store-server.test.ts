@@ -401,11 +401,17 @@ describe('what the server of view writes', () => {
   it('a fifth body while four are being sent is put off', async () => {
     const held = [1, 2, 3, 4].map((i) => openPut(`${picks}/slow_${i}_ribosome.json`, 'Content-Length: 100'));
     await expect
-      .poll(async () => (await put(`${picks}/fifth_1_ribosome.json`, '{}', fresh)).status, { interval: 20 })
+      .poll(async () => (await put(`${picks}/fifth_1_ribosome.json`, '{}', fresh)).status, {
+        interval: 20,
+        timeout: 20_000,
+      })
       .toBe(503);
     for (const socket of held) socket.destroy();
     await expect
-      .poll(async () => (await put(`${picks}/sixth_1_ribosome.json`, '{}', fresh)).status, { interval: 20 })
+      .poll(async () => (await put(`${picks}/sixth_1_ribosome.json`, '{}', fresh)).status, {
+        interval: 20,
+        timeout: 20_000,
+      })
       .toBe(204);
   });
 });
