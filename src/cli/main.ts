@@ -14,7 +14,7 @@ for (const [name, code] of Object.entries(codeOfSignal)) {
     interruptedCode = code;
     controller.abort();
     // Work that does not notice, such as a runtime that starts, would keep the process.
-    setTimeout(() => process.exit(code), 10_000).unref();
+    setTimeout(() => process.exit(code), 8_000).unref();
   });
 }
 const exitCode = await runCli(process.argv.slice(2), {

@@ -1,8 +1,9 @@
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
+import { isHidden } from '../../src/node/file-lock.ts';
 import { startScript } from '../support/script-process.ts';
 import { smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -39,6 +40,33 @@ it.each([
     expect(stderr()).toBe('cryoet-picks: interrupted; no file is incomplete\n');
     expect(await readdir(folder)).toEqual([]);
   },
+);
+
+it.each(['SIGINT', 'SIGTERM'] as const)(
+  'a detection, interrupted by %s, ends within 10 s; the picks of each run are whole or absent, and nothing else stays behind',
+  async (signal) => {
+    const config = await smallProject(folder, { runs: 12 });
+    const before = new Set(await readdir(folder, { recursive: true }));
+    const { child } = await start(['detect', config, '--user-id', 'me', '--session-id', '1']);
+    const closed = once(child, 'close');
+    const written = async () => {
+      const names = await readdir(folder, { recursive: true });
+      return names.filter((name) => !before.has(name) && basename(name).startsWith('me_1_'));
+    };
+    while ((await written()).length === 0 && child.exitCode === null) await new Promise((r) => setTimeout(r, 20));
+    const started = performance.now();
+    child.kill(signal);
+    expect(await closed).toEqual([signal === 'SIGINT' ? 130 : 143, null]);
+    expect(performance.now() - started).toBeLessThan(10_000);
+    const files = await written();
+    for (const file of files) expect(JSON.parse(await readFile(join(folder, file), 'utf8'))).toHaveProperty('points');
+    const runs = new Map<string, number>();
+    for (const file of files) runs.set(dirname(file), (runs.get(dirname(file)) ?? 0) + 1);
+    expect(runs.size).toBeGreaterThan(0);
+    expect(runs.size).toBeLessThan(12);
+    expect((await readdir(folder, { recursive: true })).filter((name) => isHidden(basename(name)))).toEqual([]);
+  },
+  60_000,
 );
 
 it('the command line is quiet if the reader of its output leaves early, as head does', async () => {
