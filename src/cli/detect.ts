@@ -35,6 +35,7 @@ import {
   sumOf,
   type Terminal,
   UsageError,
+  warningsTo,
 } from './terminal.ts';
 
 /** What `detect --json` prints. */
@@ -74,7 +75,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
       `--${flag} applies to a single volume; picks of a project go to its overlay, and to --submission`,
     );
   }
-  const project = await openProject(input.config, { overlay: input.overlay, signal });
+  const project = await openProject(input.config, { overlay: input.overlay, signal, onWarning: warningsTo(terminal) });
   requireObjects(project, { flag: '--threshold', names: Object.keys(input.threshold ?? {}) });
   requireObjects(project, { flag: '--object', names: input.object ?? [] });
   const written = namesAsWritten(input);

@@ -16,7 +16,7 @@ import { directoryStore } from '../node/directory-store.ts';
 import { isHidden } from '../node/file-lock.ts';
 import { readInput } from '../node/read-file.ts';
 import { requireWritable } from '../storage/store.ts';
-import { type Terminal, UsageError } from './terminal.ts';
+import { type Terminal, UsageError, warningsTo } from './terminal.ts';
 
 /** Options of {@link readBytes}. */
 export interface ReadFileOptions {
@@ -64,6 +64,8 @@ export async function readBytes(path: string, { what, signal }: ReadFileOptions)
 export interface WholeFile {
   readonly data: Uint8Array | string;
   readonly signal?: AbortSignal | undefined;
+  /** Told if the write waits for another process. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /**
@@ -72,9 +74,9 @@ export interface WholeFile {
  *
  * @throws {@link CryoetPicksError} `write-failed` where it cannot be written.
  */
-export async function writeWhole(path: string, { data, signal }: WholeFile): Promise<void> {
+export async function writeWhole(path: string, { data, ...options }: WholeFile): Promise<void> {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
-  await writeAtomically(resolve(path), bytes, { signal, durable: true, mayStream: true });
+  await writeAtomically(resolve(path), bytes, { ...options, durable: true, mayStream: true });
 }
 
 /** A kind of file, by which {@link openOutput} tells what it may replace. */
@@ -117,7 +119,7 @@ export async function openOutput(terminal: Terminal, path: string, options: Outp
     async write(data) {
       // Something else may have taken the place while the command worked.
       await requireReplaceable(path, options);
-      await writeWhole(path, { data, signal });
+      await writeWhole(path, { data, signal, onWarning: warningsTo(terminal) });
     },
   };
 }

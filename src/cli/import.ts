@@ -18,7 +18,15 @@ import { isProjectConfig, readBytes } from './files.ts';
 import { describeColumns, openPicksFile, type PicksFileInput, type PicksRead, unusedVoxelSize } from './picks-file.ts';
 import { collectFailures, type RunFailure, warnOfFailures } from './project-picks.ts';
 import { checkGiven, gridLines, gridOfRun, knownVoxelSize, type RunGrid, type RunGridOptions } from './run-grids.ts';
-import { countByObject, counted, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
+import {
+  countByObject,
+  counted,
+  countTable,
+  describeFailure,
+  type Terminal,
+  UsageError,
+  warningsTo,
+} from './terminal.ts';
 
 /** The arguments of `import`. */
 export interface ImportInput extends CommonFlags, PicksFileInput {
@@ -58,7 +66,7 @@ export async function importPicks(terminal: Terminal, input: ImportInput): Promi
   const { signal } = terminal;
   const author = { userId: sanitizeName(input.userId), sessionId: sanitizeName(input.sessionId) };
   pathToWrite('picks', { run: 'run', ...author, object: 'object' });
-  const project = await openProject(input.config, { signal });
+  const project = await openProject(input.config, { signal, onWarning: warningsTo(terminal) });
   const bytes = await readBytes(input.input, { what: 'picks', signal });
   if (isProjectConfig(bytes)) throw new UsageError(`${input.input} is the config of a project; expected a picks file`);
   const runs = await project.runs({ signal });

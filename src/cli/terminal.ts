@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import type { Problem } from '../copick/tree.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { describeSystemError } from '../node/atomic-files.ts';
 import type { ParticlePick } from '../picks/pick.ts';
@@ -22,6 +23,11 @@ export interface Terminal {
   warn(line: string): void;
   /** Starts a progress bar on stderr; it is drawn only on a terminal, and never with `--json`. */
   startBar(label: string): Bar;
+}
+
+/** Prints warnings of the library: `openProject(path, { onWarning: warningsTo(terminal) })`. */
+export function warningsTo(terminal: Terminal): (warning: Warning) => void {
+  return ({ message }) => terminal.warn(`cryoet-picks: ${message}`);
 }
 
 /** A progress bar; `stop` erases it. */

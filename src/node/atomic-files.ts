@@ -20,7 +20,14 @@ import { dirname, join, parse, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CryoetPicksError } from '../core/errors.ts';
 import { assertVersion, compareNames, type StoreEntry, type WriteOptions } from '../storage/store.ts';
-import { isHidden, linkExclusively, removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
+import {
+  isHidden,
+  type LockOptions,
+  linkExclusively,
+  removeLeftovers,
+  temporaryBeside,
+  withLock,
+} from './file-lock.ts';
 import { isOfSystem, openRegular, openStream, writeToStream } from './read-file.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -182,7 +189,7 @@ async function danglingTarget(link: string): Promise<string> {
 }
 
 /** Options of {@link writeAtomically}. */
-export interface WriteFileOptions extends WriteOptions {
+export interface WriteFileOptions extends WriteOptions, LockOptions {
   /** Wait until the bytes are on the disk before the file takes its name. */
   readonly durable: boolean;
   /** Whether devices and FIFOs are written into; otherwise they are refused. @defaultValue false */
@@ -204,7 +211,7 @@ export interface WriteFileOptions extends WriteOptions {
 export async function writeAtomically(
   path: string,
   value: Uint8Array | AsyncIterable<Uint8Array>,
-  { signal, ifVersion, durable, mayStream = false, onFolder = removeLeftovers, onMade }: WriteFileOptions,
+  { signal, onWarning, ifVersion, durable, mayStream = false, onFolder = removeLeftovers, onMade }: WriteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
   const source = value instanceof Uint8Array ? { value } : watched(value);
@@ -219,7 +226,8 @@ export async function writeAtomically(
       await fill(handle, source.value, { signal, durable, mode });
       signal?.throwIfAborted();
       if (typeof ifVersion === 'string' || !(await linkExclusively(temporary, file))) {
-        await replaceVersion(file, { ifVersion, signal, replace: () => renameOver(temporary, file) });
+        const replace = () => renameOver(temporary, file);
+        await replaceVersion(file, { ifVersion, signal, onWarning, replace });
       }
     } catch (error) {
       await rm(temporary, { force: true });
@@ -323,14 +331,17 @@ function watched(pieces: AsyncIterable<Uint8Array>): WatchedPieces {
 }
 
 /** Deletes a file under its lock, or without one on a full disk, which has no room for it; or a folder with everything in it. */
-export async function deleteAt(file: string, { signal, ifVersion }: WriteOptions): Promise<void> {
+export async function deleteAt(
+  file: string,
+  { signal, onWarning, ifVersion }: WriteOptions & LockOptions,
+): Promise<void> {
   signal?.throwIfAborted();
   const replace = () => rm(file, { recursive: true, force: true });
   const remove = async () => {
     const found = await lstat(file).catch(() => undefined);
     if (found?.isFile()) {
       try {
-        return await replaceVersion(file, { ifVersion, signal, replace });
+        return await replaceVersion(file, { ifVersion, signal, onWarning, replace });
       } catch (error) {
         if (!/^(ENOSPC|EDQUOT)$/.test(errnoOf(error) ?? '')) throw error;
       }
@@ -364,11 +375,11 @@ export async function versionOf(file: string): Promise<string> {
   }
 }
 
-interface Replacement extends WriteOptions {
+interface Replacement extends WriteOptions, LockOptions {
   readonly replace: () => Promise<void>;
 }
 
-async function replaceVersion(file: string, { ifVersion, signal, replace }: Replacement): Promise<void> {
+async function replaceVersion(file: string, { ifVersion, replace, ...waiting }: Replacement): Promise<void> {
   let done = false;
   while (!done) {
     const attempt = async (isHeld: () => Promise<boolean>) => {
@@ -376,7 +387,7 @@ async function replaceVersion(file: string, { ifVersion, signal, replace }: Repl
       done = await isHeld();
       if (done) await replace();
     };
-    await withLock(file, attempt, signal);
+    await withLock(file, attempt, waiting);
   }
 }
 

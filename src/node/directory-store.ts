@@ -11,6 +11,7 @@ import {
   requireOptions,
   stream,
 } from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import {
   boundRules,
@@ -34,7 +35,7 @@ import {
   versionOf,
   writeAtomically,
 } from './atomic-files.ts';
-import { removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
+import { type LockOptions, removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
 import { readRange, readRegular, sizeOf } from './read-file.ts';
 
 /** Options of {@link directoryStore}. */
@@ -46,6 +47,8 @@ export interface DirectoryStoreOptions extends ValueBounds {
    * file or the new one. Takes some milliseconds per file. @defaultValue true
    */
   readonly durable?: boolean | undefined;
+  /** Called once for a write that has waited 5 s for another process, with the lock that it waits for and who holds it. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /**
@@ -70,10 +73,15 @@ export interface DirectoryStoreOptions extends ValueBounds {
  */
 export function directoryStore(path: string, options: DirectoryStoreOptions = {}): Store {
   requireArgument('directoryStore', 'path', path, filePath);
-  const { readOnly = false, durable = true } = requireOptions('directoryStore', options, {
+  const {
+    readOnly = false,
+    durable = true,
+    onWarning,
+  } = requireOptions('directoryStore', options, {
     ...boundRules,
     readOnly: optional(flag),
     durable: optional(flag),
+    onWarning: optional(callback),
   });
   const root = resolve(path);
   const boundOf = valueBounds(options);
@@ -135,20 +143,20 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
         await deleteAt(probe, {});
         return removeMade(probe);
       }
-      await writeAtomically(file, value, { ...options, durable, onFolder, onMade });
+      await writeAtomically(file, value, { ...options, durable, onFolder, onMade, onWarning });
     },
     async setPieces(key, pieces, options = {}) {
       checkCall('setPieces', key, options);
       requireArgument('store.setPieces', 'pieces', pieces, stream);
       const file = at(key);
       checkWritable(file);
-      await writeAtomically(file, checkedPieces(pieces), { ...options, durable, onFolder, onMade });
+      await writeAtomically(file, checkedPieces(pieces), { ...options, durable, onFolder, onMade, onWarning });
     },
     async delete(key, options = {}) {
       checkCall('delete', key, options);
       const file = at(key);
       checkWritable(file);
-      await deleteAt(file, options);
+      await deleteAt(file, { ...options, onWarning });
       await removeMade(file);
     },
     async version(key, options) {
@@ -161,8 +169,8 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       const target = at(folder);
       checkWritable(target);
       signal?.throwIfAborted();
-      const staged = await stageFolder(target, { onFolder });
-      return staged && { ...staged, store: directoryStore(staged.path, { durable }) };
+      const staged = await stageFolder(target, { onFolder, onWarning });
+      return staged && { ...staged, store: directoryStore(staged.path, { durable, onWarning }) };
     },
   };
 }
@@ -198,7 +206,7 @@ async function* checkedPieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator
 }
 
 /** Options of {@link stageFolder}. */
-export interface StageOptions {
+export interface StageOptions extends Pick<LockOptions, 'onWarning'> {
   /** Called with the folder that contains the target, if it existed before. */
   readonly onFolder: (folder: string) => Promise<void>;
 }
@@ -209,7 +217,7 @@ export interface StageOptions {
  */
 async function stageFolder(
   file: string,
-  { onFolder }: StageOptions,
+  { onFolder, onWarning }: StageOptions,
 ): Promise<(Omit<StagedFolder, 'store'> & { readonly path: string }) | undefined> {
   const target = await realpath(file).catch(() => file);
   const parent = dirname(target);
@@ -226,14 +234,14 @@ async function stageFolder(
     path,
     commit: async (options = {}) => {
       requireOptions('folder.commit', options, { signal: optional(abortSignal), check: optional(callback) });
-      await orWriteError(target, () => swap(path, target, options), options);
+      await orWriteError(target, () => swap(path, target, { ...options, onWarning }), options);
     },
     discard: () => rm(path, { recursive: true, force: true }),
   };
 }
 
 /** Moves the target aside, the new folder into its place, and deletes the old one; one writer at a time. */
-async function swap(path: string, target: string, { signal, check }: CommitOptions): Promise<void> {
+async function swap(path: string, target: string, { check, ...waiting }: CommitOptions & LockOptions): Promise<void> {
   const old = temporaryBeside(target, 'old');
   let done = false;
   const attempt = async (isHeld: () => Promise<boolean>) => {
@@ -249,7 +257,7 @@ async function swap(path: string, target: string, { signal, check }: CommitOptio
       throw error;
     }
   };
-  while (!done) await withLock(target, attempt, signal);
+  while (!done) await withLock(target, attempt, waiting);
   // If it cannot be deleted now, a later process deletes it.
   await rm(old, { recursive: true, force: true }).catch(() => {});
 }

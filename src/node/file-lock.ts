@@ -4,6 +4,7 @@ import { link, lstat, readdir, rename, rm, stat, writeFile } from 'node:fs/promi
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { readRegular } from './read-file.ts';
 
@@ -15,6 +16,9 @@ const MAX_LOCK_AGE = 30_000;
 
 /** Milliseconds after which a waiting writer gives up while a process that runs holds the same lock. */
 const MAX_WAIT = 120_000;
+
+/** Milliseconds after which a waiting writer says what it waits for. */
+const PATIENCE = 5_000;
 
 /** Milliseconds after which a temporary file counts as left behind if it is unknown whether its process still runs. */
 const MAX_TEMPORARY_AGE = 7 * 24 * 3600 * 1000;
@@ -48,6 +52,13 @@ function stemOf(name: string): string {
   return createHash('sha256').update(name).digest('hex').slice(0, 32);
 }
 
+/** Options of {@link withLock}. */
+export interface LockOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told once, after 5 s of waiting, which lock it is and who holds it. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
+}
+
 /**
  * Does something while no other process that uses this library replaces or deletes a file: a version can only be compared and
  * the file replaced without a change in between if writers wait for each other. The lock is a file beside it, created
@@ -62,10 +73,12 @@ function stemOf(name: string): string {
 export async function withLock<T>(
   file: string,
   work: (isHeld: () => Promise<boolean>) => Promise<T>,
-  signal?: AbortSignal,
+  { signal, onWarning }: LockOptions = {},
 ): Promise<T> {
   const path = join(dirname(file), `.${stemOf(basename(file))}.lock`);
   const tag = makeTag();
+  const started = performance.now();
+  let isTold = false;
   let seen: { readonly tag: string; readonly since: number } | undefined;
   for (let wait = 1; !(await create(path, tag)); wait = Math.min(2 * wait, 20)) {
     signal?.throwIfAborted();
@@ -80,6 +93,10 @@ export async function withLock<T>(
     const owner = ownerState(found);
     const waited = performance.now() - seen.since;
     if (owner === 'alive' && waited > MAX_WAIT) throw heldTooLong(file, path, found);
+    if (!isTold && performance.now() - started > PATIENCE) {
+      isTold = true;
+      onWarning?.(waitsFor(file, path, found));
+    }
     if (owner === 'dead' || (owner === 'unknown' && waited > MAX_LOCK_AGE)) await removeLock(path, found);
     await delay(wait * (0.5 + Math.random()));
   }
@@ -91,10 +108,21 @@ export async function withLock<T>(
   }
 }
 
+/** Who holds a lock, for messages. */
+function holderOf(tag: string): string {
+  const [, machine, pid] = TAG.exec(tag) ?? [];
+  if (pid === undefined) return 'an unknown program';
+  return `process ${pid}${machine === thisMachine() ? '' : ' of another machine or container'}`;
+}
+
+function waitsFor(file: string, path: string, tag: string): Warning {
+  const message = `waiting to write ${file}: ${holderOf(tag)} holds its lock ${path}`;
+  return { code: 'lock-held', message, path };
+}
+
 function heldTooLong(file: string, path: string, tag: string): CryoetPicksError {
-  const [, , pid] = TAG.exec(tag)!;
   const message =
-    `cannot write ${file}: process ${pid} has held its lock ${path} for more than ${MAX_WAIT / 1000} s; ` +
+    `cannot write ${file}: ${holderOf(tag)} has held its lock ${path} for more than ${MAX_WAIT / 1000} s; ` +
     'end that process, or delete the lock if it is another program';
   return new CryoetPicksError('unavailable', message, { path });
 }

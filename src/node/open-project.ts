@@ -7,6 +7,7 @@ import type { LocalFolders } from '../copick/croissant/urls.ts';
 import { type Project, projectFromStores } from '../copick/project.ts';
 import type { Problem } from '../copick/tree.ts';
 import { abortSignal, callback, filePath, optional, requireArgument, requireOptions } from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { decodeText } from '../core/json.ts';
 import { s3OptionsOf } from '../storage/s3-address.ts';
@@ -24,6 +25,8 @@ export interface OpenProjectOptions {
   readonly overlay?: string | undefined;
   /** Called with each problem once, when it is found; problems are also in `project.problems`. */
   readonly onProblem?: ((problem: Problem) => void) | undefined;
+  /** Called once for a write into the overlay that has waited 5 s for another process, with the lock and who holds it. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
   /** Makes the HTTP requests. @defaultValue the platform's `fetch` */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -48,8 +51,9 @@ export interface OpenProjectOptions {
  */
 export async function openProject(path: string, options: OpenProjectOptions = {}): Promise<Project> {
   requireArgument('openProject', 'path', path, filePath);
-  const { onProblem, fetch, signal } = requireOptions('openProject', options, {
+  const { onProblem, onWarning, fetch, signal } = requireOptions('openProject', options, {
     onProblem: optional(callback),
+    onWarning: optional(callback),
     fetch: optional(callback),
     signal: optional(abortSignal),
     overlay: optional(filePath),
@@ -58,7 +62,7 @@ export async function openProject(path: string, options: OpenProjectOptions = {}
   const config = (await configOfCroissant(path)) ?? parseConfig(await readConfig(path, signal), { source: path });
   if (config.type === 'mlcroissant') return openCroissantConfig(config, { ...options, path });
   const args = config.original?.() ?? {};
-  const open = { config: path, fetch, signal };
+  const open = { config: path, fetch, signal, onWarning };
   const configured = { ...open, key: 'overlay_root', fsArgs: args.overlay_fs_args } as const;
   const overlay = (await givenOverlay(options)) ?? (await openRoot(config.overlayRoot, configured));
   const project = { overlay: overlay.store, source: path, onProblem };
@@ -77,7 +81,7 @@ export async function openProject(path: string, options: OpenProjectOptions = {}
 }
 
 /** The folder that the option `overlay` names. */
-async function givenOverlay({ overlay }: OpenProjectOptions): Promise<Root | undefined> {
+async function givenOverlay({ overlay, onWarning }: OpenProjectOptions): Promise<Root | undefined> {
   if (overlay === undefined) return undefined;
   const found = await stat(overlay).catch(() => undefined);
   if (found !== undefined && !found.isDirectory()) {
@@ -86,10 +90,10 @@ async function givenOverlay({ overlay }: OpenProjectOptions): Promise<Root | und
     });
   }
   const location = found === undefined ? resolve(overlay) : await realpath(overlay);
-  return { location, exists: found !== undefined, store: directoryStore(location) };
+  return { location, exists: found !== undefined, store: directoryStore(location, { onWarning }) };
 }
 
-interface DataOptions extends Pick<OpenRootOptions, 'config' | 'fetch' | 'signal'> {
+interface DataOptions extends Pick<OpenRootOptions, 'config' | 'fetch' | 'signal' | 'onWarning'> {
   /** The overlay, if it is that of the config. */
   readonly overlay: Root | undefined;
   readonly args: Readonly<Record<string, unknown>>;
@@ -166,7 +170,7 @@ async function openCroissantConfig(
   config: CroissantConfig,
   options: OpenProjectOptions & { readonly path: string },
 ): Promise<Project> {
-  const { path, onProblem, signal, fetch } = options;
+  const { path, onProblem, onWarning, signal, fetch } = options;
   const url = await addressOf(config.croissantUrl, path);
   const { croissantBaseUrl, overlayRoot } = config;
   const baseUrl = croissantBaseUrl === undefined ? undefined : await addressOf(croissantBaseUrl, path);
@@ -175,7 +179,14 @@ async function openCroissantConfig(
     ...s3OptionsOf(args.croissant_fs_args, `config "${path}": croissant_fs_args`),
     ...s3OptionsOf(args.static_fs_args, `config "${path}": static_fs_args`),
   };
-  const configured = { key: 'overlay_root', config: path, fsArgs: args.overlay_fs_args, fetch, signal } as const;
+  const configured = {
+    key: 'overlay_root',
+    config: path,
+    fsArgs: args.overlay_fs_args,
+    fetch,
+    signal,
+    onWarning,
+  } as const;
   const overlay =
     (await givenOverlay(options)) ?? (overlayRoot === undefined ? undefined : await openRoot(overlayRoot, configured));
   const store = croissantStore(url, {

@@ -2,6 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { httpStore } from '../storage/http.ts';
 import { s3Store } from '../storage/s3.ts';
@@ -28,6 +29,8 @@ export interface OpenRootOptions extends StoreOptions {
   readonly fsArgs?: unknown;
   /** Makes the HTTP requests. */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
+  /** Gets what the store of a folder warns of. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /**
@@ -37,10 +40,10 @@ export interface OpenRootOptions extends StoreOptions {
  *   that cannot be listed; `not-found` where a bucket is not there; `unavailable` where it is closed or cannot be reached.
  */
 export async function openRoot(root: string, options: OpenRootOptions): Promise<Root> {
-  const { config, key } = options;
+  const { config, key, onWarning } = options;
   if (isLocalAddress(root)) {
     const { path, exists } = await findLocal(root, { config, kind: 'folder' });
-    return { location: path, exists, store: directoryStore(path, { readOnly: key === 'static_root' }) };
+    return { location: path, exists, store: directoryStore(path, { readOnly: key === 'static_root', onWarning }) };
   }
   const scheme = schemeOf(root)!;
   const isWeb = scheme === 'http' || scheme === 'https';

@@ -1,9 +1,11 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { runCli } from '../../src/cli/program.ts';
 import { type PicksFormat, type PicksFormatName, picksFormat } from '../../src/entry/formats.ts';
 import { openProject } from '../../src/entry/node.ts';
-import { captureCli } from '../support/capture-cli.ts';
+import { makeTag } from '../../src/node/file-lock.ts';
+import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { sourceOf } from '../support/volumes.ts';
@@ -42,6 +44,29 @@ describe('import', () => {
     expect(pick?.object).toBe('ribosome');
     for (const axis of ['x', 'y', 'z'] as const) expect(pick?.position[axis]).toBeCloseTo(position[axis], 2);
     expect(await written('TS_2_3')).toEqual([]);
+  });
+
+  it('import says on stderr which lock it waits for, and who holds it', async () => {
+    await file('a.csv', 'csv');
+    expect((await importFile('a.csv')).exitCode).toBe(0);
+    const [set] = await (await (await openProject(config)).run('TS_1_3')).pickSets({ userId: 'me' });
+    const lock = join(dirname(set!.path), `.${basename(set!.path)}.lock`);
+    await writeFile(lock, makeTag());
+    const now = performance.now.bind(performance);
+    const start = now();
+    vi.spyOn(performance, 'now').mockImplementation(() => start + 100 * (now() - start));
+    const stderr = new TextSink();
+    const isSaid = vi.waitFor(() => expect(stderr.text).not.toBe(''), { timeout: 20_000 });
+    const releasing = isSaid.then(() => rm(lock));
+    const { signal } = new AbortController();
+    const args = ['import', join(folder, 'a.csv'), config, '--user-id', 'me', '--overwrite'];
+    const exitCode = await runCli(args, { stdout: new TextSink(), stderr, signal });
+    await releasing;
+    vi.restoreAllMocks();
+    expect({ exitCode, stderr: stderr.text }).toEqual({
+      exitCode: 0,
+      stderr: `cryoet-picks: waiting to write ${set!.path}: process ${process.pid} holds its lock ${lock}\n`,
+    });
   });
 
   it('import replaces picks of the user only if it is told to, and never the config', async () => {

@@ -2,6 +2,7 @@ import { lstat, mkdir, readdir, readFile, rename, symlink, writeFile } from 'nod
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Warning } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { isHidden, makeTag, ownerState, temporaryBeside } from '../../src/node/file-lock.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -22,6 +23,13 @@ afterEach(() => {
 function skipMilliseconds(time: number): void {
   const now = performance.now.bind(performance);
   vi.spyOn(performance, 'now').mockImplementation(() => now() + time);
+}
+
+/** Makes a second of the monotonic clock pass in 10 ms. */
+function runHundredTimesAsFast(): void {
+  const now = performance.now.bind(performance);
+  const start = now();
+  vi.spyOn(performance, 'now').mockImplementation(() => start + 100 * (now() - start));
 }
 
 /** Moves the clock of the wall by a month. */
@@ -112,6 +120,39 @@ describe('what killed writers leave', () => {
     expect(await store.get('/x')).toEqual(bytes(0));
     expect((await readdir(folder)).sort()).toEqual(['.x.lock', 'x']);
   });
+
+  it.each([
+    ['a living process', makeTag(), `process ${process.pid} holds`],
+    ['another machine', elsewhere(), `process ${process.pid} of another machine or container holds`],
+    ['another program', 'not of this library', 'an unknown program holds'],
+  ])(
+    'a writer that has waited 5 s for a lock of %s says so once, with the lock and its holder',
+    async (_, holder, held) => {
+      runHundredTimesAsFast();
+      const warnings: Warning[] = [];
+      const store = directoryStore(folder, { onWarning: (warning) => warnings.push(warning) });
+      await store.set('/x', bytes(0));
+      await store.set('/image/0', bytes(0));
+      const locks = ['.x.lock', '.image.lock'].map((name) => join(folder, name));
+      for (const lock of locks) await writeFile(lock, holder);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const staged = (await store.stage!('/image'))!;
+      const pending = [store.set('/x', bytes(1), { signal }), staged.commit({ signal })] as const;
+      await vi.waitFor(() => expect(warnings).toHaveLength(2), { timeout: 20_000 });
+      // Each looks at its lock some times more.
+      setTimeout(() => controller.abort('enough'), 100);
+      await Promise.allSettled(pending);
+      await staged.discard();
+      expect(warnings.map(({ code, path }) => ({ code, path })).sort((a, b) => (a.path! < b.path! ? 1 : -1))).toEqual(
+        locks.map((path) => ({ code: 'lock-held', path })),
+      );
+      for (const { message, path } of warnings) {
+        expect(message).toMatch(/^waiting to write /);
+        expect(message).toContain(`${held} its lock ${path}`);
+      }
+    },
+  );
 
   it('a lock of a process that got the number of an ended one is taken over', async () => {
     const store = directoryStore(folder);
