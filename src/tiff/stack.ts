@@ -1,5 +1,5 @@
 /**
- * TIFF stacks as ImageJ writes them.
+ * TIFF stacks as ImageJ and Bio-Formats (OME-TIFF) write them.
  *
  * @module
  */
@@ -43,11 +43,11 @@ export interface TiffStack extends VolumeSource {
  * Opens a TIFF stack as a volume: pages along z, rows along y, columns along x; 8 or 16 bits unsigned, or float32;
  * uncompressed, LZW or deflate. The whole stack is decoded into memory, in its own type.
  *
- * The voxel size is that of ImageJ: resolution tags for x and y, `spacing` for z, in its `unit`. Without a unit, 1 Å is assumed, with
- * a warning. ImageJ's linear calibration of grey values, which it uses for signed integers, is applied.
+ * The voxel size is that of ImageJ: resolution tags for x and y, `spacing` for z, in its `unit`; of an OME-TIFF, `PhysicalSizeX`,
+ * `…Y` and `…Z` with their units. If one of them is missing, 1 Å is assumed, with a warning. ImageJ's linear calibration of grey values, which it uses for signed integers, is applied.
  *
  * @throws {@link CryoetPicksError} `corrupt-data` if the file is not a TIFF file or is truncated; `unsupported` for colours, other
- * numbers of bits, several channels or times, and BigTIFF.
+ * numbers of bits, several channels, times or images, slices in other files, and BigTIFF.
  * @example
  * ```ts
  * import { openTiffStack } from 'cryoet-picks/io';
@@ -147,18 +147,33 @@ function textOf(description: unknown): string {
   return Array.isArray(description) ? description.join('\n') : typeof description === 'string' ? description : '';
 }
 
-/**
- * ImageJ may list slices as channels or frames, but only one of the three may be more than 1. An OME-TIFF may have several slices
- * only.
- */
+/** Throws unless the pages are the slices of one volume. */
 function requireOneStack(description: string, pages: number, source: string): void {
-  const ome = /<OME\b/.test(description)
-    ? [...description.matchAll(/\bSize([CT])="(\d+)"/g)].filter(([, , count]) => Number(count) > 1)
-    : [];
-  if (ome.length > 0) {
-    const found = ome.map(([, axis, count]) => `${count} ${axis === 'C' ? 'channels' : 'times'}`).join(' and ');
-    throw new CryoetPicksError('unsupported', `${source} is an OME-TIFF of ${found}; expected one volume`);
+  const ome = omePixels(description);
+  if (ome !== undefined) requireOneVolume(ome, pages, source);
+  else requireImagejStack(description, pages, source);
+}
+
+/** An OME-TIFF may have several slices only, and all of them in this file. */
+function requireOneVolume({ images, attributes }: OmePixels, pages: number, source: string): void {
+  const countOf = (axis: string) => Number(attributes.get(`Size${axis}`) ?? 1);
+  const many = [
+    images > 1 ? `${images} images` : '',
+    countOf('C') > 1 ? `${countOf('C')} channels` : '',
+    countOf('T') > 1 ? `${countOf('T')} times` : '',
+  ].filter((found) => found !== '');
+  if (many.length > 0) {
+    throw new CryoetPicksError('unsupported', `${source} is an OME-TIFF of ${many.join(' and ')}; expected one volume`);
   }
+  if (!attributes.has('SizeZ') || countOf('Z') === pages) return;
+  throw new CryoetPicksError(
+    'unsupported',
+    `${source} is an OME-TIFF of ${attributes.get('SizeZ')} slices, but has ${pages} pages; expected all slices in one file`,
+  );
+}
+
+/** ImageJ may list slices as channels or frames, but only one of the three may be more than 1. */
+function requireImagejStack(description: string, pages: number, source: string): void {
   const fields = imagejFields(description);
   const many = ['channels', 'slices', 'frames'].filter((axis) => Number(fields.get(axis) ?? 1) > 1);
   if (many.length > 1) {
@@ -182,7 +197,8 @@ interface VoxelSizeOptions {
 function chosenVoxelSize(page: TiffIfd, { description, warnings, given }: VoxelSizeOptions): Zyx {
   const { xResolution = Number.NaN, yResolution = Number.NaN } = page;
   const found: Warning[] = [];
-  const voxelSize = imagejVoxelSize({ description, xResolution, yResolution }, found);
+  const ome = omePixels(description);
+  const voxelSize = ome ? omeVoxelSize(ome, found) : imagejVoxelSize({ description, xResolution, yResolution }, found);
   if (given !== undefined) {
     const size = asVoxelSize(given);
     if (voxelSize !== undefined && !sizesAgree(voxelSize, size) && found.length === 0) {
@@ -275,6 +291,62 @@ function checkPage(view: DataView, at: number, { littleEndian, where }: PageOpti
 
 function fail(message: string): never {
   throw new CryoetPicksError('corrupt-data', message);
+}
+
+/** What an OME-TIFF says of its first image, and how many it has. */
+interface OmePixels {
+  readonly images: number;
+  /** Of the element `Pixels`, as written; empty if another file has the metadata. */
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+function omePixels(description: string): OmePixels | undefined {
+  if (!/<(?:\w+:)?OME\b/.test(description)) return undefined;
+  // A byte is a character of the description, which is UTF-8.
+  const text = new TextDecoder().decode(Uint8Array.from(description, (byte) => byte.charCodeAt(0)));
+  const xml = text.replace(/<!--.*?-->/gs, '');
+  const [pixels = ''] = /<(?:\w+:)?Pixels\b(?:"[^"]*"|'[^']*'|[^>"'])*>/.exec(xml) ?? [];
+  const attributes = [...pixels.matchAll(/([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g)];
+  return {
+    images: [...xml.matchAll(/<(?:\w+:)?Pixels\b/g)].length,
+    attributes: new Map(attributes.map(([, name, double, single]) => [name!, withoutEntities(double ?? single!)])),
+  };
+}
+
+/** Text of an attribute in which characters, such as µ, are written by their numbers. */
+function withoutEntities(text: string): string {
+  return text.replace(/&#(?:x([0-9a-f]{1,6})|(\d{1,7}));/gi, (entity, hex, decimal) => {
+    const code = hex ? Number.parseInt(hex, 16) : Number(decimal);
+    return code <= 0x10ffff ? String.fromCodePoint(code) : entity;
+  });
+}
+
+/** Units of OME, in which case counts: Mm is a megametre. The keys are in the form NFKC, which has one µ and one Å. */
+const OME_UNITS: Readonly<Record<string, number>> = {
+  pm: 0.01,
+  Å: 1,
+  nm: 10,
+  μm: 1e4,
+  mm: 1e7,
+  cm: 1e8,
+  m: 1e10,
+  in: 2.54e8,
+};
+
+/** The voxel size in Å along z, y, x that an OME-TIFF gives; otherwise adds a warning that says why it is unknown. */
+function omeVoxelSize({ attributes }: OmePixels, warnings: Warning[]): Zyx | undefined {
+  const found = ['Z', 'Y', 'X'].map((axis) => {
+    const text = attributes.get(`PhysicalSize${axis}`);
+    const unit = attributes.get(`PhysicalSize${axis}Unit`)?.normalize('NFKC') ?? 'μm';
+    const length = Number(text) * (Object.hasOwn(OME_UNITS, unit) ? OME_UNITS[unit]! : Number.NaN);
+    if (Number.isFinite(length) && length > 0) return nearRound(length);
+    const shown =
+      text === undefined ? 'is not given' : `is ${JSON.stringify(`${text} ${unit}`.slice(0, 60))}, not a length`;
+    warnings.push(unknownSize(`PhysicalSize${axis} ${shown}`));
+    return undefined;
+  });
+  const [z, y, x] = found;
+  return z !== undefined && y !== undefined && x !== undefined ? [z, y, x] : undefined;
 }
 
 /** ImageJ's description of the first page, and its resolution tags. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toFloat32, type VolumeSource } from '../../src/entry/index.ts';
+import { toFloat32, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
 import { openTiffStack } from '../../src/entry/io.ts';
 import { openTiffStackFile } from '../../src/entry/node.ts';
 import golden from '../fixtures/tiff.json' with { type: 'json' };
@@ -20,6 +20,8 @@ describe('openTiffStack', () => {
     pixels: /unit "pixel" is not a length/,
     'no-unit': /no unit of length/,
     deflate: /no unit of length/,
+    'ome-no-z': /PhysicalSizeZ is not given/,
+    'ome-no-size': /PhysicalSizeZ is not given/,
   };
 
   it.each(Object.entries(golden))('openTiffStack reads %s like tifffile', async (name, expected) => {
@@ -36,6 +38,67 @@ describe('openTiffStack', () => {
     const stack = await openTiffStack(fixture('no-unit'), { voxelSize: [12, 11, 10], origin });
     expect(stack.grid).toEqual({ shape: [3, 4, 5], voxelSize: [12, 11, 10], origin });
     expect(stack.warnings()).toEqual([]);
+  });
+
+  /** A fixture with a text in its description replaced by one as long. */
+  function edited(name: string, ...edits: readonly (readonly [from: string, to: string])[]): Uint8Array {
+    let text = Buffer.from(fixture(name)).toString('latin1');
+    for (const [from, to] of edits) {
+      expect(to.length).toBe(from.length);
+      expect(text).toContain(from);
+      text = text.replace(from, to);
+    }
+    return new Uint8Array(Buffer.from(text, 'latin1'));
+  }
+
+  it.each<[string, Uint8Array, Zyx]>([
+    ['in single quotes', edited('ome-nm', ['PhysicalSizeZ="2"', "PhysicalSizeZ='3'"]), [30, 10.52, 10.52]],
+    [
+      'with a µ as a number',
+      edited('ome-mixed', [
+        ' SizeT="1" PhysicalSizeX="1" PhysicalSizeXUnit="nm"',
+        '      PhysicalSizeX="2" PhysicalSizeXUnit="&#181;m"',
+      ]),
+      [20, 10, 20_000],
+    ],
+    ['with a prefix', edited('ome-nm', ['<OME xmlns=', '<o:OME xml=']), [20, 10.52, 10.52]],
+  ])('openTiffStack reads the physical size of an OME-TIFF %s', async (_, bytes, voxelSize) => {
+    expect((await openTiffStack(bytes)).grid.voxelSize).toEqual(voxelSize);
+  });
+
+  it.each<[string, readonly [string, string], RegExp]>([
+    ['in pixels', ['="nm" PhysicalSizeY=', '="px" PhysicalSizeY='], /PhysicalSizeX is "1.052 px", not a length/],
+    ['in megametres', ['="nm" PhysicalSizeY=', '="Mm" PhysicalSizeY='], /PhysicalSizeX is "1.052 Mm", not a length/],
+    ['of 0', ['PhysicalSizeZ="2"', 'PhysicalSizeZ="0"'], /PhysicalSizeZ is "0 nm", not a length/],
+    ['of a word', ['PhysicalSizeZ="2"', 'PhysicalSizeZ="z"'], /PhysicalSizeZ is "z nm", not a length/],
+  ])('openTiffStack warns of a physical size %s, and takes 1 Å or the size of the caller', async (_, edit, message) => {
+    const bytes = edited('ome-nm', edit);
+    const stack = await openTiffStack(bytes);
+    expect(stack.grid.voxelSize).toEqual([1, 1, 1]);
+    expect(stack.warnings().map(({ code }) => code)).toEqual(['voxel-size-unknown', 'voxel-size-unknown']);
+    expect(stack.warnings()[0]!.message).toMatch(message);
+    const given = await openTiffStack(bytes, { voxelSize: 12 });
+    expect(given.grid.voxelSize).toEqual([12, 12, 12]);
+    expect(given.warnings()).toEqual([]);
+  });
+
+  it('openTiffStack warns if the option contradicts an OME-TIFF, which it replaces', async () => {
+    const stack = await openTiffStack(fixture('ome-nm'), { voxelSize: 12 });
+    expect(stack.grid.voxelSize).toEqual([12, 12, 12]);
+    expect(stack.warnings()).toEqual([
+      { code: 'voxel-size-differs', message: expect.stringContaining('the file says 20×10.52×10.52 Å') },
+    ]);
+  });
+
+  it.each<[string, readonly [string, string], RegExp]>([
+    ['several times', ['SizeT="1"', 'SizeT="2"'], /2 times/],
+    ['slices in other files', ['SizeZ="3"', 'SizeZ="9"'], /9 slices, but has 3 pages/],
+    ['two images', ['</Pixels></Image>', '</Pixels><Pixels>'], /2 images/],
+  ])('openTiffStack refuses an OME-TIFF of %s', async (_, edit, message) => {
+    await expect(openTiffStack(edited('ome-nm', edit))).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(message),
+    });
   });
 
   it('openTiffStack reads bytes at an unaligned address', async () => {
@@ -88,6 +151,7 @@ describe('openTiffStack throws for', () => {
     ['float64', fixture('float64'), 'unsupported', /64 bits/],
     ['low values white', fixture('inverted'), 'unsupported', /Grays/],
     ['BigTIFF', fixture('bigtiff'), 'unsupported', /BigTIFF/],
+    ['channels of an OME-TIFF', fixture('ome-channels'), 'unsupported', /OME-TIFF of 2 channels/],
     ['channels', fixture('channels'), 'unsupported', /3 channels and 2 slices|2 slices and 3 channels/],
     ['pages that are not alike', fixture('unlike'), 'unsupported', /page 2 is 5×3/],
   ])('openTiffStack throws for %s', async (_, bytes, code, message) => {
