@@ -243,6 +243,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'convert',
     'import',
     'runtime',
+    'coarse-intensity',
     'dry-run',
     'detect',
     'detect-file',

@@ -13,8 +13,10 @@ export interface DetectInput extends CommonFlags {
   readonly object?: readonly string[] | undefined;
   readonly tomogram?: TomogramName | undefined;
   readonly model?: string | undefined;
-  readonly userId: string;
-  readonly sessionId: string;
+  /** @defaultValue 'cryoet-picks' */
+  readonly userId?: string | undefined;
+  /** @defaultValue '0' */
+  readonly sessionId?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
   readonly resume?: true | undefined;

@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path';
+import { orConsolidated } from '../copick/images.ts';
 import type { PickableObject } from '../copick/object.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
@@ -12,13 +13,15 @@ import { type CziiObject, cziiRules } from '../metric/rules.ts';
 import { openTomogram } from '../ome-zarr/tomogram.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
+import type { Intensity } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
+import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { picksKind } from './convert-write.ts';
 import { openOutputs, type RunSummary } from './detect.ts';
-import { openOutput, requireApart } from './files.ts';
+import { isFolder, openOutput, requireApart } from './files.ts';
 import { fitting, openModel } from './runtime.ts';
-import { countByObject, countTable, type Terminal, UsageError } from './terminal.ts';
+import { countByObject, countTable, inFlags, type Terminal, UsageError } from './terminal.ts';
 
 /** What `detect VOLUME --json` prints. */
 interface VolumeDocument {
@@ -34,6 +37,8 @@ interface VolumeDocument {
 /** Options of `detect` that only a project has. */
 const ofProjects = {
   run: '--run',
+  userId: '--user-id',
+  sessionId: '--session-id',
   tomogram: '--tomogram',
   overlay: '--overlay',
   resume: '--resume',
@@ -56,11 +61,18 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
   const outputs = await openOutputs(terminal, input);
   const output =
     out === undefined ? undefined : await openOutput(terminal, out, { kind: picksKind(format), overwrite });
-  const volume = await openVolume(path, input, signal);
+  const open = (level?: number) => openVolume(path, { voxelSize: input.voxelSize, level, signal });
+  const volume = await open();
+  const intensity = await coarseIntensity(async (level) => (level === undefined ? volume : open(level)), {
+    invert: input.invert,
+    signal,
+  });
   const run = nameOf(path);
   const model = await openModel(terminal, input);
   const started = performance.now();
-  const { picks, warnings } = await search(terminal, { input, volume, model, run }).finally(() => model.dispose());
+  const { picks, warnings } = await search(terminal, { input, volume, intensity, model, run }).finally(() =>
+    model.dispose(),
+  );
   const found = [{ run, picks }];
   const { shape, voxelSize } = volume.grid;
   const classes = model.spec.classes.filter((name) => name !== null);
@@ -95,15 +107,19 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
   return { json: document };
 }
 
-/** Opens a volume by the ending of its name. */
-async function openVolume(
-  path: string,
-  { voxelSize }: Pick<DetectInput, 'voxelSize'>,
-  signal: AbortSignal,
-): Promise<VolumeSource> {
+interface OpenVolumeOptions {
+  readonly voxelSize: number | undefined;
+  /** Of an OME-Zarr image; other files have no levels. */
+  readonly level: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Opens a volume: a folder as OME-Zarr, a file by the ending of its name. */
+async function openVolume(path: string, { voxelSize, level, signal }: OpenVolumeOptions): Promise<VolumeSource> {
   if (/\.tiff?$/i.test(path)) return openTiffStackFile(path, { voxelSize, signal });
-  if (/\.(?:zarr|ozx|zip)[/\\]*$/i.test(path)) {
-    return openTomogram(await openStore(path), { fallbackVoxelSize: voxelSize, signal });
+  if (/\.(?:ozx|zip)$/i.test(path) || (await isFolder(path))) {
+    const options = { trueVoxelSize: voxelSize, level, signal };
+    return orConsolidated(await openStore(path), options, (store) => openTomogram(store, options));
   }
   return openMrcFile(path, { voxelSize, signal });
 }
@@ -116,27 +132,34 @@ function nameOf(path: string): string {
 interface SearchOptions {
   readonly input: DetectInput;
   readonly volume: VolumeSource;
+  /** Of few of its voxels, for the check of its contrast. */
+  readonly intensity: Intensity | undefined;
   readonly model: Model;
   readonly run: string;
 }
 
 async function search(
   terminal: Terminal,
-  { input, volume, model, run }: SearchOptions,
+  { input, volume, intensity, model, run }: SearchOptions,
 ): Promise<{ readonly picks: readonly ParticlePick[]; readonly warnings: readonly Warning[] }> {
   const { signal } = terminal;
   const { spec } = model;
   const warnings: Warning[] = [];
+  // The volume's own warnings are told before the search, and by the search again.
+  const told = new Set<string>();
   const warn = (warning: Warning) => {
-    warnings.push(warning);
-    terminal.warn(`cryoet-picks: ${input.config}: ${warning.message}`);
+    const message = inFlags(warning.message);
+    if (told.has(message)) return;
+    told.add(message);
+    warnings.push({ ...warning, message });
+    terminal.warn(`cryoet-picks: ${input.config}: ${message}`);
   };
   const fitted = fitting(terminal, { ...input, spec })(volume, {
     what: input.config,
     voxelSizeRemedy: 'give it by --voxel-size',
   });
-  for (const finding of checkTomogram(volume, { spec })) {
-    if (finding.code !== 'voxel-size-not-of-model') warn({ ...finding, path: input.config });
+  for (const finding of checkTomogram(volume, { spec, intensity })) {
+    if (!isToldLater.has(finding.code)) warn({ ...finding, path: input.config });
   }
   const bar = terminal.startBar(run);
   try {
@@ -144,6 +167,7 @@ async function search(
       model,
       objects: input.object?.map((name) => ({ name })),
       thresholds: input.threshold,
+      allowMissingChunks: input.allowMissingChunks,
       signal,
       onProgress: bar.update,
       onWarning: warn,

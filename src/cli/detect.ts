@@ -11,18 +11,16 @@ import { detectProject, type RunResult, tomogramTypeOf } from '../detect/project
 import { openProject } from '../entry/node.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
-import type { TomogramLevel } from '../ome-zarr/tomogram.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
-import { voxelCount } from '../space/grid.ts';
-import { type Intensity, measureIntensity } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { chosenRuns } from './choose.ts';
+import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome, TomogramName } from './command.ts';
 import { picksKind } from './convert-write.ts';
 import { dryRun } from './dry-run.ts';
 import { type FileKind, namesAsWritten, type Output, openOutput, requireApart } from './files.ts';
-import { type FittingOptions, fitting, inverted, namedRun, openModel } from './runtime.ts';
+import { type FittingOptions, fitting, namedRun, openModel } from './runtime.ts';
 import {
   countByObject,
   counted,
@@ -68,17 +66,11 @@ export interface RunSummary {
 /** Detects particles in a project and writes them to its overlay, a submission and a figure. */
 export async function detect(terminal: Terminal, input: DetectInput): Promise<Outcome> {
   const { signal } = terminal;
-  const misplaced = (['out', 'to', 'voxelSize'] as const).find((option) => input[option] !== undefined);
-  if (misplaced !== undefined) {
-    const flag = misplaced === 'voxelSize' ? 'voxel-size' : misplaced;
-    throw new UsageError(
-      `--${flag} applies to a single volume; picks of a project go to its overlay, and to --submission`,
-    );
-  }
-  const project = await openProject(input.config, { overlay: input.overlay, signal, onWarning: warningsTo(terminal) });
+  const { userId = 'cryoet-picks', sessionId = '0' } = input;
+  const project = await openOnlyProject(input, terminal);
   requireObjects(project, { flag: '--threshold', names: Object.keys(input.threshold ?? {}) });
   requireObjects(project, { flag: '--object', names: input.object ?? [] });
-  const written = namesAsWritten(input);
+  const written = namesAsWritten({ userId, sessionId });
   pathToWrite('picks', { run: 'run', object: 'object', ...written.names });
   for (const { message } of written.warnings) terminal.warn(`cryoet-picks: ${message}`);
   if (input.dryRun) return dryRun(terminal, { ...input, project });
@@ -92,7 +84,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
     requireProbabilities(input.threshold ?? {}, model.spec);
     if (input.object === undefined) warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
     const names = input.run === undefined ? undefined : runs.map(({ name }) => name);
-    return detectRuns(terminal, { ...input, run: names, tomogram, project, model });
+    return detectRuns(terminal, { ...input, userId, sessionId, run: names, tomogram, project, model });
   };
   const detected = await search().finally(() => model.dispose());
   const { summaries, found } = detected;
@@ -112,24 +104,36 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   return { json: document, failed: failed > 0 || notWritten.length > 0 };
 }
 
+/** Opens a project, once it is clear that the options are for one. */
+async function openOnlyProject(input: DetectInput, terminal: Terminal): Promise<Project> {
+  const { config, overlay } = input;
+  const misplaced = (['out', 'to', 'voxelSize'] as const).find((option) => input[option] !== undefined);
+  const flag = misplaced === 'voxelSize' ? '--voxel-size' : `--${misplaced}`;
+  let project: Project;
+  try {
+    project = await openProject(config, { overlay, signal: terminal.signal, onWarning: warningsTo(terminal) });
+  } catch (error) {
+    if (misplaced === undefined || !isCryoetPicksError(error, 'invalid-config')) throw error;
+    throw new UsageError(
+      `${flag} applies to a single volume, and ${config} is not named like one: expected .mrc, .rec, .map or .ccp4 (also .gz), ` +
+        '.tif, .zarr, .ozx or .zarr.zip, or a folder with an OME-Zarr image',
+    );
+  }
+  if (misplaced === undefined) return project;
+  throw new UsageError(`${flag} applies to a single volume; picks of a project go to its overlay, and to --submission`);
+}
+
 /** Options of {@link detectRuns}. */
 export interface DetectRunsOptions
   extends Pick<
     DetectInput,
-    | 'run'
-    | 'object'
-    | 'userId'
-    | 'sessionId'
-    | 'resume'
-    | 'overwrite'
-    | 'resample'
-    | 'invert'
-    | 'allowMissingChunks'
-    | 'threshold'
+    'run' | 'object' | 'resume' | 'overwrite' | 'resample' | 'invert' | 'allowMissingChunks' | 'threshold'
   > {
   readonly project: Project;
   readonly model: Model;
   readonly tomogram: TomogramName;
+  readonly userId: string;
+  readonly sessionId: string;
 }
 
 /** Result of {@link detectRuns}. */
@@ -409,9 +413,6 @@ export interface Preflight {
   readonly afterwards: (run: string) => readonly TomogramProblem[];
 }
 
-/** The model's voxel size is an error of `fitting`, or it resamples and says so; the detection counts voxels and chunks itself. */
-const isToldLater = new Set(['voxel-size-not-of-model', 'voxels-not-finite', 'chunks-missing']);
-
 /** Checks the tomograms of one type, and warns about problems. */
 function preflight(
   terminal: Terminal,
@@ -431,7 +432,10 @@ function preflight(
         picks,
         folderSpacing: entry?.voxelSpacing,
         spec: options.spec,
-        intensity: await coarseIntensity(entry?.open, options.invert, signal),
+        intensity: await coarseIntensity(async (level) => (entry ? entry.open({ level, signal }) : tomogram), {
+          invert: options.invert,
+          signal,
+        }),
       });
       for (const finding of findings) {
         if (isToldLater.has(finding.code)) continue;
@@ -448,31 +452,4 @@ function preflight(
       return missing.map(({ message }) => ({ path: one.path, message }));
     },
   };
-}
-
-/** The maximum number of voxels to read for the check of a tomogram. */
-const MAX_CHECKED_VOXELS = 2 ** 24;
-
-type OpenTomogram = Awaited<ReturnType<Run['tomograms']>>[number]['open'];
-
-/** The intensity of the coarsest level, if that is small; a level that cannot be read is reported by the detection. */
-async function coarseIntensity(
-  open: OpenTomogram | undefined,
-  invert: true | undefined,
-  signal: AbortSignal,
-): Promise<Intensity | undefined> {
-  try {
-    const coarsest = (await open?.({ signal }))?.levels.reduce<TomogramLevel | undefined>(
-      (smallest, level) =>
-        smallest === undefined || voxelCount(level.shape) < voxelCount(smallest.shape) ? level : smallest,
-      undefined,
-    );
-    if (open === undefined || coarsest === undefined || voxelCount(coarsest.shape) > MAX_CHECKED_VOXELS)
-      return undefined;
-    const level = await open({ level: coarsest.index, signal });
-    return await measureIntensity(invert ? inverted(level) : level, { signal });
-  } catch {
-    signal.throwIfAborted();
-    return undefined;
-  }
 }

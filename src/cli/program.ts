@@ -241,8 +241,8 @@ function defineDetect(program: Command, run: RunCommand): void {
       '--model <file>',
       'path of an ONNX model; its model card must be next to it as .json (default: the bundled model)',
     )
-    .option('--user-id <name>', 'user to write the picks as', parseName, 'cryoet-picks')
-    .option('--session-id <name>', 'session to write the picks as', parseName, '0')
+    .option('--user-id <name>', 'user to write the picks as (default: cryoet-picks)', parseName)
+    .option('--session-id <name>', 'session to write the picks as (default: 0)', parseName)
     .option('--overlay <folder>', 'write to this folder in place of the overlay of the project')
     .option('--submission <file>', 'also write all picks to a competition CSV; - is standard output')
     .option('--figure <file>', 'also draw the first run with its picks, as .png or .svg')
@@ -259,7 +259,11 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--threads <number>', 'threads of the model (default: all cores)', wholeNumber(1))
     .option('--out <file>', 'file for the picks of a volume; its ending names the format; - is standard output')
     .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))
-    .option('--voxel-size <length>', 'voxel size in Å of a volume that does not know it', parseLength)
+    .option(
+      '--voxel-size <length>',
+      'voxel size in Å of a volume that does not know it, or has a wrong one',
+      parseLength,
+    )
     .action((config: string, options: Omit<DetectInput, 'config'>) =>
       run(() => detectBody(config), { config, ...options }),
     );

@@ -259,12 +259,28 @@ const flags: Readonly<Record<string, string>> = {
   coordinates: '--coordinates',
 };
 
+/** How messages of the library name options of the command line: those that are no words of English. */
+const namedOptions: Readonly<Record<string, string>> = {
+  voxelSize: '--voxel-size',
+  trueVoxelSize: '--voxel-size',
+  fallbackVoxelSize: '--voxel-size',
+};
+
+/** A message of the library in which options are named as on the command line: `give --voxel-size`. */
+export function inFlags(message: string): string {
+  return message.replace(
+    /(?:the option )?(["']?)\b(voxelSize|trueVoxelSize|fallbackVoxelSize)\b\1/g,
+    (_, __, option: string) => namedOptions[option]!,
+  );
+}
+
 /** Describes an error in one line; for an option that is missing or wrong, also its name on the command line. */
 export function describeFailure(error: unknown): Failure {
   if (isCryoetPicksError(error)) {
     const { code, option } = error;
-    const flag = option !== undefined && Object.hasOwn(flags, option) ? ` (option ${flags[option]})` : '';
-    return { code, message: `${oneLine(error.message)}${flag}` };
+    const message = inFlags(error.message);
+    const flag = option !== undefined && Object.hasOwn(flags, option) ? flags[option]! : undefined;
+    return { code, message: `${oneLine(message)}${!flag || message.includes(flag) ? '' : ` (option ${flag})`}` };
   }
   if (error instanceof UsageError) return { code: 'usage', message: oneLine(error.message) };
   if (!(error instanceof Error)) return { code: 'unexpected', message: oneLine(String(error)) };

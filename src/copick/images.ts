@@ -180,7 +180,7 @@ async function orWithSpacing<T>(
  *
  * @param open - Opens the image in a store.
  */
-async function orConsolidated<T>(
+export async function orConsolidated<T>(
   store: ListableStore,
   { signal }: StoreOptions,
   open: (store: ListableStore) => Promise<T>,

@@ -111,9 +111,13 @@ async function openData(
 
 const volumeName = /\.(?:mrcs?|rec|map|ccp4|tiff?|zarr|ozx)(?:\.(?:gz|zip))?[/\\]*$/i;
 
-/** True for the path of a file or folder that is named like a volume. */
+/** True for the path of a file or folder that is named like a volume, and of a folder with the metadata of Zarr. */
 export async function isVolume(path: string): Promise<boolean> {
-  return volumeName.test(path) && (await stat(path).catch(() => undefined)) !== undefined;
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined || volumeName.test(path)) return found !== undefined;
+  if (!found.isDirectory()) return false;
+  const metadata = ['.zattrs', '.zgroup', '.zarray', 'zarr.json'].map((name) => stat(join(path, name)));
+  return (await Promise.allSettled(metadata)).some(({ status }) => status === 'fulfilled');
 }
 
 /** Throws, with advice, for a tomogram in place of a config. */
@@ -121,7 +125,7 @@ async function refuseVolume(path: string): Promise<void> {
   if (!(await isVolume(path))) return;
   throw new CryoetPicksError(
     'invalid-config',
-    `"${path}" is named like a volume; expected the config of a copick project, such as copick.json. ` +
+    `"${path}" is a volume, or named like one; expected the config of a copick project, such as copick.json. ` +
       '"cryoet-picks detect VOLUME --out picks.csv" searches a single volume; docs/guides/pick-in-a-file.md shows how to make a ' +
       'project of it',
   );

@@ -16,7 +16,7 @@ import {
   singleBytesCodec,
 } from './chunk.ts';
 import type { ChunkMemory } from './chunk-memory.ts';
-import { type ChunkCounts, ChunkRecord } from './chunk-record.ts';
+import { ChunkRecord } from './chunk-record.ts';
 import { decodePool } from './decode-pool.ts';
 import {
   type ChunkTask,
@@ -36,7 +36,7 @@ export interface ChunkedArray extends ArrayDescription {
   /** Path of the array's folder. */
   readonly path: string;
   /** The chunks that were read so far, and those of them that were missing. */
-  readonly chunks: ChunkCounts & Pick<ChunkRecord, 'missingWithin'>;
+  readonly chunks: ChunkRecord;
   /**
    * Reads and decodes one chunk; `undefined` if it is absent, which the format takes for the fill value everywhere.
    *

@@ -171,12 +171,14 @@ export interface LevelSourceOptions {
   readonly cache: ChunkCache;
   /** Which channel of a level that has several. @defaultValue 0 */
   readonly channel?: number | undefined;
+  /** What was unusual when it was opened. */
+  readonly warnings?: readonly Warning[] | undefined;
 }
 
 /** A source over an array in a store. */
 export interface LevelSource extends VolumeSource {
   /**
-   * Warns of chunks that were read and are not in the store: their share, and where they lie. Writers leave out chunks that hold
+   * Warns of a voxel size that the metadata contradict, and of chunks of this volume that were read and are not in the store: their share, and where they lie. Writers leave out chunks that hold
    * nothing but the fill value: most chunks of labels, hardly one of a measured density.
    */
   warnings(): readonly Warning[];
@@ -190,7 +192,10 @@ export interface LevelSource extends VolumeSource {
 }
 
 /** Makes a source of a level, or of one of its channels. It lends a box inside one float32 chunk as a view of the chunk. */
-export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSourceOptions): LevelSource {
+export function levelSource(
+  level: OpenedLevel,
+  { cache, channel = 0, warnings = [] }: LevelSourceOptions,
+): LevelSource {
   const exactly = createLossless(level.array.dtype);
   const read = async (box: Box, options: ReadOptions = {}): Promise<Volume<VoxelData>> => {
     const { signal, out, lend, exact } = requireReadOptions('tomogram.read', options);
@@ -208,13 +213,13 @@ export function levelSource(level: OpenedLevel, { cache, channel = 0 }: LevelSou
   return {
     grid: level.grid,
     chunkShape: level.chunkShape,
-    warnings: () => missingChunks(level),
+    warnings: () => [...warnings, ...missingChunks(level, channel)],
     read: read as LevelSource['read'],
   };
 }
 
-function missingChunks({ array, dimensions, grid }: OpenedLevel): readonly Warning[] {
-  const { total, read, missing, missingWithin } = array.chunks;
+function missingChunks({ array, dimensions, grid, channelAxis }: OpenedLevel, channel: number): readonly Warning[] {
+  const { total, read, missing, missingWithin } = array.chunks.layer(chunkOf(channel, { array, channelAxis }));
   if (missing === 0) return [];
   const share = missing / total;
   const percent = (part: number) => `${Number((100 * part).toPrecision(2))} %`;
@@ -257,6 +262,11 @@ function allocate(create: (length: number) => VoxelData, { box, level }: Reading
   }
 }
 
+/** Index of the chunks that hold a channel, along the axis of the channels. */
+function chunkOf(channel: number, { array, channelAxis }: Pick<OpenedLevel, 'array' | 'channelAxis'>): number {
+  return channelAxis ? Math.floor(channel / array.chunkShape[channelAxis.dimension]!) : 0;
+}
+
 function chunksOf({ box, level, channel }: Pick<Reading, 'box' | 'level' | 'channel'>): TouchedChunk[] {
   if (voxelCount(boxShape(box)) === 0) return [];
   const { array, dimensions, chunkShape: chunk, channelAxis } = level;
@@ -268,7 +278,7 @@ function chunksOf({ box, level, channel }: Pick<Reading, 'box' | 'level' | 'chan
       for (let x = first[2]; x < last[2]; x++) {
         const at = new Array<number>(array.shape.length).fill(0);
         [at[dimensions[0]], at[dimensions[1]], at[dimensions[2]]] = [z, y, x];
-        if (channelAxis) at[channelAxis.dimension] = Math.floor(channel / array.chunkShape[channelAxis.dimension]!);
+        if (channelAxis) at[channelAxis.dimension] = chunkOf(channel, level);
         const start: Zyx = [z * chunk[0], y * chunk[1], x * chunk[2]];
         found.push({ at, box: { start, end: [start[0] + chunk[0], start[1] + chunk[1], start[2] + chunk[2]] } });
       }

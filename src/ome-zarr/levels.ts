@@ -1,6 +1,7 @@
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { formatZyx, type VoxelGrid, type Zyx } from '../space/grid.ts';
+import { formatZyx, sizesAgree, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { isListable, joinKey, type ReadableStore, type StoreOptions, subStore } from '../storage/store.ts';
 import { type ChunkedArray, openArray } from './array.ts';
 import { requireKnownFields } from './array-metadata.ts';
@@ -36,6 +37,7 @@ export function isOpened(level: OpenedLevel | BrokenLevel): level is OpenedLevel
 /** Options of {@link openLevels}. */
 export interface OpenLevelsOptions extends StoreOptions {
   readonly fallbackVoxelSize?: number | undefined;
+  readonly trueVoxelSize?: number | undefined;
   /** Whether levels may have several channels. @defaultValue false */
   readonly hasChannels?: boolean | undefined;
   /** The only format to look for. @defaultValue both */
@@ -48,6 +50,8 @@ export interface ListedLevels {
   readonly levels: readonly (OpenedLevel | BrokenLevel)[];
   /** Names from the metadata; channels without a name have none. */
   readonly channelNames: ChannelNames;
+  /** A voxel size that the metadata contradict. */
+  readonly warnings: readonly Warning[];
 }
 
 /**
@@ -59,7 +63,7 @@ export interface ListedLevels {
  */
 export async function openLevels(store: ReadableStore, options: OpenLevelsOptions = {}): Promise<ListedLevels> {
   const found = await readImageMetadata(store, options);
-  if (!found) return { levels: [await openBareArray(store, options)], channelNames: [] };
+  if (!found) return { levels: [await openBareArray(store, options)], channelNames: [], warnings: [] };
   if ('series' in found) return openOnlyImage(store, found.series, options);
   const image = inAngstrom(found.image, options);
   const levels: (OpenedLevel | BrokenLevel)[] = [];
@@ -67,7 +71,7 @@ export async function openLevels(store: ReadableStore, options: OpenLevelsOption
     levels.push(await openLevel(store, { ...found, image }, { ...options, index, first: levels[0] }));
   }
   if (levels.some((level) => isOpened(level) || level.failure !== undefined)) {
-    return { levels, channelNames: found.channelNames };
+    return { levels, channelNames: found.channelNames, warnings: differingSize(found.image, options) };
   }
   const paths = levels.map(({ path }) => `"${path}"`).join(', ');
   throw new CryoetPicksError(
@@ -118,8 +122,9 @@ function spatial({ axes }: Pick<ImageMetadata, 'axes'>, values: readonly number[
 }
 
 /** The caller's voxel size stands in for a missing scale, but only of the first level. */
-function fallbackScale(image: ImageMetadata, index: number, { fallbackVoxelSize }: OpenLevelsOptions) {
-  return index === 0 && fallbackVoxelSize !== undefined ? image.axes.map(() => fallbackVoxelSize) : undefined;
+function fallbackScale(image: ImageMetadata, index: number, options: OpenLevelsOptions) {
+  const voxelSize = options.trueVoxelSize ?? options.fallbackVoxelSize;
+  return index === 0 && voxelSize !== undefined ? image.axes.map(() => voxelSize) : undefined;
 }
 
 function describeUnit({ unknownUnit }: ImageMetadata, { location }: ReadableStore): string {
@@ -129,21 +134,33 @@ function describeUnit({ unknownUnit }: ImageMetadata, { location }: ReadableStor
 }
 
 /**
- * The lengths of an image in Å. Lengths in an unknown unit are scaled so that the first level has the caller's voxel size; without it
- * the scales are left out.
+ * The lengths of an image in Å. They are scaled so that the first level has the true voxel size that the caller gives, or, if their
+ * unit is unknown, the fallback; without either the scales in an unknown unit are left out.
  */
-function inAngstrom(image: ImageMetadata, { fallbackVoxelSize }: OpenLevelsOptions): ImageMetadata {
-  if (!image.unknownUnit) return image;
+function inAngstrom(image: ImageMetadata, { trueVoxelSize, fallbackVoxelSize }: OpenLevelsOptions): ImageMetadata {
+  const voxelSize = trueVoxelSize ?? (image.unknownUnit ? fallbackVoxelSize : undefined);
+  if (voxelSize === undefined && !image.unknownUnit) return image;
   const first = image.levels[0]!.scale;
-  const units = image.axes.map(({ name }, i) =>
-    ['z', 'y', 'x'].includes(name) && fallbackVoxelSize !== undefined ? fallbackVoxelSize / (first?.[i] ?? 1) : 1,
+  const factors = image.axes.map(({ name }, i) =>
+    ['z', 'y', 'x'].includes(name) && voxelSize !== undefined
+      ? voxelSize / (first?.[i] ?? (image.unknownUnit ? 1 : voxelSize))
+      : 1,
   );
   const levels = image.levels.map(({ path, scale, translation }) => ({
     path,
-    scale: fallbackVoxelSize === undefined ? undefined : scale?.map((length, i) => length * units[i]!),
-    translation: translation.map((length, i) => length * units[i]!),
+    scale: voxelSize === undefined ? undefined : scale?.map((length, i) => length * factors[i]!),
+    translation: translation.map((length, i) => length * factors[i]!),
   }));
   return { ...image, levels };
+}
+
+/** Warns if the metadata give another voxel size than the caller; 1 Å is what programs write if they do not know it. */
+function differingSize(image: ImageMetadata, { trueVoxelSize }: OpenLevelsOptions): Warning[] {
+  const stated = image.unknownUnit ? undefined : spatial(image, image.levels[0]!.scale);
+  if (trueVoxelSize === undefined || stated === undefined || stated.every((length) => length === 1)) return [];
+  if (sizesAgree(stated, trueVoxelSize)) return [];
+  const message = `the option trueVoxelSize is ${trueVoxelSize} Å, the metadata say ${formatZyx(stated)} Å (z×y×x); the option is used`;
+  return [{ code: 'voxel-size-differs', message }];
 }
 
 /** The metadata of an image, and the Zarr format of their file, which its arrays share. */
@@ -214,8 +231,8 @@ async function openOnlyImage(
   const image = subStore(store, joinKey(name));
   const found = await readImageMetadata(image, options);
   if (found && 'series' in found) throw invalid(image.location, 'it has the layout of bioformats2raw within the same');
-  const { levels, channelNames } = await openLevels(image, options);
-  return { levels: levels.map((level) => ({ ...level, path: `${name}/${level.path}` })), channelNames };
+  const opened = await openLevels(image, options);
+  return { ...opened, levels: opened.levels.map((level) => ({ ...level, path: `${name}/${level.path}` })) };
 }
 
 /** The images that the metadata of the layout list; without them, the folders that are numbered from 0. */
@@ -240,7 +257,8 @@ async function namesOfImages(
 const MAX_COUNTED = 100;
 
 async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): Promise<OpenedLevel> {
-  const { fallbackVoxelSize, hasChannels = false, zarrFormat, decodeWorkers, signal } = options;
+  const { hasChannels = false, zarrFormat, decodeWorkers, signal } = options;
+  const fallbackVoxelSize = options.trueVoxelSize ?? options.fallbackVoxelSize;
   for (const path of ['0', ''] as const) {
     const zarrFormats = zarrFormat ? [zarrFormat] : BOTH;
     const array = await openArray(store, joinKey(path), { signal, decodeWorkers, zarrFormats });
@@ -365,6 +383,7 @@ function levelGrid(
   const dimension = long[0] ?? others[0];
   const channelAxis =
     dimension === undefined ? undefined : { name: names[dimension]!, dimension, length: array.shape[dimension]! };
+  if (channelAxis) array.chunks.countAlong(channelAxis.dimension);
   return { index, path, grid, array, dimensions, chunkShape: pick(array.chunkShape), channelAxis };
 }
 

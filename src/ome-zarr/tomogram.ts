@@ -12,6 +12,7 @@ import {
   requireOptions,
   url,
 } from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError, withMessage } from '../core/errors.ts';
 import { formatZyx, type Point, type Zyx } from '../space/grid.ts';
 import { assertStore, type ReadableStore } from '../storage/store.ts';
@@ -46,7 +47,7 @@ export interface Tomogram extends LevelSource {
   readonly levels: readonly TomogramLevel[];
   /** Index of the level that is read. */
   readonly level: number;
-  /** Counts of the chunks read so far; all channels of an image share them. */
+  /** Counts of the chunks read so far; all channels of an image share them, and each warns of its own. */
   readonly chunks: ChunkCounts;
 }
 
@@ -58,6 +59,11 @@ export interface OpenTomogramOptions {
   readonly voxelSize?: number | undefined;
   /** Voxel size of the first level in Å if the metadata give none, as in stores without `multiscales` or with the unit `pixel`. */
   readonly fallbackVoxelSize?: number | undefined;
+  /**
+   * Voxel size of the first level in Å, instead of what the metadata say: the other levels and all origins are scaled alike. More than
+   * 1 % off, the tomogram warns.
+   */
+  readonly trueVoxelSize?: number | undefined;
   /**
    * Look only for files of this Zarr format, which saves requests for those of the other.
    * @defaultValue both, first that of the image's own metadata
@@ -101,8 +107,8 @@ export interface OpenTomogramOptions {
  */
 export async function openTomogram(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Tomogram> {
   requireOptions('openTomogram', options, openRules);
-  const { level, levels, cache } = await chooseLevel(store, options, { hasChannels: false });
-  return { ...levelSource(level, { cache }), levels, level: level.index, chunks: level.array.chunks };
+  const { level, levels, cache, warnings } = await chooseLevel(store, options, { hasChannels: false });
+  return { ...levelSource(level, { cache, warnings }), levels, level: level.index, chunks: level.array.chunks };
 }
 
 /** What the options of opening an image must be. */
@@ -110,6 +116,7 @@ export const openRules: RulesFor<OpenTomogramOptions> = {
   level: /* @__PURE__ */ optional(count),
   voxelSize: anything,
   fallbackVoxelSize: anything,
+  trueVoxelSize: anything,
   zarrFormat: anything,
   cacheBytes: anything,
   decodeWorkers: {
@@ -125,11 +132,21 @@ interface ChosenLevel {
   readonly levels: readonly TomogramLevel[];
   readonly cache: ChunkCache;
   readonly channelNames: ChannelNames;
+  readonly warnings: readonly Warning[];
 }
 
 async function chooseLevel(
   store: ReadableStore,
-  { level, voxelSize, fallbackVoxelSize, zarrFormat, cacheBytes, decodeWorkers = {}, signal }: OpenTomogramOptions,
+  {
+    level,
+    voxelSize,
+    fallbackVoxelSize,
+    trueVoxelSize,
+    zarrFormat,
+    cacheBytes,
+    decodeWorkers = {},
+    signal,
+  }: OpenTomogramOptions,
   { hasChannels }: { readonly hasChannels: boolean },
 ): Promise<ChosenLevel> {
   assertStore(store, 'get');
@@ -139,13 +156,15 @@ async function chooseLevel(
     });
   checkPositive('voxelSize', voxelSize, 'Å');
   checkPositive('fallbackVoxelSize', fallbackVoxelSize, 'Å');
+  checkPositive('trueVoxelSize', trueVoxelSize, 'Å');
   if (cacheBytes !== undefined && !bound.isValid(cacheBytes))
     throw new CryoetPicksError('invalid-option', `cacheBytes is ${describeValue(cacheBytes)}, expected 0 or more`, {
       option: 'cacheBytes',
     });
   checkDecodeWorkers(decodeWorkers);
-  const { levels: listed, channelNames } = await openLevels(store, {
+  const { levels: listed, ...others } = await openLevels(store, {
     fallbackVoxelSize,
+    trueVoxelSize,
     hasChannels,
     zarrFormat,
     decodeWorkers,
@@ -165,7 +184,7 @@ async function chooseLevel(
   const { array, channelAxis, chunkShape, grid } = chosen;
   const perVoxel = array.itemBytes * (channelAxis ? array.chunkShape[channelAxis.dimension]! : 1);
   const kept = Math.min(cacheBytes ?? defaultCacheBytes({ grid, chunkShape }, perVoxel), Number.MAX_SAFE_INTEGER);
-  return { level: chosen, levels, cache: new ChunkCache(chosen.array, { cacheBytes: kept }), channelNames };
+  return { ...others, level: chosen, levels, cache: new ChunkCache(chosen.array, { cacheBytes: kept }) };
 }
 
 function checkPositive(name: string, value: number | undefined, unit: string): void {
@@ -247,10 +266,10 @@ export interface Channel extends Tomogram {
  */
 export async function openChannels(store: ReadableStore, options: OpenTomogramOptions = {}): Promise<Channel[]> {
   requireOptions('openChannels', options, openRules);
-  const { level, levels, cache, channelNames } = await chooseLevel(store, options, { hasChannels: true });
+  const { level, levels, cache, channelNames, warnings } = await chooseLevel(store, options, { hasChannels: true });
   const { name: axis, length = 1 } = level.channelAxis ?? {};
   return Array.from({ length }, (_, index) => ({
-    ...levelSource(level, { cache, channel: index }),
+    ...levelSource(level, { cache, channel: index, warnings }),
     levels,
     level: level.index,
     chunks: level.array.chunks,

@@ -155,12 +155,12 @@ describe('convert', () => {
     [
       'no voxel size',
       ['in.csv', 'o.tbl'],
-      'Dynamo table has positions in voxels of unknown size; give the option voxelSize, in Å (option --voxel-size)',
+      'Dynamo table has positions in voxels of unknown size; give --voxel-size, in Å',
     ],
     [
       'no shape',
       ['in.csv', 'o.star', '--to', 'relion5', '--voxel-size', '1'],
-      'give the options shape, in voxels, and voxelSize, in Å (option --shape)',
+      'give the options shape, in voxels, and --voxel-size, in Å (option --shape)',
     ],
     [
       'a star that may be many things',

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { sourceFromArray, toFloat32, writeTomogram } from '../../src/entry/index.ts';
@@ -38,6 +38,93 @@ it('detect asks for the voxel size of a volume that does not know it, not for re
     exitCode: 0,
     stdout: expect.stringMatching(/^run_name,/),
   });
+});
+
+/** Noise with some bright specks, which the network takes for dark ones if it is inverted. */
+const specks = Float32Array.from({ length: 24 * 40 * 40 }, (_, i) => Math.sin(i * 12.9898) + (i % 47 === 0 ? 9 : 0));
+
+/** An OME-Zarr image of the specks, whose metadata say a voxel size. */
+async function image(path: string, voxelSize: number, { levels = 1 } = {}): Promise<string> {
+  const source = sourceFromArray(
+    { data: specks, shape: [24, 40, 40] },
+    { voxelSize: [voxelSize, voxelSize, voxelSize] },
+  );
+  const store = directoryStore(join(folder, path));
+  await writeTomogram(store, source, { levels, chunkShape: [12, 20, 20] });
+  return join(folder, path);
+}
+
+const search = ['--out', '-', '--to', 'csv', '--threads', '1', '--threshold', 'ribosome=0', 'apo-ferritin=0'];
+
+it.each([
+  ['a wrong voxel size', 20, /--voxel-size is 10 Å, the metadata say 20×20×20 Å \(z×y×x\); the option is used$/m],
+  ['the 1 Å that programs write if they do not know it', 1, /^(?!.*voxel)/s],
+  ['the right one', 10, /^(?!.*voxel)/s],
+])('detect obeys --voxel-size for an OME-Zarr image with %s as for an MRC file', async (_, stated, warned) => {
+  await writeMrcFile(
+    join(folder, 'a.mrc'),
+    sourceFromArray({ data: specks, shape: [24, 40, 40] }, { voxelSize: [10, 10, 10] }),
+  );
+  const expected = await captureCli(['detect', join(folder, 'a.mrc'), ...search, '--invert']);
+  expect(expected.stdout.split('\n').length).toBeGreaterThan(3);
+  const args = [...search, '--invert', '--voxel-size', '10'];
+  const { exitCode, stdout, stderr } = await captureCli(['detect', await image('a.zarr', stated), ...args]);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expected.stdout });
+  expect(stderr).toMatch(warned);
+});
+
+it('detect searches a folder with an OME-Zarr image, or an array of one, whatever its name', async () => {
+  const path = await image('a', 10);
+  const expected = await captureCli(['detect', path, ...search, '--invert']);
+  expect(expected).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^run_name.*\n(a,[a-z-]+,.*\n)+$/) });
+  const array = await captureCli(['detect', join(path, '0'), ...search, '--invert', '--voxel-size', '10']);
+  expect(array.stdout).toBe(expected.stdout.replaceAll('\na,', '\n0,'));
+  expect((await captureCli(['detect', join(path, '0'), ...search])).stderr).toMatch(/give --voxel-size \(Å\)\n$/);
+});
+
+it('detect tells each warning of a single volume once, and that its contrast looks inverted', async () => {
+  const path = await image('a.zarr', 20, { levels: 2 });
+  const args = ['--out', join(folder, 'a.csv'), '--threads', '1', '--voxel-size', '10', '--json'];
+  const { stdout, stderr } = await captureCli(['detect', path, ...args]);
+  const codes = JSON.parse(stdout).warnings.map(({ code }: { code: string }) => code);
+  expect(codes).toEqual(['voxel-size-differs', 'contrast-inverted']);
+  expect(stderr.trimEnd().split('\n')).toHaveLength(2);
+  const inverted = await captureCli(['detect', path, ...args, '--invert']);
+  expect(JSON.parse(inverted.stdout).warnings).toMatchObject([{ code: 'voxel-size-differs' }]);
+});
+
+it('detect searches a single image with most chunks missing only if it is allowed', async () => {
+  const path = await image('a.zarr', 10);
+  for (const chunk of ['0/0/0', '0/0/1', '0/1/0', '0/1/1', '1/0/0']) await rm(join(path, '0', chunk));
+  const refused = await captureCli(['detect', path, ...search]);
+  expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('--allow-missing-chunks') });
+  const allowed = await captureCli(['detect', path, ...search, '--allow-missing-chunks']);
+  expect(allowed).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('5 of the 8 chunks (63 %)') });
+  await rm(join(path, '0', '1'), { recursive: true });
+  const empty = await captureCli(['detect', path, ...search, '--allow-missing-chunks']);
+  expect(empty).toMatchObject({ exitCode: 1, stderr: expect.not.stringContaining('--allow-missing-chunks') });
+  expect(empty.stderr).toMatch(/not in the store|every voxel|constant/);
+});
+
+it.each([
+  ['--user-id', 'me'],
+  ['--session-id', '1'],
+])('detect refuses %s for a single volume, which has no users and sessions', async (flag, value) => {
+  const { exitCode, stderr } = await captureCli(['detect', await image('a.zarr', 10), ...search, flag, value]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(`${flag} applies to copick projects`);
+});
+
+it.each([
+  ['nofile.mrc', 1, /config ".*nofile.mrc" not found/],
+  ['nofile', 1, /config ".*nofile" not found/],
+  ['a.mrc.bz2', 2, /--out applies to a single volume, and .*a.mrc.bz2 is not named like one: expected .mrc/],
+  ['a.st', 2, /not named like one/],
+])('detect says what is wrong with %s where a volume is expected', async (name, code, message) => {
+  for (const there of ['a.mrc.bz2', 'a.st']) await writeFile(join(folder, there), 'BZh');
+  const { exitCode, stderr } = await captureCli(['detect', join(folder, name), ...search]);
+  expect(exitCode).toBe(code);
+  expect(stderr).toMatch(message);
 });
 
 it('detect says how a user name is written, and does not replace picks of one that is written alike', async () => {

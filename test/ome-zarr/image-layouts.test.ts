@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore, openTomogram, type Store, subStore } from '../../src/entry/index.ts';
+import { openChannels } from '../../src/entry/io.ts';
 import { openStore } from '../../src/entry/node.ts';
 import { projectOf } from '../support/copick-tree.ts';
 import { sharedData, sharedDataMissing } from '../support/shared-data.ts';
@@ -58,6 +59,40 @@ describe('an image whose unit is no unit of length', () => {
     ]);
     expect(tomogram.level).toBe(1);
   });
+
+  it.each([
+    ['angstrom', 'a wrong voxel size', { code: 'voxel-size-differs' }],
+    ['pixel', 'no unit of length', undefined],
+  ])('openTomogram scales all levels, so that the first has the trueVoxelSize: %s', async (unit, _, warning) => {
+    const scaled = pyramid.map(([shape, scale]) => [shape, scale.map((length) => 2 * length)] as const);
+    const store = await image(scaled as unknown as typeof pyramid, { unit });
+    const tomogram = await openTomogram(store, { trueVoxelSize: 10, voxelSize: 20 });
+    expect(tomogram.levels.map(({ voxelSize, origin }) => [voxelSize, origin])).toEqual([
+      [[10, 10, 10], { x: 0, y: 0, z: 0 }],
+      [[20, 20, 20], { x: 5, y: 5, z: 5 }],
+    ]);
+    expect(tomogram.level).toBe(1);
+    expect(tomogram.warnings()).toMatchObject(warning ? [warning] : []);
+    const [channel] = await openChannels(store, { trueVoxelSize: 10 });
+    expect(channel!.grid.voxelSize).toEqual([10, 10, 10]);
+  });
+
+  it.each([
+    [10, 10.05, 0],
+    [10, 10.2, 1],
+    [1, 10, 0],
+  ])(
+    'openTomogram compares %d Å of the metadata with a trueVoxelSize of %d Å: %i warnings',
+    async (stated, given, count) => {
+      const level = [
+        [4, 4, 4],
+        [stated, stated, stated],
+      ] as const;
+      const tomogram = await openTomogram(await image([level], { unit: 'angstrom' }), { trueVoxelSize: given });
+      expect(tomogram.grid.voxelSize).toEqual([given, given, given]);
+      expect(tomogram.warnings()).toHaveLength(count);
+    },
+  );
 
   it('a project takes the voxel spacing of the folder, and reports that', async () => {
     const store = memoryStore();

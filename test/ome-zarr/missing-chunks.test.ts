@@ -104,6 +104,20 @@ describe('chunks that are not in the store', () => {
     expect(first!.chunks).toMatchObject({ total: 2, read: 2, missing: 1 });
   });
 
+  it('missing chunks of one channel are a share of its own chunks, and no matter of the other channels', async () => {
+    const store = memoryStore();
+    const shape = [3, 4, 4, 2];
+    const without = ['1/0/0/0', '1/0/1/0', '1/1/0/0'];
+    await putRawArray(store, '/0', { shape, chunks: [1, 2, 2, 2], value: (at) => 1 + at.at(-1)!, without });
+    const channels = await openChannels(store, { fallbackVoxelSize: 10 });
+    const model = identityModel({ voxelSize: 10, normalization: 'none' });
+    for (const channel of channels) await channel.read(wholeBox([4, 4, 2]));
+    expect(channels.map((channel) => channel.warnings().map(({ share }) => share))).toEqual([[], [0.75], []]);
+    expect(channels[1]!.warnings()[0]!.message).toMatch(/^3 of the 4 chunks \(75 %\) are not in the store/);
+    await expect(detectParticles(channels[1]!, { model })).rejects.toMatchObject({ code: 'corrupt-data' });
+    expect(await detectParticles(channels[2]!, { model })).toBeInstanceOf(Array);
+  });
+
   it('missing chunks are counted correctly in a grid of any size', () => {
     const property = fc.property(
       fc.array(fc.tuple(fc.nat(99_999), fc.nat(99_999), fc.nat(99_999)), { maxLength: 50 }),

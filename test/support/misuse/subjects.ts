@@ -381,6 +381,7 @@ const opening = () => ({
   level: 0,
   voxelSize: 10,
   fallbackVoxelSize: 10,
+  trueVoxelSize: 10,
   cacheBytes: 1e6,
   zarrFormat: 2,
   decodeWorkers: { count: 0 },
