@@ -9,6 +9,7 @@ import { checkTomogram } from '../detect/check-tomogram.ts';
 import { openProject } from '../entry/node.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { formatZyx, type Zyx } from '../space/grid.ts';
+import { withoutSecrets } from '../storage/address.ts';
 import { chosenRuns } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import {
@@ -312,14 +313,10 @@ const byNames = 'listed by the names of folders and files alone; --run opens the
 
 /** The roots of a project from its config, without query strings, which may contain secrets. */
 function describeRoots(config: ProjectConfig): string {
-  const overlay = config.overlayRoot === undefined ? 'read-only' : `overlay ${withoutQuery(config.overlayRoot)}`;
-  if (config.type === 'mlcroissant') return `${overlay}, Croissant ${withoutQuery(config.croissantUrl)}`;
+  const overlay = config.overlayRoot === undefined ? 'read-only' : `overlay ${withoutSecrets(config.overlayRoot)}`;
+  if (config.type === 'mlcroissant') return `${overlay}, Croissant ${withoutSecrets(config.croissantUrl)}`;
   if (config.type === 'cryoet_data_portal') return `${overlay}, portal datasets ${config.datasetIds.join(', ')}`;
-  return config.staticRoot === undefined ? overlay : `${overlay}, static ${withoutQuery(config.staticRoot)}`;
-}
-
-function withoutQuery(root: string): string {
-  return root.includes('://') ? root.replace(/\?.*$/, '').replace(/:\/\/[^/@]*@/, '://') : root;
+  return config.staticRoot === undefined ? overlay : `${overlay}, static ${withoutSecrets(config.staticRoot)}`;
 }
 
 function objectLines(objects: readonly PickableObject[]): string[] {

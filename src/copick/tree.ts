@@ -474,7 +474,9 @@ async function requireVersion(
   if (ifVersion === undefined) return;
   const where = `${store.location.replace(/\/$/, '')}${key}`;
   if (!store.version) {
-    if (ifVersion === null && (await store.get(key, { signal })) === undefined) return;
+    const isThere = ifVersion === null && (await store.get(key, { signal })) !== undefined;
+    if (ifVersion === null && !isThere) return;
+    if (isThere) assertVersion(where, ifVersion, 'unknown@an unknown time');
     throw new CryoetPicksError(
       'unsupported',
       `${where}: its store keeps no versions, so \`ifVersion\` cannot be checked`,

@@ -5,7 +5,6 @@ import type { Run } from '../copick/run.ts';
 import { formatUri } from '../copick/uri.ts';
 import {
   abortSignal,
-  anything,
   callback,
   flag,
   isFields,
@@ -101,7 +100,10 @@ export interface DetectProjectOptions
 
 /** What the options that choose runs must be. */
 export const runsRules: RulesFor<ProjectRunsOptions> = {
-  tomogram: anything,
+  tomogram: {
+    expected: "the type of the tomograms, such as 'denoised'",
+    isValid: (value) => value === undefined || (typeof value === 'string' && value !== ''),
+  },
   voxelSpacing: /* @__PURE__ */ optional(positiveLength),
   runs: /* @__PURE__ */ optional({ expected: 'a list of run names', isValid: Array.isArray, items: text }),
   userId: /* @__PURE__ */ optional(text),
@@ -242,7 +244,7 @@ interface Authored {
 function checkProjectOptions(
   options: Omit<DetectProjectOptions, 'onProgress' | 'userId' | 'sessionId'> & Authored,
 ): ChosenObjects {
-  const { userId, sessionId, voxelSpacing, tomogram } = options;
+  const { userId, sessionId, voxelSpacing } = options;
   const chosen = checkDetectOptions({ ...options, mask: undefined }, 'detectProject');
   const { spec } = options.model;
   // Tile and overlap must fit each other whatever the shape of a volume.
@@ -251,13 +253,6 @@ function checkProjectOptions(
   const names = { userId: sanitizeName(userId), sessionId: sanitizeName(sessionId) };
   for (const object of chosen.classes) pathToWrite('picks', { run: 'run', ...names, object });
   if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
-  if (tomogram !== undefined && (typeof tomogram !== 'string' || tomogram === '')) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `tomogram is ${showJson(tomogram)}, expected the type of the tomograms, such as 'denoised'`,
-      { option: 'tomogram' },
-    );
-  }
   return chosen;
 }
 

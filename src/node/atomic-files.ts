@@ -42,6 +42,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EEXIST: 'a file is in the way where a folder is needed',
   ENAMETOOLONG: 'the name is too long',
   ENXIO: 'it is a socket, or a device that is not there',
+  ELOOP: 'its links lead in a circle',
+  EMFILE: 'too many files are open',
 };
 
 /** The code of an error of the file system, such as `ENOENT`. */
@@ -178,14 +180,14 @@ function kindOf(path: string, found: Stats): Destination['kind'] {
   return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
 }
 
-/** The path that a chain of links ends at, where nothing is. */
+/** The path that a chain of links ends at, where nothing is. @throws {@link CryoetPicksError} `write-failed` for a circle. */
 async function danglingTarget(link: string): Promise<string> {
   let path = resolve(link);
   for (let links = 0; links < 40; links++) {
     if (!(await lstat(path).catch(() => undefined))?.isSymbolicLink()) return path;
     path = resolve(dirname(path), await readlink(path));
   }
-  throw Object.assign(new Error('its links lead in a circle'), { code: 'ELOOP' });
+  throw new CryoetPicksError('write-failed', `cannot write ${link}: ${REASONS.ELOOP}`, { path: link });
 }
 
 /** Options of {@link writeAtomically}. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
@@ -118,16 +119,18 @@ const MAX_CARD_BYTES = 2 ** 24;
 
 async function readCard(path: string, signal: AbortSignal | undefined): Promise<ModelSpec> {
   const card = `${path.replace(/\.onnx$/i, '')}.json`;
+  const size = (await stat(card).catch(() => undefined))?.size ?? 0;
+  if (size > MAX_CARD_BYTES) {
+    const message = `${card} has ${size} bytes; a model card has at most ${MAX_CARD_BYTES}`;
+    throw new CryoetPicksError('invalid-metadata', message, { path: card });
+  }
   const bytes = await readModelFile(card, { what: `card of model ${path}`, signal });
   try {
-    if (bytes.length <= MAX_CARD_BYTES)
-      return parseModelSpec(decodeText(bytes, { what: card, code: 'invalid-metadata' }), { source: card });
+    return parseModelSpec(decodeText(bytes, { what: card, code: 'invalid-metadata' }), { source: card });
   } catch (error) {
     if (!isCryoetPicksError(error)) throw error;
     throw new CryoetPicksError(error.code, error.message, { cause: error.cause, path: card });
   }
-  const message = `${card} has ${bytes.length} bytes; a model card has at most ${MAX_CARD_BYTES}`;
-  throw new CryoetPicksError('invalid-metadata', message, { path: card });
 }
 
 async function readModelFile(

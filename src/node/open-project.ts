@@ -11,7 +11,7 @@ import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { decodeText } from '../core/json.ts';
 import { s3OptionsOf } from '../storage/s3-address.ts';
-import { readFailure } from './atomic-files.ts';
+import { describeSystemError, errnoOf, readFailure } from './atomic-files.ts';
 import { directoryStore } from './directory-store.ts';
 import { readInput } from './read-file.ts';
 import { findLocal, isLocalAddress, localPaths, type OpenRootOptions, openRoot, type Root, schemeOf } from './roots.ts';
@@ -37,8 +37,8 @@ export interface OpenProjectOptions {
  * Instead of a config, give the URL of a Croissant, its `metadata.json`, or the folder above.
  *
  * Roots are folders (bare paths, `local://`, `file://`) or public buckets (`s3://`, or the `https://` URL of one). A relative root
- * is searched for beside the config first, then, as in copick, in the working directory; an overlay that does not exist yet is
- * created beside the config. The static root, a Croissant, the portal, and an overlay in a bucket are never written.
+ * is searched for beside the config first, and beside its target if it is a link, then, as in copick, in the working directory; an
+ * overlay that does not exist yet is created beside the config, or its target. The static root, a Croissant, the portal, and an overlay in a bucket are never written.
  *
  * @throws {@link CryoetPicksError} `not-found` if the config, or every root, is missing; `unavailable` if a server cannot be reached;
  *   `invalid-config`, for a volume too; `invalid-metadata` for a broken Croissant; `unsupported` for roots on other file systems (`ssh://`, …), that
@@ -83,7 +83,11 @@ export async function openProject(path: string, options: OpenProjectOptions = {}
 /** The folder that the option `overlay` names. */
 async function givenOverlay({ overlay, onWarning }: OpenProjectOptions): Promise<Root | undefined> {
   if (overlay === undefined) return undefined;
-  const found = await stat(overlay).catch(() => undefined);
+  const found = await stat(overlay).catch((cause: unknown) => {
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    const message = `overlay "${overlay}" cannot be read: ${describeSystemError(cause)}`;
+    throw new CryoetPicksError('unavailable', message, { cause, option: 'overlay', path: overlay });
+  });
   if (found !== undefined && !found.isDirectory()) {
     throw new CryoetPicksError('invalid-option', `overlay "${overlay}" is a file, expected a folder`, {
       option: 'overlay',
@@ -125,7 +129,7 @@ async function refuseVolume(path: string): Promise<void> {
   if (!(await isVolume(path))) return;
   throw new CryoetPicksError(
     'invalid-config',
-    `"${path}" is a volume, or named like one; expected the config of a copick project, such as copick.json. ` +
+    `"${path}" holds a Zarr array or image, or is named like a volume; expected the config of a copick project, such as copick.json. ` +
       '"cryoet-picks detect VOLUME --out picks.csv" searches a single volume; docs/guides/pick-in-a-file.md shows how to make a ' +
       'project of it',
   );

@@ -173,10 +173,14 @@ export interface FindLocalOptions {
   readonly kind: 'file' | 'folder';
 }
 
-/** Searches for a local file or folder beside the config first, then in the working directory, the only place where copick looks. */
+/**
+ * Searches for a local file or folder beside the config first, then, if the config is a link, beside its target, then in the working
+ * directory, the only place where copick looks. What is nowhere would be beside the target.
+ */
 export async function findLocal(address: string, { config, kind }: FindLocalOptions): Promise<FoundPath> {
   const paths = localPaths(address);
-  for (const folder of [dirname(config), '.']) {
+  const beside = dirname(await realpath(config).catch(() => config));
+  for (const folder of new Set([dirname(config), beside, '.'])) {
     for (const path of paths) {
       const candidate = resolve(folder, path);
       const found = await stat(candidate).catch(() => undefined);
@@ -185,5 +189,5 @@ export async function findLocal(address: string, { config, kind }: FindLocalOpti
       }
     }
   }
-  return { path: resolve(dirname(config), paths[0]!), exists: false };
+  return { path: resolve(beside, paths[0]!), exists: false };
 }

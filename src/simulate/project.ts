@@ -1,5 +1,6 @@
 import { formatConfig } from '../copick/edit-config.ts';
 import {
+  count,
   flag,
   isFields,
   optional,
@@ -7,7 +8,6 @@ import {
   type RulesFor,
   requireArgument,
   requireOptions,
-  someNumber,
   text,
   writableStore,
 } from '../core/arguments.ts';
@@ -127,7 +127,8 @@ export async function simulateProject(store: Store, options: SimulateProjectOpti
 
 const projectRules: RulesFor<SimulateProjectOptions> = {
   ...tomogramRules,
-  runs: /* @__PURE__ */ optional(someNumber),
+  seed: /* @__PURE__ */ optional(count),
+  runs: /* @__PURE__ */ optional(count),
   positions: /* @__PURE__ */ optionalList("a list of runs, [{ run: 'TS_1', picks }]", {
     expected: 'a run { run, picks }',
     isValid: isFields,
@@ -144,12 +145,6 @@ interface PlannedRun {
 }
 
 function plannedRuns({ runs = 3, seed = 0, positions }: SimulateProjectOptions): readonly PlannedRun[] {
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new CryoetPicksError('invalid-option', `expected a whole number ≥ 0 as seed, found ${seed}`);
-  }
-  if (!Number.isSafeInteger(runs) || runs < 0) {
-    throw new CryoetPicksError('invalid-option', `expected a whole number ≥ 0 of runs, found ${runs}`);
-  }
   const seeds = createRandom(seed, 3);
   if (positions !== undefined) {
     return positions.map(({ run, picks }) => ({ run: checkedRun(run), seed: seeds.uint32(), picks }));

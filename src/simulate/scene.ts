@@ -91,7 +91,7 @@ export function simulateScene(options: SceneOptions = {}): Scene {
 /** The work of `simulateScene`, of options that were checked. */
 export function* sceneSteps(options: SceneOptions): Steps<Scene> {
   const { shape = cziiShape, voxelSize = cziiVoxelSize, seed = 0, positions, cargo = 0.3, clustering = 1 } = options;
-  checkScene({ ...options, shape, voxelSize, seed });
+  checkScene({ ...options, shape });
   const grid: VoxelGrid = { shape, voxelSize, origin: { x: 0, y: 0, z: 0 } };
   const random = createRandom(seed, 1);
   const packing = new Packing(Math.max(...species.map(({ radius }) => radius)));
@@ -157,8 +157,6 @@ const MAX_DECOYS = 1000;
 /** The numbers that describe a scene. */
 interface SceneNumbers {
   readonly shape: Zyx;
-  readonly voxelSize: Zyx;
-  readonly seed: number;
   readonly counts?: Readonly<Record<string, number>> | undefined;
   readonly decoys?: number | undefined;
   readonly iceThickness?: number | undefined;
@@ -169,17 +167,11 @@ interface SceneNumbers {
 
 /** Checks the numbers of a scene. @throws {@link CryoetPicksError} `invalid-option` */
 function checkScene(scene: SceneNumbers): void {
-  const { shape, voxelSize, seed, counts = {}, decoys = 1, iceThickness = 1, surroundings = {} } = scene;
-  if (shape.length !== 3 || !shape.every((length) => Number.isSafeInteger(length) && length > 0)) {
-    fail(`expected a shape of three whole numbers > 0, found ${formatZyx(shape)}`);
-  }
+  const { shape, counts = {}, decoys = 1, iceThickness = 1, surroundings = {} } = scene;
+  if (shape.includes(0)) fail(`expected a shape of three whole numbers > 0, found ${formatZyx(shape)}`);
   if (voxelCount(shape) > MAX_VOXELS) {
     fail(`${formatZyx(shape)} is ${voxelCount(shape)} voxels, and a simulated tomogram holds at most ${MAX_VOXELS}`);
   }
-  if (voxelSize.length !== 3 || !voxelSize.every((size) => Number.isFinite(size) && size > 0)) {
-    fail(`expected three voxel sizes > 0 Å, found ${formatZyx(voxelSize)}`);
-  }
-  if (!Number.isSafeInteger(seed)) fail(`expected a whole number as seed, found ${seed}`);
   for (const [name, count] of Object.entries(counts)) {
     if (!Number.isSafeInteger(count) || count < 0) fail(`expected a whole number ≥ 0 of ${name}, found ${count}`);
   }

@@ -6,9 +6,10 @@ import { type ByteRange, tooLarge, type ValueBound } from './store.ts';
 /** What is needed to send a request and to receive its answer. */
 export interface Exchange {
   readonly url: string;
-  /** `GET`, or `HEAD` for the length alone. */
+  /** `GET`, `HEAD` for the length alone, or `POST` with a body. */
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
   /**
    * An exchange during which no byte arrives for this long, in milliseconds, has failed; so has one whose body brings fewer than
    * 1 kB/s over this long, or over 30 s if that is shorter. `Infinity` sets no limit.
@@ -67,12 +68,15 @@ export async function exchange<T>(
 
 const MAX_REDIRECTS = 10;
 
-async function follow({ url, method, headers, send }: Exchange, signal: AbortSignal): Promise<Response> {
+async function follow({ url, headers, send, ...sending }: Exchange, signal: AbortSignal): Promise<Response> {
   // In a page redirects cannot be seen, let alone counted.
   const redirect = globalThis.location === undefined ? { redirect: 'manual' as const } : {};
-  let [at, sent] = [url, headers];
+  let [at, sent, { method, body }] = [url, headers, sending];
   for (let followed = 0; ; followed++) {
-    const response = await untilAborted(send(at, { method, headers: sent, signal, ...redirect }), signal);
+    const response = await untilAborted(
+      send(at, { method, headers: sent, signal, ...(body !== undefined && { body }), ...redirect }),
+      signal,
+    );
     const next = redirectOf(response, at);
     if (next === undefined) return response;
     response.body?.cancel().catch(() => {});
@@ -84,6 +88,8 @@ async function follow({ url, method, headers, send }: Exchange, signal: AbortSig
           : `the server redirected to an address of ${next.protocol}`;
     if (problem !== undefined) throw new RequestFailure(problem, { kind: 'status', isRetryable: false });
     if (next.origin !== new URL(at).origin) sent = withoutCredentials(sent);
+    // As `fetch` does.
+    if (method === 'POST' && response.status < 304) [method, body] = ['GET', undefined];
     at = next.href;
   }
 }
@@ -172,10 +178,10 @@ function transferWatch(timeout: number, signal: AbortSignal | undefined): Transf
 }
 
 /** Reads the body of an answer. @throws {@link CryoetPicksError} if it is larger than its bound; what the connection throws. */
-export async function readBody(
+async function readBody(
   response: Response,
   { skip = 0, stopAt = Infinity, last = Infinity, bound }: BodyPart,
-  watch?: TransferWatch | undefined,
+  watch: TransferWatch,
 ): Promise<Body> {
   // A part is as long as it was asked for; a server that ignores ranges sends all that lies before it, too.
   const mostBytes = response.status === 206 && stopAt < Infinity ? Infinity : bound.bytes;
@@ -187,11 +193,11 @@ export async function readBody(
   const pieces: Uint8Array[] = [];
   let [received, kept] = [0, 0];
   try {
-    watch?.reset(0);
+    watch.reset(0);
     while (received < stopAt) {
-      const { done, value } = await untilAborted(reader.read(), watch?.signal);
+      const { done, value } = await untilAborted(reader.read(), watch.signal);
       if (done) break;
-      watch?.reset(value.length);
+      watch.reset(value.length);
       const wanted = value.subarray(Math.min(value.length, Math.max(0, skip - received)));
       received += value.length;
       if (wanted.length > 0) pieces.push(wanted);

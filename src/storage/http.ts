@@ -1,11 +1,12 @@
 import {
+  bound,
   callback,
   isFields,
   optional,
+  type Rule,
   type RulesFor,
   requireArgument,
   requireOptions,
-  someNumber,
   url as urlRule,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
@@ -83,6 +84,8 @@ export function httpStore(url: string | URL, options: HttpStoreOptions = {}): Re
   };
 }
 
+const atLeastOne: Rule = { expected: 'a number ≥ 1', isValid: (value) => typeof value === 'number' && value >= 1 };
+
 /** What the options of stores on the web must be; their bounds are checked where they apply. */
 export const httpRules: RulesFor<HttpStoreOptions> = {
   fetch: /* @__PURE__ */ optional(callback),
@@ -91,9 +94,9 @@ export const httpRules: RulesFor<HttpStoreOptions> = {
     isValid: (value) =>
       value === undefined || (isFields(value) && Object.values(value).every((one) => typeof one === 'string')),
   },
-  tries: /* @__PURE__ */ optional(someNumber),
-  retryFor: /* @__PURE__ */ optional(someNumber),
-  timeout: /* @__PURE__ */ optional(someNumber),
+  tries: /* @__PURE__ */ optional(atLeastOne),
+  retryFor: /* @__PURE__ */ optional(bound),
+  timeout: /* @__PURE__ */ optional(atLeastOne),
   ...coalesceRules,
   ...boundRules,
 };
@@ -121,14 +124,6 @@ const CORS_HINT =
 function serverStore({ location, query, versions }: ServerFolder, options: HttpStoreOptions): ReadableStore {
   const { fetch: send = (url, init) => fetch(url, init), headers = {}, maxGapBytes, maxBytes, maxRequests } = options;
   const { tries = 5, retryFor = 60_000, timeout = 30_000 } = options;
-  for (const [name, value] of Object.entries({ tries, retryFor, timeout })) {
-    if (!(value >= (name === 'retryFor' ? 0 : 1)))
-      throw new CryoetPicksError(
-        'invalid-option',
-        `${name} is ${value}, expected at least ${name === 'retryFor' ? 0 : 1}`,
-        { option: name },
-      );
-  }
   const boundOf = valueBounds(options);
   const isForeign = isForeignTo(location);
   const ask = async (key: StoreKey, range: ByteRange | undefined, wait: GetOptions, method = 'GET') => {

@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { decodedSegment } from './address.ts';
 
 /** How requests name the bucket: by host name, or by the first part of the path. */
 export type S3Addressing = 'virtual' | 'path';
@@ -41,7 +42,7 @@ export function bucketAddress(url: string | URL, options: S3AddressOptions = {})
   // The path of an s3 URL is a plain key: it is not percent-encoded and has no query string.
   if (named) return fromName(named[1]!, named[2]!.split('/').filter(Boolean), options);
   const web = parseUrl(text);
-  const parts = web.pathname.split('/').filter(Boolean).map(decoded);
+  const parts = web.pathname.split('/').filter(Boolean).map(decodedSegment);
   const amazon = /^(?:(.+)\.)?s3[.-](?:dualstack\.)?(?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?$/.exec(web.hostname);
   const addressing = amazon ? (amazon[1] === undefined ? 'path' : 'virtual') : (options.addressing ?? 'path');
   const [first, ...rest] = parts;
@@ -104,14 +105,6 @@ function parseUrl(text: string): URL {
     'invalid-option',
     'not the URL of a bucket: expected s3://, https:// or http://, without a user',
   );
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }
 
 /** Options of s3fs and its client that contain credentials. */

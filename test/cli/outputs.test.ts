@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { picksKind } from '../../src/cli/convert-write.ts';
@@ -15,6 +15,29 @@ beforeEach(async () => {
   await writeFile(at('in.csv'), csv);
 });
 const convert = (...args: string[]) => captureCli(['convert', at('in.csv'), ...args]);
+
+describe('a link that leads in a circle', () => {
+  beforeEach(async () => {
+    await symlink('loop', at('loop'));
+    await writeFile(at('truth.csv'), csv);
+    await writeFile(at('copick.json'), JSON.stringify({ pickable_objects: [], static_root: '.', overlay_root: 'o' }));
+  });
+
+  it.each<[string, (loop: string) => string[]]>([
+    ['convert writes', (loop) => ['convert', at('in.csv'), loop, '--to', 'csv']],
+    ['convert reads', (loop) => ['convert', loop, at('out.csv'), '--from', 'csv']],
+    ['info reads', (loop) => ['info', loop]],
+    ['score reads', (loop) => ['score', '--truth', at('truth.csv'), '--submission', loop]],
+    ['detect writes picks of a project', (loop) => ['detect', at('copick.json'), '--overlay', loop]],
+    ['detect writes a submission', (loop) => ['detect', at('copick.json'), '--submission', loop]],
+  ])('a link that leads in a circle is named, and what is wrong with it, where %s', async (_, argsOf) => {
+    const { exitCode, stderr } = await captureCli(argsOf(at('loop')));
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(at('loop'));
+    expect(stderr).toContain('its links lead in a circle');
+    expect(stderr).not.toMatch(/unexpected|ELOOP: /);
+  });
+});
 
 describe('convert', () => {
   it.each([[], ['--overwrite']])('convert never replaces the config of a project, with %j', async (...flags) => {

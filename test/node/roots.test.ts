@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -51,6 +51,19 @@ describe('local roots', () => {
     ['~other/x', ['~other/x']],
   ])('%s may be %j', (address, paths) => {
     expect(localPaths(address)).toEqual(paths);
+  });
+
+  it('local roots of a config that is a link are found beside the link, else beside its target', async () => {
+    const config = await writeConfig({ config_type: 'filesystem', static_root: 'static', overlay_root: 'overlay' });
+    await mkdir(join(folder, 'static/ExperimentRuns/TS_1'), { recursive: true });
+    const elsewhere = await tempDir();
+    const link = join(elsewhere, 'link.json');
+    await symlink(config, link);
+    const project = await openProject(link);
+    expect([project.problems, await namesOf(project)]).toEqual([[], ['TS_1']]);
+    expect(project.overlayLocation).toBe(join(await realpath(folder), 'overlay'));
+    await mkdir(join(elsewhere, 'static/ExperimentRuns/TS_2'), { recursive: true });
+    expect(await namesOf(await openProject(link))).toEqual(['TS_2']);
   });
 
   it('local roots may be file URLs, percent-encoded or as copick reads them', async () => {

@@ -166,7 +166,7 @@ describe('simulateProject', () => {
     ['a run name that is a path', { positions: [{ run: '../x', picks: [] }] }, '../x'],
     ['an empty run name', { positions: [{ run: '', picks: [] }] }, '""'],
     ['a seed that is not a whole number', { seed: 0.5 }, '0.5'],
-    ['a number of runs that is not a number', { runs: Number.NaN }, 'runs, found NaN'],
+    ['a number of runs that is not a number', { runs: Number.NaN }, 'runs must be a whole number ≥ 0, found NaN'],
     ['noise that is not a number', { noise: Number.NaN }, 'noise'],
     ['a negative number of runs', { runs: -1 }, '-1'],
   ])('simulateProject refuses %s', async (_, options, message) => {

@@ -116,13 +116,17 @@ describe('versions of files', () => {
     expect(await readdir(folder)).toEqual(['x']);
   });
 
-  it('setFiles throws for a version if the store keeps none', async () => {
+  it('setFiles throws for a version if the store keeps none, and looks whether there is a file', async () => {
     const { version: _, ...store } = memoryStore();
-    await expect(setFiles(store, [{ key: '/x', bytes: bytes(1), ifVersion: null }])).rejects.toMatchObject({
+    await expect(setFiles(store, [{ key: '/x', bytes: bytes(1), ifVersion: 'a@b' }])).rejects.toMatchObject({
       code: 'unsupported',
       message: 'memory/x: its store keeps no versions, so `ifVersion` cannot be checked',
     });
-    await setFiles(store, [{ key: '/x', bytes: bytes(1) }]);
-    expect(await store.get('/x')).toEqual(bytes(1));
+    await setFiles(store, [{ key: '/x', bytes: bytes(1), ifVersion: null }]);
+    await expect(setFiles(store, [{ key: '/x', bytes: bytes(2), ifVersion: null }])).rejects.toMatchObject({
+      code: 'conflict',
+    });
+    await setFiles(store, [{ key: '/x', bytes: bytes(3) }]);
+    expect(await store.get('/x')).toEqual(bytes(3));
   });
 });

@@ -2,6 +2,7 @@ import { mapOrdered } from '../../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../../core/errors.ts';
 import { decodeText, parseJson } from '../../core/json.ts';
 import { sha256Hex } from '../../core/sha256.ts';
+import { withoutSecrets } from '../../storage/address.ts';
 import type { ReadableStore } from '../../storage/store.ts';
 import type { ConfigBase } from '../config.ts';
 import { formatPicksFile } from '../picks-file.ts';
@@ -67,7 +68,7 @@ export async function loadCroissant(
   const trusted = options.baseUrl === undefined ? [metadata] : [metadata, options.baseUrl];
   const open = (url: string) => openFolder(url, options, trusted);
   const text = await readText(metadata, { what: 'the Croissant', open, signal });
-  const { baseUrl, config, tables } = parseCroissant(text, { source: withoutQuery(metadata) });
+  const { baseUrl, config, tables } = parseCroissant(text, { source: withoutSecrets(metadata) });
   const declared = options.baseUrl ?? baseUrl;
   const base = declared === undefined ? projectUrl(metadata) : dataUrl(declared, options);
   const readTable = async ([table, declaration]: readonly [TableName, DeclaredTable], inner: AbortSignal) => {
@@ -82,7 +83,7 @@ export async function loadCroissant(
   }
   const tree = buildTree(rows, { base, access: options });
   const { splits, problems } = tree;
-  return { tree, index: { config, splits, problems, baseUrl: withoutQuery(base) }, open };
+  return { tree, index: { config, splits, problems, baseUrl: withoutSecrets(base) }, open };
 }
 
 function dataUrl(declared: string, access: CroissantAccess): string {
@@ -125,10 +126,6 @@ async function readText(url: string, { what, open, sha256, signal }: ReadTextOpt
   if (bytes === undefined) throw new CryoetPicksError('not-found', `${what} is not at ${where}`);
   await checkSha256(bytes, sha256, where);
   return decodeText(bytes, { what: `${what} at ${where}`, code: 'invalid-metadata' });
-}
-
-function withoutQuery(url: string): string {
-  return /^s3a?:/i.test(url) ? url : url.replace(/\?.*$/s, '');
 }
 
 /**

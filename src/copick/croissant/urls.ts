@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../../core/errors.ts';
+import { decodedSegment } from '../../storage/address.ts';
 import { httpStore } from '../../storage/http.ts';
 import { type S3StoreOptions, s3Store } from '../../storage/s3.ts';
 import type { ReadableStore, StoreKey } from '../../storage/store.ts';
@@ -49,15 +50,7 @@ export function splitUrl(url: string): FileAddress {
   const path = url.slice(0, url.length - query.length);
   const cut = path.lastIndexOf('/');
   const name = path.slice(cut + 1);
-  return { folder: `${path.slice(0, cut)}${query}`, key: `/${isS3(url) ? name : decoded(name)}` };
-}
-
-function decoded(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
+  return { folder: `${path.slice(0, cut)}${query}`, key: `/${isS3(url) ? name : decodedSegment(name)}` };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { CryoetPicksError } from '../../core/errors.ts';
 import { decodeText } from '../../core/json.ts';
 import { parseMetadataFile } from '../../ome-zarr/metadata.ts';
+import { decodedSegment } from '../../storage/address.ts';
 import { type HttpStoreOptions, httpStore } from '../../storage/http.ts';
 import {
   type ByteRange,
@@ -136,7 +137,7 @@ async function readFile(url: string, options: HttpStoreOptions & StoreOptions): 
   const { signal, ...http } = options;
   const [, folder, name] = /^(https?:\/\/.*)\/([^/?#]+)$/.exec(url) ?? [];
   if (folder === undefined || name === undefined) throw notAUrl(url);
-  const bytes = await httpStore(folder, http).get(`/${decode(name)}`, { signal });
+  const bytes = await httpStore(folder, http).get(`/${decodedSegment(name)}`, { signal });
   if (bytes === undefined)
     throw new CryoetPicksError('not-found', `${url} not found, although the portal names it`, { path: url });
   return bytes;
@@ -190,12 +191,4 @@ function notAUrl(url: string): CryoetPicksError {
     'invalid-metadata',
     `the portal gives ${JSON.stringify(url)} as the URL of a file, which it is not`,
   );
-}
-
-function decode(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
 }

@@ -1,17 +1,19 @@
 import * as v from 'valibot';
-import { onAbort } from '../../core/concurrency.ts';
 import { CryoetPicksError } from '../../core/errors.ts';
 import { checkSchema } from '../../core/json.ts';
-import { readBody } from '../../storage/http-request.ts';
-import { clock, isRetryableStatus, MAX_TIMEOUT, RequestFailure, retry, retryAfterOf } from '../../storage/retry.ts';
+import { withoutSecrets } from '../../storage/address.ts';
+import { exchange, type ReadBody } from '../../storage/http-request.ts';
+import { clock, isRetryableStatus, RequestFailure, retry, retryAfterOf } from '../../storage/retry.ts';
 
 /** A GraphQL server, and how to send requests to it. */
 export interface GraphqlServer {
   readonly endpoint: string;
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   readonly headers: Readonly<Record<string, string>>;
-  /** How long an answer may take, in milliseconds. */
+  /** As of `httpStore`, in milliseconds. */
   readonly timeout: number;
+  /** Maximum size of an answer. */
+  readonly maxBytes: number;
 }
 
 /** One query for a GraphQL server. */
@@ -27,9 +29,6 @@ type Data = Readonly<Record<string, unknown>>;
 
 /** What a server answers: data, or a failure that lasted for all tries; a smaller query may succeed. */
 export type GraphqlAnswer = { readonly data: Data } | { readonly failure: RequestFailure };
-
-/** Maximum size of an answer, in bytes. */
-const MAX_ANSWER = 2 ** 26;
 
 /** A longer `Retry-After` is not followed. */
 const MAX_RETRY_AFTER = 120_000;
@@ -59,46 +58,27 @@ export async function askGraphql(server: GraphqlServer, request: GraphqlRequest)
 
 /** The error to throw for a failure where nothing more can be tried. */
 export function failureError({ endpoint }: Pick<GraphqlServer, 'endpoint'>, failure: RequestFailure): Error {
-  const path = withoutQuery(endpoint);
+  const path = withoutSecrets(endpoint);
   const { message, cause } = failure;
   return new CryoetPicksError('unavailable', `cannot read ${path}: ${message}`, { cause, path });
 }
 
-async function askOnce(server: GraphqlServer, request: GraphqlRequest): Promise<Data> {
-  const { signal } = request;
+async function askOnce(server: GraphqlServer, { document, variables, signal }: GraphqlRequest): Promise<Data> {
+  const { endpoint: url, fetch: send, timeout } = server;
+  const headers = { Accept: 'application/json', 'Content-Type': 'application/json', ...server.headers };
+  const body = JSON.stringify({ query: document, variables });
   signal?.throwIfAborted();
-  const controller = new AbortController();
-  const stopWaiting = onAbort(signal, () => controller.abort(signal?.reason));
-  // A timer that is set for longer fires at once.
-  const isTimed = server.timeout <= MAX_TIMEOUT;
-  const timer = isTimed ? setTimeout(() => controller.abort(), server.timeout) : undefined;
   try {
-    return await receive(server, request, controller.signal);
-  } catch (cause) {
-    signal?.throwIfAborted();
-    if (cause instanceof CryoetPicksError || cause instanceof RequestFailure) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = controller.signal.aborted
-      ? `no answer within ${server.timeout / 1000} s`
-      : `${reason}${originHint()}`;
-    throw new RequestFailure(message, { kind: 'network', isRetryable: true, cause });
-  } finally {
-    clearTimeout(timer);
-    stopWaiting();
+    return await exchange({ url, method: 'POST', headers, body, timeout, send }, signal, (response, read) =>
+      receive(response, read, server),
+    );
+  } catch (error) {
+    if (!(error instanceof RequestFailure && error.kind === 'network')) throw error;
+    throw new RequestFailure(`${error.message}${originHint()}`, error);
   }
 }
 
-async function receive(
-  { endpoint, fetch, headers }: GraphqlServer,
-  { document, variables }: GraphqlRequest,
-  signal: AbortSignal,
-): Promise<Data> {
-  const response = await fetch(endpoint, {
-    method: 'POST',
-    headers: { Accept: 'application/json', 'Content-Type': 'application/json', ...headers },
-    body: JSON.stringify({ query: document, variables }),
-    signal,
-  });
+async function receive(response: Response, read: ReadBody, { endpoint, maxBytes }: GraphqlServer): Promise<Data> {
   const { status } = response;
   if (isRetryableStatus(status)) {
     response.body?.cancel().catch(() => {});
@@ -106,8 +86,8 @@ async function receive(
     const retryAfter = asked <= MAX_RETRY_AFTER ? asked : undefined;
     throw new RequestFailure(`the server answered ${status}`, { kind: 'status', isRetryable: true, retryAfter });
   }
-  const path = withoutQuery(endpoint);
-  const { bytes } = await readBody(response, { bound: { bytes: MAX_ANSWER, option: 'maxMetadataBytes', path } });
+  const path = withoutSecrets(endpoint);
+  const { bytes } = await read({ bound: { bytes: maxBytes, option: 'maxMetadataBytes', path } });
   return dataOf(new TextDecoder().decode(bytes), { status, what: `the answer of ${path}` });
 }
 
@@ -151,8 +131,4 @@ function originHint(): string {
     `. The portal answers pages of few origins, and ${origin} may not be among them: ` +
     'give a `fetch` or an `endpoint` that goes through your own server, or read the portal in Node'
   );
-}
-
-function withoutQuery(url: string): string {
-  return url.replace(/[?#].*$/s, '');
 }

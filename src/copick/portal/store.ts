@@ -12,7 +12,6 @@ import {
   record,
   requireArgument,
   requireOptions,
-  someNumber,
   text,
   url,
   writableStore,
@@ -20,12 +19,15 @@ import {
 import { CryoetPicksError } from '../../core/errors.ts';
 import { httpRules } from '../../storage/http.ts';
 import {
+  boundRules,
   checkCall,
   checkRange,
   type ListableStore,
   memoryStore,
   type Store,
   type StoreOptions,
+  type ValueBounds,
+  valueBounds,
 } from '../../storage/store.ts';
 import type { PortalConfig } from '../config.ts';
 import { fitName } from '../layout.ts';
@@ -49,7 +51,7 @@ import { PortalTree, shapeTypes } from './tree.ts';
 const portalEndpoint = 'https://graphql.cryoetdataportal.czscience.com/graphql';
 
 /** Options of {@link portalStore}. */
-export interface PortalStoreOptions {
+export interface PortalStoreOptions extends ValueBounds {
   readonly datasetIds: readonly number[];
   /** The project's objects; an annotation is shown if its object id is the `identifier` of one of them. */
   readonly objects: readonly Pick<PickableObject, 'name' | 'identifier'>[];
@@ -59,7 +61,7 @@ export interface PortalStoreOptions {
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   /** Sent to the endpoint, and to no other server; never part of messages. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Maximum time for an answer of the endpoint, in milliseconds. @defaultValue 60 000 */
+  /** As of `httpStore`, for the endpoint: so long without a byte, in milliseconds, and a try has failed. @defaultValue 60 000 */
   readonly timeout?: number | undefined;
   /** Also show annotations of the shape `InstanceSegmentation`, which are points with instance ids, as picks; copick does not. @defaultValue false */
   readonly instancePoints?: boolean | undefined;
@@ -105,7 +107,8 @@ export function portalStore(options: PortalStoreOptions): PortalStore {
   const shapes: readonly string[] = instancePoints ? [...shapeTypes, 'InstanceSegmentation'] : shapeTypes;
   const tables = new PortalTables(server, { datasetIds, objectIds: [...byIdentifier.keys()], shapeTypes: shapes });
   const tree = new PortalTree(tables, byIdentifier);
-  const files = new PortalFiles(tree, { fetch });
+  const { maxMetadataBytes, maxFileBytes } = options;
+  const files = new PortalFiles(tree, { fetch, maxMetadataBytes, maxFileBytes });
   const location = `portal:${datasetIds.join(',')}`;
   const catalogue = new PortalCatalogue(tables, tree, location);
   return {
@@ -137,7 +140,8 @@ const serverRules: RulesFor<Omit<PortalStoreOptions, 'objects' | 'instancePoints
   endpoint: /* @__PURE__ */ optional(url),
   fetch: httpRules.fetch,
   headers: httpRules.headers,
-  timeout: /* @__PURE__ */ optional(someNumber),
+  timeout: httpRules.timeout,
+  ...boundRules,
 };
 const portalRules: RulesFor<PortalStoreOptions> = {
   ...serverRules,
@@ -163,14 +167,10 @@ function serverOf(options: Omit<PortalStoreOptions, 'objects'>): GraphqlServer {
   checkDatasets(options.datasetIds);
   const { endpoint = portalEndpoint, headers = {}, timeout = 60_000 } = options;
   const { fetch: send = (url, init) => fetch(url, init) } = options;
-  if (!(timeout > 0)) {
-    throw new CryoetPicksError('invalid-option', `timeout is ${timeout}, expected milliseconds above 0`, {
-      option: 'timeout',
-    });
-  }
   try {
     const { href } = new URL(endpoint, globalThis.location?.href);
-    return { endpoint: href, fetch: send, headers, timeout };
+    // An answer is metadata, like a file of Zarr's.
+    return { endpoint: href, fetch: send, headers, timeout, maxBytes: valueBounds(options)('/zarr.json').bytes };
   } catch (cause) {
     throw new CryoetPicksError('invalid-option', `endpoint ${JSON.stringify(String(endpoint))} is not a URL`, {
       option: 'endpoint',

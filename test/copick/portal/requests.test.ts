@@ -133,9 +133,61 @@ describe('trouble that may pass', () => {
     const { store, asked } = fakeStore({ first: hang, timeout: 5 });
     await expect(store.runs()).rejects.toMatchObject({
       code: 'unavailable',
-      message: `cannot read ${endpoint}: no answer within 0.005 s`,
+      message: `cannot read ${endpoint}: no byte came for 0.005 s`,
     });
     expect(asked).toHaveLength(4);
+  });
+
+  /** An answer in pieces, with a pause before each. */
+  const inPieces = (text: string, pause: number): Response => {
+    const pieces = text.match(/.{1,200}/gs)!.values();
+    return new Response(
+      new ReadableStream({
+        async pull(controller) {
+          await new Promise((resolve) => setTimeout(resolve, pause));
+          const { done, value } = pieces.next();
+          if (done) controller.close();
+          else controller.enqueue(new TextEncoder().encode(value));
+        },
+      }),
+    );
+  };
+
+  it('a query may take any time as long as its answer arrives steadily', async () => {
+    const tables = manyRuns(40);
+    const { store, asked } = fakeStore({
+      tables,
+      first: async (request) => {
+        const question = await questionOf(request);
+        return question && inPieces(JSON.stringify(answerQuestion(tables, question)), 60);
+      },
+      timeout: 400,
+    });
+    const started = performance.now();
+    expect(await store.runs()).toHaveLength(40);
+    expect(performance.now() - started).toBeGreaterThan(400);
+    expect(asked).toEqual(['runs']);
+  });
+
+  it('a query follows a redirect with its question, ten times at most', async () => {
+    let left = 10;
+    const redirect = () => new Response('', { status: 307, headers: { Location: endpoint } });
+    const { store } = fakeStore({ first: () => (left-- > 0 ? redirect() : undefined) });
+    expect(await store.runs()).toHaveLength(4);
+    const circle = fakeStore({ first: redirect }).store;
+    await expect(circle.runs()).rejects.toMatchObject({
+      code: 'unavailable',
+      message: `cannot read ${endpoint}: the server redirected more than 10 times`,
+    });
+  });
+
+  it('an answer of the portal has at most maxMetadataBytes', async () => {
+    const tables = manyRuns(40);
+    await expect(fakeStore({ tables, maxMetadataBytes: 1000 }).store.runs()).rejects.toMatchObject({
+      code: 'unsupported',
+      option: 'maxMetadataBytes',
+    });
+    expect(await fakeStore({ tables, maxMetadataBytes: 100_000 }).store.runs()).toHaveLength(40);
   });
 
   it.each([
@@ -320,7 +372,7 @@ describe('portalStore', () => {
   it.each([
     ['an endpoint that is no URL', { endpoint: 'nowhere' }, /endpoint "nowhere" is not a URL/],
     ['a dataset that is not a number', { datasetIds: [1.5] }, /datasetIds contains 1.5/],
-    ['a time-out of nothing', { timeout: 0 }, /timeout is 0/],
+    ['a time-out of nothing', { timeout: 0 }, /timeout must be a number ≥ 1, found 0/],
   ])('portalStore refuses %s', (_, options, message) => {
     expect(() => portalStore({ datasetIds: [], objects: [], ...options })).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringMatching(message) }),

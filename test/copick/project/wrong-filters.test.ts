@@ -58,6 +58,6 @@ describe("a tomogram's type", () => {
     const model = identityModel({ classes: [config.objects[0]!.name] });
     const options = { model, tomogram: 7 } as unknown as Parameters<typeof detectProject>[1];
     const results = detectProject(project, options);
-    await expect(results.next()).rejects.toMatchObject(refusal('tomogram is 7, expected the type of the tomograms'));
+    await expect(results.next()).rejects.toMatchObject(refusal('tomogram must be the type of the tomograms'));
   });
 });

@@ -101,6 +101,7 @@ export const remoteTargets: readonly Target[] = [
           fetch: async () => new Response(bytes.slice()),
           headers: {},
           timeout: 10_000,
+          maxBytes: 2 ** 20,
         },
         { document: '{runs{id}}', variables: {}, attempts: 1, signal: undefined },
       ),
