@@ -205,7 +205,7 @@ export function isListable(store: ReadableStore): store is ListableStore {
 /**
  * A store in memory.
  *
- * Values are kept and returned without copying.
+ * What is set is copied; what is got is not, so do not write to it.
  *
  * @example
  * ```ts
@@ -220,7 +220,7 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
   let writes = 0;
   const put = (key: string, value: Uint8Array) => {
     requireArgument('memoryStore', 'value', value, bytesRule);
-    values.set(key, value);
+    values.set(key, value.slice());
     versions.set(key, `${++writes}@${new Date().toISOString()}`);
   };
   requireArgument('memoryStore', 'entries', entries, iterable);

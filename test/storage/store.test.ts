@@ -54,6 +54,16 @@ describe('memoryStore', () => {
     expect(await store.getRange('/b', { suffixLength: 1 })).toBeUndefined();
   });
 
+  it('memoryStore keeps what was set, whatever its writer does with the array afterwards', async () => {
+    const [first, second] = [bytes(1, 2), bytes(3, 4)];
+    const store = memoryStore([['/a', first]]);
+    await store.set('/b', second);
+    first.fill(0);
+    second.fill(0);
+    expect(await store.get('/a')).toEqual(bytes(1, 2));
+    expect(await store.get('/b')).toEqual(bytes(3, 4));
+  });
+
   it('memoryStore lists direct children, sorted, including hidden ones', async () => {
     const store = memoryStore([
       ['/b', bytes()],
