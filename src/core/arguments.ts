@@ -42,7 +42,7 @@ export function requireArgument(call: string, argument: string, value: unknown, 
  */
 export function requireOptions<T extends object>(call: string, options: T, rules: RulesFor<T>): T {
   const names = Object.keys(rules) as (keyof T & string)[];
-  if (!isFields(options)) {
+  if (isRevoked(options) || !isFields(options)) {
     const expected = `an object, { ${names.slice(0, 6).join(', ')}${names.length > 6 ? ', …' : ''} }`;
     requireArgument(call, 'options', options, { expected, isValid: isFields });
   }
@@ -58,7 +58,7 @@ interface WrongPart {
 }
 
 function wrongPart(value: unknown, { expected, isValid, fields, items }: Rule): WrongPart | undefined {
-  if (!isValid(value)) return { path: '', value, expected };
+  if (isRevoked(value) || !isValid(value)) return { path: '', value, expected };
   if (value === undefined) return undefined;
   for (const name in fields) {
     const wrong = wrongPart((value as Record<string, unknown>)[name], fields[name]);
@@ -82,6 +82,7 @@ export function describeValue(value: unknown): string {
   if (typeof value === 'bigint') return `the bigint ${value}`.slice(0, 100);
   if (typeof value === 'function') return 'a function';
   if (Object(value) !== value) return String(value);
+  if (isRevoked(value)) return 'a proxy that was revoked';
   if (isPromise(value)) return 'a promise; is an `await` missing?';
   if (Array.isArray(value)) {
     const isShort = value.length <= 4 && value.every((item) => Object(item) !== item);
@@ -92,6 +93,16 @@ export function describeValue(value: unknown): string {
   const names = Object.keys(value as object);
   if (names.length === 0) return 'an object without fields';
   return `an object with ${names.slice(0, 6).join(', ')}${names.length > 6 ? ', …' : ''}`.slice(0, 200);
+}
+
+/** True for a proxy that was revoked: whatever else is done with it throws. */
+function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function isPromise(value: unknown): boolean {

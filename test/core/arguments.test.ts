@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { describeValue, optional, positiveCount, requireArgument, requireOptions } from '../../src/core/arguments.ts';
+import {
+  describeValue,
+  listOf,
+  optional,
+  point,
+  positiveCount,
+  requireArgument,
+  requireOptions,
+} from '../../src/core/arguments.ts';
 import {
   dbscan,
   isCryoetPicksError,
@@ -103,6 +111,17 @@ describe('the checks of arguments', () => {
     expect(() => requireOptions('f', { count: '2' as never }, rules)).toThrow(
       'f: count must be a whole number ≥ 1, found "2"',
     );
+  });
+
+  it('requireArgument and requireOptions refuse a proxy that was revoked', () => {
+    const { proxy, revoke } = Proxy.revocable([], {});
+    revoke();
+    const found = 'found a proxy that was revoked';
+    expect(() => requireArgument('f', 'a', proxy, listOf('picks'))).toThrow(`f: a must be a list of picks, ${found}`);
+    expect(() => requireArgument('f', 'a', [proxy], listOf('picks', point))).toThrow(
+      `f: a[0] must be a point { x, y, z } in Å, ${found}`,
+    );
+    expect(() => requireOptions('f', proxy as object, {})).toThrow(`f: options must be an object, {  }, ${found}`);
   });
 
   it.each<[unknown, string]>([
