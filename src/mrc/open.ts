@@ -258,6 +258,7 @@ async function gunzipStart(bytes: Uint8Array, options: GunzipOptions): Promise<U
   let out = new Uint8Array(startBytes);
   let done = 0;
   let isSized = false;
+  const isStart = isCut && bytes.length === PACKED_HEADER_BYTES;
   const take = (part: Uint8Array): void => {
     out.set(part.subarray(0, out.length - done), done);
     const left = part.subarray(out.length - done);
@@ -278,12 +279,12 @@ async function gunzipStart(bytes: Uint8Array, options: GunzipOptions): Promise<U
   try {
     while (done < out.length) {
       signal?.throwIfAborted();
-      const next = await nextPart(reader, source);
+      const next = await nextPart(reader, { source, isStart });
       if (next === undefined) return out.subarray(0, done);
       take(next);
     }
     // The stream verifies the checksum only when its end is read.
-    if (!isCut) await nextPart(reader, source);
+    if (!isCut) await nextPart(reader, { source, isStart });
     return out;
   } finally {
     // A stream that has failed before reports the failure again.
@@ -302,14 +303,18 @@ function allocated(bytes: number, source: string): Uint8Array<ArrayBuffer> {
 
 async function nextPart(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  source: string,
+  { source, isStart }: { readonly source: string; readonly isStart: boolean },
 ): Promise<Uint8Array | undefined> {
   try {
     const { value, done } = await reader.read();
     return done ? undefined : value;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CryoetPicksError('corrupt-data', `${source}: its gzip data do not decompress: ${reason}`, { cause });
+    // Where the bytes go on, their end is no fault: what came of them is too little.
+    const where = isStart ? ` to a header within their first ${PACKED_HEADER_BYTES} bytes` : '';
+    throw new CryoetPicksError('corrupt-data', `${source}: its gzip data do not decompress${where}: ${reason}`, {
+      cause,
+    });
   }
 }
 

@@ -294,6 +294,12 @@ describe('openMrc throws for', () => {
       'corrupt-data',
       /gzip data do not decompress|not an MRC file/,
     ],
+    [
+      'gzip whose header lies behind many empty members',
+      new Uint8Array(Buffer.concat([...Array(20_000).fill(gzipSync('')), gzipSync(whole)])),
+      'corrupt-data',
+      /its gzip data do not decompress to a header within their first 262144 bytes: /,
+    ],
     ['gzip of a truncated file', gzipSync(whole.subarray(0, 1200)), 'corrupt-data', /has 1200 bytes/],
     ['gzip of a text', gzipSync('x,y,z\n'.repeat(400)), 'corrupt-data', /not an MRC file/],
     ['bzip2', new TextEncoder().encode('BZh91AY'), 'unsupported', /bzip2/],
