@@ -1,3 +1,4 @@
+import { bytesRule, isFields, type Rule, requireArgument, someNumber } from '../core/arguments.ts';
 import { onAbort, untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
 import { clock, isRetryableStatus, MAX_TIMEOUT, RequestFailure, retry, retryAfterOf } from './retry.ts';
@@ -66,7 +67,26 @@ export async function exchange<T>(
   }
 }
 
+/**
+ * Throws unless a `fetch` of the caller has answered as the platform's does; other implementations have a `Response` of their own.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option`: another try would not help.
+ */
+export function checkResponse(response: Response): void {
+  requireArgument('fetch', 'response', response, responseRule);
+}
+
+function isHeaders(value: unknown): boolean {
+  return typeof (value as Partial<Headers> | null | undefined)?.get === 'function';
+}
+
 const MAX_REDIRECTS = 10;
+
+const responseRule: Rule = {
+  expected: 'a Response { status, headers, body }',
+  isValid: isFields,
+  fields: { status: someNumber, headers: { expected: 'Headers', isValid: isHeaders } },
+};
 
 async function follow({ url, headers, send, ...sending }: Exchange, signal: AbortSignal): Promise<Response> {
   // In a page redirects cannot be seen, let alone counted.
@@ -77,6 +97,7 @@ async function follow({ url, headers, send, ...sending }: Exchange, signal: Abor
       send(at, { method, headers: sent, signal, ...(body !== undefined && { body }), ...redirect }),
       signal,
     );
+    checkResponse(response);
     const next = redirectOf(response, at);
     if (next === undefined) return response;
     response.body?.cancel().catch(() => {});
@@ -197,6 +218,7 @@ async function readBody(
     while (received < stopAt) {
       const { done, value } = await untilAborted(reader.read(), watch.signal);
       if (done) break;
+      requireArgument('fetch', 'a piece of response.body', value, bytesRule);
       watch.reset(value.length);
       const wanted = value.subarray(Math.min(value.length, Math.max(0, skip - received)));
       received += value.length;
@@ -505,7 +527,7 @@ function readError(
   { code, tried, hint }: { readonly code: ErrorCode; readonly tried: number; readonly hint: string | undefined },
 ): CryoetPicksError {
   const tries = tried > 1 ? ` (${tried} tries)` : '';
-  const later = retryAfter === undefined ? '' : `; it asks to wait ${Math.ceil(retryAfter / 1000)} s`;
+  const later = retryAfter ? `; it asks to wait ${Math.ceil(retryAfter / 1000)} s` : '';
   const also = hint === undefined ? '' : `; ${hint}`;
   return new CryoetPicksError(code, `cannot read ${where}: ${message}${later}${tries}${also}`, { cause, path: where });
 }

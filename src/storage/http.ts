@@ -90,9 +90,8 @@ const atLeastOne: Rule = { expected: 'a number ≥ 1', isValid: (value) => typeo
 export const httpRules: RulesFor<HttpStoreOptions> = {
   fetch: /* @__PURE__ */ optional(callback),
   headers: {
-    expected: 'header values by name',
-    isValid: (value) =>
-      value === undefined || (isFields(value) && Object.values(value).every((one) => typeof one === 'string')),
+    expected: 'header values by name, as HTTP allows them: no space in a name, no line break in a value',
+    isValid: (value) => value === undefined || (isFields(value) && Object.entries(value).every(isHeader)),
   },
   tries: /* @__PURE__ */ optional(atLeastOne),
   retryFor: /* @__PURE__ */ optional(bound),
@@ -100,6 +99,16 @@ export const httpRules: RulesFor<HttpStoreOptions> = {
   ...coalesceRules,
   ...boundRules,
 };
+
+function isHeader([name, value]: readonly [string, unknown]): boolean {
+  if (typeof value !== 'string') return false;
+  try {
+    new Headers([[name, value]]);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function parseUrl(url: string | URL): URL {
   try {

@@ -61,7 +61,9 @@ export function isRetryableStatus(status: number): boolean {
 export function retryAfterOf({ headers }: Response): number | undefined {
   const value = headers.get('Retry-After');
   if (value === null) return undefined;
-  const wait = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  // A date has the name of a month; "-5" would be one to the engine.
+  const date = /[a-z]{3}/i.test(value) ? Date.parse(value) : Number.NaN;
+  const wait = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : date - Date.now();
   return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
 }
 

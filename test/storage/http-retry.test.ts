@@ -216,6 +216,16 @@ describe('pauses between requests', () => {
     expect(clock.pauses[2]).toBe(2000);
   });
 
+  it('pauses between requests ignore a Retry-After that is no time, or over, and messages do not name it', async () => {
+    const over = new Date(Date.now() - 10_000).toUTCString();
+    for (const asked of ['-5', '5 Nov', over]) {
+      const { store, clock } = await scripted([status(429, { 'Retry-After': asked })], { tries: 2 });
+      await expect(store.get('/a')).rejects.toThrow(/the server answered 429 Too Many Requests \(2 tries\)$/);
+      expect(clock.pauses).toEqual([500]);
+      await server?.close();
+    }
+  });
+
   it('pauses between requests are not cut short if Retry-After is longer than a timer can wait', async () => {
     const signal = AbortSignal.timeout(50);
     await expect(retryClock.sleep(2 ** 40, signal)).rejects.toMatchObject({ name: 'TimeoutError' });

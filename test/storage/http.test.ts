@@ -118,6 +118,35 @@ describe('httpStore', () => {
     await expect(broken.get('/x')).rejects.toThrow(/^((?!secret).)*$/);
   });
 
+  it.each<[string, Record<string, string>]>([
+    ['a name with a space', { 'X A': 'b' }],
+    ['a value with a line break', { 'X-A': 'b\r\nc: d' }],
+    ['a value that no byte can hold', { 'X-A': '猫' }],
+  ])('httpStore refuses headers with %s before any request', (_, headers) => {
+    expect(() => httpStore('https://example.org', { headers })).toThrow(
+      expect.objectContaining({ code: 'invalid-option', option: 'headers' }),
+    );
+  });
+
+  it.each<[string, unknown, string]>([
+    ['nothing', undefined, 'fetch: response must be a Response { status, headers, body }, found undefined'],
+    ['an object without fields', {}, 'fetch: response.status must be a number, found undefined'],
+    [
+      'strings as pieces of a body',
+      { status: 200, headers: new Headers(), body: new Blob(['a']).stream().pipeThrough(new TextDecoderStream()) },
+      'fetch: a piece of response.body must be a Uint8Array, found "a"',
+    ],
+  ])('httpStore refuses a fetch that answers %s, at once', async (_, answer, message) => {
+    let calls = 0;
+    const fetch = async () => {
+      calls++;
+      return answer as Response;
+    };
+    const reading = httpStore('https://example.org', { fetch }).get('/a');
+    await expect(reading).rejects.toMatchObject({ code: 'invalid-option', message });
+    expect(calls).toBe(1);
+  });
+
   it('httpStore sends its requests with the given fetch', async () => {
     const store = httpStore('https://example.org/x', { fetch: async (url) => new Response(url) });
     expect(new TextDecoder().decode(await store.get('/a'))).toBe('https://example.org/x/a');
