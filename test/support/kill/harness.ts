@@ -106,9 +106,9 @@ async function checkProject(folder: string, { oldest, first }: Turns): Promise<n
     overlay: directoryStore(folder),
   });
   const [run] = await project.runs();
-  for (const set of (await run?.pickSets({ userId: 'me' })) ?? []) {
-    const { picks, sessionId } = await set.read();
-    const name = sessionId === '1' ? set.path : `(old) ${set.path}`;
+  for (const set of (await run?.pickSets({ userId: ['me', 'imported'] })) ?? []) {
+    const { picks, sessionId, userId } = await set.read();
+    const name = sessionId === '1' || userId === 'imported' ? set.path : `(old) ${set.path}`;
     found[name] = single(
       set.path,
       picks.map(({ position }) => position.x),
@@ -120,14 +120,27 @@ async function checkProject(folder: string, { oldest, first }: Turns): Promise<n
   for (const one of (await run?.segmentations()) ?? []) await valueOfAll(one.path, await one.open());
   const mrc = join(folder, 'wbp.mrc');
   if ((await readdir(folder)).includes('wbp.mrc')) found[mrc] = await valueOfAll(mrc, await openMrcFile(mrc));
+  const converted = join(folder, 'converted.csv');
+  if ((await readdir(folder)).includes('converted.csv')) found[converted] = await turnOfTable(converted);
   const counted = Object.entries(found).filter(([name]) => !name.startsWith('(old)'));
   for (const [name, turn] of counted) {
     if (oldest > 0 && turn < oldest) throw new Error(`${name} is of turn ${turn}, but turn ${oldest} was finished`);
   }
-  if (oldest > 0 && counted.length !== 5) throw new Error(`of 5 files, ${counted.map(([name]) => name)} are there`);
+  if (oldest > 0 && counted.length !== 8) throw new Error(`of 8 files, ${counted.map(([name]) => name)} are there`);
   if (project.problems.length > 0)
     throw new Error(project.problems.map(({ path, message }) => `${path}: ${message}`).join());
   return Math.max(first, ...counted.map(([, turn]) => turn));
+}
+
+/** The turn of a table of picks, whose header names the column x. */
+async function turnOfTable(path: string): Promise<number> {
+  const [header = '', ...rows] = (await readFile(path, 'utf8')).trimEnd().split(/\r?\n/);
+  if (rows.length !== 400) throw new Error(`${path} has ${rows.length} rows`);
+  const column = header.split(',').indexOf('x');
+  return single(
+    path,
+    rows.map((row) => Number(row.split(',')[column])),
+  );
 }
 
 async function valueOfAll(path: string, source: VolumeSource): Promise<number> {

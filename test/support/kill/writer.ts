@@ -3,8 +3,10 @@
  * every voxel is n, so that a reader can tell a file of two turns from a whole one.
  */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { runCli } from '../../../src/cli/program.ts';
 import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
 import type { VolumeSource } from '../../../src/entry/index.ts';
 import { directoryStore, writeMrcFile } from '../../../src/entry/node.ts';
@@ -32,6 +34,25 @@ async function turn(n: number): Promise<void> {
   await run.writeTomogram(uniform(n, 12), { type: 'wbp', overwrite: true, chunkShape: [6, 6, 6], format });
   await run.writeSegmentation(uniform(n % 200, 8), { name: 'virus', userId: 'me', sessionId: '1', overwrite: true });
   await writeMrcFile(join(folder, 'wbp.mrc'), uniform(n, 16));
+  const table = join(folder, 'table.csv');
+  const rows = picks.map(({ object, position: { x, y, z } }) => `TS_1,${object},${x},${y},${z},1`);
+  writeFileSync(table, ['run_name,object_name,x,y,z,score', ...rows, ''].join('\n'));
+  await command('convert', table, join(folder, 'converted.csv'), '--from', 'csv', '--to', 'csv');
+  await command('import', table, join(folder, 'copick.json'), '--from', 'csv', '--user-id', 'imported', '--overwrite');
+}
+
+/** Runs the command line in this process. */
+async function command(...args: readonly string[]): Promise<void> {
+  let said = '';
+  const output = new Writable({
+    write: (chunk, _, done) => {
+      said += chunk;
+      done();
+    },
+  });
+  const { signal } = new AbortController();
+  const code = await runCli([...args], { stdout: output, stderr: output, signal });
+  if (code !== 0) throw new Error(`${args.join(' ')}: ${said}`);
 }
 
 process.send?.({ ready: true });
