@@ -72,6 +72,9 @@ export async function recordToKeep(
   return (bytes && fittingRecord(record, await sha256Of(bytes))) ?? record;
 }
 
+/** Bytes of a record at most: it is read in one piece. */
+const MAX_RECORD = 2 ** 22;
+
 /** A record that cannot be read counts as absent: the picks are then somebody else's, and replaced only with `overwrite`. */
 async function readRecord(
   store: ListableStore,
@@ -80,8 +83,8 @@ async function readRecord(
 ): Promise<ProvenanceRecord | undefined> {
   const key = recordKey(picks);
   try {
-    const bytes = await store.get(key, options);
-    if (bytes === undefined) return undefined;
+    const bytes = await store.get(key, { ...options, maxValueBytes: MAX_RECORD });
+    if (bytes === undefined || bytes.length > MAX_RECORD) return undefined;
     const json = parseJson(new TextDecoder().decode(bytes), { what: key, code: 'invalid-metadata' });
     return typeof json === 'object' && json !== null ? (json as ProvenanceRecord) : undefined;
   } catch (error) {
@@ -91,7 +94,11 @@ async function readRecord(
   }
 }
 
-/** The bytes of the record of a picks file, of the file as it will be written. */
+/**
+ * The bytes of the record of a picks file, of the file as it will be written.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if the record has more than 4 MiB.
+ */
 export async function formatRecord(
   provenance: Provenance,
   { bytes, previous: kept }: { readonly bytes: Uint8Array; readonly previous?: ProvenanceRecord | undefined },
@@ -99,7 +106,10 @@ export async function formatRecord(
   // One is enough: what it kept has been replaced.
   const previous = kept && { ...kept, previous: undefined };
   const record: ProvenanceRecord = { ...provenance, picksSha256: await sha256Of(bytes), ...(previous && { previous }) };
-  return new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
+  const encoded = new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
+  if (encoded.length <= MAX_RECORD) return encoded;
+  const message = `what made the picks takes ${encoded.length} bytes as JSON; a record holds ${MAX_RECORD}`;
+  throw new CryoetPicksError('invalid-option', message, { option: 'provenance' });
 }
 
 /**

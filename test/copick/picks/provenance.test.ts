@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { formatConfig, newConfig } from '../../../src/entry/copick.ts';
@@ -18,6 +18,27 @@ print(json.dumps([runs(config) for config in sys.argv[1:]]))
 it.for(['copick', 'copick2'] as const)('%s lists the same picks beside records of what made them', (name, { skip }) => {
   if (pythonMissing(name)) skip(`a Python with ${name} is missing`);
   return listed(name);
+});
+
+it('a record of more than 4 MiB is not written, and one that has grown beyond that counts as absent', async () => {
+  const folder = await tempDir();
+  const run = await (await openProject(await projectIn(folder, 'with'))).createRun('TS_1');
+  const picks = [{ object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 }];
+  const author = { userId: 'me', sessionId: '1' };
+  await run.writePicks(picks, { ...author, provenance: { ribosome: { threshold: 2 } } });
+  const [set] = await run.pickSets();
+  expect((await set!.origin())?.provenance).toEqual({ threshold: 2 });
+  const file = join(folder, 'with', place, '.me_1_ribosome.provenance');
+  const record = await readFile(file, 'utf8');
+  await writeFile(file, record.replace('"threshold": 2', `"threshold": 2${'0'.repeat(10_000_000)}`));
+  expect((await set!.origin())?.provenance).toBeUndefined();
+  const provenance = { ribosome: { note: 'x'.repeat(2 ** 22) } };
+  await expect(run.writePicks(picks, { userId: 'me', sessionId: '2', provenance })).rejects.toMatchObject({
+    code: 'invalid-option',
+    option: 'provenance',
+    message: expect.stringMatching(/^what made the picks takes \d+ bytes as JSON; a record holds 4194304$/),
+  });
+  expect(await run.pickSets({ sessionId: '2' })).toEqual([]);
 });
 
 async function listed(name: 'copick' | 'copick2'): Promise<void> {
