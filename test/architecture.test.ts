@@ -158,7 +158,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'pick-project',
     'check-tomogram',
   ],
-  figure: ['canvas', 'svg-canvas', 'slice', 'figure'],
+  figure: ['canvas', 'svg-canvas', 'slice', 'slice-image', 'figure'],
   simulate: [
     'random',
     'species',

@@ -1,5 +1,5 @@
 /**
- * Slices of a tomogram with picks drawn over them, as a PNG or an SVG.
+ * Slices of a tomogram: with picks drawn over them, as a PNG or an SVG, or alone, as pixels for a canvas.
  *
  * @module
  */
@@ -13,3 +13,4 @@ export {
   figureObjects,
   renderFigure,
 } from '../figure/figure.ts';
+export { type Contrast, type SliceImage, type SliceImageOptions, sliceImage } from '../figure/slice-image.ts';

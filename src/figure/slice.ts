@@ -1,6 +1,6 @@
 import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { toPhysical, type Zyx } from '../space/grid.ts';
+import { type Axis, type Box, toPhysical } from '../space/grid.ts';
 import { readBox, type Volume, type VolumeSource } from '../volume/volume.ts';
 
 /** Values row by row. */
@@ -45,26 +45,38 @@ export async function readSlice(
   { across, index, margin = 1, signal }: SliceOptions,
 ): Promise<Slice> {
   const axis = across === 'z' ? 0 : 1;
-  const { shape } = source.grid;
   const first = Math.max(0, index - margin);
-  const end = Math.min(shape[axis], index + margin + 1);
-  const box = {
-    start: [axis === 0 ? first : 0, axis === 1 ? first : 0, 0] as Zyx,
-    end: [axis === 0 ? end : shape[0], axis === 1 ? end : shape[1], shape[2]] as Zyx,
-  };
-  const plane = meanAlong(await readBox(source, box, { signal }), axis);
+  const end = Math.min(source.grid.shape[axis], index + margin + 1);
+  const plane = await readMean(source, { axis, first, end, signal });
   const middle = toPhysical(source.grid, axis === 0 ? [index, 0, 0] : [0, index, 0]);
   return { ...plane, across, index, position: across === 'z' ? middle.z : middle.y, planes: end - first };
 }
 
-/** The mean along z (axis 0) or y (axis 1), over finite voxels. */
-function meanAlong({ data, shape, stride, offset }: Volume, axis: 0 | 1): Plane {
-  const rowAxis = axis === 0 ? 1 : 0;
-  const [height, width] = [shape[rowAxis], shape[2]];
+/** Neighbouring planes, across an axis. */
+export interface Planes {
+  readonly axis: Axis;
+  readonly first: number;
+  /** Index behind the last one. */
+  readonly end: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Reads planes, and nothing else, and gives their mean: its rows run along the first of the other two axes. */
+export async function readMean(source: VolumeSource, { axis, first, end, signal }: Planes): Promise<Plane> {
+  const { shape } = source.grid;
+  const bounds = shape.map((size, i) => (i === axis ? [first, end] : [0, size]));
+  const box = { start: bounds.map(([from]) => from), end: bounds.map(([, to]) => to) } as unknown as Box;
+  return meanAlong(await readBox(source, box, { signal }), axis);
+}
+
+/** The mean along an axis, over finite voxels. */
+function meanAlong({ data, shape, stride, offset }: Volume, axis: Axis): Plane {
+  const [rowAxis, columnAxis] = ([0, 1, 2] as const).filter((other) => other !== axis) as [Axis, Axis];
+  const [height, width] = [shape[rowAxis], shape[columnAxis]];
   const mean = new Float32Array(width * height);
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
-      const start = offset + row * stride[rowAxis] + column * stride[2];
+      const start = offset + row * stride[rowAxis] + column * stride[columnAxis];
       let sum = 0;
       let count = 0;
       for (let plane = 0; plane < shape[axis]; plane++) {
@@ -79,15 +91,21 @@ function meanAlong({ data, shape, stride, offset }: Volume, axis: 0 | 1): Plane 
   return { data: mean, width, height };
 }
 
-/** The values to show black and white: the 0.5 % and 99.5 % quantiles of all finite values of the planes. */
-export function contrastOf(planes: readonly Plane[]): readonly [black: number, white: number] {
+/**
+ * The values to show black and white: two quantiles of all finite values of the planes, by default 0.5 % and 99.5 %. Of more than
+ * 200,000 values a part is looked at.
+ */
+export function contrastOf(
+  planes: readonly Plane[],
+  [low, high]: readonly [number, number] = [0.005, 0.995],
+): readonly [black: number, white: number] {
   const total = planes.reduce((sum, { data }) => sum + data.length, 0);
   const step = Math.max(1, Math.floor(total / 200_000));
   const sample = planes.flatMap(({ data }) => Array.from(everyNth(data, step)));
   const sorted = Float32Array.from(sample.filter(Number.isFinite)).sort();
   if (sorted.length === 0) return [0, 1];
   const quantile = (fraction: number) => sorted[Math.round(fraction * (sorted.length - 1))];
-  return [quantile(0.005), quantile(0.995)];
+  return [quantile(low), quantile(high)];
 }
 
 function everyNth(data: Float32Array, step: number): Float32Array {

@@ -1007,6 +1007,10 @@ const functions: readonly Subject[] = [
 
   fn('figureFormat', 'path', figure.figureFormat, () => ['a.png']),
   fn('figureObjects', 'objects', figure.figureObjects, () => [[pickable()]]),
+  fn('sliceImage', 'source options', figure.sliceImage, () => [
+    source(),
+    { axis: 0, index: 0, mean: 1, contrast: { black: 0, white: 10 }, ...wait() },
+  ]),
   fn('renderFigure', 'source options', figure.renderFigure, () => [
     source(),
     {
