@@ -81,7 +81,9 @@ describe('the picture of a slice', () => {
         expect([image.width, image.height]).toEqual([expected.width, expected.height]);
         expect(image.data).toHaveLength(expected.data.length);
         // Rounding of means and of grey values.
-        expect(Math.max(...Array.from(image.data, (value, i) => Math.abs(value - expected.data[i]!)))).toBeLessThanOrEqual(1.01);
+        expect(
+          Math.max(...Array.from(image.data, (value, i) => Math.abs(value - expected.data[i]!))),
+        ).toBeLessThanOrEqual(1.01);
       }),
     );
   });
