@@ -21,7 +21,6 @@ import {
 } from '../core/arguments.ts';
 import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { showJson } from '../core/json.ts';
 import type { Model } from '../inference/model.ts';
 import { type PickingOptions, picksFromCandidates } from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';

@@ -548,7 +548,11 @@ describe('detectProject', () => {
     ['a user without a name', { userId: '//' }, /name "\/\/"/],
     ['a session without a name', { sessionId: '' }, /name ""/],
     ['a user whose files would be hidden', { userId: '.me' }, /a later listing would not show it/],
-    ['an empty tomogram type', { tomogram: '' }, /tomogram is "", expected the type/],
+    [
+      'an empty tomogram type',
+      { tomogram: '' },
+      /tomogram must be the type of the tomograms, such as 'denoised', found ""/,
+    ],
     ['a voxel spacing of 0 Å', { voxelSpacing: 0 }, /voxelSpacing must be a positive length in Å, found 0/],
   ])('detectProject throws for %s before any run', async (_, options, message) => {
     const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
