@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'tsup';
+import { pageAlias, pageEntries, withoutForbiddenCodecs } from './scripts/page-build.ts';
 
 const library = defineConfig({
   entry: {
@@ -51,7 +50,7 @@ const webWorker = defineConfig({
 
 /** The page of `cryoet-picks view`, for browsers: modules and workers side by side, so that any server can serve them. */
 const page = defineConfig({
-  entry: { main: 'src/page/main.ts', 'detect-worker': 'src/page/detect-worker.ts', ...webWorkers },
+  entry: { ...pageEntries },
   outDir: 'dist/page',
   format: 'esm',
   target: 'es2022',
@@ -60,13 +59,13 @@ const page = defineConfig({
   minify: true,
   clean: true,
   noExternal: [/.*/],
+  esbuildPlugins: [withoutForbiddenCodecs],
   esbuildOptions(options) {
-    // In the library package.json chooses by runtime; here there is one.
-    options.alias = { '#decode-pool': fileURLToPath(new URL('src/web/decode-pool.ts', import.meta.url)) };
+    options.alias = { ...pageAlias };
   },
   async onSuccess() {
     for (const name of ['index.html', 'style.css']) await cp(`src/page/${name}`, `dist/page/${name}`);
   },
 });
 
-export default [library, webWorker, ...(existsSync('src/page/main.ts') ? [page] : [])];
+export default [library, webWorker, page];

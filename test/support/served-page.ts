@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { pageAlias, pageEntries, withoutForbiddenCodecs } from '../../scripts/page-build.ts';
 import { memoryStore, type StoreKey } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import type { ViewSession } from '../../src/entry/web.ts';
@@ -11,14 +12,9 @@ import { chromiumPath } from './chromium.ts';
 const source = (path: string) => fileURLToPath(new URL(`../../src/${path}`, import.meta.url));
 
 /** The page of `view` as browsers get it, by file name. Built once per test file. */
-async function builtPage(): Promise<Map<string, Uint8Array>> {
+export async function builtPage(): Promise<Map<string, Uint8Array>> {
   const { outputFiles } = await build({
-    entryPoints: {
-      main: source('page/main.ts'),
-      'detect-worker': source('page/detect-worker.ts'),
-      'decode-worker': source('web/decode-worker.ts'),
-      'model-worker': source('web/model-worker.ts'),
-    },
+    entryPoints: { ...pageEntries },
     bundle: true,
     write: false,
     format: 'esm',
@@ -28,7 +24,8 @@ async function builtPage(): Promise<Map<string, Uint8Array>> {
     splitting: true,
     outdir: '/',
     logLevel: 'silent',
-    alias: { '#decode-pool': source('web/decode-pool.ts') },
+    alias: { ...pageAlias },
+    plugins: [withoutForbiddenCodecs],
   });
   const files = new Map(outputFiles.map(({ path, contents }) => [path, contents]));
   for (const name of ['index.html', 'style.css']) files.set(`/${name}`, await readFile(source(`page/${name}`)));
