@@ -21,7 +21,7 @@ export interface VolumePlace {
 }
 
 /** Bytes of decoded chunks that a level keeps: bricks of a chunk are read one after another. */
-export const CACHE_BYTES: number = 64 * 2 ** 20;
+export const CACHE_BYTES: number = 32 * 2 ** 20;
 
 /** Opens the levels of a volume, finest first. */
 export async function openVolume(

@@ -355,6 +355,44 @@ describe.skipIf(chromiumPath === undefined)('the page of view in Chromium (needs
     expect(problems).toEqual([]);
   }, 60_000);
 
+  it('a run of 3,000 picks of 40 objects among 500 runs shows them all, and a slider still counts as the library', async () => {
+    const many = Array.from({ length: 40 }, (_, i) => ({
+      name: `object-${i + 1}`,
+      is_particle: true,
+      label: i + 1,
+      radius: 40,
+    }));
+    const picks = picksIn(isotropic, 3000, 13).map((pick, i) => ({ ...pick, object: `object-${(i % 40) + 1}` }));
+    const { overlay, open: opened, project } = await makeProject({ picks, objects: many });
+    for (let i = 2; i <= 500; i++) await mkdir(join(overlay, `ExperimentRuns/TS_${i}`), { recursive: true });
+    const { tab, problems } = await open({ session: { open: opened }, folders: { overlay } });
+    await settled(tab);
+    expect(await tab.locator('header .count').textContent()).toBe('1 / 500');
+    const counts = (await tab.locator('.object .number').allTextContents()).map(Number);
+    expect(counts).toHaveLength(40);
+    expect(counts.reduce((a, b) => a + b)).toBe(3000);
+    const row = tab.locator('.object').nth(6);
+    await row.locator('.name').click();
+    await row.locator('.threshold').fill('0.5');
+    await row.locator('.threshold').press('Enter');
+    await tab.waitForTimeout(300);
+    const read = await (await project.run('TS_1')).picks();
+    const expected = read.filter(({ object, score }) => object === 'object-7' && score >= 0.5);
+    expect(await row.locator('.number').textContent()).toBe(String(expected.length));
+    expect(problems).toEqual([]);
+  }, 90_000);
+
+  it('a project without objects, picks or a truth shows its slices', async () => {
+    const { overlay, open: opened } = await makeProject({ objects: [] });
+    const { tab, problems } = await open({ session: { open: opened }, folders: { overlay } });
+    await settled(tab);
+    expect(await tab.locator('.object').count()).toBe(0);
+    expect(await tab.locator('details').isVisible()).toBe(false);
+    const { data } = await drawingOf(tab, 'xy');
+    expect(new Set(data).size).toBeGreaterThan(8);
+    expect(problems).toEqual([]);
+  }, 60_000);
+
   it('an MRC file of int16 shows its own voxels, and its picks go to a download', async () => {
     const folder = await tempDir();
     const shape: Zyx = [16, 32, 48];
