@@ -26,6 +26,9 @@ export function leftOf(done: number, total: number, since: number, now: number =
   return seconds < 60 ? ', less than a minute left' : `, ${Math.round(seconds / 60)} min left`;
 }
 
+/** How long a message stays that is no error. */
+const SHOWN_MS = 10_000;
+
 /** The line at the bottom: what went wrong, or what was done. */
 export function messageLine(page: Page): HTMLElement {
   const { live } = page;
@@ -33,7 +36,11 @@ export function messageLine(page: Page): HTMLElement {
   const close = button('×', 'Close', () => live.change({ message: undefined }), { 'aria-label': 'Close the message' });
   const root = element('div', { className: 'message', role: 'alert' }, text, close);
   text.addEventListener('click', () => root.classList.toggle('open'));
+  let timer: ReturnType<typeof setTimeout> | undefined;
   live.watch(['message'], ({ message }) => {
+    clearTimeout(timer);
+    // What went well needs no answer; an error stays until it is closed.
+    if (message?.isError === false) timer = setTimeout(() => live.change({ message: undefined }), SHOWN_MS);
     root.hidden = message === undefined;
     root.classList.remove('open');
     root.classList.toggle('error', message?.isError ?? false);

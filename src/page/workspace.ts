@@ -65,6 +65,8 @@ export function createWorkspace(page: Page): Workspace {
   let drafts: Drafts | undefined;
   const versions = new Map<string, ReadSet['versions']>();
   let sources: readonly VolumeSource[] = [];
+  /** Thresholds over candidates go along to the next run; those over a file of picks are its own. */
+  let carried: State['thresholds'] = {};
 
   const begin = (task: Task): AbortSignal => {
     tasks.get(task)?.abort();
@@ -161,6 +163,7 @@ export function createWorkspace(page: Page): Workspace {
     async openRun(name, place = nowhere) {
       for (const task of ['tomogram', 'set', 'truth', 'other', 'segmentation'] as const) tasks.get(task)?.abort();
       const before = live.state;
+      carried = before.candidates ? before.thresholds : {};
       page.volume = undefined;
       page.overlay = undefined;
       sources = [];
@@ -232,7 +235,11 @@ export function createWorkspace(page: Page): Workspace {
           set: label,
           loaded,
           candidates,
-          thresholds: { ...(candidates?.thresholds ?? lowest), ...draft?.thresholds, ...place.thresholds },
+          thresholds: {
+            ...(candidates ? { ...candidates.thresholds, ...carried } : lowest),
+            ...draft?.thresholds,
+            ...place.thresholds,
+          },
           minDistances: candidates?.minDistances ?? {},
           edits: draft?.edits ?? emptyState.edits,
           savedEdits: draft?.isSaved ? draft.edits : emptyState.savedEdits,

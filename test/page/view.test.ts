@@ -474,9 +474,9 @@ describe.skipIf(chromiumPath === undefined)('the page of view in Chromium (needs
     expect(await tab.locator('.row').count()).toBe(0);
   }, 90_000);
 
-  it('with stored candidates a slider gives the picks of the library at each threshold', async () => {
-    const { overlay, open: opened, project } = await makeProject({ picks: picksIn(isotropic, 4, 2) });
-    const run = await project.run('TS_1');
+  it('with stored candidates a slider gives the picks of the library at each threshold, and the next run has the same one', async () => {
+    const runs = ['TS_1', 'TS_2'];
+    const { overlay, open: opened, project } = await makeProject({ picks: picksIn(isotropic, 4, 2), runs });
     const given = picksIn(isotropic, 400, 7);
     const candidates = await collectCandidates(
       given.map(({ object, position: { x, y, z }, score }) => ({
@@ -493,7 +493,10 @@ describe.skipIf(chromiumPath === undefined)('the page of view in Chromium (needs
         floors: { ribosome: 0.1, 'apo-ferritin': 0.1 },
       },
     );
-    await run.writeCandidates(candidates, { userId: 'cryoet-picks', sessionId: '0' });
+    for (const name of runs) {
+      const run = await project.run(name);
+      await run.writeCandidates(candidates, { userId: 'cryoet-picks', sessionId: '0' });
+    }
     const { tab } = await open({ session: { open: opened }, folders: { overlay } });
     await settled(tab);
     const row = tab.locator('.object', { hasText: 'ribosome' });
@@ -506,6 +509,9 @@ describe.skipIf(chromiumPath === undefined)('the page of view in Chromium (needs
         String(picks.filter(({ object }) => object === 'ribosome').length),
       );
     }
+    await tab.getByRole('button', { name: 'Next run' }).click();
+    await settled(tab);
+    expect(await row.locator('.threshold').inputValue()).toBe('0.850');
   }, 60_000);
 
   it('a folder that was chosen opens as its project, without a server', async () => {
