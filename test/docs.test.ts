@@ -32,9 +32,12 @@ const yours: Readonly<Record<string, string>> = {
 /** The same for the examples of doc comments, where no comment says so. */
 const yoursInExamples: Readonly<Record<string, string>> = {
   ...yours,
+  config: `import('cryoet-picks/copick').ProjectConfig`,
+  directory: 'FileSystemDirectoryHandle',
   filament: `import('cryoet-picks/copick').Filament`,
   filaments: `import('cryoet-picks/copick').Filament[]`,
   grid: `import('cryoet-picks').VoxelGrid`,
+  input: 'HTMLInputElement',
   instances: `import('cryoet-picks').VolumeSource`,
   intensity: `import('cryoet-picks').Intensity`,
   ort: `typeof import('onnxruntime-node')`,

@@ -34,7 +34,8 @@ export interface HandleStoreOptions {
  *   file belongs.
  * @example
  * ```ts
- * const store = handleStore(await window.showDirectoryPicker({ mode: 'readwrite' }));
+ * // `directory` is what `await showDirectoryPicker({ mode: 'readwrite' })` gives
+ * const store = handleStore(directory);
  * const tomogram = await openTomogram(subStore(store, '/denoised.zarr'));
  * ```
  */
