@@ -148,6 +148,7 @@ it('detect --overlay writes to a folder in place of the overlay of the project',
   expect((await captureCli(args)).exitCode).toBe(0);
   expect(await filesBelow(folder)).toEqual(before);
   expect((await readdir(join(overlay, 'ExperimentRuns/TS_1_3/Picks'))).sort()).toEqual([
+    '.cryoet-picks_0.candidates',
     '.cryoet-picks_0_ribosome.provenance',
     'cryoet-picks_0_ribosome.json',
   ]);
@@ -245,7 +246,7 @@ it('detect takes --voxel-size for a TIFF that says another, with a warning', asy
   const args = ['detect', path, '--out', '-', '--to', 'csv', '--threads', '1', '--voxel-size', '10'];
   const { exitCode, stderr } = await captureCli(args);
   expect(exitCode).toBe(0);
-  expect(stderr).toMatch(/the option voxelSize is 10×10×10 Å, the file says 7×7×7 Å/);
+  expect(stderr).toMatch(/--voxel-size is 10×10×10 Å, the file says 7×7×7 Å/);
 });
 
 it('detect takes --voxel-size for an OME-Zarr image without one, and asks for it', async () => {
