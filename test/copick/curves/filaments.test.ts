@@ -307,7 +307,9 @@ describe('filaments of a run', () => {
   it('filaments of a run report the curves that were not written', async () => {
     const { run, told } = await runOf({ static: { '/ExperimentRuns/TS_1/.meta': '' } });
     const path = await run.writeFilaments([current, { ...current, instanceId: 5, points: line([0, 99]) }], me);
-    expect(told).toEqual([{ path, run: 'TS_1', message: expect.stringMatching(/curves of the filaments 5 no longer match/) }]);
+    expect(told).toEqual([
+      { path, run: 'TS_1', message: expect.stringMatching(/curves of the filaments 5 no longer match/) },
+    ]);
   });
 
   it.each<[string, Filament, object, string]>([
