@@ -19,5 +19,7 @@ npx tsc -p tsconfig.web.json
 node consumer.mjs
 npx cryoet-picks --version
 npx cryoet-picks simulate project --runs 1 --seed 7 --shape 48,96,96
+npx cryoet-picks view --export site --json
+grep -q '"isExport": true' site/session.json && test -s site/main.js
 npx cryoet-picks detect project/copick.json --submission submission.csv --json >detect.json
 npx cryoet-picks score --truth project/copick.json --submission submission.csv

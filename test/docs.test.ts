@@ -7,8 +7,10 @@ import { expect, it } from 'vitest';
 const yours: Readonly<Record<string, string>> = {
   bytes: 'Uint8Array<ArrayBuffer>',
   file: 'File',
+  folder: 'FileSystemDirectoryHandle',
   found: `import('cryoet-picks').ParticlePick[]`,
   gauss: `import('cryoet-picks').VolumeSource`,
+  input: 'HTMLInputElement',
   instance: `import('cryoet-picks').VolumeSource`,
   label: `import('cryoet-picks').VolumeSource`,
   labels: `import('cryoet-picks').VolumeSource`,
@@ -33,11 +35,11 @@ const yours: Readonly<Record<string, string>> = {
 const yoursInExamples: Readonly<Record<string, string>> = {
   ...yours,
   config: `import('cryoet-picks/copick').ProjectConfig`,
+  context: 'CanvasRenderingContext2D',
   directory: 'FileSystemDirectoryHandle',
   filament: `import('cryoet-picks/copick').Filament`,
   filaments: `import('cryoet-picks/copick').Filament[]`,
   grid: `import('cryoet-picks').VoxelGrid`,
-  input: 'HTMLInputElement',
   instances: `import('cryoet-picks').VolumeSource`,
   intensity: `import('cryoet-picks').Intensity`,
   ort: `typeof import('onnxruntime-node')`,
