@@ -256,6 +256,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'import',
     'runtime',
     'coarse-intensity',
+    'masks',
     'dry-run',
     'detect',
     'detect-file',

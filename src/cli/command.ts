@@ -29,6 +29,20 @@ export interface DetectInput extends CommonFlags {
   readonly dryRun?: true | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly threads?: number | undefined;
+  /** Pick from stored candidates, without the network. */
+  readonly fromCandidates?: true | undefined;
+  /** How many candidates of an object to keep; false for none. */
+  readonly candidates?: number | false | undefined;
+  /** Maximum number of picks of an object. */
+  readonly max?: number | undefined;
+  /** Whether a place holds one particle, or the distance in Å that this means. */
+  readonly acrossObjects?: boolean | number | undefined;
+  /** URI or path of labels that picks must lie in, or outside. */
+  readonly inside?: string | undefined;
+  readonly outside?: string | undefined;
+  /** Minimum distances of picks in Å from the faces of the tomogram, and from the border of `inside` and `outside`. */
+  readonly faceMargin?: number | undefined;
+  readonly maskMargin?: number | undefined;
   /** This option and the next two are for volumes. */
   readonly out?: string | undefined;
   readonly to?: PicksFormatName | undefined;
@@ -75,6 +89,13 @@ export function parsePort(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0 && value < 65_536) return value;
   throw new InvalidArgumentError('Expected a port from 1 to 65535, or 0 for any that is free.');
+}
+
+/** Parses a distance in Å from a border; a negative one lies beyond it. */
+export function parseMargin(text: string): number {
+  const value = decimalOf(text);
+  if (Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Expected a distance in Å, such as 100, or -100 for beyond the border.');
 }
 
 /** Parses a length in Å. */

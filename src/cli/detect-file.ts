@@ -1,16 +1,13 @@
 import { basename, resolve } from 'node:path';
-import { orConsolidated } from '../copick/images.ts';
 import type { PickableObject } from '../copick/object.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
 import { detectParticles } from '../detect/particles.ts';
-import { openMrcFile, openStore, openTiffStackFile } from '../entry/node.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import { picksFormat, picksFormatOfPath } from '../formats/by-name.ts';
 import { numbered } from '../formats/file-context.ts';
 import type { Model } from '../inference/model.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
-import { openTomogram } from '../ome-zarr/tomogram.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
 import type { Intensity } from '../volume/intensity.ts';
@@ -19,7 +16,8 @@ import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { picksKind } from './convert-write.ts';
 import { openOutputs, type RunSummary } from './detect.ts';
-import { isFolder, openOutput, requireApart } from './files.ts';
+import { openOutput, requireApart } from './files.ts';
+import { type InputMask, maskOfInput, openVolume } from './masks.ts';
 import { fitting, openModel } from './runtime.ts';
 import { countByObject, countTable, inFlags, type Terminal, UsageError } from './terminal.ts';
 
@@ -43,6 +41,8 @@ const ofProjects = {
   overlay: '--overlay',
   resume: '--resume',
   dryRun: '--dry-run',
+  fromCandidates: '--from-candidates',
+  candidates: '--candidates',
 } as const;
 
 /** Detects particles in a single volume, and writes them to a file. */
@@ -67,10 +67,11 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
     invert: input.invert,
     signal,
   });
+  const mask = await maskOfInput(input, { signal });
   const run = nameOf(path);
   const model = await openModel(terminal, input);
   const started = performance.now();
-  const { picks, warnings } = await search(terminal, { input, volume, intensity, model, run }).finally(() =>
+  const { picks, warnings } = await search(terminal, { input, volume, intensity, model, run, mask }).finally(() =>
     model.dispose(),
   );
   const found = [{ run, picks }];
@@ -107,23 +108,6 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
   return { json: document };
 }
 
-interface OpenVolumeOptions {
-  readonly voxelSize: number | undefined;
-  /** Of an OME-Zarr image; other files have no levels. */
-  readonly level: number | undefined;
-  readonly signal: AbortSignal;
-}
-
-/** Opens a volume: a folder as OME-Zarr, a file by the ending of its name. */
-async function openVolume(path: string, { voxelSize, level, signal }: OpenVolumeOptions): Promise<VolumeSource> {
-  if (/\.tiff?$/i.test(path)) return openTiffStackFile(path, { voxelSize, signal });
-  if (/\.(?:ozx|zip)$/i.test(path) || (await isFolder(path))) {
-    const options = { trueVoxelSize: voxelSize, level, signal };
-    return orConsolidated(await openStore(path), options, (store) => openTomogram(store, options));
-  }
-  return openMrcFile(path, { voxelSize, signal });
-}
-
 /** The name of a volume: that of its file, without endings. */
 function nameOf(path: string): string {
   return basename(resolve(path)).replace(/(?:\.(?:mrcs?|rec|map|ccp4|tiff?|zarr|ozx|ome|gz|zip))+$/i, '');
@@ -136,11 +120,12 @@ interface SearchOptions {
   readonly intensity: Intensity | undefined;
   readonly model: Model;
   readonly run: string;
+  readonly mask: InputMask | undefined;
 }
 
 async function search(
   terminal: Terminal,
-  { input, volume, intensity, model, run }: SearchOptions,
+  { input, volume, intensity, model, run, mask }: SearchOptions,
 ): Promise<{ readonly picks: readonly ParticlePick[]; readonly warnings: readonly Warning[] }> {
   const { signal } = terminal;
   const { spec } = model;
@@ -168,6 +153,9 @@ async function search(
       objects: input.object?.map((name) => ({ name })),
       thresholds: input.threshold,
       allowMissingChunks: input.allowMissingChunks,
+      mask: await mask?.of(undefined, fitted.grid),
+      acrossObjects: input.acrossObjects,
+      max: input.max,
       signal,
       onProgress: bar.update,
       onWarning: warn,

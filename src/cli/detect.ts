@@ -7,7 +7,8 @@ import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
-import { detectProject, type RunResult, tomogramTypeOf } from '../detect/project.ts';
+import { pickProject } from '../detect/pick-project.ts';
+import { detectProject, type RunMask, type RunResult, tomogramTypeOf } from '../detect/project.ts';
 import { openProject } from '../entry/node.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
@@ -20,6 +21,7 @@ import type { DetectInput, Outcome, TomogramName } from './command.ts';
 import { picksKind } from './convert-write.ts';
 import { dryRun } from './dry-run.ts';
 import { type FileKind, namesAsWritten, type Output, openOutput, requireApart } from './files.ts';
+import { maskOfInput } from './masks.ts';
 import { type FittingOptions, fitting, namedRun, openModel } from './runtime.ts';
 import {
   countByObject,
@@ -66,7 +68,8 @@ export interface RunSummary {
 /** Detects particles in a project and writes them to its overlay, a submission and a figure. */
 export async function detect(terminal: Terminal, input: DetectInput): Promise<Outcome> {
   const { signal } = terminal;
-  const { userId = 'cryoet-picks', sessionId = '0' } = input;
+  const { userId = 'cryoet-picks', sessionId = '0', fromCandidates = false } = input;
+  if (fromCandidates) refuseSearch(input);
   const project = await openOnlyProject(input, terminal);
   requireObjects(project, { flag: '--threshold', names: Object.keys(input.threshold ?? {}) });
   requireObjects(project, { flag: '--object', names: input.object ?? [] });
@@ -77,16 +80,30 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
   const outputs = await openOutputs(terminal, input);
   const runs = await chosenRuns(project, { names: input.run, signal });
-  const type = input.tomogram?.type ?? (await tomogramTypeOf(runs, { signal }));
-  const tomogram = { type, voxelSpacing: input.tomogram?.voxelSpacing };
-  const model = await openModel(terminal, input);
+  const names = input.run === undefined ? undefined : runs.map(({ name }) => name);
+  const mask = await maskOfInput(input, { project, signal });
+  const tomogram =
+    fromCandidates && input.figure === undefined ? input.tomogram : await tomogramOf(runs, input.tomogram, signal);
   const search = async () => {
-    requireProbabilities(input.threshold ?? {}, model.spec);
-    if (input.object === undefined) warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
-    const names = input.run === undefined ? undefined : runs.map(({ name }) => name);
-    return detectRuns(terminal, { ...input, userId, sessionId, run: names, tomogram, project, model });
+    if (fromCandidates) return pickRuns(terminal, { ...input, userId, sessionId, run: names, project, mask });
+    const model = await openModel(terminal, input);
+    const detecting = async () => {
+      requireProbabilities(input.threshold ?? {}, model.spec);
+      if (input.object === undefined) warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
+      return detectRuns(terminal, {
+        ...input,
+        userId,
+        sessionId,
+        run: names,
+        tomogram: tomogram!,
+        project,
+        model,
+        mask,
+      });
+    };
+    return detecting().finally(() => model.dispose());
   };
-  const detected = await search().finally(() => model.dispose());
+  const detected = await search();
   const { summaries, found } = detected;
   const { files, notWritten } = await writeResults(terminal, { ...input, tomogram, project, found, outputs });
   const problems = project.problems.map(({ path, message }) => ({ path, message }));
@@ -123,14 +140,53 @@ async function openOnlyProject(input: DetectInput, terminal: Terminal): Promise<
   throw new UsageError(`${flag} applies to a single volume; picks of a project go to its overlay, and to --submission`);
 }
 
+/** The options of a search, which candidates have behind them. */
+const ofSearches = {
+  model: '--model',
+  threads: '--threads',
+  resample: '--resample',
+  invert: '--invert',
+  allowMissingChunks: '--allow-missing-chunks',
+  dryRun: '--dry-run',
+  candidates: '--candidates and --no-candidates',
+} as const;
+
+/** @throws {@link UsageError} for an option of a search beside `--from-candidates`. */
+function refuseSearch(input: DetectInput): void {
+  for (const [option, flag] of Object.entries(ofSearches)) {
+    if (input[option as keyof DetectInput] === undefined) continue;
+    throw new UsageError(`${flag} applies to a search; --from-candidates picks from what an earlier search has found`);
+  }
+}
+
+/** The tomograms of runs: those that are named, or the only type there is. */
+async function tomogramOf(
+  runs: readonly Run[],
+  name: TomogramName | undefined,
+  signal: AbortSignal,
+): Promise<TomogramName> {
+  return { type: name?.type ?? (await tomogramTypeOf(runs, { signal })), voxelSpacing: name?.voxelSpacing };
+}
+
 /** Options of {@link detectRuns}. */
 export interface DetectRunsOptions
   extends Pick<
     DetectInput,
-    'run' | 'object' | 'resume' | 'overwrite' | 'resample' | 'invert' | 'allowMissingChunks' | 'threshold'
+    | 'run'
+    | 'object'
+    | 'resume'
+    | 'overwrite'
+    | 'resample'
+    | 'invert'
+    | 'allowMissingChunks'
+    | 'threshold'
+    | 'candidates'
+    | 'max'
+    | 'acrossObjects'
   > {
   readonly project: Project;
   readonly model: Model;
+  readonly mask?: RunMask | undefined;
   readonly tomogram: TomogramName;
   readonly userId: string;
   readonly sessionId: string;
@@ -157,39 +213,82 @@ export async function detectRuns(
     threshold: thresholds,
     resample,
     invert,
+    candidates,
     ...options
   }: DetectRunsOptions,
 ): Promise<DetectedRuns> {
-  const summaries: RunSummary[] = [];
-  const found: RunPicks[] = [];
-  const problems: TomogramProblem[] = [];
   const warnings: Warning[] = [];
   const warn = (warning: Warning) => {
     warnings.push(warning);
     terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
   };
   const { prepare, afterwards } = preflight(terminal, { spec: model.spec, tomogram, resample, invert, warn });
-  const wanted = new Set(object);
   const bar = runBar(terminal);
+  const results = detectProject(project, {
+    ...options,
+    model,
+    runs,
+    objects: objectsOf(project, object),
+    tomogram: tomogram.type,
+    voxelSpacing: tomogram.voxelSpacing,
+    thresholds,
+    keepCandidates: candidates !== false,
+    candidatesPerObject: candidates === false ? undefined : candidates,
+    prepare,
+    settings: { resampled: resample === true, inverted: invert === true },
+    signal: terminal.signal,
+    onProgress: bar.update,
+    // `afterwards` counts missing chunks, of resampled tomograms too, and files that were passed over are problems.
+    onWarning: (warning) => {
+      if (warning.code === 'voxels-not-finite') warn(warning);
+    },
+  });
+  return { ...(await collectRuns(terminal, results, { bar, afterwards })), warnings };
+}
+
+/** Options of {@link pickRuns}. */
+type PickRunsOptions = Omit<DetectRunsOptions, 'model' | 'tomogram'> & { readonly tomogram?: TomogramName | undefined };
+
+/** Picks from stored candidates, as {@link detectRuns} detects. */
+async function pickRuns(
+  terminal: Terminal,
+  { project, run: runs, object, tomogram, threshold: thresholds, ...options }: PickRunsOptions,
+): Promise<DetectedRuns> {
+  const { userId, sessionId, resume, overwrite, max, acrossObjects, mask } = options;
+  const warnings: Warning[] = [];
+  const results = pickProject(project, {
+    ...{ userId, sessionId, resume, overwrite, max, acrossObjects, mask, runs, thresholds },
+    objects: objectsOf(project, object),
+    tomogram: tomogram?.type,
+    voxelSpacing: tomogram?.voxelSpacing,
+    signal: terminal.signal,
+    onWarning: (warning) => {
+      if (warning.code === 'file-passed-over') return;
+      warnings.push(warning);
+      terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
+    },
+  });
+  return { ...(await collectRuns(terminal, results, { bar: runBar(terminal), afterwards: () => [] })), warnings };
+}
+
+/** The objects of a project that are named; undefined for all. */
+function objectsOf({ objects }: Project, names: readonly string[] | undefined): PickableObject[] | undefined {
+  const wanted = new Set(names);
+  return names && objects.filter(({ name }) => wanted.has(name));
+}
+
+/** Waits for the results of runs, with a line for each. */
+async function collectRuns(
+  terminal: Terminal,
+  results: AsyncIterable<RunResult>,
+  { bar, afterwards }: { readonly bar: ReturnType<typeof runBar>; readonly afterwards: Preflight['afterwards'] },
+): Promise<Omit<DetectedRuns, 'warnings'>> {
+  const summaries: RunSummary[] = [];
+  const found: RunPicks[] = [];
+  const problems: TomogramProblem[] = [];
   let started = performance.now();
   try {
-    for await (const result of detectProject(project, {
-      ...options,
-      model,
-      runs,
-      objects: object && project.objects.filter(({ name }) => wanted.has(name)),
-      tomogram: tomogram.type,
-      voxelSpacing: tomogram.voxelSpacing,
-      thresholds,
-      prepare,
-      settings: { resampled: resample === true, inverted: invert === true },
-      signal: terminal.signal,
-      onProgress: bar.update,
-      // `afterwards` counts missing chunks, of resampled tomograms too, and files that were passed over are problems.
-      onWarning: (warning) => {
-        if (warning.code === 'voxels-not-finite') warn(warning);
-      },
-    })) {
+    for await (const result of results) {
       bar.stop();
       problems.push(...afterwards(result.run));
       const summary = summarize(result, (performance.now() - started) / 1000);
@@ -202,7 +301,7 @@ export async function detectRuns(
   } finally {
     bar.stop();
   }
-  return { summaries, found, problems, warnings };
+  return { summaries, found, problems };
 }
 
 function summarize(result: RunResult, seconds: number): RunSummary {
@@ -337,7 +436,8 @@ function figureKind(path: string): FileKind {
 /** Options of {@link writeResults}. */
 export interface ResultsOptions extends Pick<DetectInput, 'submission' | 'figure'> {
   readonly project: Project;
-  readonly tomogram: TomogramName;
+  /** Needed for a figure. */
+  readonly tomogram?: TomogramName | undefined;
   readonly found: readonly RunPicks[];
   readonly outputs: Outputs;
 }
@@ -366,7 +466,7 @@ async function writeResults(
   };
   const submission = await write(outputs.submission, async () => formatSubmission(found));
   const figure = await write(first && outputs.figure, () =>
-    figureOf(project, { found: first!, tomogram, figure: outputs.figure!.path, signal }),
+    figureOf(project, { found: first!, tomogram: tomogram!, figure: outputs.figure!.path, signal }),
   );
   const picks = first && project.overlayLocation;
   const files = { ...(picks && { picks }), ...(submission && { submission }), ...(figure && { figure }) };

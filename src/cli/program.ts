@@ -11,6 +11,7 @@ import {
   numberFrom,
   parseColumns,
   parseLength,
+  parseMargin,
   parseName,
   parsePort,
   parseShape,
@@ -255,6 +256,27 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--allow-missing-chunks', 'search tomograms of which more than half of the chunks are missing, too')
     .option('--invert', 'search the negative: protein is bright where the model expects dark, or the reverse')
     .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
+    .option('--max <number>', 'maximum number of picks of an object: the best ones', wholeNumber(1))
+    .option(
+      '--across-objects [length]',
+      'one particle, one label: of picks of different objects within this distance in Å keep the best (default: the smallest minimum distance)',
+      parseLength,
+    )
+    .option('--no-across-objects', 'let picks of different objects lie at one place (default)')
+    .option(
+      '--inside <uri>',
+      'keep only picks inside this segmentation of the run, a copick URI, or in the labels of a volume',
+    )
+    .option('--outside <uri>', 'keep only picks outside this segmentation or volume')
+    .option('--face-margin <length>', 'minimum distance of picks in Å from the faces of the tomogram', numberFrom(0))
+    .option(
+      '--mask-margin <length>',
+      'minimum distance of picks in Å from the border of --inside and --outside; a negative one lets them lie beyond it',
+      parseMargin,
+    )
+    .option('--candidates <number>', 'keep only so many candidates of an object, the best ones', wholeNumber(1))
+    .option('--no-candidates', 'keep no candidates beside the picks')
+    .option('--from-candidates', 'pick from the candidates of an earlier detection, without the network')
     .option('--dry-run', 'estimate run time and peak memory from three tiles; writes nothing')
     .option('--threads <number>', 'threads of the model (default: all cores)', wholeNumber(1))
     .option('--out <file>', 'file for the picks of a volume; its ending names the format; - is standard output')

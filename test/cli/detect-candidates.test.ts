@@ -1,0 +1,158 @@
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type ParticlePick, parseSubmission, sourceFromArray } from '../../src/entry/index.ts';
+import { encodeMrc } from '../../src/entry/io.ts';
+import { openProject } from '../../src/entry/node.ts';
+import { captureCli } from '../support/capture-cli.ts';
+import { filesBelow, smallProject } from '../support/simulated-project.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+let original: string;
+let folder: string;
+let config: string;
+beforeAll(async () => {
+  original = await tempDir();
+  await smallProject(original);
+  const { exitCode, stderr } = await captureCli(['detect', join(original, 'copick.json'), '--tomogram', 'denoised']);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+}, 120_000);
+beforeEach(async () => {
+  folder = await tempDir();
+  await cp(original, folder, { recursive: true });
+  config = join(folder, 'copick.json');
+});
+
+/** The picks that a detection writes, and what it says. */
+async function detect(...args: readonly string[]) {
+  const csv = join(folder, `${args.length}.csv`);
+  const { exitCode, stdout, stderr } = await captureCli([
+    'detect',
+    config,
+    ...args,
+    '--submission',
+    csv,
+    '--overwrite',
+  ]);
+  const picks = exitCode === 0 ? parseSubmission(await readFile(csv, 'utf8')).flatMap((run) => run.picks) : [];
+  return { exitCode, stdout, stderr, picks: picks as readonly ParticlePick[] };
+}
+
+const search = (...args: readonly string[]) => detect('--tomogram', 'denoised', ...args);
+const pick = (...args: readonly string[]) => detect('--from-candidates', ...args);
+const names = ['apo-ferritin', 'beta-galactosidase', 'ribosome', 'thyroglobulin', 'virus-like-particle'];
+const low = names.flatMap((name) => ['--threshold', `${name}=0.005`]);
+
+describe('detect --from-candidates', () => {
+  it.each([
+    ['other thresholds', low],
+    ['a maximum number and one label per place', [...low, '--max', '2', '--across-objects', '90']],
+    [
+      'one object away from the faces',
+      ['--threshold', 'apo-ferritin=0.005', '--object', 'apo-ferritin', '--face-margin', '25'],
+    ],
+  ])('detect --from-candidates writes the same files as a new search: %s', async (_, args) => {
+    const found = await search(...args);
+    const files = await filesBelow(join(folder, 'overlay'));
+    const written = await Promise.all(files.map((file) => readFile(join(folder, 'overlay', file))));
+    const picked = await pick(...args);
+    expect(picked.stderr).toBe('');
+    expect(picked.picks).toEqual(found.picks);
+    expect(found.picks.length).toBeGreaterThan(0);
+    expect(await filesBelow(join(folder, 'overlay'))).toEqual(files);
+    expect(await Promise.all(files.map((file) => readFile(join(folder, 'overlay', file))))).toEqual(written);
+    const again = await captureCli(['detect', config, '--from-candidates', ...args, '--resume', '--json']);
+    expect(JSON.parse(again.stdout).runs.map(({ status }: { status: string }) => status)).toEqual(
+      JSON.parse(again.stdout).runs.map(() => 'skipped'),
+    );
+  });
+
+  it('detect --from-candidates names threshold and floor where the threshold is too low, and keeps the picks', async () => {
+    const before = await filesBelow(folder);
+    const { exitCode, stderr } = await captureCli([
+      'detect',
+      config,
+      '--from-candidates',
+      '--threshold',
+      'ribosome=0.0001',
+    ]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/thresholds of "ribosome" is 0.0001, but its candidates were looked for down to 0.0043/);
+    expect(await filesBelow(folder)).toEqual(before);
+  });
+
+  it.each([
+    [['--model', 'unet.onnx'], '--model applies to a search'],
+    [['--resample'], '--resample applies to a search'],
+    [['--dry-run'], '--dry-run applies to a search'],
+    [['--no-candidates'], '--candidates and --no-candidates applies to a search'],
+    [['--mask-margin', '10'], '--mask-margin is a distance from the border of --inside or --outside'],
+    [['--object', 'typo'], '--object names "typo"'],
+  ])('detect --from-candidates %s is wrong usage', async (args, message) => {
+    const { exitCode, stderr } = await captureCli(['detect', config, '--from-candidates', ...args]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
+  it('detect --from-candidates fails without candidates, and says who writes them', async () => {
+    const { exitCode, stderr } = await captureCli(['detect', config, '--from-candidates', '--user-id', 'nobody']);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/has no candidates of user "nobody".*detect writes them/);
+  });
+});
+
+describe('detect with masks', () => {
+  it('detect --inside and --outside keep picks by a segmentation of the run, at the margin from its border', async () => {
+    const all = (await pick(...low, '--run', 'TS_1_3')).picks;
+    const run = await (await openProject(config)).run('TS_1_3');
+    const { grid } = await run.tomogram('denoised');
+    const [depth, height, width] = grid.shape;
+    const places = all.map(({ position }) => position.x);
+    const middle = (Math.min(...places) + Math.max(...places)) / 2;
+    // The part of low x, whose border lies between the picks.
+    const end = Math.round((middle - grid.origin.x) / grid.voxelSize[2]);
+    const half = new Uint8Array(depth * height * width).map((_, i) => (i % width < end ? 1 : 0));
+    const labels = sourceFromArray({ data: half, shape: grid.shape }, grid);
+    await run.writeSegmentation(labels, { name: 'half', kind: 'binary', userId: 'me', sessionId: '1' });
+    const border = (end - 0.5) * grid.voxelSize[2] + grid.origin.x;
+    const inside = (await pick(...low, '--run', 'TS_1_3', '--inside', 'half:me/1')).picks;
+    const outside = (await pick(...low, '--run', 'TS_1_3', '--outside', 'half:me/1@10.012')).picks;
+    expect(inside.every(({ position }) => position.x < border)).toBe(true);
+    expect(outside.every(({ position }) => position.x > border)).toBe(true);
+    expect(Math.min(inside.length, outside.length)).toBeGreaterThan(0);
+    expect(inside.length + outside.length).toBeGreaterThanOrEqual(all.length);
+    const deep = (await pick(...low, '--run', 'TS_1_3', '--inside', 'half:me/1', '--mask-margin', '60')).picks;
+    expect(deep.every(({ position }) => position.x < border - 54)).toBe(true);
+    const mrc = join(folder, 'half.mrc');
+    await writeFile(mrc, await encodeMrc(labels));
+    expect((await pick(...low, '--run', 'TS_1_3', '--inside', mrc)).picks).toEqual(inside);
+    const absent = await captureCli([
+      'detect',
+      config,
+      '--from-candidates',
+      '--run',
+      'TS_1_3',
+      '--inside',
+      'nothing:*/*',
+    ]);
+    expect(absent.exitCode).toBe(1);
+    expect(absent.stderr).toMatch(/run "TS_1_3" has no segmentation of the URI "nothing:\*\/\*"; expected one/);
+  });
+
+  it('detect --no-candidates keeps none, and --candidates 5 the best five of each object and those above the threshold', async () => {
+    const user = ['--tomogram', 'denoised', '--run', 'TS_1_3', '--user-id', 'x'];
+    await captureCli(['detect', config, ...user, '--session-id', '1', '--no-candidates']);
+    await captureCli(['detect', config, ...user, '--session-id', '2', '--candidates', '5']);
+    const files = (await filesBelow(folder)).filter((file) => file.endsWith('.candidates') && file.includes('.x_'));
+    expect(files.map((file) => file.slice(file.lastIndexOf('.x_')))).toEqual(['.x_2.candidates']);
+    const run = await (await openProject(config)).run('TS_1_3');
+    const { candidates } = await run.readCandidates({ userId: 'x', sessionId: '2' });
+    candidates.objects.forEach((name, index) => {
+      const scores = [...candidates.scores]
+        .filter((_, i) => candidates.objectIndices[i] === index)
+        .sort((a, b) => b - a);
+      const above = scores.filter((score) => score >= candidates.thresholds[name]!).length;
+      expect(scores.length).toBeLessThanOrEqual(Math.max(5, above));
+    });
+  });
+});
