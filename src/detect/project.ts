@@ -22,7 +22,7 @@ import {
 import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
-import { type PickingOptions, picksFromCandidates } from '../picks/candidates.ts';
+import { type Mask, picksFromCandidates } from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { planTiles } from '../tiles/plan.ts';
@@ -31,7 +31,7 @@ import { type CandidateLimits, detectCandidates, floorsOf, limitRules } from './
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
 import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
-import { recordOfCandidates, recordOfModel, recordOfTomogram, recordsOf, type Settings } from './picks-record.ts';
+import { recordOfCandidates, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
 export interface ProjectProgress extends Progress {
@@ -71,12 +71,10 @@ export interface ProjectRunsOptions {
 /** A mask that may differ between runs. */
 export interface RunMask {
   /** Makes the mask of a run, or several that must all agree, given the grid of its tomogram. */
-  readonly of: (run: Run, grid: VoxelGrid) => RunMaskResult | Promise<RunMaskResult>;
+  readonly of: (run: Run, grid: VoxelGrid) => Mask | readonly Mask[] | Promise<Mask | readonly Mask[]>;
   /** What the mask is, such as `{ inside: 'lamella', margin: 100 }`; recorded with the picks as `mask`, and compared by `resume`. */
-  readonly settings: Settings;
+  readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 }
-
-type RunMaskResult = NonNullable<PickingOptions['mask']>;
 
 /** Options of {@link detectProject}; those of {@link detectParticles} and {@link detectCandidates} apply to every run. */
 export interface DetectProjectOptions
@@ -93,7 +91,7 @@ export interface DetectProjectOptions
   /** Looks at each tomogram before it is searched, or wraps it: `(tomogram) => resampled(tomogram, 10)`. */
   readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource | Promise<VolumeSource>) | undefined;
   /** What `prepare` does, such as `{ inverted: true }`; recorded with the picks as `settings`, and compared by `resume`. */
-  readonly settings?: Settings | undefined;
+  readonly settings?: Readonly<Record<string, string | number | boolean | null>> | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
