@@ -66,9 +66,9 @@ describe('picks that changed since they were read', () => {
     const { version: _, ...store } = storeOf(overlay);
     const run = await projectOf({ overlay: store }).project.run('TS_5_4');
     expect(await readAll(run)).toEqual({ virus: undefined, ribosome: undefined });
-    await expect(run.writePicks([pickOf('virus', 5)], { ...me, ifVersion: { virus: null } })).rejects.toMatchObject({
-      code: 'unsupported',
-    });
+    const write = (virus: string | null) => run.writePicks([pickOf('virus', 5)], { ...me, ifVersion: { virus } });
+    await expect(write('a@b')).rejects.toMatchObject({ code: 'unsupported' });
+    await expect(write(null)).rejects.toMatchObject({ code: 'conflict' });
     await run.writePicks([pickOf('virus', 5)], { ...me, ifVersion: { virus: undefined } });
   });
 
