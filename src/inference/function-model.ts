@@ -34,6 +34,8 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
   requireArgument('functionModel', 'scoreTile', scoreTile, callback);
   requireOptions('functionModel', options, specRules);
   const names = options.classes.filter((name) => name !== null);
+  // What is given as undefined has its default, too.
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const spec: ModelSpec = {
     name: scoreTile.name || 'function',
     tile: [64, 64, 64],
@@ -41,7 +43,7 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
     voxelSize: 10,
     activation: 'none',
     normalization: 'z-score',
-    ...options,
+    ...(given as FunctionModelOptions),
     thresholds: { ...Object.fromEntries(names.map((name) => [name, 0.5])), ...options.thresholds },
     minDistances: { ...Object.fromEntries(names.map((name) => [name, 10])), ...options.minDistances },
   };

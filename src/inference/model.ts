@@ -199,3 +199,18 @@ export function wrongOffsets(offsets: Zyx, classes: ModelSpec['classes']): strin
   if ([0, 0, 0].every(isRight)) return undefined;
   return `expected the channels of z, y, x, the last three and null among the classes; found [${offsets}] of ${classes.length}`;
 }
+
+/** @throws {@link CryoetPicksError} `invalid-option` for tiles whose memory another call has moved away. */
+export function requireOwned({ data, shape }: TileBatch): void {
+  if (data.length > 0) return;
+  throw new CryoetPicksError(
+    'invalid-option',
+    `tiles of shape ${shape.join('×')} hold no voxels: an earlier call with \`transfer\` has moved their memory away`,
+    { option: 'tiles' },
+  );
+}
+
+/** True if an array is all that its buffer holds, so that the buffer may be moved to another thread. */
+export function ownsItsBuffer({ buffer, byteLength }: Float32Array): boolean {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+}

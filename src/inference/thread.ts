@@ -1,8 +1,7 @@
-import { CryoetPicksError, errorOf, isCryoetPicksError, type PlainError, plainError } from '../core/errors.ts';
-import type { TileBatch } from './model.ts';
+import { errorOf, isCryoetPicksError, type PlainError, plainError } from '../core/errors.ts';
 
 /**
- * What models in another thread have in common, in Node and in browsers: errors on their way, and memory that moves.
+ * Errors on their way from a model in another thread, in Node and in browsers.
  *
  * @module
  */
@@ -32,19 +31,4 @@ export function receivedError({ error, cause }: SentError): Error {
   const origin = cause === undefined ? undefined : new Error(cause);
   if (typeof error !== 'string') return errorOf(error, origin);
   return origin ? new Error(error, { cause: origin }) : new Error(error);
-}
-
-/** @throws {@link CryoetPicksError} `invalid-option` for tiles whose memory another call has moved away. */
-export function requireOwned({ data, shape }: TileBatch): void {
-  if (data.length > 0) return;
-  throw new CryoetPicksError(
-    'invalid-option',
-    `tiles of shape ${shape.join('×')} hold no voxels: an earlier call with \`transfer\` has moved their memory away`,
-    { option: 'tiles' },
-  );
-}
-
-/** True if an array is all that its buffer holds, so that the buffer may be moved to another thread. */
-export function ownsItsBuffer({ buffer, byteLength }: Float32Array): boolean {
-  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
 }

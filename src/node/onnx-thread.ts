@@ -6,13 +6,15 @@ import {
   type DisposableModel,
   disposable,
   type ModelSpec,
+  ownsItsBuffer,
+  requireOwned,
   requireScoreCall,
   type ScoreBatch,
   type ScoreCallOptions,
   type TileBatch,
 } from '../inference/model.ts';
 import type { OnnxOptions } from '../inference/onnx.ts';
-import { ownsItsBuffer, receivedError, requireOwned } from '../inference/thread.ts';
+import { receivedError } from '../inference/thread.ts';
 import type { WorkerReply, WorkerRequest, WorkerStart } from './onnx-worker.ts';
 
 /** Calls that are sent to the thread before the first of them is answered. */

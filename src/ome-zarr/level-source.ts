@@ -20,6 +20,7 @@ import {
 } from '../volume/volume.ts';
 import type { ChunkData, DecodedChunk } from './chunk.ts';
 import { type CachedChunk, type ChunkCache, MAX_READS } from './chunk-cache.ts';
+import type { ChunkTally } from './chunk-record.ts';
 import type { OpenedLevel } from './levels.ts';
 
 /** The arrays that voxels are returned in. */
@@ -210,16 +211,17 @@ export function levelSource(
     await readAll(chunksOf(reading), reading, volume.data);
     return volume;
   };
+  const tally = level.array.chunks.layer(chunkOf(channel, level));
   return {
     grid: level.grid,
     chunkShape: level.chunkShape,
-    warnings: () => [...warnings, ...missingChunks(level, channel)],
+    warnings: () => [...warnings, ...missingChunks(level, tally)],
     read: read as LevelSource['read'],
   };
 }
 
-function missingChunks({ array, dimensions, grid, channelAxis }: OpenedLevel, channel: number): readonly Warning[] {
-  const { total, read, missing, missingWithin } = array.chunks.layer(chunkOf(channel, { array, channelAxis }));
+function missingChunks({ array, dimensions, grid }: OpenedLevel, tally: ChunkTally): readonly Warning[] {
+  const { total, read, missing, missingWithin } = tally;
   if (missing === 0) return [];
   const share = missing / total;
   const percent = (part: number) => `${Number((100 * part).toPrecision(2))} %`;

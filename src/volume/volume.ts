@@ -224,12 +224,22 @@ const readRules: RulesFor<ReadOptions> = {
   exact: /* @__PURE__ */ optional(flag),
 };
 
-/** Copies a volume to float32, in C-order. */
+/** Copies a volume to float32, in C-order. @throws {@link CryoetPicksError} `invalid-option` if there is no memory for the copy. */
 export function toFloat32(volume: Volume<NumericData>): Volume {
   const from = asVolume(volume, 'toFloat32', 'volume');
-  const copy = contiguousVolume(new Float32Array(voxelCount(from.shape)), from.shape);
+  const copy = contiguousVolume(floatsFor(from.shape), from.shape);
   copyVolumeInto(from, copy, [0, 0, 0]);
   return copy;
+}
+
+/** A view repeats voxels where a stride is 0, so it may have more of them than memory holds. */
+function floatsFor(shape: Zyx): Float32Array {
+  try {
+    return new Float32Array(voxelCount(shape));
+  } catch (cause) {
+    const message = `a copy of ${formatZyx(shape)} voxels as float32 does not fit into memory; copy a box of it`;
+    throw new CryoetPicksError('invalid-option', message, { cause });
+  }
 }
 
 /** Copies all voxels of `from` into `to`; voxel (0, 0, 0) of `from` goes to index `at` of `to`. */

@@ -7,6 +7,8 @@ import {
   type DisposableModel,
   disposable,
   type ModelSpec,
+  ownsItsBuffer,
+  requireOwned,
   requireScoreCall,
   requireSpec,
   type ScoreBatch,
@@ -15,7 +17,7 @@ import {
 } from '../inference/model.ts';
 import { parseModelSpec } from '../inference/model-card.ts';
 import { type OnnxOptions, sessionRules } from '../inference/onnx.ts';
-import { ownsItsBuffer, receivedError, requireOwned } from '../inference/thread.ts';
+import { receivedError } from '../inference/thread.ts';
 import { httpStore } from '../storage/http.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import type { ModelThread, ThreadReply } from './model-worker.ts';
