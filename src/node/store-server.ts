@@ -46,7 +46,7 @@ export interface ServeOptions {
 
 /** A server that runs. */
 export interface StoreServer {
-  /** The address of the page, with the token: whoever has it can read and write. */
+  /** The address of the page, with the token: anyone who has it can read and write. */
   readonly address: string;
   /**
    * An address that leads to the page once, within two minutes. A browser that is started by a command line gets this one, since all

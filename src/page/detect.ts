@@ -31,7 +31,7 @@ export interface SearchPlan {
   readonly memory: PlanMemory;
 }
 
-/** Chooses the level. @throws What says which voxel size the network needs, if there is none. */
+/** Chooses the level. @throws An error that says which voxel size the network needs, if no level has it. */
 export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): SearchPlan {
   const misfit = ({ grid }: VolumeSource) => Math.abs(Math.log(grid.voxelSize[2] / spec.voxelSize));
   const source = [...sources].sort((a, b) => misfit(a) - misfit(b))[0];

@@ -78,7 +78,7 @@ export function decide(page: Page, decision: 'accepted' | 'rejected'): void {
   step(page, 1);
 }
 
-/** Changes what a person did to a pick; an edit without any content is none. */
+/** Changes what a person did to a pick; an empty edit takes earlier ones back. */
 export function editPick({ live }: Page, id: string, edit: Edit): void {
   const isEmpty = Object.values(edit).every((value) => value === undefined);
   live.dispatch({ type: 'edit', changes: new Map([[id, isEmpty ? undefined : edit]]) });

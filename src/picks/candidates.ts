@@ -390,7 +390,7 @@ function numbersOf(
   return Object.fromEntries(names.map((name) => [name, numberOf(name)]));
 }
 
-/** @throws {@link CryoetPicksError} `invalid-option` if a maximum number is none, or of an object that is not looked for. */
+/** @throws {@link CryoetPicksError} `invalid-option` if a maximum number is not a positive whole number, or belongs to an object that is not looked for. */
 export function checkMax(objects: readonly string[], { max = {} }: PickingOptions, call: string): void {
   requireKnown(objects, { option: 'max', value: max, call });
   numberPerObject('max', max, positiveCount, call);
