@@ -1,6 +1,7 @@
 import {
   anything,
   flag,
+  givenFields,
   listOf,
   optional,
   optionalList,
@@ -164,7 +165,7 @@ function toObject({ label, ...given }: NewObject, { old, others }: Neighbours): 
   const { name } = given;
   const fit = fitName(name);
   if (fit !== name) throw refusal(name, fit === undefined ? 'it has no usable character' : `copick writes it "${fit}"`);
-  const fields = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenFields;
+  const fields = givenFields(given) as GivenFields;
   const { label: oldLabel, ...rest } = old ?? { label: nextLabel(others), ...defaults };
   const number = label === undefined ? oldLabel : (label ?? undefined);
   const object: PickableObject = { ...rest, ...fields, ...(number === undefined ? {} : { label: number }) };

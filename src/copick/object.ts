@@ -1,5 +1,15 @@
 import * as v from 'valibot';
-import { flag, isFields, optional, type Rule, record, requireArgument, someNumber, text } from '../core/arguments.ts';
+import {
+  flag,
+  givenFields,
+  isFields,
+  optional,
+  type Rule,
+  record,
+  requireArgument,
+  someNumber,
+  text,
+} from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError, withMessage } from '../core/errors.ts';
 import { checkSchema, measure, wholeNumber } from '../core/json.ts';
 import { fitName } from './layout.ts';
@@ -228,6 +238,5 @@ function namespaceOf({ copick }: PickableObject['metadata']): Readonly<Record<st
 
 function toJson({ polar, helicalRise, helicalTwist, unknown }: FilamentSpec): Record<string, unknown> {
   const known = { polar, helical_rise_a: helicalRise, helical_twist_deg: helicalTwist };
-  const given = Object.entries(known).filter(([, value]) => value !== undefined);
-  return { ...unknown, ...Object.fromEntries(given) };
+  return { ...unknown, ...givenFields(known) };
 }

@@ -465,3 +465,8 @@ function checkNumber(value: unknown, { expected, isValid }: Rule, { option, what
     option,
   });
 }
+
+/** The fields that are given: an option that is `undefined` counts as left out. */
+export function givenFields<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

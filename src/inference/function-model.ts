@@ -1,4 +1,11 @@
-import { callback, describeValue, quotedNames, requireArgument, requireOptions } from '../core/arguments.ts';
+import {
+  callback,
+  describeValue,
+  givenFields,
+  quotedNames,
+  requireArgument,
+  requireOptions,
+} from '../core/arguments.ts';
 import { BufferPool } from '../core/buffer-pool.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/grid.ts';
@@ -34,8 +41,6 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
   requireArgument('functionModel', 'scoreTile', scoreTile, callback);
   requireOptions('functionModel', options, specRules);
   const names = options.classes.filter((name) => name !== null);
-  // What is given as undefined has its default, too.
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const spec: ModelSpec = {
     name: scoreTile.name || 'function',
     tile: [64, 64, 64],
@@ -43,7 +48,8 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
     voxelSize: 10,
     activation: 'none',
     normalization: 'z-score',
-    ...(given as FunctionModelOptions),
+    ...givenFields(options),
+    classes: options.classes,
     thresholds: { ...Object.fromEntries(names.map((name) => [name, 0.5])), ...options.thresholds },
     minDistances: { ...Object.fromEntries(names.map((name) => [name, 10])), ...options.minDistances },
   };
