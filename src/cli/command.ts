@@ -3,6 +3,7 @@ import type { PicksFormatName } from '../formats/by-name.ts';
 import type { PointsColumn } from '../formats/format.ts';
 import { parseNumber } from '../picks/csv.ts';
 import type { Zyx } from '../space/grid.ts';
+import type { ShardOption } from './scheduler.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The arguments of `detect`. */
@@ -10,6 +11,8 @@ export interface DetectInput extends CommonFlags {
   /** A project file, or a volume. */
   readonly config: string;
   readonly run?: readonly string[] | undefined;
+  /** Which share of the runs to work on. */
+  readonly shard?: ShardOption | undefined;
   readonly object?: readonly string[] | undefined;
   readonly tomogram?: TomogramName | undefined;
   readonly model?: string | undefined;
@@ -125,6 +128,16 @@ export function parseTomogram(text: string): TomogramName {
   const voxelSpacing = decimalOf(text.slice(at + 1));
   if (at > 0 && voxelSpacing > 0 && Number.isFinite(voxelSpacing)) return { type: text.slice(0, at), voxelSpacing };
   throw new InvalidArgumentError('Expected a tomogram type and its voxel spacing in Å, such as denoised@10.');
+}
+
+/** Parses `K/N`, `auto` or `auto/N`. */
+export function parseShard(text: string): ShardOption {
+  const [, which, shares] = /^(auto|\d{1,9})(?:\/(\d{1,9}))?$/.exec(text) ?? [];
+  const count = shares === undefined ? undefined : Number(shares);
+  if (which === 'auto' && count !== 0) return { scheduler: true, count };
+  const index = Number(which);
+  if (count !== undefined && index >= 1 && index <= count) return { index, count };
+  throw new InvalidArgumentError('Expected K/N with K from 1 to N, such as 3/10, or auto or auto/N.');
 }
 
 /** Parses one `OBJECT=VALUE` and adds it to those before. */

@@ -43,6 +43,7 @@ const ofProjects = {
   dryRun: '--dry-run',
   fromCandidates: '--from-candidates',
   candidates: '--candidates',
+  shard: '--shard',
 } as const;
 
 /** Detects particles in a single volume, and writes them to a file. */

@@ -9,6 +9,7 @@ import { isCryoetPicksError } from '../core/errors.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
 import { pickProject } from '../detect/pick-project.ts';
 import { detectProject, type RunMask, type RunResult, tomogramTypeOf } from '../detect/project.ts';
+import type { Shard } from '../detect/shards.ts';
 import { openProject } from '../entry/node.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
@@ -23,6 +24,7 @@ import { dryRun } from './dry-run.ts';
 import { type FileKind, namesAsWritten, type Output, openOutput, requireApart } from './files.ts';
 import { maskOfInput } from './masks.ts';
 import { type FittingOptions, fitting, namedRun, openModel } from './runtime.ts';
+import { chosenShard, unusedArrayLine } from './scheduler.ts';
 import {
   countByObject,
   counted,
@@ -76,7 +78,8 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const written = namesAsWritten({ userId, sessionId });
   pathToWrite('picks', { run: 'run', object: 'object', ...written.names });
   for (const { message } of written.warnings) terminal.warn(`cryoet-picks: ${message}`);
-  if (input.dryRun) return dryRun(terminal, { ...input, project });
+  const shard = shardFor(terminal, input);
+  if (input.dryRun) return dryRun(terminal, { ...input, shard, project });
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
   const outputs = await openOutputs(terminal, input);
   const runs = await chosenRuns(project, { names: input.run, signal });
@@ -85,7 +88,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const tomogram =
     fromCandidates && input.figure === undefined ? input.tomogram : await tomogramOf(runs, input.tomogram, signal);
   const search = async () => {
-    if (fromCandidates) return pickRuns(terminal, { ...input, userId, sessionId, run: names, project, mask });
+    if (fromCandidates) return pickRuns(terminal, { ...input, userId, sessionId, run: names, shard, project, mask });
     const model = await openModel(terminal, input);
     const detecting = async () => {
       requireProbabilities(input.threshold ?? {}, model.spec);
@@ -95,6 +98,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
         userId,
         sessionId,
         run: names,
+        shard,
         tomogram: tomogram!,
         project,
         model,
@@ -159,6 +163,21 @@ function refuseSearch(input: DetectInput): void {
   }
 }
 
+/** The share that `--shard` asks for; where it does not, a line says that a job array does the same in each task. */
+function shardFor(terminal: Terminal, { config, shard, submission, figure }: DetectInput): Shard | undefined {
+  if (shard !== undefined) {
+    const flag = submission === undefined ? '--figure' : '--submission';
+    if (submission === undefined && figure === undefined) return chosenShard(shard, process.env);
+    throw new UsageError(
+      `${flag} would hold one share of the runs; leave it out, and when all shares are done write the picks of the project: ` +
+        `cryoet-picks convert ${config} submission.csv`,
+    );
+  }
+  const unused = unusedArrayLine(process.env);
+  if (unused !== undefined) terminal.warn(`cryoet-picks: ${unused}`);
+  return undefined;
+}
+
 /** The tomograms of runs: those that are named, or the only type there is. */
 async function tomogramOf(
   runs: readonly Run[],
@@ -186,6 +205,7 @@ export interface DetectRunsOptions
   > {
   readonly project: Project;
   readonly model: Model;
+  readonly shard?: Shard | undefined;
   readonly mask?: RunMask | undefined;
   readonly tomogram: TomogramName;
   readonly userId: string;
@@ -254,10 +274,10 @@ async function pickRuns(
   terminal: Terminal,
   { project, run: runs, object, tomogram, threshold: thresholds, ...options }: PickRunsOptions,
 ): Promise<DetectedRuns> {
-  const { userId, sessionId, resume, overwrite, max, acrossObjects, mask } = options;
+  const { userId, sessionId, shard, resume, overwrite, max, acrossObjects, mask } = options;
   const warnings: Warning[] = [];
   const results = pickProject(project, {
-    ...{ userId, sessionId, resume, overwrite, max, acrossObjects, mask, runs, thresholds },
+    ...{ userId, sessionId, shard, resume, overwrite, max, acrossObjects, mask, runs, thresholds },
     objects: objectsOf(project, object),
     tomogram: tomogram?.type,
     voxelSpacing: tomogram?.voxelSpacing,

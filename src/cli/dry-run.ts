@@ -1,5 +1,6 @@
 import type { Project } from '../copick/project.ts';
-import { tomogramTypeOf } from '../detect/project.ts';
+import { inShard, tomogramTypeOf } from '../detect/project.ts';
+import type { Shard } from '../detect/shards.ts';
 import type { Model } from '../inference/model.ts';
 import { defaultDecodeThreads } from '../node/decode-pool.ts';
 import { readingBytes } from '../ome-zarr/chunk-cache.ts';
@@ -36,7 +37,10 @@ interface DryRunDocument {
 }
 
 /** Estimates run time and memory of a detection; writes nothing. */
-export async function dryRun(terminal: Terminal, input: DetectInput & { readonly project: Project }): Promise<Outcome> {
+export async function dryRun(
+  terminal: Terminal,
+  input: Omit<DetectInput, 'shard'> & Pick<ForecastOptions, 'project' | 'shard'>,
+): Promise<Outcome> {
   const model = await openModel(terminal, input);
   const document = await forecastRuns(terminal, { ...input, model }).finally(() => model.dispose());
   return { json: document, failed: document.runs.some((run) => 'error' in run) };
@@ -46,6 +50,8 @@ export async function dryRun(terminal: Terminal, input: DetectInput & { readonly
 export interface ForecastOptions extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert'> {
   readonly project: Project;
   readonly model: Model;
+  /** Forecasts one share of the runs. */
+  readonly shard?: Shard | undefined;
 }
 
 const TIMED_TILES = 3;
@@ -57,13 +63,14 @@ const TIMED_TILES = 3;
  * The time includes reading each volume once more, for its intensity, as fast as the timed tiles were read.
  */
 export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
-  const { project, model, run: names, tomogram, resample, invert } = options;
+  const { project, model, run: names, shard, tomogram, resample, invert } = options;
   const { signal } = terminal;
   const prepare = fitting(terminal, { spec: model.spec, resample, invert });
   const planned: (PlannedRun | { run: string; error: Failure })[] = [];
-  const runs = await chosenRuns(project, { names, signal });
+  const named = await chosenRuns(project, { names, signal });
   const { voxelSpacing } = tomogram ?? {};
-  const type = tomogram?.type ?? (await tomogramTypeOf(runs, { signal }));
+  const type = tomogram?.type ?? (await tomogramTypeOf(named, { signal }));
+  const runs = inShard(named, { shard });
   for (const run of runs) {
     try {
       const opened = await run.tomogram(type, { voxelSpacing, signal });

@@ -27,15 +27,25 @@ export interface InfoInput extends CommonFlags {
   readonly config: string;
   readonly run?: readonly string[] | undefined;
   readonly all?: true | undefined;
+  /** Print the names of the runs, and nothing else. */
+  readonly names?: true | undefined;
 }
 
 /** Up to so many runs are opened unasked. */
 const MAX_OPENED = 200;
 
 /** Lists the contents and problems of a project. */
-export async function info(terminal: Terminal, { config, run: names, all }: InfoInput): Promise<Outcome> {
+export async function info(
+  terminal: Terminal,
+  { config, run: names, all, names: asNames }: InfoInput,
+): Promise<Outcome> {
   const { signal } = terminal;
   const project = await openProject(config, { signal });
+  if (asNames) {
+    const listed = (await chosenRuns(project, { names, namesOnly: true, signal })).map(({ name }) => name);
+    terminal.print(...listed);
+    return { json: { runs: listed } };
+  }
   const isOpen = names !== undefined || all !== undefined;
   const found = await chosenRuns(project, { names, namesOnly: !isOpen, signal });
   const namesOnly = !isOpen && found.length > MAX_OPENED;

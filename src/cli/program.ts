@@ -15,6 +15,7 @@ import {
   parseName,
   parsePort,
   parseShape,
+  parseShard,
   parseTomogram,
   type RunCommand,
   wholeNumber,
@@ -221,7 +222,10 @@ function defineInfo(program: Command, run: RunCommand): void {
   command(program, 'info', 'List the runs, tomograms and picks of a copick project, and report problems.')
     .argument('<config>', 'copick project file, such as copick.json, or the path or URL of a Croissant')
     .option('--run <name...>', 'list only these runs, and open them: names, or globs such as "TS_*" (default: all)')
-    .option('--all', 'open the tomograms and picks of all runs, even of more than 200')
+    .addOption(
+      new Option('--all', 'open the tomograms and picks of all runs, even of more than 200').conflicts(['names']),
+    )
+    .option('--names', 'print the names of the runs, one per line, and nothing else')
     .action((config: string, options: Omit<InfoInput, 'config'>) =>
       run(async () => (await import('./info.ts')).info, { config, ...options }),
     );
@@ -231,6 +235,11 @@ function defineDetect(program: Command, run: RunCommand): void {
   command(program, 'detect', 'Detect particles in the tomograms of a copick project, or in a single volume.')
     .argument('<config>', 'copick project file, such as copick.json, or a volume: MRC, TIFF or OME-Zarr')
     .option('--run <name...>', 'search only these runs: names, or globs such as "TS_*" (default: all)')
+    .option(
+      '--shard <k/n>',
+      'search only share K of N of the runs; auto: that of the task of a job array, auto/N: of N shares',
+      parseShard,
+    )
     .option('--object <name...>', 'look only for these objects; picks of others are not touched (default: all)')
     .addOption(
       new Option(

@@ -34,12 +34,14 @@ import {
   byObject,
   chosenRuns,
   eachRun,
+  inShard,
   type Outcome,
   type ProjectRunsOptions,
   type RunResult,
   reportedIn,
   runsRules,
 } from './project.ts';
+import { requireShard } from './shards.ts';
 
 /** Options of {@link pickProject}; those of {@link picksFromCandidates} apply to every run. */
 export interface PickProjectOptions extends Omit<PicksFromCandidatesOptions, 'mask'>, ProjectRunsOptions {
@@ -90,7 +92,8 @@ export async function* pickProject(
   numberPerObject('minDistances', minDistances, finiteLength, 'pickProject');
   numberPerObject('max', max, positiveCount, 'pickProject');
   const reported = reportedIn(project);
-  const runs = await chosenRuns(project, options);
+  if (options.shard !== undefined) requireShard('pickProject', options.shard);
+  const runs = inShard(await chosenRuns(project, options), options);
   yield* eachRun(project, runs, { ...options, reported }, async (run, onWarning) => {
     try {
       return await pickRun(run, { ...options, onWarning });

@@ -32,6 +32,7 @@ import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
 import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
 import { recordOfCandidates, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
+import { requireShard, type Shard, shardOf, shardRule } from './shards.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
 export interface ProjectProgress extends Progress {
@@ -49,6 +50,8 @@ export interface ProjectRunsOptions {
   readonly voxelSpacing?: number | undefined;
   /** Names of the runs to work on, in this order, each once. @defaultValue all runs */
   readonly runs?: readonly string[] | undefined;
+  /** Works on one share of these runs, in the order of their names; see {@link shardOf}. @defaultValue on all of them */
+  readonly shard?: Shard | undefined;
   /** Under whose name picks are written. @defaultValue 'cryoet-picks' */
   readonly userId?: string | undefined;
   /** @defaultValue '0', copick's mark of picks that a tool made */
@@ -103,6 +106,7 @@ export const runsRules: RulesFor<ProjectRunsOptions> = {
   },
   voxelSpacing: /* @__PURE__ */ optional(positiveLength),
   runs: /* @__PURE__ */ optional({ expected: 'a list of run names', isValid: Array.isArray, items: text }),
+  shard: /* @__PURE__ */ optional(shardRule),
   userId: /* @__PURE__ */ optional(text),
   sessionId: /* @__PURE__ */ optional(text),
   resume: /* @__PURE__ */ optional(flag),
@@ -167,11 +171,14 @@ export async function* detectProject(
 ): AsyncGenerator<RunResult, void, undefined> {
   requireArgument('detectProject', 'project', project, projectRule);
   requireOptions('detectProject', options, projectRules);
-  const { userId = 'cryoet-picks', sessionId = '0' } = options;
+  const { userId = 'cryoet-picks', sessionId = '0', shard } = options;
+  if (shard !== undefined) requireShard('detectProject', shard);
   const objects = options.objects ?? project.objects;
   const chosen = checkProjectOptions({ ...options, objects, userId, sessionId });
-  const runs = await chosenRuns(project, options);
-  const tomogram = options.tomogram ?? (await tomogramTypeOf(runs, options));
+  const named = await chosenRuns(project, options);
+  // Of all runs, so that every share searches tomograms of the same type.
+  const tomogram = options.tomogram ?? (await tomogramTypeOf(named, options));
+  const runs = inShard(named, options);
   const checks: RunCheck = {
     ...options,
     userId,
@@ -263,6 +270,13 @@ export async function chosenRuns(project: Project, { runs, signal }: ProjectRuns
   // Throws, and says which there are.
   if (missing !== undefined) await project.run(missing, { signal });
   return names.map((name) => byName.get(name)!);
+}
+
+/** The runs of one share, in the order of their names; all runs without one. */
+export function inShard(runs: readonly Run[], { shard }: Pick<ProjectRunsOptions, 'shard'>): readonly Run[] {
+  if (shard === undefined) return runs;
+  const byName = new Map(runs.map((run) => [run.name, run]));
+  return shardOf([...byName.keys()], shard).map((name) => byName.get(name)!);
 }
 
 /** How many runs are looked at at once before the work. */

@@ -225,3 +225,4 @@ export {
   type RunResult,
 } from '../detect/project.ts';
 export { type PickProjectOptions, pickProject } from '../detect/pick-project.ts';
+export { type Shard, shardOf } from '../detect/shards.ts';

@@ -1,5 +1,4 @@
 import { CryoetPicksError } from '../core/errors.ts';
-import { decodeText } from '../core/json.ts';
 
 /**
  * A file of weights that an ONNX file refers to by name, as PyTorch writes them beside it: `unet.onnx.data`. ONNX Runtime takes
@@ -146,9 +145,8 @@ function rewrittenTensor(tensor: Uint8Array, { model, replace }: Rewriting): Uin
     if (number === DATA_LOCATION) isExternal = value === 1;
     else if (number === EXTERNAL_DATA && bytes) {
       const entry = [...fieldsOf(bytes)];
-      entries.set(textOf(entry, 1, model), textOf(entry, 2, model));
+      entries.set(textOf(entry, 1), textOf(entry, 2));
     } else if (number !== RAW_DATA) kept.push(tensor.subarray(start, end));
-    // Only for messages, so bytes that are not UTF-8 do not matter.
     if (number === NAME && bytes) name = new TextDecoder().decode(bytes);
   }
   if (!isExternal) return undefined;
@@ -158,10 +156,9 @@ function rewrittenTensor(tensor: Uint8Array, { model, replace }: Rewriting): Uin
   return values && [...kept, fieldHead(RAW_DATA, values.length), values];
 }
 
-function textOf(entry: readonly Field[], field: number, model: string): string {
+function textOf(entry: readonly Field[], field: number): string {
   const bytes = entry.findLast(({ number }) => number === field)?.bytes;
-  const what = `model "${model}": where its weights are`;
-  return decodeText(bytes ?? new Uint8Array(), { what, code: 'model-failed' });
+  return new TextDecoder().decode(bytes ?? new Uint8Array());
 }
 
 /** An offset or a length: decimal digits. */

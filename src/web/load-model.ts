@@ -2,7 +2,6 @@ import { type Remote, transfer, wrap } from 'comlink';
 import { modelSpec, optional, type Rule, requireArgument, requireOptions, url as urlRule } from '../core/arguments.ts';
 import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { parseJson } from '../core/json.ts';
 import { type ExternalData, externalPaths, withWeights } from '../inference/external-data.ts';
 import {
   type DisposableModel,
@@ -146,8 +145,7 @@ async function readNetwork(
 async function readCard(folder: ReadableStore, network: string, signal: AbortSignal | undefined): Promise<ModelSpec> {
   const name = `${network.replace(/\.onnx$/i, '')}.json`;
   const bytes = await readFile(folder, name, { what: `card of model ${network}`, signal });
-  const card = parseJson(bytes, { what: name, code: 'invalid-metadata', path: `${folder.location}/${name}` });
-  return parseModelSpec(card, { source: name });
+  return parseModelSpec(new TextDecoder().decode(bytes), { source: name });
 }
 
 async function readFile(

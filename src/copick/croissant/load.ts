@@ -167,7 +167,8 @@ export function toCopickBytes(bytes: Uint8Array, { url, picks }: CroissantItem, 
 
 function isJson(bytes: Uint8Array): boolean {
   try {
-    parseJson(bytes, { what: 'picks', code: 'invalid-picks' });
+    const named = { what: 'picks', code: 'invalid-picks' } as const;
+    parseJson(decodeText(bytes, named), named);
     return true;
   } catch {
     return false;

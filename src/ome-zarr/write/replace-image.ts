@@ -1,5 +1,4 @@
 import { CryoetPicksError } from '../../core/errors.ts';
-import { decodeText } from '../../core/json.ts';
 import { joinKey, type Store, type StoreKey, type StoreOptions, subStore } from '../../storage/store.ts';
 
 const METADATA = ['/.zattrs', '/zarr.json', '/.zgroup', '/.zmetadata'] as const;
@@ -100,9 +99,7 @@ async function isEmptyGroup(store: Store, { signal }: StoreOptions): Promise<boo
   const bytes = await store.get('/zarr.json', { signal });
   if (bytes === undefined) return entries.length > 0;
   try {
-    const { node_type: type, attributes = {} } = JSON.parse(
-      decodeText(bytes, { what: 'zarr.json', code: 'invalid-metadata' }),
-    );
+    const { node_type: type, attributes = {} } = JSON.parse(new TextDecoder().decode(bytes));
     return type === 'group' && Object.keys(attributes).length === 0;
   } catch {
     return false;

@@ -922,6 +922,7 @@ const functions: readonly Subject[] = [
     await project(),
     { thresholds: { ribosome: 0.5 }, minDistances: 10, runs: ['TS_1'], userId: 'me', sessionId: '1', overwrite: true },
   ]),
+  fn('shardOf', 'names shard', core.shardOf, () => [['TS_2', 'TS_1'], { index: 1, count: 2 }]),
   fn('detectProject', 'project options', core.detectProject, async () => [
     await project(),
     {

@@ -1,0 +1,116 @@
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { chosenShard, unusedArrayLine } from '../../src/cli/scheduler.ts';
+import { captureCli } from '../support/capture-cli.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const auto = { scheduler: true } as const;
+const slurm = (id: number, first: number, last: number, count = last - first + 1) => ({
+  SLURM_ARRAY_TASK_ID: String(id),
+  SLURM_ARRAY_TASK_MIN: String(first),
+  SLURM_ARRAY_TASK_MAX: String(last),
+  SLURM_ARRAY_TASK_COUNT: String(count),
+});
+const sge = (id: string, first: string, last: string, step: string) => ({
+  SGE_TASK_ID: id,
+  SGE_TASK_FIRST: first,
+  SGE_TASK_LAST: last,
+  SGE_TASK_STEPSIZE: step,
+});
+
+describe('--shard auto', () => {
+  it.each([
+    ['Slurm, from 1', slurm(3, 1, 8), { index: 3, count: 8 }],
+    ['Slurm, from 0', slurm(0, 0, 7), { index: 1, count: 8 }],
+    ['AWS Batch', { AWS_BATCH_JOB_ARRAY_INDEX: '9', AWS_BATCH_JOB_ARRAY_SIZE: '10' }, { index: 10, count: 10 }],
+    ['Grid Engine', sge('4', '2', '5', '1'), { index: 3, count: 4 }],
+  ])('--shard auto is the place of the task in its array: %s', (_, environment, shard) => {
+    expect(chosenShard(auto, environment)).toEqual(shard);
+  });
+
+  it.each([
+    ['an array of Slurm with a step', slurm(3, 1, 7, 4), /without gaps and steps.*4 tasks from 1 to 7.*auto\/N/],
+    ['an array of Grid Engine with a step', sge('3', '1', '7', '2'), /without gaps and steps.*auto\/N/],
+    [
+      'PBS, which does not tell the count',
+      { PBS_ARRAY_INDEX: '3' },
+      /cannot know how many.*auto\/N.*PBS_ARRAY_INDEX as 1 to N/,
+    ],
+    ['Torque', { PBS_ARRAYID: '3' }, /cannot know how many.*PBS_ARRAYID as 1 to N/],
+    ['Kubernetes', { JOB_COMPLETION_INDEX: '0' }, /cannot know how many.*JOB_COMPLETION_INDEX as 0 to N-1/],
+    [
+      'Slurm with a number that is none',
+      { ...slurm(3, 1, 8), SLURM_ARRAY_TASK_ID: 'x' },
+      /SLURM_ARRAY_TASK_ID=x, which is not from 1 to 8/,
+    ],
+    ['a task beyond its array', slurm(9, 1, 8), /SLURM_ARRAY_TASK_ID=9, which is not from 1 to 8/],
+    ['no array', { SLURM_JOB_ID: '77' }, /no array task.*--shard K\/N/],
+    ['a job of Grid Engine that is no array', sge('undefined', 'undefined', 'undefined', 'undefined'), /no array task/],
+  ])('--shard auto is refused where the place is not certain: %s', (_, environment, message) => {
+    expect(() => chosenShard(auto, environment)).toThrow(message);
+  });
+
+  it.each([
+    ['Slurm, for a task that runs again alone', slurm(7, 7, 7), { index: 7, count: 10 }],
+    ['PBS', { PBS_ARRAY_INDEX: '10' }, { index: 10, count: 10 }],
+    ['Kubernetes, which counts from 0', { JOB_COMPLETION_INDEX: '0' }, { index: 1, count: 10 }],
+    ['AWS Batch, which counts from 0', { AWS_BATCH_JOB_ARRAY_INDEX: '9' }, { index: 10, count: 10 }],
+    ['Grid Engine with a step', sge('3', '1', '9', '2'), { index: 3, count: 10 }],
+  ])('--shard auto/10 takes the number of the task: %s', (_, environment, shard) => {
+    expect(chosenShard({ scheduler: true, count: 10 }, environment)).toEqual(shard);
+  });
+
+  it.each([
+    ['Slurm counts from 1', slurm(0, 0, 9), /SLURM_ARRAY_TASK_ID as 1 to 10, found SLURM_ARRAY_TASK_ID=0/],
+    ['Kubernetes counts to N-1', { JOB_COMPLETION_INDEX: '10' }, /as 0 to 9, found JOB_COMPLETION_INDEX=10/],
+  ])('--shard auto/10 is refused for a number outside: %s', (_, environment, message) => {
+    expect(() => chosenShard({ scheduler: true, count: 10 }, environment)).toThrow(message);
+  });
+
+  it('a task of an array that takes no share is told in one line; a job that is no array is not', () => {
+    expect(unusedArrayLine(slurm(3, 1, 8))).toMatch(/^SLURM_ARRAY_TASK_ID=3 is not used: .*--shard auto/);
+    expect(unusedArrayLine({ SGE_TASK_ID: 'undefined' })).toBeUndefined();
+    expect(unusedArrayLine({})).toBeUndefined();
+  });
+});
+
+describe('the command line', () => {
+  let config: string;
+  beforeAll(async () => {
+    const folder = await tempDir();
+    await captureCli(['simulate', folder, '--runs', '3', '--shape', '16,32,32']);
+    config = join(folder, 'copick.json');
+  }, 60_000);
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('info --names prints the names of the runs, one per line, also those that --run chooses', async () => {
+    const runs = (await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1);
+    expect(runs).toHaveLength(3);
+    expect(JSON.parse((await captureCli(['info', config, '--names', '--json'])).stdout)).toEqual({ runs });
+    expect((await captureCli(['info', config, '--names', '--run', runs[1]!])).stdout).toBe(`${runs[1]}\n`);
+    expect((await captureCli(['info', config, '--names', '--all'])).exitCode).toBe(2);
+  });
+
+  it('detect --shard auto searches the share of the array task, and without the option a line says that it was not used', async () => {
+    for (const [name, value] of Object.entries(slurm(2, 1, 2))) vi.stubEnv(name, value);
+    const runs = (await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1);
+    const shared = await captureCli(['detect', config, '--shard', 'auto', '--json', '--no-candidates']);
+    expect(shared.stderr).toBe('');
+    expect(JSON.parse(shared.stdout).runs.map(({ run }: { run: string }) => run)).toEqual([runs[1]]);
+    const unshared = await captureCli(['detect', config, '--run', runs[0]!, '--no-candidates']);
+    expect(unshared.stderr).toMatch(/SLURM_ARRAY_TASK_ID=2 is not used/);
+  }, 60_000);
+
+  it.each(['0/3', '4/3', '1', 'auto/0', '1/2/3', 'a/b', ''])('detect --shard refuses %j', async (text) => {
+    const { exitCode, stderr } = await captureCli(['detect', config, '--shard', text]);
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('Expected K/N') });
+  });
+
+  it.each(['submission', 'figure'])('detect --shard refuses --%s, and says how to write all runs', async (option) => {
+    const { exitCode, stderr } = await captureCli(['detect', config, '--shard', '1/2', `--${option}`, 'file.png']);
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 2,
+      stderr: `cryoet-picks: --${option} would hold one share of the runs; leave it out, and when all shares are done write the picks of the project: cryoet-picks convert ${config} submission.csv\n`,
+    });
+  });
+});
