@@ -195,7 +195,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'decode-pool',
     'decode-worker',
   ],
-  web: ['decode-worker', 'decode-pool', 'model-worker', 'load-model', 'files', 'session'],
+  web: ['decode-worker', 'decode-pool', 'model-worker', 'device-choice', 'load-model', 'files', 'session'],
   entry: ['index', 'node', 'io', 'copick', 'portal', 'formats', 'figure', 'simulate', 'ndarray', 'web'],
   page: [
     'element',

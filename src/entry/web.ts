@@ -13,7 +13,8 @@ export { fileListStore, type HandleStoreOptions, handleStore } from '../web/file
 export { type ServedStoreOptions, servedStore } from '../storage/served.ts';
 
 // Models
-export { type LoadModelOptions, loadModel } from '../web/load-model.ts';
+export type { DeviceChoice, DeviceTrial } from '../web/device-choice.ts';
+export { type LoadModelOptions, loadModel, type RuntimeModules } from '../web/load-model.ts';
 
 // The page of `cryoet-picks view`
 export type { OpenedProject, OpenedVolume, OpenedVolumes, ViewRuntime, ViewSession } from '../web/session.ts';

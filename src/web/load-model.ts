@@ -1,5 +1,14 @@
 import { type Remote, transfer, wrap } from 'comlink';
-import { modelSpec, optional, type Rule, requireArgument, requireOptions, url as urlRule } from '../core/arguments.ts';
+import {
+  callback,
+  isFields,
+  modelSpec,
+  optional,
+  type Rule,
+  requireArgument,
+  requireOptions,
+  url as urlRule,
+} from '../core/arguments.ts';
 import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type ExternalData, externalPaths, withWeights } from '../inference/external-data.ts';
@@ -16,14 +25,22 @@ import {
   type TileBatch,
 } from '../inference/model.ts';
 import { parseModelSpec } from '../inference/model-card.ts';
-import { type OnnxOptions, sessionRules } from '../inference/onnx.ts';
+import { type Device, type OnnxOptions, sessionRules } from '../inference/onnx.ts';
 import { receivedError } from '../inference/thread.ts';
 import { httpStore } from '../storage/http.ts';
 import type { ReadableStore } from '../storage/store.ts';
-import type { ModelThread, ThreadReply } from './model-worker.ts';
+import { chooseDevice, type DeviceChoice } from './device-choice.ts';
+import type { ModelThread, ThreadReply, ThreadStart } from './model-worker.ts';
 
 /** Options of {@link loadModel}. */
-export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
+export interface LoadModelOptions extends Omit<OnnxOptions, 'spec' | 'device'> {
+  /**
+   * Where to compute. `auto` tries the network on WebGPU and takes it where it is right and faster, else WebAssembly; any other
+   * device that the browser does not offer is an error. @defaultValue `auto` if `ort` has two modules, else the runtime's own choice
+   */
+  readonly device?: Device | 'auto' | undefined;
+  /** Of `auto`: called with what was chosen and why, and again if WebGPU fails later, so that WebAssembly goes on. */
+  readonly onDevice?: ((choice: DeviceChoice) => void) | undefined;
   /** The model's card. @defaultValue the JSON file of the same name beside the ONNX file, if that is an address */
   readonly spec?: ModelSpec | undefined;
   /**
@@ -35,13 +52,21 @@ export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
   readonly script?: string | URL | undefined;
 }
 
+/** Addresses of two modules of onnxruntime-web: what `cryoet-picks view` serves is such an object. */
+export interface RuntimeModules {
+  /** A module with WebAssembly alone, such as its `dist/ort.wasm.bundle.min.mjs`: smaller, and faster in WebAssembly. */
+  readonly wasm: string | URL;
+  /** A module with WebGPU, such as its `dist/ort.webgpu.bundle.min.mjs`. */
+  readonly webgpu: string | URL;
+}
+
 /**
  * Loads an ONNX network in a Web Worker: `loadModel` of `cryoet-picks/node` for browsers. The page stays free while it computes.
  *
  * An aborted call rejects at once, and the worker finishes its batch in the background. `dispose` ends the worker, whatever it does.
  *
  * @param ort - The address of a module of onnxruntime-web, such as its `dist/ort.wasm.bundle.min.mjs`, or that with `webgpu`; the
- *   worker imports it, and from its folder the WebAssembly.
+ *   worker imports it, and from its folder the WebAssembly. Or both: then each device has its own.
  * @param network - The bytes of an `.onnx` file, or its address; files of weights are then found beside it.
  * @returns A model; the caller disposes it. Its `sha256` is that of the network.
  * @throws {@link CryoetPicksError} As `loadModel` of `cryoet-picks/node` does: `not-found`, `invalid-metadata`, `invalid-option`,
@@ -50,50 +75,83 @@ export interface LoadModelOptions extends Omit<OnnxOptions, 'spec'> {
  * ```ts
  * const ort = new URL('./ort/ort.wasm.bundle.min.mjs', document.baseURI);
  * const model = await loadModel(ort, new URL('./unet.onnx', document.baseURI));
+ *
+ * const both = { wasm: ort, webgpu: new URL('./ort/ort.webgpu.bundle.min.mjs', document.baseURI) };
+ * const onDevice = ({ device, reason }: DeviceChoice) => console.log(`${device}: ${reason}`);
+ * const faster = await loadModel(both, new URL('./unet.onnx', document.baseURI), { onDevice });
  * ```
  */
 export async function loadModel(
-  ort: string | URL,
+  ort: string | URL | RuntimeModules,
   network: string | URL | Uint8Array | ArrayBuffer,
   options: LoadModelOptions = {},
 ): Promise<DisposableModel> {
   requireArgument('loadModel', 'ort', ort, runtimeRule);
   requireArgument('loadModel', 'network', network, networkRule);
-  const rules = { ...sessionRules, spec: optional(modelSpec), script: optional(urlRule) };
-  const { spec: given, script, externalData, signal, ...session } = requireOptions('loadModel', options, rules);
+  const rules = {
+    ...sessionRules,
+    spec: optional(modelSpec),
+    script: optional(urlRule),
+    onDevice: optional(callback),
+  };
+  const { spec: given, externalData, onDevice, ...session } = requireOptions('loadModel', options, rules);
   if (given !== undefined) requireSpec('loadModel', given);
-  const { bytes, spec } = await readNetwork(network, { spec: given, externalData, signal });
-  const sha256 = await hashOf(bytes);
+  const { signal } = session;
+  const modules = isModules(ort) ? ort : { wasm: ort, webgpu: ort };
+  const device = options.device ?? (isModules(ort) ? 'auto' : undefined);
+  if (device === 'auto' && session.executionProviders !== undefined) {
+    const message = 'device "auto" and executionProviders both say where to compute; pass one of them';
+    throw new CryoetPicksError('invalid-option', message, { option: 'device' });
+  }
+  const { bytes: file, spec } = await readNetwork(network, { spec: given, externalData, signal });
+  const sha256 = await hashOf(file);
+  const open = (on: Device | undefined) => {
+    const runtime = absolute(on === 'webgpu' ? modules.webgpu : modules.wasm).href;
+    return openThread({ ...session, device: on, spec, runtime, file });
+  };
+  const model = await (device === 'auto' ? chooseDevice(open, { spec, onDevice, signal }) : open(device));
+  return sha256 === undefined ? model : { ...model, sha256 };
+}
+
+interface OpenThreadOptions extends ThreadStart, Pick<LoadModelOptions, 'script' | 'signal'> {}
+
+/** A session in a worker of its own, as a model. */
+async function openThread({ script, signal, ...start }: OpenThreadOptions): Promise<DisposableModel> {
+  const { spec } = start;
   const thread = new SessionWorker(spec, script);
   try {
     // Cards hold functions nowhere, and go as far as JSON holds them.
-    const card = JSON.parse(JSON.stringify(spec)) as ModelSpec;
-    const runtime = absolute(ort).href;
-    const start = { ...session, spec: card, runtime, file: bytes };
+    const sent = { ...start, spec: JSON.parse(JSON.stringify(spec)) as ModelSpec };
     await untilAborted(
-      thread.ask((remote) => remote.open(start)),
+      thread.ask((remote) => remote.open(sent)),
       signal,
     );
   } catch (error) {
     thread.end();
     throw error;
   }
-  const model = disposable({
+  return disposable({
     spec,
     callsAtOnce: CALLS_AHEAD,
     score: (tiles, call) => thread.score(tiles, call),
     dispose: async () => thread.end(),
   });
-  return sha256 === undefined ? model : { ...model, sha256 };
 }
 
 /** Calls that are sent to the worker before the first of them is answered. */
 const CALLS_AHEAD = 2;
 
 const runtimeRule: Rule = {
-  ...urlRule,
-  expected: 'the address of a module of onnxruntime-web, as a string or a URL; the worker imports it',
+  expected:
+    'the address of a module of onnxruntime-web, as a string or a URL, or two of them, { wasm, webgpu }; the worker imports it',
+  isValid: (value) => urlRule.isValid(value) || isModules(value),
 };
+
+function isModules(ort: unknown): ort is RuntimeModules {
+  if (!isFields(ort) || ort instanceof URL) return false;
+  const { wasm, webgpu } = ort as Partial<RuntimeModules>;
+  return urlRule.isValid(wasm) && urlRule.isValid(webgpu);
+}
 
 const networkRule: Rule = {
   expected: 'the bytes of an .onnx file, or its address',

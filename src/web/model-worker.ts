@@ -32,6 +32,12 @@ export interface ModelThread {
 }
 
 let model: SessionModel | undefined;
+/** Rejects when the browser takes the graphics card away: a call that is under way may then never end. */
+let lose: (error: CryoetPicksError) => void = () => {};
+const lost = new Promise<never>((_, reject) => {
+  lose = reject;
+});
+lost.catch(() => {});
 let last: Promise<unknown> = Promise.resolve();
 
 const thread: ModelThread = {
@@ -42,10 +48,13 @@ const thread: ModelThread = {
       // Its threads share memory, which only an isolated page has.
       if (env) env.wasm.numThreads = globalThis.crossOriginIsolated ? (options.threads ?? spareCores()) : 1;
       model = await openSession(ort, file, options);
+      if (options.device === 'webgpu') await watchCard(ort);
       return { done: true };
     }),
   async score(tiles) {
-    const scored = last.then(() => replyOf(async () => ({ scores: await model!.score(tiles), tiles: tiles.data })));
+    const scored = last.then(() =>
+      replyOf(async () => ({ scores: await Promise.race([lost, model!.score(tiles)]), tiles: tiles.data })),
+    );
     last = scored;
     const reply = await scored;
     if (!('scores' in reply)) return reply;
@@ -61,6 +70,19 @@ async function importRuntime(address: string): Promise<OrtModule> {
     const message = `cannot import onnxruntime-web, which runs the network, from ${address}: ${reason}`;
     throw new CryoetPicksError('model-failed', message, { cause });
   }
+}
+
+/** A graphics card, as far as it is used here. */
+interface Card {
+  readonly lost: Promise<{ readonly message: string; readonly reason: string }>;
+}
+
+/** Ends the calls that wait when the card that the runtime computes on is lost. */
+async function watchCard({ env }: OrtModule): Promise<void> {
+  const card = (await env?.webgpu.device) as Card | undefined;
+  card?.lost.then(({ message, reason }) => {
+    lose(new CryoetPicksError('model-failed', `the graphics card is lost: ${message || reason}`));
+  });
 }
 
 /** All cores but one, which the page needs. */
