@@ -392,6 +392,19 @@ describe('architecture', () => {
     expect(users).toEqual(['volume/ndarray.ts']);
   });
 
+  it('decodes bytes as UTF-8 strictly, except where text is only looked through or shown', () => {
+    // A lenient decoder turns bytes that are not UTF-8 into U+FFFD in silence.
+    const lenient = files.filter((file) => readFileSync(join(source, file), 'utf8').includes('new TextDecoder()'));
+    expect(lenient).toEqual([
+      'core/json-parser.ts',
+      'inference/external-data.ts',
+      'ome-zarr/levels.ts',
+      'storage/http-request.ts',
+      'storage/s3.ts',
+      'tiff/stack.ts',
+    ]);
+  });
+
   it('imports the ONNX runtimes as types only, except in the command line and the thread that loadModel opens', () => {
     const users = files.filter((file) =>
       importsOf(file).some(({ path, typeOnly }) => path.startsWith('onnxruntime') && !typeOnly),

@@ -149,7 +149,7 @@ export function isProjectConfig(bytes: Uint8Array): boolean {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!configKeys.some((key) => buffer.includes(`"${key}"`)) || bytes.length > MAX_TEXT) return false;
   try {
-    const json = parseJson(buffer.toString('utf8'), { what: 'config', code: 'invalid-config' });
+    const json = parseJson(bytes, { what: 'config', code: 'invalid-config' });
     return typeof json === 'object' && json !== null && configKeys.some((key) => key in json);
   } catch {
     return /^\s*\{/.test(buffer.toString('utf8', 0, 1000));

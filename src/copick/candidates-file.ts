@@ -180,7 +180,7 @@ async function parseCandidates(
     const content = await inflate(bytes, { format: 'gzip', maxBytes: MAX_BYTES });
     const end = content.indexOf('\n'.charCodeAt(0)) + 1;
     const what = 'its first line';
-    const json = parseJson(new TextDecoder().decode(content.subarray(0, end)), { what, code: 'corrupt-data' });
+    const json = parseJson(content.subarray(0, end), { what, code: 'corrupt-data' });
     const { format, version } = (json ?? {}) as { readonly format?: unknown; readonly version?: unknown };
     if (format !== FORMAT) throw corrupt(`it is not a file of the format "${FORMAT}"`);
     if (version !== VERSION) {

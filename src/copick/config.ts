@@ -112,6 +112,7 @@ type BaseJson = v.InferOutput<typeof baseSchema>;
  * Throws for everything that copick rejects. Mistakes that copick accepts, such as two objects with one label, are listed
  * in `problems`. The index keys `runs`, `voxel_spacings` and `tomograms` are kept but not used: storage decides.
  *
+ * @param text - JSON, or its UTF-8.
  * @throws {@link CryoetPicksError} `invalid-config`, with line and column where the text is not JSON.
  * @example
  * ```ts
@@ -119,8 +120,8 @@ type BaseJson = v.InferOutput<typeof baseSchema>;
  * config.objects.map((object) => object.name);
  * ```
  */
-export function parseConfig(text: string, options: { readonly source: string }): ProjectConfig {
-  requireArgument('parseConfig', 'text', text, textRule);
+export function parseConfig(text: string | Uint8Array, options: { readonly source: string }): ProjectConfig {
+  requireArgument('parseConfig', 'text', text, textOrBytes);
   const { source } = requireOptions('parseConfig', options, { source: textRule });
   const what = `config "${source}"`;
   const json = parseJsonBigInt(text, { what, code: 'invalid-config', maxDepth: 200 });
@@ -133,6 +134,11 @@ export function parseConfig(text: string, options: { readonly source: string }):
   const roots = { overlayRoot: output.overlay_root, ...present({ staticRoot: output.static_root || undefined }) };
   return { type, ...toBase(output, what), ...roots, original };
 }
+
+const textOrBytes: Rule = {
+  expected: 'a string or a Uint8Array',
+  isValid: (value) => typeof value === 'string' || value instanceof Uint8Array,
+};
 
 function configType(json: unknown, what: string): ProjectConfig['type'] {
   const { config_type: type } = (json ?? {}) as { readonly config_type?: unknown };

@@ -233,7 +233,7 @@ export function* picksIdentitySteps(bytes: Uint8Array, options: ParsePicksFileOp
   const take = ({ root }: JsonBatch) => (root.user_id !== undefined && root.session_id !== undefined ? 'stop' : 'more');
   const json =
     bytes.length <= SMALL
-      ? parseJson(decodeText(bytes, { what, code }), { what, code })
+      ? parseJson(bytes, { what, code })
       : yield* jsonSteps(bytes, { what, code, list: { key: 'points', take } });
   return nameOf(checkSchema(fileSchema, json, { what, code }), options);
 }

@@ -85,7 +85,7 @@ async function readRecord(
   try {
     const bytes = await store.get(key, { ...options, maxValueBytes: MAX_RECORD });
     if (bytes === undefined || bytes.length > MAX_RECORD) return undefined;
-    const json = parseJson(new TextDecoder().decode(bytes), { what: key, code: 'invalid-metadata' });
+    const json = parseJson(bytes, { what: key, code: 'invalid-metadata' });
     return typeof json === 'object' && json !== null ? (json as ProvenanceRecord) : undefined;
   } catch (error) {
     options.signal?.throwIfAborted();

@@ -8,6 +8,7 @@ interface ParseJsonOptions {
   /** The name of the text, for messages: `config "copick.json"`. */
   readonly what: string;
   readonly code: ErrorCode;
+  readonly path?: string | undefined;
   /**
    * The maximum depth of nested arrays and objects, checked before parsing: the engine parses deeper nesting than it can write.
    * If absent, the depth is not checked.
@@ -20,10 +21,12 @@ interface ParseJsonOptions {
  *
  * Messages give the line and column of the error and show one character at most, so that no secret leaks.
  *
+ * @param text - A text, or the UTF-8 of one.
  * @throws {@link CryoetPicksError} of the given code.
  */
-export function parseJson(text: string, { what, code, maxDepth }: ParseJsonOptions): unknown {
-  const json = text.replace(/^\uFEFF/, '');
+export function parseJson(text: string | Uint8Array, options: ParseJsonOptions): unknown {
+  const { what, code, maxDepth } = options;
+  const json = asText(text, options).replace(/^\uFEFF/, '');
   if (maxDepth !== undefined && isDeeper(json, maxDepth)) {
     throw new CryoetPicksError(code, `${what} is nested too deeply: more than ${maxDepth} levels`);
   }
@@ -61,6 +64,10 @@ export function decodeText(bytes: Uint8Array, { what, code, path }: DecodeTextOp
   } catch (cause) {
     throw notText({ what, code, path }, cause);
   }
+}
+
+function asText(text: string | Uint8Array, options: DecodeTextOptions): string {
+  return typeof text === 'string' ? text : decodeText(text, options);
 }
 
 function isDeeper(json: string, maxDepth: number): boolean {
@@ -108,7 +115,8 @@ export function holdsLongInteger(text: string): boolean {
  *
  * @throws {@link CryoetPicksError} of the given code.
  */
-export function parseJsonBigInt(text: string, options: ParseJsonOptions): unknown {
+export function parseJsonBigInt(json: string | Uint8Array, options: ParseJsonOptions): unknown {
+  const text = asText(json, options);
   const value = parseJson(text, options);
   if (!holdsLongInteger(text)) return value;
   return atOnce(jsonSteps(new TextEncoder().encode(text), { ...options, isExact: true }));

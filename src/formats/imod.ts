@@ -367,9 +367,15 @@ function latin(bytes: Uint8Array, start: number, end: number): string {
   return String.fromCharCode(...bytes.subarray(start, end));
 }
 
+/** A text that ends at a zero. The format names no encoding: UTF-8 where the bytes can be that, else Latin-1. */
 function cString(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  const zero = bytes.indexOf(0);
+  const end = zero < 0 ? bytes.length : zero;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, end));
+  } catch {
+    return latin(bytes, 0, end);
+  }
 }
 
 /** Options of {@link writeImodModel}. */

@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../core/errors.ts';
+import { decodeText } from '../core/json.ts';
 
 /**
  * A file of weights that an ONNX file refers to by name, as PyTorch writes them beside it: `unet.onnx.data`. ONNX Runtime takes
@@ -145,8 +146,9 @@ function rewrittenTensor(tensor: Uint8Array, { model, replace }: Rewriting): Uin
     if (number === DATA_LOCATION) isExternal = value === 1;
     else if (number === EXTERNAL_DATA && bytes) {
       const entry = [...fieldsOf(bytes)];
-      entries.set(textOf(entry, 1), textOf(entry, 2));
+      entries.set(textOf(entry, 1, model), textOf(entry, 2, model));
     } else if (number !== RAW_DATA) kept.push(tensor.subarray(start, end));
+    // Only for messages, so bytes that are not UTF-8 do not matter.
     if (number === NAME && bytes) name = new TextDecoder().decode(bytes);
   }
   if (!isExternal) return undefined;
@@ -156,9 +158,10 @@ function rewrittenTensor(tensor: Uint8Array, { model, replace }: Rewriting): Uin
   return values && [...kept, fieldHead(RAW_DATA, values.length), values];
 }
 
-function textOf(entry: readonly Field[], field: number): string {
+function textOf(entry: readonly Field[], field: number, model: string): string {
   const bytes = entry.findLast(({ number }) => number === field)?.bytes;
-  return new TextDecoder().decode(bytes ?? new Uint8Array());
+  const what = `model "${model}": where its weights are`;
+  return decodeText(bytes ?? new Uint8Array(), { what, code: 'model-failed' });
 }
 
 /** An offset or a length: decimal digits. */

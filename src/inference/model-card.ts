@@ -37,7 +37,7 @@ export interface ParseModelSpecOptions {
 /**
  * Reads a model card: the JSON that says what a network expects and gives. Fields it does not know are ignored.
  *
- * @param card - JSON text, or the value parsed from it.
+ * @param card - JSON text, its UTF-8, or the value parsed from it.
  * @throws {@link CryoetPicksError} `invalid-metadata` naming all fields that are missing and the first ones that are wrong.
  *
  * @example
@@ -47,10 +47,8 @@ export interface ParseModelSpecOptions {
  */
 export function parseModelSpec(card: unknown, options: ParseModelSpecOptions = {}): ModelSpec {
   const { source = 'model card' } = requireOptions('parseModelSpec', options, { source: optional(text) });
-  const result = v.safeParse(
-    cardSchema,
-    typeof card === 'string' ? parseJson(card, { what: source, code: 'invalid-metadata' }) : card,
-  );
+  const isText = typeof card === 'string' || card instanceof Uint8Array;
+  const result = v.safeParse(cardSchema, isText ? parseJson(card, { what: source, code: 'invalid-metadata' }) : card);
   if (!result.success) fail(source, describeIssues(result.issues));
   const spec = result.output;
   checkTile(spec, source);

@@ -306,6 +306,7 @@ async function hasConsolidated(store: ReadableStore, signal: AbortSignal | undef
   try {
     if (await store.get('/.zmetadata', { signal })) return true;
     const bytes = await store.get('/zarr.json', { signal });
+    // Only a word in ASCII is looked for, so bytes that are not UTF-8 do not matter.
     return bytes !== undefined && new TextDecoder().decode(bytes).includes('"consolidated_metadata"');
   } catch {
     // This only adds a hint to another error.

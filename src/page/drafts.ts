@@ -37,8 +37,9 @@ export function formatDraft({ edits, thresholds, isSaved }: Draft): string {
 }
 
 /** Reads a draft; one that is broken, or of a later version, counts as none. */
-export function parseDraft(text: string): Draft | undefined {
+export function parseDraft(draft: string | Uint8Array): Draft | undefined {
   try {
+    const text = typeof draft === 'string' ? draft : new TextDecoder('utf-8', { fatal: true }).decode(draft);
     const { version, edits, thresholds, isSaved } = JSON.parse(text) as DraftJson;
     if (version !== 1 || !Array.isArray(edits)) return undefined;
     return { edits: new Map(edits), thresholds: { ...thresholds }, isSaved: isSaved === true };
@@ -57,7 +58,7 @@ export function storedDrafts(store: Store): Drafts {
   return {
     async read(of) {
       const bytes = await store.get(keyOf(of));
-      return bytes && parseDraft(new TextDecoder().decode(bytes));
+      return bytes && parseDraft(bytes);
     },
     write: (of, draft) => store.set(keyOf(of), new TextEncoder().encode(formatDraft(draft))),
   };

@@ -69,8 +69,9 @@ export async function openAddress(address: string): Promise<Collection> {
 
 async function configIn(store: ListableStore, name: string): Promise<FilesystemConfig | undefined> {
   const bytes = await store.get(`/${name}`);
+  if (bytes === undefined) return undefined;
   try {
-    const config = parseConfig(new TextDecoder().decode(bytes), { source: name });
+    const config = parseConfig(bytes, { source: name });
     return config.type === 'filesystem' && config.objects.length > 0 ? config : undefined;
   } catch (error) {
     if (isCryoetPicksError(error, 'invalid-config')) return undefined;

@@ -449,6 +449,7 @@ async function checkUnsatisfied(
   { range, isForeign, read }: Unsatisfied,
 ): Promise<string | undefined> {
   const label = /^bytes \*\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1];
+  // Only digits are looked for, so bytes that are not UTF-8 do not matter.
   const text = label ?? new TextDecoder().decode((await read(ERROR_BODY)).bytes);
   const found = label ?? /<ActualObjectSize>(\d+)<\/ActualObjectSize>/.exec(text)?.[1];
   if (label !== undefined) response.body?.cancel().catch(() => {});

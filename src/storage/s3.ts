@@ -9,7 +9,7 @@ import {
   url as urlRule,
 } from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { showJson } from '../core/json.ts';
+import { decodeText, showJson } from '../core/json.ts';
 import { type HttpStoreOptions, httpRules, httpStore } from './http.ts';
 import { exchange, type RetryRules, statusFailure, untilAnswered } from './http-request.ts';
 import type { RequestFailure } from './retry.ts';
@@ -152,15 +152,18 @@ async function listPage(bucket: Bucket, request: PageRequest): Promise<Page> {
   const list = () =>
     exchange(sent, signal, async (response, read) => {
       const { bytes } = await read({ bound: { ...bound, path: where } });
+      if (response.status === 200) return bytes;
+      // Words for people, so bytes that are not UTF-8 do not matter.
       const text = new TextDecoder().decode(bytes);
-      if (response.status === 200) return text;
       throw statusFailure(response, listingError(bucket, { where, response, text }));
     });
   const toError = ({ message, cause }: RequestFailure) =>
     isCryoetPicksError(cause)
       ? cause
       : new CryoetPicksError('unavailable', `cannot list ${where}: ${message}`, { cause, path: where });
-  return parsePage(await untilAnswered(list, { ...rules, where, toError, signal }), { where, prefix });
+  const bytes = await untilAnswered(list, { ...rules, where, toError, signal });
+  const text = decodeText(bytes, { what: `the list of ${where}`, code: 'unsupported', path: where });
+  return parsePage(text, { where, prefix });
 }
 
 function whereOf({ address }: Bucket, prefix: string): string {

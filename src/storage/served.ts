@@ -144,7 +144,7 @@ function conditionOf({ ifVersion }: WriteOptions): Record<string, string> {
 }
 
 function entriesOf(bytes: Uint8Array, what: string): StoreEntry[] {
-  const json = parseJson(new TextDecoder().decode(bytes), { what, code: 'corrupt-data' });
+  const json = parseJson(bytes, { what, code: 'corrupt-data', path: what });
   if (Array.isArray(json) && json.every(isEntry)) return json.map(({ name, kind }) => ({ name, kind }));
   throw new CryoetPicksError('corrupt-data', `${what} is not a listing: expected [{ "name", "kind" }]`, { path: what });
 }

@@ -302,7 +302,7 @@ interface OmePixels {
 
 function omePixels(description: string): OmePixels | undefined {
   if (!/<(?:\w+:)?OME\b/.test(description)) return undefined;
-  // A byte is a character of the description, which is UTF-8.
+  // A byte is a character of the description, which is UTF-8; what is read of it are numbers, and units that must be known.
   const text = new TextDecoder().decode(Uint8Array.from(description, (byte) => byte.charCodeAt(0)));
   const xml = text.replace(/<!--.*?-->/gs, '');
   const [pixels = ''] = /<(?:\w+:)?Pixels\b(?:"[^"]*"|'[^']*'|[^>"'])*>/.exec(xml) ?? [];

@@ -11,6 +11,7 @@ import {
 } from '../core/arguments.ts';
 import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
+import { parseJson } from '../core/json.ts';
 import { type ExternalData, externalPaths, withWeights } from '../inference/external-data.ts';
 import {
   type DisposableModel,
@@ -203,7 +204,8 @@ async function readNetwork(
 async function readCard(folder: ReadableStore, network: string, signal: AbortSignal | undefined): Promise<ModelSpec> {
   const name = `${network.replace(/\.onnx$/i, '')}.json`;
   const bytes = await readFile(folder, name, { what: `card of model ${network}`, signal });
-  return parseModelSpec(new TextDecoder().decode(bytes), { source: name });
+  const card = parseJson(bytes, { what: name, code: 'invalid-metadata', path: `${folder.location}/${name}` });
+  return parseModelSpec(card, { source: name });
 }
 
 async function readFile(

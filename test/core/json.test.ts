@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseJson, showJson } from '../../src/core/json.ts';
+import { parseJson, parseJsonBigInt, showJson } from '../../src/core/json.ts';
 
-const parse = (text: string) => parseJson(text, { what: 'file "a.json"', code: 'invalid-config' });
+const parse = (text: string | Uint8Array) => parseJson(text, { what: 'file "a.json"', code: 'invalid-config' });
 
 describe('parseJson', () => {
   it('parseJson reads what JSON.parse reads', () => {
@@ -24,6 +24,31 @@ describe('parseJson', () => {
 
   it('parseJson skips a byte order mark', () => {
     expect(parse('\uFEFF{"a": 1}')).toEqual({ a: 1 });
+    expect(parse(Uint8Array.from([0xef, 0xbb, 0xbf, ...Buffer.from('{"a": 1}')]))).toEqual({ a: 1 });
+  });
+
+  it('parseJson reads from UTF-8 what it reads from the text', () => {
+    fc.assert(
+      fc.property(fc.json({ stringUnit: 'binary' }), (text) => {
+        expect(parse(new TextEncoder().encode(text))).toEqual(parse(text));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('parseJson refuses bytes that are not UTF-8, with the path, and replaces none of them', () => {
+    const latin1 = Uint8Array.from([...Buffer.from('{"name": "M'), 0xfc, ...Buffer.from('ller"}')]);
+    const attempt = (read: typeof parseJson) => () =>
+      read(latin1, { what: 'file "a.json"', code: 'invalid-config', path: 'a.json' });
+    for (const read of [parseJson, parseJsonBigInt]) {
+      expect(attempt(read)).toThrow(
+        expect.objectContaining({
+          code: 'invalid-config',
+          message: 'file "a.json" is not UTF-8 text',
+          path: 'a.json',
+        }),
+      );
+    }
   });
 
   it.each([

@@ -66,6 +66,17 @@ describe('models of IMOD', () => {
     expect(read(format, bytes)).toEqual({ rows: [found], warnings: [], leftOut: [] });
   });
 
+  it('imodFormat reads names of objects in UTF-8, and in Latin-1 where they cannot be that', () => {
+    const named = imodFormat({ run: 'TS_1', voxelSize: 10 });
+    const bytes = Buffer.from(named.format([{ run: 'TS_1', picks: [{ ...pick, object: 'protéine' }] }]));
+    const objectOf = () => named.parse(bytes, 'file')[0]?.picks[0]?.object;
+    expect(objectOf()).toBe('protéine');
+    const at = bytes.indexOf('é');
+    bytes.copyWithin(at + 1, at + 2, bytes.indexOf(0, at) + 1);
+    bytes[at] = 0xe9;
+    expect(objectOf()).toBe('protéine');
+  });
+
   it('imodFormat adds the corner of the loaded subset', () => {
     // The volume begins at -100 Å along x; 20, 30 and 10 pixels of it were not loaded.
     const whole = [-100, 0, 0];

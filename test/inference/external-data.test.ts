@@ -104,6 +104,16 @@ it.each([
   });
 });
 
+it('onnxModel refuses a path of weights that is not UTF-8', async () => {
+  const network = Buffer.from(networkWithWeightsBeside({ location: 'unet-é.data' }));
+  network[network.indexOf('é') + 1] = '('.charCodeAt(0);
+  const externalData = [{ path: location, data: weightBytes(3) }];
+  await expect(onnxModel(ort, network, { spec, externalData })).rejects.toMatchObject({
+    code: 'model-failed',
+    message: 'model "tiny": where its weights are is not UTF-8 text',
+  });
+});
+
 it('onnxModel refuses weights for a network that it was given by its path, whose weights the runtime reads', async () => {
   const externalData = [{ path: location, data: weightBytes(3) }];
   await expect(onnxModel(ort, 'unet.onnx', { spec, externalData })).rejects.toMatchObject({

@@ -81,6 +81,15 @@ describe('parseModelSpec', () => {
     expect(() => parseModelSpec({ ...card, thresholds })).toThrow(/"thresholds.object 4": [^;]*; 95 more are wrong$/);
   });
 
+  it('parseModelSpec reads the UTF-8 of a card, and refuses bytes that are not that', () => {
+    const bytes = Buffer.from(formatModelSpec({ ...card, name: 'réseau' }));
+    expect(parseModelSpec(bytes).name).toBe('réseau');
+    bytes[bytes.indexOf('é') + 1] = 'x'.charCodeAt(0);
+    expect(() => parseModelSpec(bytes, { source: 'unet.json' })).toThrow(
+      expect.objectContaining({ code: 'invalid-metadata', message: 'unet.json is not UTF-8 text' }),
+    );
+  });
+
   it('parseModelSpec refuses numbers of ten million digits', () => {
     const text = JSON.stringify({ ...card, voxelSize: 'DIGITS' }).replace('"DIGITS"', '1'.repeat(10_000_000));
     expect(() => parseModelSpec(text)).toThrow('model card: field "voxelSize": expected a finite number');

@@ -24,6 +24,15 @@ const none = new Map<string, Edit>();
 const places = (list: readonly ParticlePick[]) =>
   list.map(({ object, position, score }) => ({ object, position, score }));
 
+it('a draft that is broken, or not UTF-8, counts as none', () => {
+  const draft = { edits: new Map<string, Edit>(), thresholds: { é: 0.5 }, isSaved: true };
+  const bytes = Buffer.from(formatDraft(draft));
+  expect(parseDraft(bytes)).toEqual(draft);
+  bytes[bytes.indexOf('é') + 1] = 'x'.charCodeAt(0);
+  expect(parseDraft(bytes)).toBeUndefined();
+  expect(parseDraft('{')).toBeUndefined();
+});
+
 describe('reviewOf', () => {
   it('a review without edits keeps exactly the picks of the library at these thresholds', () => {
     fc.assert(

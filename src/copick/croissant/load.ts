@@ -167,8 +167,7 @@ export function toCopickBytes(bytes: Uint8Array, { url, picks }: CroissantItem, 
 
 function isJson(bytes: Uint8Array): boolean {
   try {
-    const named = { what: 'picks', code: 'invalid-picks' } as const;
-    parseJson(decodeText(bytes, named), named);
+    parseJson(bytes, { what: 'picks', code: 'invalid-picks' });
     return true;
   } catch {
     return false;

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { CryoetPicksError } from '../../core/errors.ts';
-import { checkSchema } from '../../core/json.ts';
+import { checkSchema, decodeText } from '../../core/json.ts';
 import { withoutSecrets } from '../../storage/address.ts';
 import { exchange, type ReadBody } from '../../storage/http-request.ts';
 import { clock, isRetryableStatus, RequestFailure, retry, retryAfterOf } from '../../storage/retry.ts';
@@ -88,7 +88,7 @@ async function receive(response: Response, read: ReadBody, { endpoint, maxBytes 
   }
   const path = withoutSecrets(endpoint);
   const { bytes } = await read({ bound: { bytes: maxBytes, option: 'maxMetadataBytes', path } });
-  return dataOf(new TextDecoder().decode(bytes), { status, what: `the answer of ${path}` });
+  return dataOf(bytes, { status, what: `the answer of ${path}` });
 }
 
 const answerSchema = v.looseObject({
@@ -96,12 +96,12 @@ const answerSchema = v.looseObject({
   errors: v.nullish(v.array(v.looseObject({ message: v.string(), path: v.nullish(v.array(v.unknown())) }))),
 });
 
-function dataOf(text: string, { status, what }: { readonly status: number; readonly what: string }): Data {
-  const json = parse(text);
+function dataOf(bytes: Uint8Array, { status, what }: { readonly status: number; readonly what: string }): Data {
+  const json = parse(bytes);
   if (status !== 200 && (json as { errors?: unknown } | undefined)?.errors === undefined) {
     throw new CryoetPicksError('unavailable', `${what} has the status ${status}, expected 200`);
   }
-  if (json === undefined) throw new CryoetPicksError('invalid-metadata', `${what} is not JSON`);
+  if (json === undefined) throw new CryoetPicksError('invalid-metadata', `${what} is not JSON in UTF-8`);
   const { data, errors } = checkSchema(answerSchema, json, { what, code: 'invalid-metadata' });
   if (errors && errors.length > 0) {
     const reason = errors.map(({ message }) => message).join('; ');
@@ -115,9 +115,9 @@ function dataOf(text: string, { status, what }: { readonly status: number; reado
   return data;
 }
 
-function parse(text: string): unknown {
+function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(decodeText(bytes, { what: 'the answer', code: 'invalid-metadata' }));
   } catch {
     return undefined;
   }

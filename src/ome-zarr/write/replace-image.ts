@@ -1,4 +1,5 @@
 import { CryoetPicksError } from '../../core/errors.ts';
+import { decodeText } from '../../core/json.ts';
 import { joinKey, type Store, type StoreKey, type StoreOptions, subStore } from '../../storage/store.ts';
 
 const METADATA = ['/.zattrs', '/zarr.json', '/.zgroup', '/.zmetadata'] as const;
@@ -99,7 +100,9 @@ async function isEmptyGroup(store: Store, { signal }: StoreOptions): Promise<boo
   const bytes = await store.get('/zarr.json', { signal });
   if (bytes === undefined) return entries.length > 0;
   try {
-    const { node_type: type, attributes = {} } = JSON.parse(new TextDecoder().decode(bytes));
+    const { node_type: type, attributes = {} } = JSON.parse(
+      decodeText(bytes, { what: 'zarr.json', code: 'invalid-metadata' }),
+    );
     return type === 'group' && Object.keys(attributes).length === 0;
   } catch {
     return false;

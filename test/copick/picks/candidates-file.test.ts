@@ -52,6 +52,20 @@ describe('candidates of a run', () => {
     );
   });
 
+  it('a file of candidates whose first line is not UTF-8 is damaged, and no character of it is replaced', async () => {
+    const overlay = memoryStore();
+    const run = await emptyRun(overlay);
+    await run.writeCandidates(some(), { ...me, provenance: { model: 'é' } });
+    const content = gunzipSync((await overlay.get(key))!);
+    content[content.indexOf('é') + 1] = 'x'.charCodeAt(0);
+    await overlay.set(key, gzipSync(content));
+    await expect(run.readCandidates(me)).rejects.toMatchObject({
+      code: 'corrupt-data',
+      message: expect.stringMatching(/its first line is not UTF-8 text; detect again$/),
+      path: expect.stringContaining('.me_1.candidates'),
+    });
+  });
+
   it('the file of candidates is a line of JSON and three columns in gzip, the same bytes every time', async () => {
     const overlay = memoryStore();
     const run = await emptyRun(overlay);

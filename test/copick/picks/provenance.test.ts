@@ -41,6 +41,20 @@ it('a record of more than 4 MiB is not written, and one that has grown beyond th
   expect(await run.pickSets({ sessionId: '2' })).toEqual([]);
 });
 
+it('a record that is not UTF-8 counts as absent', async () => {
+  const folder = await tempDir();
+  const run = await (await openProject(await projectIn(folder, 'with'))).createRun('TS_1');
+  const picks = [{ object: 'ribosome', position: { x: 1, y: 2, z: 3 }, score: 1 }];
+  await run.writePicks(picks, { userId: 'me', sessionId: '1', provenance: { ribosome: { note: 'é' } } });
+  const [set] = await run.pickSets();
+  expect((await set!.origin())?.provenance).toEqual({ note: 'é' });
+  const file = join(folder, 'with', place, '.me_1_ribosome.provenance');
+  const record = await readFile(file);
+  record[record.indexOf('é') + 1] = 'x'.charCodeAt(0);
+  await writeFile(file, record);
+  expect((await set!.origin())?.provenance).toBeUndefined();
+});
+
 async function listed(name: 'copick' | 'copick2'): Promise<void> {
   const folder = await tempDir();
   const config = await projectIn(folder, 'with');

@@ -110,6 +110,15 @@ describe('parseConfig', () => {
     );
   });
 
+  it('parseConfig reads the UTF-8 of a config, and refuses bytes that are not that', () => {
+    const bytes = Buffer.from('{ "name": "é", "overlay_root": "overlay", "pickable_objects": [] }');
+    expect(parseConfig(bytes, { source: 'a.json' }).name).toBe('é');
+    bytes[bytes.indexOf('é') + 1] = 'x'.charCodeAt(0);
+    expect(() => parseConfig(bytes, { source: 'a.json' })).toThrow(
+      expect.objectContaining({ code: 'invalid-config', message: 'config "a.json" is not UTF-8 text' }),
+    );
+  });
+
   it('parseConfig lists mistakes that do not prevent its use', () => {
     const objects = [
       { name: 'a', is_particle: true, label: 1 },
