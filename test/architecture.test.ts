@@ -392,6 +392,13 @@ describe('architecture', () => {
     expect(users).toEqual(['volume/ndarray.ts']);
   });
 
+  it('opens projects on the command line at one place, which prints their warnings', () => {
+    const openers = files.filter(
+      (file) => file.startsWith('cli/') && /\bopenProject\(/.test(readFileSync(join(source, file), 'utf8')),
+    );
+    expect(openers).toEqual(['cli/files.ts']);
+  });
+
   it('decodes bytes as UTF-8 strictly, except where text is only looked through or shown', () => {
     // A lenient decoder turns bytes that are not UTF-8 into U+FFFD in silence.
     const lenient = files.filter((file) => readFileSync(join(source, file), 'utf8').includes('new TextDecoder()'));

@@ -5,7 +5,6 @@ import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
-import { openProject } from '../entry/node.ts';
 import { formatRequirements, type PicksFormatName, picksFormatOfPath } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { configOfCroissant } from '../node/open-project.ts';
@@ -14,7 +13,7 @@ import { rotationOf } from '../picks/rotation.ts';
 import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { objectsOf, type Source, writePicks } from './convert-write.ts';
-import { isFolder, isProjectConfig, readBytes } from './files.ts';
+import { isFolder, isProjectConfig, openCopick, readBytes } from './files.ts';
 import { openPicksFile, type PicksFileInput, unusedVoxelSize } from './picks-file.ts';
 import {
   chooseSets,
@@ -68,7 +67,7 @@ async function projectSource(
       'RELION 4 counts in pixels of the tilt series, whose size is not known from a tomogram; give it in Å by --voxel-size',
     );
   }
-  const project = await openProject(input.input, { signal: terminal.signal });
+  const project = await openCopick(terminal, input.input);
   const { runs, objects, owners, untrusted, grids, failures } = await readProjectPicks(terminal, project, input);
   const reported = failures.map(({ error }) => error.message);
   const problems = project.problems.filter(({ path }) => !reported.some((message) => message.includes(path)));

@@ -2,7 +2,6 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { openProject } from '../entry/node.ts';
 import { figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model } from '../inference/model.ts';
 import { cziiRules } from '../metric/rules.ts';
@@ -13,7 +12,7 @@ import { difficulties } from '../simulate/tomogram.ts';
 import { formatZyx, type Zyx } from '../space/grid.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { detectRuns, type RunSummary } from './detect.ts';
-import { buildFolder, writeWhole } from './files.ts';
+import { buildFolder, openCopick, writeWhole } from './files.ts';
 import { openModel } from './runtime.ts';
 import { scoreLines } from './score.ts';
 import { simulateInto, truthTable } from './simulate.ts';
@@ -58,7 +57,7 @@ export async function demo(terminal: Terminal, input: DemoInput): Promise<Outcom
   // Loaded first, so that a missing runtime shows at once and an older demo stays.
   const model = await openModel(terminal);
   try {
-    await prepare(resolve(directory), files);
+    await prepare(terminal, resolve(directory), files);
     await simulateDemo(terminal, { files, shape, runs });
     const { project, summaries, found } = await detectDemo(terminal, { files, model });
     const scored = await withTruth(project, found, terminal.signal);
@@ -97,10 +96,10 @@ async function requireDemoFolder(folder: string): Promise<void> {
 }
 
 /** Creates the folder, or deletes what an earlier demo wrote in it. */
-async function prepare(folder: string, { project, submission, figure }: DemoFiles): Promise<void> {
+async function prepare(terminal: Terminal, folder: string, files: DemoFiles): Promise<void> {
   const data = `${signature} The next demo in this folder replaces project, submission.csv and picks.png.\n`;
-  await writeWhole(join(folder, readme), { data });
-  for (const path of [project, submission, figure]) await rm(path, { recursive: true, force: true });
+  await writeWhole(terminal, join(folder, readme), data);
+  for (const path of [files.project, files.submission, files.figure]) await rm(path, { recursive: true, force: true });
 }
 
 async function simulateDemo(
@@ -119,7 +118,7 @@ async function simulateDemo(
 
 async function detectDemo(terminal: Terminal, { files, model }: { files: DemoFiles; model: Model }): Promise<Detected> {
   terminal.print('', `Detecting particles with the model "${model.spec.name}" …`, '');
-  const project = await openProject(files.config, { signal: terminal.signal });
+  const project = await openCopick(terminal, files.config);
   const tomogram = { type: 'denoised' };
   const { summaries, found } = await detectRuns(terminal, { ...user, project, model, tomogram });
   if (found.length < summaries.length)
@@ -143,15 +142,16 @@ async function withTruth(project: Project, found: readonly RunPicks[], signal: A
 }
 
 async function writeFiles(
-  { signal }: Terminal,
+  terminal: Terminal,
   { project, scored, files }: { project: Project; scored: readonly ScoredRun[]; files: DemoFiles },
 ): Promise<void> {
-  await writeWhole(files.submission, { data: formatSubmission(scored), signal });
+  await writeWhole(terminal, files.submission, formatSubmission(scored));
+  const { signal } = terminal;
   const { run, picks, truth } = scored[0]!;
   const source = await (await project.run(run, { signal })).tomogram('denoised', { signal });
   const title = `${run}: simulated tomogram, picks and ground truth`;
   const data = await renderFigure(source, { picks, truth, objects: figureObjects(project.objects), title, signal });
-  await writeWhole(files.figure, { data, signal });
+  await writeWhole(terminal, files.figure, data);
 }
 
 function fileLines({ config, picks, submission, figure }: DemoFiles): string[] {

@@ -19,7 +19,7 @@ import { openOutputs, type RunSummary } from './detect.ts';
 import { openOutput, requireApart } from './files.ts';
 import { type InputMask, maskOfInput, openVolume } from './masks.ts';
 import { fitting, openModel } from './runtime.ts';
-import { countByObject, countTable, inFlags, type Terminal, UsageError } from './terminal.ts';
+import { countByObject, countTable, type Terminal, UsageError } from './terminal.ts';
 
 /** What `detect VOLUME --json` prints. */
 interface VolumeDocument {
@@ -134,10 +134,10 @@ async function search(
   // The volume's own warnings are told before the search, and by the search again.
   const told = new Set<string>();
   const warn = (warning: Warning) => {
-    const message = inFlags(warning.message);
+    const { message } = warning;
     if (told.has(message)) return;
     told.add(message);
-    warnings.push({ ...warning, message });
+    warnings.push(warning);
     terminal.warn(`cryoet-picks: ${input.config}: ${message}`);
   };
   const fitted = fitting(terminal, { ...input, spec })(volume, {

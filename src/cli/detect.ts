@@ -10,7 +10,6 @@ import { checkTomogram } from '../detect/check-tomogram.ts';
 import { pickProject } from '../detect/pick-project.ts';
 import { detectProject, type RunMask, type RunResult, tomogramTypeOf } from '../detect/project.ts';
 import type { Shard } from '../detect/shards.ts';
-import { openProject } from '../entry/node.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import type { RunPicks } from '../picks/pick.ts';
@@ -21,7 +20,7 @@ import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome, TomogramName } from './command.ts';
 import { picksKind } from './convert-write.ts';
 import { dryRun } from './dry-run.ts';
-import { type FileKind, namesAsWritten, type Output, openOutput, requireApart } from './files.ts';
+import { type FileKind, namesAsWritten, type Output, openCopick, openOutput, requireApart } from './files.ts';
 import { maskOfInput } from './masks.ts';
 import { type FittingOptions, fitting, namedRun, openModel } from './runtime.ts';
 import { chosenShard, unusedArrayLine } from './scheduler.ts';
@@ -37,7 +36,6 @@ import {
   sumOf,
   type Terminal,
   UsageError,
-  warningsTo,
 } from './terminal.ts';
 
 /** What `detect --json` prints. */
@@ -132,7 +130,7 @@ async function openOnlyProject(input: DetectInput, terminal: Terminal): Promise<
   const flag = misplaced === 'voxelSize' ? '--voxel-size' : `--${misplaced}`;
   let project: Project;
   try {
-    project = await openProject(config, { overlay, signal: terminal.signal, onWarning: warningsTo(terminal) });
+    project = await openCopick(terminal, config, { overlay });
   } catch (error) {
     if (misplaced === undefined || !isCryoetPicksError(error, 'invalid-config')) throw error;
     throw new UsageError(

@@ -1,6 +1,7 @@
 import { lstat, readdir, readFile, realpath, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { sanitizeName } from '../copick/layout.ts';
+import type { Project } from '../copick/project.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
 import { decodeText, MAX_TEXT, parseJson } from '../core/json.ts';
@@ -14,6 +15,7 @@ import {
 } from '../node/atomic-files.ts';
 import { directoryStore } from '../node/directory-store.ts';
 import { isHidden } from '../node/file-lock.ts';
+import { type OpenProjectOptions, openProject } from '../node/open-project.ts';
 import { readInput } from '../node/read-file.ts';
 import { requireWritable } from '../storage/store.ts';
 import { type Terminal, UsageError, warningsTo } from './terminal.ts';
@@ -60,12 +62,13 @@ export async function readBytes(path: string, { what, signal }: ReadFileOptions)
   }
 }
 
-/** Options of {@link writeWhole}. */
-export interface WholeFile {
-  readonly data: Uint8Array | string;
-  readonly signal?: AbortSignal | undefined;
-  /** Told if the write waits for another process. */
-  readonly onWarning?: ((warning: Warning) => void) | undefined;
+/** Opens a project for a command: what it warns of later, such as a write that waits for another process, is printed at once. */
+export function openCopick(
+  terminal: Terminal,
+  path: string,
+  options: Pick<OpenProjectOptions, 'overlay' | 'onProblem'> = {},
+): Promise<Project> {
+  return openProject(path, { ...options, signal: terminal.signal, onWarning: warningsTo(terminal) });
 }
 
 /**
@@ -74,9 +77,11 @@ export interface WholeFile {
  *
  * @throws {@link CryoetPicksError} `write-failed` where it cannot be written.
  */
-export async function writeWhole(path: string, { data, ...options }: WholeFile): Promise<void> {
+export async function writeWhole(terminal: Terminal, path: string, data: Uint8Array | string): Promise<void> {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
-  await writeAtomically(resolve(path), bytes, { ...options, durable: true, mayStream: true });
+  const { signal } = terminal;
+  const onWarning = warningsTo(terminal);
+  await writeAtomically(resolve(path), bytes, { signal, onWarning, durable: true, mayStream: true });
 }
 
 /** A kind of file, by which {@link openOutput} tells what it may replace. */
@@ -119,7 +124,7 @@ export async function openOutput(terminal: Terminal, path: string, options: Outp
     async write(data) {
       // Something else may have taken the place while the command worked.
       await requireReplaceable(path, options);
-      await writeWhole(path, { data, signal, onWarning: warningsTo(terminal) });
+      await writeWhole(terminal, path, data);
     },
   };
 }

@@ -7,26 +7,17 @@ import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { checkPicks } from '../detect/check-tomogram.ts';
 import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
-import { openProject } from '../entry/node.ts';
 import { type FormatOptions, formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import type { TableColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { formatZyx, sizesAgree } from '../space/grid.ts';
 import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
-import { isProjectConfig, readBytes } from './files.ts';
+import { isProjectConfig, openCopick, readBytes } from './files.ts';
 import { describeColumns, openPicksFile, type PicksFileInput, type PicksRead, unusedVoxelSize } from './picks-file.ts';
 import { collectFailures, type RunFailure, warnOfFailures } from './project-picks.ts';
 import { checkGiven, gridLines, gridOfRun, knownVoxelSize, type RunGrid, type RunGridOptions } from './run-grids.ts';
-import {
-  countByObject,
-  counted,
-  countTable,
-  describeFailure,
-  type Terminal,
-  UsageError,
-  warningsTo,
-} from './terminal.ts';
+import { countByObject, counted, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `import`. */
 export interface ImportInput extends CommonFlags, PicksFileInput {
@@ -66,7 +57,7 @@ export async function importPicks(terminal: Terminal, input: ImportInput): Promi
   const { signal } = terminal;
   const author = { userId: sanitizeName(input.userId), sessionId: sanitizeName(input.sessionId) };
   pathToWrite('picks', { run: 'run', ...author, object: 'object' });
-  const project = await openProject(input.config, { signal, onWarning: warningsTo(terminal) });
+  const project = await openCopick(terminal, input.config);
   const bytes = await readBytes(input.input, { what: 'picks', signal });
   if (isProjectConfig(bytes)) throw new UsageError(`${input.input} is the config of a project; expected a picks file`);
   const runs = await project.runs({ signal });
@@ -214,7 +205,7 @@ function fileReader(input: ImportInput, bytes: Uint8Array, { runs }: { readonly 
         !sizesAgree(grid.voxelSize, voxelSize)
       ) {
         const message =
-          `the option --voxel-size is ${voxelSize} Å, ${grid.tomogram} of run "${run.name}" has ${formatZyx(grid.voxelSize)} Å ` +
+          `--voxel-size is ${voxelSize} Å, ${grid.tomogram} of run "${run.name}" has ${formatZyx(grid.voxelSize)} Å ` +
           `(z×y×x); ${voxelSize} Å is used`;
         warn({ code: 'voxel-size-differs', message, path: input.input });
       }

@@ -6,12 +6,12 @@ import type { Run } from '../copick/run.ts';
 import type { SegmentationKind } from '../copick/segmentations.ts';
 import { mapOrdered } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
-import { openProject } from '../entry/node.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { formatZyx, type Zyx } from '../space/grid.ts';
 import { withoutSecrets } from '../storage/address.ts';
 import { chosenRuns } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
+import { openCopick } from './files.ts';
 import {
   type Bar,
   type BarProgress,
@@ -40,7 +40,7 @@ export async function info(
   { config, run: names, all, names: asNames }: InfoInput,
 ): Promise<Outcome> {
   const { signal } = terminal;
-  const project = await openProject(config, { signal });
+  const project = await openCopick(terminal, config);
   if (asNames) {
     const listed = (await chosenRuns(project, { names, namesOnly: true, signal })).map(({ name }) => name);
     terminal.print(...listed);

@@ -1,7 +1,6 @@
 import type { PickableObject } from '../copick/object.ts';
 import { listNames } from '../copick/tree.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { openProject } from '../entry/node.ts';
 import { csvFormat } from '../formats/csv.ts';
 import { cziiRules, type Matching, type ScoringRules, scoringRules } from '../metric/rules.ts';
 import { type ObjectScore, type Report, scoreTables, type TableReport, type TableRow } from '../metric/score.ts';
@@ -11,7 +10,7 @@ import { groupByRun } from '../picks/pick.ts';
 import { parseSubmissionRows } from '../picks/submission.ts';
 import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { readText } from './files.ts';
+import { openCopick, readText } from './files.ts';
 import {
   type ChooseSetsOptions,
   chooseSets,
@@ -259,7 +258,7 @@ async function readPositions(terminal: Terminal, path: string, options: Position
     const rows = parseTable(text, `${what} ${path}`);
     return { rows, runs: new Set(rows.map(({ run }) => run)), userId: userOf(text) };
   }
-  const project = await openProject(path, { signal });
+  const project = await openCopick(terminal, path);
   const runs = await project.runs({ signal });
   const sets = chooseSets(await setsOfRuns(project, { runs, failures, signal }), path, options);
   const rows: TableRow[] = [];

@@ -8,7 +8,7 @@ import { type Difficulty, difficulties } from '../simulate/tomogram.ts';
 import type { Zyx } from '../space/grid.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { buildFolder, readText } from './files.ts';
-import { countByObject, counted, countTable, runBar, type Terminal } from './terminal.ts';
+import { countByObject, counted, countTable, runBar, type Terminal, warningsTo } from './terminal.ts';
 
 /** The arguments of `simulate`. */
 export interface SimulateInput extends CommonFlags {
@@ -74,7 +74,7 @@ export async function simulateInto(
 ): Promise<SimulateDocument['runs']> {
   const bar = runBar(terminal);
   try {
-    const { runs } = await simulateProject(directoryStore(folder), {
+    const { runs } = await simulateProject(directoryStore(folder, { onWarning: warningsTo(terminal) }), {
       ...options,
       signal: terminal.signal,
       onProgress: bar.update,

@@ -19,13 +19,13 @@ export interface Terminal {
   print(...lines: readonly string[]): void;
   /** Writes a file to stdout as it is. @throws {@link CryoetPicksError} `write-failed`. */
   write(data: Uint8Array | string): Promise<void>;
-  /** Writes a line to stderr, also with `--json`. */
+  /** Writes a line to stderr, also with `--json`; options of the library are named as on the command line. */
   warn(line: string): void;
   /** Starts a progress bar on stderr; it is drawn only on a terminal, and never with `--json`. */
   startBar(label: string): Bar;
 }
 
-/** Prints warnings of the library: `openProject(path, { onWarning: warningsTo(terminal) })`. */
+/** Prints warnings of the library: `directoryStore(path, { onWarning: warningsTo(terminal) })`. */
 export function warningsTo(terminal: Terminal): (warning: Warning) => void {
   return ({ message }) => terminal.warn(`cryoet-picks: ${message}`);
 }
@@ -71,7 +71,7 @@ export function openTerminal({ stdout, stderr, json, filesToStdout = false, sign
       });
     },
     warn(line) {
-      stderr.write(`${visible(line)}\n`);
+      stderr.write(`${visible(inFlags(line))}\n`);
     },
     startBar(label) {
       return stderr.isTTY === true && !json ? drawnBar(stderr, visible(label)) : { update() {}, stop() {} };
@@ -92,9 +92,14 @@ export function visible(line: string): string {
   );
 }
 
-/** A value as JSON whose strings are safe to show in a terminal; reading it gives the same value. */
+/**
+ * A value as JSON whose strings are safe to show in a terminal; reading it gives the same value, with options of the library named
+ * as on the command line in each `message`.
+ */
 export function visibleJson(value: unknown): string {
-  return JSON.stringify(value, null, 2)
+  const worded = (key: string, field: unknown) =>
+    key === 'message' && typeof field === 'string' ? inFlags(field) : field;
+  return JSON.stringify(value, worded, 2)
     .split('\n')
     .map((line) => visible(line))
     .join('\n');
@@ -246,6 +251,8 @@ export interface Failure {
 /** The options of the command line that stand for options of the library. */
 const flags: Readonly<Record<string, string>> = {
   voxelSize: '--voxel-size',
+  trueVoxelSize: '--voxel-size',
+  fallbackVoxelSize: '--voxel-size',
   shape: '--shape',
   run: '--run',
   runs: '--run',
@@ -253,25 +260,26 @@ const flags: Readonly<Record<string, string>> = {
   objects: '--object',
   format: '--from or --to',
   overwrite: '--overwrite',
+  overlay: 'detect --overlay',
   tomogram: '--tomogram',
   voxelSpacing: '--tomogram',
   columns: '--columns',
   coordinates: '--coordinates',
+  allowMissingChunks: '--allow-missing-chunks',
+  thresholds: '--threshold',
+  max: '--max',
+  acrossObjects: '--across-objects',
+  threads: '--threads',
+  port: '--port',
+  userId: '--user-id',
+  sessionId: '--session-id',
 };
 
-/** How messages of the library name options of the command line: those that are no words of English. */
-const namedOptions: Readonly<Record<string, string>> = {
-  voxelSize: '--voxel-size',
-  trueVoxelSize: '--voxel-size',
-  fallbackVoxelSize: '--voxel-size',
-};
+const flagOf = (option: string): string | undefined => (Object.hasOwn(flags, option) ? flags[option] : undefined);
 
-/** A message of the library in which options are named as on the command line: `give --voxel-size`. */
+/** A message of the library, which says "the option voxelSize", in the words of the command line: "--voxel-size". */
 export function inFlags(message: string): string {
-  return message.replace(
-    /(?:the option )?(["']?)\b(voxelSize|trueVoxelSize|fallbackVoxelSize)\b\1/g,
-    (_, __, option: string) => namedOptions[option]!,
-  );
+  return message.replace(/\bthe option (["`]?)(\w+)\1/g, (words, _, option: string) => flagOf(option) ?? words);
 }
 
 /** Describes an error in one line; for an option that is missing or wrong, also its name on the command line. */
@@ -279,7 +287,7 @@ export function describeFailure(error: unknown): Failure {
   if (isCryoetPicksError(error)) {
     const { code, option } = error;
     const message = inFlags(error.message);
-    const flag = option !== undefined && Object.hasOwn(flags, option) ? flags[option]! : undefined;
+    const flag = option === undefined ? undefined : flagOf(option);
     return { code, message: `${oneLine(message)}${!flag || message.includes(flag) ? '' : ` (option ${flag})`}` };
   }
   if (error instanceof UsageError) return { code: 'usage', message: oneLine(error.message) };

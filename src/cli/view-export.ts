@@ -1,14 +1,13 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { directoryStore } from '../node/directory-store.ts';
-import { openProject } from '../node/open-project.ts';
 import { packageFile } from '../node/package-file.ts';
 import { keyOf } from '../node/request-path.ts';
 import { difficulties } from '../simulate/tomogram.ts';
 import type { Zyx } from '../space/grid.ts';
 import { joinKey, type ListableStore, type StoreKey } from '../storage/store.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { buildFolder } from './files.ts';
+import { buildFolder, openCopick } from './files.ts';
 import { simulateInto } from './simulate.ts';
 import { type Terminal, UsageError } from './terminal.ts';
 import { findRuntime, type InstalledRuntime, pageFolder, sessionOf } from './view.ts';
@@ -64,7 +63,7 @@ async function writeSession(
   terminal: Terminal,
   { folder, data, runtime }: { folder: string; data: string; runtime: InstalledRuntime | undefined },
 ): Promise<void> {
-  const project = await openProject(join(data, 'copick.json'), { signal: terminal.signal });
+  const project = await openCopick(terminal, join(data, 'copick.json'));
   const opened = await serveProject(terminal, { path: undefined, project });
   const target = { ...opened, writable: false, title: 'a simulated project', userId: 'reviewer', sessionId: '1' };
   const session = sessionOf(target, runtime, { isExport: true });

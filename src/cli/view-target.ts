@@ -4,15 +4,16 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { formatConfig, newConfig } from '../copick/edit-config.ts';
 import { fitName } from '../copick/layout.ts';
 import { type Project, projectFromStores } from '../copick/project.ts';
+import type { Problem } from '../copick/tree.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { directoryStore } from '../node/directory-store.ts';
-import { isVolume, openProject } from '../node/open-project.ts';
+import { isVolume } from '../node/open-project.ts';
 import { isInside } from '../node/request-path.ts';
 import { isLocalAddress } from '../node/roots.ts';
 import type { ServedStore } from '../node/store-server.ts';
 import { type ListableStore, requireWritable, type Store, type StoreKey } from '../storage/store.ts';
 import type { OpenedVolume, ViewSession } from '../web/session.ts';
-import { isFolder } from './files.ts';
+import { isFolder, openCopick } from './files.ts';
 import { describeFailure, describeProblem, type Terminal } from './terminal.ts';
 
 /** What to show, and as whom. */
@@ -51,7 +52,7 @@ export async function openTarget(terminal: Terminal, options: TargetOptions): Pr
   const isPlainFolder = isLocalAddress(path) && (await isFolder(path)) && !(await isThere(join(path, 'Croissant')));
   const opened = isPlainFolder
     ? await openFolder(terminal, { ...options, path })
-    : await serveProject(terminal, { ...options, project: await openCopick(terminal, path) });
+    : await serveProject(terminal, { ...options, project: await openWatched(terminal, path) });
   const named = opened.open.kind === 'project' ? opened.open.config.user_id : undefined;
   return { ...person, userId: nameOfPerson(userId ?? named), title: path, ...opened };
 }
@@ -78,17 +79,17 @@ async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
-function openCopick(terminal: Terminal, path: string): Promise<Project> {
-  const onProblem = (problem: Parameters<typeof describeProblem>[0]) =>
-    terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
-  return openProject(path, { onProblem, signal: terminal.signal });
+function openWatched(terminal: Terminal, path: string): Promise<Project> {
+  const onProblem = (problem: Problem) => terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
+  return openCopick(terminal, path, { onProblem });
 }
 
 /** A folder with a `copick.json`, with the runs of a project but no config, or with volumes. */
 async function openFolder(terminal: Terminal, options: TargetOptions & { readonly path: string }): Promise<Opened> {
   const { path } = options;
   const config = join(path, 'copick.json');
-  if (await isThere(config)) return serveProject(terminal, { ...options, project: await openCopick(terminal, config) });
+  if (await isThere(config))
+    return serveProject(terminal, { ...options, project: await openWatched(terminal, config) });
   if (await isFolder(join(path, 'ExperimentRuns'))) {
     const store = directoryStore(path, { readOnly: true });
     const project = projectFromStores({

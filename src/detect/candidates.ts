@@ -170,6 +170,6 @@ function requireMostChunks(source: VolumeSource): void {
   const warning = source.warnings?.().find(({ code, share = 0 }) => code === 'chunks-missing' && share > MAX_MISSING);
   if (!warning) return;
   const { message, path } = warning;
-  const remedy = 'To search it all the same, pass allowMissingChunks: true (--allow-missing-chunks)';
+  const remedy = 'To search it all the same, set the option allowMissingChunks';
   throw new CryoetPicksError('corrupt-data', `${path ?? 'the tomogram'} is incomplete: ${message} ${remedy}`, { path });
 }

@@ -123,7 +123,7 @@ function gridOf(unbinned: number | undefined, source: string, { voxelSize, shape
   }
   throw new CryoetPicksError(
     'invalid-option',
-    `positions in ${source} are relative to the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å`,
+    `positions in ${source} are relative to the centre of the tomogram; give the option shape, in voxels, and the option voxelSize, in Å`,
     { option: shape === undefined ? 'shape' : 'voxelSize' },
   );
 }

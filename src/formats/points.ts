@@ -306,7 +306,7 @@ function unknownColumns({ cells, place }: Row, found: string, guess?: readonly P
   }
   const how =
     guess === undefined
-      ? 'by --columns on the command line, or by the option columns, one name for each'
+      ? 'by the option columns, one name for each'
       : `such as --columns ${guess.join(',')} on the command line, or columns: ${JSON.stringify(guess)}`;
   return new CryoetPicksError(
     'invalid-option',

@@ -151,7 +151,7 @@ export function relion5Format(options: Relion5FormatOptions = {}): PicksFormat {
 function needsCentre(option: 'shape' | 'voxelSize'): CryoetPicksError {
   return new CryoetPicksError(
     'invalid-option',
-    'positions of RELION 5 are relative to the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å',
+    'positions of RELION 5 are relative to the centre of the tomogram; give the option shape, in voxels, and the option voxelSize, in Å',
     { option },
   );
 }
@@ -380,7 +380,7 @@ function coordinateOf(row: StarRow, options: RowReading): Point {
     throw new CryoetPicksError(
       'invalid-option',
       `the coordinates in ${row.place} lie between 0 and 1, as those of the whole table do: fractions of the tomogram, as Warp writes ` +
-        'them; give the options shape, in voxels, and voxelSize, in Å; if they are voxels, say so by the option coordinates ' +
+        'them; give the option shape, in voxels, and the option voxelSize, in Å; if they are voxels, say so by the option coordinates ' +
         '(--coordinates voxels on the command line)',
       { option: 'shape' },
     );
@@ -393,7 +393,7 @@ function coordinateOf(row: StarRow, options: RowReading): Point {
   }
   throw new CryoetPicksError(
     'invalid-option',
-    `the position in ${row.place} is relative to the centre of the tomogram; give the options shape, in voxels, and voxelSize, in Å`,
+    `the position in ${row.place} is relative to the centre of the tomogram; give the option shape, in voxels, and the option voxelSize, in Å`,
     { option: centre === undefined ? 'shape' : 'voxelSize' },
   );
 }

@@ -278,18 +278,18 @@ function statedVoxelSize(header: MrcHeader): StatedVoxelSize {
     const found =
       `the header gives no voxel size (cell ${cell.x}×${cell.y}×${cell.z} Å of ` +
       `${intervals.x}×${intervals.y}×${intervals.z} intervals, x×y×z)`;
-    return unknown([1, 1, 1], `${found}; 1 Å is assumed, give "voxelSize"`);
+    return unknown([1, 1, 1], `${found}; 1 Å is assumed, give the option voxelSize`);
   }
   const ofCounts = voxelSizeOfCounts(header, voxelSize);
   if (ofCounts !== undefined) {
     const message =
       `the header gives ${inFull(voxelSize)} Å (z×y×x), a cell of ${intervals.x}×${intervals.y}×${intervals.z} intervals (x×y×z) that is as ` +
-      `long as all ${header.counts.join('×')} voxels; ${inFull(ofCounts)} Å is read, give "voxelSize" if that is wrong`;
+      `long as all ${header.counts.join('×')} voxels; ${inFull(ofCounts)} Å is read, give the option voxelSize if that is wrong`;
     return { voxelSize: ofCounts, isKnown: true, warnings: [{ code: 'voxel-size-doubtful', message }] };
   }
   if (voxelSize.every((length) => Math.abs(length - 1) < 1e-6)) {
     const message =
-      'the header gives a voxel size of exactly 1 Å, which programs write if they do not know it; give "voxelSize"';
+      'the header gives a voxel size of exactly 1 Å, which programs write if they do not know it; give the option voxelSize';
     return unknown(voxelSize, message);
   }
   return { voxelSize, isKnown: true, warnings: [] };

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Warning } from '../core/concurrency.ts';
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { readRegular } from './read-file.ts';
 
 /**
@@ -68,7 +68,7 @@ export interface LockOptions {
  * @param work - Gets a function that tells whether the lock is still held, to call right before the decisive step: a process
  *   that was suspended may have lost it.
  * @throws What `work` throws; the abort reason of `signal`, while it waits; {@link CryoetPicksError} `unavailable` if another
- *   process does not give the lock back, `write-failed` if a folder has its name.
+ *   process does not give the lock back, `write-failed` if a folder, a pipe or a device has its name.
  */
 export async function withLock<T>(
   file: string,
@@ -83,8 +83,10 @@ export async function withLock<T>(
   for (let wait = 1; !(await create(path, tag)); wait = Math.min(2 * wait, 20)) {
     signal?.throwIfAborted();
     const found = await readTag(path).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'EISDIR') throw cause;
-      const message = `cannot write ${file}: ${path}, which is the name of its lock, is a folder; move it away`;
+      const isFolder = cause.code === 'EISDIR';
+      if (!isFolder && !isCryoetPicksError(cause, 'corrupt-data')) throw cause;
+      const what = isFolder ? 'a folder' : 'a pipe or a device';
+      const message = `cannot write ${file}: ${path}, which is the name of its lock, is ${what}; move it away`;
       throw new CryoetPicksError('write-failed', message, { cause, path });
     });
     if (found === undefined) continue;

@@ -100,7 +100,7 @@ async function openLevel(
     const array = await openArray(store, joinKey(level.path), { signal, decodeWorkers, zarrFormats });
     if (!array) return { index, path: level.path, voxelSize: spatial(image, scale) };
     if (!scale) {
-      const hint = index === 0 || image.unknownUnit ? '; give fallbackVoxelSize (Å)' : '';
+      const hint = index === 0 || image.unknownUnit ? '; give the option fallbackVoxelSize, in Å' : '';
       const what = `the metadata of ${store.location} give no scale for level "${level.path}", so its voxel size is unknown`;
       throw new CryoetPicksError('invalid-metadata', (image.unknownUnit ? describeUnit(image, store) : what) + hint);
     }
@@ -266,7 +266,7 @@ async function openBareArray(store: ReadableStore, options: OpenLevelsOptions): 
     if (fallbackVoxelSize === undefined) {
       throw new CryoetPicksError(
         'invalid-metadata',
-        `${store.location} has no "multiscales" metadata, so the voxel size of its ${array.where} is unknown; give fallbackVoxelSize (Å)`,
+        `${store.location} has no "multiscales" metadata, so the voxel size of its ${array.where} is unknown; give the option fallbackVoxelSize, in Å`,
       );
     }
     const names = array.document.dimension_names;

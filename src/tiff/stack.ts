@@ -209,7 +209,7 @@ function chosenVoxelSize(page: TiffIfd, { description, warnings, given }: VoxelS
   }
   warnings.push(...found);
   if (voxelSize !== undefined) return voxelSize;
-  warnings.push(unknownSize('the voxel size is unknown; 1 Å is assumed, give "voxelSize"'));
+  warnings.push(unknownSize('the voxel size is unknown; 1 Å is assumed, give the option voxelSize'));
   return [1, 1, 1];
 }
 
@@ -408,7 +408,7 @@ function imagejVoxelSize({ description, xResolution, yResolution }: ImagejTags, 
   if (!fields.has('spacing')) {
     warnings.push(
       unknownSize(
-        `no spacing of slices is given; 1 ${unit} is assumed, as ImageJ does: give "voxelSize" if that is wrong`,
+        `no spacing of slices is given; 1 ${unit} is assumed, as ImageJ does: give the option voxelSize if that is wrong`,
       ),
     );
   }

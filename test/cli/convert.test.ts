@@ -96,7 +96,7 @@ describe('convert', () => {
     await writeFile(join(folder, 'in.star'), star);
     const args = ['in.star', 'out.csv', '--voxel-size', '10', '--object', 'ribosome', '--json'];
     const { stdout, stderr } = await convert(...args);
-    expect(stderr).toBe('cryoet-picks: the option voxelSize is 10 Å, _rlnPixelSize 2.7 Å; 10 Å is used\n');
+    expect(stderr).toBe('cryoet-picks: --voxel-size is 10 Å, _rlnPixelSize 2.7 Å; 10 Å is used\n');
     expect(JSON.parse(stdout).warnings).toMatchObject([{ code: 'voxel-size-differs', path: join(folder, 'in.star') }]);
     const unused = await convert('in.csv', 'out.csv', '--voxel-size', '10', '--run', 'TS_1');
     expect(unused).toMatchObject({
@@ -160,7 +160,7 @@ describe('convert', () => {
     [
       'no shape',
       ['in.csv', 'o.star', '--to', 'relion5', '--voxel-size', '1'],
-      'give the options shape, in voxels, and --voxel-size, in Å (option --shape)',
+      'give --shape, in voxels, and --voxel-size, in Å',
     ],
     [
       'a star that may be many things',

@@ -79,7 +79,7 @@ it('detect searches a folder with an OME-Zarr image, or an array of one, whateve
   expect(expected).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^run_name.*\n(a,[a-z-]+,.*\n)+$/) });
   const array = await captureCli(['detect', join(path, '0'), ...search, '--invert', '--voxel-size', '10']);
   expect(array.stdout).toBe(expected.stdout.replaceAll('\na,', '\n0,'));
-  expect((await captureCli(['detect', join(path, '0'), ...search])).stderr).toMatch(/give --voxel-size \(Å\)\n$/);
+  expect((await captureCli(['detect', join(path, '0'), ...search])).stderr).toMatch(/give --voxel-size, in Å\n$/);
 });
 
 it('detect tells each warning of a single volume once, and that its contrast looks inverted', async () => {

@@ -22,27 +22,30 @@ beforeEach(async () => {
   folder = await tempDir();
 });
 
+const stdout = new TextSink();
+const terminal = openTerminal({ stdout, stderr: stdout, json: false, signal: new AbortController().signal });
+
 describe('writeWhole', () => {
   it('writeWhole creates the folders above and replaces an existing file', async () => {
     const path = join(folder, 'a', 'b', 'out.csv');
-    await writeWhole(path, { data: 'one' });
-    await writeWhole(path, { data: Uint8Array.of(116, 119, 111) });
+    await writeWhole(terminal, path, 'one');
+    await writeWhole(terminal, path, Uint8Array.of(116, 119, 111));
     expect(await readFile(path, 'utf8')).toBe('two');
     expect(await readdir(join(folder, 'a', 'b'))).toEqual(['out.csv']);
   });
 
   it('writeWhole writes nothing once aborted, and keeps the old file', async () => {
     const path = join(folder, 'out.csv');
-    await writeWhole(path, { data: 'old' });
+    await writeWhole(terminal, path, 'old');
     const signal = AbortSignal.abort(new Error('enough'));
-    await expect(writeWhole(path, { data: 'new', signal })).rejects.toThrow('enough');
+    await expect(writeWhole({ ...terminal, signal }, path, 'new')).rejects.toThrow('enough');
     expect(await readFile(path, 'utf8')).toBe('old');
     expect(await readdir(folder)).toEqual(['out.csv']);
   });
 
   it('writeWhole throws with the path if it cannot write', async () => {
     await writeFile(join(folder, 'file'), '');
-    await expect(writeWhole(join(folder, 'file', 'out.csv'), { data: '' })).rejects.toMatchObject({
+    await expect(writeWhole(terminal, join(folder, 'file', 'out.csv'), '')).rejects.toMatchObject({
       code: 'write-failed',
       message: expect.stringContaining(join(folder, 'file', 'out.csv')),
     });
@@ -56,8 +59,6 @@ const csv: FileKind = {
 };
 
 describe('openOutput', () => {
-  const stdout = new TextSink();
-  const terminal = openTerminal({ stdout, stderr: stdout, json: false, signal: new AbortController().signal });
   const open = (path: string, options: Partial<OutputOptions> = {}) =>
     openOutput(terminal, path, { kind: csv, ...options });
 

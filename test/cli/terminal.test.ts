@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openTerminal, runBar } from '../../src/cli/terminal.ts';
+import { inFlags, openTerminal, runBar, visibleJson } from '../../src/cli/terminal.ts';
 import { TextSink } from '../support/capture-cli.ts';
 
 function open({ tty, json }: { tty: boolean; json: boolean }) {
@@ -9,6 +9,26 @@ function open({ tty, json }: { tty: boolean; json: boolean }) {
 }
 
 const progress = { run: 'TS_5_4', runsDone: 0, runsTotal: 7, stage: 'tiles', done: 3, total: 12 };
+
+it('inFlags names options of the library as on the command line, and leaves everything else', () => {
+  const message = 'give the option shape, in voxels, and the option "voxelSize", in Å; the option `overlay`';
+  expect(inFlags(message)).toBe('give --shape, in voxels, and --voxel-size, in Å; detect --overlay');
+  expect(inFlags('the option fallbackVoxelSize of trueVoxelSize.mrc')).toBe('--voxel-size of trueVoxelSize.mrc');
+  for (const other of ['the option is used', 'the option zarrFormat', 'voxelSize.star', 'the option constructor']) {
+    expect(inFlags(other)).toBe(other);
+  }
+});
+
+it('warnings and the messages of JSON documents name options as on the command line', () => {
+  const { stderr, terminal } = open({ tty: false, json: true });
+  terminal.warn('give the option voxelSize');
+  expect(stderr.text).toBe('give --voxel-size\n');
+  const document = { run: 'the option voxelSize', warnings: [{ message: 'give the option voxelSize' }] };
+  expect(JSON.parse(visibleJson(document))).toEqual({
+    run: 'the option voxelSize',
+    warnings: [{ message: 'give --voxel-size' }],
+  });
+});
 
 describe('openTerminal', () => {
   it('openTerminal draws progress bars on a terminal, only on stderr, and erases them', () => {

@@ -103,7 +103,7 @@ describe('what a file does not hold', () => {
       'relion5',
       centred,
       { voxelSize: 1, object: 'a' },
-      'relative to the centre of the tomogram; give the options shape',
+      'relative to the centre of the tomogram; give the option shape',
     ],
     ['a shape', 'eman2', '{"apix_unbin":1,"boxes_3d":[]}', { run: 'a', voxelSize: 1 }, 'relative to the centre'],
     ['a run', 'points', '1 2 3', { object: 'a', voxelSize: 1 }, 'file does not name its run; give the option run'],

@@ -20,7 +20,7 @@ describe('RELION 5 of tomograms of several shapes', () => {
   });
 
   it('RELION 5 of tomograms of several shapes refuses a run of unknown shape, and a shape that is not valid', () => {
-    expect(() => relion5Format({ shapes, voxelSize: 10 }).format(runs)).toThrow(/give the options shape/);
+    expect(() => relion5Format({ shapes, voxelSize: 10 }).format(runs)).toThrow(/give the option shape/);
     expect(() => relion5Format({ shapes: { TS_1: [0, 1, 1] } })).toThrow(/expected voxels along z, y, x/);
   });
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFile, open, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, open, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { directoryStore, fileReader, loadModel, openProject, openTiffStackFile } from '../../src/entry/node.ts';
@@ -28,6 +28,43 @@ describe.skipIf(process.platform === 'win32')('a store on disk', () => {
       code: 'write-failed',
       message: `cannot write ${pipe}: a pipe or a device is in the way, expected a file`,
     });
+  });
+
+  it('A store on disk refuses at once to replace a file whose lock is a pipe, and leaves file and pipe', async () => {
+    const store = directoryStore(folder);
+    await store.set('/a', Uint8Array.of(1));
+    const lock = join(folder, '.a.lock');
+    execFileSync('mkfifo', [lock]);
+    for (const write of [() => store.set('/a', Uint8Array.of(2)), () => store.delete('/a')]) {
+      await expect(write()).rejects.toMatchObject({
+        code: 'write-failed',
+        message: `cannot write ${join(folder, 'a')}: ${lock}, which is the name of its lock, is a pipe or a device; move it away`,
+        path: lock,
+      });
+    }
+    expect(await store.get('/a')).toEqual(Uint8Array.of(1));
+    expect((await readdir(folder)).sort()).toEqual(['.a.lock', 'a', 'pipe']);
+  });
+
+  it('A store on disk treats a record of what made picks as absent where it is a pipe, and does not write into it', async () => {
+    await writeFile(
+      join(folder, 'copick.json'),
+      JSON.stringify({ pickable_objects: [{ name: 'virus', is_particle: true }], overlay_root: folder }),
+    );
+    const run = await (await openProject(join(folder, 'copick.json'))).createRun('TS_1');
+    const picks = [{ object: 'virus', position: { x: 1, y: 2, z: 3 }, score: 1 }];
+    const author = { userId: 'me', sessionId: '1' };
+    await run.writePicks(picks, author);
+    const record = join(folder, 'ExperimentRuns', 'TS_1', 'Picks', '.me_1_virus.provenance');
+    execFileSync('mkfifo', [record]);
+    const [set] = await run.pickSets();
+    expect((await set!.origin())?.provenance).toBeUndefined();
+    const provenance = { virus: { program: 'test' } };
+    await expect(run.writePicks(picks, { ...author, provenance })).rejects.toMatchObject({
+      code: 'write-failed',
+      message: `cannot write ${record}: a pipe or a device is in the way, expected a file`,
+    });
+    expect((await set!.read()).picks).toHaveLength(1);
   });
 
   it('A store on disk refuses a link to a device that has no end', async () => {
