@@ -44,12 +44,12 @@ export function parsePlace(fragment: string): Place {
   const named = (name: string) => query.get(name) ?? undefined;
   const thresholds: [string, number][] = [];
   for (const [name, value] of query) {
-    const threshold = Number(value);
-    if (name.startsWith('threshold.') && value !== '' && Number.isFinite(threshold)) {
+    const threshold = numberOf(value);
+    if (name.startsWith('threshold.') && threshold !== undefined) {
       thresholds.push([name.slice('threshold.'.length), threshold]);
     }
   }
-  const zoom = Number(named('zoom'));
+  const zoom = numberOf(named('zoom'));
   return {
     run: named('run'),
     tomogram: named('tomogram'),
@@ -57,7 +57,7 @@ export function parsePlace(fragment: string): Place {
     truthSet: named('truth'),
     position: parsePoint(named('at')),
     center: parsePoint(named('center')),
-    zoom: zoom > 0 && Number.isFinite(zoom) ? zoom : undefined,
+    zoom: zoom !== undefined && zoom > 0 ? zoom : undefined,
     object: named('object'),
     thresholds: Object.fromEntries(thresholds),
     hidden: query.getAll('hidden'),
@@ -65,8 +65,15 @@ export function parsePlace(fragment: string): Place {
 }
 
 function parsePoint(text: string | undefined): Point | undefined {
-  const numbers = text?.split(',').map(Number) ?? [];
-  if (numbers.length !== 3 || !numbers.every(Number.isFinite)) return undefined;
+  const numbers = text?.split(',').map(numberOf) ?? [];
+  if (numbers.length !== 3 || numbers.includes(undefined)) return undefined;
   const [x, y, z] = numbers as [number, number, number];
   return { x, y, z };
+}
+
+/** The finite number that a text is; `Number` takes an empty one for 0. */
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined || text.trim() === '') return undefined;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : undefined;
 }

@@ -40,9 +40,12 @@ describe('the fragment of the address', () => {
     ['', {}],
     ['#at=1,2', {}],
     ['#at=1,2,x', {}],
+    ['#at=,,', {}],
+    ['#at=1,%20,3', {}],
+    ['#zoom=', {}],
     ['#zoom=-1', {}],
     ['#zoom=Infinity', {}],
-    ['#threshold.a=&threshold.b=x', {}],
+    ['#threshold.a=&threshold.b=x&threshold.c=%20', {}],
     ['#at=1,2,3&zoom=0.5', { position: { x: 1, y: 2, z: 3 }, zoom: 0.5 }],
   ])('the fragment %j gives what can be understood of it', (fragment, expected) => {
     const place = parsePlace(fragment);
