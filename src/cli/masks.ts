@@ -1,16 +1,19 @@
+import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { orConsolidated } from '../copick/images.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
+import { givenFields } from '../core/arguments.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
+import type { Settings } from '../detect/picks-record.ts';
 import type { RunMask } from '../detect/project.ts';
 import { openMrcFile, openStore, openTiffStackFile } from '../entry/node.ts';
 import { isVolume } from '../node/open-project.ts';
 import { openTomogram } from '../ome-zarr/tomogram.ts';
 import type { Mask } from '../picks/candidates.ts';
 import { faceMask, labelMask } from '../picks/mask.ts';
-import type { VoxelGrid } from '../space/grid.ts';
-import type { VolumeSource } from '../volume/volume.ts';
+import { type Box, boxShape, type VoxelGrid, voxelCount } from '../space/grid.ts';
+import { readInto, type VolumeSource } from '../volume/volume.ts';
 import type { DetectInput } from './command.ts';
 import { isFolder } from './files.ts';
 import { UsageError } from './terminal.ts';
@@ -50,7 +53,8 @@ export interface MaskOptions {
 }
 
 /**
- * The mask that options ask for; undefined if they ask for none.
+ * The mask that options ask for; undefined if they ask for none. What it is recorded as holds a URI as it was given, and of a file
+ * its name and the SHA-256 of its labels, since two files may have one name.
  *
  * @throws {@link UsageError} for a margin without a mask, and for anything but a path without a project.
  */
@@ -63,12 +67,11 @@ export async function maskOfInput(
     throw new UsageError('--mask-margin is a distance from the border of --inside or --outside; give one of them');
   }
   if (given.length === 0 && faceMargin === undefined) return undefined;
-  const makers = await Promise.all(
+  const sides = await Promise.all(
     given.map(async ([option, name]) => {
-      const options = { exclude: option === 'outside', margin: maskMargin, signal };
-      const make = async (run: Run | undefined) => {
+      const make = async (labels: VolumeSource) => {
         try {
-          return await labelMask(await labelsOf(name, { run, project, signal }), options);
+          return await labelMask(labels, { exclude: option === 'outside', margin: maskMargin, signal });
         } catch (error) {
           if (!isCryoetPicksError(error, 'invalid-option')) throw error;
           throw new UsageError(`--${option} ${name}: ${error.message}`);
@@ -76,38 +79,54 @@ export async function maskOfInput(
       };
       if (await isVolume(name)) {
         // One file for all runs: it is read once.
-        const mask = await make(undefined);
-        return async () => mask;
+        const labels = await openVolume(name, { signal });
+        const mask = await make(labels);
+        const sha256 = project && (await sha256OfLabels(labels, signal));
+        return { of: async () => mask, settings: { [option]: basename(name), [`${option}Sha256`]: sha256 } };
       }
       if (project === undefined) throw new UsageError(`--${option} ${name} is not a volume: MRC, TIFF or OME-Zarr`);
-      return make;
+      const of = async (run: Run) => make(await labelsOf(name, { run, project, signal }));
+      return { of: of as (run: Run | undefined) => Promise<Mask>, settings: { [option]: name } };
     }),
-  );
-  const shown = (name: string | undefined) =>
-    name && (/[/\\]/.test(name) && !name.includes(':') ? basename(name) : name);
-  const settings = Object.fromEntries(
-    Object.entries({ inside: shown(inside), outside: shown(outside), faceMargin, maskMargin }).flatMap(
-      ([name, value]) => (value === undefined ? [] : [[name, value]]),
-    ),
   );
   const of = async (run: Run | undefined, grid: VoxelGrid): Promise<Mask[]> => [
     ...(faceMargin === undefined ? [] : [faceMask(grid, faceMargin)]),
-    ...(await Promise.all(makers.map((make) => make(run)))),
+    ...(await Promise.all(sides.map((side) => side.of(run)))),
   ];
-  return { of, settings };
+  const settings: Settings = Object.assign({}, ...sides.map((side) => side.settings), { faceMargin, maskMargin });
+  return { of, settings: givenFields(settings) as Settings };
 }
 
-/** The labels that a path names, or a URI in a run. */
-async function labelsOf(
-  name: string,
-  { run, project, signal }: MaskOptions & { readonly run: Run | undefined },
-): Promise<VolumeSource> {
-  if (run === undefined || project === undefined) return openVolume(name, { signal });
-  const found = await project.find('segmentation', name, { runs: run.name, signal });
+interface RunLabels {
+  readonly run: Run;
+  readonly project: Project;
+  readonly signal: AbortSignal;
+}
+
+/** The labels that a URI names in a run. */
+async function labelsOf(uri: string, { run, project, signal }: RunLabels): Promise<VolumeSource> {
+  const found = await project.find('segmentation', uri, { runs: run.name, signal });
   const [segmentation] = found;
   if (found.length === 1 && segmentation !== undefined) {
     return segmentation.open({ signal, ...(segmentation.kind === 'panoptic' && { channel: 'label' as const }) });
   }
   const many = found.length === 0 ? 'no segmentation' : `${found.length} segmentations`;
-  throw new UsageError(`run "${run.name}" has ${many} of the URI "${name}"; expected one, such as lamella:me/1@10`);
+  throw new UsageError(`run "${run.name}" has ${many} of the URI "${uri}"; expected one, such as lamella:me/1@10`);
+}
+
+/** Planes that are hashed at once. */
+const SLAB = 16;
+
+/** The SHA-256 of a grid and its voxels as float32: equal labels have one, in whatever format they lie. */
+async function sha256OfLabels(labels: VolumeSource, signal: AbortSignal): Promise<string> {
+  const { shape, voxelSize, origin } = labels.grid;
+  const hash = createHash('sha256').update(JSON.stringify([shape, voxelSize, origin]));
+  for (let z = 0; z < shape[0]; z += SLAB) {
+    signal.throwIfAborted();
+    const box: Box = { start: [z, 0, 0], end: [Math.min(shape[0], z + SLAB), shape[1], shape[2]] };
+    const voxels = new Float32Array(voxelCount(boxShape(box)));
+    await readInto(labels, box, voxels, { signal });
+    hash.update(voxels);
+  }
+  return hash.digest('hex');
 }
