@@ -50,6 +50,9 @@ export interface Sweep {
  * picks with at least that score, to the last bit. Where the curve is flat at its maximum, the lowest threshold is taken:
  * it keeps more candidates, which helps if new tomograms score lower.
  *
+ * Give it picks after suppression at a low threshold, not candidates: all candidates around a particle but one would count as
+ * false. What `suppressNearby` keeps at a higher threshold is what of these reaches it.
+ *
  * @param rules - Official (the default) or greedy matching.
  * @throws {@link CryoetPicksError} `invalid-picks` for a NaN score, `invalid-option` for Hungarian matching, whose pairs do
  * not grow one by one; otherwise as {@link scorePicks}.

@@ -1,13 +1,14 @@
-import { type SweepCurve, sweepThresholds } from '../entry/index.ts';
+import type { SweepCurve } from '../entry/index.ts';
 import { element } from './element.ts';
 import { type Page, remembered } from './page.ts';
-import { rulesFor } from './scoring.ts';
+import { curveOf } from './scoring.ts';
 
 /** The official score, the table per object, and the precision-recall curve of the object at hand; only where there is a truth. */
 export function scorePanel(page: Page): HTMLElement {
   const { live } = page;
   const total = element('strong', { className: 'score' });
   const table = element('table', {});
+  const note = element('p', { className: 'quiet' });
   const curve = element('canvas', { width: 2 * 248, height: 2 * 56, className: 'curve', role: 'img' });
   const legend = element('p', { className: 'quiet' });
   const root = element(
@@ -16,23 +17,25 @@ export function scorePanel(page: Page): HTMLElement {
     { className: 'panel', open: innerHeight >= 850 },
     element('summary', {}, 'Score ', total),
     table,
+    note,
     curve,
     legend,
   );
+  const objectAtHand = () => live.state.object ?? '';
   const sweep = remembered(
-    () => [live.state.loaded, live.state.truth, live.state.objects],
     () => {
-      const rules = rulesFor(live.state);
-      const isKnown = ({ object }: { readonly object: string }) => Object.hasOwn(rules.objects, object);
-      const { loaded, truth } = live.state;
-      return sweepThresholds([{ run: 'run', truth: truth.filter(isKnown), picks: loaded.filter(isKnown) }], rules);
+      const { loaded, candidates, edits, truth, objects, minDistances, thresholds } = live.state;
+      // The curve does not depend on the threshold of its own object, which moves most.
+      const others = objects.map(({ name }) => (name === objectAtHand() ? undefined : thresholds[name]));
+      return [objectAtHand(), loaded, candidates, edits, truth, objects, minDistances, ...others];
     },
+    () => curveOf(objectAtHand(), live.state),
   );
   live.watch(['truth', 'loaded', 'edits', 'thresholds', 'objects', 'object', 'minDistances'], () => {
     const comparison = page.comparison();
     root.hidden = comparison === undefined;
     if (comparison === undefined) return;
-    const { report } = comparison;
+    const { report, hits } = comparison;
     total.textContent = report.score.toFixed(4);
     table.replaceChildren(
       row('th', ['', 'hit', 'false', 'missed', 'F']),
@@ -42,8 +45,11 @@ export function scorePanel(page: Page): HTMLElement {
         return made;
       }),
     );
-    const name = live.state.object ?? '';
-    const own = sweep().objects[name]?.curve;
+    const several = [...hits.values()].filter((count) => count > 1).length;
+    note.hidden = several === 0;
+    note.textContent = `${several} ${several === 1 ? 'pick hits' : 'picks hit'} more than one particle.`;
+    const name = objectAtHand();
+    const own = sweep();
     const point = report.objects[name];
     curve.hidden = own === undefined;
     legend.textContent = own ? `precision over recall: ${name}` : '';

@@ -4,18 +4,24 @@ import {
   type ParticlePick,
   type Report,
   type ScoringRules,
+  type SweepCurve,
   scorePicks,
   scoringRules,
+  sweepThresholds,
 } from '../entry/index.ts';
-import type { Review } from './review.ts';
+import { type Review, reviewOf } from './review.ts';
 import type { State } from './state.ts';
 
 /** How the kept picks compare with the truth. */
 export interface Comparison {
   readonly report: Report;
   readonly rules: ScoringRules;
-  /** Ids of the kept picks that hit a particle of the truth. */
-  readonly hits: ReadonlySet<string>;
+  /**
+   * How many particles of the truth each kept pick hits, by its id; picks that hit none are absent. The sum is that of the hits in
+   * the report: a pick between two particles hits both, and of several picks near a particle the nearest hits it.
+   */
+  readonly hits: ReadonlyMap<string, number>;
+  /** Particles that no kept pick is near, as many as the report counts. */
   readonly missed: readonly ParticlePick[];
 }
 
@@ -37,7 +43,7 @@ export function compareWithTruth(
   const known = kept.filter(isKnown);
   const wanted = truth.filter(isKnown);
   const report = scorePicks([{ run, truth: wanted, picks: known }], rules);
-  const hits = new Set<string>();
+  const hits = new Map<string, number>();
   const missed: ParticlePick[] = [];
   for (const [object, { radius }] of Object.entries(rules.objects)) {
     const own = known.filter((pick) => pick.object === object);
@@ -46,8 +52,33 @@ export function compareWithTruth(
     const candidates = own.map(({ position, score }) => ({ ...position, score }));
     const { pairs } = matchPicks(places, candidates, { radius: radius * rules.matchFraction });
     const found = new Set(pairs.map(({ truth }) => truth));
-    for (const { candidate } of pairs) hits.add(own[candidate]!.id);
+    for (const { candidate } of pairs) {
+      const { id } = own[candidate]!;
+      hits.set(id, (hits.get(id) ?? 0) + 1);
+    }
     missed.push(...particles.filter((_, index) => !found.has(index)));
   }
   return { report, rules, hits, missed };
+}
+
+/**
+ * Precision and recall of an object at each threshold that changes them: those of the picks that the page keeps there, after
+ * suppression and with what a person decided. The other objects stay at their thresholds.
+ *
+ * One review at the lowest threshold gives all of them. Suppression goes from the best pick to the worst, so what it keeps at a
+ * higher threshold is what of this reaches it; what a person decided is kept at every threshold.
+ */
+export function curveOf(
+  object: string,
+  state: Parameters<typeof reviewOf>[0] & Pick<State, 'objects' | 'truth' | 'run'>,
+): SweepCurve | undefined {
+  const { truth, thresholds, edits, run = 'run' } = state;
+  const rules = rulesFor(state);
+  if (!Object.hasOwn(rules.objects, object)) return undefined;
+  const { kept } = reviewOf({ ...state, thresholds: { ...thresholds, [object]: Number.NEGATIVE_INFINITY } });
+  const picks = kept
+    .filter((pick) => pick.object === object)
+    .map((pick) => (edits.has(pick.id) ? { ...pick, score: Number.POSITIVE_INFINITY } : pick));
+  const wanted = truth.filter((particle) => particle.object === object);
+  return sweepThresholds([{ run, truth: wanted, picks }], rules).objects[object]?.curve;
 }
