@@ -56,8 +56,9 @@ export interface HttpStoreOptions extends CoalesceOptions, ValueBounds {
  * merged and bounded as by `coalesced` of `cryoet-picks/io`, whose options apply here too. Redirects are followed, ten at most.
  *
  * A file that changes while it is read throws `corrupt-data`: if its length differs from that of an earlier answer, or if all of
- * its strong `ETag` and `Last-Modified` that both answers have do. Metadata files of Zarr and `.json` files are read whole in one
- * answer, so they may change. The store sends no conditional requests: across origins they would need a preflight.
+ * its strong `ETag` and `Last-Modified` that both answers have do. Metadata files of Zarr, `.json` files and hidden files (records of
+ * this library beside picks) are read whole in one answer, so they may change. The store sends no conditional requests: across
+ * origins they would need a preflight.
  *
  * @param url - The folder; a query string is sent with each request and is not part of messages.
  * @throws {@link CryoetPicksError} `invalid-option` if `url` is not a URL; from reads, `unavailable` for other statuses and for
@@ -199,6 +200,9 @@ type Version = Pick<Answer, 'total' | 'etag' | 'modified'>;
 /** Keys whose versions are remembered; beyond them the oldest are forgotten. */
 const MAX_KNOWN = 100_000;
 
+/** Values of which each answer is whole. */
+const READ_WHOLE = /(\/\.[^/]*|\.json)$/;
+
 /** The versions of the values that were read, by which a value that changes between two reads is noticed. */
 class KnownVersions {
   readonly #known = new Map<StoreKey, Version>();
@@ -209,7 +213,7 @@ class KnownVersions {
 
   /** Compares an answer with the earlier ones for its key. @throws {@link CryoetPicksError} `corrupt-data` if the value has changed. */
   check(key: StoreKey, { total, etag, modified }: Version, path: string): void {
-    if (METADATA.test(key) || key.endsWith('.json')) return;
+    if (READ_WHOLE.test(key)) return;
     const known = this.#known.get(key);
     const change = known && changeOf(known, { total, etag, modified });
     if (change !== undefined) {

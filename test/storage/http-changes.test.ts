@@ -101,8 +101,9 @@ describe('a remote file that changes while it is read', () => {
     expect(await store.get('/a')).toEqual(after.bytes);
   });
 
-  it('httpStore reads a metadata file or a picks file again after it has changed', async () => {
-    for (const key of ['/.zattrs', '/0/zarr.json', '/Picks/a_0_ribosome.json'] as const) {
+  it('httpStore reads a metadata file, a picks file or a record beside it again after it has changed', async () => {
+    const records = ['/Picks/.a_0_ribosome.provenance', '/Picks/.me_a_0.review', '/Picks/.a_0.candidates'] as const;
+    for (const key of ['/.zattrs', '/0/zarr.json', '/Picks/a_0_ribosome.json', ...records] as const) {
       const store = await changing([v(0, { ETag: '"a"' }), { bytes: bytes(50), headers: { ETag: '"b"' } }]);
       await store.get(key);
       expect(await store.get(key)).toEqual(bytes(50));

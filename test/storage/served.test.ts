@@ -76,7 +76,9 @@ describe('a store that view serves', () => {
     const { picks: read, version } = await set!.read();
     expect(read).toMatchObject(picks);
     expect(await set!.origin()).toMatchObject({ provenance: { program: 'view' } });
-    await run.writePicks([], { ...by, objects: ['ribosome'], ifVersion: { ribosome: version } });
+    // A record of another length: it "has changed while it was read" once.
+    const provenance = { ribosome: { program: 'view', thresholds: { ribosome: 0.5 } } };
+    await run.writePicks([], { ...by, objects: ['ribosome'], ifVersion: { ribosome: version }, provenance });
     const late = other.writePicks(picks, { ...by, ifVersion: { ribosome: version } });
     await expect(late).rejects.toMatchObject({ code: 'conflict' });
     expect((await (await run.pickSets(by))[0]!.read()).picks).toEqual([]);
