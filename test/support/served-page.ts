@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import { pageAlias, pageEntries, withoutForbiddenCodecs } from '../../scripts/page-build.ts';
 import { memoryStore, type StoreKey } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
@@ -38,31 +39,74 @@ const packageFiles = [
   ['model', directoryStore(fileURLToPath(new URL('../../models', import.meta.url)))],
 ] as const;
 
-/** The page with a browser to open it in. */
-export interface PageBench {
-  /** Serves folders under the content security policy of `view`, and opens the page on them. */
-  open(shown: Shown): Promise<Visit>;
-  close(): Promise<void>;
-}
-
 /** What the page is to show. */
 export interface Shown {
   readonly session: Pick<ViewSession, 'open'> & Partial<ViewSession>;
   /** Folders by the name of their store; those named `overlay` are written. */
   readonly folders: Readonly<Record<string, string>>;
+}
+
+/** What `session.json` says. */
+function sessionOf({ session, folders }: Shown): ViewSession {
+  return {
+    version: 1,
+    packageVersion: '0.0.0',
+    title: 'test',
+    writable: 'overlay' in folders,
+    userId: 'me',
+    sessionId: '1',
+    install: 'npm install onnxruntime-web',
+    runtime: { version: '0.0.0', wasm: './ort/ort.wasm.bundle.min.mjs', webgpu: './ort/ort.webgpu.bundle.min.mjs' },
+    model: { network: './model/default.onnx', card: './model/default.json' },
+    isExport: false,
+    ...session,
+  };
+}
+
+/** Serves the page and folders as `view` does, at an address of its own. */
+export function servePage(page: ReadonlyMap<string, Uint8Array>, shown: Shown): Promise<StoreServer> {
+  const top = memoryStore([
+    ...[...page].map(([path, bytes]) => [path as StoreKey, bytes] as const),
+    ['/session.json', new TextEncoder().encode(JSON.stringify(sessionOf(shown)))],
+  ]);
+  const data = new Map<string, ServedStore>();
+  for (const [name, folder] of Object.entries(shown.folders)) {
+    const store = directoryStore(folder);
+    data.set(name, { store, folder, writable: name === 'overlay' ? store : undefined });
+  }
+  return serveStores({ data, files: new Map([['', top], ...packageFiles]) }, { port: 0 });
+}
+
+/** How the page is opened. */
+export interface TabOptions extends BrowserContextOptions {
   /** The fragment of the address. */
   readonly fragment?: string | undefined;
   readonly width?: number | undefined;
   readonly height?: number | undefined;
 }
 
+/** The page with a browser to open it in. */
+export interface PageBench {
+  /** Serves folders under the content security policy of `view`, and opens the page on them. */
+  open(shown: Shown & TabOptions): Promise<Visit>;
+  /** Opens the page at an address. */
+  openAt(address: string, options?: TabOptions): Promise<Visit>;
+  close(): Promise<void>;
+}
+
 /** An open page. */
 export interface Visit {
   readonly tab: Page;
-  /** Errors that nothing in the page caught, and what its policy refused. */
+  /** Errors: what nothing in the page caught, what its policy refused, and whatever else the console shows as an error. */
   readonly problems: readonly string[];
   close(): Promise<void>;
 }
+
+/**
+ * Files that need not be there, and are asked for: metadata of either version of Zarr, picks and records before they are written.
+ * Browsers call their absence an error.
+ */
+const mayBeAbsent = /\/(\.z\w+|zarr\.json|Picks\/[^/]+)$/;
 
 /** Builds the page and starts Chromium. */
 export async function openPageBench(): Promise<PageBench> {
@@ -71,51 +115,49 @@ export async function openPageBench(): Promise<PageBench> {
     executablePath: chromiumPath!,
     args: ['--no-sandbox', '--disable-gpu'],
   });
+  const openAt: PageBench['openAt'] = async (
+    address,
+    { fragment = '', width = 1280, height = 720, ...options } = {},
+  ) => {
+    const context = await browser.newContext({ viewport: { width, height }, acceptDownloads: true, ...options });
+    const tab = await context.newPage();
+    const problems: string[] = [];
+    tab.on('pageerror', (error) => problems.push(String(error.stack ?? error)));
+    tab.on('console', (message) => {
+      const { url } = message.location();
+      const isAbsence = /status of 404/.test(message.text()) && mayBeAbsent.test(url);
+      if (message.type() === 'error' && !isAbsence) problems.push(`${message.text()} ${url}`);
+    });
+    await tab.goto(`${address}${fragment}`);
+    return { tab, problems, close: () => context.close() };
+  };
   return {
-    async open({ session, folders, fragment = '', width = 1280, height = 720 }) {
-      const whole: ViewSession = {
-        version: 1,
-        packageVersion: '0.0.0',
-        title: 'test',
-        writable: 'overlay' in folders,
-        userId: 'me',
-        sessionId: '1',
-        install: 'npm install onnxruntime-web',
-        runtime: { version: '0.0.0', wasm: './ort/ort.wasm.bundle.min.mjs', webgpu: './ort/ort.webgpu.bundle.min.mjs' },
-        model: { network: './model/default.onnx', card: './model/default.json' },
-        isExport: false,
-        ...session,
-      };
-      const top = memoryStore([
-        ...[...files].map(([path, bytes]) => [path as StoreKey, bytes] as const),
-        ['/session.json', new TextEncoder().encode(JSON.stringify(whole))],
-      ]);
-      const data = new Map<string, ServedStore>();
-      for (const [name, folder] of Object.entries(folders)) {
-        const store = directoryStore(folder);
-        data.set(name, { store, folder, writable: name === 'overlay' ? store : undefined });
-      }
-      const server: StoreServer = await serveStores(
-        { data, files: new Map([['', top], ...packageFiles]) },
-        { port: 0 },
-      );
-      const context = await browser.newContext({ viewport: { width, height }, acceptDownloads: true });
-      const tab = await context.newPage();
-      const problems: string[] = [];
-      tab.on('pageerror', (error) => problems.push(String(error.stack ?? error)));
-      tab.on('console', (message) => {
-        if (/Content Security Policy/i.test(message.text())) problems.push(message.text());
-      });
-      await tab.goto(`${server.address}${fragment}`);
-      return {
-        tab,
-        problems,
-        async close() {
-          await context.close();
-          await server.close();
-        },
-      };
+    openAt,
+    async open({ session, folders, ...options }) {
+      const server = await servePage(files, { session, folders });
+      const visit = await openAt(server.address, options);
+      let closed: Promise<void> | undefined;
+      return { ...visit, close: () => (closed ??= visit.close().then(() => server.close())) };
     },
     close: () => browser.close(),
   };
+}
+
+/** Tests of the page in one Chromium, which is closed after them with all pages. */
+export function describePage(title: string, tests: (bench: Omit<PageBench, 'close'>) => void): void {
+  describe.skipIf(chromiumPath === undefined)(`${title} (needs Chromium)`, () => {
+    let bench: PageBench;
+    const visits: Visit[] = [];
+    beforeAll(async () => {
+      bench = await openPageBench();
+    }, 60_000);
+    afterEach(() => Promise.all(visits.splice(0).map((visit) => visit.close())).then(() => undefined));
+    afterAll(() => bench?.close());
+    const kept = async (opening: Promise<Visit>) => {
+      const visit = await opening;
+      visits.push(visit);
+      return visit;
+    };
+    tests({ open: (shown) => kept(bench.open(shown)), openAt: (...where) => kept(bench.openAt(...where)) });
+  });
 }

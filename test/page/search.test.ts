@@ -1,0 +1,56 @@
+import * as ort from 'onnxruntime-node';
+import type { Page } from 'playwright-core';
+import { expect, it } from 'vitest';
+import { detectParticles } from '../../src/entry/index.ts';
+import { loadModel, openProject } from '../../src/entry/node.ts';
+import { expectMessage, press, save, settled } from '../support/page-hands.ts';
+import { simulatedProject } from '../support/page-project.ts';
+import { describePage } from '../support/served-page.ts';
+
+/** Starts a search with the network of the package, after the memory that it takes was told. */
+async function startSearch(tab: Page): Promise<void> {
+  await settled(tab);
+  await press(tab, 'd');
+  const dialog = tab.locator('dialog[open]');
+  await expect.poll(() => dialog.locator('p').first().textContent(), { timeout: 20_000 }).toMatch(/MB of memory/);
+  await dialog.getByRole('button', { name: 'Detect' }).click();
+}
+
+describePage('Detect in the page of view', ({ open }) => {
+  it('finds in WebAssembly the picks of Node, with scores equal to 1e-3, and Save keeps them', async () => {
+    const { folder, shown } = await simulatedProject();
+    const project = await openProject(`${folder}/copick.json`);
+    const [run] = await project.runs();
+    const tomogram = await run!.tomogram('denoised');
+    const model = await loadModel(ort);
+    const expected = await detectParticles(tomogram, { model, objects: project.objects });
+    expect(expected.length).toBeGreaterThan(0);
+    await model.dispose();
+    const { tab, problems } = await open(shown);
+    await startSearch(tab);
+    await expectMessage(tab, new RegExp(`Found ${expected.length} picks`), 90_000);
+    await save(tab);
+    await expectMessage(tab, /Saved/);
+    const found = await run!.picks({ userId: 'me' });
+    expect(found).toHaveLength(expected.length);
+    for (const pick of expected) {
+      const same = found.find(
+        ({ object, position: { x, y, z } }) =>
+          object === pick.object && Math.hypot(x - pick.position.x, y - pick.position.y, z - pick.position.z) < 0.01,
+      );
+      expect(same?.score).toBeCloseTo(pick.score, 3);
+    }
+    expect(problems).toEqual([]);
+  }, 180_000);
+
+  it('ends at once when it is cancelled, and shows nothing new', async () => {
+    const { shown } = await simulatedProject();
+    const { tab, problems } = await open(shown);
+    await startSearch(tab);
+    await tab.getByRole('button', { name: 'Cancel' }).click();
+    await expectMessage(tab, /Cancelled/);
+    expect(await tab.locator('.work').isVisible()).toBe(false);
+    expect(await tab.locator('.row').count()).toBe(0);
+    expect(problems).toEqual([]);
+  }, 90_000);
+});
