@@ -15,13 +15,23 @@ export function exporter(page: Page, workspace: Workspace): () => void {
   const { live } = page;
   const format = chooser('Format', () => undefined);
   const scope = chooser('Runs', () => undefined);
+  const pixelSize = element('input', { type: 'number', step: 'any', min: '0', placeholder: 'Å, of the tilt series' });
+  const pixelField = field('Pixel size', pixelSize);
+  // RELION 4 counts in pixels that a tomogram does not tell.
+  const askPixelSize = () => {
+    pixelSize.required = format.value === 'relion4';
+    pixelField.hidden = !pixelSize.required;
+  };
+  format.addEventListener('change', askPixelSize);
   setOptions(format, picksFormatNames, 'relion5');
+  askPixelSize();
   const form = element(
     'form',
     { method: 'dialog' },
     element('h2', {}, 'Export picks'),
     field('Format', format),
     field('Runs', scope),
+    pixelField,
     element(
       'div',
       { className: 'commands' },
@@ -36,7 +46,7 @@ export function exporter(page: Page, workspace: Workspace): () => void {
     const name = format.value as PicksFormatName;
     const objects = live.state.objects.map((object) => object.name);
     const runs = scope.value === SCOPES[0] ? [thisRun(page)] : await allRuns(page, workspace);
-    const files = filesOf(runs, name, objects);
+    const files = filesOf(runs, name, { objects, pixelSize: pixelSize.required ? pixelSize.valueAsNumber : undefined });
     for (const file of files) download(file);
     const picks = runs.reduce((sum, run) => sum + run.picks.length, 0);
     const names = files.length === 1 ? files[0]?.name : `${files.length} files`;

@@ -18,22 +18,30 @@ export interface ExportedFile {
   readonly content: string | Uint8Array;
 }
 
+/** What a format may need to know. */
+export interface ExportNeeds {
+  /** Names in the order of the project: their numbers, where a format has numbers, count from 1. */
+  readonly objects: readonly string[];
+  /** Of the tilt series, in Å. @defaultValue the voxel size of the tomogram */
+  readonly pixelSize?: number | undefined;
+}
+
 /**
  * The files of a format: one if it can hold all runs and objects, else one per run, or per run and object.
  *
- * @param objects - Names in the order of the project: their numbers, where a format has numbers, count from 1.
  * @throws What a format cannot hold, or does not know.
  */
 export function filesOf(
   runs: readonly RunToExport[],
   name: PicksFormatName,
-  objects: readonly string[],
+  { objects, pixelSize }: ExportNeeds,
 ): ExportedFile[] {
   const { extension, oneRun, oneObject } = formatRequirements[name];
   const numbered = (names: readonly string[]) => Object.fromEntries(names.map((one, index) => [index + 1, one]));
   const shared: FormatOptions = {
     objects: numbered([...new Set([...objects, ...runs.flatMap(({ picks }) => picks.map(({ object }) => object))])]),
     runs: numbered(runs.map(({ run }) => run)),
+    voxelSize: pixelSize,
   };
   const parts = oneRun || runs.length === 1 ? runs.map((run) => [run]) : [runs];
   return parts.flatMap((part) =>
@@ -65,15 +73,29 @@ function byObject(one: RunToExport): Part[] {
 
 function formatted(runs: readonly RunToExport[], name: PicksFormatName, shared: FormatOptions): string | Uint8Array {
   const [first] = runs;
+  if (formatRequirements[name].tomogram !== undefined) requireOneVoxelSize(runs);
   const shapes = Object.fromEntries(runs.flatMap(({ run, grid }) => (grid ? [[run, grid.shape]] : [])));
   const format: AnyPicksFormat = picksFormat(name, {
     ...shared,
-    voxelSize: first?.grid?.voxelSize,
+    voxelSize: shared.voxelSize ?? first?.grid?.voxelSize,
     // A file of one run takes its shape; a file of several runs takes the shapes of all.
     ...(runs.length === 1 ? { run: first?.run, shape: first?.grid?.shape } : {}),
     shapes,
   });
   return format.format(runs.map(({ run, picks }) => ({ run, picks })));
+}
+
+/** Throws for runs whose tomograms differ in voxel size: a file that counts in voxels has one of them. */
+function requireOneVoxelSize(runs: readonly RunToExport[]): void {
+  const sizes = runs.flatMap(({ grid }) =>
+    grid ? [grid.voxelSize.map((length) => length.toFixed(3)).join(' × ')] : [],
+  );
+  const other = sizes.find((size) => size !== sizes[0]);
+  if (other === undefined) return;
+  throw new Error(
+    `The runs have tomograms of different voxel sizes, ${sizes[0]} and ${other} Å, and one file cannot hold both: ` +
+      'export them run by run, or as CSV.',
+  );
 }
 
 /** Gives a file to the browser to keep. */
