@@ -43,6 +43,7 @@ export function opener(page: Page, workspace: Workspace): Opener {
   );
   const dialog = element('dialog', { 'aria-label': 'Open' }, form);
   document.body.append(dialog);
+  const askForRoot = rootAsker(workspace);
 
   const open = async (collection: Collection) => {
     page.live.change({ canWrite: collection.drafts !== undefined });
@@ -55,15 +56,46 @@ export function opener(page: Page, workspace: Workspace): Opener {
       .then((collection) => collection && open(collection))
       .catch(workspace.tell);
   };
-  const askForRoot = async (root: string): Promise<ListableStore | undefined> => {
-    workspace.tell(`The project keeps data in ${root}, which is not in this folder. Choose it in the next dialog.`);
-    return (await chooseFolder())?.store;
-  };
   form.addEventListener('submit', () => {
     openAddress(address.value.trim()).then(open).catch(workspace.tell);
   });
   attachDrop(begin);
   return { show: () => dialog.showModal() };
+}
+
+/** Asks for the folder of a root that is not in what was opened, by a button: browsers show a chooser only after a click. */
+function rootAsker(workspace: Workspace): (root: string) => Promise<ListableStore | undefined> {
+  const text = element('p', {});
+  let answer: (store: ListableStore | undefined) => void = () => undefined;
+  const choose = () => {
+    chooseFolder()
+      .then((chosen) => chosen && settle(chosen.store))
+      .catch(workspace.tell);
+  };
+  const settle = (store: ListableStore | undefined) => {
+    answer(store);
+    dialog.close();
+  };
+  const dialog = element(
+    'dialog',
+    { 'aria-label': 'Folder of the project', on: { close: () => answer(undefined) } },
+    element('h2', {}, 'Another folder'),
+    text,
+    element(
+      'div',
+      { className: 'commands' },
+      button('Choose folder…', 'Open this folder', choose, { className: 'primary' }),
+      button('Go on without it', 'Show what there is', () => settle(undefined)),
+    ),
+  );
+  document.body.append(dialog);
+  return (root) => {
+    text.textContent = `The project keeps data in ${root}, which is not in what was opened.`;
+    dialog.showModal();
+    return new Promise((resolve) => {
+      answer = resolve;
+    });
+  };
 }
 
 /** Chooses a folder: one that can be written where the browser offers that, else its files. */

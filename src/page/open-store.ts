@@ -1,6 +1,6 @@
 import { type FilesystemConfig, type ProjectConfig, parseConfig, projectFromStores } from '../entry/copick.ts';
 import { cziiRules, httpStore, isCryoetPicksError, type ListableStore, type Store, subStore } from '../entry/index.ts';
-import { s3Store } from '../entry/io.ts';
+import { readOnlyStore, s3Store } from '../entry/io.ts';
 import { type Collection, projectCollection, volumeCollection } from './collection.ts';
 import { openVolume, volumeFormatOf } from './volume-file.ts';
 
@@ -111,8 +111,9 @@ interface Roots {
 
 function withRoots(config: ProjectConfig, { overlay, fixed, title }: Roots): Collection {
   const writable = overlay && isWritable(overlay) ? overlay : undefined;
-  const data = fixed ?? (writable ? undefined : overlay);
-  return projectCollection(projectFromStores({ config, overlay: writable, static: data }), { title, drafts: writable });
+  const readable = overlay && readOnlyStore(overlay, { reason: 'it was opened for reading only' });
+  const project = projectFromStores({ config, overlay: writable ?? readable, static: fixed });
+  return projectCollection(project, { title, drafts: writable });
 }
 
 function isWritable(store: ListableStore): store is Store {
