@@ -1,4 +1,13 @@
-import { measureIntensity, type Point, quantile, type VolumeSource, type Zyx } from '../entry/index.ts';
+import {
+  isCryoetPicksError,
+  measureIntensity,
+  type Point,
+  quantile,
+  toPhysical,
+  type VolumeSource,
+  type VoxelGrid,
+  type Zyx,
+} from '../entry/index.ts';
 import { GreyLevel, type GreyRange } from './grey-level.ts';
 import { planeIndex } from './planes.ts';
 
@@ -98,15 +107,41 @@ export async function openGreyVolume(
   };
 }
 
-/** Range and window of a volume, from a sample of its finest level: a coarse one is smoother, and its quantiles are too narrow. */
+/**
+ * Range and window of a volume, from a sample of its finest level: a coarse one is smoother, and its quantiles are too narrow. Where
+ * the sample at the focus is all alike or has no finite number, as padding has, others are taken, spread over the volume.
+ */
 async function measured(
   finest: VolumeSource,
   { focus, signal }: GreyVolumeOptions,
 ): Promise<Pick<GreyVolume, 'range' | 'window'>> {
-  const intensity = await measureIntensity(sampled(finest, focus()), { signal });
-  const window = { black: quantile(intensity, 0.005), white: quantile(intensity, 0.995) };
-  const margin = 4 * (window.white - window.black || 1);
-  return { window, range: { low: window.black - margin, high: window.white + margin } };
+  let found: Window | undefined;
+  let problem: unknown;
+  for (const at of [focus(), ...spreadOver(finest.grid)]) {
+    try {
+      const intensity = await measureIntensity(sampled(finest, at), { signal });
+      const window = { black: quantile(intensity, 0.005), white: quantile(intensity, 0.995) };
+      found ??= window;
+      if (window.white === window.black) continue;
+      found = window;
+      break;
+    } catch (error) {
+      if (!isCryoetPicksError(error, 'corrupt-data')) throw error;
+      problem ??= error;
+    }
+  }
+  if (found === undefined) throw problem;
+  const margin = 4 * (found.white - found.black || 1);
+  return { window: found, range: { low: found.black - margin, high: found.white + margin } };
+}
+
+/** The middles of 3 × 3 × 3 equal parts of a grid. */
+function spreadOver(grid: VoxelGrid): Point[] {
+  const parts = [1, 3, 5].map((sixths) => (length: number) => Math.floor((sixths * length) / 6));
+  const { shape } = grid;
+  return parts.flatMap((z) =>
+    parts.flatMap((y) => parts.map((x) => toPhysical(grid, [z(shape[0]), y(shape[1]), x(shape[2])]))),
+  );
 }
 
 interface ChosenLevel {
