@@ -141,13 +141,19 @@ function reportFailure(error: unknown, options: CliOptions & { readonly flags: C
 }
 
 /** Commander's message on one line, with a pointer to the help. */
-function usageMessage(text: string, program: Command, [first]: readonly string[]): string {
+function usageMessage(text: string, program: Command, args: readonly string[]): string {
   const message = text
     .trim()
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ');
-  const known = program.commands.some((command) => command.name() === first);
-  return `${message}${/[.)?]$/.test(message) ? '' : '.'} See cryoet-picks ${known ? `${first} ` : ''}--help.`;
+  const command = program.commands.find((one) => one.name() === args[0]);
+  const lists = command?.options.filter(({ long, variadic }) => variadic && args.includes(long!)) ?? [];
+  const isTaken = message.startsWith('missing required argument') && lists.length > 0;
+  const hint = isTaken
+    ? ` ${lists.map(({ long }) => long).join(' and ')} takes all values that follow: give it last.`
+    : '';
+  const end = /[.)?]$/.test(message) ? '' : '.';
+  return `${message}${end}${hint} See cryoet-picks ${command ? `${command.name()} ` : ''}--help.`;
 }
 
 const examples = `
@@ -267,11 +273,11 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
     .option('--max <number>', 'maximum number of picks of an object: the best ones', wholeNumber(1))
     .option(
-      '--across-objects [length]',
-      'one particle, one label: of picks of different objects within this distance in Å keep the best (default: the smallest minimum distance)',
-      parseLength,
+      '--across-objects',
+      'one particle, one label: of picks of different objects that are closer than the smallest minimum distance, keep the best',
     )
     .option('--no-across-objects', 'let picks of different objects lie at one place (default)')
+    .option('--across-distance <length>', 'the distance of --across-objects in Å, which it switches on', parseLength)
     .option(
       '--inside <uri>',
       'keep only picks inside this segmentation of the run, a copick URI, or in the labels of a volume',
@@ -295,9 +301,27 @@ function defineDetect(program: Command, run: RunCommand): void {
       'voxel size in Å of a volume that does not know it, or has a wrong one',
       parseLength,
     )
-    .action((config: string, options: Omit<DetectInput, 'config'>) =>
-      run(() => detectBody(config), { config, ...options }),
+    .action(
+      (config: string, { acrossDistance, ...options }: Omit<DetectInput, 'config' | 'acrossObjects'> & AcrossFlags) =>
+        run(() => detectBody(config), {
+          config,
+          ...options,
+          acrossObjects: acrossOf({ acrossDistance, acrossObjects: options.acrossObjects }),
+        }),
     );
+}
+
+/** Two flags for one option of the library, since a flag whose value may be left out would take the argument that follows it. */
+interface AcrossFlags {
+  readonly acrossObjects?: boolean | undefined;
+  /** In Å. */
+  readonly acrossDistance?: number | undefined;
+}
+
+function acrossOf({ acrossObjects, acrossDistance }: AcrossFlags): DetectInput['acrossObjects'] {
+  if (acrossDistance === undefined) return acrossObjects;
+  if (acrossObjects !== false) return acrossDistance;
+  throw new UsageError('--across-distance is a distance of --across-objects, which --no-across-objects switches off');
 }
 
 /** A volume is searched by itself, a project run by run. */

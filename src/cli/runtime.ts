@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Run } from '../copick/run.ts';
-import { maxThreads } from '../core/concurrency.ts';
+import { MAX_THREADS } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { fitsVoxelSize, isUnknownVoxelSize, requireVoxelSize } from '../detect/voxel-size.ts';
 import { loadModel } from '../entry/node.ts';
@@ -65,8 +65,8 @@ export interface OpenModelOptions {
 
 /** Loads the runtime, or the one in WebAssembly where it is not there, and a model; the caller disposes it. */
 export async function openModel(terminal: Terminal, { model, threads }: OpenModelOptions = {}): Promise<Model> {
-  if (threads !== undefined && threads > maxThreads())
-    throw new UsageError(`--threads is ${threads}, expected at most ${maxThreads()}: each thread takes memory`);
+  if (threads !== undefined && threads > MAX_THREADS)
+    throw new UsageError(`--threads is ${threads}, expected at most ${MAX_THREADS}: each thread takes memory`);
   const fallback = async () => {
     const web = await import('onnxruntime-web');
     web.env.wasm.numThreads = threads ?? availableParallelism();

@@ -282,7 +282,8 @@ export function madeOnce<T>(make: () => T | undefined): () => T | undefined {
   };
 }
 
-/** The largest number of threads that may be asked for, since each takes memory: four for each core, where their number is known. */
-export function maxThreads(): number {
-  return Math.max(64, 4 * (globalThis.navigator?.hardwareConcurrency ?? 64));
-}
+/**
+ * The largest number of threads that may be asked for: as many as the largest machines have, since each takes memory. The same
+ * on all machines and hosts, some of which do not say how many cores there are.
+ */
+export const MAX_THREADS = 1024;

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { describeValue, filePath, modelSpec, optional, requireArgument, requireOptions } from '../core/arguments.ts';
-import { maxThreads } from '../core/concurrency.ts';
+import { MAX_THREADS } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { decodeText } from '../core/json.ts';
 import { externalPaths, withWeights } from '../inference/external-data.ts';
@@ -54,8 +54,8 @@ export async function loadModel(
   const { spec, ...session } = requireOptions('loadModel', options, { ...sessionRules, spec: optional(modelSpec) });
   if (spec !== undefined) requireSpec('loadModel', spec);
   const { signal, threads } = options;
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads())) {
-    const message = `threads is ${describeValue(threads)}, expected a whole number from 1 to ${maxThreads()}`;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
+    const message = `threads is ${describeValue(threads)}, expected a whole number from 1 to ${MAX_THREADS}`;
     throw new CryoetPicksError('invalid-option', message, { option: 'threads' });
   }
   const bytes = await readModelFile(path, { what: 'model', signal });

@@ -1,17 +1,17 @@
 import { describeValue } from '../core/arguments.ts';
-import { maxThreads } from '../core/concurrency.ts';
+import { MAX_THREADS } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { DecodePool, DecodeWorkersOptions } from './decode-task.ts';
 
 /** Pools by their options, so that all images opened with equal options share their threads. */
 const pools = new Map<string, Promise<DecodePool | undefined>>();
 
-/** @throws {@link CryoetPicksError} `invalid-option` unless the number of threads is a whole number up to {@link maxThreads}. */
+/** @throws {@link CryoetPicksError} `invalid-option` unless the number of threads is a whole number up to {@link MAX_THREADS}. */
 export function checkDecodeWorkers({ count }: DecodeWorkersOptions): void {
-  if (count === undefined || (Number.isInteger(count) && count >= 0 && count <= maxThreads())) return;
+  if (count === undefined || (Number.isInteger(count) && count >= 0 && count <= MAX_THREADS)) return;
   throw new CryoetPicksError(
     'invalid-option',
-    `the number of decode workers must be a whole number from 0 to ${maxThreads()}, found ${describeValue(count)}`,
+    `the number of decode workers must be a whole number from 0 to ${MAX_THREADS}, found ${describeValue(count)}`,
     { option: 'decodeWorkers' },
   );
 }

@@ -46,7 +46,7 @@ const low = names.flatMap((name) => ['--threshold', `${name}=0.005`]);
 describe('detect --from-candidates', () => {
   it.each([
     ['other thresholds', low],
-    ['a maximum number and one label per place', [...low, '--max', '2', '--across-objects', '90']],
+    ['a maximum number and one label per place', [...low, '--max', '2', '--across-distance', '90']],
     [
       'one object away from the faces',
       ['--threshold', 'apo-ferritin=0.005', '--object', 'apo-ferritin', '--face-margin', '25'],

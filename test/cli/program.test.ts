@@ -27,6 +27,16 @@ async function file(name: string, text: string): Promise<string> {
   return join(folder, name);
 }
 
+it.each(['demo', 'view', 'info', 'detect', 'score', 'simulate', 'convert', 'import'])(
+  'no option of %s has a value that may be left out, which would take the argument that follows',
+  async (command) => {
+    const { stdout } = await captureCli([command, '--help']);
+    const options = stdout.split('\n').filter((line) => /^ {2}--/.test(line));
+    expect(options.length).toBeGreaterThan(1);
+    expect(options.filter((line) => /^ {2}--[\w-]+ \[/.test(line))).toEqual([]);
+  },
+);
+
 describe('wrong usage', () => {
   it.each([
     ['an unknown command', ['detct'], "unknown command 'detct' (Did you mean detect?) See cryoet-picks --help."],
@@ -34,6 +44,16 @@ describe('wrong usage', () => {
     ['a missing argument', ['info'], "missing required argument 'config'. See cryoet-picks info --help."],
     ['a missing option', ['score', '--truth', 'a'], "required option '--submission <file>' not specified."],
     ['one argument too many', ['info', 'a', 'b'], "too many arguments for 'info'."],
+    [
+      'an argument that a list of runs has taken',
+      ['detect', '--run', 'TS_1', 'copick.json'],
+      "missing required argument 'config'. --run takes all values that follow: give it last. See cryoet-picks detect",
+    ],
+    [
+      'a distance of what is switched off',
+      ['detect', 'a', '--no-across-objects', '--across-distance', '90'],
+      '--across-distance is a distance of --across-objects, which --no-across-objects switches off',
+    ],
     ['an unknown matching', ['score', '--matching', 'best'], 'Allowed choices are official, greedy, hungarian.'],
     ['threads that are not a number', ['detect', 'a', '--threads', 'x'], 'Expected a whole number of at least 1.'],
     ['no threads', ['detect', 'a', '--threads', '0'], 'Expected a whole number of at least 1.'],
