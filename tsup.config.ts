@@ -1,6 +1,6 @@
-import { cp } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { defineConfig } from 'tsup';
-import { pageAlias, pageEntries, withoutForbiddenCodecs } from './scripts/page-build.ts';
+import { pageAlias, pageEntries, withoutForbiddenCodecs, withPreloads } from './scripts/page-build.ts';
 
 const library = defineConfig({
   entry: {
@@ -64,7 +64,11 @@ const page = defineConfig({
     options.alias = { ...pageAlias };
   },
   async onSuccess() {
-    for (const name of ['index.html', 'style.css']) await cp(`src/page/${name}`, `dist/page/${name}`);
+    const [html, main] = await Promise.all(
+      ['src/page/index.html', 'dist/page/main.js'].map((path) => readFile(path, 'utf8')),
+    );
+    await writeFile('dist/page/index.html', withPreloads(html!, main!));
+    await cp('src/page/style.css', 'dist/page/style.css');
   },
 });
 

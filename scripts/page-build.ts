@@ -30,3 +30,15 @@ export const withoutForbiddenCodecs: Plugin = {
     }));
   },
 };
+
+/**
+ * The HTML of the page with a preload of each module that `main.js` imports: the browser asks for all of them at once, and not for
+ * those after it has read `main.js`.
+ *
+ * @param main - The built `main.js`.
+ */
+export function withPreloads(html: string, main: string): string {
+  const names = [...main.matchAll(/\b(?:from|import)"(\.\/[\w-]+\.js)"/g)].map(([, name]) => name);
+  const links = [...new Set(names)].map((name) => `    <link rel="modulepreload" href="${name}">\n`);
+  return html.replace(/^ *<script/m, (script) => links.join('') + script);
+}

@@ -1,4 +1,6 @@
+import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { withPreloads } from '../../scripts/page-build.ts';
 import { builtPage } from '../support/served-page.ts';
 
 describe('the built page', () => {
@@ -13,6 +15,18 @@ describe('the built page', () => {
     const html = new TextDecoder().decode(files.get('/index.html'));
     expect(html).toMatch(/<script type="module" src="\.\/main\.js"><\/script>/);
     expect(html).not.toMatch(/<script(?![^>]*src=)|<style|style=|\son\w+=/);
+  });
+
+  it('preloads the modules that main.js imports, and no others', () => {
+    const text = (name: string) => new TextDecoder().decode(files.get(name));
+    const main = text('/main.js');
+    const preloads = withPreloads(text('/index.html'), main).matchAll(/<link rel="modulepreload" href="([^"]+)">/g);
+    const { statements } = ts.createSourceFile('main.js', main, ts.ScriptTarget.ESNext);
+    const imported = statements
+      .filter(ts.isImportDeclaration)
+      .map(({ moduleSpecifier }) => (moduleSpecifier as ts.StringLiteral).text);
+    expect(imported.length).toBeGreaterThan(2);
+    expect([...preloads].map(([, name]) => name).sort()).toEqual(imported.sort());
   });
 
   it('loads no code from another host, and compiles none', () => {
