@@ -1,6 +1,6 @@
 import * as zarr from 'zarrita';
 import { isZarritaError } from 'zarrita';
-import { halfToNumber } from '../codecs/number-type.ts';
+import { halvesToNumbers } from '../codecs/number-type.ts';
 import { originalDecoders, registerCheckedCodecs, unknownCodecs } from '../codecs/registry.ts';
 import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError, errorOf, isCryoetPicksError, withMessage } from '../core/errors.ts';
@@ -167,7 +167,7 @@ async function chunkReader(
 
 /** Converts the types that `describeArray` substitutes for zarrita. */
 function asNumbers(data: ChunkData, { dtype }: ArrayDescription): ChunkData {
-  if (dtype === 'float16') return Float32Array.from(data as Uint16Array, halfToNumber);
+  if (dtype === 'float16') return halvesToNumbers(data as Uint16Array);
   if (dtype === 'bool') return (data as Uint8Array).map((value) => (value === 0 ? 0 : 1));
   return data;
 }
@@ -283,8 +283,7 @@ export function directReader(files: ArrayFiles, decodeWorkers: DecodeWorkersOpti
   return async (at, options = {}) => {
     const extents = wantedExtents(at, description);
     if (isSent) opening ??= decodePool(decodeWorkers);
-    const pool = await opening;
-    const decoded = await read(files, at, { how, shape, extents, itemBytes }, { ...options, pool });
+    const decoded = await read(files, at, { how, shape, extents, itemBytes }, { ...options, opening });
     return decoded && numbersOf(decoded, description, extents);
   };
 }
@@ -301,14 +300,17 @@ async function read(
   files: ArrayFiles,
   at: readonly number[],
   task: Omit<ChunkTask, 'from' | 'into'>,
-  { pool, memory, ...options }: ReadChunkOptions & { readonly pool: DecodePool | undefined },
+  { opening, memory, ...options }: ReadChunkOptions & { readonly opening: Promise<DecodePool | undefined> | undefined },
 ): Promise<Uint8Array | undefined> {
-  const span = pool && (await fileSpan(files, at, options));
-  const fromFile = span ? await decodeInThread(pool, { ...task, from: span }, memory) : undefined;
+  const filePool = files.store.pathOf && (await opening);
+  const span = filePool && (await fileSpan(files, at, options));
+  const fromFile = span ? await decodeInThread(filePool, { ...task, from: span }, memory) : undefined;
   if (fromFile) return fromFile;
+  // The threads start while the first bytes are on their way.
   const bytes = await bytesOf(files, at, options);
   if (!bytes) return undefined;
-  const inThread = pool && !span ? await decodeInThread(pool, { ...task, from: bytes }, memory) : undefined;
+  const pool = span ? undefined : await opening;
+  const inThread = pool && (await decodeInThread(pool, { ...task, from: bytes }, memory));
   return inThread ?? decodeHere(bytes, task, memory);
 }
 
