@@ -213,6 +213,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'compare',
     'page',
     'navigate',
+    'slice-picture',
     'slice-view',
     'display-panel',
     'layout',

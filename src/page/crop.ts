@@ -1,8 +1,10 @@
-import type { Point } from '../entry/index.ts';
+import type { Axis, Point } from '../entry/index.ts';
 import { element } from './element.ts';
+import type { GreyLevel, Section } from './grey-level.ts';
 import type { Page } from './page.ts';
 import { along, type Plane, planes } from './planes.ts';
 import { drawRing } from './rings.ts';
+import { hidingOthers } from './slice-picture.ts';
 
 /** Three small pictures around a pick: one along each axis. */
 export interface Crops {
@@ -40,32 +42,38 @@ function drawCrop(
   const zoom = canvas.width / length;
   context.fillStyle = '#101216';
   context.fillRect(0, 0, canvas.width, canvas.height);
-  let isComplete = false;
-  for (const level of page.volume?.levels ?? []) {
-    const { grid } = level;
-    const at = (axis: 0 | 1 | 2) => (along(position, axis) - along(grid.origin, axis)) / grid.voxelSize[axis];
-    const span = (axis: 0 | 1 | 2) => Math.ceil(length / 2 / grid.voxelSize[axis]) + 1;
-    const [top, left] = [
-      Math.floor(at(plane.down)) - span(plane.down),
-      Math.floor(at(plane.right)) - span(plane.right),
-    ];
-    const [height, width] = [2 * span(plane.down) + 2, 2 * span(plane.right) + 2];
+  const levels = page.volume?.levels ?? [];
+  const at = ({ grid }: GreyLevel, axis: Axis) =>
+    (along(position, axis) - along(grid.origin, axis)) / grid.voxelSize[axis];
+  const sectionOf = (level: GreyLevel): Section => {
+    const span = (axis: Axis) => Math.ceil(length / 2 / level.grid.voxelSize[axis]) + 1;
+    return {
+      ...plane,
+      index: Math.round(at(level, plane.across)),
+      mean: 1,
+      top: Math.floor(at(level, plane.down)) - span(plane.down),
+      left: Math.floor(at(level, plane.right)) - span(plane.right),
+      height: 2 * span(plane.down) + 2,
+      width: 2 * span(plane.right) + 2,
+    };
+  };
+  for (const level of hidingOthers(levels, sectionOf)) {
+    const { voxelSize } = level.grid;
+    const section = sectionOf(level);
+    const { top, left, height, width } = section;
     const image = new ImageData(width, height);
-    const section = { ...plane, index: Math.round(at(plane.across)), mean: 1, top, left, height, width };
-    const pixels = new Uint32Array(image.data.buffer);
-    level.paint(section, page.colors(), pixels);
-    isComplete = pixels[(pixels.length >> 1) + (width >> 1)] !== 0;
+    level.paint(section, page.colors(), new Uint32Array(image.data.buffer));
     const picture = new OffscreenCanvas(width, height);
     (picture.getContext('2d') as OffscreenCanvasRenderingContext2D).putImageData(image, 0, 0);
-    const place = (axis: 0 | 1 | 2, first: number) =>
-      canvas.width / 2 + (first - 0.5 - at(axis)) * grid.voxelSize[axis] * zoom;
-    context.imageSmoothingEnabled = grid.voxelSize[plane.right] * zoom < 6;
+    const place = (axis: Axis, first: number) =>
+      canvas.width / 2 + (first - 0.5 - at(level, axis)) * voxelSize[axis] * zoom;
+    context.imageSmoothingEnabled = voxelSize[plane.right] * zoom < 6;
     context.drawImage(
       picture,
       place(plane.right, left),
       place(plane.down, top),
-      width * grid.voxelSize[plane.right] * zoom,
-      height * grid.voxelSize[plane.down] * zoom,
+      width * voxelSize[plane.right] * zoom,
+      height * voxelSize[plane.down] * zoom,
     );
   }
   const ring = {
@@ -76,5 +84,6 @@ function drawCrop(
     distance: 0.4,
   };
   if (hasRing) drawRing(context, ring, { color, style: 'plain' });
-  return isComplete;
+  const finest = levels.at(-1);
+  return finest?.stateOf(sectionOf(finest)).isComplete ?? false;
 }

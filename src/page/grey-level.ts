@@ -34,20 +34,20 @@ export class GreyLevel {
   readonly grid: VoxelGrid;
   readonly brickShape: Zyx;
   readonly count: number;
-  readonly #range: GreyRange;
   readonly #counts: Zyx;
   readonly #bricks: (Uint16Array | undefined)[];
-  /** Grows with each brick that comes or goes, so that a picture knows when it is out of date. */
-  version = 0;
+  /** How many bricks had come or gone when each came or went last. */
+  readonly #changed: Uint32Array;
+  #changes = 0;
 
-  constructor(grid: VoxelGrid, brickShape: Zyx, range: GreyRange) {
+  constructor(grid: VoxelGrid, brickShape: Zyx) {
     this.grid = grid;
     this.brickShape = brickShape;
-    this.#range = range;
     const along = (axis: Axis) => Math.ceil(grid.shape[axis] / brickShape[axis]);
     this.#counts = [along(0), along(1), along(2)];
     this.count = this.#counts[0] * this.#counts[1] * this.#counts[2];
     this.#bricks = new Array(this.count).fill(undefined);
+    this.#changed = new Uint32Array(this.count);
   }
 
   /** The voxels of a brick. */
@@ -63,9 +63,8 @@ export class GreyLevel {
     return this.#bricks[brick] !== undefined;
   }
 
-  /** Takes the voxels of a brick, in the order of its box. Voxels that are no numbers become 0. */
-  put(brick: number, { data, shape, stride, offset }: Volume): void {
-    const { low, high } = this.#range;
+  /** Takes the voxels of a brick, in the order of its box, as grey of a range. Voxels that are no numbers become 0. */
+  put(brick: number, { data, shape, stride, offset }: Volume, { low, high }: GreyRange): void {
     const factor = WHITE / (high - low);
     const grey = new Uint16Array(shape[0] * shape[1] * shape[2]);
     let at = 0;
@@ -78,20 +77,28 @@ export class GreyLevel {
         }
       }
     }
-    this.#bricks[brick] = grey;
-    this.version++;
+    this.#change(brick, grey);
   }
 
   /** Forgets a brick. */
   drop(brick: number): void {
-    this.#bricks[brick] = undefined;
-    this.version++;
+    this.#change(brick, undefined);
   }
 
-  /** Bytes that all of its bricks take. */
-  get bytes(): number {
-    const [z, y, x] = this.grid.shape;
-    return 2 * z * y * x;
+  #change(brick: number, grey: Uint16Array | undefined): void {
+    this.#bricks[brick] = grey;
+    this.#changed[brick] = ++this.#changes;
+  }
+
+  /** What a section shows: `version` grows when one of its bricks comes or goes; `isComplete` if all of them are there. */
+  stateOf(section: Section): { readonly version: number; readonly isComplete: boolean } {
+    let version = 0;
+    let isComplete = true;
+    for (const brick of this.#bricksOf(section)) {
+      version = Math.max(version, this.#changed[brick]!);
+      isComplete &&= this.has(brick);
+    }
+    return { version, isComplete };
   }
 
   /** Grey of a voxel; undefined outside the grid, or while its brick is missing. */
@@ -108,11 +115,6 @@ export class GreyLevel {
     return data[((z - start[0]) * (end[1] - start[1]) + y - start[1]) * (end[2] - start[2]) + x - start[2]];
   }
 
-  /** The value that a grey stands for. */
-  valueOf(grey: number): number {
-    return this.#range.low + (grey / WHITE) * (this.#range.high - this.#range.low);
-  }
-
   /**
    * Paints the mean of a few planes, a pixel per voxel.
    *
@@ -120,53 +122,79 @@ export class GreyLevel {
    * @param pixels - Rows of the section; where no voxel is there yet, they become 0, which is clear.
    */
   paint(section: Section, colors: Uint32Array, pixels: Uint32Array): void {
-    const { height, width } = section;
-    const sums = new Uint32Array(height * width);
-    const planes = new Uint8Array(height * width);
-    this.#addPlanes(section, sums, planes);
+    const { first, last } = this.#planesOf(section);
+    if (first === last) {
+      pixels.fill(0);
+      for (const part of this.#partsOf(section)) paintPlane(section, part, colors, pixels);
+      return;
+    }
+    const sums = new Uint32Array(pixels.length);
+    const planes = new Uint8Array(pixels.length);
+    for (const part of this.#partsOf(section)) addPlane(section, part, sums, planes);
     for (let i = 0; i < sums.length; i++) {
       const count = planes[i]!;
-      pixels[i] = count === 0 ? 0 : colors[count === 1 ? sums[i]! : (sums[i]! / count) | 0]!;
+      pixels[i] = count === 0 ? 0 : colors[(sums[i]! / count) | 0]!;
     }
   }
 
-  #addPlanes(section: Section, sums: Uint32Array, planes: Uint8Array): void {
-    const { across, index, mean } = section;
+  /** The planes that are averaged. */
+  #planesOf({ across, index, mean }: Section): { readonly first: number; readonly last: number } {
     const margin = (mean - 1) / 2;
-    const first = Math.max(0, index - margin);
-    const last = Math.min(this.grid.shape[across] - 1, index + margin);
-    for (const brick of this.bricksOf(section, first, last)) {
+    return { first: Math.max(0, index - margin), last: Math.min(this.grid.shape[across] - 1, index + margin) };
+  }
+
+  /** The planes of the bricks that a section shows, as far as they are there. */
+  *#partsOf(section: Section): Generator<BrickPlane> {
+    const { across } = section;
+    const { first, last } = this.#planesOf(section);
+    for (const brick of this.#bricksOf(section)) {
       const data = this.#bricks[brick];
       if (data === undefined) continue;
       const box = this.boxOf(brick);
       const from = Math.max(first, box.start[across]);
       const to = Math.min(last, box.end[across] - 1);
-      for (let plane = from; plane <= to; plane++) addPlane(section, { data, box, plane }, sums, planes);
+      for (let plane = from; plane <= to; plane++) yield { data, box, plane };
     }
   }
 
-  /** The bricks that a section meets, with the planes `first` to `last`. */
-  *bricksOf(
-    { across, down, right, top, left, height, width }: Section,
-    first: number,
-    last: number,
-  ): Generator<number> {
-    const ranges: [number, number][] = [];
-    ranges[across] = this.#range1(across, first, last);
-    ranges[down] = this.#range1(down, top, top + height - 1);
-    ranges[right] = this.#range1(right, left, left + width - 1);
-    const [inZ, inY, inX] = ranges as [[number, number], [number, number], [number, number]];
-    for (let z = inZ[0]; z <= inZ[1]; z++) {
-      for (let y = inY[0]; y <= inY[1]; y++) {
-        for (let x = inX[0]; x <= inX[1]; x++) yield (z * this.#counts[1] + y) * this.#counts[2] + x;
+  /** The bricks that begin in a box. */
+  bricksIn({ start, end }: Box): number[] {
+    const edge = (axis: Axis, at: number) =>
+      Math.min(this.#counts[axis], Math.max(0, Math.ceil(at / this.brickShape[axis])));
+    return this.#between(
+      [edge(0, start[0]), edge(1, start[1]), edge(2, start[2])],
+      [edge(0, end[0]), edge(1, end[1]), edge(2, end[2])],
+    );
+  }
+
+  /** The bricks that a section meets. */
+  #bricksOf(section: Section): number[] {
+    const { across, down, right, top, left, height, width } = section;
+    const { first, last } = this.#planesOf(section);
+    const [start, end]: [number, number, number][] = [
+      [0, 0, 0],
+      [0, 0, 0],
+    ];
+    for (const [axis, from, to] of [
+      [across, first, last + 1],
+      [down, top, top + height],
+      [right, left, left + width],
+    ] as const) {
+      start![axis] = Math.max(0, Math.floor(from / this.brickShape[axis]));
+      end![axis] = Math.min(this.#counts[axis], Math.ceil(to / this.brickShape[axis]));
+    }
+    return this.#between(start!, end!);
+  }
+
+  /** The bricks of a box of places in the lattice of bricks. */
+  #between(start: Zyx, end: Zyx): number[] {
+    const found: number[] = [];
+    for (let z = start[0]; z < end[0]; z++) {
+      for (let y = start[1]; y < end[1]; y++) {
+        for (let x = start[2]; x < end[2]; x++) found.push((z * this.#counts[1] + y) * this.#counts[2] + x);
       }
     }
-  }
-
-  /** The bricks along an axis that hold the voxels `first` to `last`. */
-  #range1(axis: Axis, first: number, last: number): [number, number] {
-    const size = this.brickShape[axis];
-    return [Math.max(0, Math.floor(first / size)), Math.min(this.#counts[axis] - 1, Math.floor(last / size))];
+    return found;
   }
 }
 
@@ -177,27 +205,57 @@ interface BrickPlane {
   readonly plane: number;
 }
 
-function addPlane(
+/** The rows and columns of a section that a plane of a brick covers. */
+interface Overlap {
+  /** Index into the voxels of the brick, and into the pixels, of the first of both. */
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Steps in the voxels of the brick. */
+  readonly rowStep: number;
+  readonly columnStep: number;
+}
+
+function overlapOf(
   { across, down, right, top, left, height, width }: Section,
-  { data, box: { start, end }, plane }: BrickPlane,
-  sums: Uint32Array,
-  planes: Uint8Array,
-): void {
+  { box: { start, end }, plane }: BrickPlane,
+): Overlap {
   const strides = [(end[1] - start[1]) * (end[2] - start[2]), end[2] - start[2], 1] as const;
-  const firstRow = Math.max(top, start[down]);
-  const endRow = Math.min(top + height, end[down]);
-  const firstColumn = Math.max(left, start[right]);
-  const endColumn = Math.min(left + width, end[right]);
-  const step = strides[right];
-  for (let row = firstRow; row < endRow; row++) {
-    let from =
+  const row = Math.max(top, start[down]);
+  const column = Math.max(left, start[right]);
+  return {
+    from:
       (plane - start[across]) * strides[across] +
       (row - start[down]) * strides[down] +
-      (firstColumn - start[right]) * step;
-    let to = (row - top) * width + firstColumn - left;
-    for (let column = firstColumn; column < endColumn; column++, from += step, to++) {
-      sums[to]! += data[from]!;
-      planes[to]!++;
+      (column - start[right]) * strides[right],
+    to: (row - top) * width + column - left,
+    rows: Math.min(top + height, end[down]) - row,
+    columns: Math.min(left + width, end[right]) - column,
+    rowStep: strides[down],
+    columnStep: strides[right],
+  };
+}
+
+function paintPlane(section: Section, part: BrickPlane, colors: Uint32Array, pixels: Uint32Array): void {
+  const { data } = part;
+  const { from, to, rows, columns, rowStep, columnStep } = overlapOf(section, part);
+  for (let row = 0; row < rows; row++) {
+    let at = from + row * rowStep;
+    const start = to + row * section.width;
+    for (let pixel = start; pixel < start + columns; pixel++, at += columnStep) pixels[pixel] = colors[data[at]!]!;
+  }
+}
+
+function addPlane(section: Section, part: BrickPlane, sums: Uint32Array, planes: Uint8Array): void {
+  const { data } = part;
+  const { from, to, rows, columns, rowStep, columnStep } = overlapOf(section, part);
+  for (let row = 0; row < rows; row++) {
+    let at = from + row * rowStep;
+    const start = to + row * section.width;
+    for (let pixel = start; pixel < start + columns; pixel++, at += columnStep) {
+      sums[pixel]! += data[at]!;
+      planes[pixel]!++;
     }
   }
 }

@@ -1,9 +1,12 @@
 import {
+  type Axis,
+  type Box,
   isCryoetPicksError,
   measureIntensity,
   type Point,
   quantile,
   toPhysical,
+  type Volume,
   type VolumeSource,
   type VoxelGrid,
   type Zyx,
@@ -45,12 +48,14 @@ export interface GreyVolume {
   wake(): void;
 }
 
-/** So many bricks are read at once. */
+/** Chunks that are read at once: two for each of the threads that decode them. */
 const AT_ONCE = 4;
+/** Fewer are, if their voxels would take more memory than this. */
+const BYTES_AT_ONCE = 2 ** 26;
 /** Voxels of a brick: small enough that turning one into grey takes a few milliseconds. */
 const BRICK_VOXELS = 2 ** 20;
 /** Voxels that the window is taken from, about. */
-const SAMPLED_VOXELS = 2 ** 21;
+const SAMPLED_VOXELS = 2 ** 19;
 /** More than any distance in voxels. */
 const BEHIND = 1e9;
 /** Edge of the bricks of a volume of which only those that show are read. */
@@ -67,44 +72,57 @@ export async function openGreyVolume(
   sources: readonly VolumeSource[],
   { maxBytes = 2 ** 28, ...options }: GreyVolumeOptions,
 ): Promise<GreyVolume> {
-  const { range, window } = options.range
-    ? { range: options.range, window: { black: options.range.low, white: options.range.high } }
-    : await measured(sources[0] as VolumeSource, options);
+  const finest = sources[0] as VolumeSource;
   const parts = choose(sources, maxBytes).map(
     ({ source, isWhole }) =>
-      new LevelReader(source, new GreyLevel(source.grid, brickShapeOf(source, isWhole), range), {
-        maxBytes: isWhole ? Number.POSITIVE_INFINITY : maxBytes,
-      }),
+      new LevelReader(source, { isWhole, maxBytes: isWhole ? Number.POSITIVE_INFINITY : maxBytes }),
   );
   let wake: () => void = () => undefined;
   let woken = new Promise<void>((resolve) => {
     wake = resolve;
   });
-  options.signal.addEventListener('abort', () => wake(), { once: true });
+  const stop = new AbortController();
+  options.signal.addEventListener('abort', () => stop.abort(options.signal.reason), { once: true });
+  stop.signal.addEventListener('abort', () => wake(), { once: true });
+  // The coarsest level is on its way meanwhile.
+  const measuring = options.range
+    ? Promise.resolve({ range: options.range, window: { black: options.range.low, white: options.range.high } })
+    : measured(finest, options);
+  measuring.catch((error) => stop.abort(error));
+  const reading = { ...options, signal: stop.signal, range: measuring.then(({ range }) => range) };
   const read = async () => {
-    while (!options.signal.aborted) {
+    while (!stop.signal.aborted) {
       const part = parts.find((one) => one.prepare(options.focus()));
-      if (part) await part.readNext(options);
+      if (part) await part.readNext(reading);
       else if (parts.every(({ isDone }) => isDone)) return;
       else await woken;
     }
   };
-  for (let i = 0; i < AT_ONCE; i++) void read();
+  for (let i = 0; i < readsAtOnce(finest); i++) void read();
   return {
+    ...(await measuring),
     levels: parts.map(({ level }) => level),
-    range,
-    window,
     progress: () => ({
       done: parts.reduce((sum, { done }) => sum + done, 0),
       total: parts.reduce((sum, { total }) => sum + total, 0),
     }),
     wake() {
+      for (const part of parts) part.refocus();
       wake();
       woken = new Promise((resolve) => {
         wake = resolve;
       });
     },
   };
+}
+
+function readsAtOnce({ chunkShape }: VolumeSource): number {
+  const bytes = 4 * (chunkShape ? voxelsOf(chunkShape) : 0);
+  return Math.max(1, Math.min(AT_ONCE, Math.floor(BYTES_AT_ONCE / bytes)));
+}
+
+function voxelsOf([z, y, x]: Zyx): number {
+  return z * y * x;
 }
 
 /**
@@ -151,7 +169,7 @@ interface ChosenLevel {
 
 /** The coarsest level; the finest that fits the memory whole; and the finest of all, if it does not. Coarsest first. */
 function choose(sources: readonly VolumeSource[], maxBytes: number): ChosenLevel[] {
-  const fits = ({ grid: { shape } }: VolumeSource) => 2 * shape[0] * shape[1] * shape[2] <= maxBytes;
+  const fits = ({ grid: { shape } }: VolumeSource) => 2 * voxelsOf(shape) <= maxBytes;
   const finest = sources[0] as VolumeSource;
   const whole = [...new Set([sources.at(-1) as VolumeSource, sources.find(fits)])].filter(
     (source) => source !== undefined && fits(source),
@@ -160,22 +178,32 @@ function choose(sources: readonly VolumeSource[], maxBytes: number): ChosenLevel
   return fits(finest) ? chosen : [...chosen, { source: finest, isWhole: false }];
 }
 
+/** Chunks, cut into pieces that are not too large; small cubes of a level of which only those that show are read. */
 function brickShapeOf({ chunkShape, grid: { shape } }: VolumeSource, isWhole: boolean): Zyx {
-  if (!isWhole) return [SMALL_BRICK, SMALL_BRICK, SMALL_BRICK];
-  return brickShape(chunkShape ?? shape, shape, BRICK_VOXELS);
+  if (isWhole) return pieceShape(chunkShape ?? shape, shape, BRICK_VOXELS);
+  const edge = (axis: Axis) => pieceOf((chunkShape ?? shape)[axis], shape[axis], SMALL_BRICK);
+  return [edge(0), edge(1), edge(2)];
 }
 
-/** The shape of a chunk inside a volume, cut along z to a number of voxels; at least a plane. */
-function brickShape(chunk: Zyx, shape: Zyx, voxels: number): Zyx {
-  const [height, width] = [Math.min(chunk[1], shape[1]), Math.min(chunk[2], shape[2])];
-  const planes = Math.max(1, Math.floor(voxels / (height * width)));
-  return [Math.min(chunk[0], shape[0], planes), height, width];
+/** A chunk inside a volume, cut along z, and along y where a plane is too large, into pieces of so many voxels at most. */
+function pieceShape(chunk: Zyx, shape: Zyx, voxels: number): Zyx {
+  const width = Math.min(chunk[2], shape[2]);
+  const height = pieceOf(chunk[1], shape[1], Math.floor(voxels / width));
+  return [pieceOf(chunk[0], shape[0], Math.floor(voxels / (height * width))), height, width];
 }
 
-/** The chunk at a point, or planes across z around it where there are no chunks; the first `SAMPLED_VOXELS` or so of either. */
+/** The length of the pieces that chunks are cut into along an axis: up to a limit, and if possible no piece lies in two chunks. */
+function pieceOf(chunk: number, extent: number, limit: number): number {
+  const longest = Math.max(1, Math.min(chunk, extent, limit));
+  if (chunk >= extent) return longest;
+  for (let length = longest; length > longest / 2; length--) if (chunk % length === 0) return length;
+  return longest;
+}
+
+/** About `SAMPLED_VOXELS` voxels around a point, of one chunk where there are chunks. */
 function sampled(source: VolumeSource, at: Point): VolumeSource {
   const { grid, chunkShape = grid.shape } = source;
-  const shape = brickShape(chunkShape, grid.shape, SAMPLED_VOXELS);
+  const shape = pieceShape(chunkShape, grid.shape, SAMPLED_VOXELS);
   const start = ([0, 1, 2] as const).map((axis) => {
     const index = planeIndex(grid, axis, at);
     return Math.min(grid.shape[axis] - shape[axis], index - (index % shape[axis]));
@@ -189,22 +217,33 @@ function sampled(source: VolumeSource, at: Point): VolumeSource {
   };
 }
 
-/** Reads the bricks of a level, those that show first. */
+/** What {@link LevelReader.readNext} needs beside the brick. */
+interface ReadingOptions extends Pick<GreyVolumeOptions, 'onBrick' | 'onError' | 'signal'> {
+  readonly range: Promise<GreyRange>;
+}
+
+/** Reads the bricks of a level, those that show first. Bricks of one chunk are read together, since it is decoded as a whole. */
 class LevelReader {
   readonly level: GreyLevel;
   readonly #source: VolumeSource;
+  readonly #chunkShape: Zyx;
   readonly #maxBricks: number;
   readonly #pending = new Set<number>();
   readonly #failed = new Set<number>();
   /** Bricks that are there, those that showed last at the end. */
   readonly #present = new Set<number>();
-  #next: number | undefined;
+  /** Bricks in the order in which they are to be read, as far as they were missing when it was made. */
+  #queue: number[] | undefined;
+  #next: readonly number[] = [];
 
-  constructor(source: VolumeSource, level: GreyLevel, { maxBytes }: { readonly maxBytes: number }) {
+  constructor(source: VolumeSource, { isWhole, maxBytes }: { readonly isWhole: boolean; readonly maxBytes: number }) {
     this.#source = source;
-    this.level = level;
-    const [z, y, x] = level.brickShape;
-    this.#maxBricks = Math.max(1, Math.floor(maxBytes / (2 * z * y * x)));
+    const { grid, chunkShape } = source;
+    const brickShape = brickShapeOf(source, isWhole);
+    this.level = new GreyLevel(grid, brickShape);
+    // A file without chunks is read row by row, whatever part of the rows is wanted.
+    this.#chunkShape = chunkShape ?? [brickShape[0], brickShape[1], grid.shape[2]];
+    this.#maxBricks = isWhole ? this.level.count : Math.max(1, Math.floor(maxBytes / (2 * voxelsOf(brickShape))));
   }
 
   get done(): number {
@@ -224,39 +263,45 @@ class LevelReader {
     return this.#isWhole && this.done === this.level.count;
   }
 
-  /** Chooses the brick to read next; false if there is none now. */
+  /** The slices have moved: another order may be right. */
+  refocus(): void {
+    this.#queue = undefined;
+  }
+
+  /** Chooses the bricks to read next; false if there are none now. */
   prepare(focus: Point): boolean {
-    const wanted = this.#isWhole ? this.#missing(focus) : this.#showing(focus);
-    if (!this.#isWhole) for (const brick of wanted) if (this.#present.has(brick)) this.#renew(brick);
-    this.#next = wanted.find(
-      (brick) => !this.level.has(brick) && !this.#pending.has(brick) && !this.#failed.has(brick),
-    );
-    return this.#next !== undefined;
+    this.#queue ??= this.#isWhole ? this.#inOrder(focus, Number.POSITIVE_INFINITY) : this.#showing(focus);
+    const at = this.#queue.findIndex((brick) => this.#isMissing(brick));
+    // Those before have been read, or will be.
+    this.#queue.splice(0, at === -1 ? this.#queue.length : at);
+    const [nearest] = this.#queue;
+    if (nearest === undefined) return false;
+    const wanted = this.#isWhole ? undefined : new Set(this.#queue);
+    this.#next = this.level
+      .bricksIn(this.#chunkOf(nearest))
+      .filter((brick) => this.#isMissing(brick) && (wanted === undefined || wanted.has(brick)));
+    return true;
   }
 
-  /** The brick of a level read whole that comes next: the nearest that is missing. */
-  #missing(focus: Point): readonly number[] {
-    let best: number | undefined;
-    let least = Number.POSITIVE_INFINITY;
-    for (let brick = 0; brick < this.level.count; brick++) {
-      if (this.level.has(brick) || this.#pending.has(brick) || this.#failed.has(brick)) continue;
-      const order = this.#order(brick, focus);
-      if (order < least) [best, least] = [brick, order];
-    }
-    return best === undefined ? [] : [best];
+  #isMissing(brick: number): boolean {
+    return !this.#present.has(brick) && !this.#pending.has(brick) && !this.#failed.has(brick);
   }
 
-  /** The bricks that the slices meet, nearest first, as many as there is memory for. */
-  #showing(focus: Point): readonly number[] {
-    const showing: { readonly brick: number; readonly order: number }[] = [];
+  /** The bricks that the slices meet, as many as there is memory for; those that are there are kept longest. */
+  #showing(focus: Point): number[] {
+    const showing = this.#inOrder(focus, 2 * BEHIND).slice(0, this.#maxBricks);
+    for (const brick of showing) if (this.#present.delete(brick)) this.#present.add(brick);
+    return showing;
+  }
+
+  /** The bricks whose order is below a limit, in order. */
+  #inOrder(focus: Point, limit: number): number[] {
+    const found: { readonly brick: number; readonly order: number }[] = [];
     for (let brick = 0; brick < this.level.count; brick++) {
       const order = this.#order(brick, focus);
-      if (order < 2 * BEHIND) showing.push({ brick, order });
+      if (order < limit) found.push({ brick, order });
     }
-    return showing
-      .sort((a, b) => a.order - b.order)
-      .slice(0, this.#maxBricks)
-      .map(({ brick }) => brick);
+    return found.sort((a, b) => a.order - b.order).map(({ brick }) => brick);
   }
 
   /** Small for what shows in xy, from `BEHIND` for what shows in the other slices, from twice that for what does not show. */
@@ -275,27 +320,43 @@ class LevelReader {
     return (isInXy ? 0 : across > 0 ? BEHIND : 2 * BEHIND) + Math.sqrt(squared);
   }
 
-  /** Reads the brick that was chosen. */
-  async readNext({ onBrick, onError, signal }: GreyVolumeOptions): Promise<void> {
-    const brick = this.#next as number;
-    this.#pending.add(brick);
+  /** The chunk that a brick begins in. */
+  #chunkOf(brick: number): Box {
+    const { start } = this.level.boxOf(brick);
+    const edge = (axis: Axis, step: number) =>
+      (Math.floor(start[axis] / this.#chunkShape[axis]) + step) * this.#chunkShape[axis];
+    return { start: [edge(0, 0), edge(1, 0), edge(2, 0)], end: [edge(0, 1), edge(1, 1), edge(2, 1)] };
+  }
+
+  /** Reads the bricks that were chosen. */
+  async readNext({ onBrick, onError, signal, range }: ReadingOptions): Promise<void> {
+    const bricks = this.#next;
+    for (const brick of bricks) this.#pending.add(brick);
     try {
-      this.level.put(brick, await this.#source.read(this.level.boxOf(brick), { signal }));
-      this.#present.add(brick);
+      const box = boxAround(bricks.map((brick) => this.level.boxOf(brick)));
+      const voxels = await this.#source.read(box, { signal, lend: true });
+      try {
+        const grey = await range;
+        for (const brick of bricks) {
+          this.level.put(brick, partOf(voxels, box, this.level.boxOf(brick)), grey);
+          this.#pending.delete(brick);
+          this.#present.add(brick);
+          onBrick();
+          await turn();
+          if (signal.aborted) return;
+        }
+      } finally {
+        voxels.release?.();
+      }
       this.#makeRoom();
     } catch (error) {
       if (signal.aborted) return;
-      this.#failed.add(brick);
+      for (const brick of bricks) if (this.#pending.has(brick)) this.#failed.add(brick);
       onError(error);
+      onBrick();
     } finally {
-      this.#pending.delete(brick);
+      for (const brick of bricks) this.#pending.delete(brick);
     }
-    onBrick();
-  }
-
-  #renew(brick: number): void {
-    this.#present.delete(brick);
-    this.#present.add(brick);
   }
 
   #makeRoom(): void {
@@ -305,4 +366,27 @@ class LevelReader {
       this.level.drop(brick);
     }
   }
+}
+
+/** The smallest box around some boxes. */
+function boxAround(boxes: readonly Box[]): Box {
+  const edge = (of: 'start' | 'end', choose: (...edges: number[]) => number): Zyx => {
+    const at = (axis: Axis) => choose(...boxes.map((box) => box[of][axis]));
+    return [at(0), at(1), at(2)];
+  };
+  return { start: edge('start', Math.min), end: edge('end', Math.max) };
+}
+
+/** The part of a volume, read from a box, that lies in a box inside it. */
+function partOf({ data, stride, offset }: Volume, whole: Box, { start, end }: Box): Volume {
+  const from = ([0, 1, 2] as const).reduce<number>(
+    (sum, axis) => sum + (start[axis] - whole.start[axis]) * stride[axis],
+    offset,
+  );
+  return { data, stride, offset: from, shape: [end[0] - start[0], end[1] - start[1], end[2] - start[2]] };
+}
+
+/** Lets the page draw, and answer its reader. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }

@@ -1,12 +1,10 @@
-import type { Axis, Point } from '../entry/index.ts';
+import type { Point } from '../entry/index.ts';
 import { element } from './element.ts';
 import { darkestNear } from './extremum.ts';
-import type { GreyLevel } from './grey-level.ts';
 import { addPick, movePick, moveSlice, zoomBy } from './navigate.ts';
 import type { Page } from './page.ts';
 import {
   along,
-  extentAlong,
   letterOf,
   type Plane,
   planeIndex,
@@ -20,13 +18,14 @@ import {
 } from './planes.ts';
 import type { ReviewedPick } from './review.ts';
 import { drawRing, type Ring, ringAt, ringsOf } from './rings.ts';
+import { slicePicture } from './slice-picture.ts';
 
 /** A press that moves less than this, in screen pixels, is a click. */
 const CLICK = 4;
 
 /** What a slice shows. */
 const shown = [
-  ...(['grid', 'position', 'camera', 'window', 'mean', 'isInverted', 'hasRings', 'bricks'] as const),
+  ...(['grid', 'position', 'camera', 'window', 'mean', 'isInverted', 'hasRings'] as const),
   ...(['loaded', 'edits', 'thresholds', 'hidden', 'selected', 'truth', 'others', 'objects', 'isGallery'] as const),
 ];
 
@@ -62,14 +61,14 @@ export function sliceView(page: Page, plane: Plane): SliceView {
     });
   });
   const root = element('section', { className: `slice slice-${plane.name}` }, canvas, caption, slider, tip);
-  const ice = createPicture(page, plane, () => ({
+  const ice = slicePicture(page, plane, () => ({
     levels: page.volume?.levels ?? [],
-    colors: page.colors(),
+    colors: page.colors,
     mean: live.state.mean,
   }));
-  const labels = createPicture(page, plane, () => ({
+  const labels = slicePicture(page, plane, () => ({
     levels: page.overlay?.levels ?? [],
-    colors: page.labelColors(),
+    colors: page.labelColors,
     mean: 1,
   }));
   let size: Size = { width: 0, height: 0 };
@@ -102,69 +101,12 @@ export function sliceView(page: Page, plane: Plane): SliceView {
     draw();
   }).observe(canvas);
   live.watch(shown, draw);
+  live.watch(['bricks'], () => {
+    if (ice.isOutdated() || labels.isOutdated()) draw();
+  });
 
   attachHands(page, plane, canvas, { size: () => size, rings: () => rings, tip });
   return { root, size: () => size };
-}
-
-/** A volume that is painted, the pixel of each of its greys, and how many planes are averaged. */
-interface Painted {
-  readonly levels: readonly GreyLevel[];
-  readonly colors: Uint32Array;
-  readonly mean: number;
-}
-
-/** The picture of a plane of a volume, level over level, painted again only where something has changed. */
-function createPicture(
-  { live }: Page,
-  plane: Plane,
-  painted: () => Painted,
-): { draw(context: CanvasRenderingContext2D, size: Size): void } {
-  const pictures = new Map<GreyLevel, { readonly canvas: HTMLCanvasElement; key: readonly unknown[] }>();
-  const pictureOf = (level: GreyLevel, { levels, colors, mean }: Painted): HTMLCanvasElement => {
-    const [height, width] = [level.grid.shape[plane.down], level.grid.shape[plane.right]];
-    let picture = pictures.get(level);
-    if (picture === undefined) {
-      picture = { canvas: element('canvas', { width, height }), key: [] };
-      pictures.set(level, picture);
-    }
-    const index = planeIndex(level.grid, plane.across, live.state.position);
-    const shownMean = meanAt(level, plane.across, levels.at(-1), mean);
-    const key = [index, shownMean, colors, level.version];
-    if (key.every((part, i) => part === picture?.key[i])) return picture.canvas;
-    picture.key = key;
-    const context = picture.canvas.getContext('2d') as CanvasRenderingContext2D;
-    const image = context.createImageData(width, height);
-    const section = { ...plane, index, mean: shownMean, top: 0, left: 0, height, width };
-    level.paint(section, colors, new Uint32Array(image.data.buffer));
-    context.putImageData(image, 0, 0);
-    return picture.canvas;
-  };
-  return {
-    draw(context, size) {
-      const now = painted();
-      for (const level of pictures.keys()) if (!now.levels.includes(level)) pictures.delete(level);
-      const { camera, position } = live.state;
-      for (const level of now.levels) {
-        const down = extentAlong(level.grid, plane.down);
-        const right = extentAlong(level.grid, plane.right);
-        const corner = withAlong(withAlong(position, plane.down, down.start), plane.right, right.start);
-        const { left, top } = spotOf(plane, camera, size, corner);
-        const [width, height] = [(right.end - right.start) * camera.zoom, (down.end - down.start) * camera.zoom];
-        // Voxels as squares where they are large, smooth where they are small.
-        context.imageSmoothingEnabled = level.grid.voxelSize[plane.right] * camera.zoom < 6;
-        context.imageSmoothingQuality = 'medium';
-        context.drawImage(pictureOf(level, now), left, top, width, height);
-      }
-    },
-  };
-}
-
-/** As many planes of a level as make about the thickness of some planes of the finest one: an odd number. */
-function meanAt(level: GreyLevel, axis: Axis, finest: GreyLevel | undefined, mean: number): number {
-  if (finest === undefined || level === finest) return mean;
-  const planes = (mean * finest.grid.voxelSize[axis]) / level.grid.voxelSize[axis];
-  return 2 * Math.floor(planes / 2) + 1;
 }
 
 /** Draws the rings of a plane, and returns those of picks under review. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sourceFromArray, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
+import { type Box, sourceFromArray, type VolumeSource, type Zyx } from '../../src/entry/index.ts';
 import { darkestNear } from '../../src/page/extremum.ts';
 import { GreyLevel, greyColors, type Section, WHITE } from '../../src/page/grey-level.ts';
 import { type GreyVolume, openGreyVolume } from '../../src/page/grey-volume.ts';
@@ -25,9 +25,9 @@ async function filled(
   brickShape: Zyx,
   skip: ReadonlySet<number> = new Set(),
 ): Promise<GreyLevel> {
-  const level = new GreyLevel(source.grid, brickShape, range);
+  const level = new GreyLevel(source.grid, brickShape);
   for (let brick = 0; brick < level.count; brick++) {
-    if (!skip.has(brick)) level.put(brick, await source.read(level.boxOf(brick)));
+    if (!skip.has(brick)) level.put(brick, await source.read(level.boxOf(brick)), range);
   }
   return level;
 }
@@ -83,6 +83,22 @@ describe('GreyLevel', () => {
     const pixels = new Uint32Array(11 * 9);
     level.paint({ ...planes.xy, index: 3, mean: 1, top: 0, left: 0, height: 11, width: 9 }, greyIs, pixels);
     expect([...pixels].map((pixel) => pixel === 0)).toEqual([...pixels].map((_, i) => Math.floor(i / 9) >= 6));
+  });
+
+  it('the state of a section changes with its own bricks alone, and is complete once all of them are there', async () => {
+    const level = new GreyLevel(source.grid, [3, 4, 5]);
+    const section: Section = { ...planes.xy, index: 2, mean: 3, top: 0, left: 0, height: 11, width: 9 };
+    const boxes = Array.from({ length: level.count }, (_, brick) => level.boxOf(brick));
+    const isMet = ({ start }: Box) => start[0] <= 3;
+    for (const [brick, box] of boxes.entries()) {
+      const before = level.stateOf(section);
+      level.put(brick, await source.read(box), range);
+      expect(level.stateOf(section).version > before.version).toBe(isMet(box));
+      expect(level.stateOf(section).isComplete).toBe(boxes.every((one, i) => i <= brick || !isMet(one)));
+    }
+    const { version } = level.stateOf(section);
+    level.drop(0);
+    expect(level.stateOf(section)).toEqual({ version: expect.toSatisfy((now) => now > version), isComplete: false });
   });
 
   it('greyAt gives each voxel, and nothing outside the grid', async () => {
@@ -158,13 +174,14 @@ describe('openGreyVolume', () => {
     await settled(volume);
     expect(volume.levels.map(({ grid }) => grid.shape[0])).toEqual([8, 32]);
     expect(new Set(read.map(({ level }) => level))).toEqual(new Set([0, 2]));
+    const { low, high } = volume.range;
     for (const level of volume.levels) {
       const [depth, height, width] = level.grid.shape;
       for (const at of [
         [0, 0, 0],
         [depth - 1, height - 1, width - 1],
       ] as const) {
-        expect(level.valueOf(level.greyAt(at)!)).toBeCloseTo(at[0] + at[1] + at[2], 1);
+        expect(low + (level.greyAt(at)! / WHITE) * (high - low)).toBeCloseTo(at[0] + at[1] + at[2], 1);
       }
     }
   });
@@ -183,6 +200,38 @@ describe('openGreyVolume', () => {
     volume.wake();
     await expect.poll(() => fine.greyAt([90, 90, 90])).toBeDefined();
     stop();
+  });
+
+  it.each<Zyx>([
+    [16, 16, 16],
+    [13, 40, 40],
+    [64, 8, 16],
+    [1, 11, 40],
+  ])('openGreyVolume reads each chunk of %s×%s×%s voxels once, and gives back what was lent', async (...chunkShape) => {
+    const shape: Zyx = [40, 40, 40];
+    const source = sourceOf(shape, (z, y, x) => 1600 * z + 40 * y + x);
+    let lent = 0;
+    const boxes: Box[] = [];
+    const read: VolumeSource['read'] = async (box, options) => {
+      const volume = await source.read(box, options);
+      if (!options?.lend) return volume;
+      boxes.push(box);
+      lent++;
+      return { ...volume, release: () => lent-- };
+    };
+    const { volume } = await open([{ ...source, chunkShape, read }]);
+    await settled(volume);
+    await expect.poll(() => lent).toBe(0);
+    const [level] = volume.levels as [GreyLevel];
+    expect(
+      level.stateOf({ ...planes.xz, index: 20, mean: 41, top: 0, left: 0, height: 40, width: 40 }).isComplete,
+    ).toBe(true);
+    const chunkOf = ({ start }: Box) => start.map((at, axis) => Math.floor(at / chunkShape[axis]!)).join('/');
+    // The window is measured on one more part of a chunk.
+    expect(boxes.length - 1).toBe(new Set(boxes.map(chunkOf)).size);
+    expect(boxes.length - 1).toBe(
+      shape.reduce((product, extent, axis) => product * Math.ceil(extent / chunkShape[axis]!), 1),
+    );
   });
 
   it('openGreyVolume tells of a brick that cannot be read, once, and reads the others', async () => {
