@@ -215,7 +215,7 @@ function fileReader(input: ImportInput, bytes: Uint8Array, { runs }: { readonly 
   };
 }
 
-/** The grid of a tomogram of a run, to compare with; undefined if there is none, or none that can be told. */
+/** The grid of a tomogram of a run, to compare with; undefined if there is none, or if its grid is unknown. */
 async function gridIfAny(run: Run, options: RunGridOptions): Promise<RunGrid | undefined> {
   try {
     return await gridOfRun(run, options);

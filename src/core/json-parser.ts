@@ -381,7 +381,7 @@ class JsonParser {
   }
 }
 
-/** The length of an escape sequence in bytes; 0 if it is none of JSON. */
+/** The length of an escape sequence in bytes; 0 if JSON has no such escape. */
 function escapeLength(bytes: Uint8Array, at: number): number {
   const letter = bytes[at + 1];
   if (letter !== LETTER_U) return letter !== undefined && inEscape[letter] ? 2 : 0;

@@ -40,7 +40,7 @@ export function shardOf(names: readonly string[], shard: Shard): string[] {
   return [...new Set(names)].sort().filter((_, i) => i % count === index - 1);
 }
 
-/** Returns a shard, once it is one. @throws `CryoetPicksError` `invalid-option` if its index is above its count, or it is none. */
+/** Checks a shard and returns it. @throws `CryoetPicksError` `invalid-option` if it is not one, or its index is above its count. */
 export function requireShard(call: string, shard: Shard): Shard {
   requireArgument(call, 'shard', shard, shardRule);
   if (shard.index <= shard.count) return shard;

@@ -249,7 +249,7 @@ async function answerValue(call: Call, { served, names, signal }: Asked): Promis
   if (key === undefined || (served.only !== undefined && key !== served.only)) return send(response, 404);
   await requireInside(served, key);
   if (request.method === 'PUT') return takeValue(call, { served, key });
-  return sendValue(call, { store: served.store, key, type: 'application/octet-stream', signal });
+  return sendValue(call, { store: served.store, key, type: 'application/octet-stream', absent: 204, signal });
 }
 
 /** @throws {@link CryoetPicksError} `unavailable` for a value or folder outside of the folder of its store. */
@@ -292,7 +292,7 @@ async function answerFile(call: Call, { names, signal }: Pick<Asked, 'names' | '
   const key = name === '' ? undefined : keyOf([name]);
   const type = types[/\.(\w+)$/.exec(name)?.[1] ?? ''] ?? 'application/octet-stream';
   if (store === undefined || key === undefined) return send(call.response, 404);
-  await sendValue(call, { store, key, type, signal });
+  await sendValue(call, { store, key, type, absent: 404, signal });
 }
 
 /** A value to send. */
@@ -300,19 +300,21 @@ interface SentValue {
   readonly store: ReadableStore & Partial<Pick<Store, 'version'>>;
   readonly key: StoreKey;
   readonly type: string;
+  /** The status where there is no such value. */
+  readonly absent: 204 | 404;
   readonly signal: AbortSignal;
 }
 
 /** Bytes that are in memory at once of a value that is sent in pieces. */
 const PIECE = 2 ** 22;
 
-async function sendValue({ request, response }: Call, { store, key, type, signal }: SentValue): Promise<void> {
+async function sendValue({ request, response }: Call, { store, key, type, absent, signal }: SentValue): Promise<void> {
   const size = await store.size?.(key, { signal });
   if (request.method === 'HEAD') {
     const isVersioned = store.version !== undefined && size !== undefined && size <= MAX_WRITTEN_BYTES;
     const version = isVersioned ? await store.version!(key, { signal }) : undefined;
     if (size === undefined && (await store.getRange(key, { offset: 0, length: 1 }, { signal })) === undefined)
-      return send(response, 404);
+      return send(response, absent);
     response.writeHead(200, {
       'Content-Type': type,
       ...(size !== undefined && { 'Content-Length': size, 'Accept-Ranges': 'bytes' }),
@@ -325,7 +327,7 @@ async function sendValue({ request, response }: Call, { store, key, type, signal
   if (size === undefined) {
     // A store on the web, which names no sizes; or there is no such value.
     const bytes = await (range ? store.getRange(key, range, { signal }) : store.get(key, { signal }));
-    if (bytes === undefined) return send(response, 404);
+    if (bytes === undefined) return send(response, absent);
     if (!range || 'suffixLength' in range) return send(response, 200, { 'Content-Type': type }, bytes);
     if (bytes.length === 0) return send(response, 416, { 'Content-Range': 'bytes */*' });
     const part = `bytes ${range.offset}-${range.offset + bytes.length - 1}/*`;

@@ -24,14 +24,14 @@ export function slices(page: Page, commands: Omit<DisplayCommands, 'fit'>): Slic
     const { width, height } = xy.size();
     live.change({ panels: { width, height, depth: zy.size().width } });
   };
-  const fit = () => {
+  const fitAll = () => {
     measure();
     const { grid, panels, position } = live.state;
     if (grid === undefined || panels.width === 0) return;
     const zoom = fittingZoom(planes.xy, grid, panels);
     live.change({ camera: { center: centerNear(position, grid, zoom, panels), zoom } });
   };
-  const display = displayPanel(page, { ...commands, fit });
+  const display = displayPanel(page, { ...commands, fit: fitAll });
   const root = element('div', { className: 'slices' }, xy.root, zy.root, xz.root, display);
   live.watch(['grid'], ({ grid }) => {
     if (grid === undefined) return;
@@ -45,8 +45,8 @@ export function slices(page: Page, commands: Omit<DisplayCommands, 'fit'>): Slic
     root.style.gridTemplateColumns = `${1 - right}fr ${right}fr`;
     root.style.gridTemplateRows = `${1 - below}fr ${below}fr`;
     // The panels take their new size with the next frame.
-    requestAnimationFrame(() => requestAnimationFrame(() => (live.state.camera.zoom === 0 ? fit() : measure())));
+    requestAnimationFrame(() => requestAnimationFrame(() => (live.state.camera.zoom === 0 ? fitAll() : measure())));
   });
   new ResizeObserver(measure).observe(root);
-  return { root, fit };
+  return { root, fit: fitAll };
 }

@@ -8,7 +8,8 @@ import { checkCall, checkVersion, type Store, type StoreEntry, type StoreKey, ty
 /**
  * The protocol between `cryoet-picks view` and its page. Below the address of the page lie, for each store that is served under a
  * name, its values, `data/NAME/KEY`, and the children of its folders as JSON, `list/NAME/KEY/index.json`. Any web server can serve
- * such files; `view` also takes values by `PUT`.
+ * such files; `view` also takes values by `PUT`. Of a value that is not there it answers 204, as any other server 404: browsers show
+ * each 404 as an error, and most of what a reader asks for may be absent.
  *
  * `ETag` is the version of a value, which `PUT` hands back as `If-Match`; `If-None-Match: *` stands for no value. An error is an
  * answer of the type {@link PROBLEM}, with the fields of a `CryoetPicksError`.
@@ -48,7 +49,10 @@ export function servedStore(url: string | URL, options: ServedStoreOptions = {})
   requireArgument('servedStore', 'url', url, urlRule);
   requireOptions('servedStore', options, { fetch: optional(callback) });
   const { fetch: send = (target, init) => fetch(target, init) } = options;
-  const throwing = async (target: string, init: RequestInit) => withoutProblem(await send(target, init));
+  const throwing = async (target: string, init: RequestInit) => {
+    const response = await withoutProblem(await send(target, init));
+    return response.status === 204 && init.method !== 'PUT' ? new Response(null, { status: 404 }) : response;
+  };
   const values = httpStore(url, { fetch: throwing });
   const lists = httpStore(listingOf(values.location), { fetch: throwing });
   const request = async (key: StoreKey, init: RequestInit, { signal }: WriteOptions) => {

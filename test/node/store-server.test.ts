@@ -134,7 +134,14 @@ describe('what the server of view shows', () => {
       .digest('hex');
     expect({ status, body, length: headers['content-length'] }).toEqual({ status: 200, body: '', length: '100' });
     expect(headers.etag).toMatch(new RegExp(`^"${hash.slice(0, 32)}@\\d{4}-[\\dT:.-]+Z"$`));
-    expect((await ask('data/static/run/other', { method: 'HEAD' })).status).toBe(404);
+    expect((await ask('data/static/run/other', { method: 'HEAD' })).status).toBe(204);
+  });
+
+  it('a value that is absent is 204, which browsers do not show as an error, and a file of the page 404', async () => {
+    for (const init of [{}, { method: 'HEAD' }, { headers: { Range: 'bytes=0-9' } }]) {
+      expect(await ask('data/static/run/other', init)).toMatchObject({ status: 204, body: '' });
+      expect(await ask('other.js', init)).toMatchObject({ status: 404, body: '' });
+    }
   });
 
   it('a folder is listed as JSON, without hidden names that are not served; one that is absent is empty', async () => {
@@ -237,7 +244,7 @@ describe('what the server of view does not show', () => {
 
   it.each(hostile)('%s below the token gives no file', async (path) => {
     const { status, body } = await ask(path);
-    expect([400, 404, 422, 503]).toContain(status);
+    expect([204, 400, 404, 422, 503]).toContain(status);
     expect(body).not.toMatch(/secret\b(?!\.txt)|root:/);
   });
 
@@ -334,7 +341,7 @@ describe('what the server of view writes', () => {
       expect((await put(path, '{}', headers as Record<string, string>)).status).toBe(428);
     }
     expect((await put(path, '{}', { 'If-Match': '"x"' })).status).toBe(400);
-    expect((await ask(path)).status).toBe(404);
+    expect((await ask(path)).status).toBe(204);
     expect((await put(`${picks}/.user_2_ribosome.provenance`, '{}', {})).status).toBe(204);
     expect((await put(`${picks}/.profile`, '{}', {})).status).toBe(404);
   });
@@ -379,7 +386,7 @@ describe('what the server of view writes', () => {
     const piece = `400000\r\n${'x'.repeat(2 ** 22)}\r\n`;
     expect(await rawPut(path, 'Transfer-Encoding: chunked', piece.repeat(17))).toMatch(/^HTTP\/1.1 413 /);
     await rawPut(path, 'Content-Length: 100', 'ten bytes.', { hangUp: true });
-    expect((await ask(path)).status).toBe(404);
+    expect((await ask(path)).status).toBe(204);
   }, 60_000);
 
   it('no body that does not arrive in time', async () => {

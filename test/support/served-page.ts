@@ -104,7 +104,7 @@ export interface Visit {
 
 /**
  * Files that need not be there, and are asked for: metadata of either version of Zarr, picks and records before they are written.
- * Browsers call their absence an error.
+ * Where another server than that of `view` answers, browsers show their absence as an error.
  */
 const mayBeAbsent = /\/(\.z\w+|zarr\.json|Picks\/[^/]+)$/;
 
@@ -115,29 +115,31 @@ export async function openPageBench(): Promise<PageBench> {
     executablePath: chromiumPath!,
     args: ['--no-sandbox', '--disable-gpu'],
   });
-  const openAt: PageBench['openAt'] = async (
-    address,
-    { fragment = '', width = 1280, height = 720, ...options } = {},
-  ) => {
+  const visit = async (
+    address: string,
+    { fragment = '', width = 1280, height = 720, ...options }: TabOptions,
+    isExpected: (message: string, url: string) => boolean,
+  ): Promise<Visit> => {
     const context = await browser.newContext({ viewport: { width, height }, acceptDownloads: true, ...options });
     const tab = await context.newPage();
     const problems: string[] = [];
     tab.on('pageerror', (error) => problems.push(String(error.stack ?? error)));
     tab.on('console', (message) => {
       const { url } = message.location();
-      const isAbsence = /status of 404/.test(message.text()) && mayBeAbsent.test(url);
-      if (message.type() === 'error' && !isAbsence) problems.push(`${message.text()} ${url}`);
+      if (message.type() !== 'error' || isExpected(message.text(), url)) return;
+      problems.push(`${message.text()} ${url}`);
     });
     await tab.goto(`${address}${fragment}`);
     return { tab, problems, close: () => context.close() };
   };
   return {
-    openAt,
+    openAt: (address, options = {}) =>
+      visit(address, options, (message, url) => /status of 404/.test(message) && mayBeAbsent.test(url)),
     async open({ session, folders, ...options }) {
       const server = await servePage(files, { session, folders });
-      const visit = await openAt(server.address, options);
+      const opened = await visit(server.address, options, () => false);
       let closed: Promise<void> | undefined;
-      return { ...visit, close: () => (closed ??= visit.close().then(() => server.close())) };
+      return { ...opened, close: () => (closed ??= opened.close().then(() => server.close())) };
     },
     close: () => browser.close(),
   };
