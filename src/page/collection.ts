@@ -7,6 +7,7 @@ import {
   type Store,
   type VolumeSource,
 } from '../entry/index.ts';
+import type { Segmented } from './colors.ts';
 import { CACHE_BYTES } from './volume-file.ts';
 
 /** What is open: a copick project, or single volumes. */
@@ -25,7 +26,7 @@ export interface Collection {
 export interface OpenRun {
   readonly tomograms: readonly VolumeChoice[];
   readonly sets: readonly SetChoice[];
-  readonly segmentations: readonly VolumeChoice[];
+  readonly segmentations: readonly SegmentationChoice[];
   /** The run of a project. */
   readonly run?: Run | undefined;
 }
@@ -35,6 +36,11 @@ export interface VolumeChoice {
   readonly label: string;
   /** Opens its levels, finest first. */
   open(signal: AbortSignal): Promise<readonly VolumeSource[]>;
+}
+
+/** A segmentation that can lie over a tomogram. */
+export interface SegmentationChoice extends VolumeChoice {
+  readonly segmented: Segmented;
 }
 
 /** The picks of a user's session: a file per object. */
@@ -87,11 +93,12 @@ function tomogramChoice(entry: TomogramEntry): VolumeChoice {
   };
 }
 
-function segmentationChoice(entry: SegmentationEntry): VolumeChoice {
+function segmentationChoice(entry: SegmentationEntry): SegmentationChoice {
   const { name, userId, sessionId, kind, voxelSpacing } = entry;
   const channel = kind === 'panoptic' ? ({ channel: 'label' } as const) : {};
   return {
     label: `${name} · ${userId}/${sessionId} · ${kind}@${voxelSpacing.toFixed(3)}`,
+    segmented: { kind, name },
     open: async (signal) => [await entry.open({ ...channel, cacheBytes: CACHE_BYTES, signal })],
   };
 }

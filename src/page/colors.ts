@@ -1,4 +1,4 @@
-import type { PickableObject } from '../entry/copick.ts';
+import type { PickableObject, SegmentationEntry } from '../entry/copick.ts';
 
 type Rgb = readonly [red: number, green: number, blue: number];
 
@@ -37,18 +37,23 @@ export function colorsOf(objects: readonly Pick<PickableObject, 'name' | 'color'
   return colors;
 }
 
+/** What a segmentation is of: the name of its object where it has one. */
+export type Segmented = Pick<SegmentationEntry, 'kind' | 'name'>;
+
 /** How much of the ice a label covers, 0 … 255. */
 const LABEL_ALPHA = 110;
 
 /**
- * The pixel of each label of a segmentation, as little-endian RGBA: that of the object with this label, else a hue of its own; the
- * background is clear.
+ * The pixel of each label of a segmentation, as little-endian RGBA: that of its object, or for the number of a particle a hue of its
+ * own; the background is clear.
  */
 export function labelColors(
-  objects: readonly { readonly color: string; readonly label?: number | undefined }[],
+  objects: readonly { readonly name: string; readonly color: string; readonly label?: number | undefined }[],
+  { kind, name }: Segmented,
 ): Uint32Array {
   const pixels = Uint32Array.from({ length: 65536 }, (_, label) => pixelOf(hue(label)));
-  for (const { color, label } of objects) {
+  const inside = objects.filter((object) => object.name === name).map((object) => ({ ...object, label: 1 }));
+  for (const { color, label } of kind === 'binary' ? inside : kind === 'instance' ? [] : objects) {
     if (label !== undefined) pixels[label] = pixelOf(color.match(/\d+/g)?.map(Number) as unknown as Rgb);
   }
   pixels[0] = 0;

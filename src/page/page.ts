@@ -58,8 +58,8 @@ export function createPage(): Page {
       () => greyColors(page.volume?.range ?? { low: 0, high: 1 }, live.state.window, live.state.isInverted),
     ),
     labelColors: remembered(
-      () => [live.state.objects],
-      () => labelColors(live.state.objects),
+      () => [live.state.objects, live.state.segmented],
+      () => labelColors(live.state.objects, live.state.segmented ?? { kind: 'multilabel', name: '' }),
     ),
     objectNamed: (name) => objects().get(name) ?? { name, color: '#8a93a3', radius: UNKNOWN_RADIUS },
   };

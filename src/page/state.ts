@@ -1,4 +1,5 @@
 import type { Candidates, ParticlePick, Point, VoxelGrid } from '../entry/index.ts';
+import type { Segmented } from './colors.ts';
 import type { Window } from './grey-volume.ts';
 import type { Camera, Panels } from './planes.ts';
 
@@ -55,6 +56,8 @@ export interface State {
   readonly otherSet?: string | undefined;
   readonly segmentations: readonly string[];
   readonly segmentation?: string | undefined;
+  /** What the segmentation is of. */
+  readonly segmented?: Segmented | undefined;
 
   readonly position: Point;
   readonly camera: Camera;

@@ -154,9 +154,10 @@ export function createWorkspace(page: Page): Workspace {
         const runs = await opened.runs(signal);
         live.change({ runs });
         const first = runs.find((name) => name === place.run) ?? runs[0];
+        if (first === undefined) return tell('The project has no runs yet.');
+        await workspace.openRun(first, place);
+        // Opening a run takes earlier messages away.
         if (place.run !== undefined && place.run !== first) tell(`There is no run "${place.run}" here.`);
-        if (first === undefined) tell('The project has no runs yet.');
-        else await workspace.openRun(first, place);
       });
     },
 
@@ -284,8 +285,8 @@ export function createWorkspace(page: Page): Workspace {
     async openSegmentation(label) {
       await during('segmentation', async (signal) => {
         page.overlay = undefined;
-        live.change({ segmentation: label, bricks: live.state.bricks + 1 });
         const choice = run?.segmentations.find((one) => one.label === label);
+        live.change({ segmentation: label, segmented: choice?.segmented, bricks: live.state.bricks + 1 });
         if (choice === undefined) return;
         page.overlay = await openGreyVolume(await choice.open(signal), {
           range: { low: 0, high: WHITE },
@@ -331,6 +332,7 @@ const ofRun: Partial<State> = {
   otherSet: undefined,
   segmentations: [],
   segmentation: undefined,
+  segmented: undefined,
   loaded: [],
   candidates: undefined,
   truth: [],
