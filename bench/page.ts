@@ -45,7 +45,7 @@ interface Visit {
   readonly cpu: number;
   /** Bytes that the server sent until then. */
   readonly bytes: number;
-  /** Memory after each tenth opening of another run, with `--reopen`. */
+  /** Memory after each tenth opening of another run, garbage collected, with `--reopen`. */
   readonly reopened?: readonly Memory[];
 }
 
@@ -147,14 +147,17 @@ async function turnWheel(tab: Page, plane: string): Promise<number[]> {
   return (await notesOf(tab)).steps.slice(before);
 }
 
-/** Opens one run after the other, each until its voxels are read. */
+/** Opens one run after the other, each until its voxels are read. @returns The memory after each tenth, without garbage. */
 async function openRuns(tab: Page, processes: CDPSession, count: number): Promise<Memory[]> {
   const found: Memory[] = [];
+  const collector = await tab.context().newCDPSession(tab);
   for (let i = 1; i <= count; i++) {
     await tab.getByRole('button', { name: i % 2 === 1 ? 'Next run' : 'Previous run' }).click();
-    await tab.waitForTimeout(300);
+    await tab.locator('.work').waitFor({ state: 'visible' });
     await fullLevel(tab, processes);
-    if (i % 10 === 0) found.push(await settledMemory(processes));
+    if (i % 10 !== 0) continue;
+    await collector.send('HeapProfiler.collectGarbage');
+    found.push(await settledMemory(processes));
   }
   return found;
 }

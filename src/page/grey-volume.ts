@@ -89,7 +89,7 @@ export async function openGreyVolume(
     ? Promise.resolve({ range: options.range, window: { black: options.range.low, white: options.range.high } })
     : measured(finest, options);
   measuring.catch((error) => stop.abort(error));
-  const reading = { ...options, signal: stop.signal, range: measuring.then(({ range }) => range) };
+  const reading = { ...options, signal: stop.signal, measuring };
   const read = async () => {
     while (!stop.signal.aborted) {
       const part = parts.find((one) => one.prepare(options.focus()));
@@ -107,7 +107,6 @@ export async function openGreyVolume(
       total: parts.reduce((sum, { total }) => sum + total, 0),
     }),
     wake() {
-      for (const part of parts) part.refocus();
       wake();
       woken = new Promise((resolve) => {
         wake = resolve;
@@ -219,7 +218,7 @@ function sampled(source: VolumeSource, at: Point): VolumeSource {
 
 /** What {@link LevelReader.readNext} needs beside the brick. */
 interface ReadingOptions extends Pick<GreyVolumeOptions, 'onBrick' | 'onError' | 'signal'> {
-  readonly range: Promise<GreyRange>;
+  readonly measuring: Promise<{ readonly range: GreyRange }>;
 }
 
 /** Reads the bricks of a level, those that show first. Bricks of one chunk are read together, since it is decoded as a whole. */
@@ -233,7 +232,9 @@ class LevelReader {
   /** Bricks that are there, those that showed last at the end. */
   readonly #present = new Set<number>();
   /** Bricks in the order in which they are to be read, as far as they were missing when it was made. */
-  #queue: number[] | undefined;
+  #queue: number[] = [];
+  /** The brick of the focus for which it was made. */
+  #place: number | undefined;
   #next: readonly number[] = [];
 
   constructor(source: VolumeSource, { isWhole, maxBytes }: { readonly isWhole: boolean; readonly maxBytes: number }) {
@@ -263,14 +264,13 @@ class LevelReader {
     return this.#isWhole && this.done === this.level.count;
   }
 
-  /** The slices have moved: another order may be right. */
-  refocus(): void {
-    this.#queue = undefined;
-  }
-
   /** Chooses the bricks to read next; false if there are none now. */
   prepare(focus: Point): boolean {
-    this.#queue ??= this.#isWhole ? this.#inOrder(focus, Number.POSITIVE_INFINITY) : this.#showing(focus);
+    if (this.isDone) return false;
+    const [place] = this.#bricksAt(focus);
+    // Another order may be right now.
+    if (place !== this.#place) this.#queue = this.#isWhole ? this.#inOrder(focus, this.#all()) : this.#showing(focus);
+    this.#place = place;
     const at = this.#queue.findIndex((brick) => this.#isMissing(brick));
     // Those before have been read, or will be.
     this.#queue.splice(0, at === -1 ? this.#queue.length : at);
@@ -287,21 +287,36 @@ class LevelReader {
     return !this.#present.has(brick) && !this.#pending.has(brick) && !this.#failed.has(brick);
   }
 
+  #all(): readonly number[] {
+    return Array.from({ length: this.level.count }, (_, brick) => brick);
+  }
+
+  /** The brick at a point; or the bricks that its slice across an axis meets. */
+  #bricksAt(focus: Point, across?: Axis): readonly number[] {
+    const { grid, brickShape } = this.level;
+    const edge = (axis: Axis, step: 0 | 1) => {
+      if (across !== undefined && axis !== across) return step * grid.shape[axis];
+      return (Math.floor(planeIndex(grid, axis, focus) / brickShape[axis]) + step) * brickShape[axis];
+    };
+    return this.level.bricksIn({
+      start: [edge(0, 0), edge(1, 0), edge(2, 0)],
+      end: [edge(0, 1), edge(1, 1), edge(2, 1)],
+    });
+  }
+
   /** The bricks that the slices meet, as many as there is memory for; those that are there are kept longest. */
   #showing(focus: Point): number[] {
-    const showing = this.#inOrder(focus, 2 * BEHIND).slice(0, this.#maxBricks);
+    const met = new Set(([0, 1, 2] as const).flatMap((axis) => this.#bricksAt(focus, axis)));
+    const showing = this.#inOrder(focus, [...met]).slice(0, this.#maxBricks);
     for (const brick of showing) if (this.#present.delete(brick)) this.#present.add(brick);
     return showing;
   }
 
-  /** The bricks whose order is below a limit, in order. */
-  #inOrder(focus: Point, limit: number): number[] {
-    const found: { readonly brick: number; readonly order: number }[] = [];
-    for (let brick = 0; brick < this.level.count; brick++) {
-      const order = this.#order(brick, focus);
-      if (order < limit) found.push({ brick, order });
-    }
-    return found.sort((a, b) => a.order - b.order).map(({ brick }) => brick);
+  #inOrder(focus: Point, bricks: readonly number[]): number[] {
+    return bricks
+      .map((brick) => ({ brick, order: this.#order(brick, focus) }))
+      .sort((a, b) => a.order - b.order)
+      .map(({ brick }) => brick);
   }
 
   /** Small for what shows in xy, from `BEHIND` for what shows in the other slices, from twice that for what does not show. */
@@ -329,16 +344,16 @@ class LevelReader {
   }
 
   /** Reads the bricks that were chosen. */
-  async readNext({ onBrick, onError, signal, range }: ReadingOptions): Promise<void> {
+  async readNext({ onBrick, onError, signal, measuring }: ReadingOptions): Promise<void> {
     const bricks = this.#next;
     for (const brick of bricks) this.#pending.add(brick);
     try {
       const box = boxAround(bricks.map((brick) => this.level.boxOf(brick)));
       const voxels = await this.#source.read(box, { signal, lend: true });
       try {
-        const grey = await range;
+        const { range } = await measuring;
         for (const brick of bricks) {
-          this.level.put(brick, partOf(voxels, box, this.level.boxOf(brick)), grey);
+          this.level.put(brick, partOf(voxels, box, this.level.boxOf(brick)), range);
           this.#pending.delete(brick);
           this.#present.add(brick);
           onBrick();

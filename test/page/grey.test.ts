@@ -234,6 +234,28 @@ describe('openGreyVolume', () => {
     );
   });
 
+  it('openGreyVolume rejects with the reason when it is aborted while the window is measured, and tells of nothing', async () => {
+    const source = sourceOf([8, 8, 8], ramp);
+    const controller = new AbortController();
+    const read: VolumeSource['read'] = async (box, options) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      options?.signal?.throwIfAborted();
+      return source.read(box, options);
+    };
+    const told: unknown[] = [];
+    const opening = openGreyVolume([{ ...source, read }], {
+      focus: () => origin,
+      onBrick: () => told.push('brick'),
+      onError: (error) => told.push(error),
+      signal: controller.signal,
+    });
+    const reason = new Error('another tomogram was opened');
+    controller.abort(reason);
+    await expect(opening).rejects.toBe(reason);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(told).toEqual([]);
+  });
+
   it('openGreyVolume tells of a brick that cannot be read, once, and reads the others', async () => {
     const source = sourceOf([16, 16, 16], ramp);
     const read: VolumeSource['read'] = (box, options) =>
