@@ -66,10 +66,11 @@ export async function openLevels(store: ReadableStore, options: OpenLevelsOption
   if (!found) return { levels: [await openBareArray(store, options)], channelNames: [], warnings: [] };
   if ('series' in found) return openOnlyImage(store, found.series, options);
   const image = inAngstrom(found.image, options);
-  const levels: (OpenedLevel | BrokenLevel)[] = [];
-  for (const index of image.levels.keys()) {
-    levels.push(await openLevel(store, { ...found, image }, { ...options, index, first: levels[0] }));
-  }
+  const open = (indices: readonly number[], first?: OpenedLevel | BrokenLevel) =>
+    Promise.all(indices.map((index) => openLevel(store, { ...found, image }, { ...options, index, first })));
+  const indices = [...image.levels.keys()];
+  const levels = await open(indices.slice(0, 1));
+  levels.push(...(await open(indices.slice(1), levels[0])));
   if (levels.some((level) => isOpened(level) || level.failure !== undefined)) {
     return { levels, channelNames: found.channelNames, warnings: differingSize(found.image, options) };
   }

@@ -354,6 +354,22 @@ describe('levels', () => {
     return store;
   }
 
+  it('openTomogram asks for the first level, then for all others at once', async () => {
+    const store = await pyramid();
+    const waiting = new Set<string>();
+    const together: string[] = [];
+    const get: Store['get'] = async (key, options) => {
+      waiting.add(key);
+      await new Promise((resolve) => setTimeout(resolve));
+      if (waiting.size > 1) together.push([...waiting].join(' '));
+      waiting.delete(key);
+      return store.get(key, options);
+    };
+    const tomogram = await openTomogram({ ...store, get });
+    expect(tomogram.levels.map(({ path }) => path)).toEqual(['s0', 's1', 's2']);
+    expect(together).toEqual(['/s1/.zarray /s2/.zarray']);
+  });
+
   it.each([
     [{}, 0],
     [{ level: 2 }, 2],
