@@ -61,6 +61,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
   mrc: ['voxels', 'header', 'open', 'encode'],
   tiff: ['stack'],
   inference: [
+    'calibration',
     'model',
     'model-card',
     'function-model',
@@ -85,6 +86,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'pick',
     'suppress',
     'candidates',
+    'false-picks',
     'mask',
     'merge',
     'dbscan',
@@ -151,6 +153,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'choose-objects',
     'voxel-size',
     'candidates',
+    'max-false',
     'particles',
     'picks-record',
     'existing-picks',

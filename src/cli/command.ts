@@ -36,6 +36,8 @@ export interface DetectInput extends CommonFlags {
   readonly fromCandidates?: true | undefined;
   /** How many candidates of an object to keep; false for none. */
   readonly candidates?: number | false | undefined;
+  /** Maximum share of the picks of an object that are false, by estimate. */
+  readonly maxFalse?: number | undefined;
   /** Maximum number of picks of an object. */
   readonly max?: number | undefined;
   /** Whether a place holds one particle, or the distance in Å that this means. */
@@ -85,6 +87,13 @@ export function numberFrom(minimum: number): (text: string) => number {
     if (Number.isFinite(value) && value >= minimum) return value;
     throw new InvalidArgumentError(`Expected a number of at least ${minimum}.`);
   };
+}
+
+/** Parses a share from 0 to 1. */
+export function parseShare(text: string): number {
+  const value = decimalOf(text);
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('Expected a share from 0 to 1, such as 0.2 for one false pick of five.');
 }
 
 /** Parses a port; 0 is any that is free. */

@@ -153,6 +153,7 @@ async function search(
       model,
       objects: input.object?.map((name) => ({ name })),
       thresholds: input.threshold,
+      maxFalse: input.maxFalse,
       allowMissingChunks: input.allowMissingChunks,
       mask: await mask?.of(undefined, fitted.grid),
       acrossObjects: input.acrossObjects,

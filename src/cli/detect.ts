@@ -198,6 +198,7 @@ export interface DetectRunsOptions
     | 'allowMissingChunks'
     | 'threshold'
     | 'candidates'
+    | 'maxFalse'
     | 'max'
     | 'acrossObjects'
   > {
@@ -258,7 +259,7 @@ export async function detectRuns(
     onProgress: bar.update,
     // `afterwards` counts missing chunks, of resampled tomograms too, and files that were passed over are problems.
     onWarning: (warning) => {
-      if (warning.code === 'voxels-not-finite') warn(warning);
+      if (warning.code === 'voxels-not-finite' || warning.code === 'false-picks-unknown') warn(warning);
     },
   });
   return { ...(await collectRuns(terminal, results, { bar, afterwards })), warnings };
@@ -272,10 +273,10 @@ async function pickRuns(
   terminal: Terminal,
   { project, run: runs, object, tomogram, threshold: thresholds, ...options }: PickRunsOptions,
 ): Promise<DetectedRuns> {
-  const { userId, sessionId, shard, resume, overwrite, max, acrossObjects, mask } = options;
+  const { userId, sessionId, shard, resume, overwrite, maxFalse, max, acrossObjects, mask } = options;
   const warnings: Warning[] = [];
   const results = pickProject(project, {
-    ...{ userId, sessionId, shard, resume, overwrite, max, acrossObjects, mask, runs, thresholds },
+    ...{ userId, sessionId, shard, resume, overwrite, maxFalse, max, acrossObjects, mask, runs, thresholds },
     objects: objectsOf(project, object),
     tomogram: tomogram?.type,
     voxelSpacing: tomogram?.voxelSpacing,

@@ -16,6 +16,7 @@ import {
   parsePort,
   parseShape,
   parseShard,
+  parseShare,
   parseTomogram,
   type RunCommand,
   wholeNumber,
@@ -271,6 +272,11 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--allow-missing-chunks', 'search tomograms of which more than half of the chunks are missing, too')
     .option('--invert', 'search the negative: protein is bright where the model expects dark, or the reverse')
     .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
+    .option(
+      '--max-false <share>',
+      'maximum share of the picks of an object that are false, such as 0.2, by estimate: chooses the thresholds that --threshold does not',
+      parseShare,
+    )
     .option('--max <number>', 'maximum number of picks of an object: the best ones', wholeNumber(1))
     .option(
       '--across-objects',

@@ -3,6 +3,8 @@ import { inflate } from '../codecs/inflate.ts';
 import { abortSignal, isFields, optional, type RulesFor, record, text } from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { checkSchema, parseJson } from '../core/json.ts';
+import type { Calibration } from '../inference/calibration.ts';
+import { calibrationSchema } from '../inference/model-card.ts';
 import { type Candidates, requireCandidates } from '../picks/candidates.ts';
 import type { StoreKey } from '../storage/store.ts';
 import { folderOf, pathToWrite, sanitizeName } from './layout.ts';
@@ -130,6 +132,7 @@ const headerSchema = v.object({
       minDistance: finite,
       floor: finite,
       lowestThreshold: finite,
+      calibration: v.optional(calibrationSchema),
     }),
   ),
   madeBy: v.record(v.string(), v.unknown()),
@@ -138,6 +141,10 @@ const headerSchema = v.object({
 interface Described {
   readonly run: string;
   readonly provenance: Provenance;
+}
+
+function ownCalibration({ calibration = {} }: Candidates, object: string): Calibration | undefined {
+  return Object.hasOwn(calibration, object) ? calibration[object] : undefined;
 }
 
 /** The bytes of a file of candidates: gzip of a line of JSON and the columns, little-endian. */
@@ -156,6 +163,7 @@ async function formatCandidates(candidates: Candidates, { run, provenance }: Des
       minDistance: minDistances[name]!,
       floor: floors[name]!,
       lowestThreshold: candidates.lowestThresholds[name]!,
+      calibration: ownCalibration(candidates, name),
     })),
     madeBy: provenance,
   };
@@ -204,8 +212,11 @@ async function parseCandidates(
 
 /** What the first line says about all candidates. */
 function described({ grid, objects }: v.InferOutput<typeof headerSchema>) {
-  const byName = (field: Exclude<keyof (typeof objects)[number], 'name'>): Record<string, number> =>
+  const byName = (field: Exclude<keyof (typeof objects)[number], 'name' | 'calibration'>): Record<string, number> =>
     Object.fromEntries(objects.map((object) => [object.name, object[field]]));
+  const calibration = Object.fromEntries(
+    objects.flatMap((object) => (object.calibration ? [[object.name, object.calibration]] : [])),
+  );
   return {
     grid,
     objects: objects.map(({ name }) => name),
@@ -213,6 +224,7 @@ function described({ grid, objects }: v.InferOutput<typeof headerSchema>) {
     minDistances: byName('minDistance'),
     floors: byName('floor'),
     lowestThresholds: byName('lowestThreshold'),
+    ...(Object.keys(calibration).length > 0 && { calibration }),
   };
 }
 

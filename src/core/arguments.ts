@@ -50,6 +50,11 @@ export function requireOptions<T extends object>(call: string, options: T, rules
   return options;
 }
 
+/** True if a value is what a rule says. */
+export function isRight(value: unknown, rule: Rule): boolean {
+  return wrongPart(value, rule) === undefined;
+}
+
 interface WrongPart {
   /** From the argument to the part: `.grid.shape`, `[3]`. */
   readonly path: string;

@@ -112,8 +112,20 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
 
   return collectCandidates(peaks, {
     ...{ grid: source.grid, objects, thresholds, minDistances, floors },
+    calibration: calibrationOf(spec, objects, { average }),
     candidatesPerObject,
   });
+}
+
+/** The calibrations of the objects that have one. They are for averages of probabilities, as they were fitted to. */
+export function calibrationOf(
+  { calibration = {} }: ModelSpec,
+  objects: readonly string[],
+  { average }: Pick<SearchOptions, 'average'>,
+): Candidates['calibration'] {
+  if (average === 'logits') return undefined;
+  const own = objects.filter((object) => Object.hasOwn(calibration, object));
+  return own.length === 0 ? undefined : Object.fromEntries(own.map((object) => [object, calibration[object]!]));
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option`, with how to get one, if there is no model. */

@@ -4,12 +4,14 @@ import type { ParticlePick } from '../picks/pick.ts';
 import { assertVolumeSource, type VolumeSource } from '../volume/volume.ts';
 import { detectCandidates, requireModel, type SearchOptions, searchRules } from './candidates.ts';
 import { type ChooseObjectsOptions, type ChosenObjects, chooseObjects, chooseRules } from './choose-objects.ts';
+import { type MaxFalseOptions, maxFalseRules, type Shares, sharesOf, thresholdsWithin } from './max-false.ts';
 
 /** Options of {@link detectParticles}. */
-export interface DetectOptions extends SearchOptions, ChooseObjectsOptions, PickingOptions {}
+export interface DetectOptions extends SearchOptions, ChooseObjectsOptions, PickingOptions, MaxFalseOptions {}
 
 /**
- * Finds the particles of a tomogram: `detectCandidates` down to the thresholds, then `picksFromCandidates`. Block by block that is
+ * Finds the particles of a tomogram: `detectCandidates` down to the thresholds, then `picksFromCandidates`. With `maxFalse` it is
+ * `detectCandidates` down to the floors, `chooseThresholds`, then `picksFromCandidates`. Block by block that is
  * objects, tile plan, intensity, scores, local maxima, picks, mask, suppression, across objects, maximum number, in that order.
  *
  * A transcript of public functions with no algorithm of its own; write the same lines to replace one of them. Options are
@@ -27,12 +29,15 @@ export interface DetectOptions extends SearchOptions, ChooseObjectsOptions, Pick
  */
 export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<ParticlePick[]> {
   assertVolumeSource(source, 'detectParticles(tomogram, { model })');
-  const { thresholds } = checkDetectOptions(options, 'detectParticles');
-  const { mask, acrossObjects, max, ...search } = options;
+  const { thresholds, shares } = checkDetectOptions(options, 'detectParticles');
+  const { mask, acrossObjects, max, maxFalse, ...search } = options;
+  const { onWarning } = options;
 
-  const candidates = await detectCandidates(source, { ...search, floors: thresholds });
+  const floors = maxFalse === undefined ? thresholds : undefined;
+  const candidates = await detectCandidates(source, { ...search, floors });
+  const chosen = thresholdsWithin(candidates, { shares, mask, onWarning });
 
-  return picksFromCandidates(candidates, { mask, acrossObjects, max });
+  return picksFromCandidates(candidates, { thresholds: chosen, mask, acrossObjects, max });
 }
 
 /**
@@ -43,14 +48,19 @@ export async function detectParticles(source: VolumeSource, options: DetectOptio
 export function checkDetectOptions(
   options: Omit<DetectOptions, 'onProgress'> & { readonly onProgress?: unknown },
   call: string,
-): ChosenObjects {
+): ChosenObjects & { readonly shares: Shares } {
   requireModel(options, call);
   const { model, objects, thresholds, minDistances } = options;
   requireOptions<Omit<DetectOptions, 'onProgress'>>(call, options, detectRules);
   const chosen = chooseObjects(model.spec, objects, { thresholds, minDistances });
   checkMax(chosen.classes, options, call);
-  return chosen;
+  return { ...chosen, shares: sharesOf(chosen.classes, options, call) };
 }
 
 /** What the options of detection must be. */
-export const detectRules: RulesFor<DetectOptions> = { ...searchRules, ...chooseRules, ...pickingRules };
+export const detectRules: RulesFor<DetectOptions> = {
+  ...searchRules,
+  ...chooseRules,
+  ...pickingRules,
+  ...maxFalseRules,
+};

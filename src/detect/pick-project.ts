@@ -29,6 +29,7 @@ import {
 } from '../picks/candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions } from './existing-picks.ts';
+import { type MaxFalseOptions, maxFalseRules, sharesOf, thresholdsWithin } from './max-false.ts';
 import { type RecordedSearch, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 import {
   byObject,
@@ -44,7 +45,10 @@ import {
 import { requireShard } from './shards.ts';
 
 /** Options of {@link pickProject}; those of {@link picksFromCandidates} apply to every run. */
-export interface PickProjectOptions extends Omit<PicksFromCandidatesOptions, 'mask'>, ProjectRunsOptions {
+export interface PickProjectOptions
+  extends Omit<PicksFromCandidatesOptions, 'mask'>,
+    MaxFalseOptions,
+    ProjectRunsOptions {
   /** Candidates that another model found are refused. @defaultValue any model's are taken */
   readonly model?: Pick<Model, 'spec' | 'sha256'> | undefined;
   /** Called for what looks wrong, such as a tomogram that is no longer there to compare. */
@@ -53,6 +57,7 @@ export interface PickProjectOptions extends Omit<PicksFromCandidatesOptions, 'ma
 
 const pickProjectRules: RulesFor<PickProjectOptions> = {
   ...pickingRules,
+  ...maxFalseRules,
   ...runsRules,
   objects: /* @__PURE__ */ optionalList('a list of objects { name }'),
   thresholds: /* @__PURE__ */ optional(perObject),
@@ -115,15 +120,22 @@ async function pickRun(run: Run, options: PickProjectOptions): Promise<Outcome> 
   const { candidates, provenance, path } = await run.readCandidates({ userId, sessionId, expected, signal });
   const search = searchOf(provenance);
   await requireTomogram(run, { ...options, path, madeBy: provenance });
-  const { objects, thresholds, minDistances, acrossObjects, max } = options;
+  const { objects, minDistances, acrossObjects, max, onWarning } = options;
   const mask = await options.mask?.of(run, candidates.grid);
-  const picks = picksFromCandidates(candidates, { objects, thresholds, minDistances, mask, acrossObjects, max });
   const chosen = chosenOf(candidates, options);
   const { classes } = chosen;
+  const shares = sharesOf(classes, options, 'pickProject');
+  const thresholds = thresholdsWithin(candidates, {
+    ...{ shares, objects, thresholds: options.thresholds, minDistances, mask, onWarning },
+  });
+  const picks = picksFromCandidates(candidates, { objects, thresholds, minDistances, mask, acrossObjects, max });
   const wanted = { userId, sessionId, classes, isRestricted: objects !== undefined, overwrite, signal };
   const before = await existingPicks(run, wanted);
   requireReplaceable(run, before, { ...wanted, model: search.model });
-  const records = recordsOf({ ...search, userId, sessionId, chosen, mask: options.mask?.settings, acrossObjects, max });
+  const records = recordsOf({
+    ...{ ...search, userId, sessionId, chosen, mask: options.mask?.settings, acrossObjects, max },
+    ...{ shares, calibration: candidates.calibration },
+  });
   if (resume && isDone(run, before, { ...wanted, provenance: records })) {
     const kept = await run.picks({ userId, sessionId, object: classes, signal });
     return { run: run.name, status: 'skipped', picks: byObject(kept, classes) };

@@ -1,12 +1,14 @@
 import { type Provenance, sha256Of, version } from '../copick/provenance.ts';
 import { ownNumber } from '../core/arguments.ts';
+import type { Calibration } from '../inference/calibration.ts';
 import { type Model, type ModelSpec, specRules } from '../inference/model.ts';
 import { formatModelSpec } from '../inference/model-card.ts';
-import type { PickingOptions } from '../picks/candidates.ts';
+import type { Candidates, PickingOptions } from '../picks/candidates.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/grid.ts';
 import { readInto, type VolumeSource } from '../volume/volume.ts';
 import type { SearchOptions } from './candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
+import type { Shares } from './max-false.ts';
 
 /** Values by name, as they are recorded. */
 export type Settings = Readonly<Record<string, string | number | boolean | null>>;
@@ -29,11 +31,15 @@ export interface Recorded extends RecordedSearch, Pick<PickingOptions, 'acrossOb
   readonly chosen: ChosenObjects;
   /** What the mask is. */
   readonly mask?: Settings | undefined;
+  /** Of objects whose threshold follows from it: the one of `chosen` is taken where it cannot be told. */
+  readonly shares: Shares;
+  /** What the thresholds then follow from. */
+  readonly calibration?: Candidates['calibration'];
 }
 
 /** What is recorded with the picks of each object: two runs with equal records have equal picks. */
 export function recordsOf(recorded: Recorded): Readonly<Record<string, Provenance>> {
-  const { userId, sessionId, chosen, mask = null, acrossObjects = false, max } = recorded;
+  const { userId, sessionId, chosen, mask = null, acrossObjects = false, max, shares, calibration = {} } = recorded;
   const { model, overlap, average, settings, tomogram } = recordOfSearch(recorded);
   const record = (object: string): Provenance => ({
     program: 'cryoet-picks',
@@ -42,6 +48,9 @@ export function recordsOf(recorded: Recorded): Readonly<Record<string, Provenanc
     sessionId,
     model,
     threshold: chosen.thresholds[object]!,
+    ...(Object.hasOwn(shares, object) && {
+      maxFalse: { share: shares[object], calibration: recordOfCalibration(calibration, object) },
+    }),
     minDistance: chosen.minDistances[object]!,
     overlap,
     average,
@@ -52,6 +61,18 @@ export function recordsOf(recorded: Recorded): Readonly<Record<string, Provenanc
     tomogram,
   });
   return Object.fromEntries(chosen.classes.map((object) => [object, record(object)]));
+}
+
+/** A calibration, with its fields in the same order wherever it comes from; null if there is none. */
+function recordOfCalibration(calibration: NonNullable<Candidates['calibration']>, object: string): Calibration | null {
+  if (!Object.hasOwn(calibration, object)) return null;
+  const { floor, minDistance, sure, doubtful, weights, concentration } = calibration[object]!;
+  const { constant, score, sureScore, sureDensity, doubtfulDensity } = weights;
+  return {
+    ...{ floor, minDistance, sure, doubtful },
+    weights: { constant, score, sureScore, sureDensity, doubtfulDensity },
+    concentration,
+  };
 }
 
 function recordOfSearch({ model, overlap, average = 'probabilities', settings = {}, tomogram }: RecordedSearch) {
@@ -77,10 +98,10 @@ export async function recordOfCandidates(
 
 /**
  * A model: its name, the SHA-256 of its files, and its card, by which the same network gives other scores. Threshold and distance
- * are those that were used, and recorded apart.
+ * are those that were used, and recorded apart; a calibration changes no score.
  */
 export function recordOfModel({ spec, sha256 }: Pick<Model, 'spec' | 'sha256'>): Provenance {
-  const { name, thresholds, minDistances, ...others } = specRules;
+  const { name, thresholds, minDistances, calibration, ...others } = specRules;
   const fields = (Object.keys(others) as (keyof ModelSpec)[]).flatMap((field) =>
     spec[field] === undefined ? [] : [[field, spec[field]]],
   );

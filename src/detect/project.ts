@@ -22,14 +22,15 @@ import {
 import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
-import { type Mask, picksFromCandidates } from '../picks/candidates.ts';
+import { type Candidates, type Mask, picksFromCandidates } from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { type CandidateLimits, detectCandidates, floorsOf, limitRules } from './candidates.ts';
+import { type CandidateLimits, calibrationOf, detectCandidates, floorsOf, limitRules } from './candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
+import { type Shares, thresholdsWithin } from './max-false.ts';
 import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
 import { recordOfCandidates, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 import { requireShard, type Shard, shardOf, shardRule } from './shards.ts';
@@ -185,6 +186,8 @@ export async function* detectProject(
     sessionId,
     tomogram,
     chosen,
+    shares: chosen.shares,
+    calibration: calibrationOf(options.model.spec, chosen.classes, options),
     classes: chosen.classes,
     model: recordOfModel(options.model),
     network: options.model,
@@ -247,7 +250,7 @@ interface Authored {
 /** Checks the options that would fail every run alike. */
 function checkProjectOptions(
   options: Omit<DetectProjectOptions, 'onProgress' | 'userId' | 'sessionId'> & Authored,
-): ChosenObjects {
+): ReturnType<typeof checkDetectOptions> {
   const { userId, sessionId, voxelSpacing } = options;
   const chosen = checkDetectOptions({ ...options, mask: undefined }, 'detectProject');
   const { spec } = options.model;
@@ -318,6 +321,8 @@ interface RunCheck
     Wanted {
   readonly tomogram: string;
   readonly chosen: ChosenObjects;
+  readonly shares: Shares;
+  readonly calibration: Candidates['calibration'];
   readonly network: Model;
   /** The record of the network. */
   readonly model: Provenance;
@@ -389,10 +394,14 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
   const candidates = await detectCandidates(prepared, {
     ...options,
     model: options.network,
-    ...(options.keepCandidates === false && { floors: options.chosen.thresholds, candidatesPerObject: undefined }),
+    ...(options.keepCandidates === false && {
+      floors: options.maxFalse === undefined ? options.chosen.thresholds : undefined,
+      candidatesPerObject: undefined,
+    }),
   });
-  const { acrossObjects, max } = options;
-  const picks = picksFromCandidates(candidates, { mask, acrossObjects, max });
+  const { shares, acrossObjects, max, onWarning } = options;
+  const thresholds = thresholdsWithin(candidates, { shares, mask, onWarning });
+  const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max });
   const ifVersion = await unchangedVersions(run, before, options);
   if (options.keepCandidates !== false) {
     const [entry] = await run.tomograms({ type: tomogram, voxelSpacing, signal });

@@ -86,6 +86,7 @@ export type { WindowName } from '../tiles/window.ts';
 
 // Models
 export { type FunctionModelOptions, functionModel, type ScoreTile } from '../inference/function-model.ts';
+export type { Calibration } from '../inference/calibration.ts';
 export type {
   Activation,
   DisposableModel,
@@ -124,6 +125,13 @@ export {
   type PicksFromCandidatesOptions,
   picksFromCandidates,
 } from '../picks/candidates.ts';
+export {
+  type ChooseThresholdsOptions,
+  chooseThresholds,
+  type EstimateFalsePicksOptions,
+  estimateFalsePicks,
+  type FalsePicks,
+} from '../picks/false-picks.ts';
 export { type Clusters, type DbscanOptions, dbscan } from '../picks/dbscan.ts';
 export { type MeanShiftOptions, meanShift } from '../picks/mean-shift.ts';
 export {

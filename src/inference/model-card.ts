@@ -3,6 +3,7 @@ import { optional, quotedNames, requireOptions, text } from '../core/arguments.t
 import { CryoetPicksError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import { formatZyx } from '../space/grid.ts';
+import type { Calibration } from './calibration.ts';
 import { type ModelSpec, requireSpec, wrongOffsets } from './model.ts';
 
 const edge = v.pipe(
@@ -12,6 +13,24 @@ const edge = v.pipe(
 );
 const finite = v.pipe(v.number(), v.finite('expected a finite number'));
 const length = v.pipe(finite, v.minValue(0, 'expected a length in Å, at least 0'));
+
+const share = v.pipe(v.number(), v.gtValue(0, 'expected a score above 0'), v.ltValue(1, 'expected a score below 1'));
+
+/** The schema of a calibration, in cards and in files of candidates. */
+export const calibrationSchema: v.GenericSchema<unknown, Calibration> = /* @__PURE__ */ v.object({
+  floor: share,
+  minDistance: length,
+  sure: share,
+  doubtful: share,
+  weights: v.object({
+    constant: finite,
+    score: finite,
+    sureScore: finite,
+    sureDensity: finite,
+    doubtfulDensity: finite,
+  }),
+  concentration: v.pipe(finite, v.gtValue(0, 'expected a number above 0')),
+});
 
 const cardSchema = v.object({
   name: v.pipe(v.string(), v.nonEmpty('expected a name')),
@@ -26,6 +45,7 @@ const cardSchema = v.object({
   contrast: v.optional(v.picklist(['dark', 'bright'])),
   thresholds: v.record(v.string(), finite),
   minDistances: v.record(v.string(), length),
+  calibration: v.optional(v.record(v.string(), calibrationSchema)),
 });
 
 /** Options of {@link parseModelSpec}. */
@@ -107,8 +127,8 @@ function checkTile(
   }
 }
 
-/** Every named class has a threshold and a minimum distance, and no other name has one. */
-function checkNames({ classes, thresholds, minDistances }: ModelSpec, source: string): void {
+/** Every named class has a threshold and a minimum distance, some have a calibration, and no other name has any. */
+function checkNames({ classes, thresholds, minDistances, calibration = {} }: ModelSpec, source: string): void {
   const names = classes.filter((name) => name !== null);
   const known = names.map((name) => `"${name}"`).join(', ');
   if (names.length === 0) fail(source, 'field "classes": every class is null; expected at least one name');
@@ -118,6 +138,8 @@ function checkNames({ classes, thresholds, minDistances }: ModelSpec, source: st
     const missing = names.filter((name) => !Object.hasOwn(values, name));
     const objects = `${missing.length === 1 ? 'class' : 'classes'} ${quotedNames(missing)}`;
     if (missing.length > 0) fail(source, `field "${field}": no value for ${objects}`);
+  }
+  for (const [field, values] of Object.entries({ thresholds, minDistances, calibration })) {
     const unknown = Object.keys(values).find((name) => !names.includes(name));
     if (unknown !== undefined) fail(source, `field "${field}": "${unknown}" is not a class; the classes are ${known}`);
   }

@@ -16,6 +16,7 @@ import {
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Zyx } from '../space/grid.ts';
+import { type Calibration, calibrationsRule } from './calibration.ts';
 
 /** Turns a network's raw output into scores: over classes, per class, or not at all. */
 export type Activation = 'softmax' | 'sigmoid' | 'none';
@@ -49,6 +50,8 @@ export interface ModelSpec {
   readonly thresholds: Readonly<Record<string, number>>;
   /** Minimum distance between two picks of an object, in Å. */
   readonly minDistances: Readonly<Record<string, number>>;
+  /** How many picks of an object are false, by their scores. Left out for an object where scores do not tell. */
+  readonly calibration?: Readonly<Record<string, Calibration>> | undefined;
 }
 
 /** Float32 tiles `[n, z, y, x]` in C-order. */
@@ -182,6 +185,7 @@ export const specRules: RulesFor<ModelSpec> = {
   contrast: /* @__PURE__ */ oneOf('dark', 'bright', undefined),
   thresholds: /* @__PURE__ */ optional(numbersByName),
   minDistances: /* @__PURE__ */ optional(numbersByName),
+  calibration: /* @__PURE__ */ optional(calibrationsRule),
 };
 
 /** @throws {@link CryoetPicksError} `invalid-option` for anything but a model card. */

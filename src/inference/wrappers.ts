@@ -16,7 +16,7 @@ import {
  *
  * Every combination of the given axes is scored, so n axes cost 2ⁿ calls, and the result mirrors exactly as the voxels do;
  * offsets along a mirrored axis change their sign on the way back. What is averaged is what `score` returns: logits, before
- * the activation. Disposing it disposes the model.
+ * the activation. The calibration of the card is left out, since the scores are others. Disposing it disposes the model.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if an axis is named twice or unknown.
  *
@@ -40,7 +40,7 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Dis
   );
   const [spareTiles, spareScores] = [new BufferPool(MAX_SPARES), new BufferPool(MAX_SPARES)];
   return disposable({
-    spec: model.spec,
+    spec: withoutCalibration(model.spec),
     sha256: model.sha256 && `${model.sha256} flipped along ${[...axes].sort().join(', ')}`,
     async score(tiles, callOptions = {}) {
       const { signal, transfer } = requireScoreCall(tiles, callOptions);
@@ -67,7 +67,7 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Dis
  * Averages several models that agree on classes, offsets, tile, output stride, activation and normalisation: an ensemble.
  *
  * What is averaged is what `score` returns: logits, before the activation. Thresholds and distances are the first
- * model's. Disposing it disposes all of them.
+ * model's; the calibration is left out, since the scores are others. Disposing it disposes all of them.
  *
  * @throws {@link CryoetPicksError} `invalid-option` without a model, or naming the field in which two differ.
  */
@@ -78,7 +78,7 @@ export function averageOf(...models: readonly Model[]): DisposableModel {
   for (const { spec } of models) requireAgreement(first.spec, spec);
   const spare = new BufferPool(MAX_SPARES);
   return disposable({
-    spec: { ...first.spec, name: models.map(({ spec }) => spec.name).join(' + ') },
+    spec: { ...withoutCalibration(first.spec), name: models.map(({ spec }) => spec.name).join(' + ') },
     sha256: models.every(({ sha256 }) => sha256) ? models.map(({ sha256 }) => sha256).join(' + ') : undefined,
     async score(tiles, callOptions = {}) {
       const { signal, transfer } = requireScoreCall(tiles, callOptions);
@@ -97,6 +97,10 @@ export function averageOf(...models: readonly Model[]): DisposableModel {
       await Promise.all(models.map((model) => model.dispose()));
     },
   });
+}
+
+function withoutCalibration({ calibration, ...spec }: ModelSpec): ModelSpec {
+  return spec;
 }
 
 /** Arrays that wait to be used again: those of two calls at once. */

@@ -24,6 +24,7 @@ import {
   text,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
+import { type Calibration, calibrationsRule } from '../inference/calibration.ts';
 import type { Peak } from '../peaks/planes.ts';
 import type { Point, VoxelGrid } from '../space/grid.ts';
 import { type ParticlePick, toPick } from './pick.ts';
@@ -50,6 +51,8 @@ export interface Candidates {
    * that was kept, if only the best were; never above `thresholds`.
    */
   readonly lowestThresholds: Readonly<Record<string, number>>;
+  /** What the scores say about how many picks are false, by object, if the model card says it. */
+  readonly calibration?: Readonly<Record<string, Calibration>> | undefined;
   /** The object of each candidate: its index in `objects`. */
   readonly objectIndices: Uint16Array;
   /** x, y, z of each candidate in Å, one after the other. */
@@ -60,7 +63,7 @@ export interface Candidates {
 
 /** Options of {@link collectCandidates}. */
 export interface CollectCandidatesOptions
-  extends Pick<Candidates, 'grid' | 'objects' | 'thresholds' | 'minDistances' | 'floors'> {
+  extends Pick<Candidates, 'grid' | 'objects' | 'thresholds' | 'minDistances' | 'floors' | 'calibration'> {
   /**
    * How many candidates of an object to keep, the best ones. All that reach its threshold or are as good as the last one are kept,
    * however many there are. @defaultValue all that reach the floor
@@ -92,7 +95,7 @@ export async function collectCandidates(
   const call = 'collectCandidates';
   requireArgument(call, 'peaks', peaks, stream);
   const { candidatesPerObject, signal, ...table } = requireOptions(call, options, collectRules);
-  const { grid, objects, thresholds, minDistances, floors } = table;
+  const { grid, objects, thresholds, minDistances, floors, calibration } = table;
   requireNumbers(objects, { thresholds, minDistances, floors }, call);
   const indices = new Map(objects.map((object, index) => [object, index]));
   const columns = new Columns(
@@ -114,7 +117,11 @@ export async function collectCandidates(
   const lowestThresholds = Object.fromEntries(
     objects.map((object, index) => [object, Math.max(floors[object], last[index] ?? Number.NEGATIVE_INFINITY)]),
   );
-  return { grid, objects, thresholds, minDistances, floors, lowestThresholds, ...found };
+  return {
+    ...{ grid, objects, thresholds, minDistances, floors, lowestThresholds },
+    ...(calibration && { calibration }),
+    ...found,
+  };
 }
 
 type Numbers = Pick<Candidates, 'thresholds' | 'minDistances' | 'floors'> &
@@ -144,6 +151,7 @@ const collectRules: RulesFor<CollectCandidatesOptions> = {
   thresholds: numbersByName,
   minDistances: numbersByName,
   floors: numbersByName,
+  calibration: /* @__PURE__ */ optional(calibrationsRule),
   candidatesPerObject: /* @__PURE__ */ optional(positiveCount),
   signal: /* @__PURE__ */ optional(abortSignal),
 };
@@ -344,6 +352,7 @@ const candidatesRule: Rule = {
     minDistances: numbersByName,
     floors: numbersByName,
     lowestThresholds: numbersByName,
+    calibration: /* @__PURE__ */ optional(calibrationsRule),
   },
 };
 
@@ -403,7 +412,7 @@ interface GivenOption {
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option` for a record that names an object that is not looked for. */
-function requireKnown(objects: readonly string[], { option, value, call }: GivenOption): void {
+export function requireKnown(objects: readonly string[], { option, value, call }: GivenOption): void {
   const unknown = typeof value === 'number' ? undefined : Object.keys(value).find((name) => !objects.includes(name));
   if (unknown === undefined) return;
   const message = `${call}: ${option} names "${unknown}", but the objects are ${quotedNames(objects)}`;

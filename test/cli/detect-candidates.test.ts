@@ -46,6 +46,7 @@ const low = names.flatMap((name) => ['--threshold', `${name}=0.005`]);
 describe('detect --from-candidates', () => {
   it.each([
     ['other thresholds', low],
+    ['a maximum share of false picks', ['--max-false', '0.2', '--threshold', 'ribosome=0.9']],
     ['a maximum number and one label per place', [...low, '--max', '2', '--across-distance', '90']],
     [
       'one object away from the faces',
@@ -88,6 +89,7 @@ describe('detect --from-candidates', () => {
     [['--no-candidates'], '--candidates and --no-candidates applies to a search'],
     [['--mask-margin', '10'], '--mask-margin is a distance from the border of --inside or --outside'],
     [['--object', 'typo'], '--object names "typo"'],
+    [['--max-false', '20'], 'Expected a share from 0 to 1'],
   ])('detect --from-candidates %s is wrong usage', async (args, message) => {
     const { exitCode, stderr } = await captureCli(['detect', config, '--from-candidates', ...args]);
     expect(exitCode).toBe(2);

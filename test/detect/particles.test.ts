@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig, projectFromStores } from '../../src/entry/copick.ts';
 import {
   chooseObjects,
+  chooseThresholds,
   type DetectOptions,
+  detectCandidates,
   detectParticles,
   formatSubmission,
   functionModel,
@@ -12,6 +14,7 @@ import {
   openTomogram,
   type ParticlePick,
   parseSubmission,
+  picksFromCandidates,
   planTiles,
   type ReadableStore,
   scoreSlabs,
@@ -184,6 +187,24 @@ describe('detectParticles', () => {
     const picks = await detectParticles(source, { model, thresholds: 2, minDistances: 60 });
     expect(picks).toEqual(await detectParticles(source, { model, thresholds: all(2), minDistances: all(60) }));
     expect(await detectParticles(source, { model, thresholds: 99 })).toEqual([]);
+  });
+
+  it('detectParticles with maxFalse picks at the thresholds that chooseThresholds gives for the candidates, down to their floors', async () => {
+    const weights = { constant: -1, score: 0.4, sureScore: 0, sureDensity: 0, doubtfulDensity: 0 };
+    const ribosome = { floor: 0.2, minDistance: 40, sure: 0.88, doubtful: 0.5, weights, concentration: 20 };
+    const calibrated = identityModel({ ...model.spec, calibration: { ribosome } });
+    const candidates = await detectCandidates(source, { model: calibrated });
+    const thresholds = chooseThresholds(candidates, { maxFalse: 0.3 });
+    expect(Object.keys(thresholds)).toEqual(['ribosome']);
+    expect(thresholds.ribosome).toBeLessThan(1.5);
+    const warnings: Warning[] = [];
+    const onWarning = (warning: Warning) => warnings.push(warning);
+    expect(await detectParticles(source, { model: calibrated, maxFalse: 0.3, onWarning })).toEqual(
+      picksFromCandidates(candidates, { thresholds }),
+    );
+    expect(warnings).toMatchObject([{ code: 'false-picks-unknown', message: expect.stringMatching(/"apo-ferritin"/) }]);
+    const logits = await detectCandidates(source, { model: calibrated, average: 'logits' });
+    expect(logits.calibration).toBeUndefined();
   });
 
   it('detectParticles reports progress that never falls and ends at its total', async () => {

@@ -25,6 +25,12 @@ const model = {
     classes: ['ribosome', null, 'virus'],
     thresholds: { ribosome: 0.8, virus: 2.6 },
     minDistances: { ribosome: 25, virus: 40 },
+    calibration: {
+      ribosome: {
+        ...{ floor: 0.1, minDistance: 25, sure: 0.88, doubtful: 0.5, concentration: 20 },
+        weights: { constant: 0, score: 0.5, sureScore: 0, sureDensity: 0, doubtfulDensity: 0 },
+      },
+    },
   }),
   sha256: 'abc',
 };
@@ -72,6 +78,8 @@ describe('pickProject', () => {
     ['as they were found', {}],
     ['thresholds and distances', { thresholds: { ribosome: 0.4 }, minDistances: 0 }],
     ['one threshold, and a maximum number', { thresholds: 0.9, max: { ribosome: 3 } }],
+    ['a maximum share of false picks', { maxFalse: 0.3 }],
+    ['a maximum share beside a threshold, in a mask', { maxFalse: 0.4, thresholds: { virus: 0.9 }, mask: middle }],
     ['one label per place, in a mask', { thresholds: 0.5, acrossObjects: true, mask: middle }],
     ['one object', { objects: [{ name: 'ribosome' }], thresholds: { ribosome: 0.3 }, acrossObjects: 30 }],
   ])('pickProject writes the picks and records that detectProject writes: %s', async (_, options) => {
@@ -137,6 +145,8 @@ describe('pickProject', () => {
     const failures = async (options: PickProjectOptions) =>
       (await pick(project, options)).map((result) => 'error' in result && (result.error as Error).message);
     expect(await failures({ model })).toEqual([false, false]);
+    // A calibration changes no score.
+    expect(await failures({ model: { ...model, spec: { ...model.spec, calibration: {} } } })).toEqual([false, false]);
     const [other] = await failures({ model: { ...model, sha256: 'def' } });
     expect(other).toMatch(/were made otherwise: model.sha256 was "abc", is "def"/);
     const [card] = await failures({ model: { ...model, spec: { ...model.spec, normalization: 'z-score' } } });
@@ -192,6 +202,52 @@ describe('pickProject', () => {
     await expect(detect(project, { floors: 99 })).rejects.toMatchObject({ code: 'invalid-option' });
     await expect(pick(project, { runs: ['TS_9'] })).rejects.toMatchObject({ code: 'not-found' });
     await expect(pick(project, { mask: (() => true) as never })).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+});
+
+describe('maxFalse', () => {
+  it('pickProject warns of an object of which it cannot be told, and keeps its threshold', async () => {
+    const { project } = await twoRuns();
+    const usual = await detect(project);
+    const [first] = await pick(project, { maxFalse: 0.3 });
+    expect(first!.warnings).toMatchObject([
+      {
+        code: 'false-picks-unknown',
+        run: 'TS_1',
+        message: expect.stringMatching(/"virus" .* no calibration for it; its threshold is 2.6, as usual/),
+      },
+    ]);
+    const picksOf = (result: RunResult | undefined, object: string) =>
+      result && 'picks' in result ? result.picks.filter((one) => one.object === object) : [];
+    expect(picksOf(first, 'virus')).toEqual(picksOf(usual[0], 'virus'));
+    expect(picksOf(first, 'ribosome')).not.toEqual(picksOf(usual[0], 'ribosome'));
+  });
+
+  it('detectProject records the maximum share and the calibration, so that a resumed run notices another one', async () => {
+    const { project, overlay } = await twoRuns();
+    await detect(project, { maxFalse: { ribosome: 0.3 } });
+    const record = JSON.parse((await filesOf(overlay))['TS_1/.cryoet-picks_0_ribosome.provenance']!);
+    expect(record).toMatchObject({
+      threshold: 0.8,
+      maxFalse: { share: 0.3, calibration: model.spec.calibration!.ribosome },
+    });
+    const other = JSON.parse((await filesOf(overlay))['TS_1/.cryoet-picks_0_virus.provenance']!);
+    expect(other).not.toHaveProperty('maxFalse');
+    expect((await detect(project, { maxFalse: { ribosome: 0.3 }, resume: true })).map(({ status }) => status)).toEqual([
+      'skipped',
+      'skipped',
+    ]);
+    expect(await detect(project, { maxFalse: { ribosome: 0.2 }, resume: true })).toMatchObject([
+      { status: 'failed', error: { message: expect.stringMatching(/maxFalse.share was 0.3, is 0.2/) } },
+      { status: 'failed' },
+    ]);
+  });
+
+  it('detectProject refuses a share that cannot be, or that one threshold for all objects makes useless', async () => {
+    const { project } = await twoRuns();
+    for (const options of [{ maxFalse: 1.5 }, { maxFalse: { typo: 0.2 } }, { maxFalse: 0.2, thresholds: 0.5 }]) {
+      await expect(detect(project, options)).rejects.toMatchObject({ code: 'invalid-option', option: 'maxFalse' });
+    }
   });
 });
 

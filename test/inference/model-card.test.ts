@@ -13,7 +13,19 @@ const card: ModelSpec = {
   minDistances: { ribosome: 150, 'apo-ferritin': 60 },
 };
 
+const ribosome = {
+  ...{ floor: 0.01, minDistance: 150, sure: 0.88, doubtful: 0.5, concentration: 30 },
+  weights: { constant: -9, score: 0.8, sureScore: 0.4, sureDensity: 1, doubtfulDensity: -0.2 },
+};
+
 describe('parseModelSpec', () => {
+  it('parseModelSpec reads calibrations, of all objects or of some', () => {
+    expect(parseModelSpec(formatModelSpec({ ...card, calibration: { ribosome } })).calibration).toEqual({ ribosome });
+    expect(() => formatModelSpec({ ...card, calibration: { ribosome: { ...ribosome, sure: 1 } } })).toThrow(
+      expect.objectContaining({ code: 'invalid-option' }),
+    );
+  });
+
   it('parseModelSpec reads what formatModelSpec writes, as text or as a value, and ignores other fields', () => {
     expect(parseModelSpec(formatModelSpec(card))).toEqual(card);
     expect(parseModelSpec({ ...card, trainedOn: 'simulations' })).toEqual(card);
@@ -57,6 +69,21 @@ describe('parseModelSpec', () => {
       'a threshold of nothing',
       { thresholds: { ...card.thresholds, virus: 1 } },
       'field "thresholds": "virus" is not a class; the classes are "ribosome", "apo-ferritin"',
+    ],
+    [
+      'a calibration of nothing',
+      { calibration: { virus: ribosome } },
+      'field "calibration": "virus" is not a class; the classes are "ribosome", "apo-ferritin"',
+    ],
+    [
+      'a calibration without a weight',
+      { calibration: { ribosome: { ...ribosome, weights: { ...ribosome.weights, score: undefined } } } },
+      'field "calibration.ribosome.weights.score" is missing',
+    ],
+    [
+      'a calibration of a score above 1',
+      { calibration: { ribosome: { ...ribosome, sure: 2 } } },
+      'field "calibration.ribosome.sure": expected a score below 1',
     ],
     ['a negative distance', { minDistances: { ...card.minDistances, ribosome: -1 } }, 'expected a length in Å'],
   ])('parseModelSpec throws for %s and names the field', (_, fields, message) => {

@@ -40,6 +40,13 @@ function mirrored({ data, shape }: TileBatch, axes: string): TileBatch {
   return { data: flipped, shape };
 }
 
+it('withFlips and averageOf leave out the calibration of the card, since the scores are others', () => {
+  const model = { ...placed(), spec: fakeSpec({ calibration: {} }) };
+  expect(model.spec.calibration).toBeDefined();
+  expect(withFlips(model, ['x']).spec).toEqual(fakeSpec());
+  expect(averageOf(model, model).spec).toEqual({ ...fakeSpec(), name: 'fake + fake' });
+});
+
 describe('withFlips', () => {
   it('withFlips averages over every combination of the axes, and gives the tiles back as they were', async () => {
     const model = placed();

@@ -66,6 +66,17 @@ describe('candidates of a run', () => {
     });
   });
 
+  it('candidates are read with the calibrations with which they were written', async () => {
+    const run = await emptyRun();
+    const weights = { constant: -9, score: 0.8, sureScore: 0.4, sureDensity: 1, doubtfulDensity: -0.2 };
+    const virus = { floor: 0.01, minDistance: 40, sure: 0.88, doubtful: 0.5, weights, concentration: 30 };
+    const written = { ...some(), calibration: { virus } };
+    await run.writeCandidates(written, me);
+    expect((await run.readCandidates(me)).candidates).toEqual(written);
+    const wrong = { ...written, calibration: { virus: { ...virus, sure: 2 } } };
+    await expect(run.writeCandidates(wrong, me)).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+
   it('the file of candidates is a line of JSON and three columns in gzip, the same bytes every time', async () => {
     const overlay = memoryStore();
     const run = await emptyRun(overlay);

@@ -866,6 +866,14 @@ const functions: readonly Subject[] = [
       max: 5,
     },
   ]),
+  fn('estimateFalsePicks', 'candidates options', core.estimateFalsePicks, () => [
+    candidates(),
+    { objects: [{ name: 'ribosome' }], thresholds: { ribosome: 0.5 }, minDistances: 10, mask: () => true },
+  ]),
+  fn('chooseThresholds', 'candidates options', core.chooseThresholds, () => [
+    candidates(),
+    { objects: [{ name: 'ribosome' }], maxFalse: { ribosome: 0.2 }, minDistances: 10, mask: () => true },
+  ]),
   fn('labelMask', 'labels options', core.labelMask, () => [
     labels(),
     { labels: [1], exclude: false, margin: 10, ...wait() },

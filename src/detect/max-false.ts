@@ -1,0 +1,73 @@
+import { optional, ownNumber, type PerObject, perObject, type RulesFor } from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
+import { CryoetPicksError } from '../core/errors.ts';
+import type { Candidates, PicksFromCandidatesOptions } from '../picks/candidates.ts';
+import { chooseThresholds, estimateFalsePicks, requireMaxFalse } from '../picks/false-picks.ts';
+
+/** A limit on false picks in place of thresholds. */
+export interface MaxFalseOptions {
+  /**
+   * Maximum share of the picks of an object that are false, by the estimate of `estimateFalsePicks`: one for all objects, or a record
+   * of those that have one. The threshold is then the lowest that keeps to it in this tomogram. An object that `thresholds` names
+   * keeps its threshold, and so does one of which it cannot be told, with a warning.
+   * @defaultValue none: thresholds decide
+   */
+  readonly maxFalse?: PerObject | undefined;
+}
+
+/** What the limit must be. */
+export const maxFalseRules: RulesFor<MaxFalseOptions> = { maxFalse: /* @__PURE__ */ optional(perObject) };
+
+/** Shares by object. */
+export type Shares = Readonly<Record<string, number>>;
+
+/**
+ * The maximum share of each object that has one, and no threshold of its own.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if a share is not from 0 to 1, of an object that is not looked for, or without
+ *   effect, since all thresholds are given.
+ */
+export function sharesOf(
+  classes: readonly string[],
+  { maxFalse, thresholds = {} }: MaxFalseOptions & { readonly thresholds?: PerObject | undefined },
+  call: string,
+): Shares {
+  if (maxFalse === undefined) return {};
+  requireMaxFalse(classes, maxFalse, call);
+  if (typeof thresholds === 'number') {
+    const message = `${call}: thresholds is ${thresholds} for all objects, which leaves maxFalse none to choose; leave out one of them`;
+    throw new CryoetPicksError('invalid-option', message, { option: 'maxFalse' });
+  }
+  const shares = classes.flatMap((object): [string, number][] => {
+    const share = typeof maxFalse === 'number' ? maxFalse : ownNumber(maxFalse, object);
+    return share === undefined || Object.hasOwn(thresholds, object) ? [] : [[object, share]];
+  });
+  return Object.fromEntries(shares);
+}
+
+/** What else decides picks, and who is warned. */
+export interface ThresholdsWithinOptions
+  extends Pick<PicksFromCandidatesOptions, 'objects' | 'thresholds' | 'minDistances' | 'mask'> {
+  readonly shares: Shares;
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
+}
+
+/** The thresholds that are given, with those that keep to the maximum shares. */
+export function thresholdsWithin(
+  candidates: Candidates,
+  { shares, thresholds, onWarning, ...picking }: ThresholdsWithinOptions,
+): PerObject | undefined {
+  if (Object.keys(shares).length === 0) return thresholds;
+  const chosen = chooseThresholds(candidates, { ...picking, maxFalse: shares });
+  const untold = Object.keys(shares).filter((object) => !Object.hasOwn(chosen, object));
+  if (untold.length > 0) {
+    const estimates = estimateFalsePicks(candidates, { ...picking, objects: untold.map((name) => ({ name })) });
+    for (const object of untold) {
+      const message =
+        `how many picks of "${object}" are false cannot be told: ${estimates[object]!.reason}; ` +
+        `its threshold is ${candidates.thresholds[object]}, as usual`;
+      onWarning?.({ code: 'false-picks-unknown', message });
+    }
+  }
+  return { ...(thresholds as Exclude<PerObject, number> | undefined), ...chosen };
+}
