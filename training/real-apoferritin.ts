@@ -1,6 +1,6 @@
 /**
  * Detects particles in half of a real tomogram of purified apo-ferritin (EMPIAR-10491) and compares them with a pseudo-truth; prints the
- * table of docs/reference/models.md.
+ * table of docs/reference/models.md, and of docs/design/false-picks.md how many picks are false by estimate, and have no match.
  *
  *     npx tsx --tsconfig bench/tsconfig.json training/real-apoferritin.ts [../shared/data/real] [--model OUT/default.onnx]
  *
@@ -14,7 +14,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { detectParticles, matchPicks, type ParticlePick, type Point } from 'cryoet-picks';
+import {
+  type Candidates,
+  detectCandidates,
+  estimateFalsePicks,
+  matchPicks,
+  type ParticlePick,
+  type Point,
+  picksFromCandidates,
+} from 'cryoet-picks';
 import { loadModel, openMrcFile } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
 
@@ -79,6 +87,21 @@ function compare(picks: readonly ParticlePick[], truth: readonly Particle[]): vo
   for (const [what, value] of rows) console.log(`| ${what} | ${value} |`);
 }
 
+/** Prints the estimates of false picks beside the picks that match nothing in the pseudo-truth, which lacks faint particles. */
+function estimate(candidates: Candidates, truth: readonly Particle[]): void {
+  console.log(
+    '\n| threshold | picks | without a match | false by estimate | interval |\n| --- | --- | --- | --- | --- |',
+  );
+  for (const threshold of [0.02, 0.043, 0.1, 0.2, 0.5, 0.9, 0.99]) {
+    const options = { objects: [{ name: 'apo-ferritin' }], thresholds: threshold };
+    const points = picksFromCandidates(candidates, options).map(({ position, score }) => ({ ...position, score }));
+    const { fp } = matchPicks(truth, points, { radius, matching: 'hungarian' });
+    const { falsePicks, interval, reason } = estimateFalsePicks(candidates, options)['apo-ferritin']!;
+    const told = reason ?? `${falsePicks!.toFixed(1)} | ${interval!.join(' to ')}`;
+    console.log(`| ${[threshold, points.length, fp, told].join(' | ')} |`);
+  }
+}
+
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { model: { type: 'string' } } });
 const folder = positionals[0] ?? fileURLToPath(new URL('../../shared/data/real', import.meta.url));
 const tomogramFile = join(folder, 'empiar10491_apoferritin_left.mrc');
@@ -91,7 +114,9 @@ if (missing !== undefined) {
   const truth = await readTruth(truthFile);
   const model = await loadModel(ort, values.model);
   try {
-    compare(await detectParticles(tomogram, { model }), truth);
+    const candidates = await detectCandidates(tomogram, { model });
+    compare(picksFromCandidates(candidates), truth);
+    estimate(candidates, truth);
   } finally {
     await model.dispose();
   }

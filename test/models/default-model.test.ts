@@ -55,6 +55,12 @@ describe('the default network and its card', () => {
     }
   });
 
+  it('the card of the default network has a calibration for picks at its own distances', async () => {
+    const { calibration = {}, minDistances } = model.spec;
+    expect(Object.keys(calibration).length).toBeGreaterThan(3);
+    for (const [object, { minDistance }] of Object.entries(calibration)) expect(minDistance).toBe(minDistances[object]);
+  });
+
   it('the card of the default network says how it was made, and what it scored on unseen data', () => {
     const { provenance } = JSON.parse(readFileSync(file('default.json'), 'utf8'));
     expect(provenance).toMatchObject({
