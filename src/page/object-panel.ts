@@ -1,3 +1,4 @@
+import type { FalsePicks } from '../entry/index.ts';
 import { element } from './element.ts';
 import { histogramView } from './histogram.ts';
 import type { Page } from './page.ts';
@@ -60,7 +61,14 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
   };
   slider.addEventListener('input', () => cut(Number(slider.value)));
   value.addEventListener('change', () => value.value !== '' && cut(Number(value.value)));
-  const controls = element('div', { className: 'cut' }, bars, element('div', { className: 'slide' }, slider, value));
+  const estimate = element('p', { className: 'quiet estimate' });
+  const controls = element(
+    'div',
+    { className: 'cut' },
+    bars,
+    element('div', { className: 'slide' }, slider, value),
+    estimate,
+  );
   const root = element(
     'div',
     { className: 'object' },
@@ -95,7 +103,24 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
       root.classList.toggle('chosen', object === name);
       if (Number(slider.value) !== threshold) slider.value = String(threshold);
       if (document.activeElement !== value) value.value = threshold.toFixed(3);
-      if (!controls.hidden) draw(scores, threshold, color);
+      if (controls.hidden) return;
+      draw(scores, threshold, color);
+      const { text, detail } = falseWords(page.falsePicks()?.[name]);
+      estimate.textContent = text;
+      estimate.title = detail;
     },
+  };
+}
+
+/** How many picks are false, in words; undefined without candidates. */
+export function falseWords(found: FalsePicks | undefined): { readonly text: string; readonly detail: string } {
+  const cannot = 'How many are false: cannot tell';
+  if (found === undefined) return { text: cannot, detail: 'These picks have no candidates, which Detect would keep' };
+  const { picks, falsePicks, interval, reason = '' } = found;
+  if (falsePicks === undefined || interval === undefined) return { text: cannot, detail: `Of ${picks}: ${reason}` };
+  const [low, high] = interval;
+  return {
+    text: `~${Math.round(falsePicks)} of ${picks} may be false`,
+    detail: `In nine of ten tomograms ${low === high ? low : `${low} to ${high}`} would be false. Estimated from the scores alone`,
   };
 }

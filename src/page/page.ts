@@ -1,9 +1,10 @@
+import { estimateFalsePicks, type FalsePicks } from '../entry/index.ts';
 import { labelColors } from './colors.ts';
 import { type Difference, differenceFrom } from './compare.ts';
 import { greyColors } from './grey-level.ts';
 import type { GreyVolume } from './grey-volume.ts';
 import { createLive, type Live } from './live.ts';
-import { createReviewer, type Review } from './review.ts';
+import { allowedThresholds, createReviewer, type Review } from './review.ts';
 import { type Comparison, compareWithTruth } from './scoring.ts';
 import type { ShownObject } from './state.ts';
 
@@ -19,6 +20,8 @@ export interface Page {
   comparison(): Comparison | undefined;
   /** The kept picks beside those of another set; undefined without one. */
   difference(): Difference | undefined;
+  /** How many of the picks at the present thresholds are false, by object; undefined without candidates. */
+  falsePicks(): Readonly<Record<string, FalsePicks>> | undefined;
   /** The pixel of each grey. */
   colors(): Uint32Array;
   /** The pixel of each label. */
@@ -42,6 +45,13 @@ export function createPage(): Page {
     () => [review(), live.state.others, live.state.otherSet, live.state.objects],
     () => differenceFrom(live.state, review()),
   );
+  const falsePicks = remembered(
+    () => [live.state.candidates, live.state.thresholds],
+    () => {
+      const { candidates, thresholds } = live.state;
+      return candidates && estimateFalsePicks(candidates, { thresholds: allowedThresholds(candidates, thresholds) });
+    },
+  );
   const objects = remembered(
     () => [live.state.objects],
     () => new Map(live.state.objects.map((object) => [object.name, object])),
@@ -53,6 +63,7 @@ export function createPage(): Page {
     review,
     comparison,
     difference,
+    falsePicks,
     colors: remembered(
       () => [live.state.window, live.state.isInverted, page.volume?.range],
       () => greyColors(page.volume?.range ?? { low: 0, high: 1 }, live.state.window, live.state.isInverted),

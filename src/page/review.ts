@@ -53,8 +53,8 @@ export function reviewOf({ loaded, candidates, edits, thresholds, minDistances }
   );
 }
 
-/** The thresholds of candidates, not below the lowest one at which nothing is missing. */
-function allowedThresholds(
+/** The thresholds of candidates by object, not below the lowest one at which nothing is missing. */
+export function allowedThresholds(
   { objects, lowestThresholds }: Candidates,
   thresholds: State['thresholds'],
 ): Readonly<Record<string, number>> {

@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import {
   collectCandidates,
+  estimateFalsePicks,
   type ParticlePick,
   picksFromCandidates,
   scorePicks,
@@ -106,6 +107,12 @@ describePage('sliders in the page of view', ({ open }) => {
         thresholds: { ribosome: 0.5, 'apo-ferritin': 0.5 },
         minDistances: { ribosome: 120, 'apo-ferritin': 48 },
         floors: { ribosome: 0.1, 'apo-ferritin': 0.1 },
+        calibration: {
+          ribosome: {
+            ...{ floor: 0.1, minDistance: 120, sure: 0.88, doubtful: 0.5, concentration: 50 },
+            weights: { constant: 1, score: 0.8, sureScore: 0, sureDensity: 0, doubtfulDensity: 0 },
+          },
+        },
       },
     );
     for (const name of runs) {
@@ -120,7 +127,14 @@ describePage('sliders in the page of view', ({ open }) => {
       const picks = picksFromCandidates(candidates, { thresholds: { ribosome } });
       const count = picks.filter(({ object }) => object === 'ribosome').length;
       expect(await row.locator('.number').textContent()).toBe(String(count));
+      const { falsePicks, interval } = estimateFalsePicks(candidates, { thresholds: { ribosome } }).ribosome!;
+      const estimate = row.locator('.estimate');
+      expect(await estimate.textContent()).toBe(`~${Math.round(falsePicks!)} of ${count} may be false`);
+      expect(await estimate.getAttribute('title')).toContain(`${interval![0]} to ${interval![1]}`);
     }
+    const unknown = objectRow(tab, 'apo-ferritin').locator('.estimate');
+    expect(await unknown.textContent()).toBe('How many are false: cannot tell');
+    expect(await unknown.getAttribute('title')).toContain('no calibration');
     await tab.getByRole('button', { name: 'Next run' }).click();
     await settled(tab);
     expect(await row.locator('.threshold').inputValue()).toBe('0.850');
