@@ -10,9 +10,13 @@ export interface InflateOptions {
   readonly maxBytes?: number | undefined;
 }
 
+/** Compressed bytes that a content may take at most: beyond twice its length and this, they are members of gzip that hold nothing. */
+const OVERHEAD = 2 ** 20;
+
 /**
  * Decompresses gzip or zlib by the platform's `DecompressionStream`, which verifies their checksums. Stops when the result gets
- * longer than expected, so that a small file cannot fill the memory.
+ * longer than expected, so that a small file cannot fill the memory; refuses far more bytes than the result can take, so that a large
+ * one cannot take time for nothing.
  *
  * @throws {@link CryoetPicksError} `corrupt-data` if the bytes do not decompress, or to another length.
  */
@@ -24,6 +28,10 @@ export async function inflate(
   const parts: Uint8Array[] = [];
   let length = 0;
   const name = format === 'gzip' ? 'gzip' : 'zlib';
+  if (bytes.length > 2 * limit + OVERHEAD) {
+    const found = `its ${name} data have ${bytes.length} bytes`;
+    throw new CryoetPicksError('corrupt-data', `${found}, far more than ${limit} bytes of content ever take`);
+  }
   try {
     const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream(format));
     const reader = stream.getReader();

@@ -105,6 +105,21 @@ describe.each([
 });
 
 describe('a codec met in a chunk', () => {
+  it('inflate reads gzip of several members, and refuses members without end that hold nothing', async () => {
+    const members = [plain.subarray(0, 3), new Uint8Array(0), plain.subarray(3)].map((part) => gzipSync(part));
+    const found = await inflate(new Uint8Array(Buffer.concat(members)), {
+      format: 'gzip',
+      expectedBytes: plain.length,
+    });
+    expect(found).toEqual(plain);
+    const nothing = gzipSync(new Uint8Array(0));
+    const empty = new Uint8Array(Buffer.concat(Array<Uint8Array>(60_000).fill(nothing)));
+    await expect(inflate(empty, { format: 'gzip', expectedBytes: 1000 })).rejects.toMatchObject({
+      code: 'corrupt-data',
+      message: `its gzip data have ${empty.length} bytes, far more than 1000 bytes of content ever take`,
+    });
+  });
+
   it('inflate stops when the result is longer than a chunk', async () => {
     const bomb = new Uint8Array(gzipSync(new Uint8Array(50_000_000)));
     await expect(inflate(bomb, { format: 'gzip', expectedBytes: 1000 })).rejects.toThrow(
