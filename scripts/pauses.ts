@@ -7,8 +7,10 @@
  */
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { newConfig, projectFromStores, type Run } from '../src/entry/copick.ts';
-import { csvFormat, ndjsonFormat, parsePicks, relion5Format } from '../src/entry/formats.ts';
+import { decodePicks, encodePicks, picksFormat, picksFormatNames } from '../src/entry/formats.ts';
 import { memoryStore, type ParticlePick } from '../src/entry/index.ts';
 import { simulateTomogram } from '../src/entry/simulate.ts';
 
@@ -30,27 +32,33 @@ const pickAt = (i: number): ParticlePick => ({
 });
 
 /** Lines up to the wanted size, after a header. */
-function linesOf(header: string, line: (i: number) => string): string {
+function linesOf(header: string, line: (i: number) => string): Uint8Array {
   const lines = [header];
   for (let i = 0, length = header.length; length < bytes; i++) {
     const next = line(i);
     length += next.length + 1;
     lines.push(next);
   }
-  return `${lines.join('\n')}\n`;
+  return Buffer.from(`${lines.join('\n')}\n`.trimStart());
 }
 
 const xyz = (i: number) => {
   const { x, y, z } = pickAt(i).position;
   return { x, y, z };
 };
-const texts: Readonly<Record<string, () => string>> = {
+/** Text of the wanted size in the format of a name, as bytes. */
+const files: Readonly<Record<string, () => Uint8Array>> = {
   csv: () =>
     linesOf('run_name,object_name,x,y,z,score', (i) => {
       const { x, y, z } = xyz(i);
       return `TS_1,ribosome,${x},${y},${z},${pickAt(i).score}`;
     }),
-  star: () =>
+  submission: () =>
+    linesOf('id,experiment,particle_type,x,y,z', (i) => {
+      const { x, y, z } = xyz(i);
+      return `${i},TS_1,ribosome,${x},${y},${z}`;
+    }),
+  relion5: () =>
     linesOf(
       'data_particles\n\nloop_\n_rlnTomoName #1\n_rlnCenteredCoordinateXAngst #2\n_rlnCenteredCoordinateYAngst #3\n_rlnCenteredCoordinateZAngst #4',
       (i) => {
@@ -58,8 +66,29 @@ const texts: Readonly<Record<string, () => string>> = {
         return `TS_1 ${x} ${y} ${z}`;
       },
     ),
-  ndjson: () => linesOf('', (i) => JSON.stringify({ type: 'point', location: xyz(i) })).trimStart(),
+  relion4: () =>
+    linesOf(
+      'data_particles\n\nloop_\n_rlnTomoName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n_rlnCoordinateZ #4\n_rlnAngleRot #5\n_rlnAngleTilt #6\n_rlnAnglePsi #7',
+      (i) => {
+        const { x, y, z } = xyz(i);
+        return `TS_1 ${x} ${y} ${z} ${i % 360} ${i % 180} ${i % 90}`;
+      },
+    ),
+  dynamo: () =>
+    linesOf('', (i) => {
+      const { x, y, z } = xyz(i);
+      return `${i} 1 1 0 0 0 10 20 30 0.5 0 0 0 0 0 0 0 0 0 1 0 1 0 ${x} ${y} ${z}`;
+    }),
+  points: () =>
+    linesOf('x y z', (i) => {
+      const { x, y, z } = xyz(i);
+      return `${x} ${y} ${z}`;
+    }),
+  ndjson: () => linesOf('', (i) => JSON.stringify({ type: 'point', location: xyz(i) })),
 };
+
+/** Options that suit the format of any of these files. */
+const options = { object: 'ribosome', run: 'TS_1', shape: [184, 630, 630], voxelSize: 10 } as const;
 
 async function newRun(): Promise<Run> {
   const config = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome' }] });
@@ -81,29 +110,40 @@ const jobs: Readonly<Record<string, () => Promise<() => unknown>>> = {
     const picks = Array.from({ length: Number(values.picks) }, (_, i) => pickAt(i));
     return () => run.writePicks(picks, author);
   },
-  'read-csv': async () => {
-    const text = texts.csv!();
-    return () => parsePicks(text, { format: csvFormat() });
-  },
-  'read-star': async () => {
-    const text = texts.star!();
-    const format = relion5Format({ object: 'ribosome', shape: [184, 630, 630], voxelSize: 10 });
-    return () => parsePicks(text, { format });
-  },
-  'read-ndjson': async () => {
-    const text = texts.ndjson!();
-    return () => parsePicks(text, { format: ndjsonFormat({ run: 'TS_1', object: 'ribosome', voxelSize: 10 }) });
-  },
+  ...Object.fromEntries(
+    Object.entries(files).map(([name, file]) => [
+      `read-${name}`,
+      async () => {
+        const bytes = file();
+        return () => decodePicks(bytes, { format: picksFormat(name, options) });
+      },
+    ]),
+  ),
+  ...Object.fromEntries(
+    picksFormatNames.map((name) => [
+      `write-${name}`,
+      async () => {
+        const picks = Array.from({ length: Number(values.picks) }, (_, i) => pickAt(i));
+        return () =>
+          encodePicks([{ run: 'TS_1', picks }], { format: picksFormat(name, { ...options, runs: { 1: 'TS_1' } }) });
+      },
+    ]),
+  ),
   simulate: async () => () => simulateTomogram({ seed: 1 }),
 };
 
 interface Pauses {
   readonly job: string;
   readonly seconds: string;
+  /** CPU seconds of the process. */
+  readonly cpu: string;
   readonly delay: string;
   readonly collector: string;
   readonly turn: string;
 }
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 async function measure(job: string, work: () => unknown): Promise<Pauses> {
   let collector = 0;
@@ -121,6 +161,9 @@ async function measure(job: string, work: () => unknown): Promise<Pauses> {
     turn = Math.max(turn, (user + system) / 1000);
     if (running) setImmediate(next);
   };
+  // What was prepared is of no generation that the collector looks at often.
+  collect();
+  collect();
   delay.enable();
   setImmediate(next);
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -129,8 +172,10 @@ async function measure(job: string, work: () => unknown): Promise<Pauses> {
   await new Promise((resolve) => setTimeout(resolve, 50));
   turn = 0;
   const started = performance.now();
+  const before = process.cpuUsage();
   await work();
   const seconds = (performance.now() - started) / 1000;
+  const { user, system } = process.cpuUsage(before);
   // What blocked to the end shows in the turns after.
   await new Promise((resolve) => setTimeout(resolve, 100));
   running = false;
@@ -140,6 +185,7 @@ async function measure(job: string, work: () => unknown): Promise<Pauses> {
   return {
     job,
     seconds: seconds.toFixed(1),
+    cpu: ((user + system) / 1e6).toFixed(1),
     delay: shown(delay.max / 1e6),
     collector: shown(collector),
     turn: shown(turn),

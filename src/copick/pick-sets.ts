@@ -9,8 +9,9 @@ import {
   someNumber,
   text,
 } from '../core/arguments.ts';
-import { forEachRange, type Steps, withTurns } from '../core/concurrency.ts';
+import { forEachRange, withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { encodedSteps } from '../core/text-pieces.ts';
 import { isPlaced, notPick, type ParticlePick } from '../picks/pick.ts';
 import type { Store, StoreKey } from '../storage/store.ts';
 import { authoredFilter, folderOf, type NameFilter, parseName, pathToWrite, sanitizeName } from './layout.ts';
@@ -399,24 +400,6 @@ async function dropPrevious(
 
 function isSame(found: Uint8Array | undefined, bytes: Uint8Array): boolean {
   return found?.length === bytes.length && found.every((byte, i) => byte === bytes[i]);
-}
-
-/** Encodes pieces of text as one UTF-8. */
-function* encodedSteps(pieces: Iterable<string>): Steps<Uint8Array> {
-  const encoder = new TextEncoder();
-  const parts: Uint8Array[] = [];
-  for (const piece of pieces) {
-    parts.push(encoder.encode(piece));
-    yield;
-  }
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-    yield;
-  }
-  return bytes;
 }
 
 /** The fields of a file beside its picks and their identity. */

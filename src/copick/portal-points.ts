@@ -1,6 +1,8 @@
 import * as v from 'valibot';
+import { atOnce, type Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { checkSchema, parseJsonBigInt } from '../core/json.ts';
+import { lineSteps, type TextContent } from '../core/text-pieces.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { type Rotation, transformOf } from '../picks/rotation.ts';
 import type { Point } from '../space/grid.ts';
@@ -32,22 +34,35 @@ const schema = v.looseObject({
  */
 export function parsePortalPoints(text: string, { source }: { readonly source: string }): PortalPoint[] {
   const points: PortalPoint[] = [];
-  for (const [index, line] of text.split(/\r\n?|\n/).entries()) {
-    if (line.trim() === '') continue;
-    const what = `${source}, line ${index + 1}`;
+  atOnce(portalPointSteps(text, source, (point) => points.push(point)));
+  return points;
+}
+
+/**
+ * Reads an annotation file of the portal in pieces, and visits its points in their order.
+ *
+ * @throws {@link CryoetPicksError} As {@link parsePortalPoints} does.
+ */
+export function portalPointSteps(
+  content: TextContent,
+  source: string,
+  visit: (point: PortalPoint) => void,
+): Steps<void> {
+  return lineSteps(content, { source, code }, (text, line) => {
+    if (text.trim() === '') return;
+    const what = `${source}, line ${line}`;
     const {
       location,
       xyz_rotation_matrix: rotation,
       instance_id: instanceId,
-    } = checkSchema(schema, parseJsonBigInt(line, { what, code }), { what, code });
-    points.push({
+    } = checkSchema(schema, parseJsonBigInt(text, { what, code }), { what, code });
+    visit({
       location,
       ...(rotation === undefined || rotation === null ? {} : { rotation }),
       ...(instanceId === undefined || instanceId === null ? {} : { instanceId }),
-      line: index + 1,
+      line,
     });
-  }
-  return points;
+  });
 }
 
 /** Options of {@link picksFromPortalPoints}. */

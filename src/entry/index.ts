@@ -164,6 +164,7 @@ export {
   type ParsePicksOptions,
   type PickPart,
   type PicksFormat,
+  type PicksFormatInPieces,
   parsePicks,
 } from '../formats/format.ts';
 export {

@@ -18,6 +18,7 @@ import {
   type ObjectNames,
   type RunNames,
   type RunShapesOption,
+  type RunVoxelSizesOption,
   type ShapeOption,
   tableRules,
   type VoxelSizeOption,
@@ -32,7 +33,13 @@ import { stopgapFormat } from './stopgap.ts';
 import { tomFormat } from './tom.ts';
 
 /** The options of all formats; each format uses those that it needs. */
-export interface FormatOptions extends VoxelSizeOption, ShapeOption, RunShapesOption, ObjectNames, RunNames {
+export interface FormatOptions
+  extends VoxelSizeOption,
+    RunVoxelSizesOption,
+    ShapeOption,
+    RunShapesOption,
+    ObjectNames,
+    RunNames {
   /** What the columns of a plain table are, for the format `points`. */
   readonly columns?: PointsFormatOptions['columns'];
   /** What coordinates in STAR of RELION are, if their range leaves doubt. */

@@ -1,10 +1,19 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { optional, positiveLength, type Rule, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { groupByRun, type RunPicks } from '../picks/pick.ts';
+import { groupByRun } from '../picks/pick.ts';
 import { requireOption } from './file-context.ts';
-import { checkedFormat, type PicksFormat } from './format.ts';
-import { type CheckedPick, checkedPicks, instanceIn, numberIn, pickFrom, scoreIn } from './pick-fields.ts';
+import { checkedFormat, noSteps, type PicksFormat, wholeContent } from './format.ts';
+import {
+  type CheckedPick,
+  eachInPieces,
+  instanceIn,
+  linesOf,
+  numberIn,
+  pickFrom,
+  picksToWrite,
+  scoreIn,
+} from './pick-fields.ts';
 
 /** Options of {@link cmmFormat}. */
 export interface CmmFormatOptions {
@@ -50,30 +59,35 @@ export function cmmFormat(options: CmmFormatOptions = {}): PicksFormat {
     name,
     content: 'text',
     losses: [{ part: 'orientation', what: 'markers have no orientation' }],
-    parse: (text, source) => groupByRun(rowsOf(markerSets(text, source), source, options)),
-    format(runs: Iterable<RunPicks>) {
+    parse(content, source) {
+      const text = wholeContent(content, source, { content: 'text' });
+      return noSteps(groupByRun(rowsOf(markerSets(text, source), source, options)));
+    },
+    *format(runs) {
       const sets = new Map<string, CheckedPick[]>();
-      for (const checked of checkedPicks(runs)) {
+      yield* eachInPieces((yield* picksToWrite(runs)).each(), (checked) => {
         const key = JSON.stringify([checked.run, checked.pick.object]);
         const set = sets.get(key);
         if (set === undefined) sets.set(key, [checked]);
         else set.push(checked);
-      }
-      const text = [...sets.values()].map((picks) => formatSet(picks, options)).join('');
-      return `<?xml version="1.0" encoding="UTF-8"?>\n<marker_sets>\n${text}</marker_sets>\n`;
+      });
+      yield '<?xml version="1.0" encoding="UTF-8"?>\n<marker_sets>\n';
+      for (const picks of sets.values()) yield* formatSet(picks, options);
+      yield '</marker_sets>\n';
     },
   });
 }
 
-function formatSet(picks: readonly CheckedPick[], { radius = 50 }: CmmFormatOptions): string {
+function* formatSet(picks: readonly CheckedPick[], { radius = 50 }: CmmFormatOptions): Generator<string, void> {
   const { run, pick } = picks[0]!;
   const size = typeof radius === 'number' ? radius : radius(pick.object);
-  const markers = picks.map(({ pick: { position, score, instanceId } }, index) => {
+  yield `<marker_set${attributes({ name: pick.object, run })}>\n`;
+  yield* linesOf(picks, ({ pick: { position, score, instanceId } }, index) => {
     const { x, y, z } = position;
     const known = instanceId === undefined ? { score } : { score, instance_id: instanceId };
     return `<marker${attributes({ id: index + 1, x, y, z, r: 1, g: 1, b: 0, radius: size, ...known })}/>\n`;
   });
-  return `<marker_set${attributes({ name: pick.object, run })}>\n${markers.join('')}</marker_set>\n`;
+  yield '</marker_set>\n';
 }
 
 function attributes(values: Readonly<Record<string, string | number | bigint>>): string {

@@ -1,11 +1,20 @@
-import { formatPicksFile, type PicksFile, parsePicksFile, withoutUntrustedRotations } from '../copick/picks-file.ts';
+import {
+  type ParsePicksFileOptions,
+  type PicksFile,
+  parsePicksFile,
+  picksFilePieces,
+  picksFileSteps,
+  picksIdentitySteps,
+  withoutUntrustedRotations,
+} from '../copick/picks-file.ts';
 import { listNames } from '../copick/tree.ts';
 import { optional, requireOptions, text } from '../core/arguments.ts';
-import type { RunPicks } from '../picks/pick.ts';
+import type { Steps } from '../core/concurrency.ts';
+import type { TextContent } from '../core/text-pieces.ts';
 import { rotationOf } from '../picks/rotation.ts';
 import { requireOption } from './file-context.ts';
 import { checkedFormat, fileWarner, type PicksFormat } from './format.ts';
-import { checkedPicks, onlyObject, onlyRun } from './pick-fields.ts';
+import { onlyObject, onlyRun, picksToWrite } from './pick-fields.ts';
 
 /** Options of {@link copickFormat}. */
 export interface CopickFormatOptions {
@@ -47,26 +56,36 @@ export function copickFormat(options: CopickFormatOptions = {}): PicksFormat {
     content: 'text',
     losses: [],
     keepsUnknown: true,
-    leftOut: (text, source) => linesOf(parsePicksFile(text, { source, fallbackObject: options.object })),
-    parse(text, source, reports = {}) {
-      const file = parsePicksFile(text, { source, fallbackObject: options.object });
+    *leftOut(content, source) {
+      return notesOf(yield* fileSteps(content, { source, fallbackObject: options.object }));
+    },
+    *parse(content, source, reports) {
+      const file = yield* fileSteps(content, { source, fallbackObject: options.object });
       const warn = fileWarner(source, reports);
       for (const message of file.warnings ?? []) warn('picks-file', `${source}: ${message}`);
       if (file.picks.length === 0) return [];
       const run = requireOption(file.runName ?? options.run, { name: 'run', place: source });
       return [{ run, picks: withoutUntrustedRotations(file) }];
     },
-    format(runs: Iterable<RunPicks>) {
-      const checked = checkedPicks(runs);
+    *format(runs) {
+      const checked = yield* picksToWrite(runs);
       const runName = onlyRun(checked, name) ?? options.run;
       const object = requireOption(onlyObject(checked, name) ?? options.object, { name: 'object', place: name });
-      return formatPicksFile({ object, userId, sessionId, runName, picks: checked.map(({ pick }) => pick) });
+      const picks = runs.flatMap((one) => one.picks);
+      yield* picksFilePieces({ object, userId, sessionId, runName, picks });
     },
   });
 }
 
+/** The file of a text, at once, or of bytes, in pieces. */
+function* fileSteps(content: TextContent, options: ParsePicksFileOptions): Steps<PicksFile> {
+  if (typeof content === 'string') return parsePicksFile(content, options);
+  const identity = yield* picksIdentitySteps(content, options);
+  return yield* picksFileSteps(content, { ...options, identity });
+}
+
 /** The fields of a file beside its picks, a line each. */
-function linesOf({ picks, userId, sessionId, voxelSpacing, trustOrientation, unknown = {} }: PicksFile): string[] {
+function notesOf({ picks, userId, sessionId, voxelSpacing, trustOrientation, unknown = {} }: PicksFile): string[] {
   const keys = Object.keys(unknown);
   const turned = picks.filter(({ transform }) => rotationOf(transform) !== undefined).length;
   return [

@@ -1,12 +1,12 @@
-import Papa from 'papaparse';
-import { describeValue, flag, optional, requireOptions, text } from '../core/arguments.ts';
+import { flag, optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { columnFor } from '../picks/column-names.ts';
-import { type CsvRow, headerOf, readCsvTable, unreadColumns } from '../picks/csv.ts';
-import { groupByRun, isPlaced, notPick, type ParticlePick, type RunPicks, type Transform } from '../picks/pick.ts';
-import { formatSubmission, parseSubmission } from '../picks/submission.ts';
+import { type CsvRow, csvLine, csvSteps, unreadColumns } from '../picks/csv.ts';
+import { type PicksByRun, picksByRun, type RunPicks, type Transform } from '../picks/pick.ts';
+import { submissionPieces, submissionSteps } from '../picks/submission.ts';
+import type { Point } from '../space/grid.ts';
 import { checkedFormat, type ParseReports, type PicksFormat, type PointsColumn } from './format.ts';
-import { instanceIn, numberIn, scoreIn } from './pick-fields.ts';
+import { instanceIn, linesOf, numberIn, picksToWrite, scoreIn } from './pick-fields.ts';
 
 export interface CsvFormatOptions {
   /** Run of all rows of a table without a column `run_name`. */
@@ -56,19 +56,20 @@ export function csvFormat(options: CsvFormatOptions = {}): PicksFormat {
     name: 'CSV',
     content: 'text',
     losses: [],
-    leftOut: (text, source) => {
-      const names = Object.values(namesIn(headerOf(text)));
-      return unreadColumns(text, {
-        ...{ required: axes, source, code },
-        read: [...axes, ...names, 'instance_id', ...matrixColumns.flat()],
+    leftOut: (content, source) =>
+      unreadColumns(content, { required: axes, source, code }, (header) => {
+        return [...axes, ...Object.values(namesIn(header)), 'instance_id', ...matrixColumns.flat()];
+      }),
+    *parse(content, source, reports) {
+      const runs = picksByRun();
+      yield* csvSteps(content, { required: axes, source, code }, (header) => {
+        const names = namesIn(header);
+        reportNames(header, names, reports);
+        const hasTransforms = matrixColumns.flat().some((column) => header.includes(column));
+        const reading = { ...options, source, names, hasTransforms, shared: new Map<string, string>() };
+        return (row) => addRow(runs, row, reading);
       });
-    },
-    parse: (text, source, reports = {}) => {
-      const header = headerOf(text);
-      const names = namesIn(header);
-      const rows = readCsvTable(text, { required: axes, source, code });
-      reportNames(header, names, reports);
-      return groupByRun(rows.map((row) => readRow(row, source, { ...options, names })));
+      return runs.all();
     },
     format: formatCsv,
   });
@@ -93,90 +94,79 @@ function reportNames(header: readonly string[], names: Names, { onColumns }: Par
   );
 }
 
-type Reading = CsvFormatOptions & { readonly names: Names };
-
-function readRow(row: CsvRow, source: string, options: Reading): { run: string; pick: ParticlePick } {
-  const { names } = options;
-  const at = (column: string) => readNumber(row, column, source);
-  const transform = readTransform(row, source);
-  const [dx, dy, dz] = transform === undefined ? [0, 0, 0] : transform.slice(0, 3).map((cells) => cells[3]!);
-  const instance = instanceIn(row.cell('instance_id'), {
-    what: 'instance_id',
-    place: `${source}, line ${row.line}`,
-  });
-  const pick = {
-    object: readName(row, names.object, options.object, source),
-    position: { x: at('x') + dx!, y: at('y') + dy!, z: at('z') + dz! },
-    score: scoreIn(row.cell(names.score), { what: names.score, place: `${source}, line ${row.line}` }) ?? 1,
-    ...(instance === undefined ? {} : { instanceId: instance }),
-    ...(transform === undefined ? {} : { transform }),
-  };
-  return { run: readName(row, names.run, options.run, source), pick };
+interface Reading extends CsvFormatOptions {
+  readonly source: string;
+  readonly names: Names;
+  readonly hasTransforms: boolean;
+  /** The names of objects so far: cells keep the text that they were cut from. */
+  readonly shared: Map<string, string>;
 }
 
-function readName(row: CsvRow, column: string, fallback: string | undefined, source: string): string {
-  const name = row.cell(column) ?? fallback;
+function addRow(runs: PicksByRun, row: CsvRow, reading: Reading): void {
+  const { names, hasTransforms, shared } = reading;
+  const place = `${reading.source}, line ${row.line}`;
+  const [x, y, z] = [at(row, 'x', place), at(row, 'y', place), at(row, 'z', place)];
+  const transform = hasTransforms ? readTransform(row, place) : undefined;
+  const instanceId = instanceIn(row.cell('instance_id'), { what: 'instance_id', place });
+  const name = readName(row, 'object', reading, place);
+  const object = shared.get(name) ?? name;
+  if (object === name) shared.set(name, name);
+  const score = scoreIn(row.cell(names.score), { what: names.score, place }) ?? 1;
+  const position = transform === undefined ? { x, y, z } : shifted({ x, y, z }, transform);
+  runs.add(readName(row, 'run', reading, place), {
+    object,
+    position,
+    score,
+    ...(instanceId === undefined ? undefined : { instanceId }),
+    ...(transform === undefined ? undefined : { transform }),
+  });
+}
+
+function shifted({ x, y, z }: Point, [rowX, rowY, rowZ]: Transform): Point {
+  return { x: x + rowX![3]!, y: y + rowY![3]!, z: z + rowZ![3]! };
+}
+
+function readName(row: CsvRow, part: 'run' | 'object', options: Reading, place: string): string {
+  const column = options.names[part];
+  const name = row.cell(column) ?? options[part];
   if (name === undefined) {
-    const option = column === 'run_name' ? 'run' : 'object';
-    const message = `${source}: no column "${column}", and the option ${option}, for all rows, is not given`;
-    throw new CryoetPicksError(code, message, { option });
+    const message = `${options.source}: no column "${column}", and the option ${part}, for all rows, is not given`;
+    throw new CryoetPicksError(code, message, { option: part });
   }
   if (name.trim() !== '') return name;
-  throw new CryoetPicksError(code, `${source}, line ${row.line}: ${column} is empty; expected a name`);
+  throw new CryoetPicksError(code, `${place}: ${column} is empty; expected a name`);
 }
 
-function readNumber(row: CsvRow, column: string, source: string): number {
-  return numberIn(row.cell(column), { what: column, place: `${source}, line ${row.line}` });
+function at(row: CsvRow, column: string, place: string): number {
+  return numberIn(row.cell(column), { what: column, place });
 }
 
 /** The matrix of a row; none if all its cells are absent or empty. */
-function readTransform(row: CsvRow, source: string): Transform | undefined {
+function readTransform(row: CsvRow, place: string): Transform | undefined {
   if (matrixColumns.flat().every((column) => (row.cell(column) ?? '').trim() === '')) return undefined;
-  const matrix = matrixColumns.map((columns) => columns.map((column) => readNumber(row, column, source)));
+  const matrix = matrixColumns.map((columns) => columns.map((column) => at(row, column, place)));
   if (matrix[3]!.every((value, j) => value === (j === 3 ? 1 : 0))) return matrix;
   throw new CryoetPicksError(
     code,
-    `${source}, line ${row.line}: the last row of the transform is ${matrix[3]!.join(', ')}; expected 0, 0, 0, 1`,
+    `${place}: the last row of the transform is ${matrix[3]!.join(', ')}; expected 0, 0, 0, 1`,
   );
 }
 
-function formatCsv(runs: Iterable<RunPicks>): string {
-  const given = [...runs];
-  const all = given.flatMap(({ picks }) => picks);
-  const withInstance = all.some((pick) => pick?.instanceId !== undefined);
-  const withTransform = all.some((pick) => pick?.transform !== undefined);
+function* formatCsv(runs: readonly RunPicks[]): Generator<string | undefined, void> {
+  const picks = yield* picksToWrite(runs);
+  const { hasInstances, hasTransforms } = picks;
   const fields = ['run_name', 'object_name', 'x', 'y', 'z', 'score'];
-  if (withInstance) fields.push('instance_id');
-  if (withTransform) fields.push(...matrixColumns.flat());
-  const data = given.flatMap(({ run, picks }) =>
-    picks.map((pick, index) => {
-      const cells = cellsOf(run, pick, `pick ${index} of run ${JSON.stringify(run)}`);
-      if (withInstance) cells.push(String(pick.instanceId ?? ''));
-      if (withTransform) cells.push(...matrixCells(pick.transform));
-      return cells;
-    }),
-  );
-  // Papaparse ends a table without rows in a line break, but not a table with rows.
-  return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
-}
-
-function cellsOf(run: string, pick: ParticlePick, name: string): (string | number)[] {
-  if (!isPlaced(pick)) throw notPick(pick, name);
-  const { object, position, score } = pick;
-  const { x, y, z } = position;
-  if (run.trim() === '' || object.trim() === '') {
-    throw new CryoetPicksError(
-      code,
-      `${name} needs the names of run and object; run is ${JSON.stringify(run)}, object is "${object}"`,
-    );
-  }
-  if (![x, y, z, score].every(Number.isFinite)) {
-    throw new CryoetPicksError(
-      code,
-      `${name} is at (${x}, ${y}, ${z}) Å with score ${describeValue(score)}; expected finite numbers`,
-    );
-  }
-  return [run, object, x, y, z, score];
+  if (hasInstances) fields.push('instance_id');
+  if (hasTransforms) fields.push(...matrixColumns.flat());
+  yield csvLine(fields);
+  yield* linesOf(picks.each(), ({ run, pick }) => {
+    const { object, position, score, instanceId = '', transform } = pick;
+    const { x, y, z } = position;
+    const cells: (string | number)[] = [run, object, x, y, z, score];
+    if (hasInstances) cells.push(String(instanceId));
+    if (hasTransforms) cells.push(...matrixCells(transform));
+    return csvLine(cells);
+  });
 }
 
 function matrixCells(transform: Transform | undefined): (string | number)[] {
@@ -212,18 +202,16 @@ export function submissionFormat(options: SubmissionFormatOptions = {}): PicksFo
       { part: 'instance', what: 'the competition asks for no instance id' },
       { part: 'orientation', what: 'the competition asks for no orientation' },
     ],
-    leftOut: (text, source) =>
-      unreadColumns(text, {
-        ...{ required: axes, source, code: 'invalid-submission' },
-        read: [
-          'id',
-          'experiment',
-          'particle_type',
-          ...axes,
-          columnFor(headerOf(text), { own: 'score', role: 'score' }) ?? 'score',
-        ],
+    leftOut: (content, source) =>
+      unreadColumns(content, { required: axes, source, code: 'invalid-submission' }, (header) => {
+        const known = columnFor(header, { own: 'score', role: 'score' }) ?? 'score';
+        return ['id', 'experiment', 'particle_type', ...axes, known];
       }),
-    parse: (text, source) => parseSubmission(text, { source }),
-    format: (runs: Iterable<RunPicks>) => formatSubmission(runs, { score }),
+    *parse(content, source) {
+      const runs = picksByRun();
+      yield* submissionSteps(content, source, ({ run, pick }) => runs.add(run, pick));
+      return runs.all();
+    },
+    format: (runs) => submissionPieces(runs, score),
   });
 }

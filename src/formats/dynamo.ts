@@ -1,28 +1,32 @@
 import { oneOf, requireOptions } from '../core/arguments.ts';
+import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
+import { lineSteps, type TextContent } from '../core/text-pieces.ts';
 import { parseNumber } from '../picks/csv.ts';
-import { groupByRun, type RunPicks } from '../picks/pick.ts';
+import type { RunPicks } from '../picks/pick.ts';
 import { rotationFromEuler } from '../picks/rotation.ts';
 import { toPhysical, toVoxel } from '../space/grid.ts';
 import {
   checkVoxelSize,
   gridFrom,
   needVoxelSize,
+  numberedRuns,
   numberObjects,
   numberRuns,
   type ObjectNames,
   objectOf,
   type RunNames,
-  runsOf,
+  type RunVoxelSizesOption,
   tableRules,
   type VoxelSizeOption,
+  voxelSizesByRun,
 } from './file-context.ts';
 import { checkedFormat, fileWarner, type ParseReports, type PicksFormat } from './format.ts';
-import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
+import { checkedAngles, linesOf, numberedInstance, pickFrom, picksToWrite } from './pick-fields.ts';
 
 /** Options of {@link dynamoFormat}. */
-export interface DynamoFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
+export interface DynamoFormatOptions extends VoxelSizeOption, RunVoxelSizesOption, ObjectNames, RunNames {
   /**
    * The coordinate of the first voxel in columns 24–26: 0 as in copick, 1 as in MATLAB.
    * @defaultValue 0
@@ -62,14 +66,14 @@ export function dynamoFormat(options: DynamoFormatOptions = {}): PicksFormat {
       { part: 'object', what: 'Dynamo has class numbers, not names' },
       { part: 'run', what: 'Dynamo has tomogram numbers, not names' },
     ],
-    parse: (text, source, reports = {}) => parse(text, source, { ...options, reports }),
-    format(runs: Iterable<RunPicks>) {
-      const picks = checkedPicks(runs);
+    parse: (content, source, reports) => parse(content, source, { ...options, reports }),
+    *format(runs) {
+      const picks = yield* picksToWrite(runs);
       const size = needVoxelSize(voxelSize, { place: name });
       const grid = gridFrom(size, options.firstVoxel);
       const objectNumber = numberObjects(picks, options);
       const runNumber = numberRuns(picks, options);
-      const lines = picks.map((checked, index) => {
+      yield* linesOf(picks.each(), (checked, index) => {
         const [tdrot, tilt, narot] = checkedAngles(checked, 'dynamo');
         const [z, y, x] = toVoxel(grid, checked.pick.position);
         const numbers = {
@@ -80,7 +84,6 @@ export function dynamoFormat(options: DynamoFormatOptions = {}): PicksFormat {
         const found = { cc: checked.pick.score, x, y, z, tdrot, tilt, narot, apix: size[2] };
         return lineOf({ tag: index + 1, aligned: 1, ...numbers, ...found });
       });
-      return lines.join('');
     },
   });
 }
@@ -100,69 +103,57 @@ interface Row {
 
 type Reading = DynamoFormatOptions & { readonly reports: ParseReports };
 
-function parse(text: string, source: string, options: Reading): RunPicks[] {
-  const voxelSize = checkVoxelSize(options.voxelSize);
+function* parse(content: TextContent, source: string, options: Reading): Steps<RunPicks[]> {
+  const voxelSizeOf = voxelSizesByRun(options);
   const warn = fileWarner(source, options.reports);
-  const rows = rowsOf(text, source, warn);
-  const runName = runsOf(
-    rows.map(({ at }) => at('tomo')),
-    options,
-    source,
-  );
-  return groupByRun(
-    rows.map((row) => {
-      const { at, place } = row;
-      const stated = [{ size: row.length('apix'), where: `column ${column.apix} (apix)` }];
-      const grid = gridFrom(needVoxelSize(voxelSize, { stated, place, warn }), options.firstVoxel);
-      const pick = {
-        object: objectOf(at('class'), options, place),
-        position: toPhysical(grid, [at('z') + at('dz'), at('y') + at('dy'), at('x') + at('dx')]),
-        score: at('cc'),
-        instance: at('region'),
-        rotation: rotationFromEuler([at('tdrot'), at('tilt'), at('narot')], 'dynamo'),
-      };
-      return { run: runName(at('tomo')), pick: pickFrom(pick, place) };
-    }),
-  );
-}
-
-function rowsOf(text: string, source: string, warn: (code: string, message: string) => void): Row[] {
-  const rows: Row[] = [];
+  const runs = numberedRuns(options, source);
   let isTold = false;
   const warnOnce = (code: string, message: string) => {
     if (!isTold) warn(code, message);
     isTold = true;
   };
-  for (const [index, line] of text
-    .replace(/^\uFEFF/, '')
-    .split(/\r\n?|\n/)
-    .entries()) {
-    const cells = line.trim().split(/\s+/);
-    if (cells[0] === '') continue;
-    const place = `${source}, line ${index + 1}`;
-    if (cells.length < column.z) {
-      throw new CryoetPicksError(code, `${place}: ${cells.length} columns; expected at least ${column.z}`);
-    }
-    const length = (key: Column) => {
-      const cell = cells[column[key] - 1];
-      const value = cell === undefined ? 0 : (parseNumber(cell) ?? realPart(cell, { key, place, warn: warnOnce }));
-      if (value !== undefined) return value;
-      throw new CryoetPicksError(
-        code,
-        `${place}: column ${column[key]} (${key}) is ${showJson(cell)}; expected a finite number`,
-      );
+  yield* lineSteps(content, { source, code }, (line, number) => {
+    const row = rowOf(line, { place: `${source}, line ${number}`, warn: warnOnce });
+    if (row === undefined) return;
+    const { at, place } = row;
+    const tomogram = at('tomo');
+    const stated = [{ size: row.length('apix'), where: `column ${column.apix} (apix)` }];
+    const size = needVoxelSize(voxelSizeOf(runs.nameOf(tomogram)), { stated, place, warn });
+    const grid = gridFrom(size, options.firstVoxel);
+    const pick = {
+      object: objectOf(at('class'), options, place),
+      position: toPhysical(grid, [at('z') + at('dz'), at('y') + at('dy'), at('x') + at('dx')]),
+      score: at('cc'),
+      instance: at('region'),
+      rotation: rotationFromEuler([at('tdrot'), at('tilt'), at('narot')], 'dynamo'),
     };
-    const at = (key: Column) => {
-      const value = length(key);
-      if (Number.isFinite(value)) return value;
-      throw new CryoetPicksError(
-        code,
-        `${place}: column ${column[key]} (${key}) is ${value}; expected a finite number`,
-      );
-    };
-    rows.push({ place, at, length });
+    runs.add(tomogram, pickFrom(pick, place));
+  });
+  return runs.all();
+}
+
+/** The row of a line; undefined for a blank one. */
+function rowOf(line: string, { place, warn }: Omit<ComplexContext, 'key'>): Row | undefined {
+  const cells = line.trim().split(/\s+/);
+  if (cells[0] === '') return undefined;
+  if (cells.length < column.z) {
+    throw new CryoetPicksError(code, `${place}: ${cells.length} columns; expected at least ${column.z}`);
   }
-  return rows;
+  const length = (key: Column) => {
+    const cell = cells[column[key] - 1];
+    const value = cell === undefined ? 0 : (parseNumber(cell) ?? realPart(cell, { key, place, warn }));
+    if (value !== undefined) return value;
+    throw new CryoetPicksError(
+      code,
+      `${place}: column ${column[key]} (${key}) is ${showJson(cell)}; expected a finite number`,
+    );
+  };
+  const at = (key: Column) => {
+    const value = length(key);
+    if (Number.isFinite(value)) return value;
+    throw new CryoetPicksError(code, `${place}: column ${column[key]} (${key}) is ${value}; expected a finite number`);
+  };
+  return { place, at, length };
 }
 
 const complex = /^([+-]?[\d.]+(?:e[+-]?\d+)?)([+-][\d.]+(?:e[+-]?\d+)?)[ij]$/i;

@@ -1,8 +1,11 @@
 import * as v from 'valibot';
 import { anything, optional, positiveCount, requireOptions, text } from '../core/arguments.ts';
+import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { checkSchema, parseJson, showJson } from '../core/json.ts';
-import type { RunPicks } from '../picks/pick.ts';
+import { jsonSteps } from '../core/json-parser.ts';
+import type { TextContent } from '../core/text-pieces.ts';
+import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { toPhysical, toVoxel, type VoxelPlacement, type Zyx } from '../space/grid.ts';
 import {
   checkShape,
@@ -15,7 +18,7 @@ import {
   type VoxelSizeOption,
 } from './file-context.ts';
 import { checkedFormat, type PicksFormat } from './format.ts';
-import { checkedPicks, onlyRun, pickFrom } from './pick-fields.ts';
+import { eachInPieces, linesOf, onlyRun, pickFrom, picksToWrite } from './pick-fields.ts';
 
 /** Options of {@link eman2Format}. */
 export interface Eman2FormatOptions extends VoxelSizeOption, ShapeOption {
@@ -70,39 +73,43 @@ export function eman2Format(options: Eman2FormatOptions = {}): PicksFormat {
       { part: 'instance', what: 'boxes of EMAN2 have no instance id' },
       { part: 'run', what: 'in EMAN2, the name of the file names the tomogram' },
     ],
-    parse: (text, source) => parse(text, source, { ...options, voxelSize, shape }),
-    format(runs: Iterable<RunPicks>) {
-      const picks = checkedPicks(runs);
+    parse: (content, source) => parse(content, source, { ...options, voxelSize, shape }),
+    *format(runs) {
+      const picks = yield* picksToWrite(runs);
       onlyRun(picks, name);
       const size = needVoxelSize(voxelSize, { place: name });
-      const classes = [...new Set(picks.map(({ pick }) => pick.object))];
+      const classes = [...picks.objects];
       const numbers = new Map(classes.map((object, number) => [object, number]));
       const grid =
         shape === undefined ? gridFrom(size) : gridAround(half(shape), { voxelSize: size, step: cube(size[2]) });
-      const boxes = picks.map(({ pick }) => {
-        const [z, y, x] = toVoxel(grid, pick.position);
-        return [x, y, z, 'cryoet-picks', pick.score, numbers.get(pick.object)];
-      });
       const { boxSize = 32 } = options;
-      const json = {
-        ...(shape === undefined ? {} : { apix_unbin: size[2] }),
-        boxes_3d: boxes,
-        class_list: Object.fromEntries(classes.map((object, index) => [index, { boxsize: boxSize, name: object }])),
-      };
-      return `${JSON.stringify(json)}\n`;
+      const list = Object.fromEntries(classes.map((object, index) => [index, { boxsize: boxSize, name: object }]));
+      yield shape === undefined ? '{"boxes_3d":[' : `{"apix_unbin":${JSON.stringify(size[2])},"boxes_3d":[`;
+      yield* linesOf(picks.each(), ({ pick }, index) => {
+        const [z, y, x] = toVoxel(grid, pick.position);
+        const box = [x, y, z, 'cryoet-picks', pick.score, numbers.get(pick.object)];
+        return `${index === 0 ? '' : ','}${JSON.stringify(box)}`;
+      });
+      yield `],"class_list":${JSON.stringify(list)}}\n`;
     },
   });
 }
 
 type Reading = Omit<Eman2FormatOptions, 'voxelSize'> & { readonly voxelSize: Zyx | undefined };
 
-function parse(text: string, source: string, options: Reading): RunPicks[] {
-  const json = checkSchema(schema, parseJson(text, { what: source, code, maxDepth: 200 }), { what: source, code });
+function* parse(content: TextContent, source: string, options: Reading): Steps<RunPicks[]> {
+  const value =
+    typeof content === 'string'
+      ? parseJson(content, { what: source, code, maxDepth: 200 })
+      : yield* jsonSteps(content, { what: source, code });
+  const json = checkSchema(schema, value, { what: source, code });
   const run = requireOption(options.run, { name: 'run', place: source });
   const grid = gridOf(json.apix_unbin, source, options);
   const names = new Map(Object.entries(json.class_list).map(([number, { name: object }]) => [number, object]));
-  const picks = json.boxes_3d.map((value, index) => {
-    const place = `${source}: box ${index}`;
+  const picks: ParticlePick[] = [];
+  let index = 0;
+  yield* eachInPieces(json.boxes_3d, (value) => {
+    const place = `${source}: box ${index++}`;
     const parsed = v.safeParse(box, value);
     if (!parsed.success)
       throw new CryoetPicksError(code, `${place}: expected x, y, z and more, found ${showJson(value)}`);
@@ -111,7 +118,7 @@ function parse(text: string, source: string, options: Reading): RunPicks[] {
       throw new CryoetPicksError(code, `${place}: score is ${showJson(score)}; expected a finite number`);
     }
     const object = requireOption(names.get(String(number)) ?? options.object, { name: 'object', place });
-    return pickFrom({ object, position: toPhysical(grid, [z, y, x]), score }, place);
+    picks.push(pickFrom({ object, position: toPhysical(grid, [z, y, x]), score }, place));
   });
   return picks.length === 0 ? [] : [{ run, picks }];
 }

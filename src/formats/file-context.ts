@@ -5,13 +5,15 @@ import {
   optional,
   type Rule,
   type RulesFor,
+  record,
   shapeRule,
   text,
   voxelSizeRule,
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
+import { type ParticlePick, picksByRun, type RunPicks } from '../picks/pick.ts';
 import { sizesAgree, type VoxelPlacement, type Zyx } from '../space/grid.ts';
-import type { CheckedPick } from './pick-fields.ts';
+import { type CheckedPick, type PicksToWrite, type Place, placeName } from './pick-fields.ts';
 
 /** Returns a name that a file lacks. @throws {@link CryoetPicksError} `invalid-option` if no option gives it. */
 export function requireOption(
@@ -53,66 +55,75 @@ const names: Rule = {
 };
 
 /** What the options of tables with class and tomogram numbers must be; {@link checkVoxelSize} checks the voxel size. */
-export const tableRules: RulesFor<ObjectNames & RunNames & VoxelSizeOption> = {
+export const tableRules: RulesFor<ObjectNames & RunNames & VoxelSizeOption & RunVoxelSizesOption> = {
   object: /* @__PURE__ */ optional(text),
   objects: names,
   run: /* @__PURE__ */ optional(text),
   runs: names,
   voxelSize: anything,
+  voxelSizes: /* @__PURE__ */ optional(record),
 };
 
 /** The object of a class number. @throws {@link CryoetPicksError} `invalid-option` if no option names it. */
-export function objectOf(number: number, { object, objects }: ObjectNames, place: string): string {
+export function objectOf(number: number, { object, objects }: ObjectNames, place: Place): string {
   const name = objects === undefined ? object : objects[number];
   if (name !== undefined) return name;
   const needed =
     objects === undefined
       ? 'objects have numbers, not names; give the option object, or objects by class number'
       : `the option objects has no class ${number}; it has ${Object.keys(objects).join(', ') || 'none'}`;
-  throw new CryoetPicksError('invalid-option', `${place}: ${needed}`, {
+  throw new CryoetPicksError('invalid-option', `${placeName(place)}: ${needed}`, {
     option: objects === undefined ? 'object' : 'objects',
   });
 }
 
-/**
- * Names for the tomogram numbers of a file.
- *
- * @throws {@link CryoetPicksError} `invalid-option` if one name is given for several tomograms, or a number has no name.
- */
-export function runsOf(
-  numbers: readonly number[],
-  { run, runs }: RunNames,
-  source: string,
-): (number: number) => string {
-  if (runs !== undefined) {
-    return (number) => {
-      const name = runs[number];
-      if (name !== undefined) return name;
-      throw new CryoetPicksError('invalid-option', `${source}: the option runs has no tomogram ${number}`, {
-        option: 'runs',
-      });
-    };
-  }
-  const found = new Set(numbers);
-  if (run !== undefined && found.size > 1) {
-    throw new CryoetPicksError(
-      'invalid-option',
-      `${source} holds ${found.size} tomograms, but the option run names one; give runs by tomogram number`,
-      { option: 'run' },
-    );
-  }
-  return (number) => run ?? String(number);
+/** Picks that come one by one, of tomograms that have numbers. */
+export interface NumberedRuns {
+  /** @throws {@link CryoetPicksError} `invalid-option` if the options name runs by number, but not this one. */
+  add(number: number, pick: ParticlePick): void;
+  /** The name of a tomogram. @throws As `add`. */
+  nameOf(number: number): string;
+  /** @throws {@link CryoetPicksError} `invalid-option` if one name is given for several tomograms. */
+  all(): RunPicks[];
+}
+
+/** Collects the picks of a file that numbers its tomograms, under the names that the options give. */
+export function numberedRuns({ run, runs }: RunNames, source: string): NumberedRuns {
+  const picks = picksByRun();
+  const numbers = new Set<number>();
+  const nameOf = (number: number): string => {
+    const name = runs === undefined ? (run ?? String(number)) : runs[number];
+    if (name !== undefined) return name;
+    throw new CryoetPicksError('invalid-option', `${source}: the option runs has no tomogram ${number}`, {
+      option: 'runs',
+    });
+  };
+  return {
+    nameOf,
+    add(number, pick) {
+      numbers.add(number);
+      picks.add(nameOf(number), pick);
+    },
+    all() {
+      if (runs !== undefined || run === undefined || numbers.size <= 1) return picks.all();
+      throw new CryoetPicksError(
+        'invalid-option',
+        `${source} holds ${numbers.size} tomograms, but the option run names one; give runs by tomogram number`,
+        { option: 'run' },
+      );
+    },
+  };
 }
 
 /** The class numbers of the objects of picks. */
-export function numberObjects(picks: readonly CheckedPick[], { objects }: ObjectNames): (pick: CheckedPick) => number {
-  const numberOf = numbersFor(new Set(picks.map(({ pick }) => pick.object)), { names: objects, option: 'objects' });
+export function numberObjects(picks: PicksToWrite, { objects }: ObjectNames): (pick: CheckedPick) => number {
+  const numberOf = numbersFor(picks.objects, { names: objects, option: 'objects' });
   return ({ pick }) => numberOf(pick.object);
 }
 
 /** The tomogram numbers of the runs of picks. */
-export function numberRuns(picks: readonly CheckedPick[], { runs }: RunNames): (pick: CheckedPick) => number {
-  const numberOf = numbersFor(new Set(picks.map(({ run }) => run)), { names: runs, option: 'runs' });
+export function numberRuns(picks: PicksToWrite, { runs }: RunNames): (pick: CheckedPick) => number {
+  const numberOf = numbersFor(picks.runs, { names: runs, option: 'runs' });
   return ({ run }) => numberOf(run);
 }
 
@@ -157,6 +168,12 @@ export interface RunShapesOption {
   readonly shapes?: Readonly<Record<string, Zyx>> | undefined;
 }
 
+/** Option of formats with positions in the voxels of one of several tomograms. */
+export interface RunVoxelSizesOption {
+  /** Edges of the voxels by run, for reading a file of tomograms that differ in it. `voxelSize` is that of all others. */
+  readonly voxelSizes?: Readonly<Record<string, VoxelSize>> | undefined;
+}
+
 /** Checks a voxel size. @throws {@link CryoetPicksError} `invalid-option` unless it is one length above 0, or three. */
 export function checkVoxelSize(voxelSize: VoxelSize | undefined): Zyx | undefined {
   if (voxelSize === undefined) return undefined;
@@ -180,6 +197,13 @@ export function checkShape(shape: Zyx | undefined): Zyx | undefined {
 export function shapesByRun({ shape, shapes = {} }: ShapeOption & RunShapesOption): (run: string) => Zyx | undefined {
   const others = checkShape(shape);
   const named = new Map(Object.entries(shapes).map(([run, one]) => [run, checkShape(one)]));
+  return (run) => named.get(run) ?? others;
+}
+
+/** The voxel size of each run. @throws {@link CryoetPicksError} `invalid-option` for one that is not valid. */
+export function voxelSizesByRun(options: VoxelSizeOption & RunVoxelSizesOption): (run: string) => Zyx | undefined {
+  const others = checkVoxelSize(options.voxelSize);
+  const named = new Map(Object.entries(options.voxelSizes ?? {}).map(([run, one]) => [run, checkVoxelSize(one)]));
   return (run) => named.get(run) ?? others;
 }
 
@@ -236,6 +260,32 @@ function shown(size: number | Zyx): string {
 export function gridFrom(voxelSize: Zyx, first = 0): VoxelPlacement {
   const [z, y, x] = voxelSize;
   return { voxelSize, origin: { x: 0 - first * x, y: 0 - first * y, z: 0 - first * z } };
+}
+
+/** Options of {@link gridsByRun}. */
+export interface GridsByRunOptions {
+  /** The coordinate of the first voxel. @defaultValue 0 */
+  readonly firstVoxel?: number | undefined;
+  readonly place: string;
+}
+
+/**
+ * The grid of each run.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option`, at once, without a voxel size for any run, and when it is asked for a run without one.
+ */
+export function gridsByRun(
+  options: VoxelSizeOption & RunVoxelSizesOption,
+  { firstVoxel, place }: GridsByRunOptions,
+): (run: string) => VoxelPlacement {
+  const sizeOf = voxelSizesByRun(options);
+  if (options.voxelSizes === undefined) needVoxelSize(checkVoxelSize(options.voxelSize), { place });
+  const grids = new Map<string, VoxelPlacement>();
+  return (run) => {
+    const grid = grids.get(run) ?? gridFrom(needVoxelSize(sizeOf(run), { place }), firstVoxel);
+    grids.set(run, grid);
+    return grid;
+  };
 }
 
 /** A grid of steps of `step` Å from a point of the tomogram, which is given in voxels. */

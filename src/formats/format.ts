@@ -1,4 +1,5 @@
 import {
+  abortSignal,
   bytesRule,
   callback,
   isFields,
@@ -8,7 +9,9 @@ import {
   requireOptions,
   text,
 } from '../core/arguments.ts';
-import type { Warning } from '../core/concurrency.ts';
+import { atOnce, type Steps, type Warning, withTurns } from '../core/concurrency.ts';
+import { decodeText, writeNested } from '../core/json.ts';
+import { encodedSteps } from '../core/text-pieces.ts';
 import { checkPicks, type RunPicks, runsOf } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
 
@@ -80,6 +83,24 @@ export interface PicksFormat<Content extends string | Uint8Array = string> {
   parse(content: Content, source: string, reports?: ParseReports): RunPicks[];
   /** Writes picks; parsing the result gives the same picks, except for the losses. */
   format(runs: Iterable<RunPicks>): Content;
+  /** The same work in pieces of a few milliseconds, for `decodePicks` and `encodePicks`. If absent, it is done in one piece. */
+  readonly inPieces?: PicksFormatInPieces<Content> | undefined;
+}
+
+/**
+ * What a format does, as generators that pause after some milliseconds of work each. Text may come as its bytes in UTF-8, which may
+ * be more than one string holds.
+ */
+export interface PicksFormatInPieces<Content extends string | Uint8Array = string> {
+  leftOut?(content: Content | Uint8Array, source: string): Generator<unknown, readonly string[], undefined>;
+  /** What it yields says nothing. */
+  parse(
+    content: Content | Uint8Array,
+    source: string,
+    reports?: ParseReports,
+  ): Generator<unknown, RunPicks[], undefined>;
+  /** Yields the parts of the file in their order, and undefined where it only pauses. */
+  format(runs: Iterable<RunPicks>): Generator<Content | undefined, void, undefined>;
 }
 
 export interface ParsePicksOptions<Content extends string | Uint8Array = string> extends ParseReports {
@@ -135,36 +156,168 @@ export function formatPicks<Content extends string | Uint8Array>(
   return format.format(runsOf(runs, 'formatPicks'));
 }
 
+/** Options of {@link decodePicks}. */
+export interface DecodePicksOptions extends ParseReports {
+  readonly format: PicksFormat<string> | PicksFormat<Uint8Array>;
+  /**
+   * Name of the file in messages.
+   * @defaultValue `'picks'`
+   */
+  readonly source?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Reads picks from the bytes of a file as {@link parsePicks} does, in pieces of a few milliseconds between which the event loop runs:
+ * a page stays alive, a server answers. The text of a large file never exists as a whole, and may be longer than a string can be.
+ *
+ * ChimeraX markers, which are XML, and formats without `inPieces` are read in one piece.
+ *
+ * @param content - The bytes of the file; of a text format also its text.
+ * @throws {@link CryoetPicksError} As {@link parsePicks} does, and `invalid-picks` for a text that is not UTF-8, or has a line of more
+ *   than 2²² characters; the abort reason of `signal`.
+ *
+ * @example
+ * ```ts
+ * const bytes = new Uint8Array(await (await fetch('picks.csv')).arrayBuffer());
+ * const runs = await decodePicks(bytes, { format: csvFormat(), source: 'picks.csv' });
+ * ```
+ */
+export async function decodePicks(content: string | Uint8Array, options: DecodePicksOptions): Promise<RunPicks[]> {
+  const { format, source = 'picks', signal, ...reports } = requireDecoding('decodePicks', content, options);
+  signal?.throwIfAborted();
+  if (format.inPieces) return withTurns(format.inPieces.parse(content, source, reports), signal);
+  return format.parse(wholeContent(content, source, format), source, reports);
+}
+
+/**
+ * What the content of a file has that picks lack, in pieces as {@link decodePicks}.
+ *
+ * @throws {@link CryoetPicksError} As {@link decodePicks} does.
+ */
+export async function leftOutOf(content: string | Uint8Array, options: DecodePicksOptions): Promise<readonly string[]> {
+  const { format, source = 'picks', signal } = requireDecoding('leftOutOf', content, options);
+  signal?.throwIfAborted();
+  if (format.inPieces) return withTurns(format.inPieces.leftOut?.(content, source) ?? noSteps([]), signal);
+  return format.leftOut?.(wholeContent(content, source, format), source) ?? [];
+}
+
+/** Checked options for a content that the format takes, be it text or bytes. */
+function requireDecoding(
+  call: string,
+  content: string | Uint8Array,
+  options: DecodePicksOptions,
+): DecodePicksOptions & { readonly format: PicksFormat<string> } {
+  const rules = {
+    format: formatRule,
+    source: optional(text),
+    onWarning: optional(callback),
+    onColumns: optional(callback),
+    signal: optional(abortSignal),
+  };
+  const checked = requireOptions(call, options, rules);
+  requireArgument(call, 'content', content, checked.format.content === 'bytes' ? bytesRule : textOrBytes);
+  return checked as typeof checked & { readonly format: PicksFormat<string> };
+}
+
+/** Options of {@link encodePicks}. */
+export interface EncodePicksOptions {
+  readonly format: PicksFormat<string> | PicksFormat<Uint8Array>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Formats picks as {@link formatPicks} does, in pieces of a few milliseconds between which the event loop runs, as the bytes of a
+ * file, text in UTF-8. They may be more than a string can hold.
+ *
+ * @throws {@link CryoetPicksError} As {@link formatPicks} does; the abort reason of `signal`.
+ *
+ * @example
+ * ```ts
+ * const bytes = await encodePicks([{ run: 'TS_5_4', picks }], { format: csvFormat() });
+ * ```
+ */
+export async function encodePicks(runs: Iterable<RunPicks>, options: EncodePicksOptions): Promise<Uint8Array> {
+  const rules = { format: formatRule, signal: optional(abortSignal) };
+  const { format, signal } = requireOptions('encodePicks', options, rules);
+  const given = runsOf(runs, 'encodePicks');
+  signal?.throwIfAborted();
+  return withTurns(encodedSteps(format.inPieces?.format(given) ?? [format.format(given)]), signal);
+}
+
+/** The content of a file in one piece. */
+export function wholeContent(
+  content: string | Uint8Array,
+  source: string,
+  { content: kind }: Pick<PicksFormat, 'content'>,
+): string {
+  // Bytes of a format of bytes pass as they are.
+  if (typeof content === 'string' || (kind as string) === 'bytes') return content as string;
+  return decodeText(content, { what: source, code: 'invalid-picks', path: source });
+}
+
+/** Steps that are done at once. */
+// biome-ignore lint/correctness/useYield: work without a pause
+export function* noSteps<T>(value: T): Steps<T> {
+  return value;
+}
+
+const textOrBytes: Rule = {
+  expected: 'text, or its bytes',
+  isValid: (value) => typeof value === 'string' || value instanceof Uint8Array,
+};
+
 const formatRule: Rule = {
   expected: 'a format of cryoet-picks/formats, such as csvFormat()',
   isValid: isFields,
   fields: { parse: callback, format: callback },
 };
 
-/** A format whose methods check their arguments. */
-export function checkedFormat<Content extends string | Uint8Array>(format: PicksFormat<Content>): PicksFormat<Content> {
-  const { leftOut } = format;
-  const content = format.content === 'bytes' ? bytesRule : text;
-  const call = (method: string) => `${format.name} ${method}`;
-  const check = (method: string, given: Content, source: string) => {
+/** What a format is made of: its work in pieces. */
+export type FormatParts<Content extends string | Uint8Array> = Omit<
+  PicksFormat<Content>,
+  keyof PicksFormatInPieces | 'inPieces'
+> & {
+  leftOut?(content: Content | Uint8Array, source: string): Steps<readonly string[]>;
+  parse(content: Content | Uint8Array, source: string, reports: ParseReports): Steps<RunPicks[]>;
+  format(runs: readonly RunPicks[]): Generator<Content | undefined, void, undefined>;
+};
+
+/** A format that does the same in pieces and in one, and checks the arguments of its methods. */
+export function checkedFormat<Content extends string | Uint8Array>(parts: FormatParts<Content>): PicksFormat<Content> {
+  const { leftOut: leftOutOf, parse, format, ...known } = parts;
+  const call = (method: string) => `${known.name} ${method}`;
+  const check = (method: string, given: unknown, content: Rule, source: string) => {
     requireArgument(call(method), 'content', given, content);
     requireArgument(call(method), 'source', source, text);
   };
-  return {
-    ...format,
-    ...(leftOut && {
-      leftOut: (given, source) => {
-        check('leftOut', given, source);
-        return leftOut(given, source);
+  const checked = (content: Rule): PicksFormatInPieces<Content> => ({
+    ...(leftOutOf && {
+      leftOut(given, source) {
+        check('leftOut', given, content, source);
+        return leftOutOf(given, source);
       },
     }),
     parse(given, source, reports = {}) {
-      check('parse', given, source);
+      check('parse', given, content, source);
       const rules = { onWarning: optional(callback), onColumns: optional(callback) };
-      return format.parse(given, source, requireOptions<ParseReports>(call('parse'), reports, rules));
+      return parse(given, source, requireOptions<ParseReports>(call('parse'), reports, rules));
     },
-    format: (runs) => format.format(runsOf(runs, call('format'))),
+    format: (runs) => format(runsOf(runs, call('format'))),
+  });
+  const inOne = checked(known.content === 'bytes' ? bytesRule : text);
+  return {
+    ...known,
+    ...(inOne.leftOut && { leftOut: (given, source) => atOnce(inOne.leftOut!(given, source)) }),
+    parse: (given, source, reports) => atOnce(inOne.parse(given, source, reports)),
+    format: (runs) => joined([...inOne.format(runs)], known.content) as Content,
+    inPieces: checked(known.content === 'bytes' ? bytesRule : textOrBytes),
   };
+}
+
+function joined(pieces: readonly (string | Uint8Array | undefined)[], content: 'text' | 'bytes'): string | Uint8Array {
+  if (content === 'bytes') return atOnce(encodedSteps(pieces));
+  return writeNested(() => pieces.join(''), 'the text of the picks', 'invalid-picks');
 }
 
 const lossesRule: Rule = {

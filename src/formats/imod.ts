@@ -1,6 +1,7 @@
 import { anything, oneOf, optional, requireOptions, text } from '../core/arguments.ts';
+import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { ParticlePick, RunPicks } from '../picks/pick.ts';
+import type { ParticlePick } from '../picks/pick.ts';
 import { toPhysical, toVoxel, type VoxelPlacement, type Zyx } from '../space/grid.ts';
 import {
   checkShape,
@@ -12,7 +13,7 @@ import {
   type VoxelSizeOption,
 } from './file-context.ts';
 import { checkedFormat, fileWarner, type PicksFormat } from './format.ts';
-import { type CheckedPick, checkedPicks, numberedInstance, onlyRun, pickFrom } from './pick-fields.ts';
+import { eachInPieces, numberedInstance, onlyRun, type PicksToWrite, pickFrom, picksToWrite } from './pick-fields.ts';
 
 /** Options of {@link imodFormat}. */
 export interface ImodFormatOptions extends VoxelSizeOption, ShapeOption {
@@ -61,18 +62,20 @@ export function imodFormat(options: ImodFormatOptions = {}): PicksFormat<Uint8Ar
       { part: 'run', what: 'a model of IMOD does not name its tomogram' },
       { part: 'precision', what: 'numbers keep about 7 digits' },
     ],
-    parse(bytes, source, reports = {}) {
+    *parse(bytes, source, reports) {
       const run = requireOption(options.run, { name: 'run', place: source });
       const warn = fileWarner(source, reports);
-      const picks = picksOf(readImodModel(bytes, source, warn), source, { ...options, voxelSize, warn });
+      const model = yield* readImodModel(bytes, source, warn);
+      const picks = yield* picksOf(model, source, { ...options, voxelSize, warn });
       return picks.length === 0 ? [] : [{ run, picks }];
     },
-    format(runs: Iterable<RunPicks>) {
-      const picks = checkedPicks(runs);
+    *format(runs) {
+      const picks = yield* picksToWrite(runs);
       onlyRun(picks, name);
       const size = needVoxelSize(voxelSize, { place: name });
-      const model = modelOf(picks, { grid: gridOf(size, options), size });
-      return writeImodModel(model, { extent: shape ? [shape[2], shape[1], shape[0]] : extentOf(model) });
+      const model = yield* modelOf(picks, { grid: gridOf(size, options), size });
+      const extent = shape ? ([shape[2], shape[1], shape[0]] as const) : yield* extentOf(model);
+      yield* imodPieces(model, { extent });
     },
   });
 }
@@ -86,16 +89,21 @@ function gridOf(voxelSize: Zyx, { voxelCentre = 'half' }: ImodFormatOptions): Vo
 type Warn = ReturnType<typeof fileWarner>;
 type Reading = Omit<ImodFormatOptions, 'voxelSize'> & { readonly voxelSize: Zyx | undefined; readonly warn: Warn };
 
-function picksOf({ objects, stated, zScale, toFile }: ReadModel, source: string, options: Reading): ParticlePick[] {
-  return objects.flatMap((object, objectIndex) =>
-    object.contours.flatMap((contour, contourIndex) => {
+function* picksOf(
+  { objects, stated, zScale, toFile }: ReadModel,
+  source: string,
+  options: Reading,
+): Steps<ParticlePick[]> {
+  const picks: ParticlePick[] = [];
+  for (const [objectIndex, object] of objects.entries()) {
+    for (const [contourIndex, contour] of object.contours.entries()) {
       const place = `${source}, object ${objectIndex + 1}, contour ${contourIndex + 1}`;
       const [z, y, x] = needVoxelSize(options.voxelSize, { stated, place, warn: options.warn });
       const grid = gridOf(options.voxelSize ?? [z * zScale, y, x], options);
       const named = object.name.trim() === '' ? options.object : object.name;
-      return contour.points.map((point, index) => {
+      for (const [index, point] of contour.points.entries()) {
         const [x, y, z] = toFile(point);
-        const score = contour.values.get(index) ?? 1;
+        const score = contour.scores?.[index] ?? 1;
         if (![x, y, z, score].every(Number.isFinite)) {
           throw new CryoetPicksError('invalid-picks', `${place}, point ${index + 1}: expected finite numbers`);
         }
@@ -104,19 +112,24 @@ function picksOf({ objects, stated, zScale, toFile }: ReadModel, source: string,
           position: toPhysical(grid, [z, y, x]),
           score,
         };
-        return pickFrom({ ...found, instance: contour.surface }, place);
-      });
-    }),
-  );
+        picks.push(pickFrom({ ...found, instance: contour.surface }, place));
+        if (picks.length % POINTS === 0) yield;
+      }
+    }
+  }
+  return picks;
 }
 
+/** Points that are converted between two pauses. */
+const POINTS: number = 2 ** 12;
+
 /** One model object per object, and one contour per run of consecutive picks with the same instance id. */
-function modelOf(
-  picks: readonly CheckedPick[],
+function* modelOf(
+  picks: PicksToWrite,
   { grid, size }: { readonly grid: VoxelPlacement; readonly size: Zyx },
-): ImodModel {
+): Generator<undefined, ImodModel, undefined> {
   const objects = new Map<string, GatheredContour[]>();
-  for (const checked of picks) {
+  yield* eachInPieces(picks.each(), (checked) => {
     const { pick, place } = checked;
     const contours = objects.get(pick.object) ?? [];
     objects.set(checkedName(pick.object, place), contours);
@@ -124,18 +137,18 @@ function modelOf(
     if (surface !== (surface | 0)) {
       throw new CryoetPicksError('invalid-picks', `${place} has instance id ${surface}; IMOD stores ids of 32 bits`);
     }
-    if (contours.at(-1)?.surface !== surface) contours.push({ surface, points: [], values: new Map() });
-    const { points, values } = contours.at(-1)!;
-    if (pick.score !== 1) values.set(points.length, pick.score);
+    if (contours.at(-1)?.surface !== surface) contours.push({ surface, points: [], scores: [] });
+    const { points, scores } = contours.at(-1)!;
+    scores.push(pick.score);
     const [z, y, x] = toVoxel(grid, pick.position);
     points.push([x, y, z]);
-  }
+  });
   return { objects: [...objects].map(([object, contours]) => ({ name: object, contours })), pixelSize: size[2] };
 }
 
 interface GatheredContour extends ImodContour {
   readonly points: [number, number, number][];
-  readonly values: Map<number, number>;
+  readonly scores: number[];
 }
 
 function checkedName(object: string, place: string): string {
@@ -146,10 +159,15 @@ function checkedName(object: string, place: string): string {
   );
 }
 
-function extentOf({ objects }: ImodModel): [number, number, number] {
+function* extentOf({ objects }: ImodModel): Generator<undefined, [number, number, number], undefined> {
   const extent: [number, number, number] = [1, 1, 1];
-  for (const point of objects.flatMap(({ contours }) => contours.flatMap(({ points }) => points))) {
-    for (const [axis, value] of point.entries()) extent[axis] = Math.max(extent[axis]!, Math.ceil(value) + 1);
+  for (const { contours } of objects) {
+    for (const { points } of contours) {
+      for (const [index, point] of points.entries()) {
+        for (const axis of [0, 1, 2] as const) extent[axis] = Math.max(extent[axis], Math.ceil(point[axis]) + 1);
+        if (index % POINTS === POINTS - 1) yield;
+      }
+    }
   }
   return extent;
 }
@@ -159,8 +177,8 @@ interface ImodContour {
   readonly surface: number;
   /** x, y, z of each point, in model coordinates. */
   readonly points: readonly (readonly [number, number, number])[];
-  /** General values of points, by index. */
-  readonly values: ReadonlyMap<number, number>;
+  /** General values of the points, 1 for one without; absent if none has one. */
+  readonly scores?: ArrayLike<number> | undefined;
 }
 
 /** One object of a model. */
@@ -189,7 +207,7 @@ interface ReadModel extends Pick<ImodModel, 'objects'> {
 }
 
 interface OpenContour extends ImodContour {
-  readonly values: Map<number, number>;
+  scores?: Float64Array;
 }
 
 interface OpenObject extends ImodObject {
@@ -268,7 +286,7 @@ function placement(
  *
  * @throws {@link CryoetPicksError} `invalid-picks` for bytes that are not a model, or are truncated.
  */
-function readImodModel(bytes: Uint8Array, source: string, warn: Warn): ReadModel {
+function* readImodModel(bytes: Uint8Array, source: string, warn: Warn): Steps<ReadModel> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < headerBytes || latin(bytes, 0, 8) !== 'IMODV1.2') {
     throw new CryoetPicksError(code, `${source}: expected a binary IMOD model, which begins with IMODV1.2`);
@@ -298,7 +316,12 @@ function readImodModel(bytes: Uint8Array, source: string, warn: Warn): ReadModel
       const surface = view.getInt32(at + 12);
       at += contourBytes;
       need(count * 12);
-      objects.at(-1)?.contours.push({ surface, points: pointsAt(view, at, count), values: new Map() });
+      const points: [number, number, number][] = [];
+      for (let from = 0; from < count; from += POINTS) {
+        for (const point of pointsAt(view, at + from * 12, Math.min(POINTS, count - from))) points.push(point);
+        yield;
+      }
+      objects.at(-1)?.contours.push({ surface, points });
       at += count * 12;
     } else if (id === 'MESH') {
       need(meshBytes);
@@ -318,7 +341,7 @@ function readImodModel(bytes: Uint8Array, source: string, warn: Warn): ReadModel
         const [, whole, , scale, loaded] = pointsAt(view, at, 6);
         reference = { whole: whole!, scale: scale!, loaded: loaded! };
       }
-      if (id === 'COST') readValues(view, { at, size, contour: objects.at(-1)?.contours.at(-1) });
+      if (id === 'COST') yield* readValues(view, { at, size, contour: objects.at(-1)?.contours.at(-1) });
       at += size;
     }
   }
@@ -353,13 +376,18 @@ function pointsAt(view: DataView, start: number, count: number): [number, number
   });
 }
 
-function readValues(
+function* readValues(
   view: DataView,
   { at, size, contour }: { readonly at: number; readonly size: number; readonly contour: OpenContour | undefined },
-): void {
+): Steps<void> {
+  if (contour === undefined) return;
+  contour.scores ??= new Float64Array(contour.points.length).fill(1);
+  let count = 0;
   for (let item = at; item + valueBytes <= at + size; item += valueBytes) {
+    if (++count % POINTS === 0) yield;
     if (view.getInt16(item) !== pointValue.type || (view.getInt16(item + 2) & 12) !== pointValue.flags) continue;
-    contour?.values.set(view.getInt32(item + 4), view.getFloat32(item + 8));
+    // A value of no point goes nowhere.
+    contour.scores[view.getInt32(item + 4)] = view.getFloat32(item + 8);
   }
 }
 
@@ -378,27 +406,23 @@ function cString(bytes: Uint8Array): string {
   }
 }
 
-/** Options of {@link writeImodModel}. */
+/** Options of {@link imodPieces}. */
 export interface ImodModelOptions {
   /** Extent of the image along x, y, z. */
   readonly extent: readonly [number, number, number];
 }
 
-/** Writes a binary IMOD model of scattered points. */
-function writeImodModel({ objects, pixelSize }: ImodModel, { extent }: ImodModelOptions): Uint8Array {
-  const parts = [header({ count: objects.length, pixelSize: pixelSize ?? 1, extent })];
+/** A binary IMOD model of scattered points, piece by piece. */
+function* imodPieces(
+  { objects, pixelSize }: ImodModel,
+  { extent }: ImodModelOptions,
+): Generator<Uint8Array, void, undefined> {
+  yield header({ count: objects.length, pixelSize: pixelSize ?? 1, extent });
   for (const { name, contours } of objects) {
-    parts.push(objectHeader(name, contours.length));
-    for (const contour of contours) parts.push(contourChunk(contour));
+    yield objectHeader(name, contours.length);
+    for (const contour of contours) yield* contourPieces(contour);
   }
-  parts.push(ascii('IEOF'));
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  yield ascii('IEOF');
 }
 
 function header({ count, pixelSize, extent }: ImodModelOptions & { count: number; pixelSize: number }): Uint8Array {
@@ -437,25 +461,44 @@ function objectHeader(name: string, contours: number): Uint8Array {
   return bytes;
 }
 
-function contourChunk({ surface, points, values }: ImodContour): Uint8Array {
-  const head = 4 + contourBytes + points.length * 12;
-  const bytes = new Uint8Array(head + (values.size > 0 ? 8 + values.size * valueBytes : 0));
-  const view = new DataView(bytes.buffer);
-  bytes.set(ascii('CONT'));
+function* contourPieces({ surface, points, scores = [] }: ImodContour): Generator<Uint8Array, void, undefined> {
+  const head = new Uint8Array(4 + contourBytes);
+  const view = new DataView(head.buffer);
+  head.set(ascii('CONT'));
   view.setInt32(4, points.length);
   view.setInt32(16, surface);
-  for (const [index, value] of points.flat().entries()) view.setFloat32(20 + index * 4, value);
-  if (values.size === 0) return bytes;
-  bytes.set(ascii('COST'), head);
-  view.setInt32(head + 4, values.size * valueBytes);
-  let at = head + 8;
-  for (const [index, value] of values) {
-    view.setInt16(at, pointValue.type);
-    view.setInt16(at + 2, pointValue.flags);
-    view.setInt32(at + 4, index);
-    view.setFloat32(at + 8, value);
-    at += valueBytes;
+  yield head;
+  for (let from = 0; from < points.length; from += POINTS) {
+    yield bytesOf(points.slice(from, from + POINTS), 12, (part, at, point) => {
+      for (const axis of [0, 1, 2] as const) part.setFloat32(at + 4 * axis, point[axis]);
+    });
   }
+  const entries: (readonly [index: number, score: number])[] = [];
+  for (let i = 0; i < scores.length; i++) if (scores[i] !== 1) entries.push([i, scores[i]!]);
+  if (entries.length === 0) return;
+  const store = new Uint8Array(8);
+  store.set(ascii('COST'));
+  new DataView(store.buffer).setInt32(4, entries.length * valueBytes);
+  yield store;
+  for (let from = 0; from < entries.length; from += POINTS) {
+    yield bytesOf(entries.slice(from, from + POINTS), valueBytes, (part, at, [index, value]) => {
+      part.setInt16(at, pointValue.type);
+      part.setInt16(at + 2, pointValue.flags);
+      part.setInt32(at + 4, index);
+      part.setFloat32(at + 8, value);
+    });
+  }
+}
+
+/** The bytes of items of one size. */
+function bytesOf<T>(
+  items: readonly T[],
+  size: number,
+  write: (view: DataView, at: number, item: T) => void,
+): Uint8Array {
+  const bytes = new Uint8Array(items.length * size);
+  const view = new DataView(bytes.buffer);
+  for (const [index, item] of items.entries()) write(view, index * size, item);
   return bytes;
 }
 

@@ -1,11 +1,19 @@
-import { parsePortalPoints } from '../copick/portal-points.ts';
+import { portalPointSteps } from '../copick/portal-points.ts';
 import { anything, optional, requireOptions, text } from '../core/arguments.ts';
 import { formatJsonBigInt } from '../core/json.ts';
-import type { RunPicks } from '../picks/pick.ts';
+import type { ParticlePick } from '../picks/pick.ts';
 import { toPhysical, toVoxel } from '../space/grid.ts';
 import { checkVoxelSize, gridFrom, needVoxelSize, requireOption, type VoxelSizeOption } from './file-context.ts';
 import { checkedFormat, type PicksFormat } from './format.ts';
-import { type CheckedPick, checkedPicks, checkedRotation, onlyObject, onlyRun, pickFrom } from './pick-fields.ts';
+import {
+  type CheckedPick,
+  checkedRotation,
+  linesOf,
+  onlyObject,
+  onlyRun,
+  pickFrom,
+  picksToWrite,
+} from './pick-fields.ts';
 
 /** Options of {@link ndjsonFormat}. */
 export interface NdjsonFormatOptions extends VoxelSizeOption {
@@ -37,22 +45,23 @@ export function ndjsonFormat(options: NdjsonFormatOptions = {}): PicksFormat {
       { part: 'run', what: 'the portal names the run in the folder' },
       { part: 'object', what: 'the portal names the object in the metadata beside the file' },
     ],
-    parse(text, source) {
+    *parse(content, source) {
       const placement = grid();
       const run = requireOption(options.run, { name: 'run', place: source });
       const object = requireOption(options.object, { name: 'object', place: source });
-      const picks = parsePortalPoints(text, { source }).map(({ location: { x, y, z }, rotation, instanceId, line }) => {
+      const picks: ParticlePick[] = [];
+      yield* portalPointSteps(content, source, ({ location: { x, y, z }, rotation, instanceId, line }) => {
         const position = toPhysical(placement, [z, y, x]);
-        return pickFrom({ object, position, instance: instanceId, rotation }, `${source}, line ${line}`);
+        picks.push(pickFrom({ object, position, instance: instanceId, rotation }, `${source}, line ${line}`));
       });
       return picks.length === 0 ? [] : [{ run, picks }];
     },
-    format(runs: Iterable<RunPicks>) {
-      const picks = checkedPicks(runs);
+    *format(runs) {
+      const picks = yield* picksToWrite(runs);
       const placement = grid();
       onlyRun(picks, name);
       onlyObject(picks, name);
-      return picks.map((checked) => `${formatJsonBigInt(pointOf(checked, placement))}\n`).join('');
+      yield* linesOf(picks.each(), (checked) => `${formatJsonBigInt(pointOf(checked, placement))}\n`);
     },
   });
 }

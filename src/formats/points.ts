@@ -1,12 +1,22 @@
 import Papa from 'papaparse';
-import { anything, describeValue, oneOf, optional, requireOptions, text } from '../core/arguments.ts';
+import { anything, describeValue, oneOf, optional, record, requireOptions, text } from '../core/arguments.ts';
+import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
+import { lineSteps, type TextContent } from '../core/text-pieces.ts';
 import { roleOf, wordsOf } from '../picks/column-names.ts';
 import { parseNumber } from '../picks/csv.ts';
-import { groupByRun, type ParticlePick, type RunPicks } from '../picks/pick.ts';
-import { formatZyx, sizesAgree, toPhysical, toVoxel, type Zyx } from '../space/grid.ts';
-import { checkVoxelSize, gridFrom, needVoxelSize, requireOption, type VoxelSizeOption } from './file-context.ts';
+import { picksByRun, type RunPicks } from '../picks/pick.ts';
+import { formatZyx, sizesAgree, toPhysical, toVoxel } from '../space/grid.ts';
+import {
+  checkVoxelSize,
+  gridFrom,
+  gridsByRun,
+  needVoxelSize,
+  type RunVoxelSizesOption,
+  requireOption,
+  type VoxelSizeOption,
+} from './file-context.ts';
 import {
   checkedFormat,
   fileWarner,
@@ -15,10 +25,20 @@ import {
   type PointsColumn,
   type TableColumn,
 } from './format.ts';
-import { checkedPicks, instanceIn, numberIn, onlyObject, onlyRun, pickFrom, scoreIn } from './pick-fields.ts';
+import {
+  eachInPieces,
+  instanceIn,
+  linesOf,
+  numberIn,
+  onlyObject,
+  onlyRun,
+  pickFrom,
+  picksToWrite,
+  scoreIn,
+} from './pick-fields.ts';
 
 /** Options of {@link pointsFormat}. */
-export interface PointsFormatOptions extends VoxelSizeOption {
+export interface PointsFormatOptions extends VoxelSizeOption, RunVoxelSizesOption {
   /** Run of all rows of a table without a column of runs. */
   readonly run?: string | undefined;
   /** Object of all rows of a table without a column of objects. */
@@ -59,6 +79,7 @@ export function pointsFormat(options: PointsFormatOptions = {}): PicksFormat {
     run: optional(text),
     object: optional(text),
     voxelSize: anything,
+    voxelSizes: optional(record),
     columns: anything,
     delimiter: oneOf(...delimiters, undefined),
   });
@@ -74,55 +95,56 @@ export function pointsFormat(options: PointsFormatOptions = {}): PicksFormat {
       { part: 'run', what: 'the table holds x, y, z only' },
       { part: 'object', what: 'the table holds x, y, z only' },
     ],
-    leftOut: (text, source) => unreadColumns(readTable(text, source, options).columns),
-    parse: (text, source, reports = {}) => parse(text, source, { ...options, reports }),
-    format(runs: Iterable<RunPicks>) {
-      const picks = checkedPicks(runs);
+    *leftOut(content, source) {
+      const { columns } = yield* readTable(content, source, options);
+      return unreadColumns(columns);
+    },
+    parse: (content, source, reports) => parse(content, source, { ...options, reports }),
+    *format(runs) {
+      const picks = yield* picksToWrite(runs);
       const placement = gridFrom(needVoxelSize(voxelSize, { place: name }));
       onlyRun(picks, name);
       onlyObject(picks, name);
-      const lines = picks.map(({ pick }) => {
+      yield* linesOf(picks.each(), ({ pick }) => {
         const [z, y, x] = toVoxel(placement, pick.position);
         return `${[x + 0, y + 0, z + 0].join(options.delimiter ?? ',')}\n`;
       });
-      return lines.join('');
     },
   });
 }
 
-function parse(
-  text: string,
+function* parse(
+  content: TextContent,
   source: string,
   { reports, ...options }: PointsFormatOptions & { readonly reports: ParseReports },
-): RunPicks[] {
-  const { columns, rows } = readTable(text, source, options);
+): Steps<RunPicks[]> {
+  const { columns, rows } = yield* readTable(content, source, options);
   const has = (as: PointsColumn) => columns.some((column) => column.as === as);
   const given = checkVoxelSize(options.voxelSize);
   const unit = unitOf(columns, source);
-  const size: Zyx = unit === undefined ? needVoxelSize(given, { place: source }) : [unit, unit, unit];
-  if (given !== undefined && !sizesAgree(given, size)) {
+  const gridOf = gridsByRun(unit === undefined ? options : { voxelSize: unit }, { place: source });
+  if (given !== undefined && unit !== undefined && !sizesAgree(given, unit)) {
     const unused = `${source}: the columns ${axisNames(columns)} state their unit; the option voxelSize, ${formatZyx(given)} Å`;
     fileWarner(source, reports)('voxel-size-unused', `${unused} (z×y×x), is not used to read them`);
   }
   if (!has('run')) requireOption(options.run, { name: 'run', place: source });
   if (!has('object')) requireOption(options.object, { name: 'object', place: source });
   if (columns.length > 0) reports.onColumns?.(columns);
-  const grid = gridFrom(size);
   const at = Object.fromEntries(columns.map(({ as }, index) => [as, index])) as Partial<Record<PointsColumn, number>>;
   const cellOf = (cells: readonly string[], as: PointsColumn) => (at[as] === undefined ? undefined : cells[at[as]]);
-  return groupByRun(
-    rows.map(({ cells, place }): { run: string; pick: ParticlePick } => {
-      const [x, y, z] = axes.map((axis) => numberIn(cellOf(cells, axis), { what: axis, place }));
-      const found = {
-        object: requireOption(cellOf(cells, 'object') ?? options.object, { name: 'object', place }),
-        position: toPhysical(grid, [z!, y!, x!]),
-        score: scoreIn(cellOf(cells, 'score'), { what: 'score', place }),
-        instance: instanceIn(cellOf(cells, 'instance'), { what: 'the instance id', place }),
-      };
-      const run = requireOption(cellOf(cells, 'run') ?? options.run, { name: 'run', place });
-      return { run, pick: pickFrom(found, place) };
-    }),
-  );
+  const runs = picksByRun();
+  yield* eachInPieces(rows(), ({ cells, place }) => {
+    const [x, y, z] = axes.map((axis) => numberIn(cellOf(cells, axis), { what: axis, place }));
+    const run = requireOption(cellOf(cells, 'run') ?? options.run, { name: 'run', place });
+    const found = {
+      object: requireOption(cellOf(cells, 'object') ?? options.object, { name: 'object', place }),
+      position: toPhysical(gridOf(run), [z!, y!, x!]),
+      score: scoreIn(cellOf(cells, 'score'), { what: 'score', place }),
+      instance: instanceIn(cellOf(cells, 'instance'), { what: 'the instance id', place }),
+    };
+    runs.add(run, pickFrom(found, place));
+  });
+  return runs.all();
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option` unless x, y and z are named once, and no other twice. */
@@ -148,7 +170,8 @@ interface Row {
 interface Table {
   /** Empty if the table has no rows. */
   readonly columns: readonly TableColumn[];
-  readonly rows: readonly Row[];
+  /** Its rows, each made when it is asked for. */
+  rows(): Iterable<Row>;
 }
 
 /**
@@ -157,46 +180,75 @@ interface Table {
  * @throws {@link CryoetPicksError} `invalid-option` if the table does not say what its columns are; `invalid-picks` for a row with
  * another number of cells.
  */
-function readTable(text: string, source: string, { delimiter, columns: given }: PointsFormatOptions): Table {
-  const { comments, rows: all } = linesOf(text, source, delimiter);
-  const [first] = all;
-  if (first === undefined) return { columns: [], rows: [] };
-  const isHeader = isHeaderRow(first, given);
-  const rows = isHeader ? all.slice(1) : all;
-  const row = rows[0] ?? first;
+function* readTable(
+  content: TextContent,
+  source: string,
+  { delimiter, columns: given }: PointsFormatOptions,
+): Steps<Table> {
+  const { comments, count, row: rowAt } = yield* tableLines(content, source, delimiter);
+  if (count === 0) return { columns: [], rows: () => [] };
+  const first = rowAt(0);
+  const start = isHeaderRow(first, given) ? 1 : 0;
+  const row = count > start ? rowAt(start) : first;
   const columns =
     given === undefined
-      ? columnsOf(isHeader ? first.cells : commentedHeader(comments, { row, delimiter }), row)
-      : givenColumns(given, { header: isHeader ? first.cells : undefined, first });
-  const odd = rows.find(({ cells }) => cells.length !== columns.length);
-  if (odd === undefined) return { columns, rows };
-  throw new CryoetPicksError(
-    code,
-    `${odd.place}: ${odd.cells.length} cells; expected ${columns.length}, as in the first row`,
-  );
+      ? columnsOf(start === 1 ? first.cells : commentedHeader(comments, { row, delimiter }), row)
+      : givenColumns(given, { header: start === 1 ? first.cells : undefined, first });
+  return {
+    columns,
+    *rows() {
+      for (let index = start; index < count; index++) {
+        const found = rowAt(index);
+        if (found.cells.length !== columns.length) {
+          throw new CryoetPicksError(
+            code,
+            `${found.place}: ${found.cells.length} cells; expected ${columns.length}, as in the first row`,
+          );
+        }
+        yield found;
+      }
+    },
+  };
 }
 
-/** The lines of a table: comments, without their mark, and rows. */
-function linesOf(
-  text: string,
-  source: string,
-  delimiter: string | undefined,
-): { readonly comments: readonly string[]; readonly rows: readonly Row[] } {
-  const lines = text.replace(/^\uFEFF/, '').split(/\r\n?|\n/);
+interface TableLines {
+  /** Without their mark; those above the rows. */
+  readonly comments: readonly string[];
+  readonly count: number;
+  /** A row by its index, made from its line. */
+  row(index: number): Row;
+}
+
+/** The lines of a table. */
+function* tableLines(content: TextContent, source: string, delimiter: string | undefined): Steps<TableLines> {
   const comment = /^\s*(?:#|%|\/\/)/;
-  const isRow = (line: string) => line.trim() !== '' && !comment.test(line);
-  const start = lines.findIndex(isRow);
-  const between = delimiter ?? delimiterOf(lines[start] ?? '');
-  const comments = lines.slice(0, Math.max(0, start)).filter((line) => comment.test(line));
-  const rows: Row[] = [];
-  for (const [index, line] of lines.entries()) {
-    if (isRow(line)) rows.push({ cells: cellsOf(line, between), place: `${source}, line ${index + 1}` });
-  }
-  const isEnded = rows.every(({ cells }) => cells.length > 1 && cells.at(-1) === '');
+  const comments: string[] = [];
+  const lines: string[] = [];
+  const numbers: number[] = [];
+  let between = delimiter;
+  let isEnded = true;
+  yield* lineSteps(content, { source, code }, (line, number) => {
+    if (line.trim() === '') return;
+    if (comment.test(line)) {
+      if (lines.length === 0) comments.push(line.replace(/^\s*(?:[#%]+|\/\/+)\s*/, ''));
+      return;
+    }
+    between ??= delimiterOf(line);
+    if (isEnded) {
+      const cells = cellsOf(line, between);
+      isEnded = cells.length > 1 && cells.at(-1) === '';
+    }
+    lines.push(line);
+    numbers.push(number);
+  });
   return {
-    comments: comments.map((line) => line.replace(/^\s*(?:[#%]+|\/\/+)\s*/, '')),
-    // Some programs end each row in a delimiter.
-    rows: isEnded ? rows.map(({ cells, place }) => ({ cells: cells.slice(0, -1), place })) : rows,
+    comments,
+    count: lines.length,
+    row(index) {
+      const cells = cellsOf(lines[index]!, between!);
+      // Some programs end each row in a delimiter.
+      return { cells: isEnded ? cells.slice(0, -1) : cells, place: `${source}, line ${numbers[index]}` };
+    },
   };
 }
 

@@ -1,7 +1,9 @@
 import { anything, oneOf, optional, type RulesFor, record, requireOptions } from '../core/arguments.ts';
+import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { groupByRun, type ParticlePick, type RunPicks } from '../picks/pick.ts';
-import { isIdentity, type Rotation, rotationFromEuler } from '../picks/rotation.ts';
+import type { TextContent } from '../core/text-pieces.ts';
+import { type ParticlePick, picksByRun, type RunPicks } from '../picks/pick.ts';
+import { type Rotation, rotationFromEuler } from '../picks/rotation.ts';
 import { type Point, toPhysical, toVoxel, type VoxelPlacement, type Zyx } from '../space/grid.ts';
 import {
   checkVoxelSize,
@@ -12,26 +14,42 @@ import {
   type ObjectNames,
   objectOf,
   type RunShapesOption,
+  type RunVoxelSizesOption,
   type ShapeOption,
   type StatedSize,
   shapesByRun,
   tableRules,
   type VoxelSizeOption,
+  voxelSizesByRun,
 } from './file-context.ts';
 import { checkedFormat, fileWarner, type Loss, type ParseReports, type PicksFormat } from './format.ts';
-import { type CheckedPick, checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
 import {
-  formatStar,
+  type CheckedPick,
+  checkedAngles,
+  eachInPieces,
+  mapped,
+  numberedInstance,
+  type PicksToWrite,
+  pickFrom,
+  picksToWrite,
+} from './pick-fields.ts';
+import {
   onlyTable,
-  parseStar,
   type StarBlock,
   type StarRow,
   type StarTable,
+  starPieces,
+  starSteps,
   unreadLabels,
 } from './star.ts';
 
 /** Options of {@link relion3Format} and {@link relion4Format}; shapes are for coordinates that are fractions. */
-export interface RelionFormatOptions extends VoxelSizeOption, ObjectNames, ShapeOption, RunShapesOption {
+export interface RelionFormatOptions
+  extends VoxelSizeOption,
+    RunVoxelSizesOption,
+    ObjectNames,
+    ShapeOption,
+    RunShapesOption {
   /** Run of all rows of a table with neither `rlnTomoName` nor `rlnMicrographName`. */
   readonly run?: string | undefined;
   /**
@@ -134,7 +152,7 @@ export function relion5Format(options: Relion5FormatOptions = {}): PicksFormat {
       if (centre !== undefined) return gridAround(centre, { voxelSize: columns.voxelSize, step: [1, 1, 1] });
       throw needsCentre('shape');
     };
-    const grids = new Map([...new Set(picks.map(({ run }) => run))].map((run) => [run, gridOf(run)]));
+    const grids = new Map([...picks.runs].map((run) => [run, gridOf(run)]));
     const labels = ['X', 'Y', 'Z'].map((axis) => `rlnCenteredCoordinate${axis}Angst`);
     return [
       tableOf(picks, {
@@ -173,7 +191,7 @@ interface Columns {
   readonly numberOf: (pick: CheckedPick) => number;
 }
 
-type BlocksOf = (picks: readonly CheckedPick[], columns: Columns) => StarBlock[];
+type BlocksOf = (picks: PicksToWrite, columns: Columns) => StarBlock[];
 
 function relionFormat(
   name: string,
@@ -182,23 +200,25 @@ function relionFormat(
 ): PicksFormat {
   const { centreOf = () => undefined, run, object, objects, coordinates: kind } = options;
   const voxelSize = checkVoxelSize(options.voxelSize);
-  const reading = { voxelSize, centreOf, shapeOf: shapesByRun(options), run, object, objects, kind };
+  const [sizeOf, shapeOf] = [voxelSizesByRun(options), shapesByRun(options)];
+  const tomogramOf = (name: string) => ({ voxelSize: sizeOf(name), centre: centreOf(name), shape: shapeOf(name) });
+  const reading = { tomogramOf, run, object, objects, kind };
   return checkedFormat({
     name,
     content: 'text',
     losses: [objectLoss],
-    leftOut: (text, source) => {
-      const particles = particlesOf(parseStar(text, { source }), source);
+    *leftOut(content, source) {
+      const particles = particlesOf(yield* starSteps(content, { source }), source);
       // Where the file has RELION's score, that of pytom is not read.
       const unread = particles?.labels.includes(scores[0]) ? [scores[1]] : [];
       return unreadLabels(particles, new Set([...readLabels].filter((label) => !unread.some((one) => one === label))));
     },
-    parse: (text, source, reports = {}) => parseRelion(text, source, { ...reading, reports }),
-    format(runs: Iterable<RunPicks>) {
-      const picks = checkedPicks(runs);
+    parse: (content, source, reports) => parseRelion(content, source, { ...reading, reports }),
+    *format(runs) {
+      const picks = yield* picksToWrite(runs);
       const numberOf = numberObjects(picks, { objects });
       if (voxelSize === undefined && options.centreOf !== undefined) throw needsCentre('voxelSize');
-      return formatStar(blocksOf(picks, { voxelSize: needVoxelSize(voxelSize, { place: name }), numberOf }));
+      yield* starPieces(blocksOf(picks, { voxelSize: needVoxelSize(voxelSize, { place: name }), numberOf }));
     },
   });
 }
@@ -211,22 +231,22 @@ interface TableOptions extends Columns {
   readonly more: Readonly<Record<string, number>>;
 }
 
-function tableOf(picks: readonly CheckedPick[], { block, labels, lead, more, numberOf }: TableOptions): StarBlock {
-  const withInstance = picks.some(({ pick }) => pick.instanceId !== undefined);
+function tableOf(picks: PicksToWrite, { block, labels, lead, more, numberOf }: TableOptions): StarBlock {
+  const { hasInstances } = picks;
   return {
     name: block,
     labels: [
       ...labels,
       ...['rlnAngleRot', 'rlnAngleTilt', 'rlnAnglePsi', 'rlnClassNumber', 'rlnAutopickFigureOfMerit'],
-      ...(withInstance ? ['rlnHelicalTubeID'] : []),
+      ...(hasInstances ? ['rlnHelicalTubeID'] : []),
       ...Object.keys(more),
     ],
-    rows: picks.map((checked) => [
+    rows: mapped(picks.each(), (checked) => [
       ...lead(checked),
       ...checkedAngles(checked, 'relion'),
       numberOf(checked),
       checked.pick.score,
-      ...(withInstance ? [numberedInstance(checked, 'RELION')] : []),
+      ...(hasInstances ? [numberedInstance(checked, 'RELION')] : []),
       ...Object.values(more),
     ]),
   };
@@ -237,13 +257,18 @@ function coordinates(grid: VoxelPlacement, { pick }: CheckedPick): [number, numb
   return [x, y, z];
 }
 
+/** What the options say of the tomogram of a run. */
+interface Tomogram {
+  readonly voxelSize: Zyx | undefined;
+  /** The origin of its centred coordinates, in voxels. */
+  readonly centre: Zyx | undefined;
+  readonly shape: Zyx | undefined;
+}
+
 /** The checked options for reading RELION's tables. */
 interface RelionReading extends ObjectNames {
   readonly run?: string | undefined;
-  readonly voxelSize?: Zyx | undefined;
-  /** The origin of the centred coordinates of a run, in voxels. */
-  readonly centreOf: (run: string) => Zyx | undefined;
-  readonly shapeOf: (run: string) => Zyx | undefined;
+  readonly tomogramOf: (run: string) => Tomogram;
   readonly kind: 'voxels' | 'fractions' | undefined;
   readonly reports: ParseReports;
 }
@@ -280,9 +305,9 @@ function particlesOf(tables: readonly StarTable[], source: string): StarTable | 
  * As in RELION, the orientation is that of the subtomogram times that of the particle, and the origin, rotated by the orientation
  * of the subtomogram, is subtracted from the coordinates (`ParticleSet::getMatrix3x3`, `getPosition`).
  */
-function parseRelion(text: string, source: string, options: RelionReading): RunPicks[] {
+function* parseRelion(content: TextContent, source: string, options: RelionReading): Steps<RunPicks[]> {
   const warn = fileWarner(source, options.reports);
-  const tables = parseStar(text, { source, warn });
+  const tables = yield* starSteps(content, { source, warn });
   const particles = particlesOf(tables, source);
   if (particles === undefined) {
     if (tables.some(({ name }) => name === 'stopgap_motivelist')) {
@@ -292,32 +317,44 @@ function parseRelion(text: string, source: string, options: RelionReading): RunP
     throw new CryoetPicksError(code, `${source}: no table with _${pixels[0]} or _${centred[0]}; found ${names}`);
   }
   const optics = opticsOf(tables.find(({ name }) => name === 'optics'));
-  const isFraction = holdsFractions(particles, options);
+  const isFraction = yield* holdsFractions(particles, options);
   if (isFraction && options.kind === undefined) {
     const found = `${source}: all coordinates lie between 0 and 1`;
     warn('coordinates-are-fractions', `${found}; they are read as fractions of the tomogram, as Warp writes them`);
   }
-  return groupByRun(
-    particles.rows.map((row) => {
-      const run = runOf(row, options.run);
-      const shape = options.shapeOf(run);
-      return {
-        run,
-        pick: readPick(row, { ...options, optics, centre: options.centreOf(run), isFraction, shape, warn }),
-      };
-    }),
-  );
+  const runs = picksByRun();
+  const has = (labels: readonly string[]) => labels.some((label) => particles.labels.includes(label));
+  const common = {
+    ...{ object: options.object, objects: options.objects, isFraction, warn },
+    pixelSizeOf: pixelSizes(optics, { has, warn }),
+    hasOrigins: has([...originsInAngstrom, ...originsInPixels]),
+    ofSubtomogram: has(subtomogramAngles) ? subtomogramAngles : undefined,
+    ofParticle: has(particleAngles) ? particleAngles : undefined,
+  };
+  const readings = new Map<string, RowReading>();
+  yield* eachInPieces(particles.rows(), (row) => {
+    const run = runOf(row, options.run);
+    let reading = readings.get(run);
+    if (reading === undefined) {
+      reading = { ...common, ...options.tomogramOf(run) };
+      readings.set(run, reading);
+    }
+    runs.add(run, readPick(row, reading));
+  });
+  return runs.all();
 }
 
 /** Whether the coordinates of a table are fractions of the tomogram, by the option or by their range. */
-function holdsFractions({ labels, rows }: StarTable, { kind }: RelionReading): boolean {
+function* holdsFractions(table: StarTable, { kind }: RelionReading): Steps<boolean> {
   if (kind !== undefined) return kind === 'fractions';
-  if (labels.includes(centred[0])) return false;
+  if (table.labels.includes(centred[0])) return false;
   let isWhole = true;
-  for (const row of rows) {
+  let count = 0;
+  for (const row of table.rows()) {
     const voxel = triple(row, pixels);
     if (voxel === undefined || voxel.some((value) => value < 0 || value > 1)) return false;
     isWhole &&= voxel.every(Number.isInteger);
+    if (++count % 512 === 0) yield;
   }
   return !isWhole;
 }
@@ -332,40 +369,52 @@ function runOf(row: StarRow, given: string | undefined): string {
   );
 }
 
-interface RowReading extends RelionReading {
-  readonly optics: Optics;
-  readonly centre: Zyx | undefined;
-  readonly shape: Zyx | undefined;
+/** How the rows of one run are read. */
+interface RowReading extends ObjectNames, Tomogram {
   readonly isFraction: boolean;
-  readonly warn: (code: string, message: string) => void;
+  /** The size of the pixels that a row states or, if it is given, the voxel size. */
+  readonly pixelSizeOf: (row: StarRow, given: Zyx | undefined) => Zyx;
+  readonly hasOrigins: boolean;
+  /** The labels of the angles, if the table has any of them. */
+  readonly ofSubtomogram: typeof subtomogramAngles | undefined;
+  readonly ofParticle: typeof particleAngles | undefined;
 }
 
-function readPick(row: StarRow, options: RowReading): ParticlePick {
-  const ofSubtomogram = anglesOf(row, subtomogramAngles);
-  const ofParticle = anglesOf(row, particleAngles);
-  const rotation = isIdentity(ofSubtomogram) ? ofParticle : product(ofSubtomogram, ofParticle);
-  const origin = turned(ofSubtomogram, originOf(row, options));
-  const { x, y, z } = coordinateOf(row, options);
-  const pick = {
-    object: objectOf(row.number('rlnClassNumber') ?? 1, options, row.place),
-    position: { x: x - origin.x, y: y - origin.y, z: z - origin.z },
-    score: row.number(scores[0]) ?? row.number(scores[1]),
-    instance: row.number('rlnHelicalTubeID'),
-    rotation,
-  };
-  return pickFrom(pick, row.place);
+function readPick(row: StarRow, reading: RowReading): ParticlePick {
+  const ofSubtomogram = anglesOf(row, reading.ofSubtomogram);
+  const ofParticle = anglesOf(row, reading.ofParticle);
+  const position = coordinateOf(row, reading);
+  return pickFrom(
+    {
+      object: objectOf(row.number('rlnClassNumber') ?? 1, reading, row),
+      position: reading.hasOrigins ? minus(position, originOf(row, reading), ofSubtomogram) : position,
+      score: row.number(scores[0]) ?? row.number(scores[1]),
+      instance: row.number('rlnHelicalTubeID'),
+      rotation: ofSubtomogram && ofParticle ? product(ofSubtomogram, ofParticle) : (ofSubtomogram ?? ofParticle),
+    },
+    row,
+  );
 }
 
-function anglesOf(row: StarRow, [rot, tilt, psi]: readonly [string, string, string]): Rotation {
-  return rotationFromEuler([row.number(rot) ?? 0, row.number(tilt) ?? 0, row.number(psi) ?? 0], 'relion');
+/** A position less an origin, which a subtomogram has turned. */
+function minus({ x, y, z }: Point, origin: Point, turn: Rotation | undefined): Point {
+  const shift = turn === undefined ? origin : turned(turn, origin);
+  return { x: x - shift.x, y: y - shift.y, z: z - shift.z };
+}
+
+/** The rotation of a row; undefined for none. */
+function anglesOf(row: StarRow, labels: readonly [string, string, string] | undefined): Rotation | undefined {
+  if (labels === undefined) return undefined;
+  const [rot, tilt, psi] = [row.number(labels[0]) ?? 0, row.number(labels[1]) ?? 0, row.number(labels[2]) ?? 0];
+  if (rot === 0 && tilt === 0 && psi === 0) return undefined;
+  return rotationFromEuler([rot, tilt, psi], 'relion');
 }
 
 /**
  * The position of a row in Å, before its origin is subtracted; if a row has both coordinates and the centre is known, the
  * centred ones.
  */
-function coordinateOf(row: StarRow, options: RowReading): Point {
-  const { voxelSize, centre, isFraction, shape } = options;
+function coordinateOf(row: StarRow, { voxelSize, centre, isFraction, shape, pixelSizeOf }: RowReading): Point {
   const fromCentre = triple(row, centred);
   if (fromCentre !== undefined && centre !== undefined && voxelSize !== undefined) {
     return toPhysical(gridAround(centre, { voxelSize, step: [1, 1, 1] }), fromCentre);
@@ -373,9 +422,9 @@ function coordinateOf(row: StarRow, options: RowReading): Point {
   const found = triple(row, pixels);
   if (found !== undefined) {
     const [z, y, x] = found;
-    if (!isFraction) return toPhysical(gridFrom(voxelSizeOf(row, options)), found);
+    if (!isFraction) return toPhysical(gridFrom(pixelSizeOf(row, voxelSize)), found);
     if (shape !== undefined) {
-      return toPhysical(gridFrom(voxelSizeOf(row, options)), [z * shape[0], y * shape[1], x * shape[2]]);
+      return toPhysical(gridFrom(pixelSizeOf(row, voxelSize)), [z * shape[0], y * shape[1], x * shape[2]]);
     }
     throw new CryoetPicksError(
       'invalid-option',
@@ -399,19 +448,37 @@ function coordinateOf(row: StarRow, options: RowReading): Point {
 }
 
 /** The origin of a row in Å: along each axis that in Å, otherwise that in pixels, otherwise 0. */
-function originOf(row: StarRow, options: RowReading): Point {
+function originOf(row: StarRow, { voxelSize, pixelSizeOf }: RowReading): Point {
   const [x, y, z] = [2, 1, 0].map((axis) => {
     const inAngstrom = row.number(originsInAngstrom[2 - axis]!);
     if (inAngstrom !== undefined) return inAngstrom;
     const inPixels = row.number(originsInPixels[2 - axis]!) ?? 0;
-    return inPixels === 0 ? 0 : inPixels * voxelSizeOf(row, options)[axis]!;
+    return inPixels === 0 ? 0 : inPixels * pixelSizeOf(row, voxelSize)[axis]!;
   });
   return { x: x!, y: y!, z: z! };
 }
 
-/** The size of the pixels that coordinates count: that of the option, otherwise what the file states. */
-function voxelSizeOf(row: StarRow, { voxelSize, optics, warn }: RowReading): Zyx {
-  return needVoxelSize(voxelSize, { stated: statedSizes(row, optics), place: row.place, warn });
+interface PixelSizesOptions {
+  readonly has: (labels: readonly string[]) => boolean;
+  readonly warn: (code: string, message: string) => void;
+}
+
+/** The labels that state the size of the pixels of a row. */
+const sizeLabels = ['rlnOpticsGroup', 'rlnPixelSize', 'rlnDetectorPixelSize', 'rlnMagnification'] as const;
+
+/** Finds the size of the pixels that coordinates count: that of the option, otherwise what the file states; for equal rows once. */
+function pixelSizes(optics: Optics, { has, warn }: PixelSizesOptions): RowReading['pixelSizeOf'] {
+  const labels = sizeLabels.filter((label) => has([label]));
+  const known = new Map<Zyx | undefined, Map<string, Zyx>>();
+  return (row, given) => {
+    const sizes = known.get(given) ?? new Map<string, Zyx>();
+    known.set(given, sizes);
+    const stated = labels.map((label) => row.text(label)).join(' ');
+    const found =
+      sizes.get(stated) ?? needVoxelSize(given, { stated: statedSizes(row, optics), place: row.place, warn });
+    sizes.set(stated, found);
+    return found;
+  };
 }
 
 /** Three numbers under labels for x, y, z; undefined if one of the labels is missing. */
@@ -428,13 +495,15 @@ interface Optics {
   readonly only: StarRow | undefined;
 }
 
-function opticsOf({ rows }: Partial<StarTable> = {}): Optics {
+function opticsOf(table: StarTable | undefined): Optics {
   const byGroup = new Map<string, StarRow>();
-  for (const row of rows ?? []) {
+  let only: StarRow | undefined;
+  for (const row of table?.rows() ?? []) {
     const group = row.text('rlnOpticsGroup');
     if (group !== undefined && !byGroup.has(group)) byGroup.set(group, row);
+    only = table?.rowCount === 1 ? row : undefined;
   }
-  return { byGroup, only: rows?.length === 1 ? rows[0] : undefined };
+  return { byGroup, only };
 }
 
 /**

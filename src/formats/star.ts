@@ -1,6 +1,8 @@
+import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { numberIn } from './pick-fields.ts';
+import { lineSteps, type TextContent } from '../core/text-pieces.ts';
+import { linesOf, numberIn } from './pick-fields.ts';
 
 /** A table of a STAR file; a block of single values is a table of one row. */
 export interface StarTable {
@@ -8,7 +10,9 @@ export interface StarTable {
   readonly name: string;
   /** Labels without the leading underscore. */
   readonly labels: readonly string[];
-  readonly rows: readonly StarRow[];
+  readonly rowCount: number;
+  /** Its rows in their order, each made when it is asked for. */
+  rows(): Iterable<StarRow>;
 }
 
 /** One row of a table, with its place for messages. */
@@ -22,8 +26,8 @@ export interface StarRow {
 }
 
 const code = 'invalid-picks';
-/** Options of {@link parseStar}. */
-export interface ParseStarOptions {
+/** Options of {@link starSteps}. */
+export interface StarOptions {
   /** Name of the file, for messages. */
   readonly source: string;
   /** Called for rows that are read although RELION would not read them. */
@@ -31,57 +35,57 @@ export interface ParseStarOptions {
 }
 
 /**
- * Reads the tables of a STAR file: loops and single values, quoted or bare, with comments; no values over several lines.
+ * Reads the tables of a STAR file in pieces: loops and single values, quoted or bare, with comments; no values over several lines.
  *
  * Inside a loop, a line with as many cells as the loop has labels is a row, even if its first cell reads like `data_1` or `_1`. A
  * loop ends at a line of one cell, `data_…` or `loop_`; a loop of one label ends there only after an empty line.
  *
+ * A table keeps the lines of its rows, a fraction of what their cells would take.
+ *
  * @throws {@link CryoetPicksError} `invalid-picks` naming the line, among others for any other number of cells in a loop.
  */
-export function parseStar(text: string, { source, warn }: ParseStarOptions): StarTable[] {
+export function* starSteps(content: TextContent, { source, warn }: StarOptions): Steps<StarTable[]> {
   const tables: OpenTable[] = [];
   let name: string | undefined;
   let table: OpenTable | undefined;
   let afterEmptyLine = false;
-  for (const [index, line] of text
-    .replace(/^\uFEFF/, '')
-    .split(/\r\n?|\n/)
-    .entries()) {
-    const [first, ...rest] = tokensOf(line);
-    if (first === undefined) {
+  const open = (block: string, loop: boolean) => {
+    table = { name: block, loop, labels: [], known: new Set(), lines: [], numbers: [] };
+    tables.push(table);
+    return table;
+  };
+  yield* lineSteps(content, { source, code }, (line, number) => {
+    const { cells, bare } = cellsOf(line);
+    const place = () => `${source}, line ${number}`;
+    if (cells.length === 0) {
       afterEmptyLine ||= line.trim() === '';
-      continue;
+      return;
     }
-    const place = `${source}, line ${index + 1}`;
-    const values = [first, ...rest].map(({ value }) => value);
-    const kind = kindOf(first, { cells: values.length, table, afterEmptyLine });
+    const kind = kindOf(bare, { cells: cells.length, table, afterEmptyLine });
     if (kind === 'block') {
-      name = first.bare!.slice(5);
+      name = bare.slice(5);
       table = undefined;
     } else if (name === undefined) {
-      throw new CryoetPicksError(code, `${place}: expected data_, the start of a STAR block`);
+      throw new CryoetPicksError(code, `${place()}: expected data_, the start of a STAR block`);
     } else if (kind === 'loop') {
-      table = { name, loop: true, labels: [], known: new Set(), rows: [] };
-      tables.push(table);
+      open(name, true);
     } else if (kind === 'label') {
-      if (table === undefined) {
-        table = { name, loop: false, labels: [], known: new Set(), rows: [] };
-        tables.push(table);
-      }
-      addLabel(table, { label: first.bare!.slice(1), value: rest[0]?.value, place });
+      addLabel(table ?? open(name, false), { label: bare.slice(1), value: cells[1], number, place: place() });
     } else {
-      if (afterEmptyLine && table?.loop && table.rows.length > 0 && !table.isBroken) {
+      if (afterEmptyLine && table?.loop && table.lines.length > 0 && !table.isBroken) {
         table.isBroken = true;
         warn?.(
           'row-after-empty-line',
-          `${place}: rows of data_${table.name} go on after an empty line; they are read, but RELION ends the table there`,
+          `${place()}: rows of data_${table.name} go on after an empty line; they are read, but RELION ends the table there`,
         );
       }
-      addRow(table, { values, place });
+      requireCells(table, cells, place);
+      table!.lines.push(line);
+      table!.numbers.push(number);
     }
     afterEmptyLine = false;
-  }
-  return tables.map((open) => finished(open));
+  });
+  return tables.map((one) => finished(one, source));
 }
 
 interface LineContext {
@@ -91,15 +95,12 @@ interface LineContext {
   readonly afterEmptyLine: boolean;
 }
 
-/** What a line is, by its first cell and the table that is open. */
-function kindOf(
-  { bare = '' }: Token,
-  { cells, table, afterEmptyLine }: LineContext,
-): 'block' | 'loop' | 'label' | 'row' {
+/** What a line is, by its first cell, as it is if it is not quoted, and the table that is open. */
+function kindOf(bare: string, { cells, table, afterEmptyLine }: LineContext): 'block' | 'loop' | 'label' | 'row' {
   const isLoop = table?.loop === true;
   const width = isLoop ? table.labels.length : 0;
   // Above the rows of a loop, a line of one cell is a label, which may have a comment.
-  if (bare.startsWith('_') && (!isLoop || (table.rows.length === 0 && cells === 1))) return 'label';
+  if (bare.startsWith('_') && (!isLoop || (table.lines.length === 0 && cells === 1))) return 'label';
   if (width > 0 && cells === width && !(width === 1 && afterEmptyLine && /^(?:data_|loop_$)/.test(bare))) return 'row';
   if (bare.startsWith('data_') && (!isLoop || cells === 1)) return 'block';
   return bare === 'loop_' ? 'loop' : 'row';
@@ -111,37 +112,44 @@ interface OpenTable {
   readonly labels: string[];
   /** The same labels, to find one that occurs twice. */
   readonly known: Set<string>;
-  readonly rows: { readonly values: string[]; readonly place: string }[];
+  /** The lines of the rows of a loop, and their numbers. */
+  readonly lines: string[];
+  readonly numbers: number[];
+  /** The only row of a block without a loop. */
+  block?: { readonly values: string[]; readonly number: number };
   /** True once a row has come after an empty line. */
   isBroken?: boolean;
 }
 
-interface Token {
-  readonly value: string;
-  /** The value, if it is not quoted. */
-  readonly bare?: string | undefined;
+interface Cells {
+  readonly cells: readonly string[];
+  /** The first cell if it is not quoted, otherwise empty. */
+  readonly bare: string;
 }
 
 /** The values of a line up to a comment. A quote ends a value only before white space; an unclosed quote is a plain character. */
-function tokensOf(line: string): Token[] {
-  const tokens: Token[] = [];
+function cellsOf(line: string): Cells {
+  if (!/["'#]/.test(line)) {
+    const words = line.match(/\S+/g) ?? [];
+    return { cells: words, bare: words[0] ?? '' };
+  }
+  const cells: string[] = [];
+  let bare: string | undefined;
   const word = /\S+/g;
   // The end of a quote is searched for only once: without it, a line of quotes would take quadratic time.
   const endless = new Set<string>();
   for (let found = word.exec(line); found !== null; found = word.exec(line)) {
-    const [bare] = found;
-    if (bare.startsWith('#')) break;
-    const quote = bare[0]!;
-    const end = (quote === '"' || quote === "'") && !endless.has(quote) ? endOf(quote, line, found.index + 1) : -1;
-    if (end < 0) {
-      if (quote === '"' || quote === "'") endless.add(quote);
-      tokens.push({ value: bare, bare });
-    } else {
-      tokens.push({ value: line.slice(found.index + 1, end) });
-      word.lastIndex = end + 1;
-    }
+    const [text] = found;
+    if (text.startsWith('#')) break;
+    const quote = text[0]!;
+    const isQuote = quote === '"' || quote === "'";
+    const end = isQuote && !endless.has(quote) ? endOf(quote, line, found.index + 1) : -1;
+    if (isQuote && end < 0) endless.add(quote);
+    bare ??= end < 0 ? text : '';
+    cells.push(end < 0 ? text : line.slice(found.index + 1, end));
+    if (end >= 0) word.lastIndex = end + 1;
   }
-  return tokens;
+  return { cells, bare: bare ?? '' };
 }
 
 function endOf(quote: string, line: string, from: number): number {
@@ -151,52 +159,68 @@ function endOf(quote: string, line: string, from: number): number {
   return -1;
 }
 
-function addLabel(
-  table: OpenTable,
-  { label, value, place }: { label: string; value: string | undefined; place: string },
-): void {
+interface NewLabel {
+  readonly label: string;
+  readonly value: string | undefined;
+  readonly number: number;
+  readonly place: string;
+}
+
+function addLabel(table: OpenTable, { label, value, number, place }: NewLabel): void {
   if (table.known.has(label)) throw new CryoetPicksError(code, `${place}: label _${label} occurs twice`);
   table.known.add(label);
   table.labels.push(label);
   if (table.loop) return;
   if (value === undefined) throw new CryoetPicksError(code, `${place}: _${label} has no value`);
-  if (table.rows.length === 0) table.rows.push({ values: [], place });
-  table.rows[0]!.values.push(value);
+  table.block ??= { values: [], number };
+  table.block.values.push(value);
 }
 
-function addRow(table: OpenTable | undefined, row: { readonly values: string[]; readonly place: string }): void {
+function requireCells(table: OpenTable | undefined, cells: readonly string[], place: () => string): void {
   const expected = table?.loop ? table.labels.length : 0;
-  if (row.values.length !== expected) {
-    const wanted = table?.loop ? `${expected}, one per label of data_${table.name}` : 'a label, or loop_';
-    throw new CryoetPicksError(
-      code,
-      `${row.place}: ${row.values.length} values; expected ${wanted}; the first is ${showJson(row.values[0])}`,
-    );
-  }
-  table!.rows.push(row);
+  if (cells.length === expected) return;
+  const wanted = table?.loop ? `${expected}, one per label of data_${table.name}` : 'a label, or loop_';
+  throw new CryoetPicksError(
+    code,
+    `${place()}: ${cells.length} values; expected ${wanted}; the first is ${showJson(cells[0])}`,
+  );
 }
 
-function finished({ name, labels, rows }: OpenTable): StarTable {
+function finished({ name, labels, lines, numbers, block }: OpenTable, source: string): StarTable {
   const columns = new Map(labels.map((label, index) => [label, index]));
-  return { name, labels, rows: rows.map(({ values, place }) => rowOf(values, { columns, place })) };
-}
-
-function rowOf(
-  values: readonly string[],
-  { columns, place }: { readonly columns: ReadonlyMap<string, number>; readonly place: string },
-): StarRow {
-  const text = (label: string) => {
-    const index = columns.get(label);
-    return index === undefined ? undefined : values[index];
-  };
   return {
-    place,
-    text,
-    number(label) {
-      const value = text(label);
-      return value === undefined ? undefined : numberIn(value, { what: `_${label}`, place });
+    name,
+    labels,
+    rowCount: block ? 1 : lines.length,
+    *rows() {
+      if (block) yield new Row(columns, block.values, { source, line: block.number });
+      for (let i = 0; i < lines.length; i++) {
+        yield new Row(columns, cellsOf(lines[i]!).cells, { source, line: numbers[i]! });
+      }
     },
   };
+}
+
+class Row implements StarRow {
+  constructor(
+    private readonly columns: ReadonlyMap<string, number>,
+    private readonly values: readonly string[],
+    private readonly at: { readonly source: string; readonly line: number },
+  ) {}
+
+  get place(): string {
+    return `${this.at.source}, line ${this.at.line}`;
+  }
+
+  text(label: string): string | undefined {
+    const index = this.columns.get(label);
+    return index === undefined ? undefined : this.values[index];
+  }
+
+  number(label: string): number | undefined {
+    const value = this.text(label);
+    return value === undefined ? undefined : numberIn(value, { what: `_${label}`, place: this });
+  }
 }
 
 /** Which table of a STAR file {@link onlyTable} looks for. */
@@ -218,7 +242,7 @@ export function onlyTable(
 ): StarTable | undefined {
   const [first, ...others] = tables.filter(isWanted);
   if (others.length === 0) return first;
-  const found = [first!, ...others].slice(0, 5).map(({ name, rows }) => `data_${name} (${rows.length} rows)`);
+  const found = [first!, ...others].slice(0, 5).map(({ name, rowCount }) => `data_${name} (${rowCount} rows)`);
   throw new CryoetPicksError(
     code,
     `${source} has ${others.length + 1} tables of ${what}: ${found.join(', ')}; keep one, or write each to a file of its own`,
@@ -237,7 +261,7 @@ export function unreadLabels(table: StarTable | undefined, read: ReadonlySet<str
 export interface StarBlock {
   readonly name: string;
   readonly labels: readonly string[];
-  readonly rows: readonly (readonly (string | number)[])[];
+  readonly rows: Iterable<readonly (string | number)[]>;
 }
 
 /**
@@ -245,13 +269,12 @@ export interface StarBlock {
  *
  * @throws {@link CryoetPicksError} `invalid-picks` for a name that STAR cannot contain.
  */
-export function formatStar(blocks: readonly StarBlock[]): string {
-  return blocks
-    .map(({ name, labels, rows }) => {
-      const header = labels.map((label, index) => `_${label} #${index + 1}\n`).join('');
-      return `\ndata_${name}\n\nloop_\n${header}${rows.map((row) => `${row.map(starValue).join('\t')}\n`).join('')}`;
-    })
-    .join('\n');
+export function* starPieces(blocks: readonly StarBlock[]): Generator<string, void> {
+  for (const [index, { name, labels, rows }] of blocks.entries()) {
+    const header = labels.map((label, at) => `_${label} #${at + 1}\n`).join('');
+    yield `${index === 0 ? '' : '\n'}\ndata_${name}\n\nloop_\n${header}`;
+    yield* linesOf(rows, (row) => `${row.map(starValue).join('\t')}\n`);
+  }
 }
 
 function starValue(value: string | number): string {

@@ -1,27 +1,39 @@
 import { oneOf, requireOptions } from '../core/arguments.ts';
+import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { groupByRun, type RunPicks } from '../picks/pick.ts';
+import type { TextContent } from '../core/text-pieces.ts';
+import type { RunPicks } from '../picks/pick.ts';
 import { rotationFromEuler } from '../picks/rotation.ts';
-import { toPhysical, toVoxel } from '../space/grid.ts';
+import { toPhysical, toVoxel, type VoxelPlacement } from '../space/grid.ts';
 import {
   checkVoxelSize,
   gridFrom,
+  gridsByRun,
   needVoxelSize,
+  numberedRuns,
   numberObjects,
   numberRuns,
   type ObjectNames,
   objectOf,
   type RunNames,
-  runsOf,
+  type RunVoxelSizesOption,
   tableRules,
   type VoxelSizeOption,
 } from './file-context.ts';
 import { checkedFormat, fileWarner, type ParseReports, type PicksFormat } from './format.ts';
-import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
-import { formatStar, onlyTable, parseStar, type StarRow, type StarTable, unreadLabels } from './star.ts';
+import {
+  type CheckedPick,
+  checkedAngles,
+  eachInPieces,
+  mapped,
+  numberedInstance,
+  pickFrom,
+  picksToWrite,
+} from './pick-fields.ts';
+import { onlyTable, type StarRow, type StarTable, starPieces, starSteps, unreadLabels } from './star.ts';
 
 /** Options of {@link stopgapFormat}. */
-export interface StopgapFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
+export interface StopgapFormatOptions extends VoxelSizeOption, RunVoxelSizesOption, ObjectNames, RunNames {
   /**
    * The coordinate of the first voxel in `orig_x` …: 1 in STOPGAP itself, as in MATLAB; 0 in files of the data portal.
    * @defaultValue 1
@@ -60,14 +72,17 @@ export function stopgapFormat(options: StopgapFormatOptions = {}): PicksFormat {
       { part: 'object', what: 'STOPGAP has class numbers, not names' },
       { part: 'run', what: 'STOPGAP has tomogram numbers, not names' },
     ],
-    leftOut: (text, source) => unreadLabels(motiveListOf(parseStar(text, { source }), source), readLabels),
-    parse: (text, source, reports = {}) => parse(text, source, { ...options, reports, grid: grid() }),
-    format(runs: Iterable<RunPicks>) {
-      const picks = checkedPicks(runs);
+    *leftOut(content, source) {
+      return unreadLabels(motiveListOf(yield* starSteps(content, { source }), source), readLabels);
+    },
+    parse: (content, source, reports) =>
+      parse(content, source, { ...options, reports, gridOf: gridsByRun(options, { firstVoxel, place: name }) }),
+    *format(runs) {
+      const picks = yield* picksToWrite(runs);
       const placement = grid();
       const objectNumber = numberObjects(picks, options);
       const runNumber = numberRuns(picks, options);
-      const rows = picks.map((checked, index) => {
+      const rowOf = (checked: CheckedPick, index: number) => {
         const { position, score } = checked.pick;
         const [z, y, x] = toVoxel(placement, position);
         const [phi, theta, psi] = checkedAngles(checked, 'tom');
@@ -79,32 +94,38 @@ export function stopgapFormat(options: StopgapFormatOptions = {}): PicksFormat {
           index % 2 === 0 ? 'A' : 'B',
         ];
         return [...lead, x, y, z, score, 0, 0, 0, phi, psi, theta, objectNumber(checked)];
-      });
-      return formatStar([{ name: 'stopgap_motivelist', labels, rows }]);
+      };
+      yield* starPieces([{ name: 'stopgap_motivelist', labels, rows: mapped(picks.each(), rowOf) }]);
     },
   });
 }
 
-type Reading = StopgapFormatOptions & { readonly grid: ReturnType<typeof gridFrom>; readonly reports: ParseReports };
+type Reading = StopgapFormatOptions & {
+  readonly gridOf: ReturnType<typeof gridsByRun>;
+  readonly reports: ParseReports;
+};
 
 function motiveListOf(tables: readonly StarTable[], source: string): StarTable | undefined {
   const isWanted = ({ name: block }: StarTable) => block === 'stopgap_motivelist';
   return onlyTable(tables, { source, isWanted, what: 'particles' });
 }
 
-function parse(text: string, source: string, options: Reading): RunPicks[] {
-  const tables = parseStar(text, { source, warn: fileWarner(source, options.reports) });
+function* parse(content: TextContent, source: string, options: Reading): Steps<RunPicks[]> {
+  const tables = yield* starSteps(content, { source, warn: fileWarner(source, options.reports) });
   const table = motiveListOf(tables, source);
   if (table === undefined) {
     const found = tables.map((candidate) => `data_${candidate.name}`).join(', ') || 'no block';
     throw new CryoetPicksError('invalid-picks', `${source}: expected data_stopgap_motivelist; found ${found}`);
   }
-  const numbers = table.rows.map((row) => need(row, 'tomo_num'));
-  const runName = runsOf(numbers, options, source);
-  return groupByRun(table.rows.map((row, index) => ({ run: runName(numbers[index]!), pick: readPick(row, options) })));
+  const runs = numberedRuns(options, source);
+  yield* eachInPieces(table.rows(), (row) => {
+    const number = need(row, 'tomo_num');
+    runs.add(number, readPick(row, { ...options, grid: options.gridOf(runs.nameOf(number)) }));
+  });
+  return runs.all();
 }
 
-function readPick(row: StarRow, options: Reading): RunPicks['picks'][number] {
+function readPick(row: StarRow, options: ObjectNames & { readonly grid: VoxelPlacement }): RunPicks['picks'][number] {
   const along = (axis: string) => need(row, `orig_${axis}`) + (row.number(`${axis}_shift`) ?? 0);
   const [phi, theta, psi] = [row.number('phi') ?? 0, row.number('the') ?? 0, row.number('psi') ?? 0];
   const found = {

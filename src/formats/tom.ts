@@ -1,26 +1,36 @@
 import { oneOf, requireOptions } from '../core/arguments.ts';
+import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { groupByRun, type RunPicks } from '../picks/pick.ts';
+import type { RunPicks } from '../picks/pick.ts';
 import { rotationFromEuler } from '../picks/rotation.ts';
-import { toPhysical, toVoxel } from '../space/grid.ts';
+import { toPhysical, toVoxel, type VoxelPlacement } from '../space/grid.ts';
 import {
   checkVoxelSize,
   gridFrom,
+  gridsByRun,
   needVoxelSize,
+  numberedRuns,
   numberObjects,
   numberRuns,
   type ObjectNames,
   objectOf,
   type RunNames,
-  runsOf,
+  type RunVoxelSizesOption,
   tableRules,
   type VoxelSizeOption,
 } from './file-context.ts';
 import { checkedFormat, type PicksFormat } from './format.ts';
-import { checkedAngles, checkedPicks, numberedInstance, pickFrom } from './pick-fields.ts';
+import {
+  type CheckedPick,
+  checkedAngles,
+  eachInPieces,
+  numberedInstance,
+  pickFrom,
+  picksToWrite,
+} from './pick-fields.ts';
 
 /** Options of {@link tomFormat}. */
-export interface TomFormatOptions extends VoxelSizeOption, ObjectNames, RunNames {
+export interface TomFormatOptions extends VoxelSizeOption, RunVoxelSizesOption, ObjectNames, RunNames {
   /**
    * The coordinate of the first voxel in rows 8–10; MATLAB counts from 1.
    * @defaultValue 1
@@ -62,34 +72,40 @@ export function tomFormat(options: TomFormatOptions = {}): PicksFormat<Uint8Arra
       { part: 'run', what: 'TOM has tomogram numbers, not names' },
       { part: 'precision', what: 'numbers keep about 7 digits' },
     ],
-    leftOut: (bytes, source) => unreadShifts(readEm(bytes, source)),
-    parse: (bytes, source) => parse(readEm(bytes, source), source, { ...options, grid: grid() }),
-    format(runs: Iterable<RunPicks>) {
-      const picks = checkedPicks(runs);
+    *leftOut(bytes, source) {
+      return yield* unreadShifts(yield* readEm(bytes, source));
+    },
+    *parse(bytes, source) {
+      return yield* parse(yield* readEm(bytes, source), source, options);
+    },
+    *format(runs) {
+      const picks = yield* picksToWrite(runs);
       const placement = grid();
-      if (picks.length === 0) throw new CryoetPicksError('invalid-picks', `${name} cannot be empty; found no picks`);
+      if (picks.count === 0) throw new CryoetPicksError('invalid-picks', `${name} cannot be empty; found no picks`);
       const objectNumber = numberObjects(picks, options);
       const runNumber = numberRuns(picks, options);
-      const data = new Float64Array(picks.length * height);
-      for (const [index, checked] of picks.entries()) {
+      const data = new Float64Array(picks.count * height);
+      let index = 0;
+      yield* eachInPieces(picks.each(), (checked) => {
         const { position, score } = checked.pick;
         const [z, y, x] = toVoxel(placement, position);
         const [phi, theta, psi] = checkedAngles(checked, 'tom');
-        const numbers = {
-          subtomogram: index + 1,
-          tomogram: runNumber(checked),
-          instance: exact(numberedInstance(checked, name), checked.place),
-        };
-        const row = { ...numbers, score, x, y, z, phi, theta, psi, class: objectNumber(checked) };
-        for (const [key, value] of Object.entries(row)) data[index * height + at[key as keyof typeof at]] = value;
-      }
-      return writeEm({ data, extent: [height, picks.length, 1] });
+        const row = data.subarray(index * height, ++index * height);
+        row[at.score] = score;
+        row[at.subtomogram] = index;
+        row[at.tomogram] = runNumber(checked);
+        row[at.instance] = exact(numberedInstance(checked, name), checked);
+        [row[at.x], row[at.y], row[at.z]] = [x, y, z];
+        [row[at.phi], row[at.psi], row[at.theta]] = [phi, psi, theta];
+        row[at.class] = objectNumber(checked);
+      });
+      yield yield* writeEm({ data, extent: [height, picks.count, 1] });
     },
   });
 }
 
 /** A whole number that single precision represents exactly. */
-function exact(instanceId: number, place: string): number {
+function exact(instanceId: number, { place }: CheckedPick): number {
   if (Math.fround(instanceId) === instanceId) return instanceId;
   throw new CryoetPicksError(
     'invalid-picks',
@@ -98,34 +114,43 @@ function exact(instanceId: number, place: string): number {
 }
 
 /** Describes, in a line or none, the shifts that are not read. */
-function unreadShifts({ data, extent: [rows] }: EmArray): string[] {
-  const isUsed = rows === height && data.some((value, index) => value !== 0 && unused.includes(index % height));
+function* unreadShifts({ data, extent: [rows] }: EmArray): Steps<string[]> {
+  let isUsed = false;
+  for (let i = 0; i < data.length && rows === height && !isUsed; i++) {
+    isUsed = data[i] !== 0 && unused.includes(i % height);
+    if (i % NUMBERS === NUMBERS - 1) yield;
+  }
   return isUsed ? ['shift: rows 14 to 16, in AV3 shifts before the rotation, are not 0 and are not read'] : [];
 }
 
-type Reading = TomFormatOptions & { readonly grid: ReturnType<typeof gridFrom> };
-
-function parse({ data, extent: [rows, y, z] }: EmArray, source: string, options: Reading): RunPicks[] {
+function* parse({ data, extent: [rows, y, z] }: EmArray, source: string, options: TomFormatOptions): Steps<RunPicks[]> {
   if (rows !== height) {
     throw new CryoetPicksError(
       'invalid-picks',
       `${source} holds ${rows}×${y}×${z} numbers; a motive list has ${height} per particle`,
     );
   }
-  const particles = Array.from({ length: y * z }, (_, index) => data.subarray(index * height, (index + 1) * height));
-  const bad = particles.findIndex((particle) => !particle.every(Number.isFinite));
-  if (bad >= 0) throw new CryoetPicksError('invalid-picks', `${source}, particle ${bad + 1}: expected finite numbers`);
-  const numbers = particles.map((particle) => particle[at.tomogram]!);
-  const runName = runsOf(numbers, options, source);
-  return groupByRun(
-    particles.map((particle, index) => ({
-      run: runName(numbers[index]!),
-      pick: readPick(particle, { ...options, place: `${source}, particle ${index + 1}` }),
-    })),
-  );
+  const runs = numberedRuns(options, source);
+  const gridOf = gridsByRun(options, { firstVoxel: options.firstVoxel ?? 1, place: name });
+  for (let index = 0; index < y * z; index++) {
+    const particle = data.subarray(index * height, (index + 1) * height);
+    const place = `${source}, particle ${index + 1}`;
+    if (!particle.every(Number.isFinite)) {
+      throw new CryoetPicksError('invalid-picks', `${place}: expected finite numbers`);
+    }
+    const tomogram = particle[at.tomogram]!;
+    runs.add(tomogram, readPick(particle, { ...options, place, grid: gridOf(runs.nameOf(tomogram)) }));
+    if (index % 512 === 511) yield;
+  }
+  return runs.all();
 }
 
-function readPick(row: Float64Array, options: Reading & { readonly place: string }): RunPicks['picks'][number] {
+interface ParticleReading extends ObjectNames {
+  readonly place: string;
+  readonly grid: VoxelPlacement;
+}
+
+function readPick(row: Float64Array, options: ParticleReading): RunPicks['picks'][number] {
   const along = (voxel: number, shift: number) => row[voxel]! + row[shift]!;
   const found = {
     object: objectOf(row[at.class]!, options, options.place),
@@ -164,7 +189,7 @@ const types: ReadonlyMap<number, readonly [bytes: number, read: Reader]> = new M
  * @throws {@link CryoetPicksError} `invalid-picks` for bytes that are not an EM file, or are truncated; `unsupported` for other
  * machines and complex numbers.
  */
-function readEm(bytes: Uint8Array, source: string): EmArray {
+function* readEm(bytes: Uint8Array, source: string): Steps<EmArray> {
   if (bytes.length < headerBytes) {
     throw new CryoetPicksError(code, `${source}: ${bytes.length} bytes; an EM file has a header of ${headerBytes}`);
   }
@@ -190,28 +215,36 @@ function readEm(bytes: Uint8Array, source: string): EmArray {
       `${source}: EM file of ${x}×${y}×${z} numbers in ${bytes.length} bytes; it is truncated`,
     );
   }
-  const numbersOf = (little: boolean) => {
-    const numbers = new Float64Array(count);
-    for (let i = 0; i < count; i++) numbers[i] = read(view, headerBytes + i * size, little);
-    return numbers;
-  };
-  const data = numbersOf(stated);
-  const swapped = size === 1 || isPlausible(data) ? undefined : numbersOf(!stated);
-  return { data: swapped !== undefined && isPlausible(swapped) ? swapped : data, extent: [x, y, z] };
+  function* numbersOf(little: boolean): Steps<{ readonly data: Float64Array; readonly isPlausible: boolean }> {
+    const data = new Float64Array(count);
+    // Of numbers in the wrong byte order some are tiny, huge or not finite.
+    let isPlausible = true;
+    for (let i = 0; i < count; i++) {
+      const value = read(view, headerBytes + i * size, little);
+      data[i] = value;
+      isPlausible &&= value === 0 || (Math.abs(value) > 1e-12 && Math.abs(value) < 1e12);
+      if (i % NUMBERS === NUMBERS - 1) yield;
+    }
+    return { data, isPlausible };
+  }
+  const first = yield* numbersOf(stated);
+  const swapped = size === 1 || first.isPlausible ? undefined : yield* numbersOf(!stated);
+  return { data: swapped?.isPlausible ? swapped.data : first.data, extent: [x, y, z] };
 }
 
-/** False for numbers in the wrong byte order, of which some are tiny, huge or not finite. */
-function isPlausible(data: Float64Array): boolean {
-  return data.every((value) => value === 0 || (Math.abs(value) > 1e-12 && Math.abs(value) < 1e12));
-}
+/** Numbers that are converted between two pauses. */
+const NUMBERS: number = 2 ** 16;
 
 /** Writes an EM file in single precision, little-endian. */
-function writeEm({ data, extent }: EmArray): Uint8Array {
+function* writeEm({ data, extent }: EmArray): Generator<undefined, Uint8Array, undefined> {
   const bytes = new Uint8Array(headerBytes + data.length * 4);
   const view = new DataView(bytes.buffer);
   bytes[0] = littleEndian;
   bytes[3] = 5;
   for (const [axis, count] of extent.entries()) view.setInt32(4 + axis * 4, count, true);
-  for (const [i, value] of data.entries()) view.setFloat32(headerBytes + i * 4, value, true);
+  for (let i = 0; i < data.length; i++) {
+    view.setFloat32(headerBytes + i * 4, data[i]!, true);
+    if (i % NUMBERS === NUMBERS - 1) yield;
+  }
   return bytes;
 }

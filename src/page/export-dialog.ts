@@ -46,7 +46,10 @@ export function exporter(page: Page, workspace: Workspace): () => void {
     const name = format.value as PicksFormatName;
     const objects = live.state.objects.map((object) => object.name);
     const runs = scope.value === SCOPES[0] ? [thisRun(page)] : await allRuns(page, workspace);
-    const files = filesOf(runs, name, { objects, pixelSize: pixelSize.required ? pixelSize.valueAsNumber : undefined });
+    const files = await filesOf(runs, name, {
+      objects,
+      pixelSize: pixelSize.required ? pixelSize.valueAsNumber : undefined,
+    });
     for (const file of files) download(file);
     const picks = runs.reduce((sum, run) => sum + run.picks.length, 0);
     const names = files.length === 1 ? files[0]?.name : `${files.length} files`;

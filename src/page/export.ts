@@ -1,5 +1,6 @@
 import {
   type AnyPicksFormat,
+  encodePicks,
   type FormatOptions,
   formatRequirements,
   type PicksFormatName,
@@ -15,7 +16,7 @@ export interface RunToExport extends RunPicks {
 /** A file for another program. */
 export interface ExportedFile {
   readonly name: string;
-  readonly content: string | Uint8Array;
+  readonly content: Uint8Array;
 }
 
 /** What a format may need to know. */
@@ -31,11 +32,11 @@ export interface ExportNeeds {
  *
  * @throws What a format cannot hold, or does not know.
  */
-export function filesOf(
+export async function filesOf(
   runs: readonly RunToExport[],
   name: PicksFormatName,
   { objects, pixelSize }: ExportNeeds,
-): ExportedFile[] {
+): Promise<ExportedFile[]> {
   const { extension, oneRun, oneObject } = formatRequirements[name];
   const numbered = (names: readonly string[]) => Object.fromEntries(names.map((one, index) => [index + 1, one]));
   const shared: FormatOptions = {
@@ -44,12 +45,13 @@ export function filesOf(
     voxelSize: pixelSize,
   };
   const parts = oneRun || runs.length === 1 ? runs.map((run) => [run]) : [runs];
-  return parts.flatMap((part) =>
-    (oneObject ? byObject(part[0] as RunToExport) : [{ stem: stemOf(part), part }]).map((one) => ({
-      name: `${one.stem}.${extension}`,
-      content: formatted(one.part, name, shared),
-    })),
-  );
+  const files: ExportedFile[] = [];
+  for (const part of parts) {
+    for (const one of oneObject ? byObject(part[0] as RunToExport) : [{ stem: stemOf(part), part }]) {
+      files.push({ name: `${one.stem}.${extension}`, content: await encoded(one.part, name, shared) });
+    }
+  }
+  return files;
 }
 
 function stemOf(runs: readonly RunToExport[]): string {
@@ -71,7 +73,7 @@ function byObject(one: RunToExport): Part[] {
   return [...objects].map(([object, picks]) => ({ stem: `${one.run}_${object}`, part: [{ ...one, picks }] }));
 }
 
-function formatted(runs: readonly RunToExport[], name: PicksFormatName, shared: FormatOptions): string | Uint8Array {
+function encoded(runs: readonly RunToExport[], name: PicksFormatName, shared: FormatOptions): Promise<Uint8Array> {
   const [first] = runs;
   if (formatRequirements[name].tomogram !== undefined) requireOneVoxelSize(runs);
   const shapes = Object.fromEntries(runs.flatMap(({ run, grid }) => (grid ? [[run, grid.shape]] : [])));
@@ -82,7 +84,10 @@ function formatted(runs: readonly RunToExport[], name: PicksFormatName, shared: 
     ...(runs.length === 1 ? { run: first?.run, shape: first?.grid?.shape } : {}),
     shapes,
   });
-  return format.format(runs.map(({ run, picks }) => ({ run, picks })));
+  return encodePicks(
+    runs.map(({ run, picks }) => ({ run, picks })),
+    { format },
+  );
 }
 
 /** Throws for runs whose tomograms differ in voxel size: a file that counts in voxels has one of them. */

@@ -1,6 +1,8 @@
 import Papa from 'papaparse';
+import { atOnce, type Steps } from '../core/concurrency.ts';
 import { CryoetPicksError, type ErrorCode } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
+import { MAX_LINE, type TextContent, textPieces } from '../core/text-pieces.ts';
 
 export interface CsvTableOptions {
   /** Columns that must be there; others are found by name too, or ignored. */
@@ -22,37 +24,58 @@ export interface CsvRow {
 /**
  * Reads comma-separated text with a header, row by row, into rows that know their line.
  *
+ * @throws {@link CryoetPicksError} As {@link csvSteps} does.
+ */
+export function readCsvTable(text: string, options: CsvTableOptions): CsvRow[] {
+  const rows: CsvRow[] = [];
+  atOnce(csvSteps(text, options, () => (row) => rows.push(row)));
+  return rows;
+}
+
+/** Gets the names of the columns, once, and returns what each row is handed to. */
+export type CsvVisitor = (header: readonly string[]) => (row: CsvRow) => void;
+
+/**
+ * Reads comma-separated text with a header, in pieces.
+ *
  * Takes LF, CRLF and CR, a byte-order mark, quoted fields with commas, quotes and line breaks, any order of columns;
  * skips blank lines.
  *
  * @throws {@link CryoetPicksError} of the given code for text without a header, missing or repeated columns, a row with
  * another number of fields, or a broken quote.
  */
-export function readCsvTable(text: string, options: CsvTableOptions): CsvRow[] {
+export function* csvSteps(content: TextContent, options: CsvTableOptions, open: CsvVisitor): Steps<void> {
   const { code, source } = options;
-  const rows: CsvRow[] = [];
   let columns: ReadonlyMap<string, number> | undefined;
-  forEachLine(text, options, (line, cells) => {
-    if (columns === undefined) {
-      columns = columnsOf(cells, options);
-      return;
+  let visit: ReturnType<CsvVisitor> = () => {};
+  for (const rows of rowsOf(content, options)) {
+    for (const { line, cells } of rows) {
+      if (columns === undefined) {
+        columns = columnsOf(cells, options);
+        visit = open([...columns.keys()]);
+        continue;
+      }
+      if (cells.length !== columns.size) {
+        throw new CryoetPicksError(code, `${source}, line ${line}: ${cells.length} fields; expected ${columns.size}`);
+      }
+      visit(new Row(columns, cells, line));
     }
-    const header = columns;
-    if (cells.length !== header.size) {
-      throw new CryoetPicksError(code, `${source}, line ${line}: ${cells.length} fields; expected ${header.size}`);
-    }
-    rows.push({
-      line,
-      cell(column) {
-        const index = header.get(column);
-        return index === undefined ? undefined : cells[index];
-      },
-    });
-  });
-  if (columns === undefined) {
-    throw new CryoetPicksError(code, `${source} is empty; expected a header with ${options.required.join(', ')}`);
+    yield;
   }
-  return rows;
+  if (columns === undefined) throw isEmpty(options);
+}
+
+class Row implements CsvRow {
+  constructor(
+    private readonly columns: ReadonlyMap<string, number>,
+    private readonly cells: readonly string[],
+    readonly line: number,
+  ) {}
+
+  cell(column: string): string | undefined {
+    const index = this.columns.get(column);
+    return index === undefined ? undefined : this.cells[index];
+  }
 }
 
 /**
@@ -73,39 +96,74 @@ export function headerOf(text: string): string[] {
   return header;
 }
 
-/** Options of {@link unreadColumns}. */
-export interface UnreadColumnsOptions extends CsvTableOptions {
-  /** The columns that are read. */
-  readonly read: readonly string[];
+/**
+ * Describes, in a line or none, the columns of a table that are not read.
+ *
+ * @param read - The columns that are read, by the header.
+ * @throws {@link CryoetPicksError} As {@link csvSteps} does for its header.
+ */
+export function* unreadColumns(
+  content: TextContent,
+  options: CsvTableOptions,
+  read: (header: readonly string[]) => readonly string[],
+): Steps<readonly string[]> {
+  for (const [header] of rowsOf(content, options)) {
+    if (header === undefined) continue;
+    const names = [...columnsOf(header.cells, options).keys()];
+    const known = read(names);
+    const unread = names.filter((column) => column !== '' && !known.includes(column));
+    return unread.length === 0 ? [] : [`column: not read: ${showColumns(unread, ', ')}`];
+  }
+  throw isEmpty(options);
 }
 
-/** Describes, in a line or none, the columns of a table that are not read. @throws As {@link readCsvTable} does for its header. */
-export function unreadColumns(text: string, { read, ...options }: UnreadColumnsOptions): string[] {
-  const names = [...columnsOf(headerOf(text), options).keys()];
-  const unread = names.filter((column) => column !== '' && !read.includes(column));
-  return unread.length === 0 ? [] : [`column: not read: ${showColumns(unread, ', ')}`];
+function isEmpty({ code, source, required }: CsvTableOptions): CryoetPicksError {
+  return new CryoetPicksError(code, `${source} is empty; expected a header with ${required.join(', ')}`);
 }
 
-/** Calls `visit` for every line that is not blank, with the fields of the row that starts there. */
-function forEachLine(
-  text: string,
-  { code, source }: CsvTableOptions,
-  visit: (line: number, cells: readonly string[]) => void,
-): void {
-  // One kind of line end, so that lines can be counted by it.
-  const plain = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n');
+/** A row of comma-separated text, with quotes where they are needed. */
+export function csvLine(cells: readonly (string | number)[]): string {
+  // Papaparse takes longer for numbers than these take to be written.
+  if (cells.every((cell) => typeof cell === 'number' || !needsQuotes.test(cell))) return `${cells.join(',')}\n`;
+  return `${Papa.unparse([cells], { newline: '\n' })}\n`;
+}
+
+const needsQuotes = /[",\r\n\uFEFF]|^\s|\s$/;
+
+/** The rows of a table that are not blank, some at a time. */
+function* rowsOf(
+  content: TextContent,
+  options: CsvTableOptions,
+): Generator<{ readonly line: number; readonly cells: readonly string[] }[]> {
+  const { code, source } = options;
+  const parser = new Papa.Parser({ delimiter: ',', newline: '\n' });
   let line = 1;
-  let cursor = 0;
-  Papa.parse<string[]>(plain, {
-    delimiter: ',',
-    newline: '\n',
-    step({ data, errors, meta }) {
-      const broken = errors[0];
-      if (broken !== undefined) throw new CryoetPicksError(code, `${source}, line ${line}: ${broken.message}`);
-      if (data.length > 1 || data[0]?.trim()) visit(line, data);
-      for (; cursor < meta.cursor; cursor++) if (plain.charCodeAt(cursor) === 10) line += 1;
-    },
-  });
+  // What is not a whole row yet: a quoted field goes on in the next line.
+  let rest = '';
+  let enough = 0;
+  for (const { text, isLast } of textPieces(content, options)) {
+    rest += text;
+    if (enough > 0 && rest.length > MAX_LINE) {
+      throw new CryoetPicksError(
+        code,
+        `${source}, line ${line}: a row of more than ${MAX_LINE} characters; is a quote not closed?`,
+      );
+    }
+    // Tried again at twice the length, a long field is not looked at once for each of its lines.
+    if (!isLast && rest.length < enough) continue;
+    const { data, errors, meta }: Papa.ParseResult<string[]> = parser.parse(rest, 0, !isLast);
+    const isQuoted = rest.includes('"');
+    const rows = [];
+    for (const [index, cells] of data.entries()) {
+      if (errors[0]?.row === index) break;
+      if (cells.length > 1 || cells[0]!.trim() !== '') rows.push({ line, cells });
+      line += isQuoted ? cells.join('').split('\n').length : 1;
+    }
+    yield rows;
+    if (errors[0] !== undefined) throw new CryoetPicksError(code, `${source}, line ${line}: ${errors[0].message}`);
+    rest = rest.slice(meta.cursor);
+    enough = 2 * rest.length;
+  }
 }
 
 function columnsOf(header: readonly string[], { required, code, source }: CsvTableOptions): Map<string, number> {

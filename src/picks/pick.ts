@@ -82,6 +82,18 @@ export function checkPicks(picks: readonly ParticlePick[], run: string): void {
   }
 }
 
+/**
+ * A copy of a pick, each of whose values is read once: what is checked of it cannot change before it is used. Undefined for what has no
+ * object or no position. Its transform, if any, is that of the pick.
+ */
+export function pickCopy(pick: ParticlePick | undefined): ParticlePick | undefined {
+  const { object, position, score, instanceId, transform, unknown } = (pick ?? {}) as ParticlePick;
+  if (typeof object !== 'string' || typeof position !== 'object' || position === null) return undefined;
+  const { x, y, z } = position;
+  if (typeof x !== 'number' || typeof y !== 'number' || typeof z !== 'number') return undefined;
+  return { object, position: { x, y, z }, score, instanceId, transform, unknown };
+}
+
 /** True for a pick with an object and a position, whatever its score. */
 export function isPlaced(pick: ParticlePick | undefined): boolean {
   return typeof pick?.object === 'string' && isPoint(pick.position);
@@ -101,15 +113,31 @@ export function notPick(pick: unknown, name: string): CryoetPicksError {
   return new CryoetPicksError('invalid-picks', `${name} ${wrong}; ${expected}`);
 }
 
+/** Picks that come one by one, of runs in any order. */
+export interface PicksByRun {
+  add(run: string, pick: ParticlePick): void;
+  /** Runs in order of first appearance, picks in the order in which they came. */
+  all(): RunPicks[];
+}
+
+/** Collects picks run by run. */
+export function picksByRun(): PicksByRun {
+  const runs = new Map<string, ParticlePick[]>();
+  return {
+    add(run, pick) {
+      const picks = runs.get(run);
+      if (picks === undefined) runs.set(run, [pick]);
+      else picks.push(pick);
+    },
+    all: () => [...runs].map(([run, picks]) => ({ run, picks })),
+  };
+}
+
 /** Collects rows of a table run by run, runs in order of first appearance, picks in the order of the rows. */
 export function groupByRun(rows: Iterable<{ readonly run: string; readonly pick: ParticlePick }>): RunPicks[] {
-  const runs = new Map<string, ParticlePick[]>();
-  for (const { run, pick } of rows) {
-    const picks = runs.get(run);
-    if (picks === undefined) runs.set(run, [pick]);
-    else picks.push(pick);
-  }
-  return [...runs].map(([run, picks]) => ({ run, picks }));
+  const runs = picksByRun();
+  for (const { run, pick } of rows) runs.add(run, pick);
+  return runs.all();
 }
 
 /**

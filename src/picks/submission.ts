@@ -1,10 +1,11 @@
-import Papa from 'papaparse';
 import { describeValue, flag, optional, requireArgument, requireOptions, text as textRule } from '../core/arguments.ts';
+import { atOnce, type Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { showJson } from '../core/json.ts';
+import { showJson, writeNested } from '../core/json.ts';
+import type { TextContent } from '../core/text-pieces.ts';
 import { columnFor } from './column-names.ts';
-import { type CsvRow, headerOf, parseNumber, readCsvTable } from './csv.ts';
-import { groupByRun, isPlaced, notPick, type ParticlePick, type RunPicks, runsOf } from './pick.ts';
+import { type CsvRow, csvLine, csvSteps, parseNumber } from './csv.ts';
+import { notPick, type ParticlePick, pickCopy, picksByRun, type RunPicks, runsOf } from './pick.ts';
 
 /** One row of a submission, or of a truth table in the same columns. */
 export interface SubmissionRow {
@@ -49,19 +50,40 @@ const required = ['experiment', 'particle_type', 'x', 'y', 'z'];
  * ```
  */
 export function parseSubmission(text: string, options: ParseSubmissionOptions = {}): RunPicks[] {
-  return groupByRun(rowsOf('parseSubmission', text, options));
+  const runs = picksByRun();
+  const { source } = checked('parseSubmission', text, options);
+  atOnce(submissionSteps(text, source, ({ run, pick }) => runs.add(run, pick)));
+  return runs.all();
 }
 
 /** {@link parseSubmission} without grouping: the rows in the order of the file, as `scoreTables` takes them. */
 export function parseSubmissionRows(text: string, options: ParseSubmissionOptions = {}): SubmissionRow[] {
-  return rowsOf('parseSubmissionRows', text, options);
+  const rows: SubmissionRow[] = [];
+  const { source } = checked('parseSubmissionRows', text, options);
+  atOnce(submissionSteps(text, source, (row) => rows.push(row)));
+  return rows;
 }
 
-function rowsOf(call: string, text: string, options: ParseSubmissionOptions): SubmissionRow[] {
+function checked(call: string, text: string, options: ParseSubmissionOptions): { readonly source: string } {
   requireArgument(call, 'text', text, textRule);
   const { source = 'submission' } = requireOptions(call, options, { source: optional(textRule) });
-  const score = columnFor(headerOf(text), { own: 'score', role: 'score' }) ?? 'score';
-  return readCsvTable(text, { required, source, code: 'invalid-submission' }).map((row) => readRow(row, source, score));
+  return { source };
+}
+
+/**
+ * Reads a submission in pieces, and visits its rows in their order.
+ *
+ * @throws {@link CryoetPicksError} As {@link parseSubmission} does.
+ */
+export function submissionSteps(
+  content: TextContent,
+  source: string,
+  visit: (row: SubmissionRow) => void,
+): Steps<void> {
+  return csvSteps(content, { required, source, code: 'invalid-submission' }, (header) => {
+    const score = columnFor(header, { own: 'score', role: 'score' }) ?? 'score';
+    return (row) => visit(readRow(row, source, score));
+  });
 }
 
 function readRow(row: CsvRow, source: string, score: string): SubmissionRow {
@@ -117,30 +139,61 @@ function readScore(row: CsvRow, source: string, column: string): number {
  */
 export function formatSubmission(runs: Iterable<RunPicks>, options: FormatSubmissionOptions = {}): string {
   const { score: withScore = false } = requireOptions('formatSubmission', options, { score: optional(flag) });
-  const fields = ['id', ...required, ...(withScore ? ['score'] : [])];
-  const data: (string | number)[][] = [];
-  for (const { run, picks } of runsOf(runs, 'formatSubmission')) {
-    if (run.trim() === '') throw new CryoetPicksError('invalid-picks', `run name is ${JSON.stringify(run)}`);
-    picks.forEach((pick, index) => {
-      checkPick(pick, `pick ${index} of run ${JSON.stringify(run)}`, withScore);
-      const { object, position, score } = pick;
-      const cells = [data.length, run, object, position.x, position.y, position.z];
-      data.push(withScore ? [...cells, score] : cells);
-    });
-  }
-  // papaparse ends a table without rows in a line break, one with rows in none.
-  return `${Papa.unparse({ fields, data }, { newline: '\n' }).replace(/\n$/, '')}\n`;
+  const pieces = [...submissionPieces(runsOf(runs, 'formatSubmission'), withScore)];
+  return writeNested(() => pieces.join(''), 'the submission', 'invalid-picks');
 }
 
-function checkPick(pick: ParticlePick, name: string, withScore: boolean): void {
-  if (!isPlaced(pick)) throw notPick(pick, name);
+/** Rows that are written in one piece. */
+const ROWS = 512;
+
+/** The text of {@link formatSubmission}, piece by piece; nothing is written before all picks are checked. */
+export function* submissionPieces(
+  runs: readonly RunPicks[],
+  withScore: boolean,
+): Generator<string | undefined, void, undefined> {
+  let count = 0;
+  for (const _ of checkedPicks(runs, withScore)) if (++count % ROWS === 0) yield undefined;
+  const fields = ['id', ...required, ...(withScore ? ['score'] : [])];
+  let text = csvLine(fields);
+  let id = 0;
+  for (const { run, pick } of checkedPicks(runs, withScore)) {
+    const { object, position, score } = pick;
+    const cells = [id++, run, object, position.x, position.y, position.z];
+    text += csvLine(withScore ? [...cells, score] : cells);
+    if (id % ROWS !== 0) continue;
+    yield text;
+    text = '';
+  }
+  yield text;
+}
+
+function* checkedPicks(
+  runs: readonly RunPicks[],
+  withScore: boolean,
+): Generator<{ readonly run: string; readonly pick: ParticlePick }> {
+  for (const { run, picks } of runs) {
+    if (run.trim() === '') throw new CryoetPicksError('invalid-picks', `run name is ${JSON.stringify(run)}`);
+    for (let index = 0; index < picks.length; index++) {
+      yield { run, pick: checkedPick(picks[index]!, () => `pick ${index} of run ${JSON.stringify(run)}`, withScore) };
+    }
+  }
+}
+
+/** A checked copy, so that nothing is read from the caller's object again. */
+function checkedPick(given: ParticlePick, name: () => string, withScore: boolean): ParticlePick {
+  const pick = pickCopy(given);
+  if (pick === undefined) throw notPick(given, name());
   const { object, position, score } = pick;
   const { x, y, z } = position;
-  if (object.trim() === '') throw new CryoetPicksError('invalid-picks', `${name} has no object name`);
+  if (object.trim() === '') throw new CryoetPicksError('invalid-picks', `${name()} has no object name`);
   if (!Number.isFinite(x) || !Number.isFinite(y) || !Number.isFinite(z)) {
-    throw new CryoetPicksError('invalid-picks', `${name} is at (${x}, ${y}, ${z}) Å; expected finite coordinates`);
+    throw new CryoetPicksError('invalid-picks', `${name()} is at (${x}, ${y}, ${z}) Å; expected finite coordinates`);
   }
   if (withScore && !Number.isFinite(score)) {
-    throw new CryoetPicksError('invalid-picks', `${name} has score ${describeValue(score)}; expected a finite number`);
+    throw new CryoetPicksError(
+      'invalid-picks',
+      `${name()} has score ${describeValue(score)}; expected a finite number`,
+    );
   }
+  return pick;
 }
