@@ -1,8 +1,8 @@
 import { basename, join } from 'node:path';
 import { listNames } from '../copick/tree.ts';
-import type { Warning } from '../core/concurrency.ts';
+import { type Warning, withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { decodeText, parseJson } from '../core/json.ts';
+import { jsonSteps } from '../core/json-parser.ts';
 import {
   type AnyPicksFormat,
   type FormatOptions,
@@ -11,7 +11,7 @@ import {
   picksFormat,
 } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
-import { describeLosses, type Loss, type TableColumn } from '../formats/format.ts';
+import { decodePicks, describeLosses, encodePicks, type Loss, type TableColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/grid.ts';
 import type { Outcome } from './command.ts';
@@ -82,7 +82,7 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   const formatOptions = { ...options, objects, runs: names };
   const isPart = !isFolder && source.failures.length > 0;
   const plan = isPart ? [] : planFiles({ runs, to, output, isFolder, options: formatOptions, grids });
-  const { written, failures } = formatted(plan, source);
+  const { written, failures } = await formatted(plan, { ...source, signal: terminal.signal });
   const failed = new Set(failures.map(({ run }) => run));
   warnOfFailures(terminal, failures);
   const isWhole = isFolder || failures.length === 0;
@@ -126,25 +126,31 @@ export function picksKind(name: PicksFormatName): FileKind {
   );
   return {
     name: `a picks file (${formats[0]!.name})`,
-    holds: (bytes) => formats.some((format) => isReadable(bytes, { name, format })),
+    async holds(bytes) {
+      for (const format of formats) if (await isReadable(bytes, { name, format })) return true;
+      return false;
+    },
   };
 }
 
-function isReadable(
+async function isReadable(
   bytes: Uint8Array,
   { name, format }: { readonly name: PicksFormatName; readonly format: AnyPicksFormat },
-): boolean {
+): Promise<boolean> {
   try {
-    if (format.content === 'bytes') return format.parse(bytes, name).length > 0;
-    const text = decodeText(bytes, { what: name, code: 'invalid-picks' });
-    format.parse(text, name);
-    if (name !== 'copick') return true;
+    const runs = await decodePicks(bytes, { format, source: name });
+    if (format.content === 'bytes') return runs.length > 0;
     // A picks file of copick may lack almost everything.
-    const json = parseJson(text, { what: name, code: 'invalid-picks' }) as { readonly points?: unknown };
-    return Array.isArray(json.points);
+    return name !== 'copick' || (await hasPoints(bytes));
   } catch {
     return false;
   }
+}
+
+async function hasPoints(bytes: Uint8Array): Promise<boolean> {
+  const list = { key: 'points', take: () => 'more' as const };
+  const json = await withTurns(jsonSteps(bytes, { what: 'picks file', code: 'invalid-picks', list }));
+  return Array.isArray((json as { readonly points?: unknown }).points);
 }
 
 interface Notes {
@@ -163,17 +169,20 @@ function notes(possible: readonly Loss[], { losses, objects, names, verbose }: N
 }
 
 interface Formatted {
-  readonly written: readonly (Pick<PlannedFile, 'path' | 'run'> & { readonly data: Uint8Array | string })[];
+  readonly written: readonly (Pick<PlannedFile, 'path' | 'run'> & { readonly data: Uint8Array })[];
   readonly failures: readonly RunFailure[];
 }
 
 /** The content of all files. A pick that the format cannot represent fails its run; a missing option fails the whole command. */
-function formatted(plan: readonly PlannedFile[], { failures, from }: Source): Formatted {
+async function formatted(
+  plan: readonly PlannedFile[],
+  { failures, from, signal }: Source & { readonly signal: AbortSignal },
+): Promise<Formatted> {
   const written = [];
   const failed = new Map(failures.map((one) => [one.run, one]));
   for (const { path, run, format } of plan) {
     try {
-      written.push({ path, run, data: format() });
+      written.push({ path, run, data: await format(signal) });
     } catch (error) {
       const isOfRun = run !== undefined && from === 'project' && isCryoetPicksError(error, 'invalid-picks');
       if (!isOfRun) throw error;
@@ -207,7 +216,7 @@ interface PlannedFile {
   readonly path: string;
   readonly run?: string | undefined;
   /** Writes the content in the format. */
-  format(): Uint8Array | string;
+  format(signal: AbortSignal): Promise<Uint8Array>;
 }
 
 /**
@@ -220,7 +229,7 @@ function planFiles(plan: FilesPlan): PlannedFile[] {
   const { runs, to, output, isFolder } = plan;
   if (!isFolder) {
     requireRoom(plan);
-    return [{ path: output, format: () => formatPart(runs, plan) }];
+    return [{ path: output, format: (signal) => formatPart(runs, plan, signal) }];
   }
   const { extension, oneObject } = formatRequirements[to];
   const files = runs.flatMap((one): PlannedFile[] => {
@@ -228,7 +237,7 @@ function planFiles(plan: FilesPlan): PlannedFile[] {
     const file = (name: string, part: RunPicks): PlannedFile => ({
       path: join(output, fileName(`${name}.${extension}`)),
       run,
-      format: () => formatPart([part], plan),
+      format: (signal) => formatPart([part], plan, signal),
     });
     if (oneObject !== true) return one.picks.length === 0 ? [] : [file(run, one)];
     const byObject = new Map<string, ParticlePick[]>();
@@ -274,7 +283,11 @@ function fileName(name: string): string {
   throw new CryoetPicksError('invalid-picks', `a file cannot be named ${JSON.stringify(name)}`);
 }
 
-function formatPart(runs: readonly RunPicks[], { to, options, grids }: FilesPlan): Uint8Array | string {
+async function formatPart(
+  runs: readonly RunPicks[],
+  { to, options, grids }: FilesPlan,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const found = runs.flatMap(({ run }) => grids.get(run) ?? []);
   const run = runs.length === 1 ? runs[0]!.run : options.run;
   const shapes = Object.fromEntries(runs.flatMap((one) => shapeOf(one.run, grids)));
@@ -282,8 +295,7 @@ function formatPart(runs: readonly RunPicks[], { to, options, grids }: FilesPlan
   // A file of one run takes `shape`; a file of several runs takes `shapes`.
   const shape = options.shape ?? (found.length === 1 ? found[0]!.shape : undefined);
   const all = { ...options, run, voxelSize, shape, ...(options.shape === undefined && { shapes }) };
-  const format = picksFormat(to, all);
-  return format.format(runs);
+  return encodePicks(runs, { format: picksFormat(to, all), signal });
 }
 
 function shapeOf(run: string, grids: ReadonlyMap<string, RunGrid>): [string, Zyx][] {

@@ -49,7 +49,7 @@ export async function convert(terminal: Terminal, input: ConvertInput): Promise<
     const to = input.to ?? picksFormatOfPath(input.output);
     const source = ofProject
       ? await projectSource(terminal, { ...input, to })
-      : await fileSource(bytes!, { ...input, to });
+      : await fileSource(terminal, bytes!, { ...input, to });
     const folder = /[/\\]$/.test(input.output) || (await isFolder(input.output));
     return writePicks(terminal, source, { ...input, to, isFolder: folder });
   });
@@ -83,7 +83,11 @@ async function projectSource(
 }
 
 /** The picks of a file, with the options of its format. */
-async function fileSource(bytes: Uint8Array, input: ConvertInput & { readonly to: PicksFormatName }): Promise<Source> {
+async function fileSource(
+  { signal }: Terminal,
+  bytes: Uint8Array,
+  input: ConvertInput & { readonly to: PicksFormatName },
+): Promise<Source> {
   const { voxelSize, shape, run = [], object = [], to } = input;
   const misplaced = (['userId', 'sessionId', 'uri', 'tomogram'] as const).find((option) => input[option] !== undefined);
   if (misplaced !== undefined) {
@@ -91,16 +95,16 @@ async function fileSource(bytes: Uint8Array, input: ConvertInput & { readonly to
     throw new UsageError(`--${flag} applies to copick projects, but ${input.input} is a picks file`);
   }
   const [onlyRun, onlyObject] = [run, object].map((names) => (names.length === 1 ? names[0] : undefined));
-  const file = openPicksFile(input, { bytes, run: onlyRun });
+  const file = openPicksFile(input, { bytes, run: onlyRun, signal });
   const { from } = file;
-  const { runs: all, warnings, columns } = file.read();
+  const { runs: all, warnings, columns } = await file.read();
   const [first, ...others] = all;
   // The only tomogram of a file that numbers them is the run that is named.
   const isNamed = first !== undefined && others.length === 0 && onlyRun !== undefined;
   const named = isNamed && formatRequirements[from].numbersRuns ? [{ ...first, run: onlyRun }] : all;
   const runs = await selected(named, input);
   return {
-    ...{ from, runs, grids: new Map(), failures: [], leftOut: file.leftOut(), columns },
+    ...{ from, runs, grids: new Map(), failures: [], leftOut: await file.leftOut(), columns },
     objects: file.objects ?? numbered(new Set(objectsOf(runs))),
     options: { voxelSize, shape, run: onlyRun, object: onlyObject },
     warnings: [...warnings, ...unusedVoxelSize(input, { from, to })],

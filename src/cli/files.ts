@@ -4,7 +4,7 @@ import { sanitizeName } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
-import { decodeText, MAX_TEXT, parseJson } from '../core/json.ts';
+import { decodeText, parseJson } from '../core/json.ts';
 import {
   type Destination,
   describeSystemError,
@@ -62,6 +62,14 @@ export async function readBytes(path: string, { what, signal }: ReadFileOptions)
   }
 }
 
+/** Bytes at the beginning of a file that tell what it is. */
+const BEGINNING = 2 ** 22;
+
+/** The text at the beginning of a file, whatever its bytes are. */
+export function beginningOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes.subarray(0, BEGINNING));
+}
+
 /** Opens a project for a command: what it warns of later, such as a write that waits for another process, is printed at once. */
 export function openCopick(
   terminal: Terminal,
@@ -89,7 +97,7 @@ export interface FileKind {
   /** With its article, for messages: `a figure (PNG)`. */
   readonly name: string;
   /** Whether bytes are a file of this kind. */
-  holds(bytes: Uint8Array): boolean;
+  holds(bytes: Uint8Array): boolean | Promise<boolean>;
 }
 
 /** Options of {@link openOutput}. */
@@ -142,7 +150,7 @@ async function requireReplaceable(path: string, { kind, overwrite }: OutputOptio
         '"cryoet-picks import FILE CONFIG --user-id NAME"',
     );
   }
-  if (overwrite || (bytes !== undefined && (bytes.length === 0 || kind.holds(bytes)))) return found;
+  if (overwrite || (bytes !== undefined && (bytes.length === 0 || (await kind.holds(bytes))))) return found;
   throw refuse(`what is there is not ${kind.name}; give another name, or --overwrite to replace it`);
 }
 
@@ -151,15 +159,21 @@ async function requireReplaceable(path: string, { kind, overwrite }: OutputOptio
  * but is damaged, which the user may still want.
  */
 export function isProjectConfig(bytes: Uint8Array): boolean {
+  if (bytes.length > MAX_CONFIG) return false;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!configKeys.some((key) => buffer.includes(`"${key}"`)) || bytes.length > MAX_TEXT) return false;
+  if (!/^\s*\{/.test(buffer.toString('utf8', 0, 1000)) || !configKeys.some((key) => buffer.includes(`"${key}"`))) {
+    return false;
+  }
   try {
     const json = parseJson(bytes, { what: 'config', code: 'invalid-config' });
     return typeof json === 'object' && json !== null && configKeys.some((key) => key in json);
   } catch {
-    return /^\s*\{/.test(buffer.toString('utf8', 0, 1000));
+    return true;
   }
 }
+
+/** Bytes of a config at most: a larger file is never read as one. */
+const MAX_CONFIG = 2 ** 26;
 
 const configKeys = ['pickable_objects', 'config_type'];
 

@@ -15,7 +15,7 @@ import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { isProjectConfig, openCopick, readBytes } from './files.ts';
 import { describeColumns, openPicksFile, type PicksFileInput, type PicksRead, unusedVoxelSize } from './picks-file.ts';
-import { collectFailures, type RunFailure, warnOfFailures } from './project-picks.ts';
+import { collectFailures, type Failures, type RunFailure, warnOfFailures } from './project-picks.ts';
 import { checkGiven, gridLines, gridOfRun, knownVoxelSize, type RunGrid, type RunGridOptions } from './run-grids.ts';
 import { countByObject, counted, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
@@ -61,17 +61,10 @@ export async function importPicks(terminal: Terminal, input: ImportInput): Promi
   const bytes = await readBytes(input.input, { what: 'picks', signal });
   if (isProjectConfig(bytes)) throw new UsageError(`${input.input} is the config of a project; expected a picks file`);
   const runs = await project.runs({ signal });
-  const file = fileReader(input, bytes, { runs });
+  const file = await fileReader(input, bytes, { runs, signal });
   const assigned = await assign(file, { input, runs });
   const failures = collectFailures(terminal);
-  const found: RunToWrite[] = [];
-  for (const [name, run] of assigned) {
-    try {
-      found.push({ run, ...(await file.picksOf(name, run, signal)) });
-    } catch (error) {
-      failures.add(run.name, error);
-    }
-  }
+  const found = await file.picksOf(assigned, failures);
   requireObjects(found, { project, input });
   if (!input.overwrite) for (const { run, picks } of found) await requireNew(run, { ...author, picks, signal });
   const written: ImportDocument['runs'][number][] = [];
@@ -85,7 +78,7 @@ export async function importPicks(terminal: Terminal, input: ImportInput): Promi
   }
   const { warnings, columns } = file.reports();
   const grids = new Map(found.flatMap(({ run, grid }) => (grid === undefined ? [] : [[run.name, grid]])));
-  const losses = file.leftOut();
+  const losses = await file.leftOut();
   warnOfFailures(terminal, failures.all);
   for (const { message } of warnings) terminal.warn(`cryoet-picks: ${message}`);
   terminal.print(...gridLines(grids));
@@ -132,86 +125,129 @@ function requireObjects(found: readonly RunToWrite[], { project, input }: Object
 interface PicksReader {
   readonly from: PicksFormatName;
   /** The names of the runs in the file. */
-  names(): string[];
+  readonly names: readonly string[];
   /** The run of the project that the arguments, or the file's name, give for a file that names none. */
   readonly only: string | undefined;
-  /** The picks of one of them, on the grid of the project's run if the file counts in voxels. */
-  picksOf(name: string, run: Run, signal: AbortSignal): Promise<Omit<RunToWrite, 'run'>>;
+  /** The picks of runs by their names in the file, on the grids of the project's runs if the file counts in voxels. */
+  picksOf(assigned: ReadonlyMap<string, Run>, failures: Failures): Promise<RunToWrite[]>;
   /** What was seen so far. */
   reports(): Omit<PicksRead, 'runs'>;
-  leftOut(): readonly string[];
+  leftOut(): Promise<readonly string[]>;
 }
 
-/** Reads the picks of a file; voxel size and shape come from the file, the options, or the project, in this order. */
-function fileReader(input: ImportInput, bytes: Uint8Array, { runs }: { readonly runs: readonly Run[] }): PicksReader {
+interface ReaderOptions {
+  readonly runs: readonly Run[];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads the picks of a file; voxel size and shape come from the file, the options, or the project, in this order. If they come from the
+ * project, the file is read twice, however many tomograms there are: for the names of its runs, and on their grids.
+ *
+ * @throws {@link UsageError} if the file lacks what the options could give, but for a grid.
+ */
+async function fileReader(
+  input: ImportInput,
+  bytes: Uint8Array,
+  { runs, signal }: ReaderOptions,
+): Promise<PicksReader> {
   const { voxelSize, shape } = input;
   const stem = basename(input.input).replace(/\.[^.]+$/, '');
   const only = input.run?.length === 1 ? input.run[0] : runs.some(({ name }) => name === stem) ? stem : undefined;
-  const file = openPicksFile(input, { bytes, run: only });
+  const file = openPicksFile(input, { bytes, run: only, signal });
   const { from } = file;
   const warnings = new Map<string, Warning>();
   const warn = (warning: Warning) => void warnings.set(warning.message, warning);
   for (const warning of unusedVoxelSize(input, { from, to: 'copick' })) warn(warning);
   let columns: PicksRead['columns'] = [];
-  const onGrids = new Map<string, ReadonlyMap<string, RunPicks>>();
-  const picksByRun = (grid: FormatOptions): ReadonlyMap<string, RunPicks> => {
-    const key = JSON.stringify(grid);
-    const before = onGrids.get(key);
-    if (before !== undefined) return before;
-    const read = file.read(grid);
-    read.warnings.forEach(warn);
-    columns = read.columns;
-    const byRun = new Map(read.runs.map((one) => [one.run, one]));
-    onGrids.set(key, byRun);
-    return byRun;
+  const read = async (options: FormatOptions): Promise<ReadonlyMap<string, RunPicks>> => {
+    const found = await file.read(options);
+    found.warnings.forEach(warn);
+    columns = found.columns;
+    return new Map(found.runs.map((one) => [one.run, one]));
   };
-  let needsGrid = false;
+  const withoutGrid = await unlessGridIsMissing(() => read({}), from);
+  // The positions of this reading mean nothing, and neither do its warnings.
+  const unplaced = withoutGrid
+    ? [...withoutGrid.values()]
+    : (await file.read({ voxelSize: voxelSize ?? 1, shape: shape ?? [1, 1, 1] })).runs;
   return {
     from,
     only,
+    names: unplaced.map(({ run }) => run),
     reports: () => ({ warnings: [...warnings.values()], columns }),
     leftOut: () => file.leftOut(),
-    names() {
-      try {
-        return [...picksByRun({}).keys()];
-      } catch (error) {
-        if (!isCryoetPicksError(error, 'invalid-option')) throw error;
-        const isGrid = error.option === 'shape' || error.option === 'voxelSize';
-        // RELION 4 counts in pixels of the tilt series, whose size is not that of a tomogram, unless it counts in fractions.
-        const isOther = from === 'relion4' && error.option === 'voxelSize';
-        if (!isGrid || isOther) throw new UsageError(describeFailure(error).message, { cause: error });
-        needsGrid = true;
+    async picksOf(assigned, failures) {
+      const grids = new Map<string, RunGrid>();
+      if (withoutGrid === undefined) {
+        for (const [name, run] of assigned) {
+          try {
+            grids.set(name, await gridToRead(run, { tomogram: input.tomogram, voxelSize, shape, signal }));
+          } catch (error) {
+            failures.add(run.name, error);
+          }
+        }
       }
-      return file.read({ voxelSize: voxelSize ?? 1, shape: shape ?? [1, 1, 1] }).runs.map(({ run }) => run);
+      const byRun = withoutGrid ?? (grids.size === 0 ? new Map() : await read(onGrids(grids, { voxelSize, shape })));
+      const found: RunToWrite[] = [];
+      for (const [name, run] of assigned) {
+        if (failures.has(run.name)) continue;
+        const picks = byRun.get(name)?.picks ?? [];
+        const grid = grids.get(name) ?? (await gridIfAny(run, { tomogram: input.tomogram, signal }));
+        if (grid !== undefined && withoutGrid !== undefined) otherVoxelSize(run, grid).forEach(warn);
+        if (grid !== undefined) picksWarnings(run, { grid, picks }).forEach(warn);
+        found.push({ run, picks, grid: grids.get(name) });
+      }
+      return found;
     },
-    async picksOf(name, run, signal) {
-      if (needsGrid) {
-        const grid = await gridOfRun(run, { tomogram: input.tomogram, signal });
-        checkGiven(grid, { voxelSize, shape });
-        const size = voxelSize ?? knownVoxelSize(grid, run.name);
-        const picks = picksByRun({ voxelSize: size, shape: shape ?? grid.shape }).get(name)?.picks ?? [];
-        picksWarnings(run, { grid, picks }).forEach(warn);
-        return { picks, grid };
-      }
-      const picks = picksByRun({}).get(name)?.picks ?? [];
-      const grid = await gridIfAny(run, { tomogram: input.tomogram, signal });
-      if (grid === undefined) return { picks, grid };
-      const isUnused = [...warnings.values()].some(({ code }) => code === 'voxel-size-unused');
-      const countsVoxels = formatRequirements[from].tomogram !== undefined && !isUnused;
-      if (
-        countsVoxels &&
-        voxelSize !== undefined &&
-        !isUnknownVoxelSize(grid) &&
-        !sizesAgree(grid.voxelSize, voxelSize)
-      ) {
-        const message =
-          `--voxel-size is ${voxelSize} Å, ${grid.tomogram} of run "${run.name}" has ${formatZyx(grid.voxelSize)} Å ` +
-          `(z×y×x); ${voxelSize} Å is used`;
-        warn({ code: 'voxel-size-differs', message, path: input.input });
-      }
-      picksWarnings(run, { grid, picks }).forEach(warn);
-      return { picks, grid: undefined };
-    },
+  };
+
+  /** Warns of a voxel size that is not that of the tomogram. */
+  function otherVoxelSize(run: Run, grid: RunGrid): Warning[] {
+    const isUnused = [...warnings.values()].some(({ code }) => code === 'voxel-size-unused');
+    const isUsed = formatRequirements[from].tomogram !== undefined && !isUnused && voxelSize !== undefined;
+    if (!isUsed || isUnknownVoxelSize(grid) || sizesAgree(grid.voxelSize, voxelSize)) return [];
+    const message =
+      `--voxel-size is ${voxelSize} Å, ${grid.tomogram} of run "${run.name}" has ${formatZyx(grid.voxelSize)} Å ` +
+      `(z×y×x); ${voxelSize} Å is used`;
+    return [{ code: 'voxel-size-differs', message, path: input.input }];
+  }
+}
+
+/** The result of reading; undefined if it needs a voxel size or a shape. */
+async function unlessGridIsMissing<T>(read: () => Promise<T>, from: PicksFormatName): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isCryoetPicksError(error, 'invalid-option')) throw error;
+    const isGrid = error.option === 'shape' || error.option === 'voxelSize';
+    // RELION 4 counts in pixels of the tilt series, whose size is not that of a tomogram, unless it counts in fractions.
+    const isOther = from === 'relion4' && error.option === 'voxelSize';
+    if (isGrid && !isOther) return undefined;
+    throw new UsageError(describeFailure(error).message, { cause: error });
+  }
+}
+
+type GivenGrid = Pick<ImportInput, 'voxelSize' | 'shape'>;
+
+/** The grid of a tomogram of a run that can be read by: it agrees with what is given, and its voxel size is known or given. */
+async function gridToRead(run: Run, { voxelSize, shape, ...options }: RunGridOptions & GivenGrid): Promise<RunGrid> {
+  const grid = await gridOfRun(run, options);
+  checkGiven(grid, { voxelSize, shape });
+  if (voxelSize === undefined) knownVoxelSize(grid, run.name);
+  return grid;
+}
+
+/** Voxel sizes and shapes by run. Runs that are not wanted are read on the grid of one that is. */
+function onGrids(grids: ReadonlyMap<string, RunGrid>, { voxelSize, shape }: GivenGrid): FormatOptions {
+  const [first] = [...grids.values()];
+  return {
+    voxelSize: voxelSize ?? first!.voxelSize,
+    shape: shape ?? first!.shape,
+    ...(voxelSize === undefined && {
+      voxelSizes: Object.fromEntries([...grids].map(([name, grid]) => [name, grid.voxelSize])),
+    }),
+    ...(shape === undefined && { shapes: Object.fromEntries([...grids].map(([name, grid]) => [name, grid.shape])) }),
   };
 }
 
@@ -242,7 +278,7 @@ interface Assignment {
 /** The project's runs by the names that the file has for them; of several, those that `--run` selects. */
 async function assign(file: PicksReader, { input, runs }: Assignment): Promise<ReadonlyMap<string, Run>> {
   const { rename = {}, run: wanted, input: path, config } = input;
-  const names = file.names();
+  const { names } = file;
   const unused = Object.keys(rename).find((name) => !names.includes(name));
   if (unused !== undefined) {
     throw new UsageError(

@@ -1,6 +1,5 @@
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { decodeText } from '../core/json.ts';
 import {
   detectPicksFormat,
   type FormatOptions,
@@ -9,9 +8,10 @@ import {
   picksFormat,
 } from '../formats/by-name.ts';
 import type { NamesByNumber } from '../formats/file-context.ts';
-import type { PointsColumn, TableColumn } from '../formats/format.ts';
+import { decodePicks, leftOutOf, type PointsColumn, type TableColumn } from '../formats/format.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/grid.ts';
+import { beginningOf } from './files.ts';
 import { UsageError } from './terminal.ts';
 
 /** The arguments of commands that read a picks file. */
@@ -40,9 +40,9 @@ export interface PicksFile {
    * @param more - What the file lacks and the arguments do not give, such as the grid of a tomogram.
    * @throws {@link CryoetPicksError} As the format does.
    */
-  read(more?: FormatOptions): PicksRead;
+  read(more?: FormatOptions): Promise<PicksRead>;
   /** What the file contains that picks cannot hold, or that is not read: a line each. */
-  leftOut(): readonly string[];
+  leftOut(): Promise<readonly string[]>;
 }
 
 /** What a picks file holds, and what was seen while it was read. */
@@ -56,6 +56,7 @@ export interface PicksRead {
 /** Options of {@link openPicksFile}. */
 export interface PicksFileContent {
   readonly bytes: Uint8Array;
+  readonly signal: AbortSignal;
   /** The run of all picks, if the file names none. */
   readonly run?: string | undefined;
 }
@@ -63,18 +64,12 @@ export interface PicksFileContent {
 /**
  * Finds the format of a picks file.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for an empty file and, in text formats, for bytes that are not UTF-8;
- *   `invalid-option` for an extension that no format has; {@link UsageError} for `--columns` of a file that is not a plain table.
+ * @throws {@link CryoetPicksError} `invalid-picks` for an empty file; `invalid-option` for an extension that no format has; {@link UsageError} for `--columns` of a file that is not a plain table.
  */
-export function openPicksFile(input: PicksFileInput, { bytes, run }: PicksFileContent): PicksFile {
+export function openPicksFile(input: PicksFileInput, { bytes, run, signal }: PicksFileContent): PicksFile {
   const { input: path, columns, voxelSize, shape, coordinates, object = [] } = input;
   if (bytes.length === 0) throw new CryoetPicksError('invalid-picks', `picks file ${path} is empty`, { path });
-  let decoded: string | undefined;
-  const text = () => {
-    decoded ??= decodeText(bytes, { what: `picks file ${path}`, code: 'invalid-picks', path });
-    return decoded;
-  };
-  const from = input.from ?? (columns === undefined ? detectedFormat(path, text) : 'points');
+  const from = input.from ?? (columns === undefined ? detectPicksFormat(path, beginningOf(bytes)) : 'points');
   if (columns !== undefined && from !== 'points') {
     throw new UsageError(`--columns applies to plain tables (--from points), but the format is ${from}`);
   }
@@ -88,29 +83,20 @@ export function openPicksFile(input: PicksFileInput, { bytes, run }: PicksFileCo
   return {
     from,
     objects,
-    leftOut() {
-      const format = picksFormat(from, options);
-      return (format.content === 'bytes' ? format.leftOut?.(bytes, path) : format.leftOut?.(text(), path)) ?? [];
-    },
-    read(more = {}) {
+    leftOut: () => leftOutOf(bytes, { format: picksFormat(from, options), source: path, signal }),
+    async read(more = {}) {
       const warnings: Warning[] = [];
       const read: TableColumn[] = [];
-      const reports = {
-        onWarning: (warning: Warning) => void warnings.push(warning),
-        onColumns: (columns: readonly TableColumn[]) => void read.push(...columns),
-      };
-      const format = picksFormat(from, { ...options, ...more });
-      const runs =
-        format.content === 'bytes' ? format.parse(bytes, path, reports) : format.parse(text(), path, reports);
+      const runs = await decodePicks(bytes, {
+        format: picksFormat(from, { ...options, ...more }),
+        source: path,
+        signal,
+        onWarning: (warning) => void warnings.push(warning),
+        onColumns: (columns) => void read.push(...columns),
+      });
       return { runs, warnings, columns: read };
     },
   };
-}
-
-/** The format by the file's name and, where several share its extension, by its text. */
-function detectedFormat(path: string, text: () => string): PicksFormatName {
-  const byName = detectPicksFormat(path, '');
-  return picksFormat(byName).content === 'bytes' ? byName : detectPicksFormat(path, text());
 }
 
 /** The formats that count in Å, whatever the voxel size. */

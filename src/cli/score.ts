@@ -1,16 +1,18 @@
 import type { PickableObject } from '../copick/object.ts';
 import { listNames } from '../copick/tree.ts';
+import { withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { csvFormat } from '../formats/csv.ts';
+import { decodePicks } from '../formats/format.ts';
 import { cziiRules, type Matching, type ScoringRules, scoringRules } from '../metric/rules.ts';
 import { type ObjectScore, type Report, scoreTables, type TableReport, type TableRow } from '../metric/score.ts';
 import { type SweepPoint, sweepThresholds } from '../metric/sweep.ts';
-import { headerOf, readCsvTable } from '../picks/csv.ts';
+import { csvSteps, headerOf } from '../picks/csv.ts';
 import { groupByRun } from '../picks/pick.ts';
-import { parseSubmissionRows } from '../picks/submission.ts';
+import { submissionSteps } from '../picks/submission.ts';
 import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { openCopick, readText } from './files.ts';
+import { beginningOf, openCopick, readBytes } from './files.ts';
 import {
   type ChooseSetsOptions,
   chooseSets,
@@ -254,9 +256,10 @@ async function readPositions(terminal: Terminal, path: string, options: Position
   const { signal } = terminal;
   const { what, failures } = options;
   if (!path.endsWith('.json')) {
-    const text = await readText(path, { what: `${what} table`, code: 'invalid-submission', signal });
-    const rows = parseTable(text, `${what} ${path}`);
-    return { rows, runs: new Set(rows.map(({ run }) => run)), userId: userOf(text) };
+    const bytes = await readBytes(path, { what: `${what} table`, signal });
+    const table = { bytes, source: `${what} ${path}`, columns: headerOf(beginningOf(bytes)), signal };
+    const rows = await readTable(table);
+    return { rows, runs: new Set(rows.map(({ run }) => run)), userId: await userOf(table) };
   }
   const project = await openCopick(terminal, path);
   const runs = await project.runs({ signal });
@@ -274,22 +277,40 @@ async function readPositions(terminal: Terminal, path: string, options: Position
   return { rows, runs: new Set(sets.map(({ run }) => run)), objects: project.objects, userId: owner?.userId };
 }
 
+interface Table {
+  readonly bytes: Uint8Array;
+  /** Its name in messages. */
+  readonly source: string;
+  readonly columns: readonly string[];
+  readonly signal: AbortSignal;
+}
+
 /** The rows of a competition CSV, or of the CSV that `convert` writes. */
-function parseTable(text: string, source: string): readonly TableRow[] {
-  const columns = headerOf(text);
+async function readTable({ bytes, source, columns, signal }: Table): Promise<readonly TableRow[]> {
+  const rows: TableRow[] = [];
   const isOurs = !columns.includes('particle_type') && columns.includes('run_name') && columns.includes('object_name');
-  if (!isOurs) return parseSubmissionRows(text, { source });
-  return csvFormat()
-    .parse(text, source)
-    .flatMap(({ run, picks }) => picks.map((pick) => ({ run, pick })));
+  if (!isOurs) {
+    await withTurns(
+      submissionSteps(bytes, source, (row) => rows.push(row)),
+      signal,
+    );
+    return rows;
+  }
+  for (const { run, picks } of await decodePicks(bytes, { format: csvFormat(), source, signal })) {
+    for (const pick of picks) rows.push({ run, pick });
+  }
+  return rows;
 }
 
 /** The only user in a table with such a column. */
-function userOf(text: string): string | undefined {
-  const columns = headerOf(text);
+async function userOf({ bytes, source, columns, signal }: Table): Promise<string | undefined> {
   const user = ['user', 'user_id', 'userId'].find((name) => columns.includes(name));
   if (user === undefined) return undefined;
-  const rows = readCsvTable(text, { required: [user], source: 'table', code: 'invalid-submission' });
-  const users = new Set(rows.map((row) => row.cell(user)?.trim()));
+  const users = new Set<string | undefined>();
+  const options = { required: [user], source, code: 'invalid-submission' } as const;
+  await withTurns(
+    csvSteps(bytes, options, () => (row) => users.add(row.cell(user)?.trim())),
+    signal,
+  );
   return users.size === 1 ? [...users][0] : undefined;
 }

@@ -80,15 +80,18 @@ describe('convert', () => {
 
 describe('picksKind', () => {
   const runs = [{ run: 'TS_1', picks: [{ object: 'ribosome', position: { x: 10, y: 20, z: 30 }, score: 1 }] }];
-  it.each(picksFormatNames)('picksKind takes a file of %s for what it is, and neither words nor other JSON', (name) => {
-    const text = picksFormat(name, { voxelSize: 10, shape: [40, 50, 60], run: 'TS_1' }).format(runs);
-    const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
-    const { holds } = picksKind(name);
-    expect(holds(bytes)).toBe(true);
-    for (const other of ['my thesis, all of it\n', '{ "a": 1 }', '{ "pickable_objects": [] }']) {
-      expect(holds(new TextEncoder().encode(other))).toBe(false);
-    }
-  });
+  it.each(picksFormatNames)(
+    'picksKind takes a file of %s for what it is, and neither words nor other JSON',
+    async (name) => {
+      const text = picksFormat(name, { voxelSize: 10, shape: [40, 50, 60], run: 'TS_1' }).format(runs);
+      const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
+      const { holds } = picksKind(name);
+      expect(await holds(bytes)).toBe(true);
+      for (const other of ['my thesis, all of it\n', '{ "a": 1 }', '{ "pickable_objects": [] }']) {
+        expect(await holds(new TextEncoder().encode(other))).toBe(false);
+      }
+    },
+  );
 });
 
 describe('standard output', () => {

@@ -146,10 +146,13 @@ describe('a file of several runs', () => {
     grid: { ...isotropic, voxelSize: [length, length, length] as const },
   }));
 
-  it('is refused in voxels where tomograms differ in voxel size, and written in Å', () => {
-    expect(() => filesOf(runs, 'relion3', { objects: [] })).toThrow(/different voxel sizes, 10.000 .* and 13.000/);
-    expect(filesOf(runs, 'csv', { objects: [] })).toMatchObject([{ name: 'picks.csv' }]);
-    expect(filesOf([runs[1]!], 'relion3', { objects: [] })[0]!.content).toContain('13');
+  it('is refused in voxels where tomograms differ in voxel size, and written in Å', async () => {
+    await expect(filesOf(runs, 'relion3', { objects: [] })).rejects.toThrow(
+      /different voxel sizes, 10.000 .* and 13.000/,
+    );
+    expect(await filesOf(runs, 'csv', { objects: [] })).toMatchObject([{ name: 'picks.csv' }]);
+    const [star] = await filesOf([runs[1]!], 'relion3', { objects: [] });
+    expect(new TextDecoder().decode(star!.content)).toContain('13');
   });
 });
 
