@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { chromiumPath } from './support/chromium.ts';
+import { firefoxPath } from './support/firefox.ts';
 import { pythonMissing, pythonNames } from './support/python.ts';
 import { sharedDataMissing } from './support/shared-data.ts';
 
@@ -11,6 +12,7 @@ const required = (process.env.CRYOET_PICKS_REQUIRE ?? '').split(',').filter((nam
  */
 const present: Readonly<Record<string, () => boolean>> = {
   chromium: () => chromiumPath !== undefined,
+  firefox: () => firefoxPath !== undefined,
   'shared-data': () => !sharedDataMissing,
   ...Object.fromEntries(pythonNames.map((name) => [name, () => !pythonMissing(name)])),
 };

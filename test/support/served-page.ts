@@ -103,10 +103,11 @@ export interface Visit {
 }
 
 /**
- * Files that need not be there, and are asked for: metadata of either version of Zarr, picks and records before they are written.
- * Where another server than that of `view` answers, browsers show their absence as an error.
+ * Files that need not be there, and are asked for: metadata of either version of Zarr, picks and records before they are written, in
+ * exported files lists of absent folders. Where another server than that of `view` answers, browsers show their absence as an error.
  */
-const mayBeAbsent = /\/(\.z\w+|zarr\.json|Picks\/[^/]+)$/;
+const mayBeAbsent = /\/(\.z\w+|zarr\.json|Picks\/[^/]+|list\/.+\/index\.json)$/;
+const isAbsence = (message: string, url: string) => /status of 404/.test(message) && mayBeAbsent.test(url);
 
 /** Builds the page and starts Chromium. */
 export async function openPageBench(): Promise<PageBench> {
@@ -133,11 +134,16 @@ export async function openPageBench(): Promise<PageBench> {
     return { tab, problems, close: () => context.close() };
   };
   return {
-    openAt: (address, options = {}) =>
-      visit(address, options, (message, url) => /status of 404/.test(message) && mayBeAbsent.test(url)),
+    openAt: (address, options = {}) => visit(address, options, isAbsence),
     async open({ session, folders, ...options }) {
       const server = await servePage(files, { session, folders });
-      const opened = await visit(server.address, options, () => false);
+      const { origin } = new URL(server.address);
+      const isElsewhere = (url: string) => !url.startsWith(`${origin}/`);
+      const opened = await visit(
+        server.address,
+        options,
+        (message, url) => isElsewhere(url) && isAbsence(message, url),
+      );
       let closed: Promise<void> | undefined;
       return { ...opened, close: () => (closed ??= opened.close().then(() => server.close())) };
     },
