@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, symlink, truncate, writeFile } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -179,69 +179,70 @@ describe('what the server of view shows', () => {
   });
 });
 
-describe('what the server of view does not show', () => {
-  const hostile: readonly string[] = [
-    'data/static/../secret.txt',
-    'data/static/../../secret.txt',
-    'data/static/run/../../secret.txt',
-    'data/../secret.txt',
-    '../secret.txt',
-    'data/static/..%2fsecret.txt',
-    'data/static/..%2Fsecret.txt',
-    'data/static/%2e%2e/secret.txt',
-    'data/static/%2E%2E/secret.txt',
-    'data/static/.%2e/secret.txt',
-    'data/static/%2e./secret.txt',
-    'data/static/%252e%252e/secret.txt',
-    'data/static/%252e%252e%252fsecret.txt',
-    'data/static/..%252fsecret.txt',
-    'data/static/..%c0%afsecret.txt',
-    'data/static/%c0%ae%c0%ae/secret.txt',
-    'data/static/..%5csecret.txt',
-    'data/static/..\\secret.txt',
-    'data/static/%5c..%5csecret.txt',
-    'data/static/....//secret.txt',
-    'data/static/..;/secret.txt',
-    'data/static//etc/passwd',
-    'data/static/%2fetc%2fpasswd',
-    'data/static///etc/passwd',
-    '/etc/passwd',
-    '//etc/passwd',
-    'data//etc/passwd',
-    'data/static/run/chunk%00',
-    'data/static/run/chunk%00.png',
-    'data/static/%00',
-    'data/static/run/out%0a',
-    'data/static/C:%5cWindows%5cwin.ini',
-    'data/static/C:/Windows/win.ini',
-    'data/static/file:%2f%2f%2fetc%2fpasswd',
-    'data/static/run/out',
-    'data/static/above/secret.txt',
-    'data/static/above/static/.netrc',
-    'data/static/above/overlay/../secret.txt',
-    'data/static/run/nowhere',
-    'list/static/above/index.json',
-    'list/static/../index.json',
-    'list/overlay/outside/index.json',
-    'data/static/.netrc',
-    'data/static/run/.git/config',
-    'data/static/run/.git%2fconfig',
-    'data/static/.',
-    'data/static/./run/chunk',
-    'data/static/run/./chunk',
-    'data/static/run/chunk/',
-    'data/static/run//chunk',
-    'data/static/run/%',
-    'data/static/run/%zz',
-    'data/static/run/%ff',
-    'data/__proto__/secret.txt',
-    'data/constructor/secret.txt',
-    'data/overlay/link.json',
-    'data/overlay/outside/secret.txt',
-    'page/index.html',
-    'ort/../secret.txt',
-  ];
+/** Paths below the token that lead out of the roots, to hidden files, or nowhere. */
+const hostile: readonly string[] = [
+  'data/static/../secret.txt',
+  'data/static/../../secret.txt',
+  'data/static/run/../../secret.txt',
+  'data/../secret.txt',
+  '../secret.txt',
+  'data/static/..%2fsecret.txt',
+  'data/static/..%2Fsecret.txt',
+  'data/static/%2e%2e/secret.txt',
+  'data/static/%2E%2E/secret.txt',
+  'data/static/.%2e/secret.txt',
+  'data/static/%2e./secret.txt',
+  'data/static/%252e%252e/secret.txt',
+  'data/static/%252e%252e%252fsecret.txt',
+  'data/static/..%252fsecret.txt',
+  'data/static/..%c0%afsecret.txt',
+  'data/static/%c0%ae%c0%ae/secret.txt',
+  'data/static/..%5csecret.txt',
+  'data/static/..\\secret.txt',
+  'data/static/%5c..%5csecret.txt',
+  'data/static/....//secret.txt',
+  'data/static/..;/secret.txt',
+  'data/static//etc/passwd',
+  'data/static/%2fetc%2fpasswd',
+  'data/static///etc/passwd',
+  '/etc/passwd',
+  '//etc/passwd',
+  'data//etc/passwd',
+  'data/static/run/chunk%00',
+  'data/static/run/chunk%00.png',
+  'data/static/%00',
+  'data/static/run/out%0a',
+  'data/static/C:%5cWindows%5cwin.ini',
+  'data/static/C:/Windows/win.ini',
+  'data/static/file:%2f%2f%2fetc%2fpasswd',
+  'data/static/run/out',
+  'data/static/above/secret.txt',
+  'data/static/above/static/.netrc',
+  'data/static/above/overlay/../secret.txt',
+  'data/static/run/nowhere',
+  'list/static/above/index.json',
+  'list/static/../index.json',
+  'list/overlay/outside/index.json',
+  'data/static/.netrc',
+  'data/static/run/.git/config',
+  'data/static/run/.git%2fconfig',
+  'data/static/.',
+  'data/static/./run/chunk',
+  'data/static/run/./chunk',
+  'data/static/run/chunk/',
+  'data/static/run//chunk',
+  'data/static/run/%',
+  'data/static/run/%zz',
+  'data/static/run/%ff',
+  'data/__proto__/secret.txt',
+  'data/constructor/secret.txt',
+  'data/overlay/link.json',
+  'data/overlay/outside/secret.txt',
+  'page/index.html',
+  'ort/../secret.txt',
+];
 
+describe('what the server of view does not show', () => {
   it.each(hostile)('%s below the token gives no file', async (path) => {
     const { status, body } = await ask(path);
     expect([204, 400, 404, 422, 503]).toContain(status);
@@ -367,6 +368,34 @@ describe('what the server of view writes', () => {
     await expect(readFile(join(folder, 'x.json'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  it('nothing outside of the overlay by a hostile path, and nothing at all without the token, for another host or of another origin', async () => {
+    const overlay = join(folder, 'overlay');
+    const outside = async () =>
+      Object.fromEntries(Object.entries(await snapshot(folder)).filter(([path]) => !path.startsWith(`${overlay}/`)));
+    const around = await outside();
+    expect(Object.keys(around).length).toBeGreaterThan(8);
+    for (const path of hostile) {
+      expect({ path, status: (await put(path, 'hostile', fresh)).status }).toSatisfy(({ status }) => status >= 400);
+      // Below the overlay, a name that is encoded twice is a name like any other.
+      await put(path.replace(/(data|list)\/static/, '$1/overlay'), 'hostile', fresh);
+    }
+    expect(await outside()).toEqual(around);
+    const before = await snapshot(folder);
+    const path = `${picks}/hostile_1_ribosome.json`;
+    const origin = { Origin: `http://${host}` };
+    for (const [target, headers] of [
+      [`/${path}`, origin],
+      [`/${'A'.repeat(22)}/${path}`, origin],
+      [`${prefix}${path}`, { Origin: 'https://evil.example' }],
+      [`${prefix}${path}`, { Origin: 'null' }],
+      [`${prefix}${path}`, { ...origin, Host: 'evil.example' }],
+    ] as const) {
+      const { status } = await askAt(target, { method: 'PUT', headers: { ...fresh, ...headers }, body: 'hostile' });
+      expect([403, 404]).toContain(status);
+    }
+    expect(await snapshot(folder)).toEqual(before);
+  });
+
   it('of many writers at once of one version exactly one, and the others are told of the conflict', async () => {
     const path = `${picks}/many_1_ribosome.json`;
     await put(path, '0', fresh);
@@ -462,6 +491,17 @@ describe('the server of view', () => {
     await Promise.all(servers.map((one) => one.close()));
   });
 });
+
+/** All files below a folder with their contents, links as links. */
+async function snapshot(folder: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) files[path] = await readFile(path, 'latin1');
+    else if (entry.isSymbolicLink()) files[path] = await readlink(path);
+  }
+  return files;
+}
 
 /** Opens a connection and sends the head of a PUT, and what of its body is given. */
 function openPut(path: string, length: string, body = '') {
