@@ -104,6 +104,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'config',
     'tree',
     'edit-config',
+    'contents',
     'user-session-files',
     'picks-file',
     'provenance',

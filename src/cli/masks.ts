@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
+import { volumeFormatOf } from '../copick/contents.ts';
 import { orConsolidated } from '../copick/images.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
@@ -29,8 +30,9 @@ export interface OpenVolumeOptions {
 
 /** Opens a volume: a folder as OME-Zarr, a file by the ending of its name. */
 export async function openVolume(path: string, { voxelSize, level, signal }: OpenVolumeOptions): Promise<VolumeSource> {
-  if (/\.tiff?$/i.test(path)) return openTiffStackFile(path, { voxelSize, signal });
-  if (/\.(?:ozx|zip)$/i.test(path) || (await isFolder(path))) {
+  const format = volumeFormatOf(basename(path));
+  if (format === 'tiff') return openTiffStackFile(path, { voxelSize, signal });
+  if (format === 'zip' || (await isFolder(path))) {
     const options = { trueVoxelSize: voxelSize, level, signal };
     return orConsolidated(await openStore(path), options, (store) => openTomogram(store, options));
   }

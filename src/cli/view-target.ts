@@ -1,11 +1,12 @@
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { formatConfig, newConfig } from '../copick/edit-config.ts';
+import { basename, dirname, join, resolve } from 'node:path';
+import { contentsOf, type FoundVolume, volumeFormatOf } from '../copick/contents.ts';
+import { formatConfig } from '../copick/edit-config.ts';
 import { fitName } from '../copick/layout.ts';
 import { type Project, projectFromStores } from '../copick/project.ts';
 import type { Problem } from '../copick/tree.ts';
-import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
 import { directoryStore } from '../node/directory-store.ts';
 import { isVolume } from '../node/open-project.ts';
 import { isInside } from '../node/request-path.ts';
@@ -43,11 +44,10 @@ export async function openTarget(terminal: Terminal, options: TargetOptions): Pr
     return { ...person, title: '', open: { kind: 'nothing' }, writable: false, data: new Map() };
   }
   if (await isVolume(path)) {
-    return {
-      ...person,
-      title: path,
-      ...(await openVolumes(terminal, options, { folder: dirname(path), paths: [path] })),
-    };
+    const name = basename(resolve(path));
+    const format = (await isFolder(path)) ? 'ome-zarr' : (volumeFormatOf(name) ?? 'mrc');
+    const one = { folder: dirname(resolve(path)), volumes: [{ name, format }] };
+    return { ...person, title: path, ...(await openVolumes(terminal, options, one)) };
   }
   const isPlainFolder = isLocalAddress(path) && (await isFolder(path)) && !(await isThere(join(path, 'Croissant')));
   const opened = isPlainFolder
@@ -84,79 +84,56 @@ function openWatched(terminal: Terminal, path: string): Promise<Project> {
   return openCopick(terminal, path, { onProblem });
 }
 
-/** A folder with a `copick.json`, with the runs of a project but no config, or with volumes. */
+/** A folder with a project, with the runs of one but no config, or with volumes. */
 async function openFolder(terminal: Terminal, options: TargetOptions & { readonly path: string }): Promise<Opened> {
   const { path } = options;
-  const config = join(path, 'copick.json');
-  if (await isThere(config))
-    return serveProject(terminal, { ...options, project: await openWatched(terminal, config) });
-  if (await isFolder(join(path, 'ExperimentRuns'))) {
-    const store = directoryStore(path, { readOnly: true });
-    const project = projectFromStores({
-      config: newConfig({ overlayRoot: 'overlay', staticRoot: 'static', name: basename(resolve(path)) }),
-      static: store,
-    });
-    terminal.warn(`cryoet-picks: ${path} has no copick.json, so picks cannot be saved into it, but exported`);
-    return serveProject(terminal, { ...options, project });
+  const store = directoryStore(path, { readOnly: true });
+  const contents = await contentsOf(store, { signal: terminal.signal });
+  if (contents.kind === 'volumes') return openVolumes(terminal, options, { folder: path, ...contents });
+  const { folder, configKey, config } = contents;
+  if (configKey !== undefined) {
+    const file = join(path, configKey);
+    if (configKey !== '/copick.json') terminal.warn(`cryoet-picks: ${file} is the config of what is shown`);
+    return serveProject(terminal, { ...options, project: await openCopick(terminal, file) });
   }
-  const paths = await volumesBelow(path);
-  if (paths.length > 0) return openVolumes(terminal, options, { folder: path, paths });
-  throw new CryoetPicksError(
-    'not-found',
-    `${path} has nothing to show: no copick.json, no ExperimentRuns, and no volume (.mrc, .rec, .map, .tif, .zarr)`,
-    { path },
+  const project = projectFromStores({ config, static: directoryStore(join(path, folder), { readOnly: true }) });
+  terminal.warn(
+    `cryoet-picks: ${join(path, folder)} has no copick.json, so picks cannot be saved into it, but exported`,
   );
+  return serveProject(terminal, { ...options, project });
 }
 
-/** How deep volumes are looked for, and how many are shown. */
-const [MAX_DEPTH, MAX_VOLUMES] = [3, 1000];
-
-/** The volumes in a folder and in those below it. */
-async function volumesBelow(folder: string, depth: number = MAX_DEPTH): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
-  const found: string[] = [];
-  for (const name of names) {
-    const path = join(folder, name);
-    if (await isVolume(path)) found.push(path);
-    else if (depth > 1 && (await isFolder(path))) found.push(...(await volumesBelow(path, depth - 1)));
-    if (found.length >= MAX_VOLUMES) break;
-  }
-  return found.slice(0, MAX_VOLUMES);
+interface VolumesOfFolder {
+  readonly folder: string;
+  readonly volumes: readonly Omit<FoundVolume, 'key'>[];
 }
-
-const formats: readonly (readonly [RegExp, OpenedVolume['format']])[] = [
-  [/\.zarr$/i, 'ome-zarr'],
-  [/\.(?:ozx|zip)$/i, 'zip'],
-  [/\.tiff?$/i, 'tiff'],
-];
 
 /** Serves each volume by itself, so that nothing beside them can be read. */
 async function openVolumes(
   terminal: Terminal,
   { followLinks }: TargetOptions,
-  { folder, paths }: { readonly folder: string; readonly paths: readonly string[] },
+  { folder, volumes }: VolumesOfFolder,
 ): Promise<Opened> {
   const data = new Map<string, ServedStore>();
-  const volumes: OpenedVolume[] = [];
-  for (const path of paths) {
-    const name = relative(folder, path).split(sep).join('/');
-    if (paths.length > 1 && !followLinks && !(await isInside(folder, path))) {
+  const opened: OpenedVolume[] = [];
+  for (const { name, format } of volumes) {
+    const path = join(folder, name);
+    if (volumes.length > 1 && !followLinks && !(await isInside(folder, path))) {
       terminal.warn(
         `cryoet-picks: ${path} is a link out of ${folder}, so it is not shown; add --follow-links if you trust it`,
       );
       continue;
     }
     const real = await realpath(path);
-    const isZarr = await isFolder(real);
-    const root = isZarr ? real : dirname(real);
-    const key: StoreKey = isZarr ? '/' : `/${basename(real)}`;
-    const mount = String(volumes.length);
+    const isImage = format === 'ome-zarr';
+    const root = isImage ? real : dirname(real);
+    const key: StoreKey = isImage ? '/' : `/${basename(real)}`;
+    const mount = String(opened.length);
     const store = directoryStore(root, { readOnly: true });
-    data.set(mount, { store, ...(!followLinks && { folder: root }), ...(!isZarr && { only: key }) });
-    const format = isZarr ? 'ome-zarr' : (formats.find(([ending]) => ending.test(path))?.[1] ?? 'mrc');
-    volumes.push({ name, format, store: `./data/${mount}`, key });
+    data.set(mount, { store, ...(!followLinks && { folder: root }), ...(!isImage && { only: key }) });
+    opened.push({ name, format, store: `./data/${mount}`, key });
   }
-  return { open: { kind: 'volumes', volumes }, writable: false, data };
+  return { open: { kind: 'volumes', volumes: opened }, writable: false, data };
 }
 
 /** Serves the two trees of a project. What lies on the web is read by this program, so that its servers need not let pages read. */

@@ -25,6 +25,16 @@ export {
   withObject,
   withoutObject,
 } from '../copick/edit-config.ts';
+export {
+  contentsOf,
+  cziiObjects,
+  type FoundProject,
+  type FoundVolume,
+  type FoundVolumes,
+  type StoreContents,
+  type VolumeFormat,
+  volumeFormatOf,
+} from '../copick/contents.ts';
 export { type FilamentSpec, filamentOf, type PickableObject, withFilament } from '../copick/object.ts';
 export { Project, type ProjectOptions, projectFromStores } from '../copick/project.ts';
 export { Run, type RunsOptions } from '../copick/run.ts';

@@ -2,6 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type CroissantConfig, type FilesystemConfig, parseConfig } from '../copick/config.ts';
+import { volumeFormatOf } from '../copick/contents.ts';
 import { croissantStore, projectOfCroissant } from '../copick/croissant/store.ts';
 import type { LocalFolders } from '../copick/croissant/urls.ts';
 import { type Project, projectFromStores } from '../copick/project.ts';
@@ -113,12 +114,10 @@ async function openData(
   return overlay ?? openRoot(overlayRoot, { ...open, key: 'static_root', fsArgs: args.overlay_fs_args });
 }
 
-const volumeName = /\.(?:mrcs?|rec|map|ccp4|tiff?|zarr|ozx)(?:\.(?:gz|zip))?[/\\]*$/i;
-
 /** True for the path of a file or folder that is named like a volume, and of a folder with the metadata of Zarr. */
 export async function isVolume(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined || volumeName.test(path)) return found !== undefined;
+  if (found === undefined || volumeFormatOf(basename(path)) !== undefined) return found !== undefined;
   if (!found.isDirectory()) return false;
   const metadata = ['.zattrs', '.zgroup', '.zarray', 'zarr.json'].map((name) => stat(join(path, name)));
   return (await Promise.allSettled(metadata)).some(({ status }) => status === 'fulfilled');

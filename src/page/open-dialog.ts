@@ -1,3 +1,4 @@
+import { volumeFormatOf } from '../entry/copick.ts';
 import type { ListableStore } from '../entry/index.ts';
 import { blobReader, zipStore } from '../entry/io.ts';
 import { fileListStore, handleStore } from '../entry/web.ts';
@@ -5,7 +6,6 @@ import type { Collection } from './collection.ts';
 import { button, element, field } from './element.ts';
 import { type ChosenStore, openAddress, openStore } from './open-store.ts';
 import type { Page } from './page.ts';
-import { volumeFormatOf } from './volume-file.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Opening of what a person chooses or drops. */

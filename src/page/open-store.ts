@@ -1,8 +1,22 @@
-import { type FilesystemConfig, type ProjectConfig, parseConfig, projectFromStores } from '../entry/copick.ts';
-import { cziiRules, httpStore, isCryoetPicksError, type ListableStore, type Store, subStore } from '../entry/index.ts';
+import {
+  contentsOf,
+  type FilesystemConfig,
+  type FoundVolume,
+  type ProjectConfig,
+  projectFromStores,
+  volumeFormatOf,
+} from '../entry/copick.ts';
+import {
+  CryoetPicksError,
+  httpStore,
+  type ListableStore,
+  type ReadableStore,
+  type Store,
+  subStore,
+} from '../entry/index.ts';
 import { readOnlyStore, s3Store } from '../entry/io.ts';
 import { type Collection, projectCollection, volumeCollection } from './collection.ts';
-import { openVolume, volumeFormatOf } from './volume-file.ts';
+import { openVolume } from './volume-file.ts';
 
 /** What a person chose: a folder, files, a zip, a bucket. */
 export interface ChosenStore {
@@ -12,32 +26,61 @@ export interface ChosenStore {
   readonly ask?: ((root: string) => Promise<ListableStore | undefined>) | undefined;
 }
 
-/** Folders are searched so deep for volumes. */
-const MAX_DEPTH = 3;
-
 /**
- * Opens what a person chose: a copick project by its config, or by its folder of runs; else every volume in it, each as a run of its
- * own.
+ * Opens what a person chose, as `view` would: a copick project; else every volume in it, each as a run of its own.
+ *
+ * @throws What `contentsOf` throws; `unsupported` for a project whose config is not of the type `filesystem`; `not-found` if no root
+ *   of a project is there.
  */
 export async function openStore({ store, title, ask }: ChosenStore): Promise<Collection> {
-  const entries = await store.list('/');
-  const has = (name: string) => entries.some((entry) => entry.name === name && entry.kind === 'folder');
-  for (const { name, kind } of entries) {
-    if (kind !== 'file' || !name.endsWith('.json')) continue;
-    const config = await configIn(store, name);
-    if (config) return projectOf(config, { store, title: `${title}/${name}`, ask });
+  const contents = await contentsOf(store);
+  if (contents.kind === 'volumes') {
+    const named = ({ key, name }: FoundVolume) => (key === '/' ? title : name);
+    return volumesOf(store, { volumes: contents.volumes.map((one) => ({ ...one, name: named(one) })), title });
   }
-  if (has('ExperimentRuns')) return withRoots(withoutConfig(title), { overlay: store, title });
-  const found = isImage(entries)
-    ? [{ name: title, format: 'ome-zarr' as const, key: '/' as const }]
-    : await volumesIn(store);
-  if (found.length === 0) {
-    throw new Error(
-      `Nothing to show in ${title}: expected a copick config, ExperimentRuns, .zarr, .mrc, .rec or .tif.`,
-    );
+  const { folder, configKey, config } = contents;
+  const inside = subStore(store, folder);
+  // As under `view`: what has no config takes no picks.
+  if (configKey === undefined) return withRoots(config, { fixed: inside, title });
+  const source = `${title}${configKey}`;
+  if (config.type === 'filesystem') return projectOf(config, { store: inside, title: source, ask });
+  throw new CryoetPicksError(
+    'unsupported',
+    `${source} is a config of the type ${config.type}, which this page cannot open by itself; open it by "npx cryoet-picks view CONFIG"`,
+  );
+}
+
+/**
+ * Opens a web address: a volume on any server that allows it, or a public bucket, `s3://…`. A query, as that of a signed address, is
+ * sent with each request.
+ *
+ * @throws `invalid-option` for what is no address; what the stores throw.
+ */
+export async function openAddress(address: string): Promise<Collection> {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined) {
+    const expected = 'https://…/tomogram.zarr, https://…/tomogram.mrc or s3://bucket/folder';
+    throw new CryoetPicksError('invalid-option', `"${address}" is not an address; expected such as ${expected}`);
   }
+  const path = url.pathname.replace(/\/+$/, '');
+  const last = path.lastIndexOf('/') + 1;
+  const name = decodeURIComponent(path.slice(last));
+  const format = volumeFormatOf(name);
+  if (format === undefined) return openStore({ store: s3Store(address), title: address });
+  // An image is a folder; of a file, the folder above it is the store.
+  url.pathname = format === 'ome-zarr' ? path : path.slice(0, last);
+  const store = url.protocol.startsWith('s3') ? s3Store(url.href) : httpStore(url);
+  return volumesOf(store, { volumes: [{ name, format, key: format === 'ome-zarr' ? '/' : `/${name}` }], title: name });
+}
+
+interface Volumes {
+  readonly volumes: readonly FoundVolume[];
+  readonly title: string;
+}
+
+function volumesOf<S extends ReadableStore>(store: S, { volumes, title }: Volumes): Collection {
   return volumeCollection(
-    found.map(({ name, format, key }) => ({
+    volumes.map(({ name, format, key }) => ({
       name,
       open: (signal) =>
         format === 'ome-zarr'
@@ -48,59 +91,45 @@ export async function openStore({ store, title, ask }: ChosenStore): Promise<Col
   );
 }
 
-/** Opens a web address: a volume on any server that allows it, or a public bucket, `s3://…`. */
-export async function openAddress(address: string): Promise<Collection> {
-  const name = address
-    .replace(/[?#].*$/, '')
-    .replace(/\/+$/, '')
-    .split('/')
-    .at(-1) as string;
-  const format = volumeFormatOf(name);
-  if (format === 'ome-zarr') {
-    const store = address.startsWith('s3') ? s3Store(address) : httpStore(address);
-    return volumeCollection([{ name, open: (signal) => openVolume(store, { format, key: '/', signal }) }], name);
-  }
-  if (format !== undefined && !address.startsWith('s3')) {
-    const store = httpStore(address.slice(0, address.lastIndexOf('/')));
-    return volumeCollection([{ name, open: (signal) => openVolume(store, { format, key: `/${name}`, signal }) }], name);
-  }
-  return openStore({ store: s3Store(address), title: address });
-}
-
-async function configIn(store: ListableStore, name: string): Promise<FilesystemConfig | undefined> {
-  const bytes = await store.get(`/${name}`);
-  if (bytes === undefined) return undefined;
-  try {
-    const config = parseConfig(bytes, { source: name });
-    return config.type === 'filesystem' && config.objects.length > 0 ? config : undefined;
-  } catch (error) {
-    if (isCryoetPicksError(error, 'invalid-config')) return undefined;
-    throw error;
-  }
-}
-
 /** A project whose roots are found inside the chosen folder by their names, or asked for. */
 async function projectOf(config: FilesystemConfig, { store, title, ask }: ChosenStore): Promise<Collection> {
-  const rootOf = async (root: string): Promise<ListableStore | undefined> => {
-    const names = root
-      .replace(/^\w+:\/\//, '')
-      .split(/[/\\]/)
-      .filter((name) => name !== '' && name !== '.');
-    // The whole path may not be inside the folder that was chosen, but its end.
-    for (let first = 0; first < names.length; first++) {
-      const key = `/${names.slice(first).join('/')}` as const;
-      if (!names.slice(first).includes('..') && (await store.list(key)).length > 0) return subStore(store, key);
-    }
-    return names.length === 0 ? store : ask?.(root);
-  };
-  const overlay = await rootOf(config.overlayRoot);
-  const fixed = config.staticRoot === undefined ? undefined : await rootOf(config.staticRoot);
-  if (overlay === undefined && fixed === undefined) {
-    throw new Error(
-      `The roots of ${title} were not found: ${config.overlayRoot}, ${config.staticRoot ?? 'no static root'}.`,
-    );
+  const overlay = await overlayOf(config, { store, title, ask });
+  const fixed = config.staticRoot === undefined ? undefined : await rootOf(config.staticRoot, { store, title, ask });
+  if (overlay !== undefined || fixed !== undefined) return withRoots(config, { overlay, fixed, title });
+  throw new CryoetPicksError(
+    'not-found',
+    `The roots of ${title} were not found: ${config.overlayRoot}, ${config.staticRoot ?? 'no static root'}.`,
+  );
+}
+
+/** The overlay; where there is data besides, one that is not there yet is made beside the config by the first save. */
+async function overlayOf(
+  { overlayRoot, staticRoot }: FilesystemConfig,
+  chosen: ChosenStore,
+): Promise<ListableStore | undefined> {
+  const names = namesIn(overlayRoot);
+  const path = overlayRoot.replace(/^(local|file):\/\//, '');
+  const isBeside = staticRoot !== undefined && !/^([/\\]|\w+:)/.test(path) && !names.includes('..');
+  const found = await rootOf(overlayRoot, isBeside ? { ...chosen, ask: undefined } : chosen);
+  return found ?? (isBeside ? subStore(chosen.store, `/${names.join('/')}`) : undefined);
+}
+
+function namesIn(root: string): string[] {
+  return root
+    .replace(/^\w+:\/\//, '')
+    .split(/[/\\]/)
+    .filter((name) => name !== '' && name !== '.');
+}
+
+async function rootOf(root: string, { store, ask }: ChosenStore): Promise<ListableStore | undefined> {
+  const names = namesIn(root);
+  if (names.length === 0) return store;
+  // The whole path may not be inside the folder that was chosen, but its end.
+  for (let first = 0; first < names.length; first++) {
+    const key = `/${names.slice(first).join('/')}` as const;
+    if (!names.slice(first).includes('..') && (await store.list(key)).length > 0) return subStore(store, key);
   }
-  return withRoots(config, { overlay, fixed, title });
+  return ask?.(root);
 }
 
 interface Roots {
@@ -109,6 +138,7 @@ interface Roots {
   readonly title: string;
 }
 
+/** The overlay is shown whether it can be written or not. */
 function withRoots(config: ProjectConfig, { overlay, fixed, title }: Roots): Collection {
   const writable = overlay && isWritable(overlay) ? overlay : undefined;
   const readable = overlay && readOnlyStore(overlay, { reason: 'it was opened for reading only' });
@@ -118,38 +148,4 @@ function withRoots(config: ProjectConfig, { overlay, fixed, title }: Roots): Col
 
 function isWritable(store: ListableStore): store is Store {
   return 'set' in store;
-}
-
-/** The config of a folder of runs without one: the objects are those of the network of this package. */
-function withoutConfig(title: string): ProjectConfig {
-  const objects = Object.entries(cziiRules.objects).map(([name, { radius, color }], index) => ({
-    name,
-    is_particle: true,
-    label: index + 1,
-    color: [...color, 255],
-    radius,
-  }));
-  return parseConfig(JSON.stringify({ overlay_root: '.', pickable_objects: objects }), { source: title });
-}
-
-function isImage(entries: Awaited<ReturnType<ListableStore['list']>>): boolean {
-  return entries.some(({ name }) => name === '.zattrs' || name === '.zarray' || name === 'zarr.json');
-}
-
-interface FoundVolume {
-  readonly name: string;
-  readonly format: NonNullable<ReturnType<typeof volumeFormatOf>>;
-  readonly key: `/${string}`;
-}
-
-async function volumesIn(store: ListableStore, folder: `/${string}` = '/', depth = 1): Promise<FoundVolume[]> {
-  const found: FoundVolume[] = [];
-  for (const { name, kind } of await store.list(folder)) {
-    const key = `${folder === '/' ? '' : folder}/${name}` as const;
-    const format = volumeFormatOf(name);
-    const fits = format !== undefined && (format === 'ome-zarr') === (kind === 'folder');
-    if (fits) found.push({ name: key.slice(1), format, key });
-    else if (kind === 'folder' && depth < MAX_DEPTH) found.push(...(await volumesIn(store, key, depth + 1)));
-  }
-  return found;
 }

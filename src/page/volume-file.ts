@@ -1,16 +1,6 @@
+import type { VolumeFormat } from '../entry/copick.ts';
 import { openTomogram, type ReadableStore, type VolumeSource } from '../entry/index.ts';
 import { openMrc, openTiffStack, storeReader, zipStore } from '../entry/io.ts';
-
-/** The formats of single volumes. */
-export type VolumeFormat = 'ome-zarr' | 'zip' | 'mrc' | 'tiff';
-
-/** The format that the name of a file or folder stands for; undefined for names of other things. */
-export function volumeFormatOf(name: string): VolumeFormat | undefined {
-  if (/\.zarr$/i.test(name)) return 'ome-zarr';
-  if (/\.(ozx|zarr\.zip)$/i.test(name)) return 'zip';
-  if (/\.(mrcs?|rec|map|ccp4)(\.gz)?$/i.test(name)) return 'mrc';
-  return /\.tiff?$/i.test(name) ? 'tiff' : undefined;
-}
 
 /** Where a volume lies. */
 export interface VolumePlace {

@@ -109,7 +109,7 @@ describePage('opening in the page of view', ({ open }) => {
     const { tab } = await open(nothing);
     await tab.evaluate('delete globalThis.showDirectoryPicker');
     await choose(tab, 'Folder…', join(folder, 'empty'));
-    await expectMessage(tab, /Nothing to show in empty: expected a copick config/);
+    await expectMessage(tab, /empty has nothing to show: no config of a copick project/);
   }, 60_000);
 
   it('a folder that may be written keeps what is saved', async () => {

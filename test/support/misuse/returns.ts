@@ -40,6 +40,7 @@ export const returns: readonly RightReturns[] = [
   {
     why: 'The arguments that are left out have defaults.',
     calls: {
+      'contentsOf: few': '1 of 2 arguments',
       'simulateScene: few': '0 of 1 arguments',
       'measureIntensity: few': '1 of 2 arguments',
       'clipToQuantiles: few': '1 of 2 arguments',
@@ -443,6 +444,7 @@ export const returns: readonly RightReturns[] = [
       'Project: options.static': 'undefined',
       'Project: options.source': 'undefined',
       'Project: options.onProblem': 'undefined',
+      'contentsOf: options': 'undefined',
       'deleteAll: options': 'undefined',
       'deleteAll: options.signal': 'undefined',
       'formatPicksFile: file.runName': 'undefined',
@@ -1079,6 +1081,7 @@ export const returns: readonly RightReturns[] = [
       'fileListStore().list: options.signal': 'undefined',
       'directoryStore().set: options': 'undefined',
       'directoryStore().set: options.ifVersion': 'undefined',
+      'directoryStore().set: options.signal': 'undefined',
       'directoryStore().delete: options': 'undefined',
       'servedStore().delete: options': 'undefined',
       'handleStore().delete: options': 'undefined',
@@ -1724,6 +1727,7 @@ export const returns: readonly RightReturns[] = [
     calls: {
       'httpStore: options.headers.accept': "'absurd'",
       'subStore: folder': "'' | 'absurd'",
+      'volumeFormatOf: name': "'' | 'absurd'",
       'writeTomogram: options.name': "'' | 'absurd'",
       'planTiles: spec.classes[0]': "'absurd'",
       'functionModel: options.name': "'' | 'absurd'",
@@ -1975,6 +1979,7 @@ export const returns: readonly RightReturns[] = [
       'functionModel: options.minDistances': '{} | Object.create(null)',
       'formatModelSpec: spec.thresholds': '{} | Object.create(null)',
       'formatModelSpec: spec.minDistances': '{} | Object.create(null)',
+      'contentsOf: options': '{ absurd: 1 }',
       'parseModelSpec: options': '{} | { absurd: 1 } | Object.create(null)',
       'formatSubmission: options': '{} | { absurd: 1 } | Object.create(null)',
       'parseSubmission: options': '{} | { absurd: 1 } | Object.create(null)',
@@ -2469,6 +2474,7 @@ export const returns: readonly RightReturns[] = [
       'TiffStack.read: box.start': 'Uint8Array',
       'TiffStack.read: box.end': 'Uint8Array',
       'memoryStore().set: value': 'Uint8Array',
+      'directoryStore().set: value': 'Uint8Array',
       'subStore().set: value': 'Uint8Array',
     },
   },

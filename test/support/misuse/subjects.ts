@@ -670,7 +670,8 @@ const kinds = [
   methods('coalesced()', () => io.coalesced(store()), { ...reading, ...listing }),
   methods('withConsolidated()', () => io.withConsolidated(store()), { ...reading, ...listing }),
   methods('zipStore()', () => io.zipStore(zipBlob()), { ...reading, ...listing }),
-  methods('directoryStore()', () => node.directoryStore(join(folder, 'store')), {
+  // A folder of its own for each, so that the calls before do not matter.
+  methods('directoryStore()', () => node.directoryStore(mkdtempSync(join(folder, 'store-'))), {
     ...reading,
     ...sizes,
     ...listing,
@@ -958,6 +959,9 @@ const functions: readonly Subject[] = [
   ]),
   fn('withObject', 'config object options', copick.withObject, () => [config(), pickable(), { replace: true }]),
   fn('withoutObject', 'config name', copick.withoutObject, () => [config(), 'ribosome']),
+  fn('contentsOf', 'store options', copick.contentsOf, async () => [await imageStore(), {}]),
+  fn('volumeFormatOf', 'name', copick.volumeFormatOf, () => ['TS_1.mrc']),
+  fn('cziiObjects', '', copick.cziiObjects, () => []),
   fn('filamentOf', 'object', copick.filamentOf, () => [{ ...pickable(), metadata: { filament: { polar: true } } }]),
   fn('withFilament', 'object spec', copick.withFilament, () => [
     pickable(),
