@@ -1,8 +1,8 @@
-import type { Axis, Point } from '../entry/index.ts';
+import { type Axis, type Point, toVoxel } from '../entry/index.ts';
 import { element } from './element.ts';
 import type { GreyLevel, Section } from './grey-level.ts';
 import type { Page } from './page.ts';
-import { along, type Plane, planes } from './planes.ts';
+import { type Plane, planes } from './planes.ts';
 import { drawRing } from './rings.ts';
 import { hidingOthers } from './slice-picture.ts';
 
@@ -43,8 +43,7 @@ function drawCrop(
   context.fillStyle = '#101216';
   context.fillRect(0, 0, canvas.width, canvas.height);
   const levels = page.volume?.levels ?? [];
-  const at = ({ grid }: GreyLevel, axis: Axis) =>
-    (along(position, axis) - along(grid.origin, axis)) / grid.voxelSize[axis];
+  const at = ({ grid }: GreyLevel, axis: Axis) => toVoxel(grid, position)[axis];
   const sectionOf = (level: GreyLevel): Section => {
     const span = (axis: Axis) => Math.ceil(length / 2 / level.grid.voxelSize[axis]) + 1;
     return {

@@ -20,11 +20,10 @@ export function gallery(page: Page): HTMLElement {
   );
   const made = new Map<string, Tile>();
   let drawn: unknown;
-  const columns = () => Math.max(1, Math.floor((root.clientWidth - 8) / TILE.width));
   const draw = () => {
     if (!live.state.isGallery) return;
     const picks = listed(page);
-    const perRow = columns();
+    const perRow = tilesPerRow(root);
     tiles.style.height = `${Math.ceil(picks.length / perRow) * TILE.height}px`;
     const first = Math.max(0, Math.floor(root.scrollTop / TILE.height) - 1) * perRow;
     const last = Math.min(picks.length, first + (Math.ceil(root.clientHeight / TILE.height) + 2) * perRow);
@@ -47,7 +46,7 @@ export function gallery(page: Page): HTMLElement {
   const reveal = () => {
     const index = listed(page).findIndex(({ id }) => id === live.state.selected);
     if (index === -1 || !live.state.isGallery) return;
-    const top = Math.floor(index / columns()) * TILE.height;
+    const top = Math.floor(index / tilesPerRow(root)) * TILE.height;
     if (top < root.scrollTop) root.scrollTop = top;
     else if (top + TILE.height > root.scrollTop + root.clientHeight) {
       root.scrollTop = top + TILE.height - root.clientHeight;

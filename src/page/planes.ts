@@ -1,4 +1,4 @@
-import type { Axis, Point, VoxelGrid } from '../entry/index.ts';
+import { type Axis, type Point, toPhysical, toVoxel, type VoxelGrid } from '../entry/index.ts';
 
 /** A view of the volume along one of its axes. */
 export interface Plane {
@@ -35,20 +35,18 @@ export function withAlong(point: Point, axis: Axis, value: number): Point {
 
 /** Index of the plane of voxels nearest to a position along an axis; the outermost ones for positions outside. */
 export function planeIndex(grid: VoxelGrid, axis: Axis, position: Point): number {
-  const index = Math.round((along(position, axis) - along(grid.origin, axis)) / grid.voxelSize[axis]);
+  const index = Math.round(toVoxel(grid, position)[axis]);
   return Math.min(grid.shape[axis] - 1, Math.max(0, index));
 }
 
 /** Position of a plane of voxels along its axis, in Å. */
 export function planePosition(grid: VoxelGrid, axis: Axis, index: number): number {
-  return along(grid.origin, axis) + index * grid.voxelSize[axis];
+  return along(toPhysical(grid, [index, index, index]), axis);
 }
 
 /** Where the voxels of a grid begin and end along an axis, in Å: half a voxel before the first centre and after the last. */
 export function extentAlong(grid: VoxelGrid, axis: Axis): { readonly start: number; readonly end: number } {
-  const half = grid.voxelSize[axis] / 2;
-  const first = along(grid.origin, axis);
-  return { start: first - half, end: first + (grid.shape[axis] - 1) * grid.voxelSize[axis] + half };
+  return { start: planePosition(grid, axis, -0.5), end: planePosition(grid, axis, grid.shape[axis] - 0.5) };
 }
 
 /** The point in the middle of a grid. */
