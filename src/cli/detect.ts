@@ -259,11 +259,19 @@ export async function detectRuns(
     onProgress: bar.update,
     // `afterwards` counts missing chunks, of resampled tomograms too, and files that were passed over are problems.
     onWarning: (warning) => {
-      if (warning.code === 'voxels-not-finite' || warning.code === 'false-picks-unknown') warn(warning);
+      if (ofSearch.has(warning.code)) warn(warning);
     },
   });
   return { ...(await collectRuns(terminal, results, { bar, afterwards })), warnings };
 }
+
+/** Codes of what a search itself warns of; what looks wrong with a tomogram is told before. */
+const ofSearch: ReadonlySet<string> = new Set([
+  'voxels-not-finite',
+  'mask-removes-all',
+  'candidates-replaced',
+  'false-picks-unknown',
+]);
 
 /** Options of {@link pickRuns}. */
 type PickRunsOptions = Omit<DetectRunsOptions, 'model' | 'tomogram'> & { readonly tomogram?: TomogramName | undefined };

@@ -1,11 +1,22 @@
 import * as v from 'valibot';
 import { inflate } from '../codecs/inflate.ts';
-import { abortSignal, isFields, optional, type RulesFor, record, text } from '../core/arguments.ts';
+import {
+  abortSignal,
+  callback,
+  flag,
+  isFields,
+  optional,
+  quotedNames,
+  type RulesFor,
+  record,
+  text,
+} from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { checkSchema, parseJson } from '../core/json.ts';
 import type { Calibration } from '../inference/calibration.ts';
 import { calibrationSchema } from '../inference/model-card.ts';
-import { type Candidates, requireCandidates } from '../picks/candidates.ts';
+import { type Candidates, joinCandidates, requireCandidates } from '../picks/candidates.ts';
 import type { StoreKey } from '../storage/store.ts';
 import { folderOf, pathToWrite, sanitizeName } from './layout.ts';
 import { differences, type Provenance } from './provenance.ts';
@@ -17,6 +28,13 @@ export interface WriteCandidatesOptions {
   readonly sessionId: string;
   /** What made the candidates, such as the model and the tomogram; JSON. */
   readonly provenance?: Provenance | undefined;
+  /**
+   * Keeps the candidates of other objects in the file, if the same made them: their `provenance` and grid are equal.
+   * @defaultValue false: the file holds these candidates only
+   */
+  readonly keepOthers?: boolean | undefined;
+  /** Called if candidates of other objects are not kept, because they were made otherwise. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -42,6 +60,8 @@ export const writeCandidatesRules: RulesFor<WriteCandidatesOptions> = {
   userId: text,
   sessionId: text,
   provenance: /* @__PURE__ */ optional(record),
+  keepOthers: /* @__PURE__ */ optional(flag),
+  onWarning: /* @__PURE__ */ optional(callback),
   signal: /* @__PURE__ */ optional(abortSignal),
 };
 
@@ -66,15 +86,52 @@ function candidatesKey(run: string, author: { readonly userId: string; readonly 
 
 /** Writes the candidates of a run into the overlay, in place of those before; see `Run.writeCandidates`. */
 export async function writeCandidatesOf(
-  { overlay }: ProjectTree,
+  tree: ProjectTree,
   run: string,
-  { candidates, provenance = {}, signal, ...author }: WriteCandidatesOptions & { readonly candidates: Candidates },
+  { candidates, keepOthers = false, ...options }: WriteCandidatesOptions & { readonly candidates: Candidates },
 ): Promise<string> {
+  const { overlay } = tree;
+  const { provenance = {}, signal, ...author } = options;
   const key = candidatesKey(run, author);
-  const bytes = await formatCandidates(candidates, { run, provenance });
-  signal?.throwIfAborted();
-  await overlay.set(key, bytes, { signal });
-  return locate(overlay, key);
+  for (let tries = 1; ; tries++) {
+    const version = keepOthers ? await overlay.version?.(key, { signal }) : undefined;
+    const all = keepOthers ? await withOthers(tree, run, { ...options, candidates }) : candidates;
+    const bytes = await formatCandidates(all, { run, provenance });
+    signal?.throwIfAborted();
+    const ifVersion = keepOthers && overlay.version ? (version ?? null) : undefined;
+    try {
+      await overlay.set(key, bytes, { ifVersion, signal });
+      return locate(overlay, key);
+    } catch (error) {
+      // Another process has added candidates meanwhile: they are kept, too.
+      if (!isCryoetPicksError(error, 'conflict') || tries === MAX_TRIES) throw error;
+    }
+  }
+}
+
+/** How often candidates are added to a file that others write at the same time. */
+const MAX_TRIES = 10;
+
+/** Candidates together with those of other objects that are in the file, if the same made them. */
+async function withOthers(
+  tree: ProjectTree,
+  run: string,
+  { candidates, provenance = {}, onWarning, signal, ...author }: WriteCandidatesOptions & { candidates: Candidates },
+): Promise<Candidates> {
+  const stored = await readCandidatesOf(tree, run, { ...author, signal }).catch((error: unknown) => {
+    // A damaged file holds nothing to keep.
+    if (isCryoetPicksError(error) && !signal?.aborted) return undefined;
+    throw error;
+  });
+  const others = stored?.candidates.objects.filter((object) => !candidates.objects.includes(object)) ?? [];
+  if (stored === undefined || others.length === 0) return candidates;
+  // As a file holds it, which has no field that is undefined.
+  const written = JSON.parse(JSON.stringify({ madeBy: provenance, grid: candidates.grid })) as unknown;
+  const changes = differences({ madeBy: stored.provenance, grid: stored.candidates.grid }, written);
+  if (changes.length === 0) return joinCandidates(candidates, stored.candidates);
+  const message = `candidates of ${quotedNames(others)} are not kept, because they were made otherwise: ${changes.join(', ')}`;
+  onWarning?.({ code: 'candidates-replaced', message, path: stored.path });
+  return candidates;
 }
 
 /** Reads the candidates of a run, those of the overlay if there are some; see `Run.readCandidates`. */

@@ -214,7 +214,8 @@ export class Run {
 
   /**
    * Writes candidates into the overlay, beside the picks of the same user and session, in a hidden file that replaces the one
-   * before; returns its path. Other programs do not see it. Write them before the picks that are made of them.
+   * before; returns its path. Other programs do not see it. Write them before the picks that are made of them. With `keepOthers`,
+   * candidates of other objects that the same model found in the same tomogram stay.
    *
    * @throws {@link CryoetPicksError} `invalid-option` for anything but candidates, and a user or session without a valid character;
    *   `read-only` or `write-failed` if the overlay cannot be written.

@@ -37,7 +37,7 @@ export async function detectParticles(source: VolumeSource, options: DetectOptio
   const candidates = await detectCandidates(source, { ...search, floors });
   const chosen = thresholdsWithin(candidates, { shares, mask, onWarning });
 
-  return picksFromCandidates(candidates, { thresholds: chosen, mask, acrossObjects, max });
+  return picksFromCandidates(candidates, { thresholds: chosen, mask, acrossObjects, max, onWarning });
 }
 
 /**

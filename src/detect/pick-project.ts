@@ -128,7 +128,9 @@ async function pickRun(run: Run, options: PickProjectOptions): Promise<Outcome> 
   const thresholds = thresholdsWithin(candidates, {
     ...{ shares, objects, thresholds: options.thresholds, minDistances, mask, onWarning },
   });
-  const picks = picksFromCandidates(candidates, { objects, thresholds, minDistances, mask, acrossObjects, max });
+  const picks = picksFromCandidates(candidates, {
+    ...{ objects, thresholds, minDistances, mask, acrossObjects, max, onWarning },
+  });
   const wanted = { userId, sessionId, classes, isRestricted: objects !== undefined, overwrite, signal };
   const before = await existingPicks(run, wanted);
   requireReplaceable(run, before, { ...wanted, model: search.model });

@@ -401,13 +401,14 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
   });
   const { shares, acrossObjects, max, onWarning } = options;
   const thresholds = thresholdsWithin(candidates, { shares, mask, onWarning });
-  const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max });
+  const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max, onWarning });
   const ifVersion = await unchangedVersions(run, before, options);
   if (options.keepCandidates !== false) {
     const [entry] = await run.tomograms({ type: tomogram, voxelSpacing, signal });
     const tomogramUri = formatUri('tomogram', { type: tomogram, voxelSpacing: entry?.voxelSpacing ?? voxelSpacing! });
     const madeBy = await recordOfCandidates({ ...recorded, spec: options.network.spec, tomogramUri });
-    await run.writeCandidates(candidates, { userId, sessionId, provenance: madeBy, signal });
+    const keepOthers = options.isRestricted;
+    await run.writeCandidates(candidates, { userId, sessionId, provenance: madeBy, keepOthers, onWarning, signal });
   }
   await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, objects) };

@@ -1,5 +1,6 @@
 import {
   abortSignal,
+  callback,
   describeValue,
   fieldsOf,
   finiteLength,
@@ -23,6 +24,7 @@ import {
   stream,
   text,
 } from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Calibration, calibrationsRule } from '../inference/calibration.ts';
 import type { Peak } from '../peaks/planes.ts';
@@ -121,6 +123,38 @@ export async function collectCandidates(
     ...{ grid, objects, thresholds, minDistances, floors, lowestThresholds },
     ...(calibration && { calibration }),
     ...found,
+  };
+}
+
+/**
+ * Candidates of several searches of one tomogram: all of the first, and of the second those of objects that the first did not look
+ * for. Objects are in the order of the second, then of the first.
+ */
+export function joinCandidates(found: Candidates, before: Candidates): Candidates {
+  const kept = before.objects.filter((object) => !found.objects.includes(object));
+  const objects = [...before.objects, ...found.objects.filter((object) => !before.objects.includes(object))];
+  const byName = (field: 'thresholds' | 'minDistances' | 'floors' | 'lowestThresholds') =>
+    Object.fromEntries(
+      objects.map((object) => [object, ownNumber(found[field], object) ?? ownNumber(before[field], object)!]),
+    );
+  const columns = new Columns(
+    objects.map(() => Number.NEGATIVE_INFINITY),
+    Number.POSITIVE_INFINITY,
+  );
+  const add = ({ positions, scores, objectIndices, ...from }: Candidates, isWanted: (object: string) => boolean) => {
+    for (let i = 0; i < scores.length; i++) {
+      const object = from.objects[objectIndices[i]];
+      if (!isWanted(object)) continue;
+      const position = { x: positions[3 * i], y: positions[3 * i + 1], z: positions[3 * i + 2] };
+      columns.add(objects.indexOf(object), { object, position, score: scores[i] });
+    }
+  };
+  add(before, (object) => kept.includes(object));
+  add(found, () => true);
+  const { last: _, ...joined } = columns.finish();
+  return {
+    ...{ grid: found.grid, objects, thresholds: byName('thresholds'), minDistances: byName('minDistances') },
+    ...{ floors: byName('floors'), lowestThresholds: byName('lowestThresholds'), ...joined },
   };
 }
 
@@ -272,6 +306,8 @@ export interface PicksFromCandidatesOptions extends PickingOptions {
    * @defaultValue the distances of the candidates
    */
   readonly minDistances?: PerObject | undefined;
+  /** Called for each object all of whose picks the mask removes: the mask may be that of another tomogram, or upside down. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /**
@@ -292,7 +328,7 @@ export interface PicksFromCandidatesOptions extends PickingOptions {
  */
 export function picksFromCandidates(candidates: Candidates, options: PicksFromCandidatesOptions = {}): ParticlePick[] {
   requireCandidates(candidates, call);
-  const { objects, mask, acrossObjects = false, max = {} } = requireOptions(call, options, picksRules);
+  const { objects, mask, acrossObjects = false, max = {}, onWarning } = requireOptions(call, options, picksRules);
   const names = namesOf(candidates, objects);
   const thresholds = numbersOf(candidates, 'thresholds', { names, value: options.thresholds ?? {}, rule: finiteScore });
   const minDistances = numbersOf(candidates, 'minDistances', {
@@ -305,6 +341,7 @@ export function picksFromCandidates(candidates: Candidates, options: PicksFromCa
 
   const found = picksAbove(candidates, thresholds);
   const inside = mask === undefined ? found : found.filter(({ position }) => isInside(position, mask));
+  warnOfEmptied(found, inside, onWarning);
   const apart = suppressNearby(inside, { minDistance: minDistances });
   const single =
     acrossObjects === false
@@ -333,6 +370,7 @@ const picksRules: RulesFor<PicksFromCandidatesOptions> = {
   objects: /* @__PURE__ */ optional(listOf('objects { name }', fieldsOf('an object { name }', { name: text }))),
   thresholds: /* @__PURE__ */ optional(perObject),
   minDistances: /* @__PURE__ */ optional(perObject),
+  onWarning: /* @__PURE__ */ optional(callback),
 };
 
 /** @throws {@link CryoetPicksError} `invalid-option` for anything but what {@link collectCandidates} gives. */
@@ -449,6 +487,23 @@ function picksAbove(
     found.push({ object: objects[index], position, score: scores[i] });
   }
   return found;
+}
+
+/** Warns of objects that the mask leaves nothing of. */
+function warnOfEmptied(
+  found: readonly ParticlePick[],
+  inside: readonly ParticlePick[],
+  onWarning: PicksFromCandidatesOptions['onWarning'],
+): void {
+  if (onWarning === undefined || inside.length === found.length) return;
+  const left = new Set(inside.map(({ object }) => object));
+  const removed = new Map<string, number>();
+  for (const { object } of found) if (!left.has(object)) removed.set(object, (removed.get(object) ?? 0) + 1);
+  for (const [object, count] of removed) {
+    const reached = count === 1 ? '1 candidate reaches' : `${count} candidates reach`;
+    const message = `the mask removes all picks of "${object}": ${reached} its threshold, 0 are left`;
+    onWarning({ code: 'mask-removes-all', message });
+  }
 }
 
 function isInside(position: Point, mask: Mask | readonly Mask[]): boolean {

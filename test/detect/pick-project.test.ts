@@ -100,6 +100,34 @@ describe('pickProject', () => {
     expect(resumed.map(({ status }) => status)).toEqual(['skipped', 'skipped']);
   });
 
+  it('pickProject picks all objects after one of them was searched again by itself, as after a search for all', async () => {
+    const thresholds = { ribosome: 0.6, virus: 2.6 };
+    const once = await twoRuns();
+    const found = await detect(once.project, { thresholds });
+    const again = await twoRuns();
+    await detect(again.project);
+    await detect(again.project, { objects: [{ name: 'ribosome' }], thresholds: { ribosome: 0.6 } });
+    expect(await pick(again.project)).toEqual(found);
+    expect(await filesOf(again.overlay)).toEqual(await filesOf(once.overlay));
+    expect((await pick(again.project, { resume: true })).map(({ status }) => status)).toEqual(['skipped', 'skipped']);
+  });
+
+  it('pickProject and detectProject warn of an object all of whose picks the mask removes, with the run', async () => {
+    const { project } = await twoRuns();
+    const mask: RunMask = { of: (run) => () => run.name === 'TS_2', settings: { only: 'TS_2' } };
+    const warned = (object: string) => ({
+      code: 'mask-removes-all',
+      run: 'TS_1',
+      message: expect.stringMatching(
+        new RegExp(`^the mask removes all picks of "${object}": \\d+ candidates reach its threshold, 0 are left$`),
+      ),
+    });
+    for (const results of [await detect(project, { mask }), await pick(project, { mask })]) {
+      expect(results.map(({ status }) => status)).toEqual(['detected', 'detected']);
+      expect(results.flatMap(({ warnings }) => warnings)).toEqual([warned('ribosome'), warned('virus')]);
+    }
+  });
+
   it('pickProject skips runs that have just these picks with resume, and replaces others', async () => {
     const { project } = await twoRuns();
     await detect(project);

@@ -12,6 +12,7 @@ import {
   suppressAcrossObjects,
   suppressNearby,
   toPick,
+  type Warning,
 } from '../../src/entry/index.ts';
 import { arbitrarySweep, collect, gridOf, type Scores, scoresOf, slabsOf } from '../support/slabs.ts';
 import { noise } from '../support/volumes.ts';
@@ -288,4 +289,23 @@ describe('collectCandidates', () => {
       }),
     ).rejects.toBe(reason);
   });
+});
+
+it('picksFromCandidates warns of objects that a mask removes, with the number before, and of no others', () => {
+  const objects = ['a', 'b', 'c'];
+  const candidates: Candidates = {
+    ...{ grid: gridOf([4, 4, 4]), objects, thresholds: all(objects, 0.5), minDistances: all(objects, 0) },
+    ...{ floors: all(objects, 0.1), lowestThresholds: all(objects, 0.1) },
+    objectIndices: Uint16Array.of(0, 0, 0, 1, 1, 2),
+    positions: Float64Array.of(1, 0, 0, 2, 0, 0, 3, 0, 0, 4, 0, 0, 9, 0, 0, 5, 0, 0),
+    scores: Float32Array.of(0.9, 0.8, 0.2, 0.9, 0.7, 0.3),
+  };
+  const warnings: string[] = [];
+  const onWarning = ({ code, message }: Warning) => warnings.push(`${code}: ${message}`);
+  expect(picksFromCandidates(candidates, { mask: ({ x }) => x > 8, onWarning })).toHaveLength(1);
+  expect(warnings).toEqual([
+    'mask-removes-all: the mask removes all picks of "a": 2 candidates reach its threshold, 0 are left',
+  ]);
+  picksFromCandidates(candidates, { onWarning });
+  expect(warnings).toHaveLength(1);
 });

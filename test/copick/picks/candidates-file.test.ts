@@ -5,8 +5,15 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatConfig, newConfig, projectFromStores } from '../../../src/entry/copick.ts';
-import { type Candidates, memoryStore, type Run, type Store } from '../../../src/entry/index.ts';
-import { openProject } from '../../../src/entry/node.ts';
+import {
+  type Candidates,
+  memoryStore,
+  picksFromCandidates,
+  type Run,
+  type Store,
+  type Warning,
+} from '../../../src/entry/index.ts';
+import { directoryStore, openProject } from '../../../src/entry/node.ts';
 import { pythonMissing, runPython } from '../../support/python.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -102,6 +109,70 @@ describe('candidates of a run', () => {
     expect(content.length).toBe(end + 30 * 3);
     await run.writeCandidates(some(), { ...me, provenance });
     expect(await overlay.get(key)).toEqual(bytes);
+  });
+
+  /** Candidates of one object alone. */
+  const only = (object: string, scores: readonly number[], lowest = 0.05): Candidates => {
+    const { thresholds: _, ...table } = some(scores);
+    const one = { [object]: lowest };
+    return {
+      ...table,
+      ...{ objects: [object], thresholds: { [object]: 0.9 }, minDistances: { [object]: 30 }, floors: one },
+      ...{ lowestThresholds: one, objectIndices: new Uint16Array(scores.length) },
+    };
+  };
+  const picksOf = (candidates: Candidates, object: string) =>
+    picksFromCandidates(candidates, { thresholds: candidates.lowestThresholds, objects: [{ name: object }] });
+
+  it('candidates of other objects are kept with their own thresholds, if the same model found them', async () => {
+    const run = await emptyRun();
+    await run.writeCandidates(some(), { ...me, provenance });
+    const found = only('virus', [0.5, 0.25, 0.125, 0.0625], 0.0625);
+    await run.writeCandidates(found, { ...me, provenance: { ...provenance, note: undefined }, keepOthers: true });
+    const { candidates, provenance: madeBy } = await run.readCandidates(me);
+    expect(candidates).toMatchObject({
+      objects: ['ribosome', 'virus'],
+      thresholds: { ribosome: 0.5, virus: 0.9 },
+      minDistances: { ribosome: 40, virus: 30 },
+      floors: { ribosome: 0.05, virus: 0.0625 },
+      lowestThresholds: { ribosome: 0.05, virus: 0.0625 },
+    });
+    expect(madeBy).toEqual(provenance);
+    expect(picksOf(candidates, 'ribosome')).toEqual(picksOf(some(), 'ribosome'));
+    expect(picksOf(candidates, 'virus')).toEqual(picksOf(found, 'virus'));
+    await run.writeCandidates(only('ribosome', [0.75]), { ...me, provenance, keepOthers: true });
+    const again = (await run.readCandidates(me)).candidates;
+    expect(again.objects).toEqual(['ribosome', 'virus']);
+    expect(picksOf(again, 'virus')).toEqual(picksOf(found, 'virus'));
+    expect(picksOf(again, 'ribosome')).toHaveLength(1);
+  });
+
+  it('candidates of other objects that were made otherwise are not kept, and a warning says what differs', async () => {
+    const warnings: string[] = [];
+    const onWarning = ({ code, message }: Warning) => warnings.push(`${code}: ${message}`);
+    const run = await emptyRun();
+    await run.writeCandidates(some(), { ...me, provenance });
+    const other = { ...provenance, model: { name: 'unet', sha256: 'cd' } };
+    await run.writeCandidates(only('virus', [0.5]), { ...me, provenance: other, keepOthers: true, onWarning });
+    expect((await run.readCandidates(me)).candidates).toEqual(only('virus', [0.5]));
+    expect(warnings).toEqual([
+      'candidates-replaced: candidates of "ribosome" are not kept, because they were made otherwise: madeBy.model.sha256 was "ab", is "cd"',
+    ]);
+    const shifted = { ...only('ribosome', [0.5]), grid: { ...some().grid, origin: { x: 0, y: 0, z: 0 } } };
+    await run.writeCandidates(shifted, { ...me, provenance: other, keepOthers: true, onWarning });
+    expect((await run.readCandidates(me)).candidates.objects).toEqual(['ribosome']);
+    expect(warnings[1]).toMatch(/grid\.origin\.x was 1, is 0/);
+    await run.writeCandidates(some(), { ...me, provenance, keepOthers: true, onWarning });
+    expect(warnings).toHaveLength(2);
+  });
+
+  it('candidates of objects that are written at the same time are all kept', async () => {
+    const run = await emptyRun(directoryStore(await tempDir()));
+    const write = (object: string) => run.writeCandidates(only(object, [0.5]), { ...me, provenance, keepOthers: true });
+    await Promise.all(['ribosome', 'virus', 'membrane', 'actin'].map(write));
+    const { candidates } = await run.readCandidates(me);
+    expect([...candidates.objects].sort()).toEqual(['actin', 'membrane', 'ribosome', 'virus']);
+    expect(candidates.scores).toHaveLength(4);
   });
 
   it('candidates are hidden from every listing of the project', async () => {
