@@ -347,6 +347,10 @@ export const project: Rule = {
   expected: 'a project, such as `await openProject(path)`',
   isValid: (value) => hasMethods(value, 'run', 'runs', 'object'),
 };
+export const run: Rule = {
+  expected: 'a run, such as `await project.run(name)`',
+  isValid: (value) => hasMethods(value, 'tomogram', 'writePicks', 'writeCandidates'),
+};
 export const plan: Rule = {
   expected: 'a plan of `planTiles`',
   isValid: isFields,

@@ -110,7 +110,7 @@ export async function* pickProject(
 }
 
 async function pickRun(run: Run, options: PickProjectOptions): Promise<Outcome> {
-  const { userId = 'cryoet-picks', sessionId = '0', resume = false, overwrite, signal } = options;
+  const { userId = 'cryoet-picks', sessionId = '0', signal } = options;
   const expected = {
     userId,
     sessionId,
@@ -118,8 +118,17 @@ async function pickRun(run: Run, options: PickProjectOptions): Promise<Outcome> 
     ...(options.tomogram !== undefined && { tomogram: { type: options.tomogram } }),
   };
   const { candidates, provenance, path } = await run.readCandidates({ userId, sessionId, expected, signal });
-  const search = searchOf(provenance);
   await requireTomogram(run, { ...options, path, madeBy: provenance });
+  return pickFrom(run, candidates, { ...options, search: searchOf(provenance) });
+}
+
+/** Picks from candidates of a run, and writes the picks with the record of how they came about. */
+export async function pickFrom(
+  run: Run,
+  candidates: Candidates,
+  options: PickProjectOptions & { readonly search: RecordedSearch },
+): Promise<Extract<Outcome, { picks: unknown }>> {
+  const { userId = 'cryoet-picks', sessionId = '0', resume = false, overwrite, search, signal } = options;
   const { objects, minDistances, acrossObjects, max, onWarning } = options;
   const mask = await options.mask?.of(run, candidates.grid);
   const chosen = chosenOf(candidates, options);

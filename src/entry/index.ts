@@ -234,4 +234,5 @@ export {
   type RunResult,
 } from '../detect/project.ts';
 export { type PickProjectOptions, pickProject } from '../detect/pick-project.ts';
+export { type WriteDetectionOptions, writeDetection } from '../detect/write-detection.ts';
 export { type Shard, shardOf } from '../detect/shards.ts';

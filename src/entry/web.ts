@@ -10,6 +10,7 @@ export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/er
 
 // Stores
 export { fileListStore, type HandleStoreOptions, handleStore } from '../web/files.ts';
+export { borrowedStore, type LendStoreOptions, type LentStore, lendStore } from '../web/lent-store.ts';
 export { type ServedStoreOptions, servedStore } from '../storage/served.ts';
 
 // Models

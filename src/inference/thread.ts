@@ -1,7 +1,7 @@
 import { errorOf, isCryoetPicksError, type PlainError, plainError } from '../core/errors.ts';
 
 /**
- * Errors on their way from a model in another thread, in Node and in browsers.
+ * Errors on their way from another thread, in Node and in browsers.
  *
  * @module
  */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   boxMask,
   type DetectProjectOptions,
+  detectCandidates,
   detectProject,
   faceMask,
   memoryStore,
@@ -13,6 +14,7 @@ import {
   type Store,
   type StoreKey,
   subStore,
+  writeDetection,
   writeTomogram,
 } from '../../src/entry/index.ts';
 import { projectOf } from '../support/copick-tree.ts';
@@ -325,5 +327,51 @@ describe('candidates that detectProject keeps', () => {
       ),
     );
     expect(asked).toEqual(['TS_1', 'TS_2']);
+  });
+});
+
+describe('writeDetection', () => {
+  it.each<[string, Omit<DetectProjectOptions, 'model'>]>([
+    ['as they were found', {}],
+    ['other thresholds, one label per place, a maximum number', { thresholds: 0.9, acrossObjects: true, max: 3 }],
+    ['a user and session, and what was done before', { userId: 'me', sessionId: '3', settings: { level: 1 } }],
+  ])('writeDetection writes the files of detectProject, which pickProject and resume take: %s', async (_, options) => {
+    const once = await twoRuns();
+    const found = await detect(once.project, { ...options, runs: ['TS_1'] });
+    const { project, overlay } = await twoRuns();
+    const run = await project.run('TS_1');
+    const { acrossObjects, max, settings, thresholds, userId = 'cryoet-picks', sessionId = '0' } = options;
+    const tomogram = await run.tomogram('denoised');
+    const candidates = await detectCandidates(tomogram, { model, objects: project.objects, thresholds });
+    const author = { userId, sessionId };
+    const how = { acrossObjects, max, settings, ...author };
+    const picks = await writeDetection(run, candidates, { model, tomogram: 'denoised', ...how });
+    expect([{ run: 'TS_1', status: 'detected', picks, warnings: [] }]).toEqual(found);
+    expect(await filesOf(overlay)).toEqual(await filesOf(once.overlay));
+    const stored = async (one: Project) => (await one.run('TS_1')).readCandidates(author);
+    expect(await stored(project)).toEqual(await stored(once.project));
+    const [resumed] = await detect(project, { ...options, runs: ['TS_1'], resume: true });
+    expect(resumed!.status).toBe('skipped');
+    const [picked] = await pick(project, { ...author, acrossObjects, max, runs: ['TS_1'], resume: true });
+    expect(picked!.status).toBe('skipped');
+  });
+
+  it('writeDetection writes nothing over picks of somebody else, nor where the run has no such tomogram', async () => {
+    const { project, overlay } = await twoRuns();
+    const run = await project.run('TS_1');
+    const candidates = await detectCandidates(await run.tomogram('denoised'), { model });
+    await run.writePicks([{ object: 'virus', position: { x: 1, y: 2, z: 3 }, score: 1 }], {
+      userId: 'cryoet-picks',
+      sessionId: '0',
+    });
+    const before = await filesOf(overlay);
+    const write = (options: object) => writeDetection(run, candidates, { model, tomogram: 'denoised', ...options });
+    await expect(write({})).rejects.toMatchObject({ code: 'conflict' });
+    await expect(write({ tomogram: 'wbp', sessionId: '1' })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(run.readCandidates({ userId: 'cryoet-picks', sessionId: '0' })).rejects.toMatchObject({
+      code: 'not-found',
+    });
+    expect(await filesOf(overlay)).toEqual(before);
+    expect((await write({ overwrite: true })).length).toBeGreaterThan(0);
   });
 });

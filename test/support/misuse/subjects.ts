@@ -54,6 +54,12 @@ const candidates = () => ({
   positions: Float64Array.of(10, 20, 30, 12, 20, 30, 40, 50, 20),
   scores: Float32Array.of(0.75, 0.5, 0.625),
 });
+/** The end of a channel whose other end is closed. */
+const closedPort = () => {
+  const { port1, port2 } = new MessageChannel();
+  port1.close();
+  return port2;
+};
 const runs = () => [{ run: 'TS_1', picks: picks() }];
 /** Picks of one object, as some formats hold them. */
 const oneObject = () => [{ run: 'TS_1', picks: picks().slice(0, 2) }];
@@ -783,6 +789,10 @@ const functions: readonly Subject[] = [
     new Uint8Array(4),
     { spec: spec(), device: 'wasm', threads: 1, script: 'https://host.example/model-worker.js', ...wait() },
   ]),
+  fn('lendStore', 'store options', web.lendStore, () => [store(), wait()]),
+  fn('borrowedStore', 'lent', web.borrowedStore, () => [
+    { location: 'lent', hasSizes: false, hasFolders: true, port: closedPort() },
+  ]),
   fn('servedStore', 'url options', web.servedStore, () => [
     'https://host.example/data/overlay',
     { fetch: http().fetch },
@@ -930,6 +940,21 @@ const functions: readonly Subject[] = [
   fn('pickProject', 'project options', core.pickProject, async () => [
     await project(),
     { thresholds: { ribosome: 0.5 }, minDistances: 10, runs: ['TS_1'], userId: 'me', sessionId: '1', overwrite: true },
+  ]),
+  fn('writeDetection', 'run candidates options', core.writeDetection, async () => [
+    await (await project()).run('TS_1'),
+    { ...candidates(), objects: ['ribosome'], objectIndices: Uint16Array.of(0, 0, 0) },
+    {
+      model: { spec: spec(), sha256: 'f00d' },
+      tomogram: 'denoised',
+      voxelSpacing: 10,
+      settings: {},
+      userId: 'me',
+      sessionId: '9',
+      overwrite: true,
+      max: 5,
+      ...wait(),
+    },
   ]),
   fn('shardOf', 'names shard', core.shardOf, () => [['TS_2', 'TS_1'], { index: 1, count: 2 }]),
   fn('detectProject', 'project options', core.detectProject, async () => [
