@@ -8,7 +8,8 @@ import {
   type VolumeSource,
 } from '../entry/index.ts';
 import type { Segmented } from './colors.ts';
-import { CACHE_BYTES } from './volume-file.ts';
+import { CACHE_BYTES, openLevels } from './volume-file.ts';
+import { type FilePlace, openPlace, type TomogramPlace, type VolumePlace } from './volume-place.ts';
 
 /** What is open: a copick project, or single volumes. */
 export interface Collection {
@@ -24,7 +25,7 @@ export interface Collection {
 
 /** What a run holds. */
 export interface OpenRun {
-  readonly tomograms: readonly VolumeChoice[];
+  readonly tomograms: readonly TomogramChoice[];
   readonly sets: readonly SetChoice[];
   readonly segmentations: readonly SegmentationChoice[];
   /** The run of a project. */
@@ -41,6 +42,11 @@ export interface VolumeChoice {
 /** A segmentation that can lie over a tomogram. */
 export interface SegmentationChoice extends VolumeChoice {
   readonly segmented: Segmented;
+}
+
+/** A tomogram that can be shown, and searched by a worker. */
+export interface TomogramChoice extends VolumeChoice {
+  readonly place: VolumePlace;
 }
 
 /** The picks of a user's session: a file per object. */
@@ -71,7 +77,7 @@ export function projectCollection(
       ]);
       return {
         run,
-        tomograms: tomograms.map(tomogramChoice),
+        tomograms: tomograms.map((entry) => tomogramChoice(project, name, entry)),
         sets: setsOf(sets),
         segmentations: segmentations.map(segmentationChoice),
       };
@@ -79,17 +85,16 @@ export function projectCollection(
   };
 }
 
-function tomogramChoice(entry: TomogramEntry): VolumeChoice {
+function tomogramChoice(project: Project, run: string, entry: TomogramEntry): TomogramChoice {
+  const { type, voxelSpacing } = entry;
+  const { overlayStore: overlay, staticStore } = project;
+  // The original is a function, which cannot be sent to a worker.
+  const config = { ...project.config, original: undefined };
+  const place: TomogramPlace = { kind: 'tomogram', config, overlay, static: staticStore, run, type, voxelSpacing };
   return {
-    label: `${entry.type}@${entry.voxelSpacing.toFixed(3)}`,
-    async open(signal) {
-      const finest = await entry.open({ cacheBytes: CACHE_BYTES, signal });
-      const others = finest.levels.filter(({ index }) => index !== finest.level);
-      const coarser = await Promise.all(
-        others.map(({ index: level }) => entry.open({ level, cacheBytes: CACHE_BYTES, signal })),
-      );
-      return [finest, ...coarser].sort((a, b) => a.grid.voxelSize[2] - b.grid.voxelSize[2]);
-    },
+    label: `${type}@${voxelSpacing.toFixed(3)}`,
+    place,
+    open: (signal) => openLevels((level) => entry.open({ level, cacheBytes: CACHE_BYTES, signal })),
   };
 }
 
@@ -124,7 +129,7 @@ export function labelOf({ userId, sessionId }: { readonly userId: string; readon
 
 /** Volumes without a project: each is a run of its own. */
 export function volumeCollection(
-  volumes: readonly { readonly name: string; open(signal: AbortSignal): Promise<readonly VolumeSource[]> }[],
+  volumes: readonly { readonly name: string; readonly place: FilePlace }[],
   title: string,
 ): Collection {
   const byName = new Map(volumes.map((volume) => [volume.name, volume]));
@@ -138,8 +143,8 @@ export function volumeCollection(
     })),
     runs: async () => [...byName.keys()],
     async open(name) {
-      const volume = byName.get(name);
-      const tomograms = volume ? [{ label: name, open: (signal: AbortSignal) => volume.open(signal) }] : [];
+      const { place } = byName.get(name) ?? {};
+      const tomograms = place ? [{ label: name, place, open: (signal: AbortSignal) => openPlace(place, signal) }] : [];
       return { tomograms, sets: [], segmentations: [] };
     },
   };

@@ -1,6 +1,7 @@
 import { parseModelSpec, picksFromCandidates } from '../entry/index.ts';
-import type { ViewSession } from '../entry/web.ts';
-import { defaultNetwork, type Network, planSearch, searchIn } from './detect.ts';
+import type { DeviceChoice, RuntimeModules, ViewSession } from '../entry/web.ts';
+import type { TomogramChoice } from './collection.ts';
+import { defaultNetwork, type Network, planSearch, type SearchPlan, searchIn } from './detect.ts';
 import { button, element, field } from './element.ts';
 import type { Page } from './page.ts';
 import type { Workspace } from './workspace.ts';
@@ -31,7 +32,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
   );
   const dialog = element('dialog', { 'aria-label': 'Detect' }, form);
   document.body.append(dialog);
-  let network: Network | undefined;
+  let ready: Ready | undefined;
 
   const prepare = async () => {
     start.disabled = true;
@@ -43,41 +44,48 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
           `Detection needs the package onnxruntime-web: ${install ?? 'npm install onnxruntime-web'}, then start view again.`,
         );
       }
-      network = (await chosenNetwork([...(files.files ?? [])])) ?? (await defaultNetwork({ model }));
-      const { memory, source } = planSearch(workspace.sources, network.spec);
-      const [voxelSize] = source.grid.voxelSize;
-      facts.textContent =
-        `Network "${network.spec.name}" on voxels of ${voxelSize.toFixed(3)} Å, in this browser. ` +
-        `It takes about ${Math.ceil(memory.total / 1e6)} MB of memory, and more inside the runtime.`;
+      const network = (await chosenNetwork([...(files.files ?? [])])) ?? (await defaultNetwork({ model }));
+      const { opened } = workspace;
+      if (opened === undefined) throw new Error('Open a tomogram first.');
+      const plan = planSearch(opened.sources, network.spec);
+      ready = { network, plan, runtime, tomogram: opened.choice };
+      facts.textContent = factsOf(ready);
       start.disabled = false;
     } catch (error) {
       facts.textContent = error instanceof Error ? error.message : String(error);
     }
   };
-  const search = async () => {
-    const { runtime } = session() ?? {};
-    if (network === undefined || runtime === undefined) return;
-    const { source } = planSearch(workspace.sources, network.spec);
+  const search = async ({ network, plan, runtime, tomogram }: Ready) => {
+    const { run, objects } = live.state;
+    if (run === undefined) return;
+    const { level } = plan;
     const signal = workspace.beginWork();
     const since = performance.now();
-    live.change({ work: { what: 'Detecting', done: 0, total: 1, since } });
-    const candidates = await searchIn(source, {
-      network,
-      runtime: new URL(runtime.wasm, document.baseURI).href,
-      objects: live.state.objects,
-      signal,
-      onProgress: ({ stage, done, total }) => {
-        const what = stage === 'tiles' ? 'Detecting' : 'Measuring intensity';
-        live.change({ work: { what, done, total, since } });
+    let where: string | undefined;
+    let progress = { what: 'Preparing the network', done: 0, total: 1 };
+    const show = () => live.change({ work: { ...progress, since, where } });
+    show();
+    const { candidates, sha256 } = await searchIn(tomogram.place, {
+      ...{ network, level, runtime, objects, signal },
+      onDevice(choice) {
+        where = describeDevice(choice);
+        show();
+      },
+      onProgress({ stage, done, total }) {
+        progress = { what: stage === 'tiles' ? 'Detecting' : 'Measuring intensity', done, total };
+        show();
       },
     });
-    workspace.showCandidates(candidates);
+    await workspace.showDetection({ run, tomogram, level, model: { spec: network.spec, sha256 }, candidates });
     const count = picksFromCandidates(candidates).length;
-    workspace.tell(`Found ${count} picks among ${candidates.scores.length} candidates. Save keeps them.`);
+    const place = live.state.run === run ? '' : ` in ${run}`;
+    const keep = live.state.canWrite ? 'Save keeps them.' : 'Export gives them as a file.';
+    workspace.tell(`Found ${count} picks among ${candidates.scores.length} candidates${place}. ${keep}`);
   };
   files.addEventListener('change', () => void prepare());
   form.addEventListener('submit', () => {
-    search()
+    if (ready === undefined) return;
+    search(ready)
       .catch(workspace.tell)
       .finally(() => live.change({ work: undefined }));
   });
@@ -85,6 +93,27 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     dialog.showModal();
     void prepare();
   };
+}
+
+/** What a search needs, once it is known. */
+interface Ready {
+  readonly network: Network;
+  readonly plan: SearchPlan;
+  readonly runtime: RuntimeModules;
+  readonly tomogram: TomogramChoice;
+}
+
+/** What the search is, and how much memory it takes. */
+function factsOf({ network, plan }: Ready): string {
+  return (
+    `Network "${network.spec.name}" on voxels of ${plan.voxelSize.toFixed(3)} Å, in this browser. ` +
+    `It takes about ${Math.ceil(plan.memory.total / 1e6)} MB of memory, and more inside the runtime.`
+  );
+}
+
+/** Where the network computes, and why there, in one line. */
+function describeDevice({ device, reason }: DeviceChoice): string {
+  return `${device === 'webgpu' ? 'on WebGPU' : 'in WebAssembly'}: ${reason}`;
 }
 
 async function chosenNetwork(files: readonly File[]): Promise<Network | undefined> {

@@ -6,11 +6,11 @@ import {
   parseModelSpec,
   planTiles,
   requireVoxelSize,
-  toFloat32,
   type VolumeSource,
 } from '../entry/index.ts';
-import type { ViewSession } from '../entry/web.ts';
-import type { FromWorker, SearchStart, ToWorker } from './detect-messages.ts';
+import type { DeviceChoice, RuntimeModules, ViewSession } from '../entry/web.ts';
+import type { FromWorker, SearchStart } from './detect-messages.ts';
+import { lendPlace, type VolumePlace } from './volume-place.ts';
 
 /** A network with its card. */
 export interface Network {
@@ -27,7 +27,9 @@ export async function defaultNetwork({ model }: Pick<ViewSession, 'model'>): Pro
 
 /** The level that a network was made for, and the memory that a search of it takes. */
 export interface SearchPlan {
-  readonly source: VolumeSource;
+  /** From the finest. */
+  readonly level: number;
+  readonly voxelSize: number;
   readonly memory: PlanMemory;
 }
 
@@ -37,69 +39,68 @@ export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): S
   const source = [...sources].sort((a, b) => misfit(a) - misfit(b))[0];
   if (source === undefined) throw new Error('Open a tomogram first.');
   requireVoxelSize(source.grid, spec, { remedy: 'resample it first' });
-  return { source, memory: planTiles(source.grid.shape, spec).memory };
+  const { shape, voxelSize } = source.grid;
+  return { level: sources.indexOf(source), voxelSize: voxelSize[2], memory: planTiles(shape, spec).memory };
 }
 
 /** Options of {@link searchIn}. */
 export interface SearchOptions {
   readonly network: Network;
-  /** Address of the module of onnxruntime-web. */
-  readonly runtime: string;
+  readonly level: number;
+  /** Addresses of the modules of onnxruntime-web. */
+  readonly runtime: RuntimeModules;
   readonly objects: readonly { readonly name: string; readonly radius: number }[];
   readonly signal: AbortSignal;
+  readonly onDevice: (choice: DeviceChoice) => void;
   readonly onProgress: (progress: Progress) => void;
 }
 
+/** What a search found. */
+export interface Found {
+  readonly candidates: Candidates;
+  /** Of the network. */
+  readonly sha256: string | undefined;
+}
+
 /**
- * Searches a tomogram in a worker; the page only reads voxels.
+ * Searches a tomogram in a worker; the page only passes on the bytes of its store.
  *
  * @throws The abort reason of `signal`, at once; what the search throws, with its message.
  */
-export async function searchIn(source: VolumeSource, options: SearchOptions): Promise<Candidates> {
-  const { network, runtime, objects, signal, onProgress } = options;
+export async function searchIn(place: VolumePlace, options: SearchOptions): Promise<Found> {
+  const { network, level, runtime, objects, signal, onDevice, onProgress } = options;
   const worker = new Worker(new URL('./detect-worker.js', import.meta.url), { type: 'module' });
-  const send = (message: ToWorker, moved: Transferable[] = []) => worker.postMessage(message, moved);
+  const loan = new AbortController();
   try {
-    return await new Promise<Candidates>((resolve, reject) => {
+    return await new Promise<Found>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       worker.addEventListener('error', (event) =>
         reject(new Error(event.message || 'The worker of the search failed.')),
       );
       worker.addEventListener('message', ({ data: message }: MessageEvent<FromWorker>) => {
-        if (message.type === 'progress') onProgress(message.progress);
-        else if (message.type === 'found') resolve(message.candidates);
-        else if (message.type === 'error') reject(new Error(message.message));
-        else void answer(source, message, send, signal);
+        if (message.type === 'device') onDevice(message.choice);
+        else if (message.type === 'progress') onProgress(message.progress);
+        else if (message.type === 'found') resolve(message);
+        else reject(new Error(message.message));
       });
+      const lent = lendPlace(place, loan.signal);
       const start: SearchStart = {
-        type: 'start',
-        grid: source.grid,
-        chunkShape: source.chunkShape,
-        runtime,
-        script: new URL('./model-worker.js', import.meta.url).href,
+        place: lent.place,
+        level,
+        runtime: { wasm: absolute(runtime.wasm), webgpu: absolute(runtime.webgpu) },
         network: network.bytes,
         // A card is plain JSON; a copy of it can be sent.
         spec: JSON.parse(JSON.stringify(network.spec)),
-        objects,
+        objects: objects.map(({ name, radius }) => ({ name, radius })),
       };
-      send(start);
+      worker.postMessage(start, lent.ports);
     });
   } finally {
     worker.terminate();
+    loan.abort(new Error('The search has ended.'));
   }
 }
 
-async function answer(
-  source: VolumeSource,
-  { id, box }: Extract<FromWorker, { type: 'read' }>,
-  send: (message: ToWorker, moved?: Transferable[]) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    const { data, shape } = toFloat32(await source.read(box, { signal }));
-    const own = data.slice();
-    send({ type: 'voxels', id, data: own, shape }, [own.buffer]);
-  } catch (error) {
-    if (!signal.aborted) send({ type: 'failed', id, message: error instanceof Error ? error.message : String(error) });
-  }
+function absolute(address: string | URL): string {
+  return new URL(address, document.baseURI).href;
 }

@@ -1,5 +1,6 @@
 import { button, chooser, element, NONE, setOptions } from './element.ts';
 import type { Page } from './page.ts';
+import { UNSAVED } from './state.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What the buttons of the header do. */
@@ -36,9 +37,12 @@ export function header(page: Page, workspace: Workspace, commands: HeaderCommand
     next.disabled = index < 0 || index === all.length - 1;
   });
   live.watch(['tomograms', 'tomogram'], ({ tomograms: all, tomogram }) => setOptions(tomograms, all, tomogram));
-  live.watch(['sets', 'set'], (state) => setOptions(sets, [NONE, ...state.sets], state.set ?? NONE));
-  live.watch(['edits', 'savedEdits'], ({ edits, savedEdits }) => {
-    const isDirty = edits !== savedEdits && edits.size + savedEdits.size > 0;
+  live.watch(['sets', 'set', 'unsaved', 'run'], ({ sets: labels, set, unsaved, run }) => {
+    const found = run !== undefined && unsaved.has(run) ? [UNSAVED] : [];
+    setOptions(sets, [NONE, ...found, ...labels], set ?? NONE);
+  });
+  live.watch(['edits', 'savedEdits', 'set'], ({ edits, savedEdits, set }) => {
+    const isDirty = set === UNSAVED || (edits !== savedEdits && edits.size + savedEdits.size > 0);
     save.textContent = isDirty ? 'Save •' : 'Save';
     save.classList.toggle('primary', isDirty);
   });

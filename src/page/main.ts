@@ -57,8 +57,8 @@ document.body.append(
 );
 attachKeys(keys);
 addEventListener('beforeunload', (event) => {
-  const { edits, savedEdits } = page.live.state;
-  if (edits !== savedEdits && edits.size > 0) event.preventDefault();
+  const { edits, savedEdits, unsaved } = page.live.state;
+  if ((edits !== savedEdits && edits.size > 0) || unsaved.size > 0) event.preventDefault();
 });
 followAddress(page);
 page.live.watch(['isGallery'], ({ isGallery }) => {

@@ -4,6 +4,7 @@ import {
   type FoundVolume,
   type ProjectConfig,
   projectFromStores,
+  type VolumeFormat,
   volumeFormatOf,
 } from '../entry/copick.ts';
 import {
@@ -16,7 +17,7 @@ import {
 } from '../entry/index.ts';
 import { readOnlyStore, s3Store } from '../entry/io.ts';
 import { type Collection, projectCollection, volumeCollection } from './collection.ts';
-import { openVolume } from './volume-file.ts';
+import type { FilePlace } from './volume-place.ts';
 
 /** What a person chose: a folder, files, a zip, a bucket. */
 export interface ChosenStore {
@@ -82,13 +83,14 @@ function volumesOf<S extends ReadableStore>(store: S, { volumes, title }: Volume
   return volumeCollection(
     volumes.map(({ name, format, key }) => ({
       name,
-      open: (signal) =>
-        format === 'ome-zarr'
-          ? openVolume(subStore(store, key), { format, key: '/', signal })
-          : openVolume(store, { format, key, signal }),
+      place: format === 'ome-zarr' ? filePlace(subStore(store, key), format, '/') : filePlace(store, format, key),
     })),
     title,
   );
+}
+
+function filePlace(store: ReadableStore, format: VolumeFormat, key: `/${string}`): FilePlace {
+  return { kind: 'file', store, format, key };
 }
 
 /** A project whose roots are found inside the chosen folder by their names, or asked for. */

@@ -42,12 +42,16 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
     const { edits, userId: user, sessionId: session, sets } = live.state;
     const name = { userId: user, sessionId: session };
     try {
-      const { label, kept, rejected, unknown } = await savePicks(page, workspace, name);
+      const { label, network, kept, rejected, unknown } = await savePicks(page, workspace, name);
       isNamed = true;
+      const found = network === undefined ? '' : `; what the network found as ${network}`;
       const rest = unknown === 0 ? '' : `; ${unknown} of objects that the project does not have were left out`;
       live.change({
         savedEdits: edits,
-        message: { text: `Saved ${kept} picks as ${label}, ${rejected} rejected${rest}.`, isError: unknown > 0 },
+        message: {
+          text: `Saved ${kept} picks as ${label}, ${rejected} rejected${found}${rest}.`,
+          isError: unknown > 0,
+        },
       });
     } catch (error) {
       if (!isConflict(error)) return workspace.tell(error);

@@ -13,6 +13,8 @@ export interface SetName {
 /** What saving did. */
 export interface Saved {
   readonly label: string;
+  /** The set of the network, if what it found was written too. */
+  readonly network?: string | undefined;
   readonly kept: number;
   readonly rejected: number;
   /** Picks of objects that the project does not know: they cannot be written. */
@@ -25,7 +27,8 @@ export function rejectsOf({ userId, sessionId }: SetName): SetName {
 }
 
 /**
- * Writes the kept picks as a pick set of a person's own, and what was rejected as another. A file that was not read by this page, or
+ * Writes the kept picks as a pick set of a person's own, and what was rejected as another; before them what the network has just
+ * found, as a set of the network. A file that was not read by this page, or
  * has changed since, is not replaced.
  *
  * @throws `conflict` for such a file; what writing throws.
@@ -40,9 +43,10 @@ export async function savePicks(page: Page, workspace: Workspace, name: SetName)
   const isKnown = ({ object }: ParticlePick) => known.has(object);
   const { kept, rejected } = page.review();
   const { state } = page.live;
+  const network = await workspace.saveDetection();
   const provenance = {
     program: 'cryoet-picks view',
-    reviewed: state.set ?? null,
+    reviewed: network ?? state.set ?? null,
     thresholds: state.thresholds,
     tomogram: state.tomogram ?? null,
   };
@@ -69,6 +73,7 @@ export async function savePicks(page: Page, workspace: Workspace, name: SetName)
   for (const one of [name, rejectsOf(name)]) await workspace.learnVersions(labelOf(one));
   return {
     label: labelOf(name),
+    network,
     kept: kept.filter(isKnown).length,
     rejected: rejected.filter(isKnown).length,
     unknown: [...kept, ...rejected].filter((pick) => !isKnown(pick)).length,

@@ -1,7 +1,6 @@
 import { parseConfig, projectFromStores } from '../entry/copick.ts';
 import { servedStore, type ViewSession } from '../entry/web.ts';
 import { type Collection, projectCollection, volumeCollection } from './collection.ts';
-import { openVolume } from './volume-file.ts';
 
 /** Asks the server that the page came from what to show. */
 export async function readSession(): Promise<ViewSession> {
@@ -20,7 +19,7 @@ export function collectionOf({ open, title, writable }: ViewSession): Collection
     return volumeCollection(
       open.volumes.map(({ name, format, store, key }) => ({
         name,
-        open: (signal) => openVolume(at(store), { format, key: key as `/${string}`, signal }),
+        place: { kind: 'file' as const, store: at(store), format, key: key as `/${string}` },
       })),
       title,
     );

@@ -36,6 +36,9 @@ export type Edits = ReadonlyMap<string, Edit>;
 /** Edits to make; `undefined` takes one back. */
 export type EditChanges = ReadonlyMap<string, Edit | undefined>;
 
+/** The label of what the network has just found, in the list of pick sets. */
+export const UNSAVED = 'found, not saved';
+
 /** What the page shows, apart from voxels: plain values only. */
 export interface State {
   readonly title: string;
@@ -52,6 +55,8 @@ export interface State {
   /** Labels of the pick sets of the run: `user/session`. */
   readonly sets: readonly string[];
   readonly set?: string | undefined;
+  /** Runs in which something was found that is not saved. */
+  readonly unsaved: ReadonlySet<string>;
   readonly truthSet?: string | undefined;
   readonly otherSet?: string | undefined;
   readonly segmentations: readonly string[];
@@ -98,7 +103,14 @@ export interface State {
   readonly canWrite: boolean;
   /** Long work. */
   readonly work?:
-    | { readonly what: string; readonly done: number; readonly total: number; readonly since: number }
+    | {
+        readonly what: string;
+        readonly done: number;
+        readonly total: number;
+        readonly since: number;
+        /** Where it is done, and why there. */
+        readonly where?: string | undefined;
+      }
     | undefined;
   readonly message?: { readonly text: string; readonly isError: boolean } | undefined;
 }
@@ -118,6 +130,7 @@ export const emptyState: State = {
   tomograms: [],
   bricks: 0,
   sets: [],
+  unsaved: new Set(),
   segmentations: [],
   position: { x: 0, y: 0, z: 0 },
   camera: { center: { x: 0, y: 0, z: 0 }, zoom: 0 },

@@ -6,13 +6,16 @@ export function workBar(page: Page, cancel: () => void): HTMLElement {
   const bar = element('progress', { max: 1, value: 0 });
   const text = element('span', {});
   const stop = button('Cancel', 'Stop this', cancel);
-  const root = element('div', { className: 'work', role: 'status' }, bar, text, stop);
+  const place = element('span', { className: 'where' });
+  const root = element('div', { className: 'work', role: 'status' }, bar, text, stop, place);
   page.live.watch(['work'], ({ work }) => {
     root.hidden = work === undefined;
     if (work === undefined) return;
-    const { what, done, total, since } = work;
+    const { what, done, total, since, where } = work;
     bar.value = total === 0 ? 0 : done / total;
     text.textContent = `${what} ${total === 0 ? '' : `${Math.floor((100 * done) / total)} %`}${leftOf(done, total, since)}`;
+    place.hidden = where === undefined;
+    place.textContent = where ?? '';
     stop.hidden = what === 'Reading voxels';
   });
   return root;

@@ -1,5 +1,5 @@
 import type { Point } from '../entry/index.ts';
-import type { State } from './state.ts';
+import { type State, UNSAVED } from './state.ts';
 
 /** What an address says, in its fragment. */
 export interface Place {
@@ -21,7 +21,7 @@ export function formatPlace(state: State): string {
   const add = (name: string, value: string | undefined) => value !== undefined && query.append(name, value);
   add('run', state.run);
   add('tomogram', state.tomogram);
-  add('picks', state.set);
+  add('picks', state.set === UNSAVED ? undefined : state.set);
   add('truth', state.truthSet);
   if (state.grid) {
     add('at', formatPoint(state.position));

@@ -6,31 +6,38 @@ import {
   readCandidates,
   readSet,
   type SetChoice,
+  type TomogramChoice,
   truthOf,
 } from './collection.ts';
 import { colorsOf } from './colors.ts';
+import { createDetections, type Detection, writeAsNetwork } from './detections.ts';
 import { type Draft, type DraftOf, type Drafts, draftsIn } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import type { Page } from './page.ts';
 import { middleOf } from './planes.ts';
 import { candidatePicks } from './review.ts';
-import { emptyState, named, type State } from './state.ts';
+import { emptyState, named, type State, UNSAVED } from './state.ts';
 import { formatPlace, type Place } from './url.ts';
 
 /** Opens what the page shows: a collection, a run of it, a tomogram, a set of picks. */
 export interface Workspace {
   readonly collection: Collection | undefined;
   readonly run: OpenRun | undefined;
-  /** The levels of the tomogram that is open, finest first. */
-  readonly sources: readonly VolumeSource[];
+  /** The tomogram that is open. */
+  readonly opened: OpenTomogram | undefined;
   open(collection: Collection, place: Place): Promise<void>;
   openRun(name: string, place?: Place): Promise<void>;
   openTomogram(label: string, place?: Place): Promise<void>;
   openSet(label: string | undefined, place?: Place): Promise<void>;
   openTruth(label: string | undefined): Promise<void>;
-  /** Shows candidates that were just found, under no set yet. */
-  showCandidates(candidates: Candidates): void;
+  /** Shows what was just found, and keeps it until the page is closed or `saveDetection` has written it. */
+  showDetection(detection: Detection): Promise<void>;
+  /**
+   * Writes what was found in this run as a set of the network, under a session that nobody has used, if it is what shows; gives the
+   * label of the set.
+   */
+  saveDetection(): Promise<string | undefined>;
   openOther(label: string | undefined): Promise<void>;
   openSegmentation(label: string | undefined): Promise<void>;
   /** Lists the sets of the run again, after one was written. */
@@ -46,6 +53,12 @@ export interface Workspace {
   cancel(): void;
   /** Shows a line at the bottom; errors say what failed. */
   tell(problem: unknown): void;
+}
+
+/** A tomogram with its levels, finest first. */
+export interface OpenTomogram {
+  readonly choice: TomogramChoice;
+  readonly sources: readonly VolumeSource[];
 }
 
 const nowhere: Place = { thresholds: {}, hidden: [] };
@@ -64,7 +77,8 @@ export function createWorkspace(page: Page): Workspace {
   let run: OpenRun | undefined;
   let drafts: Drafts | undefined;
   const versions = new Map<string, ReadSet['versions']>();
-  let sources: readonly VolumeSource[] = [];
+  let opened: OpenTomogram | undefined;
+  let detections = createDetections();
   /** Thresholds over candidates go along to the next run; those over a file of picks are its own. */
   let carried: State['thresholds'] = {};
 
@@ -116,21 +130,23 @@ export function createWorkspace(page: Page): Workspace {
     get run() {
       return run;
     },
-    get sources() {
-      return sources;
+    get opened() {
+      return opened;
     },
     tell,
     draftOf,
     beginWork: () => begin('work'),
     cancel: () => tasks.get('work')?.abort(new Error('Cancelled.')),
 
-    async open(opened, place) {
+    async open(next, place) {
       for (const controller of tasks.values()) controller.abort();
-      collection = opened;
-      drafts = draftsIn(opened.drafts, opened.title);
+      collection = next;
+      detections = createDetections();
+      opened = undefined;
+      drafts = draftsIn(next.drafts, next.title);
       page.volume = undefined;
-      const colors = colorsOf(opened.objects);
-      const objects = opened.objects.map(({ name, radius, label }) => ({
+      const colors = colorsOf(next.objects);
+      const objects = next.objects.map(({ name, radius, label }) => ({
         name,
         label,
         radius: radius ?? DEFAULT_RADIUS,
@@ -144,14 +160,14 @@ export function createWorkspace(page: Page): Workspace {
         userId,
         sessionId,
         canWrite,
-        title: opened.title,
+        title: next.title,
         objects,
         thresholds,
         hidden: new Set(hidden),
         object,
       });
       await during('run', async (signal) => {
-        const runs = await opened.runs(signal);
+        const runs = await next.runs(signal);
         live.change({ runs });
         const first = runs.find((name) => name === place.run) ?? runs[0];
         if (first === undefined) return tell('The project has no runs yet.');
@@ -163,11 +179,12 @@ export function createWorkspace(page: Page): Workspace {
 
     async openRun(name, place = nowhere) {
       for (const task of ['tomogram', 'set', 'truth', 'other', 'segmentation'] as const) tasks.get(task)?.abort();
+      detections.remember(live.state);
       const before = live.state;
       carried = before.candidates ? before.thresholds : {};
       page.volume = undefined;
       page.overlay = undefined;
-      sources = [];
+      opened = undefined;
       versions.clear();
       live.change({ ...ofRun, run: name });
       await during('run', async (signal) => {
@@ -184,7 +201,9 @@ export function createWorkspace(page: Page): Workspace {
         ]);
         const truth = firstOf(sets, [place.truthSet, before.truthSet, truthOf(run?.sets ?? [])?.label]);
         const others = sets.filter((label) => label !== truth && !/-rejected\//.test(label));
-        const set = firstOf(sets, [place.set, before.set, others.find(isOfNetwork), others[0]]);
+        const found = live.state.unsaved.has(name) ? UNSAVED : undefined;
+        const wishes = [place.set, found, before.set, others.find(isOfNetwork), others[0]];
+        const set = firstOf(found === undefined ? sets : [found, ...sets], wishes);
         if (tomogram === undefined) tell(`Run ${name} has no tomogram.`);
         await Promise.all([
           tomogram === undefined ? undefined : workspace.openTomogram(tomogram, place),
@@ -199,7 +218,9 @@ export function createWorkspace(page: Page): Workspace {
         live.change({ tomogram: label });
         const choice = run?.tomograms.find((one) => one.label === label);
         if (choice === undefined) return;
-        sources = await choice.open(signal);
+        const sources = await choice.open(signal);
+        signal.throwIfAborted();
+        opened = { choice, sources };
         const [finest] = sources as [VolumeSource];
         // Another tomogram of the same run shows the same place.
         const isNew = live.state.grid === undefined;
@@ -221,12 +242,12 @@ export function createWorkspace(page: Page): Workspace {
     },
 
     async openSet(label, place = nowhere) {
+      detections.remember(live.state);
       await during('set', async (signal) => {
-        const [{ picks }, candidates, draft] = await Promise.all([
-          picksOf(label, signal),
-          candidatesOf(label, signal),
-          draftOf(live.state.run, label),
-        ]);
+        const detection = label === UNSAVED ? detections.of(live.state.run) : undefined;
+        const [{ picks }, candidates, draft] = detection
+          ? [{ picks: [] }, detection.candidates, detection.draft]
+          : await Promise.all([picksOf(label, signal), candidatesOf(label, signal), draftOf(live.state.run, label)]);
         signal.throwIfAborted();
         const loaded = candidates ? candidatePicks(candidates) : named(picks);
         const lowest: Record<string, number> = {};
@@ -252,20 +273,23 @@ export function createWorkspace(page: Page): Workspace {
       });
     },
 
-    showCandidates(candidates) {
-      tasks.get('set')?.abort();
-      live.change({
-        set: undefined,
-        loaded: candidatePicks(candidates),
-        candidates,
-        thresholds: candidates.thresholds,
-        minDistances: candidates.minDistances,
-        edits: emptyState.edits,
-        savedEdits: emptyState.savedEdits,
-        undo: [],
-        redo: [],
-        selected: undefined,
-      });
+    async showDetection(detection) {
+      detections.keep(detection);
+      live.change({ unsaved: detections.runs });
+      if (live.state.run !== detection.run) return;
+      await workspace.openSet(UNSAVED, { ...nowhere, thresholds: detection.candidates.thresholds });
+    },
+
+    async saveDetection() {
+      const { run: name, set } = live.state;
+      const detection = detections.of(name);
+      if (set !== UNSAVED || run?.run === undefined || detection === undefined) return undefined;
+      const label = await writeAsNetwork(run.run, detection);
+      detections.forget(detection.run);
+      await workspace.relist();
+      // The picks are the same, and so are their edits.
+      live.change({ set: label, unsaved: detections.runs });
+      return label;
     },
 
     async openTruth(label) {
@@ -393,7 +417,7 @@ function keepDrafts({ live }: Page, write: (of: DraftOf, draft: Draft) => void):
   };
   live.watch(['edits', 'savedEdits', 'thresholds'], ({ run, set, userId, edits, undo, savedEdits, thresholds }) => {
     if (waiting?.of.run !== run || waiting?.of.set !== set) flush();
-    if (run === undefined || set === undefined || (edits.size === 0 && undo.length === 0)) return;
+    if (run === undefined || set === undefined || set === UNSAVED || (edits.size === 0 && undo.length === 0)) return;
     waiting = { of: { run, set, userId }, draft: { edits, thresholds, isSaved: edits === savedEdits } };
     clearTimeout(timer);
     timer = setTimeout(flush, 1000);

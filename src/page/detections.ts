@@ -1,0 +1,85 @@
+import type { Run } from '../entry/copick.ts';
+import { type Candidates, isCryoetPicksError, type Model, writeDetection } from '../entry/index.ts';
+import { labelOf, type TomogramChoice } from './collection.ts';
+import type { Draft } from './drafts.ts';
+import { type State, UNSAVED } from './state.ts';
+
+/** What a network found in a tomogram. */
+export interface Detection {
+  readonly run: string;
+  readonly tomogram: TomogramChoice;
+  /** Which of the levels was searched, from the finest. */
+  readonly level: number;
+  readonly model: Pick<Model, 'spec' | 'sha256'>;
+  readonly candidates: Candidates;
+}
+
+/** Detections that are not saved, each with what a person has done to it. */
+export interface Detections {
+  /** Names of the runs that have one. */
+  readonly runs: ReadonlySet<string>;
+  of(run: string | undefined): (Detection & { readonly draft?: Draft | undefined }) | undefined;
+  keep(detection: Detection): void;
+  forget(run: string): void;
+  /** Keeps what a person has done to the detection that shows. */
+  remember(state: State): void;
+}
+
+/** Makes an empty list of detections. */
+export function createDetections(): Detections {
+  const byRun = new Map<string, NonNullable<ReturnType<Detections['of']>>>();
+  return {
+    get runs() {
+      return new Set(byRun.keys());
+    },
+    of: (run) => (run === undefined ? undefined : byRun.get(run)),
+    keep: (detection) => byRun.set(detection.run, detection),
+    forget: (run) => byRun.delete(run),
+    remember({ run, set, edits, savedEdits, thresholds }) {
+      const detection = run === undefined || set !== UNSAVED ? undefined : byRun.get(run);
+      if (detection === undefined) return;
+      byRun.set(detection.run, { ...detection, draft: { edits, thresholds, isSaved: edits === savedEdits } });
+    },
+  };
+}
+
+/** The user whose picks are those of the network. */
+const NETWORK = 'cryoet-picks';
+
+/**
+ * Writes a detection as a set of the network, candidates and picks, under the first session that has neither.
+ *
+ * @returns The label of the set.
+ */
+export async function writeAsNetwork(run: Run, detection: Detection): Promise<string> {
+  const { candidates, tomogram, level, model } = detection;
+  const { place } = tomogram;
+  if (place.kind !== 'tomogram') throw new Error('There is no project to save into; export the picks instead.');
+  const author = { userId: NETWORK, sessionId: await freeSession(run) };
+  await writeDetection(run, candidates, {
+    ...author,
+    model,
+    tomogram: place.type,
+    voxelSpacing: place.voxelSpacing,
+    settings: level === 0 ? {} : { level },
+  });
+  return labelOf(author);
+}
+
+async function freeSession(run: Run): Promise<string> {
+  for (let number = 0; ; number++) {
+    const author = { userId: NETWORK, sessionId: String(number) };
+    const sets = await run.pickSets(author);
+    if (sets.length === 0 && !(await hasCandidates(run, author))) return author.sessionId;
+  }
+}
+
+async function hasCandidates(run: Run, author: { readonly userId: string; readonly sessionId: string }) {
+  try {
+    await run.readCandidates(author);
+    return true;
+  } catch (error) {
+    // Those that cannot be read are there.
+    return !isCryoetPicksError(error, 'not-found');
+  }
+}
