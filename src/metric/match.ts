@@ -64,24 +64,33 @@ export function matchPicks(
   requireArgument('matchPicks', 'candidates', candidates, points);
   const rules = { radius: finiteLength, matching: matchingRule };
   const { radius, matching = 'official' } = requireOptions('matchPicks', options, rules);
-  // As the official metric: nothing reaches an empty truth or comes of no candidates, so no distance is taken.
-  if (truth.length > 0 && candidates.length > 0) {
-    checkFinite(truth, 'invalid-picks', (index) => `truth ${index}`);
-    checkFinite(candidates, 'invalid-picks', (index) => `candidate ${index}`);
-  }
-  return matchFinite(truth, candidates, { radius, matching });
+  return matchNamed(truth, candidates, {
+    ...{ radius, matching, code: 'invalid-picks' },
+    nameOf: (side, index) => `${side === 'truth' ? 'truth' : 'candidate'} ${index}`,
+  });
 }
 
-/** {@link matchPicks} of options and points that were checked before. */
-export function matchFinite(
+/** Options of {@link matchNamed}. */
+export interface MatchNamedOptions extends MatchOptions {
+  /** Code of the error for a coordinate that is not finite. */
+  readonly code: ErrorCode;
+  /** How its message names the point. */
+  readonly nameOf: (side: 'truth' | 'candidates', index: number) => string;
+}
+
+/** {@link matchPicks} of checked options, with errors of the caller's. */
+export function matchNamed(
   truth: readonly Point[],
   candidates: readonly Candidate[],
-  { radius, matching = 'official' }: MatchOptions,
+  { radius, matching = 'official', code, nameOf }: MatchNamedOptions,
 ): MatchResult {
+  // As the official metric: nothing reaches an empty truth or comes of no candidates, so no distance is taken.
   if (truth.length === 0 || candidates.length === 0) {
     return { tp: 0, fp: truth.length === 0 ? candidates.length : 0, fn: truth.length, pairs: [] };
   }
-  const lists = truthsInRange(truth, candidates, radius);
+  const references = finitePlaces(truth, code, (index) => nameOf('truth', index));
+  const places = finitePlaces(candidates, code, (index) => nameOf('candidates', index));
+  const lists = truthsInRange(references, places, radius);
   const pairs = pairUp(matching, lists, truth.length, candidates);
   const tp = pairs.length;
   return { tp, fp: candidates.length - tp, fn: truth.length - tp, pairs };
@@ -191,24 +200,30 @@ export interface RangeLists {
  * Squared distances are compared with the squared radius, both in doubles, summed x, y, z: the comparison of scipy's
  * k-d tree, to the last bit. Truths are sorted along x and a window of them is looked at, so crowded tables stay fast.
  *
+ * @param truth - x, y, z of each truth, one after the other; finite. So are the candidates.
  * @param radius - In Å, not negative.
  */
-export function truthsInRange(truth: readonly Point[], candidates: readonly Point[], radius: number): RangeLists {
-  const order = Uint32Array.from(truth.keys()).sort((a, b) => truth[a]!.x - truth[b]!.x || a - b);
-  const xs = Float64Array.from(order, (index) => truth[index]!.x);
+export function truthsInRange(truth: Float64Array, candidates: Float64Array, radius: number): RangeLists {
+  const order = Uint32Array.from({ length: truth.length / 3 }, (_, index) => index).sort(
+    (a, b) => truth[3 * a]! - truth[3 * b]! || a - b,
+  );
+  const xs = Float64Array.from(order, (index) => truth[3 * index]!);
   // Slightly wide: a rounded square may equal the rounded limit where the distance itself exceeds the radius.
   const reach = radius * (1 + 1e-9) + 1e-150;
   const limit = radius * radius;
-  const start = new Uint32Array(candidates.length + 1);
+  const count = candidates.length / 3;
+  const start = new Uint32Array(count + 1);
   const found: number[] = [];
   const squared: number[] = [];
-  for (let c = 0; c < candidates.length; c++) {
-    const { x, y, z } = candidates[c]!;
+  for (let c = 0; c < count; c++) {
+    const x = candidates[3 * c]!;
+    const y = candidates[3 * c + 1]!;
+    const z = candidates[3 * c + 2]!;
     for (let i = firstWithin(xs, x, reach); i < xs.length && xs[i]! - x <= reach; i++) {
-      const reference = truth[order[i]!]!;
-      const dx = reference.x - x;
-      const dy = reference.y - y;
-      const dz = reference.z - z;
+      const at = 3 * order[i]!;
+      const dx = truth[at]! - x;
+      const dy = truth[at + 1]! - y;
+      const dz = truth[at + 2]! - z;
       const d2 = dx * dx + dy * dy + dz * dz;
       if (d2 > limit) continue;
       found.push(order[i]!);
@@ -234,21 +249,29 @@ function firstWithin(xs: Float64Array, x: number, reach: number): number {
 const nowhere: Partial<Point> = {};
 
 /**
- * Throws unless all points have finite coordinates.
+ * The coordinates x, y, z of points, one after the other, each read once.
  *
  * @param what - How the message names one point, given its index.
+ * @throws {@link CryoetPicksError} of the given code if one is not finite.
  */
-export function checkFinite(points: readonly Point[], code: ErrorCode, what: (index: number) => string): void {
+export function finitePlaces(points: readonly Point[], code: ErrorCode, what: (index: number) => string): Float64Array {
+  const places = new Float64Array(3 * points.length);
   for (let index = 0; index < points.length; index++) {
     const given = points[index];
     const { x, y, z } = given ?? nowhere;
-    if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) continue;
+    if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) {
+      places[3 * index] = x!;
+      places[3 * index + 1] = y!;
+      places[3 * index + 2] = z!;
+      continue;
+    }
     if (!isPoint(given)) {
       const expected = 'expected a point { x, y, z } in Å';
       throw new CryoetPicksError(code, `${what(index)} is ${describeValue(given)}; ${expected}`);
     }
     throw new CryoetPicksError(code, `${what(index)} is at (${x}, ${y}, ${z}) Å; expected finite coordinates`);
   }
+  return places;
 }
 
 /** A sparse bipartite graph: the edges of left vertex i lie at `start[i] … start[i + 1] − 1` of the two lists. */

@@ -2,7 +2,7 @@ import { isFields, picks as picksRule, type Rule, requireArgument, requireOption
 import { CryoetPicksError } from '../core/errors.ts';
 import { isPlaced, notPick, type ParticlePick } from '../picks/pick.ts';
 import type { Point } from '../space/grid.ts';
-import { type Candidate, checkFinite, matchFinite } from './match.ts';
+import { type Candidate, matchNamed } from './match.ts';
 import { checkRules, cziiRules, type ScoringRules } from './rules.ts';
 
 /** How well one object was found, in one run or over all of them. */
@@ -125,12 +125,11 @@ function matchInto(
   const references = truth.map(({ position }) => position);
   // Only greedy matching needs scores; positions alone need no copy.
   const candidates: Candidate[] = picks.map(matching === 'greedy' ? toCandidate : ({ position }) => position);
-  if (truth.length > 0 && picks.length > 0) {
-    checkFinite(references, 'invalid-submission', (index) => `truth ${index} of ${name}`);
-    checkFinite(candidates, 'invalid-submission', (index) => `pick ${index} of ${name}`);
-  }
   const radius = objects[object]!.radius * matchFraction;
-  const { tp, fp, fn, pairs } = matchFinite(references, candidates, { radius, matching });
+  const { tp, fp, fn, pairs } = matchNamed(references, candidates, {
+    ...{ radius, matching, code: 'invalid-submission' },
+    nameOf: (side, index) => `${side === 'truth' ? 'truth' : 'pick'} ${index} of ${name}`,
+  });
   tally.tp = tp;
   tally.fp = fp;
   tally.fn = fn;

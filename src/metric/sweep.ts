@@ -1,7 +1,7 @@
 import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick } from '../picks/pick.ts';
-import { checkFinite, nearestFree, type RangeLists, truthsInRange } from './match.ts';
+import { finitePlaces, nearestFree, type RangeLists, truthsInRange } from './match.ts';
 import { cziiRules, type ScoringRules } from './rules.ts';
 import {
   byObject,
@@ -145,9 +145,9 @@ function listsOf(object: string, { run, truth, picks }: ScoredRun, rules: Scorin
   const name = `${JSON.stringify(object)} in run ${JSON.stringify(run)}`;
   const references = truth.map(({ position }) => position);
   const candidates = picks.map(({ position }) => position);
-  checkFinite(references, 'invalid-submission', (index) => `truth ${index} of ${name}`);
-  checkFinite(candidates, 'invalid-submission', (index) => `pick ${index} of ${name}`);
-  return truthsInRange(references, candidates, rules.objects[object]!.radius * rules.matchFraction);
+  const places = finitePlaces(references, 'invalid-submission', (index) => `truth ${index} of ${name}`);
+  const found = finitePlaces(candidates, 'invalid-submission', (index) => `pick ${index} of ${name}`);
+  return truthsInRange(places, found, rules.objects[object]!.radius * rules.matchFraction);
 }
 
 function queueOf(object: string, runs: readonly ScoredRun[]): Queue {

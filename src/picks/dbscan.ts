@@ -7,7 +7,7 @@ import {
   positiveLength,
   requireOptions,
 } from '../core/arguments.ts';
-import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
+import { copiesInOrder, inOrder, neighbourFinder, orderOf, type ParticlePick, rankable } from './pick.ts';
 
 /** Options of {@link dbscan}. */
 export interface DbscanOptions {
@@ -50,8 +50,10 @@ export function dbscan(picks: readonly ParticlePick[], options: DbscanOptions): 
   const rules = { radius: perObject, minPicks: optional(positiveCount) };
   const { radius, minPicks = 2 } = requireOptions('dbscan', options, rules);
   const radiusOf = numberPerObject('radius', radius, positiveLength, 'dbscan');
-  const ranked = bestFirst(picks, 'dbscan');
-  const neighbours = neighbourFinder(ranked, radiusOf);
+  const values = rankable(picks, 'dbscan');
+  const order = orderOf(values.scores);
+  const ranked = inOrder(picks, order);
+  const neighbours = neighbourFinder(copiesInOrder(picks, values, order), radiusOf);
   const isCore = ranked.map((_, rank) => neighbours(rank).length >= minPicks);
   const clusterOf = new Int32Array(ranked.length).fill(-1);
   let count = 0;

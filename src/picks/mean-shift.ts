@@ -10,7 +10,7 @@ import {
 } from '../core/arguments.ts';
 import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
 import type { Point } from '../space/grid.ts';
-import { bestFirst, type ParticlePick } from './pick.ts';
+import { bestCopiesFirst, bestFirst, type ParticlePick } from './pick.ts';
 
 /** Options of {@link meanShift}. */
 export interface MeanShiftOptions {
@@ -48,7 +48,7 @@ export function meanShift(picks: readonly ParticlePick[], options: MeanShiftOpti
   const { bandwidth, tolerance = 1e-3, maxMoves = 300 } = requireOptions('meanShift', options, rules);
   const bandwidthOf = numberPerObject('bandwidth', bandwidth, positiveLength, 'meanShift');
   const groups = new Map<string, ParticlePick[]>();
-  for (const pick of bestFirst(picks, 'meanShift')) {
+  for (const pick of bestCopiesFirst(picks, 'meanShift')) {
     const group = groups.get(pick.object);
     if (group) group.push(pick);
     else groups.set(pick.object, [pick]);

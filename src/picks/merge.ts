@@ -1,6 +1,6 @@
 import { finiteLength, numberPerObject, type PerObject, perObject, requireOptions } from '../core/arguments.ts';
 import type { Point } from '../space/grid.ts';
-import { bestFirst, neighbourFinder, type ParticlePick } from './pick.ts';
+import { bestCopiesFirst, neighbourFinder, type ParticlePick } from './pick.ts';
 
 /** Options of {@link mergeNearby}. */
 export interface MergeNearbyOptions {
@@ -31,7 +31,7 @@ export interface MergeNearbyOptions {
 export function mergeNearby(picks: readonly ParticlePick[], options: MergeNearbyOptions): ParticlePick[] {
   const { radius } = requireOptions('mergeNearby', options, { radius: perObject });
   const radiusOf = numberPerObject('radius', radius, finiteLength, 'mergeNearby');
-  const ranked = bestFirst(picks, 'mergeNearby');
+  const ranked = bestCopiesFirst(picks, 'mergeNearby');
   const neighbours = neighbourFinder(ranked, radiusOf);
   const taken = new Uint8Array(ranked.length);
   const merged: ParticlePick[] = [];

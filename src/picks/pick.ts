@@ -148,64 +148,115 @@ export function groupByRun(rows: Iterable<{ readonly run: string; readonly pick:
  *   but a list.
  */
 export function bestFirst(picks: readonly ParticlePick[], call: string): ParticlePick[] {
-  checkRankable(picks, call);
-  return ranked(picks);
+  return inOrder(picks, orderOf(rankable(picks, call).scores));
 }
 
 /**
+ * As {@link bestFirst}, as copies whose object, position and score are what was checked: those of the picks themselves may be
+ * computed anew each time they are read.
+ */
+export function bestCopiesFirst(picks: readonly ParticlePick[], call: string): ParticlePick[] {
+  const values = rankable(picks, call);
+  return copiesInOrder(picks, values, orderOf(values.scores));
+}
+
+/** Copies of picks, by their indices, with the values that were read. */
+export function copiesInOrder(
+  picks: readonly ParticlePick[],
+  { objects, places, scores }: PickValues,
+  order: Uint32Array,
+): ParticlePick[] {
+  return Array.from(order, (i) => {
+    const position = { x: places[3 * i], y: places[3 * i + 1], z: places[3 * i + 2] };
+    return { ...picks[i], object: objects[i], position, score: scores[i] };
+  });
+}
+
+/** What picks hold, an array per property; each value was read once and checked, so that none can change before it is used. */
+export interface PickValues {
+  readonly objects: readonly string[];
+  /** x, y, z of each pick, one after the other, in Å; finite. */
+  readonly places: Float64Array;
+  readonly scores: Float64Array;
+}
+
+/**
+ * Reads picks of which only the positions matter; scores are NaN where they are none.
+ *
  * @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite; `invalid-option` for anything but
  *   a list.
  */
-export function checkPositions(picks: readonly ParticlePick[], call: string): void {
+export function placed(picks: readonly ParticlePick[], call: string): PickValues {
   requireArgument(call, 'picks', picks, picksRule);
-  for (let index = 0; index < picks.length; index++) checkPosition(picks[index], index);
+  const count = picks.length;
+  const objects = new Array<string>(count);
+  const places = new Float64Array(3 * count);
+  const scores = new Float64Array(count);
+  for (let index = 0; index < count; index++) {
+    const pick = picks[index];
+    const { object, position, score } = pick ?? nothing;
+    if (typeof position !== 'object' || position === null || typeof object !== 'string') {
+      throw notPick(pick, `pick ${index}`);
+    }
+    const { x, y, z } = position;
+    if (!Number.isFinite(x) || !Number.isFinite(y) || !Number.isFinite(z)) {
+      if (!isPoint({ x, y, z })) throw notPick(pick, `pick ${index}`);
+      throw new CryoetPicksError(
+        'invalid-picks',
+        `pick ${index} ("${object}") is at x ${x}, y ${y}, z ${z} Å; expected finite coordinates`,
+      );
+    }
+    objects[index] = object;
+    places[3 * index] = x;
+    places[3 * index + 1] = y;
+    places[3 * index + 2] = z;
+    scores[index] = typeof score === 'number' ? score : Number.NaN;
+  }
+  return { objects, places, scores };
 }
 
+const nothing: Partial<ParticlePick> = {};
+
 /**
+ * As {@link placed}, of picks that have scores.
+ *
  * @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite or else a score NaN;
  *   `invalid-option` for anything but a list.
  */
-export function checkRankable(picks: readonly ParticlePick[], call: string): void {
-  requireArgument(call, 'picks', picks, picksRule);
-  let unranked = -1;
-  for (let index = 0; index < picks.length; index++) {
-    checkPosition(picks[index], index);
+export function rankable(picks: readonly ParticlePick[], call: string): PickValues {
+  const values = placed(picks, call);
+  const { objects, scores } = values;
+  for (let index = 0; index < scores.length; index++) {
+    if (!Number.isNaN(scores[index])) continue;
     const { score } = picks[index];
-    if (unranked < 0 && (typeof score !== 'number' || Number.isNaN(score))) unranked = index;
+    if (typeof score !== 'number') throw notPick(picks[index], `pick ${index}`);
+    throw new CryoetPicksError(
+      'invalid-picks',
+      `pick ${index} ("${objects[index]}") has the score NaN and cannot be ranked`,
+    );
   }
-  if (unranked < 0) return;
-  const { object: name, score } = picks[unranked];
-  if (typeof score !== 'number') throw notPick(picks[unranked], `pick ${unranked}`);
-  throw new CryoetPicksError('invalid-picks', `pick ${unranked} ("${name}") has the score NaN and cannot be ranked`);
+  return values;
 }
 
-function checkPosition(pick: ParticlePick, index: number): void {
-  const position = pick?.position;
-  if (typeof position !== 'object' || position === null || typeof pick.object !== 'string') {
-    throw notPick(pick, `pick ${index}`);
-  }
-  const { x, y, z } = position;
-  if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) return;
-  if (!isPoint(position)) throw notPick(pick, `pick ${index}`);
-  const { object } = pick;
-  throw new CryoetPicksError(
-    'invalid-picks',
-    `pick ${index} ("${object}") is at x ${x}, y ${y}, z ${z} Å; expected finite coordinates`,
-  );
+/** Items of a list, by their indices. */
+export function inOrder<T>(list: readonly T[], order: Uint32Array): T[] {
+  const ordered: T[] = [];
+  for (let i = 0; i < order.length; i++) ordered.push(list[order[i]]);
+  return ordered;
 }
 
 /**
- * As {@link bestFirst}, of picks that were checked: a radix sort of the scores' bits, some at a time, which is stable
- * and takes the same time per pick however many there are.
+ * The indices of scores from the highest down, equal ones in their order: a radix sort of the scores' bits, some at a time, which is
+ * stable and takes the same time per score however many there are.
  */
-export function ranked(picks: readonly ParticlePick[]): ParticlePick[] {
-  const count = picks.length;
+export function orderOf(scores: Float64Array): Uint32Array {
+  const count = scores.length;
   const keys = new Float64Array(count);
   let order = new Uint32Array(count);
   let next = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
     // Not a sign change: −0 and 0 are equal scores, and must be one key.
-    keys[i] = 0 - picks[i].score;
+    keys[i] = 0 - scores[i];
     order[i] = i;
   }
   const words = sortableWords(keys);
@@ -226,9 +277,7 @@ export function ranked(picks: readonly ParticlePick[]): ParticlePick[] {
     for (let i = 0; i < count; i++) next[places[(words[2 * order[i] + word] >>> shift) & mask]++] = order[i];
     [order, next] = [next, order];
   }
-  const sorted: ParticlePick[] = [];
-  for (let i = 0; i < count; i++) sorted.push(picks[order[i]]);
-  return sorted;
+  return order;
 }
 
 /** The bits of numbers, low word first as all engines keep them, so that they sort as whole numbers do. */

@@ -19,7 +19,7 @@ import {
 import { sweepAlong } from '../peaks/planes.ts';
 import { formatZyx, sameZyx, toPhysical, toVoxel, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
 import { asVolume, contiguousVolume, type NumericData, type Volume, type VolumeLike } from '../volume/volume.ts';
-import { checkPositions, type ParticlePick } from './pick.ts';
+import { type ParticlePick, placed } from './pick.ts';
 
 /** Options of {@link paintSegmentation}. */
 export interface PaintSegmentationOptions {
@@ -61,11 +61,11 @@ export function paintSegmentation(
     radius: perObject,
     label: perObject,
   });
-  checkPositions(picks, call);
+  const { objects, places } = placed(picks, call);
   const radiusOf = numberPerObject('radius', radius, finiteLength, call);
   const labelOf = numberPerObject('label', label, labelRule, call);
-  const balls = picks.map(({ object, position }) => ({
-    centre: toVoxel(grid, position),
+  const balls = objects.map((object, i) => ({
+    centre: toVoxel(grid, { x: places[3 * i], y: places[3 * i + 1], z: places[3 * i + 2] }),
     radius: radiusOf(object),
     label: labelOf(object),
   }));

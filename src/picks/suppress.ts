@@ -1,6 +1,6 @@
 import { finiteLength, numberPerObject, type PerObject, perObject, requireOptions } from '../core/arguments.ts';
-import { greedyNms, pointsOf } from '../space/cell-grid.ts';
-import { checkRankable, type ParticlePick, ranked } from './pick.ts';
+import { greedyNms, type Points } from '../space/cell-grid.ts';
+import { inOrder, orderOf, type ParticlePick, type PickValues, rankable } from './pick.ts';
 
 /** Options of {@link suppressNearby}. */
 export interface SuppressNearbyOptions {
@@ -28,27 +28,44 @@ export interface SuppressNearbyOptions {
 export function suppressNearby(picks: readonly ParticlePick[], options: SuppressNearbyOptions): ParticlePick[] {
   const { minDistance } = requireOptions('suppressNearby', options, { minDistance: perObject });
   const distanceOf = numberPerObject('minDistance', minDistance, finiteLength, 'suppressNearby');
-  checkRankable(picks, 'suppressNearby');
+  const values = rankable(picks, 'suppressNearby');
   const isKept = new Uint8Array(picks.length);
-  for (const [object, members] of membersByObject(picks)) {
-    greedyNms(pointsOf(picks, members), distanceOf(object), isKept);
+  for (const [object, members] of membersByObject(values.objects)) {
+    greedyNms(pointsAt(values, members), distanceOf(object), isKept);
   }
-  return ranked(marked(picks, isKept));
+  return keptOf(picks, values, isKept);
 }
 
-function marked(picks: readonly ParticlePick[], marks: Uint8Array): ParticlePick[] {
-  const found: ParticlePick[] = [];
-  for (let i = 0; i < marks.length; i++) if (marks[i] === 1) found.push(picks[i]);
-  return found;
+/** The picks that are marked, by falling score. */
+function keptOf(picks: readonly ParticlePick[], { scores }: PickValues, marks: Uint8Array): ParticlePick[] {
+  const count = marks.reduce((sum, mark) => sum + mark, 0);
+  const kept: ParticlePick[] = [];
+  const keptScores = new Float64Array(count);
+  for (let i = 0; i < marks.length; i++) if (marks[i] === 1) keptScores[kept.push(picks[i]) - 1] = scores[i];
+  return inOrder(kept, orderOf(keptScores));
+}
+
+/** Some picks as points, by their indices. */
+function pointsAt({ places, scores }: PickValues, members: Uint32Array): Points {
+  const own = new Float64Array(3 * members.length);
+  const values = new Float64Array(members.length);
+  for (let i = 0; i < members.length; i++) {
+    const at = 3 * members[i];
+    own[3 * i] = places[at];
+    own[3 * i + 1] = places[at + 1];
+    own[3 * i + 2] = places[at + 2];
+    values[i] = scores[members[i]];
+  }
+  return { places: own, values, indices: members };
 }
 
 /** Indices of the picks of each object. */
-function membersByObject(picks: readonly ParticlePick[]): Map<string, Uint32Array> {
+function membersByObject(objects: readonly string[]): Map<string, Uint32Array> {
   const left = new Map<string, number>();
   // Picks of an object tend to come together.
-  forEachStretch(picks, (object, from, to) => left.set(object, (left.get(object) ?? 0) + to - from));
+  forEachStretch(objects, (object, from, to) => left.set(object, (left.get(object) ?? 0) + to - from));
   const members = new Map([...left].map(([object, count]) => [object, new Uint32Array(count)]));
-  forEachStretch(picks, (object, from, to) => {
+  forEachStretch(objects, (object, from, to) => {
     const own = members.get(object) as Uint32Array;
     const missing = left.get(object) as number;
     for (let i = from, at = own.length - missing; i < to; i++, at++) own[at] = i;
@@ -57,14 +74,11 @@ function membersByObject(picks: readonly ParticlePick[]): Map<string, Uint32Arra
   return members;
 }
 
-/** Visits picks of one object that follow each other, `from` … `to`. */
-function forEachStretch(
-  picks: readonly ParticlePick[],
-  visit: (object: string, from: number, to: number) => void,
-): void {
-  for (let from = 0, to = 0; from < picks.length; from = to) {
-    const { object } = picks[from];
-    for (to = from + 1; to < picks.length && picks[to].object === object; ) to++;
+/** Visits stretches of one object, `from` … `to`. */
+function forEachStretch(objects: readonly string[], visit: (object: string, from: number, to: number) => void): void {
+  for (let from = 0, to = 0; from < objects.length; from = to) {
+    const object = objects[from];
+    for (to = from + 1; to < objects.length && objects[to] === object; ) to++;
     visit(object, from, to);
   }
 }
@@ -92,8 +106,10 @@ export function suppressAcrossObjects(
   options: SuppressAcrossObjectsOptions,
 ): ParticlePick[] {
   const { minDistance } = requireOptions('suppressAcrossObjects', options, { minDistance: finiteLength });
-  checkRankable(picks, 'suppressAcrossObjects');
+  const values = rankable(picks, 'suppressAcrossObjects');
   const isKept = new Uint8Array(picks.length);
-  greedyNms(pointsOf(picks), minDistance, isKept);
-  return ranked(marked(picks, isKept));
+  const { places, scores } = values;
+  // Suppression sorts what it is given.
+  greedyNms({ places, values: scores.slice(), indices: Uint32Array.from(scores.keys()) }, minDistance, isKept);
+  return keptOf(picks, values, isKept);
 }
