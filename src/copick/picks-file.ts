@@ -25,7 +25,7 @@ import {
   writeNested,
 } from '../core/json.ts';
 import { type JsonBatch, jsonSteps } from '../core/json-parser.ts';
-import { isPlaced, notPick, type ParticlePick, type Transform } from '../picks/pick.ts';
+import { notPick, type ParticlePick, pickCopy, type Transform } from '../picks/pick.ts';
 import type { ObjectUserSession } from './user-session-files.ts';
 
 /** What identifies a picks file within a run: its object, user and session. */
@@ -196,7 +196,7 @@ export interface PicksFileStepsOptions extends ParsePicksFileOptions {
  * Reads a picks file as {@link parsePicksFile} does, piece by piece: its text never exists as a whole, unless the file is small.
  *
  * @throws {@link CryoetPicksError} As {@link parsePicksFile} does, and `invalid-picks` if the bytes are not UTF-8, or an object
- *   has more than 50,000 keys.
+ *   has more than 50,000 keys, or a list beside the points 2²² items.
  */
 export function* picksFileSteps(bytes: Uint8Array, options: PicksFileStepsOptions): Steps<PicksFile> {
   const what = describeFile(options);
@@ -313,10 +313,13 @@ export function* picksFilePieces(file: PicksFile): Generator<string, void, undef
   for (let from = 0; from < picks.length && at >= 0; from += PIECE) {
     const points = picks.slice(from, from + PIECE).map((pick, index) => {
       const place = `pick ${from + index} of "${object}"`;
-      if (!isPlaced(pick)) throw notPick(pick, place);
-      checkPick(pick, place);
-      if (pick.object !== object) throw new CryoetPicksError(code, `${place} is of object "${pick.object}"`);
-      return formatPick(pick);
+      const copy = pickCopy(pick);
+      if (copy === undefined) throw notPick(pick, place);
+      // A transform too is read once.
+      const own = copy.transform ? { ...copy, transform: copy.transform.map((row) => [...row]) } : copy;
+      checkPick(own, place);
+      if (own.object !== object) throw new CryoetPicksError(code, `${place} is of object "${own.object}"`);
+      return formatPick(own);
     });
     yield writeNested(() => (from === 0 ? '' : ',') + formatPoints(points, picks.length > MANY), what, code);
   }

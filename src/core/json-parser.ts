@@ -51,6 +51,9 @@ const [MAX_KEY, MAX_NUMBER] = [2 ** 16, 2 ** 20];
 /** Keys of an object beside, or in, a list at most: the engine grows objects, and the reader of a list looks at them, in one piece. */
 const MAX_KEYS = 50_000;
 
+/** Items of a list beside, or in, the long one at most: the engine moves a list that grows in one piece. */
+const MAX_ITEMS = 2 ** 22;
+
 /** Digits of an integer at most: more take the engine minutes to convert. */
 const MAX_DIGITS = 1000;
 
@@ -62,7 +65,7 @@ const MAX_DIGITS = 1000;
  *
  * @param bytes - UTF-8, with or without a byte order mark.
  * @throws {@link CryoetPicksError} of the given code for anything but JSON in UTF-8, and beyond 2¹⁸ levels, 2¹⁶ characters of a key,
- *   2²⁰ of a number, 1,000 digits of an integer that is to be exact, and, with a list, 50,000 keys of an object.
+ *   2²⁰ of a number, 1,000 digits of an integer that is to be exact, and, with a list, 50,000 keys of an object and 2²² items of another list.
  */
 export function* jsonSteps(bytes: Uint8Array, options: JsonStepsOptions): Steps<unknown> {
   const parser = new JsonParser(bytes, options);
@@ -256,9 +259,14 @@ class JsonParser {
     this.state = 'separator';
     if (frame === undefined) this.root = value;
     else if (frame.isList) return this.give([value]) !== 'stop';
-    else if (Array.isArray(frame.value)) frame.value.push(value);
+    else if (Array.isArray(frame.value)) this.push(frame.value, value);
     else setOwn(frame.value, frame.key, value);
     return true;
+  }
+
+  private push(items: unknown[], value: unknown): void {
+    if (this.options.list && items.length === MAX_ITEMS) throw this.tooMuch(`a list of more than ${MAX_ITEMS} items`);
+    items.push(value);
   }
 
   private give(items: readonly unknown[], text?: string): ReturnType<JsonList['take']> {

@@ -16,6 +16,7 @@ import {
   text,
   writableStore,
 } from '../core/arguments.ts';
+import { forEachRange } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 
@@ -202,6 +203,17 @@ export function isListable(store: ReadableStore): store is ListableStore {
   return 'list' in store;
 }
 
+/** Bytes that are copied at once: some milliseconds. */
+const COPY = 2 ** 23;
+
+/** A copy, made in pieces; of few bytes at once, before the caller goes on. */
+async function copyOf(bytes: Uint8Array): Promise<Uint8Array> {
+  if (bytes.length <= COPY) return bytes.slice();
+  const copy = new Uint8Array(bytes.length);
+  await forEachRange(bytes.length, (from, to) => copy.set(bytes.subarray(from, to), from), COPY);
+  return copy;
+}
+
 /**
  * A store in memory.
  *
@@ -219,14 +231,14 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
   const versions = new Map<string, string>();
   let writes = 0;
   const put = (key: string, value: Uint8Array) => {
-    requireArgument('memoryStore', 'value', value, bytesRule);
-    values.set(key, value.slice());
+    values.set(key, value);
     versions.set(key, `${++writes}@${new Date().toISOString()}`);
   };
   requireArgument('memoryStore', 'entries', entries, iterable);
   for (const entry of entries) {
     requireArgument('memoryStore', 'entry', entry, entryRule);
-    put(checkKey(entry[0]), entry[1]);
+    requireArgument('memoryStore', 'value', entry[1], bytesRule);
+    put(checkKey(entry[0]), entry[1].slice());
   }
   return {
     location: 'memory',
@@ -248,8 +260,12 @@ export function memoryStore(entries: Iterable<readonly [StoreKey, Uint8Array]> =
     },
     async set(key, value, options = {}) {
       const { ifVersion } = checkCall('set', key, options);
+      requireArgument('memoryStore', 'value', value, bytesRule);
       if (ifVersion !== undefined) assertVersion(key, ifVersion, versions.get(key));
-      put(key, value);
+      const copy = await copyOf(value);
+      // Another write may have come before.
+      if (ifVersion !== undefined) assertVersion(key, ifVersion, versions.get(key));
+      put(key, copy);
     },
     async delete(key, options = {}) {
       const { ifVersion } = checkCall('delete', key, options);

@@ -107,6 +107,7 @@ describe('a large picks file', () => {
     ['a point of many keys', `{"points":[${point},${Array.from({ length: 200_000 }, (_, i) => `"k${i}":0`)}}]}`],
     ['a point of many levels', `{"points":[${point},"n":${deep},"m":${deep},"o":${deep},"p":${deep}}]}`],
     ['other keys before its points', `{"more":[${'{"a":1},'.repeat(1_000_000)}{}],"points":[${point}}]}`],
+    ['a list of many items before its points', `{"more":[${'0,'.repeat(2 ** 22)}0],"points":[${point}}]}`],
     ['a string that is not closed', `{"points":[${point},"note":"${'x'.repeat(8_000_000)}`],
     ['an end too early', JSON.stringify(plain).slice(0, -300)],
   ])('A large picks file with %s lets other work have its turn while it is read', async (_, text) => {
