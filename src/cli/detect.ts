@@ -77,12 +77,12 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   pathToWrite('picks', { run: 'run', object: 'object', ...written.names });
   for (const { message } of written.warnings) terminal.warn(`cryoet-picks: ${message}`);
   const shard = shardFor(terminal, input);
-  if (input.dryRun) return dryRun(terminal, { ...input, shard, project });
+  const mask = await maskOfInput(input, { project, signal });
+  if (input.dryRun) return dryRun(terminal, { ...input, shard, project, mask });
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
   const outputs = await openOutputs(terminal, input);
   const runs = await chosenRuns(project, { names: input.run, signal });
   const names = input.run === undefined ? undefined : runs.map(({ name }) => name);
-  const mask = await maskOfInput(input, { project, signal });
   const tomogram =
     fromCandidates && input.figure === undefined ? input.tomogram : await tomogramOf(runs, input.tomogram, signal);
   const search = async () => {

@@ -1,5 +1,5 @@
 import type { Project } from '../copick/project.ts';
-import { inShard, tomogramTypeOf } from '../detect/project.ts';
+import { inShard, type RunMask, tomogramTypeOf } from '../detect/project.ts';
 import type { Shard } from '../detect/shards.ts';
 import type { Model } from '../inference/model.ts';
 import { defaultDecodeThreads } from '../node/decode-pool.ts';
@@ -39,7 +39,7 @@ interface DryRunDocument {
 /** Estimates run time and memory of a detection; writes nothing. */
 export async function dryRun(
   terminal: Terminal,
-  input: Omit<DetectInput, 'shard'> & Pick<ForecastOptions, 'project' | 'shard'>,
+  input: Omit<DetectInput, 'shard'> & Pick<ForecastOptions, 'project' | 'shard' | 'mask'>,
 ): Promise<Outcome> {
   const model = await openModel(terminal, input);
   const document = await forecastRuns(terminal, { ...input, model }).finally(() => model.dispose());
@@ -47,11 +47,13 @@ export async function dryRun(
 }
 
 /** Options of {@link forecastRuns}. */
-export interface ForecastOptions extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert'> {
+export interface ForecastOptions extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert' | 'max'> {
   readonly project: Project;
   readonly model: Model;
   /** Forecasts one share of the runs. */
   readonly shard?: Shard | undefined;
+  /** Made for every run, so that one without the labels that it needs shows before the work. */
+  readonly mask?: RunMask | undefined;
 }
 
 const TIMED_TILES = 3;
@@ -63,7 +65,7 @@ const TIMED_TILES = 3;
  * The time includes reading each volume once more, for its intensity, as fast as the timed tiles were read.
  */
 export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
-  const { project, model, run: names, shard, tomogram, resample, invert } = options;
+  const { project, model, run: names, shard, tomogram, resample, invert, mask } = options;
   const { signal } = terminal;
   const prepare = fitting(terminal, { spec: model.spec, resample, invert });
   const planned: (PlannedRun | { run: string; error: Failure })[] = [];
@@ -76,6 +78,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
       const opened = await run.tomogram(type, { voxelSpacing, signal });
       const source = prepare(opened, namedRun(run));
       const plan = planTiles(source.grid.shape, model.spec);
+      await mask?.of(run, source.grid);
       planned.push({ run: run.name, plan, source, reading: readingBytes(opened, 4, defaultDecodeThreads()) });
     } catch (error) {
       signal.throwIfAborted();
@@ -83,7 +86,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
     }
   }
   const { timing, runs: forecasts } = await forecastPlanned(planned, { model, signal });
-  terminal.print(...forecastLines(timing, forecasts));
+  terminal.print(...keptLines(options), ...forecastLines(timing, forecasts));
   return { tile: model.spec.tile, timed: timing?.seconds ?? [], runs: forecasts };
 }
 
@@ -215,6 +218,15 @@ function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs'])
     ...failures,
     'nothing was written',
   ];
+}
+
+/** Which picks would be kept, if options say so; that changes neither time nor memory much. */
+function keptLines({ mask, max }: Pick<ForecastOptions, 'mask' | 'max'>): string[] {
+  const settings = Object.entries(mask?.settings ?? {}).filter(([name]) => !name.endsWith('Sha256'));
+  const masked =
+    settings.length === 0 ? [] : [`where ${settings.map(([name, value]) => `${name} ${value}`).join(', ')}`];
+  const kept = [...masked, ...(max === undefined ? [] : [`at most ${max} of each object`])];
+  return kept.length === 0 ? [] : [`picks kept: ${kept.join('; ')}`];
 }
 
 function timedLine({ tile, seconds }: Timing): string {

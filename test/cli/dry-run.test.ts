@@ -53,6 +53,17 @@ describe('detect --dry-run', () => {
     expect(await filesBelow(folder)).toEqual(before);
   });
 
+  it('detect --dry-run says which picks would be kept, and which runs lack the labels of the mask', async () => {
+    const args = ['--dry-run', '--threads', '1', '--face-margin', '20', '--max', '5'];
+    const kept = await captureCli(['detect', config, ...args]);
+    expect(kept).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(kept.stdout).toMatch(/^picks kept: where faceMargin 20; at most 5 of each object\n/);
+    const { exitCode, stdout } = await captureCli(['detect', config, ...args, '--inside', 'lamella:me/1']);
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain('picks kept: where inside lamella:me/1, faceMargin 20;');
+    expect(stdout).toMatch(/run "TS_1_3" would fail: run "TS_1_3" has no segmentation of the URI "lamella:me\/1"/);
+  });
+
   it('detect --dry-run scores one tile to warm up and three to time, whatever the number of runs', async () => {
     const model = identityModel({ tile: [8, 8, 8], classes: ['ribosome', null], normalization: 'z-score' });
     let scored = 0;
