@@ -44,11 +44,12 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
           `Detection needs the package onnxruntime-web: ${install ?? 'npm install onnxruntime-web'}, then start view again.`,
         );
       }
-      const network = (await chosenNetwork([...(files.files ?? [])])) ?? (await defaultNetwork({ model }));
+      const own = await chosenNetwork([...(files.files ?? [])]);
+      const network = own ?? (await defaultNetwork({ model }));
       const { opened } = workspace;
       if (opened === undefined) throw new Error('Open a tomogram first.');
       const plan = planSearch(opened.sources, network.spec);
-      ready = { network, plan, runtime, tomogram: opened.choice };
+      ready = { network, isOwn: own !== undefined, plan, runtime, tomogram: opened.choice };
       facts.textContent = factsOf(ready);
       start.disabled = false;
     } catch (error) {
@@ -98,16 +99,18 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
 /** What a search needs, once it is known. */
 interface Ready {
   readonly network: Network;
+  /** Whether it is a person's own. */
+  readonly isOwn: boolean;
   readonly plan: SearchPlan;
   readonly runtime: RuntimeModules;
   readonly tomogram: TomogramChoice;
 }
 
 /** What the search is, and how much memory it takes. */
-function factsOf({ network, plan }: Ready): string {
+function factsOf({ network, plan, isOwn }: Ready): string {
   return (
     `Network "${network.spec.name}" on voxels of ${plan.voxelSize.toFixed(3)} Å, in this browser. ` +
-    `It takes about ${Math.ceil(plan.memory.total / 1e6)} MB of memory, and more inside the runtime.`
+    `It takes about ${Math.ceil(plan.memory / 1e6)} MB of memory${isOwn ? ', more if it is larger than that of this package' : ''}.`
   );
 }
 

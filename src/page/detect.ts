@@ -1,7 +1,6 @@
 import {
   type Candidates,
   type ModelSpec,
-  type PlanMemory,
   type Progress,
   parseModelSpec,
   planTiles,
@@ -10,6 +9,7 @@ import {
 } from '../entry/index.ts';
 import type { DeviceChoice, RuntimeModules, ViewSession } from '../entry/web.ts';
 import type { FromWorker, SearchStart } from './detect-messages.ts';
+import { CACHE_BYTES } from './volume-file.ts';
 import { lendPlace, type VolumePlace } from './volume-place.ts';
 
 /** A network with its card. */
@@ -30,8 +30,14 @@ export interface SearchPlan {
   /** From the finest. */
   readonly level: number;
   readonly voxelSize: number;
-  readonly memory: PlanMemory;
+  /** Bytes that it takes beside what is shown: tiles, scores, and what the runtime takes for a tile. */
+  readonly memory: number;
 }
+
+/**
+ * Bytes that the runtime takes for each voxel of a tile: 180 were measured with the network of the package in WebAssembly. Another network may take more.
+ */
+const RUNTIME_BYTES = 180;
 
 /** Chooses the level. @throws An error that says which voxel size the network needs, if no level has it. */
 export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): SearchPlan {
@@ -40,7 +46,12 @@ export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): S
   if (source === undefined) throw new Error('Open a tomogram first.');
   requireVoxelSize(source.grid, spec, { remedy: 'resample it first' });
   const { shape, voxelSize } = source.grid;
-  return { level: sources.indexOf(source), voxelSize: voxelSize[2], memory: planTiles(shape, spec).memory };
+  const { tile, memory } = planTiles(shape, spec);
+  return {
+    level: sources.indexOf(source),
+    voxelSize: voxelSize[2],
+    memory: memory.total + CACHE_BYTES + RUNTIME_BYTES * tile[0] * tile[1] * tile[2],
+  };
 }
 
 /** Options of {@link searchIn}. */
