@@ -37,6 +37,7 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
     { keys: ['pageup'], shown: 'PgUp PgDn', does: 'ten slices', press: () => slice(-10) },
     { keys: ['pagedown'], shown: '', does: '', press: () => slice(10) },
     { keys: [], shown: 'drag, ctrl wheel', does: 'pan, zoom', press: () => undefined },
+    { keys: [], shown: 'space drag', does: 'pan, while editing too', press: () => undefined },
     { keys: ['+', '='], shown: '+ −', does: 'zoom', press: () => zoomBy(page, 1.25) },
     { keys: ['-'], shown: '', does: '', press: () => zoomBy(page, 0.8) },
     { keys: ['f'], shown: 'F', does: 'fit the slice', press: commands.fit },

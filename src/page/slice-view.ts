@@ -182,7 +182,7 @@ interface HandsOptions {
 
 /** What a press is for. */
 type Grip =
-  | { readonly what: 'pan'; readonly center: Point }
+  | { readonly what: 'pan'; readonly center: Point; readonly isClick: boolean }
   | { readonly what: 'contrast'; readonly black: number; readonly white: number }
   | { readonly what: 'move'; readonly pick: ReviewedPick }
   | { readonly what: 'pinch'; readonly spread: number; readonly zoom: number };
@@ -194,6 +194,7 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
   let start: Spot = { left: 0, top: 0 };
   let grip: Grip | undefined;
   let hasMoved = false;
+  const isSpaceHeld = watchSpace(canvas);
 
   const spotIn = (event: MouseEvent): Spot => ({ left: event.offsetX, top: event.offsetY });
   const pointOf = (spot: Spot) => pointAt(plane, live.state.camera, size(), spot, live.state.position);
@@ -208,8 +209,9 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
     if (down.size === 2) grip = { what: 'pinch', spread: spreadOf(down), zoom: camera.zoom };
     else if (event.button === 2) grip = { what: 'contrast', ...window };
     else {
-      const ring = mode === 'edit' && !event.altKey ? ringAt(rings(), spot.left, spot.top) : undefined;
-      grip = ring ? { what: 'move', pick: ring.pick } : { what: 'pan', center: camera.center };
+      const isEdit = mode === 'edit' && !event.altKey && !isSpaceHeld();
+      const ring = isEdit ? ringAt(rings(), spot.left, spot.top) : undefined;
+      grip = ring ? { what: 'move', pick: ring.pick } : { what: 'pan', center: camera.center, isClick: !isSpaceHeld() };
     }
   });
 
@@ -250,7 +252,7 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
     if (held.what === 'move' && hasMoved) {
       const on = withAlong(pointOf(spot), plane.across, along(held.pick.position, plane.across));
       movePick(page, held.pick.id, on);
-    } else if (!hasMoved && (held.what === 'pan' || held.what === 'move')) click(spot, event.altKey);
+    } else if (!hasMoved && (held.what === 'move' || (held.what === 'pan' && held.isClick))) click(spot, event.altKey);
   };
   const click = (spot: Spot, isExact: boolean) => {
     const { mode, object } = live.state;
@@ -286,6 +288,25 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
     },
     { passive: false },
   );
+}
+
+/** Tells whether the space bar is held, but for one that presses a button or is typed: a drag then pans, whatever lies below. */
+function watchSpace(canvas: HTMLCanvasElement): () => boolean {
+  let isHeld = false;
+  const set = (held: boolean) => {
+    isHeld = held;
+    canvas.classList.toggle('panning', held);
+  };
+  addEventListener('keydown', (event) => {
+    const isTaken = event.target instanceof Element && event.target.closest('input, select, button, summary, dialog');
+    if (event.key !== ' ' || isTaken) return;
+    // Else the page would scroll.
+    event.preventDefault();
+    set(true);
+  });
+  addEventListener('keyup', ({ key }) => key === ' ' && set(false));
+  addEventListener('blur', () => set(false));
+  return () => isHeld;
 }
 
 function spreadOf(spots: ReadonlyMap<number, Spot>): number {

@@ -3,7 +3,7 @@ import type { Page } from './page.ts';
 
 /** The bar under the header while something takes long: what is done, what is left, and how to stop it. */
 export function workBar(page: Page, cancel: () => void): HTMLElement {
-  const bar = element('progress', { max: 1, value: 0 });
+  const bar = element('progress', { max: 1, value: 0, 'aria-label': 'Progress' });
   const text = element('span', {});
   const stop = button('Cancel', 'Stop this', cancel);
   const place = element('span', { className: 'where' });

@@ -137,7 +137,25 @@ describePage('the look of the page of view', ({ open }) => {
     await expect.poll(() => help.isVisible()).toBe(true);
     const keys = await help.locator('dt').allTextContents();
     const does = await help.locator('dd').allTextContents();
-    const expected = ['?', 'wheel', 'drag', 'F', '1 … 9', 'J K', 'A', 'X', 'Z', 'E', 'Del', 'G', 'D', 'S', 'R', 'I'];
+    const expected = [
+      '?',
+      'wheel',
+      'drag',
+      'space drag',
+      'F',
+      '1 … 9',
+      'J K',
+      'A',
+      'X',
+      'Z',
+      'E',
+      'Del',
+      'G',
+      'D',
+      'S',
+      'R',
+      'I',
+    ];
     for (const key of expected)
       expect({ key, listed: keys.some((one) => one.includes(key)) }).toEqual({ key, listed: true });
     expect(does).toHaveLength(keys.length);
