@@ -9,7 +9,7 @@ import {
   suppressNearby,
   type Zyx,
 } from '../../src/entry/index.ts';
-import { cutAt, objectRow, settled, twoFrames } from '../support/page-hands.ts';
+import { cutAt, objectRow, press, settled, twoFrames } from '../support/page-hands.ts';
 import { isotropic, makeProject, picksIn } from '../support/page-project.ts';
 import { drawingIn } from '../support/page-rings.ts';
 import { describePage } from '../support/served-page.ts';
@@ -146,9 +146,9 @@ describePage('sliders in the page of view', ({ open }) => {
     const { shown } = await makeProject({ picks, truth: picksIn(isotropic, 50, 22) });
     const { tab } = await open(shown);
     await settled(tab);
-    const row = objectRow(tab, 'apo-ferritin');
-    await row.locator('.name').click();
-    const counts = await row.getByRole('slider').evaluate(async (slider: HTMLInputElement) => {
+    const object = objectRow(tab, 'apo-ferritin');
+    await object.locator('.name').click();
+    const counts = await object.getByRole('slider').evaluate(async (slider: HTMLInputElement) => {
       const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
       const seen: [string, string][] = [];
       for (let i = 5; i < 20; i += 3) {
@@ -164,6 +164,26 @@ describePage('sliders in the page of view', ({ open }) => {
       const expected = picks.filter(({ object, score }) => object === 'apo-ferritin' && score >= Number(threshold));
       expect({ threshold, count }).toEqual({ threshold, count: String(expected.length) });
     }
+    // A thousand rows in the page made each move of a slider take twice the time.
+    for (const [width, height] of [
+      [1280, 720],
+      [600, 800],
+      [820, 1180],
+    ] as const) {
+      await tab.setViewportSize({ width, height });
+      await twoFrames(tab);
+      const rows = tab.locator('.row');
+      expect(await rows.count()).toBeGreaterThan(3);
+      expect(await rows.count()).toBeLessThan(60);
+    }
+    await tab.locator('.row').first().click();
+    await press(tab, ...Array<string>(12).fill('j'));
+    await twoFrames(tab);
+    const chosen = tab.locator('.row.chosen');
+    expect(await chosen.getAttribute('aria-posinset')).toBe('13');
+    const [list, row] = [(await tab.locator('.list').boundingBox())!, (await chosen.boundingBox())!];
+    expect(row.y).toBeGreaterThanOrEqual(list.y);
+    expect(row.y + row.height).toBeLessThanOrEqual(list.y + list.height + 1);
   }, 60_000);
 });
 
