@@ -252,7 +252,8 @@ class LevelReader {
   }
 
   get total(): number {
-    return this.#isWhole ? this.level.count : this.done + this.#pending.size;
+    if (this.#isWhole) return this.level.count;
+    return this.done + this.#pending.size + this.#queue.filter((brick) => this.#isMissing(brick)).length;
   }
 
   get #isWhole(): boolean {
