@@ -75,7 +75,7 @@ export async function openGreyVolume(
   const finest = sources[0] as VolumeSource;
   const parts = choose(sources, maxBytes).map(
     ({ source, isWhole }) =>
-      new LevelReader(source, { isWhole, maxBytes: isWhole ? Number.POSITIVE_INFINITY : maxBytes }),
+      new LevelReader(source, { isWhole, maxBytes: isWhole ? Number.POSITIVE_INFINITY : maxBytes / 2 }),
   );
   let wake: () => void = () => undefined;
   let woken = new Promise<void>((resolve) => {
@@ -166,15 +166,20 @@ interface ChosenLevel {
   readonly isWhole: boolean;
 }
 
-/** The coarsest level; the finest that fits the memory whole; and the finest of all, if it does not. Coarsest first. */
+/**
+ * The coarsest level; the finest that fits the memory whole; and the finest of all, if it does not, which then gets half of the
+ * memory. Coarsest first.
+ */
 function choose(sources: readonly VolumeSource[], maxBytes: number): ChosenLevel[] {
-  const fits = ({ grid: { shape } }: VolumeSource) => 2 * voxelsOf(shape) <= maxBytes;
   const finest = sources[0] as VolumeSource;
+  const bytes = ({ grid }: VolumeSource) => 2 * voxelsOf(grid.shape);
+  const isWhole = bytes(finest) <= maxBytes;
+  const fits = (source: VolumeSource) => bytes(source) <= (isWhole ? maxBytes : maxBytes / 2);
   const whole = [...new Set([sources.at(-1) as VolumeSource, sources.find(fits)])].filter(
     (source) => source !== undefined && fits(source),
   ) as VolumeSource[];
   const chosen = whole.map((source) => ({ source, isWhole: true }));
-  return fits(finest) ? chosen : [...chosen, { source: finest, isWhole: false }];
+  return isWhole ? chosen : [...chosen, { source: finest, isWhole: false }];
 }
 
 /** Chunks, cut into pieces that are not too large; small cubes of a level of which only those that show are read. */

@@ -188,7 +188,7 @@ describe('openGreyVolume', () => {
 
   it('openGreyVolume reads the level that fits into memory whole, and of the finest only what the slices meet', async () => {
     const levels = [sourceOf([96, 96, 96], ramp), sourceOf([48, 48, 48], ramp, 20)];
-    const { volume, at, stop } = await open(levels, 2 * 48 ** 3, { x: 100, y: 100, z: 100 });
+    const { volume, at, stop } = await open(levels, 4 * 48 ** 3, { x: 100, y: 100, z: 100 });
     const { total } = volume.progress();
     await settled(volume);
     expect(volume.progress()).toEqual({ done: total, total });
