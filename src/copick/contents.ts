@@ -70,7 +70,7 @@ const MAX_DEPTH = 3;
  *
  * @example
  * ```ts
- * const contents = await contentsOf(httpStore('https://example.org/EMPIAR-1'));
+ * const contents = await contentsOf(s3Store('s3://bucket/EMPIAR-1'));
  * ```
  */
 export async function contentsOf(store: ListableStore, options: WaitOptions = {}): Promise<StoreContents> {

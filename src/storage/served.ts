@@ -93,6 +93,7 @@ export function servedStore(url: string | URL, options: ServedStoreOptions = {})
     },
     async delete(key, wait = {}) {
       checkCall('delete', key, wait);
+      if (wait.isProbe) return;
       if ((await version(key, wait)) === undefined) return;
       const path = `${values.location}${key}`;
       throw new CryoetPicksError('read-only', `cannot delete ${path}: the server deletes nothing`, { path });

@@ -472,7 +472,7 @@ export async function requireWritable(
   const key = joinKey(folder, probeName());
   try {
     await store.set(key, new Uint8Array(0), { ...options, isProbe: true });
-    await store.delete(key, options);
+    await store.delete(key, { ...options, isProbe: true });
   } catch (error) {
     if (!isCryoetPicksError(error, 'write-failed')) throw error;
     const withoutProbe = (text: string) => text.replaceAll(PROBE, '');

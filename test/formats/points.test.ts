@@ -91,7 +91,7 @@ describe('a plain table', () => {
       expect.objectContaining({
         code: 'invalid-option',
         option: 'columns',
-        message: expect.stringMatching(/say what each column is, by --columns on the command line/),
+        message: expect.stringMatching(/say what each column is, by the option columns/),
       }),
     );
   });

@@ -901,6 +901,11 @@ const functions: readonly Subject[] = [
     contents.csv!(),
     { format: formats.csvFormat(), source: 'picks.csv' },
   ]),
+  fn('decodePicks', 'content options', formats.decodePicks, () => [
+    contents.csv!(),
+    { format: formats.csvFormat(), source: 'picks.csv' },
+  ]),
+  fn('encodePicks', 'runs options', formats.encodePicks, () => [runs(), { format: formats.csvFormat() }]),
   fn('formatSubmission', 'runs options', core.formatSubmission, () => [runs(), { score: true }]),
   fn('parseSubmission', 'text options', core.parseSubmission, () => [contents.submission!(), { source: 'a.csv' }]),
   fn('parseSubmissionRows', 'text options', core.parseSubmissionRows, () => [
