@@ -117,7 +117,7 @@ describePage('the look of the page of view', ({ open }) => {
       foreign.src = 'https://other.example/code.js';
       document.body.append(foreign);
       form.requestSubmit();
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      for (let i = 0; i < 100 && new Set(seen).size < 6; i++) await new Promise((resolve) => setTimeout(resolve, 100));
       form.remove();
       return { seen: [...new Set(seen)].sort(), wasRun: 'wasRun' in globalThis };
     });
