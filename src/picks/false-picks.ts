@@ -170,28 +170,48 @@ function gradedPicks(
   candidates: Candidates,
   { objects, minDistances = {}, mask }: Omit<EstimateFalsePicksOptions, 'thresholds'>,
 ): readonly (Graded | NotGraded)[] {
-  const options = { objects, minDistances, thresholds: candidates.lowestThresholds };
-  const everywhere = scoresByObject(picksFromCandidates(candidates, options));
-  const inside =
-    mask === undefined ? everywhere : scoresByObject(picksFromCandidates(candidates, { ...options, mask }));
   const wanted = objects && new Set(objects.map(({ name }) => name));
-  return candidates.objects
+  const judged = candidates.objects
     .filter((object) => wanted?.has(object) ?? true)
-    .map((object): Graded | NotGraded => {
-      const { calibration: all = {} } = candidates;
-      if (!Object.hasOwn(all, object)) return { object, reason: 'the model card has no calibration for it' };
-      const calibration = all[object]!;
-      const given = typeof minDistances === 'number' ? minDistances : ownNumber(minDistances, object);
-      const reason = misfit(calibration, {
-        lowest: candidates.lowestThresholds[object]!,
-        minDistance: given ?? candidates.minDistances[object]!,
-      });
-      if (reason !== undefined) return { object, reason };
-      const isKnown = (score: number) => score >= calibration.floor;
-      const scores = (inside.get(object) ?? []).filter(isKnown);
-      const terms = termsOf((everywhere.get(object) ?? []).filter(isKnown), candidates.grid, calibration);
-      return { object, calibration, scores, falseUpTo: falseAmongFirst(scores, terms, calibration.weights) };
-    });
+    .map((object) => ({ object, ...calibrationFor(object, candidates, minDistances) }));
+  const told = judged.filter(({ calibration }) => calibration).map(({ object: name }) => ({ name }));
+  const options = { objects: told, minDistances, thresholds: candidates.lowestThresholds };
+  const pick = (within: PicksFromCandidatesOptions) =>
+    told.length === 0
+      ? new Map<string, readonly number[]>()
+      : scoresByObject(picksFromCandidates(candidates, { ...options, ...within }));
+  const everywhere = pick({});
+  const inside = mask === undefined ? everywhere : pick({ mask });
+  return judged.map((one): Graded | NotGraded => {
+    if (one.reason !== undefined) return one;
+    const { object, calibration } = one;
+    const known = (scores: readonly number[] = []) => scores.filter((score) => score >= calibration.floor);
+    const scores = known(inside.get(object));
+    const terms = termsOf(known(everywhere.get(object)), candidates.grid, calibration);
+    return { object, calibration, scores, falseUpTo: falseAmongFirst(scores, terms, calibration.weights) };
+  });
+}
+
+type FittingCalibration =
+  | { readonly calibration: Calibration; readonly reason?: undefined }
+  | { readonly calibration?: undefined; readonly reason: string };
+
+/** The calibration of an object, if it is for picks such as these. */
+function calibrationFor(
+  object: string,
+  { calibration: all = {}, lowestThresholds, minDistances: usual }: Candidates,
+  minDistances: PerObject,
+): FittingCalibration {
+  if (!Object.hasOwn(all, object)) return { reason: 'the model card has no calibration for it' };
+  const calibration = all[object]!;
+  const { floor, minDistance } = calibration;
+  const lowest = lowestThresholds[object]!;
+  if (lowest > floor)
+    return { reason: `candidates are known down to ${lowest}; its calibration needs all down to ${floor}` };
+  const given = typeof minDistances === 'number' ? minDistances : ownNumber(minDistances, object);
+  const distance = given ?? usual[object]!;
+  if (distance === minDistance) return { calibration };
+  return { reason: `picks are ${distance} Å apart; its calibration is for ${minDistance} Å` };
 }
 
 /** The scores of each object, best first. */
@@ -203,17 +223,6 @@ function scoresByObject(picks: readonly ParticlePick[]): ReadonlyMap<string, rea
     else scores.set(object, [score]);
   }
   return scores;
-}
-
-/** Why a calibration does not fit the picks of an object. */
-function misfit(
-  { floor, minDistance }: Calibration,
-  picked: { readonly lowest: number; readonly minDistance: number },
-): string | undefined {
-  if (picked.lowest > floor)
-    return `candidates are known down to ${picked.lowest}; its calibration needs all down to ${floor}`;
-  if (picked.minDistance === minDistance) return undefined;
-  return `picks are ${picked.minDistance} Å apart; its calibration is for ${minDistance} Å`;
 }
 
 /** Å³ in a µm³. */
