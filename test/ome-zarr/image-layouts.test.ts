@@ -44,7 +44,7 @@ describe('an image whose unit is no unit of length', () => {
       await expect(openTomogram(store)).rejects.toMatchObject({
         code: 'invalid-metadata',
         message: expect.stringMatching(
-          /the unit of axis "z" of memory is ".*", expected angstrom, .*; give fallbackVoxelSize \(Å\)$/,
+          /the unit of axis "z" of memory is ".*", expected angstrom, .*; give the option fallbackVoxelSize, in Å$/,
         ),
       });
     },

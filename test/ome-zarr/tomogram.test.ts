@@ -514,7 +514,7 @@ describe('stores without an image', () => {
     expect(await readBox(tomogram, wholeBox(shape))).toEqual(expectedIn(wholeBox(shape)));
     await expect(openTomogram(store)).rejects.toMatchObject({
       code: 'invalid-metadata',
-      message: expect.stringMatching(/memory has no "multiscales" metadata.*give fallbackVoxelSize \(Å\)$/),
+      message: expect.stringMatching(/memory has no "multiscales" metadata.*give the option fallbackVoxelSize, in Å$/),
     });
   });
 
