@@ -55,6 +55,13 @@ export interface StoredCandidates {
   readonly path: string;
 }
 
+/** Options of `Run.deleteCandidates`. */
+export interface DeleteCandidatesOptions {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What the options of `Run.writeCandidates` must be. */
 export const writeCandidatesRules: RulesFor<WriteCandidatesOptions> = {
   userId: text,
@@ -70,6 +77,13 @@ export const readCandidatesRules: RulesFor<ReadCandidatesOptions> = {
   userId: text,
   sessionId: text,
   expected: /* @__PURE__ */ optional(record),
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
+
+/** What the options of `Run.deleteCandidates` must be. */
+export const deleteCandidatesRules: RulesFor<DeleteCandidatesOptions> = {
+  userId: text,
+  sessionId: text,
   signal: /* @__PURE__ */ optional(abortSignal),
 };
 
@@ -164,6 +178,15 @@ function partLike(value: unknown, pattern: unknown): unknown {
   if (!isFields(value) || !isFields(pattern)) return value;
   const fields = Object.keys(pattern) as (keyof typeof value)[];
   return Object.fromEntries(fields.map((field) => [field, partLike(value[field], pattern[field])]));
+}
+
+/** Deletes the candidates of a run from the overlay, if there are some; see `Run.deleteCandidates`. */
+export async function deleteCandidatesOf(
+  { overlay }: ProjectTree,
+  run: string,
+  { signal, ...author }: DeleteCandidatesOptions,
+): Promise<void> {
+  await overlay.delete(candidatesKey(run, author), { signal });
 }
 
 const FORMAT = 'cryoet-picks candidates';

@@ -25,6 +25,9 @@ import type { ParticlePick } from '../picks/pick.ts';
 import { type ListableStore, requireWritable, type StoreOptions } from '../storage/store.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import {
+  type DeleteCandidatesOptions,
+  deleteCandidatesOf,
+  deleteCandidatesRules,
   type ReadCandidatesOptions,
   readCandidatesOf,
   readCandidatesRules,
@@ -236,6 +239,18 @@ export class Run {
   async readCandidates(options: ReadCandidatesOptions): Promise<StoredCandidates> {
     requireOptions('run.readCandidates', options, readCandidatesRules);
     return readCandidatesOf(this.#tree, this.name, options);
+  }
+
+  /**
+   * Deletes the candidates of a user and session from the overlay, if there are some, as is right once the picks are no longer made
+   * of them. Those of the static tree stay.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for a user or session without a valid character; `read-only` or `write-failed`
+   *   if the overlay cannot be written.
+   */
+  async deleteCandidates(options: DeleteCandidatesOptions): Promise<void> {
+    requireOptions('run.deleteCandidates', options, deleteCandidatesRules);
+    return deleteCandidatesOf(this.#tree, this.name, options);
   }
 
   /**

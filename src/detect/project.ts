@@ -90,7 +90,10 @@ export interface DetectProjectOptions
    * @defaultValue every object of the project that the model knows
    */
   readonly objects?: DetectOptions['objects'];
-  /** Writes candidates beside the picks of a run, so that `pickProject` can pick again. @defaultValue true */
+  /**
+   * Writes candidates beside the picks of a run, so that `pickProject` can pick again. If false, those of an earlier search are
+   * deleted, since they are not those of the new picks. @defaultValue true
+   */
   readonly keepCandidates?: boolean | undefined;
   /** Looks at each tomogram before it is searched, or wraps it: `(tomogram) => resampled(tomogram, 10)`. */
   readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource | Promise<VolumeSource>) | undefined;
@@ -403,7 +406,8 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
   const thresholds = thresholdsWithin(candidates, { shares, mask, onWarning });
   const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max, onWarning });
   const ifVersion = await unchangedVersions(run, before, options);
-  if (options.keepCandidates !== false) {
+  if (options.keepCandidates === false) await run.deleteCandidates({ userId, sessionId, signal });
+  else {
     const [entry] = await run.tomograms({ type: tomogram, voxelSpacing, signal });
     const tomogramUri = formatUri('tomogram', { type: tomogram, voxelSpacing: entry?.voxelSpacing ?? voxelSpacing! });
     const madeBy = await recordOfCandidates({ ...recorded, spec: options.network.spec, tomogramUri });

@@ -54,7 +54,12 @@ export {
 export type { ObjectUserSession, ObjectUserSessionFilter } from '../copick/user-session-files.ts';
 
 // Picks
-export type { ReadCandidatesOptions, StoredCandidates, WriteCandidatesOptions } from '../copick/candidates-file.ts';
+export type {
+  DeleteCandidatesOptions,
+  ReadCandidatesOptions,
+  StoredCandidates,
+  WriteCandidatesOptions,
+} from '../copick/candidates-file.ts';
 export type { HasPicksOptions, PickSet, PicksFilter, WritePicksOptions } from '../copick/pick-sets.ts';
 export type { PicksOrigin, Provenance } from '../copick/provenance.ts';
 export {

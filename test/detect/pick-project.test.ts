@@ -169,6 +169,16 @@ describe('pickProject', () => {
     ]);
   });
 
+  it('a detection that keeps no candidates deletes those of an earlier one, of which its picks are not made', async () => {
+    const { project } = await twoRuns();
+    await detect(project);
+    await detect(project, { keepCandidates: false, overwrite: true, thresholds: 0.9, runs: ['TS_1'] });
+    expect(await pick(project)).toMatchObject([
+      { run: 'TS_1', status: 'failed', error: { code: 'not-found' } },
+      { run: 'TS_2', status: 'detected' },
+    ]);
+  });
+
   it('pickProject refuses candidates of another model, card or tomogram, and says what differs', async () => {
     const { project, shared } = await twoRuns();
     await detect(project);
