@@ -1,12 +1,15 @@
-import type { PickableObject, PickSet, Project, Run, SegmentationEntry, TomogramEntry } from '../entry/copick.ts';
-import {
-  type Candidates,
-  cziiRules,
-  isCryoetPicksError,
-  type ParticlePick,
-  type Store,
-  type VolumeSource,
-} from '../entry/index.ts';
+import type {
+  PickableObject,
+  PickSet,
+  PicksFile,
+  Project,
+  Provenance,
+  Run,
+  SegmentationEntry,
+  StoredCandidates,
+  TomogramEntry,
+} from '../entry/copick.ts';
+import { cziiRules, isCryoetPicksError, type ParticlePick, type Store, type VolumeSource } from '../entry/index.ts';
 import type { Segmented } from './colors.ts';
 import { CACHE_BYTES, openLevels } from './volume-file.ts';
 import { type FilePlace, openPlace, type TomogramPlace, type VolumePlace } from './volume-place.ts';
@@ -150,35 +153,48 @@ export function volumeCollection(
   };
 }
 
+/** A file of a set, as it was read. */
+export interface ReadFile {
+  readonly path: string;
+  readonly file: PicksFile;
+  /** What made these picks; absent if nothing was recorded, or the file has changed since. */
+  readonly record: Provenance | undefined;
+}
+
 /** Picks of a set, and what to tell about files that cannot be read. */
 export interface ReadSet {
   readonly picks: readonly ParticlePick[];
-  /** Of each object, to be passed when its file is replaced. */
-  readonly versions: Readonly<Record<string, string | null | undefined>>;
+  readonly files: readonly ReadFile[];
   readonly errors: readonly unknown[];
 }
 
 /** Reads all files of a set; one that cannot be read does not hide the others. */
 export async function readSet(set: SetChoice, signal: AbortSignal): Promise<ReadSet> {
-  const read = await Promise.allSettled(set.files.map((file) => file.read({ signal })));
+  const read = await Promise.allSettled(set.files.map((file) => readFile(file, signal)));
   signal.throwIfAborted();
   const files = read.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
   return {
-    picks: files.flatMap(({ picks }) => picks),
-    versions: Object.fromEntries(files.map(({ object, version }) => [object, version])),
+    picks: files.flatMap(({ file }) => file.picks),
+    files,
     errors: read.filter((one) => one.status === 'rejected').map(({ reason }) => reason),
   };
 }
 
-/** The candidates that the picks of a set were made of, if they were kept. */
+async function readFile(set: PickSet, signal: AbortSignal): Promise<ReadFile> {
+  const [file, origin] = await Promise.all([set.read({ signal }), set.origin({ signal })]);
+  // Between the two, somebody else may have written it.
+  return { path: set.path, file, record: origin?.version === file.version ? origin?.provenance : undefined };
+}
+
+/** The candidates of a user and session, with what made them; undefined if none are kept. */
 export async function readCandidates(
   run: Run | undefined,
-  { userId, sessionId }: SetChoice,
+  { userId, sessionId }: Pick<SetChoice, 'userId' | 'sessionId'>,
   signal: AbortSignal,
-): Promise<Candidates | undefined> {
+): Promise<StoredCandidates | undefined> {
   if (run === undefined || userId === '' || sessionId === '') return undefined;
   try {
-    return (await run.readCandidates({ userId, sessionId, signal })).candidates;
+    return await run.readCandidates({ userId, sessionId, signal });
   } catch (error) {
     if (isCryoetPicksError(error, 'not-found')) return undefined;
     throw error;
@@ -188,7 +204,12 @@ export async function readCandidates(
 /** Users whose picks are the truth by the custom of the field: competition, simulation, portal. */
 const truthful = ['curation', 'simulation', 'ground-truth', 'truth', 'data-portal'];
 
+/** Whether the picks of a user are the truth by custom. */
+export function isTruthful(userId: string): boolean {
+  return truthful.includes(userId);
+}
+
 /** The set that is taken for the truth unless somebody chooses another. */
 export function truthOf(sets: readonly SetChoice[]): SetChoice | undefined {
-  return sets.find(({ userId }) => truthful.includes(userId));
+  return sets.find(({ userId }) => isTruthful(userId));
 }

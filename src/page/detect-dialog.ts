@@ -4,7 +4,7 @@ import type { TomogramChoice } from './collection.ts';
 import { defaultNetwork, type Network, planSearch, type SearchPlan, searchIn } from './detect.ts';
 import { button, element, field } from './element.ts';
 import type { Page } from './page.ts';
-import type { Workspace } from './workspace.ts';
+import type { Work, Workspace } from './workspace.ts';
 
 /** Asks for a network, tells the memory that it takes, and searches the tomogram that is open. */
 export function detector(page: Page, workspace: Workspace, session: () => ViewSession | undefined): () => void {
@@ -56,15 +56,13 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
       facts.textContent = error instanceof Error ? error.message : String(error);
     }
   };
-  const search = async ({ network, plan, runtime, tomogram }: Ready) => {
+  const search = async ({ network, plan, runtime, tomogram }: Ready, { signal, show: showWork }: Work) => {
     const { run, objects } = live.state;
     if (run === undefined) return;
     const { level } = plan;
-    const signal = workspace.beginWork();
-    const since = performance.now();
     let where: string | undefined;
     let progress = { what: 'Preparing the network', done: 0, total: 1 };
-    const show = () => live.change({ work: { ...progress, since, where } });
+    const show = () => showWork({ ...progress, where });
     show();
     const { candidates, sha256 } = await searchIn(tomogram.place, {
       ...{ network, level, runtime, objects, signal },
@@ -77,6 +75,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
         show();
       },
     });
+    signal.throwIfAborted();
     await workspace.showDetection({ run, tomogram, level, model: { spec: network.spec, sha256 }, candidates });
     const count = picksFromCandidates(candidates).length;
     const place = live.state.run === run ? '' : ` in ${run}`;
@@ -85,10 +84,8 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
   };
   files.addEventListener('change', () => void prepare());
   form.addEventListener('submit', () => {
-    if (ready === undefined) return;
-    search(ready)
-      .catch(workspace.tell)
-      .finally(() => live.change({ work: undefined }));
+    const given = ready;
+    if (given) void workspace.work('Detecting', (work) => search(given, work));
   });
   return () => {
     dialog.showModal();

@@ -1,7 +1,8 @@
 import type { Run } from '../entry/copick.ts';
 import { type Candidates, isCryoetPicksError, type Model, writeDetection } from '../entry/index.ts';
-import { labelOf, type TomogramChoice } from './collection.ts';
-import type { Draft } from './drafts.ts';
+import type { TomogramChoice } from './collection.ts';
+import { type Draft, draftFrom } from './drafts.ts';
+import type { SetName } from './set-review.ts';
 import { type State, UNSAVED } from './state.ts';
 
 /** What a network found in a tomogram. */
@@ -35,10 +36,10 @@ export function createDetections(): Detections {
     of: (run) => (run === undefined ? undefined : byRun.get(run)),
     keep: (detection) => byRun.set(detection.run, detection),
     forget: (run) => byRun.delete(run),
-    remember({ run, set, edits, savedEdits, thresholds }) {
+    remember(state) {
+      const { run, set } = state;
       const detection = run === undefined || set !== UNSAVED ? undefined : byRun.get(run);
-      if (detection === undefined) return;
-      byRun.set(detection.run, { ...detection, draft: { edits, thresholds, isSaved: edits === savedEdits } });
+      if (detection) byRun.set(detection.run, { ...detection, draft: draftFrom(state) });
     },
   };
 }
@@ -46,12 +47,8 @@ export function createDetections(): Detections {
 /** The user whose picks are those of the network. */
 const NETWORK = 'cryoet-picks';
 
-/**
- * Writes a detection as a set of the network, candidates and picks, under the first session that has neither.
- *
- * @returns The label of the set.
- */
-export async function writeAsNetwork(run: Run, detection: Detection): Promise<string> {
+/** Writes a detection as a set of the network, candidates and picks, under the first session that has neither; returns its name. */
+export async function writeAsNetwork(run: Run, detection: Detection): Promise<SetName> {
   const { candidates, tomogram, level, model } = detection;
   const { place } = tomogram;
   if (place.kind !== 'tomogram') throw new Error('There is no project to save into; export the picks instead.');
@@ -63,7 +60,7 @@ export async function writeAsNetwork(run: Run, detection: Detection): Promise<st
     voxelSpacing: place.voxelSpacing,
     settings: level === 0 ? {} : { level },
   });
-  return labelOf(author);
+  return author;
 }
 
 async function freeSession(run: Run): Promise<string> {

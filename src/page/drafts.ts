@@ -1,12 +1,14 @@
 import { isCryoetPicksError, type Store } from '../entry/index.ts';
-import type { Edit, Edits } from './state.ts';
+import type { Live } from './live.ts';
+import { type Edit, type EditChanges, editsSince, movedThresholds, type State, UNSAVED } from './state.ts';
 
-/** A review that goes on later: what a person did, and where the thresholds were. */
+/** A review that goes on later: what a person did since the set was saved last, and which thresholds were moved. */
 export interface Draft {
-  readonly edits: Edits;
+  /** To be made to the edits that the files of the set hold; undefined takes one back. */
+  readonly changes: EditChanges;
   readonly thresholds: Readonly<Record<string, number>>;
-  /** True if all of it was saved as picks. */
-  readonly isSaved: boolean;
+  /** When it was written, in milliseconds since 1970. */
+  readonly time: number;
 }
 
 /** What a draft is of. */
@@ -14,35 +16,48 @@ export interface DraftOf {
   readonly run: string;
   /** Label of the pick set. */
   readonly set: string;
-  readonly userId: string;
+  readonly person: string;
 }
 
 /** Where drafts are kept. */
 export interface Drafts {
+  /** The latest draft; undefined if there is none, or it has ended. */
   read(of: DraftOf): Promise<Draft | undefined>;
+  /** Keeps a draft in place of the one before. */
   write(of: DraftOf, draft: Draft): Promise<void>;
+  /** Keeps a draft before it returns, as a page that is being left must. */
+  writeNow(of: DraftOf, draft: Draft): void;
 }
 
 interface DraftJson {
-  readonly version: 1;
-  readonly edits: readonly (readonly [id: string, edit: Edit])[];
+  readonly version: 2;
+  readonly changes: readonly (readonly [id: string, edit: Edit | null])[];
   readonly thresholds: Readonly<Record<string, number>>;
-  readonly isSaved: boolean;
+  readonly time: number;
 }
 
 /** The text of a draft. */
-export function formatDraft({ edits, thresholds, isSaved }: Draft): string {
-  const json: DraftJson = { version: 1, edits: [...edits], thresholds, isSaved };
+export function formatDraft({ changes, thresholds, time }: Draft): string {
+  const json: DraftJson = {
+    version: 2,
+    changes: [...changes].map(([id, edit]) => [id, edit ?? null]),
+    thresholds,
+    time,
+  };
   return `${JSON.stringify(json)}\n`;
 }
 
-/** Reads a draft; one that is broken, or of a later version, counts as none. */
+/** Reads a draft; one that is broken, or of another version, counts as none. */
 export function parseDraft(draft: string | Uint8Array): Draft | undefined {
   try {
     const text = typeof draft === 'string' ? draft : new TextDecoder('utf-8', { fatal: true }).decode(draft);
-    const { version, edits, thresholds, isSaved } = JSON.parse(text) as DraftJson;
-    if (version !== 1 || !Array.isArray(edits)) return undefined;
-    return { edits: new Map(edits), thresholds: { ...thresholds }, isSaved: isSaved === true };
+    const { version, changes, thresholds, time } = JSON.parse(text) as DraftJson;
+    if (version !== 2 || !Array.isArray(changes)) return undefined;
+    return {
+      changes: new Map(changes.map(([id, edit]) => [id, edit ?? undefined])),
+      thresholds: { ...thresholds },
+      time,
+    };
   } catch {
     return undefined;
   }
@@ -50,51 +65,120 @@ export function parseDraft(draft: string | Uint8Array): Draft | undefined {
 
 /**
  * Keeps drafts beside the picks of a run, under a name that is hidden and does not end in `.json`, so that no program takes them for
- * picks.
+ * picks; in the browser where the store does not take them, and while the page is being left.
  */
-export function storedDrafts(store: Store): Drafts {
-  const keyOf = ({ run, set, userId }: DraftOf) =>
-    `/ExperimentRuns/${run}/Picks/.${userId}_${set.replace('/', '_')}.review` as const;
-  return {
-    async read(of) {
-      const bytes = await store.get(keyOf(of));
-      return bytes && parseDraft(bytes);
-    },
-    write: (of, draft) => store.set(keyOf(of), new TextEncoder().encode(formatDraft(draft))),
-  };
-}
-
-/** Keeps drafts in the browser. */
-export function browserDrafts(title: string): Drafts {
-  const keyOf = ({ run, set, userId }: DraftOf) => `cryoet-picks review ${JSON.stringify([title, run, set, userId])}`;
-  return {
-    async read(of) {
-      const text = localStorage.getItem(keyOf(of));
-      return text === null ? undefined : parseDraft(text);
-    },
-    async write(of, draft) {
-      localStorage.setItem(keyOf(of), formatDraft(draft));
-    },
-  };
-}
-
-/** Keeps drafts in a store as long as it takes them, and in the browser from then on. */
 export function draftsIn(store: Store | undefined, title: string): Drafts {
-  const inBrowser = browserDrafts(title);
-  if (store === undefined) return inBrowser;
-  const inStore = storedDrafts(store);
-  let isRefused = false;
+  const keyOf = ({ run, set, person }: DraftOf) =>
+    `/ExperimentRuns/${run}/Picks/.${person}_${set.replace('/', '_')}.review` as const;
+  const nameOf = ({ run, set, person }: DraftOf) => `cryoet-picks review ${JSON.stringify([title, run, set, person])}`;
+  let isRefused = store === undefined;
+  /** The last write: one that was slow must not come after a later one. */
+  let last: Promise<unknown> = Promise.resolve();
+  const inStore = async (of: DraftOf): Promise<Draft | undefined> => {
+    const bytes = await store?.get(keyOf(of)).catch(() => undefined);
+    return bytes && parseDraft(bytes);
+  };
+  const inBrowser = (of: DraftOf): Draft | undefined => {
+    const text = localStorage.getItem(nameOf(of));
+    return text === null ? undefined : parseDraft(text);
+  };
+  const writeNow = (of: DraftOf, draft: Draft) => localStorage.setItem(nameOf(of), formatDraft(draft));
+  const write = async (of: DraftOf, draft: Draft) => {
+    if (isRefused) return writeNow(of, draft);
+    try {
+      await (store as Store).set(keyOf(of), new TextEncoder().encode(formatDraft(draft)));
+      localStorage.removeItem(nameOf(of));
+    } catch (error) {
+      if (!isCryoetPicksError(error)) throw error;
+      isRefused = true;
+      writeNow(of, draft);
+    }
+  };
   return {
-    read: async (of) => (await inStore.read(of).catch(() => undefined)) ?? inBrowser.read(of),
-    async write(of, draft) {
-      if (isRefused) return inBrowser.write(of, draft);
-      try {
-        await inStore.write(of, draft);
-      } catch (error) {
-        if (!isCryoetPicksError(error)) throw error;
-        isRefused = true;
-        await inBrowser.write(of, draft);
-      }
+    writeNow,
+    async read(of) {
+      await last;
+      const found = [await inStore(of), inBrowser(of)].filter((draft) => draft !== undefined);
+      const [latest] = found.sort((a, b) => b.time - a.time);
+      return latest && latest.changes.size > 0 ? latest : undefined;
+    },
+    write(of, draft) {
+      const written = last.then(() => write(of, draft));
+      last = written.catch(() => undefined);
+      return written;
+    },
+  };
+}
+
+/** The draft of what the page shows; undefined if there is nothing to keep. */
+function draftOf(state: State): { readonly of: DraftOf; readonly draft: Draft } | undefined {
+  const { run, set, person, edits, savedEdits } = state;
+  if (run === undefined || set === undefined || set === UNSAVED || edits === savedEdits) return undefined;
+  return { of: { run, set, person }, draft: draftFrom(state) };
+}
+
+/** What was done since the set was saved. */
+export function draftFrom(state: State): Draft {
+  const { edits, savedEdits } = state;
+  return { changes: editsSince(savedEdits, edits), thresholds: movedThresholds(state), time: Date.now() };
+}
+
+/** How long after a change a draft is kept, in milliseconds. */
+const PATIENCE = 1000;
+
+/** Keeps the review that goes on. */
+export interface DraftKeeper {
+  /** Keeps what is not kept yet, before another set is shown. */
+  flush(): void;
+  /** Ends a draft whose review was saved. */
+  end(of: DraftOf): void;
+}
+
+/** Keeps the review that goes on, soon after each change and at once when the page is left, so that it resumes where it stopped. */
+export function draftKeeper(
+  live: Live,
+  drafts: () => Drafts | undefined,
+  tell: (problem: unknown) => void,
+): DraftKeeper {
+  let kept: Partial<State> = {};
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const take = () => {
+    clearTimeout(timer);
+    const { state } = live;
+    const isKept = (['run', 'set', 'edits', 'savedEdits', 'thresholds'] as const).every(
+      (part) => kept[part] === state[part],
+    );
+    kept = state;
+    return isKept ? undefined : draftOf(state);
+  };
+  const write = (of: DraftOf, draft: Draft) => void drafts()?.write(of, draft).catch(tell);
+  /** Does not rely on a request, which may end with the page. */
+  const writeNow = (of: DraftOf, draft: Draft) => {
+    try {
+      drafts()?.writeNow(of, draft);
+    } catch (error) {
+      tell(error);
+    }
+  };
+  const flush = () => {
+    const taken = take();
+    if (taken) write(taken.of, taken.draft);
+  };
+  live.watch(['edits', 'thresholds'], () => {
+    clearTimeout(timer);
+    timer = setTimeout(flush, PATIENCE);
+  });
+  addEventListener('pagehide', () => {
+    kept = {};
+    const taken = take();
+    if (taken) writeNow(taken.of, taken.draft);
+  });
+  return {
+    flush,
+    end(of) {
+      const ended: Draft = { changes: new Map(), thresholds: {}, time: Date.now() };
+      writeNow(of, ended);
+      write(of, ended);
     },
   };
 }

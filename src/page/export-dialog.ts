@@ -1,12 +1,9 @@
 import { type PicksFormatName, picksFormatNames } from '../entry/formats.ts';
 import type { ParticlePick } from '../entry/index.ts';
-import { readCandidates, readSet } from './collection.ts';
 import { button, chooser, element, field, setOptions } from './element.ts';
 import { download, filesOf, type RunToExport } from './export.ts';
 import type { Page } from './page.ts';
-import { reviewOf } from './review.ts';
-import { named } from './state.ts';
-import type { Workspace } from './workspace.ts';
+import type { Work, Workspace } from './workspace.ts';
 
 const SCOPES = ['this run', 'all runs, with these thresholds'];
 
@@ -42,10 +39,10 @@ export function exporter(page: Page, workspace: Workspace): () => void {
   const dialog = element('dialog', { 'aria-label': 'Export picks' }, form);
   document.body.append(dialog);
 
-  const exportPicks = async () => {
+  const exportPicks = async (work: Work) => {
     const name = format.value as PicksFormatName;
     const objects = live.state.objects.map((object) => object.name);
-    const runs = scope.value === SCOPES[0] ? [thisRun(page)] : await allRuns(page, workspace);
+    const runs = scope.value === SCOPES[0] ? [thisRun(page)] : await allRuns(page, workspace, work);
     const files = await filesOf(runs, name, {
       objects,
       pixelSize: pixelSize.required ? pixelSize.valueAsNumber : undefined,
@@ -55,11 +52,7 @@ export function exporter(page: Page, workspace: Workspace): () => void {
     const names = files.length === 1 ? files[0]?.name : `${files.length} files`;
     workspace.tell(`Exported ${picks} picks as ${name}: ${names ?? 'no file, since there are no picks'}.`);
   };
-  form.addEventListener('submit', () => {
-    exportPicks()
-      .catch(workspace.tell)
-      .finally(() => live.change({ work: undefined }));
-  });
+  form.addEventListener('submit', () => void workspace.work('Exporting', exportPicks));
   return () => {
     setOptions(scope, live.state.runs.length > 1 ? SCOPES : [SCOPES[0] as string], SCOPES[0]);
     dialog.showModal();
@@ -77,25 +70,20 @@ function plain({ object, position, score, instanceId, transform, unknown }: Part
 }
 
 /** The same set of every run, cut at the same thresholds, with what was decided in its review. */
-async function allRuns(page: Page, workspace: Workspace): Promise<RunToExport[]> {
+async function allRuns(page: Page, workspace: Workspace, { signal, show }: Work): Promise<RunToExport[]> {
   const { live } = page;
-  const { runs, set, thresholds, minDistances, tomogram } = live.state;
-  const signal = workspace.beginWork();
-  const since = performance.now();
+  const { runs, set, tomogram } = live.state;
   const found: RunToExport[] = [];
   for (const name of runs) {
     signal.throwIfAborted();
-    live.change({ work: { what: 'Exporting', done: found.length, total: runs.length, since } });
+    show({ what: 'Exporting', done: found.length, total: runs.length });
     if (name === live.state.run) {
       found.push(thisRun(page));
       continue;
     }
     const run = await workspace.collection?.open(name, signal);
-    const own = run?.sets.find(({ label }) => label === set);
-    const candidates = own && (await readCandidates(run?.run, own, signal));
-    const loaded = own && !candidates ? named((await readSet(own, signal)).picks) : [];
-    const edits = (await workspace.draftOf(name, set))?.edits ?? new Map();
-    const { kept } = reviewOf({ loaded, candidates, edits, thresholds, minDistances });
+    const has = run !== undefined && set !== undefined && run.sets.some(({ label }) => label === set);
+    const kept = has ? (await workspace.reviewIn(name, run, set, signal)).kept : [];
     const choice = run?.tomograms.find(({ label }) => label === tomogram) ?? run?.tomograms[0];
     const [finest] = (await choice?.open(signal)) ?? [];
     found.push({ run: name, picks: kept.map(plain), grid: finest?.grid });

@@ -15,8 +15,8 @@ import { saver } from './save-dialog.ts';
 import { scorePanel } from './score-panel.ts';
 import { collectionOf, readSession } from './session.ts';
 import { messageLine, workBar } from './status.ts';
-import { parsePlace } from './url.ts';
-import { createWorkspace, followAddress } from './workspace.ts';
+import { followAddress, parsePlace } from './url.ts';
+import { createWorkspace } from './workspace.ts';
 
 const page = createPage();
 let session: ViewSession | undefined;
@@ -60,7 +60,7 @@ addEventListener('beforeunload', (event) => {
   const { edits, savedEdits, unsaved } = page.live.state;
   if ((edits !== savedEdits && edits.size > 0) || unsaved.size > 0) event.preventDefault();
 });
-followAddress(page);
+followAddress(page.live);
 page.live.watch(['isGallery'], ({ isGallery }) => {
   views.root.hidden = isGallery;
 });
@@ -69,7 +69,7 @@ try {
   session = await readSession();
   const collection = collectionOf(session);
   const { userId, sessionId, writable: canWrite } = session;
-  page.live.change({ userId, sessionId, canWrite });
+  page.live.change({ person: userId, userId, sessionId, canWrite });
   if (collection) await workspace.open(collection, parsePlace(location.hash));
   else open.show();
 } catch (error) {

@@ -90,7 +90,8 @@ export function deletePick(page: Page): void {
   if (pick === undefined) return;
   const before = page.live.state.edits.get(pick.id);
   step(page, 1);
-  editPick(page, pick.id, pick.source === 'added' ? {} : { ...before, decision: 'deleted' });
+  // One that a file holds stays deleted, so that saving takes it out.
+  editPick(page, pick.id, before?.isAdded ? {} : { ...before, decision: 'deleted' });
 }
 
 /** Adds a pick of the object at hand and selects it. */

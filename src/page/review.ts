@@ -5,8 +5,7 @@ import { type Edit, type LoadedPick, named, type State } from './state.ts';
 export type Source = 'found' | 'edited' | 'added';
 
 /** A pick under review: one that is kept, or one that a person rejected. */
-export interface ReviewedPick extends ParticlePick {
-  readonly id: string;
+export interface ReviewedPick extends LoadedPick {
   readonly source: Source;
   readonly decision: 'accepted' | 'rejected' | undefined;
 }
@@ -19,25 +18,26 @@ export interface Review {
   readonly all: readonly ReviewedPick[];
 }
 
-type ReviewInput = Pick<State, 'loaded' | 'candidates' | 'edits' | 'thresholds' | 'minDistances'>;
+/** What decides which picks are kept. */
+export type ReviewInput = Pick<State, 'loaded' | 'candidates' | 'edits' | 'thresholds' | 'minDistances'> &
+  Partial<Pick<State, 'picking'>>;
 
 /**
  * The picks at the present thresholds, with what a person decided.
  *
- * What nobody has decided yet are the picks of the library: those with at least the threshold, after suppression. What a person
+ * What nobody has decided yet are the picks of the library: those of the candidates, else those of the files that have at least the
+ * threshold. What a person
  * accepted, moved or added is kept whatever its score, and suppresses what nobody decided around it. What was rejected is taken out
  * after the suppression, so that no weaker candidate takes its place.
  */
-export function reviewOf({ loaded, candidates, edits, thresholds, minDistances }: ReviewInput): Review {
+export function reviewOf(input: ReviewInput): Review {
+  const { loaded, edits, minDistances } = input;
   const minDistance = Object.fromEntries(
     [...new Set([...loaded, ...edits.values()].map(({ object }) => object))]
       .filter((object) => object !== undefined)
       .map((object) => [object, minDistances[object] ?? 0]),
   );
-  const passing = () => loaded.filter(({ object, score }) => score >= (thresholds[object] ?? Number.NEGATIVE_INFINITY));
-  const picks = candidates
-    ? named(picksFromCandidates(candidates, { thresholds: allowedThresholds(candidates, thresholds) }))
-    : (suppressNearby(passing(), { minDistance }) as LoadedPick[]);
+  const picks = [...picksOfCandidates(input), ...picksOfFiles(input, minDistance)];
   const undecided = picks.filter(({ id }) => !edits.has(id));
   const decided = decidedPicks(loaded, edits);
   const own = decided.filter(({ decision }) => decision !== 'rejected');
@@ -51,6 +51,27 @@ export function reviewOf({ loaded, candidates, edits, thresholds, minDistances }
     [...kept, ...own],
     decided.filter(({ decision }) => decision === 'rejected'),
   );
+}
+
+function picksOfCandidates({ candidates, picking, thresholds }: ReviewInput): LoadedPick[] {
+  if (candidates === undefined) return [];
+  const { max, acrossObjects } = picking ?? {};
+  return named(
+    picksFromCandidates(candidates, { thresholds: allowedThresholds(candidates, thresholds), max, acrossObjects }),
+  );
+}
+
+/** The picks of objects that have no candidates, and those that were made of none. */
+function picksOfFiles(
+  { loaded, candidates, thresholds }: ReviewInput,
+  minDistance: Readonly<Record<string, number>>,
+): LoadedPick[] {
+  const again = new Set(candidates?.objects);
+  const passing = loaded.filter(
+    ({ object, score }) => !again.has(object) && score >= (thresholds[object] ?? Number.NEGATIVE_INFINITY),
+  );
+  const fixed = loaded.filter(({ object, isFixed }) => isFixed && again.has(object));
+  return [...(suppressNearby(passing, { minDistance }) as LoadedPick[]), ...fixed];
 }
 
 /** The thresholds of candidates by object, not below the lowest one at which nothing is missing. */
@@ -137,7 +158,7 @@ export function createReviewer(): (state: ReviewInput) => Review {
   return (state) => {
     const isSame =
       input !== undefined &&
-      (['loaded', 'candidates', 'edits', 'thresholds', 'minDistances'] as const).every(
+      (['loaded', 'candidates', 'picking', 'edits', 'thresholds', 'minDistances'] as const).every(
         (name) => input?.[name] === state[name],
       );
     if (!isSame) review = reviewOf(state);

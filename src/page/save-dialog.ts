@@ -39,7 +39,7 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
     if (!dialog.open) dialog.showModal();
   };
   const save = async () => {
-    const { edits, userId: user, sessionId: session, sets } = live.state;
+    const { userId: user, sessionId: session } = live.state;
     const name = { userId: user, sessionId: session };
     try {
       const { label, network, kept, rejected, unknown } = await savePicks(page, workspace, name);
@@ -47,29 +47,26 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
       const found = network === undefined ? '' : `; what the network found as ${network}`;
       const rest = unknown === 0 ? '' : `; ${unknown} of objects that the project does not have were left out`;
       live.change({
-        savedEdits: edits,
         message: {
           text: `Saved ${kept} picks as ${label}, ${rejected} rejected${found}${rest}.`,
           isError: unknown > 0,
         },
       });
     } catch (error) {
-      if (!isConflict(error)) return workspace.tell(error);
-      await workspace.relist();
-      live.change({ sessionId: freeSession(name, [...sets, ...live.state.sets]) });
-      ask(
-        `${user}/${session} holds other picks, or has changed since it was read. Nothing was written; this session is free:`,
-      );
+      const run = workspace.run?.run;
+      if (!isConflict(error) || run === undefined) return workspace.tell(error);
+      live.change({ sessionId: await freeSession(run, name) });
+      ask(`${(error as Error).message} Nothing was written; this session is free:`);
     }
   };
   form.addEventListener('submit', () => {
     live.change({ userId: userId.value.trim(), sessionId: sessionId.value.trim() });
-    void save();
+    save().catch(workspace.tell);
   });
   return async () => {
     if (!live.state.canWrite)
       workspace.tell('This project cannot be written from here; Export gives the picks as a file.');
-    else if (isNamed) await save();
+    else if (isNamed || workspace.review?.isOwn) await save().catch(workspace.tell);
     else ask('');
   };
 }

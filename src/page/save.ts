@@ -1,14 +1,18 @@
-import { isCryoetPicksError, type ParticlePick } from '../entry/index.ts';
-import { labelOf } from './collection.ts';
+import type { PicksFile, Run } from '../entry/copick.ts';
+import { CryoetPicksError, isCryoetPicksError, type ParticlePick } from '../entry/index.ts';
+import { labelOf, type ReadSet } from './collection.ts';
 import type { Page } from './page.ts';
 import type { ReviewedPick } from './review.ts';
+import {
+  lineageOf,
+  PROGRAM,
+  pickedRecord,
+  type ReviewRecord,
+  rejectsOf,
+  type SetName,
+  savedIds,
+} from './set-review.ts';
 import type { Workspace } from './workspace.ts';
-
-/** Whose picks they are. */
-export interface SetName {
-  readonly userId: string;
-  readonly sessionId: string;
-}
 
 /** What saving did. */
 export interface Saved {
@@ -21,80 +25,142 @@ export interface Saved {
   readonly unknown: number;
 }
 
-/** The name of the set that holds what a person rejected. */
-export function rejectsOf({ userId, sessionId }: SetName): SetName {
-  return { userId: `${userId}-rejected`, sessionId };
-}
-
 /**
- * Writes the kept picks as a pick set of a person's own, and what was rejected as another; before them what the network has just
- * found, as a set of the network. A file that was not read by this page, or
- * has changed since, is not replaced.
+ * Writes the kept picks as a set of a person's own, and what was rejected as another; the page goes on with the set that was written.
+ * What the network has just found is written before them, as a set of the network.
  *
- * @throws `conflict` for such a file; what writing throws.
+ * Only the set under review is replaced, if the person made it and nobody has changed it since it was read. All files are checked
+ * before one is written.
+ *
+ * @throws `conflict` for any other set that is there, and nothing is written then; what writing throws.
  */
 export async function savePicks(page: Page, workspace: Workspace, name: SetName): Promise<Saved> {
-  const { run } = workspace.run ?? {};
-  const { project } = workspace.collection ?? {};
-  if (run === undefined || project === undefined) {
-    throw new Error('There is no project to save into; export the picks instead.');
-  }
-  const known = new Set(project.objects.map(({ name }) => name));
+  const { run, known, review } = target(workspace);
   const isKnown = ({ object }: ParticlePick) => known.has(object);
-  const { kept, rejected } = page.review();
-  const { state } = page.live;
+  const isOwn = review?.isOwn ?? false;
+  const rejects = { author: rejectsOf(name), read: review?.rejects };
+  const picks = { author: name, read: review?.picks };
+  const versions = [await replaceableVersions(run, rejects, isOwn), await replaceableVersions(run, picks, isOwn)];
   const network = await workspace.saveDetection();
-  const provenance = {
-    program: 'cryoet-picks view',
-    reviewed: network ?? state.set ?? null,
-    thresholds: state.thresholds,
-    tomogram: state.tomogram ?? null,
+  const { state } = page.live;
+  const { kept, rejected } = page.review();
+  const candidatesOf = state.picking?.candidatesOf;
+  const recordOf = (object: string): ReviewRecord => {
+    const picked = candidatesOf && pickedRecord(object, state);
+    return {
+      program: PROGRAM,
+      person: state.person,
+      reviewed: lineageOf(review) ?? state.set ?? null,
+      thresholds: state.thresholds,
+      tomogram: state.tomogram ?? null,
+      ...(picked && { picked: { ...picked, candidatesOf } }),
+    };
   };
-  const write = async (picks: readonly ReviewedPick[], { userId, sessionId }: SetName, isNeeded: boolean) => {
-    const label = labelOf({ userId, sessionId });
-    const versions = workspace.versionsOf(label);
-    const before = workspace.run?.sets.find((set) => set.label === label)?.files.map(({ object }) => object) ?? [];
-    const reviewed = isNeeded ? state.loaded.map(({ object }) => object) : [];
-    const objects = [...new Set([...before, ...reviewed, ...picks.map(({ object }) => object)])].filter((one) =>
-      known.has(one),
-    );
-    if (objects.length === 0) return;
-    await run.writePicks(picks.filter(isKnown).map(toSave), {
-      userId,
-      sessionId,
-      objects,
-      ifVersion: Object.fromEntries(objects.map((object) => [object, versions[object] ?? null])),
-      provenance: Object.fromEntries(objects.map((object) => [object, provenance])),
-    });
-  };
-  await write(kept, name, true);
-  await write(rejected, rejectsOf(name), false);
-  await workspace.relist();
-  for (const one of [name, rejectsOf(name)]) await workspace.learnVersions(labelOf(one));
+  // First: if the picks cannot be written after all, these do no harm.
+  await writeSet(run, { ...rejects, versions: versions[0]!, picks: rejected.filter(isKnown), reviewed: [] }, recordOf);
+  const reviewed = state.loaded.filter(isKnown);
+  await writeSet(run, { ...picks, versions: versions[1]!, picks: kept.filter(isKnown), reviewed }, recordOf);
+  const [written] = await run.pickSets({ ...name });
+  const label = labelOf(written ?? name);
+  const all = [...kept.filter(isKnown), ...rejected.filter(isKnown)];
+  await workspace.showSaved(label, { state, ids: savedIds(all) });
   return {
-    label: labelOf(name),
-    network,
+    label,
+    network: network?.label,
     kept: kept.filter(isKnown).length,
     rejected: rejected.filter(isKnown).length,
-    unknown: [...kept, ...rejected].filter((pick) => !isKnown(pick)).length,
+    unknown: kept.length + rejected.length - all.length,
   };
+}
+
+/** The run to save into. @throws An error if there is none. */
+function target({ run, collection, review }: Workspace) {
+  if (collection?.project === undefined) {
+    throw new Error('There is no project to save into; export the picks instead.');
+  }
+  if (run?.run === undefined) throw new Error('This run is not open: nothing was saved.');
+  return { run: run.run, known: new Set(collection.project.objects.map(({ name }) => name)), review };
+}
+
+/** A set that is to be written. */
+interface SetToCheck {
+  readonly author: SetName;
+  /** The set that it goes on from. */
+  readonly read: ReadSet | undefined;
+}
+
+/** A set to write, in place of files that were checked. */
+interface SetToWrite extends SetToCheck {
+  readonly versions: Versions;
+  readonly picks: readonly ReviewedPick[];
+  /** Picks whose objects get a file even if none of them is kept. */
+  readonly reviewed: readonly ParticlePick[];
+}
+
+type Versions = ReadonlyMap<string, string | null | undefined>;
+
+/**
+ * The versions of the files of a set that may be replaced, by object.
+ *
+ * @throws `conflict` for a file that the person did not make, or that is not the one that was read.
+ */
+async function replaceableVersions(run: Run, { author, read }: SetToCheck, isOwn: boolean): Promise<Versions> {
+  const known = new Map(read?.files.map(({ path, file }) => [path, file.version]));
+  const versions = new Map<string, string | null | undefined>();
+  for (const set of await run.pickSets({ ...author })) {
+    const label = labelOf(set);
+    if (!known.has(set.path)) throw conflict(`${label} holds other picks than those under review.`);
+    if (!isOwn) throw conflict(`${label} is not yours to replace.`);
+    const version = known.get(set.path);
+    if ((await set.origin())?.version !== version) throw conflict(`${label} has changed since it was read.`);
+    versions.set(set.object, version);
+  }
+  return versions;
+}
+
+function conflict(message: string): CryoetPicksError {
+  return new CryoetPicksError('conflict', message);
+}
+
+async function writeSet(
+  run: Run,
+  { author, picks, read, reviewed, versions }: SetToWrite,
+  recordOf: (object: string) => ReviewRecord,
+): Promise<void> {
+  const objects = [...new Set([...versions.keys(), ...[...reviewed, ...picks].map(({ object }) => object)])];
+  if (objects.length === 0) return;
+  const files = new Map<string, PicksFile>(read?.files.map(({ file }) => [file.object, file]));
+  await run.writePicks(picks.map(toSave), {
+    ...author,
+    objects,
+    // What they say beside their picks goes along.
+    files: [...files.values()].filter(({ object }) => objects.includes(object)),
+    ifVersion: Object.fromEntries(
+      objects.map((object) => [object, versions.has(object) ? versions.get(object) : null]),
+    ),
+    provenance: Object.fromEntries(objects.map((object) => [object, recordOf(object)])),
+  });
 }
 
 /** A pick as it is written: what a person did to it stands beside what else its file said. */
-function toSave({ id: _, source, decision, ...pick }: ReviewedPick): ParticlePick {
+function toSave({ id: _, isFixed: __, source, decision, ...pick }: ReviewedPick): ParticlePick {
   const reviewed = source === 'found' ? decision : source;
-  if (reviewed === undefined) return pick;
-  return { ...pick, unknown: { ...pick.unknown, reviewed } };
+  const { reviewed: ___, ...unknown } = pick.unknown ?? {};
+  if (reviewed === undefined && Object.keys(unknown).length === 0) return { ...pick, unknown: undefined };
+  return { ...pick, unknown: { ...unknown, ...(reviewed && { reviewed }) } };
 }
 
-/** The next session that nobody has used: after `1` comes `2`. */
-export function freeSession({ userId, sessionId }: SetName, labels: readonly string[]): string {
-  let number = Number.parseInt(sessionId, 10) || 1;
-  while (labels.includes(labelOf({ userId, sessionId: String(number) }))) number++;
-  return String(number);
+/** The next session that nobody has used, neither for picks nor for what was rejected: after `1` comes `2`. */
+export async function freeSession(run: Run, name: SetName): Promise<string> {
+  let number = Number.parseInt(name.sessionId, 10) || 1;
+  for (; ; number++) {
+    const next = { userId: name.userId, sessionId: String(number) };
+    const found = await Promise.all([run.pickSets({ ...next }), run.pickSets({ ...rejectsOf(next) })]);
+    if (found.every((sets) => sets.length === 0)) return next.sessionId;
+  }
 }
 
-/** True if saving failed because somebody else wrote the file. */
+/** True if saving failed because it would have replaced a set that it must not. */
 export function isConflict(error: unknown): boolean {
   return isCryoetPicksError(error, 'conflict');
 }

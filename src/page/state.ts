@@ -1,4 +1,5 @@
-import type { Candidates, ParticlePick, Point, VoxelGrid } from '../entry/index.ts';
+import type { Provenance } from '../entry/copick.ts';
+import type { Candidates, ParticlePick, PickingOptions, Point, VoxelGrid } from '../entry/index.ts';
 import type { Segmented } from './colors.ts';
 import type { Window } from './grey-volume.ts';
 import type { Camera, Panels } from './planes.ts';
@@ -17,6 +18,16 @@ export interface ShownObject {
 /** A pick that was loaded, with a name that stays the same however often it is loaded. */
 export interface LoadedPick extends ParticlePick {
   readonly id: string;
+  /** True for a pick of the set that was not made of its candidates; it stays at every threshold. */
+  readonly isFixed?: boolean | undefined;
+}
+
+/** How the picks of a set were made of candidates, beside thresholds and distances. */
+export interface Picking extends Pick<PickingOptions, 'max' | 'acrossObjects'> {
+  /** Whose the candidates are; absent for those that were just found and are kept nowhere yet. */
+  readonly candidatesOf?: { readonly userId: string; readonly sessionId: string } | undefined;
+  /** What made the candidates. */
+  readonly madeBy: Provenance;
 }
 
 /** What a person did to a pick, or a pick that a person added. */
@@ -79,10 +90,13 @@ export interface State {
   readonly loaded: readonly LoadedPick[];
   /** What the picks are made of, if it was kept: thresholds move without the network then. */
   readonly candidates?: Candidates | undefined;
+  readonly picking?: Picking | undefined;
   readonly truth: readonly ParticlePick[];
   readonly others: readonly ParticlePick[];
   /** Lowest score that is kept, by object; everything where absent. */
   readonly thresholds: Readonly<Record<string, number>>;
+  /** The thresholds at which the picks are those of the set. */
+  readonly usualThresholds: Readonly<Record<string, number>>;
   /** In Å, by object; two kept picks are not closer. */
   readonly minDistances: Readonly<Record<string, number>>;
   readonly hidden: ReadonlySet<string>;
@@ -94,9 +108,11 @@ export interface State {
   readonly edits: Edits;
   readonly undo: readonly EditChanges[];
   readonly redo: readonly EditChanges[];
-  /** The edits as they were saved last. */
+  /** The edits that the files of the set hold already. */
   readonly savedEdits: Edits;
 
+  /** Who looks at the picks; the name that they are saved under may be another. */
+  readonly person: string;
   /** Whose picks are saved, and in which session. */
   readonly userId: string;
   readonly sessionId: string;
@@ -122,16 +138,78 @@ export type Action =
   | { readonly type: 'undo' }
   | { readonly type: 'redo' };
 
+/** No picks under review. */
+export const noReview: Pick<
+  State,
+  | 'set'
+  | 'loaded'
+  | 'candidates'
+  | 'picking'
+  | 'thresholds'
+  | 'usualThresholds'
+  | 'minDistances'
+  | 'edits'
+  | 'undo'
+  | 'redo'
+  | 'savedEdits'
+  | 'selected'
+> = {
+  set: undefined,
+  loaded: [],
+  candidates: undefined,
+  picking: undefined,
+  thresholds: {},
+  usualThresholds: {},
+  minDistances: {},
+  edits: new Map(),
+  undo: [],
+  redo: [],
+  savedEdits: new Map(),
+  selected: undefined,
+};
+
+/** A run of which nothing has been read yet. */
+export const noRun: typeof noReview &
+  Pick<
+    State,
+    | 'tomograms'
+    | 'tomogram'
+    | 'grid'
+    | 'sets'
+    | 'truthSet'
+    | 'otherSet'
+    | 'segmentations'
+    | 'segmentation'
+    | 'segmented'
+    | 'truth'
+    | 'others'
+    | 'message'
+  > = {
+  ...noReview,
+  tomograms: [],
+  tomogram: undefined,
+  grid: undefined,
+  sets: [],
+  truthSet: undefined,
+  otherSet: undefined,
+  segmentations: [],
+  segmentation: undefined,
+  segmented: undefined,
+  truth: [],
+  others: [],
+  message: undefined,
+};
+
 /** The state before anything is open. */
 export const emptyState: State = {
+  ...noRun,
+  work: undefined,
   title: '',
   objects: [],
   runs: [],
-  tomograms: [],
+  run: undefined,
   bricks: 0,
-  sets: [],
   unsaved: new Set(),
-  segmentations: [],
   position: { x: 0, y: 0, z: 0 },
   camera: { center: { x: 0, y: 0, z: 0 }, zoom: 0 },
   panels: { width: 0, height: 0, depth: 0 },
@@ -142,20 +220,28 @@ export const emptyState: State = {
   isGallery: false,
   isHelp: false,
   mode: 'look',
-  loaded: [],
-  truth: [],
-  others: [],
-  thresholds: {},
-  minDistances: {},
   hidden: new Set(),
-  edits: new Map(),
-  undo: [],
-  redo: [],
-  savedEdits: new Map(),
+  object: undefined,
+  person: 'me',
   userId: 'me',
   sessionId: '1',
   canWrite: false,
 };
+
+/** The thresholds that a person has moved. */
+export function movedThresholds({
+  thresholds,
+  usualThresholds,
+}: Pick<State, 'thresholds' | 'usualThresholds'>): State['thresholds'] {
+  return Object.fromEntries(Object.entries(thresholds).filter(([name, value]) => usualThresholds[name] !== value));
+}
+
+/** What has to be done to some edits to get others. */
+export function editsSince(before: Edits, now: Edits): EditChanges {
+  const ids = new Set([...before.keys(), ...now.keys()]);
+  const changed = [...ids].filter((id) => before.get(id) !== now.get(id));
+  return new Map(changed.map((id) => [id, now.get(id)]));
+}
 
 /** The state after an action. Undo is a stack of inverse edits. */
 export function reduce(state: State, action: Action): State {
@@ -181,7 +267,8 @@ export function reduce(state: State, action: Action): State {
   }
 }
 
-function edited(before: Edits, changes: EditChanges): { readonly edits: Edits; readonly inverse: EditChanges } {
+/** Edits after some more, and what takes these back. */
+export function edited(before: Edits, changes: EditChanges): { readonly edits: Edits; readonly inverse: EditChanges } {
   const edits = new Map(before);
   const inverse = new Map<string, Edit | undefined>();
   for (const [id, edit] of changes) {

@@ -1,5 +1,6 @@
 import type { Point } from '../entry/index.ts';
-import { type State, UNSAVED } from './state.ts';
+import type { Live } from './live.ts';
+import { movedThresholds, type State, UNSAVED } from './state.ts';
 
 /** What an address says, in its fragment. */
 export interface Place {
@@ -29,7 +30,8 @@ export function formatPlace(state: State): string {
     add('zoom', String(Number(state.camera.zoom.toPrecision(5))));
   }
   add('object', state.object);
-  for (const [object, threshold] of Object.entries(state.thresholds)) add(`threshold.${object}`, String(threshold));
+  for (const [object, threshold] of Object.entries(movedThresholds(state)))
+    add(`threshold.${object}`, String(threshold));
   for (const object of state.hidden) add('hidden', object);
   return `#${query}`;
 }
@@ -76,4 +78,18 @@ function numberOf(text: string | undefined): number | undefined {
   if (text === undefined || text.trim() === '') return undefined;
   const value = Number(text);
   return Number.isFinite(value) ? value : undefined;
+}
+
+/** Keeps the fragment of the address up to date. */
+export function followAddress(live: Live): void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  live.watch(
+    ['run', 'tomogram', 'set', 'truthSet', 'position', 'camera', 'object', 'thresholds', 'hidden', 'grid'],
+    () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        if (live.state.run !== undefined) history.replaceState(null, '', formatPlace(live.state));
+      }, 300);
+    },
+  );
 }

@@ -1,64 +1,77 @@
-import { type Candidates, isCryoetPicksError, type Point, type VolumeSource } from '../entry/index.ts';
-import {
-  type Collection,
-  type OpenRun,
-  type ReadSet,
-  readCandidates,
-  readSet,
-  type SetChoice,
-  type TomogramChoice,
-  truthOf,
-} from './collection.ts';
+import { isCryoetPicksError, type VolumeSource } from '../entry/index.ts';
+import { type Collection, labelOf, type OpenRun, readSet, truthOf } from './collection.ts';
 import { colorsOf } from './colors.ts';
-import { createDetections, type Detection, writeAsNetwork } from './detections.ts';
-import { type Draft, type DraftOf, type Drafts, draftsIn } from './drafts.ts';
+import { createDetections, type Detection, type Detections, writeAsNetwork } from './detections.ts';
+import { type Draft, type DraftOf, type Drafts, draftKeeper, draftsIn } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import type { Page } from './page.ts';
 import { middleOf } from './planes.ts';
-import { candidatePicks } from './review.ts';
-import { emptyState, named, type State, UNSAVED } from './state.ts';
-import { formatPlace, type Place } from './url.ts';
+import { type Review, reviewOf } from './review.ts';
+import { holdsRejects, readReview, reviewOfCandidates, type SetReview } from './set-review.ts';
+import {
+  type Edit,
+  edited,
+  editsSince,
+  emptyState,
+  movedThresholds,
+  noReview,
+  noRun,
+  type State,
+  UNSAVED,
+} from './state.ts';
+import type { Place } from './url.ts';
+import { createVisit, type OpenTomogram, type Task } from './visit.ts';
 
 /** Opens what the page shows: a collection, a run of it, a tomogram, a set of picks. */
 export interface Workspace {
   readonly collection: Collection | undefined;
+  /** The run that is open; absent while it is being opened, and if that failed. */
   readonly run: OpenRun | undefined;
-  /** The tomogram that is open. */
+  /** The tomogram that is open; absent while it is being opened, and if that failed. */
   readonly opened: OpenTomogram | undefined;
+  /** The set under review, as it was read; absent without one. */
+  readonly review: SetReview | undefined;
   open(collection: Collection, place: Place): Promise<void>;
   openRun(name: string, place?: Place): Promise<void>;
-  openTomogram(label: string, place?: Place): Promise<void>;
-  openSet(label: string | undefined, place?: Place): Promise<void>;
+  openTomogram(label: string): Promise<void>;
+  openSet(label: string | undefined): Promise<void>;
   openTruth(label: string | undefined): Promise<void>;
-  /** Shows what was just found, and keeps it until the page is closed or `saveDetection` has written it. */
+  openOther(label: string | undefined): Promise<void>;
+  openSegmentation(label: string | undefined): Promise<void>;
+  /** Keeps what was just found until the page is closed or `saveDetection` has written it; shows it, if its run is open. */
   showDetection(detection: Detection): Promise<void>;
   /**
    * Writes what was found in this run as a set of the network, under a session that nobody has used, if it is what shows; gives the
    * label of the set.
    */
-  saveDetection(): Promise<string | undefined>;
-  openOther(label: string | undefined): Promise<void>;
-  openSegmentation(label: string | undefined): Promise<void>;
-  /** Lists the sets of the run again, after one was written. */
-  relist(): Promise<void>;
-  /** The review of a set that was not saved yet, if there is one. */
-  draftOf(run: string | undefined, set: string | undefined): Promise<Draft | undefined>;
-  /** The versions of the files of a set, by object, as they were read or written last; none for a set that was not. */
-  versionsOf(label: string): ReadSet['versions'];
-  /** Reads the versions of a set that was just written. */
-  learnVersions(label: string): Promise<void>;
-  /** Begins long work, which stops the one before; `cancel` aborts it. */
-  beginWork(): AbortSignal;
+  saveDetection(): Promise<{ readonly label: string } | undefined>;
+  /** Shows a set that was just saved, in place of the one that it was made of. */
+  showSaved(label: string, saved: SavedReview): Promise<void>;
+  /** The review of a set in a run that is not open: as its files and its draft say, at the thresholds that were moved here. */
+  reviewIn(name: string, run: OpenRun, label: string, signal: AbortSignal): Promise<Review>;
+  /** Does long work, which the bar shows. Other work stops it, and another project; other runs do not. What fails is told. */
+  work(what: string, work: (work: Work) => Promise<void>): Promise<void>;
+  /** Stops the work that goes on. */
   cancel(): void;
   /** Shows a line at the bottom; errors say what failed. */
   tell(problem: unknown): void;
 }
 
-/** A tomogram with its levels, finest first. */
-export interface OpenTomogram {
-  readonly choice: TomogramChoice;
-  readonly sources: readonly VolumeSource[];
+/** Long work, to those who do it. */
+export interface Work {
+  /** Aborted if it is to stop. */
+  readonly signal: AbortSignal;
+  /** Shows how far it is. */
+  show(progress: Omit<NonNullable<State['work']>, 'since'>): void;
+}
+
+/** A review that was saved. */
+export interface SavedReview {
+  /** What was saved. Later edits go on; if the page shows another set by now, it stays. */
+  readonly state: State;
+  /** By the id that a pick had before, the one that it has in its file. */
+  readonly ids: ReadonlyMap<string, string>;
 }
 
 const nowhere: Place = { thresholds: {}, hidden: [] };
@@ -66,278 +79,359 @@ const UNKNOWN_COLOR = 'rgb(138 147 163)';
 /** The radius of an object for which the project gives none, in Å. */
 const DEFAULT_RADIUS = 80;
 
-/** What happens to a run while it is open; the next run, tomogram or set stops it. */
-type Task = 'work' | 'run' | 'tomogram' | 'set' | 'truth' | 'other' | 'segmentation';
+/** What is open, whatever the run. The next collection replaces it as a whole. */
+interface Opened {
+  readonly collection: Collection;
+  readonly drafts: Drafts;
+  readonly detections: Detections;
+  /** What a person has chosen, to be chosen in the next run again, where it is there. */
+  readonly wishes: Wishes;
+}
+
+interface Wishes {
+  tomogram?: string | undefined;
+  set?: string | undefined;
+  truthSet?: string | undefined;
+  /** Of candidates; those over a file of picks are its own. */
+  thresholds: State['thresholds'];
+}
+
+/** A step of a task: it shows nothing once the task was stopped. */
+interface Step {
+  readonly signal: AbortSignal;
+  /** @throws The abort reason of a task that was stopped. */
+  show(changes: Partial<State>): void;
+}
 
 /** Makes the workspace of a page. */
 export function createWorkspace(page: Page): Workspace {
   const { live } = page;
-  const tasks = new Map<Task, AbortController>();
-  let collection: Collection | undefined;
-  let run: OpenRun | undefined;
-  let drafts: Drafts | undefined;
-  const versions = new Map<string, ReadSet['versions']>();
-  let opened: OpenTomogram | undefined;
-  let detections = createDetections();
-  /** Thresholds over candidates go along to the next run; those over a file of picks are its own. */
-  let carried: State['thresholds'] = {};
-
-  const begin = (task: Task): AbortSignal => {
-    tasks.get(task)?.abort();
-    const controller = new AbortController();
-    tasks.set(task, controller);
-    return controller.signal;
-  };
+  let opened: Opened | undefined;
+  let visit = createVisit();
+  let working = new AbortController();
   const tell = (problem: unknown) => live.change({ message: messageOf(problem) });
-  /** Does a task; a later one of its kind stops it without a word. */
-  const during = async (task: Task, work: (signal: AbortSignal) => Promise<void>) => {
-    const signal = begin(task);
+  const keeper = draftKeeper(live, () => opened?.drafts, tell);
+
+  /** Does a task of the open run; a later one of its kind, and the next run, stop it without a word. */
+  const during = async (task: Task, does: (step: Step) => Promise<void>) => {
+    const signal = visit.begin(task);
+    const show = (changes: Partial<State>) => {
+      signal.throwIfAborted();
+      live.change(changes);
+    };
     try {
-      await work(signal);
+      await does({ signal, show });
     } catch (error) {
       if (!signal.aborted) tell(error);
     }
   };
-  const setNamed = (label: string | undefined): SetChoice | undefined => run?.sets.find((set) => set.label === label);
-  const picksOf = async (label: string | undefined, signal: AbortSignal) => {
-    const set = setNamed(label);
-    const read = set ? await readSet(set, signal) : { picks: [], versions: {}, errors: [] };
-    for (const error of read.errors) tell(error);
-    if (label !== undefined) versions.set(label, read.versions);
-    return read;
+  /** Keeps what a person has done, before another set is shown. */
+  const keep = () => {
+    keeper.flush();
+    opened?.detections.remember(live.state);
+  };
+  /** Leaves the run. */
+  const leave = () => {
+    keep();
+    visit.end();
+    visit = createVisit();
+    page.volume = undefined;
+    page.overlay = undefined;
   };
 
-  const candidatesOf = async (label: string | undefined, signal: AbortSignal): Promise<Candidates | undefined> => {
-    const set = setNamed(label);
-    try {
-      return set && (await readCandidates(run?.run, set, signal));
-    } catch (error) {
+  const showTomogram = async (label: string, place: Place) => {
+    const here = visit;
+    here.tomogram = undefined;
+    page.volume = undefined;
+    live.change({ tomogram: label, grid: undefined, bricks: live.state.bricks + 1, ...loading(page) });
+    await during('tomogram', async ({ signal, show }) => {
+      const choice = here.run?.tomograms.find((one) => one.label === label);
+      if (choice === undefined) return;
+      const sources = await choice.open(signal);
       signal.throwIfAborted();
-      // Without them the picks of the files are shown.
-      tell(error);
-      return undefined;
-    }
+      const [finest] = sources as [VolumeSource];
+      if (!here.isPlaced) {
+        const middle = middleOf(finest.grid);
+        const { position = middle, center = middle, zoom = 0 } = place;
+        show({ position, camera: { center, zoom } });
+        here.isPlaced = true;
+      }
+      const volume = await openGreyVolume(sources, {
+        focus: () => live.state.position,
+        onBrick: () => signal.aborted || live.change({ bricks: live.state.bricks + 1, ...loading(page) }),
+        onError: tell,
+        signal,
+      });
+      signal.throwIfAborted();
+      here.tomogram = { choice, sources };
+      page.volume = volume;
+      show({ grid: finest.grid, window: volume.window, ...loading(page) });
+    });
   };
-  const draftOf: Workspace['draftOf'] = async (name, set) => {
-    const { userId } = live.state;
-    return set === undefined || name === undefined ? undefined : drafts?.read({ run: name, set, userId });
+
+  const readResumed = async (of: DraftOf, run: OpenRun, signal: AbortSignal) => {
+    const found = of.set === UNSAVED ? opened?.detections.of(of.run) : undefined;
+    if (found) {
+      const review = reviewOfCandidates(found.candidates);
+      return { review, ...resumed(review, found.draft) };
+    }
+    const [review, draft] = await Promise.all([
+      readReview(run, of.set, { person: of.person, signal }),
+      opened?.drafts.read(of),
+    ]);
+    return { review, ...resumed(review, draft) };
+  };
+  const showSet = async (label: string | undefined, place: Place) => {
+    const here = visit;
+    await during('set', async ({ signal, show }) => {
+      const { run: name, person } = live.state;
+      if (opened === undefined || here.run === undefined || name === undefined || label === undefined) {
+        keep();
+        here.review = undefined;
+        show(noReview);
+        return;
+      }
+      const of = { run: name, set: label, person };
+      const { review, edits, moved, lost } = await readResumed(of, here.run, signal);
+      signal.throwIfAborted();
+      keep();
+      const carried = opened.wishes.thresholds;
+      show({
+        ...noReview,
+        ...shown(review, label),
+        edits,
+        thresholds: { ...review.thresholds, ...(review.candidates && carried), ...moved, ...place.thresholds },
+        objects: withUnknown(live.state.objects, review.loaded),
+      });
+      here.review = review;
+      for (const problem of review.problems) tell(problem);
+      if (lost > 0) tell(`${lost} decisions that were not saved are about picks that ${label} no longer has.`);
+    });
+  };
+  const picksOf = async (run: OpenRun | undefined, label: string | undefined, signal: AbortSignal) => {
+    const set = run?.sets.find((one) => one.label === label);
+    const { picks, errors } = set ? await readSet(set, signal) : { picks: [], errors: [] };
+    for (const error of errors) tell(error);
+    return picks;
+  };
+  const showTruth = async (label: string | undefined) => {
+    const { run } = visit;
+    await during('truth', async ({ signal, show }) => {
+      const picks = await picksOf(run, label, signal);
+      show({ truthSet: label, truth: picks, objects: withUnknown(live.state.objects, picks) });
+    });
   };
 
   const workspace: Workspace = {
     get collection() {
-      return collection;
+      return opened?.collection;
     },
     get run() {
-      return run;
+      return visit.run;
     },
     get opened() {
-      return opened;
+      return visit.tomogram;
+    },
+    get review() {
+      return visit.review;
     },
     tell,
-    draftOf,
-    beginWork: () => begin('work'),
-    cancel: () => tasks.get('work')?.abort(new Error('Cancelled.')),
 
-    async open(next, place) {
-      for (const controller of tasks.values()) controller.abort();
-      collection = next;
-      detections = createDetections();
-      opened = undefined;
-      drafts = draftsIn(next.drafts, next.title);
-      page.volume = undefined;
-      const colors = colorsOf(next.objects);
-      const objects = next.objects.map(({ name, radius, label }) => ({
+    async open(collection, place) {
+      leave();
+      working.abort();
+      const { objects: all, title } = collection;
+      opened = {
+        collection,
+        drafts: draftsIn(collection.drafts, title),
+        detections: createDetections(),
+        wishes: { tomogram: place.tomogram, truthSet: place.truthSet, thresholds: {} },
+      };
+      const colors = colorsOf(all);
+      const objects = all.map(({ name, radius, label }) => ({
         name,
         label,
         radius: radius ?? DEFAULT_RADIUS,
         color: colors.get(name) as string,
       }));
-      const { thresholds, hidden } = place;
-      const object = place.object ?? objects[0]?.name;
-      const { userId, sessionId, canWrite } = live.state;
+      const { person, userId, sessionId, canWrite } = live.state;
       live.change({
         ...emptyState,
-        userId,
-        sessionId,
-        canWrite,
-        title: next.title,
-        objects,
-        thresholds,
-        hidden: new Set(hidden),
-        object,
+        ...{ person, userId, sessionId, canWrite, title, objects },
+        hidden: new Set(place.hidden),
+        object: place.object ?? objects[0]?.name,
       });
-      await during('run', async (signal) => {
-        const runs = await next.runs(signal);
-        live.change({ runs });
+      await during('run', async ({ signal, show }) => {
+        const runs = await collection.runs(signal);
+        show({ runs });
         const first = runs.find((name) => name === place.run) ?? runs[0];
-        if (first === undefined) return tell('The project has no runs yet.');
-        await workspace.openRun(first, place);
-        // Opening a run takes earlier messages away.
-        if (place.run !== undefined && place.run !== first) tell(`There is no run "${place.run}" here.`);
+        const opening = first === undefined ? undefined : workspace.openRun(first, place);
+        if (first === undefined) tell('The project has no runs yet.');
+        else if (place.run !== undefined && place.run !== first) tell(`There is no run "${place.run}" here.`);
+        await opening;
       });
     },
 
     async openRun(name, place = nowhere) {
-      for (const task of ['tomogram', 'set', 'truth', 'other', 'segmentation'] as const) tasks.get(task)?.abort();
-      detections.remember(live.state);
-      const before = live.state;
-      carried = before.candidates ? before.thresholds : {};
-      page.volume = undefined;
-      page.overlay = undefined;
-      opened = undefined;
-      versions.clear();
-      live.change({ ...ofRun, run: name });
-      await during('run', async (signal) => {
-        run = await collection?.open(name, signal);
-        signal.throwIfAborted();
-        const tomograms = run?.tomograms.map(({ label }) => label) ?? [];
-        const sets = run?.sets.map(({ label }) => label) ?? [];
-        live.change({ tomograms, sets, segmentations: run?.segmentations.map(({ label }) => label) ?? [] });
-        const tomogram = firstOf(tomograms, [
-          place.tomogram,
-          before.tomogram,
-          tomograms.find(isDenoised),
-          tomograms[0],
-        ]);
-        const truth = firstOf(sets, [place.truthSet, before.truthSet, truthOf(run?.sets ?? [])?.label]);
-        const others = sets.filter((label) => label !== truth && !/-rejected\//.test(label));
-        const found = live.state.unsaved.has(name) ? UNSAVED : undefined;
-        const wishes = [place.set, found, before.set, others.find(isOfNetwork), others[0]];
-        const set = firstOf(found === undefined ? sets : [found, ...sets], wishes);
+      if (opened === undefined) return;
+      const { collection, wishes } = opened;
+      if (live.state.candidates) wishes.thresholds = movedThresholds(live.state);
+      leave();
+      live.change({ ...noRun, run: name, ...loading(page) });
+      const here = visit;
+      await during('run', async ({ signal, show }) => {
+        const run = await collection.open(name, signal);
+        const tomograms = run.tomograms.map(({ label }) => label);
+        const sets = run.sets.map(({ label }) => label);
+        show({ tomograms, sets, segmentations: run.segmentations.map(({ label }) => label) });
+        here.run = run;
+        const tomogram = firstOf(tomograms, [wishes.tomogram, tomograms.find(isDenoised), tomograms[0]]);
+        const truth = firstOf(sets, [wishes.truthSet, truthOf(run.sets)?.label]);
+        const others = run.sets.filter((set) => set.label !== truth && !holdsRejects(set)).map(({ label }) => label);
+        const own = others.filter((label) => label.startsWith(`${live.state.person}/`)).at(-1);
+        const found = live.state.unsaved.has(name) ? [UNSAVED] : [];
+        const set = firstOf(
+          [...found, ...sets],
+          [place.set, ...found, wishes.set, own, others.find(isOfNetwork), others[0]],
+        );
         if (tomogram === undefined) tell(`Run ${name} has no tomogram.`);
         await Promise.all([
-          tomogram === undefined ? undefined : workspace.openTomogram(tomogram, place),
-          workspace.openTruth(truth),
-          workspace.openSet(set, place),
+          tomogram === undefined ? undefined : showTomogram(tomogram, place),
+          showTruth(truth),
+          showSet(set, place),
         ]);
       });
     },
 
-    async openTomogram(label, place = nowhere) {
-      await during('tomogram', async (signal) => {
-        live.change({ tomogram: label });
-        const choice = run?.tomograms.find((one) => one.label === label);
-        if (choice === undefined) return;
-        const sources = await choice.open(signal);
-        signal.throwIfAborted();
-        opened = { choice, sources };
-        const [finest] = sources as [VolumeSource];
-        // Another tomogram of the same run shows the same place.
-        const isNew = live.state.grid === undefined;
-        const middle = middleOf(finest.grid);
-        const position: Point = place.position ?? (isNew ? middle : live.state.position);
-        const center = place.center ?? (isNew ? middle : live.state.camera.center);
-        const zoom = place.zoom ?? (isNew ? 0 : live.state.camera.zoom);
-        live.change({ position, camera: { center, zoom } });
-        const volume = await openGreyVolume(sources, {
-          focus: () => live.state.position,
-          onBrick: () => live.change({ bricks: live.state.bricks + 1, ...loading(page) }),
-          onError: tell,
-          signal,
-        });
-        signal.throwIfAborted();
-        page.volume = volume;
-        live.change({ grid: finest.grid, window: volume.window });
-      });
+    async openTomogram(label) {
+      if (opened) opened.wishes.tomogram = label;
+      await showTomogram(label, nowhere);
     },
 
-    async openSet(label, place = nowhere) {
-      detections.remember(live.state);
-      await during('set', async (signal) => {
-        const detection = label === UNSAVED ? detections.of(live.state.run) : undefined;
-        const [{ picks }, candidates, draft] = detection
-          ? [{ picks: [] }, detection.candidates, detection.draft]
-          : await Promise.all([picksOf(label, signal), candidatesOf(label, signal), draftOf(live.state.run, label)]);
-        signal.throwIfAborted();
-        const loaded = candidates ? candidatePicks(candidates) : named(picks);
-        const lowest: Record<string, number> = {};
-        for (const { object, score } of picks) lowest[object] = Math.min(lowest[object] ?? score, score);
-        const before = live.state;
-        live.change({
-          set: label,
-          loaded,
-          candidates,
-          thresholds: {
-            ...(candidates ? { ...candidates.thresholds, ...carried } : lowest),
-            ...draft?.thresholds,
-            ...place.thresholds,
-          },
-          minDistances: candidates?.minDistances ?? {},
-          edits: draft?.edits ?? emptyState.edits,
-          savedEdits: draft?.isSaved ? draft.edits : emptyState.savedEdits,
-          undo: [],
-          redo: [],
-          selected: undefined,
-          objects: withUnknown(before.objects, picks),
-        });
-      });
-    },
-
-    async showDetection(detection) {
-      detections.keep(detection);
-      live.change({ unsaved: detections.runs });
-      if (live.state.run !== detection.run) return;
-      await workspace.openSet(UNSAVED, { ...nowhere, thresholds: detection.candidates.thresholds });
-    },
-
-    async saveDetection() {
-      const { run: name, set } = live.state;
-      const detection = detections.of(name);
-      if (set !== UNSAVED || run?.run === undefined || detection === undefined) return undefined;
-      const label = await writeAsNetwork(run.run, detection);
-      detections.forget(detection.run);
-      await workspace.relist();
-      // The picks are the same, and so are their edits.
-      live.change({ set: label, unsaved: detections.runs });
-      return label;
+    async openSet(label) {
+      if (opened && label !== UNSAVED) opened.wishes.set = label;
+      await showSet(label, nowhere);
     },
 
     async openTruth(label) {
-      await during('truth', async (signal) => {
-        const { picks } = await picksOf(label, signal);
-        live.change({ truthSet: label, truth: picks, objects: withUnknown(live.state.objects, picks) });
-      });
+      if (opened) opened.wishes.truthSet = label;
+      await showTruth(label);
     },
 
     async openOther(label) {
-      await during('other', async (signal) => {
-        const { picks } = await picksOf(label, signal);
-        live.change({ otherSet: label, others: picks });
+      const { run } = visit;
+      await during('other', async ({ signal, show }) => {
+        show({ otherSet: label, others: await picksOf(run, label, signal) });
       });
     },
 
     async openSegmentation(label) {
-      await during('segmentation', async (signal) => {
-        page.overlay = undefined;
-        const choice = run?.segmentations.find((one) => one.label === label);
+      const { run } = visit;
+      const choice = run?.segmentations.find((one) => one.label === label);
+      page.overlay = undefined;
+      live.change({ segmentation: label, segmented: choice?.segmented, bricks: live.state.bricks + 1 });
+      await during('segmentation', async ({ signal, show }) => {
         live.change({ segmentation: label, segmented: choice?.segmented, bricks: live.state.bricks + 1 });
         if (choice === undefined) return;
-        page.overlay = await openGreyVolume(await choice.open(signal), {
+        const overlay = await openGreyVolume(await choice.open(signal), {
           range: { low: 0, high: WHITE },
           focus: () => live.state.position,
-          onBrick: () => live.change({ bricks: live.state.bricks + 1 }),
+          onBrick: () => signal.aborted || live.change({ bricks: live.state.bricks + 1 }),
           onError: tell,
           signal,
         });
+        signal.throwIfAborted();
+        page.overlay = overlay;
+        show({ bricks: live.state.bricks + 1 });
       });
     },
 
-    async relist() {
-      const { run: name } = live.state;
-      if (collection === undefined || name === undefined) return;
-      const signal = tasks.get('run')?.signal ?? begin('run');
-      run = await collection.open(name, signal);
-      live.change({ sets: run.sets.map(({ label }) => label) });
+    async showDetection(detection) {
+      if (opened === undefined) return;
+      opened.detections.keep(detection);
+      live.change({ unsaved: opened.detections.runs });
+      if (live.state.run === detection.run) await showSet(UNSAVED, nowhere);
     },
 
-    versionsOf: (label) => versions.get(label) ?? {},
-    async learnVersions(label) {
-      const set = setNamed(label);
-      if (set) versions.set(label, (await readSet(set, AbortSignal.timeout(60_000))).versions);
+    async saveDetection() {
+      const { run: name, set, loaded } = live.state;
+      const here = visit;
+      const detection = opened?.detections.of(name);
+      if (set !== UNSAVED || opened === undefined || here.run?.run === undefined || detection === undefined) {
+        return undefined;
+      }
+      const { collection, detections } = opened;
+      const author = await writeAsNetwork(here.run.run, detection);
+      const { provenance: madeBy } = await here.run.run.readCandidates(author);
+      detections.forget(detection.run);
+      const label = labelOf(author);
+      live.change({ unsaved: detections.runs });
+      const run = await collection.open(detection.run, new AbortController().signal);
+      here.run = run;
+      // The picks are the same, and so are their edits.
+      if (live.state.loaded === loaded) {
+        live.change({
+          set: label,
+          sets: run.sets.map((one) => one.label),
+          picking: { candidatesOf: author, madeBy },
+        });
+      }
+      return { label };
     },
+
+    async showSaved(label, saved) {
+      const { run: name, set, person, loaded } = saved.state;
+      if (opened === undefined || name === undefined) return;
+      const { collection, wishes } = opened;
+      for (const one of new Set([set, label])) if (one !== undefined) keeper.end({ run: name, set: one, person });
+      if (live.state.loaded !== loaded) return;
+      const here = visit;
+      wishes.set = label;
+      await during('set', async ({ signal, show }) => {
+        const run = await collection.open(name, signal);
+        const review = await readReview(run, label, { person, signal });
+        signal.throwIfAborted();
+        const { edits, thresholds, selected } = goneOn(saved, review, live.state);
+        show({
+          sets: run.sets.map((one) => one.label),
+          ...noReview,
+          ...shown(review, label),
+          edits,
+          thresholds,
+          selected,
+        });
+        here.run = run;
+        here.review = review;
+        for (const problem of review.problems) tell(problem);
+      });
+    },
+
+    async reviewIn(name, run, label, signal) {
+      const { person } = live.state;
+      const { review, edits } = await readResumed({ run: name, set: label, person }, run, signal);
+      return reviewOf({ ...review, edits, thresholds: { ...review.thresholds, ...movedThresholds(live.state) } });
+    },
+
+    async work(what, does) {
+      working.abort();
+      working = new AbortController();
+      const { signal } = working;
+      const since = performance.now();
+      const show: Work['show'] = (progress) => signal.aborted || live.change({ work: { ...progress, since } });
+      show({ what, done: 0, total: 1 });
+      try {
+        await does({ signal, show });
+      } catch (error) {
+        if (signal.reason === CANCELLED) tell(CANCELLED.message);
+        else if (!signal.aborted) tell(error);
+      } finally {
+        // Else the bar is another's.
+        if (!signal.aborted || signal.reason === CANCELLED) live.change({ work: undefined });
+      }
+    },
+    cancel: () => working.abort(CANCELLED),
   };
 
-  keepDrafts(page, (of, draft) => drafts?.write(of, draft).catch(tell));
   live.watch(['position'], () => {
     page.volume?.wake();
     page.overlay?.wake();
@@ -345,29 +439,63 @@ export function createWorkspace(page: Page): Workspace {
   return workspace;
 }
 
-/** What belongs to one run and goes with it. */
-const ofRun: Partial<State> = {
-  tomograms: [],
-  tomogram: undefined,
-  grid: undefined,
-  sets: [],
-  set: undefined,
-  truthSet: undefined,
-  otherSet: undefined,
-  segmentations: [],
-  segmentation: undefined,
-  segmented: undefined,
-  loaded: [],
-  candidates: undefined,
-  truth: [],
-  others: [],
-  edits: new Map(),
-  undo: [],
-  redo: [],
-  savedEdits: emptyState.savedEdits,
-  selected: undefined,
-  message: undefined,
-};
+/** Why work ended: a person stopped it. */
+const CANCELLED = new Error('Cancelled.');
+
+/** A set that is shown, as its files are. */
+function shown(review: SetReview, label: string): Partial<State> {
+  const { loaded, edits, candidates, picking, thresholds, minDistances, isOwn, picks } = review;
+  const [first] = picks.files;
+  return {
+    ...{ set: label, loaded, edits, savedEdits: edits, candidates, picking, minDistances },
+    thresholds,
+    usualThresholds: thresholds,
+    // It goes on to be saved where it is.
+    ...(isOwn && first && { userId: first.file.userId, sessionId: first.file.sessionId }),
+  };
+}
+
+/** A review that goes on where its draft says. */
+interface Resumed {
+  readonly edits: State['edits'];
+  /** The thresholds that were moved. */
+  readonly moved: State['thresholds'];
+  /** Decisions about picks that the set no longer has. */
+  readonly lost: number;
+}
+
+function resumed({ loaded, edits }: SetReview, draft: Draft | undefined): Resumed {
+  const ids = new Set(loaded.map(({ id }) => id));
+  const changes = [...(draft?.changes ?? [])];
+  const there = changes.filter(([id, edit]) => ids.has(id) || edit?.isAdded);
+  return {
+    edits: there.length === 0 ? edits : edited(edits, new Map(there)).edits,
+    moved: draft?.thresholds ?? {},
+    lost: changes.filter(([id, edit]) => edit !== undefined && !ids.has(id) && !edit.isAdded).length,
+  };
+}
+
+/** What was changed while a review was being saved, over what its files hold now; picks may have other ids there. */
+function goneOn(
+  { state: before, ids }: SavedReview,
+  review: SetReview,
+  now: State,
+): Pick<State, 'edits' | 'thresholds' | 'selected'> {
+  const filed = new Set(review.loaded.map(({ id }) => id));
+  const changes = [...editsSince(before.edits, now.edits)].map(([id, edit]): [string, Edit | undefined] => {
+    const newId = ids.get(id) ?? id;
+    if (!filed.has(newId)) return [id, edit];
+    // One that was added and taken back is in the file by now.
+    if (edit === undefined) return [newId, before.edits.get(id)?.isAdded ? { decision: 'deleted' } : undefined];
+    return [newId, { ...edit, isAdded: undefined }];
+  });
+  const moved = Object.entries(now.thresholds).filter(([name, value]) => before.thresholds[name] !== value);
+  return {
+    edits: changes.length === 0 ? review.edits : edited(review.edits, new Map(changes)).edits,
+    thresholds: { ...review.thresholds, ...Object.fromEntries(moved) },
+    selected: now.selected === undefined ? undefined : (ids.get(now.selected) ?? now.selected),
+  };
+}
 
 /** The first wish that is there. */
 function firstOf(available: readonly string[], wishes: readonly (string | undefined)[]): string | undefined {
@@ -400,41 +528,8 @@ function loading({ volume, live }: Page): Pick<State, 'work'> {
 }
 
 /** One line about what went wrong, or another message. */
-export function messageOf(problem: unknown): State['message'] {
+function messageOf(problem: unknown): State['message'] {
   if (typeof problem === 'string') return { text: problem, isError: false };
   const text = isCryoetPicksError(problem) || problem instanceof Error ? problem.message : String(problem);
   return { text, isError: true };
-}
-
-/** Keeps the review that is going on, a second after each change, so that it resumes where it stopped. */
-function keepDrafts({ live }: Page, write: (of: DraftOf, draft: Draft) => void): void {
-  let waiting: { readonly of: DraftOf; readonly draft: Draft } | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const flush = () => {
-    clearTimeout(timer);
-    if (waiting) write(waiting.of, waiting.draft);
-    waiting = undefined;
-  };
-  live.watch(['edits', 'savedEdits', 'thresholds'], ({ run, set, userId, edits, undo, savedEdits, thresholds }) => {
-    if (waiting?.of.run !== run || waiting?.of.set !== set) flush();
-    if (run === undefined || set === undefined || set === UNSAVED || (edits.size === 0 && undo.length === 0)) return;
-    waiting = { of: { run, set, userId }, draft: { edits, thresholds, isSaved: edits === savedEdits } };
-    clearTimeout(timer);
-    timer = setTimeout(flush, 1000);
-  });
-  addEventListener('pagehide', flush);
-}
-
-/** Keeps the fragment of the address up to date. */
-export function followAddress({ live }: Page): void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  live.watch(
-    ['run', 'tomogram', 'set', 'truthSet', 'position', 'camera', 'object', 'thresholds', 'hidden', 'grid'],
-    () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        if (live.state.run !== undefined) history.replaceState(null, '', formatPlace(live.state));
-      }, 300);
-    },
-  );
 }

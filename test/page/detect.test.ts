@@ -32,7 +32,7 @@ describePage('What Detect finds in the page of view', ({ open }) => {
     expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(count);
     await save(tab);
     await expectMessage(tab, /Saved \d+ picks as me\/1, 1 rejected; what the network found as cryoet-picks\/0/);
-    expect(await sets.inputValue()).toBe('cryoet-picks/0');
+    await expect.poll(() => sets.inputValue()).toBe('me/1');
 
     const [run] = await (await openProject(`${folder}/copick.json`)).runs();
     const author = { userId: 'cryoet-picks', sessionId: '0' };
@@ -44,7 +44,7 @@ describePage('What Detect finds in the page of view', ({ open }) => {
     await tab.waitForTimeout(1500);
     await tab.reload();
     await settled(tab);
-    expect(await sets.inputValue()).toBe('cryoet-picks/0');
+    await expect.poll(() => sets.inputValue()).toBe('me/1');
     expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(count);
     await cutAt(tab, 'ribosome', 0.1);
     const picks = picksFromCandidates(candidates, { thresholds: { ribosome: 0.1 } });

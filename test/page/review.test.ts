@@ -25,7 +25,7 @@ const places = (list: readonly ParticlePick[]) =>
   list.map(({ object, position, score }) => ({ object, position, score }));
 
 it('a draft that is broken, or not UTF-8, counts as none', () => {
-  const draft = { edits: new Map<string, Edit>(), thresholds: { é: 0.5 }, isSaved: true };
+  const draft = { changes: new Map<string, Edit>(), thresholds: { é: 0.5 }, time: 1 };
   const bytes = Buffer.from(formatDraft(draft));
   expect(parseDraft(bytes)).toEqual(draft);
   bytes[bytes.indexOf('é') + 1] = 'x'.charCodeAt(0);
@@ -120,16 +120,17 @@ describe('reviewOf', () => {
 });
 
 describe('drafts', () => {
-  it('a draft that was formatted gives back edits and thresholds', () => {
-    const edits = new Map<string, Edit>([
+  it('a draft that was formatted gives back changes and thresholds', () => {
+    const changes = new Map<string, Edit | undefined>([
       ['a', { decision: 'accepted' }],
+      ['taken back', undefined],
       ['added 1', { isAdded: true, object: '<b>', position: { x: 1, y: 2, z: 3 }, decision: 'accepted' }],
     ]);
-    const draft = { edits, thresholds: { ribosome: 0.5 }, isSaved: true };
+    const draft = { changes, thresholds: { ribosome: 0.5 }, time: 1_700_000_000_000 };
     expect(parseDraft(formatDraft(draft))).toEqual(draft);
   });
 
-  it.each(['', '{', '{"version":2,"edits":[],"thresholds":{}}', '{"version":1}', 'null'])(
+  it.each(['', '{', '{"version":1,"edits":[],"thresholds":{}}', '{"version":2}', 'null'])(
     'the text %j is no draft',
     (text) => {
       expect(parseDraft(text)).toBeUndefined();

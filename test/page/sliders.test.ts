@@ -115,9 +115,14 @@ describePage('sliders in the page of view', ({ open }) => {
         },
       },
     );
+    const author = { userId: 'cryoet-picks', sessionId: '0' };
+    const records = candidates.objects.map((object) => {
+      return [object, { threshold: 0.5, minDistance: candidates.minDistances[object], mask: null }];
+    });
     for (const name of runs) {
       const run = await project.run(name);
-      await run.writeCandidates(candidates, { userId: 'cryoet-picks', sessionId: '0' });
+      await run.writeCandidates(candidates, author);
+      await run.writePicks(picksFromCandidates(candidates), { ...author, provenance: Object.fromEntries(records) });
     }
     const { tab, problems } = await open(shown);
     await settled(tab);
@@ -137,7 +142,7 @@ describePage('sliders in the page of view', ({ open }) => {
     expect(await unknown.getAttribute('title')).toContain('no calibration');
     await tab.getByRole('button', { name: 'Next run' }).click();
     await settled(tab);
-    expect(await row.locator('.threshold').inputValue()).toBe('0.850');
+    await expect.poll(() => row.locator('.threshold').inputValue()).toBe('0.850');
     expect(problems).toEqual([]);
   }, 60_000);
 

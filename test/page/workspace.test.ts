@@ -1,0 +1,212 @@
+import { expect, it } from 'vitest';
+import { detectProject, sourceFromArray, type VolumeSource } from '../../src/entry/index.ts';
+import type { Collection, OpenRun } from '../../src/page/collection.ts';
+import { addPick } from '../../src/page/navigate.ts';
+import { formatPlace } from '../../src/page/url.ts';
+import { drain, model, noisyProject, openPage, pause, stubBrowser } from '../support/page-workspace.ts';
+
+stubBrowser();
+
+async function detected(tomograms = ['denoised']) {
+  const given = await noisyProject({ tomograms });
+  await drain(detectProject(given.project, { model, tomogram: 'denoised' }));
+  return given;
+}
+
+/** A collection whose runs are opened in another way. */
+const opening =
+  (open: (run: OpenRun, name: string) => OpenRun | Promise<OpenRun>) =>
+  (real: Collection): Collection => ({
+    ...real,
+    open: async (name, signal) => open(await real.open(name, signal), name),
+  });
+
+it('what was found in one run is neither shown nor saved in another, and is there when one comes back', async () => {
+  const given = await detected();
+  const { page, workspace, save } = await openPage(given);
+  const { candidates } = page.live.state;
+  const { choice } = workspace.opened!;
+  let signal: AbortSignal | undefined;
+  await workspace.work('Detecting', async (work) => {
+    signal = work.signal;
+    await workspace.openRun('TS_2');
+    const detection = { run: 'TS_1', tomogram: choice, level: 0, model, candidates: candidates! };
+    await workspace.showDetection(detection);
+  });
+  expect(signal?.aborted).toBe(false);
+  expect(page.live.state.set).toBe('cryoet-picks/0');
+  await save();
+  const [own, network] = await Promise.all(
+    ['me', 'cryoet-picks'].map(async (userId) => (await given.project.run('TS_2')).picks({ userId })),
+  );
+  expect(own!.map(({ position }) => position)).toEqual(network!.map(({ position }) => position));
+  await workspace.openRun('TS_1');
+  expect(page.live.state.set).toBe('found, not saved');
+  expect(page.review().kept).toHaveLength(95);
+});
+
+it('another project stops the work of the one before', async () => {
+  const given = await detected();
+  const { workspace, page } = await openPage(given);
+  let signal: AbortSignal | undefined;
+  const working = workspace.work('Detecting', (work) => {
+    signal = work.signal;
+    return new Promise((_, reject) => work.signal.addEventListener('abort', () => reject(work.signal.reason)));
+  });
+  await workspace.openRun('TS_2');
+  expect(signal!.aborted).toBe(false);
+  expect(page.live.state.work?.what).toBe('Detecting');
+  await workspace.open(workspace.collection!, { thresholds: {}, hidden: [] });
+  await working;
+  expect(signal!.aborted).toBe(true);
+  expect([page.live.state.work, page.live.state.message]).toEqual([undefined, undefined]);
+});
+
+it('work that another work has replaced does not end the bar of that, and a cancelled one is no error', async () => {
+  const { workspace, page } = await openPage(await detected());
+  const until = (signal: AbortSignal) =>
+    new Promise<void>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const first = workspace.work('Exporting', ({ signal }) => until(signal));
+  const second = workspace.work('Detecting', ({ signal }) => until(signal));
+  await first;
+  expect(page.live.state.work?.what).toBe('Detecting');
+  workspace.cancel();
+  await second;
+  expect(page.live.state.work).toBeUndefined();
+  expect(page.live.state.message).toEqual({ text: 'Cancelled.', isError: false });
+});
+
+it('picks are not saved into the run before when a run cannot be opened', async () => {
+  const given = await detected();
+  const wrap = opening((run, name) => {
+    if (name === 'TS_2') throw new Error('unreachable');
+    return run;
+  });
+  const { page, workspace, save } = await openPage({ ...given, wrap });
+  await workspace.openRun('TS_2');
+  expect(page.live.state.message).toEqual({ text: 'unreachable', isError: true });
+  expect([workspace.run, workspace.review, workspace.opened]).toEqual([undefined, undefined, undefined]);
+  page.live.change({ object: 'virus' });
+  addPick(page, { x: 1, y: 2, z: 3 });
+  await expect(save()).rejects.toThrow('not open');
+  for (const name of ['TS_1', 'TS_2'])
+    expect(await (await given.project.run(name)).picks({ userId: 'me' })).toHaveLength(0);
+});
+
+it('a tomogram that cannot be opened leaves no voxels of the one before to look at or search', async () => {
+  const wrap = opening((run) => ({
+    ...run,
+    tomograms: [
+      ...run.tomograms,
+      { ...run.tomograms[0]!, label: 'broken@10.000', open: () => Promise.reject(new Error('broken')) },
+    ],
+  }));
+  const { page, workspace } = await openPage({ ...(await detected()), wrap });
+  const { position } = page.live.state;
+  expect(workspace.opened?.sources).toHaveLength(1);
+  await workspace.openTomogram('broken@10.000');
+  expect(page.live.state.tomogram).toBe('broken@10.000');
+  expect([workspace.opened, page.volume, page.live.state.grid]).toEqual([undefined, undefined, undefined]);
+  page.live.change({ position: { ...position, x: 17 } });
+  await workspace.openTomogram('denoised@10.000');
+  expect(page.live.state.position.x).toBe(17);
+  expect(workspace.opened?.sources).toHaveLength(1);
+});
+
+it('a tomogram that opens late does not replace the one that was chosen after it', async () => {
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const slow = sourceFromArray({ data: new Float32Array(8), shape: [2, 2, 2] });
+  const wrap = opening((run) => ({
+    ...run,
+    tomograms: [...run.tomograms, { ...run.tomograms[0]!, label: 'slow@10.000', open: () => gate.then(() => [slow]) }],
+  }));
+  const { page, workspace } = await openPage({ ...(await detected()), wrap });
+  const first = workspace.openTomogram('slow@10.000');
+  await workspace.openTomogram('denoised@10.000');
+  release();
+  await first;
+  expect(page.live.state.tomogram).toBe('denoised@10.000');
+  expect(workspace.opened!.sources[0]!.grid.shape).toEqual([10, 16, 18]);
+  expect(page.live.state.grid?.shape).toEqual([10, 16, 18]);
+});
+
+it('what was chosen goes along through runs, quickly or slowly, also past one without tomogram and candidates', async () => {
+  const given = await noisyProject({ tomograms: ['denoised', 'wbp'] });
+  await drain(detectProject(given.project, { model, tomogram: 'denoised', runs: ['TS_1', 'TS_3'] }));
+  const wrap = opening((run, name) => (name === 'TS_2' ? { ...run, tomograms: [] } : run));
+  for (const isQuick of [false, true]) {
+    const { page, workspace } = await openPage({ ...given, wrap });
+    await workspace.openTomogram('wbp@10.000');
+    page.live.change({ thresholds: { ...page.live.state.thresholds, ribosome: 0.9 } });
+    const step = workspace.openRun('TS_2');
+    if (!isQuick) await step;
+    await workspace.openRun('TS_3');
+    await step;
+    const { run, tomogram, thresholds } = page.live.state;
+    expect([run, tomogram, thresholds]).toEqual(['TS_3', 'wbp@10.000', { ribosome: 0.9, virus: 2.6 }]);
+  }
+});
+
+it('only thresholds that were moved go along: the next run shows its own picks, and the address keeps no others', async () => {
+  const given = await noisyProject();
+  await drain(detectProject(given.project, { model, runs: ['TS_1'] }));
+  await drain(detectProject(given.project, { model, runs: ['TS_2'], thresholds: { ribosome: 0.9, virus: 2.8 } }));
+  const { page, workspace } = await openPage(given);
+  expect(formatPlace(page.live.state)).not.toContain('threshold');
+  await workspace.openRun('TS_2');
+  const picks = await (await given.project.run('TS_2')).picks();
+  expect(page.review().kept).toHaveLength(picks.length);
+  page.live.change({ thresholds: { ...page.live.state.thresholds, virus: 2.5 } });
+  expect(formatPlace(page.live.state)).toMatch(/threshold.virus=2.5$/);
+});
+
+it('the bar of reading ends with its run, though the next one has no tomogram', async () => {
+  const given = await detected();
+  // The chunk in the middle is measured, the other never comes.
+  const endless = (source: VolumeSource): VolumeSource => ({
+    ...source,
+    chunkShape: [5, 16, 18],
+    read: (box, options = {}) =>
+      box.start[0] >= 5
+        ? source.read(box, options)
+        : new Promise((_, reject) => options.signal?.addEventListener('abort', () => reject(options.signal?.reason))),
+  });
+  const wrap = opening((run, name) => ({
+    ...run,
+    tomograms: run.tomograms
+      .filter(() => name !== 'TS_2')
+      .map((tomogram) => ({ ...tomogram, open: async (signal) => (await tomogram.open(signal)).map(endless) })),
+  }));
+  const { page, workspace } = await openPage({ ...given, wrap });
+  await pause(50);
+  expect(page.live.state.work?.what).toBe('Reading voxels');
+  await workspace.openRun('TS_2');
+  await pause(50);
+  expect(page.live.state.work).toBeUndefined();
+  expect(page.live.state.message?.text).toMatch(/no tomogram/);
+});
+
+it('a run of the address that is not there is told of, while the first one opens', async () => {
+  const { page } = await openPage({ ...(await detected()), place: { run: 'TS_9' } });
+  expect(page.live.state.run).toBe('TS_1');
+  expect(page.live.state.message?.text).toBe('There is no run "TS_9" here.');
+});
+
+it('another project shows nothing of the one before while it opens, and gets none of its picks', async () => {
+  const given = await detected();
+  const { page, workspace, save } = await openPage(given);
+  void workspace.open(
+    {
+      title: 'other',
+      objects: [],
+      runs: () => new Promise(() => undefined),
+      open: () => Promise.reject(new Error('never')),
+    },
+    { thresholds: {}, hidden: [] },
+  );
+  expect([page.live.state.run, page.live.state.loaded, page.volume]).toEqual([undefined, [], undefined]);
+  await expect(save()).rejects.toThrow('no project');
+}, 3000);
