@@ -1,15 +1,16 @@
-import type {
-  PickableObject,
-  PickSet,
-  PicksFile,
-  Project,
-  Provenance,
-  Run,
-  SegmentationEntry,
-  StoredCandidates,
-  TomogramEntry,
+import {
+  cziiObjects,
+  type PickableObject,
+  type PickSet,
+  type PicksFile,
+  type Project,
+  type Provenance,
+  type Run,
+  type SegmentationEntry,
+  type StoredCandidates,
+  type TomogramEntry,
 } from '../entry/copick.ts';
-import { cziiRules, isCryoetPicksError, type ParticlePick, type Store, type VolumeSource } from '../entry/index.ts';
+import { isCryoetPicksError, type ParticlePick, type Store, type VolumeSource } from '../entry/index.ts';
 import type { Segmented } from './colors.ts';
 import { CACHE_BYTES, openLevels } from './volume-file.ts';
 import { type FilePlace, openPlace, type TomogramPlace, type VolumePlace } from './volume-place.ts';
@@ -139,11 +140,7 @@ export function volumeCollection(
   return {
     title,
     // Those of the network of this package, which are the only ones that can be known here.
-    objects: Object.entries(cziiRules.objects).map(([name, { radius, color }]) => ({
-      name,
-      radius,
-      color: [...color, 255],
-    })),
+    objects: cziiObjects(),
     runs: async () => [...byName.keys()],
     async open(name) {
       const { place } = byName.get(name) ?? {};

@@ -6,11 +6,60 @@ import {
   type PicksFormatName,
   picksFormat,
 } from '../entry/formats.ts';
-import type { ParticlePick, RunPicks, VoxelGrid } from '../entry/index.ts';
+import type { ParticlePick, RunPicks, VoxelGrid, Zyx } from '../entry/index.ts';
+import type { Page } from './page.ts';
+import type { Work, Workspace } from './workspace.ts';
 
 /** The picks of a run, and the tomogram that they were found in. */
 export interface RunToExport extends RunPicks {
   readonly grid?: VoxelGrid | undefined;
+}
+
+/** The run that is open, with the picks that are kept. */
+export function thisRun({ live, review }: Page): RunToExport {
+  const { run = 'run', grid } = live.state;
+  return { run, picks: review().kept.map(plain), grid };
+}
+
+/** A pick without what the page alone knows. */
+function plain({ object, position, score, instanceId, transform, unknown }: ParticlePick): ParticlePick {
+  return { object, position, score, instanceId, transform, unknown };
+}
+
+/** What all runs keep of a set. */
+export interface ExportedRuns {
+  readonly runs: readonly RunToExport[];
+  /** The runs that do not have the set. */
+  readonly without: readonly string[];
+}
+
+/** The set that is shown, of every run: what each would show of it when it is opened, with the thresholds that were moved. */
+export async function allRuns(
+  page: Page,
+  workspace: Pick<Workspace, 'collection' | 'reviewIn'>,
+  { signal, show }: Work,
+): Promise<ExportedRuns> {
+  const { runs, set, tomogram, run: own } = page.live.state;
+  const found: RunToExport[] = [];
+  const without: string[] = [];
+  for (const name of runs) {
+    signal.throwIfAborted();
+    show({ what: 'Exporting', done: found.length, total: runs.length });
+    if (name === own) {
+      found.push(thisRun(page));
+      continue;
+    }
+    const run = await workspace.collection?.open(name, signal);
+    if (run === undefined || set === undefined || run.sets.every(({ label }) => label !== set)) {
+      without.push(name);
+      continue;
+    }
+    const { kept } = await workspace.reviewIn(name, run, set, signal);
+    const choice = run.tomograms.find(({ label }) => label === tomogram) ?? run.tomograms[0];
+    const [finest] = (await choice?.open(signal)) ?? [];
+    found.push({ run: name, picks: kept.map(plain), grid: finest?.grid });
+  }
+  return { runs: found, without };
 }
 
 /** A file for another program. */
@@ -92,13 +141,15 @@ function encoded(runs: readonly RunToExport[], name: PicksFormatName, shared: Fo
 
 /** Throws for runs whose tomograms differ in voxel size: a file that counts in voxels has one of them. */
 function requireOneVoxelSize(runs: readonly RunToExport[]): void {
-  const sizes = runs.flatMap(({ grid }) =>
-    grid ? [grid.voxelSize.map((length) => length.toFixed(3)).join(' × ')] : [],
-  );
-  const other = sizes.find((size) => size !== sizes[0]);
-  if (other === undefined) return;
+  const sizes = runs.flatMap(({ grid }) => (grid ? [grid.voxelSize] : []));
+  const [first] = sizes;
+  // As `convert` tells them apart: more than rounding.
+  const isSame = (size: Zyx) => size.every((length, axis) => Math.abs(length - first![axis]!) <= 1e-6 * length);
+  const other = sizes.find((size) => !isSame(size));
+  if (first === undefined || other === undefined) return;
+  const shown = (size: Zyx) => size.map((length) => Number(length.toFixed(4))).join(' × ');
   throw new Error(
-    `The runs have tomograms of different voxel sizes, ${sizes[0]} and ${other} Å, and one file cannot hold both: ` +
+    `The runs have tomograms of different voxel sizes, ${shown(first)} and ${shown(other)} Å, and one file cannot hold both: ` +
       'export them run by run, or as CSV.',
   );
 }

@@ -29,8 +29,13 @@ export interface Page {
   objectNamed(name: string): ShownObject;
 }
 
-/** The radius of a ring whose object the project does not know, in Å. */
-const UNKNOWN_RADIUS = 80;
+/** The radius of an object for which the project gives none, in Å. */
+export const DEFAULT_RADIUS = 80;
+
+/** An object that the project does not know. */
+export function unknownObject(name: string): ShownObject {
+  return { name, color: 'rgb(138 147 163)', radius: DEFAULT_RADIUS };
+}
 
 /** Makes the shared part of a page. */
 export function createPage(): Page {
@@ -72,7 +77,7 @@ export function createPage(): Page {
       () => [live.state.objects, live.state.segmented],
       () => labelColors(live.state.objects, live.state.segmented ?? { kind: 'multilabel', name: '' }),
     ),
-    objectNamed: (name) => objects().get(name) ?? { name, color: '#8a93a3', radius: UNKNOWN_RADIUS },
+    objectNamed: (name) => objects().get(name) ?? unknownObject(name),
   };
   return page;
 }

@@ -24,10 +24,10 @@ export function scorePanel(page: Page): HTMLElement {
   const objectAtHand = () => live.state.object ?? '';
   const sweep = remembered(
     () => {
-      const { loaded, candidates, edits, truth, objects, minDistances, thresholds } = live.state;
+      const { loaded, candidates, picking, edits, truth, objects, minDistances, thresholds } = live.state;
       // The curve does not depend on the threshold of its own object, which moves most.
       const others = objects.map(({ name }) => (name === objectAtHand() ? undefined : thresholds[name]));
-      return [objectAtHand(), loaded, candidates, edits, truth, objects, minDistances, ...others];
+      return [objectAtHand(), loaded, candidates, picking, edits, truth, objects, minDistances, ...others];
     },
     () => curveOf(objectAtHand(), live.state),
   );

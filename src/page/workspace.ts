@@ -5,7 +5,7 @@ import { createDetections, type Detection, type Detections, writeAsNetwork } fro
 import { type Draft, type DraftOf, type Drafts, draftKeeper, draftsIn } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
-import type { Page } from './page.ts';
+import { DEFAULT_RADIUS, type Page, unknownObject } from './page.ts';
 import { middleOf } from './planes.ts';
 import { type Review, reviewOf } from './review.ts';
 import { holdsRejects, readReview, reviewOfCandidates, type SetReview } from './set-review.ts';
@@ -75,9 +75,6 @@ export interface SavedReview {
 }
 
 const nowhere: Place = { thresholds: {}, hidden: [] };
-const UNKNOWN_COLOR = 'rgb(138 147 163)';
-/** The radius of an object for which the project gives none, in Å. */
-const DEFAULT_RADIUS = 80;
 
 /** What is open, whatever the run. The next collection replaces it as a whole. */
 interface Opened {
@@ -515,7 +512,7 @@ function withUnknown(objects: State['objects'], picks: readonly { readonly objec
   const known = new Set(objects.map(({ name }) => name));
   const unknown = [...new Set(picks.map(({ object }) => object))].filter((name) => !known.has(name));
   if (unknown.length === 0) return objects;
-  return [...objects, ...unknown.map((name) => ({ name, color: UNKNOWN_COLOR, radius: DEFAULT_RADIUS }))];
+  return [...objects, ...unknown.map(unknownObject)];
 }
 
 /** How far reading has come, shown while it lasts. */

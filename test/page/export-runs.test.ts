@@ -1,0 +1,52 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { detectProject } from '../../src/entry/index.ts';
+import { allRuns, thisRun } from '../../src/page/export.ts';
+import { editPick } from '../../src/page/navigate.ts';
+import { drain, leavePages, model, noisyProject, openPage, pause, stubBrowser } from '../support/page-workspace.ts';
+
+beforeAll(stubBrowser);
+
+const { signal } = new AbortController();
+const work = { signal, show: () => undefined };
+
+describe('allRuns', () => {
+  it('every run exports what it keeps when it is opened: accepted, moved, added and rejected picks, and moved thresholds', async () => {
+    const { project, overlay } = await noisyProject();
+    await drain(detectProject(project, { model }));
+    const { page, workspace } = await openPage({ project, overlay });
+    await workspace.openRun('TS_2');
+    await pause(50);
+    const [a, b, c] = page.review().kept.slice(-3);
+    editPick(page, a!.id, { decision: 'accepted' });
+    editPick(page, b!.id, { position: { x: 1, y: 2, z: 3 } });
+    editPick(page, c!.id, { decision: 'rejected' });
+    await pause();
+    await workspace.openRun('TS_1');
+    await pause(50);
+    const { ribosome, ...others } = page.live.state.thresholds;
+    page.live.change({ thresholds: { ...others, ribosome: ribosome! + 0.4 } });
+    const { runs, without } = await allRuns(page, workspace, work);
+    expect([runs.map(({ run }) => run), without]).toEqual([['TS_1', 'TS_2', 'TS_3'], []]);
+    for (const exported of runs) {
+      await workspace.openRun(exported.run);
+      await pause(50);
+      const shown = thisRun(page);
+      expect(exported.picks.length).toBeGreaterThan(0);
+      expect(exported).toEqual(shown);
+    }
+    expect(runs[1]!.picks.some(({ position: { x, y, z } }) => x === 1 && y === 2 && z === 3)).toBe(true);
+    leavePages();
+  });
+
+  it('runs without the set are named, and have no part in the file', async () => {
+    const { project, overlay } = await noisyProject();
+    const run = await project.run('TS_2');
+    const pick = { object: 'virus', position: { x: 10, y: 10, z: 10 }, score: 1 };
+    await run.writePicks([pick], { userId: 'lab', sessionId: '1' });
+    const { page, workspace } = await openPage({ project, overlay, place: { run: 'TS_2', set: 'lab/1' } });
+    await pause(50);
+    const { runs, without } = await allRuns(page, workspace, work);
+    expect([runs.map((one) => [one.run, one.picks.length]), without]).toEqual([[['TS_2', 1]], ['TS_1', 'TS_3']]);
+    leavePages();
+  });
+});
