@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { volumeFormatOf } from '../copick/contents.ts';
 import { orConsolidated } from '../copick/images.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
+import { listNames } from '../copick/tree.ts';
+import { formatUri, type UriParts } from '../copick/uri.ts';
 import { givenFields } from '../core/arguments.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import type { Settings } from '../detect/picks-record.ts';
@@ -86,7 +89,10 @@ export async function maskOfInput(
         const sha256 = project && (await sha256OfLabels(labels, signal));
         return { of: async () => mask, settings: { [option]: basename(name), [`${option}Sha256`]: sha256 } };
       }
-      if (project === undefined) throw new UsageError(`--${option} ${name} is not a volume: MRC, TIFF or OME-Zarr`);
+      if (await stat(name).catch(() => undefined)) {
+        throw new UsageError(`--${option} ${name} is not a volume: MRC, TIFF or OME-Zarr`);
+      }
+      if (project === undefined || isPath(name)) throw new UsageError(`--${option} ${name}: there is no such file`);
       const of = async (run: Run) => make(await labelsOf(name, { run, project, signal }));
       return { of: of as (run: Run | undefined) => Promise<Mask>, settings: { [option]: name } };
     }),
@@ -97,6 +103,12 @@ export async function maskOfInput(
   ];
   const settings: Settings = Object.assign({}, ...sides.map((side) => side.settings), { faceMargin, maskMargin });
   return { of, settings: givenFields(settings) as Settings };
+}
+
+/** True for what is written as a path, or named like a volume, and so is meant for no URI. */
+function isPath(name: string): boolean {
+  if (/^(?:[./\\~]|[a-z]:[/\\])/i.test(name)) return true;
+  return !name.includes(':') && (/[/\\]/.test(name) || volumeFormatOf(name) !== undefined);
 }
 
 interface RunLabels {
@@ -112,8 +124,20 @@ async function labelsOf(uri: string, { run, project, signal }: RunLabels): Promi
   if (found.length === 1 && segmentation !== undefined) {
     return segmentation.open({ signal, ...(segmentation.kind === 'panoptic' && { channel: 'label' as const }) });
   }
-  const many = found.length === 0 ? 'no segmentation' : `${found.length} segmentations`;
-  throw new UsageError(`run "${run.name}" has ${many} of the URI "${uri}"; expected one, such as lamella:me/1@10`);
+  if (found.length > 0) {
+    const many = `run "${run.name}" has ${found.length} segmentations of the URI "${uri}"`;
+    throw new UsageError(`${many}; expected one of ${namesOf(found)}`);
+  }
+  const there = await run.segmentations({ signal });
+  const has = there.length === 0 ? 'it has none at all' : `it has ${namesOf(there)}`;
+  throw new UsageError(
+    `run "${run.name}" has no segmentation of the URI "${uri}"; ${has}. A file of labels serves all runs: mask.mrc`,
+  );
+}
+
+/** URIs that find each of some segmentations alone. */
+function namesOf(segmentations: readonly UriParts['segmentation'][]): string {
+  return listNames(segmentations.map((one) => formatUri('segmentation', one)));
 }
 
 /** Planes that are hashed at once. */

@@ -60,6 +60,7 @@ export async function openProject(path: string, options: OpenProjectOptions = {}
     overlay: optional(filePath),
   });
   await refuseVolume(path);
+  await refuseZip(path);
   const config = (await configOfCroissant(path)) ?? parseConfig(await readConfig(path, signal), { source: path });
   if (config.type === 'mlcroissant') return openCroissantConfig(config, { ...options, path });
   const args = config.original?.() ?? {};
@@ -134,13 +135,28 @@ async function refuseVolume(path: string): Promise<void> {
   );
 }
 
+/** Throws, with advice, for a zip file in place of a config. */
+async function refuseZip(path: string): Promise<void> {
+  if (!/\.zip$/i.test(path) || !(await stat(path).catch(() => undefined))?.isFile()) return;
+  throw new CryoetPicksError(
+    'invalid-config',
+    `"${path}" is a zip file; expected the config of a copick project, such as copick.json. Unpack it and give the config in it. ` +
+      'To look at it as it is, open it in the page that "cryoet-picks view" shows. An OME-Zarr image in a zip file is named .zarr.zip or .ozx',
+    { path },
+  );
+}
+
 /** Bytes of a config at most. */
 const MAX_CONFIG = 2 ** 26;
 
 async function readConfig(path: string, signal: AbortSignal | undefined): Promise<string> {
   signal?.throwIfAborted();
   try {
-    const bytes = await readInput(path, { maxBytes: MAX_CONFIG, signal });
+    const bytes = await readInput(path, {
+      maxBytes: MAX_CONFIG,
+      remedy: 'expected the config of a copick project',
+      signal,
+    });
     return decodeText(bytes, { what: `config "${path}"`, code: 'invalid-config', path });
   } catch (cause) {
     signal?.throwIfAborted();

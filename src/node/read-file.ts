@@ -105,6 +105,8 @@ async function readAt(
 /** Options of {@link readInput}. */
 export interface ReadInputOptions {
   readonly maxBytes: number;
+  /** What to do if it has more, for the message. @defaultValue split it into several files */
+  readonly remedy?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -114,12 +116,13 @@ export interface ReadInputOptions {
  * @throws {@link CryoetPicksError} `unsupported` if it has more than `maxBytes`; the error of the system; the abort reason of
  *   `signal`, also while it waits.
  */
-export async function readInput(file: string, { maxBytes, signal }: ReadInputOptions): Promise<Uint8Array> {
+export async function readInput(file: string, options: ReadInputOptions): Promise<Uint8Array> {
+  const { maxBytes, remedy = 'split it into several files', signal } = options;
   signal?.throwIfAborted();
   const { handle, size, stream } = await openToRead(file);
   try {
     const tooMuch = () => {
-      const message = `cannot read ${file}: ${stream ?? 'it'} has more than ${maxBytes} bytes; split it into several files`;
+      const message = `cannot read ${file}: ${stream ?? 'it'} has more than ${maxBytes} bytes; ${remedy}`;
       return new CryoetPicksError('unsupported', message, { path: file });
     };
     if (size > maxBytes) throw tooMuch();

@@ -138,7 +138,9 @@ describe('detect with masks', () => {
       'nothing:*/*',
     ]);
     expect(absent.exitCode).toBe(1);
-    expect(absent.stderr).toMatch(/run "TS_1_3" has no segmentation of the URI "nothing:\*\/\*"; expected one/);
+    expect(absent.stderr).toMatch(
+      /run "TS_1_3" has no segmentation of the URI "nothing:\*\/\*"; it has "half:me\/1@10\.012"/,
+    );
   });
 
   it('detect --no-candidates keeps none, and --candidates 5 the best five of each object and those above the threshold', async () => {

@@ -40,6 +40,34 @@ describe('maskOfInput', () => {
     expect(JSON.stringify([a, b, c])).not.toContain(folder);
   });
 
+  it('a path to nothing is told as such, whatever else a URI could be made of', async () => {
+    for (const path of ['../data/nomask.mrc', './labels', '/tmp/none/labels', 'nomask.tif', 'data/labels']) {
+      await expect(settingsOf(path)).rejects.toThrow(`--inside ${path}: there is no such file`);
+    }
+  });
+
+  it('a file that is no volume is told as such', async () => {
+    const path = join(await tempDir(), 'lamella.txt');
+    await writeFile(path, 'mask');
+    await expect(settingsOf(path)).rejects.toThrow('is not a volume: MRC, TIFF or OME-Zarr');
+  });
+
+  it('a URI that finds no segmentation, or several, is answered by the URIs of those there are', async () => {
+    const store = memoryStore();
+    const { project } = projectOf({ overlay: store });
+    const labels = sourceFromArray({ data: new Uint8Array(8).fill(1), shape: [2, 2, 2] }, { voxelSize: [10, 10, 10] });
+    const run = await project.createRun('TS_1');
+    const ask = async (inside: string) => (await maskOfInput({ inside }, { project, signal }))!.of(run, labels.grid);
+    await expect(ask('lamella:me/1')).rejects.toThrow(/no segmentation of the URI "lamella:me\/1"; it has none at all/);
+    for (const sessionId of ['1', '2']) {
+      await run.writeSegmentation(labels, { name: 'lamella', kind: 'binary', userId: 'me', sessionId });
+    }
+    const both = '"lamella:me/1@10.0", "lamella:me/2@10.0"';
+    await expect(ask('gold')).rejects.toThrow(`no segmentation of the URI "gold"; it has ${both}`);
+    await expect(ask('lamella')).rejects.toThrow(`2 segmentations of the URI "lamella"; expected one of ${both}`);
+    expect(await ask('lamella:me/1')).toHaveLength(1);
+  });
+
   it('a URI is recorded whole, and margins beside it', async () => {
     const mask = await maskOfInput(
       { inside: 'lamella:me/1@10', outside: 'gold:*/2', maskMargin: 50, faceMargin: 0 },

@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type ParticlePick, type Run, toFloat32 } from '../../src/entry/index.ts';
@@ -248,6 +248,20 @@ describe('bad input', () => {
     await expect(openProject(join(folder, 'copick.json'))).rejects.toThrow(
       /copick\.json" is not JSON: line 2, column 9/,
     );
+  });
+
+  it('openProject tells what to do with a zip file, however large, and with a config that is too large', async () => {
+    const zip = join(folder, 'project.zip');
+    await writeFile(zip, 'PK');
+    await truncate(zip, 2 ** 27);
+    await expect(openProject(zip)).rejects.toMatchObject({
+      code: 'invalid-config',
+      message: expect.stringMatching(/is a zip file; expected the config of a copick project.*Unpack it/),
+    });
+    const other = join(folder, 'copick.json');
+    await writeFile(other, '{}');
+    await truncate(other, 2 ** 27);
+    await expect(openProject(other)).rejects.toThrow(/more than 67108864 bytes; expected the config of a copick/);
   });
 
   it('openProject rejects with the reason when aborted', async () => {
