@@ -50,8 +50,8 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
     'aria-label': `Threshold of ${name}`,
   });
   const value = element('input', {
-    type: 'number',
-    step: 'any',
+    type: 'text',
+    inputMode: 'decimal',
     className: 'threshold',
     'aria-label': `Threshold of ${name} as a number`,
   });
@@ -60,7 +60,14 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
       live.change({ thresholds: { ...live.state.thresholds, [name]: threshold }, object: name });
   };
   slider.addEventListener('input', () => cut(Number(slider.value)));
-  value.addEventListener('change', () => value.value !== '' && cut(Number(value.value)));
+  value.addEventListener('change', () => {
+    const range = { low: Number(slider.min), high: Number(slider.max) };
+    const threshold = thresholdFrom(value.value, range);
+    if (threshold !== undefined) return cut(threshold);
+    const text = `The threshold of ${name} is a score from ${shownScore(range.low)} to ${shownScore(range.high)}, not "${value.value}".`;
+    value.value = shownScore(live.state.thresholds[name] ?? range.low);
+    live.change({ message: { text, isError: true } });
+  });
   const estimate = element('p', { className: 'quiet estimate' });
   const controls = element(
     'div',
@@ -102,25 +109,36 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
       swatch.setAttribute('aria-pressed', String(!hidden.has(name)));
       root.classList.toggle('chosen', object === name);
       if (Number(slider.value) !== threshold) slider.value = String(threshold);
-      if (document.activeElement !== value) value.value = threshold.toFixed(3);
+      if (document.activeElement !== value) value.value = shownScore(threshold);
       if (controls.hidden) return;
       draw(scores, threshold, color);
-      const { text, detail } = falseWords(page.falsePicks()?.[name]);
-      estimate.textContent = text;
-      estimate.title = detail;
+      estimate.textContent = falseWords(page.falsePicks()?.[name]);
     },
   };
 }
 
-/** How many picks are false, in words; undefined without candidates. */
-export function falseWords(found: FalsePicks | undefined): { readonly text: string; readonly detail: string } {
-  const cannot = 'How many are false: cannot tell';
-  if (found === undefined) return { text: cannot, detail: 'These picks have no candidates, which Detect would keep' };
+function shownScore(score: number): string {
+  return score.toFixed(3);
+}
+
+/** The threshold that a person typed, with a point or a comma; undefined if it is no number, or none of the scores in the range. */
+export function thresholdFrom(
+  typed: string,
+  { low, high }: { readonly low: number; readonly high: number },
+): number | undefined {
+  const text = typed.trim().replace(',', '.');
+  const threshold = text === '' ? Number.NaN : Number(text);
+  // The ends of the range are shown rounded.
+  const isInside = threshold >= Number(shownScore(low)) && threshold <= Number(shownScore(high));
+  return isInside || (threshold >= low && threshold <= high) ? threshold : undefined;
+}
+
+/** How many picks are false, in words, or why it cannot be told; `found` is undefined without candidates. */
+export function falseWords(found: FalsePicks | undefined): string {
+  if (found === undefined) return 'How many may be false is told for picks that Detect found.';
   const { picks, falsePicks, interval, reason = '' } = found;
-  if (falsePicks === undefined || interval === undefined) return { text: cannot, detail: `Of ${picks}: ${reason}` };
+  if (falsePicks === undefined || interval === undefined) return `How many may be false cannot be told: ${reason}.`;
   const [low, high] = interval;
-  return {
-    text: `~${Math.round(falsePicks)} of ${picks} may be false`,
-    detail: `In nine of ten tomograms ${low === high ? low : `${low} to ${high}`} would be false. Estimated from the scores alone`,
-  };
+  const span = low === high ? '' : ` (${low} to ${high} in nine of ten tomograms)`;
+  return `~${Math.round(falsePicks)} of ${picks} may be false${span}`;
 }

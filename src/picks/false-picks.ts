@@ -79,7 +79,7 @@ export function estimateFalsePicks(
     const falsePicks = falseUpTo[picks]!;
     const interval = betaBinomialInterval(picks, falsePicks, calibration.concentration);
     if (!isTelling(interval, picks)) {
-      return [object, { picks, reason: `from ${interval[0]} to ${interval[1]} of ${picks} may be false` }];
+      return [object, { picks, reason: `the estimate is too wide, from ${interval[0]} to ${interval[1]} of ${picks}` }];
     }
     return [object, { picks, falsePicks, interval }];
   });

@@ -134,12 +134,12 @@ describePage('sliders in the page of view', ({ open }) => {
       expect(await row.locator('.number').textContent()).toBe(String(count));
       const { falsePicks, interval } = estimateFalsePicks(candidates, { thresholds: { ribosome } }).ribosome!;
       const estimate = row.locator('.estimate');
-      expect(await estimate.textContent()).toBe(`~${Math.round(falsePicks!)} of ${count} may be false`);
-      expect(await estimate.getAttribute('title')).toContain(`${interval![0]} to ${interval![1]}`);
+      const words = (await estimate.textContent())!;
+      expect(words).toContain(`~${Math.round(falsePicks!)} of ${count} may be false`);
+      expect(words).toContain(`${interval![0]} to ${interval![1]} in nine of ten tomograms`);
     }
     const unknown = objectRow(tab, 'apo-ferritin').locator('.estimate');
-    expect(await unknown.textContent()).toBe('How many are false: cannot tell');
-    expect(await unknown.getAttribute('title')).toContain('no calibration');
+    expect(await unknown.textContent()).toMatch(/^How many may be false cannot be told: .*no calibration/);
     await tab.getByRole('button', { name: 'Next run' }).click();
     await settled(tab);
     await expect.poll(() => row.locator('.threshold').inputValue()).toBe('0.850');
