@@ -1,5 +1,6 @@
 import {
   type AnyPicksFormat,
+  describeLosses,
   encodePicks,
   type FormatOptions,
   formatRequirements,
@@ -62,6 +63,11 @@ export async function allRuns(
   return { runs: found, without };
 }
 
+/** The picks of one object. */
+export function ofObject(run: RunToExport, object: string): RunToExport {
+  return { ...run, picks: run.picks.filter((pick) => pick.object === object) };
+}
+
 /** A file for another program. */
 export interface ExportedFile {
   readonly name: string;
@@ -87,12 +93,7 @@ export async function filesOf(
   { objects, pixelSize }: ExportNeeds,
 ): Promise<ExportedFile[]> {
   const { extension, oneRun, oneObject } = formatRequirements[name];
-  const numbered = (names: readonly string[]) => Object.fromEntries(names.map((one, index) => [index + 1, one]));
-  const shared: FormatOptions = {
-    objects: numbered([...new Set([...objects, ...runs.flatMap(({ picks }) => picks.map(({ object }) => object))])]),
-    runs: numbered(runs.map(({ run }) => run)),
-    voxelSize: pixelSize,
-  };
+  const shared: FormatOptions = { ...numbersOf(runs, objects), voxelSize: pixelSize };
   const parts = oneRun || runs.length === 1 ? runs.map((run) => [run]) : [runs];
   const files: ExportedFile[] = [];
   for (const part of parts) {
@@ -101,6 +102,35 @@ export async function filesOf(
     }
   }
   return files;
+}
+
+/** Which number stands for which object and run, where a format has numbers. */
+function numbersOf(runs: readonly RunToExport[], objects: readonly string[]): Pick<FormatOptions, 'objects' | 'runs'> {
+  const numbered = (names: readonly string[]) => Object.fromEntries(names.map((one, index) => [index + 1, one]));
+  return {
+    objects: numbered([...new Set([...objects, ...runs.flatMap(({ picks }) => picks.map(({ object }) => object))])]),
+    runs: numbered(runs.map(({ run }) => run)),
+  };
+}
+
+/** What a format cannot hold of the picks, a sentence each, and which class numbers stand for the objects that it does not name. */
+export function exportNotes(
+  runs: readonly RunToExport[],
+  name: PicksFormatName,
+  { objects, pixelSize }: ExportNeeds,
+): string[] {
+  const numbers = numbersOf(runs, objects);
+  const format = formatOf(runs, name, { ...numbers, voxelSize: pixelSize });
+  const losses = describeLosses(
+    runs.map(({ run, picks }) => ({ run, picks })),
+    { format },
+  );
+  const found = new Set(runs.flatMap(({ picks }) => picks.map(({ object }) => object)));
+  const classes = Object.entries(numbers.objects ?? {}).filter(([, object]) => found.has(object));
+  const hasNumbers = classes.length > 0 && format.losses.some(({ part }) => part === 'object');
+  const legend = classes.map(([number, object]) => `${number} is ${object}`).join(', ');
+  const lost = hasNumbers ? losses.filter((loss) => !loss.startsWith('object:')) : losses;
+  return [...(hasNumbers ? [`Its classes: ${legend}`] : []), ...lost.map((loss) => `Not in the file: ${loss}`)];
 }
 
 function stemOf(runs: readonly RunToExport[]): string {
@@ -123,20 +153,23 @@ function byObject(one: RunToExport): Part[] {
 }
 
 function encoded(runs: readonly RunToExport[], name: PicksFormatName, shared: FormatOptions): Promise<Uint8Array> {
-  const [first] = runs;
   if (formatRequirements[name].tomogram !== undefined) requireOneVoxelSize(runs);
+  return encodePicks(
+    runs.map(({ run, picks }) => ({ run, picks })),
+    { format: formatOf(runs, name, shared) },
+  );
+}
+
+function formatOf(runs: readonly RunToExport[], name: PicksFormatName, shared: FormatOptions): AnyPicksFormat {
+  const [first] = runs;
   const shapes = Object.fromEntries(runs.flatMap(({ run, grid }) => (grid ? [[run, grid.shape]] : [])));
-  const format: AnyPicksFormat = picksFormat(name, {
+  return picksFormat(name, {
     ...shared,
     voxelSize: shared.voxelSize ?? first?.grid?.voxelSize,
     // A file of one run takes its shape; a file of several runs takes the shapes of all.
     ...(runs.length === 1 ? { run: first?.run, shape: first?.grid?.shape } : {}),
     shapes,
   });
-  return encodePicks(
-    runs.map(({ run, picks }) => ({ run, picks })),
-    { format },
-  );
 }
 
 /** Throws for runs whose tomograms differ in voxel size: a file that counts in voxels has one of them. */

@@ -10,7 +10,7 @@ import {
   picksFormatNames,
 } from '../../src/entry/formats.ts';
 import type { ParticlePick, RunPicks } from '../../src/entry/index.ts';
-import { filesOf } from '../../src/page/export.ts';
+import { exportNotes, filesOf, ofObject } from '../../src/page/export.ts';
 import { cutAt, expectMessage, press, settled } from '../support/page-hands.ts';
 import { anisotropic, isotropic, makeProject, picksIn } from '../support/page-project.ts';
 import { describePage } from '../support/served-page.ts';
@@ -151,6 +151,21 @@ describe('a file of several runs', () => {
     expect(await filesOf(runs, 'csv', { objects: [] })).toMatchObject([{ name: 'picks.csv' }]);
     const [star] = await filesOf([runs[1]!], 'relion3', { objects: [] });
     expect(new TextDecoder().decode(star!.content)).toContain('13');
+  });
+});
+
+describe('notes about an export', () => {
+  const run = { run: 'TS_1', picks, grid: isotropic };
+  const needs = { objects: ['apo-ferritin', 'ribosome'] };
+
+  it('say which class number is which object, of the objects that are in the file', () => {
+    expect(exportNotes([run], 'relion5', needs)).toContain('Its classes: 1 is apo-ferritin, 2 is ribosome');
+    expect(exportNotes([ofObject(run, 'ribosome')], 'relion5', needs)).toContain('Its classes: 2 is ribosome');
+  });
+
+  it('say what a format cannot hold, and nothing where it holds all', () => {
+    expect(exportNotes([run], 'points', needs).join()).toMatch(/Not in the file: .*of 12 picks/);
+    expect(exportNotes([run], 'csv', needs)).toEqual([]);
   });
 });
 
