@@ -21,7 +21,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     element(
       'p',
       { className: 'quiet' },
-      'Choose an .onnx and its card, .json, to search with them; else the network of the package does.',
+      'To search with a network of your own, choose its .onnx file and its card, a .json file. Without a choice, the network of this package searches.',
     ),
     element(
       'div',
@@ -30,11 +30,15 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
       button('Cancel', 'Do not search', () => dialog.close()),
     ),
   );
-  const dialog = element('dialog', { 'aria-label': 'Detect' }, form);
+  const dialog = element('dialog', { 'aria-label': 'Detect', tabIndex: -1 }, form);
   document.body.append(dialog);
   let ready: Ready | undefined;
+  let preparation = 0;
 
   const prepare = async () => {
+    // Only the last choice counts, whichever is loaded first.
+    const own = ++preparation;
+    ready = undefined;
     start.disabled = true;
     facts.textContent = 'Loading the network…';
     try {
@@ -44,15 +48,19 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
           `Detection needs the package onnxruntime-web: ${install ?? 'npm install onnxruntime-web'}, then start view again.`,
         );
       }
-      const own = await chosenNetwork([...(files.files ?? [])]);
-      const network = own ?? (await defaultNetwork({ model }));
+      const chosen = await chosenNetwork([...(files.files ?? [])]);
+      const network = chosen ?? (await defaultNetwork({ model }));
+      if (own !== preparation) return;
       const { opened } = workspace;
       if (opened === undefined) throw new Error('Open a tomogram first.');
       const plan = planSearch(opened.sources, network.spec);
-      ready = { network, isOwn: own !== undefined, plan, runtime, tomogram: opened.choice };
+      ready = { network, isOwn: chosen !== undefined, plan, runtime, tomogram: opened.choice };
       facts.textContent = factsOf(ready);
       start.disabled = false;
+      // Enter starts, unless a person has gone to another field.
+      if (document.activeElement === dialog) start.focus();
     } catch (error) {
+      if (own !== preparation) return;
       facts.textContent = error instanceof Error ? error.message : String(error);
     }
   };
@@ -89,6 +97,8 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
   });
   return () => {
     dialog.showModal();
+    // Else the field of files has the focus, and Enter would open a chooser.
+    dialog.focus();
     void prepare();
   };
 }
