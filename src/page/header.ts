@@ -1,5 +1,6 @@
 import { button, chooser, element, NONE, setOptions } from './element.ts';
 import type { Page } from './page.ts';
+import { READ_ONLY } from './save-dialog.ts';
 import { UNSAVED } from './state.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -40,6 +41,10 @@ export function header(page: Page, workspace: Workspace, commands: HeaderCommand
   live.watch(['sets', 'set', 'unsaved', 'run'], ({ sets: labels, set, unsaved, run }) => {
     const found = run !== undefined && unsaved.has(run) ? [UNSAVED] : [];
     setOptions(sets, [NONE, ...found, ...labels], set ?? NONE);
+  });
+  live.watch(['canWrite'], ({ canWrite }) => {
+    save.disabled = !canWrite;
+    save.title = canWrite ? 'Save the picks (S)' : READ_ONLY;
   });
   live.watch(['edits', 'savedEdits', 'set'], ({ edits, savedEdits, set }) => {
     const isDirty = set === UNSAVED || (edits !== savedEdits && edits.size + savedEdits.size > 0);

@@ -100,7 +100,7 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
     {
       keys: ['e'],
       shown: 'E',
-      does: 'edit: a click adds a pick at the darkest place near (alt: exactly here), a drag moves one',
+      does: 'edit: a click adds a pick at the darkest place nearby (alt: exactly here), a drag moves one',
       press: () => live.change({ mode: live.state.mode === 'edit' ? 'look' : 'edit' }),
     },
     { keys: ['delete', 'backspace'], shown: 'Del', does: 'delete the pick', press: () => deletePick(page) },

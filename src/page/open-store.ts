@@ -10,6 +10,7 @@ import {
 import {
   CryoetPicksError,
   httpStore,
+  isCryoetPicksError,
   type ListableStore,
   type ReadableStore,
   type Store,
@@ -34,7 +35,11 @@ export interface ChosenStore {
  *   of a project is there.
  */
 export async function openStore({ store, title, ask }: ChosenStore): Promise<Collection> {
-  const contents = await contentsOf(store);
+  const contents = await contentsOf(store).catch((error) => {
+    // A store of files that were chosen has no name of its own.
+    if (!isCryoetPicksError(error, 'not-found') || !error.message.startsWith(`${store.location} `)) throw error;
+    throw new CryoetPicksError('not-found', `${title}${error.message.slice(store.location.length)}`, { path: title });
+  });
   if (contents.kind === 'volumes') {
     const named = ({ key, name }: FoundVolume) => (key === '/' ? title : name);
     return volumesOf(store, { volumes: contents.volumes.map((one) => ({ ...one, name: named(one) })), title });

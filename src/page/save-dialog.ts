@@ -3,6 +3,9 @@ import type { Page } from './page.ts';
 import { freeSession, isConflict, savePicks } from './save.ts';
 import type { Workspace } from './workspace.ts';
 
+/** Why nothing can be saved. */
+export const READ_ONLY = 'This project cannot be written from here; Export gives the picks as a file.';
+
 /** Asks once whose picks they are, and saves; later saves go to the same place at once. */
 export function saver(page: Page, workspace: Workspace): () => Promise<void> {
   const { live } = page;
@@ -32,7 +35,9 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
   const ask = (message: string) => {
     const { kept, rejected } = page.review();
     const added = kept.filter(({ source }) => source !== 'found').length;
-    what.textContent = `${kept.length} picks of all objects, ${added} of them added or edited, and ${rejected.length} rejected ones as a set of their own.`;
+    const changed = added === 0 ? '' : `, ${added} of them added or edited`;
+    const rest = rejected.length === 0 ? '' : `, and ${rejected.length} rejected ones as a set of their own`;
+    what.textContent = `${kept.length} picks of this run, of all objects${changed}${rest}.`;
     userId.value = live.state.userId;
     sessionId.value = live.state.sessionId;
     problem.textContent = message;
@@ -64,8 +69,7 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
     save().catch(workspace.tell);
   });
   return async () => {
-    if (!live.state.canWrite)
-      workspace.tell('This project cannot be written from here; Export gives the picks as a file.');
+    if (!live.state.canWrite) workspace.tell(READ_ONLY);
     else if (isNamed || workspace.review?.isOwn) await save().catch(workspace.tell);
     else ask('');
   };

@@ -6,6 +6,7 @@ import { openTarget } from '../../src/cli/view-target.ts';
 import { type ListableStore, memoryStore, type StoreKey, sourceFromArray } from '../../src/entry/index.ts';
 import { blobReader, encodeMrc, zipStore } from '../../src/entry/io.ts';
 import { directoryStore } from '../../src/entry/node.ts';
+import { fileListStore } from '../../src/entry/web.ts';
 import { openAddress, openStore } from '../../src/page/open-store.ts';
 import { TextSink } from '../support/capture-cli.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';
@@ -146,6 +147,13 @@ describe('a folder that view serves, and the page opens', () => {
     const refused = { code: 'not-found', message: expect.stringContaining('has nothing to show: no config') };
     await expect(openTarget(terminal(), { path })).rejects.toMatchObject(refused);
     await expect(openStore({ store: directoryStore(path), title: 't' })).rejects.toMatchObject(refused);
+  });
+
+  it('a file with nothing to show is refused by its name', async () => {
+    const store = fileListStore([new File(['a'], 'notes.txt')]);
+    await expect(openStore({ store, title: 'notes.txt' })).rejects.toThrow(
+      /^notes\.txt has nothing to show: no config/,
+    );
   });
 });
 
