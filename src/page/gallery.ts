@@ -2,7 +2,7 @@ import { crops } from './crop.ts';
 import { element } from './element.ts';
 import { flyTo, listed } from './navigate.ts';
 import type { Page } from './page.ts';
-import type { ReviewedPick } from './review.ts';
+import { markOf, type ReviewedPick } from './review.ts';
 
 /** Edge of a crop in the gallery, in screen pixels. */
 const EDGE = 64;
@@ -91,8 +91,7 @@ function tile(page: Page): Tile {
       const hasMoved = shown === undefined || shown.position !== pick.position || shown.object !== pick.object;
       if (hasMoved || !isComplete) isComplete = pictures.draw(pick);
       shown = pick;
-      const mark = pick.decision === 'accepted' ? '✓ ' : pick.decision === 'rejected' ? '✗ ' : '';
-      caption.textContent = `${mark}${pick.source === 'added' ? 'added' : pick.score.toFixed(3)}`;
+      caption.textContent = `${markOf(pick)} ${pick.source === 'added' ? 'added' : pick.score.toFixed(3)}`.trim();
       root.className = `tile ${pick.decision ?? ''} ${pick.id === selected ? 'chosen' : ''}`;
       root.setAttribute('aria-selected', String(pick.id === selected));
     },

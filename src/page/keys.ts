@@ -1,4 +1,4 @@
-import { decide, deletePick, flyTo, listed, moveSlice, step, zoomBy } from './navigate.ts';
+import { decide, deletePick, flyTo, listed, moveSlice, step, stepToOpen, zoomBy } from './navigate.ts';
 import type { Page } from './page.ts';
 
 /** What keys do that is not done by the state alone. */
@@ -60,6 +60,7 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
     },
     { keys: ['j'], shown: 'J K', does: 'next and previous pick', press: () => step(page, 1) },
     { keys: ['k'], shown: '', does: '', press: () => step(page, -1) },
+    { keys: ['u'], shown: 'U', does: 'next undecided pick', press: () => stepToOpen(page) },
     { keys: ['g'], shown: 'G', does: 'gallery', press: () => live.change({ isGallery: !live.state.isGallery }) },
     {
       keys: ['arrowright'],

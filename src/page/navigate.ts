@@ -12,7 +12,7 @@ import {
   type Spot,
   withAlong,
 } from './planes.ts';
-import type { ReviewedPick } from './review.ts';
+import { isOpen, type ReviewedPick } from './review.ts';
 import type { Edit } from './state.ts';
 
 /** Moves the slice across an axis by some planes. */
@@ -66,7 +66,30 @@ export function step(page: Page, by: 1 | -1): void {
   if (next) flyTo(page, next);
 }
 
-/** Accepts or rejects the selected pick, or takes that back, and goes on to the next. */
+/** The next pick that nobody has decided about: of the object at hand, then of the objects after it; undefined if there is none. */
+export function nextOpen(page: Page): ReviewedPick | undefined {
+  const { object, objects, selected } = page.live.state;
+  const { all } = page.review();
+  const own = all.filter((pick) => pick.object === object);
+  const at = own.findIndex(({ id }) => id === selected);
+  const names = objects.map(({ name }) => name);
+  const from = names.indexOf(object ?? '');
+  const others = [...names.slice(from + 1), ...names.slice(0, Math.max(0, from))];
+  return [
+    ...own.slice(at + 1),
+    ...own.slice(0, at + 1),
+    ...others.flatMap((name) => all.filter((pick) => pick.object === name)),
+  ].find(isOpen);
+}
+
+/** Flies to the next pick that nobody has decided about, of whatever object. */
+export function stepToOpen(page: Page): void {
+  const next = nextOpen(page);
+  if (next) flyTo(page, next);
+  else page.live.change({ message: { text: 'Every pick of this set is decided.', isError: false } });
+}
+
+/** Accepts or rejects the selected pick, and goes on to the next; a second time changes nothing. */
 export function decide(page: Page, decision: 'accepted' | 'rejected'): void {
   const pick = selectedPick(page);
   if (pick === undefined) {
@@ -74,7 +97,7 @@ export function decide(page: Page, decision: 'accepted' | 'rejected'): void {
     return;
   }
   const before = page.live.state.edits.get(pick.id);
-  editPick(page, pick.id, { ...before, decision: pick.decision === decision ? undefined : decision });
+  if (pick.decision !== decision) editPick(page, pick.id, { ...before, decision });
   step(page, 1);
 }
 
@@ -111,10 +134,14 @@ export function movePick(page: Page, id: string, position: Point): void {
   page.live.change({ position });
 }
 
-/** Makes the selected pick one of another object. */
+/** Makes the selected pick one of another object, and goes on in the list that it was in: to the next, else to the one before. */
 export function renamePick(page: Page, object: string): void {
   const pick = selectedPick(page);
   if (pick === undefined || pick.object === object) return;
+  const list = page.review().all.filter((one) => one.object === pick.object);
+  const at = list.findIndex(({ id }) => id === pick.id);
+  const next = list[at + 1] ?? list[at - 1];
   editPick(page, pick.id, { ...page.live.state.edits.get(pick.id), object });
-  page.live.change({ object });
+  if (next) flyTo(page, next);
+  else page.live.change({ selected: undefined });
 }

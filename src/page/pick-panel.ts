@@ -1,8 +1,8 @@
 import { crops } from './crop.ts';
 import { button, chooser, element, setOptions } from './element.ts';
-import { addPick, decide, deletePick, flyTo, listed, renamePick, selectedPick, step } from './navigate.ts';
+import { addPick, decide, deletePick, flyTo, listed, renamePick, selectedPick, step, stepToOpen } from './navigate.ts';
 import type { Page } from './page.ts';
-import type { ReviewedPick } from './review.ts';
+import { markOf, type ReviewedPick } from './review.ts';
 
 /** Height of a row of the list, in screen pixels. */
 const ROW = 22;
@@ -22,6 +22,9 @@ export function pickPanel(page: Page): HTMLElement {
     button('✗', 'Reject, and go on (X)', () => decide(page, 'rejected'), { 'aria-label': 'Reject' }),
     button('‹', 'Previous pick (K)', () => step(page, -1), { 'aria-label': 'Previous pick' }),
     button('›', 'Next pick (J)', () => step(page, 1), { 'aria-label': 'Next pick' }),
+    button('»', 'Next undecided pick, of any object (U)', () => stepToOpen(page), {
+      'aria-label': 'Next undecided pick',
+    }),
     button('+', 'Add a pick where the slices meet', () => addPick(page, live.state.position), {
       'aria-label': 'Add a pick',
     }),
@@ -61,7 +64,8 @@ function factsOf({ score, position, decision, source }: ReviewedPick): string {
   const { x, y, z } = position;
   const words = [`score ${score.toFixed(3)}`, `x ${x.toFixed(1)}  y ${y.toFixed(1)}  z ${z.toFixed(1)} Å`];
   if (source !== 'found') words.push(source);
-  words.push(decision ?? 'not decided');
+  if (decision) words.push(decision);
+  else if (source === 'found') words.push('not decided');
   return words.join(' · ');
 }
 
@@ -103,7 +107,6 @@ function pickList(page: Page): { readonly root: HTMLElement; update(picks: reado
 function row(page: Page, pick: ReviewedPick, index: number, total: number): HTMLElement {
   const { x, y, z } = pick.position;
   const isSelected = pick.id === page.live.state.selected;
-  const mark = pick.decision === 'accepted' ? '✓' : pick.decision === 'rejected' ? '✗' : '';
   const made = element(
     'div',
     {
@@ -114,7 +117,7 @@ function row(page: Page, pick: ReviewedPick, index: number, total: number): HTML
       'aria-setsize': total,
       on: { click: () => flyTo(page, pick) },
     },
-    element('span', { className: 'mark' }, mark),
+    element('span', { className: 'mark' }, markOf(pick)),
     element('span', { className: 'number' }, pick.source === 'added' ? 'added' : pick.score.toFixed(3)),
     element('span', { className: 'place' }, [x, y, z].map((value) => value.toFixed(0)).join('  ')),
   );

@@ -10,6 +10,17 @@ export interface ReviewedPick extends LoadedPick {
   readonly decision: 'accepted' | 'rejected' | undefined;
 }
 
+/** True for a pick that no person has decided about, moved, renamed or added. */
+export function isOpen({ decision, source }: ReviewedPick): boolean {
+  return decision === undefined && source === 'found';
+}
+
+/** The sign of what a person did to a pick: ✓ accepted, ✗ rejected, ✎ moved or renamed. */
+export function markOf({ decision, source }: ReviewedPick): string {
+  const decided = decision === 'accepted' ? '✓' : decision === 'rejected' ? '✗' : '';
+  return source === 'edited' ? `${decided}✎` : decided;
+}
+
 /** The picks under review, best first. */
 export interface Review {
   readonly kept: readonly ReviewedPick[];

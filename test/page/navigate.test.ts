@@ -1,0 +1,69 @@
+import { beforeEach, expect, it } from 'vitest';
+import { decide, nextOpen, renamePick, step, stepToOpen } from '../../src/page/navigate.ts';
+import { createPage, type Page } from '../../src/page/page.ts';
+import { markOf } from '../../src/page/review.ts';
+import { named } from '../../src/page/state.ts';
+import { stubBrowser } from '../support/page-workspace.ts';
+
+stubBrowser();
+
+let page: Page;
+
+/** Three ribosomes and two viruses, best first, of which nothing is decided. */
+beforeEach(() => {
+  page = createPage();
+  const names = ['ribosome', 'ribosome', 'ribosome', 'virus', 'virus'];
+  const loaded = named(
+    names.map((object, i) => ({ object, position: { x: 300 * i, y: 0, z: 0 }, score: 0.9 - i / 10 })),
+  );
+  const objects = ['ribosome', 'virus'].map((name) => ({ name, color: 'rgb(0 0 0)', radius: 80 }));
+  page.live.change({ loaded, objects, object: 'ribosome' });
+});
+
+/** x of the selected pick, in hundreds of Å. */
+const at = () => {
+  const { selected } = page.live.state;
+  const pick = page.review().all.find(({ id }) => id === selected);
+  return pick && pick.position.x / 100;
+};
+const marks = () =>
+  [...page.review().all].sort((a, b) => a.position.x - b.position.x).map((pick) => `${pick.object[0]}${markOf(pick)}`);
+
+it('the key that decided a pick leaves it so the second time, on the last pick too, and goes on', () => {
+  for (let i = 0; i < 5; i++) decide(page, 'rejected');
+  expect([at(), marks()]).toEqual([6, ['r✗', 'r✗', 'r✗', 'v', 'v']]);
+  step(page, -1);
+  decide(page, 'rejected');
+  expect([at(), marks()]).toEqual([6, ['r✗', 'r✗', 'r✗', 'v', 'v']]);
+  page.live.dispatch({ type: 'undo' });
+  expect(marks()).toEqual(['r✗', 'r✗', 'r', 'v', 'v']);
+});
+
+it('the next undecided pick is one of the list from here on, then from its beginning, then of the next object', () => {
+  page.live.change({ selected: page.review().all[1]!.id });
+  decide(page, 'accepted');
+  stepToOpen(page);
+  expect(at()).toBe(0);
+  decide(page, 'accepted');
+  stepToOpen(page);
+  expect(at()).toBe(6);
+  decide(page, 'rejected');
+  stepToOpen(page);
+  expect([at(), page.live.state.object]).toEqual([9, 'virus']);
+  renamePick(page, 'ribosome');
+  decide(page, 'accepted');
+  expect(nextOpen(page)).toBeUndefined();
+  stepToOpen(page);
+  expect(page.live.state.message?.text).toMatch(/Every pick of this set is decided/);
+});
+
+it('a pick that gets another object leaves one in the list that it was in, at the next pick, and has a mark', () => {
+  step(page, 1);
+  renamePick(page, 'virus');
+  expect([at(), page.live.state.object, marks()]).toEqual([3, 'ribosome', ['v✎', 'r', 'r', 'v', 'v']]);
+  step(page, 1);
+  renamePick(page, 'virus');
+  expect([at(), page.live.state.object]).toEqual([3, 'ribosome']);
+  renamePick(page, 'virus');
+  expect([at(), page.live.state.object]).toEqual([undefined, 'ribosome']);
+});
