@@ -133,12 +133,13 @@ export function thresholdFrom(
   return isInside || (threshold >= low && threshold <= high) ? threshold : undefined;
 }
 
-/** How many picks are false, in words, or why it cannot be told; `found` is undefined without candidates. */
+/** How many of the picks that nobody has decided about are false, in words, or why it cannot be told; `found` is undefined without candidates. */
 export function falseWords(found: FalsePicks | undefined): string {
   if (found === undefined) return 'How many may be false is told for picks that Detect found.';
   const { picks, falsePicks, interval, reason = '' } = found;
+  if (picks === 0) return 'No pick is undecided.';
   if (falsePicks === undefined || interval === undefined) return `How many may be false cannot be told: ${reason}.`;
   const [low, high] = interval;
   const span = low === high ? '' : ` (${low} to ${high} in nine of ten tomograms)`;
-  return `~${Math.round(falsePicks)} of ${picks} may be false${span}`;
+  return `~${Math.round(falsePicks)} of ${picks} undecided may be false${span}`;
 }

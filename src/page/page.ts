@@ -1,10 +1,10 @@
-import { estimateFalsePicks, type FalsePicks } from '../entry/index.ts';
+import { estimateFalsePicks, type FalsePicks, type ParticlePick } from '../entry/index.ts';
 import { labelColors } from './colors.ts';
 import { type Difference, differenceFrom } from './compare.ts';
 import { greyColors } from './grey-level.ts';
 import type { GreyVolume } from './grey-volume.ts';
 import { createLive, type Live } from './live.ts';
-import { allowedThresholds, createReviewer, type Review } from './review.ts';
+import { allowedThresholds, createReviewer, isOpen, type Review } from './review.ts';
 import { type Comparison, compareWithTruth } from './scoring.ts';
 import type { ShownObject } from './state.ts';
 
@@ -20,7 +20,7 @@ export interface Page {
   comparison(): Comparison | undefined;
   /** The kept picks beside those of another set; undefined without one. */
   difference(): Difference | undefined;
-  /** How many of the picks at the present thresholds are false, by object; undefined without candidates. */
+  /** How many of the picks at the present thresholds that nobody has decided about are false, by object; undefined without candidates. */
   falsePicks(): Readonly<Record<string, FalsePicks>> | undefined;
   /** The pixel of each grey. */
   colors(): Uint32Array;
@@ -51,10 +51,13 @@ export function createPage(): Page {
     () => differenceFrom(live.state, review()),
   );
   const falsePicks = remembered(
-    () => [live.state.candidates, live.state.thresholds],
+    () => [live.state.candidates, live.state.thresholds, review()],
     () => {
       const { candidates, thresholds } = live.state;
-      return candidates && estimateFalsePicks(candidates, { thresholds: allowedThresholds(candidates, thresholds) });
+      if (candidates === undefined) return undefined;
+      const open = new Set(review().kept.filter(isOpen).map(placeOf));
+      const counts = (pick: ParticlePick) => open.has(placeOf(pick));
+      return estimateFalsePicks(candidates, { thresholds: allowedThresholds(candidates, thresholds), counts });
     },
   );
   const objects = remembered(
@@ -80,6 +83,11 @@ export function createPage(): Page {
     objectNamed: (name) => objects().get(name) ?? unknownObject(name),
   };
   return page;
+}
+
+/** Candidates of one object at one place are never both picked. */
+function placeOf({ object, position: { x, y, z } }: ParticlePick): string {
+  return `${object}@${x},${y},${z}`;
 }
 
 /** Computes again only if one of the inputs is another. */

@@ -1,4 +1,5 @@
 import {
+  callback,
   numberPerObject,
   optional,
   optionalList,
@@ -23,7 +24,10 @@ import type { ParticlePick } from './pick.ts';
 
 /** Options of {@link estimateFalsePicks}, as {@link picksFromCandidates} has them. */
 export interface EstimateFalsePicksOptions
-  extends Pick<PicksFromCandidatesOptions, 'objects' | 'thresholds' | 'minDistances' | 'mask'> {}
+  extends Pick<PicksFromCandidatesOptions, 'objects' | 'thresholds' | 'minDistances' | 'mask'> {
+  /** True for a pick to count, such as one that nobody has looked at. @defaultValue all */
+  readonly counts?: ((pick: ParticlePick) => boolean) | undefined;
+}
 
 /** How many picks of an object there are, and how many of them are false by estimate. */
 export interface FalsePicks {
@@ -64,19 +68,28 @@ export function estimateFalsePicks(
 ): Readonly<Record<string, FalsePicks>> {
   const call = 'estimateFalsePicks';
   requireCandidates(candidates, call);
-  const { thresholds = {}, ...picking } = requireOptions(call, options, estimateRules);
-  const counts = new Map<string, number>();
-  for (const { object } of picksFromCandidates(candidates, options)) counts.set(object, (counts.get(object) ?? 0) + 1);
+  const { counts = () => true, ...given } = requireOptions(call, options, estimateRules);
+  const { thresholds = {}, ...picking } = given;
+  const counted = new Map<string, boolean[]>();
+  for (const pick of picksFromCandidates(candidates, given)) {
+    const own = counted.get(pick.object) ?? [];
+    own.push(counts(pick));
+    counted.set(pick.object, own);
+  }
   const entries = gradedPicks(candidates, picking).map((graded): [string, FalsePicks] => {
     const { object } = graded;
-    const picks = counts.get(object) ?? 0;
+    const own = counted.get(object) ?? [];
+    const picks = own.filter(Boolean).length;
     if (graded.reason !== undefined) return [object, { picks, reason: graded.reason }];
     const { calibration, falseUpTo } = graded;
-    const given = typeof thresholds === 'number' ? thresholds : ownNumber(thresholds, object);
-    if ((given ?? candidates.thresholds[object]!) < calibration.floor) {
+    const threshold = typeof thresholds === 'number' ? thresholds : ownNumber(thresholds, object);
+    if ((threshold ?? candidates.thresholds[object]!) < calibration.floor) {
       return [object, { picks, reason: `its calibration is for scores of at least ${calibration.floor}` }];
     }
-    const falsePicks = falseUpTo[picks]!;
+    const falsePicks =
+      picks === own.length
+        ? falseUpTo[picks]!
+        : own.reduce((sum, isCounted, i) => (isCounted ? sum + falseUpTo[i + 1]! - falseUpTo[i]! : sum), 0);
     const interval = betaBinomialInterval(picks, falsePicks, calibration.concentration);
     if (!isTelling(interval, picks)) {
       return [object, { picks, reason: `the estimate is too wide, from ${interval[0]} to ${interval[1]} of ${picks}` }];
@@ -92,7 +105,7 @@ function isTelling([low, high]: readonly [number, number], picks: number): boole
 }
 
 /** Options of {@link chooseThresholds}. */
-export interface ChooseThresholdsOptions extends Omit<EstimateFalsePicksOptions, 'thresholds'> {
+export interface ChooseThresholdsOptions extends Omit<EstimateFalsePicksOptions, 'thresholds' | 'counts'> {
   /** Maximum share of the picks of an object that are false: one for all objects, or a record of those that have one. */
   readonly maxFalse: PerObject;
 }
@@ -146,6 +159,7 @@ const objectsAndPlaces = {
 const estimateRules: RulesFor<EstimateFalsePicksOptions> = {
   ...objectsAndPlaces,
   thresholds: /* @__PURE__ */ optional(perObject),
+  counts: /* @__PURE__ */ optional(callback),
 };
 const chooseRules: RulesFor<ChooseThresholdsOptions> = { ...objectsAndPlaces, maxFalse: perObject };
 
@@ -168,7 +182,7 @@ interface NotGraded {
 
 function gradedPicks(
   candidates: Candidates,
-  { objects, minDistances = {}, mask }: Omit<EstimateFalsePicksOptions, 'thresholds'>,
+  { objects, minDistances = {}, mask }: Omit<EstimateFalsePicksOptions, 'thresholds' | 'counts'>,
 ): readonly (Graded | NotGraded)[] {
   const wanted = objects && new Set(objects.map(({ name }) => name));
   const judged = candidates.objects

@@ -71,6 +71,19 @@ it('a pick that was rejected and saved can be taken back, and one that was accep
   expect((await run.picks(mine)).map(({ unknown }) => unknown?.reviewed).filter(Boolean)).toEqual([]);
 });
 
+it('the estimate of false picks is of the picks that nobody has decided about', async () => {
+  const { given } = await detected();
+  const opened = await openPage(given);
+  const { page } = opened;
+  reject(opened);
+  page.live.change({ object: 'virus' });
+  addPick(page, { x: 900, y: 900, z: 900 });
+  const estimated = Object.values(page.falsePicks()!).reduce((sum, { picks }) => sum + picks, 0);
+  expect(estimated).toBe(94);
+  for (const { id } of page.review().kept) editPick(page, id, { decision: 'accepted' });
+  expect(Object.values(page.falsePicks()!).map(({ picks }) => picks)).toEqual([0, 0]);
+});
+
 it('a pick that was added is in the file once, however often the set is opened and saved', async () => {
   const { given, counts } = await detected();
   const first = await openPage(given);

@@ -135,7 +135,7 @@ describePage('sliders in the page of view', ({ open }) => {
       const { falsePicks, interval } = estimateFalsePicks(candidates, { thresholds: { ribosome } }).ribosome!;
       const estimate = row.locator('.estimate');
       const words = (await estimate.textContent())!;
-      expect(words).toContain(`~${Math.round(falsePicks!)} of ${count} may be false`);
+      expect(words).toContain(`~${Math.round(falsePicks!)} of ${count} undecided may be false`);
       expect(words).toContain(`${interval![0]} to ${interval![1]} in nine of ten tomograms`);
     }
     const unknown = objectRow(tab, 'apo-ferritin').locator('.estimate');

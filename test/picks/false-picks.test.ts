@@ -6,6 +6,7 @@ import {
   chooseThresholds,
   estimateFalsePicks,
   type Mask,
+  type ParticlePick,
   picksFromCandidates,
 } from '../../src/entry/index.ts';
 
@@ -110,6 +111,19 @@ describe('estimateFalsePicks', () => {
   it('estimateFalsePicks counts picks after suppression', () => {
     const candidates = candidatesOf({ scores: [0.99, 0.98, 0.97], xs: [0, 10, 100] });
     expect(estimateFalsePicks(candidates).ribosome!.picks).toBe(2);
+  });
+
+  it('estimateFalsePicks estimates a part of the picks so that the parts add up to the whole', () => {
+    const calibrations = { ribosome: { ...calibration, concentration: 1000 } };
+    const candidates = candidatesOf({ scores: [...some, ...some, ...some, ...some], calibrations });
+    const estimate = (counts?: (pick: ParticlePick) => boolean) =>
+      estimateFalsePicks(candidates, { thresholds: 0.02, counts }).ribosome!;
+    const parts = [estimate(({ score }) => score > 0.6), estimate(({ score }) => score <= 0.6)];
+    const whole = estimate();
+    expect(parts[0]!.picks + parts[1]!.picks).toBe(whole.picks);
+    expect(parts[0]!.falsePicks! + parts[1]!.falsePicks!).toBeCloseTo(whole.falsePicks!, 9);
+    expect(parts[0]!.falsePicks! / parts[0]!.picks).toBeLessThan(parts[1]!.falsePicks! / parts[1]!.picks);
+    expect(estimate(() => false)).toMatchObject({ picks: 0, falsePicks: 0 });
   });
 
   it('estimateFalsePicks takes the densities of the whole tomogram for the picks that a mask leaves', () => {
