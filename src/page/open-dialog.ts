@@ -6,6 +6,7 @@ import type { Collection } from './collection.ts';
 import { button, element, field } from './element.ts';
 import { type ChosenStore, openAddress, openStore } from './open-store.ts';
 import type { Page } from './page.ts';
+import type { State } from './state.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Opening of what a person chooses or drops. */
@@ -46,6 +47,8 @@ export function opener(page: Page, workspace: Workspace): Opener {
   const askForRoot = rootAsker(workspace);
 
   const open = async (collection: Collection) => {
+    const question = questionBefore(page.live.state);
+    if (question !== undefined && !confirm(question)) return;
     page.live.change({ canWrite: collection.drafts !== undefined });
     await workspace.open(collection, { thresholds: {}, hidden: [] });
   };
@@ -61,6 +64,12 @@ export function opener(page: Page, workspace: Workspace): Opener {
   });
   attachDrop(begin);
   return { show: () => dialog.showModal() };
+}
+
+/** What to ask before something else is opened; undefined if nothing would be lost. */
+export function questionBefore({ unsaved }: Pick<State, 'unsaved'>): string | undefined {
+  if (unsaved.size === 0) return undefined;
+  return `What was detected in ${[...unsaved].join(', ')} is not saved and will be lost. Open something else?`;
 }
 
 /** Asks for the folder of a root that is not in what was opened, by a button: browsers show a chooser only after a click. */
