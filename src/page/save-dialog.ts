@@ -61,7 +61,7 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
       const run = workspace.run?.run;
       if (!isConflict(error) || run === undefined) return workspace.tell(error);
       live.change({ sessionId: await freeSession(run, name) });
-      ask(`${(error as Error).message} Nothing was written; this session is free:`);
+      ask(`${(error as Error).message} This session is free:`);
     }
   };
   form.addEventListener('submit', () => {

@@ -32,7 +32,7 @@ export interface Saved {
  * Only the set under review is replaced, if the person made it and nobody has changed it since it was read. All files are checked
  * before one is written.
  *
- * @throws `conflict` for any other set that is there, and nothing is written then; what writing throws.
+ * @throws `conflict` for any other set that is there, which says what was written before it was noticed; what writing throws.
  */
 export async function savePicks(page: Page, workspace: Workspace, name: SetName): Promise<Saved> {
   const { run, known, review } = target(workspace);
@@ -56,12 +56,16 @@ export async function savePicks(page: Page, workspace: Workspace, name: SetName)
       ...(picked && { picked: { ...picked, candidatesOf } }),
     };
   };
+  const written = network ? [network.label] : [];
   // First: if the picks cannot be written after all, these do no harm.
-  await writeSet(run, { ...rejects, versions: versions[0]!, picks: rejected.filter(isKnown), reviewed: [] }, recordOf);
+  const rejectsToWrite = { ...rejects, versions: versions[0]!, picks: rejected.filter(isKnown), reviewed: [] };
+  await afterWriting(written, () => writeSet(run, rejectsToWrite, recordOf));
+  if (rejectsToWrite.picks.length > 0) written.push(labelOf(rejects.author));
   const reviewed = state.loaded.filter(isKnown);
-  await writeSet(run, { ...picks, versions: versions[1]!, picks: kept.filter(isKnown), reviewed }, recordOf);
-  const [written] = await run.pickSets({ ...name });
-  const label = labelOf(written ?? name);
+  const picksToWrite = { ...picks, versions: versions[1]!, picks: kept.filter(isKnown), reviewed };
+  await afterWriting(written, () => writeSet(run, picksToWrite, recordOf));
+  const [saved] = await run.pickSets({ ...name });
+  const label = labelOf(saved ?? name);
   const all = [...kept.filter(isKnown), ...rejected.filter(isKnown)];
   await workspace.showSaved(label, { state, ids: savedIds(all) });
   return {
@@ -119,7 +123,18 @@ async function replaceableVersions(run: Run, { author, read }: SetToCheck, isOwn
 }
 
 function conflict(message: string): CryoetPicksError {
-  return new CryoetPicksError('conflict', message);
+  return new CryoetPicksError('conflict', `${message} Nothing was written.`);
+}
+
+/** Writes; if somebody else has written meanwhile, the conflict says what was written before. */
+async function afterWriting(written: readonly string[], write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!isConflict(error) || written.length === 0) throw error;
+    const message = `${(error as Error).message} Written before that: ${written.join(', ')}.`;
+    throw new CryoetPicksError('conflict', message, { cause: error });
+  }
 }
 
 async function writeSet(
