@@ -14,8 +14,8 @@ export interface Draft {
 /** What a draft is of. */
 export interface DraftOf {
   readonly run: string;
-  /** Label of the pick set. */
-  readonly set: string;
+  /** Label of the pick set; undefined for picks that were added where none is chosen. */
+  readonly set: string | undefined;
   readonly person: string;
 }
 
@@ -68,7 +68,7 @@ export function parseDraft(draft: string | Uint8Array): Draft | undefined {
  * picks; in the browser where the store does not take them, and while the page is being left.
  */
 export function draftsIn(store: Store | undefined, title: string): Drafts {
-  const keyOf = ({ run, set, person }: DraftOf) =>
+  const keyOf = ({ run, set = 'none', person }: DraftOf) =>
     `/ExperimentRuns/${run}/Picks/.${person}_${set.replace('/', '_')}.review` as const;
   const nameOf = ({ run, set, person }: DraftOf) => `cryoet-picks review ${JSON.stringify([title, run, set, person])}`;
   let isRefused = store === undefined;
@@ -113,7 +113,7 @@ export function draftsIn(store: Store | undefined, title: string): Drafts {
 /** The draft of what the page shows; undefined if there is nothing to keep. */
 function draftOf(state: State): { readonly of: DraftOf; readonly draft: Draft } | undefined {
   const { run, set, person, edits, savedEdits } = state;
-  if (run === undefined || set === undefined || set === UNSAVED || edits === savedEdits) return undefined;
+  if (run === undefined || set === UNSAVED || edits === savedEdits) return undefined;
   return { of: { run, set, person }, draft: draftFrom(state) };
 }
 

@@ -138,6 +138,8 @@ export type Action =
   | { readonly type: 'undo' }
   | { readonly type: 'redo' };
 
+const noEdits: Edits = new Map();
+
 /** No picks under review. */
 export const noReview: Pick<
   State,
@@ -161,10 +163,10 @@ export const noReview: Pick<
   thresholds: {},
   usualThresholds: {},
   minDistances: {},
-  edits: new Map(),
+  edits: noEdits,
   undo: [],
   redo: [],
-  savedEdits: new Map(),
+  savedEdits: noEdits,
   selected: undefined,
 };
 

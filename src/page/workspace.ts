@@ -5,6 +5,7 @@ import { createDetections, type Detection, type Detections, writeAsNetwork } fro
 import { type Draft, type DraftOf, type Drafts, draftKeeper, draftsIn } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
+import { flyTo, nextOpen, selectedPick } from './navigate.ts';
 import { DEFAULT_RADIUS, type Page, unknownObject } from './page.ts';
 import { middleOf } from './planes.ts';
 import { type Review, reviewOf } from './review.ts';
@@ -21,7 +22,7 @@ import {
   UNSAVED,
 } from './state.ts';
 import type { Place } from './url.ts';
-import { createVisit, type OpenTomogram, type Task } from './visit.ts';
+import { createVisit, type OpenTomogram, type Task, type Visit } from './visit.ts';
 
 /** Opens what the page shows: a collection, a run of it, a tomogram, a set of picks. */
 export interface Workspace {
@@ -87,7 +88,8 @@ interface Opened {
 
 interface Wishes {
   tomogram?: string | undefined;
-  set?: string | undefined;
+  /** Null if none shall show. */
+  set?: string | null | undefined;
   truthSet?: string | undefined;
   /** Of candidates; those over a file of picks are its own. */
   thresholds: State['thresholds'];
@@ -149,7 +151,7 @@ export function createWorkspace(page: Page): Workspace {
       const [finest] = sources as [VolumeSource];
       if (!here.isPlaced) {
         const middle = middleOf(finest.grid);
-        const { position = middle, center = middle, zoom = 0 } = place;
+        const { position = selectedPick(page)?.position ?? middle, center = middle, zoom = 0 } = place;
         show({ position, camera: { center, zoom } });
         here.isPlaced = true;
       }
@@ -170,7 +172,7 @@ export function createWorkspace(page: Page): Workspace {
     const found = of.set === UNSAVED ? opened?.detections.of(of.run) : undefined;
     if (found) {
       const review = reviewOfCandidates(found.candidates);
-      return { review, ...resumed(review, found.draft) };
+      return { review, ...resumed(review, found.draft), since: undefined };
     }
     const [review, draft] = await Promise.all([
       readReview(run, of.set, { person: of.person, signal }),
@@ -178,18 +180,25 @@ export function createWorkspace(page: Page): Workspace {
     ]);
     return { review, ...resumed(review, draft) };
   };
+  /** Selects the first pick that is not decided, and flies there, unless the slices show another place on purpose. */
+  const resumeHere = (here: Visit, place: Place) => {
+    const next = nextOpen(page);
+    if (next === undefined) return;
+    if (here.isPlaced && place.position === undefined) flyTo(page, next);
+    else live.change({ selected: next.id, object: next.object });
+  };
   const showSet = async (label: string | undefined, place: Place) => {
     const here = visit;
     await during('set', async ({ signal, show }) => {
       const { run: name, person } = live.state;
-      if (opened === undefined || here.run === undefined || name === undefined || label === undefined) {
+      if (opened === undefined || here.run === undefined || name === undefined) {
         keep();
         here.review = undefined;
         show(noReview);
         return;
       }
       const of = { run: name, set: label, person };
-      const { review, edits, moved, lost } = await readResumed(of, here.run, signal);
+      const { review, edits, moved, lost, since } = await readResumed(of, here.run, signal);
       signal.throwIfAborted();
       keep();
       const carried = opened.wishes.thresholds;
@@ -200,7 +209,9 @@ export function createWorkspace(page: Page): Workspace {
         thresholds: { ...review.thresholds, ...(review.candidates && carried), ...moved, ...place.thresholds },
         objects: withUnknown(live.state.objects, review.loaded),
       });
-      here.review = review;
+      here.review = label === undefined ? undefined : review;
+      if (edits !== review.edits || (review.isOwn && edits.size > 0)) resumeHere(here, place);
+      if (since !== undefined) tell(`The review of ${shownTime(since)} goes on; it is not saved yet.`);
       for (const problem of review.problems) tell(problem);
       if (lost > 0) tell(`${lost} decisions that were not saved are about picks that ${label} no longer has.`);
     });
@@ -287,10 +298,8 @@ export function createWorkspace(page: Page): Workspace {
         const others = run.sets.filter((set) => set.label !== truth && !holdsRejects(set)).map(({ label }) => label);
         const own = others.filter((label) => label.startsWith(`${live.state.person}/`)).at(-1);
         const found = live.state.unsaved.has(name) ? [UNSAVED] : [];
-        const set = firstOf(
-          [...found, ...sets],
-          [place.set, ...found, wishes.set, own, others.find(isOfNetwork), others[0]],
-        );
+        const usual = wishes.set === null ? [] : [wishes.set, own, others.find(isOfNetwork), others[0]];
+        const set = firstOf([...found, ...sets], [place.set, ...found, ...usual]);
         if (tomogram === undefined) tell(`Run ${name} has no tomogram.`);
         await Promise.all([
           tomogram === undefined ? undefined : showTomogram(tomogram, place),
@@ -306,7 +315,7 @@ export function createWorkspace(page: Page): Workspace {
     },
 
     async openSet(label) {
-      if (opened && label !== UNSAVED) opened.wishes.set = label;
+      if (opened && label !== UNSAVED) opened.wishes.set = label ?? null;
       await showSet(label, nowhere);
     },
 
@@ -380,7 +389,7 @@ export function createWorkspace(page: Page): Workspace {
       const { run: name, set, person, loaded } = saved.state;
       if (opened === undefined || name === undefined) return;
       const { collection, wishes } = opened;
-      for (const one of new Set([set, label])) if (one !== undefined) keeper.end({ run: name, set: one, person });
+      for (const one of new Set([set, label])) keeper.end({ run: name, set: one, person });
       if (live.state.loaded !== loaded) return;
       const here = visit;
       wishes.set = label;
@@ -440,7 +449,7 @@ export function createWorkspace(page: Page): Workspace {
 const CANCELLED = new Error('Cancelled.');
 
 /** A set that is shown, as its files are. */
-function shown(review: SetReview, label: string): Partial<State> {
+function shown(review: SetReview, label: string | undefined): Partial<State> {
   const { loaded, edits, candidates, picking, thresholds, minDistances, isOwn, picks } = review;
   const [first] = picks.files;
   return {
@@ -452,6 +461,11 @@ function shown(review: SetReview, label: string): Partial<State> {
   };
 }
 
+/** A time as it is told: `30 Nov, 10:05`. */
+function shownTime(time: number): string {
+  return new Date(time).toLocaleString('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+}
+
 /** A review that goes on where its draft says. */
 interface Resumed {
   readonly edits: State['edits'];
@@ -459,6 +473,8 @@ interface Resumed {
   readonly moved: State['thresholds'];
   /** Decisions about picks that the set no longer has. */
   readonly lost: number;
+  /** When it stopped, in milliseconds since 1970; undefined if nothing of it was kept. */
+  readonly since: number | undefined;
 }
 
 function resumed({ loaded, edits }: SetReview, draft: Draft | undefined): Resumed {
@@ -468,6 +484,7 @@ function resumed({ loaded, edits }: SetReview, draft: Draft | undefined): Resume
   return {
     edits: there.length === 0 ? edits : edited(edits, new Map(there)).edits,
     moved: draft?.thresholds ?? {},
+    since: there.length === 0 ? undefined : draft?.time,
     lost: changes.filter(([id, edit]) => edit !== undefined && !ids.has(id) && !edit.isAdded).length,
   };
 }

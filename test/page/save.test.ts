@@ -274,3 +274,68 @@ it('what the page has found is saved as a set of the network, and the slider of 
     expect(counts().kept).toBeGreaterThan(94);
   }
 });
+
+it('a conflict says that nothing was written, or what was: rejects are, before somebody else writes the picks', async () => {
+  const { given, run, counts } = await detected();
+  const opened = await openPage(given);
+  reject(opened);
+  const { set } = given.overlay;
+  given.overlay.set = async (key, ...rest) => {
+    if (key.includes('me-rejected') && key.endsWith('.json')) {
+      given.overlay.set = set;
+      await run.writePicks([virus(10)], { ...mine, objects: ['ribosome', 'virus'] });
+    }
+    return set.call(given.overlay, key, ...rest);
+  };
+  const told = await opened.save().catch((error: Error) => error);
+  expect(isConflict(told)).toBe(true);
+  expect((told as Error).message).toMatch(/Written before that: me-rejected\/1\.$/);
+  expect((told as Error).message).not.toContain('Nothing was written');
+  expect([await counts(), await counts(rejects)]).toEqual([1, 1]);
+  await expect(opened.save()).rejects.toThrow('Nothing was written.');
+});
+
+it('picks that were added without a set are there when one comes back to the run, and after a reload; saving ends that', async () => {
+  const given = await noisyProject({ runs: ['TS_1', 'TS_2'] });
+  const opened = await openPage(given);
+  const { page, workspace } = opened;
+  page.live.change({ object: 'virus' });
+  addPick(page, { x: 10, y: 20, z: 30 });
+  await workspace.openRun('TS_2');
+  expect(opened.counts().kept).toBe(0);
+  await workspace.openRun('TS_1');
+  expect(page.review().kept.map(({ position }) => position)).toEqual([{ x: 10, y: 20, z: 30 }]);
+  expect(page.live.state.message?.text).toMatch(/^The review of \d+ .* goes on/);
+  await pause();
+  const again = await openPage(given);
+  expect(again.counts().kept).toBe(1);
+  expect(await again.save()).toMatchObject({ kept: 1 });
+  await pause();
+  const { page: last, workspace: later } = await openPage(given);
+  expect([last.live.state.set, last.review().kept.length]).toEqual(['me/1', 1]);
+  await later.openSet(undefined);
+  expect(last.review().kept).toHaveLength(0);
+  await later.openRun('TS_2');
+  await later.openRun('TS_1');
+  expect(last.live.state.set).toBeUndefined();
+});
+
+it('a review that goes on selects the first undecided pick and shows it, unless the address names a place', async () => {
+  const { given } = await detected();
+  const first = await openPage(given);
+  step(first.page, 1);
+  for (let i = 0; i < 3; i++) decide(first.page, 'accepted');
+  const next = first.page.live.state.selected;
+  await pause();
+  const { page } = await openPage(given);
+  expect(page.live.state.selected).toBe(next);
+  expect(page.live.state.position).toEqual(page.review().all.find(({ id }) => id === next)!.position);
+  expect(page.live.state.message).toMatchObject({ text: expect.stringMatching(/not saved yet/), isError: false });
+  const position = { x: 11, y: 12, z: 13 };
+  const placed = await openPage({ ...given, place: { position } });
+  expect([placed.page.live.state.selected, placed.page.live.state.position]).toEqual([next, position]);
+  await placed.save();
+  const saved = await openPage(given);
+  expect(saved.page.live.state.selected).toBe(next);
+  expect(saved.page.live.state.message).toBeUndefined();
+});
