@@ -23,7 +23,7 @@ describe('thresholdFrom', () => {
 describe('falseWords', () => {
   it('say the estimate with its interval', () => {
     const words = falseWords({ picks: 13, falsePicks: 5.2, interval: [3, 8] });
-    expect(words).toBe('~5 of 13 may be false (3 to 8 in nine of ten tomograms)');
+    expect(words).toBe('~5 of 13 undecided may be false (3 to 8 in nine of ten tomograms)');
   });
 
   it('say why the number cannot be told', () => {
