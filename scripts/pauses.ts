@@ -1,7 +1,8 @@
 /**
  * Measures how long the event loop waits while large work is done: reading picks files of about 200 MB, writing a million picks,
  * simulating a tomogram. For each it prints the longest delay of the event loop (`monitorEventLoopDelay`), the longest pause of the garbage
- * collector, and the largest CPU time of the process between two turns, which a busy machine does not lengthen; milliseconds.
+ * collector, and the longest turn without the collector, by wall or CPU time, whichever is less, since a busy machine lengthens the
+ * one and other threads the other; milliseconds.
  *
  *     npm run pauses -- [--megabytes 200] [--picks 1000000] [--only read-json]
  */
@@ -142,23 +143,38 @@ interface Pauses {
   readonly turn: string;
 }
 
+/** From one turn of the event loop to the next: times in milliseconds, CPU time of all threads. */
+interface Turn {
+  readonly start: number;
+  readonly end: number;
+  readonly cpu: number;
+}
+
+/** The milliseconds of a turn without those of the collector; a machine that does other work meanwhile counts by the CPU time. */
+function ownTime({ start, end, cpu }: Turn, collections: readonly PerformanceEntry[]): number {
+  const overlap = ({ startTime, duration }: PerformanceEntry) =>
+    Math.max(0, Math.min(end, startTime + duration) - Math.max(start, startTime));
+  return Math.min(cpu, end - start - collections.reduce((sum, entry) => sum + overlap(entry), 0));
+}
+
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 async function measure(job: string, work: () => unknown): Promise<Pauses> {
-  let collector = 0;
+  const collections: PerformanceEntry[] = [];
   const observer = new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) collector = Math.max(collector, duration);
+    collections.push(...list.getEntries());
   });
   observer.observe({ entryTypes: ['gc'] });
   const delay = monitorEventLoopDelay({ resolution: 1 });
-  let turn = 0;
+  const turns: Turn[] = [];
   let running = true;
-  let last = process.cpuUsage();
+  let last = { time: performance.now(), cpu: process.cpuUsage() };
   const next = () => {
-    const { user, system } = process.cpuUsage(last);
-    last = process.cpuUsage();
-    turn = Math.max(turn, (user + system) / 1000);
+    const now = { time: performance.now(), cpu: process.cpuUsage() };
+    const cpu = (now.cpu.user - last.cpu.user + now.cpu.system - last.cpu.system) / 1000;
+    if (now.time - last.time > 10) turns.push({ start: last.time, end: now.time, cpu });
+    last = now;
     if (running) setImmediate(next);
   };
   // What was prepared is of no generation that the collector looks at often.
@@ -170,7 +186,6 @@ async function measure(job: string, work: () => unknown): Promise<Pauses> {
   delay.reset();
   // The first delay after a reset is not counted.
   await new Promise((resolve) => setTimeout(resolve, 50));
-  turn = 0;
   const started = performance.now();
   const before = process.cpuUsage();
   await work();
@@ -187,8 +202,8 @@ async function measure(job: string, work: () => unknown): Promise<Pauses> {
     seconds: seconds.toFixed(1),
     cpu: ((user + system) / 1e6).toFixed(1),
     delay: shown(delay.max / 1e6),
-    collector: shown(collector),
-    turn: shown(turn),
+    collector: shown(Math.max(0, ...collections.map(({ duration }) => duration))),
+    turn: shown(Math.max(0, ...turns.filter(({ end }) => end > started).map((turn) => ownTime(turn, collections)))),
   };
 }
 

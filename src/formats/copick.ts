@@ -11,6 +11,7 @@ import { listNames } from '../copick/tree.ts';
 import { optional, requireOptions, text } from '../core/arguments.ts';
 import type { Steps } from '../core/concurrency.ts';
 import type { TextContent } from '../core/text-pieces.ts';
+import type { ParticlePick } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
 import { requireOption } from './file-context.ts';
 import { checkedFormat, fileWarner, type PicksFormat } from './format.ts';
@@ -71,7 +72,8 @@ export function copickFormat(options: CopickFormatOptions = {}): PicksFormat {
       const checked = yield* picksToWrite(runs);
       const runName = onlyRun(checked, name) ?? options.run;
       const object = requireOption(onlyObject(checked, name) ?? options.object, { name: 'object', place: name });
-      const picks = runs.flatMap((one) => one.picks);
+      // `flatMap` takes a tenth of a second for a million picks, `concat` some milliseconds.
+      const picks = ([] as ParticlePick[]).concat(...runs.map((one) => one.picks));
       yield* picksFilePieces({ object, userId, sessionId, runName, picks });
     },
   });

@@ -20,14 +20,7 @@ import {
   type VoxelSizeOption,
 } from './file-context.ts';
 import { checkedFormat, type PicksFormat } from './format.ts';
-import {
-  type CheckedPick,
-  checkedAngles,
-  eachInPieces,
-  numberedInstance,
-  pickFrom,
-  picksToWrite,
-} from './pick-fields.ts';
+import { type CheckedPick, checkedAngles, numberedInstance, pickFrom, picksToWrite } from './pick-fields.ts';
 
 /** Options of {@link tomFormat}. */
 export interface TomFormatOptions extends VoxelSizeOption, RunVoxelSizesOption, ObjectNames, RunNames {
@@ -84,13 +77,15 @@ export function tomFormat(options: TomFormatOptions = {}): PicksFormat<Uint8Arra
       if (picks.count === 0) throw new CryoetPicksError('invalid-picks', `${name} cannot be empty; found no picks`);
       const objectNumber = numberObjects(picks, options);
       const runNumber = numberRuns(picks, options);
-      const data = new Float64Array(picks.count * height);
+      yield headerOf([height, picks.count, 1]);
+      const rows = new Float64Array(height * ROWS);
       let index = 0;
-      yield* eachInPieces(picks.each(), (checked) => {
+      for (const checked of picks.each()) {
         const { position, score } = checked.pick;
         const [z, y, x] = toVoxel(placement, position);
         const [phi, theta, psi] = checkedAngles(checked, 'tom');
-        const row = data.subarray(index * height, ++index * height);
+        const start = (index++ % ROWS) * height;
+        const row = rows.subarray(start, start + height);
         row[at.score] = score;
         row[at.subtomogram] = index;
         row[at.tomogram] = runNumber(checked);
@@ -98,8 +93,9 @@ export function tomFormat(options: TomFormatOptions = {}): PicksFormat<Uint8Arra
         [row[at.x], row[at.y], row[at.z]] = [x, y, z];
         [row[at.phi], row[at.psi], row[at.theta]] = [phi, psi, theta];
         row[at.class] = objectNumber(checked);
-      });
-      yield yield* writeEm({ data, extent: [height, picks.count, 1] });
+        if (index % ROWS === 0) yield inSinglePrecision(rows);
+      }
+      yield inSinglePrecision(rows.subarray(0, (index % ROWS) * height));
     },
   });
 }
@@ -232,19 +228,26 @@ function* readEm(bytes: Uint8Array, source: string): Steps<EmArray> {
   return { data: swapped?.isPlausible ? swapped.data : first.data, extent: [x, y, z] };
 }
 
+/** Picks that are written at once. */
+const ROWS = 512;
+
 /** Numbers that are converted between two pauses. */
 const NUMBERS: number = 2 ** 16;
 
-/** Writes an EM file in single precision, little-endian. */
-function* writeEm({ data, extent }: EmArray): Generator<undefined, Uint8Array, undefined> {
-  const bytes = new Uint8Array(headerBytes + data.length * 4);
+/** The header of an EM file in single precision, little-endian; extent along x, y, z. */
+function headerOf(extent: readonly [number, number, number]): Uint8Array {
+  const bytes = new Uint8Array(headerBytes);
   const view = new DataView(bytes.buffer);
   bytes[0] = littleEndian;
   bytes[3] = 5;
   for (const [axis, count] of extent.entries()) view.setInt32(4 + axis * 4, count, true);
-  for (let i = 0; i < data.length; i++) {
-    view.setFloat32(headerBytes + i * 4, data[i]!, true);
-    if (i % NUMBERS === NUMBERS - 1) yield;
-  }
+  return bytes;
+}
+
+/** Numbers as an EM file of {@link headerOf} holds them. */
+function inSinglePrecision(numbers: Float64Array): Uint8Array {
+  const bytes = new Uint8Array(numbers.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < numbers.length; i++) view.setFloat32(i * 4, numbers[i]!, true);
   return bytes;
 }
