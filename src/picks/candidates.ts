@@ -152,9 +152,16 @@ export function joinCandidates(found: Candidates, before: Candidates): Candidate
   add(before, (object) => kept.includes(object));
   add(found, () => true);
   const { last: _, ...joined } = columns.finish();
+  const calibration = Object.fromEntries(
+    objects.flatMap((object): [string, Calibration][] => {
+      const { calibration: own = {} } = found.objects.includes(object) ? found : before;
+      return Object.hasOwn(own, object) ? [[object, own[object]!]] : [];
+    }),
+  );
   return {
     ...{ grid: found.grid, objects, thresholds: byName('thresholds'), minDistances: byName('minDistances') },
     ...{ floors: byName('floors'), lowestThresholds: byName('lowestThresholds'), ...joined },
+    ...(Object.keys(calibration).length > 0 && { calibration }),
   };
 }
 

@@ -147,6 +147,24 @@ describe('candidates of a run', () => {
     expect(picksOf(again, 'ribosome')).toHaveLength(1);
   });
 
+  it('candidates of other objects are kept with their calibrations, beside those of the objects that were found again', async () => {
+    const run = await emptyRun();
+    const weights = { constant: -9, score: 0.8, sureScore: 0.4, sureDensity: 1, doubtfulDensity: -0.2 };
+    const calibration = (concentration: number) => ({
+      ...{ floor: 0.1, minDistance: 40, sure: 0.88, doubtful: 0.5, weights, concentration },
+    });
+    const before = { ribosome: calibration(10), virus: calibration(20) };
+    await run.writeCandidates({ ...some(), calibration: before }, { ...me, provenance });
+    const add = async (candidates: Candidates) => {
+      await run.writeCandidates(candidates, { ...me, provenance, keepOthers: true });
+      return (await run.readCandidates(me)).candidates.calibration;
+    };
+    const again = { ...only('virus', [0.5]), calibration: { virus: calibration(30) } };
+    expect(await add(again)).toEqual({ ribosome: calibration(10), virus: calibration(30) });
+    expect(await add(only('virus', [0.5]))).toEqual({ ribosome: calibration(10) });
+    expect(await add(only('ribosome', [0.5]))).toBeUndefined();
+  });
+
   it('candidates of other objects that were made otherwise are not kept, and a warning says what differs', async () => {
     const warnings: string[] = [];
     const onWarning = ({ code, message }: Warning) => warnings.push(`${code}: ${message}`);
