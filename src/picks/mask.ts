@@ -26,7 +26,7 @@ import type { Mask } from './candidates.ts';
 export interface LabelMaskOptions {
   /** Labels that are inside. @defaultValue all but 0 */
   readonly labels?: readonly number[] | undefined;
-  /** Picks must lie outside the labels, not inside. @defaultValue false */
+  /** Picks must lie outside the labels, not inside; where no voxel has one, everywhere. @defaultValue false */
   readonly exclude?: boolean | undefined;
   /**
    * Minimum distance in Å of picks from the border of the labels, between centres of voxels: that far inside, or outside with
@@ -46,7 +46,8 @@ export interface LabelMaskOptions {
  * Reads the whole volume, and holds 1 byte per voxel of it; 4 more while it measures distances.
  *
  * @param labels - Labels `[z, y, x]`, such as a segmentation of the run that was opened.
- * @throws {@link CryoetPicksError} `invalid-option` if no voxel has one of the labels, or an option cannot be; whatever reading throws.
+ * @throws {@link CryoetPicksError} `invalid-option` if no voxel has one of the labels that picks must lie inside, or an option
+ *   cannot be; whatever reading throws.
  *
  * @example
  * ```ts
@@ -59,7 +60,7 @@ export async function labelMask(labels: VolumeSource, options: LabelMaskOptions 
   requireArgument('labelMask', 'labels', labels, sourceRule);
   const { exclude = false, margin = 0, signal, ...wanted } = requireOptions('labelMask', options, labelRules);
   const { grid } = labels;
-  const inside = await insideLabels(labels, wanted.labels, signal);
+  const inside = await insideLabels(labels, { labels: wanted.labels, mayBeEmpty: exclude, signal });
   const allowed = exclude ? await inverted(inside) : inside;
   if (margin === 0) return atVoxels(grid, allowed, exclude);
   // Inside, the distance to what is not allowed counts; beyond the border, that to what is.
@@ -86,8 +87,7 @@ const SLAB = 16;
 /** 1 for each voxel that has one of some labels, or any, else 0; C-order. */
 async function insideLabels(
   source: VolumeSource,
-  labels: readonly number[] | undefined,
-  signal: AbortSignal | undefined,
+  { labels, mayBeEmpty, signal }: Pick<LabelMaskOptions, 'labels' | 'signal'> & { readonly mayBeEmpty: boolean },
 ): Promise<Uint8Array> {
   const { shape } = source.grid;
   const [depth, height, width] = shape;
@@ -110,7 +110,7 @@ async function insideLabels(
     }
     await eventLoopTurn();
   }
-  if (found) return inside;
+  if (found || mayBeEmpty) return inside;
   const what = labels === undefined ? 'a label' : `one of the labels ${labels.join(', ')}`;
   throw new CryoetPicksError('invalid-option', `labelMask: no voxel of the ${formatZyx(shape)} of labels has ${what}`, {
     option: 'labels',

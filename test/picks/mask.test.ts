@@ -121,6 +121,19 @@ describe('labelMask', () => {
     });
   });
 
+  it.each([0, 30, -30])(
+    'labelMask with exclude removes nothing where no voxel has a label, at a margin of %d Å',
+    async (margin) => {
+      const empty = sourceOf(new Uint8Array(8), [2, 2, 2]);
+      const mask = await labelMask(empty, { exclude: true, margin });
+      expect(voxelsOf([2, 2, 2]).filter((voxel) => !mask(toPhysical(empty.grid, voxel)))).toEqual([]);
+      const one = sourceOf(Uint8Array.of(1, 0), [1, 1, 2]);
+      expect((await labelMask(one, { exclude: true, labels: [9], margin }))(toPhysical(one.grid, [0, 0, 0]))).toBe(
+        true,
+      );
+    },
+  );
+
   it('labelMask throws for a volume without labels, and stops at an abort with its reason', async () => {
     const empty = sourceOf(new Uint8Array(8), [2, 2, 2]);
     await expect(labelMask(empty)).rejects.toMatchObject({ message: expect.stringMatching(/no voxel .* has a label/) });
