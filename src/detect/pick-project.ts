@@ -163,13 +163,13 @@ function searchOf(madeBy: Provenance): RecordedSearch {
   return { model, tomogram, overlap: overlap ?? undefined, average, settings };
 }
 
-/** The objects that were picked, with the threshold and the distance of each. */
+/** The objects that were picked, in the order in which they are asked for, with the threshold and the distance of each. */
 function chosenOf(
   candidates: Candidates,
   { objects, thresholds = {}, minDistances = {} }: PickProjectOptions,
 ): ChosenObjects {
-  const asked = objects && new Set(objects.map(({ name }) => name));
-  const classes = candidates.objects.filter((name) => asked?.has(name) ?? true);
+  const asked = new Set(objects?.map(({ name }) => name) ?? candidates.objects);
+  const classes = [...asked].filter((name) => candidates.objects.includes(name));
   const numbers = (given: typeof thresholds, usual: Candidates['thresholds']) =>
     Object.fromEntries(
       classes.map((name) => [name, typeof given === 'number' ? given : { ...usual, ...given }[name]!]),

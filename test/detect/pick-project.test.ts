@@ -83,6 +83,10 @@ describe('pickProject', () => {
     ['a maximum share of false picks', { maxFalse: 0.3 }],
     ['a maximum share beside a threshold, in a mask', { maxFalse: 0.4, thresholds: { virus: 0.9 }, mask: middle }],
     ['one label per place, in a mask', { thresholds: 0.5, acrossObjects: true, mask: middle }],
+    [
+      'objects in another order',
+      { objects: [{ name: 'virus' }, { name: 'ribosome' }], thresholds: 0.5, minDistances: 0 },
+    ],
     ['one object', { objects: [{ name: 'ribosome' }], thresholds: { ribosome: 0.3 }, acrossObjects: 30 }],
   ])('pickProject writes the picks and records that detectProject writes: %s', async (_, options) => {
     const { objects, model: _model, ...others } = options;
