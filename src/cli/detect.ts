@@ -150,14 +150,16 @@ const ofSearches = {
   invert: '--invert',
   allowMissingChunks: '--allow-missing-chunks',
   dryRun: '--dry-run',
-  candidates: '--candidates and --no-candidates',
+  candidates: '--candidates',
 } as const;
 
 /** @throws {@link UsageError} for an option of a search beside `--from-candidates`. */
 function refuseSearch(input: DetectInput): void {
   for (const [option, flag] of Object.entries(ofSearches)) {
-    if (input[option as keyof DetectInput] === undefined) continue;
-    throw new UsageError(`${flag} applies to a search; --from-candidates picks from what an earlier search has found`);
+    const value = input[option as keyof DetectInput];
+    if (value === undefined) continue;
+    const given = value === false ? flag.replace('--', '--no-') : flag;
+    throw new UsageError(`${given} applies to a search; --from-candidates picks from what an earlier search has found`);
   }
 }
 
