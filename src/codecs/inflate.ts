@@ -27,31 +27,68 @@ export async function inflate(
   const limit = expectedBytes ?? maxBytes;
   const parts: Uint8Array[] = [];
   let length = 0;
-  const name = format === 'gzip' ? 'gzip' : 'zlib';
+  const name = nameOf(format);
   if (bytes.length > 2 * limit + OVERHEAD) {
     const found = `its ${name} data have ${bytes.length} bytes`;
     throw new CryoetPicksError('corrupt-data', `${found}, far more than ${limit} bytes of content ever take`);
   }
-  try {
-    const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream(format));
-    const reader = stream.getReader();
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      parts.push(next.value);
-      length += next.value.length;
-      if (length > limit) {
-        await reader.cancel();
-        break;
-      }
-    }
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CryoetPicksError('corrupt-data', `its ${name} data do not decompress: ${reason}`, { cause });
+  for await (const part of inflated(bytes, format)) {
+    parts.push(part);
+    length += part.length;
+    if (length <= limit) continue;
+    throw new CryoetPicksError('corrupt-data', `its ${name} data hold more than the expected ${limit} bytes`);
   }
-  if (length > limit || (expectedBytes !== undefined && length !== expectedBytes)) {
-    const found = length > limit ? `more than ${limit}` : `${length}`;
-    throw new CryoetPicksError('corrupt-data', `its ${name} data decompress to ${found} bytes, expected ${limit}`);
+  if (expectedBytes !== undefined && length !== expectedBytes) {
+    throw new CryoetPicksError('corrupt-data', `its ${name} data hold ${length} bytes, expected ${expectedBytes}`);
   }
   return joined(parts, length);
+}
+
+/**
+ * The first line of what gzip data hold, with its line feed; all that they hold, if there is none. Decompresses no more than that.
+ *
+ * @throws {@link CryoetPicksError} `corrupt-data` if the bytes do not decompress, or the line has more than `maxBytes`.
+ */
+export async function inflateLine(bytes: Uint8Array, { maxBytes }: { readonly maxBytes: number }): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of inflated(bytes, 'gzip')) {
+    const end = part.indexOf(LINE_FEED) + 1;
+    const piece = end > 0 ? part.subarray(0, end) : part;
+    parts.push(piece);
+    length += piece.length;
+    if (length > maxBytes) {
+      throw new CryoetPicksError('corrupt-data', `its first line has more than the ${maxBytes} bytes that it may have`);
+    }
+    if (end > 0) break;
+  }
+  return joined(parts, length);
+}
+
+const LINE_FEED = 10;
+
+/** What compressed bytes hold, part by part; stops where the caller does. */
+async function* inflated(
+  bytes: Uint8Array,
+  format: InflateOptions['format'],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream(format)).getReader();
+  const next = () =>
+    reader.read().catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = `its ${nameOf(format)} data do not decompress: ${reason}`;
+      throw new CryoetPicksError('corrupt-data', message, { cause });
+    });
+  try {
+    for (let part = await next(); !part.done; part = await next()) yield part.value;
+  } finally {
+    // A stream that has failed before reports the failure again.
+    await reader.cancel().catch(() => {});
+  }
+}
+
+function nameOf(format: InflateOptions['format']): string {
+  return format === 'gzip' ? 'gzip' : 'zlib';
 }
 
 function joined(parts: readonly Uint8Array[], length: number): Uint8Array {

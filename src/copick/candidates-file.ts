@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { inflate } from '../codecs/inflate.ts';
+import { inflate, inflateLine } from '../codecs/inflate.ts';
 import {
   abortSignal,
   callback,
@@ -192,8 +192,14 @@ export async function deleteCandidatesOf(
 const FORMAT = 'cryoet-picks candidates';
 const VERSION = 1;
 
-/** Bytes of the columns, decompressed: 30 bytes for each of some 70 million candidates. */
+/** Bytes of the columns for each candidate. */
+const ROW_BYTES = 30;
+
+/** Bytes of the columns, decompressed: those of some 70 million candidates. */
 const MAX_BYTES = 2 ** 31;
+
+/** Bytes of the first line, which names up to 65536 objects. */
+const MAX_LINE_BYTES = 2 ** 26;
 
 const finite = v.pipe(v.number(), v.finite());
 const triple = v.tuple([finite, finite, finite]);
@@ -265,10 +271,9 @@ async function parseCandidates(
   const corrupt = (reason: string, cause?: unknown) =>
     new CryoetPicksError('corrupt-data', `candidates ${path}: ${reason}; detect again`, { path, cause });
   try {
-    const content = await inflate(bytes, { format: 'gzip', maxBytes: MAX_BYTES });
-    const end = content.indexOf('\n'.charCodeAt(0)) + 1;
+    const line = await inflateLine(bytes, { maxBytes: MAX_LINE_BYTES });
     const what = 'its first line';
-    const json = parseJson(content.subarray(0, end), { what, code: 'corrupt-data' });
+    const json = parseJson(line, { what, code: 'corrupt-data' });
     const { format, version } = (json ?? {}) as { readonly format?: unknown; readonly version?: unknown };
     if (format !== FORMAT) throw corrupt(`it is not a file of the format "${FORMAT}"`);
     if (version !== VERSION) {
@@ -281,7 +286,9 @@ async function parseCandidates(
         path,
       });
     }
-    const candidates = { ...described(header), ...columnsOf(content.subarray(end), header.candidates) };
+    const maxBytes = line.length + Math.min(MAX_BYTES, ROW_BYTES * header.candidates);
+    const content = await inflate(bytes, { format: 'gzip', maxBytes });
+    const candidates = { ...described(header), ...columnsOf(content.subarray(line.length), header.candidates) };
     requireCandidates(candidates, 'readCandidates');
     return { candidates, provenance: header.madeBy };
   } catch (error) {
@@ -310,8 +317,8 @@ function described({ grid, objects }: v.InferOutput<typeof headerSchema>) {
 
 /** The columns of so many candidates. */
 function columnsOf(bytes: Uint8Array, count: number): Pick<Candidates, 'positions' | 'scores' | 'objectIndices'> {
-  if (bytes.length !== 30 * count) {
-    const message = `its columns have ${bytes.length} bytes, expected ${30 * count} of ${count} candidates`;
+  if (bytes.length !== ROW_BYTES * count) {
+    const message = `its columns have ${bytes.length} bytes, expected ${ROW_BYTES * count} of ${count} candidates`;
     throw new CryoetPicksError('corrupt-data', message);
   }
   // Copies, because columns must begin at multiples of the length of their numbers.

@@ -123,7 +123,7 @@ describe('a codec met in a chunk', () => {
   it('inflate stops when the result is longer than a chunk', async () => {
     const bomb = new Uint8Array(gzipSync(new Uint8Array(50_000_000)));
     await expect(inflate(bomb, { format: 'gzip', expectedBytes: 1000 })).rejects.toThrow(
-      'to more than 1000 bytes, expected 1000',
+      'hold more than the expected 1000 bytes',
     );
   });
 

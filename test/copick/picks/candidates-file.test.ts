@@ -297,6 +297,18 @@ describe('candidates of a run', () => {
       /have 88 bytes, expected 90/,
     ],
     [
+      'longer than its first line says',
+      (bytes) => gzipSync(Buffer.concat([gunzipSync(bytes), new Uint8Array(1)])),
+      'corrupt-data',
+      /its gzip data hold more than the expected \d+ bytes; detect again/,
+    ],
+    [
+      'without an end of its first line',
+      () => gzipSync(Buffer.alloc(2 ** 26 + 1, ' ')),
+      'corrupt-data',
+      /its first line has more than the 67108864 bytes that it may have; detect again/,
+    ],
+    [
       'without a field',
       (bytes) => header(bytes, (text) => text.replace('"floor"', '"flor"')),
       'corrupt-data',
@@ -324,6 +336,17 @@ describe('candidates of a run', () => {
       path: expect.stringMatching(/\.me_1\.candidates$/),
       message: expect.stringMatching(message),
     });
+  });
+
+  it('a small file of candidates that decompresses to far more than its first line says is refused before it fills the memory', async () => {
+    const overlay = memoryStore();
+    const run = await emptyRun(overlay);
+    await run.writeCandidates(some(), me);
+    const content = gunzipSync((await overlay.get(key))!);
+    await overlay.set(key, gzipSync(Buffer.concat([content, Buffer.alloc(2 ** 28)]), { level: 1 }));
+    const before = process.memoryUsage().arrayBuffers;
+    await expect(run.readCandidates(me)).rejects.toMatchObject({ code: 'corrupt-data' });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 25);
   });
 
   it('every flipped bit of a file of candidates is refused, or changes nothing', async () => {
