@@ -2,6 +2,7 @@ import type { FalsePicks } from '../entry/index.ts';
 import { element } from './element.ts';
 import { histogramView } from './histogram.ts';
 import type { Page } from './page.ts';
+import { hasScore } from './review.ts';
 import type { ShownObject } from './state.ts';
 
 /** The objects with their counts, each with a slider for the lowest score that is kept. */
@@ -96,7 +97,7 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
       const { loaded, candidates, thresholds, hidden, object } = live.state;
       if (loaded !== seen) {
         seen = loaded;
-        scores = loaded.filter((pick) => pick.object === name).map(({ score }) => score);
+        scores = loaded.filter((pick) => pick.object === name && hasScore(pick)).map(({ score }) => score);
         const low =
           candidates?.lowestThresholds[name] ?? scores.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
         const high = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);

@@ -2,7 +2,7 @@ import { crops } from './crop.ts';
 import { button, chooser, element, setOptions } from './element.ts';
 import { addPick, decide, deletePick, flyTo, listed, renamePick, selectedPick, step, stepToOpen } from './navigate.ts';
 import type { Page } from './page.ts';
-import { markOf, type ReviewedPick } from './review.ts';
+import { hasScore, markOf, type ReviewedPick, scoreText } from './review.ts';
 
 /** Height of a row of the list, in screen pixels. */
 const ROW = 22;
@@ -60,9 +60,13 @@ export function pickPanel(page: Page): HTMLElement {
   return element('section', { className: 'panel picks', 'aria-label': 'Picks' }, title, details, commands, list.root);
 }
 
-function factsOf({ score, position, decision, source }: ReviewedPick): string {
+function factsOf(pick: ReviewedPick): string {
+  const { position, decision, source } = pick;
   const { x, y, z } = position;
-  const words = [`score ${score.toFixed(3)}`, `x ${x.toFixed(1)}  y ${y.toFixed(1)}  z ${z.toFixed(1)} Å`];
+  const words = [
+    hasScore(pick) ? `score ${scoreText(pick)}` : scoreText(pick),
+    `x ${x.toFixed(1)}  y ${y.toFixed(1)}  z ${z.toFixed(1)} Å`,
+  ];
   if (source !== 'found') words.push(source);
   if (decision) words.push(decision);
   else if (source === 'found') words.push('not decided');

@@ -15,13 +15,23 @@ export function isOpen({ decision, source }: ReviewedPick): boolean {
   return decision === undefined && source === 'found';
 }
 
+/** False for a pick that a person added: nothing gave it a score. Its number is the 1 that copick takes for a missing one. */
+export function hasScore({ unknown, source }: LoadedPick & { readonly source?: Source }): boolean {
+  return (source ?? sourceOf({ unknown })) !== 'added';
+}
+
+/** The score as it is shown. */
+export function scoreText(pick: ReviewedPick): string {
+  return hasScore(pick) ? pick.score.toFixed(3) : 'no score';
+}
+
 /** The sign of what a person did to a pick: ✓ accepted, ✗ rejected, ✎ moved or renamed. */
 export function markOf({ decision, source }: ReviewedPick): string {
   const decided = decision === 'accepted' ? '✓' : decision === 'rejected' ? '✗' : '';
   return source === 'edited' ? `${decided}✎` : decided;
 }
 
-/** The picks under review, best first. */
+/** The picks under review, best first, those without a score at the end. */
 export interface Review {
   readonly kept: readonly ReviewedPick[];
   readonly rejected: readonly ReviewedPick[];
@@ -79,7 +89,9 @@ function picksOfFiles(
 ): LoadedPick[] {
   const again = new Set(candidates?.objects);
   const passing = loaded.filter(
-    ({ object, score }) => !again.has(object) && score >= (thresholds[object] ?? Number.NEGATIVE_INFINITY),
+    (pick) =>
+      !again.has(pick.object) &&
+      (!hasScore(pick) || pick.score >= (thresholds[pick.object] ?? Number.NEGATIVE_INFINITY)),
   );
   const fixed = loaded.filter(({ object, isFixed }) => isFixed && again.has(object));
   return [...(suppressNearby(passing, { minDistance }) as LoadedPick[]), ...fixed];
@@ -111,7 +123,8 @@ export function candidatePicks({ objects, objectIndices, positions, scores }: Ca
 }
 
 function sorted(kept: readonly ReviewedPick[], rejected: readonly ReviewedPick[]): Review {
-  const bestFirst = (picks: readonly ReviewedPick[]) => [...picks].sort((a, b) => b.score - a.score);
+  const rank = (pick: ReviewedPick) => (hasScore(pick) ? pick.score : -Number.MAX_VALUE);
+  const bestFirst = (picks: readonly ReviewedPick[]) => [...picks].sort((a, b) => rank(b) - rank(a));
   return { kept: bestFirst(kept), rejected: bestFirst(rejected), all: bestFirst([...kept, ...rejected]) };
 }
 
@@ -120,7 +133,7 @@ function asFound(pick: ParticlePick): ReviewedPick {
 }
 
 /** What the file says about where a pick came from, as this page writes it. */
-function sourceOf({ unknown }: ParticlePick): Source {
+function sourceOf({ unknown }: Pick<ParticlePick, 'unknown'>): Source {
   const reviewed = unknown?.reviewed;
   return reviewed === 'added' || reviewed === 'edited' ? reviewed : 'found';
 }

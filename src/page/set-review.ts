@@ -10,7 +10,7 @@ import {
   readSet,
   type SetChoice,
 } from './collection.ts';
-import { candidatePicks, type ReviewInput, reviewOf } from './review.ts';
+import { candidatePicks, hasScore, type ReviewInput, reviewOf } from './review.ts';
 import { type Edit, type LoadedPick, named, type Picking } from './state.ts';
 
 /** Whose picks they are. */
@@ -140,7 +140,8 @@ function isReviewRecord(record: Provenance | undefined): record is ReviewRecord 
 function asFiled(read: ReadFiles): Omit<SetReview, 'problems'> {
   const { kept, rejected } = namedPicks(read);
   const thresholds: Record<string, number> = {};
-  for (const { object, score } of kept) thresholds[object] = Math.min(thresholds[object] ?? score, score);
+  for (const { object, score } of kept.filter(hasScore))
+    thresholds[object] = Math.min(thresholds[object] ?? score, score);
   return {
     ...read,
     loaded: [...kept, ...rejected],

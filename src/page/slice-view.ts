@@ -16,7 +16,7 @@ import {
   spotOf,
   withAlong,
 } from './planes.ts';
-import type { ReviewedPick } from './review.ts';
+import { type ReviewedPick, scoreText } from './review.ts';
 import { drawRing, type Ring, ringAt, ringsOf } from './rings.ts';
 import { slicePicture } from './slice-picture.ts';
 
@@ -332,9 +332,10 @@ function placeTip(tip: HTMLElement, { left, top }: Spot): void {
 }
 
 /** One line about a pick: object, score, place, and what was decided. */
-export function describePick({ object, score, position, decision, source }: ReviewedPick): string {
+export function describePick(pick: ReviewedPick): string {
+  const { object, position, decision, source } = pick;
   const { x, y, z } = position;
   const place = [x, y, z].map((value) => value.toFixed(0)).join(', ');
   const origin = source === 'found' ? '' : ` · ${source}`;
-  return `${object} · ${score.toFixed(3)} · x y z ${place} Å${origin}${decision ? ` · ${decision}` : ''}`;
+  return `${object} · ${scoreText(pick)} · x y z ${place} Å${origin}${decision ? ` · ${decision}` : ''}`;
 }

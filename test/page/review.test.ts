@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ParticlePick, suppressNearby } from '../../src/entry/index.ts';
 import { formatDraft, parseDraft } from '../../src/page/drafts.ts';
-import { reviewOf } from '../../src/page/review.ts';
+import { reviewOf, scoreText } from '../../src/page/review.ts';
 import { type Edit, named } from '../../src/page/state.ts';
 
 const coordinate = fc.integer({ min: 0, max: 500 });
@@ -105,6 +105,21 @@ describe('reviewOf', () => {
     expect(rejected).toEqual([]);
   });
 
+  it('a pick that a person added has no score: it is last, whatever the others have, and no threshold takes it out', () => {
+    const score = { found: 0.3, added: 1, edited: 0.2 };
+    const loaded = named(
+      (['found', 'added', 'edited'] as const).map((reviewed, i) => ({
+        object: 'virus',
+        position: { x: 200 * i, y: 0, z: 0 },
+        score: score[reviewed],
+        unknown: { reviewed },
+      })),
+    );
+    const all = (virus: number) => reviewOf({ loaded, edits: none, thresholds: { virus }, minDistances }).all;
+    expect(all(0).map(scoreText)).toEqual(['0.300', '0.200', 'no score']);
+    expect(all(5).map(({ source }) => source)).toEqual(['added']);
+  });
+
   it('picks say where they came from when a file of this page is opened again', () => {
     const loaded = named(
       ['added', 'edited', 'accepted', 'x'].map((reviewed, i) => ({
@@ -115,7 +130,7 @@ describe('reviewOf', () => {
       })),
     );
     const { kept } = reviewOf({ loaded, edits: none, thresholds: {}, minDistances });
-    expect(kept.map(({ source }) => source)).toEqual(['added', 'edited', 'found', 'found']);
+    expect(kept.map(({ source }) => source)).toEqual(['edited', 'found', 'found', 'added']);
   });
 });
 

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { detectProject, sourceFromArray, type VolumeSource } from '../../src/entry/index.ts';
 import type { Collection, OpenRun } from '../../src/page/collection.ts';
 import { addPick } from '../../src/page/navigate.ts';
+import { questionBefore } from '../../src/page/open-dialog.ts';
 import { formatPlace } from '../../src/page/url.ts';
 import { drain, model, noisyProject, openPage, pause, stubBrowser } from '../support/page-workspace.ts';
 
@@ -210,3 +211,8 @@ it('another project shows nothing of the one before while it opens, and gets non
   expect([page.live.state.run, page.live.state.loaded, page.volume]).toEqual([undefined, [], undefined]);
   await expect(save()).rejects.toThrow('no project');
 }, 3000);
+
+it('opening something else asks about detections that are not saved, by their runs, and else asks nothing', () => {
+  expect(questionBefore({ unsaved: new Set() })).toBeUndefined();
+  expect(questionBefore({ unsaved: new Set(['TS_1', 'TS_2']) })).toMatch(/TS_1, TS_2 is not saved and will be lost/);
+});
