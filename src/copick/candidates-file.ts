@@ -17,6 +17,7 @@ import { checkSchema, parseJson } from '../core/json.ts';
 import type { Calibration } from '../inference/calibration.ts';
 import { calibrationSchema } from '../inference/model-card.ts';
 import { type Candidates, joinCandidates, requireCandidates } from '../picks/candidates.ts';
+import { facesOf, formatZyx, type VoxelGrid } from '../space/grid.ts';
 import type { StoreKey } from '../storage/store.ts';
 import { folderOf, pathToWrite, sanitizeName } from './layout.ts';
 import { differences, type Provenance } from './provenance.ts';
@@ -107,6 +108,10 @@ export async function writeCandidatesOf(
   const { overlay } = tree;
   const { provenance = {}, signal, ...author } = options;
   const key = candidatesKey(run, author);
+  const fault = faultOf(candidates);
+  if (fault !== undefined) {
+    throw new CryoetPicksError('invalid-option', `run.writeCandidates: candidates: ${fault}`, { option: 'candidates' });
+  }
   for (let tries = 1; ; tries++) {
     const version = keepOthers ? await overlay.version?.(key, { signal }) : undefined;
     const all = keepOthers ? await withOthers(tree, run, { ...options, candidates }) : candidates;
@@ -290,6 +295,8 @@ async function parseCandidates(
     const content = await inflate(bytes, { format: 'gzip', maxBytes });
     const candidates = { ...described(header), ...columnsOf(content.subarray(line.length), header.candidates) };
     requireCandidates(candidates, 'readCandidates');
+    const fault = faultOf(candidates);
+    if (fault !== undefined) throw corrupt(fault);
     return { candidates, provenance: header.madeBy };
   } catch (error) {
     if (!isCryoetPicksError(error) || error.path !== undefined) throw error;
@@ -313,6 +320,44 @@ function described({ grid, objects }: v.InferOutput<typeof headerSchema>) {
     lowestThresholds: byName('lowestThreshold'),
     ...(Object.keys(calibration).length > 0 && { calibration }),
   };
+}
+
+/** What no search of a tomogram gives, if candidates have it. */
+function faultOf(candidates: Candidates): string | undefined {
+  const { grid, objects, floors, lowestThresholds, objectIndices, positions, scores } = candidates;
+  if (!grid.shape.every((length) => Number.isInteger(length) && length > 0)) {
+    return `its grid has ${formatZyx(grid.shape)} voxels, expected at least one along each axis`;
+  }
+  const twice = objects.find((object, index) => objects.indexOf(object) !== index);
+  if (twice !== undefined) return `it has the object "${twice}" twice`;
+  const below = objects.find((object) => lowestThresholds[object]! < floors[object]!);
+  if (below !== undefined) {
+    return `the lowest threshold of "${below}" is ${lowestThresholds[below]}, below its floor, ${floors[below]}`;
+  }
+  // As scores are kept.
+  const least = objects.map((object) => Math.fround(floors[object]!));
+  const isNear = nearGrid(grid);
+  for (let i = 0; i < scores.length; i++) {
+    const [score, index] = [scores[i]!, objectIndices[i]!];
+    if (!(score >= least[index]! && score < Number.POSITIVE_INFINITY)) {
+      const object = objects[index]!;
+      return `a candidate of "${object}" has the score ${score}, expected a finite one of at least ${floors[object]}`;
+    }
+    const [x, y, z] = [positions[3 * i]!, positions[3 * i + 1]!, positions[3 * i + 2]!];
+    if (isNear(x, y, z)) continue;
+    return `a candidate of "${objects[index]}" lies at x ${x}, y ${y}, z ${z} Å, far outside the tomogram`;
+  }
+  return undefined;
+}
+
+/** Whether a position lies in a grid, or no farther outside than the grid is long; false for NaN. */
+function nearGrid(grid: VoxelGrid): (x: number, y: number, z: number) => boolean {
+  const { lowest, highest } = facesOf(grid);
+  const isWithin = (value: number, axis: 'x' | 'y' | 'z') => {
+    const length = highest[axis] - lowest[axis];
+    return value >= lowest[axis] - length && value <= highest[axis] + length;
+  };
+  return (x, y, z) => isWithin(x, 'x') && isWithin(y, 'y') && isWithin(z, 'z');
 }
 
 /** The columns of so many candidates. */

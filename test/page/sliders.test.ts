@@ -95,12 +95,14 @@ describePage('sliders in the page of view', ({ open }) => {
     const runs = ['TS_1', 'TS_2'];
     const { shown, project } = await makeProject({ picks: picksIn(isotropic, 4, 2), runs });
     const candidates = await collectCandidates(
-      picksIn(isotropic, 400, 7).map(({ object, position: { x, y, z }, score }) => ({
-        grid: isotropic,
-        object,
-        voxel: [z / 10, y / 10, x / 10] as Zyx,
-        score,
-      })),
+      picksIn(isotropic, 400, 7)
+        .filter(({ score }) => score >= 0.1)
+        .map(({ object, position: { x, y, z }, score }) => ({
+          grid: isotropic,
+          object,
+          voxel: [z / 10, y / 10, x / 10] as Zyx,
+          score,
+        })),
       {
         grid: isotropic,
         objects: ['ribosome', 'apo-ferritin'],

@@ -25,6 +25,11 @@ const provenance = {
   overlap: null,
 };
 
+/** A file of candidates with another first line. */
+function replaced(content: Buffer, before: string, after: string): Buffer {
+  return Buffer.from(content.toString('latin1').replace(before, after), 'latin1');
+}
+
 const both = (value: number) => ({ ribosome: value, virus: value });
 const some = (scores: readonly number[] = [0.75, 0.5, 0.625]): Candidates => ({
   grid: { shape: [4, 6, 8], voxelSize: [10, 10.5, 11], origin: { x: 1, y: -2, z: 0.1 } },
@@ -44,9 +49,11 @@ async function emptyRun(overlay: Store = memoryStore(), others: { static?: Store
 }
 
 describe('candidates of a run', () => {
-  it('candidates that were written are read as they were, whatever their scores and positions', async () => {
+  it('candidates that were written are read as they were, whatever their scores from the floor on and positions in the tomogram', async () => {
     const run = await emptyRun();
-    const column = fc.array(fc.tuple(fc.float({ noNaN: true }), fc.double({ noNaN: true })), { maxLength: 50 });
+    const score = fc.float({ noNaN: true, noDefaultInfinity: true, min: Math.fround(0.05) });
+    const row = fc.tuple(score, fc.double({ noNaN: true, min: -40, max: 40 }));
+    const column = fc.array(row, { maxLength: 50 });
     await fc.assert(
       fc.asyncProperty(column, async (rows) => {
         const written = {
@@ -347,6 +354,55 @@ describe('candidates of a run', () => {
     const before = process.memoryUsage().arrayBuffers;
     await expect(run.readCandidates(me)).rejects.toMatchObject({ code: 'corrupt-data' });
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 25);
+  });
+
+  it.each<[string, (content: Buffer, end: number) => Buffer | undefined, RegExp]>([
+    ['a score that is NaN', (content, end) => void content.writeFloatLE(Number.NaN, end + 72), /has the score NaN/],
+    [
+      'a score that is not finite',
+      (content, end) => void content.writeFloatLE(Number.POSITIVE_INFINITY, end + 72),
+      /has the score Infinity/,
+    ],
+    [
+      'a score below its floor',
+      (content, end) => void content.writeFloatLE(0.04, end + 76),
+      /of "virus" has the score 0.0\d+, expected a finite one of at least 0.05/,
+    ],
+    ['a position that is NaN', (content, end) => void content.writeDoubleLE(Number.NaN, end), /lies at x NaN, /],
+    [
+      'a position far outside the tomogram',
+      (content, end) => void content.writeDoubleLE(-5e7, end + 32),
+      /y -50000000, .* far outside the tomogram/,
+    ],
+    ['a grid without voxels', (content) => replaced(content, '[4,6,8]', '[0,6,8]'), /its grid has 0×6×8 voxels/],
+    ['an object twice', (content) => replaced(content, '"name":"virus"', '"name":"ribosome"'), /"ribosome" twice/],
+    [
+      'a lowest threshold below the floor',
+      (content) => replaced(content, '"lowestThreshold":0.0625', '"lowestThreshold":-5'),
+      /the lowest threshold of "virus" is -5, below its floor, 0.05/,
+    ],
+  ])('a file of candidates with %s is refused with its path', async (_, change, message) => {
+    const overlay = memoryStore();
+    const run = await emptyRun(overlay);
+    await run.writeCandidates(some(), me);
+    const content = gunzipSync((await overlay.get(key))!);
+    const changed = change(content, content.indexOf('\n') + 1) ?? content;
+    await overlay.set(key, gzipSync(changed));
+    await expect(run.readCandidates(me)).rejects.toMatchObject({
+      code: 'corrupt-data',
+      path: expect.stringMatching(/\.me_1\.candidates$/),
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('candidates that could not be read again are not written', async () => {
+    const run = await emptyRun();
+    const candidates = some([0.75, Number.NaN]);
+    await expect(run.writeCandidates(candidates, me)).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringMatching(/^run\.writeCandidates: candidates: a candidate of "virus" has the score NaN/),
+    });
+    await expect(run.readCandidates(me)).rejects.toMatchObject({ code: 'not-found' });
   });
 
   it('every flipped bit of a file of candidates is refused, or changes nothing', async () => {
