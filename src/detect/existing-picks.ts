@@ -55,10 +55,15 @@ export function requireReplaceable(run: Run, found: readonly ExistingPicks[], wa
       run,
       set,
       reason,
-      `"${model.name}" does not look for them, and would add its own picks to theirs: choose another user or session, ` +
+      `${nameOf(model)} does not look for them, and would add its own picks to theirs: choose another user or session, ` +
         `or restrict the objects to ${objects}; overwrite does the same, and leaves these picks as they are`,
     );
   }
+}
+
+/** The name of a model; candidates that were written without a record say nothing of theirs. */
+function nameOf({ name }: Provenance): string {
+  return name === undefined ? 'the model of the candidates, of which nothing is recorded' : `"${name}"`;
 }
 
 /** Whose picks they are, if not those of this model and author. */
@@ -69,7 +74,7 @@ function whoseElse({ provenance }: PicksOrigin, { model, userId, sessionId }: Re
     const { name } = (provenance.model ?? {}) as { readonly name?: unknown };
     return name === model.name
       ? `were found by another model of the name "${name}": ${others.join(', ')}`
-      : `were found by the model ${showJson(name)}, not by "${model.name}"`;
+      : `were found by the model ${showJson(name)}, not by ${nameOf(model)}`;
   }
   if (provenance.userId === userId && provenance.sessionId === sessionId) return undefined;
   const author = `user ${showJson(provenance.userId)}, session ${showJson(provenance.sessionId)}`;

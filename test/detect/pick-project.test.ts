@@ -234,6 +234,20 @@ describe('pickProject', () => {
     expect(await pick(project, { overwrite: true })).toMatchObject([{ status: 'detected' }, { status: 'detected' }]);
   });
 
+  it('pickProject says that nothing is recorded of the model of candidates whose record lacks it', async () => {
+    const { project } = await twoRuns();
+    await detect(project);
+    const run = await project.run('TS_1');
+    const author = { userId: 'cryoet-picks', sessionId: '0' };
+    const { candidates } = await run.readCandidates(author);
+    await run.writeCandidates(candidates, { ...author, provenance: author });
+    const [result] = await pick(project, { runs: ['TS_1'] });
+    expect(result).toMatchObject({
+      status: 'failed',
+      error: { message: expect.stringMatching(/not by the model of the candidates, of which nothing is recorded: /) },
+    });
+  });
+
   it('pickProject fails every run for an object that is misspelt, and throws for what no run can have', async () => {
     const { project } = await twoRuns();
     await detect(project);
