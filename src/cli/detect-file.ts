@@ -2,20 +2,19 @@ import { basename, resolve } from 'node:path';
 import type { PickableObject } from '../copick/object.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
-import { detectParticles } from '../detect/particles.ts';
+import { detectWithThresholds, type PicksWithThresholds } from '../detect/particles.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import { picksFormat, picksFormatOfPath } from '../formats/by-name.ts';
 import { numbered } from '../formats/file-context.ts';
 import type { Model } from '../inference/model.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
-import type { ParticlePick } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
 import type { Intensity } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { picksKind } from './convert-write.ts';
-import { openOutputs, type RunSummary } from './detect.ts';
+import { maxFalseLines, openOutputs, type RunSummary } from './detect.ts';
 import { openOutput, requireApart } from './files.ts';
 import { type InputMask, maskOfInput, openVolume } from './masks.ts';
 import { fitting, openModel } from './runtime.ts';
@@ -72,8 +71,8 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
   const run = nameOf(path);
   const model = await openModel(terminal, input);
   const started = performance.now();
-  const { picks, warnings } = await search(terminal, { input, volume, intensity, model, run, mask }).finally(() =>
-    model.dispose(),
+  const { picks, maxFalse, warnings } = await search(terminal, { input, volume, intensity, model, run, mask }).finally(
+    () => model.dispose(),
   );
   const found = [{ run, picks }];
   const { shape, voxelSize } = volume.grid;
@@ -101,11 +100,12 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
       file === undefined ? [] : [[what, file === '-' ? file : resolve(file)]],
     ),
   );
-  const counts = countByObject(picks);
+  const counts = countByObject(picks, input.object ?? classes);
   const seconds = Math.round((performance.now() - started) / 100) / 10;
-  terminal.print(...countTable('picks', { runs: [{ run, counts }] }), '');
+  terminal.print(...countTable('picks', { runs: [{ run, counts }] }), '', ...maxFalseLines([{ run, maxFalse }]));
   terminal.print(...Object.entries(files).map(([what, file]) => `${what.padEnd(12)}${file}`));
-  const document: VolumeDocument = { runs: [{ run, status: 'detected', picks: counts, seconds }], ...files, warnings };
+  const summary: RunSummary = { run, status: 'detected', picks: counts, ...(maxFalse && { maxFalse }), seconds };
+  const document: VolumeDocument = { runs: [summary], ...files, warnings };
   return { json: document };
 }
 
@@ -127,7 +127,7 @@ interface SearchOptions {
 async function search(
   terminal: Terminal,
   { input, volume, intensity, model, run, mask }: SearchOptions,
-): Promise<{ readonly picks: readonly ParticlePick[]; readonly warnings: readonly Warning[] }> {
+): Promise<PicksWithThresholds & { readonly warnings: readonly Warning[] }> {
   const { signal } = terminal;
   const { spec } = model;
   const warnings: Warning[] = [];
@@ -149,7 +149,7 @@ async function search(
   }
   const bar = terminal.startBar(run);
   try {
-    const picks = await detectParticles(fitted, {
+    const found = await detectWithThresholds(fitted, {
       model,
       objects: input.object?.map((name) => ({ name })),
       thresholds: input.threshold,
@@ -162,7 +162,7 @@ async function search(
       onProgress: bar.update,
       onWarning: warn,
     });
-    return { picks, warnings };
+    return { ...found, warnings };
   } finally {
     bar.stop();
   }

@@ -7,6 +7,7 @@ import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
+import type { ChosenThreshold } from '../detect/max-false.ts';
 import { pickProject } from '../detect/pick-project.ts';
 import { detectProject, type RunMask, type RunResult, tomogramTypeOf } from '../detect/project.ts';
 import type { Shard } from '../detect/shards.ts';
@@ -32,6 +33,7 @@ import {
   describeProblem,
   type Failure,
   failedRun,
+  formatTable,
   runBar,
   sumOf,
   type Terminal,
@@ -60,7 +62,10 @@ export interface DetectDocument {
 export interface RunSummary {
   readonly run: string;
   readonly status: 'detected' | 'skipped' | 'failed';
+  /** Of all objects that were looked for. */
   readonly picks?: Readonly<Record<string, number>> | undefined;
+  /** With `--max-false`, of a run that was searched: the thresholds that it chose, by object, and the estimates at them. */
+  readonly maxFalse?: Readonly<Record<string, ChosenThreshold>> | undefined;
   readonly seconds: number;
   readonly error?: Failure | undefined;
 }
@@ -337,7 +342,8 @@ function summarize(result: RunResult, seconds: number): RunSummary {
   const { run, status } = result;
   const rounded = Math.round(seconds * 10) / 10;
   if (status === 'failed') return { run, status, seconds: rounded, error: describeFailure(result.error) };
-  return { run, status, picks: countByObject(result.picks), seconds: rounded };
+  const { picks, objects, maxFalse } = result;
+  return { run, status, picks: countByObject(picks, objects), ...(maxFalse && { maxFalse }), seconds: rounded };
 }
 
 function runLine({ run, status, picks = {}, seconds }: RunSummary): string {
@@ -364,12 +370,42 @@ interface Closing {
 
 function closingLines({ summaries, files, failed }: Closing): string[] {
   const runs = summaries.flatMap(({ run, picks }) => (picks === undefined ? [] : [{ run, counts: picks }]));
-  const lines = runs.length === 0 ? [] : [...countTable('picks', { runs }), ''];
+  const lines = runs.length === 0 ? [] : [...countTable('picks', { runs }), '', ...maxFalseLines(summaries)];
   lines.push(
     ...Object.entries(files).flatMap(([what, path]) => (path === undefined ? [] : [`${what.padEnd(12)}${path}`])),
   );
   if (failed > 0) lines.push(`${failed} of ${counted(summaries.length, 'run')} failed`);
   return lines;
+}
+
+/** Of how many runs the thresholds of `--max-false` are printed; `--json` has those of all. */
+const MAX_SHOWN_RUNS = 4;
+
+/** The thresholds that `--max-false` has chosen, and how many picks are false at each, by estimate. */
+export function maxFalseLines(summaries: readonly Pick<RunSummary, 'run' | 'maxFalse'>[]): string[] {
+  const runs = summaries.filter(({ maxFalse }) => maxFalse !== undefined);
+  if (runs.length === 0) return [];
+  const rows = runs
+    .slice(0, MAX_SHOWN_RUNS)
+    .flatMap(({ run, maxFalse = {} }) =>
+      Object.entries(maxFalse).map(([object, chosen]) => [
+        run,
+        object,
+        Number(chosen.threshold.toPrecision(3)),
+        chosen.picks,
+        estimateOf(chosen),
+      ]),
+    );
+  const others = runs.length - MAX_SHOWN_RUNS;
+  const more = others > 0 ? [`--json has the thresholds of the other ${counted(others, 'run')} too`] : [];
+  const header = ['run', 'object', 'threshold', 'picks', 'false by estimate, in nine cases of ten'];
+  return [...formatTable({ header, rows }), ...more, ''];
+}
+
+function estimateOf({ picks, falsePicks, interval, reason }: ChosenThreshold): string {
+  if (falsePicks === undefined || interval === undefined) return `cannot be told: ${reason}`;
+  if (picks === 0) return 'no pick is sure enough to be kept';
+  return `about ${falsePicks.toFixed(1)}, from ${interval[0]} to ${interval[1]}`;
 }
 
 /** Objects of a project, and the model to detect them. */

@@ -199,9 +199,9 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** Number of picks of each object. */
-export function countByObject(picks: readonly ParticlePick[]): Record<string, number> {
-  const counts = new Map<string, number>();
+/** Number of picks of each object; 0 of objects that were looked for in vain. */
+export function countByObject(picks: readonly ParticlePick[], objects: readonly string[] = []): Record<string, number> {
+  const counts = new Map<string, number>(objects.map((object) => [object, 0]));
   for (const { object } of picks) counts.set(object, (counts.get(object) ?? 0) + 1);
   return Object.fromEntries(counts);
 }

@@ -2,7 +2,7 @@ import { optional, ownNumber, type PerObject, perObject, type RulesFor } from '.
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Candidates, PicksFromCandidatesOptions } from '../picks/candidates.ts';
-import { chooseThresholds, estimateFalsePicks, requireMaxFalse } from '../picks/false-picks.ts';
+import { chooseThresholds, estimateFalsePicks, type FalsePicks, requireMaxFalse } from '../picks/false-picks.ts';
 
 /** A limit on false picks in place of thresholds. */
 export interface MaxFalseOptions {
@@ -52,22 +52,46 @@ export interface ThresholdsWithinOptions
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
-/** The thresholds that are given, with those that keep to the maximum shares. */
+/** A threshold that `maxFalse` has chosen, or had to leave as it is, and what the estimate says of the picks at it. */
+export interface ChosenThreshold extends FalsePicks {
+  /** Above all scores if even the best pick is false more likely than allowed. */
+  readonly threshold: number;
+}
+
+/** Result of {@link thresholdsWithin}. */
+export interface ThresholdsWithin {
+  /** Those that are given, with those that keep to the maximum shares. */
+  readonly thresholds: PerObject | undefined;
+  /** Of each object that has a maximum share; undefined if none has one. */
+  readonly maxFalse?: Readonly<Record<string, ChosenThreshold>> | undefined;
+}
+
+/** Chooses the thresholds that keep to the maximum shares, and warns of objects of which it cannot be told. */
 export function thresholdsWithin(
   candidates: Candidates,
   { shares, thresholds, onWarning, ...picking }: ThresholdsWithinOptions,
-): PerObject | undefined {
-  if (Object.keys(shares).length === 0) return thresholds;
+): ThresholdsWithin {
+  const objects = Object.keys(shares);
+  if (objects.length === 0) return { thresholds };
   const chosen = chooseThresholds(candidates, { ...picking, maxFalse: shares });
-  const untold = Object.keys(shares).filter((object) => !Object.hasOwn(chosen, object));
-  if (untold.length > 0) {
-    const estimates = estimateFalsePicks(candidates, { ...picking, objects: untold.map((name) => ({ name })) });
-    for (const object of untold) {
-      const message =
-        `how many picks of "${object}" are false cannot be told: ${estimates[object]!.reason}; ` +
-        `its threshold is ${candidates.thresholds[object]}, as usual`;
-      onWarning?.({ code: 'false-picks-unknown', message });
-    }
-  }
-  return { ...(thresholds as Exclude<PerObject, number> | undefined), ...chosen };
+  const estimates = estimateFalsePicks(candidates, {
+    ...picking,
+    objects: objects.map((name) => ({ name })),
+    thresholds: chosen,
+  });
+  const maxFalse = objects.map((object): [string, ChosenThreshold] => {
+    const estimate = estimates[object]!;
+    const threshold = ownNumber(chosen, object);
+    if (threshold !== undefined) return [object, { threshold, ...estimate }];
+    const usual = candidates.thresholds[object]!;
+    const message =
+      `how many picks of "${object}" are false cannot be told: ${estimate.reason}; ` +
+      `its threshold is ${usual}, as usual`;
+    onWarning?.({ code: 'false-picks-unknown', message });
+    return [object, { threshold: usual, ...estimate }];
+  });
+  return {
+    thresholds: { ...(thresholds as Exclude<PerObject, number> | undefined), ...chosen },
+    maxFalse: Object.fromEntries(maxFalse),
+  };
 }

@@ -4,7 +4,14 @@ import type { ParticlePick } from '../picks/pick.ts';
 import { assertVolumeSource, type VolumeSource } from '../volume/volume.ts';
 import { detectCandidates, requireModel, type SearchOptions, searchRules } from './candidates.ts';
 import { type ChooseObjectsOptions, type ChosenObjects, chooseObjects, chooseRules } from './choose-objects.ts';
-import { type MaxFalseOptions, maxFalseRules, type Shares, sharesOf, thresholdsWithin } from './max-false.ts';
+import {
+  type MaxFalseOptions,
+  maxFalseRules,
+  type Shares,
+  sharesOf,
+  type ThresholdsWithin,
+  thresholdsWithin,
+} from './max-false.ts';
 
 /** Options of {@link detectParticles}. */
 export interface DetectOptions extends SearchOptions, ChooseObjectsOptions, PickingOptions, MaxFalseOptions {}
@@ -28,6 +35,16 @@ export interface DetectOptions extends SearchOptions, ChooseObjectsOptions, Pick
  * ```
  */
 export async function detectParticles(source: VolumeSource, options: DetectOptions): Promise<ParticlePick[]> {
+  return (await detectWithThresholds(source, options)).picks;
+}
+
+/** Picks, and the thresholds that `maxFalse` has chosen for them. */
+export interface PicksWithThresholds extends Pick<ThresholdsWithin, 'maxFalse'> {
+  readonly picks: ParticlePick[];
+}
+
+/** As {@link detectParticles}, and tells the thresholds that `maxFalse` has chosen. */
+export async function detectWithThresholds(source: VolumeSource, options: DetectOptions): Promise<PicksWithThresholds> {
   assertVolumeSource(source, 'detectParticles(tomogram, { model })');
   const { thresholds, shares } = checkDetectOptions(options, 'detectParticles');
   const { mask, acrossObjects, max, maxFalse, ...search } = options;
@@ -35,9 +52,10 @@ export async function detectParticles(source: VolumeSource, options: DetectOptio
 
   const floors = maxFalse === undefined ? thresholds : undefined;
   const candidates = await detectCandidates(source, { ...search, floors });
-  const chosen = thresholdsWithin(candidates, { shares, mask, onWarning });
+  const { maxFalse: chosen, ...picking } = thresholdsWithin(candidates, { shares, mask, onWarning });
 
-  return picksFromCandidates(candidates, { thresholds: chosen, mask, acrossObjects, max, onWarning });
+  const picks = picksFromCandidates(candidates, { ...picking, mask, acrossObjects, max, onWarning });
+  return { picks, maxFalse: chosen };
 }
 
 /**

@@ -134,7 +134,7 @@ export async function pickFrom(
   const chosen = chosenOf(candidates, options);
   const { classes } = chosen;
   const shares = sharesOf(classes, options, 'pickProject');
-  const thresholds = thresholdsWithin(candidates, {
+  const { thresholds, maxFalse } = thresholdsWithin(candidates, {
     ...{ shares, objects, thresholds: options.thresholds, minDistances, mask, onWarning },
   });
   const picks = picksFromCandidates(candidates, {
@@ -149,12 +149,12 @@ export async function pickFrom(
   });
   if (resume && isDone(run, before, { ...wanted, provenance: records })) {
     const kept = await run.picks({ userId, sessionId, object: classes, signal });
-    return { run: run.name, status: 'skipped', picks: byObject(kept, classes) };
+    return { run: run.name, status: 'skipped', picks: byObject(kept, classes), objects: classes };
   }
   await run.requireWritable({ signal });
   const ifVersion = await unchangedVersions(run, before, wanted);
   await run.writePicks(picks, { userId, sessionId, objects: classes, provenance: records, ifVersion, signal });
-  return { run: run.name, status: 'detected', picks: byObject(picks, classes) };
+  return { run: run.name, status: 'detected', picks: byObject(picks, classes), objects: classes, maxFalse };
 }
 
 /** How the scores of candidates came about; of candidates that were written without a record, nothing is known. */

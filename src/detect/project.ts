@@ -30,7 +30,7 @@ import type { VolumeSource } from '../volume/volume.ts';
 import { type CandidateLimits, calibrationOf, detectCandidates, floorsOf, limitRules } from './candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
-import { type Shares, thresholdsWithin } from './max-false.ts';
+import { type ChosenThreshold, type Shares, thresholdsWithin } from './max-false.ts';
 import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
 import { recordOfCandidates, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 import { requireShard, type Shard, shardOf, shardRule } from './shards.ts';
@@ -135,7 +135,15 @@ const projectRules: RulesFor<DetectProjectOptions> = {
 
 /** The result of one run. */
 export type RunResult = (
-  | { readonly run: string; readonly status: 'detected' | 'skipped'; readonly picks: readonly ParticlePick[] }
+  | {
+      readonly run: string;
+      readonly status: 'detected' | 'skipped';
+      readonly picks: readonly ParticlePick[];
+      /** The objects that were looked for, those without picks too. */
+      readonly objects: readonly string[];
+      /** Of a run that was detected with `maxFalse`: the thresholds that it chose, by object, and the estimates at them. */
+      readonly maxFalse?: Readonly<Record<string, ChosenThreshold>> | undefined;
+    }
   | { readonly run: string; readonly status: 'failed'; readonly error: unknown }
 ) & {
   /** What looked wrong while the run was worked on: its tomogram, and files of the project that were passed over. */
@@ -387,7 +395,7 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
   if (resume) {
     if (isDone(run, before, { ...options, provenance })) {
       const picks = await run.picks({ userId, sessionId, object: objects, signal });
-      return { run: run.name, status: 'skipped', picks: byObject(picks, objects) };
+      return { run: run.name, status: 'skipped', picks: byObject(picks, objects), objects };
     }
     await run.requireWritable({ signal });
   }
@@ -403,7 +411,7 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
     }),
   });
   const { shares, acrossObjects, max, onWarning } = options;
-  const thresholds = thresholdsWithin(candidates, { shares, mask, onWarning });
+  const { thresholds, maxFalse } = thresholdsWithin(candidates, { shares, mask, onWarning });
   const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max, onWarning });
   const ifVersion = await unchangedVersions(run, before, options);
   if (options.keepCandidates === false) await run.deleteCandidates({ userId, sessionId, signal });
@@ -415,7 +423,7 @@ async function detectRun(run: Run, options: RunOptions): Promise<Outcome> {
     await run.writeCandidates(candidates, { userId, sessionId, provenance: madeBy, keepOthers, onWarning, signal });
   }
   await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
-  return { run: run.name, status: 'detected', picks: byObject(picks, objects) };
+  return { run: run.name, status: 'detected', picks: byObject(picks, objects), objects, maxFalse };
 }
 
 /** Picks in the order of their objects, as files hold them, so that a resumed run gives them in the order of the first one. */

@@ -224,6 +224,7 @@ export {
   type SearchOptions,
 } from '../detect/candidates.ts';
 export { type DetectOptions, detectParticles } from '../detect/particles.ts';
+export type { ChosenThreshold } from '../detect/max-false.ts';
 export { requireVoxelSize } from '../detect/voxel-size.ts';
 export {
   type DetectProjectOptions,

@@ -1,7 +1,7 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type ParticlePick, parseSubmission, sourceFromArray } from '../../src/entry/index.ts';
+import { type ChosenThreshold, type ParticlePick, parseSubmission, sourceFromArray } from '../../src/entry/index.ts';
 import { encodeMrc } from '../../src/entry/io.ts';
 import { openProject } from '../../src/entry/node.ts';
 import { captureCli } from '../support/capture-cli.ts';
@@ -66,6 +66,24 @@ describe('detect --from-candidates', () => {
     expect(JSON.parse(again.stdout).runs.map(({ status }: { status: string }) => status)).toEqual(
       JSON.parse(again.stdout).runs.map(() => 'skipped'),
     );
+  });
+
+  it('detect --max-false prints the threshold of each object, its picks and the estimate, as --json has them', async () => {
+    const args = ['detect', config, '--from-candidates', '--max-false', '0.1', '--run', 'TS_1_3'];
+    const { stdout } = await captureCli(args);
+    const { runs } = JSON.parse((await captureCli([...args, '--json'])).stdout);
+    const { picks, maxFalse } = runs[0];
+    expect(Object.keys(maxFalse).sort()).toEqual([...names, 'beta-amylase'].sort());
+    expect(Object.keys(picks).sort()).toEqual([...names, 'beta-amylase'].sort());
+    for (const [object, chosen] of Object.entries<ChosenThreshold>(maxFalse)) {
+      expect(chosen.picks).toBe(picks[object]);
+      const row = stdout.split('\n').find((line) => line.startsWith('TS_1_3 ') && line.includes(` ${object} `));
+      const words =
+        chosen.reason ?? (chosen.picks === 0 ? 'no pick is sure enough' : `about ${chosen.falsePicks!.toFixed(1)}`);
+      expect(row).toContain(`${Number(chosen.threshold.toPrecision(3))}`);
+      expect(row).toContain(words);
+    }
+    expect(Object.values<ChosenThreshold>(maxFalse).some(({ picks: count }) => count === 0)).toBe(true);
   });
 
   it('detect --from-candidates names threshold and floor where the threshold is too low, and keeps the picks', async () => {

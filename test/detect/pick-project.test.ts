@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
   boxMask,
+  chooseThresholds,
   type DetectProjectOptions,
   detectCandidates,
   detectProject,
+  estimateFalsePicks,
   faceMask,
   memoryStore,
   type PickProjectOptions,
@@ -281,6 +283,25 @@ describe('maxFalse', () => {
     expect(picksOf(first, 'ribosome')).not.toEqual(picksOf(usual[0], 'ribosome'));
   });
 
+  it('detectProject and pickProject tell the thresholds that maxFalse chose, with the estimates at them, of objects without picks too', async () => {
+    const { project } = await twoRuns();
+    const [found] = await detect(project, { maxFalse: { ribosome: 0.3 } });
+    const [run] = await project.runs();
+    const { candidates } = await run!.readCandidates({ userId: 'cryoet-picks', sessionId: '0' });
+    const { ribosome: threshold } = chooseThresholds(candidates, { maxFalse: { ribosome: 0.3 } });
+    const { ribosome: estimate } = estimateFalsePicks(candidates, { thresholds: { ribosome: threshold! } });
+    expect(found).toMatchObject({ objects: candidates.objects, maxFalse: { ribosome: { threshold, ...estimate } } });
+    const [none] = await pick(project, { maxFalse: 0 });
+    if (!('picks' in none!)) throw new Error('the run was expected to be picked');
+    expect(none.maxFalse).toMatchObject({
+      ribosome: { picks: 0, falsePicks: 0 },
+      virus: { threshold: candidates.thresholds.virus, reason: expect.stringMatching(/no calibration/) },
+    });
+    expect(none.picks.some(({ object }) => object === 'ribosome')).toBe(false);
+    const [usual] = await pick(project);
+    expect(usual).not.toHaveProperty('maxFalse', expect.anything());
+  });
+
   it('detectProject records the maximum share and the calibration, so that a resumed run notices another one', async () => {
     const { project, overlay } = await twoRuns();
     await detect(project, { maxFalse: { ribosome: 0.3 } });
@@ -374,7 +395,7 @@ describe('writeDetection', () => {
     const author = { userId, sessionId };
     const how = { acrossObjects, max, settings, ...author };
     const picks = await writeDetection(run, candidates, { model, tomogram: 'denoised', ...how });
-    expect([{ run: 'TS_1', status: 'detected', picks, warnings: [] }]).toEqual(found);
+    expect([{ run: 'TS_1', status: 'detected', picks, objects: candidates.objects, warnings: [] }]).toEqual(found);
     expect(await filesOf(overlay)).toEqual(await filesOf(once.overlay));
     const stored = async (one: Project) => (await one.run('TS_1')).readCandidates(author);
     expect(await stored(project)).toEqual(await stored(once.project));
