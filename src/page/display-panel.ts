@@ -26,6 +26,7 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
   const contrast = button('Contrast', 'Contrast by percentiles again; drag with the right button to set it', () => {
     if (page.volume) live.change({ window: page.volume.window });
   });
+  const levels = contrastSliders(page);
   const toggles = {
     edit: button('Edit', 'A click adds a pick, a drag moves one (E)', () =>
       live.change({ mode: live.state.mode === 'edit' ? 'look' : 'edit' }),
@@ -69,6 +70,7 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
     field('Compare', other),
     counts,
     overlayField,
+    levels,
     element(
       'div',
       { className: 'commands' },
@@ -81,6 +83,31 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
       button('Fit', 'Fit the slice (F)', commands.fit),
     ),
   );
+}
+
+/** The levels of grey that show black and white, each by a slider that fingers and keys reach. */
+function contrastSliders(page: Page): HTMLElement {
+  const { live } = page;
+  const slider = (name: string, set: (value: number, gap: number) => void) => {
+    const made = element('input', { type: 'range', min: '0', max: '1', step: 'any', 'aria-label': name, title: name });
+    made.addEventListener('input', () => set(Number(made.value), (Number(made.max) - Number(made.min)) / 250));
+    return made;
+  };
+  // Black stays below white.
+  const black = slider('Black level', (value, gap) => {
+    const { white } = live.state.window;
+    live.change({ window: { white, black: Math.min(value, white - gap) } });
+  });
+  const white = slider('White level', (value, gap) => {
+    const { black: lowest } = live.state.window;
+    live.change({ window: { black: lowest, white: Math.max(value, lowest + gap) } });
+  });
+  live.watch(['window', 'grid'], ({ window }) => {
+    const { low, high } = page.volume?.range ?? { low: 0, high: 1 };
+    for (const one of [black, white]) [one.min, one.max] = [String(low), String(high)];
+    [black.value, white.value] = [String(window.black), String(window.white)];
+  });
+  return element('div', { className: 'field' }, element('span', {}, 'Contrast'), black, white);
 }
 
 function press(toggle: HTMLButtonElement, isOn: boolean): void {

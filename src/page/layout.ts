@@ -43,6 +43,8 @@ export function slices(page: Page, commands: Omit<DisplayCommands, 'fit'>): Slic
     const share = (side: number, main: number) => Math.min(SIDE.most, Math.max(SIDE.least, side / (side + main)));
     const [right, below] = [share(depth, width), share(depth, height)];
     root.style.gridTemplateColumns = `${1 - right}fr ${right}fr`;
+    // Messages stay left of the panel of controls.
+    document.documentElement.style.setProperty('--display-share', String(right));
     root.style.gridTemplateRows = `${1 - below}fr ${below}fr`;
     // The panels take their new size with the next frame.
     requestAnimationFrame(() => requestAnimationFrame(() => (live.state.camera.zoom === 0 ? fitAll() : measure())));

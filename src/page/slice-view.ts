@@ -23,6 +23,9 @@ import { slicePicture } from './slice-picture.ts';
 /** A press that moves less than this, in screen pixels, is a click. */
 const CLICK = 4;
 
+/** A pick follows a mouse or a pen from here on: a centre can be off by little. */
+const NUDGE = 2;
+
 /** What a slice shows. */
 const shown = [
   ...(['grid', 'position', 'camera', 'window', 'mean', 'isInverted', 'hasRings'] as const),
@@ -91,7 +94,8 @@ export function sliceView(page: Page, plane: Plane): SliceView {
     const index = planeIndex(grid, plane.across, position);
     slider.max = String(grid.shape[plane.across] - 1);
     slider.value = String(index);
-    caption.textContent = `${plane.name} · ${letterOf(plane.across)} ${(planePosition(grid, plane.across, index) / 10).toFixed(1)} nm`;
+    const at = along(position, plane.across).toFixed(0);
+    caption.textContent = `${plane.name} · ${letterOf(plane.across)} ${at} Å · slice ${index + 1} of ${grid.shape[plane.across]}`;
   };
 
   new ResizeObserver(() => {
@@ -220,7 +224,8 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
     if (!down.has(event.pointerId)) return showTip(tip, ringAt(rings(), spot.left, spot.top));
     down.set(event.pointerId, spot);
     const [x, y] = [spot.left - start.left, spot.top - start.top];
-    if (Math.hypot(x, y) >= CLICK) hasMoved = true;
+    const isFine = grip?.what === 'move' && event.pointerType !== 'touch';
+    if (Math.hypot(x, y) >= (isFine ? NUDGE : CLICK)) hasMoved = true;
     if (!hasMoved || grip === undefined) return;
     tip.hidden = true;
     const { camera } = live.state;
@@ -238,7 +243,7 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
       live.change({ window: { black: level - half, white: level + half } });
     } else if (grip.what === 'move') {
       tip.hidden = false;
-      tip.textContent = 'release to move the pick here';
+      tip.textContent = 'release to move the pick';
       placeTip(tip, spot);
     }
   });
@@ -250,8 +255,12 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
     if (down.size === 0) grip = undefined;
     if (!wasDown || held === undefined || event.type === 'pointercancel') return;
     if (held.what === 'move' && hasMoved) {
-      const on = withAlong(pointOf(spot), plane.across, along(held.pick.position, plane.across));
-      movePick(page, held.pick.id, on);
+      // By as much as the hand has moved, wherever it took hold of the ring.
+      const { zoom } = live.state.camera;
+      const { position, id } = held.pick;
+      const right = along(position, plane.right) + (spot.left - start.left) / zoom;
+      const down = along(position, plane.down) + (spot.top - start.top) / zoom;
+      movePick(page, id, withAlong(withAlong(position, plane.right, right), plane.down, down));
     } else if (!hasMoved && (held.what === 'move' || (held.what === 'pan' && held.isClick))) click(spot, event.altKey);
   };
   const click = (spot: Spot, isExact: boolean) => {
@@ -326,9 +335,15 @@ function showTip(tip: HTMLElement, ring: Ring<ReviewedPick> | undefined): void {
   placeTip(tip, ring);
 }
 
+/** Puts a tip below and to the right of a spot, or on the other side where the panel ends. */
 function placeTip(tip: HTMLElement, { left, top }: Spot): void {
-  tip.style.left = `${left + 14}px`;
-  tip.style.top = `${top + 14}px`;
+  const { clientWidth, clientHeight } = tip.parentElement as HTMLElement;
+  // Before it is measured: near the right edge it would be broken into lines.
+  [tip.style.left, tip.style.top] = ['0', '0'];
+  const { offsetWidth, offsetHeight } = tip;
+  const below = top + 14 + offsetHeight <= clientHeight;
+  tip.style.left = `${Math.max(2, Math.min(left + 14, clientWidth - offsetWidth - 2))}px`;
+  tip.style.top = `${below ? top + 14 : Math.max(2, top - 14 - offsetHeight)}px`;
 }
 
 /** One line about a pick: object, score, place, and what was decided. */

@@ -36,7 +36,7 @@ describe.skipIf(firefoxPath === undefined)('the page of view in Firefox (needs F
       if (message.type() === 'error') problems.push(message.text());
     });
     await tab.goto(server.address);
-    await expect.poll(() => text(tab, '.slice-xy .caption'), { timeout: 20_000 }).toMatch(/nm/);
+    await expect.poll(() => text(tab, '.slice-xy .caption'), { timeout: 20_000 }).toMatch(/slice \d/);
     await expect.poll(() => isShown(tab, '.work'), { timeout: 30_000 }).toBe(false);
     await expect.poll(() => new URL(tab.url()).hash, { timeout: 5000 }).toContain('zoom=');
     return { tab, problems };

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 
 /** Waits until everything is read and drawn, and the address says what is shown. */
 export async function settled(tab: Page): Promise<void> {
-  await expect.poll(() => tab.locator('.slice-xy .caption').textContent(), { timeout: 20_000 }).toMatch(/nm/);
+  await expect.poll(() => tab.locator('.slice-xy .caption').textContent(), { timeout: 20_000 }).toMatch(/slice \d/);
   await expect.poll(() => tab.locator('.work').isVisible(), { timeout: 30_000 }).toBe(false);
   await addressed(tab);
 }
