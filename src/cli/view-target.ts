@@ -9,7 +9,7 @@ import type { Problem } from '../copick/tree.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { directoryStore } from '../node/directory-store.ts';
 import { isVolume } from '../node/open-project.ts';
-import { isInside } from '../node/request-path.ts';
+import { findRoot, isInside } from '../node/request-path.ts';
 import { isLocalAddress } from '../node/roots.ts';
 import type { ServedStore } from '../node/store-server.ts';
 import { type ListableStore, requireWritable, type Store, type StoreKey } from '../storage/store.ts';
@@ -130,7 +130,12 @@ async function openVolumes(
     const key: StoreKey = isImage ? '/' : `/${basename(real)}`;
     const mount = String(opened.length);
     const store = directoryStore(root, { readOnly: true });
-    data.set(mount, { store, ...(!followLinks && { folder: root }), ...(!isImage && { only: key }) });
+    data.set(mount, {
+      store,
+      root: await findRoot(root),
+      ...(!followLinks && { folder: root }),
+      ...(!isImage && { only: key }),
+    });
     opened.push({ name, format, store: `./data/${mount}`, key });
   }
   return { open: { kind: 'volumes', volumes: opened }, writable: false, data };
@@ -144,8 +149,8 @@ export async function serveProject(
   const { overlayStore: overlay, staticStore, config } = project;
   const writable = overlay !== undefined && (await canWrite(terminal, overlay));
   const data = new Map<string, ServedStore>();
-  if (overlay) data.set('overlay', { ...served(overlay, followLinks), ...(writable && { writable: overlay }) });
-  if (staticStore) data.set('static', served(staticStore, followLinks));
+  if (overlay) data.set('overlay', { ...(await served(overlay, followLinks)), ...(writable && { writable: overlay }) });
+  if (staticStore) data.set('static', await served(staticStore, followLinks));
   const { name, description, userId } = config;
   // Without what the file says beyond that: options of file systems may hold passwords.
   const shown = { type: 'filesystem', name, description, userId, overlayRoot: 'overlay', problems: [] } as const;
@@ -162,9 +167,9 @@ export async function serveProject(
   };
 }
 
-function served(store: ListableStore, followLinks: true | undefined): ServedStore {
-  const isOnDisk = store.pathOf !== undefined && !followLinks;
-  return { store, ...(isOnDisk && { folder: store.location }) };
+async function served(store: ListableStore, followLinks: true | undefined): Promise<ServedStore> {
+  if (store.pathOf === undefined) return { store };
+  return { store, root: await findRoot(store.location), ...(!followLinks && { folder: store.location }) };
 }
 
 /** Whether the overlay takes picks; says why if not. */

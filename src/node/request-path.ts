@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { lstat, realpath } from 'node:fs/promises';
+import { lstat, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import { checkKey, type StoreKey } from '../storage/store.ts';
 import { isHidden } from './file-lock.ts';
@@ -68,4 +68,23 @@ export async function isInside(folder: string, path: string): Promise<boolean> {
     // A folder that is made by the first write.
     if (at === top || at === dirname(at)) return at === top;
   }
+}
+
+/** A folder as it was found. */
+export interface RootFolder {
+  readonly path: string;
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** A folder as it is now; undefined if there is none. */
+export async function findRoot(path: string): Promise<RootFolder | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() ? { path, device: found.dev, inode: found.ino } : undefined;
+}
+
+/** Whether a folder is still there. A file system that is mounted again may change one of its numbers; below it lies another folder. */
+export async function isStillThere({ path, device, inode }: RootFolder): Promise<boolean> {
+  const now = await findRoot(path);
+  return now !== undefined && (now.device === device || now.inode === inode);
 }

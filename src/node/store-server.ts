@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CryoetPicksError, type ErrorCode, isCryoetPicksError, plainError } from '../core/errors.ts';
@@ -15,7 +15,7 @@ import {
   type StoreKey,
   spanOf,
 } from '../storage/store.ts';
-import { isEqual, isInside, keyOf, namesBelow, RECORD } from './request-path.ts';
+import { isEqual, isInside, isStillThere, keyOf, namesBelow, RECORD, type RootFolder } from './request-path.ts';
 
 /** A store that is served under a name. */
 export interface ServedStore {
@@ -24,6 +24,8 @@ export interface ServedStore {
   readonly writable?: Store | undefined;
   /** The folder that holds all of it, links resolved; a value that a link places elsewhere is refused. */
   readonly folder?: string | undefined;
+  /** The folder of the store as it was at the start: while it is gone, calls are `unavailable`. If absent, it need not be there. */
+  readonly root?: RootFolder | undefined;
   /** The only key that is served, of a single file. */
   readonly only?: StoreKey | undefined;
 }
@@ -57,6 +59,9 @@ export interface StoreServer {
   close(): Promise<void>;
 }
 
+/** Connections at once, and those of them that have not shown the token. */
+const [MAX_CONNECTIONS, MAX_STRANGERS] = [1024, 512];
+
 /** The port that is tried first, and how many are. */
 const [FIRST_PORT, PORTS] = [7313, 20];
 
@@ -76,15 +81,17 @@ export async function serveStores(
   const token = randomBytes(16).toString('base64url');
   const tickets = new Tickets();
   const uploads = { count: 0 };
+  const strangers = new Strangers();
   const server = createServer({
     maxHeaderSize: 2 ** 14,
     headersTimeout: Math.min(10_000, patience),
     requestTimeout: patience,
     connectionsCheckingInterval: patience / 10,
   });
-  server.maxConnections = 64;
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('connection', (socket) => strangers.add(socket));
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    void answer({ request, response, site, token, tickets, uploads });
+    void answer({ request, response, site, token, tickets, uploads, strangers });
   });
   await listen(server, port);
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -116,6 +123,22 @@ async function listen(server: Server, port: number | undefined): Promise<void> {
         option: 'port',
       });
     }
+  }
+}
+
+/** Connections that have not shown the token: beyond {@link MAX_STRANGERS} the oldest ends, so that none lock the page out. */
+class Strangers {
+  readonly #sockets = new Set<Socket>();
+
+  add(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.delete(socket));
+    const [oldest] = this.#sockets;
+    if (this.#sockets.size > MAX_STRANGERS) oldest?.destroy();
+  }
+
+  delete(socket: Socket): void {
+    this.#sockets.delete(socket);
   }
 }
 
@@ -161,10 +184,11 @@ interface Call {
   readonly tickets: Tickets;
   /** Bodies that are being received. */
   readonly uploads: { count: number };
+  readonly strangers: Strangers;
 }
 
 async function answer(call: Call): Promise<void> {
-  const { request, response } = call;
+  const { response } = call;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   const gone = new AbortController();
   response.once('close', () => gone.abort());
@@ -175,8 +199,6 @@ async function answer(call: Call): Promise<void> {
     if (gone.signal.aborted || response.headersSent) response.destroy();
     else sendError(call, error);
   }
-  // A body that nobody reads would hold the connection.
-  if (!request.complete && !response.destroyed) response.once('finish', () => request.destroy());
 }
 
 async function route(call: Call, signal: AbortSignal): Promise<void> {
@@ -188,6 +210,7 @@ async function route(call: Call, signal: AbortSignal): Promise<void> {
   }
   const names = namesBelow(token, request.url);
   if (names === undefined) return send(response, 404);
+  call.strangers.delete(request.socket);
   if (!isOwnOrigin(request, { isPage: names.length === 1 && names[0] === '' })) return send(response, 403);
   if (!['GET', 'HEAD', 'PUT'].includes(request.method ?? '')) return send(response, 405, { Allow: 'GET, HEAD, PUT' });
   const [kind = '', name = '', ...rest] = names;
@@ -213,8 +236,15 @@ function isOwnOrigin({ headers, method }: IncomingMessage, { isPage }: { readonl
 }
 
 function send(response: ServerResponse, status: number, fields: Record<string, string> = {}, body?: Uint8Array): void {
-  response.writeHead(status, { ...fields, 'Content-Length': body?.length ?? 0 });
+  begin(response, status, { ...fields, 'Content-Length': body?.length ?? 0 });
   response.end(body);
+}
+
+/** Begins an answer. A body that nobody has read would hold the connection, which then ends with the answer. */
+function begin(response: ServerResponse, status: number, fields: Readonly<Record<string, string | number>>): void {
+  const { headers, readableEnded } = response.req;
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  response.writeHead(status, { ...fields, ...(hasBody && !readableEnded && { Connection: 'close' }) });
 }
 
 /** The statuses of errors; the client goes by the code. */
@@ -247,9 +277,20 @@ async function answerValue(call: Call, { served, names, signal }: Asked): Promis
   const { request, response } = call;
   const key = keyOf(names);
   if (key === undefined || (served.only !== undefined && key !== served.only)) return send(response, 404);
+  await requireThere(served);
   await requireInside(served, key);
   if (request.method === 'PUT') return takeValue(call, { served, key });
   return sendValue(call, { store: served.store, key, type: 'application/octet-stream', absent: 204, signal });
+}
+
+/** @throws {@link CryoetPicksError} `unavailable` for a store whose folder is gone: a write would make another one in its place. */
+async function requireThere({ root }: ServedStore): Promise<void> {
+  if (root === undefined || (await isStillThere(root))) return;
+  throw new CryoetPicksError(
+    'unavailable',
+    `the folder ${root.path} is gone, or another one is in its place; put or mount it there again, and repeat`,
+    { path: root.path },
+  );
 }
 
 /** @throws {@link CryoetPicksError} `unavailable` for a value or folder outside of the folder of its store. */
@@ -268,6 +309,7 @@ async function answerList(call: Call, { served, names, signal }: Asked): Promise
   const { response } = call;
   const key = names.at(-1) === 'index.json' && served.only === undefined ? keyOf(names.slice(0, -1)) : undefined;
   if (key === undefined) return send(response, 404);
+  await requireThere(served);
   await requireInside(served, key);
   const entries = await served.store.list(key, { signal });
   const shown = entries.filter(({ name }) => keyOf([name]) !== undefined);
@@ -315,7 +357,7 @@ async function sendValue({ request, response }: Call, { store, key, type, absent
     const version = isVersioned ? await store.version!(key, { signal }) : undefined;
     if (size === undefined && (await store.getRange(key, { offset: 0, length: 1 }, { signal })) === undefined)
       return send(response, absent);
-    response.writeHead(200, {
+    begin(response, 200, {
       'Content-Type': type,
       ...(size !== undefined && { 'Content-Length': size, 'Accept-Ranges': 'bytes' }),
       ...(version !== undefined && { ETag: `"${version}"` }),
@@ -335,7 +377,7 @@ async function sendValue({ request, response }: Call, { store, key, type, absent
   }
   const { offset, length } = range ? spanOf(range, size) : { offset: 0, length: size };
   if (range && length === 0) return send(response, 416, { 'Content-Range': `bytes */${size}` });
-  response.writeHead(range ? 206 : 200, {
+  begin(response, range ? 206 : 200, {
     'Content-Type': type,
     'Content-Length': length,
     'Accept-Ranges': 'bytes',

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rename, symlink, truncate, writeFile } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryStore, type StoreKey } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
+import { findRoot } from '../../src/node/request-path.ts';
 import { type StoreServer, serveStores } from '../../src/node/store-server.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -459,6 +460,80 @@ describe('the server of view', () => {
     const response = await fetch(`${server.address}data/static/run/long`);
     await truncate(file, 10);
     await expect(response.arrayBuffer()).rejects.toThrow();
+  });
+
+  it('answers the page while 700 connections without the token say nothing, and 200 ranges at once', async () => {
+    const port = Number(host.split(':')[1]);
+    const silent = Array.from({ length: 700 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    const opened = silent.map(
+      (socket) => new Promise((resolve) => socket.once('connect', resolve).once('close', resolve)),
+    );
+    await Promise.all(opened);
+    expect((await ask('main.js')).status).toBe(200);
+    const ranges = Array.from({ length: 200 }, (_, i) => ({ Range: `bytes=${i % 100}-${i % 100}` }));
+    const answers = await Promise.all(ranges.map((headers) => ask('data/static/run/chunk', { headers })));
+    expect(answers.map(({ status, headers }) => [status, headers['content-length']])).toEqual(
+      ranges.map(() => [206, '1']),
+    );
+    // The oldest ones had to make room, the latest ones not.
+    expect(silent[0]!.destroyed || silent[0]!.readableEnded).toBe(true);
+    expect(silent.at(-1)!.destroyed).toBe(false);
+    for (const socket of silent) socket.destroy();
+  }, 30_000);
+
+  it('says that a connection ends where it has not read the body of a request, and only there', async () => {
+    const own = { Origin: `http://${host}` };
+    const sent = [
+      [`${prefix}${picks}/closed_1_ribosome.json`, 'PUT', own, 428],
+      [`${prefix}data/static/run/chunk`, 'PUT', { ...own, ...fresh }, 403],
+      [`${prefix}main.js`, 'POST', own, 405],
+      ['/data/static/run/chunk', 'PUT', own, 404],
+      [`${prefix}main.js`, 'GET', own, 200],
+    ] as const;
+    for (const [path, method, headers, status] of sent) {
+      for (const [body, connection] of [
+        ['x'.repeat(2 ** 20), 'close'],
+        ['', 'keep-alive'],
+      ] as const) {
+        const length = { Connection: 'keep-alive', 'Content-Length': String(body.length) };
+        const answer = await askAt(path, { method, headers: { ...headers, ...length }, body });
+        expect({ path, status: answer.status, connection: answer.headers.connection }).toEqual({
+          path,
+          status,
+          connection,
+        });
+      }
+    }
+    const read = await put(`${picks}/closed_2_ribosome.json`, '{}', { ...fresh, Connection: 'keep-alive' });
+    expect(read).toMatchObject({ status: 204, headers: { connection: 'keep-alive' } });
+  });
+
+  it('neither reads nor makes anew a folder that has gone since the start, and goes on when it is back', async () => {
+    const path = join(await tempDir(), 'overlay');
+    await mkdir(path);
+    await writeFile(join(path, 'a.json'), '1');
+    const store = directoryStore(path);
+    const data = new Map([['overlay', { store, writable: store, folder: path, root: await findRoot(path) }]]);
+    const other = await serveStores({ data, files: new Map() }, { port: 0 });
+    const status = async () => {
+      const answers = [
+        await fetch(`${other.address}list/overlay/index.json`),
+        await fetch(`${other.address}data/overlay/a.json`),
+        await fetch(`${other.address}data/overlay/b.json`, {
+          method: 'PUT',
+          headers: { 'If-None-Match': '*' },
+          body: '2',
+        }),
+      ];
+      return Promise.all(answers.map(async (answer) => [answer.status, await answer.text()]));
+    };
+    await rename(path, `${path}-gone`);
+    const gone = [503, expect.stringMatching(/"code":"unavailable".* is gone/)];
+    expect(await status()).toEqual([gone, gone, gone]);
+    await expect(readdir(path)).rejects.toMatchObject({ code: 'ENOENT' });
+    await rename(`${path}-gone`, path);
+    expect((await status()).map(([code]) => code)).toEqual([200, 200, 204]);
+    await other.close();
   });
 
   it('ends at once although a connection waits', async () => {
