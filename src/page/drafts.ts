@@ -151,13 +151,21 @@ export function draftKeeper(
     kept = state;
     return isKept ? undefined : draftOf(state);
   };
-  const write = (of: DraftOf, draft: Draft) => void drafts()?.write(of, draft).catch(tell);
+  let isTold = false;
+  /** Once, not at every change. */
+  const warn = (error: unknown) => {
+    if (isTold) return;
+    isTold = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    tell(new Error(`Changes are not kept if this page is left before they are saved or exported: ${reason}`));
+  };
+  const write = (of: DraftOf, draft: Draft) => void drafts()?.write(of, draft).catch(warn);
   /** Does not rely on a request, which may end with the page. */
   const writeNow = (of: DraftOf, draft: Draft) => {
     try {
       drafts()?.writeNow(of, draft);
     } catch (error) {
-      tell(error);
+      warn(error);
     }
   };
   const flush = () => {

@@ -59,9 +59,12 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
       });
     } catch (error) {
       const run = workspace.run?.run;
-      if (!isConflict(error) || run === undefined) return workspace.tell(error);
+      if (run === undefined) return workspace.tell(error);
+      const reason = error instanceof Error ? error.message : String(error);
+      // Whatever else went wrong may go right next time, as when the server is back.
+      if (!isConflict(error)) return ask(reason);
       live.change({ sessionId: await freeSession(run, name) });
-      ask(`${(error as Error).message} This session is free:`);
+      ask(`${reason} This session is free:`);
     }
   };
   form.addEventListener('submit', () => {

@@ -198,6 +198,22 @@ describePage('corrections in the page of view', ({ open }) => {
     expect(await run.picks({ userId: 'me', sessionId: '2' })).toHaveLength(5);
   }, 60_000);
 
+  it('a save that the server does not answer keeps the dialog open with the reason, and works when it is pressed again', async () => {
+    const { shown, project } = await makeProject({ picks: apart });
+    const { tab } = await open(shown);
+    await settled(tab);
+    await tab.context().setOffline(true);
+    await save(tab);
+    const dialog = tab.locator('dialog[open]');
+    await expect.poll(() => dialog.locator('.problem').textContent()).toMatch(/does not answer|Failed to fetch/);
+    await tab.context().setOffline(false);
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await expectMessage(tab, /Saved 5 picks as me\/1/);
+    expect(await dialog.count()).toBe(0);
+    const run = await project.run('TS_1');
+    expect(await run.picks({ userId: 'me', sessionId: '1' })).toHaveLength(5);
+  }, 60_000);
+
   it('picks that were saved can be corrected and saved again, and a file that changed meanwhile is a conflict', async () => {
     const { shown, project } = await makeProject({ picks: apart });
     const { tab } = await open(shown);

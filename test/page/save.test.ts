@@ -339,3 +339,24 @@ it('a review that goes on selects the first undecided pick and shows it, unless 
   expect(saved.page.live.state.selected).toBe(next);
   expect(saved.page.live.state.message).toBeUndefined();
 });
+
+it('a review that a full browser cannot keep is told of once, not at every change', async () => {
+  const { given } = await detected();
+  const opened = await openPage({ ...given, wrap: (one) => ({ ...one, drafts: undefined }) });
+  const told: string[] = [];
+  opened.page.live.watch(['message'], ({ message }) => message?.isError && told.push(message.text));
+  const { setItem } = localStorage;
+  localStorage.setItem = () => {
+    throw new Error('the quota has been exceeded');
+  };
+  try {
+    for (let i = 0; i < 3; i++) {
+      reject(opened);
+      await pause();
+    }
+    leavePages();
+  } finally {
+    localStorage.setItem = setItem;
+  }
+  expect(told).toEqual([expect.stringMatching(/^Changes are not kept .*quota/)]);
+});
