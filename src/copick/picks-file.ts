@@ -200,7 +200,7 @@ export interface PicksFileStepsOptions extends ParsePicksFileOptions {
  */
 export function* picksFileSteps(bytes: Uint8Array, options: PicksFileStepsOptions): Steps<PicksFile> {
   const what = describeFile(options);
-  if (bytes.length <= SMALL) return parsePicksFile(decodeText(bytes, { what, code }), options);
+  if (bytes.length <= SMALL) return parsePicksFile(decodeText(bytes, { what, code, keepsMark: true }), options);
   const { object } = options.identity;
   const picks: ParticlePick[] = [];
   let points: readonly unknown[] | undefined;

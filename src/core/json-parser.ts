@@ -73,7 +73,7 @@ export function* jsonSteps(bytes: Uint8Array, options: JsonStepsOptions): Steps<
   if (parser.problem === undefined) return parser.root;
   const { offset, expected } = parser.problem;
   const { line, column } = yield* placeOf(bytes, offset);
-  const [char] = new TextDecoder().decode(bytes.subarray(offset, offset + 4));
+  const [char] = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(offset, offset + 4));
   if (char === '\uFFFD') throw notText(options);
   const found = char === undefined ? 'the end of the text' : JSON.stringify(char);
   const place = `line ${line}, column ${column}`;

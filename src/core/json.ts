@@ -26,7 +26,8 @@ interface ParseJsonOptions {
  */
 export function parseJson(text: string | Uint8Array, options: ParseJsonOptions): unknown {
   const { what, code, maxDepth } = options;
-  const json = asText(text, options).replace(/^\uFEFF/, '');
+  // One byte order mark at most, as everywhere: decoding bytes takes it away.
+  const json = typeof text === 'string' ? text.replace(/^\uFEFF/, '') : decodeText(text, options);
   if (maxDepth !== undefined && isDeeper(json, maxDepth)) {
     throw new CryoetPicksError(code, `${what} is nested too deeply: more than ${maxDepth} levels`);
   }
@@ -34,7 +35,7 @@ export function parseJson(text: string | Uint8Array, options: ParseJsonOptions):
     return JSON.parse(json);
   } catch {
     // To the engine the bare words of Python are an error, and its messages differ and quote the text.
-    return atOnce(jsonSteps(new TextEncoder().encode(json), { what, code }));
+    return atOnce(jsonSteps(typeof text === 'string' ? new TextEncoder().encode(text) : text, { what, code }));
   }
 }
 
@@ -47,27 +48,25 @@ export interface DecodeTextOptions {
   readonly what: string;
   readonly code: ErrorCode;
   readonly path?: string | undefined;
+  /** Keep a byte order mark, for a parser that takes it away from texts. */
+  readonly keepsMark?: boolean | undefined;
 }
 
 /**
- * Decodes UTF-8.
+ * Decodes UTF-8, without its byte order mark.
  *
  * @throws {@link CryoetPicksError} of the given code if the bytes are not UTF-8, or more than fit into one text.
  */
-export function decodeText(bytes: Uint8Array, { what, code, path }: DecodeTextOptions): string {
+export function decodeText(bytes: Uint8Array, { what, code, path, keepsMark = false }: DecodeTextOptions): string {
   if (bytes.length > MAX_TEXT) {
     const found = `${what} has ${bytes.length} bytes, and a text holds ${MAX_TEXT} characters`;
     throw new CryoetPicksError(code, `${found}; split it into several files`, { path });
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: keepsMark }).decode(bytes);
   } catch (cause) {
     throw notText({ what, code, path }, cause);
   }
-}
-
-function asText(text: string | Uint8Array, options: DecodeTextOptions): string {
-  return typeof text === 'string' ? text : decodeText(text, options);
 }
 
 function isDeeper(json: string, maxDepth: number): boolean {
@@ -116,8 +115,8 @@ export function holdsLongInteger(text: string): boolean {
  * @throws {@link CryoetPicksError} of the given code.
  */
 export function parseJsonBigInt(json: string | Uint8Array, options: ParseJsonOptions): unknown {
-  const text = asText(json, options);
-  const value = parseJson(text, options);
+  const value = parseJson(json, options);
+  const text = typeof json === 'string' ? json : decodeText(json, options);
   if (!holdsLongInteger(text)) return value;
   return atOnce(jsonSteps(new TextEncoder().encode(text), { ...options, isExact: true }));
 }

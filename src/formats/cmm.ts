@@ -1,9 +1,10 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { optional, positiveLength, type Rule, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
+import { decodeText } from '../core/json.ts';
 import { groupByRun } from '../picks/pick.ts';
 import { requireOption } from './file-context.ts';
-import { checkedFormat, noSteps, type PicksFormat, wholeContent } from './format.ts';
+import { checkedFormat, noSteps, type PicksFormat } from './format.ts';
 import {
   type CheckedPick,
   eachInPieces,
@@ -60,7 +61,8 @@ export function cmmFormat(options: CmmFormatOptions = {}): PicksFormat {
     content: 'text',
     losses: [{ part: 'orientation', what: 'markers have no orientation' }],
     parse(content, source) {
-      const text = wholeContent(content, source, { content: 'text' });
+      const decoded = { what: source, code, path: source, keepsMark: true } as const;
+      const text = typeof content === 'string' ? content : decodeText(content, decoded);
       return noSteps(groupByRun(rowsOf(markerSets(text, source), source, options)));
     },
     *format(runs) {

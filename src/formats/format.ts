@@ -246,7 +246,7 @@ export async function encodePicks(runs: Iterable<RunPicks>, options: EncodePicks
 }
 
 /** The content of a file in one piece. */
-export function wholeContent(
+function wholeContent(
   content: string | Uint8Array,
   source: string,
   { content: kind }: Pick<PicksFormat, 'content'>,

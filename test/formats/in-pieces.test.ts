@@ -78,6 +78,30 @@ describe('decodePicks and encodePicks', () => {
     },
   );
 
+  it.each(picksFormatNames)(
+    'of byte order marks before a text, %s reads as many from bytes as from text',
+    async (name) => {
+      const { format, runs } = sample(name);
+      if ((format.content as string) !== 'text') return;
+      const content = format.format(runs.map(({ run, picks }) => ({ run, picks: picks.slice(0, 3) })));
+      const outcome = async (read: () => unknown) => {
+        try {
+          return await read();
+        } catch (error) {
+          return String(error);
+        }
+      };
+      for (const marks of [1, 2, 3]) {
+        const text = `${'\uFEFF'.repeat(marks)}${content}`;
+        const parsed = await outcome(() => parsePicks(text, { format }));
+        expect(await outcome(() => decodePicks(bytesOf(text), { format }))).toEqual(parsed);
+        expect(await outcome(() => decodePicks(text, { format }))).toEqual(parsed);
+        if (marks === 1) expect(parsed).toEqual(parsePicks(content, { format }));
+        if (marks === 2 && ['eman2', 'copick', 'cmm'].includes(name)) expect(parsed).toMatch(/is not JSON|no XML/);
+      }
+    },
+  );
+
   it('decodePicks reads a format of somebody else, which has no pieces', async () => {
     const { inPieces, ...format } = csvFormat();
     expect(inPieces).toBeDefined();
