@@ -26,7 +26,7 @@ try {
   for (const [width, height] of sizes) {
     const tab = await browser.newPage({ viewport: { width, height } });
     await tab.goto(address);
-    await tab.locator('.slice-xy .caption', { hasText: 'nm' }).waitFor();
+    await tab.locator('.slice-xy .caption', { hasText: 'slice' }).waitFor();
     await tab.locator('.work').waitFor({ state: 'hidden' });
     // The best pick of the first object.
     await tab.keyboard.press('j');

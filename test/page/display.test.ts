@@ -46,8 +46,10 @@ describePage('the controls of the page of view', ({ open }) => {
     const before = Number(await black!.inputValue());
     await black!.focus();
     await tab.keyboard.press('ArrowRight');
+    await twoFrames(tab);
     expect(Number(await black!.inputValue())).toBeGreaterThan(before);
     await tab.keyboard.press('End');
+    await twoFrames(tab);
     expect(Number(await black!.inputValue())).toBeLessThan(Number(await white!.inputValue()));
   }, 60_000);
 
