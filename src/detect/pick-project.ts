@@ -27,6 +27,7 @@ import {
   pickingRules,
   picksFromCandidates,
 } from '../picks/candidates.ts';
+import type { VoxelGrid } from '../space/grid.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions } from './existing-picks.ts';
 import { type MaxFalseOptions, maxFalseRules, sharesOf, thresholdsWithin } from './max-false.ts';
@@ -118,7 +119,7 @@ async function pickRun(run: Run, options: PickProjectOptions): Promise<Outcome> 
     ...(options.tomogram !== undefined && { tomogram: { type: options.tomogram } }),
   };
   const { candidates, provenance, path } = await run.readCandidates({ userId, sessionId, expected, signal });
-  await requireTomogram(run, { ...options, path, madeBy: provenance });
+  await requireTomogram(run, { ...options, path, madeBy: provenance, grid: candidates.grid });
   return pickFrom(run, candidates, { ...options, search: searchOf(provenance) });
 }
 
@@ -183,6 +184,7 @@ function chosenOf(
 
 interface TomogramOfCandidates extends PickProjectOptions {
   readonly madeBy: Provenance;
+  readonly grid: VoxelGrid;
   /** Of the file of candidates. */
   readonly path: string;
 }
@@ -190,7 +192,7 @@ interface TomogramOfCandidates extends PickProjectOptions {
 /** @throws {@link CryoetPicksError} `conflict` if the candidates were found in another tomogram than the run has now, or is asked for. */
 async function requireTomogram(
   run: Run,
-  { madeBy, path, signal, onWarning, ...asked }: TomogramOfCandidates,
+  { madeBy, grid, path, signal, onWarning, ...asked }: TomogramOfCandidates,
 ): Promise<void> {
   // Candidates that were written by hand may say nothing.
   const { tomogramUri, tomogram } = madeBy as { readonly tomogramUri?: string; readonly tomogram?: Provenance };
@@ -206,7 +208,13 @@ async function requireTomogram(
     onWarning?.({ code: 'tomogram-not-compared', message, path });
     return;
   }
-  const others = differences(tomogram, now, 'tomogram');
+  const { shape, voxelSize, origin } = now;
+  // What was done to the tomogram before the search may give it another grid.
+  const isChanged = Object.values(searchOf(madeBy).settings ?? {}).some((value) => value !== false && value !== null);
+  const others = [
+    ...differences(tomogram, now, 'tomogram'),
+    ...(isChanged ? [] : differences(grid, { shape, voxelSize, origin }, 'grid')),
+  ];
   if (others.length === 0) return;
   throw new CryoetPicksError(
     'conflict',

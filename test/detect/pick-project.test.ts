@@ -236,6 +236,24 @@ describe('pickProject', () => {
     expect(await pick(project, { overwrite: true })).toMatchObject([{ status: 'detected' }, { status: 'detected' }]);
   });
 
+  it('pickProject refuses candidates on another grid than that of the tomogram, unless the tomogram was changed before the search', async () => {
+    const { project } = await twoRuns();
+    await detect(project);
+    const run = await project.run('TS_1');
+    const author = { userId: 'cryoet-picks', sessionId: '0' };
+    const { candidates, provenance } = await run.readCandidates(author);
+    const other = { ...candidates, grid: { ...candidates.grid, shape: [10, 16, 19] as const } };
+    const again = async (settings: Record<string, boolean>) => {
+      await run.writeCandidates(other, { ...author, provenance: { ...provenance, settings } });
+      return (await pick(project, { runs: ['TS_1'] }))[0];
+    };
+    expect(await again({ resampled: false })).toMatchObject({
+      status: 'failed',
+      error: { code: 'conflict', message: expect.stringMatching(/grid\.shape was \[10,16,19\], is \[10,16,18\]/) },
+    });
+    expect(await again({ resampled: true })).toMatchObject({ status: 'detected' });
+  });
+
   it('pickProject says that nothing is recorded of the model of candidates whose record lacks it', async () => {
     const { project } = await twoRuns();
     await detect(project);
