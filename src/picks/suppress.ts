@@ -29,9 +29,13 @@ export function suppressNearby(picks: readonly ParticlePick[], options: Suppress
   const { minDistance } = requireOptions('suppressNearby', options, { minDistance: perObject });
   const distanceOf = numberPerObject('minDistance', minDistance, finiteLength, 'suppressNearby');
   const values = rankable(picks, 'suppressNearby');
+  const { places, scores } = values;
   const isKept = new Uint8Array(picks.length);
   for (const [object, members] of membersByObject(values.objects)) {
-    greedyNms(pointsAt(values, members), distanceOf(object), isKept);
+    // Suppression sorts what it is given; the places of a single object are not needed after it.
+    const isAll = members.length === picks.length;
+    const points = isAll ? { places, values: scores.slice(), indices: members } : pointsAt(values, members);
+    greedyNms(points, distanceOf(object), isKept);
   }
   return keptOf(picks, values, isKept);
 }
