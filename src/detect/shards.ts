@@ -1,4 +1,4 @@
-import { fieldsOf, listOf, type Rule, requireArgument, text } from '../core/arguments.ts';
+import { fieldsOf, listOf, positiveCount, type Rule, requireArgument, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 
 /** One of the equal shares that the runs of a project are divided into, as for the tasks of a job array. */
@@ -9,13 +9,8 @@ export interface Shard {
   readonly count: number;
 }
 
-const wholeFrom1: Rule = {
-  expected: 'a whole number ≥ 1',
-  isValid: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
-};
-
 /** What a shard must be. */
-export const shardRule: Rule = fieldsOf('a shard { index, count }', { index: wholeFrom1, count: wholeFrom1 });
+export const shardRule: Rule = fieldsOf('a shard { index, count }', { index: positiveCount, count: positiveCount });
 
 /**
  * The names in one share: of the sorted names the one at `index`, and every `count`th after it.

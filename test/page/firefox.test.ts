@@ -1,11 +1,9 @@
-import * as ort from 'onnxruntime-node';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { detectParticles } from '../../src/entry/index.ts';
-import { loadModel, openProject } from '../../src/entry/node.ts';
+import { openProject } from '../../src/entry/node.ts';
 import type { StoreServer } from '../../src/node/store-server.ts';
 import { firefoxPath } from '../support/firefox.ts';
-import { isotropic, makeProject, ribosomesIn, simulatedProject } from '../support/page-project.ts';
+import { isotropic, makeProject, picksOfNode, ribosomesIn, simulatedProject } from '../support/page-project.ts';
 import { drawingIn, expectCircles, planeNames, viewOf } from '../support/page-rings.ts';
 import { builtPage, type Shown, servePage } from '../support/served-page.ts';
 
@@ -90,10 +88,7 @@ describe.skipIf(firefoxPath === undefined)('the page of view in Firefox (needs F
     const { folder, shown } = await simulatedProject();
     const project = await openProject(`${folder}/copick.json`);
     const [run] = await project.runs();
-    const tomogram = await run!.tomogram('denoised');
-    const model = await loadModel(ort);
-    const expected = await detectParticles(tomogram, { model, objects: project.objects });
-    await model.dispose();
+    const expected = await picksOfNode(project);
     const { tab, problems } = await open(shown);
     await tab.keyboard.press('d');
     await expect.poll(() => text(tab, 'dialog[open] p'), { timeout: 20_000 }).toMatch(/MB of memory/);

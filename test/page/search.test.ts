@@ -1,10 +1,8 @@
-import * as ort from 'onnxruntime-node';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import { detectParticles } from '../../src/entry/index.ts';
-import { loadModel, openProject } from '../../src/entry/node.ts';
+import { openProject } from '../../src/entry/node.ts';
 import { expectMessage, press, save, settled } from '../support/page-hands.ts';
-import { simulatedProject } from '../support/page-project.ts';
+import { picksOfNode, simulatedProject } from '../support/page-project.ts';
 import { describePage } from '../support/served-page.ts';
 
 /** Starts a search with the network of the package, after the memory that it takes was told. */
@@ -21,11 +19,8 @@ describePage('Detect in the page of view', ({ open }) => {
     const { folder, shown } = await simulatedProject();
     const project = await openProject(`${folder}/copick.json`);
     const [run] = await project.runs();
-    const tomogram = await run!.tomogram('denoised');
-    const model = await loadModel(ort);
-    const expected = await detectParticles(tomogram, { model, objects: project.objects });
+    const expected = await picksOfNode(project);
     expect(expected.length).toBeGreaterThan(0);
-    await model.dispose();
     const { tab, problems } = await open(shown);
     await startSearch(tab);
     await expectMessage(tab, new RegExp(`Found ${expected.length} picks`), 90_000);

@@ -1,14 +1,16 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as ort from 'onnxruntime-node';
 import { type Project, parseConfig, projectFromStores } from '../../src/entry/copick.ts';
 import {
+  detectParticles,
   type ParticlePick,
   type Point,
   sourceFromArray,
   type VoxelGrid,
   writeTomogram,
 } from '../../src/entry/index.ts';
-import { directoryStore } from '../../src/entry/node.ts';
+import { directoryStore, loadModel } from '../../src/entry/node.ts';
 import type { Shown } from './served-page.ts';
 import { smallProject } from './simulated-project.ts';
 import { tempDir } from './temp-dir.ts';
@@ -117,4 +119,16 @@ export async function simulatedProject(): Promise<{ readonly folder: string; rea
   const open = { kind: 'project' as const, config, overlay: './data/overlay', static: './data/static' };
   const folders = { overlay: join(folder, config.overlay_root), static: join(folder, config.static_root) };
   return { folder, shown: { session: { open }, folders } };
+}
+
+/** The picks that Node finds in the first run of a project. */
+export async function picksOfNode(project: Project): Promise<ParticlePick[]> {
+  const [run] = await project.runs();
+  const tomogram = await run!.tomogram('denoised');
+  const model = await loadModel(ort);
+  try {
+    return await detectParticles(tomogram, { model, objects: project.objects });
+  } finally {
+    await model.dispose();
+  }
 }
