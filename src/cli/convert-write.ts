@@ -10,7 +10,7 @@ import {
   type PicksFormatName,
   picksFormat,
 } from '../formats/by-name.ts';
-import { type NamesByNumber, numbered } from '../formats/file-context.ts';
+import { type NamesByNumber, numbered, requireOneVoxelSize } from '../formats/file-context.ts';
 import { decodePicks, describeLosses, encodePicks, type Loss, type TableColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/grid.ts';
@@ -18,8 +18,8 @@ import type { Outcome } from './command.ts';
 import { type FileKind, openOutput, requireApart } from './files.ts';
 import { describeColumns } from './picks-file.ts';
 import { type RunFailure, warnOfFailures } from './project-picks.ts';
-import { describeGrid, isSameVoxelSize, type RunGrid } from './run-grids.ts';
-import { counted, describeFailure, type Terminal, UsageError } from './terminal.ts';
+import type { RunGrid } from './run-grids.ts';
+import { counted, describeFailure, type Terminal } from './terminal.ts';
 
 /** Picks that were read, and what is known about them. */
 export interface Source {
@@ -290,25 +290,23 @@ async function formatPart(
 ): Promise<Uint8Array> {
   const found = runs.flatMap(({ run }) => grids.get(run) ?? []);
   const run = runs.length === 1 ? runs[0]!.run : options.run;
-  const shapes = Object.fromEntries(runs.flatMap((one) => shapeOf(one.run, grids)));
-  const voxelSize = options.voxelSize ?? onlyVoxelSize(found);
+  const shapes = Object.fromEntries(runs.flatMap((one) => partOf(one.run, grids, ({ shape }) => shape)));
+  const sizes = Object.fromEntries(runs.flatMap((one) => partOf(one.run, grids, ({ voxelSize }) => voxelSize)));
+  const voxelSize = options.voxelSize ?? requireOneVoxelSize(sizes, { remedy });
   // A file of one run takes `shape`; a file of several runs takes `shapes`.
   const shape = options.shape ?? (found.length === 1 ? found[0]!.shape : undefined);
   const all = { ...options, run, voxelSize, shape, ...(options.shape === undefined && { shapes }) };
   return encodePicks(runs, { format: picksFormat(to, all), signal });
 }
 
-function shapeOf(run: string, grids: ReadonlyMap<string, RunGrid>): [string, Zyx][] {
-  const grid = grids.get(run);
-  return grid === undefined ? [] : [[run, grid.shape]];
-}
+const remedy = 'select one by --tomogram, or write a file per run to a folder';
 
-function onlyVoxelSize(grids: readonly RunGrid[]): Zyx | undefined {
-  const [first] = grids;
-  const other = grids.find(({ voxelSize }) => !isSameVoxelSize(voxelSize, first!.voxelSize));
-  if (other === undefined) return first?.voxelSize;
-  throw new UsageError(
-    `runs have tomograms of different voxel sizes (${describeGrid(first!)}; ${describeGrid(other)}), and one file ` +
-      'has one voxel size; select one by --tomogram, or write a file per run to a folder',
-  );
+/** A part of the grid of a run, by its name. */
+function partOf(
+  run: string,
+  grids: ReadonlyMap<string, RunGrid>,
+  part: (grid: RunGrid) => Zyx,
+): [run: string, part: Zyx][] {
+  const grid = grids.get(run);
+  return grid === undefined ? [] : [[run, part(grid)]];
 }

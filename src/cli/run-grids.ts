@@ -3,6 +3,7 @@ import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
+import { isSameVoxelSize } from '../formats/file-context.ts';
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import { formatZyx, type Point, sizesAgree, type Zyx } from '../space/grid.ts';
 import type { TomogramName } from './command.ts';
@@ -83,11 +84,6 @@ async function missing(run: Run, { tomogram, signal }: RunGridOptions): Promise<
     `run "${run.name}" has ${what} to take voxel size and shape from; available: ${listNames(all)}`,
     { available: all },
   );
-}
-
-/** True if voxel sizes differ only by rounding. */
-export function isSameVoxelSize(a: Zyx, b: Zyx): boolean {
-  return a.every((length, axis) => Math.abs(length - b[axis]!) <= 1e-6 * length);
 }
 
 function isSameGrid(a: RunGrid, b: RunGrid): boolean {

@@ -30,6 +30,7 @@ export type {
   VoxelSize,
   VoxelSizeOption,
 } from '../formats/file-context.ts';
+export { requireOneVoxelSize } from '../formats/file-context.ts';
 export {
   type DecodePicksOptions,
   decodePicks,

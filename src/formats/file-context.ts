@@ -6,6 +6,8 @@ import {
   type Rule,
   type RulesFor,
   record,
+  requireArgument,
+  requireOptions,
   shapeRule,
   text,
   voxelSizeRule,
@@ -206,6 +208,45 @@ export function voxelSizesByRun(options: VoxelSizeOption & RunVoxelSizesOption):
   const named = new Map(Object.entries(options.voxelSizes ?? {}).map(([run, one]) => [run, checkVoxelSize(one)]));
   return (run) => named.get(run) ?? others;
 }
+
+/** True if voxel sizes differ only by rounding. */
+export function isSameVoxelSize(a: Zyx, b: Zyx): boolean {
+  return a.every((length, axis) => Math.abs(length - b[axis]!) <= 1e-6 * length);
+}
+
+/**
+ * The voxel size of the tomograms of some runs, if all have the same: a file that counts in voxels has only one. Undefined without runs.
+ *
+ * @param sizes - Edges of the voxels along z, y, x in Å, by run.
+ * @throws {@link CryoetPicksError} `invalid-option`, with the remedy, for voxel sizes that differ by more than rounding.
+ * @example
+ * ```ts
+ * const voxelSize = requireOneVoxelSize({ TS_1: [10, 10, 10], TS_2: [10, 10, 10] });
+ * ```
+ */
+export function requireOneVoxelSize(
+  sizes: Readonly<Record<string, Zyx>>,
+  options: { readonly remedy?: string | undefined } = {},
+): Zyx | undefined {
+  requireArgument('requireOneVoxelSize', 'sizes', sizes, sizesByRun);
+  const { remedy = 'write a file for each run' } = requireOptions('requireOneVoxelSize', options, {
+    remedy: optional(text),
+  });
+  const [first, ...others] = Object.entries(sizes);
+  const other = others.find(([, size]) => !isSameVoxelSize(size, first![1]));
+  if (first === undefined || other === undefined) return first?.[1];
+  const described = [first, other].map(([run, size]) => `${shown(size)} Å in ${run}`).join(', ');
+  throw new CryoetPicksError(
+    'invalid-option',
+    `the runs have tomograms of different voxel sizes (${described}), and one file has one voxel size; ${remedy}`,
+    { option: 'voxelSize' },
+  );
+}
+
+const sizesByRun: Rule = {
+  expected: 'voxel sizes by run, { TS_1: [10, 10, 10] }',
+  isValid: (value) => isFields(value) && Object.values(value).every(voxelSizeRule.isValid),
+};
 
 /** A voxel size that a file states, in Å, and where it states it: `_rlnPixelSize`. */
 export interface StatedSize {

@@ -6,8 +6,9 @@ import {
   formatRequirements,
   type PicksFormatName,
   picksFormat,
+  requireOneVoxelSize,
 } from '../entry/formats.ts';
-import type { ParticlePick, RunPicks, VoxelGrid, Zyx } from '../entry/index.ts';
+import type { ParticlePick, RunPicks, VoxelGrid } from '../entry/index.ts';
 import type { Page } from './page.ts';
 import type { Work, Workspace } from './workspace.ts';
 
@@ -153,7 +154,10 @@ function byObject(one: RunToExport): Part[] {
 }
 
 function encoded(runs: readonly RunToExport[], name: PicksFormatName, shared: FormatOptions): Promise<Uint8Array> {
-  if (formatRequirements[name].tomogram !== undefined) requireOneVoxelSize(runs);
+  if (formatRequirements[name].tomogram !== undefined) {
+    const sizes = Object.fromEntries(runs.flatMap(({ run, grid }) => (grid ? [[run, grid.voxelSize]] : [])));
+    requireOneVoxelSize(sizes, { remedy: 'export them run by run, or as CSV' });
+  }
   return encodePicks(
     runs.map(({ run, picks }) => ({ run, picks })),
     { format: formatOf(runs, name, shared) },
@@ -170,21 +174,6 @@ function formatOf(runs: readonly RunToExport[], name: PicksFormatName, shared: F
     ...(runs.length === 1 ? { run: first?.run, shape: first?.grid?.shape } : {}),
     shapes,
   });
-}
-
-/** Throws for runs whose tomograms differ in voxel size: a file that counts in voxels has one of them. */
-function requireOneVoxelSize(runs: readonly RunToExport[]): void {
-  const sizes = runs.flatMap(({ grid }) => (grid ? [grid.voxelSize] : []));
-  const [first] = sizes;
-  // As `convert` tells them apart: more than rounding.
-  const isSame = (size: Zyx) => size.every((length, axis) => Math.abs(length - first![axis]!) <= 1e-6 * length);
-  const other = sizes.find((size) => !isSame(size));
-  if (first === undefined || other === undefined) return;
-  const shown = (size: Zyx) => size.map((length) => Number(length.toFixed(4))).join(' × ');
-  throw new Error(
-    `The runs have tomograms of different voxel sizes, ${shown(first)} and ${shown(other)} Å, and one file cannot hold both: ` +
-      'export them run by run, or as CSV.',
-  );
 }
 
 /** Gives a file to the browser to keep. */

@@ -12,6 +12,7 @@ import {
   picksFormatOfPath,
   relion4Format,
   relion5Format,
+  requireOneVoxelSize,
 } from '../../src/entry/formats.ts';
 import { CryoetPicksError, formatPicks, type PicksFormat, parsePicks } from '../../src/entry/index.ts';
 import { samplePicks } from '../support/format-samples.ts';
@@ -323,3 +324,17 @@ function imodHeader(chunk: string): Uint8Array {
   );
   return header;
 }
+
+describe('requireOneVoxelSize', () => {
+  it('requireOneVoxelSize gives the voxel size that runs share up to rounding, and undefined of none', () => {
+    expect(requireOneVoxelSize({ TS_1: [10, 10, 10], TS_2: [10.000000001, 10, 10] })).toEqual([10, 10, 10]);
+    expect(requireOneVoxelSize({})).toBeUndefined();
+  });
+
+  it('requireOneVoxelSize names the runs that differ, their voxel sizes and the remedy', () => {
+    const sizes = { TS_1: [10, 10, 10], TS_2: [10, 10, 10.01] } as const;
+    expect(() => requireOneVoxelSize(sizes, { remedy: 'wait' })).toThrow(
+      error('invalid-option', '(10 Å in TS_1, 10×10×10.01 Å in TS_2), and one file has one voxel size; wait'),
+    );
+  });
+});

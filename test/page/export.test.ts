@@ -147,7 +147,9 @@ describe('a file of several runs', () => {
   }));
 
   it('is refused in voxels where tomograms differ in voxel size, and written in Å', async () => {
-    await expect(filesOf(runs, 'relion3', { objects: [] })).rejects.toThrow(/different voxel sizes, 10 .* and 13 /);
+    await expect(filesOf(runs, 'relion3', { objects: [] })).rejects.toThrow(
+      /different voxel sizes \(10 Å in TS_1, 13 Å in TS_2\).*run by run/,
+    );
     expect(await filesOf(runs, 'csv', { objects: [] })).toMatchObject([{ name: 'picks.csv' }]);
     const [star] = await filesOf([runs[1]!], 'relion3', { objects: [] });
     expect(new TextDecoder().decode(star!.content)).toContain('13');

@@ -62,6 +62,7 @@ export const returns: readonly RightReturns[] = [
       'checkTomogram: few': '1 of 2 arguments',
       'chooseObjects: few': '1 of 3 arguments | 2 of 3 arguments',
       'requireVoxelSize: few': '2 of 3 arguments',
+      'requireOneVoxelSize: few': '1 of 2 arguments',
       'withFilament: few': '1 of 2 arguments',
       'deleteAll: few': '1 of 2 arguments',
       'picksFormat: few': '1 of 2 arguments',
@@ -371,6 +372,8 @@ export const returns: readonly RightReturns[] = [
       'detectParticles: options.allowMissingChunks': 'undefined',
       'detectParticles: options.signal': 'undefined',
       'requireVoxelSize: options': 'undefined',
+      'requireOneVoxelSize: options': 'undefined',
+      'requireOneVoxelSize: options.remedy': 'undefined',
       'requireVoxelSize: options.remedy': 'undefined',
       'detectProject: options.objects': 'undefined',
       'detectProject: options.objects[0].isParticle': 'undefined',
@@ -1749,6 +1752,7 @@ export const returns: readonly RightReturns[] = [
   {
     why: 'Any text is right here: a name, a title, a pattern, the content of a file without rows.',
     calls: {
+      'requireOneVoxelSize: options.remedy': "'' | 'absurd'",
       'httpStore: options.headers.accept': "'absurd'",
       'subStore: folder': "'' | 'absurd'",
       'volumeFormatOf: name': "'' | 'absurd'",
@@ -1995,6 +1999,7 @@ export const returns: readonly RightReturns[] = [
   {
     why: 'An object without known fields leaves all options out; TypeScript, too, allows fields that a type does not have.',
     calls: {
+      'requireOneVoxelSize: options': '{} | { absurd: 1 } | Object.create(null)',
       'simulateScene: options': '{} | { absurd: 1 } | Object.create(null)',
       'measureIntensity: options': '{} | { absurd: 1 } | Object.create(null)',
       'clipToQuantiles: options': '{} | { absurd: 1 } | Object.create(null)',
@@ -2236,6 +2241,7 @@ export const returns: readonly RightReturns[] = [
   {
     why: 'A list, or a stream, without items is right: there is nothing to do.',
     calls: {
+      'requireOneVoxelSize: sizes': '{} | Object.create(null)',
       'memoryStore: entries': '[] | Map',
       'fileListStore: files': '[]',
       'planTiles: spec.classes': '[]',
@@ -2376,6 +2382,7 @@ export const returns: readonly RightReturns[] = [
   {
     why: 'Three numbers are what the argument takes.',
     calls: {
+      'requireOneVoxelSize: sizes.TS_1': '[1, 2, 3]',
       'toPhysical: placement.voxelSize': '[1, 2, 3]',
       'toVoxel: placement.voxelSize': '[1, 2, 3]',
       'resampled: voxelSize': '[1, 2, 3]',

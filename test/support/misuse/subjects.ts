@@ -1074,6 +1074,10 @@ const functions: readonly Subject[] = [
   fn('detectPicksFormat', 'path text', formats.detectPicksFormat, () => ['a.csv', contents.csv!()]),
   fn('picksFormat', 'name options', formats.picksFormat, () => ['relion5', formatOptions()]),
   fn('picksFormatOfPath', 'path', formats.picksFormatOfPath, () => ['a.csv']),
+  fn('requireOneVoxelSize', 'sizes options', formats.requireOneVoxelSize, () => [
+    { TS_1: [10, 10, 10] },
+    { remedy: 'write a file for each run' },
+  ]),
   fn('describeLosses', 'runs options', formats.describeLosses, () => [
     runs(),
     { format: { losses: [{ part: 'score', what: 'scores are not stored' }], keepsUnknown: false } },
