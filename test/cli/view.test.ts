@@ -1,11 +1,12 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { loadRuntime } from '../../src/cli/runtime.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { findRuntime, type ViewInput, view } from '../../src/cli/view.ts';
 import { exportPage } from '../../src/cli/view-export.ts';
 import { parseConfig, projectFromStores } from '../../src/entry/copick.ts';
-import { openTomogram, sourceFromArray } from '../../src/entry/index.ts';
+import { type Model, openTomogram, sourceFromArray } from '../../src/entry/index.ts';
 import { encodeMrc, openMrc, storeReader } from '../../src/entry/io.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { servedStore, type ViewSession } from '../../src/entry/web.ts';
@@ -285,6 +286,8 @@ describe('view --export', () => {
     const [run] = await project.runs();
     expect((await run!.tomogram('denoised', { voxelSpacing: 10 })).grid.shape).toEqual([24, 40, 40]);
     expect((await run!.picks({ userId: 'curation' })).length).toBeGreaterThan(0);
+    const { candidates } = await run!.readCandidates({ userId: 'cryoet-picks', sessionId: '0' });
+    expect(candidates.scores.length).toBeGreaterThan(0);
     const write = run!.writePicks([], {
       userId: 'me',
       sessionId: '1',
@@ -293,6 +296,22 @@ describe('view --export', () => {
     });
     await expect(write).rejects.toMatchObject({ code: 'read-only' });
     await host.close();
+  }, 60_000);
+
+  it('says in one line how to get a runtime where none can be loaded, and writes a sample without picks of the network', async () => {
+    const stderr = new TextSink();
+    const { signal } = new AbortController();
+    const terminal = openTerminal({ stdout: new TextSink(), stderr, json: false, signal });
+    const site = join(folder, 'site');
+    const loadNetwork = async (): Promise<Model> => {
+      await loadRuntime(() => Promise.reject(Object.assign(new Error('gone'), { code: 'ERR_MODULE_NOT_FOUND' })));
+      throw new Error('it was loaded');
+    };
+    await exportPage(terminal, { export: site, page, shape: [24, 40, 40], loadNetwork });
+    const told = stderr.text.split('\n').filter((line) => line.includes('no picks of the network'));
+    expect(told).toEqual([expect.stringMatching(/onnxruntime-node.* is not installed; install it with "npm install/)]);
+    const picks = await readdir(join(site, 'data/overlay/ExperimentRuns/TS_1_1/Picks'));
+    expect(picks.filter((name) => name.includes('cryoet-picks'))).toEqual([]);
   }, 60_000);
 
   it('writes nothing over what is there', async () => {

@@ -21,6 +21,8 @@ const types: Readonly<Record<string, string>> = {
 };
 
 let host: ScriptedServer;
+/** Paths that the host was asked for and does not have. */
+const missing: string[] = [];
 
 /** A plain server of files, without a header of its own, that has the exported page in a folder. */
 beforeAll(async () => {
@@ -44,14 +46,16 @@ beforeAll(async () => {
       '/index.html',
     );
     response.setHeader('Content-Type', types[/\.(\w+)$/.exec(path)?.[1] ?? ''] ?? 'application/octet-stream');
-    serveBytes(request, response, await files.get(path as `/${string}`).catch(() => undefined));
+    const bytes = await files.get(path as `/${string}`).catch(() => undefined);
+    if (bytes === undefined) missing.push(path);
+    serveBytes(request, response, bytes);
   });
 }, 90_000);
 
 afterAll(() => host.close());
 
 describePage('the page that view --export writes', ({ openAt }) => {
-  it('opens its sample from any static server by one click, and detects in one thread', async () => {
+  it('opens its sample, with picks and their candidates, from any static server by one click, asks it for nothing that is not there, and detects in one thread', async () => {
     const { tab, problems } = await openAt(`${host.url}/below/`);
     await settled(tab);
     expect(await tab.evaluate(() => crossOriginIsolated)).toBe(false);
@@ -63,6 +67,8 @@ describePage('the page that view --export writes', ({ openAt }) => {
       expect(seen.size).toBeGreaterThan(8);
     }
     expect(await tab.getByLabel('Truth').inputValue()).toMatch(/^(curation|simulation)\//);
+    expect(await tab.getByRole('banner').getByLabel('Picks').inputValue()).toBe('cryoet-picks/0');
+    expect(await tab.locator('.estimate').first().textContent()).not.toMatch(/picks that Detect found/);
     await press(tab, 'd');
     const dialog = tab.locator('dialog[open]');
     await expect.poll(() => dialog.locator('p').first().textContent(), { timeout: 20_000 }).toMatch(/MB of memory/);
@@ -71,5 +77,6 @@ describePage('the page that view --export writes', ({ openAt }) => {
     await press(tab, 's');
     await expectMessage(tab, /cannot be written from here; Export/);
     expect(problems).toEqual([]);
+    expect(missing).toEqual([]);
   }, 180_000);
 });
