@@ -8,9 +8,8 @@ import {
   type ChunkTask,
   decodedBytes,
   type FileSpan,
-  keepScratch,
   MAX_KEPT_BYTES,
-  takeScratch,
+  Scratch,
 } from '../ome-zarr/decode-task.ts';
 
 /**
@@ -36,15 +35,18 @@ if (zstdDecompressSync) {
   });
 }
 
+/** Buffers of compressed bytes. */
+const compressed = new Scratch();
+
 export async function answer(task: ChunkTask): Promise<unknown> {
-  let memory = takeScratch();
+  let memory = compressed.take();
   const reply = await answerTask(task, (span) => {
     // Compressed chunks differ in length, but are hardly ever longer than decoded.
     const bytes = readSpan(span, memory, decodedBytes(task));
     if (bytes) memory = new Uint8Array(bytes.buffer);
     return bytes;
   });
-  keepScratch(memory);
+  compressed.keep(memory);
   return reply instanceof Uint8Array ? Tinypool.move(reply) : reply;
 }
 

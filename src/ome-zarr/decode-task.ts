@@ -87,33 +87,41 @@ export async function decodeChunk(
     if (decoded.buffer !== into.buffer) into.set(decoded.subarray(0, length));
     return into;
   }
-  let scratch = takeScratch();
+  let scratch = uncropped.take();
   const allocate = (size: number) => {
     if (scratch.length < size) scratch = new Uint8Array(size);
     return scratch;
   };
   const decoded = await decode(bytes, how, fallbacks, { wantedBytes, allocate });
   const cropped = cropChunk({ data: decoded, stride }, wanted, into).data as Uint8Array;
-  keepScratch(scratch);
+  uncropped.keep(scratch);
   return cropped;
 }
 
 /** Larger buffers are not kept for the next chunk. */
 export const MAX_KEPT_BYTES: number = 2 ** 26;
 
-/** Unused buffers for compressed bytes, and for chunks that are cropped: fresh memory costs as much as decoding. */
-const scratches: Uint8Array<ArrayBuffer>[] = [];
+/**
+ * Unused buffers of a thread, for one use, so that they have the length that the next chunk needs: fresh memory costs as much as
+ * decoding.
+ */
+export class Scratch {
+  readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
 
-/** Takes an unused buffer of any length, empty if there is none. */
-export function takeScratch(): Uint8Array<ArrayBuffer> {
-  return scratches.pop() ?? new Uint8Array(0);
+  /** Takes an unused buffer of any length, empty if there is none. */
+  take(): Uint8Array<ArrayBuffer> {
+    return this.#buffers.pop() ?? new Uint8Array(0);
+  }
+
+  /** Keeps a buffer for later, unless it is too large or there is one for each chunk that a thread has at a time. */
+  keep(buffer: Uint8Array<ArrayBuffer>): void {
+    const isUseful = buffer.length > 0 && buffer.length <= MAX_KEPT_BYTES;
+    if (isUseful && this.#buffers.length < TASKS_PER_THREAD) this.#buffers.push(buffer);
+  }
 }
 
-/** Keeps a buffer for later, unless it is too large or enough are kept: two for each chunk that a thread has at a time. */
-export function keepScratch(buffer: Uint8Array<ArrayBuffer>): void {
-  const isUseful = buffer.length > 0 && buffer.length <= MAX_KEPT_BYTES;
-  if (isUseful && scratches.length < 2 * TASKS_PER_THREAD) scratches.push(buffer);
-}
+/** Buffers of decoded chunks that are cropped. */
+const uncropped = /* @__PURE__ */ new Scratch();
 
 /** The first bytes, copied unless they fill most of their buffer, since the whole buffer may be moved. */
 function own(bytes: Uint8Array, length: number): Uint8Array {
