@@ -71,6 +71,39 @@ export function* lineSteps(
   }
 }
 
+/** Lines in a block of {@link KeptLines}. */
+const BLOCK = 2 ** 14;
+
+/** A line of a text, and its number from 1. */
+export interface KeptLine {
+  readonly line: string;
+  readonly number: number;
+}
+
+/** Lines that are kept for later, in blocks: one array of millions of them would take a tenth of a second whenever it grows. */
+export class KeptLines {
+  readonly #blocks: { readonly lines: string[]; readonly numbers: number[] }[] = [];
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  add(line: string, number: number): void {
+    if (this.#length % BLOCK === 0) this.#blocks.push({ lines: [], numbers: [] });
+    const { lines, numbers } = this.#blocks.at(-1)!;
+    lines.push(line);
+    numbers.push(number);
+    this.#length++;
+  }
+
+  /** The line at an index below {@link length}. */
+  at(index: number): KeptLine {
+    const { lines, numbers } = this.#blocks[Math.floor(index / BLOCK)]!;
+    return { line: lines[index % BLOCK]!, number: numbers[index % BLOCK]! };
+  }
+}
+
 /** Joins pieces of text, in UTF-8, or of bytes. A piece that is undefined is a mere pause. */
 export function* encodedSteps(pieces: Iterable<string | Uint8Array | undefined>): Steps<Uint8Array> {
   const encoder = new TextEncoder();

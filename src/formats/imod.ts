@@ -473,19 +473,22 @@ function* contourPieces({ surface, points, scores = [] }: ImodContour): Generato
       for (const axis of [0, 1, 2] as const) part.setFloat32(at + 4 * axis, point[axis]);
     });
   }
-  const entries: (readonly [index: number, score: number])[] = [];
-  for (let i = 0; i < scores.length; i++) if (scores[i] !== 1) entries.push([i, scores[i]!]);
-  if (entries.length === 0) return;
+  // Only scores other than 1 are stored.
+  let count = 0;
+  for (let i = 0; i < scores.length; i++) if (scores[i] !== 1) count++;
+  if (count === 0) return;
   const store = new Uint8Array(8);
   store.set(ascii('COST'));
-  new DataView(store.buffer).setInt32(4, entries.length * valueBytes);
+  new DataView(store.buffer).setInt32(4, count * valueBytes);
   yield store;
-  for (let from = 0; from < entries.length; from += POINTS) {
-    yield bytesOf(entries.slice(from, from + POINTS), valueBytes, (part, at, [index, value]) => {
+  for (let from = 0; from < scores.length; from += POINTS) {
+    const stored: number[] = [];
+    for (let i = from; i < Math.min(from + POINTS, scores.length); i++) if (scores[i] !== 1) stored.push(i);
+    yield bytesOf(stored, valueBytes, (part, at, index) => {
       part.setInt16(at, pointValue.type);
       part.setInt16(at + 2, pointValue.flags);
       part.setInt32(at + 4, index);
-      part.setFloat32(at + 8, value);
+      part.setFloat32(at + 8, scores[index]!);
     });
   }
 }

@@ -3,7 +3,7 @@ import { anything, describeValue, oneOf, optional, record, requireOptions, text 
 import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { lineSteps, type TextContent } from '../core/text-pieces.ts';
+import { KeptLines, lineSteps, type TextContent } from '../core/text-pieces.ts';
 import { roleOf, wordsOf } from '../picks/column-names.ts';
 import { parseNumber } from '../picks/csv.ts';
 import { picksByRun, type RunPicks } from '../picks/pick.ts';
@@ -223,8 +223,7 @@ interface TableLines {
 function* tableLines(content: TextContent, source: string, delimiter: string | undefined): Steps<TableLines> {
   const comment = /^\s*(?:#|%|\/\/)/;
   const comments: string[] = [];
-  const lines: string[] = [];
-  const numbers: number[] = [];
+  const lines = new KeptLines();
   let between = delimiter;
   let isEnded = true;
   yield* lineSteps(content, { source, code }, (line, number) => {
@@ -238,16 +237,16 @@ function* tableLines(content: TextContent, source: string, delimiter: string | u
       const cells = cellsOf(line, between);
       isEnded = cells.length > 1 && cells.at(-1) === '';
     }
-    lines.push(line);
-    numbers.push(number);
+    lines.add(line, number);
   });
   return {
     comments,
     count: lines.length,
     row(index) {
-      const cells = cellsOf(lines[index]!, between!);
+      const { line, number } = lines.at(index);
+      const cells = cellsOf(line, between!);
       // Some programs end each row in a delimiter.
-      return { cells: isEnded ? cells.slice(0, -1) : cells, place: `${source}, line ${numbers[index]}` };
+      return { cells: isEnded ? cells.slice(0, -1) : cells, place: `${source}, line ${number}` };
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import { lineSteps, type TextContent } from '../core/text-pieces.ts';
+import { KeptLines, lineSteps, type TextContent } from '../core/text-pieces.ts';
 import { linesOf, numberIn } from './pick-fields.ts';
 
 /** A table of a STAR file; a block of single values is a table of one row. */
@@ -50,7 +50,7 @@ export function* starSteps(content: TextContent, { source, warn }: StarOptions):
   let table: OpenTable | undefined;
   let afterEmptyLine = false;
   const open = (block: string, loop: boolean) => {
-    table = { name: block, loop, labels: [], known: new Set(), lines: [], numbers: [] };
+    table = { name: block, loop, labels: [], known: new Set(), lines: new KeptLines() };
     tables.push(table);
     return table;
   };
@@ -80,8 +80,7 @@ export function* starSteps(content: TextContent, { source, warn }: StarOptions):
         );
       }
       requireCells(table, cells, place);
-      table!.lines.push(line);
-      table!.numbers.push(number);
+      table!.lines.add(line, number);
     }
     afterEmptyLine = false;
   });
@@ -113,8 +112,7 @@ interface OpenTable {
   /** The same labels, to find one that occurs twice. */
   readonly known: Set<string>;
   /** The lines of the rows of a loop, and their numbers. */
-  readonly lines: string[];
-  readonly numbers: number[];
+  readonly lines: KeptLines;
   /** The only row of a block without a loop. */
   block?: { readonly values: string[]; readonly number: number };
   /** True once a row has come after an empty line. */
@@ -186,7 +184,7 @@ function requireCells(table: OpenTable | undefined, cells: readonly string[], pl
   );
 }
 
-function finished({ name, labels, lines, numbers, block }: OpenTable, source: string): StarTable {
+function finished({ name, labels, lines, block }: OpenTable, source: string): StarTable {
   const columns = new Map(labels.map((label, index) => [label, index]));
   return {
     name,
@@ -195,7 +193,8 @@ function finished({ name, labels, lines, numbers, block }: OpenTable, source: st
     *rows() {
       if (block) yield new Row(columns, block.values, { source, line: block.number });
       for (let i = 0; i < lines.length; i++) {
-        yield new Row(columns, cellsOf(lines[i]!).cells, { source, line: numbers[i]! });
+        const { line, number } = lines.at(i);
+        yield new Row(columns, cellsOf(line).cells, { source, line: number });
       }
     },
   };

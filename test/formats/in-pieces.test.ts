@@ -102,6 +102,29 @@ describe('decodePicks and encodePicks', () => {
     },
   );
 
+  it.each(['relion4', 'points', 'imod'] as const)(
+    '%s of 40,000 picks, more than a block of lines or points, comes back as it was, and a damaged row is named by its line',
+    async (name) => {
+      const format = picksFormat(name, { ...options, run: '1', object: 'ribosome' }) as PicksFormat;
+      const picks = Array.from({ length: 40_000 }, (_, i): ParticlePick => {
+        // Few scores of 1, and whole blocks of them.
+        const score = name === 'points' || i % 7 === 0 || (i > 9_000 && i < 20_000) ? 1 : 0.5;
+        return { object: 'ribosome', position: { x: i % 800, y: i % 640, z: i % 64 }, score };
+      });
+      const content = await encodePicks([{ run: '1', picks }], { format });
+      const [read] = await decodePicks(content, { format });
+      const numbers = (some: readonly ParticlePick[]) =>
+        some.map(({ position: { x, y, z }, score }) => [x, y, z, score]);
+      expect(numbers(read!.picks)).toEqual(numbers(picks));
+      if (name === 'imod') return;
+      const lines = new TextDecoder().decode(content).split('\n');
+      const damaged = lines.length - 100;
+      lines[damaged - 1] = lines[damaged - 1]!.replace(/\d+/g, (digits) => `${digits}x`);
+      const failed = decodePicks(bytesOf(lines.join('\n')), { format, source: 'damaged' });
+      await expect(failed).rejects.toThrow(`damaged, line ${damaged}:`);
+    },
+  );
+
   it('decodePicks reads a format of somebody else, which has no pieces', async () => {
     const { inPieces, ...format } = csvFormat();
     expect(inPieces).toBeDefined();

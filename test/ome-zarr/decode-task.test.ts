@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PendingReplies } from '../../src/ome-zarr/decode-task.ts';
+import { MAX_KEPT_BYTES, PendingReplies, Scratch, TASKS_PER_THREAD } from '../../src/ome-zarr/decode-task.ts';
 
 describe('PendingReplies', () => {
   it('PendingReplies resolves pending requests to gone, and later ones to refused', async () => {
@@ -21,5 +21,16 @@ describe('PendingReplies', () => {
     const waited = answers.ask(() => new Promise(() => {}));
     expect(await answers.ask(() => Promise.reject(new Error('ended')))).toBe('gone');
     expect([await waited, await answers.ask(async () => 'written')]).toEqual(['gone', 'refused']);
+  });
+});
+
+describe('Scratch', () => {
+  it('Scratch gives the buffers that it keeps, one for each chunk that a thread has at a time, and none that is too large', () => {
+    const scratch = new Scratch();
+    const buffers = [10, 20, 30].map((length) => new Uint8Array(length));
+    for (const buffer of [...buffers, new Uint8Array(0), new Uint8Array(MAX_KEPT_BYTES + 1)]) scratch.keep(buffer);
+    const taken = Array.from({ length: TASKS_PER_THREAD + 1 }, () => scratch.take());
+    expect(taken.slice(0, -1)).toEqual([buffers[1], buffers[0]]);
+    expect(taken.at(-1)).toHaveLength(0);
   });
 });
