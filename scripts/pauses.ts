@@ -6,7 +6,8 @@
  *
  *     npm run pauses -- [--megabytes 200] [--picks 1000000] [--only read-json]
  */
-import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
+import { Session } from 'node:inspector/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -150,22 +151,54 @@ interface Turn {
   readonly cpu: number;
 }
 
-/** The milliseconds of a turn without those of the collector; a machine that does other work meanwhile counts by the CPU time. */
-function ownTime({ start, end, cpu }: Turn, collections: readonly PerformanceEntry[]): number {
-  const overlap = ({ startTime, duration }: PerformanceEntry) =>
-    Math.max(0, Math.min(end, startTime + duration) - Math.max(start, startTime));
-  return Math.min(cpu, end - start - collections.reduce((sum, entry) => sum + overlap(entry), 0));
+/** A stretch of time, in milliseconds. */
+interface Stretch {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The milliseconds of a turn outside the collector; a machine that does other work meanwhile counts by the CPU time. */
+function ownTime({ start, end, cpu }: Turn, collected: readonly Stretch[]): number {
+  const within = collected.map((one) => Math.max(0, Math.min(end, one.end) - Math.max(start, one.start)));
+  return Math.min(cpu, end - start - within.reduce((sum, duration) => sum + duration, 0));
+}
+
+/**
+ * When the collector ran, as the profiler of V8 samples it each millisecond: the performance entries of Node leave out the steps of
+ * incremental marking, which may take 100 ms.
+ */
+async function watchCollector(): Promise<() => Promise<Stretch[]>> {
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.setSamplingInterval', { interval: 1000 });
+  await session.post('Profiler.start');
+  return async () => {
+    const { profile } = await session.post('Profiler.stop');
+    session.disconnect();
+    const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame.functionName]));
+    // The profiler's clock is that of `hrtime`, in microseconds.
+    const offset = performance.now() - Number(process.hrtime.bigint()) / 1e6;
+    const stretches: Stretch[] = [];
+    let time = profile.startTime / 1000 + offset;
+    const { samples = [], timeDeltas = [] } = profile;
+    for (const [i, sample] of samples.entries()) {
+      time += timeDeltas[i]! / 1000;
+      // A sample holds until the next one.
+      const end = time + (timeDeltas[i + 1] ?? 0) / 1000;
+      if (names.get(sample) !== '(garbage collector)') continue;
+      if (stretches.at(-1)?.end === time) stretches.splice(-1, 1, { start: stretches.at(-1)!.start, end });
+      else stretches.push({ start: time, end });
+    }
+    return stretches;
+  };
 }
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 async function measure(job: string, work: () => unknown): Promise<Pauses> {
-  const collections: PerformanceEntry[] = [];
-  const observer = new PerformanceObserver((list) => {
-    collections.push(...list.getEntries());
-  });
-  observer.observe({ entryTypes: ['gc'] });
+  const collectorTimes = await watchCollector();
   const delay = monitorEventLoopDelay({ resolution: 1 });
   const turns: Turn[] = [];
   let running = true;
@@ -195,15 +228,15 @@ async function measure(job: string, work: () => unknown): Promise<Pauses> {
   await new Promise((resolve) => setTimeout(resolve, 100));
   running = false;
   delay.disable();
-  observer.disconnect();
+  const collected = await collectorTimes();
   const shown = (milliseconds: number) => milliseconds.toFixed(0);
   return {
     job,
     seconds: seconds.toFixed(1),
     cpu: ((user + system) / 1e6).toFixed(1),
     delay: shown(delay.max / 1e6),
-    collector: shown(Math.max(0, ...collections.map(({ duration }) => duration))),
-    turn: shown(Math.max(0, ...turns.filter(({ end }) => end > started).map((turn) => ownTime(turn, collections)))),
+    collector: shown(Math.max(0, ...collected.map(({ start, end }) => end - start))),
+    turn: shown(Math.max(0, ...turns.filter(({ end }) => end > started).map((turn) => ownTime(turn, collected)))),
   };
 }
 
