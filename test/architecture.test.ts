@@ -159,6 +159,8 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'picks-record',
     'existing-picks',
     'shards',
+    'project-runs',
+    'detect-run',
     'project',
     'pick-project',
     'write-detection',

@@ -1,5 +1,5 @@
 import type { Project } from '../copick/project.ts';
-import { inShard, type RunMask, tomogramTypeOf } from '../detect/project.ts';
+import { inShard, type RunMask, tomogramTypeOf } from '../detect/project-runs.ts';
 import type { Shard } from '../detect/shards.ts';
 import type { Model } from '../inference/model.ts';
 import { defaultDecodeThreads } from '../node/decode-pool.ts';

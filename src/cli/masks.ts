@@ -10,7 +10,7 @@ import { formatUri, type UriParts } from '../copick/uri.ts';
 import { givenFields } from '../core/arguments.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import type { Settings } from '../detect/picks-record.ts';
-import type { RunMask } from '../detect/project.ts';
+import type { RunMask } from '../detect/project-runs.ts';
 import { openMrcFile, openStore, openTiffStackFile } from '../entry/node.ts';
 import { isVolume } from '../node/open-project.ts';
 import { openTomogram } from '../ome-zarr/tomogram.ts';

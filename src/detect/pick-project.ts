@@ -35,14 +35,15 @@ import { type RecordedSearch, recordOfModel, recordOfTomogram, recordsOf } from 
 import {
   byObject,
   chosenRuns,
-  eachRun,
+  type DetectedRun,
   inShard,
-  type Outcome,
+  outcomeOf,
   type ProjectRunsOptions,
   type RunResult,
   reportedIn,
   runsRules,
-} from './project.ts';
+  workOn,
+} from './project-runs.ts';
 import { requireShard } from './shards.ts';
 
 /** Options of {@link pickProject}; those of {@link picksFromCandidates} apply to every run. */
@@ -100,17 +101,16 @@ export async function* pickProject(
   const reported = reportedIn(project);
   if (options.shard !== undefined) requireShard('pickProject', options.shard);
   const runs = inShard(await chosenRuns(project, options), options);
-  yield* eachRun(project, runs, { ...options, reported }, async (run, onWarning) => {
-    try {
-      return await pickRun(run, { ...options, onWarning });
-    } catch (error) {
-      if (options.signal?.aborted || isCryoetPicksError(error, 'read-only')) throw error;
-      return { run: run.name, status: 'failed', error };
-    }
-  });
+  const { signal, onWarning } = options;
+  for (const run of runs) {
+    signal?.throwIfAborted();
+    yield await workOn(project, run, { reported, onWarning }, (warn) =>
+      outcomeOf(run, { signal }, () => pickRun(run, { ...options, onWarning: warn })),
+    );
+  }
 }
 
-async function pickRun(run: Run, options: PickProjectOptions): Promise<Outcome> {
+async function pickRun(run: Run, options: PickProjectOptions): Promise<Omit<DetectedRun, 'warnings'>> {
   const { userId = 'cryoet-picks', sessionId = '0', signal } = options;
   const expected = {
     userId,
@@ -128,7 +128,7 @@ export async function pickFrom(
   run: Run,
   candidates: Candidates,
   options: PickProjectOptions & { readonly search: RecordedSearch },
-): Promise<Extract<Outcome, { picks: unknown }>> {
+): Promise<Omit<DetectedRun, 'warnings'>> {
   const { userId = 'cryoet-picks', sessionId = '0', resume = false, overwrite, search, signal } = options;
   const { objects, minDistances, acrossObjects, max, onWarning } = options;
   const mask = await options.mask?.of(run, candidates.grid);

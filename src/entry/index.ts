@@ -226,14 +226,15 @@ export {
 export { type DetectOptions, detectParticles } from '../detect/particles.ts';
 export type { ChosenThreshold } from '../detect/max-false.ts';
 export { requireVoxelSize } from '../detect/voxel-size.ts';
-export {
-  type DetectProjectOptions,
-  detectProject,
-  type ProjectProgress,
-  type ProjectRunsOptions,
-  type RunMask,
-  type RunResult,
-} from '../detect/project.ts';
+export type {
+  DetectedRun,
+  FailedRun,
+  ProjectRunsOptions,
+  RunMask,
+  RunResult,
+} from '../detect/project-runs.ts';
+export { type DetectRunOptions, detectRun } from '../detect/detect-run.ts';
+export { type DetectProjectOptions, detectProject, type ProjectProgress } from '../detect/project.ts';
 export { type PickProjectOptions, pickProject } from '../detect/pick-project.ts';
 export { type WriteDetectionOptions, writeDetection } from '../detect/write-detection.ts';
 export { type Shard, shardOf } from '../detect/shards.ts';

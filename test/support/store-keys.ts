@@ -10,3 +10,10 @@ export async function keysOf(store: Store, folder: StoreKey = '/'): Promise<Stor
   }
   return keys;
 }
+
+/** All values of a store, by key, as text of a byte per character, so that a difference is shown. */
+export async function filesOfStore(store: Store): Promise<ReadonlyMap<StoreKey, string>> {
+  const files = new Map<StoreKey, string>();
+  for (const key of await keysOf(store)) files.set(key, Buffer.from((await store.get(key))!).toString('latin1'));
+  return files;
+}

@@ -963,6 +963,21 @@ const functions: readonly Subject[] = [
     },
   ]),
   fn('shardOf', 'names shard', core.shardOf, () => [['TS_2', 'TS_1'], { index: 1, count: 2 }]),
+  fn('detectRun', 'project run options', core.detectRun, async () => [
+    await project(),
+    'TS_1',
+    {
+      ...detection(),
+      tomogram: 'denoised',
+      voxelSpacing: 10,
+      userId: 'me',
+      sessionId: '7',
+      resume: true,
+      overwrite: false,
+      keepCandidates: true,
+      prepare: (tomogram: unknown) => tomogram,
+    },
+  ]),
   fn('detectProject', 'project options', core.detectProject, async () => [
     await project(),
     {

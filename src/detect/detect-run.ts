@@ -1,0 +1,207 @@
+import { formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
+import type { Project } from '../copick/project.ts';
+import type { Provenance } from '../copick/provenance.ts';
+import type { Run } from '../copick/run.ts';
+import { formatUri } from '../copick/uri.ts';
+import {
+  callback,
+  flag,
+  optional,
+  optionalList,
+  project as projectRule,
+  type RulesFor,
+  record,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import type { Model } from '../inference/model.ts';
+import { type Candidates, picksFromCandidates } from '../picks/candidates.ts';
+import { planTiles } from '../tiles/plan.ts';
+import type { VolumeSource } from '../volume/volume.ts';
+import { type CandidateLimits, calibrationOf, detectCandidates, floorsOf, limitRules } from './candidates.ts';
+import type { ChosenObjects } from './choose-objects.ts';
+import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
+import { type Shares, thresholdsWithin } from './max-false.ts';
+import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
+import { recordOfCandidates, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
+import {
+  byObject,
+  type DetectedRun,
+  type ProjectRunsOptions,
+  reportedIn,
+  runRules,
+  tomogramTypeOf,
+  workOn,
+} from './project-runs.ts';
+
+/** Options of {@link detectRun}; those of {@link detectParticles} and {@link detectCandidates} apply. */
+export interface DetectRunOptions
+  extends Omit<DetectOptions, 'mask'>,
+    CandidateLimits,
+    Omit<ProjectRunsOptions, 'runs' | 'shard'> {
+  /**
+   * Objects to look for. If given, only their picks count and are replaced; otherwise all picks of the user and session count.
+   * @defaultValue every object of the project that the model knows
+   */
+  readonly objects?: DetectOptions['objects'];
+  /**
+   * Writes candidates beside the picks of a run, so that `pickProject` can pick again. If false, those of an earlier search are
+   * deleted, since they are not those of the new picks. @defaultValue true
+   */
+  readonly keepCandidates?: boolean | undefined;
+  /** Looks at each tomogram before it is searched, or wraps it: `(tomogram) => resampled(tomogram, 10)`. */
+  readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource | Promise<VolumeSource>) | undefined;
+  /** What `prepare` does, such as `{ inverted: true }`; recorded with the picks as `settings`, and compared by `resume`. */
+  readonly settings?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+}
+
+/** What the options of {@link detectRun} must be. */
+export const detectRunRules: RulesFor<DetectRunOptions> = {
+  ...detectRules,
+  ...limitRules,
+  ...runRules,
+  objects: /* @__PURE__ */ optionalList('a list of objects { name }'),
+  keepCandidates: /* @__PURE__ */ optional(flag),
+  prepare: /* @__PURE__ */ optional(callback),
+  settings: /* @__PURE__ */ optional(record),
+};
+
+/**
+ * Finds the particles of one run of a copick project and writes them into the overlay, as `detectProject` does for each of its runs:
+ * the job of a queue of your own. Picks, candidates and records are the same.
+ *
+ * Any number of calls may work on different runs at once, in one process with one model or on many machines. Name the `tomogram` if
+ * the runs may have several types: only this run is looked at.
+ *
+ * @param run - The name of the run.
+ * @returns The picks; with `resume` those that are there, if they were made with the same settings.
+ * @throws `CryoetPicksError` `not-found` if there is no such run or tomogram; `conflict` for picks that must not be replaced;
+ *   `invalid-option`; `read-only` or `write-failed` if the overlay cannot be written; what `detectParticles` throws. The abort
+ *   reason of `signal`.
+ *
+ * @example
+ * ```ts
+ * const { status, picks } = await detectRun(project, 'TS_5_4', { tomogram: 'denoised', model, resume: true });
+ * console.log(status, picks.length);
+ * ```
+ */
+export async function detectRun(project: Project, run: string, options: DetectRunOptions): Promise<DetectedRun> {
+  requireArgument('detectRun', 'project', project, projectRule);
+  requireArgument('detectRun', 'run', run, text);
+  requireOptions('detectRun', options, detectRunRules);
+  const search = searchOf(project, options, 'detectRun');
+  const reported = reportedIn(project);
+  const found = await project.run(run, { signal: options.signal });
+  const tomogram = options.tomogram ?? (await tomogramTypeOf([found], options));
+  return workOn(project, found, { reported, onWarning: options.onWarning }, (onWarning) =>
+    searchRun(found, { ...search, tomogram, onWarning }),
+  );
+}
+
+/** How runs are searched: the options, once they are checked, and what follows from them. */
+export interface RunSearch
+  extends Omit<DetectRunOptions, 'tomogram' | 'userId' | 'sessionId' | 'model' | 'objects'>,
+    Required<Pick<DetectOptions, 'objects'>>,
+    Wanted {
+  readonly tomogram: string;
+  readonly chosen: ChosenObjects;
+  readonly shares: Shares;
+  readonly calibration: Candidates['calibration'];
+  readonly network: Model;
+  /** The record of the network. */
+  readonly model: Provenance;
+}
+
+/**
+ * What the runs of a project have in common; only the type of their tomograms is still open.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for options that would fail every run alike.
+ */
+export function searchOf(project: Project, options: DetectRunOptions, call: string): Omit<RunSearch, 'tomogram'> {
+  const { userId = 'cryoet-picks', sessionId = '0', objects = project.objects, model, voxelSpacing } = options;
+  const chosen = checkDetectOptions({ ...options, objects, mask: undefined }, call);
+  const { spec } = model;
+  // Tile and overlap must fit each other whatever the shape of a volume.
+  planTiles(spec.tile, spec, { overlap: options.overlap });
+  if (options.keepCandidates !== false) floorsOf(spec, chosen.thresholds, options);
+  const names = { userId: sanitizeName(userId), sessionId: sanitizeName(sessionId) };
+  for (const object of chosen.classes) pathToWrite('picks', { run: 'run', ...names, object });
+  if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
+  return {
+    ...options,
+    ...{ userId, sessionId, objects, chosen },
+    classes: chosen.classes,
+    shares: chosen.shares,
+    calibration: calibrationOf(spec, chosen.classes, options),
+    network: model,
+    model: recordOfModel(model),
+    isRestricted: options.objects !== undefined,
+  };
+}
+
+/** Detects one run, and writes what it finds. An error of the run names the path of its tomogram, if it names none itself. */
+export async function searchRun(run: Run, search: RunSearch): Promise<Omit<DetectedRun, 'warnings'>> {
+  try {
+    return await searchAndWrite(run, search);
+  } catch (error) {
+    if (search.signal?.aborted || isCryoetPicksError(error, 'read-only')) throw error;
+    throw await withPath(error, run, search);
+  }
+}
+
+/** An error with the path of the run's tomogram, if it names no path itself. */
+async function withPath(error: unknown, run: Run, { tomogram, voxelSpacing, signal }: RunSearch): Promise<unknown> {
+  if (!isCryoetPicksError(error) || error.path !== undefined) return error;
+  // What cannot be listed has no path to tell.
+  const entries = await run.tomograms({ type: tomogram, voxelSpacing, signal }).catch(() => []);
+  signal?.throwIfAborted();
+  const path = entries[0]?.path;
+  if (path === undefined) return error;
+  const { code, message, option, available } = error;
+  const placed = message.includes(path) ? message : `${path}: ${message}`;
+  return new CryoetPicksError(code, placed, { option, available, path, cause: error });
+}
+
+async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<DetectedRun, 'warnings'>> {
+  const { tomogram, voxelSpacing, userId, sessionId, classes: objects, resume = false, signal } = options;
+  const before = await existingPicks(run, options);
+  requireReplaceable(run, before, options);
+  if (!resume) await run.requireWritable({ signal });
+  const source = await run.tomogram(tomogram, { voxelSpacing, signal });
+  const recorded = { ...options, tomogram: await recordOfTomogram(source, tomogram, { signal }) };
+  const provenance = recordsOf({ ...recorded, mask: options.mask?.settings });
+  if (resume) {
+    if (isDone(run, before, { ...options, provenance })) {
+      const picks = await run.picks({ userId, sessionId, object: objects, signal });
+      return { run: run.name, status: 'skipped', picks: byObject(picks, objects), objects };
+    }
+    await run.requireWritable({ signal });
+  }
+  const prepared = (await options.prepare?.(source, run)) ?? source;
+  const { grid } = prepared;
+  const mask = await options.mask?.of(run, grid);
+  const candidates = await detectCandidates(prepared, {
+    ...options,
+    model: options.network,
+    ...(options.keepCandidates === false && {
+      floors: options.maxFalse === undefined ? options.chosen.thresholds : undefined,
+      candidatesPerObject: undefined,
+    }),
+  });
+  const { shares, acrossObjects, max, onWarning } = options;
+  const { thresholds, maxFalse } = thresholdsWithin(candidates, { shares, mask, onWarning });
+  const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max, onWarning });
+  const ifVersion = await unchangedVersions(run, before, options);
+  if (options.keepCandidates === false) await run.deleteCandidates({ userId, sessionId, signal });
+  else {
+    const [entry] = await run.tomograms({ type: tomogram, voxelSpacing, signal });
+    const tomogramUri = formatUri('tomogram', { type: tomogram, voxelSpacing: entry?.voxelSpacing ?? voxelSpacing! });
+    const madeBy = await recordOfCandidates({ ...recorded, spec: options.network.spec, tomogramUri });
+    const keepOthers = options.isRestricted;
+    await run.writeCandidates(candidates, { userId, sessionId, provenance: madeBy, keepOthers, onWarning, signal });
+  }
+  await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
+  return { run: run.name, status: 'detected', picks: byObject(picks, objects), objects, maxFalse };
+}
