@@ -242,6 +242,8 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'volume-file',
     'volume-place',
     'collection',
+    'review-record',
+    'interrupted',
     'set-review',
     'drafts',
     'detections',

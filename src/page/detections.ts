@@ -2,7 +2,7 @@ import type { Run } from '../entry/copick.ts';
 import { type Candidates, isCryoetPicksError, type Model, writeDetection } from '../entry/index.ts';
 import type { TomogramChoice } from './collection.ts';
 import { type Draft, draftFrom } from './drafts.ts';
-import type { SetName } from './set-review.ts';
+import type { SetName } from './review-record.ts';
 import { type State, UNSAVED } from './state.ts';
 
 /** What a network found in a tomogram. */

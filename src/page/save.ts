@@ -1,17 +1,11 @@
 import type { PicksFile, Run } from '../entry/copick.ts';
 import { CryoetPicksError, isCryoetPicksError, type ParticlePick } from '../entry/index.ts';
-import { labelOf, type ReadSet } from './collection.ts';
+import { labelOf, type ReadFile, type ReadSet, readSet, setsOf } from './collection.ts';
+import { asTakenBack, holdsAll, missingObjects } from './interrupted.ts';
 import type { Page } from './page.ts';
 import type { ReviewedPick } from './review.ts';
-import {
-  lineageOf,
-  PROGRAM,
-  pickedRecord,
-  type ReviewRecord,
-  rejectsOf,
-  type SetName,
-  savedIds,
-} from './set-review.ts';
+import { isReviewRecord, PROGRAM, type ReviewRecord, rejectsOf, type SetName } from './review-record.ts';
+import { lineageOf, pickedRecord, savedIds } from './set-review.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What saving did. */
@@ -29,51 +23,67 @@ export interface Saved {
  * Writes the kept picks as a set of a person's own, and what was rejected as another; the page goes on with the set that was written.
  * What the network has just found is written before them, as a set of the network.
  *
- * Only the set under review is replaced, if the person made it and nobody has changed it since it was read. All files are checked
- * before one is written.
+ * Only the set under review is replaced, if the person made it and nobody has changed it since it was read, and one that a save of
+ * these picks has not finished. All files are checked before one is written; interrupted.ts says in which order they are, and why.
  *
  * @throws `conflict` for any other set that is there, which says what was written before it was noticed; what writing throws.
  */
 export async function savePicks(page: Page, workspace: Workspace, name: SetName): Promise<Saved> {
   const { run, known, review } = target(workspace);
   const isKnown = ({ object }: ParticlePick) => known.has(object);
+  const split = () => ({ kept: page.review().kept.filter(isKnown), rejected: page.review().rejected.filter(isKnown) });
   const isOwn = review?.isOwn ?? false;
-  const rejects = { author: rejectsOf(name), read: review?.rejects };
-  const picks = { author: name, read: review?.picks };
-  const versions = [await replaceableVersions(run, rejects, isOwn), await replaceableVersions(run, picks, isOwn)];
+  const sets = {
+    picks: { author: name, read: review?.picks },
+    rejects: { author: rejectsOf(name), read: review?.rejects },
+  };
+  const left = await unfinished(run, name, { person: page.live.state.person, ...split() });
+  const versions = {
+    rejects: await replaceableVersions(run, sets.rejects, { isOwn, left }),
+    picks: await replaceableVersions(run, sets.picks, { isOwn, left }),
+  };
   const network = await workspace.saveDetection();
   const { state } = page.live;
-  const { kept, rejected } = page.review();
+  const { kept, rejected } = split();
+  const unknown = page.review().all.length - kept.length - rejected.length;
+  const reviewed = state.loaded.filter(isKnown);
   const candidatesOf = state.picking?.candidatesOf;
+  const shared = {
+    program: PROGRAM,
+    person: state.person,
+    reviewed: lineageOf(review) ?? state.set ?? null,
+    saved: new Date().toISOString(),
+    objects: objectsOf([...reviewed, ...kept], versions.picks),
+    thresholds: state.thresholds,
+    tomogram: state.tomogram ?? null,
+  } as const;
   const recordOf = (object: string): ReviewRecord => {
     const picked = candidatesOf && pickedRecord(object, state);
-    return {
-      program: PROGRAM,
-      person: state.person,
-      reviewed: lineageOf(review) ?? state.set ?? null,
-      thresholds: state.thresholds,
-      tomogram: state.tomogram ?? null,
-      ...(picked && { picked: { ...picked, candidatesOf } }),
-    };
+    return { ...shared, ...(picked && { picked: { ...picked, candidatesOf } }) };
   };
   const written = network ? [network.label] : [];
-  // First: if the picks cannot be written after all, these do no harm.
-  const rejectsToWrite = { ...rejects, versions: versions[0]!, picks: rejected.filter(isKnown), reviewed: [] };
-  await afterWriting(written, () => writeSet(run, rejectsToWrite, recordOf));
-  if (rejectsToWrite.picks.length > 0) written.push(labelOf(rejects.author));
-  const reviewed = state.loaded.filter(isKnown);
-  const picksToWrite = { ...picks, versions: versions[1]!, picks: kept.filter(isKnown), reviewed };
-  await afterWriting(written, () => writeSet(run, picksToWrite, recordOf));
+  const takenBack = kept.filter(({ id }) => review?.edits.get(id)?.decision === 'rejected');
+  const rejects = { ...sets.rejects, picks: rejected.map(toSave), versions: versions.rejects, reviewed: [] };
+  const isSuperset = takenBack.length > 0 && versions.rejects.size > 0;
+  const first = isSuperset ? [...rejects.picks, ...takenBack.map(toSave).map(asTakenBack)] : rejects.picks;
+  await afterWriting(written, () => writeSet(run, { ...rejects, picks: first }, recordOf));
+  if (first.length > 0) written.push(labelOf(sets.rejects.author));
+  const picks = { ...sets.picks, picks: kept.map(toSave), versions: versions.picks, reviewed };
+  await afterWriting(written, () => writeSet(run, picks, recordOf));
+  if (isSuperset) {
+    written.push(labelOf(name));
+    const now = await versionsNow(run, sets.rejects.author);
+    await afterWriting(written, () => writeSet(run, { ...rejects, versions: now }, recordOf));
+  }
   const [saved] = await run.pickSets({ ...name });
   const label = labelOf(saved ?? name);
-  const all = [...kept.filter(isKnown), ...rejected.filter(isKnown)];
-  await workspace.showSaved(label, { state, ids: savedIds(all) });
+  await workspace.showSaved(label, { state, ids: savedIds([...kept, ...rejected]) });
   return {
     label,
     network: network?.label,
-    kept: kept.filter(isKnown).length,
-    rejected: rejected.filter(isKnown).length,
-    unknown: kept.length + rejected.length - all.length,
+    kept: kept.length,
+    rejected: rejected.length,
+    unknown,
   };
 }
 
@@ -96,23 +106,61 @@ interface SetToCheck {
 /** A set to write, in place of files that were checked. */
 interface SetToWrite extends SetToCheck {
   readonly versions: Versions;
-  readonly picks: readonly ReviewedPick[];
+  readonly picks: readonly ParticlePick[];
   /** Picks whose objects get a file even if none of them is kept. */
   readonly reviewed: readonly ParticlePick[];
 }
 
 type Versions = ReadonlyMap<string, string | null | undefined>;
 
+/** What a save of these picks has not finished. */
+interface Unfinished {
+  readonly person: string;
+  readonly kept: readonly ReviewedPick[];
+  readonly rejected: readonly ReviewedPick[];
+}
+
+/**
+ * The versions of files, by path, that a save of a person was killed after, before it had written all: to be written again, since
+ * whatever they hold is among the picks that are saved now.
+ */
+async function unfinished(run: Run, name: SetName, { person, kept, rejected }: Unfinished): Promise<Versions> {
+  const { signal } = new AbortController();
+  const read = async (author: SetName) => {
+    const [set] = setsOf(await run.pickSets({ ...author }));
+    return set === undefined ? [] : (await readSet(set, signal)).files;
+  };
+  const [picks, rejects] = [await read(name), await read(rejectsOf(name))];
+  const all = [...picks, ...rejects];
+  const isOwn = all.every(({ record }) => isReviewRecord(record) && record.person === person);
+  const isLeft = picks.length === 0 || missingObjects(picks).length > 0;
+  const picksOf = (files: readonly ReadFile[]) => files.flatMap(({ file }) => file.picks);
+  const isHeld = holdsAll(kept, picksOf(picks)) && holdsAll(rejected, picksOf(rejects));
+  return new Map(isOwn && isLeft && isHeld ? all.map(({ path, file }) => [path, file.version]) : []);
+}
+
+/** What is known of the files of a set. */
+interface Known {
+  /** Whether those that were read are the person's own. */
+  readonly isOwn: boolean;
+  /** Those that a save has not finished. */
+  readonly left: Versions;
+}
+
 /**
  * The versions of the files of a set that may be replaced, by object.
  *
  * @throws `conflict` for a file that the person did not make, or that is not the one that was read.
  */
-async function replaceableVersions(run: Run, { author, read }: SetToCheck, isOwn: boolean): Promise<Versions> {
+async function replaceableVersions(run: Run, { author, read }: SetToCheck, { isOwn, left }: Known): Promise<Versions> {
   const known = new Map(read?.files.map(({ path, file }) => [path, file.version]));
   const versions = new Map<string, string | null | undefined>();
   for (const set of await run.pickSets({ ...author })) {
     const label = labelOf(set);
+    if (left.has(set.path)) {
+      versions.set(set.object, left.get(set.path));
+      continue;
+    }
     if (!known.has(set.path)) throw conflict(`${label} holds other picks than those under review.`);
     if (!isOwn) throw conflict(`${label} is not yours to replace.`);
     const version = known.get(set.path);
@@ -120,6 +168,13 @@ async function replaceableVersions(run: Run, { author, read }: SetToCheck, isOwn
     versions.set(set.object, version);
   }
   return versions;
+}
+
+/** The versions of the files of a set as they are, by object. */
+async function versionsNow(run: Run, author: SetName): Promise<Versions> {
+  const sets = await run.pickSets({ ...author });
+  const version = async (set: (typeof sets)[number]) => [set.object, (await set.origin())?.version] as const;
+  return new Map(await Promise.all(sets.map(version)));
 }
 
 function conflict(message: string): CryoetPicksError {
@@ -142,10 +197,10 @@ async function writeSet(
   { author, picks, read, reviewed, versions }: SetToWrite,
   recordOf: (object: string) => ReviewRecord,
 ): Promise<void> {
-  const objects = [...new Set([...versions.keys(), ...[...reviewed, ...picks].map(({ object }) => object)])];
+  const objects = objectsOf([...reviewed, ...picks], versions);
   if (objects.length === 0) return;
   const files = new Map<string, PicksFile>(read?.files.map(({ file }) => [file.object, file]));
-  await run.writePicks(picks.map(toSave), {
+  await run.writePicks(picks, {
     ...author,
     objects,
     // What they say beside their picks goes along.
@@ -155,6 +210,11 @@ async function writeSet(
     ),
     provenance: Object.fromEntries(objects.map((object) => [object, recordOf(object)])),
   });
+}
+
+/** The objects that get a file: those of picks, and those that have one. */
+function objectsOf(picks: readonly ParticlePick[], versions: Versions): string[] {
+  return [...new Set([...versions.keys(), ...picks.map(({ object }) => object)])];
 }
 
 /** A pick as it is written: what a person did to it stands beside what else its file said. */

@@ -10,49 +10,10 @@ import {
   readSet,
   type SetChoice,
 } from './collection.ts';
+import { interruption, settled } from './interrupted.ts';
 import { candidatePicks, hasScore, type ReviewInput, reviewOf } from './review.ts';
+import { isReviewRecord, type PickedRecord, REJECTED, rejectsOf, type SetName } from './review-record.ts';
 import { type Edit, type LoadedPick, named, type Picking } from './state.ts';
-
-/** Whose picks they are. */
-export interface SetName {
-  readonly userId: string;
-  readonly sessionId: string;
-}
-
-/** The name of the set that holds what a person rejected. */
-export function rejectsOf({ userId, sessionId }: SetName): SetName {
-  return { userId: `${userId}${REJECTED}`, sessionId };
-}
-
-const REJECTED = '-rejected';
-
-/** True for a set that holds what a person rejected. */
-export function holdsRejects({ userId }: SetName): boolean {
-  return userId.endsWith(REJECTED);
-}
-
-/** What made the picks of an object, as this page records it beside them. */
-export interface ReviewRecord extends Provenance {
-  readonly program: typeof PROGRAM;
-  /** Who looked at them. */
-  readonly person: string;
-  /** The set that they were made of, if it was one. */
-  readonly reviewed: string | null;
-  /** How those were picked that nobody has decided about: as a detection records it, and of whose candidates. Absent without. */
-  readonly picked?: (PickedRecord & { readonly candidatesOf: SetName }) | undefined;
-}
-
-/** The name of this page in records. */
-export const PROGRAM = 'cryoet-picks view';
-
-/** How an object was picked, as `detectProject` records it; what is absent was not recorded. */
-interface PickedRecord extends Provenance {
-  readonly threshold?: unknown;
-  readonly minDistance?: unknown;
-  readonly mask?: unknown;
-  readonly max?: unknown;
-  readonly acrossObjects?: unknown;
-}
 
 /** A set as it goes on to be reviewed. */
 export interface SetReview extends Required<Pick<ReviewInput, 'loaded' | 'edits' | 'thresholds' | 'minDistances'>> {
@@ -93,11 +54,12 @@ export async function readReview(
     others ? readSet(others, signal) : none,
   ]);
   const read: ReadFiles = { picks, rejects, isOwn: isOwn(picks, person) && isOwn(rejects, person) };
-  const problems = [...picks.errors, ...rejects.errors];
+  const interrupted = interruption(read);
+  const problems = [...picks.errors, ...rejects.errors, ...(interrupted ? [`${label} ${interrupted}`] : [])];
   const filed = asFiled(read);
   if (set === undefined) return { ...filed, isOwn: false, problems };
   try {
-    return (await asPicked(read, { run, set, signal })) ?? { ...filed, problems };
+    return { ...((await asPicked(read, { run, set, signal })) ?? filed), problems };
   } catch (error) {
     signal.throwIfAborted();
     if (isCryoetPicksError(error)) return { ...filed, problems: [...problems, error] };
@@ -132,10 +94,6 @@ function isOwnFile(record: Provenance | undefined, { userId }: SetName, person: 
   return isReviewRecord(record) && record.person === person;
 }
 
-function isReviewRecord(record: Provenance | undefined): record is ReviewRecord {
-  return record?.program === PROGRAM;
-}
-
 /** A set as its files are, whose picks a threshold filters. */
 function asFiled(read: ReadFiles): Omit<SetReview, 'problems'> {
   const { kept, rejected } = namedPicks(read);
@@ -153,9 +111,10 @@ function asFiled(read: ReadFiles): Omit<SetReview, 'problems'> {
   };
 }
 
-function namedPicks({ picks, rejects }: ReadFiles): Readonly<Record<'kept' | 'rejected', LoadedPick[]>> {
-  const all = named([...picks.picks, ...rejects.picks]);
-  return { kept: all.slice(0, picks.picks.length), rejected: all.slice(picks.picks.length) };
+function namedPicks(read: ReadFiles): Readonly<Record<'kept' | 'rejected', LoadedPick[]>> {
+  const { kept, rejected } = settled(read);
+  const all = named([...kept, ...rejected]);
+  return { kept: all.slice(0, kept.length), rejected: all.slice(kept.length) };
 }
 
 /** What a person did to picks, as this page has written it beside each. */
@@ -182,8 +141,11 @@ interface PickedFrom {
  *
  * @throws An error that says why its picks cannot be made of them.
  */
-async function asPicked(read: ReadFiles, { run, set, signal }: PickedFrom): Promise<SetReview | undefined> {
-  const { picks, rejects } = read;
+async function asPicked(
+  read: ReadFiles,
+  { run, set, signal }: PickedFrom,
+): Promise<Omit<SetReview, 'problems'> | undefined> {
+  const { picks } = read;
   const own = picks.files.map(({ record }) => record).find(isReviewRecord)?.picked?.candidatesOf;
   const candidatesOf = own ?? { userId: set.userId, sessionId: set.sessionId };
   const stored = await readCandidates(run, candidatesOf, signal);
@@ -220,8 +182,7 @@ async function asPicked(read: ReadFiles, { run, set, signal }: PickedFrom): Prom
   if (!isSame || (isChanged && !isReviewed)) {
     throw new Error('its candidates do not give them; detect again.');
   }
-  const problems = [...picks.errors, ...rejects.errors];
-  return { ...read, ...input, edits, candidates, picking, problems };
+  return { ...read, ...input, edits, candidates, picking };
 }
 
 /** The records of the objects that were picked from these candidates, by object. @throws An error if there are none. */

@@ -1,4 +1,4 @@
-import { isCryoetPicksError, type VolumeSource } from '../entry/index.ts';
+import { isCryoetPicksError, type ParticlePick, type VolumeSource } from '../entry/index.ts';
 import { type Collection, labelOf, type OpenRun, readSet, truthOf } from './collection.ts';
 import { colorsOf } from './colors.ts';
 import { createDetections, type Detection, type Detections, writeAsNetwork } from './detections.ts';
@@ -9,7 +9,8 @@ import { flyTo, nextOpen, selectedPick } from './navigate.ts';
 import { DEFAULT_RADIUS, type Page, unknownObject } from './page.ts';
 import { middleOf } from './planes.ts';
 import { type Review, reviewOf } from './review.ts';
-import { holdsRejects, readReview, reviewOfCandidates, type SetReview } from './set-review.ts';
+import { holdsRejects } from './review-record.ts';
+import { readReview, reviewOfCandidates, type SetReview } from './set-review.ts';
 import {
   type Edit,
   edited,
@@ -479,7 +480,11 @@ interface Resumed {
 
 function resumed({ loaded, edits }: SetReview, draft: Draft | undefined): Resumed {
   const ids = new Set(loaded.map(({ id }) => id));
-  const changes = [...(draft?.changes ?? [])];
+  // What was added is in the file already if the page was killed right after a save.
+  const added = new Set(loaded.filter(({ unknown }) => unknown?.reviewed === 'added').map(placeOf));
+  const isFiled = ({ isAdded, object = '', position }: Edit) =>
+    isAdded && position !== undefined && added.has(placeOf({ object, position }));
+  const changes = [...(draft?.changes ?? [])].filter(([, edit]) => edit === undefined || !isFiled(edit));
   const there = changes.filter(([id, edit]) => ids.has(id) || edit?.isAdded);
   return {
     edits: there.length === 0 ? edits : edited(edits, new Map(there)).edits,
@@ -487,6 +492,10 @@ function resumed({ loaded, edits }: SetReview, draft: Draft | undefined): Resume
     since: there.length === 0 ? undefined : draft?.time,
     lost: changes.filter(([id, edit]) => edit !== undefined && !ids.has(id) && !edit.isAdded).length,
   };
+}
+
+function placeOf({ object, position: { x, y, z } }: Pick<ParticlePick, 'object' | 'position'>): string {
+  return `${object}@${x},${y},${z}`;
 }
 
 /** What was changed while a review was being saved, over what its files hold now; picks may have other ids there. */
