@@ -4,7 +4,8 @@ import type { TomogramChoice } from './collection.ts';
 import { defaultNetwork, type Network, planSearch, type SearchPlan, searchIn } from './detect.ts';
 import { button, element, field } from './element.ts';
 import type { Page } from './page.ts';
-import type { Work, Workspace } from './workspace.ts';
+import type { Work } from './work.ts';
+import type { Workspace } from './workspace.ts';
 
 /** Asks for a network, tells the memory that it takes, and searches the tomogram that is open. */
 export function detector(page: Page, workspace: Workspace, session: () => ViewSession | undefined): () => void {
@@ -88,12 +89,12 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     const count = picksFromCandidates(candidates).length;
     const place = live.state.run === run ? '' : ` in ${run}`;
     const keep = live.state.canWrite ? 'Save keeps them.' : 'Export gives them as a file.';
-    workspace.tell(`Found ${count} picks among ${candidates.scores.length} candidates${place}. ${keep}`);
+    page.desk.tell(`Found ${count} picks among ${candidates.scores.length} candidates${place}. ${keep}`);
   };
   files.addEventListener('change', () => void prepare());
   form.addEventListener('submit', () => {
     const given = ready;
-    if (given) void workspace.work('Detecting', (work) => search(given, work));
+    if (given) void page.desk.work('Detecting', (work) => search(given, work));
   });
   return () => {
     dialog.showModal();

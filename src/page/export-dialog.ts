@@ -2,7 +2,8 @@ import { formatRequirements, type PicksFormatName, picksFormatNames } from '../e
 import { button, chooser, element, field, setOptions } from './element.ts';
 import { allRuns, download, exportNotes, filesOf, ofObject, thisRun } from './export.ts';
 import type { Page } from './page.ts';
-import type { Work, Workspace } from './workspace.ts';
+import type { Work } from './work.ts';
+import type { Workspace } from './workspace.ts';
 
 const SCOPES = ['this run', 'all runs, with these thresholds'];
 const ALL_OBJECTS = 'all objects';
@@ -89,9 +90,9 @@ export function exporter(page: Page, workspace: Workspace): () => void {
     const rest = without.length === 0 ? '' : ` Without picks of ${live.state.set}: ${without.join(', ')}.`;
     const notes = exportNotes(runs, name, needs).map((note) => ` ${note}.`);
     const told = `Exported ${picks} picks as ${name}: ${names ?? 'no file, since there are no picks'}.`;
-    workspace.tell([told, ...notes, rest].join(''));
+    page.desk.tell([told, ...notes, rest].join(''));
   };
-  form.addEventListener('submit', () => void workspace.work('Exporting', exportPicks));
+  form.addEventListener('submit', () => void page.desk.work('Exporting', exportPicks));
   return () => {
     // What was just found in one run is no set of the others until it is saved.
     const { runs, set } = live.state;

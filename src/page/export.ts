@@ -10,7 +10,8 @@ import {
 } from '../entry/formats.ts';
 import type { ParticlePick, RunPicks, VoxelGrid } from '../entry/index.ts';
 import type { Page } from './page.ts';
-import type { Work, Workspace } from './workspace.ts';
+import type { Work } from './work.ts';
+import type { Workspace } from './workspace.ts';
 
 /** The picks of a run, and the tomogram that they were found in. */
 export interface RunToExport extends RunPicks {

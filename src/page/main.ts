@@ -45,7 +45,7 @@ const keys = keysOf(page, {
 
 document.body.append(
   header(page, workspace, commands),
-  workBar(page, workspace.cancel),
+  workBar(page),
   element(
     'main',
     {},
@@ -73,5 +73,5 @@ try {
   if (collection) await workspace.open(collection, parsePlace(location.hash));
   else open.show();
 } catch (error) {
-  workspace.tell(error);
+  page.desk.tell(error);
 }

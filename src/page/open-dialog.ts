@@ -44,7 +44,7 @@ export function opener(page: Page, workspace: Workspace): Opener {
   );
   const dialog = element('dialog', { 'aria-label': 'Open' }, form);
   document.body.append(dialog);
-  const askForRoot = rootAsker(workspace);
+  const askForRoot = rootAsker(page);
 
   const open = async (collection: Collection) => {
     const question = questionBefore(page.live.state);
@@ -57,10 +57,10 @@ export function opener(page: Page, workspace: Workspace): Opener {
     choose()
       .then((chosen) => chosen && openStore({ ...chosen, ask: askForRoot }))
       .then((collection) => collection && open(collection))
-      .catch(workspace.tell);
+      .catch(page.desk.tell);
   };
   form.addEventListener('submit', () => {
-    openAddress(address.value.trim()).then(open).catch(workspace.tell);
+    openAddress(address.value.trim()).then(open).catch(page.desk.tell);
   });
   attachDrop(begin);
   return { show: () => dialog.showModal() };
@@ -73,13 +73,13 @@ export function questionBefore({ unsaved }: Pick<State, 'unsaved'>): string | un
 }
 
 /** Asks for the folder of a root that is not in what was opened, by a button: browsers show a chooser only after a click. */
-function rootAsker(workspace: Workspace): (root: string) => Promise<ListableStore | undefined> {
+function rootAsker({ desk }: Page): (root: string) => Promise<ListableStore | undefined> {
   const text = element('p', {});
   let answer: (store: ListableStore | undefined) => void = () => undefined;
   const choose = () => {
     chooseFolder()
       .then((chosen) => chosen && settle(chosen.store))
-      .catch(workspace.tell);
+      .catch(desk.tell);
   };
   const settle = (store: ListableStore | undefined) => {
     answer(store);

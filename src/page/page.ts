@@ -7,10 +7,12 @@ import { createLive, type Live } from './live.ts';
 import { allowedThresholds, createReviewer, isOpen, type Review } from './review.ts';
 import { type Comparison, compareWithTruth } from './scoring.ts';
 import type { ShownObject } from './state.ts';
+import { createDesk, type Desk } from './work.ts';
 
 /** What the parts of the page share: the state, and what follows from it, computed once for all of them. */
 export interface Page {
   readonly live: Live;
+  readonly desk: Desk;
   /** The voxels of the tomogram that is open, as far as they have been read. */
   volume: GreyVolume | undefined;
   /** The labels of the segmentation that lies over it, as grey of the same number. */
@@ -66,6 +68,7 @@ export function createPage(): Page {
   );
   const page: Page = {
     live,
+    desk: createDesk(live),
     volume: undefined,
     overlay: undefined,
     review,

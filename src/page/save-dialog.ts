@@ -59,7 +59,7 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
       });
     } catch (error) {
       const run = workspace.run?.run;
-      if (run === undefined) return workspace.tell(error);
+      if (run === undefined) return page.desk.tell(error);
       const reason = error instanceof Error ? error.message : String(error);
       // Whatever else went wrong may go right next time, as when the server is back.
       if (!isConflict(error)) return ask(reason);
@@ -69,11 +69,11 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
   };
   form.addEventListener('submit', () => {
     live.change({ userId: userId.value.trim(), sessionId: sessionId.value.trim() });
-    save().catch(workspace.tell);
+    save().catch(page.desk.tell);
   });
   return async () => {
-    if (!live.state.canWrite) workspace.tell(READ_ONLY);
-    else if (isNamed || workspace.review?.isOwn) await save().catch(workspace.tell);
+    if (!live.state.canWrite) page.desk.tell(READ_ONLY);
+    else if (isNamed || workspace.review?.isOwn) await save().catch(page.desk.tell);
     else ask('');
   };
 }

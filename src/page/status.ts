@@ -2,10 +2,10 @@ import { button, element } from './element.ts';
 import type { Page } from './page.ts';
 
 /** The bar under the header while something takes long: what is done, what is left, and how to stop it. */
-export function workBar(page: Page, cancel: () => void): HTMLElement {
+export function workBar(page: Page): HTMLElement {
   const bar = element('progress', { max: 1, value: 0, 'aria-label': 'Progress' });
   const text = element('span', {});
-  const stop = button('Cancel', 'Stop this', cancel);
+  const stop = button('Cancel', 'Stop this', page.desk.cancel);
   const place = element('span', { className: 'where' });
   const root = element('div', { className: 'work', role: 'status' }, bar, text, stop, place);
   page.live.watch(['work'], ({ work }) => {

@@ -1,27 +1,18 @@
-import { isCryoetPicksError, type ParticlePick, type VolumeSource } from '../entry/index.ts';
+import type { VolumeSource } from '../entry/index.ts';
 import { type Collection, labelOf, type OpenRun, readSet, truthOf } from './collection.ts';
 import { colorsOf } from './colors.ts';
 import { createDetections, type Detection, type Detections, writeAsNetwork } from './detections.ts';
-import { type Draft, type DraftOf, type Drafts, draftKeeper, draftsIn } from './drafts.ts';
+import { type DraftOf, type Drafts, draftKeeper, draftsIn } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import { flyTo, nextOpen, selectedPick } from './navigate.ts';
 import { DEFAULT_RADIUS, type Page, unknownObject } from './page.ts';
 import { middleOf } from './planes.ts';
+import { goneOn, resumed, type SavedReview } from './resume.ts';
 import { type Review, reviewOf } from './review.ts';
 import { holdsRejects } from './review-record.ts';
 import { readReview, reviewOfCandidates, type SetReview } from './set-review.ts';
-import {
-  type Edit,
-  edited,
-  editsSince,
-  emptyState,
-  movedThresholds,
-  noReview,
-  noRun,
-  type State,
-  UNSAVED,
-} from './state.ts';
+import { emptyState, movedThresholds, noReview, noRun, type State, UNSAVED } from './state.ts';
 import type { Place } from './url.ts';
 import { createVisit, type OpenTomogram, type Task, type Visit } from './visit.ts';
 
@@ -52,28 +43,6 @@ export interface Workspace {
   showSaved(label: string, saved: SavedReview): Promise<void>;
   /** The review of a set in a run that is not open: as its files and its draft say, at the thresholds that were moved here. */
   reviewIn(name: string, run: OpenRun, label: string, signal: AbortSignal): Promise<Review>;
-  /** Does long work, which the bar shows. Other work stops it, and another project; other runs do not. What fails is told. */
-  work(what: string, work: (work: Work) => Promise<void>): Promise<void>;
-  /** Stops the work that goes on. */
-  cancel(): void;
-  /** Shows a line at the bottom; errors say what failed. */
-  tell(problem: unknown): void;
-}
-
-/** Long work, to those who do it. */
-export interface Work {
-  /** Aborted if it is to stop. */
-  readonly signal: AbortSignal;
-  /** Shows how far it is. */
-  show(progress: Omit<NonNullable<State['work']>, 'since'>): void;
-}
-
-/** A review that was saved. */
-export interface SavedReview {
-  /** What was saved. Later edits go on; if the page shows another set by now, it stays. */
-  readonly state: State;
-  /** By the id that a pick had before, the one that it has in its file. */
-  readonly ids: ReadonlyMap<string, string>;
 }
 
 const nowhere: Place = { thresholds: {}, hidden: [] };
@@ -105,11 +74,10 @@ interface Step {
 
 /** Makes the workspace of a page. */
 export function createWorkspace(page: Page): Workspace {
-  const { live } = page;
+  const { live, desk } = page;
+  const { tell } = desk;
   let opened: Opened | undefined;
   let visit = createVisit();
-  let working = new AbortController();
-  const tell = (problem: unknown) => live.change({ message: messageOf(problem) });
   const keeper = draftKeeper(live, () => opened?.drafts, tell);
 
   /** Does a task of the open run; a later one of its kind, and the next run, stop it without a word. */
@@ -244,11 +212,9 @@ export function createWorkspace(page: Page): Workspace {
     get review() {
       return visit.review;
     },
-    tell,
-
     async open(collection, place) {
       leave();
-      working.abort();
+      desk.stop();
       const { objects: all, title } = collection;
       opened = {
         collection,
@@ -418,25 +384,6 @@ export function createWorkspace(page: Page): Workspace {
       const { review, edits } = await readResumed({ run: name, set: label, person }, run, signal);
       return reviewOf({ ...review, edits, thresholds: { ...review.thresholds, ...movedThresholds(live.state) } });
     },
-
-    async work(what, does) {
-      working.abort();
-      working = new AbortController();
-      const { signal } = working;
-      const since = performance.now();
-      const show: Work['show'] = (progress) => signal.aborted || live.change({ work: { ...progress, since } });
-      show({ what, done: 0, total: 1 });
-      try {
-        await does({ signal, show });
-      } catch (error) {
-        if (signal.reason === CANCELLED) tell(CANCELLED.message);
-        else if (!signal.aborted) tell(error);
-      } finally {
-        // Else the bar is another's.
-        if (!signal.aborted || signal.reason === CANCELLED) live.change({ work: undefined });
-      }
-    },
-    cancel: () => working.abort(CANCELLED),
   };
 
   live.watch(['position'], () => {
@@ -445,9 +392,6 @@ export function createWorkspace(page: Page): Workspace {
   });
   return workspace;
 }
-
-/** Why work ended: a person stopped it. */
-const CANCELLED = new Error('Cancelled.');
 
 /** A set that is shown, as its files are. */
 function shown(review: SetReview, label: string | undefined): Partial<State> {
@@ -465,59 +409,6 @@ function shown(review: SetReview, label: string | undefined): Partial<State> {
 /** A time as it is told: `30 Nov, 10:05`. */
 function shownTime(time: number): string {
   return new Date(time).toLocaleString('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
-}
-
-/** A review that goes on where its draft says. */
-interface Resumed {
-  readonly edits: State['edits'];
-  /** The thresholds that were moved. */
-  readonly moved: State['thresholds'];
-  /** Decisions about picks that the set no longer has. */
-  readonly lost: number;
-  /** When it stopped, in milliseconds since 1970; undefined if nothing of it was kept. */
-  readonly since: number | undefined;
-}
-
-function resumed({ loaded, edits }: SetReview, draft: Draft | undefined): Resumed {
-  const ids = new Set(loaded.map(({ id }) => id));
-  // What was added is in the file already if the page was killed right after a save.
-  const added = new Set(loaded.filter(({ unknown }) => unknown?.reviewed === 'added').map(placeOf));
-  const isFiled = ({ isAdded, object = '', position }: Edit) =>
-    isAdded && position !== undefined && added.has(placeOf({ object, position }));
-  const changes = [...(draft?.changes ?? [])].filter(([, edit]) => edit === undefined || !isFiled(edit));
-  const there = changes.filter(([id, edit]) => ids.has(id) || edit?.isAdded);
-  return {
-    edits: there.length === 0 ? edits : edited(edits, new Map(there)).edits,
-    moved: draft?.thresholds ?? {},
-    since: there.length === 0 ? undefined : draft?.time,
-    lost: changes.filter(([id, edit]) => edit !== undefined && !ids.has(id) && !edit.isAdded).length,
-  };
-}
-
-function placeOf({ object, position: { x, y, z } }: Pick<ParticlePick, 'object' | 'position'>): string {
-  return `${object}@${x},${y},${z}`;
-}
-
-/** What was changed while a review was being saved, over what its files hold now; picks may have other ids there. */
-function goneOn(
-  { state: before, ids }: SavedReview,
-  review: SetReview,
-  now: State,
-): Pick<State, 'edits' | 'thresholds' | 'selected'> {
-  const filed = new Set(review.loaded.map(({ id }) => id));
-  const changes = [...editsSince(before.edits, now.edits)].map(([id, edit]): [string, Edit | undefined] => {
-    const newId = ids.get(id) ?? id;
-    if (!filed.has(newId)) return [id, edit];
-    // One that was added and taken back is in the file by now.
-    if (edit === undefined) return [newId, before.edits.get(id)?.isAdded ? { decision: 'deleted' } : undefined];
-    return [newId, { ...edit, isAdded: undefined }];
-  });
-  const moved = Object.entries(now.thresholds).filter(([name, value]) => before.thresholds[name] !== value);
-  return {
-    edits: changes.length === 0 ? review.edits : edited(review.edits, new Map(changes)).edits,
-    thresholds: { ...review.thresholds, ...Object.fromEntries(moved) },
-    selected: now.selected === undefined ? undefined : (ids.get(now.selected) ?? now.selected),
-  };
 }
 
 /** The first wish that is there. */
@@ -548,11 +439,4 @@ function loading({ volume, live }: Page): Pick<State, 'work'> {
   if (work !== undefined && work.what !== 'Reading voxels') return { work };
   if (done >= total) return { work: undefined };
   return { work: { what: 'Reading voxels', done, total, since: work?.since ?? performance.now() } };
-}
-
-/** One line about what went wrong, or another message. */
-function messageOf(problem: unknown): State['message'] {
-  if (typeof problem === 'string') return { text: problem, isError: false };
-  const text = isCryoetPicksError(problem) || problem instanceof Error ? problem.message : String(problem);
-  return { text, isError: true };
 }

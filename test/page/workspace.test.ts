@@ -28,7 +28,7 @@ it('what was found in one run is neither shown nor saved in another, and is ther
   const { candidates } = page.live.state;
   const { choice } = workspace.opened!;
   let signal: AbortSignal | undefined;
-  await workspace.work('Detecting', async (work) => {
+  await page.desk.work('Detecting', async (work) => {
     signal = work.signal;
     await workspace.openRun('TS_2');
     const detection = { run: 'TS_1', tomogram: choice, level: 0, model, candidates: candidates! };
@@ -50,7 +50,7 @@ it('another project stops the work of the one before', async () => {
   const given = await detected();
   const { workspace, page } = await openPage(given);
   let signal: AbortSignal | undefined;
-  const working = workspace.work('Detecting', (work) => {
+  const working = page.desk.work('Detecting', (work) => {
     signal = work.signal;
     return new Promise((_, reject) => work.signal.addEventListener('abort', () => reject(work.signal.reason)));
   });
@@ -64,14 +64,14 @@ it('another project stops the work of the one before', async () => {
 });
 
 it('work that another work has replaced does not end the bar of that, and a cancelled one is no error', async () => {
-  const { workspace, page } = await openPage(await detected());
+  const { page } = await openPage(await detected());
   const until = (signal: AbortSignal) =>
     new Promise<void>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-  const first = workspace.work('Exporting', ({ signal }) => until(signal));
-  const second = workspace.work('Detecting', ({ signal }) => until(signal));
+  const first = page.desk.work('Exporting', ({ signal }) => until(signal));
+  const second = page.desk.work('Detecting', ({ signal }) => until(signal));
   await first;
   expect(page.live.state.work?.what).toBe('Detecting');
-  workspace.cancel();
+  page.desk.cancel();
   await second;
   expect(page.live.state.work).toBeUndefined();
   expect(page.live.state.message).toEqual({ text: 'Cancelled.', isError: false });

@@ -1,0 +1,66 @@
+import type { ParticlePick } from '../entry/index.ts';
+import type { Draft } from './drafts.ts';
+import type { SetReview } from './set-review.ts';
+import { type Edit, edited, editsSince, type State } from './state.ts';
+
+/** A review that goes on where its draft says. */
+export interface Resumed {
+  readonly edits: State['edits'];
+  /** The thresholds that were moved. */
+  readonly moved: State['thresholds'];
+  /** Decisions about picks that the set no longer has. */
+  readonly lost: number;
+  /** When it stopped, in milliseconds since 1970; undefined if nothing of it was kept. */
+  readonly since: number | undefined;
+}
+
+/** The review that a draft goes on. */
+export function resumed({ loaded, edits }: SetReview, draft: Draft | undefined): Resumed {
+  const ids = new Set(loaded.map(({ id }) => id));
+  // What was added is in the file already if the page was killed right after a save.
+  const added = new Set(loaded.filter(({ unknown }) => unknown?.reviewed === 'added').map(placeOf));
+  const isFiled = ({ isAdded, object = '', position }: Edit) =>
+    isAdded && position !== undefined && added.has(placeOf({ object, position }));
+  const changes = [...(draft?.changes ?? [])].filter(([, edit]) => edit === undefined || !isFiled(edit));
+  const there = changes.filter(([id, edit]) => ids.has(id) || edit?.isAdded);
+  return {
+    edits: there.length === 0 ? edits : edited(edits, new Map(there)).edits,
+    moved: draft?.thresholds ?? {},
+    since: there.length === 0 ? undefined : draft?.time,
+    lost: changes.filter(([id, edit]) => edit !== undefined && !ids.has(id) && !edit.isAdded).length,
+  };
+}
+
+function placeOf({ object, position: { x, y, z } }: Pick<ParticlePick, 'object' | 'position'>): string {
+  return `${object}@${x},${y},${z}`;
+}
+
+/** A review that was saved. */
+export interface SavedReview {
+  /** What was saved. Later edits go on; if the page shows another set by now, it stays. */
+  readonly state: State;
+  /** By the id that a pick had before, the one that it has in its file. */
+  readonly ids: ReadonlyMap<string, string>;
+}
+
+/** What was changed while a review was being saved, over what its files hold now; picks may have other ids there. */
+export function goneOn(
+  { state: before, ids }: SavedReview,
+  review: SetReview,
+  now: State,
+): Pick<State, 'edits' | 'thresholds' | 'selected'> {
+  const filed = new Set(review.loaded.map(({ id }) => id));
+  const changes = [...editsSince(before.edits, now.edits)].map(([id, edit]): [string, Edit | undefined] => {
+    const newId = ids.get(id) ?? id;
+    if (!filed.has(newId)) return [id, edit];
+    // One that was added and taken back is in the file by now.
+    if (edit === undefined) return [newId, before.edits.get(id)?.isAdded ? { decision: 'deleted' } : undefined];
+    return [newId, { ...edit, isAdded: undefined }];
+  });
+  const moved = Object.entries(now.thresholds).filter(([name, value]) => before.thresholds[name] !== value);
+  return {
+    edits: changes.length === 0 ? review.edits : edited(review.edits, new Map(changes)).edits,
+    thresholds: { ...review.thresholds, ...Object.fromEntries(moved) },
+    selected: now.selected === undefined ? undefined : (ids.get(now.selected) ?? now.selected),
+  };
+}
