@@ -4,6 +4,7 @@ import type { TomogramChoice } from './collection.ts';
 import { defaultNetwork, type Network, planSearch, type SearchPlan, searchIn } from './detect.ts';
 import { button, element, field } from './element.ts';
 import type { Page } from './page.ts';
+import type { State } from './state.ts';
 import type { Work } from './work.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -94,6 +95,8 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
   files.addEventListener('change', () => void prepare());
   form.addEventListener('submit', () => {
     const given = ready;
+    const question = questionBeforeSearch(live.state);
+    if (question !== undefined && !confirm(question)) return;
     if (given) void page.desk.work('Detecting', (work) => search(given, work));
   });
   return () => {
@@ -102,6 +105,12 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     dialog.focus();
     void prepare();
   };
+}
+
+/** What to ask before the run that shows is searched; undefined if nothing would be lost. */
+export function questionBeforeSearch({ unsaved, run }: Pick<State, 'unsaved' | 'run'>): string | undefined {
+  if (run === undefined || !unsaved.has(run)) return undefined;
+  return `What was found in ${run} before is not saved, and what is found now will replace it, with your decisions about it. Detect again?`;
 }
 
 /** What a search needs, once it is known. */

@@ -30,6 +30,16 @@ describePage('What Detect finds in the page of view', ({ open }) => {
     await sets.selectOption('found, not saved');
     await settled(tab);
     expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(count);
+    // A search does not replace them unasked.
+    await press(tab, 'd');
+    await expect.poll(() => dialog.locator('p').first().textContent(), { timeout: 20_000 }).toMatch(/MB of memory/);
+    const asked = new Promise<string>((resolve) => {
+      tab.once('dialog', (question) => question.dismiss().then(() => resolve(question.message())));
+    });
+    await dialog.getByRole('button', { name: 'Detect' }).click();
+    expect(await asked).toMatch(/is not saved, and what is found now will replace it/);
+    expect(await tab.locator('.work').isVisible()).toBe(false);
+    expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(count);
     await save(tab);
     await expectMessage(tab, /Saved \d+ picks as me\/1, 1 rejected; what the network found as cryoet-picks\/0/);
     await expect.poll(() => sets.inputValue()).toBe('me/1');

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { detectProject, sourceFromArray, type VolumeSource } from '../../src/entry/index.ts';
 import type { Collection, OpenRun } from '../../src/page/collection.ts';
+import { questionBeforeSearch } from '../../src/page/detect-dialog.ts';
 import { addPick } from '../../src/page/navigate.ts';
 import { questionBefore } from '../../src/page/open-dialog.ts';
 import { formatPlace } from '../../src/page/url.ts';
@@ -215,4 +216,11 @@ it('another project shows nothing of the one before while it opens, and gets non
 it('opening something else asks about detections that are not saved, by their runs, and else asks nothing', () => {
   expect(questionBefore({ unsaved: new Set() })).toBeUndefined();
   expect(questionBefore({ unsaved: new Set(['TS_1', 'TS_2']) })).toMatch(/TS_1, TS_2 is not saved and will be lost/);
+});
+
+it('a search asks before it replaces what was found in its run and is not saved, and else asks nothing', () => {
+  const unsaved = new Set(['TS_1']);
+  expect(questionBeforeSearch({ unsaved, run: 'TS_2' })).toBeUndefined();
+  expect(questionBeforeSearch({ unsaved: new Set(), run: 'TS_1' })).toBeUndefined();
+  expect(questionBeforeSearch({ unsaved, run: 'TS_1' })).toMatch(/found in TS_1 before is not saved.*Detect again\?/);
 });
